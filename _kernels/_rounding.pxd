@@ -1,0 +1,164 @@
+# The rules of refquant.engines.quantization for one element, to be inlined into loops.
+#
+# Design
+# (a) One function a rule; the numbers are the rules' codes.
+# (b) Clamps stand before the conversion to integer and are written as ternaries: the conversion
+#     is then defined on every processor, NaN takes the branch that the rule states, and the
+#     compiler vectorizes.
+# (c) qint32 clamps in double, because float32 cannot hold 2**31 - 1.
+
+from libc.math cimport fabs, fmaf, rint, rintf
+from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t
+
+ctypedef fused stored:
+    uint8_t
+    int8_t
+    int32_t
+
+cdef enum:
+    ROUND_THEN_ADD = 1
+    ADD_THEN_ROUND = 2
+    FUSED = 3
+    FUSED_CLAMP_THEN_ROUND = 4
+    DIVIDE_THEN_ROUND = 5
+    DIVIDE_THEN_ROUND_WIDE = 6
+
+cdef enum:
+    SUBTRACT = 1
+    SUBTRACT_FUSED = 2
+    SUBTRACT_DOUBLE = 3
+
+
+cdef inline float clampf(float v, float lo, float hi) noexcept nogil:
+    v = v if v > lo else lo
+    return v if v < hi else hi
+
+
+cdef inline double clampd(double v, double lo, double hi) noexcept nogil:
+    v = v if v > lo else lo
+    return v if v < hi else hi
+
+
+cdef inline int32_t clampi(int32_t v, int32_t lo, int32_t hi) noexcept nogil:
+    v = v if v > lo else lo
+    return v if v < hi else hi
+
+
+cdef inline float below_limit(float t) noexcept nogil:
+    return t if t < 2147483520.0 else <float>2147483520.0
+
+
+cdef inline int32_t saturate(float r, int32_t lo, int32_t hi, stored unused) noexcept nogil:
+    """clip(r) for a float that is an integer already."""
+    if stored is int32_t:
+        return <int32_t>clampd(r, lo, hi)
+    else:
+        return <int32_t>clampf(r, <float>lo, <float>hi)
+
+
+cdef inline int32_t round_then_add(
+    float x, float inv, int32_t z, int32_t lo, int32_t hi
+) noexcept nogil:
+    cdef float r = rintf(below_limit(x * inv))
+    r = r if r > -2147483648.0 else <float>-2147483648.0
+    return clampi(<int32_t>(<uint32_t><int32_t>r + <uint32_t>z), lo, hi)
+
+
+cdef inline int32_t add_then_round(
+    float x, float inv, float z, int32_t lo, int32_t hi, stored unused
+) noexcept nogil:
+    cdef float t = z + x * inv
+    cdef int32_t unheld
+    if stored is int32_t:
+        unheld = -2147483648
+    else:
+        unheld = 0
+    cdef int32_t q = saturate(rintf(t), lo, hi, unused)
+    return q if t == t else unheld
+
+
+cdef inline int32_t fused(
+    float x, float inv, float z, int32_t lo, int32_t hi, stored unused
+) noexcept nogil:
+    return saturate(rintf(below_limit(fmaf(x, inv, z))), lo, hi, unused)
+
+
+cdef inline int32_t fused_clamp_then_round(
+    float x, float inv, float z, float lo, float hi
+) noexcept nogil:
+    return <int32_t>rintf(clampf(fmaf(x, inv, z), lo, hi))
+
+
+cdef inline int32_t divide_then_round(
+    float x, float s, float z, int32_t lo, int32_t hi, stored unused
+) noexcept nogil:
+    cdef float t = z + x / s
+    cdef int32_t q = saturate(rintf(t), lo, hi, unused)
+    return q if t == t else 0
+
+
+cdef inline int32_t divide_then_round_wide(
+    float x, float s, float z, int32_t lo, int32_t hi
+) noexcept nogil:
+    cdef double r = rint(<double>(z + x / s))
+    cdef double held = clampd(r, lo, hi)
+    return <int32_t>(held if fabs(r) < 9223372036854775808.0 else <double>lo)
+
+
+cdef inline float subtract(stored q, float s, int32_t z) noexcept nogil:
+    return s * <float><int32_t>(<uint32_t><int32_t>q - <uint32_t>z)
+
+
+cdef inline float subtract_fused(stored q, float s, float negative) noexcept nogil:
+    """`negative` is f32(S * f32(-z))."""
+    return fmaf(s, <float>q, negative)
+
+
+cdef inline float subtract_double(stored q, double scale, float z) noexcept nogil:
+    return <float>(<double>(<float>q - z) * scale)
+
+
+cdef inline void quantize_run(
+    const float* x, stored* q, Py_ssize_t n, double scale, int32_t zero_point,
+    int32_t lo, int32_t hi, int code
+) noexcept nogil:
+    """Quantize `n` neighbours by one rule."""
+    cdef float s = <float>scale, inv = <float>1.0 / s, z = <float>zero_point
+    cdef Py_ssize_t i
+    cdef stored unused = 0
+    if code == ROUND_THEN_ADD:
+        for i in range(n):
+            q[i] = <stored>round_then_add(x[i], inv, zero_point, lo, hi)
+    elif code == ADD_THEN_ROUND:
+        for i in range(n):
+            q[i] = <stored>add_then_round(x[i], inv, z, lo, hi, unused)
+    elif code == FUSED:
+        for i in range(n):
+            q[i] = <stored>fused(x[i], inv, z, lo, hi, unused)
+    elif code == FUSED_CLAMP_THEN_ROUND:
+        for i in range(n):
+            q[i] = <stored>fused_clamp_then_round(x[i], inv, z, <float>lo, <float>hi)
+    elif code == DIVIDE_THEN_ROUND:
+        for i in range(n):
+            q[i] = <stored>divide_then_round(x[i], s, z, lo, hi, unused)
+    else:
+        for i in range(n):
+            q[i] = <stored>divide_then_round_wide(x[i], s, z, lo, hi)
+
+
+cdef inline void dequantize_run(
+    const stored* q, float* x, Py_ssize_t n, double scale, int32_t zero_point, int code
+) noexcept nogil:
+    """Dequantize `n` neighbours by one rule."""
+    cdef float s = <float>scale, negative = s * <float>(-<double>zero_point)
+    cdef float z = <float>zero_point
+    cdef Py_ssize_t i
+    if code == SUBTRACT:
+        for i in range(n):
+            x[i] = subtract(q[i], s, zero_point)
+    elif code == SUBTRACT_FUSED:
+        for i in range(n):
+            x[i] = subtract_fused(q[i], s, negative)
+    else:
+        for i in range(n):
+            x[i] = subtract_double(q[i], scale, z)

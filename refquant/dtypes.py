@@ -1,0 +1,141 @@
+"""Element types, quantization schemes and memory formats: small named constants.
+
+Source: the documentation of ``torch.dtype``, ``torch.qscheme`` and ``torch.memory_format``.
+"""
+
+import numpy as np
+
+
+class _Constant:
+    """A named singleton that keeps its identity when copied or pickled."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"refquant.{self.name}"
+
+    def __reduce__(self):
+        return _constant, (self.name,)
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+class dtype(_Constant):  # noqa: N801  the documented name
+    """The element type of a tensor.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``'float32'`` or ``'quint8'``.
+    numpy : numpy.dtype
+        How elements are stored; for a quantized type the type of its integers.
+    is_quantized : bool
+        Whether elements are integers that stand for real numbers.
+    is_floating_point : bool
+        Whether elements are floating-point numbers.
+    quant_min, quant_max : int or None
+        The range of the integers of a quantized type, else None.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.quint8, refquant.quint8.quant_min, refquant.quint8.quant_max
+    (refquant.quint8, 0, 255)
+    """
+
+    __slots__ = ("is_floating_point", "is_quantized", "numpy", "quant_max", "quant_min")
+
+    def __init__(self, name: str, storage, *, quantized: bool = False):
+        super().__init__(name)
+        self.numpy = np.dtype(storage)
+        self.is_quantized = quantized
+        self.is_floating_point = self.numpy.kind == "f"
+        limits = np.iinfo(self.numpy) if quantized else None
+        self.quant_min = int(limits.min) if limits else None
+        self.quant_max = int(limits.max) if limits else None
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self.numpy.itemsize
+
+
+class qscheme(_Constant):  # noqa: N801  the documented name
+    """How real numbers map to integers: per tensor or per channel, affine or symmetric."""
+
+    __slots__ = ()
+
+    @property
+    def is_per_channel(self) -> bool:
+        """Whether each slice along an axis has a scale and zero point of its own."""
+        return self.name.startswith("per_channel")
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether the range is symmetric around real zero."""
+        return self.name.endswith("symmetric")
+
+
+class memory_format(_Constant):  # noqa: N801  the documented name
+    """The order in which the elements of a tensor lie in memory."""
+
+    __slots__ = ()
+
+
+quint8 = dtype("quint8", np.uint8, quantized=True)
+qint8 = dtype("qint8", np.int8, quantized=True)
+qint32 = dtype("qint32", np.int32, quantized=True)
+
+float16 = dtype("float16", np.float16)
+float32 = dtype("float32", np.float32)
+float64 = dtype("float64", np.float64)
+bool_ = dtype("bool", np.bool_)
+uint8 = dtype("uint8", np.uint8)
+int8 = dtype("int8", np.int8)
+int16 = dtype("int16", np.int16)
+int32 = dtype("int32", np.int32)
+int64 = dtype("int64", np.int64)
+
+QUANTIZED = (quint8, qint8, qint32)
+PLAIN = (float16, float32, float64, bool_, uint8, int8, int16, int32, int64)
+BY_NAME = {d.name: d for d in (*QUANTIZED, *PLAIN)}
+BY_STORAGE = {d.numpy: d for d in PLAIN}
+
+per_tensor_affine = qscheme("per_tensor_affine")
+per_channel_affine = qscheme("per_channel_affine")
+per_tensor_symmetric = qscheme("per_tensor_symmetric")
+per_channel_symmetric = qscheme("per_channel_symmetric")
+SCHEMES = (
+    per_tensor_affine,
+    per_channel_affine,
+    per_tensor_symmetric,
+    per_channel_symmetric,
+)
+
+contiguous_format = memory_format("contiguous_format")
+channels_last = memory_format("channels_last")
+channels_last_3d = memory_format("channels_last_3d")
+preserve_format = memory_format("preserve_format")
+
+_CONSTANTS = {
+    c.name: c
+    for c in (
+        *BY_NAME.values(),
+        *SCHEMES,
+        contiguous_format,
+        channels_last,
+        channels_last_3d,
+        preserve_format,
+    )
+}
+
+
+def _constant(name: str) -> _Constant:
+    return _CONSTANTS[name]

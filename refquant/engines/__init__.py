@@ -1,0 +1,157 @@
+"""Engines as data: rules, records, and which record is chosen.
+
+The choice is a setting of the whole process. ``refquant.backends.quantized.engine`` is its
+documented face; `using` chooses an engine for a block of code.
+
+Examples
+--------
+>>> import refquant
+>>> refquant.engines.names()
+('fbgemm', 'qnnpack', 'fbgemm-1.4', 'qnnpack-1.4')
+>>> with refquant.engines.using("qnnpack"):
+...     refquant.engines.current().title
+'QNNPACK, phones, as of PyTorch 2.13'
+"""
+
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from refquant.engines.record import Engine
+from refquant.engines.records import BUILT_IN
+from refquant.engines.rule import Choice, Condition, Operands, Rule, Split, choose
+from refquant.errors import ArgumentTypeError, EngineError
+
+__all__ = [
+    "Choice",
+    "Condition",
+    "Engine",
+    "Operands",
+    "Rule",
+    "Split",
+    "choose",
+    "current",
+    "get",
+    "names",
+    "register",
+    "require",
+    "use",
+    "using",
+]
+
+_records: dict[str, Engine] = {record.name: record for record in BUILT_IN}
+_on_arm = platform.machine().lower() in ("aarch64", "arm64")
+_current: Engine = _records["qnnpack" if _on_arm else "fbgemm"]
+
+# Called with the record after each change of engine; the kernels bind themselves here.
+on_change: list[Callable[[Engine], None]] = []
+
+
+def names() -> tuple[str, ...]:
+    """Names of all engines that can be chosen."""
+    return tuple(_records)
+
+
+def get(name: str) -> Engine:
+    """Look up the record of an engine by its name.
+
+    Raises
+    ------
+    EngineError
+        If there is none; the message lists the known ones.
+    """
+    record = _records.get(name) if isinstance(name, str) else None
+    if record is None:
+        raise EngineError(
+            f"{name!r} is not a valid value for quantized engine",
+            expected=f"one of {', '.join(map(repr, _records))}",
+            mend="choose one of these, or add your own with refquant.engines.register()",
+        )
+    return record
+
+
+def current() -> Engine:
+    """Return the record of the engine that is chosen now."""
+    return _current
+
+
+def use(name: str) -> None:
+    """Choose an engine for the whole process."""
+    global _current
+    _current = get(name)
+    for listener in on_change:
+        listener(_current)
+
+
+@contextmanager
+def using(name: str) -> Iterator[Engine]:
+    """Choose an engine for a ``with`` block, and the former one again after it."""
+    before = _current.name
+    use(name)
+    try:
+        yield _current
+    finally:
+        use(before)
+
+
+def register(record: Engine) -> Engine:
+    """Add an engine of your own, or replace one that you added before.
+
+    Parameters
+    ----------
+    record : Engine
+        Made anew, or with `Engine.derive` from a known record.
+
+    Returns
+    -------
+    Engine
+        The record.
+
+    Raises
+    ------
+    EngineError
+        If the name belongs to a built-in engine, or a step of `refquant.engines.steps` has no
+        rule.
+    """
+    from refquant.engines.steps import STEPS
+
+    if not isinstance(record, Engine):
+        raise ArgumentTypeError(
+            "engines.register",
+            argument="record",
+            expected="an Engine",
+            got=type(record).__name__,
+            mend="make one with refquant.engines.get('fbgemm').derive(...)",
+        )
+    if any(record.name == built_in.name for built_in in BUILT_IN):
+        raise EngineError(
+            f"engine {record.name!r} is built in and stays as it is",
+            mend="give your record a name of its own",
+        )
+    missing = [step for step in STEPS if step not in record.steps]
+    if missing:
+        raise EngineError(
+            f"engine {record.name!r} has no rule for {', '.join(missing)}",
+            mend="derive() the record from a complete one",
+        )
+    _records[record.name] = record
+    if _current.name == record.name:
+        use(record.name)
+    return record
+
+
+def require(operation: str, limit: str) -> None:
+    """Raise unless the chosen engine supports `limit`, one of `refquant.engines.steps.LIMITS`.
+
+    Raises
+    ------
+    EngineError
+        Names the operation, the engine, its limit, and engines that can do it.
+    """
+    reason = _current.limits.get(limit)
+    if reason is not None:
+        able = [repr(r.name) for r in _records.values() if limit not in r.limits]
+        raise EngineError(
+            f"{operation}: engine {_current.name!r} does not support it ({reason})",
+            mend=f"set refquant.backends.quantized.engine to {' or '.join(able)}" if able else None,
+        )

@@ -1,0 +1,115 @@
+"""An engine is a frozen record: rules for each step, limits, and the recipe it is used with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from refquant.engines.rule import Choice, Operands, Rule, Split
+from refquant.errors import EngineError
+
+
+@dataclass(frozen=True)
+class Engine:
+    """All that distinguishes one int8 engine from another, as data.
+
+    Attributes
+    ----------
+    name : str
+        The value of ``refquant.backends.quantized.engine``.
+    title : str
+        What it is, for people.
+    steps : mapping of str to tuple of Choice
+        For each step in which engines differ, an ordered list of conditions and rules; the last
+        has no condition. See `refquant.engines.steps` for the names.
+    limits : mapping of str to str
+        What the engine does not support, and why. See `refquant.engines.steps`.
+    recipe : mapping of str to object
+        Its default QConfig: ``activation``, ``weight`` (``'per_tensor'`` or ``'per_channel'``)
+        and ``reduce_range``.
+    """
+
+    name: str
+    title: str
+    steps: Mapping[str, tuple[Choice, ...]] = field(repr=False)
+    limits: Mapping[str, str] = field(default_factory=dict, repr=False)
+    recipe: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    _found: dict = field(default_factory=dict, repr=False, compare=False, init=False)
+
+    def __post_init__(self):
+        for name in ("steps", "limits", "recipe"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+        for step, choices in self.steps.items():
+            if not choices or choices[-1].when is not None:
+                raise EngineError(
+                    f"engine {self.name!r}",
+                    argument=f"steps[{step!r}]",
+                    expected="a list of choices whose last has no condition",
+                    got=choices,
+                )
+
+    def rule(self, step: str, operands: Operands = Operands()) -> Any:  # noqa: B008  immutable
+        """Look up the rule, or the `Split` of rules, for a step with these operands.
+
+        Raises
+        ------
+        EngineError
+            If the record has no such step.
+        """
+        key = (step, operands)
+        found = self._found.get(key)
+        if found is None:
+            if step not in self.steps:
+                raise EngineError(
+                    f"engine {self.name!r} has no rule for {step!r}",
+                    expected=f"one of {', '.join(sorted(self.steps))}",
+                    mend="add the step to the record, or derive() the record from a complete one",
+                )
+            found = next(
+                c.rule for c in self.steps[step] if c.when is None or c.when.holds(operands)
+            )
+            self._found[key] = found
+        return found
+
+    def derive(self, name: str, title: str, *, steps=None, limits=None, recipe=None) -> "Engine":
+        """Make a record that differs in some steps, limits or parts of the recipe.
+
+        Parameters
+        ----------
+        name, title : str
+            Of the new record.
+        steps, limits, recipe : mapping, optional
+            Entries to replace; the others stay. A limit of None is lifted.
+
+        Returns
+        -------
+        Engine
+        """
+        merged = {**self.limits, **(limits or {})}
+        return replace(
+            self,
+            name=name,
+            title=title,
+            steps={**self.steps, **(steps or {})},
+            limits={key: reason for key, reason in merged.items() if reason is not None},
+            recipe={**self.recipe, **(recipe or {})},
+        )
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Every rule that any step may choose."""
+        found: dict[str, Rule] = {}
+        for choices in self.steps.values():
+            for choice in choices:
+                parts = (
+                    (choice.rule.body, choice.rule.tail)
+                    if isinstance(choice.rule, Split)
+                    else (choice.rule,)
+                )
+                found.update({rule.name: rule for rule in parts})
+        return tuple(found.values())
+
+    @property
+    def has_kernels(self) -> bool:
+        """Whether kernels know every rule of the record."""
+        return all(rule.code is not None for rule in self.rules)

@@ -1,0 +1,49 @@
+"""The four engines that refquant knows from the first day."""
+
+from refquant.dtypes import qint32
+from refquant.engines import quantization as q
+from refquant.engines.record import Engine
+from refquant.engines.rule import Condition, Split, choose
+
+IS_QINT32 = Condition("dtype is qint32", lambda operands: operands.dtype is qint32)
+
+FBGEMM = Engine(
+    name="fbgemm",
+    title="FBGEMM, x86 servers, as of PyTorch 2.13",
+    steps={
+        "quantize_per_tensor": choose(
+            (IS_QINT32, Split.everywhere(q.ADD_THEN_ROUND)), Split.everywhere(q.FUSED)
+        ),
+        "quantize_per_channel": choose(Split.everywhere(q.ADD_THEN_ROUND)),
+        "dequantize_per_tensor": choose(q.SUBTRACT),
+        "dequantize_per_channel": choose(q.SUBTRACT_DOUBLE),
+    },
+    recipe={"activation": "histogram", "reduce_range": True, "weight": "per_channel"},
+)
+
+QNNPACK = FBGEMM.derive(
+    "qnnpack",
+    "QNNPACK, phones, as of PyTorch 2.13",
+    recipe={"reduce_range": False, "weight": "per_tensor"},
+)
+
+FBGEMM_1_4 = FBGEMM.derive(
+    "fbgemm-1.4",
+    "FBGEMM, x86 servers, as of PyTorch 1.4",
+    steps={
+        "quantize_per_tensor": choose(
+            (IS_QINT32, Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE)),
+            Split(q.FUSED_CLAMP_THEN_ROUND, q.DIVIDE_THEN_ROUND, block=8),
+        ),
+        "quantize_per_channel": choose(Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE)),
+    },
+)
+
+QNNPACK_1_4 = FBGEMM_1_4.derive(
+    "qnnpack-1.4",
+    "QNNPACK, phones, as of PyTorch 1.4",
+    limits={"per_channel_weights": "QNNPACK of PyTorch 1.4 packs one scale for a whole weight"},
+    recipe={"reduce_range": False, "weight": "per_tensor"},
+)
+
+BUILT_IN = (FBGEMM, QNNPACK, FBGEMM_1_4, QNNPACK_1_4)

@@ -1,0 +1,16 @@
+"""The names of the steps in which engines differ, and of the limits they may have.
+
+A step names the one place where a rule is looked up; adding an engine means giving a rule for
+each of them, adding a step means giving it to every record.
+"""
+
+STEPS = {
+    "quantize_per_tensor": "float32 to integers, one scale: quantize_per_tensor, copy_",
+    "quantize_per_channel": "float32 to integers, a scale for each slice along an axis",
+    "dequantize_per_tensor": "integers to float32, one scale",
+    "dequantize_per_channel": "integers to float32, a scale for each slice along an axis",
+}
+
+LIMITS = {
+    "per_channel_weights": "weights with a scale for each output channel",
+}

@@ -1,0 +1,119 @@
+"""The exceptions that refquant raises, each also the builtin that PyTorch raises there.
+
+Every message has the same parts: what was asked, the argument, what was expected, what came, and
+how to mend it. They are kept as attributes too, so that a program can look at them.
+"""
+
+
+class RefquantError(Exception):
+    """Base class of every error that refquant raises on purpose.
+
+    Parameters
+    ----------
+    asked : str
+        What was asked, usually the name of the operation, or a whole sentence.
+    argument : str, optional
+        The argument that is at fault.
+    expected, got : str, optional
+        What the argument should have been, and what came.
+    mend : str, optional
+        What to do about it.
+
+    Examples
+    --------
+    >>> from refquant.errors import DtypeError
+    >>> print(DtypeError("quantize_per_tensor", argument="input", expected="a float32 tensor",
+    ...                  got="float64", mend="convert it with .to(refquant.float32)"))
+    quantize_per_tensor: `input` must be a float32 tensor, got float64; convert it with \
+.to(refquant.float32)
+    """
+
+    def __init__(
+        self,
+        asked: str,
+        *,
+        argument: str | None = None,
+        expected: str | None = None,
+        got: object = None,
+        mend: str | None = None,
+    ):
+        self.asked, self.argument, self.expected = asked, argument, expected
+        self.got, self.mend = got, mend
+        text = asked
+        if expected is not None:
+            text += f": `{argument}` must be {expected}" if argument else f": expected {expected}"
+        elif argument is not None:
+            text += f": `{argument}`"
+        if got is not None:
+            text += f", got {got}"
+        if mend is not None:
+            text += f"; {mend}"
+        super().__init__(text)
+
+    def __reduce__(self):
+        """Keep the keywords when an error travels between processes."""
+        return _rebuild, (type(self), self.asked, self.argument, self.expected, self.got, self.mend)
+
+
+def _rebuild(kind, asked, argument, expected, got, mend):
+    return kind(asked, argument=argument, expected=expected, got=got, mend=mend)
+
+
+class OperationError(RefquantError, RuntimeError):
+    """An operation cannot run with these operands."""
+
+
+class DtypeError(OperationError):
+    """A tensor has the wrong dtype."""
+
+
+class ShapeError(OperationError):
+    """A tensor has the wrong shape."""
+
+
+class QuantizationParameterError(OperationError):
+    """A scale, zero point or axis is not valid."""
+
+
+class QuantizerError(OperationError):
+    """A tensor is not quantized, or not in the way that the operation needs."""
+
+
+class EngineError(OperationError):
+    """The engine does not exist, or does not support what was asked."""
+
+
+class GradientError(OperationError):
+    """The gradient cannot be computed."""
+
+
+class StateError(OperationError):
+    """A state dict does not fit the module."""
+
+
+class FileFormatError(OperationError):
+    """A file is damaged, or not one of refquant's."""
+
+
+class KernelError(OperationError):
+    """The kernels that were asked for are not there."""
+
+
+class ArgumentError(RefquantError, ValueError):
+    """The value of an argument is not valid."""
+
+
+class ArgumentTypeError(RefquantError, TypeError):
+    """The type of an argument is not valid."""
+
+
+class IndexRangeError(RefquantError, IndexError):
+    """An index or a dimension is out of range."""
+
+
+class NotSupportedError(RefquantError, NotImplementedError):
+    """The documented system does not have this, so refquant does not either."""
+
+
+class ModuleNameError(RefquantError, AttributeError):
+    """A model has no submodule of this name."""

@@ -1,0 +1,190 @@
+"""Which twin runs: a compiled kernel or the definition it translates.
+
+The functions of all families are attributes of this module, such as
+``refquant.kernels.quantize_per_tensor``. They are bound once, at import or when the choice
+changes, so that a call pays nothing for the choice. Environment:
+
+``REFQUANT_KERNELS``
+    ``reference`` or the name of a variant; asking for one that is not there is an error.
+``REFQUANT_DISABLE_CPU_FEATURES``
+    Names of variants to take away, separated by spaces or commas.
+
+Examples
+--------
+>>> from refquant import kernels
+>>> with kernels.using("reference"):
+...     kernels.current()
+'reference'
+"""
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module, util
+from typing import Any
+
+from refquant import engines
+from refquant.errors import ArgumentError, KernelError
+
+__all__ = [
+    "FAMILIES",
+    "available",
+    "current",
+    "get_num_threads",
+    "set_num_threads",
+    "twins",
+    "use",
+    "using",
+]
+
+# Each is a module of refquant.reference and a source file of _kernels.
+FAMILIES = ("affine",)
+
+REFERENCE = "reference"
+_current = REFERENCE
+_bound: dict[str, Callable[..., Any]] = {}
+
+
+def _built(name: str) -> bool:
+    return util.find_spec(f"refquant._kernels.{name}") is not None
+
+
+def _find_variants() -> tuple[str, ...]:
+    """Variants that are built, that the processor runs, and that are not taken away."""
+    if not _built("_cpu"):
+        return ()
+    cpu = import_module("refquant._kernels._cpu")
+    taken = os.environ.get("REFQUANT_DISABLE_CPU_FEATURES", "").replace(",", " ").split()
+    return tuple(
+        variant
+        for variant in cpu.supported_variants()
+        if variant not in taken and all(_built(f"{family}_{variant}") for family in FAMILIES)
+    )
+
+
+_variants = _find_variants()
+
+
+def available() -> tuple[str, ...]:
+    """List what can be chosen here: the definitions, then variants from slow to fast."""
+    return (REFERENCE, *_variants)
+
+
+def current() -> str:
+    """Tell what is chosen: ``'reference'`` or the name of a variant."""
+    return _current
+
+
+def twins(family: str, choice: str) -> dict[str, Callable[..., Any]]:
+    """Collect the functions of one family under one choice.
+
+    Parameters
+    ----------
+    family : str
+        One of `FAMILIES`.
+    choice : str
+        One of `available`.
+
+    Returns
+    -------
+    dict of str to callable
+    """
+    definitions = import_module(f"refquant.reference.{family}")
+    if choice == REFERENCE:
+        return {name: getattr(definitions, name) for name in definitions.__all__}
+    module = import_module(f"refquant._kernels.{family}_{choice}")
+    return {name: getattr(module, name) for name in definitions.__all__}
+
+
+def _bind(record: engines.Engine) -> None:
+    """Bind every twin; an engine with rules that no kernel knows runs by definitions."""
+    choice = _current if record.has_kernels else REFERENCE
+    _bound.clear()
+    for family in FAMILIES:
+        _bound.update(twins(family, choice))
+    globals().update(_bound)
+
+
+def use(choice: str) -> None:
+    """Choose the kernels for the whole process.
+
+    Parameters
+    ----------
+    choice : str
+        ``'reference'`` or the name of a variant.
+
+    Raises
+    ------
+    KernelError
+        If it is not there; the message lists what is.
+    """
+    global _current
+    if choice not in available():
+        raise KernelError(
+            f"kernels {choice!r} are not available",
+            expected=f"one of {', '.join(available())}",
+            mend="build them (REFQUANT_REQUIRE_EXT=1 pip install refquant shows why they are "
+            "missing) or choose another",
+        )
+    _current = choice
+    _bind(engines.current())
+
+
+@contextmanager
+def using(choice: str) -> Iterator[None]:
+    """Choose kernels for a ``with`` block, and the former ones again after it."""
+    before = _current
+    use(choice)
+    try:
+        yield
+    finally:
+        use(before)
+
+
+def set_num_threads(count: int) -> None:
+    """Set the number of threads that kernels use, at least 1; results never depend on it."""
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise ArgumentError(
+            "set_num_threads", argument="count", expected="a whole number of at least 1", got=count
+        )
+    if _variants:
+        import_module("refquant._kernels._threads").set_count(count)
+
+
+def get_num_threads() -> int:
+    """Get the number of threads that kernels use."""
+    return import_module("refquant._kernels._threads").get_count() if _variants else 1
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(f"module 'refquant.kernels' has no twin {name!r}")
+
+
+def _start() -> None:
+    wanted = os.environ.get("REFQUANT_KERNELS")
+    if not _variants and not wanted:
+        warnings.warn(
+            "refquant runs without compiled kernels: results are the same, but slower. "
+            "Install a C compiler and reinstall to build them, or set REFQUANT_KERNELS=reference "
+            "to say that this is meant.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    use(wanted or available()[-1])
+    engines.on_change.append(_bind)
+    set_num_threads(_default_threads())
+
+
+def _default_threads() -> int:
+    """One in a worker process, whose siblings use the other cores; all cores otherwise."""
+    import multiprocessing
+
+    if multiprocessing.parent_process() is not None:
+        return 1
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return int(os.environ.get("OMP_NUM_THREADS", cores) or cores)
+
+
+_start()
