@@ -1,0 +1,34 @@
+"""The documented face of `refquant.engines`: ``engine`` can be read and set.
+
+Examples
+--------
+>>> import refquant
+>>> refquant.backends.quantized.engine = "qnnpack"
+>>> refquant.backends.quantized.engine
+'qnnpack'
+>>> refquant.backends.quantized.engine = "fbgemm"
+"""
+
+import sys
+from types import ModuleType
+
+from refquant import engines
+
+
+class _QuantizedBackends(ModuleType):
+    @property
+    def engine(self) -> str:
+        """Name of the engine that is chosen; setting it chooses another."""
+        return engines.current().name
+
+    @engine.setter
+    def engine(self, name: str) -> None:
+        engines.use(name)
+
+    @property
+    def supported_engines(self) -> list[str]:
+        """Names of all engines that can be chosen."""
+        return list(engines.names())
+
+
+sys.modules[__name__].__class__ = _QuantizedBackends

@@ -1,0 +1,1 @@
+"""Operations on tensors: check arguments, choose layouts, call the twins, wrap results."""

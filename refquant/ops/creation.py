@@ -1,0 +1,107 @@
+"""Make tensors: from data, from NumPy, filled, drawn at random."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes
+from refquant.errors import ArgumentTypeError, DtypeError
+from refquant.tensors import QuantizedTensor, Tensor
+
+__all__ = ["from_numpy", "tensor"]
+
+
+def tensor(data: Any, dtype: dtypes.dtype | None = None, requires_grad: bool = False) -> Tensor:
+    """Copy data into a tensor.
+
+    Parameters
+    ----------
+    data : number, nested sequence, ndarray or Tensor
+        Python floats become float32, Python integers int64; arrays and tensors keep their dtype.
+    dtype : dtype, optional
+        Plain dtype of the result.
+    requires_grad : bool, default False
+        Whether operations on the tensor are recorded.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    DtypeError
+        If the data have a type that no tensor has.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([1, 2]).dtype, refquant.tensor(0.5).dtype
+    (refquant.int64, refquant.float32)
+    """
+    if isinstance(data, QuantizedTensor):
+        raise DtypeError("tensor", argument="data", expected="plain numbers",
+                         got=f"a {data.dtype} tensor", mend="use clone(), or dequantize() first")
+    keeps = isinstance(data, Tensor | np.ndarray | np.generic)
+    if isinstance(data, list | tuple):
+        data = _numbers(data)
+    try:
+        array = np.array(data.array if isinstance(data, Tensor) else data)
+    except ValueError as error:
+        raise ArgumentTypeError("tensor", argument="data", expected="numbers in nested sequences "
+                                "of equal length", got=str(error)) from None
+    if not keeps and array.dtype.kind in "fiu":
+        array = array.astype(np.float32 if array.dtype.kind == "f" else np.int64)
+    if dtype is not None:
+        array = array.astype(dtype.numpy)
+    return Tensor(_native("tensor", array), requires_grad)
+
+
+def _numbers(data):
+    """Replace tensors inside nested sequences by their elements."""
+    if isinstance(data, Tensor):
+        return data.tolist()
+    return [_numbers(v) for v in data] if isinstance(data, list | tuple) else data
+
+
+def _native(asked: str, array: np.ndarray) -> np.ndarray:
+    if array.dtype not in dtypes.BY_STORAGE:
+        raise DtypeError(
+            asked, argument="array", got=array.dtype,
+            expected="of " + ", ".join(d.name for d in dtypes.PLAIN) + " in native byte order",
+            mend="convert it with .astype()",
+        )
+    return array
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """Make a tensor that shares memory with a NumPy array.
+
+    Parameters
+    ----------
+    array : ndarray
+        Of any dtype that tensors have; strides are kept.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    ArgumentTypeError
+        If `array` is not a NumPy array.
+    DtypeError
+        If its dtype is one that no tensor has.
+
+    Examples
+    --------
+    >>> import numpy as np, refquant
+    >>> a = np.zeros(2, np.float32)
+    >>> t = refquant.from_numpy(a)
+    >>> a[0] = 5
+    >>> t
+    tensor([5., 0.])
+    """
+    if not isinstance(array, np.ndarray):
+        raise ArgumentTypeError("from_numpy", argument="array", expected="a NumPy array",
+                                got=type(array).__name__, mend="use refquant.tensor()")
+    return Tensor(_native("from_numpy", array))

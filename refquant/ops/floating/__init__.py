@@ -1,0 +1,1 @@
+"""Operations on plain tensors, each with its gradient beside it; NumPy alone."""

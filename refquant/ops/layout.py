@@ -1,0 +1,139 @@
+"""How tensors lie in memory, and how the real engines walk over them.
+
+The only file that knows either. Memory formats are strides: a ``channels_last`` tensor of shape
+(N, C, H, W) has the strides of a contiguous (N, H, W, C). Operations ask here which elements are
+neighbours (`flatten`), in which format the result belongs (`restore`, `format_of`), and how many
+elements of a run an engine takes in whole vectors (`body`).
+"""
+
+import numpy as np
+
+from refquant import dtypes
+from refquant.errors import ArgumentError, ShapeError
+
+__all__ = [
+    "body", "empty", "flatten", "format_of", "is_contiguous", "order_of",
+    "restore", "to_format",
+]
+
+# Dimensions from the slowest to the fastest in memory.
+_ORDER = {
+    dtypes.channels_last: (0, 2, 3, 1),
+    dtypes.channels_last_3d: (0, 2, 3, 4, 1),
+}
+_BY_NDIM = {4: dtypes.channels_last, 5: dtypes.channels_last_3d}
+
+
+def order_of(memory_format) -> tuple[int, ...]:
+    """Dimensions of a channels-last format from the slowest to the fastest in memory."""
+    return _ORDER[memory_format]
+
+
+def _inverse(order):
+    return tuple(order.index(i) for i in range(len(order)))
+
+
+def _order(array: np.ndarray, memory_format) -> tuple[int, ...]:
+    order = _ORDER[memory_format]
+    if array.ndim != len(order):
+        raise ShapeError(
+            f"memory_format={memory_format}",
+            argument="input",
+            expected=f"a tensor of {len(order)} dimensions",
+            got=f"shape {array.shape}",
+        )
+    return order
+
+
+def is_contiguous(array: np.ndarray, memory_format=dtypes.contiguous_format) -> bool:
+    """Whether the elements lie without gaps in the order of `memory_format`.
+
+    Dimensions of extent 1 do not count, so an array can be contiguous in several formats.
+    """
+    if memory_format is dtypes.contiguous_format:
+        return array.flags.c_contiguous
+    if array.ndim != len(_ORDER[memory_format]):
+        return False
+    return array.transpose(_ORDER[memory_format]).flags.c_contiguous
+
+
+def format_of(array: np.ndarray):
+    """Tell which memory format is meant by the strides of an array, as PyTorch decides it.
+
+    A contiguous array is row-major unless its strides can only be channels-last: going from
+    channels to width, height and batch, strides must not fall, and a dimension of extent 1 still
+    has the stride that the format gives it. Ties (a batch stride equal to the channel stride)
+    mean row-major. Source: ``is_channels_last_strides_2d`` of ATen's MemoryFormat, checked on
+    PyTorch 2.13.
+    """
+    found = _BY_NDIM.get(array.ndim)
+    if found is None:
+        return dtypes.contiguous_format
+    order, smallest = _ORDER[found], 0
+    if array.strides[1] == 0:
+        return dtypes.contiguous_format
+    for dimension in reversed(order):
+        extent, stride = array.shape[dimension], array.strides[dimension]
+        if extent == 0 or stride < smallest:
+            return dtypes.contiguous_format
+        if dimension == 0 and smallest == array.strides[1]:
+            return dtypes.contiguous_format
+        smallest = stride * max(extent, 1)
+    return found
+
+
+def empty(shape, storage, memory_format=dtypes.contiguous_format) -> np.ndarray:
+    """Allocate an array whose strides are those of `memory_format`."""
+    order = _ORDER.get(memory_format)
+    if order is None:
+        return np.empty(shape, storage)
+    return np.empty([shape[i] for i in order], storage).transpose(_inverse(order))
+
+
+def to_format(array: np.ndarray, memory_format) -> np.ndarray:
+    """Give the same elements in a memory format: the array itself if it is in it, else a copy."""
+    if memory_format is dtypes.preserve_format:
+        memory_format = format_of(array)
+    if memory_format is dtypes.contiguous_format:
+        return array if array.flags.c_contiguous else np.array(array, order="C")
+    if memory_format not in _ORDER:
+        raise ArgumentError(
+            "contiguous", argument="memory_format",
+            expected="contiguous_format, channels_last or preserve_format", got=memory_format,
+        )
+    order = _order(array, memory_format)
+    view = array.transpose(order)
+    if view.flags.c_contiguous:
+        return array
+    return np.array(view, order="C").transpose(_inverse(order))
+
+
+def flatten(array: np.ndarray) -> tuple[np.ndarray, object]:
+    """Put the elements in one contiguous run, in the order of the format that is meant.
+
+    Returns
+    -------
+    flat : ndarray, shape (n,)
+        A view where the elements lie without gaps, else a copy.
+    memory_format : memory_format
+        What `restore` needs to give a result the format of this operand.
+    """
+    if array.ndim < 4:
+        return array.reshape(-1), dtypes.contiguous_format
+    memory_format = format_of(array)
+    if memory_format is dtypes.contiguous_format:
+        return array.reshape(-1), memory_format
+    return array.transpose(_ORDER[memory_format]).reshape(-1), memory_format
+
+
+def restore(flat: np.ndarray, shape, memory_format) -> np.ndarray:
+    """Undo `flatten`: give a run of elements its shape, in a memory format."""
+    order = _ORDER.get(memory_format)
+    if order is None:
+        return flat.reshape(shape)
+    return flat.reshape([shape[i] for i in order]).transpose(_inverse(order))
+
+
+def body(length: int, block: int) -> int:
+    """Count the leading elements of a run that an engine takes in whole blocks."""
+    return length - length % block

@@ -1,0 +1,1 @@
+"""Operations on quantized tensors: check arguments, ask the engine for rules, call the twins."""

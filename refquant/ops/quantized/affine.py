@@ -1,0 +1,235 @@
+"""Between real numbers and integers: quantize, dequantize."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes, engines, kernels
+from refquant.engines import Operands
+from refquant.errors import (
+    DtypeError,
+    IndexRangeError,
+    QuantizationParameterError,
+)
+from refquant.ops import checks, layout
+from refquant.tensors import QuantizedTensor, Tensor
+
+__all__ = ["dequantize", "quantize_array", "quantize_per_channel", "quantize_per_tensor"]
+
+
+def quantize_array(array: np.ndarray, scale: float, zero_point: int, dtype) -> np.ndarray:
+    """Quantize float32 with the rule of the chosen engine; the memory format stays."""
+    split = engines.current().rule("quantize_per_tensor", Operands(dtype))
+    flat, memory_format = layout.flatten(array)
+    q = kernels.quantize_per_tensor(
+        flat, scale, zero_point, dtype.quant_min, dtype.quant_max, dtype.numpy,
+        layout.body(flat.shape[0], split.block), split.body, split.tail,
+    )
+    return layout.restore(q, array.shape, memory_format)
+
+
+def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype) -> QuantizedTensor:
+    r"""Quantize with one scale and zero point.
+
+    .. math:: q = \mathrm{clip}(\mathrm{round}(x / s + z), q_{min}, q_{max})
+
+    The engine's record says how the quotient is formed and rounded, and what NaN becomes
+    (``refquant.engines.current().rule("quantize_per_tensor", ...)``). Infinities saturate.
+
+    Parameters
+    ----------
+    input : Tensor or ndarray of float32
+        Real values, any shape and layout.
+    scale : float
+        Real units of one quantized step; its float32 value and reciprocal must be finite and
+        positive.
+    zero_point : int
+        The integer that stands for real zero, in the range of `dtype`.
+    dtype : dtype
+        quint8, qint8 or qint32.
+
+    Returns
+    -------
+    QuantizedTensor
+        Of the shape and memory format of `input`; other strides become row-major.
+
+    Raises
+    ------
+    DtypeError
+        If `input` is not float32 or `dtype` is not quantized.
+    QuantizationParameterError
+        If the scale is not valid, or the zero point lies outside `dtype`.
+
+    Notes
+    -----
+    Source: FBGEMM ``QuantizeAvx2`` and ATen ``quantize_val``; see `refquant.engines.quantization`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> q = refquant.quantize_per_tensor(refquant.tensor([-1.0, 0.0, 0.26, 9.9]), 0.1, 10,
+    ...                                  refquant.quint8)
+    >>> q.int_repr()
+    tensor([  0,  10,  13, 109], dtype=refquant.uint8)
+    """
+    asked = "quantize_per_tensor"
+    tensor = checks.float32_tensor(asked, "input", input)
+    dtype = checks.quantized_dtype(asked, "dtype", dtype)
+    scale = checks.scale_value(asked, "scale", scale)
+    zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
+    q = quantize_array(tensor.array, scale, zero_point, dtype)
+    return QuantizedTensor(q, dtype, scale, zero_point)
+
+
+def _channels(asked, scales, zero_points, axis, array, dtype):
+    if isinstance(axis, bool) or not isinstance(axis, int | np.integer) or not (
+        0 <= axis < array.ndim
+    ):
+        raise IndexRangeError(
+            asked, argument="axis", expected=f"in 0..{array.ndim - 1}, a dimension of `input`",
+            got=axis,
+        )
+    s = np.asarray(scales.array if isinstance(scales, Tensor) else scales)
+    z = np.asarray(zero_points.array if isinstance(zero_points, Tensor) else zero_points)
+    channels = array.shape[axis]
+    for name, values in (("scales", s), ("zero_points", z)):
+        if values.shape != (channels,):
+            raise QuantizationParameterError(
+                asked, argument=name,
+                expected=f"of shape ({channels},), one for each slice of `input` along axis {axis}",
+                got=f"shape {values.shape} for an input of shape {array.shape}",
+            )
+    if z.dtype.kind not in "iu":
+        raise DtypeError(
+            asked, argument="zero_points", expected="an integer tensor",
+            got=z.dtype, mend="convert them with .to(refquant.int64)",
+        )
+    z = np.ascontiguousarray(z, dtype=np.int64)
+    outside = (z < dtype.quant_min) | (z > dtype.quant_max)
+    if outside.any():
+        index = int(np.flatnonzero(outside)[0])
+        raise QuantizationParameterError(
+            asked, argument=f"zero_points[{index}]",
+            expected=f"in {dtype.quant_min}..{dtype.quant_max}, the range of {dtype}",
+            got=int(z[index]),
+        )
+    return checks.scale_values(asked, "scales", s).copy(), z.copy(), int(axis)
+
+
+def _slices(array: np.ndarray, axis: int):
+    """View as (outer, channels, inner) in memory order, and how to go back."""
+    memory_format = layout.format_of(array)
+    if memory_format is dtypes.contiguous_format:
+        shape, position = array.shape, axis
+        dense = np.ascontiguousarray(array)
+    else:
+        order = layout.order_of(memory_format)
+        dense = np.ascontiguousarray(array.transpose(order))
+        shape, position = dense.shape, order.index(axis)
+    outer = int(np.prod(shape[:position], dtype=np.int64))
+    inner = int(np.prod(shape[position + 1 :], dtype=np.int64))
+    return dense.reshape(outer, shape[position], inner), memory_format
+
+
+def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, dtype):
+    r"""Quantize each slice along an axis with its own scale and zero point.
+
+    .. math:: q_{\dots c \dots} =
+        \mathrm{clip}(\mathrm{round}(x_{\dots c \dots} / s_c + z_c), q_{min}, q_{max})
+
+    Parameters
+    ----------
+    input : Tensor or ndarray of float32
+        Real values, any shape of at least one dimension, any layout.
+    scales : Tensor or ndarray, shape (channels,)
+        Real units of one quantized step; kept in float64.
+    zero_points : Tensor or ndarray of an integer type, shape (channels,)
+        The integers that stand for real zero; kept in int64.
+    axis : int
+        The dimension of the channels; not negative.
+    dtype : dtype
+        quint8, qint8 or qint32.
+
+    Returns
+    -------
+    QuantizedTensor
+        Of the shape and memory format of `input`; other strides become row-major.
+
+    Raises
+    ------
+    DtypeError
+        If `input` is not float32, `zero_points` are not integers or `dtype` is not quantized.
+    QuantizationParameterError
+        If scales or zero points are not valid or not one for each slice.
+    IndexRangeError
+        If `axis` is not a dimension of `input`.
+
+    Notes
+    -----
+    Source: ATen ``quantize_tensor_per_channel_affine``; see `refquant.engines.quantization`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.tensor([[1.0, 2.0], [1.0, 2.0]])
+    >>> q = refquant.quantize_per_channel(x, refquant.tensor([0.1, 0.5]),
+    ...                                   refquant.tensor([0, 1]), 0, refquant.qint8)
+    >>> q.int_repr()
+    tensor([[10, 20],
+            [ 3,  5]], dtype=refquant.int8)
+    """
+    asked = "quantize_per_channel"
+    array = checks.float32_tensor(asked, "input", input).array
+    dtype = checks.quantized_dtype(asked, "dtype", dtype)
+    scales, zero_points, axis = _channels(asked, scales, zero_points, axis, array, dtype)
+    rule = engines.current().rule("quantize_per_channel", Operands(dtype, per_channel=True)).body
+    slices, memory_format = _slices(array, axis)
+    q = kernels.quantize_per_channel(
+        slices, scales, zero_points, dtype.quant_min, dtype.quant_max, dtype.numpy, rule
+    )
+    restored = layout.restore(q.reshape(-1), array.shape, memory_format)
+    return QuantizedTensor(restored, dtype, scales, zero_points, axis)
+
+
+def dequantize(input: Any) -> Tensor:
+    r"""Turn integers into the real numbers that they stand for, :math:`x = s (q - z)`.
+
+    Parameters
+    ----------
+    input : QuantizedTensor or Tensor
+        A plain float32 tensor is returned as it is.
+
+    Returns
+    -------
+    Tensor
+        float32, of the shape and memory format of `input`.
+
+    Raises
+    ------
+    DtypeError
+        If `input` is neither quantized nor float32.
+
+    Notes
+    -----
+    Per tensor the product is formed in float32, per channel in float64 and rounded once. Source:
+    ATen ``dequantize_val`` and ``dequantize_tensor_per_channel_affine``.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> q = refquant.quantize_per_tensor(refquant.tensor([1.0, 0.26]), 0.1, 10, refquant.quint8)
+    >>> refquant.dequantize(q)
+    tensor([1. , 0.3])
+    """
+    if not isinstance(input, QuantizedTensor):
+        return checks.float32_tensor("dequantize", "input", input)
+    operands = Operands(input.dtype, per_channel=input.axis is not None)
+    if input.axis is None:
+        rule = engines.current().rule("dequantize_per_tensor", operands)
+        flat, memory_format = layout.flatten(input.array)
+        x = kernels.dequantize_per_tensor(flat, input.scale, input.zero_point, rule)
+        return Tensor(layout.restore(x, input.array.shape, memory_format))
+    rule = engines.current().rule("dequantize_per_channel", operands)
+    slices, memory_format = _slices(input.array, input.axis)
+    x = kernels.dequantize_per_channel(slices, input.scale, input.zero_point, rule)
+    return Tensor(layout.restore(x.reshape(-1), input.array.shape, memory_format))

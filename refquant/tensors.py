@@ -1,0 +1,456 @@
+"""`Tensor` and `QuantizedTensor`: NumPy arrays with what NumPy does not know.
+
+Here are storage, accessors and printing. Operations live in `refquant.ops`, which installs the
+documented methods (see the table in `refquant.ops.methods`).
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes, tape
+from refquant.errors import ArgumentTypeError, DtypeError, GradientError, QuantizerError
+
+__all__ = ["QuantizedTensor", "Size", "Tensor", "differentiable"]
+
+
+class Size(tuple):
+    """The shape of a tensor: a tuple that knows its number of elements."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """Count the elements of a tensor of this shape."""
+        count = 1
+        for extent in self:
+            count *= extent
+        return count
+
+    def __repr__(self) -> str:
+        return f"refquant.Size({list(self)})"
+
+
+class Tensor:
+    """A multi-dimensional array whose operations can be differentiated.
+
+    Make one with `refquant.tensor` (copies) or `refquant.from_numpy` (shares memory).
+
+    Parameters
+    ----------
+    array : ndarray
+        The elements; kept, not copied. Strides say in which memory format they lie.
+    requires_grad : bool, default False
+        Whether operations on the tensor are recorded.
+
+    Attributes
+    ----------
+    array : ndarray
+        The elements. For code of refquant; use `numpy` elsewhere.
+    grad : Tensor or None
+        What `backward` added up.
+    node : tape.Node or None
+        How the tensor was computed; None for a leaf.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([[1.0, -1.0]])
+    tensor([[ 1., -1.]])
+    """
+
+    __slots__ = ("__weakref__", "array", "grad", "node", "requires_grad", "retains_grad")
+    is_quantized = False
+
+    def __init__(self, array: np.ndarray, requires_grad: bool = False):
+        self.array = array
+        self.requires_grad = requires_grad
+        self.grad: Tensor | None = None
+        self.node: tape.Node | None = None
+        self.retains_grad = False
+        if requires_grad:
+            self._check_differentiable("Tensor")
+
+    # -- what it is ----------------------------------------------------------------------------
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        """Type of the elements."""
+        return dtypes.BY_STORAGE[self.array.dtype]
+
+    @property
+    def shape(self) -> Size:
+        """Extent of every dimension."""
+        return Size(self.array.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return self.array.ndim
+
+    def size(self, dim: int | None = None) -> Size | int:
+        """Extent of every dimension, or of one."""
+        return self.shape if dim is None else self.array.shape[dim]
+
+    def dim(self) -> int:
+        """Count the dimensions."""
+        return self.array.ndim
+
+    def numel(self) -> int:
+        """Count the elements."""
+        return self.array.size
+
+    def stride(self, dim: int | None = None) -> tuple[int, ...] | int:
+        """Elements to step over for one step along every dimension, or along one."""
+        strides = tuple(s // self.array.itemsize for s in self.array.strides)
+        return strides if dim is None else strides[dim]
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self.array.itemsize
+
+    def data_ptr(self) -> int:
+        """Address of the first element."""
+        return self.array.__array_interface__["data"][0]
+
+    def is_floating_point(self) -> bool:
+        """Whether the elements are floating-point numbers."""
+        return self.dtype.is_floating_point
+
+    # -- gradients -----------------------------------------------------------------------------
+
+    def _check_differentiable(self, asked: str) -> None:
+        if not self.dtype.is_floating_point:
+            raise GradientError(
+                asked,
+                argument="requires_grad",
+                expected="False for a tensor that is not floating point",
+                got=f"True for {self.dtype}",
+            )
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made the tensor."""
+        return self.node is None
+
+    @property
+    def grad_fn(self) -> tape.Node | None:
+        """How the tensor was computed; None for a leaf."""
+        return self.node
+
+    @property
+    def data(self) -> Tensor:
+        """The same elements, without gradient."""
+        return self.detach()
+
+    @data.setter
+    def data(self, other: Tensor) -> None:
+        self.array = other.array
+
+    def detach(self) -> Tensor:
+        """Share the elements, without gradient."""
+        return Tensor(self.array)
+
+    def requires_grad_(self, requires_grad: bool = True):
+        """Set whether operations on the tensor are recorded; returns the tensor."""
+        if requires_grad:
+            self._check_differentiable("requires_grad_")
+        elif self.node is not None:
+            raise GradientError(
+                "requires_grad_(False)",
+                argument="self",
+                expected="a leaf",
+                got="the result of a recorded operation",
+                mend="use detach()",
+            )
+        self.requires_grad = requires_grad
+        return self
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of a tensor that is not a leaf, too."""
+        self.retains_grad = True
+
+    def accumulate_grad(self, gradient: np.ndarray) -> None:
+        """Add to ``.grad``, in the dtype and shape of the tensor."""
+        gradient = np.asarray(gradient, dtype=self.array.dtype)
+        if self.grad is None:
+            self.grad = Tensor(gradient.copy())
+        else:
+            self.grad = Tensor(self.grad.array + gradient)
+
+    def backward(self, gradient: Tensor | None = None) -> None:
+        """Add to ``.grad`` of every leaf the gradient of this tensor with respect to it.
+
+        Parameters
+        ----------
+        gradient : Tensor, optional
+            Gradient with respect to this tensor; 1 where it has one element.
+
+        Raises
+        ------
+        GradientError
+            If nothing was recorded, or the tensor has several elements and no `gradient`.
+        """
+        tape.backward(self, None if gradient is None else np.asarray(gradient.array))
+
+    # -- out -----------------------------------------------------------------------------------
+
+    def numpy(self) -> np.ndarray:
+        """Share the elements as a NumPy array."""
+        if self.requires_grad:
+            raise GradientError(
+                "numpy",
+                argument="self",
+                expected="a tensor that requires no gradient",
+                got="one that does",
+                mend="call .detach().numpy()",
+            )
+        return self.array
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        """Convert for NumPy's functions."""
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **options):
+        """Share the elements with another array library."""
+        return self.numpy().__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+    def item(self) -> Any:
+        """Get the only element as a Python number."""
+        if self.array.size != 1:
+            raise ArgumentTypeError(
+                "item", argument="self", expected="a tensor of one element", got=f"shape "
+                f"{self.array.shape}", mend="index it, or use tolist()",
+            )
+        return self.array.item()
+
+    def tolist(self) -> Any:
+        """Convert to nested lists of Python numbers."""
+        return self.array.tolist()
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.array.dtype.kind not in "iub":
+            raise ArgumentTypeError(
+                "index", argument="self", expected="an integer tensor", got=self.dtype
+            )
+        return int(self.item())
+
+    def __len__(self) -> int:
+        if self.array.ndim == 0:
+            raise ArgumentTypeError("len", argument="self", expected="a tensor with dimensions",
+                                    got="a 0-dimensional tensor")
+        return self.array.shape[0]
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __deepcopy__(self, memo):
+        if self.node is not None:
+            raise GradientError(
+                "deepcopy", argument="tensor", expected="a leaf",
+                got="the result of a recorded operation", mend="call detach() first",
+            )
+        made = object.__new__(type(self))
+        memo[id(self)] = made
+        Tensor.__init__(made, self.array.copy(order="K"), self.requires_grad)
+        made.grad = copy.deepcopy(self.grad, memo)
+        return made
+
+    # -- printing ------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        text = f"tensor({_format(self.array)}"
+        if self.array.dtype not in (np.float32, np.int64, np.bool_) or self.array.size == 0:
+            text += f", dtype={self.dtype}"
+        if self.requires_grad:
+            text += ", requires_grad=True" if self.node is None else ", grad_fn=<recorded>"
+        return text + ")"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.array.size == 1 else repr(self)
+
+
+class QuantizedTensor(Tensor):
+    r"""Integers that stand for real numbers, :math:`x = s (q - z)`.
+
+    Make one with `refquant.quantize_per_tensor` or `refquant.quantize_per_channel`.
+
+    Parameters
+    ----------
+    array : ndarray of uint8, int8 or int32
+        The integers; kept, not copied.
+    dtype : dtype
+        quint8, qint8 or qint32.
+    scale : float or ndarray of float64, shape (channels,)
+        Real units of one quantized step.
+    zero_point : int or ndarray of int64, shape (channels,)
+        The integer that stands for real zero.
+    axis : int, optional
+        The dimension of the channels; None if there is one scale for all.
+    """
+
+    __slots__ = ("_dtype", "axis", "scale", "zero_point")
+    is_quantized = True
+
+    def __init__(self, array, dtype, scale, zero_point, axis=None):
+        self.array = array
+        self.requires_grad = self.retains_grad = False
+        self.grad = self.node = None
+        self._dtype = dtype
+        self.scale = scale
+        self.zero_point = zero_point
+        self.axis = axis
+
+    def like(self, array: np.ndarray) -> QuantizedTensor:
+        """Make a tensor of other integers with the same parameters; `array` is kept."""
+        return QuantizedTensor(array, self._dtype, self.scale, self.zero_point, self.axis)
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        """Quantized type of the elements."""
+        return self._dtype
+
+    def qscheme(self) -> dtypes.qscheme:
+        """Tell whether there is one scale (``per_tensor_affine``) or one for each channel."""
+        return dtypes.per_tensor_affine if self.axis is None else dtypes.per_channel_affine
+
+    def _check_scheme(self, asked: str, per_channel: bool) -> None:
+        if (self.axis is not None) is not per_channel:
+            wanted = "per channel" if per_channel else "per tensor"
+            other = "q_scale() and q_zero_point()" if per_channel else (
+                "q_per_channel_scales() and q_per_channel_zero_points()")
+            raise QuantizerError(
+                asked, argument="self", expected=f"quantized {wanted}", got=self.qscheme(),
+                mend=f"use {other}",
+            )
+
+    def q_scale(self) -> float:
+        """Real units of one quantized step, as it was given."""
+        self._check_scheme("q_scale", False)
+        return self.scale
+
+    def q_zero_point(self) -> int:
+        """Return the integer that stands for real zero."""
+        self._check_scheme("q_zero_point", False)
+        return self.zero_point
+
+    def q_per_channel_scales(self) -> Tensor:
+        """Real units of one quantized step, for each channel (float64)."""
+        self._check_scheme("q_per_channel_scales", True)
+        return Tensor(self.scale.copy())
+
+    def q_per_channel_zero_points(self) -> Tensor:
+        """Return the integer that stands for real zero, for each channel (int64)."""
+        self._check_scheme("q_per_channel_zero_points", True)
+        return Tensor(self.zero_point.copy())
+
+    def q_per_channel_axis(self) -> int:
+        """Return the dimension of the channels."""
+        self._check_scheme("q_per_channel_axis", True)
+        return self.axis
+
+    def int_repr(self) -> Tensor:
+        """Copy the integers into a plain tensor, in the same memory format."""
+        return Tensor(self.array.copy(order="K"))
+
+    def detach(self) -> QuantizedTensor:
+        """Share the integers."""
+        return self.like(self.array)
+
+    def requires_grad_(self, requires_grad: bool = True):
+        """Refuse: integers have no gradient."""
+        if requires_grad:
+            raise GradientError(
+                "requires_grad_", argument="self", expected="a floating-point tensor",
+                got=self.dtype, mend="use fake quantization, which can be differentiated",
+            )
+        return self
+
+    def _refuse(self, asked: str):
+        raise DtypeError(
+            asked, argument="self", expected="a plain tensor", got=f"a {self.dtype} tensor",
+            mend="take its integers with int_repr() or its real values with dequantize()",
+        )
+
+    def numpy(self) -> np.ndarray:
+        """Refuse: it is not clear whether integers or real values are meant."""
+        return self._refuse("numpy")
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return self._refuse("conversion to a NumPy array")
+
+    def __dlpack__(self, **options):
+        return self._refuse("__dlpack__")
+
+    def item(self) -> float:
+        """Get the real value of the only element."""
+        return self.dequantize().item()
+
+    def tolist(self) -> Any:
+        """Convert the real values to nested lists."""
+        return self.dequantize().tolist()
+
+    def __deepcopy__(self, memo):
+        return QuantizedTensor(
+            self.array.copy(order="K"), self._dtype, copy.copy(self.scale),
+            copy.copy(self.zero_point), self.axis,
+        )
+
+    def __repr__(self) -> str:
+        text = (
+            f"tensor({_format(self.dequantize().array)}, size={self.array.shape}, "
+            f"dtype={self.dtype},\n       quantization_scheme={self.qscheme()}, "
+        )
+        if self.axis is None:
+            return text + f"scale={self.scale}, zero_point={self.zero_point})"
+        return text + (
+            f"scale={Tensor(self.scale)!r},\n       zero_point={Tensor(self.zero_point)!r}, "
+            f"axis={self.axis})"
+        )
+
+
+def _format(array: np.ndarray) -> str:
+    return np.array2string(
+        array, separator=", ", prefix="tensor(", precision=4, threshold=1000, edgeitems=3
+    )
+
+
+def differentiable(array: np.ndarray, inputs, function) -> Tensor:
+    """Wrap the result of an operation, recorded if one of its inputs requires a gradient.
+
+    Parameters
+    ----------
+    array : ndarray
+        The result.
+    inputs : sequence of Tensor
+        The operands.
+    function : callable
+        Takes the gradient of the result (an ndarray of its shape) and returns one for each
+        input, an ndarray of the input's shape or None.
+
+    Returns
+    -------
+    Tensor
+    """
+    made = Tensor(array)
+    if tape.is_grad_enabled() and any(t.requires_grad for t in inputs):
+        made.requires_grad = True
+        made.node = tape.Node(inputs, function)
+    return made
