@@ -1,0 +1,187 @@
+"""Modules that hold other modules."""
+
+import operator
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+
+from refquant.errors import IndexRangeError
+from refquant.nn.module import Module
+
+__all__ = ["Identity", "ModuleDict", "ModuleList", "Sequential"]
+
+
+class Identity(Module):
+    """Return the input as it is; arguments are accepted and ignored.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.Identity()(refquant.tensor([1.0]))
+    tensor([1.])
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__()
+
+    def forward(self, input):
+        """Return the input."""
+        return input
+
+
+class _Numbered(Module):
+    """A container whose submodules have the names '0', '1', ..."""
+
+    def _name_at(self, index: int) -> str:
+        index, count = operator.index(index), len(self._modules)
+        if not -count <= index < count:
+            raise IndexRangeError(
+                type(self).__name__, argument="index", expected=f"in {-count}..{count - 1}",
+                got=index,
+            )
+        return list(self._modules)[index]
+
+    def __getitem__(self, index):
+        """Get one submodule, or a container of a slice of them."""
+        if isinstance(index, slice):
+            return self._of(list(self._modules.items())[index])
+        return self._modules[self._name_at(index)]
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        setattr(self, self._name_at(index), module)
+
+    def __delitem__(self, index) -> None:
+        if isinstance(index, slice):
+            for name in list(self._modules)[index]:
+                del self._modules[name]
+        else:
+            del self._modules[self._name_at(index)]
+        kept = list(self._modules.values())
+        self._modules.clear()
+        for position, module in enumerate(kept):
+            self._modules[str(position)] = module
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._modules.values())
+
+    def append(self, module: Module):
+        """Add a module at the end; returns the container."""
+        self.add_module(str(len(self)), module)
+        return self
+
+
+class Sequential(_Numbered):
+    """Modules that run one after the other.
+
+    Parameters
+    ----------
+    *modules : Module or mapping of str to Module
+        The modules in order, or one mapping that names them.
+
+    Examples
+    --------
+    >>> from refquant import nn
+    >>> nn.Sequential(nn.Identity(), nn.Identity())
+    Sequential(
+      (0): Identity()
+      (1): Identity()
+    )
+    """
+
+    def __init__(self, *modules):
+        super().__init__()
+        if len(modules) == 1 and isinstance(modules[0], Mapping):
+            items = modules[0].items()
+        else:
+            items = ((str(i), module) for i, module in enumerate(modules))
+        for name, module in items:
+            self.add_module(name, module)
+
+    @staticmethod
+    def _of(items):
+        return Sequential(OrderedDict(items))
+
+    def forward(self, input):
+        """Run the modules one after the other."""
+        for module in self._modules.values():
+            input = module(input)
+        return input
+
+
+class ModuleList(_Numbered):
+    """Modules in a list; each is registered, none is called.
+
+    Parameters
+    ----------
+    modules : iterable of Module, optional
+        The modules in order.
+    """
+
+    def __init__(self, modules: Iterable[Module] | None = None):
+        super().__init__()
+        self.extend(modules or ())
+
+    @staticmethod
+    def _of(items):
+        return ModuleList(module for _, module in items)
+
+    def extend(self, modules: Iterable[Module]):
+        """Add modules at the end; returns the list."""
+        for module in modules:
+            self.append(module)
+        return self
+
+    def insert(self, index: int, module: Module) -> None:
+        """Put a module before the one at `index`."""
+        modules = list(self._modules.values())
+        modules.insert(index, module)
+        self._modules.clear()
+        self.extend(modules)
+
+
+class ModuleDict(Module):
+    """Modules under names; each is registered, none is called.
+
+    Parameters
+    ----------
+    modules : mapping of str to Module, optional
+        The modules and their names.
+    """
+
+    def __init__(self, modules: Mapping[str, Module] | None = None):
+        super().__init__()
+        for name, module in (modules or {}).items():
+            self.add_module(name, module)
+
+    def __getitem__(self, name: str) -> Module:
+        """Get the module of a name."""
+        return self._modules[name]
+
+    def __setitem__(self, name: str, module: Module) -> None:
+        self.add_module(name, module)
+
+    def __delitem__(self, name: str) -> None:
+        del self._modules[name]
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._modules
+
+    def keys(self):
+        """Names of the modules."""
+        return self._modules.keys()
+
+    def items(self):
+        """Pairs of name and module."""
+        return self._modules.items()
+
+    def values(self):
+        """List the modules."""
+        return self._modules.values()

@@ -1,0 +1,421 @@
+"""`Module`: the base class of everything that has parameters, buffers or submodules."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from refquant import dtypes
+from refquant.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ModuleNameError,
+    NotSupportedError,
+)
+from refquant.nn import state
+from refquant.nn.parameter import Parameter
+from refquant.tensors import Tensor
+
+__all__ = ["Module", "RemovableHandle"]
+
+
+class RemovableHandle:
+    """What registering a hook returns; `remove` takes the hook away."""
+
+    _next = 0
+
+    def __init__(self, hooks: OrderedDict):
+        self.hooks = hooks
+        self.id = RemovableHandle._next
+        RemovableHandle._next += 1
+
+    def remove(self) -> None:
+        """Take the hook away; a second time does nothing."""
+        self.hooks.pop(self.id, None)
+
+
+class Module:
+    """A piece of a network: parameters, buffers, submodules and a ``forward``.
+
+    Assigning a `Parameter` or a `Module` to an attribute registers it; `register_buffer` keeps
+    a tensor that is not learned.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.fc = nn.Identity()
+    ...     def forward(self, x):
+    ...         return self.fc(x)
+    >>> Net()
+    Net(
+      (fc): Identity()
+    )
+    """
+
+    _version = 1
+    training: bool
+
+    def __init__(self):
+        set_plain = super().__setattr__
+        set_plain("training", True)
+        for name in ("_parameters", "_buffers", "_modules", "_forward_hooks",
+                     "_forward_pre_hooks"):
+            set_plain(name, OrderedDict())
+        set_plain("_transient", set())
+
+    def forward(self, *inputs):
+        """Compute the output; every subclass defines its own."""
+        raise NotSupportedError(
+            f"{type(self).__name__} has no forward", mend="define forward(self, ...)"
+        )
+
+    def __call__(self, *inputs, **keywords):
+        """Run `forward`, with the hooks before and after it."""
+        for hook in tuple(self._forward_pre_hooks.values()):
+            changed = hook(self, inputs)
+            if changed is not None:
+                inputs = changed if isinstance(changed, tuple) else (changed,)
+        result = self.forward(*inputs, **keywords)
+        for hook in tuple(self._forward_hooks.values()):
+            changed = hook(self, inputs, result)
+            if changed is not None:
+                result = changed
+        return result
+
+    # -- attributes ----------------------------------------------------------------------------
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        own = self.__dict__
+        if "_parameters" not in own:
+            if isinstance(value, Parameter | Module):
+                raise ArgumentTypeError(
+                    f"cannot assign {name!r}", mend="call super().__init__() first"
+                )
+            super().__setattr__(name, value)
+            return
+        if isinstance(value, Parameter):
+            self._forget(name)
+            self._parameters[name] = value
+        elif isinstance(value, Module):
+            self._forget(name, keep=self._modules)
+            self._modules[name] = value
+        elif name in self._parameters:
+            if value is not None:
+                raise ArgumentTypeError(
+                    f"cannot assign parameter {name!r}", expected="a Parameter or None",
+                    got=type(value).__name__, mend="wrap it in refquant.nn.Parameter()",
+                )
+            self._parameters[name] = None
+        elif name in self._modules:
+            if value is not None:
+                raise ArgumentTypeError(
+                    f"cannot assign submodule {name!r}", expected="a Module or None",
+                    got=type(value).__name__,
+                )
+            self._modules[name] = None
+        elif name in self._buffers and (value is None or isinstance(value, Tensor)):
+            self._buffers[name] = value
+        else:
+            super().__setattr__(name, value)
+
+    def _forget(self, name: str, keep: dict | None = None) -> None:
+        for place in (self.__dict__, self._parameters, self._buffers, self._modules):
+            if place is not keep:
+                place.pop(name, None)
+
+    def __getattr__(self, name: str) -> Any:
+        for place in ("_modules", "_parameters", "_buffers"):
+            found = self.__dict__.get(place)
+            if found is not None and name in found:
+                return found[name]
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        for place in (self._modules, self._parameters, self._buffers):
+            if name in place:
+                del place[name]
+                return
+        super().__delattr__(name)
+
+    def __dir__(self):
+        return sorted(
+            {*super().__dir__(), *self._parameters, *self._buffers, *self._modules}
+        )
+
+    def _check_name(self, name: str) -> None:
+        if not isinstance(name, str) or not name or "." in name:
+            raise ArgumentError(
+                f"{type(self).__name__}", argument="name",
+                expected="a non-empty string without dots", got=repr(name),
+            )
+
+    def register_parameter(self, name: str, parameter: Parameter | None) -> None:
+        """Add a parameter; None keeps the name without one."""
+        self._check_name(name)
+        self._forget(name)
+        self._parameters[name] = parameter
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Add a tensor that is kept in the state (if `persistent`) but not learned."""
+        self._check_name(name)
+        self._forget(name)
+        self._buffers[name] = tensor
+        self._transient.discard(name)
+        if not persistent:
+            self._transient.add(name)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Add a submodule under a name."""
+        self._check_name(name)
+        self._forget(name, keep=self._modules)
+        self._modules[name] = module
+
+    def register_forward_hook(self, hook: Callable) -> RemovableHandle:
+        """Call ``hook(module, inputs, output)`` after `forward`; what it returns replaces the \
+output unless it is None."""
+        handle = RemovableHandle(self._forward_hooks)
+        self._forward_hooks[handle.id] = hook
+        return handle
+
+    def register_forward_pre_hook(self, hook: Callable) -> RemovableHandle:
+        """Call ``hook(module, inputs)`` before `forward`; what it returns replaces the inputs \
+unless it is None."""
+        handle = RemovableHandle(self._forward_pre_hooks)
+        self._forward_pre_hooks[handle.id] = hook
+        return handle
+
+    # -- walking -------------------------------------------------------------------------------
+
+    def named_modules(
+        self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """Walk over the module and all below it, with dotted names; the root's name is empty."""
+        memo = set() if memo is None else memo
+        if id(self) in memo:
+            return
+        if remove_duplicate:
+            memo.add(id(self))
+        yield prefix, self
+        for name, child in self._modules.items():
+            if child is not None:
+                below = f"{prefix}.{name}" if prefix else name
+                yield from child.named_modules(memo, below, remove_duplicate)
+
+    def modules(self) -> Iterator[Module]:
+        """Walk over the module and all below it, each once."""
+        return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Walk over the direct submodules, each once, with their names."""
+        seen: set[int] = set()
+        for name, child in self._modules.items():
+            if child is not None and id(child) not in seen:
+                seen.add(id(child))
+                yield name, child
+
+    def children(self) -> Iterator[Module]:
+        """Walk over the direct submodules."""
+        return (child for _, child in self.named_children())
+
+    def _named_tensors(self, place: str, prefix: str, recurse: bool):
+        seen: set[int] = set()
+        parts = self.named_modules(prefix=prefix) if recurse else [(prefix, self)]
+        for path, module in parts:
+            for name, tensor in getattr(module, place).items():
+                if tensor is not None and id(tensor) not in seen:
+                    seen.add(id(tensor))
+                    yield (f"{path}.{name}" if path else name), tensor
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """Walk over the parameters, each once, with dotted names."""
+        return self._named_tensors("_parameters", prefix, recurse)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """Walk over the parameters, each once."""
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Walk over the buffers, each once, with dotted names."""
+        return self._named_tensors("_buffers", prefix, recurse)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """Walk over the buffers, each once."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def get_submodule(self, target: str) -> Module:
+        """Look up a submodule by its dotted name.
+
+        Raises
+        ------
+        ModuleNameError
+            If there is none; the message lists the names at the place where the path ends.
+        """
+        return _descend(self, target)
+
+    def apply(self, function: Callable[[Module], Any]) -> Module:
+        """Call ``function(module)`` for every submodule and then for the module itself."""
+        for child in self.children():
+            child.apply(function)
+        function(self)
+        return self
+
+    # -- mode and type -------------------------------------------------------------------------
+
+    def train(self, mode: bool = True) -> Module:
+        """Switch the module and all below it to training (or evaluation); returns it."""
+        self.training = bool(mode)
+        for child in self.children():
+            child.train(mode)
+        return self
+
+    def eval(self) -> Module:
+        """Switch the module and all below it to evaluation; returns it."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Module:
+        """Set for every parameter whether operations on it are recorded; returns the module."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def _convert(self, dtype: dtypes.dtype) -> Module:
+        for module in self.modules():
+            for tensor in (*module._parameters.values(), *module._buffers.values()):
+                if tensor is not None and not tensor.is_quantized and tensor.is_floating_point():
+                    tensor.array = tensor.array.astype(dtype.numpy)
+                    if tensor.grad is not None:
+                        tensor.grad = Tensor(tensor.grad.array.astype(dtype.numpy))
+        return self
+
+    def to(self, target: Any) -> Module:
+        """Convert all floating-point parameters and buffers to a dtype; returns the module.
+
+        Parameters
+        ----------
+        target : dtype or str
+            A floating-point dtype; ``'cpu'`` is accepted and changes nothing.
+        """
+        if target == "cpu":
+            return self
+        if not isinstance(target, dtypes.dtype) or not target.is_floating_point:
+            raise ArgumentTypeError(
+                "Module.to", argument="target", expected="a floating-point dtype or 'cpu'",
+                got=repr(target),
+            )
+        return self._convert(target)
+
+    def float(self) -> Module:
+        """Convert all floating-point parameters and buffers to float32; returns the module."""
+        return self._convert(dtypes.float32)
+
+    def double(self) -> Module:
+        """Convert all floating-point parameters and buffers to float64; returns the module."""
+        return self._convert(dtypes.float64)
+
+    def half(self) -> Module:
+        """Convert all floating-point parameters and buffers to float16; returns the module."""
+        return self._convert(dtypes.float16)
+
+    def cpu(self) -> Module:
+        """Return the module; there is no other device."""
+        return self
+
+    # -- state ---------------------------------------------------------------------------------
+
+    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
+        """Write the module's own entries (not those of its submodules)."""
+        for name, tensor in (*self._parameters.items(), *self._buffers.items()):
+            if tensor is not None and name not in self._transient:
+                destination[prefix + name] = tensor if keep_vars else tensor.detach()
+
+    def state_dict(self, destination=None, prefix: str = "", keep_vars: bool = False):
+        """Collect all parameters and persistent buffers under dotted names.
+
+        Returns
+        -------
+        OrderedDict of str to Tensor
+            The tensors share memory with the module.
+        """
+        destination = OrderedDict() if destination is None else destination
+        self._save_to_state_dict(destination, prefix, keep_vars)
+        for name, child in self._modules.items():
+            if child is not None:
+                child.state_dict(destination, f"{prefix}{name}.", keep_vars)
+        return destination
+
+    def _load_from_state_dict(self, report: state.LoadReport, prefix: str) -> None:
+        """Compare the module's own entries with a state and note what to change."""
+        for name, tensor in (*self._parameters.items(), *self._buffers.items()):
+            if tensor is not None and name not in self._transient:
+                report.copy_into(prefix + name, tensor)
+
+    def load_state_dict(self, state_dict, strict: bool = True):
+        """Copy values into the parameters and buffers, or change nothing.
+
+        Parameters
+        ----------
+        state_dict : mapping of str to Tensor or ndarray
+            As `state_dict` makes it.
+        strict : bool, default True
+            Whether missing and unexpected keys are errors.
+
+        Returns
+        -------
+        missing, unexpected : list of str
+
+        Raises
+        ------
+        StateError
+            If the state does not fit; the message lists every fault.
+        """
+        return state.load(self, state_dict, strict)
+
+    # -- printing ------------------------------------------------------------------------------
+
+    def _get_name(self) -> str:
+        return type(self).__name__
+
+    def extra_repr(self) -> str:
+        """Describe the module's settings for printing."""
+        return ""
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        lines = extra.split("\n") if extra else []
+        children = [
+            f"({name}): " + repr(child).replace("\n", "\n  ")
+            for name, child in self._modules.items()
+        ]
+        if not children and len(lines) <= 1:
+            return f"{self._get_name()}({extra})"
+        return f"{self._get_name()}(\n  " + "\n  ".join(lines + children) + "\n)"
+
+
+def _descend(root: Module, target: str) -> Module:
+    module = root
+    walked: list[str] = []
+    for part in target.split(".") if target else ():
+        child = module._modules.get(part)
+        if child is None:
+            place = ".".join(walked) or "the model"
+            raise ModuleNameError(
+                f"{type(root).__name__} has no submodule {target!r}",
+                expected=f"one of {', '.join(module._modules) or 'none'} in {place}", got=part,
+            )
+        module = child
+        walked.append(part)
+    return module
