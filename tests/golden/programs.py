@@ -77,10 +77,10 @@ def run(T, function, engine, seed=0):
 
 
 def plain(value):
-    """Turn what a program returns into an array."""
+    """Turn what a program returns into a row-major array; programs return strides by themselves."""
     if hasattr(value, "detach"):
         value = value.detach().numpy()
-    return np.asarray(value)
+    return np.array(value, order="C")
 
 
 def joined(pieces):
@@ -101,7 +101,7 @@ def pack(q):
 
 def tagged(tag, answers):
     """Put a tag before every key."""
-    return {"%s.%s" % (tag, key): value for key, value in answers.items()}
+    return {f"{tag}.{key}": value for key, value in answers.items()}
 
 
 def name_of(constant):
@@ -183,5 +183,5 @@ def write(path, provenance, answers):
     arrays = {"provenance": np.array(json.dumps(provenance, sort_keys=True))}
     for (program_name, _), engines in shared.items():
         for key, value in answers[engines[0], program_name].items():
-            arrays["%s/%s/%s" % ("+".join(engines), program_name, key)] = value
+            arrays[f"{'+'.join(engines)}/{program_name}/{key}"] = value
     np.savez_compressed(path, **arrays)

@@ -29,7 +29,7 @@ def quantize_extremes(T, rng):
         x = np.array(p.SPECIAL + p.SPECIAL[:7], np.float32)
         for s, z in ((0.1, p.RANGES[dtype][0] if dtype != "qint32" else 0), (1e-6, 5), (1e30, 1)):
             q = T.quantize_per_tensor(p.tensor(T, x), s, z, getattr(T, dtype))
-            answers["%s.%s" % (dtype, s)] = q.int_repr()
+            answers[f"{dtype}.{s}"] = q.int_repr()
     return answers
 
 
@@ -81,7 +81,7 @@ def dequantize_qint32(T, rng):
     for z in (0, 7, -(2**31), 2**31 - 1, 2**24 + 1):
         q = T.quantize_per_tensor(p.tensor(T, x), 1.0, z, T.qint32)
         answers[str(z)] = q.dequantize()
-        answers["%d.int" % z] = q.int_repr()
+        answers[f"{z}.int"] = q.int_repr()
     return answers
 
 
@@ -108,7 +108,7 @@ def per_channel(T, rng):
                 axis,
                 getattr(T, dtype),
             )
-            tag = "%s.%d" % (dtype, axis)
+            tag = f"{dtype}.{axis}"
             answers[tag + ".int"] = q.int_repr()
             answers[tag + ".float"] = q.dequantize()
             answers[tag + ".scales"] = q.q_per_channel_scales()

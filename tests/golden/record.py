@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from golden import programs as p  # noqa: E402  found through the line above
+from golden import programs as p
 
 FEATURES = ("avx", "avx2", "fma", "avx512f", "avx512bw", "avx512_vnni")
 
@@ -57,9 +57,9 @@ def main(names):
             if release in function.releases:
                 for engine in function.engines:
                     answers[engine, name] = p.run(torch, function, engine)
-        path = os.path.join(p.HERE, "%s-torch-%s.npz" % (family, version))
+        path = os.path.join(p.HERE, f"{family}-torch-{version}.npz")
         p.write(path, provenance(release), answers)
-        print("%s: %d bytes" % (os.path.basename(path), os.path.getsize(path)))
+        print(f"{os.path.basename(path)}: {os.path.getsize(path)} bytes")
 
 
 if __name__ == "__main__":
