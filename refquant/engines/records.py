@@ -34,10 +34,12 @@ FBGEMM_1_4 = FBGEMM.derive(
     "FBGEMM, x86 servers, as of PyTorch 1.4",
     steps={
         "quantize_per_tensor": choose(
-            (IS_QINT32, Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE)),
-            Split(q.FUSED_CLAMP_THEN_ROUND, q.DIVIDE_THEN_ROUND, block=8),
+            (IS_QINT32, Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)),
+            Split(q.FUSED_CLAMP_THEN_ROUND, q.DIVIDE_THEN_ROUND, block=8, row_major=True),
         ),
-        "quantize_per_channel": choose(Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE)),
+        "quantize_per_channel": choose(
+            Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)
+        ),
         "choose_quantization_params": choose(choosing.RANGE_IN_FLOAT32),
     },
 )
