@@ -1,6 +1,7 @@
 """The four engines that refquant knows from the first day."""
 
 from refquant.dtypes import qint32
+from refquant.engines import choosing
 from refquant.engines import quantization as q
 from refquant.engines.record import Engine
 from refquant.engines.rule import Condition, Split, choose
@@ -17,6 +18,7 @@ FBGEMM = Engine(
         "quantize_per_channel": choose(Split.everywhere(q.ADD_THEN_ROUND)),
         "dequantize_per_tensor": choose(q.SUBTRACT),
         "dequantize_per_channel": choose(q.SUBTRACT_DOUBLE),
+        "choose_quantization_params": choose(choosing.RANGE_IN_FLOAT64),
     },
     recipe={"activation": "histogram", "reduce_range": True, "weight": "per_channel"},
 )
@@ -38,6 +40,7 @@ FBGEMM_1_4 = FBGEMM.derive(
         "quantize_per_channel": choose(
             Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)
         ),
+        "choose_quantization_params": choose(choosing.RANGE_IN_FLOAT32),
     },
 )
 

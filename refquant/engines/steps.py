@@ -9,6 +9,7 @@ STEPS = {
     "quantize_per_channel": "float32 to integers, a scale for each slice along an axis",
     "dequantize_per_tensor": "integers to float32, one scale",
     "dequantize_per_channel": "integers to float32, a scale for each slice along an axis",
+    "choose_quantization_params": "scale and zero point for the input of a dynamic operation",
 }
 
 LIMITS = {

@@ -6,6 +6,8 @@ neighbours (`flatten`), in which format the result belongs (`restore`, `format_o
 elements of a run an engine takes in whole vectors (`body`).
 """
 
+import math
+
 import numpy as np
 
 from refquant import dtypes
@@ -13,7 +15,7 @@ from refquant.errors import ArgumentError, ShapeError
 
 __all__ = [
     "body", "empty", "flatten", "format_of", "is_contiguous", "order_of",
-    "restore", "to_format",
+    "restore", "slices", "to_format",
 ]
 
 # Dimensions from the slowest to the fastest in memory.
@@ -132,6 +134,28 @@ def restore(flat: np.ndarray, shape, memory_format) -> np.ndarray:
     if order is None:
         return flat.reshape(shape)
     return flat.reshape([shape[i] for i in order]).transpose(_inverse(order))
+
+
+def slices(array: np.ndarray, axis: int) -> tuple[np.ndarray, object]:
+    """Put the elements in one contiguous block around an axis, in the order of their format.
+
+    Returns
+    -------
+    dense : ndarray, shape (outer, channels, inner)
+        The middle axis is `axis`; a view where the elements lie without gaps, else a copy.
+    memory_format : memory_format
+        What `restore` needs, given the elements in one run.
+    """
+    memory_format = format_of(array)
+    if memory_format is dtypes.contiguous_format:
+        shape, position = array.shape, axis
+        dense = np.ascontiguousarray(array)
+    else:
+        order = _ORDER[memory_format]
+        dense = np.ascontiguousarray(array.transpose(order))
+        shape, position = dense.shape, order.index(axis)
+    outer, inner = math.prod(shape[:position]), math.prod(shape[position + 1 :])
+    return dense.reshape(outer, shape[position], inner), memory_format
 
 
 def body(length: int, block: int) -> int:
