@@ -14,9 +14,9 @@ private copy: ``refquant._kernels.NAME_baseline``, ``NAME_avx2`` and so on. Envi
 import json
 import multiprocessing
 import os
-import platform
 import shutil
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -72,7 +72,8 @@ def switched_on(name):
 
 def variants():
     """Instruction sets of this machine, weakest first: {name: flags by kind of compiler}."""
-    machine = platform.machine().lower()
+    # Such as linux-x86_64, win-amd64, macosx-11.0-arm64; cross builds set _PYTHON_HOST_PLATFORM.
+    machine = sysconfig.get_platform().rsplit("-", 1)[-1].lower()
     if machine in ("x86_64", "amd64"):
         # Emulated x86 on Apple hardware stops at instructions above the baseline.
         names = ["baseline"] if sys.platform == "darwin" else list(VARIANTS["x86"])

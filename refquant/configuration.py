@@ -1,5 +1,6 @@
 """What runs here: versions, kernels, threads, engine, compiler."""
 
+import argparse
 import json
 import os
 import platform
@@ -10,7 +11,7 @@ import numpy as np
 
 from refquant import engines, kernels
 
-__all__ = ["ENVIRONMENT", "show_config"]
+__all__ = ["ENVIRONMENT", "run", "show_config"]
 
 # Variables that refquant reads, at import or while it is built.
 ENVIRONMENT = (
@@ -75,6 +76,7 @@ def _facts() -> dict[str, Any]:
         "threads": kernels.get_num_threads(),
         "openmp": openmp or None,
         "engine": engines.current().name,
+        "engines": list(engines.names()),
         "compiler": compiler,
         "flags": flags,
         "environment": {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
@@ -98,3 +100,8 @@ def _lines(facts: dict[str, Any]):
             yield f"{name}: {', '.join(value) or 'none'}"
         else:
             yield f"{name}: {'none' if value is None else value}"
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run ``refquant config``."""
+    show_config()
