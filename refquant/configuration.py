@@ -26,7 +26,7 @@ def configuration() -> dict[str, str]:
     --------
     >>> from refquant.configuration import configuration
     >>> configuration()["engine"]
-    'fbgemm (FBGEMM, servers, as of PyTorch 2.13)'
+    'fbgemm (FBGEMM, x86 servers, as of PyTorch 2.13)'
     """
     engine = engines.current()
     found = {
