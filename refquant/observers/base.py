@@ -140,20 +140,22 @@ class ObserverBase(Module):
         return ()
 
 
-def load_statistic(report, module: Module, name: str, key: str, shape: tuple) -> None:
+def load_statistic(
+    report, module: Module, name: str, key: str, shape: tuple, storage: str = "float32"
+) -> None:
     """Note a statistic to be loaded: None, or finite numbers of a shape."""
     value = report.take(key)
     if value is None:
         if key in report.state:
             report.change(functools.partial(setattr, module, name, None))
         return
-    wanted = f"None or float32 numbers of shape {shape}".replace("-1", "n")
+    wanted = f"None or {storage} of shape {shape}".replace("-1", "n")
     if not isinstance(value, Tensor | np.ndarray | np.generic | float) or (
         isinstance(value, Tensor) and value.is_quantized
     ):
         report.error(key, wanted, type(value).__name__)
         return
-    array = np.array(value.array if isinstance(value, Tensor) else value, np.float32)
+    array = np.array(value.array if isinstance(value, Tensor) else value, storage)
     if shape == () and array.shape == (1,):
         array = array.reshape(())
     fits = array.ndim == len(shape) and all(

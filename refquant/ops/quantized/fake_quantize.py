@@ -101,7 +101,7 @@ def fake_quantize_per_tensor_affine(
     tensor = checks.float32_tensor(asked, "input", input)
     low, high = _limits(asked, quant_min, quant_max)
     scale = checks.scale_value(asked, "scale", scale)
-    zero_point = checks.integer(asked, "zero_point", zero_point)
+    zero_point = checks.whole_number(asked, "zero_point", zero_point)
     if not low <= zero_point <= high:
         raise _outside(asked, "zero_point", zero_point, low, high)
     array = tensor.array
@@ -109,9 +109,9 @@ def fake_quantize_per_tensor_affine(
     y = kernels.fake_quantize_per_tensor(flat, scale, zero_point, low, high)
 
     def backward(gradient):
-        taken = layout.to_format(gradient, memory_format)
+        taken, _ = layout.flatten(gradient, memory_format)
         result = kernels.fake_quantize_per_tensor_backward(
-            layout.flatten_as(taken, memory_format), flat, scale, zero_point, low, high
+            taken, flat, scale, zero_point, low, high
         )
         return (layout.restore(result, array.shape, memory_format),)
 
@@ -198,7 +198,7 @@ def fake_quantize_per_channel_affine(
     y = kernels.fake_quantize_per_channel(dense, scales, zero_points, low, high)
 
     def backward(gradient):
-        taken, _ = layout.slices(layout.to_format(gradient, memory_format), axis)
+        taken, _ = layout.slices(gradient, axis, memory_format)
         result = kernels.fake_quantize_per_channel_backward(
             taken, dense, scales, zero_points, low, high
         )
