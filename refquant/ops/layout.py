@@ -128,12 +128,12 @@ def flatten(array: np.ndarray, memory_format=None) -> tuple[np.ndarray, object]:
         What `restore` needs to give a result the format of this operand.
     """
     if array.ndim < 4:
-        return array.reshape(-1), dtypes.contiguous_format
+        return array.ravel(), dtypes.contiguous_format
     if memory_format is None:
         memory_format = format_of(array)
     if memory_format is dtypes.contiguous_format:
-        return array.reshape(-1), memory_format
-    return array.transpose(_ORDER[memory_format]).reshape(-1), memory_format
+        return array.ravel(), memory_format
+    return array.transpose(_ORDER[memory_format]).ravel(), memory_format
 
 
 def restore(flat: np.ndarray, shape, memory_format) -> np.ndarray:
