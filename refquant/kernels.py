@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 # Each is a module of refquant.reference and a source file of _kernels.
-FAMILIES = ("affine",)
+FAMILIES = ("affine", "elementwise")
 
 REFERENCE = "reference"
 _current = REFERENCE
