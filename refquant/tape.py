@@ -74,31 +74,37 @@ class Node:
 
     Attributes
     ----------
-    inputs : sequence of Tensor
-        The operands.
+    sources : tuple
+        Where each operand came from: its `Node`, the tensor itself if it is a leaf, or None if
+        it requires no gradient. Not the operands: an operation in place gives a tensor another
+        node, and what was computed before belongs to the old one.
     function : callable
         Takes the gradient of the output, an ndarray of its shape, and returns a gradient (an
-        ndarray) or None for each input.
+        ndarray) or None for each operand.
+    retained : Tensor or None
+        The output, if its gradient is to be kept.
     """
 
-    __slots__ = ("function", "inputs")
+    __slots__ = ("function", "retained", "sources")
 
     def __init__(self, inputs: Sequence[Any], function: Callable[..., Sequence[Any]]):
-        self.inputs, self.function = inputs, function
+        self.sources = tuple((t.node or t) if t.requires_grad else None for t in inputs)
+        self.function = function
+        self.retained = None
 
 
 def _last_to_first(root) -> Iterator[Any]:
-    """Tensors that lead to `root`, each after everything that was computed from it."""
+    """Nodes and leaves that lead to `root`, each after everything that was computed from it."""
     order, seen, stack = [], set(), [(root, False)]
     while stack:
-        tensor, done = stack.pop()
+        source, done = stack.pop()
         if done:
-            order.append(tensor)
-        elif id(tensor) not in seen:
-            seen.add(id(tensor))
-            stack.append((tensor, True))
-            if tensor.node is not None:
-                stack.extend((t, False) for t in tensor.node.inputs if t.requires_grad)
+            order.append(source)
+        elif id(source) not in seen:
+            seen.add(id(source))
+            stack.append((source, True))
+            if isinstance(source, Node):
+                stack.extend((s, False) for s in source.sources if s is not None)
     return reversed(order)
 
 
@@ -135,16 +141,18 @@ def backward(root, gradient=None) -> None:
                 mend="reduce it with .sum() or .mean(), or pass gradient=",
             )
         gradient = np.ones_like(root.array)
-    pending = {id(root): gradient}
-    for tensor in _last_to_first(root):
-        grad = pending.pop(id(tensor), None)
+    start = root.node or root
+    pending = {id(start): gradient}
+    for source in _last_to_first(start):
+        grad = pending.pop(id(source), None)
         if grad is None:
             continue
-        if tensor.node is None or tensor.retains_grad:
-            tensor.accumulate_grad(grad)
-        if tensor.node is None:
+        if not isinstance(source, Node):
+            source.accumulate_grad(grad)
             continue
-        for source, part in zip(tensor.node.inputs, tensor.node.function(grad), strict=True):
-            if part is not None and source.requires_grad:
-                key = id(source)
+        if source.retained is not None:
+            source.retained.accumulate_grad(grad)
+        for below, part in zip(source.sources, source.function(grad), strict=True):
+            if part is not None and below is not None:
+                key = id(below)
                 pending[key] = part if key not in pending else pending[key] + part

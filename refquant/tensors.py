@@ -63,6 +63,8 @@ class Tensor:
 
     __slots__ = ("__weakref__", "array", "grad", "node", "requires_grad", "retains_grad")
     is_quantized = False
+    # NumPy's operators leave ``array * tensor`` to the tensor.
+    __array_priority__ = 1000
 
     def __init__(self, array: np.ndarray, requires_grad: bool = False):
         self.array = array
@@ -171,6 +173,8 @@ class Tensor:
     def retain_grad(self) -> None:
         """Keep the gradient of a tensor that is not a leaf, too."""
         self.retains_grad = True
+        if self.node is not None:
+            self.node.retained = self
 
     def accumulate_grad(self, gradient: np.ndarray) -> None:
         """Add to ``.grad``, in the dtype and shape of the tensor."""
@@ -449,7 +453,8 @@ def differentiable(array: np.ndarray, inputs, function) -> Tensor:
     -------
     Tensor
     """
-    made = Tensor(array)
+    # Reductions and operations on 0-dimensional arrays give NumPy scalars.
+    made = Tensor(array if type(array) is np.ndarray else np.asarray(array))
     if tape.is_grad_enabled() and any(t.requires_grad for t in inputs):
         made.requires_grad = True
         made.node = tape.Node(inputs, function)

@@ -21,6 +21,7 @@ from refquant.errors import (
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
+    "any_tensor",
     "dimension",
     "float32_tensor",
     "plain_tensor",
@@ -57,6 +58,11 @@ def plain_tensor(asked: str, argument: str, value: Any) -> Tensor:
     raise DtypeError(
         asked, argument=argument, expected="a plain tensor", got=_describe(value), mend=mend
     )
+
+
+def any_tensor(asked: str, argument: str, value: Any) -> Tensor:
+    """Take a tensor, plain or quantized; a float32 NumPy array will do."""
+    return value if isinstance(value, Tensor) else plain_tensor(asked, argument, value)
 
 
 def float32_tensor(asked: str, argument: str, value: Any) -> Tensor:

@@ -1,0 +1,71 @@
+"""Operations that change a tensor instead of making a new one."""
+
+import numpy as np
+
+from refquant import tape
+from refquant.errors import DtypeError, GradientError, ShapeError
+from refquant.tensors import Tensor
+
+__all__ = ["become"]
+
+
+def become(asked: str, target: Tensor, result: Tensor) -> Tensor:
+    """Give a tensor the elements that an operation computed for it.
+
+    Where nothing is recorded, the elements are overwritten, and everything that shares them sees
+    it. While a gradient is recorded, the tensor takes over the new elements and their history
+    instead: what earlier operations keep for their gradients stays as it was, and tensors that
+    shared the old elements keep them.
+
+    Parameters
+    ----------
+    asked : str
+        What the caller asked for, for errors.
+    target : Tensor
+        The tensor that changes.
+    result : Tensor
+        Its new elements, of the same shape.
+
+    Returns
+    -------
+    Tensor
+        `target`.
+
+    Raises
+    ------
+    GradientError
+        If the target is a leaf that requires a gradient.
+    ShapeError, DtypeError
+        If the result does not fit into the target.
+    """
+    array = result.array
+    if array.shape != target.array.shape:
+        raise ShapeError(
+            asked,
+            argument="self",
+            expected=f"of the shape {array.shape} of the result",
+            got=f"shape {target.array.shape}",
+            mend="use the operation that is not in place",
+        )
+    if not np.can_cast(array.dtype, target.array.dtype, "same_kind"):
+        raise DtypeError(
+            asked,
+            argument="self",
+            expected=f"of a type that holds {result.dtype}",
+            got=target.dtype,
+            mend="use the operation that is not in place",
+        )
+    if not (tape.is_grad_enabled() and (target.requires_grad or result.requires_grad)):
+        np.copyto(target.array, array, casting="same_kind")
+        return target
+    if target.requires_grad and target.node is None:
+        raise GradientError(
+            f"{asked} changes a leaf that requires a gradient",
+            argument="self",
+            expected="a tensor that was computed, or one that requires no gradient",
+            got="a leaf",
+            mend="do it inside no_grad(), or on .data",
+        )
+    target.array = array.astype(target.array.dtype, copy=False)
+    target.requires_grad, target.node = result.requires_grad, result.node
+    return target

@@ -1,0 +1,159 @@
+"""How a tensor lies in memory: memory formats and views with strides of one's own."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes
+from refquant.errors import ArgumentError, ShapeError
+from refquant.ops import checks, layout
+from refquant.ops.views import integers, lost_axis
+from refquant.tensors import Tensor, differentiable
+
+__all__ = ["as_strided", "contiguous", "is_contiguous", "numel", "storage_offset"]
+
+
+def numel(input: Tensor) -> int:
+    """Count the elements."""
+    return input.array.size
+
+
+def contiguous(input: Any, memory_format=dtypes.contiguous_format) -> Tensor:
+    """Lay the elements out without gaps, in the order of a memory format.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain or quantized.
+    memory_format : memory_format
+        ``contiguous_format`` (row-major), ``channels_last`` (4 dimensions), ``channels_last_3d``
+        (5 dimensions) or ``preserve_format``.
+
+    Returns
+    -------
+    Tensor
+        `input` itself if it lies like that already, else a copy.
+
+    Raises
+    ------
+    ShapeError
+        If the tensor does not have the dimensions that the format needs.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.zeros(1, 2, 3, 4).contiguous(memory_format=refquant.channels_last)
+    >>> x.shape, x.stride()
+    (refquant.Size([1, 2, 3, 4]), (24, 1, 8, 2))
+    """
+    x = checks.any_tensor("contiguous", "input", input)
+    array = layout.to_format(x.array, memory_format)
+    if array is x.array:
+        return x
+    if x.is_quantized:
+        return x.like(array)
+    return differentiable(array, (x,), lambda g: (g,))
+
+
+def is_contiguous(input: Any, memory_format=dtypes.contiguous_format) -> bool:
+    """Tell whether the elements lie without gaps in the order of a memory format."""
+    return layout.is_contiguous(input.array, memory_format)
+
+
+def _storage(array: np.ndarray) -> tuple[np.ndarray, int]:
+    """View all elements of the memory an array lies in, and tell where the array starts there."""
+    root = array
+    while isinstance(root.base, np.ndarray):
+        root = root.base
+    low, high = np.lib.array_utils.byte_bounds(root)
+    start = array.__array_interface__["data"][0] - low
+    first = root
+    for axis, stride in enumerate(root.strides):
+        if stride < 0:
+            first = np.flip(first, axis)
+    count = (high - low) // array.itemsize if array.itemsize == root.itemsize else 0
+    flat = np.lib.stride_tricks.as_strided(first, (count,), (array.itemsize,))
+    return flat, start // array.itemsize
+
+
+def storage_offset(input: Tensor) -> int:
+    """Count the elements between the start of the tensor's memory and its first element."""
+    return _storage(input.array)[1]
+
+
+def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> Tensor:
+    """View the memory of a tensor with a shape and strides of one's own.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain, or quantized per tensor.
+    size : sequence of int
+        Shape of the result.
+    stride : sequence of int
+        For each dimension the elements to step over; not negative.
+    storage_offset : int, optional
+        Where the result starts, in elements from the start of the memory; where `input` starts
+        if not given.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with `input`.
+
+    Raises
+    ------
+    ArgumentError
+        If sizes and strides do not match or reach outside the memory.
+    QuantizerError
+        If `input` is quantized per channel.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([0, 1, 2, 3]).as_strided((3, 2), (1, 1))
+    tensor([[0, 1],
+            [1, 2],
+            [2, 3]])
+    """
+    x = checks.any_tensor("as_strided", "input", input)
+    if x.is_quantized and x.axis is not None:
+        raise lost_axis("as_strided", x, "dequantize() first, or use view() or permute()")
+    shape = integers("as_strided", "size", (size,))
+    steps = integers("as_strided", "stride", (stride,))
+    flat, start = _storage(x.array)
+    offset = start if storage_offset is None else storage_offset
+    if len(shape) != len(steps) or min((*shape, *steps, offset), default=0) < 0:
+        raise ArgumentError(
+            "as_strided",
+            argument="stride",
+            expected="one for each size, none of them negative",
+            got=f"size {shape}, stride {steps}, storage_offset {offset}",
+        )
+    last = offset + sum((n - 1) * s for n, s in zip(shape, steps, strict=True))
+    if math.prod(shape) and last >= flat.size:
+        raise ArgumentError(
+            "as_strided",
+            argument="size",
+            got=f"size {shape}, stride {steps}, "
+            f"storage_offset {offset}, which reach element {last}",
+            expected=f"inside the {flat.size} elements of the memory",
+        )
+
+    def strided(memory, extents, strides, begin):
+        return np.lib.stride_tricks.as_strided(
+            memory[begin:], extents, [s * memory.itemsize for s in strides]
+        )
+
+    made = strided(flat, shape, steps, min(offset, flat.size))
+    if x.is_quantized:
+        return x.like(made)
+
+    def backward(g):
+        places = np.arange(flat.size)
+        memory = np.zeros(flat.size, g.dtype)
+        np.add.at(memory, strided(places, shape, steps, min(offset, flat.size)), g)
+        return (memory[strided(places, x.array.shape, x.stride(), start)],)
+
+    return differentiable(made, (x,), backward)

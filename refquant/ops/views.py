@@ -1,0 +1,451 @@
+"""Views: other shapes and orders of the same elements, for plain and quantized tensors.
+
+Storage is shared and the quantizer stays. A tensor that is quantized per channel keeps track of
+the dimension of its channels; a view that would lose it is an error.
+"""
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from refquant.errors import (
+    ArgumentError,
+    QuantizerError,
+    ShapeError,
+)
+from refquant.ops import checks
+from refquant.tensors import QuantizedTensor, Tensor, differentiable
+
+__all__ = [
+    "expand",
+    "expand_as",
+    "flatten",
+    "movedim",
+    "permute",
+    "ravel",
+    "reshape",
+    "reshape_as",
+    "squeeze",
+    "t",
+    "transpose",
+    "unflatten",
+    "unsqueeze",
+    "view",
+    "view_as",
+]
+
+
+# -- shared by all views -----------------------------------------------------------------------
+
+
+def with_axis(x: QuantizedTensor, array: np.ndarray, axis: int) -> QuantizedTensor:
+    """Make a view of a per-channel tensor whose channels lie along another dimension."""
+    return QuantizedTensor(array, x.dtype, x.scale, x.zero_point, axis)
+
+
+def lost_axis(asked: str, x: QuantizedTensor, mend: str) -> QuantizerError:
+    """Describe a view in which the dimension of the channels would be lost."""
+    return QuantizerError(
+        asked,
+        argument="input",
+        expected=f"quantized per tensor, or to keep dimension {x.axis} of the channels",
+        got=f"shape {x.array.shape} quantized per channel",
+        mend=mend,
+    )
+
+
+def integers(asked: str, argument: str, values: tuple) -> tuple[int, ...]:
+    """Take sizes or dimensions that came one by one or as one sequence."""
+    if len(values) == 1 and isinstance(values[0], tuple | list):
+        values = values[0]
+    try:
+        return tuple(operator.index(v) for v in values)
+    except TypeError:
+        raise ArgumentError(
+            asked, argument=argument, expected="whole numbers", got=repr(values)
+        ) from None
+
+
+def _complete(asked: str, array: np.ndarray, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Replace the one size that is -1 by what is left over."""
+    known = math.prod(s for s in shape if s != -1)
+    if shape.count(-1) == 1 and known > 0 and array.size % known == 0:
+        return tuple(array.size // known if s == -1 else s for s in shape)
+    if min(shape, default=0) < 0 or known != array.size:
+        raise ShapeError(
+            asked,
+            argument="shape",
+            expected=f"sizes whose product is {array.size}, at most one of them -1",
+            got=f"{shape} for an input of shape {array.shape}",
+        )
+    return shape
+
+
+# -- the same elements in another shape --------------------------------------------------------
+
+
+def _followed(asked: str, x: QuantizedTensor, shape: tuple[int, ...]) -> int:
+    """Find the dimension of `shape` that runs over the channels."""
+    before = math.prod(x.array.shape[: x.axis])
+    for axis, extent in enumerate(shape):
+        if extent == x.array.shape[x.axis] and math.prod(shape[:axis]) == before:
+            return axis
+    raise lost_axis(
+        asked,
+        x,
+        f"shape {shape} merges or splits the channels; dequantize() first, or keep them "
+        "as one dimension",
+    )
+
+
+def _reshaped(asked: str, x: Tensor, array: np.ndarray) -> Tensor:
+    if x.is_quantized:
+        if x.axis is None:
+            return x.like(array)
+        return with_axis(x, array, _followed(asked, x, array.shape))
+    before = x.array.shape
+    return differentiable(array, (x,), lambda g: (g.reshape(before),))
+
+
+def reshape(input: Any, *shape) -> Tensor:
+    """Give the elements, in row-major order, another shape: a view where strides allow, else a copy.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain or quantized.
+    *shape : int
+        Sizes, one by one or as one sequence; one may be -1 and is worked out.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    ShapeError
+        If the number of elements differs.
+    QuantizerError
+        If the channels of a per-channel tensor would not be one dimension of the result.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([[1, 2], [3, 4]]).reshape(-1)
+    tensor([1, 2, 3, 4])
+    """
+    x = checks.any_tensor("reshape", "input", input)
+    shape = _complete("reshape", x.array, integers("reshape", "shape", shape))
+    return _reshaped("reshape", x, x.array.reshape(shape))
+
+
+def view(input: Tensor, *shape) -> Tensor:
+    """Give the elements another shape without copying them.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain or quantized.
+    *shape : int
+        Sizes, one by one or as one sequence; one may be -1 and is worked out.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with `input`.
+
+    Raises
+    ------
+    ShapeError
+        If the number of elements differs, or the strides do not allow the shape without a copy.
+    QuantizerError
+        If the channels of a per-channel tensor would not be one dimension of the result.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([[1, 2], [3, 4]]).view(4)
+    tensor([1, 2, 3, 4])
+    """
+    array = input.array
+    shape = _complete("view", array, integers("view", "shape", shape))
+    made = array.reshape(shape)
+    if not array.flags.c_contiguous and array.size and not np.may_share_memory(made, array):
+        raise ShapeError(
+            "view",
+            argument="shape",
+            expected="one that the strides of the input allow",
+            got=f"{shape} for shape {array.shape} with strides {input.stride()}",
+            mend="use reshape(), which copies where it has to",
+        )
+    return _reshaped("view", input, made)
+
+
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    """Give the elements the shape of another tensor, without copying them; see `view`."""
+    return view(input, other.array.shape)
+
+
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """Give the elements the shape of another tensor; see `reshape`."""
+    return reshape(input, other.array.shape)
+
+
+def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Merge a range of dimensions into one.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain or quantized.
+    start_dim, end_dim : int
+        First and last of the dimensions.
+
+    Returns
+    -------
+    Tensor
+        A view where strides allow, else a copy; a 0-dimensional tensor gets one dimension.
+
+    Raises
+    ------
+    ArgumentError
+        If the range is empty.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([[[1, 2]], [[3, 4]]]).flatten(1)
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    x = checks.any_tensor("flatten", "input", input)
+    first = checks.dimension("flatten", "start_dim", start_dim, x.array.ndim)
+    last = checks.dimension("flatten", "end_dim", end_dim, x.array.ndim)
+    if first > last:
+        raise ArgumentError(
+            "flatten", argument="start_dim", expected=f"not after end_dim {end_dim}", got=start_dim
+        )
+    shape = x.array.shape
+    merged = (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :])
+    return _reshaped("flatten", x, x.array.reshape(merged))
+
+
+def ravel(input: Any) -> Tensor:
+    """Merge all dimensions into one; see `flatten`."""
+    return flatten(input)
+
+
+def unflatten(input: Any, dim: int, sizes) -> Tensor:
+    """Split one dimension into several; see `view`."""
+    x = checks.any_tensor("unflatten", "input", input)
+    dim = checks.dimension("unflatten", "dim", dim, x.array.ndim)
+    shape = x.array.shape
+    return reshape(x, (*shape[:dim], *integers("unflatten", "sizes", (sizes,)), *shape[dim + 1 :]))
+
+
+# -- the same elements with dimensions in another order ----------------------------------------
+
+
+def permute(input: Any, *dims) -> Tensor:
+    """Reorder the dimensions.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain or quantized.
+    *dims : int
+        Dimensions of `input` in the order of the result, one by one or as one sequence.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with `input`.
+
+    Raises
+    ------
+    ArgumentError
+        If not every dimension is named once.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([[1, 2, 3]]).permute(1, 0).shape
+    refquant.Size([3, 1])
+    """
+    x = checks.any_tensor("permute", "input", input)
+    ndim = x.array.ndim
+    named = integers("permute", "dims", dims)
+    order = tuple(checks.dimension("permute", "dims", d, ndim) for d in named)
+    if sorted(order) != list(range(ndim)):
+        raise ArgumentError(
+            "permute", argument="dims", expected=f"every dimension of {ndim} once", got=named
+        )
+    array = x.array.transpose(order)
+    if x.is_quantized:
+        return x.like(array) if x.axis is None else with_axis(x, array, order.index(x.axis))
+    inverse = tuple(order.index(d) for d in range(ndim))
+    return differentiable(array, (x,), lambda g: (g.transpose(inverse),))
+
+
+def transpose(input: Any, dim0: int, dim1: int) -> Tensor:
+    """Exchange two dimensions; the result shares storage with `input`."""
+    x = checks.any_tensor("transpose", "input", input)
+    order = list(range(x.array.ndim))
+    a = checks.dimension("transpose", "dim0", dim0, x.array.ndim)
+    b = checks.dimension("transpose", "dim1", dim1, x.array.ndim)
+    if order:
+        order[a], order[b] = b, a
+    return permute(x, order)
+
+
+def t(input: Any) -> Tensor:
+    """Transpose a matrix; a tensor of fewer dimensions stays as it is."""
+    x = checks.any_tensor("t", "input", input)
+    if x.array.ndim > 2:
+        raise ShapeError(
+            "t",
+            argument="input",
+            expected="a tensor of at most 2 dimensions",
+            got=f"shape {x.array.shape}",
+            mend="use transpose() or permute()",
+        )
+    return permute(x, tuple(reversed(range(x.array.ndim))))
+
+
+def movedim(input: Any, source: int, destination: int) -> Tensor:
+    """Move one dimension to another place; the others keep their order."""
+    x = checks.any_tensor("movedim", "input", input)
+    ndim = x.array.ndim
+    order = list(range(ndim))
+    dim = order.pop(checks.dimension("movedim", "source", source, ndim))
+    order.insert(checks.dimension("movedim", "destination", destination, ndim), dim)
+    return permute(x, order)
+
+
+# -- dimensions of extent 1 --------------------------------------------------------------------
+
+
+def unsqueeze(input: Any, dim: int) -> Tensor:
+    """Insert a dimension of extent 1 before dimension `dim`; shares storage."""
+    x = checks.any_tensor("unsqueeze", "input", input)
+    array = x.array
+    dim = checks.dimension("unsqueeze", "dim", dim, array.ndim + 1)
+    # The stride of the new dimension tells the memory format, as in PyTorch.
+    stride = array.shape[dim] * array.strides[dim] if dim < array.ndim else array.itemsize
+    made = np.lib.stride_tricks.as_strided(
+        array,
+        (*array.shape[:dim], 1, *array.shape[dim:]),
+        (*array.strides[:dim], stride, *array.strides[dim:]),
+    )
+    if x.is_quantized:
+        if x.axis is None:
+            return x.like(made)
+        return with_axis(x, made, x.axis + (dim <= x.axis))
+    return differentiable(made, (x,), lambda g: (g.reshape(array.shape),))
+
+
+def squeeze(input: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
+    """Remove dimensions of extent 1: all, or those of `dim`; shares storage."""
+    x = checks.any_tensor("squeeze", "input", input)
+    array, ndim = x.array, x.array.ndim
+    if dim is None:
+        named = range(ndim)
+    else:
+        named = [
+            checks.dimension("squeeze", "dim", d, ndim)
+            for d in (dim if isinstance(dim, tuple | list) else (dim,))
+        ]
+    gone = tuple(d for d in named if d < ndim and array.shape[d] == 1)
+    made = array.squeeze(gone)
+    if x.is_quantized:
+        if x.axis is None:
+            return x.like(made)
+        if x.axis in gone:
+            raise lost_axis("squeeze", x, "name the dimensions to remove, or dequantize() first")
+        return with_axis(x, made, x.axis - sum(d < x.axis for d in gone))
+    return differentiable(made, (x,), lambda g: (g.reshape(array.shape),))
+
+
+# -- repeated elements -------------------------------------------------------------------------
+
+
+def unbroadcast(gradient: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Add up a gradient over the dimensions in which a tensor of `shape` was repeated."""
+    if gradient.shape == shape:
+        return gradient
+    extra = gradient.ndim - len(shape)
+    repeated = tuple(
+        d
+        for d in range(gradient.ndim)
+        if d < extra or (shape[d - extra] == 1 and gradient.shape[d] != 1)
+    )
+    return gradient.sum(axis=repeated).reshape(shape)
+
+
+def expand(input: Any, *sizes) -> Tensor:
+    """Repeat dimensions of extent 1, and put new ones in front, without copying.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain or quantized.
+    *sizes : int
+        Sizes, one by one or as one sequence; -1 keeps the size of a dimension.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with `input`.
+
+    Raises
+    ------
+    ShapeError
+        If a dimension whose extent is not 1 would change.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([[1], [2]]).expand(-1, 3)
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
+    x = checks.any_tensor("expand", "input", input)
+    array, wanted = x.array, integers("expand", "sizes", sizes)
+    new = len(wanted) - array.ndim
+    old = (None,) * new + array.shape
+    shape = tuple(o if w == -1 else w for w, o in zip(wanted, old, strict=False))
+    if (
+        new < 0
+        or None in shape
+        or min(shape, default=0) < 0
+        or any(o not in (None, 1, s) for s, o in zip(shape, old, strict=True))
+    ):
+        raise ShapeError(
+            "expand",
+            argument="sizes",
+            expected="new dimensions in front, and other sizes only "
+            f"where the extent is 1, of an input of shape {array.shape}",
+            got=wanted,
+        )
+    strides = [0] * new + [
+        step if extent == was else 0
+        for step, extent, was in zip(array.strides, shape[new:], array.shape, strict=True)
+    ]
+    # Not broadcast_to: that makes views read-only, which kernels and in-place operations refuse.
+    made = np.lib.stride_tricks.as_strided(array, shape, strides)
+    if x.is_quantized:
+        if x.axis is None:
+            return x.like(made)
+        channels = shape[x.axis + new]
+        scale, zero_point = x.scale, x.zero_point
+        if scale.size != channels:
+            scale, zero_point = np.repeat(scale, channels), np.repeat(zero_point, channels)
+        return QuantizedTensor(made, x.dtype, scale, zero_point, x.axis + new)
+    return differentiable(made, (x,), lambda g: (unbroadcast(g, array.shape),))
+
+
+def expand_as(input: Any, other: Tensor) -> Tensor:
+    """Repeat to the shape of another tensor; see `expand`."""
+    return expand(input, other.array.shape)

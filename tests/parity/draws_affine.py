@@ -1,0 +1,155 @@
+"""Arguments for the twins of the family `affine`."""
+
+import numpy as np
+from parity.draws import draws, draws_large
+from strategies import RANGES, SIZES, floats, integers, quantizers, ties
+
+from refquant.engines import quantization as rules
+
+QUANTIZING = (
+    rules.ROUND_THEN_ADD,
+    rules.ADD_THEN_ROUND,
+    rules.FUSED,
+    rules.FUSED_CLAMP_THEN_ROUND,
+    rules.DIVIDE_THEN_ROUND,
+    rules.DIVIDE_THEN_ROUND_WIDE,
+)
+# It clamps in float32, which cannot hold 2**31 - 1: a rule for eight bits.
+EIGHT_BITS_ONLY = (rules.FUSED_CLAMP_THEN_ROUND,)
+DEQUANTIZING = (rules.SUBTRACT, rules.SUBTRACT_FUSED, rules.SUBTRACT_DOUBLE)
+
+
+def rules_for(storage):
+    return [r for r in QUANTIZING if storage != "int32" or r not in EIGHT_BITS_ONLY]
+
+
+def limits(rng, storage):
+    """The range of a storage type, sometimes a narrower one."""
+    if storage == "int32" or rng.random() < 0.7:
+        return RANGES[storage]
+    return (0, 15) if storage == "uint8" else (-8, 7)
+
+
+@draws("quantize_per_tensor")
+def quantize_per_tensor(rng):
+    for storage in RANGES:
+        for scale, zero_point in quantizers(rng, storage):
+            for rule in rules_for(storage):
+                size = int(rng.choice(SIZES))
+                low, high = limits(rng, storage)
+                body = int(rng.choice([0, size - size % 8, size]))
+                tail = rule if rng.random() < 0.5 else rng.choice(rules_for(storage))
+                x = floats(rng, size, scale, zero_point, storage)
+                yield x, scale, zero_point, low, high, np.dtype(storage), body, rule, tail
+    for size in SIZES:
+        x = floats(rng, size, 0.1, 3)
+        body = size - size % 8
+        yield (
+            x,
+            0.1,
+            3,
+            0,
+            255,
+            np.dtype("uint8"),
+            body,
+            rules.FUSED_CLAMP_THEN_ROUND,
+            (rules.DIVIDE_THEN_ROUND),
+        )
+
+
+@draws_large("quantize_per_tensor")
+def quantize_per_tensor_large(rng):
+    size = 1_000_003
+    for storage in RANGES:
+        for rule in rules_for(storage):
+            scale, zero_point = 0.1, int(rng.integers(-128, 128)) % 128
+            half = size // 2
+            x = np.concatenate(
+                [
+                    ties(rng, half, scale, zero_point, storage),
+                    floats(rng, size - half, scale, zero_point, storage),
+                ]
+            )
+            low, high = RANGES[storage]
+            yield x, scale, zero_point, low, high, np.dtype(storage), size - 3, rule, rule
+
+
+@draws("dequantize_per_tensor")
+def dequantize_per_tensor(rng):
+    for storage in RANGES:
+        for scale, zero_point in quantizers(rng, storage):
+            for rule in DEQUANTIZING:
+                q = integers(rng, int(rng.choice(SIZES)), storage)
+                yield q, scale, zero_point, rule
+    for size in SIZES:
+        yield integers(rng, size), 1 / 3, 7, rules.SUBTRACT
+
+
+@draws_large("dequantize_per_tensor")
+def dequantize_per_tensor_large(rng):
+    for storage in RANGES:
+        for rule in DEQUANTIZING:
+            yield integers(rng, 1_000_003, storage), 0.0123, 5, rule
+
+
+SHAPES = (
+    (1, 1, 1),
+    (1, 3, 5),
+    (2, 3, 0),
+    (0, 3, 4),
+    (2, 0, 4),
+    (3, 4, 1),
+    (5, 2, 17),
+    (2, 7, 33),
+    (1, 16, 64),
+    (33, 3, 1),
+)
+
+
+def channels(rng, shape, storage):
+    pairs = list(quantizers(rng, storage))
+    chosen = [pairs[i] for i in rng.integers(len(pairs), size=shape[1])]
+    scales = np.array([s for s, _ in chosen], np.float64)
+    return scales, np.array([z for _, z in chosen], np.int64)
+
+
+@draws("quantize_per_channel")
+def quantize_per_channel(rng):
+    for storage in RANGES:
+        for rule in rules_for(storage):
+            for shape in SHAPES:
+                scales, zero_points = channels(rng, shape, storage)
+                x = np.empty(shape, np.float32)
+                for c in range(shape[1]):
+                    size = shape[0] * shape[2]
+                    drawn = floats(rng, size, scales[c], int(zero_points[c]), storage)
+                    x[:, c] = drawn.reshape(shape[0], shape[2])
+                low, high = limits(rng, storage)
+                yield x, scales, zero_points, low, high, np.dtype(storage), rule
+
+
+@draws_large("quantize_per_channel")
+def quantize_per_channel_large(rng):
+    for storage in RANGES:
+        for rule in rules_for(storage):
+            scales, zero_points = channels(rng, (7, 11, 13001), storage)
+            x = ties(rng, (7, 11, 13001), 0.1, 0)
+            low, high = RANGES[storage]
+            yield x, scales, zero_points, low, high, np.dtype(storage), rule
+
+
+@draws("dequantize_per_channel")
+def dequantize_per_channel(rng):
+    for storage in RANGES:
+        for rule in DEQUANTIZING:
+            for shape in SHAPES:
+                scales, zero_points = channels(rng, shape, storage)
+                yield integers(rng, shape, storage), scales, zero_points, rule
+
+
+@draws_large("dequantize_per_channel")
+def dequantize_per_channel_large(rng):
+    for storage in RANGES:
+        for rule in DEQUANTIZING:
+            scales, zero_points = channels(rng, (7, 11, 13001), storage)
+            yield integers(rng, (7, 11, 13001), storage), scales, zero_points, rule

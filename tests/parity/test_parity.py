@@ -1,0 +1,136 @@
+"""Every kernel is its definition, to the last bit: one test that finds all twins by itself."""
+
+import copy
+import inspect
+from functools import lru_cache
+from importlib import import_module
+
+import numpy as np
+import pytest
+from parity import draws
+from parity.bits import difference
+
+import refquant
+from refquant import kernels
+
+draws.load()
+
+VARIANTS = kernels.available()[1:]
+THREADS = (1, 2)
+
+
+def definitions(family):
+    return import_module(f"refquant.reference.{family}")
+
+
+def compiled(family, variant):
+    return import_module(f"refquant._kernels.{family}_{variant}")
+
+
+def public_functions(module):
+    """Names of the functions that a compiled module defines."""
+    return {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+    }
+
+
+TWINS = [(family, name) for family in kernels.FAMILIES for name in definitions(family).__all__]
+each_family = pytest.mark.parametrize("family", kernels.FAMILIES)
+each_variant = pytest.mark.parametrize("variant", VARIANTS)
+each_twin = pytest.mark.parametrize(("family", "twin"), TWINS, ids=[name for _, name in TWINS])
+each_large_twin = pytest.mark.parametrize(
+    ("family", "twin"),
+    [pair for pair in TWINS if pair[1] in draws.LARGE],
+    ids=[name for _, name in TWINS if name in draws.LARGE],
+)
+
+
+@each_variant
+@each_family
+def test_each_function_has_its_twin(family, variant):
+    assert public_functions(compiled(family, variant)) == set(definitions(family).__all__)
+
+
+def test_no_two_families_share_a_name():
+    names = [name for _, name in TWINS]
+    assert len(names) == len(set(names))
+
+
+@each_variant
+@each_twin
+def test_parameters_are_the_same_in_name_and_order(family, twin, variant):
+    wanted = inspect.signature(getattr(definitions(family), twin))
+    got = inspect.signature(getattr(compiled(family, variant), twin))
+    assert [(p.name, p.kind, p.default) for p in got.parameters.values()] == [
+        (p.name, p.kind, p.default) for p in wanted.parameters.values()
+    ]
+
+
+@each_twin
+def test_each_twin_has_arguments_to_compare(family, twin):
+    assert twin in draws.SMALL, f"tests/parity/draws_{family}.py draws nothing for {twin}"
+
+
+def test_nothing_is_drawn_for_functions_that_do_not_exist():
+    assert set(draws.SMALL) | set(draws.LARGE) <= {name for _, name in TWINS}
+
+
+def own_copy(arguments):
+    """Copy arrays, so that a twin that writes into its arguments is seen; keep the rest."""
+    return tuple(
+        copy.deepcopy(value) if isinstance(value, np.ndarray | list) else value
+        for value in arguments
+    )
+
+
+@lru_cache(maxsize=2)
+def answers(family, twin, large):
+    """List (arguments, result of the definition, arguments after it)."""
+    function = getattr(definitions(family), twin)
+    registry = draws.LARGE if large else draws.SMALL
+    listed = []
+    for arguments in draws.seeded(registry, twin):
+        after = own_copy(arguments)
+        listed.append((arguments, function(*after), after))
+    assert listed, f"nothing was drawn for {twin}"
+    return listed
+
+
+def check(family, twin, variant, threads, large):
+    refquant.set_num_threads(threads)
+    function = getattr(compiled(family, variant), twin)
+    for arguments, wanted, wanted_after in answers(family, twin, large):
+        given = own_copy(arguments)
+        for value, after in zip(given, wanted_after, strict=True):
+            # A kernel must take read-only arrays wherever the definition only reads.
+            if isinstance(value, np.ndarray) and difference(value, after) is None:
+                value.flags.writeable = False
+        result = function(*given)
+        found = difference(wanted, result) or difference(wanted_after, given, "arguments")
+        if found:
+            pytest.fail(f"{twin}, {variant}, {threads} threads: {found}\n{describe(arguments)}")
+
+
+def describe(arguments):
+    def short(value):
+        if isinstance(value, np.ndarray) and value.size > 40:
+            return f"array of {value.dtype}, shape {value.shape}"
+        return repr(value)
+
+    return "\n".join(short(value) for value in arguments)
+
+
+@pytest.mark.parametrize("threads", THREADS)
+@each_variant
+@each_twin
+def test_kernel_equals_definition(family, twin, variant, threads):
+    check(family, twin, variant, threads, large=False)
+
+
+@pytest.mark.parametrize("threads", THREADS)
+@each_variant
+@each_large_twin
+def test_kernel_equals_definition_on_a_million_elements(family, twin, variant, threads):
+    check(family, twin, variant, threads, large=True)
