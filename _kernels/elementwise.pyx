@@ -211,6 +211,8 @@ def add_fixed_point(
     cdef int32_t m_a = <int32_t>rintf(A * factor), m_b = <int32_t>rintf(B * factor)
     cdef int32_t offset = <int32_t>(
         <uint32_t>m_a * <uint32_t>a_zero_point + <uint32_t>m_b * <uint32_t>b_zero_point)
+    if shift > 31:  # an int32 over 2**32 or more rounds to 0
+        m_a = m_b = offset = shift = 0
     cdef int32_t mask = <int32_t>((<int64_t>1 << shift) - 1)
     out = np.empty(a.shape[0], np.uint8)
     cdef uint8_t[::1] q = out

@@ -128,11 +128,17 @@ def flatten(array: np.ndarray) -> tuple[np.ndarray, object]:
         What `restore` needs to give a result the format of this operand.
     """
     if array.ndim < 4:
-        return array.reshape(-1), dtypes.contiguous_format
+        return _dense_run(array), dtypes.contiguous_format
     memory_format = format_of(array)
     if memory_format is dtypes.contiguous_format:
-        return array.reshape(-1), memory_format
-    return array.transpose(_ORDER[memory_format]).reshape(-1), memory_format
+        return _dense_run(array), memory_format
+    return _dense_run(array.transpose(_ORDER[memory_format])), memory_format
+
+
+def _dense_run(array: np.ndarray) -> np.ndarray:
+    """Flatten in row-major order; a run with even gaps would come back as a view."""
+    flat = array.reshape(-1)
+    return flat if flat.flags.c_contiguous else flat.copy()
 
 
 def restore(flat: np.ndarray, shape, memory_format) -> np.ndarray:
@@ -193,7 +199,7 @@ def pair(asked: str, a: np.ndarray, b: np.ndarray):
         a, b = a.transpose(order), b.transpose(order)
     run, steps = _run(a, b)
     vectors = steps in ((1, 1), (0, 1), (1, 0))
-    return a.reshape(-1), b.reshape(-1), run, vectors, shape, memory_format
+    return _dense_run(a), _dense_run(b), run, vectors, shape, memory_format
 
 
 def _run(a: np.ndarray, b: np.ndarray) -> tuple[int, tuple[int, int]]:

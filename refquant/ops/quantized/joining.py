@@ -52,7 +52,7 @@ def cat(
     Notes
     -----
     The joined tensor is rounded as by ``quantize_per_tensor``. Channels-last images joined along
-    the channels go another way in the real engines, with rules of their own (steps
+    the channels with ``dim=1`` go another way in the real engines, with rules of their own (steps
     ``cat_dequantize`` and ``cat_quantize``), and pieces that have the parameters of the result
     are copied. Source: ATen ``qcat`` and ``qcat_nhwc_kernel``.
 
@@ -133,18 +133,19 @@ def _pieces(asked: str, qx: Any, dim: Any) -> tuple[list[QuantizedTensor], int]:
 
 
 def _cat(asked: str, qx: Any, dim: Any, scale, zero_point, relu: bool) -> QuantizedTensor:
-    pieces, dim = _pieces(asked, qx, dim)
+    pieces, counted = _pieces(asked, qx, dim)
     first = pieces[0]
     dtype = first.dtype
     scale = first.scale if scale is None else checks.scale_value(asked, "scale", scale)
     zero_point = first.zero_point if zero_point is None else checks.zero_point_value(
         asked, "zero_point", zero_point, dtype)
+    # The real engines compare the dimension as it is given: -3 goes the general way.
     if dim == 1 and all(
         p.array.ndim == 4 and layout.is_contiguous(p.array, dtypes.channels_last) for p in pieces
     ):
         joined = _channels_last(pieces, scale, zero_point, relu)
     else:
-        joined = _general(pieces, dim, scale, zero_point, relu)
+        joined = _general(pieces, counted, scale, zero_point, relu)
     return QuantizedTensor(joined, dtype, scale, zero_point)
 
 
