@@ -45,7 +45,7 @@ def zero_points(storage: str):
 
 
 def quantizers(rng: np.random.Generator, storage: str):
-    """Draw (scale, zero point): every zero point of interest, each with a simple and a random scale."""
+    """Draw (scale, zero point): each zero point with a simple and with a random scale."""
     for index, zero_point in enumerate(zero_points(storage)):
         yield SCALES[index % len(SCALES)], zero_point
         yield float(np.exp(rng.uniform(-9, 3))), zero_point
@@ -68,7 +68,7 @@ def ties(rng, size, scale, zero_point, storage="uint8"):
 
 
 def floats(rng, size, scale=0.1, zero_point=0, storage="uint8", special=True):
-    """Draw float32 of every kind: ties, range ends, ordinary numbers, and (`special`) NaN and co."""
+    """Draw float32 of every kind: ties, range ends, ordinary and (`special`) extreme numbers."""
     x = ties(rng, size, scale, zero_point, storage)
     ordinary = (rng.normal(size=size) * 60 * scale).astype(np.float32)
     low, high = RANGES[storage]

@@ -1,6 +1,7 @@
 """The four engines that refquant knows from the first day."""
 
 from refquant.dtypes import qint32, quint8
+from refquant.engines import choosing
 from refquant.engines import elementwise as e
 from refquant.engines import quantization as q
 from refquant.engines import reduction as r
@@ -45,6 +46,7 @@ FBGEMM = Engine(
         "cat_dequantize": choose(Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=8)),
         "cat_quantize": choose(Split(q.ROUND_THEN_ADD_DOUBLE, q.ADD_THEN_ROUND, block=8)),
         "mean": choose((TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_OF_REALS),
+        "choose_quantization_params": choose(choosing.RANGE_IN_FLOAT64),
     },
     recipe={"activation": "histogram", "reduce_range": True, "weight": "per_channel"},
 )
@@ -66,10 +68,9 @@ FBGEMM_1_4 = FBGEMM.derive(
     "FBGEMM, x86 servers, as of PyTorch 1.4",
     steps={
         "quantize_per_tensor": choose(
-            (IS_QINT32, Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE)),
-            Split(q.FUSED_CLAMP_THEN_ROUND, q.DIVIDE_THEN_ROUND, block=8),
+            (IS_QINT32, Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)),
+            Split(q.FUSED_CLAMP_THEN_ROUND, q.DIVIDE_THEN_ROUND, block=8, row_major=True),
         ),
-        "quantize_per_channel": choose(Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE)),
         "elementwise_quantize": choose(
             (IS_QINT32, Split(q.DIVIDE_THEN_ROUND_WIDE, q.DIVIDE_THEN_ROUND_WIDE, block=16)),
             Split(q.FUSED_CONVERT, q.DIVIDE_THEN_ROUND_WIDE, block=64),
@@ -81,6 +82,10 @@ FBGEMM_1_4 = FBGEMM.derive(
             Split(q.FUSED_CONVERT_DOUBLE, q.DIVIDE_THEN_ROUND_WIDE, block=32)
         ),
         "mean": choose(r.MEAN_OF_REALS),
+        "quantize_per_channel": choose(
+            Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)
+        ),
+        "choose_quantization_params": choose(choosing.RANGE_IN_FLOAT32),
     },
     limits={"broadcast": "operators of PyTorch 1.4 take operands of one shape"},
 )

@@ -49,16 +49,20 @@ class Split:
         For the others.
     block : int
         Elements that the engine takes at once; 1 where both rules are the same.
+    row_major : bool
+        Whether the engine first makes the operand row-major: that decides which elements are the
+        tail, and the result is row-major too. Otherwise memory formats stay as they are.
     """
 
     body: Rule
     tail: Rule
     block: int = 1
+    row_major: bool = False
 
     @classmethod
-    def everywhere(cls, rule: Rule) -> "Split":
+    def everywhere(cls, rule: Rule, row_major: bool = False) -> "Split":
         """One rule for every element."""
-        return cls(rule, rule, 1)
+        return cls(rule, rule, 1, row_major)
 
 
 class Operands(NamedTuple):

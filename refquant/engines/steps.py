@@ -18,6 +18,7 @@ STEPS = {
     "cat_dequantize": "pieces of a channels-last cat along the channels",
     "cat_quantize": "results of a channels-last cat along the channels",
     "mean": "the average over dimensions",
+    "choose_quantization_params": "scale and zero point for the input of a dynamic operation",
 }
 
 LIMITS = {

@@ -6,14 +6,16 @@ neighbours (`flatten`), in which format the result belongs (`restore`, `format_o
 elements of a run an engine takes in whole vectors (`body`).
 """
 
+import math
+
 import numpy as np
 
 from refquant import dtypes
 from refquant.errors import ArgumentError, ShapeError
 
 __all__ = [
-    "body", "dense_copy", "empty", "flatten", "pair", "format_of", "is_contiguous", "order_of",
-    "restore", "to_format",
+    "body", "dense_copy", "dense_run", "empty", "flatten", "format_of", "is_contiguous",
+    "order_of", "pair", "restore", "slices", "to_format",
 ]
 
 # Dimensions from the slowest to the fastest in memory.
@@ -128,14 +130,14 @@ def flatten(array: np.ndarray) -> tuple[np.ndarray, object]:
         What `restore` needs to give a result the format of this operand.
     """
     if array.ndim < 4:
-        return _dense_run(array), dtypes.contiguous_format
+        return dense_run(array), dtypes.contiguous_format
     memory_format = format_of(array)
     if memory_format is dtypes.contiguous_format:
-        return _dense_run(array), memory_format
-    return _dense_run(array.transpose(_ORDER[memory_format])), memory_format
+        return dense_run(array), memory_format
+    return dense_run(array.transpose(_ORDER[memory_format])), memory_format
 
 
-def _dense_run(array: np.ndarray) -> np.ndarray:
+def dense_run(array: np.ndarray) -> np.ndarray:
     """Flatten in row-major order; a run with even gaps would come back as a view."""
     flat = array.reshape(-1)
     return flat if flat.flags.c_contiguous else flat.copy()
@@ -147,6 +149,28 @@ def restore(flat: np.ndarray, shape, memory_format) -> np.ndarray:
     if order is None:
         return flat.reshape(shape)
     return flat.reshape([shape[i] for i in order]).transpose(_inverse(order))
+
+
+def slices(array: np.ndarray, axis: int) -> tuple[np.ndarray, object]:
+    """Put the elements in one contiguous block around an axis, in the order of their format.
+
+    Returns
+    -------
+    dense : ndarray, shape (outer, channels, inner)
+        The middle axis is `axis`; a view where the elements lie without gaps, else a copy.
+    memory_format : memory_format
+        What `restore` needs, given the elements in one run.
+    """
+    memory_format = format_of(array)
+    if memory_format is dtypes.contiguous_format:
+        shape, position = array.shape, axis
+        dense = np.ascontiguousarray(array)
+    else:
+        order = _ORDER[memory_format]
+        dense = np.ascontiguousarray(array.transpose(order))
+        shape, position = dense.shape, order.index(axis)
+    outer, inner = math.prod(shape[:position]), math.prod(shape[position + 1 :])
+    return dense.reshape(outer, shape[position], inner), memory_format
 
 
 def body(length: int, block: int) -> int:
@@ -199,7 +223,7 @@ def pair(asked: str, a: np.ndarray, b: np.ndarray):
         a, b = a.transpose(order), b.transpose(order)
     run, steps = _run(a, b)
     vectors = steps in ((1, 1), (0, 1), (1, 0))
-    return _dense_run(a), _dense_run(b), run, vectors, shape, memory_format
+    return dense_run(a), dense_run(b), run, vectors, shape, memory_format
 
 
 def _run(a: np.ndarray, b: np.ndarray) -> tuple[int, tuple[int, int]]:

@@ -18,9 +18,12 @@ __all__ = ["dequantize", "quantize_array", "quantize_per_channel", "quantize_per
 
 
 def quantize_array(array: np.ndarray, scale: float, zero_point: int, dtype) -> np.ndarray:
-    """Quantize float32 with the rule of the chosen engine; the memory format stays."""
+    """Quantize float32 with the rule of the chosen engine."""
     split = engines.current().rule("quantize_per_tensor", Operands(dtype))
-    flat, memory_format = layout.flatten(array)
+    if split.row_major:
+        flat, memory_format = layout.dense_run(array), dtypes.contiguous_format
+    else:
+        flat, memory_format = layout.flatten(array)
     q = kernels.quantize_per_tensor(
         flat, scale, zero_point, dtype.quant_min, dtype.quant_max, dtype.numpy,
         layout.body(flat.shape[0], split.block), split.body, split.tail,
@@ -51,7 +54,8 @@ def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype) -> Qua
     Returns
     -------
     QuantizedTensor
-        Of the shape and memory format of `input`; other strides become row-major.
+        Of the shape and memory format of `input`; other strides become row-major, and under an
+        engine of PyTorch 1.4 all do.
 
     Raises
     ------
@@ -116,21 +120,6 @@ def _channels(asked, scales, zero_points, axis, array, dtype):
     return checks.scale_values(asked, "scales", s).copy(), z.copy(), int(axis)
 
 
-def _slices(array: np.ndarray, axis: int):
-    """View as (outer, channels, inner) in memory order, and how to go back."""
-    memory_format = layout.format_of(array)
-    if memory_format is dtypes.contiguous_format:
-        shape, position = array.shape, axis
-        dense = np.ascontiguousarray(array)
-    else:
-        order = layout.order_of(memory_format)
-        dense = np.ascontiguousarray(array.transpose(order))
-        shape, position = dense.shape, order.index(axis)
-    outer = int(np.prod(shape[:position], dtype=np.int64))
-    inner = int(np.prod(shape[position + 1 :], dtype=np.int64))
-    return dense.reshape(outer, shape[position], inner), memory_format
-
-
 def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, dtype):
     r"""Quantize each slice along an axis with its own scale and zero point.
 
@@ -182,10 +171,11 @@ def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, d
     array = checks.float32_tensor(asked, "input", input).array
     dtype = checks.quantized_dtype(asked, "dtype", dtype)
     scales, zero_points, axis = _channels(asked, scales, zero_points, axis, array, dtype)
-    rule = engines.current().rule("quantize_per_channel", Operands(dtype, per_channel=True)).body
-    slices, memory_format = _slices(array, axis)
+    split = engines.current().rule("quantize_per_channel", Operands(dtype, per_channel=True))
+    ordered = np.ascontiguousarray(array) if split.row_major else array
+    slices, memory_format = layout.slices(ordered, axis)
     q = kernels.quantize_per_channel(
-        slices, scales, zero_points, dtype.quant_min, dtype.quant_max, dtype.numpy, rule
+        slices, scales, zero_points, dtype.quant_min, dtype.quant_max, dtype.numpy, split.body
     )
     restored = layout.restore(q.reshape(-1), array.shape, memory_format)
     return QuantizedTensor(restored, dtype, scales, zero_points, axis)
@@ -230,6 +220,6 @@ def dequantize(input: Any) -> Tensor:
         x = kernels.dequantize_per_tensor(flat, input.scale, input.zero_point, rule)
         return Tensor(layout.restore(x, input.array.shape, memory_format))
     rule = engines.current().rule("dequantize_per_channel", operands)
-    slices, memory_format = _slices(input.array, input.axis)
+    slices, memory_format = layout.slices(input.array, input.axis)
     x = kernels.dequantize_per_channel(slices, input.scale, input.zero_point, rule)
     return Tensor(layout.restore(x.reshape(-1), input.array.shape, memory_format))

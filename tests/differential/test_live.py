@@ -1,0 +1,43 @@
+"""The programs of the recorded answers, with other numbers, beside an installed PyTorch 2.13."""
+
+import warnings
+
+import pytest
+from golden import programs as p
+from parity.bits import difference
+
+import refquant
+
+CASES = [
+    pytest.param(function, engine, id=f"{family}-{name}-{engine}")
+    for family in p.families()
+    for name, function in p.programs(family).items()
+    for engine in function.engines
+    if "2.13" in function.releases
+]
+
+
+@pytest.fixture(scope="module")
+def torch():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own, about itself
+        peer = pytest.importorskip("torch", reason="PyTorch is not installed")
+        if not peer.__version__.startswith("2.13."):
+            pytest.skip(f"PyTorch {peer.__version__} is installed, the engines are those of 2.13")
+        before = peer.get_num_threads()
+        peer.set_num_threads(1)  # threads would move the tails
+        yield peer
+        peer.set_num_threads(before)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(("function", "engine"), CASES)
+def test_refquant_answers_like_pytorch(torch, function, engine, seed):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        wanted = p.run(torch, function, engine, seed)
+    got = p.run(refquant, function, engine, seed)
+    assert sorted(got) == sorted(wanted)
+    found = [difference(wanted[key], got[key], key) for key in wanted]
+    assert not any(found), "\n".join(line for line in found if line)

@@ -1,0 +1,67 @@
+"""Record the answers of a real engine: run this under the PyTorch that is to be asked.
+
+    python tests/golden/record.py              # all families
+    python tests/golden/record.py affine       # some
+
+It writes ``FAMILY-torch-VERSION.npz`` beside itself. The answers were made with PyTorch 1.4.0
+(Python 3.8) and 2.13.0, CPU builds for x86-64; each file says with what. One thread, because the
+engines round the ends of each thread's share like tails.
+"""
+
+import os
+import platform
+import sys
+import warnings
+
+import numpy as np
+import torch
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from golden import programs as p
+
+FEATURES = ("avx", "avx2", "fma", "avx512f", "avx512bw", "avx512_vnni")
+
+
+def processor_features():
+    """Which of the instruction sets that matter this processor has."""
+    if not os.path.exists("/proc/cpuinfo"):
+        return "unknown"
+    with open("/proc/cpuinfo") as file:
+        flags = next((line for line in file if line.startswith("flags")), "").split()
+    return " ".join(feature for feature in FEATURES if feature in flags)
+
+
+def provenance(release):
+    """What the answers were made with."""
+    cpu = getattr(torch.backends, "cpu", None)
+    return {
+        "peer": "torch " + torch.__version__.split("+")[0],
+        "release": release,
+        "machine": platform.machine(),
+        "processor": processor_features(),
+        "capability": cpu.get_cpu_capability() if cpu else "AVX2, the most that 1.4 knows",
+        "threads": torch.get_num_threads(),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def main(names):
+    """Record the families of these names."""
+    version = torch.__version__.split("+")[0]
+    release = ".".join(version.split(".")[:2])
+    torch.set_num_threads(1)
+    for family in names or p.families():
+        answers = {}
+        for name, function in p.programs(family).items():
+            if release in function.releases:
+                for engine in function.engines:
+                    answers[engine, name] = p.run(torch, function, engine)
+        path = os.path.join(p.HERE, f"{family}-torch-{version}.npz")
+        p.write(path, provenance(release), answers)
+        print(f"{os.path.basename(path)}: {os.path.getsize(path)} bytes")
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")  # PyTorch warns about its own deprecations
+    main(sys.argv[1:])

@@ -1,0 +1,165 @@
+"""Arguments for the twins of the family `observation`."""
+
+import numpy as np
+from parity.draws import draws, draws_large
+from strategies import SIZES, SPECIAL, floats
+
+from refquant.engines import choosing
+
+NAN = np.float32(np.nan)
+SIGNED_ZEROS = np.array([0.0, -0.0], np.float32)
+
+
+def plain(rng, size, spread=3.0):
+    """Draw finite numbers: most of them ordinary, some on a grid, some zeros of either sign."""
+    x = (rng.normal(size=size) * spread).astype(np.float32)
+    x = np.where(rng.random(size) < 0.2, np.rint(x * 4) / np.float32(4), x)
+    x = np.where(rng.random(size) < 0.1, rng.choice(SIGNED_ZEROS, size=size), x)
+    return np.ascontiguousarray(x, np.float32)
+
+
+def finite(rng, size):
+    x = floats(rng, size)
+    return np.where(np.isfinite(x), x, np.float32(1))
+
+
+@draws("min_max")
+def min_max(rng):
+    for size in SIZES:
+        yield (plain(rng, size),)
+        yield (floats(rng, size),)
+        yield (np.abs(plain(rng, size)),)
+        yield (rng.choice(SIGNED_ZEROS, size=size),)
+        if size:
+            for negative in (False, True):
+                x = plain(rng, size)
+                x[rng.integers(size)] = -NAN if negative else NAN
+                yield (x,)
+
+
+@draws_large("min_max")
+def min_max_large(rng):
+    yield (plain(rng, 1_000_003),)
+    x = plain(rng, 1_000_003)
+    x[777_777] = np.nan
+    yield (x,)
+
+
+SHAPES = (
+    (0, 3, 4),
+    (2, 0, 4),
+    (2, 3, 0),
+    (1, 1, 1),
+    (1, 5, 17),
+    (3, 4, 1),
+    (40, 33, 1),
+    (2, 7, 33),
+    (3, 2, 2),
+)
+
+
+@draws("min_max_per_channel")
+def min_max_per_channel(rng):
+    for shape in SHAPES:
+        yield (plain(rng, shape),)
+        yield (floats(rng, shape),)
+
+
+@draws_large("min_max_per_channel")
+def min_max_per_channel_large(rng):
+    yield (plain(rng, (5, 13, 15013)),)
+    yield (plain(rng, (15013, 67, 1)),)
+
+
+@draws("moving_average")
+def moving_average(rng):
+    for size in SIZES:
+        for constant in (0.01, 0.0, 1.0, 1 / 3, float(rng.random())):
+            yield finite(rng, size), finite(rng, size), constant
+            yield floats(rng, size), floats(rng, size), constant
+
+
+@draws("histogram")
+def histogram(rng):
+    for size in (*SIZES, 511, 512, 513, 3000):
+        for bins in (1, 2, 100, 256, 2048):
+            x = plain(rng, size)
+            ends = (float(x.min()), float(x.max())) if size else (-1.0, 1.0)
+            yield x, bins, *ends
+            yield floats(rng, size), bins, -2.0, 2.0
+            yield (
+                np.full(size, 0.7, np.float32),
+                bins,
+                float(np.float32(0.7)),
+                float(np.float32(0.7)),
+            )
+    largest = float(np.finfo(np.float32).max)
+    yield rng.choice(SPECIAL, size=99), 64, -largest, largest
+    yield np.full(5, 1e10, np.float32), 64, 1e10, 1e10
+    # On edges of bins, where the order of the operations decides.
+    edges = np.linspace(-1, 3, 101, dtype=np.float32)
+    for bins in (100, 77, 128):
+        yield np.concatenate([edges, np.nextafter(edges, np.float32(9))]), bins, -1.0, 3.0
+
+
+@draws_large("histogram")
+def histogram_large(rng):
+    yield plain(rng, 1_000_003), 2048, -12.5, 13.25
+    yield np.abs(plain(rng, 1_000_003)) * (rng.random(1_000_003) < 0.1), 333, 0.0, 9.0
+
+
+def counts_of(rng, bins):
+    """Draw counts as they come from adding up, fractions and empty bins among them."""
+    counts = rng.integers(0, 1000, size=bins).astype(np.float32)
+    counts *= rng.random(bins) < 0.7
+    if rng.random() < 0.5:
+        counts = counts + rng.random(bins).astype(np.float32)
+    return np.ascontiguousarray(counts, np.float32)
+
+
+@draws("combine_histograms")
+def combine_histograms(rng):
+    for bins in (1, 2, 8, 100, 2048):
+        for upsample_rate in (1, 3, 128):
+            for widening in (1.0, 1.3, 2.5, 40.0):
+                downsample_rate = int(np.ceil(upsample_rate * widening))
+                room = bins * (downsample_rate - upsample_rate)
+                for start in {0, room // 3, room, room + 2}:
+                    counts, added = counts_of(rng, bins), counts_of(rng, bins)
+                    yield counts, added, upsample_rate, downsample_rate, start
+    huge = np.full(64, 3e7, np.float32)  # sums that float32 cannot hold
+    yield huge, huge, 128, 200, 77
+
+
+@draws("search_range")
+def search_range(rng):
+    for bins in (1, 2, 16, 100, 256):
+        for levels in (256, 16, 4):
+            spread = float(rng.uniform(0.1, 10))
+            x = np.concatenate([plain(rng, 500, spread), [np.float32(20 * spread)]])
+            found = np.histogram(x, bins)[0].astype(np.float32)
+            yield found, float(x.min()), float(x.max()), levels
+            yield counts_of(rng, bins), -1.5, 0.25, levels
+    yield np.zeros(16, np.float32), -1.0, 1.0, 256
+    yield np.array([0, 5, 0], np.float32), 0.5, 0.5, 256
+    yield np.full(16, 2.0, np.float32), 0.0, 1e-44, 256
+
+
+@draws("choose_qparams")
+def choose_qparams(rng):
+    for size in SIZES:
+        for low, high in ((0, 255), (0, 127), (-128, 127), (-64, 63), (-8, 7), (0, 15), (-1, 1)):
+            for symmetric in (False, True):
+                a, b = plain(rng, size, 1e-3), plain(rng, size, 5.0)
+                yield np.minimum(a, b), np.maximum(a, b), low, high, symmetric
+                yield floats(rng, size), floats(rng, size), low, high, symmetric
+
+
+@draws("choose_quantization_params")
+def choose_quantization_params(rng):
+    ends = [*SPECIAL, *plain(rng, 30), *plain(rng, 30, 1e-4), *plain(rng, 20, 1e-38)]
+    for rule in (choosing.RANGE_IN_FLOAT32, choosing.RANGE_IN_FLOAT64):
+        for _ in range(2000):
+            pair = [float(v) for v in rng.choice(ends, size=2)]
+            low, high = ((0, 255), (0, 127), (-128, 127), (-8, 7))[rng.integers(4)]
+            yield *sorted(pair), low, high, rule
