@@ -25,6 +25,9 @@ FBGEMM = Engine(
         "quantize_per_tensor": choose(
             (IS_QINT32, Split.everywhere(q.ADD_THEN_ROUND)), Split.everywhere(q.FUSED)
         ),
+        "copy": choose(
+            (IS_QINT32, Split.everywhere(q.ADD_THEN_ROUND)), Split.everywhere(q.FUSED)
+        ),
         "quantize_per_channel": choose(Split.everywhere(q.ADD_THEN_ROUND)),
         "dequantize_per_tensor": choose(q.SUBTRACT),
         "dequantize_per_channel": choose(q.SUBTRACT_DOUBLE),
@@ -71,6 +74,7 @@ FBGEMM_1_4 = FBGEMM.derive(
             (IS_QINT32, Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)),
             Split(q.FUSED_CLAMP_THEN_ROUND, q.DIVIDE_THEN_ROUND, block=8, row_major=True),
         ),
+        "copy": choose(Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE)),
         "elementwise_quantize": choose(
             (IS_QINT32, Split(q.DIVIDE_THEN_ROUND_WIDE, q.DIVIDE_THEN_ROUND_WIDE, block=16)),
             Split(q.FUSED_CONVERT, q.DIVIDE_THEN_ROUND_WIDE, block=64),

@@ -5,7 +5,8 @@ each of them, adding a step means giving it to every record.
 """
 
 STEPS = {
-    "quantize_per_tensor": "float32 to integers, one scale: quantize_per_tensor, copy_",
+    "quantize_per_tensor": "float32 to integers, one scale: quantize_per_tensor",
+    "copy": "float32 written into a quantized tensor",
     "quantize_per_channel": "float32 to integers, a scale for each slice along an axis",
     "dequantize_per_tensor": "integers to float32, one scale",
     "dequantize_per_channel": "integers to float32, a scale for each slice along an axis",

@@ -10,7 +10,7 @@ from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
 from refquant.tensors import QuantizedTensor
 
-__all__ = ["clamp", "relu", "relu6", "relu_"]
+__all__ = ["clamp", "clamp_", "hardtanh", "hardtanh_", "relu", "relu6", "relu_"]
 
 
 def _in_range(q: QuantizedTensor, lower: int, upper: int) -> QuantizedTensor:
@@ -55,7 +55,7 @@ def relu(input: Any, inplace: bool = False) -> QuantizedTensor:
     --------
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
-    >>> refquant.nn.quantized.functional.relu(x).int_repr()
+    >>> refquant.relu(x).int_repr()
     tensor([10,  8], dtype=refquant.uint8)
     """
     if inplace:
@@ -173,3 +173,19 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Qua
     lower = q.dtype.quant_min if min is None else _stored(q, float(min))
     upper = q.dtype.quant_max if max is None else _stored(q, float(max))
     return _in_range(q, lower, upper)
+
+
+def clamp_(input: Any, min: float | None = None, max: float | None = None) -> QuantizedTensor:
+    """Keep real numbers in a range, in place; see `clamp`."""
+    input.array[...] = clamp(input, min, max).array
+    return input
+
+
+def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> QuantizedTensor:
+    """Keep real numbers in a range; see `clamp`."""
+    return clamp(input, min_val, max_val)
+
+
+def hardtanh_(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> QuantizedTensor:
+    """Keep real numbers in a range, in place; see `clamp`."""
+    return clamp_(input, min_val, max_val)

@@ -126,18 +126,17 @@ def _add_scalar(asked: str, qa: Any, number: Any, relu: bool) -> QuantizedTensor
     else:
         scale, zero_point = (moved - low) / (high - low) * a.scale, high
     checks.scale_value(asked, "number", scale)
-    lower = zero_point if relu else low
     record, operands = engines.current(), Operands(a.dtype)
+    if record.rule("add_scalar", operands) is not SHIFT_OF_INTEGERS:
+        shifted = dequantize(a).array + np.float32(steps * a.scale)
+        q = a.like(quantize_array(shifted, scale, zero_point, a.dtype))
+        return _clamped(q, scale, zero_point, relu)
+    requantize = record.rule("elementwise_requantize", operands)
     flat, memory_format = layout.flatten(a.array)
-    if record.rule("add_scalar", operands) is SHIFT_OF_INTEGERS:
-        requantize = record.rule("elementwise_requantize", operands)
-        q = kernels.add_number(
-            flat, steps - z, a.scale, scale, zero_point, lower, high, flat.size,
-            layout.body(flat.size, requantize.block), requantize,
-        )
-    else:
-        shifted = dequantize(a.like(flat)).array + np.float32(steps * a.scale)
-        q = kernels.clamp(quantize_array(shifted, scale, zero_point, a.dtype), lower, high)
+    q = kernels.add_number(
+        flat, steps - z, a.scale, scale, zero_point, zero_point if relu else low, high, flat.size,
+        layout.body(flat.size, requantize.block), requantize,
+    )
     restored = layout.restore(q, a.array.shape, memory_format)
     return QuantizedTensor(restored, a.dtype, scale, zero_point)
 
