@@ -14,7 +14,7 @@ from refquant import dtypes
 from refquant.errors import ArgumentError, ShapeError
 
 __all__ = [
-    "body", "dense_copy", "dense_run", "empty", "flatten", "format_of", "is_contiguous",
+    "body", "dense_copy", "empty", "flatten", "format_of", "is_contiguous",
     "order_of", "pair", "restore", "slices", "to_format",
 ]
 
@@ -119,8 +119,15 @@ def dense_copy(array: np.ndarray) -> np.ndarray:
     return array.transpose(order).copy(order="C").transpose(_inverse(order))
 
 
-def flatten(array: np.ndarray) -> tuple[np.ndarray, object]:
+def flatten(array: np.ndarray, memory_format=None) -> tuple[np.ndarray, object]:
     """Put the elements in one contiguous run, in the order of the format that is meant.
+
+    Parameters
+    ----------
+    array : ndarray
+        The elements.
+    memory_format : memory_format, optional
+        An order to take them in instead, such as that of another operand.
 
     Returns
     -------
@@ -130,17 +137,12 @@ def flatten(array: np.ndarray) -> tuple[np.ndarray, object]:
         What `restore` needs to give a result the format of this operand.
     """
     if array.ndim < 4:
-        return dense_run(array), dtypes.contiguous_format
-    memory_format = format_of(array)
+        return array.ravel(), dtypes.contiguous_format
+    if memory_format is None:
+        memory_format = format_of(array)
     if memory_format is dtypes.contiguous_format:
-        return dense_run(array), memory_format
-    return dense_run(array.transpose(_ORDER[memory_format])), memory_format
-
-
-def dense_run(array: np.ndarray) -> np.ndarray:
-    """Flatten in row-major order; a run with even gaps would come back as a view."""
-    flat = array.reshape(-1)
-    return flat if flat.flags.c_contiguous else flat.copy()
+        return array.ravel(), memory_format
+    return array.transpose(_ORDER[memory_format]).ravel(), memory_format
 
 
 def restore(flat: np.ndarray, shape, memory_format) -> np.ndarray:
@@ -151,8 +153,17 @@ def restore(flat: np.ndarray, shape, memory_format) -> np.ndarray:
     return flat.reshape([shape[i] for i in order]).transpose(_inverse(order))
 
 
-def slices(array: np.ndarray, axis: int) -> tuple[np.ndarray, object]:
+def slices(array: np.ndarray, axis: int, memory_format=None) -> tuple[np.ndarray, object]:
     """Put the elements in one contiguous block around an axis, in the order of their format.
+
+    Parameters
+    ----------
+    array : ndarray
+        The elements.
+    axis : int
+        The dimension that becomes the middle one.
+    memory_format : memory_format, optional
+        An order to take them in instead, such as that of another operand.
 
     Returns
     -------
@@ -161,7 +172,8 @@ def slices(array: np.ndarray, axis: int) -> tuple[np.ndarray, object]:
     memory_format : memory_format
         What `restore` needs, given the elements in one run.
     """
-    memory_format = format_of(array)
+    if memory_format is None:
+        memory_format = format_of(array)
     if memory_format is dtypes.contiguous_format:
         shape, position = array.shape, axis
         dense = np.ascontiguousarray(array)
@@ -208,7 +220,7 @@ def pair(asked: str, a: np.ndarray, b: np.ndarray):
     shape = a.shape
     if b.shape == shape and a.flags.c_contiguous and b.flags.c_contiguous:
         memory_format = dtypes.contiguous_format if len(shape) < 4 else format_of(a)
-        return a.reshape(-1), b.reshape(-1), a.size, True, shape, memory_format
+        return a.ravel(), b.ravel(), a.size, True, shape, memory_format
     try:
         shape = np.broadcast_shapes(shape, b.shape)
     except ValueError:
@@ -223,7 +235,7 @@ def pair(asked: str, a: np.ndarray, b: np.ndarray):
         a, b = a.transpose(order), b.transpose(order)
     run, steps = _run(a, b)
     vectors = steps in ((1, 1), (0, 1), (1, 0))
-    return dense_run(a), dense_run(b), run, vectors, shape, memory_format
+    return a.ravel(), b.ravel(), run, vectors, shape, memory_format
 
 
 def _run(a: np.ndarray, b: np.ndarray) -> tuple[int, tuple[int, int]]:

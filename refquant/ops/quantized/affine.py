@@ -14,7 +14,10 @@ from refquant.errors import (
 from refquant.ops import checks, layout
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["checked_channels", "dequantize", "quantize_array", "quantize_per_channel", "quantize_per_tensor"]
+__all__ = [
+    "checked_channels", "dequantize", "quantize_array", "quantize_per_channel",
+    "quantize_per_tensor",
+]
 
 
 def quantize_array(
@@ -23,7 +26,7 @@ def quantize_array(
     """Quantize float32 with the rule that the chosen engine has for a step."""
     split = engines.current().rule(step, Operands(dtype))
     if split.row_major:
-        flat, memory_format = layout.dense_run(array), dtypes.contiguous_format
+        flat, memory_format = array.ravel(), dtypes.contiguous_format
     else:
         flat, memory_format = layout.flatten(array)
     q = kernels.quantize_per_tensor(
