@@ -194,14 +194,19 @@ def compare(float_model: Any, quantized_model: Any, batches: Iterable[Any]) -> C
                     layer.add(expected[name].array, output)
     if not reference:
         raise ArgumentError(
-            "compare", argument="batches", expected="at least one batch", got="none",
+            "compare",
+            argument="batches",
+            expected="at least one batch",
+            got="none",
             mend="pass a list of input tensors; a generator can be walked only once",
         )
     # A container is told by its parts.
     chosen = tuple(
         layer
         for name, layer in layers.items()
-        if not any(other.startswith(f"{name}." if name else "") for other in layers if other != name)
+        if not any(
+            other.startswith(f"{name}." if name else "") for other in layers if other != name
+        )
     )
     for layer in chosen:
         weight = _weight(modules[layer.name])

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from refquant.report.pictures import svg
+from refquant.report.pictures import drawing, svg
 from refquant.report.tables import Table
 
 __all__ = ["Page", "write_atomically"]
@@ -97,12 +97,14 @@ class Page:
         Parameters
         ----------
         pictures : sequence of (matplotlib.axes.Axes, str)
-            Axes made by `refquant.report.pictures.new_axes`, and what the picture shows.
+            Axes made by `refquant.report.pictures.new_axes` and drawn into inside of
+            `refquant.report.pictures.drawing`, and what the picture shows.
         """
         figures = []
         for ax, caption in pictures:
             self._pictures += 1
-            drawn = svg(ax, f"picture{self._pictures}")
+            with drawing():
+                drawn = svg(ax, f"picture{self._pictures}")
             label = f'role="img" aria-label="{escape(caption)}"'
             figures.append(
                 f"<figure>{drawn.replace('<svg', f'<svg {label}', 1)}"
