@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from refquant.nn import activation
 from refquant.nn.module import Module
 from refquant.ops.quantized import elementwise
 from refquant.tensors import QuantizedTensor
@@ -9,7 +10,7 @@ from refquant.tensors import QuantizedTensor
 __all__ = ["ReLU", "ReLU6"]
 
 
-class ReLU(Module):
+class ReLU(activation.ReLU):
     r"""Replace what stands for negative numbers by zero, :math:`\max(q, z)`.
 
     Parameters
@@ -25,10 +26,6 @@ class ReLU(Module):
     tensor([3, 5], dtype=refquant.int32)
     """
 
-    def __init__(self, inplace: bool = False):
-        super().__init__()
-        self.inplace = inplace
-
     def forward(self, input: Any) -> QuantizedTensor:
         """Apply to `input`, quantized per tensor."""
         return elementwise.relu(input, self.inplace)
@@ -41,12 +38,8 @@ class ReLU(Module):
     def _get_name(self) -> str:
         return "QuantizedReLU"
 
-    def extra_repr(self) -> str:
-        """Tell whether the input is overwritten."""
-        return "inplace=True" if self.inplace else ""
 
-
-class ReLU6(ReLU):
+class ReLU6(activation.ReLU6):
     r"""Keep real numbers from 0 to 6, :math:`\min(\max(q, z), quantize(6))`.
 
     Parameters
@@ -65,6 +58,11 @@ class ReLU6(ReLU):
     def forward(self, input: Any) -> QuantizedTensor:
         """Apply to `input`, quantized per tensor."""
         return elementwise.relu6(input, self.inplace)
+
+    @classmethod
+    def from_float(cls, mod: Module):
+        """Make one in place of its float counterpart, with the same `inplace`."""
+        return cls(mod.inplace)
 
     def _get_name(self) -> str:
         return "QuantizedReLU6"
