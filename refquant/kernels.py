@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 # Each is a module of refquant.reference and a source file of _kernels.
-FAMILIES = ("affine", "observation")
+FAMILIES = ("affine", "observation", "matmul", "convolution")
 
 REFERENCE = "reference"
 _current = REFERENCE

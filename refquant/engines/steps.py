@@ -10,8 +10,16 @@ STEPS = {
     "dequantize_per_tensor": "integers to float32, one scale",
     "dequantize_per_channel": "integers to float32, a scale for each slice along an axis",
     "choose_quantization_params": "scale and zero point for the input of a dynamic operation",
+    "bias": "the bias of a linear layer or convolution to its integer sum",
+    "multiplier": "the scales of input, weight and output to the factor of the sum",
+    "requantize_sum": "the sum of a linear layer or convolution to integers",
+    "dynamic_output": "the sum of a dynamic linear layer to float32",
 }
 
 LIMITS = {
     "per_channel_weights": "weights with a scale for each output channel",
+    "conv3d": "convolution over three dimensions",
+    "dynamic_linear": "linear with float input that is quantized on the way",
+    "dynamic_reduce_range": "dynamic linear with seven bits of the activation's eight",
+    "multiplier_not_below_one": "input scale times weight scale that reaches the output scale",
 }
