@@ -11,19 +11,23 @@ private copy: ``refquant._kernels.NAME_baseline``, ``NAME_avx2`` and so on. Envi
     Build without threads.
 """
 
+import json
+import multiprocessing
 import os
-import platform
 import shutil
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
-HERE = Path(__file__).parent
 SOURCES = Path("_kernels")
 COPIES = Path("build") / "cython" / "refquant" / "_kernels"
+PACKAGE = "refquant._kernels"
+SHARED = f"{PACKAGE}._cyutility"
 
 COMMON = {
     # Contraction would fuse products and sums where the formula rounds twice.
@@ -33,8 +37,11 @@ COMMON = {
 
 X86_V2 = ["-mssse3", "-msse4.1", "-msse4.2", "-mpopcnt"]
 X86_V3 = [*X86_V2, "-mavx", "-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt"]
-X86_V4 = [*X86_V3, "-mavx512f", "-mavx512cd", "-mavx512vl", "-mavx512bw", "-mavx512dq",
-          "-mavx512vnni", "-mprefer-vector-width=512"]
+X86_V4 = [
+    *X86_V3,
+    *("-mavx512f", "-mavx512cd", "-mavx512vl", "-mavx512bw", "-mavx512dq", "-mavx512vnni"),
+    "-mprefer-vector-width=512",
+]
 VARIANTS = {
     "x86": {
         "baseline": {"unix": X86_V2, "msvc": []},
@@ -65,7 +72,8 @@ def switched_on(name):
 
 def variants():
     """Instruction sets of this machine, weakest first: {name: flags by kind of compiler}."""
-    machine = platform.machine().lower()
+    # Such as linux-x86_64, win-amd64, macosx-11.0-arm64; cross builds set _PYTHON_HOST_PLATFORM.
+    machine = sysconfig.get_platform().rsplit("-", 1)[-1].lower()
     if machine in ("x86_64", "amd64"):
         # Emulated x86 on Apple hardware stops at instructions above the baseline.
         names = ["baseline"] if sys.platform == "darwin" else list(VARIANTS["x86"])
@@ -73,21 +81,84 @@ def variants():
     return VARIANTS["arm" if machine in ("aarch64", "arm64") else "other"]
 
 
+def extensions():
+    """List every extension module, with the name of its variant and its Cython source."""
+    if switched_on("REFQUANT_PURE_PYTHON"):
+        if switched_on("REFQUANT_REQUIRE_EXT"):
+            raise SystemExit("REFQUANT_PURE_PYTHON and REFQUANT_REQUIRE_EXT exclude each other")
+        return []
+    modules = [(SHARED, None, [])]
+    for source in sorted(SOURCES.glob("*.pyx")):
+        if source.stem.startswith("_"):
+            modules.append((f"{PACKAGE}.{source.stem}", None, [source.as_posix()]))
+        else:
+            for variant in variants():
+                name = f"{PACKAGE}.{source.stem}_{variant}"
+                modules.append((name, variant, [source.as_posix()]))
+    found = []
+    for name, variant, sources in modules:
+        extension = Extension(name, sources, optional=not switched_on("REFQUANT_REQUIRE_EXT"))
+        extension.refquant_variant = variant
+        found.append(extension)
+    return found
+
+
 class BuildExtensions(build_ext):
-    """Compile all modules in parallel, each with the flags of its instruction set."""
+    """Translate all modules to C and compile them in parallel, each with its own flags."""
 
     def build_extensions(self):
         """Choose flags now that the compiler is known, then compile."""
         kind = "msvc" if self.compiler.compiler_type == "msvc" else "unix"
         compile_openmp, link_openmp = self.openmp_flags(kind)
+        common = COMMON[kind] + compile_openmp
+        by_variant = {name: flags[kind] for name, flags in variants().items()}
+        self.translate()
         for extension in self.extensions:
-            flags = variants().get(extension.refquant_variant, {"unix": [], "msvc": []})
-            extension.extra_compile_args = COMMON[kind] + flags[kind] + compile_openmp
+            flags = by_variant.get(extension.refquant_variant, [])
+            extension.extra_compile_args = common + flags
             extension.extra_link_args = list(link_openmp)
             if kind == "unix" and sys.platform.startswith("linux"):
                 extension.extra_link_args.append("-Wl,--strip-debug")
+            if extension.name == f"{PACKAGE}._cpu":  # which tells them to show_config()
+                record = json.dumps({"common": common, **by_variant})
+                extension.define_macros = [("REFQUANT_FLAGS", json.dumps(record))]
         self.parallel = self.parallel or os.cpu_count()
         super().build_extensions()
+        self.remove_leftovers()
+        self.report()
+
+    def translate(self):
+        """Turn Cython sources into C, each from a copy that bears the name of its module."""
+        from Cython.Build import cythonize
+
+        for package in (COPIES.parent, COPIES):
+            package.mkdir(parents=True, exist_ok=True)
+            (package / "__init__.py").touch()
+        headers = sorted(SOURCES.glob("*.pxd"))
+        for header in headers:
+            copy_if_changed(header, COPIES / header.name)
+        for old in set(COPIES.glob("*.pxd")) - {COPIES / header.name for header in headers}:
+            old.unlink()
+        wanted = []
+        for extension in self.extensions:
+            stem = extension.name.rpartition(".")[2]
+            if extension.name == SHARED:
+                copy = str(COPIES / f"{stem}.c")
+            else:
+                copy = copy_if_changed(Path(extension.sources[0]), COPIES / f"{stem}.pyx")
+            wanted.append(Extension(extension.name, [copy]))
+        # Other ways to start processes would run this file again.
+        forks = multiprocessing.get_start_method() == "fork"
+        translated = cythonize(
+            wanted,
+            shared_utility_qualified_name=SHARED,
+            compiler_directives=DIRECTIVES,
+            include_path=[str(COPIES.parent.parent)],
+            nthreads=os.cpu_count() or 1 if forks else 0,
+        )
+        sources = {module.name: module.sources for module in translated}
+        for extension in self.extensions:
+            extension.sources = sources[extension.name]
 
     def openmp_flags(self, kind):
         """(compile flags, link flags) that a trial program accepted, or two empty lists."""
@@ -97,63 +168,72 @@ class BuildExtensions(build_ext):
         link = [] if kind == "msvc" else [flag]
         with tempfile.TemporaryDirectory() as folder:
             trial = Path(folder) / "trial.c"
-            trial.write_text("#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n")
+            trial.write_text(
+                "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
+            )
             try:
                 objects = self.compiler.compile(
-                    [str(trial)], output_dir=folder, extra_postargs=[flag])
+                    [str(trial)], output_dir=folder, extra_postargs=[flag]
+                )
                 self.compiler.link_executable(
-                    objects, str(Path(folder) / "trial"), extra_postargs=link)
+                    objects, str(Path(folder) / "trial"), extra_postargs=link
+                )
             except Exception as error:  # every compiler has exceptions of its own
                 print(f"refquant: no OpenMP ({error}); kernels will use one thread")
                 return [], []
         return [flag], link
 
+    def remove_leftovers(self):
+        """Delete modules of sources that are gone, which a wheel would otherwise contain."""
+        package = PACKAGE.replace(".", os.sep)
+        wanted = {Path(self.get_ext_filename(e.name)).name for e in self.extensions}
+        suffix = next(iter(wanted)).partition(".")[2]
+        for folder in (Path(self.build_lib) / package, SOURCES):
+            for module in folder.glob(f"*.{suffix}"):
+                if module.name not in wanted:
+                    module.unlink()
+
+    def report(self):
+        """Say loudly, once, what could not be built."""
+        missing = [
+            e.name for e in self.extensions if not Path(self.get_ext_fullpath(e.name)).exists()
+        ]
+        if missing:
+            line = "=" * 88
+            print(
+                f"\n{line}\nWARNING: refquant could not compile {len(missing)} of "
+                f"{len(self.extensions)} kernel modules. The package works, by its definitions "
+                "alone:\nthe same results, slower. The messages of the compiler are above. To "
+                "build the kernels,\ninstall a C compiler (gcc or clang) and run\n\n"
+                "    REFQUANT_REQUIRE_EXT=1 pip install --force-reinstall --no-cache-dir "
+                f"refquant\n{line}\n",
+                file=sys.stderr,
+            )
+
+
+class BuildModules(build_py):
+    """Copy the Python modules, and delete those whose source is gone."""
+
+    def run(self):
+        """Copy, then delete."""
+        super().run()
+        if self.editable_mode:
+            return
+        wanted = {Path(output).resolve() for output in self.get_outputs()}
+        for module in Path(self.build_lib, "refquant").rglob("*.py"):
+            if module.resolve() not in wanted:
+                module.unlink()
+
 
 def copy_if_changed(source, target):
     """Copy a source file, leaving an equal copy alone so that it is not compiled again."""
     if not target.exists() or target.read_bytes() != source.read_bytes():
-        target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
     return str(target)
 
 
-def extensions():
-    """Every extension module, as C sources."""
-    if switched_on("REFQUANT_PURE_PYTHON"):
-        if switched_on("REFQUANT_REQUIRE_EXT"):
-            raise SystemExit("REFQUANT_PURE_PYTHON and REFQUANT_REQUIRE_EXT exclude each other")
-        return []
-    os.chdir(HERE)
-    from Cython.Build import cythonize
-
-    for package in (COPIES.parent, COPIES):
-        package.mkdir(parents=True, exist_ok=True)
-        (package / "__init__.py").touch()
-    for header in sorted(SOURCES.glob("*.pxd")):
-        copy_if_changed(header, COPIES / header.name)
-    shared = str(COPIES / "_cyutility.c")
-    wanted = [(Extension("refquant._kernels._cyutility", [shared]), "shared")]
-    for source in sorted(SOURCES.glob("*.pyx")):
-        if source.stem.startswith("_"):
-            copy = copy_if_changed(source, COPIES / source.name)
-            wanted.append((Extension(f"refquant._kernels.{source.stem}", [copy]), "shared"))
-            continue
-        for variant in variants():
-            name = f"{source.stem}_{variant}"
-            copy = copy_if_changed(source, COPIES / f"{name}.pyx")
-            wanted.append((Extension(f"refquant._kernels.{name}", [copy]), variant))
-    by_name = {extension.name: variant for extension, variant in wanted}
-    modules = cythonize(
-        [extension for extension, _ in wanted],
-        shared_utility_qualified_name="refquant._kernels._cyutility",
-        compiler_directives=DIRECTIVES,
-        include_path=[str(COPIES.parent.parent)],
-        nthreads=os.cpu_count() or 1,
-    )
-    for module in modules:
-        module.refquant_variant = by_name[module.name]
-        module.optional = not switched_on("REFQUANT_REQUIRE_EXT")  # cythonize() drops it
-    return modules
-
-
-setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExtensions})
+os.chdir(Path(__file__).resolve().parent)
+setup(
+    ext_modules=extensions(),
+    cmdclass={"build_ext": BuildExtensions, "build_py": BuildModules},
+)

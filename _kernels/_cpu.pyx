@@ -5,6 +5,7 @@ Design
 (b) GCC's and clang's ``__builtin_cpu_supports`` looks at the state that the operating system
     saves, not only at the processor.
 (c) A variant is offered only if every feature that it was compiled for is there.
+(d) It also tells how the kernels were compiled: the build hands it the flags as a macro.
 """
 
 cdef extern from *:
@@ -71,7 +72,30 @@ cdef extern from *:
     static int refquant_is_x86(void) { return 0; }
     static int refquant_is_arm(void) { return 0; }
     #endif
+
+    #define REFQUANT_TEXT_(x) #x
+    #define REFQUANT_TEXT(x) REFQUANT_TEXT_(x)
+    #if defined(__clang__)
+    #define REFQUANT_COMPILER "clang " __clang_version__
+    #elif defined(__GNUC__)
+    #define REFQUANT_COMPILER "gcc " __VERSION__
+    #elif defined(_MSC_VER)
+    #define REFQUANT_COMPILER "msvc " REFQUANT_TEXT(_MSC_VER)
+    #else
+    #define REFQUANT_COMPILER "unknown"
+    #endif
+    #ifdef _OPENMP
+    #define REFQUANT_OPENMP _OPENMP
+    #else
+    #define REFQUANT_OPENMP 0
+    #endif
+    #ifndef REFQUANT_FLAGS
+    #define REFQUANT_FLAGS "{}"
+    #endif
     """
+    const char* REFQUANT_COMPILER
+    const char* REFQUANT_FLAGS
+    int REFQUANT_OPENMP
     int refquant_supports(int variant) noexcept nogil
     int refquant_is_x86() noexcept nogil
     int refquant_is_arm() noexcept nogil
@@ -86,3 +110,10 @@ def supported_variants():
     else:
         names = ("baseline",)
     return tuple(name for level, name in enumerate(names) if refquant_supports(level))
+
+
+def build():
+    """Tell how the kernels were built: compiler, year and month of OpenMP (or 0), flags as JSON."""
+    return (
+        (<bytes>REFQUANT_COMPILER).decode(), REFQUANT_OPENMP, (<bytes>REFQUANT_FLAGS).decode()
+    )

@@ -117,3 +117,7 @@ class NotSupportedError(RefquantError, NotImplementedError):
 
 class ModuleNameError(RefquantError, AttributeError):
     """A model has no submodule of this name."""
+
+
+class MissingExtraError(RefquantError, ImportError):
+    """A feature needs an optional package that is not installed."""

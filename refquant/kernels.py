@@ -8,6 +8,8 @@ changes, so that a call pays nothing for the choice. Environment:
     ``reference`` or the name of a variant; asking for one that is not there is an error.
 ``REFQUANT_DISABLE_CPU_FEATURES``
     Names of variants to take away, separated by spaces or commas.
+``OMP_NUM_THREADS``
+    How many threads kernels use at the start; all cores without it, one in a worker process.
 
 Examples
 --------
@@ -18,6 +20,7 @@ Examples
 """
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +33,7 @@ from refquant.errors import ArgumentError, KernelError
 __all__ = [
     "FAMILIES",
     "available",
+    "built",
     "current",
     "get_num_threads",
     "set_num_threads",
@@ -39,8 +43,17 @@ __all__ = [
 ]
 
 # Each is a module of refquant.reference and a source file of _kernels.
-FAMILIES = ("affine", "observation", "matmul", "convolution")
+FAMILIES = (
+    "affine",
+    "observation",
+    "fake_quantization",
+    "folding",
+    "matmul",
+    "convolution",
+)
 
+# Every variant of any processor, as setup.py builds them.
+VARIANTS = ("baseline", "avx2", "avx512vnni", "dotprod", "i8mm")
 REFERENCE = "reference"
 _current = REFERENCE
 _bound: dict[str, Callable[..., Any]] = {}
@@ -50,17 +63,34 @@ def _built(name: str) -> bool:
     return util.find_spec(f"refquant._kernels.{name}") is not None
 
 
-def _find_variants() -> tuple[str, ...]:
-    """Variants that are built, that the processor runs, and that are not taken away."""
-    if not _built("_cpu"):
-        return ()
-    cpu = import_module("refquant._kernels._cpu")
-    taken = os.environ.get("REFQUANT_DISABLE_CPU_FEATURES", "").replace(",", " ").split()
+def built() -> tuple[str, ...]:
+    """List the variants that were compiled, whether or not this processor runs them."""
     return tuple(
         variant
-        for variant in cpu.supported_variants()
-        if variant not in taken and all(_built(f"{family}_{variant}") for family in FAMILIES)
+        for variant in VARIANTS
+        if _built("_cpu") and all(_built(f"{family}_{variant}") for family in FAMILIES)
     )
+
+
+def _taken_away() -> list[str]:
+    taken = os.environ.get("REFQUANT_DISABLE_CPU_FEATURES", "").replace(",", " ").split()
+    unknown = [name for name in taken if name not in VARIANTS]
+    if unknown:
+        raise KernelError(
+            "REFQUANT_DISABLE_CPU_FEATURES",
+            expected=f"names among {', '.join(VARIANTS)}",
+            got=", ".join(unknown),
+        )
+    return taken
+
+
+def _find_variants() -> tuple[str, ...]:
+    """Variants that are built, that the processor runs, and that are not taken away."""
+    taken = _taken_away()
+    if not _built("_cpu"):
+        return ()
+    supported = import_module("refquant._kernels._cpu").supported_variants()
+    return tuple(v for v in built() if v in supported and v not in taken)
 
 
 _variants = _find_variants()
@@ -163,7 +193,7 @@ def __getattr__(name: str) -> Any:
 
 def _start() -> None:
     wanted = os.environ.get("REFQUANT_KERNELS")
-    if not _variants and not wanted:
+    if not _variants and not wanted and not _taken_away():
         warnings.warn(
             "refquant runs without compiled kernels: results are the same, but slower. "
             "Install a C compiler and reinstall to build them, or set REFQUANT_KERNELS=reference "
@@ -174,13 +204,15 @@ def _start() -> None:
     use(wanted or available()[-1])
     engines.on_change.append(_bind)
     set_num_threads(_default_threads())
+    if hasattr(os, "register_at_fork"):
+        # A forked worker inherits the number of threads, but not the threads.
+        os.register_at_fork(after_in_child=lambda: set_num_threads(1))
 
 
 def _default_threads() -> int:
     """One in a worker process, whose siblings use the other cores; all cores otherwise."""
-    import multiprocessing
-
-    if multiprocessing.parent_process() is not None:
+    workers = sys.modules.get("multiprocessing")  # a worker process has imported it already
+    if workers is not None and workers.parent_process() is not None:
         return 1
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1

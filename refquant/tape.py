@@ -47,7 +47,7 @@ class _GradMode(ContextDecorator):
         return False
 
 
-class no_grad(_GradMode):  # noqa: N801  the documented name
+class no_grad(_GradMode):
     """Record nothing: results do not require gradients.
 
     Examples
@@ -63,7 +63,7 @@ class no_grad(_GradMode):  # noqa: N801  the documented name
     enabled = False
 
 
-class enable_grad(_GradMode):  # noqa: N801  the documented name
+class enable_grad(_GradMode):
     """Record again, inside `no_grad`."""
 
     enabled = True
@@ -141,7 +141,13 @@ def backward(root, gradient=None) -> None:
                 mend="reduce it with .sum() or .mean(), or pass gradient=",
             )
         gradient = np.ones_like(root.array)
-    start = root.node or root
+    # What is infinite or undefined becomes inf or NaN in a gradient, as in the operations.
+    with np.errstate(all="ignore"):
+        _walk(root.node or root, gradient)
+
+
+def _walk(start, gradient: np.ndarray) -> None:
+    """Hand the gradient of `start` down to every leaf."""
     pending = {id(start): gradient}
     for source in _last_to_first(start):
         grad = pending.pop(id(source), None)

@@ -29,6 +29,7 @@ __all__ = [
     "quantized_per_tensor",
     "quantized_tensor",
     "scale_value",
+    "whole_number",
     "zero_point_value",
 ]
 
@@ -143,20 +144,24 @@ def scale_values(asked: str, argument: str, values: np.ndarray) -> np.ndarray:
     return scales
 
 
+def whole_number(asked: str, argument: str, value: Any) -> int:
+    """Take a whole number; a float or a tensor of one element that holds one will do."""
+    if type(value) is int:
+        return value
+    try:
+        return operator.index(value)
+    except TypeError:
+        number = float(value) if isinstance(value, float | Tensor) else math.nan
+        if not number.is_integer():
+            raise ArgumentTypeError(
+                asked, argument=argument, expected="a whole number", got=repr(value)
+            ) from None
+        return int(number)
+
+
 def zero_point_value(asked: str, argument: str, value: Any, dtype: dtypes.dtype) -> int:
     """Take a zero point: a whole number in the range of the dtype."""
-    if type(value) is int:
-        zero_point = value
-    else:
-        try:
-            zero_point = operator.index(value)
-        except TypeError:
-            number = float(value) if isinstance(value, float | Tensor) else math.nan
-            if not number.is_integer():
-                raise ArgumentTypeError(
-                    asked, argument=argument, expected="a whole number", got=repr(value)
-                ) from None
-            zero_point = int(number)
+    zero_point = whole_number(asked, argument, value)
     if not dtype.quant_min <= zero_point <= dtype.quant_max:
         raise QuantizationParameterError(
             asked, argument=argument,

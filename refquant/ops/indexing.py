@@ -11,6 +11,7 @@ from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
     IndexRangeError,
+    OperationError,
     QuantizerError,
     ShapeError,
 )
@@ -77,8 +78,8 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
     dim = checks.dimension("narrow", "dim", dim, x.array.ndim)
     extent = x.array.shape[dim]
     first = operator.index(start) + (extent if start < 0 else 0)
-    if not (0 <= first and 0 <= length and first + length <= extent):
-        raise IndexRangeError(
+    if not (first >= 0 and length >= 0 and first + length <= extent):
+        raise OperationError(
             "narrow",
             argument="start",
             expected=f"such that start + length <= {extent}",
@@ -117,12 +118,12 @@ def split(input: Any, split_size_or_sections: int | Sequence[int], dim: int = 0)
     else:
         size = operator.index(split_size_or_sections)
         if size <= 0 < extent or size < 0:
-            raise ArgumentError(
+            raise OperationError(
                 "split", argument="split_size_or_sections", expected="positive", got=size
             )
         sizes = [min(size, extent - i) for i in range(0, extent, max(size, 1))] or [0]
     if sum(sizes) != extent or min(sizes, default=0) < 0:
-        raise ArgumentError(
+        raise OperationError(
             "split",
             argument="split_size_or_sections",
             expected=f"sizes that add up to {extent}, the extent of dimension {dim}",
@@ -136,7 +137,7 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple:
     """Cut along a dimension into at most `chunks` parts of one size (the last may be smaller)."""
     x = checks.any_tensor("chunk", "input", input)
     if chunks < 1:
-        raise ArgumentError("chunk", argument="chunks", expected="at least 1", got=chunks)
+        raise OperationError("chunk", argument="chunks", expected="at least 1", got=chunks)
     dim = checks.dimension("chunk", "dim", dim, x.array.ndim)
     extent = x.array.shape[dim]
     return split(x, max(-(-extent // chunks), 1), dim) if extent else (x,) * chunks

@@ -66,6 +66,6 @@ def become(asked: str, target: Tensor, result: Tensor) -> Tensor:
             got="a leaf",
             mend="do it inside no_grad(), or on .data",
         )
-    target.array = array.astype(target.array.dtype, copy=False)
+    target.array = array.astype(target.array.dtype, copy=not array.flags.writeable)
     target.requires_grad, target.node = result.requires_grad, result.node
     return target

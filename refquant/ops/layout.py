@@ -110,8 +110,15 @@ def to_format(array: np.ndarray, memory_format) -> np.ndarray:
     return np.array(view, order="C").transpose(_inverse(order))
 
 
-def flatten(array: np.ndarray) -> tuple[np.ndarray, object]:
+def flatten(array: np.ndarray, memory_format=None) -> tuple[np.ndarray, object]:
     """Put the elements in one contiguous run, in the order of the format that is meant.
+
+    Parameters
+    ----------
+    array : ndarray
+        The elements.
+    memory_format : memory_format, optional
+        An order to take them in instead, such as that of another operand.
 
     Returns
     -------
@@ -122,7 +129,8 @@ def flatten(array: np.ndarray) -> tuple[np.ndarray, object]:
     """
     if array.ndim < 4:
         return array.reshape(-1), dtypes.contiguous_format
-    memory_format = format_of(array)
+    if memory_format is None:
+        memory_format = format_of(array)
     if memory_format is dtypes.contiguous_format:
         return array.reshape(-1), memory_format
     return array.transpose(_ORDER[memory_format]).reshape(-1), memory_format
@@ -136,8 +144,17 @@ def restore(flat: np.ndarray, shape, memory_format) -> np.ndarray:
     return flat.reshape([shape[i] for i in order]).transpose(_inverse(order))
 
 
-def slices(array: np.ndarray, axis: int) -> tuple[np.ndarray, object]:
+def slices(array: np.ndarray, axis: int, memory_format=None) -> tuple[np.ndarray, object]:
     """Put the elements in one contiguous block around an axis, in the order of their format.
+
+    Parameters
+    ----------
+    array : ndarray
+        The elements.
+    axis : int
+        The dimension that becomes the middle one.
+    memory_format : memory_format, optional
+        An order to take them in instead, such as that of another operand.
 
     Returns
     -------
@@ -146,7 +163,8 @@ def slices(array: np.ndarray, axis: int) -> tuple[np.ndarray, object]:
     memory_format : memory_format
         What `restore` needs, given the elements in one run.
     """
-    memory_format = format_of(array)
+    if memory_format is None:
+        memory_format = format_of(array)
     if memory_format is dtypes.contiguous_format:
         shape, position = array.shape, axis
         dense = np.ascontiguousarray(array)

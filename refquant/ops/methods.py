@@ -1,8 +1,27 @@
 """The documented methods of tensors, in one table."""
 
 from refquant.ops import indexing, strides, views
+from refquant.ops.floating import (
+    arithmetic,
+    comparison,
+    copying,
+    creation,
+    elementwise,
+    joining,
+    ordering,
+    products,
+    random,
+    reductions,
+    softmax,
+)
 from refquant.ops.quantized import affine
 from refquant.tensors import Tensor
+
+
+def _named(module, names: str) -> dict:
+    """Pick functions whose names are those of the methods."""
+    return {name: getattr(module, name) for name in names.split()}
+
 
 METHODS = {
     "dequantize": affine.dequantize,
@@ -34,6 +53,46 @@ METHODS = {
     "select": indexing.select,
     "split": indexing.split,
     "unbind": indexing.unbind,
+    # Arithmetic and elementwise functions.
+    **arithmetic.OPERATORS,
+    **comparison.OPERATORS,
+    **_named(
+        arithmetic,
+        "add add_ addcdiv_ addcmul_ div div_ floor_divide lerp maximum minimum "
+        "mul mul_ neg pow remainder sub sub_",
+    ),
+    **_named(
+        elementwise,
+        "abs ceil clamp clamp_ cos exp floor log log1p log2 log10 reciprocal "
+        "relu relu_ round rsqrt sigmoid sigmoid_ sign sin sqrt square tanh tanh_ trunc",
+    ),
+    **_named(softmax, "log_softmax logsumexp softmax"),
+    "__abs__": elementwise.abs,
+    "__matmul__": products.matmul,
+    **_named(products, "addmm bmm dot matmul mm mv outer"),
+    # Comparisons, reductions, order.
+    **_named(
+        comparison,
+        "allclose eq equal ge gt isclose isfinite isinf isnan le logical_and "
+        "logical_not logical_or logical_xor lt masked_fill masked_fill_ ne",
+    ),
+    "where": lambda self, condition, other: comparison.where(condition, self, other),
+    **_named(
+        reductions,
+        "all any argmax argmin count_nonzero cumsum max mean median min norm prod std sum var",
+    ),
+    **_named(ordering, "argsort flip gather index_select masked_select nonzero sort topk"),
+    # Copies, other dtypes, new elements.
+    **_named(copying, "clone copy_ cpu double fill_ half long resize_ short to type_as zero_"),
+    "bool": copying.bool_,
+    "float": copying.float_,
+    "int": copying.int_,
+    "new_zeros": creation.new_zeros,
+    "tril": creation.tril,
+    "triu": creation.triu,
+    "repeat": joining.repeat,
+    "normal_": random.normal_,
+    "uniform_": random.uniform_,
 }
 
 

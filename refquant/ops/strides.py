@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes
-from refquant.errors import ArgumentError, ShapeError
+from refquant.errors import OperationError
 from refquant.ops import checks, layout
 from refquant.ops.views import integers, lost_axis
 from refquant.tensors import Tensor, differentiable
@@ -104,7 +104,7 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
 
     Raises
     ------
-    ArgumentError
+    OperationError
         If sizes and strides do not match or reach outside the memory.
     QuantizerError
         If `input` is quantized per channel.
@@ -125,7 +125,7 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
     flat, start = _storage(x.array)
     offset = start if storage_offset is None else storage_offset
     if len(shape) != len(steps) or min((*shape, *steps, offset), default=0) < 0:
-        raise ArgumentError(
+        raise OperationError(
             "as_strided",
             argument="stride",
             expected="one for each size, none of them negative",
@@ -133,7 +133,7 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
         )
     last = offset + sum((n - 1) * s for n, s in zip(shape, steps, strict=True))
     if math.prod(shape) and last >= flat.size:
-        raise ArgumentError(
+        raise OperationError(
             "as_strided",
             argument="size",
             got=f"size {shape}, stride {steps}, "

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from refquant.errors import (
-    ArgumentError,
+    OperationError,
     QuantizerError,
     ShapeError,
 )
@@ -63,7 +63,7 @@ def integers(asked: str, argument: str, values: tuple) -> tuple[int, ...]:
     try:
         return tuple(operator.index(v) for v in values)
     except TypeError:
-        raise ArgumentError(
+        raise OperationError(
             asked, argument=argument, expected="whole numbers", got=repr(values)
         ) from None
 
@@ -110,7 +110,7 @@ def _reshaped(asked: str, x: Tensor, array: np.ndarray) -> Tensor:
 
 
 def reshape(input: Any, *shape) -> Tensor:
-    """Give the elements, in row-major order, another shape: a view where strides allow, else a copy.
+    """Give the elements, in row-major order, another shape: a view if possible, else a copy.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
     Raises
     ------
-    ArgumentError
+    OperationError
         If the range is empty.
 
     Examples
@@ -224,7 +224,7 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     first = checks.dimension("flatten", "start_dim", start_dim, x.array.ndim)
     last = checks.dimension("flatten", "end_dim", end_dim, x.array.ndim)
     if first > last:
-        raise ArgumentError(
+        raise OperationError(
             "flatten", argument="start_dim", expected=f"not after end_dim {end_dim}", got=start_dim
         )
     shape = x.array.shape
@@ -265,7 +265,7 @@ def permute(input: Any, *dims) -> Tensor:
 
     Raises
     ------
-    ArgumentError
+    OperationError
         If not every dimension is named once.
 
     Examples
@@ -279,7 +279,7 @@ def permute(input: Any, *dims) -> Tensor:
     named = integers("permute", "dims", dims)
     order = tuple(checks.dimension("permute", "dims", d, ndim) for d in named)
     if sorted(order) != list(range(ndim)):
-        raise ArgumentError(
+        raise OperationError(
             "permute", argument="dims", expected=f"every dimension of {ndim} once", got=named
         )
     array = x.array.transpose(order)

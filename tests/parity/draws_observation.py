@@ -46,7 +46,14 @@ def min_max_large(rng):
 
 
 SHAPES = (
-    (0, 3, 4), (2, 0, 4), (2, 3, 0), (1, 1, 1), (1, 5, 17), (3, 4, 1), (40, 33, 1), (2, 7, 33),
+    (0, 3, 4),
+    (2, 0, 4),
+    (2, 3, 0),
+    (1, 1, 1),
+    (1, 5, 17),
+    (3, 4, 1),
+    (40, 33, 1),
+    (2, 7, 33),
     (3, 2, 2),
 )
 
@@ -80,8 +87,12 @@ def histogram(rng):
             ends = (float(x.min()), float(x.max())) if size else (-1.0, 1.0)
             yield x, bins, *ends
             yield floats(rng, size), bins, -2.0, 2.0
-            yield np.full(size, 0.7, np.float32), bins, float(np.float32(0.7)), float(
-                np.float32(0.7))
+            yield (
+                np.full(size, 0.7, np.float32),
+                bins,
+                float(np.float32(0.7)),
+                float(np.float32(0.7)),
+            )
     largest = float(np.finfo(np.float32).max)
     yield rng.choice(SPECIAL, size=99), 64, -largest, largest
     yield np.full(5, 1e10, np.float32), 64, 1e10, 1e10

@@ -1,1 +1,1 @@
-"""Operations on plain tensors, each with its gradient beside it; NumPy alone."""
+"""Operations on plain tensors: NumPy and BLAS, each with its gradient beside it."""

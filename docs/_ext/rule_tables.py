@@ -1,0 +1,84 @@
+"""Directives that print the engines' records, so that the pages cannot differ from the code."""
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+from refquant import engines
+from refquant.engines import Split
+from refquant.engines.steps import LIMITS, STEPS
+
+
+def _words(choice):
+    rule = choice.rule
+    if isinstance(rule, Split) and rule.body is not rule.tail:
+        text = f"``{rule.body.name}``, tails of less than {rule.block} ``{rule.tail.name}``"
+    else:
+        text = f"``{rule.body.name if isinstance(rule, Split) else rule.name}``"
+    return text if choice.when is None else f"{text} if {choice.when.name}"
+
+
+def _built_in():
+    return [engines.get(name) for name in engines.names()]
+
+
+class _Generated(SphinxDirective):
+    """A directive whose content is reStructuredText made by `lines`."""
+
+    def run(self):
+        holder = nodes.container()
+        self.state.nested_parse(StringList(self.lines(), source="records"), 0, holder)
+        return holder.children
+
+    def lines(self):
+        raise NotImplementedError
+
+
+def _cells(texts):
+    return [f"   {'* -' if i == 0 else '  -'} {text}" for i, text in enumerate(texts)]
+
+
+class EngineSteps(_Generated):
+    """A table: each step in which engines differ, and the rule that each engine takes."""
+
+    def lines(self):
+        records = _built_in()
+        made = [".. list-table::", "   :header-rows: 1", "   :class: rule-table", ""]
+        made += _cells(["Step", *(f"``{record.name}``" for record in records)])
+        for step, meaning in STEPS.items():
+            cells = ["; ".join(_words(c) for c in record.steps[step]) for record in records]
+            made += _cells([f"``{step}``: {meaning}", *cells])
+        return made
+
+
+class EngineLimits(_Generated):
+    """A table of what engines do not support."""
+
+    def lines(self):
+        made = [".. list-table::", "   :header-rows: 1", ""]
+        made += _cells(["Limit", "Engine", "Why"])
+        for limit, meaning in LIMITS.items():
+            for record in _built_in():
+                if limit in record.limits:
+                    made += _cells([meaning, f"``{record.name}``", record.limits[limit]])
+        return made
+
+
+class Rules(_Generated):
+    """A list of every rule of every engine: formula and source."""
+
+    def lines(self):
+        found = {rule.name: rule for record in _built_in() for rule in record.rules}
+        made = []
+        for name in sorted(found):
+            rule = found[name]
+            made += [f"``{name}``", f"   ``{rule.formula}``", "", f"   Source: {rule.source}", ""]
+        return made
+
+
+def setup(app):
+    """Register the directives."""
+    app.add_directive("engine-steps", EngineSteps)
+    app.add_directive("engine-limits", EngineLimits)
+    app.add_directive("engine-rules", Rules)
+    return {"parallel_read_safe": True}

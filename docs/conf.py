@@ -1,0 +1,76 @@
+"""Configuration of the documentation; build it with ``make docs``."""
+
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import refquant
+
+project = "refquant"
+author = "the refquant developers"
+copyright = f"2026, {author}"
+version = release = refquant.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.doctest",
+    "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",
+    "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "code_words",
+    "rule_tables",
+]
+if any((HERE.parent / "tutorials").glob("plot_*.py")):
+    extensions.append("sphinx_gallery.gen_gallery")
+
+root_doc = "index"
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+nitpicky = True
+nitpick_ignore_regex = [
+    # Words of numpydoc's type descriptions, and libraries whose pages are not linked.
+    (r"py:.*", r"(numpy|np|matplotlib|concurrent|typing|collections)\..*"),
+]
+default_role = "py:obj"
+
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = "refquant"
+html_static_path = ["_static"]
+html_css_files = ["refquant.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "show_prev_next": True,
+    "navbar_align": "left",
+    "header_links_before_dropdown": 7,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../tutorials",
+    "gallery_dirs": "tutorials",
+    "filename_pattern": r"plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "doc_module": ("refquant",),
+    "reference_url": {"refquant": None},
+    "backreferences_dir": "generated/backreferences",
+    "abort_on_example_error": True,
+    "show_memory": False,
+    "image_srcset": ["2x"],
+}
+# The gallery's configuration holds functions, which the cache of Sphinx cannot keep.
+suppress_warnings = ["config.cache"]

@@ -1,0 +1,135 @@
+"""The command line: ``refquant COMMAND``, or ``python -m refquant COMMAND``.
+
+A command is one row of `COMMANDS`: its name, what it does, how its arguments are declared and how
+it runs. Its code is imported only when it runs. Exit codes: 0 done, 1 it failed (one line on
+standard error says why), 2 wrong usage, 130 interrupted.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+import refquant
+from refquant.errors import RefquantError
+
+__all__ = ["COMMANDS", "Command", "main"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Attributes
+    ----------
+    name : str
+        What is typed.
+    summary : str
+        One line for the list of commands.
+    declare : callable
+        Takes the ArgumentParser of the command and adds its arguments.
+    module : str
+        Module whose ``run(options)`` does the work; it may return an exit code.
+    """
+
+    name: str
+    summary: str
+    declare: Callable[[argparse.ArgumentParser], None]
+    module: str
+
+
+def _whole_number(text: str) -> int:
+    """Read a seed: a whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
+def _declare_demo(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Train a small network on the handwritten digits of scikit-learn, quantize it in three "
+        "ways, compare the four, and write a report with pictures and the quantized weights."
+    )
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        default="demo-report",
+        help="folder of the report, made if needed (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        metavar="N",
+        type=_whole_number,
+        default=0,
+        help="decides the split of the images and the training (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--epochs",
+        metavar="N",
+        type=_whole_number,
+        default=15,
+        help="passes over the training images (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--quiet", action="store_true", help="print the tables only, and no progress"
+    )
+
+
+def _declare_config(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Print versions, processor, kernels, threads and engine, as refquant.show_config() does."
+    )
+
+
+COMMANDS = (
+    Command(
+        "demo", "quantize a real network and show what happened", _declare_demo,
+        "refquant.demo.command",
+    ),
+    Command("config", "print what refquant runs on", _declare_config, "refquant.configuration"),
+)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="refquant",
+        description="The executable definition of PyTorch's eager-mode quantization.",
+        epilog="'refquant COMMAND --help' explains a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"refquant {refquant.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        own = commands.add_parser(command.name, help=command.summary)
+        command.declare(own)
+        own.set_defaults(module=command.module)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What was typed after ``refquant``; ``sys.argv`` by default.
+
+    Returns
+    -------
+    int
+        The exit code. Wrong usage raises SystemExit with code 2, as argparse does.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return import_module(options.module).run(options) or 0
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough. Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (RefquantError, OSError) as error:
+        print(f"refquant {options.command}: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"refquant {options.command}: interrupted", file=sys.stderr)
+        return 130

@@ -1,0 +1,54 @@
+"""``refquant demo``."""
+
+import argparse
+import time
+from pathlib import Path
+
+import refquant
+from refquant.extras import need
+
+__all__ = ["run"]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the experiment, print the tables, write the report and the quantized weights.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        ``output``, ``seed``, ``epochs``, ``quiet``.
+
+    Returns
+    -------
+    int
+        0, or 1 if the saved weights do not give the same outputs again.
+    """
+    started = time.perf_counter()
+    # Whatever is missing or forbidden should stop the demo before it trains, not after.
+    for module, package in (("sklearn", "scikit-learn"), ("matplotlib", "matplotlib")):
+        need(module, package=package, extra="demo", asked="refquant demo")
+    folder = Path(options.output)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    from refquant.demo import experiment, saving, telling
+
+    with refquant.engines.using("fbgemm"):
+        result = experiment.run(
+            epochs=options.epochs, seed=options.seed, show=False if options.quiet else None
+        )
+        print(telling.score_table(result).text(), end="\n\n")
+        print(telling.layer_table(result).text(), end="\n\n")
+        report = telling.page(result).write(folder / "report.html")
+        weights = folder / "per-channel-int8.refquant"
+        refquant.save(result.per_channel.state_dict(), weights)
+        again = saving.restored(weights, experiment.calibration_batches(result.digits))
+        same = saving.same_outputs(result.per_channel, again, result.digits.test)
+    size = f"{weights} ({weights.stat().st_size:,} bytes)"
+    if not same:
+        print(f"error: {size} does not give the same outputs when it is loaded again")
+        return 1
+    if not options.quiet:
+        print(f"quantized weights  {size}; loaded again, all outputs are equal to the last bit")
+        print(f"report             {report}")
+        print(f"time               {time.perf_counter() - started:.1f} s")
+    return 0

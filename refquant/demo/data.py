@@ -1,0 +1,89 @@
+"""The handwritten digits that ship inside scikit-learn, split in three."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from refquant.extras import need
+from refquant.ops.creation import from_numpy
+from refquant.tensors import Tensor
+
+__all__ = ["Digits", "Images", "load_digits"]
+
+_TRAIN, _CALIBRATION = 1200, 150  # the other 447 of 1797 are for the test
+
+
+class Images(NamedTuple):
+    """Images and what they show.
+
+    Attributes
+    ----------
+    pixels : Tensor of float32, shape (n, 1, 8, 8)
+        0 is white, 1 is black.
+    labels : Tensor of int64, shape (n,)
+        The digit, 0 to 9.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Three disjoint parts of the data.
+
+    Attributes
+    ----------
+    train : Images
+        What the network learns from.
+    calibration : Images
+        What observers see; neither learned from nor tested on.
+    test : Images
+        What accuracy is measured on, and nothing else.
+    """
+
+    train: Images
+    calibration: Images
+    test: Images
+
+
+def load_digits(seed: int = 0) -> Digits:
+    """Load 1797 images of 8x8 pixels and split them at random.
+
+    Parameters
+    ----------
+    seed : int, default 0
+        Decides the split.
+
+    Returns
+    -------
+    Digits
+        1200 images for training, 150 for calibration, 447 for the test.
+
+    Raises
+    ------
+    MissingExtraError
+        If scikit-learn is not installed.
+
+    Notes
+    -----
+    Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine
+    Learning Repository (1998).
+
+    Examples
+    --------
+    >>> from refquant.demo.data import load_digits
+    >>> digits = load_digits()
+    >>> tuple(digits.train.pixels.shape), tuple(digits.test.labels.shape)
+    ((1200, 1, 8, 8), (447,))
+    """
+    datasets = need(
+        "sklearn.datasets", package="scikit-learn", extra="demo", asked="loading the digits"
+    )
+    bunch = datasets.load_digits()
+    pixels = (bunch.images / 16).astype(np.float32)[:, None]
+    labels = bunch.target.astype(np.int64)
+    order = np.random.default_rng(seed).permutation(len(labels))
+    parts = np.split(order, [_TRAIN, _TRAIN + _CALIBRATION])
+    return Digits(*(Images(from_numpy(pixels[part]), from_numpy(labels[part])) for part in parts))

@@ -1,0 +1,175 @@
+"""The experiment in words, tables and pictures."""
+
+import math
+
+from refquant.demo.experiment import Experiment
+from refquant.plotting import (
+    channel_ranges,
+    error_sawtooth,
+    sqnr_bars,
+    value_histogram,
+    weight_histogram,
+)
+from refquant.report import Comparison, Page, Table
+from refquant.report.pictures import new_axes
+
+__all__ = ["layer_table", "page", "score_table"]
+
+
+def decibels(value: float | None) -> str:
+    """Write a ratio in dB, or a dash where there is none."""
+    return "-" if value is None or math.isinf(value) or math.isnan(value) else f"{value:.1f}"
+
+
+def percent(share: float) -> str:
+    """Write a share of 1 in percent."""
+    return f"{100 * share:.2f}"
+
+
+def score_table(experiment: Experiment) -> Table:
+    """Make the table of the four models."""
+    images = experiment.digits.test.labels.numel()
+    rows = [
+        (
+            score.name,
+            percent(score.accuracy),
+            percent(score.agreement),
+            decibels(score.sqnr),
+            f"{score.bytes:,}",
+            f"{1e3 * score.seconds:.2f}",
+        )
+        for score in experiment.scores
+    ]
+    return Table(
+        f"Four models on {images} test images",
+        ("model", "accuracy %", "as float %", "SQNR dB", "bytes", "time ms"),
+        rows,
+        "as float: images read like the float model does; SQNR: of the logits; bytes: of the "
+        f"parameters;\ntime: one forward pass over the {images} images, median.",
+    )
+
+
+def layer_table(experiment: Experiment) -> Table:
+    """Make the table of the layers of the two static models."""
+    rows = []
+    pairs = zip(
+        experiment.compared_per_tensor.layers, experiment.compared_per_channel.layers, strict=True
+    )
+    for one, other in pairs:
+        rows.append(
+            (
+                other.name,
+                other.kind,
+                f"{other.output.scale:.6f}",
+                str(other.output.zero_point),
+                decibels(one.weight_sqnr),
+                decibels(other.weight_sqnr),
+                decibels(one.sqnr),
+                decibels(other.sqnr),
+            )
+        )
+    return Table(
+        "Layers of the static models",
+        (
+            "layer", "module", "scale", "zero point", "weight dB, tensor", "channel",
+            "output dB, tensor", "channel",
+        ),
+        rows,
+        "scale and zero point: of the output, the same in both models; dB: SQNR of the weight "
+        "alone, and\nof the output with all errors before it, for weights with one scale (tensor) "
+        "or one for each channel.",
+    )
+
+
+def _sqnr_picture(experiment: Experiment):
+    per_tensor, per_channel = experiment.compared_per_tensor, experiment.compared_per_channel
+    names = [layer.name for layer in per_channel.layers]
+    ax = sqnr_bars(
+        names,
+        {
+            "per tensor": [layer.sqnr for layer in per_tensor.layers],
+            "per channel": [layer.sqnr for layer in per_channel.layers],
+        },
+        ax=new_axes(),
+    )
+    return ax, "Signal-to-quantization-noise ratio of the output of every layer. 6 dB are one bit."
+
+
+def _input_error_picture(comparison: Comparison):
+    output = comparison.layers[0].output
+    ax = error_sawtooth(output.scale, output.zero_point, output.dtype, ax=new_axes())
+    ax.set_title("input")
+    return ax, (
+        f"Error of quantizing the input near zero: at most half of the step {output.scale:.5f}, "
+        "and none at zero itself."
+    )
+
+
+def _activation_pictures(comparison: Comparison):
+    for layer in comparison.layers:
+        output = layer.output
+        ax = value_histogram(
+            layer.sample, output.scale, output.zero_point, output.dtype, ax=new_axes()
+        )
+        ax.set_title(layer.name)
+        yield ax, (
+            f"{layer.name}: scale {output.scale:.5f}, zero point {output.zero_point}; "
+            f"{layer.clipped} of {layer.elements:,} values are clipped."
+        )
+
+
+def _weight_pictures(comparison: Comparison):
+    for layer in comparison.layers:
+        if layer.quantized_weight is None:
+            continue
+        ax = weight_histogram(layer.weight, layer.quantized_weight, ax=new_axes())
+        ax.set_title(layer.name)
+        step = layer.quantized_weight.scale
+        yield ax, (
+            f"{layer.name}: {layer.weight.size:,} weights, one step is {step:.5f}, "
+            f"SQNR {decibels(layer.weight_sqnr)} dB."
+        )
+
+
+def _channel_pictures(comparison: Comparison):
+    for layer in comparison.layers:
+        if layer.weight is not None:
+            ax = channel_ranges(layer.weight, ax=new_axes())
+            ax.set_title(layer.name)
+            yield ax, (
+                f"{layer.name}: range of the weights of each output channel. Dashed: the range "
+                "that one scale for all of them must cover."
+            )
+
+
+def page(experiment: Experiment) -> Page:
+    """Write the report."""
+    digits, per_channel = experiment.digits, experiment.compared_per_channel
+    made = Page("Handwritten digits in int8")
+    made.paragraph(
+        "A convolutional network was trained in float32 on "
+        f"{digits.train.labels.numel()} images of handwritten digits and quantized three ways. "
+        f"{digits.calibration.labels.numel()} other images showed the observers which values "
+        "occur. The numbers below come from the "
+        f"{digits.test.labels.numel()} images that remained."
+    )
+    made.table(score_table(experiment))
+    made.heading("What each layer loses")
+    made.paragraph(
+        "Both static models ran beside the float model on the test images. Errors add up from "
+        "layer to layer; a scale for each channel makes the weights' share smaller."
+    )
+    made.table(layer_table(experiment))
+    made.pictures([_sqnr_picture(experiment), _input_error_picture(per_channel)])
+    made.heading("Activations and the range that survives")
+    made.paragraph(
+        "Outputs of the float model. Shaded values would be clipped. The observers leave the "
+        "upper half of the integers free (reduce_range), so that sums of two products fit into "
+        "16 bits on processors that add them there."
+    )
+    made.pictures(list(_activation_pictures(per_channel)))
+    made.heading("Weights before and after, one scale for each layer")
+    made.pictures(list(_weight_pictures(experiment.compared_per_tensor)))
+    made.heading("Why a scale for each channel helps")
+    made.pictures(list(_channel_pictures(experiment.compared_per_tensor)))
+    return made

@@ -1,0 +1,1 @@
+"""Modules that watch tensors and choose quantizers for them; fake quantization; QConfig."""

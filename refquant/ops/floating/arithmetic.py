@@ -1,0 +1,306 @@
+"""Arithmetic of plain tensors with broadcasting, and Python's operators."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from refquant.errors import ShapeError
+from refquant.ops.floating.operands import operand, pair, refuse_quantized
+from refquant.ops.inplace import become
+from refquant.ops.views import unbroadcast
+from refquant.tensors import Tensor, differentiable
+
+__all__ = [
+    "add",
+    "add_",
+    "addcdiv_",
+    "addcmul_",
+    "div",
+    "div_",
+    "floor_divide",
+    "lerp",
+    "maximum",
+    "minimum",
+    "mul",
+    "mul_",
+    "neg",
+    "pow",
+    "remainder",
+    "sub",
+    "sub_",
+]
+
+
+def _broadcast(asked: str, formula: Callable, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Apply a NumPy function; what is infinite or undefined becomes inf or NaN, silently."""
+    try:
+        with np.errstate(all="ignore"):
+            return formula(x, y)
+    except ValueError:
+        raise ShapeError(
+            asked,
+            argument="other",
+            expected=f"of a shape that broadcasts with {x.shape}",
+            got=f"shape {y.shape}",
+        ) from None
+
+
+def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    r"""Add, :math:`x + \alpha y`, with broadcasting.
+
+    Parameters
+    ----------
+    input, other : Tensor or number
+        At least one of them a plain tensor.
+    alpha : number
+        Multiplies `other`.
+
+    Returns
+    -------
+    Tensor
+        Of the common dtype and shape.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not broadcast.
+    QuantizerError
+        If an operand is quantized.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([1.0, 2.0]) + 1
+    tensor([2., 3.])
+    """
+    refuse_quantized("add", input, other)
+    if alpha != 1:
+        other = mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+    a, b, x, y = pair("add", input, other)
+    return differentiable(
+        _broadcast("add", np.logical_or if x.dtype == np.bool_ else np.add, x, y),
+        (a, b),
+        lambda g: (unbroadcast(g, x.shape), unbroadcast(g, y.shape)),
+    )
+
+
+def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    r"""Subtract, :math:`x - \alpha y`, with broadcasting; see `add`."""
+    refuse_quantized("sub", input, other)
+    if alpha != 1:
+        other = mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+    a, b, x, y = pair("sub", input, other)
+    return differentiable(
+        _broadcast("sub", np.subtract, x, y),
+        (a, b),
+        lambda g: (unbroadcast(g, x.shape), unbroadcast(-g, y.shape)),
+    )
+
+
+def mul(input: Any, other: Any) -> Tensor:
+    """Multiply element by element, with broadcasting; see `add`."""
+    refuse_quantized("mul", input, other)
+    a, b, x, y = pair("mul", input, other)
+    return differentiable(
+        _broadcast("mul", np.multiply, x, y),
+        (a, b),
+        lambda g: (
+            unbroadcast(g * y, x.shape) if a.requires_grad else None,
+            unbroadcast(g * x, y.shape) if b.requires_grad else None,
+        ),
+    )
+
+
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """Divide element by element, with broadcasting; integers give float32. See `add`.
+
+    Parameters
+    ----------
+    input, other : Tensor or number
+        At least one of them a plain tensor.
+    rounding_mode : {None, 'floor', 'trunc'}
+        Whether, and in which direction, the quotient is rounded.
+
+    Returns
+    -------
+    Tensor
+    """
+    refuse_quantized("div", input, other)
+    a, b, x, y = pair("div", input, other)
+    if rounding_mode is not None:
+        return Tensor(_rounded_quotient(x, y, rounding_mode))
+    if x.dtype.kind != "f":
+        x, y = x.astype(np.float32), y.astype(np.float32)
+    return differentiable(
+        _broadcast("div", np.divide, x, y),
+        (a, b),
+        lambda g: (
+            unbroadcast(g / y, x.shape) if a.requires_grad else None,
+            unbroadcast(-g * x / (y * y), y.shape) if b.requires_grad else None,
+        ),
+    )
+
+
+def _rounded_quotient(x: np.ndarray, y: np.ndarray, mode: str) -> np.ndarray:
+    if mode == "floor" or x.dtype.kind != "f":
+        quotient = _broadcast("div", np.floor_divide, x, y)
+        if mode == "trunc":
+            inexact = _broadcast("div", np.remainder, x, y) != 0
+            quotient = quotient + (inexact & ((x < 0) != (y < 0))).astype(quotient.dtype)
+        return np.asarray(quotient)
+    return np.asarray(np.trunc(_broadcast("div", np.divide, x, y)))
+
+
+def floor_divide(input: Any, other: Any) -> Tensor:
+    """Divide and round down; not differentiable."""
+    return div(input, other, rounding_mode="floor")
+
+
+def remainder(input: Any, other: Any) -> Tensor:
+    """Compute the remainder of the division that rounds down; it has the sign of `other`."""
+    refuse_quantized("remainder", input, other)
+    a, b, x, y = pair("remainder", input, other)
+    return differentiable(
+        _broadcast("remainder", np.remainder, x, y),
+        (a, b),
+        lambda g: (unbroadcast(g, x.shape), unbroadcast(-g * np.floor_divide(x, y), y.shape)),
+    )
+
+
+def pow(input: Any, exponent: Any) -> Tensor:
+    """Raise to a power, element by element, with broadcasting.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([1.0, 3.0]) ** 2
+    tensor([1., 9.])
+    """
+    refuse_quantized("pow", input, exponent)
+    a, b, x, y = pair("pow", input, exponent)
+    made = _broadcast("pow", np.power, x, y)
+
+    def backward(g):
+        # 0 to the power 0 is constant in its base, and 0 to any power in its exponent.
+        slope = np.where(y == 0, 0, y * np.power(x, y - 1)) if a.requires_grad else None
+        log = np.where((x == 0) & (y >= 0), 0, made * np.log(x)) if b.requires_grad else None
+        return (
+            None if slope is None else unbroadcast(g * slope, x.shape),
+            None if log is None else unbroadcast(g * log, y.shape),
+        )
+
+    return differentiable(made, (a, b), backward)
+
+
+def neg(input: Any) -> Tensor:
+    """Change the sign."""
+    refuse_quantized("neg", input)
+    x = operand("neg", "input", input)
+    return differentiable(-x.array, (x,), lambda g: (-g,))
+
+
+def _larger(asked: str, formula: Callable, wins: Callable, input: Any, other: Any) -> Tensor:
+    a, b, x, y = pair(asked, input, other)
+
+    def backward(g):
+        first = np.where(x == y, 0.5, wins(x, y)).astype(g.dtype)
+        return unbroadcast(g * first, x.shape), unbroadcast(g * (1 - first), y.shape)
+
+    return differentiable(_broadcast(asked, formula, x, y), (a, b), backward)
+
+
+def maximum(input: Any, other: Any) -> Tensor:
+    """Take the larger of two, element by element; the gradient of equals is shared."""
+    return _larger("maximum", np.maximum, np.greater, input, other)
+
+
+def minimum(input: Any, other: Any) -> Tensor:
+    """Take the smaller of two, element by element; the gradient of equals is shared."""
+    return _larger("minimum", np.minimum, np.less, input, other)
+
+
+def lerp(input: Any, end: Any, weight: Any) -> Tensor:
+    r"""Go from one tensor towards another, :math:`x + w (y - x)`."""
+    return add(input, mul(sub(end, input), weight))
+
+
+# -- in place ----------------------------------------------------------------------------------
+
+
+def add_(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
+    """Add in place; see `add`."""
+    return become("add_", input, add(input, other, alpha=alpha))
+
+
+def sub_(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
+    """Subtract in place; see `sub`."""
+    return become("sub_", input, sub(input, other, alpha=alpha))
+
+
+def mul_(input: Tensor, other: Any) -> Tensor:
+    """Multiply in place; see `mul`."""
+    return become("mul_", input, mul(input, other))
+
+
+def div_(input: Tensor, other: Any) -> Tensor:
+    """Divide in place; see `div`."""
+    return become("div_", input, div(input, other))
+
+
+def addcmul_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """Add ``value * tensor1 * tensor2`` in place."""
+    return become("addcmul_", input, add(input, mul(tensor1, tensor2), alpha=value))
+
+
+def addcdiv_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """Add ``value * tensor1 / tensor2`` in place."""
+    return become("addcdiv_", input, add(input, div(tensor1, tensor2), alpha=value))
+
+
+# -- Python's operators ------------------------------------------------------------------------
+
+_OPERANDS = (Tensor, np.ndarray, int, float, np.number, np.bool_)
+
+
+def _operator(function: Callable, reflected: bool = False) -> Callable:
+    def method(self, other):
+        if not isinstance(other, _OPERANDS):
+            return NotImplemented
+        return function(other, self) if reflected else function(self, other)
+
+    method.__doc__ = function.__doc__
+    return method
+
+
+OPERATORS = {
+    "__neg__": neg,
+    **{
+        f"__{name}__": _operator(function)
+        for name, function in (
+            ("add", add),
+            ("sub", sub),
+            ("mul", mul),
+            ("truediv", div),
+            ("pow", pow),
+            ("floordiv", floor_divide),
+            ("mod", remainder),
+            ("iadd", add_),
+            ("isub", sub_),
+            ("imul", mul_),
+            ("itruediv", div_),
+        )
+    },
+    **{
+        f"__r{name}__": _operator(function, reflected=True)
+        for name, function in (
+            ("add", add),
+            ("sub", sub),
+            ("mul", mul),
+            ("truediv", div),
+            ("pow", pow),
+            ("floordiv", floor_divide),
+            ("mod", remainder),
+        )
+    },
+}

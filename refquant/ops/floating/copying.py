@@ -1,0 +1,290 @@
+"""Copies, other dtypes, and overwriting a tensor's elements."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes
+from refquant.errors import ArgumentTypeError, GradientError, NotSupportedError, ShapeError
+from refquant.ops import layout
+from refquant.ops.dispatch import dispatched, float_only
+from refquant.ops.floating.operands import operand, scalar
+from refquant.ops.inplace import become
+from refquant.ops.views import integers, unbroadcast
+from refquant.tensors import QuantizedTensor, Tensor, differentiable
+
+__all__ = [
+    "bool_",
+    "clone",
+    "copy_",
+    "cpu",
+    "double",
+    "fill_",
+    "float_",
+    "half",
+    "int_",
+    "long",
+    "resize_",
+    "short",
+    "to",
+    "type_as",
+    "zero_",
+]
+
+
+@dispatched("copying")
+def clone(input: Any, *, memory_format=dtypes.preserve_format) -> Tensor:
+    """Copy a tensor.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain or quantized.
+    memory_format : memory_format
+        That of the copy; ``preserve_format`` keeps dense strides as they are.
+
+    Returns
+    -------
+    Tensor
+        Gradients flow through it.
+    """
+    x = operand("clone", "input", input)
+    if memory_format is dtypes.preserve_format:
+        array = x.array.copy(order="K")
+    else:
+        array = layout.to_format(x.array, memory_format)
+        array = array.copy(order="K") if array is x.array else array
+    return differentiable(array, (x,), lambda g: (g,))
+
+
+@dispatched("copying")
+def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """Overwrite the elements with those of another tensor, converted and broadcast.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain or quantized; the quantized takes real values and quantizes them with its own
+        parameters.
+    src : Tensor or ndarray
+        The new values.
+    non_blocking : bool
+        Accepted; there is one device.
+
+    Returns
+    -------
+    Tensor
+        `input`.
+
+    Raises
+    ------
+    QuantizerError
+        If quantized values come to a plain tensor.
+    ShapeError
+        If `src` does not broadcast to the shape.
+    """
+    if isinstance(src, QuantizedTensor):
+        raise float_only("copy_", "src", src)
+    x = src if isinstance(src, Tensor) else Tensor(np.asarray(src))
+    target = input.array
+    try:
+        spread = np.broadcast_to(x.array, target.shape)
+    except ValueError:
+        raise ShapeError(
+            "copy_",
+            argument="src",
+            expected=f"of a shape that broadcasts to {target.shape}",
+            got=f"shape {x.array.shape}",
+        ) from None
+    with np.errstate(all="ignore"):
+        array = spread.astype(target.dtype, copy=False)
+    made = differentiable(array, (x,), lambda g: (unbroadcast(g, x.array.shape),))
+    if made.requires_grad:
+        made.array = np.array(array)
+    return become("copy_", input, made)
+
+
+@dispatched("copying")
+def fill_(input: Tensor, value: Any) -> Tensor:
+    """Overwrite all elements with a number."""
+    number = np.asarray(scalar("fill_", "value", value))
+    with np.errstate(all="ignore"):
+        number = number.astype(input.array.dtype)
+    return become("fill_", input, Tensor(np.broadcast_to(number, input.array.shape)))
+
+
+@dispatched("copying")
+def zero_(input: Tensor) -> Tensor:
+    """Overwrite all elements with 0."""
+    return fill_(input, 0)
+
+
+@dispatched("copying")
+def resize_(input: Tensor, *sizes) -> Tensor:
+    """Give a tensor another number of elements; new ones are 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain or quantized per tensor, without gradient.
+    *sizes : int
+        New shape, one by one or as one sequence.
+
+    Returns
+    -------
+    Tensor
+        `input`, with the leading elements that it had in row-major order.
+    """
+    if input.requires_grad:
+        raise GradientError(
+            "resize_",
+            argument="self",
+            expected="a tensor that requires no gradient",
+            got="one that does",
+            mend="call .detach() first",
+        )
+    shape = integers("resize_", "sizes", sizes)
+    made = np.zeros(shape, input.array.dtype)
+    kept = min(made.size, input.array.size)
+    made.reshape(-1)[:kept] = input.array.reshape(-1)[:kept]
+    input.array = made
+    return input
+
+
+# -- other dtypes ------------------------------------------------------------------------------
+
+
+def _converted(x: Tensor, dtype: dtypes.dtype, memory_format, copy: bool) -> Tensor:
+    if dtype.is_quantized:
+        raise ArgumentTypeError(
+            "to",
+            argument="dtype",
+            expected="a plain dtype",
+            got=dtype,
+            mend="use refquant.quantize_per_tensor()",
+        )
+    array = x.array
+    if array.dtype != dtype.numpy:
+        with np.errstate(all="ignore"):
+            array = array.astype(dtype.numpy, order="K")
+    array = (
+        layout.to_format(array, memory_format)
+        if (memory_format is not dtypes.preserve_format)
+        else array
+    )
+    if array is x.array:
+        if not copy:
+            return x
+        array = array.copy(order="K")
+    before = x.array.dtype
+    made = Tensor(array)
+    if dtype.is_floating_point and x.requires_grad:
+        made = differentiable(array, (x,), lambda g: (g.astype(before, copy=False),))
+    return made
+
+
+def to(
+    input: Tensor,
+    *target,
+    dtype=None,
+    device=None,
+    non_blocking: bool = False,
+    copy: bool = False,
+    memory_format=dtypes.preserve_format,
+) -> Tensor:
+    """Convert to another dtype or memory format.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain; a quantized tensor changes its memory format only.
+    *target : dtype, 'cpu' or Tensor
+        What to convert to; a tensor stands for its dtype.
+    dtype : dtype, optional
+        The same by keyword.
+    device : 'cpu', optional
+        There is no other.
+    non_blocking : bool
+        Accepted.
+    copy : bool
+        Whether to copy where nothing changes.
+    memory_format : memory_format
+        That of the result.
+
+    Returns
+    -------
+    Tensor
+        `input` itself if nothing changes.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([1, 2]).to(refquant.float32)
+    tensor([1., 2.])
+    """
+    for item in target:
+        if isinstance(item, dtypes.dtype):
+            dtype = item
+        elif isinstance(item, Tensor):
+            dtype = item.dtype
+        elif isinstance(item, str):
+            device = item
+        elif not isinstance(item, bool):
+            raise ArgumentTypeError(
+                "to", argument="target", expected="a dtype, a tensor or 'cpu'", got=repr(item)
+            )
+    if device is not None and str(device) != "cpu":
+        raise NotSupportedError(
+            "to", argument="device", expected="'cpu', the only device", got=repr(device)
+        )
+    if input.is_quantized:
+        if dtype not in (None, input.dtype):
+            raise float_only("to", "input", input)
+        array = layout.to_format(input.array, memory_format)
+        return input.like(array.copy(order="K") if copy else array)
+    return _converted(input, dtype or input.dtype, memory_format, copy)
+
+
+def cpu(input: Tensor) -> Tensor:
+    """Return the tensor; there is no other device."""
+    return input
+
+
+def type_as(input: Tensor, other: Tensor) -> Tensor:
+    """Convert to the dtype of another tensor."""
+    return to(input, other)
+
+
+def float_(input: Tensor) -> Tensor:
+    """Convert to float32."""
+    return to(input, dtypes.float32)
+
+
+def double(input: Tensor) -> Tensor:
+    """Convert to float64."""
+    return to(input, dtypes.float64)
+
+
+def half(input: Tensor) -> Tensor:
+    """Convert to float16."""
+    return to(input, dtypes.float16)
+
+
+def long(input: Tensor) -> Tensor:
+    """Convert to int64."""
+    return to(input, dtypes.int64)
+
+
+def int_(input: Tensor) -> Tensor:
+    """Convert to int32."""
+    return to(input, dtypes.int32)
+
+
+def short(input: Tensor) -> Tensor:
+    """Convert to int16."""
+    return to(input, dtypes.int16)
+
+
+def bool_(input: Tensor) -> Tensor:
+    """Convert to bool: true is what is not 0."""
+    return to(input, dtypes.bool_)

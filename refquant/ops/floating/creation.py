@@ -1,0 +1,205 @@
+"""Tensors filled with a value, a range or nothing in particular."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes
+from refquant.errors import DtypeError, NotSupportedError
+from refquant.ops import layout
+from refquant.ops.creation import from_numpy, tensor
+from refquant.ops.dispatch import dispatched
+from refquant.ops.floating.operands import operand, scalar
+from refquant.ops.views import integers
+from refquant.tensors import Tensor
+
+__all__ = [
+    "arange",
+    "as_tensor",
+    "empty",
+    "empty_like",
+    "eye",
+    "full",
+    "full_like",
+    "linspace",
+    "new_zeros",
+    "ones",
+    "ones_like",
+    "tril",
+    "triu",
+    "zeros",
+    "zeros_like",
+]
+
+
+def storage(asked: str, dtype: Any, device: Any = None, default=dtypes.float32) -> np.dtype:
+    """Take the dtype and device of a new plain tensor."""
+    if device is not None and str(device) != "cpu":
+        raise NotSupportedError(
+            asked, argument="device", expected="'cpu', the only device", got=repr(device)
+        )
+    dtype = default if dtype is None else dtype
+    if not isinstance(dtype, dtypes.dtype) or dtype.is_quantized:
+        raise DtypeError(
+            asked,
+            argument="dtype",
+            expected="a plain dtype",
+            got=repr(dtype),
+            mend="make it with refquant.quantize_per_tensor()",
+        )
+    return dtype.numpy
+
+
+def zeros(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """Make a tensor of zeros.
+
+    Parameters
+    ----------
+    *size : int
+        Shape, one by one or as one sequence.
+    dtype : dtype, optional
+        float32 if not given.
+    device : 'cpu', optional
+        There is no other.
+    requires_grad : bool
+        Whether operations on the tensor are recorded.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.zeros(2, 3).shape
+    refquant.Size([2, 3])
+    """
+    return Tensor(
+        np.zeros(integers("zeros", "size", size), storage("zeros", dtype, device)), requires_grad
+    )
+
+
+def ones(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """Make a tensor of ones; see `zeros`."""
+    return Tensor(
+        np.ones(integers("ones", "size", size), storage("ones", dtype, device)), requires_grad
+    )
+
+
+def empty(
+    *size,
+    dtype=None,
+    device=None,
+    requires_grad: bool = False,
+    memory_format=dtypes.contiguous_format,
+) -> Tensor:
+    """Make a tensor whose elements nobody has set yet; see `zeros`."""
+    array = layout.empty(
+        integers("empty", "size", size), storage("empty", dtype, device), memory_format
+    )
+    return Tensor(array, requires_grad)
+
+
+def full(
+    size, fill_value: float, *, dtype=None, device=None, requires_grad: bool = False
+) -> Tensor:
+    """Make a tensor of one number; its dtype follows the number if not given."""
+    default = dtypes.float32
+    if isinstance(fill_value, bool):
+        default = dtypes.bool_
+    elif isinstance(fill_value, int):
+        default = dtypes.int64
+    shape = integers("full", "size", size if isinstance(size, tuple | list) else (size,))
+    return Tensor(
+        np.full(shape, fill_value, storage("full", dtype, device, default)), requires_grad
+    )
+
+
+def arange(
+    start, end=None, step=1, *, dtype=None, device=None, requires_grad: bool = False
+) -> Tensor:
+    """Count from `start` (0 if only one number is given) up to, not including, `end`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.arange(3), refquant.arange(0.0, 1.0, 0.5)
+    (tensor([0, 1, 2]), tensor([0. , 0.5]))
+    """
+    start, end = (0, start) if end is None else (start, end)
+    start, end, step = (scalar("arange", "start", v) for v in (start, end, step))
+    whole = all(isinstance(v, int | np.integer) for v in (start, end, step))
+    kind = storage("arange", dtype, device, dtypes.int64 if whole else dtypes.float32)
+    return Tensor(np.arange(start, end, step).astype(kind), requires_grad)
+
+
+def linspace(
+    start: float, end: float, steps: int, *, dtype=None, device=None, requires_grad: bool = False
+) -> Tensor:
+    """Spread numbers evenly from `start` to `end`, both included."""
+    kind = storage("linspace", dtype, device)
+    return Tensor(np.linspace(start, end, steps).astype(kind), requires_grad)
+
+
+def eye(
+    n: int, m: int | None = None, *, dtype=None, device=None, requires_grad: bool = False
+) -> Tensor:
+    """Make a matrix with ones on its diagonal and zeros elsewhere."""
+    return Tensor(np.eye(n, m, dtype=storage("eye", dtype, device)), requires_grad)
+
+
+def as_tensor(data: Any, dtype=None) -> Tensor:
+    """Take data as a tensor, without a copy where they are one or a NumPy array already."""
+    if isinstance(data, np.ndarray) and data.dtype in dtypes.BY_STORAGE:
+        data = from_numpy(data)
+    if not isinstance(data, Tensor):
+        return tensor(data, dtype)
+    return data if dtype is None else data.to(dtype)
+
+
+# -- of the shape of another -------------------------------------------------------------------
+
+
+def _like(asked: str, input: Any, dtype: Any, value: Any, requires_grad: bool) -> Tensor:
+    x = operand(asked, "input", input)
+    kind = storage(asked, dtype, default=x.dtype)
+    return Tensor(np.full_like(x.array, value, dtype=kind), requires_grad)
+
+
+def zeros_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
+    """Make a tensor of zeros of the shape, memory format and dtype of another."""
+    return _like("zeros_like", input, dtype, 0, requires_grad)
+
+
+def ones_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
+    """Make a tensor of ones of the shape, memory format and dtype of another."""
+    return _like("ones_like", input, dtype, 1, requires_grad)
+
+
+def full_like(input: Any, fill_value: float, *, dtype=None, requires_grad: bool = False) -> Tensor:
+    """Make a tensor of one number of the shape, memory format and dtype of another."""
+    return _like("full_like", input, dtype, fill_value, requires_grad)
+
+
+@dispatched("copying")
+def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
+    """Make a tensor of the shape, memory format and dtype of another, with any elements."""
+    return _like("empty_like", input, dtype, 0, requires_grad)
+
+
+def new_zeros(input: Tensor, *size, dtype=None) -> Tensor:
+    """Make a tensor of zeros of the dtype of another."""
+    return zeros(*size, dtype=dtype or operand("new_zeros", "input", input).dtype)
+
+
+# -- triangles ---------------------------------------------------------------------------------
+
+
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Keep what lies on and above a diagonal, and make the rest 0."""
+    return input * Tensor(np.triu(np.ones_like(input.array), diagonal))
+
+
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Keep what lies on and below a diagonal, and make the rest 0."""
+    return input * Tensor(np.tril(np.ones_like(input.array), diagonal))

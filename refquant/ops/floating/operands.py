@@ -1,0 +1,131 @@
+"""What the operations on plain tensors share: operands, and the dtype of a result."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant.errors import ArgumentTypeError, DtypeError
+from refquant.ops import checks
+from refquant.ops.dispatch import float_only
+from refquant.tensors import QuantizedTensor, Tensor
+
+__all__ = ["float_operand", "operand", "pair", "scalar"]
+
+_NUMBERS = (int, float, np.number, np.bool_)
+
+
+def operand(asked: str, argument: str, value: Any) -> Tensor:
+    """Take a plain tensor; a float32 NumPy array will do, a quantized tensor is an error."""
+    if isinstance(value, Tensor):
+        if value.is_quantized:
+            raise float_only(asked, argument, value)
+        return value
+    return checks.plain_tensor(asked, argument, value)
+
+
+def float_operand(asked: str, argument: str, value: Any) -> Tensor:
+    """Take a plain floating-point tensor."""
+    x = operand(asked, argument, value)
+    if x.array.dtype.kind != "f":
+        raise DtypeError(
+            asked,
+            argument=argument,
+            expected="a floating-point tensor",
+            got=f"a {x.dtype} tensor",
+            mend="convert it with .float()",
+        )
+    return x
+
+
+def scalar(asked: str, argument: str, value: Any) -> Any:
+    """Take a number, or a tensor of one element."""
+    if isinstance(value, _NUMBERS):
+        return value
+    if isinstance(value, Tensor) and value.array.size == 1:
+        return value.item()
+    raise ArgumentTypeError(asked, argument=argument, expected="a number", got=repr(value))
+
+
+def _common(a: np.dtype, b: np.dtype) -> np.dtype:
+    """Combine two dtypes of equal rank: a floating-point one wins over integers as it is."""
+    if a.kind == "f" and b.kind != "f":
+        return a
+    if b.kind == "f" and a.kind != "f":
+        return b
+    return np.promote_types(a, b)
+
+
+_CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
+
+
+def result_dtype(a: np.ndarray, b: np.ndarray) -> np.dtype:
+    """Choose the dtype of a result: a tensor with dimensions decides over one without.
+
+    The other decides only if it is of a higher category (bool, integer, floating point). Source:
+    the documentation of type promotion in PyTorch.
+    """
+    if a.dtype == b.dtype:
+        return a.dtype
+    if (a.ndim == 0) is (b.ndim == 0):
+        return _common(a.dtype, b.dtype)
+    decides, other = (b, a) if a.ndim == 0 else (a, b)
+    if _CATEGORY[other.dtype.kind] > _CATEGORY[decides.dtype.kind]:
+        return other.dtype
+    return decides.dtype
+
+
+def _number(asked: str, argument: str, value: Any, beside: np.ndarray) -> Tensor:
+    """Make a Python number a tensor of the dtype that it takes on beside an array."""
+    if not isinstance(value, _NUMBERS):
+        raise ArgumentTypeError(
+            asked, argument=argument, expected="a tensor or a number", got=type(value).__name__
+        )
+    kind = beside.dtype.kind
+    if isinstance(value, float | np.floating):
+        dtype = beside.dtype if kind == "f" else np.float32
+    elif isinstance(value, bool | np.bool_):
+        dtype = beside.dtype
+    else:
+        dtype = np.int64 if kind == "b" else beside.dtype
+    return Tensor(np.asarray(value).astype(dtype))
+
+
+def pair(asked: str, input: Any, other: Any) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:
+    """Take two operands, at least one of them a tensor, and bring them to one dtype.
+
+    Returns
+    -------
+    a, b : Tensor
+        The operands, for the tape.
+    x, y : ndarray
+        Their elements, of one dtype.
+    """
+    if not isinstance(input, Tensor | np.ndarray):
+        b = operand(asked, "other", other)
+        a = _number(asked, "input", input, b.array)
+    else:
+        a = operand(asked, "input", input)
+        if isinstance(other, Tensor | np.ndarray):
+            b = operand(asked, "other", other)
+        else:
+            b = _number(asked, "other", other, a.array)
+    x, y = a.array, b.array
+    if x.dtype != y.dtype:
+        dtype = result_dtype(x, y)
+        x, y = x.astype(dtype, copy=False), y.astype(dtype, copy=False)
+    return a, b, x, y
+
+
+def refuse_quantized(asked: str, *values: Any) -> None:
+    """Say how quantized tensors are added and multiplied."""
+    for value in values:
+        if isinstance(value, QuantizedTensor):
+            error = float_only(asked, "input", value)
+            raise type(error)(
+                asked,
+                argument="input",
+                expected="plain tensors",
+                got=error.got,
+                mend="use nn.quantized.QFunctional (in a model that is to be converted "
+                "nn.quantized.FloatFunctional), or call .dequantize() first",
+            )

@@ -1,0 +1,164 @@
+"""Sorting, and the largest few; picking elements by their indices."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant.errors import IndexRangeError, OperationError
+from refquant.ops import checks
+from refquant.ops.dispatch import dispatched
+from refquant.ops.floating.operands import operand
+from refquant.ops.floating.reductions import ValuesAndIndices, taken
+from refquant.tensors import Tensor, differentiable
+
+__all__ = ["argsort", "flip", "gather", "index_select", "masked_select", "nonzero", "sort", "topk"]
+
+
+def descending_order(x: np.ndarray, dim: int) -> np.ndarray:
+    """Find indices that sort from the largest down; equals keep their order, NaN comes first."""
+    backwards = np.argsort(np.flip(x, dim), axis=dim, kind="stable")
+    return x.shape[dim] - 1 - np.flip(backwards, dim)
+
+
+@dispatched("reductions")
+def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False):
+    """Sort along a dimension; equals keep their order.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain or quantized.
+    dim : int
+        Along which to sort.
+    descending : bool
+        From the largest down. NaN counts as largest.
+    stable : bool
+        Accepted; the order is always stable.
+
+    Returns
+    -------
+    ValuesAndIndices
+        The sorted elements, and where each was (int64).
+
+    Examples
+    --------
+    >>> import refquant
+    >>> values, indices = refquant.sort(refquant.tensor([3, 1, 2]))
+    >>> values, indices
+    (tensor([1, 2, 3]), tensor([1, 2, 0]))
+    """
+    t = operand("sort", "input", input)
+    dim = checks.dimension("sort", "dim", dim, t.array.ndim)
+    if t.array.ndim == 0:
+        return ValuesAndIndices(t.clone(), Tensor(np.zeros((), np.int64)))
+    if descending:
+        where = descending_order(t.array, dim)
+    else:
+        where = np.argsort(t.array, axis=dim, kind="stable")
+    return taken(t, where, dim, keepdim=True)
+
+
+def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+    """Tell where the elements are that `sort` puts in order."""
+    return sort(input, dim, descending).indices
+
+
+@dispatched("reductions")
+def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True):
+    """Find the `k` largest elements along a dimension, or the smallest.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain or quantized.
+    k : int
+        How many.
+    dim : int
+        Along which to look.
+    largest : bool
+        Whether the largest or the smallest are wanted.
+    sorted : bool
+        Accepted; the result is always sorted, of equals the first comes first.
+
+    Returns
+    -------
+    ValuesAndIndices
+
+    Raises
+    ------
+    IndexRangeError
+        If there are fewer than `k`.
+    """
+    t = operand("topk", "input", input)
+    dim = checks.dimension("topk", "dim", dim, t.array.ndim)
+    extent = t.array.shape[dim] if t.array.ndim else 1
+    if not 0 <= k <= extent:
+        raise OperationError("topk", argument="k", expected=f"in 0..{extent}", got=k)
+    if t.array.ndim == 0:
+        return ValuesAndIndices(t.clone(), Tensor(np.zeros((), np.int64)))
+    order = (
+        descending_order(t.array, dim) if largest else np.argsort(t.array, axis=dim, kind="stable")
+    )
+    return taken(t, np.take(order, np.arange(k), axis=dim), dim, keepdim=True)
+
+
+# -- elements by index -------------------------------------------------------------------------
+
+
+def gather(input: Any, dim: int, index: Tensor) -> Tensor:
+    """Pick elements along a dimension; `index` has the shape of the result.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.tensor([[1, 2], [3, 4]])
+    >>> x.gather(1, refquant.tensor([[1], [0]]))
+    tensor([[2],
+            [3]])
+    """
+    t, where = operand("gather", "input", input), operand("gather", "index", index).array
+    x = t.array
+    dim = checks.dimension("gather", "dim", dim, x.ndim)
+    if where.size and not (where.min() >= 0 and where.max() < x.shape[dim]):
+        raise IndexRangeError(
+            "gather",
+            argument="index",
+            expected=f"in 0..{x.shape[dim] - 1}",
+            got=f"{where.min()}..{where.max()}",
+        )
+    places = list(np.indices(where.shape, sparse=True))
+    places[dim] = where
+    index_tuple = tuple(places)
+
+    def backward(g):
+        whole = np.zeros(x.shape, g.dtype)
+        np.add.at(whole, index_tuple, g)
+        return (whole,)
+
+    return differentiable(x[index_tuple], (t,), backward)
+
+
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """Pick whole slices along a dimension."""
+    dim = checks.dimension("index_select", "dim", dim, input.array.ndim)
+    return input[(slice(None),) * dim + (index,)]
+
+
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """Pick the elements where a mask is true, in row-major order."""
+    return input.expand(np.broadcast_shapes(input.array.shape, mask.array.shape))[
+        mask.expand(np.broadcast_shapes(input.array.shape, mask.array.shape))
+    ]
+
+
+def nonzero(input: Any) -> Tensor:
+    """Tell where elements are not 0: one row of indices for each."""
+    return Tensor(np.argwhere(operand("nonzero", "input", input).array))
+
+
+def flip(input: Any, *dims) -> Tensor:
+    """Reverse the order along dimensions; a copy."""
+    t = operand("flip", "input", input)
+    named = dims[0] if len(dims) == 1 and isinstance(dims[0], tuple | list) else dims
+    axes = tuple(checks.dimension("flip", "dims", d, t.array.ndim) for d in named)
+    return differentiable(np.flip(t.array, axes).copy(), (t,), lambda g: (np.flip(g, axes),))

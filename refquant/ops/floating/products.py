@@ -1,0 +1,191 @@
+"""Products of matrices, and the linear map of a layer."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from refquant.errors import OperationError, ShapeError
+from refquant.ops.floating.operands import float_operand, operand, refuse_quantized
+from refquant.ops.views import unbroadcast
+from refquant.tensors import Tensor, differentiable
+
+__all__ = ["addmm", "bmm", "dot", "linear", "matmul", "mm", "mv", "outer"]
+
+
+def matmul(input: Any, other: Any) -> Tensor:
+    """Multiply matrices; dimensions in front broadcast, vectors count as a row or a column.
+
+    Parameters
+    ----------
+    input, other : Tensor
+        Plain, of one dtype and at least one dimension each.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    ShapeError
+        If the inner extents differ or the dimensions in front do not broadcast.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([[1.0, 2.0]]) @ refquant.tensor([[3.0], [4.0]])
+    tensor([[11.]])
+    """
+    refuse_quantized("matmul", input, other)
+    a, b = operand("matmul", "input", input), operand("matmul", "other", other)
+    x, y = a.array, b.array
+    if x.dtype != y.dtype:
+        raise OperationError(
+            "matmul",
+            argument="other",
+            expected=f"of the dtype {a.dtype} of `input`",
+            got=b.dtype,
+            mend="convert one of them with .to()",
+        )
+    try:
+        with np.errstate(all="ignore"):
+            made = np.matmul(x, y)
+    except ValueError:
+        raise ShapeError(
+            "matmul",
+            argument="other",
+            expected=f"of a shape that matches {x.shape}",
+            got=f"shape {y.shape}",
+        ) from None
+
+    def backward(g):
+        # Vectors become matrices of one row or column, as in the product itself.
+        left = x[None] if x.ndim == 1 else x
+        right = y[:, None] if y.ndim == 1 else y
+        if x.ndim == 1:
+            g = np.expand_dims(g, -1 if y.ndim == 1 else -2)
+        if y.ndim == 1:
+            g = np.expand_dims(g, -1)
+        dx = dy = None
+        if a.requires_grad:
+            dx = unbroadcast(np.matmul(g, right.swapaxes(-1, -2)), left.shape).reshape(x.shape)
+        if b.requires_grad:
+            dy = unbroadcast(np.matmul(left.swapaxes(-1, -2), g), right.shape).reshape(y.shape)
+        return dx, dy
+
+    return differentiable(made, (a, b), backward)
+
+
+def _matrix_product(asked: str, input: Any, other: Any, ndims: tuple[int, int]) -> Tensor:
+    for name, value, ndim in (("input", input, ndims[0]), ("other", other, ndims[1])):
+        if operand(asked, name, value).array.ndim != ndim:
+            raise ShapeError(
+                asked,
+                argument=name,
+                expected=f"a tensor of {ndim} dimensions",
+                got=f"shape {tuple(value.shape)}",
+                mend="use matmul(), which broadcasts",
+            )
+    return matmul(input, other)
+
+
+def mm(input: Any, mat2: Any) -> Tensor:
+    """Multiply two matrices; see `matmul`."""
+    return _matrix_product("mm", input, mat2, (2, 2))
+
+
+def bmm(input: Any, mat2: Any) -> Tensor:
+    """Multiply two equally long stacks of matrices; see `matmul`."""
+    return _matrix_product("bmm", input, mat2, (3, 3))
+
+
+def mv(input: Any, vec: Any) -> Tensor:
+    """Multiply a matrix and a vector; see `matmul`."""
+    return _matrix_product("mv", input, vec, (2, 1))
+
+
+def dot(input: Any, tensor: Any) -> Tensor:
+    """Multiply two vectors to a number; see `matmul`."""
+    return _matrix_product("dot", input, tensor, (1, 1))
+
+
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """Multiply each entry of one vector by each of another."""
+    return input.unsqueeze(1) * vec2.unsqueeze(0)
+
+
+def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    r"""Compute :math:`\beta\,\mathrm{input} + \alpha\,\mathrm{mat1}\,\mathrm{mat2}`."""
+    return mm(mat1, mat2) * alpha + input * beta
+
+
+def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
+    r"""Apply a linear map and add a bias, :math:`y = x W^T + b`.
+
+    Parameters
+    ----------
+    input : Tensor of floats, shape (..., in_features)
+        Rows to map.
+    weight : Tensor of the same dtype, shape (out_features, in_features)
+        The map.
+    bias : Tensor of the same dtype, shape (out_features,), optional
+        Added to every row.
+
+    Returns
+    -------
+    Tensor
+        Shape (..., out_features).
+
+    Raises
+    ------
+    ShapeError
+        If the numbers of features differ.
+    QuantizerError
+        If an operand is quantized.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.functional.linear(refquant.tensor([1.0, 2.0]), refquant.tensor([[3.0, 4.0]]))
+    tensor([11.])
+    """
+    x, w = float_operand("linear", "input", input), float_operand("linear", "weight", weight)
+    xs, ws = x.array, w.array
+    if xs.ndim == 0 or ws.ndim != 2 or xs.shape[-1] != ws.shape[1]:
+        raise ShapeError(
+            "linear",
+            argument="input",
+            got=f"shape {xs.shape}",
+            expected=f"of a last dimension that fits a weight of shape {ws.shape}",
+        )
+    if xs.dtype != ws.dtype:
+        raise OperationError(
+            "linear",
+            argument="input",
+            expected=f"of the dtype {w.dtype} of the weight",
+            got=x.dtype,
+            mend="convert it with .to()",
+        )
+    rows = xs.reshape(math.prod(xs.shape[:-1]), xs.shape[-1])
+    with np.errstate(all="ignore"):
+        made = rows @ ws.T
+    inputs: tuple = (x, w)
+    if bias is not None:
+        b = float_operand("linear", "bias", bias)
+        if b.array.shape != (ws.shape[0],):
+            raise ShapeError(
+                "linear",
+                argument="bias",
+                expected=f"of shape ({ws.shape[0]},)",
+                got=f"shape {b.array.shape}",
+            )
+        made += b.array
+        inputs = (x, w, b)
+
+    def backward(g):
+        g = g.reshape(len(rows), ws.shape[0])
+        dx = (g @ ws).reshape(xs.shape) if x.requires_grad else None
+        dw = g.T @ rows if w.requires_grad else None
+        return (dx, dw, g.sum(axis=0))[: len(inputs)]
+
+    return differentiable(made.reshape(*xs.shape[:-1], ws.shape[0]), inputs, backward)

@@ -1,0 +1,239 @@
+"""Random numbers: the generator, tensors drawn from it, dropout.
+
+The numbers are NumPy's (PCG64), not PyTorch's: the same seed gives the same numbers again, but
+other numbers than there.
+"""
+
+import secrets
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes
+from refquant.errors import ArgumentError
+from refquant.ops.floating.creation import storage
+from refquant.ops.floating.operands import float_operand, operand
+from refquant.ops.inplace import become
+from refquant.ops.views import integers
+from refquant.tensors import Tensor, differentiable
+
+__all__ = [
+    "Generator",
+    "bernoulli",
+    "dropout",
+    "initial_seed",
+    "manual_seed",
+    "normal",
+    "normal_",
+    "rand",
+    "rand_like",
+    "randint",
+    "randn",
+    "randn_like",
+    "randperm",
+    "seed",
+    "uniform_",
+]
+
+
+class Generator:
+    """A source of random numbers that can be started anew.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> g = refquant.Generator().manual_seed(3)
+    >>> a = refquant.rand(2, generator=g)
+    >>> refquant.equal(a, refquant.rand(2, generator=g.manual_seed(3)))
+    True
+    """
+
+    def __init__(self, device: str = "cpu"):
+        storage("Generator", None, device)
+        self.manual_seed(67280421310721)
+
+    def manual_seed(self, seed: int) -> "Generator":
+        """Start anew from a seed; returns the generator."""
+        self._seed = int(seed)
+        # NumPy takes no negative seeds; PyTorch counts them from 2**64 down.
+        self.numpy = np.random.Generator(np.random.PCG64(self._seed % 2**64))
+        return self
+
+    def seed(self) -> int:
+        """Start anew from a seed that nobody knows, and tell it."""
+        self.manual_seed(secrets.randbits(63))
+        return self._seed
+
+    def initial_seed(self) -> int:
+        """Tell the seed of the last start."""
+        return self._seed
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Start the random numbers anew, so that a program draws the same ones every time.
+
+    Parameters
+    ----------
+    seed : int
+        Any whole number.
+
+    Returns
+    -------
+    Generator
+        That of all functions that are not given another.
+    """
+    return default_generator.manual_seed(seed)
+
+
+def seed() -> int:
+    """Start the random numbers anew from a seed that nobody knows, and tell it."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """Tell the seed of the last start."""
+    return default_generator.initial_seed()
+
+
+def _of(generator: Generator | None) -> np.random.Generator:
+    return (generator or default_generator).numpy
+
+
+# -- new tensors -------------------------------------------------------------------------------
+
+
+def randn(*size, generator=None, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """Draw from the normal distribution with mean 0 and standard deviation 1.
+
+    Parameters
+    ----------
+    *size : int
+        Shape, one by one or as one sequence.
+    generator : Generator, optional
+        Where the numbers come from.
+    dtype : dtype, optional
+        float32 if not given.
+    device : 'cpu', optional
+        There is no other.
+    requires_grad : bool
+        Whether operations on the tensor are recorded.
+
+    Returns
+    -------
+    Tensor
+    """
+    kind = storage("randn", dtype, device)
+    drawn = _of(generator).standard_normal(integers("randn", "size", size))
+    return Tensor(np.asarray(drawn).astype(kind), requires_grad)
+
+
+def rand(*size, generator=None, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """Draw evenly from 0 (included) to 1 (not included); see `randn`."""
+    kind = storage("rand", dtype, device)
+    shape = integers("rand", "size", size)
+    # Not float64 made float32, which could round up to 1.
+    drawn = _of(generator).random(shape, np.float64 if kind == np.float64 else np.float32)
+    return Tensor(np.asarray(drawn).astype(kind), requires_grad)
+
+
+def randint(
+    low: int, high: Any = None, size: Any = None, *, generator=None, dtype=None, device=None
+) -> Tensor:
+    """Draw whole numbers evenly from `low` (0 if not given) to, not including, `high`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.randint(0, 10, (2, 3)).shape
+    refquant.Size([2, 3])
+    """
+    if size is None:
+        low, high, size = 0, low, high
+    if not low < high:
+        raise ArgumentError("randint", argument="high", expected=f"greater than {low}", got=high)
+    kind = storage("randint", dtype, device, dtypes.int64)
+    drawn = _of(generator).integers(low, high, integers("randint", "size", (size,)))
+    return Tensor(np.asarray(drawn).astype(kind))
+
+
+def randperm(n: int, *, generator=None, dtype=None) -> Tensor:
+    """Put the numbers from 0 to n - 1 in random order."""
+    kind = storage("randperm", dtype, default=dtypes.int64)
+    return Tensor(_of(generator).permutation(n).astype(kind))
+
+
+def randn_like(input: Tensor, *, dtype=None, requires_grad: bool = False) -> Tensor:
+    """Draw as `randn`, of the shape and dtype of another tensor."""
+    x = operand("randn_like", "input", input)
+    return randn(x.array.shape, dtype=dtype or x.dtype, requires_grad=requires_grad)
+
+
+def rand_like(input: Tensor, *, dtype=None, requires_grad: bool = False) -> Tensor:
+    """Draw as `rand`, of the shape and dtype of another tensor."""
+    x = operand("rand_like", "input", input)
+    return rand(x.array.shape, dtype=dtype or x.dtype, requires_grad=requires_grad)
+
+
+def normal(mean: float = 0.0, std: float = 1.0, size: Any = (), *, generator=None) -> Tensor:
+    """Draw from the normal distribution, float32."""
+    return randn(size, generator=generator) * std + mean
+
+
+def bernoulli(input: Any, *, generator=None) -> Tensor:
+    """Draw 1 with the probability that each element says, else 0."""
+    x = float_operand("bernoulli", "input", input).array
+    return Tensor((_of(generator).random(x.shape) < x).astype(x.dtype))
+
+
+# -- in place ----------------------------------------------------------------------------------
+
+
+def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator=None) -> Tensor:
+    """Overwrite with draws from the normal distribution."""
+    x = float_operand("normal_", "input", input)
+    drawn = _of(generator).standard_normal(x.array.shape) * std + mean
+    return become("normal_", input, Tensor(np.asarray(drawn).astype(x.array.dtype)))
+
+
+def uniform_(input: Tensor, a: float = 0.0, b: float = 1.0, *, generator=None) -> Tensor:
+    """Overwrite with draws spread evenly from `a` to `b`."""
+    x = float_operand("uniform_", "input", input)
+    drawn = _of(generator).uniform(a, b, x.array.shape)
+    return become("uniform_", input, Tensor(np.asarray(drawn).astype(x.array.dtype)))
+
+
+# -- dropout -----------------------------------------------------------------------------------
+
+
+def dropout(input: Any, p: float = 0.5, train: bool = True) -> Tensor:
+    r"""Set elements to 0 with probability p, and multiply the others by :math:`1 / (1 - p)`.
+
+    Parameters
+    ----------
+    input : Tensor of floats
+        Plain.
+    p : float
+        Probability, in 0..1.
+    train : bool
+        Whether to do so at all; else `input` is returned.
+
+    Returns
+    -------
+    Tensor
+        Of the expected value of the input.
+
+    Notes
+    -----
+    Source: Srivastava et al., "Dropout", 2014.
+    """
+    if not 0 <= p <= 1:
+        raise ArgumentError("dropout", argument="p", expected="in 0..1", got=p)
+    if not train or p == 0:
+        return input
+    x = float_operand("dropout", "input", input)
+    kept = default_generator.numpy.random(x.array.shape, np.float32) >= p
+    factor = kept * x.array.dtype.type(0 if p == 1 else 1 / (1 - p))
+    return differentiable(x.array * factor, (x,), lambda g: (g * factor,))

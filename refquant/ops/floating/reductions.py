@@ -1,0 +1,352 @@
+"""Sums, means, extremes and other reductions over dimensions."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refquant.errors import OperationError
+from refquant.ops import checks
+from refquant.ops.dispatch import dispatched
+from refquant.ops.floating.arithmetic import maximum, minimum
+from refquant.ops.floating.operands import float_operand, operand
+from refquant.tensors import Tensor, differentiable
+
+__all__ = [
+    "ValuesAndIndices",
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "count_nonzero",
+    "cumsum",
+    "max",
+    "mean",
+    "median",
+    "min",
+    "norm",
+    "prod",
+    "std",
+    "sum",
+    "var",
+]
+
+
+class ValuesAndIndices(NamedTuple):
+    """What was found along a dimension, and where."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _axes(asked: str, dim: Any, ndim: int) -> tuple[int, ...]:
+    """Take the dimensions to reduce: one, several, or None (and none of several) for all."""
+    if dim is None or dim == () or dim == []:
+        return tuple(range(ndim))
+    dims = dim if isinstance(dim, tuple | list) else (dim,)
+    axes = tuple(checks.dimension(asked, "dim", d, ndim) for d in dims)
+    if len(set(axes)) != len(axes):
+        raise OperationError(asked, argument="dim", expected="every dimension once", got=dim)
+    return axes if ndim else ()
+
+
+def _spread(gradient: np.ndarray, axes: tuple[int, ...], keepdim: bool, shape) -> np.ndarray:
+    """Repeat a gradient over the dimensions that were reduced."""
+    if not keepdim and axes:
+        gradient = np.expand_dims(gradient, axes)
+    return np.broadcast_to(gradient, shape)
+
+
+def _count(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
+    count = 1
+    for axis in axes:
+        count *= shape[axis]
+    return count
+
+
+def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """Add up, over all dimensions or some.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain; integers and bools add up to int64.
+    dim : int or sequence of int, optional
+        Dimensions to reduce; all if not given.
+    keepdim : bool
+        Whether they stay, with extent 1.
+    dtype : dtype, optional
+        Converts the input first.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([[1, 2], [3, 4]]).sum(dim=0)
+    tensor([4, 6])
+    """
+    t = operand("sum", "input", input)
+    t = t if dtype is None else t.to(dtype)
+    x, axes = t.array, _axes("sum", dim, t.array.ndim)
+    kind = x.dtype if x.dtype.kind == "f" else np.int64
+    with np.errstate(all="ignore"):
+        made = x.sum(axis=axes, keepdims=keepdim, dtype=kind)
+    return differentiable(made, (t,), lambda g: (_spread(g, axes, keepdim, x.shape),))
+
+
+@dispatched("reductions")
+def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """Average, over all dimensions or some; parameters as of `sum`, for floating point.
+
+    Of a quantized tensor the mean has the parameters of the input.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([1.0, 2.0]).mean()
+    tensor(1.5)
+    """
+    t = float_operand("mean", "input", input if dtype is None else input.to(dtype))
+    x, axes = t.array, _axes("mean", dim, t.array.ndim)
+    count = _count(x.shape, axes)
+    with np.errstate(all="ignore"):
+        made = np.divide(x.sum(axis=axes, keepdims=keepdim), count, dtype=x.dtype)
+    return differentiable(
+        made, (t,), lambda g: (_spread(g / x.dtype.type(count), axes, keepdim, x.shape),)
+    )
+
+
+def prod(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Multiply, over all dimensions or one; integers give int64."""
+    t = operand("prod", "input", input)
+    x, axes = t.array, _axes("prod", dim, t.array.ndim)
+    kind = x.dtype if x.dtype.kind == "f" else np.int64
+    made = np.asarray(x.prod(axis=axes, keepdims=keepdim, dtype=kind))
+
+    def backward(g):
+        # The product of the others: also right where one factor is 0.
+        zeros = (x == 0).sum(axis=axes, keepdims=True)
+        others = np.where(x == 0, 1, x).prod(axis=axes, keepdims=True)
+        with np.errstate(all="ignore"):
+            slope = np.where(zeros == 0, others / x, np.where((zeros == 1) & (x == 0), others, 0))
+        return (_spread(g, axes, keepdim, x.shape) * slope.astype(x.dtype),)
+
+    return differentiable(made, (t,), backward)
+
+
+def var(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Tensor:
+    """Mean square distance from the mean; `unbiased` divides by one less than the count."""
+    t = float_operand("var", "input", input)
+    x, axes = t.array, _axes("var", dim, t.array.ndim)
+    divisor = _count(x.shape, axes) - bool(unbiased)
+    with np.errstate(all="ignore"):
+        distance = x - x.mean(axis=axes, keepdims=True)
+        made = np.divide(
+            np.square(distance).sum(axis=axes, keepdims=keepdim), divisor, dtype=x.dtype
+        )
+    return differentiable(
+        made, (t,), lambda g: (_spread(g, axes, keepdim, x.shape) * distance * (2 / divisor),)
+    )
+
+
+def std(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Tensor:
+    """Square root of `var`."""
+    return var(input, dim, unbiased, keepdim).sqrt()
+
+
+def norm(input: Any, p: float = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
+    r"""Length of the vector of all elements, :math:`(\sum_i |x_i|^p)^{1/p}`; `p` may be inf."""
+    t = float_operand("norm", "input", input)
+    x, axes = t.array, _axes("norm", dim, t.array.ndim)
+    size = np.abs(x)
+    with np.errstate(all="ignore"):
+        if p == np.inf:
+            kept = size.max(axis=axes, keepdims=True)
+        else:
+            kept = (size**p).sum(axis=axes, keepdims=True) ** (1 / p)
+        kept = kept.astype(x.dtype)
+
+    def backward(g):
+        with np.errstate(all="ignore"):
+            if p == np.inf:
+                slope = np.sign(x) * (size == kept) / (size == kept).sum(axis=axes, keepdims=True)
+            else:
+                slope = np.sign(x) * (size / kept) ** (p - 1)
+        slope = np.where(kept == 0, 0, slope).astype(x.dtype)
+        return (_spread(g, axes, keepdim, x.shape) * slope,)
+
+    return differentiable(kept if keepdim else kept.squeeze(axes), (t,), backward)
+
+
+def cumsum(input: Any, dim: int) -> Tensor:
+    """Add up along a dimension and keep every sum on the way."""
+    t = operand("cumsum", "input", input)
+    dim = checks.dimension("cumsum", "dim", dim, t.array.ndim)
+    kind = t.array.dtype if t.array.dtype.kind == "f" else np.int64
+    return differentiable(
+        np.cumsum(t.array, axis=dim, dtype=kind),
+        (t,),
+        lambda g: (np.flip(np.cumsum(np.flip(g, dim), axis=dim), dim),),
+    )
+
+
+# -- extremes ----------------------------------------------------------------------------------
+
+
+def _not_empty(asked: str, x: np.ndarray) -> None:
+    if x.size == 0:
+        raise OperationError(
+            asked, argument="input", expected="a tensor with elements", got=f"shape {x.shape}"
+        )
+
+
+def _whole(asked: str, input: Any, find) -> Tensor:
+    t = operand(asked, "input", input)
+    x = t.array
+    _not_empty(asked, x)
+    made = find(x)
+
+    def backward(g):
+        equal = x == made if made == made else np.isnan(x)
+        return ((g / equal.sum()).astype(x.dtype) * equal,)
+
+    return differentiable(made, (t,), backward)
+
+
+def taken(t: Tensor, where: np.ndarray, dim: int, keepdim: bool) -> ValuesAndIndices:
+    """Take the elements at `where` along a dimension, differentiably."""
+    x = t.array
+
+    def backward(g):
+        whole = np.zeros(x.shape, g.dtype)
+        np.put_along_axis(whole, where, g if keepdim else np.expand_dims(g, dim), dim)
+        return (whole,)
+
+    values = np.take_along_axis(x, where, dim)
+    if not keepdim:
+        values, where_shown = values.squeeze(dim), where.squeeze(dim)
+    else:
+        where_shown = where
+    return ValuesAndIndices(
+        differentiable(values, (t,), backward), Tensor(where_shown.astype(np.int64, copy=False))
+    )
+
+
+def _along(asked: str, input: Any, dim: int, keepdim: bool, find) -> ValuesAndIndices:
+    t = operand(asked, "input", input)
+    dim = checks.dimension(asked, "dim", dim, t.array.ndim)
+    if t.array.ndim == 0:
+        return ValuesAndIndices(t.clone(), Tensor(np.zeros((), np.int64)))
+    _not_empty(asked, t.array)
+    return taken(t, np.expand_dims(find(t.array, axis=dim), dim), dim, keepdim)
+
+
+@dispatched("reductions")
+def max(input: Any, dim: Any = None, keepdim: bool = False):
+    """Find the largest element, of all or along a dimension; or the larger of two tensors.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain or quantized; a quantized result has the parameters of the input.
+    dim : int or Tensor, optional
+        A dimension; or another tensor to compare with, as in `maximum`.
+    keepdim : bool
+        Whether the dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor, or ValuesAndIndices if a dimension is given
+        NaN counts as largest. Of equals the first along the dimension is found.
+
+    Raises
+    ------
+    OperationError
+        If there are no elements.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> values, indices = refquant.tensor([[1, 5], [7, 2]]).max(dim=1)
+    >>> values, indices
+    (tensor([5, 7]), tensor([1, 0]))
+    """
+    if dim is None:
+        return _whole("max", input, np.max)
+    if isinstance(dim, Tensor | np.ndarray):
+        return maximum(input, dim)
+    return _along("max", input, dim, keepdim, np.argmax)
+
+
+@dispatched("reductions")
+def min(input: Any, dim: Any = None, keepdim: bool = False):
+    """Find the smallest element; see `max`."""
+    if dim is None:
+        return _whole("min", input, np.min)
+    if isinstance(dim, Tensor | np.ndarray):
+        return minimum(input, dim)
+    return _along("min", input, dim, keepdim, np.argmin)
+
+
+def _position(asked: str, input: Any, dim: int | None, keepdim: bool, find) -> Tensor:
+    t = operand(asked, "input", input)
+    x = t.array
+    _not_empty(asked, x)
+    if dim is None:
+        found = np.asarray(find(x))
+        return Tensor(found.reshape((1,) * x.ndim) if keepdim else found)
+    dim = checks.dimension(asked, "dim", dim, x.ndim)
+    return Tensor(np.asarray(find(x, axis=dim, keepdims=keepdim) if x.ndim else np.int64(0)))
+
+
+def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Tell where the largest element is, of all (counted in row-major order) or along a dimension.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([[1, 5], [7, 2]]).argmax(1)
+    tensor([1, 0])
+    """
+    return _position("argmax", input, dim, keepdim, np.argmax)
+
+
+def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Tell where the smallest element is; see `argmax`."""
+    return _position("argmin", input, dim, keepdim, np.argmin)
+
+
+def median(input: Any) -> Tensor:
+    """Find the middle of all elements, the lower one of two; NaN if there is one."""
+    t = operand("median", "input", input)
+    x = t.array
+    _not_empty("median", x)
+    if x.dtype.kind == "f" and np.isnan(x).any():
+        return Tensor(np.asarray(x.dtype.type(np.nan)))
+    return Tensor(np.asarray(np.partition(x, (x.size - 1) // 2, axis=None)[(x.size - 1) // 2]))
+
+
+# -- truth -------------------------------------------------------------------------------------
+
+
+def _truth(asked: str, input: Any, dim: Any, keepdim: bool, find) -> Tensor:
+    x = operand(asked, "input", input).array
+    return Tensor(np.asarray(find(x, axis=_axes(asked, dim, x.ndim), keepdims=keepdim)))
+
+
+def all(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Tell whether no element is 0."""
+    return _truth("all", input, dim, keepdim, np.all)
+
+
+def any(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Tell whether some element is not 0."""
+    return _truth("any", input, dim, keepdim, np.any)
+
+
+def count_nonzero(input: Any, dim: Any = None) -> Tensor:
+    """Count the elements that are not 0."""
+    x = operand("count_nonzero", "input", input).array
+    return Tensor(np.asarray(np.count_nonzero(x, axis=_axes("count_nonzero", dim, x.ndim))))

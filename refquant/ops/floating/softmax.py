@@ -1,0 +1,72 @@
+"""Softmax and its logarithm."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant.ops import checks
+from refquant.ops.floating.operands import float_operand
+from refquant.tensors import Tensor, differentiable
+
+__all__ = ["log_softmax", "logsumexp", "softmax"]
+
+
+def _prepared(asked: str, input: Any, dim: int, dtype: Any) -> tuple[Tensor, int]:
+    x = float_operand(asked, "input", input if dtype is None else input.to(dtype))
+    return x, checks.dimension(asked, "dim", dim, x.array.ndim)
+
+
+def _log_sums(x: np.ndarray, dim) -> np.ndarray:
+    # The largest is taken out first, so that no exponential overflows.
+    largest = np.max(x, axis=dim, keepdims=True)
+    largest = np.where(np.isfinite(largest), largest, 0)
+    return largest + np.log(np.sum(np.exp(x - largest), axis=dim, keepdims=True))
+
+
+def softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
+    r"""Turn numbers into shares that add up to 1, :math:`e^{x_i} / \sum_j e^{x_j}`.
+
+    Parameters
+    ----------
+    input : Tensor of floats
+        Plain.
+    dim : int
+        Along which the shares add up.
+    dtype : dtype, optional
+        Converts the input first.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.softmax(refquant.tensor([0.0, 0.0]), dim=0)
+    tensor([0.5, 0.5])
+    """
+    x, dim = _prepared("softmax", input, dim, dtype)
+    with np.errstate(all="ignore"):
+        raised = np.exp(x.array - np.max(x.array, axis=dim, keepdims=True, initial=-np.inf))
+        y = raised / raised.sum(axis=dim, keepdims=True)
+    return differentiable(y, (x,), lambda g: (y * (g - (g * y).sum(axis=dim, keepdims=True)),))
+
+
+def log_softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
+    r"""Logarithm of `softmax`, :math:`x_i - \log \sum_j e^{x_j}`."""
+    x, dim = _prepared("log_softmax", input, dim, dtype)
+    with np.errstate(all="ignore"):
+        y = x.array - _log_sums(x.array, dim)
+    return differentiable(y, (x,), lambda g: (g - np.exp(y) * g.sum(axis=dim, keepdims=True),))
+
+
+def logsumexp(input: Any, dim: int, keepdim: bool = False) -> Tensor:
+    r"""Logarithm of a sum of exponentials, :math:`\log \sum_j e^{x_j}`."""
+    x, dim = _prepared("logsumexp", input, dim, None)
+    with np.errstate(all="ignore"):
+        y = _log_sums(x.array, dim)
+
+    def backward(g):
+        return (np.exp(x.array - y) * (g if keepdim else np.expand_dims(g, dim)),)
+
+    return differentiable(y if keepdim else y.squeeze(dim), (x,), backward)

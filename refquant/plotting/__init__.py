@@ -1,0 +1,24 @@
+"""Pictures of quantization, drawn with matplotlib (the extra ``plot``).
+
+Every function draws into the axes that it is given, or into new ones, and returns them. It sets
+labels with units and leaves fonts and colours of axes to the reader's style; the colours of the
+data are told apart by colour-blind readers and stand out on light and dark backgrounds.
+"""
+
+from refquant.plotting.channels import channel_ranges
+from refquant.plotting.grid import integer_grid
+from refquant.plotting.histogram import value_histogram
+from refquant.plotting.sawtooth import error_sawtooth
+from refquant.plotting.sqnr import sqnr_bars
+from refquant.plotting.style import COLORS
+from refquant.plotting.weights import weight_histogram
+
+__all__ = [
+    "COLORS",
+    "channel_ranges",
+    "error_sawtooth",
+    "integer_grid",
+    "sqnr_bars",
+    "value_histogram",
+    "weight_histogram",
+]

@@ -1,0 +1,64 @@
+"""How wide the weights of each channel are, beside the one range that a shared scale gives all."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant.errors import IndexRangeError
+from refquant.plotting.style import COLORS, axes
+from refquant.tensors import QuantizedTensor, Tensor
+
+__all__ = ["channel_ranges"]
+
+
+def channel_ranges(weight: Any, *, axis: int = 0, ax: Any = None) -> Any:
+    """Draw the range of every channel of a weight, and the largest magnitude of all.
+
+    The narrower a channel against the dashed lines, the more it gains from a scale of its own.
+
+    Parameters
+    ----------
+    weight : Tensor or ndarray
+        At least one dimension; a quantized one is dequantized.
+    axis : int, default 0
+        The dimension of the channels.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; new ones by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    IndexRangeError
+        If `axis` is not a dimension of `weight`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.plotting import channel_ranges
+    >>> ax = channel_ranges(refquant.randn(8, 3, 3, 3))
+    >>> ax.get_xlabel()
+    'channel'
+    """
+    if isinstance(weight, QuantizedTensor):
+        weight = weight.dequantize()
+    array = np.asarray(weight.array if isinstance(weight, Tensor) else weight)
+    if not 0 <= axis < array.ndim:
+        raise IndexRangeError(
+            "channel_ranges", argument="axis",
+            expected=f"a dimension of a weight of shape {array.shape}", got=axis,
+        )
+    channels = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
+    low, high = channels.min(axis=1), channels.max(axis=1)
+    ax = axes(ax)
+    ax.bar(np.arange(len(channels)), high - low, bottom=low, color=COLORS[0], label="one channel")
+    largest = float(np.abs(array).max())
+    for bound in (-largest, largest):
+        ax.axhline(
+            bound, color=COLORS[1], linestyle="--", linewidth=1.2, label="range of a shared scale"
+        )
+    ax.set_xlabel("channel")
+    ax.set_ylabel("weight")
+    return ax

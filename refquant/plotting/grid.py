@@ -1,0 +1,86 @@
+"""The real numbers that integers stand for."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant.dtypes import dtype as Dtype
+from refquant.errors import ArgumentError
+from refquant.ops import checks
+from refquant.plotting.style import COLORS, axes
+
+__all__ = ["integer_grid"]
+
+_MOST = 4096  # marks; more than that are a plain bar
+
+
+def integer_grid(
+    scale: float,
+    zero_point: int,
+    dtype: Dtype,
+    *,
+    quant_min: int | None = None,
+    quant_max: int | None = None,
+    ax: Any = None,
+) -> Any:
+    """Draw a mark at every real number that an integer stands for.
+
+    Parameters
+    ----------
+    scale : float
+        Real units of one quantized step.
+    zero_point : int
+        The integer that stands for real zero; its mark has another colour.
+    dtype : dtype
+        quint8, qint8 or qint32.
+    quant_min, quant_max : int, optional
+        The integers to draw, by default those of `dtype`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; new ones by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ArgumentError
+        If the integers are not in the range of `dtype`, or too many to be told apart.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.plotting import integer_grid
+    >>> ax = integer_grid(0.5, 2, refquant.quint8, quant_max=7)
+    >>> ax.get_xlabel()
+    'real value'
+    """
+    asked = "integer_grid"
+    dtype = checks.quantized_dtype(asked, "dtype", dtype)
+    scale = checks.scale_value(asked, "scale", scale)
+    zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
+    first = dtype.quant_min if quant_min is None else quant_min
+    last = dtype.quant_max if quant_max is None else quant_max
+    if not dtype.quant_min <= first <= last <= dtype.quant_max or last - first >= _MOST:
+        raise ArgumentError(
+            asked,
+            argument="quant_min, quant_max",
+            expected=f"at most {_MOST} integers in order, in {dtype.quant_min}..{dtype.quant_max}",
+            got=f"{first}..{last}",
+        )
+    ax = axes(ax)
+    integers = np.arange(first, last + 1)
+    ax.vlines((integers - zero_point) * scale, 0, 1, color=COLORS[0], linewidth=1)
+    if first <= zero_point <= last:
+        ax.vlines([0.0], 0, 1.25, color=COLORS[1], linewidth=2)
+    ax.set_ylim(0, 1.6)
+    ax.set_yticks([])
+    margin = scale * max(1.0, 0.02 * (last - first))
+    ax.set_xlim((first - zero_point) * scale - margin, (last - zero_point) * scale + margin)
+    ax.set_xlabel("real value")
+    top = ax.secondary_xaxis(
+        "top", functions=(lambda x: x / scale + zero_point, lambda q: (q - zero_point) * scale)
+    )
+    top.set_xlabel(f"integer ({dtype.name})")
+    top.set_ticks(sorted({first, last, *([zero_point] if first <= zero_point <= last else [])}))
+    return ax

@@ -1,0 +1,78 @@
+"""The rounding error as a function of the value: a saw-tooth, and a slope where values clip."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant.dtypes import dtype as Dtype
+from refquant.ops.creation import from_numpy
+from refquant.ops.quantized.affine import quantize_per_tensor
+from refquant.plotting.style import COLORS, axes
+
+__all__ = ["error_sawtooth"]
+
+
+def error_sawtooth(
+    scale: float,
+    zero_point: int,
+    dtype: Dtype,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    points: int = 2001,
+    ax: Any = None,
+) -> Any:
+    r"""Draw the error :math:`\hat x - x` that quantizing and dequantizing makes.
+
+    Inside the range the error stays within half a step; outside it grows with the distance.
+
+    Parameters
+    ----------
+    scale : float
+        Real units of one quantized step.
+    zero_point : int
+        The integer that stands for real zero.
+    dtype : dtype
+        quint8, qint8 or qint32.
+    low, high : float, optional
+        Where the drawing begins and ends; by default three steps below zero and three above.
+    points : int, default 2001
+        How many values are quantized.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; new ones by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.plotting import error_sawtooth
+    >>> ax = error_sawtooth(0.1, 10, refquant.quint8)
+    >>> ax.get_ylabel()
+    'error'
+    """
+    low = -3 * scale if low is None else low
+    high = 3 * scale if high is None else high
+    x = np.linspace(low, high, points, dtype=np.float32)
+    quantized = quantize_per_tensor(from_numpy(x), scale, zero_point, dtype)
+    error = quantized.dequantize().array - x
+    ax = axes(ax)
+    for bound in (-scale / 2, scale / 2):
+        ax.axhline(
+            bound, color=COLORS[1], linestyle="--", linewidth=1.2, label="half a step"
+        )
+    # Where the integer changes the error jumps, so that no line is drawn there.
+    jumps = np.flatnonzero(np.diff(quantized.array.astype(np.int64))) + 1
+    ax.plot(
+        np.insert(x.astype(np.float64), jumps, np.nan),
+        np.insert(error.astype(np.float64), jumps, np.nan),
+        color=COLORS[0],
+        linewidth=1.5,
+        label="error",
+    )
+    ax.set_xlim(low, high)
+    ax.set_xlabel("value")
+    ax.set_ylabel("error")
+    return ax

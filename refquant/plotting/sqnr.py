@@ -1,0 +1,67 @@
+"""Which layer loses how much."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from refquant.errors import ShapeError
+from refquant.plotting.style import COLORS, axes
+
+__all__ = ["sqnr_bars"]
+
+
+def sqnr_bars(layers: Sequence[str], values: Mapping[str, Sequence[float]], *, ax: Any = None):
+    """Draw the signal-to-quantization-noise ratio of layers as bars, the first layer on top.
+
+    Parameters
+    ----------
+    layers : sequence of str
+        Names of the layers.
+    values : mapping of str to sequence of float
+        For each model, one number in dB for each layer; NaN and infinities have no bar.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; new ones by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ShapeError
+        If a model does not have one number for each layer.
+
+    Examples
+    --------
+    >>> from refquant.plotting import sqnr_bars
+    >>> ax = sqnr_bars(["conv", "fc"], {"per tensor": [38.0, 31.0], "per channel": [41.0, 36.0]})
+    >>> ax.get_xlabel()
+    'SQNR of the output (dB)'
+    """
+    for name, numbers in values.items():
+        if len(numbers) != len(layers):
+            raise ShapeError(
+                "sqnr_bars", argument=f"values[{name!r}]",
+                expected=f"{len(layers)} numbers, one for each layer", got=len(numbers),
+            )
+    ax = axes(ax)
+    positions = np.arange(len(layers))
+    height = 0.8 / max(1, len(values))
+    for index, (name, numbers) in enumerate(values.items()):
+        lengths = np.asarray(numbers, np.float64)
+        ax.barh(
+            positions + (index - (len(values) - 1) / 2) * height,
+            np.where(np.isfinite(lengths), lengths, 0.0),
+            height=0.9 * height,
+            color=COLORS[index % len(COLORS)],
+            label=name,
+        )
+    ax.set_yticks(positions, layers)
+    ax.invert_yaxis()
+    ax.set_xlabel("SQNR of the output (dB)")
+    ax.set_ylabel("layer")
+    if len(values) > 1:
+        # Outside, because bars fill the axes.
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(values), frameon=False)
+    return ax

@@ -1,0 +1,92 @@
+"""Everything that prepares and quantizes models, under its documented names.
+
+A face: names are taken from `refquant.observers` and `refquant.workflow` when first used.
+"""
+
+from importlib import import_module
+
+# Where each name is defined.
+_HOMES = {
+    "refquant.observers.base": ("Observer", "ObserverBase"),
+    "refquant.observers.minmax": ("MinMaxObserver",),
+    "refquant.observers.per_channel": ("PerChannelMinMaxObserver",),
+    "refquant.observers.moving_average": (
+        "MovingAverageMinMaxObserver",
+        "MovingAveragePerChannelMinMaxObserver",
+    ),
+    "refquant.observers.histogram": ("HistogramObserver",),
+    "refquant.observers.recording": ("RecordingObserver",),
+    "refquant.observers.noop": ("NoopObserver",),
+    "refquant.observers.defaults": (
+        "default_debug_observer",
+        "default_histogram_observer",
+        "default_observer",
+        "default_per_channel_weight_observer",
+        "default_weight_observer",
+    ),
+    "refquant.observers.fake_quantize": (
+        "FakeQuantize",
+        "default_fake_quant",
+        "default_histogram_fake_quant",
+        "default_per_channel_weight_fake_quant",
+        "default_weight_fake_quant",
+        "disable_fake_quant",
+        "disable_observer",
+        "enable_fake_quant",
+        "enable_observer",
+    ),
+    "refquant.observers.qconfig": (
+        "QConfig",
+        "QConfigDynamic",
+        "default_activation_only_qconfig",
+        "default_debug_qconfig",
+        "default_dynamic_qconfig",
+        "default_per_channel_qconfig",
+        "default_qat_qconfig",
+        "default_qconfig",
+        "default_weight_only_qconfig",
+        "float16_dynamic_qconfig",
+        "get_default_qat_qconfig",
+        "get_default_qconfig",
+        "per_channel_dynamic_qconfig",
+    ),
+    "refquant.workflow": (
+        "DEFAULT_DYNAMIC_MODULE_MAPPING",
+        "DEFAULT_MODULE_MAPPING",
+        "DEFAULT_QAT_MODULE_MAPPING",
+        "DeQuantStub",
+        "QuantStub",
+        "QuantWrapper",
+        "add_observer_",
+        "add_quant_dequant",
+        "convert",
+        "default_eval_fn",
+        "fuse_known_modules",
+        "fuse_modules",
+        "get_observer_dict",
+        "prepare",
+        "prepare_qat",
+        "propagate_qconfig_",
+        "quantize",
+        "quantize_dynamic",
+        "quantize_qat",
+        "swap_module",
+    ),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+_FACES = ("fake_quantize", "observer", "qconfig")
+
+__all__ = [*_HOME]
+
+
+def __getattr__(name: str):
+    if name in _HOME:
+        found = globals()[name] = getattr(import_module(_HOME[name]), name)
+        return found
+    if name in _FACES:
+        return import_module(f"refquant.quantization.{name}")
+    raise AttributeError(f"module 'refquant.quantization' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_HOME, *_FACES})

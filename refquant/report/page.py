@@ -1,0 +1,158 @@
+"""One HTML page that needs nothing but itself: no script, no style sheet, no picture file."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from refquant.report.pictures import svg
+from refquant.report.tables import Table
+
+__all__ = ["Page", "write_atomically"]
+
+_STYLE = """
+:root { color-scheme: light dark; --page: #ffffff; --ink: #1c2126; --soft: #59636e;
+  --line: #d5dae0; --card: #f6f8fa; --accent: #0072b2; }
+@media (prefers-color-scheme: dark) { :root { --page: #12161b; --ink: #e6e9ec; --soft: #a2abb5;
+  --line: #343c46; --card: #1a2027; --accent: #56b4e9; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink);
+  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+main, header, footer { max-width: 72rem; margin: 0 auto; padding: 0 1.25rem; }
+header { padding-top: 2rem; }
+h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .5rem; }
+h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; padding-top: 1.25rem;
+  border-top: 1px solid var(--line); }
+p { max-width: 46rem; margin: .5rem 0; }
+footer, figcaption, .note { color: var(--soft); font-size: .88rem; }
+footer { padding-top: 1rem; padding-bottom: 2rem; }
+.wide { overflow-x: auto; margin: 1rem 0 .25rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
+caption { text-align: left; font-weight: 600; padding-bottom: .4rem; }
+th, td { padding: .35rem .8rem; text-align: right; white-space: nowrap;
+  border-bottom: 1px solid var(--line); }
+thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; white-space: normal;
+  min-width: 4.5rem; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+tbody th { font-weight: 600; }
+.pictures { display: grid; gap: 1rem; margin: 1rem 0;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); }
+figure { margin: 0; padding: .75rem; background: var(--card); border: 1px solid var(--line);
+  border-radius: .5rem; }
+figure svg { display: block; width: 100%; height: auto; }
+"""
+
+
+class Page:
+    """A page that is filled from top to bottom; every text is escaped.
+
+    Parameters
+    ----------
+    title : str
+        Heading and title of the window.
+
+    Examples
+    --------
+    >>> from refquant.report import Page
+    >>> page = Page("Sizes & times")
+    >>> page.paragraph("int8 < float32")
+    >>> "Sizes &amp; times" in page.html() and "int8 &lt; float32" in page.html()
+    True
+    """
+
+    def __init__(self, title: str):
+        self.title = title
+        self._parts: list[str] = []
+        self._pictures = 0
+
+    def heading(self, text: str) -> None:
+        """Begin a section."""
+        self._parts.append(f"<h2>{escape(text)}</h2>")
+
+    def paragraph(self, text: str) -> None:
+        """Add a paragraph of plain text."""
+        self._parts.append(f"<p>{escape(text)}</p>")
+
+    def table(self, table: Table) -> None:
+        """Add a table; one that is wider than the screen is moved sideways by itself."""
+        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.header)
+        rows = "".join(
+            f'<tr><th scope="row">{escape(first)}</th>'
+            + "".join(f"<td>{escape(cell)}</td>" for cell in others)
+            + "</tr>"
+            for first, *others in table.rows
+        )
+        self._parts.append(
+            f'<div class="wide" tabindex="0"><table><caption>{escape(table.title)}</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        )
+        if table.note:
+            self._parts.append(f'<p class="note">{escape(table.note)}</p>')
+
+    def pictures(self, pictures: Sequence[tuple[Any, str]]) -> None:
+        """Add pictures side by side, as many in a row as fit.
+
+        Parameters
+        ----------
+        pictures : sequence of (matplotlib.axes.Axes, str)
+            Axes made by `refquant.report.pictures.new_axes`, and what the picture shows.
+        """
+        figures = []
+        for ax, caption in pictures:
+            self._pictures += 1
+            drawn = svg(ax, f"picture{self._pictures}")
+            label = f'role="img" aria-label="{escape(caption)}"'
+            figures.append(
+                f"<figure>{drawn.replace('<svg', f'<svg {label}', 1)}"
+                f"<figcaption>{escape(caption)}</figcaption></figure>"
+            )
+        self._parts.append(f'<div class="pictures">{"".join(figures)}</div>')
+
+    def html(self) -> str:
+        """Return the whole page."""
+        from refquant import __version__
+
+        title = escape(self.title)
+        body = "\n".join(self._parts)
+        return (
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+            f"<header><h1>{title}</h1></header>\n<main>\n{body}\n</main>\n"
+            f"<footer>Written by refquant {escape(__version__)}.</footer>\n</body>\n</html>\n"
+        )
+
+    def write(self, path: str | os.PathLike) -> Path:
+        """Write the page to a file, wholly or not at all.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+        """
+        return write_atomically(path, self.html())
+
+
+def write_atomically(path: str | os.PathLike, text: str) -> Path:
+    """Write a text file (UTF-8) so that readers find the former file or the whole new one."""
+    path = Path(path)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        # mkstemp makes files for the owner alone; a report is to be read like any other file.
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return path
+
+
+def _umask() -> int:
+    # It can only be read by setting it.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,94 @@
+"""What importing refquant does to a process, and what it does not do."""
+
+import sys
+
+import pytest
+from processes import output
+
+from refquant import kernels
+
+FOREIGN = """
+import sys
+before = set(sys.modules)
+import refquant
+# Cython's runtime makes modules without a specification, which are imported from nowhere.
+specs = [getattr(sys.modules[name], "__spec__", None) for name in set(sys.modules) - before]
+new = {spec.name.partition(".")[0] for spec in specs if spec is not None}
+print(*sorted(new - set(sys.stdlib_module_names)))
+"""
+LAZY = """
+import sys
+import refquant
+print(*sorted(name for name in sys.modules if name.startswith("refquant.")))
+"""
+SUBNORMAL = """
+import sys
+import threading
+import numpy as np
+import refquant
+x = refquant.from_numpy(np.ones(1 << 20, np.float32))
+refquant.quantize_per_tensor(x, 0.1, 0, refquant.quint8).dequantize()
+kept = []
+def look():
+    smallest = np.float32(1.1754944e-38)
+    kept.append(sys.float_info.min / 2 != 0 and (np.full(64, smallest) / np.float32(4) != 0).all())
+look()
+thread = threading.Thread(target=look)
+thread.start()
+thread.join()
+print(*kept)
+"""
+THREADS = "import refquant; print(refquant.get_num_threads())"
+WORKER = """
+import multiprocessing
+import refquant
+def work():
+    import numpy as np
+    x = refquant.from_numpy(np.ones(1 << 20, np.float32))
+    q = refquant.quantize_per_tensor(x, 0.1, 0, refquant.quint8)
+    return refquant.get_num_threads(), int(q.int_repr().numpy().sum())
+if __name__ == "__main__":
+    refquant.set_num_threads(2)
+    work()
+    with multiprocessing.get_context("{method}").Pool(1) as pool:
+        print(pool.apply({function}))
+"""
+
+
+def test_import_needs_nothing_but_numpy():
+    assert output(FOREIGN) == ["numpy refquant"]
+
+
+def test_import_leaves_modules_and_workflow_for_later():
+    loaded = output(LAZY)[0].split()
+    for later in ("nn", "optim", "quantization", "observers", "workflow", "plotting", "cli"):
+        assert f"refquant.{later}" not in loaded
+
+
+def test_import_and_kernels_leave_subnormal_numbers_alone():
+    assert output(SUBNORMAL) == ["True True"]
+
+
+def test_import_writes_nothing():
+    assert output("import refquant", "-W", "error", REFQUANT_KERNELS="reference") == []
+
+
+def test_threads_follow_the_environment():
+    wanted = "3" if len(kernels.available()) > 1 else "1"
+    assert output(THREADS, "-W", "ignore", OMP_NUM_THREADS="3") == [wanted]
+
+
+def test_a_spawned_worker_uses_one_thread():
+    code = WORKER.format(method="spawn", function="refquant.get_num_threads")
+    assert output(code, "-W", "ignore") == ["1"]
+
+
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system cannot fork")
+def test_a_forked_worker_uses_one_thread():
+    """Also after the parent has used several: the child has none of them."""
+    code = WORKER.format(method="fork", function="work")
+    assert output(code, "-W", "ignore") == [f"(1, {10 << 20})"]
+
+
+def test_python_is_recent_enough():
+    assert sys.version_info >= (3, 11)

@@ -1,0 +1,47 @@
+"""What the build recipe says about the package agrees with the folders."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from refquant import kernels
+
+ROOT = Path(__file__).parents[2]
+
+if not (ROOT / "pyproject.toml").exists():
+    pytest.skip("the tests lie outside of a source tree", allow_module_level=True)
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_every_package_is_listed():
+    folders = {
+        ".".join(file.parent.relative_to(ROOT).parts)
+        for file in (ROOT / "refquant").rglob("*.py")
+        if "_kernels" not in file.parts
+    }
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == folders | {"refquant._kernels"}
+
+
+def test_every_family_has_a_definition_and_a_kernel():
+    sources = {file.stem for file in (ROOT / "_kernels").glob("[!_]*.pyx")}
+    definitions = {file.stem for file in (ROOT / "refquant" / "reference").glob("[!_]*.py")}
+    assert sources == set(kernels.FAMILIES) == definitions
+
+
+def test_the_version_stands_in_one_place():
+    assert "version" in PROJECT["project"]["dynamic"]
+    text = (ROOT / "refquant" / "__init__.py").read_text(encoding="utf-8")
+    version = re.search(r'^__version__ = "([^"]+)"', text, re.MULTILINE).group(1)
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
+def test_numpy_is_the_only_dependency():
+    assert [re.split(r"\W", d)[0] for d in PROJECT["project"]["dependencies"]] == ["numpy"]
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "_kernels").glob("*.p[yx][xd]")), ids=lambda f: f.name)
+def test_kernels_never_need_the_headers_of_numpy(source):
+    assert not re.search(r"cimport\s+numpy", source.read_text(encoding="utf-8"))

@@ -1,0 +1,150 @@
+"""Engines are data: four are known, unknown ones are refused, own ones can be added."""
+
+import numpy as np
+import pytest
+
+import refquant
+from refquant import engines, kernels
+from refquant.engines import Operands, Rule, Split, choose
+from refquant.engines.steps import LIMITS, STEPS
+from refquant.errors import ArgumentTypeError, EngineError
+
+BUILT_IN = ("fbgemm", "qnnpack", "fbgemm-1.4", "qnnpack-1.4")
+
+
+@pytest.fixture
+def own_engines(monkeypatch):
+    """Let a test register engines that the next test does not see."""
+    monkeypatch.setattr(engines, "_records", dict(engines._records))
+
+
+def truncate(x, scale, zero_point, quant_min, quant_max):
+    t = np.trunc(np.nan_to_num(x / np.float32(scale)))
+    return np.clip(t.astype(np.float64) + zero_point, quant_min, quant_max).astype(np.int64)
+
+
+TRUNCATE = Rule("truncate", "clip(trunc(x / S) + z)", "a test", truncate)
+
+
+def truncating(name="truncating", **changes):
+    return engines.get("fbgemm").derive(
+        name,
+        "cuts off",
+        steps={"quantize_per_tensor": choose(Split.everywhere(TRUNCATE))},
+        **changes,
+    )
+
+
+def test_the_four_engines_are_there():
+    assert engines.names()[:4] == BUILT_IN
+    assert refquant.backends.quantized.supported_engines[:4] == list(BUILT_IN)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_the_documented_setting_chooses_the_engine(name):
+    refquant.backends.quantized.engine = name
+    assert refquant.backends.quantized.engine == name
+    assert engines.current().name == name
+
+
+@pytest.mark.parametrize("name", ["onednn", "", None, 3, "FBGEMM"])
+def test_an_unknown_engine_is_an_error_that_lists_the_known_ones(name):
+    before = engines.current()
+    with pytest.raises(RuntimeError, match="not a valid value for quantized engine") as raised:
+        refquant.backends.quantized.engine = name
+    for known in BUILT_IN:
+        assert repr(known) in str(raised.value)
+    assert engines.current() is before
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_record_has_a_rule_for_every_step_and_known_limits(name):
+    record = engines.get(name)
+    assert set(record.steps) == set(STEPS)
+    assert set(record.limits) <= set(LIMITS)
+    assert record.has_kernels
+    for rule in record.rules:
+        assert rule.formula
+        assert rule.source
+
+
+def test_a_record_cannot_be_changed():
+    record = engines.get("fbgemm")
+    with pytest.raises(AttributeError):
+        record.name = "mine"
+    with pytest.raises(TypeError):
+        record.steps["quantize_per_tensor"] = ()
+
+
+def test_a_record_has_no_rule_for_an_unknown_step():
+    with pytest.raises(EngineError, match="no rule for 'fly'"):
+        engines.get("fbgemm").rule("fly", Operands())
+
+
+@pytest.mark.usefixtures("own_engines")
+def test_an_own_engine_runs_its_own_rule():
+    engines.register(truncating())
+    x = refquant.tensor([0.19, -0.19, 1.0, 99.0, float("nan")])
+    choice = kernels.current()
+    with engines.using("truncating"):
+        q = refquant.quantize_per_tensor(x, 0.1, 10, refquant.quint8)
+        assert kernels.quantize_per_tensor.__module__ == "refquant.reference.affine"
+        back = q.dequantize()
+    assert q.int_repr().tolist() == [11, 9, 20, 255, 10]
+    assert back.array.tolist() == (np.float32(0.1) * np.float32([1, -1, 10, 245, 0])).tolist()
+    assert kernels.current() == choice
+    assert kernels.twins("affine", choice)["quantize_per_tensor"] is kernels.quantize_per_tensor
+
+
+@pytest.mark.usefixtures("own_engines")
+def test_an_own_engine_is_among_the_known_ones():
+    engines.register(truncating())
+    assert "truncating" in refquant.backends.quantized.supported_engines
+    with pytest.raises(EngineError, match="'truncating'"):
+        engines.use("unknown")
+
+
+@pytest.mark.usefixtures("own_engines")
+def test_an_own_engine_can_be_replaced_while_it_is_chosen():
+    engines.register(truncating())
+    with engines.using("truncating"):
+        engines.register(engines.get("fbgemm").derive("truncating", "rounds after all"))
+        x = refquant.tensor([0.19])
+        assert refquant.quantize_per_tensor(x, 0.1, 0, refquant.quint8).int_repr().tolist() == [2]
+
+
+@pytest.mark.usefixtures("own_engines")
+def test_what_cannot_be_registered():
+    with pytest.raises(EngineError, match="built in"):
+        engines.register(truncating("fbgemm"))
+    with pytest.raises(ArgumentTypeError, match="must be an Engine"):
+        engines.register({"name": "mine"})
+    with pytest.raises(EngineError, match="no rule for"):
+        engines.register(engines.Engine("bare", "without rules", steps={}))
+    with pytest.raises(EngineError, match="last has no condition"):
+        engines.Engine("open", "ends with a condition", steps={"quantize_per_tensor": ()})
+
+
+@pytest.mark.usefixtures("own_engines")
+def test_a_limit_names_the_engines_that_can():
+    reason = "too small"
+    engines.register(truncating(limits={"per_channel_weights": reason}))
+    with engines.using("truncating"), pytest.raises(EngineError, match=reason) as raised:
+        engines.require("conv2d", "per_channel_weights")
+    assert "'fbgemm'" in str(raised.value)
+    lifted = engines.get("truncating").derive("free", "", limits={"per_channel_weights": None})
+    assert "per_channel_weights" not in lifted.limits
+
+
+def test_choosing_for_a_block_gives_the_former_engine_back():
+    before = engines.current().name
+    with pytest.raises(ZeroDivisionError), engines.using("qnnpack-1.4"):
+        1 / 0  # noqa: B018
+    assert engines.current().name == before
+
+
+def test_defaults_by_processor():
+    import platform
+
+    on_arm = platform.machine().lower() in ("aarch64", "arm64")
+    assert engines._current.name == ("qnnpack" if on_arm else "fbgemm")
