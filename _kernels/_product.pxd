@@ -306,7 +306,7 @@ cdef inline void finish_row_dynamic(
             y[j] = <float>acc[j] * scales[j] + biases[j]
     if c.relu:
         for j in range(n):
-            y[j] = y[j] if y[j] > 0.0 else <float>0.0
+            y[j] = <float>0.0 if y[j] < 0.0 else y[j]
 
 
 cdef inline void multiply_block(

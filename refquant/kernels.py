@@ -45,6 +45,7 @@ __all__ = [
 # Each is a module of refquant.reference and a source file of _kernels.
 FAMILIES = (
     "affine",
+    "elementwise",
     "observation",
     "fake_quantization",
     "folding",

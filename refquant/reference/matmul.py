@@ -183,7 +183,7 @@ def linear_dynamic(
     input_scale, input_zero_point : float, int
         Quantizer of the input.
     relu : bool
-        Whether negative outputs (and NaN) become 0.
+        Whether negative outputs become 0; NaN stays.
     rule : Rule
         For the step ``dynamic_output``.
 
@@ -193,4 +193,4 @@ def linear_dynamic(
     """
     acc = accumulate(x, rows, sums, input_zero_point, weight_zero_points)
     y = rule(acc, bias, input_scale, weight_scales)
-    return np.where(y > 0, y, np.float32(0)) if relu else y
+    return np.where(y < 0, np.float32(0), y) if relu else y

@@ -5,7 +5,7 @@ import pytest
 
 import refquant
 from refquant import engines, kernels
-from refquant.engines import Operands, Rule, Split, choose
+from refquant.engines import Operands, Rule, Split, choose, quantization
 from refquant.engines.steps import LIMITS, STEPS
 from refquant.errors import ArgumentTypeError, EngineError
 
@@ -148,3 +148,19 @@ def test_defaults_by_processor():
 
     on_arm = platform.machine().lower() in ("aarch64", "arm64")
     assert engines._current.name == ("qnnpack" if on_arm else "fbgemm")
+
+
+@pytest.mark.usefixtures("own_engines")
+def test_a_built_in_rule_keeps_the_kernels():
+    made = engines.get("fbgemm").derive(
+        "mine",
+        "adds after rounding",
+        steps={"quantize_per_tensor": choose(Split.everywhere(quantization.ROUND_THEN_ADD))},
+    )
+    engines.register(made)
+    before = kernels.quantize_per_tensor
+    with engines.using("mine"):
+        assert kernels.quantize_per_tensor is before
+        x = refquant.tensor([0.25])
+        assert refquant.quantize_per_tensor(x, 0.5, 1, refquant.quint8).int_repr().tolist() == [1]
+    assert refquant.quantize_per_tensor(x, 0.5, 1, refquant.quint8).int_repr().tolist() == [2]

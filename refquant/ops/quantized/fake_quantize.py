@@ -184,8 +184,8 @@ def fake_quantize_per_channel_affine(
     >>> x = refquant.tensor([[0.26, 9.9], [0.26, 9.9]])
     >>> refquant.fake_quantize_per_channel_affine(
     ...     x, refquant.tensor([0.1, 1.0]), refquant.tensor([0, 0]), 0, 0, 15)
-    tensor([[0.3, 1.5],
-            [0. , 10. ]])
+    tensor([[ 0.3,  1.5],
+            [ 0. , 10. ]])
     """
     asked = "fake_quantize_per_channel_affine"
     tensor = checks.float32_tensor(asked, "input", input)

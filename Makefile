@@ -1,0 +1,51 @@
+# Everything happens in the virtual environment .venv, which is made with PYTHON (3.11 or newer):
+#
+#     make demo     quantize a real network on real data, and write demo-report/
+#     make test     pass the tests
+#     make docs     build the documentation into docs/_build/html
+#     make lint     check style and types
+#     make clean    remove all that was made
+#
+# ARGS is handed on: make demo ARGS="--seed 1", make test ARGS="tests/spec -x".
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+# What the installed package depends on. Python files are used where they lie (editable install).
+BUILT_FROM := pyproject.toml setup.py $(wildcard _kernels/*.pyx _kernels/*.pxd)
+
+.PHONY: demo test docs lint clean
+.DELETE_ON_ERROR:
+
+demo: $(STAMPS)/demo
+	$(BIN)/refquant demo --output demo-report $(ARGS)
+
+test: $(STAMPS)/test
+	$(BIN)/python -m pytest $(ARGS)
+
+docs: $(STAMPS)/docs
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+lint: $(STAMPS)/lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/cython-lint _kernels
+	$(BIN)/mypy
+
+$(STAMPS)/venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "refquant needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
+	    echo "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS)
+	@touch $@
+
+# One stamp for each extra: a second run installs nothing.
+$(STAMPS)/%: $(STAMPS)/venv $(BUILT_FROM)
+	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build demo-report docs/_build docs/generated docs/tutorials *.egg-info
+	rm -f _kernels/*.so
