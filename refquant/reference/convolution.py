@@ -90,7 +90,8 @@ def gather(x, zero_point, kernel, stride, padding, dilation):
     border = [(p, p) for p in padding] + [(0, 0)]
     image = np.pad(x, border, constant_values=zero_point)
     extents = [
-        output_extent(*along) for along in zip(x.shape, kernel, stride, padding, dilation)  # noqa: B905  x has channels besides
+        output_extent(*along)
+        for along in zip(x.shape, kernel, stride, padding, dilation)  # noqa: B905  x has channels besides
     ]
     taps = []
     for tap in np.ndindex(*kernel):
@@ -158,7 +159,8 @@ def convolve(
     """
     outputs, channels = sums.shape[0] // groups, x.shape[4] // groups
     extents = [
-        output_extent(*along) for along in zip(x.shape[1:], kernel, stride, padding, dilation)  # noqa: B905
+        output_extent(*along)
+        for along in zip(x.shape[1:], kernel, stride, padding, dilation)  # noqa: B905
     ]
     acc = np.empty((x.shape[0], *extents, groups, outputs), np.int32)
     rows = rows.reshape(groups, -1, rows.shape[1])
@@ -227,7 +229,8 @@ def convolve_depthwise(
         The planes, lines and columns of the output.
     """
     extents = [
-        output_extent(*along) for along in zip(x.shape[1:], kernel, stride, padding, dilation)  # noqa: B905
+        output_extent(*along)
+        for along in zip(x.shape[1:], kernel, stride, padding, dilation)  # noqa: B905
     ]
     acc = np.empty((x.shape[0], *extents, x.shape[4]), np.int32)
     for image in range(x.shape[0]):

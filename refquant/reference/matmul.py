@@ -162,7 +162,16 @@ def linear(
 
 @np.errstate(all="ignore")
 def linear_dynamic(
-    x, rows, sums, weight_scales, weight_zero_points, bias, input_scale, input_zero_point, relu, rule
+    x,
+    rows,
+    sums,
+    weight_scales,
+    weight_zero_points,
+    bias,
+    input_scale,
+    input_zero_point,
+    relu,
+    rule,
 ):
     r"""Multiply by a packed weight and return real values.
 

@@ -51,7 +51,11 @@ def output(rng, x, weight, channels, quantizer, bias_rule, rule):
     """Choose bias and output so that sums of the size that is to be expected lie on ties."""
     input_scale, zx, scales, zeros = quantizer
     flat = weight.reshape(weight.shape[0], -1)
-    pixels = rng.choice(x.reshape(-1), size=(3, flat.shape[1])) if x.size else np.zeros((0, flat.shape[1]), np.uint8)
+    pixels = (
+        rng.choice(x.reshape(-1), size=(3, flat.shape[1]))
+        if x.size
+        else np.zeros((0, flat.shape[1]), np.uint8)
+    )
     bias, scale = finishing(rng, pixels, flat, scales, zeros, input_scale, zx, bias_rule, rule)
     zo = int(rng.choice([0, 1, 77, 128, 255]))
     lowest = int(rng.choice([0, zo]))
@@ -63,7 +67,9 @@ def convolution(rng, case, bias_rule, rule):
     x = integers(rng, (batch, *image, channels))
     weight = integers(rng, (outputs, *kernel, channels // groups), "int8")
     quantizer = quantizers(rng, outputs)
-    bias, scale, zo, lowest, multiplier = output(rng, x, weight, channels, quantizer, bias_rule, rule)
+    bias, scale, zo, lowest, multiplier = output(
+        rng, x, weight, channels, quantizer, bias_rule, rule
+    )
     input_scale, zx, scales, zeros = quantizer
     return (
         x, *pack_filters(weight, groups), groups, kernel, stride, padding, dilation, scales, zeros,
@@ -76,7 +82,9 @@ def depthwise(rng, case, bias_rule, rule):
     x = integers(rng, (batch, *image, channels))
     weight = integers(rng, (channels, *kernel, 1), "int8")
     quantizer = quantizers(rng, channels)
-    bias, scale, zo, lowest, multiplier = output(rng, x, weight, channels, quantizer, bias_rule, rule)
+    bias, scale, zo, lowest, multiplier = output(
+        rng, x, weight, channels, quantizer, bias_rule, rule
+    )
     input_scale, zx, scales, zeros = quantizer
     return (
         x, *pack_depthwise(weight, zeros), kernel, stride, padding, dilation, scales, bias,

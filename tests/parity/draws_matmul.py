@@ -57,7 +57,10 @@ def operands(rng, shape, kind):
     if kind == "extreme":  # sums as large as they get
         x, w = np.full_like(x, 255), np.where(rng.random(w.shape) < 0.01, -127, w // 8 - 111)
         w = w.astype(np.int8)
-    input_scale, input_zero_point = float(rng.choice([0.02, 0.5, 1 / 3])), int(rng.choice([0, 3, 128, 255]))
+    input_scale, input_zero_point = (
+        float(rng.choice([0.02, 0.5, 1 / 3])),
+        int(rng.choice([0, 3, 128, 255])),
+    )
     scales = np.exp(rng.uniform(-7, -2, size=outputs))
     if kind != "per_channel":
         scales[:] = scales[:1]

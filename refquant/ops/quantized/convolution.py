@@ -44,8 +44,10 @@ def pack_convolution(
     groups = checks.whole_number(asked, "groups", groups)
     if groups < 1 or outputs % groups:
         raise ArgumentError(
-            asked, argument="groups",
-            expected=f"a positive divisor of {outputs}, the number of outputs", got=groups,
+            asked,
+            argument="groups",
+            expected=f"a positive divisor of {outputs}, the number of outputs",
+            got=groups,
         )
     return PackedConvolution(
         weight, check_bias(asked, bias, outputs), geometry(asked, "stride", stride, dims, 1),
@@ -126,7 +128,9 @@ def _packed(asked: str, value: Any, dims: int) -> PackedConvolution:
     if isinstance(value, PackedConvolution) and len(value.stride) == dims:
         return value
     raise ArgumentTypeError(
-        asked, argument="weight", expected=f"a packed weight of conv{dims}d",
+        asked,
+        argument="weight",
+        expected=f"a packed weight of conv{dims}d",
         got=type(value).__name__,
         mend=f"make it with refquant.ops.quantized.conv{dims}d_prepack(weight, bias, stride, "
         "padding, dilation, groups)",
@@ -176,13 +180,16 @@ def _check_image(asked: str, shape: tuple[int, ...], packed: PackedConvolution) 
     dims = len(packed.stride)
     if len(shape) != dims + 2:
         raise ShapeError(
-            asked, argument="qx", expected=f"of {dims + 2} dimensions, {_LETTERS[dims]}",
+            asked,
+            argument="qx",
+            expected=f"of {dims + 2} dimensions, {_LETTERS[dims]}",
             got=f"{len(shape)} dimensions, shape {shape}",
         )
     channels = packed.weight.array.shape[1] * packed.groups
     if shape[1] != channels:
         raise ShapeError(
-            asked, argument="qx",
+            asked,
+            argument="qx",
             expected=f"to have {channels} channels (groups={packed.groups}, weight of shape "
             f"{packed.weight.array.shape})",
             got=f"shape {shape}",
@@ -191,7 +198,8 @@ def _check_image(asked: str, shape: tuple[int, ...], packed: PackedConvolution) 
         reach = packed.dilation[d] * (packed.weight.array.shape[d + 2] - 1) + 1
         if shape[d + 2] + 2 * packed.padding[d] < reach:
             raise ShapeError(
-                asked, argument="qx",
+                asked,
+                argument="qx",
                 expected=f"at least {reach} long with its padding along dimension {d + 2}, as the "
                 "filter is",
                 got=f"shape {shape} with padding {packed.padding}",

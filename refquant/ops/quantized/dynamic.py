@@ -30,7 +30,9 @@ def _input_quantizer(asked: str, rows: np.ndarray, reduce_range: bool) -> tuple[
     lower, upper = kernels.min_max(rows.reshape(-1)) if rows.size else (0.0, 0.0)
     if not (np.isfinite(lower) and np.isfinite(upper)):
         raise OperationError(
-            asked, argument="X", expected="finite numbers, because their range is the quantizer's",
+            asked,
+            argument="X",
+            expected="finite numbers, because their range is the quantizer's",
             got=f"a range of {lower} to {upper}",
         )
     rule = engines.current().rule("choose_quantization_params")
@@ -43,7 +45,10 @@ def _run(asked: str, X: Any, packed: Any, reduce_range: bool, relu: bool) -> Ten
     engines.require(asked, "dynamic_linear")
     if not isinstance(packed, PackedLinear):
         raise ArgumentTypeError(
-            asked, argument="W_prepack", expected="a packed weight", got=type(packed).__name__,
+            asked,
+            argument="W_prepack",
+            expected="a packed weight",
+            got=type(packed).__name__,
             mend="make it with refquant.ops.quantized.linear_prepack(weight, bias)",
         )
     packed.check_engine(asked)
@@ -172,8 +177,9 @@ def linear_prepack_fp16(W: Any, B: Any = None) -> PackedHalf:
     engines.require(asked, "float16_linear")
     weight = checks.float32_tensor(asked, "W", W).array
     if weight.ndim != 2:
-        raise ShapeError(asked, argument="W", expected="of 2 dimensions",
-                         got=f"shape {weight.shape}")
+        raise ShapeError(
+            asked, argument="W", expected="of 2 dimensions", got=f"shape {weight.shape}"
+        )
     bias = copy_bias(check_bias(asked, B, weight.shape[0]))
     return PackedHalf(np.clip(weight, -LARGEST_HALF, LARGEST_HALF).astype(np.float16), bias)
 
@@ -182,7 +188,10 @@ def _half(asked: str, value: Any) -> PackedHalf:
     if isinstance(value, PackedHalf):
         return value
     raise ArgumentTypeError(
-        asked, argument="W_prepack", expected="a weight in float16", got=type(value).__name__,
+        asked,
+        argument="W_prepack",
+        expected="a weight in float16",
+        got=type(value).__name__,
         mend="make it with refquant.ops.quantized.linear_prepack_fp16(weight, bias)",
     )
 

@@ -64,7 +64,10 @@ def _packed(asked: str, value: Any) -> PackedLinear:
     if isinstance(value, PackedLinear):
         return value
     raise ArgumentTypeError(
-        asked, argument="W_prepack", expected="a packed weight", got=type(value).__name__,
+        asked,
+        argument="W_prepack",
+        expected="a packed weight",
+        got=type(value).__name__,
         mend="make it with refquant.ops.quantized.linear_prepack(weight, bias)",
     )
 
@@ -89,12 +92,17 @@ def as_rows(asked: str, array: np.ndarray, depth: int) -> np.ndarray:
     """View an input as a contiguous matrix of rows to multiply."""
     if array.ndim < 2:
         raise ShapeError(
-            asked, argument="X", expected="of at least 2 dimensions", got=f"shape {array.shape}",
+            asked,
+            argument="X",
+            expected="of at least 2 dimensions",
+            got=f"shape {array.shape}",
             mend="add a dimension for the batch with unsqueeze(0)",
         )
     if array.shape[-1] != depth:
         raise ShapeError(
-            asked, argument="X", expected=f"of shape (..., {depth}), the depth of the weight",
+            asked,
+            argument="X",
+            expected=f"of shape (..., {depth}), the depth of the weight",
             got=f"shape {array.shape}",
         )
     if array.ndim != 2:
@@ -107,7 +115,10 @@ def quint8_input(asked: str, argument: str, value: Any) -> QuantizedTensor:
     tensor = checks.quantized_per_tensor(asked, argument, value)
     if tensor.dtype is not dtypes.quint8:
         raise DtypeError(
-            asked, argument=argument, expected="a quint8 tensor", got=f"a {tensor.dtype} tensor",
+            asked,
+            argument=argument,
+            expected="a quint8 tensor",
+            got=f"a {tensor.dtype} tensor",
             mend="quantize activations with dtype=refquant.quint8",
         )
     return tensor

@@ -31,18 +31,25 @@ def check_weight(asked: str, weight: Any, rank: int) -> QuantizedTensor:
     weight = checks.quantized_tensor(asked, "weight", weight)
     if weight.dtype is not dtypes.qint8:
         raise DtypeError(
-            asked, argument="weight", expected="a qint8 tensor", got=f"a {weight.dtype} tensor",
+            asked,
+            argument="weight",
+            expected="a qint8 tensor",
+            got=f"a {weight.dtype} tensor",
             mend="quantize weights with dtype=refquant.qint8",
         )
     if weight.array.ndim != rank:
         raise ShapeError(
-            asked, argument="weight", expected=f"of {rank} dimensions",
+            asked,
+            argument="weight",
+            expected=f"of {rank} dimensions",
             got=f"shape {weight.array.shape}",
         )
     if weight.axis is not None:
         if weight.axis != 0:
             raise QuantizerError(
-                asked, argument="weight", expected="quantized along axis 0, the outputs",
+                asked,
+                argument="weight",
+                expected="quantized along axis 0, the outputs",
                 got=f"axis {weight.axis}",
                 mend="call quantize_per_channel(..., axis=0, dtype=refquant.qint8)",
             )
@@ -57,7 +64,8 @@ def check_bias(asked: str, bias: Any, outputs: int) -> Tensor | None:
     bias = checks.float32_tensor(asked, "bias", bias)
     if bias.array.shape != (outputs,):
         raise ShapeError(
-            asked, argument="bias",
+            asked,
+            argument="bias",
             expected=f"of shape ({outputs},), an element for each output of the weight",
             got=f"shape {bias.array.shape}",
         )
@@ -85,8 +93,16 @@ class PackedWeight:
     """
 
     __slots__ = (
-        "_fitting", "bias", "biases", "engine", "output_rule", "record", "rules", "scales",
-        "weight", "zero_points",
+        "_fitting",
+        "bias",
+        "biases",
+        "engine",
+        "output_rule",
+        "record",
+        "rules",
+        "scales",
+        "weight",
+        "zero_points",
     )
 
     def __init__(self, weight: QuantizedTensor, bias: Tensor | None):
@@ -137,7 +153,8 @@ class PackedWeight:
         if outside.any():
             engines.require(
                 f"{asked} with input scale * weight scale / output scale = "
-                f"{multipliers[outside][0]}", "any_multiplier",
+                f"{multipliers[outside][0]}",
+                "any_multiplier",
             )
         self._fitting = (input_scale, output_scale)
 
@@ -189,8 +206,17 @@ class PackedConvolution(PackedWeight):
     """
 
     __slots__ = (
-        "borders", "depthwise", "dilation", "groups", "kernel", "padding", "rows", "spread",
-        "steps", "stride", "sums",
+        "borders",
+        "depthwise",
+        "dilation",
+        "groups",
+        "kernel",
+        "padding",
+        "rows",
+        "spread",
+        "steps",
+        "stride",
+        "sums",
     )
 
     def __init__(self, weight, bias, stride, padding, dilation, groups):
