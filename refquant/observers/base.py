@@ -300,7 +300,7 @@ class QuantizingObserver(ObserverBase):
         )
         return Tensor(scales), Tensor(zero_points)
 
-    def merge(self, other: "QuantizingObserver"):
+    def merge(self, other):
         """Take over what another observer has seen.
 
         Parameters

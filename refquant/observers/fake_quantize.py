@@ -103,7 +103,7 @@ class FakeQuantize(Module):
         self.register_buffer("zero_point", None)
         self.activation_post_process = made
         self.dtype, self.qscheme = made.dtype, made.qscheme
-        self.ch_axis = getattr(made, "ch_axis", None)
+        self.ch_axis: Any = getattr(made, "ch_axis", None)
 
     @classmethod
     def with_args(cls, **keywords) -> Factory:

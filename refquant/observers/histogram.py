@@ -122,7 +122,7 @@ class HistogramObserver(QuantizingObserver):
                 self._add(flat, found)
         return x
 
-    def _seen(self) -> np.ndarray | None:
+    def _seen(self) -> Any:
         """Ends of the histogram."""
         if self.min_val is None:
             return None
@@ -178,7 +178,7 @@ class HistogramObserver(QuantizingObserver):
     def _settings(self) -> tuple:
         return (*super()._settings(), self.bins, self.upsample_rate)
 
-    def merge(self, other: "HistogramObserver") -> "HistogramObserver":
+    def merge(self, other):
         """Take over the histogram of another observer.
 
         Equal ranges: the counts are added, which is exact. Otherwise the counts of both are

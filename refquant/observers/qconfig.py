@@ -120,7 +120,7 @@ default_dynamic_qconfig = QConfigDynamic(default_weight_observer)
 per_channel_dynamic_qconfig = QConfigDynamic(default_per_channel_weight_observer)
 float16_dynamic_qconfig = QConfigDynamic(NoopObserver.with_args(dtype=dtypes.float16))
 
-ACTIVATIONS = {"histogram": HistogramObserver, "min_max": MinMaxObserver}
+ACTIVATIONS: dict[str, Any] = {"histogram": HistogramObserver, "min_max": MinMaxObserver}
 WEIGHTS = {
     "per_tensor": default_weight_observer,
     "per_channel": default_per_channel_weight_observer,
@@ -131,7 +131,7 @@ WEIGHT_FAKE_QUANTS = {
 }
 
 
-def _recipe(asked: str, backend: str) -> dict:
+def _recipe(asked: str, backend: str) -> Mapping[str, Any]:
     if backend not in engines.names():
         raise ArgumentError(
             asked, argument="backend", got=repr(backend),

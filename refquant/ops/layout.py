@@ -119,7 +119,9 @@ def dense_copy(array: np.ndarray) -> np.ndarray:
     return array.transpose(order).copy(order="C").transpose(_inverse(order))
 
 
-def flatten(array: np.ndarray, memory_format=None) -> tuple[np.ndarray, object]:
+def flatten(
+    array: np.ndarray, memory_format=None
+) -> tuple[np.ndarray, dtypes.memory_format]:
     """Put the elements in one contiguous run, in the order of the format that is meant.
 
     Parameters

@@ -102,7 +102,7 @@ def batch_norm(
     channels = x.shape[1]
     axes = (0, *range(2, x.ndim))
     shape = (1, channels, *(1,) * (x.ndim - 2))
-    running = [
+    running: list[Any] = [
         None if r is None else _vector(asked, name, r, channels)
         for name, r in (("running_mean", running_mean), ("running_var", running_var))
     ]
