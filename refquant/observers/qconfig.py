@@ -1,6 +1,8 @@
 """`QConfig`: which observers a module gets, and the recipes of the engines."""
 
 from collections import namedtuple
+from collections.abc import Mapping
+from typing import Any
 
 from refquant import dtypes, engines
 from refquant.errors import ArgumentError

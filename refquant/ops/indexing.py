@@ -1,7 +1,6 @@
 """Parts of tensors: slices, single entries, Python's square brackets."""
 
 import operator
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from refquant.errors import ArgumentError
 from refquant.optim.optimizer import Optimizer
 from refquant.tensors import Tensor

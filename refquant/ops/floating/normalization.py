@@ -111,7 +111,7 @@ def batch_norm(
         for name, p in (("weight", weight), ("bias", bias))
     ]
     if training:
-        distance, variance = _statistics(x, axes, shape, *running, momentum)
+        distance, variance = _statistics(x, axes, shape, running[0], running[1], momentum)
     elif None in running:
         raise OperationError(
             asked,

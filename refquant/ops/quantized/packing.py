@@ -119,7 +119,8 @@ class PackedWeight:
     def _bind(self, record: engines.Engine) -> None:
         per_channel, has_bias = self.weight.axis is not None, self.bias is not None
         operands = Operands(dtypes.qint8, per_channel=per_channel, bias=has_bias)
-        self.record, self._fitting = record, None
+        self.record = record
+        self._fitting: tuple[float, float] | None = None
         steps = ("bias", "multiplier", "requantize_sum")
         self.rules = tuple(record.rule(step, operands) for step in steps)
         self.output_rule = record.rule("dynamic_output", operands)
