@@ -8,7 +8,7 @@ import numpy as np
 
 from refquant import dtypes, kernels
 from refquant.errors import ArgumentError, OperationError
-from refquant.observers.base import QuantizingObserver
+from refquant.observers.quantizing import QuantizingObserver
 from refquant.ops import layout
 from refquant.tensors import Tensor
 
@@ -25,8 +25,9 @@ def _positive(asked: str, argument: str, value) -> int:
     except TypeError:
         count = 0
     if count < 1:
-        raise ArgumentError(asked, argument=argument, expected="a whole number of at least 1",
-                            got=repr(value))
+        raise ArgumentError(
+            asked, argument=argument, expected="a whole number of at least 1", got=repr(value)
+        )
     return count
 
 
@@ -124,7 +125,7 @@ class HistogramObserver(QuantizingObserver):
         return x
 
     def _seen(self) -> Any:
-        """Ends of the histogram."""
+        """Give the ends of the histogram."""
         if self.min_val is None:
             return None
         return np.array([self.min_val.array, self.max_val.array], np.float32)
@@ -139,8 +140,10 @@ class HistogramObserver(QuantizingObserver):
             width = ends[1] - ends[0]
         if not math.isfinite(width):
             raise OperationError(
-                f"{self._place()} was given the range {ends[0]} .. {ends[1]}", argument="x",
-                expected="of a range whose width float32 can hold", mend="use MinMaxObserver",
+                f"{self._place()} was given the range {ends[0]} .. {ends[1]}",
+                argument="x",
+                expected="of a range whose width float32 can hold",
+                mend="use MinMaxObserver",
             )
 
     def _add(self, flat: np.ndarray, found: np.ndarray) -> None:
@@ -224,10 +227,14 @@ class HistogramObserver(QuantizingObserver):
         counts = self.histogram.array
         total = float(counts.sum(dtype=np.float64))
         lost = total - float(_spread(counts, seen, np.concatenate(chosen), 1)[0])
+        share = max(lost, 0.0) / max(total, 1.0)
         return [
             ("range seen", f"{seen[0]:.6g} .. {seen[1]:.6g} in {self.bins} bins"),
-            ("observations", f"{total:.0f}, of which about {max(lost, 0) / total:.4%} lie outside "
-                             "the range mapped: the least squared error"),
+            (
+                "observations",
+                f"{total:.0f}, about {share:.4%} of them outside the range mapped, "
+                "where the squared error is least",
+            ),
         ]
 
     def _statistic_shape(self, name: str) -> tuple:
