@@ -4,6 +4,7 @@ A packed weight belongs to the engine by which it was packed, because engines di
 can pack. It never changes; `unpack` returns copies.
 """
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,14 @@ from refquant.errors import (
 from refquant.ops import checks
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["PackedConvolution", "PackedLinear", "PackedWeight", "check_bias", "check_weight"]
+__all__ = [
+    "PackedConvolution",
+    "PackedLinear",
+    "PackedWeight",
+    "check_bias",
+    "check_weight",
+    "geometry",
+]
 
 SMALLEST_MULTIPLIER = np.float32(2.0**-32)
 
@@ -246,7 +254,16 @@ def geometry(asked: str, argument: str, value: Any, count: int, least: int) -> t
         raise ArgumentTypeError(
             asked, argument=argument, expected=f"one number or {count}", got=values
         )
-    values = tuple(checks.whole_number(asked, argument, v) for v in values)
+    try:
+        values = tuple(operator.index(v) for v in values)
+    except TypeError:
+        raise ArgumentTypeError(
+            asked,
+            argument=argument,
+            expected="whole numbers",
+            got=values,
+            mend="write scale and zero_point of the output with their names, scale=...",
+        ) from None
     if min(values) < least:
         raise ArgumentError(asked, argument=argument, expected=f"at least {least}", got=values)
     return values
