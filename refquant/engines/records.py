@@ -5,10 +5,13 @@ from refquant.engines import choosing
 from refquant.engines import elementwise as e
 from refquant.engines import quantization as q
 from refquant.engines import reduction as r
+from refquant.engines import requantization as p
 from refquant.engines.record import Engine
 from refquant.engines.rule import Condition, Split, choose
 
 IS_QINT32 = Condition("dtype is qint32", lambda operands: operands.dtype is qint32)
+HAS_NO_BIAS = Condition("there is no bias", lambda operands: not operands.bias)
+IS_PER_CHANNEL = Condition("weights per channel", lambda operands: operands.per_channel)
 SAME_SHAPE_QUINT8 = Condition(
     "quint8 of the same shape", lambda operands: operands.dtype is quint8 and operands.same_shape
 )
@@ -50,6 +53,12 @@ FBGEMM = Engine(
         "cat_quantize": choose(Split(q.ROUND_THEN_ADD_DOUBLE, q.ADD_THEN_ROUND, block=8)),
         "mean": choose((TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_OF_REALS),
         "choose_quantization_params": choose(choosing.RANGE_IN_FLOAT64),
+        "bias": choose(
+            (HAS_NO_BIAS, p.NO_BIAS), (IS_PER_CHANNEL, p.BIAS_DIVIDED), p.BIAS_FUSED
+        ),
+        "multiplier": choose(p.QUOTIENT),
+        "requantize_sum": choose(p.FLOAT_PRODUCT),
+        "dynamic_output": choose(p.OUTPUT_FUSED),
     },
     recipe={"activation": "histogram", "reduce_range": True, "weight": "per_channel"},
 )
@@ -62,6 +71,13 @@ QNNPACK = FBGEMM.derive(
         "mean": choose(
             (IMAGE_QUINT8, r.MEAN_OF_STEPS), (TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_OF_REALS
         ),
+        "bias": choose((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED),
+        "multiplier": choose(p.TIMES_RECIPROCAL),
+        "dynamic_output": choose(p.OUTPUT_ROUNDED_TWICE),
+    },
+    limits={
+        "dynamic_reduce_range": "its dynamic kernels always use the whole range of quint8",
+        "float16_linear": "QNNPACK has no kernel for weights in float16",
     },
     recipe={"reduce_range": False, "weight": "per_tensor"},
 )
@@ -100,8 +116,16 @@ QNNPACK_1_4 = FBGEMM_1_4.derive(
     steps={
         "add": choose((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
         "mean": choose((IMAGE_QUINT8, r.MEAN_IN_FIXED_POINT), r.MEAN_OF_REALS),
+        "bias": choose((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED_QUOTIENT),
+        "requantize_sum": choose(p.FIXED_POINT),
     },
-    limits={"per_channel_weights": "QNNPACK of PyTorch 1.4 packs one scale for a whole weight"},
+    limits={
+        "per_channel_weights": "QNNPACK of PyTorch 1.4 packs one scale for a whole weight",
+        "conv3d": "QNNPACK of PyTorch 1.4 has no kernel for it",
+        "dynamic_linear": "QNNPACK of PyTorch 1.4 has no kernel for it",
+        "float16_linear": "QNNPACK has no kernel for weights in float16",
+        "any_multiplier": "its fixed-point multiplier is at least 2**-32 and less than 1",
+    },
     recipe={"reduce_range": False, "weight": "per_tensor"},
 )
 

@@ -20,10 +20,19 @@ STEPS = {
     "cat_quantize": "results of a channels-last cat along the channels",
     "mean": "the average over dimensions",
     "choose_quantization_params": "scale and zero point for the input of a dynamic operation",
+    "bias": "the bias of a linear layer or convolution to its integer sum",
+    "multiplier": "the scales of input, weight and output to the factor of the sum",
+    "requantize_sum": "the sum of a linear layer or convolution to integers",
+    "dynamic_output": "the sum of a dynamic linear layer to float32",
 }
 
 LIMITS = {
     "broadcast": "element-wise operations on operands of different shapes",
     "mean_dimensions": "averages over other dimensions than height and width",
     "per_channel_weights": "weights with a scale for each output channel",
+    "conv3d": "convolution over three dimensions",
+    "dynamic_linear": "linear with float input that is quantized on the way",
+    "dynamic_reduce_range": "dynamic linear with seven bits of the activation's eight",
+    "float16_linear": "dynamic linear with weights in float16",
+    "any_multiplier": "input scale * weight scale / output scale below 2**-32, or 1 and more",
 }

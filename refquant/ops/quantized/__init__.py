@@ -13,8 +13,29 @@ tensor([1., 4.])
 from importlib import import_module
 
 from refquant.ops.quantized.arithmetic import add, add_relu, mul, mul_relu
+from refquant.ops.quantized.convolution import (
+    conv2d,
+    conv2d_prepack,
+    conv2d_relu,
+    conv2d_unpack,
+    conv3d,
+    conv3d_prepack,
+    conv3d_relu,
+    conv3d_unpack,
+    conv_prepack,
+    conv_unpack,
+)
+from refquant.ops.quantized.dynamic import (
+    linear_dynamic,
+    linear_dynamic_fp16,
+    linear_prepack_fp16,
+    linear_relu_dynamic,
+    linear_relu_dynamic_fp16,
+    linear_unpack_fp16,
+)
 from refquant.ops.quantized.elementwise import relu6
 from refquant.ops.quantized.joining import cat, cat_relu
+from refquant.ops.quantized.linear import linear, linear_prepack, linear_relu, linear_unpack
 from refquant.ops.quantized.scalars import (
     add_scalar,
     add_scalar_relu,
@@ -29,6 +50,26 @@ __all__ = [
     "add_scalar_relu",
     "cat",
     "cat_relu",
+    "conv2d",
+    "conv2d_prepack",
+    "conv2d_relu",
+    "conv2d_unpack",
+    "conv3d",
+    "conv3d_prepack",
+    "conv3d_relu",
+    "conv3d_unpack",
+    "conv_prepack",
+    "conv_unpack",
+    "linear",
+    "linear_dynamic",
+    "linear_dynamic_fp16",
+    "linear_prepack",
+    "linear_prepack_fp16",
+    "linear_relu",
+    "linear_relu_dynamic",
+    "linear_relu_dynamic_fp16",
+    "linear_unpack",
+    "linear_unpack_fp16",
     "mul",
     "mul_relu",
     "mul_scalar",

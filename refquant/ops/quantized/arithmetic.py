@@ -7,7 +7,7 @@ import numpy as np
 from refquant import dtypes, engines, kernels
 from refquant.engines import Operands
 from refquant.engines.elementwise import PRODUCT_OF_INTEGERS, SUM_IN_FIXED_POINT
-from refquant.errors import DtypeError, EngineError, ShapeError
+from refquant.errors import DtypeError, EngineError
 from refquant.ops import checks, layout
 from refquant.tensors import QuantizedTensor
 
@@ -81,7 +81,10 @@ def add(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
 
     Notes
     -----
-    Source: ATen ``qadd_kernel``; QNNPACK ``q8vadd``. See `refquant.engines.elementwise`.
+    Source: ATen ``qadd_kernel``; QNNPACK ``q8vadd``. See `refquant.engines.elementwise`. Unlike
+    the real QNNPACK this one takes 0-dimensional tensors, and sums whose operands both have a
+    scale below 2**-10 of that of the result are exact, where the real one shifts by more than
+    31 bits.
 
     Examples
     --------
@@ -151,11 +154,6 @@ def _add(asked: str, qa: Any, qb: Any, scale, zero_point, relu: bool) -> Quantiz
 
 def _check_fixed_point(asked: str, a: QuantizedTensor, b: QuantizedTensor, scale: float) -> None:
     """Multipliers of the fixed-point sum hold ratios of scales from 2**-14 to 2**8 only."""
-    if a.array.ndim == 0:
-        raise ShapeError(
-            asked, argument="qa", expected="of at least one dimension on this engine",
-            got="a 0-dimensional tensor", mend="reshape it to (1,)",
-        )
     for name, tensor in (("qa", a), ("qb", b)):
         ratio = np.float32(tensor.scale) / np.float32(scale)
         if not 2.0**-14 <= ratio < 2.0**8:

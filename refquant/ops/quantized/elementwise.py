@@ -10,7 +10,7 @@ from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
 from refquant.tensors import QuantizedTensor
 
-__all__ = ["clamp", "clamp_", "hardtanh", "hardtanh_", "relu", "relu6", "relu_"]
+__all__ = ["clamp", "clamp_", "hardtanh", "hardtanh_", "relu", "relu6", "relu6_", "relu_"]
 
 
 def _in_range(q: QuantizedTensor, lower: int, upper: int) -> QuantizedTensor:
@@ -132,6 +132,11 @@ def relu6(qx: Any, inplace: bool = False) -> QuantizedTensor:
         return result
     q.array[...] = result.array
     return q
+
+
+def relu6_(qx: Any) -> QuantizedTensor:
+    """Keep real numbers from 0 to 6, in place; see `relu6`."""
+    return relu6(qx, inplace=True)
 
 
 def clamp(input: Any, min: float | None = None, max: float | None = None) -> QuantizedTensor:
