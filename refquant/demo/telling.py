@@ -53,15 +53,17 @@ def layer_table(experiment: Experiment) -> Table:
     """Make the table of the layers of the two static models."""
     rows = []
     pairs = zip(
-        experiment.compared_per_tensor.layers, experiment.compared_per_channel.layers, strict=True
+        experiment.compared_per_tensor.layers,
+        experiment.compared_per_channel.quantized,
+        strict=True,
     )
-    for one, other in pairs:
+    for one, (other, output) in pairs:
         rows.append(
             (
                 other.name,
                 other.kind,
-                f"{other.output.scale:.6f}",
-                str(other.output.zero_point),
+                f"{output.scale:.6f}",
+                str(output.zero_point),
                 decibels(one.weight_sqnr),
                 decibels(other.weight_sqnr),
                 decibels(one.sqnr),
@@ -102,7 +104,7 @@ def _sqnr_picture(experiment: Experiment):
 
 
 def _input_error_picture(comparison: Comparison):
-    output = comparison.layers[0].output
+    _, output = next(comparison.quantized)
     step = output.scale
     ax = error_sawtooth(
         step, output.zero_point, output.dtype, low=-1.25 * step, high=5.25 * step, ax=new_axes()
@@ -115,8 +117,7 @@ def _input_error_picture(comparison: Comparison):
 
 
 def _activation_pictures(comparison: Comparison):
-    for layer in comparison.layers:
-        output = layer.output
+    for layer, output in comparison.quantized:
         ax = value_histogram(
             layer.sample, output.scale, output.zero_point, output.dtype, ax=new_axes()
         )
