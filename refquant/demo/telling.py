@@ -11,7 +11,7 @@ from refquant.plotting import (
     weight_histogram,
 )
 from refquant.report import Comparison, Page, Table
-from refquant.report.pictures import new_axes
+from refquant.report.pictures import drawing, new_axes
 
 __all__ = ["layer_table", "page", "score_table"]
 
@@ -69,15 +69,21 @@ def layer_table(experiment: Experiment) -> Table:
             )
         )
     return Table(
-        "Layers of the static models",
+        "Layers of the static models: scale and zero point of the output, SQNR in dB",
         (
-            "layer", "module", "scale", "zero point", "weight dB, tensor", "channel",
-            "output dB, tensor", "channel",
+            "layer",
+            "module",
+            "scale",
+            "zero point",
+            "weight/tensor",
+            "weight/channel",
+            "output/tensor",
+            "output/channel",
         ),
         rows,
-        "scale and zero point: of the output, the same in both models; dB: SQNR of the weight "
-        "alone, and\nof the output with all errors before it, for weights with one scale (tensor) "
-        "or one for each channel.",
+        "SQNR of the weight alone, and of the output with all errors before it; /tensor: weights "
+        "have one\nscale for each layer, /channel: one for each output channel. Scales of outputs "
+        "are the same in both.",
     )
 
 
@@ -97,11 +103,14 @@ def _sqnr_picture(experiment: Experiment):
 
 def _input_error_picture(comparison: Comparison):
     output = comparison.layers[0].output
-    ax = error_sawtooth(output.scale, output.zero_point, output.dtype, ax=new_axes())
+    step = output.scale
+    ax = error_sawtooth(
+        step, output.zero_point, output.dtype, low=-1.25 * step, high=5.25 * step, ax=new_axes()
+    )
     ax.set_title("input")
     return ax, (
-        f"Error of quantizing the input near zero: at most half of the step {output.scale:.5f}, "
-        "and none at zero itself."
+        f"Error of quantizing the input, near zero: at most half of the step {step:.5f}, and none "
+        "at zero itself. Below zero, where no image has values, it grows."
     )
 
 
@@ -112,9 +121,12 @@ def _activation_pictures(comparison: Comparison):
             layer.sample, output.scale, output.zero_point, output.dtype, ax=new_axes()
         )
         ax.set_title(layer.name)
-        yield ax, (
-            f"{layer.name}: scale {output.scale:.5f}, zero point {output.zero_point}; "
-            f"{layer.clipped} of {layer.elements:,} values are clipped."
+        yield (
+            ax,
+            (
+                f"{layer.name}: scale {output.scale:.5f}, zero point {output.zero_point}; "
+                f"{layer.clipped} of {layer.elements:,} values are clipped."
+            ),
         )
 
 
@@ -125,9 +137,12 @@ def _weight_pictures(comparison: Comparison):
         ax = weight_histogram(layer.weight, layer.quantized_weight, ax=new_axes())
         ax.set_title(layer.name)
         step = layer.quantized_weight.scale
-        yield ax, (
-            f"{layer.name}: {layer.weight.size:,} weights, one step is {step:.5f}, "
-            f"SQNR {decibels(layer.weight_sqnr)} dB."
+        yield (
+            ax,
+            (
+                f"{layer.name}: {layer.weight.size:,} weights, one step is {step:.5f}, "
+                f"SQNR {decibels(layer.weight_sqnr)} dB."
+            ),
         )
 
 
@@ -136,9 +151,12 @@ def _channel_pictures(comparison: Comparison):
         if layer.weight is not None:
             ax = channel_ranges(layer.weight, ax=new_axes())
             ax.set_title(layer.name)
-            yield ax, (
-                f"{layer.name}: range of the weights of each output channel. Dashed: the range "
-                "that one scale for all of them must cover."
+            yield (
+                ax,
+                (
+                    f"{layer.name}: range of the weights of each output channel. Dashed: the range "
+                    "that one scale for all of them must cover."
+                ),
             )
 
 
@@ -160,16 +178,20 @@ def page(experiment: Experiment) -> Page:
         "layer to layer; a scale for each channel makes the weights' share smaller."
     )
     made.table(layer_table(experiment))
-    made.pictures([_sqnr_picture(experiment), _input_error_picture(per_channel)])
+    with drawing():
+        made.pictures([_sqnr_picture(experiment), _input_error_picture(per_channel)])
     made.heading("Activations and the range that survives")
     made.paragraph(
         "Outputs of the float model. Shaded values would be clipped. The observers leave the "
         "upper half of the integers free (reduce_range), so that sums of two products fit into "
         "16 bits on processors that add them there."
     )
-    made.pictures(list(_activation_pictures(per_channel)))
+    with drawing():
+        made.pictures(list(_activation_pictures(per_channel)))
     made.heading("Weights before and after, one scale for each layer")
-    made.pictures(list(_weight_pictures(experiment.compared_per_tensor)))
+    with drawing():
+        made.pictures(list(_weight_pictures(experiment.compared_per_tensor)))
     made.heading("Why a scale for each channel helps")
-    made.pictures(list(_channel_pictures(experiment.compared_per_tensor)))
+    with drawing():
+        made.pictures(list(_channel_pictures(experiment.compared_per_tensor)))
     return made
