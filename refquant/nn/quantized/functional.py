@@ -1,5 +1,21 @@
 """Functions of quantized tensors, under their documented names."""
 
 from refquant.ops.quantized.elementwise import relu
+from refquant.ops.quantized.pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
+from refquant.ops.quantized.resizing import (
+    interpolate,
+    upsample,
+    upsample_bilinear,
+    upsample_nearest,
+)
 
-__all__ = ["relu"]
+__all__ = [
+    "adaptive_avg_pool2d",
+    "avg_pool2d",
+    "interpolate",
+    "max_pool2d",
+    "relu",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
+]
