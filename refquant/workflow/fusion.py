@@ -1,0 +1,1 @@
+"""Joining convolution, batch normalization and ReLU, which quantization treats as one."""
