@@ -22,6 +22,9 @@ cdef enum:
     FUSED_CLAMP_THEN_ROUND = 4
     DIVIDE_THEN_ROUND = 5
     DIVIDE_THEN_ROUND_WIDE = 6
+    FUSED_CONVERT = 7
+    ROUND_THEN_ADD_DOUBLE = 8
+    FUSED_CONVERT_DOUBLE = 9
 
 cdef enum:
     SUBTRACT = 1
@@ -105,6 +108,18 @@ cdef inline int32_t divide_then_round_wide(
     return <int32_t>(held if fabs(r) < 9223372036854775808.0 else <double>lo)
 
 
+cdef inline float held_by_int32(float t) noexcept nogil:
+    """What int32 cannot hold, and NaN, become -2**31, as x86 converts."""
+    t = t if t < 2147483648.0 else <float>-2147483648.0
+    return t if t > -2147483648.0 else <float>-2147483648.0
+
+
+cdef inline int32_t fused_convert(
+    float x, float inv, float z, int32_t lo, int32_t hi
+) noexcept nogil:
+    return clampi(<int32_t>rintf(held_by_int32(fmaf(x, inv, z))), lo, hi)
+
+
 cdef inline float subtract(stored q, float s, int32_t z) noexcept nogil:
     return s * <float><int32_t>(<uint32_t><int32_t>q - <uint32_t>z)
 
@@ -126,7 +141,9 @@ cdef inline void quantize_run(
     cdef float s = <float>scale, inv = <float>1.0 / s, z = <float>zero_point
     cdef Py_ssize_t i
     cdef stored unused = 0
-    if code == ROUND_THEN_ADD:
+    if code == ROUND_THEN_ADD_DOUBLE or code == FUSED_CONVERT_DOUBLE:
+        inv = <float>(1.0 / scale)
+    if code == ROUND_THEN_ADD or code == ROUND_THEN_ADD_DOUBLE:
         for i in range(n):
             q[i] = <stored>round_then_add(x[i], inv, zero_point, lo, hi)
     elif code == ADD_THEN_ROUND:
@@ -138,6 +155,9 @@ cdef inline void quantize_run(
     elif code == FUSED_CLAMP_THEN_ROUND:
         for i in range(n):
             q[i] = <stored>fused_clamp_then_round(x[i], inv, z, <float>lo, <float>hi)
+    elif code == FUSED_CONVERT or code == FUSED_CONVERT_DOUBLE:
+        for i in range(n):
+            q[i] = <stored>fused_convert(x[i], inv, z, lo, hi)
     elif code == DIVIDE_THEN_ROUND:
         for i in range(n):
             q[i] = <stored>divide_then_round(x[i], s, z, lo, hi, unused)

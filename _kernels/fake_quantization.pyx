@@ -5,7 +5,8 @@ Design
     that clamping there gives the bits that float64 gives, at twice the speed. Wider limits take
     the way over double.
 (b) Clamps are ternaries: NaN takes the lower limit, and the loop vectorizes.
-(c) Threads take blocks of a fixed size.
+(c) Adding zero turns -0 into 0, which is what a difference of integers is.
+(d) Threads take blocks of a fixed size.
 """
 
 from cython.parallel cimport prange
@@ -31,7 +32,7 @@ cdef inline float forward_small(
     cdef float q = rintf(z + x * inv)
     q = q if q > lo else lo
     q = q if q < hi else hi
-    return (q - z) * s
+    return (q - z + <float>0.0) * s
 
 
 cdef inline float forward_wide(
@@ -40,21 +41,21 @@ cdef inline float forward_wide(
     cdef double q = rintf(<float>z + x * inv)
     q = q if q > lo else lo
     q = q if q < hi else hi
-    return <float>(q - z) * s
+    return <float>(q - z + 0.0) * s
 
 
 cdef inline float backward(
     float gradient, float x, float inv, float z, double lo, double hi
 ) noexcept nogil:
     cdef double q = rintf(z + x * inv)
-    return gradient if q >= lo and q <= hi else <float>0.0
+    return gradient * (<float>1.0 if (q >= lo) & (q <= hi) else <float>0.0)
 
 
 cdef inline float backward_small(
     float gradient, float x, float inv, float z, float lo, float hi
 ) noexcept nogil:
     cdef float q = rintf(z + x * inv)
-    return gradient if (q >= lo) & (q <= hi) else <float>0.0
+    return gradient * (<float>1.0 if (q >= lo) & (q <= hi) else <float>0.0)
 
 
 cdef inline void forward_run(

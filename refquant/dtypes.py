@@ -3,6 +3,8 @@
 Source: the documentation of ``torch.dtype``, ``torch.qscheme`` and ``torch.memory_format``.
 """
 
+from typing import Any
+
 import numpy as np
 
 
@@ -58,8 +60,9 @@ class dtype(_Constant):  # noqa: N801  the documented name
         self.is_quantized = quantized
         self.is_floating_point = self.numpy.kind == "f"
         limits = np.iinfo(self.numpy) if quantized else None
-        self.quant_min = int(limits.min) if limits else None
-        self.quant_max = int(limits.max) if limits else None
+        # Any, because what is None for plain types is never asked of them.
+        self.quant_min: Any = int(limits.min) if limits else None
+        self.quant_max: Any = int(limits.max) if limits else None
 
     @property
     def itemsize(self) -> int:

@@ -43,7 +43,15 @@ __all__ = [
 ]
 
 # Each is a module of refquant.reference and a source file of _kernels.
-FAMILIES = ("affine", "observation", "fake_quantization", "folding")
+FAMILIES = (
+    "affine",
+    "elementwise",
+    "observation",
+    "fake_quantization",
+    "folding",
+    "matmul",
+    "convolution",
+)
 
 # Every variant of any processor, as setup.py builds them.
 VARIANTS = ("baseline", "avx2", "avx512vnni", "dotprod", "i8mm")

@@ -7,12 +7,17 @@ documented methods (see the table in `refquant.ops.methods`).
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from refquant import dtypes, tape
 from refquant.errors import ArgumentTypeError, DtypeError, GradientError, QuantizerError
+
+if TYPE_CHECKING:
+    from refquant.ops.declared import Methods
+else:
+    Methods = object  # the real ones are installed by `refquant.ops.methods`
 
 __all__ = ["QuantizedTensor", "Size", "Tensor", "differentiable"]
 
@@ -33,7 +38,7 @@ class Size(tuple):
         return f"refquant.Size({list(self)})"
 
 
-class Tensor:
+class Tensor(Methods):
     """A multi-dimensional array whose operations can be differentiated.
 
     Make one with `refquant.tensor` (copies) or `refquant.from_numpy` (shares memory).

@@ -12,7 +12,7 @@ int64. A dequantizing rule is called with ``(q, scale, zero_point)`` and returns
 
 import numpy as np
 
-from refquant.engines.arithmetic import INT32_MIN, fma, round_half_even
+from refquant.engines.arithmetic import INT32_MIN, convert_to_int32, fma, round_half_even
 from refquant.engines.rule import Rule
 
 # The largest float32 that stays below 2**31 when the largest zero point of an int8 is added.
@@ -56,6 +56,27 @@ def _fused_clamp_then_round(x, scale, zero_point, quant_min, quant_max):
     clamped = np.where(t > quant_min, t, np.float32(quant_min))
     clamped = np.where(clamped < quant_max, clamped, np.float32(quant_max))
     return round_half_even(clamped).astype(np.int64)
+
+
+def _reciprocal_double(scale) -> np.ndarray:
+    return (1 / np.asarray(scale, dtype=np.float64)).astype(np.float32)
+
+
+def _round_then_add_double(x, scale, zero_point, quant_min, quant_max):
+    t = _below_limit(x * _reciprocal_double(scale))
+    integer = np.maximum(round_half_even(t).astype(np.float64), INT32_MIN).astype(np.int64)
+    wrapped = (integer + zero_point + 2**31) % 2**32 - 2**31
+    return np.clip(wrapped, quant_min, quant_max)
+
+
+def _fused_convert(x, scale, zero_point, quant_min, quant_max):
+    t = fma(x, _reciprocal(scale), np.float32(zero_point))
+    return np.clip(convert_to_int32(t), quant_min, quant_max)
+
+
+def _fused_convert_double(x, scale, zero_point, quant_min, quant_max):
+    t = fma(x, _reciprocal_double(scale), np.float32(zero_point))
+    return np.clip(convert_to_int32(t), quant_min, quant_max)
 
 
 def _divide_then_round(x, scale, zero_point, quant_min, quant_max):
@@ -112,6 +133,27 @@ DIVIDE_THEN_ROUND_WIDE = Rule(
     "ATen quantize_val, PyTorch 1.4",
     _divide_then_round_wide,
     code=6,
+)
+FUSED_CONVERT = Rule(
+    "fused_convert",
+    "clip(int32(rne(fma(x, inv, f32(z))))); NaN and what int32 cannot hold give quant_min",
+    "ATen AVX2 kernels of element-wise operations, PyTorch 1.4 (vector body)",
+    _fused_convert,
+    code=7,
+)
+ROUND_THEN_ADD_DOUBLE = Rule(
+    "round_then_add_double",
+    "clip(rne(f32(x * f32(1 / scale))) + z), the reciprocal in float64 first",
+    "ATen channels-last cat, PyTorch 2.13 (vector body)",
+    _round_then_add_double,
+    code=8,
+)
+FUSED_CONVERT_DOUBLE = Rule(
+    "fused_convert_double",
+    "fused_convert with f32(1 / scale), the reciprocal in float64 first",
+    "ATen channels-last cat, PyTorch 1.4 (vector body)",
+    _fused_convert_double,
+    code=9,
 )
 
 

@@ -1,12 +1,25 @@
 """The four engines that refquant knows from the first day."""
 
-from refquant.dtypes import qint32
+from refquant.dtypes import qint32, quint8
 from refquant.engines import choosing
+from refquant.engines import elementwise as e
 from refquant.engines import quantization as q
+from refquant.engines import reduction as r
+from refquant.engines import requantization as p
 from refquant.engines.record import Engine
 from refquant.engines.rule import Condition, Split, choose
 
 IS_QINT32 = Condition("dtype is qint32", lambda operands: operands.dtype is qint32)
+HAS_NO_BIAS = Condition("there is no bias", lambda operands: not operands.bias)
+IS_PER_CHANNEL = Condition("weights per channel", lambda operands: operands.per_channel)
+SAME_SHAPE_QUINT8 = Condition(
+    "quint8 of the same shape", lambda operands: operands.dtype is quint8 and operands.same_shape
+)
+TRAILING = Condition("trailing dimensions, row-major", lambda operands: operands.trailing)
+IMAGE_QUINT8 = Condition(
+    "height and width of a quint8 image", lambda operands: operands.dtype is quint8
+    and operands.spatial,
+)
 
 FBGEMM = Engine(
     name="fbgemm",
@@ -15,10 +28,37 @@ FBGEMM = Engine(
         "quantize_per_tensor": choose(
             (IS_QINT32, Split.everywhere(q.ADD_THEN_ROUND)), Split.everywhere(q.FUSED)
         ),
+        "copy": choose(
+            (IS_QINT32, Split.everywhere(q.ADD_THEN_ROUND)), Split.everywhere(q.FUSED)
+        ),
         "quantize_per_channel": choose(Split.everywhere(q.ADD_THEN_ROUND)),
         "dequantize_per_tensor": choose(q.SUBTRACT),
         "dequantize_per_channel": choose(q.SUBTRACT_DOUBLE),
+        "elementwise_dequantize": choose(
+            (IS_QINT32, Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=16)),
+            Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=64),
+        ),
+        "elementwise_quantize": choose(
+            (IS_QINT32, Split(q.ADD_THEN_ROUND, q.ADD_THEN_ROUND, block=16)),
+            Split(q.ROUND_THEN_ADD, q.ADD_THEN_ROUND, block=64),
+        ),
+        "elementwise_requantize": choose(
+            (IS_QINT32, Split(e.CONVERT_THEN_ADD, e.WIDEN_THEN_ADD, block=16)),
+            Split(e.CONVERT_THEN_ADD, e.WIDEN_THEN_ADD, block=64),
+        ),
+        "add": choose(e.SUM_OF_REALS),
+        "multiply": choose(e.PRODUCT_OF_INTEGERS),
+        "add_scalar": choose(e.SHIFT_OF_INTEGERS),
+        "cat_dequantize": choose(Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=8)),
+        "cat_quantize": choose(Split(q.ROUND_THEN_ADD_DOUBLE, q.ADD_THEN_ROUND, block=8)),
+        "mean": choose((TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_OF_REALS),
         "choose_quantization_params": choose(choosing.RANGE_IN_FLOAT64),
+        "bias": choose(
+            (HAS_NO_BIAS, p.NO_BIAS), (IS_PER_CHANNEL, p.BIAS_DIVIDED), p.BIAS_FUSED
+        ),
+        "multiplier": choose(p.QUOTIENT),
+        "requantize_sum": choose(p.FLOAT_PRODUCT),
+        "dynamic_output": choose(p.OUTPUT_FUSED),
     },
     recipe={"activation": "histogram", "reduce_range": True, "weight": "per_channel"},
 )
@@ -26,6 +66,19 @@ FBGEMM = Engine(
 QNNPACK = FBGEMM.derive(
     "qnnpack",
     "QNNPACK, phones, as of PyTorch 2.13",
+    steps={
+        "add": choose((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
+        "mean": choose(
+            (IMAGE_QUINT8, r.MEAN_OF_STEPS), (TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_OF_REALS
+        ),
+        "bias": choose((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED),
+        "multiplier": choose(p.TIMES_RECIPROCAL),
+        "dynamic_output": choose(p.OUTPUT_ROUNDED_TWICE),
+    },
+    limits={
+        "dynamic_reduce_range": "its dynamic kernels always use the whole range of quint8",
+        "float16_linear": "QNNPACK has no kernel for weights in float16",
+    },
     recipe={"reduce_range": False, "weight": "per_tensor"},
 )
 
@@ -37,17 +90,42 @@ FBGEMM_1_4 = FBGEMM.derive(
             (IS_QINT32, Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)),
             Split(q.FUSED_CLAMP_THEN_ROUND, q.DIVIDE_THEN_ROUND, block=8, row_major=True),
         ),
+        "copy": choose(Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE)),
+        "elementwise_quantize": choose(
+            (IS_QINT32, Split(q.DIVIDE_THEN_ROUND_WIDE, q.DIVIDE_THEN_ROUND_WIDE, block=16)),
+            Split(q.FUSED_CONVERT, q.DIVIDE_THEN_ROUND_WIDE, block=64),
+        ),
+        "multiply": choose(e.PRODUCT_OF_REALS),
+        "add_scalar": choose(e.SHIFT_OF_REALS),
+        "cat_dequantize": choose(Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=32)),
+        "cat_quantize": choose(
+            Split(q.FUSED_CONVERT_DOUBLE, q.DIVIDE_THEN_ROUND_WIDE, block=32)
+        ),
+        "mean": choose(r.MEAN_OF_REALS),
         "quantize_per_channel": choose(
             Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)
         ),
         "choose_quantization_params": choose(choosing.RANGE_IN_FLOAT32),
     },
+    limits={"broadcast": "operators of PyTorch 1.4 take operands of one shape"},
 )
 
 QNNPACK_1_4 = FBGEMM_1_4.derive(
     "qnnpack-1.4",
     "QNNPACK, phones, as of PyTorch 1.4",
-    limits={"per_channel_weights": "QNNPACK of PyTorch 1.4 packs one scale for a whole weight"},
+    steps={
+        "add": choose((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
+        "mean": choose((IMAGE_QUINT8, r.MEAN_IN_FIXED_POINT), r.MEAN_OF_REALS),
+        "bias": choose((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED_QUOTIENT),
+        "requantize_sum": choose(p.FIXED_POINT),
+    },
+    limits={
+        "per_channel_weights": "QNNPACK of PyTorch 1.4 packs one scale for a whole weight",
+        "conv3d": "QNNPACK of PyTorch 1.4 has no kernel for it",
+        "dynamic_linear": "QNNPACK of PyTorch 1.4 has no kernel for it",
+        "float16_linear": "QNNPACK has no kernel for weights in float16",
+        "any_multiplier": "its fixed-point multiplier is at least 2**-32 and less than 1",
+    },
     recipe={"reduce_range": False, "weight": "per_tensor"},
 )
 

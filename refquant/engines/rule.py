@@ -72,6 +72,9 @@ class Operands(NamedTuple):
     per_channel: bool = False
     channels_last: bool = False
     bias: bool = False
+    same_shape: bool = True
+    trailing: bool = False  # the reduced dimensions are the last ones of a row-major tensor
+    spatial: bool = False  # they are height and width of an image
 
 
 @dataclass(frozen=True, slots=True)

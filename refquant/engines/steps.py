@@ -5,13 +5,34 @@ each of them, adding a step means giving it to every record.
 """
 
 STEPS = {
-    "quantize_per_tensor": "float32 to integers, one scale: quantize_per_tensor, copy_",
+    "quantize_per_tensor": "float32 to integers, one scale: quantize_per_tensor",
+    "copy": "float32 written into a quantized tensor",
     "quantize_per_channel": "float32 to integers, a scale for each slice along an axis",
     "dequantize_per_tensor": "integers to float32, one scale",
     "dequantize_per_channel": "integers to float32, a scale for each slice along an axis",
+    "elementwise_dequantize": "operands of element-wise operations, in vectors and one by one",
+    "elementwise_quantize": "results of element-wise operations, in vectors and one by one",
+    "elementwise_requantize": "products and sums of integers, in vectors and one by one",
+    "add": "how two tensors are added",
+    "multiply": "how two tensors are multiplied",
+    "add_scalar": "how a number is added when the zero point alone cannot hold it",
+    "cat_dequantize": "pieces of a channels-last cat along the channels",
+    "cat_quantize": "results of a channels-last cat along the channels",
+    "mean": "the average over dimensions",
     "choose_quantization_params": "scale and zero point for the input of a dynamic operation",
+    "bias": "the bias of a linear layer or convolution to its integer sum",
+    "multiplier": "the scales of input, weight and output to the factor of the sum",
+    "requantize_sum": "the sum of a linear layer or convolution to integers",
+    "dynamic_output": "the sum of a dynamic linear layer to float32",
 }
 
 LIMITS = {
+    "broadcast": "element-wise operations on operands of different shapes",
+    "mean_dimensions": "averages over other dimensions than height and width",
     "per_channel_weights": "weights with a scale for each output channel",
+    "conv3d": "convolution over three dimensions",
+    "dynamic_linear": "linear with float input that is quantized on the way",
+    "dynamic_reduce_range": "dynamic linear with seven bits of the activation's eight",
+    "float16_linear": "dynamic linear with weights in float16",
+    "any_multiplier": "input scale * weight scale / output scale below 2**-32, or 1 and more",
 }

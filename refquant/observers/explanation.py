@@ -10,6 +10,10 @@ from refquant import kernels
 __all__ = ["Explanation"]
 
 
+# Parts of a step: less is cut off by the rounding of the scale, and means nothing.
+NEGLIGIBLE = 0.005
+
+
 def _number(v) -> str:
     return f"{float(v):.6g}"
 
@@ -92,9 +96,9 @@ def _one(observer, found, scale, zero_point) -> list[tuple[str, str]]:
     cut = [
         f"{name} by {_number(by)} ({by / float(scale):.2f} steps)"
         for name, by in (("below", first - low), ("above", high - last))
-        if by > 0
+        if by > NEGLIGIBLE * float(scale)
     ]
-    return [*facts, ("clipped", ", ".join(cut) if cut else "nothing that was mapped")]
+    return [*facts, ("clipped", ", ".join(cut) if cut else "nothing of the range mapped")]
 
 
 def _many(found, scales, zero_points) -> list[tuple[str, str]]:

@@ -59,7 +59,7 @@ class MinMaxObserver(QuantizingObserver):
       scale         0.0199999996 = (4.1 - -1) / 255
       zero point    50: 0 - (-1) / scale = 50.0000, rounded
       represented   -1 .. 4.1 in steps of 0.02
-      clipped       above by 1.62125e-07 (0.00 steps)
+      clipped       nothing of the range mapped
     """
 
     _statistics = ("min_val", "max_val")

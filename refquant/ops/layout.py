@@ -14,8 +14,8 @@ from refquant import dtypes
 from refquant.errors import ArgumentError, ShapeError
 
 __all__ = [
-    "body", "empty", "flatten", "format_of", "is_contiguous", "order_of",
-    "restore", "slices", "to_format",
+    "body", "dense_copy", "empty", "flatten", "format_of", "is_contiguous",
+    "order_of", "pair", "restore", "slices", "to_format",
 ]
 
 # Dimensions from the slowest to the fastest in memory.
@@ -110,6 +110,15 @@ def to_format(array: np.ndarray, memory_format) -> np.ndarray:
     return np.array(view, order="C").transpose(_inverse(order))
 
 
+def dense_copy(array: np.ndarray) -> np.ndarray:
+    """Copy an array without gaps, in the memory format that it has; other strides row-major."""
+    memory_format = dtypes.contiguous_format if array.ndim < 4 else format_of(array)
+    order = _ORDER.get(memory_format)
+    if order is None:
+        return array.copy(order="C")
+    return array.transpose(order).copy(order="C").transpose(_inverse(order))
+
+
 def flatten(array: np.ndarray, memory_format=None) -> tuple[np.ndarray, object]:
     """Put the elements in one contiguous run, in the order of the format that is meant.
 
@@ -179,3 +188,67 @@ def slices(array: np.ndarray, axis: int, memory_format=None) -> tuple[np.ndarray
 def body(length: int, block: int) -> int:
     """Count the leading elements of a run that an engine takes in whole blocks."""
     return length - length % block
+
+
+def pair(asked: str, a: np.ndarray, b: np.ndarray):
+    """Lay two operands side by side, in the order in which ATen's TensorIterator walks.
+
+    The result is dense in the format of the first operand; the walk follows it. Neighbouring
+    dimensions along which both operands step evenly are one run. The engine takes a run in
+    vectors if each operand is dense along it, or one of them a single element.
+
+    Parameters
+    ----------
+    asked : str
+        What the caller asked for, for errors.
+    a, b : ndarray
+        Operands that broadcast against each other.
+
+    Returns
+    -------
+    a, b : ndarray, shape (n,)
+        Elements in the order of the walk.
+    run : int
+        How many of them the engine takes in one loop.
+    vectors : bool
+        Whether that loop takes whole vectors.
+    shape : tuple of int
+        Shape of the result.
+    memory_format : memory_format
+        What `restore` needs.
+    """
+    shape = a.shape
+    if b.shape == shape and a.flags.c_contiguous and b.flags.c_contiguous:
+        memory_format = dtypes.contiguous_format if len(shape) < 4 else format_of(a)
+        return a.ravel(), b.ravel(), a.size, True, shape, memory_format
+    try:
+        shape = np.broadcast_shapes(shape, b.shape)
+    except ValueError:
+        raise ShapeError(
+            asked, argument="other", expected=f"of a shape that broadcasts against {a.shape}",
+            got=f"shape {b.shape}",
+        ) from None
+    memory_format = format_of(a) if a.ndim == len(shape) else dtypes.contiguous_format
+    a, b = np.broadcast_to(a, shape), np.broadcast_to(b, shape)
+    if memory_format in _ORDER:
+        order = _ORDER[memory_format]
+        a, b = a.transpose(order), b.transpose(order)
+    run, steps = _run(a, b)
+    vectors = steps in ((1, 1), (0, 1), (1, 0))
+    return a.ravel(), b.ravel(), run, vectors, shape, memory_format
+
+
+def _run(a: np.ndarray, b: np.ndarray) -> tuple[int, tuple[int, int]]:
+    """Length of the run along the last dimensions, and the steps of both operands along it."""
+    run, steps = 1, (1, 1)
+    for extent, *strides in zip(a.shape[::-1], a.strides[::-1], b.strides[::-1], strict=True):
+        step = (strides[0] // a.itemsize, strides[1] // b.itemsize)
+        if extent == 1:
+            continue
+        if run == 1:
+            run, steps = extent, step
+        elif step == (run * steps[0], run * steps[1]):
+            run *= extent
+        else:
+            break
+    return run, steps

@@ -29,12 +29,15 @@ def _forward(x, scale, zero_point, quant_min, quant_max):
     q = _rounded(x, scale, zero_point)
     q = np.where(q > quant_min, q, quant_min)
     q = np.where(q < quant_max, q, quant_max)
-    return (q - zero_point).astype(np.float32) * np.asarray(scale, np.float32)
+    # As integers: a difference of floats could be -0.
+    difference = q.astype(np.int64) - zero_point
+    return difference.astype(np.float32) * np.asarray(scale, np.float32)
 
 
 def _backward(gradient, x, scale, zero_point, quant_min, quant_max):
     q = _rounded(x, scale, zero_point)
-    return np.where((q >= quant_min) & (q <= quant_max), gradient, np.float32(0))
+    kept = (q >= quant_min) & (q <= quant_max)
+    return gradient * kept.astype(np.float32)
 
 
 @np.errstate(all="ignore")
@@ -61,7 +64,7 @@ def fake_quantize_per_tensor(x, scale, zero_point, quant_min, quant_max):
 
 @np.errstate(all="ignore")
 def fake_quantize_per_tensor_backward(gradient, x, scale, zero_point, quant_min, quant_max):
-    """Pass the gradient where `fake_quantize_per_tensor` did not clip, and zero elsewhere.
+    """Multiply the gradient by 1 where `fake_quantize_per_tensor` did not clip, else by 0.
 
     Parameters
     ----------
@@ -102,7 +105,7 @@ def fake_quantize_per_channel(x, scales, zero_points, quant_min, quant_max):
 
 @np.errstate(all="ignore")
 def fake_quantize_per_channel_backward(gradient, x, scales, zero_points, quant_min, quant_max):
-    """Pass the gradient where `fake_quantize_per_channel` did not clip, and zero elsewhere.
+    """Multiply the gradient by 1 where `fake_quantize_per_channel` did not clip, else by 0.
 
     Parameters
     ----------

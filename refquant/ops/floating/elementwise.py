@@ -350,6 +350,12 @@ def relu_(input: Tensor) -> Tensor:
 
 
 @dispatched("elementwise")
+def relu6_(input: Tensor) -> Tensor:
+    """Cut off what is negative or above 6, in place; see `relu6`."""
+    return become("relu6_", input, relu6(input))
+
+
+@dispatched("elementwise")
 def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """Cut off what lies outside a range, in place; see `hardtanh`."""
     return become("hardtanh_", input, hardtanh(input, min_val, max_val))

@@ -1,1 +1,87 @@
-"""Operations on quantized tensors: check arguments, ask the engine for rules, call the twins."""
+"""Operations on quantized tensors, under their documented names.
+
+Each checks its arguments, asks the record of the chosen engine for rules, and calls a twin.
+
+Examples
+--------
+>>> import refquant
+>>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 0, refquant.quint8)
+>>> refquant.ops.quantized.mul(x, x, 0.5, 0).dequantize()
+tensor([1., 4.])
+"""
+
+from importlib import import_module
+
+from refquant.ops.quantized.arithmetic import add, add_relu, mul, mul_relu
+from refquant.ops.quantized.convolution import (
+    conv2d,
+    conv2d_prepack,
+    conv2d_relu,
+    conv2d_unpack,
+    conv3d,
+    conv3d_prepack,
+    conv3d_relu,
+    conv3d_unpack,
+    conv_prepack,
+    conv_unpack,
+)
+from refquant.ops.quantized.dynamic import (
+    linear_dynamic,
+    linear_dynamic_fp16,
+    linear_prepack_fp16,
+    linear_relu_dynamic,
+    linear_relu_dynamic_fp16,
+    linear_unpack_fp16,
+)
+from refquant.ops.quantized.elementwise import relu6
+from refquant.ops.quantized.joining import cat, cat_relu
+from refquant.ops.quantized.linear import linear, linear_prepack, linear_relu, linear_unpack
+from refquant.ops.quantized.scalars import (
+    add_scalar,
+    add_scalar_relu,
+    mul_scalar,
+    mul_scalar_relu,
+)
+
+__all__ = [
+    "add",
+    "add_relu",
+    "add_scalar",
+    "add_scalar_relu",
+    "cat",
+    "cat_relu",
+    "conv2d",
+    "conv2d_prepack",
+    "conv2d_relu",
+    "conv2d_unpack",
+    "conv3d",
+    "conv3d_prepack",
+    "conv3d_relu",
+    "conv3d_unpack",
+    "conv_prepack",
+    "conv_unpack",
+    "linear",
+    "linear_dynamic",
+    "linear_dynamic_fp16",
+    "linear_prepack",
+    "linear_prepack_fp16",
+    "linear_relu",
+    "linear_relu_dynamic",
+    "linear_relu_dynamic_fp16",
+    "linear_unpack",
+    "linear_unpack_fp16",
+    "mul",
+    "mul_relu",
+    "mul_scalar",
+    "mul_scalar_relu",
+    "relu6",
+]
+
+# Functions that are imported when first used, and the modules that define them.
+_LAZY: dict[str, str] = {}
+
+
+def __getattr__(name: str):
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'refquant.ops.quantized' has no attribute {name!r}")

@@ -14,14 +14,19 @@ from refquant.errors import (
 from refquant.ops import checks, layout
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["dequantize", "quantize_array", "quantize_per_channel", "quantize_per_tensor"]
+__all__ = [
+    "checked_channels", "dequantize", "quantize_array", "quantize_per_channel",
+    "quantize_per_tensor",
+]
 
 
-def quantize_array(array: np.ndarray, scale: float, zero_point: int, dtype) -> np.ndarray:
-    """Quantize float32 with the rule of the chosen engine."""
-    split = engines.current().rule("quantize_per_tensor", Operands(dtype))
+def quantize_array(
+    array: np.ndarray, scale: float, zero_point: int, dtype, step: str = "quantize_per_tensor"
+) -> np.ndarray:
+    """Quantize float32 with the rule that the chosen engine has for a step."""
+    split = engines.current().rule(step, Operands(dtype))
     if split.row_major:
-        flat, memory_format = array.reshape(-1), dtypes.contiguous_format
+        flat, memory_format = array.ravel(), dtypes.contiguous_format
     else:
         flat, memory_format = layout.flatten(array)
     q = kernels.quantize_per_tensor(
@@ -85,7 +90,8 @@ def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype) -> Qua
     return QuantizedTensor(q, dtype, scale, zero_point)
 
 
-def _channels(asked, scales, zero_points, axis, array, dtype):
+def checked_channels(asked, scales, zero_points, axis, array, dtype):
+    """Take scales, zero points and their axis: float64, int64 and int, one for each slice."""
     if isinstance(axis, bool) or not isinstance(axis, int | np.integer) or not (
         0 <= axis < array.ndim
     ):
@@ -170,7 +176,7 @@ def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, d
     asked = "quantize_per_channel"
     array = checks.float32_tensor(asked, "input", input).array
     dtype = checks.quantized_dtype(asked, "dtype", dtype)
-    scales, zero_points, axis = _channels(asked, scales, zero_points, axis, array, dtype)
+    scales, zero_points, axis = checked_channels(asked, scales, zero_points, axis, array, dtype)
     split = engines.current().rule("quantize_per_channel", Operands(dtype, per_channel=True))
     ordered = np.ascontiguousarray(array) if split.row_major else array
     slices, memory_format = layout.slices(ordered, axis)

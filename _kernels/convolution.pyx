@@ -1,0 +1,326 @@
+"""Kernels of refquant.reference.convolution.
+
+Design
+(a) Tiles, offsets and output rules stand in _product.pxd; here is what lies under the filter.
+(b) A block of output positions is gathered into scratch memory of a few tens of KiB and multiplied
+    by all filters while it lies in the cache; nothing of the size of an image is allocated.
+(c) Without groups and dilation neighbouring columns of the filter are neighbours in memory, so a
+    line of the filter is one copy.
+(d) Depthwise filters are computed channel by channel, 64 channels at once, three taps in a loop;
+    taps outside the image point at a row of zero points.
+"""
+
+from cython.parallel cimport prange, threadid
+from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint32_t, uintptr_t
+from libc.string cimport memcpy, memset
+
+from refquant._kernels._product cimport (
+    COLUMNS, TABLE_ROWS, Columns, add_offsets, finish_row, multiply_block, round_up, rows_of_block,
+    set_offsets, set_static,
+)
+from refquant._kernels._threads cimport threads_for
+
+import numpy as np
+
+cdef enum:
+    ROWS = 4
+    DEPTH = 64
+    GRAIN = 1 << 20  # products that are worth a thread
+
+# Extents along planes, lines and columns.
+cdef struct Geometry:
+    Py_ssize_t[3] image
+    Py_ssize_t[3] kernel
+    Py_ssize_t[3] stride
+    Py_ssize_t[3] padding
+    Py_ssize_t[3] dilation
+    Py_ssize_t[3] out
+    Py_ssize_t channels  # of the image
+    Py_ssize_t in_group
+    int zero_point
+
+
+def _aligned(shape):
+    """Make an array of zeros of int8 that begins at a multiple of 64."""
+    size = shape[0] * shape[1]
+    whole = np.zeros(size + 64, np.int8)
+    start = -whole.ctypes.data % 64
+    return whole[start : start + size].reshape(shape)
+
+
+def pack_filters(const int8_t[:, :, :, :, ::1] weight not None, Py_ssize_t groups):
+    """Lay out the filters of a convolution for products; inputs are not checked."""
+    cdef Py_ssize_t count = weight.shape[0], outputs = count // groups
+    cdef Py_ssize_t depth = weight.shape[1] * weight.shape[2] * weight.shape[3] * weight.shape[4]
+    cdef Py_ssize_t n, k, row, height = round_up(outputs, ROWS)
+    cdef const int8_t* source
+    cdef int32_t total
+    rows = _aligned((groups * height, round_up(depth, DEPTH)))
+    sums = np.zeros(count, np.int32)
+    cdef int8_t[:, ::1] r = rows
+    cdef int32_t[::1] s = sums
+    if count == 0 or depth == 0:
+        return rows, sums
+    source = &weight[0, 0, 0, 0, 0]
+    with nogil:
+        for n in range(count):
+            row = n // outputs * height + n % outputs
+            memcpy(&r[row, 0], source + n * depth, depth)
+            total = 0
+            for k in range(depth):
+                total += source[n * depth + k]
+            s[n] = total
+    return rows, sums
+
+
+def pack_depthwise(
+    const int8_t[:, :, :, :, ::1] weight not None, const int32_t[::1] weight_zero_points not None
+):
+    """Lay out one filter for each channel; inputs are not checked."""
+    cdef Py_ssize_t channels = weight.shape[0], t, c
+    cdef Py_ssize_t count = weight.shape[1] * weight.shape[2] * weight.shape[3]
+    cdef const int8_t* source
+    taps = np.empty((count, channels), np.int16)
+    sums = np.zeros(channels, np.int32)
+    cdef int16_t[:, ::1] w = taps
+    cdef int32_t[::1] s = sums
+    if count == 0 or channels == 0:
+        return taps, sums
+    source = &weight[0, 0, 0, 0, 0]
+    with nogil:
+        for c in range(channels):
+            for t in range(count):
+                w[t, c] = <int16_t>(source[c * count + t] - weight_zero_points[c])
+                s[c] += w[t, c]
+    return taps, sums
+
+
+cdef Geometry _geometry(shape, groups, kernel, stride, padding, dilation, int zero_point):
+    cdef Geometry g
+    cdef int d
+    for d in range(3):
+        g.image[d] = shape[d + 1]
+        g.kernel[d], g.stride[d] = kernel[d], stride[d]
+        g.padding[d], g.dilation[d] = padding[d], dilation[d]
+        g.out[d] = (
+            g.image[d] + 2 * g.padding[d] - g.dilation[d] * (g.kernel[d] - 1) - 1
+        ) // g.stride[d] + 1
+    g.channels = shape[4]
+    g.in_group = g.channels // groups
+    g.zero_point = zero_point
+    return g
+
+
+cdef inline const uint8_t* _line(
+    const Geometry* g, const uint8_t* image, Py_ssize_t plane, Py_ssize_t line
+) noexcept nogil:
+    """First pixel of a line of an image; NULL outside."""
+    if not (0 <= plane < g.image[0] and 0 <= line < g.image[1]):
+        return NULL
+    return image + (plane * g.image[1] + line) * g.image[2] * g.channels
+
+
+cdef inline uint8_t* _gather_line(
+    const Geometry* g, const uint8_t* line, Py_ssize_t column, Py_ssize_t first_channel,
+    uint8_t* to
+) noexcept nogil:
+    """Copy what lies under one line of the filter; returns the end of the copy."""
+    cdef Py_ssize_t width = g.kernel[2], size = g.in_group, left, right, t, at
+    if line == NULL:
+        memset(to, g.zero_point, width * size)
+        return to + width * size
+    if g.dilation[2] == 1 and size == g.channels:
+        left = min(max(-column, <Py_ssize_t>0), width)
+        right = min(max(column + width - g.image[2], <Py_ssize_t>0), width - left)
+        if left > 0:
+            memset(to, g.zero_point, left * size)
+        memcpy(to + left * size, line + (column + left) * size, (width - left - right) * size)
+        if right > 0:
+            memset(to + (width - right) * size, g.zero_point, right * size)
+        return to + width * size
+    for t in range(width):
+        at = column + t * g.dilation[2]
+        if 0 <= at < g.image[2]:
+            memcpy(to, line + at * g.channels + first_channel, size)
+        else:
+            memset(to, g.zero_point, size)
+        to += size
+    return to
+
+
+cdef inline void _gather(
+    const Geometry* g, const uint8_t* x, Py_ssize_t position, Py_ssize_t first_channel,
+    uint8_t* to
+) noexcept nogil:
+    """Copy what lies under the filter at one output position."""
+    cdef Py_ssize_t column = position % g.out[2], rest = position // g.out[2]
+    cdef Py_ssize_t line = rest % g.out[1], plane = rest // g.out[1] % g.out[0], i, j
+    cdef const uint8_t* image = x + (
+        rest // g.out[1] // g.out[0] * g.image[0] * g.image[1] * g.image[2] * g.channels
+    )
+    plane = plane * g.stride[0] - g.padding[0]
+    line = line * g.stride[1] - g.padding[1]
+    column = column * g.stride[2] - g.padding[2]
+    for i in range(g.kernel[0]):
+        for j in range(g.kernel[1]):
+            to = _gather_line(
+                g, _line(g, image, plane + i * g.dilation[0], line + j * g.dilation[1]), column,
+                first_channel, to
+            )
+
+
+cdef void _block(
+    const Columns* c, const Geometry* g, Py_ssize_t start, Py_ssize_t count, Py_ssize_t groups,
+    Py_ssize_t depth, Py_ssize_t padded, uint8_t* scratch, const uint8_t* x, const int8_t* rows,
+    Py_ssize_t outputs, uint8_t* q
+) noexcept nogil:
+    """Compute a block of output positions."""
+    cdef Py_ssize_t in_group = outputs // groups, height = round_up(in_group, ROWS), group, i
+    scratch += (64 - <uintptr_t>scratch % 64) % 64
+    for group in range(groups):
+        for i in range(count):
+            _gather(g, x, start + i, group * g.in_group, scratch + i * padded)
+            memset(scratch + i * padded + depth, 0, padded - depth)
+        multiply_block(c, scratch, count, padded, rows + group * height * padded,
+                       group * in_group, (group + 1) * in_group, q + start * outputs, NULL,
+                       outputs)
+
+
+def convolve(
+    const uint8_t[:, :, :, :, ::1] x not None, const int8_t[:, ::1] rows not None,
+    const int32_t[::1] sums not None, Py_ssize_t groups, kernel, stride, padding, dilation,
+    const double[::1] weight_scales not None, const int32_t[::1] weight_zero_points not None,
+    const float[::1] bias not None, double input_scale, int32_t input_zero_point,
+    double output_scale, int32_t output_zero_point, int32_t lowest, bias_rule, multiplier_rule,
+    rule
+):
+    """Convolve with packed filters, add the bias and requantize; inputs are not checked."""
+    cdef Geometry g = _geometry(
+        (x.shape[0], x.shape[1], x.shape[2], x.shape[3], x.shape[4]), groups, kernel, stride,
+        padding, dilation, input_zero_point
+    )
+    cdef Py_ssize_t outputs = sums.shape[0], padded = rows.shape[1], block
+    cdef Py_ssize_t depth = g.kernel[0] * g.kernel[1] * g.kernel[2] * g.in_group
+    cdef Py_ssize_t positions = x.shape[0] * g.out[0] * g.out[1] * g.out[2]
+    cdef Py_ssize_t height = rows_of_block(padded), blocks = (positions + height - 1) // height
+    cdef int threads = threads_for(positions * outputs * padded, GRAIN)
+    cdef Columns c
+    out = np.empty((x.shape[0], g.out[0], g.out[1], g.out[2], outputs), np.uint8)
+    cdef uint8_t[:, :, :, :, ::1] q = out
+    cdef uint8_t[:, ::1] scratch
+    cdef int32_t[::1] table
+    if positions == 0 or outputs == 0:
+        return out
+    table = np.empty(TABLE_ROWS * outputs, np.int32)
+    scratch = np.empty((threads, height * padded + 64), np.uint8)
+    set_offsets(&c, &table[0], outputs, depth, input_zero_point, &sums[0], &weight_zero_points[0])
+    set_static(&c, outputs, &weight_scales[0], &bias[0], input_scale, output_scale,
+               output_zero_point, lowest, bias_rule.code, multiplier_rule.code, rule.code)
+    with nogil:
+        for block in prange(blocks, num_threads=threads, schedule="static",
+                            use_threads_if=threads > 1):
+            _block(&c, &g, block * height, min(height, positions - block * height), groups,
+                   depth, padded, &scratch[threadid(), 0], &x[0, 0, 0, 0, 0], &rows[0, 0],
+                   outputs, &q[0, 0, 0, 0, 0])
+    return out
+
+
+cdef inline void _add_taps(
+    const uint8_t** under, const int16_t* taps, Py_ssize_t count, Py_ssize_t channels,
+    Py_ssize_t first, Py_ssize_t n, int32_t* acc
+) noexcept nogil:
+    """Sum the products of all taps for `n` channels from `first` on."""
+    cdef const uint8_t* x0
+    cdef const uint8_t* x1
+    cdef const uint8_t* x2
+    cdef const int16_t* w0
+    cdef const int16_t* w1
+    cdef const int16_t* w2
+    cdef Py_ssize_t t = 0, c
+    for c in range(n):
+        acc[c] = 0
+    while t + 3 <= count:
+        x0, x1, x2 = under[t] + first, under[t + 1] + first, under[t + 2] + first
+        w0 = taps + t * channels + first
+        w1, w2 = w0 + channels, w0 + 2 * channels
+        for c in range(n):
+            acc[c] += (<int32_t>x0[c] * <int32_t>w0[c] + <int32_t>x1[c] * <int32_t>w1[c]
+                       + <int32_t>x2[c] * <int32_t>w2[c])
+        t += 3
+    while t < count:
+        x0, w0 = under[t] + first, taps + t * channels + first
+        for c in range(n):
+            acc[c] += <int32_t>x0[c] * <int32_t>w0[c]
+        t += 1
+
+
+cdef void _depthwise_line(
+    const Columns* columns, const Geometry* g, Py_ssize_t row, const uint8_t** under,
+    const uint8_t* outside, const uint8_t* x, const int16_t* taps, uint8_t* q
+) noexcept nogil:
+    """Compute one line of output positions."""
+    cdef int32_t[COLUMNS] acc
+    cdef Py_ssize_t channels = g.channels, count = g.kernel[0] * g.kernel[1] * g.kernel[2]
+    cdef Py_ssize_t line = row % g.out[1], plane = row // g.out[1] % g.out[0]
+    cdef const uint8_t* image = x + (
+        row // g.out[1] // g.out[0] * g.image[0] * g.image[1] * g.image[2] * channels
+    )
+    cdef const uint8_t* start
+    cdef Py_ssize_t column, chunk, i, j, k, t, at, first, n
+    plane = plane * g.stride[0] - g.padding[0]
+    line = line * g.stride[1] - g.padding[1]
+    q += row * g.out[2] * channels
+    for column in range(g.out[2]):
+        t = 0
+        for i in range(g.kernel[0]):
+            for j in range(g.kernel[1]):
+                start = _line(g, image, plane + i * g.dilation[0], line + j * g.dilation[1])
+                at = column * g.stride[2] - g.padding[2]
+                for k in range(g.kernel[2]):
+                    under[t] = start + at * channels
+                    if start == NULL or at < 0 or at >= g.image[2]:
+                        under[t] = outside
+                    t += 1
+                    at += g.dilation[2]
+        for chunk in range((channels + COLUMNS - 1) // COLUMNS):
+            first = chunk * COLUMNS
+            n = min(<Py_ssize_t>COLUMNS, channels - first)
+            _add_taps(under, taps, count, channels, first, n, acc)
+            add_offsets(columns, first, n, acc, 0)
+            finish_row(columns, first, n, acc, q + column * channels + first)
+
+
+def convolve_depthwise(
+    const uint8_t[:, :, :, :, ::1] x not None, const int16_t[:, ::1] taps not None,
+    const int32_t[::1] sums not None, kernel, stride, padding, dilation,
+    const double[::1] weight_scales not None, const float[::1] bias not None,
+    double input_scale, int32_t input_zero_point, double output_scale, int32_t output_zero_point,
+    int32_t lowest, bias_rule, multiplier_rule, rule
+):
+    """Convolve each channel with its own filter and requantize; inputs are not checked."""
+    cdef Geometry g = _geometry(
+        (x.shape[0], x.shape[1], x.shape[2], x.shape[3], x.shape[4]), 1, kernel, stride, padding,
+        dilation, input_zero_point
+    )
+    cdef Py_ssize_t channels = x.shape[4], row, rows = x.shape[0] * g.out[0] * g.out[1]
+    cdef int threads = threads_for(rows * g.out[2] * channels * taps.shape[0], GRAIN // 4)
+    cdef Columns c
+    out = np.empty((x.shape[0], g.out[0], g.out[1], g.out[2], channels), np.uint8)
+    cdef uint8_t[:, :, :, :, ::1] q = out
+    cdef const uint8_t[::1] outside
+    cdef uintptr_t[:, ::1] under
+    cdef int32_t[::1] table
+    if rows == 0 or g.out[2] == 0 or channels == 0:
+        return out
+    table = np.empty(TABLE_ROWS * channels, np.int32)
+    outside = np.full(channels, input_zero_point, np.uint8)
+    under = np.empty((threads, taps.shape[0]), np.uintp)
+    set_offsets(&c, &table[0], channels, 0, input_zero_point, &sums[0], NULL)
+    set_static(&c, channels, &weight_scales[0], &bias[0], input_scale, output_scale,
+               output_zero_point, lowest, bias_rule.code, multiplier_rule.code, rule.code)
+    with nogil:
+        for row in prange(rows, num_threads=threads, schedule="static",
+                          use_threads_if=threads > 1):
+            _depthwise_line(&c, &g, row, <const uint8_t**>&under[threadid(), 0], &outside[0],
+                            &x[0, 0, 0, 0, 0], &taps[0, 0], &q[0, 0, 0, 0, 0])
+    return out

@@ -1,0 +1,140 @@
+"""Kernels of refquant.reference.matmul.
+
+Design
+(a) Tiles, offsets and output rules stand in _product.pxd; here is the split into blocks.
+(b) A block of input rows is copied into scratch memory, padded and aligned, and multiplied by all
+    columns while it lies in the cache.
+(c) Few rows are cut by columns too, so that every thread has work. The cut depends on the shape
+    alone; sums of integers do not depend on it at all.
+"""
+
+from cython.parallel cimport prange, threadid
+from libc.stdint cimport int8_t, int32_t, uint8_t, uintptr_t
+from libc.string cimport memcpy, memset
+
+from refquant._kernels._product cimport (
+    TABLE_ROWS, Columns, multiply_block, round_up, rows_of_block, set_dynamic, set_offsets,
+    set_static,
+)
+from refquant._kernels._threads cimport threads_for
+
+import numpy as np
+
+cdef enum:
+    ROWS = 4
+    DEPTH = 64
+    SLICE = 256  # columns of a block where there are few rows
+    FEW_BLOCKS = 16
+    GRAIN = 1 << 20  # products that are worth a thread
+
+
+def _aligned(shape):
+    """Make an array of zeros of int8 that begins at a multiple of 64."""
+    size = shape[0] * shape[1]
+    whole = np.zeros(size + 64, np.int8)
+    start = -whole.ctypes.data % 64
+    return whole[start : start + size].reshape(shape)
+
+
+def pack_rows(const int8_t[:, ::1] weight not None):
+    """Lay out the weight of a linear layer for products; inputs are not checked."""
+    cdef Py_ssize_t outputs = weight.shape[0], depth = weight.shape[1], n, k
+    cdef int32_t total
+    rows = _aligned((round_up(outputs, ROWS), round_up(depth, DEPTH)))
+    sums = np.zeros(outputs, np.int32)
+    cdef int8_t[:, ::1] r = rows
+    cdef int32_t[::1] s = sums
+    if depth == 0:
+        return rows, sums
+    with nogil:
+        for n in range(outputs):
+            memcpy(&r[n, 0], &weight[n, 0], depth)
+            total = 0
+            for k in range(depth):
+                total += weight[n, k]
+            s[n] = total
+    return rows, sums
+
+
+cdef void _block(
+    const Columns* c, Py_ssize_t task, Py_ssize_t slices, Py_ssize_t height, uint8_t* scratch,
+    const uint8_t* x, Py_ssize_t m, Py_ssize_t depth, const int8_t* rows, Py_ssize_t padded,
+    Py_ssize_t outputs, uint8_t* q, float* y
+) noexcept nogil:
+    """Compute one block of rows, and one slice of its columns."""
+    cdef Py_ssize_t start = task // slices * height, count = min(height, m - start), i
+    cdef Py_ssize_t first = task % slices * SLICE
+    cdef Py_ssize_t last = min(first + SLICE, outputs) if slices > 1 else outputs
+    scratch += (64 - <uintptr_t>scratch % 64) % 64
+    for i in range(count):
+        memcpy(scratch + i * padded, x + (start + i) * depth, depth)
+        memset(scratch + i * padded + depth, 0, padded - depth)
+    multiply_block(
+        c, scratch, count, padded, rows + first * padded, first, last,
+        q + start * outputs if q != NULL else NULL, y + start * outputs if y != NULL else NULL,
+        outputs
+    )
+
+
+cdef _multiply(
+    const Columns* c, const uint8_t[:, ::1] x, const int8_t[:, ::1] rows, Py_ssize_t outputs,
+    uint8_t* q, float* y
+):
+    """Compute all blocks."""
+    cdef Py_ssize_t m = x.shape[0], padded = rows.shape[1], task
+    cdef Py_ssize_t height = min(rows_of_block(padded), round_up(m, ROWS))
+    cdef Py_ssize_t blocks = (m + height - 1) // height
+    cdef Py_ssize_t slices = (outputs + SLICE - 1) // SLICE if blocks < FEW_BLOCKS else 1
+    cdef int threads = threads_for(m * outputs * padded, GRAIN)
+    cdef uint8_t[:, ::1] scratch = np.empty((threads, height * padded + 64), np.uint8)
+    with nogil:
+        for task in prange(blocks * slices, num_threads=threads, schedule="static",
+                           use_threads_if=threads > 1):
+            _block(c, task, slices, height, &scratch[threadid(), 0], &x[0, 0], m, x.shape[1],
+                   &rows[0, 0], padded, outputs, q, y)
+
+
+def linear(
+    const uint8_t[:, ::1] x not None, const int8_t[:, ::1] rows not None,
+    const int32_t[::1] sums not None, const double[::1] weight_scales not None,
+    const int32_t[::1] weight_zero_points not None, const float[::1] bias not None,
+    double input_scale, int32_t input_zero_point, double output_scale, int32_t output_zero_point,
+    int32_t lowest, bias_rule, multiplier_rule, rule
+):
+    """Multiply by a packed weight, add the bias and requantize; inputs are not checked."""
+    cdef Py_ssize_t outputs = sums.shape[0]
+    cdef Columns c
+    out = np.empty((x.shape[0], outputs), np.uint8)
+    cdef uint8_t[:, ::1] q = out
+    cdef int32_t[::1] table
+    if x.shape[0] == 0 or outputs == 0:
+        return out
+    table = np.empty(TABLE_ROWS * outputs, np.int32)
+    set_offsets(&c, &table[0], outputs, x.shape[1], input_zero_point, &sums[0],
+                &weight_zero_points[0])
+    set_static(&c, outputs, &weight_scales[0], &bias[0], input_scale, output_scale,
+               output_zero_point, lowest, bias_rule.code, multiplier_rule.code, rule.code)
+    _multiply(&c, x, rows, outputs, &q[0, 0], NULL)
+    return out
+
+
+def linear_dynamic(
+    const uint8_t[:, ::1] x not None, const int8_t[:, ::1] rows not None,
+    const int32_t[::1] sums not None, const double[::1] weight_scales not None,
+    const int32_t[::1] weight_zero_points not None, const float[::1] bias not None,
+    double input_scale, int32_t input_zero_point, bint relu, rule
+):
+    """Multiply by a packed weight and return real values; inputs are not checked."""
+    cdef Py_ssize_t outputs = sums.shape[0]
+    cdef Columns c
+    out = np.empty((x.shape[0], outputs), np.float32)
+    cdef float[:, ::1] y = out
+    cdef int32_t[::1] table
+    if x.shape[0] == 0 or outputs == 0:
+        return out
+    table = np.empty(TABLE_ROWS * outputs, np.int32)
+    set_offsets(&c, &table[0], outputs, x.shape[1], input_zero_point, &sums[0],
+                &weight_zero_points[0])
+    set_dynamic(&c, outputs, &weight_scales[0], &bias[0], input_scale, relu, rule.code)
+    _multiply(&c, x, rows, outputs, NULL, &y[0, 0])
+    return out

@@ -1,0 +1,252 @@
+"""Activations as modules."""
+
+from refquant.nn import functional as F
+from refquant.nn.module import Module
+
+__all__ = [
+    "ELU",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "LeakyReLU",
+    "LogSoftmax",
+    "ReLU",
+    "ReLU6",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+]
+
+
+class ReLU(Module):
+    r"""Cut off what is negative, :math:`\max(x, 0)`; takes quantized tensors, too.
+
+    Parameters
+    ----------
+    inplace : bool
+        Whether to overwrite the input.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.ReLU()(refquant.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
+
+    def __init__(self, inplace: bool = False):
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input):
+        """Cut `input` off."""
+        return F.relu(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Tell whether the input is overwritten."""
+        return "inplace=True" if self.inplace else ""
+
+
+class Hardtanh(Module):
+    """Cut off what lies outside a range; takes quantized tensors, too.
+
+    Parameters
+    ----------
+    min_val, max_val : float
+        Ends of the range.
+    inplace : bool
+        Whether to overwrite the input.
+    """
+
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
+        super().__init__()
+        self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
+
+    def forward(self, input):
+        """Cut `input` off."""
+        return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Describe the range."""
+        text = f"min_val={self.min_val}, max_val={self.max_val}"
+        return text + (", inplace=True" if self.inplace else "")
+
+
+class ReLU6(Hardtanh):
+    r"""Cut off what is negative or above 6, :math:`\min(\max(x, 0), 6)`.
+
+    Parameters
+    ----------
+    inplace : bool
+        Whether to overwrite the input.
+    """
+
+    def __init__(self, inplace: bool = False):
+        super().__init__(0.0, 6.0, inplace)
+
+    def forward(self, input):
+        """Cut `input` off."""
+        return F.relu6(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Tell whether the input is overwritten."""
+        return "inplace=True" if self.inplace else ""
+
+
+class ELU(Module):
+    r"""Exponential linear unit, x above 0 and :math:`\alpha(e^x - 1)` below.
+
+    Parameters
+    ----------
+    alpha : float
+        What far negative inputs come near to, with the sign changed.
+    inplace : bool
+        Whether to overwrite the input.
+    """
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False):
+        super().__init__()
+        self.alpha, self.inplace = alpha, inplace
+
+    def forward(self, input):
+        """Apply the function."""
+        return F.elu(input, self.alpha, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Describe the settings."""
+        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
+
+
+class LeakyReLU(Module):
+    """Multiply what is negative by a slope.
+
+    Parameters
+    ----------
+    negative_slope : float
+        The slope.
+    inplace : bool
+        Whether to overwrite the input.
+    """
+
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
+        super().__init__()
+        self.negative_slope, self.inplace = negative_slope, inplace
+
+    def forward(self, input):
+        """Apply the function."""
+        return F.leaky_relu(input, self.negative_slope, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Describe the settings."""
+        return f"negative_slope={self.negative_slope}" + (", inplace=True" if self.inplace else "")
+
+
+class Sigmoid(Module):
+    r"""Logistic function, :math:`1 / (1 + e^{-x})`."""
+
+    def forward(self, input):
+        """Apply the function."""
+        return F.sigmoid(input)
+
+
+class Tanh(Module):
+    """Hyperbolic tangent."""
+
+    def forward(self, input):
+        """Apply the function."""
+        return F.tanh(input)
+
+
+class _MaybeInPlace(Module):
+    def __init__(self, inplace: bool = False):
+        super().__init__()
+        self.inplace = inplace
+
+
+class Hardsigmoid(_MaybeInPlace):
+    """Straight lines instead of the logistic function; see `refquant.nn.functional`."""
+
+    def forward(self, input):
+        """Apply the function."""
+        return F.hardsigmoid(input, self.inplace)
+
+
+class Hardswish(_MaybeInPlace):
+    """Multiply by `Hardsigmoid`."""
+
+    def forward(self, input):
+        """Apply the function."""
+        made = F.hardswish(input)
+        return input.copy_(made) if self.inplace else made
+
+
+class SiLU(_MaybeInPlace):
+    r"""Multiply by the logistic function, :math:`x / (1 + e^{-x})`."""
+
+    def forward(self, input):
+        """Apply the function."""
+        made = F.silu(input)
+        return input.copy_(made) if self.inplace else made
+
+    def extra_repr(self) -> str:
+        """Tell whether the input is overwritten."""
+        return "inplace=True" if self.inplace else ""
+
+
+class Softplus(Module):
+    r"""Smooth rectifier, :math:`\log(1 + e^{\beta x}) / \beta`.
+
+    Parameters
+    ----------
+    beta : float
+        How sharp the bend is.
+    threshold : float
+        Where :math:`\beta x` is larger, x itself is returned.
+    """
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0):
+        super().__init__()
+        self.beta, self.threshold = beta, threshold
+
+    def forward(self, input):
+        """Apply the function."""
+        return F.softplus(input, self.beta, self.threshold)
+
+    def extra_repr(self) -> str:
+        """Describe the settings."""
+        return f"beta={self.beta}, threshold={self.threshold}"
+
+
+class Softmax(Module):
+    r"""Turn numbers into shares that add up to 1, :math:`e^{x_i} / \sum_j e^{x_j}`.
+
+    Parameters
+    ----------
+    dim : int
+        Along which the shares add up.
+    """
+
+    def __init__(self, dim: int | None = None):
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input):
+        """Apply the function."""
+        return F.softmax(input, self.dim)
+
+    def extra_repr(self) -> str:
+        """Name the dimension."""
+        return f"dim={self.dim}"
+
+
+class LogSoftmax(Softmax):
+    """Logarithm of `Softmax`."""
+
+    def forward(self, input):
+        """Apply the function."""
+        return F.log_softmax(input, self.dim)
+
+    def extra_repr(self) -> str:
+        """Describe nothing: PyTorch does not, either."""
+        return f"dim={self.dim}"

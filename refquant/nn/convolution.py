@@ -1,0 +1,134 @@
+"""Convolutional layers."""
+
+from typing import Any
+
+from refquant.errors import ArgumentError, NotSupportedError
+from refquant.nn import functional as F
+from refquant.nn.linear import reset_weight_and_bias
+from refquant.nn.module import Module
+from refquant.nn.parameter import Parameter
+from refquant.ops.floating.creation import empty
+from refquant.ops.floating.windows import per_dimension
+
+__all__ = ["Conv1d", "Conv2d", "Conv3d"]
+
+
+class _Convolution(Module):
+    """What the convolutions of all dimensions share."""
+
+    _ndim: int
+    _function: Any
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+    ):
+        super().__init__()
+        asked = type(self).__name__
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ArgumentError(
+                asked,
+                argument="groups",
+                got=groups,
+                expected=f"a divisor of in_channels={in_channels} and out_channels={out_channels}",
+            )
+        if padding_mode != "zeros":
+            raise NotSupportedError(
+                asked, argument="padding_mode", expected="'zeros'", got=repr(padding_mode)
+            )
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.padding_mode = padding_mode
+        for name, value, least in (
+            ("kernel_size", kernel_size, 1),
+            ("stride", stride, 1),
+            ("padding", padding, 0),
+            ("dilation", dilation, 1),
+        ):
+            setattr(self, name, per_dimension(asked, name, value, self._ndim, least))
+        self.transposed = False
+        self.output_padding = (0,) * self._ndim
+        self.weight = Parameter(empty(out_channels, in_channels // groups, *self.kernel_size))
+        self.register_parameter("bias", Parameter(empty(out_channels)) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new parameters."""
+        reset_weight_and_bias(self)
+
+    def _convolve(self, input, weight, bias):
+        return type(self)._function(
+            input, weight, bias, self.stride, self.padding, self.dilation, self.groups
+        )
+
+    def forward(self, input):
+        """Slide the filters over `input`."""
+        return self._convolve(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """Describe the geometry; what is usual is left out."""
+        text = (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
+            f"stride={self.stride}"
+        )
+        if any(self.padding):
+            text += f", padding={self.padding}"
+        if any(d != 1 for d in self.dilation):
+            text += f", dilation={self.dilation}"
+        if self.groups != 1:
+            text += f", groups={self.groups}"
+        if self.bias is None:
+            text += ", bias=False"
+        return text
+
+
+class Conv1d(_Convolution):
+    """Slide filters over sequences, shape (batch, channels, length); see `Conv2d`."""
+
+    _ndim, _function = 1, staticmethod(F.conv1d)
+
+
+class Conv2d(_Convolution):
+    """Slide filters over images.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels before and after.
+    kernel_size : int or pair of int
+        Size of a filter.
+    stride, padding, dilation : int or pair of int
+        Pixels from window to window, border of zeros, pixels from tap to tap.
+    groups : int
+        Channels are cut into as many groups that do not see each other.
+    bias : bool
+        Whether there is a bias.
+    padding_mode : {'zeros'}
+        What the border holds.
+
+    Attributes
+    ----------
+    weight : Parameter, shape (out_channels, in_channels / groups, kh, kw)
+    bias : Parameter, shape (out_channels,), or None
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.Conv2d(3, 8, 3, padding=1)
+    Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
+    """
+
+    _ndim, _function = 2, staticmethod(F.conv2d)
+
+
+class Conv3d(_Convolution):
+    """Slide filters over volumes, shape (batch, channels, depth, height, width); see `Conv2d`."""
+
+    _ndim, _function = 3, staticmethod(F.conv3d)

@@ -1,0 +1,46 @@
+"""Dropout as modules."""
+
+from refquant.errors import ArgumentError
+from refquant.nn import functional as F
+from refquant.nn.module import Module
+from refquant.ops.floating.creation import ones
+
+__all__ = ["Dropout", "Dropout2d"]
+
+
+class Dropout(Module):
+    r"""In training set elements to 0 with probability p, and multiply the others by 1 / (1 - p).
+
+    Parameters
+    ----------
+    p : float
+        Probability, in 0..1.
+    inplace : bool
+        Whether to overwrite the input.
+    """
+
+    def __init__(self, p: float = 0.5, inplace: bool = False):
+        super().__init__()
+        if not 0 <= p <= 1:
+            raise ArgumentError(type(self).__name__, argument="p", expected="in 0..1", got=p)
+        self.p, self.inplace = p, inplace
+
+    def forward(self, input):
+        """Drop elements of `input`, in training."""
+        return F.dropout(input, self.p, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Describe the settings."""
+        return f"p={self.p}, inplace={self.inplace}"
+
+
+class Dropout2d(Dropout):
+    """Set whole channels to 0 instead of single elements; see `Dropout`."""
+
+    def forward(self, input):
+        """Drop channels of `input`, in training."""
+        if not self.training or self.p == 0:
+            return input
+        shape = (*input.shape[:2], *(1,) * (input.dim() - 2))
+        made = input * F.dropout(ones(*shape, dtype=input.dtype), self.p)
+        return input.copy_(made) if self.inplace else made

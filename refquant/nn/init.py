@@ -1,0 +1,172 @@
+"""Initial values of parameters, each written in place and without gradient.
+
+Sources: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
+networks", 2010 (xavier); He et al., "Delving deep into rectifiers", 2015 (kaiming).
+"""
+
+import math
+
+import numpy as np
+
+from refquant import tape
+from refquant.errors import ArgumentError, ShapeError
+from refquant.tensors import Tensor
+
+__all__ = [
+    "calculate_gain",
+    "constant_",
+    "eye_",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "normal_",
+    "ones_",
+    "orthogonal_",
+    "uniform_",
+    "xavier_normal_",
+    "xavier_uniform_",
+    "zeros_",
+]
+
+_GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """Tell by how much a nonlinearity should be made up for, as a factor of the spread.
+
+    Parameters
+    ----------
+    nonlinearity : str
+        'linear', 'conv2d' ..., 'sigmoid', 'tanh', 'relu', 'leaky_relu' or 'selu'.
+    param : float, optional
+        Slope of leaky_relu, 0.01 if not given.
+
+    Returns
+    -------
+    float
+    """
+    if nonlinearity == "leaky_relu":
+        return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
+    if nonlinearity in ("linear", "sigmoid", "conv1d", "conv2d", "conv3d"):
+        return 1.0
+    if nonlinearity not in _GAINS:
+        raise ArgumentError(
+            "calculate_gain",
+            argument="nonlinearity",
+            got=repr(nonlinearity),
+            expected="'linear', 'conv1d', 'conv2d', 'conv3d', 'sigmoid', 'leaky_relu', "
+            + ", ".join(map(repr, _GAINS)),
+        )
+    return _GAINS[nonlinearity]
+
+
+def _fans(asked: str, tensor: Tensor) -> tuple[int, int]:
+    """Count the inputs of one output, and the outputs of one input."""
+    shape = tensor.array.shape
+    if len(shape) < 2:
+        raise ShapeError(
+            asked, argument="tensor", expected="of at least 2 dimensions", got=f"shape {shape}"
+        )
+    field = math.prod(shape[2:])
+    return shape[1] * field, shape[0] * field
+
+
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
+    """Draw evenly from `a` to `b`."""
+    with tape.no_grad():
+        return tensor.uniform_(a, b)
+
+
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
+    """Draw from the normal distribution."""
+    with tape.no_grad():
+        return tensor.normal_(mean, std)
+
+
+def constant_(tensor: Tensor, val: float) -> Tensor:
+    """Fill with a number."""
+    with tape.no_grad():
+        return tensor.fill_(val)
+
+
+def ones_(tensor: Tensor) -> Tensor:
+    """Fill with 1."""
+    return constant_(tensor, 1.0)
+
+
+def zeros_(tensor: Tensor) -> Tensor:
+    """Fill with 0."""
+    return constant_(tensor, 0.0)
+
+
+def eye_(tensor: Tensor) -> Tensor:
+    """Put ones on the diagonal of a matrix and zeros elsewhere."""
+    if tensor.array.ndim != 2:
+        raise ShapeError(
+            "eye_", argument="tensor", expected="a matrix", got=f"shape {tensor.array.shape}"
+        )
+    with tape.no_grad():
+        return tensor.copy_(np.eye(*tensor.array.shape))
+
+
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+    r"""Draw evenly from :math:`\pm g \sqrt{6 / (\mathrm{fan}_{in} + \mathrm{fan}_{out})}`."""
+    bound = gain * math.sqrt(6 / sum(_fans("xavier_uniform_", tensor)))
+    return uniform_(tensor, -bound, bound)
+
+
+def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+    r"""Draw with deviation :math:`g \sqrt{2 / (\mathrm{fan}_{in} + \mathrm{fan}_{out})}`."""
+    return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(_fans("xavier_normal_", tensor))))
+
+
+def _deviation(asked: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    if mode not in ("fan_in", "fan_out"):
+        raise ArgumentError(
+            asked, argument="mode", expected="'fan_in' or 'fan_out'", got=repr(mode)
+        )
+    fan = _fans(asked, tensor)[mode == "fan_out"]
+    return calculate_gain(nonlinearity, a) / math.sqrt(fan)
+
+
+def kaiming_uniform_(
+    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
+) -> Tensor:
+    r"""Draw evenly from :math:`\pm g \sqrt{3 / \mathrm{fan}}`.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        What to fill, of at least 2 dimensions (outputs, inputs, ...).
+    a : float
+        Slope of leaky_relu.
+    mode : {'fan_in', 'fan_out'}
+        Which direction keeps its spread.
+    nonlinearity : str
+        What follows; gives the gain g, see `calculate_gain`.
+
+    Returns
+    -------
+    Tensor
+        `tensor`.
+    """
+    bound = math.sqrt(3) * _deviation("kaiming_uniform_", tensor, a, mode, nonlinearity)
+    return uniform_(tensor, -bound, bound)
+
+
+def kaiming_normal_(
+    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
+) -> Tensor:
+    r"""Draw with deviation :math:`g / \sqrt{\mathrm{fan}}`; see `kaiming_uniform_`."""
+    return normal_(tensor, 0.0, _deviation("kaiming_normal_", tensor, a, mode, nonlinearity))
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+    """Fill with an orthogonal matrix, the first dimension against all others."""
+    _fans("orthogonal_", tensor)
+    rows = tensor.array.shape[0]
+    with tape.no_grad():
+        drawn = normal_(Tensor(np.empty((rows, tensor.array.size // rows)))).array
+        q, r = np.linalg.qr(drawn if drawn.shape[0] >= drawn.shape[1] else drawn.T)
+        q = q * np.sign(np.diag(r))  # makes every orthogonal matrix equally likely
+        q = q if drawn.shape[0] >= drawn.shape[1] else q.T
+        return tensor.copy_(gain * q.reshape(tensor.array.shape))

@@ -1,0 +1,113 @@
+"""Fully connected layers, and flattening before them."""
+
+import math
+
+from refquant.nn import functional as F
+from refquant.nn import init
+from refquant.nn.module import Module
+from refquant.nn.parameter import Parameter
+from refquant.ops import views
+from refquant.ops.floating.creation import empty
+
+__all__ = ["Flatten", "Linear", "Unflatten"]
+
+
+def reset_weight_and_bias(module: Module) -> None:
+    r"""Draw weight and bias evenly from :math:`\pm 1 / \sqrt{\mathrm{fan}_{in}}`."""
+    init.kaiming_uniform_(module.weight, a=math.sqrt(5))
+    if module.bias is not None:
+        fan = module.weight.array[0].size
+        bound = 1 / math.sqrt(fan) if fan else 0
+        init.uniform_(module.bias, -bound, bound)
+
+
+class Linear(Module):
+    r"""Apply a linear map and add a bias, :math:`y = x W^T + b`.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        Size of a row before and after.
+    bias : bool
+        Whether there is a bias.
+
+    Attributes
+    ----------
+    weight : Parameter, shape (out_features, in_features)
+    bias : Parameter, shape (out_features,), or None
+
+    Examples
+    --------
+    >>> import refquant
+    >>> layer = refquant.nn.Linear(3, 2)
+    >>> layer, layer(refquant.ones(5, 3)).shape
+    (Linear(in_features=3, out_features=2, bias=True), refquant.Size([5, 2]))
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True):
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Parameter(empty(out_features, in_features))
+        self.register_parameter("bias", Parameter(empty(out_features)) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new parameters."""
+        reset_weight_and_bias(self)
+
+    def forward(self, input):
+        """Map the rows of `input`."""
+        return F.linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """Describe the sizes."""
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )
+
+
+class Flatten(Module):
+    """Merge a range of dimensions into one; the first (batch) stays by default.
+
+    Parameters
+    ----------
+    start_dim, end_dim : int
+        First and last of the dimensions.
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1):
+        super().__init__()
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, input):
+        """Flatten `input`, plain or quantized."""
+        return views.flatten(input, self.start_dim, self.end_dim)
+
+    def extra_repr(self) -> str:
+        """Describe the dimensions."""
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """Split one dimension into several.
+
+    Parameters
+    ----------
+    dim : int
+        The dimension.
+    unflattened_size : sequence of int
+        What it becomes.
+    """
+
+    def __init__(self, dim: int, unflattened_size):
+        super().__init__()
+        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
+
+    def forward(self, input):
+        """Split the dimension of `input`, plain or quantized."""
+        return views.unflatten(input, self.dim, self.unflattened_size)
+
+    def extra_repr(self) -> str:
+        """Describe the sizes."""
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

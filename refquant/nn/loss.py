@@ -1,0 +1,143 @@
+"""Losses as modules."""
+
+from refquant.nn import functional as F
+from refquant.nn.module import Module
+from refquant.tensors import Tensor
+
+__all__ = [
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "KLDivLoss",
+    "L1Loss",
+    "MSELoss",
+    "NLLLoss",
+    "SmoothL1Loss",
+]
+
+
+class _Loss(Module):
+    def __init__(self, reduction: str = "mean"):
+        super().__init__()
+        self.reduction = reduction
+
+
+class _WeightedLoss(_Loss):
+    def __init__(self, weight: Tensor | None = None, reduction: str = "mean"):
+        super().__init__(reduction)
+        self.register_buffer("weight", weight)
+
+
+class MSELoss(_Loss):
+    r"""Mean squared distance, :math:`(x - y)^2`.
+
+    Parameters
+    ----------
+    reduction : {'mean', 'sum', 'none'}
+        What becomes of the elements.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.MSELoss()(refquant.tensor([1.0, 2.0]), refquant.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
+
+    def forward(self, input, target):
+        """Compare two tensors."""
+        return F.mse_loss(input, target, self.reduction)
+
+
+class L1Loss(_Loss):
+    r"""Mean distance, :math:`|x - y|`; see `MSELoss`."""
+
+    def forward(self, input, target):
+        """Compare two tensors."""
+        return F.l1_loss(input, target, self.reduction)
+
+
+class SmoothL1Loss(_Loss):
+    """Squared distance near 0, distance farther away.
+
+    Parameters
+    ----------
+    reduction : {'mean', 'sum', 'none'}
+        What becomes of the elements.
+    beta : float
+        Where one goes over into the other.
+    """
+
+    def __init__(self, reduction: str = "mean", beta: float = 1.0):
+        super().__init__(reduction)
+        self.beta = beta
+
+    def forward(self, input, target):
+        """Compare two tensors."""
+        return F.smooth_l1_loss(input, target, self.reduction, self.beta)
+
+
+class NLLLoss(_WeightedLoss):
+    """Negative logarithm of the probability of the right class.
+
+    Parameters
+    ----------
+    weight : Tensor, shape (classes,), optional
+        How much each class counts.
+    ignore_index : int
+        A target that does not count.
+    reduction : {'mean', 'sum', 'none'}
+        What becomes of the elements.
+    """
+
+    def __init__(
+        self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
+    ):
+        super().__init__(weight, reduction)
+        self.ignore_index = ignore_index
+
+    def forward(self, input, target):
+        """Compare logarithms of probabilities with the right classes."""
+        return F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
+
+
+class CrossEntropyLoss(NLLLoss):
+    """Loss of a classifier: softmax, then the negative logarithm of the right class; as `NLLLoss`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.CrossEntropyLoss()(refquant.tensor([[0.0, 0.0]]), refquant.tensor([1]))
+    tensor(0.6931)
+    """
+
+    def forward(self, input, target):
+        """Compare scores with the right classes."""
+        return F.cross_entropy(input, target, self.weight, self.ignore_index, self.reduction)
+
+
+class BCELoss(_WeightedLoss):
+    """Loss of probabilities of yes or no; see `refquant.nn.functional.binary_cross_entropy`."""
+
+    def forward(self, input, target):
+        """Compare probabilities with what is right."""
+        return F.binary_cross_entropy(input, target, self.weight, self.reduction)
+
+
+class BCEWithLogitsLoss(_WeightedLoss):
+    """Apply the logistic function, then `BCELoss`, without overflow."""
+
+    def forward(self, input, target):
+        """Compare scores with what is right."""
+        return F.binary_cross_entropy_with_logits(input, target, self.weight, self.reduction)
+
+
+class KLDivLoss(_Loss):
+    """How far one distribution is from another; see `refquant.nn.functional.kl_div`."""
+
+    def __init__(self, reduction: str = "mean", log_target: bool = False):
+        super().__init__(reduction)
+        self.log_target = log_target
+
+    def forward(self, input, target):
+        """Compare logarithms of probabilities with probabilities."""
+        return F.kl_div(input, target, self.reduction, self.log_target)

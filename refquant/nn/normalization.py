@@ -1,0 +1,179 @@
+"""Layers that normalize."""
+
+import numpy as np
+
+from refquant.errors import ShapeError
+from refquant.nn import functional as F
+from refquant.nn import init
+from refquant.nn.module import Module
+from refquant.nn.parameter import Parameter
+from refquant.ops.floating.creation import empty, ones, zeros
+from refquant.tensors import Tensor
+
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm"]
+
+
+class _BatchNorm(Module):
+    """What batch normalization of all dimensions shares."""
+
+    _version = 2
+    _ndims: tuple[int, ...]
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-05,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+    ):
+        super().__init__()
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        for name in ("weight", "bias"):
+            self.register_parameter(name, Parameter(empty(num_features)) if affine else None)
+        tracked = track_running_stats
+        self.register_buffer("running_mean", zeros(num_features) if tracked else None)
+        self.register_buffer("running_var", ones(num_features) if tracked else None)
+        count = Tensor(np.zeros((), np.int64))
+        self.register_buffer("num_batches_tracked", count if tracked else None)
+        self.reset_parameters()
+
+    def reset_running_stats(self) -> None:
+        """Forget the statistics of all batches."""
+        if self.track_running_stats:
+            self.running_mean.zero_()
+            self.running_var.fill_(1)
+            self.num_batches_tracked.zero_()
+
+    def reset_parameters(self) -> None:
+        """Forget the statistics, and make the scale 1 and the shift 0."""
+        self.reset_running_stats()
+        if self.affine:
+            init.ones_(self.weight)
+            init.zeros_(self.bias)
+
+    def forward(self, input):
+        """Normalize `input`; in training with its own statistics, which are collected."""
+        if input.dim() not in self._ndims:
+            raise ShapeError(
+                type(self).__name__,
+                argument="input",
+                got=f"shape {tuple(input.shape)}",
+                expected=f"of {' or '.join(map(str, self._ndims))} dimensions",
+            )
+        momentum = 0.0 if self.momentum is None else self.momentum
+        if self.training and self.track_running_stats:
+            self.num_batches_tracked.add_(1)
+            if self.momentum is None:  # the plain average over all batches
+                momentum = 1.0 / int(self.num_batches_tracked)
+        own = self.training or self.running_mean is None
+        keeps = not self.training or self.track_running_stats
+        return F.batch_norm(
+            input,
+            self.running_mean if keeps else None,
+            self.running_var if keeps else None,
+            self.weight,
+            self.bias,
+            own,
+            momentum,
+            self.eps,
+        )
+
+    def _load_from_state_dict(self, report, prefix: str) -> None:
+        """Compare with a state; those of the first version have no count of batches."""
+        name = "num_batches_tracked"
+        if self.num_batches_tracked is None or prefix + name in report.state:
+            super()._load_from_state_dict(report, prefix)
+            return
+        self._transient.add(name)
+        super()._load_from_state_dict(report, prefix)
+        self._transient.discard(name)
+
+    def extra_repr(self) -> str:
+        """Describe the settings."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+            f"affine={self.affine}, track_running_stats={self.track_running_stats}"
+        )
+
+
+class BatchNorm1d(_BatchNorm):
+    """Normalize the channels of rows or sequences; see `BatchNorm2d`."""
+
+    _ndims = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    r"""Normalize the channels of images, :math:`\gamma (x-\mu)/\sqrt{\sigma^2+\epsilon}+\beta`.
+
+    Parameters
+    ----------
+    num_features : int
+        Channels.
+    eps : float
+        Keeps the square root away from 0.
+    momentum : float or None
+        Share of a batch in the running statistics; None averages over all batches.
+    affine : bool
+        Whether there are a scale and a shift to learn.
+    track_running_stats : bool
+        Whether evaluation uses statistics collected in training.
+
+    Attributes
+    ----------
+    weight, bias : Parameter, shape (num_features,), or None
+    running_mean, running_var : Tensor, shape (num_features,), or None
+    num_batches_tracked : Tensor of int64, shape (), or None
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.BatchNorm2d(4)
+    BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+    """
+
+    _ndims = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """Normalize the channels of volumes; see `BatchNorm2d`."""
+
+    _ndims = (5,)
+
+
+class LayerNorm(Module):
+    """Normalize over the last dimensions.
+
+    Parameters
+    ----------
+    normalized_shape : int or sequence of int
+        Sizes of the dimensions.
+    eps : float
+        Keeps the square root away from 0.
+    elementwise_affine : bool
+        Whether there are a scale and a shift to learn.
+    """
+
+    def __init__(self, normalized_shape, eps: float = 1e-05, elementwise_affine: bool = True):
+        super().__init__()
+        several = isinstance(normalized_shape, tuple | list)
+        self.normalized_shape = tuple(normalized_shape) if several else (normalized_shape,)
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        make = (
+            (lambda f: Parameter(f(*self.normalized_shape)))
+            if elementwise_affine
+            else (lambda f: None)
+        )
+        self.register_parameter("weight", make(ones))
+        self.register_parameter("bias", make(zeros))
+
+    def forward(self, input):
+        """Normalize `input`."""
+        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """Describe the settings."""
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        )

@@ -1,0 +1,201 @@
+"""Pooling and resizing as modules; they take quantized tensors, too."""
+
+from typing import Any
+
+from refquant.nn import functional as F
+from refquant.nn.module import Module
+
+__all__ = [
+    "AdaptiveAvgPool2d",
+    "AvgPool2d",
+    "MaxPool2d",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
+]
+
+
+class MaxPool2d(Module):
+    """Find the largest element of every window.
+
+    Parameters
+    ----------
+    kernel_size : int or pair of int
+        Size of a window.
+    stride : int or pair of int, optional
+        Pixels from window to window; `kernel_size` if not given.
+    padding : int or pair of int
+        Border that never wins.
+    dilation : int or pair of int
+        Pixels from tap to tap of a window.
+    return_indices : bool
+        Whether to tell where the largest elements are, too.
+    ceil_mode : bool
+        Whether windows may reach over the end.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.MaxPool2d(2)
+    MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
+    """
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
+    ):
+        super().__init__()
+        self.kernel_size, self.padding, self.dilation = kernel_size, padding, dilation
+        self.stride = kernel_size if stride is None else stride
+        self.return_indices, self.ceil_mode = return_indices, ceil_mode
+
+    def forward(self, input):
+        """Pool `input`."""
+        return F.max_pool2d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.ceil_mode,
+            self.return_indices,
+        )
+
+    def extra_repr(self) -> str:
+        """Describe the windows."""
+        return (
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
+            f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
+        )
+
+
+class AvgPool2d(Module):
+    """Average every window.
+
+    Parameters
+    ----------
+    kernel_size : int or pair of int
+        Size of a window.
+    stride : int or pair of int, optional
+        Pixels from window to window; `kernel_size` if not given.
+    padding : int or pair of int
+        Border of zeros.
+    ceil_mode : bool
+        Whether windows may reach over the end.
+    count_include_pad : bool
+        Whether the zeros of the border count.
+    divisor_override : int, optional
+        What sums are divided by, instead of the count.
+    """
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ):
+        super().__init__()
+        self.kernel_size, self.padding, self.ceil_mode = kernel_size, padding, ceil_mode
+        self.stride = kernel_size if stride is None else stride
+        self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
+
+    def forward(self, input):
+        """Pool `input`."""
+        return F.avg_pool2d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor_override,
+        )
+
+    def extra_repr(self) -> str:
+        """Describe the windows."""
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AdaptiveAvgPool2d(Module):
+    """Average windows that are chosen so that the output has a given size.
+
+    Parameters
+    ----------
+    output_size : int or pair of int or None
+        Size of the output; None keeps that of the input.
+    """
+
+    def __init__(self, output_size: Any):
+        super().__init__()
+        self.output_size = output_size
+
+    def forward(self, input):
+        """Pool `input`."""
+        return F.adaptive_avg_pool2d(input, self.output_size)
+
+    def extra_repr(self) -> str:
+        """Describe the size."""
+        return f"output_size={self.output_size}"
+
+
+class Upsample(Module):
+    """Resize to a size, or by a factor.
+
+    Parameters
+    ----------
+    size : int or sequence of int, optional
+        Spatial sizes of the output.
+    scale_factor : float or sequence of float, optional
+        Instead of `size`.
+    mode : {'nearest', 'linear', 'bilinear', 'trilinear'}
+        What to take: the pixel at the place, or a mix of those beside it.
+    align_corners : bool, optional
+        For the linear modes: whether the centres of the corner pixels stay in place.
+    """
+
+    def __init__(
+        self,
+        size: Any = None,
+        scale_factor: Any = None,
+        mode: str = "nearest",
+        align_corners: bool | None = None,
+    ):
+        super().__init__()
+        self.name = type(self).__name__
+        self.size, self.mode, self.align_corners = size, mode, align_corners
+        if isinstance(scale_factor, tuple | list):
+            self.scale_factor: Any = tuple(float(f) for f in scale_factor)
+        else:
+            self.scale_factor = float(scale_factor) if scale_factor else None
+
+    def forward(self, input):
+        """Resize `input`."""
+        return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners)
+
+    def extra_repr(self) -> str:
+        """Describe the sizes."""
+        if self.scale_factor is not None:
+            return f"scale_factor={self.scale_factor!r}, mode={self.mode!r}"
+        return f"size={self.size!r}, mode={self.mode!r}"
+
+
+class UpsamplingNearest2d(Upsample):
+    """Resize images by taking the nearest pixel; see `Upsample`."""
+
+    def __init__(self, size: Any = None, scale_factor: Any = None):
+        super().__init__(size, scale_factor, "nearest")
+
+
+class UpsamplingBilinear2d(Upsample):
+    """Resize images by mixing neighbours, the corner pixels staying in place; see `Upsample`."""
+
+    def __init__(self, size: Any = None, scale_factor: Any = None):
+        super().__init__(size, scale_factor, "bilinear", True)

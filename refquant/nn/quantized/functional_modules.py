@@ -1,0 +1,225 @@
+"""Sums, products and joins as modules, so that what they compute can be watched and quantized."""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from refquant.errors import ArgumentTypeError, OperationError, QuantizationParameterError
+from refquant.nn.containers import Identity
+from refquant.nn.module import Module
+from refquant.ops import quantized
+from refquant.ops.floating import arithmetic, elementwise, joining
+from refquant.tensors import Tensor
+
+__all__ = ["FloatFunctional", "QFunctional"]
+
+
+class FloatFunctional(Module):
+    """Operations of a float model whose results an observer can watch.
+
+    Put one in a model for every sum, product or join, and call its methods instead of ``+``,
+    ``*`` or ``cat``: ``prepare`` then finds a place for an observer, and ``convert`` replaces it
+    by `QFunctional`.
+
+    Attributes
+    ----------
+    activation_post_process : Module
+        Sees the results of `add`, `mul`, `cat` and `add_relu`: the identity, until ``prepare``
+        puts an observer there.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> f = refquant.nn.quantized.FloatFunctional()
+    >>> f.add(refquant.tensor(3.0), refquant.tensor(4.0))
+    tensor(7.)
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.activation_post_process = Identity()
+
+    def forward(self, *inputs):
+        """Refuse: it is not clear which operation is meant."""
+        raise OperationError(
+            "FloatFunctional cannot be called", mend="call one of its methods, such as .add(x, y)"
+        )
+
+    def add(self, x: Any, y: Any) -> Tensor:
+        """Add two tensors."""
+        return self.activation_post_process(arithmetic.add(x, y))
+
+    def add_scalar(self, x: Any, y: float) -> Tensor:
+        """Add a number; the result is not watched, its quantizer follows from the operands."""
+        return arithmetic.add(x, y)
+
+    def mul(self, x: Any, y: Any) -> Tensor:
+        """Multiply two tensors."""
+        return self.activation_post_process(arithmetic.mul(x, y))
+
+    def mul_scalar(self, x: Any, y: float) -> Tensor:
+        """Multiply by a number; the result is not watched."""
+        return arithmetic.mul(x, y)
+
+    def cat(self, x: Any, dim: int = 0) -> Tensor:
+        """Join tensors along a dimension."""
+        return self.activation_post_process(joining.cat(x, dim))
+
+    def add_relu(self, x: Any, y: Any) -> Tensor:
+        """Add two tensors; negative sums become 0."""
+        return self.activation_post_process(elementwise.relu(arithmetic.add(x, y)))
+
+
+class QFunctional(Module):
+    """Operations of a quantized model, with one scale and zero point for their results.
+
+    Takes no arguments; scale and zero point are attributes.
+
+    Attributes
+    ----------
+    scale : float
+        Real units of one quantized step of the results of `add`, `mul`, `cat` and `add_relu`.
+    zero_point : int
+        The integer that stands for real zero there.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If arguments are given, as in an example of PyTorch's documentation that never worked.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> f = refquant.nn.quantized.QFunctional()
+    >>> f.scale = 0.5
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([3.0]), 1.0, 0, refquant.quint8)
+    >>> f.add(x, x).int_repr()
+    tensor([12], dtype=refquant.uint8)
+    """
+
+    def __init__(self, *arguments, **keywords):
+        if arguments or keywords:
+            shown = ", ".join([*map(repr, arguments), *(f"{k}={v!r}" for k, v in keywords.items())])
+            raise ArgumentTypeError(
+                "QFunctional", expected="no arguments", got=shown,
+                mend="write QFunctional() and call its methods, such as .add(x, y)",
+            )
+        super().__init__()
+        self.scale = 1.0
+        self.zero_point = 0
+
+    def forward(self, *inputs):
+        """Refuse: it is not clear which operation is meant."""
+        raise OperationError(
+            "QFunctional cannot be called", mend="call one of its methods, such as .add(x, y)"
+        )
+
+    def add(self, x: Any, y: Any) -> Tensor:
+        """Add two quantized tensors; see `refquant.ops.quantized.add`."""
+        return quantized.add(x, y, self.scale, self.zero_point)
+
+    def add_scalar(self, x: Any, y: float) -> Tensor:
+        """Add a number, which decides the quantizer; see `refquant.ops.quantized.add_scalar`."""
+        return quantized.add_scalar(x, y)
+
+    def mul(self, x: Any, y: Any) -> Tensor:
+        """Multiply two quantized tensors; see `refquant.ops.quantized.mul`."""
+        return quantized.mul(x, y, self.scale, self.zero_point)
+
+    def mul_scalar(self, x: Any, y: float) -> Tensor:
+        """Multiply by a number, which decides the quantizer; see `ops.quantized.mul_scalar`."""
+        return quantized.mul_scalar(x, y)
+
+    def cat(self, x: Any, dim: int = 0) -> Tensor:
+        """Join quantized tensors along a dimension; see `refquant.ops.quantized.cat`."""
+        return quantized.cat(x, dim, self.scale, self.zero_point)
+
+    def add_relu(self, x: Any, y: Any) -> Tensor:
+        """Add two quantized tensors; negative sums become 0."""
+        return quantized.add_relu(x, y, self.scale, self.zero_point)
+
+    @classmethod
+    def from_float(cls, mod: Module) -> "QFunctional":
+        """Make one whose parameters are those that an observer chose.
+
+        Parameters
+        ----------
+        mod : FloatFunctional
+            Its ``activation_post_process`` is an observer that has seen data.
+
+        Returns
+        -------
+        QFunctional
+
+        Raises
+        ------
+        ArgumentTypeError
+            If `mod` is not a FloatFunctional.
+        """
+        if type(mod) is not FloatFunctional:
+            raise ArgumentTypeError(
+                "QFunctional.from_float", argument="mod", expected="a FloatFunctional",
+                got=type(mod).__name__,
+            )
+        scale, zero_point = observed(f"{cls.__name__}.from_float", mod)
+        made = cls()
+        made.scale, made.zero_point = scale, zero_point
+        return made
+
+    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination[prefix + "scale"] = Tensor(np.asarray(self.scale, np.float32))
+        destination[prefix + "zero_point"] = Tensor(np.asarray(self.zero_point, np.int64))
+
+    def _load_from_state_dict(self, report, prefix: str) -> None:
+        load_number(report, self, "scale", prefix, float)
+        load_number(report, self, "zero_point", prefix, int)
+        super()._load_from_state_dict(report, prefix)
+
+    def extra_repr(self) -> str:
+        """Show scale and zero point."""
+        return f"scale={self.scale}, zero_point={self.zero_point}"
+
+
+def observed(asked: str, mod: Module) -> tuple[float, int]:
+    """Ask the observer of a module for the one scale and zero point that it chose.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If the module has no observer.
+    QuantizationParameterError
+        If the observer chose several, one for each channel.
+    """
+    observer = getattr(mod, "activation_post_process", None)
+    if not hasattr(observer, "calculate_qparams"):
+        raise ArgumentTypeError(
+            asked, argument="mod.activation_post_process", expected="an observer",
+            got=type(observer).__name__, mend="call refquant.quantization.prepare() on the model "
+            "and show it data before convert()",
+        )
+    scale, zero_point, *_ = observer.calculate_qparams()
+    scales, zero_points = np.asarray(scale.array), np.asarray(zero_point.array)
+    if scales.size != 1:
+        raise QuantizationParameterError(
+            asked, argument="mod.activation_post_process",
+            expected="an observer with one scale for the whole tensor", got=f"{scales.size} scales",
+            mend="use a per-tensor observer for activations in the QConfig",
+        )
+    return float(scales.reshape(-1)[0]), int(zero_points.reshape(-1)[0])
+
+
+def load_number(report, module: Module, name: str, prefix: str, kind: type) -> None:
+    """Note a number to be loaded from a state, where it is a tensor of one element."""
+    key = prefix + name
+    value = report.take(key)
+    if value is None:
+        return
+    plain = not (isinstance(value, Tensor) and value.is_quantized)
+    array = np.asarray(value.array if isinstance(value, Tensor) else value) if plain else None
+    if array is None or array.size != 1 or array.dtype.kind not in "fiu":
+        report.error(key, "one number", type(value).__name__ if array is None else
+                     f"shape {array.shape} of {array.dtype}")
+        return
+    report.change(functools.partial(setattr, module, name, kind(array.reshape(-1)[0])))

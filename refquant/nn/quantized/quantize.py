@@ -1,0 +1,118 @@
+"""The borders of the quantized part of a model: into integers, and back."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant.errors import ArgumentTypeError
+from refquant.nn.module import Module
+from refquant.nn.quantized.functional_modules import observed
+from refquant.ops import checks
+from refquant.ops.quantized.affine import dequantize, quantize_per_tensor
+from refquant.tensors import QuantizedTensor, Tensor
+
+__all__ = ["DeQuantize", "Quantize"]
+
+
+class Quantize(Module):
+    """Quantize what comes in with one scale and zero point.
+
+    Parameters
+    ----------
+    scale : float or Tensor of one element
+        Real units of one quantized step; kept in float32.
+    zero_point : int or Tensor of one element
+        The integer that stands for real zero; kept in int64.
+    dtype : dtype
+        quint8, qint8 or qint32.
+
+    Attributes
+    ----------
+    scale, zero_point : Tensor, shape (1,)
+        Buffers, float32 and int64.
+    dtype : dtype
+        What is quantized to.
+
+    Raises
+    ------
+    QuantizationParameterError
+        If scale or zero point is not valid.
+    DtypeError
+        If `dtype` is not quantized.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> m = refquant.nn.quantized.Quantize(0.5, 2, refquant.qint8)
+    >>> m
+    Quantize(scale=tensor([0.5]), zero_point=tensor([2]), dtype=refquant.qint8)
+    >>> m(refquant.tensor([1.0, -1.0])).int_repr()
+    tensor([4, 0], dtype=refquant.int8)
+    """
+
+    def __init__(self, scale: Any, zero_point: Any, dtype):
+        super().__init__()
+        self.dtype = checks.quantized_dtype("Quantize", "dtype", dtype)
+        s = checks.scale_value("Quantize", "scale", scale)
+        z = checks.zero_point_value("Quantize", "zero_point", zero_point, dtype)
+        self.register_buffer("scale", Tensor(np.array([s], np.float32)))
+        self.register_buffer("zero_point", Tensor(np.array([z], np.int64)))
+
+    def forward(self, X: Any) -> QuantizedTensor:
+        """Quantize `X`, float32."""
+        buffers = self._buffers
+        return quantize_per_tensor(
+            X, buffers["scale"].array.item(), buffers["zero_point"].array.item(), self.dtype
+        )
+
+    @classmethod
+    def from_float(cls, mod: Module) -> "Quantize":
+        """Make one whose parameters are those that an observer chose.
+
+        Parameters
+        ----------
+        mod : Module
+            Such as QuantStub; its ``activation_post_process`` is an observer that has seen data.
+
+        Returns
+        -------
+        Quantize
+
+        Raises
+        ------
+        ArgumentTypeError
+            If `mod` has no observer.
+        """
+        scale, zero_point = observed(f"{cls.__name__}.from_float", mod)
+        dtype = getattr(mod.activation_post_process, "dtype", None)
+        if dtype is None:
+            raise ArgumentTypeError(
+                f"{cls.__name__}.from_float", argument="mod.activation_post_process",
+                expected="an observer with a dtype", got=type(mod.activation_post_process).__name__,
+            )
+        return cls(scale, zero_point, dtype)
+
+    def extra_repr(self) -> str:
+        """Show scale, zero point and dtype."""
+        return f"scale={self.scale}, zero_point={self.zero_point}, dtype={self.dtype}"
+
+
+class DeQuantize(Module):
+    """Turn integers into the real numbers that they stand for.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0]), 0.5, 2, refquant.quint8)
+    >>> refquant.nn.quantized.DeQuantize()(x)
+    tensor([1.])
+    """
+
+    def forward(self, Xq: Any) -> Tensor:
+        """Dequantize `Xq`."""
+        return dequantize(Xq)
+
+    @classmethod
+    def from_float(cls, mod: Module) -> "DeQuantize":
+        """Make one in place of a DeQuantStub, of which nothing is needed."""
+        return cls()

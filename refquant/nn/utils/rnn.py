@@ -1,0 +1,207 @@
+"""Batches of sequences of unequal length.
+
+A `PackedSequence` holds the steps of all sequences without the padding behind the shorter ones:
+first the first steps of all sequences, then the second steps of those that have one, and so on.
+The sequences come in the order of their lengths, the longest first.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refquant.errors import ArgumentError, ShapeError
+from refquant.ops.floating.joining import stack
+from refquant.tensors import Tensor
+
+__all__ = [
+    "PackedSequence",
+    "pack_padded_sequence",
+    "pack_sequence",
+    "pad_packed_sequence",
+    "pad_sequence",
+]
+
+
+class PackedSequence(NamedTuple):
+    """Sequences of unequal length without padding.
+
+    Attributes
+    ----------
+    data : Tensor, shape (sum of lengths, ...)
+        All steps.
+    batch_sizes : Tensor of int64, shape (longest length,)
+        How many sequences have each step.
+    sorted_indices, unsorted_indices : Tensor of int64, shape (batch,), or None
+        How to put the sequences in the order of their lengths, and back.
+    """
+
+    data: Tensor
+    batch_sizes: Tensor
+    sorted_indices: Tensor | None = None
+    unsorted_indices: Tensor | None = None
+
+    def lengths(self) -> np.ndarray:
+        """Count the steps of each sequence, the longest first."""
+        sizes = self.batch_sizes.array
+        return (sizes[:, None] > np.arange(sizes[0])).sum(axis=0)
+
+
+def _places(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Tell step and sequence of every packed step."""
+    present = np.arange(lengths[0])[:, None] < lengths
+    return np.nonzero(present)
+
+
+def pack_padded_sequence(
+    input: Tensor, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True
+) -> PackedSequence:
+    """Leave out the padding behind sequences.
+
+    Parameters
+    ----------
+    input : Tensor, shape (time, batch, ...)
+        Padded sequences.
+    lengths : Tensor or sequence of int
+        Steps of each.
+    batch_first : bool
+        Whether the first two dimensions are exchanged.
+    enforce_sorted : bool
+        Whether the sequences must come with the longest first; else they are sorted.
+
+    Returns
+    -------
+    PackedSequence
+
+    Raises
+    ------
+    ArgumentError
+        If a length does not fit, or the order is wrong.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.tensor([[1, 2, 3], [4, 0, 0]])
+    >>> packed = refquant.nn.utils.rnn.pack_padded_sequence(x, [3, 1], batch_first=True)
+    >>> packed.data, packed.batch_sizes
+    (tensor([1, 4, 2, 3]), tensor([2, 1, 1]))
+    """
+    asked = "pack_padded_sequence"
+    input = input.transpose(0, 1) if batch_first else input
+    counts = np.asarray(lengths.array if isinstance(lengths, Tensor) else lengths, dtype=np.int64)
+    if counts.shape != input.array.shape[1:2]:
+        raise ShapeError(
+            asked,
+            argument="lengths",
+            got=f"shape {counts.shape}",
+            expected=f"one for each of {input.array.shape[1]} sequences",
+        )
+    if counts.size == 0 or counts.min() < 1 or counts.max() > input.array.shape[0]:
+        raise ArgumentError(
+            asked,
+            argument="lengths",
+            expected=f"in 1..{input.array.shape[0]}",
+            got=counts.tolist(),
+        )
+    order = back = None
+    if enforce_sorted:
+        if (np.diff(counts) > 0).any():
+            raise ArgumentError(
+                asked,
+                argument="lengths",
+                expected="the longest first",
+                got=counts.tolist(),
+                mend="pass enforce_sorted=False",
+            )
+    else:
+        sorting = np.argsort(-counts, kind="stable")
+        counts, input = counts[sorting], input[:, Tensor(sorting)]
+        order, back = Tensor(sorting), Tensor(np.argsort(sorting))
+    steps, sequences = _places(counts)
+    sizes = (np.arange(counts[0])[:, None] < counts).sum(axis=1)
+    return PackedSequence(input[Tensor(steps), Tensor(sequences)], Tensor(sizes), order, back)
+
+
+def padded(sequence: PackedSequence, padding_value: float = 0.0) -> Tensor:
+    """Put padding back, time first, the longest sequence first."""
+    counts = sequence.lengths()
+    steps, sequences = _places(counts)
+    data = sequence.data
+    shape = (len(sequence.batch_sizes.array), len(counts), *data.array.shape[1:])
+    made = Tensor(np.full(shape, padding_value, data.array.dtype))
+    made[Tensor(steps), Tensor(sequences)] = data
+    return made
+
+
+def pad_packed_sequence(
+    sequence: PackedSequence,
+    batch_first: bool = False,
+    padding_value: float = 0.0,
+    total_length: int | None = None,
+):
+    """Put the padding back behind sequences.
+
+    Parameters
+    ----------
+    sequence : PackedSequence
+        What to undo.
+    batch_first : bool
+        Whether the first two dimensions of the result are exchanged.
+    padding_value : float
+        What stands behind the sequences.
+    total_length : int, optional
+        Steps of the result; those of the longest sequence if not given.
+
+    Returns
+    -------
+    output : Tensor, shape (time, batch, ...)
+        The sequences in their first order.
+    lengths : Tensor of int64
+        Steps of each.
+    """
+    made, counts = padded(sequence, padding_value), sequence.lengths()
+    if total_length is not None:
+        missing = total_length - made.array.shape[0]
+        if missing < 0:
+            raise ArgumentError(
+                "pad_packed_sequence",
+                argument="total_length",
+                expected=f"at least {made.array.shape[0]}",
+                got=total_length,
+            )
+        longer = Tensor(
+            np.full((total_length, *made.array.shape[1:]), padding_value, made.array.dtype)
+        )
+        longer[: total_length - missing] = made
+        made = longer
+    if sequence.unsorted_indices is not None:
+        made = made[:, sequence.unsorted_indices]
+        counts = counts[sequence.unsorted_indices.array]
+    return (made.transpose(0, 1) if batch_first else made), Tensor(counts)
+
+
+def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.0) -> Tensor:
+    """Put sequences into one tensor, with padding behind the shorter ones.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.utils.rnn.pad_sequence([refquant.tensor([1, 2]), refquant.tensor([3])])
+    tensor([[1, 3],
+            [2, 0]])
+    """
+    longest = max(len(s) for s in sequences)
+    parts = []
+    for sequence in sequences:
+        whole = Tensor(
+            np.full((longest, *sequence.array.shape[1:]), padding_value, sequence.array.dtype)
+        )
+        whole[: len(sequence)] = sequence
+        parts.append(whole)
+    return stack(parts, 0 if batch_first else 1)
+
+
+def pack_sequence(sequences, enforce_sorted: bool = True) -> PackedSequence:
+    """Put sequences one into the other without padding; see `pack_padded_sequence`."""
+    return pack_padded_sequence(
+        pad_sequence(sequences), [len(s) for s in sequences], enforce_sorted=enforce_sorted
+    )

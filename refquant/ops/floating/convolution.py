@@ -1,0 +1,188 @@
+"""Convolution as products of matrices.
+
+All windows of an image become the columns of a matrix; a row of the weight times a column is one
+output. Backward, the gradient of the columns is added up where windows overlap.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes
+from refquant.errors import ArgumentError, ShapeError
+from refquant.ops import layout
+from refquant.ops.floating.operands import float_operand
+from refquant.ops.floating.windows import (
+    output_sizes,
+    padded,
+    per_dimension,
+    positions,
+    spatial_input,
+    unpadded,
+    windows,
+)
+from refquant.tensors import Tensor, differentiable
+
+__all__ = ["conv1d", "conv2d", "conv3d"]
+
+
+def _checked(asked: str, ndim: int, input: Any, weight: Any, bias: Any, groups: int):
+    x, w = float_operand(asked, "input", input), float_operand(asked, "weight", weight)
+    xs, ws = spatial_input(asked, x.array, ndim), w.array
+    if ws.ndim != ndim + 2 or groups < 1 or ws.shape[0] % groups:
+        raise ShapeError(
+            asked,
+            argument="weight",
+            got=f"shape {ws.shape} for groups={groups}",
+            expected=f"of {ndim + 2} dimensions, the first a multiple of `groups`",
+        )
+    if xs.shape[1] != ws.shape[1] * groups:
+        raise ShapeError(
+            asked,
+            argument="input",
+            got=f"shape {tuple(x.shape)}",
+            expected=f"of {ws.shape[1] * groups} channels for a weight of shape {ws.shape} and "
+            f"groups={groups}",
+        )
+    if xs.dtype != ws.dtype:
+        raise ArgumentError(
+            asked,
+            argument="input",
+            expected=f"of the dtype {w.dtype} of the weight",
+            got=x.dtype,
+            mend="convert it with .to()",
+        )
+    if bias is None:
+        return x, w, xs, ws, None
+    b = float_operand(asked, "bias", bias)
+    if b.array.shape != ws.shape[:1]:
+        raise ShapeError(
+            asked,
+            argument="bias",
+            expected=f"of shape {ws.shape[:1]}",
+            got=f"shape {b.array.shape}",
+        )
+    return x, w, xs, ws, b
+
+
+def _convolve(asked, ndim, input, weight, bias, stride, padding, dilation, groups) -> Tensor:
+    x, w, xs, ws, b = _checked(asked, ndim, input, weight, bias, groups)
+    stride = per_dimension(asked, "stride", stride, ndim, 1)
+    padding = per_dimension(asked, "padding", padding, ndim, 0)
+    dilation = per_dimension(asked, "dilation", dilation, ndim, 1)
+    kernel, batch, channels = ws.shape[2:], xs.shape[0], ws.shape[0]
+    sizes = output_sizes(asked, xs.shape[2:], kernel, stride, padding, dilation)
+    pixels, fan = math.prod(sizes), math.prod(ws.shape[1:])
+
+    framed = padded(xs, padding, padding)
+    columns = windows(framed, kernel, stride, dilation, sizes).reshape(batch, groups, fan, pixels)
+    matrix = ws.reshape(groups, channels // groups, fan)
+    with np.errstate(all="ignore"):
+        made = np.matmul(matrix, columns).reshape(batch, channels, *sizes)
+        if b is not None:
+            made += b.array.reshape(-1, *(1,) * ndim)
+    memory_format = layout.format_of(xs)
+    if memory_format is dtypes.contiguous_format:
+        memory_format = layout.format_of(ws)
+    made = layout.to_format(made, memory_format)
+
+    def backward(g):
+        g = g.reshape(batch, groups, channels // groups, pixels)
+        dx = dw = db = None
+        if w.requires_grad:
+            dw = np.matmul(g, columns.swapaxes(-1, -2)).sum(axis=0).reshape(ws.shape)
+        if b is not None and b.requires_grad:
+            db = g.sum(axis=(0, 3)).reshape(-1)
+        if x.requires_grad:
+            parts = np.matmul(matrix.swapaxes(-1, -2), g)
+            parts = parts.reshape(*xs.shape[:2], *kernel, *sizes)
+            whole = np.zeros(framed.shape, g.dtype)
+            for place, index in positions(kernel, stride, dilation, sizes):
+                whole[(..., *index)] += parts[(slice(None), slice(None), *place)]
+            dx = whole[unpadded(xs.shape, padding)].reshape(x.array.shape)
+        return (dx, dw) if b is None else (dx, dw, db)
+
+    if x.array.ndim == ndim + 1:
+        made = made[0]
+    return differentiable(made, (x, w) if b is None else (x, w, b), backward)
+
+
+def conv1d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Slide filters over sequences, shape (batch, channels, length); see `conv2d`."""
+    return _convolve("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    r"""Slide filters over images.
+
+    .. math:: y_{n o i j} = b_o + \sum_{c k l} w_{o c k l}\,
+        x_{n, c, i s + k d - p, j s + l d - p}
+
+    where x is 0 outside the image.
+
+    Parameters
+    ----------
+    input : Tensor of floats, shape (batch, in_channels, height, width)
+        Plain; the batch may be left out.
+    weight : Tensor of the same dtype, shape (out_channels, in_channels / groups, kh, kw)
+        The filters.
+    bias : Tensor of the same dtype, shape (out_channels,), optional
+        Added to every pixel.
+    stride, padding, dilation : int or pair of int
+        Pixels from window to window, border of zeros, pixels from tap to tap.
+    groups : int
+        Channels are cut into as many groups that do not see each other.
+
+    Returns
+    -------
+    Tensor
+        Shape (batch, out_channels, height', width'), channels-last if `input` or `weight` is.
+
+    Raises
+    ------
+    ShapeError
+        If shapes do not match.
+    OperationError
+        If no window fits.
+    QuantizerError
+        If an operand is quantized.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.conv2d(refquant.ones(1, 1, 3, 3), refquant.ones(1, 1, 2, 2), stride=2, padding=1)
+    tensor([[[[1., 2.],
+              [2., 4.]]]])
+    """
+    return _convolve("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Slide filters over volumes, shape (batch, channels, depth, height, width); see `conv2d`."""
+    return _convolve("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)

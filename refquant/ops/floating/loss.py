@@ -1,0 +1,247 @@
+"""Losses: one number that says how far an output is from what was wanted."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant.errors import ArgumentError, DtypeError, IndexRangeError, ShapeError
+from refquant.ops.floating.operands import float_operand, operand
+from refquant.ops.floating.softmax import log_softmax
+from refquant.tensors import Tensor, differentiable
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "kl_div",
+    "l1_loss",
+    "mse_loss",
+    "nll_loss",
+    "smooth_l1_loss",
+]
+
+
+def _reduced(asked: str, loss: Tensor, reduction: str) -> Tensor:
+    if reduction == "mean":
+        return loss.mean()
+    if reduction == "sum":
+        return loss.sum()
+    if reduction != "none":
+        raise ArgumentError(
+            asked, argument="reduction", expected="'mean', 'sum' or 'none'", got=repr(reduction)
+        )
+    return loss
+
+
+def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
+    r"""Squared distance, :math:`(x - y)^2`.
+
+    Parameters
+    ----------
+    input, target : Tensor of floats
+        Plain; shapes broadcast.
+    reduction : {'mean', 'sum', 'none'}
+        What becomes of the elements.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.mse_loss(refquant.tensor([1.0, 2.0]), refquant.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
+    x, y = float_operand("mse_loss", "input", input), float_operand("mse_loss", "target", target)
+    return _reduced("mse_loss", (x - y).square(), reduction)
+
+
+def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
+    r"""Distance, :math:`|x - y|`; see `mse_loss`."""
+    x, y = float_operand("l1_loss", "input", input), float_operand("l1_loss", "target", target)
+    return _reduced("l1_loss", (x - y).abs(), reduction)
+
+
+def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    r"""Squared distance :math:`d^2 / 2\beta` up to :math:`\beta`, beyond :math:`d - \beta / 2`."""
+    x = float_operand("smooth_l1_loss", "input", input)
+    y = float_operand("smooth_l1_loss", "target", target)
+    difference = x - y
+    size = difference.abs()
+    near = size.array < beta
+    curve = difference.square() * (0.5 / beta) if beta else difference * 0
+    loss = curve * near.astype(size.array.dtype) + (size - 0.5 * beta) * (~near).astype(
+        size.array.dtype
+    )
+    return _reduced("smooth_l1_loss", loss, reduction)
+
+
+def nll_loss(
+    input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
+) -> Tensor:
+    r"""Negative logarithm of the probability of the right class, :math:`-w_c x_c`.
+
+    Parameters
+    ----------
+    input : Tensor of floats, shape (batch, classes, ...) or (classes,)
+        Logarithms of probabilities.
+    target : Tensor of int64, shape (batch, ...) or ()
+        The right classes.
+    weight : Tensor, shape (classes,), optional
+        How much each class counts.
+    ignore_index : int
+        A target that does not count.
+    reduction : {'mean', 'sum', 'none'}
+        The mean is weighted, too.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    IndexRangeError
+        If a target is no class.
+    """
+    asked = "nll_loss"
+    t, classes = float_operand(asked, "input", input), operand(asked, "target", target).array
+    x = t.array if t.array.ndim > 1 else t.array[None]
+    c = classes if t.array.ndim > 1 else classes[None]
+    if classes.dtype.kind not in "iu":
+        raise DtypeError(
+            asked,
+            argument="target",
+            expected="an integer tensor",
+            got=classes.dtype,
+            mend="convert it with .long()",
+        )
+    if c.shape != (x.shape[0], *x.shape[2:]):
+        raise ShapeError(
+            asked,
+            argument="target",
+            got=f"shape {classes.shape}",
+            expected=f"of shape {(x.shape[0], *x.shape[2:])} for an input of shape {x.shape}",
+        )
+    counts = c != ignore_index
+    outside = counts & ((c < 0) | (c >= x.shape[1]))
+    if outside.any():
+        raise IndexRangeError(
+            asked, argument="target", expected=f"in 0..{x.shape[1] - 1}", got=int(c[outside][0])
+        )
+    c = np.where(counts, c, 0)
+    if weight is None:
+        w = counts.astype(x.dtype)
+    else:
+        w = float_operand(asked, "weight", weight).array.astype(x.dtype, copy=False)[c] * counts
+    picked = np.take_along_axis(x, np.expand_dims(c, 1), 1).squeeze(1)
+    losses = np.where(counts, -picked * w, x.dtype.type(0))
+    if reduction == "none":
+        factor, made = w, losses if t.array.ndim > 1 else losses[0]
+    elif reduction in ("mean", "sum"):
+        with np.errstate(all="ignore"):
+            total = w.sum() if reduction == "mean" else x.dtype.type(1)
+            factor, made = w / total, losses.sum() / total
+    else:
+        raise ArgumentError(
+            asked, argument="reduction", expected="'mean', 'sum' or 'none'", got=repr(reduction)
+        )
+
+    def backward(g):
+        whole = np.zeros(x.shape, x.dtype)
+        slope = np.where(counts, -factor * g, x.dtype.type(0)).astype(x.dtype)
+        np.put_along_axis(whole, np.expand_dims(c, 1), np.expand_dims(slope, 1), 1)
+        return (whole.reshape(t.array.shape),)
+
+    return differentiable(made, (t,), backward)
+
+
+def cross_entropy(
+    input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
+) -> Tensor:
+    r"""Loss of a classifier, :math:`-\log(e^{x_c} / \sum_j e^{x_j})` for the right class c.
+
+    Parameters
+    ----------
+    input : Tensor of floats, shape (batch, classes, ...) or (classes,)
+        Scores of any size.
+    target : Tensor
+        The right classes (int64, without the dimension of the classes), or the probability of
+        each class (floats, of the shape of `input`).
+    weight : Tensor, shape (classes,), optional
+        How much each class counts.
+    ignore_index : int
+        A target that does not count.
+    reduction : {'mean', 'sum', 'none'}
+        What becomes of the elements.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.cross_entropy(refquant.tensor([[0.0, 0.0]]), refquant.tensor([1]))
+    tensor(0.6931)
+    """
+    x = float_operand("cross_entropy", "input", input)
+    dim = 1 if x.array.ndim > 1 else 0
+    logs = log_softmax(x, dim)
+    t = operand("cross_entropy", "target", target)
+    if t.array.dtype.kind != "f":
+        return nll_loss(logs, t, weight, ignore_index, reduction)
+    if t.array.shape != x.array.shape:
+        raise ShapeError(
+            "cross_entropy",
+            argument="target",
+            got=f"shape {t.array.shape}",
+            expected=f"of the shape {x.array.shape} of `input`, if it holds probabilities",
+        )
+    losses = -(logs * t)
+    if weight is not None:
+        w = float_operand("cross_entropy", "weight", weight)
+        losses = losses * w.reshape([-1 if d == dim else 1 for d in range(x.array.ndim)])
+    losses = losses.sum(dim)
+    if reduction == "mean":
+        return losses.sum() / max(losses.array.size, 1)
+    return _reduced("cross_entropy", losses, reduction)
+
+
+def binary_cross_entropy(
+    input: Any, target: Any, weight: Any = None, reduction: str = "mean"
+) -> Tensor:
+    r"""Compute :math:`-y \log x - (1 - y) \log (1 - x)`; logarithms stop at -100."""
+    x = float_operand("binary_cross_entropy", "input", input)
+    y = float_operand("binary_cross_entropy", "target", target)
+    losses = -(y * x.log().clamp(min=-100) + (1 - y) * (1 - x).log().clamp(min=-100))
+    losses = losses if weight is None else losses * weight
+    return _reduced("binary_cross_entropy", losses, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Any, target: Any, weight: Any = None, reduction: str = "mean"
+) -> Tensor:
+    """Apply the logistic function, then `binary_cross_entropy`, without overflow."""
+    x = float_operand("binary_cross_entropy_with_logits", "input", input)
+    y = float_operand("binary_cross_entropy_with_logits", "target", target)
+    losses = (1 - y) * x + (-x.abs()).exp().log1p() - x.clamp(max=0)
+    losses = losses if weight is None else losses * weight
+    return _reduced("binary_cross_entropy_with_logits", losses, reduction)
+
+
+def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Tensor:
+    r"""Compute :math:`y (\log y - x)`, where x are logarithms of probabilities.
+
+    The reduction ``'batchmean'`` divides the sum by the size of the batch.
+    """
+    x, y = float_operand("kl_div", "input", input), float_operand("kl_div", "target", target)
+    if log_target:
+        losses = y.exp() * (y - x)
+    else:
+        losses = y * (y.clamp(min=float(np.finfo(y.array.dtype).tiny)).log() - x)
+    if reduction == "batchmean":
+        return losses.sum() / x.array.shape[0]
+    return _reduced("kl_div", losses, reduction)

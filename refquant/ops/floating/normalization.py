@@ -1,0 +1,179 @@
+"""Batch and layer normalization."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from refquant import tape
+from refquant.errors import OperationError, ShapeError
+from refquant.ops.floating.operands import float_operand
+from refquant.tensors import Tensor, differentiable
+
+__all__ = ["batch_norm", "layer_norm"]
+
+
+def _vector(asked: str, argument: str, value: Any, channels: int) -> Tensor:
+    tensor = float_operand(asked, argument, value)
+    if tensor.array.shape != (channels,):
+        raise ShapeError(
+            asked,
+            argument=argument,
+            expected=f"of shape ({channels},), one for each channel",
+            got=f"shape {tensor.array.shape}",
+        )
+    return tensor
+
+
+def _statistics(x, axes, shape, running_mean, running_var, momentum):
+    """Measure mean and variance of a batch and move the running ones towards them."""
+    count = math.prod(x.shape[a] for a in axes)
+    if count <= 1:
+        raise OperationError(
+            "batch_norm",
+            argument="input",
+            expected="more than one value for each channel in training",
+            got=f"shape {x.shape}",
+            mend="call .eval(), or pass a larger batch",
+        )
+    mean = x.mean(axis=axes, keepdims=True)
+    distance = x - mean
+    variance = np.square(distance).mean(axis=axes, keepdims=True)
+    with tape.no_grad():
+        for running, now in ((running_mean, mean), (running_var, variance * (count / (count - 1)))):
+            if running is not None:
+                old = running.array
+                old[...] = (1 - momentum) * old + momentum * now.reshape(-1)
+    return distance, variance
+
+
+def batch_norm(
+    input: Any,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-05,
+) -> Tensor:
+    r"""Normalize every channel, :math:`y = \gamma (x - \mu) / \sqrt{\sigma^2 + \epsilon} + \beta`.
+
+    Parameters
+    ----------
+    input : Tensor of floats, shape (batch, channels, ...)
+        Plain.
+    running_mean, running_var : Tensor, shape (channels,), or None
+        What evaluation normalizes with. Training moves them towards the batch's own.
+    weight, bias : Tensor, shape (channels,), optional
+        :math:`\gamma` and :math:`\beta`.
+    training : bool
+        Whether mean and variance are those of the batch.
+    momentum : float
+        Share of the batch in the running statistics.
+    eps : float
+        Keeps the square root away from 0.
+
+    Returns
+    -------
+    Tensor
+        In the memory format of `input`.
+
+    Raises
+    ------
+    OperationError
+        If training sees only one value for each channel, or evaluation has no statistics.
+
+    Notes
+    -----
+    The batch is normalized with the variance over n, the running variance collects that over
+    n - 1. Source: Ioffe and Szegedy, "Batch normalization", 2015.
+    """
+    asked = "batch_norm"
+    t = float_operand(asked, "input", input)
+    x = t.array
+    if x.ndim < 2:
+        raise ShapeError(
+            asked,
+            argument="input",
+            expected="of at least 2 dimensions (batch, channels, ...)",
+            got=f"shape {x.shape}",
+        )
+    channels = x.shape[1]
+    axes = (0, *range(2, x.ndim))
+    shape = (1, channels, *(1,) * (x.ndim - 2))
+    running = [
+        None if r is None else _vector(asked, name, r, channels)
+        for name, r in (("running_mean", running_mean), ("running_var", running_var))
+    ]
+    affine = [
+        None if p is None else _vector(asked, name, p, channels)
+        for name, p in (("weight", weight), ("bias", bias))
+    ]
+    if training:
+        distance, variance = _statistics(x, axes, shape, *running, momentum)
+    elif None in running:
+        raise OperationError(
+            asked,
+            argument="running_mean",
+            expected="a tensor in evaluation",
+            got=None,
+            mend="pass training=True",
+        )
+    else:
+        distance = x - running[0].array.reshape(shape).astype(x.dtype, copy=False)
+        variance = running[1].array.reshape(shape).astype(x.dtype, copy=False)
+    with np.errstate(all="ignore"):
+        inverse = (1 / np.sqrt(variance + x.dtype.type(eps))).astype(x.dtype)
+    normal = distance * inverse
+    gamma = 1 if affine[0] is None else affine[0].array.reshape(shape)
+    made = normal * gamma
+    if affine[1] is not None:
+        made += affine[1].array.reshape(shape)
+    inputs = [t, *(p for p in affine if p is not None)]
+
+    def backward(g):
+        total = g.sum(axis=axes, keepdims=True)
+        along = (g * normal).sum(axis=axes, keepdims=True)
+        parts = []
+        if t.requires_grad:
+            inner = g
+            if training:
+                # The batch's mean and variance depend on x, too.
+                count = math.prod(x.shape[a] for a in axes)
+                inner = g - (total + normal * along) / x.dtype.type(count)
+            parts.append(inner * (inverse * gamma))
+        else:
+            parts.append(None)
+        if affine[0] is not None:
+            parts.append(along.reshape(-1))
+        if affine[1] is not None:
+            parts.append(total.reshape(-1))
+        return parts
+
+    return differentiable(made, inputs, backward)
+
+
+def layer_norm(
+    input: Any, normalized_shape, weight: Any = None, bias: Any = None, eps: float = 1e-05
+) -> Tensor:
+    """Normalize over the last dimensions, whose sizes are `normalized_shape`."""
+    t = float_operand("layer_norm", "input", input)
+    shape = (
+        tuple(normalized_shape)
+        if isinstance(normalized_shape, tuple | list)
+        else (normalized_shape,)
+    )
+    if t.array.shape[t.array.ndim - len(shape) :] != shape:
+        raise ShapeError(
+            "layer_norm",
+            argument="input",
+            expected=f"of a shape that ends in {shape}",
+            got=f"shape {t.array.shape}",
+        )
+    dims = tuple(range(-len(shape), 0))
+    distance = t - t.mean(dims, keepdim=True)
+    made = distance * (distance.square().mean(dims, keepdim=True) + eps).rsqrt()
+    if weight is not None:
+        made = made * weight
+    return made if bias is None else made + bias

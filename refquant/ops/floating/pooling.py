@@ -1,0 +1,282 @@
+"""Pooling: the largest or the mean of every window."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant.errors import ArgumentError
+from refquant.ops import layout
+from refquant.ops.dispatch import dispatched
+from refquant.ops.floating.operands import float_operand
+from refquant.ops.floating.windows import (
+    padded,
+    per_dimension,
+    pooled_sizes,
+    positions,
+    spatial_input,
+    unpadded,
+)
+from refquant.tensors import Tensor, differentiable
+
+__all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d", "max_pool2d_with_indices"]
+
+
+def _geometry(asked, kernel_size, stride, padding, dilation):
+    kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
+    step = (
+        kernel if stride is None or stride == [] else per_dimension(asked, "stride", stride, 2, 1)
+    )
+    return (
+        kernel,
+        step,
+        per_dimension(asked, "padding", padding, 2, 0),
+        per_dimension(asked, "dilation", dilation, 2, 1),
+    )
+
+
+def _behind(sizes, kernel, stride, padding, dilation, counts) -> tuple[int, ...]:
+    """Border that the last window needs behind the input."""
+    return tuple(
+        (c - 1) * s + d * (k - 1) + 1 - n - p
+        for n, k, s, p, d, c in zip(sizes, kernel, stride, padding, dilation, counts, strict=True)
+    )
+
+
+def _finish(made: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Give a result the memory format, and the missing batch, of the input."""
+    if like.ndim == 3:
+        return made[0]
+    return layout.to_format(made, layout.format_of(like))
+
+
+def max_pool2d_with_indices(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Find the largest element of every window, and where it is in its channel of the image."""
+    asked = "max_pool2d"
+    t = float_operand(asked, "input", input)
+    xs = spatial_input(asked, t.array, 2)
+    kernel, stride, padding, dilation = _geometry(asked, kernel_size, stride, padding, dilation)
+    counts = pooled_sizes(asked, xs.shape[2:], kernel, stride, padding, dilation, ceil_mode)
+    behind = _behind(xs.shape[2:], kernel, stride, padding, dilation, counts)
+    framed = padded(xs, padding, behind, -np.inf)
+
+    best = np.full((*xs.shape[:2], *counts), -np.inf, xs.dtype)
+    tap = np.full(best.shape, -1, np.int32)
+    taps = list(positions(kernel, stride, dilation, counts))
+    for number, (_, index) in enumerate(taps):
+        seen = framed[(..., *index)]
+        # NaN counts as largest; a window that is -inf all over has its first tap inside.
+        wins = (seen > best) | ((seen != seen) & (best == best)) | ((tap < 0) & (seen == best))
+        if any(padding) or any(b > 0 for b in behind):
+            wins &= _inside(index, xs.shape[2:], padding)
+        np.copyto(best, seen, where=wins)
+        np.copyto(tap, number, where=wins)
+
+    def backward(g):
+        g = g.reshape(best.shape)
+        whole = np.zeros(framed.shape, g.dtype)
+        for number, (_, index) in enumerate(taps):
+            whole[(..., *index)] += np.where(tap == number, g, g.dtype.type(0))
+        return (whole[unpadded(xs.shape, padding)].reshape(t.array.shape),)
+
+    values = differentiable(_finish(best, t.array), (t,), backward)
+    where = np.array([(i * dilation[0], j * dilation[1]) for (i, j), _ in taps])
+    rows = np.arange(counts[0])[:, None] * stride[0] - padding[0] + where[tap, 0]
+    columns = np.arange(counts[1]) * stride[1] - padding[1] + where[tap, 1]
+    return values, Tensor(_finish(rows * xs.shape[3] + columns, t.array))
+
+
+def _inside(index, sizes, padding) -> np.ndarray:
+    """Tell which of the elements at a tap lie in the image and not in its border."""
+    rows, columns = (
+        np.arange(i.start, i.stop, i.step) - p for i, p in zip(index, padding, strict=True)
+    )
+    return ((rows >= 0) & (rows < sizes[0]))[:, None] & (columns >= 0) & (columns < sizes[1])
+
+
+@dispatched("pooling")
+def max_pool2d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+):
+    """Find the largest element of every window.
+
+    Parameters
+    ----------
+    input : Tensor, shape (batch, channels, height, width)
+        Plain or quantized; the batch may be left out.
+    kernel_size : int or pair of int
+        Size of a window.
+    stride : int or pair of int, optional
+        Pixels from window to window; `kernel_size` if not given.
+    padding : int or pair of int
+        Border that never wins, at most half of a window.
+    dilation : int or pair of int
+        Pixels from tap to tap of a window.
+    ceil_mode : bool
+        Whether windows may reach over the end.
+    return_indices : bool
+        Whether to tell where the largest elements are, too.
+
+    Returns
+    -------
+    Tensor, or pair of Tensor
+        In the memory format of `input`. Indices count in row-major order in each channel.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.max_pool2d(refquant.arange(16.0).reshape(1, 1, 4, 4), 2)
+    tensor([[[[ 5.,  7.],
+              [13., 15.]]]])
+    """
+    found = max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+    return found if return_indices else found[0]
+
+
+@dispatched("pooling")
+def avg_pool2d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """Average every window.
+
+    Parameters
+    ----------
+    input : Tensor, shape (batch, channels, height, width)
+        Plain or quantized; the batch may be left out.
+    kernel_size : int or pair of int
+        Size of a window.
+    stride : int or pair of int, optional
+        Pixels from window to window; `kernel_size` if not given.
+    padding : int or pair of int
+        Border of zeros, at most half of a window.
+    ceil_mode : bool
+        Whether windows may reach over the end.
+    count_include_pad : bool
+        Whether the zeros of the border count.
+    divisor_override : int, optional
+        What sums are divided by, instead of the count.
+
+    Returns
+    -------
+    Tensor
+        In the memory format of `input`.
+    """
+    asked = "avg_pool2d"
+    t = float_operand(asked, "input", input)
+    xs = spatial_input(asked, t.array, 2)
+    kernel, stride, padding, one = _geometry(asked, kernel_size, stride, padding, 1)
+    if divisor_override == 0:
+        raise ArgumentError(asked, argument="divisor_override", expected="not 0", got=0)
+    counts = pooled_sizes(asked, xs.shape[2:], kernel, stride, padding, one, ceil_mode)
+    behind = _behind(xs.shape[2:], kernel, stride, padding, one, counts)
+    framed = padded(xs, padding, behind)
+    divisor = divisors(
+        xs.shape[2:], kernel, stride, padding, counts, count_include_pad, divisor_override
+    ).astype(xs.dtype)
+
+    total = np.zeros((*xs.shape[:2], *counts), xs.dtype)
+    taps = [index for _, index in positions(kernel, stride, one, counts)]
+    with np.errstate(all="ignore"):
+        for index in taps:
+            total += framed[(..., *index)]
+        made = total / divisor
+
+    def backward(g):
+        share = g.reshape(total.shape) / divisor
+        whole = np.zeros(framed.shape, g.dtype)
+        for index in taps:
+            whole[(..., *index)] += share
+        return (whole[unpadded(xs.shape, padding)].reshape(t.array.shape),)
+
+    return differentiable(_finish(made, t.array), (t,), backward)
+
+
+def divisors(sizes, kernel, stride, padding, counts, include_pad, override) -> np.ndarray:
+    """Tell what the sum of each window is divided by, shape of one channel of the output.
+
+    With `include_pad` the border counts, but not what lies behind it (only `ceil_mode` makes
+    windows reach there).
+    """
+    if override is not None:
+        return np.full(counts, override)
+    extents = []
+    for n, k, s, p, c in zip(sizes, kernel, stride, padding, counts, strict=True):
+        start = np.arange(c) * s - p
+        end = np.minimum(start + k, n + p)
+        if not include_pad:
+            start, end = np.maximum(start, 0), np.minimum(end, n)
+        extents.append(end - start)
+    return extents[0][:, None] * extents[1]
+
+
+def _parts(size: int, count: int) -> list[slice]:
+    """Cut `size` elements into `count` parts that cover it and overlap by at most one."""
+    return [slice(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+
+
+@dispatched("pooling")
+def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
+    r"""Average windows that are chosen so that the output has a given size.
+
+    Window i of n along an extent of m covers
+    :math:`\lfloor i m / n \rfloor \dots \lceil (i + 1) m / n \rceil`.
+
+    Parameters
+    ----------
+    input : Tensor, shape (batch, channels, height, width)
+        Plain or quantized; the batch may be left out.
+    output_size : int or pair of int or None
+        Size of the output; None keeps that of the input.
+
+    Returns
+    -------
+    Tensor
+        In the memory format of `input`.
+    """
+    asked = "adaptive_avg_pool2d"
+    t = float_operand(asked, "input", input)
+    xs = spatial_input(asked, t.array, 2)
+    wanted = output_size if isinstance(output_size, tuple | list) else (output_size,) * 2
+    counts = per_dimension(
+        asked,
+        "output_size",
+        tuple(n if w is None else w for w, n in zip(wanted, xs.shape[2:], strict=False)),
+        2,
+        0,
+    )
+    rows, columns = (_parts(n, c) for n, c in zip(xs.shape[2:], counts, strict=True))
+    made = np.empty((*xs.shape[:2], *counts), xs.dtype)
+    with np.errstate(all="ignore"):
+        for i, r in enumerate(rows):
+            for j, c in enumerate(columns):
+                made[:, :, i, j] = xs[:, :, r, c].mean(axis=(2, 3))
+
+    def backward(g):
+        g = g.reshape(made.shape)
+        whole = np.zeros(xs.shape, g.dtype)
+        for i, r in enumerate(rows):
+            for j, c in enumerate(columns):
+                count = (r.stop - r.start) * (c.stop - c.start)
+                whole[:, :, r, c] += g[:, :, i, j, None, None] / g.dtype.type(count)
+        return (whole.reshape(t.array.shape),)
+
+    return differentiable(_finish(made, t.array), (t,), backward)

@@ -1,0 +1,221 @@
+"""Making images larger or smaller: nearest neighbour and linear interpolation.
+
+Both go dimension by dimension: an output coordinate becomes a place in the input, and the
+elements beside that place are mixed.
+"""
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from refquant.errors import ArgumentError, NotSupportedError, ShapeError
+from refquant.ops import layout
+from refquant.ops.dispatch import dispatched
+from refquant.ops.floating.operands import float_operand
+from refquant.tensors import Tensor, differentiable
+
+__all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
+
+_LINEAR = {"linear": 1, "bilinear": 2, "trilinear": 3}
+
+
+def target_sizes(asked: str, sizes, size: Any, scale_factor: Any):
+    r"""Work out the output sizes, and the factors that were asked for (None where a size was).
+
+    Returns
+    -------
+    counts : tuple of int
+        Output size of every spatial dimension, :math:`\lfloor n f \rfloor`.
+    factors : tuple of float or None
+    """
+    ndim = len(sizes)
+    if (size is None) is (scale_factor is None):
+        raise ArgumentError(
+            asked,
+            argument="size",
+            expected="given, or `scale_factor`, but not both",
+            got=f"size={size}, scale_factor={scale_factor}",
+        )
+    given = scale_factor if size is None else size
+    values = tuple(given) if isinstance(given, tuple | list) else (given,) * ndim
+    if len(values) != ndim:
+        raise ArgumentError(
+            asked,
+            argument="scale_factor" if size is None else "size",
+            expected=f"a number or {ndim} numbers",
+            got=given,
+        )
+    if size is None:
+        counts = tuple(math.floor(n * float(f)) for n, f in zip(sizes, values, strict=True))
+        factors = tuple(float(f) for f in values)
+    else:
+        counts, factors = tuple(operator.index(v) for v in values), (None,) * ndim
+    if min(counts) <= 0 or min(sizes) <= 0:
+        raise ShapeError(
+            asked,
+            argument="size",
+            expected="sizes greater than 0 in and out",
+            got=f"{tuple(sizes)} to {counts}",
+        )
+    return counts, factors
+
+
+def _step(size: int, count: int, factor: float | None, align_corners: bool) -> np.float32:
+    """Tell how far the place in the input moves for one step of the output."""
+    if align_corners:
+        return np.float32((size - 1) / (count - 1)) if count > 1 else np.float32(0)
+    return np.float32(1 / factor) if factor else np.float32(size) / np.float32(count)
+
+
+def _nearest(size: int, count: int, factor: float | None) -> np.ndarray:
+    if count == size:
+        return np.arange(count)
+    places = np.floor(np.arange(count, dtype=np.float32) * _step(size, count, factor, False))
+    return np.minimum(places.astype(np.int64), size - 1)
+
+
+def _linear(size: int, count: int, factor: float | None, align_corners: bool):
+    """Tell the two neighbours of every output coordinate and the share of the second."""
+    step = _step(size, count, factor, align_corners)
+    places = np.arange(count, dtype=np.float32)
+    if align_corners:
+        places = places * step
+    else:
+        places = np.maximum((places + np.float32(0.5)) * step - np.float32(0.5), np.float32(0))
+    first = np.minimum(places.astype(np.int64), size - 1)
+    return first, np.minimum(first + 1, size - 1), places - first.astype(np.float32)
+
+
+def _along(values: np.ndarray, axis: int, ndim: int) -> np.ndarray:
+    return values.reshape([-1 if a == axis else 1 for a in range(ndim)])
+
+
+def _scatter(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.ndarray:
+    """Add entries along an axis up at the places where they came from."""
+    whole = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
+    np.add.at(whole, (slice(None),) * axis + (index,), g)
+    return whole
+
+
+def _resize(x: np.ndarray, axis: int, plan) -> np.ndarray:
+    first, second, share = plan
+    if share is None:
+        return np.take(x, first, axis)
+    w = _along(share.astype(x.dtype), axis, x.ndim)
+    return np.take(x, first, axis) * (1 - w) + np.take(x, second, axis) * w
+
+
+def _resize_back(g: np.ndarray, axis: int, plan, size: int) -> np.ndarray:
+    first, second, share = plan
+    if share is None:
+        return _scatter(g, first, axis, size)
+    w = _along(share.astype(g.dtype), axis, g.ndim)
+    return _scatter(g * (1 - w), first, axis, size) + _scatter(g * w, second, axis, size)
+
+
+@dispatched("resizing")
+def interpolate(
+    input: Any,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:
+    r"""Resize to a size, or by a factor.
+
+    Parameters
+    ----------
+    input : Tensor, shape (batch, channels, ...)
+        Plain with 1 to 3 spatial dimensions, or quantized with 2.
+    size : int or sequence of int, optional
+        Spatial sizes of the output.
+    scale_factor : float or sequence of float, optional
+        Instead of `size`: the output has :math:`\lfloor n f \rfloor` of n pixels.
+    mode : {'nearest', 'linear', 'bilinear', 'trilinear'}
+        What to take: the pixel at the place, or a mix of those beside it.
+    align_corners : bool, optional
+        For the linear modes: whether the centres of the corner pixels stay in place, or the
+        corners themselves (the default).
+
+    Returns
+    -------
+    Tensor
+        In the memory format of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.interpolate(refquant.tensor([[[1.0, 2.0]]]), scale_factor=2)
+    tensor([[[1., 1., 2., 2.]]])
+    """
+    asked = "interpolate"
+    t = float_operand(asked, "input", input)
+    x = t.array
+    ndim = x.ndim - 2
+    if mode not in ("nearest", *_LINEAR):
+        raise NotSupportedError(
+            asked,
+            argument="mode",
+            expected="'nearest', 'linear', 'bilinear' or 'trilinear'",
+            got=repr(mode),
+        )
+    if not 1 <= ndim <= 3 or _LINEAR.get(mode, ndim) != ndim:
+        raise ShapeError(
+            asked,
+            argument="input",
+            got=f"shape {x.shape}",
+            expected=f"of {_LINEAR.get(mode, 2) + 2} dimensions for mode={mode!r}",
+        )
+    if mode == "nearest" and align_corners is not None:
+        raise ArgumentError(
+            asked,
+            argument="align_corners",
+            expected="left out for mode='nearest'",
+            got=align_corners,
+        )
+    counts, factors = target_sizes(asked, x.shape[2:], size, scale_factor)
+    if mode == "nearest":
+        plans = [
+            (_nearest(n, c, f), None, None)
+            for n, c, f in zip(x.shape[2:], counts, factors, strict=True)
+        ]
+    else:
+        plans = [
+            _linear(n, c, f, bool(align_corners))
+            for n, c, f in zip(x.shape[2:], counts, factors, strict=True)
+        ]
+    made = x
+    with np.errstate(all="ignore"):
+        for axis, plan in enumerate(plans, 2):
+            made = _resize(made, axis, plan)
+
+    def backward(g):
+        for axis, plan in reversed(list(enumerate(plans, 2))):
+            g = _resize_back(g, axis, plan, x.shape[axis])
+        return (g,)
+
+    return differentiable(layout.to_format(made, layout.format_of(x)), (t,), backward)
+
+
+def upsample(
+    input: Any,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """Resize; another name of `interpolate`."""
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """Resize by taking the nearest pixel; see `interpolate`."""
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """Resize by mixing neighbours, the corner pixels staying in place; see `interpolate`."""
+    return interpolate(input, size, scale_factor, "bilinear", align_corners=True)

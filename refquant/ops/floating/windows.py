@@ -1,0 +1,145 @@
+"""Windows that slide over the last dimensions: their sizes, and the elements that they see."""
+
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from refquant.errors import ArgumentError, ArgumentTypeError, OperationError, ShapeError
+
+__all__ = ["output_sizes", "padded", "pooled_sizes", "positions", "unpadded", "windows"]
+
+
+def per_dimension(asked: str, argument: str, value: Any, ndim: int, least: int) -> tuple[int, ...]:
+    """Take one number for all dimensions, or one for each."""
+    values = tuple(value) if isinstance(value, tuple | list) else (value,)
+    values = values * ndim if len(values) == 1 else values
+    try:
+        numbers = tuple(operator.index(v) for v in values)
+    except TypeError:
+        raise ArgumentTypeError(
+            asked, argument=argument, expected=f"a whole number or {ndim} of them", got=repr(value)
+        ) from None
+    if len(numbers) != ndim or min(numbers) < least:
+        raise ArgumentError(
+            asked,
+            argument=argument,
+            got=value,
+            expected=f"a number or {ndim} numbers, each at least {least}",
+        )
+    return numbers
+
+
+def spatial_input(asked: str, array: np.ndarray, ndim: int) -> np.ndarray:
+    """Give an image without batch a batch of one."""
+    if array.ndim == ndim + 1:
+        return array[None]
+    if array.ndim != ndim + 2:
+        raise ShapeError(
+            asked,
+            argument="input",
+            got=f"shape {array.shape}",
+            expected=f"(batch, channels, ...) with {ndim + 2} dimensions, or one less",
+        )
+    return array
+
+
+def output_sizes(asked: str, sizes, kernel, stride, padding, dilation) -> tuple[int, ...]:
+    """Count the windows that fit, :math:`(n + 2p - d(k - 1) - 1) / s + 1` rounded down."""
+    result = tuple(
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, s, p, d in zip(sizes, kernel, stride, padding, dilation, strict=True)
+    )
+    if min(result) <= 0:
+        raise OperationError(
+            asked,
+            argument="input",
+            expected="at least as large as the window",
+            got=f"{tuple(sizes)} with padding {padding} for a window of {kernel} with dilation "
+            f"{dilation}",
+        )
+    return result
+
+
+def pooled_sizes(asked, sizes, kernel, stride, padding, dilation, ceil_mode) -> tuple[int, ...]:
+    """Count the windows of a pooling; with `ceil_mode` also those that reach over the end.
+
+    A window must begin inside the input or the padding before it, not in the padding behind.
+    """
+    for k, p in zip(kernel, padding, strict=True):
+        if p > k // 2:
+            raise OperationError(
+                asked,
+                argument="padding",
+                expected=f"at most half of the window {kernel}",
+                got=padding,
+            )
+    if not ceil_mode:
+        return output_sizes(asked, sizes, kernel, stride, padding, dilation)
+    result = []
+    for n, k, s, p, d in zip(sizes, kernel, stride, padding, dilation, strict=True):
+        count = -(-(n + 2 * p - d * (k - 1) - 1) // s) + 1
+        result.append(count - ((count - 1) * s >= n + p))
+    if min(result) <= 0:
+        raise OperationError(
+            asked,
+            argument="input",
+            expected="at least as large as the window",
+            got=f"{tuple(sizes)} for a window of {kernel}",
+        )
+    return tuple(result)
+
+
+def padded(array: np.ndarray, before, after, value: float = 0) -> np.ndarray:
+    """Put a border around the last dimensions; the array itself if there is none."""
+    if not any(before) and not any(a > 0 for a in after):
+        return array
+    lead = array.ndim - len(before)
+    sizes = [n + b + max(a, 0) for n, b, a in zip(array.shape[lead:], before, after, strict=True)]
+    whole = np.full((*array.shape[:lead], *sizes), value, array.dtype)
+    whole[unpadded(array.shape, before)] = array
+    return whole
+
+
+def unpadded(shape, before) -> tuple[slice, ...]:
+    """Index the inside of an array with a border."""
+    lead = len(shape) - len(before)
+    return (slice(None),) * lead + tuple(
+        slice(b, b + n) for n, b in zip(shape[lead:], before, strict=True)
+    )
+
+
+def positions(kernel, stride, dilation, sizes) -> Iterator[tuple[tuple[int, ...], tuple]]:
+    """Walk over the places in a window; for each tell which elements of a padded array lie there.
+
+    Yields
+    ------
+    place : tuple of int
+        Place in the window.
+    index : tuple of slice
+        For the last dimensions: one element for each window.
+    """
+    for place in np.ndindex(*kernel):
+        yield (
+            place,
+            tuple(
+                slice(i * d, i * d + s * (n - 1) + 1, s)
+                for i, d, s, n in zip(place, dilation, stride, sizes, strict=True)
+            ),
+        )
+
+
+def windows(array: np.ndarray, kernel, stride, dilation, sizes) -> np.ndarray:
+    """View all windows of a padded array, shape (batch, channels, *kernel, *sizes)."""
+    steps = array.strides[2:]
+    return np.lib.stride_tricks.as_strided(
+        array,
+        (*array.shape[:2], *kernel, *sizes),
+        (
+            *array.strides[:2],
+            *(t * d for t, d in zip(steps, dilation, strict=True)),
+            *(t * s for t, s in zip(steps, stride, strict=True)),
+        ),
+        writeable=False,
+    )

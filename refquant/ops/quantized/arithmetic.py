@@ -1,0 +1,268 @@
+"""Sums and products of two quantized tensors, with parameters given for the result."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes, engines, kernels
+from refquant.engines import Operands
+from refquant.engines.elementwise import PRODUCT_OF_INTEGERS, SUM_IN_FIXED_POINT
+from refquant.errors import DtypeError, EngineError
+from refquant.ops import checks, layout
+from refquant.tensors import QuantizedTensor
+
+__all__ = ["add", "add_relu", "mul", "mul_relu"]
+
+# Rules by step, dtype and equality of shapes, for the engine that is chosen.
+_plans: dict[tuple, tuple] = {}
+engines.on_change.append(lambda record: _plans.clear())
+
+
+def _plan(step: str, dtype: dtypes.dtype, same_shape: bool) -> tuple:
+    """(how to combine, how to dequantize, how to quantize, how to requantize)."""
+    key = (step, dtype, same_shape)
+    plan = _plans.get(key)
+    if plan is None:
+        record, operands = engines.current(), Operands(dtype, same_shape=same_shape)
+        steps = ("elementwise_dequantize", "elementwise_quantize", "elementwise_requantize")
+        plan = (record.rule(step, operands), *(record.rule(s, operands) for s in steps))
+        _plans[key] = plan
+    return plan
+
+
+def _operands(asked: str, a: Any, b: Any) -> tuple[QuantizedTensor, QuantizedTensor]:
+    a = checks.quantized_per_tensor(asked, "qa", a)
+    b = checks.quantized_per_tensor(asked, "qb", b)
+    if a.dtype is not b.dtype:
+        raise DtypeError(
+            asked, argument="qb", expected=f"{a.dtype}, the dtype of `qa`", got=b.dtype,
+            mend="quantize both operands to one dtype",
+        )
+    if a.array.shape != b.array.shape:
+        engines.require(f"{asked} of shapes {a.array.shape} and {b.array.shape}", "broadcast")
+    return a, b
+
+
+def add(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
+    r"""Add two quantized tensors.
+
+    .. math:: q = quantize(s_a (q_a - z_a) + s_b (q_b - z_b);\; s, z)
+
+    FBGEMM adds real numbers and rounds whole vectors and the rest differently; QNNPACK adds
+    quint8 of equal shapes with integers alone. The engine's record names the rules: steps
+    ``add``, ``elementwise_dequantize``, ``elementwise_quantize``.
+
+    Parameters
+    ----------
+    qa, qb : QuantizedTensor
+        Operands quantized per tensor, of one dtype, of shapes that broadcast.
+    scale : float
+        Real units of one quantized step of the result.
+    zero_point : int
+        The integer that stands for real zero in the result, in the range of its dtype.
+
+    Returns
+    -------
+    QuantizedTensor
+        Of the dtype and memory format of `qa`.
+
+    Raises
+    ------
+    QuantizerError
+        If an operand is not quantized per tensor.
+    DtypeError
+        If the dtypes differ.
+    ShapeError
+        If the shapes do not broadcast.
+    QuantizationParameterError
+        If `scale` or `zero_point` is not valid.
+    EngineError
+        If the engine cannot broadcast, or holds scales in fixed point and these differ too much.
+
+    Notes
+    -----
+    Source: ATen ``qadd_kernel``; QNNPACK ``q8vadd``. See `refquant.engines.elementwise`. Unlike
+    the real QNNPACK this one takes 0-dimensional tensors, and sums whose operands both have a
+    scale below 2**-10 of that of the result are exact, where the real one shifts by more than
+    31 bits.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.ops.quantized.add(x, x, 1.0, 8).int_repr()
+    tensor([10,  4], dtype=refquant.uint8)
+    """
+    return _add("quantized.add", qa, qb, scale, zero_point, False)
+
+
+def add_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
+    """Add two quantized tensors; negative sums become 0.
+
+    As `add`, with :math:`max(0, x)` between the sum and its quantization.
+
+    Parameters
+    ----------
+    qa, qb : QuantizedTensor
+        Operands quantized per tensor, of one dtype, of shapes that broadcast.
+    scale : float
+        Real units of one quantized step of the result.
+    zero_point : int
+        The integer that stands for real zero in the result, in the range of its dtype.
+
+    Returns
+    -------
+    QuantizedTensor
+        Of the dtype and memory format of `qa`.
+
+    Raises
+    ------
+    OperationError
+        As `add`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.ops.quantized.add_relu(x, x, 1.0, 8).int_repr()
+    tensor([10,  8], dtype=refquant.uint8)
+    """
+    return _add("quantized.add_relu", qa, qb, scale, zero_point, True)
+
+
+def _add(asked: str, qa: Any, qb: Any, scale, zero_point, relu: bool) -> QuantizedTensor:
+    a, b = _operands(asked, qa, qb)
+    dtype = a.dtype
+    scale = checks.scale_value(asked, "scale", scale)
+    zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
+    x, y, run, vectors, shape, memory_format = layout.pair(asked, a.array, b.array)
+    how, dequantize, quantize, _ = _plan("add", dtype, a.array.shape == b.array.shape)
+    if how is SUM_IN_FIXED_POINT:
+        _check_fixed_point(asked, a, b, scale)
+        q = kernels.add_fixed_point(
+            x, a.scale, a.zero_point, y, b.scale, b.zero_point, scale, zero_point,
+            zero_point if relu else dtype.quant_min, dtype.quant_max,
+        )
+    else:
+        body = run - run % dequantize.block if vectors else 0
+        q = kernels.add(
+            x, a.scale, a.zero_point, y, b.scale, b.zero_point, scale, zero_point,
+            dtype.quant_min, dtype.quant_max, relu, run, body, dequantize, quantize,
+        )
+    return QuantizedTensor(layout.restore(q, shape, memory_format), dtype, scale, zero_point)
+
+
+def _check_fixed_point(asked: str, a: QuantizedTensor, b: QuantizedTensor, scale: float) -> None:
+    """Multipliers of the fixed-point sum hold ratios of scales from 2**-14 to 2**8 only."""
+    for name, tensor in (("qa", a), ("qb", b)):
+        ratio = np.float32(tensor.scale) / np.float32(scale)
+        if not 2.0**-14 <= ratio < 2.0**8:
+            raise EngineError(
+                f"{asked}: engine {engines.current().name!r} adds in fixed point",
+                argument=f"{name}.q_scale() / scale", expected="at least 2**-14 and below 2**8",
+                got=float(ratio), mend="choose an output scale nearer to those of the operands",
+            )
+
+
+def mul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
+    r"""Multiply two quantized tensors.
+
+    .. math:: q = quantize(s_a (q_a - z_a) \cdot s_b (q_b - z_b);\; s, z)
+
+    PyTorch 2.13 multiplies integers and scales their product; 1.4 multiplies real numbers. The
+    engine's record names the rules: steps ``multiply``, ``elementwise_requantize``.
+
+    Parameters
+    ----------
+    qa, qb : QuantizedTensor
+        Operands quantized per tensor, of one dtype, of shapes that broadcast.
+    scale : float
+        Real units of one quantized step of the result.
+    zero_point : int
+        The integer that stands for real zero in the result, in the range of its dtype.
+
+    Returns
+    -------
+    QuantizedTensor
+        Of the dtype and memory format of `qa`.
+
+    Raises
+    ------
+    QuantizerError
+        If an operand is not quantized per tensor.
+    DtypeError
+        If the dtypes differ.
+    ShapeError
+        If the shapes do not broadcast.
+    QuantizationParameterError
+        If `scale` or `zero_point` is not valid.
+    EngineError
+        If the engine cannot broadcast.
+
+    Notes
+    -----
+    Source: ATen ``qmul_kernel``. A product times its multiplier beyond int32 becomes the least
+    integer, as in the real kernel. See `refquant.engines.elementwise`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.ops.quantized.mul(x, x, 0.5, 8).int_repr()
+    tensor([10, 16], dtype=refquant.uint8)
+    """
+    return _multiply("quantized.mul", qa, qb, scale, zero_point, False)
+
+
+def mul_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
+    """Multiply two quantized tensors; negative products become 0.
+
+    Parameters
+    ----------
+    qa, qb : QuantizedTensor
+        Operands quantized per tensor, of one dtype, of shapes that broadcast.
+    scale : float
+        Real units of one quantized step of the result.
+    zero_point : int
+        The integer that stands for real zero in the result, in the range of its dtype.
+
+    Returns
+    -------
+    QuantizedTensor
+        Of the dtype and memory format of `qa`.
+
+    Raises
+    ------
+    OperationError
+        As `mul`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    >>> y = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.ops.quantized.mul_relu(x, y, 0.5, 8).int_repr()
+    tensor([10,  8], dtype=refquant.uint8)
+    """
+    return _multiply("quantized.mul_relu", qa, qb, scale, zero_point, True)
+
+
+def _multiply(asked: str, qa: Any, qb: Any, scale, zero_point, relu: bool) -> QuantizedTensor:
+    a, b = _operands(asked, qa, qb)
+    dtype = a.dtype
+    scale = checks.scale_value(asked, "scale", scale)
+    zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
+    x, y, run, vectors, shape, memory_format = layout.pair(asked, a.array, b.array)
+    how, dequantize, quantize, requantize = _plan("multiply", dtype, True)
+    if how is PRODUCT_OF_INTEGERS:
+        q = kernels.multiply_integers(
+            x, a.scale, a.zero_point, y, b.scale, b.zero_point, scale, zero_point,
+            zero_point if relu else dtype.quant_min, dtype.quant_max, run,
+            run - run % requantize.block if vectors else 0, requantize,
+        )
+    else:  # scalar code at every position
+        q = kernels.multiply(
+            x, a.scale, a.zero_point, y, b.scale, b.zero_point, scale, zero_point,
+            dtype.quant_min, dtype.quant_max, relu, run, 0, dequantize, quantize,
+        )
+    return QuantizedTensor(layout.restore(q, shape, memory_format), dtype, scale, zero_point)

@@ -1,0 +1,185 @@
+"""Quantized tensors from sizes, or from integers that are there already."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes
+from refquant.errors import DtypeError
+from refquant.ops import checks, layout
+from refquant.ops.quantized.affine import checked_channels
+from refquant.ops.views import integers
+from refquant.tensors import QuantizedTensor
+
+_QUANTIZED = {d.numpy: d for d in dtypes.QUANTIZED}
+
+
+def empty_affine_quantized(
+    *size, scale: float = 1.0, zero_point: int = 0, dtype=None,
+    memory_format=dtypes.contiguous_format,
+) -> QuantizedTensor:
+    """Make a tensor quantized per tensor from its size.
+
+    Parameters
+    ----------
+    *size : int
+        Shape, one by one or as one sequence.
+    scale : float
+        Real units of one quantized step.
+    zero_point : int
+        The integer that stands for real zero.
+    dtype : dtype
+        quint8, qint8 or qint32.
+    memory_format : memory_format
+        Of the result.
+
+    Returns
+    -------
+    QuantizedTensor
+        Its integers are 0.
+
+    Raises
+    ------
+    DtypeError
+        If `dtype` is not quantized.
+    QuantizationParameterError
+        If `scale` or `zero_point` is not valid.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant._empty_affine_quantized([2], scale=0.5, zero_point=0, dtype=refquant.quint8)
+    tensor([0., 0.], size=(2,), dtype=refquant.quint8,
+           quantization_scheme=refquant.per_tensor_affine, scale=0.5, zero_point=0)
+    """
+    asked = "_empty_affine_quantized"
+    dtype = checks.quantized_dtype(asked, "dtype", dtype)
+    scale = checks.scale_value(asked, "scale", scale)
+    zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
+    return QuantizedTensor(_zeros(asked, size, dtype, memory_format), dtype, scale, zero_point)
+
+
+def _zeros(asked: str, size: tuple, dtype, memory_format) -> np.ndarray:
+    array = np.zeros(integers(asked, "size", size), dtype.numpy)
+    return layout.to_format(array, memory_format)
+
+
+def empty_per_channel_affine_quantized(
+    *size, scales: Any, zero_points: Any, axis: int, dtype=None,
+    memory_format=dtypes.contiguous_format,
+) -> QuantizedTensor:
+    """Make a tensor quantized per channel from its size.
+
+    Parameters
+    ----------
+    *size : int
+        Shape, one by one or as one sequence.
+    scales, zero_points : Tensor or ndarray, shape (channels,)
+        Parameters of each slice along `axis`.
+    axis : int
+        The dimension of the channels.
+    dtype : dtype
+        quint8, qint8 or qint32.
+    memory_format : memory_format
+        Of the result.
+
+    Returns
+    -------
+    QuantizedTensor
+        Its integers are 0.
+
+    Raises
+    ------
+    DtypeError
+        If `dtype` is not quantized.
+    QuantizationParameterError
+        If scales or zero points are not valid or not one for each slice.
+    """
+    asked = "_empty_per_channel_affine_quantized"
+    dtype = checks.quantized_dtype(asked, "dtype", dtype)
+    array = _zeros(asked, size, dtype, memory_format)
+    s, z, axis = checked_channels(asked, scales, zero_points, axis, array, dtype)
+    return QuantizedTensor(array, dtype, s, z, axis)
+
+
+def _integers(asked: str, value: Any) -> tuple[np.ndarray, dtypes.dtype]:
+    array = checks.plain_tensor(asked, "input", value).array
+    dtype = _QUANTIZED.get(array.dtype)
+    if dtype is None:
+        raise DtypeError(
+            asked, argument="input", expected="a tensor of uint8, int8 or int32", got=array.dtype,
+            mend="convert it with .to(refquant.uint8)",
+        )
+    return layout.dense_copy(array), dtype
+
+
+def make_per_tensor_quantized_tensor(
+    input: Any, scale: float, zero_point: int
+) -> QuantizedTensor:
+    """Say of integers what they stand for, with one scale.
+
+    Parameters
+    ----------
+    input : Tensor of uint8, int8 or int32
+        The integers; they are copied.
+    scale : float
+        Real units of one quantized step.
+    zero_point : int
+        The integer that stands for real zero.
+
+    Returns
+    -------
+    QuantizedTensor
+        quint8, qint8 or qint32, of the memory format of `input`.
+
+    Raises
+    ------
+    DtypeError
+        If `input` has another type.
+    QuantizationParameterError
+        If `scale` or `zero_point` is not valid.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> q = refquant.tensor([1, 2], dtype=refquant.int8)
+    >>> refquant._make_per_tensor_quantized_tensor(q, 0.5, 1).dequantize()
+    tensor([0. , 0.5])
+    """
+    asked = "_make_per_tensor_quantized_tensor"
+    array, dtype = _integers(asked, input)
+    scale = checks.scale_value(asked, "scale", scale)
+    zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
+    return QuantizedTensor(array, dtype, scale, zero_point)
+
+
+def make_per_channel_quantized_tensor(
+    input: Any, scale: Any, zero_point: Any, axis: int
+) -> QuantizedTensor:
+    """Say of integers what they stand for, with a scale for each slice along an axis.
+
+    Parameters
+    ----------
+    input : Tensor of uint8, int8 or int32
+        The integers; they are copied.
+    scale, zero_point : Tensor or ndarray, shape (channels,)
+        Parameters of each slice along `axis`.
+    axis : int
+        The dimension of the channels.
+
+    Returns
+    -------
+    QuantizedTensor
+        quint8, qint8 or qint32, of the memory format of `input`.
+
+    Raises
+    ------
+    DtypeError
+        If `input` has another type.
+    QuantizationParameterError
+        If scales or zero points are not valid or not one for each slice.
+    """
+    asked = "_make_per_channel_quantized_tensor"
+    array, dtype = _integers(asked, input)
+    s, z, axis = checked_channels(asked, scale, zero_point, axis, array, dtype)
+    return QuantizedTensor(array, dtype, s, z, axis)

@@ -1,0 +1,350 @@
+"""Convolutions of quantized images."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes, engines, kernels
+from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
+from refquant.ops import checks
+from refquant.ops.quantized.linear import quint8_input
+from refquant.ops.quantized.packing import (
+    PackedConvolution,
+    check_bias,
+    check_weight,
+    copy_bias,
+    copy_weight,
+    geometry,
+)
+from refquant.tensors import QuantizedTensor, Tensor
+
+__all__ = [
+    "conv2d",
+    "conv2d_prepack",
+    "conv2d_relu",
+    "conv2d_unpack",
+    "conv3d",
+    "conv3d_prepack",
+    "conv3d_relu",
+    "conv3d_unpack",
+    "conv_prepack",
+    "conv_unpack",
+    "pack_convolution",
+]
+
+
+def pack_convolution(
+    asked: str, dims: int, weight, bias, stride, padding, dilation, groups
+) -> PackedConvolution:
+    """Check and pack a weight and bias that nobody changes while the packed weight lives."""
+    if dims == 3:
+        engines.require(asked, "conv3d")
+    weight = check_weight(asked, weight, dims + 2)
+    outputs = weight.array.shape[0]
+    groups = checks.whole_number(asked, "groups", groups)
+    if groups < 1 or outputs % groups:
+        raise ArgumentError(
+            asked,
+            argument="groups",
+            expected=f"a positive divisor of {outputs}, the number of outputs",
+            got=groups,
+        )
+    return PackedConvolution(
+        weight, check_bias(asked, bias, outputs), geometry(asked, "stride", stride, dims, 1),
+        geometry(asked, "padding", padding, dims, 0),
+        geometry(asked, "dilation", dilation, dims, 1), groups,
+    )  # fmt: skip
+
+
+def _prepack(asked, dims, weight, bias, stride, padding, dilation, groups):
+    packed = pack_convolution(asked, dims, weight, bias, stride, padding, dilation, groups)
+    packed.weight, packed.bias = copy_weight(packed.weight), copy_bias(packed.bias)
+    return packed
+
+
+def conv2d_prepack(
+    weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> PackedConvolution:
+    """Pack filters, bias and geometry of a convolution for the engine that is chosen.
+
+    Parameters
+    ----------
+    weight : QuantizedTensor, shape (outputs, channels // groups, lines, columns)
+        qint8, quantized per tensor or along axis 0; copied.
+    bias : Tensor, shape (outputs,), or None
+        Bias in real units, float32; copied.
+    stride, padding, dilation : int or sequence of 2 int
+        Geometry along lines and columns.
+    groups : int
+        Number of groups.
+
+    Returns
+    -------
+    PackedConvolution
+        For `conv2d` and `conv2d_relu`.
+
+    Raises
+    ------
+    DtypeError, ShapeError, QuantizerError, ArgumentError
+        If weight, bias or geometry do not fit.
+    EngineError
+        If the engine has no weights per channel.
+    """
+    return _prepack("conv2d_prepack", 2, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d_prepack(
+    weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> PackedConvolution:
+    """Pack filters, bias and geometry of a convolution over planes, lines and columns.
+
+    Parameters
+    ----------
+    weight : QuantizedTensor, shape (outputs, channels // groups, planes, lines, columns)
+        qint8, quantized per tensor or along axis 0; copied.
+    bias : Tensor, shape (outputs,), or None
+        Bias in real units, float32; copied.
+    stride, padding, dilation : int or sequence of 3 int
+        Geometry along planes, lines and columns.
+    groups : int
+        Number of groups.
+
+    Returns
+    -------
+    PackedConvolution
+        For `conv3d` and `conv3d_relu`.
+
+    Raises
+    ------
+    DtypeError, ShapeError, QuantizerError, ArgumentError
+        If weight, bias or geometry do not fit.
+    EngineError
+        If the engine has no such convolution.
+    """
+    return _prepack("conv3d_prepack", 3, weight, bias, stride, padding, dilation, groups)
+
+
+def _packed(asked: str, value: Any, dims: int) -> PackedConvolution:
+    if isinstance(value, PackedConvolution) and len(value.stride) == dims:
+        return value
+    raise ArgumentTypeError(
+        asked,
+        argument="weight",
+        expected=f"a packed weight of conv{dims}d",
+        got=type(value).__name__,
+        mend=f"make it with refquant.ops.quantized.conv{dims}d_prepack(weight, bias, stride, "
+        "padding, dilation, groups)",
+    )
+
+
+def conv2d_unpack(packed_weights: PackedConvolution) -> tuple[QuantizedTensor, Tensor | None]:
+    """Copy weight and bias out of a packed weight.
+
+    Parameters
+    ----------
+    packed_weights : PackedConvolution
+        As `conv2d_prepack` returns it.
+
+    Returns
+    -------
+    weight : QuantizedTensor, shape (outputs, channels // groups, lines, columns)
+    bias : Tensor, shape (outputs,), or None
+    """
+    return _packed("conv2d_unpack", packed_weights, 2).unpack()
+
+
+def conv3d_unpack(packed_weights: PackedConvolution) -> tuple[QuantizedTensor, Tensor | None]:
+    """Copy weight and bias out of a packed weight.
+
+    Parameters
+    ----------
+    packed_weights : PackedConvolution
+        As `conv3d_prepack` returns it.
+
+    Returns
+    -------
+    weight : QuantizedTensor, shape (outputs, channels // groups, planes, lines, columns)
+    bias : Tensor, shape (outputs,), or None
+    """
+    return _packed("conv3d_unpack", packed_weights, 3).unpack()
+
+
+# The names of PyTorch 1.4 besides.
+conv_prepack = conv2d_prepack
+conv_unpack = conv2d_unpack
+
+_LETTERS = {2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
+
+
+def _check_image(asked: str, shape: tuple[int, ...], packed: PackedConvolution) -> None:
+    dims = len(packed.stride)
+    if len(shape) != dims + 2:
+        raise ShapeError(
+            asked,
+            argument="qx",
+            expected=f"of {dims + 2} dimensions, {_LETTERS[dims]}",
+            got=f"{len(shape)} dimensions, shape {shape}",
+        )
+    channels = packed.weight.array.shape[1] * packed.groups
+    if shape[1] != channels:
+        raise ShapeError(
+            asked,
+            argument="qx",
+            expected=f"to have {channels} channels (groups={packed.groups}, weight of shape "
+            f"{packed.weight.array.shape})",
+            got=f"shape {shape}",
+        )
+    for d in range(dims):
+        reach = packed.dilation[d] * (packed.weight.array.shape[d + 2] - 1) + 1
+        if shape[d + 2] + 2 * packed.padding[d] < reach:
+            raise ShapeError(
+                asked,
+                argument="qx",
+                expected=f"at least {reach} long with its padding along dimension {d + 2}, as the "
+                "filter is",
+                got=f"shape {shape} with padding {packed.padding}",
+            )
+
+
+def run_convolution(
+    asked: str, dims: int, qx, packed: PackedConvolution, scale, zero_point, relu: bool
+) -> QuantizedTensor:
+    """Check the arguments and compute a convolution."""
+    packed = _packed(asked, packed, dims)
+    packed.check_engine(asked)
+    x = quint8_input(asked, "qx", qx)
+    scale = checks.scale_value(asked, "output_scale", scale)
+    zero_point = checks.zero_point_value(asked, "output_zero_point", zero_point, dtypes.quint8)
+    packed.check_multiplier(asked, x.scale, scale)
+    _check_image(asked, x.array.shape, packed)
+    images = np.ascontiguousarray(np.moveaxis(x.array, 1, -1))
+    if dims == 2:
+        images = images[:, None]
+    lowest = zero_point if relu else 0
+    if packed.depthwise:
+        q = kernels.convolve_depthwise(
+            images, packed.rows, packed.sums, packed.kernel, packed.steps, packed.borders,
+            packed.spread, packed.scales, packed.biases, x.scale, x.zero_point, scale, zero_point,
+            lowest, *packed.rules,
+        )  # fmt: skip
+    else:
+        q = kernels.convolve(
+            images, packed.rows, packed.sums, packed.groups, packed.kernel, packed.steps,
+            packed.borders, packed.spread, packed.scales, packed.zero_points, packed.biases,
+            x.scale, x.zero_point, scale, zero_point, lowest, *packed.rules,
+        )  # fmt: skip
+    if dims == 2:
+        q = q[:, 0]
+    return QuantizedTensor(np.moveaxis(q, -1, 1), dtypes.quint8, scale, zero_point)
+
+
+def conv2d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int):
+    r"""Convolve images with packed filters, add the bias and requantize.
+
+    .. math::
+        y_{o,i,j} = b_o + \sum_{c,u,v} s_x (x_{c,\,iS+uD-P,\,jS+vD-P} - z_x)\,
+        s_w (w_{o,c,u,v} - z_w), \qquad q = \mathrm{clip}(\mathrm{round}(y / s_y) + z_y)
+
+    with stride S, dilation D and padding P; outside the image x is the zero point. The sum is
+    exact; bias, multiplier and rounding are those of `linear`.
+
+    Parameters
+    ----------
+    qx : QuantizedTensor, shape (batch, channels, lines, columns)
+        quint8, one scale, any memory format.
+    weight : PackedConvolution
+        As `conv2d_prepack` returns it.
+    output_scale : float
+        Scale of the output.
+    output_zero_point : int
+        Zero point of the output, 0..255.
+
+    Returns
+    -------
+    QuantizedTensor, shape (batch, outputs, lines, columns)
+        quint8, channels_last.
+
+    Raises
+    ------
+    QuantizerError, DtypeError, ShapeError
+        If `qx` does not fit.
+    EngineError
+        If another engine packed the weight, or the engine cannot form the multiplier.
+    QuantizationParameterError
+        If the quantizer of the output is not valid.
+
+    Notes
+    -----
+    FBGEMM's kernels for some depthwise convolutions add pairs of products in 16 bits, which
+    saturates if activations exceed 127; the sums here never do.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> ops = refquant.ops.quantized
+    >>> w = refquant.quantize_per_tensor(refquant.tensor([[[[1.0, -1.0]]]]), 0.1, 0,
+    ...                                  refquant.qint8)
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([[[[3.0, 1.0, 4.0]]]]), 0.05, 0,
+    ...                                  refquant.quint8)
+    >>> packed = ops.conv2d_prepack(w, None, [1, 1], [0, 0], [1, 1], 1)
+    >>> ops.conv2d(x, packed, 0.1, 100).dequantize()
+    tensor([[[[ 2., -3.]]]])
+    """
+    return run_convolution("conv2d", 2, qx, weight, output_scale, output_zero_point, False)
+
+
+def conv2d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int):
+    """Compute `conv2d` and replace negative results by zero.
+
+    Parameters
+    ----------
+    qx, weight, output_scale, output_zero_point
+        As for `conv2d`.
+
+    Returns
+    -------
+    QuantizedTensor, shape (batch, outputs, lines, columns)
+        quint8, channels_last.
+    """
+    return run_convolution("conv2d_relu", 2, qx, weight, output_scale, output_zero_point, True)
+
+
+def conv3d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int):
+    """Convolve over planes, lines and columns; the formula is that of `conv2d`.
+
+    Parameters
+    ----------
+    qx : QuantizedTensor, shape (batch, channels, planes, lines, columns)
+        quint8, one scale, any memory format.
+    weight : PackedConvolution
+        As `conv3d_prepack` returns it.
+    output_scale, output_zero_point : float, int
+        Quantizer of the output.
+
+    Returns
+    -------
+    QuantizedTensor, shape (batch, outputs, planes, lines, columns)
+        quint8, channels_last_3d.
+
+    Raises
+    ------
+    QuantizerError, DtypeError, ShapeError, EngineError, QuantizationParameterError
+        As `conv2d`.
+    """
+    return run_convolution("conv3d", 3, qx, weight, output_scale, output_zero_point, False)
+
+
+def conv3d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int):
+    """Compute `conv3d` and replace negative results by zero.
+
+    Parameters
+    ----------
+    qx, weight, output_scale, output_zero_point
+        As for `conv3d`.
+
+    Returns
+    -------
+    QuantizedTensor, shape (batch, outputs, planes, lines, columns)
+        quint8, channels_last_3d.
+    """
+    return run_convolution("conv3d_relu", 3, qx, weight, output_scale, output_zero_point, True)

@@ -1,0 +1,229 @@
+"""Copies of quantized tensors, and writing into them."""
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes
+from refquant.errors import DtypeError, NotSupportedError, ShapeError
+from refquant.ops import checks, layout
+from refquant.ops.quantized.affine import quantize_array, quantize_per_channel
+from refquant.ops.views import integers
+from refquant.tensors import QuantizedTensor, Tensor
+
+__all__ = ["clone", "copy_", "empty_like", "fill_", "resize_", "zero_"]
+
+
+def clone(input: Any, *, memory_format=dtypes.preserve_format) -> QuantizedTensor:
+    """Copy a quantized tensor with its parameters.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Of any scheme.
+    memory_format : memory_format
+        That of the copy; ``preserve_format`` keeps dense strides as they are.
+
+    Returns
+    -------
+    QuantizedTensor
+        With parameters of its own.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.equal(x.clone(), x)
+    True
+    """
+    q = checks.quantized_tensor("clone", "input", input)
+    if memory_format is dtypes.preserve_format:
+        array = q.array.copy(order="K")
+    else:
+        array = layout.to_format(q.array, memory_format)
+        array = array.copy(order="K") if array is q.array else array
+    return QuantizedTensor(array, q.dtype, copy.copy(q.scale), copy.copy(q.zero_point), q.axis)
+
+
+def copy_(input: Any, src: Any, non_blocking: bool = False) -> QuantizedTensor:
+    """Overwrite a quantized tensor.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        What is overwritten.
+    src : Tensor of float32 or QuantizedTensor
+        Real numbers are quantized with the parameters of `input` (step ``copy`` of the engine's
+        record). Of a quantized tensor of the same dtype integers **and
+        parameters** are taken over. Its shape broadcasts to that of `input`.
+    non_blocking : bool
+        Accepted; there is one device.
+
+    Returns
+    -------
+    QuantizedTensor
+        `input`.
+
+    Raises
+    ------
+    DtypeError
+        If `src` is neither float32 nor of the dtype of `input`.
+    ShapeError
+        If `src` does not broadcast to the shape.
+
+    Notes
+    -----
+    Source: ATen ``quantized_copy_from_float_cpu_`` and ``copy_`` between quantized tensors.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    >>> x.copy_(refquant.tensor([3.0, -1.0])).int_repr()
+    tensor([14,  6], dtype=refquant.uint8)
+    """
+    target = checks.quantized_tensor("copy_", "self", input)
+    if isinstance(src, QuantizedTensor):
+        if src.dtype is not target.dtype:
+            raise DtypeError("copy_", argument="src", expected=f"{target.dtype}, or float32",
+                             got=src.dtype, mend="call .dequantize() on it first")
+        values = _spread(src.array, target.array.shape)
+        if src.axis is not None and src.array.shape != target.array.shape:
+            raise ShapeError("copy_", argument="src", expected=f"of shape {target.array.shape}, "
+                             "being quantized per channel", got=f"shape {src.array.shape}")
+        target.array[...] = values
+        target.scale, target.zero_point = copy.copy(src.scale), copy.copy(src.zero_point)
+        target.axis = src.axis
+        return target
+    real = checks.float32_tensor("copy_", "src", src).array
+    values = _spread(real, target.array.shape)
+    if target.axis is None:
+        target.array[...] = quantize_array(
+            values, target.scale, target.zero_point, target.dtype, "copy"
+        )
+    else:
+        target.array[...] = quantize_per_channel(
+            Tensor(values), target.scale, target.zero_point, target.axis, target.dtype
+        ).array
+    return target
+
+
+def _spread(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if array.shape == shape:
+        return array
+    try:
+        return np.broadcast_to(array, shape)
+    except ValueError:
+        raise ShapeError(
+            "copy_", argument="src", expected=f"of a shape that broadcasts to {shape}",
+            got=f"shape {array.shape}",
+        ) from None
+
+
+def fill_(input: Any, value: float) -> QuantizedTensor:
+    """Overwrite all elements with one real number, quantized with the tensor's own parameters.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Quantized per tensor.
+    value : float
+        Real number.
+
+    Returns
+    -------
+    QuantizedTensor
+        `input`.
+
+    Raises
+    ------
+    QuantizerError
+        If `input` is not quantized per tensor.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    >>> x.fill_(3.0).int_repr()
+    tensor([14, 14], dtype=refquant.uint8)
+    """
+    q = checks.quantized_per_tensor("fill_", "self", input)
+    with np.errstate(over="ignore"):
+        real = np.full(1, value, np.float32)
+    q.array[...] = quantize_array(real, q.scale, q.zero_point, q.dtype)[0]
+    return q
+
+
+def zero_(input: Any) -> QuantizedTensor:
+    """Overwrite all elements with the integer that stands for 0; see `fill_`."""
+    return fill_(input, 0.0)
+
+
+def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> QuantizedTensor:
+    """Make a tensor of the shape, memory format, dtype and parameters of another.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Of any scheme.
+    dtype : dtype, optional
+        That of `input`, if given.
+    requires_grad : bool
+        False; integers have no gradient.
+
+    Returns
+    -------
+    QuantizedTensor
+        Its integers are 0.
+
+    Raises
+    ------
+    NotSupportedError
+        If another dtype or a gradient is asked for.
+    """
+    q = checks.quantized_tensor("empty_like", "input", input)
+    if requires_grad or dtype not in (None, q.dtype):
+        raise NotSupportedError(
+            "empty_like of a quantized tensor", argument="dtype", expected=f"{q.dtype} without "
+            "gradient", got=f"{dtype}, requires_grad={requires_grad}",
+        )
+    made = clone(q)
+    made.array[...] = 0
+    return made
+
+
+def resize_(input: Any, *sizes) -> QuantizedTensor:
+    """Give a tensor another shape; its first integers and its parameters stay.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Quantized per tensor.
+    *sizes : int
+        New shape, one by one or as one sequence.
+
+    Returns
+    -------
+    QuantizedTensor
+        `input`, row-major. Elements that it did not have stand for 0.
+
+    Raises
+    ------
+    QuantizerError
+        If `input` is not quantized per tensor.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    >>> x.resize_(1, 3).dequantize()
+    tensor([[1., 2., 0.]])
+    """
+    q = checks.quantized_per_tensor("resize_", "self", input)
+    shape = integers("resize_", "sizes", sizes)
+    made = np.full(shape, q.zero_point, q.array.dtype)
+    kept = min(made.size, q.array.size)
+    made.reshape(-1)[:kept] = q.array.reshape(-1)[:kept]
+    q.array = made
+    return q

@@ -1,0 +1,263 @@
+"""Linear layers with float input and output: dynamic quantization, and weights in float16."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes, engines, kernels
+from refquant.errors import ArgumentTypeError, OperationError, ShapeError
+from refquant.ops import checks
+from refquant.ops.quantized.affine import quantize_array
+from refquant.ops.quantized.linear import PackedLinear, as_rows
+from refquant.ops.quantized.packing import check_bias, copy_bias
+from refquant.tensors import Tensor
+
+__all__ = [
+    "PackedHalf",
+    "linear_dynamic",
+    "linear_dynamic_fp16",
+    "linear_prepack_fp16",
+    "linear_relu_dynamic",
+    "linear_relu_dynamic_fp16",
+    "linear_unpack_fp16",
+]
+
+LARGEST_HALF = np.float32(65504)
+
+
+def _input_quantizer(asked: str, rows: np.ndarray, reduce_range: bool) -> tuple[float, int]:
+    lower, upper = kernels.min_max(rows.reshape(-1)) if rows.size else (0.0, 0.0)
+    if not (np.isfinite(lower) and np.isfinite(upper)):
+        raise OperationError(
+            asked,
+            argument="X",
+            expected="finite numbers, because their range is the quantizer's",
+            got=f"a range of {lower} to {upper}",
+        )
+    rule = engines.current().rule("choose_quantization_params")
+    return kernels.choose_quantization_params(
+        float(lower), float(upper), 0, 127 if reduce_range else 255, rule
+    )
+
+
+def _run(asked: str, X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
+    engines.require(asked, "dynamic_linear")
+    if not isinstance(packed, PackedLinear):
+        raise ArgumentTypeError(
+            asked,
+            argument="W_prepack",
+            expected="a packed weight",
+            got=type(packed).__name__,
+            mend="make it with refquant.ops.quantized.linear_prepack(weight, bias)",
+        )
+    packed.check_engine(asked)
+    if reduce_range and "dynamic_reduce_range" in packed.record.limits:
+        reason = packed.record.limits["dynamic_reduce_range"]
+        warnings.warn(
+            f"{asked}: engine {packed.engine!r} ignores reduce_range ({reason})", stacklevel=3
+        )
+        reduce_range = False
+    x = checks.float32_tensor(asked, "X", X).array
+    rows = as_rows(asked, x, packed.weight.array.shape[1])
+    scale, zero_point = _input_quantizer(asked, rows, reduce_range)
+    q = quantize_array(rows, scale, zero_point, dtypes.quint8)
+    y = kernels.linear_dynamic(
+        q, packed.rows, packed.sums, packed.scales, packed.zero_points, packed.biases, scale,
+        zero_point, relu, packed.output_rule,
+    )  # fmt: skip
+    return Tensor(y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[1]))
+
+
+def linear_dynamic(X: Any, W_prepack: PackedLinear, reduce_range: bool = False) -> Tensor:
+    r"""Quantize the input by its own range, multiply by a packed weight, return real values.
+
+    .. math:: y_{mn} = s_x s_{w,n} \sum_k (q_{mk} - z_x)(w_{nk} - z_{w,n}) + b_n
+
+    The range is that of the whole input, widened to contain zero; the step
+    ``choose_quantization_params`` of the engine makes a scale and zero point of it,
+    ``dynamic_output`` says how the last line is rounded. No gradient is recorded.
+
+    Parameters
+    ----------
+    X : Tensor, shape (..., depth)
+        float32, finite, at least 2 dimensions.
+    W_prepack : PackedLinear
+        As `linear_prepack` returns it.
+    reduce_range : bool, default False
+        Choose the quantizer of the input for 0..127; it still clips at 255.
+
+    Returns
+    -------
+    Tensor, shape (..., outputs)
+        float32, row-major.
+
+    Raises
+    ------
+    DtypeError, ShapeError, OperationError
+        If `X` does not fit.
+    EngineError
+        If another engine packed the weight, or the engine has no such operation.
+
+    Warns
+    -----
+    UserWarning
+        If the engine ignores `reduce_range`.
+
+    Notes
+    -----
+    Source: FBGEMM ``ReQuantizeForFloat`` and ``ChooseQuantizationParams``.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> ops = refquant.ops.quantized
+    >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.125, 0, refquant.qint8)
+    >>> ops.linear_dynamic(refquant.tensor([[255.0, 0.0]]), ops.linear_prepack(w))
+    tensor([[255.]])
+    """
+    return _run("linear_dynamic", X, W_prepack, reduce_range, False)
+
+
+def linear_relu_dynamic(X: Any, W_prepack: PackedLinear, reduce_range: bool = False) -> Tensor:
+    """Compute `linear_dynamic` and replace negative results by zero.
+
+    Parameters
+    ----------
+    X, W_prepack, reduce_range
+        As for `linear_dynamic`.
+
+    Returns
+    -------
+    Tensor, shape (..., outputs)
+        float32, row-major.
+    """
+    return _run("linear_relu_dynamic", X, W_prepack, reduce_range, True)
+
+
+class PackedHalf:
+    """Weight and bias of a linear layer whose weight is stored in float16.
+
+    Attributes
+    ----------
+    weight : ndarray of float16, shape (outputs, depth)
+    bias : Tensor or None
+    """
+
+    __slots__ = ("bias", "weight")
+
+    def __init__(self, weight: np.ndarray, bias: Tensor | None):
+        self.weight, self.bias = weight, bias
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+def linear_prepack_fp16(W: Any, B: Any = None) -> PackedHalf:
+    """Round a weight to float16; what it cannot hold saturates at 65504.
+
+    Parameters
+    ----------
+    W : Tensor, shape (outputs, depth)
+        float32; copied.
+    B : Tensor, shape (outputs,), optional
+        Bias, float32; copied.
+
+    Returns
+    -------
+    PackedHalf
+        For `linear_dynamic_fp16`.
+
+    Raises
+    ------
+    EngineError
+        If the engine has no such operation.
+    """
+    asked = "linear_prepack_fp16"
+    engines.require(asked, "float16_linear")
+    weight = checks.float32_tensor(asked, "W", W).array
+    if weight.ndim != 2:
+        raise ShapeError(
+            asked, argument="W", expected="of 2 dimensions", got=f"shape {weight.shape}"
+        )
+    bias = copy_bias(check_bias(asked, B, weight.shape[0]))
+    return PackedHalf(np.clip(weight, -LARGEST_HALF, LARGEST_HALF).astype(np.float16), bias)
+
+
+def _half(asked: str, value: Any) -> PackedHalf:
+    if isinstance(value, PackedHalf):
+        return value
+    raise ArgumentTypeError(
+        asked,
+        argument="W_prepack",
+        expected="a weight in float16",
+        got=type(value).__name__,
+        mend="make it with refquant.ops.quantized.linear_prepack_fp16(weight, bias)",
+    )
+
+
+def linear_unpack_fp16(W_prepack: PackedHalf) -> tuple[Tensor, Tensor | None]:
+    """Copy weight (as float32) and bias out of a packed weight.
+
+    Parameters
+    ----------
+    W_prepack : PackedHalf
+        As `linear_prepack_fp16` returns it.
+
+    Returns
+    -------
+    weight : Tensor, shape (outputs, depth)
+        float32 numbers that float16 holds.
+    bias : Tensor, shape (outputs,), or None
+    """
+    packed = _half("linear_unpack_fp16", W_prepack)
+    return Tensor(packed.weight.astype(np.float32)), copy_bias(packed.bias)
+
+
+def _run_half(asked: str, X: Any, packed: Any, relu: bool) -> Tensor:
+    packed = _half(asked, packed)
+    engines.require(asked, "float16_linear")
+    x = checks.float32_tensor(asked, "X", X).array
+    rows = as_rows(asked, x, packed.weight.shape[1])
+    y = rows @ packed.weight.astype(np.float32).T
+    if packed.bias is not None:
+        y += packed.bias.array
+    if relu:
+        y = np.maximum(y, np.float32(0))
+    return Tensor(y.reshape(*x.shape[:-1], y.shape[1]))
+
+
+def linear_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
+    """Multiply float32 by a weight stored in float16, :math:`y = x w^T + b` in float32.
+
+    The order of summation is that of the BLAS library, so the last bits depend on the machine.
+
+    Parameters
+    ----------
+    X : Tensor, shape (..., depth)
+        float32, at least 2 dimensions.
+    W_prepack : PackedHalf
+        As `linear_prepack_fp16` returns it.
+
+    Returns
+    -------
+    Tensor, shape (..., outputs)
+        float32, row-major.
+    """
+    return _run_half("linear_dynamic_fp16", X, W_prepack, False)
+
+
+def linear_relu_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
+    """Compute `linear_dynamic_fp16` and replace negative results by zero.
+
+    Parameters
+    ----------
+    X, W_prepack
+        As for `linear_dynamic_fp16`.
+
+    Returns
+    -------
+    Tensor, shape (..., outputs)
+        float32, row-major.
+    """
+    return _run_half("linear_relu_dynamic_fp16", X, W_prepack, True)

@@ -1,0 +1,196 @@
+"""Functions of one quantized tensor that keep its parameters: integers in a range."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant import engines, kernels
+from refquant.engines import Operands
+from refquant.errors import ArgumentError
+from refquant.ops import checks, layout
+from refquant.tensors import QuantizedTensor
+
+__all__ = ["clamp", "clamp_", "hardtanh", "hardtanh_", "relu", "relu6", "relu6_", "relu_"]
+
+
+def _in_range(q: QuantizedTensor, lower: int, upper: int) -> QuantizedTensor:
+    flat, memory_format = layout.flatten(q.array)
+    clamped = kernels.clamp(flat, lower, upper)
+    return q.like(layout.restore(clamped, q.array.shape, memory_format))
+
+
+def _stored(q: QuantizedTensor, value: float) -> int:
+    """Quantize one number with the parameters of a tensor, as the engine's scalar code does."""
+    rule = engines.current().rule("elementwise_quantize", Operands(q.dtype)).tail
+    x = np.full(1, value, np.float32)
+    with np.errstate(all="ignore"):
+        return int(rule(x, q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)[0])
+
+
+def relu(input: Any, inplace: bool = False) -> QuantizedTensor:
+    r"""Replace what stands for negative numbers by zero, :math:`\max(q, z)`.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+    inplace : bool, default False
+        Whether to change `input` instead of making a new tensor.
+
+    Returns
+    -------
+    QuantizedTensor
+        With the parameters and memory format of `input`; `input` itself if `inplace`.
+
+    Raises
+    ------
+    QuantizerError
+        If `input` is not quantized per tensor.
+
+    Notes
+    -----
+    Source: ATen ``relu_quantized_cpu``; QNNPACK clamps with the same bounds.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.relu(x).int_repr()
+    tensor([10,  8], dtype=refquant.uint8)
+    """
+    if inplace:
+        return relu_(input)
+    q = checks.quantized_per_tensor("relu", "input", input)
+    return _in_range(q, q.zero_point, q.dtype.quant_max)
+
+
+def relu_(input: Any) -> QuantizedTensor:
+    """Replace what stands for negative numbers by zero, in place.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+
+    Returns
+    -------
+    QuantizedTensor
+        `input`.
+
+    Raises
+    ------
+    QuantizerError
+        If `input` is not quantized per tensor.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    >>> x.relu_().int_repr()
+    tensor([10,  8], dtype=refquant.uint8)
+    """
+    q = checks.quantized_per_tensor("relu_", "input", input)
+    np.maximum(q.array, q.array.dtype.type(q.zero_point), out=q.array)
+    return q
+
+
+def relu6(qx: Any, inplace: bool = False) -> QuantizedTensor:
+    r"""Keep real numbers from 0 to 6, :math:`\min(\max(q, z), quantize(6))`.
+
+    Parameters
+    ----------
+    qx : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+    inplace : bool, default False
+        Whether to change `qx` instead of making a new tensor.
+
+    Returns
+    -------
+    QuantizedTensor
+        With the parameters and memory format of `qx`; `qx` itself if `inplace`.
+
+    Raises
+    ------
+    QuantizerError
+        If `qx` is not quantized per tensor.
+
+    Notes
+    -----
+    The bound 6 is rounded as the engine's scalar code does. Source: ATen ``quantized_relu6``.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 5.0, 7.0]), 0.5, 8,
+    ...                                  refquant.quint8)
+    >>> refquant.ops.quantized.relu6(x).dequantize()
+    tensor([0., 5., 6.])
+    """
+    q = checks.quantized_per_tensor("quantized.relu6", "qx", qx)
+    result = _in_range(q, q.zero_point, _stored(q, 6.0))
+    if not inplace:
+        return result
+    q.array[...] = result.array
+    return q
+
+
+def relu6_(qx: Any) -> QuantizedTensor:
+    """Keep real numbers from 0 to 6, in place; see `relu6`."""
+    return relu6(qx, inplace=True)
+
+
+def clamp(input: Any, min: float | None = None, max: float | None = None) -> QuantizedTensor:
+    """Keep real numbers in a range, by quantizing its ends.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+    min, max : float, optional
+        The ends of the range; at least one of them.
+
+    Returns
+    -------
+    QuantizedTensor
+        With the parameters and memory format of `input`.
+
+    Raises
+    ------
+    QuantizerError
+        If `input` is not quantized per tensor.
+    ArgumentError
+        If there is neither `min` nor `max`.
+
+    Notes
+    -----
+    Source: ATen ``clamp_quantized_cpu`` of PyTorch 2.13.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 5.0]), 0.5, 8, refquant.quint8)
+    >>> x.clamp(0.0, 2.0).dequantize()
+    tensor([0., 2.])
+    """
+    q = checks.quantized_per_tensor("clamp", "input", input)
+    if min is None and max is None:
+        raise ArgumentError("clamp", argument="min", expected="given, or `max`", got=None)
+    lower = q.dtype.quant_min if min is None else _stored(q, float(min))
+    upper = q.dtype.quant_max if max is None else _stored(q, float(max))
+    return _in_range(q, lower, upper)
+
+
+def clamp_(input: Any, min: float | None = None, max: float | None = None) -> QuantizedTensor:
+    """Keep real numbers in a range, in place; see `clamp`."""
+    input.array[...] = clamp(input, min, max).array
+    return input
+
+
+def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> QuantizedTensor:
+    """Keep real numbers in a range; see `clamp`."""
+    return clamp(input, min_val, max_val)
+
+
+def hardtanh_(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> QuantizedTensor:
+    """Keep real numbers in a range, in place; see `clamp`."""
+    return clamp_(input, min_val, max_val)

@@ -1,0 +1,193 @@
+"""Concatenation of quantized tensors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes, engines, kernels
+from refquant.engines import Operands
+from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
+from refquant.ops import checks, layout
+from refquant.ops.quantized.affine import dequantize, quantize_array
+from refquant.tensors import QuantizedTensor
+
+__all__ = ["cat", "cat_relu"]
+
+
+def cat(
+    qx: Sequence[Any], dim: int, scale: float | None = None, zero_point: int | None = None
+) -> QuantizedTensor:
+    r"""Join quantized tensors along a dimension and give all of them one scale and zero point.
+
+    .. math:: q = quantize(s_i (q_i - z_i);\; s, z)
+
+    Parameters
+    ----------
+    qx : sequence of QuantizedTensor
+        At least one, quantized per tensor, of one dtype; shapes differ along `dim` at most.
+    dim : int
+        The dimension; negative ones count from the end.
+    scale : float, optional
+        Real units of one quantized step of the result; that of the first tensor if left out.
+    zero_point : int, optional
+        The integer that stands for real zero in the result; that of the first if left out.
+
+    Returns
+    -------
+    QuantizedTensor
+        In the memory format that all tensors share, else row-major.
+
+    Raises
+    ------
+    QuantizerError
+        If a tensor is not quantized per tensor.
+    DtypeError
+        If the dtypes differ.
+    ShapeError
+        If the shapes do not fit.
+    QuantizationParameterError
+        If `scale` or `zero_point` is not valid.
+
+    Notes
+    -----
+    The joined tensor is rounded as by ``quantize_per_tensor``. Channels-last images joined along
+    the channels with ``dim=1`` go another way in the real engines, with rules of their own (steps
+    ``cat_dequantize`` and ``cat_quantize``), and pieces that have the parameters of the result
+    are copied. Source: ATen ``qcat`` and ``qcat_nhwc_kernel``.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.ops.quantized.cat([x, x], 0, 0.25, 0).int_repr()
+    tensor([4, 8, 4, 8], dtype=refquant.uint8)
+    """
+    return _cat("quantized.cat", qx, dim, scale, zero_point, False)
+
+
+def cat_relu(
+    qx: Sequence[Any], dim: int, scale: float | None = None, zero_point: int | None = None
+) -> QuantizedTensor:
+    """Join quantized tensors along a dimension; negative numbers become 0.
+
+    Parameters
+    ----------
+    qx : sequence of QuantizedTensor
+        At least one, quantized per tensor, of one dtype; shapes differ along `dim` at most.
+    dim : int
+        The dimension; negative ones count from the end.
+    scale : float, optional
+        Real units of one quantized step of the result; that of the first tensor if left out.
+    zero_point : int, optional
+        The integer that stands for real zero in the result; that of the first if left out.
+
+    Returns
+    -------
+    QuantizedTensor
+        As `cat`.
+
+    Raises
+    ------
+    OperationError
+        As `cat`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.ops.quantized.cat_relu([x, x], 0).dequantize()
+    tensor([1., 0., 1., 0.])
+    """
+    return _cat("quantized.cat_relu", qx, dim, scale, zero_point, True)
+
+
+def _pieces(asked: str, qx: Any, dim: Any) -> tuple[list[QuantizedTensor], int]:
+    if not isinstance(qx, list | tuple) or not qx:
+        raise ArgumentTypeError(
+            asked, argument="qx", expected="a list of at least one quantized tensor",
+            got=f"{type(qx).__name__} of none" if isinstance(qx, list | tuple) else
+            type(qx).__name__,
+        )
+    pieces = [checks.quantized_per_tensor(asked, f"qx[{i}]", q) for i, q in enumerate(qx)]
+    first = pieces[0]
+    if first.array.ndim == 0:
+        raise ShapeError(asked, argument="qx[0]", expected="of at least one dimension",
+                         got="a 0-dimensional tensor", mend="reshape it to (1,)")
+    dim = checks.dimension(asked, "dim", dim, first.array.ndim)
+    kept = first.array.shape[:dim] + first.array.shape[dim + 1 :]
+    for index, piece in enumerate(pieces):
+        shape = piece.array.shape
+        if piece.dtype is not first.dtype:
+            raise DtypeError(
+                asked, argument=f"qx[{index}]", expected=f"{first.dtype}, as the first",
+                got=piece.dtype, mend="quantize all of them to one dtype",
+            )
+        if len(shape) != first.array.ndim or shape[:dim] + shape[dim + 1 :] != kept:
+            raise ShapeError(
+                asked, argument=f"qx[{index}]",
+                expected=f"of the shape {first.array.shape} of the first except along dimension "
+                f"{dim}", got=f"shape {shape}",
+            )
+    return pieces, dim
+
+
+def _cat(asked: str, qx: Any, dim: Any, scale, zero_point, relu: bool) -> QuantizedTensor:
+    pieces, counted = _pieces(asked, qx, dim)
+    first = pieces[0]
+    dtype = first.dtype
+    scale = first.scale if scale is None else checks.scale_value(asked, "scale", scale)
+    zero_point = first.zero_point if zero_point is None else checks.zero_point_value(
+        asked, "zero_point", zero_point, dtype)
+    # The real engines compare the dimension as it is given: -3 goes the general way.
+    if dim == 1 and all(
+        p.array.ndim == 4 and layout.is_contiguous(p.array, dtypes.channels_last) for p in pieces
+    ):
+        joined = _channels_last(pieces, scale, zero_point, relu)
+    else:
+        joined = _general(pieces, counted, scale, zero_point, relu)
+    return QuantizedTensor(joined, dtype, scale, zero_point)
+
+
+def _channels_last(pieces, scale, zero_point, relu) -> np.ndarray:
+    """Join along the channels, which are the runs."""
+    dtype = pieces[0].dtype
+    record, operands = engines.current(), Operands(dtype, channels_last=True)
+    dequantizing = record.rule("cat_dequantize", operands)
+    quantizing = record.rule("cat_quantize", operands)
+    parts = []
+    for piece in pieces:
+        pixels = piece.array.transpose(layout.order_of(dtypes.channels_last))
+        if relu or piece.scale != scale or piece.zero_point != zero_point:
+            channels = pixels.shape[3]
+            pixels = kernels.requantize(
+                pixels.reshape(-1), piece.scale, piece.zero_point, scale, zero_point,
+                dtype.quant_min, dtype.quant_max, relu, channels,
+                layout.body(channels, dequantizing.block), dequantizing, quantizing,
+            ).reshape(pixels.shape)
+        parts.append(pixels)
+    return np.concatenate(parts, axis=3).transpose(0, 3, 1, 2)
+
+
+def _general(pieces, dim, scale, zero_point, relu) -> np.ndarray:
+    """Join along any dimension; positions count in the joined tensor."""
+    dtype = pieces[0].dtype
+    formats = {layout.format_of(p.array) for p in pieces}
+    memory_format = formats.pop() if len(formats) == 1 else dtypes.contiguous_format
+    record, operands = engines.current(), Operands(dtype)
+    quantizing = record.rule("quantize_per_tensor", operands)
+    dequantizing = engines.Split.everywhere(record.rule("dequantize_per_tensor", operands))
+    if quantizing.body is not quantizing.tail:
+        real = np.concatenate([dequantize(p).array for p in pieces], axis=dim)
+        if relu:
+            real = np.maximum(real, np.float32(0))
+        return quantize_array(layout.to_format(real, memory_format), scale, zero_point, dtype)
+    parts = []
+    for piece in pieces:
+        flat, own_format = layout.flatten(piece.array)
+        q = kernels.requantize(
+            flat, piece.scale, piece.zero_point, scale, zero_point, dtype.quant_min,
+            dtype.quant_max, relu, flat.size, flat.size, dequantizing, quantizing,
+        )
+        parts.append(layout.restore(q, piece.array.shape, own_format))
+    return layout.to_format(np.concatenate(parts, axis=dim), memory_format)

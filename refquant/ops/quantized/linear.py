@@ -1,0 +1,213 @@
+"""Linear layers on quantized tensors."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes, kernels
+from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
+from refquant.ops import checks
+from refquant.ops.quantized.packing import (
+    PackedLinear,
+    check_bias,
+    check_weight,
+    copy_bias,
+    copy_weight,
+)
+from refquant.tensors import QuantizedTensor, Tensor
+
+__all__ = ["linear", "linear_prepack", "linear_relu", "linear_unpack", "pack_linear"]
+
+
+def pack_linear(asked: str, weight: Any, bias: Any) -> PackedLinear:
+    """Check and pack a weight and bias that nobody changes while the packed weight lives."""
+    weight = check_weight(asked, weight, 2)
+    return PackedLinear(weight, check_bias(asked, bias, weight.array.shape[0]))
+
+
+def linear_prepack(W: Any, B: Any = None) -> PackedLinear:
+    """Pack the weight and bias of a linear layer for the engine that is chosen.
+
+    Parameters
+    ----------
+    W : QuantizedTensor, shape (outputs, depth)
+        qint8, quantized per tensor or along axis 0; copied.
+    B : Tensor, shape (outputs,), optional
+        Bias in real units, float32; copied.
+
+    Returns
+    -------
+    PackedLinear
+        For `linear`, `linear_relu`, `linear_dynamic` and `linear_relu_dynamic`.
+
+    Raises
+    ------
+    DtypeError, ShapeError, QuantizerError
+        If weight or bias do not fit.
+    EngineError
+        If the engine has no weights per channel.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.1, 0, refquant.qint8)
+    >>> packed = refquant.ops.quantized.linear_prepack(w, refquant.tensor([0.5]))
+    >>> refquant.ops.quantized.linear_unpack(packed)[1]
+    tensor([0.5])
+    """
+    packed = pack_linear("linear_prepack", W, B)
+    packed.weight, packed.bias = copy_weight(packed.weight), copy_bias(packed.bias)
+    return packed
+
+
+def _packed(asked: str, value: Any) -> PackedLinear:
+    if isinstance(value, PackedLinear):
+        return value
+    raise ArgumentTypeError(
+        asked,
+        argument="W_prepack",
+        expected="a packed weight",
+        got=type(value).__name__,
+        mend="make it with refquant.ops.quantized.linear_prepack(weight, bias)",
+    )
+
+
+def linear_unpack(W_prepack: PackedLinear) -> tuple[QuantizedTensor, Tensor | None]:
+    """Copy weight and bias out of a packed weight.
+
+    Parameters
+    ----------
+    W_prepack : PackedLinear
+        As `linear_prepack` returns it.
+
+    Returns
+    -------
+    weight : QuantizedTensor, shape (outputs, depth)
+    bias : Tensor, shape (outputs,), or None
+    """
+    return _packed("linear_unpack", W_prepack).unpack()
+
+
+def as_rows(asked: str, array: np.ndarray, depth: int) -> np.ndarray:
+    """View an input as a contiguous matrix of rows to multiply."""
+    if array.ndim < 2:
+        raise ShapeError(
+            asked,
+            argument="X",
+            expected="of at least 2 dimensions",
+            got=f"shape {array.shape}",
+            mend="add a dimension for the batch with unsqueeze(0)",
+        )
+    if array.shape[-1] != depth:
+        raise ShapeError(
+            asked,
+            argument="X",
+            expected=f"of shape (..., {depth}), the depth of the weight",
+            got=f"shape {array.shape}",
+        )
+    if array.ndim != 2:
+        array = array.reshape(int(np.prod(array.shape[:-1])), depth)
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+
+
+def quint8_input(asked: str, argument: str, value: Any) -> QuantizedTensor:
+    """Take a quint8 tensor with one scale."""
+    tensor = checks.quantized_per_tensor(asked, argument, value)
+    if tensor.dtype is not dtypes.quint8:
+        raise DtypeError(
+            asked,
+            argument=argument,
+            expected="a quint8 tensor",
+            got=f"a {tensor.dtype} tensor",
+            mend="quantize activations with dtype=refquant.quint8",
+        )
+    return tensor
+
+
+def run_linear(asked, X, packed: PackedLinear, scale, zero_point, relu: bool) -> QuantizedTensor:
+    """Check the arguments and compute `linear` or `linear_relu`."""
+    packed = _packed(asked, packed)
+    packed.check_engine(asked)
+    x = quint8_input(asked, "X", X)
+    scale = checks.scale_value(asked, "Y_scale_i", scale)
+    zero_point = checks.zero_point_value(asked, "Y_zero_point_i", zero_point, dtypes.quint8)
+    packed.check_multiplier(asked, x.scale, scale)
+    array = x.array
+    rows = as_rows(asked, array, packed.weight.array.shape[1])
+    bias_rule, multiplier_rule, rule = packed.rules
+    q = kernels.linear(
+        rows, packed.rows, packed.sums, packed.scales, packed.zero_points, packed.biases,
+        x.scale, x.zero_point, scale, zero_point, zero_point if relu else 0,
+        bias_rule, multiplier_rule, rule,
+    )  # fmt: skip
+    if array.ndim != 2:
+        q = q.reshape(*array.shape[:-1], q.shape[1])
+    return QuantizedTensor(q, dtypes.quint8, scale, zero_point)
+
+
+def linear(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: int):
+    r"""Multiply by a packed weight, add the bias and requantize.
+
+    .. math::
+        y = \sum_k s_x (x_k - z_x) \, s_w (w_{nk} - z_w) + b_n, \qquad
+        q = \mathrm{clip}(\mathrm{round}(y / s_y) + z_y)
+
+    The sum is exact. How bias, product of scales and rounding are formed is the engine's matter:
+    steps ``bias``, ``multiplier`` and ``requantize_sum`` of its record.
+
+    Parameters
+    ----------
+    X : QuantizedTensor, shape (..., depth)
+        quint8, one scale, at least 2 dimensions.
+    W_prepack : PackedLinear
+        As `linear_prepack` returns it.
+    Y_scale_i : float
+        Scale of the output.
+    Y_zero_point_i : int
+        Zero point of the output, 0..255.
+
+    Returns
+    -------
+    QuantizedTensor, shape (..., outputs)
+        quint8, row-major.
+
+    Raises
+    ------
+    QuantizerError, DtypeError, ShapeError
+        If `X` does not fit.
+    EngineError
+        If another engine packed the weight, or the engine cannot form the multiplier.
+    QuantizationParameterError
+        If the quantizer of the output is not valid.
+
+    Notes
+    -----
+    Source: FBGEMM ``requantizeOutputProcessingAvx2`` and QNNPACK; see
+    `refquant.engines.requantization`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> ops = refquant.ops.quantized
+    >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.1, 0, refquant.qint8)
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([[3.0, 1.0]]), 0.05, 0, refquant.quint8)
+    >>> ops.linear(x, ops.linear_prepack(w, refquant.tensor([0.5])), 0.1, 10).dequantize()
+    tensor([[1.5]])
+    """
+    return run_linear("linear", X, W_prepack, Y_scale_i, Y_zero_point_i, False)
+
+
+def linear_relu(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: int):
+    """Compute `linear` and replace negative results by zero, :math:`\\max(q, z_y)`.
+
+    Parameters
+    ----------
+    X, W_prepack, Y_scale_i, Y_zero_point_i
+        As for `linear`.
+
+    Returns
+    -------
+    QuantizedTensor, shape (..., outputs)
+        quint8, row-major.
+    """
+    return run_linear("linear_relu", X, W_prepack, Y_scale_i, Y_zero_point_i, True)

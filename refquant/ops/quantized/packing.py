@@ -1,0 +1,251 @@
+"""Packed weights: what a linear layer or a convolution needs at every call, computed once.
+
+A packed weight belongs to the engine by which it was packed, because engines differ in what they
+can pack. It never changes; `unpack` returns copies.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes, engines, kernels
+from refquant.engines import Operands
+from refquant.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DtypeError,
+    EngineError,
+    QuantizerError,
+    ShapeError,
+)
+from refquant.ops import checks
+from refquant.tensors import QuantizedTensor, Tensor
+
+__all__ = ["PackedConvolution", "PackedLinear", "PackedWeight", "check_bias", "check_weight"]
+
+SMALLEST_MULTIPLIER = np.float32(2.0**-32)
+
+
+def check_weight(asked: str, weight: Any, rank: int) -> QuantizedTensor:
+    """Take a qint8 weight of a rank, quantized per tensor or along its first axis."""
+    weight = checks.quantized_tensor(asked, "weight", weight)
+    if weight.dtype is not dtypes.qint8:
+        raise DtypeError(
+            asked,
+            argument="weight",
+            expected="a qint8 tensor",
+            got=f"a {weight.dtype} tensor",
+            mend="quantize weights with dtype=refquant.qint8",
+        )
+    if weight.array.ndim != rank:
+        raise ShapeError(
+            asked,
+            argument="weight",
+            expected=f"of {rank} dimensions",
+            got=f"shape {weight.array.shape}",
+        )
+    if weight.axis is not None:
+        if weight.axis != 0:
+            raise QuantizerError(
+                asked,
+                argument="weight",
+                expected="quantized along axis 0, the outputs",
+                got=f"axis {weight.axis}",
+                mend="call quantize_per_channel(..., axis=0, dtype=refquant.qint8)",
+            )
+        engines.require(f"{asked} with a weight quantized per channel", "per_channel_weights")
+    return weight
+
+
+def check_bias(asked: str, bias: Any, outputs: int) -> Tensor | None:
+    """Take a float32 bias with an element for each output, or None."""
+    if bias is None:
+        return None
+    bias = checks.float32_tensor(asked, "bias", bias)
+    if bias.array.shape != (outputs,):
+        raise ShapeError(
+            asked,
+            argument="bias",
+            expected=f"of shape ({outputs},), an element for each output of the weight",
+            got=f"shape {bias.array.shape}",
+        )
+    return bias
+
+
+class PackedWeight:
+    """What linear layers and convolutions have in common.
+
+    Parameters
+    ----------
+    weight : QuantizedTensor
+        A qint8 weight, outputs first; kept, not copied.
+    bias : Tensor or None
+        In real units, float32; kept, not copied.
+
+    Attributes
+    ----------
+    engine : str
+        Name of the engine by which the weight was packed.
+    scales, zero_points : ndarray of float64 and int32, shape (outputs,)
+        Quantizer of each output.
+    biases : ndarray of float32, shape (outputs,)
+        The bias, zeros where there is none.
+    """
+
+    __slots__ = (
+        "_fitting",
+        "bias",
+        "biases",
+        "engine",
+        "output_rule",
+        "record",
+        "rules",
+        "scales",
+        "weight",
+        "zero_points",
+    )
+
+    def __init__(self, weight: QuantizedTensor, bias: Tensor | None):
+        outputs = weight.array.shape[0]
+        self.weight, self.bias = weight, bias
+        self.scales, self.zero_points = np.empty(outputs), np.empty(outputs, np.int32)
+        self.scales[:], self.zero_points[:] = weight.scale, weight.zero_point
+        self.biases = np.zeros(outputs, np.float32)
+        if bias is not None:
+            self.biases[:] = bias.array
+        self.engine = engines.current().name
+        self._bind(engines.current())
+
+    def _bind(self, record: engines.Engine) -> None:
+        per_channel, has_bias = self.weight.axis is not None, self.bias is not None
+        operands = Operands(dtypes.qint8, per_channel=per_channel, bias=has_bias)
+        self.record, self._fitting = record, None
+        steps = ("bias", "multiplier", "requantize_sum")
+        self.rules = tuple(record.rule(step, operands) for step in steps)
+        self.output_rule = record.rule("dynamic_output", operands)
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def check_engine(self, asked: str) -> None:
+        """Raise unless the engine that is chosen is the one by which the weight was packed."""
+        record = engines.current()
+        if record is self.record:
+            return
+        if record.name != self.engine:
+            raise EngineError(
+                f"{asked}: the weight was packed by engine {self.engine!r} and cannot run under "
+                f"{record.name!r}",
+                mend=f"set refquant.backends.quantized.engine = {self.engine!r}, or pack the "
+                "weight again under the engine of now (set_weight_bias of a module does)",
+            )
+        self._bind(record)  # an engine of the user's, registered anew
+
+    def check_multiplier(self, asked: str, input_scale: float, output_scale: float) -> None:
+        """Raise if the engine has limits for the multiplier and these scales exceed them."""
+        if "any_multiplier" not in self.record.limits:
+            return
+        if self._fitting == (input_scale, output_scale):
+            return
+        with np.errstate(all="ignore"):
+            multipliers = self.rules[1](input_scale, self.scales, output_scale)
+        outside = ~((multipliers >= SMALLEST_MULTIPLIER) & (multipliers < 1))
+        if outside.any():
+            engines.require(
+                f"{asked} with input scale * weight scale / output scale = "
+                f"{multipliers[outside][0]}",
+                "any_multiplier",
+            )
+        self._fitting = (input_scale, output_scale)
+
+    def unpack(self) -> tuple[QuantizedTensor, Tensor | None]:
+        """Copy weight and bias out."""
+        return copy_weight(self.weight), None if self.bias is None else copy_bias(self.bias)
+
+
+def copy_weight(weight: QuantizedTensor) -> QuantizedTensor:
+    """Copy integers and quantizer."""
+    return weight.__deepcopy__({})
+
+
+def copy_bias(bias: Tensor | None) -> Tensor | None:
+    """Copy a bias, without its gradient."""
+    return None if bias is None else Tensor(bias.array.copy())
+
+
+class PackedLinear(PackedWeight):
+    """The packed weight of a linear layer.
+
+    Attributes
+    ----------
+    rows, sums : ndarray
+        See `refquant.reference.matmul.pack_rows`.
+    """
+
+    __slots__ = ("rows", "sums")
+
+    def __init__(self, weight: QuantizedTensor, bias: Tensor | None):
+        super().__init__(weight, bias)
+        self.rows, self.sums = kernels.pack_rows(np.ascontiguousarray(weight.array))
+
+
+class PackedConvolution(PackedWeight):
+    """The packed weight of a convolution, with its geometry.
+
+    Attributes
+    ----------
+    rows, sums : ndarray
+        See `refquant.reference.convolution.pack_filters`, or `pack_depthwise`.
+    depthwise : bool
+        Which of the two.
+    stride, padding, dilation : tuple of int
+        As they were given, along each dimension of the image.
+    groups : int
+    kernel, steps, borders, spread : tuple of int
+        Extent of the filter, stride, padding and dilation along (planes, lines, columns).
+    """
+
+    __slots__ = (
+        "borders",
+        "depthwise",
+        "dilation",
+        "groups",
+        "kernel",
+        "padding",
+        "rows",
+        "spread",
+        "steps",
+        "stride",
+        "sums",
+    )
+
+    def __init__(self, weight, bias, stride, padding, dilation, groups):
+        super().__init__(weight, bias)
+        self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
+        array = weight.array
+        lacking = 5 - array.ndim  # an image of two dimensions has one plane
+        ones, zeros = (1,) * lacking, (0,) * lacking
+        self.kernel = ones + array.shape[2:]
+        self.steps, self.borders, self.spread = ones + stride, zeros + padding, ones + dilation
+        filters = np.moveaxis(array, 1, -1)
+        filters = np.ascontiguousarray(
+            filters.reshape(array.shape[0], *self.kernel, array.shape[1])
+        )
+        self.depthwise = groups > 1 and groups == array.shape[0] and array.shape[1] == 1
+        if self.depthwise:
+            self.rows, self.sums = kernels.pack_depthwise(filters, self.zero_points)
+        else:
+            self.rows, self.sums = kernels.pack_filters(filters, groups)
+
+
+def geometry(asked: str, argument: str, value: Any, count: int, least: int) -> tuple[int, ...]:
+    """Take a whole number for each dimension of the image, or one for all of them."""
+    values = tuple(value) if isinstance(value, list | tuple) else (value,) * count
+    if len(values) != count:
+        raise ArgumentTypeError(
+            asked, argument=argument, expected=f"one number or {count}", got=values
+        )
+    values = tuple(checks.whole_number(asked, argument, v) for v in values)
+    if min(values) < least:
+        raise ArgumentError(asked, argument=argument, expected=f"at least {least}", got=values)
+    return values

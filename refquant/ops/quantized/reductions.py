@@ -1,0 +1,270 @@
+"""Reductions and orders of quantized tensors: on integers, the parameters stay."""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from refquant import engines
+from refquant.dtypes import quint8
+from refquant.engines import Operands
+from refquant.engines.reduction import MEAN_OF_REALS
+from refquant.errors import NotSupportedError, OperationError
+from refquant.ops import checks
+from refquant.ops.floating.reductions import ValuesAndIndices
+from refquant.ops.quantized.affine import quantize_array
+from refquant.tensors import QuantizedTensor, Tensor
+
+__all__ = ["max", "mean", "min", "sort", "topk"]
+
+
+def _not_empty(asked: str, count: int, shape) -> None:
+    if count == 0:
+        raise OperationError(
+            asked, argument="input", expected="a tensor with elements", got=f"shape {shape}"
+        )
+
+
+def _taken(q: QuantizedTensor, where: np.ndarray, dim: int, keepdim: bool) -> ValuesAndIndices:
+    values = np.take_along_axis(q.array, where, dim)
+    if not keepdim:
+        values, where = values.squeeze(dim), where.squeeze(dim)
+    return ValuesAndIndices(q.like(values), Tensor(where.astype(np.int64, copy=False)))
+
+
+def _extreme(asked: str, input: Any, dim: Any, keepdim: bool, whole: Callable, along: Callable):
+    q = checks.quantized_per_tensor(asked, "input", input)
+    if dim is None:
+        _not_empty(asked, q.array.size, q.array.shape)
+        return q.like(np.asarray(whole(q.array)))
+    if isinstance(dim, Tensor | np.ndarray):
+        raise NotSupportedError(
+            f"{asked} of two quantized tensors", mend="call .dequantize() on both first"
+        )
+    dim = checks.dimension(asked, "dim", dim, q.array.ndim)
+    if q.array.ndim == 0:
+        return ValuesAndIndices(q.like(q.array.copy()), Tensor(np.zeros((), np.int64)))
+    _not_empty(asked, q.array.shape[dim], q.array.shape)
+    return _taken(q, np.expand_dims(along(q.array, axis=dim), dim), dim, keepdim)
+
+
+def max(input: Any, dim: Any = None, keepdim: bool = False):
+    """Find the largest element, of all or along a dimension.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Quantized per tensor.
+    dim : int, optional
+        A dimension; all elements if left out.
+    keepdim : bool
+        Whether the dimension stays, with extent 1.
+
+    Returns
+    -------
+    QuantizedTensor, or ValuesAndIndices if a dimension is given
+        With the parameters of `input`. Of equals the first along the dimension is found.
+
+    Raises
+    ------
+    QuantizerError
+        If `input` is not quantized per tensor.
+    OperationError
+        If there are no elements.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([[1.0, 2.0]]), 0.5, 8, refquant.quint8)
+    >>> x.max().dequantize(), x.max(dim=1).indices
+    (tensor(2.), tensor([1]))
+    """
+    return _extreme("max", input, dim, keepdim, np.max, np.argmax)
+
+
+def min(input: Any, dim: Any = None, keepdim: bool = False):
+    """Find the smallest element, of all or along a dimension; see `max`."""
+    return _extreme("min", input, dim, keepdim, np.min, np.argmin)
+
+
+def _order(q: QuantizedTensor, dim: int, descending: bool) -> np.ndarray:
+    """Indices in order; of equals the first comes first, upwards and downwards."""
+    # -1 - q would overflow nowhere, and turns the order of integers around.
+    keys = np.bitwise_not(q.array) if descending else q.array
+    return np.argsort(keys, axis=dim, kind="stable")
+
+
+def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False):
+    """Sort along a dimension; equals keep their order.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Quantized per tensor.
+    dim : int
+        Along which to sort.
+    descending : bool
+        From the largest down.
+    stable : bool
+        Accepted; the order is always stable.
+
+    Returns
+    -------
+    ValuesAndIndices
+        The sorted elements with the parameters of `input`, and where each was (int64).
+
+    Raises
+    ------
+    QuantizerError
+        If `input` is not quantized per tensor.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([2.0, 1.0]), 0.5, 8, refquant.quint8)
+    >>> values, indices = x.sort()
+    >>> values.dequantize(), indices
+    (tensor([1., 2.]), tensor([1, 0]))
+    """
+    q = checks.quantized_per_tensor("sort", "input", input)
+    dim = checks.dimension("sort", "dim", dim, q.array.ndim)
+    if q.array.ndim == 0:
+        return ValuesAndIndices(q.like(q.array.copy()), Tensor(np.zeros((), np.int64)))
+    return _taken(q, _order(q, dim, descending), dim, keepdim=True)
+
+
+def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True):
+    """Find the `k` largest elements along a dimension, or the smallest.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Quantized per tensor.
+    k : int
+        How many.
+    dim : int
+        Along which to look.
+    largest : bool
+        Whether the largest or the smallest are wanted.
+    sorted : bool
+        Accepted; the result is always sorted, of equals the first comes first.
+
+    Returns
+    -------
+    ValuesAndIndices
+        The elements with the parameters of `input`, and where each was (int64).
+
+    Raises
+    ------
+    QuantizerError
+        If `input` is not quantized per tensor.
+    OperationError
+        If there are fewer than `k`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([2.0, 1.0, 3.0]), 0.5, 8, refquant.quint8)
+    >>> x.topk(2).values.dequantize()
+    tensor([3., 2.])
+    """
+    q = checks.quantized_per_tensor("topk", "input", input)
+    dim = checks.dimension("topk", "dim", dim, q.array.ndim)
+    count = operator.index(k)
+    extent = q.array.shape[dim] if q.array.ndim else 1
+    if not 0 <= count <= extent:
+        raise OperationError("topk", argument="k", expected=f"in 0..{extent}", got=k)
+    if q.array.ndim == 0:
+        return ValuesAndIndices(q.like(q.array.copy()), Tensor(np.zeros((), np.int64)))
+    order = _order(q, dim, largest)
+    return _taken(q, np.take(order, np.arange(count), axis=dim), dim, keepdim=True)
+
+
+def mean(
+    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None
+) -> QuantizedTensor:
+    r"""Average over all dimensions or some.
+
+    PyTorch 2.13 averages integers over trailing dimensions of a row-major tensor,
+    :math:`q = clip(round(\sum q_i / n))`, and real numbers otherwise; QNNPACK has a formula of
+    its own for height and width of an image. The engine's record names the rule (step ``mean``).
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Quantized per tensor.
+    dim : int or sequence of int, optional
+        Dimensions to average over; all if left out.
+    keepdim : bool
+        Whether they stay, with extent 1.
+    dtype : dtype, optional
+        That of `input`, if given.
+    out : QuantizedTensor, optional
+        Takes over integers, shape and parameters of the result.
+
+    Returns
+    -------
+    QuantizedTensor
+        With the parameters of `input`, row-major.
+
+    Raises
+    ------
+    QuantizerError
+        If `input` is not quantized per tensor.
+    OperationError
+        If there are no elements to average.
+    EngineError
+        If the engine cannot average over these dimensions.
+    NotSupportedError
+        If another dtype is asked for.
+
+    Notes
+    -----
+    Where real numbers are averaged, the real engines add float32 in an order that depends on the
+    processor; here the sum is rounded once. Source: ATen ``mean_quantized_cpu``, QNNPACK
+    ``global_average_pooling``; see `refquant.engines.reduction`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    >>> x.mean().dequantize()
+    tensor(1.5)
+    """
+    q = checks.quantized_per_tensor("mean", "input", input)
+    if dtype not in (None, q.dtype):
+        raise NotSupportedError("mean of a quantized tensor", argument="dtype",
+                                expected=str(q.dtype), got=dtype,
+                                mend="call .dequantize() first")
+    x, axes = q.array, _axes(dim, q.array.ndim)
+    count = 1
+    for axis in axes:
+        count *= x.shape[axis]
+    _not_empty("mean", count, x.shape)
+    trailing = x.flags.c_contiguous and axes == tuple(range(x.ndim - len(axes), x.ndim))
+    spatial = x.ndim == 4 and axes == (2, 3)
+    if not spatial and q.dtype is quint8:
+        engines.require(f"mean over dimensions {axes}", "mean_dimensions")
+    rule = engines.current().rule("mean", Operands(q.dtype, trailing=trailing, spatial=spatial))
+    total = np.asarray(x.sum(axis=axes, keepdims=keepdim, dtype=np.int64))
+    found = rule(total, count, q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)
+    if rule is MEAN_OF_REALS:
+        found = quantize_array(np.asarray(found), q.scale, q.zero_point, q.dtype)
+    result = q.like(np.ascontiguousarray(found).astype(q.dtype.numpy).reshape(total.shape))
+    if out is None:
+        return result
+    target = checks.quantized_per_tensor("mean", "out", out)
+    target.array, target.scale, target.zero_point = result.array, q.scale, q.zero_point
+    return target
+
+
+def _axes(dim: Any, ndim: int) -> tuple[int, ...]:
+    """Take the dimensions to reduce in rising order: one, several, or None for all."""
+    if dim is None or dim == () or dim == []:
+        return tuple(range(ndim))
+    dims = dim if isinstance(dim, tuple | list) else (dim,)
+    axes = {checks.dimension("mean", "dim", d, ndim) for d in dims}
+    if len(axes) != len(dims):
+        raise OperationError("mean", argument="dim", expected="every dimension once", got=dim)
+    return tuple(sorted(axes)) if ndim else ()

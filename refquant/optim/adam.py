@@ -1,0 +1,102 @@
+"""Adam."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from refquant.errors import ArgumentError
+from refquant.optim.optimizer import Optimizer
+from refquant.tensors import Tensor
+
+__all__ = ["Adam"]
+
+
+class Adam(Optimizer):
+    r"""Go downhill with steps that suit each parameter.
+
+    .. math::
+        m &\leftarrow \beta_1 m + (1 - \beta_1) g \\
+        v &\leftarrow \beta_2 v + (1 - \beta_2) g^2 \\
+        p &\leftarrow p - \eta\, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        What to learn.
+    lr : float
+        Step size :math:`\eta`.
+    betas : pair of float
+        :math:`\beta_1, \beta_2`, how long gradients and their squares are remembered.
+    eps : float
+        Keeps the divisor away from 0.
+    weight_decay : float
+        Adds this times the parameter to its gradient.
+    amsgrad : bool
+        Whether to divide by the largest v so far.
+
+    Notes
+    -----
+    Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2015; amsgrad: Reddi et
+    al., "On the convergence of Adam and beyond", 2018.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> p = refquant.tensor([1.0], requires_grad=True)
+    >>> optimizer = refquant.optim.Adam([p], lr=0.1)
+    >>> (p * p).sum().backward()
+    >>> optimizer.step()
+    >>> p
+    tensor([0.9], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+    ):
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "betas": betas,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "amsgrad": amsgrad,
+            },
+        )
+
+    def _check(self, group: dict[str, Any]) -> None:
+        super()._check(group)
+        for number, beta in enumerate(group["betas"]):
+            if not 0 <= beta < 1:
+                raise ArgumentError(
+                    "Adam", argument=f"betas[{number}]", expected="in 0..1, without 1", got=beta
+                )
+
+    def _update(self, parameter: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
+        p, g = parameter.array, parameter.grad.array
+        beta1, beta2 = group["betas"]
+        if not state:
+            state["step"] = Tensor(np.zeros((), np.float32))
+            names = ["exp_avg", "exp_avg_sq", *(["max_exp_avg_sq"] if group["amsgrad"] else [])]
+            state.update({name: Tensor(np.zeros_like(p)) for name in names})
+        if group["weight_decay"]:
+            g = g + group["weight_decay"] * p
+        state["step"].array[...] += 1
+        step = int(state["step"].array)
+        m, v = state["exp_avg"].array, state["exp_avg_sq"].array
+        m += (g - m) * (1 - beta1)
+        v *= beta2
+        v += (1 - beta2) * g * g
+        if group["amsgrad"]:
+            largest = state["max_exp_avg_sq"].array
+            np.maximum(largest, v, out=largest)
+            v = largest
+        spread = np.sqrt(v) / math.sqrt(1 - beta2**step) + group["eps"]
+        p -= (group["lr"] / (1 - beta1**step)) * m / spread

@@ -1,0 +1,135 @@
+"""Arguments for the twins of the family `convolution`."""
+
+import numpy as np
+from parity.draws import draws, draws_large
+from parity.draws_matmul import BIAS, MULTIPLIER, ROUNDING, finishing
+from strategies import integers
+
+from refquant.engines import requantization as rules
+from refquant.reference.convolution import pack_depthwise, pack_filters
+
+# batch, image, channels, outputs, groups, kernel, stride, padding, dilation
+CASES = (
+    (1, (1, 1, 1), 1, 1, 1, (1, 1, 1), (1, 1, 1), (0, 0, 0), (1, 1, 1)),
+    (2, (1, 5, 6), 3, 4, 1, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1)),
+    (1, (1, 7, 9), 8, 5, 1, (1, 3, 2), (1, 2, 1), (0, 2, 1), (1, 1, 1)),
+    (1, (1, 9, 9), 4, 66, 1, (1, 3, 3), (1, 2, 2), (0, 2, 2), (1, 2, 2)),
+    (2, (1, 6, 5), 6, 9, 3, (1, 2, 3), (1, 1, 2), (0, 0, 1), (1, 1, 1)),
+    (1, (1, 8, 8), 16, 32, 2, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1)),
+    (1, (1, 4, 4), 64, 16, 1, (1, 1, 1), (1, 1, 1), (0, 0, 0), (1, 1, 1)),
+    (1, (1, 5, 5), 65, 3, 1, (1, 1, 1), (1, 2, 2), (0, 1, 1), (1, 1, 1)),
+    (3, (1, 3, 3), 2, 6, 2, (1, 1, 1), (1, 3, 2), (0, 0, 2), (1, 1, 1)),
+    (1, (1, 2, 3), 3, 2, 1, (1, 5, 7), (1, 1, 1), (0, 4, 6), (1, 1, 1)),
+    (1, (4, 5, 6), 3, 5, 1, (2, 3, 2), (1, 1, 1), (1, 1, 0), (1, 1, 1)),
+    (2, (5, 4, 4), 4, 4, 2, (3, 2, 2), (2, 1, 2), (2, 0, 1), (2, 1, 2)),
+    (1, (1, 1, 9), 5, 7, 1, (1, 1, 3), (1, 1, 2), (0, 0, 3), (1, 1, 3)),
+    (0, (1, 5, 5), 3, 4, 1, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1)),
+)
+DEPTHWISE = (
+    (1, (1, 1, 1), 1, (1, 1, 1), (1, 1, 1), (0, 0, 0), (1, 1, 1)),
+    (2, (1, 6, 7), 8, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1)),
+    (1, (1, 9, 8), 17, (1, 3, 3), (1, 2, 2), (0, 1, 1), (1, 1, 1)),
+    (1, (1, 9, 9), 64, (1, 5, 5), (1, 1, 2), (0, 2, 2), (1, 1, 1)),
+    (1, (1, 7, 7), 65, (1, 3, 2), (1, 1, 1), (0, 2, 2), (1, 2, 3)),
+    (2, (1, 2, 2), 131, (1, 1, 1), (1, 1, 1), (0, 0, 0), (1, 1, 1)),
+    (1, (4, 5, 5), 9, (3, 3, 3), (1, 2, 1), (1, 1, 1), (1, 1, 1)),
+    (1, (1, 2, 2), 5, (1, 4, 4), (1, 1, 1), (0, 3, 3), (1, 1, 1)),
+    (0, (1, 5, 5), 3, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1)),
+)
+
+
+def quantizers(rng, outputs):
+    """Draw the quantizers of input and filters."""
+    scales = np.exp(rng.uniform(-7, -2, size=outputs))
+    zeros = np.zeros(outputs, np.int32)
+    if rng.random() < 0.5:
+        zeros = rng.integers(-128, 128, size=outputs).astype(np.int32)
+    return float(rng.choice([0.02, 0.5, 1 / 3])), int(rng.choice([0, 3, 128, 255])), scales, zeros
+
+
+def output(rng, x, weight, channels, quantizer, bias_rule, rule):
+    """Choose bias and output so that sums of the size that is to be expected lie on ties."""
+    input_scale, zx, scales, zeros = quantizer
+    flat = weight.reshape(weight.shape[0], -1)
+    pixels = (
+        rng.choice(x.reshape(-1), size=(3, flat.shape[1]))
+        if x.size
+        else np.zeros((0, flat.shape[1]), np.uint8)
+    )
+    bias, scale = finishing(rng, pixels, flat, scales, zeros, input_scale, zx, bias_rule, rule)
+    zo = int(rng.choice([0, 1, 77, 128, 255]))
+    lowest = int(rng.choice([0, zo]))
+    return bias.astype(np.float32), scale, zo, lowest, MULTIPLIER[int(rng.integers(2))]
+
+
+def convolution(rng, case, bias_rule, rule):
+    batch, image, channels, outputs, groups, kernel, stride, padding, dilation = case
+    x = integers(rng, (batch, *image, channels))
+    weight = integers(rng, (outputs, *kernel, channels // groups), "int8")
+    quantizer = quantizers(rng, outputs)
+    bias, scale, zo, lowest, multiplier = output(
+        rng, x, weight, channels, quantizer, bias_rule, rule
+    )
+    input_scale, zx, scales, zeros = quantizer
+    return (
+        x, *pack_filters(weight, groups), groups, kernel, stride, padding, dilation, scales, zeros,
+        bias, input_scale, zx, scale, zo, lowest, bias_rule, multiplier, rule,
+    )  # fmt: skip
+
+
+def depthwise(rng, case, bias_rule, rule):
+    batch, image, channels, kernel, stride, padding, dilation = case
+    x = integers(rng, (batch, *image, channels))
+    weight = integers(rng, (channels, *kernel, 1), "int8")
+    quantizer = quantizers(rng, channels)
+    bias, scale, zo, lowest, multiplier = output(
+        rng, x, weight, channels, quantizer, bias_rule, rule
+    )
+    input_scale, zx, scales, zeros = quantizer
+    return (
+        x, *pack_depthwise(weight, zeros), kernel, stride, padding, dilation, scales, bias,
+        input_scale, zx, scale, zo, lowest, bias_rule, multiplier, rule,
+    )  # fmt: skip
+
+
+@draws("pack_filters")
+def pack(rng):
+    for _, _, channels, outputs, groups, kernel, *_ in CASES:
+        yield integers(rng, (outputs, *kernel, channels // groups), "int8"), groups
+
+
+@draws("pack_depthwise")
+def pack_each(rng):
+    for _, _, channels, kernel, *_ in DEPTHWISE:
+        zeros = rng.integers(-128, 128, size=channels).astype(np.int32)
+        yield integers(rng, (channels, *kernel, 1), "int8"), zeros
+
+
+@draws("convolve")
+def convolve(rng):
+    for case in CASES:
+        for bias_rule in BIAS:
+            for rule in ROUNDING:
+                yield convolution(rng, case, bias_rule, rule)
+
+
+@draws_large("convolve")
+def convolve_large(rng):
+    large = (2, (1, 40, 41), 16, 24, 1, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1))
+    grouped = (3, (1, 30, 31), 24, 48, 4, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 2, 2))
+    for case in (large, grouped):
+        yield convolution(rng, case, rules.BIAS_FUSED, rules.FLOAT_PRODUCT)
+
+
+@draws("convolve_depthwise")
+def convolve_depthwise(rng):
+    for case in DEPTHWISE:
+        for bias_rule in BIAS:
+            for rule in ROUNDING:
+                yield depthwise(rng, case, bias_rule, rule)
+
+
+@draws_large("convolve_depthwise")
+def convolve_depthwise_large(rng):
+    case = (2, (1, 61, 63), 72, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1))
+    yield depthwise(rng, case, rules.BIAS_DIVIDED, rules.FLOAT_PRODUCT)

@@ -1,0 +1,147 @@
+"""Arguments for the twins of the family `matmul`."""
+
+import numpy as np
+from parity.draws import draws, draws_large
+from strategies import SPECIAL, integers
+
+from refquant.engines import requantization as rules
+from refquant.reference.matmul import pack_rows
+
+BIAS = (
+    rules.NO_BIAS,
+    rules.BIAS_FUSED,
+    rules.BIAS_DIVIDED,
+    rules.BIAS_ROUNDED,
+    rules.BIAS_ROUNDED_QUOTIENT,
+)
+MULTIPLIER = (rules.QUOTIENT, rules.TIMES_RECIPROCAL)
+ROUNDING = (rules.FLOAT_PRODUCT, rules.FIXED_POINT)
+OUTPUT = (rules.OUTPUT_FUSED, rules.OUTPUT_ROUNDED_TWICE)
+
+# (rows, depth, outputs): around tiles of 4, chunks of 64, slices of 256 and blocks of rows.
+SHAPES = (
+    (1, 1, 1),
+    (1, 16, 16),
+    (2, 5, 3),
+    (3, 63, 5),
+    (4, 64, 4),
+    (5, 65, 63),
+    (7, 31, 64),
+    (8, 33, 65),
+    (9, 127, 17),
+    (63, 2, 9),
+    (64, 128, 8),
+    (65, 129, 31),
+    (130, 9, 66),
+    (3, 17, 257),
+    (1, 300, 515),
+    (5, 0, 3),
+    (0, 5, 3),
+    (5, 5, 0),
+)
+
+
+def bias_on_ties(rng, acc, weight_scales, input_scale, multiplier):
+    """Choose biases for which the first sums of a column round near a tie."""
+    outputs = weight_scales.shape[0]
+    half = rng.integers(0, 510, size=outputs) / 2
+    start = acc[rng.integers(acc.shape[0])] if acc.shape[0] else np.zeros(outputs)
+    aw = input_scale * weight_scales
+    return ((half / multiplier - start) * aw).astype(np.float32)
+
+
+def operands(rng, shape, kind):
+    """Draw integers of input and weight and their quantizers."""
+    m, depth, outputs = shape
+    x, w = integers(rng, (m, depth)), integers(rng, (outputs, depth), "int8")
+    if kind == "extreme":  # sums as large as they get
+        x, w = np.full_like(x, 255), np.where(rng.random(w.shape) < 0.01, -127, w // 8 - 111)
+        w = w.astype(np.int8)
+    input_scale, input_zero_point = (
+        float(rng.choice([0.02, 0.5, 1 / 3])),
+        int(rng.choice([0, 3, 128, 255])),
+    )
+    scales = np.exp(rng.uniform(-7, -2, size=outputs))
+    if kind != "per_channel":
+        scales[:] = scales[:1]
+    zeros = np.zeros(outputs, np.int32)
+    if rng.random() < 0.5:
+        zeros = rng.integers(-128, 128, size=outputs).astype(np.int32)
+    return x, w, input_scale, input_zero_point, scales, zeros
+
+
+def finishing(rng, x, w, scales, zeros, input_scale, input_zero_point, bias_rule, rule):
+    """Choose the quantizer of the output and a bias for which results lie on ties."""
+    acc = (x.astype(np.int64) - input_zero_point) @ (w.astype(np.int64) - zeros[:, None]).T
+    reach = float(np.abs(acc * scales).max(initial=1.0)) * input_scale
+    output_scale = max(reach / 200, 1e-6)
+    largest = float((input_scale * scales).max(initial=1e-6))
+    if rule is rules.FIXED_POINT:
+        output_scale = max(output_scale, largest * 1.01)
+    elif rng.random() < 0.2:
+        output_scale = float(rng.choice([1e-20, 1e20, largest * 2.0**-31]))
+    multiplier = input_scale * scales / output_scale
+    bias = np.zeros(w.shape[0], np.float32)
+    if bias_rule is not rules.NO_BIAS:
+        bias = bias_on_ties(rng, acc, scales, input_scale, multiplier)
+        odd = rng.random(bias.shape) < 0.05
+        bias = np.where(odd, rng.choice(SPECIAL, size=bias.shape), bias)
+    return bias, output_scale
+
+
+def cases(rng):
+    for shape in SHAPES:
+        for kind in ("per_tensor", "per_channel", "extreme"):
+            for bias_rule in BIAS:
+                for rule in ROUNDING:
+                    yield shape, kind, bias_rule, rule
+
+
+@draws("pack_rows")
+def pack(rng):
+    for _, depth, outputs in SHAPES:
+        yield (integers(rng, (outputs, depth), "int8"),)
+
+
+@draws("linear")
+def linear(rng):
+    for shape, kind, bias_rule, rule in cases(rng):
+        x, w, input_scale, zx, scales, zeros = operands(rng, shape, kind)
+        bias, output_scale = finishing(rng, x, w, scales, zeros, input_scale, zx, bias_rule, rule)
+        zo = int(rng.choice([0, 1, 77, 128, 255]))
+        lowest = int(rng.choice([0, zo]))
+        multiplier = MULTIPLIER[int(rng.integers(2))]
+        yield (
+            x, *pack_rows(w), scales, zeros, bias.astype(np.float32), input_scale, zx,
+            output_scale, zo, lowest, bias_rule, multiplier, rule,
+        )  # fmt: skip
+
+
+@draws_large("linear")
+def linear_large(rng):
+    for shape in ((1031, 70, 130), (40, 1000, 700)):
+        for bias_rule in (rules.BIAS_FUSED, rules.BIAS_DIVIDED, rules.BIAS_ROUNDED):
+            x, w, input_scale, zx, scales, zeros = operands(rng, shape, "per_channel")
+            rule = rules.FLOAT_PRODUCT
+            bias, output_scale = finishing(
+                rng, x, w, scales, zeros, input_scale, zx, bias_rule, rule
+            )
+            yield (
+                x, *pack_rows(w), scales, zeros, bias.astype(np.float32), input_scale, zx,
+                output_scale, 3, 0, bias_rule, rules.QUOTIENT, rule,
+            )  # fmt: skip
+
+
+@draws("linear_dynamic")
+def linear_dynamic(rng):
+    for shape in SHAPES:
+        for kind in ("per_tensor", "per_channel", "extreme"):
+            for rule in OUTPUT:
+                x, w, input_scale, zx, scales, zeros = operands(rng, shape, kind)
+                bias = rng.normal(size=w.shape[0]).astype(np.float32)
+                bias = np.where(rng.random(bias.shape) < 0.1, rng.choice(SPECIAL, bias.shape), bias)
+                relu = bool(rng.integers(2))
+                yield (
+                    x, *pack_rows(w), scales, zeros, bias.astype(np.float32), input_scale, zx,
+                    relu, rule,
+                )  # fmt: skip

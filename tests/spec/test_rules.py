@@ -1,0 +1,105 @@
+"""Literal values of every rule, as the table of formulas has them."""
+
+import numpy as np
+import pytest
+
+from refquant.engines import quantization as rules
+from refquant.engines.arithmetic import convert_to_int32, fma
+
+NAN, INF = float("nan"), float("inf")
+
+
+def apply(rule, values, scale, zero_point, low, high):
+    with np.errstate(all="ignore"):
+        return rule(np.array(values, np.float32), scale, zero_point, low, high).tolist()
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (rules.ROUND_THEN_ADD, [11, 11, 5]),
+        (rules.ADD_THEN_ROUND, [10, 12, 6]),
+        (rules.FUSED, [11, 12, 5]),
+        (rules.FUSED_CLAMP_THEN_ROUND, [11, 12, 5]),
+        (rules.DIVIDE_THEN_ROUND, [10, 11, 6]),
+        (rules.DIVIDE_THEN_ROUND_WIDE, [10, 11, 6]),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_near_ties(rule, expected):
+    values = [0.7500000596046448, 0.8499999642372131, 0.2499999701976776]
+    assert apply(rule, values, 0.1, 3, 0, 255) == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (rules.ROUND_THEN_ADD, [-1, 3, 3]),  # -1.5, 1.5 and 2.5 round to -2, 2 and 2
+        (rules.ADD_THEN_ROUND, [0, 2, 4]),  # -0.5, 2.5 and 3.5 round to 0, 2 and 4
+        (rules.FUSED, [0, 2, 4]),
+        (rules.FUSED_CLAMP_THEN_ROUND, [0, 2, 4]),
+        (rules.DIVIDE_THEN_ROUND, [0, 2, 4]),
+        (rules.DIVIDE_THEN_ROUND_WIDE, [0, 2, 4]),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_ties_with_an_odd_zero_point(rule, expected):
+    assert apply(rule, [-0.75, 0.75, 1.25], 0.5, 1, -9, 255) == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (rules.ROUND_THEN_ADD, [127, 127, -128]),
+        (rules.ADD_THEN_ROUND, [0, 127, -128]),
+        (rules.FUSED, [127, 127, -128]),
+        (rules.FUSED_CLAMP_THEN_ROUND, [-128, 127, -128]),
+        (rules.DIVIDE_THEN_ROUND, [0, 127, -128]),
+        (rules.DIVIDE_THEN_ROUND_WIDE, [-128, -128, -128]),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_nan_and_infinities(rule, expected):
+    assert apply(rule, [NAN, INF, -INF], 0.1, 0, -128, 127) == expected
+
+
+def test_adding_after_rounding_wraps():
+    """A zero point on top of the largest integer that a vector holds passes 2**31."""
+    assert apply(rules.ROUND_THEN_ADD, [1e30], 1.0, 127, -128, 127) == [127]
+    assert apply(rules.ROUND_THEN_ADD, [1e30], 1.0, 128, 0, 255) == [0]
+    assert apply(rules.ROUND_THEN_ADD, [-1e30], 1.0, -1, -128, 127) == [127]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (rules.SUBTRACT, [0.6000000238418579, 25.200000762939453, -0.30000001192092896]),
+        (rules.SUBTRACT_FUSED, [0.6000000238418579, 25.200000762939453, -0.30000001192092896]),
+        (rules.SUBTRACT_DOUBLE, [0.6000000238418579, 25.200000762939453, -0.30000001192092896]),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_dequantizing(rule, expected):
+    assert rule(np.array([9, 255, 0], np.uint8), 0.1, 3).tolist() == expected
+
+
+def test_fused_multiply_add_rounds_once():
+    x = np.float32(1 + 2**-12)
+    assert float(fma(x, x, -1)) == 2**-11 + 2**-24  # the product alone loses the last term
+    # In float64 the sum 1 + 2**-23 + 2**-24 - 2**-54 would become a tie, and then go up.
+    a, b = np.float32(2.0**-12 * (1 + 2**-15)), np.float32(2.0**-12 * (1 - 2**-15))
+    assert float(fma(a, b, np.float32(1 + 2**-23))) == 1 + 2**-23
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(fma(INF, 0, 1))
+    assert float(fma(3e38, 3e38, -INF)) == -INF
+
+
+def test_conversion_to_int32_is_that_of_x86():
+    values = np.array([0.5, 1.5, -2.5, 2147483520, 2147483648, -2147483648, NAN, INF], np.float32)
+    assert convert_to_int32(values).tolist() == [
+        0,
+        2,
+        -2,
+        2147483520,
+        *[-(2**31)] * 4,
+    ]
