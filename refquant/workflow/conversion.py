@@ -1,19 +1,20 @@
 """After calibration or training: replace modules by quantized ones."""
 
-import copy
 import warnings
 from collections.abc import Mapping
 
 from refquant.errors import OperationError
+from refquant.nn import quantized as nnq
 from refquant.nn.module import Module
 from refquant.workflow.checks import checked_mapping, checked_model
 from refquant.workflow.swapping import is_replaced, replace, swap_all, to_swap
+from refquant.workflow.transaction import changing
 from refquant.workflow.watching import has_observed, observer_of, unwatch
 
 __all__ = ["convert", "swap_module"]
 
 # Quantized modules that take scale and zero point from what comes in, or need none.
-_NEEDS_NO_OBSERVER = ("ReLU", "ReLU6", "DeQuantize")
+_NEED_NO_OBSERVER = {nnq.ReLU, nnq.ReLU6, nnq.DeQuantize}
 
 
 def swap_module(mod, mapping):
@@ -100,12 +101,12 @@ def convert_with(asked: str, model: Module, mapping: Mapping[type, type], inplac
             UserWarning,
             stacklevel=3,
         )
-    model = model if inplace else copy.deepcopy(model)
-    swap_all(model, mapping)
-    for module in model.modules():
-        unwatch(module)
-        module.__dict__.pop("qconfig", None)
-    return model
+    with changing(model, inplace) as model:
+        swap_all(model, mapping)
+        for module in model.modules():
+            unwatch(module)
+            module.__dict__.pop("qconfig", None)
+        return model
 
 
 def _check_observed(asked: str, model: Module, mapping: Mapping[type, type]) -> None:
@@ -113,7 +114,7 @@ def _check_observed(asked: str, model: Module, mapping: Mapping[type, type]) -> 
     chosen = to_swap(model, mapping)
     bare, idle = [], []
     for path, module in chosen:
-        if mapping[type(module)].__name__ in _NEEDS_NO_OBSERVER:
+        if mapping[type(module)] in _NEED_NO_OBSERVER:
             continue
         observer = observer_of(module)
         if observer is None:

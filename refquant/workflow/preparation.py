@@ -1,6 +1,5 @@
 """Before calibration or training: hand recipes down, insert observers or fake quantization."""
 
-import copy
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from refquant.workflow import mappings
 from refquant.workflow.checks import checked_mapping, checked_model
 from refquant.workflow.stubs import DeQuantStub
 from refquant.workflow.swapping import swap_all
+from refquant.workflow.transaction import changing
 from refquant.workflow.watching import NAME, tell_paths, watch
 
 __all__ = ["add_observer_", "prepare", "prepare_qat", "propagate_qconfig_"]
@@ -229,9 +229,9 @@ def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
     asked = "prepare"
     checked_model(asked, "model", model)
     mapping = checked_mapping(asked, mapping, "DEFAULT_MODULE_MAPPING")
-    model = model if inplace else copy.deepcopy(model)
-    _prepare(asked, model, qconfig_dict, mapping)
-    return model
+    with changing(model, inplace) as model:
+        _prepare(asked, model, qconfig_dict, mapping)
+        return model
 
 
 def _prepare(asked: str, model: Module, recipes: Any, mapping: Mapping[type, type]) -> None:
@@ -292,8 +292,8 @@ def prepare_qat(model, mapping=None, inplace=False):
     asked = "prepare_qat"
     checked_model(asked, "model", model)
     mapping = checked_mapping(asked, mapping, "DEFAULT_QAT_MODULE_MAPPING")
-    model = model if inplace else copy.deepcopy(model)
-    _prepare(asked, model, None, mapping)
-    swap_all(model, mapping)
-    tell_paths(model)
-    return model
+    with changing(model, inplace) as model:
+        _prepare(asked, model, None, mapping)
+        swap_all(model, mapping)
+        tell_paths(model)
+        return model

@@ -54,29 +54,18 @@ def to_swap(model: Module, mapping: Mapping[type, type]) -> list[tuple[str, Modu
 
 
 def swap_all(model: Module, mapping: Mapping[type, type]) -> None:
-    """Replace modules below `model`, or leave all of it as it is if that fails."""
-    made: dict[int, Module] = {}
-    places: list[tuple[Module, str, Module]] = []
+    """Replace modules below `model`, each at all its places."""
     chosen = to_swap(model, mapping)
-    wanted = {id(module) for _, module in chosen}
+    places: dict[int, list[tuple[Module, str]]] = {id(module): [] for _, module in chosen}
     for parent in model.modules():
         for name, child in parent._modules.items():
-            if child is not None and id(child) in wanted:
-                places.append((parent, name, child))
-    done: list[tuple[Module, str, Module]] = []
-    try:
-        for path, module in chosen:
-            made[id(module)] = _replace_at(path, module, mapping)
-            for parent, name, child in places:
-                if child is module:
-                    parent._modules[name] = made[id(module)]
-                    done.append((parent, name, child))
-    except Exception:
-        for parent, name, child in done:
-            parent._modules[name] = child
-        raise
+            if id(child) in places:
+                places[id(child)].append((parent, name))
     for path, module in chosen:
-        _warn_of_lost_hooks(path, module, made[id(module)])
+        made = _replace_at(path, module, mapping)
+        for parent, name in places[id(module)]:
+            parent._modules[name] = made
+        _warn_of_lost_hooks(path, module, made)
 
 
 def _replace_at(path: str, module: Module, mapping: Mapping[type, type]) -> Module:

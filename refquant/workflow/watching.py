@@ -1,7 +1,5 @@
 """How an observer is attached to a module, found again and taken away."""
 
-from collections.abc import Iterator
-
 from refquant.nn.containers import Identity
 from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import Module
@@ -14,7 +12,6 @@ __all__ = [
     "tell_paths",
     "unwatch",
     "watch",
-    "with_paths",
 ]
 
 # Submodule that observes the output of the module it belongs to.
@@ -62,15 +59,9 @@ def observer_of(module: Module) -> Module | None:
 
 
 def has_observed(observer: Module) -> bool:
-    """Whether an observer knows a range; True for those that need none."""
+    """Whether an observer knows a range; True for those that keep none."""
     watching = observer._modules.get(NAME, observer)  # fake quantization holds its observer
-    known = getattr(watching, "_range", None)
-    return known is None or known() is not None
-
-
-def with_paths(model: Module) -> Iterator[tuple[str, Module]]:
-    """Walk over all modules, each once, with dotted names; the root's is empty."""
-    return model.named_modules()
+    return getattr(watching, "min_val", observer) is not None
 
 
 def tell_paths(model: Module) -> None:
