@@ -11,7 +11,7 @@ Design
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint32_t, uintptr_t
+from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 from refquant._kernels._product cimport (

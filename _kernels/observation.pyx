@@ -7,7 +7,7 @@ Design
     then increments, which go round several tables so that equal neighbours do not wait for each
     other. Counts are integers: their sum does not depend on how work was split.
 (c) Sums that round are formed one after the other, in the order of the definition.
-(d) The search computes the error of all bins without a branch, then adds what is not zero.
+(d) The search for a range stands in _search.pxd.
 """
 
 from cython.parallel cimport prange
@@ -15,6 +15,7 @@ from libc.math cimport INFINITY, NAN, floor, rint
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 
+from refquant._kernels._search cimport search
 from refquant._kernels._threads cimport threads_for
 
 import numpy as np
@@ -35,7 +36,6 @@ cdef enum:
     RANGE_IN_FLOAT32 = 1
 
 cdef double EPSILON = 2.0**-23
-cdef double SEARCH_STEP = 1e-5
 cdef float SMALL_SCALE = 6.1e-5
 
 
@@ -254,101 +254,6 @@ def combine_histograms(
             out[k] = added[k] + <float>((upto - before) / upsample_rate)
             before = <float>upto
     return combined
-
-
-# -- the search for a range --------------------------------------------------------------------
-
-cdef inline float integral(float density, double a, double b) noexcept nogil:
-    return density * <float>((b * b * b - a * a * a) / 3.0)
-
-
-cdef inline double clamp_level(double v, double highest) noexcept nogil:
-    v = v if v > 0.0 else 0.0
-    return v if v < highest else highest
-
-
-cdef void error_terms(
-    const float* counts, float* terms, Py_ssize_t bins, double bin_width, Py_ssize_t first,
-    double width, double highest
-) noexcept nogil:
-    """Terms of the squared error, three rows of `bins`."""
-    cdef float density, narrow = <float>bin_width
-    cdef double begin, end, level, last_level, half = width / 2, to_begin, to_end
-    cdef bint alone
-    cdef Py_ssize_t i
-    for i in range(bins):
-        density = counts[i] / narrow
-        begin = <double>(i - first) * bin_width
-        end = begin + bin_width
-        level = clamp_level(floor(begin / width), highest)
-        last_level = clamp_level(floor(end / width), highest)
-        to_begin = begin - (level * width + half)
-        to_end = end - (last_level * width + half)
-        alone = level == last_level
-        terms[i] = integral(density, to_begin, to_end if alone else half)
-        terms[bins + i] = <float>0.0 if alone else (
-            <float>(last_level - level - 1.0) * integral(density, -half, half))
-        terms[2 * bins + i] = <float>0.0 if alone else integral(density, -half, to_end)
-
-
-cdef float error_of(
-    const float* counts, float* terms, Py_ssize_t bins, double bin_width, Py_ssize_t first,
-    Py_ssize_t last, double levels
-) noexcept nogil:
-    """Squared error of quantizing to `levels` values that cover the bins first..last."""
-    cdef double width = bin_width * <double>(last - first + 1) / levels
-    cdef float error = 0
-    cdef Py_ssize_t i
-    if width == 0.0:
-        return 0
-    error_terms(counts, terms, bins, bin_width, first, width, levels - 1.0)
-    for i in range(bins):
-        # A sum is not changed by zero, and adding takes longer than looking.
-        if terms[i] != 0:
-            error = error + terms[i]
-        if terms[bins + i] != 0:
-            error = error + terms[bins + i]
-        if terms[2 * bins + i] != 0:
-            error = error + terms[2 * bins + i]
-    return error
-
-
-cdef void search(
-    const float* counts, float* cumulative, float* terms, Py_ssize_t bins, double bin_width,
-    double levels, Py_ssize_t* found_first, Py_ssize_t* found_last
-) noexcept nogil:
-    cdef Py_ssize_t first = 0, last = bins - 1, left, right, i
-    cdef double cut_below = 0.0, kept_above = 1.0, more_cut, less_kept, running = 0
-    cdef float total = 0, error, least = INFINITY
-    for i in range(bins):
-        running = running + counts[i]
-        cumulative[i] = <float>running
-        total = total + counts[i]
-    while cut_below < kept_above:
-        more_cut = cut_below + SEARCH_STEP
-        less_kept = kept_above - SEARCH_STEP
-        left = first
-        right = last
-        while left < last and cumulative[left] < <float>more_cut * total:
-            left += 1
-        while right > first and cumulative[right] > <float>less_kept * total:
-            right -= 1
-        if left - first > last - right:
-            cut_below = more_cut
-            right = last
-        else:
-            kept_above = less_kept
-            left = first
-        if left == first and right == last:
-            continue
-        error = error_of(counts, terms, bins, bin_width, left, right, levels)
-        if error > least:
-            break
-        least = error
-        first = left
-        last = right
-    found_first[0] = first
-    found_last[0] = last
 
 
 def search_range(const float[::1] counts not None, double lower, double upper, Py_ssize_t levels):

@@ -5,7 +5,7 @@ A bar is drawn only where somebody watches: on a terminal, or when it is asked f
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TextIO, TypeVar
 
 __all__ = ["Progress", "track"]
@@ -127,7 +127,7 @@ def track(
     >>> [2 * batch for batch in track([1, 2, 3], "calibrating", show=False)]
     [2, 4, 6]
     """
-    if total is None and hasattr(iterable, "__len__"):
+    if total is None and isinstance(iterable, Sized):
         total = len(iterable)
     with Progress(title, total, show=show, stream=stream) as bar:
         for element in iterable:

@@ -90,7 +90,7 @@ class Node:
     def __init__(self, inputs: Sequence[Any], function: Callable[..., Sequence[Any]]):
         self.sources = tuple((t.node or t) if t.requires_grad else None for t in inputs)
         self.function = function
-        self.retained = None
+        self.retained: Any = None
 
 
 def _last_to_first(root) -> Iterator[Any]:

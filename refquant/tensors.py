@@ -321,7 +321,8 @@ class QuantizedTensor(Tensor):
     def __init__(self, array, dtype, scale, zero_point, axis=None):
         self.array = array
         self.requires_grad = self.retains_grad = False
-        self.grad = self.node = None
+        self.grad = None
+        self.node = None
         self._dtype = dtype
         self.scale = scale
         self.zero_point = zero_point

@@ -3,6 +3,7 @@
 import operator
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from refquant.errors import IndexRangeError
 from refquant.nn.module import Module
@@ -92,6 +93,7 @@ class Sequential(_Numbered):
 
     def __init__(self, *modules):
         super().__init__()
+        items: Iterable[tuple[str, Any]]
         if len(modules) == 1 and isinstance(modules[0], Mapping):
             items = modules[0].items()
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 from refquant import dtypes
 from refquant.errors import (
@@ -266,7 +266,7 @@ unless it is None."""
         """
         return _descend(self, target)
 
-    def apply(self, function: Callable[[Module], Any]) -> Module:
+    def apply(self, function: Callable[[Module], Any]) -> Self:
         """Call ``function(module)`` for every submodule and then for the module itself."""
         for child in self.children():
             child.apply(function)
@@ -275,18 +275,18 @@ unless it is None."""
 
     # -- mode and type -------------------------------------------------------------------------
 
-    def train(self, mode: bool = True) -> Module:
+    def train(self, mode: bool = True) -> Self:
         """Switch the module and all below it to training (or evaluation); returns it."""
         self.training = bool(mode)
         for child in self.children():
             child.train(mode)
         return self
 
-    def eval(self) -> Module:
+    def eval(self) -> Self:
         """Switch the module and all below it to evaluation; returns it."""
         return self.train(False)
 
-    def requires_grad_(self, requires_grad: bool = True) -> Module:
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Set for every parameter whether operations on it are recorded; returns the module."""
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
@@ -297,7 +297,7 @@ unless it is None."""
         for parameter in self.parameters():
             parameter.grad = None
 
-    def _convert(self, dtype: dtypes.dtype) -> Module:
+    def _convert(self, dtype: dtypes.dtype) -> Self:
         for module in self.modules():
             for tensor in (*module._parameters.values(), *module._buffers.values()):
                 if tensor is not None and not tensor.is_quantized and tensor.is_floating_point():
@@ -306,7 +306,7 @@ unless it is None."""
                         tensor.grad = Tensor(tensor.grad.array.astype(dtype.numpy))
         return self
 
-    def to(self, target: Any) -> Module:
+    def to(self, target: Any) -> Self:
         """Convert all floating-point parameters and buffers to a dtype; returns the module.
 
         Parameters
@@ -323,19 +323,19 @@ unless it is None."""
             )
         return self._convert(target)
 
-    def float(self) -> Module:
+    def float(self) -> Self:
         """Convert all floating-point parameters and buffers to float32; returns the module."""
         return self._convert(dtypes.float32)
 
-    def double(self) -> Module:
+    def double(self) -> Self:
         """Convert all floating-point parameters and buffers to float64; returns the module."""
         return self._convert(dtypes.float64)
 
-    def half(self) -> Module:
+    def half(self) -> Self:
         """Convert all floating-point parameters and buffers to float16; returns the module."""
         return self._convert(dtypes.float16)
 
-    def cpu(self) -> Module:
+    def cpu(self) -> Self:
         """Return the module; there is no other device."""
         return self
 

@@ -107,11 +107,21 @@ def _many(found, scales, zero_points) -> list[tuple[str, str]]:
     return [
         ("channels", str(len(scales))),
         ("range mapped", f"{_number(found[0].min())} .. {_number(found[1].max())} over all"),
-        ("scales", f"{_number(scales[narrowest])} (channel {narrowest}) .. "
-                   f"{_number(scales[widest])} (channel {widest})"),
-        ("zero points", same if (zero_points == zero_points[0]).all()
-         else f"{zero_points.min()} .. {zero_points.max()}"),
-        ("one scale for all", f"would be {_number(scales[widest])} or coarser: up to "
-                              f"{float(scales[widest]) / float(scales[narrowest]):.3g} times as "
-                              "coarse as now"),
+        (
+            "scales",
+            f"{_number(scales[narrowest])} (channel {narrowest}) .. "
+            f"{_number(scales[widest])} (channel {widest})",
+        ),
+        (
+            "zero points",
+            same
+            if (zero_points == zero_points[0]).all()
+            else f"{zero_points.min()} .. {zero_points.max()}",
+        ),
+        (
+            "one scale for all",
+            f"would be {_number(scales[widest])} or coarser: up to "
+            f"{float(scales[widest]) / float(scales[narrowest]):.3g} times as "
+            "coarse as now",
+        ),
     ]

@@ -5,12 +5,15 @@ from typing import Any
 from refquant import dtypes
 from refquant.errors import ArgumentError, OperationError
 from refquant.nn.module import Module
-from refquant.observers.base import Factory, load_statistic
+from refquant.observers.base import check_both_or_none, load_statistic
+from refquant.observers.factory import Factory
 from refquant.observers.histogram import HistogramObserver
 from refquant.observers.moving_average import (
     MovingAverageMinMaxObserver,
     MovingAveragePerChannelMinMaxObserver,
 )
+from refquant.observers.quantizing import QuantizingObserver
+from refquant.ops import checks
 from refquant.ops.quantized.fake_quantize import (
     fake_quantize_per_channel_affine,
     fake_quantize_per_tensor_affine,
@@ -92,18 +95,21 @@ class FakeQuantize(Module):
             limits.quant_min <= quant_min < quant_max <= limits.quant_max
         ):
             raise ArgumentError(
-                "FakeQuantize", argument="quant_min, quant_max", got=f"{quant_min}..{quant_max}",
+                "FakeQuantize",
+                argument="quant_min, quant_max",
+                got=f"{quant_min}..{quant_max}",
                 expected=f"quant_min < quant_max, both in the range of {limits}",
             )
-        if (quant_min, quant_max) != (limits.quant_min, limits.quant_max):
-            made = observer(**{"quant_min": quant_min, "quant_max": quant_max, **observer_kwargs})
+        narrower = (quant_min, quant_max) != (limits.quant_min, limits.quant_max)
+        if narrower and isinstance(made, QuantizingObserver):
+            made = observer(**observer_kwargs, quant_min=quant_min, quant_max=quant_max)
         self.quant_min, self.quant_max = int(quant_min), int(quant_max)
         self.fake_quant_enabled = self.observer_enabled = True
         self.register_buffer("scale", None)
         self.register_buffer("zero_point", None)
         self.activation_post_process = made
         self.dtype, self.qscheme = made.dtype, made.qscheme
-        self.ch_axis = getattr(made, "ch_axis", None)
+        self.ch_axis: Any = getattr(made, "ch_axis", None)
 
     @classmethod
     def with_args(cls, **keywords) -> Factory:
@@ -118,6 +124,9 @@ class FakeQuantize(Module):
     @path.setter
     def path(self, path: str) -> None:
         self.activation_post_process.path = path
+
+    def _place(self) -> str:
+        return f"FakeQuantize of {self.path!r}" if self.path else "FakeQuantize"
 
     def enable_fake_quant(self, enabled: bool = True) -> "FakeQuantize":
         """Switch rounding on; returns the module."""
@@ -145,21 +154,24 @@ class FakeQuantize(Module):
         """Say how scale and zero point follow from what the observer has seen."""
         return self.activation_post_process.explain()
 
-    def forward(self, X):  # noqa: N803  the documented name
+    def forward(self, X):
         """Observe `X` and round it, each if it is switched on."""
-        if 0 in X.shape:
+        tensor = checks.float32_tensor(f"{self._place()}.forward", "X", X)
+        if tensor.array.size == 0:
             return X
         if self.observer_enabled:
-            self.activation_post_process(X.detach() if hasattr(X, "detach") else X)
+            self.activation_post_process(tensor.detach())
             self.scale, self.zero_point = self.calculate_qparams()[:2]
         if not self.fake_quant_enabled:
             return X
         scale, zero_point = self.scale, self.zero_point
         if scale is None:
             raise OperationError(
-                "FakeQuantize" + (f" of {self.path!r}" if self.path else ""),
-                argument="observer_enabled", expected="True until something was observed",
-                got="False", mend="call enable_observer() and run some batches first",
+                f"{self._place()}.forward",
+                argument="observer_enabled",
+                expected="True until something was observed",
+                got="False",
+                mend="call enable_observer() and run some batches first",
             )
         if self.qscheme.is_per_channel:
             return fake_quantize_per_channel_affine(
@@ -176,6 +188,7 @@ class FakeQuantize(Module):
             destination[prefix + name] = value if kept else value.detach()
 
     def _load_from_state_dict(self, report, prefix: str) -> None:
+        check_both_or_none(report, prefix, self._statistics)
         for name, storage in (("scale", "float32"), ("zero_point", "int64")):
             load_statistic(report, self, name, prefix + name, (-1,), storage)
 
@@ -189,20 +202,37 @@ class FakeQuantize(Module):
 
 
 default_fake_quant = FakeQuantize.with_args(
-    observer=MovingAverageMinMaxObserver, quant_min=0, quant_max=255, dtype=dtypes.quint8,
-    qscheme=dtypes.per_tensor_affine, reduce_range=True,
+    observer=MovingAverageMinMaxObserver,
+    quant_min=0,
+    quant_max=255,
+    dtype=dtypes.quint8,
+    qscheme=dtypes.per_tensor_affine,
+    reduce_range=True,
 )
 default_weight_fake_quant = FakeQuantize.with_args(
-    observer=MovingAverageMinMaxObserver, quant_min=-128, quant_max=127, dtype=dtypes.qint8,
-    qscheme=dtypes.per_tensor_symmetric, reduce_range=False,
+    observer=MovingAverageMinMaxObserver,
+    quant_min=-128,
+    quant_max=127,
+    dtype=dtypes.qint8,
+    qscheme=dtypes.per_tensor_symmetric,
+    reduce_range=False,
 )
 default_per_channel_weight_fake_quant = FakeQuantize.with_args(
-    observer=MovingAveragePerChannelMinMaxObserver, quant_min=-128, quant_max=127,
-    dtype=dtypes.qint8, qscheme=dtypes.per_channel_symmetric, reduce_range=False, ch_axis=0,
+    observer=MovingAveragePerChannelMinMaxObserver,
+    quant_min=-128,
+    quant_max=127,
+    dtype=dtypes.qint8,
+    qscheme=dtypes.per_channel_symmetric,
+    reduce_range=False,
+    ch_axis=0,
 )
 default_histogram_fake_quant = FakeQuantize.with_args(
-    observer=HistogramObserver, quant_min=0, quant_max=255, dtype=dtypes.quint8,
-    qscheme=dtypes.per_tensor_affine, reduce_range=True,
+    observer=HistogramObserver,
+    quant_min=0,
+    quant_max=255,
+    dtype=dtypes.quint8,
+    qscheme=dtypes.per_tensor_affine,
+    reduce_range=True,
 )
 
 

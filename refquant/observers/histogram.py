@@ -2,12 +2,13 @@
 
 import math
 import operator
+from typing import Any
 
 import numpy as np
 
 from refquant import dtypes, kernels
 from refquant.errors import ArgumentError, OperationError
-from refquant.observers.base import QuantizingObserver
+from refquant.observers.quantizing import QuantizingObserver
 from refquant.ops import layout
 from refquant.tensors import Tensor
 
@@ -24,8 +25,9 @@ def _positive(asked: str, argument: str, value) -> int:
     except TypeError:
         count = 0
     if count < 1:
-        raise ArgumentError(asked, argument=argument, expected="a whole number of at least 1",
-                            got=repr(value))
+        raise ArgumentError(
+            asked, argument=argument, expected="a whole number of at least 1", got=repr(value)
+        )
     return count
 
 
@@ -122,8 +124,8 @@ class HistogramObserver(QuantizingObserver):
                 self._add(flat, found)
         return x
 
-    def _seen(self) -> np.ndarray | None:
-        """Ends of the histogram."""
+    def _seen(self) -> Any:
+        """Give the ends of the histogram."""
         if self.min_val is None:
             return None
         return np.array([self.min_val.array, self.max_val.array], np.float32)
@@ -138,8 +140,10 @@ class HistogramObserver(QuantizingObserver):
             width = ends[1] - ends[0]
         if not math.isfinite(width):
             raise OperationError(
-                f"{self._place()} was given the range {ends[0]} .. {ends[1]}", argument="x",
-                expected="of a range whose width float32 can hold", mend="use MinMaxObserver",
+                f"{self._place()} was given the range {ends[0]} .. {ends[1]}",
+                argument="x",
+                expected="of a range whose width float32 can hold",
+                mend="use MinMaxObserver",
             )
 
     def _add(self, flat: np.ndarray, found: np.ndarray) -> None:
@@ -178,7 +182,7 @@ class HistogramObserver(QuantizingObserver):
     def _settings(self) -> tuple:
         return (*super()._settings(), self.bins, self.upsample_rate)
 
-    def merge(self, other: "HistogramObserver") -> "HistogramObserver":
+    def merge(self, other):
         """Take over the histogram of another observer.
 
         Equal ranges: the counts are added, which is exact. Otherwise the counts of both are
@@ -223,10 +227,14 @@ class HistogramObserver(QuantizingObserver):
         counts = self.histogram.array
         total = float(counts.sum(dtype=np.float64))
         lost = total - float(_spread(counts, seen, np.concatenate(chosen), 1)[0])
+        share = max(lost, 0.0) / max(total, 1.0)
         return [
             ("range seen", f"{seen[0]:.6g} .. {seen[1]:.6g} in {self.bins} bins"),
-            ("observations", f"{total:.0f}, of which about {max(lost, 0) / total:.4%} lie outside "
-                             "the range mapped: the least squared error"),
+            (
+                "observations",
+                f"{total:.0f}, about {share:.4%} of them outside the range mapped, "
+                "where the squared error is least",
+            ),
         ]
 
     def _statistic_shape(self, name: str) -> tuple:

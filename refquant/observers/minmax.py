@@ -3,7 +3,7 @@
 import numpy as np
 
 from refquant import dtypes, kernels
-from refquant.observers.base import QuantizingObserver
+from refquant.observers.quantizing import QuantizingObserver
 from refquant.ops import layout
 from refquant.tensors import Tensor
 

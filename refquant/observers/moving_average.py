@@ -4,17 +4,18 @@ import numpy as np
 
 from refquant import dtypes, kernels
 from refquant.errors import ArgumentError
-from refquant.observers.base import QuantizingObserver
 from refquant.observers.minmax import MinMaxObserver
 from refquant.observers.per_channel import PerChannelMinMaxObserver
+from refquant.observers.quantizing import QuantizingObserver
 
 __all__ = ["MovingAverageMinMaxObserver", "MovingAveragePerChannelMinMaxObserver"]
 
 
 def _constant(asked: str, value) -> float:
     if not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
-        raise ArgumentError(asked, argument="averaging_constant", expected="a number in 0..1",
-                            got=repr(value))
+        raise ArgumentError(
+            asked, argument="averaging_constant", expected="a number in 0..1", got=repr(value)
+        )
     return float(value)
 
 
@@ -68,7 +69,9 @@ class MovingAverageMinMaxObserver(MinMaxObserver):
         seen = self._seen()
         if seen is None:
             return found
-        return kernels.moving_average(seen, found, self.averaging_constant)
+        moved = kernels.moving_average(seen, found, self.averaging_constant)
+        self._check_finite(moved)
+        return moved
 
     _absorb = QuantizingObserver._absorb
 
@@ -120,9 +123,8 @@ class MovingAveragePerChannelMinMaxObserver(PerChannelMinMaxObserver):
         self.averaging_constant = _constant(type(self).__name__, averaging_constant)
 
     def _update(self, seen: np.ndarray, found: np.ndarray) -> np.ndarray:
-        moved = kernels.moving_average(
-            seen.reshape(-1), found.reshape(-1), self.averaging_constant
-        )
+        moved = kernels.moving_average(seen.reshape(-1), found.reshape(-1), self.averaging_constant)
+        self._check_finite(moved)
         return moved.reshape(found.shape)
 
     _absorb = QuantizingObserver._absorb

@@ -4,7 +4,7 @@ import numpy as np
 
 from refquant import dtypes, kernels
 from refquant.errors import ShapeError
-from refquant.observers.base import QuantizingObserver
+from refquant.observers.quantizing import QuantizingObserver
 from refquant.ops import checks, layout
 from refquant.tensors import Tensor
 
@@ -89,13 +89,19 @@ class PerChannelMinMaxObserver(QuantizingObserver):
         array = self._elements(x)
         asked = f"{self._place()}.forward"
         if array.ndim == 0:
-            raise ShapeError(asked, argument="x", expected="of at least one dimension",
-                             got="a 0-dimensional tensor")
+            raise ShapeError(
+                asked,
+                argument="x",
+                expected="of at least one dimension",
+                got="a 0-dimensional tensor",
+            )
         axis = checks.dimension(asked, "ch_axis", self.ch_axis, array.ndim)
         seen = self._seen()
         if seen is not None and array.shape[axis] != seen.shape[1]:
             raise ShapeError(
-                asked, argument="x", got=f"shape {array.shape}",
+                asked,
+                argument="x",
+                got=f"shape {array.shape}",
                 expected=f"of {seen.shape[1]} channels along axis {axis}, as before",
             )
         if array.size:
@@ -130,7 +136,9 @@ class PerChannelMinMaxObserver(QuantizingObserver):
             return
         if ours is not None and ours.shape != theirs.shape:
             raise ShapeError(
-                f"{self._place()}.merge", argument="other", got=f"{theirs.shape[1]} channels",
+                f"{self._place()}.merge",
+                argument="other",
+                got=f"{theirs.shape[1]} channels",
                 expected=f"of {ours.shape[1]} channels",
             )
         self._set(theirs if ours is None else PerChannelMinMaxObserver._update(self, ours, theirs))

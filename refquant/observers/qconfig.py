@@ -1,9 +1,10 @@
 """`QConfig`: which observers a module gets, and the recipes of the engines."""
 
 from collections import namedtuple
+from typing import Any
 
 from refquant import dtypes, engines
-from refquant.errors import ArgumentError
+from refquant.errors import ArgumentError, EngineError
 from refquant.nn.containers import Identity
 from refquant.nn.module import Module
 from refquant.observers.defaults import (
@@ -45,14 +46,19 @@ def _check_factory(asked: str, argument: str, value) -> None:
     if isinstance(value, Module):
         name = type(value).__name__
         raise ArgumentError(
-            asked, argument=argument, expected="an observer class or factory",
+            asked,
+            argument=argument,
+            expected="an observer class or factory",
             got=f"an instance of {name}",
             mend=f"pass {name}, or {name}.with_args(...) to choose arguments: every module needs "
             "an observer of its own",
         )
     if not callable(value):
         raise ArgumentError(
-            asked, argument=argument, expected="an observer class or factory", got=repr(value),
+            asked,
+            argument=argument,
+            expected="an observer class or factory",
+            got=repr(value),
             mend="pass for example MinMaxObserver.with_args(dtype=refquant.qint8)",
         )
 
@@ -120,7 +126,7 @@ default_dynamic_qconfig = QConfigDynamic(default_weight_observer)
 per_channel_dynamic_qconfig = QConfigDynamic(default_per_channel_weight_observer)
 float16_dynamic_qconfig = QConfigDynamic(NoopObserver.with_args(dtype=dtypes.float16))
 
-ACTIVATIONS = {"histogram": HistogramObserver, "min_max": MinMaxObserver}
+ACTIVATIONS: dict[str, Any] = {"histogram": HistogramObserver, "min_max": MinMaxObserver}
 WEIGHTS = {
     "per_tensor": default_weight_observer,
     "per_channel": default_per_channel_weight_observer,
@@ -131,13 +137,26 @@ WEIGHT_FAKE_QUANTS = {
 }
 
 
-def _recipe(asked: str, backend: str) -> dict:
+def _recipe(asked: str, backend: str) -> tuple:
+    """Look up what an engine's recipe names: activation observer, weights, reduce_range."""
     if backend not in engines.names():
         raise ArgumentError(
-            asked, argument="backend", got=repr(backend),
+            asked,
+            argument="backend",
+            got=repr(backend),
             expected=f"the name of an engine, one of {', '.join(map(repr, engines.names()))}",
         )
-    return engines.get(backend).recipe
+    recipe = engines.get(backend).recipe
+    for key, known in (("activation", ACTIVATIONS), ("weight", WEIGHTS)):
+        if recipe.get(key) not in known:
+            raise EngineError(
+                f"{asked}: recipe of engine {backend!r}",
+                argument=key,
+                got=repr(recipe.get(key)),
+                expected=f"one of {', '.join(map(repr, known))}",
+                mend="derive() the record with a recipe that names one",
+            )
+    return recipe["activation"], recipe["weight"], bool(recipe.get("reduce_range"))
 
 
 def get_default_qconfig(backend: str = "fbgemm") -> QConfig:
@@ -164,11 +183,8 @@ def get_default_qconfig(backend: str = "fbgemm") -> QConfig:
     >>> get_default_qconfig("qnnpack").activation
     HistogramObserver.with_args(reduce_range=False)
     """
-    recipe = _recipe("get_default_qconfig", backend)
-    return QConfig(
-        ACTIVATIONS[recipe["activation"]].with_args(reduce_range=recipe["reduce_range"]),
-        WEIGHTS[recipe["weight"]],
-    )
+    activation, weight, reduce_range = _recipe("get_default_qconfig", backend)
+    return QConfig(ACTIVATIONS[activation].with_args(reduce_range=reduce_range), WEIGHTS[weight])
 
 
 def get_default_qat_qconfig(backend: str = "fbgemm") -> QConfig:
@@ -189,9 +205,11 @@ def get_default_qat_qconfig(backend: str = "fbgemm") -> QConfig:
     ArgumentError
         If there is no such engine.
     """
-    recipe = _recipe("get_default_qat_qconfig", backend)
+    _, weight, reduce_range = _recipe("get_default_qat_qconfig", backend)
     activation = FakeQuantize.with_args(
-        observer=MovingAverageMinMaxObserver, quant_min=0, quant_max=255,
-        reduce_range=recipe["reduce_range"],
+        observer=MovingAverageMinMaxObserver,
+        quant_min=0,
+        quant_max=255,
+        reduce_range=reduce_range,
     )
-    return QConfig(activation, WEIGHT_FAKE_QUANTS[recipe["weight"]])
+    return QConfig(activation, WEIGHT_FAKE_QUANTS[weight])

@@ -1,7 +1,6 @@
 """Parts of tensors: slices, single entries, Python's square brackets."""
 
 import operator
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -88,7 +87,7 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
     return _basic("narrow", x, _along(x.array.ndim, dim, slice(first, first + length)))
 
 
-def split(input: Any, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple:
+def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
     """Cut along a dimension into parts of one size (the last may be smaller) or of given sizes.
 
     Parameters
@@ -242,7 +241,7 @@ def _kept_channels(asked: str, x: QuantizedTensor, index: tuple):
 
 def _basic(asked: str, x: Tensor, index: tuple) -> Tensor:
     array = _placed(asked, x.array, index)
-    if x.is_quantized:
+    if isinstance(x, QuantizedTensor):
         if x.axis is None:
             return x.like(array)
         axis, kept = _kept_channels(asked, x, index)
@@ -262,7 +261,7 @@ def _basic(asked: str, x: Tensor, index: tuple) -> Tensor:
 
 def _advanced(x: Tensor, index: tuple) -> Tensor:
     array = _placed("indexing", x.array, index)
-    if x.is_quantized:
+    if isinstance(x, QuantizedTensor):
         if x.axis is not None:
             raise QuantizerError(
                 "indexing with tensors",
@@ -348,7 +347,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         If `input` is a leaf that requires a gradient.
     """
     basic, arrays = _two_steps(_items("indexing", input.array, index))
-    if input.is_quantized:
+    if isinstance(input, QuantizedTensor):
         _set_quantized(input, basic, arrays, value)
         return
     value = value if isinstance(value, Tensor) else Tensor(np.asarray(value))

@@ -119,7 +119,9 @@ def dense_copy(array: np.ndarray) -> np.ndarray:
     return array.transpose(order).copy(order="C").transpose(_inverse(order))
 
 
-def flatten(array: np.ndarray, memory_format=None) -> tuple[np.ndarray, object]:
+def flatten(
+    array: np.ndarray, memory_format=None
+) -> tuple[np.ndarray, dtypes.memory_format]:
     """Put the elements in one contiguous run, in the order of the format that is meant.
 
     Parameters
@@ -153,7 +155,7 @@ def restore(flat: np.ndarray, shape, memory_format) -> np.ndarray:
     return flat.reshape([shape[i] for i in order]).transpose(_inverse(order))
 
 
-def slices(array: np.ndarray, axis: int, memory_format=None) -> tuple[np.ndarray, object]:
+def slices(array: np.ndarray, axis: int, memory_format=None) -> tuple[np.ndarray, dtypes.memory_format]:
     """Put the elements in one contiguous block around an axis, in the order of their format.
 
     Parameters

@@ -9,7 +9,7 @@ from refquant import dtypes
 from refquant.errors import OperationError
 from refquant.ops import checks, layout
 from refquant.ops.views import integers, lost_axis
-from refquant.tensors import Tensor, differentiable
+from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
 __all__ = ["as_strided", "contiguous", "is_contiguous", "numel", "storage_offset"]
 
@@ -51,7 +51,7 @@ def contiguous(input: Any, memory_format=dtypes.contiguous_format) -> Tensor:
     array = layout.to_format(x.array, memory_format)
     if array is x.array:
         return x
-    if x.is_quantized:
+    if isinstance(x, QuantizedTensor):
         return x.like(array)
     return differentiable(array, (x,), lambda g: (g,))
 
@@ -118,7 +118,7 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
             [2, 3]])
     """
     x = checks.any_tensor("as_strided", "input", input)
-    if x.is_quantized and x.axis is not None:
+    if isinstance(x, QuantizedTensor) and x.axis is not None:
         raise lost_axis("as_strided", x, "dequantize() first, or use view() or permute()")
     shape = integers("as_strided", "size", (size,))
     steps = integers("as_strided", "stride", (stride,))
@@ -147,7 +147,7 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
         )
 
     made = strided(flat, shape, steps, min(offset, flat.size))
-    if x.is_quantized:
+    if isinstance(x, QuantizedTensor):
         return x.like(made)
 
     def backward(g):

@@ -56,7 +56,7 @@ def lost_axis(asked: str, x: QuantizedTensor, mend: str) -> QuantizerError:
     )
 
 
-def integers(asked: str, argument: str, values: tuple) -> tuple[int, ...]:
+def integers(asked: str, argument: str, values: Any) -> tuple[int, ...]:
     """Take sizes or dimensions that came one by one or as one sequence."""
     if len(values) == 1 and isinstance(values[0], tuple | list):
         values = values[0]
@@ -101,7 +101,7 @@ def _followed(asked: str, x: QuantizedTensor, shape: tuple[int, ...]) -> int:
 
 
 def _reshaped(asked: str, x: Tensor, array: np.ndarray) -> Tensor:
-    if x.is_quantized:
+    if isinstance(x, QuantizedTensor):
         if x.axis is None:
             return x.like(array)
         return with_axis(x, array, _followed(asked, x, array.shape))
@@ -283,7 +283,7 @@ def permute(input: Any, *dims) -> Tensor:
             "permute", argument="dims", expected=f"every dimension of {ndim} once", got=named
         )
     array = x.array.transpose(order)
-    if x.is_quantized:
+    if isinstance(x, QuantizedTensor):
         return x.like(array) if x.axis is None else with_axis(x, array, order.index(x.axis))
     inverse = tuple(order.index(d) for d in range(ndim))
     return differentiable(array, (x,), lambda g: (g.transpose(inverse),))
@@ -339,7 +339,7 @@ def unsqueeze(input: Any, dim: int) -> Tensor:
         (*array.shape[:dim], 1, *array.shape[dim:]),
         (*array.strides[:dim], stride, *array.strides[dim:]),
     )
-    if x.is_quantized:
+    if isinstance(x, QuantizedTensor):
         if x.axis is None:
             return x.like(made)
         return with_axis(x, made, x.axis + (dim <= x.axis))
@@ -351,7 +351,7 @@ def squeeze(input: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
     x = checks.any_tensor("squeeze", "input", input)
     array, ndim = x.array, x.array.ndim
     if dim is None:
-        named = range(ndim)
+        named = list(range(ndim))
     else:
         named = [
             checks.dimension("squeeze", "dim", d, ndim)
@@ -359,7 +359,7 @@ def squeeze(input: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
         ]
     gone = tuple(d for d in named if d < ndim and array.shape[d] == 1)
     made = array.squeeze(gone)
-    if x.is_quantized:
+    if isinstance(x, QuantizedTensor):
         if x.axis is None:
             return x.like(made)
         if x.axis in gone:
@@ -414,8 +414,8 @@ def expand(input: Any, *sizes) -> Tensor:
     x = checks.any_tensor("expand", "input", input)
     array, wanted = x.array, integers("expand", "sizes", sizes)
     new = len(wanted) - array.ndim
-    old = (None,) * new + array.shape
-    shape = tuple(o if w == -1 else w for w, o in zip(wanted, old, strict=False))
+    old: tuple[Any, ...] = (None,) * new + array.shape
+    shape: tuple[Any, ...] = tuple(o if w == -1 else w for w, o in zip(wanted, old, strict=False))
     if (
         new < 0
         or None in shape
@@ -435,7 +435,7 @@ def expand(input: Any, *sizes) -> Tensor:
     ]
     # Not broadcast_to: that makes views read-only, which kernels and in-place operations refuse.
     made = np.lib.stride_tricks.as_strided(array, shape, strides)
-    if x.is_quantized:
+    if isinstance(x, QuantizedTensor):
         if x.axis is None:
             return x.like(made)
         channels = shape[x.axis + new]

@@ -79,8 +79,14 @@ class Adam(Optimizer):
                     "Adam", argument=f"betas[{number}]", expected="in 0..1, without 1", got=beta
                 )
 
-    def _update(self, parameter: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
-        p, g = parameter.array, parameter.grad.array
+    def _update(
+        self,
+        parameter: Tensor,
+        gradient: np.ndarray,
+        group: dict[str, Any],
+        state: dict[str, Any],
+    ) -> None:
+        p, g = parameter.array, gradient
         beta1, beta2 = group["betas"]
         if not state:
             state["step"] = Tensor(np.zeros((), np.float32))

@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from refquant import tape
 from refquant.errors import ArgumentError, ArgumentTypeError, NotSupportedError, StateError
 from refquant.tensors import Tensor
@@ -133,10 +135,17 @@ class Optimizer:
             for group in self.param_groups:
                 for parameter in group["params"]:
                     if parameter.grad is not None:
-                        self._update(parameter, group, self.state[parameter])
+                        state = self.state[parameter]
+                        self._update(parameter, parameter.grad.array, group, state)
         return loss
 
-    def _update(self, parameter: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
+    def _update(
+        self,
+        parameter: Tensor,
+        gradient: np.ndarray,
+        group: dict[str, Any],
+        state: dict[str, Any],
+    ) -> None:
         raise NotSupportedError(f"{type(self).__name__} has no rule", mend="define _update()")
 
     def state_dict(self) -> dict[str, Any]:
@@ -175,7 +184,7 @@ class Optimizer:
                 expected=f"groups of {want} parameters",
                 got=got,
             )
-        numbered = {}
+        numbered: dict[int, Tensor] = {}
         for group, new in zip(self.param_groups, saved["param_groups"], strict=True):
             numbered.update(zip(new["params"], group["params"], strict=True))
             group.update({k: v for k, v in new.items() if k != "params"})

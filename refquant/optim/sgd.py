@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from refquant.errors import ArgumentError
 from refquant.optim.optimizer import Optimizer
 from refquant.tensors import Tensor
@@ -80,8 +82,14 @@ class SGD(Optimizer):
                 got=True,
             )
 
-    def _update(self, parameter: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
-        p, g = parameter.array, parameter.grad.array
+    def _update(
+        self,
+        parameter: Tensor,
+        gradient: np.ndarray,
+        group: dict[str, Any],
+        state: dict[str, Any],
+    ) -> None:
+        p, g = parameter.array, gradient
         if group["weight_decay"]:
             g = g + group["weight_decay"] * p
         if group["momentum"]:

@@ -41,14 +41,14 @@ class Layer:
 
     name: str
     kind: str
-    output: QuantizedTensor | None = None
+    output: Any = None
     signal: float = 0.0
     noise: float = 0.0
     elements: int = 0
     clipped: int = 0
     samples: list[np.ndarray] = field(default_factory=list, repr=False)
-    weight: np.ndarray | None = field(default=None, repr=False)
-    quantized_weight: QuantizedTensor | None = field(default=None, repr=False)
+    weight: Any = field(default=None, repr=False)
+    quantized_weight: Any = field(default=None, repr=False)
 
     @property
     def sqnr(self) -> float:

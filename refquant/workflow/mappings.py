@@ -48,7 +48,6 @@ _QAT = {
 }
 _DYNAMIC = {
     "Linear": "quantized.dynamic.Linear",
-    "LSTM": "quantized.dynamic.LSTM",
 }
 _TABLES = {
     "DEFAULT_MODULE_MAPPING": _STATIC,

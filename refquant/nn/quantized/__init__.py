@@ -3,7 +3,9 @@
 from importlib import import_module
 
 from refquant.nn.quantized.activation import ReLU, ReLU6
+from refquant.nn.quantized.convolution import Conv2d, Conv3d
 from refquant.nn.quantized.functional_modules import FloatFunctional, QFunctional
+from refquant.nn.quantized.linear import Linear
 from refquant.nn.quantized.quantize import DeQuantize, Quantize
 
 # Imported when first used: names, and the modules that define them.

@@ -192,7 +192,7 @@ def observed(asked: str, mod: Module) -> tuple[float, int]:
     QuantizationParameterError
         If the observer chose several, one for each channel.
     """
-    observer = getattr(mod, "activation_post_process", None)
+    observer: Any = getattr(mod, "activation_post_process", None)
     if not hasattr(observer, "calculate_qparams"):
         raise ArgumentTypeError(
             asked, argument="mod.activation_post_process", expected="an observer",

@@ -49,7 +49,8 @@ class PackedSequence(NamedTuple):
 def _places(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Tell step and sequence of every packed step."""
     present = np.arange(lengths[0])[:, None] < lengths
-    return np.nonzero(present)
+    step, sequence = np.nonzero(present)
+    return step, sequence
 
 
 def pack_padded_sequence(

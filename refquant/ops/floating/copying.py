@@ -237,7 +237,7 @@ def to(
         raise NotSupportedError(
             "to", argument="device", expected="'cpu', the only device", got=repr(device)
         )
-    if input.is_quantized:
+    if isinstance(input, QuantizedTensor):
         if dtype not in (None, input.dtype):
             raise float_only("to", "input", input)
         array = layout.to_format(input.array, memory_format)

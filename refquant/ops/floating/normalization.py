@@ -102,7 +102,7 @@ def batch_norm(
     channels = x.shape[1]
     axes = (0, *range(2, x.ndim))
     shape = (1, channels, *(1,) * (x.ndim - 2))
-    running = [
+    running: list[Any] = [
         None if r is None else _vector(asked, name, r, channels)
         for name, r in (("running_mean", running_mean), ("running_var", running_var))
     ]
@@ -111,7 +111,7 @@ def batch_norm(
         for name, p in (("weight", weight), ("bias", bias))
     ]
     if training:
-        distance, variance = _statistics(x, axes, shape, *running, momentum)
+        distance, variance = _statistics(x, axes, shape, running[0], running[1], momentum)
     elif None in running:
         raise OperationError(
             asked,

@@ -17,7 +17,7 @@ _NUMBERS = (int, float, np.number, np.bool_)
 def operand(asked: str, argument: str, value: Any) -> Tensor:
     """Take a plain tensor; a float32 NumPy array will do, a quantized tensor is an error."""
     if isinstance(value, Tensor):
-        if value.is_quantized:
+        if isinstance(value, QuantizedTensor):
             raise float_only(asked, argument, value)
         return value
     return checks.plain_tensor(asked, argument, value)
@@ -81,6 +81,7 @@ def _number(asked: str, argument: str, value: Any, beside: np.ndarray) -> Tensor
             asked, argument=argument, expected="a tensor or a number", got=type(value).__name__
         )
     kind = beside.dtype.kind
+    dtype: Any
     if isinstance(value, float | np.floating):
         dtype = beside.dtype if kind == "f" else np.float32
     elif isinstance(value, bool | np.bool_):

@@ -126,7 +126,7 @@ def gather(input: Any, dim: int, index: Tensor) -> Tensor:
             expected=f"in 0..{x.shape[dim] - 1}",
             got=f"{where.min()}..{where.max()}",
         )
-    places = list(np.indices(where.shape, sparse=True))
+    places: list[np.ndarray] = list(np.indices(where.shape, sparse=True))
     places[dim] = where
     index_tuple = tuple(places)
 

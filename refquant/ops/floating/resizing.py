@@ -47,6 +47,7 @@ def target_sizes(asked: str, sizes, size: Any, scale_factor: Any):
             expected=f"a number or {ndim} numbers",
             got=given,
         )
+    factors: tuple[float | None, ...]
     if size is None:
         counts = tuple(math.floor(n * float(f)) for n, f in zip(sizes, values, strict=True))
         factors = tuple(float(f) for f in values)
@@ -95,7 +96,8 @@ def _along(values: np.ndarray, axis: int, ndim: int) -> np.ndarray:
 def _scatter(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.ndarray:
     """Add entries along an axis up at the places where they came from."""
     whole = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
-    np.add.at(whole, (slice(None),) * axis + (index,), g)
+    places: Any = (slice(None),) * axis + (index,)
+    np.add.at(whole, places, g)
     return whole
 
 

@@ -19,6 +19,7 @@ from refquant.ops.quantized.packing import (
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
+    "check_image_rank",
     "conv2d",
     "conv2d_prepack",
     "conv2d_relu",
@@ -30,6 +31,7 @@ __all__ = [
     "conv_prepack",
     "conv_unpack",
     "pack_convolution",
+    "run_convolution",
 ]
 
 
@@ -174,6 +176,17 @@ conv_prepack = conv2d_prepack
 conv_unpack = conv2d_unpack
 
 _LETTERS = {2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
+
+
+def check_image_rank(asked: str, value: Any, dims: int) -> None:
+    """Raise, as modules do, if a quantized tensor does not have the dimensions of images."""
+    if isinstance(value, QuantizedTensor) and value.array.ndim != dims + 2:
+        raise ArgumentError(
+            asked,
+            argument="input",
+            expected=f"of {dims + 2} dimensions, {_LETTERS[dims]}",
+            got=f"shape {value.array.shape}",
+        )
 
 
 def _check_image(asked: str, shape: tuple[int, ...], packed: PackedConvolution) -> None:

@@ -25,12 +25,16 @@ def _limits(asked: str, quant_min, quant_max) -> tuple[int, int]:
         low, high = operator.index(quant_min), operator.index(quant_max)
     except TypeError:
         raise ArgumentTypeError(
-            asked, argument="quant_min, quant_max", expected="whole numbers",
+            asked,
+            argument="quant_min, quant_max",
+            expected="whole numbers",
             got=f"{quant_min!r}, {quant_max!r}",
         ) from None
     if not INT32.min <= low <= high <= INT32.max:
         raise OperationError(
-            asked, argument="quant_min, quant_max", got=f"{low}, {high}",
+            asked,
+            argument="quant_min, quant_max",
+            got=f"{low}, {high}",
             expected="quant_min <= quant_max, both in the range of int32",
         )
     return low, high
@@ -38,8 +42,11 @@ def _limits(asked: str, quant_min, quant_max) -> tuple[int, int]:
 
 def _outside(asked: str, argument: str, got, low: int, high: int):
     return QuantizationParameterError(
-        asked, argument=argument, expected=f"between quant_min and quant_max, {low}..{high}",
-        got=got, mend="choose both with an observer of the same quant_min and quant_max",
+        asked,
+        argument=argument,
+        expected=f"between quant_min and quant_max, {low}..{high}",
+        got=got,
+        mend="choose both with an observer of the same quant_min and quant_max",
     )
 
 
@@ -124,12 +131,19 @@ def _channels(asked, scale, zero_point, channels, low, high):
     for name, values in (("scale", s), ("zero_point", z)):
         if values.shape != (channels,):
             raise QuantizationParameterError(
-                asked, argument=name, got=f"shape {values.shape}",
+                asked,
+                argument=name,
+                got=f"shape {values.shape}",
                 expected=f"of shape ({channels},), one for each slice along the axis",
             )
     if z.dtype.kind not in "iu":
-        raise DtypeError(asked, argument="zero_point", expected="an integer tensor", got=z.dtype,
-                         mend="convert it with .to(refquant.int64)")
+        raise DtypeError(
+            asked,
+            argument="zero_point",
+            expected="an integer tensor",
+            got=z.dtype,
+            mend="convert it with .to(refquant.int64)",
+        )
     z = np.ascontiguousarray(z, np.int64)
     outside = (z < low) | (z > high)
     if outside.any():

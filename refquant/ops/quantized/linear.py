@@ -16,7 +16,16 @@ from refquant.ops.quantized.packing import (
 )
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["linear", "linear_prepack", "linear_relu", "linear_unpack", "pack_linear"]
+__all__ = [
+    "as_rows",
+    "linear",
+    "linear_prepack",
+    "linear_relu",
+    "linear_unpack",
+    "pack_linear",
+    "quint8_input",
+    "run_linear",
+]
 
 
 def pack_linear(asked: str, weight: Any, bias: Any) -> PackedLinear:
@@ -198,7 +207,7 @@ def linear(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: in
 
 
 def linear_relu(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: int):
-    """Compute `linear` and replace negative results by zero, :math:`\\max(q, z_y)`.
+    """Compute `linear` and replace negative results by zero.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ A packed weight belongs to the engine by which it was packed, because engines di
 can pack. It never changes; `unpack` returns copies.
 """
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,14 @@ from refquant.errors import (
 from refquant.ops import checks
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["PackedConvolution", "PackedLinear", "PackedWeight", "check_bias", "check_weight"]
+__all__ = [
+    "PackedConvolution",
+    "PackedLinear",
+    "PackedWeight",
+    "check_bias",
+    "check_weight",
+    "geometry",
+]
 
 SMALLEST_MULTIPLIER = np.float32(2.0**-32)
 
@@ -119,7 +127,8 @@ class PackedWeight:
     def _bind(self, record: engines.Engine) -> None:
         per_channel, has_bias = self.weight.axis is not None, self.bias is not None
         operands = Operands(dtypes.qint8, per_channel=per_channel, bias=has_bias)
-        self.record, self._fitting = record, None
+        self.record = record
+        self._fitting: tuple[float, float] | None = None
         steps = ("bias", "multiplier", "requantize_sum")
         self.rules = tuple(record.rule(step, operands) for step in steps)
         self.output_rule = record.rule("dynamic_output", operands)
@@ -245,7 +254,16 @@ def geometry(asked: str, argument: str, value: Any, count: int, least: int) -> t
         raise ArgumentTypeError(
             asked, argument=argument, expected=f"one number or {count}", got=values
         )
-    values = tuple(checks.whole_number(asked, argument, v) for v in values)
+    try:
+        values = tuple(operator.index(v) for v in values)
+    except TypeError:
+        raise ArgumentTypeError(
+            asked,
+            argument=argument,
+            expected="whole numbers",
+            got=values,
+            mend="write scale and zero_point of the output with their names, scale=...",
+        ) from None
     if min(values) < least:
         raise ArgumentError(asked, argument=argument, expected=f"at least {least}", got=values)
     return values

@@ -1,0 +1,240 @@
+"""Convolutional layers whose input, weight and output are quantized."""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes, nn
+from refquant.errors import ArgumentError, NotSupportedError
+from refquant.nn.module import Module
+from refquant.nn.quantized.functional_modules import load_number
+from refquant.nn.quantized.weights import quantize_weight, read_layer
+from refquant.nn.state import quantized_value
+from refquant.ops.quantized.convolution import (
+    check_image_rank,
+    conv2d_prepack,
+    conv3d_prepack,
+    run_convolution,
+)
+from refquant.ops.quantized.packing import PackedConvolution, geometry
+from refquant.tensors import QuantizedTensor, Tensor
+
+__all__ = ["Conv2d", "Conv3d"]
+
+
+class _Convolution(Module):
+    """What the convolutions of all dimensions share."""
+
+    _dims: int
+    _FLOAT_MODULE: type
+    _relu = False
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+    ):
+        super().__init__()
+        asked = type(self).__name__
+        if padding_mode != "zeros":
+            raise NotSupportedError(
+                asked, argument="padding_mode", expected="'zeros'", got=repr(padding_mode)
+            )
+        for name, count in (("in_channels", in_channels), ("out_channels", out_channels)):
+            if groups < 1 or count % groups:
+                raise ArgumentError(
+                    asked, argument=name, expected=f"divisible by groups={groups}", got=count
+                )
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        dims = self._dims
+        self.kernel_size = geometry(asked, "kernel_size", kernel_size, dims, 1)
+        self.stride = geometry(asked, "stride", stride, dims, 1)
+        self.padding = geometry(asked, "padding", padding, dims, 0)
+        self.dilation = geometry(asked, "dilation", dilation, dims, 1)
+        self.padding_mode, self.transposed = padding_mode, False
+        self.output_padding = (0,) * dims
+        self.scale, self.zero_point = 1.0, 0
+        shape = (out_channels, in_channels // groups, *self.kernel_size)
+        weight = QuantizedTensor(np.zeros(shape, np.int8), dtypes.qint8, 1.0, 0)
+        zeros = Tensor(np.zeros(out_channels, np.float32)) if bias else None
+        self._packed_params: PackedConvolution = self._pack(weight, zeros)
+
+    def _pack(self, weight: Any, bias: Any) -> PackedConvolution:
+        pack = conv2d_prepack if self._dims == 2 else conv3d_prepack
+        return pack(weight, bias, self.stride, self.padding, self.dilation, self.groups)
+
+    def forward(self, input: Any) -> QuantizedTensor:
+        """Compute the quint8 output, (channels last in memory), for a quint8 `input`."""
+        check_image_rank(self._get_name(), input, self._dims)
+        return run_convolution(
+            self._get_name(), self._dims, input, self._packed_params, self.scale, self.zero_point,
+            self._relu,
+        )  # fmt: skip
+
+    def weight(self) -> QuantizedTensor:
+        """Copy the weight, shape (out_channels, in_channels // groups, ...)."""
+        return self._packed_params.unpack()[0]
+
+    def bias(self) -> Tensor | None:
+        """Copy the bias, float32 of shape (out_channels,); None if there is none."""
+        return self._packed_params.unpack()[1]
+
+    def set_weight_bias(self, w: Any, b: Any) -> None:
+        """Replace weight and bias, packed for the engine that is chosen now.
+
+        Parameters
+        ----------
+        w : QuantizedTensor, shape (out_channels, in_channels // groups, ...)
+            qint8, per tensor or along axis 0.
+        b : Tensor, shape (out_channels,), or None
+            float32, in real units.
+        """
+        self._packed_params = self._pack(w, b)
+
+    @classmethod
+    def from_float(cls, mod: Module):
+        """Make a quantized layer from a float one that was prepared and has seen data.
+
+        Parameters
+        ----------
+        mod : Module
+            The float layer (or the fused pair) or its counterpart for quantization-aware
+            training, whose batch normalization is folded.
+
+        Raises
+        ------
+        ArgumentError
+            If it is of another type, or has no QConfig, or one whose weights are not qint8.
+        """
+        asked = f"{cls.__name__}.from_float"
+        layer = read_layer(asked, mod, cls._FLOAT_MODULE)
+        m: Any = layer.module
+        made = cls(
+            m.in_channels, m.out_channels, m.kernel_size, m.stride, m.padding, m.dilation,
+            m.groups, layer.bias is not None, m.padding_mode,
+        )  # fmt: skip
+        made.set_weight_bias(quantize_weight(asked, layer.weight, layer.observer), layer.bias)
+        made.scale, made.zero_point = layer.scale, layer.zero_point
+        return made
+
+    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
+        weight, bias = self._packed_params.unpack()
+        destination[prefix + "weight"] = weight
+        destination[prefix + "scale"] = Tensor(np.array(self.scale, np.float32))
+        destination[prefix + "zero_point"] = Tensor(np.array(self.zero_point, np.int64))
+        destination[prefix + "bias"] = bias
+
+    def _load_from_state_dict(self, report, prefix: str) -> None:
+        shape = self._packed_params.weight.array.shape
+        weight = quantized_value(report, prefix + "weight", shape)
+        bias = report.take(prefix + "bias")
+        load_number(report, self, "scale", prefix, float)
+        load_number(report, self, "zero_point", prefix, int)
+        if weight is not None:
+            packed = self._pack(weight, bias)
+            report.change(functools.partial(setattr, self, "_packed_params", packed))
+
+    def _get_name(self) -> str:
+        return f"QuantizedConv{self._dims}d"
+
+    def extra_repr(self) -> str:
+        """Describe the geometry and the quantizer of the output; what is usual is left out."""
+        text = (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
+            f"stride={self.stride}, scale={self.scale}, zero_point={self.zero_point}"
+        )
+        if any(self.padding):
+            text += f", padding={self.padding}"
+        if any(d != 1 for d in self.dilation):
+            text += f", dilation={self.dilation}"
+        if self.groups != 1:
+            text += f", groups={self.groups}"
+        if self._packed_params.bias is None:
+            text += ", bias=False"
+        return text
+
+
+class Conv2d(_Convolution):
+    """A convolution of quantized images.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels before and after.
+    kernel_size : int or pair of int
+        Size of a filter.
+    stride, padding, dilation : int or pair of int
+        Pixels from window to window, border of zero points, pixels from tap to tap.
+    groups : int
+        Channels are cut into as many groups that do not see each other.
+    bias : bool
+        Whether there is a bias.
+    padding_mode : str
+        ``'zeros'`` alone.
+
+    Attributes
+    ----------
+    scale, zero_point : float, int
+        Quantizer of the output, 1.0 and 0 at first.
+
+    Raises
+    ------
+    ArgumentError
+        If `groups` does not divide both numbers of channels, or the geometry is not valid.
+    NotSupportedError
+        If `padding_mode` is another.
+
+    Notes
+    -----
+    A fresh layer has a weight of zeros with scale 1.0 and a bias of zeros. Input (quint8) and
+    output have the shape (batch, channels, height, width); the output is channels_last. Source:
+    the documentation of ``torch.nn.quantized.Conv2d``, PyTorch 1.4.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> m = refquant.nn.quantized.Conv2d(16, 33, (3, 5), stride=(2, 1), padding=(4, 2))
+    >>> x = refquant.quantize_per_tensor(refquant.randn(2, 16, 5, 10), 1.0, 0, refquant.quint8)
+    >>> m(x).size()
+    refquant.Size([2, 33, 6, 10])
+    """
+
+    _dims, _FLOAT_MODULE = 2, nn.Conv2d
+
+
+class Conv3d(_Convolution):
+    """A convolution of quantized volumes, shape (batch, channels, depth, height, width).
+
+    Parameters
+    ----------
+    in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode
+        As of `Conv2d`, along three dimensions.
+
+    Attributes
+    ----------
+    scale, zero_point : float, int
+        Quantizer of the output, 1.0 and 0 at first.
+
+    Raises
+    ------
+    EngineError
+        If the engine has no such convolution.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> m = refquant.nn.quantized.Conv3d(4, 3, 3, stride=2)
+    >>> x = refquant.quantize_per_tensor(refquant.randn(1, 4, 7, 7, 7), 1.0, 0, refquant.quint8)
+    >>> m(x).size()
+    refquant.Size([1, 3, 3, 3, 3])
+    """
+
+    _dims, _FLOAT_MODULE = 3, nn.Conv3d

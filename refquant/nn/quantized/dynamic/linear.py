@@ -1,0 +1,104 @@
+"""A linear layer with a quantized weight and float input and output."""
+
+from typing import Any
+
+from refquant import dtypes, engines, nn
+from refquant.errors import ArgumentError
+from refquant.nn import quantized
+from refquant.nn.module import Module
+from refquant.nn.quantized.weights import quantize_weight
+from refquant.observers.defaults import default_weight_observer
+from refquant.ops.quantized.dynamic import linear_dynamic, linear_dynamic_fp16
+from refquant.tensors import Tensor
+
+__all__ = ["Linear"]
+
+
+class Linear(quantized.Linear):
+    r"""A linear layer that quantizes its input by the range of each batch, :math:`y = x w^T + b`.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        Length of the last dimension of input and output.
+    bias_ : bool, default True
+        Whether there is a bias.
+    dtype : dtype, default qint8
+        What the weight is stored in: qint8, or float16, which leaves the input as it is.
+
+    Notes
+    -----
+    The input is quantized for seven of the eight bits (``reduce_range``), as PyTorch does since
+    1.7, where the engine can. Source: the documentation of
+    ``torch.nn.quantized.dynamic.Linear``, PyTorch 1.4 and 2.13.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> m = refquant.nn.quantized.dynamic.Linear(20, 30)
+    >>> m(refquant.randn(128, 20)).size()
+    refquant.Size([128, 30])
+    """
+
+    _FLOAT_MODULE = nn.Linear
+
+    def __init__(self, in_features: int, out_features: int, bias_: bool = True, dtype=dtypes.qint8):
+        self._packed_dtype = dtype
+        super().__init__(in_features, out_features, bias_)
+
+    def forward(self, x: Any) -> Tensor:
+        """Compute the float32 output of shape (..., out_features) for a float32 `x`."""
+        if self._packed_dtype is dtypes.float16:
+            return linear_dynamic_fp16(x, self._packed)
+        seven_bits = "dynamic_reduce_range" not in engines.current().limits
+        return linear_dynamic(x, self._packed, seven_bits)
+
+    @classmethod
+    def from_float(cls, mod: Module) -> "Linear":
+        """Make a layer from a float one; no data is needed.
+
+        Parameters
+        ----------
+        mod : Module
+            Exactly a `refquant.nn.Linear`. The dtype of the weight is that of the weight observer
+            of its QConfig; without one it is qint8.
+
+        Raises
+        ------
+        ArgumentError
+            If it is of another type, or the observer's dtype is another.
+        """
+        asked = f"dynamic.{cls.__name__}.from_float"
+        if type(mod) is not cls._FLOAT_MODULE:
+            raise ArgumentError(
+                asked,
+                argument="mod",
+                expected=f"exactly a {cls._FLOAT_MODULE.__name__}",
+                got=type(mod).__name__,
+            )
+        qconfig = getattr(mod, "qconfig", None)
+        observer = (qconfig.weight if qconfig is not None else default_weight_observer)()
+        float_module: Any = mod
+        weight = Tensor(float_module.weight.array)
+        bias = None if float_module.bias is None else Tensor(float_module.bias.array)
+        half = getattr(observer, "dtype", None) is dtypes.float16
+        made = cls(
+            float_module.in_features, float_module.out_features,
+            dtype=dtypes.float16 if half else dtypes.qint8,
+        )  # fmt: skip
+        if half:
+            made.set_weight_bias(weight, bias)
+        else:
+            observer(weight)
+            made.set_weight_bias(quantize_weight(asked, weight, observer), bias)
+        return made
+
+    def _get_name(self) -> str:
+        return "DynamicQuantizedLinear"
+
+    def extra_repr(self) -> str:
+        """Describe the size, and the dtype of the weight if it is not qint8."""
+        text = f"in_features={self.in_features}, out_features={self.out_features}"
+        if self._packed_dtype is dtypes.float16:
+            text += ", dtype=refquant.float16"
+        return text

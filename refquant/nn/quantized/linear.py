@@ -1,0 +1,200 @@
+"""Linear layers whose input, weight and output are quantized."""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes, nn
+from refquant.errors import DtypeError
+from refquant.nn.module import Module
+from refquant.nn.quantized.functional_modules import load_number
+from refquant.nn.quantized.weights import quantize_weight, read_layer
+from refquant.ops.quantized.dynamic import PackedHalf, linear_prepack_fp16, linear_unpack_fp16
+from refquant.ops.quantized.linear import linear_prepack, run_linear
+from refquant.ops.quantized.packing import PackedLinear
+from refquant.tensors import QuantizedTensor, Tensor
+
+__all__ = ["Linear", "LinearPackedParams"]
+
+
+class LinearPackedParams(Module):
+    """The packed weight of a linear layer, as a module of its own.
+
+    Parameters
+    ----------
+    dtype : dtype, default qint8
+        qint8, or float16 for dynamic layers.
+
+    Attributes
+    ----------
+    dtype : dtype
+    shape : tuple of int
+        Outputs and inputs; None until there is a weight.
+    """
+
+    _packed_params: PackedLinear | PackedHalf
+
+    def __init__(self, dtype=dtypes.qint8):
+        super().__init__()
+        if dtype not in (dtypes.qint8, dtypes.float16):
+            raise DtypeError(
+                "LinearPackedParams", argument="dtype", expected="qint8 or float16", got=dtype
+            )
+        self.dtype = dtype
+        self.shape: tuple[int, int] | None = None
+
+    def set_weight_bias(self, weight: Any, bias: Any) -> None:
+        """Pack a weight and a bias (or None) for the engine of now."""
+        pack = linear_prepack if self.dtype is dtypes.qint8 else linear_prepack_fp16
+        self._packed_params = pack(weight, bias)
+        self.shape = tuple(self._packed_params.weight.shape)
+
+    def _weight_bias(self) -> tuple[Tensor, Tensor | None]:
+        packed = self._packed_params
+        return packed.unpack() if isinstance(packed, PackedLinear) else linear_unpack_fp16(packed)
+
+    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
+        destination[prefix + "weight"], destination[prefix + "bias"] = self._weight_bias()
+
+    def _load_from_state_dict(self, report, prefix: str) -> None:
+        if prefix + "_packed_params" in report.state:  # the layout of PyTorch 2.13
+            report.take(prefix + "dtype", optional=True)
+            weight, bias = report.take(prefix + "_packed_params")
+        else:
+            above = prefix.removesuffix("_packed_params.")
+            old = prefix + "weight" not in report.state and above + "weight" in report.state
+            place = above if old else prefix
+            weight, bias = report.take(place + "weight"), report.take(place + "bias")
+        if weight is None:
+            return
+        kind = QuantizedTensor if self.dtype is dtypes.qint8 else Tensor
+        if type(weight) is not kind or tuple(weight.shape) != self.shape:
+            report.error(
+                prefix + "weight",
+                f"a {self.dtype} weight of shape {self.shape}",
+                f"{type(weight).__name__} of shape {tuple(getattr(weight, 'shape', ()))}",
+            )
+            return
+        other = LinearPackedParams(self.dtype)
+        other.set_weight_bias(weight, bias)
+        report.change(functools.partial(setattr, self, "_packed_params", other._packed_params))
+
+
+class Linear(Module):
+    r"""A linear layer on quantized tensors, :math:`y = x w^T + b`.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        Length of the last dimension of input and output.
+    bias_ : bool, default True
+        Whether there is a bias.
+
+    Attributes
+    ----------
+    scale, zero_point : float, int
+        Quantizer of the output, 1.0 and 0 at first.
+
+    Notes
+    -----
+    A fresh layer has a weight of zeros with scale 1.0 and a bias of zeros. Weights are packed for
+    the engine that is chosen when they are set, and run under that engine alone. Source: the
+    documentation of ``torch.nn.quantized.Linear``, PyTorch 1.4.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> m = refquant.nn.quantized.Linear(20, 30)
+    >>> x = refquant.quantize_per_tensor(refquant.randn(128, 20), 1.0, 0, refquant.quint8)
+    >>> m(x).size()
+    refquant.Size([128, 30])
+    """
+
+    _version = 2
+    _FLOAT_MODULE: type = nn.Linear
+    _relu = False
+    _packed_dtype = dtypes.qint8
+
+    def __init__(self, in_features: int, out_features: int, bias_: bool = True):
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.scale, self.zero_point = 1.0, 0
+        self._packed_params = LinearPackedParams(self._packed_dtype)
+        shape = (out_features, in_features)
+        weight: Tensor = Tensor(np.zeros(shape, np.float32))
+        if self._packed_dtype is dtypes.qint8:
+            weight = QuantizedTensor(np.zeros(shape, np.int8), dtypes.qint8, 1.0, 0)
+        bias = Tensor(np.zeros(out_features, np.float32)) if bias_ else None
+        self._packed_params.set_weight_bias(weight, bias)
+
+    @property
+    def _packed(self) -> Any:
+        return self._modules["_packed_params"]._packed_params
+
+    def forward(self, x: Any):
+        """Compute the quint8 output of shape (..., out_features) for a quint8 `x`."""
+        return run_linear(
+            self._get_name(), x, self._packed, self.scale, self.zero_point, self._relu
+        )
+
+    def weight(self) -> Any:
+        """Copy the weight, shape (out_features, in_features)."""
+        return self._packed_params._weight_bias()[0]
+
+    def bias(self) -> Tensor | None:
+        """Copy the bias, float32 of shape (out_features,); None if there is none."""
+        return self._packed_params._weight_bias()[1]
+
+    def set_weight_bias(self, w: Any, b: Any) -> None:
+        """Replace weight and bias, packed for the engine that is chosen now.
+
+        Parameters
+        ----------
+        w : QuantizedTensor, shape (out_features, in_features)
+            qint8, per tensor or along axis 0.
+        b : Tensor, shape (out_features,), or None
+            float32, in real units.
+        """
+        self._packed_params.set_weight_bias(w, b)
+
+    @classmethod
+    def from_float(cls, mod: Module) -> "Linear":
+        """Make a quantized layer from a float one that was prepared and has seen data.
+
+        Parameters
+        ----------
+        mod : Module
+            `refquant.nn.Linear` (for `refquant.nn.intrinsic.quantized.LinearReLU`: the fused
+            pair) or its counterpart for quantization-aware training.
+
+        Raises
+        ------
+        ArgumentError
+            If it is of another type, or has no QConfig, or one whose weights are not qint8.
+        """
+        asked = f"{cls.__name__}.from_float"
+        layer = read_layer(asked, mod, cls._FLOAT_MODULE)
+        module: Any = layer.module
+        made = cls(module.in_features, module.out_features)
+        made.set_weight_bias(quantize_weight(asked, layer.weight, layer.observer), layer.bias)
+        made.scale, made.zero_point = layer.scale, layer.zero_point
+        return made
+
+    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
+        destination[prefix + "scale"] = Tensor(np.array(self.scale, np.float32))
+        destination[prefix + "zero_point"] = Tensor(np.array(self.zero_point, np.int64))
+
+    def _load_from_state_dict(self, report, prefix: str) -> None:
+        load_number(report, self, "scale", prefix, float)
+        load_number(report, self, "zero_point", prefix, int)
+
+    def _get_name(self) -> str:
+        return "QuantizedLinear"
+
+    def extra_repr(self) -> str:
+        """Describe the size and the quantizer of the output."""
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"scale={self.scale}, zero_point={self.zero_point}"
+        )

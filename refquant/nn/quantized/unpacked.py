@@ -1,0 +1,178 @@
+"""Linear layer and convolutions as functions, whose weights are packed at every call."""
+
+from typing import Any
+
+from refquant import dtypes
+from refquant.errors import NotSupportedError
+from refquant.ops import checks
+from refquant.ops.quantized.convolution import (
+    check_image_rank,
+    pack_convolution,
+    run_convolution,
+)
+from refquant.ops.quantized.linear import pack_linear, quint8_input, run_linear
+from refquant.tensors import QuantizedTensor
+
+__all__ = ["conv2d", "conv3d", "linear"]
+
+
+def linear(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    scale: float | None = None,
+    zero_point: int | None = None,
+) -> QuantizedTensor:
+    r"""Multiply by a quantized weight, add a bias and requantize, :math:`y = x w^T + b`.
+
+    Parameters
+    ----------
+    input : QuantizedTensor, shape (..., in_features)
+        quint8, at least 2 dimensions.
+    weight : QuantizedTensor, shape (out_features, in_features)
+        qint8, per tensor or along axis 0.
+    bias : Tensor, shape (out_features,), optional
+        float32, in real units.
+    scale, zero_point : float, int, optional
+        Quantizer of the output; that of the input where they are None.
+
+    Returns
+    -------
+    QuantizedTensor, shape (..., out_features)
+        quint8, row-major.
+
+    Raises
+    ------
+    QuantizerError, DtypeError, ShapeError, EngineError, QuantizationParameterError
+        As `refquant.ops.quantized.linear`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn.quantized import functional as F
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([[3.0, 1.0]]), 0.05, 0, refquant.quint8)
+    >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -0.5]]), 0.1, 0, refquant.qint8)
+    >>> F.linear(x, w).dequantize()
+    tensor([[2.5]])
+    """
+    x = quint8_input("linear", "input", input)
+    packed = pack_linear("linear", weight, bias)
+    out_scale = x.scale if scale is None else scale
+    out_zero_point = x.zero_point if zero_point is None else zero_point
+    return run_linear("linear", x, packed, out_scale, out_zero_point, False)
+
+
+def _convolve(
+    dims, input, weight, bias, stride, padding, dilation, groups, padding_mode, scale, zero_point
+):
+    asked = f"conv{dims}d"
+    if padding_mode != "zeros":
+        raise NotSupportedError(
+            asked, argument="padding_mode", expected="'zeros'", got=repr(padding_mode)
+        )
+    checks.quantized_tensor(asked, "input", input)
+    check_image_rank(asked, input, dims)
+    packed = pack_convolution(asked, dims, weight, bias, stride, padding, dilation, groups)
+    return run_convolution(asked, dims, input, packed, scale, zero_point, False)
+
+
+def conv2d(
+    input: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    scale: float = 1.0,
+    zero_point: int = 0,
+    dtype=dtypes.quint8,
+) -> QuantizedTensor:
+    """Convolve quantized images.
+
+    Parameters
+    ----------
+    input : QuantizedTensor, shape (batch, channels, height, width)
+        quint8, any memory format.
+    weight : QuantizedTensor, shape (outputs, channels // groups, height, width)
+        qint8, per tensor or along axis 0.
+    bias : Tensor, shape (outputs,), or None
+        float32, in real units.
+    stride, padding, dilation : int or pair of int
+        Geometry.
+    groups : int, default 1
+        Number of groups.
+    padding_mode : str, default 'zeros'
+        Nothing else.
+    scale, zero_point : float, int
+        Quantizer of the output. Write them with their names: the arguments after `bias` are the
+        geometry.
+    dtype : dtype
+        quint8; the output has no other dtype, whatever is written here.
+
+    Returns
+    -------
+    QuantizedTensor, shape (batch, outputs, height, width)
+        quint8, channels_last.
+
+    Raises
+    ------
+    NotSupportedError
+        If `padding_mode` is another.
+    ArgumentError
+        If `input` does not have 4 dimensions.
+    QuantizerError, DtypeError, ShapeError, EngineError, QuantizationParameterError
+        As `refquant.ops.quantized.conv2d`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn.quantized import functional as F
+    >>> x = refquant.quantize_per_tensor(refquant.randn(1, 4, 5, 5), 0.1, 0, refquant.quint8)
+    >>> w = refquant.quantize_per_tensor(refquant.randn(8, 4, 3, 3), 0.1, 0, refquant.qint8)
+    >>> F.conv2d(x, w, refquant.randn(8), padding=1, scale=0.5, zero_point=3).size()
+    refquant.Size([1, 8, 5, 5])
+    """
+    return _convolve(
+        2, input, weight, bias, stride, padding, dilation, groups, padding_mode, scale, zero_point
+    )
+
+
+def conv3d(
+    input: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    scale: float = 1.0,
+    zero_point: int = 0,
+    dtype=dtypes.quint8,
+) -> QuantizedTensor:
+    """Convolve quantized volumes; as `conv2d`, with three dimensions.
+
+    Parameters
+    ----------
+    input : QuantizedTensor, shape (batch, channels, depth, height, width)
+        quint8, any memory format.
+    weight : QuantizedTensor, shape (outputs, channels // groups, depth, height, width)
+        qint8, per tensor or along axis 0.
+    bias, stride, padding, dilation, groups, padding_mode, scale, zero_point, dtype
+        As of `conv2d`.
+
+    Returns
+    -------
+    QuantizedTensor, shape (batch, outputs, depth, height, width)
+        quint8, channels_last_3d.
+
+    Raises
+    ------
+    EngineError
+        If the engine has no such convolution; for the rest see `conv2d`.
+    """
+    return _convolve(
+        3, input, weight, bias, stride, padding, dilation, groups, padding_mode, scale, zero_point
+    )

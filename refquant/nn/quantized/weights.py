@@ -1,0 +1,158 @@
+"""From float modules to quantized weights: what every ``from_float`` shares."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refquant import dtypes, kernels
+from refquant.errors import ArgumentError
+from refquant.nn.module import Module
+from refquant.nn.quantized.functional_modules import observed
+from refquant.ops.quantized.affine import quantize_per_channel, quantize_per_tensor
+from refquant.tensors import QuantizedTensor, Tensor
+
+__all__ = ["FloatLayer", "quantize_weight", "read_layer", "recipe"]
+
+
+class FloatLayer(NamedTuple):
+    """What a quantized layer is made from.
+
+    Attributes
+    ----------
+    module : Module
+        The module that has the settings of the layer.
+    weight, bias : Tensor
+        float32; the bias may be None.
+    observer : Module
+        Chooses the quantizer of the weight, and has seen it.
+    scale, zero_point : float, int
+        Quantizer of the output.
+    """
+
+    module: Module
+    weight: Tensor
+    bias: Tensor | None
+    observer: Any
+    scale: float
+    zero_point: int
+
+
+def recipe(asked: str, mod: Module) -> Any:
+    """Get the QConfig of a module."""
+    qconfig = getattr(mod, "qconfig", None)
+    if qconfig is None:
+        raise ArgumentError(
+            asked,
+            argument="mod.qconfig",
+            expected="a QConfig",
+            got="None",
+            mend="set model.qconfig = refquant.quantization.get_default_qconfig() and call "
+            "prepare() before convert()",
+        )
+    return qconfig
+
+
+def _folded(module: Module) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias of a layer, with the normalization of its output folded in if it has one."""
+    weight, bias = module.weight.array, module.bias
+    if not hasattr(module, "running_var"):
+        return Tensor(weight), None if bias is None else Tensor(bias.array)
+    before = np.zeros(weight.shape[0], np.float32) if bias is None else bias.array
+    folded, bias_after = kernels.fold_batch_norm(
+        np.ascontiguousarray(weight).reshape(weight.shape[0], -1), before,
+        module.running_mean.array, module.running_var.array, float(module.eps),
+        module.gamma.array, module.beta.array,
+    )  # fmt: skip
+    return Tensor(folded.reshape(weight.shape)), Tensor(bias_after)
+
+
+def read_layer(asked: str, mod: Module, float_type: type) -> FloatLayer:
+    """Read what `mod` has to say about the quantized layer that replaces it.
+
+    Parameters
+    ----------
+    asked : str
+        Name of the operation.
+    mod : Module
+        Exactly of `float_type`, where the observer of the output stands at the last member of a
+        fused pair; or a module of quantization-aware training, with ``weight_fake_quant``.
+    float_type : type
+        The float module.
+
+    Returns
+    -------
+    FloatLayer
+
+    Raises
+    ------
+    ArgumentError
+        If `mod` is neither, or has no QConfig.
+    """
+    if hasattr(mod, "weight_fake_quant"):
+        weight, bias = _folded(mod)
+        scale, zero_point = observed(asked, mod)
+        return FloatLayer(mod, weight, bias, mod.weight_fake_quant, scale, zero_point)
+    if type(mod) is not float_type:
+        raise ArgumentError(
+            asked,
+            argument="mod",
+            expected=f"exactly a {float_type.__name__}, or a module of quantization-aware training",
+            got=type(mod).__name__,
+            mend="subclasses may compute something else; give convert() a mapping for them",
+        )
+    qconfig = recipe(asked, mod)
+    pair = len(mod._modules) > 1 and "0" in mod._modules
+    scale, zero_point = observed(asked, mod[1] if pair else mod)  # type: ignore[index]
+    module = mod[0] if pair else mod  # type: ignore[index]
+    weight, bias = _folded(module)
+    observer = qconfig.weight()
+    observer(weight)
+    return FloatLayer(module, weight, bias, observer, scale, zero_point)
+
+
+def quantize_weight(asked: str, weight: Tensor, observer: Any) -> QuantizedTensor:
+    """Quantize a weight as its observer chooses, by the rules of the engine.
+
+    Where the observer's range of integers is narrower than that of qint8, integers are clamped
+    to it.
+
+    Parameters
+    ----------
+    asked : str
+        Name of the operation.
+    weight : Tensor
+        float32.
+    observer : Module
+        An observer or fake quantization that has seen the weight.
+
+    Returns
+    -------
+    QuantizedTensor
+        qint8, per tensor or per channel.
+
+    Raises
+    ------
+    ArgumentError
+        If the observer is not one for qint8.
+    """
+    if getattr(observer, "dtype", None) is not dtypes.qint8:
+        raise ArgumentError(
+            asked,
+            argument="mod.qconfig.weight",
+            expected="an observer for refquant.qint8",
+            got=getattr(observer, "dtype", type(observer).__name__),
+            mend="use for example MinMaxObserver.with_args(dtype=refquant.qint8)",
+        )
+    scale, zero_point, *_ = observer.calculate_qparams()
+    if observer.qscheme.is_per_channel:
+        q = quantize_per_channel(weight, scale, zero_point, observer.ch_axis, dtypes.qint8)
+    else:
+        q = quantize_per_tensor(
+            weight, float(scale.array.reshape(-1)[0]), int(zero_point.array.reshape(-1)[0]),
+            dtypes.qint8,
+        )  # fmt: skip
+    low = getattr(observer, "quant_min", dtypes.qint8.quant_min)
+    high = getattr(observer, "quant_max", dtypes.qint8.quant_max)
+    if (low, high) != (dtypes.qint8.quant_min, dtypes.qint8.quant_max):
+        np.clip(q.array, low, high, out=q.array)
+    return q
