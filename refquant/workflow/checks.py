@@ -15,7 +15,10 @@ def checked_model(asked: str, argument: str, model: Any) -> Module:
     if not isinstance(model, Module):
         mend = "pass the model itself, an instance" if isinstance(model, type) else None
         raise ArgumentTypeError(
-            asked, argument=argument, expected="a refquant.nn.Module", got=type(model).__name__,
+            asked,
+            argument=argument,
+            expected="a refquant.nn.Module",
+            got=type(model).__name__,
             mend=mend,
         )
     return model
@@ -27,13 +30,17 @@ def checked_mapping(asked: str, mapping: Any, default: str) -> Mapping[type, typ
         return mappings.default(default)
     if not isinstance(mapping, Mapping):
         raise ArgumentTypeError(
-            asked, argument="mapping", expected="a mapping of types to types",
+            asked,
+            argument="mapping",
+            expected="a mapping of types to types",
             got=type(mapping).__name__,
         )
     for old, new in mapping.items():
         if not isinstance(old, type) or not callable(getattr(new, "from_float", None)):
             raise ArgumentTypeError(
-                asked, argument="mapping", expected="types, each with one that has from_float()",
+                asked,
+                argument="mapping",
+                expected="types, each with one that has from_float()",
                 got=f"{old!r}: {new!r}",
                 mend="give the new type a classmethod from_float(cls, mod)",
             )

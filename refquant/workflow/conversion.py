@@ -84,7 +84,7 @@ def convert(module, mapping=None, inplace=False):
     >>> model = quantization.prepare(model)
     >>> _ = model(refquant.tensor([-1.0, 0.27]))
     >>> quantization.convert(model)(refquant.tensor([-0.5, 0.2]))
-    tensor([0.0000, 0.2000])
+    tensor([0. , 0.2])
     """
     checked_model("convert", "module", module)
     mapping = checked_mapping("convert", mapping, "DEFAULT_MODULE_MAPPING")
@@ -127,13 +127,15 @@ def _check_observed(asked: str, model: Module, mapping: Mapping[type, type]) -> 
     if bare or (forgotten and hasattr(model.qconfig, "activation") and not _any_observer(model)):
         raise OperationError(
             f"{asked}: not prepared: {', '.join(bare) or 'the model'}",
-            expected="an observer in every module with a QConfig", got="none",
+            expected="an observer in every module with a QConfig",
+            got="none",
             mend="call prepare() or prepare_qat(), run some batches, then convert()",
         )
     if idle:
         raise OperationError(
             f"{asked}: no data has passed through {', '.join(idle)}",
-            expected="observers that have seen some batches", got="ones that have seen none",
+            expected="observers that have seen some batches",
+            got="ones that have seen none",
             mend="run the prepared model on calibration data, or set qconfig = None on modules "
             "that it does not use",
         )

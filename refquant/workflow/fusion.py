@@ -107,8 +107,11 @@ def _check_sequence(modules: Sequence[Module], names: Sequence[str]) -> None:
                 order = sorted(range(len(types)), key=lambda i: sequence.index(types[i]))
                 mend = f"list them as they run: {[names[i] for i in order]}"
         raise NotSupportedError(
-            asked, argument="modules_to_fuse", expected=f"one of the sequences {known}",
-            got=", ".join(t.__name__ for t in types), mend=mend,
+            asked,
+            argument="modules_to_fuse",
+            expected=f"one of the sequences {known}",
+            got=", ".join(t.__name__ for t in types),
+            mend=mend,
         )
     if len({id(module) for module in modules}) < len(modules):
         raise ArgumentError(
@@ -119,8 +122,11 @@ def _check_sequence(modules: Sequence[Module], names: Sequence[str]) -> None:
             _check_normalization(asked, names[0], modules[0], name, module)
     if modules[0].training and len(modules) == 3 and getattr(modules[-1], "inplace", False):
         raise ArgumentError(
-            asked, argument=names[-1], expected="not in place while training",
-            got="ReLU(inplace=True)", mend=f"set {names[-1]}.inplace = False",
+            asked,
+            argument=names[-1],
+            expected="not in place while training",
+            got="ReLU(inplace=True)",
+            mend=f"set {names[-1]}.inplace = False",
         )
 
 
@@ -130,20 +136,26 @@ def _check_normalization(asked: str, first: str, conv: Any, name: str, bn: Any) 
 
     if conv.training is not bn.training:
         raise ArgumentError(
-            asked, argument=name, expected=f"in {word(conv)} mode as {first}",
+            asked,
+            argument=name,
+            expected=f"in {word(conv)} mode as {first}",
             got=f"{word(bn)} mode",
             mend="call model.eval() before fusing for calibration, model.train() before fusing "
             "for training with rounding",
         )
     if bn.num_features != conv.out_channels:
         raise ArgumentError(
-            asked, argument=name, expected=f"of {conv.out_channels} features, the channels that "
-            f"{first} returns", got=bn.num_features,
+            asked,
+            argument=name,
+            expected=f"of {conv.out_channels} features, the channels that {first} returns",
+            got=bn.num_features,
         )
     for attribute in ("affine", "track_running_stats"):
         if not getattr(bn, attribute):
             raise ArgumentError(
-                asked, argument=name, expected=f"a normalization with {attribute}=True",
+                asked,
+                argument=name,
+                expected=f"a normalization with {attribute}=True",
                 got=f"{attribute}=False",
                 mend="leave it out of modules_to_fuse; it then runs in float between DeQuantStub "
                 "and QuantStub",
@@ -161,8 +173,13 @@ def _fold(modules: list[Module]) -> Module:
     channels = conv.out_channels
     bias = np.zeros(channels, np.float32) if conv.bias is None else conv.bias.array
     weight, bias = kernels.fold_batch_norm(
-        np.ascontiguousarray(conv.weight.array).reshape(channels, -1), bias,
-        bn.running_mean.array, bn.running_var.array, bn.eps, bn.weight.array, bn.bias.array,
+        np.ascontiguousarray(conv.weight.array).reshape(channels, -1),
+        bias,
+        bn.running_mean.array,
+        bn.running_var.array,
+        bn.eps,
+        bn.weight.array,
+        bn.bias.array,
     )
     conv.weight = Parameter(Tensor(weight.reshape(conv.weight.shape)))
     conv.bias = None
@@ -251,8 +268,10 @@ def fuse_modules(model, modules_to_fuse, inplace=False, fuser_func=fuse_known_mo
     groups = _checked_groups(asked, modules_to_fuse)
     if not callable(fuser_func):
         raise ArgumentTypeError(
-            asked, argument="fuser_func", expected="a function from a list of modules to a list "
-            "of modules", got=repr(fuser_func),
+            asked,
+            argument="fuser_func",
+            expected="a function from a list of modules to a list of modules",
+            got=repr(fuser_func),
         )
     if fuser_func is fuse_known_modules:
         for group in groups:
@@ -275,8 +294,11 @@ def _checked_groups(asked: str, groups: Any) -> list[list[str]]:
     mend = "pass a list of names, such as ['conv', 'bn', 'relu'], or a list of such lists"
     if isinstance(groups, str) or not isinstance(groups, Iterable):
         raise ArgumentTypeError(
-            asked, argument="modules_to_fuse", expected="a list of names or of lists of names",
-            got=repr(groups), mend=mend,
+            asked,
+            argument="modules_to_fuse",
+            expected="a list of names or of lists of names",
+            got=repr(groups),
+            mend=mend,
         )
     groups = list(groups)
     if groups and all(isinstance(name, str) for name in groups):
@@ -287,14 +309,19 @@ def _checked_groups(asked: str, groups: Any) -> list[list[str]]:
         names = list(group) if isinstance(group, list | tuple) else None
         if not names or not all(isinstance(name, str) for name in names):
             raise ArgumentTypeError(
-                asked, argument="modules_to_fuse", expected="a list of names or of lists of names",
-                got=f"{group!r} in it", mend=mend,
+                asked,
+                argument="modules_to_fuse",
+                expected="a list of names or of lists of names",
+                got=f"{group!r} in it",
+                mend=mend,
             )
         for name in names:
             if name in seen:
                 raise ArgumentError(
-                    f"{asked}: {name!r}", argument="modules_to_fuse",
-                    expected="every name once", got="it twice",
+                    f"{asked}: {name!r}",
+                    argument="modules_to_fuse",
+                    expected="every name once",
+                    got="it twice",
                     mend="give each group a module of its own in the model",
                 )
             seen.add(name)
@@ -309,8 +336,10 @@ def _checked_result(names: list[str], modules: list[Module], result: Any) -> lis
         or not all(isinstance(module, Module) for module in result)
     ):
         raise ArgumentTypeError(
-            f"fuse_modules: [{', '.join(names)}]", argument="what fuser_func returned",
-            expected=f"a list of {len(modules)} modules", got=repr(result),
+            f"fuse_modules: [{', '.join(names)}]",
+            argument="what fuser_func returned",
+            expected=f"a list of {len(modules)} modules",
+            got=repr(result),
             mend="return the joined module, then refquant.nn.Identity() for each of the others",
         )
     return list(result)

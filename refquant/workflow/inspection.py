@@ -190,7 +190,13 @@ def _row(path: str, module: Module) -> Row:
     bits, scheme = _precision(module)
     scale, zero_point = _output_quantizer(module)
     return Row(
-        path, type(module).__name__, bits, scheme, scale, zero_point, _observer(module),
+        path,
+        type(module).__name__,
+        bits,
+        scheme,
+        scale,
+        zero_point,
+        _observer(module),
         _bytes(module),
     )
 

@@ -1,16 +1,13 @@
-"""Which type of module becomes which, made when first used.
+"""Which type of module becomes which.
+
+The three ``DEFAULT_..._MAPPING`` are made when first used, as their types are imported then.
 
 Types are looked up exactly: a subclass of `refquant.nn.Linear` is not a `refquant.nn.Linear`.
 """
 
 from importlib import import_module
 
-__all__ = [
-    "DEFAULT_DYNAMIC_MODULE_MAPPING",
-    "DEFAULT_MODULE_MAPPING",
-    "DEFAULT_QAT_MODULE_MAPPING",
-    "configurable_types",
-]
+__all__ = ["configurable_types", "default"]
 
 Mapping = dict[type, type]
 

@@ -67,8 +67,10 @@ def _plan(
             first, had = chosen[id(module)]
             if path in recipes and recipes[path] != had:
                 raise ArgumentError(
-                    f"{asked}: {path!r} is the same module as {first!r}", argument="qconfig_dict",
-                    expected="one recipe for both", got="two",
+                    f"{asked}: {path!r} is the same module as {first!r}",
+                    argument="qconfig_dict",
+                    expected="one recipe for both",
+                    got="two",
                     mend="name it once, or give the model two modules",
                 )
             return
@@ -97,7 +99,10 @@ def _checked_recipe(asked: str, place: str, recipe: Any) -> Any:
             mend = f"pass refquant.quantization.get_default_qconfig({recipe!r})"
         raise ArgumentTypeError(
             f"{asked}: the recipe of {place!r}" if place else f"{asked}: the recipe of the model",
-            argument="qconfig", expected="a QConfig or None", got=repr(recipe), mend=mend,
+            argument="qconfig",
+            expected="a QConfig or None",
+            got=repr(recipe),
+            mend=mend,
         )
     return recipe
 
@@ -107,15 +112,20 @@ def _checked_recipes(asked: str, root: Module, recipes: Any) -> Mapping[Any, Any
         return {}
     if not isinstance(recipes, Mapping):
         raise ArgumentTypeError(
-            asked, argument="qconfig_dict", expected="a mapping of names and types to QConfigs",
-            got=type(recipes).__name__, mend="for one recipe everywhere, set model.qconfig to it",
+            asked,
+            argument="qconfig_dict",
+            expected="a mapping of names and types to QConfigs",
+            got=type(recipes).__name__,
+            mend="for one recipe everywhere, set model.qconfig to it",
         )
     for key, recipe in recipes.items():
         if isinstance(key, str):
             root.get_submodule(key)
         elif not isinstance(key, type):
             raise ArgumentTypeError(
-                asked, argument="a key of qconfig_dict", expected="a name or a type of modules",
+                asked,
+                argument="a key of qconfig_dict",
+                expected="a name or a type of modules",
                 got=repr(key),
             )
         _checked_recipe(asked, str(key), recipe)
@@ -166,8 +176,10 @@ def _unobserved(asked: str, root: Module, planned: Mapping[int, Any]) -> list[Mo
             continue
         if not hasattr(recipe, "activation"):
             raise ArgumentError(
-                f"{asked}: the recipe of {path!r}", argument="qconfig",
-                expected="a QConfig with activation and weight", got=repr(recipe),
+                f"{asked}: the recipe of {path!r}",
+                argument="qconfig",
+                expected="a QConfig with activation and weight",
+                got=repr(recipe),
                 mend="use a QConfigDynamic with quantize_dynamic() alone",
             )
         found.append(module)

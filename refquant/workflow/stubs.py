@@ -20,7 +20,7 @@ class QuantStub(Module):
     --------
     >>> import refquant
     >>> refquant.quantization.QuantStub()(refquant.tensor([1.5]))
-    tensor([1.5000])
+    tensor([1.5])
     """
 
     def __init__(self, qconfig=None):

@@ -10,7 +10,12 @@ __all__ = ["changing"]
 
 # What a module keeps in containers of its own, which hooks' handles refer to.
 _TABLES = (
-    "_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks", "_transient",
+    "_parameters",
+    "_buffers",
+    "_modules",
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_transient",
 )
 
 

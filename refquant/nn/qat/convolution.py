@@ -1,16 +1,23 @@
 """`Conv2d` for quantization-aware training."""
 
+from typing import Any
+
 from refquant import nn
 from refquant.nn.qat.fake_quantized import FakeQuantized, recipe_of
 
 __all__ = ["Conv2d", "settings"]
 
 
-def settings(conv) -> tuple:
+def settings(conv: Any) -> tuple[int, int, Any, Any, Any, Any, int]:
     """List the arguments that make a convolution like `conv`, up to the groups."""
     return (
-        conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding,
-        conv.dilation, conv.groups,
+        conv.in_channels,
+        conv.out_channels,
+        conv.kernel_size,
+        conv.stride,
+        conv.padding,
+        conv.dilation,
+        conv.groups,
     )
 
 
@@ -49,11 +56,27 @@ class Conv2d(FakeQuantized, nn.Conv2d):
     _FLOAT_MODULE: type = nn.Conv2d
 
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1,
-        bias=True, padding_mode="zeros", qconfig=None,
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+        bias=True,
+        padding_mode="zeros",
+        qconfig=None,
     ):
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
             padding_mode,
         )
         self.start_fake_quantization(qconfig)

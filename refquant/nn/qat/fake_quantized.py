@@ -11,14 +11,20 @@ __all__ = ["FakeQuantized", "recipe_of"]
 def _checked(asked: str, qconfig: Any) -> Any:
     if not qconfig:
         raise ArgumentError(
-            asked, argument="qconfig", expected="a QConfig of fake quantization", got=repr(qconfig),
+            asked,
+            argument="qconfig",
+            expected="a QConfig of fake quantization",
+            got=repr(qconfig),
             mend="pass qconfig=refquant.quantization.get_default_qat_qconfig(), or set it as "
             "attribute `qconfig` of the float module",
         )
     if not hasattr(qconfig, "activation") or not hasattr(qconfig, "weight"):
         raise ArgumentTypeError(
-            asked, argument="qconfig", expected="a QConfig with activation and weight",
-            got=repr(qconfig), mend="use refquant.quantization.get_default_qat_qconfig()",
+            asked,
+            argument="qconfig",
+            expected="a QConfig with activation and weight",
+            got=repr(qconfig),
+            mend="use refquant.quantization.get_default_qat_qconfig()",
         )
     return qconfig
 
@@ -37,7 +43,8 @@ def recipe_of(cls: type, mod: Module, qconfig: Any):
     wanted: type = cls._FLOAT_MODULE  # type: ignore[attr-defined]
     if type(mod) is not wanted:
         raise ArgumentError(
-            asked, argument="mod",
+            asked,
+            argument="mod",
             expected=f"exactly a {wanted.__module__.rsplit('.', 1)[0]}.{wanted.__name__}",
             got=f"{type(mod).__module__.rsplit('.', 1)[0]}.{type(mod).__name__}",
         )

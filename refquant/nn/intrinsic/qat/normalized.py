@@ -31,12 +31,32 @@ __all__ = [
 class NormalizedConvolution(FakeQuantized):
     """What the modules of this file share, for any number of spatial dimensions."""
 
+    num_batches_tracked: Tensor
+
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1,
-        padding_mode="zeros", eps=1e-05, momentum=0.1, freeze_bn=False, qconfig=None,
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+        padding_mode="zeros",
+        eps=1e-05,
+        momentum=0.1,
+        freeze_bn=False,
+        qconfig=None,
     ):
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, False,
+        super().__init__(  # type: ignore[call-arg]  # the next class is the convolution
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            False,
             padding_mode,
         )
         channels = self.out_channels
@@ -90,8 +110,10 @@ class NormalizedConvolution(FakeQuantized):
         count = scaled.numel() // scaled.size(1)
         if count < 2:
             raise ShapeError(
-                type(self).__name__, argument="input", expected="more than one value a channel in "
-                "training, as their variance is needed", got=f"shape {tuple(input.shape)}",
+                type(self).__name__,
+                argument="input",
+                expected="more than one value a channel in training, as their variance is needed",
+                got=f"shape {tuple(input.shape)}",
                 mend="use a larger batch, or call freeze_bn_stats()",
             )
         plain = scaled / self._over_channels(factor)
@@ -136,7 +158,10 @@ class NormalizedConvolution(FakeQuantized):
         qconfig = recipe_of(cls, mod, qconfig)
         conv, bn = mod[0], mod[1]
         made = cls(
-            *settings(conv), padding_mode=conv.padding_mode, eps=bn.eps, momentum=bn.momentum,
+            *settings(conv),
+            padding_mode=conv.padding_mode,
+            eps=bn.eps,
+            momentum=bn.momentum,
             qconfig=qconfig,
         )
         made.weight, made.gamma, made.beta = conv.weight, bn.weight, bn.bias
@@ -205,7 +230,6 @@ class ConvBn2d(NormalizedConvolution, nn.Conv2d):
     _FLOAT_MODULE: type = fused.ConvBn2d
 
 
-
 class ConvBnReLU2d(ConvBn2d):
     """A `Conv2d`, `BatchNorm2d` and `ReLU`, trained with the rounding that quantization will do.
 
@@ -226,7 +250,6 @@ class ConvBn3d(NormalizedConvolution, nn.Conv3d):
     """
 
     _FLOAT_MODULE: type = fused.ConvBn3d
-
 
 
 class ConvBnReLU3d(ConvBn3d):
