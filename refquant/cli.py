@@ -85,7 +85,9 @@ def _declare_config(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS = (
     Command(
-        "demo", "quantize a real network and show what happened", _declare_demo,
+        "demo",
+        "quantize a real network and show what happened",
+        _declare_demo,
         "refquant.demo.command",
     ),
     Command("config", "print what refquant runs on", _declare_config, "refquant.configuration"),

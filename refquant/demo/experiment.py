@@ -81,6 +81,12 @@ def run(*, epochs: int = 15, seed: int = 0, show: bool | None = None) -> Experim
     )
     test = [digits.test.pixels]
     return Experiment(
-        digits, float_model, per_tensor, per_channel, dynamic, scores,
-        compare(float_model, per_tensor, test), compare(float_model, per_channel, test),
+        digits,
+        float_model,
+        per_tensor,
+        per_channel,
+        dynamic,
+        scores,
+        compare(float_model, per_tensor, test),
+        compare(float_model, per_channel, test),
     )

@@ -14,7 +14,7 @@ from refquant.engines.rule import Rule
 
 
 def _wrap(n) -> np.ndarray:
-    """What remains of int64 in 32 bits."""
+    """Keep the lower 32 bits of int64."""
     return (np.asarray(n, np.int64) + 2**31) % 2**32 - 2**31
 
 
@@ -90,7 +90,9 @@ def _product_of_reals(x, y):
 
 
 def _product_of_integers(a, a_zero_point, b, b_zero_point):
-    return _wrap(_wrap(a.astype(np.int64) - a_zero_point) * _wrap(b.astype(np.int64) - b_zero_point))
+    return _wrap(
+        _wrap(a.astype(np.int64) - a_zero_point) * _wrap(b.astype(np.int64) - b_zero_point)
+    )
 
 
 PRODUCT_OF_REALS = Rule(

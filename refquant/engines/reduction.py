@@ -16,7 +16,9 @@ def _clip(rounded, quant_min, quant_max):
 
 
 def _mean_of_integers(total, count, scale, zero_point, quant_min, quant_max):
-    return _clip(round_half_even(total.astype(np.float32) / np.float32(count)), quant_min, quant_max)
+    return _clip(
+        round_half_even(total.astype(np.float32) / np.float32(count)), quant_min, quant_max
+    )
 
 
 def _mean_of_reals(total, count, scale, zero_point, quant_min, quant_max):

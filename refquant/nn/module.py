@@ -181,15 +181,19 @@ class Module:
         self._modules[name] = module
 
     def register_forward_hook(self, hook: Callable) -> RemovableHandle:
-        """Call ``hook(module, inputs, output)`` after `forward`; what it returns replaces the \
-output unless it is None."""
+        """Call ``hook(module, inputs, output)`` after `forward`.
+
+        What the hook returns replaces the output, unless it is None.
+        """
         handle = RemovableHandle(self._forward_hooks)
         self._forward_hooks[handle.id] = hook
         return handle
 
     def register_forward_pre_hook(self, hook: Callable) -> RemovableHandle:
-        """Call ``hook(module, inputs)`` before `forward`; what it returns replaces the inputs \
-unless it is None."""
+        """Call ``hook(module, inputs)`` before `forward`.
+
+        What the hook returns replaces the inputs, unless it is None.
+        """
         handle = RemovableHandle(self._forward_pre_hooks)
         self._forward_pre_hooks[handle.id] = hook
         return handle

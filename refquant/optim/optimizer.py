@@ -163,7 +163,7 @@ class Optimizer:
                 numbers.setdefault(id(parameter), len(numbers))
             settings = {name: value for name, value in group.items() if name != "params"}
             groups.append({**settings, "params": [numbers[id(p)] for p in group["params"]]})
-        kept = {numbers[id(p)]: state for p, state in self.state.items()}
+        kept = {numbers[id(p)]: state for p, state in self.state.items() if state}
         return {"state": kept, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -47,8 +47,10 @@ def channel_ranges(weight: Any, *, axis: int = 0, ax: Any = None) -> Any:
     array = np.asarray(weight.array if isinstance(weight, Tensor) else weight)
     if not 0 <= axis < array.ndim:
         raise IndexRangeError(
-            "channel_ranges", argument="axis",
-            expected=f"a dimension of a weight of shape {array.shape}", got=axis,
+            "channel_ranges",
+            argument="axis",
+            expected=f"a dimension of a weight of shape {array.shape}",
+            got=axis,
         )
     channels = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
     low, high = channels.min(axis=1), channels.max(axis=1)

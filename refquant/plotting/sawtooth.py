@@ -60,9 +60,7 @@ def error_sawtooth(
     error = quantized.dequantize().array - x
     ax = axes(ax)
     for bound in (-scale / 2, scale / 2):
-        ax.axhline(
-            bound, color=COLORS[1], linestyle="--", linewidth=1.2, label="half a step"
-        )
+        ax.axhline(bound, color=COLORS[1], linestyle="--", linewidth=1.2, label="half a step")
     # Where the integer changes the error jumps, so that no line is drawn there.
     jumps = np.flatnonzero(np.diff(quantized.array.astype(np.int64))) + 1
     ax.plot(

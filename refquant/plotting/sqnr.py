@@ -42,8 +42,10 @@ def sqnr_bars(layers: Sequence[str], values: Mapping[str, Sequence[float]], *, a
     for name, numbers in values.items():
         if len(numbers) != len(layers):
             raise ShapeError(
-                "sqnr_bars", argument=f"values[{name!r}]",
-                expected=f"{len(layers)} numbers, one for each layer", got=len(numbers),
+                "sqnr_bars",
+                argument=f"values[{name!r}]",
+                expected=f"{len(layers)} numbers, one for each layer",
+                got=len(numbers),
             )
     ax = axes(ax)
     positions = np.arange(len(layers))

@@ -44,19 +44,28 @@ def weight_histogram(before: Any, after: Any, *, bins: int = 61, ax: Any = None)
     """
     if tuple(before.shape) != tuple(after.shape):
         raise ShapeError(
-            "weight_histogram", argument="after", expected=f"of shape {tuple(before.shape)}, "
-            "that of `before`", got=tuple(after.shape),
+            "weight_histogram",
+            argument="after",
+            expected=f"of shape {tuple(before.shape)}, that of `before`",
+            got=tuple(after.shape),
         )
     ax = axes(ax)
     floats, integers = values_of(before), values_of(after)
     together = np.concatenate([floats, integers])
     edges = np.histogram_bin_edges(together, bins=bins)
     ax.stairs(
-        np.histogram(floats, edges)[0], edges, fill=True, color=COLORS[0], alpha=0.55,
+        np.histogram(floats, edges)[0],
+        edges,
+        fill=True,
+        color=COLORS[0],
+        alpha=0.55,
         label="float32",
     )
     ax.stairs(
-        np.histogram(integers, edges)[0], edges, color=COLORS[1], linewidth=1.5,
+        np.histogram(integers, edges)[0],
+        edges,
+        color=COLORS[1],
+        linewidth=1.5,
         label=after.dtype.name,
     )
     ax.set_xlabel("weight")

@@ -35,8 +35,21 @@ def _in_runs(q, run):
 
 @np.errstate(all="ignore")
 def add(
-    a, a_scale, a_zero_point, b, b_scale, b_zero_point, scale, zero_point, quant_min, quant_max,
-    relu, run, body, dequantize, quantize,
+    a,
+    a_scale,
+    a_zero_point,
+    b,
+    b_scale,
+    b_zero_point,
+    scale,
+    zero_point,
+    quant_min,
+    quant_max,
+    relu,
+    run,
+    body,
+    dequantize,
+    quantize,
 ):
     r"""Add real numbers, :math:`q = quantize(s_a (q_a - z_a) + s_b (q_b - z_b))`.
 
@@ -79,8 +92,21 @@ def add(
 
 @np.errstate(all="ignore")
 def multiply(
-    a, a_scale, a_zero_point, b, b_scale, b_zero_point, scale, zero_point, quant_min, quant_max,
-    relu, run, body, dequantize, quantize,
+    a,
+    a_scale,
+    a_zero_point,
+    b,
+    b_scale,
+    b_zero_point,
+    scale,
+    zero_point,
+    quant_min,
+    quant_max,
+    relu,
+    run,
+    body,
+    dequantize,
+    quantize,
 ):
     r"""Multiply real numbers, :math:`q = quantize(s_a (q_a - z_a) \cdot s_b (q_b - z_b))`.
 
@@ -123,7 +149,17 @@ def multiply(
 
 @np.errstate(all="ignore")
 def requantize(
-    a, a_scale, a_zero_point, scale, zero_point, quant_min, quant_max, relu, run, body, dequantize,
+    a,
+    a_scale,
+    a_zero_point,
+    scale,
+    zero_point,
+    quant_min,
+    quant_max,
+    relu,
+    run,
+    body,
+    dequantize,
     quantize,
 ):
     r"""Give the same real numbers other parameters, :math:`q = quantize(s_a (q_a - z_a))`.
@@ -191,7 +227,18 @@ def add_fixed_point(
 
 @np.errstate(all="ignore")
 def multiply_integers(
-    a, a_scale, a_zero_point, b, b_scale, b_zero_point, scale, zero_point, lower, upper, run, body,
+    a,
+    a_scale,
+    a_zero_point,
+    b,
+    b_scale,
+    b_zero_point,
+    scale,
+    zero_point,
+    lower,
+    upper,
+    run,
+    body,
     requantize,
 ):
     r"""Multiply integers, :math:`q = clip(round(m (q_a - z_a)(q_b - z_b)) + z)`, m = s_a s_b / s.

@@ -80,7 +80,8 @@ def agreement(reference: Any, values: Any) -> float:
     --------
     >>> import refquant
     >>> from refquant.report import agreement
-    >>> agreement(refquant.tensor([[1.0, 2.0], [4.0, 3.0]]), refquant.tensor([[0.0, 9.0], [5.0, 6.0]]))
+    >>> one = refquant.tensor([[1.0, 2.0], [4.0, 3.0]])
+    >>> agreement(one, refquant.tensor([[0.0, 9.0], [5.0, 6.0]]))
     0.5
     """
     x, y = real_values(reference), real_values(values)

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from refquant.report.pictures import svg
+from refquant.report.pictures import drawing, svg
 from refquant.report.tables import Table
 
 __all__ = ["Page", "write_atomically"]
@@ -28,9 +28,9 @@ h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; padding-top: 1.25rem;
 p { max-width: 46rem; margin: .5rem 0; }
 footer, figcaption, .note { color: var(--soft); font-size: .88rem; }
 footer { padding-top: 1rem; padding-bottom: 2rem; }
-.wide { overflow-x: auto; margin: 1rem 0 .25rem; }
+.wide { overflow-x: auto; margin: .25rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
-caption { text-align: left; font-weight: 600; padding-bottom: .4rem; }
+h3 { font-size: 1rem; margin: 1.25rem 0 0; }
 th, td { padding: .35rem .8rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
 thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; white-space: normal;
@@ -41,6 +41,7 @@ tbody th { font-weight: 600; }
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); }
 figure { margin: 0; padding: .75rem; background: var(--card); border: 1px solid var(--line);
   border-radius: .5rem; }
+@media (max-width: 36rem) { th, td { padding: .3rem .5rem; } table { font-size: .85rem; } }
 figure svg { display: block; width: 100%; height: auto; }
 """
 
@@ -84,8 +85,10 @@ class Page:
             + "</tr>"
             for first, *others in table.rows
         )
+        # Beside the table, not in it: a long title is broken where the screen ends.
         self._parts.append(
-            f'<div class="wide" tabindex="0"><table><caption>{escape(table.title)}</caption>'
+            f"<h3>{escape(table.title)}</h3>"
+            f'<div class="wide" tabindex="0"><table aria-label="{escape(table.title)}">'
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         )
         if table.note:
@@ -97,12 +100,14 @@ class Page:
         Parameters
         ----------
         pictures : sequence of (matplotlib.axes.Axes, str)
-            Axes made by `refquant.report.pictures.new_axes`, and what the picture shows.
+            Axes made by `refquant.report.pictures.new_axes` and drawn into inside of
+            `refquant.report.pictures.drawing`, and what the picture shows.
         """
         figures = []
         for ax, caption in pictures:
             self._pictures += 1
-            drawn = svg(ax, f"picture{self._pictures}")
+            with drawing():
+                drawn = svg(ax, f"picture{self._pictures}")
             label = f'role="img" aria-label="{escape(caption)}"'
             figures.append(
                 f"<figure>{drawn.replace('<svg', f'<svg {label}', 1)}"

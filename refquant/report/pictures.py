@@ -2,11 +2,12 @@
 
 import io
 import re
+from contextlib import AbstractContextManager
 from typing import Any
 
 from refquant.extras import need
 
-__all__ = ["new_axes", "svg"]
+__all__ = ["drawing", "new_axes", "svg"]
 
 # Stands for "colour of the text" until the picture is written; nobody else uses it.
 _INK = "#010203"
@@ -34,8 +35,17 @@ def _style() -> dict[str, Any]:
     }
 
 
+def drawing() -> AbstractContextManager:
+    """Set the style of the page for a ``with`` block; all drawing is done inside.
+
+    Legends and second axes take their colours when they are added, not when axes are made.
+    """
+    matplotlib = need("matplotlib", package="matplotlib", extra="plot", asked=_ASKED)
+    return matplotlib.rc_context(_style())
+
+
 def new_axes(width: float = 4.4, height: float = 2.9) -> Any:
-    """Make axes in a figure of their own, in the style of the page.
+    """Make axes in a figure of their own, which no window and no other code knows.
 
     Parameters
     ----------
@@ -46,19 +56,17 @@ def new_axes(width: float = 4.4, height: float = 2.9) -> Any:
     -------
     matplotlib.axes.Axes
     """
-    matplotlib = need("matplotlib", package="matplotlib", extra="plot", asked=_ASKED)
     figure = need("matplotlib.figure", package="matplotlib", extra="plot", asked=_ASKED)
-    with matplotlib.rc_context(_style()):
-        return figure.Figure(figsize=(width, height), layout="constrained").add_subplot()
+    return figure.Figure(figsize=(width, height), layout="constrained").add_subplot()
 
 
 def svg(ax: Any, name: str) -> str:
-    """Draw the figure of some axes as an SVG element.
+    """Draw the figure of some axes as an SVG element, inside of `drawing`.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        Made by `new_axes`.
+        Made by `new_axes`, drawn into in the same block.
     name : str
         Letters and digits, another one for each picture of a page: identifiers inside the
         picture begin with it.
@@ -68,10 +76,8 @@ def svg(ax: Any, name: str) -> str:
     str
         An ``<svg>`` element without fixed size.
     """
-    matplotlib = need("matplotlib", package="matplotlib", extra="plot", asked=_ASKED)
     stream = io.StringIO()
-    with matplotlib.rc_context(_style()):
-        ax.figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    ax.figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     text = stream.getvalue()
     text = text[text.index("<svg") :].replace(_INK, "currentColor").strip()
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)

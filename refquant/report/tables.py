@@ -43,7 +43,9 @@ class Table:
         for row in self.rows:
             if len(row) != len(self.header):
                 raise ShapeError(
-                    "Table", argument="rows", expected=f"of {len(self.header)} texts each",
+                    "Table",
+                    argument="rows",
+                    expected=f"of {len(self.header)} texts each",
                     got=f"{len(row)} in {tuple(row)}",
                 )
 

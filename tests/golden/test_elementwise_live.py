@@ -37,7 +37,8 @@ def integers(rng, shape, storage):
 def both(torch, q, scale, zero_point):
     """The same quantized tensor on either side."""
     theirs = torch._make_per_tensor_quantized_tensor(
-        torch.from_numpy(np.ascontiguousarray(q)), scale, zero_point)
+        torch.from_numpy(np.ascontiguousarray(q)), scale, zero_point
+    )
     kind = {"uint8": "quint8", "int8": "qint8", "int32": "qint32"}[str(q.dtype)]
     dense = np.ascontiguousarray(q)
     ours = refquant.QuantizedTensor(dense, getattr(refquant, kind), scale, zero_point)
@@ -69,7 +70,9 @@ def check(theirs, ours, note=""):
 def outputs(rng, a_scale, b_scale, storage):
     """Scales that make ties common, and others."""
     zero_points = [z for _, z in quantizers(rng, storage)] if storage != "int32" else [0, 3]
-    scale = float(rng.choice([a_scale, 2 * a_scale, a_scale + b_scale, rng.uniform(0.3, 3) * a_scale]))
+    scale = float(
+        rng.choice([a_scale, 2 * a_scale, a_scale + b_scale, rng.uniform(0.3, 3) * a_scale])
+    )
     zero_point = int(rng.choice(zero_points))
     # QNNPACK cannot clamp to a range of one number, as relu to zero point 255 is.
     return scale, min(zero_point, 254)
@@ -109,8 +112,10 @@ def test_strided_operands(torch, operation, storage, first, second):
         a_scale, b_scale, a_zero, b_zero = operands(rng, storage)
         for layout, scale, zero in ((first, a_scale, a_zero), (second, b_scale, b_zero)):
             shape = {
-                "dense": (rows, columns), "transposed": (columns, rows),
-                "sliced": (rows, columns + 2), "stepped": (rows, 2 * columns),
+                "dense": (rows, columns),
+                "transposed": (columns, rows),
+                "sliced": (rows, columns + 2),
+                "stepped": (rows, 2 * columns),
             }[layout]
             pair = both(torch, integers(rng, shape, storage), scale, zero)
             tensors.append([laid_out(tensor, layout) for tensor in pair])
@@ -124,11 +129,26 @@ def test_strided_operands(torch, operation, storage, first, second):
 
 
 BROADCAST = (
-    ((4, 70), (1, 70)), ((4, 70), (4, 1)), ((4, 70), (1, 1)), ((4, 70), (70,)), ((4, 70), ()),
-    ((2, 3, 70), (1, 3, 70)), ((2, 3, 70), (2, 1, 70)), ((2, 3, 70), (2, 1, 1)),
-    ((2, 3, 70), (2, 3, 1)), ((1, 70), (4, 70)), ((4, 1), (4, 70)), ((70,), (4, 70)),
-    ((2, 1, 70), (1, 3, 1)), ((1,), (130,)), ((), (130,)), ((1, 1), (1, 1)), ((), ()),
-    ((2, 70, 3, 3), (1, 70, 1, 1)), ((2, 70, 3, 3), (2, 1, 3, 3)), ((0, 3), (1, 3)),
+    ((4, 70), (1, 70)),
+    ((4, 70), (4, 1)),
+    ((4, 70), (1, 1)),
+    ((4, 70), (70,)),
+    ((4, 70), ()),
+    ((2, 3, 70), (1, 3, 70)),
+    ((2, 3, 70), (2, 1, 70)),
+    ((2, 3, 70), (2, 1, 1)),
+    ((2, 3, 70), (2, 3, 1)),
+    ((1, 70), (4, 70)),
+    ((4, 1), (4, 70)),
+    ((70,), (4, 70)),
+    ((2, 1, 70), (1, 3, 1)),
+    ((1,), (130,)),
+    ((), (130,)),
+    ((1, 1), (1, 1)),
+    ((), ()),
+    ((2, 70, 3, 3), (1, 70, 1, 1)),
+    ((2, 70, 3, 3), (2, 1, 3, 3)),
+    ((0, 3), (1, 3)),
 )
 
 
@@ -143,7 +163,9 @@ def test_broadcasting(torch, operation, channels_last, shapes):
         for _ in range(5):
             tensors = []
             a_scale, b_scale, a_zero, b_zero = operands(rng, storage)
-            for shape, scale, zero in zip(shapes, (a_scale, b_scale), (a_zero, b_zero), strict=True):
+            for shape, scale, zero in zip(
+                shapes, (a_scale, b_scale), (a_zero, b_zero), strict=True
+            ):
                 pair = both(torch, integers(rng, shape, storage), scale, zero)
                 if channels_last and len(shape) == 4:
                     pair = (
@@ -168,7 +190,9 @@ def test_channels_last_operands(torch, operation, formats):
         for storage in RANGES:
             a_scale, b_scale, a_zero, b_zero = operands(rng, storage)
             tensors = []
-            for last, scale, zero in zip(formats, (a_scale, b_scale), (a_zero, b_zero), strict=True):
+            for last, scale, zero in zip(
+                formats, (a_scale, b_scale), (a_zero, b_zero), strict=True
+            ):
                 pair = both(torch, integers(rng, shape, storage), scale, zero)
                 if last:
                     pair = (
@@ -219,13 +243,17 @@ def test_whole_range_of_int32(torch, operation):
         )
 
 
-@pytest.mark.parametrize("operation", ["add_scalar", "add_scalar_relu", "mul_scalar", "mul_scalar_relu"])
+@pytest.mark.parametrize(
+    "operation", ["add_scalar", "add_scalar_relu", "mul_scalar", "mul_scalar_relu"]
+)
 @pytest.mark.parametrize("storage", list(RANGES))
 def test_scalars(torch, operation, storage):
     rng = np.random.default_rng(17)
     for size in (*SIZES, 1000) * 4:
         scale, _, zero_point, _ = operands(rng, storage)
-        number = float(rng.choice([0.0, scale / 2, 1.5 * scale, 20.5 * scale])) * rng.choice([-1, 1])
+        number = float(rng.choice([0.0, scale / 2, 1.5 * scale, 20.5 * scale])) * rng.choice(
+            [-1, 1]
+        )
         if rng.integers(2):
             number = float(rng.normal() * scale * 300)
         a, ours = both(torch, integers(rng, size, storage), scale, zero_point)
@@ -261,7 +289,9 @@ def test_cat(torch, operation, storage):
             pieces.append(pair)
         check(
             getattr(torch.ops.quantized, operation)([p for p, _ in pieces], dim, scale, zero_point),
-            getattr(refquant.ops.quantized, operation)([p for _, p in pieces], dim, scale, zero_point),
+            getattr(refquant.ops.quantized, operation)(
+                [p for _, p in pieces], dim, scale, zero_point
+            ),
             f"case {case} {[tuple(p.shape) for p, _ in pieces]} {dim}",
         )
 

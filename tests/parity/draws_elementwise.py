@@ -66,7 +66,12 @@ def pairs_of_operands(rng):
                 scale, zero_point = quantizer(rng, storage)
                 if rng.random() < 0.4:  # many ties
                     b_scale, scale = a_scale, 2 * a_scale
-                yield storage, (a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point), run, body
+                yield (
+                    storage,
+                    (a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point),
+                    run,
+                    body,
+                )
 
 
 def reals(rng):
@@ -99,7 +104,15 @@ def reals_large(rng):
         for quantize in quantize_splits(storage):
             operands = large(rng, storage)
             size = operands[0].size
-            yield *operands, *RANGES[storage], False, size, size - size % 64, DEQUANTIZE[0], quantize
+            yield (
+                *operands,
+                *RANGES[storage],
+                False,
+                size,
+                size - size % 64,
+                DEQUANTIZE[0],
+                quantize,
+            )
     yield *large(rng, "uint8"), 0, 255, True, 43, 40, DEQUANTIZE[0], QUANTIZE_8[0]
 
 

@@ -102,7 +102,9 @@ class QFunctional(Module):
         if arguments or keywords:
             shown = ", ".join([*map(repr, arguments), *(f"{k}={v!r}" for k, v in keywords.items())])
             raise ArgumentTypeError(
-                "QFunctional", expected="no arguments", got=shown,
+                "QFunctional",
+                expected="no arguments",
+                got=shown,
                 mend="write QFunctional() and call its methods, such as .add(x, y)",
             )
         super().__init__()
@@ -159,7 +161,9 @@ class QFunctional(Module):
         """
         if type(mod) is not FloatFunctional:
             raise ArgumentTypeError(
-                "QFunctional.from_float", argument="mod", expected="a FloatFunctional",
+                "QFunctional.from_float",
+                argument="mod",
+                expected="a FloatFunctional",
                 got=type(mod).__name__,
             )
         scale, zero_point = observed(f"{cls.__name__}.from_float", mod)
@@ -195,16 +199,21 @@ def observed(asked: str, mod: Module) -> tuple[float, int]:
     observer: Any = getattr(mod, "activation_post_process", None)
     if not hasattr(observer, "calculate_qparams"):
         raise ArgumentTypeError(
-            asked, argument="mod.activation_post_process", expected="an observer",
-            got=type(observer).__name__, mend="call refquant.quantization.prepare() on the model "
+            asked,
+            argument="mod.activation_post_process",
+            expected="an observer",
+            got=type(observer).__name__,
+            mend="call refquant.quantization.prepare() on the model "
             "and show it data before convert()",
         )
     scale, zero_point, *_ = observer.calculate_qparams()
     scales, zero_points = np.asarray(scale.array), np.asarray(zero_point.array)
     if scales.size != 1:
         raise QuantizationParameterError(
-            asked, argument="mod.activation_post_process",
-            expected="an observer with one scale for the whole tensor", got=f"{scales.size} scales",
+            asked,
+            argument="mod.activation_post_process",
+            expected="an observer with one scale for the whole tensor",
+            got=f"{scales.size} scales",
             mend="use a per-tensor observer for activations in the QConfig",
         )
     return float(scales.reshape(-1)[0]), int(zero_points.reshape(-1)[0])
@@ -219,7 +228,10 @@ def load_number(report, module: Module, name: str, prefix: str, kind: type) -> N
     plain = not (isinstance(value, Tensor) and value.is_quantized)
     array = np.asarray(value.array if isinstance(value, Tensor) else value) if plain else None
     if array is None or array.size != 1 or array.dtype.kind not in "fiu":
-        report.error(key, "one number", type(value).__name__ if array is None else
-                     f"shape {array.shape} of {array.dtype}")
+        report.error(
+            key,
+            "one number",
+            type(value).__name__ if array is None else f"shape {array.shape} of {array.dtype}",
+        )
         return
     report.change(functools.partial(setattr, module, name, kind(array.reshape(-1)[0])))

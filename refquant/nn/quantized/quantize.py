@@ -87,8 +87,10 @@ class Quantize(Module):
         dtype = getattr(mod.activation_post_process, "dtype", None)
         if dtype is None:
             raise ArgumentTypeError(
-                f"{cls.__name__}.from_float", argument="mod.activation_post_process",
-                expected="an observer with a dtype", got=type(mod.activation_post_process).__name__,
+                f"{cls.__name__}.from_float",
+                argument="mod.activation_post_process",
+                expected="an observer with a dtype",
+                got=type(mod.activation_post_process).__name__,
             )
         return cls(scale, zero_point, dtype)
 

@@ -300,7 +300,9 @@ def cos(input: Any) -> Tensor:
 def _exactly(asked: str, input: Any, formula: Callable, slope: Callable) -> Tensor:
     t = operand(asked, "input", input)
     x = t.array
-    return differentiable(formula(x), (t,), lambda g: (g * slope(x),))
+    with np.errstate(all="ignore"):
+        y = formula(x)
+    return differentiable(y, (t,), lambda g: (g * slope(x),))
 
 
 def abs(input: Any) -> Tensor:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant.errors import ArgumentError, DtypeError, IndexRangeError, ShapeError
+from refquant.ops.floating.comparison import where
 from refquant.ops.floating.operands import float_operand, operand
 from refquant.ops.floating.softmax import log_softmax
 from refquant.tensors import Tensor, differentiable
@@ -68,13 +69,9 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
     r"""Squared distance :math:`d^2 / 2\beta` up to :math:`\beta`, beyond :math:`d - \beta / 2`."""
     x = float_operand("smooth_l1_loss", "input", input)
     y = float_operand("smooth_l1_loss", "target", target)
-    difference = x - y
-    size = difference.abs()
-    near = size.array < beta
-    curve = difference.square() * (0.5 / beta) if beta else difference * 0
-    loss = curve * near.astype(size.array.dtype) + (size - 0.5 * beta) * (~near).astype(
-        size.array.dtype
-    )
+    distance = (x - y).abs()
+    far = distance - 0.5 * beta
+    loss = where(distance < beta, distance.square() * (0.5 / beta), far) if beta else far
     return _reduced("smooth_l1_loss", loss, reduction)
 
 

@@ -63,30 +63,34 @@ def target_sizes(asked: str, sizes, size: Any, scale_factor: Any):
     return counts, factors
 
 
-def _step(size: int, count: int, factor: float | None, align_corners: bool) -> np.float32:
-    """Tell how far the place in the input moves for one step of the output."""
+def _step(size: int, count: int, factor: float | None, align_corners: bool, kind) -> np.floating:
+    """Tell how far the place in the input moves for one step of the output.
+
+    Places are counted in float32, for float64 input in float64 (`kind`).
+    """
     if align_corners:
-        return np.float32((size - 1) / (count - 1)) if count > 1 else np.float32(0)
-    return np.float32(1 / factor) if factor else np.float32(size) / np.float32(count)
+        return kind(size - 1) / kind(count - 1) if count > 1 else kind(0)
+    return kind(1 / factor) if factor else kind(size) / kind(count)
 
 
-def _nearest(size: int, count: int, factor: float | None) -> np.ndarray:
-    if count == size:
-        return np.arange(count)
-    places = np.floor(np.arange(count, dtype=np.float32) * _step(size, count, factor, False))
+def _nearest(size: int, count: int, factor: float | None, ndim: int) -> np.ndarray:
+    if ndim == 2 and count in (size, 2 * size):
+        factor = None  # images that stay or double, PyTorch takes by their sizes
+    step = _step(size, count, factor, False, np.float32)
+    places = np.floor(np.arange(count, dtype=np.float32) * step)
     return np.minimum(places.astype(np.int64), size - 1)
 
 
-def _linear(size: int, count: int, factor: float | None, align_corners: bool):
+def _linear(size: int, count: int, factor: float | None, align_corners: bool, kind):
     """Tell the two neighbours of every output coordinate and the share of the second."""
-    step = _step(size, count, factor, align_corners)
-    places = np.arange(count, dtype=np.float32)
+    step = _step(size, count, factor, align_corners, kind)
+    places = np.arange(count, dtype=kind)
     if align_corners:
         places = places * step
     else:
-        places = np.maximum((places + np.float32(0.5)) * step - np.float32(0.5), np.float32(0))
+        places = np.maximum((places + kind(0.5)) * step - kind(0.5), kind(0))
     first = np.minimum(places.astype(np.int64), size - 1)
-    return first, np.minimum(first + 1, size - 1), places - first.astype(np.float32)
+    return first, np.minimum(first + 1, size - 1), places - first.astype(kind)
 
 
 def _along(values: np.ndarray, axis: int, ndim: int) -> np.ndarray:
@@ -181,12 +185,13 @@ def interpolate(
     counts, factors = target_sizes(asked, x.shape[2:], size, scale_factor)
     if mode == "nearest":
         plans = [
-            (_nearest(n, c, f), None, None)
+            (_nearest(n, c, f, ndim), None, None)
             for n, c, f in zip(x.shape[2:], counts, factors, strict=True)
         ]
     else:
+        kind = np.float64 if x.dtype == np.float64 else np.float32
         plans = [
-            _linear(n, c, f, bool(align_corners))
+            _linear(n, c, f, bool(align_corners), kind)
             for n, c, f in zip(x.shape[2:], counts, factors, strict=True)
         ]
     made = x

@@ -35,7 +35,10 @@ def _operands(asked: str, a: Any, b: Any) -> tuple[QuantizedTensor, QuantizedTen
     b = checks.quantized_per_tensor(asked, "qb", b)
     if a.dtype is not b.dtype:
         raise DtypeError(
-            asked, argument="qb", expected=f"{a.dtype}, the dtype of `qa`", got=b.dtype,
+            asked,
+            argument="qb",
+            expected=f"{a.dtype}, the dtype of `qa`",
+            got=b.dtype,
             mend="quantize both operands to one dtype",
         )
     if a.array.shape != b.array.shape:
@@ -140,14 +143,35 @@ def _add(asked: str, qa: Any, qb: Any, scale, zero_point, relu: bool) -> Quantiz
     if how is SUM_IN_FIXED_POINT:
         _check_fixed_point(asked, a, b, scale)
         q = kernels.add_fixed_point(
-            x, a.scale, a.zero_point, y, b.scale, b.zero_point, scale, zero_point,
-            zero_point if relu else dtype.quant_min, dtype.quant_max,
+            x,
+            a.scale,
+            a.zero_point,
+            y,
+            b.scale,
+            b.zero_point,
+            scale,
+            zero_point,
+            zero_point if relu else dtype.quant_min,
+            dtype.quant_max,
         )
     else:
         body = run - run % dequantize.block if vectors else 0
         q = kernels.add(
-            x, a.scale, a.zero_point, y, b.scale, b.zero_point, scale, zero_point,
-            dtype.quant_min, dtype.quant_max, relu, run, body, dequantize, quantize,
+            x,
+            a.scale,
+            a.zero_point,
+            y,
+            b.scale,
+            b.zero_point,
+            scale,
+            zero_point,
+            dtype.quant_min,
+            dtype.quant_max,
+            relu,
+            run,
+            body,
+            dequantize,
+            quantize,
         )
     return QuantizedTensor(layout.restore(q, shape, memory_format), dtype, scale, zero_point)
 
@@ -159,8 +183,10 @@ def _check_fixed_point(asked: str, a: QuantizedTensor, b: QuantizedTensor, scale
         if not 2.0**-14 <= ratio < 2.0**8:
             raise EngineError(
                 f"{asked}: engine {engines.current().name!r} adds in fixed point",
-                argument=f"{name}.q_scale() / scale", expected="at least 2**-14 and below 2**8",
-                got=float(ratio), mend="choose an output scale nearer to those of the operands",
+                argument=f"{name}.q_scale() / scale",
+                expected="at least 2**-14 and below 2**8",
+                got=float(ratio),
+                mend="choose an output scale nearer to those of the operands",
             )
 
 
@@ -256,13 +282,36 @@ def _multiply(asked: str, qa: Any, qb: Any, scale, zero_point, relu: bool) -> Qu
     how, dequantize, quantize, requantize = _plan("multiply", dtype, True)
     if how is PRODUCT_OF_INTEGERS:
         q = kernels.multiply_integers(
-            x, a.scale, a.zero_point, y, b.scale, b.zero_point, scale, zero_point,
-            zero_point if relu else dtype.quant_min, dtype.quant_max, run,
-            run - run % requantize.block if vectors else 0, requantize,
+            x,
+            a.scale,
+            a.zero_point,
+            y,
+            b.scale,
+            b.zero_point,
+            scale,
+            zero_point,
+            zero_point if relu else dtype.quant_min,
+            dtype.quant_max,
+            run,
+            run - run % requantize.block if vectors else 0,
+            requantize,
         )
     else:  # scalar code at every position
         q = kernels.multiply(
-            x, a.scale, a.zero_point, y, b.scale, b.zero_point, scale, zero_point,
-            dtype.quant_min, dtype.quant_max, relu, run, 0, dequantize, quantize,
+            x,
+            a.scale,
+            a.zero_point,
+            y,
+            b.scale,
+            b.zero_point,
+            scale,
+            zero_point,
+            dtype.quant_min,
+            dtype.quant_max,
+            relu,
+            run,
+            0,
+            dequantize,
+            quantize,
         )
     return QuantizedTensor(layout.restore(q, shape, memory_format), dtype, scale, zero_point)

@@ -23,7 +23,9 @@ def _real(asked: str, value: Any) -> np.ndarray:
     if isinstance(value, Tensor | np.ndarray):
         return checks.float32_tensor(asked, "other", value).array
     raise ArgumentTypeError(
-        asked, argument="other", expected="a quantized tensor, a float32 tensor or a number",
+        asked,
+        argument="other",
+        expected="a quantized tensor, a float32 tensor or a number",
         got=type(value).__name__,
     )
 
@@ -35,7 +37,9 @@ def _compare(asked: str, formula: Callable, input: Any, other: Any) -> Tensor:
         return Tensor(np.asarray(formula(x, y)))
     except ValueError:
         raise ShapeError(
-            asked, argument="other", expected=f"of a shape that broadcasts against {x.shape}",
+            asked,
+            argument="other",
+            expected=f"of a shape that broadcasts against {x.shape}",
             got=f"shape {y.shape}",
         ) from None
 

@@ -15,7 +15,10 @@ _QUANTIZED = {d.numpy: d for d in dtypes.QUANTIZED}
 
 
 def empty_affine_quantized(
-    *size, scale: float = 1.0, zero_point: int = 0, dtype=None,
+    *size,
+    scale: float = 1.0,
+    zero_point: int = 0,
+    dtype=None,
     memory_format=dtypes.contiguous_format,
 ) -> QuantizedTensor:
     """Make a tensor quantized per tensor from its size.
@@ -65,7 +68,11 @@ def _zeros(asked: str, size: tuple, dtype, memory_format) -> np.ndarray:
 
 
 def empty_per_channel_affine_quantized(
-    *size, scales: Any, zero_points: Any, axis: int, dtype=None,
+    *size,
+    scales: Any,
+    zero_points: Any,
+    axis: int,
+    dtype=None,
     memory_format=dtypes.contiguous_format,
 ) -> QuantizedTensor:
     """Make a tensor quantized per channel from its size.
@@ -107,15 +114,16 @@ def _integers(asked: str, value: Any) -> tuple[np.ndarray, dtypes.dtype]:
     dtype = _QUANTIZED.get(array.dtype)
     if dtype is None:
         raise DtypeError(
-            asked, argument="input", expected="a tensor of uint8, int8 or int32", got=array.dtype,
+            asked,
+            argument="input",
+            expected="a tensor of uint8, int8 or int32",
+            got=array.dtype,
             mend="convert it with .to(refquant.uint8)",
         )
     return layout.dense_copy(array), dtype
 
 
-def make_per_tensor_quantized_tensor(
-    input: Any, scale: float, zero_point: int
-) -> QuantizedTensor:
+def make_per_tensor_quantized_tensor(input: Any, scale: float, zero_point: int) -> QuantizedTensor:
     """Say of integers what they stand for, with one scale.
 
     Parameters

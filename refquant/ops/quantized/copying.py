@@ -86,12 +86,21 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> QuantizedTensor:
     target = checks.quantized_tensor("copy_", "self", input)
     if isinstance(src, QuantizedTensor):
         if src.dtype is not target.dtype:
-            raise DtypeError("copy_", argument="src", expected=f"{target.dtype}, or float32",
-                             got=src.dtype, mend="call .dequantize() on it first")
+            raise DtypeError(
+                "copy_",
+                argument="src",
+                expected=f"{target.dtype}, or float32",
+                got=src.dtype,
+                mend="call .dequantize() on it first",
+            )
         values = _spread(src.array, target.array.shape)
         if src.axis is not None and src.array.shape != target.array.shape:
-            raise ShapeError("copy_", argument="src", expected=f"of shape {target.array.shape}, "
-                             "being quantized per channel", got=f"shape {src.array.shape}")
+            raise ShapeError(
+                "copy_",
+                argument="src",
+                expected=f"of shape {target.array.shape}, being quantized per channel",
+                got=f"shape {src.array.shape}",
+            )
         target.array[...] = values
         target.scale, target.zero_point = copy.copy(src.scale), copy.copy(src.zero_point)
         target.axis = src.axis
@@ -116,7 +125,9 @@ def _spread(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         return np.broadcast_to(array, shape)
     except ValueError:
         raise ShapeError(
-            "copy_", argument="src", expected=f"of a shape that broadcasts to {shape}",
+            "copy_",
+            argument="src",
+            expected=f"of a shape that broadcasts to {shape}",
             got=f"shape {array.shape}",
         ) from None
 
@@ -185,8 +196,10 @@ def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Quanti
     q = checks.quantized_tensor("empty_like", "input", input)
     if requires_grad or dtype not in (None, q.dtype):
         raise NotSupportedError(
-            "empty_like of a quantized tensor", argument="dtype", expected=f"{q.dtype} without "
-            "gradient", got=f"{dtype}, requires_grad={requires_grad}",
+            "empty_like of a quantized tensor",
+            argument="dtype",
+            expected=f"{q.dtype} without gradient",
+            got=f"{dtype}, requires_grad={requires_grad}",
         )
     made = clone(q)
     made.array[...] = 0

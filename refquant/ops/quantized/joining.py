@@ -105,29 +105,42 @@ def cat_relu(
 def _pieces(asked: str, qx: Any, dim: Any) -> tuple[list[QuantizedTensor], int]:
     if not isinstance(qx, list | tuple) or not qx:
         raise ArgumentTypeError(
-            asked, argument="qx", expected="a list of at least one quantized tensor",
-            got=f"{type(qx).__name__} of none" if isinstance(qx, list | tuple) else
-            type(qx).__name__,
+            asked,
+            argument="qx",
+            expected="a list of at least one quantized tensor",
+            got=f"{type(qx).__name__} of none"
+            if isinstance(qx, list | tuple)
+            else type(qx).__name__,
         )
     pieces = [checks.quantized_per_tensor(asked, f"qx[{i}]", q) for i, q in enumerate(qx)]
     first = pieces[0]
     if first.array.ndim == 0:
-        raise ShapeError(asked, argument="qx[0]", expected="of at least one dimension",
-                         got="a 0-dimensional tensor", mend="reshape it to (1,)")
+        raise ShapeError(
+            asked,
+            argument="qx[0]",
+            expected="of at least one dimension",
+            got="a 0-dimensional tensor",
+            mend="reshape it to (1,)",
+        )
     dim = checks.dimension(asked, "dim", dim, first.array.ndim)
     kept = first.array.shape[:dim] + first.array.shape[dim + 1 :]
     for index, piece in enumerate(pieces):
         shape = piece.array.shape
         if piece.dtype is not first.dtype:
             raise DtypeError(
-                asked, argument=f"qx[{index}]", expected=f"{first.dtype}, as the first",
-                got=piece.dtype, mend="quantize all of them to one dtype",
+                asked,
+                argument=f"qx[{index}]",
+                expected=f"{first.dtype}, as the first",
+                got=piece.dtype,
+                mend="quantize all of them to one dtype",
             )
         if len(shape) != first.array.ndim or shape[:dim] + shape[dim + 1 :] != kept:
             raise ShapeError(
-                asked, argument=f"qx[{index}]",
+                asked,
+                argument=f"qx[{index}]",
                 expected=f"of the shape {first.array.shape} of the first except along dimension "
-                f"{dim}", got=f"shape {shape}",
+                f"{dim}",
+                got=f"shape {shape}",
             )
     return pieces, dim
 
@@ -137,8 +150,11 @@ def _cat(asked: str, qx: Any, dim: Any, scale, zero_point, relu: bool) -> Quanti
     first = pieces[0]
     dtype = first.dtype
     scale = first.scale if scale is None else checks.scale_value(asked, "scale", scale)
-    zero_point = first.zero_point if zero_point is None else checks.zero_point_value(
-        asked, "zero_point", zero_point, dtype)
+    zero_point = (
+        first.zero_point
+        if zero_point is None
+        else checks.zero_point_value(asked, "zero_point", zero_point, dtype)
+    )
     # The real engines compare the dimension as it is given: -3 goes the general way.
     if dim == 1 and all(
         p.array.ndim == 4 and layout.is_contiguous(p.array, dtypes.channels_last) for p in pieces
@@ -161,9 +177,18 @@ def _channels_last(pieces, scale, zero_point, relu) -> np.ndarray:
         if relu or piece.scale != scale or piece.zero_point != zero_point:
             channels = pixels.shape[3]
             pixels = kernels.requantize(
-                pixels.reshape(-1), piece.scale, piece.zero_point, scale, zero_point,
-                dtype.quant_min, dtype.quant_max, relu, channels,
-                layout.body(channels, dequantizing.block), dequantizing, quantizing,
+                pixels.reshape(-1),
+                piece.scale,
+                piece.zero_point,
+                scale,
+                zero_point,
+                dtype.quant_min,
+                dtype.quant_max,
+                relu,
+                channels,
+                layout.body(channels, dequantizing.block),
+                dequantizing,
+                quantizing,
             ).reshape(pixels.shape)
         parts.append(pixels)
     return np.concatenate(parts, axis=3).transpose(0, 3, 1, 2)
@@ -186,8 +211,18 @@ def _general(pieces, dim, scale, zero_point, relu) -> np.ndarray:
     for piece in pieces:
         flat, own_format = layout.flatten(piece.array)
         q = kernels.requantize(
-            flat, piece.scale, piece.zero_point, scale, zero_point, dtype.quant_min,
-            dtype.quant_max, relu, flat.size, flat.size, dequantizing, quantizing,
+            flat,
+            piece.scale,
+            piece.zero_point,
+            scale,
+            zero_point,
+            dtype.quant_min,
+            dtype.quant_max,
+            relu,
+            flat.size,
+            flat.size,
+            dequantizing,
+            quantizing,
         )
         parts.append(layout.restore(q, piece.array.shape, own_format))
     return layout.to_format(np.concatenate(parts, axis=dim), memory_format)

@@ -89,8 +89,8 @@ def min(input: Any, dim: Any = None, keepdim: bool = False):
 
 
 def _order(q: QuantizedTensor, dim: int, descending: bool) -> np.ndarray:
-    """Indices in order; of equals the first comes first, upwards and downwards."""
-    # -1 - q would overflow nowhere, and turns the order of integers around.
+    """Tell in which order to take elements; of equals the first comes first, always."""
+    # Turning over all bits turns the order around; negating would overflow.
     keys = np.bitwise_not(q.array) if descending else q.array
     return np.argsort(keys, axis=dim, kind="stable")
 
@@ -234,9 +234,13 @@ def mean(
     """
     q = checks.quantized_per_tensor("mean", "input", input)
     if dtype not in (None, q.dtype):
-        raise NotSupportedError("mean of a quantized tensor", argument="dtype",
-                                expected=str(q.dtype), got=dtype,
-                                mend="call .dequantize() first")
+        raise NotSupportedError(
+            "mean of a quantized tensor",
+            argument="dtype",
+            expected=str(q.dtype),
+            got=dtype,
+            mend="call .dequantize() first",
+        )
     x, axes = q.array, _axes(dim, q.array.ndim)
     count = 1
     for axis in axes:

@@ -22,7 +22,10 @@ def _number(asked: str, argument: str, value: Any) -> float:
     ):
         return float(value)
     raise ArgumentTypeError(
-        asked, argument=argument, expected="a number", got=type(value).__name__,
+        asked,
+        argument=argument,
+        expected="a number",
+        got=type(value).__name__,
         mend="use quantized.add or quantized.mul for two tensors",
     )
 
@@ -115,7 +118,9 @@ def _add_scalar(asked: str, qa: Any, number: Any, relu: bool) -> QuantizedTensor
     steps = int(np.rint(quotient)) if math.isfinite(quotient) else None
     if steps is None or not -(2**31) <= steps < 2**31:
         raise ArgumentError(
-            asked, argument="number", expected=f"finite and at most 2**31 steps of {a.scale}",
+            asked,
+            argument="number",
+            expected=f"finite and at most 2**31 steps of {a.scale}",
             got=value,
         )
     moved = z - steps
@@ -134,8 +139,16 @@ def _add_scalar(asked: str, qa: Any, number: Any, relu: bool) -> QuantizedTensor
     requantize = record.rule("elementwise_requantize", operands)
     flat, memory_format = layout.flatten(a.array)
     q = kernels.add_number(
-        flat, steps - z, a.scale, scale, zero_point, zero_point if relu else low, high, flat.size,
-        layout.body(flat.size, requantize.block), requantize,
+        flat,
+        steps - z,
+        a.scale,
+        scale,
+        zero_point,
+        zero_point if relu else low,
+        high,
+        flat.size,
+        layout.body(flat.size, requantize.block),
+        requantize,
     )
     restored = layout.restore(q, a.array.shape, memory_format)
     return QuantizedTensor(restored, a.dtype, scale, zero_point)

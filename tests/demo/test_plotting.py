@@ -1,0 +1,218 @@
+"""Pictures, tested by what is drawn rather than by pixels."""
+
+import io
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+import refquant
+from refquant import plotting
+from refquant.errors import (
+    ArgumentError,
+    IndexRangeError,
+    QuantizationParameterError,
+    ShapeError,
+)
+
+
+@pytest.fixture
+def ax():
+    return Figure().add_subplot()
+
+
+def saved(ax):
+    """Draw for real: in two formats, and something is there."""
+    for form in ("png", "svg"):
+        stream = io.BytesIO()
+        ax.figure.savefig(stream, format=form)
+        assert len(stream.getvalue()) > 1000
+    return True
+
+
+def luminance(color):
+    channels = [int(to_hex(color)[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("color", plotting.COLORS)
+def test_colors_stand_out_on_white_and_on_black(color):
+    shade = luminance(color)
+    assert 1.05 / (shade + 0.05) >= 3
+    assert (shade + 0.05) / 0.05 >= 3
+
+
+def test_new_axes_by_default():
+    from matplotlib import pyplot
+
+    drawn = plotting.sqnr_bars(["a"], {"int8": [30.0]})
+    assert drawn.figure.number in pyplot.get_fignums()
+    pyplot.close(drawn.figure)
+
+
+# -- histogram of values ------------------------------------------------------------------------
+
+
+def test_histogram_counts_every_finite_value(ax):
+    values = np.array([0.0, 0.5, 1.0, 1.0, np.nan, np.inf], np.float32)
+    assert plotting.value_histogram(values, 0.01, 0, refquant.quint8, bins=2, ax=ax) is ax
+    (stairs,) = (p for p in ax.patches if p.get_label() == "values")
+    counts, edges, _ = stairs.get_data()
+    assert counts.tolist() == [1, 3]
+    assert edges.tolist() == [0.0, 0.5, 1.0]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("value", "elements")
+    assert saved(ax)
+
+
+@pytest.mark.parametrize(
+    ("zero_point", "dtype", "low", "high"),
+    [
+        (0, refquant.quint8, 0, 25.5),
+        (128, refquant.quint8, -12.8, 12.7),
+        (0, refquant.qint8, -12.8, 12.7),
+    ],
+)
+def test_histogram_marks_the_clipping_range(ax, zero_point, dtype, low, high):
+    plotting.value_histogram(np.float32([-20, 30]), 0.1, zero_point, dtype, ax=ax)
+    marks = [line.get_xdata()[0] for line in ax.lines if line.get_label() == "clipping range"]
+    assert marks == pytest.approx([low, high])
+    left, right = ax.get_xlim()
+    assert left < -20
+    assert right > 30
+
+
+def test_histogram_shows_the_integers_on_top(ax):
+    plotting.value_histogram(np.float32([0, 1]), 0.1, 10, refquant.quint8, ax=ax)
+    (top,) = ax.child_axes
+    assert top.get_xlabel() == "integer (quint8)"
+    ax.figure.draw_without_rendering()
+    assert top.get_xlim() == pytest.approx([x / 0.1 + 10 for x in ax.get_xlim()])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.empty(0, np.float32), np.full(3, np.nan, np.float32), np.zeros((2, 2), np.float32)],
+)
+def test_histogram_of_nothing_or_of_one_value(ax, values):
+    plotting.value_histogram(values, 0.1, 10, refquant.quint8, ax=ax)
+    assert saved(ax)
+
+
+def test_histogram_refuses_bad_parameters(ax):
+    with pytest.raises(QuantizationParameterError, match="zero_point"):
+        plotting.value_histogram([1.0], 0.1, 300, refquant.quint8, ax=ax)
+    with pytest.raises(QuantizationParameterError, match="scale"):
+        plotting.value_histogram([1.0], 0.0, 0, refquant.quint8, ax=ax)
+
+
+# -- weights ------------------------------------------------------------------------------------
+
+
+def quantized(values, scale=0.5):
+    tensor = refquant.tensor(values)
+    return tensor, refquant.quantize_per_tensor(tensor, scale, 0, refquant.qint8)
+
+
+def test_weights_share_their_bins(ax):
+    before, after = quantized([-1.0, -0.6, 0.0, 0.1, 1.0])
+    plotting.weight_histogram(before, after, bins=4, ax=ax)
+    (counts, edges, _), (counts_after, edges_after, _) = (p.get_data() for p in ax.patches)
+    assert counts.tolist() == [2, 0, 2, 1]
+    assert counts_after.tolist() == [1, 1, 2, 1]
+    assert edges.tolist() == edges_after.tolist() == [-1.0, -0.5, 0.0, 0.5, 1.0]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["float32", "qint8"]
+    assert saved(ax)
+
+
+def test_weights_of_other_shapes_are_refused(ax):
+    before, after = quantized([1.0, 2.0])
+    with pytest.raises(ShapeError, match="after"):
+        plotting.weight_histogram(before[:1], after, ax=ax)
+
+
+# -- SQNR ---------------------------------------------------------------------------------------
+
+
+def test_one_bar_for_each_layer_and_model(ax):
+    plotting.sqnr_bars(["conv", "fc"], {"one": [40.0, 30.0], "two": [45.0, np.inf]}, ax=ax)
+    one, two = ax.containers
+    assert [bar.get_width() for bar in one] == [40.0, 30.0]
+    assert [bar.get_width() for bar in two] == [45.0, 0.0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["conv", "fc"]
+    assert ax.yaxis_inverted()
+    assert "dB" in ax.get_xlabel()
+    assert saved(ax)
+
+
+def test_bars_need_a_number_for_each_layer(ax):
+    with pytest.raises(ShapeError, match="'one'"):
+        plotting.sqnr_bars(["conv", "fc"], {"one": [40.0]}, ax=ax)
+
+
+# -- saw-tooth ----------------------------------------------------------------------------------
+
+
+def test_the_error_stays_within_half_a_step_inside_the_range(ax):
+    plotting.error_sawtooth(0.1, 10, refquant.quint8, ax=ax)
+    (line,) = (line for line in ax.lines if line.get_label() == "error")
+    x, error = line.get_data()
+    assert np.nanmax(np.abs(error)) <= 0.05 * (1 + 1e-5)
+    # One gap for each change of the integer: six steps are drawn.
+    assert np.isnan(x).sum() == 6
+    assert ax.get_xlim() == pytest.approx((-0.3, 0.3))
+    assert saved(ax)
+
+
+def test_the_error_grows_outside_the_range(ax):
+    plotting.error_sawtooth(0.1, 0, refquant.quint8, low=-1.0, high=0.0, ax=ax)
+    (line,) = (line for line in ax.lines if line.get_label() == "error")
+    error = line.get_ydata()
+    assert error[0] == pytest.approx(1.0)
+
+
+# -- integer grid -------------------------------------------------------------------------------
+
+
+def test_a_mark_for_every_integer(ax):
+    plotting.integer_grid(0.5, 2, refquant.quint8, quant_max=7, ax=ax)
+    marks, zero = ax.collections
+    positions = [segment[0][0] for segment in marks.get_segments()]
+    assert positions == [-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
+    assert [segment[0][0] for segment in zero.get_segments()] == [0.0]
+    assert saved(ax)
+
+
+@pytest.mark.parametrize(("first", "last"), [(-1, 3), (4, 3), (0, 256)])
+def test_a_grid_outside_the_dtype_is_refused(ax, first, last):
+    with pytest.raises(ArgumentError, match="quant_min"):
+        plotting.integer_grid(0.5, 2, refquant.quint8, quant_min=first, quant_max=last, ax=ax)
+
+
+def test_a_grid_of_too_many_marks_is_refused(ax):
+    with pytest.raises(ArgumentError, match="at most"):
+        plotting.integer_grid(0.5, 2, refquant.qint32, ax=ax)
+
+
+# -- channels -----------------------------------------------------------------------------------
+
+
+def test_a_bar_spans_the_range_of_its_channel(ax):
+    weight = np.float32([[-1.0, 2.0], [0.5, 0.25]])
+    plotting.channel_ranges(weight, ax=ax)
+    bars = [(bar.get_y(), bar.get_y() + bar.get_height()) for bar in ax.patches]
+    assert bars == [(-1.0, 2.0), (0.25, 0.5)]
+    assert [line.get_ydata()[0] for line in ax.lines] == [-2.0, 2.0]
+    assert saved(ax)
+
+
+def test_channels_along_another_axis(ax):
+    plotting.channel_ranges(np.float32([[-1.0, 2.0], [0.5, 0.25]]), axis=1, ax=ax)
+    bars = [(bar.get_y(), bar.get_y() + bar.get_height()) for bar in ax.patches]
+    assert bars == [(-1.0, 0.5), (0.25, 2.0)]
+
+
+def test_an_axis_that_is_not_there_is_refused(ax):
+    with pytest.raises(IndexRangeError, match="axis"):
+        plotting.channel_ranges(np.float32([1.0]), axis=1, ax=ax)

@@ -1,0 +1,210 @@
+"""Every differentiable operation once, written against a namespace that is refquant or torch.
+
+A case is a function of the namespace and of float tensors, and the shapes of these. Numbers are
+drawn between -2 and 2 unless the case names another range; ties, where gradients are a matter of
+convention, are left to the tests that name them.
+"""
+
+from typing import Any, NamedTuple
+
+
+class Case(NamedTuple):
+    function: Any
+    shapes: tuple
+    low: float = -2.0
+    high: float = 2.0
+
+
+def _f(T):
+    return T.nn.functional
+
+
+def _norm(T, x, **options):
+    return T.norm(x, **options)
+
+
+CASES = {
+    # arithmetic
+    "add": Case(lambda T, x, y: x + y, ((3, 4), (4,))),
+    "add_alpha": Case(lambda T, x, y: T.add(x, y, alpha=-0.5), ((3, 1), (3, 4))),
+    "sub": Case(lambda T, x, y: x - y, ((2, 3, 1), (1, 4))),
+    "mul": Case(lambda T, x, y: x * y, ((3, 4), (3, 1))),
+    "div": Case(lambda T, x, y: x / y, ((3, 4), (4,)), 0.3, 2.0),
+    "numbers": Case(lambda T, x: (2 - x) / 3 + 1 / (x + 3) - 2**x, ((5,),)),
+    "pow": Case(lambda T, x, y: x**y, ((3, 4), (4,)), 0.3, 2.0),
+    "pow_number": Case(lambda T, x: x**3, ((3, 4),)),
+    "neg": Case(lambda T, x: -x, ((3,),)),
+    "remainder": Case(lambda T, x: T.remainder(x, 0.7), ((9,),)),
+    "maximum": Case(lambda T, x, y: T.maximum(x, y), ((3, 4), (4,))),
+    "minimum": Case(lambda T, x, y: T.minimum(x, y), ((3, 4), (3, 4))),
+    "lerp": Case(lambda T, x, y, w: T.lerp(x, y, w), ((3,), (3,), (3,))),
+    "scalar_tensor": Case(lambda T, x, y: x * y, ((), (3, 2))),
+    # products
+    "matmul": Case(lambda T, x, y: x @ y, ((3, 4), (4, 5))),
+    "matmul_batch": Case(lambda T, x, y: T.matmul(x, y), ((2, 1, 3, 4), (5, 4, 2))),
+    "matmul_vectors": Case(lambda T, x, y: T.matmul(x, y), ((4,), (4,))),
+    "matmul_row": Case(lambda T, x, y: T.matmul(x, y), ((4,), (2, 4, 3))),
+    "matmul_column": Case(lambda T, x, y: T.matmul(x, y), ((2, 3, 4), (4,))),
+    "bmm": Case(lambda T, x, y: T.bmm(x, y), ((2, 3, 4), (2, 4, 2))),
+    "mv": Case(lambda T, x, y: T.mv(x, y), ((3, 4), (4,))),
+    "outer": Case(lambda T, x, y: T.outer(x, y), ((3,), (4,))),
+    "addmm": Case(lambda T, x, y, z: T.addmm(x, y, z, beta=0.5, alpha=2), ((2, 3), (2, 4), (4, 3))),
+    "linear": Case(lambda T, x, w, b: _f(T).linear(x, w, b), ((2, 3, 4), (5, 4), (5,))),
+    "linear_vector": Case(lambda T, x, w: _f(T).linear(x, w), ((4,), (5, 4))),
+    # elementwise
+    "relu": Case(lambda T, x: T.relu(x), ((3, 4),)),
+    "relu6": Case(lambda T, x: _f(T).relu6(x), ((30,),), -8.0, 8.0),
+    "hardtanh": Case(lambda T, x: _f(T).hardtanh(x, -0.5, 1.2), ((30,),)),
+    "clamp": Case(lambda T, x: x.clamp(-0.5, 1.2), ((30,),)),
+    "clamp_min": Case(lambda T, x: T.clamp(x, min=0.3), ((30,),)),
+    "elu": Case(lambda T, x: _f(T).elu(x, 0.7), ((20,),)),
+    "leaky_relu": Case(lambda T, x: _f(T).leaky_relu(x, 0.2), ((20,),)),
+    "sigmoid": Case(lambda T, x: T.sigmoid(x), ((20,),)),
+    "tanh": Case(lambda T, x: T.tanh(x), ((20,),)),
+    "hardsigmoid": Case(lambda T, x: _f(T).hardsigmoid(x), ((20,),), -5.0, 5.0),
+    "hardswish": Case(lambda T, x: _f(T).hardswish(x), ((20,),), -5.0, 5.0),
+    "silu": Case(lambda T, x: _f(T).silu(x), ((20,),)),
+    "softplus": Case(lambda T, x: _f(T).softplus(x, 1.5, 2.0), ((20,),)),
+    "exp": Case(lambda T, x: T.exp(x), ((20,),)),
+    "log": Case(lambda T, x: T.log(x), ((20,),), 0.1, 3.0),
+    "log2": Case(lambda T, x: T.log2(x), ((20,),), 0.1, 3.0),
+    "log10": Case(lambda T, x: T.log10(x), ((20,),), 0.1, 3.0),
+    "log1p": Case(lambda T, x: T.log1p(x), ((20,),), -0.5, 3.0),
+    "sqrt": Case(lambda T, x: T.sqrt(x), ((20,),), 0.1, 3.0),
+    "rsqrt": Case(lambda T, x: T.rsqrt(x), ((20,),), 0.1, 3.0),
+    "reciprocal": Case(lambda T, x: T.reciprocal(x), ((20,),), 0.2, 3.0),
+    "square": Case(lambda T, x: T.square(x), ((20,),)),
+    "sin": Case(lambda T, x: T.sin(x) * T.cos(x), ((20,),)),
+    "abs": Case(lambda T, x: abs(x), ((20,),)),
+    "rounded": Case(
+        lambda T, x: x.round() + x.floor() + x.ceil() + T.trunc(x) + T.sign(x) + x, ((9,),)
+    ),
+    "where": Case(lambda T, x, y: T.where(x > y, x * 2, y), ((3, 4), (4,))),
+    "masked_fill": Case(lambda T, x: x.masked_fill(x > 0.5, 7.0), ((3, 4),)),
+    # softmax
+    "softmax": Case(lambda T, x: T.softmax(x, dim=1), ((3, 4),)),
+    "log_softmax": Case(lambda T, x: _f(T).log_softmax(x, 0), ((3, 4),)),
+    "logsumexp": Case(lambda T, x: T.logsumexp(x, 1), ((3, 4),)),
+    # reductions
+    "sum": Case(lambda T, x: x.sum(), ((3, 4),)),
+    "sum_dims": Case(lambda T, x: x.sum((0, 2), keepdim=True), ((3, 4, 2),)),
+    "mean": Case(lambda T, x: x.mean(), ((3, 4),)),
+    "mean_dim": Case(lambda T, x: T.mean(x, dim=-1), ((3, 4),)),
+    "prod": Case(lambda T, x: x.prod(), ((5,),)),
+    "prod_dim": Case(lambda T, x: T.prod(x, 1, keepdim=True), ((3, 4),)),
+    "var": Case(lambda T, x: x.var(), ((3, 4),)),
+    "var_dim": Case(lambda T, x: T.var(x, 1, unbiased=False), ((3, 4),)),
+    "std": Case(lambda T, x: x.std(0), ((3, 4),)),
+    "norm": Case(_norm, ((3, 4),)),
+    "norm_3": Case(lambda T, x: _norm(T, x, p=3, dim=1), ((3, 4),)),
+    "norm_inf": Case(lambda T, x: _norm(T, x, p=float("inf"), dim=0, keepdim=True), ((3, 4),)),
+    "cumsum": Case(lambda T, x: T.cumsum(x, 1), ((3, 4),)),
+    "max": Case(lambda T, x: x.max(), ((3, 4),)),
+    "max_dim": Case(lambda T, x: T.max(x, 1)[0], ((3, 4),)),
+    "min_dim": Case(lambda T, x: x.min(0, keepdim=True)[0], ((3, 4),)),
+    "max_other": Case(lambda T, x, y: T.max(x, y), ((3, 4), (3, 4))),
+    "sort": Case(lambda T, x: T.sort(x, 1, descending=True)[0] * T.arange(4), ((3, 4),)),
+    "topk": Case(lambda T, x: T.topk(x, 2, 0, largest=False)[0], ((3, 4),)),
+    "gather": Case(lambda T, x: T.gather(x, 1, T.tensor([[0, 0], [2, 1], [3, 3]])), ((3, 4),)),
+    "index_select": Case(lambda T, x: T.index_select(x, 1, T.tensor([2, 2, 0])), ((3, 4),)),
+    "masked_select": Case(lambda T, x: T.masked_select(x, x > 0), ((3, 4),)),
+    "flip": Case(lambda T, x: T.flip(x, (0, 1)), ((3, 4),)),
+    # views
+    "view": Case(lambda T, x: x.view(2, -1) * 2, ((3, 4),)),
+    "reshape_copy": Case(lambda T, x: x.t().reshape(2, 6), ((3, 4),)),
+    "flatten": Case(lambda T, x: T.flatten(x, 1), ((2, 3, 4),)),
+    "unflatten": Case(lambda T, x: x.unflatten(1, (2, 2)), ((3, 4),)),
+    "permute": Case(lambda T, x: x.permute(2, 0, 1), ((2, 3, 4),)),
+    "transpose": Case(lambda T, x: T.transpose(x, 0, -1), ((2, 3, 4),)),
+    "movedim": Case(lambda T, x: T.movedim(x, 0, 2), ((2, 3, 4),)),
+    "unsqueeze": Case(lambda T, x: x.unsqueeze(-1).unsqueeze(0), ((2, 3),)),
+    "squeeze": Case(lambda T, x: x.squeeze(), ((2, 1, 3, 1),)),
+    "expand": Case(lambda T, x: x.expand(2, 3, -1), ((3, 1),)),
+    "as_strided": Case(lambda T, x: T.as_strided(x, (3, 3), (1, 2), 1), ((3, 4),)),
+    "contiguous": Case(lambda T, x: x.permute(0, 2, 3, 1).contiguous(), ((1, 2, 3, 2),)),
+    "select": Case(lambda T, x: x.select(1, -2), ((3, 4),)),
+    "narrow": Case(lambda T, x: x.narrow(0, 1, 2), ((3, 4),)),
+    "split": Case(lambda T, x: T.split(x, (1, 3), 1)[1], ((3, 4),)),
+    "chunk": Case(lambda T, x: x.chunk(2)[0], ((3, 4),)),
+    "unbind": Case(lambda T, x: T.unbind(x, 1)[2], ((3, 4),)),
+    "index": Case(lambda T, x: x[1:, None, ..., ::2], ((3, 4),)),
+    "index_tensor": Case(lambda T, x: x[[0, 2, 0], 1:], ((3, 4),)),
+    "index_mixed": Case(lambda T, x: x[0, :, [1, 1, 3]], ((2, 3, 4),)),
+    "index_mask": Case(lambda T, x: x[x > 0.1], ((3, 4),)),
+    "triu": Case(lambda T, x: T.triu(x, 1) + T.tril(x), ((3, 4),)),
+    # joining
+    "cat": Case(lambda T, x, y: T.cat([x, y, x], 1), ((3, 2), (3, 4))),
+    "stack": Case(lambda T, x, y: T.stack((x, y), -1), ((3, 2), (3, 2))),
+    "repeat": Case(lambda T, x: x.repeat(2, 1, 3), ((3, 2),)),
+    "pad": Case(lambda T, x: _f(T).pad(x, (1, -1, 2, 0), value=3.0), ((2, 3, 4),)),
+    "clone": Case(lambda T, x: x.clone() * x, ((3,),)),
+    # in place
+    "add_": Case(lambda T, x, y: (x * 1).add_(y).mul_(x), ((3, 4), (4,))),
+    "setitem": Case(lambda T, x, y: _assigned(x * 1, y), ((3, 4), (2,))),
+    "relu_": Case(lambda T, x: (lambda h: h * 3 + T.relu_(h + 0))(x * 2), ((3, 4),)),
+    # layers
+    "batch_norm": Case(
+        lambda T, x, w, b: _f(T).batch_norm(x, None, None, w, b, True), ((4, 3, 2, 2), (3,), (3,))
+    ),
+    "batch_norm_eval": Case(
+        lambda T, x, w, b: _f(T).batch_norm(x, x[0, :, 0].detach(), abs(x[1, :, 0]).detach(), w, b),
+        ((4, 3, 2), (3,), (3,)),
+    ),
+    "layer_norm": Case(
+        lambda T, x, w, b: _f(T).layer_norm(x, (3, 2), w, b), ((4, 3, 2), (3, 2), (3, 2))
+    ),
+    "mse_loss": Case(lambda T, x, y: _f(T).mse_loss(x, y), ((3, 4), (3, 4))),
+    "l1_loss": Case(lambda T, x, y: _f(T).l1_loss(x, y, reduction="sum"), ((3, 4), (3, 4))),
+    "smooth_l1_loss": Case(lambda T, x, y: _f(T).smooth_l1_loss(x, y, beta=0.8), ((9,), (9,))),
+    "cross_entropy": Case(lambda T, x: _f(T).cross_entropy(x, T.tensor([1, 0, 3])), ((3, 4),)),
+    "cross_entropy_options": Case(
+        lambda T, x, w: _f(T).cross_entropy(
+            x, T.tensor([[1, 0], [2, -1], [1, 1]]), abs(w.detach()), ignore_index=-1
+        ),
+        ((3, 4, 2), (4,)),
+    ),
+    "cross_entropy_shares": Case(
+        lambda T, x, y: _f(T).cross_entropy(x, T.softmax(y, 1)), ((3, 4), (3, 4))
+    ),
+    "nll_loss_none": Case(
+        lambda T, x: _f(T).nll_loss(x, T.tensor([1, 0]), reduction="none"), ((2, 3),)
+    ),
+    "nll_loss_one": Case(lambda T, x: _f(T).nll_loss(x, T.tensor(1)), ((3,),)),
+    "binary_cross_entropy": Case(
+        lambda T, x, y: _f(T).binary_cross_entropy(x, y.detach()), ((5,), (5,)), 0.1, 0.9
+    ),
+    "binary_cross_entropy_with_logits": Case(
+        lambda T, x, y: _f(T).binary_cross_entropy_with_logits(x, y.detach()), ((5,), (5,))
+    ),
+    "kl_div": Case(
+        lambda T, x, y: _f(T).kl_div(x, y, reduction="batchmean"), ((3, 4), (3, 4)), 0.1, 0.9
+    ),
+    # windows
+    "conv1d": Case(lambda T, x, w, b: _f(T).conv1d(x, w, b, 2, 1), ((2, 3, 7), (4, 3, 3), (4,))),
+    "conv2d": Case(
+        lambda T, x, w, b: _f(T).conv2d(x, w, b, (2, 1), (1, 2), (1, 2), 2),
+        ((2, 4, 5, 6), (6, 2, 3, 2), (6,)),
+    ),
+    "conv3d": Case(
+        lambda T, x, w: _f(T).conv3d(x, w, None, 1, 1), ((1, 2, 3, 3, 4), (2, 2, 2, 2, 3))
+    ),
+    "max_pool2d": Case(lambda T, x: _f(T).max_pool2d(x, 3, 2, 1), ((1, 2, 6, 5),)),
+    "avg_pool2d": Case(
+        lambda T, x: _f(T).avg_pool2d(x, 3, 2, 1, ceil_mode=True, count_include_pad=False),
+        ((1, 2, 6, 5),),
+    ),
+    "adaptive_avg_pool2d": Case(lambda T, x: _f(T).adaptive_avg_pool2d(x, (3, 2)), ((2, 2, 5, 7),)),
+    "nearest": Case(lambda T, x: _f(T).interpolate(x, size=(5, 3)), ((1, 2, 3, 4),)),
+    "bilinear": Case(
+        lambda T, x: _f(T).interpolate(x, scale_factor=1.7, mode="bilinear"), ((1, 2, 3, 4),)
+    ),
+    "bilinear_corners": Case(
+        lambda T, x: _f(T).interpolate(x, size=(5, 7), mode="bilinear", align_corners=True),
+        ((1, 2, 3, 4),),
+    ),
+}
+
+
+def _assigned(whole, part):
+    whole[1, ::2] = part
+    return whole
