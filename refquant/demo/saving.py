@@ -30,8 +30,9 @@ def restored(path: str | os.PathLike, batches: Sequence[Tensor]) -> DigitNet:
     -------
     DigitNet
     """
-    untrained = quantizing.fused(DigitNet().eval())
-    model = quantizing.static(untrained, quantizing.PER_CHANNEL, batches[:1])
+    untrained = DigitNet()
+    untrained.eval()
+    model = quantizing.static(quantizing.fused(untrained), quantizing.PER_CHANNEL, batches[:1])
     model.load_state_dict(refquant.load(Path(path)))
     return model
 

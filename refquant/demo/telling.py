@@ -53,15 +53,17 @@ def layer_table(experiment: Experiment) -> Table:
     """Make the table of the layers of the two static models."""
     rows = []
     pairs = zip(
-        experiment.compared_per_tensor.layers, experiment.compared_per_channel.layers, strict=True
+        experiment.compared_per_tensor.layers,
+        experiment.compared_per_channel.quantized,
+        strict=True,
     )
-    for one, other in pairs:
+    for one, (other, output) in pairs:
         rows.append(
             (
                 other.name,
                 other.kind,
-                f"{other.output.scale:.6f}",
-                str(other.output.zero_point),
+                f"{output.scale:.6f}",
+                str(output.zero_point),
                 decibels(one.weight_sqnr),
                 decibels(other.weight_sqnr),
                 decibels(one.sqnr),
@@ -90,74 +92,61 @@ def layer_table(experiment: Experiment) -> Table:
 def _sqnr_picture(experiment: Experiment):
     per_tensor, per_channel = experiment.compared_per_tensor, experiment.compared_per_channel
     names = [layer.name for layer in per_channel.layers]
-    ax = sqnr_bars(
-        names,
-        {
-            "per tensor": [layer.sqnr for layer in per_tensor.layers],
-            "per channel": [layer.sqnr for layer in per_channel.layers],
-        },
-        ax=new_axes(),
-    )
-    return ax, "Signal-to-quantization-noise ratio of the output of every layer. 6 dB are one bit."
+    values = {
+        "per tensor": [layer.sqnr for layer in per_tensor.layers],
+        "per channel": [layer.sqnr for layer in per_channel.layers],
+    }
+    caption = "Signal-to-quantization-noise ratio of the output of every layer. 6 dB are one bit."
+    return sqnr_bars(names, values, ax=new_axes()), caption
 
 
 def _input_error_picture(comparison: Comparison):
-    output = comparison.layers[0].output
+    _, output = next(comparison.quantized)
     step = output.scale
     ax = error_sawtooth(
         step, output.zero_point, output.dtype, low=-1.25 * step, high=5.25 * step, ax=new_axes()
     )
     ax.set_title("input")
-    return ax, (
+    caption = (
         f"Error of quantizing the input, near zero: at most half of the step {step:.5f}, and none "
         "at zero itself. Below zero, where no image has values, it grows."
     )
+    return ax, caption
 
 
 def _activation_pictures(comparison: Comparison):
-    for layer in comparison.layers:
-        output = layer.output
+    for layer, output in comparison.quantized:
         ax = value_histogram(
             layer.sample, output.scale, output.zero_point, output.dtype, ax=new_axes()
         )
         ax.set_title(layer.name)
-        yield (
-            ax,
-            (
-                f"{layer.name}: scale {output.scale:.5f}, zero point {output.zero_point}; "
-                f"{layer.clipped} of {layer.elements:,} values are clipped."
-            ),
+        caption = (
+            f"{layer.name}: scale {output.scale:.5f}, zero point {output.zero_point}; "
+            f"{layer.clipped} of {layer.elements:,} values are clipped."
         )
+        yield ax, caption
 
 
 def _weight_pictures(comparison: Comparison):
-    for layer in comparison.layers:
-        if layer.quantized_weight is None:
-            continue
-        ax = weight_histogram(layer.weight, layer.quantized_weight, ax=new_axes())
+    for layer, weight, quantized_weight in comparison.weighted:
+        ax = weight_histogram(weight, quantized_weight, ax=new_axes())
         ax.set_title(layer.name)
-        step = layer.quantized_weight.scale
-        yield (
-            ax,
-            (
-                f"{layer.name}: {layer.weight.size:,} weights, one step is {step:.5f}, "
-                f"SQNR {decibels(layer.weight_sqnr)} dB."
-            ),
+        caption = (
+            f"{layer.name}: {weight.size:,} weights, one step is {quantized_weight.scale:.5f}, "
+            f"SQNR {decibels(layer.weight_sqnr)} dB."
         )
+        yield ax, caption
 
 
 def _channel_pictures(comparison: Comparison):
-    for layer in comparison.layers:
-        if layer.weight is not None:
-            ax = channel_ranges(layer.weight, ax=new_axes())
-            ax.set_title(layer.name)
-            yield (
-                ax,
-                (
-                    f"{layer.name}: range of the weights of each output channel. Dashed: the range "
-                    "that one scale for all of them must cover."
-                ),
-            )
+    for layer, weight, _ in comparison.weighted:
+        ax = channel_ranges(weight, ax=new_axes())
+        ax.set_title(layer.name)
+        caption = (
+            f"{layer.name}: range of the weights of each output channel. Dashed: the range that "
+            "one scale for all of them must cover."
+        )
+        yield ax, caption
 
 
 def page(experiment: Experiment) -> Page:

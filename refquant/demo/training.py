@@ -60,4 +60,5 @@ def train(images: Images, *, epochs: int = 15, seed: int = 0, show: bool | None 
                 loss.backward()
                 optimizer.step()
                 bar.advance(note=f"epoch {epoch + 1} of {epochs}, loss {loss.item():.3f}")
-    return model.eval()
+    model.eval()
+    return model

@@ -104,6 +104,20 @@ class Comparison:
     values: tuple[np.ndarray, ...] = field(repr=False)
 
     @property
+    def quantized(self) -> Iterator[tuple[Layer, QuantizedTensor]]:
+        """The layers whose output is quantized, each with the output."""
+        return ((layer, layer.output) for layer in self.layers if layer.output is not None)
+
+    @property
+    def weighted(self) -> Iterator[tuple[Layer, np.ndarray, QuantizedTensor]]:
+        """The layers that have a weight, each with it before and after quantization."""
+        return (
+            (layer, layer.weight, layer.quantized_weight)
+            for layer in self.layers
+            if layer.weight is not None and layer.quantized_weight is not None
+        )
+
+    @property
     def sqnr(self) -> float:
         """Signal-to-quantization-noise ratio of the models' outputs in dB."""
         return sqnr(np.concatenate(self.reference), np.concatenate(self.values))

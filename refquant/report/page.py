@@ -87,7 +87,7 @@ class Page:
         )
         # Beside the table, not in it: a long title is broken where the screen ends.
         self._parts.append(
-            f'<h3>{escape(table.title)}</h3>'
+            f"<h3>{escape(table.title)}</h3>"
             f'<div class="wide" tabindex="0"><table aria-label="{escape(table.title)}">'
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         )
