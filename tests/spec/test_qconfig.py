@@ -1,0 +1,131 @@
+"""QConfig, its defaults, and the recipes of the engines."""
+
+import copy
+
+import pytest
+
+import refquant
+from refquant import quantization as Q
+from refquant.observers.qconfig import WEIGHT_FAKE_QUANTS, WEIGHTS
+
+
+@pytest.mark.parametrize(
+    ("name", "activation", "weight"),
+    [
+        ("default_qconfig", Q.default_observer, Q.default_weight_observer),
+        ("default_per_channel_qconfig", Q.default_observer, Q.default_per_channel_weight_observer),
+        ("default_debug_qconfig", Q.RecordingObserver, Q.default_weight_observer),
+        ("default_qat_qconfig", Q.default_fake_quant, Q.default_weight_fake_quant),
+        ("default_weight_only_qconfig", refquant.nn.Identity, Q.default_weight_fake_quant),
+        ("default_activation_only_qconfig", Q.default_fake_quant, refquant.nn.Identity),
+    ],
+)
+def test_defaults(name, activation, weight):
+    assert getattr(Q, name) == Q.QConfig(activation, weight)
+
+
+@pytest.mark.parametrize(
+    ("name", "weight"),
+    [
+        ("default_dynamic_qconfig", Q.default_weight_observer),
+        ("per_channel_dynamic_qconfig", Q.default_per_channel_weight_observer),
+        ("float16_dynamic_qconfig", Q.NoopObserver.with_args(dtype=refquant.float16)),
+    ],
+)
+def test_dynamic_defaults(name, weight):
+    assert getattr(Q, name) == Q.QConfigDynamic(weight)
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "dtype", "scheme", "target"),
+    [
+        ("default_observer", Q.MinMaxObserver, "quint8", "per_tensor_affine", (0, 127)),
+        ("default_weight_observer", Q.MinMaxObserver, "qint8", "per_tensor_symmetric", (-128, 127)),
+        (
+            "default_per_channel_weight_observer",
+            Q.PerChannelMinMaxObserver,
+            "qint8",
+            "per_channel_symmetric",
+            (-128, 127),
+        ),
+        (
+            "default_histogram_observer",
+            Q.HistogramObserver,
+            "quint8",
+            "per_tensor_affine",
+            (0, 127),
+        ),
+    ],
+)
+def test_default_observers(name, made, dtype, scheme, target):
+    observer = getattr(Q, name)()
+    assert type(observer) is made
+    assert (observer.dtype.name, observer.qscheme.name) == (dtype, scheme)
+    assert observer.target_range == target
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "target", "clipped"),
+    [
+        ("default_fake_quant", Q.MovingAverageMinMaxObserver, (0, 127), (0, 255)),
+        ("default_weight_fake_quant", Q.MovingAverageMinMaxObserver, (-128, 127), (-128, 127)),
+        (
+            "default_per_channel_weight_fake_quant",
+            Q.MovingAveragePerChannelMinMaxObserver,
+            (-128, 127),
+            (-128, 127),
+        ),
+        ("default_histogram_fake_quant", Q.HistogramObserver, (0, 127), (0, 255)),
+    ],
+)
+def test_default_fake_quantization(name, made, target, clipped):
+    module = getattr(Q, name)()
+    assert type(module.activation_post_process) is made
+    assert module.activation_post_process.target_range == target
+    assert (module.quant_min, module.quant_max) == clipped
+
+
+@pytest.mark.parametrize(
+    ("backend", "reduce_range", "weight"),
+    [
+        ("fbgemm", True, "per_channel"),
+        ("fbgemm-1.4", True, "per_channel"),
+        ("qnnpack", False, "per_tensor"),
+        ("qnnpack-1.4", False, "per_tensor"),
+    ],
+)
+def test_recipes_of_the_engines(backend, reduce_range, weight):
+    static, training = Q.get_default_qconfig(backend), Q.get_default_qat_qconfig(backend)
+    assert static.activation == Q.HistogramObserver.with_args(reduce_range=reduce_range)
+    assert static.weight == WEIGHTS[weight]
+    module = training.activation()
+    assert module.activation_post_process.reduce_range is reduce_range
+    assert (module.quant_min, module.quant_max) == (0, 255)
+    assert training.weight == WEIGHT_FAKE_QUANTS[weight]
+
+
+def test_fbgemm_is_the_default():
+    assert Q.get_default_qconfig() == Q.get_default_qconfig("fbgemm")
+    assert Q.get_default_qat_qconfig() == Q.get_default_qat_qconfig("fbgemm")
+
+
+def test_qconfig_is_a_named_tuple():
+    activation, weight = Q.default_qconfig
+    assert (activation, weight) == (Q.default_qconfig.activation, Q.default_qconfig.weight)
+    assert copy.deepcopy(Q.default_qconfig) == Q.default_qconfig
+    assert {Q.default_qconfig: 1}[copy.copy(Q.default_qconfig)] == 1
+
+
+def test_every_name_of_the_observers_is_where_the_face_says():
+    for name in Q.__all__:
+        if Q._HOME[name].startswith("refquant.observers"):
+            assert getattr(Q, name) is not None
+    for face in (Q.observer, Q.fake_quantize, Q.qconfig):
+        for name in face.__all__:
+            assert getattr(face, name) is getattr(Q, name)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        Q.nothing  # noqa: B018
+    assert "MinMaxObserver" in dir(Q)
