@@ -28,6 +28,10 @@ class RefquantError(Exception):
 .to(refquant.float32)
     """
 
+    # Dotted path of the module that was at work, seen from the outermost one that was called.
+    place = ""
+    _left = None
+
     def __init__(
         self,
         asked: str,
@@ -50,13 +54,30 @@ class RefquantError(Exception):
             text += f"; {mend}"
         super().__init__(text)
 
+    def leave(self, module) -> None:
+        """Note that the error passes through a module on its way up, which makes the path."""
+        inner, self._left = self._left, module
+        if inner is not None and inner is not module:
+            for name, part in module.named_modules():
+                if part is inner:
+                    self.place = f"{name}.{self.place}" if self.place else name
+                    break
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{text} (in module {self.place!r})" if self.place else text
+
     def __reduce__(self):
         """Keep the keywords when an error travels between processes."""
-        return _rebuild, (type(self), self.asked, self.argument, self.expected, self.got, self.mend)
+        return _rebuild, (
+            type(self), self.asked, self.argument, self.expected, self.got, self.mend, self.place
+        )
 
 
-def _rebuild(kind, asked, argument, expected, got, mend):
-    return kind(asked, argument=argument, expected=expected, got=got, mend=mend)
+def _rebuild(kind, asked, argument, expected, got, mend, place):
+    made = kind(asked, argument=argument, expected=expected, got=got, mend=mend)
+    made.place = place
+    return made
 
 
 class OperationError(RefquantError, RuntimeError):

@@ -51,6 +51,8 @@ FAMILIES = (
     "folding",
     "matmul",
     "convolution",
+    "pooling",
+    "resizing",
 )
 
 # Every variant of any processor, as setup.py builds them.

@@ -3,9 +3,11 @@
 from refquant.dtypes import qint32, quint8
 from refquant.engines import choosing
 from refquant.engines import elementwise as e
+from refquant.engines import pooling as w
 from refquant.engines import quantization as q
 from refquant.engines import reduction as r
 from refquant.engines import requantization as p
+from refquant.engines import resizing as s
 from refquant.engines.record import Engine
 from refquant.engines.rule import Condition, Split, choose
 
@@ -19,6 +21,14 @@ TRAILING = Condition("trailing dimensions, row-major", lambda operands: operands
 IMAGE_QUINT8 = Condition(
     "height and width of a quint8 image", lambda operands: operands.dtype is quint8
     and operands.spatial,
+)
+IS_CHANNELS_LAST = Condition("channels-last", lambda operands: operands.channels_last)
+QNNPACK_WINDOW = Condition(
+    "quint8 without ceil_mode",
+    lambda operands: operands.dtype is quint8 and not operands.rounded_up,
+)
+QNNPACK_PIXEL = Condition(
+    "quint8 to one pixel", lambda operands: operands.dtype is quint8 and operands.single
 )
 
 FBGEMM = Engine(
@@ -52,6 +62,23 @@ FBGEMM = Engine(
         "cat_dequantize": choose(Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=8)),
         "cat_quantize": choose(Split(q.ROUND_THEN_ADD_DOUBLE, q.ADD_THEN_ROUND, block=8)),
         "mean": choose((TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_OF_REALS),
+        "average_pool": choose(
+            (
+                IS_CHANNELS_LAST,
+                Split(w.AVERAGE_ROUND_THEN_ADD, w.AVERAGE_ADD_THEN_ROUND, block=16),
+            ),
+            Split.everywhere(w.AVERAGE_ADD_THEN_ROUND),
+        ),
+        "adaptive_average_pool": choose(
+            (IS_CHANNELS_LAST, Split(w.AVERAGE_FUSED, w.AVERAGE_ADD_THEN_ROUND, block=8)),
+            Split.everywhere(w.AVERAGE_OF_INTEGERS),
+        ),
+        "resize_step": choose(s.RATIO_OR_FACTOR),
+        "resize_place": choose((IS_CHANNELS_LAST, s.PLACE_FUSED), s.PLACE_ROUNDED),
+        "resize_mix": choose(
+            (IS_CHANNELS_LAST, Split(s.MIX_FUSED, s.MIX_FUSED_FIRST, block=8)),
+            Split.everywhere(s.MIX_ROUNDED),
+        ),
         "choose_quantization_params": choose(choosing.RANGE_IN_FLOAT64),
         "bias": choose(
             (HAS_NO_BIAS, p.NO_BIAS), (IS_PER_CHANNEL, p.BIAS_DIVIDED), p.BIAS_FUSED
@@ -70,6 +97,13 @@ QNNPACK = FBGEMM.derive(
         "add": choose((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
         "mean": choose(
             (IMAGE_QUINT8, r.MEAN_OF_STEPS), (TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_OF_REALS
+        ),
+        "average_pool": choose(
+            (QNNPACK_WINDOW, Split.everywhere(w.AVERAGE_OF_STEPS)), *FBGEMM.steps["average_pool"]
+        ),
+        "adaptive_average_pool": choose(
+            (QNNPACK_PIXEL, Split.everywhere(w.AVERAGE_OF_STEPS)),
+            *FBGEMM.steps["adaptive_average_pool"],
         ),
         "bias": choose((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED),
         "multiplier": choose(p.TIMES_RECIPROCAL),
@@ -102,6 +136,16 @@ FBGEMM_1_4 = FBGEMM.derive(
             Split(q.FUSED_CONVERT_DOUBLE, q.DIVIDE_THEN_ROUND_WIDE, block=32)
         ),
         "mean": choose(r.MEAN_OF_REALS),
+        "average_pool": choose(
+            (IS_CHANNELS_LAST, Split(w.AVERAGE_FUSED, w.AVERAGE_DIVIDE_THEN_ROUND, block=8)),
+            Split.everywhere(w.AVERAGE_ADD_THEN_ROUND),
+        ),
+        "adaptive_average_pool": choose(
+            (IS_CHANNELS_LAST, Split(w.AVERAGE_FUSED, w.AVERAGE_DIVIDE_THEN_ROUND, block=8)),
+            Split.everywhere(w.AVERAGE_OF_INTEGERS),
+        ),
+        "resize_step": choose(s.RATIO),
+        "resize_place": choose(s.PLACE_FUSED),
         "quantize_per_channel": choose(
             Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)
         ),
@@ -116,6 +160,10 @@ QNNPACK_1_4 = FBGEMM_1_4.derive(
     steps={
         "add": choose((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
         "mean": choose((IMAGE_QUINT8, r.MEAN_IN_FIXED_POINT), r.MEAN_OF_REALS),
+        "average_pool": choose(
+            (QNNPACK_WINDOW, Split.everywhere(w.AVERAGE_IN_FIXED_POINT)),
+            *FBGEMM_1_4.steps["average_pool"],
+        ),
         "bias": choose((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED_QUOTIENT),
         "requantize_sum": choose(p.FIXED_POINT),
     },

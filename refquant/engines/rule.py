@@ -75,6 +75,8 @@ class Operands(NamedTuple):
     same_shape: bool = True
     trailing: bool = False  # the reduced dimensions are the last ones of a row-major tensor
     spatial: bool = False  # they are height and width of an image
+    rounded_up: bool = False  # windows may reach over the end (ceil_mode)
+    single: bool = False  # the output is one pixel
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,11 @@ class Choice:
 
 
 def choose(*entries) -> tuple[Choice, ...]:
-    """Write an ordered list of choices as ``choose((condition, rule), ..., rule)``."""
-    made = [Choice(e[1], e[0]) if isinstance(e, tuple) else Choice(e) for e in entries]
-    return tuple(made)
+    """Write an ordered list of choices as ``choose((condition, rule), ..., rule)``.
+
+    Choices of another list may stand among them.
+    """
+    return tuple(
+        e if isinstance(e, Choice) else Choice(e[1], e[0]) if isinstance(e, tuple) else Choice(e)
+        for e in entries
+    )

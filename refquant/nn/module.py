@@ -12,6 +12,7 @@ from refquant.errors import (
     ArgumentTypeError,
     ModuleNameError,
     NotSupportedError,
+    RefquantError,
 )
 from refquant.nn import state
 from refquant.nn.parameter import Parameter
@@ -76,15 +77,19 @@ class Module:
 
     def __call__(self, *inputs, **keywords):
         """Run `forward`, with the hooks before and after it."""
-        for hook in tuple(self._forward_pre_hooks.values()):
-            changed = hook(self, inputs)
-            if changed is not None:
-                inputs = changed if isinstance(changed, tuple) else (changed,)
-        result = self.forward(*inputs, **keywords)
-        for hook in tuple(self._forward_hooks.values()):
-            changed = hook(self, inputs, result)
-            if changed is not None:
-                result = changed
+        try:
+            for hook in tuple(self._forward_pre_hooks.values()):
+                changed = hook(self, inputs)
+                if changed is not None:
+                    inputs = changed if isinstance(changed, tuple) else (changed,)
+            result = self.forward(*inputs, **keywords)
+            for hook in tuple(self._forward_hooks.values()):
+                changed = hook(self, inputs, result)
+                if changed is not None:
+                    result = changed
+        except RefquantError as error:
+            error.leave(self)
+            raise
         return result
 
     # -- attributes ----------------------------------------------------------------------------

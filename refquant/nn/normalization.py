@@ -55,7 +55,7 @@ class _BatchNorm(Module):
 
     def forward(self, input):
         """Normalize `input`; in training with its own statistics, which are collected."""
-        if input.dim() not in self._ndims:
+        if input.ndim not in self._ndims:
             raise ShapeError(
                 type(self).__name__,
                 argument="input",

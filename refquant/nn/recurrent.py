@@ -11,6 +11,7 @@ from refquant.nn.parameter import Parameter
 from refquant.nn.utils.rnn import PackedSequence, padded
 from refquant.ops.floating.creation import arange, empty, zeros
 from refquant.ops.floating.joining import cat, stack
+from refquant.ops.floating.operands import operand
 from refquant.ops.floating.recurrence import lstm_direction
 from refquant.tensors import Tensor
 
@@ -170,6 +171,7 @@ class LSTM(Module):
         """
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx)
+        input = operand("LSTM", "input", input)
         if input.dim() not in (2, 3) or input.shape[-1] != self.input_size:
             raise ShapeError(
                 "LSTM",

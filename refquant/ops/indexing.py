@@ -329,6 +329,8 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     >>> x[0, ::2], x[x > 4]
     (tensor([1, 3]), tensor([5, 6]))
     """
+    if type(index) is int and input.array.ndim:
+        return _basic("indexing", input, (index,))
     basic, arrays = _two_steps(_items("indexing", input.array, index))
     part = _basic("indexing", input, basic)
     return part if arrays is None else _advanced(part, arrays)

@@ -187,6 +187,43 @@ def slices(array: np.ndarray, axis: int, memory_format=None) -> tuple[np.ndarray
     return dense.reshape(outer, shape[position], inner), memory_format
 
 
+def is_channels_last(array: np.ndarray) -> bool:
+    """Whether the strides of an image mean that channels lie innermost."""
+    return format_of(array) is not dtypes.contiguous_format
+
+
+def image(asked: str, array: np.ndarray):
+    """Lay an image out as (outer, height, width, inner), in the order of its format.
+
+    Parameters
+    ----------
+    asked : str
+        What the caller asked for, for errors.
+    array : ndarray, shape (batch, channels, height, width) or (channels, height, width)
+        The image.
+
+    Returns
+    -------
+    dense : ndarray, shape (outer, height, width, inner)
+        Channels are `inner` in a channels-last image; else they and the batch are `outer`.
+    restore : callable
+        Takes such an array of another height and width back to the shape and format of the image.
+    """
+    if array.ndim not in (3, 4):
+        raise ShapeError(
+            asked,
+            argument="input",
+            expected="an image (batch, channels, height, width), or one without batch",
+            got=f"shape {array.shape}",
+        )
+    if is_channels_last(array):
+        dense = np.ascontiguousarray(array.transpose(0, 2, 3, 1))
+        return dense, lambda made: made.transpose(0, 3, 1, 2)
+    lead, (height, width) = array.shape[:-2], array.shape[-2:]
+    dense = np.ascontiguousarray(array).reshape(math.prod(lead), height, width, 1)
+    return dense, lambda made: made.reshape(*lead, *made.shape[1:3])
+
+
 def body(length: int, block: int) -> int:
     """Count the leading elements of a run that an engine takes in whole blocks."""
     return length - length % block

@@ -50,28 +50,27 @@ _HOMES = {
         "get_default_qconfig",
         "per_channel_dynamic_qconfig",
     ),
-    "refquant.workflow": (
+    "refquant.workflow.mappings": (
         "DEFAULT_DYNAMIC_MODULE_MAPPING",
         "DEFAULT_MODULE_MAPPING",
         "DEFAULT_QAT_MODULE_MAPPING",
-        "DeQuantStub",
-        "QuantStub",
-        "QuantWrapper",
+    ),
+    "refquant.workflow.stubs": ("DeQuantStub", "QuantStub", "QuantWrapper", "add_quant_dequant"),
+    "refquant.workflow.fusion": ("fuse_known_modules", "fuse_modules"),
+    "refquant.workflow.preparation": (
         "add_observer_",
-        "add_quant_dequant",
-        "convert",
-        "default_eval_fn",
-        "fuse_known_modules",
-        "fuse_modules",
-        "get_observer_dict",
         "prepare",
         "prepare_qat",
         "propagate_qconfig_",
+    ),
+    "refquant.workflow.conversion": ("convert", "swap_module"),
+    "refquant.workflow.quantize": (
+        "default_eval_fn",
         "quantize",
         "quantize_dynamic",
         "quantize_qat",
-        "swap_module",
     ),
+    "refquant.workflow.inspection": ("get_observer_dict", "summary"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 _FACES = ("fake_quantize", "observer", "qconfig")

@@ -74,7 +74,6 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     >>> refquant.tensor([1.0, 2.0]) + 1
     tensor([2., 3.])
     """
-    refuse_quantized("add", input, other)
     if alpha != 1:
         other = mul(other, alpha) if isinstance(other, Tensor) else other * alpha
     a, b, x, y = pair("add", input, other)
@@ -87,7 +86,6 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     r"""Subtract, :math:`x - \alpha y`, with broadcasting; see `add`."""
-    refuse_quantized("sub", input, other)
     if alpha != 1:
         other = mul(other, alpha) if isinstance(other, Tensor) else other * alpha
     a, b, x, y = pair("sub", input, other)
@@ -100,7 +98,6 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 
 def mul(input: Any, other: Any) -> Tensor:
     """Multiply element by element, with broadcasting; see `add`."""
-    refuse_quantized("mul", input, other)
     a, b, x, y = pair("mul", input, other)
     return differentiable(
         _broadcast("mul", np.multiply, x, y),
@@ -126,7 +123,6 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     -------
     Tensor
     """
-    refuse_quantized("div", input, other)
     a, b, x, y = pair("div", input, other)
     if rounding_mode is not None:
         return Tensor(_rounded_quotient(x, y, rounding_mode))
@@ -159,7 +155,6 @@ def floor_divide(input: Any, other: Any) -> Tensor:
 
 def remainder(input: Any, other: Any) -> Tensor:
     """Compute the remainder of the division that rounds down; it has the sign of `other`."""
-    refuse_quantized("remainder", input, other)
     a, b, x, y = pair("remainder", input, other)
     return differentiable(
         _broadcast("remainder", np.remainder, x, y),
@@ -177,7 +172,6 @@ def pow(input: Any, exponent: Any) -> Tensor:
     >>> refquant.tensor([1.0, 3.0]) ** 2
     tensor([1., 9.])
     """
-    refuse_quantized("pow", input, exponent)
     a, b, x, y = pair("pow", input, exponent)
     made = _broadcast("pow", np.power, x, y)
 

@@ -88,7 +88,10 @@ def _number(asked: str, argument: str, value: Any, beside: np.ndarray) -> Tensor
         dtype = beside.dtype
     else:
         dtype = np.int64 if kind == "b" else beside.dtype
-    return Tensor(np.asarray(value).astype(dtype))
+    try:
+        return Tensor(np.array(value, dtype))
+    except OverflowError:  # a Python integer that the dtype does not hold wraps around
+        return Tensor(np.asarray(value).astype(dtype))
 
 
 def pair(asked: str, input: Any, other: Any) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:
@@ -101,6 +104,14 @@ def pair(asked: str, input: Any, other: Any) -> tuple[Tensor, Tensor, np.ndarray
     x, y : ndarray
         Their elements, of one dtype.
     """
+    if (
+        isinstance(input, Tensor)
+        and isinstance(other, Tensor)
+        and input.array.dtype == other.array.dtype
+        and not (input.is_quantized or other.is_quantized)
+    ):
+        return input, other, input.array, other.array
+    refuse_quantized(asked, input, other)
     if not isinstance(input, Tensor | np.ndarray):
         b = operand(asked, "other", other)
         a = _number(asked, "input", input, b.array)

@@ -69,11 +69,17 @@ def max_pool2d_with_indices(
     best = np.full((*xs.shape[:2], *counts), -np.inf, xs.dtype)
     tap = np.full(best.shape, -1, np.int32)
     taps = list(positions(kernel, stride, dilation, counts))
+    bordered = any(padding) or any(b > 0 for b in behind)
+    careful = bordered or bool(xs.size and np.isnan(xs.max()))
     for number, (_, index) in enumerate(taps):
         seen = framed[(..., *index)]
-        # NaN counts as largest; a window that is -inf all over has its first tap inside.
-        wins = (seen > best) | ((seen != seen) & (best == best)) | ((tap < 0) & (seen == best))
-        if any(padding) or any(b > 0 for b in behind):
+        if number == 0 and not bordered:
+            best[...], tap[...] = seen, 0
+            continue
+        wins = seen > best
+        if careful:
+            # NaN counts as largest; a window that is -inf all over has its first tap inside.
+            wins |= ((seen != seen) & (best == best)) | ((tap < 0) & (seen == best))
             wins &= _inside(index, xs.shape[2:], padding)
         np.copyto(best, seen, where=wins)
         np.copyto(tap, number, where=wins)

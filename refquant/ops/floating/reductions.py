@@ -56,6 +56,13 @@ def _spread(gradient: np.ndarray, axes: tuple[int, ...], keepdim: bool, shape) -
     return np.broadcast_to(gradient, shape)
 
 
+def _total(x: np.ndarray, axes: tuple[int, ...], keepdim: bool) -> np.ndarray:
+    """Add up: float16 in float32, integers and bools in int64."""
+    kind = {"e": np.float32, "f": np.float32, "d": np.float64}.get(x.dtype.char, np.int64)
+    with np.errstate(all="ignore"):
+        return np.asarray(x.sum(axis=axes, keepdims=keepdim, dtype=kind))
+
+
 def _count(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
     count = 1
     for axis in axes:
@@ -91,8 +98,7 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
     t = t if dtype is None else t.to(dtype)
     x, axes = t.array, _axes("sum", dim, t.array.ndim)
     kind = x.dtype if x.dtype.kind == "f" else np.int64
-    with np.errstate(all="ignore"):
-        made = x.sum(axis=axes, keepdims=keepdim, dtype=kind)
+    made = _total(x, axes, keepdim).astype(kind, copy=False)
     return differentiable(made, (t,), lambda g: (_spread(g, axes, keepdim, x.shape),))
 
 
@@ -112,7 +118,7 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     x, axes = t.array, _axes("mean", dim, t.array.ndim)
     count = _count(x.shape, axes)
     with np.errstate(all="ignore"):
-        made = np.divide(x.sum(axis=axes, keepdims=keepdim), count, dtype=x.dtype)
+        made = (_total(x, axes, keepdim) / count).astype(x.dtype, copy=False)
     return differentiable(
         made, (t,), lambda g: (_spread(g / x.dtype.type(count), axes, keepdim, x.shape),)
     )

@@ -1,0 +1,296 @@
+"""Kernels of refquant.reference.pooling.
+
+Design
+(a) Channels-last images have their channels innermost: loops over them vectorize, and each
+    window goes through a buffer of sums. Row-major images have one element innermost: there the
+    loop over the columns of an output row is the one that vectorizes.
+(b) Sums of 8-bit integers fit int32; those of int32 are kept in int64.
+(c) Every row of the output is a unit of work for a thread.
+"""
+
+from cython.parallel cimport prange
+from libc.math cimport fmaf, rint, rintf
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from libc.string cimport memcpy
+
+from refquant._kernels._rounding cimport clampd, stored
+from refquant._kernels._threads cimport threads_for
+
+import numpy as np
+
+cdef enum:
+    GRAIN = 1 << 16  # elements worth a thread
+    CHUNK = 512      # channels summed at once
+
+cdef enum:
+    AVERAGE_ADD_THEN_ROUND = 1
+    AVERAGE_ROUND_THEN_ADD = 2
+    AVERAGE_FUSED = 3
+    AVERAGE_DIVIDE_THEN_ROUND = 4
+    AVERAGE_OF_INTEGERS = 5
+    AVERAGE_OF_STEPS = 6
+    AVERAGE_IN_FIXED_POINT = 7
+
+
+cdef struct Geometry:
+    Py_ssize_t height
+    Py_ssize_t width
+    Py_ssize_t inner
+    Py_ssize_t out_height
+    Py_ssize_t out_width
+    Py_ssize_t kernel_height
+    Py_ssize_t kernel_width
+    Py_ssize_t stride_height
+    Py_ssize_t stride_width
+    Py_ssize_t padding_height
+    Py_ssize_t padding_width
+    Py_ssize_t dilation_height
+    Py_ssize_t dilation_width
+
+
+cdef inline Py_ssize_t first_inside(Py_ssize_t offset, Py_ssize_t stride) noexcept nogil:
+    """Smallest j >= 0 for which j * stride + offset is not negative."""
+    return (-offset + stride - 1) // stride if offset < 0 else 0
+
+
+cdef inline Py_ssize_t end_inside(
+    Py_ssize_t offset, Py_ssize_t stride, Py_ssize_t extent, Py_ssize_t count
+) noexcept nogil:
+    """First j for which j * stride + offset lies behind the last element."""
+    if offset >= extent:
+        return 0
+    return min(count, (extent - 1 - offset) // stride + 1)
+
+
+cdef void _max_row(
+    const stored* image, stored* row, Py_ssize_t i, Geometry g, stored lowest
+) noexcept nogil:
+    """One row of the output of one image."""
+    cdef Py_ssize_t u, v, j, c, y, x, offset, begin, end
+    cdef const stored* line
+    cdef const stored* pixel
+    cdef stored* out
+    cdef stored value
+    for j in range(g.out_width * g.inner):
+        row[j] = lowest
+    for u in range(g.kernel_height):
+        y = i * g.stride_height - g.padding_height + u * g.dilation_height
+        if y < 0 or y >= g.height:
+            continue
+        line = image + y * g.width * g.inner
+        for v in range(g.kernel_width):
+            offset = v * g.dilation_width - g.padding_width
+            begin = first_inside(offset, g.stride_width)
+            end = end_inside(offset, g.stride_width, g.width, g.out_width)
+            if g.inner == 1:
+                if g.stride_width == 1:
+                    for j in range(begin, end):
+                        value = line[j + offset]
+                        row[j] = value if value > row[j] else row[j]
+                elif g.stride_width == 2:
+                    for j in range(begin, end):
+                        value = line[2 * j + offset]
+                        row[j] = value if value > row[j] else row[j]
+                else:
+                    for j in range(begin, end):
+                        value = line[j * g.stride_width + offset]
+                        row[j] = value if value > row[j] else row[j]
+                continue
+            for j in range(begin, end):
+                x = j * g.stride_width + offset
+                pixel = line + x * g.inner
+                out = row + j * g.inner
+                for c in range(g.inner):
+                    value = pixel[c]
+                    out[c] = value if value > out[c] else out[c]
+
+
+cdef void _max_image(
+    const stored* q, stored* result, Py_ssize_t outer, Geometry g, stored lowest
+) noexcept nogil:
+    cdef Py_ssize_t rows = outer * g.out_height, k
+    cdef Py_ssize_t line = g.out_width * g.inner, image = g.height * g.width * g.inner
+    cdef Py_ssize_t work = rows * line * g.kernel_height * g.kernel_width
+    cdef int threads = threads_for(work, GRAIN)
+    for k in prange(rows, num_threads=threads, schedule="static", use_threads_if=threads > 1):
+        _max_row(q + k // g.out_height * image, result + k * line, k % g.out_height, g, lowest)
+
+
+def max_pool(const stored[:, :, :, ::1] q not None, kernel, stride, padding, dilation, counts):
+    """Find the largest integer of every window; inputs are not checked."""
+    cdef Geometry g
+    g.height, g.width, g.inner = q.shape[1], q.shape[2], q.shape[3]
+    g.kernel_height, g.kernel_width = kernel
+    g.stride_height, g.stride_width = stride
+    g.padding_height, g.padding_width = padding
+    g.dilation_height, g.dilation_width = dilation
+    g.out_height, g.out_width = counts
+    if stored is uint8_t:
+        out = np.empty((q.shape[0], g.out_height, g.out_width, g.inner), np.uint8)
+    elif stored is int8_t:
+        out = np.empty((q.shape[0], g.out_height, g.out_width, g.inner), np.int8)
+    else:
+        out = np.empty((q.shape[0], g.out_height, g.out_width, g.inner), np.int32)
+    cdef stored[:, :, :, ::1] result = out
+    cdef stored lowest = np.iinfo(out.dtype).min
+    if out.size == 0:
+        return out
+    if q.shape[1] == 0 or q.shape[2] == 0:
+        out.fill(lowest)
+        return out
+    with nogil:
+        _max_image(&q[0, 0, 0, 0], &result[0, 0, 0, 0], q.shape[0], g, lowest)
+    return out
+
+
+cdef struct Average:
+    float zero
+    int64_t zero_point
+    double lower
+    double upper
+    float scale
+
+
+cdef inline double _average(
+    int64_t total, int64_t cells, int64_t divisor, Average to, int code
+) noexcept nogil:
+    """The average of one window, rounded and clamped, an integer in double."""
+    cdef int64_t steps = total - cells * to.zero_point, multiplier, half
+    cdef float a = <float>steps, m = <float>1.0 / <float>divisor, t
+    cdef int shift
+    cdef int32_t bits
+    if code == AVERAGE_ADD_THEN_ROUND:
+        t = to.zero + a * m
+    elif code == AVERAGE_ROUND_THEN_ADD:
+        return clampd(<double>rintf(a * m) + to.zero_point, to.lower, to.upper)
+    elif code == AVERAGE_FUSED:
+        t = fmaf(a, <float>1.0 / (<float>1.0 / m), to.zero)
+    elif code == AVERAGE_DIVIDE_THEN_ROUND:
+        t = to.zero + a / (<float>1.0 / m)
+    elif code == AVERAGE_OF_INTEGERS:
+        t = <float>total * m
+    elif code == AVERAGE_OF_STEPS:
+        m = to.scale / (to.scale * <float>divisor)
+        return clampd(<double>rintf(a * m) + to.zero_point, to.lower, to.upper)
+    else:
+        m = to.scale / (to.scale * <float>divisor)
+        memcpy(&bits, &m, 4)
+        multiplier = (bits & 0x7FFFFF) | 0x800000
+        shift = 150 - (bits >> 23)
+        half = (<int64_t>1) << (shift - 1)
+        steps = (steps * multiplier - (steps < 0) + half) >> shift
+        return clampd(<double>(steps + to.zero_point), to.lower, to.upper)
+    return clampd(<double>rintf(t), to.lower, to.upper)
+
+
+cdef void _average_channels(
+    const int32_t* total, stored* out, Py_ssize_t n, int64_t cells, int64_t divisor, Average to,
+    int code
+) noexcept nogil:
+    """Averages of neighbouring channels by one rule, from sums of 8-bit integers."""
+    cdef float m = <float>1.0 / <float>divisor, inverse = <float>1.0 / (<float>1.0 / m)
+    cdef float back = <float>1.0 / m, lower = <float>to.lower, upper = <float>to.upper, t
+    cdef int32_t shift = <int32_t>(cells * to.zero_point)
+    cdef Py_ssize_t c
+    if code == AVERAGE_OF_STEPS:
+        m = to.scale / (to.scale * <float>divisor)
+    if code == AVERAGE_ROUND_THEN_ADD or code == AVERAGE_OF_STEPS:
+        for c in range(n):
+            t = rintf(<float>(total[c] - shift) * m) + to.zero
+            t = t if t > lower else lower
+            out[c] = <stored><int32_t>(t if t < upper else upper)
+    elif code == AVERAGE_FUSED:
+        for c in range(n):
+            t = rintf(fmaf(<float>(total[c] - shift), inverse, to.zero))
+            t = t if t > lower else lower
+            out[c] = <stored><int32_t>(t if t < upper else upper)
+    elif code == AVERAGE_ADD_THEN_ROUND:
+        for c in range(n):
+            t = rintf(to.zero + <float>(total[c] - shift) * m)
+            t = t if t > lower else lower
+            out[c] = <stored><int32_t>(t if t < upper else upper)
+    elif code == AVERAGE_DIVIDE_THEN_ROUND:
+        for c in range(n):
+            t = rintf(to.zero + <float>(total[c] - shift) / back)
+            t = t if t > lower else lower
+            out[c] = <stored><int32_t>(t if t < upper else upper)
+    else:
+        for c in range(n):
+            out[c] = <stored><int32_t>_average(total[c], cells, divisor, to, code)
+
+
+cdef void _average_window(
+    const stored* image, stored* out, const int64_t* row, const int64_t* column,
+    int64_t divisor, Py_ssize_t width, Py_ssize_t inner, Average to, Py_ssize_t body,
+    int code, int tail_code
+) noexcept nogil:
+    """All channels of one pixel of the output."""
+    cdef int32_t total[CHUNK]
+    cdef int64_t cells = (row[1] - row[0]) * (column[1] - column[0]), wide
+    cdef Py_ssize_t start, count, vectors, c, y, x
+    cdef const stored* pixel
+    if inner == 1 or stored is int32_t:
+        for c in range(inner):
+            wide = 0
+            for y in range(row[0], row[1]):
+                for x in range(column[0], column[1]):
+                    wide = wide + image[(y * width + x) * inner + c]
+            out[c] = <stored><int64_t>_average(
+                wide, cells, divisor, to, code if c < body else tail_code)
+        return
+    start = 0
+    while start < inner:
+        count = min(<Py_ssize_t>CHUNK, inner - start)
+        for c in range(count):
+            total[c] = 0
+        for y in range(row[0], row[1]):
+            for x in range(column[0], column[1]):
+                pixel = image + (y * width + x) * inner + start
+                for c in range(count):
+                    total[c] = total[c] + pixel[c]
+        vectors = max(<Py_ssize_t>0, min(count, body - start))
+        _average_channels(total, out + start, vectors, cells, divisor, to, code)
+        _average_channels(
+            total + vectors, out + start + vectors, count - vectors, cells, divisor, to, tail_code)
+        start += count
+
+
+cdef void _average_image(
+    const stored[:, :, :, ::1] q, stored[:, :, :, ::1] result, const int64_t[:, ::1] rows,
+    const int64_t[:, ::1] columns, const int64_t[:, ::1] divisors, Average to, Py_ssize_t body,
+    int code, int tail_code
+) noexcept nogil:
+    cdef Py_ssize_t heights = rows.shape[0], widths = columns.shape[0], k, i, j
+    cdef Py_ssize_t inner = q.shape[3], lines = q.shape[0] * heights
+    cdef int threads = threads_for(q.shape[0] * q.shape[1] * q.shape[2] * inner, GRAIN)
+    for k in prange(lines, num_threads=threads, schedule="static", use_threads_if=threads > 1):
+        i = k % heights
+        for j in range(widths):
+            _average_window(
+                &q[k // heights, 0, 0, 0], &result[k // heights, i, j, 0], &rows[i, 0],
+                &columns[j, 0], divisors[i, j], q.shape[2], inner, to, body, code, tail_code)
+
+
+def average_pool(
+    const stored[:, :, :, ::1] q not None, const int64_t[:, ::1] rows not None,
+    const int64_t[:, ::1] columns not None, const int64_t[:, ::1] divisors not None,
+    double scale, int64_t zero_point, int64_t quant_min, int64_t quant_max,
+    Py_ssize_t body, rule, tail_rule
+):
+    """Average the integers of every window; inputs are not checked."""
+    cdef Average to
+    cdef int code = rule.code, tail_code = tail_rule.code
+    to.zero, to.zero_point, to.scale = <float>zero_point, zero_point, <float>scale
+    to.lower, to.upper = <double>quant_min, <double>quant_max
+    shape = (q.shape[0], rows.shape[0], columns.shape[0], q.shape[3])
+    if stored is uint8_t:
+        out = np.empty(shape, np.uint8)
+    elif stored is int8_t:
+        out = np.empty(shape, np.int8)
+    else:
+        out = np.empty(shape, np.int32)
+    cdef stored[:, :, :, ::1] result = out
+    if out.size:
+        with nogil:
+            _average_image(q, result, rows, columns, divisors, to, body, code, tail_code)
+    return out

@@ -1,0 +1,277 @@
+r"""Convolution with batch normalization for quantization-aware training.
+
+What will be quantized is the convolution with the normalization folded into it. In training too
+the weight that is rounded must therefore be the folded one, :math:`w \gamma / \sigma`, with the
+running deviation :math:`\sigma`, which hardly moves from step to step. The normalization of the
+batch is restored after the convolution.
+"""
+
+import numpy as np
+
+from refquant import nn
+from refquant.errors import ShapeError
+from refquant.nn import functional
+from refquant.nn.intrinsic import fused
+from refquant.nn.parameter import Parameter
+from refquant.nn.qat.convolution import settings
+from refquant.nn.qat.fake_quantized import FakeQuantized, recipe_of
+from refquant.tensors import Tensor
+
+__all__ = [
+    "ConvBn2d",
+    "ConvBn3d",
+    "ConvBnReLU2d",
+    "ConvBnReLU3d",
+    "NormalizedConvolution",
+    "freeze_bn_stats",
+    "update_bn_stats",
+]
+
+
+class NormalizedConvolution(FakeQuantized):
+    """What the modules of this file share, for any number of spatial dimensions."""
+
+    num_batches_tracked: Tensor
+
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+        padding_mode="zeros",
+        eps=1e-05,
+        momentum=0.1,
+        freeze_bn=False,
+        qconfig=None,
+    ):
+        super().__init__(  # type: ignore[call-arg]  # the next class is the convolution
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            False,
+            padding_mode,
+        )
+        channels = self.out_channels
+        self.eps, self.momentum, self.freeze_bn = eps, momentum, bool(freeze_bn)
+        self.num_features, self.affine, self.track_running_stats = channels, True, True
+        self.gamma = Parameter(Tensor(np.empty(channels, np.float32)))
+        self.beta = Parameter(Tensor(np.empty(channels, np.float32)))
+        self.register_buffer("running_mean", Tensor(np.zeros(channels, np.float32)))
+        self.register_buffer("running_var", Tensor(np.ones(channels, np.float32)))
+        self.register_buffer("num_batches_tracked", Tensor(np.zeros((), np.int64)))
+        self.start_fake_quantization(qconfig)
+        self.reset_bn_parameters()
+
+    def reset_running_stats(self) -> None:
+        """Forget the statistics of the batches."""
+        self.running_mean.array[...] = 0
+        self.running_var.array[...] = 1
+        self.num_batches_tracked.array[...] = 0
+
+    def reset_bn_parameters(self) -> None:
+        """Start the normalization anew: gamma uniform in 0..1, beta 0."""
+        self.reset_running_stats()
+        nn.init.uniform_(self.gamma)
+        nn.init.zeros_(self.beta)
+
+    def update_bn_stats(self):
+        """Normalize with the statistics of each batch, and average them; returns the module."""
+        self.freeze_bn = False
+        return self
+
+    def freeze_bn_stats(self):
+        """Normalize with the running statistics and leave them as they are; returns the module.
+
+        Late in training this makes the module compute exactly what it will when quantized.
+        """
+        self.freeze_bn = True
+        return self
+
+    def _over_channels(self, vector):
+        """Shape a vector of channels so that it meets the channels of an activation."""
+        return vector.reshape([1, -1] + [1] * (self.weight.dim() - 2))
+
+    def _normalized(self, input):
+        running_deviation = (self.running_var + self.eps).sqrt()
+        factor = self.gamma / running_deviation
+        folded = self.weight * factor.reshape([-1] + [1] * (self.weight.dim() - 1))
+        scaled = self._convolve(input, self.weight_fake_quant(folded), None)
+        if not self.training or self.freeze_bn:
+            shift = self.beta - self.gamma * self.running_mean / running_deviation
+            return scaled + self._over_channels(shift)
+        count = scaled.numel() // scaled.size(1)
+        if count < 2:
+            raise ShapeError(
+                type(self).__name__,
+                argument="input",
+                expected="more than one value a channel in training, as their variance is needed",
+                got=f"shape {tuple(input.shape)}",
+                mend="use a larger batch, or call freeze_bn_stats()",
+            )
+        plain = scaled / self._over_channels(factor)
+        everything_else = [0, *range(2, plain.dim())]
+        mean = plain.mean(everything_else)
+        centred = plain - self._over_channels(mean)
+        variance = (centred * centred).mean(everything_else)
+        inverse = 1 / (variance + self.eps).sqrt()
+        self._average(mean.array, variance.array, count)
+        restored = scaled * self._over_channels(running_deviation * inverse)
+        return restored + self._over_channels(self.beta - self.gamma * mean * inverse)
+
+    def _average(self, mean, variance, count: int) -> None:
+        """Move the running statistics towards those of a batch of `count` values a channel."""
+        # New tensors, because the old ones are still needed for the gradient.
+        self.num_batches_tracked = Tensor(self.num_batches_tracked.array + 1)
+        part = self.momentum
+        if part is None:  # the plain average of all batches
+            part = 1.0 / int(self.num_batches_tracked.array)
+        unbiased = variance * np.float32(count / (count - 1))
+        for name, now in (("running_mean", mean), ("running_var", unbiased)):
+            moved = np.float32(part) * now + np.float32(1 - part) * getattr(self, name).array
+            setattr(self, name, Tensor(moved))
+
+    def forward(self, input):
+        """Compute the rounded output, float32 of shape (N, out_channels, ...)."""
+        return self.activation_post_process(self._normalized(input))
+
+    @classmethod
+    def from_float(cls, mod, qconfig=None):
+        """Make the module for training from a fused float one.
+
+        Parameters are shared with it, running statistics begin as its own.
+
+        Parameters
+        ----------
+        mod : Module
+            Exactly of the fused type.
+        qconfig : QConfig, optional
+            By default the attribute `qconfig` of `mod`.
+        """
+        qconfig = recipe_of(cls, mod, qconfig)
+        conv, bn = mod[0], mod[1]
+        made = cls(
+            *settings(conv),
+            padding_mode=conv.padding_mode,
+            eps=bn.eps,
+            momentum=bn.momentum,
+            qconfig=qconfig,
+        )
+        made.weight, made.gamma, made.beta = conv.weight, bn.weight, bn.bias
+        for name in ("running_mean", "running_var", "num_batches_tracked"):
+            setattr(made, name, getattr(bn, name))
+        if conv.bias is not None:
+            # In training the mean of the batch takes a bias away again.
+            made.running_mean = Tensor(bn.running_mean.array - conv.bias.array)
+        return made.train(mod.training)
+
+    def extra_repr(self) -> str:
+        """Show the settings of the convolution and whether statistics are frozen."""
+        return f"{super().extra_repr()}, freeze_bn={self.freeze_bn}"
+
+
+class ConvBn2d(NormalizedConvolution, nn.Conv2d):
+    r"""A `Conv2d` and `BatchNorm2d`, trained with the rounding that quantization will do.
+
+    With :math:`\sigma = \sqrt{\text{running\_var} + \epsilon}`, the mean :math:`\mu_B` and
+    deviation :math:`\sigma_B` of the batch in :math:`c \, \sigma / \gamma`:
+
+    .. math::
+        c = x * Q_w(W \gamma / \sigma), \quad
+        y = Q_a(c \, \sigma / \sigma_B + \beta - \gamma \mu_B / \sigma_B)
+
+    In evaluation, or when the statistics are frozen, :math:`y = Q_a(c + \beta - \gamma
+    \text{running\_mean} / \sigma)`.
+
+    Parameters
+    ----------
+    in_channels, out_channels, kernel_size, stride, padding, dilation, groups, padding_mode
+        As of `refquant.nn.Conv2d`; there is no bias.
+    eps, momentum
+        As of `refquant.nn.BatchNorm2d`.
+    freeze_bn : bool, default False
+        Whether to normalize with the running statistics in training, too.
+    qconfig : QConfig
+        What makes the fake quantization of output and weight.
+
+    Attributes
+    ----------
+    gamma, beta : Parameter of float32, shape (out_channels,)
+        Scale and shift of the normalization.
+    running_mean, running_var : Tensor of float32, shape (out_channels,)
+    num_batches_tracked : Tensor of int64
+
+    Raises
+    ------
+    ArgumentError
+        If there is no `qconfig`.
+
+    Notes
+    -----
+    Source: the documentation of ``torch.nn.intrinsic.qat.ConvBn2d``, PyTorch 1.4; R.
+    Krishnamoorthi, *Quantizing deep convolutional networks for efficient inference*, 2018.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn, quantization
+    >>> module = nn.intrinsic.qat.ConvBn2d(3, 8, 3, qconfig=quantization.default_qat_qconfig)
+    >>> module(refquant.randn(2, 3, 10, 10)).size()
+    refquant.Size([2, 8, 8, 8])
+    """
+
+    _FLOAT_MODULE: type = fused.ConvBn2d
+
+
+class ConvBnReLU2d(ConvBn2d):
+    """A `Conv2d`, `BatchNorm2d` and `ReLU`, trained with the rounding that quantization will do.
+
+    As `ConvBn2d`, with the ReLU before the output is rounded; parameters and attributes too.
+    """
+
+    _FLOAT_MODULE = fused.ConvBnReLU2d
+
+    def forward(self, input):
+        """Compute the rounded output, float32 of shape (N, out_channels, ...)."""
+        return self.activation_post_process(functional.relu(self._normalized(input)))
+
+
+class ConvBn3d(NormalizedConvolution, nn.Conv3d):
+    """A `Conv3d` and `BatchNorm3d`, trained with the rounding that quantization will do.
+
+    As `ConvBn2d`, for three spatial dimensions; parameters and attributes too.
+    """
+
+    _FLOAT_MODULE: type = fused.ConvBn3d
+
+
+class ConvBnReLU3d(ConvBn3d):
+    """A `Conv3d`, `BatchNorm3d` and `ReLU`, trained with the rounding that quantization will do.
+
+    As `ConvBn3d`, with the ReLU before the output is rounded; parameters and attributes too.
+    """
+
+    _FLOAT_MODULE = fused.ConvBnReLU3d
+
+    def forward(self, input):
+        """Compute the rounded output, float32 of shape (N, out_channels, ...)."""
+        return self.activation_post_process(functional.relu(self._normalized(input)))
+
+
+def update_bn_stats(mod) -> None:
+    """Let a normalized convolution use the statistics of batches; for ``model.apply``."""
+    if isinstance(mod, NormalizedConvolution):
+        mod.update_bn_stats()
+
+
+def freeze_bn_stats(mod) -> None:
+    """Let a normalized convolution use its running statistics; for ``model.apply``."""
+    if isinstance(mod, NormalizedConvolution):
+        mod.freeze_bn_stats()

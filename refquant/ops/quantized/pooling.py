@@ -1,0 +1,265 @@
+"""Pooling of quantized images; the parameters of the result are those of the input."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant import engines, kernels
+from refquant.engines import Operands
+from refquant.errors import ArgumentError, NotSupportedError
+from refquant.ops import checks, layout
+from refquant.ops.floating.windows import per_dimension, pooled_sizes
+from refquant.tensors import QuantizedTensor
+
+__all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
+
+
+def _stride(asked: str, stride: Any, kernel: tuple[int, ...]) -> tuple[int, ...]:
+    if stride is None or stride == [] or stride == ():
+        return kernel
+    return per_dimension(asked, "stride", stride, 2, 1)
+
+
+def max_pool2d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> QuantizedTensor:
+    r"""Take the largest integer of every window; the border is never chosen.
+
+    Because the affine map is monotone, that is the largest real number too, exactly.
+
+    Parameters
+    ----------
+    input : QuantizedTensor, shape (batch, channels, height, width)
+        Quantized per tensor; the batch may be left out.
+    kernel_size : int or pair of int
+        Size of the window.
+    stride : int or pair of int, optional
+        Step of the window; its size if left out.
+    padding : int or pair of int
+        Width of the border, at most half of the window.
+    dilation : int or pair of int
+        Step inside the window.
+    ceil_mode : bool
+        Whether windows that reach over the end count.
+    return_indices : bool
+        Not supported.
+
+    Returns
+    -------
+    QuantizedTensor
+        With the parameters and in the memory format of `input`.
+
+    Raises
+    ------
+    QuantizerError
+        If `input` is not quantized per tensor.
+    NotSupportedError
+        If indices are asked for.
+    ArgumentError, OperationError
+        If the window is not valid or does not fit.
+
+    Notes
+    -----
+    Source: ATen ``quantized_max_pool2d``. QNNPACK of PyTorch 2.13 repeats the pixels at the
+    border instead of ignoring it, which shows with padding and dilation; that is not reproduced.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn.quantized import functional as F
+    >>> x = refquant.arange(16.0).reshape(1, 1, 4, 4)
+    >>> F.max_pool2d(refquant.quantize_per_tensor(x, 1.0, 0, refquant.quint8), 2).int_repr()
+    tensor([[[[ 5,  7],
+              [13, 15]]]], dtype=refquant.uint8)
+    """
+    asked = "max_pool2d"
+    if return_indices:
+        raise NotSupportedError(
+            f"{asked} of a quantized tensor",
+            argument="return_indices",
+            expected="False",
+            got=True,
+            mend="call .dequantize() first",
+        )
+    q = checks.quantized_per_tensor(asked, "input", input)
+    kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
+    step = _stride(asked, stride, kernel)
+    border = per_dimension(asked, "padding", padding, 2, 0)
+    spread = per_dimension(asked, "dilation", dilation, 2, 1)
+    image, restore = layout.image(asked, q.array)
+    sizes = image.shape[1:3]
+    counts = pooled_sizes(asked, sizes, kernel, step, border, spread, ceil_mode)
+    return q.like(restore(kernels.max_pool(image, kernel, step, border, spread, counts)))
+
+
+def _average(q, image, restore, rows, columns, divisors, split) -> QuantizedTensor:
+    body = layout.body(image.shape[3], split.block)
+    made = kernels.average_pool(
+        image, rows, columns, divisors, q.scale, q.zero_point, q.dtype.quant_min,
+        q.dtype.quant_max, body, split.body, split.tail,
+    )
+    return q.like(restore(made))
+
+
+def _spans(size: int, kernel: int, stride: int, padding: int, count: int):
+    """Window bounds, cut off at the end of the border, and cut off at the image."""
+    start = np.arange(count, dtype=np.int64) * stride - padding
+    end = np.minimum(start + kernel, size + padding)
+    inside = np.stack([np.maximum(start, 0), np.minimum(end, size)], axis=1)
+    return end - start, inside
+
+
+def avg_pool2d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> QuantizedTensor:
+    r"""Average the windows of a quantized image.
+
+    .. math:: y = z + \mathrm{round}\Big(\frac{1}{n} \sum_{u, v} (q_{uv} - z)\Big)
+
+    The border counts as real zero. The engine's record says when the zero point is added (step
+    ``average_pool``); memory formats and channels beyond whole vectors differ.
+
+    Parameters
+    ----------
+    input : QuantizedTensor, shape (batch, channels, height, width)
+        Quantized per tensor; the batch may be left out.
+    kernel_size : int or pair of int
+        Size of the window.
+    stride : int or pair of int, optional
+        Step of the window; its size if left out.
+    padding : int or pair of int
+        Width of the border, at most half of the window.
+    ceil_mode : bool
+        Whether windows that reach over the end count.
+    count_include_pad : bool
+        Whether the border counts in n.
+    divisor_override : int, optional
+        n for every window.
+
+    Returns
+    -------
+    QuantizedTensor
+        With the parameters and in the memory format of `input`.
+
+    Raises
+    ------
+    QuantizerError
+        If `input` is not quantized per tensor.
+    ArgumentError, OperationError
+        If the window is not valid or does not fit.
+
+    Notes
+    -----
+    Source: ATen ``quantized_avg_pool2d`` and QNNPACK ``q8avgpool``; see `refquant.engines.pooling`.
+    QNNPACK ignores ``count_include_pad=False`` and `divisor_override`; that is not reproduced.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn.quantized import functional as F
+    >>> x = refquant.arange(16.0).reshape(1, 1, 4, 4)
+    >>> F.avg_pool2d(refquant.quantize_per_tensor(x, 1.0, 0, refquant.quint8), 2).int_repr()
+    tensor([[[[ 2,  4],
+              [10, 12]]]], dtype=refquant.uint8)
+    """
+    asked = "avg_pool2d"
+    q = checks.quantized_per_tensor(asked, "input", input)
+    kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
+    step = _stride(asked, stride, kernel)
+    border = per_dimension(asked, "padding", padding, 2, 0)
+    if divisor_override == 0:
+        raise ArgumentError(asked, argument="divisor_override", expected="not 0", got=0)
+    image, restore = layout.image(asked, q.array)
+    sizes = image.shape[1:3]
+    counts = pooled_sizes(asked, sizes, kernel, step, border, (1, 1), ceil_mode)
+    (heights, rows), (widths, columns) = (
+        _spans(*values) for values in zip(sizes, kernel, step, border, counts, strict=True)
+    )
+    if divisor_override is not None:
+        divisors = np.full(counts, divisor_override, np.int64)
+    elif count_include_pad:
+        divisors = heights[:, None] * widths
+    else:
+        divisors = (rows[:, 1] - rows[:, 0])[:, None] * (columns[:, 1] - columns[:, 0])
+    split = engines.current().rule(
+        "average_pool",
+        Operands(q.dtype, channels_last=layout.is_channels_last(q.array), rounded_up=ceil_mode),
+    )
+    return _average(q, image, restore, rows, columns, np.ascontiguousarray(divisors), split)
+
+
+def adaptive_avg_pool2d(input: Any, output_size: Any) -> QuantizedTensor:
+    r"""Average windows that are chosen so that the output has a given size.
+
+    Window i of n along an extent of m covers
+    :math:`\lfloor i m / n \rfloor \dots \lceil (i + 1) m / n \rceil`. The engine's record says how
+    an average is rounded (step ``adaptive_average_pool``).
+
+    Parameters
+    ----------
+    input : QuantizedTensor, shape (batch, channels, height, width)
+        Quantized per tensor; the batch may be left out.
+    output_size : int or pair of int or None
+        Size of the output; None keeps that of the input.
+
+    Returns
+    -------
+    QuantizedTensor
+        With the parameters and in the memory format of `input`.
+
+    Raises
+    ------
+    QuantizerError
+        If `input` is not quantized per tensor.
+    ArgumentError
+        If the size is not valid.
+
+    Notes
+    -----
+    Source: ATen ``adaptive_avg_pool2d_quantized_cpu``; see `refquant.engines.pooling`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn.quantized import functional as F
+    >>> x = refquant.arange(16.0).reshape(1, 1, 4, 4)
+    >>> q = refquant.quantize_per_tensor(x, 1.0, 0, refquant.quint8)
+    >>> F.adaptive_avg_pool2d(q, 1).int_repr()
+    tensor([[[[8]]]], dtype=refquant.uint8)
+    """
+    asked = "adaptive_avg_pool2d"
+    q = checks.quantized_per_tensor(asked, "input", input)
+    image, restore = layout.image(asked, q.array)
+    sizes = image.shape[1:3]
+    wanted = output_size if isinstance(output_size, tuple | list) else (output_size,) * 2
+    wanted = tuple(n if w is None else w for w, n in zip(wanted, sizes, strict=False))
+    counts = per_dimension(asked, "output_size", wanted, 2, 0)
+    rows, columns = (_parts(n, c) for n, c in zip(sizes, counts, strict=True))
+    divisors = (rows[:, 1] - rows[:, 0])[:, None] * (columns[:, 1] - columns[:, 0])
+    split = engines.current().rule(
+        "adaptive_average_pool",
+        Operands(
+            q.dtype, channels_last=layout.is_channels_last(q.array), single=counts == (1, 1)
+        ),
+    )
+    return _average(q, image, restore, rows, columns, np.ascontiguousarray(divisors), split)
+
+
+def _parts(size: int, count: int) -> np.ndarray:
+    """First and one after the last of the elements that every part covers."""
+    index = np.arange(count, dtype=np.int64)
+    first = index * size // max(count, 1)
+    last = -(-(index + 1) * size // max(count, 1))
+    return np.stack([first, last], axis=1)

@@ -1,0 +1,160 @@
+"""Resizing of quantized images; the parameters of the result are those of the input."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant import engines, kernels
+from refquant.engines import Operands
+from refquant.errors import ArgumentError, NotSupportedError, ShapeError
+from refquant.ops import checks, layout
+from refquant.ops.floating.resizing import target_sizes
+from refquant.tensors import QuantizedTensor
+
+__all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
+
+
+def interpolate(
+    input: Any,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> QuantizedTensor:
+    r"""Resize a quantized image to a size, or by a factor.
+
+    Nearest pixels are copied. Bilinear mixing takes the integers themselves,
+
+    .. math:: y = \mathrm{round}\big(z + (h_0 (w_0 A + w_1 B) + h_1 (w_0 C + w_1 D) - z)\big)
+
+    with the four neighbours A to D and the shares h of their rows and w of their columns. The
+    engine's record says how places and mixtures are rounded (steps ``resize_step``,
+    ``resize_place``, ``resize_mix``).
+
+    Parameters
+    ----------
+    input : QuantizedTensor, shape (batch, channels, height, width)
+        Quantized per tensor.
+    size : int or pair of int, optional
+        Size of the output.
+    scale_factor : float or pair of float, optional
+        Instead of `size`: the output has :math:`\lfloor n f \rfloor` of n pixels.
+    mode : {'nearest', 'bilinear'}
+        What to take.
+    align_corners : bool, optional
+        For bilinear: whether the centres of the corner pixels stay in place, or the corners
+        themselves (the default).
+
+    Returns
+    -------
+    QuantizedTensor
+        With the parameters and in the memory format of `input`.
+
+    Raises
+    ------
+    QuantizerError
+        If `input` is not quantized per tensor.
+    NotSupportedError
+        If the mode is another.
+    ShapeError
+        If `input` does not have 4 dimensions, or a size is not positive.
+    ArgumentError
+        If not exactly one of `size` and `scale_factor` is given.
+
+    Notes
+    -----
+    Source: ATen ``upsample_nearest2d`` and ``upsample_bilinear2d``; see `refquant.engines.resizing`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn.quantized import functional as F
+    >>> x = refquant.tensor([[[[0.0, 4.0], [8.0, 12.0]]]])
+    >>> q = refquant.quantize_per_tensor(x, 1.0, 0, refquant.quint8)
+    >>> F.interpolate(q, size=(3, 3), mode="bilinear", align_corners=True).int_repr()
+    tensor([[[[ 0,  2,  4],
+              [ 4,  6,  8],
+              [ 8, 10, 12]]]], dtype=refquant.uint8)
+    """
+    asked = "interpolate"
+    q = checks.quantized_per_tensor(asked, "input", input)
+    if mode not in ("nearest", "bilinear"):
+        raise NotSupportedError(
+            f"{asked} of a quantized tensor",
+            argument="mode",
+            expected="'nearest' or 'bilinear'",
+            got=repr(mode),
+            mend="call .dequantize() first",
+        )
+    if q.array.ndim != 4:
+        raise ShapeError(
+            asked,
+            argument="input",
+            expected="of 4 dimensions (batch, channels, height, width)",
+            got=f"shape {q.array.shape}",
+        )
+    if mode == "nearest" and align_corners is not None:
+        raise ArgumentError(
+            asked,
+            argument="align_corners",
+            expected="left out for mode='nearest'",
+            got=align_corners,
+        )
+    image, restore = layout.image(asked, q.array)
+    sizes = image.shape[1:3]
+    counts, factors = target_sizes(asked, sizes, size, scale_factor)
+    if counts == sizes:
+        return q.like(q.array.copy(order="K"))
+    operands = Operands(q.dtype, channels_last=layout.is_channels_last(q.array))
+    rule = engines.current().rule
+    steps = [
+        rule("resize_step", operands)(n, c, f, bool(align_corners))
+        for n, c, f in zip(sizes, counts, factors, strict=True)
+    ]
+    index = [np.arange(c, dtype=np.float32) for c in counts]
+    if mode == "nearest":
+        places = (
+            np.minimum(np.floor(i * step).astype(np.int64), n - 1)
+            for i, step, n in zip(index, steps, sizes, strict=True)
+        )
+        return q.like(restore(kernels.resize_nearest(image, *places)))
+    place = np.multiply if align_corners else rule("resize_place", operands)
+    (rows, row_shares), (columns, column_shares) = (
+        _neighbours(place(i, step), n) for i, step, n in zip(index, steps, sizes, strict=True)
+    )
+    mix = rule("resize_mix", operands)
+    made = kernels.resize_bilinear(
+        image, rows, row_shares, columns, column_shares, q.zero_point, q.dtype.quant_min,
+        q.dtype.quant_max, layout.body(image.shape[3], mix.block), mix.body, mix.tail,
+    )
+    return q.like(restore(made))
+
+
+def _neighbours(places: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The two pixels beside every place, shape (count, 2), and the shares of both."""
+    places = np.maximum(places, np.float32(0))
+    first = np.minimum(places.astype(np.int64), size - 1)
+    second = places - first.astype(np.float32)
+    shares = np.stack([np.float32(1) - second, second], axis=1)
+    return np.stack([first, np.minimum(first + 1, size - 1)], axis=1), shares
+
+
+def upsample(
+    input: Any,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> QuantizedTensor:
+    """Resize; another name of `interpolate`."""
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> QuantizedTensor:
+    """Resize by taking the nearest pixel; see `interpolate`."""
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> QuantizedTensor:
+    """Resize by mixing neighbours, the corner pixels staying in place; see `interpolate`."""
+    return interpolate(input, size, scale_factor, "bilinear", align_corners=True)

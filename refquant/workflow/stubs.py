@@ -1,0 +1,133 @@
+"""Markers of the places where a model goes over to integers and back."""
+
+from refquant.nn.module import Module
+
+__all__ = ["DeQuantStub", "QuantStub", "QuantWrapper", "add_quant_dequant"]
+
+
+class QuantStub(Module):
+    """Mark where float activations are to become quantized ones.
+
+    In a float model it returns its input; ``prepare`` lets it be observed, ``convert`` makes a
+    `refquant.nn.quantized.Quantize` of it.
+
+    Parameters
+    ----------
+    qconfig : QConfig, optional
+        How to quantize here; by default what the modules above say.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.quantization.QuantStub()(refquant.tensor([1.5]))
+    tensor([1.5])
+    """
+
+    def __init__(self, qconfig=None):
+        super().__init__()
+        if qconfig:
+            self.qconfig = qconfig
+
+    def forward(self, x):
+        """Return the input."""
+        return x
+
+
+class DeQuantStub(Module):
+    """Mark where quantized activations are to become float ones.
+
+    In a float model it returns its input and is never observed; ``convert`` makes a
+    `refquant.nn.quantized.DeQuantize` of it.
+    """
+
+    def forward(self, x):
+        """Return the input."""
+        return x
+
+    def _load_from_state_dict(self, report, prefix: str) -> None:
+        # States of PyTorch 1.4 hold an observer here, whose numbers nothing uses.
+        for key in report.state:
+            if key.startswith(f"{prefix}activation_post_process."):
+                report.take(key, optional=True)
+        super()._load_from_state_dict(report, prefix)
+
+
+class QuantWrapper(Module):
+    """A module with a `QuantStub` before and a `DeQuantStub` after it.
+
+    Parameters
+    ----------
+    module : Module
+        What is wrapped. Its attribute `qconfig`, if any, holds for the stub, too.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> refquant.quantization.QuantWrapper(nn.Identity())
+    QuantWrapper(
+      (quant): QuantStub()
+      (dequant): DeQuantStub()
+      (module): Identity()
+    )
+    """
+
+    def __init__(self, module):
+        super().__init__()
+        self.quant = QuantStub(getattr(module, "qconfig", None))
+        self.dequant = DeQuantStub()
+        self.module = module
+        self.train(module.training)
+
+    def forward(self, x):
+        """Run the module between the stubs."""
+        return self.dequant(self.module(self.quant(x)))
+
+
+def add_quant_dequant(module):
+    """Wrap every module without submodules that has a QConfig in a `QuantWrapper`.
+
+    Parameters
+    ----------
+    module : Module
+        Changed in place, unless it is itself such a module.
+
+    Returns
+    -------
+    Module
+        `module`, or the wrapper around it.
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    >>> model[1].qconfig = quantization.default_qconfig
+    >>> quantization.add_quant_dequant(model)
+    Sequential(
+      (0): Flatten(start_dim=1, end_dim=-1)
+      (1): QuantWrapper(
+        (quant): QuantStub()
+        (dequant): DeQuantStub()
+        (module): Linear(in_features=4, out_features=2, bias=True)
+      )
+    )
+    """
+    return _wrap(module, {})
+
+
+def _wrap(module: Module, wrapped: dict[int, Module]) -> Module:
+    """Wrap `module` or what is below it; a module that stands at two places is wrapped once."""
+    known = wrapped.get(id(module))
+    if known is not None:
+        return known
+    made = module
+    if isinstance(module, QuantWrapper | QuantStub | DeQuantStub):
+        pass  # what is inside gets quantized activations already
+    elif not module._modules and getattr(module, "qconfig", None):
+        made = QuantWrapper(module)
+    else:
+        for name, child in module._modules.items():
+            if child is not None:
+                module._modules[name] = _wrap(child, wrapped)
+    wrapped[id(module)] = made
+    return made

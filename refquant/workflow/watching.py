@@ -1,0 +1,74 @@
+"""How an observer is attached to a module, found again and taken away."""
+
+from refquant.nn.containers import Identity
+from refquant.nn.intrinsic.fused import Fused
+from refquant.nn.module import Module
+from refquant.nn.quantized.functional_modules import FloatFunctional
+
+__all__ = [
+    "NAME",
+    "has_observed",
+    "observer_of",
+    "tell_paths",
+    "unwatch",
+    "watch",
+]
+
+# Submodule that observes the output of the module it belongs to.
+NAME = "activation_post_process"
+
+
+def observe_output(module: Module, inputs, output):
+    """Forward hook: hand the output to the observer, whose answer takes its place."""
+    return module.activation_post_process(output)
+
+
+def watch(module: Module) -> None:
+    """Give a module an observer of its output, as its QConfig says."""
+    module.add_module(NAME, module.qconfig.activation())
+    if type(module) is not FloatFunctional:  # which hands its results on by itself
+        module.register_forward_hook(observe_output)
+
+
+def is_watched(module: Module) -> bool:
+    """Whether `watch` gave the module an observer."""
+    if type(module) is FloatFunctional:
+        return type(module._modules.get(NAME)) is not Identity
+    return observe_output in module._forward_hooks.values()
+
+
+def unwatch(module: Module) -> None:
+    """Take away the observer that `watch` gave, and nothing else."""
+    if not is_watched(module):
+        return
+    if type(module) is FloatFunctional:
+        module.activation_post_process = Identity()
+        return
+    for key, hook in tuple(module._forward_hooks.items()):
+        if hook is observe_output:
+            del module._forward_hooks[key]
+    module._modules.pop(NAME, None)
+
+
+def observer_of(module: Module) -> Module | None:
+    """Find the observer of what a module returns; that of a fused pair sits in its last member."""
+    own = module._modules.get(NAME)
+    if own is None and isinstance(module, Fused):
+        return module[-1]._modules.get(NAME)
+    return own
+
+
+def has_observed(observer: Module) -> bool:
+    """Whether an observer knows a range; True for those that keep none."""
+    watching = observer._modules.get(NAME, observer)  # fake quantization holds its observer
+    return getattr(watching, "min_val", observer) is not None
+
+
+def tell_paths(model: Module) -> None:
+    """Tell every observer which part of the model it watches, so that its errors can say so."""
+    for path, module in model.named_modules():
+        owner, _, name = path.rpartition(".")
+        if name == NAME and hasattr(module, "path"):
+            module.path = owner
+        elif name == "weight_fake_quant" and hasattr(module, "path"):
+            module.path = f"{owner}.weight" if owner else "weight"
