@@ -25,9 +25,9 @@ def convolutions(T, rng, geometries, largest, per_channel):
         n = og * groups
         sx, zx = float([0.02, 0.03125][rng.randint(2)]), int([0, 3, 100, largest][rng.randint(4)])
         sw, zw = weight_scales(rng, n, per_channel)
-        image = (2, cg * groups) + (6, 5, 4)[: len(kernel)]
+        image = (2, cg * groups, *(6, 5, 4)[: len(kernel)])
         q, _ = input_tensor(T, integers(rng, image, 0, largest), sx, zx)
-        w, _ = weight_tensor(T, integers(rng, (n, cg) + kernel, -128, 127), sw, zw)
+        w, _ = weight_tensor(T, integers(rng, (n, cg, *kernel), -128, 127), sw, zw)
         factor = sx * (sw if per_channel else np.full(n, sw))
         so = float(np.max(factor)) * 50.0 * np.sqrt(cg * np.prod(kernel))
         steps = rng.randint(-100, 101, size=n) / 2.0
@@ -46,9 +46,7 @@ def answers(T, rng, function, geometries, largest=255, per_channel=False):
 
 
 def depthwise():
-    return tuple(
-        (1, 1, c, (k, k), (s, s), (pad, pad), (1, 1)) for c, k, s, pad in DEPTHWISE
-    )
+    return tuple((1, 1, c, (k, k), (s, s), (pad, pad), (1, 1)) for c, k, s, pad in DEPTHWISE)
 
 
 @p.program()
