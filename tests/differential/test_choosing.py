@@ -1,4 +1,4 @@
-"""The choice of scale and zero point inside dynamic operations, beside an installed PyTorch 2.13."""
+"""Scale and zero point chosen inside dynamic operations, beside an installed PyTorch 2.13."""
 
 import warnings
 
