@@ -67,8 +67,8 @@ def has_observed(observer: Module) -> bool:
 def tell_paths(model: Module) -> None:
     """Tell every observer which part of the model it watches, so that its errors can say so."""
     for path, module in model.named_modules():
-        owner, _, name = path.rpartition(".")
-        if name == NAME and hasattr(module, "path"):
-            module.path = owner
-        elif name == "weight_fake_quant" and hasattr(module, "path"):
-            module.path = f"{owner}.weight" if owner else "weight"
+        for name, called in ((NAME, path), ("weight_fake_quant", f"{path}.weight".lstrip("."))):
+            observer = module._modules.get(name)
+            # What fake quantization holds learns its path from it.
+            if hasattr(observer, "path") and not hasattr(module, "path"):
+                observer.path = called  # type: ignore[union-attr, assignment]
