@@ -27,8 +27,9 @@ QNNPACK_WINDOW = Condition(
     "quint8 without ceil_mode",
     lambda operands: operands.dtype is quint8 and not operands.rounded_up,
 )
-QNNPACK_PIXEL = Condition(
-    "quint8 to one pixel", lambda operands: operands.dtype is quint8 and operands.single
+QNNPACK_DIVIDED = Condition(
+    "quint8 to a size that divides its own",
+    lambda operands: operands.dtype is quint8 and operands.divides,
 )
 
 FBGEMM = Engine(
@@ -102,7 +103,7 @@ QNNPACK = FBGEMM.derive(
             (QNNPACK_WINDOW, Split.everywhere(w.AVERAGE_OF_STEPS)), *FBGEMM.steps["average_pool"]
         ),
         "adaptive_average_pool": choose(
-            (QNNPACK_PIXEL, Split.everywhere(w.AVERAGE_OF_STEPS)),
+            (QNNPACK_DIVIDED, Split.everywhere(w.AVERAGE_OF_STEPS)),
             *FBGEMM.steps["adaptive_average_pool"],
         ),
         "bias": choose((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED),

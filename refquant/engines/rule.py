@@ -76,7 +76,7 @@ class Operands(NamedTuple):
     trailing: bool = False  # the reduced dimensions are the last ones of a row-major tensor
     spatial: bool = False  # they are height and width of an image
     rounded_up: bool = False  # windows may reach over the end (ceil_mode)
-    single: bool = False  # the output is one pixel
+    divides: bool = False  # the output size divides that of the image
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,8 +188,14 @@ def slices(array: np.ndarray, axis: int, memory_format=None) -> tuple[np.ndarray
 
 
 def is_channels_last(array: np.ndarray) -> bool:
-    """Whether the strides of an image mean that channels lie innermost."""
-    return format_of(array) is not dtypes.contiguous_format
+    """Whether engines walk over an image as one whose channels lie innermost.
+
+    They do wherever the elements lie in that order, also where the strides mean a row-major
+    image: with one channel, both orders are one.
+    """
+    return format_of(array) is not dtypes.contiguous_format or is_contiguous(
+        array, dtypes.channels_last
+    )
 
 
 def image(asked: str, array: np.ndarray):
@@ -216,7 +222,7 @@ def image(asked: str, array: np.ndarray):
             expected="an image (batch, channels, height, width), or one without batch",
             got=f"shape {array.shape}",
         )
-    if is_channels_last(array):
+    if format_of(array) is dtypes.channels_last:
         dense = np.ascontiguousarray(array.transpose(0, 2, 3, 1))
         return dense, lambda made: made.transpose(0, 3, 1, 2)
     lead, (height, width) = array.shape[:-2], array.shape[-2:]

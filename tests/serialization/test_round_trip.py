@@ -13,7 +13,6 @@ import refquant
 from refquant import nn
 from refquant.errors import ArgumentTypeError, OperationError
 
-
 VALUES = [
     None,
     True,

@@ -248,11 +248,10 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> QuantizedTensor:
     counts = per_dimension(asked, "output_size", wanted, 2, 0)
     rows, columns = (_parts(n, c) for n, c in zip(sizes, counts, strict=True))
     divisors = (rows[:, 1] - rows[:, 0])[:, None] * (columns[:, 1] - columns[:, 0])
+    divides = min(counts) > 0 and sizes[0] % counts[0] == 0 and sizes[1] % counts[1] == 0
     split = engines.current().rule(
         "adaptive_average_pool",
-        Operands(
-            q.dtype, channels_last=layout.is_channels_last(q.array), single=counts == (1, 1)
-        ),
+        Operands(q.dtype, channels_last=layout.is_channels_last(q.array), divides=divides),
     )
     return _average(q, image, restore, rows, columns, np.ascontiguousarray(divisors), split)
 
