@@ -54,8 +54,9 @@ def plain_tensor(asked: str, argument: str, value: Any) -> Tensor:
             )
         if value.dtype in dtypes.BY_STORAGE:
             return Tensor(value)
-    mend = "call .dequantize() first" if isinstance(value, QuantizedTensor) else (
-        "convert it with refquant.tensor()")
+    mend = "convert it with refquant.tensor()"
+    if isinstance(value, QuantizedTensor):
+        mend = "call .dequantize() first; in a model, put a DeQuantStub before this place"
     raise DtypeError(
         asked, argument=argument, expected="a plain tensor", got=_describe(value), mend=mend
     )
