@@ -51,11 +51,11 @@ def unwatch(module: Module) -> None:
 
 
 def observer_of(module: Module) -> Module | None:
-    """Find the observer of what a module returns; that of a fused pair sits in its last member."""
+    """Find the observer of what a module returns: for a fused pair, that of its last member."""
     own = module._modules.get(NAME)
     if own is None and isinstance(module, Fused):
-        return module[-1]._modules.get(NAME)
-    return own
+        own = module[-1]._modules.get(NAME)
+    return None if type(own) is Identity else own
 
 
 def has_observed(observer: Module) -> bool:
