@@ -114,11 +114,10 @@ def load(f: Any) -> Any:
     Examples
     --------
     >>> import io, refquant
-    >>> refquant.load(io.BytesIO(b"something else"))
+    >>> refquant.load(io.BytesIO(b"something else"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    refquant.errors.FileFormatError: load: the file is damaged or not one of refquant's (File is \
-not a zip file); copy it again from where it came from, or write it anew with refquant.save()
+    refquant.errors.FileFormatError: load: the file is damaged or not one of refquant's (...
     """
     if hasattr(f, "read"):
         data = f.read()
@@ -237,9 +236,11 @@ class _Writer:
     def _array(self, array: np.ndarray) -> dict:
         found = self._entries.get(id(array))
         if found is None:
-            order = _memory_order(array)
-            dense = array if order is not None else layout.dense_copy(array)
-            order = _memory_order(dense) if order is None else order
+            order: Any = _memory_order(array)
+            dense = array
+            if order is None:
+                dense = layout.dense_copy(array)
+                order = _memory_order(dense)
             found = {"array": len(self.arrays), "order": order}
             self.arrays.append(
                 np.ascontiguousarray(dense.transpose(order)).reshape(

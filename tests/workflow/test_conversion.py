@@ -2,18 +2,6 @@
 
 import numpy as np
 import pytest
-
-import refquant
-from refquant import nn, quantization
-from refquant.errors import (
-    ArgumentError,
-    ArgumentTypeError,
-    ModuleNameError,
-    OperationError,
-    QuantizerError,
-    RefquantError,
-)
-from refquant.quantization import QConfig, QConfigDynamic, default_qconfig
 from workflow.models import (
     FUSE,
     batches,
@@ -27,6 +15,18 @@ from workflow.models import (
     types,
     values,
 )
+
+import refquant
+from refquant import nn, quantization
+from refquant.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ModuleNameError,
+    OperationError,
+    QuantizerError,
+    RefquantError,
+)
+from refquant.quantization import QConfig, QConfigDynamic, default_qconfig
 
 TYPES = (
     "Net Quantize DeQuantize Block ConvReLU2d Identity Identity Conv2d Identity QFunctional "

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from workflow.models import FUSE, floats, net, randomize, types, values
 
 from refquant import nn, quantization
 from refquant.errors import (
@@ -11,7 +12,6 @@ from refquant.errors import (
     NotSupportedError,
 )
 from refquant.reference.folding import fold_batch_norm
-from workflow.models import FUSE, floats, net, randomize, types, values
 
 CONVOLUTIONS = {
     2: (nn.Conv2d, nn.BatchNorm2d, floats(2, 3, 6, 6)),

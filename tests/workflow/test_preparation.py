@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from workflow.models import FUSE, Net, calibrated, floats, net, prepared, types, values
 
 from refquant import nn, quantization
 from refquant.errors import ArgumentError, ArgumentTypeError, ModuleNameError, OperationError
@@ -14,7 +15,6 @@ from refquant.quantization import (
     default_qconfig,
     default_weight_observer,
 )
-from workflow.models import FUSE, Net, calibrated, floats, net, prepared, types, values
 
 HISTOGRAM = QConfig(HistogramObserver, default_weight_observer)
 
