@@ -266,7 +266,7 @@ cdef void _depthwise_line(
         row // g.out[1] // g.out[0] * g.image[0] * g.image[1] * g.image[2] * channels
     )
     cdef const uint8_t* start
-    cdef Py_ssize_t column, chunk, i, j, k, t, at, first, n
+    cdef Py_ssize_t column, chunk, i, j, _k, t, at, first, n
     plane = plane * g.stride[0] - g.padding[0]
     line = line * g.stride[1] - g.padding[1]
     q += row * g.out[2] * channels
@@ -276,7 +276,7 @@ cdef void _depthwise_line(
             for j in range(g.kernel[1]):
                 start = _line(g, image, plane + i * g.dilation[0], line + j * g.dilation[1])
                 at = column * g.stride[2] - g.padding[2]
-                for k in range(g.kernel[2]):
+                for _k in range(g.kernel[2]):
                     under[t] = start + at * channels
                     if start == NULL or at < 0 or at >= g.image[2]:
                         under[t] = outside

@@ -9,7 +9,7 @@ Design
 """
 
 from cython.parallel cimport prange
-from libc.math cimport fmaf, rint, rintf
+from libc.math cimport fmaf, rintf
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 

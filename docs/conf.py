@@ -8,7 +8,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-import refquant
+import refquant  # noqa: E402  the settings above come first
 
 project = "refquant"
 author = "the refquant developers"

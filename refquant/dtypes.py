@@ -29,7 +29,7 @@ class _Constant:
         return self
 
 
-class dtype(_Constant):  # noqa: N801  the documented name
+class dtype(_Constant):
     """The element type of a tensor.
 
     Attributes
@@ -70,7 +70,7 @@ class dtype(_Constant):  # noqa: N801  the documented name
         return self.numpy.itemsize
 
 
-class qscheme(_Constant):  # noqa: N801  the documented name
+class qscheme(_Constant):
     """How real numbers map to integers: per tensor or per channel, affine or symmetric."""
 
     __slots__ = ()
@@ -86,7 +86,7 @@ class qscheme(_Constant):  # noqa: N801  the documented name
         return self.name.endswith("symmetric")
 
 
-class memory_format(_Constant):  # noqa: N801  the documented name
+class memory_format(_Constant):
     """The order in which the elements of a tensor lie in memory."""
 
     __slots__ = ()

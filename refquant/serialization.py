@@ -237,9 +237,11 @@ class _Writer:
     def _array(self, array: np.ndarray) -> dict:
         found = self._entries.get(id(array))
         if found is None:
-            order = _memory_order(array)
-            dense = array if order is not None else layout.dense_copy(array)
-            order = _memory_order(dense) if order is None else order
+            order: Any = _memory_order(array)
+            dense = array
+            if order is None:
+                dense = layout.dense_copy(array)
+                order = _memory_order(dense)
             found = {"array": len(self.arrays), "order": order}
             self.arrays.append(
                 np.ascontiguousarray(dense.transpose(order)).reshape(

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refquant import dtypes, tape
-from refquant.errors import ArgumentTypeError, DtypeError, GradientError, QuantizerError
+from refquant.errors import (
+    ArgumentTypeError,
+    DtypeError,
+    GradientError,
+    NotSupportedError,
+    QuantizerError,
+)
 
 if TYPE_CHECKING:
     from refquant.ops.declared import Methods
@@ -91,6 +97,16 @@ class Tensor(Methods):
     def shape(self) -> Size:
         """Extent of every dimension."""
         return Size(self.array.shape)
+
+    @property
+    def device(self) -> str:
+        """Where the elements are: always 'cpu'."""
+        return "cpu"
+
+    @property
+    def T(self) -> Tensor:
+        """The same elements with the dimensions in reverse order."""
+        return self.permute(tuple(reversed(range(self.array.ndim))))
 
     @property
     def ndim(self) -> int:
@@ -189,19 +205,34 @@ class Tensor(Methods):
         else:
             self.grad = Tensor(self.grad.array + gradient)
 
-    def backward(self, gradient: Tensor | None = None) -> None:
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+    ) -> None:
         """Add to ``.grad`` of every leaf the gradient of this tensor with respect to it.
 
         Parameters
         ----------
         gradient : Tensor, optional
             Gradient with respect to this tensor; 1 where it has one element.
+        retain_graph : bool, optional
+            Accepted; what was recorded is kept as long as the tensor is.
+        create_graph : bool, default False
+            Gradients of gradients are not there, so only False.
 
         Raises
         ------
         GradientError
             If nothing was recorded, or the tensor has several elements and no `gradient`.
+        NotSupportedError
+            If `create_graph` is true.
         """
+        if create_graph:
+            raise NotSupportedError(
+                "backward", argument="create_graph", expected="False", got=create_graph
+            )
         tape.backward(self, None if gradient is None else np.asarray(gradient.array))
 
     # -- out -----------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """``refquant demo``."""
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
         same = saving.same_outputs(result.per_channel, again, result.digits.test)
     size = f"{weights} ({weights.stat().st_size:,} bytes)"
     if not same:
-        print(f"error: {size} does not give the same outputs when it is loaded again")
+        message = f"{size} does not give the same outputs when it is loaded again"
+        print(f"refquant demo: error: {message}", file=sys.stderr)
         return 1
     if not options.quiet:
         print(f"quantized weights  {size}; loaded again, all outputs are equal to the last bit")

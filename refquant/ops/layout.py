@@ -155,7 +155,9 @@ def restore(flat: np.ndarray, shape, memory_format) -> np.ndarray:
     return flat.reshape([shape[i] for i in order]).transpose(_inverse(order))
 
 
-def slices(array: np.ndarray, axis: int, memory_format=None) -> tuple[np.ndarray, dtypes.memory_format]:
+def slices(
+    array: np.ndarray, axis: int, memory_format=None
+) -> tuple[np.ndarray, dtypes.memory_format]:
     """Put the elements in one contiguous block around an axis, in the order of their format.
 
     Parameters

@@ -63,6 +63,7 @@ def value_histogram(
     ax.set_xlim(left - margin, right + margin)
     # Layers are mostly zeros after a ReLU: a logarithm keeps the other values visible.
     ax.set_yscale("symlog", linthresh=1)
+    ax.yaxis.set_major_formatter(lambda count, position: f"{count:,.0f}")
     ax.set_ylim(bottom=0)
     ax.set_xlabel("value")
     ax.set_ylabel("elements")

@@ -124,15 +124,18 @@ class Comparison:
 
 
 @contextmanager
-def _outputs(model: Any) -> Iterator[dict[str, Any]]:
-    """Collect the tensors that the modules of a model return, while the block runs."""
+def _outputs(model: Any, *, made_anew: bool) -> Iterator[dict[str, Any]]:
+    """Collect the tensors that the modules of a model return, while the block runs.
+
+    With `made_anew`, modules that hand their input on, such as an Identity, are left out.
+    """
     found: dict[str, Any] = {}
     handles = []
 
     def keep(name):
         def hook(module, inputs, output):
-            # A module that hands its input on, such as an Identity, is no layer.
-            if isinstance(output, Tensor) and not any(output is value for value in inputs):
+            handed_on = made_anew and any(output is value for value in inputs)
+            if isinstance(output, Tensor) and not handed_on:
                 # A copy, because the next module may work in place.
                 found[name] = output.clone()
 
@@ -198,9 +201,9 @@ def compare(float_model: Any, quantized_model: Any, batches: Iterable[Any]) -> C
     modules = dict(quantized_model.named_modules())
     with no_grad():
         for batch in batches:
-            with _outputs(float_model) as expected:
+            with _outputs(float_model, made_anew=False) as expected:
                 reference.append(real_values(float_model(batch)).copy())
-            with _outputs(quantized_model) as found:
+            with _outputs(quantized_model, made_anew=True) as found:
                 values.append(real_values(quantized_model(batch)).copy())
             for name, output in found.items():
                 if name in expected and _is_layer(modules[name], output):

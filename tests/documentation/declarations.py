@@ -18,7 +18,6 @@ types are checked, and only then. ``tests/documentation/declarations.py`` writes
 
 from typing import Any
 
-
 class Methods:
     """What the table installs; the functions named there have the documentation."""
 

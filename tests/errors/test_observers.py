@@ -61,7 +61,7 @@ def test_quantized_tensors_are_not_observed(make):
 @every
 @pytest.mark.parametrize("dtype", [refquant.qint32, refquant.float32, "quint8", None])
 def test_dtype(make, dtype):
-    with pytest.raises(ArgumentError, match="quint8 or refquant.qint8"):
+    with pytest.raises(ArgumentError, match=r"quint8 or refquant\.qint8"):
         make(dtype=dtype)
 
 

@@ -207,7 +207,8 @@ class Conv2d(_Convolution):
     refquant.Size([2, 33, 6, 10])
     """
 
-    _dims, _FLOAT_MODULE = 2, nn.Conv2d
+    _dims = 2
+    _FLOAT_MODULE: type = nn.Conv2d
 
 
 class Conv3d(_Convolution):
@@ -237,4 +238,5 @@ class Conv3d(_Convolution):
     refquant.Size([1, 3, 3, 3, 3])
     """
 
-    _dims, _FLOAT_MODULE = 3, nn.Conv3d
+    _dims = 3
+    _FLOAT_MODULE: type = nn.Conv3d

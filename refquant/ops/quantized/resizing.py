@@ -63,7 +63,8 @@ def interpolate(
 
     Notes
     -----
-    Source: ATen ``upsample_nearest2d`` and ``upsample_bilinear2d``; see `refquant.engines.resizing`.
+    Source: ATen ``upsample_nearest2d`` and ``upsample_bilinear2d``; see
+    `refquant.engines.resizing`.
 
     Examples
     --------
@@ -131,7 +132,7 @@ def interpolate(
 
 
 def _neighbours(places: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The two pixels beside every place, shape (count, 2), and the shares of both."""
+    """Find the two pixels beside every place, shape (count, 2), and the shares of both."""
     places = np.maximum(places, np.float32(0))
     first = np.minimum(places.astype(np.int64), size - 1)
     second = places - first.astype(np.float32)
