@@ -179,3 +179,12 @@ def test_modules_from_float_need_their_float_counterpart_and_an_observer():
 def test_quantize_checks_its_parameters(arguments):
     with pytest.raises(RuntimeError, match="Quantize"):
         nn.quantized.Quantize(*arguments)
+
+
+def test_targets_that_do_not_fit():
+    with pytest.raises(errors.ShapeError, match="out"):
+        ops.add_out(q(), q(), q((1.0,)))
+    with pytest.raises(errors.DtypeError, match="out"):
+        ops.mul_scalar_out(q(), 2.0, q(dtype=refquant.qint8))
+    with pytest.raises(errors.QuantizerError, match="out"):
+        ops.cat_out([q()], 0, refquant.tensor([1.0]))

@@ -212,3 +212,13 @@ def test_infinite_real_numbers_follow_the_record():
         q = ops.add(a, b, 1.0, 3)
     assert ints(q)[64] == 0  # inf - inf is NaN, and scalar code makes it 0
     assert math.isinf(a.dequantize().array[0])
+
+
+def test_results_written_into_a_target():
+    x, target = made([10, 12], 0.5, 8), made([0, 0], 1.0, 8)
+    assert ops.add_out(x, x, target) is target
+    assert (ints(target), target.q_scale()) == ([10, 12], 1.0)
+    assert ints(ops.mul_relu_out(x, x, target)) == [9, 12]
+    assert ops.mul_scalar_out(x, 3.0, target) is target
+    assert (ints(target), target.q_scale()) == ([10, 12], 1.5)
+    assert ints(ops.cat_out([x[:1], x[1:]], 0, target)) == [9, 9]
