@@ -264,8 +264,11 @@ class Tensor(Methods):
         """Get the only element as a Python number."""
         if self.array.size != 1:
             raise ArgumentTypeError(
-                "item", argument="self", expected="a tensor of one element", got=f"shape "
-                f"{self.array.shape}", mend="index it, or use tolist()",
+                "item",
+                argument="self",
+                expected="a tensor of one element",
+                got=f"shape {self.array.shape}",
+                mend="index it, or use tolist()",
             )
         return self.array.item()
 
@@ -291,8 +294,12 @@ class Tensor(Methods):
 
     def __len__(self) -> int:
         if self.array.ndim == 0:
-            raise ArgumentTypeError("len", argument="self", expected="a tensor with dimensions",
-                                    got="a 0-dimensional tensor")
+            raise ArgumentTypeError(
+                "len",
+                argument="self",
+                expected="a tensor with dimensions",
+                got="a 0-dimensional tensor",
+            )
         return self.array.shape[0]
 
     def __iter__(self):
@@ -304,8 +311,11 @@ class Tensor(Methods):
     def __deepcopy__(self, memo):
         if self.node is not None:
             raise GradientError(
-                "deepcopy", argument="tensor", expected="a leaf",
-                got="the result of a recorded operation", mend="call detach() first",
+                "deepcopy",
+                argument="tensor",
+                expected="a leaf",
+                got="the result of a recorded operation",
+                mend="call detach() first",
             )
         made = object.__new__(type(self))
         memo[id(self)] = made
@@ -375,10 +385,16 @@ class QuantizedTensor(Tensor):
     def _check_scheme(self, asked: str, per_channel: bool) -> None:
         if (self.axis is not None) is not per_channel:
             wanted = "per channel" if per_channel else "per tensor"
-            other = "q_scale() and q_zero_point()" if per_channel else (
-                "q_per_channel_scales() and q_per_channel_zero_points()")
+            other = (
+                "q_scale() and q_zero_point()"
+                if per_channel
+                else ("q_per_channel_scales() and q_per_channel_zero_points()")
+            )
             raise QuantizerError(
-                asked, argument="self", expected=f"quantized {wanted}", got=self.qscheme(),
+                asked,
+                argument="self",
+                expected=f"quantized {wanted}",
+                got=self.qscheme(),
                 mend=f"use {other}",
             )
 
@@ -419,14 +435,20 @@ class QuantizedTensor(Tensor):
         """Refuse: integers have no gradient."""
         if requires_grad:
             raise GradientError(
-                "requires_grad_", argument="self", expected="a floating-point tensor",
-                got=self.dtype, mend="use fake quantization, which can be differentiated",
+                "requires_grad_",
+                argument="self",
+                expected="a floating-point tensor",
+                got=self.dtype,
+                mend="use fake quantization, which can be differentiated",
             )
         return self
 
     def _refuse(self, asked: str):
         raise DtypeError(
-            asked, argument="self", expected="a plain tensor", got=f"a {self.dtype} tensor",
+            asked,
+            argument="self",
+            expected="a plain tensor",
+            got=f"a {self.dtype} tensor",
             mend="take its integers with int_repr() or its real values with dequantize()",
         )
 
@@ -450,8 +472,11 @@ class QuantizedTensor(Tensor):
 
     def __deepcopy__(self, memo):
         return QuantizedTensor(
-            self.array.copy(order="K"), self._dtype, copy.copy(self.scale),
-            copy.copy(self.zero_point), self.axis,
+            self.array.copy(order="K"),
+            self._dtype,
+            copy.copy(self.scale),
+            copy.copy(self.zero_point),
+            self.axis,
         )
 
     def __repr__(self) -> str:

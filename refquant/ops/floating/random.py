@@ -55,7 +55,7 @@ class Generator:
     def manual_seed(self, seed: int) -> "Generator":
         """Start anew from a seed; returns the generator."""
         self._seed = int(seed)
-        self._numpy = None
+        self._numpy: np.random.Generator | None = None
         return self
 
     @property
