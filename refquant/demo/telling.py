@@ -162,7 +162,7 @@ def disputed(experiment: Experiment) -> list[int]:
 def _disputed_pictures(experiment: Experiment):
     test = experiment.digits.test
     for index in disputed(experiment)[:_MOST_DISPUTED]:
-        ax = new_axes(2.2, 2.2)
+        ax = new_axes(4.4, 2.0)
         ax.imshow(test.pixels.numpy()[index, 0], cmap="gray_r", vmin=0, vmax=1)
         ax.set_axis_off()
         read = [
