@@ -170,6 +170,7 @@ QNNPACK_1_4 = FBGEMM_1_4.derive(
     },
     limits={
         "per_channel_weights": "QNNPACK of PyTorch 1.4 packs one scale for a whole weight",
+        "mean_dimensions": "QNNPACK of PyTorch 1.4 averages over height and width of images",
         "conv3d": "QNNPACK of PyTorch 1.4 has no kernel for it",
         "dynamic_linear": "QNNPACK of PyTorch 1.4 has no kernel for it",
         "float16_linear": "QNNPACK has no kernel for weights in float16",
