@@ -15,9 +15,24 @@ from libc.math cimport fmaf, rintf
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from refquant._kernels._rounding cimport clampf, quantize_run
+from refquant._kernels._rounding cimport (
+    ADD_THEN_ROUND, DIVIDE_THEN_ROUND_WIDE, clampf, quantize_run,
+)
+
+# Adding up the lanes of wide vectors takes long where there is little to sum.
+cdef extern from *:
+    """
+    #if defined(__GNUC__) && !defined(__clang__) && defined(__AVX512VNNI__)
+    #pragma GCC diagnostic ignored "-Wattributes"  /* it stands beside `inline` */
+    #define REFQUANT_NARROW __attribute__((noinline, target("prefer-vector-width=256")))
+    #else
+    #define REFQUANT_NARROW
+    #endif
+    """
+    ctypedef void narrow "REFQUANT_NARROW void"
 
 cdef enum:
+    SHALLOW = 256
     COLUMNS = 64  # finished at once; a multiple of 4
     MOST_ROWS = 64  # of a block
     BLOCK_BYTES = 16384  # of input that a block works on: half of a small first-level cache
@@ -50,14 +65,13 @@ cdef enum:
     TABLE_ROWS = 4
 
 cdef struct Columns:
-    int32_t* offsets  # K zx zw - zx sum(w)
+    int32_t* offsets  # K zx zw - zx sum(w), and the bias where it is an integer
     const int32_t* zero_points  # of the weight
     bint row_sums  # whether any of them is not 0
-    int32_t* integer_biases  # the same memory as `biases`
     float* biases  # b, or b / aw
     float* factors  # 1 / aw
     float* multipliers
-    int bias_code
+    int bias_code  # NO_BIAS, BIAS_FUSED or BIAS_DIVIDED
     int rule_code
     int32_t zero_point  # of the output
     int32_t lowest
@@ -86,8 +100,7 @@ cdef inline void set_offsets(
     cdef Py_ssize_t n
     cdef uint32_t zx = <uint32_t>input_zero_point, k_zx = <uint32_t>depth * zx, any = 0
     c.offsets = table
-    c.integer_biases = table + BIASES * outputs
-    c.biases = <float*>c.integer_biases
+    c.biases = <float*>(table + BIASES * outputs)
     c.factors = <float*>(table + FACTORS * outputs)
     c.multipliers = <float*>(table + MULTIPLIERS * outputs)
     c.zero_points = zero_points
@@ -110,6 +123,8 @@ cdef inline void set_static(
     """Fill in biases and multipliers of quantized outputs."""
     cdef Py_ssize_t n
     cdef float x = <float>input_scale, o = <float>output_scale, inv = <float>1.0 / o
+    cdef int32_t integer
+    cdef int quantizing = ADD_THEN_ROUND if bias_code == BIAS_ROUNDED else DIVIDE_THEN_ROUND_WIDE
     c.bias_code, c.rule_code = bias_code, rule_code
     c.zero_point, c.lowest = zero_point, lowest
     if multiplier_code == QUOTIENT:
@@ -126,11 +141,11 @@ cdef inline void set_static(
         for n in range(outputs):
             c.biases[n] = bias[n] / (x * <float>weight_scales[n])
     elif bias_code != NO_BIAS:
+        c.bias_code = NO_BIAS
         for n in range(outputs):
-            quantize_run(
-                bias + n, c.integer_biases + n, 1, input_scale * weight_scales[n], 0,
-                -2147483648, 2147483647, 2 if bias_code == BIAS_ROUNDED else 6
-            )
+            quantize_run(bias + n, &integer, 1, input_scale * weight_scales[n], 0,
+                         -2147483648, 2147483647, quantizing)
+            c.offsets[n] = <int32_t>(<uint32_t>c.offsets[n] + <uint32_t>integer)
 
 
 cdef inline void set_dynamic(
@@ -148,7 +163,7 @@ cdef inline void set_dynamic(
 # -- the product -------------------------------------------------------------------------------
 
 
-cdef inline void tile_of_rows(
+cdef inline void sum_tile(
     const uint8_t* x, const int8_t* w, Py_ssize_t depth, int32_t* acc
 ) noexcept nogil:
     """Four rows by four columns of sums; rows of `acc` are COLUMNS apart."""
@@ -187,7 +202,14 @@ cdef inline void tile_of_rows(
     acc[0], acc[1], acc[2], acc[3] = s30, s31, s32, s33
 
 
-cdef inline void tile_of_row(
+cdef inline narrow sum_shallow_tile(
+    const uint8_t* x, const int8_t* w, Py_ssize_t depth, int32_t* acc
+) noexcept nogil:
+    """As `sum_tile`."""
+    sum_tile(x, w, depth, acc)
+
+
+cdef inline void sum_row(
     const uint8_t* x, const int8_t* w, Py_ssize_t depth, int32_t* acc
 ) noexcept nogil:
     """One row by four columns of sums."""
@@ -239,71 +261,77 @@ cdef inline int32_t convert_to_int32(float x) noexcept nogil:
     return <int32_t>(r if r > -2147483648.0 else <float>-2147483648.0)
 
 
-cdef inline void add_offsets(
+cdef inline void correct_row(
     const Columns* c, Py_ssize_t first, Py_ssize_t n, int32_t* acc, uint32_t row_sum
 ) noexcept nogil:
-    cdef const int32_t* offsets = c.offsets + first
-    cdef const int32_t* zero_points = c.zero_points
+    """Take what the zero points of the weight add to the sums of a row."""
+    cdef const int32_t* zero_points = c.zero_points + first
     cdef Py_ssize_t j
     for j in range(n):
-        acc[j] = <int32_t>(<uint32_t>acc[j] + <uint32_t>offsets[j])
-    if c.row_sums:
-        zero_points += first
-        for j in range(n):
-            acc[j] = <int32_t>(<uint32_t>acc[j] - <uint32_t>zero_points[j] * row_sum)
+        acc[j] = <int32_t>(<uint32_t>acc[j] - <uint32_t>zero_points[j] * row_sum)
 
 
-cdef inline void finish_row(
-    const Columns* c, Py_ssize_t first, Py_ssize_t n, int32_t* acc, uint8_t* q
+cdef inline int32_t corrected(int32_t acc, int32_t offset) noexcept nogil:
+    return <int32_t>(<uint32_t>acc + <uint32_t>offset)
+
+
+cdef inline void finish_columns(
+    const Columns* c, Py_ssize_t first, Py_ssize_t n, const int32_t* acc, uint8_t* q
 ) noexcept nogil:
-    """Turn sums that have their offsets into `n` quantized outputs, from column `first` on."""
+    cdef uint8_t[COLUMNS] line  # its own memory, so that the loops vectorize without a check
     cdef float[COLUMNS] total
+    cdef const int32_t* offsets = c.offsets + first
     cdef const float* biases = c.biases + first
     cdef const float* factors = c.factors + first
-    cdef const int32_t* integer_biases = c.integer_biases + first
     cdef const float* multipliers = c.multipliers + first
     cdef int32_t z = c.zero_point, lowest = c.lowest
     cdef float lo = <float>(lowest - z), hi = <float>(255 - z)
-    cdef bint whole = True
     cdef Py_ssize_t j
     if c.bias_code == BIAS_FUSED:
-        whole = False
         for j in range(n):
-            total[j] = fmaf(biases[j], factors[j], <float>acc[j])
+            total[j] = fmaf(biases[j], factors[j], <float>corrected(acc[j], offsets[j]))
     elif c.bias_code == BIAS_DIVIDED:
-        whole = False
         for j in range(n):
-            total[j] = <float>acc[j] + biases[j]
-    elif c.bias_code != NO_BIAS:
+            total[j] = <float>corrected(acc[j], offsets[j]) + biases[j]
+    elif c.rule_code == FLOAT_PRODUCT:
         for j in range(n):
-            acc[j] = <int32_t>(<uint32_t>acc[j] + <uint32_t>integer_biases[j])
+            total[j] = <float>corrected(acc[j], offsets[j])
     if c.rule_code == FLOAT_PRODUCT:
-        if whole:
-            for j in range(n):
-                total[j] = <float>acc[j]
         for j in range(n):
-            q[j] = float_product(total[j], multipliers[j], z, lo, hi)
-        return
-    if not whole:
+            line[j] = float_product(total[j], multipliers[j], z, lo, hi)
+    elif c.bias_code == NO_BIAS:
         for j in range(n):
-            acc[j] = convert_to_int32(total[j])
-    for j in range(n):
-        q[j] = fixed_point(acc[j], multipliers[j], z, lowest, 255)
+            line[j] = fixed_point(corrected(acc[j], offsets[j]), multipliers[j], z, lowest, 255)
+    else:
+        for j in range(n):
+            line[j] = fixed_point(convert_to_int32(total[j]), multipliers[j], z, lowest, 255)
+    memcpy(q, line, n)
+
+
+cdef inline void finish_row(
+    const Columns* c, Py_ssize_t first, Py_ssize_t n, const int32_t* acc, uint8_t* q
+) noexcept nogil:
+    """Turn sums into `n` quantized outputs, from column `first` on."""
+    if n == COLUMNS:  # the same with a constant, so that no loop has a rest
+        finish_columns(c, first, COLUMNS, acc, q)
+    else:
+        finish_columns(c, first, n, acc, q)
 
 
 cdef inline void finish_row_dynamic(
     const Columns* c, Py_ssize_t first, Py_ssize_t n, const int32_t* acc, float* y
 ) noexcept nogil:
-    """Turn sums that have their offsets into `n` real outputs, from column `first` on."""
+    """Turn sums into `n` real outputs, from column `first` on."""
+    cdef const int32_t* offsets = c.offsets + first
     cdef const float* biases = c.biases + first
     cdef const float* scales = c.multipliers + first
     cdef Py_ssize_t j
     if c.rule_code == OUTPUT_FUSED:
         for j in range(n):
-            y[j] = fmaf(<float>acc[j], scales[j], biases[j])
+            y[j] = fmaf(<float>corrected(acc[j], offsets[j]), scales[j], biases[j])
     else:
         for j in range(n):
-            y[j] = <float>acc[j] * scales[j] + biases[j]
+            y[j] = <float>corrected(acc[j], offsets[j]) * scales[j] + biases[j]
     if c.relu:
         for j in range(n):
             y[j] = <float>0.0 if y[j] < 0.0 else y[j]
@@ -333,16 +361,21 @@ cdef inline void multiply_block(
         n = min(<Py_ssize_t>COLUMNS, last - column)
         for j in range(0, n, 4):
             i = 0
+            while i + 4 <= m and depth <= SHALLOW:
+                sum_shallow_tile(x + i * depth, rows + (column - first + j) * depth, depth,
+                                 acc + i * COLUMNS + j)
+                i += 4
             while i + 4 <= m:
-                tile_of_rows(x + i * depth, rows + (column - first + j) * depth, depth,
-                             acc + i * COLUMNS + j)
+                sum_tile(x + i * depth, rows + (column - first + j) * depth, depth,
+                         acc + i * COLUMNS + j)
                 i += 4
             while i < m:
-                tile_of_row(x + i * depth, rows + (column - first + j) * depth, depth,
-                            acc + i * COLUMNS + j)
+                sum_row(x + i * depth, rows + (column - first + j) * depth, depth,
+                        acc + i * COLUMNS + j)
                 i += 1
         for i in range(m):
-            add_offsets(c, column, n, acc + i * COLUMNS, row_sums[i])
+            if c.row_sums:
+                correct_row(c, column, n, acc + i * COLUMNS, row_sums[i])
             if y == NULL:
                 finish_row(c, column, n, acc + i * COLUMNS, q + i * stride + column)
             else:

@@ -6,16 +6,16 @@ Design
     by all filters while it lies in the cache; nothing of the size of an image is allocated.
 (c) Without groups and dilation neighbouring columns of the filter are neighbours in memory, so a
     line of the filter is one copy.
-(d) Depthwise filters are computed channel by channel, 64 channels at once, three taps in a loop;
-    taps outside the image point at a row of zero points.
+(d) Depthwise filters are computed along the channels, 64 at once, up to nine taps in a loop; taps
+    outside the image point at a row of zero points.
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uintptr_t
+from libc.stdint cimport int8_t, int32_t, uint8_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 from refquant._kernels._product cimport (
-    COLUMNS, TABLE_ROWS, Columns, add_offsets, finish_row, multiply_block, round_up, rows_of_block,
+    COLUMNS, TABLE_ROWS, Columns, finish_row, multiply_block, round_up, rows_of_block,
     set_offsets, set_static,
 )
 from refquant._kernels._threads cimport threads_for
@@ -80,9 +80,9 @@ def pack_depthwise(
     cdef Py_ssize_t channels = weight.shape[0], t, c
     cdef Py_ssize_t count = weight.shape[1] * weight.shape[2] * weight.shape[3]
     cdef const int8_t* source
-    taps = np.empty((count, channels), np.int16)
+    taps = np.empty((count, channels), np.int32)
     sums = np.zeros(channels, np.int32)
-    cdef int16_t[:, ::1] w = taps
+    cdef int32_t[:, ::1] w = taps
     cdef int32_t[::1] s = sums
     if count == 0 or channels == 0:
         return taps, sums
@@ -90,7 +90,7 @@ def pack_depthwise(
     with nogil:
         for c in range(channels):
             for t in range(count):
-                w[t, c] = <int16_t>(source[c * count + t] - weight_zero_points[c])
+                w[t, c] = source[c * count + t] - weight_zero_points[c]
                 s[c] += w[t, c]
     return taps, sums
 
@@ -120,6 +120,21 @@ cdef inline const uint8_t* _line(
     return image + (plane * g.image[1] + line) * g.image[2] * g.channels
 
 
+cdef inline void _copy(uint8_t* to, const uint8_t* source, Py_ssize_t n) noexcept nogil:
+    """Copy `n` bytes; the lines of small filters are too short to call memcpy for."""
+    if n > 32 or n < 4:
+        memcpy(to, source, n)
+    elif n >= 16:
+        memcpy(to, source, 16)
+        memcpy(to + n - 16, source + n - 16, 16)
+    elif n >= 8:
+        memcpy(to, source, 8)
+        memcpy(to + n - 8, source + n - 8, 8)
+    else:
+        memcpy(to, source, 4)
+        memcpy(to + n - 4, source + n - 4, 4)
+
+
 cdef inline uint8_t* _gather_line(
     const Geometry* g, const uint8_t* line, Py_ssize_t column, Py_ssize_t first_channel,
     uint8_t* to
@@ -134,14 +149,14 @@ cdef inline uint8_t* _gather_line(
         right = min(max(column + width - g.image[2], <Py_ssize_t>0), width - left)
         if left > 0:
             memset(to, g.zero_point, left * size)
-        memcpy(to + left * size, line + (column + left) * size, (width - left - right) * size)
+        _copy(to + left * size, line + (column + left) * size, (width - left - right) * size)
         if right > 0:
             memset(to + (width - right) * size, g.zero_point, right * size)
         return to + width * size
     for t in range(width):
         at = column + t * g.dilation[2]
         if 0 <= at < g.image[2]:
-            memcpy(to, line + at * g.channels + first_channel, size)
+            _copy(to, line + at * g.channels + first_channel, size)
         else:
             memset(to, g.zero_point, size)
         to += size
@@ -225,73 +240,87 @@ def convolve(
     return out
 
 
-cdef inline void _add_taps(
-    const uint8_t** under, const int16_t* taps, Py_ssize_t count, Py_ssize_t channels,
+cdef inline int32_t _three(
+    const uint8_t** under, const int32_t* taps, Py_ssize_t channels, Py_ssize_t c
+) noexcept nogil:
+    """Sum the products of three taps for one channel."""
+    return (under[0][c] * taps[c] + under[1][c] * taps[channels + c]
+            + under[2][c] * taps[2 * channels + c])
+
+
+cdef inline void _sum_taps(
+    const uint8_t** under, const int32_t* taps, Py_ssize_t count, Py_ssize_t channels,
     Py_ssize_t first, Py_ssize_t n, int32_t* acc
 ) noexcept nogil:
     """Sum the products of all taps for `n` channels from `first` on."""
-    cdef const uint8_t* x0
-    cdef const uint8_t* x1
-    cdef const uint8_t* x2
-    cdef const int16_t* w0
-    cdef const int16_t* w1
-    cdef const int16_t* w2
     cdef Py_ssize_t t = 0, c
     for c in range(n):
         acc[c] = 0
-    while t + 3 <= count:
-        x0, x1, x2 = under[t] + first, under[t + 1] + first, under[t + 2] + first
-        w0 = taps + t * channels + first
-        w1, w2 = w0 + channels, w0 + 2 * channels
+    while t + 9 <= count:
         for c in range(n):
-            acc[c] += (<int32_t>x0[c] * <int32_t>w0[c] + <int32_t>x1[c] * <int32_t>w1[c]
-                       + <int32_t>x2[c] * <int32_t>w2[c])
+            acc[c] += (
+                _three(under + t, taps + t * channels, channels, first + c)
+                + _three(under + t + 3, taps + (t + 3) * channels, channels, first + c)
+                + _three(under + t + 6, taps + (t + 6) * channels, channels, first + c)
+            )
+        t += 9
+    while t + 3 <= count:
+        for c in range(n):
+            acc[c] += _three(under + t, taps + t * channels, channels, first + c)
         t += 3
     while t < count:
-        x0, w0 = under[t] + first, taps + t * channels + first
         for c in range(n):
-            acc[c] += <int32_t>x0[c] * <int32_t>w0[c]
+            acc[c] += under[t][first + c] * taps[t * channels + first + c]
         t += 1
+
+
+cdef inline void _depthwise_position(
+    const Columns* columns, const uint8_t** under, const int32_t* taps, Py_ssize_t count,
+    Py_ssize_t channels, uint8_t* q
+) noexcept nogil:
+    """Compute all channels of one output position."""
+    cdef int32_t[COLUMNS] acc
+    cdef Py_ssize_t chunk, first, n
+    for chunk in range((channels + COLUMNS - 1) // COLUMNS):
+        first = chunk * COLUMNS
+        n = min(<Py_ssize_t>COLUMNS, channels - first)
+        if n == COLUMNS:  # the same with a constant, so that no loop has a rest
+            _sum_taps(under, taps, count, channels, first, COLUMNS, acc)
+        else:
+            _sum_taps(under, taps, count, channels, first, n, acc)
+        finish_row(columns, first, n, acc, q + first)
 
 
 cdef void _depthwise_line(
     const Columns* columns, const Geometry* g, Py_ssize_t row, const uint8_t** under,
-    const uint8_t* outside, const uint8_t* x, const int16_t* taps, uint8_t* q
+    const uint8_t* outside, const uint8_t* x, const int32_t* taps, uint8_t* q
 ) noexcept nogil:
-    """Compute one line of output positions."""
-    cdef int32_t[COLUMNS] acc
-    cdef Py_ssize_t channels = g.channels, count = g.kernel[0] * g.kernel[1] * g.kernel[2]
+    """Compute one line of output positions; `under` has room for two rows of taps."""
+    cdef Py_ssize_t channels = g.channels, lines = g.kernel[0] * g.kernel[1], width = g.kernel[2]
     cdef Py_ssize_t line = row % g.out[1], plane = row // g.out[1] % g.out[0]
     cdef const uint8_t* image = x + (
         row // g.out[1] // g.out[0] * g.image[0] * g.image[1] * g.image[2] * channels
     )
-    cdef const uint8_t* start
-    cdef Py_ssize_t column, chunk, i, j, _k, t, at, first, n
+    cdef const uint8_t** starts = under + lines * width
+    cdef Py_ssize_t column, j, k, at
     plane = plane * g.stride[0] - g.padding[0]
     line = line * g.stride[1] - g.padding[1]
+    for j in range(lines):
+        starts[j] = _line(g, image, plane + j // g.kernel[1] * g.dilation[0],
+                          line + j % g.kernel[1] * g.dilation[1])
     q += row * g.out[2] * channels
     for column in range(g.out[2]):
-        t = 0
-        for i in range(g.kernel[0]):
-            for j in range(g.kernel[1]):
-                start = _line(g, image, plane + i * g.dilation[0], line + j * g.dilation[1])
-                at = column * g.stride[2] - g.padding[2]
-                for _k in range(g.kernel[2]):
-                    under[t] = start + at * channels
-                    if start == NULL or at < 0 or at >= g.image[2]:
-                        under[t] = outside
-                    t += 1
-                    at += g.dilation[2]
-        for chunk in range((channels + COLUMNS - 1) // COLUMNS):
-            first = chunk * COLUMNS
-            n = min(<Py_ssize_t>COLUMNS, channels - first)
-            _add_taps(under, taps, count, channels, first, n, acc)
-            add_offsets(columns, first, n, acc, 0)
-            finish_row(columns, first, n, acc, q + column * channels + first)
+        for k in range(width):
+            at = column * g.stride[2] - g.padding[2] + k * g.dilation[2]
+            for j in range(lines):
+                under[j * width + k] = outside
+                if 0 <= at < g.image[2] and starts[j] != NULL:
+                    under[j * width + k] = starts[j] + at * channels
+        _depthwise_position(columns, under, taps, lines * width, channels, q + column * channels)
 
 
 def convolve_depthwise(
-    const uint8_t[:, :, :, :, ::1] x not None, const int16_t[:, ::1] taps not None,
+    const uint8_t[:, :, :, :, ::1] x not None, const int32_t[:, ::1] taps not None,
     const int32_t[::1] sums not None, kernel, stride, padding, dilation,
     const double[::1] weight_scales not None, const float[::1] bias not None,
     double input_scale, int32_t input_zero_point, double output_scale, int32_t output_zero_point,
@@ -314,7 +343,7 @@ def convolve_depthwise(
         return out
     table = np.empty(TABLE_ROWS * channels, np.int32)
     outside = np.full(channels, input_zero_point, np.uint8)
-    under = np.empty((threads, taps.shape[0]), np.uintp)
+    under = np.empty((threads, 2 * taps.shape[0]), np.uintp)
     set_offsets(&c, &table[0], channels, 0, input_zero_point, &sums[0], NULL)
     set_static(&c, channels, &weight_scales[0], &bias[0], input_scale, output_scale,
                output_zero_point, lowest, bias_rule.code, multiplier_rule.code, rule.code)

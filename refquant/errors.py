@@ -70,7 +70,13 @@ class RefquantError(Exception):
     def __reduce__(self):
         """Keep the keywords when an error travels between processes."""
         return _rebuild, (
-            type(self), self.asked, self.argument, self.expected, self.got, self.mend, self.place
+            type(self),
+            self.asked,
+            self.argument,
+            self.expected,
+            self.got,
+            self.mend,
+            self.place,
         )
 
 

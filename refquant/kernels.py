@@ -64,7 +64,9 @@ _bound: dict[str, Callable[..., Any]] = {}
 
 
 def _built(name: str) -> bool:
-    return util.find_spec(f"refquant._kernels.{name}") is not None
+    # In a source tree that was not installed there is not even the package.
+    package = util.find_spec("refquant._kernels")
+    return package is not None and util.find_spec(f"refquant._kernels.{name}") is not None
 
 
 def built() -> tuple[str, ...]:

@@ -92,7 +92,7 @@ def save(obj: Any, f: Any) -> None:
 
 
 def load(f: Any) -> Any:
-    r"""Read what `save` wrote.
+    """Read what `save` wrote.
 
     Parameters
     ----------
@@ -114,11 +114,10 @@ def load(f: Any) -> Any:
     Examples
     --------
     >>> import io, refquant
-    >>> refquant.load(io.BytesIO(b"something else"))
+    >>> refquant.load(io.BytesIO(b"something else"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    refquant.errors.FileFormatError: load: the file is damaged or not one of refquant's (File is \
-not a zip file); copy it again from where it came from, or write it anew with refquant.save()
+    refquant.errors.FileFormatError: load: the file is damaged or not one of refquant's (...
     """
     if hasattr(f, "read"):
         data = f.read()

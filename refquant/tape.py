@@ -14,7 +14,7 @@ import numpy as np
 
 from refquant.errors import GradientError
 
-__all__ = ["Node", "backward", "enable_grad", "is_grad_enabled", "no_grad"]
+__all__ = ["Node", "backward", "enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 
 
 class _Mode(threading.local):
@@ -67,6 +67,26 @@ class enable_grad(_GradMode):
     """Record again, inside `no_grad`."""
 
     enabled = True
+
+
+class set_grad_enabled(_GradMode):
+    """Record or not, as `mode` says, from now on or inside a ``with`` block.
+
+    Parameters
+    ----------
+    mode : bool
+        Whether operations are recorded.
+    """
+
+    def __init__(self, mode: bool):
+        super().__init__()
+        self.enabled = bool(mode)
+        self._first = _mode.enabled
+        _mode.enabled = self.enabled
+
+    def __enter__(self):
+        _mode.enabled = self._first
+        return super().__enter__()
 
 
 class Node:

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refquant import dtypes, tape
-from refquant.errors import ArgumentTypeError, DtypeError, GradientError, QuantizerError
+from refquant.errors import (
+    ArgumentTypeError,
+    DtypeError,
+    GradientError,
+    NotSupportedError,
+    QuantizerError,
+)
 
 if TYPE_CHECKING:
     from refquant.ops.declared import Methods
@@ -91,6 +97,16 @@ class Tensor(Methods):
     def shape(self) -> Size:
         """Extent of every dimension."""
         return Size(self.array.shape)
+
+    @property
+    def device(self) -> str:
+        """Where the elements are: always 'cpu'."""
+        return "cpu"
+
+    @property
+    def T(self) -> Tensor:
+        """The same elements with the dimensions in reverse order."""
+        return self.permute(tuple(reversed(range(self.array.ndim))))
 
     @property
     def ndim(self) -> int:
@@ -189,19 +205,34 @@ class Tensor(Methods):
         else:
             self.grad = Tensor(self.grad.array + gradient)
 
-    def backward(self, gradient: Tensor | None = None) -> None:
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+    ) -> None:
         """Add to ``.grad`` of every leaf the gradient of this tensor with respect to it.
 
         Parameters
         ----------
         gradient : Tensor, optional
             Gradient with respect to this tensor; 1 where it has one element.
+        retain_graph : bool, optional
+            Accepted; what was recorded is kept as long as the tensor is.
+        create_graph : bool, default False
+            Gradients of gradients are not there, so only False.
 
         Raises
         ------
         GradientError
             If nothing was recorded, or the tensor has several elements and no `gradient`.
+        NotSupportedError
+            If `create_graph` is true.
         """
+        if create_graph:
+            raise NotSupportedError(
+                "backward", argument="create_graph", expected="False", got=create_graph
+            )
         tape.backward(self, None if gradient is None else np.asarray(gradient.array))
 
     # -- out -----------------------------------------------------------------------------------
@@ -233,8 +264,11 @@ class Tensor(Methods):
         """Get the only element as a Python number."""
         if self.array.size != 1:
             raise ArgumentTypeError(
-                "item", argument="self", expected="a tensor of one element", got=f"shape "
-                f"{self.array.shape}", mend="index it, or use tolist()",
+                "item",
+                argument="self",
+                expected="a tensor of one element",
+                got=f"shape {self.array.shape}",
+                mend="index it, or use tolist()",
             )
         return self.array.item()
 
@@ -260,8 +294,12 @@ class Tensor(Methods):
 
     def __len__(self) -> int:
         if self.array.ndim == 0:
-            raise ArgumentTypeError("len", argument="self", expected="a tensor with dimensions",
-                                    got="a 0-dimensional tensor")
+            raise ArgumentTypeError(
+                "len",
+                argument="self",
+                expected="a tensor with dimensions",
+                got="a 0-dimensional tensor",
+            )
         return self.array.shape[0]
 
     def __iter__(self):
@@ -273,8 +311,11 @@ class Tensor(Methods):
     def __deepcopy__(self, memo):
         if self.node is not None:
             raise GradientError(
-                "deepcopy", argument="tensor", expected="a leaf",
-                got="the result of a recorded operation", mend="call detach() first",
+                "deepcopy",
+                argument="tensor",
+                expected="a leaf",
+                got="the result of a recorded operation",
+                mend="call detach() first",
             )
         made = object.__new__(type(self))
         memo[id(self)] = made
@@ -344,10 +385,16 @@ class QuantizedTensor(Tensor):
     def _check_scheme(self, asked: str, per_channel: bool) -> None:
         if (self.axis is not None) is not per_channel:
             wanted = "per channel" if per_channel else "per tensor"
-            other = "q_scale() and q_zero_point()" if per_channel else (
-                "q_per_channel_scales() and q_per_channel_zero_points()")
+            other = (
+                "q_scale() and q_zero_point()"
+                if per_channel
+                else ("q_per_channel_scales() and q_per_channel_zero_points()")
+            )
             raise QuantizerError(
-                asked, argument="self", expected=f"quantized {wanted}", got=self.qscheme(),
+                asked,
+                argument="self",
+                expected=f"quantized {wanted}",
+                got=self.qscheme(),
                 mend=f"use {other}",
             )
 
@@ -388,14 +435,20 @@ class QuantizedTensor(Tensor):
         """Refuse: integers have no gradient."""
         if requires_grad:
             raise GradientError(
-                "requires_grad_", argument="self", expected="a floating-point tensor",
-                got=self.dtype, mend="use fake quantization, which can be differentiated",
+                "requires_grad_",
+                argument="self",
+                expected="a floating-point tensor",
+                got=self.dtype,
+                mend="use fake quantization, which can be differentiated",
             )
         return self
 
     def _refuse(self, asked: str):
         raise DtypeError(
-            asked, argument="self", expected="a plain tensor", got=f"a {self.dtype} tensor",
+            asked,
+            argument="self",
+            expected="a plain tensor",
+            got=f"a {self.dtype} tensor",
             mend="take its integers with int_repr() or its real values with dequantize()",
         )
 
@@ -419,8 +472,11 @@ class QuantizedTensor(Tensor):
 
     def __deepcopy__(self, memo):
         return QuantizedTensor(
-            self.array.copy(order="K"), self._dtype, copy.copy(self.scale),
-            copy.copy(self.zero_point), self.axis,
+            self.array.copy(order="K"),
+            self._dtype,
+            copy.copy(self.scale),
+            copy.copy(self.zero_point),
+            self.axis,
         )
 
     def __repr__(self) -> str:

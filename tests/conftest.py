@@ -1,5 +1,6 @@
 """Settings of the whole suite: what every test finds, and what it must leave behind."""
 
+import os
 from importlib import util
 
 import hypothesis
@@ -21,6 +22,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # Processes that tests start shall import the package that is installed, not the source tree.
+    os.environ["PYTHONSAFEPATH"] = "1"
     if config.getoption("--thorough"):
         hypothesis.settings.load_profile("thorough")
 

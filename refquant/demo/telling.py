@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from refquant.demo.experiment import Experiment
 from refquant.plotting import (
     channel_ranges,
@@ -13,7 +15,9 @@ from refquant.plotting import (
 from refquant.report import Comparison, Page, Table
 from refquant.report.pictures import drawing, new_axes
 
-__all__ = ["layer_table", "page", "score_table"]
+__all__ = ["disputed", "layer_table", "page", "score_table"]
+
+_MOST_DISPUTED = 6  # images on the page
 
 
 def decibels(value: float | None) -> str:
@@ -149,6 +153,24 @@ def _channel_pictures(comparison: Comparison):
         yield ax, caption
 
 
+def disputed(experiment: Experiment) -> list[int]:
+    """Find the test images that some quantized model reads differently than the float model."""
+    read = np.stack([np.argmax(score.logits, axis=1) for score in experiment.scores])
+    return np.flatnonzero((read != read[0]).any(axis=0)).tolist()
+
+
+def _disputed_pictures(experiment: Experiment):
+    test = experiment.digits.test
+    for index in disputed(experiment)[:_MOST_DISPUTED]:
+        ax = new_axes(4.4, 2.0)
+        ax.imshow(test.pixels.numpy()[index, 0], cmap="gray_r", vmin=0, vmax=1)
+        ax.set_axis_off()
+        read = [
+            f"{score.name}: {int(np.argmax(score.logits[index]))}" for score in experiment.scores
+        ]
+        yield ax, f"A {int(test.labels[index])}. {'; '.join(read)}."
+
+
 def page(experiment: Experiment) -> Page:
     """Write the report."""
     digits, per_channel = experiment.digits, experiment.compared_per_channel
@@ -183,4 +205,15 @@ def page(experiment: Experiment) -> Page:
     made.heading("Why a scale for each channel helps")
     with drawing():
         made.pictures(list(_channel_pictures(experiment.compared_per_tensor)))
+    made.heading("Images that are read differently")
+    found = len(disputed(experiment))
+    if not found:
+        made.paragraph("None: all four models read every test image alike.")
+        return made
+    made.paragraph(
+        f"At least one quantized model reads {found} of the test images differently than the float "
+        "model. What people say it is comes first."
+    )
+    with drawing():
+        made.pictures(list(_disputed_pictures(experiment)))
     return made

@@ -36,7 +36,9 @@ class _Numbered(Module):
         index, count = operator.index(index), len(self._modules)
         if not -count <= index < count:
             raise IndexRangeError(
-                type(self).__name__, argument="index", expected=f"in {-count}..{count - 1}",
+                type(self).__name__,
+                argument="index",
+                expected=f"in {-count}..{count - 1}",
                 got=index,
             )
         return list(self._modules)[index]

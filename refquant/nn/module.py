@@ -64,8 +64,7 @@ class Module:
     def __init__(self):
         set_plain = super().__setattr__
         set_plain("training", True)
-        for name in ("_parameters", "_buffers", "_modules", "_forward_hooks",
-                     "_forward_pre_hooks"):
+        for name in ("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks"):
             set_plain(name, OrderedDict())
         set_plain("_transient", set())
 
@@ -112,14 +111,17 @@ class Module:
         elif name in self._parameters:
             if value is not None:
                 raise ArgumentTypeError(
-                    f"cannot assign parameter {name!r}", expected="a Parameter or None",
-                    got=type(value).__name__, mend="wrap it in refquant.nn.Parameter()",
+                    f"cannot assign parameter {name!r}",
+                    expected="a Parameter or None",
+                    got=type(value).__name__,
+                    mend="wrap it in refquant.nn.Parameter()",
                 )
             self._parameters[name] = None
         elif name in self._modules:
             if value is not None:
                 raise ArgumentTypeError(
-                    f"cannot assign submodule {name!r}", expected="a Module or None",
+                    f"cannot assign submodule {name!r}",
+                    expected="a Module or None",
                     got=type(value).__name__,
                 )
             self._modules[name] = None
@@ -148,15 +150,15 @@ class Module:
         super().__delattr__(name)
 
     def __dir__(self):
-        return sorted(
-            {*super().__dir__(), *self._parameters, *self._buffers, *self._modules}
-        )
+        return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules})
 
     def _check_name(self, name: str) -> None:
         if not isinstance(name, str) or not name or "." in name:
             raise ArgumentError(
-                f"{type(self).__name__}", argument="name",
-                expected="a non-empty string without dots", got=repr(name),
+                f"{type(self).__name__}",
+                argument="name",
+                expected="a non-empty string without dots",
+                got=repr(name),
             )
 
     def register_parameter(self, name: str, parameter: Parameter | None) -> None:
@@ -250,9 +252,7 @@ class Module:
         """Walk over the parameters, each once."""
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
-    def named_buffers(
-        self, prefix: str = "", recurse: bool = True
-    ) -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
         """Walk over the buffers, each once, with dotted names."""
         return self._named_tensors("_buffers", prefix, recurse)
 
@@ -322,7 +322,9 @@ class Module:
             return self
         if not isinstance(target, dtypes.dtype) or not target.is_floating_point:
             raise ArgumentTypeError(
-                "Module.to", argument="target", expected="a floating-point dtype or 'cpu'",
+                "Module.to",
+                argument="target",
+                expected="a floating-point dtype or 'cpu'",
                 got=repr(target),
             )
         return self._convert(target)
@@ -423,7 +425,8 @@ def _descend(root: Module, target: str) -> Module:
             place = ".".join(walked) or "the model"
             raise ModuleNameError(
                 f"{type(root).__name__} has no submodule {target!r}",
-                expected=f"one of {', '.join(module._modules) or 'none'} in {place}", got=part,
+                expected=f"one of {', '.join(module._modules) or 'none'} in {place}",
+                got=part,
             )
         module = child
         walked.append(part)

@@ -49,13 +49,19 @@ def plain_tensor(asked: str, argument: str, value: Any) -> Tensor:
     if isinstance(value, np.ndarray):
         if value.dtype == np.float64:
             raise DtypeError(
-                asked, argument=argument, expected="float32", got="a NumPy array of float64",
+                asked,
+                argument=argument,
+                expected="float32",
+                got="a NumPy array of float64",
                 mend="convert it with .astype(numpy.float32) or refquant.tensor()",
             )
         if value.dtype in dtypes.BY_STORAGE:
             return Tensor(value)
-    mend = "call .dequantize() first" if isinstance(value, QuantizedTensor) else (
-        "convert it with refquant.tensor()")
+    mend = (
+        "call .dequantize() first; in a model, put a DeQuantStub before it"
+        if isinstance(value, QuantizedTensor)
+        else ("convert it with refquant.tensor()")
+    )
     raise DtypeError(
         asked, argument=argument, expected="a plain tensor", got=_describe(value), mend=mend
     )
@@ -73,7 +79,10 @@ def float32_tensor(asked: str, argument: str, value: Any) -> Tensor:
     tensor = plain_tensor(asked, argument, value)
     if tensor.array.dtype != np.float32:
         raise DtypeError(
-            asked, argument=argument, expected="a float32 tensor", got=_describe(value),
+            asked,
+            argument=argument,
+            expected="a float32 tensor",
+            got=_describe(value),
             mend="convert it with .to(refquant.float32)",
         )
     return tensor
@@ -84,7 +93,10 @@ def quantized_tensor(asked: str, argument: str, value: Any) -> QuantizedTensor:
     if isinstance(value, QuantizedTensor):
         return value
     raise QuantizerError(
-        asked, argument=argument, expected="a quantized tensor", got=_describe(value),
+        asked,
+        argument=argument,
+        expected="a quantized tensor",
+        got=_describe(value),
         mend="quantize it with refquant.quantize_per_tensor(); in a model, wrap the model in "
         "QuantWrapper or add a QuantStub",
     )
@@ -96,7 +108,10 @@ def quantized_per_tensor(asked: str, argument: str, value: Any) -> QuantizedTens
         return value
     tensor = quantized_tensor(asked, argument, value)
     raise QuantizerError(
-        asked, argument=argument, expected="quantized per tensor", got=tensor.qscheme(),
+        asked,
+        argument=argument,
+        expected="quantized per tensor",
+        got=tensor.qscheme(),
         mend="quantize it with refquant.quantize_per_tensor()",
     )
 
@@ -106,7 +121,9 @@ def quantized_dtype(asked: str, argument: str, value: Any) -> dtypes.dtype:
     if isinstance(value, dtypes.dtype) and value.is_quantized:
         return value
     raise DtypeError(
-        asked, argument=argument, expected="refquant.quint8, refquant.qint8 or refquant.qint32",
+        asked,
+        argument=argument,
+        expected="refquant.quint8, refquant.qint8 or refquant.qint32",
         got=repr(value),
     )
 
@@ -122,7 +139,8 @@ def scale_value(asked: str, argument: str, value: Any) -> float:
     # Between these lie exactly the float32 whose float32 reciprocal is finite.
     if not SMALLEST_SCALE <= scale < LARGEST_SCALE:
         raise QuantizationParameterError(
-            asked, argument=argument,
+            asked,
+            argument=argument,
             expected="a scale whose float32 value and reciprocal are finite and positive",
             got=scale,
             mend="choose the scale with an observer, or pass (max - min) / (quant_max - quant_min)",
@@ -137,7 +155,8 @@ def scale_values(asked: str, argument: str, values: np.ndarray) -> np.ndarray:
     if bad.any():
         index = int(np.flatnonzero(bad)[0])
         raise QuantizationParameterError(
-            asked, argument=f"{argument}[{index}]",
+            asked,
+            argument=f"{argument}[{index}]",
             expected="a scale whose float32 value and reciprocal are finite and positive",
             got=float(scales[index]),
         )
@@ -164,7 +183,8 @@ def zero_point_value(asked: str, argument: str, value: Any, dtype: dtypes.dtype)
     zero_point = whole_number(asked, argument, value)
     if not dtype.quant_min <= zero_point <= dtype.quant_max:
         raise QuantizationParameterError(
-            asked, argument=argument,
+            asked,
+            argument=argument,
             expected=f"in {dtype.quant_min}..{dtype.quant_max}, the range of {dtype}",
             got=zero_point,
         )

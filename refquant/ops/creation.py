@@ -39,16 +39,25 @@ def tensor(data: Any, dtype: dtypes.dtype | None = None, requires_grad: bool = F
     (refquant.int64, refquant.float32)
     """
     if isinstance(data, QuantizedTensor):
-        raise DtypeError("tensor", argument="data", expected="plain numbers",
-                         got=f"a {data.dtype} tensor", mend="use clone(), or dequantize() first")
+        raise DtypeError(
+            "tensor",
+            argument="data",
+            expected="plain numbers",
+            got=f"a {data.dtype} tensor",
+            mend="use clone(), or dequantize() first",
+        )
     keeps = isinstance(data, Tensor | np.ndarray | np.generic)
     if isinstance(data, list | tuple):
         data = _numbers(data)
     try:
         array = np.array(data.array if isinstance(data, Tensor) else data)
     except ValueError as error:
-        raise ArgumentTypeError("tensor", argument="data", expected="numbers in nested sequences "
-                                "of equal length", got=str(error)) from None
+        raise ArgumentTypeError(
+            "tensor",
+            argument="data",
+            expected="numbers in nested sequences of equal length",
+            got=str(error),
+        ) from None
     if not keeps and array.dtype.kind in "fiu":
         array = array.astype(np.float32 if array.dtype.kind == "f" else np.int64)
     if dtype is not None:
@@ -66,7 +75,9 @@ def _numbers(data):
 def _native(asked: str, array: np.ndarray) -> np.ndarray:
     if array.dtype not in dtypes.BY_STORAGE:
         raise DtypeError(
-            asked, argument="array", got=array.dtype,
+            asked,
+            argument="array",
+            got=array.dtype,
             expected="of " + ", ".join(d.name for d in dtypes.PLAIN) + " in native byte order",
             mend="convert it with .astype()",
         )
@@ -102,6 +113,11 @@ def from_numpy(array: np.ndarray) -> Tensor:
     tensor([5., 0.])
     """
     if not isinstance(array, np.ndarray):
-        raise ArgumentTypeError("from_numpy", argument="array", expected="a NumPy array",
-                                got=type(array).__name__, mend="use refquant.tensor()")
+        raise ArgumentTypeError(
+            "from_numpy",
+            argument="array",
+            expected="a NumPy array",
+            got=type(array).__name__,
+            mend="use refquant.tensor()",
+        )
     return Tensor(_native("from_numpy", array))

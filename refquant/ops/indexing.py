@@ -15,8 +15,9 @@ from refquant.errors import (
     ShapeError,
 )
 from refquant.ops import checks
+from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.inplace import become
-from refquant.ops.views import lost_axis, unbroadcast
+from refquant.ops.views import lost_axis
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
 __all__ = ["chunk", "getitem", "narrow", "select", "setitem", "split", "unbind"]

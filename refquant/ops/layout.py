@@ -14,8 +14,17 @@ from refquant import dtypes
 from refquant.errors import ArgumentError, ShapeError
 
 __all__ = [
-    "body", "dense_copy", "empty", "flatten", "format_of", "is_contiguous",
-    "order_of", "pair", "restore", "slices", "to_format",
+    "body",
+    "dense_copy",
+    "empty",
+    "flatten",
+    "format_of",
+    "is_contiguous",
+    "order_of",
+    "pair",
+    "restore",
+    "slices",
+    "to_format",
 ]
 
 # Dimensions from the slowest to the fastest in memory.
@@ -100,8 +109,10 @@ def to_format(array: np.ndarray, memory_format) -> np.ndarray:
         return array if array.flags.c_contiguous else np.array(array, order="C")
     if memory_format not in _ORDER:
         raise ArgumentError(
-            "contiguous", argument="memory_format",
-            expected="contiguous_format, channels_last or preserve_format", got=memory_format,
+            "contiguous",
+            argument="memory_format",
+            expected="contiguous_format, channels_last or preserve_format",
+            got=memory_format,
         )
     order = _order(array, memory_format)
     view = array.transpose(order)
@@ -119,9 +130,7 @@ def dense_copy(array: np.ndarray) -> np.ndarray:
     return array.transpose(order).copy(order="C").transpose(_inverse(order))
 
 
-def flatten(
-    array: np.ndarray, memory_format=None
-) -> tuple[np.ndarray, dtypes.memory_format]:
+def flatten(array: np.ndarray, memory_format=None) -> tuple[np.ndarray, dtypes.memory_format]:
     """Put the elements in one contiguous run, in the order of the format that is meant.
 
     Parameters
@@ -272,7 +281,9 @@ def pair(asked: str, a: np.ndarray, b: np.ndarray):
         shape = np.broadcast_shapes(shape, b.shape)
     except ValueError:
         raise ShapeError(
-            asked, argument="other", expected=f"of a shape that broadcasts against {a.shape}",
+            asked,
+            argument="other",
+            expected=f"of a shape that broadcasts against {a.shape}",
             got=f"shape {b.shape}",
         ) from None
     memory_format = format_of(a) if a.ndim == len(shape) else dtypes.contiguous_format

@@ -1,6 +1,6 @@
 """The documented methods of tensors, in one table."""
 
-from refquant.ops import indexing, strides, views
+from refquant.ops import broadcasting, indexing, strides, views
 from refquant.ops.floating import (
     arithmetic,
     comparison,
@@ -26,8 +26,8 @@ def _named(module, names: str) -> dict:
 METHODS = {
     "dequantize": affine.dequantize,
     # The same elements in other shapes, plain or quantized.
-    "expand": views.expand,
-    "expand_as": views.expand_as,
+    "expand": broadcasting.expand,
+    "expand_as": broadcasting.expand_as,
     "flatten": views.flatten,
     "movedim": views.movedim,
     "permute": views.permute,

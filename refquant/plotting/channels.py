@@ -61,6 +61,7 @@ def channel_ranges(weight: Any, *, axis: int = 0, ax: Any = None) -> Any:
         ax.axhline(
             bound, color=COLORS[1], linestyle="--", linewidth=1.2, label="range of a shared scale"
         )
+    ax.set_ylim(-1.1 * largest or -1.0, 1.1 * largest or 1.0)
     ax.set_xlabel("channel")
     ax.set_ylabel("weight")
     return ax

@@ -56,13 +56,13 @@ def pack_depthwise(weight, weight_zero_points):
 
     Returns
     -------
-    taps : ndarray of int16, shape (planes * lines * columns, channels)
+    taps : ndarray of int32, shape (planes * lines * columns, channels)
         The filters less their zero points, channels fastest.
     sums : ndarray of int32, shape (channels,)
         Sum of each filter, less the zero points.
     """
-    filters = weight.reshape(weight.shape[0], -1).astype(np.int16)
-    taps = np.ascontiguousarray((filters - weight_zero_points[:, None].astype(np.int16)).T)
+    filters = weight.reshape(weight.shape[0], -1).astype(np.int32)
+    taps = np.ascontiguousarray((filters - weight_zero_points[:, None]).T)
     return taps, taps.sum(axis=0, dtype=np.int32)
 
 
@@ -235,7 +235,7 @@ def convolve_depthwise(
     acc = np.empty((x.shape[0], *extents, x.shape[4]), np.int32)
     for image in range(x.shape[0]):
         under = gather(x[image], input_zero_point, kernel, stride, padding, dilation)
-        products = under.astype(np.int32) * taps.astype(np.int32)
+        products = under.astype(np.int32) * taps
         acc[image] = products.sum(axis=-2, dtype=np.int32) - np.int32(input_zero_point) * sums
     scales = (input_scale, weight_scales, output_scale)
     rules = (bias_rule, multiplier_rule, rule)

@@ -31,8 +31,17 @@ def resize_nearest(q, rows, columns):
 
 @np.errstate(all="ignore")
 def resize_bilinear(
-    q, rows, row_shares, columns, column_shares, zero_point, quant_min, quant_max,
-    body, rule, tail_rule,
+    q,
+    rows,
+    row_shares,
+    columns,
+    column_shares,
+    zero_point,
+    quant_min,
+    quant_max,
+    body,
+    rule,
+    tail_rule,
 ):
     r"""Mix the four neighbours of every place, :math:`y = round(z + (mix - z))`.
 

@@ -1,5 +1,6 @@
 """The demo from end to end: honest data, equal runs, int8 as good as float, a report."""
 
+import dataclasses
 import os
 
 import numpy as np
@@ -180,11 +181,28 @@ def test_the_tables_hold_what_was_measured(result):
 
 def test_the_page_shows_tables_and_pictures(result):
     page = telling.page(result).html()
-    # Two overviews, seven activations, four weights twice.
-    assert page.count("<svg ") == page.count("<figure>") == 2 + 7 + 2 * 4
+    # Two overviews, seven activations, four weights twice, images.
+    pictures = 2 + 7 + 2 * 4 + min(6, len(telling.disputed(result)))
+    assert page.count("<svg ") == page.count("<figure>") == pictures
     for row in telling.score_table(result).rows:
         assert row[0] in page
         assert f"<td>{row[1]}</td>" in page
+
+
+def test_images_are_disputed_where_the_answers_differ(result):
+    scores = list(result.scores)
+    changed = scores[2].logits.copy()
+    changed[5] = -changed[5]
+    scores[2] = dataclasses.replace(scores[2], logits=changed)
+    other = dataclasses.replace(result, scores=tuple(scores))
+    assert set(telling.disputed(other)) == {5, *telling.disputed(result)}
+    assert "Images that are read differently" in telling.page(other).html()
+
+
+def test_without_disputed_images_the_page_says_so(result):
+    same = dataclasses.replace(result, scores=result.scores[:1] * 4)
+    assert telling.disputed(same) == []
+    assert "all four models read every test image alike" in telling.page(same).html()
 
 
 # -- the command --------------------------------------------------------------------------------

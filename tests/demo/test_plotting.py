@@ -204,6 +204,7 @@ def test_a_bar_spans_the_range_of_its_channel(ax):
     bars = [(bar.get_y(), bar.get_y() + bar.get_height()) for bar in ax.patches]
     assert bars == [(-1.0, 2.0), (0.25, 0.5)]
     assert [line.get_ydata()[0] for line in ax.lines] == [-2.0, 2.0]
+    assert ax.get_ylim() == pytest.approx((-2.2, 2.2))
     assert saved(ax)
 
 

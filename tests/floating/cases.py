@@ -141,6 +141,7 @@ CASES = {
     # in place
     "add_": Case(lambda T, x, y: (x * 1).add_(y).mul_(x), ((3, 4), (4,))),
     "setitem": Case(lambda T, x, y: _assigned(x * 1, y), ((3, 4), (2,))),
+    "augmented": Case(lambda T, x, y: _augmented(x * 1, y), ((3, 4), (4,))),
     "relu_": Case(lambda T, x: (lambda h: h * 3 + T.relu_(h + 0))(x * 2), ((3, 4),)),
     # layers
     "batch_norm": Case(
@@ -207,4 +208,10 @@ CASES = {
 
 def _assigned(whole, part):
     whole[1, ::2] = part
+    return whole
+
+
+def _augmented(whole, part):
+    whole[1] += part
+    whole[:, 2] *= 3
     return whole

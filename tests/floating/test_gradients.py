@@ -6,6 +6,7 @@ from floating.cases import CASES
 
 import refquant
 from refquant import nn
+from refquant.errors import GradientError
 
 STEP = 1e-6
 
@@ -173,3 +174,31 @@ def test_gradients_keep_the_dtype_of_leaves():
     (x.double() * y).sum().backward()
     assert x.grad.dtype is refquant.float16
     assert y.grad.dtype is refquant.float64
+
+
+def test_set_grad_enabled_from_now_on_and_in_a_block():
+    x = refquant.tensor([2.0], requires_grad=True)
+    with refquant.set_grad_enabled(False):
+        assert not (x * 2).requires_grad
+    assert (x * 2).requires_grad
+    refquant.set_grad_enabled(False)
+    assert not refquant.is_grad_enabled()
+    refquant.set_grad_enabled(True)
+    assert (x * 2).requires_grad
+
+
+def test_errors():
+    x = refquant.tensor([2.0, 1.0], requires_grad=True)
+    for wrong in (
+        lambda: (x * 2).backward(),
+        lambda: x.detach().sum().backward(),
+        lambda: refquant.tensor([1], requires_grad=True),
+        lambda: (x * 2).requires_grad_(False),
+        lambda: (x * 2).numpy(),
+        lambda: x.resize_(3),
+    ):
+        with pytest.raises(GradientError) as caught:
+            wrong()
+        assert caught.value.expected
+    with pytest.raises(NotImplementedError):
+        x.sum().backward(create_graph=True)

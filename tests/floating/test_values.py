@@ -234,3 +234,13 @@ def test_pooling_by_hand():
     assert nn.functional.adaptive_avg_pool2d(x, (1, None)).tolist() == [[[[3.0, 4.0, 5.0]]]]
     big = refquant.tensor([[[[INF, 1.0], [2.0, 3.0]]]])
     assert nn.functional.adaptive_avg_pool2d(big, 2).tolist() == big.tolist()
+
+
+def test_devices_and_transposition():
+    x = refquant.zeros(2, 3, 4, device=refquant.device("cpu"))
+    assert x.device == "cpu"
+    assert x.T.shape == (4, 3, 2)
+    assert refquant.is_tensor(x)
+    assert not refquant.is_tensor(x.array)
+    with pytest.raises(NotImplementedError):
+        refquant.device("cuda")

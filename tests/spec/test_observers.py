@@ -112,6 +112,16 @@ def test_the_state_has_the_documented_keys_and_comes_back(make, batches):
     assert same_states(state, observer.state_dict())
 
 
+@pytest.mark.parametrize("batches", [[], [[-1.0, 1.5], [0.5, 4.0]]])
+@every
+def test_the_state_can_be_written_to_a_file(make, batches, tmp_path):
+    observer = observed(make, *batches)
+    refquant.save(observer.state_dict(), tmp_path / "state")
+    other = make()
+    other.load_state_dict(refquant.load(tmp_path / "state"))
+    assert same_states(observer.state_dict(), other.state_dict())
+
+
 @every
 def test_a_copy_observes_on_its_own(make):
     observer = observed(make, [-1.0, 1.0])

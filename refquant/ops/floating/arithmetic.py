@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from refquant.errors import ShapeError
+from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.floating.operands import operand, pair, refuse_quantized
 from refquant.ops.inplace import become
-from refquant.ops.views import unbroadcast
 from refquant.tensors import Tensor, differentiable
 
 __all__ = [

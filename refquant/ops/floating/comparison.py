@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from refquant.errors import DtypeError
+from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import operand, pair
 from refquant.ops.inplace import become
-from refquant.ops.views import unbroadcast
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
 __all__ = [

@@ -7,10 +7,11 @@ import numpy as np
 from refquant import dtypes
 from refquant.errors import ArgumentTypeError, GradientError, NotSupportedError, ShapeError
 from refquant.ops import layout
+from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.dispatch import dispatched, float_only
 from refquant.ops.floating.operands import operand, scalar
 from refquant.ops.inplace import become
-from refquant.ops.views import integers, unbroadcast
+from refquant.ops.views import integers
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
 __all__ = [

@@ -16,11 +16,13 @@ from refquant.tensors import Tensor
 __all__ = [
     "arange",
     "as_tensor",
+    "device",
     "empty",
     "empty_like",
     "eye",
     "full",
     "full_like",
+    "is_tensor",
     "linspace",
     "new_zeros",
     "ones",
@@ -48,6 +50,17 @@ def storage(asked: str, dtype: Any, device: Any = None, default=dtypes.float32) 
             mend="make it with refquant.quantize_per_tensor()",
         )
     return dtype.numpy
+
+
+def device(type: str = "cpu") -> str:
+    """Name a device; there is no other than 'cpu'."""
+    storage("device", None, type)
+    return "cpu"
+
+
+def is_tensor(obj: Any) -> bool:
+    """Tell whether something is a tensor, plain or quantized."""
+    return isinstance(obj, Tensor)
 
 
 def zeros(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:

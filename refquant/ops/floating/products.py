@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from refquant.errors import OperationError, ShapeError
+from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.floating.operands import float_operand, operand, refuse_quantized
-from refquant.ops.views import unbroadcast
 from refquant.tensors import Tensor, differentiable
 
 __all__ = ["addmm", "bmm", "dot", "linear", "matmul", "mm", "mv", "outer"]

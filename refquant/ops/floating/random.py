@@ -4,7 +4,7 @@ The numbers are NumPy's (PCG64), not PyTorch's: the same seed gives the same num
 other numbers than there.
 """
 
-import secrets
+import os
 from typing import Any
 
 import numpy as np
@@ -55,13 +55,20 @@ class Generator:
     def manual_seed(self, seed: int) -> "Generator":
         """Start anew from a seed; returns the generator."""
         self._seed = int(seed)
-        # NumPy takes no negative seeds; PyTorch counts them from 2**64 down.
-        self.numpy = np.random.Generator(np.random.PCG64(self._seed % 2**64))
+        self._numpy: np.random.Generator | None = None
         return self
+
+    @property
+    def numpy(self) -> "np.random.Generator":
+        """NumPy's generator, made when the first number is drawn: its import takes time."""
+        if self._numpy is None:
+            # NumPy takes no negative seeds; PyTorch counts them from 2**64 down.
+            self._numpy = np.random.Generator(np.random.PCG64(self._seed % 2**64))
+        return self._numpy
 
     def seed(self) -> int:
         """Start anew from a seed that nobody knows, and tell it."""
-        self.manual_seed(secrets.randbits(63))
+        self.manual_seed(int.from_bytes(os.urandom(8), "little") >> 1)
         return self._seed
 
     def initial_seed(self) -> int:
@@ -98,7 +105,7 @@ def initial_seed() -> int:
     return default_generator.initial_seed()
 
 
-def _of(generator: Generator | None) -> np.random.Generator:
+def _of(generator: Generator | None) -> "np.random.Generator":
     return (generator or default_generator).numpy
 
 

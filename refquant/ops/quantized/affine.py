@@ -15,7 +15,10 @@ from refquant.ops import checks, layout
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
-    "checked_channels", "dequantize", "quantize_array", "quantize_per_channel",
+    "checked_channels",
+    "dequantize",
+    "quantize_array",
+    "quantize_per_channel",
     "quantize_per_tensor",
 ]
 
@@ -30,8 +33,15 @@ def quantize_array(
     else:
         flat, memory_format = layout.flatten(array)
     q = kernels.quantize_per_tensor(
-        flat, scale, zero_point, dtype.quant_min, dtype.quant_max, dtype.numpy,
-        layout.body(flat.shape[0], split.block), split.body, split.tail,
+        flat,
+        scale,
+        zero_point,
+        dtype.quant_min,
+        dtype.quant_max,
+        dtype.numpy,
+        layout.body(flat.shape[0], split.block),
+        split.body,
+        split.tail,
     )
     return layout.restore(q, array.shape, memory_format)
 
@@ -92,11 +102,15 @@ def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype) -> Qua
 
 def checked_channels(asked, scales, zero_points, axis, array, dtype):
     """Take scales, zero points and their axis: float64, int64 and int, one for each slice."""
-    if isinstance(axis, bool) or not isinstance(axis, int | np.integer) or not (
-        0 <= axis < array.ndim
+    if (
+        isinstance(axis, bool)
+        or not isinstance(axis, int | np.integer)
+        or not (0 <= axis < array.ndim)
     ):
         raise IndexRangeError(
-            asked, argument="axis", expected=f"in 0..{array.ndim - 1}, a dimension of `input`",
+            asked,
+            argument="axis",
+            expected=f"in 0..{array.ndim - 1}, a dimension of `input`",
             got=axis,
         )
     s = np.asarray(scales.array if isinstance(scales, Tensor) else scales)
@@ -105,21 +119,26 @@ def checked_channels(asked, scales, zero_points, axis, array, dtype):
     for name, values in (("scales", s), ("zero_points", z)):
         if values.shape != (channels,):
             raise QuantizationParameterError(
-                asked, argument=name,
+                asked,
+                argument=name,
                 expected=f"of shape ({channels},), one for each slice of `input` along axis {axis}",
                 got=f"shape {values.shape} for an input of shape {array.shape}",
             )
     if z.dtype.kind not in "iu":
         raise DtypeError(
-            asked, argument="zero_points", expected="an integer tensor",
-            got=z.dtype, mend="convert them with .to(refquant.int64)",
+            asked,
+            argument="zero_points",
+            expected="an integer tensor",
+            got=z.dtype,
+            mend="convert them with .to(refquant.int64)",
         )
     z = np.ascontiguousarray(z, dtype=np.int64)
     outside = (z < dtype.quant_min) | (z > dtype.quant_max)
     if outside.any():
         index = int(np.flatnonzero(outside)[0])
         raise QuantizationParameterError(
-            asked, argument=f"zero_points[{index}]",
+            asked,
+            argument=f"zero_points[{index}]",
             expected=f"in {dtype.quant_min}..{dtype.quant_max}, the range of {dtype}",
             got=int(z[index]),
         )

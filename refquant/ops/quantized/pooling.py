@@ -101,8 +101,17 @@ def max_pool2d(
 def _average(q, image, restore, rows, columns, divisors, split) -> QuantizedTensor:
     body = layout.body(image.shape[3], split.block)
     made = kernels.average_pool(
-        image, rows, columns, divisors, q.scale, q.zero_point, q.dtype.quant_min,
-        q.dtype.quant_max, body, split.body, split.tail,
+        image,
+        rows,
+        columns,
+        divisors,
+        q.scale,
+        q.zero_point,
+        q.dtype.quant_min,
+        q.dtype.quant_max,
+        body,
+        split.body,
+        split.tail,
     )
     return q.like(restore(made))
 

@@ -125,8 +125,17 @@ def interpolate(
     )
     mix = rule("resize_mix", operands)
     made = kernels.resize_bilinear(
-        image, rows, row_shares, columns, column_shares, q.zero_point, q.dtype.quant_min,
-        q.dtype.quant_max, layout.body(image.shape[3], mix.block), mix.body, mix.tail,
+        image,
+        rows,
+        row_shares,
+        columns,
+        column_shares,
+        q.zero_point,
+        q.dtype.quant_min,
+        q.dtype.quant_max,
+        layout.body(image.shape[3], mix.block),
+        mix.body,
+        mix.tail,
     )
     return q.like(restore(made))
 

@@ -1,0 +1,38 @@
+"""Scale and zero point chosen inside dynamic operations, beside an installed PyTorch 2.13."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from refquant import kernels
+from refquant.engines import choosing
+
+
+def ends(rng, kind):
+    """Draw a range: of any size, on a grid, symmetric, tiny."""
+    if kind == 0:
+        return rng.normal(size=2) * 10.0 ** rng.uniform(-8, 8)
+    if kind == 1:
+        return rng.integers(-600, 600, size=2) * 2.0 ** -rng.integers(0, 20)
+    if kind == 2:
+        return np.array([-1, 1]) * rng.random()
+    return rng.normal(size=2) * 10.0 ** rng.uniform(-42, -3)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("reduce_range", [False, True])
+def test_scale_and_zero_point(reduce_range):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own, about itself
+        torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    if not torch.__version__.startswith("2.13."):
+        pytest.skip(f"PyTorch {torch.__version__} is installed, the formula is that of 2.13")
+    rng = np.random.default_rng(5)
+    for case in range(2000):
+        pair = np.sort(ends(rng, case % 4).astype(np.float32))
+        scale, zero_point = torch._choose_qparams_per_tensor(torch.from_numpy(pair), reduce_range)
+        found = kernels.choose_quantization_params(
+            *map(float, pair), 0, 127 if reduce_range else 255, choosing.RANGE_IN_FLOAT64
+        )
+        assert found == (float(np.float32(float(scale))), int(zero_point)), pair
