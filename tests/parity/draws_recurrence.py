@@ -6,7 +6,20 @@ from strategies import SIZES, SPECIAL
 
 # Where a formula ends and another begins, and where results stop changing.
 EDGES = np.array(
-    [2.0**-12, 2.0**-13, 1e-30, 20.0, 19.999, 9.02, 16.64, 88.0, 104.0, 110.0, 111.0, 0.5 * np.log(2)],
+    [
+        2.0**-12,
+        2.0**-13,
+        1e-30,
+        20.0,
+        19.999,
+        9.02,
+        16.64,
+        88.0,
+        104.0,
+        110.0,
+        111.0,
+        0.5 * np.log(2),
+    ],
     np.float32,
 )
 

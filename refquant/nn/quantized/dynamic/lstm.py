@@ -180,10 +180,10 @@ class LSTM(Module):
         self._packed = made
 
     def _pack(self, asked: str, name: str, shape, weight: Any, bias: Any = None):
-        if tuple(weight.shape) != shape:
+        if tuple(getattr(weight, "shape", ())) != shape:
             raise ShapeError(
                 asked, argument=name, expected=f"of shape {shape}",
-                got=f"shape {tuple(weight.shape)}",
+                got=f"shape {tuple(getattr(weight, 'shape', ()))}",
             )  # fmt: skip
         prepack = linear_prepack if self.dtype is dtypes.qint8 else linear_prepack_fp16
         return prepack(weight, bias)
@@ -282,13 +282,14 @@ class LSTM(Module):
             outputs = []
             for direction, ending in enumerate(("", "_reverse")[: self._directions]):
                 place = layer * self._directions + direction
-                layers = (
+                input_layer, hidden_layer = (
                     functools.partial(_multiply, self._packed[f"{kind}_l{layer}{ending}"])
                     for kind in ("ih", "hh")
                 )
                 output, hidden, cell = lstm_direction(
-                    data, batch_sizes, state[0][place], state[1][place], *layers, direction == 1
-                )
+                    data, batch_sizes, state[0][place], state[1][place], input_layer,
+                    hidden_layer, direction == 1,
+                )  # fmt: skip
                 outputs.append(output)
                 hiddens.append(hidden)
                 cells.append(cell)
@@ -349,7 +350,8 @@ class LSTM(Module):
         sizes = packed.batch_sizes.array.tolist()
         state = self._state(hx, sizes[0])
         if hx is not None and packed.sorted_indices is not None:
-            state = tuple(part[:, packed.sorted_indices.array] for part in state)
+            order = packed.sorted_indices.array
+            state = (state[0][:, order], state[1][:, order])
         data, *last = self._run(data, sizes, state)
         if packed.unsorted_indices is not None:
             last = [part[:, packed.unsorted_indices.array] for part in last]
