@@ -272,8 +272,9 @@ def test_dynamic(spec, dtype):
     assert model.training
     x = floats(3, 6)
     assert abs(values(done(x)) - values(model(x))).max() < 0.05
-    assert done[0].weight().dtype is (refquant.qint8 if dtype is refquant.qint8 else
-                                      refquant.float32)
+    assert done[0].weight().dtype is (
+        refquant.qint8 if dtype is refquant.qint8 else refquant.float32
+    )
 
 
 def test_dynamic_by_mapping():

@@ -29,9 +29,15 @@ def test_observers_stand_where_pytorch_1_4_puts_them():
     assert set(observers(prepared())) == {
         f"{name}.activation_post_process"
         for name in (
-            "quant", "block.conv.0", "block.conv.1", "block.conv2", "block.sum", "fc.0", "fc.1",
+            "quant",
+            "block.conv.0",
+            "block.conv.1",
+            "block.conv2",
+            "block.sum",
+            "fc.0",
+            "fc.1",
             "last",
-        )  # fmt: skip
+        )
     }
 
 
@@ -128,9 +134,7 @@ def test_add_observer_alone():
 
 def test_an_lstm_is_left_to_dynamic_quantization():
     model = nn.Sequential(nn.LSTM(3, 2))
-    ready = quantization.prepare(
-        nn.Sequential(nn.Linear(3, 3), model), {"": default_qconfig}
-    )
+    ready = quantization.prepare(nn.Sequential(nn.Linear(3, 3), model), {"": default_qconfig})
     assert set(observers(ready)) == {"0.activation_post_process"}
     ready(floats(2, 3, 3))
 
