@@ -1,5 +1,7 @@
 """How an observer is attached to a module, found again and taken away."""
 
+from typing import Any
+
 from refquant.nn.containers import Identity
 from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import Module
@@ -68,7 +70,7 @@ def tell_paths(model: Module) -> None:
     """Tell every observer which part of the model it watches, so that its errors can say so."""
     for path, module in model.named_modules():
         for name, called in ((NAME, path), ("weight_fake_quant", f"{path}.weight".lstrip("."))):
-            observer = module._modules.get(name)
+            observer: Any = module._modules.get(name)
             # What fake quantization holds learns its path from it.
             if hasattr(observer, "path") and not hasattr(module, "path"):
-                observer.path = called  # type: ignore[union-attr, assignment]
+                observer.path = called
