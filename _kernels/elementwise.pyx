@@ -14,7 +14,8 @@ from libc.math cimport frexpf, ldexp, rint, rintf
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 
 from refquant._kernels._rounding cimport (
-    clampi, dequantize_run, held_by_int32, quantize_run, stored,
+    ROUND_THEN_ADD, SUBTRACT_FUSED, clampi, dequantize_run, held_by_int32, quantize_run,
+    round_then_add, stored, subtract_fused,
 )
 from refquant._kernels._threads cimport threads_for
 
@@ -54,6 +55,26 @@ cdef struct Walk:
     Py_ssize_t body
 
 
+cdef void _sum_in_one_loop(
+    const stored* a, Quantizer qa, const stored* b, Quantizer qb, stored* q, Py_ssize_t n,
+    Target to
+) noexcept nogil:
+    """Add by the rules of FBGEMM's vectors."""
+    cdef float s_a = <float>qa.scale, negative_a = s_a * <float>(-<double>qa.zero_point)
+    cdef float s_b = <float>qb.scale, negative_b = s_b * <float>(-<double>qb.zero_point)
+    cdef float inv = <float>1.0 / <float>to.scale, t
+    cdef Py_ssize_t i
+    if to.relu:
+        for i in range(n):
+            t = subtract_fused(a[i], s_a, negative_a) + subtract_fused(b[i], s_b, negative_b)
+            t = <float>0.0 if t < 0.0 else t
+            q[i] = <stored>round_then_add(t, inv, to.zero_point, to.lower, to.upper)
+    else:
+        for i in range(n):
+            t = subtract_fused(a[i], s_a, negative_a) + subtract_fused(b[i], s_b, negative_b)
+            q[i] = <stored>round_then_add(t, inv, to.zero_point, to.lower, to.upper)
+
+
 cdef void _combine_piece(
     const stored* a, Quantizer qa, const stored* b, Quantizer qb, stored* q, Py_ssize_t n,
     Target to, int operation, int dequantize, int quantize
@@ -62,6 +83,9 @@ cdef void _combine_piece(
     cdef float x[CHUNK]
     cdef float y[CHUNK]
     cdef Py_ssize_t start = 0, count, i
+    if operation == SUM and dequantize == SUBTRACT_FUSED and quantize == ROUND_THEN_ADD:
+        _sum_in_one_loop(a, qa, b, qb, q, n, to)
+        return
     while start < n:
         count = min(<Py_ssize_t>CHUNK, n - start)
         dequantize_run(a + start, x, count, qa.scale, qa.zero_point, dequantize)

@@ -3,12 +3,13 @@
 Design
 (a) Channels-last images have their channels innermost: loops over them vectorize, and each
     window goes through a buffer of sums. Row-major images have one element innermost: there the
-    loop over the columns of an output row is the one that vectorizes.
+    loop over the columns of an output row is the one that vectorizes. Averages of them add up
+    the rows under a line of windows first, then the columns of each window.
 (b) Sums of 8-bit integers fit int32; those of int32 are kept in int64.
 (c) Every row of the output is a unit of work for a thread.
 """
 
-from cython.parallel cimport prange
+from cython.parallel cimport prange, threadid
 from libc.math cimport fmaf, rintf
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
@@ -21,6 +22,7 @@ import numpy as np
 cdef enum:
     GRAIN = 1 << 16  # elements worth a thread
     CHUNK = 512      # channels summed at once
+    MANY = 1 << 23   # elements of a window whose sum int32 may not hold
 
 cdef enum:
     AVERAGE_ADD_THEN_ROUND = 1
@@ -229,7 +231,7 @@ cdef void _average_window(
     cdef int64_t cells = (row[1] - row[0]) * (column[1] - column[0]), wide
     cdef Py_ssize_t start, count, vectors, c, y, x
     cdef const stored* pixel
-    if inner == 1 or stored is int32_t:
+    if stored is int32_t or cells > MANY:
         for c in range(inner):
             wide = 0
             for y in range(row[0], row[1]):
@@ -255,16 +257,54 @@ cdef void _average_window(
         start += count
 
 
+cdef void _average_line(
+    const stored* image, stored* out, const int64_t* row, const int64_t[:, ::1] columns,
+    const int64_t* divisors, Py_ssize_t width, Average to, int code, int32_t* scratch
+) noexcept nogil:
+    """A line of windows over one channel; `scratch` holds a row of input and one of output."""
+    cdef int32_t* total = scratch + width
+    cdef int32_t height = <int32_t>(row[1] - row[0]), value
+    cdef Py_ssize_t widths = columns.shape[0], x, y, j, end
+    cdef const stored* line
+    for x in range(width):
+        scratch[x] = 0
+    for y in range(row[0], row[1]):
+        line = image + y * width
+        for x in range(width):
+            scratch[x] = scratch[x] + line[x]
+    for j in range(widths):
+        value = 0
+        for x in range(columns[j, 0], columns[j, 1]):
+            value = value + scratch[x]
+        total[j] = value
+    j = 0
+    while j < widths:  # neighbours of one size and divisor at once
+        x, end = columns[j, 1] - columns[j, 0], j + 1
+        while end < widths and columns[end, 1] - columns[end, 0] == x and (
+            divisors[end] == divisors[j]
+        ):
+            end += 1
+        _average_channels(total + j, out + j, end - j, height * x, divisors[j], to, code)
+        j = end
+
+
 cdef void _average_image(
     const stored[:, :, :, ::1] q, stored[:, :, :, ::1] result, const int64_t[:, ::1] rows,
     const int64_t[:, ::1] columns, const int64_t[:, ::1] divisors, Average to, Py_ssize_t body,
-    int code, int tail_code
+    int code, int tail_code, int32_t[:, ::1] scratch
 ) noexcept nogil:
     cdef Py_ssize_t heights = rows.shape[0], widths = columns.shape[0], k, i, j
     cdef Py_ssize_t inner = q.shape[3], lines = q.shape[0] * heights
-    cdef int threads = threads_for(q.shape[0] * q.shape[1] * q.shape[2] * inner, GRAIN)
+    cdef int threads = <int>scratch.shape[0]
+    cdef bint plane = inner == 1 and stored is not int32_t and q.shape[1] * q.shape[2] <= MANY
     for k in prange(lines, num_threads=threads, schedule="static", use_threads_if=threads > 1):
         i = k % heights
+        if plane:
+            _average_line(
+                &q[k // heights, 0, 0, 0], &result[k // heights, i, 0, 0], &rows[i, 0], columns,
+                &divisors[i, 0], q.shape[2], to, code if body > 0 else tail_code,
+                &scratch[threadid(), 0])
+            continue
         for j in range(widths):
             _average_window(
                 &q[k // heights, 0, 0, 0], &result[k // heights, i, j, 0], &rows[i, 0],
@@ -290,7 +330,10 @@ def average_pool(
     else:
         out = np.empty(shape, np.int32)
     cdef stored[:, :, :, ::1] result = out
+    cdef int threads = threads_for(q.shape[0] * q.shape[1] * q.shape[2] * q.shape[3], GRAIN)
+    cdef int32_t[:, ::1] scratch = np.empty((threads, q.shape[2] + columns.shape[0]), np.int32)
     if out.size:
         with nogil:
-            _average_image(q, result, rows, columns, divisors, to, body, code, tail_code)
+            _average_image(
+                q, result, rows, columns, divisors, to, body, code, tail_code, scratch)
     return out

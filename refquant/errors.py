@@ -57,11 +57,13 @@ class RefquantError(Exception):
     def leave(self, module) -> None:
         """Note that the error passes through a module on its way up, which makes the path."""
         inner, self._left = self._left, module
-        if inner is not None and inner is not module:
-            for name, part in module.named_modules():
-                if part is inner:
-                    self.place = f"{name}.{self.place}" if self.place else name
-                    break
+        if inner is None or inner is module:
+            return
+        below, self.place = self.place, ""  # a module that is not registered has no path
+        for name, part in module.named_modules():
+            if part is inner:
+                self.place = f"{name}.{below}" if below else name
+                break
 
     def __str__(self) -> str:
         text = super().__str__()

@@ -53,6 +53,7 @@ FAMILIES = (
     "convolution",
     "pooling",
     "resizing",
+    "recurrence",
 )
 
 # Every variant of any processor, as setup.py builds them.

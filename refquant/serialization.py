@@ -92,7 +92,7 @@ def save(obj: Any, f: Any) -> None:
 
 
 def load(f: Any) -> Any:
-    r"""Read what `save` wrote.
+    """Read what `save` wrote.
 
     Parameters
     ----------

@@ -1,28 +1,15 @@
 """The experiment in words, tables and pictures."""
 
-import math
-
 import numpy as np
 
 from refquant.demo.experiment import Experiment
-from refquant.plotting import (
-    channel_ranges,
-    error_sawtooth,
-    sqnr_bars,
-    value_histogram,
-    weight_histogram,
-)
-from refquant.report import Comparison, Page, Table
+from refquant.report import Page, Table, illustrations
+from refquant.report.measures import decibel_text
 from refquant.report.pictures import drawing, new_axes
 
 __all__ = ["disputed", "layer_table", "page", "score_table"]
 
 _MOST_DISPUTED = 6  # images on the page
-
-
-def decibels(value: float | None) -> str:
-    """Write a ratio in dB, or a dash where there is none."""
-    return "-" if value is None or math.isinf(value) or math.isnan(value) else f"{value:.1f}"
 
 
 def percent(share: float) -> str:
@@ -38,7 +25,7 @@ def score_table(experiment: Experiment) -> Table:
             score.name,
             percent(score.accuracy),
             percent(score.agreement),
-            decibels(score.sqnr),
+            decibel_text(score.sqnr),
             f"{score.bytes:,}",
             f"{1e3 * score.seconds:.2f}",
         )
@@ -68,10 +55,10 @@ def layer_table(experiment: Experiment) -> Table:
                 other.kind,
                 f"{output.scale:.6f}",
                 str(output.zero_point),
-                decibels(one.weight_sqnr),
-                decibels(other.weight_sqnr),
-                decibels(one.sqnr),
-                decibels(other.sqnr),
+                decibel_text(one.weight_sqnr),
+                decibel_text(other.weight_sqnr),
+                decibel_text(one.sqnr),
+                decibel_text(other.sqnr),
             )
         )
     return Table(
@@ -91,66 +78,6 @@ def layer_table(experiment: Experiment) -> Table:
         "have one\nscale for each layer, /channel: one for each output channel. Scales of outputs "
         "are the same in both.",
     )
-
-
-def _sqnr_picture(experiment: Experiment):
-    per_tensor, per_channel = experiment.compared_per_tensor, experiment.compared_per_channel
-    names = [layer.name for layer in per_channel.layers]
-    values = {
-        "per tensor": [layer.sqnr for layer in per_tensor.layers],
-        "per channel": [layer.sqnr for layer in per_channel.layers],
-    }
-    caption = "Signal-to-quantization-noise ratio of the output of every layer. 6 dB are one bit."
-    return sqnr_bars(names, values, ax=new_axes()), caption
-
-
-def _input_error_picture(comparison: Comparison):
-    _, output = next(comparison.quantized)
-    step = output.scale
-    ax = error_sawtooth(
-        step, output.zero_point, output.dtype, low=-1.25 * step, high=5.25 * step, ax=new_axes()
-    )
-    ax.set_title("input")
-    caption = (
-        f"Error of quantizing the input, near zero: at most half of the step {step:.5f}, and none "
-        "at zero itself. Below zero, where no image has values, it grows."
-    )
-    return ax, caption
-
-
-def _activation_pictures(comparison: Comparison):
-    for layer, output in comparison.quantized:
-        ax = value_histogram(
-            layer.sample, output.scale, output.zero_point, output.dtype, ax=new_axes()
-        )
-        ax.set_title(layer.name)
-        caption = (
-            f"{layer.name}: scale {output.scale:.5f}, zero point {output.zero_point}; "
-            f"{layer.clipped} of {layer.elements:,} values are clipped."
-        )
-        yield ax, caption
-
-
-def _weight_pictures(comparison: Comparison):
-    for layer, weight, quantized_weight in comparison.weighted:
-        ax = weight_histogram(weight, quantized_weight, ax=new_axes())
-        ax.set_title(layer.name)
-        caption = (
-            f"{layer.name}: {weight.size:,} weights, one step is {quantized_weight.scale:.5f}, "
-            f"SQNR {decibels(layer.weight_sqnr)} dB."
-        )
-        yield ax, caption
-
-
-def _channel_pictures(comparison: Comparison):
-    for layer, weight, _ in comparison.weighted:
-        ax = channel_ranges(weight, ax=new_axes())
-        ax.set_title(layer.name)
-        caption = (
-            f"{layer.name}: range of the weights of each output channel. Dashed: the range that "
-            "one scale for all of them must cover."
-        )
-        yield ax, caption
 
 
 def disputed(experiment: Experiment) -> list[int]:
@@ -173,7 +100,8 @@ def _disputed_pictures(experiment: Experiment):
 
 def page(experiment: Experiment) -> Page:
     """Write the report."""
-    digits, per_channel = experiment.digits, experiment.compared_per_channel
+    digits = experiment.digits
+    per_tensor, per_channel = experiment.compared_per_tensor, experiment.compared_per_channel
     made = Page("Handwritten digits in int8")
     made.paragraph(
         "A convolutional network was trained in float32 on "
@@ -189,8 +117,9 @@ def page(experiment: Experiment) -> Page:
         "layer to layer; a scale for each channel makes the weights' share smaller."
     )
     made.table(layer_table(experiment))
+    both = {"per tensor": per_tensor, "per channel": per_channel}
     with drawing():
-        made.pictures([_sqnr_picture(experiment), _input_error_picture(per_channel)])
+        made.pictures([illustrations.losses(both), illustrations.input_error(per_channel)])
     made.heading("Activations and the range that survives")
     made.paragraph(
         "Outputs of the float model. Shaded values would be clipped. The observers leave the "
@@ -198,13 +127,13 @@ def page(experiment: Experiment) -> Page:
         "16 bits on processors that add them there."
     )
     with drawing():
-        made.pictures(list(_activation_pictures(per_channel)))
+        made.pictures(list(illustrations.activations(per_channel)))
     made.heading("Weights before and after, one scale for each layer")
     with drawing():
-        made.pictures(list(_weight_pictures(experiment.compared_per_tensor)))
+        made.pictures(list(illustrations.weights(per_tensor)))
     made.heading("Why a scale for each channel helps")
     with drawing():
-        made.pictures(list(_channel_pictures(experiment.compared_per_tensor)))
+        made.pictures(list(illustrations.channels(per_tensor)))
     made.heading("Images that are read differently")
     found = len(disputed(experiment))
     if not found:

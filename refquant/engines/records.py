@@ -19,8 +19,8 @@ SAME_SHAPE_QUINT8 = Condition(
 )
 TRAILING = Condition("trailing dimensions, row-major", lambda operands: operands.trailing)
 IMAGE_QUINT8 = Condition(
-    "height and width of a quint8 image", lambda operands: operands.dtype is quint8
-    and operands.spatial,
+    "height and width of a quint8 image",
+    lambda operands: operands.dtype is quint8 and operands.spatial,
 )
 IS_CHANNELS_LAST = Condition("channels-last", lambda operands: operands.channels_last)
 QNNPACK_WINDOW = Condition(
@@ -39,9 +39,7 @@ FBGEMM = Engine(
         "quantize_per_tensor": choose(
             (IS_QINT32, Split.everywhere(q.ADD_THEN_ROUND)), Split.everywhere(q.FUSED)
         ),
-        "copy": choose(
-            (IS_QINT32, Split.everywhere(q.ADD_THEN_ROUND)), Split.everywhere(q.FUSED)
-        ),
+        "copy": choose((IS_QINT32, Split.everywhere(q.ADD_THEN_ROUND)), Split.everywhere(q.FUSED)),
         "quantize_per_channel": choose(Split.everywhere(q.ADD_THEN_ROUND)),
         "dequantize_per_tensor": choose(q.SUBTRACT),
         "dequantize_per_channel": choose(q.SUBTRACT_DOUBLE),
@@ -81,9 +79,7 @@ FBGEMM = Engine(
             Split.everywhere(s.MIX_ROUNDED),
         ),
         "choose_quantization_params": choose(choosing.RANGE_IN_FLOAT64),
-        "bias": choose(
-            (HAS_NO_BIAS, p.NO_BIAS), (IS_PER_CHANNEL, p.BIAS_DIVIDED), p.BIAS_FUSED
-        ),
+        "bias": choose((HAS_NO_BIAS, p.NO_BIAS), (IS_PER_CHANNEL, p.BIAS_DIVIDED), p.BIAS_FUSED),
         "multiplier": choose(p.QUOTIENT),
         "requantize_sum": choose(p.FLOAT_PRODUCT),
         "dynamic_output": choose(p.OUTPUT_FUSED),
@@ -133,9 +129,7 @@ FBGEMM_1_4 = FBGEMM.derive(
         "multiply": choose(e.PRODUCT_OF_REALS),
         "add_scalar": choose(e.SHIFT_OF_REALS),
         "cat_dequantize": choose(Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=32)),
-        "cat_quantize": choose(
-            Split(q.FUSED_CONVERT_DOUBLE, q.DIVIDE_THEN_ROUND_WIDE, block=32)
-        ),
+        "cat_quantize": choose(Split(q.FUSED_CONVERT_DOUBLE, q.DIVIDE_THEN_ROUND_WIDE, block=32)),
         "mean": choose(r.MEAN_OF_REALS),
         "average_pool": choose(
             (IS_CHANNELS_LAST, Split(w.AVERAGE_FUSED, w.AVERAGE_DIVIDE_THEN_ROUND, block=8)),
@@ -147,9 +141,7 @@ FBGEMM_1_4 = FBGEMM.derive(
         ),
         "resize_step": choose(s.RATIO),
         "resize_place": choose(s.PLACE_FUSED),
-        "quantize_per_channel": choose(
-            Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)
-        ),
+        "quantize_per_channel": choose(Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)),
         "choose_quantization_params": choose(choosing.RANGE_IN_FLOAT32),
     },
     limits={"broadcast": "operators of PyTorch 1.4 take operands of one shape"},
@@ -170,6 +162,7 @@ QNNPACK_1_4 = FBGEMM_1_4.derive(
     },
     limits={
         "per_channel_weights": "QNNPACK of PyTorch 1.4 packs one scale for a whole weight",
+        "mean_dimensions": "QNNPACK of PyTorch 1.4 averages over height and width of images",
         "conv3d": "QNNPACK of PyTorch 1.4 has no kernel for it",
         "dynamic_linear": "QNNPACK of PyTorch 1.4 has no kernel for it",
         "float16_linear": "QNNPACK has no kernel for weights in float16",

@@ -106,7 +106,7 @@ def load(module, state: Mapping[str, Any], strict: bool) -> tuple[list[str], lis
         raise StateError(
             f"load_state_dict: the state does not fit {type(module).__name__}\n  "
             + "\n  ".join(faults),
-            mend="\n  prepare, fuse or convert the model as the one that was saved, or pass "
+            mend="prepare, fuse or convert the model as the one that was saved, or pass "
             "strict=False to leave out keys that do not match",
         )
     report.apply()

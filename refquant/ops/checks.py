@@ -58,7 +58,7 @@ def plain_tensor(asked: str, argument: str, value: Any) -> Tensor:
         if value.dtype in dtypes.BY_STORAGE:
             return Tensor(value)
     mend = (
-        "call .dequantize() first"
+        "call .dequantize() first; in a model, put a DeQuantStub before it"
         if isinstance(value, QuantizedTensor)
         else ("convert it with refquant.tensor()")
     )

@@ -21,7 +21,8 @@ def float_only(asked: str, argument: str, value: QuantizedTensor) -> QuantizerEr
         argument=argument,
         expected="a plain tensor",
         got=f"a {value.dtype} tensor",
-        mend="call .dequantize() first, or convert the module",
+        mend="call .dequantize() first; in a model, put a DeQuantStub before this module, or let "
+        "convert() replace it",
     )
 
 

@@ -70,6 +70,7 @@ _HOMES = {
         "quantize_dynamic",
         "quantize_qat",
     ),
+    "refquant.workflow.calibration": ("calibrate",),
     "refquant.workflow.inspection": ("get_observer_dict", "summary"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

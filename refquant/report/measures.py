@@ -11,7 +11,15 @@ import numpy as np
 from refquant.errors import ArgumentError, ShapeError
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["agreement", "decibels", "parameter_bytes", "real_values", "seconds", "sqnr"]
+__all__ = [
+    "agreement",
+    "decibel_text",
+    "decibels",
+    "parameter_bytes",
+    "real_values",
+    "seconds",
+    "sqnr",
+]
 
 
 def real_values(values: Any) -> np.ndarray:
@@ -26,6 +34,11 @@ def decibels(signal: float, noise: float) -> float:
     if noise == 0:
         return math.inf if signal > 0 else math.nan
     return 10 * math.log10(signal / noise) if signal > 0 else -math.inf
+
+
+def decibel_text(value: float | None) -> str:
+    """Write a ratio in dB with one decimal, or a dash where there is none."""
+    return f"{value:.1f}" if value is not None and math.isfinite(value) else "-"
 
 
 def sqnr(reference: Any, values: Any) -> float:

@@ -7,6 +7,7 @@ from refquant.errors import OperationError
 from refquant.nn import quantized as nnq
 from refquant.nn.module import Module
 from refquant.workflow.checks import checked_mapping, checked_model
+from refquant.workflow.stubs import DeQuantStub
 from refquant.workflow.swapping import is_replaced, replace, swap_all, to_swap
 from refquant.workflow.transaction import changing
 from refquant.workflow.watching import has_observed, observer_of, unwatch
@@ -123,8 +124,9 @@ def _check_observed(asked: str, model: Module, mapping: Mapping[type, type]) -> 
                 bare.append(path)
         elif not has_observed(observer):
             idle.append(path)
-    forgotten = getattr(model, "qconfig", None) is not None and not chosen
-    if bare or (forgotten and hasattr(model.qconfig, "activation") and not _any_observer(model)):
+    recipe = getattr(model, "qconfig", None)
+    forgotten = hasattr(recipe, "activation") and all(type(m) is DeQuantStub for _, m in chosen)
+    if bare or (forgotten and not _any_observer(model)):
         raise OperationError(
             f"{asked}: not prepared: {', '.join(bare) or 'the model'}",
             expected="an observer in every module with a QConfig",

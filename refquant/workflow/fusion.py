@@ -18,6 +18,7 @@ from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.tensors import Tensor
 from refquant.workflow.checks import checked_model
+from refquant.workflow.swapping import move_hooks
 from refquant.workflow.transaction import changing
 
 __all__ = ["fuse_known_modules", "fuse_modules"]
@@ -89,8 +90,8 @@ def fuse_known_modules(mod_list):
         joined = _fold(modules)
     else:
         joined = _keep(modules)
-    _move(modules[0], "_forward_pre_hooks", joined)
-    _move(modules[-1], "_forward_hooks", joined)
+    move_hooks(modules[0], "_forward_pre_hooks", joined)
+    move_hooks(modules[-1], "_forward_hooks", joined)
     rest = [nn.Identity().train(modules[0].training) for _ in modules[1:]]
     return [joined, *rest]
 
@@ -187,7 +188,7 @@ def _fold(modules: list[Module]) -> Module:
     if len(modules) == 2:
         return conv
     # What the normalization returned is now what the convolution returns.
-    _move(bn, "_forward_hooks", conv)
+    move_hooks(bn, "_forward_hooks", conv)
     return _NORMALIZED[type(bn)](conv, modules[2]).train(conv.training)
 
 
@@ -199,13 +200,6 @@ def _keep(modules: list[Module]) -> Module:
         conv.bias = None
     kind = KNOWN[tuple(type(module) for module in modules)]
     return kind(*modules).train(conv.training)
-
-
-def _move(module: Module, place: str, target: Module) -> None:
-    """Move hooks from one module to another, in their order and with their handles' keys."""
-    hooks = getattr(module, place)
-    getattr(target, place).update(hooks)
-    hooks.clear()
 
 
 def _warn_of_lost_hooks(module: Module, hooks: Any) -> None:

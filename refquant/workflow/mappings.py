@@ -45,6 +45,7 @@ _QAT = {
 }
 _DYNAMIC = {
     "Linear": "quantized.dynamic.Linear",
+    "LSTM": "quantized.dynamic.LSTM",
 }
 _TABLES = {
     "DEFAULT_MODULE_MAPPING": _STATIC,

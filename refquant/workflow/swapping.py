@@ -1,6 +1,7 @@
 """Replacing modules by others that are made from them."""
 
 import warnings
+from collections import OrderedDict
 from collections.abc import Mapping
 
 from refquant.errors import RefquantError
@@ -9,7 +10,7 @@ from refquant.nn.module import Module
 from refquant.workflow.stubs import DeQuantStub
 from refquant.workflow.watching import observe_output
 
-__all__ = ["is_replaced", "replace", "swap_all", "to_swap"]
+__all__ = ["is_replaced", "move_hooks", "replace", "swap_all", "to_swap"]
 
 
 def is_replaced(module: Module, mapping: Mapping[type, type]) -> bool:
@@ -23,12 +24,18 @@ def replace(module: Module, mapping: Mapping[type, type]) -> Module:
     made = mapping[type(module)].from_float(module)  # type: ignore[attr-defined]
     if made is module:
         return module
-    for hook in module._forward_pre_hooks.values():
-        made.register_forward_pre_hook(hook)
-    for hook in module._forward_hooks.values():
-        if hook is not observe_output:
-            made.register_forward_hook(hook)
+    move_hooks(module, "_forward_pre_hooks", made)
+    move_hooks(module, "_forward_hooks", made)
+    for key, hook in tuple(made._forward_hooks.items()):
+        if hook is observe_output:
+            del made._forward_hooks[key]
     return made.train(module.training)
+
+
+def move_hooks(module: Module, kind: str, target: Module) -> None:
+    """Let another module have the hooks of one, so that the user's handles keep their power."""
+    target.__dict__[kind] = module.__dict__[kind]
+    module.__dict__[kind] = OrderedDict()
 
 
 def to_swap(model: Module, mapping: Mapping[type, type]) -> list[tuple[str, Module]]:

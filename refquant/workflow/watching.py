@@ -1,5 +1,7 @@
 """How an observer is attached to a module, found again and taken away."""
 
+from typing import Any
+
 from refquant.nn.containers import Identity
 from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import Module
@@ -51,11 +53,11 @@ def unwatch(module: Module) -> None:
 
 
 def observer_of(module: Module) -> Module | None:
-    """Find the observer of what a module returns; that of a fused pair sits in its last member."""
+    """Find the observer of what a module returns: for a fused pair, that of its last member."""
     own = module._modules.get(NAME)
     if own is None and isinstance(module, Fused):
-        return module[-1]._modules.get(NAME)
-    return own
+        own = module[-1]._modules.get(NAME)
+    return None if type(own) is Identity else own
 
 
 def has_observed(observer: Module) -> bool:
@@ -67,8 +69,8 @@ def has_observed(observer: Module) -> bool:
 def tell_paths(model: Module) -> None:
     """Tell every observer which part of the model it watches, so that its errors can say so."""
     for path, module in model.named_modules():
-        owner, _, name = path.rpartition(".")
-        if name == NAME and hasattr(module, "path"):
-            module.path = owner
-        elif name == "weight_fake_quant" and hasattr(module, "path"):
-            module.path = f"{owner}.weight" if owner else "weight"
+        for name, called in ((NAME, path), ("weight_fake_quant", f"{path}.weight".lstrip("."))):
+            observer: Any = module._modules.get(name)
+            # What fake quantization holds learns its path from it.
+            if hasattr(observer, "path") and not hasattr(module, "path"):
+                observer.path = called

@@ -12,7 +12,8 @@ from refquant.demo import experiment, measuring, quantizing, saving, telling
 from refquant.demo.data import load_digits
 from refquant.demo.network import DigitNet
 from refquant.demo.training import train
-from refquant.report import Page
+from refquant.report import Page, illustrations
+from refquant.report.pictures import drawing
 
 EPOCHS = 6
 
@@ -187,6 +188,13 @@ def test_the_page_shows_tables_and_pictures(result):
     for row in telling.score_table(result).rows:
         assert row[0] in page
         assert f"<td>{row[1]}</td>" in page
+
+
+def test_weights_of_each_channel_are_told_with_their_range_of_steps(result):
+    with drawing():
+        captions = [text for _, text in illustrations.weights(result.compared_per_channel)]
+    scales = result.per_channel.conv1.weight().scale
+    assert f"one step is {scales.min():.5f} to {scales.max():.5f}" in captions[0]
 
 
 def test_images_are_disputed_where_the_answers_differ(result):

@@ -13,6 +13,7 @@ import refquant
 from refquant import plotting
 from refquant.errors import ArgumentError, ShapeError
 from refquant.report import Page, Table, agreement, parameter_bytes, seconds, sqnr
+from refquant.report.measures import decibel_text
 from refquant.report.page import write_atomically
 from refquant.report.pictures import drawing, new_axes, svg
 
@@ -34,6 +35,14 @@ def test_sqnr_without_noise_or_signal():
     assert sqnr(one, one) == math.inf
     assert sqnr(none, one) == -math.inf
     assert math.isnan(sqnr(none, none))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(36.12, "36.1"), (-3.0, "-3.0"), (math.inf, "-"), (math.nan, "-"), (None, "-")],
+)
+def test_a_ratio_in_words(value, text):
+    assert decibel_text(value) == text
 
 
 def test_sqnr_does_not_broadcast():

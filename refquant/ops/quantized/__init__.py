@@ -10,8 +10,6 @@ Examples
 tensor([1., 4.])
 """
 
-from importlib import import_module
-
 from refquant.ops.quantized.arithmetic import add, add_relu, mul, mul_relu
 from refquant.ops.quantized.convolution import (
     conv2d,
@@ -36,20 +34,39 @@ from refquant.ops.quantized.dynamic import (
 from refquant.ops.quantized.elementwise import relu6
 from refquant.ops.quantized.joining import cat, cat_relu
 from refquant.ops.quantized.linear import linear, linear_prepack, linear_relu, linear_unpack
+from refquant.ops.quantized.pooling import max_pool2d
 from refquant.ops.quantized.scalars import (
     add_scalar,
     add_scalar_relu,
     mul_scalar,
     mul_scalar_relu,
 )
+from refquant.ops.quantized.written import (
+    add_out,
+    add_relu_out,
+    add_scalar_out,
+    add_scalar_relu_out,
+    cat_out,
+    cat_relu_out,
+    mul_out,
+    mul_relu_out,
+    mul_scalar_out,
+    mul_scalar_relu_out,
+)
 
 __all__ = [
     "add",
+    "add_out",
     "add_relu",
+    "add_relu_out",
     "add_scalar",
+    "add_scalar_out",
     "add_scalar_relu",
+    "add_scalar_relu_out",
     "cat",
+    "cat_out",
     "cat_relu",
+    "cat_relu_out",
     "conv2d",
     "conv2d_prepack",
     "conv2d_relu",
@@ -70,18 +87,14 @@ __all__ = [
     "linear_relu_dynamic_fp16",
     "linear_unpack",
     "linear_unpack_fp16",
+    "max_pool2d",
     "mul",
+    "mul_out",
     "mul_relu",
+    "mul_relu_out",
     "mul_scalar",
+    "mul_scalar_out",
     "mul_scalar_relu",
+    "mul_scalar_relu_out",
     "relu6",
 ]
-
-# Functions that are imported when first used, and the modules that define them.
-_LAZY: dict[str, str] = {}
-
-
-def __getattr__(name: str):
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module 'refquant.ops.quantized' has no attribute {name!r}")

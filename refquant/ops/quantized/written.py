@@ -1,0 +1,133 @@
+"""The ``_out`` forms of operations: results are written into a tensor that is there already.
+
+Where the operation takes a scale and zero point, those of the target are used; where it chooses
+them itself, the target takes them over.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from refquant.errors import DtypeError, ShapeError
+from refquant.ops import checks
+from refquant.ops.quantized import arithmetic, joining, scalars
+from refquant.tensors import QuantizedTensor
+
+__all__ = [
+    "add_out",
+    "add_relu_out",
+    "add_scalar_out",
+    "add_scalar_relu_out",
+    "cat_out",
+    "cat_relu_out",
+    "mul_out",
+    "mul_relu_out",
+    "mul_scalar_out",
+    "mul_scalar_relu_out",
+]
+
+
+def _target(asked: str, out: Any) -> QuantizedTensor:
+    return checks.quantized_per_tensor(asked, "out", out)
+
+
+def _written(asked: str, target: QuantizedTensor, result: QuantizedTensor) -> QuantizedTensor:
+    if result.dtype is not target.dtype:
+        raise DtypeError(asked, argument="out", expected=str(result.dtype), got=target.dtype)
+    if result.array.shape != target.array.shape:
+        raise ShapeError(
+            asked,
+            argument="out",
+            expected=f"of shape {result.array.shape}",
+            got=f"shape {target.array.shape}",
+        )
+    target.array[...] = result.array
+    target.scale, target.zero_point = result.scale, result.zero_point
+    return target
+
+
+def _binary(asked: str, operation: Callable, qa: Any, qb: Any, out: Any) -> QuantizedTensor:
+    target = _target(asked, out)
+    return _written(asked, target, operation(qa, qb, target.scale, target.zero_point))
+
+
+def _scalar(asked: str, operation: Callable, qa: Any, number: float, out: Any) -> QuantizedTensor:
+    return _written(asked, _target(asked, out), operation(qa, number))
+
+
+def add_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
+    """Add into `out`, with its scale and zero point; see `add`.
+
+    Parameters
+    ----------
+    qa, qb : QuantizedTensor
+        Operands, as of `add`.
+    out : QuantizedTensor
+        Of the shape and dtype of the sum.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`.
+
+    Raises
+    ------
+    OperationError
+        As `add`, and if `out` does not fit.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.ops.quantized.add_out(x, x, x.clone()).dequantize()
+    tensor([2., 4.])
+    """
+    return _binary("quantized.add_out", arithmetic.add, qa, qb, out)
+
+
+def add_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
+    """Add into `out`, negative sums as 0; see `add_out`."""
+    return _binary("quantized.add_relu_out", arithmetic.add_relu, qa, qb, out)
+
+
+def mul_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
+    """Multiply into `out`, with its scale and zero point; see `mul` and `add_out`."""
+    return _binary("quantized.mul_out", arithmetic.mul, qa, qb, out)
+
+
+def mul_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
+    """Multiply into `out`, negative products as 0; see `mul` and `add_out`."""
+    return _binary("quantized.mul_relu_out", arithmetic.mul_relu, qa, qb, out)
+
+
+def add_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
+    """Add a number into `out`, which takes over scale and zero point; see `add_scalar`."""
+    return _scalar("quantized.add_scalar_out", scalars.add_scalar, qa, number, out)
+
+
+def add_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
+    """Add a number into `out`, negative sums as 0; see `add_scalar_out`."""
+    return _scalar("quantized.add_scalar_relu_out", scalars.add_scalar_relu, qa, number, out)
+
+
+def mul_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
+    """Multiply by a number into `out`, which takes over scale and zero point; see `mul_scalar`."""
+    return _scalar("quantized.mul_scalar_out", scalars.mul_scalar, qa, number, out)
+
+
+def mul_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
+    """Multiply by a number into `out`, negative products as 0; see `mul_scalar_out`."""
+    return _scalar("quantized.mul_scalar_relu_out", scalars.mul_scalar_relu, qa, number, out)
+
+
+def cat_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
+    """Join tensors into `out`, with its scale and zero point; see `cat` and `add_out`."""
+    target = _target("quantized.cat_out", out)
+    joined = joining.cat(qx, dim, target.scale, target.zero_point)
+    return _written("quantized.cat_out", target, joined)
+
+
+def cat_relu_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
+    """Join tensors into `out`, negative numbers as 0; see `cat_out`."""
+    target = _target("quantized.cat_relu_out", out)
+    joined = joining.cat_relu(qx, dim, target.scale, target.zero_point)
+    return _written("quantized.cat_relu_out", target, joined)

@@ -1,0 +1,190 @@
+"""What quantized operations refuse, with which exception, and what they say."""
+
+import pytest
+
+import refquant
+from refquant import errors, nn
+from refquant.ops import quantized as ops
+
+
+def q(values=(1.0, 2.0), scale=0.5, zero_point=3, dtype=refquant.quint8):
+    return refquant.quantize_per_tensor(refquant.tensor(list(values)), scale, zero_point, dtype)
+
+
+def channels():
+    return refquant.quantize_per_channel(
+        refquant.tensor([1.0, 2.0]),
+        refquant.tensor([0.5, 1.0]),
+        refquant.tensor([0, 0]),
+        0,
+        refquant.quint8,
+    )
+
+
+BINARY = ("add", "add_relu", "mul", "mul_relu")
+
+
+@pytest.mark.parametrize("name", BINARY)
+@pytest.mark.parametrize(
+    ("a", "b", "scale", "zero_point", "kind"),
+    [
+        (refquant.tensor([1.0, 2.0]), q(), 1.0, 0, errors.QuantizerError),
+        (q(), 2.0, 1.0, 0, errors.QuantizerError),
+        (channels(), q(), 1.0, 0, errors.QuantizerError),
+        (q(), q(dtype=refquant.qint8), 1.0, 0, errors.DtypeError),
+        (q(), q((1.0, 2.0, 3.0)), 1.0, 0, errors.ShapeError),
+        (q(), q(), 0.0, 0, errors.QuantizationParameterError),
+        (q(), q(), -1.0, 0, errors.QuantizationParameterError),
+        (q(), q(), float("nan"), 0, errors.QuantizationParameterError),
+        (q(), q(), 1.0, 256, errors.QuantizationParameterError),
+        (q(), q(), 1.0, -1, errors.QuantizationParameterError),
+        (q(), q(), "x", 0, errors.ArgumentTypeError),
+        (q(), q(), 1.0, 0.5, errors.ArgumentTypeError),
+    ],
+)
+def test_binary_operations(name, a, b, scale, zero_point, kind):
+    with pytest.raises(kind, match=f"quantized.{name}"):
+        getattr(ops, name)(a, b, scale, zero_point)
+
+
+@pytest.mark.parametrize("engine", ["fbgemm-1.4", "qnnpack-1.4"])
+def test_engines_that_cannot_broadcast_say_so(engine):
+    with refquant.engines.using(engine), pytest.raises(errors.EngineError, match=r"'fbgemm'"):
+        ops.add(q(), q((1.0,)), 1.0, 0)
+
+
+def test_fixed_point_refuses_scales_far_apart():
+    with refquant.engines.using("qnnpack"):
+        with pytest.raises(errors.EngineError, match=r"qa\.q_scale"):
+            ops.add(q(scale=256.0), q(), 1.0, 0)
+        with pytest.raises(errors.EngineError, match=r"qb\.q_scale"):
+            ops.add(q(), q(scale=2.0**-15), 1.0, 0)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e10])
+def test_adding_numbers_that_have_no_count_of_steps(number):
+    with pytest.raises(errors.ArgumentError, match="number"):
+        ops.add_scalar(q(), number)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (float("nan"), errors.ArgumentError),
+        (float("inf"), errors.ArgumentError),
+        (1e300, errors.QuantizationParameterError),
+        (1e-300, errors.QuantizationParameterError),
+        (q(), errors.ArgumentTypeError),
+        (None, errors.ArgumentTypeError),
+    ],
+)
+def test_multiplying_by_what_gives_no_scale(number, kind):
+    with pytest.raises(kind, match="number"):
+        ops.mul_scalar(q(), number)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "dim", "kind"),
+    [
+        ([], 0, errors.ArgumentTypeError),
+        (q(), 0, errors.ArgumentTypeError),
+        ([q(), refquant.tensor([1.0])], 0, errors.QuantizerError),
+        ([q(), channels()], 0, errors.QuantizerError),
+        ([q(), q(dtype=refquant.qint8)], 0, errors.DtypeError),
+        ([q(), q().view(1, 2)], 0, errors.ShapeError),
+        ([q().view(1, 2), q((1.0,)).view(1, 1)], 0, errors.ShapeError),
+        ([q()[0]], 0, errors.ShapeError),
+        ([q()], 1, errors.IndexRangeError),
+    ],
+)
+def test_cat(pieces, dim, kind):
+    with pytest.raises(kind):
+        ops.cat(pieces, dim, 1.0, 0)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t.max(),
+        lambda t: t.sort(),
+        lambda t: t.topk(1),
+        lambda t: t.mean(),
+        lambda t: t.resize_(1),
+        lambda t: t.fill_(1.0),
+        refquant.relu_,
+        ops.relu6,
+    ],
+)
+def test_operations_that_need_one_scale(call):
+    with pytest.raises(errors.QuantizerError, match="per tensor"):
+        call(channels())
+
+
+def test_topk_of_too_many():
+    with pytest.raises(RuntimeError, match=r"0\.\.2"):
+        q().topk(3)
+
+
+def test_reductions_of_nothing():
+    empty = q(())
+    for call in (empty.max, empty.min, empty.mean):
+        with pytest.raises(errors.OperationError, match="elements"):
+            call()
+
+
+def test_mean_over_other_dimensions_on_old_qnnpack():
+    with refquant.engines.using("qnnpack-1.4"), pytest.raises(errors.EngineError, match="mean"):
+        q().mean()
+
+
+def test_nothing_is_copied_where_types_differ():
+    target = q()
+    before = target.int_repr().tolist()
+    for source in (q(dtype=refquant.qint8), refquant.tensor([1, 2]), q((1.0, 2.0, 3.0))):
+        with pytest.raises(errors.OperationError):
+            target.copy_(source)
+    assert target.int_repr().tolist() == before
+    with pytest.raises(errors.QuantizerError):
+        refquant.tensor([1.0, 2.0]).copy_(q())
+
+
+def test_qfunctional_takes_no_arguments():
+    with pytest.raises(TypeError, match=r"QFunctional\(\)"):
+        nn.quantized.QFunctional("add")
+
+
+@pytest.mark.parametrize("kind", [nn.quantized.FloatFunctional, nn.quantized.QFunctional])
+def test_functional_modules_cannot_be_called(kind):
+    with pytest.raises(RuntimeError, match=r"\.add\(x, y\)"):
+        kind()(q(), q())
+
+
+def test_modules_from_float_need_their_float_counterpart_and_an_observer():
+    with pytest.raises(TypeError, match="FloatFunctional"):
+        nn.quantized.QFunctional.from_float(nn.Identity())
+    with pytest.raises(TypeError, match="prepare"):
+        nn.quantized.QFunctional.from_float(nn.quantized.FloatFunctional())
+    with pytest.raises(TypeError, match="observer"):
+        nn.quantized.Quantize.from_float(nn.Identity())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (0.0, 0, refquant.quint8),
+        (1.0, 256, refquant.quint8),
+        (1.0, 0, refquant.float32),
+    ],
+)
+def test_quantize_checks_its_parameters(arguments):
+    with pytest.raises(RuntimeError, match="Quantize"):
+        nn.quantized.Quantize(*arguments)
+
+
+def test_targets_that_do_not_fit():
+    with pytest.raises(errors.ShapeError, match="out"):
+        ops.add_out(q(), q(), q((1.0,)))
+    with pytest.raises(errors.DtypeError, match="out"):
+        ops.mul_scalar_out(q(), 2.0, q(dtype=refquant.qint8))
+    with pytest.raises(errors.QuantizerError, match="out"):
+        ops.cat_out([q()], 0, refquant.tensor([1.0]))

@@ -1,0 +1,125 @@
+"""Arguments for the twins of the family `pooling`."""
+
+import numpy as np
+from parity.draws import draws, draws_large
+from strategies import RANGES, integers, zero_points
+
+from refquant.engines import pooling as rules
+
+RULES = (
+    rules.AVERAGE_ADD_THEN_ROUND,
+    rules.AVERAGE_ROUND_THEN_ADD,
+    rules.AVERAGE_FUSED,
+    rules.AVERAGE_DIVIDE_THEN_ROUND,
+    rules.AVERAGE_OF_INTEGERS,
+    rules.AVERAGE_OF_STEPS,
+    rules.AVERAGE_IN_FIXED_POINT,
+)
+CHANNELS = (1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 65)
+
+
+def images(rng):
+    """Draw images of every storage type: row-major (one element innermost) and channels-last."""
+    for storage in RANGES:
+        for inner in CHANNELS:
+            shape = (int(rng.integers(1, 4)), *rng.integers(1, 12, size=2), inner)
+            yield storage, integers(rng, shape, storage)
+        for width in (1, 15, 16, 17, 33, 70):
+            yield storage, integers(rng, (2, int(rng.integers(1, 9)), width, 1), storage)
+    yield "uint8", np.empty((0, 4, 4, 1), np.uint8)
+    yield "int8", np.empty((2, 4, 4, 0), np.int8)
+
+
+def counts_of(shape, kernel, stride, padding, dilation):
+    return tuple(
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, s, p, d in zip(shape[1:3], kernel, stride, padding, dilation, strict=True)
+    )
+
+
+@draws("max_pool")
+def max_pool(rng):
+    for _, image in images(rng):
+        for _ in range(3):
+            kernel, stride, dilation = (
+                tuple(int(v) for v in rng.integers(1, 5, size=2)) for _ in range(3)
+            )
+            padding = tuple(int(rng.integers(0, k // 2 + 1)) for k in kernel)
+            counts = counts_of(image.shape, kernel, stride, padding, dilation)
+            if min(counts) > 0:
+                yield image, kernel, stride, padding, dilation, counts
+    # Every tap of the window beside the only pixel.
+    yield np.zeros((1, 1, 1, 3), np.uint8), (2, 2), (1, 1), (1, 1), (2, 2), (1, 1)
+
+
+def spans(rng, size):
+    """Draw windows inside an extent, some of them single pixels, some of the whole."""
+    count = int(rng.integers(1, 7))
+    first = rng.integers(0, size, size=count)
+    last = first + 1 + rng.integers(0, size - first)
+    return np.stack([first, last], axis=1).astype(np.int64)
+
+
+@draws("average_pool")
+def average_pool(rng):
+    for storage, image in images(rng):
+        low, high = RANGES[storage]
+        for rule in RULES:
+            rows, columns = spans(rng, image.shape[1]), spans(rng, image.shape[2])
+            cells = np.outer(rows[:, 1] - rows[:, 0], columns[:, 1] - columns[:, 0])
+            divisors = np.ascontiguousarray(cells)
+            if rng.random() < 0.3:
+                divisors = divisors + rng.integers(1, 4)
+            elif rng.random() < 0.1 and rule is not rules.AVERAGE_IN_FIXED_POINT:
+                divisors = np.full_like(divisors, -3)
+            inner = image.shape[3]
+            body = int(rng.choice([0, inner - inner % 8, inner]))
+            other = RULES[rng.integers(5)]
+            points = zero_points("uint8" if storage == "int32" else storage)
+            zero_point = int(rng.choice(points))
+            scale = float(np.exp(rng.uniform(-9, 3)))
+            if storage == "int32" and rule is rules.AVERAGE_IN_FIXED_POINT:
+                continue  # its products need the sums of 8-bit integers to stay in int64
+            yield (
+                image,
+                rows,
+                columns,
+                divisors,
+                scale,
+                zero_point,
+                low,
+                high,
+                body,
+                rule,
+                other,
+            )
+
+
+def parts(size, count):
+    """Cover an extent with windows that overlap by at most one element."""
+    index = np.arange(count, dtype=np.int64)
+    return np.stack([index * size // count, -(-(index + 1) * size // count)], axis=1)
+
+
+# Row-major and channels-last images in which several threads find work.
+LARGE = ((30, 99, 101, 1), (2, 99, 101, 40))
+
+
+@draws_large("max_pool")
+def max_pool_large(rng):
+    window = ((3, 3), (2, 2), (1, 1), (1, 1))
+    for storage in RANGES:
+        for shape in LARGE:
+            yield integers(rng, shape, storage), *window, counts_of(shape, *window)
+
+
+@draws_large("average_pool")
+def average_pool_large(rng):
+    rows, columns = parts(99, 30), parts(101, 25)
+    cells = np.outer(rows[:, 1] - rows[:, 0], columns[:, 1] - columns[:, 0])
+    for storage, (low, high) in RANGES.items():
+        for shape in LARGE:
+            yield (
+                integers(rng, shape, storage), rows, columns, cells, 0.1, 3, low, high,
+                shape[3] - shape[3] % 16, rules.AVERAGE_ROUND_THEN_ADD, rules.AVERAGE_FUSED,
+            )  # fmt: skip

@@ -1,0 +1,51 @@
+"""Arguments for the twins of the family `recurrence`."""
+
+import numpy as np
+from parity.draws import draws, draws_large
+from strategies import SIZES, SPECIAL
+
+# Where a formula ends and another begins, and where results stop changing.
+EDGES = np.array(
+    [
+        2.0**-12,
+        2.0**-13,
+        1e-30,
+        20.0,
+        19.999,
+        9.02,
+        16.64,
+        88.0,
+        104.0,
+        110.0,
+        111.0,
+        0.5 * np.log(2),
+    ],
+    np.float32,
+)
+
+
+def numbers(rng, shape, special):
+    x = (rng.normal(size=shape) * np.exp(rng.uniform(-9, 5, size=shape))).astype(np.float32)
+    edges = rng.choice(np.concatenate([EDGES, -EDGES]), size=shape)
+    x = np.where(rng.random(shape) < 0.2, edges, x)
+    if special:
+        x = np.where(rng.random(shape) < 0.1, rng.choice(SPECIAL, size=shape), x)
+    return np.ascontiguousarray(x, np.float32)
+
+
+def states(rng, batch, size, special=False):
+    return tuple(numbers(rng, (batch, n * size), special) for n in (4, 4, 1))
+
+
+@draws("lstm_cell")
+def lstm_cell(rng):
+    for size in SIZES:
+        for batch in (0, 1, 3):
+            yield states(rng, batch, size)
+            yield states(rng, batch, size, special=True)
+
+
+@draws_large("lstm_cell")
+def lstm_cell_large(rng):
+    yield states(rng, 257, 1021)
+    yield states(rng, 3, 50_001, special=True)

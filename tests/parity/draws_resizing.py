@@ -1,0 +1,72 @@
+"""Arguments for the twins of the family `resizing`."""
+
+import numpy as np
+from parity.draws import draws, draws_large
+from parity.draws_pooling import LARGE, images
+from strategies import RANGES, integers, zero_points
+
+from refquant.engines import resizing as rules
+
+RULES = (rules.MIX_ROUNDED, rules.MIX_FUSED, rules.MIX_FUSED_FIRST)
+
+
+@draws("resize_nearest")
+def resize_nearest(rng):
+    for _, image in images(rng):
+        rows, columns = (
+            rng.integers(0, extent, size=int(rng.integers(1, 20))).astype(np.int64)
+            for extent in image.shape[1:3]
+        )
+        yield image, rows, columns
+
+
+def neighbours(rng, size, most=20):
+    """Draw pairs of neighbours and their shares: thirds, halves, none and random ones."""
+    count = int(rng.integers(1, most))
+    first = rng.integers(0, size, size=count).astype(np.int64)
+    second = np.minimum(first + 1, size - 1)
+    share = rng.choice(np.array([0, 0.5, 0.25, 1 / 3, 2 / 3], np.float32), size=count)
+    share = np.where(rng.random(count) < 0.5, share, rng.random(count).astype(np.float32))
+    shares = np.stack([np.float32(1) - share, share], axis=1).astype(np.float32)
+    return np.stack([first, second], axis=1), shares
+
+
+@draws("resize_bilinear")
+def resize_bilinear(rng):
+    for storage, image in images(rng):
+        low, high = RANGES[storage]
+        for rule in RULES:
+            for other in RULES:
+                inner = image.shape[3]
+                body = int(rng.choice([0, inner - inner % 8, inner]))
+                zero_point = int(rng.choice(zero_points(storage)))
+                yield (
+                    image,
+                    *neighbours(rng, image.shape[1]),
+                    *neighbours(rng, image.shape[2]),
+                    zero_point,
+                    low,
+                    high,
+                    body,
+                    rule,
+                    other,
+                )
+
+
+@draws_large("resize_nearest")
+def resize_nearest_large(rng):
+    rows, columns = np.arange(150) // 2, np.arange(150) // 3
+    for storage in RANGES:
+        for shape in LARGE:
+            yield integers(rng, shape, storage), rows, columns
+
+
+@draws_large("resize_bilinear")
+def resize_bilinear_large(rng):
+    for storage, (low, high) in RANGES.items():
+        for shape in LARGE:
+            yield (
+                integers(rng, shape, storage), *neighbours(rng, shape[1], 300),
+                *neighbours(rng, shape[2], 300), 3, low, high, shape[3] - shape[3] % 8,
+                rules.MIX_FUSED, rules.MIX_FUSED_FIRST,
+            )  # fmt: skip
