@@ -278,7 +278,6 @@ cdef inline int32_t corrected(int32_t acc, int32_t offset) noexcept nogil:
 cdef inline void finish_columns(
     const Columns* c, Py_ssize_t first, Py_ssize_t n, const int32_t* acc, uint8_t* q
 ) noexcept nogil:
-    cdef uint8_t[COLUMNS] line  # its own memory, so that the loops vectorize without a check
     cdef float[COLUMNS] total
     cdef const int32_t* offsets = c.offsets + first
     cdef const float* biases = c.biases + first
@@ -298,14 +297,13 @@ cdef inline void finish_columns(
             total[j] = <float>corrected(acc[j], offsets[j])
     if c.rule_code == FLOAT_PRODUCT:
         for j in range(n):
-            line[j] = float_product(total[j], multipliers[j], z, lo, hi)
+            q[j] = float_product(total[j], multipliers[j], z, lo, hi)
     elif c.bias_code == NO_BIAS:
         for j in range(n):
-            line[j] = fixed_point(corrected(acc[j], offsets[j]), multipliers[j], z, lowest, 255)
+            q[j] = fixed_point(corrected(acc[j], offsets[j]), multipliers[j], z, lowest, 255)
     else:
         for j in range(n):
-            line[j] = fixed_point(convert_to_int32(total[j]), multipliers[j], z, lowest, 255)
-    memcpy(q, line, n)
+            q[j] = fixed_point(convert_to_int32(total[j]), multipliers[j], z, lowest, 255)
 
 
 cdef inline void finish_row(

@@ -15,16 +15,19 @@ from libc.stdint cimport int8_t, int32_t, uint8_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 from refquant._kernels._product cimport (
-    COLUMNS, TABLE_ROWS, Columns, finish_row, multiply_block, round_up, rows_of_block,
-    set_offsets, set_static,
+    COLUMNS, TABLE_ROWS, Columns, finish_columns, finish_row, multiply_block, round_up,
+    rows_of_block, set_offsets, set_static,
 )
 from refquant._kernels._threads cimport threads_for
 
 import numpy as np
 
+from refquant._kernels._memory import aligned
+
 cdef enum:
     ROWS = 4
     DEPTH = 64
+    HALF = COLUMNS // 2
     GRAIN = 1 << 20  # products that are worth a thread
 
 # Extents along planes, lines and columns.
@@ -40,14 +43,6 @@ cdef struct Geometry:
     int zero_point
 
 
-def _aligned(shape):
-    """Make an array of zeros of int8 that begins at a multiple of 64."""
-    size = shape[0] * shape[1]
-    whole = np.zeros(size + 64, np.int8)
-    start = -whole.ctypes.data % 64
-    return whole[start : start + size].reshape(shape)
-
-
 def pack_filters(const int8_t[:, :, :, :, ::1] weight not None, Py_ssize_t groups):
     """Lay out the filters of a convolution for products; inputs are not checked."""
     cdef Py_ssize_t count = weight.shape[0], outputs = count // groups
@@ -55,7 +50,7 @@ def pack_filters(const int8_t[:, :, :, :, ::1] weight not None, Py_ssize_t group
     cdef Py_ssize_t n, k, row, height = round_up(outputs, ROWS)
     cdef const int8_t* source
     cdef int32_t total
-    rows = _aligned((groups * height, round_up(depth, DEPTH)))
+    rows = aligned((groups * height, round_up(depth, DEPTH)), np.int8)
     sums = np.zeros(count, np.int32)
     cdef int8_t[:, ::1] r = rows
     cdef int32_t[::1] s = sums
@@ -80,7 +75,7 @@ def pack_depthwise(
     cdef Py_ssize_t channels = weight.shape[0], t, c
     cdef Py_ssize_t count = weight.shape[1] * weight.shape[2] * weight.shape[3]
     cdef const int8_t* source
-    taps = np.empty((count, channels), np.int32)
+    taps = aligned((count, channels), np.int32)
     sums = np.zeros(channels, np.int32)
     cdef int32_t[:, ::1] w = taps
     cdef int32_t[::1] s = sums
@@ -280,15 +275,24 @@ cdef inline void _depthwise_position(
 ) noexcept nogil:
     """Compute all channels of one output position."""
     cdef int32_t[COLUMNS] acc
-    cdef Py_ssize_t chunk, first, n
-    for chunk in range((channels + COLUMNS - 1) // COLUMNS):
-        first = chunk * COLUMNS
-        n = min(<Py_ssize_t>COLUMNS, channels - first)
-        if n == COLUMNS:  # the same with a constant, so that no loop has a rest
-            _sum_taps(under, taps, count, channels, first, COLUMNS, acc)
-        else:
-            _sum_taps(under, taps, count, channels, first, n, acc)
-        finish_row(columns, first, n, acc, q + first)
+    cdef Py_ssize_t first = 0
+    while first + COLUMNS <= channels:
+        _sum_taps(under, taps, count, channels, first, COLUMNS, acc)
+        finish_row(columns, first, COLUMNS, acc, q + first)
+        first += COLUMNS
+    # The rest is moved back to fill a constant, because loops with a rest take longer than whole
+    # ones; so some channels are computed twice.
+    if first == channels:
+        return
+    if channels - first <= HALF <= channels:
+        _sum_taps(under, taps, count, channels, channels - HALF, HALF, acc)
+        finish_columns(columns, channels - HALF, HALF, acc, q + channels - HALF)
+    elif COLUMNS <= channels:
+        _sum_taps(under, taps, count, channels, channels - COLUMNS, COLUMNS, acc)
+        finish_row(columns, channels - COLUMNS, COLUMNS, acc, q + channels - COLUMNS)
+    else:
+        _sum_taps(under, taps, count, channels, 0, channels, acc)
+        finish_columns(columns, 0, channels, acc, q)
 
 
 cdef void _depthwise_line(

@@ -20,6 +20,8 @@ from refquant._kernels._threads cimport threads_for
 
 import numpy as np
 
+from refquant._kernels._memory import aligned
+
 cdef enum:
     ROWS = 4
     DEPTH = 64
@@ -28,19 +30,11 @@ cdef enum:
     GRAIN = 1 << 20  # products that are worth a thread
 
 
-def _aligned(shape):
-    """Make an array of zeros of int8 that begins at a multiple of 64."""
-    size = shape[0] * shape[1]
-    whole = np.zeros(size + 64, np.int8)
-    start = -whole.ctypes.data % 64
-    return whole[start : start + size].reshape(shape)
-
-
 def pack_rows(const int8_t[:, ::1] weight not None):
     """Lay out the weight of a linear layer for products; inputs are not checked."""
     cdef Py_ssize_t outputs = weight.shape[0], depth = weight.shape[1], n, k
     cdef int32_t total
-    rows = _aligned((round_up(outputs, ROWS), round_up(depth, DEPTH)))
+    rows = aligned((round_up(outputs, ROWS), round_up(depth, DEPTH)), np.int8)
     sums = np.zeros(outputs, np.int32)
     cdef int8_t[:, ::1] r = rows
     cdef int32_t[::1] s = sums

@@ -85,6 +85,20 @@ def test_processes_find_the_same_ranges():
     assert_same(ranges(many), ranges(quantization.calibrate(prepared(), data)))
 
 
+def test_a_batch_that_fails_in_a_process_is_reported_and_the_others_count():
+    data = spoiled()
+    model = prepared()
+    context = multiprocessing.get_context("spawn")
+    with (
+        ProcessPoolExecutor(2, mp_context=context) as executor,
+        pytest.raises(CalibrationError, match="batches 4 to 5 at batch 4: ShapeError") as caught,
+    ):
+        quantization.calibrate(model, data, executor=executor, shard_size=2)
+    assert "Traceback" in caught.value.shards[0].details
+    others = quantization.calibrate(prepared(), data[:4] + data[6:])
+    assert_same(ranges(model), ranges(others))
+
+
 def test_histograms_do_not_depend_on_who_is_first():
     data = batches(9)
     results = []

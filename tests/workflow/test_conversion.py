@@ -277,6 +277,15 @@ def test_dynamic(spec, dtype):
     )
 
 
+@pytest.mark.parametrize("dtype", [refquant.qint8, refquant.float16])
+def test_dynamic_lstm(dtype):
+    model = nn.Sequential(nn.LSTM(4, 3, num_layers=2))
+    done = quantization.quantize_dynamic(model, dtype=dtype)
+    assert type(done[0]) is nn.quantized.dynamic.LSTM
+    x = floats(5, 2, 4)
+    assert abs(values(done(x)[0]) - values(model(x)[0])).max() < 0.05
+
+
 def test_dynamic_by_mapping():
     per_channel = QConfigDynamic(quantization.default_per_channel_weight_observer)
     done = quantization.quantize_dynamic(sequence(), {nn.Linear: per_channel, "2": None})

@@ -1,0 +1,16 @@
+"""Memory for what kernels read again and again.
+
+Design
+(a) Packed weights begin at a multiple of 64 bytes, so that no vector of theirs lies in two lines of
+    the cache.
+"""
+
+import numpy as np
+
+
+def aligned(shape, dtype):
+    """Make an array of zeros with two dimensions that begins at a multiple of 64."""
+    size = shape[0] * shape[1] * np.dtype(dtype).itemsize
+    whole = np.zeros(size + 64, np.uint8)
+    start = -whole.ctypes.data % 64
+    return whole[start : start + size].view(dtype).reshape(shape)
