@@ -153,11 +153,22 @@ cdef struct Average:
     float scale
 
 
+# Pixels of a window inside the image.
+cdef struct Sizes:
+    int64_t height
+    int64_t width
+
+
+cdef inline float _share(Sizes of) noexcept nogil:
+    """What AVERAGE_OF_INTEGERS multiplies with."""
+    return <float>1.0 / <float>of.height / <float>of.width
+
+
 cdef inline double _average(
-    int64_t total, int64_t cells, int64_t divisor, Average to, int code
+    int64_t total, Sizes of, int64_t divisor, Average to, int code
 ) noexcept nogil:
     """The average of one window, rounded and clamped, an integer in double."""
-    cdef int64_t steps = total - cells * to.zero_point, multiplier, half
+    cdef int64_t steps = total - of.height * of.width * to.zero_point, multiplier, half
     cdef float a = <float>steps, m = <float>1.0 / <float>divisor, t
     cdef int shift
     cdef int32_t bits
@@ -170,7 +181,7 @@ cdef inline double _average(
     elif code == AVERAGE_DIVIDE_THEN_ROUND:
         t = to.zero + a / (<float>1.0 / m)
     elif code == AVERAGE_OF_INTEGERS:
-        t = <float>total * m
+        t = <float>total * _share(of)
     elif code == AVERAGE_OF_STEPS:
         m = to.scale / (to.scale * <float>divisor)
         return clampd(<double>rintf(a * m) + to.zero_point, to.lower, to.upper)
@@ -186,13 +197,12 @@ cdef inline double _average(
 
 
 cdef void _average_channels(
-    const int32_t* total, stored* out, Py_ssize_t n, int64_t cells, int64_t divisor, Average to,
-    int code
+    const int32_t* total, stored* out, Py_ssize_t n, Sizes of, int64_t divisor, Average to, int code
 ) noexcept nogil:
     """Averages of neighbouring channels by one rule, from sums of 8-bit integers."""
     cdef float m = <float>1.0 / <float>divisor, inverse = <float>1.0 / (<float>1.0 / m)
     cdef float back = <float>1.0 / m, lower = <float>to.lower, upper = <float>to.upper, t
-    cdef int32_t shift = <int32_t>(cells * to.zero_point)
+    cdef int32_t shift = <int32_t>(of.height * of.width * to.zero_point)
     cdef Py_ssize_t c
     if code == AVERAGE_OF_STEPS:
         m = to.scale / (to.scale * <float>divisor)
@@ -216,9 +226,15 @@ cdef void _average_channels(
             t = rintf(to.zero + <float>(total[c] - shift) / back)
             t = t if t > lower else lower
             out[c] = <stored><int32_t>(t if t < upper else upper)
+    elif code == AVERAGE_OF_INTEGERS:
+        m = _share(of)
+        for c in range(n):
+            t = rintf(<float>total[c] * m)
+            t = t if t > lower else lower
+            out[c] = <stored><int32_t>(t if t < upper else upper)
     else:
         for c in range(n):
-            out[c] = <stored><int32_t>_average(total[c], cells, divisor, to, code)
+            out[c] = <stored><int32_t>_average(total[c], of, divisor, to, code)
 
 
 cdef void _average_window(
@@ -228,17 +244,19 @@ cdef void _average_window(
 ) noexcept nogil:
     """All channels of one pixel of the output."""
     cdef int32_t total[CHUNK]
-    cdef int64_t cells = (row[1] - row[0]) * (column[1] - column[0]), wide
+    cdef Sizes of
+    cdef int64_t wide
     cdef Py_ssize_t start, count, vectors, c, y, x
     cdef const stored* pixel
-    if stored is int32_t or cells > MANY:
+    of.height, of.width = row[1] - row[0], column[1] - column[0]
+    if stored is int32_t or of.height * of.width > MANY:
         for c in range(inner):
             wide = 0
             for y in range(row[0], row[1]):
                 for x in range(column[0], column[1]):
                     wide = wide + image[(y * width + x) * inner + c]
             out[c] = <stored><int64_t>_average(
-                wide, cells, divisor, to, code if c < body else tail_code)
+                wide, of, divisor, to, code if c < body else tail_code)
         return
     start = 0
     while start < inner:
@@ -251,9 +269,9 @@ cdef void _average_window(
                 for c in range(count):
                     total[c] = total[c] + pixel[c]
         vectors = max(<Py_ssize_t>0, min(count, body - start))
-        _average_channels(total, out + start, vectors, cells, divisor, to, code)
+        _average_channels(total, out + start, vectors, of, divisor, to, code)
         _average_channels(
-            total + vectors, out + start + vectors, count - vectors, cells, divisor, to, tail_code)
+            total + vectors, out + start + vectors, count - vectors, of, divisor, to, tail_code)
         start += count
 
 
@@ -263,9 +281,11 @@ cdef void _average_line(
 ) noexcept nogil:
     """A line of windows over one channel; `scratch` holds a row of input and one of output."""
     cdef int32_t* total = scratch + width
-    cdef int32_t height = <int32_t>(row[1] - row[0]), value
+    cdef int32_t value
     cdef Py_ssize_t widths = columns.shape[0], x, y, j, end
     cdef const stored* line
+    cdef Sizes of
+    of.height = row[1] - row[0]
     for x in range(width):
         scratch[x] = 0
     for y in range(row[0], row[1]):
@@ -279,12 +299,12 @@ cdef void _average_line(
         total[j] = value
     j = 0
     while j < widths:  # neighbours of one size and divisor at once
-        x, end = columns[j, 1] - columns[j, 0], j + 1
-        while end < widths and columns[end, 1] - columns[end, 0] == x and (
+        of.width, end = columns[j, 1] - columns[j, 0], j + 1
+        while end < widths and columns[end, 1] - columns[end, 0] == of.width and (
             divisors[end] == divisors[j]
         ):
             end += 1
-        _average_channels(total + j, out + j, end - j, height * x, divisors[j], to, code)
+        _average_channels(total + j, out + j, end - j, of, divisors[j], to, code)
         j = end
 
 

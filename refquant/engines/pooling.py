@@ -1,9 +1,10 @@
 r"""Rules of averages over windows of a quantized image.
 
-A rule is called with ``(total, cells, divisor, scale, zero_point, quant_min, quant_max)``: `total`
-int64 is the sum of the integers of the `cells` pixels that lie inside the image, `divisor` what
-the window counts as. It returns int64. The result has the parameters of the input, so that only
-the steps :math:`a = \sum q - z \cdot cells` matter; :math:`m = f32(1 / f32(divisor))`.
+A rule is called with ``(total, sizes, divisor, scale, zero_point, quant_min, quant_max)``: `total`
+int64 is the sum of the integers of the window inside the image, `sizes` its height and width there,
+`divisor` what the window counts as. It returns int64. The result has the parameters of the input,
+so that only the steps :math:`a = \sum q - z \cdot height \cdot width` matter;
+:math:`m = f32(1 / f32(divisor))`.
 """
 
 import numpy as np
@@ -12,8 +13,8 @@ from refquant.engines.arithmetic import fma, round_half_even
 from refquant.engines.rule import Rule
 
 
-def _steps(total, cells, zero_point) -> np.ndarray:
-    return (total - cells * zero_point).astype(np.float32)
+def _steps(total, sizes, zero_point) -> np.ndarray:
+    return (total - sizes[0] * sizes[1] * zero_point).astype(np.float32)
 
 
 def _reciprocal(x) -> np.ndarray:
@@ -24,29 +25,29 @@ def _clip(rounded, quant_min, quant_max) -> np.ndarray:
     return np.clip(np.asarray(rounded, np.float64), quant_min, quant_max).astype(np.int64)
 
 
-def _average_add_then_round(total, cells, divisor, scale, zero_point, quant_min, quant_max):
-    t = _steps(total, cells, zero_point) * _reciprocal(divisor) + np.float32(zero_point)
+def _average_add_then_round(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
+    t = _steps(total, sizes, zero_point) * _reciprocal(divisor) + np.float32(zero_point)
     return _clip(round_half_even(t), quant_min, quant_max)
 
 
-def _average_round_then_add(total, cells, divisor, scale, zero_point, quant_min, quant_max):
-    rounded = round_half_even(_steps(total, cells, zero_point) * _reciprocal(divisor))
+def _average_round_then_add(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
+    rounded = round_half_even(_steps(total, sizes, zero_point) * _reciprocal(divisor))
     return _clip(rounded.astype(np.float64) + zero_point, quant_min, quant_max)
 
 
-def _average_fused(total, cells, divisor, scale, zero_point, quant_min, quant_max):
+def _average_fused(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
     inverse = _reciprocal(_reciprocal(_reciprocal(divisor)))
-    t = fma(_steps(total, cells, zero_point), inverse, np.float32(zero_point))
+    t = fma(_steps(total, sizes, zero_point), inverse, np.float32(zero_point))
     return _clip(round_half_even(t), quant_min, quant_max)
 
 
-def _average_divide_then_round(total, cells, divisor, scale, zero_point, quant_min, quant_max):
-    quotient = _steps(total, cells, zero_point) / _reciprocal(_reciprocal(divisor))
+def _average_divide_then_round(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
+    quotient = _steps(total, sizes, zero_point) / _reciprocal(_reciprocal(divisor))
     return _clip(round_half_even(quotient + np.float32(zero_point)), quant_min, quant_max)
 
 
-def _average_of_integers(total, cells, divisor, scale, zero_point, quant_min, quant_max):
-    t = total.astype(np.float32) * _reciprocal(divisor)
+def _average_of_integers(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
+    t = total.astype(np.float32) * (_reciprocal(sizes[0]) / np.float32(sizes[1]))
     return _clip(round_half_even(t), quant_min, quant_max)
 
 
@@ -55,15 +56,15 @@ def _step_scale(divisor, scale) -> np.ndarray:
     return S / (S * np.asarray(divisor).astype(np.float32))
 
 
-def _average_of_steps(total, cells, divisor, scale, zero_point, quant_min, quant_max):
-    rounded = round_half_even(_steps(total, cells, zero_point) * _step_scale(divisor, scale))
+def _average_of_steps(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
+    rounded = round_half_even(_steps(total, sizes, zero_point) * _step_scale(divisor, scale))
     return _clip(rounded.astype(np.float64) + zero_point, quant_min, quant_max)
 
 
-def _average_in_fixed_point(total, cells, divisor, scale, zero_point, quant_min, quant_max):
+def _average_in_fixed_point(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
     bits = np.asarray(_step_scale(divisor, scale)).view(np.int32).astype(np.int64)
     multiplier, shift = (bits & 0x7FFFFF) | 0x800000, 150 - (bits >> 23)
-    steps = total - cells * zero_point
+    steps = total - sizes[0] * sizes[1] * zero_point
     half = np.int64(1) << (shift - 1)
     rounded = (steps * multiplier - (steps < 0) + half) >> shift
     return np.clip(rounded + zero_point, quant_min, quant_max)
@@ -99,7 +100,7 @@ AVERAGE_DIVIDE_THEN_ROUND = Rule(
 )
 AVERAGE_OF_INTEGERS = Rule(
     "average_of_integers",
-    "clip(rne(f32(f32(sum q) * m))), the zero point not taken away before",
+    "clip(rne(f32(f32(sum q) * f32(f32(1 / height) / width)))), the zero point not taken away",
     "ATen adaptive_avg_pool2d on row-major images, PyTorch 1.4 and 2.13",
     _average_of_integers,
     code=5,

@@ -22,6 +22,10 @@ IMAGE_QUINT8 = Condition(
     "height and width of a quint8 image",
     lambda operands: operands.dtype is quint8 and operands.spatial,
 )
+WIDE_CHANNELS_LAST = Condition(
+    "channels-last and qint32",
+    lambda operands: operands.channels_last and operands.dtype is qint32,
+)
 IS_CHANNELS_LAST = Condition("channels-last", lambda operands: operands.channels_last)
 QNNPACK_WINDOW = Condition(
     "quint8 without ceil_mode",
@@ -62,6 +66,7 @@ FBGEMM = Engine(
         "cat_quantize": choose(Split(q.ROUND_THEN_ADD_DOUBLE, q.ADD_THEN_ROUND, block=8)),
         "mean": choose((TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_OF_REALS),
         "average_pool": choose(
+            (WIDE_CHANNELS_LAST, Split.everywhere(w.AVERAGE_ADD_THEN_ROUND)),
             (
                 IS_CHANNELS_LAST,
                 Split(w.AVERAGE_ROUND_THEN_ADD, w.AVERAGE_ADD_THEN_ROUND, block=16),
@@ -69,12 +74,14 @@ FBGEMM = Engine(
             Split.everywhere(w.AVERAGE_ADD_THEN_ROUND),
         ),
         "adaptive_average_pool": choose(
+            (WIDE_CHANNELS_LAST, Split.everywhere(w.AVERAGE_ADD_THEN_ROUND)),
             (IS_CHANNELS_LAST, Split(w.AVERAGE_FUSED, w.AVERAGE_ADD_THEN_ROUND, block=8)),
             Split.everywhere(w.AVERAGE_OF_INTEGERS),
         ),
         "resize_step": choose(s.RATIO_OR_FACTOR),
         "resize_place": choose((IS_CHANNELS_LAST, s.PLACE_FUSED), s.PLACE_ROUNDED),
         "resize_mix": choose(
+            (WIDE_CHANNELS_LAST, Split.everywhere(s.MIX_FUSED_FIRST)),
             (IS_CHANNELS_LAST, Split(s.MIX_FUSED, s.MIX_FUSED_FIRST, block=8)),
             Split.everywhere(s.MIX_ROUNDED),
         ),
@@ -132,10 +139,12 @@ FBGEMM_1_4 = FBGEMM.derive(
         "cat_quantize": choose(Split(q.FUSED_CONVERT_DOUBLE, q.DIVIDE_THEN_ROUND_WIDE, block=32)),
         "mean": choose(r.MEAN_OF_REALS),
         "average_pool": choose(
+            (WIDE_CHANNELS_LAST, Split.everywhere(w.AVERAGE_DIVIDE_THEN_ROUND)),
             (IS_CHANNELS_LAST, Split(w.AVERAGE_FUSED, w.AVERAGE_DIVIDE_THEN_ROUND, block=8)),
             Split.everywhere(w.AVERAGE_ADD_THEN_ROUND),
         ),
         "adaptive_average_pool": choose(
+            (WIDE_CHANNELS_LAST, Split.everywhere(w.AVERAGE_DIVIDE_THEN_ROUND)),
             (IS_CHANNELS_LAST, Split(w.AVERAGE_FUSED, w.AVERAGE_DIVIDE_THEN_ROUND, block=8)),
             Split.everywhere(w.AVERAGE_OF_INTEGERS),
         ),

@@ -59,13 +59,23 @@ def _order(array: np.ndarray, memory_format) -> tuple[int, ...]:
 def is_contiguous(array: np.ndarray, memory_format=dtypes.contiguous_format) -> bool:
     """Whether the elements lie without gaps in the order of `memory_format`.
 
-    Dimensions of extent 1 do not count, so an array can be contiguous in several formats.
+    Dimensions of extent 1 do not count, so an array can be contiguous in several formats. An array
+    without elements is always contiguous in the row-major one.
     """
     if memory_format is dtypes.contiguous_format:
         return array.flags.c_contiguous
-    if array.ndim != len(_ORDER[memory_format]):
+    order = _ORDER[memory_format]
+    if array.ndim != len(order):
         return False
-    return array.transpose(_ORDER[memory_format]).flags.c_contiguous
+    if array.size:
+        return array.transpose(order).flags.c_contiguous
+    expected = array.itemsize
+    for dimension in reversed(order):
+        extent = array.shape[dimension]
+        if extent != 1 and array.strides[dimension] != expected:
+            return False
+        expected *= extent
+    return True
 
 
 def format_of(array: np.ndarray):
@@ -115,10 +125,9 @@ def to_format(array: np.ndarray, memory_format) -> np.ndarray:
             got=memory_format,
         )
     order = _order(array, memory_format)
-    view = array.transpose(order)
-    if view.flags.c_contiguous:
+    if is_contiguous(array, memory_format):
         return array
-    return np.array(view, order="C").transpose(_inverse(order))
+    return np.array(array.transpose(order), order="C").transpose(_inverse(order))
 
 
 def dense_copy(array: np.ndarray) -> np.ndarray:
@@ -201,16 +210,20 @@ def slices(
 def is_channels_last(array: np.ndarray) -> bool:
     """Whether engines walk over an image as one whose channels lie innermost.
 
-    They do wherever the elements lie in that order, also where the strides mean a row-major
-    image: with one channel, both orders are one.
+    They do wherever the elements lie in that order without gaps, also where the strides mean a
+    row-major image: with one channel or one pixel, both orders are one. Found on PyTorch 2.13.
     """
-    return format_of(array) is not dtypes.contiguous_format or is_contiguous(
-        array, dtypes.channels_last
-    )
+    return is_contiguous(array, dtypes.channels_last)
+
+
+def _row_major(made: np.ndarray) -> np.ndarray:
+    """Take (batch, height, width, channels) to row-major strides, those of extents of 1 too."""
+    image = made.transpose(0, 3, 1, 2)
+    return image.ravel().reshape(image.shape)
 
 
 def image(asked: str, array: np.ndarray):
-    """Lay an image out as (outer, height, width, inner), in the order of its format.
+    """Lay an image out as (outer, height, width, inner), in the order in which engines walk.
 
     Parameters
     ----------
@@ -222,9 +235,10 @@ def image(asked: str, array: np.ndarray):
     Returns
     -------
     dense : ndarray, shape (outer, height, width, inner)
-        Channels are `inner` in a channels-last image; else they and the batch are `outer`.
+        Channels are `inner` where `is_channels_last` holds; else they and the batch are `outer`.
     restore : callable
-        Takes such an array of another height and width back to the shape and format of the image.
+        Takes such an array of another height and width back to the shape and format of the image;
+        an image with gaps becomes a row-major one.
     """
     if array.ndim not in (3, 4):
         raise ShapeError(
@@ -233,9 +247,11 @@ def image(asked: str, array: np.ndarray):
             expected="an image (batch, channels, height, width), or one without batch",
             got=f"shape {array.shape}",
         )
-    if format_of(array) is dtypes.channels_last:
-        dense = np.ascontiguousarray(array.transpose(0, 2, 3, 1))
-        return dense, lambda made: made.transpose(0, 3, 1, 2)
+    if is_channels_last(array):
+        dense = array.transpose(0, 2, 3, 1)
+        if format_of(array) is dtypes.channels_last:
+            return dense, lambda made: made.transpose(0, 3, 1, 2)
+        return dense, _row_major
     lead, (height, width) = array.shape[:-2], array.shape[-2:]
     dense = np.ascontiguousarray(array).reshape(math.prod(lead), height, width, 1)
     return dense, lambda made: made.reshape(*lead, *made.shape[1:3])

@@ -26,7 +26,7 @@ def max_pool(q, kernel, stride, padding, dilation, counts):
 
     Returns
     -------
-    ndarray of the type of `q`, shape (outer, *counts, inner)
+    ndarray of the type of `q`, shape (outer, rows, columns, inner)
         A window outside the image gives the lowest integer of the type.
     """
     outer, height, width, inner = q.shape
@@ -78,9 +78,9 @@ def average_pool(
         for j, (left, right) in enumerate(columns):
             window = q[:, top:bottom, left:right]
             total = window.sum(axis=(1, 2), dtype=np.int64)
-            cells = (bottom - top) * (right - left)
+            sizes = (int(bottom - top), int(right - left))
             for part, average in ((slice(0, body), rule), (slice(body, None), tail_rule)):
                 result[:, i, j, part] = average(
-                    total[:, part], cells, divisors[i, j], scale, zero_point, quant_min, quant_max
+                    total[:, part], sizes, divisors[i, j], scale, zero_point, quant_min, quant_max
                 )
     return result
