@@ -11,7 +11,7 @@ from importlib import import_module
 from refquant.errors import QuantizerError
 from refquant.tensors import QuantizedTensor
 
-__all__ = ["dispatched", "float_only"]
+__all__ = ["dispatched", "float_only", "quantized_operation"]
 
 
 def float_only(asked: str, argument: str, value: QuantizedTensor) -> QuantizerError:
@@ -26,7 +26,8 @@ def float_only(asked: str, argument: str, value: QuantizedTensor) -> QuantizerEr
     )
 
 
-def _quantized(module: str, name: str) -> Callable | None:
+def quantized_operation(module: str, name: str) -> Callable | None:
+    """Find the function of that name in ``ops.quantized.<module>``; None if there is none."""
     return getattr(import_module(f"refquant.ops.quantized.{module}"), name, None)
 
 
@@ -53,7 +54,7 @@ def dispatched(module: str) -> Callable:
             if type(input) is not QuantizedTensor:
                 return function(input, *arguments, **keywords)
             if not found:
-                found.append(_quantized(module, name))
+                found.append(quantized_operation(module, name))
             if found[0] is None:
                 raise float_only(name, "input", input)
             return found[0](input, *arguments, **keywords)
