@@ -75,6 +75,12 @@ def _declare_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quiet", action="store_true", help="print the tables only, and no progress"
     )
+    parser.add_argument(
+        "--bits",
+        action="store_true",
+        help="instead, quantize to weights of fewer and fewer bits, after training and in "
+        "training, and print a table of accuracies; writes nothing",
+    )
 
 
 def _declare_config(parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,8 @@
 """Single backticks: a link where the word names something documented, else code.
 
-Docstrings write parameters and short names in single backticks, as numpydoc has it. A word that
-starts with ``refquant.`` must be documented; the nitpicky build fails where it is not.
+Docstrings write parameters and names in single backticks, as numpydoc has it; not all of them have
+a page. References with a role, such as ``:func:``, must resolve: the nitpicky build fails where
+they do not.
 """
 
 from docutils import nodes
@@ -9,7 +10,7 @@ from docutils import nodes
 
 def plain_if_unknown(app, env, node, contnode):
     """Show a word that is no link as code."""
-    if node.get("reftype") == "obj" and not node["reftarget"].startswith("refquant."):
+    if node.get("reftype") == "obj":
         return nodes.literal("", contnode.astext())
     return None
 

@@ -17,13 +17,15 @@ def run(options: argparse.Namespace) -> int:
     Parameters
     ----------
     options : argparse.Namespace
-        ``output``, ``seed``, ``epochs``, ``quiet``.
+        ``output``, ``seed``, ``epochs``, ``quiet``, ``bits``.
 
     Returns
     -------
     int
         0, or 1 if the saved weights do not give the same outputs again.
     """
+    if options.bits:
+        return _run_bits(options)
     started = time.perf_counter()
     # Whatever is missing or forbidden should stop the demo before it trains, not after.
     for module, package in (("sklearn", "scikit-learn"), ("matplotlib", "matplotlib")):
@@ -53,4 +55,18 @@ def run(options: argparse.Namespace) -> int:
         print(f"quantized weights  {size}; loaded again, all outputs are equal to the last bit")
         print(f"report             {report}")
         print(f"time               {time.perf_counter() - started:.1f} s")
+    return 0
+
+
+def _run_bits(options: argparse.Namespace) -> int:
+    """Print what remains of the accuracy when weights have few bits."""
+    need("sklearn", package="scikit-learn", extra="demo", asked="refquant demo --bits")
+
+    from refquant.demo import bits
+
+    with refquant.engines.using("fbgemm"):
+        outcome = bits.run(
+            epochs=options.epochs, seed=options.seed, show=False if options.quiet else None
+        )
+    print(bits.table(outcome).text())
     return 0

@@ -11,7 +11,7 @@ from refquant.demo.network import DigitNet
 from refquant.progress import Progress
 from refquant.tensors import Tensor
 
-__all__ = ["train"]
+__all__ = ["fit", "train"]
 
 _BATCH = 64
 _LEARNING_RATE = 3e-3
@@ -44,13 +44,47 @@ def train(images: Images, *, epochs: int = 15, seed: int = 0, show: bool | None 
     False
     """
     refquant.manual_seed(seed)
-    shuffle = np.random.default_rng(seed)
     model = DigitNet()
+    fit(model, images, epochs=epochs, seed=seed, show=show)
+    model.eval()
+    return model
+
+
+def fit(
+    model: DigitNet,
+    images: Images,
+    *,
+    epochs: int,
+    seed: int = 0,
+    learning_rate: float = _LEARNING_RATE,
+    name: str = "training",
+    show: bool | None = None,
+) -> None:
+    """Let a network in training mode learn, from the parameters that it has.
+
+    Parameters
+    ----------
+    model : DigitNet
+        Changed in place.
+    images : Images
+        What to learn.
+    epochs : int
+        Passes over the images.
+    seed : int, default 0
+        Decides the order of the images.
+    learning_rate : float, default 0.003
+        Of Adam.
+    name : str, default 'training'
+        Beside the progress bar.
+    show : bool, optional
+        Whether to draw a progress bar; by default on a terminal only.
+    """
+    shuffle = np.random.default_rng(seed)
     loss_of = nn.CrossEntropyLoss()
-    optimizer = optim.Adam(model.parameters(), lr=_LEARNING_RATE)
+    optimizer = optim.Adam(model.parameters(), lr=learning_rate)
     count = images.labels.numel()
     pixels, labels = images.pixels.numpy(), images.labels.numpy()
-    with Progress("training", epochs * math.ceil(count / _BATCH), show=show) as bar:
+    with Progress(name, epochs * math.ceil(count / _BATCH), show=show) as bar:
         for epoch in range(epochs):
             order = shuffle.permutation(count)
             for start in range(0, count, _BATCH):
@@ -60,5 +94,3 @@ def train(images: Images, *, epochs: int = 15, seed: int = 0, show: bool | None 
                 loss.backward()
                 optimizer.step()
                 bar.advance(note=f"epoch {epoch + 1} of {epochs}, loss {loss.item():.3f}")
-    model.eval()
-    return model

@@ -12,31 +12,16 @@ from refquant.errors import (
     ArgumentTypeError,
     ModuleNameError,
     NotSupportedError,
-    RefquantError,
 )
 from refquant.nn import state
+from refquant.nn.hooks import Hooked, RemovableHandle
 from refquant.nn.parameter import Parameter
 from refquant.tensors import Tensor
 
 __all__ = ["Module", "RemovableHandle"]
 
 
-class RemovableHandle:
-    """What registering a hook returns; `remove` takes the hook away."""
-
-    _next = 0
-
-    def __init__(self, hooks: OrderedDict):
-        self.hooks = hooks
-        self.id = RemovableHandle._next
-        RemovableHandle._next += 1
-
-    def remove(self) -> None:
-        """Take the hook away; a second time does nothing."""
-        self.hooks.pop(self.id, None)
-
-
-class Module:
+class Module(Hooked):
     """A piece of a network: parameters, buffers, submodules and a ``forward``.
 
     Assigning a `Parameter` or a `Module` to an attribute registers it; `register_buffer` keeps
@@ -73,23 +58,6 @@ class Module:
         raise NotSupportedError(
             f"{type(self).__name__} has no forward", mend="define forward(self, ...)"
         )
-
-    def __call__(self, *inputs, **keywords):
-        """Run `forward`, with the hooks before and after it."""
-        try:
-            for hook in tuple(self._forward_pre_hooks.values()):
-                changed = hook(self, inputs)
-                if changed is not None:
-                    inputs = changed if isinstance(changed, tuple) else (changed,)
-            result = self.forward(*inputs, **keywords)
-            for hook in tuple(self._forward_hooks.values()):
-                changed = hook(self, inputs, result)
-                if changed is not None:
-                    result = changed
-        except RefquantError as error:
-            error.leave(self)
-            raise
-        return result
 
     # -- attributes ----------------------------------------------------------------------------
 
@@ -181,24 +149,6 @@ class Module:
         self._check_name(name)
         self._forget(name, keep=self._modules)
         self._modules[name] = module
-
-    def register_forward_hook(self, hook: Callable) -> RemovableHandle:
-        """Call ``hook(module, inputs, output)`` after `forward`.
-
-        What the hook returns replaces the output, unless it is None.
-        """
-        handle = RemovableHandle(self._forward_hooks)
-        self._forward_hooks[handle.id] = hook
-        return handle
-
-    def register_forward_pre_hook(self, hook: Callable) -> RemovableHandle:
-        """Call ``hook(module, inputs)`` before `forward`.
-
-        What the hook returns replaces the inputs, unless it is None.
-        """
-        handle = RemovableHandle(self._forward_pre_hooks)
-        self._forward_pre_hooks[handle.id] = hook
-        return handle
 
     # -- walking -------------------------------------------------------------------------------
 

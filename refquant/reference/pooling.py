@@ -26,7 +26,7 @@ def max_pool(q, kernel, stride, padding, dilation, counts):
 
     Returns
     -------
-    ndarray of the type of `q`, shape (outer, *counts, inner)
+    ndarray of the type of `q`, shape (outer, rows, columns, inner)
         A window outside the image gives the lowest integer of the type.
     """
     outer, height, width, inner = q.shape

@@ -72,6 +72,18 @@ def test_the_folded_weight_is_what_is_rounded(kind, x):
     assert np.array_equal(seen[0].detach().numpy(), module.weight.array * factor)
 
 
+def test_the_deviation_of_the_folded_weight_is_rounded_correctly():
+    module = nn.intrinsic.qat.ConvBn2d(1, 4096, 1, qconfig=RECIPE).eval()
+    module.weight.array[...], module.gamma.array[...], module.eps = 1, 1, 0.0
+    variance = np.random.default_rng(3).uniform(0.25, 4, 4096).astype(np.float32)
+    module.running_var.array[...] = variance
+    seen = []
+    module.weight_fake_quant.register_forward_hook(lambda m, i, o: seen.append(i[0]))
+    module(floats(1, 1, 1, 1))
+    root = np.sqrt(variance.astype(np.float64)).astype(np.float32)
+    assert np.array_equal(seen[0].detach().numpy().ravel(), np.float32(1) / root)
+
+
 @pytest.mark.parametrize(("kind", "x"), NORMALIZED[:2])
 def test_frozen_statistics_stay(kind, x):
     module = normalized(kind)

@@ -1,0 +1,71 @@
+"""Weights of few bits: what quantizing after training loses, and training with rounding keeps."""
+
+import pytest
+
+import refquant
+from refquant import cli
+from refquant.demo import bits
+from refquant.demo.data import load_digits
+from refquant.demo.experiment import calibration_batches
+from refquant.demo.training import train
+
+TENSOR, CHANNEL = bits.GRANULARITIES
+
+
+@pytest.fixture(scope="module")
+def outcome():
+    with refquant.engines.using("fbgemm"):
+        return bits.run(epochs=6, qat_epochs=2, seed=0, show=False)
+
+
+def test_eight_bits_cost_next_to_nothing(outcome):
+    assert outcome.float32 > 0.95
+    for way in (outcome.after_training, outcome.in_training):
+        for granularity in bits.GRANULARITIES:
+            assert way[8, granularity] == pytest.approx(outcome.float32, abs=0.01)
+
+
+def test_training_with_rounding_recovers_what_few_bits_lose(outcome):
+    after, within = outcome.after_training, outcome.in_training
+    assert after[4, TENSOR] < outcome.float32 - 0.01
+    assert within[4, TENSOR] > after[4, TENSOR] + 0.008
+    assert within[4, TENSOR] > outcome.float32 - 0.01
+    for granularity in bits.GRANULARITIES:
+        assert after[2, granularity] < outcome.float32 - 0.1
+        assert within[2, granularity] > after[2, granularity] + 0.1
+
+
+def test_a_scale_for_each_channel_helps_where_bits_are_few(outcome):
+    after, within = outcome.after_training, outcome.in_training
+    assert after[4, CHANNEL] > after[4, TENSOR] + 0.008
+    assert after[2, CHANNEL] > after[2, TENSOR] + 0.2
+    assert within[2, CHANNEL] > within[2, TENSOR] + 0.05
+
+
+def test_weights_use_the_integers_of_their_bits():
+    digits = load_digits()
+    model = train(digits.train, epochs=1)
+    with refquant.engines.using("fbgemm"):
+        made = [
+            bits.after_training(model, 4, CHANNEL, calibration_batches(digits)),
+            bits.in_training(model, 4, CHANNEL, digits, epochs=1),
+        ]
+    for network in made:
+        for name in ("conv1", "conv2", "fc1", "fc2"):
+            weight = getattr(network, name).weight()
+            integers = weight.int_repr().numpy()
+            assert weight.qscheme() is refquant.per_channel_affine
+            assert integers.min() >= -8
+            assert 6 <= integers.max() <= 7
+    assert not model.training
+
+
+def test_the_command_prints_the_table(outcome, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(bits, "run", lambda **options: outcome)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["demo", "--bits", "--quiet"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown == bits.table(outcome).text().splitlines()
+    assert shown[0] == "Accuracy in % on 447 test images"
+    assert len([line for line in shown if line.startswith(("8 ", "4 ", "2 "))]) == 6
+    assert list(tmp_path.iterdir()) == []
