@@ -108,6 +108,10 @@ class QuantizerError(OperationError):
     """A tensor is not quantized, or not in the way that the operation needs."""
 
 
+class NotQuantizedError(QuantizerError, ValueError):
+    """A plain tensor where a quantized one is needed; functions of PyTorch disagree on the base."""
+
+
 class EngineError(OperationError):
     """The engine does not exist, or does not support what was asked."""
 

@@ -15,6 +15,7 @@ from refquant.errors import (
     ArgumentTypeError,
     DtypeError,
     IndexRangeError,
+    NotQuantizedError,
     QuantizationParameterError,
     QuantizerError,
 )
@@ -92,7 +93,7 @@ def quantized_tensor(asked: str, argument: str, value: Any) -> QuantizedTensor:
     """Take a quantized tensor of any scheme."""
     if isinstance(value, QuantizedTensor):
         return value
-    raise QuantizerError(
+    raise NotQuantizedError(
         asked,
         argument=argument,
         expected="a quantized tensor",

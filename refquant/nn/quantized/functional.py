@@ -1,8 +1,9 @@
 """Functions of quantized tensors, under their documented names."""
 
+from refquant.nn.functional import max_pool2d
 from refquant.nn.quantized.unpacked import conv2d, conv3d, linear
 from refquant.ops.quantized.elementwise import relu
-from refquant.ops.quantized.pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
+from refquant.ops.quantized.pooling import adaptive_avg_pool2d, avg_pool2d
 from refquant.ops.quantized.resizing import (
     interpolate,
     upsample,

@@ -5,13 +5,12 @@ elements beside that place are mixed.
 """
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
 
-from refquant.errors import ArgumentError, NotSupportedError, ShapeError
-from refquant.ops import layout
+from refquant.errors import ArgumentError, ArgumentTypeError, NotSupportedError, ShapeError
+from refquant.ops import checks, layout
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import float_operand
 from refquant.tensors import Tensor, differentiable
@@ -19,6 +18,18 @@ from refquant.tensors import Tensor, differentiable
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
 
 _LINEAR = {"linear": 1, "bilinear": 2, "trilinear": 3}
+
+
+def _factor(asked: str, value: Any) -> float:
+    try:
+        factor = float(value)
+    except (TypeError, ValueError):
+        raise ArgumentTypeError(
+            asked, argument="scale_factor", expected="a number", got=repr(value)
+        ) from None
+    if not math.isfinite(factor):
+        raise ArgumentError(asked, argument="scale_factor", expected="finite", got=factor)
+    return factor
 
 
 def target_sizes(asked: str, sizes, size: Any, scale_factor: Any):
@@ -47,12 +58,12 @@ def target_sizes(asked: str, sizes, size: Any, scale_factor: Any):
             expected=f"a number or {ndim} numbers",
             got=given,
         )
-    factors: tuple[float | None, ...]
+    factors: tuple[float | None, ...] = (None,) * ndim
     if size is None:
-        counts = tuple(math.floor(n * float(f)) for n, f in zip(sizes, values, strict=True))
-        factors = tuple(float(f) for f in values)
+        factors = tuple(_factor(asked, f) for f in values)
+        counts = tuple(math.floor(n * f) for n, f in zip(sizes, factors, strict=True))
     else:
-        counts, factors = tuple(operator.index(v) for v in values), (None,) * ndim
+        counts = tuple(checks.whole_number(asked, "size", v) for v in values)
     if min(counts) <= 0 or min(sizes) <= 0:
         raise ShapeError(
             asked,

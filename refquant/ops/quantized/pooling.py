@@ -6,7 +6,7 @@ import numpy as np
 
 from refquant import engines, kernels
 from refquant.engines import Operands
-from refquant.errors import ArgumentError, NotSupportedError
+from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.windows import per_dimension, pooled_sizes
 from refquant.tensors import QuantizedTensor
@@ -188,8 +188,10 @@ def avg_pool2d(
     kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
     step = _stride(asked, stride, kernel)
     border = per_dimension(asked, "padding", padding, 2, 0)
-    if divisor_override == 0:
-        raise ArgumentError(asked, argument="divisor_override", expected="not 0", got=0)
+    if divisor_override is not None:
+        divisor_override = checks.whole_number(asked, "divisor_override", divisor_override)
+        if divisor_override == 0:
+            raise ArgumentError(asked, argument="divisor_override", expected="not 0", got=0)
     image, restore = layout.image(asked, q.array)
     sizes = image.shape[1:3]
     counts = pooled_sizes(asked, sizes, kernel, step, border, (1, 1), ceil_mode)
@@ -234,6 +236,8 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> QuantizedTensor:
         If `input` is not quantized per tensor.
     ArgumentError
         If the size is not valid.
+    ShapeError
+        If `input` is not an image, or one without pixels.
 
     Notes
     -----
@@ -252,9 +256,14 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> QuantizedTensor:
     q = checks.quantized_per_tensor(asked, "input", input)
     image, restore = layout.image(asked, q.array)
     sizes = image.shape[1:3]
-    wanted = output_size if isinstance(output_size, tuple | list) else (output_size,) * 2
-    wanted = tuple(n if w is None else w for w, n in zip(wanted, sizes, strict=False))
+    wanted = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * 2
+    if len(wanted) == 2:
+        wanted = tuple(n if w is None else w for w, n in zip(wanted, sizes, strict=True))
     counts = per_dimension(asked, "output_size", wanted, 2, 0)
+    if min(sizes) == 0 and min(counts) > 0:
+        raise ShapeError(
+            asked, argument="input", expected="with pixels to average", got=f"shape {q.array.shape}"
+        )
     rows, columns = (_parts(n, c) for n, c in zip(sizes, counts, strict=True))
     divisors = (rows[:, 1] - rows[:, 0])[:, None] * (columns[:, 1] - columns[:, 0])
     divides = min(counts) > 0 and sizes[0] % counts[0] == 0 and sizes[1] % counts[1] == 0

@@ -339,7 +339,7 @@ class LSTM(Module):
         steps, batch = x.shape[:2]
         data = np.ascontiguousarray(x).reshape(steps * batch, self.input_size)
         data, hidden, cell = self._run(data, [batch] * steps, self._state(hx, batch))
-        output = data.reshape(steps, batch, -1)
+        output = data.reshape(steps, batch, data.shape[1])
         if self.batch_first:
             output = np.swapaxes(output, 0, 1)
         return Tensor(output), (Tensor(hidden), Tensor(cell))
