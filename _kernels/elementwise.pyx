@@ -1,7 +1,7 @@
 """Kernels of refquant.reference.elementwise.
 
 Design
-(a) The formula of an element stands in _rounding.pxd, or in one function here.
+(a) The formula of an element stands in _rounding.pxd or _integers.pxd.
 (b) Sums and products of real numbers go through two small buffers that stay in the first cache:
     dequantize a chunk of each operand, combine, quantize. Each step is a plain loop that
     vectorizes, and any rule goes with any other.
@@ -10,12 +10,15 @@ Design
 """
 
 from cython.parallel cimport prange
-from libc.math cimport frexpf, ldexp, rint, rintf
+from libc.math cimport frexpf, ldexp, rintf
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 
+from refquant._kernels._integers cimport (
+    CONVERT_THEN_ADD, convert_then_add, difference, fixed_point, widen_then_add,
+)
 from refquant._kernels._rounding cimport (
-    ROUND_THEN_ADD, SUBTRACT_FUSED, clampi, dequantize_run, held_by_int32, quantize_run,
-    round_then_add, stored, subtract_fused,
+    ROUND_THEN_ADD, SUBTRACT_FUSED, dequantize_run, quantize_run, round_then_add, stored,
+    subtract_fused,
 )
 from refquant._kernels._threads cimport threads_for
 
@@ -29,10 +32,6 @@ cdef enum:
     SUM = 1
     PRODUCT = 2
     NOTHING = 3  # there is no second operand
-
-cdef enum:
-    CONVERT_THEN_ADD = 1
-    WIDEN_THEN_ADD = 2
 
 
 cdef struct Quantizer:
@@ -210,17 +209,6 @@ def requantize(
     )
 
 
-cdef inline uint8_t fixed_point(
-    uint8_t a, int32_t m_a, uint8_t b, int32_t m_b, int32_t offset, int32_t mask, int shift,
-    int32_t z, int32_t lower, int32_t upper
-) noexcept nogil:
-    """Round n / 2**shift with ties away from zero; `offset` holds both zero points."""
-    cdef int32_t n = <int32_t>(
-        <uint32_t>m_a * a + <uint32_t>m_b * b - <uint32_t>offset)
-    cdef int32_t remainder = (n & mask) - (n < 0)
-    return <uint8_t>clampi((n >> shift) + (remainder > (mask >> 1)) + z, lower, upper)
-
-
 def add_fixed_point(
     const uint8_t[::1] a not None, double a_scale, int32_t a_zero_point,
     const uint8_t[::1] b not None, double b_scale, int32_t b_zero_point, double scale,
@@ -246,29 +234,6 @@ def add_fixed_point(
         for i in prange(n, num_threads=threads, schedule="static", use_threads_if=threads > 1):
             q[i] = fixed_point(a[i], m_a, b[i], m_b, offset, mask, shift, zero_point, lower, upper)
     return out
-
-
-cdef inline int32_t convert_then_add(
-    int32_t n, float m, int32_t z, int32_t lower, int32_t upper
-) noexcept nogil:
-    cdef int32_t r = <int32_t>rintf(held_by_int32(<float>n * m))
-    return clampi(<int32_t>(<uint32_t>r + <uint32_t>z), lower, upper)
-
-
-cdef inline int32_t widen_then_add(
-    int32_t n, float m, int32_t z, int32_t lower, int32_t upper
-) noexcept nogil:
-    """float64 holds the sum of what is near the range; far from it only the sign counts."""
-    cdef double r = rint(<double>(<float>n * m))
-    cdef double t = r + z
-    cdef bint held = r < 9223372036854775808.0 and r > -9223372036854775808.0
-    t = t if held else (<double>upper if z < 0 else <double>lower)
-    t = t if t > lower else <double>lower
-    return <int32_t>(t if t < upper else <double>upper)
-
-
-cdef inline int32_t difference(stored q, int32_t z) noexcept nogil:
-    return <int32_t>(<uint32_t><int32_t>q - <uint32_t>z)
 
 
 cdef void _product_piece(

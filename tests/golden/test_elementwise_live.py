@@ -296,6 +296,43 @@ def test_cat(torch, operation, storage):
         )
 
 
+@pytest.mark.filterwarnings("ignore:All inputs of this cat operator:UserWarning")
+@pytest.mark.parametrize("storage", list(RANGES))
+def test_cat_by_its_general_name_keeps_the_parameters_of_the_first(torch, storage):
+    rng = np.random.default_rng(21)
+    for case in range(30):
+        a_scale, b_scale, a_zero, b_zero = operands(rng, storage)
+        dims = int(rng.integers(1, 5))
+        # An extent of 1 would leave open which memory format a tensor has.
+        shape = [int(n) for n in rng.integers(2, 9, size=dims)]
+        dim = int(rng.integers(-dims, dims))
+        pieces = []
+        for s, z in ((a_scale, a_zero), (b_scale, b_zero)):
+            shape[dim] = int(rng.choice([2, 3, 8, 33]))
+            pair = both(torch, integers(rng, shape, storage), s, z)
+            if dims == 4 and case % 3:
+                pair = (
+                    pair[0].contiguous(memory_format=torch.channels_last),
+                    pair[1].contiguous(memory_format=refquant.channels_last),
+                )
+            pieces.append(pair)
+        check(
+            torch.cat([p for p, _ in pieces], dim),
+            refquant.cat([p for _, p in pieces], dim),
+            f"case {case} {[tuple(p.shape) for p, _ in pieces]} {dim}",
+        )
+
+
+def test_cat_refuses_a_mixture_of_plain_and_quantized(torch):
+    theirs, ours = both(torch, np.arange(3, dtype=np.uint8), 0.5, 1)
+    for pieces in ([theirs, theirs.dequantize()], [theirs.dequantize(), theirs]):
+        with pytest.raises(RuntimeError):
+            torch.cat(pieces)
+    for mixture in ([ours, ours.dequantize()], [ours.dequantize(), ours]):
+        with pytest.raises(refquant.errors.QuantizerError):
+            refquant.cat(mixture)
+
+
 @pytest.mark.parametrize("operation", ["relu", "relu6", "clamp"])
 @pytest.mark.parametrize("storage", list(RANGES))
 def test_ranges(torch, operation, storage):

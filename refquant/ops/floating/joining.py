@@ -8,7 +8,7 @@ from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.operands import operand, result_dtype
 from refquant.ops.views import integers
-from refquant.tensors import Tensor, differentiable
+from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
 __all__ = ["cat", "pad", "repeat", "stack"]
 
@@ -32,19 +32,22 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     Parameters
     ----------
     tensors : sequence of Tensor
-        Plain, of equal shape but for `dim`.
+        Of equal shape but for `dim`; all plain, or all quantized per tensor with one dtype.
     dim : int
         Along which to join.
 
     Returns
     -------
     Tensor
-        Channels-last if all parts are, else row-major.
+        Channels-last if all parts are, else row-major. Quantized tensors are joined by
+        ``ops.quantized.cat`` with the scale and zero point of the first.
 
     Raises
     ------
     ShapeError
         If the shapes do not match.
+    QuantizerError
+        If plain and quantized tensors are mixed.
 
     Examples
     --------
@@ -52,6 +55,12 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     >>> refquant.cat([refquant.tensor([1]), refquant.tensor([2, 3])])
     tensor([1, 2, 3])
     """
+    if isinstance(tensors, list | tuple) and tensors and type(tensors[0]) is QuantizedTensor:
+        # Imported only now: who joins plain tensors needs no engine.
+        from refquant.ops.quantized import joining
+
+        # Unlike ops.quantized.cat, this name lets a negative dimension go the way of its positive.
+        return joining.cat(tensors, checks.dimension("cat", "dim", dim, tensors[0].array.ndim))
     parts = _operands("cat", tensors)
     arrays = [p.array for p in parts]
     # An empty vector joins anything, as PyTorch has it.
