@@ -17,6 +17,7 @@ import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from refquant.engines import elementwise
 from refquant.engines.record import Engine
 from refquant.engines.records import BUILT_IN
 from refquant.engines.rule import Choice, Condition, Operands, Rule, Split, choose
@@ -35,9 +36,17 @@ __all__ = [
     "names",
     "register",
     "require",
+    "unregister",
     "use",
     "using",
 ]
+
+# The rules of these steps choose how an operation computes; rounding is left to other steps.
+_FORMS = {
+    "add": (elementwise.SUM_OF_REALS, elementwise.SUM_IN_FIXED_POINT),
+    "multiply": (elementwise.PRODUCT_OF_REALS, elementwise.PRODUCT_OF_INTEGERS),
+    "add_scalar": (elementwise.SHIFT_OF_REALS, elementwise.SHIFT_OF_INTEGERS),
+}
 
 _records: dict[str, Engine] = {record.name: record for record in BUILT_IN}
 _on_arm = platform.machine().lower() in ("aarch64", "arm64")
@@ -110,8 +119,9 @@ def register(record: Engine) -> Engine:
     Raises
     ------
     EngineError
-        If the name belongs to a built-in engine, or a step of `refquant.engines.steps` has no
-        rule.
+        If the name belongs to a built-in engine, a step of `refquant.engines.steps` has no
+        rule, or ``add``, ``multiply`` or ``add_scalar`` has another than those of
+        `refquant.engines.elementwise`, which choose how the operation computes.
     """
     from refquant.engines.steps import STEPS
 
@@ -134,10 +144,55 @@ def register(record: Engine) -> Engine:
             f"engine {record.name!r} has no rule for {', '.join(missing)}",
             mend="derive() the record from a complete one",
         )
+    for step, known in _FORMS.items():
+        if any(choice.rule not in known for choice in record.steps[step]):
+            raise EngineError(
+                f"engine {record.name!r}",
+                argument=f"steps[{step!r}]",
+                expected=" or ".join(rule.name for rule in known),
+                got=", ".join(getattr(c.rule, "name", repr(c.rule)) for c in record.steps[step]),
+                mend="give rules of your own to elementwise_quantize and elementwise_requantize",
+            )
     _records[record.name] = record
     if _current.name == record.name:
         use(record.name)
     return record
+
+
+def unregister(name: str) -> None:
+    """Forget an engine that was added with `register`.
+
+    Parameters
+    ----------
+    name : str
+        Of an engine that is not chosen now. Weights that it packed cannot run any more.
+
+    Raises
+    ------
+    EngineError
+        If there is no such engine, or it is built in, or it is the chosen one.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> record = refquant.engines.get("fbgemm").derive("mine", "as FBGEMM")
+    >>> _ = refquant.engines.register(record)
+    >>> refquant.engines.unregister("mine")
+    >>> "mine" in refquant.engines.names()
+    False
+    """
+    record = get(name)
+    if any(record is built_in for built_in in BUILT_IN):
+        raise EngineError(
+            f"engine {name!r} is built in and stays",
+            mend="unregister only what refquant.engines.register() added",
+        )
+    if record is _current:
+        raise EngineError(
+            f"engine {name!r} is chosen and cannot be removed",
+            mend="choose another one first, or leave the block of refquant.engines.using()",
+        )
+    del _records[name]
 
 
 def require(operation: str, limit: str) -> None:

@@ -126,6 +126,33 @@ def test_what_cannot_be_registered():
 
 
 @pytest.mark.usefixtures("own_engines")
+@pytest.mark.parametrize("step", ["add", "multiply", "add_scalar"])
+def test_steps_that_choose_a_form_take_the_known_rules_only(step):
+    record = engines.get("fbgemm").derive("mine", "", steps={step: choose(TRUNCATE)})
+    with pytest.raises(EngineError, match=f"{step}.*elementwise_requantize"):
+        engines.register(record)
+    assert "mine" not in engines.names()
+
+
+@pytest.mark.usefixtures("own_engines")
+def test_an_own_engine_can_be_forgotten():
+    engines.register(truncating())
+    with engines.using("truncating"), pytest.raises(EngineError, match="is chosen"):
+        engines.unregister("truncating")
+    engines.unregister("truncating")
+    assert engines.names() == BUILT_IN
+    with pytest.raises(EngineError, match="not a valid value"):
+        engines.unregister("truncating")
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_built_in_engine_stays(name):
+    with pytest.raises(EngineError, match="is built in"):
+        engines.unregister(name)
+    assert engines.names()[:4] == BUILT_IN
+
+
+@pytest.mark.usefixtures("own_engines")
 def test_a_limit_names_the_engines_that_can():
     reason = "too small"
     engines.register(truncating(limits={"per_channel_weights": reason}))

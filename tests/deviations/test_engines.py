@@ -1,0 +1,137 @@
+"""Faults of the engines of PyTorch 2.13: its wrong answer, and that of refquant."""
+
+import numpy as np
+import processes
+import pytest
+
+import refquant
+from refquant.errors import ShapeError
+from refquant.nn.quantized import functional as F
+
+ops = refquant.ops.quantized
+pytestmark = pytest.mark.torch
+
+
+def ints(q):
+    return q.int_repr().tolist()
+
+
+def test_stale_requantization_scales(qnnpack):
+    theirs, ours = qnnpack.image([[10, 20]], 0.5)
+    their_weight, our_weight = qnnpack.weight([[1, 1]])
+    peer = qnnpack.peer.ops.quantized
+    packed = peer.linear_prepack(their_weight, None)
+    assert ints(peer.linear(theirs, packed, 1.0, 0)) == [[15]]
+    assert ints(peer.linear(theirs, packed, 0.5, 0)) == [[15]]  # 30 is right
+    packed = ops.linear_prepack(our_weight, None)
+    assert [ints(ops.linear(ours, packed, s, 0)) for s in (1.0, 0.5)] == [[[15]], [[30]]]
+
+
+def test_depth_of_input_and_weight_differ(qnnpack):
+    theirs, ours = qnnpack.image([[10, 20, 30]])
+    their_weight, our_weight = qnnpack.weight([[1, 1]])
+    peer = qnnpack.peer.ops.quantized
+    # Whatever lies in memory there; that it answers at all is the fault.
+    assert peer.linear(theirs, peer.linear_prepack(their_weight, None), 1.0, 0).shape == (1, 1)
+    with pytest.raises(ShapeError, match=r"of shape \(\.\.\., 2\), the depth of the weight"):
+        ops.linear(ours, ops.linear_prepack(our_weight, None), 1.0, 0)
+
+
+def test_border_of_a_dilated_max_pool(qnnpack):
+    falling = np.arange(25)[::-1].reshape(1, 1, 5, 5)
+    theirs, ours = qnnpack.image(falling)
+    peer = qnnpack.peer.ao.nn.quantized.functional
+    # Its window at the corner holds 24, which lies between the pixels that the window touches.
+    wrong = [[24, 24, 23], [24, 24, 23], [19, 19, 18]]
+    right = [[18, 19, 18], [23, 24, 23], [18, 19, 18]]
+    assert ints(peer.max_pool2d(theirs, 3, 1, 1, 2))[0][0] == wrong
+    assert ints(F.max_pool2d(ours, 3, 1, 1, 2))[0][0] == right
+    qnnpack.peer.backends.quantized.engine = "fbgemm"
+    assert ints(peer.max_pool2d(theirs, 3, 1, 1, 2))[0][0] == right
+
+
+def test_divisor_of_an_average_pool(qnnpack):
+    theirs, ours = qnnpack.image(np.full((1, 1, 4, 4), 100))
+    peer = qnnpack.peer.ao.nn.quantized.functional
+    for options, wrong, right in (
+        ((2, 2, 1, False, False), 25, 100),  # the border does not count
+        ((2, 2, 0, False, True, 2), 100, 200),  # divide by 2
+    ):
+        assert ints(peer.avg_pool2d(theirs, *options))[0][0][0][0] == wrong
+        assert ints(F.avg_pool2d(ours, *options))[0][0][0][0] == right
+
+
+@pytest.mark.parametrize("name", ["max_pool2d", "avg_pool2d"])
+def test_windows_of_one_pixel(qnnpack, name):
+    theirs, ours = qnnpack.image(np.arange(16).reshape(1, 1, 4, 4))
+    with pytest.raises(RuntimeError, match="failed to create QNNPACK"):
+        getattr(qnnpack.peer.ao.nn.quantized.functional, name)(theirs, 1, 1)
+    assert ints(getattr(F, name)(ours, 1, 1)) == ints(ours)
+
+
+@pytest.mark.parametrize("engine", ["fbgemm", "qnnpack"])
+def test_channels_of_images_of_one_pixel(request, engine):
+    pair = request.getfixturevalue(engine)
+    theirs, ours = pair.image(np.arange(4).reshape(1, 4, 1, 1) * 10)
+    peer = pair.peer.ao.nn.quantized.functional
+    scrambled = [[[[0, 10], [20, 30]]] * 4]
+    right = [[[[10 * c] * 2] * 2 for c in range(4)]]
+    for module, wanted in ((peer, scrambled), (F, right)):
+        q = theirs if module is peer else ours
+        assert ints(module.interpolate(q, (2, 2), mode="bilinear", align_corners=False)) == wanted
+        assert ints(module.interpolate(q, (2, 2), mode="nearest")) == wanted
+        assert ints(module.adaptive_avg_pool2d(q, (2, 2))) == wanted
+
+
+def test_number_of_threads(fbgemm):
+    rng = np.random.default_rng(0)
+    a, b = (fbgemm.image(rng.integers(0, 256, 100001), 0.5) for _ in range(2))
+
+    def theirs(threads):
+        fbgemm.peer.set_num_threads(threads)
+        return fbgemm.peer.ops.quantized.add(a[0], b[0], 1.0, 1).int_repr().numpy()
+
+    def ours(threads):
+        refquant.set_num_threads(threads)
+        return ops.add(a[1], b[1], 1.0, 1).array
+
+    one = theirs(1)
+    assert any(not np.array_equal(theirs(n), one) for n in (2, 3, 4))
+    for threads in (1, 2, 3, 4):
+        assert np.array_equal(ours(threads), one)
+
+
+def test_depthwise_pairs_saturate(fbgemm):
+    theirs, ours = fbgemm.image(np.full((1, 8, 3, 3), 255))
+    their_weight, our_weight = fbgemm.weight(np.full((8, 1, 3, 3), 127))
+    peer, geometry = fbgemm.peer.ops.quantized, ([1, 1], [1, 1], [1, 1], 8)
+    packed = peer.conv2d_prepack(their_weight, None, *geometry)
+    # Four pairs of 32767 instead of 64770, and a product of 32385: (4 * 32767 + 32385) / 2000.
+    assert ints(peer.conv2d(theirs, packed, 2000.0, 0))[0][0][1][1] == 82
+    packed = ops.conv2d_prepack(our_weight, None, *geometry)
+    assert ints(ops.conv2d(ours, packed, 2000.0, 0))[0][0][1][1] == 146  # 9 * 255 * 127 / 2000
+
+
+LINEAR = """
+import warnings
+warnings.simplefilter("ignore")
+import torch
+x = torch.full((1, 64), 255, dtype=torch.uint8)
+w = torch.full((8, 64), 127, dtype=torch.int8)
+torch.backends.quantized.engine = "fbgemm"
+make = torch._make_per_tensor_quantized_tensor
+packed = torch.ops.quantized.linear_prepack(make(w, 1.0, 0), None)
+y = torch.ops.quantized.linear(make(x, 1.0, 0), packed, 10000.0, 0)
+print(y.int_repr()[0, 0].item())
+"""
+
+
+def test_processors_without_vnni_saturate(fbgemm):
+    # Half of it: 32 pairs of 32767 are 104.9 steps, 64 products of 255 * 127 are 207.3.
+    assert processes.output(LINEAR, FBGEMM_ENABLE_INSTRUCTIONS="AVX2") == ["105"]
+    _, ours = fbgemm.image(np.full((1, 64), 255))
+    _, weight = fbgemm.weight(np.full((8, 64), 127))
+    for choice in refquant.kernels.available():
+        with refquant.kernels.using(choice):
+            q = ops.linear(ours, ops.linear_prepack(weight, None), 10000.0, 0)
+        assert ints(q) == [[207] * 8]

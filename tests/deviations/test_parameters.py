@@ -1,0 +1,70 @@
+"""Parameters and numbers that PyTorch 2.13 takes although nothing good can come of them."""
+
+import numpy as np
+import pytest
+
+import refquant
+from refquant import quantization
+from refquant.errors import OperationError, QuantizationParameterError, RefquantError
+
+ops = refquant.ops.quantized
+pytestmark = pytest.mark.torch
+
+
+@pytest.mark.parametrize(
+    ("scale", "wrong"), [(0.0, [255, 0]), (-1.0, [0, 1]), (np.nan, [255, 255]), (np.inf, [0, 0])]
+)
+def test_scales_that_are_not_positive_numbers(torch, scale, wrong):
+    theirs = torch.quantize_per_tensor(torch.tensor([1.0, -1.0]), scale, 0, torch.quint8)
+    assert theirs.int_repr().tolist() == wrong
+    with pytest.raises(QuantizationParameterError, match="`scale`"):
+        refquant.quantize_per_tensor(refquant.tensor([1.0, -1.0]), scale, 0, refquant.quint8)
+
+
+@pytest.mark.parametrize("zero_point", [300, -5])
+def test_zero_points_outside_of_the_dtype(fbgemm, zero_point):
+    theirs, ours = fbgemm.image([1, 2])
+    wrong = fbgemm.peer.ops.quantized.add(theirs, theirs, 1.0, zero_point)
+    assert wrong.q_zero_point() == zero_point
+    with pytest.raises(QuantizationParameterError, match=r"in 0\.\.255"):
+        ops.add(ours, ours, 1.0, zero_point)
+
+
+def test_observers_and_nan(torch):
+    theirs = torch.ao.quantization.MinMaxObserver()
+    theirs(torch.tensor([1.0, np.nan]))
+    theirs(torch.tensor([1.0, 2.0]))
+    assert np.isnan(theirs.calculate_qparams()[0].item())
+    ours = quantization.MinMaxObserver()
+    with pytest.raises(OperationError, match="NaN"):
+        ours(refquant.tensor([1.0, np.nan]))
+    ours(refquant.tensor([1.0, 2.0]))
+    assert ours.calculate_qparams()[0].item() == np.float32(2 / 255)
+
+
+def test_observers_and_infinity(torch):
+    theirs = torch.ao.quantization.MinMaxObserver()
+    theirs(torch.tensor([1.0, np.inf]))
+    assert np.isinf(theirs.calculate_qparams()[0].item())
+    with pytest.raises(OperationError, match="infinity"):
+        quantization.MinMaxObserver()(refquant.tensor([1.0, np.inf]))
+
+
+def test_scaling_by_nan(fbgemm):
+    theirs, ours = fbgemm.image([1, 2])
+    wrong = fbgemm.peer.ops.quantized.mul_scalar(theirs, np.nan)
+    assert wrong.int_repr().tolist() == [254, 253]  # as by a negative number
+    with pytest.raises(RefquantError):
+        ops.mul_scalar(ours, np.nan)
+
+
+def test_fake_quantization_of_infinity_per_channel(torch):
+    x = np.array([[np.inf, -np.inf, 1.0]], np.float32)
+    theirs = torch.fake_quantize_per_channel_affine(
+        torch.from_numpy(x), torch.tensor([1.0]), torch.tensor([0], dtype=torch.int32), 0, -8, 7
+    )
+    assert theirs.tolist() == [[-8.0, -8.0, 1.0]]
+    ours = refquant.fake_quantize_per_channel_affine(
+        refquant.tensor(x), refquant.tensor([1.0]), refquant.tensor([0]), 0, -8, 7
+    )
+    assert ours.tolist() == [[7.0, -8.0, 1.0]]
