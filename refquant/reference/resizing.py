@@ -26,7 +26,9 @@ def resize_nearest(q, rows, columns):
     -------
     ndarray of the type of `q`, shape (outer, len(rows), len(columns), inner)
     """
-    return np.ascontiguousarray(q[:, rows[:, None], columns])
+    result = np.empty((q.shape[0], len(rows), len(columns), q.shape[3]), q.dtype)
+    result[:] = q[:, rows[:, None], columns]
+    return result
 
 
 @np.errstate(all="ignore")
