@@ -30,7 +30,7 @@ docs: $(STAMPS)/docs
 lint: $(STAMPS)/lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/cython-lint _kernels
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint _kernels
 	$(BIN)/mypy
 
 $(STAMPS)/venv:

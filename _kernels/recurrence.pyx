@@ -3,13 +3,16 @@
 Design
 (a) The exponential function is a polynomial in double and an exponent put together from bits, so
     that loops over it vectorize; no library function is called.
-(b) Clamps and NaN are ternaries.
-(c) Threads take rows of the batch.
+(b) Adding 1.5 * 2**52 to a number rounds it to an integer, which then stands in the lowest bits:
+    nothing is converted, NaN stays NaN.
+(c) Numbers go through small buffers, one function a loop: compilers give up on loops in which one
+    comparison decides another.
+(d) Threads take rows of the batch.
 """
 
 from cython.parallel cimport prange
-from libc.math cimport copysign, fabs, rint
-from libc.stdint cimport int32_t, int64_t
+from libc.math cimport copysign, fabs, fabsf
+from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
 from refquant._kernels._threads cimport threads_for
@@ -18,14 +21,17 @@ import numpy as np
 
 cdef enum:
     GRAIN = 1 << 13  # elements of the state that are worth a thread
-
+    CHUNK = 256      # elements of a buffer
 
 
 cdef inline double exponential(double x) noexcept nogil:
     """e**x for -700 <= x <= 700, or NaN."""
-    cdef double k = rint(x * 1.4426950408889634), r, series, power
-    cdef int64_t bits
-    k = k if k == k else 0.0
+    cdef double shifted = x * 1.4426950408889634 + 6755399441055744.0
+    cdef double k = shifted - 6755399441055744.0, r, series, power
+    cdef uint64_t bits
+    memcpy(&bits, &shifted, sizeof(double))
+    bits = (bits + 1023) << 52  # the exponent of 2**k
+    memcpy(&power, &bits, sizeof(double))
     r = (x - k * 0.6931471803691238) - k * 1.9082149292705877e-10
     series = 1.0 / 39916800.0
     series = series * r + 1.0 / 3628800.0
@@ -39,22 +45,59 @@ cdef inline double exponential(double x) noexcept nogil:
     series = series * r + 0.5
     series = series * r + 1.0
     series = series * r + 1.0
-    bits = (<int64_t><int32_t>k + 1023) << 52  # the exponent of 2**k
-    memcpy(&power, &bits, sizeof(double))
     return series * power
 
 
-cdef inline float sigmoid(float x) noexcept nogil:
-    cdef double wide = -110.0 if x < -110.0 else <double>x
-    wide = 110.0 if wide > 110.0 else wide
-    return <float>(1.0 / (1.0 + exponential(-wide)))
+cdef inline double held(double size, double end) noexcept nogil:
+    """The smaller of the two; NaN stays."""
+    return end if size > end else size
 
 
-cdef inline float tanh(float x) noexcept nogil:
-    cdef double size = fabs(<double>x)
-    cdef double held = 20.0 if size > 20.0 else size
-    cdef double large = copysign(1.0 - 2.0 / (exponential(2.0 * held) + 1.0), <double>x)
-    return x if size < 0.000244140625 else <float>large
+cdef void _add(const float* a, const float* b, float* y, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(n):
+        y[k] = a[k] + b[k]
+
+
+cdef void _sigmoid(float* x, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t k
+    cdef double wide
+    for k in range(n):
+        wide = x[k]
+        wide = copysign(held(fabs(wide), 110.0), wide)
+        x[k] = <float>(1.0 / (1.0 + exponential(-wide)))
+
+
+cdef void _tanh(const float* x, float* y, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t k
+    cdef double wide
+    for k in range(n):
+        wide = x[k]
+        y[k] = <float>copysign(
+            1.0 - 2.0 / (exponential(2.0 * held(fabs(wide), 20.0)) + 1.0), wide)
+    for k in range(n):
+        y[k] = x[k] if fabsf(x[k]) < <float>0.000244140625 else y[k]
+
+
+cdef void _chunk(
+    const float* from_input, const float* from_hidden, const float* cell, float* next_hidden,
+    float* next_cell, Py_ssize_t size, Py_ssize_t n
+) noexcept nogil:
+    """The next state of `n` neighbours of one sequence."""
+    cdef float[4][CHUNK] gates
+    cdef float squashed[CHUNK]
+    cdef Py_ssize_t k
+    for k in range(4):
+        _add(from_input + k * size, from_hidden + k * size, gates[k], n)
+    _sigmoid(gates[0], n)
+    _sigmoid(gates[1], n)
+    _sigmoid(gates[3], n)
+    _tanh(gates[2], squashed, n)
+    for k in range(n):
+        next_cell[k] = gates[1][k] * cell[k] + gates[0][k] * squashed[k]
+    _tanh(next_cell, squashed, n)
+    for k in range(n):
+        next_hidden[k] = gates[3][k] * squashed[k]
 
 
 cdef void _row(
@@ -62,17 +105,11 @@ cdef void _row(
     float* next_cell, Py_ssize_t size
 ) noexcept nogil:
     """The next state of one sequence."""
-    cdef Py_ssize_t k
-    cdef float kept, taken
-    for k in range(size):
-        kept = sigmoid(from_input[size + k] + from_hidden[size + k]) * cell[k]
-        taken = sigmoid(from_input[k] + from_hidden[k])
-        taken = taken * tanh(from_input[2 * size + k] + from_hidden[2 * size + k])
-        next_cell[k] = kept + taken
-    for k in range(size):
-        next_hidden[k] = (
-            sigmoid(from_input[3 * size + k] + from_hidden[3 * size + k]) * tanh(next_cell[k])
-        )
+    cdef Py_ssize_t start = 0
+    while start < size:
+        _chunk(from_input + start, from_hidden + start, cell + start, next_hidden + start,
+               next_cell + start, size, min(<Py_ssize_t>CHUNK, size - start))
+        start += CHUNK
 
 
 cdef void _rows(
