@@ -1,0 +1,232 @@
+"""What is measured, each case written once for a namespace T: refquant, or PyTorch.
+
+A case is a function ``make(T)`` that prepares operands and returns what is to be timed. Random
+numbers are drawn by NumPy with a fixed seed, so that both namespaces compute the same. A case that
+is made under an engine packs its weights for it.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+CASES: dict[str, Callable[[Any], Callable[[], Any]]] = {}
+
+
+def case(name, **variants):
+    """Register a maker under a name, or under ``name-variant`` with the arguments of each."""
+
+    def registered(make):
+        for variant, arguments in variants.items() or [(None, ())]:
+            full = name if variant is None else f"{name}-{variant}"
+            if full in CASES:
+                raise ValueError(f"there are two cases {full!r}")
+            CASES[full] = lambda T, arguments=arguments: make(T, *arguments)
+        return make
+
+    return registered
+
+
+# -- operands ----------------------------------------------------------------------------------
+
+
+def floats(T, *shape, seed=0):
+    values = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    return T.from_numpy(values)
+
+
+def activation(T, *shape, seed=0):
+    return T.quantize_per_tensor(floats(T, *shape, seed=seed), 0.05, 64, T.quint8)
+
+
+def image(T, memory_format, *shape, seed=0):
+    x = floats(T, *shape, seed=seed).contiguous(memory_format=getattr(T, memory_format))
+    return T.quantize_per_tensor(x, 0.05, 64, T.quint8)
+
+
+FORMATS = {"row-major": ("contiguous_format",), "channels-last": ("channels_last",)}
+PHOTO = (8, 64, 56, 56)
+
+
+def prepare(T, module, *x):
+    """Quantize one layer by its default recipe, per channel; its input is the same every time."""
+    model = T.nn.Sequential(T.quantization.QuantStub(), module)
+    model.qconfig = T.quantization.get_default_qconfig("fbgemm")
+    model = T.quantization.prepare(model.eval())
+    model(*x)
+    model = T.quantization.convert(model)
+    return partial(model[1], model[0](*x))
+
+
+# -- between real numbers and integers ---------------------------------------------------------
+
+SIZES = {"one": (1,), "small": (1000,), "large": (1000000,)}
+
+
+@case("quantize-tensor", **SIZES)
+def quantize_per_tensor(T, size):
+    return partial(T.quantize_per_tensor, floats(T, size), 0.05, 64, T.quint8)
+
+
+@case("quantize-channel", first=(0,), last=(3,))
+def quantize_per_channel(T, axis):
+    x = floats(T, 64, 32, 24, 16)
+    count = x.shape[axis]
+    scales = T.from_numpy(np.linspace(0.01, 0.1, count))
+    zeros = T.from_numpy(np.zeros(count, np.int64))
+    return partial(T.quantize_per_channel, x, scales, zeros, axis, T.qint8)
+
+
+@case("dequantize-tensor", **SIZES)
+def dequantize(T, size):
+    return activation(T, size).dequantize
+
+
+@case("dequantize-channel", first=(0,), last=(3,))
+def dequantize_per_channel(T, axis):
+    return quantize_per_channel(T, axis)().dequantize
+
+
+# -- element-wise ------------------------------------------------------------------------------
+
+
+@case("add", **SIZES)
+def add(T, size):
+    a, b = activation(T, size), activation(T, size, seed=1)
+    return partial(T.ops.quantized.add, a, b, 0.1, 64)
+
+
+@case("add-relu", large=(1000000,))
+def add_relu(T, size):
+    a, b = activation(T, size), activation(T, size, seed=1)
+    return partial(T.ops.quantized.add_relu, a, b, 0.1, 64)
+
+
+@case("mul", **SIZES)
+def mul(T, size):
+    a, b = activation(T, size), activation(T, size, seed=1)
+    return partial(T.ops.quantized.mul, a, b, 0.1, 64)
+
+
+@case("relu", **SIZES)
+def relu(T, size):
+    return partial(T.relu, activation(T, size))
+
+
+@case("cat", **FORMATS)
+def cat(T, memory_format):
+    parts = [image(T, memory_format, *PHOTO, seed=s) for s in (0, 1)]
+    return partial(T.ops.quantized.cat, parts, 1, 0.1, 60)
+
+
+# -- pooling and resizing ----------------------------------------------------------------------
+
+
+@case("max-pool", **FORMATS)
+def max_pool(T, memory_format):
+    x = image(T, memory_format, *PHOTO)
+    return partial(T.nn.functional.max_pool2d, x, 3, 2, 1)
+
+
+@case("avg-pool", **FORMATS)
+def avg_pool(T, memory_format):
+    x = image(T, memory_format, *PHOTO)
+    return partial(T.nn.functional.avg_pool2d, x, 2)
+
+
+@case("adaptive-avg-pool", **FORMATS)
+def adaptive_avg_pool(T, memory_format):
+    x = image(T, memory_format, *PHOTO)
+    return partial(T.nn.functional.adaptive_avg_pool2d, x, 1)
+
+
+@case("nearest", **FORMATS)
+def nearest(T, memory_format):
+    x = image(T, memory_format, *PHOTO)
+    return partial(T.nn.functional.interpolate, x, size=(112, 112), mode="nearest")
+
+
+@case("bilinear", **FORMATS)
+def bilinear(T, memory_format):
+    x = image(T, memory_format, *PHOTO)
+    size, mode = (112, 112), "bilinear"
+    return partial(T.nn.functional.interpolate, x, size=size, mode=mode, align_corners=False)
+
+
+# -- layers ------------------------------------------------------------------------------------
+
+
+@case(
+    "linear",
+    tiny=(1, 16, 16),
+    small=(1, 256, 256),
+    wide=(1, 2048, 1000),
+    batch=(64, 512, 512),
+    large=(256, 1024, 1024),
+)
+def linear(T, batch, inputs, outputs):
+    return prepare(T, T.nn.Linear(inputs, outputs), floats(T, batch, inputs))
+
+
+@case(
+    "conv2d",
+    pointwise=(64, 128, 28, 1, 1, 1),
+    dense=(64, 64, 28, 3, 1, 1),
+    strided=(64, 128, 28, 3, 2, 1),
+    grouped=(64, 64, 28, 3, 1, 4),
+    depthwise=(128, 128, 28, 3, 1, 128),
+    stem=(3, 64, 112, 7, 2, 1),
+)
+def conv2d(T, inputs, outputs, size, kernel, stride, groups):
+    layer = T.nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups)
+    return prepare(T, layer, floats(T, 4, inputs, size, size))
+
+
+@case("linear-dynamic", one=(1,), batch=(64,))
+def linear_dynamic(T, batch):
+    model = T.quantization.quantize_dynamic(T.nn.Sequential(T.nn.Linear(512, 512)))
+    return partial(model, floats(T, batch, 512))
+
+
+@case("lstm-dynamic", one=(1,), batch=(16,))
+def lstm_dynamic(T, batch):
+    model = T.quantization.quantize_dynamic(T.nn.Sequential(T.nn.LSTM(128, 128)))
+    return partial(model, floats(T, 20, batch, 128))
+
+
+# -- observers and fake quantization -----------------------------------------------------------
+
+
+@case(
+    "observe",
+    minmax=("MinMaxObserver",),
+    average=("MovingAverageMinMaxObserver",),
+    channel=("PerChannelMinMaxObserver",),
+    histogram=("HistogramObserver",),
+)
+def observe(T, name):
+    observer = getattr(T.quantization, name)()
+    return partial(observer, floats(T, 64, 4096))
+
+
+@case("observe-parameters", histogram=("HistogramObserver",))
+def parameters(T, name):
+    observer = getattr(T.quantization, name)()
+    observer(floats(T, 64, 4096))
+    return observer.calculate_qparams
+
+
+@case("fake-quantize", forward=(False,), backward=(True,))
+def fake_quantize(T, backward):
+    module = T.quantization.default_fake_quant()
+    x = floats(T, 64, 4096)
+    if not backward:
+        return partial(module, x)
+    x.requires_grad = True
+
+    def both():
+        x.grad = None
+        module(x).sum().backward()
+
+    return both
