@@ -18,6 +18,15 @@ from refquant.tensors import Tensor
 __all__ = ["LSTM"]
 
 
+def check_settings(dropout: float, **sizes: int) -> None:
+    """Raise unless the probability and the sizes of an LSTM are possible."""
+    if not 0 <= dropout <= 1:
+        raise ArgumentError("LSTM", argument="dropout", expected="in 0..1", got=dropout)
+    for name, value in sizes.items():
+        if value < 1:
+            raise ArgumentError("LSTM", argument=name, expected="at least 1", got=value)
+
+
 class LSTM(Module):
     r"""Layers of long short-term memory over sequences.
 
@@ -69,15 +78,9 @@ class LSTM(Module):
         bidirectional: bool = False,
     ):
         super().__init__()
-        if not 0 <= dropout <= 1:
-            raise ArgumentError("LSTM", argument="dropout", expected="in 0..1", got=dropout)
-        if min(input_size, hidden_size, num_layers) < 1:
-            raise ArgumentError(
-                "LSTM",
-                argument="input_size",
-                expected="with hidden_size and num_layers positive",
-                got=f"{input_size}, {hidden_size}, {num_layers}",
-            )
+        check_settings(
+            dropout, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers
+        )
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
         self.bidirectional = bidirectional

@@ -8,7 +8,7 @@ from refquant.errors import RefquantError
 from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import Module
 from refquant.workflow.stubs import DeQuantStub
-from refquant.workflow.watching import observe_output
+from refquant.workflow.watching import observe_output, remove_hook
 
 __all__ = ["is_replaced", "move_hooks", "replace", "swap_all", "to_swap"]
 
@@ -26,9 +26,7 @@ def replace(module: Module, mapping: Mapping[type, type]) -> Module:
         return module
     move_hooks(module, "_forward_pre_hooks", made)
     move_hooks(module, "_forward_hooks", made)
-    for key, hook in tuple(made._forward_hooks.items()):
-        if hook is observe_output:
-            del made._forward_hooks[key]
+    remove_hook(made)
     return made.train(module.training)
 
 

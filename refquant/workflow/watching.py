@@ -11,6 +11,7 @@ __all__ = [
     "NAME",
     "has_observed",
     "observer_of",
+    "remove_hook",
     "tell_paths",
     "unwatch",
     "watch",
@@ -39,6 +40,13 @@ def is_watched(module: Module) -> bool:
     return observe_output in module._forward_hooks.values()
 
 
+def remove_hook(module: Module) -> None:
+    """Take away the hook that `watch` gave; those of the user stay."""
+    for key, hook in tuple(module._forward_hooks.items()):
+        if hook is observe_output:
+            del module._forward_hooks[key]
+
+
 def unwatch(module: Module) -> None:
     """Take away the observer that `watch` gave, and nothing else."""
     if not is_watched(module):
@@ -46,9 +54,7 @@ def unwatch(module: Module) -> None:
     if type(module) is FloatFunctional:
         module.activation_post_process = Identity()
         return
-    for key, hook in tuple(module._forward_hooks.items()):
-        if hook is observe_output:
-            del module._forward_hooks[key]
+    remove_hook(module)
     module._modules.pop(NAME, None)
 
 

@@ -9,11 +9,15 @@ from refquant.ops import layout
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import float_operand
 from refquant.ops.floating.windows import (
+    adaptive_sizes,
+    adaptive_spans,
     padded,
     per_dimension,
     pooled_sizes,
     positions,
+    spans,
     spatial_input,
+    strides,
     unpadded,
 )
 from refquant.tensors import Tensor, differentiable
@@ -23,12 +27,9 @@ __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d", "max_pool2d_with_i
 
 def _geometry(asked, kernel_size, stride, padding, dilation):
     kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
-    step = (
-        kernel if stride is None or stride == [] else per_dimension(asked, "stride", stride, 2, 1)
-    )
     return (
         kernel,
-        step,
+        strides(asked, stride, kernel),
         per_dimension(asked, "padding", padding, 2, 0),
         per_dimension(asked, "dilation", dilation, 2, 1),
     )
@@ -225,18 +226,10 @@ def divisors(sizes, kernel, stride, padding, counts, include_pad, override) -> n
     if override is not None:
         return np.full(counts, override)
     extents = []
-    for n, k, s, p, c in zip(sizes, kernel, stride, padding, counts, strict=True):
-        start = np.arange(c) * s - p
-        end = np.minimum(start + k, n + p)
-        if not include_pad:
-            start, end = np.maximum(start, 0), np.minimum(end, n)
-        extents.append(end - start)
+    for along in zip(sizes, kernel, stride, padding, counts, strict=True):
+        whole, inside = spans(*along)
+        extents.append(whole if include_pad else inside[:, 1] - inside[:, 0])
     return extents[0][:, None] * extents[1]
-
-
-def _parts(size: int, count: int) -> list[slice]:
-    """Cut `size` elements into `count` parts that cover it and overlap by at most one."""
-    return [slice(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
 
 
 @dispatched("pooling")
@@ -261,15 +254,11 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
     asked = "adaptive_avg_pool2d"
     t = float_operand(asked, "input", input)
     xs = spatial_input(asked, t.array, 2)
-    wanted = output_size if isinstance(output_size, tuple | list) else (output_size,) * 2
-    counts = per_dimension(
-        asked,
-        "output_size",
-        tuple(n if w is None else w for w, n in zip(wanted, xs.shape[2:], strict=False)),
-        2,
-        0,
+    counts = adaptive_sizes(asked, output_size, xs.shape[2:])
+    rows, columns = (
+        [slice(first, last) for first, last in adaptive_spans(n, c).tolist()]
+        for n, c in zip(xs.shape[2:], counts, strict=True)
     )
-    rows, columns = (_parts(n, c) for n, c in zip(xs.shape[2:], counts, strict=True))
     made = np.empty((*xs.shape[:2], *counts), xs.dtype)
     with np.errstate(all="ignore"):
         for i, r in enumerate(rows):

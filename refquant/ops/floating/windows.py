@@ -8,7 +8,18 @@ import numpy as np
 
 from refquant.errors import ArgumentError, ArgumentTypeError, OperationError, ShapeError
 
-__all__ = ["output_sizes", "padded", "pooled_sizes", "positions", "unpadded", "windows"]
+__all__ = [
+    "adaptive_sizes",
+    "adaptive_spans",
+    "output_sizes",
+    "padded",
+    "pooled_sizes",
+    "positions",
+    "spans",
+    "strides",
+    "unpadded",
+    "windows",
+]
 
 
 def per_dimension(asked: str, argument: str, value: Any, ndim: int, least: int) -> tuple[int, ...]:
@@ -29,6 +40,52 @@ def per_dimension(asked: str, argument: str, value: Any, ndim: int, least: int) 
             expected=f"a number or {ndim} numbers, each at least {least}",
         )
     return numbers
+
+
+def strides(asked: str, value: Any, kernel: tuple[int, ...]) -> tuple[int, ...]:
+    """Take the steps of a pooling window: those of its size where none are given."""
+    if value is None or value == [] or value == ():
+        return kernel
+    return per_dimension(asked, "stride", value, len(kernel), 1)
+
+
+def adaptive_sizes(asked: str, value: Any, sizes) -> tuple[int, ...]:
+    """Take an output size, one number or one for each dimension; None keeps that of the input."""
+    wanted = tuple(value) if isinstance(value, tuple | list) else (value,) * len(sizes)
+    if len(wanted) == len(sizes):
+        wanted = tuple(n if w is None else w for w, n in zip(wanted, sizes, strict=True))
+    return per_dimension(asked, "output_size", wanted, len(sizes), 0)
+
+
+def spans(size: int, kernel: int, stride: int, padding: int, count: int):
+    """Find the windows of a pooling along one dimension.
+
+    Returns
+    -------
+    extents : ndarray of int64, shape (count,)
+        Elements of each window with the border, but without what lies behind it (only
+        `ceil_mode` makes windows reach there).
+    inside : ndarray of int64, shape (count, 2)
+        First of its elements inside the input, and the one after the last.
+    """
+    start = np.arange(count, dtype=np.int64) * stride - padding
+    end = np.minimum(start + kernel, size + padding)
+    inside = np.stack([np.maximum(start, 0), np.minimum(end, size)], axis=1)
+    return end - start, inside
+
+
+def adaptive_spans(size: int, count: int) -> np.ndarray:
+    """Cut `size` elements into `count` parts that cover it and overlap by at most one.
+
+    Returns
+    -------
+    ndarray of int64, shape (count, 2)
+        First element of each part, and the one after the last.
+    """
+    index = np.arange(count, dtype=np.int64)
+    first = index * size // max(count, 1)
+    last = -(-(index + 1) * size // max(count, 1))
+    return np.stack([first, last], axis=1)
 
 
 def spatial_input(asked: str, array: np.ndarray, ndim: int) -> np.ndarray:

@@ -8,16 +8,17 @@ from refquant import engines, kernels
 from refquant.engines import Operands
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
-from refquant.ops.floating.windows import per_dimension, pooled_sizes
+from refquant.ops.floating.windows import (
+    adaptive_sizes,
+    adaptive_spans,
+    per_dimension,
+    pooled_sizes,
+    spans,
+    strides,
+)
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
-
-
-def _stride(asked: str, stride: Any, kernel: tuple[int, ...]) -> tuple[int, ...]:
-    if stride is None or stride == [] or stride == ():
-        return kernel
-    return per_dimension(asked, "stride", stride, 2, 1)
 
 
 def max_pool2d(
@@ -89,7 +90,7 @@ def max_pool2d(
         )
     q = checks.quantized_per_tensor(asked, "input", input)
     kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
-    step = _stride(asked, stride, kernel)
+    step = strides(asked, stride, kernel)
     border = per_dimension(asked, "padding", padding, 2, 0)
     spread = per_dimension(asked, "dilation", dilation, 2, 1)
     image, restore = layout.image(asked, q.array)
@@ -114,14 +115,6 @@ def _average(q, image, restore, rows, columns, divisors, split) -> QuantizedTens
         split.tail,
     )
     return q.like(restore(made))
-
-
-def _spans(size: int, kernel: int, stride: int, padding: int, count: int):
-    """Window bounds, cut off at the end of the border, and cut off at the image."""
-    start = np.arange(count, dtype=np.int64) * stride - padding
-    end = np.minimum(start + kernel, size + padding)
-    inside = np.stack([np.maximum(start, 0), np.minimum(end, size)], axis=1)
-    return end - start, inside
 
 
 def avg_pool2d(
@@ -186,7 +179,7 @@ def avg_pool2d(
     asked = "avg_pool2d"
     q = checks.quantized_per_tensor(asked, "input", input)
     kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
-    step = _stride(asked, stride, kernel)
+    step = strides(asked, stride, kernel)
     border = per_dimension(asked, "padding", padding, 2, 0)
     if divisor_override is not None:
         divisor_override = checks.whole_number(asked, "divisor_override", divisor_override)
@@ -196,7 +189,7 @@ def avg_pool2d(
     sizes = image.shape[1:3]
     counts = pooled_sizes(asked, sizes, kernel, step, border, (1, 1), ceil_mode)
     (heights, rows), (widths, columns) = (
-        _spans(*values) for values in zip(sizes, kernel, step, border, counts, strict=True)
+        spans(*values) for values in zip(sizes, kernel, step, border, counts, strict=True)
     )
     if divisor_override is not None:
         divisors = np.full(counts, divisor_override, np.int64)
@@ -256,15 +249,12 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> QuantizedTensor:
     q = checks.quantized_per_tensor(asked, "input", input)
     image, restore = layout.image(asked, q.array)
     sizes = image.shape[1:3]
-    wanted = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * 2
-    if len(wanted) == 2:
-        wanted = tuple(n if w is None else w for w, n in zip(wanted, sizes, strict=True))
-    counts = per_dimension(asked, "output_size", wanted, 2, 0)
+    counts = adaptive_sizes(asked, output_size, sizes)
     if min(sizes) == 0 and min(counts) > 0:
         raise ShapeError(
             asked, argument="input", expected="with pixels to average", got=f"shape {q.array.shape}"
         )
-    rows, columns = (_parts(n, c) for n, c in zip(sizes, counts, strict=True))
+    rows, columns = (adaptive_spans(n, c) for n, c in zip(sizes, counts, strict=True))
     divisors = (rows[:, 1] - rows[:, 0])[:, None] * (columns[:, 1] - columns[:, 0])
     divides = min(counts) > 0 and sizes[0] % counts[0] == 0 and sizes[1] % counts[1] == 0
     split = engines.current().rule(
@@ -272,11 +262,3 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> QuantizedTensor:
         Operands(q.dtype, channels_last=layout.is_channels_last(q.array), divides=divides),
     )
     return _average(q, image, restore, rows, columns, np.ascontiguousarray(divisors), split)
-
-
-def _parts(size: int, count: int) -> np.ndarray:
-    """First and one after the last of the elements that every part covers."""
-    index = np.arange(count, dtype=np.int64)
-    first = index * size // max(count, 1)
-    last = -(-(index + 1) * size // max(count, 1))
-    return np.stack([first, last], axis=1)

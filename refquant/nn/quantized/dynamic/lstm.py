@@ -11,6 +11,7 @@ from refquant.errors import ArgumentError, DtypeError, ShapeError
 from refquant.nn import functional as F
 from refquant.nn.module import Module
 from refquant.nn.quantized.weights import quantize_weight
+from refquant.nn.recurrent import check_settings
 from refquant.nn.utils.rnn import PackedSequence
 from refquant.observers.defaults import default_weight_observer
 from refquant.ops import checks
@@ -93,12 +94,9 @@ class LSTM(Module):
         dtype=dtypes.qint8,
     ):
         super().__init__()
-        if not 0 <= dropout <= 1:
-            raise ArgumentError("LSTM", argument="dropout", expected="in 0..1", got=dropout)
-        sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
-        for name, value in sizes.items():
-            if value < 1:
-                raise ArgumentError("LSTM", argument=name, expected="at least 1", got=value)
+        check_settings(
+            dropout, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers
+        )
         if dtype not in (dtypes.qint8, dtypes.float16):
             raise DtypeError("LSTM", argument="dtype", expected="qint8 or float16", got=dtype)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
