@@ -2,7 +2,7 @@
 #
 #     make demo     quantize a real network on real data, and write demo-report/
 #     make test     pass the tests
-#     make docs     build the documentation into docs/_build/html
+#     make docs     build the documentation into docs/_build/html and check its links
 #     make lint     check style and types
 #     make clean    remove all that was made
 #
@@ -26,6 +26,7 @@ test: $(STAMPS)/test
 
 docs: $(STAMPS)/docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python docs/check_links.py docs/_build/html
 
 lint: $(STAMPS)/lint
 	$(BIN)/ruff check .

@@ -25,6 +25,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "code_words",
+    "pictures",
     "rule_tables",
 ]
 if any((HERE.parent / "tutorials").glob("plot_*.py")):
