@@ -86,7 +86,9 @@ stairs = np.clip(np.rint(line / scale + zero_point), 0, 7)
 
 fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
 ax.plot(line, stairs, color=plotting.COLORS[0], label="quantizer")
-ax.plot(line, line / scale + zero_point, color=plotting.COLORS[1], linestyle="--", label="x / s + z")
+ax.plot(
+    line, line / scale + zero_point, color=plotting.COLORS[1], linestyle="--", label="x / s + z"
+)
 ax.plot(x[1:-1], by_hand[1:-1], "o", color=plotting.COLORS[1])
 ax.set(xlabel="real number x", ylabel="integer q", ylim=(-1, 8))
 ax.legend()
