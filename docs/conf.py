@@ -26,6 +26,7 @@ extensions = [
     "sphinx_design",
     "code_words",
     "pictures",
+    "readme_table",
     "rule_tables",
 ]
 if any((HERE.parent / "tutorials").glob("plot_*.py")):
