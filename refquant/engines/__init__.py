@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from refquant.engines import elementwise
 from refquant.engines.record import Engine
 from refquant.engines.records import BUILT_IN
-from refquant.engines.rule import Choice, Condition, Operands, Rule, Split, choose
+from refquant.engines.rule import Choice, Condition, Operands, Rule, Split, Whole, choose
 from refquant.errors import ArgumentTypeError, EngineError
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Operands",
     "Rule",
     "Split",
+    "Whole",
     "choose",
     "current",
     "get",
@@ -121,7 +122,7 @@ def register(record: Engine) -> Engine:
     EngineError
         If the name belongs to a built-in engine, a step of `refquant.engines.steps` has no
         rule, or ``add``, ``multiply`` or ``add_scalar`` has another than those of
-        `refquant.engines.elementwise`, which choose how the operation computes.
+        `refquant.engines.elementwise`, which choose how the operation computes, and no `Whole`.
     """
     from refquant.engines.steps import STEPS
 
@@ -145,12 +146,13 @@ def register(record: Engine) -> Engine:
             mend="derive() the record from a complete one",
         )
     for step, known in _FORMS.items():
-        if any(choice.rule not in known for choice in record.steps[step]):
+        rules = [choice.rule for choice in record.steps[step]]
+        if any(r not in known and not isinstance(r, Whole) for r in rules):
             raise EngineError(
                 f"engine {record.name!r}",
                 argument=f"steps[{step!r}]",
-                expected=" or ".join(rule.name for rule in known),
-                got=", ".join(getattr(c.rule, "name", repr(c.rule)) for c in record.steps[step]),
+                expected=" or ".join(rule.name for rule in known) + ", or a Whole rule",
+                got=", ".join(getattr(r, "name", repr(r)) for r in rules),
                 mend="give rules of your own to elementwise_quantize and elementwise_requantize",
             )
     _records[record.name] = record

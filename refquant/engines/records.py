@@ -1,7 +1,7 @@
 """The four engines that refquant knows from the first day."""
 
 from refquant.dtypes import qint32, quint8
-from refquant.engines import choosing
+from refquant.engines import accumulation, choosing
 from refquant.engines import elementwise as e
 from refquant.engines import exponential as x
 from refquant.engines import pooling as w
@@ -88,6 +88,8 @@ FBGEMM = Engine(
             Split.everywhere(s.MIX_ROUNDED),
         ),
         "choose_quantization_params": choose(choosing.RANGE_IN_FLOAT64),
+        "accumulator": choose(accumulation.WRAPPED),
+        "border": choose(accumulation.BORDER_OF_ZERO_POINT),
         "bias": choose((HAS_NO_BIAS, p.NO_BIAS), (IS_PER_CHANNEL, p.BIAS_DIVIDED), p.BIAS_FUSED),
         "multiplier": choose(p.QUOTIENT),
         "requantize_sum": choose(p.FLOAT_PRODUCT),

@@ -26,6 +26,8 @@ STEPS = {
     "resize_place": "where a pixel of the output lies in the input",
     "resize_mix": "how neighbouring pixels are mixed",
     "choose_quantization_params": "scale and zero point for the input of a dynamic operation",
+    "accumulator": "how the products of a linear layer or convolution are summed",
+    "border": "what stands outside of an image that is convolved",
     "bias": "the bias of a linear layer or convolution to its integer sum",
     "multiplier": "the scales of input, weight and output to the factor of the sum",
     "requantize_sum": "the sum of a linear layer or convolution to integers",
