@@ -8,6 +8,7 @@ data are told apart by colour-blind readers and stand out on light and dark back
 from refquant.plotting.channels import channel_ranges
 from refquant.plotting.grid import integer_grid
 from refquant.plotting.histogram import value_histogram
+from refquant.plotting.mismatch import mismatch_bars
 from refquant.plotting.sawtooth import error_sawtooth
 from refquant.plotting.sqnr import sqnr_bars
 from refquant.plotting.style import COLORS
@@ -18,6 +19,7 @@ __all__ = [
     "channel_ranges",
     "error_sawtooth",
     "integer_grid",
+    "mismatch_bars",
     "sqnr_bars",
     "value_histogram",
     "weight_histogram",
