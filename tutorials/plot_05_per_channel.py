@@ -191,8 +191,8 @@ assert 0.8 < gains.mean() < 3
 
 # %%
 # *The accuracy* is as good as float at 8 bits, both ways. With very few bits it becomes a matter of
-# luck: one network, tested on 447 images, may even be better off with the coarser weights. Do not
-# call a winner from one such number; the SQNR is the steadier judge.
+# luck, because the errors of four layers may add up or cancel: one network, tested on 447 images,
+# may even be better off with the coarser weights. Do not call a winner from one such number.
 
 assert abs(right[8, False] - reference) < 0.01
 assert abs(right[8, True] - reference) < 0.01
