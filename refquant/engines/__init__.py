@@ -33,6 +33,7 @@ __all__ = [
     "Whole",
     "choose",
     "current",
+    "foreign_names",
     "get",
     "names",
     "register",
@@ -57,9 +58,31 @@ _current: Engine = _records["qnnpack" if _on_arm else "fbgemm"]
 on_change: list[Callable[[Engine], None]] = []
 
 
+# Records of other runtimes, made only when one is asked for; no documented interface lists them.
+_FOREIGN_NAMES = ("exact", "tflite", "tflite-single", "onnx", "x86-sat16")
+
+
 def names() -> tuple[str, ...]:
-    """Names of all engines that can be chosen."""
+    """Names of PyTorch's engines and of those that were registered."""
     return tuple(_records)
+
+
+def foreign_names() -> tuple[str, ...]:
+    """Names of the engines that stand for other runtimes; `get` and `using` know them too.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.engines.foreign_names()
+    ('exact', 'tflite', 'tflite-single', 'onnx', 'x86-sat16')
+    """
+    return _FOREIGN_NAMES
+
+
+def _foreign(name: str) -> Engine:
+    from refquant.engines.points import FOREIGN
+
+    return FOREIGN[name]
 
 
 def get(name: str) -> Engine:
@@ -71,10 +94,12 @@ def get(name: str) -> Engine:
         If there is none; the message lists the known ones.
     """
     record = _records.get(name) if isinstance(name, str) else None
+    if record is None and name in _FOREIGN_NAMES:
+        return _foreign(name)
     if record is None:
         raise EngineError(
             f"{name!r} is not a valid value for quantized engine",
-            expected=f"one of {', '.join(map(repr, _records))}",
+            expected=f"one of {', '.join(map(repr, (*_records, *_FOREIGN_NAMES)))}",
             mend="choose one of these, or add your own with refquant.engines.register()",
         )
     return record
@@ -134,7 +159,7 @@ def register(record: Engine) -> Engine:
             got=type(record).__name__,
             mend="make one with refquant.engines.get('fbgemm').derive(...)",
         )
-    if any(record.name == built_in.name for built_in in BUILT_IN):
+    if record.name in _FOREIGN_NAMES or any(record.name == r.name for r in BUILT_IN):
         raise EngineError(
             f"engine {record.name!r} is built in and stays as it is",
             mend="give your record a name of its own",
@@ -184,7 +209,7 @@ def unregister(name: str) -> None:
     False
     """
     record = get(name)
-    if any(record is built_in for built_in in BUILT_IN):
+    if name in _FOREIGN_NAMES or any(record is built_in for built_in in BUILT_IN):
         raise EngineError(
             f"engine {name!r} is built in and stays",
             mend="unregister only what refquant.engines.register() added",

@@ -3,6 +3,7 @@
 from refquant.dtypes import qint32, quint8
 from refquant.engines import accumulation, choosing
 from refquant.engines import elementwise as e
+from refquant.engines import exponential as x
 from refquant.engines import pooling as w
 from refquant.engines import quantization as q
 from refquant.engines import reduction as r
@@ -55,6 +56,7 @@ FBGEMM = Engine(
             (IS_QINT32, Split(q.ADD_THEN_ROUND, q.ADD_THEN_ROUND, block=16)),
             Split(q.ROUND_THEN_ADD, q.ADD_THEN_ROUND, block=64),
         ),
+        "exponential": choose(Split(x.EXPM1_OF_PAIRS, x.EXPM1_ROUNDED_ONCE)),
         "elementwise_requantize": choose(
             (IS_QINT32, Split(e.CONVERT_THEN_ADD, e.WIDEN_THEN_ADD, block=16)),
             Split(e.CONVERT_THEN_ADD, e.WIDEN_THEN_ADD, block=64),

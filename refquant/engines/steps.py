@@ -13,6 +13,7 @@ STEPS = {
     "elementwise_dequantize": "operands of element-wise operations, in vectors and one by one",
     "elementwise_quantize": "results of element-wise operations, in vectors and one by one",
     "elementwise_requantize": "products and sums of integers, in vectors and one by one",
+    "exponential": "e**x - 1 in elu, in vectors and one by one",
     "add": "how two tensors are added",
     "multiply": "how two tensors are multiplied",
     "add_scalar": "how a number is added when the zero point alone cannot hold it",
