@@ -16,7 +16,7 @@ from sklearn.datasets import load_sample_image
 import refquant as torch
 from refquant import plotting
 from refquant.quantization import MinMaxObserver
-from refquant.report import sqnr
+from refquant.reporting import sqnr
 
 # %%
 # Real data
