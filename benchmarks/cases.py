@@ -109,6 +109,11 @@ def mul(T, size):
     return partial(T.ops.quantized.mul, a, b, 0.1, 64)
 
 
+@case("elu", **SIZES)
+def elu(T, size):
+    return partial(T.ops.quantized.elu, activation(T, size), 0.1, 64)
+
+
 @case("relu", **SIZES)
 def relu(T, size):
     return partial(T.relu, activation(T, size))

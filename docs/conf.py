@@ -26,6 +26,7 @@ extensions = [
     "sphinx_design",
     "code_words",
     "pictures",
+    "readme_table",
     "rule_tables",
 ]
 if any((HERE.parent / "tutorials").glob("plot_*.py")):
@@ -51,6 +52,8 @@ html_title = "refquant"
 html_static_path = ["_static"]
 html_css_files = ["refquant.css"]
 html_show_sourcelink = False
+# Sections of a single page have nothing to navigate.
+html_sidebars = {page: [] for page in ("index", "start/index", "speed/index", "contribute/index")}
 html_theme_options = {
     "show_prev_next": True,
     "navbar_align": "left",
@@ -67,7 +70,6 @@ sphinx_gallery_conf = {
     "filename_pattern": r"plot_",
     "within_subsection_order": "FileNameSortKey",
     "doc_module": ("refquant",),
-    "reference_url": {"refquant": None},
     "backreferences_dir": "generated/backreferences",
     "abort_on_example_error": True,
     "show_memory": False,

@@ -46,6 +46,7 @@ __all__ = [
 FAMILIES = (
     "affine",
     "elementwise",
+    "exponential",
     "observation",
     "fake_quantization",
     "folding",

@@ -3,9 +3,9 @@
 import numpy as np
 
 from refquant.demo.experiment import Experiment
-from refquant.report import Page, Table, illustrations
-from refquant.report.measures import decibel_text
-from refquant.report.pictures import drawing, new_axes
+from refquant.reporting import Page, Table, illustrations
+from refquant.reporting.measures import decibel_text
+from refquant.reporting.pictures import drawing, new_axes
 
 __all__ = ["disputed", "layer_table", "page", "score_table"]
 

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from refquant.engines import elementwise
 from refquant.engines.record import Engine
 from refquant.engines.records import BUILT_IN
-from refquant.engines.rule import Choice, Condition, Operands, Rule, Split, choose
+from refquant.engines.rule import Choice, Condition, Operands, Rule, Split, Whole, choose
 from refquant.errors import ArgumentTypeError, EngineError
 
 __all__ = [
@@ -30,8 +30,10 @@ __all__ = [
     "Operands",
     "Rule",
     "Split",
+    "Whole",
     "choose",
     "current",
+    "foreign_names",
     "get",
     "names",
     "register",
@@ -56,9 +58,31 @@ _current: Engine = _records["qnnpack" if _on_arm else "fbgemm"]
 on_change: list[Callable[[Engine], None]] = []
 
 
+# Records of other runtimes, made only when one is asked for; no documented interface lists them.
+_FOREIGN_NAMES = ("exact", "tflite", "tflite-single", "onnx", "x86-sat16")
+
+
 def names() -> tuple[str, ...]:
-    """Names of all engines that can be chosen."""
+    """Names of PyTorch's engines and of those that were registered."""
     return tuple(_records)
+
+
+def foreign_names() -> tuple[str, ...]:
+    """Names of the engines that stand for other runtimes; `get` and `using` know them too.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.engines.foreign_names()
+    ('exact', 'tflite', 'tflite-single', 'onnx', 'x86-sat16')
+    """
+    return _FOREIGN_NAMES
+
+
+def _foreign(name: str) -> Engine:
+    from refquant.engines.points import FOREIGN
+
+    return FOREIGN[name]
 
 
 def get(name: str) -> Engine:
@@ -70,10 +94,12 @@ def get(name: str) -> Engine:
         If there is none; the message lists the known ones.
     """
     record = _records.get(name) if isinstance(name, str) else None
+    if record is None and name in _FOREIGN_NAMES:
+        return _foreign(name)
     if record is None:
         raise EngineError(
             f"{name!r} is not a valid value for quantized engine",
-            expected=f"one of {', '.join(map(repr, _records))}",
+            expected=f"one of {', '.join(map(repr, (*_records, *_FOREIGN_NAMES)))}",
             mend="choose one of these, or add your own with refquant.engines.register()",
         )
     return record
@@ -121,7 +147,7 @@ def register(record: Engine) -> Engine:
     EngineError
         If the name belongs to a built-in engine, a step of `refquant.engines.steps` has no
         rule, or ``add``, ``multiply`` or ``add_scalar`` has another than those of
-        `refquant.engines.elementwise`, which choose how the operation computes.
+        `refquant.engines.elementwise`, which choose how the operation computes, and no `Whole`.
     """
     from refquant.engines.steps import STEPS
 
@@ -133,7 +159,7 @@ def register(record: Engine) -> Engine:
             got=type(record).__name__,
             mend="make one with refquant.engines.get('fbgemm').derive(...)",
         )
-    if any(record.name == built_in.name for built_in in BUILT_IN):
+    if record.name in _FOREIGN_NAMES or any(record.name == r.name for r in BUILT_IN):
         raise EngineError(
             f"engine {record.name!r} is built in and stays as it is",
             mend="give your record a name of its own",
@@ -145,12 +171,13 @@ def register(record: Engine) -> Engine:
             mend="derive() the record from a complete one",
         )
     for step, known in _FORMS.items():
-        if any(choice.rule not in known for choice in record.steps[step]):
+        rules = [choice.rule for choice in record.steps[step]]
+        if any(r not in known and not isinstance(r, Whole) for r in rules):
             raise EngineError(
                 f"engine {record.name!r}",
                 argument=f"steps[{step!r}]",
-                expected=" or ".join(rule.name for rule in known),
-                got=", ".join(getattr(c.rule, "name", repr(c.rule)) for c in record.steps[step]),
+                expected=" or ".join(rule.name for rule in known) + ", or a Whole rule",
+                got=", ".join(getattr(r, "name", repr(r)) for r in rules),
                 mend="give rules of your own to elementwise_quantize and elementwise_requantize",
             )
     _records[record.name] = record
@@ -182,7 +209,7 @@ def unregister(name: str) -> None:
     False
     """
     record = get(name)
-    if any(record is built_in for built_in in BUILT_IN):
+    if name in _FOREIGN_NAMES or any(record is built_in for built_in in BUILT_IN):
         raise EngineError(
             f"engine {name!r} is built in and stays",
             mend="unregister only what refquant.engines.register() added",

@@ -8,6 +8,8 @@ import numpy as np
 
 INT32_MIN = -(2**31)
 
+_round_objects = np.frompyfunc(round, 1, 1)
+
 
 def fma(a, b, c) -> np.ndarray:
     r"""Fused multiply-add, :math:`ab + c` with one rounding to float32.
@@ -49,8 +51,14 @@ def fma(a, b, c) -> np.ndarray:
 
 
 def round_half_even(x) -> np.ndarray:
-    """Round float32 to the nearest integer, ties to the even one; the result is float32."""
-    return np.rint(np.asarray(x, dtype=np.float32))
+    """Round to the nearest integer, ties to the even one; the result is float32.
+
+    Objects such as Fractions round exactly and become Python integers.
+    """
+    x = np.asarray(x)
+    if x.dtype == object:
+        return _round_objects(x)
+    return np.rint(x.astype(np.float32, copy=False))
 
 
 def convert_to_int32(x) -> np.ndarray:

@@ -1,8 +1,9 @@
 """The four engines that refquant knows from the first day."""
 
 from refquant.dtypes import qint32, quint8
-from refquant.engines import choosing
+from refquant.engines import accumulation, choosing
 from refquant.engines import elementwise as e
+from refquant.engines import exponential as x
 from refquant.engines import pooling as w
 from refquant.engines import quantization as q
 from refquant.engines import reduction as r
@@ -55,6 +56,7 @@ FBGEMM = Engine(
             (IS_QINT32, Split(q.ADD_THEN_ROUND, q.ADD_THEN_ROUND, block=16)),
             Split(q.ROUND_THEN_ADD, q.ADD_THEN_ROUND, block=64),
         ),
+        "exponential": choose(Split(x.EXPM1_OF_PAIRS, x.EXPM1_ROUNDED_ONCE)),
         "elementwise_requantize": choose(
             (IS_QINT32, Split(e.CONVERT_THEN_ADD, e.WIDEN_THEN_ADD, block=16)),
             Split(e.CONVERT_THEN_ADD, e.WIDEN_THEN_ADD, block=64),
@@ -86,6 +88,8 @@ FBGEMM = Engine(
             Split.everywhere(s.MIX_ROUNDED),
         ),
         "choose_quantization_params": choose(choosing.RANGE_IN_FLOAT64),
+        "accumulator": choose(accumulation.WRAPPED),
+        "border": choose(accumulation.BORDER_OF_ZERO_POINT),
         "bias": choose((HAS_NO_BIAS, p.NO_BIAS), (IS_PER_CHANNEL, p.BIAS_DIVIDED), p.BIAS_FUSED),
         "multiplier": choose(p.QUOTIENT),
         "requantize_sum": choose(p.FLOAT_PRODUCT),

@@ -37,6 +37,17 @@ class Rule:
         return self.function(*arguments)
 
 
+class Whole(Rule):
+    """A rule that computes an element-wise operation at once, integers in and integers out.
+
+    It is called with ``(a, a_scale, a_zero_point, b, b_scale, b_zero_point, scale, zero_point,
+    lower, upper)``, flat arrays of integers and plain numbers, and returns int64. Steps ``add`` and
+    ``multiply`` take one in place of their own two forms.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """Two rules for one run of elements: engines round whole vectors and the rest differently.

@@ -23,6 +23,7 @@ __all__ = [
     "order_of",
     "pair",
     "restore",
+    "row_major",
     "slices",
     "to_format",
 ]
@@ -310,6 +311,26 @@ def pair(asked: str, a: np.ndarray, b: np.ndarray):
     run, steps = _run(a, b)
     vectors = steps in ((1, 1), (0, 1), (1, 0))
     return a.ravel(), b.ravel(), run, vectors, shape, memory_format
+
+
+def row_major(array: np.ndarray) -> tuple[np.ndarray, int, bool]:
+    """Lay an operand out as ATen's TensorIterator walks whose result is always row-major.
+
+    Returns
+    -------
+    flat : ndarray, shape (n,)
+        Elements in row-major order.
+    run : int
+        How many of them the engine takes in one loop.
+    vectors : bool
+        Whether that loop takes whole vectors: where the operand is dense along it, or repeats a
+        single element.
+    """
+    if array.flags.c_contiguous:
+        return array.ravel(), array.size, True
+    flat = array.ravel()
+    run, steps = _run(flat.reshape(array.shape), array)
+    return flat, run, steps in ((1, 1), (1, 0))
 
 
 def _run(a: np.ndarray, b: np.ndarray) -> tuple[int, tuple[int, int]]:

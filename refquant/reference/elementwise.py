@@ -85,7 +85,7 @@ def add(
         y = real(q_b[:, columns], b_scale, b_zero_point)
         total = x + y
         if relu:
-            total = np.maximum(total, np.float32(0))
+            total = np.maximum(total, 0)
         q[:, columns] = integer(total, scale, zero_point, quant_min, quant_max)
     return result
 
@@ -142,7 +142,7 @@ def multiply(
         y = real(q_b[:, columns], b_scale, b_zero_point)
         product = x * y
         if relu:
-            product = np.maximum(product, np.float32(0))
+            product = np.maximum(product, 0)
         q[:, columns] = integer(product, scale, zero_point, quant_min, quant_max)
     return result
 
@@ -194,7 +194,7 @@ def requantize(
     ):
         x = real(q_a[:, columns], a_scale, a_zero_point)
         if relu:
-            x = np.maximum(x, np.float32(0))
+            x = np.maximum(x, 0)
         q[:, columns] = integer(x, scale, zero_point, quant_min, quant_max)
     return result
 

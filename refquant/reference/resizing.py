@@ -70,13 +70,13 @@ def resize_bilinear(
     """
     upper, lower = rows[:, 0, None], rows[:, 1, None]
     left, right = columns[:, 0], columns[:, 1]
-    z = np.float32(zero_point)
     h = [row_shares[:, k, None, None] for k in (0, 1)]
     w = [column_shares[:, k, None] for k in (0, 1)]
     result = np.empty((q.shape[0], len(rows), len(columns), q.shape[3]), q.dtype)
     for part, mix in ((slice(0, body), rule), (slice(body, None), tail_rule)):
         x = q[..., part].astype(np.float32)
         a, b, c, d = x[:, upper, left], x[:, upper, right], x[:, lower, left], x[:, lower, right]
-        rounded = round_half_even(z + (mix(a, b, c, d, h, w) - z)).astype(np.float64)
+        mixed = zero_point + (mix(a, b, c, d, h, w) - zero_point)
+        rounded = round_half_even(mixed).astype(np.float64)
         result[..., part] = np.clip(rounded, quant_min, quant_max).astype(np.int64)
     return result

@@ -1,6 +1,7 @@
 """Faults of PyTorch 1.4: what refquant does instead, under the engines of that release."""
 
 import copy
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -199,3 +200,15 @@ def test_numbers_that_cannot_be_added(number):
     q = refquant.quantize_per_tensor(refquant.tensor([1.0]), 0.1, 0, refquant.quint8)
     with pytest.raises(ArgumentError, match=r"at most 2\*\*31 steps"):
         ops.add_scalar(q, number)
+
+
+def test_square_roots_are_rounded_correctly():
+    """The number next to the root whose square is nearest: decided with integers alone."""
+    numbers = np.arange(1, 4097, dtype=np.float32)
+    roots = refquant.sqrt(refquant.tensor(numbers)).numpy()
+    below, above = np.nextafter(roots, np.float32(0)), np.nextafter(roots, np.float32(np.inf))
+    for x, low, root, high in zip(numbers, below, roots, above, strict=True):
+        middles = [(Fraction(float(a)) + Fraction(float(root))) / 2 for a in (low, high)]
+        assert middles[0] ** 2 < Fraction(float(x)) < middles[1] ** 2
+    # 1.4 answers 4.3588986 and 5.8309522 on a processor of another maker.
+    assert roots[[18, 33]].tolist() == [4.358899116516113, 5.830951690673828]

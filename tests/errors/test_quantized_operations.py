@@ -113,6 +113,7 @@ def test_cat(pieces, dim, kind):
         lambda t: t.fill_(1.0),
         refquant.relu_,
         ops.relu6,
+        lambda t: ops.elu(t, 0.5, 3),
     ],
 )
 def test_operations_that_need_one_scale(call):
@@ -188,3 +189,18 @@ def test_targets_that_do_not_fit():
         ops.mul_scalar_out(q(), 2.0, q(dtype=refquant.qint8))
     with pytest.raises(errors.QuantizerError, match="out"):
         ops.cat_out([q()], 0, refquant.tensor([1.0]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "named"),
+    [
+        ((0.0, 3), errors.QuantizationParameterError, "output_scale"),
+        ((0.5, 256), errors.QuantizationParameterError, "output_zero_point"),
+        ((0.5, 3, float("nan")), errors.ArgumentError, "alpha"),
+        ((0.5, 3, 1.0, float("inf")), errors.ArgumentError, "scale"),
+        ((0.5, 3, 1.0, 1.0, "much"), errors.ArgumentTypeError, "input_scale"),
+    ],
+)
+def test_elu(arguments, kind, named):
+    with pytest.raises(kind, match=rf"quantized\.elu[\s\S]*{named}"):
+        ops.elu(q(), *arguments)

@@ -282,3 +282,20 @@ def mean_of_images(T, rng):
         x = _made(T, _drawn(rng, shape, "quint8"), scale, zero, "quint8")
         made.append(x.mean([2, 3]).int_repr())
     return {"int": p.joined(made)}
+
+
+@p.program(releases=("2.13",))
+def elu(T, rng):
+    """Exponential linear units; far negative numbers lie on ties of output scales 2/3 and 1/3."""
+    answers = {}
+    for dtype in DTYPES:
+        made = []
+        for size in SIZES:
+            for scale in (2 / 3.0, 1 / 3.0, 0.5, 1 / 128.0):
+                a_scale = float([1 / 3.0, 0.5, 0.1, 0.02][rng.randint(4)])
+                zeros = [p.zero_point(rng, dtype) for _ in range(2)]
+                x = _made(T, _drawn(rng, (size,), dtype), a_scale, zeros[0], dtype)
+                factors = float([1.0, 1.67326, -0.5][rng.randint(3)]), float(rng.randint(1, 3))
+                made.append(T.ops.quantized.elu(x, scale, zeros[1], *factors).int_repr())
+        answers[dtype] = p.joined(made)
+    return answers

@@ -348,3 +348,45 @@ def test_ranges(torch, operation, storage):
             check(torch.ops.quantized.relu6(a, False), elementwise.relu6(ours))
         else:
             check(a.clamp(-0.55, 1.15), elementwise.clamp(ours, -0.55, 1.15))
+
+
+@pytest.mark.parametrize("storage", list(RANGES))
+@pytest.mark.parametrize("layout", [*LAYOUTS, "channels_last", "channels_last_1", "repeated"])
+def test_elu(torch, storage, layout):
+    rng = np.random.default_rng(22)
+    for case in range(40):
+        a_scale = float(rng.choice([1.0, 0.5, 0.1, 1 / 3, 2.0**-7, 0.003]))
+        zero, zero_point = (int(z) for z in rng.integers(*limits(storage), size=2))
+        scale = float(rng.choice([2 / 3, 1 / 3, 0.5, a_scale, 1 / 128, 0.013]))
+        if storage == "int32":
+            scale = max(scale, 2.0**-10)  # the C library's last bit would show in tails
+        factors = [float(rng.choice(v)) for v in ([1, 1.6732632, 0.5, -1], [1, 1.05], [1, 0.5, 2])]
+        shape = (int(rng.choice([2, 3, 66])), int(rng.choice([3, 64, 130])))
+        if layout.startswith("channels_last"):
+            shape = (2, 1 if layout.endswith("1") else 5, 7, 33)
+        theirs, ours = both(torch, integers(rng, shape, storage), a_scale, zero)
+        if layout == "channels_last":
+            theirs = theirs.contiguous(memory_format=torch.channels_last)
+            ours = ours.contiguous(memory_format=refquant.channels_last)
+        elif layout == "repeated":
+            theirs, ours = (q[:, :1].expand(*shape) for q in (theirs, ours))
+        else:
+            theirs, ours = laid_out(theirs, layout), laid_out(ours, layout)
+        check(
+            torch.ops.quantized.elu(theirs, scale, zero_point, *factors),
+            refquant.ops.quantized.elu(ours, scale, zero_point, *factors),
+            f"case {case}: {a_scale, zero, scale, zero_point, factors, shape}",
+        )
+
+
+def limits(storage):
+    return RANGES[storage] if storage != "int32" else (-1000, 1000)
+
+
+def test_vectors_of_elu_to_the_last_bit(torch):
+    """Where steps are finer than float32, its bits are seen."""
+    q = -np.arange(2**17, dtype=np.int32)
+    for exponent in (-20, -15, -12):
+        theirs, ours = both(torch, q, 2.0**exponent, 0)
+        want = torch.ops.quantized.elu(theirs, 2.0**-30, 0)
+        check(want, refquant.ops.quantized.elu(ours, 2.0**-30, 0))

@@ -1,5 +1,7 @@
 """Functional modules, and the borders of the quantized part: forms, state, from_float."""
 
+import copy
+
 import pytest
 
 import refquant
@@ -106,3 +108,20 @@ def test_dequantize_from_float_needs_nothing():
     m = nn.quantized.DeQuantize.from_float(nn.Identity())
     assert repr(m) == "DeQuantize()"
     assert list(m.state_dict()) == []
+
+
+def test_elu_takes_what_the_observer_chose_and_keeps_it():
+    observed = nn.ELU(0.5)
+    observed.activation_post_process = seen(-0.5, 3.0)
+    module = nn.quantized.ELU.from_float(observed)
+    scale, zero_point = observed.activation_post_process.calculate_qparams()[:2]
+    assert (module.scale, module.zero_point) == (float(scale), int(zero_point))
+    x = refquant.quantize_per_tensor(refquant.randn(5, 70), 0.1, 40, refquant.quint8)
+    y = module(x)
+    wanted = nn.quantized.functional.elu(x, float(scale), int(zero_point), 0.5)
+    assert y.int_repr().tolist() == wanted.int_repr().tolist()
+    other = nn.quantized.ELU(1.0, 0, 0.5)
+    other.load_state_dict(module.state_dict())
+    for same in (other, copy.deepcopy(module)):
+        assert same(x).int_repr().tolist() == y.int_repr().tolist()
+    assert repr(nn.quantized.ELU(0.25, 3)) == "QuantizedELU(alpha=1.0, scale=0.25, zero_point=3)"

@@ -222,3 +222,17 @@ def test_results_written_into_a_target():
     assert ops.mul_scalar_out(x, 3.0, target) is target
     assert (ints(target), target.q_scale()) == ([10, 12], 1.5)
     assert ints(ops.cat_out([x[:1], x[1:]], 0, target)) == [9, 9]
+
+
+def test_elu_goes_to_minus_alpha():
+    q = made([0, 3, 7, 8, 9, 255], 0.5, 8)
+    assert ints(ops.elu(q, 0.125, 8)) == [0, 1, 5, 8, 12, 255]
+    assert ints(ops.elu(q, 0.125, 8, alpha=0.5)) == [4, 4, 6, 8, 12, 255]
+    assert ints(ops.elu(q, 0.125, 8, 1.0, 0.5)) == [4, 4, 6, 8, 10, 255]
+    assert ints(ops.elu(q, 0.125, 8, input_scale=100.0)) == [0, 0, 0, 8, 12, 255]
+
+
+def test_elu_of_far_negative_numbers_lies_on_a_tie():
+    """-1 over 2/3 is one and a half steps: vectors round that before the zero point is added."""
+    q = made([50] * 65, 1 / 3, 101)
+    assert ints(ops.elu(q, 2 / 3, 101)) == [99] * 64 + [100]

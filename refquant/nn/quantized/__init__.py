@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from refquant.nn.quantized.activation import ReLU, ReLU6
+from refquant.nn.quantized.activation import ELU, ReLU, ReLU6
 from refquant.nn.quantized.convolution import Conv2d, Conv3d
 from refquant.nn.quantized.functional_modules import FloatFunctional, QFunctional
 from refquant.nn.quantized.linear import Linear

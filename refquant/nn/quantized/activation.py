@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import numpy as np
+
 from refquant.nn import activation
 from refquant.nn.module import Module
-from refquant.ops.quantized import elementwise
-from refquant.tensors import QuantizedTensor
+from refquant.nn.quantized.functional_modules import load_number, observed
+from refquant.ops.quantized import elementwise, exponential
+from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["ReLU", "ReLU6"]
+__all__ = ["ELU", "ReLU", "ReLU6"]
 
 
 class ReLU(activation.ReLU):
@@ -66,3 +69,54 @@ class ReLU6(activation.ReLU6):
 
     def _get_name(self) -> str:
         return "QuantizedReLU6"
+
+
+class ELU(activation.ELU):
+    r"""Exponential linear unit, x above 0 and :math:`\alpha(e^x - 1)` below.
+
+    Parameters
+    ----------
+    scale : float
+        Real units of one quantized step of the output.
+    zero_point : int
+        The integer that stands for real zero in the output.
+    alpha : float, default 1
+        What far negative inputs come near to, with the sign changed.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.5, 3, refquant.quint8)
+    >>> refquant.nn.quantized.ELU(0.25, 8)(x).dequantize()
+    tensor([-0.75,  2.  ])
+    """
+
+    def __init__(self, scale: float, zero_point: int, alpha: float = 1.0):
+        super().__init__(alpha)
+        self.scale, self.zero_point = scale, zero_point
+
+    def forward(self, input: Any) -> QuantizedTensor:
+        """Apply to `input`, quantized per tensor; the result is row-major."""
+        return exponential.elu(input, self.scale, self.zero_point, self.alpha)
+
+    @classmethod
+    def from_float(cls, mod: Module):
+        """Make one in place of its float counterpart, whose observer has seen the output."""
+        return cls(*observed(f"{cls.__name__}.from_float", mod), mod.alpha)
+
+    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination[prefix + "scale"] = Tensor(np.asarray(self.scale, np.float32))
+        destination[prefix + "zero_point"] = Tensor(np.asarray(self.zero_point, np.int64))
+
+    def _load_from_state_dict(self, report, prefix: str) -> None:
+        load_number(report, self, "scale", prefix, float)
+        load_number(report, self, "zero_point", prefix, int)
+        super()._load_from_state_dict(report, prefix)
+
+    def _get_name(self) -> str:
+        return "QuantizedELU"
+
+    def extra_repr(self) -> str:
+        """Describe the settings."""
+        return f"alpha={self.alpha}, scale={self.scale}, zero_point={self.zero_point}"

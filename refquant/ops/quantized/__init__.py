@@ -32,6 +32,7 @@ from refquant.ops.quantized.dynamic import (
     linear_unpack_fp16,
 )
 from refquant.ops.quantized.elementwise import relu6
+from refquant.ops.quantized.exponential import elu
 from refquant.ops.quantized.joining import cat, cat_relu
 from refquant.ops.quantized.linear import linear, linear_prepack, linear_relu, linear_unpack
 from refquant.ops.quantized.pooling import max_pool2d
@@ -77,6 +78,7 @@ __all__ = [
     "conv3d_unpack",
     "conv_prepack",
     "conv_unpack",
+    "elu",
     "linear",
     "linear_dynamic",
     "linear_dynamic_fp16",

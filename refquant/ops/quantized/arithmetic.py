@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes, engines, kernels
-from refquant.engines import Operands
+from refquant.engines import Operands, Whole
 from refquant.engines.elementwise import PRODUCT_OF_INTEGERS, SUM_IN_FIXED_POINT
 from refquant.errors import DtypeError, EngineError
 from refquant.ops import checks, layout
@@ -154,6 +154,8 @@ def _add(asked: str, qa: Any, qb: Any, scale, zero_point, relu: bool) -> Quantiz
             zero_point if relu else dtype.quant_min,
             dtype.quant_max,
         )
+    elif isinstance(how, Whole):
+        q = _at_once(how, x, y, a, b, scale, zero_point, relu)
     else:
         body = run - run % dequantize.block if vectors else 0
         q = kernels.add(
@@ -174,6 +176,15 @@ def _add(asked: str, qa: Any, qb: Any, scale, zero_point, relu: bool) -> Quantiz
             quantize,
         )
     return QuantizedTensor(layout.restore(q, shape, memory_format), dtype, scale, zero_point)
+
+
+def _at_once(rule, x, y, a, b, scale, zero_point, relu: bool) -> np.ndarray:
+    """Follow a rule that computes the whole operation."""
+    lower, upper = zero_point if relu else a.dtype.quant_min, a.dtype.quant_max
+    q = rule(
+        x, a.scale, a.zero_point, y, b.scale, b.zero_point, scale, zero_point, lower, upper
+    )  # fmt: skip
+    return np.asarray(q).astype(x.dtype)
 
 
 def _check_fixed_point(asked: str, a: QuantizedTensor, b: QuantizedTensor, scale: float) -> None:
@@ -296,6 +307,8 @@ def _multiply(asked: str, qa: Any, qb: Any, scale, zero_point, relu: bool) -> Qu
             run - run % requantize.block if vectors else 0,
             requantize,
         )
+    elif isinstance(how, Whole):
+        q = _at_once(how, x, y, a, b, scale, zero_point, relu)
     else:  # scalar code at every position
         q = kernels.multiply(
             x,

@@ -16,6 +16,8 @@ from refquant.ops.quantized.packing import (
     copy_weight,
     geometry,
 )
+from refquant.reference.matmul import finish
+from refquant.reference.products import convolution_sums
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
@@ -219,6 +221,14 @@ def _check_image(asked: str, shape: tuple[int, ...], packed: PackedConvolution) 
             )
 
 
+def own_sums(packed: PackedConvolution, images: np.ndarray, zero_point: int) -> np.ndarray:
+    """Sum products by the rules of an engine that no kernel knows."""
+    return convolution_sums(
+        images, packed.filters(), packed.groups, packed.kernel, packed.steps, packed.borders,
+        packed.spread, zero_point, packed.zero_points, packed.accumulate, packed.border,
+    )  # fmt: skip
+
+
 def run_convolution(
     asked: str, dims: int, qx, packed: PackedConvolution, scale, zero_point, relu: bool
 ) -> QuantizedTensor:
@@ -234,7 +244,12 @@ def run_convolution(
     if dims == 2:
         images = images[:, None]
     lowest = zero_point if relu else 0
-    if packed.depthwise:
+    if packed.has_own_sums:
+        q = finish(
+            own_sums(packed, images, x.zero_point), packed.biases,
+            (x.scale, packed.scales, scale), zero_point, lowest, packed.rules,
+        )  # fmt: skip
+    elif packed.depthwise:
         q = kernels.convolve_depthwise(
             images, packed.rows, packed.sums, packed.kernel, packed.steps, packed.borders,
             packed.spread, packed.scales, packed.biases, x.scale, x.zero_point, scale, zero_point,

@@ -9,7 +9,7 @@ from refquant import dtypes, engines, kernels
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
-from refquant.ops.quantized.linear import PackedLinear, as_rows
+from refquant.ops.quantized.linear import PackedLinear, as_rows, own_sums
 from refquant.ops.quantized.packing import check_bias, copy_bias
 from refquant.tensors import Tensor
 
@@ -62,10 +62,14 @@ def _run(asked: str, X: Any, packed: Any, reduce_range: bool, relu: bool) -> Ten
     rows = as_rows(asked, x, packed.weight.array.shape[1])
     scale, zero_point = _input_quantizer(asked, rows, reduce_range)
     q = quantize_array(rows, scale, zero_point, dtypes.quint8)
-    y = kernels.linear_dynamic(
-        q, packed.rows, packed.sums, packed.scales, packed.zero_points, packed.biases, scale,
-        zero_point, relu, packed.output_rule,
-    )  # fmt: skip
+    if packed.has_own_sums:
+        y = packed.output_rule(own_sums(packed, q, zero_point), packed.biases, scale, packed.scales)
+        y = np.maximum(y, np.float32(0)) if relu else y
+    else:
+        y = kernels.linear_dynamic(
+            q, packed.rows, packed.sums, packed.scales, packed.zero_points, packed.biases, scale,
+            zero_point, relu, packed.output_rule,
+        )  # fmt: skip
     return Tensor(y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[1]))
 
 

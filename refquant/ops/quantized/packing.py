@@ -11,6 +11,7 @@ import numpy as np
 
 from refquant import dtypes, engines, kernels
 from refquant.engines import Operands
+from refquant.engines.accumulation import BORDER_OF_ZERO_POINT, WRAPPED
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -102,8 +103,10 @@ class PackedWeight:
 
     __slots__ = (
         "_fitting",
+        "accumulate",
         "bias",
         "biases",
+        "border",
         "engine",
         "output_rule",
         "record",
@@ -132,6 +135,13 @@ class PackedWeight:
         steps = ("bias", "multiplier", "requantize_sum")
         self.rules = tuple(record.rule(step, operands) for step in steps)
         self.output_rule = record.rule("dynamic_output", operands)
+        self.accumulate = record.rule("accumulator", operands)
+        self.border = record.rule("border", operands)
+
+    @property
+    def has_own_sums(self) -> bool:
+        """Whether the engine sums or pads in a way that kernels do not know."""
+        return self.accumulate is not WRAPPED or self.border is not BORDER_OF_ZERO_POINT
 
     def __deepcopy__(self, memo):
         return self
@@ -236,15 +246,18 @@ class PackedConvolution(PackedWeight):
         ones, zeros = (1,) * lacking, (0,) * lacking
         self.kernel = ones + array.shape[2:]
         self.steps, self.borders, self.spread = ones + stride, zeros + padding, ones + dilation
-        filters = np.moveaxis(array, 1, -1)
-        filters = np.ascontiguousarray(
-            filters.reshape(array.shape[0], *self.kernel, array.shape[1])
-        )
+        filters = self.filters()
         self.depthwise = groups > 1 and groups == array.shape[0] and array.shape[1] == 1
         if self.depthwise:
             self.rows, self.sums = kernels.pack_depthwise(filters, self.zero_points)
         else:
             self.rows, self.sums = kernels.pack_filters(filters, groups)
+
+    def filters(self) -> np.ndarray:
+        """Lay out the filters channels last, with planes: (outputs, *kernel, channels)."""
+        array = self.weight.array
+        moved = np.moveaxis(array, 1, -1).reshape(array.shape[0], *self.kernel, array.shape[1])
+        return np.ascontiguousarray(moved)
 
 
 def geometry(asked: str, argument: str, value: Any, count: int, least: int) -> tuple[int, ...]:

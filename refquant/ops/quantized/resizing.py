@@ -1,11 +1,13 @@
 """Resizing of quantized images; the parameters of the result are those of the input."""
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from refquant import engines, kernels
 from refquant.engines import Operands
+from refquant.engines.rounding import as_fractions
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.resizing import target_sizes
@@ -112,7 +114,7 @@ def interpolate(
         rule("resize_step", operands)(n, c, f, bool(align_corners))
         for n, c, f in zip(sizes, counts, factors, strict=True)
     ]
-    index = [np.arange(c, dtype=np.float32) for c in counts]
+    index = [_indices(c, step) for c, step in zip(counts, steps, strict=True)]
     if mode == "nearest":
         places = (
             np.minimum(np.floor(i * step).astype(np.int64), n - 1)
@@ -140,12 +142,19 @@ def interpolate(
     return q.like(restore(made))
 
 
+def _indices(count: int, step: Any) -> np.ndarray:
+    """Count the pixels of the output in the arithmetic of the step."""
+    if isinstance(step, Fraction):
+        return as_fractions(np.arange(count))
+    return np.arange(count, dtype=np.float32)
+
+
 def _neighbours(places: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Find the two pixels beside every place, shape (count, 2), and the shares of both."""
-    places = np.maximum(places, np.float32(0))
+    places = np.maximum(places, 0)
     first = np.minimum(places.astype(np.int64), size - 1)
-    second = places - first.astype(np.float32)
-    shares = np.stack([np.float32(1) - second, second], axis=1)
+    second = places - first.astype(places.dtype)
+    shares = np.stack([1 - second, second], axis=1)
     return np.stack([first, np.minimum(first + 1, size - 1)], axis=1), shares
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from refquant.errors import ArgumentError
-from refquant.report.measures import decibels, real_values, sqnr
+from refquant.reporting.measures import decibels, real_values, sqnr
 from refquant.tape import no_grad
 from refquant.tensors import QuantizedTensor, Tensor
 
@@ -188,7 +188,7 @@ def compare(float_model: Any, quantized_model: Any, batches: Iterable[Any]) -> C
     --------
     >>> from refquant import nn, randn, manual_seed
     >>> from refquant.quantization import quantize_dynamic
-    >>> from refquant.report import compare
+    >>> from refquant.reporting import compare
     >>> _ = manual_seed(0)
     >>> model = nn.Sequential(nn.Linear(8, 4)).eval()
     >>> layer, = compare(model, quantize_dynamic(model), [randn(16, 8)]).layers

@@ -1,4 +1,4 @@
-"""A table of texts that can be printed on a terminal; `refquant.report.page` writes it as HTML."""
+"""A table of texts for a terminal; `refquant.reporting.page` writes it as HTML."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Table:
 
     Examples
     --------
-    >>> from refquant.report import Table
+    >>> from refquant.reporting import Table
     >>> print(Table("Sizes", ("layer", "bytes"), [("conv", "640"), ("linear", "1280")]).text())
     Sizes
     layer   bytes

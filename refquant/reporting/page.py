@@ -7,8 +7,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from refquant.report.pictures import drawing, svg
-from refquant.report.tables import Table
+from refquant.reporting.pictures import drawing, svg
+from refquant.reporting.tables import Table
 
 __all__ = ["Page", "write_atomically"]
 
@@ -56,7 +56,7 @@ class Page:
 
     Examples
     --------
-    >>> from refquant.report import Page
+    >>> from refquant.reporting import Page
     >>> page = Page("Sizes & times")
     >>> page.paragraph("int8 < float32")
     >>> "Sizes &amp; times" in page.html() and "int8 &lt; float32" in page.html()
@@ -100,8 +100,8 @@ class Page:
         Parameters
         ----------
         pictures : sequence of (matplotlib.axes.Axes, str)
-            Axes made by `refquant.report.pictures.new_axes` and drawn into inside of
-            `refquant.report.pictures.drawing`, and what the picture shows.
+            Axes made by `refquant.reporting.pictures.new_axes` and drawn into inside of
+            `refquant.reporting.pictures.drawing`, and what the picture shows.
         """
         figures = []
         for ax, caption in pictures:

@@ -4,10 +4,10 @@
 outcome on a terminal and as one HTML file that needs nothing but itself.
 """
 
-from refquant.report.layers import Comparison, Layer, compare
-from refquant.report.measures import agreement, parameter_bytes, seconds, sqnr
-from refquant.report.page import Page
-from refquant.report.tables import Table
+from refquant.reporting.layers import Comparison, Layer, compare
+from refquant.reporting.measures import agreement, parameter_bytes, seconds, sqnr
+from refquant.reporting.page import Page
+from refquant.reporting.tables import Table
 
 __all__ = [
     "Comparison",

@@ -1,7 +1,7 @@
 """Pictures of a comparison, each with the sentence that goes below it.
 
-Everything here is drawn inside of `refquant.report.pictures.drawing` and goes to
-`refquant.report.Page.pictures`.
+Everything here is drawn inside of `refquant.reporting.pictures.drawing` and goes to
+`refquant.reporting.Page.pictures`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,9 +14,9 @@ from refquant.plotting import (
     value_histogram,
     weight_histogram,
 )
-from refquant.report.layers import Comparison
-from refquant.report.measures import decibel_text
-from refquant.report.pictures import new_axes
+from refquant.reporting.layers import Comparison
+from refquant.reporting.measures import decibel_text
+from refquant.reporting.pictures import new_axes
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["activations", "channels", "input_error", "losses", "weights"]

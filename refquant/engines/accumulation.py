@@ -1,0 +1,82 @@
+r"""Rules of matrix products: how the products of one output are summed, and what borders hold.
+
+A summing rule is called with ``(x, weight, input_zero_point, weight_zero_points)``: rows of raw
+uint8 inputs, shape (m, depth), and raw int8 weights, shape (outputs, depth), the products of one
+output side by side in the order in which the engine takes them. It returns int64, shape
+(m, outputs).
+
+.. math:: acc_{mn} = \sum_k x_{mk} w_{nk} - z_x \sum_k w_{nk} - z_{w,n} \sum_k x_{mk}
+    + K z_x z_{w,n}
+
+Engines multiply the raw integers and correct the sum afterwards, because instructions that
+multiply bytes know nothing of zero points. Only the first sum is in danger of overflow.
+
+A border rule is called with the zero point of the input and returns the raw integer that stands
+outside of an image.
+"""
+
+import numpy as np
+
+from refquant.engines.rule import Rule
+
+INT16 = np.iinfo(np.int16)
+
+
+def _corrected(products, x, weight, input_zero_point, weight_zero_points) -> np.ndarray:
+    weight_zero_points = np.asarray(weight_zero_points, np.int64)
+    column_sums = weight.sum(axis=1, dtype=np.int64)
+    row_sums = x.sum(axis=1, dtype=np.int64)[:, None]
+    constant = x.shape[1] * input_zero_point * weight_zero_points
+    return products - input_zero_point * column_sums - weight_zero_points * row_sums + constant
+
+
+def _exact(x, weight, input_zero_point, weight_zero_points):
+    # Products of integers in float64 are exact below 2**53, and BLAS computes them.
+    products = (x.astype(np.float64) @ weight.astype(np.float64).T).astype(np.int64)
+    return _corrected(products, x, weight, input_zero_point, weight_zero_points)
+
+
+def _wrapped(x, weight, input_zero_point, weight_zero_points):
+    exact = _exact(x, weight, input_zero_point, weight_zero_points)
+    return exact.astype(np.int32).astype(np.int64)
+
+
+def _saturated_pairs(x, weight, input_zero_point, weight_zero_points):
+    products = np.zeros((x.shape[0], weight.shape[0]), np.int64)
+    x32, w32 = x.astype(np.int32), weight.astype(np.int32)
+    for k in range(0, x.shape[1], 2):
+        pair = x32[:, k : k + 2] @ w32[:, k : k + 2].T
+        products += np.clip(pair, INT16.min, INT16.max)
+    acc = _corrected(products, x, weight, input_zero_point, weight_zero_points)
+    return acc.astype(np.int32).astype(np.int64)
+
+
+WRAPPED = Rule(
+    "wrapped",
+    "int32(sum (x - z_x) * (w - z_w)), exact unless int32 overflows, which wraps",
+    "FBGEMM with VNNI, QNNPACK; int32 holds more than 65,000 products",
+    _wrapped,
+    code=1,
+)
+EXACT = Rule("exact", "sum (x - z_x) * (w - z_w)", "mathematics", _exact)
+SATURATED_PAIRS = Rule(
+    "saturated_pairs",
+    "sum over pairs of clip_int16(x[2j] * w[2j] + x[2j + 1] * w[2j + 1]), then the zero points",
+    "FBGEMM and oneDNN on x86 processors without VNNI (vpmaddubsw), and FBGEMM's kernels for "
+    "depthwise convolutions on all",
+    _saturated_pairs,
+)
+
+BORDER_OF_ZERO_POINT = Rule(
+    "border_of_zero_point",
+    "z_x: pixels outside of an image stand for real zero",
+    "all engines of PyTorch",
+    lambda zero_point: zero_point,
+    code=1,
+)
+BORDER_OF_ZERO = Rule(
+    "border_of_zero",
+    "the integer 0, which stands for the real number -z_x * s_x",
+    "a fault of backends that pad before they know the zero point",
+    lambda zero_point: 0,
+)

@@ -1,0 +1,69 @@
+r"""How runtimes other than PyTorch add and multiply two quantized tensors, integers to integers."""
+
+from functools import partial
+
+import numpy as np
+
+from refquant.engines.axes import Arithmetic
+from refquant.engines.composition import in_fixed_point
+from refquant.engines.rule import Whole
+
+LEFT_SHIFT = 20
+
+
+def _steps(q, zero_point) -> np.ndarray:
+    return np.asarray(q, np.int64) - zero_point
+
+
+def _add_shifted(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
+    twice = 2.0 * max(a_scale, b_scale)
+    total = 0
+    for q, own_scale, zero in ((a, a_scale, a_zero), (b, b_scale, b_zero)):
+        total = total + in_fixed_point(axes, _steps(q, zero) << LEFT_SHIFT, own_scale / twice)
+    result = in_fixed_point(axes, total, twice / (2.0**LEFT_SHIFT * scale))
+    return np.clip(result + zero_point, lower, upper)
+
+
+def _multiply(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
+    product = _steps(a, a_zero) * _steps(b, b_zero)
+    steps = in_fixed_point(axes, product, a_scale * b_scale / scale)
+    return np.clip(steps + zero_point, lower, upper)
+
+
+def tflite_rules(axes: Arithmetic) -> dict[str, Whole]:
+    """Make the two element-wise rules of TensorFlow Lite for one way of rounding."""
+    source = "TensorFlow Lite, reference kernels"
+    return {
+        "add": Whole(
+            f"add_shifted_{axes.scaling}",
+            "clip(fixed((fixed((q_a - z_a) << 20, s_a / t) + fixed((q_b - z_b) << 20, s_b / t)), "
+            "t / (2**20 * s)) + z), t = 2 * max(s_a, s_b)",
+            source,
+            partial(_add_shifted, axes),
+        ),
+        "multiply": Whole(
+            f"multiply_{axes.scaling}",
+            "clip(fixed((q_a - z_a) * (q_b - z_b), s_a * s_b / s) + z)",
+            source,
+            partial(_multiply, axes),
+        ),
+    }
+
+
+def _add_folded(a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
+    A, B, S = (np.float32(s) for s in (a_scale, b_scale, scale))
+    ratio_a, ratio_b = A / S, B / S
+    constant = np.float32(zero_point) - (
+        ratio_a * np.float32(a_zero) + ratio_b * np.float32(b_zero)
+    )
+    t = ratio_a * a.astype(np.float32) + (ratio_b * b.astype(np.float32) + constant)
+    return np.clip(np.rint(t), lower, upper).astype(np.int64)
+
+
+ADD_FOLDED = Whole(
+    "add_folded",
+    "clip(rne(r_a * q_a + (r_b * q_b + c))), r = f32(s_a / s), "
+    "c = z - (r_a * z_a + r_b * z_b): all zero points in one constant",
+    "ONNX Runtime, MLAS QLinearAdd",
+    _add_folded,
+)

@@ -1,0 +1,107 @@
+"""Arithmetic as a choice on every axis: rounding, and points that answer like their engines."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from oracle.operands import activations, bias, weights
+
+from refquant import engines, oracle
+from refquant.engines.points import POINTS
+from refquant.engines.rounding import ROUNDINGS, as_fractions, round_number, round_shift
+from refquant.errors import ArgumentError, EngineError
+from refquant.nn.quantized import functional as F
+
+
+@pytest.fixture
+def composed():
+    """Register a record for the test."""
+    yield lambda record: engines.register(record).name
+    if "composed" in engines.names():
+        engines.unregister("composed")
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_floats_fractions_and_shifts_round_alike(rounding):
+    eighths = np.arange(-80, 81)
+    wide = round_number(eighths / 8, rounding)
+    single = round_number((eighths / 8).astype(np.float32), rounding)
+    exact = round_number(as_fractions(eighths / 8), rounding)
+    assert single.dtype == np.float32
+    assert wide.tolist() == single.tolist() == [float(v) for v in exact]
+    assert wide.tolist() == round_shift(eighths, 3, rounding).tolist()
+
+
+def test_the_largest_float_below_one_half_is_no_tie():
+    below = np.nextafter(np.float32(0.5), np.float32(0))
+    for rounding in ("half_even", "half_away", "half_up"):
+        assert round_number(np.array([below, -below]), rounding).tolist() == [0, 0]
+
+
+def test_numbers_that_are_not_finite_stay():
+    odd = np.array([np.inf, -np.inf, np.nan], np.float32)
+    for rounding in ROUNDINGS:
+        assert str(round_number(odd, rounding).tolist()) == "[inf, -inf, nan]"
+
+
+@pytest.mark.parametrize("name", POINTS)
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_points_answer_like_their_engines(name, per_channel, with_bias, composed):
+    if per_channel and name == "qnnpack-1.4":
+        pytest.skip("QNNPACK of PyTorch 1.4 has no weights with a scale for each channel")
+    chosen = composed(oracle.arithmetic_of(name, per_channel).record("composed", name))
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        scale = float(2.0 ** rng.integers(-1, 3)) if seed % 2 else float(rng.uniform(0.6, 3))
+        b = bias(rng, 6) if with_bias else None
+        x, w = activations(rng, (3, 37)), weights(rng, (6, 37), per_channel=per_channel)
+        image = activations(rng, (1, 4, 7, 9))
+        filters = weights(rng, (6, 4, 3, 3), per_channel=per_channel)
+        answers = []
+        for engine in (name, chosen):
+            with engines.using(engine):
+                y = F.linear(x, w, b, scale=scale, zero_point=7)
+                z = F.conv2d(image, filters, b, padding=1, scale=scale, zero_point=7)
+                answers.append((y.array, z.array))
+        for one, other in zip(*answers, strict=True):
+            assert np.array_equal(one, other)
+
+
+def test_every_value_of_every_axis_can_be_computed(composed):
+    rng = np.random.default_rng(0)
+    x, w, b = activations(rng, (1, 3, 5, 5)), weights(rng, (2, 3, 3, 3)), bias(rng, 2)
+    for name, axis in oracle.AXES.items():
+        for value in axis.values:
+            arithmetic = oracle.arithmetic_of("fbgemm").change(**{name: value})
+            with engines.using(composed(arithmetic.record())):
+                y = F.conv2d(x, w, b, padding=1, scale=4.0, zero_point=100)
+            assert y.shape == (1, 2, 5, 5)
+
+
+def test_what_axes_change_is_what_they_say(composed):
+    x = activations(np.random.default_rng(0), (1, 1))
+    x.array[...] = 18  # 5 steps of 1/4 times 2 of 1/4: 2.5 steps of 1/4
+    w = weights(np.random.default_rng(0), (1, 1), scale=0.25)
+    w.array[...] = 2
+    expected = {"half_even": 2, "half_away": 3, "half_up": 3, "truncate": 2, "floor": 2}
+    for rounding, steps in expected.items():
+        record = oracle.arithmetic_of("fbgemm").change(rounding=rounding).record()
+        with engines.using(composed(record)):
+            assert F.linear(x, w, scale=0.25, zero_point=1).array.item() == steps + 1
+    before = oracle.arithmetic_of("fbgemm").change(zero_point="before").record()
+    with engines.using(composed(before)):
+        assert F.linear(x, w, scale=0.25, zero_point=1).array.item() == 4  # 3.5 to even
+
+
+def test_wrong_words_are_refused():
+    with pytest.raises(ArgumentError, match=r"rounding.*half_even, half_away"):
+        oracle.Arithmetic(rounding="nearest")
+    with pytest.raises(ArgumentError, match="axes among rounding"):
+        oracle.Arithmetic().change(tie="even")
+    with pytest.raises(EngineError, match="no known place"):
+        oracle.arithmetic_of("mine")
+
+
+def test_fractions_are_exact():
+    assert as_fractions(np.float32(0.1)).item() == Fraction(13421773, 134217728)

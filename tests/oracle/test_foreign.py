@@ -1,0 +1,76 @@
+"""Engines of other runtimes: numbers from their own public threads, and their laws."""
+
+import numpy as np
+import pytest
+from oracle.operands import activations, bias, weights
+
+import refquant
+from refquant import engines
+from refquant.engines.composition import in_fixed_point, quantized_multiplier
+from refquant.engines.points import POINTS
+from refquant.errors import EngineError
+from refquant.nn.quantized import functional as F
+
+ops = refquant.ops.quantized
+
+
+def test_they_are_known_by_name_but_not_listed():
+    for name in engines.foreign_names():
+        assert engines.get(name).name == name
+        assert name not in engines.names()
+        assert not engines.get(name).has_kernels
+    with pytest.raises(EngineError, match="built in"):
+        engines.register(engines.get("fbgemm").derive("tflite", "another"))
+
+
+def test_single_and_double_rounding_differ_where_they_must():
+    # 7984 * 1583594044 / 2**40 = 11.4991: the first rounding lifts it to 11.5.
+    multiplier = 1583594044 / 2.0**40
+    assert in_fixed_point(POINTS["tflite"], np.array([7984]), multiplier).tolist() == [12]
+    assert in_fixed_point(POINTS["tflite-single"], np.array([7984]), multiplier).tolist() == [11]
+
+
+def test_multipliers_in_31_bits():
+    q, shift = quantized_multiplier([0.5, 0.75, 1.0, 3.0, 1 - 2.0**-40])
+    assert q.tolist() == [2**30, 3 * 2**29, 2**30, 3 * 2**29, 2**30]
+    assert shift.tolist() == [0, 0, 1, 2, 1]
+
+
+def test_folded_constant_of_the_sum():
+    # A public case: without the constant the sum is -113.
+    a = refquant.QuantizedTensor(np.int8([-114]), refquant.qint8, 0.02534690499305725, -106)
+    b = refquant.QuantizedTensor(np.int8([-122]), refquant.qint8, 0.035809919238090515, -120)
+    with engines.using("onnx"):
+        assert ops.add(a, b, 0.0365859717130661, -105).array.tolist() == [-112]
+    with engines.using("fbgemm"):
+        assert ops.add(a, b, 0.0365859717130661, -105).array.tolist() == [-113]
+
+
+@pytest.mark.parametrize("name", engines.foreign_names())
+def test_all_stay_within_a_step_of_the_exact_answer(name):
+    if name == "x86-sat16":
+        pytest.skip("its sums saturate")
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        x, w, b = activations(rng, (5, 33)), weights(rng, (7, 33)), bias(rng, 7)
+        y, z = activations(rng, (300,), 0.1), activations(rng, (300,), 0.17, 200)
+        answers = []
+        for engine in ("exact", name):
+            with engines.using(engine):
+                answers.append(
+                    (
+                        F.linear(x, w, b, scale=0.9, zero_point=100),
+                        ops.add(y, z, 0.2, 90),
+                        ops.mul_relu(y, z, 1.1, 90),
+                    )
+                )
+        for one, other in zip(*answers, strict=True):
+            assert np.abs(one.array.astype(int) - other.array).max() <= 1
+
+
+def test_saturated_pairs():
+    x = refquant.QuantizedTensor(np.uint8([[255, 255, 255]]), refquant.quint8, 1.0, 0)
+    w = refquant.QuantizedTensor(np.int8([[127, 127, 127]]), refquant.qint8, 1.0, 0)
+    with engines.using("x86-sat16"):
+        y = F.linear(x, w, scale=512.0, zero_point=0)
+    assert y.array.item() == round((32767 + 255 * 127) / 512)
