@@ -42,7 +42,9 @@ assert ranges.max() > 1.5 * ranges.min()
 
 fig, ax = plt.subplots(figsize=(8, 3.2), layout="constrained")
 plotting.channel_ranges(weight, ax=ax)
-ax.legend(*(part[:2] for part in ax.get_legend_handles_labels()), loc="lower right")
+handles, labels = ax.get_legend_handles_labels()
+named = dict(zip(labels, handles, strict=True))
+ax.legend(named.values(), named.keys(), loc="upper center", bbox_to_anchor=(0.5, 1.15), ncols=2)
 
 # %%
 # A shared scale serves the widest channel. All others use only a part of the 256 integers.
