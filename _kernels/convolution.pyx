@@ -1,7 +1,8 @@
 """Kernels of refquant.reference.convolution.
 
 Design
-(a) Tiles, offsets and output rules stand in _product.pxd; here is what lies under the filter.
+(a) Tiles stand in _product.pxd, offsets and output rules in _columns.pxd; here is what lies under
+    the filter.
 (b) A block of output positions is gathered into scratch memory of a few tens of KiB and multiplied
     by all filters while it lies in the cache; nothing of the size of an image is allocated.
 (c) Without groups and dilation neighbouring columns of the filter are neighbours in memory, so a
@@ -14,9 +15,11 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int8_t, int32_t, uint8_t, uintptr_t
 from libc.string cimport memcpy, memset
 
+from refquant._kernels._columns cimport (
+    COLUMNS, Columns, finish_row, set_offsets, set_static, table_length,
+)
 from refquant._kernels._product cimport (
-    COLUMNS, TABLE_ROWS, Columns, finish_columns, finish_row, multiply_block, round_up,
-    rows_of_block, set_offsets, set_static,
+    SHIFT, multiply_block, padded_depth, round_up, rows_of_block,
 )
 from refquant._kernels._threads cimport threads_for
 
@@ -26,8 +29,6 @@ from refquant._kernels._memory import aligned
 
 cdef enum:
     ROWS = 4
-    DEPTH = 64
-    HALF = COLUMNS // 2
     GRAIN = 1 << 20  # products that are worth a thread
 
 # Extents along planes, lines and columns.
@@ -40,7 +41,14 @@ cdef struct Geometry:
     Py_ssize_t[3] out
     Py_ssize_t channels  # of the image
     Py_ssize_t in_group
+    Py_ssize_t size  # of all images
+    bint pointwise  # each output position has one pixel under it, in the same order
     int zero_point
+
+# Of an output: plane, line and column, and the image they are taken from.
+cdef struct Position:
+    Py_ssize_t[3] at
+    const uint8_t* image
 
 
 def pack_filters(const int8_t[:, :, :, :, ::1] weight not None, Py_ssize_t groups):
@@ -50,7 +58,7 @@ def pack_filters(const int8_t[:, :, :, :, ::1] weight not None, Py_ssize_t group
     cdef Py_ssize_t n, k, row, height = round_up(outputs, ROWS)
     cdef const int8_t* source
     cdef int32_t total
-    rows = aligned((groups * height, round_up(depth, DEPTH)), np.int8)
+    rows = aligned((groups * height, padded_depth(depth)), np.int8)
     sums = np.zeros(count, np.int32)
     cdef int8_t[:, ::1] r = rows
     cdef int32_t[::1] s = sums
@@ -102,6 +110,10 @@ cdef Geometry _geometry(shape, groups, kernel, stride, padding, dilation, int ze
         ) // g.stride[d] + 1
     g.channels = shape[4]
     g.in_group = g.channels // groups
+    g.size = shape[0] * shape[1] * shape[2] * shape[3] * shape[4]
+    g.pointwise = groups == 1
+    for d in range(3):
+        g.pointwise = g.pointwise and g.kernel[d] == 1 and g.stride[d] == 1 and g.padding[d] == 0
     g.zero_point = zero_point
     return g
 
@@ -158,23 +170,41 @@ cdef inline uint8_t* _gather_line(
     return to
 
 
+cdef inline Position _position(
+    const Geometry* g, const uint8_t* x, Py_ssize_t number
+) noexcept nogil:
+    """Find an output position by its number in memory."""
+    cdef Position p
+    cdef int d
+    for d in range(2, -1, -1):
+        p.at[d] = number % g.out[d]
+        number = number // g.out[d]
+    p.image = x + number * g.image[0] * g.image[1] * g.image[2] * g.channels
+    return p
+
+
+cdef inline void _advance(const Geometry* g, Position* p) noexcept nogil:
+    """Go to the next position in memory."""
+    cdef int d
+    for d in range(2, -1, -1):
+        p.at[d] += 1
+        if p.at[d] < g.out[d]:
+            return
+        p.at[d] = 0
+    p.image += g.image[0] * g.image[1] * g.image[2] * g.channels
+
+
 cdef inline void _gather(
-    const Geometry* g, const uint8_t* x, Py_ssize_t position, Py_ssize_t first_channel,
-    uint8_t* to
+    const Geometry* g, const Position* p, Py_ssize_t first_channel, uint8_t* to
 ) noexcept nogil:
     """Copy what lies under the filter at one output position."""
-    cdef Py_ssize_t column = position % g.out[2], rest = position // g.out[2]
-    cdef Py_ssize_t line = rest % g.out[1], plane = rest // g.out[1] % g.out[0], i, j
-    cdef const uint8_t* image = x + (
-        rest // g.out[1] // g.out[0] * g.image[0] * g.image[1] * g.image[2] * g.channels
-    )
-    plane = plane * g.stride[0] - g.padding[0]
-    line = line * g.stride[1] - g.padding[1]
-    column = column * g.stride[2] - g.padding[2]
+    cdef Py_ssize_t plane = p.at[0] * g.stride[0] - g.padding[0]
+    cdef Py_ssize_t line = p.at[1] * g.stride[1] - g.padding[1]
+    cdef Py_ssize_t column = p.at[2] * g.stride[2] - g.padding[2], i, j
     for i in range(g.kernel[0]):
         for j in range(g.kernel[1]):
             to = _gather_line(
-                g, _line(g, image, plane + i * g.dilation[0], line + j * g.dilation[1]), column,
+                g, _line(g, p.image, plane + i * g.dilation[0], line + j * g.dilation[1]), column,
                 first_channel, to
             )
 
@@ -186,12 +216,19 @@ cdef void _block(
 ) noexcept nogil:
     """Compute a block of output positions."""
     cdef Py_ssize_t in_group = outputs // groups, height = round_up(in_group, ROWS), group, i
+    cdef Position p
+    if g.pointwise and (start + count - 1) * depth + padded <= g.size:
+        multiply_block(c, x + start * depth, depth, count, depth, rows, padded, 0, outputs,
+                       q + start * outputs, NULL, outputs)
+        return
     scratch += (64 - <uintptr_t>scratch % 64) % 64
     for group in range(groups):
+        p = _position(g, x, start)
         for i in range(count):
-            _gather(g, x, start + i, group * g.in_group, scratch + i * padded)
+            _gather(g, &p, group * g.in_group, scratch + i * padded)
             memset(scratch + i * padded + depth, 0, padded - depth)
-        multiply_block(c, scratch, count, padded, rows + group * height * padded,
+            _advance(g, &p)
+        multiply_block(c, scratch, padded, count, depth, rows + group * height * padded, padded,
                        group * in_group, (group + 1) * in_group, q + start * outputs, NULL,
                        outputs)
 
@@ -221,9 +258,10 @@ def convolve(
     cdef int32_t[::1] table
     if positions == 0 or outputs == 0:
         return out
-    table = np.empty(TABLE_ROWS * outputs, np.int32)
+    table = np.zeros(table_length(outputs), np.int32)
     scratch = np.empty((threads, height * padded + 64), np.uint8)
-    set_offsets(&c, &table[0], outputs, depth, input_zero_point, &sums[0], &weight_zero_points[0])
+    set_offsets(&c, &table[0], outputs, depth, input_zero_point, SHIFT, &sums[0],
+                &weight_zero_points[0])
     set_static(&c, outputs, &weight_scales[0], &bias[0], input_scale, output_scale,
                output_zero_point, lowest, bias_rule.code, multiplier_rule.code, rule.code)
     with nogil:
@@ -275,24 +313,17 @@ cdef inline void _depthwise_position(
 ) noexcept nogil:
     """Compute all channels of one output position."""
     cdef int32_t[COLUMNS] acc
-    cdef Py_ssize_t first = 0
-    while first + COLUMNS <= channels:
-        _sum_taps(under, taps, count, channels, first, COLUMNS, acc)
-        finish_row(columns, first, COLUMNS, acc, q + first)
+    cdef Py_ssize_t first = 0, n
+    while first < channels:
+        n = min(<Py_ssize_t>COLUMNS, channels - first)
+        if n == COLUMNS:
+            _sum_taps(under, taps, count, channels, first, COLUMNS, acc)
+        elif n == COLUMNS // 2:
+            _sum_taps(under, taps, count, channels, first, COLUMNS // 2, acc)
+        else:
+            _sum_taps(under, taps, count, channels, first, n, acc)
+        finish_row(columns, first, n, acc, q + first)
         first += COLUMNS
-    # The rest is moved back to fill a constant, because loops with a rest take longer than whole
-    # ones; so some channels are computed twice.
-    if first == channels:
-        return
-    if channels - first <= HALF <= channels:
-        _sum_taps(under, taps, count, channels, channels - HALF, HALF, acc)
-        finish_columns(columns, channels - HALF, HALF, acc, q + channels - HALF)
-    elif COLUMNS <= channels:
-        _sum_taps(under, taps, count, channels, channels - COLUMNS, COLUMNS, acc)
-        finish_row(columns, channels - COLUMNS, COLUMNS, acc, q + channels - COLUMNS)
-    else:
-        _sum_taps(under, taps, count, channels, 0, channels, acc)
-        finish_columns(columns, 0, channels, acc, q)
 
 
 cdef void _depthwise_line(
@@ -345,10 +376,10 @@ def convolve_depthwise(
     cdef int32_t[::1] table
     if rows == 0 or g.out[2] == 0 or channels == 0:
         return out
-    table = np.empty(TABLE_ROWS * channels, np.int32)
+    table = np.zeros(table_length(channels), np.int32)
     outside = np.full(channels, input_zero_point, np.uint8)
     under = np.empty((threads, 2 * taps.shape[0]), np.uintp)
-    set_offsets(&c, &table[0], channels, 0, input_zero_point, &sums[0], NULL)
+    set_offsets(&c, &table[0], channels, 0, input_zero_point, 0, &sums[0], NULL)
     set_static(&c, channels, &weight_scales[0], &bias[0], input_scale, output_scale,
                output_zero_point, lowest, bias_rule.code, multiplier_rule.code, rule.code)
     with nogil:
