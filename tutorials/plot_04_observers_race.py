@@ -22,7 +22,7 @@ from refquant.quantization import (
     MinMaxObserver,
     MovingAverageMinMaxObserver,
 )
-from refquant.report import sqnr
+from refquant.reporting import sqnr
 
 # %%
 # A trained network

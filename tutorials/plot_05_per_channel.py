@@ -21,7 +21,7 @@ from refquant.demo.measuring import accuracy, logits_of
 from refquant.demo.quantizing import fused
 from refquant.demo.training import train
 from refquant.quantization import MinMaxObserver, PerChannelMinMaxObserver
-from refquant.report import sqnr
+from refquant.reporting import sqnr
 
 digits = load_digits(seed=0)
 network = fused(train(digits.train, epochs=6, seed=0, show=False))

@@ -27,7 +27,7 @@ from refquant.quantization import (
     fuse_modules,
     prepare,
 )
-from refquant.report import agreement, compare, parameter_bytes, sqnr
+from refquant.reporting import agreement, compare, parameter_bytes, sqnr
 
 torch.backends.quantized.engine = "fbgemm"
 
@@ -130,8 +130,8 @@ assert before / after > 3
 # Layer by layer
 # --------------
 #
-# ``refquant.report.compare`` runs both networks side by side and compares the output of every layer
-# that was quantized, as a ratio of signal to noise.
+# ``refquant.reporting.compare`` runs both networks side by side and compares the output of every
+# layer that was quantized, as a ratio of signal to noise.
 
 comparison = compare(fused, quantized, [digits.test.pixels])
 for layer in comparison.layers:

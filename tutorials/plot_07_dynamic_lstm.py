@@ -18,7 +18,7 @@ from sklearn import datasets
 import refquant as torch
 from refquant import nn, optim, plotting
 from refquant.quantization import quantize_dynamic
-from refquant.report import parameter_bytes, sqnr
+from refquant.reporting import parameter_bytes, sqnr
 
 torch.backends.quantized.engine = "fbgemm"
 
