@@ -1,22 +1,25 @@
 """Kernels of refquant.reference.convolution.
 
 Design
-(a) Tiles, offsets and output rules stand in _product.pxd; here is what lies under the filter.
+(a) Tiles stand in _product.pxd, offsets and output rules in _columns.pxd; here is what lies under
+    the filter.
 (b) A block of output positions is gathered into scratch memory of a few tens of KiB and multiplied
     by all filters while it lies in the cache; nothing of the size of an image is allocated.
 (c) Without groups and dilation neighbouring columns of the filter are neighbours in memory, so a
     line of the filter is one copy.
-(d) Depthwise filters are computed along the channels, 64 at once, up to nine taps in a loop; taps
-    outside the image point at a row of zero points.
+(d) Depthwise filters are computed along the channels, for four positions at once, which share the
+    loads of the taps; taps outside the image point at a row of zero points.
 """
 
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int8_t, int32_t, uint8_t, uintptr_t
 from libc.string cimport memcpy, memset
 
+from refquant._kernels._columns cimport (
+    COLUMNS, Columns, finish_row, set_offsets, set_static, table_length,
+)
 from refquant._kernels._product cimport (
-    COLUMNS, TABLE_ROWS, Columns, finish_columns, finish_row, multiply_block, round_up,
-    rows_of_block, set_offsets, set_static,
+    SHIFT, multiply_block, padded_depth, round_up, rows_of_block,
 )
 from refquant._kernels._threads cimport threads_for
 
@@ -24,10 +27,20 @@ import numpy as np
 
 from refquant._kernels._memory import aligned
 
+cdef extern from *:
+    """
+    #if defined(__AVX512F__)
+    #define REFQUANT_PIECE 16
+    #else
+    #define REFQUANT_PIECE 32
+    #endif
+    """
+    enum:
+        PIECE "REFQUANT_PIECE"  # channels of a depthwise loop; sums of 16 stay in registers
+
 cdef enum:
     ROWS = 4
-    DEPTH = 64
-    HALF = COLUMNS // 2
+    AT_ONCE = 4  # depthwise positions
     GRAIN = 1 << 20  # products that are worth a thread
 
 # Extents along planes, lines and columns.
@@ -40,7 +53,14 @@ cdef struct Geometry:
     Py_ssize_t[3] out
     Py_ssize_t channels  # of the image
     Py_ssize_t in_group
+    Py_ssize_t size  # of all images
+    bint pointwise  # each output position has one pixel under it, in the same order
     int zero_point
+
+# Of an output: plane, line and column, and the image they are taken from.
+cdef struct Position:
+    Py_ssize_t[3] at
+    const uint8_t* image
 
 
 def pack_filters(const int8_t[:, :, :, :, ::1] weight not None, Py_ssize_t groups):
@@ -50,7 +70,7 @@ def pack_filters(const int8_t[:, :, :, :, ::1] weight not None, Py_ssize_t group
     cdef Py_ssize_t n, k, row, height = round_up(outputs, ROWS)
     cdef const int8_t* source
     cdef int32_t total
-    rows = aligned((groups * height, round_up(depth, DEPTH)), np.int8)
+    rows = aligned((groups * height, padded_depth(depth)), np.int8)
     sums = np.zeros(count, np.int32)
     cdef int8_t[:, ::1] r = rows
     cdef int32_t[::1] s = sums
@@ -102,6 +122,10 @@ cdef Geometry _geometry(shape, groups, kernel, stride, padding, dilation, int ze
         ) // g.stride[d] + 1
     g.channels = shape[4]
     g.in_group = g.channels // groups
+    g.size = shape[0] * shape[1] * shape[2] * shape[3] * shape[4]
+    g.pointwise = groups == 1
+    for d in range(3):
+        g.pointwise = g.pointwise and g.kernel[d] == 1 and g.stride[d] == 1 and g.padding[d] == 0
     g.zero_point = zero_point
     return g
 
@@ -158,23 +182,41 @@ cdef inline uint8_t* _gather_line(
     return to
 
 
+cdef inline Position _position(
+    const Geometry* g, const uint8_t* x, Py_ssize_t number
+) noexcept nogil:
+    """Find an output position by its number in memory."""
+    cdef Position p
+    cdef int d
+    for d in range(2, -1, -1):
+        p.at[d] = number % g.out[d]
+        number = number // g.out[d]
+    p.image = x + number * g.image[0] * g.image[1] * g.image[2] * g.channels
+    return p
+
+
+cdef inline void _advance(const Geometry* g, Position* p) noexcept nogil:
+    """Go to the next position in memory."""
+    cdef int d
+    for d in range(2, -1, -1):
+        p.at[d] += 1
+        if p.at[d] < g.out[d]:
+            return
+        p.at[d] = 0
+    p.image += g.image[0] * g.image[1] * g.image[2] * g.channels
+
+
 cdef inline void _gather(
-    const Geometry* g, const uint8_t* x, Py_ssize_t position, Py_ssize_t first_channel,
-    uint8_t* to
+    const Geometry* g, const Position* p, Py_ssize_t first_channel, uint8_t* to
 ) noexcept nogil:
     """Copy what lies under the filter at one output position."""
-    cdef Py_ssize_t column = position % g.out[2], rest = position // g.out[2]
-    cdef Py_ssize_t line = rest % g.out[1], plane = rest // g.out[1] % g.out[0], i, j
-    cdef const uint8_t* image = x + (
-        rest // g.out[1] // g.out[0] * g.image[0] * g.image[1] * g.image[2] * g.channels
-    )
-    plane = plane * g.stride[0] - g.padding[0]
-    line = line * g.stride[1] - g.padding[1]
-    column = column * g.stride[2] - g.padding[2]
+    cdef Py_ssize_t plane = p.at[0] * g.stride[0] - g.padding[0]
+    cdef Py_ssize_t line = p.at[1] * g.stride[1] - g.padding[1]
+    cdef Py_ssize_t column = p.at[2] * g.stride[2] - g.padding[2], i, j
     for i in range(g.kernel[0]):
         for j in range(g.kernel[1]):
             to = _gather_line(
-                g, _line(g, image, plane + i * g.dilation[0], line + j * g.dilation[1]), column,
+                g, _line(g, p.image, plane + i * g.dilation[0], line + j * g.dilation[1]), column,
                 first_channel, to
             )
 
@@ -186,12 +228,19 @@ cdef void _block(
 ) noexcept nogil:
     """Compute a block of output positions."""
     cdef Py_ssize_t in_group = outputs // groups, height = round_up(in_group, ROWS), group, i
+    cdef Position p
+    if g.pointwise and (start + count - 1) * depth + padded <= g.size:
+        multiply_block(c, x + start * depth, depth, count, depth, rows, padded, 0, outputs,
+                       q + start * outputs, NULL, outputs)
+        return
     scratch += (64 - <uintptr_t>scratch % 64) % 64
     for group in range(groups):
+        p = _position(g, x, start)
         for i in range(count):
-            _gather(g, x, start + i, group * g.in_group, scratch + i * padded)
+            _gather(g, &p, group * g.in_group, scratch + i * padded)
             memset(scratch + i * padded + depth, 0, padded - depth)
-        multiply_block(c, scratch, count, padded, rows + group * height * padded,
+            _advance(g, &p)
+        multiply_block(c, scratch, padded, count, depth, rows + group * height * padded, padded,
                        group * in_group, (group + 1) * in_group, q + start * outputs, NULL,
                        outputs)
 
@@ -221,9 +270,10 @@ def convolve(
     cdef int32_t[::1] table
     if positions == 0 or outputs == 0:
         return out
-    table = np.empty(TABLE_ROWS * outputs, np.int32)
+    table = np.zeros(table_length(outputs), np.int32)
     scratch = np.empty((threads, height * padded + 64), np.uint8)
-    set_offsets(&c, &table[0], outputs, depth, input_zero_point, &sums[0], &weight_zero_points[0])
+    set_offsets(&c, &table[0], outputs, depth, input_zero_point, SHIFT, &sums[0],
+                &weight_zero_points[0])
     set_static(&c, outputs, &weight_scales[0], &bias[0], input_scale, output_scale,
                output_zero_point, lowest, bias_rule.code, multiplier_rule.code, rule.code)
     with nogil:
@@ -235,92 +285,112 @@ def convolve(
     return out
 
 
-cdef inline int32_t _three(
-    const uint8_t** under, const int32_t* taps, Py_ssize_t channels, Py_ssize_t c
-) noexcept nogil:
-    """Sum the products of three taps for one channel."""
-    return (under[0][c] * taps[c] + under[1][c] * taps[channels + c]
-            + under[2][c] * taps[2 * channels + c])
-
-
-cdef inline void _sum_taps(
+cdef inline void _sum_run(
     const uint8_t** under, const int32_t* taps, Py_ssize_t count, Py_ssize_t channels,
     Py_ssize_t first, Py_ssize_t n, int32_t* acc
 ) noexcept nogil:
-    """Sum the products of all taps for `n` channels from `first` on."""
-    cdef Py_ssize_t t = 0, c
+    """Sum the products of all taps for `n` channels of four positions, at most PIECE."""
+    cdef int32_t[PIECE] s0, s1, s2, s3
+    cdef const uint8_t* x0
+    cdef const uint8_t* x1
+    cdef const uint8_t* x2
+    cdef const uint8_t* x3
+    cdef const int32_t* w
+    cdef Py_ssize_t t, c
     for c in range(n):
-        acc[c] = 0
-    while t + 9 <= count:
+        s0[c] = s1[c] = s2[c] = s3[c] = 0
+    for t in range(count):
+        x0, x1 = under[t] + first, under[count + t] + first
+        x2, x3 = under[2 * count + t] + first, under[3 * count + t] + first
+        w = taps + t * channels + first
         for c in range(n):
-            acc[c] += (
-                _three(under + t, taps + t * channels, channels, first + c)
-                + _three(under + t + 3, taps + (t + 3) * channels, channels, first + c)
-                + _three(under + t + 6, taps + (t + 6) * channels, channels, first + c)
-            )
-        t += 9
-    while t + 3 <= count:
+            s0[c] += x0[c] * w[c]
         for c in range(n):
-            acc[c] += _three(under + t, taps + t * channels, channels, first + c)
-        t += 3
-    while t < count:
+            s1[c] += x1[c] * w[c]
         for c in range(n):
-            acc[c] += under[t][first + c] * taps[t * channels + first + c]
-        t += 1
+            s2[c] += x2[c] * w[c]
+        for c in range(n):
+            s3[c] += x3[c] * w[c]
+    for c in range(n):
+        acc[c] = s0[c]
+        acc[COLUMNS + c] = s1[c]
+        acc[2 * COLUMNS + c] = s2[c]
+        acc[3 * COLUMNS + c] = s3[c]
 
 
-cdef inline void _depthwise_position(
+cdef inline void _depthwise_positions(
     const Columns* columns, const uint8_t** under, const int32_t* taps, Py_ssize_t count,
-    Py_ssize_t channels, uint8_t* q
+    Py_ssize_t channels, Py_ssize_t positions, uint8_t* q
 ) noexcept nogil:
-    """Compute all channels of one output position."""
-    cdef int32_t[COLUMNS] acc
-    cdef Py_ssize_t first = 0
-    while first + COLUMNS <= channels:
-        _sum_taps(under, taps, count, channels, first, COLUMNS, acc)
-        finish_row(columns, first, COLUMNS, acc, q + first)
-        first += COLUMNS
-    # The rest is moved back to fill a constant, because loops with a rest take longer than whole
-    # ones; so some channels are computed twice.
-    if first == channels:
+    """Compute all channels of up to four output positions."""
+    cdef int32_t[AT_ONCE * COLUMNS] acc
+    cdef Py_ssize_t first = 0, n, at, i
+    while first < channels:
+        n = min(<Py_ssize_t>COLUMNS, channels - first)
+        # Loops with a rest take longer than whole ones, so the last channels are moved back to
+        # fill a constant, and some are computed twice.
+        if n % PIECE != 0 and channels >= COLUMNS:
+            first, n = channels - COLUMNS, COLUMNS
+        at = 0
+        while at < n:
+            if n < PIECE:
+                _sum_run(under, taps, count, channels, first, n, acc)
+            else:
+                at = min(at, n - PIECE)
+                _sum_run(under, taps, count, channels, first + at, PIECE, acc + at)
+            at += PIECE
+        for i in range(positions):
+            finish_row(columns, first, n, acc + i * COLUMNS, q + i * channels + first)
+        first += n
+
+
+cdef inline void _find_taps(
+    const Geometry* g, Py_ssize_t column, const uint8_t** origins, const Py_ssize_t* held,
+    const uint8_t* outside, Py_ssize_t count, const uint8_t** under
+) noexcept nogil:
+    """Point at what lies under each tap at one output column."""
+    cdef Py_ssize_t start = column * g.stride[2], t, at
+    cdef Py_ssize_t reach = (g.kernel[2] - 1) * g.dilation[2] - g.padding[2]
+    if start >= g.padding[2] and start + reach < g.image[2]:
+        for t in range(count):
+            under[t] = origins[t] + (start * g.channels & held[t])
         return
-    if channels - first <= HALF <= channels:
-        _sum_taps(under, taps, count, channels, channels - HALF, HALF, acc)
-        finish_columns(columns, channels - HALF, HALF, acc, q + channels - HALF)
-    elif COLUMNS <= channels:
-        _sum_taps(under, taps, count, channels, channels - COLUMNS, COLUMNS, acc)
-        finish_row(columns, channels - COLUMNS, COLUMNS, acc, q + channels - COLUMNS)
-    else:
-        _sum_taps(under, taps, count, channels, 0, channels, acc)
-        finish_columns(columns, 0, channels, acc, q)
+    for t in range(count):
+        at = start - g.padding[2] + t % g.kernel[2] * g.dilation[2]
+        under[t] = outside
+        if 0 <= at < g.image[2]:
+            under[t] = origins[t] + (start * g.channels & held[t])
 
 
 cdef void _depthwise_line(
     const Columns* columns, const Geometry* g, Py_ssize_t row, const uint8_t** under,
-    const uint8_t* outside, const uint8_t* x, const int32_t* taps, uint8_t* q
+    const uint8_t* outside, const uint8_t* x, const int32_t* taps, Py_ssize_t count, uint8_t* q
 ) noexcept nogil:
-    """Compute one line of output positions; `under` has room for two rows of taps."""
-    cdef Py_ssize_t channels = g.channels, lines = g.kernel[0] * g.kernel[1], width = g.kernel[2]
-    cdef Py_ssize_t line = row % g.out[1], plane = row // g.out[1] % g.out[0]
-    cdef const uint8_t* image = x + (
-        row // g.out[1] // g.out[0] * g.image[0] * g.image[1] * g.image[2] * channels
-    )
-    cdef const uint8_t** starts = under + lines * width
-    cdef Py_ssize_t column, j, k, at
-    plane = plane * g.stride[0] - g.padding[0]
-    line = line * g.stride[1] - g.padding[1]
-    for j in range(lines):
-        starts[j] = _line(g, image, plane + j // g.kernel[1] * g.dilation[0],
-                          line + j % g.kernel[1] * g.dilation[1])
+    """Compute one line of output positions; `under` has room for six times the taps."""
+    cdef Py_ssize_t channels = g.channels, column = 0, t, j, n, i
+    cdef Position p = _position(g, x, row * g.out[2])
+    cdef Py_ssize_t plane = p.at[0] * g.stride[0] - g.padding[0]
+    cdef Py_ssize_t line = p.at[1] * g.stride[1] - g.padding[1]
+    # Where each tap would lie at column 0, or `outside`, which does not go along with columns.
+    cdef const uint8_t** origins = under + AT_ONCE * count
+    cdef Py_ssize_t* held = <Py_ssize_t*>(origins + count)
+    cdef const uint8_t* start
+    for t in range(count):
+        j = t // g.kernel[2]
+        start = _line(g, p.image, plane + j // g.kernel[1] * g.dilation[0],
+                      line + j % g.kernel[1] * g.dilation[1])
+        held[t] = 0 if start == NULL else -1
+        origins[t] = outside
+        if start != NULL:
+            origins[t] = start + (t % g.kernel[2] * g.dilation[2] - g.padding[2]) * channels
     q += row * g.out[2] * channels
-    for column in range(g.out[2]):
-        for k in range(width):
-            at = column * g.stride[2] - g.padding[2] + k * g.dilation[2]
-            for j in range(lines):
-                under[j * width + k] = outside
-                if 0 <= at < g.image[2] and starts[j] != NULL:
-                    under[j * width + k] = starts[j] + at * channels
-        _depthwise_position(columns, under, taps, lines * width, channels, q + column * channels)
+    while column < g.out[2]:
+        n = min(<Py_ssize_t>AT_ONCE, g.out[2] - column)
+        for i in range(AT_ONCE):
+            _find_taps(g, column + min(i, n - 1), origins, held, outside, count,
+                       under + i * count)
+        _depthwise_positions(columns, under, taps, count, channels, n, q + column * channels)
+        column += AT_ONCE
 
 
 def convolve_depthwise(
@@ -345,15 +415,15 @@ def convolve_depthwise(
     cdef int32_t[::1] table
     if rows == 0 or g.out[2] == 0 or channels == 0:
         return out
-    table = np.empty(TABLE_ROWS * channels, np.int32)
+    table = np.zeros(table_length(channels), np.int32)
     outside = np.full(channels, input_zero_point, np.uint8)
-    under = np.empty((threads, 2 * taps.shape[0]), np.uintp)
-    set_offsets(&c, &table[0], channels, 0, input_zero_point, &sums[0], NULL)
+    under = np.empty((threads, (AT_ONCE + 2) * taps.shape[0]), np.uintp)
+    set_offsets(&c, &table[0], channels, 0, input_zero_point, 0, &sums[0], NULL)
     set_static(&c, channels, &weight_scales[0], &bias[0], input_scale, output_scale,
                output_zero_point, lowest, bias_rule.code, multiplier_rule.code, rule.code)
     with nogil:
         for row in prange(rows, num_threads=threads, schedule="static",
                           use_threads_if=threads > 1):
             _depthwise_line(&c, &g, row, <const uint8_t**>&under[threadid(), 0], &outside[0],
-                            &x[0, 0, 0, 0, 0], &taps[0, 0], &q[0, 0, 0, 0, 0])
+                            &x[0, 0, 0, 0, 0], &taps[0, 0], taps.shape[0], &q[0, 0, 0, 0, 0])
     return out

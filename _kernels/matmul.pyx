@@ -1,7 +1,8 @@
 """Kernels of refquant.reference.matmul.
 
 Design
-(a) Tiles, offsets and output rules stand in _product.pxd; here is the split into blocks.
+(a) Tiles stand in _product.pxd, offsets and output rules in _columns.pxd; here is the split into
+    blocks.
 (b) A block of input rows is copied into scratch memory, padded and aligned, and multiplied by all
     columns while it lies in the cache.
 (c) Few rows are cut by columns too, so that every thread has work. The cut depends on the shape
@@ -12,9 +13,11 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int8_t, int32_t, uint8_t, uintptr_t
 from libc.string cimport memcpy, memset
 
+from refquant._kernels._columns cimport (
+    Columns, set_dynamic, set_offsets, set_static, table_length,
+)
 from refquant._kernels._product cimport (
-    TABLE_ROWS, Columns, multiply_block, round_up, rows_of_block, set_dynamic, set_offsets,
-    set_static,
+    SHIFT, multiply_block, padded_depth, round_up, rows_of_block,
 )
 from refquant._kernels._threads cimport threads_for
 
@@ -24,7 +27,6 @@ from refquant._kernels._memory import aligned
 
 cdef enum:
     ROWS = 4
-    DEPTH = 64
     SLICE = 256  # columns of a block where there are few rows
     FEW_BLOCKS = 16
     GRAIN = 1 << 20  # products that are worth a thread
@@ -34,7 +36,7 @@ def pack_rows(const int8_t[:, ::1] weight not None):
     """Lay out the weight of a linear layer for products; inputs are not checked."""
     cdef Py_ssize_t outputs = weight.shape[0], depth = weight.shape[1], n, k
     cdef int32_t total
-    rows = aligned((round_up(outputs, ROWS), round_up(depth, DEPTH)), np.int8)
+    rows = aligned((round_up(outputs, ROWS), padded_depth(depth)), np.int8)
     sums = np.zeros(outputs, np.int32)
     cdef int8_t[:, ::1] r = rows
     cdef int32_t[::1] s = sums
@@ -64,7 +66,7 @@ cdef void _block(
         memcpy(scratch + i * padded, x + (start + i) * depth, depth)
         memset(scratch + i * padded + depth, 0, padded - depth)
     multiply_block(
-        c, scratch, count, padded, rows + first * padded, first, last,
+        c, scratch, padded, count, depth, rows + first * padded, padded, first, last,
         q + start * outputs if q != NULL else NULL, y + start * outputs if y != NULL else NULL,
         outputs
     )
@@ -103,8 +105,8 @@ def linear(
     cdef int32_t[::1] table
     if x.shape[0] == 0 or outputs == 0:
         return out
-    table = np.empty(TABLE_ROWS * outputs, np.int32)
-    set_offsets(&c, &table[0], outputs, x.shape[1], input_zero_point, &sums[0],
+    table = np.zeros(table_length(outputs), np.int32)
+    set_offsets(&c, &table[0], outputs, x.shape[1], input_zero_point, SHIFT, &sums[0],
                 &weight_zero_points[0])
     set_static(&c, outputs, &weight_scales[0], &bias[0], input_scale, output_scale,
                output_zero_point, lowest, bias_rule.code, multiplier_rule.code, rule.code)
@@ -126,8 +128,8 @@ def linear_dynamic(
     cdef int32_t[::1] table
     if x.shape[0] == 0 or outputs == 0:
         return out
-    table = np.empty(TABLE_ROWS * outputs, np.int32)
-    set_offsets(&c, &table[0], outputs, x.shape[1], input_zero_point, &sums[0],
+    table = np.zeros(table_length(outputs), np.int32)
+    set_offsets(&c, &table[0], outputs, x.shape[1], input_zero_point, SHIFT, &sums[0],
                 &weight_zero_points[0])
     set_dynamic(&c, outputs, &weight_scales[0], &bias[0], input_scale, relu, rule.code)
     _multiply(&c, x, rows, outputs, NULL, &y[0, 0])

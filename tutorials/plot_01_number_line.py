@@ -159,7 +159,7 @@ axes[1].set(xlabel="error", ylabel="values", title="all errors are equally frequ
 #
 # .. math:: \mathrm{SQNR} = 10 \log_{10} \frac{\sum x^2}{\sum (x - \hat x)^2}\ \text{dB}.
 
-from refquant.report import sqnr
+from refquant.reporting import sqnr
 
 bits = [8, 7, 6, 5, 4, 3, 2]
 ratios = []

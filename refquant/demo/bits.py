@@ -24,7 +24,7 @@ from refquant.quantization import (
     fuse_modules,
     prepare_qat,
 )
-from refquant.report import Table
+from refquant.reporting import Table
 
 __all__ = ["GRANULARITIES", "Outcome", "after_training", "in_training", "run", "table"]
 

@@ -7,7 +7,7 @@ from refquant.demo.data import Digits, load_digits
 from refquant.demo.measuring import Score, score
 from refquant.demo.network import DigitNet
 from refquant.demo.training import train
-from refquant.report import Comparison, compare
+from refquant.reporting import Comparison, compare
 from refquant.tensors import Tensor
 
 __all__ = ["Experiment", "calibration_batches", "run"]

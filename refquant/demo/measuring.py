@@ -6,7 +6,7 @@ import numpy as np
 
 from refquant import nn
 from refquant.demo.data import Images
-from refquant.report import agreement, parameter_bytes, seconds, sqnr
+from refquant.reporting import agreement, parameter_bytes, seconds, sqnr
 from refquant.tape import no_grad
 
 __all__ = ["Score", "accuracy", "logits_of", "score"]

@@ -5,7 +5,10 @@ labels with units and leaves fonts and colours of axes to the reader's style; th
 data are told apart by colour-blind readers and stand out on light and dark backgrounds.
 """
 
+from refquant.plotting.before_after import before_after
 from refquant.plotting.channels import channel_ranges
+from refquant.plotting.confusion import code_confusion
+from refquant.plotting.error_map import error_map
 from refquant.plotting.grid import integer_grid
 from refquant.plotting.histogram import value_histogram
 from refquant.plotting.mismatch import mismatch_bars
@@ -16,7 +19,10 @@ from refquant.plotting.weights import weight_histogram
 
 __all__ = [
     "COLORS",
+    "before_after",
     "channel_ranges",
+    "code_confusion",
+    "error_map",
     "error_sawtooth",
     "integer_grid",
     "mismatch_bars",

@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant.errors import IndexRangeError
-from refquant.plotting.style import COLORS, axes
-from refquant.tensors import QuantizedTensor, Tensor
+from refquant.plotting.style import COLORS, axes, real_values
 
 __all__ = ["channel_ranges"]
 
@@ -42,9 +41,7 @@ def channel_ranges(weight: Any, *, axis: int = 0, ax: Any = None) -> Any:
     >>> ax.get_xlabel()
     'channel'
     """
-    if isinstance(weight, QuantizedTensor):
-        weight = weight.dequantize()
-    array = np.asarray(weight.array if isinstance(weight, Tensor) else weight)
+    array = real_values(weight)
     if not 0 <= axis < array.ndim:
         raise IndexRangeError(
             "channel_ranges",
@@ -63,5 +60,5 @@ def channel_ranges(weight: Any, *, axis: int = 0, ax: Any = None) -> Any:
         )
     ax.set_ylim(-1.1 * largest or -1.0, 1.1 * largest or 1.0)
     ax.set_xlabel("channel")
-    ax.set_ylabel("weight")
+    ax.set_ylabel("weight (real units)")
     return ax

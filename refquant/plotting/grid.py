@@ -53,7 +53,7 @@ def integer_grid(
     >>> from refquant.plotting import integer_grid
     >>> ax = integer_grid(0.5, 2, refquant.quint8, quant_max=7)
     >>> ax.get_xlabel()
-    'real value'
+    'value (real units)'
     """
     asked = "integer_grid"
     dtype = checks.quantized_dtype(asked, "dtype", dtype)
@@ -77,7 +77,7 @@ def integer_grid(
     ax.set_yticks([])
     margin = scale * max(1.0, 0.02 * (last - first))
     ax.set_xlim((first - zero_point) * scale - margin, (last - zero_point) * scale + margin)
-    ax.set_xlabel("real value")
+    ax.set_xlabel("value (real units)")
     top = ax.secondary_xaxis(
         "top", functions=(lambda x: x / scale + zero_point, lambda q: (q - zero_point) * scale)
     )

@@ -44,7 +44,7 @@ def value_histogram(
     >>> from refquant.plotting import value_histogram
     >>> ax = value_histogram(refquant.randn(1000), 0.02, 128, refquant.quint8)
     >>> ax.get_xlabel()
-    'value'
+    'value (real units)'
     """
     asked = "value_histogram"
     dtype = checks.quantized_dtype(asked, "dtype", dtype)
@@ -65,7 +65,7 @@ def value_histogram(
     ax.set_yscale("symlog", linthresh=1)
     ax.yaxis.set_major_formatter(lambda count, position: f"{count:,.0f}")
     ax.set_ylim(bottom=0)
-    ax.set_xlabel("value")
+    ax.set_xlabel("value (real units)")
     ax.set_ylabel("elements")
     top = ax.secondary_xaxis(
         "top", functions=(lambda x: x / scale + zero_point, lambda q: (q - zero_point) * scale)

@@ -51,7 +51,7 @@ def error_sawtooth(
     >>> from refquant.plotting import error_sawtooth
     >>> ax = error_sawtooth(0.1, 10, refquant.quint8)
     >>> ax.get_ylabel()
-    'error'
+    'error (real units)'
     """
     low = -3 * scale if low is None else low
     high = 3 * scale if high is None else high
@@ -71,6 +71,6 @@ def error_sawtooth(
         label="error",
     )
     ax.set_xlim(low, high)
-    ax.set_xlabel("value")
-    ax.set_ylabel("error")
+    ax.set_xlabel("value (real units)")
+    ax.set_ylabel("error (real units)")
     return ax

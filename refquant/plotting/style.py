@@ -4,11 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from refquant.errors import QuantizerError
 from refquant.extras import need
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["COLORS", "axes", "per_tensor", "values_of"]
+__all__ = ["COLORS", "axes", "real_values", "values_of"]
 
 # After Okabe and Ito, "Color Universal Design" (2008): blue, vermilion, green, purple. Each has a
 # contrast of about 3:1 or more against white and against black.
@@ -25,24 +24,14 @@ def axes(ax: Any) -> Any:
     return pyplot.subplots(layout="constrained")[1]
 
 
-def values_of(values: Any) -> np.ndarray:
-    """Flatten a tensor or array to finite float64 numbers; a quantized one is dequantized."""
+def real_values(values: Any) -> np.ndarray:
+    """Get the real numbers of a tensor, quantized or not, or of an array."""
     if isinstance(values, QuantizedTensor):
         values = values.dequantize()
-    flat = np.asarray(values.array if isinstance(values, Tensor) else values, np.float64).ravel()
+    return values.array if isinstance(values, Tensor) else np.asarray(values)
+
+
+def values_of(values: Any) -> np.ndarray:
+    """Flatten a tensor or array to finite float64 numbers; a quantized one is dequantized."""
+    flat = real_values(values).astype(np.float64).ravel()
     return flat[np.isfinite(flat)]
-
-
-def per_tensor(asked: str, argument: str, tensor: Any) -> QuantizedTensor:
-    """Require a tensor with one scale and zero point."""
-    if not isinstance(tensor, QuantizedTensor) or tensor.axis is not None:
-        raise QuantizerError(
-            asked,
-            argument=argument,
-            expected="a tensor quantized per tensor",
-            got=f"one quantized along axis {tensor.axis}"
-            if isinstance(tensor, QuantizedTensor)
-            else type(tensor).__name__,
-            mend="make one with refquant.quantize_per_tensor()",
-        )
-    return tensor

@@ -68,7 +68,7 @@ def weight_histogram(before: Any, after: Any, *, bins: int = 61, ax: Any = None)
         linewidth=1.5,
         label=after.dtype.name,
     )
-    ax.set_xlabel("weight")
+    ax.set_xlabel("weight (real units)")
     ax.set_ylabel("elements")
     ax.set_ylim(bottom=0)
     ax.legend()

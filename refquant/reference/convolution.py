@@ -14,7 +14,7 @@ out with the channels fastest, so that neighbouring channels are computed togeth
 
 import numpy as np
 
-from refquant.reference.matmul import DEPTH, ROWS, accumulate, finish, padded
+from refquant.reference.matmul import ROWS, accumulate, finish, padded, padded_depth
 
 __all__ = ["convolve", "convolve_depthwise", "pack_depthwise", "pack_filters"]
 
@@ -33,13 +33,13 @@ def pack_filters(weight, groups):
     -------
     rows : ndarray of int8
         One row of products for each output, of shape (groups * (outputs of a group rounded up to
-        4), depth rounded up to 64), padded with zeros; the rows of a group stand together.
+        4), `padded_depth` of the depth), padded with zeros; the rows of a group stand together.
     sums : ndarray of int32, shape (outputs,)
         Sum of each filter.
     """
     flat = weight.reshape(groups, weight.shape[0] // groups, -1)
     outputs, depth = flat.shape[1:]
-    rows = np.zeros((groups, padded(outputs, ROWS), padded(depth, DEPTH)), np.int8)
+    rows = np.zeros((groups, padded(outputs, ROWS), padded_depth(depth)), np.int8)
     rows[:, :outputs, :depth] = flat
     return rows.reshape(-1, rows.shape[2]), flat.sum(axis=2, dtype=np.int32).reshape(-1)
 

@@ -7,21 +7,25 @@ The first sum is the product of the raw integers; the others need one number for
 column. Sums are int32; should one overflow, it wraps.
 
 A packed weight is a matrix of int8 with one row for each output, padded with zeros, which add
-nothing, to a multiple of `ROWS` rows and `DEPTH` columns.
+nothing, to a multiple of `ROWS` rows and to `padded_depth` columns.
 """
 
 import numpy as np
 
 __all__ = ["linear", "linear_dynamic", "pack_rows"]
 
-# What the kernels take at once: outputs, and products of one sum.
+# Outputs that the kernels take at once.
 ROWS = 4
-DEPTH = 64
 
 
 def padded(length, multiple):
     """Round a length up to a multiple."""
     return -(-length // multiple) * multiple
+
+
+def padded_depth(depth):
+    """Round the length of a row up to what the kernels take at once: 32, of long rows 64."""
+    return padded(depth, 32 if depth <= 256 else 64)
 
 
 def pack_rows(weight):
@@ -34,13 +38,13 @@ def pack_rows(weight):
 
     Returns
     -------
-    rows : ndarray of int8, shape (outputs rounded up to 4, depth rounded up to 64)
+    rows : ndarray of int8, shape (outputs rounded up to 4, depth padded)
         The weight, padded with zeros.
     sums : ndarray of int32, shape (outputs,)
         Sum of each row.
     """
     outputs, depth = weight.shape
-    rows = np.zeros((padded(outputs, ROWS), padded(depth, DEPTH)), np.int8)
+    rows = np.zeros((padded(outputs, ROWS), padded_depth(depth)), np.int8)
     rows[:outputs, :depth] = weight
     return rows, weight.sum(axis=1, dtype=np.int32)
 

@@ -12,8 +12,8 @@ from refquant.demo import experiment, measuring, quantizing, saving, telling
 from refquant.demo.data import load_digits
 from refquant.demo.network import DigitNet
 from refquant.demo.training import train
-from refquant.report import Page, illustrations
-from refquant.report.pictures import drawing
+from refquant.reporting import Page, illustrations
+from refquant.reporting.pictures import drawing
 
 EPOCHS = 6
 

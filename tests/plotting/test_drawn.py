@@ -62,7 +62,7 @@ def test_histogram_counts_every_finite_value(ax):
     counts, edges, _ = stairs.get_data()
     assert counts.tolist() == [1, 3]
     assert edges.tolist() == [0.0, 0.5, 1.0]
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("value", "elements")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("value (real units)", "elements")
     assert saved(ax)
 
 
@@ -217,3 +217,123 @@ def test_channels_along_another_axis(ax):
 def test_an_axis_that_is_not_there_is_refused(ax):
     with pytest.raises(IndexRangeError, match="axis"):
         plotting.channel_ranges(np.float32([1.0]), axis=1, ax=ax)
+
+
+# -- before and after ---------------------------------------------------------------------------
+
+
+def test_every_value_against_what_remains_of_it(ax):
+    before = refquant.tensor([-1.0, 0.2, 0.6, 9.0])
+    after = refquant.quantize_per_tensor(before, 0.5, 0, refquant.quint8)
+    assert plotting.before_after(before, after, ax=ax) is ax
+    (marks,) = (line for line in ax.lines if line.get_label() == "values")
+    x, y = marks.get_data()
+    assert x.tolist() == pytest.approx([-1.0, 0.2, 0.6, 9.0])
+    assert y.tolist() == [0.0, 0.0, 0.5, 9.0]
+    assert "real units" in ax.get_xlabel()
+    assert "real units" in ax.get_ylabel()
+    assert saved(ax)
+
+
+def test_before_and_after_leaves_out_what_is_not_finite(ax):
+    plotting.before_after(np.float32([np.nan, 1.0, np.inf]), np.float32([0.0, 1.0, 2.0]), ax=ax)
+    (marks,) = (line for line in ax.lines if line.get_label() == "values")
+    assert marks.get_xdata().tolist() == [1.0]
+
+
+def test_before_and_after_draws_an_even_choice_of_many(ax):
+    values = np.arange(100_001, dtype=np.float32)
+    plotting.before_after(values, values, ax=ax)
+    (marks,) = (line for line in ax.lines if line.get_label() == "values")
+    x = marks.get_xdata()
+    assert 10_000 < len(x) <= 20_000
+    assert len(set(np.diff(x))) == 1
+
+
+def test_before_and_after_of_nothing(ax):
+    plotting.before_after(np.empty(0, np.float32), np.empty(0, np.float32), ax=ax)
+    assert saved(ax)
+
+
+def test_before_and_after_of_other_shapes_is_refused(ax):
+    with pytest.raises(ShapeError, match="after"):
+        plotting.before_after(np.zeros(2), np.zeros(3), ax=ax)
+
+
+# -- confusion of codes -------------------------------------------------------------------------
+
+
+def test_pairs_of_codes_are_counted(ax):
+    expected, got = np.uint8([3, 3, 4, 5]), np.uint8([3, 4, 4, 3])
+    assert plotting.code_confusion(expected, got, ax=ax) is ax
+    (image,) = ax.images
+    counts = image.get_array().filled(0)
+    assert counts.tolist() == [[1, 0, 1], [1, 1, 0], [0, 0, 0]]
+    assert tuple(image.get_extent()) == (2.5, 5.5, 2.5, 5.5)
+    assert ax.get_title() == "2 of 4 codes differ"
+    assert [axes.get_ylabel() for axes in ax.figure.axes] == ["integer that was got", "elements"]
+    assert saved(ax)
+
+
+def test_codes_of_quantized_tensors_are_their_integers(ax):
+    _, q = quantized([-1.0, 0.0, 2.0])
+    plotting.code_confusion(q, q, ax=ax)
+    assert ax.get_title() == "0 of 3 codes differ"
+
+
+def test_confusion_of_nothing(ax):
+    plotting.code_confusion(np.empty(0, np.int8), np.empty(0, np.int8), ax=ax)
+    assert saved(ax)
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "error", "match"),
+    [
+        (np.int8([1]), np.int8([1, 2]), ShapeError, "got"),
+        (np.float32([1]), np.int8([1]), ArgumentError, "integers"),
+        (np.int32([0]), np.int32([1024]), ArgumentError, "1024"),
+    ],
+)
+def test_codes_that_cannot_be_compared_are_refused(ax, expected, got, error, match):
+    with pytest.raises(error, match=match):
+        plotting.code_confusion(expected, got, ax=ax)
+
+
+# -- error map ----------------------------------------------------------------------------------
+
+
+def test_the_error_of_every_pixel(ax):
+    before = refquant.tensor([[[[0.0, 0.3], [0.5, 1.2]]]])
+    after = refquant.quantize_per_tensor(before, 0.5, 0, refquant.quint8)
+    assert plotting.error_map(before, after, ax=ax) is ax
+    (image,) = ax.images
+    assert image.get_array().ravel().tolist() == pytest.approx([0.0, 0.2, 0.0, -0.2])
+    assert image.get_clim() == pytest.approx((-0.2, 0.2))
+    assert [axes.get_ylabel() for axes in ax.figure.axes] == ["row (pixels)", "error (real units)"]
+    assert saved(ax)
+
+
+def test_the_error_in_steps(ax):
+    before, after = quantized([[0.1, 0.7], [1.0, -0.3]])
+    plotting.error_map(before, after, in_steps=True, ax=ax)
+    (image,) = ax.images
+    assert image.get_array().ravel().tolist() == pytest.approx([-0.2, -0.4, 0.0, -0.4])
+    assert ax.figure.axes[1].get_ylabel() == "error (steps)"
+
+
+def test_an_image_without_error_has_the_colour_of_none(ax):
+    plotting.error_map(np.ones((2, 2)), np.ones((2, 2)), ax=ax)
+    assert ax.images[0].get_clim() == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 4, 4), (1, 3, 4, 4)])
+def test_what_is_no_single_image_is_refused(ax, shape):
+    with pytest.raises(ShapeError, match="one image"):
+        plotting.error_map(np.zeros(shape), np.zeros(shape), ax=ax)
+
+
+def test_errors_of_other_shapes_and_without_steps_are_refused(ax):
+    with pytest.raises(ShapeError, match="after"):
+        plotting.error_map(np.zeros((2, 2)), np.zeros((2, 3)), ax=ax)
+    with pytest.raises(ArgumentError, match="in_steps"):
+        plotting.error_map(np.zeros((2, 2)), np.zeros((2, 2)), in_steps=True, ax=ax)

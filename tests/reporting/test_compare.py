@@ -17,7 +17,7 @@ from refquant.quantization import (
     prepare,
     quantize_dynamic,
 )
-from refquant.report import compare, sqnr
+from refquant.reporting import compare, sqnr
 
 
 def both(*layers, batch):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from refquant.errors import ArgumentError, ShapeError
+from refquant.plotting.style import real_values
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
@@ -20,13 +21,6 @@ __all__ = [
     "seconds",
     "sqnr",
 ]
-
-
-def real_values(values: Any) -> np.ndarray:
-    """Get the real numbers of a tensor, quantized or not, or of an array."""
-    if isinstance(values, QuantizedTensor):
-        return values.dequantize().array
-    return values.array if isinstance(values, Tensor) else np.asarray(values)
 
 
 def decibels(signal: float, noise: float) -> float:
@@ -66,7 +60,7 @@ def sqnr(reference: Any, values: Any) -> float:
     Examples
     --------
     >>> import refquant
-    >>> from refquant.report import sqnr
+    >>> from refquant.reporting import sqnr
     >>> sqnr(refquant.tensor([3.0, 4.0]), refquant.tensor([3.0, 3.5]))
     20.0
     """
@@ -92,7 +86,7 @@ def agreement(reference: Any, values: Any) -> float:
     Examples
     --------
     >>> import refquant
-    >>> from refquant.report import agreement
+    >>> from refquant.reporting import agreement
     >>> one = refquant.tensor([[1.0, 2.0], [4.0, 3.0]])
     >>> agreement(one, refquant.tensor([[0.0, 9.0], [5.0, 6.0]]))
     0.5
@@ -117,7 +111,7 @@ def parameter_bytes(state: Any) -> int:
     Examples
     --------
     >>> import refquant
-    >>> from refquant.report import parameter_bytes
+    >>> from refquant.reporting import parameter_bytes
     >>> x = refquant.tensor([0.5, 1.0, 1.5])
     >>> parameter_bytes({"float": x})
     12
@@ -152,7 +146,7 @@ def seconds(function: Callable[[], Any], repeats: int = 15) -> float:
 
     Examples
     --------
-    >>> from refquant.report import seconds
+    >>> from refquant.reporting import seconds
     >>> seconds(lambda: None, repeats=3) < 1
     True
     """

@@ -12,10 +12,10 @@ import pytest
 import refquant
 from refquant import plotting
 from refquant.errors import ArgumentError, ShapeError
-from refquant.report import Page, Table, agreement, parameter_bytes, seconds, sqnr
-from refquant.report.measures import decibel_text
-from refquant.report.page import write_atomically
-from refquant.report.pictures import drawing, new_axes, svg
+from refquant.reporting import Page, Table, agreement, parameter_bytes, seconds, sqnr
+from refquant.reporting.measures import decibel_text
+from refquant.reporting.page import write_atomically
+from refquant.reporting.pictures import drawing, new_axes, svg
 
 # -- measures -----------------------------------------------------------------------------------
 

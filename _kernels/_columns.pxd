@@ -1,0 +1,275 @@
+# What depends on a column of a matrix product, and what becomes of a row of sums.
+#
+# Design
+# (a) All that depends on a column alone (offset, bias, multiplier) is computed once for a call.
+# (b) Bias, multiplier and rounding run along the columns in one loop, where they vectorize.
+# (c) Clamps stand before conversions to integer, so that these are defined on every processor.
+
+from libc.math cimport fmaf, rintf
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.string cimport memcpy
+
+from refquant._kernels._rounding cimport (
+    ADD_THEN_ROUND, DIVIDE_THEN_ROUND_WIDE, clampf, quantize_run,
+)
+
+cdef enum:
+    COLUMNS = 64  # finished at once; a multiple of 4
+
+cdef enum:
+    NO_BIAS = 1
+    BIAS_FUSED = 2
+    BIAS_DIVIDED = 3
+    BIAS_ROUNDED = 4
+    BIAS_ROUNDED_QUOTIENT = 5
+
+cdef enum:
+    QUOTIENT = 1
+    TIMES_RECIPROCAL = 2
+
+cdef enum:
+    FLOAT_PRODUCT = 1
+    FIXED_POINT = 2
+
+cdef enum:
+    OUTPUT_FUSED = 1
+    OUTPUT_ROUNDED_TWICE = 2
+
+# Rows of the table that holds what depends on a column.
+cdef enum:
+    OFFSETS = 0
+    BIASES = 1
+    FACTORS = 2
+    MULTIPLIERS = 3
+    TABLE_ROWS = 4
+
+cdef struct Columns:
+    int32_t* offsets  # K zx zw - (zx - shift) sum(w), and the bias where it is an integer
+    const int32_t* zero_points  # of the weight
+    bint row_sums  # whether any of them is not 0
+    float* biases  # b, or b / aw
+    float* factors  # 1 / aw
+    float* multipliers
+    int bias_code  # NO_BIAS, BIAS_FUSED or BIAS_DIVIDED
+    int rule_code
+    int32_t zero_point  # of the output
+    int32_t lowest
+    bint relu  # of dynamic outputs
+
+
+cdef inline Py_ssize_t table_length(Py_ssize_t outputs) noexcept nogil:
+    """Rows of the table are longer than there are columns: the last ones are finished with more."""
+    return TABLE_ROWS * (outputs + COLUMNS)
+
+
+# -- before the product: what depends on a column ------------------------------------------------
+
+
+cdef inline void set_offsets(
+    Columns* c, int32_t* table, Py_ssize_t outputs, Py_ssize_t depth, int32_t input_zero_point,
+    int32_t shift, const int32_t* sums, const int32_t* zero_points
+) noexcept nogil:
+    """Bind the table and fill in the offsets for products of the input less `shift`.
+
+    The table holds `table_length` zeros. `zero_points` NULL means that all are 0.
+    """
+    cdef Py_ssize_t n
+    cdef uint32_t zx = <uint32_t>input_zero_point, k_zx = <uint32_t>depth * zx, any = 0
+    cdef uint32_t shifted = zx - <uint32_t>shift
+    c.offsets = table
+    c.biases = <float*>(table + BIASES * (outputs + COLUMNS))
+    c.factors = <float*>(table + FACTORS * (outputs + COLUMNS))
+    c.multipliers = <float*>(table + MULTIPLIERS * (outputs + COLUMNS))
+    c.zero_points = zero_points
+    if zero_points == NULL:
+        c.row_sums = False
+        for n in range(outputs):
+            c.offsets[n] = <int32_t>(0 - shifted * <uint32_t>sums[n])
+        return
+    for n in range(outputs):
+        any |= <uint32_t>zero_points[n]
+        c.offsets[n] = <int32_t>(k_zx * <uint32_t>zero_points[n] - shifted * <uint32_t>sums[n])
+    c.row_sums = any != 0
+
+
+cdef inline void set_static(
+    Columns* c, Py_ssize_t outputs, const double* weight_scales, const float* bias,
+    double input_scale, double output_scale, int32_t zero_point, int32_t lowest, int bias_code,
+    int multiplier_code, int rule_code
+) noexcept nogil:
+    """Fill in biases and multipliers of quantized outputs."""
+    cdef Py_ssize_t n
+    cdef float x = <float>input_scale, o = <float>output_scale, inv = <float>1.0 / o
+    cdef int32_t integer
+    cdef int quantizing = ADD_THEN_ROUND if bias_code == BIAS_ROUNDED else DIVIDE_THEN_ROUND_WIDE
+    c.bias_code, c.rule_code = bias_code, rule_code
+    c.zero_point, c.lowest = zero_point, lowest
+    if multiplier_code == QUOTIENT:
+        for n in range(outputs):
+            c.multipliers[n] = x * <float>weight_scales[n] / o
+    else:
+        for n in range(outputs):
+            c.multipliers[n] = x * <float>weight_scales[n] * inv
+    if bias_code == BIAS_FUSED:
+        for n in range(outputs):
+            c.biases[n] = bias[n]
+            c.factors[n] = <float>1.0 / (x * <float>weight_scales[n])
+    elif bias_code == BIAS_DIVIDED:
+        for n in range(outputs):
+            c.biases[n] = bias[n] / (x * <float>weight_scales[n])
+    elif bias_code != NO_BIAS:
+        c.bias_code = NO_BIAS
+        for n in range(outputs):
+            quantize_run(bias + n, &integer, 1, input_scale * weight_scales[n], 0,
+                         -2147483648, 2147483647, quantizing)
+            c.offsets[n] = <int32_t>(<uint32_t>c.offsets[n] + <uint32_t>integer)
+
+
+cdef inline void set_dynamic(
+    Columns* c, Py_ssize_t outputs, const double* weight_scales, const float* bias,
+    double input_scale, bint relu, int rule_code
+) noexcept nogil:
+    """Fill in biases and scales of real outputs."""
+    cdef Py_ssize_t n
+    c.rule_code, c.relu = rule_code, relu
+    for n in range(outputs):
+        c.biases[n] = bias[n]
+        c.multipliers[n] = <float>input_scale * <float>weight_scales[n]
+
+
+# -- after the product: rows of at most COLUMNS sums ---------------------------------------------
+
+
+cdef inline uint8_t float_product(
+    float total, float multiplier, int32_t zero_point, float lo, float hi
+) noexcept nogil:
+    """`lo` and `hi` are the limits less the zero point."""
+    cdef float r = rintf(total * multiplier)
+    r = r if r < 2147483648.0 else <float>-2147483648.0
+    return <uint8_t>(<int32_t>clampf(r, lo, hi) + zero_point)
+
+
+cdef inline uint8_t fixed_point(
+    int64_t n, float multiplier, int32_t zero_point, int64_t lo, int64_t hi
+) noexcept nogil:
+    """`multiplier` is at least 2**-32 and less than 1."""
+    cdef uint32_t bits
+    memcpy(&bits, &multiplier, sizeof(bits))
+    cdef int64_t mantissa = <int64_t>((bits & 0x7FFFFF) | 0x800000) << 7
+    cdef int64_t shift = 126 - <int64_t>(bits >> 23)
+    cdef int64_t high = (n * mantissa + (<int64_t>1 << 30)) >> 31
+    cdef int64_t mask = (<int64_t>1 << shift) - 1
+    cdef int64_t remainder = (high & mask) - (1 if high < 0 else 0)
+    cdef int64_t r = (high >> shift) + (1 if remainder > (mask >> 1) else 0) + zero_point
+    r = r if r > lo else lo
+    return <uint8_t>(r if r < hi else hi)
+
+
+cdef inline int32_t convert_to_int32(float x) noexcept nogil:
+    """Round half to even; what int32 cannot hold, and NaN, become -2**31."""
+    cdef float r = rintf(x)
+    r = r if r < 2147483648.0 else <float>-2147483648.0
+    return <int32_t>(r if r > -2147483648.0 else <float>-2147483648.0)
+
+
+cdef inline void correct_row(
+    const Columns* c, Py_ssize_t first, Py_ssize_t n, int32_t* acc, uint32_t row_sum
+) noexcept nogil:
+    """Take what the zero points of the weight add to the sums of a row."""
+    cdef const int32_t* zero_points = c.zero_points + first
+    cdef Py_ssize_t j
+    for j in range(n):
+        acc[j] = <int32_t>(<uint32_t>acc[j] - <uint32_t>zero_points[j] * row_sum)
+
+
+cdef inline int32_t corrected(int32_t acc, int32_t offset) noexcept nogil:
+    return <int32_t>(<uint32_t>acc + <uint32_t>offset)
+
+
+cdef inline float with_bias_fused(
+    int32_t acc, int32_t offset, float bias, float factor
+) noexcept nogil:
+    return fmaf(bias, factor, <float>corrected(acc, offset))
+
+
+cdef inline float with_bias(int32_t acc, int32_t offset, float quotient) noexcept nogil:
+    return <float>corrected(acc, offset) + quotient
+
+
+cdef inline void finish_columns(
+    const Columns* c, Py_ssize_t first, Py_ssize_t n, const int32_t* acc, uint8_t* done
+) noexcept nogil:
+    cdef const int32_t* offsets = c.offsets + first
+    cdef const float* biases = c.biases + first
+    cdef const float* factors = c.factors + first
+    cdef const float* multipliers = c.multipliers + first
+    cdef int32_t z = c.zero_point, lowest = c.lowest
+    cdef float lo = <float>(lowest - z), hi = <float>(255 - z)
+    cdef Py_ssize_t j
+    if c.rule_code == FLOAT_PRODUCT:
+        if c.bias_code == BIAS_FUSED:
+            for j in range(n):
+                done[j] = float_product(
+                    with_bias_fused(acc[j], offsets[j], biases[j], factors[j]), multipliers[j], z,
+                    lo, hi)
+        elif c.bias_code == BIAS_DIVIDED:
+            for j in range(n):
+                done[j] = float_product(
+                    with_bias(acc[j], offsets[j], biases[j]), multipliers[j], z, lo, hi)
+        else:
+            for j in range(n):
+                done[j] = float_product(
+                    <float>corrected(acc[j], offsets[j]), multipliers[j], z, lo, hi)
+    elif c.bias_code == BIAS_FUSED:
+        for j in range(n):
+            done[j] = fixed_point(
+                convert_to_int32(with_bias_fused(acc[j], offsets[j], biases[j], factors[j])),
+                multipliers[j], z, lowest, 255)
+    elif c.bias_code == BIAS_DIVIDED:
+        for j in range(n):
+            done[j] = fixed_point(
+                convert_to_int32(with_bias(acc[j], offsets[j], biases[j])), multipliers[j], z,
+                lowest, 255)
+    else:
+        for j in range(n):
+            done[j] = fixed_point(corrected(acc[j], offsets[j]), multipliers[j], z, lowest, 255)
+
+
+cdef inline void finish_row(
+    const Columns* c, Py_ssize_t first, Py_ssize_t n, const int32_t* acc, uint8_t* q
+) noexcept nogil:
+    """Turn sums into `n` quantized outputs, from column `first` on.
+
+    Loops have constant lengths, so that none has a rest; they go into memory of their own, which
+    no other pointer can mean.
+    """
+    cdef uint8_t[COLUMNS] done
+    if n > COLUMNS // 2:
+        finish_columns(c, first, COLUMNS, acc, done)
+    elif n > COLUMNS // 4:
+        finish_columns(c, first, COLUMNS // 2, acc, done)
+    else:
+        finish_columns(c, first, COLUMNS // 4, acc, done)
+    if n == COLUMNS:
+        memcpy(q, done, COLUMNS)
+    else:
+        memcpy(q, done, n)
+
+
+cdef inline void finish_row_dynamic(
+    const Columns* c, Py_ssize_t first, Py_ssize_t n, const int32_t* acc, float* y
+) noexcept nogil:
+    """Turn sums into `n` real outputs, from column `first` on."""
+    cdef const int32_t* offsets = c.offsets + first
+    cdef const float* biases = c.biases + first
+    cdef const float* scales = c.multipliers + first
+    cdef Py_ssize_t j
+    if c.rule_code == OUTPUT_FUSED:
+        for j in range(n):
+            y[j] = fmaf(<float>corrected(acc[j], offsets[j]), scales[j], biases[j])
+    else:
+        for j in range(n):
+            y[j] = <float>corrected(acc[j], offsets[j]) * scales[j] + biases[j]
+    if c.relu:
+        for j in range(n):
+            y[j] = <float>0.0 if y[j] < 0.0 else y[j]

@@ -1,0 +1,80 @@
+"""What quantization makes of every value: a staircase with a flat end where values clip."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant.errors import ShapeError
+from refquant.plotting.style import COLORS, axes, real_values
+
+__all__ = ["before_after"]
+
+_MOST = 20_000  # marks; more than that hide each other
+
+
+def before_after(before: Any, after: Any, *, ax: Any = None) -> Any:
+    r"""Draw every value against the value :math:`\hat x = s (q - z)` that quantization leaves.
+
+    Without error all marks lie on the dashed diagonal. Rounding moves them to the nearest step of
+    a staircase, clipping to its ends.
+
+    Parameters
+    ----------
+    before : Tensor or ndarray
+        The real values; where there are more than 20000, an even choice of them is drawn. NaN and
+        infinities are left out.
+    after : Tensor, QuantizedTensor or ndarray
+        The same values with quantization, of the same shape; a quantized tensor is dequantized.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; new ones by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ.
+
+    See Also
+    --------
+    weight_histogram : How often values occur before and after.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.plotting import before_after
+    >>> x = refquant.linspace(-2, 2, 101)
+    >>> ax = before_after(x, refquant.quantize_per_tensor(x, 0.25, 4, refquant.quint8))
+    >>> ax.get_ylabel()
+    'value after quantization (real units)'
+    """
+    x, y = (real_values(values).astype(np.float64) for values in (before, after))
+    if x.shape != y.shape:
+        raise ShapeError(
+            "before_after",
+            argument="after",
+            expected=f"of shape {x.shape}, that of `before`",
+            got=y.shape,
+        )
+    x, y = x.ravel(), y.ravel()
+    kept = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
+    kept = kept[:: -(-len(kept) // _MOST) or 1]
+    ax = axes(ax)
+    ax.axline((0.0, 0.0), slope=1.0, color=COLORS[1], linestyle="--", linewidth=1.2, label="equal")
+    ax.plot(
+        x[kept],
+        y[kept],
+        linestyle="none",
+        marker="o",
+        markersize=3,
+        markeredgewidth=0,
+        color=COLORS[0],
+        alpha=0.6,
+        rasterized=True,
+        label="values",
+    )
+    ax.set_xlabel("value before quantization (real units)")
+    ax.set_ylabel("value after quantization (real units)")
+    return ax

@@ -1,0 +1,105 @@
+"""Which integers one computation gives where another gives others."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant.errors import ArgumentError, ShapeError
+from refquant.extras import need
+from refquant.plotting.style import COLORS, axes
+from refquant.tensors import QuantizedTensor, Tensor
+
+__all__ = ["code_confusion"]
+
+_MOST = 1024  # integers on a side
+
+
+def code_confusion(expected: Any, got: Any, *, ax: Any = None) -> Any:
+    """Draw how often each integer of one tensor meets each integer of another.
+
+    Equal codes lie on the dashed diagonal. Marks right beside it are ties that are rounded
+    differently; a parallel far from it is another zero point; a horizontal line is saturation.
+
+    Parameters
+    ----------
+    expected, got : QuantizedTensor, or Tensor or ndarray of integers
+        Two answers to one question, of one shape: of two engines, or of a backend and refquant.
+        At most 1024 different integers in a row.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; new ones by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Its title says how many codes differ.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ.
+    ArgumentError
+        If the values are not integers, or too far apart to be drawn.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.plotting import code_confusion
+    >>> x = refquant.linspace(0, 1, 100)
+    >>> one = refquant.quantize_per_tensor(x, 0.01, 0, refquant.quint8)
+    >>> two = refquant.quantize_per_tensor(x + 0.004, 0.01, 0, refquant.quint8)
+    >>> ax = code_confusion(one, two)
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('expected integer', 'integer that was got')
+    """
+    rows, columns = _codes("got", got), _codes("expected", expected)
+    if rows.shape != columns.shape:
+        raise ShapeError(
+            "code_confusion",
+            argument="got",
+            expected=f"of shape {columns.shape}, that of `expected`",
+            got=rows.shape,
+        )
+    both = np.concatenate([rows.ravel(), columns.ravel()])
+    first, last = (int(both.min()), int(both.max())) if both.size else (0, 0)
+    count = last - first + 1
+    if count > _MOST:
+        raise ArgumentError(
+            "code_confusion",
+            argument="expected, got",
+            expected=f"at most {_MOST} integers in a row",
+            got=f"{first}..{last}",
+        )
+    pairs = (rows.ravel() - first) * count + (columns.ravel() - first)
+    counts = np.bincount(pairs, minlength=count * count).reshape(count, count)
+    colors = need("matplotlib.colors", package="matplotlib", extra="plot", asked="code_confusion")
+    ax = axes(ax)
+    image = ax.imshow(
+        # What never happens has no colour.
+        np.ma.masked_equal(counts, 0),
+        origin="lower",
+        extent=(first - 0.5, last + 0.5, first - 0.5, last + 0.5),
+        interpolation="nearest",
+        cmap="cividis",
+        norm=colors.LogNorm(1, max(2, counts.max(initial=0))),
+    )
+    ax.plot([first, last], [first, last], color=COLORS[1], linestyle="--", linewidth=0.8)
+    ax.figure.colorbar(image, ax=ax, label="elements")
+    ax.set_xlabel("expected integer")
+    ax.set_ylabel("integer that was got")
+    differ = int(np.count_nonzero(rows != columns))
+    ax.set_title(f"{differ:,} of {rows.size:,} codes differ")
+    return ax
+
+
+def _codes(argument: str, values: Any) -> np.ndarray:
+    """Integers of a tensor as int64."""
+    array = np.asarray(values.array if isinstance(values, Tensor | QuantizedTensor) else values)
+    if array.dtype.kind not in "iu":
+        raise ArgumentError(
+            "code_confusion",
+            argument=argument,
+            expected="integers",
+            got=f"values of dtype {array.dtype}",
+            mend="pass a quantized tensor or its int_repr()",
+        )
+    return array.astype(np.int64)

@@ -1,0 +1,144 @@
+"""What happened in one layer of a quantized model, counted over batches."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from refquant.reporting.measures import decibels, real_values, sqnr
+from refquant.tensors import QuantizedTensor, Tensor
+
+__all__ = ["Layer"]
+
+_SAMPLE = 50_000  # float values kept of each layer and batch, for histograms
+
+
+@dataclass
+class Layer:
+    """What happened in one layer.
+
+    Two errors are told apart. The *cumulative* one compares the output with that of the float
+    model: it holds all errors of the layers before. The *local* one compares it with what the
+    float layer makes of the very input that the quantized layer was given: it is what this layer
+    adds.
+
+    Attributes
+    ----------
+    name, kind : str
+        Name and class of the quantized module.
+    output : QuantizedTensor or None
+        Output for the last batch; None where the layer gives floats (dynamic quantization).
+    signal, noise : float
+        Energy of the float outputs, and of the differences to them.
+    local_signal, local_noise : float
+        The same for the float layer on the quantized layer's input.
+    elements, clipped : int
+        Float outputs seen, and how many of them no integer of the output can stand for.
+    clipped_noise : float
+        Energy that clipping them costs.
+    saturated : int
+        Integers of the outputs that are the lowest or the highest of their dtype, zero points not
+        counted.
+    samples : list of ndarray of float32
+        Some float outputs of each batch.
+    weight : ndarray of float32 or None
+        The float weight.
+    quantized_weight : QuantizedTensor or None
+        The quantized weight.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refquant
+    >>> from refquant.reporting import Layer
+    >>> layer = Layer("fc", "Linear")
+    >>> x = refquant.tensor([0.0, 1.0, 3.0])
+    >>> layer.add(x.numpy(), refquant.quantize_per_tensor(x, 0.01, 0, refquant.quint8))
+    >>> layer.elements, layer.clipped, layer.saturated
+    (3, 1, 1)
+    """
+
+    name: str
+    kind: str
+    output: Any = None
+    signal: float = 0.0
+    noise: float = 0.0
+    local_signal: float = 0.0
+    local_noise: float = 0.0
+    elements: int = 0
+    clipped: int = 0
+    clipped_noise: float = 0.0
+    saturated: int = 0
+    samples: list[np.ndarray] = field(default_factory=list, repr=False)
+    weight: Any = field(default=None, repr=False)
+    quantized_weight: Any = field(default=None, repr=False)
+
+    @property
+    def sqnr(self) -> float:
+        """Signal-to-quantization-noise ratio of the outputs in dB, with all errors before it."""
+        return decibels(self.signal, self.noise)
+
+    @property
+    def local_sqnr(self) -> float:
+        """The same in dB for the error that the layer itself adds; NaN if it was not measured."""
+        return decibels(self.local_signal, self.local_noise)
+
+    @property
+    def rms_error(self) -> float:
+        """Root of the mean square of the cumulative error, in the unit of the outputs."""
+        return math.sqrt(self.noise / self.elements) if self.elements else math.nan
+
+    @property
+    def local_rms_error(self) -> float:
+        """Root of the mean square of the local error, in the unit of the outputs."""
+        return math.sqrt(self.local_noise / self.elements) if self.elements else math.nan
+
+    @property
+    def weight_sqnr(self) -> float | None:
+        """Signal-to-quantization-noise ratio of the weight alone, in dB."""
+        if self.weight is None or self.quantized_weight is None:
+            return None
+        return sqnr(self.weight, self.quantized_weight)
+
+    @property
+    def sample(self) -> np.ndarray:
+        """Float outputs for a histogram, shape (n,)."""
+        return np.concatenate(self.samples) if self.samples else np.empty(0, np.float32)
+
+    def add(self, reference: np.ndarray, output: Tensor, local: np.ndarray | None = None) -> None:
+        """Count one call.
+
+        Parameters
+        ----------
+        reference : ndarray of float32
+            What the layer of the float model returned.
+        output : Tensor or QuantizedTensor
+            What the quantized layer returned, of the same shape.
+        local : ndarray of float32, optional
+            What the float layer makes of the quantized layer's input.
+        """
+        x, y = reference.astype(np.float64), real_values(output).astype(np.float64)
+        self.signal += float(np.sum(x * x))
+        self.noise += float(np.sum((x - y) ** 2))
+        if local is not None:
+            alone = local.astype(np.float64)
+            self.local_signal += float(np.sum(alone * alone))
+            self.local_noise += float(np.sum((alone - y) ** 2))
+        self.elements += x.size
+        self.samples.append(reference.reshape(-1)[:: -(-x.size // _SAMPLE) or 1].copy())
+        if isinstance(output, QuantizedTensor) and output.axis is None:
+            self.output = output
+            low, high = representable(output)
+            half = output.scale / 2
+            self.clipped += int(np.count_nonzero((x < low - half) | (x > high + half)))
+            self.clipped_noise += float(np.sum((x - np.clip(x, low, high)) ** 2))
+            # The zero point is an exact zero, as ReLU makes many, even where it is an end.
+            ends = {output.dtype.quant_min, output.dtype.quant_max} - {output.zero_point}
+            self.saturated += int(np.isin(output.array, sorted(ends)).sum())
+
+
+def representable(tensor: QuantizedTensor) -> tuple[float, float]:
+    """Smallest and largest real number that a tensor, quantized per tensor, can stand for."""
+    low, high = tensor.dtype.quant_min, tensor.dtype.quant_max
+    return (low - tensor.zero_point) * tensor.scale, (high - tensor.zero_point) * tensor.scale
