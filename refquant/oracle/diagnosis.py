@@ -215,7 +215,7 @@ class _Search:
             )
         if where is not self.glance or wrong.size < self.glance.size // 4:
             everywhere = self.answers(candidate, self.everything)
-            count = int((everywhere != self.actual).sum())
+            count = int(np.count_nonzero(everywhere != self.actual))
             if count < self.best[0]:
                 self.best = (count, name)
 

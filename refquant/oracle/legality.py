@@ -126,7 +126,7 @@ def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True,
     >>> oracle.legality(np.array([3, 2]), "quantize_per_tensor", x, 0.1, 0, refquant.quint8).legal
     array([ True, False])
     """
-    task = problem(operation, *args, **kwargs)
+    task: Any = problem(operation, *args, **kwargs)
     if not knows(task):
         raise ArgumentError(
             f"oracle.legality of {operation}",
