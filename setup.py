@@ -9,6 +9,8 @@ private copy: ``refquant._kernels.NAME_baseline``, ``NAME_avx2`` and so on. Envi
     A kernel that cannot be built is an error. Without it the build goes on and says so.
 ``REFQUANT_NO_OPENMP=1``
     Build without threads.
+``REFQUANT_VARIANTS="baseline avx2"``
+    Build these instruction sets only.
 """
 
 import json
@@ -71,7 +73,17 @@ def switched_on(name):
 
 
 def variants():
-    """Instruction sets of this machine, weakest first: {name: flags by kind of compiler}."""
+    """Instruction sets to build, weakest first: {name: flags by kind of compiler}."""
+    known = variants_of_machine()
+    wanted = os.environ.get("REFQUANT_VARIANTS", "").replace(",", " ").split() or list(known)
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise SystemExit(f"REFQUANT_VARIANTS: {unknown} are not among {list(known)}")
+    return {name: flags for name, flags in known.items() if name in wanted}
+
+
+def variants_of_machine():
+    """Instruction sets of this machine, weakest first."""
     # Such as linux-x86_64, win-amd64, macosx-11.0-arm64; cross builds set _PYTHON_HOST_PLATFORM.
     machine = sysconfig.get_platform().rsplit("-", 1)[-1].lower()
     if machine in ("x86_64", "amd64"):

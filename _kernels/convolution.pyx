@@ -7,8 +7,8 @@ Design
     by all filters while it lies in the cache; nothing of the size of an image is allocated.
 (c) Without groups and dilation neighbouring columns of the filter are neighbours in memory, so a
     line of the filter is one copy.
-(d) Depthwise filters are computed along the channels, 64 at once, up to nine taps in a loop; taps
-    outside the image point at a row of zero points.
+(d) Depthwise filters are computed along the channels, for four positions at once, which share the
+    loads of the taps; taps outside the image point at a row of zero points.
 """
 
 from cython.parallel cimport prange, threadid
@@ -27,8 +27,20 @@ import numpy as np
 
 from refquant._kernels._memory import aligned
 
+cdef extern from *:
+    """
+    #if defined(__AVX512F__)
+    #define REFQUANT_PIECE 16
+    #else
+    #define REFQUANT_PIECE 32
+    #endif
+    """
+    enum:
+        PIECE "REFQUANT_PIECE"  # channels of a depthwise loop; sums of 16 stay in registers
+
 cdef enum:
     ROWS = 4
+    AT_ONCE = 4  # depthwise positions
     GRAIN = 1 << 20  # products that are worth a thread
 
 # Extents along planes, lines and columns.
@@ -273,85 +285,112 @@ def convolve(
     return out
 
 
-cdef inline int32_t _three(
-    const uint8_t** under, const int32_t* taps, Py_ssize_t channels, Py_ssize_t c
-) noexcept nogil:
-    """Sum the products of three taps for one channel."""
-    return (under[0][c] * taps[c] + under[1][c] * taps[channels + c]
-            + under[2][c] * taps[2 * channels + c])
-
-
-cdef inline void _sum_taps(
+cdef inline void _sum_run(
     const uint8_t** under, const int32_t* taps, Py_ssize_t count, Py_ssize_t channels,
     Py_ssize_t first, Py_ssize_t n, int32_t* acc
 ) noexcept nogil:
-    """Sum the products of all taps for `n` channels from `first` on."""
-    cdef Py_ssize_t t = 0, c
+    """Sum the products of all taps for `n` channels of four positions, at most PIECE."""
+    cdef int32_t[PIECE] s0, s1, s2, s3
+    cdef const uint8_t* x0
+    cdef const uint8_t* x1
+    cdef const uint8_t* x2
+    cdef const uint8_t* x3
+    cdef const int32_t* w
+    cdef Py_ssize_t t, c
     for c in range(n):
-        acc[c] = 0
-    while t + 9 <= count:
+        s0[c] = s1[c] = s2[c] = s3[c] = 0
+    for t in range(count):
+        x0, x1 = under[t] + first, under[count + t] + first
+        x2, x3 = under[2 * count + t] + first, under[3 * count + t] + first
+        w = taps + t * channels + first
         for c in range(n):
-            acc[c] += (
-                _three(under + t, taps + t * channels, channels, first + c)
-                + _three(under + t + 3, taps + (t + 3) * channels, channels, first + c)
-                + _three(under + t + 6, taps + (t + 6) * channels, channels, first + c)
-            )
-        t += 9
-    while t + 3 <= count:
+            s0[c] += x0[c] * w[c]
         for c in range(n):
-            acc[c] += _three(under + t, taps + t * channels, channels, first + c)
-        t += 3
-    while t < count:
+            s1[c] += x1[c] * w[c]
         for c in range(n):
-            acc[c] += under[t][first + c] * taps[t * channels + first + c]
-        t += 1
+            s2[c] += x2[c] * w[c]
+        for c in range(n):
+            s3[c] += x3[c] * w[c]
+    for c in range(n):
+        acc[c] = s0[c]
+        acc[COLUMNS + c] = s1[c]
+        acc[2 * COLUMNS + c] = s2[c]
+        acc[3 * COLUMNS + c] = s3[c]
 
 
-cdef inline void _depthwise_position(
+cdef inline void _depthwise_positions(
     const Columns* columns, const uint8_t** under, const int32_t* taps, Py_ssize_t count,
-    Py_ssize_t channels, uint8_t* q
+    Py_ssize_t channels, Py_ssize_t positions, uint8_t* q
 ) noexcept nogil:
-    """Compute all channels of one output position."""
-    cdef int32_t[COLUMNS] acc
-    cdef Py_ssize_t first = 0, n
+    """Compute all channels of up to four output positions."""
+    cdef int32_t[AT_ONCE * COLUMNS] acc
+    cdef Py_ssize_t first = 0, n, at, i
     while first < channels:
         n = min(<Py_ssize_t>COLUMNS, channels - first)
-        if n == COLUMNS:
-            _sum_taps(under, taps, count, channels, first, COLUMNS, acc)
-        elif n == COLUMNS // 2:
-            _sum_taps(under, taps, count, channels, first, COLUMNS // 2, acc)
-        else:
-            _sum_taps(under, taps, count, channels, first, n, acc)
-        finish_row(columns, first, n, acc, q + first)
-        first += COLUMNS
+        # Loops with a rest take longer than whole ones, so the last channels are moved back to
+        # fill a constant, and some are computed twice.
+        if n % PIECE != 0 and channels >= COLUMNS:
+            first, n = channels - COLUMNS, COLUMNS
+        at = 0
+        while at < n:
+            if n < PIECE:
+                _sum_run(under, taps, count, channels, first, n, acc)
+            else:
+                at = min(at, n - PIECE)
+                _sum_run(under, taps, count, channels, first + at, PIECE, acc + at)
+            at += PIECE
+        for i in range(positions):
+            finish_row(columns, first, n, acc + i * COLUMNS, q + i * channels + first)
+        first += n
+
+
+cdef inline void _find_taps(
+    const Geometry* g, Py_ssize_t column, const uint8_t** origins, const Py_ssize_t* held,
+    const uint8_t* outside, Py_ssize_t count, const uint8_t** under
+) noexcept nogil:
+    """Point at what lies under each tap at one output column."""
+    cdef Py_ssize_t start = column * g.stride[2], t, at
+    cdef Py_ssize_t reach = (g.kernel[2] - 1) * g.dilation[2] - g.padding[2]
+    if start >= g.padding[2] and start + reach < g.image[2]:
+        for t in range(count):
+            under[t] = origins[t] + (start * g.channels & held[t])
+        return
+    for t in range(count):
+        at = start - g.padding[2] + t % g.kernel[2] * g.dilation[2]
+        under[t] = outside
+        if 0 <= at < g.image[2]:
+            under[t] = origins[t] + (start * g.channels & held[t])
 
 
 cdef void _depthwise_line(
     const Columns* columns, const Geometry* g, Py_ssize_t row, const uint8_t** under,
-    const uint8_t* outside, const uint8_t* x, const int32_t* taps, uint8_t* q
+    const uint8_t* outside, const uint8_t* x, const int32_t* taps, Py_ssize_t count, uint8_t* q
 ) noexcept nogil:
-    """Compute one line of output positions; `under` has room for two rows of taps."""
-    cdef Py_ssize_t channels = g.channels, lines = g.kernel[0] * g.kernel[1], width = g.kernel[2]
-    cdef Py_ssize_t line = row % g.out[1], plane = row // g.out[1] % g.out[0]
-    cdef const uint8_t* image = x + (
-        row // g.out[1] // g.out[0] * g.image[0] * g.image[1] * g.image[2] * channels
-    )
-    cdef const uint8_t** starts = under + lines * width
-    cdef Py_ssize_t column, j, k, at
-    plane = plane * g.stride[0] - g.padding[0]
-    line = line * g.stride[1] - g.padding[1]
-    for j in range(lines):
-        starts[j] = _line(g, image, plane + j // g.kernel[1] * g.dilation[0],
-                          line + j % g.kernel[1] * g.dilation[1])
+    """Compute one line of output positions; `under` has room for six times the taps."""
+    cdef Py_ssize_t channels = g.channels, column = 0, t, j, n, i
+    cdef Position p = _position(g, x, row * g.out[2])
+    cdef Py_ssize_t plane = p.at[0] * g.stride[0] - g.padding[0]
+    cdef Py_ssize_t line = p.at[1] * g.stride[1] - g.padding[1]
+    # Where each tap would lie at column 0, or `outside`, which does not go along with columns.
+    cdef const uint8_t** origins = under + AT_ONCE * count
+    cdef Py_ssize_t* held = <Py_ssize_t*>(origins + count)
+    cdef const uint8_t* start
+    for t in range(count):
+        j = t // g.kernel[2]
+        start = _line(g, p.image, plane + j // g.kernel[1] * g.dilation[0],
+                      line + j % g.kernel[1] * g.dilation[1])
+        held[t] = 0 if start == NULL else -1
+        origins[t] = outside
+        if start != NULL:
+            origins[t] = start + (t % g.kernel[2] * g.dilation[2] - g.padding[2]) * channels
     q += row * g.out[2] * channels
-    for column in range(g.out[2]):
-        for k in range(width):
-            at = column * g.stride[2] - g.padding[2] + k * g.dilation[2]
-            for j in range(lines):
-                under[j * width + k] = outside
-                if 0 <= at < g.image[2] and starts[j] != NULL:
-                    under[j * width + k] = starts[j] + at * channels
-        _depthwise_position(columns, under, taps, lines * width, channels, q + column * channels)
+    while column < g.out[2]:
+        n = min(<Py_ssize_t>AT_ONCE, g.out[2] - column)
+        for i in range(AT_ONCE):
+            _find_taps(g, column + min(i, n - 1), origins, held, outside, count,
+                       under + i * count)
+        _depthwise_positions(columns, under, taps, count, channels, n, q + column * channels)
+        column += AT_ONCE
 
 
 def convolve_depthwise(
@@ -378,7 +417,7 @@ def convolve_depthwise(
         return out
     table = np.zeros(table_length(channels), np.int32)
     outside = np.full(channels, input_zero_point, np.uint8)
-    under = np.empty((threads, 2 * taps.shape[0]), np.uintp)
+    under = np.empty((threads, (AT_ONCE + 2) * taps.shape[0]), np.uintp)
     set_offsets(&c, &table[0], channels, 0, input_zero_point, 0, &sums[0], NULL)
     set_static(&c, channels, &weight_scales[0], &bias[0], input_scale, output_scale,
                output_zero_point, lowest, bias_rule.code, multiplier_rule.code, rule.code)
@@ -386,5 +425,5 @@ def convolve_depthwise(
         for row in prange(rows, num_threads=threads, schedule="static",
                           use_threads_if=threads > 1):
             _depthwise_line(&c, &g, row, <const uint8_t**>&under[threadid(), 0], &outside[0],
-                            &x[0, 0, 0, 0, 0], &taps[0, 0], &q[0, 0, 0, 0, 0])
+                            &x[0, 0, 0, 0, 0], &taps[0, 0], taps.shape[0], &q[0, 0, 0, 0, 0])
     return out

@@ -3,7 +3,7 @@
 import numpy as np
 
 from refquant.demo.experiment import Experiment
-from refquant.reporting import Page, Table, illustrations
+from refquant.reporting import Page, Table, illustrations, worst_layers
 from refquant.reporting.measures import decibel_text
 from refquant.reporting.pictures import drawing, new_axes
 
@@ -120,6 +120,7 @@ def page(experiment: Experiment) -> Page:
     both = {"per tensor": per_tensor, "per channel": per_channel}
     with drawing():
         made.pictures([illustrations.losses(both), illustrations.input_error(per_channel)])
+    worst_layers(made, per_channel)
     made.heading("Activations and the range that survives")
     made.paragraph(
         "Outputs of the float model. Shaded values would be clipped. The observers leave the "

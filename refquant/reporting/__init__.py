@@ -1,10 +1,13 @@
 """What quantization did to a network: measured layer by layer, as tables and as a page.
 
-`compare` runs a float model and its quantized form side by side; `tables` and `page` show the
-outcome on a terminal and as one HTML file that needs nothing but itself.
+`report` does all at once. `compare` runs a float model and its quantized form side by side; `Table`
+and `Page` show the outcome on a terminal and as one HTML file that needs nothing but itself.
 """
 
-from refquant.reporting.layers import Comparison, Layer, compare
+from refquant.reporting.advising import advice
+from refquant.reporting.comparison import Comparison, compare
+from refquant.reporting.general import report, worst_layers
+from refquant.reporting.layers import Layer
 from refquant.reporting.measures import agreement, parameter_bytes, seconds, sqnr
 from refquant.reporting.page import Page
 from refquant.reporting.tables import Table
@@ -14,9 +17,12 @@ __all__ = [
     "Layer",
     "Page",
     "Table",
+    "advice",
     "agreement",
     "compare",
     "parameter_bytes",
+    "report",
     "seconds",
     "sqnr",
+    "worst_layers",
 ]

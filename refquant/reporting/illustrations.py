@@ -14,12 +14,12 @@ from refquant.plotting import (
     value_histogram,
     weight_histogram,
 )
-from refquant.reporting.layers import Comparison
+from refquant.reporting.comparison import Comparison
 from refquant.reporting.measures import decibel_text
 from refquant.reporting.pictures import new_axes
 from refquant.tensors import QuantizedTensor
 
-__all__ = ["activations", "channels", "input_error", "losses", "weights"]
+__all__ = ["activations", "channels", "input_error", "local_and_total", "losses", "weights"]
 
 Picture = tuple[Any, str]
 
@@ -33,6 +33,25 @@ def losses(comparisons: Mapping[str, Comparison]) -> Picture:
     }
     caption = "Signal-to-quantization-noise ratio of the output of every layer. 6 dB are one bit."
     return sqnr_bars(names, values, ax=new_axes()), caption
+
+
+def local_and_total(comparison: Comparison) -> Picture:
+    """Draw what every layer adds beside what has accumulated."""
+    layers = comparison.layers
+    values = {
+        "added by the layer": [layer.local_sqnr for layer in layers],
+        "with all before it": [layer.sqnr for layer in layers],
+    }
+    ax = sqnr_bars(
+        [layer.name or "(model)" for layer in layers],
+        values,
+        ax=new_axes(4.4, max(2.9, 1.2 + 0.35 * len(layers))),
+    )
+    caption = (
+        "Signal-to-quantization-noise ratio of the output of every layer: for the error that it "
+        "adds to what it was given, and for all errors up to it. 6 dB are one bit."
+    )
+    return ax, caption
 
 
 def input_error(comparison: Comparison) -> Picture:

@@ -1,18 +1,15 @@
-"""Layer by layer: a float model and its quantized form, run side by side on the same data."""
+"""What happened in one layer of a quantized model, counted over batches."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from refquant.errors import ArgumentError
 from refquant.reporting.measures import decibels, real_values, sqnr
-from refquant.tape import no_grad
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["Comparison", "Layer", "compare"]
+__all__ = ["Layer"]
 
 _SAMPLE = 50_000  # float values kept of each layer and batch, for histograms
 
@@ -20,6 +17,11 @@ _SAMPLE = 50_000  # float values kept of each layer and batch, for histograms
 @dataclass
 class Layer:
     """What happened in one layer.
+
+    Two errors are told apart. The *cumulative* one compares the output with that of the float
+    model: it holds all errors of the layers before. The *local* one compares it with what the
+    float layer makes of the very input that the quantized layer was given: it is what this layer
+    adds.
 
     Attributes
     ----------
@@ -29,14 +31,32 @@ class Layer:
         Output for the last batch; None where the layer gives floats (dynamic quantization).
     signal, noise : float
         Energy of the float outputs, and of the differences to them.
+    local_signal, local_noise : float
+        The same for the float layer on the quantized layer's input.
     elements, clipped : int
         Float outputs seen, and how many of them no integer of the output can stand for.
+    clipped_noise : float
+        Energy that clipping them costs.
+    saturated : int
+        Integers of the outputs that are the lowest or the highest of their dtype, zero points not
+        counted.
     samples : list of ndarray of float32
         Some float outputs of each batch.
     weight : ndarray of float32 or None
         The float weight.
     quantized_weight : QuantizedTensor or None
         The quantized weight.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refquant
+    >>> from refquant.reporting import Layer
+    >>> layer = Layer("fc", "Linear")
+    >>> x = refquant.tensor([0.0, 1.0, 3.0])
+    >>> layer.add(x.numpy(), refquant.quantize_per_tensor(x, 0.01, 0, refquant.quint8))
+    >>> layer.elements, layer.clipped, layer.saturated
+    (3, 1, 1)
     """
 
     name: str
@@ -44,8 +64,12 @@ class Layer:
     output: Any = None
     signal: float = 0.0
     noise: float = 0.0
+    local_signal: float = 0.0
+    local_noise: float = 0.0
     elements: int = 0
     clipped: int = 0
+    clipped_noise: float = 0.0
+    saturated: int = 0
     samples: list[np.ndarray] = field(default_factory=list, repr=False)
     weight: Any = field(default=None, repr=False)
     quantized_weight: Any = field(default=None, repr=False)
@@ -54,6 +78,21 @@ class Layer:
     def sqnr(self) -> float:
         """Signal-to-quantization-noise ratio of the outputs in dB, with all errors before it."""
         return decibels(self.signal, self.noise)
+
+    @property
+    def local_sqnr(self) -> float:
+        """The same in dB for the error that the layer itself adds; NaN if it was not measured."""
+        return decibels(self.local_signal, self.local_noise)
+
+    @property
+    def rms_error(self) -> float:
+        """Root of the mean square of the cumulative error, in the unit of the outputs."""
+        return math.sqrt(self.noise / self.elements) if self.elements else math.nan
+
+    @property
+    def local_rms_error(self) -> float:
+        """Root of the mean square of the local error, in the unit of the outputs."""
+        return math.sqrt(self.local_noise / self.elements) if self.elements else math.nan
 
     @property
     def weight_sqnr(self) -> float | None:
@@ -67,11 +106,25 @@ class Layer:
         """Float outputs for a histogram, shape (n,)."""
         return np.concatenate(self.samples) if self.samples else np.empty(0, np.float32)
 
-    def add(self, reference: np.ndarray, output: Tensor) -> None:
-        """Count one batch of float outputs and the quantized model's outputs for it."""
+    def add(self, reference: np.ndarray, output: Tensor, local: np.ndarray | None = None) -> None:
+        """Count one call.
+
+        Parameters
+        ----------
+        reference : ndarray of float32
+            What the layer of the float model returned.
+        output : Tensor or QuantizedTensor
+            What the quantized layer returned, of the same shape.
+        local : ndarray of float32, optional
+            What the float layer makes of the quantized layer's input.
+        """
         x, y = reference.astype(np.float64), real_values(output).astype(np.float64)
         self.signal += float(np.sum(x * x))
         self.noise += float(np.sum((x - y) ** 2))
+        if local is not None:
+            alone = local.astype(np.float64)
+            self.local_signal += float(np.sum(alone * alone))
+            self.local_noise += float(np.sum((alone - y) ** 2))
         self.elements += x.size
         self.samples.append(reference.reshape(-1)[:: -(-x.size // _SAMPLE) or 1].copy())
         if isinstance(output, QuantizedTensor) and output.axis is None:
@@ -79,155 +132,13 @@ class Layer:
             low, high = representable(output)
             half = output.scale / 2
             self.clipped += int(np.count_nonzero((x < low - half) | (x > high + half)))
+            self.clipped_noise += float(np.sum((x - np.clip(x, low, high)) ** 2))
+            # The zero point is an exact zero, as ReLU makes many, even where it is an end.
+            ends = {output.dtype.quant_min, output.dtype.quant_max} - {output.zero_point}
+            self.saturated += int(np.isin(output.array, sorted(ends)).sum())
 
 
 def representable(tensor: QuantizedTensor) -> tuple[float, float]:
     """Smallest and largest real number that a tensor, quantized per tensor, can stand for."""
     low, high = tensor.dtype.quant_min, tensor.dtype.quant_max
     return (low - tensor.zero_point) * tensor.scale, (high - tensor.zero_point) * tensor.scale
-
-
-@dataclass
-class Comparison:
-    """A quantized model beside the float one.
-
-    Attributes
-    ----------
-    layers : tuple of Layer
-        In the order in which they ran first.
-    reference, values : tuple of ndarray
-        Outputs of the float and of the quantized model, one for each batch.
-    """
-
-    layers: tuple[Layer, ...]
-    reference: tuple[np.ndarray, ...] = field(repr=False)
-    values: tuple[np.ndarray, ...] = field(repr=False)
-
-    @property
-    def quantized(self) -> Iterator[tuple[Layer, QuantizedTensor]]:
-        """The layers whose output is quantized, each with the output."""
-        return ((layer, layer.output) for layer in self.layers if layer.output is not None)
-
-    @property
-    def weighted(self) -> Iterator[tuple[Layer, np.ndarray, QuantizedTensor]]:
-        """The layers that have a weight, each with it before and after quantization."""
-        return (
-            (layer, layer.weight, layer.quantized_weight)
-            for layer in self.layers
-            if layer.weight is not None and layer.quantized_weight is not None
-        )
-
-    @property
-    def sqnr(self) -> float:
-        """Signal-to-quantization-noise ratio of the models' outputs in dB."""
-        return sqnr(np.concatenate(self.reference), np.concatenate(self.values))
-
-
-@contextmanager
-def _outputs(model: Any, *, made_anew: bool) -> Iterator[dict[str, Any]]:
-    """Collect the tensors that the modules of a model return, while the block runs.
-
-    With `made_anew`, modules that hand their input on, such as an Identity, are left out.
-    """
-    found: dict[str, Any] = {}
-    handles = []
-
-    def keep(name):
-        def hook(module, inputs, output):
-            handed_on = made_anew and any(output is value for value in inputs)
-            if isinstance(output, Tensor) and not handed_on:
-                # A copy, because the next module may work in place.
-                found[name] = output.clone()
-
-        return hook
-
-    try:
-        for name, module in model.named_modules():
-            handles.append(module.register_forward_hook(keep(name)))
-        yield found
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _weight(module: Any) -> Any:
-    """Weight of a layer; a fused float pair keeps it in its first part."""
-    weight = getattr(module, "weight", None)
-    if weight is None and hasattr(module, "__getitem__") and len(module):
-        weight = getattr(module[0], "weight", None)
-    return weight() if callable(weight) else weight
-
-
-def _is_layer(module: Any, output: Any) -> bool:
-    return isinstance(output, QuantizedTensor) or isinstance(_weight(module), QuantizedTensor)
-
-
-def compare(float_model: Any, quantized_model: Any, batches: Iterable[Any]) -> Comparison:
-    """Run both models on the same data and compare the outputs of every quantized layer.
-
-    Layers are matched by their names, so `float_model` should be the model that was prepared,
-    after `fuse_modules` and before `prepare`.
-
-    Parameters
-    ----------
-    float_model, quantized_model : Module
-        In evaluation mode; neither is changed.
-    batches : iterable
-        Inputs of the models.
-
-    Returns
-    -------
-    Comparison
-
-    Raises
-    ------
-    ArgumentError
-        If there is no batch.
-
-    Examples
-    --------
-    >>> from refquant import nn, randn, manual_seed
-    >>> from refquant.quantization import quantize_dynamic
-    >>> from refquant.reporting import compare
-    >>> _ = manual_seed(0)
-    >>> model = nn.Sequential(nn.Linear(8, 4)).eval()
-    >>> layer, = compare(model, quantize_dynamic(model), [randn(16, 8)]).layers
-    >>> layer.name, layer.kind, 30 < layer.sqnr < 60
-    ('0', 'Linear', True)
-    """
-    layers: dict[str, Layer] = {}
-    reference, values = [], []
-    originals = dict(float_model.named_modules())
-    modules = dict(quantized_model.named_modules())
-    with no_grad():
-        for batch in batches:
-            with _outputs(float_model, made_anew=False) as expected:
-                reference.append(real_values(float_model(batch)).copy())
-            with _outputs(quantized_model, made_anew=True) as found:
-                values.append(real_values(quantized_model(batch)).copy())
-            for name, output in found.items():
-                if name in expected and _is_layer(modules[name], output):
-                    layer = layers.setdefault(name, Layer(name, type(modules[name]).__name__))
-                    layer.add(expected[name].array, output)
-    if not reference:
-        raise ArgumentError(
-            "compare",
-            argument="batches",
-            expected="at least one batch",
-            got="none",
-            mend="pass a list of input tensors; a generator can be walked only once",
-        )
-    # A container is told by its parts.
-    chosen = tuple(
-        layer
-        for name, layer in layers.items()
-        if not any(
-            other.startswith(f"{name}." if name else "") for other in layers if other != name
-        )
-    )
-    for layer in chosen:
-        weight = _weight(modules[layer.name])
-        if isinstance(weight, QuantizedTensor):
-            layer.quantized_weight = weight
-            layer.weight = real_values(_weight(originals[layer.name])).copy()
-    return Comparison(chosen, tuple(reference), tuple(values))

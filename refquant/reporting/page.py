@@ -37,6 +37,9 @@ thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; white-s
   min-width: 4.5rem; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 tbody th { font-weight: 600; }
+dl { max-width: 46rem; }
+dt { font-weight: 600; margin-top: .75rem; }
+dd { margin: .1rem 0 0; }
 .pictures { display: grid; gap: 1rem; margin: 1rem 0;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); }
 figure { margin: 0; padding: .75rem; background: var(--card); border: 1px solid var(--line);
@@ -76,20 +79,16 @@ class Page:
         """Add a paragraph of plain text."""
         self._parts.append(f"<p>{escape(text)}</p>")
 
+    def points(self, points: Sequence[tuple[str, str]]) -> None:
+        """Add names, each with what there is to say of it, in their order."""
+        items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in points)
+        self._parts.append(f"<dl>{items}</dl>")
+
     def table(self, table: Table) -> None:
         """Add a table; one that is wider than the screen is moved sideways by itself."""
-        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.header)
-        rows = "".join(
-            f'<tr><th scope="row">{escape(first)}</th>'
-            + "".join(f"<td>{escape(cell)}</td>" for cell in others)
-            + "</tr>"
-            for first, *others in table.rows
-        )
-        # Beside the table, not in it: a long title is broken where the screen ends.
+        # The title stands beside the table, not in it: a long one is broken where the screen ends.
         self._parts.append(
-            f"<h3>{escape(table.title)}</h3>"
-            f'<div class="wide" tabindex="0"><table aria-label="{escape(table.title)}">'
-            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+            f'<h3>{escape(table.title)}</h3><div class="wide" tabindex="0">{table.html()}</div>'
         )
         if table.note:
             self._parts.append(f'<p class="note">{escape(table.note)}</p>')

@@ -1,7 +1,8 @@
-"""A table of texts for a terminal; `refquant.reporting.page` writes it as HTML."""
+"""A table of texts, for a terminal, a notebook or a page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 from refquant.errors import ShapeError
 
@@ -62,3 +63,30 @@ class Table:
             for line in lines
         ]
         return "\n".join([self.title, *laid_out, *([self.note] if self.note else [])])
+
+    def html(self) -> str:
+        """Write the table as an HTML element ``<table>``, without title and note.
+
+        Returns
+        -------
+        str
+            All texts are escaped.
+        """
+        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in self.header)
+        rows = "".join(
+            f'<tr><th scope="row">{escape(first)}</th>'
+            + "".join(f"<td>{escape(cell)}</td>" for cell in others)
+            + "</tr>"
+            for first, *others in self.rows
+        )
+        return (
+            f'<table aria-label="{escape(self.title)}">'
+            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        )
+
+    def _repr_html_(self) -> str:
+        note = f"<p><small>{escape(self.note)}</small></p>" if self.note else ""
+        return (
+            f"<div><strong>{escape(self.title)}</strong>"
+            f'<div style="overflow-x:auto">{self.html()}</div>{note}</div>'
+        )

@@ -69,15 +69,20 @@ class CalibrationError(OperationError):
         return tuple(number for shard in self.shards for number in shard.batches)
 
 
-def run_first(model, batch) -> None:
+def run_first(model, batch) -> Any:
     """Run a model on a batch: on the batch itself, or on its first part if it is a pair.
 
     Parameters
     ----------
     model : Module
     batch : Tensor, or tuple or list of input and target
+
+    Returns
+    -------
+    object
+        What the model returns.
     """
-    model(batch[0] if isinstance(batch, tuple | list) else batch)
+    return model(batch[0] if isinstance(batch, tuple | list) else batch)
 
 
 def calibrate(
