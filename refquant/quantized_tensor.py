@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, printing
+from refquant import dtypes, notebook, printing
 from refquant.errors import DtypeError, GradientError, QuantizerError
 from refquant.plain_tensor import Tensor
 
@@ -158,3 +158,6 @@ class QuantizedTensor(Tensor):
 
     def __repr__(self) -> str:
         return printing.quantized(self)
+
+    def _repr_html_(self) -> str:
+        return notebook.quantized_tensor(self)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from refquant import notebook
 from refquant.engines.rule import Choice, Operands, Rule, Split
 from refquant.errors import EngineError
 
@@ -108,6 +109,17 @@ class Engine:
                 )
                 found.update({rule.name: rule for rule in parts})
         return tuple(found.values())
+
+    def _repr_html_(self) -> str:
+        def words(choice: Choice) -> str:
+            rule = choice.rule
+            text = rule.body.name if isinstance(rule, Split) else rule.name
+            if isinstance(rule, Split) and rule.tail is not rule.body:
+                text += f", tails of less than {rule.block}: {rule.tail.name}"
+            return text if choice.when is None else f"{text} if {choice.when.name}"
+
+        rows = [(step, "; ".join(map(words, choices))) for step, choices in self.steps.items()]
+        return notebook.table(("step", "rule"), rows, f"{self.name}: {self.title}")
 
     @property
     def has_kernels(self) -> bool:

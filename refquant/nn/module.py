@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
-from refquant import dtypes
+from refquant import dtypes, notebook
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -364,6 +364,20 @@ class Module(Hooked):
         if not children and len(lines) <= 1:
             return f"{self._get_name()}({extra})"
         return f"{self._get_name()}(\n  " + "\n  ".join(lines + children) + "\n)"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (path or "(model)", type(module).__name__, module.extra_repr(), _count(module))
+            for path, module in self.named_modules()
+        ]
+        header = ("module", "type", "settings", "parameters")
+        return notebook.table(header, rows, f"{type(self).__name__}, {len(rows)} modules")
+
+
+def _count(module: Module) -> str:
+    """Write how many numbers the parameters of a module itself hold."""
+    sizes = [p.array.size for p in module._parameters.values() if p is not None]
+    return f"{sum(sizes):,}" if sizes else ""
 
 
 def _descend(root: Module, target: str) -> Module:

@@ -66,6 +66,13 @@ class ObserverBase(Module):
         facts = [("dtype", self.dtype.name), ("scale", "it chooses none")]
         return Explanation(self._place(), facts)
 
+    def _repr_html_(self) -> str:
+        return self.explain()._repr_html_() + self._picture()
+
+    def _picture(self) -> str:
+        """Draw what was seen, for a notebook; only some kinds keep enough of it."""
+        return ""
+
     def _place(self) -> str:
         """Name the observer for messages: its class, and where in the model it stands."""
         name = type(self).__name__

@@ -154,6 +154,9 @@ class FakeQuantize(Module):
         """Say how scale and zero point follow from what the observer has seen."""
         return self.activation_post_process.explain()
 
+    def _repr_html_(self) -> str:
+        return self.activation_post_process._repr_html_()
+
     def forward(self, X):
         """Observe `X` and round it, each if it is switched on."""
         tensor = checks.float32_tensor(f"{self._place()}.forward", "X", X)

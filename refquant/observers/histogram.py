@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, kernels
+from refquant import dtypes, kernels, notebook
 from refquant.errors import ArgumentError, OperationError
 from refquant.observers.quantizing import QuantizingObserver
 from refquant.ops import layout
@@ -236,6 +236,19 @@ class HistogramObserver(QuantizingObserver):
                 "where the squared error is least",
             ),
         ]
+
+    def _picture(self) -> str:
+        seen, chosen = self._seen(), self._range()
+        if seen is None or chosen is None:
+            return ""
+        low, high = (float(end) for end in seen)
+        width = max(high - low, 1e-30)
+        return notebook.bars(
+            self.histogram.array,
+            (f"{low:.4g}", f"{high:.4g}"),
+            "how often values were seen; lines mark the range that is mapped",
+            [(float(end[0]) - low) / width for end in chosen],
+        )
 
     def _statistic_shape(self, name: str) -> tuple:
         return (self.bins,) if name == "histogram" else ()

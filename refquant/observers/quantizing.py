@@ -223,7 +223,7 @@ class QuantizingObserver(ObserverBase):
             To be printed; a notebook shows it as a table.
         """
         found = self._range()
-        return Explanation.of(self, found, self._explain_more())
+        return Explanation.of(self, found, [] if found is None else self._explain_more())
 
     def _explain_more(self) -> list[tuple[str, str]]:
         """Facts that only this kind of observer knows."""

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes
+from refquant import dtypes, notebook
 from refquant.errors import ArgumentError, DtypeError
 from refquant.ops import checks
 
@@ -112,6 +112,25 @@ class SaturationReport:
         return "\n".join(lines)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        low, high = self.input_range
+        rows = [
+            (
+                channel,
+                f"{self.smallest[channel]} .. {self.largest[channel]}",
+                "yes" if self.saturates[channel] else "no",
+                ", ".join(map(str, self.pair[channel])),
+            )
+            # Those that saturate come first.
+            for channel in np.argsort(~self.saturates, kind="stable")
+        ]
+        return notebook.table(
+            ("channel", "sums of a pair", "can saturate int16", "worst pair"),
+            rows,
+            f"{int(self.saturates.sum())} of {len(rows)} output channels can saturate, "
+            f"input codes {low}..{high} ({self.order} order)",
+        )
 
 
 def _to_order(values: np.ndarray, layout: tuple[int, ...]) -> np.ndarray:

@@ -10,7 +10,7 @@ from refquant.reporting.measures import decibel_text
 __all__ = ["advice"]
 
 _SPREAD = 4.0  # ranges of channels that differ this much gain a bit or two from own scales
-_USED = 0.5  # of the range; with less than that a bit is lost
+_USED = 0.4  # of the range; reduce_range leaves half of it free on purpose
 _FINE = 35.0  # dB; about six good bits
 
 
@@ -84,8 +84,7 @@ def _unused(layer: Layer) -> str | None:
         return None
     return (
         f"Range: values fill {100 * max(used, 0.0):.0f} % of {low:.4g} .. {high:.4g}. If "
-        "calibration data had outliers, a HistogramObserver cuts them off; reduce_range leaves "
-        "half of the integers free on purpose."
+        "calibration data had outliers, a HistogramObserver cuts them off."
     )
 
 

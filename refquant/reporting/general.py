@@ -124,19 +124,20 @@ def _overview(page: Page, comparison: Comparison, float_model: Any, quantized_mo
     outputs = sum(len(values) if values.ndim else 1 for values in comparison.reference)
     page.paragraph(
         f"A {type(float_model).__name__} in float32 and its quantized form ran side by side on "
-        f"{len(comparison.reference):,} batches ({outputs:,} outputs)."
+        f"{outputs:,} inputs, cut into batches: {len(comparison.reference):,}."
     )
     before, after = (parameter_bytes(m.state_dict()) for m in (float_model, quantized_model))
     rows = [
-        ("SQNR of the output (dB)", decibel_text(comparison.sqnr)),
-        ("parameters, float model (bytes)", f"{before:,}"),
-        ("parameters, quantized model (bytes)", f"{after:,}"),
+        ("SQNR of output (dB)", decibel_text(comparison.sqnr)),
+        ("float32 (bytes)", f"{before:,}"),
+        ("quantized (bytes)", f"{after:,}"),
     ]
     pairs = list(zip(comparison.reference, comparison.values, strict=True))
     if all(one.ndim == 2 and one.shape[1] > 1 for one, _ in pairs):
         same = sum(agreement(one, other) * len(one) for one, other in pairs) / max(1, outputs)
-        rows.insert(1, ("rows with the same largest output (%)", f"{100 * same:.2f}"))
-    page.table(Table("At a glance", ("", "measured"), rows))
+        rows.insert(1, ("same decision (%)", f"{100 * same:.2f}"))
+    note = "bytes: of the parameters; same decision: rows whose largest output is in the same place"
+    page.table(Table("At a glance", ("", "measured"), rows, f"{note}."))
     page.heading("Layer by layer")
     page.table(comparison.table())
     with drawing():

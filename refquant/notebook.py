@@ -1,0 +1,195 @@
+"""How objects look in a notebook: small tables and pictures as HTML, made with NumPy alone.
+
+Every text is escaped. Text and lines take the colour of what surrounds them, so that both are
+legible on light and on dark pages. Tables and pictures stay small, however large the data.
+"""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from refquant.quantized_tensor import QuantizedTensor
+
+__all__ = ["bars", "histogram", "labelled", "quantized_tensor", "table"]
+
+# Blue and vermilion after Okabe and Ito: about 3:1 or more against white and against black.
+_VALUES, _RANGE = "#0072b2", "#d55e00"
+_WIDTH, _HEIGHT = 260, 56  # units of a picture
+_BARS = 64
+_SIDE = 8  # rows and columns of a table of elements
+_MOST_ROWS = 60
+_MOST_COUNTED = 1_000_000  # elements; of more an even choice is counted
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> str:
+    """Write a table; of more than 60 rows the first ones, and how many there are.
+
+    Parameters
+    ----------
+    header : sequence of str
+        May be empty.
+    rows : iterable of sequence
+        One value for each column.
+    title : str, optional
+        Stands above.
+
+    Returns
+    -------
+    str
+        HTML.
+
+    Examples
+    --------
+    >>> from refquant.notebook import table
+    >>> table(("layer",), [("a<b",)]).count("&lt;")
+    1
+    """
+
+    def line(cells: Sequence[Any], tag: str) -> str:
+        style = ' style="text-align:left"'
+        return "<tr>" + "".join(f"<{tag}{style}>{escape(str(c))}</{tag}>" for c in cells) + "</tr>"
+
+    rows = list(rows)
+    body = "".join(line(row, "td") for row in rows[:_MOST_ROWS])
+    if len(rows) > _MOST_ROWS:
+        body += line((f"and {len(rows) - _MOST_ROWS:,} more",), "td")
+    head = f"<thead>{line(header, 'th')}</thead>" if header else ""
+    caption = f"<div><strong>{escape(title)}</strong></div>" if title else ""
+    return f'{caption}<div style="overflow-x:auto"><table>{head}<tbody>{body}</tbody></table></div>'
+
+
+def labelled(facts: Iterable[tuple[str, Any]], title: str = "") -> str:
+    """Write facts in two columns: what, and how much."""
+    return table((), facts, title)
+
+
+def bars(
+    counts: np.ndarray,
+    ends: tuple[str, str],
+    label: str,
+    marks: Sequence[float] = (),
+) -> str:
+    """Draw counts as a row of bars, at most 64 of them.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (n,)
+        Neighbours are added where there are more than can be told apart.
+    ends : tuple of str
+        What stands below the first and the last bar.
+    label : str
+        What is drawn, for those who cannot see it.
+    marks : sequence of float, optional
+        Places of vertical lines, as shares of the width.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element.
+    """
+    counts = np.asarray(counts, np.float64)
+    if counts.size > _BARS:
+        starts = np.arange(_BARS) * counts.size // _BARS
+        counts = np.add.reduceat(counts, starts)
+    # A root keeps rare values visible beside common ones.
+    heights = np.sqrt(np.maximum(counts, 0.0))
+    heights *= _HEIGHT / max(float(heights.max(initial=0.0)), 1e-30)
+    step = _WIDTH / max(1, counts.size)
+    path = "".join(
+        f"M{i * step:.1f} {_HEIGHT}v-{height:.1f}h{step:.1f}v{height:.1f}z"
+        for i, height in enumerate(heights)
+        if height > 0
+    )
+    lines = "".join(
+        f'<path d="M{share * _WIDTH:.1f} 0V{_HEIGHT}" stroke="{_RANGE}" stroke-width="1.5"/>'
+        for share in marks
+        if 0 <= share <= 1
+    )
+    text = 'font-size="10" fill="currentColor" y="68"'
+    return (
+        f'<svg role="img" aria-label="{escape(label)}" viewBox="0 0 {_WIDTH} 72" '
+        f'width="{_WIDTH}" height="72" style="max-width:100%"><path d="{path}" fill="{_VALUES}"/>'
+        f'{lines}<path d="M0 {_HEIGHT}H{_WIDTH}" stroke="currentColor"/>'
+        f"<text {text}>{escape(ends[0])}</text>"
+        f'<text {text} x="{_WIDTH}" text-anchor="end">{escape(ends[1])}</text></svg>'
+    )
+
+
+def histogram(values: np.ndarray, low: float, high: float, label: str) -> str:
+    """Draw how often values from `low` to `high` occur."""
+    flat = values.reshape(-1)
+    flat = flat[:: -(-flat.size // _MOST_COUNTED) or 1].astype(np.float64)
+    counts, _ = np.histogram(flat, bins=_BARS, range=(low, max(high, low + 1)))
+    return bars(counts, (f"{low:g}", f"{high:g}"), label)
+
+
+def _numbers(values: Any) -> str:
+    """Write a number, or how far several reach."""
+    if np.ndim(values) == 0:
+        return f"{values:.6g}"
+    if not np.size(values):
+        return "none"
+    return f"{np.min(values):.6g} .. {np.max(values):.6g} ({np.size(values)} channels)"
+
+
+def _chosen(size: int) -> list[int | None]:
+    """Which rows or columns to show; None stands for those left out."""
+    if size <= _SIDE:
+        return list(range(size))
+    half = _SIDE // 2
+    return [*range(half), None, *range(size - half, size)]
+
+
+def _elements(array: np.ndarray) -> str:
+    """Write the first matrix of an array as a table of at most 8 by 8."""
+    if not array.size:
+        return ""
+    matrix = array[(0,) * (array.ndim - 2)] if array.ndim > 2 else np.atleast_2d(array)
+    columns = _chosen(matrix.shape[1])
+    rows = [
+        ["…" if row is None or column is None else matrix[row, column] for column in columns]
+        for row in _chosen(matrix.shape[0])
+    ]
+    title = f"[{', '.join(['0'] * (array.ndim - 2) + [':', ':'])}]" if array.ndim > 2 else ""
+    return table((), rows, title)
+
+
+def quantized_tensor(tensor: "QuantizedTensor") -> str:
+    """Write a quantized tensor: its quantizer, some integers and how often each occurs.
+
+    Parameters
+    ----------
+    tensor : QuantizedTensor
+
+    Returns
+    -------
+    str
+        HTML.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.notebook import quantized_tensor
+    >>> q = refquant.quantize_per_tensor(refquant.tensor([0.5, 1.0]), 0.1, 0, refquant.quint8)
+    >>> "<svg" in quantized_tensor(q)
+    True
+    """
+    array, dtype = tensor.array, tensor.dtype
+    facts: list[tuple[str, Any]] = [
+        ("scheme", tensor.qscheme().name),
+        ("scale", _numbers(tensor.scale)),
+        ("zero point", _numbers(tensor.zero_point)),
+    ]
+    if tensor.axis is not None:
+        facts.append(("axis", tensor.axis))
+    title = f"{dtype.name} tensor of shape {tuple(array.shape)}"
+    if not array.size:
+        return labelled(facts, title)
+    low, high = dtype.quant_min, dtype.quant_max
+    if high - low > 255:
+        low, high = int(array.min()), int(array.max())
+    drawn = histogram(array, low, high, f"how often integers from {low} to {high} occur")
+    return labelled(facts, title) + _elements(array) + drawn
