@@ -254,5 +254,6 @@ def _mul_scalar(asked: str, qa: Any, number: Any, relu: bool) -> QuantizedTensor
     if value > 0:
         return _clamped(a, scale, a.zero_point, relu)
     # q_max + q_min is -1 for signed types and 255 for quint8: the complement of all bits.
-    mirrored = a.like(np.bitwise_not(a.array))
-    return _clamped(mirrored, scale, high + low - a.zero_point, relu)
+    mirrored = layout.dense_copy(a.array)
+    np.bitwise_not(mirrored, out=mirrored)
+    return _clamped(a.like(mirrored), scale, high + low - a.zero_point, relu)

@@ -81,12 +81,12 @@ def add_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     >>> refquant.ops.quantized.add_out(x, x, x.clone()).dequantize()
     tensor([2., 4.])
     """
-    return _binary("quantized.add_out", arithmetic.add, qa, qb, out)
+    return _binary("quantized.add_out", arithmetic.add_written, qa, qb, out)
 
 
 def add_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     """Add into `out`, negative sums as 0; see `add_out`."""
-    return _binary("quantized.add_relu_out", arithmetic.add_relu, qa, qb, out)
+    return _binary("quantized.add_relu_out", arithmetic.add_relu_written, qa, qb, out)
 
 
 def mul_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
