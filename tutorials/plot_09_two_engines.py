@@ -91,6 +91,7 @@ fig.colorbar(shown, ax=ax, label="outputs that differ, in a million")
 ax.set_xticks(range(4), NAMES, rotation=30)
 ax.set_yticks(range(4), NAMES)
 ax.set(xlabel="engine", ylabel="engine")
+plt.show()
 
 # %%
 # What they agree on
@@ -169,6 +170,7 @@ ax.hist(from_tie[differ], bins=near, color=plotting.COLORS[1], label="outputs th
 ax.axvline(bound, color=plotting.COLORS[2], linestyle="--", label="M/2 + 2**-(n+1)")
 ax.set(xlabel="distance of the exact result from a tie (steps)", ylabel="outputs")
 ax.legend()
+plt.show()
 
 # %%
 # That is the explanation of *every* differing output: all lie within the bound, and none beyond. An
