@@ -110,23 +110,29 @@ def current() -> Engine:
     return _current
 
 
-def use(name: str) -> None:
-    """Choose an engine for the whole process."""
+def use(engine: str | Engine) -> None:
+    """Choose an engine for the whole process, by its name or by its record."""
     global _current
-    _current = get(name)
+    _current = engine if isinstance(engine, Engine) else get(engine)
     for listener in on_change:
         listener(_current)
 
 
 @contextmanager
-def using(name: str) -> Iterator[Engine]:
-    """Choose an engine for a ``with`` block, and the former one again after it."""
-    before = _current.name
-    use(name)
+def using(engine: str | Engine) -> Iterator[Engine]:
+    """Choose an engine for a ``with`` block, and the former one again after it.
+
+    Parameters
+    ----------
+    engine : str or Engine
+        A name, or a record, which need not be registered.
+    """
+    before = _current
+    use(engine)
     try:
         yield _current
     finally:
-        use(before)
+        use(_records.get(before.name, before))
 
 
 def register(record: Engine) -> Engine:
