@@ -269,6 +269,9 @@ assert found.verdict == "engine 'qnnpack-1.4'"
 assert found.mismatch.count == differ.sum()
 
 # %%
+# Where several candidates fit, all are listed: TFLite rounds twice by the same formula as QNNPACK
+# did.
+#
 # *Multiplier precision* is a difference that the last bits of float32 explain. *Unexplained* are
 # those where :math:`r` lies too far from a tie for that: one element alone does not tell that a
 # bias was rounded. All elements together do, and that is the verdict.
