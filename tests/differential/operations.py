@@ -148,9 +148,15 @@ def elu(T, rng):
     return [T.ops.quantized.elu(q, scale, zero, float(pick(rng, 1, 1.67326, 0.5)))]
 
 
+def clamped(T, rng):
+    """Draw what to clamp; QNNPACK scrambles channels-last images."""
+    q = tensor(T, rng, shape_of(rng), dtype_of(rng))
+    return q.contiguous() if on_qnnpack(T) else q
+
+
 @operation()
 def relu6(T, rng):
-    return [T.ops.quantized.relu6(tensor(T, rng, shape_of(rng), dtype_of(rng)), False)]
+    return [T.ops.quantized.relu6(clamped(T, rng), False)]
 
 
 @operation()
@@ -161,7 +167,7 @@ def relu(T, rng):
 
 @operation("clamp, hardtanh")
 def clamp(T, rng):
-    q = tensor(T, rng, shape_of(rng), dtype_of(rng))
+    q = clamped(T, rng)
     ends = sorted(float(v) * q.q_scale() / 2 for v in rng.randint(-400, 400, size=2))
     return [q.clamp(*ends), T.nn.functional.hardtanh(q, *ends)]
 

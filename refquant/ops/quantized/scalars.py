@@ -91,7 +91,7 @@ def add_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
     Returns
     -------
     QuantizedTensor
-        As `add_scalar`, with integers of at least its zero point.
+        As `add_scalar`, in the memory format of `qa`, with integers of at least its zero point.
 
     Raises
     ------
@@ -219,7 +219,7 @@ def mul_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
     Returns
     -------
     QuantizedTensor
-        As `mul_scalar`, with integers of at least its zero point.
+        As `mul_scalar`, in the memory format of `qa`, with integers of at least its zero point.
 
     Raises
     ------
