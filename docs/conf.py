@@ -53,7 +53,7 @@ html_static_path = ["_static"]
 html_css_files = ["refquant.css"]
 html_show_sourcelink = False
 # Sections of a single page have nothing to navigate.
-html_sidebars = {page: [] for page in ("index", "start/index", "speed/index", "contribute/index")}
+html_sidebars = {page: [] for page in ("index", "speed/index", "contribute/index")}
 html_theme_options = {
     "show_prev_next": True,
     "navbar_align": "left",

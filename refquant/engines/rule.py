@@ -83,7 +83,7 @@ class Operands(NamedTuple):
     per_channel: bool = False
     channels_last: bool = False
     bias: bool = False
-    same_shape: bool = True
+    same_shape: bool = True  # of both operands, and the result is a new tensor
     trailing: bool = False  # the reduced dimensions are the last ones of a row-major tensor
     spatial: bool = False  # they are height and width of an image
     rounded_up: bool = False  # windows may reach over the end (ceil_mode)

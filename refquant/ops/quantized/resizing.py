@@ -165,15 +165,33 @@ def upsample(
     mode: str = "nearest",
     align_corners: bool | None = None,
 ) -> QuantizedTensor:
-    """Resize; another name of `interpolate`."""
+    """Resize; another name of `interpolate`.
+
+    Returns
+    -------
+    QuantizedTensor
+        As `interpolate`: in the memory format of `input`.
+    """
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
 def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> QuantizedTensor:
-    """Resize by taking the nearest pixel; see `interpolate`."""
+    """Resize by taking the nearest pixel; see `interpolate`.
+
+    Returns
+    -------
+    QuantizedTensor
+        As `interpolate`: in the memory format of `input`.
+    """
     return interpolate(input, size, scale_factor, "nearest")
 
 
 def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> QuantizedTensor:
-    """Resize by mixing neighbours, the corner pixels staying in place; see `interpolate`."""
+    """Resize by mixing neighbours, the corner pixels staying in place; see `interpolate`.
+
+    Returns
+    -------
+    QuantizedTensor
+        As `interpolate`: in the memory format of `input`.
+    """
     return interpolate(input, size, scale_factor, "bilinear", align_corners=True)

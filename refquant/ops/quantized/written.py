@@ -67,7 +67,7 @@ def add_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     Returns
     -------
     QuantizedTensor
-        `out`.
+        `out`, in the memory format that it has.
 
     Raises
     ------
@@ -81,53 +81,107 @@ def add_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     >>> refquant.ops.quantized.add_out(x, x, x.clone()).dequantize()
     tensor([2., 4.])
     """
-    return _binary("quantized.add_out", arithmetic.add, qa, qb, out)
+    return _binary("quantized.add_out", arithmetic.add_written, qa, qb, out)
 
 
 def add_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
-    """Add into `out`, negative sums as 0; see `add_out`."""
-    return _binary("quantized.add_relu_out", arithmetic.add_relu, qa, qb, out)
+    """Add into `out`, negative sums as 0; see `add_out`.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`, in the memory format that it has.
+    """
+    return _binary("quantized.add_relu_out", arithmetic.add_relu_written, qa, qb, out)
 
 
 def mul_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
-    """Multiply into `out`, with its scale and zero point; see `mul` and `add_out`."""
+    """Multiply into `out`, with its scale and zero point; see `mul` and `add_out`.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`, in the memory format that it has.
+    """
     return _binary("quantized.mul_out", arithmetic.mul, qa, qb, out)
 
 
 def mul_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
-    """Multiply into `out`, negative products as 0; see `mul` and `add_out`."""
+    """Multiply into `out`, negative products as 0; see `mul` and `add_out`.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`, in the memory format that it has.
+    """
     return _binary("quantized.mul_relu_out", arithmetic.mul_relu, qa, qb, out)
 
 
 def add_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
-    """Add a number into `out`, which takes over scale and zero point; see `add_scalar`."""
+    """Add a number into `out`, which takes over scale and zero point; see `add_scalar`.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`, in the memory format that it has.
+    """
     return _scalar("quantized.add_scalar_out", scalars.add_scalar, qa, number, out)
 
 
 def add_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
-    """Add a number into `out`, negative sums as 0; see `add_scalar_out`."""
+    """Add a number into `out`, negative sums as 0; see `add_scalar_out`.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`, in the memory format that it has.
+    """
     return _scalar("quantized.add_scalar_relu_out", scalars.add_scalar_relu, qa, number, out)
 
 
 def mul_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
-    """Multiply by a number into `out`, which takes over scale and zero point; see `mul_scalar`."""
+    """Multiply by a number into `out`, which takes over scale and zero point; see `mul_scalar`.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`, in the memory format that it has.
+    """
     return _scalar("quantized.mul_scalar_out", scalars.mul_scalar, qa, number, out)
 
 
 def mul_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
-    """Multiply by a number into `out`, negative products as 0; see `mul_scalar_out`."""
+    """Multiply by a number into `out`, negative products as 0; see `mul_scalar_out`.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`, in the memory format that it has.
+    """
     return _scalar("quantized.mul_scalar_relu_out", scalars.mul_scalar_relu, qa, number, out)
 
 
 def cat_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
-    """Join tensors into `out`, with its scale and zero point; see `cat` and `add_out`."""
+    """Join tensors into `out`, with its scale and zero point; see `cat` and `add_out`.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`, in the memory format that it has.
+    """
     target = _target("quantized.cat_out", out)
     joined = joining.cat(qx, dim, target.scale, target.zero_point)
     return _written("quantized.cat_out", target, joined)
 
 
 def cat_relu_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
-    """Join tensors into `out`, negative numbers as 0; see `cat_out`."""
+    """Join tensors into `out`, negative numbers as 0; see `cat_out`.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`, in the memory format that it has.
+    """
     target = _target("quantized.cat_relu_out", out)
     joined = joining.cat_relu(qx, dim, target.scale, target.zero_point)
     return _written("quantized.cat_relu_out", target, joined)
