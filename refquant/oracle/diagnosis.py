@@ -318,11 +318,15 @@ def diagnose(
     'rounding: half_even -> half_up'
     """
     task = problem(operation, *args, **kwargs)
-    start = engines.current().name if engine is None else engine
+    return diagnose_problem(task, actual, engines.current().name if engine is None else engine)
+
+
+def diagnose_problem(task: Problem, actual: Any, start: str | Engine) -> Diagnosis:
+    """Diagnose the answer to a problem; see `diagnose`."""
     mismatch = compare_problem(task, actual, start)
     if mismatch.actual.dtype.kind == "f":
         raise OperationError(
-            f"oracle.diagnose of {operation}",
+            f"oracle.diagnose of {task.operation}",
             argument="operation",
             expected="one that returns integers",
             mend="oracle.compare works for real numbers",
