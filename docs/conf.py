@@ -27,6 +27,7 @@ extensions = [
     "code_words",
     "pictures",
     "readme_table",
+    "public_names",
     "rule_tables",
 ]
 if any((HERE.parent / "tutorials").glob("plot_*.py")):

@@ -180,7 +180,18 @@ def using(choice: str) -> Iterator[None]:
 
 
 def set_num_threads(count: int) -> None:
-    """Set the number of threads that kernels use, at least 1; results never depend on it."""
+    """Set the number of threads that kernels use, at least 1; results never depend on it.
+
+    Parameters
+    ----------
+    count : int
+        At least 1.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.set_num_threads(refquant.get_num_threads())
+    """
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise ArgumentError(
             "set_num_threads", argument="count", expected="a whole number of at least 1", got=count
@@ -190,7 +201,18 @@ def set_num_threads(count: int) -> None:
 
 
 def get_num_threads() -> int:
-    """Get the number of threads that kernels use."""
+    """Get the number of threads that kernels use.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.get_num_threads() >= 1
+    True
+    """
     return import_module("refquant._kernels._threads").get_count() if _variants else 1
 
 
