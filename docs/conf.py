@@ -27,7 +27,7 @@ extensions = [
     "code_words",
     "pictures",
     "readme_table",
-    "public_names",
+    "api_pages",
     "rule_tables",
 ]
 if any((HERE.parent / "tutorials").glob("plot_*.py")):

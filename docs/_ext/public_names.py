@@ -1,19 +1,9 @@
-"""Which names are public, and a directive that documents all of a module's.
-
-``.. public-names:: refquant.nn`` stands for every public name of that face, so that a page cannot
-lack one. ``:home:`` takes only those defined in some modules, ``:kind: data`` those that are neither
-functions nor classes.
-"""
+"""Which names are public, and where each is defined; needs refquant alone."""
 
 import importlib
 import inspect
 import pkgutil
 import types
-
-from docutils import nodes
-from docutils.parsers.rst import directives
-from docutils.statemachine import StringList
-from sphinx.util.docutils import SphinxDirective
 
 # The documented faces. What lies below them is reached through them.
 FACES = (
@@ -71,56 +61,3 @@ def definitions() -> list[str]:
     """List the modules of the definitions."""
     package = importlib.import_module("refquant.reference")
     return [module.name for module in pkgutil.iter_modules(package.__path__)]
-
-
-class PublicNames(SphinxDirective):
-    """Document the public names of a face."""
-
-    required_arguments = 1
-    option_spec = {  # noqa: RUF012
-        "home": directives.unchanged_required,
-        "kind": lambda argument: directives.choice(argument, ("data", "described")),
-    }
-
-    def run(self):
-        face = self.arguments[0]
-        homes = tuple(self.options.get("home", "").split())
-        kind = self.options.get("kind")
-        lines = []
-        for name, value in public(face).items():
-            if homes and not home(value).startswith(homes):
-                continue
-            if kind is None or (kind == "described") == is_described(value):
-                lines += self._entry(f"{face}.{name}", value)
-        holder = nodes.container()
-        self.state.nested_parse(StringList(lines, source=face), self.content_offset, holder)
-        return holder.children
-
-    def _entry(self, path, value):
-        if inspect.isclass(value):
-            return [f".. autoclass:: {path}", "   :members:", ""]
-        if inspect.isroutine(value):
-            return [f".. autofunction:: {path}", ""]
-        text = repr(value)
-        shown = [f"   ``{text}``", ""] if len(text) < 120 and "\n" not in text else []
-        return [f".. py:data:: {path}", "", *shown]
-
-
-class Definitions(SphinxDirective):
-    """Document every module of definitions."""
-
-    def run(self):
-        holder = nodes.container()
-        lines = []
-        for name in definitions():
-            path = f"refquant.reference.{name}"
-            lines += [f".. rubric:: {path}", "", f".. automodule:: {path}", "   :members:", ""]
-        self.state.nested_parse(StringList(lines, source="reference"), 0, holder)
-        return holder.children
-
-
-def setup(app):
-    """Register the directives."""
-    app.add_directive("public-names", PublicNames)
-    app.add_directive("definitions", Definitions)
-    return {"parallel_read_safe": True}

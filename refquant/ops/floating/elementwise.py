@@ -247,7 +247,25 @@ def hardsigmoid(input: Any) -> Tensor:
 
 @dispatched("elementwise")
 def hardswish(input: Any) -> Tensor:
-    r"""Multiply by `hardsigmoid`, :math:`x \min(\max(x + 3, 0), 6) / 6`."""
+    r"""Multiply by `hardsigmoid`, :math:`x \min(\max(x + 3, 0), 6) / 6`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.hardswish(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([-0.3333,  0.2917,  8.    ])
+    """
     return _apply(
         "hardswish",
         input,
@@ -257,7 +275,25 @@ def hardswish(input: Any) -> Tensor:
 
 
 def silu(input: Any) -> Tensor:
-    r"""Multiply by the logistic function, :math:`x / (1 + e^{-x})`."""
+    r"""Multiply by the logistic function, :math:`x / (1 + e^{-x})`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.silu(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([-0.2689,  0.3112,  7.9973])
+    """
 
     def slope(x, y):
         s = _sigmoid(x)
@@ -267,7 +303,29 @@ def silu(input: Any) -> Tensor:
 
 
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    r"""Smooth rectifier, :math:`\log(1 + e^{\beta x}) / \beta`; x itself above the threshold."""
+    r"""Smooth rectifier, :math:`\log(1 + e^{\beta x}) / \beta`; x itself above the threshold.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    beta : float, default 1.0
+        How sharp the bend is.
+    threshold : float, default 20.0
+        Where the function is straight.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.softplus(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([0.3133, 0.9741, 8.0003])
+    """
     return _apply(
         "softplus",
         input,

@@ -85,49 +85,265 @@ def add_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
 
 
 def add_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
-    """Add into `out`, negative sums as 0; see `add_out`."""
+    """Add into `out`, negative sums as 0; see `add_out`.
+
+    Parameters
+    ----------
+    qa : QuantizedTensor
+        The operand, per tensor.
+    qb : QuantizedTensor
+        The other operand; shapes broadcast.
+    out : QuantizedTensor
+        Where the result goes; its scale and zero point are used.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
+    >>> quantized.add_relu_out(x, x, out).dequantize()
+    tensor([0., 4.])
+    """
     return _binary("quantized.add_relu_out", arithmetic.add_relu, qa, qb, out)
 
 
 def mul_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
-    """Multiply into `out`, with its scale and zero point; see `mul` and `add_out`."""
+    """Multiply into `out`, with its scale and zero point; see `mul` and `add_out`.
+
+    Parameters
+    ----------
+    qa : QuantizedTensor
+        The operand, per tensor.
+    qb : QuantizedTensor
+        The other operand; shapes broadcast.
+    out : QuantizedTensor
+        Where the result goes; its scale and zero point are used.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
+    >>> quantized.mul_out(x, x, out).dequantize()
+    tensor([1., 4.])
+    """
     return _binary("quantized.mul_out", arithmetic.mul, qa, qb, out)
 
 
 def mul_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
-    """Multiply into `out`, negative products as 0; see `mul` and `add_out`."""
+    """Multiply into `out`, negative products as 0; see `mul` and `add_out`.
+
+    Parameters
+    ----------
+    qa : QuantizedTensor
+        The operand, per tensor.
+    qb : QuantizedTensor
+        The other operand; shapes broadcast.
+    out : QuantizedTensor
+        Where the result goes; its scale and zero point are used.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
+    >>> quantized.mul_relu_out(x, x, out).dequantize()
+    tensor([1., 4.])
+    """
     return _binary("quantized.mul_relu_out", arithmetic.mul_relu, qa, qb, out)
 
 
 def add_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
-    """Add a number into `out`, which takes over scale and zero point; see `add_scalar`."""
+    """Add a number into `out`, which takes over scale and zero point; see `add_scalar`.
+
+    Parameters
+    ----------
+    qa : QuantizedTensor
+        The operand, per tensor.
+    number : float
+        The number.
+    out : QuantizedTensor
+        Where the result goes; its scale and zero point are used.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
+    >>> quantized.add_scalar_out(x, 2.0, out).dequantize()
+    tensor([1., 4.])
+    """
     return _scalar("quantized.add_scalar_out", scalars.add_scalar, qa, number, out)
 
 
 def add_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
-    """Add a number into `out`, negative sums as 0; see `add_scalar_out`."""
+    """Add a number into `out`, negative sums as 0; see `add_scalar_out`.
+
+    Parameters
+    ----------
+    qa : QuantizedTensor
+        The operand, per tensor.
+    number : float
+        The number.
+    out : QuantizedTensor
+        Where the result goes; its scale and zero point are used.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
+    >>> quantized.add_scalar_relu_out(x, 2.0, out).dequantize()
+    tensor([1., 4.])
+    """
     return _scalar("quantized.add_scalar_relu_out", scalars.add_scalar_relu, qa, number, out)
 
 
 def mul_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
-    """Multiply by a number into `out`, which takes over scale and zero point; see `mul_scalar`."""
+    """Multiply by a number into `out`, which takes over scale and zero point; see `mul_scalar`.
+
+    Parameters
+    ----------
+    qa : QuantizedTensor
+        The operand, per tensor.
+    number : float
+        The number.
+    out : QuantizedTensor
+        Where the result goes; its scale and zero point are used.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
+    >>> quantized.mul_scalar_out(x, 2.0, out).dequantize()
+    tensor([-2.,  4.])
+    """
     return _scalar("quantized.mul_scalar_out", scalars.mul_scalar, qa, number, out)
 
 
 def mul_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
-    """Multiply by a number into `out`, negative products as 0; see `mul_scalar_out`."""
+    """Multiply by a number into `out`, negative products as 0; see `mul_scalar_out`.
+
+    Parameters
+    ----------
+    qa : QuantizedTensor
+        The operand, per tensor.
+    number : float
+        The number.
+    out : QuantizedTensor
+        Where the result goes; its scale and zero point are used.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
+    >>> quantized.mul_scalar_relu_out(x, 2.0, out).dequantize()
+    tensor([0., 4.])
+    """
     return _scalar("quantized.mul_scalar_relu_out", scalars.mul_scalar_relu, qa, number, out)
 
 
 def cat_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
-    """Join tensors into `out`, with its scale and zero point; see `cat` and `add_out`."""
+    """Join tensors into `out`, with its scale and zero point; see `cat` and `add_out`.
+
+    Parameters
+    ----------
+    qx : sequence of QuantizedTensor
+        The parts, quint8, qint8 or qint32, per tensor.
+    dim : int
+        The dimension along which they are joined.
+    out : QuantizedTensor
+        Where the result goes; its scale and zero point are used.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> out = refquant.quantize_per_tensor(refquant.zeros(4), 0.1, 64, refquant.quint8)
+    >>> quantized.cat_out([x, x], 0, out).dequantize()
+    tensor([-1.,  2., -1.,  2.])
+    """
     target = _target("quantized.cat_out", out)
     joined = joining.cat(qx, dim, target.scale, target.zero_point)
     return _written("quantized.cat_out", target, joined)
 
 
 def cat_relu_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
-    """Join tensors into `out`, negative numbers as 0; see `cat_out`."""
+    """Join tensors into `out`, negative numbers as 0; see `cat_out`.
+
+    Parameters
+    ----------
+    qx : sequence of QuantizedTensor
+        The parts, quint8, qint8 or qint32, per tensor.
+    dim : int
+        The dimension along which they are joined.
+    out : QuantizedTensor
+        Where the result goes; its scale and zero point are used.
+
+    Returns
+    -------
+    QuantizedTensor
+        `out`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> out = refquant.quantize_per_tensor(refquant.zeros(4), 0.1, 64, refquant.quint8)
+    >>> quantized.cat_relu_out([x, x], 0, out).dequantize()
+    tensor([0., 2., 0., 2.])
+    """
     target = _target("quantized.cat_relu_out", out)
     joined = joining.cat_relu(qx, dim, target.scale, target.zero_point)
     return _written("quantized.cat_relu_out", target, joined)
