@@ -186,12 +186,6 @@ cdef inline int32_t corrected(int32_t acc, int32_t offset) noexcept nogil:
     return <int32_t>(<uint32_t>acc + <uint32_t>offset)
 
 
-cdef inline float with_bias_fused(
-    int32_t acc, int32_t offset, float bias, float factor
-) noexcept nogil:
-    return fmaf(bias, factor, <float>corrected(acc, offset))
-
-
 cdef inline float with_bias(int32_t acc, int32_t offset, float quotient) noexcept nogil:
     return <float>corrected(acc, offset) + quotient
 
@@ -206,12 +200,14 @@ cdef inline void finish_columns(
     cdef int32_t z = c.zero_point, lowest = c.lowest
     cdef float lo = <float>(lowest - z), hi = <float>(255 - z)
     cdef Py_ssize_t j
+    cdef float[COLUMNS] total
+    if c.bias_code == BIAS_FUSED:  # in a loop of its own: fmaf is a call on some processors
+        for j in range(n):
+            total[j] = fmaf(biases[j], factors[j], <float>corrected(acc[j], offsets[j]))
     if c.rule_code == FLOAT_PRODUCT:
         if c.bias_code == BIAS_FUSED:
             for j in range(n):
-                done[j] = float_product(
-                    with_bias_fused(acc[j], offsets[j], biases[j], factors[j]), multipliers[j], z,
-                    lo, hi)
+                done[j] = float_product(total[j], multipliers[j], z, lo, hi)
         elif c.bias_code == BIAS_DIVIDED:
             for j in range(n):
                 done[j] = float_product(
@@ -222,9 +218,7 @@ cdef inline void finish_columns(
                     <float>corrected(acc[j], offsets[j]), multipliers[j], z, lo, hi)
     elif c.bias_code == BIAS_FUSED:
         for j in range(n):
-            done[j] = fixed_point(
-                convert_to_int32(with_bias_fused(acc[j], offsets[j], biases[j], factors[j])),
-                multipliers[j], z, lowest, 255)
+            done[j] = fixed_point(convert_to_int32(total[j]), multipliers[j], z, lowest, 255)
     elif c.bias_code == BIAS_DIVIDED:
         for j in range(n):
             done[j] = fixed_point(

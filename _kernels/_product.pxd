@@ -14,6 +14,7 @@
 
 from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t
 
+from refquant._kernels._attributes cimport embedded, narrow
 from refquant._kernels._columns cimport (
     COLUMNS, Columns, correct_row, finish_row, finish_row_dynamic,
 )
@@ -35,21 +36,7 @@ cdef extern from *:
     #else
     #define REFQUANT_TERM int32_t
     #endif
-
-    #if defined(__GNUC__)
-    #define REFQUANT_EMBEDDED __attribute__((always_inline))
-    #else
-    #define REFQUANT_EMBEDDED
-    #endif
-    #if defined(__GNUC__) && !defined(__clang__) && defined(__AVX512VNNI__)
-    #pragma GCC diagnostic ignored "-Wattributes"  /* it stands beside `inline` */
-    #define REFQUANT_NARROW __attribute__((noinline, target("prefer-vector-width=256")))
-    #else
-    #define REFQUANT_NARROW
-    #endif
     """
-    ctypedef void embedded "REFQUANT_EMBEDDED void"
-    ctypedef void narrow "REFQUANT_NARROW void"
     ctypedef int32_t term "REFQUANT_TERM"
     int32_t operand "REFQUANT_OPERAND"(uint8_t x) noexcept nogil
     enum:

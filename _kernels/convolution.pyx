@@ -7,8 +7,7 @@ Design
     by all filters while it lies in the cache; nothing of the size of an image is allocated.
 (c) Without groups and dilation neighbouring columns of the filter are neighbours in memory, so a
     line of the filter is one copy.
-(d) Depthwise filters are computed along the channels, for four positions at once, which share the
-    loads of the taps; taps outside the image point at a row of zero points.
+(d) Depthwise filters stand in _depthwise.pxd.
 """
 
 from cython.parallel cimport prange, threadid
@@ -16,8 +15,10 @@ from libc.stdint cimport int8_t, int32_t, uint8_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 from refquant._kernels._columns cimport (
-    COLUMNS, Columns, finish_row, set_offsets, set_static, table_length,
+    Columns, set_offsets, set_static, table_length,
 )
+from refquant._kernels._depthwise cimport POINTERS, depthwise_line
+from refquant._kernels._images cimport Geometry, Position, advance, line_of, position_of
 from refquant._kernels._product cimport (
     SHIFT, multiply_block, padded_depth, round_up, rows_of_block,
 )
@@ -27,40 +28,9 @@ import numpy as np
 
 from refquant._kernels._memory import aligned
 
-cdef extern from *:
-    """
-    #if defined(__AVX512F__)
-    #define REFQUANT_PIECE 16
-    #else
-    #define REFQUANT_PIECE 32
-    #endif
-    """
-    enum:
-        PIECE "REFQUANT_PIECE"  # channels of a depthwise loop; sums of 16 stay in registers
-
 cdef enum:
     ROWS = 4
-    AT_ONCE = 4  # depthwise positions
     GRAIN = 1 << 20  # products that are worth a thread
-
-# Extents along planes, lines and columns.
-cdef struct Geometry:
-    Py_ssize_t[3] image
-    Py_ssize_t[3] kernel
-    Py_ssize_t[3] stride
-    Py_ssize_t[3] padding
-    Py_ssize_t[3] dilation
-    Py_ssize_t[3] out
-    Py_ssize_t channels  # of the image
-    Py_ssize_t in_group
-    Py_ssize_t size  # of all images
-    bint pointwise  # each output position has one pixel under it, in the same order
-    int zero_point
-
-# Of an output: plane, line and column, and the image they are taken from.
-cdef struct Position:
-    Py_ssize_t[3] at
-    const uint8_t* image
 
 
 def pack_filters(const int8_t[:, :, :, :, ::1] weight not None, Py_ssize_t groups):
@@ -130,15 +100,6 @@ cdef Geometry _geometry(shape, groups, kernel, stride, padding, dilation, int ze
     return g
 
 
-cdef inline const uint8_t* _line(
-    const Geometry* g, const uint8_t* image, Py_ssize_t plane, Py_ssize_t line
-) noexcept nogil:
-    """First pixel of a line of an image; NULL outside."""
-    if not (0 <= plane < g.image[0] and 0 <= line < g.image[1]):
-        return NULL
-    return image + (plane * g.image[1] + line) * g.image[2] * g.channels
-
-
 cdef inline void _copy(uint8_t* to, const uint8_t* source, Py_ssize_t n) noexcept nogil:
     """Copy `n` bytes; the lines of small filters are too short to call memcpy for."""
     if n > 32 or n < 4:
@@ -182,30 +143,6 @@ cdef inline uint8_t* _gather_line(
     return to
 
 
-cdef inline Position _position(
-    const Geometry* g, const uint8_t* x, Py_ssize_t number
-) noexcept nogil:
-    """Find an output position by its number in memory."""
-    cdef Position p
-    cdef int d
-    for d in range(2, -1, -1):
-        p.at[d] = number % g.out[d]
-        number = number // g.out[d]
-    p.image = x + number * g.image[0] * g.image[1] * g.image[2] * g.channels
-    return p
-
-
-cdef inline void _advance(const Geometry* g, Position* p) noexcept nogil:
-    """Go to the next position in memory."""
-    cdef int d
-    for d in range(2, -1, -1):
-        p.at[d] += 1
-        if p.at[d] < g.out[d]:
-            return
-        p.at[d] = 0
-    p.image += g.image[0] * g.image[1] * g.image[2] * g.channels
-
-
 cdef inline void _gather(
     const Geometry* g, const Position* p, Py_ssize_t first_channel, uint8_t* to
 ) noexcept nogil:
@@ -216,7 +153,7 @@ cdef inline void _gather(
     for i in range(g.kernel[0]):
         for j in range(g.kernel[1]):
             to = _gather_line(
-                g, _line(g, p.image, plane + i * g.dilation[0], line + j * g.dilation[1]), column,
+                g, line_of(g, p.image, plane + i * g.dilation[0], line + j * g.dilation[1]), column,
                 first_channel, to
             )
 
@@ -235,11 +172,11 @@ cdef void _block(
         return
     scratch += (64 - <uintptr_t>scratch % 64) % 64
     for group in range(groups):
-        p = _position(g, x, start)
+        p = position_of(g, x, start)
         for i in range(count):
             _gather(g, &p, group * g.in_group, scratch + i * padded)
             memset(scratch + i * padded + depth, 0, padded - depth)
-            _advance(g, &p)
+            advance(g, &p)
         multiply_block(c, scratch, padded, count, depth, rows + group * height * padded, padded,
                        group * in_group, (group + 1) * in_group, q + start * outputs, NULL,
                        outputs)
@@ -285,114 +222,6 @@ def convolve(
     return out
 
 
-cdef inline void _sum_run(
-    const uint8_t** under, const int32_t* taps, Py_ssize_t count, Py_ssize_t channels,
-    Py_ssize_t first, Py_ssize_t n, int32_t* acc
-) noexcept nogil:
-    """Sum the products of all taps for `n` channels of four positions, at most PIECE."""
-    cdef int32_t[PIECE] s0, s1, s2, s3
-    cdef const uint8_t* x0
-    cdef const uint8_t* x1
-    cdef const uint8_t* x2
-    cdef const uint8_t* x3
-    cdef const int32_t* w
-    cdef Py_ssize_t t, c
-    for c in range(n):
-        s0[c] = s1[c] = s2[c] = s3[c] = 0
-    for t in range(count):
-        x0, x1 = under[t] + first, under[count + t] + first
-        x2, x3 = under[2 * count + t] + first, under[3 * count + t] + first
-        w = taps + t * channels + first
-        for c in range(n):
-            s0[c] += x0[c] * w[c]
-        for c in range(n):
-            s1[c] += x1[c] * w[c]
-        for c in range(n):
-            s2[c] += x2[c] * w[c]
-        for c in range(n):
-            s3[c] += x3[c] * w[c]
-    for c in range(n):
-        acc[c] = s0[c]
-        acc[COLUMNS + c] = s1[c]
-        acc[2 * COLUMNS + c] = s2[c]
-        acc[3 * COLUMNS + c] = s3[c]
-
-
-cdef inline void _depthwise_positions(
-    const Columns* columns, const uint8_t** under, const int32_t* taps, Py_ssize_t count,
-    Py_ssize_t channels, Py_ssize_t positions, uint8_t* q
-) noexcept nogil:
-    """Compute all channels of up to four output positions."""
-    cdef int32_t[AT_ONCE * COLUMNS] acc
-    cdef Py_ssize_t first = 0, n, at, i
-    while first < channels:
-        n = min(<Py_ssize_t>COLUMNS, channels - first)
-        # Loops with a rest take longer than whole ones, so the last channels are moved back to
-        # fill a constant, and some are computed twice.
-        if n % PIECE != 0 and channels >= COLUMNS:
-            first, n = channels - COLUMNS, COLUMNS
-        at = 0
-        while at < n:
-            if n < PIECE:
-                _sum_run(under, taps, count, channels, first, n, acc)
-            else:
-                at = min(at, n - PIECE)
-                _sum_run(under, taps, count, channels, first + at, PIECE, acc + at)
-            at += PIECE
-        for i in range(positions):
-            finish_row(columns, first, n, acc + i * COLUMNS, q + i * channels + first)
-        first += n
-
-
-cdef inline void _find_taps(
-    const Geometry* g, Py_ssize_t column, const uint8_t** origins, const Py_ssize_t* held,
-    const uint8_t* outside, Py_ssize_t count, const uint8_t** under
-) noexcept nogil:
-    """Point at what lies under each tap at one output column."""
-    cdef Py_ssize_t start = column * g.stride[2], t, at
-    cdef Py_ssize_t reach = (g.kernel[2] - 1) * g.dilation[2] - g.padding[2]
-    if start >= g.padding[2] and start + reach < g.image[2]:
-        for t in range(count):
-            under[t] = origins[t] + (start * g.channels & held[t])
-        return
-    for t in range(count):
-        at = start - g.padding[2] + t % g.kernel[2] * g.dilation[2]
-        under[t] = outside
-        if 0 <= at < g.image[2]:
-            under[t] = origins[t] + (start * g.channels & held[t])
-
-
-cdef void _depthwise_line(
-    const Columns* columns, const Geometry* g, Py_ssize_t row, const uint8_t** under,
-    const uint8_t* outside, const uint8_t* x, const int32_t* taps, Py_ssize_t count, uint8_t* q
-) noexcept nogil:
-    """Compute one line of output positions; `under` has room for six times the taps."""
-    cdef Py_ssize_t channels = g.channels, column = 0, t, j, n, i
-    cdef Position p = _position(g, x, row * g.out[2])
-    cdef Py_ssize_t plane = p.at[0] * g.stride[0] - g.padding[0]
-    cdef Py_ssize_t line = p.at[1] * g.stride[1] - g.padding[1]
-    # Where each tap would lie at column 0, or `outside`, which does not go along with columns.
-    cdef const uint8_t** origins = under + AT_ONCE * count
-    cdef Py_ssize_t* held = <Py_ssize_t*>(origins + count)
-    cdef const uint8_t* start
-    for t in range(count):
-        j = t // g.kernel[2]
-        start = _line(g, p.image, plane + j // g.kernel[1] * g.dilation[0],
-                      line + j % g.kernel[1] * g.dilation[1])
-        held[t] = 0 if start == NULL else -1
-        origins[t] = outside
-        if start != NULL:
-            origins[t] = start + (t % g.kernel[2] * g.dilation[2] - g.padding[2]) * channels
-    q += row * g.out[2] * channels
-    while column < g.out[2]:
-        n = min(<Py_ssize_t>AT_ONCE, g.out[2] - column)
-        for i in range(AT_ONCE):
-            _find_taps(g, column + min(i, n - 1), origins, held, outside, count,
-                       under + i * count)
-        _depthwise_positions(columns, under, taps, count, channels, n, q + column * channels)
-        column += AT_ONCE
-
-
 def convolve_depthwise(
     const uint8_t[:, :, :, :, ::1] x not None, const int32_t[:, ::1] taps not None,
     const int32_t[::1] sums not None, kernel, stride, padding, dilation,
@@ -417,13 +246,13 @@ def convolve_depthwise(
         return out
     table = np.zeros(table_length(channels), np.int32)
     outside = np.full(channels, input_zero_point, np.uint8)
-    under = np.empty((threads, (AT_ONCE + 2) * taps.shape[0]), np.uintp)
+    under = np.empty((threads, POINTERS * taps.shape[0]), np.uintp)
     set_offsets(&c, &table[0], channels, 0, input_zero_point, 0, &sums[0], NULL)
     set_static(&c, channels, &weight_scales[0], &bias[0], input_scale, output_scale,
                output_zero_point, lowest, bias_rule.code, multiplier_rule.code, rule.code)
     with nogil:
         for row in prange(rows, num_threads=threads, schedule="static",
                           use_threads_if=threads > 1):
-            _depthwise_line(&c, &g, row, <const uint8_t**>&under[threadid(), 0], &outside[0],
-                            &x[0, 0, 0, 0, 0], &taps[0, 0], taps.shape[0], &q[0, 0, 0, 0, 0])
+            depthwise_line(&c, &g, row, <const uint8_t**>&under[threadid(), 0], &outside[0],
+                           &x[0, 0, 0, 0, 0], &taps[0, 0], taps.shape[0], &q[0, 0, 0, 0, 0])
     return out

@@ -91,12 +91,13 @@ print(f"in real units: s_x s_w acc = {s_x * s_w * acc:.6f}")
 assert abs(products).max() < 2**15
 assert abs(s_x * s_w * acc - (y - bias)) < 0.05
 
-fig, ax = plt.subplots(figsize=(4.5, 3.4), layout="constrained")
+fig, ax = plt.subplots(figsize=(5.5, 3.8), layout="constrained")
 shown = ax.imshow(products, cmap="PuOr", vmin=-abs(products).max(), vmax=abs(products).max())
 for (row, column), value in np.ndenumerate(products):
     ax.text(column, row, value, ha="center", va="center", backgroundcolor="white")
 fig.colorbar(shown, ax=ax, label="product (integer)")
 ax.set(xlabel="column of the window", ylabel="row of the window", title=f"the sum is {acc}")
+ax.set(xticks=range(3), yticks=range(3))
 
 # %%
 # Fast kernels do not subtract zero points inside the loop. They multiply the raw integers, and

@@ -167,7 +167,8 @@ for layer in comparison.layers:
 # ------------------------
 #
 # For every layer: the float outputs on the *test* images, and the range that calibration fixed.
-# Shaded is what would be clipped.
+# With ``reduce_range`` the values that were seen fill the integers up to 127. The upper half is
+# room for larger ones; only what lies in the shaded parts is clipped.
 
 shown = [layer for layer in comparison.layers if layer.name in ("conv1", "conv2", "fc1", "fc2")]
 fig, axes = plt.subplots(2, 2, figsize=(9, 6), layout="constrained")
@@ -177,8 +178,7 @@ for ax, layer in zip(axes.flat, shown, strict=True):
     ax.set(title=layer.name, xlabel="output of the layer")
 
 # %%
-# Half of the integers after a fused ReLU would be wasted if the zero point were in the middle. It
-# is 0, and all positive values get a share:
+# After a fused ReLU, integers below the zero point would be wasted. It is 0, so there are none:
 
 for layer in shown:
     print(f"{layer.name}: scale {layer.output.scale:.5f}, zero point {layer.output.zero_point}")
@@ -202,7 +202,7 @@ def logits_with_one_place_rounded(place):
     zero_point = int(module.zero_point)
 
     def rounded(module, inputs, output):
-        return torch.fake_quantize_per_tensor_affine(output, scale, zero_point, 0, 127)
+        return torch.fake_quantize_per_tensor_affine(output, scale, zero_point, 0, 255)
 
     hook = getattr(fused, place).register_forward_hook(rounded)
     found = logits_of(fused, digits.test)
@@ -265,8 +265,9 @@ ax.set(xlabel="margin of the float logits", ylabel="largest error of a logit", y
 ax.legend()
 
 # %%
-# Images below the dashed line are safe for certain, and nearly all are, by far. *That* is why
-# int8 works: not because the noise is small, but because the margins are large.
+# (A mark far above the others is an image with a logit beyond the range of the calibration, which
+# was clipped.) Images below the dashed line are safe for certain, and nearly all are, by far.
+# *That* is why int8 works: not because the noise is small, but because the margins are large.
 #
 # Your own network
 # ----------------

@@ -152,13 +152,13 @@ def current() -> Engine:
     return _current
 
 
-def use(name: str) -> None:
-    """Choose an engine for the whole process.
+def use(engine: str | Engine) -> None:
+    """Choose an engine for the whole process, by its name or by its record.
 
     Parameters
     ----------
-    name : str
-        Of an engine, see `names`.
+    engine : str or Engine
+        A name, see `names`, or a record, which need not be registered.
 
     Examples
     --------
@@ -166,19 +166,19 @@ def use(name: str) -> None:
     >>> engines.use(engines.current().name)
     """
     global _current
-    _current = get(name)
+    _current = engine if isinstance(engine, Engine) else get(engine)
     for listener in on_change:
         listener(_current)
 
 
 @contextmanager
-def using(name: str) -> Iterator[Engine]:
+def using(engine: str | Engine) -> Iterator[Engine]:
     """Choose an engine for a ``with`` block, and the former one again after it.
 
     Parameters
     ----------
-    name : str
-        Of an engine, see `names`.
+    engine : str or Engine
+        A name, or a record, which need not be registered.
 
     Returns
     -------
@@ -192,12 +192,12 @@ def using(name: str) -> Iterator[Engine]:
     ...     record.title
     'QNNPACK, phones, as of PyTorch 2.13'
     """
-    before = _current.name
-    use(name)
+    before = _current
+    use(engine)
     try:
         yield _current
     finally:
-        use(before)
+        use(_records.get(before.name, before))
 
 
 def register(record: Engine) -> Engine:

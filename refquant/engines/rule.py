@@ -125,7 +125,7 @@ class Operands(NamedTuple):
     bias : bool
         Whether there is a bias.
     same_shape : bool
-        Whether the operands have one shape, so that nothing is broadcast.
+        Whether both operands have one shape, and the result is a new tensor.
     trailing : bool
         Whether the reduced dimensions are the last ones of a row-major tensor.
     spatial : bool

@@ -11,6 +11,7 @@ from refquant.plotting.confusion import code_confusion
 from refquant.plotting.error_map import error_map
 from refquant.plotting.grid import integer_grid
 from refquant.plotting.histogram import value_histogram
+from refquant.plotting.mismatch import mismatch_bars
 from refquant.plotting.sawtooth import error_sawtooth
 from refquant.plotting.sqnr import sqnr_bars
 from refquant.plotting.style import COLORS
@@ -24,6 +25,7 @@ __all__ = [
     "error_map",
     "error_sawtooth",
     "integer_grid",
+    "mismatch_bars",
     "sqnr_bars",
     "value_histogram",
     "weight_histogram",

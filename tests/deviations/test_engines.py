@@ -135,3 +135,16 @@ def test_processors_without_vnni_saturate(fbgemm):
         with refquant.kernels.using(choice):
             q = ops.linear(ours, ops.linear_prepack(weight, None), 10000.0, 0)
         assert ints(q) == [[207] * 8]
+
+
+def test_places_of_clamped_images(qnnpack):
+    theirs, ours = qnnpack.image(np.arange(24).reshape(1, 2, 3, 4), 0.5)
+    theirs = theirs.contiguous(memory_format=qnnpack.peer.channels_last)
+    ours = ours.contiguous(memory_format=refquant.channels_last)
+    wanted = np.minimum(np.arange(24), 10).reshape(1, 2, 3, 4)
+    result = ours.clamp(0.0, 5.0)
+    assert result.int_repr().tolist() == wanted.tolist()
+    assert result.stride() == ours.stride()
+    scrambled = theirs.clamp(0.0, 5.0).int_repr().numpy()
+    assert scrambled.tolist() != wanted.tolist()
+    assert sorted(scrambled.ravel()) == sorted(wanted.ravel())

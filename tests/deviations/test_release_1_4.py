@@ -210,5 +210,5 @@ def test_square_roots_are_rounded_correctly():
     for x, low, root, high in zip(numbers, below, roots, above, strict=True):
         middles = [(Fraction(float(a)) + Fraction(float(root))) / 2 for a in (low, high)]
         assert middles[0] ** 2 < Fraction(float(x)) < middles[1] ** 2
-    # 1.4 answers 4.3588986 and 5.8309522 on a processor of another maker.
+    # 1.4 answers 4.3588986 and 5.8309522 on a processor for which its library has no path.
     assert roots[[18, 33]].tolist() == [4.358899116516113, 5.830951690673828]

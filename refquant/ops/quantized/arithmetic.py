@@ -133,13 +133,27 @@ def add_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor
     return _add("quantized.add_relu", qa, qb, scale, zero_point, True)
 
 
-def _add(asked: str, qa: Any, qb: Any, scale, zero_point, relu: bool) -> QuantizedTensor:
+def add_written(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
+    """Add as the ``_out`` form does: QNNPACK has no kernel that writes into a given tensor."""
+    return _add("quantized.add_out", qa, qb, scale, zero_point, False, written=True)
+
+
+def add_relu_written(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
+    """Add as `add_written` does; negative sums become 0."""
+    return _add("quantized.add_relu_out", qa, qb, scale, zero_point, True, written=True)
+
+
+def _add(
+    asked: str, qa: Any, qb: Any, scale, zero_point, relu: bool, written: bool = False
+) -> QuantizedTensor:
     a, b = _operands(asked, qa, qb)
     dtype = a.dtype
     scale = checks.scale_value(asked, "scale", scale)
     zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
     x, y, run, vectors, shape, memory_format = layout.pair(asked, a.array, b.array)
-    how, dequantize, quantize, _ = _plan("add", dtype, a.array.shape == b.array.shape)
+    how, dequantize, quantize, _ = _plan(
+        "add", dtype, a.array.shape == b.array.shape and not written
+    )
     if how is SUM_IN_FIXED_POINT:
         _check_fixed_point(asked, a, b, scale)
         q = kernels.add_fixed_point(

@@ -85,7 +85,7 @@ def cat_relu(
     Returns
     -------
     QuantizedTensor
-        As `cat`.
+        As `cat`, in the same memory format.
 
     Raises
     ------

@@ -183,7 +183,7 @@ def upsample(
     Returns
     -------
     QuantizedTensor
-        The image with its new extents.
+        As `interpolate`: in the memory format of `input`.
 
     Examples
     --------
@@ -211,7 +211,7 @@ def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> 
     Returns
     -------
     QuantizedTensor
-        The image with its new extents.
+        As `interpolate`: in the memory format of `input`.
 
     Examples
     --------
@@ -239,7 +239,7 @@ def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) ->
     Returns
     -------
     QuantizedTensor
-        The image with its new extents.
+        As `interpolate`: in the memory format of `input`.
 
     Examples
     --------

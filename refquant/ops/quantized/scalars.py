@@ -91,7 +91,7 @@ def add_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
     Returns
     -------
     QuantizedTensor
-        As `add_scalar`, with integers of at least its zero point.
+        As `add_scalar`, in the memory format of `qa`, with integers of at least its zero point.
 
     Raises
     ------
@@ -219,7 +219,7 @@ def mul_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
     Returns
     -------
     QuantizedTensor
-        As `mul_scalar`, with integers of at least its zero point.
+        As `mul_scalar`, in the memory format of `qa`, with integers of at least its zero point.
 
     Raises
     ------
@@ -254,5 +254,6 @@ def _mul_scalar(asked: str, qa: Any, number: Any, relu: bool) -> QuantizedTensor
     if value > 0:
         return _clamped(a, scale, a.zero_point, relu)
     # q_max + q_min is -1 for signed types and 255 for quint8: the complement of all bits.
-    mirrored = a.like(np.bitwise_not(a.array))
-    return _clamped(mirrored, scale, high + low - a.zero_point, relu)
+    mirrored = layout.dense_copy(a.array)
+    np.bitwise_not(mirrored, out=mirrored)
+    return _clamped(a.like(mirrored), scale, high + low - a.zero_point, relu)

@@ -67,7 +67,7 @@ def add_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     Returns
     -------
     QuantizedTensor
-        `out`.
+        `out`, in the memory format that it has.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def add_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     >>> refquant.ops.quantized.add_out(x, x, x.clone()).dequantize()
     tensor([2., 4.])
     """
-    return _binary("quantized.add_out", arithmetic.add, qa, qb, out)
+    return _binary("quantized.add_out", arithmetic.add_written, qa, qb, out)
 
 
 def add_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
@@ -99,7 +99,7 @@ def add_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     Returns
     -------
     QuantizedTensor
-        `out`.
+        `out`, in the memory format that it has.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def add_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     >>> quantized.add_relu_out(x, x, out).dequantize()
     tensor([0., 4.])
     """
-    return _binary("quantized.add_relu_out", arithmetic.add_relu, qa, qb, out)
+    return _binary("quantized.add_relu_out", arithmetic.add_relu_written, qa, qb, out)
 
 
 def mul_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
@@ -128,7 +128,7 @@ def mul_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     Returns
     -------
     QuantizedTensor
-        `out`.
+        `out`, in the memory format that it has.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def mul_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     Returns
     -------
     QuantizedTensor
-        `out`.
+        `out`, in the memory format that it has.
 
     Examples
     --------
@@ -186,7 +186,7 @@ def add_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
     Returns
     -------
     QuantizedTensor
-        `out`.
+        `out`, in the memory format that it has.
 
     Examples
     --------
@@ -215,7 +215,7 @@ def add_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
     Returns
     -------
     QuantizedTensor
-        `out`.
+        `out`, in the memory format that it has.
 
     Examples
     --------
@@ -244,7 +244,7 @@ def mul_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
     Returns
     -------
     QuantizedTensor
-        `out`.
+        `out`, in the memory format that it has.
 
     Examples
     --------
@@ -273,7 +273,7 @@ def mul_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
     Returns
     -------
     QuantizedTensor
-        `out`.
+        `out`, in the memory format that it has.
 
     Examples
     --------
@@ -302,7 +302,7 @@ def cat_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
     Returns
     -------
     QuantizedTensor
-        `out`.
+        `out`, in the memory format that it has.
 
     Examples
     --------
@@ -333,7 +333,7 @@ def cat_relu_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
     Returns
     -------
     QuantizedTensor
-        `out`.
+        `out`, in the memory format that it has.
 
     Examples
     --------

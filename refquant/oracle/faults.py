@@ -1,0 +1,191 @@
+"""Faults that backends have besides their arithmetic: forgotten zero points, swapped scales, ...
+
+A fault is a name and a function that changes how a problem is answered: it gets the problem and
+returns arguments for its `answer_for`, or None where the fault would change nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refquant.oracle.problem import Problem
+from refquant.oracle.products import Product
+from refquant.oracle.sums import Quantization, Sum
+
+__all__ = ["Fault", "faults_of"]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault that a backend may have.
+
+    Attributes
+    ----------
+    name : str
+        What is wrong, in words.
+    changes : callable
+        ``changes(problem)`` returns a dict of arguments for ``answer_for``, or None. Of a product,
+        ``input_zero`` and ``weight_zero`` change the sums, and ``scales`` is a function of the
+        three scales.
+    """
+
+    name: str
+    changes: Callable[[Any], dict[str, Any] | None]
+
+
+def _input_zero(task: Product):
+    return {"input_zero": 0} if task.x.zero_point else None
+
+
+def _weight_zero(task: Product):
+    return {"weight_zero": 0} if np.any(task.packed.zero_points) else None
+
+
+def _output_zero(task: Any):
+    return {"zero_point": 0} if task.zero_point else None
+
+
+def _no_bias(task: Product):
+    return {"biases": np.zeros_like(task.packed.biases)} if task.has_bias else None
+
+
+def _swapped_input_output(task: Product):
+    x, _, y = task.scales()
+    return {"scales": lambda x, w, y: (y, w, x)} if x != y else None
+
+
+def _swapped_weight_output(task: Product):
+    _, w, y = task.scales()
+    if not w.size or float(w[0]) == y:
+        return None
+    return {"scales": lambda x, w, y: (x, np.full_like(w, y), float(w[0]))}
+
+
+def _output_scale_inverted(task: Product):
+    return {"scales": lambda x, w, y: (x, w, 1 / y)} if task.scale != 1 else None
+
+
+def _one_weight_scale(task: Product):
+    if np.unique(task.packed.scales).size < 2:
+        return None
+    return {"scales": lambda x, w, y: (x, np.full_like(w, w[0]), y)}
+
+
+def _reversed_weight_scales(task: Product):
+    if np.unique(task.packed.scales).size < 2:
+        return None
+    return {"scales": lambda x, w, y: (x, w[::-1].copy(), y)}
+
+
+def _along(axis: int) -> Callable[[Product], dict[str, Any] | None]:
+    """Take the scale of a weight by the place along another axis of the output."""
+
+    def changes(task: Product):
+        shape = task.shape
+        own = len(shape) - 1 if task.name == "linear" else 1
+        if axis >= len(shape) or axis == own or np.unique(task.packed.scales).size < 2:
+            return None
+        along = np.arange(shape[axis]).reshape([-1 if a == axis else 1 for a in range(len(shape))])
+        return {"channels": np.broadcast_to(along % shape[own], shape).reshape(-1)}
+
+    return changes
+
+
+def _relu_at_zero(task: Any):
+    return {"lower": 0} if task.relu and task.zero_point else None
+
+
+def _relu_added(task: Any):
+    return {"lower": task.zero_point} if not task.relu and task.zero_point else None
+
+
+def _wraps(task: Product):
+    return {"lower": -(2**31), "upper": 2**31 - 1, "keep_bits": 8}
+
+
+_PRODUCT = (
+    Fault("zero point of the input forgotten", _input_zero),
+    Fault("zero point of the weight forgotten", _weight_zero),
+    Fault("zero point of the output forgotten", _output_zero),
+    Fault("bias forgotten", _no_bias),
+    Fault("scales of input and output swapped", _swapped_input_output),
+    Fault("scales of weight and output swapped", _swapped_weight_output),
+    Fault("multiplied by the scale of the output", _output_scale_inverted),
+    Fault("scale of the first channel used for all", _one_weight_scale),
+    Fault("scales of the channels in reverse order", _reversed_weight_scales),
+    Fault("channel axis: scales taken along dimension 0", _along(0)),
+    Fault("channel axis: scales taken along dimension 2", _along(2)),
+    Fault("channel axis: scales taken along dimension 3", _along(3)),
+    Fault("ReLU at the integer 0, or none", _relu_at_zero),
+    Fault("ReLU that was not asked for", _relu_added),
+    Fault("results wrap around instead of being clipped", _wraps),
+)
+
+
+def _operand_zero(name: str) -> Callable[[Sum], dict[str, Any] | None]:
+    def changes(task: Sum):
+        q = getattr(task, name)
+        return {name: _requantized(q, q.scale, 0)} if q.zero_point else None
+
+    return changes
+
+
+def _requantized(q, scale, zero_point):
+    from refquant.tensors import QuantizedTensor
+
+    return QuantizedTensor(q.array, q.dtype, scale, zero_point)
+
+
+def _swapped_operands(task: Sum):
+    a, b = task.a, task.b
+    if a.scale == b.scale:
+        return None
+    return {
+        "a": _requantized(a, b.scale, a.zero_point),
+        "b": _requantized(b, a.scale, b.zero_point),
+    }
+
+
+def _same_scale(task: Sum):
+    a, b = task.a, task.b
+    return {"b": _requantized(b, a.scale, b.zero_point)} if a.scale != b.scale else None
+
+
+_SUM = (
+    Fault("zero point of the first operand forgotten", _operand_zero("a")),
+    Fault("zero point of the second operand forgotten", _operand_zero("b")),
+    Fault("zero point of the output forgotten", _output_zero),
+    Fault("scales of the operands swapped", _swapped_operands),
+    Fault("scale of the first operand used for both", _same_scale),
+)
+
+
+def _no_zeros(task: Quantization):
+    return {"zeros": np.zeros_like(task.zeros)} if np.any(task.zeros) else None
+
+
+def _first_scale(task: Quantization):
+    if np.unique(task.scales).size < 2:
+        return None
+    return {"scales": np.full_like(task.scales, task.scales[0])}
+
+
+def _inverted(task: Quantization):
+    return {"scales": 1 / task.scales} if np.any(task.scales != 1) else None
+
+
+_QUANTIZATION = (
+    Fault("zero point forgotten", _no_zeros),
+    Fault("scale of the first channel used for all", _first_scale),
+    Fault("multiplied by the scale", _inverted),
+)
+
+
+def faults_of(task: Problem) -> tuple[Fault, ...]:
+    """List the faults that can be looked for in the answer to a problem."""
+    for kind, faults in ((Product, _PRODUCT), (Sum, _SUM), (Quantization, _QUANTIZATION)):
+        if isinstance(task, kind):
+            return faults
+    return ()

@@ -1,0 +1,146 @@
+r"""Whether a differing answer is wrong, or one that a sound implementation may give.
+
+Let :math:`r` be the exact real number behind an output, in steps of the output quantizer and with
+its zero point, before it is rounded and clipped. A sound implementation does not have :math:`r`; it
+combines scales, sums and bias in float32, and each operation adds a relative error of at most
+:math:`u = 2^{-24}`.
+
+On the way from integers to the number that is rounded lie at most eight such operations: three
+scales become float32, two operations form the multiplier, the sum becomes float32, the bias is
+scaled and added (as one), and the product is formed. With :math:`A` a bound of the sizes that are
+rounded on the way, in steps of the output -- for a product
+:math:`A = (|acc|\, s_x s_w + |b|) / s_y` -- the error is at most
+
+.. math:: \varepsilon = 8 u A (1 + 8u) + u (|r| + |z|) ,
+
+the last term where the zero point is added before rounding (Higham, *Accuracy and Stability of
+Numerical Algorithms*, section 3.1: :math:`\gamma_8 = 8u / (1 - 8u)`). A bias that is first rounded
+to int32, as QNNPACK, TensorFlow Lite and ONNX do, moves the sum by up to half a unit of
+:math:`s_x s_w`, and adds :math:`s_x s_w / 2 s_y`.
+
+An answer :math:`q` is *legal* if rounding to nearest, ties to either side, takes some number of
+:math:`[r - \varepsilon, r + \varepsilon]` to it:
+
+.. math:: \mathrm{clip}(\lceil r - \varepsilon - \tfrac12 \rceil) \le q \le
+    \mathrm{clip}(\lfloor r + \varepsilon + \tfrac12 \rfloor) .
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refquant.errors import ArgumentError
+from refquant.oracle.problem import Problem, problem
+from refquant.oracle.products import Product
+from refquant.oracle.sums import Quantization, Sum
+
+__all__ = ["Legality", "error_bound", "legal", "legality"]
+
+UNIT = 2.0**-24
+ROUNDINGS = 8
+
+
+def error_bound(task: Any, where: np.ndarray, real: np.ndarray, integer_bias: bool) -> np.ndarray:
+    """Bound the error of float32 arithmetic before rounding, in steps of the output."""
+    gamma = ROUNDINGS * UNIT / (1 - ROUNDINGS * UNIT)
+    zero = abs(task.zeros[where] if isinstance(task, Quantization) else task.zero_point)
+    bound = gamma * task.roundings(where) + UNIT * (np.abs(real) + zero)
+    if integer_bias and isinstance(task, Product) and task.has_bias:
+        x, w, y = task.scales()
+        bound = bound + x * w[task.channel[where]] / (2 * y)
+    return bound
+
+
+def knows(task: Problem) -> bool:
+    """Tell whether the exact numbers behind a problem are known."""
+    return isinstance(task, Product | Sum | Quantization)
+
+
+def legal(task: Any, where: np.ndarray, actual: np.ndarray, integer_bias: bool) -> np.ndarray:
+    """Tell for some elements whether their answers are legal."""
+    if where.size == 0:
+        return np.zeros(0, bool)
+    real = task.exact(where).astype(np.float64)
+    bound = error_bound(task, where, real, integer_bias)
+    least = np.clip(np.ceil(real - bound - 0.5), task.lower, task.upper)
+    most = np.clip(np.floor(real + bound + 0.5), task.lower, task.upper)
+    return (least <= actual) & (actual <= most)
+
+
+@dataclass(frozen=True)
+class Legality:
+    """What `legality` found for every element of an output.
+
+    Attributes
+    ----------
+    legal : ndarray of bool
+        Whether a sound implementation may give this answer.
+    real : ndarray of float64
+        The real number behind each output, in steps and with the zero point.
+    bound : ndarray of float64
+        How far float32 arithmetic may be from it.
+    """
+
+    legal: np.ndarray
+    real: np.ndarray
+    bound: np.ndarray
+
+    def __repr__(self) -> str:
+        count = int((~self.legal).sum())
+        return f"<Legality: {count} of {self.legal.size} answers are out of reach of any rounding>"
+
+
+def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True, **kwargs: Any):
+    """Tell for every element whether any sound implementation may answer so.
+
+    The module's text derives the bound. Only rounding to the nearest is sound here, in whatever
+    direction ties go.
+
+    Parameters
+    ----------
+    actual : QuantizedTensor or ndarray
+        What a backend answered.
+    operation : str
+        Of the products, sums and quantizing operations that `problem` knows.
+    *args, **kwargs
+        Its operands.
+    integer_bias : bool, default True
+        Whether a backend may round the bias to int32 first.
+
+    Returns
+    -------
+    Legality
+        With arrays of the output's shape.
+
+    Raises
+    ------
+    ArgumentError
+        If the exact numbers behind the operation are not known.
+
+    Examples
+    --------
+    >>> import numpy as np, refquant
+    >>> from refquant import oracle
+    >>> x = refquant.tensor([0.25, 0.26])  # 2.5 and 2.6 steps
+    >>> oracle.legality(np.array([3, 2]), "quantize_per_tensor", x, 0.1, 0, refquant.quint8).legal
+    array([ True, False])
+    """
+    task = problem(operation, *args, **kwargs)
+    if not knows(task):
+        raise ArgumentError(
+            f"oracle.legality of {operation}",
+            argument="operation",
+            expected="a linear layer, a convolution, add, mul or a quantizing operation",
+            got=repr(operation),
+            mend="oracle.compare works for it, without legality",
+        )
+    answers, _, shape = task.check(actual, "exact")
+    where = np.arange(answers.size)
+    if not where.size:
+        nothing = np.zeros(shape)
+        return Legality(nothing.astype(bool), nothing, nothing)
+    real = task.exact(where).astype(np.float64)
+    bound = error_bound(task, where, real, integer_bias)
+    found = legal(task, where, answers, integer_bias)
+    return Legality(*(part.reshape(shape) for part in (found, real, bound)))

@@ -1,0 +1,290 @@
+r"""Linear layers and convolutions from inside: sums, bias, multiplier, rounding.
+
+With the sums of all outputs at hand, any engine or arithmetic can answer for any few of them at
+once, which is what makes a diagnosis quick. The exact real number behind an output, in steps of
+the output quantizer and with its zero point, is
+
+.. math:: r = \frac{s_x s_w \, acc + b}{s_y} + z_y .
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes, engines
+from refquant.engines import Engine, Operands, accumulation
+from refquant.engines.rounding import as_fractions
+from refquant.errors import ArgumentError
+from refquant.nn.quantized import functional
+from refquant.ops.quantized.convolution import pack_convolution, run_convolution
+from refquant.ops.quantized.linear import pack_linear, quint8_input, run_linear
+from refquant.oracle.problem import Problem
+from refquant.reference.convolution import gather
+from refquant.reference.products import convolution_sums, linear_sums
+from refquant.tensors import QuantizedTensor
+
+__all__ = ["Product", "product_function"]
+
+ACCUMULATORS = {
+    "wrapped": accumulation.WRAPPED,
+    "exact": accumulation.EXACT,
+    "saturated_pairs": accumulation.SATURATED_PAIRS,
+}
+BORDERS = {
+    "zero_point": accumulation.BORDER_OF_ZERO_POINT,
+    "zero": accumulation.BORDER_OF_ZERO,
+}
+
+
+def product_function(name: str, relu: bool) -> Callable[..., Any]:
+    """Make a function with the signature of ``functional.NAME`` that ends with ReLU if asked."""
+    plain = getattr(functional, name)
+    if not relu:
+        return plain
+    asked = f"{name}_relu"
+
+    def linear_relu(input, weight, bias=None, scale=None, zero_point=None):
+        x = quint8_input(asked, "input", input)
+        packed = pack_linear(asked, weight, bias)
+        out = (
+            x.scale if scale is None else scale,
+            x.zero_point if zero_point is None else zero_point,
+        )
+        return run_linear(asked, x, packed, *out, True)
+
+    def convolve_relu(**arguments):
+        dims = int(name[4])
+        a = arguments
+        packed = pack_convolution(
+            asked, dims, a["weight"], a["bias"], a["stride"], a["padding"], a["dilation"],
+            a["groups"],
+        )  # fmt: skip
+        return run_convolution(asked, dims, a["input"], packed, a["scale"], a["zero_point"], True)
+
+    if name == "linear":
+        return linear_relu
+    convolve_relu.__signature__ = inspect.signature(plain)  # type: ignore[attr-defined]
+    return convolve_relu
+
+
+class Product(Problem):
+    """A linear layer or a convolution.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the output.
+    channel : ndarray of int64
+        The output channel of every output, flat.
+    border : ndarray of bool
+        Whether the window of an output reaches outside of the image, flat.
+    """
+
+    family = "product"
+
+    def __init__(self, operation, function, arguments):
+        super().__init__(operation, function, arguments)
+        self.relu = operation.endswith("_relu")
+        self.name = operation.removesuffix("_relu")
+        a = arguments
+        self.x: QuantizedTensor = quint8_input(operation, "input", a["input"])
+        self.shape = tuple(self.run("fbgemm").shape)  # checks all operands
+        with engines.using("fbgemm"):
+            if self.name == "linear":
+                self.packed = pack_linear(operation, a["weight"], a["bias"])
+            else:
+                self.packed = pack_convolution(
+                    operation, int(self.name[4]), a["weight"], a["bias"], a["stride"],
+                    a["padding"], a["dilation"], a["groups"],
+                )  # fmt: skip
+        self.weight: QuantizedTensor = self.packed.weight
+        self.has_bias = a["bias"] is not None
+        self.per_channel = self.weight.axis is not None
+        self.scale = self.x.scale if a["scale"] is None else float(a["scale"])
+        self.zero_point = self.x.zero_point if a["zero_point"] is None else int(a["zero_point"])
+        self.lower, self.upper = (self.zero_point if self.relu else 0), 255
+        self._sums: dict[tuple, np.ndarray] = {}
+        shape = self._sum_shape()
+        self.channel = self._flatten(np.broadcast_to(np.arange(shape[-1]), shape))
+
+    # -- sums --------------------------------------------------------------------------------
+
+    def _flatten(self, sums: np.ndarray) -> np.ndarray:
+        """Bring sums with the outputs last into the row-major order of the result."""
+        if self.name == "linear":
+            return sums.reshape(-1)
+        return np.moveaxis(sums, -1, 1).reshape(-1)
+
+    def _sum_shape(self) -> tuple[int, ...]:
+        return self._raw_sums("wrapped", "zero_point", 0, 0).shape
+
+    def _raw_sums(self, accumulator, border, input_zero, weight_zero):
+        packed, rule = self.packed, ACCUMULATORS[accumulator]
+        zeros = packed.zero_points if weight_zero is None else np.zeros_like(packed.zero_points)
+        zero = self.x.zero_point if input_zero is None else input_zero
+        # Who forgets the zero point in the sums may still pad with it.
+        outside = BORDERS[border](self.x.zero_point)
+        if self.name == "linear":
+            rows = self.x.array.reshape(-1, self.weight.array.shape[1])
+            return linear_sums(rows, np.ascontiguousarray(self.weight.array), zero, zeros, rule)
+        images = np.moveaxis(self.x.array, 1, -1)
+        images = images[:, None] if images.ndim == 4 else images
+        return convolution_sums(
+            np.ascontiguousarray(images), packed.filters(), packed.groups, packed.kernel,
+            packed.steps, packed.borders, packed.spread, zero, zeros, rule, lambda _: outside,
+        )  # fmt: skip
+
+    def sums(
+        self, accumulator="wrapped", border="zero_point", input_zero=None, weight_zero=None
+    ) -> np.ndarray:
+        """Sum the products of every output, flat int64; the last four answers are kept.
+
+        Parameters
+        ----------
+        accumulator, border : str
+            Values of these axes.
+        input_zero, weight_zero : int, optional
+            0 to forget a zero point.
+        """
+        key = (accumulator, border, input_zero, weight_zero)
+        if key not in self._sums:
+            if len(self._sums) > 7:
+                self._sums.pop(next(iter(self._sums)))
+            self._sums[key] = self._flatten(self._raw_sums(*key))
+        return self._sums[key]
+
+    def sums_for(self, record: Engine) -> np.ndarray:
+        """Sum the products of every output by the rules of a record."""
+        operands = self.operands()
+        return self.sums(
+            _name(ACCUMULATORS, record.rule("accumulator", operands)),
+            _name(BORDERS, record.rule("border", operands)),
+        )
+
+    def operands_of(self, flat: int) -> tuple[np.ndarray, np.ndarray]:
+        """Collect the raw inputs and weights of one output, in the order of its products.
+
+        Returns
+        -------
+        x, w : ndarray of int64, shape (depth,)
+            Outside of the image x is the zero point.
+        """
+        if self.name == "linear":
+            row, channel = divmod(flat, self.shape[-1])
+            rows = self.x.array.reshape(-1, self.weight.array.shape[1])
+            return rows[row].astype(np.int64), self.weight.array[channel].astype(np.int64)
+        image, channel, *place = (int(i) for i in np.unravel_index(flat, self.shape))
+        packed = self.packed
+        pixels = np.moveaxis(self.x.array[image], 0, -1)
+        pixels, place = (pixels[None], [0, *place]) if len(place) == 2 else (pixels, place)
+        taps = gather(
+            pixels, self.x.zero_point, packed.kernel, packed.steps, packed.borders, packed.spread
+        )[tuple(place)]
+        depth = self.weight.array.shape[1]
+        first = channel // (self.shape[1] // packed.groups) * depth
+        return (
+            taps[:, first : first + depth].reshape(-1).astype(np.int64),
+            packed.filters()[channel].reshape(-1).astype(np.int64),
+        )
+
+    @property
+    def border(self) -> np.ndarray:
+        """Whether the window of an output reaches outside of the image."""
+        if self.name == "linear":
+            return np.zeros(self.channel.size, bool)
+        ones = np.ones((1, *self.weight.array.shape[1:]), np.int8)
+        image = np.ones((1, self.weight.array.shape[1], *self.x.array.shape[2:]), np.uint8)
+        lacking = 5 - image.ndim
+        inside = convolution_sums(
+            np.moveaxis(image.reshape(*image.shape[:2], *(1,) * lacking, *image.shape[2:]), 1, -1),
+            np.moveaxis(ones.reshape(1, ones.shape[1], *self.packed.kernel), 1, -1),
+            1, self.packed.kernel, self.packed.steps, self.packed.borders, self.packed.spread, 0,
+            np.zeros(1, np.int32), accumulation.EXACT, accumulation.BORDER_OF_ZERO,
+        )[..., 0]  # fmt: skip
+        touched = inside < ones.size
+        batch, outputs = self.x.array.shape[0], self.weight.array.shape[0]
+        return np.broadcast_to(touched[:, None], (batch, outputs, *touched.shape[1:])).reshape(-1)
+
+    # -- answers -----------------------------------------------------------------------------
+
+    def operands(self) -> Operands:
+        """Say what the conditions of a record may ask."""
+        return Operands(dtypes.qint8, per_channel=self.per_channel, bias=self.has_bias)
+
+    def scales(self) -> tuple[float, np.ndarray, float]:
+        """Scales of input, weight (one for each channel) and output."""
+        return self.x.scale, self.packed.scales, self.scale
+
+    def answer_for(self, record: Engine, where: Any, sums=None, scales=None, **other) -> np.ndarray:
+        """Answer for some outputs by the rules of a record.
+
+        Parameters
+        ----------
+        record : Engine
+            Gives the rules of bias, multiplier and rounding.
+        where : ndarray of int64
+            Flat indices.
+        sums : ndarray, optional
+            Of all outputs; by default those that the record's rules give.
+        scales : tuple, optional
+            In place of `scales`.
+        **other
+            ``biases``, ``zero_point``, ``lower``, ``upper`` or ``channels`` (whose weight scales
+            are taken) in place of the problem's own.
+        """
+        operands = self.operands()
+        if sums is None:
+            sums = self.sums_for(record)
+        channel = self.channel[where]
+        input_scale, weight_scales, output_scale = scales or self.scales()
+        weight_scales = weight_scales[other.get("channels", self.channel)[where]]
+        biases = other.get("biases", self.packed.biases)[channel]
+        zero_point = other.get("zero_point", self.zero_point)
+        with np.errstate(all="ignore"):
+            total = record.rule("bias", operands)(sums[where], biases, input_scale, weight_scales)
+            multiplier = record.rule("multiplier", operands)(
+                input_scale, weight_scales, output_scale
+            )
+            rule = record.rule("requantize_sum", operands)
+            lower, upper = other.get("lower", self.lower), other.get("upper", self.upper)
+            return rule(total, multiplier, zero_point, lower, upper).astype(np.int64)
+
+    def exact(self, where: Any) -> np.ndarray:
+        """Compute the real number behind some outputs, in steps and with the zero point.
+
+        Returns
+        -------
+        ndarray of object (Fraction)
+        """
+        channel = self.channel[where]
+        input_scale, weight_scales, output_scale = map(as_fractions, self.scales())
+        real = as_fractions(self.sums("exact")[where]) * input_scale * weight_scales[channel]
+        biases = as_fractions(self.packed.biases)[channel]
+        return (real + biases) / output_scale + self.zero_point
+
+    def roundings(self, where: Any) -> np.ndarray:
+        """Bound the sizes that are rounded on the way: products and bias, in steps of the output.
+
+        Returns
+        -------
+        ndarray of float64
+            :math:`(|acc| s_x s_w + |b|) / s_y`.
+        """
+        channel = self.channel[where]
+        input_scale, weight_scales, output_scale = self.scales()
+        product = np.abs(self.sums("exact")[where]) * input_scale * weight_scales[channel]
+        return (product + np.abs(self.packed.biases[channel].astype(np.float64))) / output_scale
+
+
+def _name(table: dict, rule) -> str:
+    for name, known in table.items():
+        if known is rule:
+            return name
+    raise ArgumentError(
+        "oracle",
+        argument="engine",
+        expected="with sums and borders that the oracle knows",
+        got=rule.name,
+    )

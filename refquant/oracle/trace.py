@@ -1,0 +1,311 @@
+r"""One output element step by step: what went in, and what every rule made of it."""
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from refquant import engines
+from refquant.engines import Engine, Operands
+from refquant.errors import ArgumentError
+from refquant.oracle.legality import knows
+from refquant.oracle.problem import Problem, problem
+from refquant.oracle.products import Product
+from refquant.oracle.sums import Quantization, Sum
+
+__all__ = ["Step", "Trace", "trace"]
+
+SHOWN = 6  # products written out
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a trace.
+
+    Attributes
+    ----------
+    name : str
+        What is computed.
+    value : int, float or str
+        The result.
+    formula : str
+        How, or by which rule.
+    bits : str
+        The bits of a float32, as hexadecimal digits; empty for integers.
+    """
+
+    name: str
+    value: Any
+    formula: str = ""
+    bits: str = ""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """How an engine computes one element of an output.
+
+    Attributes
+    ----------
+    operation, engine : str
+        What was computed by whom.
+    index : tuple of int
+        Which element.
+    steps : tuple of Step
+        From the operands to the result.
+    result : int or float
+        The element.
+    """
+
+    operation: str
+    engine: str
+    index: tuple[int, ...]
+    steps: tuple[Step, ...]
+    result: Any
+
+    def __getitem__(self, name: str) -> Any:
+        """Value of the step of a name."""
+        for step in self.steps:
+            if step.name == name:
+                return step.value
+        raise KeyError(f"{name!r} is none of {', '.join(s.name for s in self.steps)}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it as plain values, which JSON can hold."""
+        return {
+            "operation": self.operation,
+            "engine": self.engine,
+            "index": list(self.index),
+            "steps": [dict(vars(step)) for step in self.steps],
+            "result": self.result,
+        }
+
+    def __str__(self) -> str:
+        place = ", ".join(map(str, self.index))
+        width = max(len(step.name) for step in self.steps)
+        lines = [f"{self.operation}[{place}] by engine {self.engine!r}"]
+        for step in self.steps:
+            line = f"  {step.name:<{width}} = {_text(step.value)}"
+            if step.bits:
+                line += f"  (0x{step.bits})"
+            lines.append(f"{line:<52}  {step.formula}".rstrip())
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(step.name)}</th>"
+            f"<td><code>{escape(_text(step.value))}</code></td>"
+            f"<td><code>{escape(step.bits)}</code></td>"
+            f"<td style='text-align:left'>{escape(step.formula)}</td></tr>"
+            for step in self.steps
+        )
+        place = ", ".join(map(str, self.index))
+        head = f"{self.operation}[{place}] by engine {self.engine!r}"
+        return f"<table><caption>{escape(head)}</caption>{rows}</table>"
+
+
+def _text(value: Any) -> str:
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+def _step(name: str, value: Any, formula: str = "") -> Step:
+    """Write a number down, with its bits if it is a float32."""
+    value = np.asarray(value)
+    bits = f"{int(value.view(np.uint32)):08x}" if value.dtype == np.float32 else ""
+    plain = value.item() if value.dtype != object else float(value.item())
+    return Step(name, plain, formula, bits)
+
+
+def _elided(factors: np.ndarray, corrections: tuple[int, int]) -> str:
+    """Write a sum of products; the zero products and most of the others are left out."""
+    zx, zw = corrections
+    x, w = factors
+    there = np.flatnonzero((x != zx) & (w != zw))
+    terms = [f"({x[k]} - {zx})*({w[k]} - {zw})" for k in there[:SHOWN]]
+    more = there.size - SHOWN
+    return " + ".join(terms) + (f" + ... ({more} more)" if more > 0 else "") if terms else "0"
+
+
+def _product_steps(task: Product, record: Engine, flat: int) -> list[Step]:
+    where = np.array([flat])
+    operands = task.operands()
+    channel = int(task.channel[flat])
+    rules = {s: record.rule(s, operands) for s in ("bias", "multiplier", "requantize_sum")}
+    x_raw, w_raw = task.operands_of(flat)
+    zx, zw = task.x.zero_point, int(task.packed.zero_points[channel])
+    raw = int((x_raw * w_raw).sum())
+    input_scale, weight_scales, output_scale = task.scales()
+    weight_scale = weight_scales[channel : channel + 1]
+    acc = task.sums_for(record)[where]
+    with np.errstate(all="ignore"):
+        total = rules["bias"](
+            acc, task.packed.biases[channel : channel + 1], input_scale, weight_scale
+        )
+        multiplier = rules["multiplier"](input_scale, weight_scale, output_scale)
+        if rules["multiplier"].code is not None:
+            multiplier = np.asarray(multiplier, np.float32)
+        free = rules["requantize_sum"](total, multiplier, 0, -(2**31), 2**31 - 1)
+        result = task.answer_for(record, where)
+    real = task.exact(where)[0]
+    steps = [
+        _step("input scale", float(input_scale), f"zero point {zx}"),
+        _step("weight scale", float(weight_scale[0]), f"zero point {zw}, output channel {channel}"),
+        _step("output scale", float(output_scale), f"zero point {task.zero_point}"),
+        Step("products", x_raw.size, _elided(np.stack([x_raw, w_raw]), (zx, zw))),
+        _step("sum of raw products", raw, "sum x * w"),
+        _step(
+            "zero points",
+            int(((x_raw - zx) * (w_raw - zw)).sum()) - raw,
+            "- z_x * sum w - z_w * sum x + K * z_x * z_w",
+        ),
+        _step("accumulator", acc[0], record.rule("accumulator", operands).formula),
+    ]
+    if task.has_bias:
+        bias = task.packed.biases[channel]
+        steps += [
+            _step("bias", bias),
+            _step("with bias", np.asarray(total)[0], rules["bias"].formula),
+        ]
+    steps.append(_step("multiplier", np.asarray(multiplier)[0], rules["multiplier"].formula))
+    if np.asarray(multiplier).dtype == np.float32:
+        mantissa, exponent = np.frexp(np.asarray(multiplier)[0])
+        q = int(np.rint(float(mantissa) * 2**31))
+        steps.append(
+            Step("as integer and shift", f"{q} * 2**{int(exponent) - 31}", "q * 2**(e - 31)")
+        )
+    steps += [
+        _step("rounded", int(np.asarray(free)[0]), rules["requantize_sum"].formula),
+        *_exact_steps(real, task.zero_point),
+        _step("zero point added", int(np.asarray(free)[0]) + task.zero_point),
+        _step("clipped", int(result[0]), f"to {task.lower}..{task.upper}"),
+    ]
+    return steps
+
+
+def _exact_steps(real: Any, zero_point: int) -> list[Step]:
+    """Say how far the exact number is from a tie."""
+    steps = real - zero_point
+    distance = abs(steps - round(steps))
+    tie = "a tie" if 2 * distance == 1 else f"{float(abs(distance * 2 - 1) / 2):.3g} from a tie"
+    return [Step("exact number of steps", float(steps), tie)]
+
+
+def _sum_steps(task: Sum, record: Engine, flat: int) -> list[Step]:
+    where = np.array([flat])
+    steps = []
+    for name, q in (("a", task.a), ("b", task.b)):
+        integer = int(q.array[flat])
+        steps.append(Step(name, integer, f"scale {q.scale:.9g}, zero point {q.zero_point}"))
+        steps.append(Step(f"{name} stands for", (integer - q.zero_point) * q.scale, "s * (q - z)"))
+    kind = "add" if task.operation.startswith("add") else "multiply"
+    rule = record.rule(kind, Operands(task.a.dtype))
+    result = int(task.answer(record)[flat])
+    alone = int(task.answer_for(record, where)[0])
+    steps += [
+        Step("rule", rule.name, rule.formula),
+        _step("output scale", task.scale, f"zero point {task.zero_point}"),
+        *_exact_steps(task.exact(where)[0], task.zero_point),
+        Step("result", result, f"clipped to {task.lower}..{task.upper}"),
+    ]
+    if alone != result:
+        steps.append(
+            Step("alone", alone, "the same element as a tensor of its own, a vector's tail")
+        )
+    return steps
+
+
+def _quantization_steps(task: Quantization, record: Engine, flat: int) -> list[Step]:
+    where = np.array([flat])
+    split = record.rule(task.operation, Operands(task.dtype))
+    result = int(task.answer(record)[flat])
+    steps = [
+        _step("x", np.float32(task.x[flat])),
+        _step("scale", np.float32(task.scales[flat]), "in float32"),
+        Step("zero point", int(task.zeros[flat])),
+        Step("rule of vectors", split.body.name, split.body.formula),
+    ]
+    if split.tail is not split.body:
+        steps.append(Step("rule of the rest", split.tail.name, split.tail.formula))
+    return [
+        *steps,
+        *_exact_steps(task.exact(where)[0], int(task.zeros[flat])),
+        Step("result", result, f"clipped to {task.lower}..{task.upper}"),
+    ]
+
+
+def trace(
+    operation: str,
+    *args: Any,
+    index: Any,
+    engine: str | Engine | None = None,
+    **kwargs: Any,
+) -> Trace:
+    """Compute one element of an output step by step.
+
+    Parameters
+    ----------
+    operation : str
+        A linear layer, a convolution, ``add``, ``mul`` or a quantizing operation; see `problem`.
+    *args, **kwargs
+        Its operands.
+    index : int or tuple of int
+        Which element of the output.
+    engine : str or Engine, optional
+        Who computes it; the engine that is chosen by default.
+
+    Returns
+    -------
+    Trace
+        Printable; `Trace.as_dict` gives plain values, notebooks show a table.
+
+    Raises
+    ------
+    ArgumentError
+        If the operation cannot be traced, or the index is outside of the output.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import oracle
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([[3.0, 1.0]]), 0.5, 2, refquant.quint8)
+    >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.25, 0, refquant.qint8)
+    >>> steps = oracle.trace("linear", x, w, scale=0.4, zero_point=10, index=(0, 0),
+    ...                      engine="fbgemm")
+    >>> steps["accumulator"], steps["exact number of steps"], steps.result
+    (8, 2.5, 12)
+    """
+    task = problem(operation, *args, **kwargs)
+    if not knows(task):
+        raise ArgumentError(
+            f"oracle.trace of {operation}",
+            argument="operation",
+            expected="a linear layer, a convolution, add, mul or a quantizing operation",
+            got=repr(operation),
+        )
+    chosen = engines.current() if engine is None else engine
+    record = chosen if isinstance(chosen, Engine) else engines.get(chosen)
+    return trace_problem(task, record, index)
+
+
+def trace_problem(task: Problem, record: Engine, index: Any) -> Trace:
+    """Trace one element of a problem; see `trace`."""
+    output = task.run(record)
+    shape = tuple(output.shape)
+    place = tuple(int(i) for i in np.atleast_1d(np.asarray(index, np.int64)))
+    if len(place) != len(shape) or any(not 0 <= i < n for i, n in zip(place, shape, strict=False)):
+        raise ArgumentError(
+            f"oracle.trace of {task.operation}",
+            argument="index",
+            expected=f"{len(shape)} indices inside of the output's shape {shape}",
+            got=index,
+        )
+    flat = int(np.ravel_multi_index(place, shape)) if shape else 0
+    kinds: tuple = (
+        (Product, _product_steps),
+        (Sum, _sum_steps),
+        (Quantization, _quantization_steps),
+    )
+    steps = next(make for kind, make in kinds if isinstance(task, kind))(task, record, flat)
+    return Trace(task.operation, record.name, place, tuple(steps), steps[-1].value)

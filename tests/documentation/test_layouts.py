@@ -1,0 +1,23 @@
+"""Every operation on quantized tensors says in which memory format its result is."""
+
+import inspect
+import re
+
+import pytest
+
+import refquant
+
+FORMATS = r"memory format|row-major|channels_last|`self`"
+OPERATIONS = [
+    pytest.param(getattr(module, name), id=f"{module.__name__}.{name}")
+    for module in (refquant.ops.quantized, refquant.nn.quantized.functional)
+    for name in module.__all__
+    if "pack" not in name  # which hold a weight
+]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_returns_tell_the_memory_format(operation):
+    described = inspect.getdoc(operation).partition("Returns\n")[2]
+    described = re.split(r"\n\w+\n-+\n", described.partition("\n")[2])[0]
+    assert re.search(FORMATS, described), described
