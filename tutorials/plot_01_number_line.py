@@ -44,6 +44,7 @@ ax.set_title("eight integers on the number line")
 
 assert marks[zero_point] == 0
 assert set(np.diff(marks)) == {scale}
+plt.show()
 
 # %%
 # The way in
@@ -92,6 +93,7 @@ ax.plot(
 ax.plot(x[1:-1], by_hand[1:-1], "o", color=plotting.COLORS[1])
 ax.set(xlabel="real number x", ylabel="integer q", ylim=(-1, 8))
 ax.legend()
+plt.show()
 
 # %%
 # The same in one call
@@ -148,6 +150,7 @@ plotting.error_sawtooth(s, z, torch.quint8, ax=axes[0])
 axes[0].set_title("error as a function of the value")
 axes[1].hist(error, bins=60, color=plotting.COLORS[0])
 axes[1].set(xlabel="error", ylabel="values", title="all errors are equally frequent")
+plt.show()
 
 # %%
 # Fewer bits
@@ -181,6 +184,7 @@ assert np.all(np.abs(steps[:4] - 6.02) < 0.7)
 fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 ax.bar(bits, ratios, color=plotting.COLORS[0])
 ax.set(xlabel="bits", ylabel="SQNR (dB)")
+plt.show()
 
 # %%
 # What to take away

@@ -36,6 +36,7 @@ for ax, picture, title in zip(axes, (photo, features), ("brightness", "features"
     shown = ax.imshow(picture, cmap="gray")
     fig.colorbar(shown, ax=ax, label="value")
     ax.set(title=title, xlabel="column (pixels)", ylabel="row (pixels)")
+plt.show()
 
 # %%
 # The range, with zero in it
@@ -91,6 +92,7 @@ fig, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
 plotting.value_histogram(features, scale, zero_point, torch.quint8, ax=ax)
 ax.set_xlabel("feature")
 ax.set_title("all features lie inside the range")
+plt.show()
 
 # %%
 # The observer does the same
@@ -154,6 +156,7 @@ for ax, back, title in zip(
 ):
     plotting.error_map(features, back, ax=ax)
     ax.set_title(title)
+plt.show()
 
 # %%
 # Look at the numbers on the colour bars. The right choice leaves noise without structure, half a
@@ -190,6 +193,7 @@ ax.annotate("clipping hurts", (shares[0], curve[0]), xytext=(0.22, curve[0]))
 ax.annotate("steps are coarse", (1.0, whole), xytext=(0.95, whole + 2))
 ax.set(xlabel="share of the range that the integers span", ylabel="SQNR (dB)")
 ax.legend(loc="lower center")
+plt.show()
 
 # %%
 # To the left of the best share, the loss comes from clipping; to the right, from coarse steps.

@@ -39,6 +39,7 @@ for ax, picture, title in zip(axes, (image, kernel), ("input x", "weight w"), st
 axes[0].add_patch(
     plt.Rectangle((1.5, 1.5), 3, 3, fill=False, color=plotting.COLORS[1], linewidth=2)
 )
+plt.show()
 
 # %%
 # The frame marks the window that we shall follow: rows 2 to 4, columns 2 to 4. In real numbers its
@@ -98,6 +99,7 @@ for (row, column), value in np.ndenumerate(products):
 fig.colorbar(shown, ax=ax, label="product (integer)")
 ax.set(xlabel="column of the window", ylabel="row of the window", title=f"the sum is {acc}")
 ax.set(xticks=range(3), yticks=range(3))
+plt.show()
 
 # %%
 # Fast kernels do not subtract zero points inside the loop. They multiply the raw integers, and
@@ -207,6 +209,7 @@ for ax, picture, title, label, colours in (
         shown.set_clim(-abs(difference).max(), abs(difference).max())
     fig.colorbar(shown, ax=ax, label=label)
     ax.set(title=title, xlabel="column", ylabel="row")
+plt.show()
 
 # %%
 # What to take away

@@ -77,6 +77,7 @@ fig, axes = plt.subplots(2, 2, figsize=(9, 5), layout="constrained")
 for ax, name in zip(axes.flat, PLACES, strict=True):
     ax.hist(test[name].numpy().ravel(), bins=60, color=plotting.COLORS[0])
     ax.set(yscale="log", title=name, xlabel="activation", ylabel="values")
+plt.show()
 
 # %%
 # The runners
@@ -120,6 +121,7 @@ eight = race(seen, bits=8)
 
 fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 plotting.sqnr_bars(PLACES, eight, ax=ax)
+plt.show()
 
 # %%
 # All are good, and the plain ``MinMaxObserver`` is as good as any. With 256 integers the steps are
@@ -138,6 +140,7 @@ four = race(seen, bits=4)
 
 fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 plotting.sqnr_bars(PLACES, four, ax=ax)
+plt.show()
 
 # %%
 # With 16 integers each step counts. After the convolutions, where the tails are long, the histogram
@@ -167,6 +170,7 @@ ax.set(yscale="log", xlabel="activation of relu1", ylabel="values")
 ax.legend()
 
 assert 15 * scale < 0.9 * values.max()
+plt.show()
 
 # %%
 # Third race: one broken image
@@ -182,6 +186,7 @@ spoilt = race([activations(images) for images in broken], bits=8)
 
 fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 plotting.sqnr_bars(PLACES, spoilt, ax=ax)
+plt.show()
 
 # %%
 # ``MinMaxObserver`` never forgets: the range is now that of the broken image, and two to three bits

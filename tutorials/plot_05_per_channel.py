@@ -45,6 +45,7 @@ plotting.channel_ranges(weight, ax=ax)
 handles, labels = ax.get_legend_handles_labels()
 named = dict(zip(labels, handles, strict=True))
 ax.legend(named.values(), named.keys(), loc="upper center", bbox_to_anchor=(0.5, 1.15), ncols=2)
+plt.show()
 
 # %%
 # A shared scale serves the widest channel. All others use only a part of the 256 integers.
@@ -108,6 +109,7 @@ line = np.linspace(ranges.min() / ranges.max(), 1, 50)
 ax.plot(line, -20 * np.log10(line), color=plotting.COLORS[1], label="-20 log10(width)")
 ax.set(xlabel="width of the channel / width of the widest", ylabel="gain (dB)")
 ax.legend()
+plt.show()
 
 # %%
 # The line is theory: a channel of half the width gets steps of half the size, and halving the error
@@ -208,6 +210,7 @@ axes[1].axhline(100 * reference, color=plotting.COLORS[2], linestyle=":", label=
 axes[0].set(xlabel="bits of a weight", ylabel="SQNR of the weights (dB)")
 axes[1].set(xlabel="bits of a weight", ylabel="accuracy (%)", ylim=(0, 102))
 axes[1].legend()
+plt.show()
 
 # %%
 # A network that looks the same, and is not
@@ -254,6 +257,7 @@ fig, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
 for ax, model, title in zip(axes, (network, stretched), ("before", "stretched"), strict=True):
     plotting.channel_ranges(layer_of(model, "conv1").weight.detach(), ax=ax)
     ax.set_title(f"first convolution, {title}")
+plt.show()
 
 # %%
 # What to take away

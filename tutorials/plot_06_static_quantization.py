@@ -53,6 +53,7 @@ fig, axes = plt.subplots(1, 8, figsize=(9, 1.5), layout="constrained")
 for ax, image, label in zip(axes, digits.test.pixels, digits.test.labels, strict=False):
     ax.imshow(image.numpy()[0], cmap="gray_r")
     ax.set(title=f"a {label.item()}", xticks=[], yticks=[])
+plt.show()
 
 # %%
 # Step 1: fuse
@@ -153,6 +154,7 @@ plotting.sqnr_bars(names, {"int8": [layer.sqnr for layer in comparison.layers]},
 by_name = {layer.name: layer for layer in comparison.layers}
 assert by_name["conv1"].sqnr > by_name["conv2"].sqnr
 assert by_name["fc2"].sqnr > 25
+plt.show()
 
 # %%
 # The weights are innocent: with a scale for each channel they stay well above the outputs.
@@ -176,6 +178,7 @@ for ax, layer in zip(axes.flat, shown, strict=True):
     output = layer.output
     plotting.value_histogram(layer.sample, output.scale, output.zero_point, output.dtype, ax=ax)
     ax.set(title=layer.name, xlabel="output of the layer")
+plt.show()
 
 # %%
 # After a fused ReLU, integers below the zero point would be wasted. It is 0, so there are none:
@@ -229,6 +232,7 @@ fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 plotting.sqnr_bars([*PLACES, "all"], {"only this place": [*alone.values(), total]}, ax=ax)
 ax.set_xlabel("SQNR of the logits (dB)")
 ax.set_ylabel("place that is rounded")
+plt.show()
 
 # %%
 # (The prediction leaves out the rounding of the weights, which matters little here.) The place with
@@ -263,6 +267,7 @@ edge = np.linspace(0, 2 * noise.max(), 2)
 ax.plot(edge, edge / 2, "--", color=plotting.COLORS[2], label="half the margin")
 ax.set(xlabel="margin of the float logits", ylabel="largest error of a logit", ylim=(0, None))
 ax.legend()
+plt.show()
 
 # %%
 # (A mark far above the others is an image with a logit beyond the range of the calibration, which

@@ -96,6 +96,7 @@ ax.plot(losses, color=plotting.COLORS[0], label="training")
 ax.axhline(np.log2(27), color=plotting.COLORS[1], linestyle="--", label="blind guessing")
 ax.set(xlabel="step", ylabel="bits a letter", ylim=(0, None))
 ax.legend()
+plt.show()
 
 # %%
 # The measure is how many *bits* are missing to know the next letter. Blind guessing among 27 needs
@@ -192,6 +193,7 @@ for start, end in ((0, 5), (5, 20), (20, 50), (50, 99)):
 fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 ax.plot(np.arange(1, SPAN), ratios, color=plotting.COLORS[0])
 ax.set(xlabel="letters read", ylabel="SQNR of the state (dB)", ylim=(0, None))
+plt.show()
 
 # %%
 # They do not. After a few letters the noise is as large as it gets: the forget gate
@@ -223,6 +225,7 @@ assert 0 < np.abs(one - among_others).max() < 0.2 * np.abs(one).max()
 fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 ax.plot(one.ravel(), (among_others - one).ravel(), ".", markersize=3, color=plotting.COLORS[0])
 ax.set(xlabel="score, sequence alone", ylabel="change in company")
+plt.show()
 
 # %%
 # What to take away

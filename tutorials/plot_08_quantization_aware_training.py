@@ -53,6 +53,7 @@ print("values:", sorted(set(y.tolist())))
 print("gradients:", sorted(set(x.grad.tolist())))
 assert sorted(set(y.tolist())) == [-1.0, -0.5, 0.0, 0.5]
 assert set(x.grad.tolist()) == {0.0, 1.0}
+plt.show()
 
 # %%
 # It learns all the same
@@ -79,6 +80,7 @@ ax.step(range(40), used, where="mid", color=plotting.COLORS[1], label="weight th
 ax.axhline(0.3, color=plotting.COLORS[2], linestyle=":", label="wanted")
 ax.set(xlabel="step", ylabel="weight")
 ax.legend()
+plt.show()
 
 # %%
 # The float32 weight behind the scenes collects many small steps until the rounded one jumps. In the
@@ -166,6 +168,7 @@ ax.axhline(100 * float_accuracy, color=plotting.COLORS[2], linestyle="--", label
 ax.set(xlabel="bits of a weight", ylabel="accuracy (%)", ylim=(0, 119))
 ax.set_xticks(places, BITS)
 ax.legend(loc="upper center", ncols=3)
+plt.show()
 
 # %%
 # Two bits are enough for handwritten digits, if the network knows in time.
@@ -198,6 +201,7 @@ for shift, weights, label in (
     ax.bar(integers + shift, counts, width=0.38, color=color, label=label)
 ax.set(xlabel="integer", ylabel="weights of conv2", xticks=integers)
 ax.legend()
+plt.show()
 
 # %%
 # What to take away

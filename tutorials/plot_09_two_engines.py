@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import refquant as torch
-from refquant import engines, plotting
+from refquant import engines, oracle, plotting
 from refquant.demo.data import load_digits
 from refquant.demo.quantizing import fused
 from refquant.demo.training import train
@@ -91,6 +91,7 @@ fig.colorbar(shown, ax=ax, label="outputs that differ, in a million")
 ax.set_xticks(range(4), NAMES, rotation=30)
 ax.set_yticks(range(4), NAMES)
 ax.set(xlabel="engine", ylabel="engine")
+plt.show()
 
 # %%
 # What they agree on
@@ -169,6 +170,7 @@ ax.hist(from_tie[differ], bins=near, color=plotting.COLORS[1], label="outputs th
 ax.axvline(bound, color=plotting.COLORS[2], linestyle="--", label="M/2 + 2**-(n+1)")
 ax.set(xlabel="distance of the exact result from a tie (steps)", ylabel="outputs")
 ax.legend()
+plt.show()
 
 # %%
 # That is the explanation of *every* differing output: all lie within the bound, and none beyond. An
@@ -247,6 +249,32 @@ print(f"rounded again, ties away from zero: {twice}")
 assert single != twice
 assert single + z_o == hybrid("bias")[index]
 assert twice + z_o == answers["qnnpack-1.4"][index]
+
+# %%
+# The short way
+# -------------
+#
+# We did by hand what the *oracle* does in general. Given integers from anywhere, it sorts the
+# differences to an engine into classes, and looks for the change of rules that explains them all.
+
+operands = {"input": x, "weight": w, "bias": bias, "padding": 1, "scale": s_o, "zero_point": z_o}
+found = oracle.diagnose(answers["qnnpack-1.4"], "conv2d", **operands, engine="fbgemm")
+found
+
+# %%
+
+print(found.verdict)
+print(found.mismatch)
+assert found.verdict == "engine 'qnnpack-1.4'"
+assert found.mismatch.count == differ.sum()
+
+# %%
+# Where several candidates fit, all are listed: TFLite rounds twice by the same formula as QNNPACK
+# did.
+#
+# *Multiplier precision* is a difference that the last bits of float32 explain. *Unexplained* are
+# those where :math:`r` lies too far from a tie for that: one element alone does not tell that a
+# bias was rounded. All elements together do, and that is the verdict.
 
 # %%
 # Does it matter?
