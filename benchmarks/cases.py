@@ -177,10 +177,12 @@ def linear(T, batch, inputs, outputs):
 @case(
     "conv2d",
     pointwise=(64, 128, 28, 1, 1, 1),
+    expanding=(24, 144, 28, 1, 1, 1),
     dense=(64, 64, 28, 3, 1, 1),
     strided=(64, 128, 28, 3, 2, 1),
     grouped=(64, 64, 28, 3, 1, 4),
     depthwise=(128, 128, 28, 3, 1, 128),
+    wide_depthwise=(96, 96, 28, 5, 1, 96),
     stem=(3, 64, 112, 7, 2, 1),
 )
 def conv2d(T, inputs, outputs, size, kernel, stride, groups):
