@@ -173,7 +173,8 @@ class _Search:
         )
         self.everything = np.arange(actual.size)
         self.rejected: dict[str, Contradiction] = {}
-        self.best: tuple[int, str] = (mismatch.count, "the engine itself")
+        self.best: _Candidate | None = None
+        self.fewest = min(mismatch.count, SAMPLE)
 
     def answers(self, candidate: _Candidate, where: np.ndarray) -> np.ndarray | None:
         """Answer for some elements as a candidate would; None where it does not apply."""
@@ -230,10 +231,18 @@ class _Search:
                 index, int(answers[wrong[0]]), int(self.actual[first])
             )
         if where is not self.glance or wrong.size < self.glance.size // 4:
-            everywhere = self.answers(candidate, self.everything)
-            count = int(np.count_nonzero(everywhere != self.actual))
-            if count < self.best[0]:
-                self.best = (count, name)
+            answers = self.answers(candidate, self.sample)
+            count = int(np.count_nonzero(answers != self.actual[self.sample]))
+            if count < self.fewest:
+                self.fewest, self.best = count, candidate
+
+    def closest(self) -> tuple[str, int]:
+        """Name the candidate with the fewest elements left in the sample, and count all of them."""
+        if self.best is None:
+            return "the engine itself", self.mismatch.count
+        answers = self.answers(self.best, self.everything)
+        remaining = int(np.count_nonzero(answers != self.actual))
+        return " and ".join(self.best.names(self.base)), remaining
 
     def singles(self) -> list[_Candidate]:
         """List the candidates of one change."""
@@ -355,5 +364,5 @@ def diagnose_problem(task: Problem, actual: Any, start: str | Engine) -> Diagnos
     if explanations:
         verdict = " and ".join(explanations[0])
         return Diagnosis(verdict, explanations[0], explanations, search.rejected, "", 0, mismatch)
-    remaining, closest = search.best
+    closest, remaining = search.closest()
     return Diagnosis("unexplained", (), (), search.rejected, closest, remaining, mismatch)
