@@ -61,6 +61,16 @@ class Mismatch:
         Whether a sound implementation may answer so; None where that is not known.
     at_border : ndarray of bool, shape (count,)
         Whether the window reaches outside of the image.
+
+    Examples
+    --------
+    >>> import numpy as np, refquant
+    >>> from refquant import oracle
+    >>> x = refquant.tensor([0.25, 0.26, 0.5])
+    >>> theirs = np.array([3, 3, 9])
+    >>> found = oracle.compare(theirs, "quantize_per_tensor", x, 0.1, 0, refquant.quint8)
+    >>> isinstance(found, oracle.Mismatch)
+    True
     """
 
     operation: str

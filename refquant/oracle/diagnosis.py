@@ -52,6 +52,12 @@ class Contradiction:
         What the candidate gives there.
     got : int
         What the backend gave.
+
+    Examples
+    --------
+    >>> from refquant import oracle
+    >>> print(oracle.Contradiction((0, 3), 127, -128).expected)
+    127
     """
 
     index: tuple[int, ...]
@@ -82,6 +88,16 @@ class Diagnosis:
         If unexplained: how many elements the closest candidate leaves.
     mismatch : Mismatch
         The comparison with the engine.
+
+    Examples
+    --------
+    >>> import numpy as np, refquant
+    >>> from refquant import oracle
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([[3.0, 1.0]]), 0.5, 2, refquant.quint8)
+    >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.25, 0, refquant.qint8)
+    >>> found = oracle.diagnose(np.array([[10]]), "linear", x, w, scale=0.4, zero_point=10)
+    >>> isinstance(found, oracle.Diagnosis), isinstance(found.verdict, str)
+    (True, True)
     """
 
     verdict: str

@@ -80,6 +80,16 @@ class Legality:
         The real number behind each output, in steps and with the zero point.
     bound : ndarray of float64
         How far float32 arithmetic may be from it.
+
+    Examples
+    --------
+    >>> import numpy as np, refquant
+    >>> from refquant import oracle
+    >>> x = refquant.tensor([0.25, 0.26, 0.5])
+    >>> theirs = np.array([3, 3, 9])
+    >>> found = oracle.legality(theirs, "quantize_per_tensor", x, 0.1, 0, refquant.quint8)
+    >>> found.legal, isinstance(found, oracle.Legality)
+    (array([ True,  True, False]), True)
     """
 
     legal: np.ndarray
