@@ -27,6 +27,7 @@ extensions = [
     "code_words",
     "pictures",
     "readme_table",
+    "api_pages",
     "rule_tables",
 ]
 if any((HERE.parent / "tutorials").glob("plot_*.py")):
@@ -53,7 +54,10 @@ html_static_path = ["_static"]
 html_css_files = ["refquant.css"]
 html_show_sourcelink = False
 # Sections of a single page have nothing to navigate.
-html_sidebars = {page: [] for page in ("index", "speed/index", "contribute/index")}
+html_sidebars = {
+    page: []
+    for page in ("index", "start/index", "from_pytorch/index", "speed/index", "contribute/index")
+}
 html_theme_options = {
     "show_prev_next": True,
     "navbar_align": "left",
@@ -73,6 +77,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "abort_on_example_error": True,
     "show_memory": False,
+    "write_computation_times": False,
     "image_srcset": ["2x"],
 }
 # The gallery's configuration holds functions, which the cache of Sphinx cannot keep.

@@ -32,6 +32,15 @@ class _Constant:
 class dtype(_Constant):
     """The element type of a tensor.
 
+    Parameters
+    ----------
+    name : str
+        Its name.
+    storage : numpy.dtype
+        Type of the elements in memory.
+    quantized : bool, default False
+        Whether a scale and a zero point belong to it.
+
     Attributes
     ----------
     name : str
@@ -71,7 +80,19 @@ class dtype(_Constant):
 
 
 class qscheme(_Constant):
-    """How real numbers map to integers: per tensor or per channel, affine or symmetric."""
+    """How real numbers map to integers: per tensor or per channel, affine or symmetric.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.per_tensor_affine
+    refquant.per_tensor_affine
+    """
 
     __slots__ = ()
 
@@ -87,7 +108,19 @@ class qscheme(_Constant):
 
 
 class memory_format(_Constant):
-    """The order in which the elements of a tensor lie in memory."""
+    """The order in which the elements of a tensor lie in memory.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.channels_last
+    refquant.channels_last
+    """
 
     __slots__ = ()
 

@@ -71,7 +71,18 @@ def _built(name: str) -> bool:
 
 
 def built() -> tuple[str, ...]:
-    """List the variants that were compiled, whether or not this processor runs them."""
+    """List the variants that were compiled, whether or not this processor runs them.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from refquant import kernels
+    >>> isinstance(kernels.built(), tuple)
+    True
+    """
     return tuple(
         variant
         for variant in VARIANTS
@@ -104,12 +115,35 @@ _variants = _find_variants()
 
 
 def available() -> tuple[str, ...]:
-    """List what can be chosen here: the definitions, then variants from slow to fast."""
+    """List what can be chosen here: the definitions, then variants from slow to fast.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from refquant import kernels
+    >>> 'reference' in kernels.available()
+    True
+    """
     return (REFERENCE, *_variants)
 
 
 def current() -> str:
-    """Tell what is chosen: ``'reference'`` or the name of a variant."""
+    """Tell what is chosen: ``'reference'`` or the name of a variant.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from refquant import kernels
+    >>> with kernels.using('reference'):
+    ...     kernels.current()
+    'reference'
+    """
     return _current
 
 
@@ -126,6 +160,12 @@ def twins(family: str, choice: str) -> dict[str, Callable[..., Any]]:
     Returns
     -------
     dict of str to callable
+
+    Examples
+    --------
+    >>> from refquant import kernels
+    >>> 'quantize' in str(sorted(kernels.twins('affine', 'reference')))
+    True
     """
     definitions = import_module(f"refquant.reference.{family}")
     if choice == REFERENCE:
@@ -155,6 +195,11 @@ def use(choice: str) -> None:
     ------
     KernelError
         If it is not there; the message lists what is.
+
+    Examples
+    --------
+    >>> from refquant import kernels
+    >>> kernels.use(kernels.current())
     """
     global _current
     if choice not in available():
@@ -170,7 +215,20 @@ def use(choice: str) -> None:
 
 @contextmanager
 def using(choice: str) -> Iterator[None]:
-    """Choose kernels for a ``with`` block, and the former ones again after it."""
+    """Choose kernels for a ``with`` block, and the former ones again after it.
+
+    Parameters
+    ----------
+    choice : str
+        ``'reference'`` or the name of a variant, see `available`.
+
+    Examples
+    --------
+    >>> from refquant import kernels
+    >>> with kernels.using('reference'):
+    ...     kernels.current()
+    'reference'
+    """
     before = _current
     use(choice)
     try:
@@ -180,7 +238,18 @@ def using(choice: str) -> Iterator[None]:
 
 
 def set_num_threads(count: int) -> None:
-    """Set the number of threads that kernels use, at least 1; results never depend on it."""
+    """Set the number of threads that kernels use, at least 1; results never depend on it.
+
+    Parameters
+    ----------
+    count : int
+        At least 1.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.set_num_threads(refquant.get_num_threads())
+    """
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise ArgumentError(
             "set_num_threads", argument="count", expected="a whole number of at least 1", got=count
@@ -190,7 +259,18 @@ def set_num_threads(count: int) -> None:
 
 
 def get_num_threads() -> int:
-    """Get the number of threads that kernels use."""
+    """Get the number of threads that kernels use.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.get_num_threads() >= 1
+    True
+    """
     return import_module("refquant._kernels._threads").get_count() if _variants else 1
 
 

@@ -24,7 +24,19 @@ __all__ = ["Size", "Tensor", "differentiable"]
 
 
 class Size(tuple):
-    """The shape of a tensor: a tuple that knows its number of elements."""
+    """The shape of a tensor: a tuple that knows its number of elements.
+
+    Parameters
+    ----------
+    iterable : iterable of int
+        Extents of the dimensions.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.Size([2, 3]).numel()
+    6
+    """
 
     __slots__ = ()
 

@@ -31,6 +31,13 @@ class QuantizedTensor(Tensor):
         The integer that stands for real zero.
     axis : int, optional
         The dimension of the channels; None if there is one scale for all.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> import numpy as np
+    >>> refquant.QuantizedTensor(np.uint8([10, 12]), refquant.quint8, 0.5, 10).dequantize()
+    tensor([0., 1.])
     """
 
     __slots__ = ("_dtype", "axis", "scale", "zero_point")

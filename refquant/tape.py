@@ -25,7 +25,19 @@ _mode = _Mode()
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations are recorded."""
+    """Whether operations are recorded.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import refquant
+    >>> with refquant.no_grad():
+    ...     refquant.is_grad_enabled()
+    False
+    """
     return _mode.enabled
 
 
@@ -64,7 +76,15 @@ class no_grad(_GradMode):
 
 
 class enable_grad(_GradMode):
-    """Record again, inside `no_grad`."""
+    """Record again, inside `no_grad`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> with refquant.no_grad(), refquant.enable_grad():
+    ...     refquant.is_grad_enabled()
+    True
+    """
 
     enabled = True
 
@@ -76,6 +96,13 @@ class set_grad_enabled(_GradMode):
     ----------
     mode : bool
         Whether operations are recorded.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> with refquant.set_grad_enabled(False):
+    ...     refquant.is_grad_enabled()
+    False
     """
 
     def __init__(self, mode: bool):

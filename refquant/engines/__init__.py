@@ -63,12 +63,27 @@ _FOREIGN_NAMES = ("exact", "tflite", "tflite-single", "onnx", "x86-sat16")
 
 
 def names() -> tuple[str, ...]:
-    """Names of PyTorch's engines and of those that were registered."""
+    """Names of PyTorch's engines and of those that were registered.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from refquant import engines
+    >>> engines.names()[:4]
+    ('fbgemm', 'qnnpack', 'fbgemm-1.4', 'qnnpack-1.4')
+    """
     return tuple(_records)
 
 
 def foreign_names() -> tuple[str, ...]:
     """Names of the engines that stand for other runtimes; `get` and `using` know them too.
+
+    Returns
+    -------
+    tuple of str
 
     Examples
     --------
@@ -88,10 +103,25 @@ def _foreign(name: str) -> Engine:
 def get(name: str) -> Engine:
     """Look up the record of an engine by its name.
 
+    Parameters
+    ----------
+    name : str
+        Of an engine, see `names`.
+
+    Returns
+    -------
+    Engine
+
     Raises
     ------
     EngineError
         If there is none; the message lists the known ones.
+
+    Examples
+    --------
+    >>> from refquant import engines
+    >>> engines.get('fbgemm-1.4').name
+    'fbgemm-1.4'
     """
     record = _records.get(name) if isinstance(name, str) else None
     if record is None and name in _FOREIGN_NAMES:
@@ -106,12 +136,35 @@ def get(name: str) -> Engine:
 
 
 def current() -> Engine:
-    """Return the record of the engine that is chosen now."""
+    """Return the record of the engine that is chosen now.
+
+    Returns
+    -------
+    Engine
+
+    Examples
+    --------
+    >>> from refquant import engines
+    >>> with engines.using('qnnpack'):
+    ...     engines.current().name
+    'qnnpack'
+    """
     return _current
 
 
 def use(engine: str | Engine) -> None:
-    """Choose an engine for the whole process, by its name or by its record."""
+    """Choose an engine for the whole process, by its name or by its record.
+
+    Parameters
+    ----------
+    engine : str or Engine
+        A name, see `names`, or a record, which need not be registered.
+
+    Examples
+    --------
+    >>> from refquant import engines
+    >>> engines.use(engines.current().name)
+    """
     global _current
     _current = engine if isinstance(engine, Engine) else get(engine)
     for listener in on_change:
@@ -126,6 +179,18 @@ def using(engine: str | Engine) -> Iterator[Engine]:
     ----------
     engine : str or Engine
         A name, or a record, which need not be registered.
+
+    Returns
+    -------
+    Engine
+        The record, inside the block.
+
+    Examples
+    --------
+    >>> from refquant import engines
+    >>> with engines.using('qnnpack') as record:
+    ...     record.title
+    'QNNPACK, phones, as of PyTorch 2.13'
     """
     before = _current
     use(engine)
@@ -154,6 +219,14 @@ def register(record: Engine) -> Engine:
         If the name belongs to a built-in engine, a step of `refquant.engines.steps` has no
         rule, or ``add``, ``multiply`` or ``add_scalar`` has another than those of
         `refquant.engines.elementwise`, which choose how the operation computes, and no `Whole`.
+
+    Examples
+    --------
+    >>> from refquant import engines
+    >>> mine = engines.get('fbgemm').derive('mine', 'An engine of my own')
+    >>> engines.register(mine).name
+    'mine'
+    >>> engines.unregister('mine')
     """
     from refquant.engines.steps import STEPS
 
@@ -231,10 +304,25 @@ def unregister(name: str) -> None:
 def require(operation: str, limit: str) -> None:
     """Raise unless the chosen engine supports `limit`, one of `refquant.engines.steps.LIMITS`.
 
+    Parameters
+    ----------
+    operation : str
+        What was asked, for the message.
+    limit : str
+        The limit.
+
     Raises
     ------
     EngineError
         Names the operation, the engine, its limit, and engines that can do it.
+
+    Examples
+    --------
+    >>> from refquant import engines
+    >>> from refquant.engines.steps import LIMITS
+    >>> limit = next(iter(engines.get('qnnpack').limits))
+    >>> limit in LIMITS
+    True
     """
     reason = _current.limits.get(limit)
     if reason is not None:

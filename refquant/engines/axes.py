@@ -30,6 +30,12 @@ class Axis:
         What is decided.
     values : mapping of str to str
         The possible answers, each with its formula.
+
+    Examples
+    --------
+    >>> from refquant import oracle
+    >>> sorted(oracle.AXES)[0]
+    'accumulator'
     """
 
     name: str

@@ -28,6 +28,13 @@ class Engine:
     recipe : mapping of str to object
         Its default QConfig: ``activation``, ``weight`` (``'per_tensor'`` or ``'per_channel'``)
         and ``reduce_range``.
+
+    Examples
+    --------
+    >>> from refquant import engines
+    >>> record = engines.get('qnnpack')
+    >>> record.name, record.recipe['weight']
+    ('qnnpack', 'per_tensor')
     """
 
     name: str

@@ -24,6 +24,13 @@ class Rule:
     code : int or None
         The number by which kernels know the rule. Without one only the definitions can follow
         it, and they run while an engine with such a rule is chosen.
+
+    Examples
+    --------
+    >>> from refquant import engines
+    >>> rule = engines.get('fbgemm').rules[0]
+    >>> isinstance(rule.formula, str), isinstance(rule.source, str)
+    (True, True)
     """
 
     name: str
@@ -43,6 +50,26 @@ class Whole(Rule):
     It is called with ``(a, a_scale, a_zero_point, b, b_scale, b_zero_point, scale, zero_point,
     lower, upper)``, flat arrays of integers and plain numbers, and returns int64. Steps ``add`` and
     ``multiply`` take one in place of their own two forms.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    formula : str
+        What it computes.
+    source : str
+        Where that is to be found.
+    function : callable
+        The formula on NumPy arrays.
+    code : int, optional
+        How kernels know it; None if they do not.
+
+    Examples
+    --------
+    >>> from refquant import engines
+    >>> from refquant.engines import Whole
+    >>> Whole('negate', 'y = -x', 'an example', lambda x: -x).function(3)
+    -3
     """
 
     __slots__ = ()
@@ -63,6 +90,14 @@ class Split:
     row_major : bool
         Whether the engine first makes the operand row-major: that decides which elements are the
         tail, and the result is row-major too. Otherwise memory formats stay as they are.
+
+    Examples
+    --------
+    >>> from refquant import engines
+    >>> from refquant.engines import Rule, Split
+    >>> one = Rule('one', 'y = 1', 'an example', lambda x: 1)
+    >>> Split(one, one).block
+    1
     """
 
     body: Rule
@@ -77,22 +112,66 @@ class Split:
 
 
 class Operands(NamedTuple):
-    """What the conditions of a record may ask about the operands of a step."""
+    """What the conditions of a record may ask about the operands of a step.
+
+    Attributes
+    ----------
+    dtype : dtype or None
+        Element type of the result.
+    per_channel : bool
+        Whether the weight has a scale for each channel.
+    channels_last : bool
+        Whether channels lie innermost in memory.
+    bias : bool
+        Whether there is a bias.
+    same_shape : bool
+        Whether both operands have one shape, and the result is a new tensor.
+    trailing : bool
+        Whether the reduced dimensions are the last ones of a row-major tensor.
+    spatial : bool
+        Whether they are height and width of an image.
+    rounded_up : bool
+        Whether windows may reach over the end (``ceil_mode``).
+    divides : bool
+        Whether the output size divides that of the image.
+
+    Examples
+    --------
+    >>> from refquant import engines
+    >>> from refquant.engines import Operands
+    >>> Operands(bias=True).per_channel
+    False
+    """
 
     dtype: Dtype | None = None
     per_channel: bool = False
     channels_last: bool = False
     bias: bool = False
-    same_shape: bool = True  # of both operands, and the result is a new tensor
-    trailing: bool = False  # the reduced dimensions are the last ones of a row-major tensor
-    spatial: bool = False  # they are height and width of an image
-    rounded_up: bool = False  # windows may reach over the end (ceil_mode)
-    divides: bool = False  # the output size divides that of the image
+    same_shape: bool = True
+    trailing: bool = False
+    spatial: bool = False
+    rounded_up: bool = False
+    divides: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A named question about operands."""
+    """A named question about operands.
+
+    Parameters
+    ----------
+    name : str
+        The question in words.
+    holds : callable
+        Takes `Operands` and returns a bool.
+
+    Examples
+    --------
+    >>> from refquant import engines
+    >>> from refquant.engines import Condition, Operands
+    >>> Condition('there is a bias', lambda operands: operands.bias).holds(Operands(bias=True))
+    True
+    """
 
     name: str
     holds: Callable[[Operands], bool] = field(repr=False, compare=False)
@@ -100,7 +179,22 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A rule (or a split), and the condition under which it is taken; None means always."""
+    """A rule (or a split), and the condition under which it is taken; None means always.
+
+    Parameters
+    ----------
+    rule : Rule or Split
+        What is done.
+    when : Condition, optional
+        When; always if there is none.
+
+    Examples
+    --------
+    >>> from refquant import engines
+    >>> from refquant.engines import Choice, Rule
+    >>> Choice(Rule('one', 'y = 1', 'an example', lambda x: 1)).when is None
+    True
+    """
 
     rule: Rule | Split
     when: Condition | None = None
@@ -110,6 +204,25 @@ def choose(*entries) -> tuple[Choice, ...]:
     """Write an ordered list of choices as ``choose((condition, rule), ..., rule)``.
 
     Choices of another list may stand among them.
+
+    Parameters
+    ----------
+    *entries : Rule, Split, Choice, or (Condition, Rule)
+        In the order in which conditions are asked.
+
+    Returns
+    -------
+    tuple of Choice
+
+    Examples
+    --------
+    >>> from refquant import engines
+    >>> from refquant.engines import Condition, Rule, choose
+    >>> one = Rule('one', 'y = 1', 'an example', lambda x: 1)
+    >>> two = Rule('two', 'y = 2', 'an example', lambda x: 2)
+    >>> with_bias = Condition('there is a bias', lambda operands: operands.bias)
+    >>> [choice.rule.name for choice in choose((with_bias, two), one)]
+    ['two', 'one']
     """
     return tuple(
         e if isinstance(e, Choice) else Choice(e[1], e[0]) if isinstance(e, tuple) else Choice(e)

@@ -57,6 +57,13 @@ class Hardtanh(Module):
         Ends of the range.
     inplace : bool
         Whether to overwrite the input.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.Hardtanh()(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([-1. ,  0.5,  1. ])
     """
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
@@ -80,6 +87,13 @@ class ReLU6(Hardtanh):
     ----------
     inplace : bool
         Whether to overwrite the input.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.ReLU6()(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([0. , 0.5, 6. ])
     """
 
     def __init__(self, inplace: bool = False):
@@ -103,6 +117,13 @@ class ELU(Module):
         What far negative inputs come near to, with the sign changed.
     inplace : bool
         Whether to overwrite the input.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.ELU()(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([-0.6321,  0.5   ,  8.    ])
     """
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False):
@@ -127,6 +148,13 @@ class LeakyReLU(Module):
         The slope.
     inplace : bool
         Whether to overwrite the input.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.LeakyReLU()(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([-0.01,  0.5 ,  8.  ])
     """
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
@@ -143,7 +171,15 @@ class LeakyReLU(Module):
 
 
 class Sigmoid(Module):
-    r"""Logistic function, :math:`1 / (1 + e^{-x})`."""
+    r"""Logistic function, :math:`1 / (1 + e^{-x})`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.Sigmoid()(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([0.2689, 0.6225, 0.9997])
+    """
 
     def forward(self, input):
         """Apply the function."""
@@ -151,7 +187,15 @@ class Sigmoid(Module):
 
 
 class Tanh(Module):
-    """Hyperbolic tangent."""
+    """Hyperbolic tangent.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.Tanh()(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([-0.7616,  0.4621,  1.    ])
+    """
 
     def forward(self, input):
         """Apply the function."""
@@ -165,7 +209,20 @@ class _MaybeInPlace(Module):
 
 
 class Hardsigmoid(_MaybeInPlace):
-    """Straight lines instead of the logistic function; see `refquant.nn.functional`."""
+    """Straight lines instead of the logistic function; see `refquant.nn.functional`.
+
+    Parameters
+    ----------
+    inplace : bool, default False
+        Whether to change the input itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.Hardsigmoid()(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([0.3333, 0.5833, 1.    ])
+    """
 
     def forward(self, input):
         """Apply the function."""
@@ -173,7 +230,20 @@ class Hardsigmoid(_MaybeInPlace):
 
 
 class Hardswish(_MaybeInPlace):
-    """Multiply by `Hardsigmoid`."""
+    """Multiply by `Hardsigmoid`.
+
+    Parameters
+    ----------
+    inplace : bool, default False
+        Whether to change the input itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.Hardswish()(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([-0.3333,  0.2917,  8.    ])
+    """
 
     def forward(self, input):
         """Apply the function."""
@@ -182,7 +252,20 @@ class Hardswish(_MaybeInPlace):
 
 
 class SiLU(_MaybeInPlace):
-    r"""Multiply by the logistic function, :math:`x / (1 + e^{-x})`."""
+    r"""Multiply by the logistic function, :math:`x / (1 + e^{-x})`.
+
+    Parameters
+    ----------
+    inplace : bool, default False
+        Whether to change the input itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.SiLU()(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([-0.2689,  0.3112,  7.9973])
+    """
 
     def forward(self, input):
         """Apply the function."""
@@ -203,6 +286,13 @@ class Softplus(Module):
         How sharp the bend is.
     threshold : float
         Where :math:`\beta x` is larger, x itself is returned.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.Softplus()(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([0.3133, 0.9741, 8.0003])
     """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0):
@@ -225,6 +315,13 @@ class Softmax(Module):
     ----------
     dim : int
         Along which the shares add up.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.Softmax(dim=0)(refquant.tensor([0.0, 0.0]))
+    tensor([0.5, 0.5])
     """
 
     def __init__(self, dim: int | None = None):
@@ -241,7 +338,20 @@ class Softmax(Module):
 
 
 class LogSoftmax(Softmax):
-    """Logarithm of `Softmax`."""
+    """Logarithm of `Softmax`.
+
+    Parameters
+    ----------
+    dim : int, optional
+        The dimension.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.LogSoftmax(dim=0)(refquant.tensor([0.0, 0.0]))
+    tensor([-0.6931, -0.6931])
+    """
 
     def forward(self, input):
         """Apply the function."""

@@ -14,6 +14,11 @@ __all__ = ["Identity", "ModuleDict", "ModuleList", "Sequential"]
 class Identity(Module):
     """Return the input as it is; arguments are accepted and ignored.
 
+    Parameters
+    ----------
+    *args, **kwargs : object
+        Accepted and ignored.
+
     Examples
     --------
     >>> import refquant
@@ -121,6 +126,13 @@ class ModuleList(_Numbered):
     ----------
     modules : iterable of Module, optional
         The modules in order.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> len(nn.ModuleList([nn.ReLU(), nn.ReLU()]))
+    2
     """
 
     def __init__(self, modules: Iterable[Module] | None = None):
@@ -152,6 +164,13 @@ class ModuleDict(Module):
     ----------
     modules : mapping of str to Module, optional
         The modules and their names.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> list(nn.ModuleDict({'first': nn.ReLU()}).keys())
+    ['first']
     """
 
     def __init__(self, modules: Mapping[str, Module] | None = None):

@@ -90,7 +90,36 @@ class _Convolution(Module):
 
 
 class Conv1d(_Convolution):
-    """Slide filters over sequences, shape (batch, channels, length); see `Conv2d`."""
+    """Slide filters over sequences, shape (batch, channels, length); see `Conv2d`.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of the input.
+    out_channels : int
+        Channels of the output.
+    kernel_size : int or tuple of int
+        Size of the filters.
+    stride : int or tuple of int, default 1
+        Step of the window.
+    padding : int or tuple of int, default 0
+        Zeros around the input.
+    dilation : int or tuple of int, default 1
+        Distance of the elements of a window.
+    groups : int, default 1
+        Parts into which the channels are cut.
+    bias : bool, default True
+        Whether to add a number for each output channel.
+    padding_mode : str, default 'zeros'
+        What stands around the input.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.Conv1d(3, 8, 5)(refquant.randn(2, 3, 9)).shape
+    refquant.Size([2, 8, 5])
+    """
 
     _ndim, _function = 1, staticmethod(F.conv1d)
 
@@ -129,6 +158,35 @@ class Conv2d(_Convolution):
 
 
 class Conv3d(_Convolution):
-    """Slide filters over volumes, shape (batch, channels, depth, height, width); see `Conv2d`."""
+    """Slide filters over volumes, shape (batch, channels, depth, height, width); see `Conv2d`.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of the input.
+    out_channels : int
+        Channels of the output.
+    kernel_size : int or tuple of int
+        Size of the filters.
+    stride : int or tuple of int, default 1
+        Step of the window.
+    padding : int or tuple of int, default 0
+        Zeros around the input.
+    dilation : int or tuple of int, default 1
+        Distance of the elements of a window.
+    groups : int, default 1
+        Parts into which the channels are cut.
+    bias : bool, default True
+        Whether to add a number for each output channel.
+    padding_mode : str, default 'zeros'
+        What stands around the input.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.Conv3d(3, 8, 2)(refquant.randn(2, 3, 4, 4, 4)).shape
+    refquant.Size([2, 8, 3, 3, 3])
+    """
 
     _ndim, _function = 3, staticmethod(F.conv3d)

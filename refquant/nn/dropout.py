@@ -17,6 +17,13 @@ class Dropout(Module):
         Probability, in 0..1.
     inplace : bool
         Whether to overwrite the input.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.Dropout(0.5).eval()(refquant.ones(3))
+    tensor([1., 1., 1.])
     """
 
     def __init__(self, p: float = 0.5, inplace: bool = False):
@@ -35,7 +42,22 @@ class Dropout(Module):
 
 
 class Dropout2d(Dropout):
-    """Set whole channels to 0 instead of single elements; see `Dropout`."""
+    """Set whole channels to 0 instead of single elements; see `Dropout`.
+
+    Parameters
+    ----------
+    p : float, default 0.5
+        Probability.
+    inplace : bool, default False
+        Whether to change the input itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.Dropout2d(0.5).eval()(refquant.ones(1, 2, 1, 1)).shape
+    refquant.Size([1, 2, 1, 1])
+    """
 
     def forward(self, input):
         """Drop channels of `input`, in training."""

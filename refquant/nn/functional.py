@@ -100,7 +100,27 @@ def relu(input: Any, inplace: bool = False) -> Tensor:
 
 
 def relu6(input: Any, inplace: bool = False) -> Tensor:
-    r"""Cut off what is negative or above 6, :math:`\min(\max(x, 0), 6)`; see `relu`."""
+    r"""Cut off what is negative or above 6, :math:`\min(\max(x, 0), 6)`; see `relu`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    inplace : bool, default False
+        Whether to change the input itself.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.relu6(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([0. , 0.5, 6. ])
+    """
     if inplace:
         return elementwise.relu6_(input)
     return elementwise.relu6(input)
@@ -109,47 +129,215 @@ def relu6(input: Any, inplace: bool = False) -> Tensor:
 def hardtanh(
     input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> Tensor:
-    """Cut off what lies outside a range; see `relu`."""
+    """Cut off what lies outside a range; see `relu`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    min_val : float, default -1.0
+        The lower end.
+    max_val : float, default 1.0
+        The upper end.
+    inplace : bool, default False
+        Whether to change the input itself.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.hardtanh(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([-1. ,  0.5,  1. ])
+    """
     if inplace:
         return elementwise.hardtanh_(input, min_val, max_val)
     return elementwise.hardtanh(input, min_val, max_val)
 
 
 def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    r"""Exponential linear unit, x above 0 and :math:`\alpha(e^x - 1)` below; see `relu`."""
+    r"""Exponential linear unit, x above 0 and :math:`\alpha(e^x - 1)` below; see `relu`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    alpha : float, default 1.0
+        Where the function goes below 0.
+    inplace : bool, default False
+        Whether to change the input itself.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.elu(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([-0.6321,  0.5   ,  8.    ])
+    """
     return elementwise.elu_(input, alpha) if inplace else elementwise.elu(input, alpha)
 
 
 def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """Multiply what is negative by a slope; see `relu`."""
+    """Multiply what is negative by a slope; see `relu`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    negative_slope : float, default 0.01
+        Factor of what is negative.
+    inplace : bool, default False
+        Whether to change the input itself.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.leaky_relu(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([-0.01,  0.5 ,  8.  ])
+    """
     if inplace:
         return elementwise.leaky_relu_(input, negative_slope)
     return elementwise.leaky_relu(input, negative_slope)
 
 
 def sigmoid(input: Any) -> Tensor:
-    r"""Logistic function, :math:`1 / (1 + e^{-x})`."""
+    r"""Logistic function, :math:`1 / (1 + e^{-x})`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.sigmoid(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([0.2689, 0.6225, 0.9997])
+    """
     return elementwise.sigmoid(input)
 
 
 def tanh(input: Any) -> Tensor:
-    """Hyperbolic tangent."""
+    """Hyperbolic tangent.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.tanh(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([-0.7616,  0.4621,  1.    ])
+    """
     return elementwise.tanh(input)
 
 
 def hardsigmoid(input: Any, inplace: bool = False) -> Tensor:
-    r"""Straight lines instead of the logistic function, :math:`\min(\max(x + 3, 0), 6) / 6`."""
+    r"""Straight lines instead of the logistic function, :math:`\min(\max(x + 3, 0), 6) / 6`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    inplace : bool, default False
+        Whether to change the input itself.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.hardsigmoid(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([0.3333, 0.5833, 1.    ])
+    """
     made = elementwise.hardsigmoid(input)
     return input.copy_(made) if inplace else made
 
 
 def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
-    r"""Turn numbers into shares that add up to 1, :math:`e^{x_i} / \sum_j e^{x_j}`."""
+    r"""Turn numbers into shares that add up to 1, :math:`e^{x_i} / \sum_j e^{x_j}`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int, optional
+        The dimension that adds up to 1.
+    dtype : dtype, optional
+        Converts the input first.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.softmax(refquant.tensor([0.0, 0.0]), dim=0)
+    tensor([0.5, 0.5])
+    """
     return _softmax.softmax(input, _named("softmax", dim), dtype)
 
 
 def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
-    r"""Logarithm of `softmax`, :math:`x_i - \log \sum_j e^{x_j}`."""
+    r"""Logarithm of `softmax`, :math:`x_i - \log \sum_j e^{x_j}`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int, optional
+        The dimension that adds up to 1.
+    dtype : dtype, optional
+        Converts the input first.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.log_softmax(refquant.tensor([0.0, 0.0]), dim=0)
+    tensor([-0.6931, -0.6931])
+    """
     return _softmax.log_softmax(input, _named("log_softmax", dim), dtype)
 
 
@@ -185,6 +373,13 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
     Returns
     -------
     Tensor
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.dropout(refquant.ones(3), training=False)
+    tensor([1., 1., 1.])
     """
     made = random.dropout(input, p, training)
     return input.copy_(made) if inplace and made is not input else made
@@ -200,7 +395,38 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-05,
 ) -> Tensor:
-    r"""Normalize channels, :math:`y = \gamma (x - \mu) / \sqrt{\sigma^2 + \epsilon} + \beta`."""
+    r"""Normalize channels, :math:`y = \gamma (x - \mu) / \sqrt{\sigma^2 + \epsilon} + \beta`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    running_mean, running_var : Tensor, shape (channels,), optional
+        Changed in training.
+    weight : Tensor, shape (channels,), optional
+        Factors.
+    bias : Tensor, shape (channels,), optional
+        Shifts.
+    training : bool, default False
+        Whether to take statistics of the batch.
+    momentum : float, default 0.1
+        Weight of the batch in the running statistics.
+    eps : float, default 1e-05
+        Added to the variance.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.batch_norm(refquant.tensor([[1.0], [3.0]]), None, None, training=True)
+    tensor([[-1.],
+            [ 1.]])
+    """
     return normalization.batch_norm(
         input, running_mean, running_var, weight, bias, training, momentum, eps
     )

@@ -43,6 +43,12 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     Returns
     -------
     float
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.init.calculate_gain('tanh')
+    1.6666666666666667
     """
     if nonlinearity == "leaky_relu":
         return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
@@ -71,35 +77,153 @@ def _fans(asked: str, tensor: Tensor) -> tuple[int, int]:
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
-    """Draw evenly from `a` to `b`."""
+    """Draw evenly from `a` to `b`.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Filled in place, without a gradient.
+    a : float, default 0.0
+        The lower end.
+    b : float, default 1.0
+        The upper end.
+
+    Returns
+    -------
+    Tensor
+        `tensor` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> w = refquant.empty(64, 64)
+    >>> refquant.nn.init.uniform_(w) is w
+    True
+    """
     with tape.no_grad():
         return tensor.uniform_(a, b)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
-    """Draw from the normal distribution."""
+    """Draw from the normal distribution.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Filled in place, without a gradient.
+    mean : float, default 0.0
+        Where the middle is.
+    std : float, default 1.0
+        The standard deviation.
+
+    Returns
+    -------
+    Tensor
+        `tensor` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> w = refquant.empty(64, 64)
+    >>> refquant.nn.init.normal_(w) is w
+    True
+    """
     with tape.no_grad():
         return tensor.normal_(mean, std)
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """Fill with a number."""
+    """Fill with a number.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Filled in place, without a gradient.
+    val : float
+        The number.
+
+    Returns
+    -------
+    Tensor
+        `tensor` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.init.constant_(refquant.empty(2, 2), 3.0)
+    tensor([[3., 3.],
+            [3., 3.]])
+    """
     with tape.no_grad():
         return tensor.fill_(val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Fill with 1."""
+    """Fill with 1.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Filled in place, without a gradient.
+
+    Returns
+    -------
+    Tensor
+        `tensor` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.init.ones_(refquant.empty(2, 2))
+    tensor([[1., 1.],
+            [1., 1.]])
+    """
     return constant_(tensor, 1.0)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Fill with 0."""
+    """Fill with 0.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Filled in place, without a gradient.
+
+    Returns
+    -------
+    Tensor
+        `tensor` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.init.zeros_(refquant.empty(2, 2))
+    tensor([[0., 0.],
+            [0., 0.]])
+    """
     return constant_(tensor, 0.0)
 
 
 def eye_(tensor: Tensor) -> Tensor:
-    """Put ones on the diagonal of a matrix and zeros elsewhere."""
+    """Put ones on the diagonal of a matrix and zeros elsewhere.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Filled in place, without a gradient.
+
+    Returns
+    -------
+    Tensor
+        `tensor` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.init.eye_(refquant.empty(2, 2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     if tensor.array.ndim != 2:
         raise ShapeError(
             "eye_", argument="tensor", expected="a matrix", got=f"shape {tensor.array.shape}"
@@ -109,13 +233,53 @@ def eye_(tensor: Tensor) -> Tensor:
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
-    r"""Draw evenly from :math:`\pm g \sqrt{6 / (\mathrm{fan}_{in} + \mathrm{fan}_{out})}`."""
+    r"""Draw evenly from :math:`\pm g \sqrt{6 / (\mathrm{fan}_{in} + \mathrm{fan}_{out})}`.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Filled in place, without a gradient.
+    gain : float, default 1.0
+        Factor of the spread, see `calculate_gain`.
+
+    Returns
+    -------
+    Tensor
+        `tensor` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> w = refquant.empty(64, 64)
+    >>> refquant.nn.init.xavier_uniform_(w) is w
+    True
+    """
     bound = gain * math.sqrt(6 / sum(_fans("xavier_uniform_", tensor)))
     return uniform_(tensor, -bound, bound)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
-    r"""Draw with deviation :math:`g \sqrt{2 / (\mathrm{fan}_{in} + \mathrm{fan}_{out})}`."""
+    r"""Draw with deviation :math:`g \sqrt{2 / (\mathrm{fan}_{in} + \mathrm{fan}_{out})}`.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Filled in place, without a gradient.
+    gain : float, default 1.0
+        Factor of the spread, see `calculate_gain`.
+
+    Returns
+    -------
+    Tensor
+        `tensor` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> w = refquant.empty(64, 64)
+    >>> refquant.nn.init.xavier_normal_(w) is w
+    True
+    """
     return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(_fans("xavier_normal_", tensor))))
 
 
@@ -148,6 +312,13 @@ def kaiming_uniform_(
     -------
     Tensor
         `tensor`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> w = refquant.empty(64, 64)
+    >>> refquant.nn.init.kaiming_uniform_(w) is w
+    True
     """
     bound = math.sqrt(3) * _deviation("kaiming_uniform_", tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound)
@@ -156,12 +327,56 @@ def kaiming_uniform_(
 def kaiming_normal_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
 ) -> Tensor:
-    r"""Draw with deviation :math:`g / \sqrt{\mathrm{fan}}`; see `kaiming_uniform_`."""
+    r"""Draw with deviation :math:`g / \sqrt{\mathrm{fan}}`; see `kaiming_uniform_`.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Filled in place, without a gradient.
+    a : float, default 0
+        Slope below 0 of the leaky rectifier that follows.
+    mode : {'fan_in', 'fan_out'}, default 'fan_in'
+        Whether inputs or outputs are counted.
+    nonlinearity : str, default 'leaky_relu'
+        What follows, see `calculate_gain`.
+
+    Returns
+    -------
+    Tensor
+        `tensor` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> w = refquant.empty(64, 64)
+    >>> refquant.nn.init.kaiming_normal_(w) is w
+    True
+    """
     return normal_(tensor, 0.0, _deviation("kaiming_normal_", tensor, a, mode, nonlinearity))
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
-    """Fill with an orthogonal matrix, the first dimension against all others."""
+    """Fill with an orthogonal matrix, the first dimension against all others.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Filled in place, without a gradient.
+    gain : float, default 1.0
+        Factor of the spread, see `calculate_gain`.
+
+    Returns
+    -------
+    Tensor
+        `tensor` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> w = refquant.nn.init.orthogonal_(refquant.empty(3, 3))
+    >>> refquant.allclose(w @ w.t(), refquant.eye(3), atol=1e-5)
+    True
+    """
     _fans("orthogonal_", tensor)
     rows = tensor.array.shape[0]
     with tape.no_grad():

@@ -74,6 +74,13 @@ class Flatten(Module):
     ----------
     start_dim, end_dim : int
         First and last of the dimensions.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.Flatten()(refquant.ones(2, 3, 4)).shape
+    refquant.Size([2, 12])
     """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1):
@@ -98,6 +105,13 @@ class Unflatten(Module):
         The dimension.
     unflattened_size : sequence of int
         What it becomes.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.Unflatten(1, (3, 4))(refquant.ones(2, 12)).shape
+    refquant.Size([2, 3, 4])
     """
 
     def __init__(self, dim: int, unflattened_size):

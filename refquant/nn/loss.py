@@ -49,7 +49,20 @@ class MSELoss(_Loss):
 
 
 class L1Loss(_Loss):
-    r"""Mean distance, :math:`|x - y|`; see `MSELoss`."""
+    r"""Mean distance, :math:`|x - y|`; see `MSELoss`.
+
+    Parameters
+    ----------
+    reduction : {'mean', 'sum', 'none'}, default 'mean'
+        What becomes of the single losses.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.L1Loss()(refquant.tensor([1.0, 4.0]), refquant.tensor([2.0, 2.0]))
+    tensor(1.5)
+    """
 
     def forward(self, input, target):
         """Compare two tensors."""
@@ -65,6 +78,13 @@ class SmoothL1Loss(_Loss):
         What becomes of the elements.
     beta : float
         Where one goes over into the other.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.SmoothL1Loss()(refquant.tensor([0.5, 4.0]), refquant.tensor([0.0, 0.0]))
+    tensor(1.8125)
     """
 
     def __init__(self, reduction: str = "mean", beta: float = 1.0):
@@ -87,6 +107,13 @@ class NLLLoss(_WeightedLoss):
         A target that does not count.
     reduction : {'mean', 'sum', 'none'}
         What becomes of the elements.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.NLLLoss()(refquant.log(refquant.tensor([[0.25, 0.75]])), refquant.tensor([1]))
+    tensor(0.2877)
     """
 
     def __init__(
@@ -103,6 +130,15 @@ class NLLLoss(_WeightedLoss):
 class CrossEntropyLoss(NLLLoss):
     """Loss of a classifier: softmax, then the negative logarithm of the right class; as `NLLLoss`.
 
+    Parameters
+    ----------
+    weight : Tensor, shape (classes,), optional
+        Factor of the loss of each class.
+    ignore_index : int, default -100
+        Targets of this class do not count.
+    reduction : {'mean', 'sum', 'none'}, default 'mean'
+        What becomes of the single losses.
+
     Examples
     --------
     >>> import refquant
@@ -116,7 +152,22 @@ class CrossEntropyLoss(NLLLoss):
 
 
 class BCELoss(_WeightedLoss):
-    """Loss of probabilities of yes or no; see `refquant.nn.functional.binary_cross_entropy`."""
+    """Loss of probabilities of yes or no; see `refquant.nn.functional.binary_cross_entropy`.
+
+    Parameters
+    ----------
+    weight : Tensor, optional
+        Factor of the loss of each class or element.
+    reduction : {'mean', 'sum', 'none'}, default 'mean'
+        What becomes of the single losses.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.BCELoss()(refquant.tensor([0.5]), refquant.tensor([1.0]))
+    tensor(0.6931)
+    """
 
     def forward(self, input, target):
         """Compare probabilities with what is right."""
@@ -124,7 +175,22 @@ class BCELoss(_WeightedLoss):
 
 
 class BCEWithLogitsLoss(_WeightedLoss):
-    """Apply the logistic function, then `BCELoss`, without overflow."""
+    """Apply the logistic function, then `BCELoss`, without overflow.
+
+    Parameters
+    ----------
+    weight : Tensor, optional
+        Factor of the loss of each class or element.
+    reduction : {'mean', 'sum', 'none'}, default 'mean'
+        What becomes of the single losses.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.BCEWithLogitsLoss()(refquant.tensor([0.0]), refquant.tensor([1.0]))
+    tensor(0.6931)
+    """
 
     def forward(self, input, target):
         """Compare scores with what is right."""
@@ -132,7 +198,23 @@ class BCEWithLogitsLoss(_WeightedLoss):
 
 
 class KLDivLoss(_Loss):
-    """How far one distribution is from another; see `refquant.nn.functional.kl_div`."""
+    """How far one distribution is from another; see `refquant.nn.functional.kl_div`.
+
+    Parameters
+    ----------
+    reduction : {'mean', 'sum', 'none'}, default 'mean'
+        What becomes of the single losses.
+    log_target : bool, default False
+        Whether the target holds logarithms.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> x = refquant.log(refquant.tensor([0.5, 0.5]))
+    >>> nn.KLDivLoss(reduction='sum')(x, refquant.tensor([1.0, 0.0]))
+    tensor(0.6931)
+    """
 
     def __init__(self, reduction: str = "mean", log_target: bool = False):
         super().__init__(reduction)

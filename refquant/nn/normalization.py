@@ -99,7 +99,29 @@ class _BatchNorm(Module):
 
 
 class BatchNorm1d(_BatchNorm):
-    """Normalize the channels of rows or sequences; see `BatchNorm2d`."""
+    """Normalize the channels of rows or sequences; see `BatchNorm2d`.
+
+    Parameters
+    ----------
+    num_features : int
+        Channels.
+    eps : float, default 1e-05
+        Added to the variance.
+    momentum : float, optional
+        Weight of a batch in the running statistics; None averages all.
+    affine : bool, default True
+        Whether there are a factor and a shift for each channel.
+    track_running_stats : bool, default True
+        Whether to keep statistics for evaluation.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.BatchNorm1d(2)(refquant.tensor([[1.0, 0.0], [3.0, 0.0]]))
+    tensor([[-1.,  0.],
+            [ 1.,  0.]], grad_fn=<recorded>)
+    """
 
     _ndims = (2, 3)
 
@@ -137,7 +159,28 @@ class BatchNorm2d(_BatchNorm):
 
 
 class BatchNorm3d(_BatchNorm):
-    """Normalize the channels of volumes; see `BatchNorm2d`."""
+    """Normalize the channels of volumes; see `BatchNorm2d`.
+
+    Parameters
+    ----------
+    num_features : int
+        Channels.
+    eps : float, default 1e-05
+        Added to the variance.
+    momentum : float, optional
+        Weight of a batch in the running statistics; None averages all.
+    affine : bool, default True
+        Whether there are a factor and a shift for each channel.
+    track_running_stats : bool, default True
+        Whether to keep statistics for evaluation.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.BatchNorm3d(2)(refquant.randn(1, 2, 3, 3, 3)).shape
+    refquant.Size([1, 2, 3, 3, 3])
+    """
 
     _ndims = (5,)
 
@@ -153,6 +196,13 @@ class LayerNorm(Module):
         Keeps the square root away from 0.
     elementwise_affine : bool
         Whether there are a scale and a shift to learn.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.LayerNorm(2)(refquant.tensor([[1.0, 3.0]]))
+    tensor([[-1.,  1.]], grad_fn=<recorded>)
     """
 
     def __init__(self, normalized_shape, eps: float = 1e-05, elementwise_affine: bool = True):

@@ -91,6 +91,13 @@ class AvgPool2d(Module):
         Whether the zeros of the border count.
     divisor_override : int, optional
         What sums are divided by, instead of the count.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.AvgPool2d(2)(refquant.arange(4).float().reshape(1, 1, 2, 2)).item()
+    1.5
     """
 
     def __init__(
@@ -131,6 +138,13 @@ class AdaptiveAvgPool2d(Module):
     ----------
     output_size : int or pair of int or None
         Size of the output; None keeps that of the input.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.AdaptiveAvgPool2d(1)(refquant.ones(1, 2, 4, 4)).shape
+    refquant.Size([1, 2, 1, 1])
     """
 
     def __init__(self, output_size: Any):
@@ -159,6 +173,13 @@ class Upsample(Module):
         What to take: the pixel at the place, or a mix of those beside it.
     align_corners : bool, optional
         For the linear modes: whether the centres of the corner pixels stay in place.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.Upsample(scale_factor=2)(refquant.ones(1, 1, 2, 2)).shape
+    refquant.Size([1, 1, 4, 4])
     """
 
     def __init__(
@@ -188,14 +209,44 @@ class Upsample(Module):
 
 
 class UpsamplingNearest2d(Upsample):
-    """Resize images by taking the nearest pixel; see `Upsample`."""
+    """Resize images by taking the nearest pixel; see `Upsample`.
+
+    Parameters
+    ----------
+    size : int or tuple of int, optional
+        The new extents.
+    scale_factor : float or sequence of float, optional
+        Factor of every extent, instead of a size.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.UpsamplingNearest2d(scale_factor=2)(refquant.ones(1, 1, 2, 2)).shape
+    refquant.Size([1, 1, 4, 4])
+    """
 
     def __init__(self, size: Any = None, scale_factor: Any = None):
         super().__init__(size, scale_factor, "nearest")
 
 
 class UpsamplingBilinear2d(Upsample):
-    """Resize images by mixing neighbours, the corner pixels staying in place; see `Upsample`."""
+    """Resize images by mixing neighbours, the corner pixels staying in place; see `Upsample`.
+
+    Parameters
+    ----------
+    size : int or tuple of int, optional
+        The new extents.
+    scale_factor : float or sequence of float, optional
+        Factor of every extent, instead of a size.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> nn.UpsamplingBilinear2d(scale_factor=2)(refquant.ones(1, 1, 2, 2)).shape
+    refquant.Size([1, 1, 4, 4])
+    """
 
     def __init__(self, size: Any = None, scale_factor: Any = None):
         super().__init__(size, scale_factor, "bilinear", True)

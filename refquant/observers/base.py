@@ -29,6 +29,14 @@ class ObserverBase(Module):
     ----------
     path : str
         Where in a model the observer stands; set by ``prepare``, named in errors and warnings.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import quantization
+    >>> observer = quantization.MinMaxObserver()
+    >>> isinstance(observer, quantization.Observer)
+    True
     """
 
     path = ""

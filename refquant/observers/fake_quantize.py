@@ -240,24 +240,84 @@ default_histogram_fake_quant = FakeQuantize.with_args(
 
 
 def enable_fake_quant(mod: Any) -> None:
-    """Switch rounding on if `mod` is a `FakeQuantize`; for ``model.apply(enable_fake_quant)``."""
+    """Switch rounding on if `mod` is a `FakeQuantize`; for ``model.apply(enable_fake_quant)``.
+
+    Parameters
+    ----------
+    mod : Module
+        Any module; others are left alone.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import quantization
+    >>> rounding = quantization.default_fake_quant()
+    >>> _ = rounding.apply(quantization.enable_fake_quant)
+    >>> bool(rounding.fake_quant_enabled)
+    True
+    """
     if isinstance(mod, FakeQuantize):
         mod.enable_fake_quant()
 
 
 def disable_fake_quant(mod: Any) -> None:
-    """Switch rounding off if `mod` is a `FakeQuantize`; for ``model.apply``."""
+    """Switch rounding off if `mod` is a `FakeQuantize`; for ``model.apply``.
+
+    Parameters
+    ----------
+    mod : Module
+        Any module; others are left alone.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import quantization
+    >>> rounding = quantization.default_fake_quant()
+    >>> _ = rounding.apply(quantization.disable_fake_quant)
+    >>> bool(rounding.fake_quant_enabled)
+    False
+    """
     if isinstance(mod, FakeQuantize):
         mod.disable_fake_quant()
 
 
 def enable_observer(mod: Any) -> None:
-    """Switch observing on if `mod` is a `FakeQuantize`; for ``model.apply``."""
+    """Switch observing on if `mod` is a `FakeQuantize`; for ``model.apply``.
+
+    Parameters
+    ----------
+    mod : Module
+        Any module; others are left alone.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import quantization
+    >>> rounding = quantization.default_fake_quant()
+    >>> _ = rounding.apply(quantization.enable_observer)
+    >>> bool(rounding.observer_enabled)
+    True
+    """
     if isinstance(mod, FakeQuantize):
         mod.enable_observer()
 
 
 def disable_observer(mod: Any) -> None:
-    """Switch observing off if `mod` is a `FakeQuantize`; for ``model.apply``."""
+    """Switch observing off if `mod` is a `FakeQuantize`; for ``model.apply``.
+
+    Parameters
+    ----------
+    mod : Module
+        Any module; others are left alone.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import quantization
+    >>> rounding = quantization.default_fake_quant()
+    >>> _ = rounding.apply(quantization.disable_observer)
+    >>> bool(rounding.observer_enabled)
+    False
+    """
     if isinstance(mod, FakeQuantize):
         mod.disable_observer()

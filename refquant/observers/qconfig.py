@@ -106,6 +106,14 @@ class QConfigDynamic(namedtuple("QConfigDynamic", ["weight"])):
     ------
     ArgumentError
         If an observer itself is given.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import quantization
+    >>> qconfig = quantization.QConfigDynamic(weight=quantization.default_weight_observer)
+    >>> type(qconfig.weight()).__name__
+    'MinMaxObserver'
     """
 
     __slots__ = ()
@@ -204,6 +212,13 @@ def get_default_qat_qconfig(backend: str = "fbgemm") -> QConfig:
     ------
     ArgumentError
         If there is no such engine.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import quantization
+    >>> type(quantization.get_default_qat_qconfig('qnnpack').activation()).__name__
+    'FakeQuantize'
     """
     _, weight, reduce_range = _recipe("get_default_qat_qconfig", backend)
     activation = FakeQuantize.with_args(

@@ -68,6 +68,22 @@ def select(input: Any, dim: int, index: int) -> Tensor:
 def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
     """Take `length` entries along a dimension, from `start` on; shares storage.
 
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int
+        The dimension.
+    start : int
+        The first entry.
+    length : int
+        How many.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with `input`.
+
     Examples
     --------
     >>> import refquant
@@ -109,6 +125,12 @@ def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
     ------
     ArgumentError
         If the sizes do not add up.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> [part.tolist() for part in refquant.split(refquant.arange(5), 2)]
+    [[0, 1], [2, 3], [4]]
     """
     x = checks.any_tensor("split", "input", input)
     dim = checks.dimension("split", "dim", dim, x.array.ndim)
@@ -134,7 +156,28 @@ def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
 
 
 def chunk(input: Any, chunks: int, dim: int = 0) -> tuple:
-    """Cut along a dimension into at most `chunks` parts of one size (the last may be smaller)."""
+    """Cut along a dimension into at most `chunks` parts of one size (the last may be smaller).
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    chunks : int
+        How many parts at most.
+    dim : int, default 0
+        The dimension.
+
+    Returns
+    -------
+    tuple of Tensor
+        They share storage with `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> [part.tolist() for part in refquant.chunk(refquant.arange(5), 2)]
+    [[0, 1, 2], [3, 4]]
+    """
     x = checks.any_tensor("chunk", "input", input)
     if chunks < 1:
         raise OperationError("chunk", argument="chunks", expected="at least 1", got=chunks)
@@ -144,7 +187,26 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple:
 
 
 def unbind(input: Any, dim: int = 0) -> tuple:
-    """Take all entries along a dimension, one by one; see `select`."""
+    """Take all entries along a dimension, one by one; see `select`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int, default 0
+        The dimension.
+
+    Returns
+    -------
+    tuple of Tensor
+        They share storage with `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.unbind(refquant.tensor([[1, 2], [3, 4]]))
+    (tensor([1, 2]), tensor([3, 4]))
+    """
     x = checks.any_tensor("unbind", "input", input)
     dim = checks.dimension("unbind", "dim", dim, x.array.ndim)
     return tuple(select(x, dim, i) for i in range(x.array.shape[dim]))

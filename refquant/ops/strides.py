@@ -15,7 +15,23 @@ __all__ = ["as_strided", "contiguous", "is_contiguous", "numel", "storage_offset
 
 
 def numel(input: Tensor) -> int:
-    """Count the elements."""
+    """Count the elements.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.numel(refquant.tensor([[1, 2], [3, 4]]))
+    4
+    """
     return input.array.size
 
 

@@ -231,7 +231,24 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 def ravel(input: Any) -> Tensor:
-    """Merge all dimensions into one; see `flatten`."""
+    """Merge all dimensions into one; see `flatten`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        One dimension; shares storage where it can.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.ravel(refquant.tensor([[1, 2], [3, 4]]))
+    tensor([1, 2, 3, 4])
+    """
     return flatten(input)
 
 
@@ -288,7 +305,28 @@ def permute(input: Any, *dims) -> Tensor:
 
 
 def transpose(input: Any, dim0: int, dim1: int) -> Tensor:
-    """Exchange two dimensions; the result shares storage with `input`."""
+    """Exchange two dimensions; the result shares storage with `input`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim0 : int
+        A dimension.
+    dim1 : int
+        Another one.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.transpose(refquant.ones(2, 3), 0, 1).shape
+    refquant.Size([3, 2])
+    """
     x = checks.any_tensor("transpose", "input", input)
     order = list(range(x.array.ndim))
     a = checks.dimension("transpose", "dim0", dim0, x.array.ndim)
@@ -299,7 +337,25 @@ def transpose(input: Any, dim0: int, dim1: int) -> Tensor:
 
 
 def t(input: Any) -> Tensor:
-    """Transpose a matrix; a tensor of fewer dimensions stays as it is."""
+    """Transpose a matrix; a tensor of fewer dimensions stays as it is.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.t(refquant.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 3],
+            [2, 4]])
+    """
     x = checks.any_tensor("t", "input", input)
     if x.array.ndim > 2:
         raise ShapeError(
@@ -313,7 +369,28 @@ def t(input: Any) -> Tensor:
 
 
 def movedim(input: Any, source: int, destination: int) -> Tensor:
-    """Move one dimension to another place; the others keep their order."""
+    """Move one dimension to another place; the others keep their order.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    source : int
+        Where the dimension is.
+    destination : int
+        Where it goes.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.movedim(refquant.ones(2, 3, 4), 0, 2).shape
+    refquant.Size([3, 4, 2])
+    """
     x = checks.any_tensor("movedim", "input", input)
     ndim = x.array.ndim
     order = list(range(ndim))
@@ -326,7 +403,26 @@ def movedim(input: Any, source: int, destination: int) -> Tensor:
 
 
 def unsqueeze(input: Any, dim: int) -> Tensor:
-    """Insert a dimension of extent 1 before dimension `dim`; shares storage."""
+    """Insert a dimension of extent 1 before dimension `dim`; shares storage.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int
+        Where the new dimension will be.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.unsqueeze(refquant.ones(3), 0).shape
+    refquant.Size([1, 3])
+    """
     x = checks.any_tensor("unsqueeze", "input", input)
     array = x.array
     dim = checks.dimension("unsqueeze", "dim", dim, array.ndim + 1)
@@ -345,7 +441,26 @@ def unsqueeze(input: Any, dim: int) -> Tensor:
 
 
 def squeeze(input: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
-    """Remove dimensions of extent 1: all, or those of `dim`; shares storage."""
+    """Remove dimensions of extent 1: all, or those of `dim`; shares storage.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int or tuple of int, optional
+        Which dimensions; all of extent 1 if not given.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.squeeze(refquant.ones(1, 3, 1)).shape
+    refquant.Size([3])
+    """
     x = checks.any_tensor("squeeze", "input", input)
     array, ndim = x.array, x.array.ndim
     if dim is None:

@@ -32,6 +32,14 @@ class Optimizer:
         Parameters under ``'params'``, and their settings.
     state : dict of Tensor to dict
         What is remembered for each parameter.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn, optim
+    >>> optimizer = optim.SGD(nn.Linear(2, 1).parameters(), lr=0.1)
+    >>> isinstance(optimizer, optim.Optimizer)
+    True
     """
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):

@@ -52,6 +52,12 @@ class Contradiction:
         What the candidate gives there.
     got : int
         What the backend gave.
+
+    Examples
+    --------
+    >>> from refquant import oracle
+    >>> print(oracle.Contradiction((0, 3), 127, -128).expected)
+    127
     """
 
     index: tuple[int, ...]
@@ -82,6 +88,16 @@ class Diagnosis:
         If unexplained: how many elements the closest candidate leaves.
     mismatch : Mismatch
         The comparison with the engine.
+
+    Examples
+    --------
+    >>> import numpy as np, refquant
+    >>> from refquant import oracle
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([[3.0, 1.0]]), 0.5, 2, refquant.quint8)
+    >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.25, 0, refquant.qint8)
+    >>> found = oracle.diagnose(np.array([[10]]), "linear", x, w, scale=0.4, zero_point=10)
+    >>> isinstance(found, oracle.Diagnosis), isinstance(found.verdict, str)
+    (True, True)
     """
 
     verdict: str
@@ -215,7 +231,7 @@ class _Search:
             )
         if where is not self.glance or wrong.size < self.glance.size // 4:
             everywhere = self.answers(candidate, self.everything)
-            count = int((everywhere != self.actual).sum())
+            count = int(np.count_nonzero(everywhere != self.actual))
             if count < self.best[0]:
                 self.best = (count, name)
 
@@ -318,11 +334,15 @@ def diagnose(
     'rounding: half_even -> half_up'
     """
     task = problem(operation, *args, **kwargs)
-    start = engines.current().name if engine is None else engine
+    return diagnose_problem(task, actual, engines.current().name if engine is None else engine)
+
+
+def diagnose_problem(task: Problem, actual: Any, start: str | Engine) -> Diagnosis:
+    """Diagnose the answer to a problem; see `diagnose`."""
     mismatch = compare_problem(task, actual, start)
     if mismatch.actual.dtype.kind == "f":
         raise OperationError(
-            f"oracle.diagnose of {operation}",
+            f"oracle.diagnose of {task.operation}",
             argument="operation",
             expected="one that returns integers",
             mend="oracle.compare works for real numbers",

@@ -48,6 +48,15 @@ class SaturationReport:
         ``'product'`` or ``'depthwise'``: which products are neighbours.
     input_range : tuple of int
         The codes that inputs may have.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import oracle
+    >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.27, 1.27]]), 0.01, 0, refquant.qint8)
+    >>> report = oracle.saturation(w)
+    >>> report.witness(0)
+    array([255, 255], dtype=uint8)
     """
 
     saturates: np.ndarray

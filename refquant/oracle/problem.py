@@ -61,6 +61,14 @@ class Problem:
     ----------
     operation, arguments
         As given.
+
+    Examples
+    --------
+    >>> import numpy as np, refquant
+    >>> from refquant import oracle
+    >>> x = refquant.tensor([0.25, 0.26, 0.5])
+    >>> oracle.problem("quantize_per_tensor", x, 0.1, 0, refquant.quint8).operation
+    'quantize_per_tensor'
     """
 
     family = "other"
@@ -68,7 +76,7 @@ class Problem:
     def __init__(self, operation: str, function: Callable[..., Any], arguments: dict[str, Any]):
         self.operation, self.function, self.arguments = operation, function, arguments
 
-    def run(self, engine: str | Engine) -> QuantizedTensor | Tensor:
+    def run(self, engine: str | Engine) -> Any:
         """Compute the operation by an engine."""
         with engines.using(engine):
             return self.function(**self.arguments)
@@ -179,7 +187,18 @@ def _linear_dynamic(input, weight, bias=None):
 
 
 def operations() -> tuple[str, ...]:
-    """Name the operations that the oracle judges."""
+    """Name the operations that the oracle judges.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from refquant import oracle
+    >>> 'linear' in oracle.operations()
+    True
+    """
     return tuple(_functions())
 
 

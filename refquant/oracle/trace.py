@@ -33,6 +33,16 @@ class Step:
         How, or by which rule.
     bits : str
         The bits of a float32, as hexadecimal digits; empty for integers.
+
+    Examples
+    --------
+    >>> import numpy as np, refquant
+    >>> from refquant import oracle
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([[3.0, 1.0]]), 0.5, 2, refquant.quint8)
+    >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.25, 0, refquant.qint8)
+    >>> steps = oracle.trace("linear", x, w, scale=0.4, zero_point=10, index=(0, 0)).steps
+    >>> all(isinstance(step, oracle.Step) for step in steps)
+    True
     """
 
     name: str
@@ -55,6 +65,16 @@ class Trace:
         From the operands to the result.
     result : int or float
         The element.
+
+    Examples
+    --------
+    >>> import numpy as np, refquant
+    >>> from refquant import oracle
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([[3.0, 1.0]]), 0.5, 2, refquant.quint8)
+    >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.25, 0, refquant.qint8)
+    >>> steps = oracle.trace("linear", x, w, scale=0.4, zero_point=10, index=(0, 0))
+    >>> steps["accumulator"]
+    8
     """
 
     operation: str

@@ -24,6 +24,12 @@ def default_eval_fn(model, calib_data):
     model : Module
     calib_data : iterable of pairs
         Inputs and targets; the targets are not used.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn, quantization
+    >>> quantization.default_eval_fn(nn.ReLU(), [(refquant.ones(2), None)])
     """
     for data, _target in calib_data:
         model(data)
@@ -121,6 +127,19 @@ def quantize_qat(model, run_fn, run_args, inplace=False):
     ------
     ArgumentError, ArgumentTypeError, OperationError
         As `prepare_qat` and `convert` do.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn, quantization
+    >>> model = quantization.QuantWrapper(nn.Linear(2, 1))
+    >>> model.qconfig = quantization.get_default_qat_qconfig()
+    >>> def train(model, batches):
+    ...     for batch in batches:
+    ...         model(batch)
+    >>> quantized = quantization.quantize_qat(model.train(), train, ([refquant.randn(4, 2)],))
+    >>> type(quantized.module).__name__
+    'Linear'
     """
     asked = "quantize_qat"
     checked_model(asked, "model", model)

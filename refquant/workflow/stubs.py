@@ -38,6 +38,13 @@ class DeQuantStub(Module):
 
     In a float model it returns its input and is never observed; ``convert`` makes a
     `refquant.nn.quantized.DeQuantize` of it.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import quantization
+    >>> quantization.DeQuantStub()(refquant.tensor([1.0]))
+    tensor([1.])
     """
 
     def forward(self, x):

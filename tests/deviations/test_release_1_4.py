@@ -212,3 +212,20 @@ def test_square_roots_are_rounded_correctly():
         assert middles[0] ** 2 < Fraction(float(x)) < middles[1] ** 2
     # 1.4 answers 4.3588986 and 5.8309522 on a processor for which its library has no path.
     assert roots[[18, 33]].tolist() == [4.358899116516113, 5.830951690673828]
+
+
+@pytest.mark.parametrize("engine", ["fbgemm-1.4", "qnnpack-1.4"])
+def test_memory_formats_are_those_of_2_13(engine):
+    x = refquant.quantize_per_tensor(floats(2, 3, 6, 8), 0.1, 5, refquant.quint8)
+    last = x.contiguous(memory_format=refquant.channels_last)
+    with refquant.engines.using(engine):
+        for image in (x, last):
+            results = (
+                ops.mul(image, image, 0.1, 5),
+                ops.mul_scalar(image, -2.0),
+                ops.add(image, image, 0.1, 5),
+                refquant.relu(image),
+            )
+            assert {result.stride() for result in results} == {image.stride()}
+        assert F.avg_pool2d(x, 2).stride() == (36, 12, 4, 1)
+        assert F.avg_pool2d(last, 2).stride() == (36, 1, 12, 3)

@@ -82,6 +82,14 @@ class ConvReLU3d(Fused):
     ------
     ArgumentError
         If a module is not of exactly that type.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> m = nn.intrinsic.ConvReLU3d(nn.Conv3d(1, 2, 3), nn.ReLU())
+    >>> m(refquant.ones(1, 1, 4, 4, 4)).shape
+    refquant.Size([1, 2, 2, 2, 2])
     """
 
     members = (Conv3d, ReLU)
@@ -102,6 +110,14 @@ class LinearReLU(Fused):
     ------
     ArgumentError
         If a module is not of exactly that type.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> m = nn.intrinsic.LinearReLU(nn.Linear(3, 2), nn.ReLU())
+    >>> m(refquant.ones(1, 3)).shape
+    refquant.Size([1, 2])
     """
 
     members = (Linear, ReLU)
@@ -122,6 +138,14 @@ class ConvBn2d(Fused):
     ------
     ArgumentError
         If a module is not of exactly that type.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> m = nn.intrinsic.ConvBn2d(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    >>> m(refquant.ones(1, 1, 4, 4)).shape
+    refquant.Size([1, 2, 2, 2])
     """
 
     members = (Conv2d, BatchNorm2d)
@@ -142,6 +166,14 @@ class ConvBn3d(Fused):
     ------
     ArgumentError
         If a module is not of exactly that type.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> m = nn.intrinsic.ConvBn3d(nn.Conv3d(1, 2, 3), nn.BatchNorm3d(2))
+    >>> m(refquant.ones(1, 1, 4, 4, 4)).shape
+    refquant.Size([1, 2, 2, 2, 2])
     """
 
     members = (Conv3d, BatchNorm3d)
@@ -163,6 +195,14 @@ class ConvBnReLU2d(Fused):
     ------
     ArgumentError
         If a module is not of exactly that type.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> m = nn.intrinsic.ConvBnReLU2d(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU())
+    >>> m(refquant.ones(1, 1, 4, 4)).shape
+    refquant.Size([1, 2, 2, 2])
     """
 
     members = (Conv2d, BatchNorm2d, ReLU)
@@ -184,6 +224,14 @@ class ConvBnReLU3d(Fused):
     ------
     ArgumentError
         If a module is not of exactly that type.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> m = nn.intrinsic.ConvBnReLU3d(nn.Conv3d(1, 2, 3), nn.BatchNorm3d(2), nn.ReLU())
+    >>> m(refquant.ones(1, 1, 4, 4, 4)).shape
+    refquant.Size([1, 2, 2, 2, 2])
     """
 
     members = (Conv3d, BatchNorm3d, ReLU)

@@ -76,6 +76,11 @@ class QFunctional(Module):
 
     Takes no arguments; scale and zero point are attributes.
 
+    Parameters
+    ----------
+    *arguments, **keywords : object
+        Accepted and ignored.
+
     Attributes
     ----------
     scale : float

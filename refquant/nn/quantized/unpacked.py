@@ -172,6 +172,15 @@ def conv3d(
     ------
     EngineError
         If the engine has no such convolution; for the rest see `conv2d`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn.quantized import functional as qF
+    >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2, 2), 0.5, 0, refquant.quint8)
+    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2, 2), 0.5, 0, refquant.qint8)
+    >>> qF.conv3d(x, w, None, scale=0.5, zero_point=0).item()
+    8.0
     """
     return _convolve(
         3, input, weight, bias, stride, padding, dilation, groups, padding_mode, scale, zero_point

@@ -28,6 +28,15 @@ def clip_grad_norm_(parameters, max_norm: float, norm_type: float = 2.0) -> Tens
     -------
     Tensor
         The length before.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> p = refquant.nn.Parameter(refquant.tensor([3.0, 4.0]))
+    >>> (p * p).sum().backward()
+    >>> _ = refquant.nn.utils.clip_grad_norm_(p, 1.0)
+    >>> p.grad
+    tensor([0.6, 0.8])
     """
     grads = _with_gradients(parameters)
     sizes = [np.linalg.norm(g.reshape(-1), norm_type) for g in grads]
@@ -40,6 +49,23 @@ def clip_grad_norm_(parameters, max_norm: float, norm_type: float = 2.0) -> Tens
 
 
 def clip_grad_value_(parameters, clip_value: float) -> None:
-    """Cut every gradient off at plus and minus `clip_value`."""
+    """Cut every gradient off at plus and minus `clip_value`.
+
+    Parameters
+    ----------
+    parameters : Parameter, or iterable of them
+        Those without a gradient are left alone.
+    clip_value : float
+        The bound.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> p = refquant.nn.Parameter(refquant.tensor([3.0, 4.0]))
+    >>> (p * p).sum().backward()
+    >>> refquant.nn.utils.clip_grad_value_(p, 1.0)
+    >>> p.grad
+    tensor([1., 1.])
+    """
     for grad in _with_gradients(parameters):
         np.clip(grad, -clip_value, clip_value, out=grad)

@@ -25,6 +25,17 @@ __all__ = [
 class PackedSequence(NamedTuple):
     """Sequences of unequal length without padding.
 
+    Parameters
+    ----------
+    data : Tensor
+        All elements, time after time.
+    batch_sizes : Tensor of int64
+        How many sequences reach each time.
+    sorted_indices : Tensor of int64, optional
+        Where each sequence came from.
+    unsorted_indices : Tensor of int64, optional
+        Where each sequence went.
+
     Attributes
     ----------
     data : Tensor, shape (sum of lengths, ...)
@@ -33,6 +44,13 @@ class PackedSequence(NamedTuple):
         How many sequences have each step.
     sorted_indices, unsorted_indices : Tensor of int64, shape (batch,), or None
         How to put the sequences in the order of their lengths, and back.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn.utils import rnn
+    >>> rnn.pack_sequence([refquant.tensor([1, 2]), refquant.tensor([3])]).batch_sizes
+    tensor([2, 1])
     """
 
     data: Tensor
@@ -158,6 +176,15 @@ def pad_packed_sequence(
         The sequences in their first order.
     lengths : Tensor of int64
         Steps of each.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn.utils import rnn
+    >>> packed = rnn.pack_sequence([refquant.tensor([1, 2]), refquant.tensor([3])])
+    >>> rnn.pad_packed_sequence(packed, batch_first=True)
+    (tensor([[1, 2],
+            [3, 0]]), tensor([2, 1]))
     """
     made, counts = padded(sequence, padding_value), sequence.lengths()
     if total_length is not None:
@@ -183,6 +210,20 @@ def pad_packed_sequence(
 def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.0) -> Tensor:
     """Put sequences into one tensor, with padding behind the shorter ones.
 
+    Parameters
+    ----------
+    sequences : sequence of Tensor, shape (length, ...)
+        Their lengths may differ.
+    batch_first : bool, default False
+        Whether the batch comes before the time.
+    padding_value : float, default 0.0
+        What stands behind shorter ones.
+
+    Returns
+    -------
+    Tensor
+        Shape (longest, batch, ...), or with `batch_first` (batch, longest, ...).
+
     Examples
     --------
     >>> import refquant
@@ -202,7 +243,27 @@ def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.
 
 
 def pack_sequence(sequences, enforce_sorted: bool = True) -> PackedSequence:
-    """Put sequences one into the other without padding; see `pack_padded_sequence`."""
+    """Put sequences one into the other without padding; see `pack_padded_sequence`.
+
+    Parameters
+    ----------
+    sequences : sequence of Tensor, shape (length, ...)
+        Their lengths may differ.
+    enforce_sorted : bool, default True
+        Whether they come from the longest to the shortest.
+
+    Returns
+    -------
+    PackedSequence
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn.utils import rnn
+    >>> packed = rnn.pack_sequence([refquant.tensor([1, 2]), refquant.tensor([3])])
+    >>> packed.data, packed.batch_sizes
+    (tensor([1, 3, 2]), tensor([2, 1]))
+    """
     return pack_padded_sequence(
         pad_sequence(sequences), [len(s) for s in sequences], enforce_sorted=enforce_sorted
     )

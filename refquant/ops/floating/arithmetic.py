@@ -85,7 +85,28 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
-    r"""Subtract, :math:`x - \alpha y`, with broadcasting; see `add`."""
+    r"""Subtract, :math:`x - \alpha y`, with broadcasting; see `add`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+    alpha : float, default 1
+        Factor of `other`.
+
+    Returns
+    -------
+    Tensor
+        Of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.sub(refquant.tensor([5.0, 7.0]), refquant.tensor([1.0, 2.0]), alpha=2)
+    tensor([3., 3.])
+    """
     if alpha != 1:
         other = mul(other, alpha) if isinstance(other, Tensor) else other * alpha
     a, b, x, y = pair("sub", input, other)
@@ -97,7 +118,26 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 
 
 def mul(input: Any, other: Any) -> Tensor:
-    """Multiply element by element, with broadcasting; see `add`."""
+    """Multiply element by element, with broadcasting; see `add`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        Of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.mul(refquant.tensor([2.0, 3.0]), 4)
+    tensor([ 8., 12.])
+    """
     a, b, x, y = pair("mul", input, other)
     return differentiable(
         _broadcast("mul", np.multiply, x, y),
@@ -122,6 +162,12 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     Returns
     -------
     Tensor
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.div(refquant.tensor([3, 5]), 2)
+    tensor([1.5, 2.5])
     """
     a, b, x, y = pair("div", input, other)
     if rounding_mode is not None:
@@ -149,12 +195,50 @@ def _rounded_quotient(x: np.ndarray, y: np.ndarray, mode: str) -> np.ndarray:
 
 
 def floor_divide(input: Any, other: Any) -> Tensor:
-    """Divide and round down; not differentiable."""
+    """Divide and round down; not differentiable.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        Of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.floor_divide(refquant.tensor([-3, 5]), 2)
+    tensor([-2,  2])
+    """
     return div(input, other, rounding_mode="floor")
 
 
 def remainder(input: Any, other: Any) -> Tensor:
-    """Compute the remainder of the division that rounds down; it has the sign of `other`."""
+    """Compute the remainder of the division that rounds down; it has the sign of `other`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        Of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.remainder(refquant.tensor([-3, 5]), 2)
+    tensor([1, 1])
+    """
     a, b, x, y = pair("remainder", input, other)
     return differentiable(
         _broadcast("remainder", np.remainder, x, y),
@@ -165,6 +249,18 @@ def remainder(input: Any, other: Any) -> Tensor:
 
 def pow(input: Any, exponent: Any) -> Tensor:
     """Raise to a power, element by element, with broadcasting.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    exponent : Tensor or number
+        The exponent; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        Of the common shape.
 
     Examples
     --------
@@ -188,7 +284,24 @@ def pow(input: Any, exponent: Any) -> Tensor:
 
 
 def neg(input: Any) -> Tensor:
-    """Change the sign."""
+    """Change the sign.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.neg(refquant.tensor([1.0, -2.0]))
+    tensor([-1.,  2.])
+    """
     refuse_quantized("neg", input)
     x = operand("neg", "input", input)
     return differentiable(-x.array, (x,), lambda g: (-g,))
@@ -205,17 +318,76 @@ def _larger(asked: str, formula: Callable, wins: Callable, input: Any, other: An
 
 
 def maximum(input: Any, other: Any) -> Tensor:
-    """Take the larger of two, element by element; the gradient of equals is shared."""
+    """Take the larger of two, element by element; the gradient of equals is shared.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        Of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.maximum(refquant.tensor([1.0, 5.0]), refquant.tensor([3.0, 2.0]))
+    tensor([3., 5.])
+    """
     return _larger("maximum", np.maximum, np.greater, input, other)
 
 
 def minimum(input: Any, other: Any) -> Tensor:
-    """Take the smaller of two, element by element; the gradient of equals is shared."""
+    """Take the smaller of two, element by element; the gradient of equals is shared.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        Of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.minimum(refquant.tensor([1.0, 5.0]), refquant.tensor([3.0, 2.0]))
+    tensor([1., 2.])
+    """
     return _larger("minimum", np.minimum, np.less, input, other)
 
 
 def lerp(input: Any, end: Any, weight: Any) -> Tensor:
-    r"""Go from one tensor towards another, :math:`x + w (y - x)`."""
+    r"""Go from one tensor towards another, :math:`x + w (y - x)`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    end : Tensor
+        Where the weight 1 leads, of the shape of `input`.
+    weight : Tensor or number
+        How far to go, from 0 to 1.
+
+    Returns
+    -------
+    Tensor
+        Of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.lerp(refquant.tensor([0.0, 10.0]), refquant.tensor([4.0, 20.0]), 0.25)
+    tensor([ 1. , 12.5])
+    """
     return add(input, mul(sub(end, input), weight))
 
 

@@ -67,31 +67,126 @@ def eq(input: Any, other: Any) -> Tensor:
 
 @dispatched("comparison")
 def ne(input: Any, other: Any) -> Tensor:
-    """Tell, element by element, whether two operands differ; see `eq`."""
+    """Tell, element by element, whether two operands differ; see `eq`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        bool, of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.ne(refquant.tensor([1, 2, 3]), 2)
+    tensor([ True, False,  True])
+    """
     return _compare("ne", "ne", np.not_equal, input, other)
 
 
 @dispatched("comparison")
 def lt(input: Any, other: Any) -> Tensor:
-    """Tell, element by element, whether `input` is less than `other`; see `eq`."""
+    """Tell, element by element, whether `input` is less than `other`; see `eq`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        bool, of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.lt(refquant.tensor([1, 2, 3]), 2)
+    tensor([ True, False, False])
+    """
     return _compare("lt", "gt", np.less, input, other)
 
 
 @dispatched("comparison")
 def le(input: Any, other: Any) -> Tensor:
-    """Tell, element by element, whether `input` is at most `other`; see `eq`."""
+    """Tell, element by element, whether `input` is at most `other`; see `eq`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        bool, of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.le(refquant.tensor([1, 2, 3]), 2)
+    tensor([ True,  True, False])
+    """
     return _compare("le", "ge", np.less_equal, input, other)
 
 
 @dispatched("comparison")
 def gt(input: Any, other: Any) -> Tensor:
-    """Tell, element by element, whether `input` is greater than `other`; see `eq`."""
+    """Tell, element by element, whether `input` is greater than `other`; see `eq`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        bool, of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.gt(refquant.tensor([1, 2, 3]), 2)
+    tensor([False, False,  True])
+    """
     return _compare("gt", "lt", np.greater, input, other)
 
 
 @dispatched("comparison")
 def ge(input: Any, other: Any) -> Tensor:
-    """Tell, element by element, whether `input` is at least `other`; see `eq`."""
+    """Tell, element by element, whether `input` is at least `other`; see `eq`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        bool, of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.ge(refquant.tensor([1, 2, 3]), 2)
+    tensor([False,  True,  True])
+    """
     return _compare("ge", "le", np.greater_equal, input, other)
 
 
@@ -123,7 +218,32 @@ def equal(input: Any, other: Any) -> bool:
 def isclose(
     input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Tensor:
-    r"""Tell, element by element, whether :math:`|x - y| \le atol + rtol\,|y|`."""
+    r"""Tell, element by element, whether :math:`|x - y| \le atol + rtol\,|y|`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+    rtol : float, default 1e-05
+        Relative and absolute tolerance.
+    atol : float, default 1e-08
+        Relative and absolute tolerance.
+    equal_nan : bool, default False
+        Whether NaN is close to NaN.
+
+    Returns
+    -------
+    Tensor
+        bool, of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.isclose(refquant.tensor([1.0, 2.0]), refquant.tensor([1.000001, 2.1]))
+    tensor([ True, False])
+    """
     _, _, x, y = pair("isclose", input, other)
     return Tensor(np.asarray(np.isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)))
 
@@ -131,7 +251,31 @@ def isclose(
 def allclose(
     input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> bool:
-    """Tell whether all elements are close; see `isclose`."""
+    """Tell whether all elements are close; see `isclose`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+    rtol : float, default 1e-05
+        Relative and absolute tolerance.
+    atol : float, default 1e-08
+        Relative and absolute tolerance.
+    equal_nan : bool, default False
+        Whether NaN is close to NaN.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.allclose(refquant.tensor([1.0]), refquant.tensor([1.000001]))
+    True
+    """
     return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
 
 
@@ -139,17 +283,68 @@ def allclose(
 
 
 def isnan(input: Any) -> Tensor:
-    """Tell which elements are not a number."""
+    """Tell which elements are not a number.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        bool, of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.isnan(refquant.tensor([1.0, float('inf'), float('nan')]))
+    tensor([False, False,  True])
+    """
     return Tensor(np.asarray(np.isnan(operand("isnan", "input", input).array)))
 
 
 def isinf(input: Any) -> Tensor:
-    """Tell which elements are infinite."""
+    """Tell which elements are infinite.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        bool, of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.isinf(refquant.tensor([1.0, float('inf'), float('nan')]))
+    tensor([False,  True, False])
+    """
     return Tensor(np.asarray(np.isinf(operand("isinf", "input", input).array)))
 
 
 def isfinite(input: Any) -> Tensor:
-    """Tell which elements are neither infinite nor NaN."""
+    """Tell which elements are neither infinite nor NaN.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        bool, of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.isfinite(refquant.tensor([1.0, float('inf'), float('nan')]))
+    tensor([ True, False, False])
+    """
     return Tensor(np.asarray(np.isfinite(operand("isfinite", "input", input).array)))
 
 
@@ -162,22 +357,96 @@ def _logical(asked: str, on_bools: Callable, input: Any, other: Any) -> Tensor:
 
 
 def logical_and(input: Any, other: Any) -> Tensor:
-    """Tell where neither of two elements is 0."""
+    """Tell where neither of two elements is 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        bool, of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.logical_and(refquant.tensor([0, 1, 2]), refquant.tensor([0, 0, 3]))
+    tensor([False, False,  True])
+    """
     return _logical("logical_and", np.logical_and, input, other)
 
 
 def logical_or(input: Any, other: Any) -> Tensor:
-    """Tell where one of two elements is not 0."""
+    """Tell where one of two elements is not 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        bool, of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.logical_or(refquant.tensor([0, 1, 2]), refquant.tensor([0, 0, 3]))
+    tensor([False,  True,  True])
+    """
     return _logical("logical_or", np.logical_or, input, other)
 
 
 def logical_xor(input: Any, other: Any) -> Tensor:
-    """Tell where exactly one of two elements is not 0."""
+    """Tell where exactly one of two elements is not 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        bool, of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.logical_xor(refquant.tensor([0, 1, 2]), refquant.tensor([0, 0, 3]))
+    tensor([False,  True, False])
+    """
     return _logical("logical_xor", np.logical_xor, input, other)
 
 
 def logical_not(input: Any) -> Tensor:
-    """Tell where elements are 0."""
+    """Tell where elements are 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        bool, of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.logical_not(refquant.tensor([0, 2]))
+    tensor([ True, False])
+    """
     return Tensor(np.asarray(np.logical_not(operand("logical_not", "input", input).array)))
 
 
@@ -270,7 +539,28 @@ def where(condition: Any, input: Any = None, other: Any = None):
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: float) -> Tensor:
-    """Replace elements where a mask is true by a number."""
+    """Replace elements where a mask is true by a number.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    mask : Tensor of bool
+        Broadcasts to `input`.
+    value : float
+        The number.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.masked_fill(refquant.tensor([1.0, 2.0]), refquant.tensor([True, False]), 0.0)
+    tensor([0., 2.])
+    """
     x = operand("masked_fill", "input", input)
     number = value.item() if isinstance(value, Tensor) else value
     return where(mask, Tensor(np.asarray(number, dtype=x.array.dtype)), x)

@@ -117,7 +117,37 @@ def conv1d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Slide filters over sequences, shape (batch, channels, length); see `conv2d`."""
+    """Slide filters over sequences, shape (batch, channels, length); see `conv2d`.
+
+    Parameters
+    ----------
+    input : Tensor, shape (n, in_channels, ...)
+        Sequences or volumes.
+    weight : Tensor, shape (out_channels, in_channels / groups, ...)
+        The filters.
+    bias : Tensor, shape (out_channels,), optional
+        Added to every output.
+    stride : int or tuple of int, default 1
+        Step of the window.
+    padding : int or tuple of int, default 0
+        Zeros around the input.
+    dilation : int or tuple of int, default 1
+        Distance of the elements of a window.
+    groups : int, default 1
+        Parts into which the channels are cut.
+
+    Returns
+    -------
+    Tensor
+        Shape (n, out_channels, ...), the extents of the output after them.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.conv1d(refquant.ones(1, 1, 3), refquant.ones(1, 1, 2)).ravel()
+    tensor([2., 2.])
+    """
     return _convolve("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
@@ -184,5 +214,35 @@ def conv3d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Slide filters over volumes, shape (batch, channels, depth, height, width); see `conv2d`."""
+    """Slide filters over volumes, shape (batch, channels, depth, height, width); see `conv2d`.
+
+    Parameters
+    ----------
+    input : Tensor, shape (n, in_channels, ...)
+        Sequences or volumes.
+    weight : Tensor, shape (out_channels, in_channels / groups, ...)
+        The filters.
+    bias : Tensor, shape (out_channels,), optional
+        Added to every output.
+    stride : int or tuple of int, default 1
+        Step of the window.
+    padding : int or tuple of int, default 0
+        Zeros around the input.
+    dilation : int or tuple of int, default 1
+        Distance of the elements of a window.
+    groups : int, default 1
+        Parts into which the channels are cut.
+
+    Returns
+    -------
+    Tensor
+        Shape (n, out_channels, ...), the extents of the output after them.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.conv3d(refquant.ones(1, 1, 3, 3, 3), refquant.ones(1, 1, 2, 2, 2)).ravel()
+    tensor([8., 8., 8., 8., 8., 8., 8., 8.])
+    """
     return _convolve("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)

@@ -48,6 +48,13 @@ def clone(input: Any, *, memory_format=dtypes.preserve_format) -> Tensor:
     -------
     Tensor
         Gradients flow through it.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.tensor([1.0, 2.0])
+    >>> refquant.clone(x) is x
+    False
     """
     x = operand("clone", "input", input)
     if memory_format is dtypes.preserve_format:

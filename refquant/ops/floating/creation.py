@@ -53,13 +53,46 @@ def storage(asked: str, dtype: Any, device: Any = None, default=dtypes.float32) 
 
 
 def device(type: str = "cpu") -> str:
-    """Name a device; there is no other than 'cpu'."""
+    """Name a device; there is no other than 'cpu'.
+
+    Parameters
+    ----------
+    type : str, default 'cpu'
+        Only 'cpu'.
+
+    Returns
+    -------
+    str
+        'cpu'.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.device('cpu')
+    'cpu'
+    """
     storage("device", None, type)
     return "cpu"
 
 
 def is_tensor(obj: Any) -> bool:
-    """Tell whether something is a tensor, plain or quantized."""
+    """Tell whether something is a tensor, plain or quantized.
+
+    Parameters
+    ----------
+    obj : object
+        Anything.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.is_tensor([1.0])
+    False
+    """
     return isinstance(obj, Tensor)
 
 
@@ -93,7 +126,31 @@ def zeros(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor
 
 
 def ones(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
-    """Make a tensor of ones; see `zeros`."""
+    """Make a tensor of ones; see `zeros`.
+
+    Parameters
+    ----------
+    *size : int, or one sequence of int
+        The shape.
+    dtype : dtype, optional
+        Element type of the result.
+    device : str, optional
+        Only 'cpu'.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        Of the given shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.ones(2, 2)
+    tensor([[1., 1.],
+            [1., 1.]])
+    """
     return Tensor(
         np.ones(integers("ones", "size", size), storage("ones", dtype, device)), requires_grad
     )
@@ -106,7 +163,32 @@ def empty(
     requires_grad: bool = False,
     memory_format=dtypes.contiguous_format,
 ) -> Tensor:
-    """Make a tensor whose elements nobody has set yet; see `zeros`."""
+    """Make a tensor whose elements nobody has set yet; see `zeros`.
+
+    Parameters
+    ----------
+    *size : int, or one sequence of int
+        The shape.
+    dtype : dtype, optional
+        Element type of the result.
+    device : str, optional
+        Only 'cpu'.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+    memory_format : memory_format
+        Order of the elements in memory.
+
+    Returns
+    -------
+    Tensor
+        Of the given shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.empty(2, 3).shape
+    refquant.Size([2, 3])
+    """
     array = layout.empty(
         integers("empty", "size", size), storage("empty", dtype, device), memory_format
     )
@@ -116,7 +198,32 @@ def empty(
 def full(
     size, fill_value: float, *, dtype=None, device=None, requires_grad: bool = False
 ) -> Tensor:
-    """Make a tensor of one number; its dtype follows the number if not given."""
+    """Make a tensor of one number; its dtype follows the number if not given.
+
+    Parameters
+    ----------
+    size : int or sequence of int
+        The shape.
+    fill_value : number
+        The number.
+    dtype : dtype, optional
+        Element type of the result.
+    device : str, optional
+        Only 'cpu'.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        Of the given shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.full((2,), 7.5)
+    tensor([7.5, 7.5])
+    """
     default = dtypes.float32
     if isinstance(fill_value, bool):
         default = dtypes.bool_
@@ -132,6 +239,26 @@ def arange(
     start, end=None, step=1, *, dtype=None, device=None, requires_grad: bool = False
 ) -> Tensor:
     """Count from `start` (0 if only one number is given) up to, not including, `end`.
+
+    Parameters
+    ----------
+    start : number
+        The first number; 0 if `end` is not given.
+    end : number, optional
+        Not included.
+    step : number, default 1
+        The distance.
+    dtype : dtype, optional
+        Element type of the result.
+    device : str, optional
+        Only 'cpu'.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        Shape (n,); int64 for integers, else float32.
 
     Examples
     --------
@@ -149,7 +276,34 @@ def arange(
 def linspace(
     start: float, end: float, steps: int, *, dtype=None, device=None, requires_grad: bool = False
 ) -> Tensor:
-    """Spread numbers evenly from `start` to `end`, both included."""
+    """Spread numbers evenly from `start` to `end`, both included.
+
+    Parameters
+    ----------
+    start : float
+        The first number.
+    end : float
+        The last number.
+    steps : int
+        How many.
+    dtype : dtype, optional
+        Element type of the result.
+    device : str, optional
+        Only 'cpu'.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        Shape (steps,).
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.linspace(0, 1, 5)
+    tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
+    """
     kind = storage("linspace", dtype, device)
     return Tensor(np.linspace(start, end, steps).astype(kind), requires_grad)
 
@@ -157,12 +311,59 @@ def linspace(
 def eye(
     n: int, m: int | None = None, *, dtype=None, device=None, requires_grad: bool = False
 ) -> Tensor:
-    """Make a matrix with ones on its diagonal and zeros elsewhere."""
+    """Make a matrix with ones on its diagonal and zeros elsewhere.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+    m : int, optional
+        Columns; as many as rows if not given.
+    dtype : dtype, optional
+        Element type of the result.
+    device : str, optional
+        Only 'cpu'.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        Shape (n, m).
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     return Tensor(np.eye(n, m, dtype=storage("eye", dtype, device)), requires_grad)
 
 
 def as_tensor(data: Any, dtype=None) -> Tensor:
-    """Take data as a tensor, without a copy where they are one or a NumPy array already."""
+    """Take data as a tensor, without a copy where they are one or a NumPy array already.
+
+    Parameters
+    ----------
+    data : Tensor, ndarray, number or nested sequence
+        What it holds.
+    dtype : dtype, optional
+        Element type of the result.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with the data where it can.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> import numpy as np
+    >>> array = np.zeros(2, np.float32)
+    >>> refquant.as_tensor(array).numpy() is array
+    True
+    """
     if isinstance(data, np.ndarray) and data.dtype in dtypes.BY_STORAGE:
         data = from_numpy(data)
     if not isinstance(data, Tensor):
@@ -180,23 +381,109 @@ def _like(asked: str, input: Any, dtype: Any, value: Any, requires_grad: bool) -
 
 
 def zeros_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
-    """Make a tensor of zeros of the shape, memory format and dtype of another."""
+    """Make a tensor of zeros of the shape, memory format and dtype of another.
+
+    Parameters
+    ----------
+    input : Tensor
+        Gives shape, memory format and dtype.
+    dtype : dtype, optional
+        Another element type.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.zeros_like(refquant.tensor([1.0, 2.0]))
+    tensor([0., 0.])
+    """
     return _like("zeros_like", input, dtype, 0, requires_grad)
 
 
 def ones_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
-    """Make a tensor of ones of the shape, memory format and dtype of another."""
+    """Make a tensor of ones of the shape, memory format and dtype of another.
+
+    Parameters
+    ----------
+    input : Tensor
+        Gives shape, memory format and dtype.
+    dtype : dtype, optional
+        Another element type.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.ones_like(refquant.tensor([1.0, 2.0]))
+    tensor([1., 1.])
+    """
     return _like("ones_like", input, dtype, 1, requires_grad)
 
 
 def full_like(input: Any, fill_value: float, *, dtype=None, requires_grad: bool = False) -> Tensor:
-    """Make a tensor of one number of the shape, memory format and dtype of another."""
+    """Make a tensor of one number of the shape, memory format and dtype of another.
+
+    Parameters
+    ----------
+    input : Tensor
+        Gives shape, memory format and dtype.
+    fill_value : number
+        The number.
+    dtype : dtype, optional
+        Another element type.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.full_like(refquant.tensor([1.0, 2.0]), 7.0)
+    tensor([7., 7.])
+    """
     return _like("full_like", input, dtype, fill_value, requires_grad)
 
 
 @dispatched("copying")
 def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
-    """Make a tensor of the shape, memory format and dtype of another, with any elements."""
+    """Make a tensor of the shape, memory format and dtype of another, with any elements.
+
+    Parameters
+    ----------
+    input : Tensor
+        Gives shape, memory format and dtype.
+    dtype : dtype, optional
+        Another element type.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.empty_like(refquant.tensor([1.0, 2.0])).shape
+    refquant.Size([2])
+    """
     return _like("empty_like", input, dtype, 0, requires_grad)
 
 
@@ -209,10 +496,52 @@ def new_zeros(input: Tensor, *size, dtype=None) -> Tensor:
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Keep what lies on and above a diagonal, and make the rest 0."""
+    """Keep what lies on and above a diagonal, and make the rest 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        At least two dimensions.
+    diagonal : int, default 0
+        0 is the main one; above it numbers are positive.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.triu(refquant.ones(3, 3))
+    tensor([[1., 1., 1.],
+            [0., 1., 1.],
+            [0., 0., 1.]])
+    """
     return input * Tensor(np.triu(np.ones_like(input.array), diagonal))
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Keep what lies on and below a diagonal, and make the rest 0."""
+    """Keep what lies on and below a diagonal, and make the rest 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        At least two dimensions.
+    diagonal : int, default 0
+        0 is the main one; above it numbers are positive.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tril(refquant.ones(3, 3))
+    tensor([[1., 0., 0.],
+            [1., 1., 0.],
+            [1., 1., 1.]])
+    """
     return input * Tensor(np.tril(np.ones_like(input.array), diagonal))

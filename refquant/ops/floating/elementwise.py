@@ -136,6 +136,12 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Ten
     ------
     ArgumentError
         If neither end is given.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.clamp(refquant.tensor([-2.0, 0.5, 3.0]), 0, 1)
+    tensor([0. , 0.5, 1. ])
     """
     t = operand("clamp", "input", input)
     if min is None and max is None:
@@ -184,13 +190,47 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 
 @dispatched("elementwise")
 def sigmoid(input: Any) -> Tensor:
-    r"""Logistic function, :math:`1 / (1 + e^{-x})`."""
+    r"""Logistic function, :math:`1 / (1 + e^{-x})`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.sigmoid(refquant.tensor([0.0]))
+    tensor([0.5])
+    """
     return _apply("sigmoid", input, _sigmoid, lambda x, y: y * (1 - y))
 
 
 @dispatched("elementwise")
 def tanh(input: Any) -> Tensor:
-    """Hyperbolic tangent."""
+    """Hyperbolic tangent.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tanh(refquant.tensor([0.0]))
+    tensor([0.])
+    """
     return _apply("tanh", input, np.tanh, lambda x, y: 1 - y * y)
 
 
@@ -207,7 +247,25 @@ def hardsigmoid(input: Any) -> Tensor:
 
 @dispatched("elementwise")
 def hardswish(input: Any) -> Tensor:
-    r"""Multiply by `hardsigmoid`, :math:`x \min(\max(x + 3, 0), 6) / 6`."""
+    r"""Multiply by `hardsigmoid`, :math:`x \min(\max(x + 3, 0), 6) / 6`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.hardswish(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([-0.3333,  0.2917,  8.    ])
+    """
     return _apply(
         "hardswish",
         input,
@@ -217,7 +275,25 @@ def hardswish(input: Any) -> Tensor:
 
 
 def silu(input: Any) -> Tensor:
-    r"""Multiply by the logistic function, :math:`x / (1 + e^{-x})`."""
+    r"""Multiply by the logistic function, :math:`x / (1 + e^{-x})`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.silu(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([-0.2689,  0.3112,  7.9973])
+    """
 
     def slope(x, y):
         s = _sigmoid(x)
@@ -227,7 +303,29 @@ def silu(input: Any) -> Tensor:
 
 
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    r"""Smooth rectifier, :math:`\log(1 + e^{\beta x}) / \beta`; x itself above the threshold."""
+    r"""Smooth rectifier, :math:`\log(1 + e^{\beta x}) / \beta`; x itself above the threshold.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    beta : float, default 1.0
+        How sharp the bend is.
+    threshold : float, default 20.0
+        Where the function is straight.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.softplus(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([0.3133, 0.9741, 8.0003])
+    """
     return _apply(
         "softplus",
         input,
@@ -240,57 +338,244 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
 
 
 def exp(input: Any) -> Tensor:
-    """Exponential function."""
+    """Exponential function.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.exp(refquant.tensor([0.0, 1.0]))
+    tensor([1.    , 2.7183])
+    """
     return _apply("exp", input, np.exp, lambda x, y: y)
 
 
 def log(input: Any) -> Tensor:
-    """Natural logarithm; -inf at 0 and NaN below."""
+    """Natural logarithm; -inf at 0 and NaN below.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.log(refquant.tensor([1.0, 0.0]))
+    tensor([  0., -inf])
+    """
     return _apply("log", input, np.log, lambda x, y: 1 / x)
 
 
 def log2(input: Any) -> Tensor:
-    """Logarithm to the base 2."""
+    """Logarithm to the base 2.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.log2(refquant.tensor([8.0]))
+    tensor([3.])
+    """
     return _apply("log2", input, np.log2, lambda x, y: x.dtype.type(1 / np.log(2)) / x)
 
 
 def log10(input: Any) -> Tensor:
-    """Logarithm to the base 10."""
+    """Logarithm to the base 10.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.log10(refquant.tensor([100.0]))
+    tensor([2.])
+    """
     return _apply("log10", input, np.log10, lambda x, y: x.dtype.type(1 / np.log(10)) / x)
 
 
 def log1p(input: Any) -> Tensor:
-    r"""Compute :math:`\log(1 + x)`, exact for small x."""
+    r"""Compute :math:`\log(1 + x)`, exact for small x.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.log1p(refquant.tensor([0.0, 1.0]))
+    tensor([0.    , 0.6931])
+    """
     return _apply("log1p", input, np.log1p, lambda x, y: 1 / (1 + x))
 
 
 def sqrt(input: Any) -> Tensor:
-    """Square root; NaN below 0."""
+    """Square root; NaN below 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.sqrt(refquant.tensor([4.0, 9.0]))
+    tensor([2., 3.])
+    """
     return _apply("sqrt", input, np.sqrt, lambda x, y: 1 / (2 * y))
 
 
 def rsqrt(input: Any) -> Tensor:
-    """Reciprocal of the square root."""
+    """Reciprocal of the square root.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.rsqrt(refquant.tensor([4.0]))
+    tensor([0.5])
+    """
     return _apply("rsqrt", input, lambda x: 1 / np.sqrt(x), lambda x, y: -y * y * y / 2)
 
 
 def reciprocal(input: Any) -> Tensor:
-    """Compute 1 / x."""
+    """Compute 1 / x.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.reciprocal(refquant.tensor([2.0, 4.0]))
+    tensor([0.5 , 0.25])
+    """
     return _apply("reciprocal", input, lambda x: 1 / x, lambda x, y: -y * y)
 
 
 def square(input: Any) -> Tensor:
-    """Multiply by itself."""
+    """Multiply by itself.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.square(refquant.tensor([3.0, -2.0]))
+    tensor([9., 4.])
+    """
     return _exactly("square", input, np.square, lambda x: 2 * x)
 
 
 def sin(input: Any) -> Tensor:
-    """Sine."""
+    """Sine.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.sin(refquant.tensor([0.0]))
+    tensor([0.])
+    """
     return _apply("sin", input, np.sin, lambda x, y: np.cos(x))
 
 
 def cos(input: Any) -> Tensor:
-    """Cosine."""
+    """Cosine.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.cos(refquant.tensor([0.0]))
+    tensor([1.])
+    """
     return _apply("cos", input, np.cos, lambda x, y: -np.sin(x))
 
 
@@ -306,32 +591,127 @@ def _exactly(asked: str, input: Any, formula: Callable, slope: Callable) -> Tens
 
 
 def abs(input: Any) -> Tensor:
-    """Absolute value; the gradient at 0 is 0."""
+    """Absolute value; the gradient at 0 is 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.abs(refquant.tensor([-1.5, 2.0]))
+    tensor([1.5, 2. ])
+    """
     return _exactly("abs", input, np.abs, np.sign)
 
 
 def sign(input: Any) -> Tensor:
-    """-1, 0 or 1."""
+    """-1, 0 or 1.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.sign(refquant.tensor([-3.0, 0.0, 2.0]))
+    tensor([-1.,  0.,  1.])
+    """
     return _exactly("sign", input, np.sign, np.zeros_like)
 
 
 def floor(input: Any) -> Tensor:
-    """Round down; the gradient is 0."""
+    """Round down; the gradient is 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.floor(refquant.tensor([-1.5, 1.2]))
+    tensor([-2.,  1.])
+    """
     return _exactly("floor", input, np.floor, np.zeros_like)
 
 
 def ceil(input: Any) -> Tensor:
-    """Round up; the gradient is 0."""
+    """Round up; the gradient is 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.ceil(refquant.tensor([-1.5, 1.2]))
+    tensor([-1.,  2.])
+    """
     return _exactly("ceil", input, np.ceil, np.zeros_like)
 
 
 def trunc(input: Any) -> Tensor:
-    """Round towards 0; the gradient is 0."""
+    """Round towards 0; the gradient is 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.trunc(refquant.tensor([-1.5, 1.7]))
+    tensor([-1.,  1.])
+    """
     return _exactly("trunc", input, np.trunc, np.zeros_like)
 
 
 def round(input: Any) -> Tensor:
     """Round to the nearest integer, ties to the even one; the gradient is 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
 
     Examples
     --------
@@ -347,7 +727,24 @@ def round(input: Any) -> Tensor:
 
 @dispatched("elementwise")
 def relu_(input: Tensor) -> Tensor:
-    """Cut off what is negative, in place; see `relu`."""
+    """Cut off what is negative, in place; see `relu`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        `input` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.relu_(refquant.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
     return become("relu_", input, relu(input))
 
 

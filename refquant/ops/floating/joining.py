@@ -96,6 +96,18 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
 def stack(tensors: Any, dim: int = 0) -> Tensor:
     """Put tensors of equal shape together along a new dimension.
 
+    Parameters
+    ----------
+    tensors : sequence of Tensor
+        Of equal shape and dtype.
+    dim : int, default 0
+        Where the new dimension will be.
+
+    Returns
+    -------
+    Tensor
+        One dimension more.
+
     Examples
     --------
     >>> import refquant

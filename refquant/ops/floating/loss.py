@@ -60,13 +60,59 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
 
 
 def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
-    r"""Distance, :math:`|x - y|`; see `mse_loss`."""
+    r"""Distance, :math:`|x - y|`; see `mse_loss`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    target : Tensor
+        What the input should be, of its shape.
+    reduction : {'mean', 'sum', 'none'}, default 'mean'
+        What becomes of the single losses.
+
+    Returns
+    -------
+    Tensor
+        One number, or with ``reduction='none'`` one for each element.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.l1_loss(refquant.tensor([1.0, 4.0]), refquant.tensor([2.0, 2.0]))
+    tensor(1.5)
+    """
     x, y = float_operand("l1_loss", "input", input), float_operand("l1_loss", "target", target)
     return _reduced("l1_loss", (x - y).abs(), reduction)
 
 
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    r"""Squared distance :math:`d^2 / 2\beta` up to :math:`\beta`, beyond :math:`d - \beta / 2`."""
+    r"""Squared distance :math:`d^2 / 2\beta` up to :math:`\beta`, beyond :math:`d - \beta / 2`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    target : Tensor
+        What the input should be, of its shape.
+    reduction : {'mean', 'sum', 'none'}, default 'mean'
+        What becomes of the single losses.
+    beta : float, default 1.0
+        Where the square ends.
+
+    Returns
+    -------
+    Tensor
+        One number, or with ``reduction='none'`` one for each element.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.smooth_l1_loss(refquant.tensor([0.5, 4.0]), refquant.tensor([0.0, 0.0]))
+    tensor(1.8125)
+    """
     x = float_operand("smooth_l1_loss", "input", input)
     y = float_operand("smooth_l1_loss", "target", target)
     distance = (x - y).abs()
@@ -101,6 +147,13 @@ def nll_loss(
     ------
     IndexRangeError
         If a target is no class.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.nll_loss(refquant.log(refquant.tensor([[0.25, 0.75]])), refquant.tensor([1]))
+    tensor(0.2877)
     """
     asked = "nll_loss"
     t, classes = float_operand(asked, "input", input), operand(asked, "target", target).array
@@ -210,7 +263,31 @@ def cross_entropy(
 def binary_cross_entropy(
     input: Any, target: Any, weight: Any = None, reduction: str = "mean"
 ) -> Tensor:
-    r"""Compute :math:`-y \log x - (1 - y) \log (1 - x)`; logarithms stop at -100."""
+    r"""Compute :math:`-y \log x - (1 - y) \log (1 - x)`; logarithms stop at -100.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    target : Tensor
+        What the input should be, of its shape.
+    weight : Tensor, optional
+        Factor of the loss of each element.
+    reduction : {'mean', 'sum', 'none'}, default 'mean'
+        What becomes of the single losses.
+
+    Returns
+    -------
+    Tensor
+        One number, or with ``reduction='none'`` one for each element.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.binary_cross_entropy(refquant.tensor([0.5]), refquant.tensor([1.0]))
+    tensor(0.6931)
+    """
     x = float_operand("binary_cross_entropy", "input", input)
     y = float_operand("binary_cross_entropy", "target", target)
     losses = -(y * x.log().clamp(min=-100) + (1 - y) * (1 - x).log().clamp(min=-100))
@@ -221,7 +298,31 @@ def binary_cross_entropy(
 def binary_cross_entropy_with_logits(
     input: Any, target: Any, weight: Any = None, reduction: str = "mean"
 ) -> Tensor:
-    """Apply the logistic function, then `binary_cross_entropy`, without overflow."""
+    """Apply the logistic function, then `binary_cross_entropy`, without overflow.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    target : Tensor
+        What the input should be, of its shape.
+    weight : Tensor, optional
+        Factor of the loss of each element.
+    reduction : {'mean', 'sum', 'none'}, default 'mean'
+        What becomes of the single losses.
+
+    Returns
+    -------
+    Tensor
+        One number, or with ``reduction='none'`` one for each element.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.binary_cross_entropy_with_logits(refquant.tensor([0.0]), refquant.tensor([1.0]))
+    tensor(0.6931)
+    """
     x = float_operand("binary_cross_entropy_with_logits", "input", input)
     y = float_operand("binary_cross_entropy_with_logits", "target", target)
     losses = (1 - y) * x + (-x.abs()).exp().log1p() - x.clamp(max=0)
@@ -233,6 +334,30 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
     r"""Compute :math:`y (\log y - x)`, where x are logarithms of probabilities.
 
     The reduction ``'batchmean'`` divides the sum by the size of the batch.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    target : Tensor
+        What the input should be, of its shape.
+    reduction : {'mean', 'sum', 'none'}, default 'mean'
+        What becomes of the single losses.
+    log_target : bool, default False
+        Whether the target holds logarithms.
+
+    Returns
+    -------
+    Tensor
+        One number, or with ``reduction='none'`` one for each element.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> x = refquant.log(refquant.tensor([0.5, 0.5]))
+    >>> F.kl_div(x, refquant.tensor([1.0, 0.0]), reduction='sum')
+    tensor(0.6931)
     """
     x, y = float_operand("kl_div", "input", input), float_operand("kl_div", "target", target)
     if log_target:

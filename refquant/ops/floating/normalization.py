@@ -157,7 +157,33 @@ def batch_norm(
 def layer_norm(
     input: Any, normalized_shape, weight: Any = None, bias: Any = None, eps: float = 1e-05
 ) -> Tensor:
-    """Normalize over the last dimensions, whose sizes are `normalized_shape`."""
+    """Normalize over the last dimensions, whose sizes are `normalized_shape`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    normalized_shape : int or sequence of int
+        Sizes of the last dimensions.
+    weight : Tensor, optional
+        Factors, of the normalized shape.
+    bias : Tensor, optional
+        Shifts, of the normalized shape.
+    eps : float, default 1e-05
+        Added to the variance.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.layer_norm(refquant.tensor([[1.0, 3.0]]), (2,))
+    tensor([[-1.,  1.]])
+    """
     t = float_operand("layer_norm", "input", input)
     shape = (
         tuple(normalized_shape)

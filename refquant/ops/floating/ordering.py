@@ -59,7 +59,30 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
 
 
 def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
-    """Tell where the elements are that `sort` puts in order."""
+    """Tell where the elements are that `sort` puts in order.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int, default -1
+        The dimension.
+    descending : bool, default False
+        Whether the largest comes first.
+    stable : bool, default False
+        Whether equals keep their order.
+
+    Returns
+    -------
+    Tensor
+        int64, of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.argsort(refquant.tensor([3.0, 1.0, 2.0]))
+    tensor([1, 2, 0])
+    """
     return sort(input, dim, descending).indices
 
 
@@ -88,6 +111,12 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     ------
     IndexRangeError
         If there are fewer than `k`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.topk(refquant.tensor([3.0, 1.0, 2.0]), 2).values
+    tensor([3., 2.])
     """
     t = operand("topk", "input", input)
     dim = checks.dimension("topk", "dim", dim, t.array.ndim)
@@ -107,6 +136,20 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
 
 def gather(input: Any, dim: int, index: Tensor) -> Tensor:
     """Pick elements along a dimension; `index` has the shape of the result.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int
+        The dimension.
+    index : Tensor of int64
+        Positions along `dim`; its shape is that of the result.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `index`.
 
     Examples
     --------
@@ -139,25 +182,102 @@ def gather(input: Any, dim: int, index: Tensor) -> Tensor:
 
 
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """Pick whole slices along a dimension."""
+    """Pick whole slices along a dimension.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int
+        The dimension.
+    index : Tensor of int64, shape (n,)
+        Which slices.
+
+    Returns
+    -------
+    Tensor
+        As many slices as `index` has entries.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.index_select(refquant.tensor([10, 20, 30]), 0, refquant.tensor([2, 0]))
+    tensor([30, 10])
+    """
     dim = checks.dimension("index_select", "dim", dim, input.array.ndim)
     return input[(slice(None),) * dim + (index,)]
 
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
-    """Pick the elements where a mask is true, in row-major order."""
+    """Pick the elements where a mask is true, in row-major order.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    mask : Tensor of bool
+        Shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        One dimension.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.masked_select(refquant.tensor([1, 2, 3]), refquant.tensor([True, False, True]))
+    tensor([1, 3])
+    """
     return input.expand(np.broadcast_shapes(input.array.shape, mask.array.shape))[
         mask.expand(np.broadcast_shapes(input.array.shape, mask.array.shape))
     ]
 
 
 def nonzero(input: Any) -> Tensor:
-    """Tell where elements are not 0: one row of indices for each."""
+    """Tell where elements are not 0: one row of indices for each.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        int64, shape (count, dimensions).
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nonzero(refquant.tensor([[0, 5], [7, 0]]))
+    tensor([[0, 1],
+            [1, 0]])
+    """
     return Tensor(np.argwhere(operand("nonzero", "input", input).array))
 
 
 def flip(input: Any, *dims) -> Tensor:
-    """Reverse the order along dimensions; a copy."""
+    """Reverse the order along dimensions; a copy.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    *dims : int
+        The dimensions.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.flip(refquant.tensor([1, 2, 3]), 0)
+    tensor([3, 2, 1])
+    """
     t = operand("flip", "input", input)
     named = dims[0] if len(dims) == 1 and isinstance(dims[0], tuple | list) else dims
     axes = tuple(checks.dimension("flip", "dims", d, t.array.ndim) for d in named)

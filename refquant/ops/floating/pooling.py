@@ -186,6 +186,13 @@ def avg_pool2d(
     -------
     Tensor
         In the memory format of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.avg_pool2d(refquant.arange(4).float().reshape(1, 1, 2, 2), 2).item()
+    1.5
     """
     asked = "avg_pool2d"
     t = float_operand(asked, "input", input)
@@ -250,6 +257,13 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
     -------
     Tensor
         In the memory format of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.adaptive_avg_pool2d(refquant.ones(1, 2, 4, 4), 1).shape
+    refquant.Size([1, 2, 1, 1])
     """
     asked = "adaptive_avg_pool2d"
     t = float_operand(asked, "input", input)

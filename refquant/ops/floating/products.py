@@ -90,32 +90,157 @@ def _matrix_product(asked: str, input: Any, other: Any, ndims: tuple[int, int]) 
 
 
 def mm(input: Any, mat2: Any) -> Tensor:
-    """Multiply two matrices; see `matmul`."""
+    """Multiply two matrices; see `matmul`.
+
+    Parameters
+    ----------
+    input : Tensor, shape (n, k)
+        The left matrix.
+    mat2 : Tensor, shape (k, m)
+        The right matrix.
+
+    Returns
+    -------
+    Tensor
+        Shape (n, m).
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> refquant.mm(x, x)
+    tensor([[ 7., 10.],
+            [15., 22.]])
+    """
     return _matrix_product("mm", input, mat2, (2, 2))
 
 
 def bmm(input: Any, mat2: Any) -> Tensor:
-    """Multiply two equally long stacks of matrices; see `matmul`."""
+    """Multiply two equally long stacks of matrices; see `matmul`.
+
+    Parameters
+    ----------
+    input : Tensor, shape (b, n, k)
+        The left matrices.
+    mat2 : Tensor, shape (b, k, m)
+        The right matrices.
+
+    Returns
+    -------
+    Tensor
+        Shape (b, n, m).
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.bmm(refquant.ones(2, 1, 3), refquant.ones(2, 3, 1)).shape
+    refquant.Size([2, 1, 1])
+    """
     return _matrix_product("bmm", input, mat2, (3, 3))
 
 
 def mv(input: Any, vec: Any) -> Tensor:
-    """Multiply a matrix and a vector; see `matmul`."""
+    """Multiply a matrix and a vector; see `matmul`.
+
+    Parameters
+    ----------
+    input : Tensor, shape (n, k)
+        The left matrix.
+    vec : Tensor, shape (k,)
+        The vector.
+
+    Returns
+    -------
+    Tensor
+        Shape (n,).
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.mv(refquant.tensor([[1.0, 2.0], [3.0, 4.0]]), refquant.tensor([1.0, 10.0]))
+    tensor([21., 43.])
+    """
     return _matrix_product("mv", input, vec, (2, 1))
 
 
 def dot(input: Any, tensor: Any) -> Tensor:
-    """Multiply two vectors to a number; see `matmul`."""
+    """Multiply two vectors to a number; see `matmul`.
+
+    Parameters
+    ----------
+    input : Tensor, shape (n,)
+        A vector.
+    tensor : Tensor, shape (n,)
+        Another one.
+
+    Returns
+    -------
+    Tensor
+        One number.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.dot(refquant.tensor([1.0, 10.0]), refquant.tensor([1.0, 10.0]))
+    tensor(101.)
+    """
     return _matrix_product("dot", input, tensor, (1, 1))
 
 
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
-    """Multiply each entry of one vector by each of another."""
+    """Multiply each entry of one vector by each of another.
+
+    Parameters
+    ----------
+    input : Tensor, shape (n,)
+        A vector.
+    vec2 : Tensor, shape (m,)
+        Another one.
+
+    Returns
+    -------
+    Tensor
+        Shape (n, m).
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.outer(refquant.tensor([1.0, 10.0]), refquant.tensor([1.0, 10.0]))
+    tensor([[  1.,  10.],
+            [ 10., 100.]])
+    """
     return input.unsqueeze(1) * vec2.unsqueeze(0)
 
 
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    r"""Compute :math:`\beta\,\mathrm{input} + \alpha\,\mathrm{mat1}\,\mathrm{mat2}`."""
+    r"""Compute :math:`\beta\,\mathrm{input} + \alpha\,\mathrm{mat1}\,\mathrm{mat2}`.
+
+    Parameters
+    ----------
+    input : Tensor
+        Added; broadcasts to (n, m).
+    mat1 : Tensor, shape (n, k)
+        The left matrix.
+    mat2 : Tensor, shape (k, m)
+        The right matrix.
+    beta : float, default 1
+        Factor of `input`.
+    alpha : float, default 1
+        Factor of the product.
+
+    Returns
+    -------
+    Tensor
+        Shape (n, m).
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> refquant.addmm(refquant.tensor([1.0, 10.0]), x, x)
+    tensor([[ 8., 20.],
+            [16., 32.]])
+    """
     return mm(mat1, mat2) * alpha + input * beta
 
 

@@ -39,6 +39,11 @@ __all__ = [
 class Generator:
     """A source of random numbers that can be started anew.
 
+    Parameters
+    ----------
+    device : str, default 'cpu'
+        Only 'cpu'.
+
     Examples
     --------
     >>> import refquant
@@ -91,17 +96,50 @@ def manual_seed(seed: int) -> Generator:
     -------
     Generator
         That of all functions that are not given another.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> generator = refquant.manual_seed(0)
+    >>> x = refquant.randn(2)
+    >>> _ = refquant.manual_seed(0)
+    >>> bool((refquant.randn(2) == x).all())
+    True
     """
     return default_generator.manual_seed(seed)
 
 
 def seed() -> int:
-    """Start the random numbers anew from a seed that nobody knows, and tell it."""
+    """Start the random numbers anew from a seed that nobody knows, and tell it.
+
+    Returns
+    -------
+    int
+        The seed.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.seed() == refquant.initial_seed()
+    True
+    """
     return default_generator.seed()
 
 
 def initial_seed() -> int:
-    """Tell the seed of the last start."""
+    """Tell the seed of the last start.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> import refquant
+    >>> _ = refquant.manual_seed(7)
+    >>> refquant.initial_seed()
+    7
+    """
     return default_generator.initial_seed()
 
 
@@ -131,6 +169,13 @@ def randn(*size, generator=None, dtype=None, device=None, requires_grad: bool = 
     Returns
     -------
     Tensor
+
+    Examples
+    --------
+    >>> import refquant
+    >>> _ = refquant.manual_seed(0)
+    >>> refquant.randn(2, 3).shape
+    refquant.Size([2, 3])
     """
     kind = storage("randn", dtype, device)
     drawn = _of(generator).standard_normal(integers("randn", "size", size))
@@ -138,7 +183,33 @@ def randn(*size, generator=None, dtype=None, device=None, requires_grad: bool = 
 
 
 def rand(*size, generator=None, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
-    """Draw evenly from 0 (included) to 1 (not included); see `randn`."""
+    """Draw evenly from 0 (included) to 1 (not included); see `randn`.
+
+    Parameters
+    ----------
+    *size : int, or one sequence of int
+        The shape.
+    generator : Generator, optional
+        Source of the numbers; by default the one that `refquant.manual_seed` starts.
+    dtype : dtype, optional
+        Element type of the result.
+    device : str, optional
+        Only 'cpu'.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        Of the given shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> _ = refquant.manual_seed(0)
+    >>> refquant.rand(2, 3).shape
+    refquant.Size([2, 3])
+    """
     kind = storage("rand", dtype, device)
     shape = integers("rand", "size", size)
     # Not float64 made float32, which could round up to 1.
@@ -150,6 +221,26 @@ def randint(
     low: int, high: Any = None, size: Any = None, *, generator=None, dtype=None, device=None
 ) -> Tensor:
     """Draw whole numbers evenly from `low` (0 if not given) to, not including, `high`.
+
+    Parameters
+    ----------
+    low : int
+        The smallest number, or with one argument `high`.
+    high : int, optional
+        Not included.
+    size : sequence of int, optional
+        The shape.
+    generator : Generator, optional
+        Source of the numbers; by default the one that `refquant.manual_seed` starts.
+    dtype : dtype, optional
+        Element type of the result.
+    device : str, optional
+        Only 'cpu'.
+
+    Returns
+    -------
+    Tensor
+        int64, of the given shape.
 
     Examples
     --------
@@ -167,30 +258,138 @@ def randint(
 
 
 def randperm(n: int, *, generator=None, dtype=None) -> Tensor:
-    """Put the numbers from 0 to n - 1 in random order."""
+    """Put the numbers from 0 to n - 1 in random order.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    generator : Generator, optional
+        Source of the numbers; by default the one that `refquant.manual_seed` starts.
+    dtype : dtype, optional
+        Element type of the result.
+
+    Returns
+    -------
+    Tensor
+        int64, shape (n,).
+
+    Examples
+    --------
+    >>> import refquant
+    >>> _ = refquant.manual_seed(0)
+    >>> refquant.randperm(4).sort().values
+    tensor([0, 1, 2, 3])
+    """
     kind = storage("randperm", dtype, default=dtypes.int64)
     return Tensor(_of(generator).permutation(n).astype(kind))
 
 
 def randn_like(input: Tensor, *, dtype=None, requires_grad: bool = False) -> Tensor:
-    """Draw as `randn`, of the shape and dtype of another tensor."""
+    """Draw as `randn`, of the shape and dtype of another tensor.
+
+    Parameters
+    ----------
+    input : Tensor
+        Gives shape, memory format and dtype.
+    dtype : dtype, optional
+        Another element type.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.randn_like(refquant.tensor([1.0, 2.0])).shape
+    refquant.Size([2])
+    """
     x = operand("randn_like", "input", input)
     return randn(x.array.shape, dtype=dtype or x.dtype, requires_grad=requires_grad)
 
 
 def rand_like(input: Tensor, *, dtype=None, requires_grad: bool = False) -> Tensor:
-    """Draw as `rand`, of the shape and dtype of another tensor."""
+    """Draw as `rand`, of the shape and dtype of another tensor.
+
+    Parameters
+    ----------
+    input : Tensor
+        Gives shape, memory format and dtype.
+    dtype : dtype, optional
+        Another element type.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.rand_like(refquant.tensor([1.0, 2.0])).shape
+    refquant.Size([2])
+    """
     x = operand("rand_like", "input", input)
     return rand(x.array.shape, dtype=dtype or x.dtype, requires_grad=requires_grad)
 
 
 def normal(mean: float = 0.0, std: float = 1.0, size: Any = (), *, generator=None) -> Tensor:
-    """Draw from the normal distribution, float32."""
+    """Draw from the normal distribution, float32.
+
+    Parameters
+    ----------
+    mean : float, default 0.0
+        Where the middle is.
+    std : float, default 1.0
+        The standard deviation.
+    size : sequence of int
+        The shape.
+    generator : Generator, optional
+        Source of the numbers; by default the one that `refquant.manual_seed` starts.
+
+    Returns
+    -------
+    Tensor
+        Of the given shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> _ = refquant.manual_seed(0)
+    >>> refquant.normal(5.0, 0.1, (3,)).shape
+    refquant.Size([3])
+    """
     return randn(size, generator=generator) * std + mean
 
 
 def bernoulli(input: Any, *, generator=None) -> Tensor:
-    """Draw 1 with the probability that each element says, else 0."""
+    """Draw 1 with the probability that each element says, else 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        Probabilities, from 0 to 1.
+    generator : Generator, optional
+        Source of the numbers; by default the one that `refquant.manual_seed` starts.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> _ = refquant.manual_seed(0)
+    >>> refquant.bernoulli(refquant.tensor([0.0, 1.0]))
+    tensor([0., 1.])
+    """
     x = float_operand("bernoulli", "input", input).array
     return Tensor((_of(generator).random(x.shape) < x).astype(x.dtype))
 

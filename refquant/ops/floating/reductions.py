@@ -108,6 +108,22 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
 
     Of a quantized tensor the mean has the parameters of the input.
 
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int or sequence of int, optional
+        Dimensions to reduce; all if not given.
+    keepdim : bool, default False
+        Whether the reduced dimension stays, with extent 1.
+    dtype : dtype, optional
+        Element type of the result.
+
+    Returns
+    -------
+    Tensor
+        Without the reduced dimensions, unless `keepdim`.
+
     Examples
     --------
     >>> import refquant
@@ -125,7 +141,28 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
 
 
 def prod(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Multiply, over all dimensions or one; integers give int64."""
+    """Multiply, over all dimensions or one; integers give int64.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int, optional
+        The dimension to reduce; all if not given.
+    keepdim : bool, default False
+        Whether the reduced dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor
+        Without the reduced dimensions, unless `keepdim`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.prod(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+    tensor([2., 0.])
+    """
     t = operand("prod", "input", input)
     x, axes = t.array, _axes("prod", dim, t.array.ndim)
     kind = x.dtype if x.dtype.kind == "f" else np.int64
@@ -143,7 +180,30 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 
 def var(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Tensor:
-    """Mean square distance from the mean; `unbiased` divides by one less than the count."""
+    """Mean square distance from the mean; `unbiased` divides by one less than the count.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int or sequence of int, optional
+        Dimensions to reduce; all if not given.
+    unbiased : bool, default True
+        Whether to divide by one less than the count.
+    keepdim : bool, default False
+        Whether the reduced dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor
+        Without the reduced dimensions, unless `keepdim`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.var(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+    tensor([0.5, 4.5])
+    """
     t = float_operand("var", "input", input)
     x, axes = t.array, _axes("var", dim, t.array.ndim)
     divisor = _count(x.shape, axes) - bool(unbiased)
@@ -158,12 +218,58 @@ def var(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = Fals
 
 
 def std(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Tensor:
-    """Square root of `var`."""
+    """Square root of `var`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int or sequence of int, optional
+        Dimensions to reduce; all if not given.
+    unbiased : bool, default True
+        Whether to divide by one less than the count.
+    keepdim : bool, default False
+        Whether the reduced dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor
+        Without the reduced dimensions, unless `keepdim`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.std(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+    tensor([0.7071, 2.1213])
+    """
     return var(input, dim, unbiased, keepdim).sqrt()
 
 
 def norm(input: Any, p: float = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
-    r"""Length of the vector of all elements, :math:`(\sum_i |x_i|^p)^{1/p}`; `p` may be inf."""
+    r"""Length of the vector of all elements, :math:`(\sum_i |x_i|^p)^{1/p}`; `p` may be inf.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    p : float, default 2
+        The exponent; may be inf.
+    dim : int or sequence of int, optional
+        Dimensions to reduce; all if not given.
+    keepdim : bool, default False
+        Whether the reduced dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor
+        Without the reduced dimensions, unless `keepdim`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.norm(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+    tensor([2.2361, 3.    ])
+    """
     t = float_operand("norm", "input", input)
     x, axes = t.array, _axes("norm", dim, t.array.ndim)
     size = np.abs(x)
@@ -187,7 +293,26 @@ def norm(input: Any, p: float = 2, dim: Any = None, keepdim: bool = False) -> Te
 
 
 def cumsum(input: Any, dim: int) -> Tensor:
-    """Add up along a dimension and keep every sum on the way."""
+    """Add up along a dimension and keep every sum on the way.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int
+        The dimension.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.cumsum(refquant.tensor([1, 2, 3]), 0)
+    tensor([1, 3, 6])
+    """
     t = operand("cumsum", "input", input)
     dim = checks.dimension("cumsum", "dim", dim, t.array.ndim)
     kind = t.array.dtype if t.array.dtype.kind == "f" else np.int64
@@ -288,7 +413,30 @@ def max(input: Any, dim: Any = None, keepdim: bool = False):
 
 @dispatched("reductions")
 def min(input: Any, dim: Any = None, keepdim: bool = False):
-    """Find the smallest element; see `max`."""
+    """Find the smallest element; see `max`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int, optional
+        The dimension to search; all elements if not given.
+    keepdim : bool, default False
+        Whether the reduced dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor, or (values, indices)
+        One number without `dim`; with it, the smallest elements and where they are.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.min(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]))
+    tensor(0.)
+    >>> refquant.min(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1).indices
+    tensor([0, 1])
+    """
     if dim is None:
         return _whole("min", input, np.min)
     if isinstance(dim, Tensor | np.ndarray):
@@ -310,6 +458,20 @@ def _position(asked: str, input: Any, dim: int | None, keepdim: bool, find) -> T
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Tell where the largest element is, of all (counted in row-major order) or along a dimension.
 
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int, optional
+        The dimension to search; all elements if not given.
+    keepdim : bool, default False
+        Whether the reduced dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor
+        int64, without the dimension, unless `keepdim`.
+
     Examples
     --------
     >>> import refquant
@@ -320,12 +482,50 @@ def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 
 def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Tell where the smallest element is; see `argmax`."""
+    """Tell where the smallest element is; see `argmax`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int, optional
+        The dimension to search; all elements if not given.
+    keepdim : bool, default False
+        Whether the reduced dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor
+        int64, without the dimension, unless `keepdim`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.argmin(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+    tensor([0, 1])
+    """
     return _position("argmin", input, dim, keepdim, np.argmin)
 
 
 def median(input: Any) -> Tensor:
-    """Find the middle of all elements, the lower one of two; NaN if there is one."""
+    """Find the middle of all elements, the lower one of two; NaN if there is one.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        One number.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.median(refquant.tensor([3.0, 1.0, 2.0]))
+    tensor(2.)
+    """
     t = operand("median", "input", input)
     x = t.array
     _not_empty("median", x)
@@ -343,16 +543,77 @@ def _truth(asked: str, input: Any, dim: Any, keepdim: bool, find) -> Tensor:
 
 
 def all(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
-    """Tell whether no element is 0."""
+    """Tell whether no element is 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int or sequence of int, optional
+        Dimensions to reduce; all if not given.
+    keepdim : bool, default False
+        Whether the reduced dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor
+        bool, without the reduced dimensions, unless `keepdim`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.all(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+    tensor([ True, False])
+    """
     return _truth("all", input, dim, keepdim, np.all)
 
 
 def any(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
-    """Tell whether some element is not 0."""
+    """Tell whether some element is not 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int or sequence of int, optional
+        Dimensions to reduce; all if not given.
+    keepdim : bool, default False
+        Whether the reduced dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor
+        bool, without the reduced dimensions, unless `keepdim`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.any(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+    tensor([ True,  True])
+    """
     return _truth("any", input, dim, keepdim, np.any)
 
 
 def count_nonzero(input: Any, dim: Any = None) -> Tensor:
-    """Count the elements that are not 0."""
+    """Count the elements that are not 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int or sequence of int, optional
+        Dimensions to reduce; all if not given.
+
+    Returns
+    -------
+    Tensor
+        Without the reduced dimensions, unless `keepdim`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.count_nonzero(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+    tensor([2, 1])
+    """
     x = operand("count_nonzero", "input", input).array
     return Tensor(np.asarray(np.count_nonzero(x, axis=_axes("count_nonzero", dim, x.ndim))))

@@ -225,15 +225,85 @@ def upsample(
     mode: str = "nearest",
     align_corners: bool | None = None,
 ) -> Tensor:
-    """Resize; another name of `interpolate`."""
+    """Resize; another name of `interpolate`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    size : int or tuple of int, optional
+        The new extents.
+    scale_factor : float or sequence of float, optional
+        Factor of every extent, instead of a size.
+    mode : str, default 'nearest'
+        ``'nearest'`` or ``'bilinear'``.
+    align_corners : bool, optional
+        Whether corner pixels stay in place.
+
+    Returns
+    -------
+    Tensor
+        The image with its new extents.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.upsample(refquant.ones(1, 1, 2, 2), scale_factor=2).shape
+    refquant.Size([1, 1, 4, 4])
+    """
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
 def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> Tensor:
-    """Resize by taking the nearest pixel; see `interpolate`."""
+    """Resize by taking the nearest pixel; see `interpolate`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    size : int or tuple of int, optional
+        The new extents.
+    scale_factor : float or sequence of float, optional
+        Factor of every extent, instead of a size.
+
+    Returns
+    -------
+    Tensor
+        The image with its new extents.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.upsample_nearest(refquant.ones(1, 1, 2, 2), scale_factor=2).shape
+    refquant.Size([1, 1, 4, 4])
+    """
     return interpolate(input, size, scale_factor, "nearest")
 
 
 def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> Tensor:
-    """Resize by mixing neighbours, the corner pixels staying in place; see `interpolate`."""
+    """Resize by mixing neighbours, the corner pixels staying in place; see `interpolate`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    size : int or tuple of int, optional
+        The new extents.
+    scale_factor : float or sequence of float, optional
+        Factor of every extent, instead of a size.
+
+    Returns
+    -------
+    Tensor
+        The image with its new extents.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.upsample_bilinear(refquant.ones(1, 1, 2, 2), scale_factor=2).shape
+    refquant.Size([1, 1, 4, 4])
+    """
     return interpolate(input, size, scale_factor, "bilinear", align_corners=True)

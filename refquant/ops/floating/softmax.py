@@ -53,7 +53,28 @@ def softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
 
 
 def log_softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
-    r"""Logarithm of `softmax`, :math:`x_i - \log \sum_j e^{x_j}`."""
+    r"""Logarithm of `softmax`, :math:`x_i - \log \sum_j e^{x_j}`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int
+        The dimension.
+    dtype : dtype, optional
+        Converts the input first.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.log_softmax(refquant.tensor([0.0, 0.0]), 0)
+    tensor([-0.6931, -0.6931])
+    """
     x, dim = _prepared("log_softmax", input, dim, dtype)
     with np.errstate(all="ignore"):
         y = x.array - _log_sums(x.array, dim)
@@ -61,7 +82,28 @@ def log_softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
 
 
 def logsumexp(input: Any, dim: int, keepdim: bool = False) -> Tensor:
-    r"""Logarithm of a sum of exponentials, :math:`\log \sum_j e^{x_j}`."""
+    r"""Logarithm of a sum of exponentials, :math:`\log \sum_j e^{x_j}`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int
+        The dimension.
+    keepdim : bool, default False
+        Whether the reduced dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor
+        Without the reduced dimensions, unless `keepdim`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.logsumexp(refquant.tensor([0.0, 0.0]), 0)
+    tensor(0.6931)
+    """
     x, dim = _prepared("logsumexp", input, dim, None)
     with np.errstate(all="ignore"):
         y = _log_sums(x.array, dim)

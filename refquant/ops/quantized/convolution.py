@@ -93,6 +93,15 @@ def conv2d_prepack(
         If weight, bias or geometry do not fit.
     EngineError
         If the engine has no weights per channel.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv2d_prepack(w, None, [1, 1], [0, 0], [1, 1], 1)
+    >>> quantized.conv2d_unpack(packed)[0].shape
+    refquant.Size([1, 1, 2, 2])
     """
     return _prepack("conv2d_prepack", 2, weight, bias, stride, padding, dilation, groups)
 
@@ -124,6 +133,15 @@ def conv3d_prepack(
         If weight, bias or geometry do not fit.
     EngineError
         If the engine has no such convolution.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv3d_prepack(w, None, [1, 1, 1], [0, 0, 0], [1, 1, 1], 1)
+    >>> quantized.conv3d_unpack(packed)[0].shape
+    refquant.Size([1, 1, 2, 2, 2])
     """
     return _prepack("conv3d_prepack", 3, weight, bias, stride, padding, dilation, groups)
 
@@ -153,6 +171,16 @@ def conv2d_unpack(packed_weights: PackedConvolution) -> tuple[QuantizedTensor, T
     -------
     weight : QuantizedTensor, shape (outputs, channels // groups, lines, columns)
     bias : Tensor, shape (outputs,), or None
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv2d_prepack(w, None, [1, 1], [0, 0], [1, 1], 1)
+    >>> weight, bias = quantized.conv2d_unpack(packed)
+    >>> bias is None
+    True
     """
     return _packed("conv2d_unpack", packed_weights, 2).unpack()
 
@@ -169,6 +197,16 @@ def conv3d_unpack(packed_weights: PackedConvolution) -> tuple[QuantizedTensor, T
     -------
     weight : QuantizedTensor, shape (outputs, channels // groups, planes, lines, columns)
     bias : Tensor, shape (outputs,), or None
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv3d_prepack(w, None, [1, 1, 1], [0, 0, 0], [1, 1, 1], 1)
+    >>> weight, bias = quantized.conv3d_unpack(packed)
+    >>> bias is None
+    True
     """
     return _packed("conv3d_unpack", packed_weights, 3).unpack()
 
@@ -333,6 +371,16 @@ def conv2d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_
     -------
     QuantizedTensor, shape (batch, outputs, lines, columns)
         quint8, channels_last.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv2d_prepack(w, None, [1, 1], [0, 0], [1, 1], 1)
+    >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 3, 3), 0.5, 0, refquant.quint8)
+    >>> quantized.conv2d_relu(x, packed, 0.5, 0).int_repr().ravel()
+    tensor([8, 8, 8, 8], dtype=refquant.uint8)
     """
     return run_convolution("conv2d_relu", 2, qx, weight, output_scale, output_zero_point, True)
 
@@ -358,6 +406,16 @@ def conv3d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_
     ------
     QuantizerError, DtypeError, ShapeError, EngineError, QuantizationParameterError
         As `conv2d`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv3d_prepack(w, None, [1, 1, 1], [0, 0, 0], [1, 1, 1], 1)
+    >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 3, 3, 3), 0.5, 0, refquant.quint8)
+    >>> quantized.conv3d(x, packed, 0.5, 0).int_repr().ravel()
+    tensor([16, 16, 16, 16, 16, 16, 16, 16], dtype=refquant.uint8)
     """
     return run_convolution("conv3d", 3, qx, weight, output_scale, output_zero_point, False)
 
@@ -374,5 +432,15 @@ def conv3d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_
     -------
     QuantizedTensor, shape (batch, outputs, planes, lines, columns)
         quint8, channels_last_3d.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv3d_prepack(w, None, [1, 1, 1], [0, 0, 0], [1, 1, 1], 1)
+    >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 3, 3, 3), 0.5, 0, refquant.quint8)
+    >>> quantized.conv3d_relu(x, packed, 0.5, 0).int_repr().ravel()
+    tensor([16, 16, 16, 16, 16, 16, 16, 16], dtype=refquant.uint8)
     """
     return run_convolution("conv3d_relu", 3, qx, weight, output_scale, output_zero_point, True)

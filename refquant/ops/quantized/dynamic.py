@@ -135,6 +135,15 @@ def linear_relu_dynamic(X: Any, W_prepack: PackedLinear, reduce_range: bool = Fa
     -------
     Tensor, shape (..., outputs)
         float32, row-major.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.linear_prepack(w, None)
+    >>> quantized.linear_relu_dynamic(refquant.tensor([[1.0, 1.0]]), packed)
+    tensor([[0.]])
     """
     return _run("linear_relu_dynamic", X, W_prepack, reduce_range, True)
 
@@ -176,6 +185,14 @@ def linear_prepack_fp16(W: Any, B: Any = None) -> PackedHalf:
     ------
     EngineError
         If the engine has no such operation.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> packed = quantized.linear_prepack_fp16(refquant.tensor([[1.0, -2.0]]))
+    >>> quantized.linear_unpack_fp16(packed)[0]
+    tensor([[ 1., -2.]])
     """
     asked = "linear_prepack_fp16"
     engines.require(asked, "float16_linear")
@@ -213,6 +230,15 @@ def linear_unpack_fp16(W_prepack: PackedHalf) -> tuple[Tensor, Tensor | None]:
     weight : Tensor, shape (outputs, depth)
         float32 numbers that float16 holds.
     bias : Tensor, shape (outputs,), or None
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> packed = quantized.linear_prepack_fp16(refquant.tensor([[1.0, -2.0]]))
+    >>> weight, bias = quantized.linear_unpack_fp16(packed)
+    >>> weight
+    tensor([[ 1., -2.]])
     """
     packed = _half("linear_unpack_fp16", W_prepack)
     return Tensor(packed.weight.astype(np.float32)), copy_bias(packed.bias)
@@ -247,6 +273,14 @@ def linear_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
     -------
     Tensor, shape (..., outputs)
         float32, row-major.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> packed = quantized.linear_prepack_fp16(refquant.tensor([[1.0, -2.0]]))
+    >>> quantized.linear_dynamic_fp16(refquant.tensor([[1.0, 1.0]]), packed)
+    tensor([[-1.]])
     """
     return _run_half("linear_dynamic_fp16", X, W_prepack, False)
 
@@ -263,5 +297,13 @@ def linear_relu_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
     -------
     Tensor, shape (..., outputs)
         float32, row-major.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> packed = quantized.linear_prepack_fp16(refquant.tensor([[1.0, -2.0]]))
+    >>> quantized.linear_relu_dynamic_fp16(refquant.tensor([[1.0, 1.0]]), packed)
+    tensor([[0.]])
     """
     return _run_half("linear_relu_dynamic_fp16", X, W_prepack, True)

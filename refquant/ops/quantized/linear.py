@@ -95,6 +95,16 @@ def linear_unpack(W_prepack: PackedLinear) -> tuple[QuantizedTensor, Tensor | No
     -------
     weight : QuantizedTensor, shape (outputs, depth)
     bias : Tensor, shape (outputs,), or None
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.linear_prepack(w, None)
+    >>> weight, bias = quantized.linear_unpack(packed)
+    >>> weight.dequantize()
+    tensor([[ 1., -2.]])
     """
     return _packed("linear_unpack", W_prepack).unpack()
 
@@ -230,5 +240,15 @@ def linear_relu(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_
     -------
     QuantizedTensor, shape (..., outputs)
         quint8, row-major.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.linear_prepack(w, None)
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([[1.0, 1.0]]), 0.5, 0, refquant.quint8)
+    >>> quantized.linear_relu(x, packed, 0.5, 2).dequantize()
+    tensor([[0.]])
     """
     return run_linear("linear_relu", X, W_prepack, Y_scale_i, Y_zero_point_i, True)

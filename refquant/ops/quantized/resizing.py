@@ -167,10 +167,31 @@ def upsample(
 ) -> QuantizedTensor:
     """Resize; another name of `interpolate`.
 
+    Parameters
+    ----------
+    input : QuantizedTensor, shape (n, channels, height, width)
+        The images.
+    size : int or tuple of int, optional
+        The new extents.
+    scale_factor : float or sequence of float, optional
+        Factor of every extent, instead of a size.
+    mode : str, default 'nearest'
+        ``'nearest'`` or ``'bilinear'``.
+    align_corners : bool, optional
+        Whether corner pixels stay in place.
+
     Returns
     -------
     QuantizedTensor
         As `interpolate`: in the memory format of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn.quantized import functional as qF
+    >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.1, 0, refquant.quint8)
+    >>> qF.upsample(x, scale_factor=2).shape
+    refquant.Size([1, 1, 4, 4])
     """
     return interpolate(input, size, scale_factor, mode, align_corners)
 
@@ -178,10 +199,27 @@ def upsample(
 def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> QuantizedTensor:
     """Resize by taking the nearest pixel; see `interpolate`.
 
+    Parameters
+    ----------
+    input : QuantizedTensor, shape (n, channels, height, width)
+        The images.
+    size : int or tuple of int, optional
+        The new extents.
+    scale_factor : float or sequence of float, optional
+        Factor of every extent, instead of a size.
+
     Returns
     -------
     QuantizedTensor
         As `interpolate`: in the memory format of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn.quantized import functional as qF
+    >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.1, 0, refquant.quint8)
+    >>> qF.upsample_nearest(x, scale_factor=2).shape
+    refquant.Size([1, 1, 4, 4])
     """
     return interpolate(input, size, scale_factor, "nearest")
 
@@ -189,9 +227,26 @@ def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> 
 def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> QuantizedTensor:
     """Resize by mixing neighbours, the corner pixels staying in place; see `interpolate`.
 
+    Parameters
+    ----------
+    input : QuantizedTensor, shape (n, channels, height, width)
+        The images.
+    size : int or tuple of int, optional
+        The new extents.
+    scale_factor : float or sequence of float, optional
+        Factor of every extent, instead of a size.
+
     Returns
     -------
     QuantizedTensor
         As `interpolate`: in the memory format of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn.quantized import functional as qF
+    >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.1, 0, refquant.quint8)
+    >>> qF.upsample_bilinear(x, scale_factor=2).shape
+    refquant.Size([1, 1, 4, 4])
     """
     return interpolate(input, size, scale_factor, "bilinear", align_corners=True)

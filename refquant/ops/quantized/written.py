@@ -87,10 +87,28 @@ def add_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
 def add_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     """Add into `out`, negative sums as 0; see `add_out`.
 
+    Parameters
+    ----------
+    qa : QuantizedTensor
+        The operand, per tensor.
+    qb : QuantizedTensor
+        The other operand; shapes broadcast.
+    out : QuantizedTensor
+        Where the result goes; its scale and zero point are used.
+
     Returns
     -------
     QuantizedTensor
         `out`, in the memory format that it has.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
+    >>> quantized.add_relu_out(x, x, out).dequantize()
+    tensor([0., 4.])
     """
     return _binary("quantized.add_relu_out", arithmetic.add_relu_written, qa, qb, out)
 
@@ -98,10 +116,28 @@ def add_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
 def mul_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     """Multiply into `out`, with its scale and zero point; see `mul` and `add_out`.
 
+    Parameters
+    ----------
+    qa : QuantizedTensor
+        The operand, per tensor.
+    qb : QuantizedTensor
+        The other operand; shapes broadcast.
+    out : QuantizedTensor
+        Where the result goes; its scale and zero point are used.
+
     Returns
     -------
     QuantizedTensor
         `out`, in the memory format that it has.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
+    >>> quantized.mul_out(x, x, out).dequantize()
+    tensor([1., 4.])
     """
     return _binary("quantized.mul_out", arithmetic.mul, qa, qb, out)
 
@@ -109,10 +145,28 @@ def mul_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
 def mul_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     """Multiply into `out`, negative products as 0; see `mul` and `add_out`.
 
+    Parameters
+    ----------
+    qa : QuantizedTensor
+        The operand, per tensor.
+    qb : QuantizedTensor
+        The other operand; shapes broadcast.
+    out : QuantizedTensor
+        Where the result goes; its scale and zero point are used.
+
     Returns
     -------
     QuantizedTensor
         `out`, in the memory format that it has.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
+    >>> quantized.mul_relu_out(x, x, out).dequantize()
+    tensor([1., 4.])
     """
     return _binary("quantized.mul_relu_out", arithmetic.mul_relu, qa, qb, out)
 
@@ -120,10 +174,28 @@ def mul_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
 def add_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
     """Add a number into `out`, which takes over scale and zero point; see `add_scalar`.
 
+    Parameters
+    ----------
+    qa : QuantizedTensor
+        The operand, per tensor.
+    number : float
+        The number.
+    out : QuantizedTensor
+        Where the result goes; its scale and zero point are used.
+
     Returns
     -------
     QuantizedTensor
         `out`, in the memory format that it has.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
+    >>> quantized.add_scalar_out(x, 2.0, out).dequantize()
+    tensor([1., 4.])
     """
     return _scalar("quantized.add_scalar_out", scalars.add_scalar, qa, number, out)
 
@@ -131,10 +203,28 @@ def add_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
 def add_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
     """Add a number into `out`, negative sums as 0; see `add_scalar_out`.
 
+    Parameters
+    ----------
+    qa : QuantizedTensor
+        The operand, per tensor.
+    number : float
+        The number.
+    out : QuantizedTensor
+        Where the result goes; its scale and zero point are used.
+
     Returns
     -------
     QuantizedTensor
         `out`, in the memory format that it has.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
+    >>> quantized.add_scalar_relu_out(x, 2.0, out).dequantize()
+    tensor([1., 4.])
     """
     return _scalar("quantized.add_scalar_relu_out", scalars.add_scalar_relu, qa, number, out)
 
@@ -142,10 +232,28 @@ def add_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
 def mul_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
     """Multiply by a number into `out`, which takes over scale and zero point; see `mul_scalar`.
 
+    Parameters
+    ----------
+    qa : QuantizedTensor
+        The operand, per tensor.
+    number : float
+        The number.
+    out : QuantizedTensor
+        Where the result goes; its scale and zero point are used.
+
     Returns
     -------
     QuantizedTensor
         `out`, in the memory format that it has.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
+    >>> quantized.mul_scalar_out(x, 2.0, out).dequantize()
+    tensor([-2.,  4.])
     """
     return _scalar("quantized.mul_scalar_out", scalars.mul_scalar, qa, number, out)
 
@@ -153,10 +261,28 @@ def mul_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
 def mul_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
     """Multiply by a number into `out`, negative products as 0; see `mul_scalar_out`.
 
+    Parameters
+    ----------
+    qa : QuantizedTensor
+        The operand, per tensor.
+    number : float
+        The number.
+    out : QuantizedTensor
+        Where the result goes; its scale and zero point are used.
+
     Returns
     -------
     QuantizedTensor
         `out`, in the memory format that it has.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
+    >>> quantized.mul_scalar_relu_out(x, 2.0, out).dequantize()
+    tensor([0., 4.])
     """
     return _scalar("quantized.mul_scalar_relu_out", scalars.mul_scalar_relu, qa, number, out)
 
@@ -164,10 +290,28 @@ def mul_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
 def cat_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
     """Join tensors into `out`, with its scale and zero point; see `cat` and `add_out`.
 
+    Parameters
+    ----------
+    qx : sequence of QuantizedTensor
+        The parts, quint8, qint8 or qint32, per tensor.
+    dim : int
+        The dimension along which they are joined.
+    out : QuantizedTensor
+        Where the result goes; its scale and zero point are used.
+
     Returns
     -------
     QuantizedTensor
         `out`, in the memory format that it has.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> out = refquant.quantize_per_tensor(refquant.zeros(4), 0.1, 64, refquant.quint8)
+    >>> quantized.cat_out([x, x], 0, out).dequantize()
+    tensor([-1.,  2., -1.,  2.])
     """
     target = _target("quantized.cat_out", out)
     joined = joining.cat(qx, dim, target.scale, target.zero_point)
@@ -177,10 +321,28 @@ def cat_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
 def cat_relu_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
     """Join tensors into `out`, negative numbers as 0; see `cat_out`.
 
+    Parameters
+    ----------
+    qx : sequence of QuantizedTensor
+        The parts, quint8, qint8 or qint32, per tensor.
+    dim : int
+        The dimension along which they are joined.
+    out : QuantizedTensor
+        Where the result goes; its scale and zero point are used.
+
     Returns
     -------
     QuantizedTensor
         `out`, in the memory format that it has.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> out = refquant.quantize_per_tensor(refquant.zeros(4), 0.1, 64, refquant.quint8)
+    >>> quantized.cat_relu_out([x, x], 0, out).dequantize()
+    tensor([0., 2., 0., 2.])
     """
     target = _target("quantized.cat_relu_out", out)
     joined = joining.cat_relu(qx, dim, target.scale, target.zero_point)

@@ -44,6 +44,15 @@ class ConvReLU3d(quantized.Conv3d):
     Notes
     -----
     Source: the documentation of ``torch.nn.intrinsic.quantized.ConvReLU3d``, PyTorch 1.4.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn
+    >>> m = nn.intrinsic.quantized.ConvReLU3d(3, 8, 2)
+    >>> x = refquant.quantize_per_tensor(refquant.randn(1, 3, 4, 4, 4), 0.1, 0, refquant.quint8)
+    >>> m(x).size()
+    refquant.Size([1, 8, 3, 3, 3])
     """
 
     _FLOAT_MODULE = intrinsic.ConvReLU3d

@@ -1,0 +1,63 @@
+"""Which names are public, and where each is defined; needs refquant alone."""
+
+import importlib
+import inspect
+import pkgutil
+import types
+
+# The documented faces. What lies below them is reached through them.
+FACES = (
+    "refquant",
+    "refquant.ops.quantized",
+    "refquant.nn",
+    "refquant.nn.functional",
+    "refquant.nn.init",
+    "refquant.nn.utils",
+    "refquant.nn.utils.rnn",
+    "refquant.nn.quantized",
+    "refquant.nn.quantized.functional",
+    "refquant.nn.quantized.dynamic",
+    "refquant.nn.intrinsic",
+    "refquant.nn.intrinsic.qat",
+    "refquant.nn.intrinsic.quantized",
+    "refquant.nn.qat",
+    "refquant.quantization",
+    "refquant.optim",
+    "refquant.engines",
+    "refquant.kernels",
+    "refquant.oracle",
+    "refquant.plotting",
+    "refquant.reporting",
+)
+_LAZY = {"refquant": ("load", "report", "save", "show_config")}
+
+
+def public(face: str) -> dict[str, object]:
+    """Collect the public names of a face: its ``__all__``, or what it took from the package."""
+    module = importlib.import_module(face)
+    names = getattr(module, "__all__", None)
+    if names is None:
+        names = [*(n for n in vars(module) if not n.startswith("_")), *_LAZY.get(face, ())]
+    found = {name: getattr(module, name) for name in sorted(set(names), key=str.lower)}
+    return {
+        name: value
+        for name, value in found.items()
+        if not isinstance(value, types.ModuleType)
+        and (getattr(value, "__module__", None) or "refquant").startswith("refquant")
+    }
+
+
+def home(value: object) -> str:
+    """Name the module that defines something; that of its class for a constant."""
+    return value.__module__ if is_described(value) else type(value).__module__
+
+
+def is_described(value: object) -> bool:
+    """Tell functions and classes, which have docstrings of their own, from data."""
+    return inspect.isclass(value) or inspect.isroutine(value)
+
+
+def definitions() -> list[str]:
+    """List the modules of the definitions."""
+    package = importlib.import_module("refquant.reference")
+    return [module.name for module in pkgutil.iter_modules(package.__path__)]
