@@ -74,6 +74,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "abort_on_example_error": True,
     "show_memory": False,
+    "write_computation_times": False,
     "image_srcset": ["2x"],
 }
 # The gallery's configuration holds functions, which the cache of Sphinx cannot keep.
