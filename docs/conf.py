@@ -17,7 +17,6 @@ version = release = refquant.__version__
 
 extensions = [
     "sphinx.ext.autodoc",
-    "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
     "sphinx.ext.mathjax",
     "sphinx-mathjax-offline",
@@ -35,7 +34,6 @@ if any((HERE.parent / "tutorials").glob("plot_*.py")):
 
 root_doc = "index"
 exclude_patterns = ["_build"]
-templates_path = ["_templates"]
 nitpicky = True
 nitpick_ignore_regex = [
     # Words of numpydoc's type descriptions, and libraries whose pages are not linked.
@@ -43,7 +41,6 @@ nitpick_ignore_regex = [
 ]
 default_role = "py:obj"
 
-autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False

@@ -24,6 +24,14 @@ class Case:
         See `refquant.oracle.problem`.
     arguments : dict
         The operands by name: quantized tensors, tensors, numbers.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import oracle
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+    >>> oracle.Case("two-values", "relu6", {"qx": x}).name
+    'two-values'
     """
 
     name: str

@@ -53,6 +53,16 @@ class Vectors:
         The operands.
     expected : dict of str to ndarray
         The engine's integers by the names of the cases.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from refquant import oracle
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = oracle.write_vectors("relu6", folder)
+    ...     vectors = oracle.read_vectors(folder)
+    >>> set(vectors.expected) == {case.name for case in vectors.cases}
+    True
     """
 
     operation: str
@@ -288,6 +298,16 @@ def read_vectors(folder: Any) -> Vectors:
     ------
     FileFormatError
         If a file is missing, damaged, foreign, or of a later version.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from refquant import oracle
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = oracle.write_vectors("relu6", folder)
+    ...     vectors = oracle.read_vectors(folder)
+    >>> vectors.operation, len(vectors.cases) > 0
+    ('relu6', True)
     """
     top = Path(folder)
     manifest = _manifest(top / MANIFEST)

@@ -37,6 +37,12 @@ class Grade:
         Elements of the output; those that are equal; those that differ by one step.
     diagnosis : Diagnosis or None
         Why some differ; None if all are equal.
+
+    Examples
+    --------
+    >>> from refquant import oracle
+    >>> oracle.Grade("two-values", elements=2, equal=2, near=0, diagnosis=None).equal
+    2
     """
 
     name: str
@@ -61,6 +67,13 @@ class Grades:
         What was computed, and with whose answers it was compared.
     grades : tuple of Grade
         One for each case.
+
+    Examples
+    --------
+    >>> from refquant import oracle
+    >>> grade = oracle.Grade("two-values", elements=2, equal=2, near=0, diagnosis=None)
+    >>> oracle.Grades("relu6", "fbgemm", (grade,)).engine
+    'fbgemm'
     """
 
     operation: str
@@ -224,6 +237,20 @@ def check_results(folder: Any, results: Any, *, progress: bool | None = None) ->
     ------
     FileFormatError
         If vectors or results are missing, damaged, or of another form.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from refquant import oracle
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as results:
+    ...     _ = oracle.write_vectors("relu6", folder)
+    ...     for name, integers in oracle.read_vectors(folder).expected.items():
+    ...         np.savez(Path(results) / f"{name}.npz", output=integers)
+    ...     grades = oracle.check_results(folder, results, progress=False)
+    >>> all(grade.equal == grade.elements for grade in grades.grades)
+    True
     """
     vectors: Vectors = read_vectors(folder)
     top = Path(results)
