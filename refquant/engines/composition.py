@@ -134,6 +134,11 @@ def _requantize(axes, total, multiplier, zero_point, lower, upper):
 
 
 def _quantize(axes, x, scale, zero_point, quant_min, quant_max):
+    x = np.asarray(x)
+    if axes.precision == "exact" and x.dtype.kind == "f" and not np.isfinite(x).all():
+        # Infinities go to the ends of the range, as the largest numbers do; NaN to the lower one.
+        held = _quantize(axes, np.nan_to_num(x), scale, zero_point, quant_min, quant_max)
+        return np.where(np.isnan(x), quant_min, held)
     s = _numbers(scale, axes.precision)
     if axes.formed_by == "division":
         t = _scaled(axes, x, s, zero_point, divide=True)

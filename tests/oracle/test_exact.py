@@ -105,6 +105,12 @@ def test_quantizing_ties_and_neighbours():
     assert q.tolist() == [round(Fraction(float(v))) + 3 for v in x]
 
 
+def test_quantizing_what_is_not_finite():
+    x = refquant.tensor([float("inf"), float("-inf"), float("nan"), 1.0])
+    q = refquant.quantize_per_tensor(x, 0.5, 3, refquant.quint8)
+    assert q.array.tolist() == [255, 0, 0, 5]
+
+
 def test_real_results_are_rounded_once():
     rng = np.random.default_rng(6)
     w, b = weights(rng, (3, 8), scale=0.013), bias(rng, 3)
