@@ -67,3 +67,18 @@ ADD_FOLDED = Whole(
     "ONNX Runtime, MLAS QLinearAdd",
     _add_folded,
 )
+
+
+def _multiply_added(a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
+    A, B, S = (np.float32(s) for s in (a_scale, b_scale, scale))
+    product = (_steps(a, a_zero) * _steps(b, b_zero)).astype(np.float32)
+    t = product * (A * B / S) + np.float32(zero_point)
+    return np.clip(np.rint(t), lower, upper).astype(np.int64)
+
+
+MULTIPLY_ADDED = Whole(
+    "multiply_added",
+    "clip(rne(f32(f32((q_a - z_a) * (q_b - z_b)) * f32(f32(s_a * s_b) / s)) + z))",
+    "ONNX Runtime, MLAS QLinearMul",
+    _multiply_added,
+)

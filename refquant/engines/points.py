@@ -14,7 +14,7 @@ from refquant.engines.exact import (
     PLACE_EXACT,
     STEP_EXACT,
 )
-from refquant.engines.foreign_sums import ADD_FOLDED, tflite_rules
+from refquant.engines.foreign_sums import ADD_FOLDED, MULTIPLY_ADDED, tflite_rules
 from refquant.engines.record import Engine
 from refquant.engines.records import FBGEMM
 from refquant.engines.rule import Split, choose
@@ -114,12 +114,14 @@ FOREIGN = {
         ),
         _foreign(
             "onnx",
-            "ONNX Runtime on processors: QLinearConv, QLinearMatMul, QLinearAdd",
+            "ONNX Runtime on processors: QLinearConv, QLinearMatMul, QLinearAdd, QLinearMul",
             add=choose(ADD_FOLDED),
+            multiply=choose(MULTIPLY_ADDED),
         ),
         FBGEMM.derive(
             "x86-sat16",
-            "FBGEMM of PyTorch 2.13 on x86 processors without VNNI",
+            "FBGEMM of PyTorch 2.13 on x86 processors without VNNI (its kernels for groups of 4, 8 or "
+            "16 channels, which sum exactly, left aside)",
             steps={"accumulator": choose(SATURATED_PAIRS)},
         ),
     )

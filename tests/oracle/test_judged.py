@@ -1,0 +1,58 @@
+"""Real backends answer the oracle's vectors: which are exact, and why the others differ."""
+
+import pytest
+from oracle import judged
+
+from refquant import oracle
+
+EXPLAINED = {"tie", "multiplier precision"}
+
+# FBGEMM's kernels for depthwise convolutions saturate pairs on every x86 processor.
+SATURATES = {"saturation", "border", *EXPLAINED}
+
+
+def pairs():
+    for backend in judged.ENGINES:
+        for operation in judged.OPERATIONS[backend.split()[0]]:
+            yield pytest.param(backend, operation, id=f"{backend}-{operation}")
+
+
+@pytest.mark.parametrize(("backend", "operation"), list(pairs()))
+def test_backend(backend, operation):
+    if not judged.present(backend):
+        pytest.skip(f"{backend} is not installed")
+    own = judged.ENGINES[backend]
+    if own == "exact" and not operation.startswith(("linear", "conv")):
+        own = "fbgemm"  # the kernels of element-wise operations are the same for all engines
+    found = judged.judge(backend, operation, own)
+    if backend == "pytorch qnnpack" and operation == "conv3d":
+        assert found["cases"] == 0
+        return
+    assert found["elements"] > 700
+    if backend == "pytorch onednn" and operation.startswith(("linear", "conv")):
+        assert found["differ"] < 0.02 * found["elements"]
+        assert set(found["classes"]) <= EXPLAINED
+    elif backend == "pytorch fbgemm" and operation.startswith("conv"):
+        assert found["differ"] < 0.01 * found["elements"]
+        assert set(found["classes"]) <= SATURATES
+    else:
+        assert found["differ"] == 0
+
+
+@pytest.mark.parametrize("operation", ["conv2d", "conv3d"])
+def test_differences_of_fbgemm_are_those_of_its_depthwise_kernels(operation):
+    if not judged.present("pytorch fbgemm"):
+        pytest.skip("PyTorch 2.13 is not installed")
+    answer = judged.torch_backend("fbgemm", operation)
+    differ = 0
+    for case in oracle.cases_of(operation):
+        actual = answer(**case.arguments)
+        found = oracle.compare(actual, operation, engine="fbgemm", **case.arguments)
+        if found.count:
+            groups, channels = case.arguments["groups"], case.arguments["input"].shape[1]
+            assert groups == channels
+            assert groups % 8 == 0
+            again = oracle.compare(actual, operation, engine="x86-sat16", **case.arguments)
+            assert again.count == 0
+            differ += found.count
+    assert differ > 0
