@@ -14,7 +14,7 @@ from refquant.engines.exact import (
     PLACE_EXACT,
     STEP_EXACT,
 )
-from refquant.engines.foreign_sums import ADD_FOLDED, tflite_rules
+from refquant.engines.foreign_sums import ADD_FOLDED, MULTIPLY_BY_RATIO, tflite_rules
 from refquant.engines.record import Engine
 from refquant.engines.records import FBGEMM
 from refquant.engines.rule import Split, choose
@@ -114,8 +114,9 @@ FOREIGN = {
         ),
         _foreign(
             "onnx",
-            "ONNX Runtime on processors: QLinearConv, QLinearMatMul, QLinearAdd",
+            "ONNX Runtime on processors: QLinearConv, QLinearMatMul, QLinearAdd, QLinearMul",
             add=choose(ADD_FOLDED),
+            multiply=choose(MULTIPLY_BY_RATIO),
         ),
         FBGEMM.derive(
             "x86-sat16",
