@@ -17,7 +17,6 @@ version = release = refquant.__version__
 
 extensions = [
     "sphinx.ext.autodoc",
-    "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
     "sphinx.ext.mathjax",
     "sphinx-mathjax-offline",
@@ -35,7 +34,6 @@ if any((HERE.parent / "tutorials").glob("plot_*.py")):
 
 root_doc = "index"
 exclude_patterns = ["_build"]
-templates_path = ["_templates"]
 nitpicky = True
 nitpick_ignore_regex = [
     # Words of numpydoc's type descriptions, and libraries whose pages are not linked.
@@ -43,7 +41,6 @@ nitpick_ignore_regex = [
 ]
 default_role = "py:obj"
 
-autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
@@ -77,6 +74,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "abort_on_example_error": True,
     "show_memory": False,
+    "write_computation_times": False,
     "image_srcset": ["2x"],
 }
 # The gallery's configuration holds functions, which the cache of Sphinx cannot keep.

@@ -89,12 +89,58 @@ def _declare_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _declare_vectors(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Write test vectors of an operation: operands that hit ties, ends of ranges, borders and "
+        "odd sizes, with the answers of an engine, and a table of what they cover."
+    )
+    parser.add_argument("operation", metavar="OP", help="such as linear, conv2d, add")
+    parser.add_argument("--engine", metavar="E", default="fbgemm", help="default: %(default)s")
+    parser.add_argument("--out", metavar="DIR", required=True, help="folder to make")
+    parser.add_argument(
+        "--seed",
+        metavar="N",
+        type=_whole_number,
+        default=0,
+        help="of the random integers (default: %(default)s)",
+    )
+    parser.add_argument("--force", action="store_true", help="replace vectors that are there")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _declare_check(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Grade a backend's answers to test vectors. Exit code 0 if all elements are equal, 1 if "
+        "some differ or a file is not as it should be."
+    )
+    parser.add_argument("vectors", metavar="DIR", help="as `refquant vectors` made it")
+    parser.add_argument(
+        "--results",
+        metavar="R",
+        required=True,
+        help="folder with CASE.npz for each case, holding the integers as `output`",
+    )
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
 COMMANDS = (
     Command(
         "demo",
         "quantize a real network and show what happened",
         _declare_demo,
         "refquant.demo.command",
+    ),
+    Command(
+        "vectors",
+        "write test vectors for a backend of your own",
+        _declare_vectors,
+        "refquant.oracle.vectors_command",
+    ),
+    Command(
+        "check",
+        "grade a backend's answers to test vectors",
+        _declare_check,
+        "refquant.oracle.check_command",
     ),
     Command("config", "print what refquant runs on", _declare_config, "refquant.configuration"),
 )

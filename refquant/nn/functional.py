@@ -1,12 +1,12 @@
 """Functions of neural networks, under their documented names.
 
-Those that quantized tensors have take them, too: relu, relu6, elu, hardtanh, leaky_relu, the
-poolings and interpolate.
+Those that quantized tensors have take them, too: relu, relu6, hardtanh, the poolings and
+interpolate.
 """
 
 from typing import Any
 
-from refquant.errors import ArgumentError
+from refquant.errors import ArgumentError, QuantizerError
 from refquant.ops.floating import elementwise, normalization, random
 from refquant.ops.floating import softmax as _softmax
 from refquant.ops.floating.convolution import conv1d, conv2d, conv3d
@@ -31,7 +31,7 @@ from refquant.ops.floating.resizing import (
     upsample_bilinear,
     upsample_nearest,
 )
-from refquant.tensors import Tensor
+from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
     "adaptive_avg_pool2d",
@@ -176,6 +176,11 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     Tensor
         Of the shape of `input`.
 
+    Raises
+    ------
+    QuantizerError
+        If `input` is quantized: that elu needs the scale of its result.
+
     Examples
     --------
     >>> import refquant
@@ -183,6 +188,15 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     >>> F.elu(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.6321,  0.5   ,  8.    ])
     """
+    if isinstance(input, QuantizedTensor):
+        raise QuantizerError(
+            "elu",
+            argument="input",
+            expected="a plain tensor",
+            got=f"a {input.dtype} tensor",
+            mend="write refquant.nn.quantized.functional.elu(input, scale, zero_point, alpha), "
+            "with the scale and zero point of the result, or call .dequantize() first",
+        )
     return elementwise.elu_(input, alpha) if inplace else elementwise.elu(input, alpha)
 
 

@@ -8,26 +8,42 @@ from refquant.oracle.int16_pairs import SaturationReport, saturation
 from refquant.oracle.legality import Legality, legality
 from refquant.oracle.problem import Problem, operations, problem
 from refquant.oracle.trace import Step, Trace, trace
+from refquant.oracle.vectors.case import Case
+from refquant.oracle.vectors.coverage import coverage
+from refquant.oracle.vectors.files import Vectors, read_vectors, write_vectors
+from refquant.oracle.vectors.grading import Grade, Grades, check, check_results
+from refquant.oracle.vectors.making import OPERATIONS, cases_of
 
 __all__ = [
     "AXES",
     "CLASSES",
+    "OPERATIONS",
     "Arithmetic",
     "Axis",
+    "Case",
     "Contradiction",
     "Diagnosis",
+    "Grade",
+    "Grades",
     "Legality",
     "Mismatch",
     "Problem",
     "SaturationReport",
     "Step",
     "Trace",
+    "Vectors",
     "arithmetic_of",
+    "cases_of",
+    "check",
+    "check_results",
     "compare",
+    "coverage",
     "diagnose",
     "legality",
     "operations",
     "problem",
+    "read_vectors",
     "saturation",
     "trace",
+    "write_vectors",
 ]

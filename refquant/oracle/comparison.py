@@ -157,9 +157,9 @@ class Mismatch:
         return mismatch_bars(self, ax=ax)
 
 
-def _classes(task: Any, where, actual, expected, is_legal) -> np.ndarray:
+def _classes(task: Any, where, actual, expected, real, is_legal) -> np.ndarray:
     classes = np.full(where.size, "unexplained", dtype=object)
-    if not knows(task):
+    if real is None:
         return classes
     left = np.ones(where.size, bool)
 
@@ -167,7 +167,6 @@ def _classes(task: Any, where, actual, expected, is_legal) -> np.ndarray:
         classes[left & holds] = name
         left[holds] = False
 
-    real = task.exact(where)
     half = np.array([abs(r - round(r)) == Fraction(1, 2) for r in real], bool)
     give("tie", half & (np.abs(actual - expected) == 1))
     give("multiplier precision", is_legal)
@@ -177,13 +176,20 @@ def _classes(task: Any, where, actual, expected, is_legal) -> np.ndarray:
             ("border", task.sums(border="zero")),
             ("saturation", task.sums("saturated_pairs")),
         ):
-            other = task.answer_for(record, where, sums)
-            give(name, np.abs(other - actual) <= (other != task.answer_for(record, where)))
-    steps = np.array([round(r) for r in real], dtype=object)
+            rest = np.flatnonzero(left)
+            changed = sums[where[rest]] != task.sums("exact")[where[rest]]
+            holds = np.zeros(where.size, bool)
+            near = np.abs(task.answer_for(record, where[rest], sums) - actual[rest]) <= 1
+            holds[rest] = near & changed
+            give(name, holds)
+    rest = np.flatnonzero(left)
+    steps = np.array([round(r) for r in real[rest]], dtype=object)
     bits = int(task.upper - task.lower + 1) if task.upper - task.lower in (255, 2**32 - 1) else 256
     beyond = np.array([not task.lower <= n <= task.upper for n in steps], bool)
     low = np.array([n % bits for n in steps], dtype=object)
-    give("wrap-around", beyond & np.asarray(low == actual % bits, bool))
+    holds = np.zeros(where.size, bool)
+    holds[rest] = beyond & np.asarray(low == actual[rest] % bits, bool)
+    give("wrap-around", holds)
     return classes
 
 
@@ -193,7 +199,8 @@ def compare_problem(task: Problem, actual: Any, engine: str | Engine) -> Mismatc
     with np.errstate(invalid="ignore"):
         differ = (answers != expected) & ~(np.isnan(answers) & np.isnan(expected))
     where = np.flatnonzero(differ)
-    is_legal = legal(task, where, answers[where], True) if knows(task) else None
+    real = task.exact(where) if knows(task) else None  # type: ignore[attr-defined]
+    is_legal = None if real is None else legal(task, where, answers[where], real, True)
     at_border = task.border[where] if isinstance(task, Product) else np.zeros(where.size, bool)
     return Mismatch(
         task.operation,
@@ -202,7 +209,7 @@ def compare_problem(task: Problem, actual: Any, engine: str | Engine) -> Mismatc
         where,
         answers[where],
         expected[where],
-        _classes(task, where, answers[where], expected[where], is_legal),
+        _classes(task, where, answers[where], expected[where], real, is_legal),
         is_legal,
         at_border,
     )

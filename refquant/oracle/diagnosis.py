@@ -231,7 +231,7 @@ class _Search:
             )
         if where is not self.glance or wrong.size < self.glance.size // 4:
             everywhere = self.answers(candidate, self.everything)
-            count = int((everywhere != self.actual).sum())
+            count = int(np.count_nonzero(everywhere != self.actual))
             if count < self.best[0]:
                 self.best = (count, name)
 
@@ -334,11 +334,15 @@ def diagnose(
     'rounding: half_even -> half_up'
     """
     task = problem(operation, *args, **kwargs)
-    start = engines.current().name if engine is None else engine
+    return diagnose_problem(task, actual, engines.current().name if engine is None else engine)
+
+
+def diagnose_problem(task: Problem, actual: Any, start: str | Engine) -> Diagnosis:
+    """Diagnose the answer to a problem; see `diagnose`."""
     mismatch = compare_problem(task, actual, start)
     if mismatch.actual.dtype.kind == "f":
         raise OperationError(
-            f"oracle.diagnose of {operation}",
+            f"oracle.diagnose of {task.operation}",
             argument="operation",
             expected="one that returns integers",
             mend="oracle.compare works for real numbers",

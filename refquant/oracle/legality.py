@@ -57,11 +57,13 @@ def knows(task: Problem) -> bool:
     return isinstance(task, Product | Sum | Quantization)
 
 
-def legal(task: Any, where: np.ndarray, actual: np.ndarray, integer_bias: bool) -> np.ndarray:
-    """Tell for some elements whether their answers are legal."""
+def legal(
+    task: Any, where: np.ndarray, actual: np.ndarray, exact: np.ndarray, integer_bias: bool
+) -> np.ndarray:
+    """Tell for some elements, whose exact numbers are known, whether their answers are legal."""
     if where.size == 0:
         return np.zeros(0, bool)
-    real = task.exact(where).astype(np.float64)
+    real = exact.astype(np.float64)
     bound = error_bound(task, where, real, integer_bias)
     least = np.clip(np.ceil(real - bound - 0.5), task.lower, task.upper)
     most = np.clip(np.floor(real + bound + 0.5), task.lower, task.upper)
@@ -136,7 +138,7 @@ def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True,
     >>> oracle.legality(np.array([3, 2]), "quantize_per_tensor", x, 0.1, 0, refquant.quint8).legal
     array([ True, False])
     """
-    task = problem(operation, *args, **kwargs)
+    task: Any = problem(operation, *args, **kwargs)
     if not knows(task):
         raise ArgumentError(
             f"oracle.legality of {operation}",
@@ -150,7 +152,8 @@ def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True,
     if not where.size:
         nothing = np.zeros(shape)
         return Legality(nothing.astype(bool), nothing, nothing)
-    real = task.exact(where).astype(np.float64)
+    exact = task.exact(where)
+    real = exact.astype(np.float64)
     bound = error_bound(task, where, real, integer_bias)
-    found = legal(task, where, answers, integer_bias)
+    found = legal(task, where, answers, exact, integer_bias)
     return Legality(*(part.reshape(shape) for part in (found, real, bound)))

@@ -76,7 +76,7 @@ class Problem:
     def __init__(self, operation: str, function: Callable[..., Any], arguments: dict[str, Any]):
         self.operation, self.function, self.arguments = operation, function, arguments
 
-    def run(self, engine: str | Engine) -> QuantizedTensor | Tensor:
+    def run(self, engine: str | Engine) -> Any:
         """Compute the operation by an engine."""
         with engines.using(engine):
             return self.function(**self.arguments)

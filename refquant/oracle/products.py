@@ -92,6 +92,7 @@ class Product(Problem):
         self.x: QuantizedTensor = quint8_input(operation, "input", a["input"])
         self.shape = tuple(self.run("fbgemm").shape)  # checks all operands
         with engines.using("fbgemm"):
+            self.packed: Any
             if self.name == "linear":
                 self.packed = pack_linear(operation, a["weight"], a["bias"])
             else:

@@ -20,7 +20,7 @@ LEAST = 20
 @pytest.mark.parametrize("variant", [name for name in kernels.built() if name in INSTRUCTIONS])
 def test_products_are_dot_products(family, variant):
     compiler = refquant.show_config(as_dict=True)["compiler"]
-    if not compiler.startswith("GCC") or shutil.which("objdump") is None:
+    if not compiler.startswith("gcc") or shutil.which("objdump") is None:
         pytest.skip("asks for modules that GCC made, and objdump")
     module = util.find_spec(f"refquant._kernels.{family}_{variant}").origin
     text = subprocess.run(

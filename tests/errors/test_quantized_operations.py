@@ -202,5 +202,7 @@ def test_targets_that_do_not_fit():
     ],
 )
 def test_elu(arguments, kind, named):
+    with pytest.raises(errors.QuantizerError, match=r"nn\.quantized\.functional\.elu"):
+        nn.functional.elu(q())
     with pytest.raises(kind, match=rf"quantized\.elu[\s\S]*{named}"):
         ops.elu(q(), *arguments)

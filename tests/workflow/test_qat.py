@@ -182,6 +182,8 @@ def test_errors():
         nn.qat.Linear.from_float(nn.Linear(1, 1))
     with pytest.raises(ArgumentTypeError, match="activation and weight"):
         nn.qat.Linear(1, 1, qconfig=quantization.default_dynamic_qconfig)
+    with pytest.raises(AttributeError, match=r"write refquant\.nn\.intrinsic\.qat\.LinearReLU"):
+        _ = nn.qat.LinearReLU
 
 
 def test_types_after_prepare_qat():

@@ -2,3 +2,9 @@
 
 from refquant.nn.qat.convolution import Conv2d
 from refquant.nn.qat.linear import Linear
+
+
+def __getattr__(name: str):
+    # Documented examples look for it here.
+    hint = "; write refquant.nn.intrinsic.qat.LinearReLU" if name == "LinearReLU" else ""
+    raise AttributeError(f"module 'refquant.nn.qat' has no attribute {name!r}{hint}")

@@ -1,0 +1,1 @@
+"""Test vectors with declared coverage: made, written, read back, and graded."""

@@ -1,0 +1,112 @@
+"""What vectors cover, counted in the data and not claimed by who made them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from refquant.oracle.legality import knows
+from refquant.oracle.products import Product
+from refquant.oracle.vectors.case import Case
+
+__all__ = ["coverage"]
+
+NEAR = Fraction(1, 2**16)
+
+
+def _rounding(task: Any, counts: Counter) -> None:
+    """Count ties, their neighbours, and what is clipped."""
+    size = int(np.prod(task.run("fbgemm").shape))
+    where = np.arange(size)
+    if size > 4096:  # every pair of codes is there: a part tells enough
+        where = where[:: size // 4096]
+    real = task.exact(where)
+    twice = [abs((r - round(r)) * 2) for r in real]
+    counts["ties"] += sum(t == 1 for t in twice)
+    counts["neighbours of ties"] += sum(0 < 1 - t < NEAR for t in twice)
+    counts["clipped below"] += int(np.count_nonzero(real < task.lower))
+    counts["clipped above"] += int(np.count_nonzero(real > task.upper))
+    ends = (task.lower, task.upper)
+    counts["at an end of the range"] += sum(round(r) in ends for r in real)
+
+
+def _product(task: Product, counts: Counter, kinds: dict[str, set]) -> None:
+    sums = task.sums("exact")
+    x, w, y = task.scales()
+    kinds["input zero points"].add(task.x.zero_point)
+    kinds["output zero points"].add(task.zero_point)
+    if w.size:
+        kinds["shifts"].update((-np.frexp(x * w / y)[1]).tolist())
+    kinds["depths"].add(int(np.prod(task.weight.shape[1:])))
+    kinds["outputs"].add(int(task.weight.shape[0]))
+    if sums.size:
+        largest = int(np.abs(sums).max())
+        kinds["largest |sum|"].add(largest)
+    counts["per channel"] += task.per_channel
+    counts["weight zero points"] += bool(np.any(task.packed.zero_points))
+    counts["windows at the border"] += int(task.border.sum())
+    counts["sums that pairs of 16 bits change"] += int(
+        np.count_nonzero(task.sums("saturated_pairs") != sums)
+    )
+    if task.name != "linear":
+        packed = task.packed
+        kinds["kernels"].add(packed.kernel)
+        kinds["strides"].add(packed.stride)
+        kinds["paddings"].add(packed.padding)
+        kinds["dilations"].add(packed.dilation)
+        kinds["groups"].add(packed.groups)
+
+
+def coverage(cases: Sequence[Case]) -> list[tuple[str, str]]:
+    """Count what cases cover.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        Of one operation.
+
+    Returns
+    -------
+    list of (str, str)
+        What is covered, and how often or with which values.
+
+    Examples
+    --------
+    >>> from refquant import oracle
+    >>> rows = dict(oracle.coverage(oracle.cases_of("relu6")))
+    >>> rows["cases"], rows["elements"]
+    ('3', '768')
+    """
+    counts: Counter = Counter()
+    kinds: dict[str, set] = {
+        name: set()
+        for name in (
+            "sizes", "input zero points", "output zero points", "shifts", "depths", "outputs",
+            "largest |sum|", "kernels", "strides", "paddings", "dilations", "groups",
+        )
+    }  # fmt: skip
+    elements = 0
+    for case in cases:
+        task: Any = case.problem
+        elements += (size := int(np.prod(task.run("fbgemm").shape)))
+        kinds["sizes"].add(size)
+        if knows(task) and size:
+            _rounding(task, counts)
+        if isinstance(task, Product):
+            _product(task, counts, kinds)
+    rows = [("cases", f"{len(cases):,}"), ("elements", f"{elements:,}")]
+    rows += [(name, f"{count:,}") for name, count in counts.items()]
+    rows += [(name, _values(name, values)) for name, values in kinds.items() if values]
+    return rows
+
+
+def _values(name: str, values: set) -> str:
+    if name == "largest |sum|":
+        return f"{max(values):,}"
+    ordered = sorted(values)
+    shown = [" x ".join(map(str, v)) if isinstance(v, tuple) else str(v) for v in ordered]
+    return (
+        ", ".join(shown) if len(shown) <= 40 else f"{len(shown)} values, {shown[0]} to {shown[-1]}"
+    )

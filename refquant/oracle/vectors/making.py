@@ -1,0 +1,79 @@
+"""Which operations have vectors, and all cases of one."""
+
+from typing import Any
+
+from refquant.errors import ArgumentError
+from refquant.oracle.vectors.case import Case
+from refquant.oracle.vectors.elements import element_cases
+from refquant.oracle.vectors.products import convolution_cases, linear_cases
+
+__all__ = ["OPERATIONS", "cases_of"]
+
+OPERATIONS = (
+    "linear",
+    "linear_relu",
+    "conv2d",
+    "conv2d_relu",
+    "conv3d",
+    "conv3d_relu",
+    "add",
+    "add_relu",
+    "mul",
+    "mul_relu",
+    "add_scalar",
+    "add_scalar_relu",
+    "mul_scalar",
+    "mul_scalar_relu",
+    "cat",
+    "cat_relu",
+    "relu",
+    "relu6",
+    "elu",
+    "max_pool2d",
+    "avg_pool2d",
+    "adaptive_avg_pool2d",
+    "interpolate",
+    "mean",
+    "quantize_per_tensor",
+    "quantize_per_channel",
+)
+
+
+def cases_of(operation: Any, seed: int = 0) -> tuple[Case, ...]:
+    """Make the cases of an operation.
+
+    Parameters
+    ----------
+    operation : str
+        One of `OPERATIONS`.
+    seed : int, default 0
+        Of the random integers between the constructed ones.
+
+    Returns
+    -------
+    tuple of Case
+
+    Raises
+    ------
+    ArgumentError
+        If the operation has no vectors.
+
+    Examples
+    --------
+    >>> from refquant import oracle
+    >>> case = oracle.cases_of("linear")[0]
+    >>> case.name, case.arguments["input"].shape
+    ('ties-0.5-z100', refquant.Size([9, 33]))
+    """
+    if operation not in OPERATIONS:
+        raise ArgumentError(
+            "oracle.cases_of",
+            argument="operation",
+            expected=f"one of {', '.join(OPERATIONS)}",
+            got=repr(operation),
+        )
+    if operation.startswith("linear"):
+        return tuple(linear_cases(operation, seed))
+    if operation.startswith("conv"):
+        return tuple(convolution_cases(operation, seed))
+    return tuple(element_cases(operation, seed))

@@ -1,0 +1,24 @@
+"""The command ``refquant vectors``."""
+
+from typing import Any
+
+__all__ = ["run"]
+
+
+def run(options: Any) -> int:
+    """Write vectors and print what they cover."""
+    from refquant import oracle
+
+    rows = oracle.write_vectors(
+        options.operation,
+        options.out,
+        options.engine,
+        seed=options.seed,
+        force=options.force,
+        progress=False if options.quiet else None,
+    )
+    width = max(len(name) for name, _ in rows)
+    print(f"{options.out}: vectors of {options.operation} by engine {options.engine}")
+    for name, how in rows:
+        print(f"  {name:<{width}}  {how}")
+    return 0
