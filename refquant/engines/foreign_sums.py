@@ -55,15 +55,20 @@ def _add_folded(a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower
     A, B, S = (np.float32(s) for s in (a_scale, b_scale, scale))
     ratio_a, ratio_b = A / S, B / S
     za, zb, z = (np.float32(v) for v in (a_zero, b_zero, zero_point))
+    qa, qb = a.astype(np.float32), b.astype(np.float32)
     constant = z - fma(ratio_a, za, ratio_b * zb)
-    t = fma(a.astype(np.float32), ratio_a, fma(b.astype(np.float32), ratio_b, constant))
+    t = fma(qa, ratio_a, fma(qb, ratio_b, constant))
+    # What does not fill a vector of four is computed without fused operations.
+    tail = slice(a.size - a.size % 4, None)
+    constant = z - (ratio_a * za + ratio_b * zb)
+    t[tail] = ratio_a * qa[tail] + (ratio_b * qb[tail] + constant)
     return np.clip(np.rint(t), lower, upper).astype(np.int64)
 
 
 ADD_FOLDED = Whole(
     "add_folded",
     "clip(rne(fma(r_a, q_a, fma(r_b, q_b, c)))), r = f32(s_a / s), "
-    "c = z - fma(r_a, z_a, f32(r_b * z_b)): all zero points in one constant",
+    "c = z - fma(r_a, z_a, f32(r_b * z_b)): all zero points in one constant; tails of less than 4 without fma",
     "ONNX Runtime, MLAS QLinearAdd, measured with release 1.32 on x86",
     _add_folded,
 )
