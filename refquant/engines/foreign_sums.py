@@ -68,7 +68,8 @@ def _add_folded(a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower
 ADD_FOLDED = Whole(
     "add_folded",
     "clip(rne(fma(r_a, q_a, fma(r_b, q_b, c)))), r = f32(s_a / s), "
-    "c = z - fma(r_a, z_a, f32(r_b * z_b)): all zero points in one constant; tails of less than 4 without fma",
+    "c = z - fma(r_a, z_a, f32(r_b * z_b)): all zero points in one constant; "
+    "tails of less than 4 without fma",
     "ONNX Runtime, MLAS QLinearAdd, measured with release 1.32 on x86",
     _add_folded,
 )
