@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 
+from refquant.engines.arithmetic import fma
 from refquant.engines.axes import Arithmetic
 from refquant.engines.composition import in_fixed_point
 from refquant.engines.rule import Whole
@@ -53,32 +54,38 @@ def tflite_rules(axes: Arithmetic) -> dict[str, Whole]:
 def _add_folded(a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
     A, B, S = (np.float32(s) for s in (a_scale, b_scale, scale))
     ratio_a, ratio_b = A / S, B / S
-    constant = np.float32(zero_point) - (
-        ratio_a * np.float32(a_zero) + ratio_b * np.float32(b_zero)
-    )
-    t = ratio_a * a.astype(np.float32) + (ratio_b * b.astype(np.float32) + constant)
+    za, zb, z = (np.float32(v) for v in (a_zero, b_zero, zero_point))
+    qa, qb = a.astype(np.float32), b.astype(np.float32)
+    constant = z - fma(ratio_a, za, ratio_b * zb)
+    t = fma(qa, ratio_a, fma(qb, ratio_b, constant))
+    # What does not fill a vector of four is computed without fused operations.
+    tail = slice(a.size - a.size % 4, None)
+    constant = z - (ratio_a * za + ratio_b * zb)
+    t[tail] = ratio_a * qa[tail] + (ratio_b * qb[tail] + constant)
     return np.clip(np.rint(t), lower, upper).astype(np.int64)
 
 
 ADD_FOLDED = Whole(
     "add_folded",
-    "clip(rne(r_a * q_a + (r_b * q_b + c))), r = f32(s_a / s), "
-    "c = z - (r_a * z_a + r_b * z_b): all zero points in one constant",
-    "ONNX Runtime, MLAS QLinearAdd",
+    "clip(rne(fma(r_a, q_a, fma(r_b, q_b, c)))), r = f32(s_a / s), "
+    "c = z - fma(r_a, z_a, f32(r_b * z_b)): all zero points in one constant; "
+    "tails of less than 4 without fma",
+    "ONNX Runtime, MLAS QLinearAdd, measured with release 1.32 on x86",
     _add_folded,
 )
 
 
-def _multiply_added(a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
+def _multiply_by_ratio(a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
     A, B, S = (np.float32(s) for s in (a_scale, b_scale, scale))
+    ratio = A * B / S
     product = (_steps(a, a_zero) * _steps(b, b_zero)).astype(np.float32)
-    t = product * (A * B / S) + np.float32(zero_point)
+    t = product * ratio + np.float32(zero_point)
     return np.clip(np.rint(t), lower, upper).astype(np.int64)
 
 
-MULTIPLY_ADDED = Whole(
-    "multiply_added",
-    "clip(rne(f32(f32((q_a - z_a) * (q_b - z_b)) * f32(f32(s_a * s_b) / s)) + z))",
-    "ONNX Runtime, MLAS QLinearMul",
-    _multiply_added,
+MULTIPLY_BY_RATIO = Whole(
+    "multiply_by_ratio",
+    "clip(rne(f32(f32((q_a - z_a) * (q_b - z_b)) * r) + z)), r = f32(f32(s_a * s_b) / s)",
+    "ONNX Runtime, MLAS QLinearMul, measured with release 1.32 on x86",
+    _multiply_by_ratio,
 )

@@ -14,7 +14,7 @@ from refquant.engines.exact import (
     PLACE_EXACT,
     STEP_EXACT,
 )
-from refquant.engines.foreign_sums import ADD_FOLDED, MULTIPLY_ADDED, tflite_rules
+from refquant.engines.foreign_sums import ADD_FOLDED, MULTIPLY_BY_RATIO, tflite_rules
 from refquant.engines.record import Engine
 from refquant.engines.records import FBGEMM
 from refquant.engines.rule import Split, choose
@@ -116,12 +116,12 @@ FOREIGN = {
             "onnx",
             "ONNX Runtime on processors: QLinearConv, QLinearMatMul, QLinearAdd, QLinearMul",
             add=choose(ADD_FOLDED),
-            multiply=choose(MULTIPLY_ADDED),
+            multiply=choose(MULTIPLY_BY_RATIO),
         ),
         FBGEMM.derive(
             "x86-sat16",
-            "FBGEMM of PyTorch 2.13 on x86 processors without VNNI (its kernels for groups of 4, 8 or "
-            "16 channels, which sum exactly, left aside)",
+            "FBGEMM of PyTorch 2.13 on x86 processors without VNNI; its kernels for groups of 4, "
+            "8 or 16 channels, which sum exactly, are left aside",
             steps={"accumulator": choose(SATURATED_PAIRS)},
         ),
     )

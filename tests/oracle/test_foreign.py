@@ -74,3 +74,12 @@ def test_saturated_pairs():
     with engines.using("x86-sat16"):
         y = F.linear(x, w, scale=512.0, zero_point=0)
     assert y.array.item() == round((32767 + 255 * 127) / 512)
+
+
+def test_zero_point_of_a_product_is_added_before_rounding():
+    # 1 * 1 / 2 = 0.5: half to even is 0, then 0 + 3; but 3.5 rounds to 4.
+    one = refquant.QuantizedTensor(np.uint8([1]), refquant.quint8, 1.0, 0)
+    with engines.using("onnx"):
+        assert ops.mul(one, one, 2.0, 3).array.tolist() == [4]
+    with engines.using("fbgemm"):
+        assert ops.mul(one, one, 2.0, 3).array.tolist() == [3]
