@@ -60,8 +60,8 @@ def _add_folded(a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower
     t = fma(qa, ratio_a, fma(qb, ratio_b, constant))
     # What does not fill a vector of four is computed without fused operations.
     tail = slice(a.size - a.size % 4, None)
-    constant = z - (ratio_a * za + ratio_b * zb)
-    t[tail] = ratio_a * qa[tail] + (ratio_b * qb[tail] + constant)
+    plain_constant = z - (ratio_a * za + ratio_b * zb)
+    t[tail] = ratio_a * qa[tail] + (ratio_b * qb[tail] + plain_constant)
     return np.clip(np.rint(t), lower, upper).astype(np.int64)
 
 
