@@ -49,6 +49,6 @@ def assert_matches(
 
 
 @pytest.fixture(name="assert_matches")
-def _assert_matches_fixture():
+def assert_matches_fixture():
     """Give the function `refquant.testing.assert_matches`."""
     return assert_matches
