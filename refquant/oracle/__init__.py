@@ -4,6 +4,7 @@ from refquant.engines.axes import AXES, Arithmetic, Axis
 from refquant.engines.points import arithmetic_of
 from refquant.oracle.comparison import CLASSES, Mismatch, compare
 from refquant.oracle.diagnosis import Contradiction, Diagnosis, diagnose
+from refquant.oracle.famous import Mystery, famous
 from refquant.oracle.int16_pairs import SaturationReport, saturation
 from refquant.oracle.legality import Legality, legality
 from refquant.oracle.problem import Problem, operations, problem
@@ -27,6 +28,7 @@ __all__ = [
     "Grades",
     "Legality",
     "Mismatch",
+    "Mystery",
     "Problem",
     "SaturationReport",
     "Step",
@@ -39,6 +41,7 @@ __all__ = [
     "compare",
     "coverage",
     "diagnose",
+    "famous",
     "legality",
     "operations",
     "problem",

@@ -5,9 +5,8 @@ reproduces every element:
 
 1. the engine itself;
 2. one change: another value on one axis (`refquant.oracle.AXES`), or one fault
-   (`refquant.oracle.faults`);
-3. another engine as a whole;
-4. two changes.
+   (`refquant.oracle.faults`); or another engine as a whole;
+3. two changes.
 
 All candidates of that group which reproduce the answer are named. A candidate that fails is kept
 with an element that contradicts it. Candidates meet a sample first, in which elements that differ
@@ -278,8 +277,8 @@ class _Search:
 
     def run(self) -> tuple[tuple[str, ...], ...]:
         """Return the explanations of the first group that has some."""
-        for group, keep in ((self.singles, True), (self.engines, True), (self.pairs, False)):
-            found = [c for c in group() if self.reproduces(c, keep)]
+        for group, keep in ((self.singles() + self.engines(), True), (self.pairs(), False)):
+            found = [c for c in group if self.reproduces(c, keep)]
             if found:
                 return tuple(c.names(self.base) for c in found)
         return ()

@@ -1,0 +1,49 @@
+"""Public mismatches: each is reproduced, and explained by the diagnosis or by a trace."""
+
+import numpy as np
+import pytest
+
+from refquant import oracle
+
+# One of the explanations of each; where there is a single number, others do as well.
+EXPLANATIONS = {
+    "tensorflow/tensorflow#25087": ("scaling: q31_single -> q31_double",),
+    "tensorflow/tensorflow#102943": ("engine 'fbgemm'",),
+    "microsoft/onnxruntime#25512": ("engine 'onnx'",),
+    "microsoft/onnxruntime#16105": ("accumulator: wrapped -> saturated_pairs",),
+    "pytorch/pytorch#44939": ("accumulator: wrapped -> saturated_pairs",),
+    "pytorch/pytorch#37343": ("engine 'qnnpack'",),
+    "pytorch/pytorch#56331": ("engine 'fbgemm' itself",),
+    "onnx/onnx#7868": ("zero_point: after -> before",),
+    "apache/tvm#13364": ("border: zero_point -> zero",),
+    "tenstorrent/tt-metal#56525": ("rounding: half_even -> half_away",),
+}
+
+
+@pytest.mark.parametrize("mystery", oracle.famous(), ids=lambda mystery: mystery.thread)
+def test_mystery(mystery):
+    found = mystery.diagnosis()
+    assert EXPLANATIONS[mystery.thread] in found.explanations
+    assert mystery.operands in ("the thread", "made")
+    assert mystery.answer.endswith((".", ")"))
+    if found.mismatch.count:
+        assert mystery.trace().result == found.mismatch.expected[0]
+
+
+def test_all_are_listed_once():
+    assert [m.thread for m in oracle.famous()] == list(EXPLANATIONS)
+
+
+def test_a_trace_answers_where_nothing_differs():
+    mystery = next(m for m in oracle.famous() if m.thread == "pytorch/pytorch#56331")
+    steps = mystery.trace()
+    assert steps["accumulator"] == -2012
+    assert steps["rounded"] == -63
+    assert steps["clipped"] == 0
+
+
+def test_the_tie_of_float32():
+    mystery = next(m for m in oracle.famous() if m.thread == "tensorflow/tensorflow#102943")
+    multiplier = np.float32(mystery.trace("fbgemm")["multiplier"])
+    assert multiplier * np.float32(585) == 6.5
+    assert mystery.trace("exact")["exact number of steps"] > 6.5
