@@ -36,6 +36,12 @@ class Mystery:
         What happened, in a sentence.
     operands : str
         Where the operands come from: ``'the thread'``, or ``'made'`` if it gives none.
+
+    Examples
+    --------
+    >>> from refquant import oracle
+    >>> oracle.famous()[0].answer
+    '11.4991 is lifted to 11.5 by the first of two roundings, and to 12 by the second.'
     """
 
     thread: str
