@@ -173,15 +173,19 @@ class _Search:
         self.everything = np.arange(actual.size)
         self.rejected: dict[str, Contradiction] = {}
         self.best: _Candidate | None = None
+        self.whole: tuple[_Candidate | None, np.ndarray] = (None, actual)
         self.fewest = min(mismatch.count, SAMPLE)
 
     def answers(self, candidate: _Candidate, where: np.ndarray) -> np.ndarray | None:
         """Answer for some elements as a candidate would; None where it does not apply."""
         task = self.task
-        if candidate.engine:
-            if isinstance(task, Product):
-                return task.answer_for(engines.get(candidate.engine), where)
-            return task.answer(candidate.engine)[where]
+        if candidate.engine and isinstance(task, Product):
+            return task.answer_for(engines.get(candidate.engine), where)
+        if candidate.engine or not knows(task):  # only all elements at once can be computed
+            if self.whole[0] != candidate:
+                arithmetic = self.base.change(**dict(candidate.axes))
+                self.whole = candidate, task.answer(candidate.engine or arithmetic.record())
+            return self.whole[1][where]
         changes: dict[str, Any] = {}
         for fault in candidate.faults:
             change = fault.changes(task)
@@ -245,19 +249,20 @@ class _Search:
 
     def singles(self) -> list[_Candidate]:
         """List the candidates of one change."""
-        if not knows(self.task):
-            return []
         axes = AXES if isinstance(self.task, Product) else _AXES_OF_SINGLES
         changed = [
             _Candidate(axes=((axis, value),))
             for axis in axes
             for value in AXES[axis].values
-            if value != getattr(self.base, axis) and self._sensible(axis)
+            if value != getattr(self.base, axis) and self._sensible(axis, value)
         ]
         return changed + [_Candidate(faults=(fault,)) for fault in faults_of(self.task)]
 
-    def _sensible(self, axis: str) -> bool:
-        return axis != "bias" or self.task.has_bias
+    def _sensible(self, axis: str, value: str) -> bool:
+        if axis == "bias":
+            return self.task.has_bias
+        # Fractions of a whole image take too long.
+        return value != "exact" or knows(self.task)
 
     def engines(self) -> list[_Candidate]:
         """List the other engines."""
@@ -290,7 +295,7 @@ def _base(task: Problem, engine: str | Engine) -> Arithmetic:
     point = arithmetic_of(name if name in POINTS else "fbgemm", getattr(task, "per_channel", False))
     if isinstance(task, Product):
         return point
-    if name in ("fbgemm", "qnnpack"):
+    if name in ("fbgemm", "qnnpack") and knows(task):
         point = point.change(formed_by="product")
         if isinstance(task, Quantization) and task.operation == "quantize_per_tensor":
             point = point.change(zero_point="fused")
@@ -307,8 +312,8 @@ def diagnose(
     actual : QuantizedTensor or ndarray
         What the backend answered, integers in the shape of the output.
     operation : str
-        See `problem`. Axes and faults are tried for linear layers, convolutions, ``add``, ``mul``
-        and quantizing operations, other engines for all.
+        See `problem`. Axes and engines are tried for all, faults for linear layers, convolutions,
+        ``add``, ``mul`` and quantizing operations.
     *args, **kwargs
         The operands.
     engine : str or Engine, optional

