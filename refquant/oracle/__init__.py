@@ -3,17 +3,19 @@
 from refquant.engines.axes import AXES, Arithmetic, Axis
 from refquant.engines.points import arithmetic_of
 from refquant.oracle.comparison import CLASSES, Mismatch, compare
-from refquant.oracle.diagnosis import Contradiction, Diagnosis, diagnose
+from refquant.oracle.diagnosis import Diagnosis, diagnose
 from refquant.oracle.famous import Mystery, famous
 from refquant.oracle.int16_pairs import SaturationReport, saturation
 from refquant.oracle.legality import Legality, legality
 from refquant.oracle.problem import Problem, operations, problem
+from refquant.oracle.search import Contradiction
 from refquant.oracle.trace import Step, Trace, trace
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.coverage import coverage
-from refquant.oracle.vectors.files import Vectors, read_vectors, write_vectors
 from refquant.oracle.vectors.grading import Grade, Grades, check, check_results
 from refquant.oracle.vectors.making import OPERATIONS, cases_of
+from refquant.oracle.vectors.reading import Vectors, read_vectors
+from refquant.oracle.vectors.writing import write_vectors
 
 __all__ = [
     "AXES",

@@ -82,8 +82,8 @@ def _linear(x, w, scales, zero_point, bias=None) -> dict[str, Any]:
     """Operands of a layer of one output."""
     x_scale, w_scale, y_scale = scales
     return {
-        "input": QuantizedTensor(np.uint8([x]), refquant.quint8, x_scale, 0),
-        "weight": QuantizedTensor(np.int8([w]), refquant.qint8, w_scale, 0),
+        "input": QuantizedTensor(np.array([x], np.uint8), refquant.quint8, x_scale, 0),
+        "weight": QuantizedTensor(np.array([w], np.int8), refquant.qint8, w_scale, 0),
         "bias": None if bias is None else refquant.tensor([float(bias)]),
         "scale": y_scale,
         "zero_point": zero_point,
@@ -300,7 +300,7 @@ def famous() -> tuple[Mystery, ...]:
             "avg_pool2d",
             {
                 "input": QuantizedTensor(
-                    np.uint8([[[[11, 12, 12, 13], [12, 12, 13, 13]]]]), quint8, 1.0, 0
+                    np.array([[[[11, 12, 12, 13], [12, 12, 13, 13]]]], np.uint8), quint8, 1.0, 0
                 ),
                 "kernel_size": 2,
             },

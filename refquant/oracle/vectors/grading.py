@@ -18,8 +18,8 @@ from refquant.errors import (
 )
 from refquant.oracle.diagnosis import Diagnosis, diagnose_problem
 from refquant.oracle.vectors.case import Case
-from refquant.oracle.vectors.files import LIMIT, Vectors, read_npz, read_vectors
 from refquant.oracle.vectors.making import cases_of
+from refquant.oracle.vectors.reading import LIMIT, Vectors, read_npz, read_vectors
 from refquant.progress import track
 
 __all__ = ["Grade", "Grades", "check", "check_results"]
