@@ -1,4 +1,4 @@
-r"""How runtimes other than PyTorch add and multiply two quantized tensors, integers to integers."""
+r"""How runtimes other than PyTorch add, multiply and average, integers to integers."""
 
 from functools import partial
 
@@ -7,7 +7,7 @@ import numpy as np
 from refquant.engines.arithmetic import fma
 from refquant.engines.axes import Arithmetic
 from refquant.engines.composition import in_fixed_point
-from refquant.engines.rule import Whole
+from refquant.engines.rule import Rule, Whole
 
 LEFT_SHIFT = 20
 
@@ -29,6 +29,24 @@ def _multiply(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, l
     product = _steps(a, a_zero) * _steps(b, b_zero)
     steps = in_fixed_point(axes, product, a_scale * b_scale / scale)
     return np.clip(steps + zero_point, lower, upper)
+
+
+def _average_of_codes(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
+    total, count = np.asarray(total, np.int64), np.asarray(divisor, np.int64)
+    # Where the border counts too, it counts as the zero point, so that the image goes on evenly.
+    total = total + (count - sizes[0] * sizes[1]) * zero_point
+    away = np.where((total > 0) | (quant_min >= 0), 1, -1)
+    q = away * ((np.abs(total) + count // 2) // count)
+    return np.clip(q, quant_min, quant_max)
+
+
+AVERAGE_OF_CODES = Rule(
+    "average_of_codes",
+    "clip((sum q + n / 2) / n) in integers, the zero point not taken away; negative sums the other "
+    "way round",
+    "TensorFlow Lite, reference kernels of average pooling",
+    _average_of_codes,
+)
 
 
 def tflite_rules(axes: Arithmetic) -> dict[str, Whole]:

@@ -14,7 +14,12 @@ from refquant.engines.exact import (
     PLACE_EXACT,
     STEP_EXACT,
 )
-from refquant.engines.foreign_sums import ADD_FOLDED, MULTIPLY_BY_RATIO, tflite_rules
+from refquant.engines.foreign_sums import (
+    ADD_FOLDED,
+    AVERAGE_OF_CODES,
+    MULTIPLY_BY_RATIO,
+    tflite_rules,
+)
 from refquant.engines.record import Engine
 from refquant.engines.records import FBGEMM
 from refquant.engines.rule import Split, choose
@@ -94,6 +99,10 @@ def _foreign(name: str, title: str, **steps) -> Engine:
     return POINTS[name].record(name).derive(name, title, steps=steps)
 
 
+_TFLITE_AVERAGES = {
+    step: choose(Split.everywhere(AVERAGE_OF_CODES))
+    for step in ("average_pool", "adaptive_average_pool")
+}
 FOREIGN = {
     record.name: record
     for record in (
@@ -105,11 +114,13 @@ FOREIGN = {
         _foreign(
             "tflite",
             "TensorFlow Lite, reference kernels with double rounding",
+            **_TFLITE_AVERAGES,
             **{step: choose(rule) for step, rule in tflite_rules(POINTS["tflite"]).items()},
         ),
         _foreign(
             "tflite-single",
             "TensorFlow Lite with single rounding (TFLITE_SINGLE_ROUNDING, ruy)",
+            **_TFLITE_AVERAGES,
             **{step: choose(rule) for step, rule in tflite_rules(POINTS["tflite-single"]).items()},
         ),
         _foreign(

@@ -68,6 +68,17 @@ def test_all_stay_within_a_step_of_the_exact_answer(name):
             assert np.abs(one.array.astype(int) - other.array).max() <= 1
 
 
+def test_averages_of_codes_round_up_whatever_the_zero_point():
+    q = np.uint8([[[[1, 2], [1, 2]]]])  # 6 / 4 = 1.5
+    for zero in (0, 7):
+        x = refquant.QuantizedTensor(q, refquant.quint8, 1.0, zero)
+        with engines.using("tflite"):
+            assert F.avg_pool2d(x, 2).array.item() == 2
+    signed = refquant.QuantizedTensor(-q.astype(np.int8), refquant.qint8, 1.0, 3)
+    with engines.using("tflite-single"):
+        assert F.avg_pool2d(signed, 2).array.item() == -2
+
+
 def test_saturated_pairs():
     x = refquant.QuantizedTensor(np.uint8([[255, 255, 255]]), refquant.quint8, 1.0, 0)
     w = refquant.QuantizedTensor(np.int8([[127, 127, 127]]), refquant.qint8, 1.0, 0)
