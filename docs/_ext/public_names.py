@@ -38,7 +38,10 @@ def public(face: str) -> dict[str, object]:
     names = getattr(module, "__all__", None)
     if names is None:
         names = [*(n for n in vars(module) if not n.startswith("_")), *_LAZY.get(face, ())]
-    found = {name: getattr(module, name) for name in sorted(set(names), key=lambda name: (name.lower(), name))}
+    found = {
+        name: getattr(module, name)
+        for name in sorted(set(names), key=lambda name: (name.lower(), name))
+    }
     return {
         name: value
         for name, value in found.items()
