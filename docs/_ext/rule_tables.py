@@ -6,6 +6,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from refquant import engines
 from refquant.engines import Split
+from refquant.engines.axes import AXES
+from refquant.engines.points import POINTS
 from refquant.engines.steps import LIMITS, STEPS
 
 
@@ -76,9 +78,46 @@ class Rules(_Generated):
         return made
 
 
+class ArithmeticAxes(_Generated):
+    """A table of the axes of arithmetic: the question, and every answer with its formula."""
+
+    def lines(self):
+        made = [".. list-table::", "   :header-rows: 1", "   :class: rule-table", ""]
+        made += _cells(["Axis", "Value", "What it means"])
+        for axis in AXES.values():
+            for index, (value, meaning) in enumerate(axis.values.items()):
+                name = f"``{axis.name}``: {axis.question}" if index == 0 else ""
+                made += _cells([name, f"``{value}``", f"``{meaning}``"])
+        return made
+
+
+class EnginePoints(_Generated):
+    """A table: where each known engine stands on the axes."""
+
+    def lines(self):
+        made = [".. list-table::", "   :header-rows: 1", "   :class: rule-table", ""]
+        made += _cells(["Engine", *(f"``{name}``" for name in AXES)])
+        for engine, point in POINTS.items():
+            made += _cells([f"``{engine}``", *(f"``{getattr(point, name)}``" for name in AXES)])
+        return made
+
+
+class ForeignEngines(_Generated):
+    """A list of the records that stand for other runtimes."""
+
+    def lines(self):
+        made = []
+        for name in engines.foreign_names():
+            made += [f"``{name}``", f"   {engines.get(name).title}.", ""]
+        return made
+
+
 def setup(app):
     """Register the directives."""
     app.add_directive("engine-steps", EngineSteps)
     app.add_directive("engine-limits", EngineLimits)
     app.add_directive("engine-rules", Rules)
+    app.add_directive("arithmetic-axes", ArithmeticAxes)
+    app.add_directive("engine-points", EnginePoints)
+    app.add_directive("foreign-engines", ForeignEngines)
     return {"parallel_read_safe": True}
