@@ -7,10 +7,10 @@ interpolate.
 from typing import Any
 
 from refquant.errors import ArgumentError, QuantizerError
-from refquant.ops.floating import elementwise, normalization, random
+from refquant.ops.floating import activation, normalization, random
 from refquant.ops.floating import softmax as _softmax
+from refquant.ops.floating.activation import hardswish, silu, softplus
 from refquant.ops.floating.convolution import conv1d, conv2d, conv3d
-from refquant.ops.floating.elementwise import hardswish, silu, softplus
 from refquant.ops.floating.joining import pad
 from refquant.ops.floating.loss import (
     binary_cross_entropy,
@@ -96,7 +96,7 @@ def relu(input: Any, inplace: bool = False) -> Tensor:
     >>> refquant.nn.functional.relu(refquant.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    return elementwise.relu_(input) if inplace else elementwise.relu(input)
+    return activation.relu_(input) if inplace else activation.relu(input)
 
 
 def relu6(input: Any, inplace: bool = False) -> Tensor:
@@ -122,8 +122,8 @@ def relu6(input: Any, inplace: bool = False) -> Tensor:
     tensor([0. , 0.5, 6. ])
     """
     if inplace:
-        return elementwise.relu6_(input)
-    return elementwise.relu6(input)
+        return activation.relu6_(input)
+    return activation.relu6(input)
 
 
 def hardtanh(
@@ -155,8 +155,8 @@ def hardtanh(
     tensor([-1. ,  0.5,  1. ])
     """
     if inplace:
-        return elementwise.hardtanh_(input, min_val, max_val)
-    return elementwise.hardtanh(input, min_val, max_val)
+        return activation.hardtanh_(input, min_val, max_val)
+    return activation.hardtanh(input, min_val, max_val)
 
 
 def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -197,7 +197,7 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
             mend="write refquant.nn.quantized.functional.elu(input, scale, zero_point, alpha), "
             "with the scale and zero point of the result, or call .dequantize() first",
         )
-    return elementwise.elu_(input, alpha) if inplace else elementwise.elu(input, alpha)
+    return activation.elu_(input, alpha) if inplace else activation.elu(input, alpha)
 
 
 def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -225,8 +225,8 @@ def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) 
     tensor([-0.01,  0.5 ,  8.  ])
     """
     if inplace:
-        return elementwise.leaky_relu_(input, negative_slope)
-    return elementwise.leaky_relu(input, negative_slope)
+        return activation.leaky_relu_(input, negative_slope)
+    return activation.leaky_relu(input, negative_slope)
 
 
 def sigmoid(input: Any) -> Tensor:
@@ -249,7 +249,7 @@ def sigmoid(input: Any) -> Tensor:
     >>> F.sigmoid(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0.2689, 0.6225, 0.9997])
     """
-    return elementwise.sigmoid(input)
+    return activation.sigmoid(input)
 
 
 def tanh(input: Any) -> Tensor:
@@ -272,7 +272,7 @@ def tanh(input: Any) -> Tensor:
     >>> F.tanh(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.7616,  0.4621,  1.    ])
     """
-    return elementwise.tanh(input)
+    return activation.tanh(input)
 
 
 def hardsigmoid(input: Any, inplace: bool = False) -> Tensor:
@@ -297,7 +297,7 @@ def hardsigmoid(input: Any, inplace: bool = False) -> Tensor:
     >>> F.hardsigmoid(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0.3333, 0.5833, 1.    ])
     """
-    made = elementwise.hardsigmoid(input)
+    made = activation.hardsigmoid(input)
     return input.copy_(made) if inplace else made
 
 

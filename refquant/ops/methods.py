@@ -2,6 +2,7 @@
 
 from refquant.ops import broadcasting, indexing, strides, views
 from refquant.ops.floating import (
+    activation,
     arithmetic,
     comparison,
     copying,
@@ -13,6 +14,7 @@ from refquant.ops.floating import (
     random,
     reductions,
     softmax,
+    whole_numbers,
 )
 from refquant.ops.quantized import affine
 from refquant.tensors import Tensor
@@ -61,13 +63,11 @@ METHODS = {
         "add add_ addcdiv_ addcmul_ div div_ floor_divide lerp maximum minimum "
         "mul mul_ neg pow remainder sub sub_",
     ),
-    **_named(
-        elementwise,
-        "abs ceil clamp clamp_ cos exp floor log log1p log2 log10 reciprocal "
-        "relu relu_ round rsqrt sigmoid sigmoid_ sign sin sqrt square tanh tanh_ trunc",
-    ),
+    **_named(activation, "clamp clamp_ relu relu_ sigmoid sigmoid_ tanh tanh_"),
+    **_named(elementwise, "cos exp log log1p log2 log10 reciprocal rsqrt sin sqrt square"),
+    **_named(whole_numbers, "abs ceil floor round sign trunc"),
     **_named(softmax, "log_softmax logsumexp softmax"),
-    "__abs__": elementwise.abs,
+    "__abs__": whole_numbers.abs,
     "__matmul__": products.matmul,
     **_named(products, "addmm bmm dot matmul mm mv outer"),
     # Comparisons, reductions, order.

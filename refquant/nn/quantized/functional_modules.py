@@ -9,7 +9,7 @@ from refquant.errors import ArgumentTypeError, OperationError, QuantizationParam
 from refquant.nn.containers import Identity
 from refquant.nn.module import Module
 from refquant.ops import quantized
-from refquant.ops.floating import arithmetic, elementwise, joining
+from refquant.ops.floating import activation, arithmetic, joining
 from refquant.tensors import Tensor
 
 __all__ = ["FloatFunctional", "QFunctional"]
@@ -68,7 +68,7 @@ class FloatFunctional(Module):
 
     def add_relu(self, x: Any, y: Any) -> Tensor:
         """Add two tensors; negative sums become 0."""
-        return self.activation_post_process(elementwise.relu(arithmetic.add(x, y)))
+        return self.activation_post_process(activation.relu(arithmetic.add(x, y)))
 
 
 class QFunctional(Module):

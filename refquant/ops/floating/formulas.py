@@ -1,0 +1,38 @@
+"""How a formula of one number, with its derivative, is applied to every element of a tensor."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from refquant.ops.floating.operands import operand
+from refquant.tensors import Tensor, differentiable
+
+__all__ = ["apply", "exactly", "floats"]
+
+
+def floats(array: np.ndarray) -> np.ndarray:
+    """Turn integers into float32."""
+    return array if array.dtype.kind == "f" else array.astype(np.float32)
+
+
+def apply(asked: str, input: Any, formula: Callable, slope: Callable) -> Tensor:
+    """Apply a formula to a tensor.
+
+    `formula` takes the elements x and gives y, `slope` takes x and y and gives dy/dx. What is
+    infinite or undefined becomes inf or NaN, silently.
+    """
+    t = operand(asked, "input", input)
+    x = floats(t.array)
+    with np.errstate(all="ignore"):
+        y = formula(x)
+    return differentiable(y, (t,), lambda g: (g * slope(x, y),))
+
+
+def exactly(asked: str, input: Any, formula: Callable, slope: Callable) -> Tensor:
+    """Apply a formula as `apply` does, but leave integers what they are; `slope` takes x."""
+    t = operand(asked, "input", input)
+    x = t.array
+    with np.errstate(all="ignore"):
+        y = formula(x)
+    return differentiable(y, (t,), lambda g: (g * slope(x),))
