@@ -243,7 +243,7 @@ def _check_image(asked: str, shape: tuple[int, ...], packed: PackedConvolution) 
         raise ShapeError(
             asked,
             argument="qx",
-            expected=f"of {channels} channel(s) (groups={packed.groups}, weight of shape "
+            expected=f"of {channels} channels (groups={packed.groups}, weight of shape "
             f"{packed.weight.array.shape})",
             got=f"shape {shape}",
         )
