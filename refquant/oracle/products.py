@@ -20,9 +20,9 @@ from refquant.errors import ArgumentError
 from refquant.nn.quantized import functional
 from refquant.ops.quantized.convolution import pack_convolution, run_convolution
 from refquant.ops.quantized.linear import pack_linear, quint8_input, run_linear
+from refquant.ops.quantized.sums_by_rule import convolution_sums, linear_sums
 from refquant.oracle.problem import Problem
 from refquant.reference.convolution import gather
-from refquant.reference.products import convolution_sums, linear_sums
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["Product", "product_function"]

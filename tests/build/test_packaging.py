@@ -29,8 +29,7 @@ def test_every_family_has_a_definition_and_a_kernel():
     sources = {file.stem for file in (ROOT / "_kernels").glob("[!_]*.pyx")}
     definitions = {file.stem for file in (ROOT / "refquant" / "reference").glob("[!_]*.py")}
     assert sources == set(kernels.FAMILIES)
-    # Sums by rules of an engine of one's own run by definitions alone.
-    assert definitions == sources | {"products"}
+    assert definitions == sources
 
 
 def test_the_version_stands_in_one_place():

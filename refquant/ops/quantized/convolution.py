@@ -16,8 +16,8 @@ from refquant.ops.quantized.packing import (
     copy_weight,
     geometry,
 )
+from refquant.ops.quantized.sums_by_rule import convolution_sums
 from refquant.reference.matmul import finish
-from refquant.reference.products import convolution_sums
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [

@@ -14,8 +14,8 @@ from refquant.ops.quantized.packing import (
     copy_bias,
     copy_weight,
 )
+from refquant.ops.quantized.sums_by_rule import linear_sums
 from refquant.reference.matmul import finish
-from refquant.reference.products import linear_sums
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [

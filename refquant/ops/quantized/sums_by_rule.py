@@ -1,9 +1,9 @@
 """Sums of products by any rule, for engines that sum or pad unlike those with kernels.
 
-`refquant.reference.matmul` and `refquant.reference.convolution` sum exactly, as all engines of
-PyTorch do where their processor lets them. These functions take the two rules as arguments
-(`refquant.engines.accumulation`) and return the sums; `refquant.reference.matmul.finish` turns them
-into outputs.
+The twins of `refquant.reference.matmul` and `refquant.reference.convolution` sum exactly, as all
+engines of PyTorch do where their processor lets them. These functions take the two rules as
+arguments (`refquant.engines.accumulation`) and return the sums; `refquant.reference.matmul.finish`
+turns them into outputs. There is no kernel for them.
 """
 
 import numpy as np
