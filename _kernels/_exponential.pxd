@@ -1,4 +1,4 @@
-# The rules of refquant.engines.exponential for one element, to be inlined into loops.
+# The rules of refquant.engines.rules.expm1 for one element, to be inlined into loops.
 #
 # Design
 # (a) A pair is a number and its rounding error; sums and products of pairs carry both on.

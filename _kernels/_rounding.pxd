@@ -1,4 +1,4 @@
-# The rules of refquant.engines.quantization for one element, to be inlined into loops.
+# The rules of refquant.engines.rules.quantize for one element, to be inlined into loops.
 #
 # Design
 # (a) One function a rule; the numbers are the rules' codes.

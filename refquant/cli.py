@@ -142,7 +142,7 @@ COMMANDS = (
         _declare_check,
         "refquant.oracle.check_command",
     ),
-    Command("config", "print what refquant runs on", _declare_config, "refquant.configuration"),
+    Command("config", "print what refquant runs on", _declare_config, "refquant._show_config"),
 )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from refquant.quantized_tensor import QuantizedTensor
+    from refquant.tensors.quantized import QuantizedTensor
 
 __all__ = ["bars", "histogram", "labelled", "quantized_tensor", "table"]
 

@@ -17,8 +17,8 @@ import numpy as np
 import refquant as torch
 from refquant import plotting
 from refquant.demo.data import load_digits
-from refquant.demo.measuring import accuracy, logits_of
-from refquant.demo.quantizing import fused
+from refquant.demo.metrics import accuracy, logits_of
+from refquant.demo.schemes import fused
 from refquant.demo.training import train
 from refquant.quantization import MinMaxObserver, PerChannelMinMaxObserver
 from refquant.reporting import sqnr

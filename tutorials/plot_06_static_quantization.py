@@ -15,7 +15,7 @@ import refquant as torch
 from refquant import nn, plotting
 from refquant.demo.data import load_digits
 from refquant.demo.experiment import calibration_batches
-from refquant.demo.measuring import accuracy, logits_of
+from refquant.demo.metrics import accuracy, logits_of
 from refquant.demo.training import train
 from refquant.quantization import (
     DeQuantStub,

@@ -17,7 +17,7 @@ from refquant import plotting
 from refquant.demo.bits import after_training, in_training
 from refquant.demo.data import load_digits
 from refquant.demo.experiment import calibration_batches
-from refquant.demo.measuring import accuracy, logits_of
+from refquant.demo.metrics import accuracy, logits_of
 from refquant.demo.training import train
 from refquant.quantization import FakeQuantize, MovingAverageMinMaxObserver
 

@@ -14,7 +14,7 @@ import numpy as np
 import refquant as torch
 from refquant import engines, oracle, plotting
 from refquant.demo.data import load_digits
-from refquant.demo.quantizing import fused
+from refquant.demo.schemes import fused
 from refquant.demo.training import train
 from refquant.engines import Operands
 from refquant.nn.quantized import functional as qF

@@ -6,8 +6,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from refquant import engines
 from refquant.engines import Split
-from refquant.engines.axes import AXES
-from refquant.engines.points import POINTS
+from refquant.engines.arithmetic.axes import AXES
+from refquant.engines.builtin.other_runtimes import POINTS
 from refquant.engines.steps import LIMITS, STEPS
 
 

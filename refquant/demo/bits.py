@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from refquant import dtypes
 from refquant.demo.data import Digits, load_digits
 from refquant.demo.experiment import calibration_batches
-from refquant.demo.measuring import accuracy, logits_of
+from refquant.demo.metrics import accuracy, logits_of
 from refquant.demo.network import FUSIBLE, DigitNet
-from refquant.demo.quantizing import fused, static
+from refquant.demo.schemes import fused, static
 from refquant.demo.training import fit, train
 from refquant.quantization import (
     FakeQuantize,

@@ -33,19 +33,21 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
 
-    from refquant.demo import experiment, saving, telling
+    from refquant.demo import experiment
+    from refquant.demo import checkpoint
+    from refquant.demo import report
 
     with refquant.engines.using("fbgemm"):
         result = experiment.run(
             epochs=options.epochs, seed=options.seed, show=False if options.quiet else None
         )
-        print(telling.score_table(result).text(), end="\n\n")
-        print(telling.layer_table(result).text(), end="\n\n")
-        report = telling.page(result).write(folder / "report.html")
+        print(report.score_table(result).text(), end="\n\n")
+        print(report.layer_table(result).text(), end="\n\n")
+        report = report.page(result).write(folder / "report.html")
         weights = folder / "per-channel-int8.refquant"
         refquant.save(result.per_channel.state_dict(), weights)
-        again = saving.restored(weights, experiment.calibration_batches(result.digits))
-        same = saving.same_outputs(result.per_channel, again, result.digits.test)
+        again = checkpoint.restored(weights, experiment.calibration_batches(result.digits))
+        same = checkpoint.same_outputs(result.per_channel, again, result.digits.test)
     size = f"{weights} ({weights.stat().st_size:,} bytes)"
     if not same:
         message = f"{size} does not give the same outputs when it is loaded again"

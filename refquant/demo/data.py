@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from refquant.extras import need
-from refquant.ops.creation import from_numpy
+from refquant.ops.from_data import from_numpy
 from refquant.tensors import Tensor
 
 __all__ = ["Digits", "Images", "load_digits"]

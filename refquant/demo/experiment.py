@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from refquant.demo import quantizing
+from refquant.demo import schemes
 from refquant.demo.data import Digits, load_digits
-from refquant.demo.measuring import Score, score
+from refquant.demo.metrics import Score, score
 from refquant.demo.network import DigitNet
 from refquant.demo.training import train
 from refquant.reporting import Comparison, compare
@@ -68,10 +68,10 @@ def run(*, epochs: int = 15, seed: int = 0, show: bool | None = None) -> Experim
     digits = load_digits(seed)
     trained = train(digits.train, epochs=epochs, seed=seed, show=show)
     batches = calibration_batches(digits)
-    float_model = quantizing.fused(trained)
-    per_tensor = quantizing.static(float_model, quantizing.PER_TENSOR, batches)
-    per_channel = quantizing.static(float_model, quantizing.PER_CHANNEL, batches)
-    dynamic = quantizing.dynamic(trained)
+    float_model = schemes.fused(trained)
+    per_tensor = schemes.static(float_model, schemes.PER_TENSOR, batches)
+    per_channel = schemes.static(float_model, schemes.PER_CHANNEL, batches)
+    dynamic = schemes.dynamic(trained)
     reference = score("float32", float_model, digits.test)
     scores = (
         reference,

@@ -17,9 +17,9 @@ import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from refquant.engines import elementwise
+from refquant.engines.rules import elementwise
 from refquant.engines.record import Engine
-from refquant.engines.records import BUILT_IN
+from refquant.engines.builtin.records import BUILT_IN
 from refquant.engines.rule import Choice, Condition, Operands, Rule, Split, Whole, choose
 from refquant.errors import ArgumentTypeError, EngineError
 
@@ -95,7 +95,7 @@ def foreign_names() -> tuple[str, ...]:
 
 
 def _foreign(name: str) -> Engine:
-    from refquant.engines.points import FOREIGN
+    from refquant.engines.builtin.other_runtimes import FOREIGN
 
     return FOREIGN[name]
 
@@ -218,7 +218,7 @@ def register(record: Engine) -> Engine:
     EngineError
         If the name belongs to a built-in engine, a step of `refquant.engines.steps` has no
         rule, or ``add``, ``multiply`` or ``add_scalar`` has another than those of
-        `refquant.engines.elementwise`, which choose how the operation computes, and no `Whole`.
+        `refquant.engines.rules.elementwise`, which choose how the operation computes, and no `Whole`.
 
     Examples
     --------

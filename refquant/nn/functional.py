@@ -11,7 +11,7 @@ from refquant.ops.floating import activation, normalization, random
 from refquant.ops.floating import softmax as _softmax
 from refquant.ops.floating.activation import hardswish, silu, softplus
 from refquant.ops.floating.convolution import conv1d, conv2d, conv3d
-from refquant.ops.floating.joining import pad
+from refquant.ops.floating.concat import pad
 from refquant.ops.floating.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -24,7 +24,7 @@ from refquant.ops.floating.loss import (
 )
 from refquant.ops.floating.normalization import layer_norm
 from refquant.ops.floating.pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
-from refquant.ops.floating.products import linear
+from refquant.ops.floating.matmul import linear
 from refquant.ops.floating.resizing import (
     interpolate,
     upsample,

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from refquant import tape
+from refquant.tensors import autograd
 from refquant.errors import ArgumentError, ShapeError
 from refquant.tensors import Tensor
 
@@ -100,7 +100,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     >>> refquant.nn.init.uniform_(w) is w
     True
     """
-    with tape.no_grad():
+    with autograd.no_grad():
         return tensor.uniform_(a, b)
 
 
@@ -128,7 +128,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     >>> refquant.nn.init.normal_(w) is w
     True
     """
-    with tape.no_grad():
+    with autograd.no_grad():
         return tensor.normal_(mean, std)
 
 
@@ -154,7 +154,7 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
     tensor([[3., 3.],
             [3., 3.]])
     """
-    with tape.no_grad():
+    with autograd.no_grad():
         return tensor.fill_(val)
 
 
@@ -228,7 +228,7 @@ def eye_(tensor: Tensor) -> Tensor:
         raise ShapeError(
             "eye_", argument="tensor", expected="a matrix", got=f"shape {tensor.array.shape}"
         )
-    with tape.no_grad():
+    with autograd.no_grad():
         return tensor.copy_(np.eye(*tensor.array.shape))
 
 
@@ -379,7 +379,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """
     _fans("orthogonal_", tensor)
     rows = tensor.array.shape[0]
-    with tape.no_grad():
+    with autograd.no_grad():
         drawn = normal_(Tensor(np.empty((rows, tensor.array.size // rows)))).array
         q, r = np.linalg.qr(drawn if drawn.shape[0] >= drawn.shape[1] else drawn.T)
         q = q * np.sign(np.diag(r))  # makes every orthogonal matrix equally likely

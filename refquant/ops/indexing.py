@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import tape
+from refquant.tensors import autograd
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -417,7 +417,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         return
     value = value if isinstance(value, Tensor) else Tensor(np.asarray(value))
     value = checks.plain_tensor("indexing", "value", value)
-    recorded = tape.is_grad_enabled() and (input.requires_grad or value.requires_grad)
+    recorded = autograd.is_grad_enabled() and (input.requires_grad or value.requires_grad)
     whole = input.array.copy(order="K") if recorded else input.array
     _assign(whole, basic, arrays, value.array)
     if not recorded:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from refquant import tape
+from refquant.tensors import autograd
 from refquant.errors import DtypeError, GradientError, ShapeError
 from refquant.tensors import Tensor
 
@@ -55,7 +55,7 @@ def become(asked: str, target: Tensor, result: Tensor) -> Tensor:
             got=target.dtype,
             mend="use the operation that is not in place",
         )
-    if not (tape.is_grad_enabled() and (target.requires_grad or result.requires_grad)):
+    if not (autograd.is_grad_enabled() and (target.requires_grad or result.requires_grad)):
         np.copyto(target.array, array, casting="same_kind")
         return target
     if target.requires_grad and target.node is None:

@@ -1,21 +1,12 @@
 """The documented methods of tensors, in one table."""
 
 from refquant.ops import broadcasting, indexing, strides, views
-from refquant.ops.floating import (
-    activation,
-    arithmetic,
-    comparison,
-    copying,
-    creation,
-    elementwise,
-    joining,
-    ordering,
-    products,
-    random,
-    reductions,
-    softmax,
-    whole_numbers,
-)
+from refquant.ops.floating import activation, arithmetic, comparison, creation, elementwise, random, reductions, softmax
+from refquant.ops.floating import casting
+from refquant.ops.floating import concat
+from refquant.ops.floating import sorting
+from refquant.ops.floating import matmul
+from refquant.ops.floating import rounding
 from refquant.ops.quantized import affine
 from refquant.tensors import Tensor
 
@@ -67,8 +58,8 @@ METHODS = {
     **_named(elementwise, "cos exp log log1p log2 log10 reciprocal rsqrt sin sqrt square"),
     **_named(whole_numbers, "abs ceil floor round sign trunc"),
     **_named(softmax, "log_softmax logsumexp softmax"),
-    "__abs__": whole_numbers.abs,
-    "__matmul__": products.matmul,
+    "__abs__": rounding.abs,
+    "__matmul__": matmul.matmul,
     **_named(products, "addmm bmm dot matmul mm mv outer"),
     # Comparisons, reductions, order.
     **_named(
@@ -84,13 +75,13 @@ METHODS = {
     **_named(ordering, "argsort flip gather index_select masked_select nonzero sort topk"),
     # Copies, other dtypes, new elements.
     **_named(copying, "clone copy_ cpu double fill_ half long resize_ short to type_as zero_"),
-    "bool": copying.bool_,
-    "float": copying.float_,
-    "int": copying.int_,
+    "bool": casting.bool_,
+    "float": casting.float_,
+    "int": casting.int_,
     "new_zeros": creation.new_zeros,
     "tril": creation.tril,
     "triu": creation.triu,
-    "repeat": joining.repeat,
+    "repeat": concat.repeat,
     "normal_": random.normal_,
     "uniform_": random.uniform_,
 }

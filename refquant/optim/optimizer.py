@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import tape
+from refquant.tensors import autograd
 from refquant.errors import ArgumentError, ArgumentTypeError, NotSupportedError, StateError
 from refquant.tensors import Tensor
 
@@ -137,9 +137,9 @@ class Optimizer:
         """
         loss = None
         if closure is not None:
-            with tape.enable_grad():
+            with autograd.enable_grad():
                 loss = closure()
-        with tape.no_grad():
+        with autograd.no_grad():
             for group in self.param_groups:
                 for parameter in group["params"]:
                     if parameter.grad is not None:

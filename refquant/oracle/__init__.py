@@ -1,10 +1,10 @@
 """The oracle: what exact arithmetic says of a backend's answers."""
 
-from refquant.engines.axes import AXES, Arithmetic, Axis
-from refquant.engines.points import arithmetic_of
+from refquant.engines.arithmetic.axes import AXES, Arithmetic, Axis
+from refquant.engines.builtin.other_runtimes import arithmetic_of
 from refquant.oracle.comparison import CLASSES, Mismatch, compare
 from refquant.oracle.diagnosis import Diagnosis, diagnose
-from refquant.oracle.famous import Mystery, famous
+from refquant.oracle.known_issues import Mystery, famous
 from refquant.oracle.int16_pairs import SaturationReport, saturation
 from refquant.oracle.legality import Legality, legality
 from refquant.oracle.problem import Problem, operations, problem
@@ -12,10 +12,10 @@ from refquant.oracle.search import Contradiction
 from refquant.oracle.trace import Step, Trace, trace
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.coverage import coverage
-from refquant.oracle.vectors.grading import Grade, Grades, check, check_results
-from refquant.oracle.vectors.making import OPERATIONS, cases_of
-from refquant.oracle.vectors.reading import Vectors, read_vectors
-from refquant.oracle.vectors.writing import write_vectors
+from refquant.oracle.vectors.grade import Grade, Grades, check, check_results
+from refquant.oracle.vectors.generate import OPERATIONS, cases_of
+from refquant.oracle.vectors.load import Vectors, read_vectors
+from refquant.oracle.vectors.save import write_vectors
 
 __all__ = [
     "AXES",

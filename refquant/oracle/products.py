@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes, engines
-from refquant.engines import Engine, Operands, accumulation
-from refquant.engines.rounding import as_fractions
+from refquant.engines import Engine, Operands
+from refquant.engines.rules import accumulate
+from refquant.engines.rules.rounding import as_fractions
 from refquant.errors import ArgumentError
 from refquant.nn.quantized import functional
 from refquant.ops.quantized.convolution import pack_convolution, run_convolution
@@ -28,13 +29,13 @@ from refquant.tensors import QuantizedTensor
 __all__ = ["Product", "product_function"]
 
 ACCUMULATORS = {
-    "wrapped": accumulation.WRAPPED,
-    "exact": accumulation.EXACT,
-    "saturated_pairs": accumulation.SATURATED_PAIRS,
+    "wrapped": accumulate.WRAPPED,
+    "exact": accumulate.EXACT,
+    "saturated_pairs": accumulate.SATURATED_PAIRS,
 }
 BORDERS = {
-    "zero_point": accumulation.BORDER_OF_ZERO_POINT,
-    "zero": accumulation.BORDER_OF_ZERO,
+    "zero_point": accumulate.BORDER_OF_ZERO_POINT,
+    "zero": accumulate.BORDER_OF_ZERO,
 }
 
 
@@ -202,7 +203,7 @@ class Product(Problem):
             np.moveaxis(image.reshape(*image.shape[:2], *(1,) * lacking, *image.shape[2:]), 1, -1),
             np.moveaxis(ones.reshape(1, ones.shape[1], *self.packed.kernel), 1, -1),
             1, self.packed.kernel, self.packed.steps, self.packed.borders, self.packed.spread, 0,
-            np.zeros(1, np.int32), accumulation.EXACT, accumulation.BORDER_OF_ZERO,
+            np.zeros(1, np.int32), accumulate.EXACT, accumulate.BORDER_OF_ZERO,
         )[..., 0]  # fmt: skip
         touched = inside < ones.size
         batch, outputs = self.x.array.shape[0], self.weight.array.shape[0]

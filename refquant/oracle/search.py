@@ -12,8 +12,8 @@ import numpy as np
 
 from refquant import engines
 from refquant.engines import Engine
-from refquant.engines.axes import AXES, Arithmetic
-from refquant.engines.points import POINTS, arithmetic_of
+from refquant.engines.arithmetic.axes import AXES, Arithmetic
+from refquant.engines.builtin.other_runtimes import POINTS, arithmetic_of
 from refquant.errors import RefquantError
 from refquant.oracle.comparison import Mismatch
 from refquant.oracle.faults import Fault, faults_of

@@ -12,7 +12,7 @@ import numpy as np
 
 from refquant import engines
 from refquant.engines import Engine
-from refquant.engines.rounding import as_fractions
+from refquant.engines.rules.rounding import as_fractions
 from refquant.oracle.problem import Problem
 from refquant.tensors import QuantizedTensor, Tensor
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant.dtypes import dtype as Dtype
-from refquant.ops.creation import from_numpy
+from refquant.ops.from_data import from_numpy
 from refquant.ops.quantized.affine import quantize_per_tensor
 from refquant.plotting.style import COLORS, axes
 

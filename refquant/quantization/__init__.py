@@ -7,24 +7,24 @@ from importlib import import_module
 
 # Where each name is defined.
 _HOMES = {
-    "refquant.observers.base": ("Observer", "ObserverBase"),
-    "refquant.observers.minmax": ("MinMaxObserver",),
-    "refquant.observers.per_channel": ("PerChannelMinMaxObserver",),
-    "refquant.observers.moving_average": (
+    "refquant.quantization.observers.base": ("Observer", "ObserverBase"),
+    "refquant.quantization.observers.minmax": ("MinMaxObserver",),
+    "refquant.quantization.observers.per_channel": ("PerChannelMinMaxObserver",),
+    "refquant.quantization.observers.moving_average": (
         "MovingAverageMinMaxObserver",
         "MovingAveragePerChannelMinMaxObserver",
     ),
-    "refquant.observers.histogram": ("HistogramObserver",),
-    "refquant.observers.recording": ("RecordingObserver",),
-    "refquant.observers.noop": ("NoopObserver",),
-    "refquant.observers.defaults": (
+    "refquant.quantization.observers.histogram": ("HistogramObserver",),
+    "refquant.quantization.observers.recording": ("RecordingObserver",),
+    "refquant.quantization.observers.noop": ("NoopObserver",),
+    "refquant.quantization.observers.defaults": (
         "default_debug_observer",
         "default_histogram_observer",
         "default_observer",
         "default_per_channel_weight_observer",
         "default_weight_observer",
     ),
-    "refquant.observers.fake_quantize": (
+    "refquant.quantization.fake_quantize": (
         "FakeQuantize",
         "default_fake_quant",
         "default_histogram_fake_quant",
@@ -35,7 +35,7 @@ _HOMES = {
         "enable_fake_quant",
         "enable_observer",
     ),
-    "refquant.observers.qconfig": (
+    "refquant.quantization.qconfig": (
         "QConfig",
         "QConfigDynamic",
         "default_activation_only_qconfig",
@@ -50,28 +50,28 @@ _HOMES = {
         "get_default_qconfig",
         "per_channel_dynamic_qconfig",
     ),
-    "refquant.workflow.mappings": (
+    "refquant.quantization.mappings": (
         "DEFAULT_DYNAMIC_MODULE_MAPPING",
         "DEFAULT_MODULE_MAPPING",
         "DEFAULT_QAT_MODULE_MAPPING",
     ),
-    "refquant.workflow.stubs": ("DeQuantStub", "QuantStub", "QuantWrapper", "add_quant_dequant"),
-    "refquant.workflow.fusion": ("fuse_known_modules", "fuse_modules"),
-    "refquant.workflow.preparation": (
+    "refquant.quantization.stubs": ("DeQuantStub", "QuantStub", "QuantWrapper", "add_quant_dequant"),
+    "refquant.quantization.fusion": ("fuse_known_modules", "fuse_modules"),
+    "refquant.quantization.preparation": (
         "add_observer_",
         "prepare",
         "prepare_qat",
         "propagate_qconfig_",
     ),
-    "refquant.workflow.conversion": ("convert", "swap_module"),
-    "refquant.workflow.quantize": (
+    "refquant.quantization.conversion": ("convert", "swap_module"),
+    "refquant.quantization.quantize": (
         "default_eval_fn",
         "quantize",
         "quantize_dynamic",
         "quantize_qat",
     ),
-    "refquant.workflow.calibration": ("calibrate",),
-    "refquant.workflow.inspection": ("get_observer_dict", "summary"),
+    "refquant.quantization.calibration": ("calibrate",),
+    "refquant.quantization.inspection": ("get_observer_dict", "summary"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 _FACES = ("fake_quantize", "observer", "qconfig")

@@ -1,4 +1,323 @@
-"""Fake quantization, under the path ``refquant.quantization.fake_quantize``."""
+"""The module that rounds in training as quantization will, and its switches."""
 
-from refquant.observers.fake_quantize import *  # noqa: F403
-from refquant.observers.fake_quantize import __all__ as __all__
+from typing import Any
+
+from refquant import dtypes
+from refquant.errors import ArgumentError, OperationError
+from refquant.nn.module import Module
+from refquant.quantization.observers.base import check_both_or_none, load_statistic
+from refquant.quantization.observers.factory import Factory
+from refquant.quantization.observers.histogram import HistogramObserver
+from refquant.quantization.observers.moving_average import (
+    MovingAverageMinMaxObserver,
+    MovingAveragePerChannelMinMaxObserver,
+)
+from refquant.quantization.observers.affine import QuantizingObserver
+from refquant.ops import checks
+from refquant.ops.quantized.fake_quantize import (
+    fake_quantize_per_channel_affine,
+    fake_quantize_per_tensor_affine,
+)
+
+__all__ = [
+    "FakeQuantize",
+    "default_fake_quant",
+    "default_histogram_fake_quant",
+    "default_per_channel_weight_fake_quant",
+    "default_weight_fake_quant",
+    "disable_fake_quant",
+    "disable_observer",
+    "enable_fake_quant",
+    "enable_observer",
+]
+
+
+class FakeQuantize(Module):
+    r"""Observe, then round to what the observed range can represent when quantized.
+
+    .. math:: y = s \, (\mathrm{clip}(\mathrm{round}(x / s + z), q_{min}, q_{max}) - z)
+
+    The gradient passes where nothing was clipped.
+
+    Parameters
+    ----------
+    observer : type or Factory, default MovingAverageMinMaxObserver
+        What chooses scale and zero point.
+    quant_min, quant_max : int, default 0 and 255
+        The range that integers are clipped to, inside that of the dtype. A narrower one is handed
+        on to the observer, so that the whole of it is used (2 to 8 bits).
+    **observer_kwargs
+        Arguments of `observer`.
+
+    Attributes
+    ----------
+    activation_post_process : ObserverBase
+        The observer.
+    scale : Tensor of float32, shape (1,) or (channels,), or None
+        Real units of one quantized step; None before the first call.
+    zero_point : Tensor of int64, of the same shape, or None
+        The integers that stand for real zero.
+    fake_quant_enabled, observer_enabled : bool
+        Whether to round, and whether to observe.
+
+    Raises
+    ------
+    ArgumentError
+        If the range is empty or not inside that of the dtype.
+
+    Notes
+    -----
+    With ``reduce_range=True`` and the full range 0..255, scale and zero point are chosen for
+    0..127 and numbers beyond the observed range are clipped at 255 only, as in PyTorch 1.4.
+    An empty tensor is returned as it is. Source: the documentation of
+    ``torch.quantization.FakeQuantize``, PyTorch 1.4.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.quantization import FakeQuantize
+    >>> module = FakeQuantize(quant_min=0, quant_max=3)
+    >>> module(refquant.tensor([0.0, 0.4, 1.1, 3.0]))
+    tensor([0., 0., 1., 3.])
+    >>> module.scale, module.zero_point
+    (tensor([1.]), tensor([0]))
+    """
+
+    _statistics = ("scale", "zero_point")
+
+    def __init__(
+        self, observer=MovingAverageMinMaxObserver, quant_min=0, quant_max=255, **observer_kwargs
+    ):
+        super().__init__()
+        made = observer(**observer_kwargs)
+        limits = made.dtype
+        if not limits.is_quantized or not (
+            limits.quant_min <= quant_min < quant_max <= limits.quant_max
+        ):
+            raise ArgumentError(
+                "FakeQuantize",
+                argument="quant_min, quant_max",
+                got=f"{quant_min}..{quant_max}",
+                expected=f"quant_min < quant_max, both in the range of {limits}",
+            )
+        narrower = (quant_min, quant_max) != (limits.quant_min, limits.quant_max)
+        if narrower and isinstance(made, QuantizingObserver):
+            made = observer(**observer_kwargs, quant_min=quant_min, quant_max=quant_max)
+        self.quant_min, self.quant_max = int(quant_min), int(quant_max)
+        self.fake_quant_enabled = self.observer_enabled = True
+        self.register_buffer("scale", None)
+        self.register_buffer("zero_point", None)
+        self.activation_post_process = made
+        self.dtype, self.qscheme = made.dtype, made.qscheme
+        self.ch_axis: Any = getattr(made, "ch_axis", None)
+
+    @classmethod
+    def with_args(cls, **keywords) -> Factory:
+        """Choose arguments of the constructor; the result makes modules when called."""
+        return Factory(cls, keywords)
+
+    @property
+    def path(self) -> str:
+        """Where in a model the module stands; the observer names it in errors."""
+        return self.activation_post_process.path
+
+    @path.setter
+    def path(self, path: str) -> None:
+        self.activation_post_process.path = path
+
+    def _place(self) -> str:
+        return f"FakeQuantize of {self.path!r}" if self.path else "FakeQuantize"
+
+    def enable_fake_quant(self, enabled: bool = True) -> "FakeQuantize":
+        """Switch rounding on; returns the module."""
+        self.fake_quant_enabled = bool(enabled)
+        return self
+
+    def disable_fake_quant(self) -> "FakeQuantize":
+        """Switch rounding off; returns the module."""
+        return self.enable_fake_quant(False)
+
+    def enable_observer(self, enabled: bool = True) -> "FakeQuantize":
+        """Switch observing on; returns the module."""
+        self.observer_enabled = bool(enabled)
+        return self
+
+    def disable_observer(self) -> "FakeQuantize":
+        """Switch observing off, which keeps scale and zero point; returns the module."""
+        return self.enable_observer(False)
+
+    def calculate_qparams(self, **keywords):
+        """Choose scale and zero point for what the observer has seen."""
+        return self.activation_post_process.calculate_qparams(**keywords)
+
+    def explain(self):
+        """Say how scale and zero point follow from what the observer has seen."""
+        return self.activation_post_process.explain()
+
+    def _repr_html_(self) -> str:
+        return self.activation_post_process._repr_html_()
+
+    def forward(self, X):
+        """Observe `X` and round it, each if it is switched on."""
+        tensor = checks.float32_tensor(f"{self._place()}.forward", "X", X)
+        if tensor.array.size == 0:
+            return X
+        if self.observer_enabled:
+            self.activation_post_process(tensor.detach())
+            self.scale, self.zero_point = self.calculate_qparams()[:2]
+        if not self.fake_quant_enabled:
+            return X
+        scale, zero_point = self.scale, self.zero_point
+        if scale is None:
+            raise OperationError(
+                f"{self._place()}.forward",
+                argument="observer_enabled",
+                expected="True until something was observed",
+                got="False",
+                mend="call enable_observer() and run some batches first",
+            )
+        if self.qscheme.is_per_channel:
+            return fake_quantize_per_channel_affine(
+                X, scale, zero_point, self.ch_axis, self.quant_min, self.quant_max
+            )
+        return fake_quantize_per_tensor_affine(
+            X, float(scale.array[0]), int(zero_point.array[0]), self.quant_min, self.quant_max
+        )
+
+    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
+        for name in self._statistics:
+            value = getattr(self, name)
+            kept = value is None or keep_vars
+            destination[prefix + name] = value if kept else value.detach()
+
+    def _load_from_state_dict(self, report, prefix: str) -> None:
+        check_both_or_none(report, prefix, self._statistics)
+        for name, storage in (("scale", "float32"), ("zero_point", "int64")):
+            load_statistic(report, self, name, prefix + name, (-1,), storage)
+
+    def extra_repr(self) -> str:
+        """Show switches and parameters."""
+        return (
+            f"fake_quant_enabled={self.fake_quant_enabled}, "
+            f"observer_enabled={self.observer_enabled}, "
+            f"scale={self.scale}, zero_point={self.zero_point}"
+        )
+
+
+default_fake_quant = FakeQuantize.with_args(
+    observer=MovingAverageMinMaxObserver,
+    quant_min=0,
+    quant_max=255,
+    dtype=dtypes.quint8,
+    qscheme=dtypes.per_tensor_affine,
+    reduce_range=True,
+)
+default_weight_fake_quant = FakeQuantize.with_args(
+    observer=MovingAverageMinMaxObserver,
+    quant_min=-128,
+    quant_max=127,
+    dtype=dtypes.qint8,
+    qscheme=dtypes.per_tensor_symmetric,
+    reduce_range=False,
+)
+default_per_channel_weight_fake_quant = FakeQuantize.with_args(
+    observer=MovingAveragePerChannelMinMaxObserver,
+    quant_min=-128,
+    quant_max=127,
+    dtype=dtypes.qint8,
+    qscheme=dtypes.per_channel_symmetric,
+    reduce_range=False,
+    ch_axis=0,
+)
+default_histogram_fake_quant = FakeQuantize.with_args(
+    observer=HistogramObserver,
+    quant_min=0,
+    quant_max=255,
+    dtype=dtypes.quint8,
+    qscheme=dtypes.per_tensor_affine,
+    reduce_range=True,
+)
+
+
+def enable_fake_quant(mod: Any) -> None:
+    """Switch rounding on if `mod` is a `FakeQuantize`; for ``model.apply(enable_fake_quant)``.
+
+    Parameters
+    ----------
+    mod : Module
+        Any module; others are left alone.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import quantization
+    >>> rounding = quantization.default_fake_quant()
+    >>> _ = rounding.apply(quantization.enable_fake_quant)
+    >>> bool(rounding.fake_quant_enabled)
+    True
+    """
+    if isinstance(mod, FakeQuantize):
+        mod.enable_fake_quant()
+
+
+def disable_fake_quant(mod: Any) -> None:
+    """Switch rounding off if `mod` is a `FakeQuantize`; for ``model.apply``.
+
+    Parameters
+    ----------
+    mod : Module
+        Any module; others are left alone.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import quantization
+    >>> rounding = quantization.default_fake_quant()
+    >>> _ = rounding.apply(quantization.disable_fake_quant)
+    >>> bool(rounding.fake_quant_enabled)
+    False
+    """
+    if isinstance(mod, FakeQuantize):
+        mod.disable_fake_quant()
+
+
+def enable_observer(mod: Any) -> None:
+    """Switch observing on if `mod` is a `FakeQuantize`; for ``model.apply``.
+
+    Parameters
+    ----------
+    mod : Module
+        Any module; others are left alone.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import quantization
+    >>> rounding = quantization.default_fake_quant()
+    >>> _ = rounding.apply(quantization.enable_observer)
+    >>> bool(rounding.observer_enabled)
+    True
+    """
+    if isinstance(mod, FakeQuantize):
+        mod.enable_observer()
+
+
+def disable_observer(mod: Any) -> None:
+    """Switch observing off if `mod` is a `FakeQuantize`; for ``model.apply``.
+
+    Parameters
+    ----------
+    mod : Module
+        Any module; others are left alone.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import quantization
+    >>> rounding = quantization.default_fake_quant()
+    >>> _ = rounding.apply(quantization.disable_observer)
+    >>> bool(rounding.observer_enabled)
+    False
+    """
+    if isinstance(mod, FakeQuantize):
+        mod.disable_observer()

@@ -7,7 +7,7 @@ and the others one by one, and rounds the two differently. A pair of rules is a 
 
 import numpy as np
 
-from refquant.engines.elementwise import (
+from refquant.engines.rules.elementwise import (
     PRODUCT_OF_INTEGERS,
     SHIFT_OF_INTEGERS,
     SUM_IN_FIXED_POINT,

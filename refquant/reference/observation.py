@@ -284,7 +284,7 @@ def choose_quantization_params(lower, upper, quant_min, quant_max, rule):
     quant_min, quant_max : int
         Range of the integers.
     rule : Rule
-        The formula; see `refquant.engines.choosing`.
+        The formula; see `refquant.engines.rules.dynamic_qparams`.
 
     Returns
     -------

@@ -7,7 +7,7 @@ numbers.
 
 import numpy as np
 
-from refquant.engines.arithmetic import round_half_even
+from refquant.engines.rules.float32 import round_half_even
 
 __all__ = ["resize_bilinear", "resize_nearest"]
 

@@ -4,7 +4,7 @@
 and `Page` show the outcome on a terminal and as one HTML file that needs nothing but itself.
 """
 
-from refquant.reporting.advising import advice
+from refquant.reporting.advice import advice
 from refquant.reporting.comparison import Comparison, compare
 from refquant.reporting.general import report, worst_layers
 from refquant.reporting.layers import Layer

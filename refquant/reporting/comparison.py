@@ -16,10 +16,10 @@ from refquant.reporting.calls import Call, first_tensor, recorded
 from refquant.reporting.layers import Layer
 from refquant.reporting.measures import decibel_text, real_values, sqnr
 from refquant.reporting.tables import Table
-from refquant.tape import no_grad
+from refquant.tensors.autograd import no_grad
 from refquant.tensors import QuantizedTensor, Tensor
-from refquant.workflow.calibration import run_first
-from refquant.workflow.checks import checked_model
+from refquant.quantization.calibration import run_first
+from refquant.quantization._checks import checked_model
 
 __all__ = ["Comparison", "compare"]
 

@@ -9,8 +9,8 @@ from typing import Any
 from refquant.errors import ArgumentError
 from refquant.extras import need
 from refquant.progress import track
-from refquant.reporting import illustrations
-from refquant.reporting.advising import advice
+from refquant.reporting import figures
+from refquant.reporting.advice import advice
 from refquant.reporting.comparison import Comparison, compare
 from refquant.reporting.measures import agreement, decibel_text, parameter_bytes
 from refquant.reporting.page import Page
@@ -141,7 +141,7 @@ def _overview(page: Page, comparison: Comparison, float_model: Any, quantized_mo
     page.heading("Layer by layer")
     page.table(comparison.table())
     with drawing():
-        page.pictures([illustrations.local_and_total(comparison)])
+        page.pictures([figures.local_and_total(comparison)])
 
 
 def worst_layers(page: Page, comparison: Comparison, count: int = 5) -> None:
@@ -186,14 +186,14 @@ def _pictures(page: Page, comparison: Comparison, progress: bool) -> None:
         (
             "Activations and the range that survives",
             "Outputs of the layers of the float model. Shaded values would be clipped.",
-            illustrations.activations,
+            figures.activations,
         ),
-        ("Weights before and after", "", illustrations.weights),
+        ("Weights before and after", "", figures.weights),
         (
             "Ranges of the channels of the weights",
             "The narrower a channel against the dashed lines, the more it gains from a scale of "
             "its own.",
-            illustrations.channels,
+            figures.channels,
         ),
     )
     for heading, text, draw in sections:

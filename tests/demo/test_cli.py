@@ -72,7 +72,7 @@ def test_a_failure_is_one_line_and_an_exit_code(monkeypatch, capsys, error, code
     def fail(options):
         raise error
 
-    monkeypatch.setattr("refquant.configuration.run", fail)
+    monkeypatch.setattr("refquant._show_config.run", fail)
     assert cli.main(["config"]) == code
     assert capsys.readouterr().err == message
 
@@ -81,7 +81,7 @@ def test_a_fault_of_the_program_is_not_hidden(monkeypatch):
     def fail(options):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("refquant.configuration.run", fail)
+    monkeypatch.setattr("refquant._show_config.run", fail)
     with pytest.raises(ZeroDivisionError):
         cli.main(["config"])
 

@@ -8,11 +8,16 @@ import pytest
 
 import refquant
 from refquant import cli
-from refquant.demo import experiment, measuring, quantizing, saving, telling
+from refquant.demo import experiment
+from refquant.demo import metrics
+from refquant.demo import schemes
+from refquant.demo import checkpoint
+from refquant.demo import report
 from refquant.demo.data import load_digits
 from refquant.demo.network import DigitNet
 from refquant.demo.training import train
-from refquant.reporting import Page, illustrations
+from refquant.reporting import Page
+from refquant.reporting import figures
 from refquant.reporting.pictures import drawing
 
 EPOCHS = 6
@@ -79,12 +84,12 @@ def test_models_that_are_quantized_stay_as_they_are(result):
     model = DigitNet()
     model.eval()
     names = [name for name, _ in model.named_modules()]
-    quantizing.fused(model)
-    quantizing.dynamic(model)
-    fused = quantizing.fused(model)
+    schemes.fused(model)
+    schemes.dynamic(model)
+    fused = schemes.fused(model)
     kinds = [type(module) for module in fused.modules()]
     with refquant.engines.using("fbgemm"):
-        quantizing.static(fused, quantizing.PER_TENSOR, [result.digits.calibration.pixels])
+        schemes.static(fused, schemes.PER_TENSOR, [result.digits.calibration.pixels])
     assert [name for name, _ in model.named_modules()] == names
     assert [type(module) for module in fused.modules()] == kinds
     assert not hasattr(fused, "qconfig")
@@ -93,8 +98,8 @@ def test_models_that_are_quantized_stay_as_they_are(result):
 def test_folding_changes_the_float_network_by_rounding_only():
     images = load_digits().train
     model = train(images, epochs=1)
-    before = measuring.logits_of(model, images)
-    after = measuring.logits_of(quantizing.fused(model), images)
+    before = metrics.logits_of(model, images)
+    after = metrics.logits_of(schemes.fused(model), images)
     np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4)
 
 
@@ -159,21 +164,21 @@ def test_saved_weights_give_the_same_bits(result, tmp_path):
     path = tmp_path / "weights.refquant"
     with refquant.engines.using("fbgemm"):
         refquant.save(result.per_channel.state_dict(), path)
-        again = saving.restored(path, experiment.calibration_batches(result.digits))
-        assert saving.same_outputs(result.per_channel, again, result.digits.test)
-        assert not saving.same_outputs(result.per_tensor, again, result.digits.test)
+        again = checkpoint.restored(path, experiment.calibration_batches(result.digits))
+        assert checkpoint.same_outputs(result.per_channel, again, result.digits.test)
+        assert not checkpoint.same_outputs(result.per_tensor, again, result.digits.test)
 
 
 # -- telling ------------------------------------------------------------------------------------
 
 
 def test_the_tables_hold_what_was_measured(result):
-    table = telling.score_table(result)
+    table = report.score_table(result)
     assert [row[0] for row in table.rows] == [score.name for score in result.scores]
     assert [float(row[1]) for row in table.rows] == [
         pytest.approx(100 * score.accuracy, abs=0.005) for score in result.scores
     ]
-    layers = telling.layer_table(result)
+    layers = report.layer_table(result)
     assert [row[0] for row in layers.rows] == [
         layer.name for layer in result.compared_per_channel.layers
     ]
@@ -181,18 +186,18 @@ def test_the_tables_hold_what_was_measured(result):
 
 
 def test_the_page_shows_tables_and_pictures(result):
-    page = telling.page(result).html()
+    page = report.page(result).html()
     # Two overviews, seven activations, four weights twice, images.
-    pictures = 2 + 7 + 2 * 4 + min(6, len(telling.disputed(result)))
+    pictures = 2 + 7 + 2 * 4 + min(6, len(report.disputed(result)))
     assert page.count("<svg ") == page.count("<figure>") == pictures
-    for row in telling.score_table(result).rows:
+    for row in report.score_table(result).rows:
         assert row[0] in page
         assert f"<td>{row[1]}</td>" in page
 
 
 def test_weights_of_each_channel_are_told_with_their_range_of_steps(result):
     with drawing():
-        captions = [text for _, text in illustrations.weights(result.compared_per_channel)]
+        captions = [text for _, text in figures.weights(result.compared_per_channel)]
     scales = result.per_channel.conv1.weight().scale
     assert f"one step is {scales.min():.5f} to {scales.max():.5f}" in captions[0]
 
@@ -203,14 +208,14 @@ def test_images_are_disputed_where_the_answers_differ(result):
     changed[5] = -changed[5]
     scores[2] = dataclasses.replace(scores[2], logits=changed)
     other = dataclasses.replace(result, scores=tuple(scores))
-    assert set(telling.disputed(other)) == {5, *telling.disputed(result)}
-    assert "Images that are read differently" in telling.page(other).html()
+    assert set(report.disputed(other)) == {5, *report.disputed(result)}
+    assert "Images that are read differently" in report.page(other).html()
 
 
 def test_without_disputed_images_the_page_says_so(result):
     same = dataclasses.replace(result, scores=result.scores[:1] * 4)
-    assert telling.disputed(same) == []
-    assert "all four models read every test image alike" in telling.page(same).html()
+    assert report.disputed(same) == []
+    assert "all four models read every test image alike" in report.page(same).html()
 
 
 # -- the command --------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from refquant import kernels
-from refquant.engines import choosing
+from refquant.engines.rules import dynamic_qparams
 
 
 def ends(rng, kind):
@@ -33,6 +33,6 @@ def test_scale_and_zero_point(reduce_range):
         pair = np.sort(ends(rng, case % 4).astype(np.float32))
         scale, zero_point = torch._choose_qparams_per_tensor(torch.from_numpy(pair), reduce_range)
         found = kernels.choose_quantization_params(
-            *map(float, pair), 0, 127 if reduce_range else 255, choosing.RANGE_IN_FLOAT64
+            *map(float, pair), 0, 127 if reduce_range else 255, dynamic_qparams.RANGE_IN_FLOAT64
         )
         assert found == (float(np.float32(float(scale))), int(zero_point)), pair

@@ -5,7 +5,8 @@ import pytest
 
 import refquant
 from refquant import engines, kernels
-from refquant.engines import Operands, Rule, Split, choose, quantization
+from refquant.engines import Operands, Rule, Split, choose
+from refquant.engines.rules import quantize
 from refquant.engines.steps import LIMITS, STEPS
 from refquant.errors import ArgumentTypeError, EngineError
 
@@ -182,7 +183,7 @@ def test_a_built_in_rule_keeps_the_kernels():
     made = engines.get("fbgemm").derive(
         "mine",
         "adds after rounding",
-        steps={"quantize_per_tensor": choose(Split.everywhere(quantization.ROUND_THEN_ADD))},
+        steps={"quantize_per_tensor": choose(Split.everywhere(quantize.ROUND_THEN_ADD))},
     )
     engines.register(made)
     before = kernels.quantize_per_tensor

@@ -9,7 +9,7 @@ from oracle.operands import activations, bias, weights
 
 import refquant
 from refquant import engines
-from refquant.engines.exact import nearest_float32
+from refquant.engines.rules.exact import nearest_float32
 from refquant.nn.quantized import functional as F
 
 ops = refquant.ops.quantized

@@ -6,8 +6,8 @@ from oracle.operands import activations, bias, weights
 
 import refquant
 from refquant import engines
-from refquant.engines.composition import in_fixed_point, quantized_multiplier
-from refquant.engines.points import POINTS
+from refquant.engines.arithmetic.compose import in_fixed_point, quantized_multiplier
+from refquant.engines.builtin.other_runtimes import POINTS
 from refquant.errors import EngineError
 from refquant.nn.quantized import functional as F
 

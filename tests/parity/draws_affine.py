@@ -4,7 +4,7 @@ import numpy as np
 from parity.draws import draws, draws_large
 from strategies import RANGES, SIZES, floats, integers, quantizers, ties
 
-from refquant.engines import quantization as rules
+from refquant.engines.rules import quantize as rules
 
 QUANTIZING = (
     rules.ROUND_THEN_ADD,

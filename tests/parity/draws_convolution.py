@@ -5,7 +5,7 @@ from parity.draws import draws, draws_large
 from parity.draws_matmul import BIAS, MULTIPLIER, ROUNDING, finishing
 from strategies import integers
 
-from refquant.engines import requantization as rules
+from refquant.engines.rules import requantize as rules
 from refquant.reference.convolution import pack_depthwise, pack_filters
 
 # batch, image, channels, outputs, groups, kernel, stride, padding, dilation

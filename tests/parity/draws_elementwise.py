@@ -5,8 +5,8 @@ from parity.draws import draws, draws_large
 from strategies import RANGES, SIZES, integers, quantizers
 
 from refquant.engines import Split
-from refquant.engines import elementwise as products
-from refquant.engines import quantization as rules
+from refquant.engines.rules import elementwise as products
+from refquant.engines.rules import quantize as rules
 
 QUANTIZE_8 = (
     Split(rules.ROUND_THEN_ADD, rules.ADD_THEN_ROUND, block=64),

@@ -5,11 +5,12 @@ from parity.draws import draws, draws_large
 from parity.draws_elementwise import DEQUANTIZE, quantize_splits, requantize
 from strategies import RANGES, integers
 
-from refquant.engines import Split, exponential
+from refquant.engines import Split
+from refquant.engines.rules import expm1
 
 EXPONENTIAL = (
-    Split(exponential.EXPM1_OF_PAIRS, exponential.EXPM1_ROUNDED_ONCE),
-    Split(exponential.EXPM1_ROUNDED_ONCE, exponential.EXPM1_OF_PAIRS),
+    Split(expm1.EXPM1_OF_PAIRS, expm1.EXPM1_ROUNDED_ONCE),
+    Split(expm1.EXPM1_ROUNDED_ONCE, expm1.EXPM1_OF_PAIRS),
 )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from parity.draws import draws, draws_large
 from strategies import SPECIAL, integers
 
-from refquant.engines import requantization as rules
+from refquant.engines.rules import requantize as rules
 from refquant.reference.matmul import pack_rows
 
 BIAS = (

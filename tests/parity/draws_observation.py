@@ -4,7 +4,7 @@ import numpy as np
 from parity.draws import draws, draws_large
 from strategies import SIZES, SPECIAL, floats
 
-from refquant.engines import choosing
+from refquant.engines.rules import dynamic_qparams
 
 NAN = np.float32(np.nan)
 SIGNED_ZEROS = np.array([0.0, -0.0], np.float32)
@@ -158,7 +158,7 @@ def choose_qparams(rng):
 @draws("choose_quantization_params")
 def choose_quantization_params(rng):
     ends = [*SPECIAL, *plain(rng, 30), *plain(rng, 30, 1e-4), *plain(rng, 20, 1e-38)]
-    for rule in (choosing.RANGE_IN_FLOAT32, choosing.RANGE_IN_FLOAT64):
+    for rule in (dynamic_qparams.RANGE_IN_FLOAT32, dynamic_qparams.RANGE_IN_FLOAT64):
         for _ in range(2000):
             pair = [float(v) for v in rng.choice(ends, size=2)]
             low, high = ((0, 255), (0, 127), (-128, 127), (-8, 7))[rng.integers(4)]

@@ -4,7 +4,7 @@ import numpy as np
 from parity.draws import draws, draws_large
 from strategies import RANGES, integers, zero_points
 
-from refquant.engines import pooling as rules
+from refquant.engines.rules import average as rules
 
 RULES = (
     rules.AVERAGE_ADD_THEN_ROUND,

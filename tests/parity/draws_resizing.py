@@ -5,7 +5,7 @@ from parity.draws import draws, draws_large
 from parity.draws_pooling import LARGE, images
 from strategies import RANGES, integers, zero_points
 
-from refquant.engines import resizing as rules
+from refquant.engines.rules import interpolate as rules
 
 RULES = (rules.MIX_ROUNDED, rules.MIX_FUSED, rules.MIX_FUSED_FIRST)
 

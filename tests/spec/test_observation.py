@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from refquant import engines, kernels
-from refquant.engines import Operands, choosing
+from refquant.engines import Operands
+from refquant.engines.rules import dynamic_qparams
 
 INF, NAN = np.inf, np.nan
 
@@ -132,14 +133,14 @@ def test_choose_qparams(ends, limits, symmetric, scale, zero_point):
 @pytest.mark.parametrize(
     ("ends", "rule", "scale", "zero_point"),
     [
-        ((0.0, 0.0), choosing.RANGE_IN_FLOAT32, 0.1, 0),
-        ((0.0, 0.0), choosing.RANGE_IN_FLOAT64, 0.1, 0),
-        ((-1.0, 1.55), choosing.RANGE_IN_FLOAT32, 0.01, 100),
-        ((-1.0, 1.55), choosing.RANGE_IN_FLOAT64, 0.01, 100),
-        ((0.0, 255e-6), choosing.RANGE_IN_FLOAT32, 1e-6, 0),
-        ((0.0, 255e-6), choosing.RANGE_IN_FLOAT64, 6.1e-5, 0),
-        ((-255e-6, 0.0), choosing.RANGE_IN_FLOAT64, 6.1e-5, 255),
-        ((-2.0, -1.0), choosing.RANGE_IN_FLOAT64, 2 / 255, 255),
+        ((0.0, 0.0), dynamic_qparams.RANGE_IN_FLOAT32, 0.1, 0),
+        ((0.0, 0.0), dynamic_qparams.RANGE_IN_FLOAT64, 0.1, 0),
+        ((-1.0, 1.55), dynamic_qparams.RANGE_IN_FLOAT32, 0.01, 100),
+        ((-1.0, 1.55), dynamic_qparams.RANGE_IN_FLOAT64, 0.01, 100),
+        ((0.0, 255e-6), dynamic_qparams.RANGE_IN_FLOAT32, 1e-6, 0),
+        ((0.0, 255e-6), dynamic_qparams.RANGE_IN_FLOAT64, 6.1e-5, 0),
+        ((-255e-6, 0.0), dynamic_qparams.RANGE_IN_FLOAT64, 6.1e-5, 255),
+        ((-2.0, -1.0), dynamic_qparams.RANGE_IN_FLOAT64, 2 / 255, 255),
     ],
 )
 def test_choose_quantization_params(ends, rule, scale, zero_point):

@@ -5,8 +5,9 @@ import pytest
 
 import refquant
 from refquant import engines
-from refquant.engines import Operands, resizing
-from refquant.engines import pooling as rules
+from refquant.engines import Operands
+from refquant.engines.rules import interpolate
+from refquant.engines.rules import average as rules
 from refquant.nn.quantized import functional as F
 from refquant.ops import layout
 
@@ -63,7 +64,7 @@ def test_mixing_rules_differ_in_the_last_bit():
     pixels = [np.float32(v) for v in (107, 3, 34, 182)]
     found = [
         float(rule(*pixels, shares, shares)).hex()
-        for rule in (resizing.MIX_ROUNDED, resizing.MIX_FUSED, resizing.MIX_FUSED_FIRST)
+        for rule in (interpolate.MIX_ROUNDED, interpolate.MIX_FUSED, interpolate.MIX_FUSED_FIRST)
     ]
     assert found == ["0x1.332a340000000p+6", "0x1.332a320000000p+6", "0x1.332a300000000p+6"]
 

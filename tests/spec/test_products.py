@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refquant
-from refquant.engines import requantization as rules
+from refquant.engines.rules import requantize as rules
 
 ops = refquant.ops.quantized
 

@@ -6,7 +6,7 @@ import pytest
 
 import refquant
 from refquant import quantization as Q
-from refquant.observers.qconfig import WEIGHT_FAKE_QUANTS, WEIGHTS
+from refquant.quantization.qconfig import WEIGHT_FAKE_QUANTS, WEIGHTS
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from workflow.models import batches, floats, prepared
 from refquant import quantization
 from refquant.errors import ArgumentError, ArgumentTypeError, NotSupportedError
 from refquant.quantization import MovingAverageMinMaxObserver, QConfig, default_weight_observer
-from refquant.workflow.calibration import CalibrationError
+from refquant.quantization.calibration import CalibrationError
 
 HISTOGRAM = quantization.get_default_qconfig("fbgemm")
 

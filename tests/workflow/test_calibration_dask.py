@@ -5,7 +5,7 @@ import pytest
 from workflow.models import batches, floats, prepared
 
 from refquant import quantization
-from refquant.workflow.calibration import CalibrationError
+from refquant.quantization.calibration import CalibrationError
 
 distributed = pytest.importorskip("distributed", reason="needs the extra 'dask'")
 

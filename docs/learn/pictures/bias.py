@@ -1,7 +1,7 @@
 import numpy as np
 from matplotlib import pyplot
 
-from refquant.engines.quantization import ADD_THEN_ROUND
+from refquant.engines.rules.quantize import ADD_THEN_ROUND
 from refquant.plotting import COLORS
 
 UNIT, OUTPUT = 0.02 * 0.005, 0.05

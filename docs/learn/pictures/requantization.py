@@ -1,7 +1,7 @@
 import numpy as np
 from matplotlib import pyplot
 
-from refquant.engines.requantization import FIXED_POINT, FLOAT_PRODUCT
+from refquant.engines.rules.requantize import FIXED_POINT, FLOAT_PRODUCT
 from refquant.plotting import COLORS
 
 WIDE = (0, -(2**31), 2**31 - 1)

@@ -1,7 +1,7 @@
 import numpy as np
 from matplotlib import pyplot
 
-from refquant.engines.quantization import ADD_THEN_ROUND, ROUND_THEN_ADD
+from refquant.engines.rules.quantize import ADD_THEN_ROUND, ROUND_THEN_ADD
 from refquant.plotting import COLORS
 
 ZERO_POINT = 5

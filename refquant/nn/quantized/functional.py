@@ -3,7 +3,7 @@
 from typing import Any
 
 from refquant.nn.functional import max_pool2d
-from refquant.nn.quantized.unpacked import conv2d, conv3d, linear
+from refquant.nn.quantized.functional_products import conv2d, conv3d, linear
 from refquant.ops.quantized import exponential
 from refquant.ops.quantized.elementwise import relu
 from refquant.ops.quantized.pooling import adaptive_avg_pool2d, avg_pool2d

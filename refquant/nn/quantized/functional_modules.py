@@ -9,7 +9,8 @@ from refquant.errors import ArgumentTypeError, OperationError, QuantizationParam
 from refquant.nn.containers import Identity
 from refquant.nn.module import Module
 from refquant.ops import quantized
-from refquant.ops.floating import activation, arithmetic, joining
+from refquant.ops.floating import activation, arithmetic
+from refquant.ops.floating import concat
 from refquant.tensors import Tensor
 
 __all__ = ["FloatFunctional", "QFunctional"]
@@ -64,7 +65,7 @@ class FloatFunctional(Module):
 
     def cat(self, x: Any, dim: int = 0) -> Tensor:
         """Join tensors along a dimension."""
-        return self.activation_post_process(joining.cat(x, dim))
+        return self.activation_post_process(concat.cat(x, dim))
 
     def add_relu(self, x: Any, y: Any) -> Tensor:
         """Add two tensors; negative sums become 0."""

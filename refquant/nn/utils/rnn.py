@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refquant.errors import ArgumentError, ShapeError
-from refquant.ops.floating.joining import stack
+from refquant.ops.floating.concat import stack
 from refquant.tensors import Tensor
 
 __all__ = [

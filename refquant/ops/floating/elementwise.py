@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant.ops.floating.formulas import apply, exactly
+from refquant.ops.floating.unary import apply, exactly
 from refquant.tensors import Tensor
 
 __all__ = [

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import tape
+from refquant.tensors import autograd
 from refquant.errors import OperationError, ShapeError
 from refquant.ops.floating.operands import float_operand
 from refquant.tensors import Tensor, differentiable
@@ -39,7 +39,7 @@ def _statistics(x, axes, shape, running_mean, running_var, momentum):
     mean = x.mean(axis=axes, keepdims=True)
     distance = x - mean
     variance = np.square(distance).mean(axis=axes, keepdims=True)
-    with tape.no_grad():
+    with autograd.no_grad():
         for running, now in ((running_mean, mean), (running_var, variance * (count / (count - 1)))):
             if running is not None:
                 old = running.array

@@ -33,16 +33,16 @@ from refquant.ops.quantized.dynamic import (
 )
 from refquant.ops.quantized.elementwise import relu6
 from refquant.ops.quantized.exponential import elu
-from refquant.ops.quantized.joining import cat, cat_relu
+from refquant.ops.quantized.concat import cat, cat_relu
 from refquant.ops.quantized.linear import linear, linear_prepack, linear_relu, linear_unpack
 from refquant.ops.quantized.pooling import max_pool2d
-from refquant.ops.quantized.scalars import (
+from refquant.ops.quantized.with_scalar import (
     add_scalar,
     add_scalar_relu,
     mul_scalar,
     mul_scalar_relu,
 )
-from refquant.ops.quantized.written import (
+from refquant.ops.quantized.out_variants import (
     add_out,
     add_relu_out,
     add_scalar_out,

@@ -81,7 +81,7 @@ def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype) -> Qua
 
     Notes
     -----
-    Source: FBGEMM ``QuantizeAvx2`` and ATen ``quantize_val``; see `refquant.engines.quantization`.
+    Source: FBGEMM ``QuantizeAvx2`` and ATen ``quantize_val``; see `refquant.engines.rules.quantize`.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, d
 
     Notes
     -----
-    Source: ATen ``quantize_tensor_per_channel_affine``; see `refquant.engines.quantization`.
+    Source: ATen ``quantize_tensor_per_channel_affine``; see `refquant.engines.rules.quantize`.
 
     Examples
     --------

@@ -6,7 +6,7 @@ import numpy as np
 
 from refquant import dtypes, engines, kernels
 from refquant.engines import Operands, Whole
-from refquant.engines.elementwise import PRODUCT_OF_INTEGERS, SUM_IN_FIXED_POINT
+from refquant.engines.rules.elementwise import PRODUCT_OF_INTEGERS, SUM_IN_FIXED_POINT
 from refquant.errors import DtypeError, EngineError
 from refquant.ops import checks, layout
 from refquant.tensors import QuantizedTensor
@@ -84,7 +84,7 @@ def add(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
 
     Notes
     -----
-    Source: ATen ``qadd_kernel``; QNNPACK ``q8vadd``. See `refquant.engines.elementwise`. Unlike
+    Source: ATen ``qadd_kernel``; QNNPACK ``q8vadd``. See `refquant.engines.rules.elementwise`. Unlike
     the real QNNPACK this one takes 0-dimensional tensors, and sums whose operands both have a
     scale below 2**-10 of that of the result are exact, where the real one shifts by more than
     31 bits.
@@ -253,7 +253,7 @@ def mul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     Notes
     -----
     Source: ATen ``qmul_kernel``. A product times its multiplier beyond int32 becomes the least
-    integer, as in the real kernel. See `refquant.engines.elementwise`.
+    integer, as in the real kernel. See `refquant.engines.rules.elementwise`.
 
     Examples
     --------

@@ -214,7 +214,7 @@ def linear(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: in
     Notes
     -----
     Source: FBGEMM ``requantizeOutputProcessingAvx2`` and QNNPACK; see
-    `refquant.engines.requantization`.
+    `refquant.engines.rules.requantize`.
 
     Examples
     --------

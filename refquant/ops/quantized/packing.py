@@ -11,7 +11,7 @@ import numpy as np
 
 from refquant import dtypes, engines, kernels
 from refquant.engines import Operands
-from refquant.engines.accumulation import BORDER_OF_ZERO_POINT, WRAPPED
+from refquant.engines.rules.accumulate import BORDER_OF_ZERO_POINT, WRAPPED
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,

@@ -164,7 +164,7 @@ def avg_pool2d(
 
     Notes
     -----
-    Source: ATen ``quantized_avg_pool2d`` and QNNPACK ``q8avgpool``; see `refquant.engines.pooling`.
+    Source: ATen ``quantized_avg_pool2d`` and QNNPACK ``q8avgpool``; see `refquant.engines.rules.average`.
     QNNPACK ignores ``count_include_pad=False`` and `divisor_override`; that is not reproduced.
 
     Examples
@@ -234,7 +234,7 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> QuantizedTensor:
 
     Notes
     -----
-    Source: ATen ``adaptive_avg_pool2d_quantized_cpu``; see `refquant.engines.pooling`.
+    Source: ATen ``adaptive_avg_pool2d_quantized_cpu``; see `refquant.engines.rules.average`.
 
     Examples
     --------

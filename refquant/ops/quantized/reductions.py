@@ -222,7 +222,7 @@ def mean(
     -----
     Where real numbers are averaged, the real engines add float32 in an order that depends on the
     processor; here the sum is rounded once. Source: ATen ``mean_quantized_cpu``, QNNPACK
-    ``global_average_pooling``; see `refquant.engines.reduction`.
+    ``global_average_pooling``; see `refquant.engines.rules.mean`.
 
     Examples
     --------

@@ -7,7 +7,7 @@ import numpy as np
 
 from refquant import engines, kernels
 from refquant.engines import Operands
-from refquant.engines.rounding import as_fractions
+from refquant.engines.rules.rounding import as_fractions
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.resizing import target_sizes
@@ -66,7 +66,7 @@ def interpolate(
     Notes
     -----
     Source: ATen ``upsample_nearest2d`` and ``upsample_bilinear2d``; see
-    `refquant.engines.resizing`.
+    `refquant.engines.rules.interpolate`.
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
 The twins of `refquant.reference.matmul` and `refquant.reference.convolution` sum exactly, as all
 engines of PyTorch do where their processor lets them. These functions take the two rules as
-arguments (`refquant.engines.accumulation`) and return the sums; `refquant.reference.matmul.finish`
+arguments (`refquant.engines.rules.accumulate`) and return the sums; `refquant.reference.matmul.finish`
 turns them into outputs. There is no kernel for them.
 """
 

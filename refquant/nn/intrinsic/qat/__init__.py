@@ -1,7 +1,7 @@
 """Fused modules for quantization-aware training, under their documented names."""
 
-from refquant.nn.intrinsic.qat.activated import ConvReLU2d, LinearReLU
-from refquant.nn.intrinsic.qat.normalized import (
+from refquant.nn.intrinsic.qat.with_relu import ConvReLU2d, LinearReLU
+from refquant.nn.intrinsic.qat.conv_bn import (
     ConvBn2d,
     ConvBn3d,
     ConvBnReLU2d,

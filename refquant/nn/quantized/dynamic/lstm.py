@@ -13,7 +13,7 @@ from refquant.nn.module import Module
 from refquant.nn.quantized.weights import quantize_weight
 from refquant.nn.recurrent import check_settings
 from refquant.nn.utils.rnn import PackedSequence
-from refquant.observers.defaults import default_weight_observer
+from refquant.quantization.observers.defaults import default_weight_observer
 from refquant.ops import checks
 from refquant.ops.quantized.dynamic import (
     PackedHalf,

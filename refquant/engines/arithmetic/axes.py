@@ -1,0 +1,213 @@
+r"""Arithmetic as a choice on every axis: what may differ between two sound int8 backends.
+
+An `Engine` names a rule for each step; an `Arithmetic` says in ten words how such rules are made:
+which way to round, where the zero point is added, how precise the multiplier is, ... Every
+combination can be computed, `Arithmetic.record` makes an engine of it. Known engines are points in
+this space (`refquant.engines.builtin.other_runtimes`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
+from typing import Any
+
+from refquant.engines.record import Engine
+from refquant.engines.rules.rounding import ROUNDINGS
+from refquant.errors import ArgumentError
+
+__all__ = ["AXES", "Arithmetic", "Axis"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One question that backends answer differently.
+
+    Attributes
+    ----------
+    name : str
+        The field of `Arithmetic`.
+    question : str
+        What is decided.
+    values : mapping of str to str
+        The possible answers, each with its formula.
+
+    Examples
+    --------
+    >>> from refquant import oracle
+    >>> sorted(oracle.AXES)[0]
+    'accumulator'
+    """
+
+    name: str
+    question: str
+    values: Mapping[str, str]
+
+
+def _axis(name: str, question: str, **values: str) -> Axis:
+    return Axis(name, question, MappingProxyType(values))
+
+
+AXES: Mapping[str, Axis] = MappingProxyType(
+    {
+        axis.name: axis
+        for axis in (
+            _axis("rounding", "Which integer is taken?", **ROUNDINGS),
+            _axis(
+                "zero_point",
+                "When is the zero point added?",
+                after="round(t) + z",
+                before="round(t + z), the sum rounded to the precision of t",
+                fused="round(fma(total, m, z)), product and sum rounded once",
+            ),
+            _axis(
+                "precision",
+                "In which numbers are scales combined?",
+                float32="scales rounded to float32, each operation rounded to float32",
+                float64="scales and operations in float64",
+                exact="rational numbers",
+            ),
+            _axis(
+                "formed_by",
+                "How does the scale of the output enter the multiplier?",
+                division="s_x * s_w / s_y",
+                product="s_x * s_w * (1 / s_y)",
+            ),
+            _axis(
+                "scaling",
+                "How is the sum multiplied?",
+                number="total * m in the precision of the multiplier",
+                q31_double="m = q * 2**(shift - 31): total * q rounded to its upper 32 bits, ties "
+                "up, then shifted and rounded again",
+                q31_single="m = q * 2**(shift - 31): total * q shifted and rounded once",
+            ),
+            _axis(
+                "bias",
+                "How is the bias added to the sum?",
+                fused="fma(b, f32(1 / aw), f32(acc)), aw = f32(s_x * s_w)",
+                divided="f32(f32(acc) + f32(b / aw))",
+                int32_product="acc + rne(f32(b * f32(1 / f32(s_x * s_w))))",
+                int32_division="acc + rne(f32(b / f32(s_x * s_w)))",
+                int32_half_away="acc + round_half_away(b / (s_x * s_w)) in float64",
+                exact="acc + b / (s_x * s_w)",
+            ),
+            _axis(
+                "accumulator",
+                "How are the products summed?",
+                wrapped="in int32, which wraps on overflow",
+                exact="without limit",
+                saturated_pairs="pairs of neighbours in int16, which saturates, then in int32",
+            ),
+            _axis(
+                "border",
+                "What stands outside of an image?",
+                zero_point="the zero point of the input",
+                zero="the integer 0",
+            ),
+            _axis(
+                "clamp",
+                "When is the result limited to its range?",
+                after="after rounding",
+                before="before rounding",
+            ),
+            _axis(
+                "overflow",
+                "What becomes of a product beyond int32?",
+                indefinite="-2**31, as x86 converts it: the lowest output, even if positive",
+                saturated="the nearest end of the range",
+            ),
+        )
+    }
+)
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """A choice on every axis.
+
+    Attributes
+    ----------
+    rounding, zero_point, precision, formed_by, scaling, bias, accumulator, border, clamp, overflow
+        One of the values that `AXES` lists for the axis of that name.
+
+    Raises
+    ------
+    ArgumentError
+        If a value is none of those.
+
+    Examples
+    --------
+    >>> from refquant import oracle
+    >>> ours = oracle.arithmetic_of("fbgemm")
+    >>> theirs = ours.change(rounding="half_away")
+    >>> ours.differences(theirs)
+    {'rounding': ('half_even', 'half_away')}
+    >>> theirs.record("half_away").rule("requantize_sum").formula
+    'half_away(f32(f32(total) * m)) + z, clipped; beyond int32: lowest'
+    """
+
+    rounding: str = "half_even"
+    zero_point: str = "after"
+    precision: str = "float32"
+    formed_by: str = "division"
+    scaling: str = "number"
+    bias: str = "fused"
+    accumulator: str = "wrapped"
+    border: str = "zero_point"
+    clamp: str = "after"
+    overflow: str = "indefinite"
+
+    def __post_init__(self):
+        for name, axis in AXES.items():
+            value = getattr(self, name)
+            if value not in axis.values:
+                raise ArgumentError(
+                    "oracle.Arithmetic",
+                    argument=name,
+                    expected=f"one of {', '.join(axis.values)}",
+                    got=repr(value),
+                )
+
+    def change(self, **axes: str) -> "Arithmetic":
+        """Choose otherwise on some axes.
+
+        Parameters
+        ----------
+        **axes : str
+            The new values by the names of their axes.
+
+        Returns
+        -------
+        Arithmetic
+        """
+        unknown = set(axes) - set(AXES)
+        if unknown:
+            raise ArgumentError(
+                "Arithmetic.change",
+                argument=", ".join(sorted(unknown)),
+                expected=f"axes among {', '.join(AXES)}",
+            )
+        return replace(self, **axes)
+
+    def differences(self, other: "Arithmetic") -> dict[str, tuple[str, str]]:
+        """Find the axes on which two choices differ: ``{axis: (ours, theirs)}``."""
+        pairs = {f.name: (getattr(self, f.name), getattr(other, f.name)) for f in fields(self)}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+    def record(self, name: str = "composed", base: Any = "fbgemm") -> Engine:
+        """Make an engine whose rules are composed from these choices.
+
+        Parameters
+        ----------
+        name : str
+            Of the new record; give it to `refquant.engines.register` to choose it.
+        base : str or Engine
+            Where the steps that no axis concerns come from.
+
+        Returns
+        -------
+        Engine
+            Without kernels: definitions run while it is chosen.
+        """
+        from refquant.engines.arithmetic.compose import record
+
+        return record(self, name, base)

@@ -1,0 +1,109 @@
+r"""How runtimes other than PyTorch add, multiply and average, integers to integers."""
+
+from functools import partial
+
+import numpy as np
+
+from refquant.engines.rules.float32 import fma
+from refquant.engines.arithmetic.axes import Arithmetic
+from refquant.engines.arithmetic.compose import in_fixed_point
+from refquant.engines.rule import Rule, Whole
+
+LEFT_SHIFT = 20
+
+
+def _steps(q, zero_point) -> np.ndarray:
+    return np.asarray(q, np.int64) - zero_point
+
+
+def _add_shifted(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
+    twice = 2.0 * max(a_scale, b_scale)
+    total = 0
+    for q, own_scale, zero in ((a, a_scale, a_zero), (b, b_scale, b_zero)):
+        total = total + in_fixed_point(axes, _steps(q, zero) << LEFT_SHIFT, own_scale / twice)
+    result = in_fixed_point(axes, total, twice / (2.0**LEFT_SHIFT * scale))
+    return np.clip(result + zero_point, lower, upper)
+
+
+def _multiply(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
+    product = _steps(a, a_zero) * _steps(b, b_zero)
+    steps = in_fixed_point(axes, product, a_scale * b_scale / scale)
+    return np.clip(steps + zero_point, lower, upper)
+
+
+def _average_of_codes(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
+    total, count = np.asarray(total, np.int64), np.asarray(divisor, np.int64)
+    # Where the border counts too, it counts as the zero point, so that the image goes on evenly.
+    total = total + (count - sizes[0] * sizes[1]) * zero_point
+    away = np.where((total > 0) | (quant_min >= 0), 1, -1)
+    q = away * ((np.abs(total) + count // 2) // count)
+    return np.clip(q, quant_min, quant_max)
+
+
+AVERAGE_OF_CODES = Rule(
+    "average_of_codes",
+    "clip((sum q + n / 2) / n) in integers, the zero point not taken away; negative sums the other "
+    "way round",
+    "TensorFlow Lite, reference kernels of average pooling",
+    _average_of_codes,
+)
+
+
+def tflite_rules(axes: Arithmetic) -> dict[str, Whole]:
+    """Make the two element-wise rules of TensorFlow Lite for one way of rounding."""
+    source = "TensorFlow Lite, reference kernels"
+    return {
+        "add": Whole(
+            f"add_shifted_{axes.scaling}",
+            "clip(fixed((fixed((q_a - z_a) << 20, s_a / t) + fixed((q_b - z_b) << 20, s_b / t)), "
+            "t / (2**20 * s)) + z), t = 2 * max(s_a, s_b)",
+            source,
+            partial(_add_shifted, axes),
+        ),
+        "multiply": Whole(
+            f"multiply_{axes.scaling}",
+            "clip(fixed((q_a - z_a) * (q_b - z_b), s_a * s_b / s) + z)",
+            source,
+            partial(_multiply, axes),
+        ),
+    }
+
+
+def _add_folded(a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
+    A, B, S = (np.float32(s) for s in (a_scale, b_scale, scale))
+    ratio_a, ratio_b = A / S, B / S
+    za, zb, z = (np.float32(v) for v in (a_zero, b_zero, zero_point))
+    qa, qb = a.astype(np.float32), b.astype(np.float32)
+    constant = z - fma(ratio_a, za, ratio_b * zb)
+    t = fma(qa, ratio_a, fma(qb, ratio_b, constant))
+    # What does not fill a vector of four is computed without fused operations.
+    tail = slice(a.size - a.size % 4, None)
+    plain_constant = z - (ratio_a * za + ratio_b * zb)
+    t[tail] = ratio_a * qa[tail] + (ratio_b * qb[tail] + plain_constant)
+    return np.clip(np.rint(t), lower, upper).astype(np.int64)
+
+
+ADD_FOLDED = Whole(
+    "add_folded",
+    "clip(rne(fma(r_a, q_a, fma(r_b, q_b, c)))), r = f32(s_a / s), "
+    "c = z - fma(r_a, z_a, f32(r_b * z_b)): all zero points in one constant; "
+    "tails of less than 4 without fma",
+    "ONNX Runtime, MLAS QLinearAdd, measured with release 1.32 on x86",
+    _add_folded,
+)
+
+
+def _multiply_by_ratio(a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
+    A, B, S = (np.float32(s) for s in (a_scale, b_scale, scale))
+    ratio = A * B / S
+    product = (_steps(a, a_zero) * _steps(b, b_zero)).astype(np.float32)
+    t = product * ratio + np.float32(zero_point)
+    return np.clip(np.rint(t), lower, upper).astype(np.int64)
+
+
+MULTIPLY_BY_RATIO = Whole(
+    "multiply_by_ratio",
+    "clip(rne(f32(f32((q_a - z_a) * (q_b - z_b)) * r) + z)), r = f32(f32(s_a * s_b) / s)",
+    "ONNX Runtime, MLAS QLinearMul, measured with release 1.32 on x86",
+    _multiply_by_ratio,
+)

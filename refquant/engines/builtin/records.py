@@ -1,0 +1,188 @@
+"""The four engines that refquant knows from the first day."""
+
+from refquant.dtypes import qint32, quint8
+from refquant.engines.rules import accumulate
+from refquant.engines.rules import dynamic_qparams
+from refquant.engines.rules import elementwise as e
+from refquant.engines.rules import expm1 as x
+from refquant.engines.rules import average as w
+from refquant.engines.rules import quantize as q
+from refquant.engines.rules import mean as r
+from refquant.engines.rules import requantize as p
+from refquant.engines.rules import interpolate as s
+from refquant.engines.record import Engine
+from refquant.engines.rule import Condition, Split, choose
+
+IS_QINT32 = Condition("dtype is qint32", lambda operands: operands.dtype is qint32)
+HAS_NO_BIAS = Condition("there is no bias", lambda operands: not operands.bias)
+IS_PER_CHANNEL = Condition("weights per channel", lambda operands: operands.per_channel)
+SAME_SHAPE_QUINT8 = Condition(
+    "quint8 of the same shape", lambda operands: operands.dtype is quint8 and operands.same_shape
+)
+TRAILING = Condition("trailing dimensions, row-major", lambda operands: operands.trailing)
+IMAGE_QUINT8 = Condition(
+    "height and width of a quint8 image",
+    lambda operands: operands.dtype is quint8 and operands.spatial,
+)
+WIDE_CHANNELS_LAST = Condition(
+    "channels-last and qint32",
+    lambda operands: operands.channels_last and operands.dtype is qint32,
+)
+IS_CHANNELS_LAST = Condition("channels-last", lambda operands: operands.channels_last)
+QNNPACK_WINDOW = Condition(
+    "quint8 without ceil_mode",
+    lambda operands: operands.dtype is quint8 and not operands.rounded_up,
+)
+QNNPACK_DIVIDED = Condition(
+    "quint8 to a size that divides its own",
+    lambda operands: operands.dtype is quint8 and operands.divides,
+)
+
+FBGEMM = Engine(
+    name="fbgemm",
+    title="FBGEMM, x86 servers, as of PyTorch 2.13",
+    steps={
+        "quantize_per_tensor": choose(
+            (IS_QINT32, Split.everywhere(q.ADD_THEN_ROUND)), Split.everywhere(q.FUSED)
+        ),
+        "copy": choose((IS_QINT32, Split.everywhere(q.ADD_THEN_ROUND)), Split.everywhere(q.FUSED)),
+        "quantize_per_channel": choose(Split.everywhere(q.ADD_THEN_ROUND)),
+        "dequantize_per_tensor": choose(q.SUBTRACT),
+        "dequantize_per_channel": choose(q.SUBTRACT_DOUBLE),
+        "elementwise_dequantize": choose(
+            (IS_QINT32, Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=16)),
+            Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=64),
+        ),
+        "elementwise_quantize": choose(
+            (IS_QINT32, Split(q.ADD_THEN_ROUND, q.ADD_THEN_ROUND, block=16)),
+            Split(q.ROUND_THEN_ADD, q.ADD_THEN_ROUND, block=64),
+        ),
+        "exponential": choose(Split(x.EXPM1_OF_PAIRS, x.EXPM1_ROUNDED_ONCE)),
+        "elementwise_requantize": choose(
+            (IS_QINT32, Split(e.CONVERT_THEN_ADD, e.WIDEN_THEN_ADD, block=16)),
+            Split(e.CONVERT_THEN_ADD, e.WIDEN_THEN_ADD, block=64),
+        ),
+        "add": choose(e.SUM_OF_REALS),
+        "multiply": choose(e.PRODUCT_OF_INTEGERS),
+        "add_scalar": choose(e.SHIFT_OF_INTEGERS),
+        "cat_dequantize": choose(Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=8)),
+        "cat_quantize": choose(Split(q.ROUND_THEN_ADD_DOUBLE, q.ADD_THEN_ROUND, block=8)),
+        "mean": choose((TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_OF_REALS),
+        "average_pool": choose(
+            (WIDE_CHANNELS_LAST, Split.everywhere(w.AVERAGE_ADD_THEN_ROUND)),
+            (
+                IS_CHANNELS_LAST,
+                Split(w.AVERAGE_ROUND_THEN_ADD, w.AVERAGE_ADD_THEN_ROUND, block=16),
+            ),
+            Split.everywhere(w.AVERAGE_ADD_THEN_ROUND),
+        ),
+        "adaptive_average_pool": choose(
+            (WIDE_CHANNELS_LAST, Split.everywhere(w.AVERAGE_ADD_THEN_ROUND)),
+            (IS_CHANNELS_LAST, Split(w.AVERAGE_FUSED, w.AVERAGE_ADD_THEN_ROUND, block=8)),
+            Split.everywhere(w.AVERAGE_OF_INTEGERS),
+        ),
+        "resize_step": choose(s.RATIO_OR_FACTOR),
+        "resize_place": choose((IS_CHANNELS_LAST, s.PLACE_FUSED), s.PLACE_ROUNDED),
+        "resize_mix": choose(
+            (WIDE_CHANNELS_LAST, Split.everywhere(s.MIX_FUSED_FIRST)),
+            (IS_CHANNELS_LAST, Split(s.MIX_FUSED, s.MIX_FUSED_FIRST, block=8)),
+            Split.everywhere(s.MIX_ROUNDED),
+        ),
+        "choose_quantization_params": choose(dynamic_qparams.RANGE_IN_FLOAT64),
+        "accumulator": choose(accumulate.WRAPPED),
+        "border": choose(accumulate.BORDER_OF_ZERO_POINT),
+        "bias": choose((HAS_NO_BIAS, p.NO_BIAS), (IS_PER_CHANNEL, p.BIAS_DIVIDED), p.BIAS_FUSED),
+        "multiplier": choose(p.QUOTIENT),
+        "requantize_sum": choose(p.FLOAT_PRODUCT),
+        "dynamic_output": choose(p.OUTPUT_FUSED),
+    },
+    recipe={"activation": "histogram", "reduce_range": True, "weight": "per_channel"},
+)
+
+QNNPACK = FBGEMM.derive(
+    "qnnpack",
+    "QNNPACK, phones, as of PyTorch 2.13",
+    steps={
+        "add": choose((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
+        "mean": choose(
+            (IMAGE_QUINT8, r.MEAN_OF_STEPS), (TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_OF_REALS
+        ),
+        "average_pool": choose(
+            (QNNPACK_WINDOW, Split.everywhere(w.AVERAGE_OF_STEPS)), *FBGEMM.steps["average_pool"]
+        ),
+        "adaptive_average_pool": choose(
+            (QNNPACK_DIVIDED, Split.everywhere(w.AVERAGE_OF_STEPS)),
+            *FBGEMM.steps["adaptive_average_pool"],
+        ),
+        "bias": choose((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED),
+        "multiplier": choose(p.TIMES_RECIPROCAL),
+        "dynamic_output": choose(p.OUTPUT_ROUNDED_TWICE),
+    },
+    limits={
+        "dynamic_reduce_range": "its dynamic kernels always use the whole range of quint8",
+        "float16_linear": "QNNPACK has no kernel for weights in float16",
+    },
+    recipe={"reduce_range": False, "weight": "per_tensor"},
+)
+
+FBGEMM_1_4 = FBGEMM.derive(
+    "fbgemm-1.4",
+    "FBGEMM, x86 servers, as of PyTorch 1.4",
+    steps={
+        "quantize_per_tensor": choose(
+            (IS_QINT32, Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)),
+            Split(q.FUSED_CLAMP_THEN_ROUND, q.DIVIDE_THEN_ROUND, block=8, row_major=True),
+        ),
+        "copy": choose(Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE)),
+        "elementwise_quantize": choose(
+            (IS_QINT32, Split(q.DIVIDE_THEN_ROUND_WIDE, q.DIVIDE_THEN_ROUND_WIDE, block=16)),
+            Split(q.FUSED_CONVERT, q.DIVIDE_THEN_ROUND_WIDE, block=64),
+        ),
+        "multiply": choose(e.PRODUCT_OF_REALS),
+        "add_scalar": choose(e.SHIFT_OF_REALS),
+        "cat_dequantize": choose(Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=32)),
+        "cat_quantize": choose(Split(q.FUSED_CONVERT_DOUBLE, q.DIVIDE_THEN_ROUND_WIDE, block=32)),
+        "mean": choose(r.MEAN_OF_REALS),
+        "average_pool": choose(
+            (WIDE_CHANNELS_LAST, Split.everywhere(w.AVERAGE_DIVIDE_THEN_ROUND)),
+            (IS_CHANNELS_LAST, Split(w.AVERAGE_FUSED, w.AVERAGE_DIVIDE_THEN_ROUND, block=8)),
+            Split.everywhere(w.AVERAGE_ADD_THEN_ROUND),
+        ),
+        "adaptive_average_pool": choose(
+            (WIDE_CHANNELS_LAST, Split.everywhere(w.AVERAGE_DIVIDE_THEN_ROUND)),
+            (IS_CHANNELS_LAST, Split(w.AVERAGE_FUSED, w.AVERAGE_DIVIDE_THEN_ROUND, block=8)),
+            Split.everywhere(w.AVERAGE_OF_INTEGERS),
+        ),
+        "resize_step": choose(s.RATIO),
+        "resize_place": choose(s.PLACE_FUSED),
+        "quantize_per_channel": choose(Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)),
+        "choose_quantization_params": choose(dynamic_qparams.RANGE_IN_FLOAT32),
+    },
+    limits={"broadcast": "operators of PyTorch 1.4 take operands of one shape"},
+)
+
+QNNPACK_1_4 = FBGEMM_1_4.derive(
+    "qnnpack-1.4",
+    "QNNPACK, phones, as of PyTorch 1.4",
+    steps={
+        "add": choose((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
+        "mean": choose((IMAGE_QUINT8, r.MEAN_IN_FIXED_POINT), r.MEAN_OF_REALS),
+        "average_pool": choose(
+            (QNNPACK_WINDOW, Split.everywhere(w.AVERAGE_IN_FIXED_POINT)),
+            *FBGEMM_1_4.steps["average_pool"],
+        ),
+        "bias": choose((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED_QUOTIENT),
+        "requantize_sum": choose(p.FIXED_POINT),
+    },
+    limits={
+        "per_channel_weights": "QNNPACK of PyTorch 1.4 packs one scale for a whole weight",
+        "mean_dimensions": "QNNPACK of PyTorch 1.4 averages over height and width of images",
+        "conv3d": "QNNPACK of PyTorch 1.4 has no kernel for it",
+        "dynamic_linear": "QNNPACK of PyTorch 1.4 has no kernel for it",
+        "float16_linear": "QNNPACK has no kernel for weights in float16",
+        "any_multiplier": "its fixed-point multiplier is at least 2**-32 and less than 1",
+    },
+    recipe={"reduce_range": False, "weight": "per_tensor"},
+)
+
+BUILT_IN = (FBGEMM, QNNPACK, FBGEMM_1_4, QNNPACK_1_4)

@@ -1,0 +1,76 @@
+"""IEEE float32 arithmetic in NumPy, one rounding an operation: the words that the rules use.
+
+NumPy rounds every float32 operation once, so sums and products need no helper. Missing are the
+fused multiply-add and the conversions of processors to integers.
+"""
+
+import numpy as np
+
+INT32_MIN = -(2**31)
+
+_round_objects = np.frompyfunc(round, 1, 1)
+
+
+def fma(a, b, c) -> np.ndarray:
+    r"""Fused multiply-add, :math:`ab + c` with one rounding to float32.
+
+    The product of two float32 is exact in float64 (48 of 53 bits). The sum is rounded *to odd*
+    there: where it is inexact, the last bit is set to 1, which keeps the one bit of information
+    that the second rounding, to float32, needs (Boldo and Melquiond 2008). The error of the sum
+    comes from TwoSum (Knuth).
+
+    Parameters
+    ----------
+    a, b, c : array_like of float32
+        Operands, broadcast against each other.
+
+    Returns
+    -------
+    ndarray of float32
+        The same bits as C's ``fmaf``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refquant.engines.rules.float32 import fma
+    >>> x = np.float32(1 + 2**-12)
+    >>> float(x * x - np.float32(1)), float(fma(x, x, -1))
+    (0.00048828125, 0.0004883408546447754)
+    """
+    a, b, c = (np.asarray(v, dtype=np.float32).astype(np.float64) for v in (a, b, c))
+    product = a * b
+    total = np.asarray(product + c)
+    with np.errstate(invalid="ignore", over="ignore"):
+        partner = total - product
+        error = (product - (total - partner)) + (c - partner)
+        even = (total.view(np.int64) & 1) == 0
+        inexact = np.isfinite(total) & (error != 0) & even
+        toward = np.where(error > 0, np.inf, -np.inf)
+        odd = np.where(inexact, np.nextafter(total, toward), total)
+        return odd.astype(np.float32)
+
+
+def round_half_even(x) -> np.ndarray:
+    """Round to the nearest integer, ties to the even one; the result is float32.
+
+    Objects such as Fractions round exactly and become Python integers.
+    """
+    x = np.asarray(x)
+    if x.dtype == object:
+        return _round_objects(x)
+    return np.rint(x.astype(np.float32, copy=False))
+
+
+def convert_to_int32(x) -> np.ndarray:
+    """Round float32 half to even and convert to int32 as x86 does (``cvtps2dq``).
+
+    What int32 cannot hold, and NaN, become -2**31.
+
+    Returns
+    -------
+    ndarray of int64
+        Values of the range of int32, in a type in which the next sum cannot overflow.
+    """
+    rounded = round_half_even(x).astype(np.float64)
+    held = (rounded >= INT32_MIN) & (rounded < 2.0**31)
+    return np.where(held, rounded, INT32_MIN).astype(np.int64)

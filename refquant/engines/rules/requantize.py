@@ -1,0 +1,200 @@
+r"""Rules that turn the exact sum of a matrix product into its result: bias, multiplier, rounding.
+
+A linear layer or a convolution sums products of integers exactly. What follows differs from engine
+to engine. Notation: :math:`X, W, O` are the scales of input, weight and output in float32,
+:math:`aw = XW` rounded to float32, `acc` the sum :math:`\sum_k (x_k - z_x)(w_k - z_w)` in int32.
+
+========================= ======================================================================
+rule                      called with, returns
+========================= ======================================================================
+bias                      ``(acc, bias, input_scale, weight_scale)``; the sum with the bias, in
+                          units of :math:`aw`: int32 or float32
+multiplier                ``(input_scale, weight_scale, output_scale)``; float32
+requantize_sum            ``(total, multiplier, zero_point, quant_min, quant_max)``; int64
+dynamic_output            ``(acc, bias, input_scale, weight_scale)``; real values, float32
+========================= ======================================================================
+
+Scales are float64 as the tensors hold them, `bias` is float32; arrays of one value an output
+channel broadcast against the last axis of `acc`.
+"""
+
+import numpy as np
+
+from refquant.engines.rules.float32 import INT32_MIN, convert_to_int32, fma
+from refquant.engines.rules.quantize import ADD_THEN_ROUND, DIVIDE_THEN_ROUND_WIDE
+from refquant.engines.rule import Rule
+
+INT32_MAX = 2**31 - 1
+
+
+def _single(scale) -> np.ndarray:
+    return np.asarray(scale, dtype=np.float64).astype(np.float32)
+
+
+def wrap_to_int32(value) -> np.ndarray:
+    """Keep the low 32 bits of an int64, as processors do when a sum overflows."""
+    return np.asarray(value, dtype=np.int64).astype(np.int32)
+
+
+# -- bias ------------------------------------------------------------------------------------
+
+
+def _no_bias(acc, bias, input_scale, weight_scale):
+    return acc
+
+
+def _bias_fused(acc, bias, input_scale, weight_scale):
+    aw = _single(input_scale) * _single(weight_scale)
+    return fma(bias, np.float32(1) / aw, acc.astype(np.float32))
+
+
+def _bias_divided(acc, bias, input_scale, weight_scale):
+    aw = _single(input_scale) * _single(weight_scale)
+    return acc.astype(np.float32) + bias / aw
+
+
+def _product_of_scales(input_scale, weight_scale):
+    return np.asarray(input_scale, np.float64) * np.asarray(weight_scale, np.float64)
+
+
+def _bias_rounded(acc, bias, input_scale, weight_scale):
+    scale = _product_of_scales(input_scale, weight_scale)
+    integer = ADD_THEN_ROUND(bias, scale, 0, INT32_MIN, INT32_MAX)
+    return wrap_to_int32(acc.astype(np.int64) + integer)
+
+
+def _bias_rounded_quotient(acc, bias, input_scale, weight_scale):
+    scale = _product_of_scales(input_scale, weight_scale)
+    integer = DIVIDE_THEN_ROUND_WIDE(bias, scale, 0, INT32_MIN, INT32_MAX)
+    return wrap_to_int32(acc.astype(np.int64) + integer)
+
+
+NO_BIAS = Rule(
+    "no_bias",
+    "acc",
+    "FBGEMM and QNNPACK, PyTorch 1.4 and 2.13, layers without bias",
+    _no_bias,
+    code=1,
+)
+BIAS_FUSED = Rule(
+    "bias_fused",
+    "fma(b, f32(1 / aw), f32(acc))",
+    "FBGEMM requantizeOutputProcessingAvx2, one scale for the weight, PyTorch 1.4 and 2.13",
+    _bias_fused,
+    code=2,
+)
+BIAS_DIVIDED = Rule(
+    "bias_divided",
+    "f32(f32(acc) + f32(b / aw))",
+    "FBGEMM requantizeOutputProcessingAvx2, a scale for each channel, PyTorch 1.4 and 2.13",
+    _bias_divided,
+    code=3,
+)
+BIAS_ROUNDED = Rule(
+    "bias_rounded",
+    "acc + clip_int32(rne(f32(b * f32(1 / f32(sx * sw))))), the product of scales in float64",
+    "QNNPACK, PyTorch 2.13: the bias is quantized to qint32",
+    _bias_rounded,
+    code=4,
+)
+BIAS_ROUNDED_QUOTIENT = Rule(
+    "bias_rounded_quotient",
+    "acc + clip_int32(rne(f32(b / f32(sx * sw)))), the product of scales in float64",
+    "QNNPACK, PyTorch 1.4: the bias is quantized to qint32",
+    _bias_rounded_quotient,
+    code=5,
+)
+
+# -- multiplier ------------------------------------------------------------------------------
+
+
+def _quotient(input_scale, weight_scale, output_scale):
+    return _single(input_scale) * _single(weight_scale) / _single(output_scale)
+
+
+def _times_reciprocal(input_scale, weight_scale, output_scale):
+    reciprocal = np.float32(1) / _single(output_scale)
+    return _single(input_scale) * _single(weight_scale) * reciprocal
+
+
+QUOTIENT = Rule(
+    "quotient",
+    "f32(aw / O)",
+    "FBGEMM, PyTorch 1.4 and 2.13; QNNPACK, PyTorch 1.4",
+    _quotient,
+    code=1,
+)
+TIMES_RECIPROCAL = Rule(
+    "times_reciprocal",
+    "f32(aw * f32(1 / O))",
+    "QNNPACK, PyTorch 2.13",
+    _times_reciprocal,
+    code=2,
+)
+
+# -- requantize ------------------------------------------------------------------------------
+
+
+def _float_product(total, multiplier, zero_point, quant_min, quant_max):
+    product = np.asarray(total).astype(np.float32) * multiplier
+    rounded = convert_to_int32(product)
+    q = np.clip(rounded + zero_point, quant_min, quant_max)
+    return np.where(rounded == INT32_MIN, quant_min, q)
+
+
+def _fixed_point(total, multiplier, zero_point, quant_min, quant_max):
+    total = np.asarray(total)
+    n = convert_to_int32(total) if total.dtype == np.float32 else total.astype(np.int64)
+    bits = np.asarray(multiplier, np.float32).view(np.int32).astype(np.int64)
+    mantissa = ((bits & 0x7FFFFF) | 0x800000) << 7
+    shift = 126 - (bits >> 23)
+    high = (n * mantissa + 2**30) >> 31
+    mask = (np.int64(1) << shift) - 1
+    remainder = (high & mask) - (high < 0)
+    rounded = (high >> shift) + (remainder > (mask >> 1))
+    return np.clip(rounded + zero_point, quant_min, quant_max)
+
+
+FLOAT_PRODUCT = Rule(
+    "float_product",
+    "clip(rne(f32(f32(total) * m)) + z); what int32 cannot hold gives quant_min, even if positive",
+    "FBGEMM requantizeOutputProcessingAvx2; QNNPACK requantize/fp32, PyTorch 2.13",
+    _float_product,
+    code=1,
+)
+FIXED_POINT = Rule(
+    "fixed_point",
+    "clip(shift(high(total * mantissa(m))) + z): a product with 31 fractional bits, ties up, then "
+    "a right shift, ties away from zero; m must be at least 2**-32 and less than 1",
+    "QNNPACK requantize/q31, PyTorch 1.4 (after gemmlowp)",
+    _fixed_point,
+    code=2,
+)
+
+# -- dynamic output --------------------------------------------------------------------------
+
+
+def _output_fused(acc, bias, input_scale, weight_scale):
+    aw = _single(input_scale) * _single(weight_scale)
+    return fma(acc.astype(np.float32), aw, bias)
+
+
+def _output_rounded_twice(acc, bias, input_scale, weight_scale):
+    aw = _single(input_scale) * _single(weight_scale)
+    return acc.astype(np.float32) * aw + bias
+
+
+OUTPUT_FUSED = Rule(
+    "output_fused",
+    "fma(f32(acc), aw, b)",
+    "FBGEMM ReQuantizeForFloat, PyTorch 1.4 and 2.13",
+    _output_fused,
+    code=1,
+)
+OUTPUT_ROUNDED_TWICE = Rule(
+    "output_rounded_twice",
+    "f32(f32(f32(acc) * aw) + b)",
+    "QNNPACK dynamic linear, PyTorch 2.13",
+    _output_rounded_twice,
+    code=2,
+)

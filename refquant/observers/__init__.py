@@ -1,1 +1,0 @@
-"""Modules that watch tensors and choose quantizers for them; fake quantization; QConfig."""

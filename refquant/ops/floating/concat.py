@@ -1,0 +1,198 @@
+"""Putting tensors together."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant.errors import ArgumentTypeError, OperationError, ShapeError
+from refquant.ops import checks, layout
+from refquant.ops.floating.operands import operand, result_dtype
+from refquant.ops.views import integers
+from refquant.tensors import QuantizedTensor, Tensor, differentiable
+
+__all__ = ["cat", "pad", "repeat", "stack"]
+
+
+def _operands(asked: str, tensors: Any) -> tuple[Tensor, ...]:
+    if not isinstance(tensors, tuple | list):
+        raise ArgumentTypeError(
+            asked,
+            argument="tensors",
+            expected="a list or tuple of tensors",
+            got=type(tensors).__name__,
+        )
+    if not tensors:
+        raise OperationError(asked, argument="tensors", expected="at least one tensor", got="none")
+    return tuple(operand(asked, f"tensors[{i}]", t) for i, t in enumerate(tensors))
+
+
+def cat(tensors: Any, dim: int = 0) -> Tensor:
+    """Put tensors one behind the other along a dimension.
+
+    Parameters
+    ----------
+    tensors : sequence of Tensor
+        Of equal shape but for `dim`; all plain, or all quantized per tensor with one dtype.
+    dim : int
+        Along which to join.
+
+    Returns
+    -------
+    Tensor
+        Channels-last if all parts are, else row-major. Quantized tensors are joined by
+        ``ops.quantized.cat`` with the scale and zero point of the first.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not match.
+    QuantizerError
+        If plain and quantized tensors are mixed.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.cat([refquant.tensor([1]), refquant.tensor([2, 3])])
+    tensor([1, 2, 3])
+    """
+    if isinstance(tensors, list | tuple) and tensors and type(tensors[0]) is QuantizedTensor:
+        # Imported only now: who joins plain tensors needs no engine.
+        from refquant.ops.quantized import concat
+
+        # Unlike ops.quantized.cat, this name lets a negative dimension go the way of its positive.
+        return concat.cat(tensors, checks.dimension("cat", "dim", dim, tensors[0].array.ndim))
+    parts = _operands("cat", tensors)
+    arrays = [p.array for p in parts]
+    # An empty vector joins anything, as PyTorch has it.
+    shaped = [a for a in arrays if a.shape != (0,)] or arrays
+    dim = checks.dimension("cat", "dim", dim, shaped[0].ndim)
+    dtype = arrays[0]
+    for array in arrays[1:]:
+        dtype = np.empty((1,), result_dtype(dtype, array))
+    try:
+        made = np.concatenate([a.astype(dtype.dtype, copy=False) for a in shaped], axis=dim)
+    except ValueError:
+        raise ShapeError(
+            "cat",
+            argument="tensors",
+            expected=f"tensors of equal shape but for dimension {dim}",
+            got=", ".join(str(a.shape) for a in arrays),
+        ) from None
+    formats = {layout.format_of(a) for a in shaped}
+    if len(formats) == 1:
+        made = layout.to_format(made, formats.pop())
+    ends = np.cumsum(
+        [0 if a.shape == (0,) and a.ndim != made.ndim else a.shape[dim] for a in arrays]
+    )[:-1]
+
+    def backward(g):
+        return [
+            p.reshape(a.shape) for p, a in zip(np.split(g, ends, axis=dim), arrays, strict=True)
+        ]
+
+    return differentiable(made, parts, backward)
+
+
+def stack(tensors: Any, dim: int = 0) -> Tensor:
+    """Put tensors of equal shape together along a new dimension.
+
+    Parameters
+    ----------
+    tensors : sequence of Tensor
+        Of equal shape and dtype.
+    dim : int, default 0
+        Where the new dimension will be.
+
+    Returns
+    -------
+    Tensor
+        One dimension more.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.stack([refquant.tensor([1, 2]), refquant.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    parts = _operands("stack", tensors)
+    if len({p.array.shape for p in parts}) > 1:
+        raise ShapeError(
+            "stack",
+            argument="tensors",
+            expected="tensors of equal shape",
+            got=", ".join(str(p.array.shape) for p in parts),
+        )
+    dim = checks.dimension("stack", "dim", dim, parts[0].array.ndim + 1)
+    return cat([p.unsqueeze(dim) for p in parts], dim)
+
+
+def repeat(input: Any, *repeats) -> Tensor:
+    """Repeat the whole tensor along its dimensions, and new ones in front."""
+    x = operand("repeat", "input", input)
+    counts = integers("repeat", "repeats", repeats)
+    shape = (1,) * (len(counts) - x.array.ndim) + x.array.shape
+    if len(counts) < x.array.ndim:
+        raise ShapeError(
+            "repeat", argument="repeats", got=counts, expected=f"at least {x.array.ndim} numbers"
+        )
+    between = tuple(n for pair in zip(counts, shape, strict=True) for n in pair)
+
+    def backward(g):
+        return (
+            g.reshape(between).sum(axis=tuple(range(0, 2 * len(shape), 2))).reshape(x.array.shape),
+        )
+
+    return differentiable(np.tile(x.array, counts), (x,), backward)
+
+
+def pad(input: Any, pad, mode: str = "constant", value: float | None = None) -> Tensor:
+    """Put a border around a tensor.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain.
+    pad : sequence of int
+        Sizes before and after, beginning with the last dimension; negative ones cut off.
+    mode : {'constant'}
+        Only a constant border.
+    value : number, optional
+        What the border holds, 0 if not given.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.functional.pad(refquant.tensor([1, 2]), (1, 0))
+    tensor([0, 1, 2])
+    """
+    x = operand("pad", "input", input)
+    sizes = integers("pad", "pad", (pad,))
+    ndim = x.array.ndim
+    if mode != "constant" or len(sizes) % 2 or len(sizes) > 2 * ndim:
+        raise OperationError(
+            "pad",
+            argument="pad",
+            expected=f"pairs for at most {ndim} dimensions, and mode='constant'",
+            got=f"{sizes}, mode={mode!r}",
+        )
+    pairs = [(0, 0)] * (ndim - len(sizes) // 2)
+    pairs += [(sizes[i], sizes[i + 1]) for i in range(len(sizes) - 2, -1, -2)]
+    grown = [(max(a, 0), max(b, 0)) for a, b in pairs]
+    cut = tuple(
+        slice(max(-a, 0), n + a + b + max(-a, 0))
+        for (a, b), n in zip(pairs, x.array.shape, strict=True)
+    )
+    inner = tuple(slice(a, a + n) for (a, _), n in zip(grown, x.array.shape, strict=True))
+    whole = np.pad(x.array, grown, constant_values=0 if value is None else value)
+
+    def backward(g):
+        spread = np.zeros(whole.shape, g.dtype)
+        spread[cut] = g
+        return (spread[inner],)
+
+    return differentiable(np.ascontiguousarray(whole[cut]), (x,), backward)

@@ -1,0 +1,259 @@
+"""A quantized tensor and a number: the operation chooses the parameters of the result itself."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from refquant import engines, kernels
+from refquant.engines import Operands
+from refquant.engines.rules.elementwise import SHIFT_OF_INTEGERS
+from refquant.errors import ArgumentError, ArgumentTypeError
+from refquant.ops import checks, layout
+from refquant.ops.quantized.affine import dequantize, quantize_array
+from refquant.tensors import QuantizedTensor, Tensor
+
+__all__ = ["add_scalar", "add_scalar_relu", "mul_scalar", "mul_scalar_relu"]
+
+
+def _number(asked: str, argument: str, value: Any) -> float:
+    if isinstance(value, int | float) or (
+        isinstance(value, Tensor | np.generic | np.ndarray) and np.ndim(value) == 0
+    ):
+        return float(value)
+    raise ArgumentTypeError(
+        asked,
+        argument=argument,
+        expected="a number",
+        got=type(value).__name__,
+        mend="use quantized.add or quantized.mul for two tensors",
+    )
+
+
+def add_scalar(qa: Any, number: float) -> QuantizedTensor:
+    r"""Add a number to a quantized tensor.
+
+    The number is rounded to :math:`n = round(c / s)` steps. Where :math:`z - n` is in the range
+    of the dtype, it becomes the zero point of the result and the integers stay. Otherwise the
+    scale grows until the range reaches it:
+
+    .. math:: s' = \frac{q_{max} - (z - n)}{q_{max} - q_{min}} s, \; z' = q_{min}
+        \quad\text{or}\quad
+        s' = \frac{(z - n) - q_{min}}{q_{max} - q_{min}} s, \; z' = q_{max}
+
+    and the integers are requantized as the engine's record says (steps ``add_scalar``,
+    ``elementwise_requantize``).
+
+    Parameters
+    ----------
+    qa : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+    number : float
+        Real number; its number of steps must lie in int32.
+
+    Returns
+    -------
+    QuantizedTensor
+        Of the shape and memory format of `qa`.
+
+    Raises
+    ------
+    QuantizerError
+        If `qa` is not quantized per tensor.
+    ArgumentError
+        If `number` is NaN, infinite, or too many steps.
+
+    Notes
+    -----
+    Source: ATen ``qadd`` with a scalar.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    >>> y = refquant.ops.quantized.add_scalar(x, 1.5)
+    >>> y.dequantize(), y.q_zero_point()
+    (tensor([2.5, 3.5]), 5)
+    """
+    return _add_scalar("quantized.add_scalar", qa, number, False)
+
+
+def add_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
+    """Add a number to a quantized tensor; negative sums become 0.
+
+    Parameters
+    ----------
+    qa : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+    number : float
+        Real number; its number of steps must lie in int32.
+
+    Returns
+    -------
+    QuantizedTensor
+        As `add_scalar`, in the memory format of `qa`, with integers of at least its zero point.
+
+    Raises
+    ------
+    QuantizerError
+        If `qa` is not quantized per tensor.
+    ArgumentError
+        If `number` is NaN, infinite, or too many steps.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.ops.quantized.add_scalar_relu(x, 0.5).dequantize()
+    tensor([1.5, 0. ])
+    """
+    return _add_scalar("quantized.add_scalar_relu", qa, number, True)
+
+
+def _add_scalar(asked: str, qa: Any, number: Any, relu: bool) -> QuantizedTensor:
+    a = checks.quantized_per_tensor(asked, "qa", qa)
+    value = _number(asked, "number", number)
+    low, high, z = a.dtype.quant_min, a.dtype.quant_max, a.zero_point
+    quotient = value / a.scale
+    steps = int(np.rint(quotient)) if math.isfinite(quotient) else None
+    if steps is None or not -(2**31) <= steps < 2**31:
+        raise ArgumentError(
+            asked,
+            argument="number",
+            expected=f"finite and at most 2**31 steps of {a.scale}",
+            got=value,
+        )
+    moved = z - steps
+    if low <= moved <= high:
+        return _clamped(a, a.scale, moved, relu)
+    if moved < low:
+        scale, zero_point = (high - moved) / (high - low) * a.scale, low
+    else:
+        scale, zero_point = (moved - low) / (high - low) * a.scale, high
+    checks.scale_value(asked, "number", scale)
+    record, operands = engines.current(), Operands(a.dtype)
+    if record.rule("add_scalar", operands) is not SHIFT_OF_INTEGERS:
+        shifted = dequantize(a).array + np.float32(steps * a.scale)
+        q = a.like(quantize_array(shifted, scale, zero_point, a.dtype))
+        return _clamped(q, scale, zero_point, relu)
+    requantize = record.rule("elementwise_requantize", operands)
+    flat, memory_format = layout.flatten(a.array)
+    q = kernels.add_number(
+        flat,
+        steps - z,
+        a.scale,
+        scale,
+        zero_point,
+        zero_point if relu else low,
+        high,
+        flat.size,
+        layout.body(flat.size, requantize.block),
+        requantize,
+    )
+    restored = layout.restore(q, a.array.shape, memory_format)
+    return QuantizedTensor(restored, a.dtype, scale, zero_point)
+
+
+def _clamped(a: QuantizedTensor, scale: float, zero_point: int, relu: bool) -> QuantizedTensor:
+    """Copy the integers, with relu not below the zero point, under other parameters."""
+    if not relu:
+        return QuantizedTensor(layout.dense_copy(a.array), a.dtype, scale, zero_point)
+    flat, memory_format = layout.flatten(a.array)
+    q = kernels.clamp(flat, zero_point, a.dtype.quant_max)
+    restored = layout.restore(q, a.array.shape, memory_format)
+    return QuantizedTensor(restored, a.dtype, scale, zero_point)
+
+
+def mul_scalar(qa: Any, number: float) -> QuantizedTensor:
+    r"""Multiply a quantized tensor by a number, on the integers' parameters alone.
+
+    A positive number scales the scale. A negative one mirrors the integers,
+    :math:`q' = q_{max} + q_{min} - q`, and the zero point too. Zero gives zeros with scale 1 and
+    zero point 0.
+
+    Parameters
+    ----------
+    qa : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+    number : float
+        Real number.
+
+    Returns
+    -------
+    QuantizedTensor
+        Of the shape and memory format of `qa`, with scale :math:`|c| s`.
+
+    Raises
+    ------
+    QuantizerError
+        If `qa` is not quantized per tensor.
+    ArgumentError
+        If `number` is NaN or infinite.
+    QuantizationParameterError
+        If the scale of the result is not valid.
+
+    Notes
+    -----
+    Source: ATen ``qmul`` with a scalar, PyTorch 1.4 and 2.13.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.ops.quantized.mul_scalar(x, -3.0).dequantize()
+    tensor([-3., -6.])
+    """
+    return _mul_scalar("quantized.mul_scalar", qa, number, False)
+
+
+def mul_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
+    """Multiply a quantized tensor by a number; negative products become 0.
+
+    Parameters
+    ----------
+    qa : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+    number : float
+        Real number.
+
+    Returns
+    -------
+    QuantizedTensor
+        As `mul_scalar`, in the memory format of `qa`, with integers of at least its zero point.
+
+    Raises
+    ------
+    QuantizerError
+        If `qa` is not quantized per tensor.
+    ArgumentError
+        If `number` is NaN or infinite.
+    QuantizationParameterError
+        If the scale of the result is not valid.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.ops.quantized.mul_scalar_relu(x, 3.0).dequantize()
+    tensor([3., 0.])
+    """
+    return _mul_scalar("quantized.mul_scalar_relu", qa, number, True)
+
+
+def _mul_scalar(asked: str, qa: Any, number: Any, relu: bool) -> QuantizedTensor:
+    a = checks.quantized_per_tensor(asked, "qa", qa)
+    value = _number(asked, "number", number)
+    if not math.isfinite(value):
+        raise ArgumentError(asked, argument="number", expected="a finite number", got=value)
+    low, high = a.dtype.quant_min, a.dtype.quant_max
+    if value == 0:
+        zeros = layout.dense_copy(a.array)
+        zeros[...] = 0
+        return QuantizedTensor(zeros, a.dtype, 1.0, 0)
+    scale = checks.scale_value(asked, "number", abs(value) * a.scale)
+    if value > 0:
+        return _clamped(a, scale, a.zero_point, relu)
+    # q_max + q_min is -1 for signed types and 255 for quint8: the complement of all bits.
+    mirrored = layout.dense_copy(a.array)
+    np.bitwise_not(mirrored, out=mirrored)
+    return _clamped(a.like(mirrored), scale, high + low - a.zero_point, relu)

@@ -1,0 +1,279 @@
+"""Grades: a backend's answers to vectors, case by case, with a verdict for each that differs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refquant import engines
+from refquant.errors import (
+    ArgumentError,
+    EngineError,
+    FileFormatError,
+    OperationError,
+    RefquantError,
+)
+from refquant.oracle.diagnosis import Diagnosis, diagnose_problem
+from refquant.oracle.vectors.case import Case
+from refquant.oracle.vectors.generate import cases_of
+from refquant.oracle.vectors.load import LIMIT, Vectors, read_npz, read_vectors
+from refquant.progress import track
+
+__all__ = ["Grade", "Grades", "check", "check_results"]
+
+
+@dataclass(frozen=True)
+class Grade:
+    """How a backend answered one case.
+
+    Attributes
+    ----------
+    name : str
+        Of the case.
+    elements, equal, near : int
+        Elements of the output; those that are equal; those that differ by one step.
+    diagnosis : Diagnosis or None
+        Why some differ; None if all are equal.
+
+    Examples
+    --------
+    >>> from refquant import oracle
+    >>> oracle.Grade("two-values", elements=2, equal=2, near=0, diagnosis=None).equal
+    2
+    """
+
+    name: str
+    elements: int
+    equal: int
+    near: int
+    diagnosis: Diagnosis | None
+
+    @property
+    def verdict(self) -> str:
+        """One line: equal, or why not."""
+        return "equal" if self.diagnosis is None else self.diagnosis.verdict
+
+
+@dataclass(frozen=True)
+class Grades:
+    """How a backend answered all cases of an operation.
+
+    Attributes
+    ----------
+    operation, engine : str
+        What was computed, and with whose answers it was compared.
+    grades : tuple of Grade
+        One for each case.
+
+    Examples
+    --------
+    >>> from refquant import oracle
+    >>> grade = oracle.Grade("two-values", elements=2, equal=2, near=0, diagnosis=None)
+    >>> oracle.Grades("relu6", "fbgemm", (grade,)).engine
+    'fbgemm'
+    """
+
+    operation: str
+    engine: str
+    grades: tuple[Grade, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every element of every case is equal."""
+        return all(grade.diagnosis is None for grade in self.grades)
+
+    @property
+    def elements(self) -> int:
+        """Number of elements compared."""
+        return sum(grade.elements for grade in self.grades)
+
+    @property
+    def equal(self) -> int:
+        """Number of elements that are equal."""
+        return sum(grade.equal for grade in self.grades)
+
+    @property
+    def verdict(self) -> str:
+        """The explanation that all differing cases share, if there is one."""
+        found = [g.diagnosis for g in self.grades if g.diagnosis is not None]
+        if not found:
+            return "equal"
+        shared = [e for e in found[0].explanations if all(e in d.explanations for d in found)]
+        if shared:
+            return " and ".join(shared[0])
+        if any(d.unexplained for d in found):
+            return "unexplained"
+        return "several causes"
+
+    def __str__(self) -> str:
+        head = (
+            f"{self.operation} beside engine {self.engine!r}: {self.equal:,} of "
+            f"{self.elements:,} elements equal in {len(self.grades)} cases"
+        )
+        wrong = [grade for grade in self.grades if grade.diagnosis is not None]
+        if not wrong:
+            return f"{head}: passed"
+        width = max(len(grade.name) for grade in wrong)
+        lines = [
+            f"{head}: {self.verdict}",
+            f"  {'case':<{width}}  elements  off by 1  more  verdict",
+        ]
+        for grade in wrong:
+            more = grade.elements - grade.equal - grade.near
+            lines.append(
+                f"  {grade.name:<{width}}  {grade.elements:>8,}  {grade.near:>8,}  {more:>4,}  "
+                f"{grade.verdict}"
+            )
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
+
+
+def _grade(case: Case, actual: Any, expected: np.ndarray, engine: str) -> Grade:
+    task = case.problem
+    given, _, _ = task.check(actual, "fbgemm")
+    off = np.abs(given - expected.reshape(-1).astype(np.int64))
+    diagnosis = diagnose_problem(task, actual, engine) if off.any() else None
+    return Grade(case.name, off.size, int((off == 0).sum()), int((off == 1).sum()), diagnosis)
+
+
+def check(
+    backend: Callable[..., Any],
+    operation: str,
+    engine: str | None = None,
+    *,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> Grades:
+    """Let a backend answer the vectors of an operation, and grade it.
+
+    Parameters
+    ----------
+    backend : callable
+        Called with the operands of each case by name, as `refquant.oracle.problem` takes them:
+        quantized tensors have ``.array`` (the integers), ``.scale`` and ``.zero_point``. It returns
+        the integers of the output as an ndarray, or a QuantizedTensor.
+    operation : str
+        One of those with vectors.
+    engine : str, optional
+        With whose answers to compare; the engine that is chosen by default.
+    seed : int, default 0
+        Of the vectors.
+    progress : bool, optional
+        Whether to show a bar; by default on a terminal.
+
+    Returns
+    -------
+    Grades
+
+    Raises
+    ------
+    ArgumentError
+        If the operation has no vectors, or `backend` cannot be called.
+    OperationError
+        If the backend raises, or returns something else than integers of the output's shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refquant import oracle
+    >>> def relu(input, inplace=False):
+    ...     return np.maximum(input.array, input.zero_point)
+    >>> oracle.check(relu, "relu", "fbgemm")
+    relu beside engine 'fbgemm': 768 of 768 elements equal in 3 cases: passed
+    """
+    if not callable(backend):
+        raise ArgumentError(
+            "oracle.check", argument="backend", expected="callable", got=type(backend).__name__
+        )
+    name = engines.current().name if engine is None else engines.get(engine).name
+    grades = []
+    for case in track(cases_of(operation, seed), f"checking {operation}", show=progress):
+        try:
+            expected = case.problem.run(name).array
+        except EngineError:
+            continue  # nobody can agree with what the engine refuses
+        try:
+            actual = backend(**case.arguments)
+        except Exception as error:
+            raise OperationError(
+                f"oracle.check: the backend raised {type(error).__name__} in case {case.name!r}: "
+                f"{error}",
+                mend=f"the case is {case.problem.describe()}",
+            ) from error
+        try:
+            grades.append(_grade(case, actual, expected, name))
+        except RefquantError as error:
+            raise OperationError(
+                f"oracle.check: what the backend returned for case {case.name!r} cannot be "
+                f"compared: {error}"
+            ) from None
+    return Grades(operation, name, tuple(grades))
+
+
+def check_results(folder: Any, results: Any, *, progress: bool | None = None) -> Grades:
+    """Grade the results that a backend wrote for a folder of vectors.
+
+    Parameters
+    ----------
+    folder : path
+        As `write_vectors` made it.
+    results : path
+        A folder with ``CASE.npz`` for each case, which holds the integers as the array ``output``.
+    progress : bool, optional
+        Whether to show a bar; by default on a terminal.
+
+    Returns
+    -------
+    Grades
+
+    Raises
+    ------
+    FileFormatError
+        If vectors or results are missing, damaged, or of another form.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from refquant import oracle
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as results:
+    ...     _ = oracle.write_vectors("relu6", folder)
+    ...     for name, integers in oracle.read_vectors(folder).expected.items():
+    ...         np.savez(Path(results) / f"{name}.npz", output=integers)
+    ...     grades = oracle.check_results(folder, results, progress=False)
+    >>> all(grade.equal == grade.elements for grade in grades.grades)
+    True
+    """
+    vectors: Vectors = read_vectors(folder)
+    top = Path(results)
+    missing = [c.name for c in vectors.cases if not (top / f"{c.name}.npz").is_file()]
+    if missing:
+        raise FileFormatError(
+            f"{top}: {len(missing)} of {len(vectors.cases)} results are missing, the first is "
+            f"{missing[0]}.npz",
+            mend="write one .npz with an array `output` for each case of the manifest",
+        )
+    answers: Mapping[str, np.ndarray] = {
+        case.name: read_npz(
+            top / f"{case.name}.npz",
+            {"output": min(LIMIT, 8 * max(1, vectors.expected[case.name].size))},
+        )["output"]
+        for case in vectors.cases
+    }
+    grades = []
+    for case in track(vectors.cases, f"checking {vectors.operation}", show=progress):
+        try:
+            grades.append(
+                _grade(case, answers[case.name], vectors.expected[case.name], vectors.engine)
+            )
+        except RefquantError as error:
+            raise FileFormatError(f"{top / case.name}.npz: {error}") from None
+    return Grades(vectors.operation, vectors.engine, tuple(grades))

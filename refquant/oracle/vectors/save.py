@@ -1,0 +1,176 @@
+"""Vectors as files: a folder of one ``.npz`` a case, and ``manifest.json`` that describes them.
+
+The manifest says everything that arrays cannot: parameters, quantizers, shapes, who answered. Any
+language reads both.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import refquant
+from refquant import engines
+from refquant.errors import ArgumentError, EngineError
+from refquant.oracle.vectors.coverage import coverage
+from refquant.oracle.vectors.generate import cases_of
+from refquant.progress import track
+from refquant.tensors import QuantizedTensor, Tensor
+
+__all__ = ["write_vectors"]
+
+FORMAT, VERSION = "refquant-vectors", 1
+MANIFEST = "manifest.json"
+
+
+def _described(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
+    """Turn an argument into JSON; its arrays go into `arrays`."""
+    if isinstance(value, QuantizedTensor):
+        arrays[name] = value.array
+        found: dict[str, Any] = {"array": name, "dtype": value.dtype.name}
+        if value.axis is None:
+            return {**found, "scale": value.scale, "zero_point": value.zero_point}
+        return {
+            **found,
+            "axis": value.axis,
+            "scales": np.asarray(value.scale).tolist(),
+            "zero_points": np.asarray(value.zero_point).tolist(),
+        }
+    if isinstance(value, Tensor):
+        arrays[name] = value.array
+        return {"array": name}
+    if isinstance(value, list | tuple) and any(isinstance(v, Tensor) for v in value):
+        return {"list": [_described(v, f"{name}{i}", arrays) for i, v in enumerate(value)]}
+    if isinstance(value, refquant.dtype):
+        return {"dtype": value.name}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _table(rows: list[tuple[str, str]]) -> str:
+    lines = ["| covered | how |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {name} | {how} |" for name, how in rows)]) + "\n"
+
+
+def write_vectors(
+    operation: str,
+    folder: Any,
+    engine: str | None = None,
+    *,
+    seed: int = 0,
+    force: bool = False,
+    progress: bool | None = None,
+) -> list[tuple[str, str]]:
+    """Write the test vectors of an operation.
+
+    Cases that the engine refuses are left out, and named in the manifest with its reason. The
+    folder holds an ``.npz`` for each case (its operands, and ``expected``), ``manifest.json``
+    and ``coverage.md``. It appears whole or not at all.
+
+    Parameters
+    ----------
+    operation : str
+        One of `OPERATIONS`.
+    folder : path
+        Made anew; must not exist, or be empty.
+    engine : str, optional
+        Whose answers are expected; the engine that is chosen by default.
+    seed : int, default 0
+        Of the random integers.
+    force : bool, default False
+        Whether a folder of vectors that is there is replaced.
+    progress : bool, optional
+        Whether to show a bar; by default on a terminal.
+
+    Returns
+    -------
+    list of (str, str)
+        What is covered.
+
+    Raises
+    ------
+    ArgumentError
+        If the operation has no vectors, or the folder holds something.
+    EngineError
+        If the engine is not known.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from refquant import oracle
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rows = oracle.write_vectors("relu", folder + "/relu", "fbgemm")
+    ...     vectors = oracle.read_vectors(folder + "/relu")
+    >>> vectors
+    <Vectors of relu by engine 'fbgemm': 3 cases, 768 elements>
+    """
+    record = engines.current() if engine is None else engines.get(engine)
+    cases = cases_of(operation, seed)
+    target = Path(folder)
+    _check_target(target, force)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=".vectors-", dir=target.parent))
+    try:
+        entries, left_out = [], {}
+        for case in track(cases, f"vectors of {operation}", show=progress):
+            try:
+                answer = case.problem.run(record)
+            except EngineError as error:
+                left_out[case.name] = str(error)
+                continue
+            arrays: dict[str, Any] = {}
+            described = {
+                name: _described(value, name, arrays) for name, value in case.arguments.items()
+            }
+            arrays["expected"] = answer.array
+            np.savez(made / f"{case.name}.npz", **arrays)
+            entries.append(
+                {
+                    "name": case.name,
+                    "arguments": described,
+                    "arrays": {n: [str(a.dtype), list(a.shape)] for n, a in arrays.items()},
+                    "output": _described(answer, "expected", {}),
+                }
+            )
+        rows = coverage([case for case in cases if case.name not in left_out])
+        if left_out:
+            rows.append(("left out, which the engine refuses", ", ".join(left_out)))
+        manifest = {
+            "format": FORMAT,
+            "version": VERSION,
+            "operation": operation,
+            "engine": record.name,
+            "seed": seed,
+            "made_by": f"refquant {refquant.__version__}",
+            "cases": entries,
+            "left_out": left_out,
+        }
+        (made / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        (made / "coverage.md").write_text(_table(rows), encoding="utf-8")
+        if target.exists():
+            shutil.rmtree(target)
+        os.chmod(made, 0o755)
+        made.rename(target)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+    return rows
+
+
+def _check_target(target: Path, force: bool) -> None:
+    if not target.exists() and not target.is_symlink():
+        return
+    empty = target.is_dir() and not any(target.iterdir())
+    ours = target.is_dir() and (target / MANIFEST).is_file()
+    if empty or (force and ours):
+        return
+    raise ArgumentError(
+        "oracle.write_vectors",
+        argument="folder",
+        expected="a folder that does not exist or is empty",
+        got=str(target),
+        mend="give another one" + (", or replace it with force" if ours else ""),
+    )

@@ -1,0 +1,96 @@
+"""Replacing modules by others that are made from them."""
+
+import warnings
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from refquant.errors import RefquantError
+from refquant.nn.intrinsic.fused import Fused
+from refquant.nn.module import Module
+from refquant.quantization.stubs import DeQuantStub
+from refquant.quantization._observing import observe_output, remove_hook
+
+__all__ = ["is_replaced", "move_hooks", "replace", "swap_all", "to_swap"]
+
+
+def is_replaced(module: Module, mapping: Mapping[type, type]) -> bool:
+    """Whether a module is one to replace: its type is, and it is to be quantized."""
+    wanted = getattr(module, "qconfig", None) is not None or type(module) is DeQuantStub
+    return wanted and type(module) in mapping
+
+
+def replace(module: Module, mapping: Mapping[type, type]) -> Module:
+    """Make what takes the place of a module; it gets the hooks of the user and the mode."""
+    made = mapping[type(module)].from_float(module)  # type: ignore[attr-defined]
+    if made is module:
+        return module
+    move_hooks(module, "_forward_pre_hooks", made)
+    move_hooks(module, "_forward_hooks", made)
+    remove_hook(made)
+    return made.train(module.training)
+
+
+def move_hooks(module: Module, kind: str, target: Module) -> None:
+    """Let another module have the hooks of one, so that the user's handles keep their power."""
+    target.__dict__[kind] = module.__dict__[kind]
+    module.__dict__[kind] = OrderedDict()
+
+
+def to_swap(model: Module, mapping: Mapping[type, type]) -> list[tuple[str, Module]]:
+    """List modules below `model` that will be replaced, with their paths, inner ones first."""
+    found: list[tuple[str, Module]] = []
+    seen: set[int] = set()
+
+    def visit(parent: Module, path: str) -> None:
+        for name, child in parent._modules.items():
+            if child is None or id(child) in seen:
+                continue
+            seen.add(id(child))
+            below = f"{path}.{name}" if path else name
+            replaced = is_replaced(child, mapping)
+            # The members of a fused module are replaced with it.
+            if not (replaced and isinstance(child, Fused)):
+                visit(child, below)
+            if replaced:
+                found.append((below, child))
+
+    visit(model, "")
+    return found
+
+
+def swap_all(model: Module, mapping: Mapping[type, type]) -> None:
+    """Replace modules below `model`, each at all its places."""
+    chosen = to_swap(model, mapping)
+    places: dict[int, list[tuple[Module, str]]] = {id(module): [] for _, module in chosen}
+    for parent in model.modules():
+        for name, child in parent._modules.items():
+            if id(child) in places:
+                places[id(child)].append((parent, name))
+    for path, module in chosen:
+        made = _replace_at(path, module, mapping)
+        for parent, name in places[id(module)]:
+            parent._modules[name] = made
+        _warn_of_lost_hooks(path, module, made)
+
+
+def _replace_at(path: str, module: Module, mapping: Mapping[type, type]) -> Module:
+    try:
+        return replace(module, mapping)
+    except RefquantError as error:
+        error.place = path
+        raise
+
+
+def _warn_of_lost_hooks(path: str, module: Module, made: Module) -> None:
+    """Say which hooks inside a fused module no longer have anything to look at."""
+    if not isinstance(module, Fused):
+        return
+    for name, member in module.named_children():
+        kept = [h for h in member._forward_hooks.values() if h is not observe_output]
+        if kept or member._forward_pre_hooks:
+            warnings.warn(
+                f"hooks of {path}.{name} no longer run: {type(made).__name__} computes "
+                f"{type(module).__name__} in one step. Register them on {path!r}.",
+                UserWarning,
+                stacklevel=5,
+            )

@@ -1,0 +1,339 @@
+"""Joining convolution, batch normalization and ReLU, which quantization treats as one."""
+
+import copy
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from refquant import kernels, nn
+from refquant.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    NotSupportedError,
+)
+from refquant.nn import intrinsic
+from refquant.nn.module import Module
+from refquant.nn.parameter import Parameter
+from refquant.tensors import Tensor
+from refquant.quantization._checks import checked_model
+from refquant.quantization._swapping import move_hooks
+from refquant.quantization._rollback import changing
+
+__all__ = ["fuse_known_modules", "fuse_modules"]
+
+# Types in the order in which they run, and the container that joins them.
+KNOWN: dict[tuple[type, ...], type] = {
+    kind.members: kind
+    for kind in (
+        intrinsic.ConvReLU2d,
+        intrinsic.ConvReLU3d,
+        intrinsic.LinearReLU,
+        intrinsic.ConvBn2d,
+        intrinsic.ConvBn3d,
+        intrinsic.ConvBnReLU2d,
+        intrinsic.ConvBnReLU3d,
+    )
+}
+_NORMALIZED = {nn.BatchNorm2d: intrinsic.ConvReLU2d, nn.BatchNorm3d: intrinsic.ConvReLU3d}
+
+
+def fuse_known_modules(mod_list):
+    r"""Join modules that run one after the other.
+
+    Known are convolution (2d, 3d), optionally followed by batch normalization, optionally by
+    ReLU; and a linear layer followed by ReLU. In evaluation mode the normalization is folded into
+    the weight and bias of a copy of the convolution,
+
+    .. math::
+        W' = W \gamma r, \quad b' = (b - \mu) r \gamma + \beta, \quad
+        r = 1 / \sqrt{\sigma^2 + \epsilon}
+
+    In training mode the modules are kept, side by side in a container. A bias of the convolution
+    would be without effect there, as the normalization subtracts the mean of the batch: it is
+    taken from the convolution and subtracted from the running mean.
+
+    Parameters
+    ----------
+    mod_list : sequence of Module
+        In the order in which they run.
+
+    Returns
+    -------
+    list of Module
+        As many: the joined module, then an `Identity` for each of the others. Hooks before the
+        first and after the last module move to the joined one.
+
+    Raises
+    ------
+    NotSupportedError
+        If the sequence is not known.
+    ArgumentError
+        If the modules do not fit together: other numbers of channels, a normalization without
+        parameters or statistics, some in training and some in evaluation mode.
+
+    Warns
+    -----
+    UserWarning
+        If hooks are lost because what they look at is no longer computed.
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> [type(m).__name__ for m in quantization.fuse_known_modules([nn.Linear(2, 2), nn.ReLU()])]
+    ['LinearReLU', 'Identity']
+    """
+    modules = list(mod_list)
+    _check_sequence(modules, [str(place) for place in range(len(modules))])
+    if len(modules) > 1 and not modules[0].training and type(modules[1]) in _NORMALIZED:
+        joined = _fold(modules)
+    else:
+        joined = _keep(modules)
+    move_hooks(modules[0], "_forward_pre_hooks", joined)
+    move_hooks(modules[-1], "_forward_hooks", joined)
+    rest = [nn.Identity().train(modules[0].training) for _ in modules[1:]]
+    return [joined, *rest]
+
+
+def _check_sequence(modules: Sequence[Module], names: Sequence[str]) -> None:
+    """Raise unless the modules can be joined; changes nothing."""
+    asked = f"fuse_modules: [{', '.join(names)}]"
+    types = tuple(type(module) for module in modules)
+    if types not in KNOWN:
+        known = "; ".join(", ".join(t.__name__ for t in sequence) for sequence in KNOWN)
+        mend = "leave it out of modules_to_fuse, or pass a fuser_func that knows it"
+        for sequence in KNOWN:
+            if sorted(map(id, types)) == sorted(map(id, sequence)):
+                order = sorted(range(len(types)), key=lambda i: sequence.index(types[i]))
+                mend = f"list them as they run: {[names[i] for i in order]}"
+        raise NotSupportedError(
+            asked,
+            argument="modules_to_fuse",
+            expected=f"one of the sequences {known}",
+            got=", ".join(t.__name__ for t in types),
+            mend=mend,
+        )
+    if len({id(module) for module in modules}) < len(modules):
+        raise ArgumentError(
+            asked, argument="modules_to_fuse", expected="different modules", got="one of them twice"
+        )
+    for name, module in zip(names, modules, strict=True):
+        if type(module) in _NORMALIZED:
+            _check_normalization(asked, names[0], modules[0], name, module)
+    if modules[0].training and len(modules) == 3 and getattr(modules[-1], "inplace", False):
+        raise ArgumentError(
+            asked,
+            argument=names[-1],
+            expected="not in place while training",
+            got="ReLU(inplace=True)",
+            mend=f"set {names[-1]}.inplace = False",
+        )
+
+
+def _check_normalization(asked: str, first: str, conv: Any, name: str, bn: Any) -> None:
+    def word(module):
+        return "training" if module.training else "evaluation"
+
+    if conv.training is not bn.training:
+        raise ArgumentError(
+            asked,
+            argument=name,
+            expected=f"in {word(conv)} mode as {first}",
+            got=f"{word(bn)} mode",
+            mend="call model.eval() before fusing for calibration, model.train() before fusing "
+            "for training with rounding",
+        )
+    if bn.num_features != conv.out_channels:
+        raise ArgumentError(
+            asked,
+            argument=name,
+            expected=f"of {conv.out_channels} features, the channels that {first} returns",
+            got=bn.num_features,
+        )
+    for attribute in ("affine", "track_running_stats"):
+        if not getattr(bn, attribute):
+            raise ArgumentError(
+                asked,
+                argument=name,
+                expected=f"a normalization with {attribute}=True",
+                got=f"{attribute}=False",
+                mend="leave it out of modules_to_fuse; it then runs in float between DeQuantStub "
+                "and QuantStub",
+            )
+
+
+def _fold(modules: list[Module]) -> Module:
+    """Join in evaluation mode: a copy of the convolution takes the normalization in."""
+    bn: Any = modules[1]
+    _warn_of_lost_hooks(modules[0], modules[0]._forward_hooks)
+    _warn_of_lost_hooks(bn, bn._forward_pre_hooks)
+    conv: Any = copy.deepcopy(modules[0])
+    conv._forward_hooks.clear()
+    conv._forward_pre_hooks.clear()
+    channels = conv.out_channels
+    bias = np.zeros(channels, np.float32) if conv.bias is None else conv.bias.array
+    weight, bias = kernels.fold_batch_norm(
+        np.ascontiguousarray(conv.weight.array).reshape(channels, -1),
+        bias,
+        bn.running_mean.array,
+        bn.running_var.array,
+        bn.eps,
+        bn.weight.array,
+        bn.bias.array,
+    )
+    conv.weight = Parameter(Tensor(weight.reshape(conv.weight.shape)))
+    conv.bias = None
+    conv.register_parameter("bias", Parameter(Tensor(bias)))
+    if len(modules) == 2:
+        return conv
+    # What the normalization returned is now what the convolution returns.
+    move_hooks(bn, "_forward_hooks", conv)
+    return _NORMALIZED[type(bn)](conv, modules[2]).train(conv.training)
+
+
+def _keep(modules: list[Module]) -> Module:
+    """Join as they are, in a container."""
+    conv, second = modules[0], modules[1]
+    if type(second) in _NORMALIZED and conv.bias is not None:
+        second.running_mean = Tensor(second.running_mean.array - conv.bias.array)
+        conv.bias = None
+    kind = KNOWN[tuple(type(module) for module in modules)]
+    return kind(*modules).train(conv.training)
+
+
+def _warn_of_lost_hooks(module: Module, hooks: Any) -> None:
+    if hooks:
+        warnings.warn(
+            f"fuse_modules: {len(hooks)} hook(s) between a convolution and its batch "
+            f"normalization, registered on {type(module).__name__}, no longer run: folding "
+            "makes the two one step.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def fuse_modules(model, modules_to_fuse, inplace=False, fuser_func=fuse_known_modules):
+    """Join modules that run one after the other into one; see `fuse_known_modules`.
+
+    Parameters
+    ----------
+    model : Module
+        In evaluation mode for calibration, in training mode for training with rounding.
+    modules_to_fuse : list of str, or list of lists of str
+        Dotted names of the modules to join, in the order in which they run; one group or several.
+    inplace : bool, default False
+        Whether to change `model` itself instead of a copy.
+    fuser_func : callable, optional
+        Takes the list of modules of a group and returns as many that take their places.
+
+    Returns
+    -------
+    Module
+        The model: at the place of the first of a group is the joined module, at the others an
+        `Identity`.
+
+    Raises
+    ------
+    ModuleNameError
+        If there is no module of a name; the message lists the names there.
+    NotSupportedError
+        If a sequence is not known.
+    ArgumentError, ArgumentTypeError
+        If the modules of a group do not fit together, are in several groups, or names are not
+        given as lists. Nothing is changed then.
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU()).eval()
+    >>> quantization.fuse_modules(model, [["0", "1", "2"]])
+    Sequential(
+      (0): ConvReLU2d(
+        (0): Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1))
+        (1): ReLU()
+      )
+      (1): Identity()
+      (2): Identity()
+    )
+    """
+    asked = "fuse_modules"
+    checked_model(asked, "model", model)
+    groups = _checked_groups(asked, modules_to_fuse)
+    if not callable(fuser_func):
+        raise ArgumentTypeError(
+            asked,
+            argument="fuser_func",
+            expected="a function from a list of modules to a list of modules",
+            got=repr(fuser_func),
+        )
+    if fuser_func is fuse_known_modules:
+        for group in groups:
+            _check_sequence([model.get_submodule(name) for name in group], group)
+    with changing(model, inplace) as model:
+        members = [[model.get_submodule(name) for name in group] for group in groups]
+        results = [
+            _checked_result(group, modules, fuser_func(modules))
+            for group, modules in zip(groups, members, strict=True)
+        ]
+        for group, result in zip(groups, results, strict=True):
+            for path, module in zip(group, result, strict=True):
+                above, _, name = path.rpartition(".")
+                model.get_submodule(above)._modules[name] = module
+        return model
+
+
+def _checked_groups(asked: str, groups: Any) -> list[list[str]]:
+    """Take one list of names or a list of lists; the result is a list of lists."""
+    mend = "pass a list of names, such as ['conv', 'bn', 'relu'], or a list of such lists"
+    if isinstance(groups, str) or not isinstance(groups, Iterable):
+        raise ArgumentTypeError(
+            asked,
+            argument="modules_to_fuse",
+            expected="a list of names or of lists of names",
+            got=repr(groups),
+            mend=mend,
+        )
+    groups = list(groups)
+    if groups and all(isinstance(name, str) for name in groups):
+        groups = [groups]
+    seen: set[str] = set()
+    made = []
+    for group in groups:
+        names = list(group) if isinstance(group, list | tuple) else None
+        if not names or not all(isinstance(name, str) for name in names):
+            raise ArgumentTypeError(
+                asked,
+                argument="modules_to_fuse",
+                expected="a list of names or of lists of names",
+                got=f"{group!r} in it",
+                mend=mend,
+            )
+        for name in names:
+            if name in seen:
+                raise ArgumentError(
+                    f"{asked}: {name!r}",
+                    argument="modules_to_fuse",
+                    expected="every name once",
+                    got="it twice",
+                    mend="give each group a module of its own in the model",
+                )
+            seen.add(name)
+        made.append(names)
+    return made
+
+
+def _checked_result(names: list[str], modules: list[Module], result: Any) -> list[Module]:
+    if (
+        not isinstance(result, list | tuple)
+        or len(result) != len(modules)
+        or not all(isinstance(module, Module) for module in result)
+    ):
+        raise ArgumentTypeError(
+            f"fuse_modules: [{', '.join(names)}]",
+            argument="what fuser_func returned",
+            expected=f"a list of {len(modules)} modules",
+            got=repr(result),
+            mend="return the joined module, then refquant.nn.Identity() for each of the others",
+        )
+    return list(result)

@@ -1,0 +1,292 @@
+"""Looking at a model: its observers, and a table of what is quantized and how."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, fields
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from refquant.nn.module import Module
+from refquant.tensors import QuantizedTensor, Tensor
+from refquant.quantization._checks import checked_model
+from refquant.quantization._observing import NAME, has_observed, observer_of
+
+__all__ = ["Row", "Summary", "get_observer_dict", "summary"]
+
+# Submodules that are told of in the row of the module they belong to.
+_PARTS = (NAME, "weight_fake_quant", "_packed_params")
+
+
+def get_observer_dict(mod, target_dict, prefix=""):
+    """Collect the observers of a model.
+
+    Parameters
+    ----------
+    mod : Module
+    target_dict : dict
+        Observers are added to it under their dotted names, such as
+        ``conv.activation_post_process``.
+    prefix : str, optional
+        Dotted name of `mod`.
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> model = quantization.QuantWrapper(nn.ReLU())
+    >>> model.qconfig = quantization.default_qconfig
+    >>> found = {}
+    >>> quantization.get_observer_dict(quantization.prepare(model), found)
+    >>> list(found)
+    ['quant.activation_post_process', 'module.activation_post_process']
+    """
+    checked_model("get_observer_dict", "mod", mod)
+    before = f"{prefix}." if prefix else ""
+    for path, module in mod.named_modules(remove_duplicate=False):
+        if module._modules.get(NAME) is not None:
+            target_dict[f"{before}{path}.{NAME}" if path else before + NAME] = getattr(module, NAME)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What `summary` tells of one module.
+
+    Attributes
+    ----------
+    module : str
+        Dotted name; the model itself is ``(model)``.
+    type : str
+        Name of the class.
+    bits : int or None
+        Bits of a weight, or of the output where there is no weight.
+    scheme : str
+        How the same is quantized; ``float32`` and the like if it is not.
+    scale : float or None
+        Real units of one quantized step of the output.
+    zero_point : int or None
+        The integer that stands for real zero in the output.
+    observer : str
+        What watches the output, and the range it has seen.
+    bytes : int
+        Of parameters and buffers of the module itself, without observers.
+    """
+
+    module: str
+    type: str
+    bits: int | None
+    scheme: str
+    scale: float | None
+    zero_point: int | None
+    observer: str
+    bytes: int
+
+
+class Summary:
+    """A table with a row for each module; printed as text, shown by notebooks as a table.
+
+    Attributes
+    ----------
+    rows : list of Row
+    bytes : int
+        Sum over all rows.
+    """
+
+    titles = tuple(field.name.replace("_", " ") for field in fields(Row))
+
+    def __init__(self, rows: list[Row]):
+        self.rows = rows
+        self.bytes = sum(row.bytes for row in rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __getitem__(self, module: str) -> Row:
+        """Get the row of a module by its dotted name."""
+        for row in self.rows:
+            if row.module == module:
+                return row
+        raise KeyError(module)
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        return [tuple(map(_text, astuple(row))) for row in self.rows]
+
+    def __repr__(self) -> str:
+        cells = [self.titles, *self._cells(), ("total", *[""] * 6, _text(self.bytes))]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        # Numbers stand to the right.
+        right = [field.name in ("bits", "scale", "zero_point", "bytes") for field in fields(Row)]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if number else cell.ljust(width)
+                for cell, width, number in zip(line, widths, right, strict=True)
+            ).rstrip()
+            for line in cells
+        ]
+        rule = "-" * sum(widths, 2 * (len(widths) - 1))
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    def _repr_html_(self) -> str:
+        def line(cells, tag):
+            return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+        body = "".join(line(cells, "td") for cells in self._cells())
+        foot = line(("total", *[""] * 6, _text(self.bytes)), "td")
+        return (
+            f"<table><thead>{line(self.titles, 'th')}</thead><tbody>{body}</tbody>"
+            f"<tfoot>{foot}</tfoot></table>"
+        )
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def summary(model) -> Summary:
+    """Tell of every module of a model what is quantized and how.
+
+    Parameters
+    ----------
+    model : Module
+        At any stage: float, prepared, calibrated, in training with rounding, converted.
+
+    Returns
+    -------
+    Summary
+        A row for each module: type, bits, scheme, scale, zero point, observer, bytes. Observers
+        are told of in the row of what they watch.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn, quantization
+    >>> model = quantization.QuantWrapper(nn.ReLU())
+    >>> quantization.summary(model)
+    module   type          bits  scheme  scale  zero point  observer  bytes
+    -----------------------------------------------------------------------
+    (model)  QuantWrapper                                                 0
+    quant    QuantStub                                                    0
+    dequant  DeQuantStub                                                  0
+    module   ReLU                                                         0
+    -----------------------------------------------------------------------
+    total                                                                 0
+    """
+    checked_model("summary", "model", model)
+    rows = []
+    for path, module in model.named_modules():
+        if not any(part in _PARTS for part in path.split(".")):
+            rows.append(_row(path or "(model)", module))
+    return Summary(rows)
+
+
+def _row(path: str, module: Module) -> Row:
+    bits, scheme = _precision(module)
+    scale, zero_point = _output_quantizer(module)
+    return Row(
+        path,
+        type(module).__name__,
+        bits,
+        scheme,
+        scale,
+        zero_point,
+        _observer(module),
+        _bytes(module),
+    )
+
+
+def _weight(module: Module) -> Tensor | None:
+    """Get the weight, which quantized modules return from a method."""
+    weight = getattr(module, "weight", None)
+    if callable(weight):
+        weight = weight()
+    return weight if isinstance(weight, Tensor) else None
+
+
+def _watcher(module: Module) -> Any:
+    """Get the observer or fake quantization of the output, if it chooses a quantizer."""
+    observer = observer_of(module)
+    return observer if hasattr(observer, "qscheme") else None
+
+
+def _precision(module: Module) -> tuple[int | None, str]:
+    rounding = module._modules.get("weight_fake_quant")
+    if hasattr(rounding, "qscheme"):
+        return _levels(rounding), _name(rounding.qscheme)
+    weight = _weight(module)
+    if isinstance(weight, QuantizedTensor):
+        return 8 * weight.array.itemsize, _name(weight.qscheme())
+    if weight is not None:
+        return 8 * weight.array.itemsize, _name(weight.dtype)
+    watcher = _watcher(module)
+    if watcher is not None:
+        return _levels(watcher), _name(watcher.qscheme)
+    if hasattr(module, "scale") and hasattr(module, "zero_point"):
+        return 8, "per_tensor_affine"
+    return None, ""
+
+
+def _levels(observer: Any) -> int:
+    """Bits that the range of integers of an observer needs."""
+    return math.ceil(math.log2(observer.quant_max - observer.quant_min + 1))
+
+
+def _name(kind: Any) -> str:
+    return str(kind).removeprefix("refquant.")
+
+
+def _output_quantizer(module: Module) -> tuple[float | None, int | None]:
+    watcher = _watcher(module)
+    if watcher is not None:
+        if not has_observed(watcher):
+            return None, None
+        found = watcher.calculate_qparams()
+        scale, zero_point = found[0], found[1]
+    else:
+        scale, zero_point = (getattr(module, name, None) for name in ("scale", "zero_point"))
+    if scale is None or zero_point is None:
+        return None, None
+    return float(np.ravel(_plain(scale))[0]), int(np.ravel(_plain(zero_point))[0])
+
+
+def _plain(value: Any) -> Any:
+    return value.array if isinstance(value, Tensor) else value
+
+
+def _observer(module: Module) -> str:
+    observer = observer_of(module)
+    if observer is None:
+        return ""
+    name = type(observer).__name__
+    watching: Any = observer._modules.get(NAME, observer)
+    low, high = getattr(watching, "min_val", None), getattr(watching, "max_val", None)
+    if not isinstance(low, Tensor) or not isinstance(high, Tensor):
+        return name if not hasattr(watching, "min_val") else f"{name} (no data)"
+    return f"{name} {low.array.min():.4g} .. {high.array.max():.4g}"
+
+
+def _bytes(module: Module) -> int:
+    state: dict[str, Any] = {}
+    module._save_to_state_dict(state, "", True)
+    packed = module._modules.get("_packed_params")
+    if packed is not None:
+        packed._save_to_state_dict(state, "_packed_params.", True)
+    return sum(map(_size, state.values()))
+
+
+def _size(value: Any) -> int:
+    """Bytes of a value of a state: tensors with their scales, and numbers."""
+    if isinstance(value, QuantizedTensor):
+        quantizer = np.asarray(value.scale).nbytes + np.asarray(value.zero_point).nbytes
+        return value.array.nbytes + quantizer
+    if isinstance(value, Tensor):
+        return value.array.nbytes
+    if isinstance(value, tuple | list):
+        return sum(map(_size, value))
+    return 0

@@ -1,0 +1,230 @@
+"""What observers share that choose a scale and a zero point."""
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes, kernels
+from refquant.errors import ArgumentError, ArgumentTypeError, NotSupportedError, OperationError
+from refquant.quantization.observers.base import ObserverBase
+from refquant.quantization.observers.explanation import Explanation
+from refquant.ops import checks
+from refquant.tensors import Tensor
+
+__all__ = ["QuantizingObserver", "choose_range"]
+
+
+# The range of each dtype with one bit left unused.
+HALVES = {dtypes.quint8: (0, 127), dtypes.qint8: (-64, 63)}
+
+
+def choose_range(asked: str, dtype, quant_min, quant_max) -> tuple[int, int]:
+    """Check a range of integers; None stands for the end of the range of `dtype`.
+
+    Raises
+    ------
+    ArgumentError
+        If it is empty, lacks zero, or does not lie in the range of `dtype`.
+    """
+    low = dtype.quant_min if quant_min is None else quant_min
+    high = dtype.quant_max if quant_max is None else quant_max
+    whole = all(isinstance(v, int | np.integer) and not isinstance(v, bool) for v in (low, high))
+    if not whole or not (dtype.quant_min <= low <= 0 <= high <= dtype.quant_max and low < high):
+        raise ArgumentError(
+            asked,
+            argument="quant_min, quant_max",
+            got=f"{low}..{high}",
+            expected=f"whole numbers with {dtype.quant_min} <= quant_min <= 0 <= quant_max <= "
+            f"{dtype.quant_max} and quant_min < quant_max",
+            mend="for b bits use 0..2**b - 1 with quint8, -2**(b-1)..2**(b-1) - 1 with qint8",
+        )
+    return int(low), int(high)
+
+
+class QuantizingObserver(ObserverBase):
+    """An observer that maps the range it has seen to a range of integers.
+
+    Parameters
+    ----------
+    dtype : dtype
+        quint8 or qint8.
+    qscheme : qscheme
+        Affine or symmetric, per tensor or per channel as the subclass is.
+    reduce_range : bool
+        Leave one bit unused: the range of integers is cut to 0..127 or -64..63. Some processors
+        add products of 8-bit integers in 16 bits, which full ranges overflow.
+    quant_min, quant_max : int, optional
+        A narrower range of integers (down to two of them), for 2 to 8 bits. It must contain 0.
+
+    Attributes
+    ----------
+    quant_min, quant_max : int
+        The range that integers are clamped to: as given, else that of the dtype.
+    target_range : tuple of int
+        The range that real values are mapped to: the same, cut by `reduce_range`.
+    """
+
+    per_channel = False
+
+    def __init__(self, dtype, qscheme, reduce_range, quant_min=None, quant_max=None):
+        super().__init__(dtype)
+        asked = type(self).__name__
+        if dtype not in (dtypes.quint8, dtypes.qint8):
+            raise ArgumentError(
+                asked,
+                argument="dtype",
+                expected="refquant.quint8 or refquant.qint8",
+                got=repr(dtype),
+            )
+        if qscheme not in dtypes.SCHEMES or qscheme.is_per_channel is not self.per_channel:
+            kind = "per_channel" if self.per_channel else "per_tensor"
+            raise NotSupportedError(
+                asked,
+                argument="qscheme",
+                expected=f"refquant.{kind}_affine or refquant.{kind}_symmetric",
+                got=repr(qscheme),
+            )
+        if reduce_range and qscheme.is_symmetric and dtype is dtypes.quint8:
+            raise NotSupportedError(
+                asked,
+                argument="reduce_range",
+                expected="False where the scheme is symmetric and the dtype quint8",
+                got=True,
+                mend="use qint8, or an affine scheme",
+            )
+        self.qscheme, self.reduce_range = qscheme, bool(reduce_range)
+        self.eps = 2.0**-23
+        self.quant_min, self.quant_max = choose_range(asked, dtype, quant_min, quant_max)
+
+    @property
+    def target_range(self) -> tuple[int, int]:
+        """The range of integers that real values are mapped to."""
+        if not self.reduce_range:
+            return self.quant_min, self.quant_max
+        low, high = HALVES[self.dtype]
+        return max(self.quant_min, low), min(self.quant_max, high)
+
+    def _elements(self, x) -> np.ndarray:
+        """Take the elements of what is observed: float32."""
+        return checks.float32_tensor(f"{self._place()}.forward", "x", x).array
+
+    def _check_finite(self, found: np.ndarray) -> None:
+        """Raise unless the ends of a range are finite."""
+        if not math.isfinite(found.sum(dtype=np.float64)):
+            kind = "NaN" if np.isnan(found).any() else "infinity"
+            raise OperationError(
+                f"{self._place()} was given {kind}",
+                argument="x",
+                expected="finite",
+                got=f"a tensor with {kind}",
+                mend="look for a division by zero, an overflow or a missing normalization before "
+                "this place of the model",
+            )
+
+    def _range(self) -> Any:
+        """Give the ends of the range to map, arrays of shape (n,); None if nothing was seen."""
+        raise NotImplementedError
+
+    def _unobserved(self) -> tuple[Tensor, Tensor]:
+        warnings.warn(
+            f"{self._place()}: must run observer before calling calculate_qparams. Returning "
+            "scale 1 and zero point 0.",
+            UserWarning,
+            stacklevel=3,
+        )
+        return Tensor(np.ones(1, np.float32)), Tensor(np.zeros(1, np.int64))
+
+    def calculate_qparams(self, **keywords):
+        r"""Choose scale and zero point for the range that was seen.
+
+        The range is widened to contain zero. Affine:
+        :math:`s = (u - l) / (q_{max} - q_{min}),\; z = q_{min} - round(l / s)`. Symmetric:
+        :math:`s = \max(-l, u) / ((q_{max} - q_{min}) / 2)` and :math:`z` in the middle. Formed in
+        float64; the scale is at least 2**-23. Only zeros give scale 1, zero point 0.
+
+        Returns
+        -------
+        scale : Tensor of float32, shape (1,)
+        zero_point : Tensor of int64, shape (1,)
+
+        Warns
+        -----
+        UserWarning
+            If nothing was observed; the result is then scale 1, zero point 0.
+        """
+        found = self._range()
+        if found is None:
+            return self._unobserved()
+        scales, zero_points = kernels.choose_qparams(
+            *found, *self.target_range, self.qscheme.is_symmetric
+        )
+        return Tensor(scales), Tensor(zero_points)
+
+    def merge(self, other: Any):
+        """Take over what another observer has seen.
+
+        Parameters
+        ----------
+        other : observer
+            Of the same class and settings; it stays as it is.
+
+        Returns
+        -------
+        The observer itself.
+
+        Raises
+        ------
+        ArgumentError
+            If the two differ in class or settings.
+        NotSupportedError
+            If the statistic depends on the order of batches (moving averages).
+        """
+        self._check_mergeable(other)
+        self._absorb(other)
+        return self
+
+    def _settings(self) -> tuple:
+        """Everything that two observers must share so that their statistics can be merged."""
+        return self.dtype, self.qscheme, self.reduce_range, self.quant_min, self.quant_max
+
+    def _check_mergeable(self, other) -> None:
+        asked = f"{self._place()}.merge"
+        if type(other) is not type(self):
+            raise ArgumentTypeError(
+                asked,
+                argument="other",
+                expected=f"a {type(self).__name__}",
+                got=type(other).__name__,
+            )
+        if other._settings() != self._settings():
+            raise ArgumentError(
+                asked,
+                argument="other",
+                expected=f"of the same settings {self._settings()}",
+                got=other._settings(),
+                mend="make both with the same arguments",
+            )
+
+    def _absorb(self, other) -> None:
+        raise NotSupportedError(
+            f"{self._place()}.merge",
+            mend="a moving average depends on the order of the batches; observe them in one "
+            "process, or use MinMaxObserver or HistogramObserver",
+        )
+
+    def explain(self) -> Explanation:
+        """Say in words and numbers how scale and zero point follow from what was seen.
+
+        Returns
+        -------
+        Explanation
+            To be printed; a notebook shows it as a table.
+        """
+        found = self._range()
+        return Explanation.of(self, found, [] if found is None else self._explain_more())
+
+    def _explain_more(self) -> list[tuple[str, str]]:
+        """Facts that only this kind of observer knows."""
+        return []

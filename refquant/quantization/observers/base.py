@@ -1,0 +1,143 @@
+"""What all observers share: factories, their place in a model, and state."""
+
+import functools
+
+import numpy as np
+
+from refquant import dtypes
+from refquant.errors import NotSupportedError
+from refquant.nn.module import Module
+from refquant.quantization.observers.explanation import Explanation
+from refquant.quantization.observers.factory import Factory
+from refquant.tensors import Tensor
+
+__all__ = ["Observer", "ObserverBase", "check_both_or_none", "load_statistic"]
+
+
+class ObserverBase(Module):
+    """A module that looks at the tensors that pass through it and chooses a quantizer for them.
+
+    Subclasses define ``forward(x)``, which looks at `x` and returns it, and
+    ``calculate_qparams()``.
+
+    Parameters
+    ----------
+    dtype : dtype
+        What will be quantized to.
+
+    Attributes
+    ----------
+    path : str
+        Where in a model the observer stands; set by ``prepare``, named in errors and warnings.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import quantization
+    >>> observer = quantization.MinMaxObserver()
+    >>> isinstance(observer, quantization.Observer)
+    True
+    """
+
+    path = ""
+    # Names of the tensors that are its state; the last two are the ends of a range, or None.
+    _statistics: tuple[str, ...] = ()
+
+    def __init__(self, dtype: dtypes.dtype):
+        super().__init__()
+        self.dtype = dtype
+
+    @classmethod
+    def with_args(cls, **keywords) -> Factory:
+        """Choose arguments of the constructor; the result makes observers when called.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> from refquant.quantization import MinMaxObserver
+        >>> make = MinMaxObserver.with_args(dtype=refquant.qint8)
+        >>> make().dtype, make() is make()
+        (refquant.qint8, False)
+        """
+        return Factory(cls, keywords)
+
+    def calculate_qparams(self, **keywords):
+        """Choose scale and zero point; every observer that can do so defines it."""
+        raise NotSupportedError(
+            f"{self._place()}.calculate_qparams",
+            mend=f"{type(self).__name__} chooses no scale and zero point; use MinMaxObserver or "
+            "HistogramObserver in the QConfig",
+        )
+
+    def explain(self) -> Explanation:
+        """Say in words what the observer does."""
+        facts = [("dtype", self.dtype.name), ("scale", "it chooses none")]
+        return Explanation(self._place(), facts)
+
+    def _repr_html_(self) -> str:
+        return self.explain()._repr_html_() + self._picture()
+
+    def _picture(self) -> str:
+        """Draw what was seen, for a notebook; only some kinds keep enough of it."""
+        return ""
+
+    def _place(self) -> str:
+        """Name the observer for messages: its class, and where in the model it stands."""
+        name = type(self).__name__
+        return f"{name} of {self.path!r}" if self.path else name
+
+    # -- state ---------------------------------------------------------------------------------
+
+    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
+        for name in self._statistics:
+            value = getattr(self, name)
+            kept = value is None or keep_vars
+            destination[prefix + name] = value if kept else value.detach()
+
+    def _load_from_state_dict(self, report, prefix: str) -> None:
+        check_both_or_none(report, prefix, self._statistics[-2:])
+        for name in self._statistics:
+            load_statistic(report, self, name, prefix + name, self._statistic_shape(name))
+
+    def _statistic_shape(self, name: str) -> tuple:
+        """Shape that a statistic has, -1 where any extent will do."""
+        return ()
+
+
+def check_both_or_none(report, prefix: str, names: tuple[str, ...]) -> None:
+    """Note as an error if only one of two statistics that belong together is None."""
+    values = [report.state[prefix + name] for name in names if prefix + name in report.state]
+    if len({value is None for value in values}) > 1:
+        keys = " and ".join(prefix + name for name in names)
+        report.error(keys, "both None or neither", "None for one of them")
+
+
+def load_statistic(
+    report, module: Module, name: str, key: str, shape: tuple, storage: str = "float32"
+) -> None:
+    """Note a statistic to be loaded: None, or finite numbers of a shape."""
+    value = report.take(key)
+    if value is None:
+        if key in report.state:
+            report.change(functools.partial(setattr, module, name, None))
+        return
+    wanted = f"None or {storage} of shape {shape}".replace("-1", "n")
+    if not isinstance(value, Tensor | np.ndarray | np.generic | float) or (
+        isinstance(value, Tensor) and value.is_quantized
+    ):
+        report.error(key, wanted, type(value).__name__)
+        return
+    array = np.array(value.array if isinstance(value, Tensor) else value, storage)
+    if shape == () and array.shape == (1,):
+        array = array.reshape(())
+    fits = array.ndim == len(shape) and all(
+        n in (-1, m) for n, m in zip(shape, array.shape, strict=True)
+    )
+    if not fits or not np.isfinite(array).all():
+        report.error(key, wanted, f"shape {array.shape}" if not fits else "NaN or infinity")
+        return
+    report.change(functools.partial(setattr, module, name, Tensor(array)))
+
+
+# The documented name; the class it means is ObserverBase.
+Observer = ObserverBase

@@ -1,0 +1,305 @@
+"""The observer of a histogram, which clips what costs more to represent than to lose."""
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from refquant import dtypes, kernels, notebook
+from refquant.errors import ArgumentError, OperationError
+from refquant.quantization.observers.affine import QuantizingObserver
+from refquant.ops import layout
+from refquant.tensors import Tensor
+
+__all__ = ["HistogramObserver"]
+
+# Wider ranges than this many parts of an old bin in a new one: the old range is then narrower
+# than a small part of one new bin, and float32 does not hold the number of parts exactly.
+MOST_PARTS = 2**24
+
+
+def _positive(asked: str, argument: str, value) -> int:
+    try:
+        count = operator.index(value)
+    except TypeError:
+        count = 0
+    if count < 1:
+        raise ArgumentError(
+            asked, argument=argument, expected="a whole number of at least 1", got=repr(value)
+        )
+    return count
+
+
+class HistogramObserver(QuantizingObserver):
+    r"""Keep a histogram and choose the range whose quantization has the least squared error.
+
+    Bins have equal width over the range seen so far. When a batch widens it, old bins are cut
+    into `upsample_rate` parts which are counted anew in wider bins; the range is stretched a
+    little so that a new bin has a whole number of parts.
+
+    Parameters
+    ----------
+    bins : int, default 2048
+        Number of bins.
+    upsample_rate : int, default 128
+        Into how many parts an old bin is cut.
+    dtype : dtype, default quint8
+        quint8 or qint8.
+    qscheme : qscheme, default per_tensor_affine
+        per_tensor_affine or per_tensor_symmetric.
+    reduce_range : bool, default False
+        Map to 0..127 or -64..63 instead of 0..255 or -128..127.
+    quant_min, quant_max : int, optional
+        A narrower range of integers, for 2 to 8 bits.
+
+    Attributes
+    ----------
+    histogram : Tensor of float32, shape (bins,)
+        Counts; fractions arise when ranges change.
+    min_val, max_val : Tensor of float32, shape (), or None
+        Ends of the histogram; None before anything was seen.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is not possible.
+    NotSupportedError
+        If the scheme is per channel, or symmetric quint8 is to be reduced.
+
+    Notes
+    -----
+    Memory does not grow with the number of batches. An empty batch changes nothing. A first batch
+    of equal numbers is kept as one value and counted in its bin later on, as PyTorch 2.13 does;
+    so is a range that is too narrow to be cut into parts. Otherwise the arithmetic is that of
+    PyTorch 1.4: `refquant.reference.observation.histogram`, `combine_histograms` and
+    `search_range`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refquant
+    >>> from refquant.quantization import HistogramObserver
+    >>> x = np.random.default_rng(0).normal(size=10_000).astype(np.float32)
+    >>> x[0] = 100.0
+    >>> observer = HistogramObserver()
+    >>> _ = observer(refquant.from_numpy(x))
+    >>> scale, zero_point = observer.calculate_qparams()
+    >>> bool(255 * scale.item() < 104)
+    True
+    """
+
+    _statistics = ("histogram", "min_val", "max_val")
+
+    def __init__(
+        self,
+        bins=2048,
+        upsample_rate=128,
+        dtype=dtypes.quint8,
+        qscheme=dtypes.per_tensor_affine,
+        reduce_range=False,
+        *,
+        quant_min=None,
+        quant_max=None,
+    ):
+        super().__init__(dtype, qscheme, reduce_range, quant_min, quant_max)
+        self.bins = _positive("HistogramObserver", "bins", bins)
+        self.upsample_rate = _positive("HistogramObserver", "upsample_rate", upsample_rate)
+        self.register_buffer("histogram", Tensor(np.zeros(self.bins, np.float32)))
+        self.register_buffer("min_val", None)
+        self.register_buffer("max_val", None)
+
+    def forward(self, x):
+        """Observe `x` and return it."""
+        array = self._elements(x)
+        if array.size:
+            flat = layout.flatten(array)[0]
+            found = kernels.min_max(flat)
+            self._check_finite(found)
+            if self.min_val is None:
+                self._check_width(found)
+                counts = kernels.histogram(flat, self.bins, float(found[0]), float(found[1]))
+                self._set(counts, found)
+            else:
+                self._add(flat, found)
+        return x
+
+    def _seen(self) -> Any:
+        """Give the ends of the histogram."""
+        if self.min_val is None:
+            return None
+        return np.array([self.min_val.array, self.max_val.array], np.float32)
+
+    def _set(self, counts: np.ndarray, ends: np.ndarray) -> None:
+        self.histogram = Tensor(counts)
+        self.min_val = Tensor(ends[0:1].reshape(()))
+        self.max_val = Tensor(ends[1:2].reshape(()))
+
+    def _check_width(self, ends: np.ndarray) -> None:
+        with np.errstate(over="ignore"):
+            width = ends[1] - ends[0]
+        if not math.isfinite(width):
+            raise OperationError(
+                f"{self._place()} was given the range {ends[0]} .. {ends[1]}",
+                argument="x",
+                expected="of a range whose width float32 can hold",
+                mend="use MinMaxObserver",
+            )
+
+    def _add(self, flat: np.ndarray, found: np.ndarray) -> None:
+        """Add a batch to what was seen before."""
+        seen = self._seen()
+        ends = kernels.min_max(np.concatenate([seen, found]))
+        self._check_width(ends)
+        counts = self.histogram.array
+        plan = _plan(seen, ends, self.bins, self.upsample_rate)
+        if plan is None:
+            added = kernels.histogram(flat, self.bins, float(ends[0]), float(ends[1]))
+            if (ends != seen).any():
+                middle = seen[0] + (seen[1] - seen[0]) / np.float32(2)
+                one = kernels.histogram(middle.reshape(1), self.bins, *map(float, ends))
+                counts = one * np.float32(counts.sum(dtype=np.float64))
+            self._set(added + counts, ends)
+            return
+        stretched, downsample_rate, start = plan
+        added = kernels.histogram(flat, self.bins, *map(float, stretched))
+        if (stretched == seen).all():
+            self._set(added + counts, stretched)
+        else:
+            combined = kernels.combine_histograms(
+                counts, added, self.upsample_rate, downsample_rate, start
+            )
+            self._set(combined, stretched)
+
+    def _range(self):
+        seen = self._seen()
+        if seen is None:
+            return None
+        levels = self.quant_max - self.quant_min + 1
+        ends = kernels.search_range(self.histogram.array, float(seen[0]), float(seen[1]), levels)
+        return ends[0:1], ends[1:2]
+
+    def _settings(self) -> tuple:
+        return (*super()._settings(), self.bins, self.upsample_rate)
+
+    def merge(self, other):
+        """Take over the histogram of another observer.
+
+        Equal ranges: the counts are added, which is exact. Otherwise the counts of both are
+        spread evenly over their bins and counted anew over the union of the ranges: the number
+        of observations below any edge of a new bin is that of the two histograms, read half-way
+        inside an old bin; an observation never moves farther than the width of its old bin.
+        The order of the two does not matter.
+
+        Parameters
+        ----------
+        other : HistogramObserver
+            Of the same settings; it stays as it is.
+
+        Returns
+        -------
+        The observer itself.
+
+        Raises
+        ------
+        ArgumentError
+            If the two differ in class or settings.
+        """
+        return super().merge(other)
+
+    def _absorb(self, other) -> None:
+        theirs, ours = other._seen(), self._seen()
+        if theirs is None:
+            return
+        if ours is None:
+            self._set(other.histogram.array.copy(), theirs)
+            return
+        ends = kernels.min_max(np.concatenate([ours, theirs]))
+        self._check_width(ends)
+        spread = [
+            _spread(observer.histogram.array, seen, ends, self.bins)
+            for observer, seen in ((self, ours), (other, theirs))
+        ]
+        self._set((spread[0] + spread[1]).astype(np.float32), ends)
+
+    def _explain_more(self) -> list[tuple[str, str]]:
+        seen, chosen = self._seen(), self._range()
+        counts = self.histogram.array
+        total = float(counts.sum(dtype=np.float64))
+        lost = total - float(_spread(counts, seen, np.concatenate(chosen), 1)[0])
+        share = max(lost, 0.0) / max(total, 1.0)
+        return [
+            ("range seen", f"{seen[0]:.6g} .. {seen[1]:.6g} in {self.bins} bins"),
+            (
+                "observations",
+                f"{total:.0f}, about {share:.4%} of them outside the range mapped, "
+                "where the squared error is least",
+            ),
+        ]
+
+    def _picture(self) -> str:
+        seen, chosen = self._seen(), self._range()
+        if seen is None or chosen is None:
+            return ""
+        low, high = (float(end) for end in seen)
+        width = max(high - low, 1e-30)
+        return notebook.bars(
+            self.histogram.array,
+            (f"{low:.4g}", f"{high:.4g}"),
+            "how often values were seen; lines mark the range that is mapped",
+            [(float(end[0]) - low) / width for end in chosen],
+        )
+
+    def _statistic_shape(self, name: str) -> tuple:
+        return (self.bins,) if name == "histogram" else ()
+
+
+@np.errstate(all="ignore")
+def _plan(seen: np.ndarray, ends: np.ndarray, bins: int, upsample_rate: int):
+    """Stretch a wider range so that a new bin holds a whole number of parts of old bins.
+
+    Parameters
+    ----------
+    seen, ends : ndarray of float32, shape (2,)
+        The old range, and the wider one that is to be covered.
+    bins, upsample_rate : int
+        Number of bins, and of parts of an old bin.
+
+    Returns
+    -------
+    stretched : ndarray of float32, shape (2,)
+    downsample_rate : int
+        Parts of a new bin.
+    start : int
+        Parts that lie before the old range.
+
+    None is returned where the old range is too narrow for that, or the new one too wide.
+    """
+    f32 = np.float32
+    part = (seen[1] - seen[0]) / f32(bins * upsample_rate)
+    width = ends[1] - ends[0]
+    parts_of_range = f32(bins) * part
+    if parts_of_range == 0 or width / parts_of_range > MOST_PARTS:
+        return None
+    downsample_rate = int(np.ceil(width / parts_of_range))
+    surplus = f32(downsample_rate) * parts_of_range - width
+    half = surplus / f32(2)
+    stretched = np.array([ends[0] - half, ends[1] + half], np.float32)
+    if not np.isfinite(stretched[1] - stretched[0]):
+        return None
+    start = int(np.rint((seen[0] - stretched[0]) / part))
+    return stretched, downsample_rate, start
+
+
+def _spread(counts: np.ndarray, seen: np.ndarray, ends: np.ndarray, bins: int) -> np.ndarray:
+    """Count in `bins` bins over `ends` what lies evenly spread in the bins over `seen`."""
+    if (seen == ends).all() and bins == len(counts):
+        return counts.astype(np.float64)
+    total = counts.sum(dtype=np.float64)
+    if seen[0] == seen[1]:
+        # A single value lies in the bin that a batch of it would be counted in.
+        return total * kernels.histogram(seen[:1], bins, *map(float, ends)).astype(np.float64)
+    old_edges = np.linspace(float(seen[0]), float(seen[1]), len(counts) + 1)
+    new_edges = np.linspace(float(ends[0]), float(ends[1]), bins + 1)
+    below = np.concatenate([[0.0], np.cumsum(counts, dtype=np.float64)])
+    return np.diff(np.interp(new_edges, old_edges, below))

@@ -1,0 +1,130 @@
+"""The observers of moving averages of the smallest and the largest element."""
+
+import numpy as np
+
+from refquant import dtypes, kernels
+from refquant.errors import ArgumentError
+from refquant.quantization.observers.minmax import MinMaxObserver
+from refquant.quantization.observers.per_channel import PerChannelMinMaxObserver
+from refquant.quantization.observers.affine import QuantizingObserver
+
+__all__ = ["MovingAverageMinMaxObserver", "MovingAveragePerChannelMinMaxObserver"]
+
+
+def _constant(asked: str, value) -> float:
+    if not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
+        raise ArgumentError(
+            asked, argument="averaging_constant", expected="a number in 0..1", got=repr(value)
+        )
+    return float(value)
+
+
+class MovingAverageMinMaxObserver(MinMaxObserver):
+    r"""Keep moving averages of the smallest and the largest element of every batch.
+
+    The first batch sets them; then :math:`l = l + c (\min x - l)` and
+    :math:`u = u + c (\max x - u)`, in float32.
+
+    Parameters
+    ----------
+    averaging_constant : float, default 0.01
+        How far each batch moves the averages, 0..1; rounded to float32.
+    dtype, qscheme, reduce_range, quant_min, quant_max
+        As in `MinMaxObserver`.
+
+    Attributes
+    ----------
+    min_val, max_val : Tensor of float32, shape (), or None
+        The averages; None before anything was seen.
+
+    Notes
+    -----
+    Source: the documentation of ``torch.quantization.MovingAverageMinMaxObserver``, PyTorch 1.4.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.quantization import MovingAverageMinMaxObserver
+    >>> observer = MovingAverageMinMaxObserver(averaging_constant=0.5)
+    >>> for largest in (2.0, 4.0):
+    ...     _ = observer(refquant.tensor([-1.0, largest]))
+    >>> observer.max_val
+    tensor(3.)
+    """
+
+    def __init__(
+        self,
+        averaging_constant=0.01,
+        dtype=dtypes.quint8,
+        qscheme=dtypes.per_tensor_affine,
+        reduce_range=False,
+        *,
+        quant_min=None,
+        quant_max=None,
+    ):
+        super().__init__(dtype, qscheme, reduce_range, quant_min=quant_min, quant_max=quant_max)
+        self.averaging_constant = _constant(type(self).__name__, averaging_constant)
+
+    def _update(self, found: np.ndarray) -> np.ndarray:
+        seen = self._seen()
+        if seen is None:
+            return found
+        moved = kernels.moving_average(seen, found, self.averaging_constant)
+        self._check_finite(moved)
+        return moved
+
+    _absorb = QuantizingObserver._absorb
+
+
+class MovingAveragePerChannelMinMaxObserver(PerChannelMinMaxObserver):
+    """Keep moving averages of the smallest and the largest element of each channel.
+
+    Parameters
+    ----------
+    averaging_constant : float, default 0.01
+        How far each batch moves the averages, 0..1; rounded to float32.
+    ch_axis, dtype, qscheme, reduce_range, quant_min, quant_max
+        As in `PerChannelMinMaxObserver`.
+
+    Attributes
+    ----------
+    min_vals, max_vals : Tensor of float32, shape (channels,), or None
+        The averages; None before anything was seen.
+
+    Notes
+    -----
+    Each channel follows the formula of `MovingAverageMinMaxObserver`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.quantization import MovingAveragePerChannelMinMaxObserver
+    >>> observer = MovingAveragePerChannelMinMaxObserver(averaging_constant=0.5)
+    >>> for largest in (2.0, 4.0):
+    ...     _ = observer(refquant.tensor([[-1.0, largest], [0.0, 1.0]]))
+    >>> observer.max_vals
+    tensor([3., 1.])
+    """
+
+    def __init__(
+        self,
+        averaging_constant=0.01,
+        ch_axis=0,
+        dtype=dtypes.quint8,
+        qscheme=dtypes.per_channel_affine,
+        reduce_range=False,
+        *,
+        quant_min=None,
+        quant_max=None,
+    ):
+        super().__init__(
+            ch_axis, dtype, qscheme, reduce_range, quant_min=quant_min, quant_max=quant_max
+        )
+        self.averaging_constant = _constant(type(self).__name__, averaging_constant)
+
+    def _update(self, seen: np.ndarray, found: np.ndarray) -> np.ndarray:
+        moved = kernels.moving_average(seen.reshape(-1), found.reshape(-1), self.averaging_constant)
+        self._check_finite(moved)
+        return moved.reshape(found.shape)
+
+    _absorb = QuantizingObserver._absorb

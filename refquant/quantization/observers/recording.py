@@ -1,0 +1,46 @@
+"""The observer that keeps everything it sees, for looking into a model."""
+
+from refquant import dtypes
+from refquant.quantization.observers.base import ObserverBase
+from refquant.ops import checks
+from refquant.tensors import Tensor
+
+__all__ = ["RecordingObserver"]
+
+
+class RecordingObserver(ObserverBase):
+    """Keep a copy of every tensor that passes; memory grows with every batch.
+
+    Parameters
+    ----------
+    dtype : dtype, default quint8
+        Kept as attribute, and not used.
+
+    Attributes
+    ----------
+    tensor_val : list of Tensor
+        The copies.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.quantization import RecordingObserver
+    >>> observer = RecordingObserver()
+    >>> _ = observer(refquant.tensor([1.0, 2.0]))
+    >>> observer.get_tensor_value()
+    [tensor([1., 2.])]
+    """
+
+    def __init__(self, dtype=dtypes.quint8):
+        super().__init__(dtype)
+        self.tensor_val = []
+
+    def forward(self, x):
+        """Keep a copy of `x` and return it."""
+        tensor = checks.plain_tensor(f"{self._place()}.forward", "x", x)
+        self.tensor_val.append(Tensor(tensor.array.copy(order="K")))
+        return x
+
+    def get_tensor_value(self) -> list[Tensor]:
+        """Give all copies, in order."""
+        return self.tensor_val

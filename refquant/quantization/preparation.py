@@ -1,0 +1,311 @@
+"""Before calibration or training: hand recipes down, insert observers or fake quantization."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from refquant.errors import ArgumentError, ArgumentTypeError
+from refquant.nn.containers import Identity
+from refquant.nn.module import Module
+from refquant.nn.quantized.functional_modules import FloatFunctional
+from refquant.quantization import mappings
+from refquant.quantization._checks import checked_mapping, checked_model
+from refquant.quantization.stubs import DeQuantStub
+from refquant.quantization._swapping import swap_all
+from refquant.quantization._rollback import changing
+from refquant.quantization._observing import NAME, tell_paths, watch
+
+__all__ = ["add_observer_", "prepare", "prepare_qat", "propagate_qconfig_"]
+
+
+def propagate_qconfig_(module, qconfig_dict=None):
+    """Hand QConfigs down from modules to those below them.
+
+    A module has, in this order: its attribute `qconfig` (None leaves it in float), what
+    `qconfig_dict` says for its name, for its type, or what the module above it has. It is stored
+    in the attribute `qconfig` of modules that quantization can replace and of `Sequential`.
+
+    Parameters
+    ----------
+    module : Module
+        Changed in place.
+    qconfig_dict : mapping of str or type to QConfig or None, optional
+        Recipes by dotted name (the root's is ``''``) and by type.
+
+    Raises
+    ------
+    ModuleNameError
+        If there is no module of a name.
+    ArgumentError
+        If a module that stands at two places gets two recipes.
+    ArgumentTypeError
+        If something is no QConfig.
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2))
+    >>> quantization.propagate_qconfig_(model, {"": quantization.default_qconfig, "1": None})
+    >>> model[0].qconfig is quantization.default_qconfig, model[1].qconfig
+    (True, None)
+    """
+    asked = "propagate_qconfig_"
+    _store(_plan(asked, checked_model(asked, "module", module), qconfig_dict, {}))
+
+
+def _plan(
+    asked: str, root: Module, recipes: Any, mapping: Mapping[type, type]
+) -> list[tuple[str, Module, Any]]:
+    """Find out which module gets which recipe, without changing anything."""
+    recipes = _checked_recipes(asked, root, recipes)
+    types = mappings.configurable_types() | set(mapping)
+    plan: list[tuple[str, Module, Any]] = []
+    chosen: dict[int, tuple[str, Any]] = {}
+
+    def visit(module: Module, path: str, above: Any) -> None:
+        if id(module) in chosen:
+            first, had = chosen[id(module)]
+            if path in recipes and recipes[path] != had:
+                raise ArgumentError(
+                    f"{asked}: {path!r} is the same module as {first!r}",
+                    argument="qconfig_dict",
+                    expected="one recipe for both",
+                    got="two",
+                    mend="name it once, or give the model two modules",
+                )
+            return
+        recipe = recipes.get(path, recipes.get(type(module), above))
+        recipe = _checked_recipe(asked, path, getattr(module, "qconfig", recipe))
+        chosen[id(module)] = path, recipe
+        if type(module) in types:
+            plan.append((path, module, recipe))
+        for name, child in module._modules.items():
+            if child is not None:
+                visit(child, f"{path}.{name}" if path else name, recipe)
+
+    visit(root, "", None)
+    return plan
+
+
+def _store(plan: list[tuple[str, Module, Any]]) -> None:
+    for _, module, recipe in plan:
+        module.qconfig = recipe
+
+
+def _checked_recipe(asked: str, place: str, recipe: Any) -> Any:
+    if recipe is not None and not hasattr(recipe, "weight"):
+        mend = "pass a QConfig, such as refquant.quantization.default_qconfig"
+        if isinstance(recipe, str):
+            mend = f"pass refquant.quantization.get_default_qconfig({recipe!r})"
+        raise ArgumentTypeError(
+            f"{asked}: the recipe of {place!r}" if place else f"{asked}: the recipe of the model",
+            argument="qconfig",
+            expected="a QConfig or None",
+            got=repr(recipe),
+            mend=mend,
+        )
+    return recipe
+
+
+def _checked_recipes(asked: str, root: Module, recipes: Any) -> Mapping[Any, Any]:
+    if recipes is None:
+        return {}
+    if not isinstance(recipes, Mapping):
+        raise ArgumentTypeError(
+            asked,
+            argument="qconfig_dict",
+            expected="a mapping of names and types to QConfigs",
+            got=type(recipes).__name__,
+            mend="for one recipe everywhere, set model.qconfig to it",
+        )
+    for key, recipe in recipes.items():
+        if isinstance(key, str):
+            root.get_submodule(key)
+        elif not isinstance(key, type):
+            raise ArgumentTypeError(
+                asked,
+                argument="a key of qconfig_dict",
+                expected="a name or a type of modules",
+                got=repr(key),
+            )
+        _checked_recipe(asked, str(key), recipe)
+    return recipes
+
+
+def add_observer_(module):
+    """Give every module without submodules that has a QConfig an observer of its output.
+
+    The observer is the submodule ``activation_post_process``; a forward hook hands it the output
+    and returns its answer. Modules that have one already keep it; a `DeQuantStub` gets none.
+
+    Parameters
+    ----------
+    module : Module
+        Changed in place.
+
+    Raises
+    ------
+    ArgumentError
+        If a QConfig says nothing about activations.
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> model = nn.Sequential(nn.Linear(4, 8))
+    >>> model[0].qconfig = quantization.default_qconfig
+    >>> quantization.add_observer_(model)
+    >>> model[0].activation_post_process
+    MinMaxObserver(min_val=None, max_val=None)
+    """
+    asked = "add_observer_"
+    for part in _unobserved(asked, checked_model(asked, "module", module), {}):
+        watch(part)
+    tell_paths(module)
+
+
+def _unobserved(asked: str, root: Module, planned: Mapping[int, Any]) -> list[Module]:
+    """Find the modules to observe, given recipes (by id) that are not stored yet."""
+    # What is quantized dynamically alone returns more than one tensor.
+    static = mappings.default("DEFAULT_MODULE_MAPPING")
+    left_out = mappings.default("DEFAULT_DYNAMIC_MODULE_MAPPING").keys() - static.keys()
+    left_out = {DeQuantStub, *left_out}
+    found = []
+    for path, module in root.named_modules():
+        recipe = planned.get(id(module), getattr(module, "qconfig", None))
+        if recipe is None or type(module) in left_out or not _is_leaf(module):
+            continue
+        if not hasattr(recipe, "activation"):
+            raise ArgumentError(
+                f"{asked}: the recipe of {path!r}",
+                argument="qconfig",
+                expected="a QConfig with activation and weight",
+                got=repr(recipe),
+                mend="use a QConfigDynamic with quantize_dynamic() alone",
+            )
+        found.append(module)
+    return found
+
+
+def _is_leaf(module: Module) -> bool:
+    if type(module) is FloatFunctional:
+        return type(module._modules[NAME]) is Identity
+    return not module._modules
+
+
+def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
+    """Insert observers, so that calibration can find out the ranges of all activations.
+
+    Parameters
+    ----------
+    model : Module
+        With QConfigs in attributes `qconfig`, in evaluation mode.
+    qconfig_dict : mapping of str or type to QConfig or None, optional
+        Recipes by dotted name (the root's is ``''``) and by type; see `propagate_qconfig_`.
+    inplace : bool, default False
+        Whether to change `model` itself instead of a copy.
+    mapping : mapping of type to type, optional
+        What `convert` will be given, so that its types get QConfigs, too.
+
+    Returns
+    -------
+    Module
+        The model with an observer, ``activation_post_process``, below every module that has a
+        QConfig and no submodules.
+
+    Raises
+    ------
+    ModuleNameError
+        If `qconfig_dict` names a module that does not exist.
+    ArgumentError, ArgumentTypeError
+        If a QConfig is not one or cannot be used here.
+
+    Warns
+    -----
+    UserWarning
+        If no module has a QConfig.
+
+    Notes
+    -----
+    Observers sit inside fused pairs, as in PyTorch 1.4; the last member's is the one that counts.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn, quantization
+    >>> model = quantization.QuantWrapper(nn.Linear(2, 2)).eval()
+    >>> prepared = quantization.prepare(model, {"": quantization.default_qconfig})
+    >>> _ = prepared(refquant.tensor([[-1.0, 3.0]]))
+    >>> prepared.quant.activation_post_process
+    MinMaxObserver(min_val=-1.0, max_val=3.0)
+    """
+    asked = "prepare"
+    checked_model(asked, "model", model)
+    mapping = checked_mapping(asked, mapping, "DEFAULT_MODULE_MAPPING")
+    with changing(model, inplace) as model:
+        _prepare(asked, model, qconfig_dict, mapping)
+        return model
+
+
+def _prepare(asked: str, model: Module, recipes: Any, mapping: Mapping[type, type]) -> None:
+    plan = _plan(asked, model, recipes, mapping)
+    parts = _unobserved(asked, model, {id(module): recipe for _, module, recipe in plan})
+    if not any(recipe for _, _, recipe in plan):
+        warnings.warn(
+            f"{asked}: None of the submodule got qconfig applied: no module will be quantized. "
+            "Set model.qconfig, for example to refquant.quantization.get_default_qconfig(), or "
+            "pass qconfig_dict={'': ...}",
+            UserWarning,
+            stacklevel=3,
+        )
+    _store(plan)
+    for part in parts:
+        watch(part)
+    tell_paths(model)
+
+
+def prepare_qat(model, mapping=None, inplace=False):
+    """Replace modules by ones that round as quantization will, for training with rounding.
+
+    Everything else that has a QConfig gets fake quantization of its output.
+
+    Parameters
+    ----------
+    model : Module
+        With QConfigs of fake quantization in attributes `qconfig`, in training mode.
+    mapping : mapping of type to type, optional
+        By default ``DEFAULT_QAT_MODULE_MAPPING``.
+    inplace : bool, default False
+        Whether to change `model` itself instead of a copy. The parameters of a copy are new:
+        give the optimizer those of the model that is returned.
+
+    Returns
+    -------
+    Module
+        The model to train.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        If a QConfig is not one or cannot be used here, or there is none.
+
+    Warns
+    -----
+    UserWarning
+        If no module has a QConfig.
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> model = quantization.QuantWrapper(nn.Linear(2, 2))
+    >>> model.qconfig = quantization.default_qat_qconfig
+    >>> type(quantization.prepare_qat(model).module)
+    <class 'refquant.nn.qat.linear.Linear'>
+    """
+    asked = "prepare_qat"
+    checked_model(asked, "model", model)
+    mapping = checked_mapping(asked, mapping, "DEFAULT_QAT_MODULE_MAPPING")
+    with changing(model, inplace) as model:
+        _prepare(asked, model, None, mapping)
+        swap_all(model, mapping)
+        tell_paths(model)
+        return model

@@ -1,0 +1,233 @@
+"""The whole way from a float model to a quantized one in one call."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from refquant import dtypes
+from refquant.errors import ArgumentError, ArgumentTypeError, OperationError
+from refquant.quantization.qconfig import default_dynamic_qconfig, float16_dynamic_qconfig
+from refquant.tensors.autograd import no_grad
+from refquant.quantization import mappings
+from refquant.quantization._checks import checked_mapping, checked_model
+from refquant.quantization.conversion import convert, convert_with
+from refquant.quantization.preparation import prepare, prepare_qat, propagate_qconfig_
+from refquant.quantization._rollback import changing
+
+__all__ = ["default_eval_fn", "quantize", "quantize_dynamic", "quantize_qat"]
+
+
+def default_eval_fn(model, calib_data):
+    """Run a model on calibration data.
+
+    Parameters
+    ----------
+    model : Module
+    calib_data : iterable of pairs
+        Inputs and targets; the targets are not used.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn, quantization
+    >>> quantization.default_eval_fn(nn.ReLU(), [(refquant.ones(2), None)])
+    """
+    for data, _target in calib_data:
+        model(data)
+
+
+def _checked_run(asked: str, run_fn: Any, run_args: Any) -> tuple:
+    if not callable(run_fn):
+        raise ArgumentTypeError(
+            asked,
+            argument="run_fn",
+            expected="a function that is called with the model",
+            got=repr(run_fn),
+            mend="pass refquant.quantization.default_eval_fn",
+        )
+    if not isinstance(run_args, list | tuple):
+        raise ArgumentTypeError(
+            asked,
+            argument="run_args",
+            expected="a list of the arguments of run_fn that follow the model",
+            got=type(run_args).__name__,
+            mend="write [data] for one argument",
+        )
+    return tuple(run_args)
+
+
+def quantize(model, run_fn, run_args, mapping=None, inplace=False):
+    """Prepare a model, calibrate it and convert it.
+
+    Parameters
+    ----------
+    model : Module
+        With QConfigs in attributes `qconfig`; it is switched to evaluation mode.
+    run_fn : callable
+        Called as ``run_fn(model, *run_args)``, with gradients off; it runs calibration data.
+    run_args : list or tuple
+        Further arguments of `run_fn`.
+    mapping : mapping of type to type, optional
+        By default ``DEFAULT_MODULE_MAPPING``.
+    inplace : bool, default False
+        Whether to change `model` itself instead of a copy.
+
+    Returns
+    -------
+    Module
+        The quantized model.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError, OperationError
+        As `prepare` and `convert` do.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn, quantization
+    >>> model = quantization.QuantWrapper(nn.ReLU())
+    >>> model.qconfig = quantization.default_qconfig
+    >>> data = [(refquant.tensor([-1.0, 0.27]), None)]
+    >>> model = quantization.quantize(model, quantization.default_eval_fn, [data])
+    >>> model(refquant.tensor([-0.5, 0.2]))
+    tensor([0. , 0.2])
+    """
+    asked = "quantize"
+    checked_model(asked, "model", model)
+    mapping = checked_mapping(asked, mapping, "DEFAULT_MODULE_MAPPING")
+    run_args = _checked_run(asked, run_fn, run_args)
+    with changing(model, inplace) as model:
+        prepare(model.eval(), inplace=True, mapping=mapping)
+        with no_grad():
+            run_fn(model, *run_args)
+        return convert(model, mapping, inplace=True)
+
+
+def quantize_qat(model, run_fn, run_args, inplace=False):
+    """Prepare a model for training with rounding, train it and convert it.
+
+    Parameters
+    ----------
+    model : Module
+        With QConfigs of fake quantization in attributes `qconfig`; it is switched to training
+        mode.
+    run_fn : callable
+        Called as ``run_fn(model, *run_args)``; it trains the model it is given.
+    run_args : list or tuple
+        Further arguments of `run_fn`.
+    inplace : bool, default False
+        Whether to change `model` itself instead of a copy.
+
+    Returns
+    -------
+    Module
+        The quantized model.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError, OperationError
+        As `prepare_qat` and `convert` do.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn, quantization
+    >>> model = quantization.QuantWrapper(nn.Linear(2, 1))
+    >>> model.qconfig = quantization.get_default_qat_qconfig()
+    >>> def train(model, batches):
+    ...     for batch in batches:
+    ...         model(batch)
+    >>> quantized = quantization.quantize_qat(model.train(), train, ([refquant.randn(4, 2)],))
+    >>> type(quantized.module).__name__
+    'Linear'
+    """
+    asked = "quantize_qat"
+    checked_model(asked, "model", model)
+    run_args = _checked_run(asked, run_fn, run_args)
+    with changing(model, inplace) as model:
+        prepare_qat(model.train(), inplace=True)
+        run_fn(model, *run_args)
+        return convert(model, inplace=True)
+
+
+def quantize_dynamic(model, qconfig_spec=None, dtype=dtypes.qint8, mapping=None, inplace=False):
+    """Quantize the weights of a model; activations are quantized batch by batch when it runs.
+
+    Needs no calibration. Worth it where weights are large compared with activations.
+
+    Parameters
+    ----------
+    model : Module
+        Switched to evaluation mode.
+    qconfig_spec : set of (type or str), or mapping of these to QConfigDynamic or None, optional
+        Which modules, by type or dotted name; by default all `Linear` and `LSTM`. A mapping says
+        how, too, and `dtype` is then not used.
+    dtype : dtype, default qint8
+        What weights become: qint8 or float16.
+    mapping : mapping of type to type, optional
+        By default ``DEFAULT_DYNAMIC_MODULE_MAPPING``.
+    inplace : bool, default False
+        Whether to change `model` itself instead of a copy.
+
+    Returns
+    -------
+    Module
+        The quantized model.
+
+    Raises
+    ------
+    ArgumentError
+        If `dtype` is neither qint8 nor float16 and `qconfig_spec` is not given.
+    OperationError
+        If `dtype` is neither and `qconfig_spec` is a set.
+    ModuleNameError
+        If there is no module of a name.
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> model = nn.Sequential(nn.Linear(4, 2), nn.ReLU())
+    >>> type(quantization.quantize_dynamic(model, {nn.Linear})[0])
+    <class 'refquant.nn.quantized.dynamic.linear.Linear'>
+    """
+    asked = "quantize_dynamic"
+    checked_model(asked, "model", model)
+    mapping = checked_mapping(asked, mapping, "DEFAULT_DYNAMIC_MODULE_MAPPING")
+    spec = _spec(asked, qconfig_spec, dtype)
+    with changing(model, inplace) as model:
+        propagate_qconfig_(model.eval(), spec)
+        return convert_with(asked, model, mapping, inplace=True)
+
+
+def _spec(asked: str, spec: Any, dtype: Any) -> Mapping[Any, Any]:
+    """Make a mapping of what `quantize_dynamic` is given."""
+    if isinstance(spec, Mapping):
+        return spec
+    recipes = {dtypes.qint8: default_dynamic_qconfig, dtypes.float16: float16_dynamic_qconfig}
+    recipe = recipes.get(dtype)
+    wanted = "refquant.qint8 or refquant.float16"
+    if spec is None:
+        if recipe is None:
+            raise ArgumentError(
+                f"{asked}: Don't know how to quantize with default settings for {dtype!r}",
+                argument="dtype",
+                expected=wanted,
+                got=repr(dtype),
+            )
+        return dict.fromkeys(mappings.default("DEFAULT_DYNAMIC_MODULE_MAPPING"), recipe)
+    if isinstance(spec, str | type) or not isinstance(spec, Iterable):
+        raise ArgumentTypeError(
+            asked,
+            argument="qconfig_spec",
+            expected="a set of types and names, or a mapping",
+            got=repr(spec),
+            mend="put it into a set: {...}",
+        )
+    if recipe is None:
+        raise OperationError(
+            f"{asked}: Unknown dtype specified for quantize_dynamic",
+            argument="dtype",
+            expected=wanted,
+            got=repr(dtype),
+        )
+    return dict.fromkeys(spec, recipe)

@@ -1,0 +1,10 @@
+"""Both kinds of tensor: NumPy arrays with what NumPy does not know.
+
+`Tensor` holds numbers, `QuantizedTensor` integers that stand for numbers. Operations live in
+`refquant.ops`, which installs the documented methods (see the table in `refquant.ops.methods`).
+"""
+
+from refquant.tensors.plain import Size, Tensor, differentiable
+from refquant.tensors.quantized import QuantizedTensor
+
+__all__ = ["QuantizedTensor", "Size", "Tensor", "differentiable"]

@@ -1,0 +1,366 @@
+"""`Tensor`: a NumPy array with what NumPy does not know.
+
+Here are storage, accessors and gradients. `QuantizedTensor` builds on it in
+`refquant.tensors.quantized`. Operations live in `refquant.ops`, which installs the documented
+methods (see the table in `refquant.ops.methods`).
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from refquant import dtypes
+from refquant.tensors import formatting
+from refquant.tensors import autograd
+from refquant.errors import ArgumentTypeError, GradientError, NotSupportedError
+
+if TYPE_CHECKING:
+    from refquant.ops.declared import Methods
+else:
+    Methods = object  # the real ones are installed by `refquant.ops.methods`
+
+__all__ = ["Size", "Tensor", "differentiable"]
+
+
+class Size(tuple):
+    """The shape of a tensor: a tuple that knows its number of elements.
+
+    Parameters
+    ----------
+    iterable : iterable of int
+        Extents of the dimensions.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.Size([2, 3]).numel()
+    6
+    """
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """Count the elements of a tensor of this shape."""
+        count = 1
+        for extent in self:
+            count *= extent
+        return count
+
+    def __repr__(self) -> str:
+        return f"refquant.Size({list(self)})"
+
+
+class Tensor(Methods):
+    """A multi-dimensional array whose operations can be differentiated.
+
+    Make one with `refquant.tensor` (copies) or `refquant.from_numpy` (shares memory).
+
+    Parameters
+    ----------
+    array : ndarray
+        The elements; kept, not copied. Strides say in which memory format they lie.
+    requires_grad : bool, default False
+        Whether operations on the tensor are recorded.
+
+    Attributes
+    ----------
+    array : ndarray
+        The elements. For code of refquant; use `numpy` elsewhere.
+    grad : Tensor or None
+        What `backward` added up.
+    node : autograd.Node or None
+        How the tensor was computed; None for a leaf.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([[1.0, -1.0]])
+    tensor([[ 1., -1.]])
+    """
+
+    __slots__ = ("__weakref__", "array", "grad", "node", "requires_grad", "retains_grad")
+    is_quantized = False
+    # NumPy's operators leave ``array * tensor`` to the tensor.
+    __array_priority__ = 1000
+
+    def __init__(self, array: np.ndarray, requires_grad: bool = False):
+        self.array = array
+        self.requires_grad = requires_grad
+        self.grad: Tensor | None = None
+        self.node: autograd.Node | None = None
+        self.retains_grad = False
+        if requires_grad:
+            self._check_differentiable("Tensor")
+
+    # -- what it is ----------------------------------------------------------------------------
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        """Type of the elements."""
+        return dtypes.BY_STORAGE[self.array.dtype]
+
+    @property
+    def shape(self) -> Size:
+        """Extent of every dimension."""
+        return Size(self.array.shape)
+
+    @property
+    def device(self) -> str:
+        """Where the elements are: always 'cpu'."""
+        return "cpu"
+
+    @property
+    def T(self) -> Tensor:
+        """The same elements with the dimensions in reverse order."""
+        return self.permute(tuple(reversed(range(self.array.ndim))))
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return self.array.ndim
+
+    def size(self, dim: int | None = None) -> Size | int:
+        """Extent of every dimension, or of one."""
+        return self.shape if dim is None else self.array.shape[dim]
+
+    def dim(self) -> int:
+        """Count the dimensions."""
+        return self.array.ndim
+
+    def numel(self) -> int:
+        """Count the elements."""
+        return self.array.size
+
+    def stride(self, dim: int | None = None) -> tuple[int, ...] | int:
+        """Elements to step over for one step along every dimension, or along one."""
+        strides = tuple(s // self.array.itemsize for s in self.array.strides)
+        return strides if dim is None else strides[dim]
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self.array.itemsize
+
+    def data_ptr(self) -> int:
+        """Address of the first element."""
+        return self.array.__array_interface__["data"][0]
+
+    def is_floating_point(self) -> bool:
+        """Whether the elements are floating-point numbers."""
+        return self.dtype.is_floating_point
+
+    # -- gradients -----------------------------------------------------------------------------
+
+    def _check_differentiable(self, asked: str) -> None:
+        if not self.dtype.is_floating_point:
+            raise GradientError(
+                asked,
+                argument="requires_grad",
+                expected="False for a tensor that is not floating point",
+                got=f"True for {self.dtype}",
+            )
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made the tensor."""
+        return self.node is None
+
+    @property
+    def grad_fn(self) -> autograd.Node | None:
+        """How the tensor was computed; None for a leaf."""
+        return self.node
+
+    @property
+    def data(self) -> Tensor:
+        """The same elements, without gradient."""
+        return self.detach()
+
+    @data.setter
+    def data(self, other: Tensor) -> None:
+        self.array = other.array
+
+    def detach(self) -> Tensor:
+        """Share the elements, without gradient."""
+        return Tensor(self.array)
+
+    def requires_grad_(self, requires_grad: bool = True):
+        """Set whether operations on the tensor are recorded; returns the tensor."""
+        if requires_grad:
+            self._check_differentiable("requires_grad_")
+        elif self.node is not None:
+            raise GradientError(
+                "requires_grad_(False)",
+                argument="self",
+                expected="a leaf",
+                got="the result of a recorded operation",
+                mend="use detach()",
+            )
+        self.requires_grad = requires_grad
+        return self
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of a tensor that is not a leaf, too."""
+        self.retains_grad = True
+        if self.node is not None:
+            self.node.retained = self
+
+    def accumulate_grad(self, gradient: np.ndarray) -> None:
+        """Add to ``.grad``, in the dtype and shape of the tensor."""
+        gradient = np.asarray(gradient, dtype=self.array.dtype)
+        if self.grad is None:
+            self.grad = Tensor(gradient.copy())
+        else:
+            self.grad = Tensor(self.grad.array + gradient)
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+    ) -> None:
+        """Add to ``.grad`` of every leaf the gradient of this tensor with respect to it.
+
+        Parameters
+        ----------
+        gradient : Tensor, optional
+            Gradient with respect to this tensor; 1 where it has one element.
+        retain_graph : bool, optional
+            Accepted; what was recorded is kept as long as the tensor is.
+        create_graph : bool, default False
+            Gradients of gradients are not there, so only False.
+
+        Raises
+        ------
+        GradientError
+            If nothing was recorded, or the tensor has several elements and no `gradient`.
+        NotSupportedError
+            If `create_graph` is true.
+        """
+        if create_graph:
+            raise NotSupportedError(
+                "backward", argument="create_graph", expected="False", got=create_graph
+            )
+        autograd.backward(self, None if gradient is None else np.asarray(gradient.array))
+
+    # -- out -----------------------------------------------------------------------------------
+
+    def numpy(self) -> np.ndarray:
+        """Share the elements as a NumPy array."""
+        if self.requires_grad:
+            raise GradientError(
+                "numpy",
+                argument="self",
+                expected="a tensor that requires no gradient",
+                got="one that does",
+                mend="call .detach().numpy()",
+            )
+        return self.array
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        """Convert for NumPy's functions."""
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **options):
+        """Share the elements with another array library."""
+        return self.numpy().__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+    def item(self) -> Any:
+        """Get the only element as a Python number."""
+        if self.array.size != 1:
+            raise ArgumentTypeError(
+                "item",
+                argument="self",
+                expected="a tensor of one element",
+                got=f"shape {self.array.shape}",
+                mend="index it, or use tolist()",
+            )
+        return self.array.item()
+
+    def tolist(self) -> Any:
+        """Convert to nested lists of Python numbers."""
+        return self.array.tolist()
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.array.dtype.kind not in "iub":
+            raise ArgumentTypeError(
+                "index", argument="self", expected="an integer tensor", got=self.dtype
+            )
+        return int(self.item())
+
+    def __len__(self) -> int:
+        if self.array.ndim == 0:
+            raise ArgumentTypeError(
+                "len",
+                argument="self",
+                expected="a tensor with dimensions",
+                got="a 0-dimensional tensor",
+            )
+        return self.array.shape[0]
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __deepcopy__(self, memo):
+        if self.node is not None:
+            raise GradientError(
+                "deepcopy",
+                argument="tensor",
+                expected="a leaf",
+                got="the result of a recorded operation",
+                mend="call detach() first",
+            )
+        made = object.__new__(type(self))
+        memo[id(self)] = made
+        Tensor.__init__(made, self.array.copy(order="K"), self.requires_grad)
+        made.grad = copy.deepcopy(self.grad, memo)
+        return made
+
+    # -- printing ------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return formatting.plain(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.array.size == 1 else repr(self)
+
+
+def differentiable(array: np.ndarray, inputs, function) -> Tensor:
+    """Wrap the result of an operation, recorded if one of its inputs requires a gradient.
+
+    Parameters
+    ----------
+    array : ndarray
+        The result.
+    inputs : sequence of Tensor
+        The operands.
+    function : callable
+        Takes the gradient of the result (an ndarray of its shape) and returns one for each
+        input, an ndarray of the input's shape or None.
+
+    Returns
+    -------
+    Tensor
+    """
+    # Reductions and operations on 0-dimensional arrays give NumPy scalars.
+    made = Tensor(array if type(array) is np.ndarray else np.asarray(array))
+    if autograd.is_grad_enabled() and any(t.requires_grad for t in inputs):
+        made.requires_grad = True
+        made.node = autograd.Node(inputs, function)
+    return made
