@@ -33,17 +33,15 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
 
-    from refquant.demo import experiment
-    from refquant.demo import checkpoint
-    from refquant.demo import report
+    from refquant.demo import checkpoint, experiment, summary
 
     with refquant.engines.using("fbgemm"):
         result = experiment.run(
             epochs=options.epochs, seed=options.seed, show=False if options.quiet else None
         )
-        print(report.score_table(result).text(), end="\n\n")
-        print(report.layer_table(result).text(), end="\n\n")
-        report = report.page(result).write(folder / "report.html")
+        print(summary.score_table(result).text(), end="\n\n")
+        print(summary.layer_table(result).text(), end="\n\n")
+        report = summary.page(result).write(folder / "report.html")
         weights = folder / "per-channel-int8.refquant"
         refquant.save(result.per_channel.state_dict(), weights)
         again = checkpoint.restored(weights, experiment.calibration_batches(result.digits))

@@ -16,8 +16,8 @@ from refquant.quantization import (
     prepare,
     quantize_dynamic,
 )
-from refquant.tensors.autograd import no_grad
 from refquant.tensors import Tensor
+from refquant.tensors.autograd import no_grad
 
 __all__ = ["PER_CHANNEL", "PER_TENSOR", "dynamic", "fused", "static"]
 

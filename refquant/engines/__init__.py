@@ -17,10 +17,10 @@ import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from refquant.engines.rules import elementwise
-from refquant.engines.record import Engine
 from refquant.engines.builtin.records import BUILT_IN
+from refquant.engines.record import Engine
 from refquant.engines.rule import Choice, Condition, Operands, Rule, Split, Whole, choose
+from refquant.engines.rules import elementwise
 from refquant.errors import ArgumentTypeError, EngineError
 
 __all__ = [

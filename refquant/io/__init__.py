@@ -1,1 +1,1 @@
-"""PACKAGE"""
+"""Saving and loading."""

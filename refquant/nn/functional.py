@@ -10,8 +10,8 @@ from refquant.errors import ArgumentError, QuantizerError
 from refquant.ops.floating import activation, normalization, random
 from refquant.ops.floating import softmax as _softmax
 from refquant.ops.floating.activation import hardswish, silu, softplus
-from refquant.ops.floating.convolution import conv1d, conv2d, conv3d
 from refquant.ops.floating.concat import pad
+from refquant.ops.floating.convolution import conv1d, conv2d, conv3d
 from refquant.ops.floating.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -22,9 +22,9 @@ from refquant.ops.floating.loss import (
     nll_loss,
     smooth_l1_loss,
 )
+from refquant.ops.floating.matmul import linear
 from refquant.ops.floating.normalization import layer_norm
 from refquant.ops.floating.pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
-from refquant.ops.floating.matmul import linear
 from refquant.ops.floating.resizing import (
     interpolate,
     upsample,

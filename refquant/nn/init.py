@@ -8,9 +8,8 @@ import math
 
 import numpy as np
 
-from refquant.tensors import autograd
 from refquant.errors import ArgumentError, ShapeError
-from refquant.tensors import Tensor
+from refquant.tensors import Tensor, autograd
 
 __all__ = [
     "calculate_gain",

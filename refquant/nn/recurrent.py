@@ -9,8 +9,8 @@ from refquant.nn import init
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.nn.utils.rnn import PackedSequence, padded
-from refquant.ops.floating.creation import arange, empty, zeros
 from refquant.ops.floating.concat import cat, stack
+from refquant.ops.floating.creation import arange, empty, zeros
 from refquant.ops.floating.operands import operand
 from refquant.ops.floating.recurrence import lstm_direction
 from refquant.tensors import Tensor

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from refquant.tensors import autograd
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -18,7 +17,7 @@ from refquant.ops import checks
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.inplace import become
 from refquant.ops.views import lost_axis
-from refquant.tensors import QuantizedTensor, Tensor, differentiable
+from refquant.tensors import QuantizedTensor, Tensor, autograd, differentiable
 
 __all__ = ["chunk", "getitem", "narrow", "select", "setitem", "split", "unbind"]
 

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from refquant.tensors import autograd
 from refquant.errors import DtypeError, GradientError, ShapeError
-from refquant.tensors import Tensor
+from refquant.tensors import Tensor, autograd
 
 __all__ = ["become"]
 

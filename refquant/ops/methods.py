@@ -1,12 +1,21 @@
 """The documented methods of tensors, in one table."""
 
 from refquant.ops import broadcasting, indexing, strides, views
-from refquant.ops.floating import activation, arithmetic, comparison, creation, elementwise, random, reductions, softmax
-from refquant.ops.floating import casting
-from refquant.ops.floating import concat
-from refquant.ops.floating import sorting
-from refquant.ops.floating import matmul
-from refquant.ops.floating import rounding
+from refquant.ops.floating import (
+    activation,
+    arithmetic,
+    casting,
+    comparison,
+    concat,
+    creation,
+    elementwise,
+    matmul,
+    random,
+    reductions,
+    rounding,
+    softmax,
+    sorting,
+)
 from refquant.ops.quantized import affine
 from refquant.tensors import Tensor
 
@@ -56,11 +65,11 @@ METHODS = {
     ),
     **_named(activation, "clamp clamp_ relu relu_ sigmoid sigmoid_ tanh tanh_"),
     **_named(elementwise, "cos exp log log1p log2 log10 reciprocal rsqrt sin sqrt square"),
-    **_named(whole_numbers, "abs ceil floor round sign trunc"),
+    **_named(rounding, "abs ceil floor round sign trunc"),
     **_named(softmax, "log_softmax logsumexp softmax"),
     "__abs__": rounding.abs,
     "__matmul__": matmul.matmul,
-    **_named(products, "addmm bmm dot matmul mm mv outer"),
+    **_named(matmul, "addmm bmm dot matmul mm mv outer"),
     # Comparisons, reductions, order.
     **_named(
         comparison,
@@ -72,9 +81,9 @@ METHODS = {
         reductions,
         "all any argmax argmin count_nonzero cumsum max mean median min norm prod std sum var",
     ),
-    **_named(ordering, "argsort flip gather index_select masked_select nonzero sort topk"),
+    **_named(sorting, "argsort flip gather index_select masked_select nonzero sort topk"),
     # Copies, other dtypes, new elements.
-    **_named(copying, "clone copy_ cpu double fill_ half long resize_ short to type_as zero_"),
+    **_named(casting, "clone copy_ cpu double fill_ half long resize_ short to type_as zero_"),
     "bool": casting.bool_,
     "float": casting.float_,
     "int": casting.int_,

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from refquant.tensors import autograd
 from refquant.errors import ArgumentError, ArgumentTypeError, NotSupportedError, StateError
-from refquant.tensors import Tensor
+from refquant.tensors import Tensor, autograd
 
 __all__ = ["Optimizer"]
 

@@ -4,16 +4,16 @@ from refquant.engines.arithmetic.axes import AXES, Arithmetic, Axis
 from refquant.engines.builtin.other_runtimes import arithmetic_of
 from refquant.oracle.comparison import CLASSES, Mismatch, compare
 from refquant.oracle.diagnosis import Diagnosis, diagnose
-from refquant.oracle.known_issues import Mystery, famous
 from refquant.oracle.int16_pairs import SaturationReport, saturation
+from refquant.oracle.known_issues import Mystery, famous
 from refquant.oracle.legality import Legality, legality
 from refquant.oracle.problem import Problem, operations, problem
 from refquant.oracle.search import Contradiction
 from refquant.oracle.trace import Step, Trace, trace
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.coverage import coverage
-from refquant.oracle.vectors.grade import Grade, Grades, check, check_results
 from refquant.oracle.vectors.generate import OPERATIONS, cases_of
+from refquant.oracle.vectors.grade import Grade, Grades, check, check_results
 from refquant.oracle.vectors.load import Vectors, read_vectors
 from refquant.oracle.vectors.save import write_vectors
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from refquant.errors import RefquantError
 from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import Module
-from refquant.quantization.stubs import DeQuantStub
 from refquant.quantization._observing import observe_output, remove_hook
+from refquant.quantization.stubs import DeQuantStub
 
 __all__ = ["is_replaced", "move_hooks", "replace", "swap_all", "to_swap"]
 

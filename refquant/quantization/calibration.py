@@ -22,9 +22,9 @@ from refquant.errors import (
 )
 from refquant.nn.module import Module
 from refquant.progress import Progress
-from refquant.tensors.autograd import no_grad
 from refquant.quantization._checks import checked_model
 from refquant.quantization._observing import NAME, tell_paths
+from refquant.tensors.autograd import no_grad
 
 __all__ = ["CalibrationError", "FailedShard", "calibrate", "run_first"]
 

@@ -7,10 +7,10 @@ from refquant.errors import OperationError
 from refquant.nn import quantized as nnq
 from refquant.nn.module import Module
 from refquant.quantization._checks import checked_mapping, checked_model
-from refquant.quantization.stubs import DeQuantStub
-from refquant.quantization._swapping import is_replaced, replace, swap_all, to_swap
-from refquant.quantization._rollback import changing
 from refquant.quantization._observing import has_observed, observer_of, unwatch
+from refquant.quantization._rollback import changing
+from refquant.quantization._swapping import is_replaced, replace, swap_all, to_swap
+from refquant.quantization.stubs import DeQuantStub
 
 __all__ = ["convert", "swap_module"]
 

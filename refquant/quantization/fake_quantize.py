@@ -5,18 +5,18 @@ from typing import Any
 from refquant import dtypes
 from refquant.errors import ArgumentError, OperationError
 from refquant.nn.module import Module
+from refquant.ops import checks
+from refquant.ops.quantized.fake_quantize import (
+    fake_quantize_per_channel_affine,
+    fake_quantize_per_tensor_affine,
+)
+from refquant.quantization.observers.affine import QuantizingObserver
 from refquant.quantization.observers.base import check_both_or_none, load_statistic
 from refquant.quantization.observers.factory import Factory
 from refquant.quantization.observers.histogram import HistogramObserver
 from refquant.quantization.observers.moving_average import (
     MovingAverageMinMaxObserver,
     MovingAveragePerChannelMinMaxObserver,
-)
-from refquant.quantization.observers.affine import QuantizingObserver
-from refquant.ops import checks
-from refquant.ops.quantized.fake_quantize import (
-    fake_quantize_per_channel_affine,
-    fake_quantize_per_tensor_affine,
 )
 
 __all__ = [

@@ -16,10 +16,10 @@ from refquant.errors import (
 from refquant.nn import intrinsic
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
-from refquant.tensors import Tensor
 from refquant.quantization._checks import checked_model
-from refquant.quantization._swapping import move_hooks
 from refquant.quantization._rollback import changing
+from refquant.quantization._swapping import move_hooks
+from refquant.tensors import Tensor
 
 __all__ = ["fuse_known_modules", "fuse_modules"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from refquant.nn.module import Module
-from refquant.tensors import QuantizedTensor, Tensor
 from refquant.quantization._checks import checked_model
 from refquant.quantization._observing import NAME, has_observed, observer_of
+from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["Row", "Summary", "get_observer_dict", "summary"]
 

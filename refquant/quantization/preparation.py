@@ -10,10 +10,10 @@ from refquant.nn.module import Module
 from refquant.nn.quantized.functional_modules import FloatFunctional
 from refquant.quantization import mappings
 from refquant.quantization._checks import checked_mapping, checked_model
-from refquant.quantization.stubs import DeQuantStub
-from refquant.quantization._swapping import swap_all
-from refquant.quantization._rollback import changing
 from refquant.quantization._observing import NAME, tell_paths, watch
+from refquant.quantization._rollback import changing
+from refquant.quantization._swapping import swap_all
+from refquant.quantization.stubs import DeQuantStub
 
 __all__ = ["add_observer_", "prepare", "prepare_qat", "propagate_qconfig_"]
 

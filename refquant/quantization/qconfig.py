@@ -7,17 +7,17 @@ from refquant import dtypes, engines
 from refquant.errors import ArgumentError, EngineError
 from refquant.nn.containers import Identity
 from refquant.nn.module import Module
-from refquant.quantization.observers.defaults import (
-    default_debug_observer,
-    default_observer,
-    default_per_channel_weight_observer,
-    default_weight_observer,
-)
 from refquant.quantization.fake_quantize import (
     FakeQuantize,
     default_fake_quant,
     default_per_channel_weight_fake_quant,
     default_weight_fake_quant,
+)
+from refquant.quantization.observers.defaults import (
+    default_debug_observer,
+    default_observer,
+    default_per_channel_weight_observer,
+    default_weight_observer,
 )
 from refquant.quantization.observers.histogram import HistogramObserver
 from refquant.quantization.observers.minmax import MinMaxObserver

@@ -12,14 +12,14 @@ from refquant.nn.containers import Identity
 from refquant.nn.module import Module
 from refquant.nn.quantized import DeQuantize
 from refquant.progress import Progress
+from refquant.quantization._checks import checked_model
+from refquant.quantization.calibration import run_first
 from refquant.reporting.calls import Call, first_tensor, recorded
 from refquant.reporting.layers import Layer
 from refquant.reporting.measures import decibel_text, real_values, sqnr
 from refquant.reporting.tables import Table
-from refquant.tensors.autograd import no_grad
 from refquant.tensors import QuantizedTensor, Tensor
-from refquant.quantization.calibration import run_first
-from refquant.quantization._checks import checked_model
+from refquant.tensors.autograd import no_grad
 
 __all__ = ["Comparison", "compare"]
 

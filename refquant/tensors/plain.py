@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refquant import dtypes
-from refquant.tensors import formatting
-from refquant.tensors import autograd
 from refquant.errors import ArgumentTypeError, GradientError, NotSupportedError
+from refquant.tensors import autograd, formatting
 
 if TYPE_CHECKING:
     from refquant.ops.declared import Methods

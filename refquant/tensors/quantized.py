@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes, notebook
-from refquant.tensors import formatting
 from refquant.errors import DtypeError, GradientError, QuantizerError
+from refquant.tensors import formatting
 from refquant.tensors.plain import Tensor
 
 __all__ = ["QuantizedTensor"]

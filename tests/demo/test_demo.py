@@ -8,16 +8,11 @@ import pytest
 
 import refquant
 from refquant import cli
-from refquant.demo import experiment
-from refquant.demo import metrics
-from refquant.demo import schemes
-from refquant.demo import checkpoint
-from refquant.demo import report
+from refquant.demo import checkpoint, experiment, metrics, schemes, summary
 from refquant.demo.data import load_digits
 from refquant.demo.network import DigitNet
 from refquant.demo.training import train
-from refquant.reporting import Page
-from refquant.reporting import figures
+from refquant.reporting import Page, figures
 from refquant.reporting.pictures import drawing
 
 EPOCHS = 6
@@ -173,12 +168,12 @@ def test_saved_weights_give_the_same_bits(result, tmp_path):
 
 
 def test_the_tables_hold_what_was_measured(result):
-    table = report.score_table(result)
+    table = summary.score_table(result)
     assert [row[0] for row in table.rows] == [score.name for score in result.scores]
     assert [float(row[1]) for row in table.rows] == [
         pytest.approx(100 * score.accuracy, abs=0.005) for score in result.scores
     ]
-    layers = report.layer_table(result)
+    layers = summary.layer_table(result)
     assert [row[0] for row in layers.rows] == [
         layer.name for layer in result.compared_per_channel.layers
     ]
@@ -186,11 +181,11 @@ def test_the_tables_hold_what_was_measured(result):
 
 
 def test_the_page_shows_tables_and_pictures(result):
-    page = report.page(result).html()
+    page = summary.page(result).html()
     # Two overviews, seven activations, four weights twice, images.
-    pictures = 2 + 7 + 2 * 4 + min(6, len(report.disputed(result)))
+    pictures = 2 + 7 + 2 * 4 + min(6, len(summary.disputed(result)))
     assert page.count("<svg ") == page.count("<figure>") == pictures
-    for row in report.score_table(result).rows:
+    for row in summary.score_table(result).rows:
         assert row[0] in page
         assert f"<td>{row[1]}</td>" in page
 
@@ -208,14 +203,14 @@ def test_images_are_disputed_where_the_answers_differ(result):
     changed[5] = -changed[5]
     scores[2] = dataclasses.replace(scores[2], logits=changed)
     other = dataclasses.replace(result, scores=tuple(scores))
-    assert set(report.disputed(other)) == {5, *report.disputed(result)}
-    assert "Images that are read differently" in report.page(other).html()
+    assert set(summary.disputed(other)) == {5, *summary.disputed(result)}
+    assert "Images that are read differently" in summary.page(other).html()
 
 
 def test_without_disputed_images_the_page_says_so(result):
     same = dataclasses.replace(result, scores=result.scores[:1] * 4)
-    assert report.disputed(same) == []
-    assert "all four models read every test image alike" in report.page(same).html()
+    assert summary.disputed(same) == []
+    assert "all four models read every test image alike" in summary.page(same).html()
 
 
 # -- the command --------------------------------------------------------------------------------
@@ -237,7 +232,7 @@ def test_the_command_writes_a_report_and_weights(tmp_path, capsys):
 def quick(monkeypatch, result):
     """Let the command tell the result that is there, without pictures."""
     monkeypatch.setattr(experiment, "run", lambda **options: result)
-    monkeypatch.setattr(telling, "page", lambda result: Page("quick"))
+    monkeypatch.setattr(summary, "page", lambda result: Page("quick"))
 
 
 def test_quiet_prints_the_tables_only(quick, tmp_path, capsys):
@@ -258,6 +253,6 @@ def test_an_output_that_is_a_file_stops_the_demo_at_once(tmp_path, capsys):
 
 
 def test_weights_that_do_not_come_back_are_an_error(quick, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(saving, "same_outputs", lambda *models: False)
+    monkeypatch.setattr(checkpoint, "same_outputs", lambda *models: False)
     assert cli.main(["demo", "--output", str(tmp_path), "--quiet"]) == 1
     assert "does not give the same outputs" in capsys.readouterr().err

@@ -6,8 +6,8 @@ import pytest
 import refquant
 from refquant import engines
 from refquant.engines import Operands
-from refquant.engines.rules import interpolate
 from refquant.engines.rules import average as rules
+from refquant.engines.rules import interpolate
 from refquant.nn.quantized import functional as F
 from refquant.ops import layout
 

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from refquant.engines.rules import accumulate
-from refquant.engines.rules import elementwise
-from refquant.engines.rules import requantize
-from refquant.engines.rules.float32 import INT32_MIN, fma
-from refquant.engines.record import Engine
 from refquant.engines.builtin.records import HAS_NO_BIAS
-from refquant.engines.rules.rounding import as_fractions, round_number, round_shift
+from refquant.engines.record import Engine
 from refquant.engines.rule import Rule, Split, choose
+from refquant.engines.rules import accumulate, elementwise
+from refquant.engines.rules import requantize as requantization
+from refquant.engines.rules.float32 import INT32_MIN, fma
+from refquant.engines.rules.rounding import as_fractions, round_number, round_shift
 
 INT32_MAX = 2**31 - 1
 _SOURCE = "composed from axes"
@@ -46,10 +45,10 @@ def _bias_exact(acc, bias, input_scale, weight_scale):
 
 
 _BIASES = {
-    "fused": requantize.BIAS_FUSED,
-    "divided": requantize.BIAS_DIVIDED,
-    "int32_product": requantize.BIAS_ROUNDED,
-    "int32_division": requantize.BIAS_ROUNDED_QUOTIENT,
+    "fused": requantization.BIAS_FUSED,
+    "divided": requantization.BIAS_DIVIDED,
+    "int32_product": requantization.BIAS_ROUNDED,
+    "int32_division": requantization.BIAS_ROUNDED_QUOTIENT,
     "int32_half_away": Rule(
         "bias_half_away",
         "acc + clip_int32(round_half_away(b / (s_x * s_w))), in float64",
@@ -220,7 +219,7 @@ def record(axes, name: str, base: Any = "fbgemm") -> Engine:
     steps = {
         "accumulator": choose(_ACCUMULATORS[axes.accumulator]),
         "border": choose(_BORDERS[axes.border]),
-        "bias": choose((HAS_NO_BIAS, requantize.NO_BIAS), bias),
+        "bias": choose((HAS_NO_BIAS, requantization.NO_BIAS), bias),
         "multiplier": choose(rule("multiplier", f"{word}({multiplier})", _multiplier)),
         "requantize_sum": choose(requantize),
         "elementwise_dequantize": choose(Split.everywhere(dequantize)),

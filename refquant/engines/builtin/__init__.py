@@ -1,1 +1,1 @@
-"""PACKAGE"""
+"""Records of the engines that are built in, one module for each family."""

@@ -4,8 +4,17 @@ The foreign records say how other int8 runtimes compute what PyTorch's operation
 no kernels. `refquant.engines.get` knows them by name and loads this file when one is asked for.
 """
 
-from refquant.engines.rules.accumulate import SATURATED_PAIRS
 from refquant.engines.arithmetic.axes import Arithmetic
+from refquant.engines.builtin.other_sums import (
+    ADD_FOLDED,
+    AVERAGE_OF_CODES,
+    MULTIPLY_BY_RATIO,
+    tflite_rules,
+)
+from refquant.engines.builtin.records import FBGEMM
+from refquant.engines.record import Engine
+from refquant.engines.rule import Split, choose
+from refquant.engines.rules.accumulate import SATURATED_PAIRS
 from refquant.engines.rules.elementwise import PRODUCT_OF_REALS
 from refquant.engines.rules.exact import (
     DEQUANTIZE_EXACTLY,
@@ -14,15 +23,6 @@ from refquant.engines.rules.exact import (
     PLACE_EXACT,
     STEP_EXACT,
 )
-from refquant.engines.builtin.other_sums import (
-    ADD_FOLDED,
-    AVERAGE_OF_CODES,
-    MULTIPLY_BY_RATIO,
-    tflite_rules,
-)
-from refquant.engines.record import Engine
-from refquant.engines.builtin.records import FBGEMM
-from refquant.engines.rule import Split, choose
 from refquant.errors import EngineError
 
 __all__ = ["FOREIGN", "POINTS", "arithmetic_of"]

@@ -1,17 +1,16 @@
 """The four engines that refquant knows from the first day."""
 
 from refquant.dtypes import qint32, quint8
-from refquant.engines.rules import accumulate
-from refquant.engines.rules import dynamic_qparams
-from refquant.engines.rules import elementwise as e
-from refquant.engines.rules import expm1 as x
-from refquant.engines.rules import average as w
-from refquant.engines.rules import quantize as q
-from refquant.engines.rules import mean as r
-from refquant.engines.rules import requantize as p
-from refquant.engines.rules import interpolate as s
 from refquant.engines.record import Engine
 from refquant.engines.rule import Condition, Split, choose
+from refquant.engines.rules import accumulate, dynamic_qparams
+from refquant.engines.rules import average as w
+from refquant.engines.rules import elementwise as e
+from refquant.engines.rules import expm1 as x
+from refquant.engines.rules import interpolate as s
+from refquant.engines.rules import mean as r
+from refquant.engines.rules import quantize as q
+from refquant.engines.rules import requantize as p
 
 IS_QINT32 = Condition("dtype is qint32", lambda operands: operands.dtype is qint32)
 HAS_NO_BIAS = Condition("there is no bias", lambda operands: not operands.bias)

@@ -9,8 +9,8 @@ so that only the steps :math:`a = \sum q - z \cdot height \cdot width` matter;
 
 import numpy as np
 
-from refquant.engines.rules.float32 import fma, round_half_even
 from refquant.engines.rule import Rule
+from refquant.engines.rules.float32 import fma, round_half_even
 
 
 def _steps(total, sizes, zero_point) -> np.ndarray:

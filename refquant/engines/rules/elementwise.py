@@ -9,8 +9,8 @@ range of int32, `multiplier` float32. It returns int64.
 
 import numpy as np
 
-from refquant.engines.rules.float32 import convert_to_int32, round_half_even
 from refquant.engines.rule import Rule
+from refquant.engines.rules.float32 import convert_to_int32, round_half_even
 
 
 def _wrap(n) -> np.ndarray:

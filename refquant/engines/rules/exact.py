@@ -8,8 +8,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from refquant.engines.rules.rounding import as_fractions
 from refquant.engines.rule import Rule
+from refquant.engines.rules.rounding import as_fractions
 
 
 def nearest_float32(values) -> np.ndarray:

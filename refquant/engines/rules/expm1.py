@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 
-from refquant.engines.rules.float32 import fma
 from refquant.engines.rule import Rule
+from refquant.engines.rules.float32 import fma
 
 __all__ = ["EXPM1_OF_PAIRS", "EXPM1_ROUNDED_ONCE"]
 

@@ -12,8 +12,8 @@ lower two neighbours, and the shares (first, second) of rows and of columns. It 
 
 import numpy as np
 
-from refquant.engines.rules.float32 import fma
 from refquant.engines.rule import Rule
+from refquant.engines.rules.float32 import fma
 
 
 def _corner_step(size, count) -> np.float32:

@@ -7,8 +7,8 @@ quantize_per_tensor. The result has the parameters of the input.
 
 import numpy as np
 
-from refquant.engines.rules.float32 import round_half_even
 from refquant.engines.rule import Rule
+from refquant.engines.rules.float32 import round_half_even
 
 
 def _clip(rounded, quant_min, quant_max):

@@ -12,8 +12,8 @@ int64. A dequantizing rule is called with ``(q, scale, zero_point)`` and returns
 
 import numpy as np
 
-from refquant.engines.rules.float32 import INT32_MIN, convert_to_int32, fma, round_half_even
 from refquant.engines.rule import Rule
+from refquant.engines.rules.float32 import INT32_MIN, convert_to_int32, fma, round_half_even
 
 # The largest float32 that stays below 2**31 when the largest zero point of an int8 is added.
 VECTOR_LIMIT = np.float32(2147483520)

@@ -20,9 +20,9 @@ channel broadcast against the last axis of `acc`.
 
 import numpy as np
 
+from refquant.engines.rule import Rule
 from refquant.engines.rules.float32 import INT32_MIN, convert_to_int32, fma
 from refquant.engines.rules.quantize import ADD_THEN_ROUND, DIVIDE_THEN_ROUND_WIDE
-from refquant.engines.rule import Rule
 
 INT32_MAX = 2**31 - 1
 

@@ -9,8 +9,7 @@ from refquant.errors import ArgumentTypeError, OperationError, QuantizationParam
 from refquant.nn.containers import Identity
 from refquant.nn.module import Module
 from refquant.ops import quantized
-from refquant.ops.floating import activation, arithmetic
-from refquant.ops.floating import concat
+from refquant.ops.floating import activation, arithmetic, concat
 from refquant.tensors import Tensor
 
 __all__ = ["FloatFunctional", "QFunctional"]

@@ -9,8 +9,8 @@ import numpy as np
 
 from refquant.errors import ArgumentError
 from refquant.ops.dispatch import dispatched
-from refquant.ops.floating.unary import apply
 from refquant.ops.floating.operands import operand, scalar
+from refquant.ops.floating.unary import apply
 from refquant.ops.inplace import become
 from refquant.tensors import Tensor, differentiable
 

@@ -7,9 +7,9 @@ import numpy as np
 from refquant import dtypes
 from refquant.errors import DtypeError, NotSupportedError
 from refquant.ops import layout
-from refquant.ops.from_data import from_numpy, tensor
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import operand, scalar
+from refquant.ops.from_data import from_numpy, tensor
 from refquant.ops.views import integers
 from refquant.tensors import Tensor
 

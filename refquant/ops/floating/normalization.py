@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from refquant.tensors import autograd
 from refquant.errors import OperationError, ShapeError
 from refquant.ops.floating.operands import float_operand
-from refquant.tensors import Tensor, differentiable
+from refquant.tensors import Tensor, autograd, differentiable
 
 __all__ = ["batch_norm", "layer_norm"]
 

@@ -11,6 +11,7 @@ tensor([1., 4.])
 """
 
 from refquant.ops.quantized.arithmetic import add, add_relu, mul, mul_relu
+from refquant.ops.quantized.concat import cat, cat_relu
 from refquant.ops.quantized.convolution import (
     conv2d,
     conv2d_prepack,
@@ -33,15 +34,7 @@ from refquant.ops.quantized.dynamic import (
 )
 from refquant.ops.quantized.elementwise import relu6
 from refquant.ops.quantized.exponential import elu
-from refquant.ops.quantized.concat import cat, cat_relu
 from refquant.ops.quantized.linear import linear, linear_prepack, linear_relu, linear_unpack
-from refquant.ops.quantized.pooling import max_pool2d
-from refquant.ops.quantized.with_scalar import (
-    add_scalar,
-    add_scalar_relu,
-    mul_scalar,
-    mul_scalar_relu,
-)
 from refquant.ops.quantized.out_variants import (
     add_out,
     add_relu_out,
@@ -53,6 +46,13 @@ from refquant.ops.quantized.out_variants import (
     mul_relu_out,
     mul_scalar_out,
     mul_scalar_relu_out,
+)
+from refquant.ops.quantized.pooling import max_pool2d
+from refquant.ops.quantized.with_scalar import (
+    add_scalar,
+    add_scalar_relu,
+    mul_scalar,
+    mul_scalar_relu,
 )
 
 __all__ = [

@@ -9,9 +9,7 @@ from typing import Any
 
 from refquant.errors import DtypeError, ShapeError
 from refquant.ops import checks
-from refquant.ops.quantized import arithmetic
-from refquant.ops.quantized import concat
-from refquant.ops.quantized import with_scalar
+from refquant.ops.quantized import arithmetic, concat, with_scalar
 from refquant.tensors import QuantizedTensor
 
 __all__ = [

@@ -8,9 +8,9 @@ import numpy as np
 
 from refquant import dtypes, kernels
 from refquant.errors import ArgumentError, ArgumentTypeError, NotSupportedError, OperationError
+from refquant.ops import checks
 from refquant.quantization.observers.base import ObserverBase
 from refquant.quantization.observers.explanation import Explanation
-from refquant.ops import checks
 from refquant.tensors import Tensor
 
 __all__ = ["QuantizingObserver", "choose_range"]

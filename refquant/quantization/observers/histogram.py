@@ -8,8 +8,8 @@ import numpy as np
 
 from refquant import dtypes, kernels, notebook
 from refquant.errors import ArgumentError, OperationError
-from refquant.quantization.observers.affine import QuantizingObserver
 from refquant.ops import layout
+from refquant.quantization.observers.affine import QuantizingObserver
 from refquant.tensors import Tensor
 
 __all__ = ["HistogramObserver"]

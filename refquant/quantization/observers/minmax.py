@@ -3,8 +3,8 @@
 import numpy as np
 
 from refquant import dtypes, kernels
-from refquant.quantization.observers.affine import QuantizingObserver
 from refquant.ops import layout
+from refquant.quantization.observers.affine import QuantizingObserver
 from refquant.tensors import Tensor
 
 __all__ = ["MinMaxObserver"]

@@ -4,9 +4,9 @@ import numpy as np
 
 from refquant import dtypes, kernels
 from refquant.errors import ArgumentError
+from refquant.quantization.observers.affine import QuantizingObserver
 from refquant.quantization.observers.minmax import MinMaxObserver
 from refquant.quantization.observers.per_channel import PerChannelMinMaxObserver
-from refquant.quantization.observers.affine import QuantizingObserver
 
 __all__ = ["MovingAverageMinMaxObserver", "MovingAveragePerChannelMinMaxObserver"]
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from refquant import dtypes, kernels
 from refquant.errors import ShapeError
-from refquant.quantization.observers.affine import QuantizingObserver
 from refquant.ops import checks, layout
+from refquant.quantization.observers.affine import QuantizingObserver
 from refquant.tensors import Tensor
 
 __all__ = ["PerChannelMinMaxObserver"]

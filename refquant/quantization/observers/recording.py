@@ -1,8 +1,8 @@
 """The observer that keeps everything it sees, for looking into a model."""
 
 from refquant import dtypes
-from refquant.quantization.observers.base import ObserverBase
 from refquant.ops import checks
+from refquant.quantization.observers.base import ObserverBase
 from refquant.tensors import Tensor
 
 __all__ = ["RecordingObserver"]

@@ -1,6 +1,5 @@
 """Fused modules for quantization-aware training, under their documented names."""
 
-from refquant.nn.intrinsic.qat.with_relu import ConvReLU2d, LinearReLU
 from refquant.nn.intrinsic.qat.conv_bn import (
     ConvBn2d,
     ConvBn3d,
@@ -9,3 +8,4 @@ from refquant.nn.intrinsic.qat.conv_bn import (
     freeze_bn_stats,
     update_bn_stats,
 )
+from refquant.nn.intrinsic.qat.with_relu import ConvReLU2d, LinearReLU

@@ -7,8 +7,8 @@ from refquant.errors import ArgumentError
 from refquant.nn import quantized
 from refquant.nn.module import Module
 from refquant.nn.quantized.weights import quantize_weight
-from refquant.quantization.observers.defaults import default_weight_observer
 from refquant.ops.quantized.dynamic import linear_dynamic, linear_dynamic_fp16
+from refquant.quantization.observers.defaults import default_weight_observer
 from refquant.tensors import Tensor
 
 __all__ = ["Linear"]

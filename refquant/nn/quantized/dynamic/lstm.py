@@ -13,7 +13,6 @@ from refquant.nn.module import Module
 from refquant.nn.quantized.weights import quantize_weight
 from refquant.nn.recurrent import check_settings
 from refquant.nn.utils.rnn import PackedSequence
-from refquant.quantization.observers.defaults import default_weight_observer
 from refquant.ops import checks
 from refquant.ops.quantized.dynamic import (
     PackedHalf,
@@ -25,6 +24,7 @@ from refquant.ops.quantized.dynamic import (
 from refquant.ops.quantized.linear import linear_prepack
 from refquant.ops.quantized.packing import PackedLinear
 from refquant.ops.quantized.recurrence import lstm_direction
+from refquant.quantization.observers.defaults import default_weight_observer
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["LSTM"]

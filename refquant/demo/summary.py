@@ -3,8 +3,7 @@
 import numpy as np
 
 from refquant.demo.experiment import Experiment
-from refquant.reporting import Page, Table, worst_layers
-from refquant.reporting import figures
+from refquant.reporting import Page, Table, figures, worst_layers
 from refquant.reporting.measures import decibel_text
 from refquant.reporting.pictures import drawing, new_axes
 

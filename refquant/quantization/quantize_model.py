@@ -5,13 +5,13 @@ from typing import Any
 
 from refquant import dtypes
 from refquant.errors import ArgumentError, ArgumentTypeError, OperationError
-from refquant.quantization.qconfig import default_dynamic_qconfig, float16_dynamic_qconfig
-from refquant.tensors.autograd import no_grad
 from refquant.quantization import mappings
 from refquant.quantization._checks import checked_mapping, checked_model
+from refquant.quantization._rollback import changing
 from refquant.quantization.conversion import convert, convert_with
 from refquant.quantization.preparation import prepare, prepare_qat, propagate_qconfig_
-from refquant.quantization._rollback import changing
+from refquant.quantization.qconfig import default_dynamic_qconfig, float16_dynamic_qconfig
+from refquant.tensors.autograd import no_grad
 
 __all__ = ["default_eval_fn", "quantize", "quantize_dynamic", "quantize_qat"]
 
