@@ -1,17 +1,16 @@
 """One name for plain and quantized tensors: which operation runs depends on the first operand.
 
-A function decorated with `dispatched` is the plain operation; the quantized one has the same name
-in the named module of `refquant.ops.quantized`, which is imported when it is first needed.
+A function decorated with `dispatched` is the plain operation. The table `QUANTIZED_FORMS` has the
+one of the same name that takes quantized tensors.
 """
 
 import functools
 from collections.abc import Callable
-from importlib import import_module
 
 from refquant.errors import QuantizerError
 from refquant.tensors import QuantizedTensor
 
-__all__ = ["dispatched", "float_only"]
+__all__ = ["QUANTIZED_FORMS", "dispatched", "float_only", "quantized_form"]
 
 
 def float_only(asked: str, argument: str, value: QuantizedTensor) -> QuantizerError:
@@ -26,38 +25,26 @@ def float_only(asked: str, argument: str, value: QuantizedTensor) -> QuantizerEr
     )
 
 
-def _quantized(module: str, name: str) -> Callable | None:
-    return getattr(import_module(f"refquant.ops.quantized.{module}"), name, None)
+# The operations on quantized tensors by name; `refquant.ops.methods` fills the table.
+QUANTIZED_FORMS: dict[str, Callable] = {}
 
 
-def dispatched(module: str) -> Callable:
-    """Send quantized tensors to the function of the same name in ``ops.quantized.<module>``.
+def quantized_form(name: str, argument: str, value: QuantizedTensor) -> Callable:
+    """Return the quantized form of an operation, or raise that it takes plain tensors only."""
+    form = QUANTIZED_FORMS.get(name)
+    if form is None:
+        raise float_only(name, argument, value)
+    return form
 
-    Parameters
-    ----------
-    module : str
-        Where the quantized operation is defined.
 
-    Returns
-    -------
-    callable
-        A decorator for the plain operation.
-    """
+def dispatched(function: Callable) -> Callable:
+    """Send quantized tensors to the quantized form of a plain operation, if there is one."""
+    name = function.__name__
 
-    def decorate(function: Callable) -> Callable:
-        name = function.__name__
-        found: list = []
+    @functools.wraps(function)
+    def operation(input, *arguments, **keywords):
+        if type(input) is not QuantizedTensor:
+            return function(input, *arguments, **keywords)
+        return quantized_form(name, "input", input)(input, *arguments, **keywords)
 
-        @functools.wraps(function)
-        def operation(input, *arguments, **keywords):
-            if type(input) is not QuantizedTensor:
-                return function(input, *arguments, **keywords)
-            if not found:
-                found.append(_quantized(module, name))
-            if found[0] is None:
-                raise float_only(name, "input", input)
-            return found[0](input, *arguments, **keywords)
-
-        return operation
-
-    return decorate
+    return operation

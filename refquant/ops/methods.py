@@ -1,6 +1,7 @@
 """The documented methods of tensors, in one table."""
 
 from refquant.ops import broadcasting, indexing, strides, views
+from refquant.ops.dispatch import QUANTIZED_FORMS
 from refquant.ops.floating import (
     activation,
     arithmetic,
@@ -17,6 +18,12 @@ from refquant.ops.floating import (
     sorting,
 )
 from refquant.ops.quantized import affine
+from refquant.ops.quantized import casting as quantized_casting
+from refquant.ops.quantized import comparison as quantized_comparison
+from refquant.ops.quantized import elementwise as quantized_elementwise
+from refquant.ops.quantized import pooling as quantized_pooling
+from refquant.ops.quantized import reductions as quantized_reductions
+from refquant.ops.quantized import resizing as quantized_resizing
 from refquant.tensors import Tensor
 
 
@@ -24,6 +31,16 @@ def _named(module, names: str) -> dict:
     """Pick functions whose names are those of the methods."""
     return {name: getattr(module, name) for name in names.split()}
 
+
+# What `refquant.ops.dispatch` sends quantized tensors to.
+QUANTIZED_FORMS.update(
+    **_named(quantized_casting, "clone copy_ empty_like fill_ resize_ zero_"),
+    **_named(quantized_comparison, "eq equal ge gt le lt ne"),
+    **_named(quantized_elementwise, "clamp clamp_ hardtanh hardtanh_ relu relu6 relu6_ relu_"),
+    **_named(quantized_pooling, "adaptive_avg_pool2d avg_pool2d max_pool2d"),
+    **_named(quantized_reductions, "max mean min sort topk"),
+    **_named(quantized_resizing, "interpolate"),
+)
 
 METHODS = {
     "dequantize": affine.dequantize,

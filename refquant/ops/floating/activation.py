@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 
-@dispatched("elementwise")
+@dispatched
 def relu(input: Any) -> Tensor:
     r"""Cut off what is negative, :math:`\max(x, 0)`.
 
@@ -63,13 +63,13 @@ def relu(input: Any) -> Tensor:
     return differentiable(np.maximum(x, 0), (t,), lambda g: (g * (x > 0),))
 
 
-@dispatched("elementwise")
+@dispatched
 def relu6(input: Any) -> Tensor:
     r"""Cut off what is negative or above 6, :math:`\min(\max(x, 0), 6)`."""
     return hardtanh(input, 0.0, 6.0)
 
 
-@dispatched("elementwise")
+@dispatched
 def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """Cut off what lies outside a range; the gradient is 0 on its ends."""
     return apply(
@@ -80,7 +80,7 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     )
 
 
-@dispatched("elementwise")
+@dispatched
 def clamp(input: Any, min: float | None = None, max: float | None = None) -> Tensor:
     """Cut off what lies outside a range; the gradient is 1 on its ends.
 
@@ -119,7 +119,7 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Ten
     )
 
 
-@dispatched("elementwise")
+@dispatched
 def elu(input: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Tensor:
     r"""Exponential linear unit, :math:`s x` above 0 and :math:`s\alpha(e^{r x} - 1)` below.
 
@@ -136,7 +136,7 @@ def elu(input: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float =
     )
 
 
-@dispatched("elementwise")
+@dispatched
 def leaky_relu(input: Any, negative_slope: float = 0.01) -> Tensor:
     """Multiply what is negative by a slope."""
     return apply(
@@ -151,7 +151,7 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
 
 
-@dispatched("elementwise")
+@dispatched
 def sigmoid(input: Any) -> Tensor:
     r"""Logistic function, :math:`1 / (1 + e^{-x})`.
 
@@ -174,7 +174,7 @@ def sigmoid(input: Any) -> Tensor:
     return apply("sigmoid", input, _sigmoid, lambda x, y: y * (1 - y))
 
 
-@dispatched("elementwise")
+@dispatched
 def tanh(input: Any) -> Tensor:
     """Hyperbolic tangent.
 
@@ -197,7 +197,7 @@ def tanh(input: Any) -> Tensor:
     return apply("tanh", input, np.tanh, lambda x, y: 1 - y * y)
 
 
-@dispatched("elementwise")
+@dispatched
 def hardsigmoid(input: Any) -> Tensor:
     r"""Straight lines instead of the logistic function, :math:`\min(\max(x + 3, 0), 6) / 6`."""
     return apply(
@@ -208,7 +208,7 @@ def hardsigmoid(input: Any) -> Tensor:
     )
 
 
-@dispatched("elementwise")
+@dispatched
 def hardswish(input: Any) -> Tensor:
     r"""Multiply by `hardsigmoid`, :math:`x \min(\max(x + 3, 0), 6) / 6`.
 
@@ -297,7 +297,7 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     )
 
 
-@dispatched("elementwise")
+@dispatched
 def relu_(input: Tensor) -> Tensor:
     """Cut off what is negative, in place; see `relu`.
 
@@ -320,31 +320,31 @@ def relu_(input: Tensor) -> Tensor:
     return become("relu_", input, relu(input))
 
 
-@dispatched("elementwise")
+@dispatched
 def relu6_(input: Tensor) -> Tensor:
     """Cut off what is negative or above 6, in place; see `relu6`."""
     return become("relu6_", input, relu6(input))
 
 
-@dispatched("elementwise")
+@dispatched
 def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """Cut off what lies outside a range, in place; see `hardtanh`."""
     return become("hardtanh_", input, hardtanh(input, min_val, max_val))
 
 
-@dispatched("elementwise")
+@dispatched
 def clamp_(input: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
     """Cut off what lies outside a range, in place; see `clamp`."""
     return become("clamp_", input, clamp(input, min, max))
 
 
-@dispatched("elementwise")
+@dispatched
 def elu_(input: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0):
     """Apply `elu` in place."""
     return become("elu_", input, elu(input, alpha, scale, input_scale))
 
 
-@dispatched("elementwise")
+@dispatched
 def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     """Apply `leaky_relu` in place."""
     return become("leaky_relu_", input, leaky_relu(input, negative_slope))

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-@dispatched("copying")
+@dispatched
 def clone(input: Any, *, memory_format=dtypes.preserve_format) -> Tensor:
     """Copy a tensor.
 
@@ -65,7 +65,7 @@ def clone(input: Any, *, memory_format=dtypes.preserve_format) -> Tensor:
     return differentiable(array, (x,), lambda g: (g,))
 
 
-@dispatched("copying")
+@dispatched
 def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Overwrite the elements with those of another tensor, converted and broadcast.
 
@@ -112,7 +112,7 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     return become("copy_", input, made)
 
 
-@dispatched("copying")
+@dispatched
 def fill_(input: Tensor, value: Any) -> Tensor:
     """Overwrite all elements with a number."""
     number = np.asarray(scalar("fill_", "value", value))
@@ -121,13 +121,13 @@ def fill_(input: Tensor, value: Any) -> Tensor:
     return become("fill_", input, Tensor(np.broadcast_to(number, input.array.shape)))
 
 
-@dispatched("copying")
+@dispatched
 def zero_(input: Tensor) -> Tensor:
     """Overwrite all elements with 0."""
     return fill_(input, 0)
 
 
-@dispatched("copying")
+@dispatched
 def resize_(input: Tensor, *sizes) -> Tensor:
     """Give a tensor another number of elements; new ones are 0.
 

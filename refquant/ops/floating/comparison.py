@@ -7,7 +7,7 @@ import numpy as np
 
 from refquant.errors import DtypeError
 from refquant.ops.broadcasting import unbroadcast
-from refquant.ops.dispatch import dispatched
+from refquant.ops.dispatch import dispatched, quantized_form
 from refquant.ops.floating.operands import operand, pair
 from refquant.ops.inplace import become
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
@@ -38,12 +38,12 @@ __all__ = [
 def _compare(name: str, mirrored: str, formula: Callable, input: Any, other: Any) -> Tensor:
     if type(other) is QuantizedTensor and not isinstance(input, QuantizedTensor):
         # A plain tensor beside a quantized one: the same question from the other side.
-        return globals()[mirrored](other, input)
+        return quantized_form(mirrored, "other", other)(other, input)
     _, _, x, y = pair(name, input, other)
     return Tensor(np.asarray(formula(x, y)))
 
 
-@dispatched("comparison")
+@dispatched
 def eq(input: Any, other: Any) -> Tensor:
     """Tell, element by element, whether two operands are equal.
 
@@ -65,7 +65,7 @@ def eq(input: Any, other: Any) -> Tensor:
     return _compare("eq", "eq", np.equal, input, other)
 
 
-@dispatched("comparison")
+@dispatched
 def ne(input: Any, other: Any) -> Tensor:
     """Tell, element by element, whether two operands differ; see `eq`.
 
@@ -90,7 +90,7 @@ def ne(input: Any, other: Any) -> Tensor:
     return _compare("ne", "ne", np.not_equal, input, other)
 
 
-@dispatched("comparison")
+@dispatched
 def lt(input: Any, other: Any) -> Tensor:
     """Tell, element by element, whether `input` is less than `other`; see `eq`.
 
@@ -115,7 +115,7 @@ def lt(input: Any, other: Any) -> Tensor:
     return _compare("lt", "gt", np.less, input, other)
 
 
-@dispatched("comparison")
+@dispatched
 def le(input: Any, other: Any) -> Tensor:
     """Tell, element by element, whether `input` is at most `other`; see `eq`.
 
@@ -140,7 +140,7 @@ def le(input: Any, other: Any) -> Tensor:
     return _compare("le", "ge", np.less_equal, input, other)
 
 
-@dispatched("comparison")
+@dispatched
 def gt(input: Any, other: Any) -> Tensor:
     """Tell, element by element, whether `input` is greater than `other`; see `eq`.
 
@@ -165,7 +165,7 @@ def gt(input: Any, other: Any) -> Tensor:
     return _compare("gt", "lt", np.greater, input, other)
 
 
-@dispatched("comparison")
+@dispatched
 def ge(input: Any, other: Any) -> Tensor:
     """Tell, element by element, whether `input` is at least `other`; see `eq`.
 
@@ -190,7 +190,7 @@ def ge(input: Any, other: Any) -> Tensor:
     return _compare("ge", "le", np.greater_equal, input, other)
 
 
-@dispatched("comparison")
+@dispatched
 def equal(input: Any, other: Any) -> bool:
     """Tell whether two tensors have the same shape and the same elements.
 

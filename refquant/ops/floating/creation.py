@@ -460,7 +460,7 @@ def full_like(input: Any, fill_value: float, *, dtype=None, requires_grad: bool 
     return _like("full_like", input, dtype, fill_value, requires_grad)
 
 
-@dispatched("copying")
+@dispatched
 def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of the shape, memory format and dtype of another, with any elements.
 

@@ -107,7 +107,7 @@ def _inside(index, sizes, padding) -> np.ndarray:
     return ((rows >= 0) & (rows < sizes[0]))[:, None] & (columns >= 0) & (columns < sizes[1])
 
 
-@dispatched("pooling")
+@dispatched
 def max_pool2d(
     input: Any,
     kernel_size: Any,
@@ -153,7 +153,7 @@ def max_pool2d(
     return found if return_indices else found[0]
 
 
-@dispatched("pooling")
+@dispatched
 def avg_pool2d(
     input: Any,
     kernel_size: Any,
@@ -239,7 +239,7 @@ def divisors(sizes, kernel, stride, padding, counts, include_pad, override) -> n
     return extents[0][:, None] * extents[1]
 
 
-@dispatched("pooling")
+@dispatched
 def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
     r"""Average windows that are chosen so that the output has a given size.
 

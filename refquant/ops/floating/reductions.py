@@ -102,7 +102,7 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
     return differentiable(made, (t,), lambda g: (_spread(g, axes, keepdim, x.shape),))
 
 
-@dispatched("reductions")
+@dispatched
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Average, over all dimensions or some; parameters as of `sum`, for floating point.
 
@@ -374,7 +374,7 @@ def _along(asked: str, input: Any, dim: int, keepdim: bool, find) -> ValuesAndIn
     return taken(t, np.expand_dims(find(t.array, axis=dim), dim), dim, keepdim)
 
 
-@dispatched("reductions")
+@dispatched
 def max(input: Any, dim: Any = None, keepdim: bool = False):
     """Find the largest element, of all or along a dimension; or the larger of two tensors.
 
@@ -411,7 +411,7 @@ def max(input: Any, dim: Any = None, keepdim: bool = False):
     return _along("max", input, dim, keepdim, np.argmax)
 
 
-@dispatched("reductions")
+@dispatched
 def min(input: Any, dim: Any = None, keepdim: bool = False):
     """Find the smallest element; see `max`.
 

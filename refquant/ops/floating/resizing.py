@@ -132,7 +132,7 @@ def _resize_back(g: np.ndarray, axis: int, plan, size: int) -> np.ndarray:
     return _scatter(g * (1 - w), first, axis, size) + _scatter(g * w, second, axis, size)
 
 
-@dispatched("resizing")
+@dispatched
 def interpolate(
     input: Any,
     size: Any = None,

@@ -20,7 +20,7 @@ def descending_order(x: np.ndarray, dim: int) -> np.ndarray:
     return x.shape[dim] - 1 - np.flip(backwards, dim)
 
 
-@dispatched("reductions")
+@dispatched
 def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False):
     """Sort along a dimension; equals keep their order.
 
@@ -86,7 +86,7 @@ def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = 
     return sort(input, dim, descending).indices
 
 
-@dispatched("reductions")
+@dispatched
 def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True):
     """Find the `k` largest elements along a dimension, or the smallest.
 

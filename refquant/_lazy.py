@@ -1,0 +1,56 @@
+"""Packages whose names are imported when first used, because what defines them builds on the package.
+
+The stub ``__init__.pyi`` beside the package lists the names with static imports, which type
+checkers, editors and readers follow; the package takes its list from there.
+"""
+
+import ast
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pkgutil import get_data
+from typing import Any
+
+__all__ = ["attach"]
+
+
+def attach(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Make ``__getattr__``, ``__dir__`` and ``__all__`` of a package from its stub.
+
+    Parameters
+    ----------
+    package : str
+        Its ``__name__``.
+
+    Returns
+    -------
+    __getattr__, __dir__ : callable
+    __all__ : list of str
+        The names that the stub imports, in its order.
+
+    Examples
+    --------
+    >>> from refquant._lazy import attach
+    >>> attach("refquant.quantization")[2][:2]
+    ['Observer', 'ObserverBase']
+    """
+    source = get_data(package, "__init__.pyi")
+    homes = {}
+    for node in ast.parse(source or b"").body:
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            homes.update({a.asname or a.name: (node.module, a.name) for a in node.names})
+    namespace = vars(sys.modules[package])
+
+    def __getattr__(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module, defined = homes[name]
+        if module == package:
+            return import_module(f"{package}.{defined}")
+        found = namespace[name] = getattr(import_module(module), defined)
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*namespace, *homes})
+
+    return __getattr__, __dir__, [*homes]
