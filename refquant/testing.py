@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from refquant.oracle.diagnosis import diagnose
+
 __all__ = ["assert_matches"]
 
 
@@ -41,9 +43,7 @@ def assert_matches(
     >>> assert_matches(np.array([0, 2]), *asked, engine="fbgemm")
     """
     __tracebackhide__ = True
-    from refquant import oracle
-
-    found = oracle.diagnose(actual, operation, *args, engine=engine, **kwargs)
+    found = diagnose(actual, operation, *args, engine=engine, **kwargs)
     if found.mismatch.count:
         raise AssertionError(f"{found.mismatch}\nverdict: {found}")
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import refquant
+from refquant.demo import bits, checkpoint, experiment, summary
 from refquant.extras import need
 
 __all__ = ["run"]
@@ -33,8 +34,6 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
 
-    from refquant.demo import checkpoint, experiment, summary
-
     with refquant.engines.using("fbgemm"):
         result = experiment.run(
             epochs=options.epochs, seed=options.seed, show=False if options.quiet else None
@@ -61,8 +60,6 @@ def run(options: argparse.Namespace) -> int:
 def _run_bits(options: argparse.Namespace) -> int:
     """Print what remains of the accuracy when weights have few bits."""
     need("sklearn", package="scikit-learn", extra="demo", asked="refquant demo --bits")
-
-    from refquant.demo import bits
 
     with refquant.engines.using("fbgemm"):
         outcome = bits.run(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from refquant import notebook
+from refquant import html
 from refquant.engines.rule import Choice, Operands, Rule, Split
 from refquant.errors import EngineError
 
@@ -126,7 +126,7 @@ class Engine:
             return text if choice.when is None else f"{text} if {choice.when.name}"
 
         rows = [(step, "; ".join(map(words, choices))) for step, choices in self.steps.items()]
-        return notebook.table(("step", "rule"), rows, f"{self.name}: {self.title}")
+        return html.table(("step", "rule"), rows, f"{self.name}: {self.title}")
 
     @property
     def has_kernels(self) -> bool:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
-from refquant import dtypes, notebook
+from refquant import dtypes, html
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -371,7 +371,7 @@ class Module(Hooked):
             for path, module in self.named_modules()
         ]
         header = ("module", "type", "settings", "parameters")
-        return notebook.table(header, rows, f"{type(self).__name__}, {len(rows)} modules")
+        return html.table(header, rows, f"{type(self).__name__}, {len(rows)} modules")
 
 
 def _count(module: Module) -> str:

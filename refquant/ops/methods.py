@@ -20,6 +20,7 @@ from refquant.ops.floating import (
 from refquant.ops.quantized import affine
 from refquant.ops.quantized import casting as quantized_casting
 from refquant.ops.quantized import comparison as quantized_comparison
+from refquant.ops.quantized import concat as quantized_concat
 from refquant.ops.quantized import elementwise as quantized_elementwise
 from refquant.ops.quantized import pooling as quantized_pooling
 from refquant.ops.quantized import reductions as quantized_reductions
@@ -36,6 +37,7 @@ def _named(module, names: str) -> dict:
 QUANTIZED_FORMS.update(
     **_named(quantized_casting, "clone copy_ empty_like fill_ resize_ zero_"),
     **_named(quantized_comparison, "eq equal ge gt le lt ne"),
+    **_named(quantized_concat, "cat"),
     **_named(quantized_elementwise, "clamp clamp_ hardtanh hardtanh_ relu relu6 relu6_ relu_"),
     **_named(quantized_pooling, "adaptive_avg_pool2d avg_pool2d max_pool2d"),
     **_named(quantized_reductions, "max mean min sort topk"),

@@ -2,14 +2,14 @@
 
 from typing import Any
 
+from refquant.oracle.vectors.grade import check_results
+
 __all__ = ["run"]
 
 
 def run(options: Any) -> int:
     """Grade results; 0 if all elements are equal."""
-    from refquant import oracle
-
-    grades = oracle.check_results(
+    grades = check_results(
         options.vectors, options.results, progress=False if options.quiet else None
     )
     print(grades)

@@ -28,6 +28,7 @@ from refquant.engines import Engine
 from refquant.oracle.legality import knows, legal
 from refquant.oracle.problem import Problem, problem
 from refquant.oracle.products import Product
+from refquant.plotting.mismatch import mismatch_bars
 
 __all__ = ["CLASSES", "Mismatch", "compare"]
 
@@ -152,8 +153,6 @@ class Mismatch:
         -------
         matplotlib Axes
         """
-        from refquant.plotting.mismatch import mismatch_bars
-
         return mismatch_bars(self, ax=ax)
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, notebook
+from refquant import dtypes, html
 from refquant.errors import ArgumentError, DtypeError
 from refquant.ops import checks
 
@@ -134,7 +134,7 @@ class SaturationReport:
             # Those that saturate come first.
             for channel in np.argsort(~self.saturates, kind="stable")
         ]
-        return notebook.table(
+        return html.table(
             ("channel", "sums of a pair", "can saturate int16", "worst pair"),
             rows,
             f"{int(self.saturates.sum())} of {len(rows)} output channels can saturate, "

@@ -2,14 +2,14 @@
 
 from typing import Any
 
+from refquant.oracle.vectors.save import write_vectors
+
 __all__ = ["run"]
 
 
 def run(options: Any) -> int:
     """Write vectors and print what they cover."""
-    from refquant import oracle
-
-    rows = oracle.write_vectors(
+    rows = write_vectors(
         options.operation,
         options.out,
         options.engine,

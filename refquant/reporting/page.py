@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from refquant._version import __version__
 from refquant.reporting.pictures import drawing, svg
 from refquant.reporting.tables import Table
 
@@ -116,8 +117,6 @@ class Page:
 
     def html(self) -> str:
         """Return the whole page."""
-        from refquant import __version__
-
         title = escape(self.title)
         body = "\n".join(self._parts)
         return (

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, notebook
+from refquant import dtypes
 from refquant.errors import DtypeError, GradientError, QuantizerError
-from refquant.tensors import formatting
+from refquant.tensors import formatting, html
 from refquant.tensors.plain import Tensor
 
 __all__ = ["QuantizedTensor"]
@@ -168,4 +168,4 @@ class QuantizedTensor(Tensor):
         return formatting.quantized(self)
 
     def _repr_html_(self) -> str:
-        return notebook.quantized_tensor(self)
+        return html.quantized_tensor(self)

@@ -34,7 +34,7 @@ def test_every_family_has_a_definition_and_a_kernel():
 
 def test_the_version_stands_in_one_place():
     assert "version" in PROJECT["project"]["dynamic"]
-    text = (ROOT / "refquant" / "__init__.py").read_text(encoding="utf-8")
+    text = (ROOT / "refquant" / "_version.py").read_text(encoding="utf-8")
     version = re.search(r'^__version__ = "([^"]+)"', text, re.MULTILINE).group(1)
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import refquant
-from refquant import engines, nn, notebook, oracle, quantization
+from refquant import engines, html, nn, oracle, quantization
 from refquant.reporting import Table
 
 EVIL = """<script>alert("x")</script>"""
@@ -144,12 +144,12 @@ def test_saturation_tells_the_channels_concerned_first():
 
 def test_a_table_is_escaped():
     assert EVIL in "".join(read(Table(EVIL, (EVIL,), [(EVIL,)], EVIL)._repr_html_()).text)
-    assert EVIL in "".join(read(notebook.table((EVIL,), [(EVIL,)], EVIL)).text)
+    assert EVIL in "".join(read(html.table((EVIL,), [(EVIL,)], EVIL)).text)
 
 
 @pytest.mark.parametrize("counts", [[], [0, 0], [1], [1, 4, 9], np.arange(2048)])
 def test_bars(counts):
-    html = notebook.bars(np.float32(counts), (EVIL, "1"), EVIL, [0.0, 0.5, 2.0])
+    drawn = html.bars(np.float32(counts), (EVIL, "1"), EVIL, [0.0, 0.5, 2.0])
     read(html)
     assert html.count("stroke-width") == 2
     heights = [float(h) for h in re.findall(r"v-([\d.]+)", html)]

@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks, layout
+from refquant.ops.dispatch import quantized_form
 from refquant.ops.floating.operands import operand, result_dtype
 from refquant.ops.views import integers
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
@@ -56,11 +57,9 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     tensor([1, 2, 3])
     """
     if isinstance(tensors, list | tuple) and tensors and type(tensors[0]) is QuantizedTensor:
-        # Imported only now: who joins plain tensors needs no engine.
-        from refquant.ops.quantized import concat
-
         # Unlike ops.quantized.cat, this name lets a negative dimension go the way of its positive.
-        return concat.cat(tensors, checks.dimension("cat", "dim", dim, tensors[0].array.ndim))
+        join = quantized_form("cat", "tensors", tensors[0])
+        return join(tensors, checks.dimension("cat", "dim", dim, tensors[0].array.ndim))
     parts = _operands("cat", tensors)
     arrays = [p.array for p in parts]
     # An empty vector joins anything, as PyTorch has it.

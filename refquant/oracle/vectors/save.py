@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-import refquant
 from refquant import engines
+from refquant._version import __version__
 from refquant.errors import ArgumentError, EngineError
 from refquant.oracle.vectors.coverage import coverage
 from refquant.oracle.vectors.generate import cases_of
@@ -144,7 +144,7 @@ def write_vectors(
             "operation": operation,
             "engine": record.name,
             "seed": seed,
-            "made_by": f"refquant {refquant.__version__}",
+            "made_by": f"refquant {__version__}",
             "cases": entries,
             "left_out": left_out,
         }

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, kernels, notebook
+from refquant import dtypes, html, kernels
 from refquant.errors import ArgumentError, OperationError
 from refquant.ops import layout
 from refquant.quantization.observers.affine import QuantizingObserver
@@ -243,7 +243,7 @@ class HistogramObserver(QuantizingObserver):
             return ""
         low, high = (float(end) for end in seen)
         width = max(high - low, 1e-30)
-        return notebook.bars(
+        return html.bars(
             self.histogram.array,
             (f"{low:.4g}", f"{high:.4g}"),
             "how often values were seen; lines mark the range that is mapped",
