@@ -1,4 +1,4 @@
-"""Packages whose names are imported when first used, because what defines them builds on the package.
+"""Packages whose names are imported when first used: what defines them builds on the package.
 
 The stub ``__init__.pyi`` beside the package lists the names with static imports, which type
 checkers, editors and readers follow; the package takes its list from there.
@@ -26,7 +26,7 @@ def attach(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]],
     -------
     __getattr__, __dir__ : callable
     __all__ : list of str
-        The names that the stub imports, in its order.
+        The names that the stub imports, in its order, without the modules of the package.
 
     Examples
     --------
@@ -53,4 +53,4 @@ def attach(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]],
     def __dir__() -> list[str]:
         return sorted({*namespace, *homes})
 
-    return __getattr__, __dir__, [*homes]
+    return __getattr__, __dir__, [name for name, home in homes.items() if home[0] != package]

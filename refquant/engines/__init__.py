@@ -218,7 +218,8 @@ def register(record: Engine) -> Engine:
     EngineError
         If the name belongs to a built-in engine, a step of `refquant.engines.steps` has no
         rule, or ``add``, ``multiply`` or ``add_scalar`` has another than those of
-        `refquant.engines.rules.elementwise`, which choose how the operation computes, and no `Whole`.
+        `refquant.engines.rules.elementwise`, which choose how the operation computes, and no
+        `Whole`.
 
     Examples
     --------

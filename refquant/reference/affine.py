@@ -1,7 +1,7 @@
 r"""The affine map between real numbers and integers, :math:`x \approx s (q - z)`.
 
-The rules (`refquant.engines.rules.quantize`) say how one number is rounded; here they are applied to
-arrays: to the body and the tail of a run, to the slices of a channel axis.
+The rules (`refquant.engines.rules.quantize`) say how one number is rounded; here they are applied
+to arrays: to the body and the tail of a run, to the slices of a channel axis.
 """
 
 import numpy as np

@@ -89,11 +89,11 @@ def test_a_fault_of_the_program_is_not_hidden(monkeypatch):
 def test_a_reader_that_goes_away_is_no_traceback():
     script = (
         "import sys, os, signal\n"
-        "from refquant import cli, configuration\n"
+        "from refquant import _show_config, cli\n"
         "def talk(options):\n"
         "    os.close(reader)\n"
         "    print('x' * 100000, flush=True)\n"
-        "configuration.run = talk\n"
+        "_show_config.run = talk\n"
         "reader, writer = os.pipe()\n"
         "os.dup2(writer, sys.stdout.fileno())\n"
         "sys.exit(cli.main(['config']))\n"

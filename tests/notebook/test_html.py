@@ -150,8 +150,8 @@ def test_a_table_is_escaped():
 @pytest.mark.parametrize("counts", [[], [0, 0], [1], [1, 4, 9], np.arange(2048)])
 def test_bars(counts):
     drawn = html.bars(np.float32(counts), (EVIL, "1"), EVIL, [0.0, 0.5, 2.0])
-    read(html)
-    assert html.count("stroke-width") == 2
-    heights = [float(h) for h in re.findall(r"v-([\d.]+)", html)]
+    read(drawn)
+    assert drawn.count("stroke-width") == 2
+    heights = [float(h) for h in re.findall(r"v-([\d.]+)", drawn)]
     assert len(heights) <= 64
     assert not heights or max(heights) == 56

@@ -194,7 +194,7 @@ def _formula(axes, number: str) -> str:
 
 
 def record(axes, name: str, base: Any = "fbgemm") -> Engine:
-    """Make an engine of composed rules; see `refquant.engines.arithmetic.axes.Arithmetic.record`."""
+    """Make an engine of composed rules, for `Arithmetic.record`."""
     from refquant import engines
 
     start = base if isinstance(base, Engine) else engines.get(base)

@@ -81,7 +81,8 @@ def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype) -> Qua
 
     Notes
     -----
-    Source: FBGEMM ``QuantizeAvx2`` and ATen ``quantize_val``; see `refquant.engines.rules.quantize`.
+    Source: FBGEMM ``QuantizeAvx2`` and ATen ``quantize_val``; see
+    `refquant.engines.rules.quantize`.
 
     Examples
     --------

@@ -84,10 +84,10 @@ def add(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
 
     Notes
     -----
-    Source: ATen ``qadd_kernel``; QNNPACK ``q8vadd``. See `refquant.engines.rules.elementwise`. Unlike
-    the real QNNPACK this one takes 0-dimensional tensors, and sums whose operands both have a
-    scale below 2**-10 of that of the result are exact, where the real one shifts by more than
-    31 bits.
+    Source: ATen ``qadd_kernel``; QNNPACK ``q8vadd``. See `refquant.engines.rules.elementwise`.
+    Unlike the real QNNPACK this one takes 0-dimensional tensors, and sums whose operands both have
+    a scale below 2**-10 of that of the result are exact, where the real one shifts by more than 31
+    bits.
 
     Examples
     --------

@@ -164,8 +164,9 @@ def avg_pool2d(
 
     Notes
     -----
-    Source: ATen ``quantized_avg_pool2d`` and QNNPACK ``q8avgpool``; see `refquant.engines.rules.average`.
-    QNNPACK ignores ``count_include_pad=False`` and `divisor_override`; that is not reproduced.
+    Source: ATen ``quantized_avg_pool2d`` and QNNPACK ``q8avgpool``; see
+    `refquant.engines.rules.average`. QNNPACK ignores ``count_include_pad=False`` and
+    `divisor_override`; that is not reproduced.
 
     Examples
     --------

@@ -2,8 +2,8 @@
 
 The twins of `refquant.reference.matmul` and `refquant.reference.convolution` sum exactly, as all
 engines of PyTorch do where their processor lets them. These functions take the two rules as
-arguments (`refquant.engines.rules.accumulate`) and return the sums; `refquant.reference.matmul.finish`
-turns them into outputs. There is no kernel for them.
+arguments (`refquant.engines.rules.accumulate`) and return the sums;
+`refquant.reference.matmul.finish` turns them into outputs. There is no kernel for them.
 """
 
 import numpy as np

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import engines
+from refquant import dtypes, engines
 from refquant._version import __version__
 from refquant.errors import ArgumentError, EngineError
 from refquant.oracle.vectors.coverage import coverage
@@ -45,7 +45,7 @@ def _described(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
         return {"array": name}
     if isinstance(value, list | tuple) and any(isinstance(v, Tensor) for v in value):
         return {"list": [_described(v, f"{name}{i}", arrays) for i, v in enumerate(value)]}
-    if isinstance(value, refquant.dtype):
+    if isinstance(value, dtypes.dtype):
         return {"dtype": value.name}
     return list(value) if isinstance(value, tuple) else value
 
