@@ -113,7 +113,6 @@ assert q.int_repr().tolist() == [0, 2, 3, 3, 4, 4, 5, 21]
 # stand for, not those that you put in. As the result of a cell it is a table of its integers.
 
 print(q)
-assert np.array_equal(q.dequantize().numpy(), scale * (q.int_repr().numpy().astype(int) - zero_point))
 q
 
 # %%

@@ -42,8 +42,8 @@ plt.show()
 # The range, with zero in it
 # --------------------------
 #
-# The marks of the quantizer should reach from the smallest to the largest value. One condition comes
-# first: **zero must be a mark**, because padding, ReLU and pruned weights produce exact zeros
+# The marks of the quantizer should reach from the smallest to the largest value. One condition
+# comes first: **zero must be a mark**, because padding, ReLU and pruned weights produce exact zeros
 # everywhere. So the range is made to contain zero:
 #
 # .. math:: a = \min(x_\min, 0), \qquad b = \max(x_\max, 0).

@@ -268,7 +268,8 @@ for name, found in (("int8", logits), ("4 bits", four_bit_logits)):
     flipped = found.argmax(axis=1) != float_logits.argmax(axis=1)
     judged[name] = noise, flipped
     print(
-        f"{name}: largest error of a logit {noise.max():.2f}, median margin {np.median(margin):.2f};",
+        f"{name}: largest error of a logit {noise.max():.2f},",
+        f"median margin {np.median(margin):.2f};",
         f"{flipped.sum()} of {len(flipped)} images changed their answer,",
         f"{100 * np.mean(noise < margin / 2):.1f} % could not have",
     )

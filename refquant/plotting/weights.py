@@ -17,7 +17,7 @@ def weight_histogram(before: Any, after: Any, *, bins: int = 61, ax: Any = None)
 
     Each bin is a whole number of quantization steps and ends half-way between two integers. Bins
     that end anywhere else hold now more integers and now fewer, which draws spikes and gaps that
-    are not in the weight.
+    are not in the weight. The two histograms differ where weights are clipped.
 
     Parameters
     ----------
