@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from refquant.errors import ArgumentError, ArgumentTypeError
-from refquant.nn.containers import Identity
+from refquant.nn.containers import Identity, Sequential
 from refquant.nn.module import Module
 from refquant.nn.quantized.functional_modules import FloatFunctional
 from refquant.workflow import mappings
@@ -189,7 +189,8 @@ def _unobserved(asked: str, root: Module, planned: Mapping[int, Any]) -> list[Mo
 def _is_leaf(module: Module) -> bool:
     if type(module) is FloatFunctional:
         return type(module._modules[NAME]) is Identity
-    return not module._modules
+    # An empty Sequential, such as the shortcut of some residual blocks, computes nothing.
+    return not module._modules and not isinstance(module, Sequential)
 
 
 def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
