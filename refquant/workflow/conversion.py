@@ -76,9 +76,9 @@ def convert(module, mapping=None, inplace=False):
 
     Notes
     -----
-    A model of the right shape to load a quantized state into needs no data:
-    ``convert(prepare(model))``, then ``load_state_dict``. A `FloatFunctional` that the model does
-    not use, or uses with numbers alone, needs none either.
+    A model that a quantized state is loaded into needs no data: ``convert(prepare(model))``, then
+    ``load_state_dict``. Nor does a `refquant.nn.quantized.FloatFunctional` that the model does not
+    use, or uses with numbers alone.
 
     Examples
     --------
