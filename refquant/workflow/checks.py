@@ -53,9 +53,9 @@ def check_unprepared(asked: str, modules: Mapping[str, Module]) -> None:
 
     Observers would stay where they are and look at what no longer is the output.
     """
-    quantized = mappings.integer_types()
+    quantized = mappings.quantized_types()
     for state, mend, test in (
-        ("quantized", "convert()", lambda part: type(part) in quantized),
+        ("quantized", "convert() or quantize_dynamic()", lambda part: type(part) in quantized),
         ("prepared", "prepare() or prepare_qat()", _is_prepared),
     ):
         found = [name for name, m in modules.items() if any(map(test, m.modules()))]

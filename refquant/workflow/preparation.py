@@ -268,7 +268,7 @@ def _why_nothing(model: Module, plan: list[tuple[str, Module, Any]], parts: list
     """Say why nothing is to be observed, and what to do; empty if something is."""
     if parts or any(observer_of(module) is not None for module in model.modules()):
         return ""
-    kinds = mappings.integer_types()
+    kinds = mappings.quantized_types()
     converted = [path or "the model" for path, m in model.named_modules() if type(m) in kinds]
     if converted:
         return f"Converted already: {', '.join(converted)}. Prepare the float model."

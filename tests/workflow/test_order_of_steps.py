@@ -48,6 +48,10 @@ def unfused_converted():
     return quantization.convert(model)
 
 
+def unfused_dynamic():
+    return quantization.quantize_dynamic(net())
+
+
 # -- fuse after another step -----------------------------------------------------------------------
 
 
@@ -56,6 +60,7 @@ def unfused_converted():
     [
         (unfused, "prepared", "block.conv, block.relu, block.conv2, fc, relu"),
         (unfused_qat, "prepared", "block.conv, block.relu, block.conv2, fc, relu"),
+        (unfused_dynamic, "quantized", "fc"),
         (unfused_converted, "quantized", "block.conv, block.relu, block.conv2, fc, relu"),
     ],
 )
@@ -65,11 +70,12 @@ def test_fusing_comes_first(make, state, named, inplace):
     before, hooked = types(model), hooks(model)
     with pytest.raises(NotSupportedError) as caught:
         quantization.fuse_modules(model, FUSE, inplace=inplace)
-    assert f"got {named}, which are {state} already" in str(caught.value)
+    verb = "are" if "," in named else "is"
+    assert f"got {named}, which {verb} {state} already" in str(caught.value)
     assert "fuse the float model first, then call" in str(caught.value)
     assert types(model) == before
     assert hooks(model) == hooked
-    if state == "prepared":
+    if make is not unfused_converted:
         model(floats(2, 3, 8, 8))
 
 
@@ -138,6 +144,14 @@ def test_preparing_for_training_twice_changes_nothing():
     again.eval().apply(quantization.disable_observer)
     x = floats(2, 3, 8, 8)
     assert np.array_equal(values(again(x)), values(model(x)))
+
+
+@pytest.mark.parametrize("prepare", [quantization.prepare, quantization.prepare_qat])
+def test_preparing_a_dynamic_model_warns(prepare):
+    model = quantization.quantize_dynamic(nn.Sequential(nn.Linear(2, 2)))
+    model.qconfig = default_qat_qconfig
+    with pytest.warns(UserWarning, match=r"Converted already: 0\. Prepare the float model"):
+        prepare(model)
 
 
 @pytest.mark.parametrize("prepare", [quantization.prepare, quantization.prepare_qat])

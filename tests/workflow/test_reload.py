@@ -207,6 +207,23 @@ def test_a_state_restores_a_dynamic_model(dtype, settings):
     assert_same(model, other, (5, 2, 4))
 
 
+def test_a_state_restores_modules_of_an_own_mapping():
+    mapping = {**quantization.DEFAULT_MODULE_MAPPING, nn.ELU: nn.quantized.ELU}
+
+    def skeleton(seed):
+        model = quantization.QuantWrapper(nn.Sequential(nn.Linear(3, 4), nn.ELU(0.5))).eval()
+        randomize(model, seed).qconfig = default_qconfig
+        return quantization.prepare(model, mapping=mapping)
+
+    model = skeleton(0)
+    model(floats(8, 3))
+    model = quantization.convert(model, mapping)
+    other = silently(quantization.convert, skeleton(CONSTRUCTED), mapping)
+    assert type(other.module[1]) is nn.quantized.ELU
+    other.load_state_dict(through_a_file(model.state_dict()))
+    assert_same(model, other, (8, 3))
+
+
 def test_a_state_per_channel_loads_into_a_model_per_tensor():
     model = ready("network", RECIPES["per channel"], 0)
     model(floats(2, 3, 8, 8))
