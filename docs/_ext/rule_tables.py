@@ -6,7 +6,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from refquant import engines
 from refquant.engines import Split
-from refquant.engines.rules.float32.axes import AXES
+from refquant.engines.arithmetic.axes import AXES
 from refquant.engines.builtin.other_runtimes import POINTS
 from refquant.engines.steps import LIMITS, STEPS
 

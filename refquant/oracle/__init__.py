@@ -1,6 +1,6 @@
 """The oracle: what exact arithmetic says of a backend's answers."""
 
-from refquant.engines.rules.float32.axes import AXES, Arithmetic, Axis
+from refquant.engines.arithmetic.axes import AXES, Arithmetic, Axis
 from refquant.engines.builtin.other_runtimes import arithmetic_of
 from refquant.oracle.comparison import CLASSES, Mismatch, compare
 from refquant.oracle.diagnosis import Diagnosis, diagnose

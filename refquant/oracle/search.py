@@ -12,7 +12,7 @@ import numpy as np
 
 from refquant import engines
 from refquant.engines import Engine
-from refquant.engines.rules.float32.axes import AXES, Arithmetic
+from refquant.engines.arithmetic.axes import AXES, Arithmetic
 from refquant.engines.builtin.other_runtimes import POINTS, arithmetic_of
 from refquant.errors import RefquantError
 from refquant.oracle.comparison import Mismatch

@@ -10,7 +10,8 @@ import numpy as np
 
 from refquant.nn.module import Module
 from refquant.quantization._checks import checked_model
-from refquant.quantization._observing import NAME, has_observed, observer_of
+from refquant.quantization._observing import NAME, observer_of
+from refquant.quantization.observers.base import has_observed
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["Row", "Summary", "get_observer_dict", "summary"]

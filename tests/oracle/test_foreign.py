@@ -6,7 +6,7 @@ from oracle.operands import activations, bias, weights
 
 import refquant
 from refquant import engines
-from refquant.engines.rules.float32.compose import in_fixed_point, quantized_multiplier
+from refquant.engines.arithmetic.compose import in_fixed_point, quantized_multiplier
 from refquant.engines.builtin.other_runtimes import POINTS
 from refquant.errors import EngineError
 from refquant.nn.quantized import functional as F

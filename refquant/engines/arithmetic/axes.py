@@ -208,6 +208,6 @@ class Arithmetic:
         Engine
             Without kernels: definitions run while it is chosen.
         """
-        from refquant.engines.rules.float32.compose import record
+        from refquant.engines.arithmetic.compose import record
 
         return record(self, name, base)

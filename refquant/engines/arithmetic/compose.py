@@ -1,4 +1,4 @@
-r"""Rules composed from the axes of an `refquant.engines.rules.float32.axes.Arithmetic`.
+r"""Rules composed from the axes of an `refquant.engines.arithmetic.axes.Arithmetic`.
 
 Each function here answers one step for every combination of axes; `record` binds them to one
 combination and gives the rules names and formulas. They are definitions alone: an engine made of
@@ -102,7 +102,7 @@ def quantized_multiplier(multiplier) -> tuple[np.ndarray, np.ndarray]:
 
     Examples
     --------
-    >>> from refquant.engines.rules.float32.compose import quantized_multiplier
+    >>> from refquant.engines.arithmetic.compose import quantized_multiplier
     >>> q, shift = quantized_multiplier(0.375)
     >>> int(q), int(shift)
     (1610612736, -1)

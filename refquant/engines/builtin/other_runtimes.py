@@ -4,7 +4,7 @@ The foreign records say how other int8 runtimes compute what PyTorch's operation
 no kernels. `refquant.engines.get` knows them by name and loads this file when one is asked for.
 """
 
-from refquant.engines.rules.float32.axes import Arithmetic
+from refquant.engines.arithmetic.axes import Arithmetic
 from refquant.engines.builtin.other_sums import (
     ADD_FOLDED,
     AVERAGE_OF_CODES,

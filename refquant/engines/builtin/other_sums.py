@@ -4,8 +4,8 @@ from functools import partial
 
 import numpy as np
 
-from refquant.engines.rules.float32.axes import Arithmetic
-from refquant.engines.rules.float32.compose import in_fixed_point
+from refquant.engines.arithmetic.axes import Arithmetic
+from refquant.engines.arithmetic.compose import in_fixed_point
 from refquant.engines.rule import Rule, Whole
 from refquant.engines.rules.float32 import fma
 

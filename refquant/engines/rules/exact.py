@@ -1,7 +1,7 @@
 """Rules of rational arithmetic whose results are real numbers, or pixels between pixels.
 
 Those whose results are integers are composed from axes, with ``precision='exact'``
-(`refquant.engines.rules.float32.compose`).
+(`refquant.engines.arithmetic.compose`).
 """
 
 from fractions import Fraction
