@@ -50,26 +50,22 @@ MEAN_OF_INTEGERS = Rule(
     "clip(rne(f32(f32(sum q) / f32(n)))), the zero point not taken away before",
     "ATen qmean over trailing dimensions, PyTorch 2.13",
     _mean_of_integers,
-    code=1,
 )
 MEAN_OF_REALS = Rule(
     "mean_of_reals",
     "quantize_per_tensor(f32(f32(sum dequantize(q)) / f32(n))); the sum is rounded once",
     "ATen mean of the dequantized tensor, PyTorch 1.4 and 2.13",
     _mean_of_reals,
-    code=2,
 )
 MEAN_OF_STEPS = Rule(
     "mean_of_steps",
     "clip(rne(f32(f32(sum (q - z)) * f32(S / f32(S * n)))) + z)",
     "QNNPACK global average pooling, PyTorch 2.13",
     _mean_of_steps,
-    code=3,
 )
 MEAN_IN_FIXED_POINT = Rule(
     "mean_in_fixed_point",
     "clip((sum (q - z)) * m >> shift, ties away from zero, + z), m the 24-bit f32(S / f32(S * n))",
     "QNNPACK global average pooling, PyTorch 1.4",
     _mean_in_fixed_point,
-    code=4,
 )
