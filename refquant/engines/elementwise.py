@@ -57,7 +57,7 @@ def fixed_point_multipliers(a_scale, b_scale, scale) -> tuple[int, int, int]:
 
 
 def sum_in_fixed_point(a, a_scale, a_zero_point, b, b_scale, b_zero_point, scale) -> np.ndarray:
-    """Steps of the sum, less the zero point of the result; see `SUM_IN_FIXED_POINT`."""
+    """Return steps of the sum, less the zero point of the result; see `SUM_IN_FIXED_POINT`."""
     m_a, m_b, shift = fixed_point_multipliers(a_scale, b_scale, scale)
     n = _wrap(m_a * (a.astype(np.int64) - a_zero_point) + m_b * (b.astype(np.int64) - b_zero_point))
     mask = 2**shift - 1

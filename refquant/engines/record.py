@@ -27,7 +27,8 @@ class Engine:
         What the engine does not support, and why. See `refquant.engines.steps`.
     recipe : mapping of str to object
         Its default QConfig: ``activation``, ``weight`` (``'per_tensor'`` or ``'per_channel'``)
-        and ``reduce_range``.
+        and ``reduce_range``; ``dynamic_reduce_range``: whether dynamic layers quantize their input
+        to seven of the eight bits.
 
     Examples
     --------

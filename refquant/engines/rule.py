@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from refquant.dtypes import dtype as Dtype
 
 
@@ -53,8 +55,9 @@ class Rule(_Constant):
     function: Callable[..., Any] = field(repr=False)
 
     def __call__(self, *arguments):
-        """Apply the definition."""
-        return self.function(*arguments)
+        """Apply the definition, which decides what becomes of NaN, infinities and overflows."""
+        with np.errstate(all="ignore"):
+            return self.function(*arguments)
 
 
 class Whole(Rule):

@@ -8,7 +8,7 @@ import inspect
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from refquant.engines import elementwise
+from refquant.engines import elementwise, reduction
 from refquant.engines.record import Engine
 from refquant.engines.rule import Choice, Form, Rule, Split, Whole
 from refquant.errors import EngineError
@@ -22,18 +22,20 @@ class Step(NamedTuple):
     meaning : str
         What is done in it, for people.
     parameters : tuple of str
-        What its rules are called with; of a step with forms, what a `Whole` is called with, and
-        none where it takes no `Whole`.
+        What its rules are called with; empty if it takes forms alone.
     split : bool
         Whether it takes a `Split` of two rules.
     forms : tuple of Form
-        The forms that it takes; rules if there are none.
+        The forms that it takes.
+    kind : type
+        Rule or Whole: what else it takes.
     """
 
     meaning: str
     parameters: tuple[str, ...]
     split: bool = False
     forms: tuple[Form, ...] = ()
+    kind: type[Rule] = Rule
 
 
 _QUANTIZE = ("x", "scale", "zero_point", "quant_min", "quant_max")
@@ -47,31 +49,81 @@ _WHOLE = (
 )
 
 STEPS = {
-    "quantize_per_tensor": Step("float32 to integers, one scale: quantize_per_tensor", _QUANTIZE, split=True),
+    "quantize_per_tensor": Step(
+        "float32 to integers, one scale: quantize_per_tensor", _QUANTIZE, split=True
+    ),
     "copy": Step("float32 written into a quantized tensor", _QUANTIZE, split=True),
-    "quantize_per_channel": Step("float32 to integers, a scale for each slice along an axis", _QUANTIZE, split=True),
+    "quantize_per_channel": Step(
+        "float32 to integers, a scale for each slice along an axis", _QUANTIZE, split=True
+    ),
     "dequantize_per_tensor": Step("integers to float32, one scale", _DEQUANTIZE),
-    "dequantize_per_channel": Step("integers to float32, a scale for each slice along an axis", _DEQUANTIZE),
-    "elementwise_dequantize": Step("operands of element-wise operations, in vectors and one by one", _DEQUANTIZE, split=True),
-    "elementwise_quantize": Step("results of element-wise operations, in vectors and one by one", _QUANTIZE, split=True),
-    "elementwise_requantize": Step("products and sums of integers, in vectors and one by one", _REQUANTIZE, split=True),
+    "dequantize_per_channel": Step(
+        "integers to float32, a scale for each slice along an axis", _DEQUANTIZE
+    ),
+    "elementwise_dequantize": Step(
+        "operands of element-wise operations, in vectors and one by one", _DEQUANTIZE, split=True
+    ),
+    "elementwise_quantize": Step(
+        "results of element-wise operations, in vectors and one by one", _QUANTIZE, split=True
+    ),
+    "elementwise_requantize": Step(
+        "products and sums of integers, in vectors and one by one", _REQUANTIZE, split=True
+    ),
     "exponential": Step("e**x - 1 in elu, in vectors and one by one", ("x",), split=True),
-    "add": Step("how two tensors are added", _WHOLE, forms=(elementwise.SUM_OF_REALS, elementwise.SUM_IN_FIXED_POINT)),
-    "multiply": Step("how two tensors are multiplied", _WHOLE, forms=(elementwise.PRODUCT_OF_REALS, elementwise.PRODUCT_OF_INTEGERS)),
-    "add_scalar": Step("how a number is added when the zero point alone cannot hold it", (), forms=(elementwise.SHIFT_OF_REALS, elementwise.SHIFT_OF_INTEGERS)),
-    "cat_dequantize": Step("pieces of a channels-last cat along the channels", _DEQUANTIZE, split=True),
-    "cat_quantize": Step("results of a channels-last cat along the channels", _QUANTIZE, split=True),
-    "mean": Step("the average over dimensions", ("total", "count", "scale", "zero_point", "quant_min", "quant_max")),
+    "add": Step(
+        "how two tensors are added",
+        _WHOLE,
+        forms=(elementwise.SUM_OF_REALS, elementwise.SUM_IN_FIXED_POINT),
+        kind=Whole,
+    ),
+    "multiply": Step(
+        "how two tensors are multiplied",
+        _WHOLE,
+        forms=(elementwise.PRODUCT_OF_REALS, elementwise.PRODUCT_OF_INTEGERS),
+        kind=Whole,
+    ),
+    "add_scalar": Step(
+        "how a number is added when the zero point alone cannot hold it",
+        (),
+        forms=(elementwise.SHIFT_OF_REALS, elementwise.SHIFT_OF_INTEGERS),
+    ),
+    "cat_dequantize": Step(
+        "pieces of a channels-last cat along the channels", _DEQUANTIZE, split=True
+    ),
+    "cat_quantize": Step(
+        "results of a channels-last cat along the channels", _QUANTIZE, split=True
+    ),
+    "mean": Step(
+        "the average over dimensions",
+        ("total", "count", "scale", "zero_point", "quant_min", "quant_max"),
+        forms=(reduction.MEAN_IN_ORDER, reduction.MEAN_IN_CASCADES),
+    ),
     "average_pool": Step("the average over windows of a fixed size", _AVERAGE, split=True),
-    "adaptive_average_pool": Step("the average over windows that give an output size", _AVERAGE, split=True),
-    "resize_step": Step("how far one pixel of the output goes in the input", ("size", "count", "factor", "align_corners")),
+    "adaptive_average_pool": Step(
+        "the average over windows that give an output size", _AVERAGE, split=True
+    ),
+    "resize_step": Step(
+        "how far one pixel of the output goes in the input",
+        ("size", "count", "factor", "align_corners"),
+    ),
     "resize_place": Step("where a pixel of the output lies in the input", ("index", "step")),
-    "resize_mix": Step("how neighbouring pixels are mixed", ("a", "b", "c", "d", "h", "w"), split=True),
-    "choose_quantization_params": Step("scale and zero point for the input of a dynamic operation", ("lower", "upper", "quant_min", "quant_max")),
-    "accumulator": Step("how the products of a linear layer or convolution are summed", ("x", "weight", "input_zero_point", "weight_zero_points")),
+    "resize_mix": Step(
+        "how neighbouring pixels are mixed", ("a", "b", "c", "d", "h", "w"), split=True
+    ),
+    "choose_quantization_params": Step(
+        "scale and zero point for the input of a dynamic operation",
+        ("lower", "upper", "quant_min", "quant_max"),
+    ),
+    "accumulator": Step(
+        "how the products of a linear layer or convolution are summed",
+        ("x", "weight", "input_zero_point", "weight_zero_points"),
+    ),
     "border": Step("what stands outside of an image that is convolved", ("zero_point",)),
     "bias": Step("the bias of a linear layer or convolution to its integer sum", _SUM),
-    "multiplier": Step("the scales of input, weight and output to the factor of the sum", ("input_scale", "weight_scale", "output_scale")),
+    "multiplier": Step(
+        "the scales of input, weight and output to the factor of the sum",
+        ("input_scale", "weight_scale", "output_scale"),
+    ),
     "requantize_sum": Step("the sum of a linear layer or convolution to integers", _REQUANTIZE),
     "dynamic_output": Step("the sum of a dynamic linear layer to float32", _SUM),
 }
@@ -107,33 +159,28 @@ def _described(entry: Any) -> str:
 
 
 def _fault(step: Step, entry: Any) -> tuple[str, str, str] | None:
-    """What a step expects instead of an entry, what it is, and how to fix it; None if it fits."""
-    called = f"called with ({', '.join(step.parameters)})"
-    if step.forms:
-        if any(entry is form for form in step.forms):
-            return None
-        expected = " or ".join(form.name for form in step.forms) + " of refquant.engines.elementwise"
+    """Return what a step expects, what the entry is, and how to fix it; None if it fits."""
+    if any(entry is form for form in step.forms):
+        return None
+    known = [form.name for form in step.forms]
+    if not step.parameters:
         mend = "give rules of your own to elementwise_quantize and elementwise_requantize"
-        if not step.parameters:
-            return expected, _described(entry), mend
-        if not isinstance(entry, Whole):
-            return f"{expected}, or a Whole", _described(entry), mend
-        rules = (entry,)
-    elif step.split:
-        if not isinstance(entry, Split):
-            mend = "write Split.everywhere(rule) for one rule at every position"
-            return "a Split of two rules", _described(entry), mend
-        rules = (entry.body, entry.tail)
-    else:
-        rules = (entry,)
-    for rule in rules:
-        if not isinstance(rule, Rule):
-            return "a Rule", _described(rule), "make one with refquant.engines.Rule(...)"
-        if not step.forms and isinstance(rule, Whole):
-            return "a Rule", _described(rule), "give a Whole to the steps add and multiply alone"
+        return f"{' or '.join(known)} of refquant.engines", _described(entry), mend
+    if step.split and not isinstance(entry, Split):
+        mend = "write Split.everywhere(rule) for one rule at every position"
+        return "a Split of two rules", _described(entry), mend
+    for rule in (entry.body, entry.tail) if step.split else (entry,):
+        if not isinstance(rule, step.kind) or (isinstance(rule, Whole) and step.kind is Rule):
+            expected = f"a {step.kind.__name__}"
+            if known:
+                expected = f"{', '.join(known)} of refquant.engines, or {expected}"
+            mend = f"make one with refquant.engines.{step.kind.__name__}(...)"
+            if step.kind is Whole:
+                mend += ", or give rules to elementwise_quantize and elementwise_requantize"
+            return expected, _described(rule), mend
         if not callable(rule.function) or not _takes(rule, step.parameters):
-            mend = "give its function these parameters, in this order"
-            return f"a rule that can be {called}", _described(rule), mend
+            expected = f"a rule that can be called with ({', '.join(step.parameters)})"
+            return expected, _described(rule), "give its function these parameters, in this order"
     return None
 
 
