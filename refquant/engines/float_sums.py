@@ -33,8 +33,8 @@ def _merged(dimensions, x):
 
 def _walk(x, axes):
     """Lay out an array as (runs, n, columns, rows of columns), and the strides of n and columns."""
-    summed = [d for d in axes if x.shape[d] > 1]
-    kept = [d for d in reversed(range(x.ndim)) if d not in axes and x.shape[d] > 1]
+    summed = [d for d in axes if x.shape[d] != 1]
+    kept = [d for d in reversed(range(x.ndim)) if d not in axes and x.shape[d] != 1]
     summed = _merged(sorted(summed, key=lambda d: x.strides[d]), x) or [[1, x.itemsize]]
     kept = _merged(kept, x) or [[1, 0]]
     # From the outer loop to the inner one, and what is kept in the order of the result.
@@ -59,6 +59,8 @@ def sum_in_order(x, axes) -> np.ndarray:
     Source: ATen ``binary_kernel_reduce_vec``, PyTorch 1.4.
     """
     shape = tuple(n for d, n in enumerate(x.shape) if d not in axes)
+    if x.size == 0:
+        return np.zeros(shape, np.float32)
     y, stride, _ = _walk(x, axes)
     block = ROWS * LANES
     blocks = y.shape[1] // block if stride == x.itemsize else 0
@@ -105,6 +107,8 @@ def sum_in_cascades(x, axes) -> np.ndarray:
     Source: ATen ``cascade_sum``, PyTorch 2.13, on processors with AVX2.
     """
     shape = tuple(n for d, n in enumerate(x.shape) if d not in axes)
+    if x.size == 0:
+        return np.zeros(shape, np.float32)
     y, stride, column_stride = _walk(x, axes)
     n, columns = y.shape[1], y.shape[3]
     cut = 0  # columns that have one cascade each
