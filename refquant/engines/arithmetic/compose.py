@@ -19,6 +19,7 @@ from refquant.engines.rules.float32 import INT32_MIN, fma
 from refquant.engines.rules.rounding import as_fractions, round_number, round_shift
 
 INT32_MAX = 2**31 - 1
+FAR = 2.0**1000
 _SOURCE = "composed from axes"
 _DTYPES = {"float32": np.float32, "float64": np.float64}
 
@@ -34,13 +35,16 @@ def _numbers(values, precision: str) -> np.ndarray:
 
 
 def _bias_half_away(acc, bias, input_scale, weight_scale):
-    steps = bias.astype(np.float64) / (np.float64(input_scale) * np.asarray(weight_scale))
+    real = np.nan_to_num(bias.astype(np.float64), nan=0.0, posinf=np.inf, neginf=-np.inf)
+    steps = real / (np.float64(input_scale) * np.asarray(weight_scale))
     integer = np.clip(round_number(steps, "half_away"), INT32_MIN, INT32_MAX).astype(np.int64)
     return (acc + integer).astype(np.int32).astype(np.int64)
 
 
 def _bias_exact(acc, bias, input_scale, weight_scale):
-    steps = as_fractions(bias) / (as_fractions(input_scale) * as_fractions(weight_scale))
+    # Fractions hold no infinities; numbers beyond all others go to the same ends, NaN to the lower.
+    real = np.nan_to_num(np.asarray(bias, np.float64), nan=-FAR, posinf=FAR, neginf=-FAR)
+    steps = as_fractions(real) / (as_fractions(input_scale) * as_fractions(weight_scale))
     return as_fractions(acc) + steps
 
 
@@ -118,7 +122,8 @@ def in_fixed_point(axes, total, multiplier):
     q, shift = quantized_multiplier(multiplier)
     total = np.asarray(total)
     if total.dtype.kind == "f":
-        total = np.clip(np.rint(total.astype(np.float64)), INT32_MIN, INT32_MAX)
+        total = np.nan_to_num(np.rint(total.astype(np.float64)), nan=INT32_MIN)
+        total = np.clip(total, INT32_MIN, INT32_MAX)
     n = total.astype(np.int64) << np.clip(shift, 0, 31)
     n = n.astype(np.int32).astype(np.int64)
     right = np.clip(-shift, 0, 31)
