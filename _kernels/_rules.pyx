@@ -5,13 +5,13 @@ its name. A kernel that is given a rule that is not in its table raises KeyError
 ever sees a number that it does not know.
 """
 
-from refquant.engines import accumulation as a
-from refquant.engines import choosing as c
-from refquant.engines import exponential as x
-from refquant.engines import pooling as w
-from refquant.engines import quantization as q
-from refquant.engines import requantization as p
-from refquant.engines import resizing as s
+from refquant.engines.rules import accumulate as a
+from refquant.engines.rules import dynamic_qparams as c
+from refquant.engines.rules import expm1 as x
+from refquant.engines.rules import average as w
+from refquant.engines.rules import quantize as q
+from refquant.engines.rules import requantize as p
+from refquant.engines.rules import interpolate as s
 from refquant.engines.rules.elementwise import CONVERT_THEN_ADD as CONVERT, WIDEN_THEN_ADD as WIDEN
 
 QUANTIZING = {
