@@ -12,9 +12,9 @@ import numpy as np
 
 from refquant.engines import accumulation, elementwise, requantization
 from refquant.engines.arithmetic import INT32_MIN, fma
+from refquant.engines.ratios import Ratios, ratios
 from refquant.engines.record import Engine
 from refquant.engines.records import HAS_NO_BIAS
-from refquant.engines.ratios import Ratios, ratios
 from refquant.engines.rounding import round_number, round_shift
 from refquant.engines.rule import Rule, Split, choose
 
@@ -64,6 +64,7 @@ BIASES: dict[str, Rule] = {
 
 
 def multiplier_of_axes(axes, input_scale, weight_scale, output_scale):
+    """Form the factor of the sum from three scales."""
     x, w, y = (numbers(s, axes.precision) for s in (input_scale, weight_scale, output_scale))
     return x * w / y if axes.formed_by == "division" else x * w * (1 / y)
 
@@ -144,6 +145,7 @@ def in_fixed_point(axes, total, multiplier):
 
 
 def requantize_of_axes(axes, total, multiplier, zero_point, lower, upper):
+    """Scale integers and round them."""
     if axes.scaling != "number":
         return np.clip(in_fixed_point(axes, total, multiplier) + zero_point, lower, upper)
     factor = numbers(multiplier, axes.precision)
@@ -151,6 +153,7 @@ def requantize_of_axes(axes, total, multiplier, zero_point, lower, upper):
 
 
 def quantize_of_axes(axes, x, scale, zero_point, quant_min, quant_max):
+    """Turn real numbers into integers."""
     floats = not isinstance(x, Ratios) and np.asarray(x).dtype.kind == "f"
     if floats and axes.precision == "exact" and not np.isfinite(x).all():
         # Infinities go to the ends of the range, as the largest numbers do; NaN to the lower one.
@@ -166,17 +169,20 @@ def quantize_of_axes(axes, x, scale, zero_point, quant_min, quant_max):
 
 
 def dequantize_of_axes(axes, q, scale, zero_point):
+    """Turn integers into real numbers."""
     return numbers(scale, axes.precision) * numbers(
         np.asarray(q, np.int64) - zero_point, axes.precision
     )
 
 
 def average_of_axes(axes, total, sizes, divisor, scale, zero_point, quant_min, quant_max):
+    """Average a window of an image; arguments as in `refquant.engines.pooling`."""
     steps = np.asarray(total) - sizes[0] * sizes[1] * zero_point
     return _mean_of(axes, steps, divisor, zero_point, quant_min, quant_max)
 
 
 def mean_of_axes(axes, total, count, scale, zero_point, quant_min, quant_max):
+    """Average over dimensions; arguments as in `refquant.engines.reduction`."""
     steps = np.asarray(total) - count * zero_point
     return _mean_of(axes, steps, count, zero_point, quant_min, quant_max)
 

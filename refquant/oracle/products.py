@@ -70,6 +70,8 @@ class Product(Problem):
         Of the output.
     channel : ndarray of int64
         The output channel of every output, flat.
+    undefined : ndarray of bool
+        Which outputs have no exact number: none.
     border : ndarray of bool
         Whether the window of an output reaches outside of the image, flat.
     """
@@ -101,6 +103,8 @@ class Product(Problem):
         self._sums: dict[tuple, np.ndarray] = {}
         shape = self._sum_shape()
         self.channel = self._flatten(np.broadcast_to(np.arange(shape[-1]), shape))
+        self.size = self.channel.size
+        self.undefined = np.zeros(self.size, bool)
 
     # -- sums --------------------------------------------------------------------------------
 

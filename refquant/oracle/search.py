@@ -24,7 +24,6 @@ from refquant.errors import RefquantError
 from refquant.oracle.comparison import Mismatch
 from refquant.oracle.faults import Fault, faults_of
 from refquant.oracle.legality import knows
-from refquant.oracle.problem import Problem
 from refquant.oracle.products import Product
 
 __all__ = ["Contradiction", "Search"]

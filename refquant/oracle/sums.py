@@ -42,6 +42,8 @@ class Sum(Problem):
         self.integers = tuple(
             array.reshape(-1).astype(np.int64) for array in np.broadcast_arrays(a.array, b.array)
         )
+        self.size = self.integers[0].size
+        self.undefined = np.zeros(self.size, bool)
         # Elements stand in memory as they are counted: some of them can be added by themselves.
         self.flat = a.shape == b.shape and all(q.array.flags.c_contiguous for q in (a, b))
         self.kind = "add" if operation.startswith("add") else "multiply"
@@ -60,8 +62,7 @@ class Sum(Problem):
         """
         a, b = other.get("a", self.a), other.get("b", self.b)
         parameters = other.get("scale", self.scale), other.get("zero_point", self.zero_point)
-        size = self.integers[0].size
-        whole = not self.flat or 2 * where.size > size
+        whole = not self.flat or 2 * where.size > self.size
         places, found = (slice(None), where) if whole else self._places(record, where)
         if not whole:
             a, b = (q.like(q.array.reshape(-1)[places]) for q in (a, b))
@@ -82,15 +83,14 @@ class Sum(Problem):
         steps = ("elementwise_dequantize", "elementwise_quantize", "elementwise_requantize")
         operands = Operands(self.dtype)
         block = math.lcm(BLOCK, *(record.rule(step, operands).block for step in steps))
-        size = self.integers[0].size
-        end = size - size % block
+        end = self.size - self.size % block
         inner = where < end
         body = where[inner]
         body = np.pad(body, (0, -body.size % block), mode="edge" if body.size else "constant")
         found = np.empty(where.size, np.int64)
         found[inner] = np.arange(np.count_nonzero(inner))
         found[~inner] = body.size + where[~inner] - end
-        return np.concatenate([body, np.arange(end, size)]), found
+        return np.concatenate([body, np.arange(end, self.size)]), found
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the values on which the engine stands for this operation, by axis."""
@@ -148,7 +148,7 @@ class Quantization(Problem):
             np.broadcast_to(np.asarray(v).reshape(shape or ()), tuple(expected.shape)).reshape(-1)
             for v in (expected.scale, expected.zero_point)
         )
-        self.step = operation
+        self.step, self.size, self.undefined = operation, self.x.size, np.isnan(self.x)
 
     def answer_for(self, record: Engine, where: Any, **other) -> np.ndarray:
         """Answer for some elements by the rules of a record, each for the place where it stands.
@@ -185,6 +185,9 @@ class Quantization(Problem):
     def exact(self, where: Any) -> np.ndarray:
         """Compute the same numbers as Fractions."""
         return np.asarray(self.ratio(where))
+
+    def fixed_point(self) -> None:
+        """Nothing here multiplies integers in fixed point."""
 
     def roundings(self, where: Any) -> np.ndarray:
         """Bound the sizes that are rounded on the way, in steps of the output."""
