@@ -9,7 +9,8 @@ class                 the element
 ===================== =================================================================
 tie                   the exact number lies half-way between two integers, of which the engine
                       takes one and the backend the other; one rule for ties explains all of them
-multiplier precision  answer and engine are legal both: float arithmetic may land on either side
+multiplier precision  answer and engine are legal both: float arithmetic may land on either side;
+                      or what sums with multipliers of 22 bits give
 border                is what padding with the integer 0 gives, in a window at the border
 saturation            is what sums of pairs in 16 bits give
 double rounding       is what requantization in fixed point with two roundings gives

@@ -11,6 +11,8 @@ saturation     pairs of products saturate in 16 bits
 double         sums (or products of two integers) times the fraction of their multiplier,
 rounding       :math:`m = f \, 2^{-k}` with :math:`\frac12 \le f < 1`, are rounded to integers, and
                these once more by the shift of k bits
+multiplier     the scales of a sum over that of the output are integers of 22 bits (QNNPACK)
+precision
 wrap-around    integers are not clipped; their lower bits are left
 ============== ===================================================================================
 """
@@ -22,10 +24,12 @@ from typing import Any
 
 import numpy as np
 
+from refquant.engines.elementwise import SUM_IN_FIXED_POINT
 from refquant.engines.ratios import Ratios
 from refquant.engines.rounding import round_shift
 from refquant.oracle.legality import GAMMA, UNIT, error_bound
 from refquant.oracle.products import Product
+from refquant.oracle.sums import Sum
 
 __all__ = ["Hypothesis", "explaining", "plain"]
 
@@ -115,6 +119,24 @@ def _rounded_twice(task: Any) -> Iterator[Hypothesis]:
         yield Hypothesis(f"double rounding, {rounding}", _between(task, least, most), names)
 
 
+def _short_multipliers(task: Any, first: Hypothesis) -> Iterator[Hypothesis]:
+    if not isinstance(task, Sum) or task.kind != "add":
+        return
+    ratios_to_output = [np.float32(q.scale) / np.float32(task.scale) for q in (task.a, task.b)]
+    if not all(2.0**-14 <= ratio < 2.0**8 for ratio in ratios_to_output):
+        return  # such multipliers do not hold these ratios
+    operands = (
+        (n, q.scale, q.zero_point) for n, q in zip(task.integers, (task.a, task.b), strict=True)
+    )
+    steps = SUM_IN_FIXED_POINT(*chain(*operands), task.scale)
+    fixed = np.clip(steps + task.zero_point, task.lower, task.upper)
+    names = np.full(task.size, "multiplier precision", object)
+    legal = first.allows(fixed)
+    yield Hypothesis(
+        "multipliers of 22 bits", lambda a: (a == fixed) | (legal & first.allows(a)), names
+    )
+
+
 def _wrapping(task: Any) -> Iterator[Hypothesis]:
     least, most = _nearest(task, task.ratio(np.arange(task.size)))
     span = 2.0**8 if task.upper < 2**8 else 2.0**32
@@ -135,7 +157,9 @@ def explaining(task: Any, first: Hypothesis, answers: np.ndarray) -> Hypothesis 
     if first.allows(answers).all():
         return first
     others = _other_sums(task) if isinstance(task, Product) else iter(())
-    for hypothesis in chain(others, _rounded_twice(task), _wrapping(task)):
+    for hypothesis in chain(
+        others, _rounded_twice(task), _short_multipliers(task, first), _wrapping(task)
+    ):
         if hypothesis.allows(answers).all():
             return hypothesis
     return None
