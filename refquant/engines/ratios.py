@@ -88,6 +88,15 @@ class Ratios:
         other = ratios(other)
         return np.asarray(self.over * other.under > other.over * self.under, bool)
 
+    def __lt__(self, other: Any) -> np.ndarray:
+        return -self > -ratios(other)
+
+    def __ge__(self, other: Any) -> np.ndarray:
+        return ~(self < other)
+
+    def __le__(self, other: Any) -> np.ndarray:
+        return ~(self > other)
+
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         values = np.asarray(_fraction(self.over, self.under), dtype=object)
         return values if dtype is None else values.astype(dtype)
