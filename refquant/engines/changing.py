@@ -16,8 +16,15 @@ import numpy as np
 
 from refquant.engines import elementwise, requantization
 from refquant.engines.axes import Arithmetic
-from refquant.engines.composition import ACCUMULATORS, BIASES, BORDERS, OWN, UNHELD
-from refquant.engines.forms import MULTIPLY, Form, place
+from refquant.engines.composition import (
+    ACCUMULATORS,
+    BIASES,
+    BORDERS,
+    OWN,
+    UNHELD,
+    Form,
+)
+from refquant.engines.forms import MULTIPLY, place
 from refquant.engines.record import Engine
 from refquant.engines.rule import Choice, Operands, Rule, Split, Whole
 
@@ -103,8 +110,8 @@ def changed(base: str | Engine, changes: Mapping[str, str], name: str = "compose
     --------
     >>> from refquant import engines
     >>> from refquant.engines.changing import changed
-    >>> changed("qnnpack", {"rounding": "half_up"}).rule("add").formula
-    'half_up(m_a * (q_a - z_a) + m_b * (q_b - z_b), m of 22 bits) + z, clipped'
+    >>> changed("tflite", {"rounding": "half_even"}).rule("multiply").formula
+    'half_even(f64(total * q * 2**(shift - 31), q31_double)) + z, clipped, m = f64(s_x * s_w / s_y)'
     >>> changed("qnnpack", {}).steps == engines.get("qnnpack").steps
     True
     """

@@ -1,10 +1,12 @@
 r"""Rules composed from the axes of an `refquant.engines.axes.Arithmetic`.
 
-Each function here answers one step for every combination of axes; `record` binds them to one
-combination and gives the rules names and formulas. They are definitions alone: an engine made of
-them runs without kernels.
+Each function here answers one step for every combination of axes; a `Form` adds which axes it
+depends on and its formula, and `record` binds all to one combination. They are definitions alone:
+an engine made of them runs without kernels.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -216,36 +218,85 @@ def formula_of_finish(axes, number: str) -> str:
     return f"{axes.rounding}({t}){end}{', clipped' if axes.clamp == 'after' else ''}{beyond}"
 
 
+def _quotient(axes) -> str:
+    word = _PREFIX[axes.precision]
+    return "x / s" if axes.formed_by == "division" else f"x * {word}(1 / s)"
+
+
+def _product(axes) -> str:
+    if axes.scaling != "number":
+        return f"total * q * 2**(shift - 31), {axes.scaling}"
+    return f"{_PREFIX[axes.precision]}(total) * m"
+
+
+def _multiplier(axes) -> str:
+    factor = "s_x * s_w / s_y" if axes.formed_by == "division" else "s_x * s_w * (1 / s_y)"
+    return f"{_PREFIX[axes.precision]}({factor})"
+
+
+def formula_of_average(axes) -> str:
+    """Write an average for people."""
+    word = _PREFIX[axes.precision]
+    average = "a / n" if axes.formed_by == "division" else f"a * {word}(1 / n)"
+    return formula_of_finish(axes, average)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A rule as a function of axes.
+
+    Attributes
+    ----------
+    axes : tuple of str
+        The axes that it depends on.
+    function : callable
+        ``function(axes, *arguments)``, the arguments those of the rule.
+    formula : callable
+        ``formula(axes)`` writes it for people.
+    """
+
+    axes: tuple[str, ...]
+    function: Callable[..., Any]
+    formula: Callable[[Any], str]
+
+
+QUANTIZE = Form(
+    (*FINISH, "precision", "formed_by"),
+    quantize_of_axes,
+    lambda axes: formula_of_finish(axes, _quotient(axes)),
+)
+DEQUANTIZE = Form(
+    ("precision",), dequantize_of_axes, lambda axes: f"{_PREFIX[axes.precision]}(s * (q - z))"
+)
+REQUANTIZE = Form(
+    (*FINISH, "precision", "scaling"),
+    requantize_of_axes,
+    lambda axes: formula_of_finish(axes, _product(axes)),
+)
+MULTIPLIER = Form(("precision", "formed_by"), multiplier_of_axes, _multiplier)
+AVERAGE = Form(QUANTIZE.axes, average_of_axes, formula_of_average)
+MEAN = Form(QUANTIZE.axes, mean_of_axes, formula_of_average)
+
+
 def record(axes, name: str, base: Any = "fbgemm") -> Engine:
-    """Make an engine of composed rules; see `refquant.engines.axes.Arithmetic.record`."""
+    """Make an engine of composed rules alone, whatever forms the rules of the base have."""
     from refquant import engines
 
     start = base if isinstance(base, Engine) else engines.get(base)
-    word = _PREFIX[axes.precision]
-    rules = {}
 
-    def rule(step, formula, function):
-        rules[step] = Rule(f"{step}_of_axes", formula, _SOURCE, partial(function, axes))
-        return rules[step]
+    def rule(step: str, form: Form) -> Rule:
+        return Rule(f"{step}_of_axes", form.formula(axes), _SOURCE, partial(form.function, axes))
 
-    product = f"{word}(total) * m"
-    if axes.scaling != "number":
-        product = f"total * q * 2**(shift - 31), {axes.scaling}"
-    quotient = "x / s" if axes.formed_by == "division" else f"x * {word}(1 / s)"
-    average = "a / n" if axes.formed_by == "division" else f"a * {word}(1 / n)"
-    multiplier = "s_x * s_w / s_y" if axes.formed_by == "division" else "s_x * s_w * (1 / s_y)"
-    quantize = Split.everywhere(
-        rule("quantize", formula_of_finish(axes, quotient), quantize_of_axes)
-    )
-    dequantize = rule("dequantize", f"{word}(s * (q - z))", dequantize_of_axes)
-    requantize = rule("requantize", formula_of_finish(axes, product), requantize_of_axes)
-    averages = Split.everywhere(rule("average", formula_of_finish(axes, average), average_of_axes))
+    quantize = Split.everywhere(rule("quantize", QUANTIZE))
+    dequantize = rule("dequantize", DEQUANTIZE)
+    requantize = rule("requantize", REQUANTIZE)
+    averages = Split.everywhere(rule("average", AVERAGE))
     bias = BIASES[axes.bias]
     steps = {
         "accumulator": choose(ACCUMULATORS[axes.accumulator]),
         "border": choose(BORDERS[axes.border]),
         "bias": choose((HAS_NO_BIAS, requantization.NO_BIAS), bias),
-        "multiplier": choose(rule("multiplier", f"{word}({multiplier})", multiplier_of_axes)),
+        "multiplier": choose(rule("multiplier", MULTIPLIER)),
         "requantize_sum": choose(requantize),
         "elementwise_dequantize": choose(Split.everywhere(dequantize)),
         "elementwise_quantize": choose(quantize),
@@ -264,7 +315,7 @@ def record(axes, name: str, base: Any = "fbgemm") -> Engine:
         "add_scalar": choose(elementwise.SHIFT_OF_REALS),
         "average_pool": choose(averages),
         "adaptive_average_pool": choose(averages),
-        "mean": choose(rule("mean", formula_of_finish(axes, average), mean_of_axes)),
+        "mean": choose(rule("mean", MEAN)),
     }
     return start.derive(name, f"{start.title}, with rules composed from axes", steps=steps)
 

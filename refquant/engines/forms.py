@@ -1,7 +1,7 @@
 r"""Forms: how the rules of single engines follow from axes, each engine in its own way.
 
-A `Form` is a function of axes and of the arguments of a rule. At the place of a rule on the axes
-it gives the same bits as the rule itself; `refquant.engines.changing` computes it at other places.
+A form is a function of axes and of the arguments of a rule. At the place of a rule on the axes it
+gives the same bits as the rule itself; `refquant.engines.changing` computes it at other places.
 The forms of `refquant.engines.composition` are those that need no engine.
 """
 
@@ -21,13 +21,17 @@ from refquant.engines import requantization as p
 from refquant.engines.arithmetic import fma
 from refquant.engines.axes import Arithmetic
 from refquant.engines.composition import (
+    AVERAGE,
+    DEQUANTIZE,
     FINISH,
-    average_of_axes,
-    dequantize_of_axes,
+    MEAN,
+    MULTIPLIER,
+    QUANTIZE,
+    REQUANTIZE,
+    Form,
     finish,
+    formula_of_average,
     formula_of_finish,
-    mean_of_axes,
-    multiplier_of_axes,
     numbers,
     quantize_of_axes,
     requantize_of_axes,
@@ -35,26 +39,7 @@ from refquant.engines.composition import (
 from refquant.engines.rounding import round_shift
 from refquant.engines.rule import Rule
 
-__all__ = ["MULTIPLY", "Form", "place"]
-
-
-@dataclass(frozen=True)
-class Form:
-    """A rule as a function of axes.
-
-    Attributes
-    ----------
-    axes : tuple of str
-        The axes that it depends on.
-    function : callable
-        ``function(axes, *arguments)``, the arguments those of the rule.
-    formula : callable
-        ``formula(axes)`` writes it for people.
-    """
-
-    axes: tuple[str, ...]
-    function: Callable[..., Any]
-    formula: Callable[[Any], str]
+__all__ = ["MULTIPLY", "place"]
 
 
 # -- quantization ----------------------------------------------------------------------------
@@ -206,41 +191,19 @@ def _by_step(divisor, sizes, scale):
     return S / (S * np.asarray(divisor).astype(np.float32))
 
 
-def _formula(axes):
-    return formula_of_finish(axes, "a / n")
-
-
 def _averaging(factor: _Factor, function=_average) -> Form:
     axes = ("rounding", "zero_point", *(() if factor.bits else ("precision", "formed_by")))
     held = () if factor.bits else ("clamp", "overflow")
-    return Form((*axes, *held), partial(function, factor), _formula)
+    return Form((*axes, *held), partial(function, factor), formula_of_average)
 
 
 # -- places ----------------------------------------------------------------------------------
 
-QUANTIZE = Form(
-    (*FINISH, "precision", "formed_by"),
-    quantize_of_axes,
-    lambda a: formula_of_finish(a, "x / s" if a.formed_by == "division" else "x * (1 / s)"),
-)
 QUANTIZE_BY_DOUBLE = Form(QUANTIZE.axes, _quantize_by_double, QUANTIZE.formula)
-DEQUANTIZE = Form(("precision",), dequantize_of_axes, lambda a: f"s * (q - z) in {a.precision}")
-REQUANTIZE = Form(
-    (*FINISH, "precision", "scaling"),
-    requantize_of_axes,
-    lambda a: formula_of_finish(
-        a, "total * m" + ("" if a.scaling == "number" else f", {a.scaling}")
-    ),
-)
-MULTIPLIER = Form(
-    ("precision", "formed_by"),
-    multiplier_of_axes,
-    lambda a: "s_x * s_w / s_y" if a.formed_by == "division" else "s_x * s_w * (1 / s_y)",
-)
 MULTIPLY = Form(
     (*FINISH, "precision", "formed_by", "scaling"),
     f.multiply_of_axes,
-    lambda a: REQUANTIZE.formula(a) + ", m by " + MULTIPLIER.formula(a),
+    lambda a: REQUANTIZE.formula(a) + ", m = " + MULTIPLIER.formula(a),
 )
 ADD_IN_FIXED_POINT = Form(
     ("rounding", "zero_point", "precision", "formed_by"),
@@ -264,7 +227,6 @@ _FUSED = _SATURATED.change(zero_point="fused")
 _CONVERT = _FUSED.change(overflow="indefinite")
 _DIVIDED = _BEFORE.change(formed_by="division")
 _FIXED = Arithmetic(rounding="half_away", overflow="saturated")
-_AVERAGE = Form((*FINISH, "precision", "formed_by"), average_of_axes, _formula)
 _PLACES: dict[Rule, tuple[Form, Arithmetic]] = {
     q.ROUND_THEN_ADD: (QUANTIZE, _SATURATED),
     q.ADD_THEN_ROUND: (QUANTIZE, _BEFORE),
@@ -300,8 +262,8 @@ _PLACES: dict[Rule, tuple[Form, Arithmetic]] = {
     ),
     r.MEAN_OF_STEPS: (_averaging(_Factor(_by_step), _mean_of), _SATURATED),
     r.MEAN_IN_FIXED_POINT: (_averaging(_Factor(_by_step, bits=True), _mean_of), _FIXED),
-    w.AVERAGE_ADD_THEN_ROUND: (_AVERAGE, _BEFORE),
-    w.AVERAGE_ROUND_THEN_ADD: (_AVERAGE, _SATURATED),
+    w.AVERAGE_ADD_THEN_ROUND: (AVERAGE, _BEFORE),
+    w.AVERAGE_ROUND_THEN_ADD: (AVERAGE, _SATURATED),
     w.AVERAGE_FUSED: (_averaging(_Factor(_thrice)), _FUSED),
     w.AVERAGE_DIVIDE_THEN_ROUND: (
         _averaging(_Factor(_twice, formed_by="division", divides=True)),
@@ -314,8 +276,10 @@ _PLACES: dict[Rule, tuple[Form, Arithmetic]] = {
 # Rules that are made of axes already carry their place.
 _BY_FUNCTION = {
     form.function: form
-    for form in (QUANTIZE, DEQUANTIZE, REQUANTIZE, MULTIPLIER, MULTIPLY, ADD_SHIFTED, _AVERAGE)
-} | {mean_of_axes: Form(_AVERAGE.axes, mean_of_axes, _formula)}
+    for form in (
+        QUANTIZE, DEQUANTIZE, REQUANTIZE, MULTIPLIER, MULTIPLY, ADD_SHIFTED, AVERAGE, MEAN,
+    )
+}  # fmt: skip
 
 
 def place(rule: Rule) -> tuple[Form, Arithmetic] | None:
