@@ -139,11 +139,19 @@ def changed(base: str | Engine, changes: Mapping[str, str], name: str = "compose
     return record.derive(name, title, steps=steps)
 
 
-def values_of_rule(record: Engine, step: str, rule: Any) -> dict[str, tuple[str, ...]]:
-    """List the values on which a rule of a step stands (both rules of a split), by axis."""
+def values_of_rule(
+    record: Engine, step: str, rule: Any, run: int | None = None
+) -> dict[str, tuple[str, ...]]:
+    """List the values on which a rule of a step stands, by axis.
+
+    Of a split these are both rules', unless a run of that length has vectors alone, or none.
+    """
     if isinstance(rule, Split):
-        body, tail = (values_of_rule(record, step, part) for part in (rule.body, rule.tail))
-        return _joined(body, tail)
+        parts = (
+            (rule.body, run is None or run >= rule.block),
+            (rule.tail, run is None or run % rule.block != 0),
+        )
+        return _joined(*(values_of_rule(record, step, part) for part, occurs in parts if occurs))
     if step in _NAMED:
         return {step: tuple(name for name, known in _NAMED[step].items() if known == rule)}
     if rule is elementwise.PRODUCT_OF_INTEGERS:
@@ -159,7 +167,7 @@ def _joined(*parts: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]
 
 
 def values_of(
-    record: Engine, steps: tuple[str, ...], operands: Operands
+    record: Engine, steps: tuple[str, ...], operands: Operands, run: int | None = None
 ) -> dict[str, tuple[str, ...]]:
     """List the values on which the rules of some steps stand, by the axes that they depend on.
 
@@ -171,13 +179,15 @@ def values_of(
         Names of steps; the most important first.
     operands : Operands
         What conditions are asked of.
+    run : int, optional
+        How many elements are one run, if that is known.
 
     Returns
     -------
     dict of str to tuple of str
         More than one value where rules of an operation differ, as for vectors and tails.
     """
-    parts = (values_of_rule(record, step, record.rule(step, operands)) for step in steps)
+    parts = (values_of_rule(record, step, record.rule(step, operands), run) for step in steps)
     return {axis: values for axis, values in _joined(*parts).items() if values}
 
 

@@ -95,9 +95,13 @@ class Sum(Problem):
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the values on which the engine stands for this operation, by axis."""
         operands = Operands(self.dtype, same_shape=self.a.shape == self.b.shape)
+        run = self.size if self.flat else None
         rule = record.rule(self.kind, operands)
+        if rule is PRODUCT_OF_REALS:
+            run = 1  # scalar code at every position
         if rule in (SUM_OF_REALS, PRODUCT_OF_REALS):
-            return values_of(record, ("elementwise_quantize", "elementwise_dequantize"), operands)
+            steps = ("elementwise_quantize", "elementwise_dequantize")
+            return values_of(record, steps, operands, run)
         return values_of(record, (self.kind,), operands)
 
     def ratio(self, where: Any) -> Ratios:
@@ -174,7 +178,7 @@ class Quantization(Problem):
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the values on which the engine stands for this operation, by axis."""
-        return values_of(record, (self.step,), Operands(self.dtype))
+        return values_of(record, (self.step,), Operands(self.dtype), self.size)
 
     def ratio(self, where: Any) -> Ratios:
         """Compute the real number behind some outputs, in steps and with the zero point."""
