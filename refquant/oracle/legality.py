@@ -100,8 +100,9 @@ class Legality:
 def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True, **kwargs: Any):
     """Tell for every element whether any sound implementation may answer so.
 
-    The module's text derives the bound. Only rounding to the nearest is sound here, in whatever
-    direction ties go.
+    The module's text derives the bound. Only rounding to the nearest is sound here, once and in
+    whatever direction ties go. Real engines give other answers too, such as QNNPACK of PyTorch 1.4
+    and TensorFlow Lite, which round twice.
 
     Parameters
     ----------

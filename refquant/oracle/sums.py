@@ -21,7 +21,7 @@ from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["Quantization", "Sum"]
 
-# Engines that are no records of `Split` take four elements at once, all others divide this.
+# A multiple of what any engine takes at once: ONNX Runtime's sums, whose rule is no split, take 4.
 BLOCK = 64
 
 

@@ -141,3 +141,34 @@ def test_a_candidate_that_breaks_equal_elements_is_not_the_closest():
     found = oracle.diagnose(theirs, *asked, engine="fbgemm")
     assert found.unexplained
     assert (found.closest, found.remaining) == ("the engine itself", found.mismatch.count)
+
+
+def other_operands(a, b, scale, z):
+    """What sums and products are computed from by backends with a fault."""
+
+    def like(q, scale, zero):
+        return refquant.QuantizedTensor(q.array, q.dtype, scale, zero)
+
+    return {
+        "zero point of the first operand forgotten": (like(a, a.scale, 0), b, scale, z),
+        "zero point of the second operand forgotten": (a, like(b, b.scale, 0), scale, z),
+        "zero point of the output forgotten": (a, b, scale, 0),
+        "scales of the operands swapped": (
+            like(a, b.scale, a.zero_point),
+            like(b, a.scale, b.zero_point),
+            scale,
+            z,
+        ),
+        "scale of the first operand used for both": (a, like(b, a.scale, b.zero_point), scale, z),
+    }
+
+
+@pytest.mark.parametrize("kind", ["add", "mul"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_faults_of_operands_are_named_beside_every_engine(engine, kind):
+    for asked, _, _ in tasks_of(engine, kind, 3, 1):
+        for fault, operands in other_operands(*asked[1:]).items():
+            theirs = oracle.problem(kind, *operands).run(engine).array
+            found = oracle.diagnose(theirs, *asked, engine=engine)
+            if found.mismatch.count:
+                assert (fault,) in found.explanations
