@@ -312,7 +312,7 @@ def _basic(asked: str, x: Tensor, index: tuple) -> Tensor:
             np.ascontiguousarray(x.scale[kept]),
             np.ascontiguousarray(x.zero_point[kept]),
         )
-        return QuantizedTensor(array, x.dtype, scale, zero_point, axis)
+        return QuantizedTensor._unchecked(array, x.dtype, scale, zero_point, axis)
 
     def backward(g):
         whole = np.zeros(x.array.shape, g.dtype)

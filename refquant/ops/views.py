@@ -40,7 +40,7 @@ __all__ = [
 
 def with_axis(x: QuantizedTensor, array: np.ndarray, axis: int) -> QuantizedTensor:
     """Make a view of a per-channel tensor whose channels lie along another dimension."""
-    return QuantizedTensor(array, x.dtype, x.scale, x.zero_point, axis)
+    return QuantizedTensor._unchecked(array, x.dtype, x.scale, x.zero_point, axis)
 
 
 def lost_axis(asked: str, x: QuantizedTensor, mend: str) -> QuantizerError:
