@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import dtypes, engines, kernels
 from refquant.engines import Operands
+from refquant.errors import QuantizationParameterError
 from refquant.ops import checks, layout
 from refquant.quantizer import channel_quantizer
 from refquant.tensors import QuantizedTensor, Tensor
@@ -196,5 +197,14 @@ def dequantize(input: Any) -> Tensor:
         return Tensor(layout.restore(x, input.array.shape, memory_format))
     rule = engines.current().rule("dequantize_per_channel", operands)
     slices, memory_format = layout.slices(input.array, input.axis)
+    channels = slices.shape[1:2]
+    if not np.shape(input.scale) == np.shape(input.zero_point) == channels:
+        raise QuantizationParameterError(
+            "dequantize",
+            argument="self.scale, self.zero_point",
+            expected=f"of shape {channels}, as the tensor has channels along axis {input.axis}",
+            got=f"shapes {np.shape(input.scale)} and {np.shape(input.zero_point)}",
+            mend="make a new tensor instead of assigning to the attributes of one",
+        )
     x = kernels.dequantize_per_channel(slices, input.scale, input.zero_point, rule)
     return Tensor(layout.restore(x.reshape(-1), input.array.shape, memory_format))
