@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refquant import arrays, dtypes, printing, tape
-from refquant.errors import ArgumentTypeError, DtypeError, GradientError, NotSupportedError
+from refquant.errors import (
+    ArgumentTypeError,
+    DtypeError,
+    GradientError,
+    NotSupportedError,
+    ShapeError,
+)
 
 if TYPE_CHECKING:
     from refquant.ops.declared import Methods
@@ -249,14 +255,18 @@ class Tensor(Methods):
         gradient : Tensor, optional
             Gradient with respect to this tensor; 1 where it has one element.
         retain_graph : bool, optional
-            Accepted; what was recorded is kept as long as the tensor is.
+            Whether what was recorded is kept for another call; by default it is freed, and a
+            second call is an error if an operation kept arrays for the first.
         create_graph : bool, default False
             Gradients of gradients are not there, so only False.
 
         Raises
         ------
         GradientError
-            If nothing was recorded, or the tensor has several elements and no `gradient`.
+            If nothing was recorded, or the tensor has several elements and no `gradient`, or an
+            earlier call has freed what was recorded.
+        ShapeError
+            If `gradient` has another shape.
         NotSupportedError
             If `create_graph` is true.
         """
@@ -264,7 +274,15 @@ class Tensor(Methods):
             raise NotSupportedError(
                 "backward", argument="create_graph", expected="False", got=create_graph
             )
-        tape.backward(self, None if gradient is None else np.asarray(gradient.array))
+        given = None if gradient is None else np.asarray(getattr(gradient, "array", gradient))
+        if given is not None and given.shape != self.array.shape:
+            raise ShapeError(
+                "backward",
+                argument="gradient",
+                expected=f"of shape {self.array.shape}, as the tensor is",
+                got=f"shape {given.shape}",
+            )
+        tape.backward(self, given, bool(retain_graph))
 
     # -- out -----------------------------------------------------------------------------------
 

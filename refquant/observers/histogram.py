@@ -145,7 +145,7 @@ class HistogramObserver(QuantizingObserver):
         self.max_val = Tensor(ends[1:2].reshape(()))
 
     def _counts(self) -> np.ndarray:
-        """Counts of all bins; kernels trust their number."""
+        """Give the counts of all bins; kernels trust their number."""
         counts = self.histogram.array
         if counts.shape != (self.bins,) or counts.dtype != np.float32:
             raise OperationError(

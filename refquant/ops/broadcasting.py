@@ -84,7 +84,8 @@ def expand(input: Any, *sizes) -> Tensor:
         if scale.size != channels:
             scale, zero_point = np.repeat(scale, channels), np.repeat(zero_point, channels)
         return QuantizedTensor._unchecked(made, x.dtype, scale, zero_point, x.axis + new)
-    return differentiable(made, (x,), lambda g: (unbroadcast(g, array.shape),))
+    before = array.shape
+    return differentiable(made, (x,), lambda g: (unbroadcast(g, before),))
 
 
 def expand_as(input: Any, other: Tensor) -> Tensor:
