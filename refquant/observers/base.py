@@ -12,7 +12,7 @@ from refquant.observers.explanation import Explanation
 from refquant.observers.factory import Factory
 from refquant.tensors import Tensor
 
-__all__ = ["Observer", "ObserverBase", "check_both_or_none", "load_statistic"]
+__all__ = ["Observer", "ObserverBase", "check_both_or_none", "has_observed", "load_statistic"]
 
 
 class ObserverBase(Module):
@@ -104,7 +104,9 @@ class ObserverBase(Module):
         low, high = found[-2:] or (None, None)
         if low is None or high is None:
             return
-        if low.shape != high.shape or (low > high).any():
+        # Moving averages of one number and itself may cross by a rounding error.
+        slack = 1e-6 * np.abs(low)
+        if low.shape != high.shape or (low > high + slack).any():
             report.error(
                 " and ".join(prefix + name for name in self._statistics[-2:]),
                 "ends of ranges, the smaller ones first",
@@ -114,6 +116,13 @@ class ObserverBase(Module):
     def _statistic_shape(self, name: str) -> tuple:
         """Shape that a statistic has, -1 where any extent will do."""
         return ()
+
+
+def has_observed(observer: Module) -> bool:
+    """Whether an observer knows a range; True for those that keep none."""
+    # Fake quantization holds its observer.
+    watching = observer._modules.get("activation_post_process", observer)
+    return getattr(watching, "min_val", observer) is not None
 
 
 def check_both_or_none(report, prefix: str, names: tuple[str, ...]) -> None:
