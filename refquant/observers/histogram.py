@@ -20,7 +20,7 @@ __all__ = ["HistogramObserver"]
 MOST_PARTS = 2**24
 
 
-# More than anybody needs, few enough for float32 to tell all bins apart, and for kernels to hold a
+# More than anybody needs, and few enough for float32 to tell all bins apart, and for kernels to hold a
 # table of counts for each thread.
 MOST_BINS = 2**20
 # Parts of all old bins, which are walked one by one.
@@ -259,6 +259,9 @@ class HistogramObserver(QuantizingObserver):
 
     def _load_from_state_dict(self, report, prefix: str) -> None:
         super()._load_from_state_dict(report, prefix)
+        key = prefix + "histogram"
+        if key in report.state and report.state[key] is None:
+            report.error(key, "counts", "None")
         report.change(functools.partial(setattr, self, "_extremes", None))
 
     def _explain_more(self) -> list[tuple[str, str]]:
@@ -291,12 +294,6 @@ class HistogramObserver(QuantizingObserver):
             "how often values were seen; lines mark the range that is mapped",
             [(float(end[0]) - low) / width for end in chosen],
         )
-
-    def _load_from_state_dict(self, report, prefix: str) -> None:
-        super()._load_from_state_dict(report, prefix)
-        key = prefix + "histogram"
-        if key in report.state and report.state[key] is None:
-            report.error(key, "counts", "None")
 
     def _statistic_shape(self, name: str) -> tuple:
         return (self.bins,) if name == "histogram" else ()
