@@ -20,8 +20,8 @@ __all__ = ["HistogramObserver"]
 MOST_PARTS = 2**24
 
 
-# More than anybody needs, and few enough for float32 to tell all bins apart, and for kernels to hold a
-# table of counts for each thread.
+# More than anybody needs. Float32 tells so many bins apart, and kernels can hold a table of counts
+# for each thread.
 MOST_BINS = 2**20
 # Parts of all old bins, which are walked one by one.
 MOST_CUTS = 2**28

@@ -106,7 +106,7 @@ def test_averaging_constant(make, constant):
 
 
 def test_a_histogram_of_more_bins_than_float32_can_tell_apart_is_refused():
-    """2**24 + 3 bins counted in a place beyond the table."""
+    """Float32 rounds 2**24 + 3 up: the last bin would lie beyond the table."""
     for bins in (2**20 + 1, 2**24 + 3, 2**40, 10**30):
         with pytest.raises(ArgumentError, match=rf"`bins` must be .* 1\.\.1048576, got {bins}"):
             Q.HistogramObserver(bins=bins)

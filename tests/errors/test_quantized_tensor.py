@@ -21,7 +21,7 @@ CODES = np.arange(15, dtype=np.int8).reshape(5, 3)
 ONES, ZEROS = np.ones(5), np.zeros(5, np.int64)
 
 
-def test_the_example_that_read_foreign_memory():
+def test_too_few_scales_are_refused_before_foreign_memory_is_read():
     with pytest.raises(QuantizationParameterError, match=r"`scale` must be of shape \(5,\)"):
         refquant.QuantizedTensor(CODES, qint8, np.array([0.1]), np.array([0]), 0)
 
@@ -142,7 +142,6 @@ def test_the_integers_of_a_quantized_tensor_are_named():
 
 
 def test_relu_of_codes_stays_at_or_above_the_zero_point():
-    """int8 codes that were declared quint8 gave -128 here."""
     with pytest.raises(ArgumentError, match=r"in 0\.\.255"):
         refquant.QuantizedTensor(np.int8([-128, 5]), quint8, 1.0, 3)
     q = refquant.QuantizedTensor(np.int8([0, 5]), quint8, 1.0, 3)
