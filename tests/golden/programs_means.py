@@ -3,7 +3,16 @@
 import numpy as np
 from golden import programs as p
 
-SHAPES = ((2, 2, 2), (3, 7), (9, 40, 5), (40, 33), (2, 17, 6, 5), (1, 3, 4, 4), (5, 1, 70), (300, 3))
+SHAPES = (
+    (2, 2, 2),
+    (3, 7),
+    (9, 40, 5),
+    (40, 33),
+    (2, 17, 6, 5),
+    (1, 3, 4, 4),
+    (5, 1, 70),
+    (300, 3),
+)
 DIMENSIONS = (0, 1, (0, 1), (0, 2), (1, 2), (2, 3), (0, 2, 3), (0, 1, 2))
 
 
@@ -32,7 +41,7 @@ def dimensions(T, rng):
         for dims in DIMENSIONS:
             if np.max(dims) < len(shape):
                 pieces = [q.mean(dims).int_repr() for _ in range(3) for q in images(T, rng, shape)]
-                answers["%s over %s" % (shape, dims)] = p.joined(pieces)
+                answers[f"{shape} over {dims}"] = p.joined(pieces)
     return answers
 
 
