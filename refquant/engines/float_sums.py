@@ -4,8 +4,8 @@ Each function takes an array of float32 and the dimensions to sum over, and retu
 shape of the others. The order is that of one thread of an x86 processor whose vectors hold
 `LANES` numbers.
 
-A sum over several dimensions is one over *runs*: dimensions that lie one inside of the other in
-memory are one run, the innermost first; the sums of runs are added up one after the other.
+A sum over several dimensions is one over *runs*: dimensions that follow each other in memory
+without a gap are one run, the innermost first; the sums of runs are added one after the other.
 """
 
 import math
