@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refquant import dtypes, printing, tape
-from refquant.errors import ArgumentTypeError, GradientError, NotSupportedError
+from refquant import arrays, dtypes, printing, tape
+from refquant.errors import (
+    ArgumentTypeError,
+    DtypeError,
+    GradientError,
+    NotSupportedError,
+    ShapeError,
+)
 
 if TYPE_CHECKING:
     from refquant.ops.declared import Methods
@@ -59,9 +65,16 @@ class Tensor(Methods):
     Parameters
     ----------
     array : ndarray
-        The elements; kept, not copied. Strides say in which memory format they lie.
+        The elements, of a dtype that tensors have and aligned in memory; kept, not copied.
+        Strides say in which memory format they lie.
     requires_grad : bool, default False
         Whether operations on the tensor are recorded.
+
+    Raises
+    ------
+    ArgumentTypeError, DtypeError, GradientError
+        If `array` is not such an array, or a gradient is required of one that is not floating
+        point.
 
     Attributes
     ----------
@@ -85,13 +98,21 @@ class Tensor(Methods):
     __array_priority__ = 1000
 
     def __init__(self, array: np.ndarray, requires_grad: bool = False):
-        self.array = array
-        self.requires_grad = requires_grad
-        self.grad: Tensor | None = None
-        self.node: tape.Node | None = None
-        self.retains_grad = False
+        known = type(array) is np.ndarray and array.dtype in dtypes.BY_STORAGE
+        if not known or not array.flags.aligned:
+            given = np.asarray(array) if isinstance(array, np.generic) else array
+            array = arrays.elements("Tensor", "array", given)
+        self._fill(array)
         if requires_grad:
             self._check_differentiable("Tensor")
+            self.requires_grad = True
+
+    def _fill(self, array: np.ndarray) -> None:
+        """Begin as a leaf that requires no gradient; `array` is trusted."""
+        self.array = array
+        self.requires_grad = self.retains_grad = False
+        self.grad: Tensor | None = None
+        self.node: tape.Node | None = None
 
     # -- what it is ----------------------------------------------------------------------------
 
@@ -177,6 +198,15 @@ class Tensor(Methods):
 
     @data.setter
     def data(self, other: Tensor) -> None:
+        if not isinstance(other, Tensor) or other.is_quantized:
+            raise DtypeError(
+                "assignment to .data",
+                argument="data",
+                expected="a plain tensor",
+                got=repr(other.dtype) if isinstance(other, Tensor) else type(other).__name__,
+            )
+        if self.requires_grad:
+            other._check_differentiable("assignment to .data")
         self.array = other.array
 
     def detach(self) -> Tensor:
@@ -225,14 +255,18 @@ class Tensor(Methods):
         gradient : Tensor, optional
             Gradient with respect to this tensor; 1 where it has one element.
         retain_graph : bool, optional
-            Accepted; what was recorded is kept as long as the tensor is.
+            Whether what was recorded is kept for another call; by default it is freed, and a
+            second call is an error if an operation kept arrays for the first.
         create_graph : bool, default False
             Gradients of gradients are not there, so only False.
 
         Raises
         ------
         GradientError
-            If nothing was recorded, or the tensor has several elements and no `gradient`.
+            If nothing was recorded, or the tensor has several elements and no `gradient`, or an
+            earlier call has freed what was recorded.
+        ShapeError
+            If `gradient` has another shape.
         NotSupportedError
             If `create_graph` is true.
         """
@@ -240,7 +274,15 @@ class Tensor(Methods):
             raise NotSupportedError(
                 "backward", argument="create_graph", expected="False", got=create_graph
             )
-        tape.backward(self, None if gradient is None else np.asarray(gradient.array))
+        given = None if gradient is None else np.asarray(getattr(gradient, "array", gradient))
+        if given is not None and given.shape != self.array.shape:
+            raise ShapeError(
+                "backward",
+                argument="gradient",
+                expected=f"of shape {self.array.shape}, as the tensor is",
+                got=f"shape {given.shape}",
+            )
+        tape.backward(self, given, bool(retain_graph))
 
     # -- out -----------------------------------------------------------------------------------
 
@@ -357,7 +399,8 @@ def differentiable(array: np.ndarray, inputs, function) -> Tensor:
     Tensor
     """
     # Reductions and operations on 0-dimensional arrays give NumPy scalars.
-    made = Tensor(array if type(array) is np.ndarray else np.asarray(array))
+    made = object.__new__(Tensor)
+    made._fill(array if type(array) is np.ndarray else np.asarray(array))
     if tape.is_grad_enabled() and any(t.requires_grad for t in inputs):
         made.requires_grad = True
         made.node = tape.Node(inputs, function)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes
+from refquant import arrays, dtypes
 from refquant.errors import ArgumentTypeError, DtypeError
 from refquant.tensors import QuantizedTensor, Tensor
 
@@ -62,7 +62,7 @@ def tensor(data: Any, dtype: dtypes.dtype | None = None, requires_grad: bool = F
         array = array.astype(np.float32 if array.dtype.kind == "f" else np.int64)
     if dtype is not None:
         array = array.astype(dtype.numpy)
-    return Tensor(_native("tensor", array), requires_grad)
+    return Tensor(arrays.native("tensor", "array", array), requires_grad)
 
 
 def _numbers(data):
@@ -70,18 +70,6 @@ def _numbers(data):
     if isinstance(data, Tensor):
         return data.tolist()
     return [_numbers(v) for v in data] if isinstance(data, list | tuple) else data
-
-
-def _native(asked: str, array: np.ndarray) -> np.ndarray:
-    if array.dtype not in dtypes.BY_STORAGE:
-        raise DtypeError(
-            asked,
-            argument="array",
-            got=array.dtype,
-            expected="of " + ", ".join(d.name for d in dtypes.PLAIN) + " in native byte order",
-            mend="convert it with .astype()",
-        )
-    return array
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -112,12 +100,4 @@ def from_numpy(array: np.ndarray) -> Tensor:
     >>> t
     tensor([5., 0.])
     """
-    if not isinstance(array, np.ndarray):
-        raise ArgumentTypeError(
-            "from_numpy",
-            argument="array",
-            expected="a NumPy array",
-            got=type(array).__name__,
-            mend="use refquant.tensor()",
-        )
-    return Tensor(_native("from_numpy", array))
+    return Tensor(arrays.elements("from_numpy", "array", array))

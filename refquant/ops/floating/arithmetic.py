@@ -75,13 +75,19 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     tensor([2., 3.])
     """
     if alpha != 1:
-        other = mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+        other = _scaled(other, alpha) if isinstance(other, Tensor) else other * alpha
     a, b, x, y = pair("add", input, other)
+    first, second = x.shape, y.shape
     return differentiable(
         _broadcast("add", np.logical_or if x.dtype == np.bool_ else np.add, x, y),
         (a, b),
-        lambda g: (unbroadcast(g, x.shape), unbroadcast(g, y.shape)),
+        lambda g: (unbroadcast(g, first), unbroadcast(g, second)),
     )
+
+
+def _scaled(x: Tensor, alpha: float) -> Tensor:
+    """Multiply by a number, which is all that the gradient needs."""
+    return differentiable(mul(x.detach(), alpha).array, (x,), lambda g: (g * alpha,))
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
@@ -108,12 +114,13 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     tensor([3., 3.])
     """
     if alpha != 1:
-        other = mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+        other = _scaled(other, alpha) if isinstance(other, Tensor) else other * alpha
     a, b, x, y = pair("sub", input, other)
+    first, second = x.shape, y.shape
     return differentiable(
         _broadcast("sub", np.subtract, x, y),
         (a, b),
-        lambda g: (unbroadcast(g, x.shape), unbroadcast(-g, y.shape)),
+        lambda g: (unbroadcast(g, first), unbroadcast(-g, second)),
     )
 
 
@@ -240,10 +247,14 @@ def remainder(input: Any, other: Any) -> Tensor:
     tensor([1, 1])
     """
     a, b, x, y = pair("remainder", input, other)
+    first, second = x.shape, y.shape
+    made = _broadcast("remainder", np.remainder, x, y)
+    if not b.requires_grad:
+        return differentiable(made, (a, b), lambda g: (unbroadcast(g, first), None))
     return differentiable(
-        _broadcast("remainder", np.remainder, x, y),
+        made,
         (a, b),
-        lambda g: (unbroadcast(g, x.shape), unbroadcast(-g * np.floor_divide(x, y), y.shape)),
+        lambda g: (unbroadcast(g, first), unbroadcast(-g * np.floor_divide(x, y), second)),
     )
 
 

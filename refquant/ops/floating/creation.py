@@ -11,7 +11,7 @@ from refquant.ops.creation import from_numpy, tensor
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import operand, scalar
 from refquant.ops.views import integers
-from refquant.tensors import Tensor
+from refquant.tensors import Tensor, differentiable
 
 __all__ = [
     "arange",
@@ -518,7 +518,9 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
             [0., 1., 1.],
             [0., 0., 1.]])
     """
-    return input * Tensor(np.triu(np.ones_like(input.array), diagonal))
+    return differentiable(
+        np.triu(input.array, diagonal), (input,), lambda g: (np.triu(g, diagonal),)
+    )
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
@@ -544,4 +546,6 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
             [1., 1., 0.],
             [1., 1., 1.]])
     """
-    return input * Tensor(np.tril(np.ones_like(input.array), diagonal))
+    return differentiable(
+        np.tril(input.array, diagonal), (input,), lambda g: (np.tril(g, diagonal),)
+    )

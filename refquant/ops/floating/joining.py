@@ -85,10 +85,10 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
         [0 if a.shape == (0,) and a.ndim != made.ndim else a.shape[dim] for a in arrays]
     )[:-1]
 
+    shapes, cuts = [a.shape for a in arrays], ends.tolist()
+
     def backward(g):
-        return [
-            p.reshape(a.shape) for p, a in zip(np.split(g, ends, axis=dim), arrays, strict=True)
-        ]
+        return [p.reshape(s) for p, s in zip(np.split(g, cuts, axis=dim), shapes, strict=True)]
 
     return differentiable(made, parts, backward)
 
@@ -138,10 +138,10 @@ def repeat(input: Any, *repeats) -> Tensor:
         )
     between = tuple(n for pair in zip(counts, shape, strict=True) for n in pair)
 
+    before = x.array.shape
+
     def backward(g):
-        return (
-            g.reshape(between).sum(axis=tuple(range(0, 2 * len(shape), 2))).reshape(x.array.shape),
-        )
+        return (g.reshape(between).sum(axis=tuple(range(0, 2 * len(shape), 2))).reshape(before),)
 
     return differentiable(np.tile(x.array, counts), (x,), backward)
 
@@ -190,8 +190,10 @@ def pad(input: Any, pad, mode: str = "constant", value: float | None = None) -> 
     inner = tuple(slice(a, a + n) for (a, _), n in zip(grown, x.array.shape, strict=True))
     whole = np.pad(x.array, grown, constant_values=0 if value is None else value)
 
+    size = whole.shape
+
     def backward(g):
-        spread = np.zeros(whole.shape, g.dtype)
+        spread = np.zeros(size, g.dtype)
         spread[cut] = g
         return (spread[inner],)
 
