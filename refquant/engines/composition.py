@@ -25,6 +25,7 @@ INT32_MAX = 2**31 - 1
 FINISH = ("rounding", "zero_point", "clamp", "overflow")
 # A way to overflow besides those of the axis: what int32 cannot hold is marked as not held.
 OWN, UNHELD = "own", np.iinfo(np.int64).min
+FAR = 2.0**1000
 _SOURCE = "composed from axes"
 _DTYPES = {"float32": np.float32, "float64": np.float64}
 
@@ -41,13 +42,16 @@ def numbers(values, precision: str) -> Any:
 
 
 def _bias_half_away(acc, bias, input_scale, weight_scale):
-    steps = bias.astype(np.float64) / (np.float64(input_scale) * np.asarray(weight_scale))
+    real = np.nan_to_num(bias.astype(np.float64), nan=0.0, posinf=np.inf, neginf=-np.inf)
+    steps = real / (np.float64(input_scale) * np.asarray(weight_scale))
     integer = np.clip(round_number(steps, "half_away"), INT32_MIN, INT32_MAX).astype(np.int64)
     return (acc + integer).astype(np.int32).astype(np.int64)
 
 
 def _bias_exact(acc, bias, input_scale, weight_scale):
-    return ratios(acc) + ratios(bias) / (ratios(input_scale) * ratios(weight_scale))
+    # No ratio is infinite; numbers beyond all others go to the same ends, NaN to the lower one.
+    real = np.nan_to_num(np.asarray(bias, np.float64), nan=-FAR, posinf=FAR, neginf=-FAR)
+    return ratios(acc) + ratios(real) / (ratios(input_scale) * ratios(weight_scale))
 
 
 BIASES: dict[str, Rule] = {
@@ -137,7 +141,8 @@ def in_fixed_point(axes, total, multiplier):
         total = np.clip(total.round("half_even"), INT32_MIN, INT32_MAX)
     total = np.asarray(total)
     if total.dtype.kind == "f":
-        total = np.clip(np.rint(total.astype(np.float64)), INT32_MIN, INT32_MAX)
+        total = np.nan_to_num(np.rint(total.astype(np.float64)), nan=INT32_MIN)
+        total = np.clip(total, INT32_MIN, INT32_MAX)
     n = total.astype(np.int64) << np.clip(shift, 0, 31)
     n = n.astype(np.int32).astype(np.int64)
     right = np.clip(-shift, 0, 31)

@@ -164,8 +164,6 @@ def _product_steps(task: Product, record: Engine, flat: int) -> list[Step]:
             acc, task.packed.biases[channel : channel + 1], input_scale, weight_scale
         )
         multiplier = rules["multiplier"](input_scale, weight_scale, output_scale)
-        if rules["multiplier"].code is not None:
-            multiplier = np.asarray(multiplier, np.float32)
         free = rules["requantize_sum"](total, multiplier, 0, -(2**31), 2**31 - 1)
         result = task.answer_for(record, where)
     real = task.exact(where)[0]
