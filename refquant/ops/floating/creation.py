@@ -532,9 +532,14 @@ def _triangle(asked: str, find: Callable, input: Any, diagonal: Any) -> Tensor:
         )
     place = arguments.integer(asked, "diagonal", diagonal)
     most = max(x.array.shape[-2:])  # there is nothing beyond
-    kept = find(np.ones(x.array.shape[-2:], np.bool_), max(-most, min(place, most)))
-    zero = x.array.dtype.type(0)
-    return differentiable(np.where(kept, x.array, zero), (x,), lambda g: (g * kept,))
+    place = max(-most, min(place, most))
+
+    def cut(array: np.ndarray) -> np.ndarray:
+        # Not a product, which leaves NaN.
+        kept = find(np.ones(array.shape[-2:], np.bool_), place)
+        return np.where(kept, array, array.dtype.type(0))
+
+    return differentiable(cut(x.array), (x,), lambda g: (cut(g),))
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:

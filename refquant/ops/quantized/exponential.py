@@ -107,4 +107,4 @@ def elu(
         exponential,
         quantize,
     )
-    return QuantizedTensor(result.reshape(q.array.shape), q.dtype, made, zero_point)
+    return QuantizedTensor._unchecked(result.reshape(q.array.shape), q.dtype, made, zero_point)

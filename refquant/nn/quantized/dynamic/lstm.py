@@ -12,7 +12,7 @@ from refquant.nn import functional as F
 from refquant.nn.module import Module
 from refquant.nn.quantized.weights import quantize_weight
 from refquant.nn.recurrent import check_settings
-from refquant.nn.utils.rnn import PackedSequence
+from refquant.nn.utils.rnn import PackedSequence, check_packed
 from refquant.observers.defaults import default_weight_observer
 from refquant.ops import checks
 from refquant.ops.quantized.dynamic import (
@@ -33,7 +33,7 @@ __all__ = ["LSTM"]
 def _multiply(packed: PackedLinear | PackedHalf, x: Tensor) -> Tensor:
     if isinstance(packed, PackedHalf):
         return linear_dynamic_fp16(x, packed)
-    seven_bits = "dynamic_reduce_range" not in engines.current().limits
+    seven_bits = bool(engines.current().recipe.get("dynamic_reduce_range"))
     return linear_dynamic(x, packed, seven_bits)
 
 
@@ -65,7 +65,8 @@ class LSTM(Module):
     Notes
     -----
     The input of a layer is quantized by the range of all its steps, the hidden state by its range
-    at each step, both for seven of the eight bits (``reduce_range``) where the engine can. A fresh
+    at each step, both for seven of the eight bits (``reduce_range``) where the engine's recipe
+    says so, as that of FBGEMM in PyTorch 2.13. A fresh
     layer has weights of zeros with scale 1.0 and biases of zeros. A state dict has the names of
     `refquant.nn.LSTM`, with quantized weights. Source: the documentation of
     ``torch.nn.quantized.dynamic.LSTM``, PyTorch 1.4 and 2.13.
@@ -211,7 +212,8 @@ class LSTM(Module):
                     f"{type(weight).__name__} of shape {tuple(getattr(weight, 'shape', ()))}",
                 )
                 continue
-            made[ending] = self._pack("LSTM.load_state_dict", name, shape, weight, bias)
+            asked = "LSTM.load_state_dict"
+            made[ending] = report.attempt(name, self._pack, asked, name, shape, weight, bias)
         report.change(functools.partial(setattr, self, "_packed", made))
 
     @classmethod
@@ -343,6 +345,7 @@ class LSTM(Module):
         return Tensor(output), (Tensor(hidden), Tensor(cell))
 
     def _forward_packed(self, packed: PackedSequence, hx: Any):
+        check_packed("LSTM", "input", packed)
         data = checks.float32_tensor("LSTM", "input.data", packed.data).array
         self._check_input(data, 2)
         sizes = packed.batch_sizes.array.tolist()
