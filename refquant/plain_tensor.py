@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refquant import arrays, dtypes, printing, tape
+from refquant import arguments, arrays, dtypes, printing, tape
 from refquant.errors import (
     ArgumentTypeError,
     DtypeError,
     GradientError,
+    IndexRangeError,
     NotSupportedError,
     ShapeError,
 )
@@ -103,9 +104,10 @@ class Tensor(Methods):
             given = np.asarray(array) if isinstance(array, np.generic) else array
             array = arrays.elements("Tensor", "array", given)
         self._fill(array)
-        if requires_grad:
-            self._check_differentiable("Tensor")
-            self.requires_grad = True
+        if requires_grad is not False:
+            self.requires_grad = arguments.flag("Tensor", "requires_grad", requires_grad)
+            if self.requires_grad:
+                self._check_differentiable("Tensor")
 
     def _fill(self, array: np.ndarray) -> None:
         """Begin as a leaf that requires no gradient; `array` is trusted."""
@@ -143,7 +145,7 @@ class Tensor(Methods):
 
     def size(self, dim: int | None = None) -> Size | int:
         """Extent of every dimension, or of one."""
-        return self.shape if dim is None else self.array.shape[dim]
+        return self.shape if dim is None else self.array.shape[self._place("size", dim)]
 
     def dim(self) -> int:
         """Count the dimensions."""
@@ -156,7 +158,19 @@ class Tensor(Methods):
     def stride(self, dim: int | None = None) -> tuple[int, ...] | int:
         """Elements to step over for one step along every dimension, or along one."""
         strides = tuple(s // self.array.itemsize for s in self.array.strides)
-        return strides if dim is None else strides[dim]
+        return strides if dim is None else strides[self._place("stride", dim)]
+
+    def _place(self, asked: str, dim: Any) -> int:
+        """Check the number of a dimension."""
+        place = arguments.integer(asked, "dim", dim)
+        if not -self.array.ndim <= place < self.array.ndim:
+            raise IndexRangeError(
+                asked,
+                argument="dim",
+                expected=f"a dimension of shape {self.array.shape}",
+                got=place,
+            )
+        return place
 
     def element_size(self) -> int:
         """Bytes of one element."""
@@ -215,6 +229,7 @@ class Tensor(Methods):
 
     def requires_grad_(self, requires_grad: bool = True):
         """Set whether operations on the tensor are recorded; returns the tensor."""
+        requires_grad = arguments.flag("requires_grad_", "requires_grad", requires_grad)
         if requires_grad:
             self._check_differentiable("requires_grad_")
         elif self.node is not None:
@@ -235,12 +250,37 @@ class Tensor(Methods):
             self.node.retained = self
 
     def accumulate_grad(self, gradient: np.ndarray) -> None:
-        """Add to ``.grad``, in the dtype and shape of the tensor."""
-        gradient = np.asarray(gradient, dtype=self.array.dtype)
+        """Add to ``.grad``, in the dtype and shape of the tensor.
+
+        Parameters
+        ----------
+        gradient : ndarray
+            Of the shape of the tensor.
+
+        Examples
+        --------
+        >>> import numpy as np, refquant
+        >>> x = refquant.tensor([1.0, 2.0], requires_grad=True)
+        >>> x.accumulate_grad(np.float32([0.5, 0.25]))
+        >>> x.grad
+        tensor([0.5 , 0.25])
+        """
+        if type(gradient) is not np.ndarray:
+            gradient = arguments.numbers("accumulate_grad", "gradient", gradient)
+        if gradient.shape != self.array.shape:
+            raise ShapeError(
+                "accumulate_grad",
+                argument="gradient",
+                expected=f"of the shape {self.array.shape} of the tensor",
+                got=f"shape {gradient.shape}",
+            )
+        if gradient.dtype != self.array.dtype:
+            gradient = arguments.numbers("accumulate_grad", "gradient", gradient, self.array.dtype)
         if self.grad is None:
             self.grad = Tensor(gradient.copy())
         else:
-            self.grad = Tensor(self.grad.array + gradient)
+            with np.errstate(all="ignore"):
+                self.grad = Tensor(self.grad.array + gradient)
 
     def backward(
         self,
@@ -270,19 +310,27 @@ class Tensor(Methods):
         NotSupportedError
             If `create_graph` is true.
         """
-        if create_graph:
+        if arguments.flag("backward", "create_graph", create_graph):
             raise NotSupportedError(
                 "backward", argument="create_graph", expected="False", got=create_graph
             )
-        given = None if gradient is None else np.asarray(getattr(gradient, "array", gradient))
-        if given is not None and given.shape != self.array.shape:
+        kept = retain_graph is not None and arguments.flag("backward", "retain_graph", retain_graph)
+        tape.backward(self, None if gradient is None else self._seed(gradient), kept)
+
+    def _seed(self, gradient: Any) -> np.ndarray:
+        """Take the gradient with which `backward` begins."""
+        if isinstance(gradient, Tensor) and not gradient.is_quantized:
+            array = gradient.array
+        else:
+            array = arguments.numbers("backward", "gradient", gradient)
+        if array.shape != self.array.shape:
             raise ShapeError(
                 "backward",
                 argument="gradient",
                 expected=f"of shape {self.array.shape}, as the tensor is",
-                got=f"shape {given.shape}",
+                got=f"shape {array.shape}",
             )
-        tape.backward(self, given, bool(retain_graph))
+        return array
 
     # -- out -----------------------------------------------------------------------------------
 

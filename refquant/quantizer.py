@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arrays, dtypes
+from refquant import arguments, arrays, dtypes
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -52,14 +52,14 @@ def quantized_dtype(asked: str, argument: str, value: Any) -> dtypes.dtype:
         asked,
         argument=argument,
         expected="refquant.quint8, refquant.qint8 or refquant.qint32",
-        got=repr(value),
+        got=value if isinstance(value, dtypes.dtype) else arguments.describe(value),
     )
 
 
 def scale_value(asked: str, argument: str, value: Any) -> float:
     """Take a scale: its float32 and the float32 reciprocal of that are finite and positive."""
     if type(value) is not float:
-        value = _number(asked, argument, value)
+        value = arguments.real(asked, argument, value)
     # Between these lie exactly the float32 whose float32 reciprocal is finite.
     if not SMALLEST_SCALE <= value < LARGEST_SCALE:
         raise QuantizationParameterError(
@@ -70,18 +70,6 @@ def scale_value(asked: str, argument: str, value: Any) -> float:
             mend="choose the scale with an observer, or pass (max - min) / (quant_max - quant_min)",
         )
     return value
-
-
-def _number(asked: str, argument: str, value: Any) -> float:
-    """Convert to float what is one number: Python's, NumPy's, or a tensor of one element."""
-    try:
-        if not isinstance(value, str | bytes | bytearray):  # which float() would read
-            return float(value.item() if isinstance(value, np.ndarray) else value)
-    except OverflowError:  # an integer beyond float64
-        return math.inf
-    except (TypeError, ValueError):
-        pass  # the error below says more
-    raise ArgumentTypeError(asked, argument=argument, expected="a number", got=describe(value))
 
 
 def scale_values(asked: str, argument: str, values: np.ndarray) -> np.ndarray:
@@ -103,15 +91,15 @@ def whole_number(asked: str, argument: str, value: Any) -> int:
     """Take a whole number; a float or a tensor of one element that holds one will do."""
     if type(value) is int:
         return value
-    try:
-        return operator.index(value)
-    except TypeError:
-        number = float(value) if isinstance(value, float | Tensor) else math.nan
-        if not number.is_integer():
-            raise ArgumentTypeError(
-                asked, argument=argument, expected="a whole number", got=repr(value)
-            ) from None
+    number = value.item() if isinstance(value, Tensor) and value.array.size == 1 else value
+    if isinstance(number, float | np.floating) and float(number).is_integer():
         return int(number)
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise ArgumentTypeError(
+            asked, argument=argument, expected="a whole number", got=arguments.describe(value)
+        ) from None
 
 
 def zero_point_value(asked: str, argument: str, value: Any, dtype: dtypes.dtype) -> int:

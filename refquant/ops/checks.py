@@ -4,16 +4,16 @@ Each takes the name of the operation and of the argument, returns the argument i
 the operation works with, and raises an error that says how to mend what came.
 """
 
-import operator
 from typing import Any
 
 import numpy as np
 
-from refquant import arrays
+from refquant import arguments, arrays
 from refquant.errors import (
     DtypeError,
     IndexRangeError,
     NotQuantizedError,
+    OperationError,
     QuantizerError,
 )
 from refquant.quantizer import (
@@ -29,7 +29,9 @@ from refquant.tensors import QuantizedTensor, Tensor
 __all__ = [
     "any_tensor",
     "dimension",
+    "dimensions",
     "float32_tensor",
+    "plain_numbers",
     "plain_tensor",
     "quantized_dtype",
     "quantized_per_tensor",
@@ -63,6 +65,13 @@ def plain_tensor(asked: str, argument: str, value: Any) -> Tensor:
     raise DtypeError(
         asked, argument=argument, expected="a plain tensor", got=describe(value), mend=mend
     )
+
+
+def plain_numbers(asked: str, argument: str, value: Any) -> np.ndarray:
+    """Take numbers: a plain tensor, an array or nested sequences."""
+    if isinstance(value, QuantizedTensor):
+        plain_tensor(asked, argument, value)
+    return arguments.numbers(asked, argument, value.array if isinstance(value, Tensor) else value)
 
 
 def any_tensor(asked: str, argument: str, value: Any) -> Tensor:
@@ -116,10 +125,21 @@ def quantized_per_tensor(asked: str, argument: str, value: Any) -> QuantizedTens
 
 def dimension(asked: str, argument: str, value: Any, ndim: int) -> int:
     """Take a dimension, counted from the end if negative."""
-    index = operator.index(value)
+    index = value if type(value) is int else arguments.integer(asked, argument, value)
     count = max(ndim, 1)
     if not -count <= index < count:
         raise IndexRangeError(
             asked, argument=argument, expected=f"in {-count}..{count - 1}", got=index
         )
     return index % count
+
+
+def dimensions(asked: str, argument: str, value: Any, ndim: int) -> tuple[int, ...]:
+    """Take several different dimensions: one, or a sequence of them."""
+    named = value if isinstance(value, tuple | list) else (value,)
+    found = tuple(dimension(asked, argument, d, ndim) for d in named)
+    if len(set(found)) != len(found):
+        raise OperationError(
+            asked, argument=argument, expected="every dimension once", got=arguments.describe(value)
+        )
+    return found

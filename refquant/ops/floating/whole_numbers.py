@@ -68,7 +68,7 @@ def sign(input: Any) -> Tensor:
     >>> refquant.sign(refquant.tensor([-3.0, 0.0, 2.0]))
     tensor([-1.,  0.,  1.])
     """
-    return _steps("sign", input, np.sign)
+    return _steps("sign", input, lambda x: x.copy() if x.dtype == np.bool_ else np.sign(x))
 
 
 def floor(input: Any) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 from refquant import dtypes
 from refquant.errors import DtypeError
 from refquant.ops import checks, layout
-from refquant.ops.views import integers
+from refquant.ops.views import sizes
 from refquant.quantizer import channel_quantizer
 from refquant.tensors import QuantizedTensor
 
@@ -65,7 +65,7 @@ def empty_affine_quantized(
 
 
 def _zeros(asked: str, size: tuple, dtype, memory_format) -> np.ndarray:
-    array = np.zeros(integers(asked, "size", size), dtype.numpy)
+    array = np.zeros(sizes(asked, "size", size), dtype.numpy)
     return layout.to_format(array, memory_format)
 
 
