@@ -8,7 +8,7 @@ from refquant.nn import functional as F
 from refquant.nn import init
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
-from refquant.nn.utils.rnn import PackedSequence, padded
+from refquant.nn.utils.rnn import PackedSequence, check_packed, padded
 from refquant.ops.floating.concat import cat, stack
 from refquant.ops.floating.creation import arange, empty, zeros
 from refquant.ops.floating.operands import operand
@@ -192,6 +192,7 @@ class LSTM(Module):
         return (output.transpose(0, 1) if self.batch_first else output), last
 
     def _forward_packed(self, packed: PackedSequence, hx):
+        check_packed("LSTM", "input", packed)
         lengths = packed.lengths()
         state = self._state(hx, len(lengths), packed.data.dtype)
         if hx is not None and packed.sorted_indices is not None:

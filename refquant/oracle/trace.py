@@ -213,12 +213,11 @@ def _exact_steps(real: Any, zero_point: int) -> list[Step]:
 def _sum_steps(task: Sum, record: Engine, flat: int) -> list[Step]:
     where = np.array([flat])
     steps = []
-    for name, q in (("a", task.a), ("b", task.b)):
-        integer = int(q.array[flat])
+    for name, q, integers in zip("ab", (task.a, task.b), task.integers, strict=True):
+        integer = int(integers[flat])
         steps.append(Step(name, integer, f"scale {q.scale:.9g}, zero point {q.zero_point}"))
         steps.append(Step(f"{name} stands for", (integer - q.zero_point) * q.scale, "s * (q - z)"))
-    kind = "add" if task.operation.startswith("add") else "multiply"
-    rule = record.rule(kind, Operands(task.a.dtype))
+    rule = record.rule(task.kind, Operands(task.dtype, same_shape=task.a.shape == task.b.shape))
     result = int(task.answer(record)[flat])
     alone = int(task.answer_for(record, where)[0])
     steps += [

@@ -5,6 +5,7 @@ no kernels. `refquant.engines.get` knows them by name and loads this file when o
 """
 
 from refquant.engines.arithmetic.axes import Arithmetic
+from refquant.engines.arithmetic.compose import record
 from refquant.engines.builtin.other_sums import (
     ADD_FOLDED,
     AVERAGE_OF_CODES,
@@ -96,7 +97,7 @@ _EXACT_STEPS = {
 
 
 def _foreign(name: str, title: str, **steps) -> Engine:
-    return POINTS[name].record(name).derive(name, title, steps=steps)
+    return record(POINTS[name], name).derive(name, title, steps=steps)
 
 
 _TFLITE_AVERAGES = {
@@ -104,8 +105,8 @@ _TFLITE_AVERAGES = {
     for step in ("average_pool", "adaptive_average_pool")
 }
 FOREIGN = {
-    record.name: record
-    for record in (
+    engine.name: engine
+    for engine in (
         _foreign(
             "exact",
             "Rational arithmetic, one rounding at the end, half to even: what all approximate",

@@ -64,6 +64,45 @@ class PackedSequence(NamedTuple):
         return (sizes[:, None] > np.arange(sizes[0])).sum(axis=0)
 
 
+def check_packed(asked: str, argument: str, packed: PackedSequence) -> None:
+    """Raise unless the parts of a packed sequence fit together, which anyone can put there.
+
+    Raises
+    ------
+    ArgumentError
+        If the sizes rise, or do not add up to the steps, or indices are no permutation.
+    """
+    parts = [packed.data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices]
+    arrays: list[Any] = [
+        None if part is None else np.asarray(getattr(part, "array", part)) for part in parts
+    ]
+    data, sizes, *indices = arrays
+    fits = sizes is not None and sizes.ndim == 1 and sizes.size > 0 and sizes.dtype.kind in "iu"
+    if not fits or sizes[-1] < 1 or (sizes[1:] > sizes[:-1]).any():
+        raise ArgumentError(
+            asked,
+            argument=f"{argument}.batch_sizes",
+            expected="whole numbers of at least 1 that never rise",
+            got="None" if sizes is None else sizes.tolist(),
+            mend="make it with pack_padded_sequence() or pack_sequence()",
+        )
+    if data is None or data.shape[:1] != (int(sizes.sum()),):
+        raise ArgumentError(
+            asked,
+            argument=f"{argument}.data",
+            expected=f"of {int(sizes.sum())} steps, the sum of the batch sizes",
+            got="None" if data is None else f"shape {data.shape}",
+        )
+    for name, order in zip(("sorted_indices", "unsorted_indices"), indices, strict=True):
+        if order is not None and sorted(order.reshape(-1).tolist()) != list(range(int(sizes[0]))):
+            raise ArgumentError(
+                asked,
+                argument=f"{argument}.{name}",
+                expected=f"each of 0..{int(sizes[0]) - 1} once",
+                got=order.tolist(),
+            )
+
+
 def _places(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Tell step and sequence of every packed step."""
     present = np.arange(lengths[0])[:, None] < lengths
@@ -186,6 +225,7 @@ def pad_packed_sequence(
     (tensor([[1, 2],
             [3, 0]]), tensor([2, 1]))
     """
+    check_packed("pad_packed_sequence", "sequence", sequence)
     made, counts = padded(sequence, padding_value), sequence.lengths()
     if total_length is not None:
         missing = total_length - made.array.shape[0]

@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 
 from refquant import engines, kernels
+from refquant.arguments import flag
 from refquant.engines import Operands
-from refquant.errors import ArgumentError, NotSupportedError, ShapeError
+from refquant.errors import NotSupportedError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.windows import (
     adaptive_sizes,
     adaptive_spans,
+    divisor,
     per_dimension,
     pooled_sizes,
     spans,
@@ -80,7 +82,7 @@ def max_pool2d(
               [13, 15]]]], dtype=refquant.uint8)
     """
     asked = "max_pool2d"
-    if return_indices:
+    if flag(asked, "return_indices", return_indices):
         raise NotSupportedError(
             f"{asked} of a quantized tensor",
             argument="return_indices",
@@ -182,10 +184,9 @@ def avg_pool2d(
     kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
     step = strides(asked, stride, kernel)
     border = per_dimension(asked, "padding", padding, 2, 0)
-    if divisor_override is not None:
-        divisor_override = checks.whole_number(asked, "divisor_override", divisor_override)
-        if divisor_override == 0:
-            raise ArgumentError(asked, argument="divisor_override", expected="not 0", got=0)
+    divisor_override = divisor(asked, divisor_override)
+    ceil_mode = flag(asked, "ceil_mode", ceil_mode)
+    count_include_pad = flag(asked, "count_include_pad", count_include_pad)
     image, restore = layout.image(asked, q.array)
     sizes = image.shape[1:3]
     counts = pooled_sizes(asked, sizes, kernel, step, border, (1, 1), ceil_mode)

@@ -12,7 +12,7 @@ from refquant.nn import functional as F
 from refquant.nn.module import Module
 from refquant.nn.quantized.weights import quantize_weight
 from refquant.nn.recurrent import check_settings
-from refquant.nn.utils.rnn import PackedSequence
+from refquant.nn.utils.rnn import PackedSequence, check_packed
 from refquant.ops import checks
 from refquant.ops.quantized.dynamic import (
     PackedHalf,
@@ -212,7 +212,8 @@ class LSTM(Module):
                     f"{type(weight).__name__} of shape {tuple(getattr(weight, 'shape', ()))}",
                 )
                 continue
-            made[ending] = self._pack("LSTM.load_state_dict", name, shape, weight, bias)
+            asked = "LSTM.load_state_dict"
+            made[ending] = report.attempt(name, self._pack, asked, name, shape, weight, bias)
         report.change(functools.partial(setattr, self, "_packed", made))
 
     @classmethod
@@ -344,6 +345,7 @@ class LSTM(Module):
         return Tensor(output), (Tensor(hidden), Tensor(cell))
 
     def _forward_packed(self, packed: PackedSequence, hx: Any):
+        check_packed("LSTM", "input", packed)
         data = checks.float32_tensor("LSTM", "input.data", packed.data).array
         self._check_input(data, 2)
         sizes = packed.batch_sizes.array.tolist()
