@@ -42,10 +42,10 @@ class Rule(_Constant):
     Examples
     --------
     >>> from refquant import engines
-    >>> from refquant.engines import quantization
-    >>> quantization.FUSED.name
+    >>> from refquant.engines.rules import quantize
+    >>> quantize.FUSED.name
     'fused'
-    >>> quantization.FUSED in engines.get('fbgemm').rules
+    >>> quantize.FUSED in engines.get('fbgemm').rules
     True
     """
 
