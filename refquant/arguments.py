@@ -5,6 +5,7 @@ form that the caller works with, and raises an error that says what was expected
 are in `refquant.ops.checks`.
 """
 
+import inspect
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
@@ -17,12 +18,14 @@ from refquant.errors import ArgumentError, ArgumentTypeError
 __all__ = [
     "choice",
     "describe",
+    "fits",
     "flag",
     "function",
     "instance",
     "integer",
     "integers",
     "mapping",
+    "number",
     "numbers",
     "real",
     "sequence",
@@ -146,6 +149,19 @@ def real(
     return number
 
 
+def number(
+    op: str,
+    argument: str,
+    value: Any,
+    least: float | None = None,
+    most: float | None = None,
+    finite: bool = False,
+) -> float:
+    """Return a number to keep and to show: an int or float as it is, else as a float."""
+    checked = real(op, argument, value, least, most, finite)
+    return value if type(value) in (int, float) else checked
+
+
 def numbers(op: str, argument: str, value: Any, dtype: Any = None) -> np.ndarray:
     """Return real numbers as an array: of a number, nested sequences, an array or a tensor.
 
@@ -206,11 +222,31 @@ def choice(op: str, argument: str, value: Any, names: Iterable[str]) -> str:
     return value
 
 
-def function(op: str, argument: str, value: Any) -> Callable[..., Any]:
-    """Return something that can be called."""
+def function(op: str, argument: str, value: Any, takes: int | None = None) -> Callable[..., Any]:
+    """Return something that can be called, with as many arguments as `takes` if that is given."""
     if not callable(value):
         raise ArgumentTypeError(op, argument=argument, expected="a callable", got=describe(value))
+    if takes is not None and not fits(value, *(None,) * takes):
+        raise ArgumentTypeError(
+            op,
+            argument=argument,
+            expected=f"a callable that takes {takes or 'no'} argument{'s' * (takes != 1)}",
+            got=describe(value),
+        )
     return value
+
+
+def fits(function: Callable[..., Any], *inputs, **keywords) -> bool:
+    """Whether a function has parameters for these arguments, as far as Python can tell."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of some functions in C nobody knows
+        return True
+    try:
+        signature.bind(*inputs, **keywords)
+    except TypeError:
+        return False
+    return True
 
 
 def instance(op: str, argument: str, value: Any, kind: Any, expected: str, hint: str | None = None):

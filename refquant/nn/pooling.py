@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from refquant import arguments
 from refquant.nn import functional as F
 from refquant.nn.module import Module
 
@@ -193,9 +194,13 @@ class Upsample(Module):
         self.name = type(self).__name__
         self.size, self.mode, self.align_corners = size, mode, align_corners
         if isinstance(scale_factor, tuple | list):
-            self.scale_factor: Any = tuple(float(f) for f in scale_factor)
+            self.scale_factor: Any = tuple(
+                arguments.real(self.name, "scale_factor", f) for f in scale_factor
+            )
+        elif scale_factor is None:
+            self.scale_factor = None
         else:
-            self.scale_factor = float(scale_factor) if scale_factor else None
+            self.scale_factor = arguments.real(self.name, "scale_factor", scale_factor) or None
 
     def forward(self, input):
         """Resize `input`."""

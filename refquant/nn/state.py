@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import ArgumentTypeError, StateError
 from refquant.tensors import QuantizedTensor, Tensor
 
@@ -90,9 +91,10 @@ def load(module, state: Mapping[str, Any], strict: bool) -> tuple[list[str], lis
             "load_state_dict",
             argument="state_dict",
             expected="a mapping of names to tensors",
-            got=type(state).__name__,
+            got=arguments.describe(state),
             mend="read it with refquant.load()",
         )
+    strict = arguments.flag("load_state_dict", "strict", strict)
     report = LoadReport(state)
     for prefix, part in module.named_modules(remove_duplicate=False):
         part._load_from_state_dict(report, f"{prefix}." if prefix else "")
