@@ -5,6 +5,7 @@ the operation works with, and raises an error that says how to mend what came.
 """
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -172,15 +173,17 @@ def whole_number(asked: str, argument: str, value: Any) -> int:
     """Take a whole number; a float or a tensor of one element that holds one will do."""
     if type(value) is int:
         return value
-    if not isinstance(value, float | np.floating | Tensor):
-        return arguments.integer(asked, argument, value)
-    number = arguments.real(asked, argument, value)
-    if not number.is_integer():
+    number = None
+    if isinstance(value, float | np.floating | Tensor):
+        number = value.item() if isinstance(value, Tensor) and value.array.size == 1 else value
+        if isinstance(number, float | np.floating):
+            number = int(number) if float(number).is_integer() else None
+    try:
+        return operator.index(value if number is None else number)
+    except TypeError:
         raise ArgumentTypeError(
             asked, argument=argument, expected="a whole number", got=arguments.describe(value)
-        )
-    # Not int(number): float64 does not hold every int64.
-    return int(value.item() if isinstance(value, Tensor) else value)
+        ) from None
 
 
 def zero_point_value(asked: str, argument: str, value: Any, dtype: dtypes.dtype) -> int:

@@ -75,7 +75,9 @@ def select(input: Any, dim: int, index: int) -> Tensor:
     """
     x = checks.any_tensor("select", "input", input)
     dim = _extended("select", x, dim, IndexRangeError)
-    return _basic("select", x, _along(x.array.ndim, dim, arguments.integer("select", "index", index)))
+    return _basic(
+        "select", x, _along(x.array.ndim, dim, arguments.integer("select", "index", index))
+    )
 
 
 def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:

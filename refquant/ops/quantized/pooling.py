@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import engines, kernels
+from refquant.arguments import flag
 from refquant.engines import Operands
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
@@ -80,7 +81,7 @@ def max_pool2d(
               [13, 15]]]], dtype=refquant.uint8)
     """
     asked = "max_pool2d"
-    if return_indices:
+    if flag(asked, "return_indices", return_indices):
         raise NotSupportedError(
             f"{asked} of a quantized tensor",
             argument="return_indices",
