@@ -101,9 +101,9 @@ def load(module, state: Mapping[str, Any], strict: bool) -> tuple[list[str], lis
     report.unexpected += [key for key in state if key not in report.used]
     faults = list(report.errors)
     if strict and report.missing:
-        faults.insert(0, "missing keys: " + ", ".join(report.missing))
+        faults.insert(0, "missing keys: " + ", ".join(map(str, report.missing)))
     if strict and report.unexpected:
-        faults.insert(0, "unexpected keys: " + ", ".join(report.unexpected))
+        faults.insert(0, "unexpected keys: " + ", ".join(map(str, report.unexpected)))
     if faults:
         raise StateError(
             f"load_state_dict: the state does not fit {type(module).__name__}\n  "
