@@ -60,7 +60,7 @@ def plain_tensor(asked: str, argument: str, value: Any) -> Tensor:
                 mend="convert it with .astype(numpy.float32) or refquant.tensor()",
             )
         if value.dtype in dtypes.BY_STORAGE:
-            return Tensor(value)
+            return Tensor(np.asarray(value))
     mend = (
         "call .dequantize() first; in a model, put a DeQuantStub before it"
         if isinstance(value, QuantizedTensor)
@@ -135,7 +135,7 @@ def quantized_dtype(asked: str, argument: str, value: Any) -> dtypes.dtype:
         asked,
         argument=argument,
         expected="refquant.quint8, refquant.qint8 or refquant.qint32",
-        got=repr(value),
+        got=value if isinstance(value, dtypes.dtype) else arguments.describe(value),
     )
 
 

@@ -16,7 +16,7 @@ from refquant.errors import (
 )
 from refquant.ops import checks
 from refquant.ops.broadcasting import unbroadcast
-from refquant.ops.inplace import become
+from refquant.ops.inplace import become, check_writable
 from refquant.ops.views import lost_axis
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
@@ -461,7 +461,12 @@ def _assign(whole: np.ndarray, basic: tuple, arrays: tuple | None, value: np.nda
     try:
         with np.errstate(all="ignore"):
             part[... if arrays is None else arrays] = value
+    except IndexError as error:
+        raise IndexRangeError(
+            "indexing", argument="index", expected=f"inside shape {part.shape}", got=str(error)
+        ) from None
     except ValueError:
+        check_writable("indexing", whole)
         raise ShapeError(
             "indexing",
             argument="value",

@@ -3,10 +3,22 @@
 import numpy as np
 
 from refquant import tape
-from refquant.errors import DtypeError, GradientError, ShapeError
+from refquant.errors import DtypeError, GradientError, OperationError, ShapeError
 from refquant.tensors import Tensor
 
-__all__ = ["become"]
+__all__ = ["become", "check_writable"]
+
+
+def check_writable(asked: str, array: np.ndarray) -> None:
+    """Refuse to change elements that belong to a NumPy array that cannot be written."""
+    if not array.flags.writeable:
+        raise OperationError(
+            asked,
+            argument="self",
+            expected="a tensor whose elements may change",
+            got="one of a read-only array",
+            mend="call .clone() first",
+        )
 
 
 def become(asked: str, target: Tensor, result: Tensor) -> Tensor:
@@ -56,7 +68,9 @@ def become(asked: str, target: Tensor, result: Tensor) -> Tensor:
             mend="use the operation that is not in place",
         )
     if not (tape.is_grad_enabled() and (target.requires_grad or result.requires_grad)):
-        np.copyto(target.array, array, casting="same_kind")
+        check_writable(asked, target.array)
+        with np.errstate(all="ignore"):
+            np.copyto(target.array, array, casting="same_kind")
         return target
     if target.requires_grad and target.node is None:
         raise GradientError(

@@ -35,6 +35,9 @@ __all__ = [
 ]
 
 
+_LARGE = 2**63
+
+
 # -- shared by all views -----------------------------------------------------------------------
 
 
@@ -58,7 +61,10 @@ def integers(asked: str, argument: str, values: Any) -> tuple[int, ...]:
     """Take sizes or dimensions that came one by one or as one sequence."""
     if len(values) == 1 and isinstance(values[0], tuple | list):
         values = values[0]
-    return tuple(v if type(v) is int else arguments.integer(asked, argument, v) for v in values)
+    return tuple(
+        v if type(v) is int and -_LARGE < v < _LARGE else arguments.integer(asked, argument, v)
+        for v in values
+    )
 
 
 def sizes(asked: str, argument: str, values: Any) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes
+from refquant.arguments import describe
 from refquant.errors import ArgumentError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.operands import float_operand
@@ -35,7 +36,7 @@ def _checked(asked: str, ndim: int, input: Any, weight: Any, bias: Any, groups: 
         raise ShapeError(
             asked,
             argument="weight",
-            got=f"shape {ws.shape} for groups={groups}",
+            got=f"shape {ws.shape} for groups={describe(groups)}",
             expected=f"of {ndim + 2} dimensions, the first a multiple of `groups`",
         )
     if xs.shape[1] != ws.shape[1] * groups:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.arguments import flag
 from refquant.errors import ArgumentError, ShapeError
 from refquant.ops import checks, layout
@@ -237,7 +238,7 @@ def divisors(sizes, kernel, stride, padding, counts, include_pad, override) -> n
     windows reach there).
     """
     if override is not None:
-        return np.full(counts, float(override))
+        return np.full(counts, arguments.real("avg_pool2d", "divisor_override", override))
     extents = []
     for along in zip(sizes, kernel, stride, padding, counts, strict=True):
         whole, inside = spans(*along)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import engines, kernels
-from refquant.arguments import flag
+from refquant.arguments import flag, real
 from refquant.engines import Operands
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
@@ -177,8 +177,8 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Qua
     q = checks.quantized_per_tensor("clamp", "input", input)
     if min is None and max is None:
         raise ArgumentError("clamp", argument="min", expected="given, or `max`", got=None)
-    lower = q.dtype.quant_min if min is None else _stored(q, float(min))
-    upper = q.dtype.quant_max if max is None else _stored(q, float(max))
+    lower = q.dtype.quant_min if min is None else _stored(q, real("quantized.clamp", "min", min))
+    upper = q.dtype.quant_max if max is None else _stored(q, real("quantized.clamp", "max", max))
     return _in_range(q, lower, upper)
 
 
