@@ -23,6 +23,7 @@ __all__ = [
     "integer",
     "integers",
     "mapping",
+    "numbers",
     "real",
     "sequence",
     "shape",
@@ -31,17 +32,18 @@ __all__ = [
 
 # The largest number of bytes that an array may have: what a signed 64-bit size can count.
 MOST_BYTES = 2**63 - 1
+MOST_DIMENSIONS = 64  # of a NumPy array
 _ITEM = 8  # bytes of the largest element
 
 
 def describe(value: Any) -> str:
     """Describe a value in an error message: its class, and the value if that is short."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
     dtype, size = getattr(value, "dtype", None), getattr(value, "shape", None)
     if dtype is not None and size is not None:
         what = "NumPy array" if isinstance(value, np.ndarray) else "tensor"
         return f"a {what} of {dtype} and shape {tuple(size)}"
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
     if value is None or isinstance(
         value, bool | int | float | complex | str | bytes | tuple | list
     ):
@@ -57,12 +59,15 @@ def integer(
     op: str, argument: str, value: Any, least: int | None = None, most: int | None = None
 ) -> int:
     """Return an integer between `least` and `most`; a tensor or array of one integer counts."""
-    try:
-        number = operator.index(value)
-    except (TypeError, ValueError):
-        raise ArgumentTypeError(
-            op, argument=argument, expected="an integer", got=describe(value)
-        ) from None
+    if type(value) is int:
+        number = value
+    else:
+        try:
+            number = operator.index(value)
+        except (TypeError, ValueError):
+            raise ArgumentTypeError(
+                op, argument=argument, expected="an integer", got=describe(value)
+            ) from None
     if (least is not None and number < least) or (most is not None and number > most):
         raise ArgumentError(op, argument=argument, expected=between(least, most), got=number)
     return number
@@ -94,6 +99,13 @@ def shape(op: str, argument: str, value: Any) -> tuple[int, ...]:
         sizes = tuple(integer(op, argument, part, 0) for part in value)
     else:
         sizes = (integer(op, argument, value, 0),)
+    if len(sizes) > MOST_DIMENSIONS:
+        raise ArgumentError(
+            op,
+            argument=argument,
+            expected=f"at most {MOST_DIMENSIONS} sizes",
+            got=f"{len(sizes)} of them",
+        )
     # An empty array has strides too, which must not overflow.
     if math.prod(max(size, 1) for size in sizes) * _ITEM > MOST_BYTES:
         raise ArgumentError(
@@ -115,7 +127,9 @@ def real(
 ) -> float:
     """Return a number as a float; a tensor or array of one number counts."""
     number = None
-    if not isinstance(value, str | bytes | bytearray | complex):
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    if not isinstance(value, str | bytes | bytearray | complex | np.complexfloating):
         try:
             number = float(value)
         except OverflowError:
@@ -132,8 +146,35 @@ def real(
     return number
 
 
+def numbers(op: str, argument: str, value: Any, dtype: Any = None) -> np.ndarray:
+    """Return real numbers as an array: of a number, nested sequences, an array or a tensor.
+
+    With `dtype` they are converted; what it cannot hold becomes inf, or wraps around.
+    """
+    try:
+        array = np.asarray(value)
+    except (ValueError, OverflowError):  # sequences of several lengths
+        array = np.empty(0, object)
+    if array.dtype.kind == "O" and array.size and all(isinstance(v, int) for v in array.flat):
+        # Integers of more than 64 bits.
+        array = np.array([real(op, argument, v) for v in array.flat]).reshape(array.shape)
+    if array.dtype.kind not in "biuf":
+        raise ArgumentTypeError(
+            op,
+            argument=argument,
+            expected="numbers, in nested sequences of equal length",
+            got=describe(value),
+        )
+    if dtype is None or array.dtype == dtype:
+        return array
+    with np.errstate(all="ignore"):
+        return array.astype(dtype)
+
+
 def flag(op: str, argument: str, value: Any) -> bool:
     """Return True or False; 0, 1 and what has one element count."""
+    if value is True or value is False:
+        return value
     if isinstance(value, bool | np.bool_):
         return bool(value)
     try:

@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refquant import dtypes, printing, tape
-from refquant.errors import ArgumentTypeError, GradientError, NotSupportedError
+from refquant import arguments, dtypes, printing, tape
+from refquant.errors import (
+    ArgumentTypeError,
+    DtypeError,
+    GradientError,
+    IndexRangeError,
+    NotSupportedError,
+    ShapeError,
+)
 
 if TYPE_CHECKING:
     from refquant.ops.declared import Methods
@@ -85,13 +92,17 @@ class Tensor(Methods):
     __array_priority__ = 1000
 
     def __init__(self, array: np.ndarray, requires_grad: bool = False):
+        if type(array) is not np.ndarray or array.dtype not in dtypes.BY_STORAGE:
+            _refuse_elements(array)
         self.array = array
         self.requires_grad = requires_grad
         self.grad: Tensor | None = None
         self.node: tape.Node | None = None
         self.retains_grad = False
-        if requires_grad:
-            self._check_differentiable("Tensor")
+        if requires_grad is not False:
+            self.requires_grad = arguments.flag("Tensor", "requires_grad", requires_grad)
+            if self.requires_grad:
+                self._check_differentiable("Tensor")
 
     # -- what it is ----------------------------------------------------------------------------
 
@@ -122,7 +133,7 @@ class Tensor(Methods):
 
     def size(self, dim: int | None = None) -> Size | int:
         """Extent of every dimension, or of one."""
-        return self.shape if dim is None else self.array.shape[dim]
+        return self.shape if dim is None else self.array.shape[self._place("size", dim)]
 
     def dim(self) -> int:
         """Count the dimensions."""
@@ -135,7 +146,19 @@ class Tensor(Methods):
     def stride(self, dim: int | None = None) -> tuple[int, ...] | int:
         """Elements to step over for one step along every dimension, or along one."""
         strides = tuple(s // self.array.itemsize for s in self.array.strides)
-        return strides if dim is None else strides[dim]
+        return strides if dim is None else strides[self._place("stride", dim)]
+
+    def _place(self, asked: str, dim: Any) -> int:
+        """Check the number of a dimension."""
+        place = arguments.integer(asked, "dim", dim)
+        if not -self.array.ndim <= place < self.array.ndim:
+            raise IndexRangeError(
+                asked,
+                argument="dim",
+                expected=f"a dimension of shape {self.array.shape}",
+                got=place,
+            )
+        return place
 
     def element_size(self) -> int:
         """Bytes of one element."""
@@ -185,6 +208,7 @@ class Tensor(Methods):
 
     def requires_grad_(self, requires_grad: bool = True):
         """Set whether operations on the tensor are recorded; returns the tensor."""
+        requires_grad = arguments.flag("requires_grad_", "requires_grad", requires_grad)
         if requires_grad:
             self._check_differentiable("requires_grad_")
         elif self.node is not None:
@@ -205,12 +229,37 @@ class Tensor(Methods):
             self.node.retained = self
 
     def accumulate_grad(self, gradient: np.ndarray) -> None:
-        """Add to ``.grad``, in the dtype and shape of the tensor."""
-        gradient = np.asarray(gradient, dtype=self.array.dtype)
+        """Add to ``.grad``, in the dtype and shape of the tensor.
+
+        Parameters
+        ----------
+        gradient : ndarray
+            Of the shape of the tensor.
+
+        Examples
+        --------
+        >>> import numpy as np, refquant
+        >>> x = refquant.tensor([1.0, 2.0], requires_grad=True)
+        >>> x.accumulate_grad(np.float32([0.5, 0.25]))
+        >>> x.grad
+        tensor([0.5 , 0.25])
+        """
+        if type(gradient) is not np.ndarray:
+            gradient = arguments.numbers("accumulate_grad", "gradient", gradient)
+        if gradient.shape != self.array.shape:
+            raise ShapeError(
+                "accumulate_grad",
+                argument="gradient",
+                expected=f"of the shape {self.array.shape} of the tensor",
+                got=f"shape {gradient.shape}",
+            )
+        if gradient.dtype != self.array.dtype:
+            gradient = arguments.numbers("accumulate_grad", "gradient", gradient, self.array.dtype)
         if self.grad is None:
             self.grad = Tensor(gradient.copy())
         else:
-            self.grad = Tensor(self.grad.array + gradient)
+            with np.errstate(all="ignore"):
+                self.grad = Tensor(self.grad.array + gradient)
 
     def backward(
         self,
@@ -236,11 +285,26 @@ class Tensor(Methods):
         NotSupportedError
             If `create_graph` is true.
         """
-        if create_graph:
+        if arguments.flag("backward", "create_graph", create_graph):
             raise NotSupportedError(
                 "backward", argument="create_graph", expected="False", got=create_graph
             )
-        tape.backward(self, None if gradient is None else np.asarray(gradient.array))
+        tape.backward(self, None if gradient is None else self._seed(gradient))
+
+    def _seed(self, gradient: Any) -> np.ndarray:
+        """Take the gradient with which `backward` begins."""
+        if isinstance(gradient, Tensor) and not gradient.is_quantized:
+            array = gradient.array
+        else:
+            array = arguments.numbers("backward", "gradient", gradient)
+        if array.shape != self.array.shape:
+            raise ShapeError(
+                "backward",
+                argument="gradient",
+                expected=f"of the shape {self.array.shape} of the tensor",
+                got=f"shape {array.shape}",
+            )
+        return array
 
     # -- out -----------------------------------------------------------------------------------
 
@@ -339,6 +403,26 @@ class Tensor(Methods):
         return format(self.item(), spec) if spec and self.array.size == 1 else repr(self)
 
 
+def _refuse_elements(array: Any) -> None:
+    """Say what a tensor is made of, unless `array` is of a class derived from NumPy's."""
+    if not isinstance(array, np.ndarray):
+        raise ArgumentTypeError(
+            "Tensor",
+            argument="array",
+            expected="a NumPy array",
+            got=arguments.describe(array),
+            mend="use refquant.tensor()",
+        )
+    if array.dtype not in dtypes.BY_STORAGE:
+        raise DtypeError(
+            "Tensor",
+            argument="array",
+            expected="of " + ", ".join(d.name for d in dtypes.PLAIN) + " in native byte order",
+            got=array.dtype,
+            mend="convert it with .astype()",
+        )
+
+
 def differentiable(array: np.ndarray, inputs, function) -> Tensor:
     """Wrap the result of an operation, recorded if one of its inputs requires a gradient.
 
@@ -356,8 +440,11 @@ def differentiable(array: np.ndarray, inputs, function) -> Tensor:
     -------
     Tensor
     """
+    made = Tensor.__new__(Tensor)  # what operations compute needs no check
     # Reductions and operations on 0-dimensional arrays give NumPy scalars.
-    made = Tensor(array if type(array) is np.ndarray else np.asarray(array))
+    made.array = array if type(array) is np.ndarray else np.asarray(array)
+    made.requires_grad = made.retains_grad = False
+    made.grad = made.node = None
     if tape.is_grad_enabled() and any(t.requires_grad for t in inputs):
         made.requires_grad = True
         made.node = tape.Node(inputs, function)

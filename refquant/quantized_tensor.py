@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, notebook, printing
+from refquant import arguments, dtypes, notebook, printing
 from refquant.errors import DtypeError, GradientError, QuantizerError
 from refquant.plain_tensor import Tensor
 
@@ -117,7 +117,7 @@ class QuantizedTensor(Tensor):
 
     def requires_grad_(self, requires_grad: bool = True):
         """Refuse: integers have no gradient."""
-        if requires_grad:
+        if arguments.flag("requires_grad_", "requires_grad", requires_grad):
             raise GradientError(
                 "requires_grad_",
                 argument="self",

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import GradientError
 
 __all__ = ["Node", "backward", "enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
@@ -107,7 +108,7 @@ class set_grad_enabled(_GradMode):
 
     def __init__(self, mode: bool):
         super().__init__()
-        self.enabled = bool(mode)
+        self.enabled = arguments.flag("set_grad_enabled", "mode", mode)
         self._first = _mode.enabled
         _mode.enabled = self.enabled
 

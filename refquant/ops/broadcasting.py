@@ -89,4 +89,4 @@ def expand(input: Any, *sizes) -> Tensor:
 
 def expand_as(input: Any, other: Tensor) -> Tensor:
     """Repeat to the shape of another tensor; see `expand`."""
-    return expand(input, other.array.shape)
+    return expand(input, checks.any_tensor("expand_as", "other", other).array.shape)

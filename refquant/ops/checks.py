@@ -5,17 +5,17 @@ the operation works with, and raises an error that says how to mend what came.
 """
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
 
-from refquant import dtypes
+from refquant import arguments, dtypes
 from refquant.errors import (
     ArgumentTypeError,
     DtypeError,
     IndexRangeError,
     NotQuantizedError,
+    OperationError,
     QuantizationParameterError,
     QuantizerError,
 )
@@ -24,7 +24,9 @@ from refquant.tensors import QuantizedTensor, Tensor
 __all__ = [
     "any_tensor",
     "dimension",
+    "dimensions",
     "float32_tensor",
+    "plain_numbers",
     "plain_tensor",
     "quantized_dtype",
     "quantized_per_tensor",
@@ -66,6 +68,13 @@ def plain_tensor(asked: str, argument: str, value: Any) -> Tensor:
     raise DtypeError(
         asked, argument=argument, expected="a plain tensor", got=_describe(value), mend=mend
     )
+
+
+def plain_numbers(asked: str, argument: str, value: Any) -> np.ndarray:
+    """Take numbers: a plain tensor, an array or nested sequences."""
+    if isinstance(value, QuantizedTensor):
+        plain_tensor(asked, argument, value)
+    return arguments.numbers(asked, argument, value.array if isinstance(value, Tensor) else value)
 
 
 def any_tensor(asked: str, argument: str, value: Any) -> Tensor:
@@ -131,12 +140,7 @@ def quantized_dtype(asked: str, argument: str, value: Any) -> dtypes.dtype:
 
 def scale_value(asked: str, argument: str, value: Any) -> float:
     """Take a scale: its float32 and the float32 reciprocal of that are finite and positive."""
-    try:
-        scale = float(value)
-    except (TypeError, ValueError):
-        raise ArgumentTypeError(
-            asked, argument=argument, expected="a number", got=_describe(value)
-        ) from None
+    scale = value if type(value) is float else arguments.real(asked, argument, value)
     # Between these lie exactly the float32 whose float32 reciprocal is finite.
     if not SMALLEST_SCALE <= scale < LARGEST_SCALE:
         raise QuantizationParameterError(
@@ -151,7 +155,7 @@ def scale_value(asked: str, argument: str, value: Any) -> float:
 
 def scale_values(asked: str, argument: str, values: np.ndarray) -> np.ndarray:
     """Take an array of scales, each as in `scale_value`; the result is float64."""
-    scales = np.ascontiguousarray(values, dtype=np.float64)
+    scales = np.ascontiguousarray(arguments.numbers(asked, argument, values, np.float64))
     bad = ~((scales >= SMALLEST_SCALE) & (scales < LARGEST_SCALE))
     if bad.any():
         index = int(np.flatnonzero(bad)[0])
@@ -168,15 +172,15 @@ def whole_number(asked: str, argument: str, value: Any) -> int:
     """Take a whole number; a float or a tensor of one element that holds one will do."""
     if type(value) is int:
         return value
-    try:
-        return operator.index(value)
-    except TypeError:
-        number = float(value) if isinstance(value, float | Tensor) else math.nan
-        if not number.is_integer():
-            raise ArgumentTypeError(
-                asked, argument=argument, expected="a whole number", got=repr(value)
-            ) from None
-        return int(number)
+    if not isinstance(value, float | np.floating | Tensor):
+        return arguments.integer(asked, argument, value)
+    number = arguments.real(asked, argument, value)
+    if not number.is_integer():
+        raise ArgumentTypeError(
+            asked, argument=argument, expected="a whole number", got=arguments.describe(value)
+        )
+    # Not int(number): float64 does not hold every int64.
+    return int(value.item() if isinstance(value, Tensor) else value)
 
 
 def zero_point_value(asked: str, argument: str, value: Any, dtype: dtypes.dtype) -> int:
@@ -194,13 +198,24 @@ def zero_point_value(asked: str, argument: str, value: Any, dtype: dtypes.dtype)
 
 def dimension(asked: str, argument: str, value: Any, ndim: int) -> int:
     """Take a dimension, counted from the end if negative."""
-    index = operator.index(value)
+    index = value if type(value) is int else arguments.integer(asked, argument, value)
     count = max(ndim, 1)
     if not -count <= index < count:
         raise IndexRangeError(
             asked, argument=argument, expected=f"in {-count}..{count - 1}", got=index
         )
     return index % count
+
+
+def dimensions(asked: str, argument: str, value: Any, ndim: int) -> tuple[int, ...]:
+    """Take several different dimensions: one, or a sequence of them."""
+    named = value if isinstance(value, tuple | list) else (value,)
+    found = tuple(dimension(asked, argument, d, ndim) for d in named)
+    if len(set(found)) != len(found):
+        raise OperationError(
+            asked, argument=argument, expected="every dimension once", got=arguments.describe(value)
+        )
+    return found
 
 
 def _smallest_scale() -> float:

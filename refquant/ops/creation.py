@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes
+from refquant import arguments, dtypes
 from refquant.errors import ArgumentTypeError, DtypeError
 from refquant.tensors import QuantizedTensor, Tensor
 
@@ -46,6 +46,8 @@ def tensor(data: Any, dtype: dtypes.dtype | None = None, requires_grad: bool = F
             got=f"a {data.dtype} tensor",
             mend="use clone(), or dequantize() first",
         )
+    requires_grad = arguments.flag("tensor", "requires_grad", requires_grad)
+    wanted = None if dtype is None else plain_dtype("tensor", dtype).numpy
     keeps = isinstance(data, Tensor | np.ndarray | np.generic)
     if isinstance(data, list | tuple):
         data = _numbers(data)
@@ -58,11 +60,26 @@ def tensor(data: Any, dtype: dtypes.dtype | None = None, requires_grad: bool = F
             expected="numbers in nested sequences of equal length",
             got=str(error),
         ) from None
-    if not keeps and array.dtype.kind in "fiu":
-        array = array.astype(np.float32 if array.dtype.kind == "f" else np.int64)
-    if dtype is not None:
-        array = array.astype(dtype.numpy)
-    return Tensor(_native("tensor", array), requires_grad)
+    if not keeps and array.dtype.kind in "fi":
+        wanted = wanted or (np.float32 if array.dtype.kind == "f" else np.int64)
+    array = _native("tensor", array)
+    if wanted is not None and array.dtype != wanted:
+        with np.errstate(all="ignore"):
+            array = array.astype(wanted)
+    return Tensor(array, requires_grad)
+
+
+def plain_dtype(asked: str, dtype: Any) -> dtypes.dtype:
+    """Take the dtype of a tensor that is not quantized."""
+    if not isinstance(dtype, dtypes.dtype) or dtype.is_quantized:
+        raise DtypeError(
+            asked,
+            argument="dtype",
+            expected="a plain dtype",
+            got=dtype if isinstance(dtype, dtypes.dtype) else arguments.describe(dtype),
+            mend="make it with refquant.quantize_per_tensor()",
+        )
+    return dtype
 
 
 def _numbers(data):
@@ -77,7 +94,7 @@ def _native(asked: str, array: np.ndarray) -> np.ndarray:
         raise DtypeError(
             asked,
             argument="array",
-            got=array.dtype,
+            got=f"{array.dtype}",
             expected="of " + ", ".join(d.name for d in dtypes.PLAIN) + " in native byte order",
             mend="convert it with .astype()",
         )
@@ -117,7 +134,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
             "from_numpy",
             argument="array",
             expected="a NumPy array",
-            got=type(array).__name__,
+            got=arguments.describe(array),
             mend="use refquant.tensor()",
         )
     return Tensor(_native("from_numpy", array))

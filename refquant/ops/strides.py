@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes
+from refquant import arguments, dtypes
 from refquant.errors import OperationError
 from refquant.ops import checks, layout
 from refquant.ops.views import integers, lost_axis
@@ -32,7 +32,7 @@ def numel(input: Tensor) -> int:
     >>> refquant.numel(refquant.tensor([[1, 2], [3, 4]]))
     4
     """
-    return input.array.size
+    return checks.any_tensor("numel", "input", input).array.size
 
 
 def contiguous(input: Any, memory_format=dtypes.contiguous_format) -> Tensor:
@@ -139,7 +139,9 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
     shape = integers("as_strided", "size", (size,))
     steps = integers("as_strided", "stride", (stride,))
     flat, start = _storage(x.array)
-    offset = start if storage_offset is None else storage_offset
+    offset = start
+    if storage_offset is not None:
+        offset = arguments.integer("as_strided", "storage_offset", storage_offset)
     if len(shape) != len(steps) or min((*shape, *steps, offset), default=0) < 0:
         raise OperationError(
             "as_strided",

@@ -10,7 +10,7 @@ import numpy as np
 from refquant.errors import ArgumentError
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.formulas import apply
-from refquant.ops.floating.operands import operand, scalar
+from refquant.ops.floating.operands import element, operand, scalar
 from refquant.ops.inplace import become
 from refquant.tensors import Tensor, differentiable
 
@@ -109,11 +109,11 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Ten
     t = operand("clamp", "input", input)
     if min is None and max is None:
         raise ArgumentError("clamp", argument="min", expected="a number, or `max` one", got=None)
-    low = -np.inf if min is None else scalar("clamp", "min", min)
-    high = np.inf if max is None else scalar("clamp", "max", max)
     x = t.array
-    y = x if min is None else np.maximum(x, x.dtype.type(low))
-    y = y if max is None else np.minimum(y, x.dtype.type(high))
+    low = -np.inf if min is None else element("clamp", "min", min, x.dtype)
+    high = np.inf if max is None else element("clamp", "max", max, x.dtype)
+    y = x if min is None else np.maximum(x, low)
+    y = y if max is None else np.minimum(y, high)
     return differentiable(
         y.copy() if y is x else y, (t,), lambda g: (g * ((x >= low) & (x <= high)),)
     )

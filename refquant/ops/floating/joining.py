@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.operands import operand, result_dtype
-from refquant.ops.views import integers
+from refquant.ops.views import integers, sizes
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
 __all__ = ["cat", "pad", "repeat", "stack"]
@@ -19,7 +20,7 @@ def _operands(asked: str, tensors: Any) -> tuple[Tensor, ...]:
             asked,
             argument="tensors",
             expected="a list or tuple of tensors",
-            got=type(tensors).__name__,
+            got=arguments.describe(tensors),
         )
     if not tensors:
         raise OperationError(asked, argument="tensors", expected="at least one tensor", got="none")
@@ -130,12 +131,13 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
 def repeat(input: Any, *repeats) -> Tensor:
     """Repeat the whole tensor along its dimensions, and new ones in front."""
     x = operand("repeat", "input", input)
-    counts = integers("repeat", "repeats", repeats)
+    counts = sizes("repeat", "repeats", repeats)
     shape = (1,) * (len(counts) - x.array.ndim) + x.array.shape
     if len(counts) < x.array.ndim:
         raise ShapeError(
             "repeat", argument="repeats", got=counts, expected=f"at least {x.array.ndim} numbers"
         )
+    arguments.shape("repeat", "repeats", tuple(n * m for n, m in zip(counts, shape, strict=True)))
     between = tuple(n for pair in zip(counts, shape, strict=True) for n in pair)
 
     def backward(g):

@@ -58,7 +58,9 @@ def sign(input: Any) -> Tensor:
     >>> refquant.sign(refquant.tensor([-3.0, 0.0, 2.0]))
     tensor([-1.,  0.,  1.])
     """
-    return exactly("sign", input, np.sign, np.zeros_like)
+    return exactly(
+        "sign", input, lambda x: x.copy() if x.dtype == np.bool_ else np.sign(x), np.zeros_like
+    )
 
 
 def floor(input: Any) -> Tensor:

@@ -113,8 +113,8 @@ def checked_channels(asked, scales, zero_points, axis, array, dtype):
             expected=f"in 0..{array.ndim - 1}, a dimension of `input`",
             got=axis,
         )
-    s = np.asarray(scales.array if isinstance(scales, Tensor) else scales)
-    z = np.asarray(zero_points.array if isinstance(zero_points, Tensor) else zero_points)
+    s = checks.plain_numbers(asked, "scales", scales)
+    z = checks.plain_numbers(asked, "zero_points", zero_points)
     channels = array.shape[axis]
     for name, values in (("scales", s), ("zero_points", z)):
         if values.shape != (channels,):

@@ -126,8 +126,8 @@ def fake_quantize_per_tensor_affine(
 
 
 def _channels(asked, scale, zero_point, channels, low, high):
-    s = np.asarray(scale.array if isinstance(scale, Tensor) else scale)
-    z = np.asarray(zero_point.array if isinstance(zero_point, Tensor) else zero_point)
+    s = checks.plain_numbers(asked, "scale", scale)
+    z = checks.plain_numbers(asked, "zero_point", zero_point)
     for name, values in (("scale", s), ("zero_point", z)):
         if values.shape != (channels,):
             raise QuantizationParameterError(
