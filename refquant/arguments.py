@@ -5,9 +5,12 @@ form that the caller works with, and raises an error that says what was expected
 are in `refquant.ops.checks`.
 """
 
+import inspect
 import math
 import operator
+import os
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +20,16 @@ from refquant.errors import ArgumentError, ArgumentTypeError
 __all__ = [
     "choice",
     "describe",
+    "file_path",
     "flag",
     "function",
     "instance",
     "integer",
     "integers",
+    "iterable",
     "mapping",
     "numbers",
+    "path",
     "real",
     "sequence",
     "shape",
@@ -206,11 +212,38 @@ def choice(op: str, argument: str, value: Any, names: Iterable[str]) -> str:
     return value
 
 
-def function(op: str, argument: str, value: Any) -> Callable[..., Any]:
-    """Return something that can be called."""
+def function(
+    op: str, argument: str, value: Any, given: int | None = None, hint: str | None = None
+) -> Callable[..., Any]:
+    """Return something that can be called, with `given` arguments by position if that is said."""
     if not callable(value):
-        raise ArgumentTypeError(op, argument=argument, expected="a callable", got=describe(value))
+        raise ArgumentTypeError(
+            op, argument=argument, expected="a callable", got=describe(value), mend=hint
+        )
+    if given is not None and not _takes(value, given):
+        raise ArgumentTypeError(
+            op,
+            argument=argument,
+            expected=f"a callable that takes {given} arguments by position",
+            got=describe(value),
+            mend=hint,
+        )
     return value
+
+
+def _takes(value: Any, given: int) -> bool:
+    """Whether a callable takes so many arguments by position, as far as it tells."""
+    try:
+        # A module hands the arguments on to `forward`.
+        signature = inspect.signature(getattr(value, "forward", value))
+    except (TypeError, ValueError):
+        # Of builtins without a signature the classes, such as int, make one value of another.
+        return not isinstance(value, type) or given == 1
+    try:
+        signature.bind(*[None] * given)
+    except TypeError:
+        return False
+    return True
 
 
 def instance(op: str, argument: str, value: Any, kind: Any, expected: str, hint: str | None = None):
@@ -230,6 +263,39 @@ def sequence(op: str, argument: str, value: Any, expected: str = "a sequence") -
         except TypeError:
             pass
     raise ArgumentTypeError(op, argument=argument, expected=expected, got=describe(value))
+
+
+def iterable(op: str, argument: str, value: Any, expected: str = "an iterable") -> Iterable[Any]:
+    """Return something that can be walked, without taking anything from it."""
+    try:
+        iter(value)
+    except TypeError:
+        raise ArgumentTypeError(
+            op, argument=argument, expected=expected, got=describe(value)
+        ) from None
+    return value
+
+
+def path(op: str, argument: str, value: Any, expected: str = "a path") -> Path:
+    """Return the path that a string or a path-like object names."""
+    named = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(named, str):
+        raise ArgumentTypeError(op, argument=argument, expected=expected, got=describe(value))
+    if "\0" in named:
+        raise ArgumentError(
+            op, argument=argument, expected=f"{expected} without null characters", got=repr(named)
+        )
+    return Path(named)
+
+
+def file_path(op: str, argument: str, value: Any) -> Path:
+    """Return the path of a file that is to be written."""
+    found = path(op, argument, value)
+    if not found.name or found.is_dir():
+        raise ArgumentError(
+            op, argument=argument, expected="the path of a file", got=f"the folder {str(found)!r}"
+        )
+    return found
 
 
 def mapping(op: str, argument: str, value: Any, expected: str = "a dict") -> Mapping[Any, Any]:

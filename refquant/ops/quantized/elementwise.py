@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import engines, kernels
+from refquant import arguments, engines, kernels
 from refquant.engines import Operands
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
@@ -127,6 +127,7 @@ def relu6(qx: Any, inplace: bool = False) -> QuantizedTensor:
     tensor([0., 5., 6.])
     """
     q = checks.quantized_per_tensor("quantized.relu6", "qx", qx)
+    inplace = arguments.flag("quantized.relu6", "inplace", inplace)
     result = _in_range(q, q.zero_point, _stored(q, 6.0))
     if not inplace:
         return result
