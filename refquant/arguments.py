@@ -8,7 +8,9 @@ are in `refquant.ops.checks`.
 import inspect
 import math
 import operator
+import os
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,15 +20,18 @@ from refquant.errors import ArgumentError, ArgumentTypeError
 __all__ = [
     "choice",
     "describe",
+    "file_path",
     "fits",
     "flag",
     "function",
     "instance",
     "integer",
     "integers",
+    "iterable",
     "mapping",
     "number",
     "numbers",
+    "path",
     "real",
     "sequence",
     "shape",
@@ -227,26 +232,33 @@ def choice(op: str, argument: str, value: Any, names: Iterable[str]) -> str:
     return value
 
 
-def function(op: str, argument: str, value: Any, takes: int | None = None) -> Callable[..., Any]:
-    """Return something that can be called, with as many arguments as `takes` if that is given."""
+def function(
+    op: str, argument: str, value: Any, given: int | None = None, hint: str | None = None
+) -> Callable[..., Any]:
+    """Return something that can be called, with `given` arguments by position if that is said."""
     if not callable(value):
-        raise ArgumentTypeError(op, argument=argument, expected="a callable", got=describe(value))
-    if takes is not None and not fits(value, *(None,) * takes):
+        raise ArgumentTypeError(
+            op, argument=argument, expected="a callable", got=describe(value), mend=hint
+        )
+    if given is not None and not fits(value, *(None,) * given):
         raise ArgumentTypeError(
             op,
             argument=argument,
-            expected=f"a callable that takes {takes or 'no'} argument{'s' * (takes != 1)}",
+            expected=f"a callable that takes {given} arguments by position",
             got=describe(value),
+            mend=hint,
         )
     return value
 
 
 def fits(function: Callable[..., Any], *inputs, **keywords) -> bool:
-    """Whether a function has parameters for these arguments, as far as Python can tell."""
+    """Whether a callable has parameters for these arguments, as far as it tells."""
     try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # of some functions in C nobody knows
-        return True
+        # A module hands the arguments on to `forward`.
+        signature = inspect.signature(getattr(function, "forward", function))
+    except (TypeError, ValueError):
+        # Of builtins without a signature the classes, such as int, make one value of another.
+        return not isinstance(function, type) or len(inputs) == 1
     try:
         signature.bind(*inputs, **keywords)
     except TypeError:
@@ -271,6 +283,39 @@ def sequence(op: str, argument: str, value: Any, expected: str = "a sequence") -
         except TypeError:
             pass
     raise ArgumentTypeError(op, argument=argument, expected=expected, got=describe(value))
+
+
+def iterable(op: str, argument: str, value: Any, expected: str = "an iterable") -> Iterable[Any]:
+    """Return something that can be walked, without taking anything from it."""
+    try:
+        iter(value)
+    except TypeError:
+        raise ArgumentTypeError(
+            op, argument=argument, expected=expected, got=describe(value)
+        ) from None
+    return value
+
+
+def path(op: str, argument: str, value: Any, expected: str = "a path") -> Path:
+    """Return the path that a string or a path-like object names."""
+    named = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(named, str):
+        raise ArgumentTypeError(op, argument=argument, expected=expected, got=describe(value))
+    if "\0" in named:
+        raise ArgumentError(
+            op, argument=argument, expected=f"{expected} without null characters", got=repr(named)
+        )
+    return Path(named)
+
+
+def file_path(op: str, argument: str, value: Any) -> Path:
+    """Return the path of a file that is to be written."""
+    found = path(op, argument, value)
+    if not found.name or found.is_dir():
+        raise ArgumentError(
+            op, argument=argument, expected="the path of a file", got=f"the folder {str(found)!r}"
+        )
+    return found
 
 
 def mapping(op: str, argument: str, value: Any, expected: str = "a dict") -> Mapping[Any, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from refquant import notebook
+from refquant import arguments, notebook
 from refquant.engines.rule import Choice, Operands, Rule, Split
 from refquant.errors import EngineError
 
@@ -45,15 +45,20 @@ class Engine:
     _found: dict = field(default_factory=dict, repr=False, compare=False, init=False)
 
     def __post_init__(self):
+        for name in ("name", "title"):
+            arguments.text("Engine", name, getattr(self, name))
         for name in ("steps", "limits", "recipe"):
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+            entries = arguments.mapping("Engine", name, getattr(self, name))
+            object.__setattr__(self, name, MappingProxyType(dict(entries)))
         for step, choices in self.steps.items():
-            if not choices or choices[-1].when is not None:
+            made = isinstance(choices, tuple | list) and all(isinstance(c, Choice) for c in choices)
+            if not made or not choices or choices[-1].when is not None:
                 raise EngineError(
                     f"engine {self.name!r}",
                     argument=f"steps[{step!r}]",
                     expected="a list of choices whose last has no condition",
-                    got=choices,
+                    got=arguments.describe(choices),
+                    mend="make it with refquant.engines.choose()",
                 )
 
     def rule(self, step: str, operands: Operands = Operands()) -> Any:  # noqa: B008  immutable
@@ -65,8 +70,13 @@ class Engine:
             If the record has no such step.
         """
         key = (step, operands)
-        found = self._found.get(key)
+        try:
+            found = self._found.get(key)
+        except TypeError:  # one of them cannot be hashed, and so is not what it should be
+            found = None
         if found is None:
+            arguments.text("Engine.rule", "step", step)
+            arguments.instance("Engine.rule", "operands", operands, Operands, "an Operands")
             if step not in self.steps:
                 raise EngineError(
                     f"engine {self.name!r} has no rule for {step!r}",
@@ -93,14 +103,19 @@ class Engine:
         -------
         Engine
         """
-        merged = {**self.limits, **(limits or {})}
+        given = {"steps": steps, "limits": limits, "recipe": recipe}
+        changes = {
+            key: {} if value is None else arguments.mapping("Engine.derive", key, value)
+            for key, value in given.items()
+        }
+        merged = {**self.limits, **changes["limits"]}
         return replace(
             self,
             name=name,
             title=title,
-            steps={**self.steps, **(steps or {})},
+            steps={**self.steps, **changes["steps"]},
             limits={key: reason for key, reason in merged.items() if reason is not None},
-            recipe={**self.recipe, **(recipe or {})},
+            recipe={**self.recipe, **changes["recipe"]},
         )
 
     @property

@@ -74,7 +74,7 @@ class Hooked:
 
         What the hook returns replaces the output, unless it is None.
         """
-        arguments.function("register_forward_hook", "hook", hook, takes=3)
+        arguments.function("register_forward_hook", "hook", hook, given=3)
         handle = RemovableHandle(self._forward_hooks)
         self._forward_hooks[handle.id] = hook
         return handle
@@ -84,7 +84,7 @@ class Hooked:
 
         What the hook returns replaces the inputs, unless it is None.
         """
-        arguments.function("register_forward_pre_hook", "hook", hook, takes=2)
+        arguments.function("register_forward_pre_hook", "hook", hook, given=2)
         handle = RemovableHandle(self._forward_pre_hooks)
         self._forward_pre_hooks[handle.id] = hook
         return handle

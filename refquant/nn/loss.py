@@ -18,7 +18,7 @@ __all__ = [
 
 
 class _Loss(Module):
-    _reductions = ("mean", "sum", "none")
+    _reductions: tuple[str, ...] = ("mean", "sum", "none")
 
     def __init__(self, reduction: str = "mean"):
         super().__init__()

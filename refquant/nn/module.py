@@ -252,7 +252,7 @@ class Module(Hooked):
         TypeError
             Or another error that `function` raises.
         """
-        arguments.function("Module.apply", "function", function, takes=1)
+        arguments.function("Module.apply", "function", function, given=1)
         self._apply_each(function)
         return self
 

@@ -159,7 +159,7 @@ class Optimizer:
         """
         loss = None
         if closure is not None:
-            arguments.function(f"{type(self).__name__}.step", "closure", closure, takes=0)
+            arguments.function(f"{type(self).__name__}.step", "closure", closure, given=0)
             with tape.enable_grad():
                 loss = closure()
         # A step that is too large makes infinity, then NaN.

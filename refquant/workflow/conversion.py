@@ -102,7 +102,7 @@ def convert_with(asked: str, model: Module, mapping: Mapping[type, type], inplac
             UserWarning,
             stacklevel=3,
         )
-    with changing(model, inplace) as model:
+    with changing(asked, model, inplace) as model:
         swap_all(model, mapping)
         for module in model.modules():
             unwatch(module)

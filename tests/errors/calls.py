@@ -157,7 +157,7 @@ def instance(owner: type, listed: list[Target]):
             and issubclass(other.function, owner)
             and other.arguments
         ):
-            return call(other, copy.deepcopy(other.arguments))
+            return call(other, copied(other.arguments))
     return None
 
 
@@ -172,8 +172,19 @@ def take(target: Target, local: dict) -> None:
     if inspect.isclass(target.function):
         arguments.pop(names[0])
     if target.arguments is None or richness(arguments) > richness(target.arguments):
-        with contextlib.suppress(TypeError):  # a generator, which a copy would use up
-            target.arguments = copy.deepcopy(arguments)
+        if not any(map(inspect.isgenerator, arguments.values())):  # the call uses it up
+            target.arguments = copied(arguments)
+
+
+def copied(arguments: dict) -> dict:
+    """Copy arguments one by one; what cannot be copied, such as an engine, cannot change."""
+    found = {}
+    for name, value in arguments.items():
+        try:
+            found[name] = copy.deepcopy(value)
+        except TypeError:
+            found[name] = value
+    return found
 
 
 def richness(arguments: dict) -> int:

@@ -1,7 +1,6 @@
 """Every public callable meets hostile values: it works, or raises an error that is documented."""
 
 import contextlib
-import copy
 import inspect
 import io
 import re
@@ -65,7 +64,7 @@ def documented(target) -> set[str]:
 
 def replaced(target, name, value) -> dict:
     """Return the arguments of the valid call with another value for one of them."""
-    arguments = copy.deepcopy(target.arguments)
+    arguments = calls.copied(target.arguments)
     if target.signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
         value = (value, *arguments[name][1:])
     return arguments | {name: value}

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import engines, kernels
-from refquant.arguments import flag, real
+from refquant import arguments, engines, kernels
 from refquant.engines import Operands
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
@@ -128,7 +127,7 @@ def relu6(qx: Any, inplace: bool = False) -> QuantizedTensor:
     tensor([0., 5., 6.])
     """
     q = checks.quantized_per_tensor("quantized.relu6", "qx", qx)
-    inplace = flag("quantized.relu6", "inplace", inplace)
+    inplace = arguments.flag("quantized.relu6", "inplace", inplace)
     result = _in_range(q, q.zero_point, _stored(q, 6.0))
     if not inplace:
         return result
@@ -177,8 +176,16 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Qua
     q = checks.quantized_per_tensor("clamp", "input", input)
     if min is None and max is None:
         raise ArgumentError("clamp", argument="min", expected="given, or `max`", got=None)
-    lower = q.dtype.quant_min if min is None else _stored(q, real("quantized.clamp", "min", min))
-    upper = q.dtype.quant_max if max is None else _stored(q, real("quantized.clamp", "max", max))
+    lower = (
+        q.dtype.quant_min
+        if min is None
+        else _stored(q, arguments.real("quantized.clamp", "min", min))
+    )
+    upper = (
+        q.dtype.quant_max
+        if max is None
+        else _stored(q, arguments.real("quantized.clamp", "max", max))
+    )
     return _in_range(q, lower, upper)
 
 

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import engines, kernels
-from refquant.arguments import flag
+from refquant import arguments, engines, kernels
 from refquant.engines import Operands
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
@@ -81,7 +80,7 @@ def max_pool2d(
               [13, 15]]]], dtype=refquant.uint8)
     """
     asked = "max_pool2d"
-    if flag(asked, "return_indices", return_indices):
+    if arguments.flag(asked, "return_indices", return_indices):
         raise NotSupportedError(
             f"{asked} of a quantized tensor",
             argument="return_indices",
