@@ -14,11 +14,13 @@ from refquant.ops.floating.windows import per_dimension
 __all__ = ["Conv1d", "Conv2d", "Conv3d"]
 
 
-def channels(asked: str, in_channels: Any, out_channels: Any, groups: Any) -> tuple[int, int, int]:
+def channels(
+    asked: str, in_channels: Any, out_channels: Any, groups: Any, least: int = 0
+) -> tuple[int, int, int]:
     """Check the counts of channels and groups, one by one."""
     return (
-        arguments.integer(asked, "in_channels", in_channels, 0),
-        arguments.integer(asked, "out_channels", out_channels, 0),
+        arguments.integer(asked, "in_channels", in_channels, least),
+        arguments.integer(asked, "out_channels", out_channels, least),
         arguments.integer(asked, "groups", groups, 1),
     )
 

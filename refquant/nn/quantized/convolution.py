@@ -46,7 +46,7 @@ class _Convolution(Module):
         super().__init__()
         asked = type(self).__name__
         check_padding_mode(asked, padding_mode)
-        in_channels, out_channels, groups = channels(asked, in_channels, out_channels, groups)
+        in_channels, out_channels, groups = channels(asked, in_channels, out_channels, groups, 1)
         for name, count in (("in_channels", in_channels), ("out_channels", out_channels)):
             if count % groups:
                 raise ArgumentError(

@@ -20,6 +20,8 @@ from refquant.tensors import QuantizedTensor
 
 __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
 
+MOST_DIVISOR = 2**63 - 1
+
 
 def max_pool2d(
     input: Any,
@@ -181,10 +183,16 @@ def avg_pool2d(
     kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
     step = strides(asked, stride, kernel)
     border = per_dimension(asked, "padding", padding, 2, 0)
+    count_include_pad = arguments.flag(asked, "count_include_pad", count_include_pad)
     if divisor_override is not None:
         divisor_override = checks.whole_number(asked, "divisor_override", divisor_override)
-        if divisor_override == 0:
-            raise ArgumentError(asked, argument="divisor_override", expected="not 0", got=0)
+        if divisor_override == 0 or abs(divisor_override) > MOST_DIVISOR:
+            raise ArgumentError(
+                asked,
+                argument="divisor_override",
+                expected="not 0, and an int64",
+                got=divisor_override,
+            )
     image, restore = layout.image(asked, q.array)
     sizes = image.shape[1:3]
     counts = pooled_sizes(asked, sizes, kernel, step, border, (1, 1), ceil_mode)
