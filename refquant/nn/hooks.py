@@ -62,12 +62,14 @@ class Hooked:
         """Say that `forward` does not take these arguments."""
         given = [*map(arguments.describe, inputs)]
         given += [f"{name}={arguments.describe(value)}" for name, value in keywords.items()]
-        return ArgumentTypeError(
+        error = ArgumentTypeError(
             type(self).__name__,
             argument="inputs",
             expected=f"the arguments of forward{inspect.signature(self.forward)}",
             got=f"({', '.join(given)})",
         )
+        error.leave(self)
+        return error
 
     def register_forward_hook(self, hook: Callable) -> RemovableHandle:
         """Call ``hook(module, inputs, output)`` after `forward`.
