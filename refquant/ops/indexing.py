@@ -198,7 +198,7 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple:
     [[0, 1, 2], [3, 4]]
     """
     x = checks.any_tensor("chunk", "input", input)
-    chunks = arguments.integer("chunk", "chunks", chunks)
+    chunks = arguments.integer("chunk", "chunks", chunks, most=2**63 - 1)
     if chunks < 1:
         raise OperationError("chunk", argument="chunks", expected="at least 1", got=chunks)
     dim = _extended("chunk", x, dim)

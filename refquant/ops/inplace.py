@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from refquant import tape
-from refquant.errors import DtypeError, GradientError, OperationError, ShapeError
+from refquant import arguments, tape
+from refquant.errors import ArgumentTypeError, DtypeError, GradientError, OperationError, ShapeError
 from refquant.tensors import Tensor
 
 __all__ = ["become", "check_writable"]
@@ -50,6 +50,10 @@ def become(asked: str, target: Tensor, result: Tensor) -> Tensor:
     ShapeError, DtypeError
         If the result does not fit into the target.
     """
+    if not isinstance(target, Tensor):
+        raise ArgumentTypeError(
+            asked, argument="self", expected="a tensor", got=arguments.describe(target)
+        )
     array = result.array
     if array.shape != target.array.shape:
         raise ShapeError(
@@ -80,6 +84,7 @@ def become(asked: str, target: Tensor, result: Tensor) -> Tensor:
             got="a leaf",
             mend="do it inside no_grad(), or on .data",
         )
-    target.array = array.astype(target.array.dtype, copy=not array.flags.writeable)
+    with np.errstate(all="ignore"):
+        target.array = array.astype(target.array.dtype, copy=not array.flags.writeable)
     target.requires_grad, target.node = result.requires_grad, result.node
     return target

@@ -76,6 +76,8 @@ def sizes(asked: str, argument: str, values: Any) -> tuple[int, ...]:
 
 def _complete(asked: str, array: np.ndarray, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Replace the one size that is -1 by what is left over."""
+    if len(shape) > 8 or max(shape, default=0) >= 2**31:
+        arguments.shape(asked, "shape", tuple(max(s, 0) for s in shape))
     known = math.prod(s for s in shape if s != -1)
     if shape.count(-1) == 1 and known > 0 and array.size % known == 0:
         return tuple(array.size // known if s == -1 else s for s in shape)

@@ -96,6 +96,8 @@ def interpolate(
             expected="of 4 dimensions (batch, channels, height, width)",
             got=f"shape {q.array.shape}",
         )
+    if align_corners is not None:
+        align_corners = arguments.flag(asked, "align_corners", align_corners)
     if mode == "nearest" and align_corners is not None:
         raise ArgumentError(
             asked,
