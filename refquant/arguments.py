@@ -22,6 +22,7 @@ __all__ = [
     "describe",
     "file_path",
     "flag",
+    "flag_or_none",
     "function",
     "instance",
     "integer",
@@ -194,6 +195,11 @@ def flag(op: str, argument: str, value: Any) -> bool:
     return bool(number)
 
 
+def flag_or_none(op: str, argument: str, value: Any) -> bool | None:
+    """Return True, False or None."""
+    return None if value is None else flag(op, argument, value)
+
+
 def text(op: str, argument: str, value: Any) -> str:
     """Return a string."""
     return instance(op, argument, value, str, "a string")
@@ -233,12 +239,13 @@ def function(
 
 def _takes(value: Any, given: int) -> bool:
     """Whether a callable takes so many arguments by position, as far as it tells."""
+    if isinstance(value, type) and issubclass(value, np.generic):
+        return False  # it makes a number of one argument, and does not tell
     try:
         # A module hands the arguments on to `forward`.
         signature = inspect.signature(getattr(value, "forward", value))
     except (TypeError, ValueError):
-        # Of builtins without a signature the classes, such as int, make one value of another.
-        return not isinstance(value, type) or given == 1
+        return not isinstance(value, type)  # such as int, which makes a number of its argument
     try:
         signature.bind(*[None] * given)
     except TypeError:

@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import ShapeError
-from refquant.plotting.style import COLORS, axes, values_of
+from refquant.ops import checks
+from refquant.plotting.style import COLORS, MOST_POINTS, axes, bin_edges, real_values, values_of
 
 __all__ = ["weight_histogram"]
 
@@ -42,17 +44,21 @@ def weight_histogram(before: Any, after: Any, *, bins: int = 61, ax: Any = None)
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['float32', 'qint8']
     """
-    if tuple(before.shape) != tuple(after.shape):
+    asked = "weight_histogram"
+    shape = real_values(before, asked, "before").shape
+    after = checks.quantized_tensor(asked, "after", after)
+    if shape != tuple(after.shape):
         raise ShapeError(
-            "weight_histogram",
+            asked,
             argument="after",
-            expected=f"of shape {tuple(before.shape)}, that of `before`",
+            expected=f"of shape {shape}, that of `before`",
             got=tuple(after.shape),
         )
-    ax = axes(ax)
+    bins = arguments.integer(asked, "bins", bins, 1, MOST_POINTS)
+    ax = axes(ax, asked)
     floats, integers = values_of(before), values_of(after)
     together = np.concatenate([floats, integers])
-    edges = np.histogram_bin_edges(together, bins=bins)
+    edges = bin_edges(together, bins)
     ax.stairs(
         np.histogram(floats, edges)[0],
         edges,
