@@ -66,7 +66,8 @@ def documented(target) -> set[str]:
     """Names of the errors, or of bases of theirs, in the "Raises" section of a docstring."""
     text = inspect.getdoc(target.function) or ""
     found = re.search(r"^Raises\n-+\n(.*?)(?=\n\n[A-Z]|\Z)", text, re.DOTALL | re.MULTILINE)
-    return set(re.findall(r"^(\w+)", found[1], re.MULTILINE)) if found else set()
+    listed = re.findall(r"^(\w+(?:, \w+)*)$", found[1], re.MULTILINE) if found else []
+    return {name for names in listed for name in names.split(", ")}
 
 
 def replaced(target, name, value) -> dict:
