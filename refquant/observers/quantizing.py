@@ -1,6 +1,5 @@
 """What observers share that choose a scale and a zero point."""
 
-import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -94,7 +94,9 @@ class Trace:
         for step in self.steps:
             if isinstance(name, str) and step.name == name:
                 return step.value
-        raise KeyError(f"{arguments.describe(name)} is none of {', '.join(s.name for s in self.steps)}")
+        raise KeyError(
+            f"{arguments.describe(name)} is none of {', '.join(s.name for s in self.steps)}"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as plain values, which JSON can hold."""
@@ -321,7 +323,7 @@ def trace_problem(task: Problem, record: Engine, index: Any) -> Trace:
     shape = tuple(output.shape)
     indices = np.atleast_1d(arguments.numbers("oracle.trace", "index", index))
     # Of an element of a 0-d output there are no indices, and an empty array is one of floats.
-    if indices.size and indices.dtype.kind not in "iu" or indices.ndim != 1:
+    if (indices.size and indices.dtype.kind not in "iu") or indices.ndim != 1:
         raise ArgumentTypeError(
             f"oracle.trace of {task.operation}",
             argument="index",

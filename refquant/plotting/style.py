@@ -37,7 +37,9 @@ def real_values(values: Any, asked: str = _ASKED, argument: str = "values") -> n
     """Get the real numbers of a tensor, quantized or not, or of an array."""
     if isinstance(values, QuantizedTensor):
         values = values.dequantize()
-    return arguments.numbers(asked, argument, values.array if isinstance(values, Tensor) else values)
+    return arguments.numbers(
+        asked, argument, values.array if isinstance(values, Tensor) else values
+    )
 
 
 def values_of(values: Any, asked: str = _ASKED, argument: str = "values") -> np.ndarray:

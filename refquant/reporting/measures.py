@@ -125,7 +125,9 @@ def agreement(reference: Any, values: Any) -> float:
             got=x.shape,
         )
     if x.shape != y.shape:
-        raise ShapeError("agreement", argument="values", expected=f"of shape {x.shape}", got=y.shape)
+        raise ShapeError(
+            "agreement", argument="values", expected=f"of shape {x.shape}", got=y.shape
+        )
     return float(np.mean(np.argmax(x, axis=1) == np.argmax(y, axis=1)))
 
 

@@ -85,9 +85,12 @@ def fuse_known_modules(mod_list):
     >>> [type(m).__name__ for m in quantization.fuse_known_modules([nn.Linear(2, 2), nn.ReLU()])]
     ['LinearReLU', 'Identity']
     """
-    modules = arguments.sequence("fuse_known_modules", "mod_list", mod_list, "a list of modules")
+    asked = "fuse_known_modules"
+    modules = arguments.sequence(asked, "mod_list", mod_list, "a list of modules")
+    for module in modules:
+        checked_model(asked, "mod_list", module)
     names = [str(place) for place in range(len(modules))]
-    check_unprepared("fuse_known_modules", dict(zip(names, modules, strict=True)))
+    check_unprepared(asked, dict(zip(names, modules, strict=True)))
     _check_sequence(modules, names)
     if len(modules) > 1 and not modules[0].training and type(modules[1]) in _NORMALIZED:
         joined = _fold(modules)
