@@ -1,4 +1,4 @@
-# The search for the range of a histogram whose quantization has the least squared error.
+# The search that narrows the range of a histogram until the squared error of quantization grows.
 #
 # Design
 # (a) The terms of all bins are computed without a branch, so that the loop vectorizes.

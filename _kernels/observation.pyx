@@ -257,7 +257,7 @@ def combine_histograms(
 
 
 def search_range(const float[::1] counts not None, double lower, double upper, Py_ssize_t levels):
-    """Find the range whose quantization has the least squared error; inputs are not checked."""
+    """Narrow a range until the squared error of quantization grows; inputs are not checked."""
     cdef Py_ssize_t bins = counts.shape[0], first = 0, last = 0
     cdef float[::1] cumulative = np.empty(bins, np.float32)
     cdef float[::1] terms = np.empty(3 * bins, np.float32)

@@ -23,6 +23,7 @@ __all__ = [
     "file_path",
     "fits",
     "flag",
+    "flag_or_none",
     "function",
     "instance",
     "integer",
@@ -214,6 +215,11 @@ def flag(op: str, argument: str, value: Any) -> bool:
     return bool(number)
 
 
+def flag_or_none(op: str, argument: str, value: Any) -> bool | None:
+    """Return True, False or None."""
+    return None if value is None else flag(op, argument, value)
+
+
 def text(op: str, argument: str, value: Any) -> str:
     """Return a string."""
     return instance(op, argument, value, str, "a string")
@@ -253,12 +259,13 @@ def function(
 
 def fits(function: Callable[..., Any], *inputs, **keywords) -> bool:
     """Whether a callable has parameters for these arguments, as far as it tells."""
+    if isinstance(function, type) and issubclass(function, np.generic):
+        return False  # it makes a number of one argument, and does not tell
     try:
         # A module hands the arguments on to `forward`.
         signature = inspect.signature(getattr(function, "forward", function))
     except (TypeError, ValueError):
-        # Of builtins without a signature the classes, such as int, make one value of another.
-        return not isinstance(function, type) or len(inputs) == 1
+        return not isinstance(function, type)  # such as int, which makes a number of its argument
     try:
         signature.bind(*inputs, **keywords)
     except TypeError:

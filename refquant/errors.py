@@ -147,6 +147,10 @@ class ArgumentTypeError(RefquantError, TypeError):
     """The type of an argument is not valid."""
 
 
+class NotPreparedError(ArgumentTypeError):
+    """A module has no observer: ``prepare`` has not seen it."""
+
+
 class IndexRangeError(RefquantError, IndexError):
     """An index or a dimension is out of range."""
 
@@ -161,3 +165,7 @@ class ModuleNameError(RefquantError, AttributeError, KeyError):
 
 class MissingExtraError(RefquantError, ImportError):
     """A feature needs an optional package that is not installed."""
+
+
+class NoDataWarning(UserWarning):
+    """A scale was taken from an observer that has seen no data."""

@@ -91,16 +91,18 @@ def bars(
         An ``<svg>`` element.
     """
     counts = np.asarray(counts, np.float64)
-    if counts.size > _BARS:
-        starts = np.arange(_BARS) * counts.size // _BARS
-        counts = np.add.reduceat(counts, starts)
+    together = max(1, -(-counts.size // _BARS))
+    starts = np.arange(0, counts.size, together)
+    sizes = np.diff(np.append(starts, counts.size))
+    # Means, because the last bar may stand for fewer counts than the others.
+    means = np.add.reduceat(counts, starts) / sizes if counts.size else counts
     # A root keeps rare values visible beside common ones.
-    heights = np.sqrt(np.maximum(counts, 0.0))
+    heights = np.sqrt(np.maximum(means, 0.0))
     heights *= _HEIGHT / max(float(heights.max(initial=0.0)), 1e-30)
     step = _WIDTH / max(1, counts.size)
     path = "".join(
-        f"M{i * step:.1f} {_HEIGHT}v-{height:.1f}h{step:.1f}v{height:.1f}z"
-        for i, height in enumerate(heights)
+        f"M{start * step:.1f} {_HEIGHT}v-{height:.1f}h{size * step:.1f}v{height:.1f}z"
+        for start, size, height in zip(starts, sizes, heights, strict=True)
         if height > 0
     )
     lines = "".join(
@@ -118,12 +120,15 @@ def bars(
     )
 
 
-def histogram(values: np.ndarray, low: float, high: float, label: str) -> str:
-    """Draw how often values from `low` to `high` occur."""
+def histogram(values: np.ndarray, low: int, high: int, label: str) -> str:
+    """Draw how often integers from `low` to `high` occur, equally many of them for each bar."""
     flat = values.reshape(-1)
     flat = flat[:: -(-flat.size // _MOST_COUNTED) or 1].astype(np.float64)
-    counts, _ = np.histogram(flat, bins=_BARS, range=(low, max(high, low + 1)))
-    return bars(counts, (f"{low:g}", f"{high:g}"), label)
+    together = -(-(high - low + 1) // _BARS)
+    # Edges half-way between integers; the last bar may stand for fewer of them.
+    edges = np.append(np.arange(low, high + 1, together), high + 1) - 0.5
+    counts, _ = np.histogram(flat, edges)
+    return bars(counts / np.diff(edges), (f"{low:g}", f"{high:g}"), label)
 
 
 def _numbers(values: Any) -> str:

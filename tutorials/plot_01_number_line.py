@@ -109,9 +109,10 @@ print("real numbers ", q.dequantize())
 assert q.int_repr().tolist() == [0, 2, 3, 3, 4, 4, 5, 21]
 
 # %%
-# A quantized tensor remembers how it was made. Print it, and you see the real numbers that the
-# integers stand for, not those that you put in.
+# A quantized tensor remembers how it was made. ``print`` shows the real numbers that the integers
+# stand for, not those that you put in. As the result of a cell it is a table of its integers.
 
+print(q)
 q
 
 # %%

@@ -42,9 +42,9 @@ plt.show()
 # The range, with zero in it
 # --------------------------
 #
-# The marks of the quantizer shall reach from the smallest to the largest value. One condition comes
-# first: **zero must be a mark**, because padding, ReLU and pruned weights produce exact zeros in
-# crowds. So the range is made to contain zero:
+# The marks of the quantizer should reach from the smallest to the largest value. One condition
+# comes first: **zero must be a mark**, because padding, ReLU and pruned weights produce exact zeros
+# everywhere. So the range is made to contain zero:
 #
 # .. math:: a = \min(x_\min, 0), \qquad b = \max(x_\max, 0).
 
@@ -68,7 +68,7 @@ print(f"s = {scale:.9f}")
 # The zero point
 # --------------
 #
-# The lowest integer shall stand for the lowest value, :math:`a = s\,(q_\min - z)`. Solved for
+# The lowest integer should stand for the lowest value, :math:`a = s\,(q_\min - z)`. Solved for
 # :math:`z`, that gives a number that is no integer, so it is rounded:
 #
 # .. math:: z = \mathrm{round}\Bigl(q_\min - \frac{a}{s}\Bigr).
@@ -159,8 +159,9 @@ for ax, back, title in zip(
 plt.show()
 
 # %%
-# Look at the numbers on the colour bars. The right choice leaves noise without structure, half a
-# step at most. A wrong one leaves a picture: the edges of the temple, which were clipped.
+# Look at the numbers on the colour bars. The right choice leaves half a step at most, which here
+# looks like noise, because the features vary by more than a step from pixel to pixel. A wrong one
+# leaves a picture: the edges of the temple, which were clipped.
 
 assert np.abs(good - features).max() <= scale * 0.501
 assert np.abs(cut - features).max() > 20 * scale
@@ -197,7 +198,8 @@ plt.show()
 
 # %%
 # To the left of the best share, the loss comes from clipping; to the right, from coarse steps.
-# ``HistogramObserver`` searches for this optimum; lesson 4 lets observers race for it.
+# ``HistogramObserver`` looks for such a range, step by step, and does not always find the best one;
+# lesson 4 lets observers race for it.
 #
 # Data of one sign
 # ----------------
@@ -221,4 +223,4 @@ assert abs(affine - symmetric - 6.02) < 0.5
 # * A scale that is too large wastes bits, 6 dB for each factor of two.
 # * A scale that is too small, or a wrong zero point, clips, which costs far more.
 # * The best range is often smaller than that of the data.
-# * Data of one sign want an affine quantizer; symmetric ones would waste a bit.
+# * One-sided data call for an affine quantizer; symmetric ones would waste a bit.

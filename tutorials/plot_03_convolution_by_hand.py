@@ -42,7 +42,7 @@ axes[0].add_patch(
 plt.show()
 
 # %%
-# The frame marks the window that we shall follow: rows 2 to 4, columns 2 to 4. In real numbers its
+# The frame marks the window that we follow: rows 2 to 4, columns 2 to 4. In real numbers its
 # output is
 #
 # .. math:: y = \sum_k x_k w_k + b.
@@ -190,7 +190,7 @@ print("with padding by the integer 0:", int((wrong != library).sum()), "of", lib
 assert np.array_equal(ours, library)
 
 # %%
-# Ours are all equal. Padding by the wrong integer spoils the frame and nothing else, which is how
+# All of ours match. Padding by the wrong integer spoils the frame and nothing else, which is how
 # one recognizes this mistake, the most frequent in new backends:
 
 inside = np.zeros((8, 8), bool)
@@ -218,5 +218,5 @@ plt.show()
 # * Scales come out of the sum; inside are integers, and the sum is exact.
 # * The bias is added in units of :math:`s_x s_w`.
 # * One multiplication, one rounding, one zero point and one clip lead to the next layer's integers.
-# * Everything before the requantization is exact. Engines can differ only in steps 3 and 4: see
-#   lesson 9.
+# * The sum of products is exact. Engines can differ only in the bias and in the requantization,
+#   steps 3 and 4: see lesson 9.

@@ -61,7 +61,7 @@ plt.show()
 # The scale :math:`s_{w,n}` does not depend on :math:`k`, so it leaves the sum. The integer loop is
 # the same; the multiplier of the requantization becomes a table with one entry for each channel.
 #
-# A scale for each *input* channel would stay inside of the sum. No int8 engine has that.
+# A scale for each *input* channel would stay inside the sum. No int8 engine has that.
 #
 # Both ways on a trained weight
 # -----------------------------

@@ -35,7 +35,7 @@ torch.backends.quantized.engine = "fbgemm"
 # A network that can be quantized
 # -------------------------------
 #
-# ``DigitNet`` is an ordinary network with three peculiarities: a ``QuantStub`` where numbers shall
+# ``DigitNet`` is an ordinary network with three peculiarities: a ``QuantStub`` where numbers
 # become integers, a ``DeQuantStub`` where they become real again, and a ReLU *module* at every
 # place instead of one function for all. Here it is, trained on 1200 handwritten digits.
 
@@ -246,33 +246,55 @@ print("most is lost at:", worst)
 # -----------------------------------
 #
 # Accuracy moves only if an image was a close call. The *margin* is the distance of the best logit
-# to the second best; noise decides only where the margin is small.
+# to the second best; noise decides only where the margin is small. With the int8 network above no
+# image of the test changes its answer, so we quantize once more with 4 bits, for weights and for
+# activations.
+
+fused.qconfig = QConfig(
+    activation=MinMaxObserver.with_args(quant_min=0, quant_max=15),
+    weight=default_per_channel_weight_observer.with_args(quant_min=-8, quant_max=7),
+)
+prepared = prepare(fused)
+with torch.no_grad():
+    for images in batches:
+        prepared(images)
+four_bit_logits = logits_of(convert(prepared), digits.test)
 
 ordered = np.sort(float_logits, axis=1)
 margin = ordered[:, -1] - ordered[:, -2]
-noise = np.abs(logits - float_logits).max(axis=1)
-flipped = logits.argmax(axis=1) != float_logits.argmax(axis=1)
+judged = {}
+for name, found in (("int8", logits), ("4 bits", four_bit_logits)):
+    noise = np.abs(found - float_logits).max(axis=1)
+    flipped = found.argmax(axis=1) != float_logits.argmax(axis=1)
+    judged[name] = noise, flipped
+    print(
+        f"{name}: largest error of a logit {noise.max():.2f},",
+        f"median margin {np.median(margin):.2f};",
+        f"{flipped.sum()} of {len(flipped)} images changed their answer,",
+        f"{100 * np.mean(noise < margin / 2):.1f} % could not have",
+    )
+    assert np.all(margin[flipped] <= 2 * noise[flipped])
 
-print(f"largest error of a logit {noise.max():.2f}, median margin {np.median(margin):.2f}")
-print(f"{flipped.sum()} of {len(flipped)} images changed their answer")
-safe = noise < margin / 2
-print(f"{100 * safe.mean():.1f} % could not have changed it")
-assert safe.mean() > 0.9
-assert np.all(margin[flipped] <= 2 * noise[flipped])
+assert judged["int8"][1].sum() == 0
+assert np.mean(judged["int8"][0] < margin / 2) > 0.9
+assert 1 <= judged["4 bits"][1].sum() <= 20
 
-fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-ax.plot(margin, noise, ".", color=plotting.COLORS[0], label="an image")
-ax.plot(margin[flipped], noise[flipped], "o", color=plotting.COLORS[1], label="answer changed")
-edge = np.linspace(0, 2 * noise.max(), 2)
-ax.plot(edge, edge / 2, "--", color=plotting.COLORS[2], label="half the margin")
-ax.set(xlabel="margin of the float logits", ylabel="largest error of a logit", ylim=(0, None))
-ax.legend()
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.5), sharex=True, sharey=True, layout="constrained")
+for ax, (name, (noise, flipped)) in zip(axes, judged.items(), strict=True):
+    ax.plot(margin, noise, ".", color=plotting.COLORS[0], label="an image")
+    ax.plot(margin[flipped], noise[flipped], "o", color=plotting.COLORS[1], label="answer changed")
+    edge = np.array([0, margin.max()])
+    ax.plot(edge, edge / 2, "--", color=plotting.COLORS[2], label="half the margin")
+    ax.set(title=name, xlabel="margin of the float logits")
+axes[0].set(ylabel="largest error of a logit", ylim=(0, None))
+axes[1].legend()
 plt.show()
 
 # %%
 # (A mark far above the others is an image with a logit beyond the range of the calibration, which
-# was clipped.) Images below the dashed line are safe for certain, and nearly all are, by far.
-# *That* is why int8 works: not because the noise is small, but because the margins are large.
+# was clipped.) Images below the dashed line are safe for certain: with int8 nearly all are, by
+# far. *That* is why int8 works: not because the noise is small, but because the margins are large.
+# With 4 bits every eleventh image lies above the line, and still only a few of them change.
 #
 # Your own network
 # ----------------

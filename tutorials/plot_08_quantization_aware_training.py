@@ -29,7 +29,7 @@ torch.backends.quantized.engine = "fbgemm"
 #
 # *Fake quantization* rounds to the marks of the integers and comes back to real numbers:
 #
-# .. math:: \hat x = s\,\bigl(\mathrm{clip}(\mathrm{round}(x / s) + z,\ q_\min,\ q_\max) - z\bigr).
+# .. math:: \hat x = s\,\bigl(\mathrm{clip}(\mathrm{round}(x / s + z),\ q_\min,\ q_\max) - z\bigr).
 #
 # It is a staircase. Its slope is zero on every stair, so a gradient that goes through it dies. The
 # *straight-through estimator* pretends that the staircase were the line that it follows:
@@ -59,7 +59,7 @@ plt.show()
 # It learns all the same
 # ----------------------
 #
-# A toy shows why the pretence works. One weight with 2 bits shall become 0.3. Only -1, -0.5, 0 and
+# A toy shows why the pretence works. One weight with 2 bits should become 0.3. Only -1, -0.5, 0 and
 # 0.5 can be had; the best is 0.5, by a little. We follow the gradient of the squared error.
 
 weight = torch.tensor([-0.9], requires_grad=True)
@@ -171,7 +171,7 @@ ax.legend(loc="upper center", ncols=3)
 plt.show()
 
 # %%
-# Two bits are enough for handwritten digits, if the network knows in time.
+# Two bits are enough for handwritten digits, if the network is trained for it.
 
 assert within[8] > float_accuracy - 0.015
 assert within[4] > float_accuracy - 0.03

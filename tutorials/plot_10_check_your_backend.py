@@ -218,7 +218,7 @@ assert any("zero_point -> zero" in change for change in diagnosis.changes)
 second = answer(build(pad="input_zero_point", rounding="half_up"))
 diagnosis = oracle.diagnose(second, **PROBLEM)
 print(diagnosis.verdict)
-draw(second, "second try: padding mended")
+draw(second, "second try: padding fixed")
 
 assert diagnosis.changes == ("rounding: half_even -> half_up",)
 assert diagnosis.mismatch.count < report.count
@@ -257,7 +257,7 @@ assert report.count == 0
 
 fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 counts = [int((try_ != expected.numpy()).sum()) for try_ in (first, second, third)]
-bars = ax.bar(("first try", "padding mended", "rounding mended"), counts, color=plotting.COLORS[0])
+bars = ax.bar(("first try", "padding fixed", "rounding fixed"), counts, color=plotting.COLORS[0])
 ax.bar_label(bars)
 ax.set(ylabel="outputs that differ", ylim=(0, 1.15 * max(counts)))
 plt.show()

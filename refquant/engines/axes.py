@@ -37,6 +37,8 @@ class Axis:
     >>> from refquant import oracle
     >>> sorted(oracle.AXES)[0]
     'accumulator'
+    >>> oracle.Axis("order", "Which product is added first?", {"first": "the first one"}).name
+    'order'
     """
 
     name: str

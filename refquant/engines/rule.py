@@ -4,7 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from refquant.dtypes import dtype as Dtype
+from refquant.errors import ArgumentError, ArgumentTypeError
+
+
+def _is_complex(value: Any) -> bool:
+    return isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "c"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +47,23 @@ class Rule:
     code: int | None = field(default=None, repr=False)
 
     def __call__(self, *arguments):
-        """Apply the definition."""
-        return self.function(*arguments)
+        """Apply the definition.
+
+        Infinities, NaN and overflow have results that the formula defines, so that NumPy gives no
+        warnings of them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            What the function raises for operands that it is not made for. Operations check theirs
+            before.
+        """
+        if any(isinstance(a, complex) or _is_complex(a) for a in arguments):
+            raise ArgumentTypeError(
+                f"rule {self.name!r}", argument="arguments", expected="real numbers", got="complex"
+            )
+        with np.errstate(all="ignore"):
+            return self.function(*arguments)
 
 
 class Whole(Rule):
@@ -224,7 +246,19 @@ def choose(*entries) -> tuple[Choice, ...]:
     >>> [choice.rule.name for choice in choose((with_bias, two), one)]
     ['two', 'one']
     """
-    return tuple(
-        e if isinstance(e, Choice) else Choice(e[1], e[0]) if isinstance(e, tuple) else Choice(e)
-        for e in entries
-    )
+    return tuple(map(_choice, entries))
+
+
+def _choice(entry) -> Choice:
+    if isinstance(entry, Choice):
+        return entry
+    if not isinstance(entry, tuple):
+        return Choice(entry)
+    if len(entry) != 2:
+        raise ArgumentError(
+            "engines.choose",
+            argument="entries",
+            expected="rules, or pairs of a condition and a rule",
+            got=f"a tuple of {len(entry)}",
+        )
+    return Choice(entry[1], entry[0])

@@ -249,8 +249,6 @@ class Module(Hooked):
         ------
         ArgumentTypeError
             If `function` cannot be called with one argument; then it is never called.
-        TypeError
-            Or another error that `function` raises.
         """
         arguments.function("Module.apply", "function", function, given=1)
         self._apply_each(function)

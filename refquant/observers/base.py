@@ -11,7 +11,7 @@ from refquant.observers.explanation import Explanation
 from refquant.observers.factory import Factory
 from refquant.tensors import Tensor
 
-__all__ = ["Observer", "ObserverBase", "check_both_or_none", "load_statistic"]
+__all__ = ["Observer", "ObserverBase", "check_both_or_none", "has_observed", "load_statistic"]
 
 
 class ObserverBase(Module):
@@ -102,6 +102,13 @@ class ObserverBase(Module):
     def _statistic_shape(self, name: str) -> tuple:
         """Shape that a statistic has, -1 where any extent will do."""
         return ()
+
+
+def has_observed(observer: Module) -> bool:
+    """Whether an observer knows a range; True for those that keep none."""
+    # Fake quantization holds its observer.
+    watching = observer._modules.get("activation_post_process", observer)
+    return getattr(watching, "min_val", observer) is not None
 
 
 def check_both_or_none(report, prefix: str, names: tuple[str, ...]) -> None:

@@ -1,5 +1,7 @@
 """The module that rounds in training as quantization will, and its switches."""
 
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from refquant import arguments, dtypes
@@ -37,11 +39,17 @@ def _no_observer(got: str) -> ArgumentTypeError:
     return ArgumentTypeError("FakeQuantize", argument="observer", expected=expected, got=got)
 
 
-def _check_factory(observer: Any) -> None:
-    """Raise unless calling this may make an observer."""
+def _check_factory(observer: Any, keywords: Mapping[str, Any]) -> None:
+    """Raise unless calling this with these keywords may make an observer."""
     other = isinstance(observer, type) and not issubclass(observer, Module)
     if not callable(observer) or isinstance(observer, Module) or other:
         raise _no_observer(arguments.describe(observer))
+    try:
+        inspect.signature(observer).bind(**keywords)
+    except TypeError as error:
+        raise _no_observer(f"one that cannot be called so: {error}") from None
+    except ValueError:  # it does not tell what it takes
+        pass
 
 
 class FakeQuantize(Module):
@@ -101,7 +109,7 @@ class FakeQuantize(Module):
         self, observer=MovingAverageMinMaxObserver, quant_min=0, quant_max=255, **observer_kwargs
     ):
         super().__init__()
-        _check_factory(observer)
+        _check_factory(observer, observer_kwargs)
         quant_min = arguments.integer("FakeQuantize", "quant_min", quant_min)
         quant_max = arguments.integer("FakeQuantize", "quant_max", quant_max)
         made = observer(**observer_kwargs)

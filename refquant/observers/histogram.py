@@ -1,5 +1,6 @@
-"""The observer of a histogram, which clips what costs more to represent than to lose."""
+"""The observer of a histogram, which may leave rare values outside the range that it maps."""
 
+import functools
 import math
 import operator
 from typing import Any
@@ -32,11 +33,15 @@ def _positive(asked: str, argument: str, value) -> int:
 
 
 class HistogramObserver(QuantizingObserver):
-    r"""Keep a histogram and choose the range whose quantization has the least squared error.
+    r"""Keep a histogram and narrow its range until the squared error of quantization grows.
 
     Bins have equal width over the range seen so far. When a batch widens it, old bins are cut
     into `upsample_rate` parts which are counted anew in wider bins; the range is stretched a
     little so that a new bin has a whole number of parts.
+
+    The search narrows the range step by step and stops at the first minimum of the squared error
+    of what was observed. That need not be the least error of all ranges, and the whole range is
+    never compared.
 
     Parameters
     ----------
@@ -73,7 +78,8 @@ class HistogramObserver(QuantizingObserver):
     of equal numbers is kept as one value and counted in its bin later on, as PyTorch 2.13 does;
     so is a range that is too narrow to be cut into parts. Otherwise the arithmetic is that of
     PyTorch 1.4: `refquant.reference.observation.histogram`, `combine_histograms` and
-    `search_range`.
+    `search_range`, under every engine. The search counts on ``quant_max - quant_min + 1``
+    integers, also where `reduce_range` leaves half of them.
 
     Examples
     --------
@@ -108,6 +114,9 @@ class HistogramObserver(QuantizingObserver):
         self.register_buffer("histogram", Tensor(np.zeros(self.bins, np.float32)))
         self.register_buffer("min_val", None)
         self.register_buffer("max_val", None)
+        # What was really seen, where that is known: the ends of the histogram are stretched, and
+        # a state holds no others.
+        self._extremes: np.ndarray | None = None
 
     def forward(self, x):
         """Observe `x` and return it."""
@@ -120,8 +129,10 @@ class HistogramObserver(QuantizingObserver):
                 self._check_width(found)
                 counts = kernels.histogram(flat, self.bins, float(found[0]), float(found[1]))
                 self._set(counts, found)
+                self._extremes = found
             else:
                 self._add(flat, found)
+                self._extremes = _union(self._extremes, found)
         return x
 
     def _seen(self) -> Any:
@@ -213,6 +224,7 @@ class HistogramObserver(QuantizingObserver):
             return
         if ours is None:
             self._set(other.histogram.array.copy(), theirs)
+            self._extremes = other._extremes
             return
         ends = kernels.min_max(np.concatenate([ours, theirs]))
         self._check_width(ends)
@@ -221,6 +233,11 @@ class HistogramObserver(QuantizingObserver):
             for observer, seen in ((self, ours), (other, theirs))
         ]
         self._set((spread[0] + spread[1]).astype(np.float32), ends)
+        self._extremes = _union(self._extremes, other._extremes)
+
+    def _load_from_state_dict(self, report, prefix: str) -> None:
+        super()._load_from_state_dict(report, prefix)
+        report.change(functools.partial(setattr, self, "_extremes", None))
 
     def _explain_more(self) -> list[tuple[str, str]]:
         seen, chosen = self._seen(), self._range()
@@ -228,14 +245,17 @@ class HistogramObserver(QuantizingObserver):
         total = float(counts.sum(dtype=np.float64))
         lost = total - float(_spread(counts, seen, np.concatenate(chosen), 1)[0])
         share = max(lost, 0.0) / max(total, 1.0)
-        return [
-            ("range seen", f"{seen[0]:.6g} .. {seen[1]:.6g} in {self.bins} bins"),
+        facts = [
+            ("histogram", f"{self.bins} bins over {seen[0]:.6g} .. {seen[1]:.6g}"),
             (
                 "observations",
-                f"{total:.0f}, about {share:.4%} of them outside the range mapped, "
-                "where the squared error is least",
+                f"{total:.0f}, about {share:.4%} of them outside the range mapped; the search "
+                "stopped where its next step would raise the squared error",
             ),
         ]
+        if self._extremes is None:
+            return facts
+        return [("range seen", "{:.6g} .. {:.6g}".format(*self._extremes)), *facts]
 
     def _picture(self) -> str:
         seen, chosen = self._seen(), self._range()
@@ -289,6 +309,11 @@ def _plan(seen: np.ndarray, ends: np.ndarray, bins: int, upsample_rate: int):
         return None
     start = int(np.rint((seen[0] - stretched[0]) / part))
     return stretched, downsample_rate, start
+
+
+def _union(one: np.ndarray | None, two: np.ndarray | None) -> np.ndarray | None:
+    """Give the ends of the smallest range that contains both; None if either is unknown."""
+    return None if one is None or two is None else kernels.min_max(np.concatenate([one, two]))
 
 
 def _spread(counts: np.ndarray, seen: np.ndarray, ends: np.ndarray, bins: int) -> np.ndarray:

@@ -155,7 +155,7 @@ class PerChannelMinMaxObserver(QuantizingObserver):
 
         Warns
         -----
-        UserWarning
+        NoDataWarning
             If nothing was observed; there is then one channel of scale 1, zero point 0.
         """
         return (*super().calculate_qparams(**keywords), self.ch_axis)

@@ -1,18 +1,41 @@
 """What observers share that choose a scale and a zero point."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from refquant import arguments, dtypes, kernels
-from refquant.errors import ArgumentError, ArgumentTypeError, NotSupportedError, OperationError
+from refquant.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    NoDataWarning,
+    NotSupportedError,
+    OperationError,
+)
 from refquant.observers.base import ObserverBase
 from refquant.observers.explanation import Explanation
 from refquant.ops import checks
 from refquant.tensors import Tensor
 
-__all__ = ["QuantizingObserver", "choose_range"]
+__all__ = ["QuantizingObserver", "choose_range", "noting_idle"]
+
+# Paths of observers that were asked without having seen data, where somebody collects them.
+_idle: ContextVar[list[str] | None] = ContextVar("idle", default=None)
+
+
+@contextmanager
+def noting_idle() -> Iterator[list[str]]:
+    """Collect the paths of observers without data, which then do not warn one by one."""
+    paths: list[str] = []
+    token = _idle.set(paths)
+    try:
+        yield paths
+    finally:
+        _idle.reset(token)
 
 
 # The range of each dtype with one bit left unused.
@@ -129,12 +152,16 @@ class QuantizingObserver(ObserverBase):
         raise NotImplementedError
 
     def _unobserved(self) -> tuple[Tensor, Tensor]:
-        warnings.warn(
-            f"{self._place()}: must run observer before calling calculate_qparams. Returning "
-            "scale 1 and zero point 0.",
-            UserWarning,
-            stacklevel=3,
-        )
+        paths = _idle.get()
+        if paths is not None:
+            paths.append(self.path)
+        else:
+            warnings.warn(
+                f"{self._place()}: must run observer before calling calculate_qparams. Returning "
+                "scale 1 and zero point 0.",
+                NoDataWarning,
+                stacklevel=3,
+            )
         return Tensor(np.ones(1, np.float32)), Tensor(np.zeros(1, np.int64))
 
     def calculate_qparams(self, **keywords):
@@ -152,7 +179,7 @@ class QuantizingObserver(ObserverBase):
 
         Warns
         -----
-        UserWarning
+        NoDataWarning
             If nothing was observed; the result is then scale 1, zero point 0.
         """
         found = self._range()

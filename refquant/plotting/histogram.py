@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.dtypes import dtype as Dtype
 from refquant.ops import checks
-from refquant.plotting.style import COLORS, axes, values_of
+from refquant.plotting.style import COLORS, MOST_POINTS, axes, bin_edges, values_of
 
 __all__ = ["value_histogram"]
 
@@ -50,9 +51,11 @@ def value_histogram(
     dtype = checks.quantized_dtype(asked, "dtype", dtype)
     scale = checks.scale_value(asked, "scale", scale)
     zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
-    ax = axes(ax)
+    kept = values_of(values, asked)
+    bins = arguments.integer(asked, "bins", bins, 1, MOST_POINTS)
+    ax = axes(ax, asked)
     low, high = (dtype.quant_min - zero_point) * scale, (dtype.quant_max - zero_point) * scale
-    counts, edges = np.histogram(values_of(values), bins=bins)
+    counts, edges = np.histogram(kept, bin_edges(kept, bins))
     ax.stairs(counts, edges, fill=True, color=COLORS[0], label="values")
     for position in (low, high):
         ax.axvline(position, color=COLORS[1], linewidth=1.5, label="clipping range")

@@ -1,26 +1,36 @@
 """Weights before and after quantization."""
 
+import math
 from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import ShapeError
-from refquant.plotting.style import COLORS, axes, values_of
+from refquant.ops import checks
+from refquant.plotting.style import COLORS, MOST_POINTS, axes, real_values
+from refquant.tensors import QuantizedTensor
 
 __all__ = ["weight_histogram"]
 
 
 def weight_histogram(before: Any, after: Any, *, bins: int = 61, ax: Any = None) -> Any:
-    """Draw histograms of a weight before and after quantization, over the same bins.
+    r"""Draw histograms of a weight before and after quantization, over the same bins.
+
+    Each bin is a whole number of quantization steps and ends half-way between two integers. Bins
+    that end anywhere else hold now more integers and now fewer, which draws spikes and gaps that
+    are not in the weight. The two histograms differ where weights are clipped.
 
     Parameters
     ----------
     before : Tensor or ndarray
         The float weight.
     after : QuantizedTensor
-        The weight made from it, of the same shape.
+        The weight made from it, of the same shape. If it is quantized per channel, the weights of
+        each channel are counted in steps of its own scale.
     bins : int, default 61
-        Bars between the smallest and the largest value of both.
+        At most this many bars, at least 2. Each is one step wide, or the smallest odd number of
+        steps that suffices: zero then stands in the middle of a bar.
     ax : matplotlib.axes.Axes, optional
         Where to draw; new ones by default.
 
@@ -32,6 +42,8 @@ def weight_histogram(before: Any, after: Any, *, bins: int = 61, ax: Any = None)
     ------
     ShapeError
         If the shapes differ.
+    ArgumentError
+        If `bins` is less than 2.
 
     Examples
     --------
@@ -42,20 +54,24 @@ def weight_histogram(before: Any, after: Any, *, bins: int = 61, ax: Any = None)
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['float32', 'qint8']
     """
-    if tuple(before.shape) != tuple(after.shape):
+    asked = "weight_histogram"
+    shape = real_values(before, asked, "before").shape
+    after = checks.quantized_tensor(asked, "after", after)
+    if shape != tuple(after.shape):
         raise ShapeError(
-            "weight_histogram",
+            asked,
             argument="after",
-            expected=f"of shape {tuple(before.shape)}, that of `before`",
+            expected=f"of shape {shape}, that of `before`",
             got=tuple(after.shape),
         )
-    ax = axes(ax)
-    floats, integers = values_of(before), values_of(after)
-    together = np.concatenate([floats, integers])
-    edges = np.histogram_bin_edges(together, bins=bins)
+    bins = arguments.integer(asked, "bins", bins, 2, MOST_POINTS)
+    ax = axes(ax, asked)
+    floats, integers = _steps(before, after)
+    edges = _edges(floats, integers, bins)
+    unit = after.scale if after.axis is None else 1.0
     ax.stairs(
         np.histogram(floats, edges)[0],
-        edges,
+        edges * unit,
         fill=True,
         color=COLORS[0],
         alpha=0.55,
@@ -63,13 +79,35 @@ def weight_histogram(before: Any, after: Any, *, bins: int = 61, ax: Any = None)
     )
     ax.stairs(
         np.histogram(integers, edges)[0],
-        edges,
+        edges * unit,
         color=COLORS[1],
         linewidth=1.5,
         label=after.dtype.name,
     )
-    ax.set_xlabel("weight (real units)")
+    ax.set_xlabel("weight (real units)" if after.axis is None else "weight (steps of its channel)")
     ax.set_ylabel("elements")
     ax.set_ylim(bottom=0)
     ax.legend()
     return ax
+
+
+def _steps(before: Any, after: QuantizedTensor) -> tuple[np.ndarray, np.ndarray]:
+    """Give the weights before and after as distances from zero, in steps."""
+    scale, zero_point = after.scale, after.zero_point
+    if after.axis is not None:
+        # One number for each channel, to be broadcast along its axis.
+        along = [1] * after.array.ndim
+        along[after.axis] = -1
+        scale, zero_point = np.reshape(scale, along), np.reshape(zero_point, along)
+    floats = real_values(before).astype(np.float64) / scale
+    integers = after.array.astype(np.float64) - zero_point
+    return floats[np.isfinite(floats)], integers.ravel()
+
+
+def _edges(floats: np.ndarray, integers: np.ndarray, bins: int) -> np.ndarray:
+    """Cut at most `bins` bins of an odd number of steps, one of them with zero in its middle."""
+    together = np.concatenate([floats, integers, np.zeros(1 - min(1, integers.size))])
+    low, high = float(together.min()), float(together.max())
+    width = max(1, math.ceil((high - low) / (bins - 1))) | 1
+    first, last = (math.floor(end / width + 0.5) for end in (low, high))
+    return (np.arange(first, last + 2) - 0.5) * width

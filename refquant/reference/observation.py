@@ -183,10 +183,13 @@ def _error(counts, bin_width, first, last, levels):
 
 @np.errstate(all="ignore")
 def search_range(counts, lower, upper, levels):
-    """Find the part of a histogram whose quantization has the least squared error.
+    """Narrow the range of a histogram until the squared error of its quantization grows.
 
-    The range is narrowed bin by bin, on the side where that costs fewer observations, until the
-    error grows. Observations are taken as spread evenly over their bin.
+    Each step moves one end inward by as many bins as hold a share of 1e-5 of the observations:
+    the end that moves farther. The search is greedy: it ends at the first minimum, which need not
+    be the least error, and the error of the whole range is never computed. Observations are taken
+    as spread evenly over their bin, and the integers as lying in the middles of `levels` equal
+    cells of the range.
 
     Parameters
     ----------

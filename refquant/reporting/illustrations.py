@@ -1,6 +1,6 @@
 """Pictures of a comparison, each with the sentence that goes below it.
 
-Everything here is drawn inside of `refquant.reporting.pictures.drawing` and goes to
+Everything here is drawn inside `refquant.reporting.pictures.drawing` and goes to
 `refquant.reporting.Page.pictures`.
 """
 
@@ -96,7 +96,7 @@ def weights(comparison: Comparison) -> Iterator[Picture]:
         ax.set_title(layer.name)
         caption = (
             f"{layer.name}: {weight.size:,} weights, {_step(quantized_weight)}, "
-            f"SQNR {decibel_text(layer.weight_sqnr)} dB."
+            f"SQNR {decibel_text(layer.weight_sqnr)} dB. Each bar is a whole number of steps."
         )
         yield ax, caption
 

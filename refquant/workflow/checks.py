@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from refquant.errors import ArgumentTypeError
+from refquant.errors import ArgumentTypeError, NotSupportedError
 from refquant.nn.module import Module
 from refquant.workflow import mappings
+from refquant.workflow.watching import observer_of
 
-__all__ = ["checked_mapping", "checked_model"]
+__all__ = ["check_unprepared", "checked_mapping", "checked_model"]
 
 
 def checked_model(asked: str, argument: str, model: Any) -> Module:
@@ -45,3 +46,29 @@ def checked_mapping(asked: str, mapping: Any, default: str) -> Mapping[type, typ
                 mend="give the new type a classmethod from_float(cls, mod)",
             )
     return mapping
+
+
+def check_unprepared(asked: str, modules: Mapping[str, Module]) -> None:
+    """Raise if modules that are to be joined have observers, fake quantization or integers.
+
+    Observers would stay where they are and look at what no longer is the output.
+    """
+    quantized = mappings.quantized_types()
+    for state, mend, test in (
+        ("quantized", "convert() or quantize_dynamic()", lambda part: type(part) in quantized),
+        ("prepared", "prepare() or prepare_qat()", _is_prepared),
+    ):
+        found = [name for name, m in modules.items() if any(map(test, m.modules()))]
+        if found:
+            raise NotSupportedError(
+                asked,
+                argument="modules_to_fuse",
+                expected="modules of a float model",
+                got=f"{', '.join(found)}, which {'is' if len(found) == 1 else 'are'} "
+                f"{state} already",
+                mend=f"fuse the float model first, then call {mend}",
+            )
+
+
+def _is_prepared(module: Module) -> bool:
+    return observer_of(module) is not None or "weight_fake_quant" in module._modules

@@ -3,19 +3,19 @@
 import warnings
 from collections.abc import Mapping
 
-from refquant.errors import OperationError
+from refquant.errors import NoDataWarning
 from refquant.nn import quantized as nnq
 from refquant.nn.module import Module
+from refquant.workflow import mappings
 from refquant.workflow.checks import checked_mapping, checked_model
-from refquant.workflow.stubs import DeQuantStub
 from refquant.workflow.swapping import is_replaced, replace, swap_all, to_swap
 from refquant.workflow.transaction import changing
-from refquant.workflow.watching import has_observed, observer_of, unwatch
+from refquant.workflow.watching import observer_of, unwatch
 
 __all__ = ["convert", "swap_module"]
 
-# Quantized modules that take scale and zero point from what comes in, or need none.
-_NEED_NO_OBSERVER = {nnq.ReLU, nnq.ReLU6, nnq.DeQuantize}
+# Quantized modules that take scale and zero point from what comes in, and so need no observer.
+_FOLLOWING = {nnq.ReLU, nnq.ReLU6, nnq.DeQuantize}
 
 
 def swap_module(mod, mapping):
@@ -65,16 +65,20 @@ def convert(module, mapping=None, inplace=False):
     Module
         The quantized model.
 
-    Raises
-    ------
-    OperationError
-        If something to quantize was not prepared or has seen no data; the message lists their
-        paths, and nothing is changed.
-
     Warns
     -----
+    NoDataWarning
+        If observers have seen no data, once for all of them; the message lists their modules,
+        which get scale 1 and zero point 0.
     UserWarning
-        If `module` itself would have to be replaced, or if hooks inside a fused pair are lost.
+        If modules with a QConfig have no observer, which are left as they are; if `module` itself
+        would have to be replaced; or if hooks inside a fused pair are lost.
+
+    Notes
+    -----
+    A model that a quantized state is loaded into needs no data: ``convert(prepare(model))``, then
+    ``load_state_dict``. Nor does a `refquant.nn.quantized.FloatFunctional` that the model does not
+    use, or uses with numbers alone.
 
     Examples
     --------
@@ -94,7 +98,10 @@ def convert(module, mapping=None, inplace=False):
 
 def convert_with(asked: str, model: Module, mapping: Mapping[type, type], inplace: bool) -> Module:
     """Do what `convert` does, for a step of another name."""
-    _check_observed(asked, model, mapping)
+    if not _has_integers(model):
+        # What only hands integers on would meet none.
+        mapping = {old: new for old, new in mapping.items() if new not in _FOLLOWING}
+    forgotten = [] if to_swap(model, mapping) else _recipes_without_use(model, mapping)
     if is_replaced(model, mapping):
         warnings.warn(
             f"{asked}: the model is itself a {type(model).__name__}, which stays as it is; only "
@@ -103,45 +110,41 @@ def convert_with(asked: str, model: Module, mapping: Mapping[type, type], inplac
             stacklevel=3,
         )
     with changing(asked, model, inplace) as model:
-        swap_all(model, mapping)
+        idle, bare = swap_all(model, mapping)
+        if (bare or forgotten) and not is_replaced(model, mapping):
+            warnings.warn(
+                f"{asked}: not prepared: {', '.join(bare or forgotten)}. There is a QConfig, but "
+                "no observer, and so nothing is replaced there. Call prepare() or prepare_qat(), "
+                "run some batches, then convert().",
+                UserWarning,
+                stacklevel=3,
+            )
+        if idle:
+            warnings.warn(
+                f"{asked}: no data has passed through {', '.join(idle)} (must run observer before "
+                "calling calculate_qparams). Scale 1 and zero point 0 stand there. Run the "
+                "prepared model on calibration data, or load a state with load_state_dict().",
+                NoDataWarning,
+                stacklevel=3,
+            )
         for module in model.modules():
             unwatch(module)
             module.__dict__.pop("qconfig", None)
         return model
 
 
-def _check_observed(asked: str, model: Module, mapping: Mapping[type, type]) -> None:
-    """Raise unless every module that takes its output's range from an observer has one."""
-    chosen = to_swap(model, mapping)
-    bare, idle = [], []
-    for path, module in chosen:
-        if mapping[type(module)] in _NEED_NO_OBSERVER:
-            continue
-        observer = observer_of(module)
-        if observer is None:
-            # Dynamic quantization and mappings of the user do without.
-            if hasattr(module.qconfig, "activation"):
-                bare.append(path)
-        elif not has_observed(observer):
-            idle.append(path)
-    recipe = getattr(model, "qconfig", None)
-    forgotten = hasattr(recipe, "activation") and all(type(m) is DeQuantStub for _, m in chosen)
-    if bare or (forgotten and not _any_observer(model)):
-        raise OperationError(
-            f"{asked}: not prepared: {', '.join(bare) or 'the model'}",
-            expected="an observer in every module with a QConfig",
-            got="none",
-            mend="call prepare() or prepare_qat(), run some batches, then convert()",
-        )
-    if idle:
-        raise OperationError(
-            f"{asked}: no data has passed through {', '.join(idle)}",
-            expected="observers that have seen some batches",
-            got="ones that have seen none",
-            mend="run the prepared model on calibration data, or set qconfig = None on modules "
-            "that it does not use",
-        )
+def _recipes_without_use(model: Module, mapping: Mapping[type, type]) -> list[str]:
+    """List where recipes stand that `prepare` would hand down, if something could use them."""
+    if not any(type(module) in mapping for module in model.modules()):
+        return []
+    return [
+        path or "the model"
+        for path, module in model.named_modules()
+        if hasattr(getattr(module, "qconfig", None), "activation")
+    ]
 
 
-def _any_observer(model: Module) -> bool:
-    return any(observer_of(module) is not None for module in model.modules())
+def _has_integers(model: Module) -> bool:
+    """Whether a model was prepared to compute with integers, or does so already."""
+    kinds = mappings.integer_types()
+    return any(observer_of(m) is not None or type(m) in kinds for m in model.modules())

@@ -14,10 +14,11 @@ from refquant.errors import (
     NotSupportedError,
 )
 from refquant.nn import intrinsic
+from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.tensors import Tensor
-from refquant.workflow.checks import checked_model
+from refquant.workflow.checks import check_unprepared, checked_model
 from refquant.workflow.swapping import move_hooks
 from refquant.workflow.transaction import changing
 
@@ -68,7 +69,7 @@ def fuse_known_modules(mod_list):
     Raises
     ------
     NotSupportedError
-        If the sequence is not known.
+        If the sequence is not known, or modules are prepared or quantized already.
     ArgumentError
         If the modules do not fit together: other numbers of channels, a normalization without
         parameters or statistics, some in training and some in evaluation mode.
@@ -84,8 +85,13 @@ def fuse_known_modules(mod_list):
     >>> [type(m).__name__ for m in quantization.fuse_known_modules([nn.Linear(2, 2), nn.ReLU()])]
     ['LinearReLU', 'Identity']
     """
-    modules = arguments.sequence("fuse_known_modules", "mod_list", mod_list, "a list of modules")
-    _check_sequence(modules, [str(place) for place in range(len(modules))])
+    asked = "fuse_known_modules"
+    modules = arguments.sequence(asked, "mod_list", mod_list, "a list of modules")
+    for module in modules:
+        checked_model(asked, "mod_list", module)
+    names = [str(place) for place in range(len(modules))]
+    check_unprepared(asked, dict(zip(names, modules, strict=True)))
+    _check_sequence(modules, names)
     if len(modules) > 1 and not modules[0].training and type(modules[1]) in _NORMALIZED:
         joined = _fold(modules)
     else:
@@ -107,6 +113,9 @@ def _check_sequence(modules: Sequence[Module], names: Sequence[str]) -> None:
             if sorted(map(id, types)) == sorted(map(id, sequence)):
                 order = sorted(range(len(types)), key=lambda i: sequence.index(types[i]))
                 mend = f"list them as they run: {[names[i] for i in order]}"
+        done = [n for n, t in zip(names, types, strict=True) if issubclass(t, Fused)]
+        if done:
+            mend = f"{', '.join(done)} is fused already: {mend}"
         raise NotSupportedError(
             asked,
             argument="modules_to_fuse",
@@ -238,7 +247,8 @@ def fuse_modules(model, modules_to_fuse, inplace=False, fuser_func=fuse_known_mo
     ModuleNameError
         If there is no module of a name; the message lists the names there.
     NotSupportedError
-        If a sequence is not known.
+        If a sequence is not known, or modules are prepared or quantized already: fusing comes
+        first.
     ArgumentError, ArgumentTypeError
         If the modules of a group do not fit together, are in several groups, or names are not
         given as lists. Nothing is changed then.
@@ -261,6 +271,8 @@ def fuse_modules(model, modules_to_fuse, inplace=False, fuser_func=fuse_known_mo
     checked_model(asked, "model", model)
     groups = _checked_groups(asked, modules_to_fuse)
     arguments.function(asked, "fuser_func", fuser_func, 1, "the modules of a group are given to it")
+    named = {name: model.get_submodule(name) for group in groups for name in group}
+    check_unprepared(asked, named)
     if fuser_func is fuse_known_modules:
         for group in groups:
             _check_sequence([model.get_submodule(name) for name in group], group)

@@ -10,9 +10,10 @@ import numpy as np
 
 from refquant import arguments
 from refquant.nn.module import Module
+from refquant.observers.base import has_observed
 from refquant.tensors import QuantizedTensor, Tensor
 from refquant.workflow.checks import checked_model
-from refquant.workflow.watching import NAME, has_observed, observer_of
+from refquant.workflow.watching import NAME, observer_of
 
 __all__ = ["Row", "Summary", "get_observer_dict", "summary"]
 

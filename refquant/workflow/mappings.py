@@ -7,7 +7,7 @@ Types are looked up exactly: a subclass of `refquant.nn.Linear` is not a `refqua
 
 from importlib import import_module
 
-__all__ = ["configurable_types", "default"]
+__all__ = ["configurable_types", "default", "integer_types", "quantized_types"]
 
 Mapping = dict[type, type]
 
@@ -71,6 +71,16 @@ def __getattr__(name: str) -> Mapping:
 def default(name: str) -> Mapping:
     """Get one of the three mappings by its name."""
     return globals().get(name) or __getattr__(name)
+
+
+def integer_types() -> set[type]:
+    """Collect the types of modules that compute with quantized tensors."""
+    return set(default("DEFAULT_MODULE_MAPPING").values())
+
+
+def quantized_types() -> set[type]:
+    """Collect the types of modules that conversion makes, of any kind."""
+    return integer_types() | set(default("DEFAULT_DYNAMIC_MODULE_MAPPING").values())
 
 
 def configurable_types() -> set[type]:

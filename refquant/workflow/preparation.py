@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from refquant.errors import ArgumentError, ArgumentTypeError
-from refquant.nn.containers import Identity
+from refquant.nn.containers import Identity, Sequential
 from refquant.nn.module import Module
 from refquant.nn.quantized.functional_modules import FloatFunctional
 from refquant.workflow import mappings
@@ -13,7 +13,7 @@ from refquant.workflow.checks import checked_mapping, checked_model
 from refquant.workflow.stubs import DeQuantStub
 from refquant.workflow.swapping import swap_all
 from refquant.workflow.transaction import changing
-from refquant.workflow.watching import NAME, tell_paths, watch
+from refquant.workflow.watching import NAME, observer_of, tell_paths, watch
 
 __all__ = ["add_observer_", "prepare", "prepare_qat", "propagate_qconfig_"]
 
@@ -189,7 +189,8 @@ def _unobserved(asked: str, root: Module, planned: Mapping[int, Any]) -> list[Mo
 def _is_leaf(module: Module) -> bool:
     if type(module) is FloatFunctional:
         return type(module._modules[NAME]) is Identity
-    return not module._modules
+    # An empty Sequential, such as the shortcut of some residual blocks, computes nothing.
+    return not module._modules and not isinstance(module, Sequential)
 
 
 def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
@@ -222,7 +223,7 @@ def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
     Warns
     -----
     UserWarning
-        If no module has a QConfig.
+        If no module has a QConfig, or the model is converted already.
 
     Notes
     -----
@@ -249,11 +250,11 @@ def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
 def _prepare(asked: str, model: Module, recipes: Any, mapping: Mapping[type, type]) -> None:
     plan = _plan(asked, model, recipes, mapping)
     parts = _unobserved(asked, model, {id(module): recipe for _, module, recipe in plan})
-    if not any(recipe for _, _, recipe in plan):
+    nothing = _why_nothing(model, plan, parts)
+    if nothing:
         warnings.warn(
             f"{asked}: None of the submodule got qconfig applied: no module will be quantized. "
-            "Set model.qconfig, for example to refquant.quantization.get_default_qconfig(), or "
-            "pass qconfig_dict={'': ...}",
+            + nothing,
             UserWarning,
             stacklevel=3,
         )
@@ -261,6 +262,22 @@ def _prepare(asked: str, model: Module, recipes: Any, mapping: Mapping[type, typ
     for part in parts:
         watch(part)
     tell_paths(model)
+
+
+def _why_nothing(model: Module, plan: list[tuple[str, Module, Any]], parts: list[Module]) -> str:
+    """Say why nothing is to be observed, and what to do; empty if something is."""
+    if parts or any(observer_of(module) is not None for module in model.modules()):
+        return ""
+    kinds = mappings.quantized_types()
+    converted = [path or "the model" for path, m in model.named_modules() if type(m) in kinds]
+    if converted:
+        return f"Converted already: {', '.join(converted)}. Prepare the float model."
+    if any(recipe for _, _, recipe in plan):
+        return ""
+    return (
+        "Set model.qconfig, for example to refquant.quantization.get_default_qconfig(), or "
+        "pass qconfig_dict={'': ...}"
+    )
 
 
 def prepare_qat(model, mapping=None, inplace=False):

@@ -9,7 +9,7 @@ from refquant.observers.qconfig import default_dynamic_qconfig, float16_dynamic_
 from refquant.tape import no_grad
 from refquant.workflow import mappings
 from refquant.workflow.checks import checked_mapping, checked_model
-from refquant.workflow.conversion import convert, convert_with
+from refquant.workflow.conversion import convert_with
 from refquant.workflow.preparation import prepare, prepare_qat, propagate_qconfig_
 from refquant.workflow.transaction import changing
 
@@ -112,7 +112,7 @@ def quantize(model, run_fn, run_args, mapping=None, inplace=False):
         prepare(model.eval(), inplace=True, mapping=mapping)
         with no_grad():
             run_fn(model, *run_args)
-        return convert(model, mapping, inplace=True)
+        return convert_with(asked, model, mapping, inplace=True)
 
 
 def quantize_qat(model, run_fn, run_args, inplace=False):
@@ -156,10 +156,11 @@ def quantize_qat(model, run_fn, run_args, inplace=False):
     asked = "quantize_qat"
     checked_model(asked, "model", model)
     run_args = _checked_run(asked, run_fn, run_args)
+    mapping = mappings.default("DEFAULT_MODULE_MAPPING")
     with changing(asked, model, inplace) as model:
         prepare_qat(model.train(), inplace=True)
         run_fn(model, *run_args)
-        return convert(model, inplace=True)
+        return convert_with(asked, model, mapping, inplace=True)
 
 
 def quantize_dynamic(model, qconfig_spec=None, dtype=dtypes.qint8, mapping=None, inplace=False):

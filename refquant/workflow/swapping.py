@@ -3,14 +3,31 @@
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from refquant.errors import RefquantError
+from refquant.errors import NotPreparedError, RefquantError
 from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import Module
+from refquant.observers.quantizing import noting_idle
 from refquant.workflow.stubs import DeQuantStub
 from refquant.workflow.watching import observe_output, remove_hook
 
-__all__ = ["is_replaced", "move_hooks", "replace", "swap_all", "to_swap"]
+__all__ = ["Outcome", "is_replaced", "move_hooks", "replace", "swap_all", "to_swap"]
+
+
+class Outcome(NamedTuple):
+    """Paths of modules that `swap_all` could not do everything for.
+
+    Attributes
+    ----------
+    idle : list of str
+        Those whose observer has seen no data: they have scale 1 and zero point 0.
+    bare : list of str
+        Those that need an observer and have none: they are still there.
+    """
+
+    idle: list[str]
+    bare: list[str]
 
 
 def is_replaced(module: Module, mapping: Mapping[type, type]) -> bool:
@@ -58,8 +75,9 @@ def to_swap(model: Module, mapping: Mapping[type, type]) -> list[tuple[str, Modu
     return found
 
 
-def swap_all(model: Module, mapping: Mapping[type, type]) -> None:
-    """Replace modules below `model`, each at all its places."""
+def swap_all(model: Module, mapping: Mapping[type, type]) -> Outcome:
+    """Replace modules below `model`, each at all its places, unless it lacks an observer."""
+    outcome = Outcome([], [])
     chosen = to_swap(model, mapping)
     places: dict[int, list[tuple[Module, str]]] = {id(module): [] for _, module in chosen}
     for parent in model.modules():
@@ -67,10 +85,18 @@ def swap_all(model: Module, mapping: Mapping[type, type]) -> None:
             if id(child) in places:
                 places[id(child)].append((parent, name))
     for path, module in chosen:
-        made = _replace_at(path, module, mapping)
+        with noting_idle() as noted:
+            try:
+                made = _replace_at(path, module, mapping)
+            except NotPreparedError:
+                outcome.bare.append(path)
+                continue
+        of_weight = f"{path}.weight"
+        outcome.idle.extend(dict.fromkeys(n if n == of_weight else path for n in noted))
         for parent, name in places[id(module)]:
             parent._modules[name] = made
         _warn_of_lost_hooks(path, module, made)
+    return outcome
 
 
 def _replace_at(path: str, module: Module, mapping: Mapping[type, type]) -> Module:

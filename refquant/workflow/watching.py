@@ -9,7 +9,6 @@ from refquant.nn.quantized.functional_modules import FloatFunctional
 
 __all__ = [
     "NAME",
-    "has_observed",
     "observer_of",
     "remove_hook",
     "tell_paths",
@@ -64,12 +63,6 @@ def observer_of(module: Module) -> Module | None:
     if own is None and isinstance(module, Fused):
         own = module[-1]._modules.get(NAME)
     return None if type(own) is Identity else own
-
-
-def has_observed(observer: Module) -> bool:
-    """Whether an observer knows a range; True for those that keep none."""
-    watching = observer._modules.get(NAME, observer)  # fake quantization holds its observer
-    return getattr(watching, "min_val", observer) is not None
 
 
 def tell_paths(model: Module) -> None:

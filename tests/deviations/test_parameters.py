@@ -50,6 +50,27 @@ def test_observers_and_infinity(torch):
         quantization.MinMaxObserver()(refquant.tensor([1.0, np.inf]))
 
 
+def test_search_for_few_integers(torch):
+    x = np.abs(np.random.default_rng(0).laplace(size=100_000)).astype(np.float32)
+
+    def scales(**options):
+        theirs = torch.ao.quantization.HistogramObserver(dtype=torch.quint8, **options)
+        theirs(torch.from_numpy(x))
+        ours = quantization.HistogramObserver(dtype=refquant.quint8, **options)
+        ours(refquant.from_numpy(x))
+        return theirs.calculate_qparams()[0].item(), ours.calculate_qparams()[0].item()
+
+    for options in ({}, {"reduce_range": True}):  # these count on 256 integers here and there
+        assert len(set(scales(**options))) == 1
+    wide, narrow = scales(quant_min=0, quant_max=15)
+    assert (round(wide, 5), round(narrow, 5)) == (0.71608, 0.42825)
+    errors = [
+        float(np.mean((np.clip(np.rint(x / scale), 0, 15) * scale - x) ** 2))
+        for scale in (wide, narrow)
+    ]
+    assert errors[0] > 2 * errors[1]
+
+
 def test_scaling_by_nan(fbgemm):
     theirs, ours = fbgemm.image([1, 2])
     wrong = fbgemm.peer.ops.quantized.mul_scalar(theirs, np.nan)

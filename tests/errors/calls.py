@@ -171,9 +171,10 @@ def take(target: Target, local: dict) -> None:
     arguments = {name: local[name] for name in names}
     if inspect.isclass(target.function):
         arguments.pop(names[0])
+    if any(map(inspect.isgenerator, arguments.values())):
+        return  # the call uses it up
     if target.arguments is None or richness(arguments) > richness(target.arguments):
-        if not any(map(inspect.isgenerator, arguments.values())):  # the call uses it up
-            target.arguments = copied(arguments)
+        target.arguments = copied(arguments)
 
 
 def copied(arguments: dict) -> dict:

@@ -119,6 +119,18 @@ def test_a_histogram_observer_draws_what_it_saw():
     assert {"-1", "30"} <= set(page.text)
 
 
+@pytest.mark.parametrize("count", [10, 64, 65, 100, 2048])
+def test_equal_counts_are_bars_of_equal_height(count):
+    heights = set(re.findall(r"v-([\d.]+)h", notebook.bars(np.ones(count), ("", ""), "")))
+    assert len(heights) == 1
+
+
+@pytest.mark.parametrize("count", [2, 100, 150, 256])
+def test_integers_that_are_equally_frequent_have_bars_of_equal_height(count):
+    drawn = notebook.histogram(np.arange(count, dtype=np.int32) - 7, -7, count - 8, "")
+    assert len(set(re.findall(r"v-([\d.]+)h", drawn))) == 1
+
+
 def test_fake_quantization_looks_like_its_observer():
     rounding = quantization.default_fake_quant()
     rounding(refquant.tensor([-1.0, 2.0]))

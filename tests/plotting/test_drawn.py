@@ -117,13 +117,62 @@ def quantized(values, scale=0.5):
 
 def test_weights_share_their_bins(ax):
     before, after = quantized([-1.0, -0.6, 0.0, 0.1, 1.0])
-    plotting.weight_histogram(before, after, bins=4, ax=ax)
+    plotting.weight_histogram(before, after, ax=ax)
     (counts, edges, _), (counts_after, edges_after, _) = (p.get_data() for p in ax.patches)
-    assert counts.tolist() == [2, 0, 2, 1]
-    assert counts_after.tolist() == [1, 1, 2, 1]
-    assert edges.tolist() == edges_after.tolist() == [-1.0, -0.5, 0.0, 0.5, 1.0]
+    assert counts.tolist() == [1, 1, 2, 0, 1]
+    assert counts_after.tolist() == [1, 1, 2, 0, 1]
+    assert edges.tolist() == edges_after.tolist() == [-1.25, -0.75, -0.25, 0.25, 0.75, 1.25]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["float32", "qint8"]
+    assert ax.get_xlabel() == "weight (real units)"
     assert saved(ax)
+
+
+@pytest.mark.parametrize("zero_point", [0, -7])
+@pytest.mark.parametrize("bins", [2, 3, 10, 60, 61, 254, 255])
+def test_bars_of_weights_are_whole_steps_with_zero_in_the_middle_of_one(ax, bins, zero_point):
+    """Then every bar counts equally many integers, and none is a spike of the drawing."""
+    codes = np.random.default_rng(bins).integers(-128, 128, 500, dtype=np.int8)
+    codes[:2] = -128, 127
+    after = refquant._make_per_tensor_quantized_tensor(
+        refquant.from_numpy(codes), 0.0625, zero_point
+    )
+    plotting.weight_histogram(after.dequantize(), after, bins=bins, ax=ax)
+    (counts, edges, _), (counts_after, _, _) = (p.get_data() for p in ax.patches)
+    assert len(counts) <= bins
+    steps = edges / 0.0625
+    width = steps[1] - steps[0]
+    assert width == int(width)
+    assert width % 2 == 1
+    assert set(np.diff(steps)) == {width}
+    assert width / 2 in steps
+    place = np.floor((codes.astype(int) - zero_point) / width + 0.5).astype(int)
+    assert counts_after.tolist() == np.bincount(place - place.min()).tolist()
+    assert counts.tolist() == counts_after.tolist()
+
+
+def test_weights_quantized_per_channel_are_counted_in_steps_of_their_channel(ax):
+    before = refquant.tensor([[-1.0, 0.0, 0.6], [-10.0, 0.0, 6.0]])
+    scales, zeros = refquant.tensor([0.5, 5.0]), refquant.tensor([0, 0])
+    after = refquant.quantize_per_channel(before, scales, zeros, 0, refquant.qint8)
+    plotting.weight_histogram(before, after, ax=ax)
+    (counts, edges, _), (counts_after, _, _) = (p.get_data() for p in ax.patches)
+    assert counts.tolist() == counts_after.tolist() == [2, 0, 2, 2]
+    assert edges.tolist() == [-2.5, -1.5, -0.5, 0.5, 1.5]
+    assert ax.get_xlabel() == "weight (steps of its channel)"
+    assert saved(ax)
+
+
+def test_no_weights_and_weights_that_are_not_finite_are_drawn(ax):
+    before, after = quantized([np.nan, np.inf, 0.5])
+    plotting.weight_histogram(before, after, ax=ax)
+    none, nothing = quantized(np.zeros((0, 3), np.float32))
+    plotting.weight_histogram(none, nothing, ax=ax)
+    assert saved(ax)
+
+
+def test_a_histogram_of_weights_needs_two_bars(ax):
+    with pytest.raises(ArgumentError, match="bins"):
+        plotting.weight_histogram(*quantized([1.0]), bins=1, ax=ax)
 
 
 def test_weights_of_other_shapes_are_refused(ax):

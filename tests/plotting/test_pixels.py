@@ -58,10 +58,11 @@ def test_histogram(ax):
 def test_weights(ax):
     weight = refquant.tensor([0.25, 0.25, 0.75])
     after = refquant.quantize_per_tensor(weight, 0.25, 0, refquant.qint8)
-    plotting.weight_histogram(weight, after, bins=np.linspace(0, 1, 3), ax=ax)
+    plotting.weight_histogram(weight, after, ax=ax)
     picture = Rendered(ax)
-    assert picture.at(0.2, 1.5) == pytest.approx(0.55 * BLUE + 0.45 * WHITE, abs=0.03)
-    assert picture.shows(VERMILION, 0.2, 2)
+    assert picture.at(0.25, 1.5) == pytest.approx(0.55 * BLUE + 0.45 * WHITE, abs=0.03)
+    assert picture.at(0.5, 0.5) == pytest.approx(WHITE, abs=0.03)
+    assert picture.shows(VERMILION, 0.25, 2)
 
 
 def test_sawtooth(ax):

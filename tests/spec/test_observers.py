@@ -298,8 +298,40 @@ def test_explanation_of_a_histogram_tells_what_is_clipped():
     x = np.random.default_rng(0).normal(size=5000)
     x[0] = 90
     text = str(observed(Q.HistogramObserver, x, bins=512).explain())
-    assert "range seen" in text
     assert "outside the range mapped" in text
+    assert "least" not in text
+
+
+def facts(observer):
+    return dict(observer.explain().facts)
+
+
+def test_explanation_of_a_histogram_tells_the_range_that_was_really_seen():
+    """Outputs of a ReLU are never below zero, although the stretched histogram begins there."""
+    rng = np.random.default_rng(0)
+    batches = [np.maximum(rng.normal(size=1000), 0) * (i + 1) for i in range(3)]
+    observer = observed(Q.HistogramObserver, *batches)
+    assert observer.min_val.item() < -0.01
+    largest = max(batch.max() for batch in batches)
+    assert facts(observer)["range seen"] == f"0 .. {largest:.6g}"
+    assert facts(observer)["histogram"].startswith("2048 bins over -0.01")
+
+
+def test_explanation_of_a_histogram_after_merging_tells_the_range_of_both():
+    one, two = (observed(Q.HistogramObserver, x) for x in ([-1.0, 2.0], [0.5, 7.0]))
+    assert facts(one.merge(two))["range seen"] == "-1 .. 7"
+    fresh = Q.HistogramObserver().merge(two)
+    assert facts(fresh)["range seen"] == "0.5 .. 7"
+
+
+def test_explanation_of_a_histogram_from_a_state_does_not_claim_a_range():
+    saved = observed(Q.HistogramObserver, [0.0, 1.0], [0.0, 3.0])
+    loaded = Q.HistogramObserver()
+    loaded.load_state_dict(saved.state_dict())
+    loaded(refquant.tensor([0.5]))
+    assert "range seen" not in facts(loaded)
+    assert facts(loaded)["histogram"] == facts(saved)["histogram"]
+    assert "range seen" not in facts(observed(Q.HistogramObserver, [0.0, 1.0]).merge(loaded))
 
 
 def test_explanation_per_channel_compares_channels():

@@ -9,7 +9,6 @@ from workflow.models import (
     converted,
     floats,
     net,
-    prepared,
     randomize,
     trained,
     types,
@@ -168,24 +167,6 @@ def test_a_model_that_would_be_replaced_itself_warns():
     model(floats(1, 2))
     with pytest.warns(UserWarning, match="itself a Linear"):
         assert type(quantization.convert(model)) is nn.Linear
-
-
-def test_without_preparation():
-    model = net()
-    model.qconfig = default_qconfig
-    with pytest.raises(OperationError, match="not prepared: the model"):
-        quantization.convert(model)
-    model.fc.qconfig = default_qconfig
-    with pytest.raises(OperationError, match="not prepared: fc"):
-        quantization.convert(model)
-
-
-def test_without_data():
-    model = prepared()
-    before = types(model)
-    with pytest.raises(OperationError, match=r"no data has passed through quant, block\.conv, "):
-        quantization.convert(model, inplace=True)
-    assert types(model) == before
 
 
 def test_an_unfit_weight_observer_changes_nothing():

@@ -204,3 +204,12 @@ def test_factories_that_fail_change_nothing():
         quantization.prepare(model, inplace=True)
     assert types(model) == before
     assert "qconfig" not in vars(model.fc)
+
+
+def test_an_empty_sequence_is_not_observed():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Sequential())
+    model.qconfig = default_qconfig
+    model = quantization.prepare(model)
+    assert hasattr(model[0], "activation_post_process")
+    assert not model[1]._modules
+    assert not model[1]._forward_hooks

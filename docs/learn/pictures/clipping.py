@@ -34,5 +34,5 @@ def draw(ink):
     axes[0].axvline((255 - zero_point) * scale, color=COLORS[3], linestyle="--", label="search")
     axes[0].set_ylabel("mean squared error")
     lines = [line for line in axes[0].lines if not line.get_label().startswith("_")]
-    axes[1].legend(handles=lines, loc="upper right")
+    axes[1].legend(handles=lines, loc="lower left")
     return figure

@@ -19,10 +19,11 @@ def draw(ink):
             origin="lower",
             extent=(-128, 127, -128, 127),
         )
-        lines = ax.contour(
-            w, w, pair, levels=range(-60000, 60001, 15000), colors=ink, linewidths=0.6
-        )
-        ax.clabel(lines, fontsize=7)
+        levels = np.arange(-60000, 60001, 15000)
+        lines = ax.contour(w, w, pair, levels=levels, colors=ink, linewidths=0.6)
+        # On the diagonal, where no label meets the frame.
+        places = [(level / (2 * x),) * 2 for level in levels if abs(level) < 200 * x]
+        ax.clabel(lines, fontsize=7, manual=places)
         ax.set_title(f"activations of {x}: {np.mean(~np.isnan(outside)):.0%} saturated")
         ax.set_xlabel("first weight")
     axes[0].set_ylabel("second weight")

@@ -5,7 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from refquant.errors import ArgumentTypeError, OperationError, QuantizationParameterError
+from refquant.errors import (
+    ArgumentTypeError,
+    NotPreparedError,
+    OperationError,
+    QuantizationParameterError,
+)
 from refquant.nn.containers import Identity
 from refquant.nn.module import Module
 from refquant.ops import quantized
@@ -196,18 +201,22 @@ def observed(asked: str, mod: Module) -> tuple[float, int]:
 
     Raises
     ------
-    ArgumentTypeError
+    NotPreparedError
         If the module has no observer.
+    ArgumentTypeError
+        If something that chooses no scale stands in the observer's place.
     QuantizationParameterError
         If the observer chose several, one for each channel.
     """
     observer: Any = getattr(mod, "activation_post_process", None)
     if not hasattr(observer, "calculate_qparams"):
-        raise ArgumentTypeError(
+        # A FloatFunctional has an Identity there until it is prepared.
+        bare = observer is None or type(mod) is FloatFunctional
+        raise (NotPreparedError if bare else ArgumentTypeError)(
             asked,
             argument="mod.activation_post_process",
             expected="an observer",
-            got=type(observer).__name__,
+            got="none" if bare else type(observer).__name__,
             mend="call refquant.quantization.prepare() on the model "
             "and show it data before convert()",
         )

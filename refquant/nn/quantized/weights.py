@@ -1,5 +1,6 @@
 """From float modules to quantized weights: what every ``from_float`` shares."""
 
+import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from refquant import dtypes, kernels
 from refquant.errors import ArgumentError
 from refquant.nn.module import Module
 from refquant.nn.quantized.functional_modules import observed
+from refquant.observers.base import has_observed
 from refquant.ops.quantized.affine import quantize_per_channel, quantize_per_tensor
 from refquant.tensors import QuantizedTensor, Tensor
 
@@ -66,6 +68,19 @@ def _folded(module: Module) -> tuple[Tensor, Tensor | None]:
     return Tensor(folded.reshape(weight.shape)), Tensor(bias_after)
 
 
+def _rounding(mod: Any, weight: Tensor) -> Any:
+    """Get the fake quantization of a weight, one that has seen it if it may observe.
+
+    What has never run knows nothing, but the weight is there to be looked at.
+    """
+    rounding = mod.weight_fake_quant
+    if not getattr(rounding, "observer_enabled", False) or has_observed(rounding):
+        return rounding
+    rounding = copy.deepcopy(rounding)
+    rounding.activation_post_process(weight)
+    return rounding
+
+
 def read_layer(asked: str, mod: Module, float_type: type) -> FloatLayer:
     """Read what `mod` has to say about the quantized layer that replaces it.
 
@@ -91,7 +106,7 @@ def read_layer(asked: str, mod: Module, float_type: type) -> FloatLayer:
     if hasattr(mod, "weight_fake_quant"):
         weight, bias = _folded(mod)
         scale, zero_point = observed(asked, mod)
-        return FloatLayer(mod, weight, bias, mod.weight_fake_quant, scale, zero_point)
+        return FloatLayer(mod, weight, bias, _rounding(mod, weight), scale, zero_point)
     if type(mod) is not float_type:
         raise ArgumentError(
             asked,
@@ -108,6 +123,11 @@ def read_layer(asked: str, mod: Module, float_type: type) -> FloatLayer:
     observer = qconfig.weight()
     observer(weight)
     return FloatLayer(module, weight, bias, observer, scale, zero_point)
+
+
+def _for_each(value: Tensor, weight: Tensor, axis: int) -> Tensor:
+    """Repeat the one number that an observer without data gives, once for each channel."""
+    return Tensor(np.repeat(value.array, weight.array.shape[axis]))
 
 
 def quantize_weight(asked: str, weight: Tensor, observer: Any) -> QuantizedTensor:
@@ -145,6 +165,9 @@ def quantize_weight(asked: str, weight: Tensor, observer: Any) -> QuantizedTenso
         )
     scale, zero_point, *_ = observer.calculate_qparams()
     if observer.qscheme.is_per_channel:
+        if not has_observed(observer):
+            scale = _for_each(scale, weight, observer.ch_axis)
+            zero_point = _for_each(zero_point, weight, observer.ch_axis)
         q = quantize_per_channel(weight, scale, zero_point, observer.ch_axis, dtypes.qint8)
     else:
         q = quantize_per_tensor(

@@ -12,6 +12,7 @@ from refquant.errors import NotSupportedError, OperationError
 from refquant.ops import checks
 from refquant.ops.floating.reductions import ValuesAndIndices
 from refquant.ops.quantized.affine import quantize_array
+from refquant.ops.quantized.pooling import check_average
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["max", "mean", "min", "sort", "topk"]
@@ -252,6 +253,7 @@ def mean(
     if not spatial and q.dtype is quint8:
         engines.require(f"mean over dimensions {axes}", "mean_dimensions")
     rule = engines.current().rule("mean", Operands(q.dtype, trailing=trailing, spatial=spatial))
+    check_average("mean", q, count, rule)
     total = np.asarray(x.sum(axis=axes, keepdims=keepdim, dtype=np.int64))
     found = rule(total, count, q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)
     if found.dtype == np.float32:  # a rule may leave the rounding to quantize_per_tensor

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from refquant import engines
+from refquant import arguments, engines
 from refquant.errors import (
     ArgumentError,
     EngineError,
@@ -194,6 +193,7 @@ def check(
         )
     name = engines.current().name if engine is None else engines.get(engine).name
     grades = []
+    progress = arguments.flag_or_none("oracle.check", "progress", progress)
     for case in track(cases_of(operation, seed), f"checking {operation}", show=progress):
         try:
             expected = case.problem.run(name).array
@@ -252,8 +252,11 @@ def check_results(folder: Any, results: Any, *, progress: bool | None = None) ->
     >>> all(grade.equal == grade.elements for grade in grades.grades)
     True
     """
+    asked = "oracle.check_results"
+    progress = arguments.flag_or_none(asked, "progress", progress)
+    arguments.path(asked, "folder", folder)
+    top = arguments.path(asked, "results", results)
     vectors: Vectors = read_vectors(folder)
-    top = Path(results)
     missing = [c.name for c in vectors.cases if not (top / f"{c.name}.npz").is_file()]
     if missing:
         raise FileFormatError(

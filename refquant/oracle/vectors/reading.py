@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import refquant
+from refquant import arguments
 from refquant.errors import FileFormatError
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.making import OPERATIONS
@@ -145,7 +146,7 @@ def read_vectors(folder: Any) -> Vectors:
     >>> vectors.operation, len(vectors.cases) > 0
     ('relu6', True)
     """
-    top = Path(folder)
+    top = arguments.path("oracle.read_vectors", "folder", folder)
     manifest = _manifest(top / MANIFEST)
     cases, expected = [], {}
     for entry in manifest["cases"]:
