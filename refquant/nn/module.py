@@ -128,6 +128,14 @@ class Module(Hooked):
                 expected="a non-empty string without dots",
                 got=arguments.describe(name),
             )
+        places = self._parameters, self._buffers, self._modules
+        if hasattr(self, name) and not any(name in place for place in places):
+            raise ArgumentError(
+                type(self).__name__,
+                argument="name",
+                expected="a name that no other attribute has",
+                got=repr(name),
+            )
 
     def register_parameter(self, name: str, parameter: Parameter | None) -> None:
         """Add a parameter; None keeps the name without one."""
