@@ -58,7 +58,10 @@ class LoadReport:
         if isinstance(value, Tensor) and value.is_quantized:
             self.error(key, "a plain tensor", f"a {value.dtype} tensor")
             return
-        array = np.asarray(value.array if isinstance(value, Tensor) else value)
+        try:
+            array = np.asarray(value.array if isinstance(value, Tensor) else value)
+        except (ValueError, OverflowError):  # sequences of several lengths
+            array = np.empty(0, object)
         if array.dtype.kind not in "fiub":
             self.error(key, "numbers", str(array.dtype))
         elif array.shape != target.array.shape:
