@@ -40,6 +40,7 @@ __all__ = [
 # The largest number of bytes that an array may have: what a signed 64-bit size can count.
 MOST_BYTES = 2**63 - 1
 MOST_DIMENSIONS = 64  # of a NumPy array
+_LARGEST = 2**256  # larger integers do not even print
 _ITEM = 8  # bytes of the largest element
 
 
@@ -77,6 +78,10 @@ def integer(
             ) from None
     if (least is not None and number < least) or (most is not None and number > most):
         raise ArgumentError(op, argument=argument, expected=between(least, most), got=number)
+    if not -_LARGEST < number < _LARGEST:
+        raise ArgumentError(
+            op, argument=argument, expected="an integer of at most 256 bits", got="a larger one"
+        )
     return number
 
 

@@ -49,7 +49,7 @@ class RefquantError(Exception):
         elif argument is not None:
             text += f": `{argument}`"
         if got is not None:
-            text += f", got {got}"
+            text += f", got {_written(got)}"
         if mend is not None:
             text += f"; {mend}"
         super().__init__(text)
@@ -80,6 +80,13 @@ class RefquantError(Exception):
             self.mend,
             self.place,
         )
+
+
+def _written(got: object) -> str:
+    try:
+        return str(got)
+    except ValueError:  # an integer of thousands of digits
+        return f"an object of type {type(got).__name__}"
 
 
 def _rebuild(kind, asked, argument, expected, got, mend, place):

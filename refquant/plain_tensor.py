@@ -93,7 +93,7 @@ class Tensor(Methods):
 
     def __init__(self, array: np.ndarray, requires_grad: bool = False):
         if type(array) is not np.ndarray or array.dtype not in dtypes.BY_STORAGE:
-            _refuse_elements(array)
+            array = _elements(array)
         self.array = array
         self.requires_grad = requires_grad
         self.grad: Tensor | None = None
@@ -403,8 +403,8 @@ class Tensor(Methods):
         return format(self.item(), spec) if spec and self.array.size == 1 else repr(self)
 
 
-def _refuse_elements(array: Any) -> None:
-    """Say what a tensor is made of, unless `array` is of a class derived from NumPy's."""
+def _elements(array: Any) -> np.ndarray:
+    """Take the elements of a tensor, from a class derived from NumPy's arrays too."""
     if not isinstance(array, np.ndarray):
         raise ArgumentTypeError(
             "Tensor",
@@ -421,6 +421,7 @@ def _refuse_elements(array: Any) -> None:
             got=array.dtype,
             mend="convert it with .astype()",
         )
+    return np.asarray(array)
 
 
 def differentiable(array: np.ndarray, inputs, function) -> Tensor:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import ShapeError
 from refquant.ops import checks
 from refquant.ops.views import integers
@@ -70,6 +71,7 @@ def expand(input: Any, *sizes) -> Tensor:
             f"where the extent is 1, of an input of shape {array.shape}",
             got=wanted,
         )
+    arguments.shape("expand", "sizes", shape)
     strides = [0] * new + [
         step if extent == was else 0
         for step, extent, was in zip(array.strides, shape[new:], array.shape, strict=True)

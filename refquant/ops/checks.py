@@ -5,6 +5,7 @@ the operation works with, and raises an error that says how to mend what came.
 """
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ def plain_tensor(asked: str, argument: str, value: Any) -> Tensor:
                 mend="convert it with .astype(numpy.float32) or refquant.tensor()",
             )
         if value.dtype in dtypes.BY_STORAGE:
-            return Tensor(value)
+            return Tensor(np.asarray(value))
     mend = (
         "call .dequantize() first; in a model, put a DeQuantStub before it"
         if isinstance(value, QuantizedTensor)
@@ -134,7 +135,7 @@ def quantized_dtype(asked: str, argument: str, value: Any) -> dtypes.dtype:
         asked,
         argument=argument,
         expected="refquant.quint8, refquant.qint8 or refquant.qint32",
-        got=repr(value),
+        got=value if isinstance(value, dtypes.dtype) else arguments.describe(value),
     )
 
 
@@ -172,15 +173,17 @@ def whole_number(asked: str, argument: str, value: Any) -> int:
     """Take a whole number; a float or a tensor of one element that holds one will do."""
     if type(value) is int:
         return value
-    if not isinstance(value, float | np.floating | Tensor):
-        return arguments.integer(asked, argument, value)
-    number = arguments.real(asked, argument, value)
-    if not number.is_integer():
+    number = None
+    if isinstance(value, float | np.floating | Tensor):
+        number = value.item() if isinstance(value, Tensor) and value.array.size == 1 else value
+        if isinstance(number, float | np.floating):
+            number = int(number) if float(number).is_integer() else None
+    try:
+        return operator.index(value if number is None else number)
+    except TypeError:
         raise ArgumentTypeError(
             asked, argument=argument, expected="a whole number", got=arguments.describe(value)
-        )
-    # Not int(number): float64 does not hold every int64.
-    return int(value.item() if isinstance(value, Tensor) else value)
+        ) from None
 
 
 def zero_point_value(asked: str, argument: str, value: Any, dtype: dtypes.dtype) -> int:

@@ -16,7 +16,7 @@ from refquant.errors import (
 )
 from refquant.ops import checks
 from refquant.ops.broadcasting import unbroadcast
-from refquant.ops.inplace import become
+from refquant.ops.inplace import become, check_writable
 from refquant.ops.views import lost_axis
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
@@ -75,7 +75,9 @@ def select(input: Any, dim: int, index: int) -> Tensor:
     """
     x = checks.any_tensor("select", "input", input)
     dim = _extended("select", x, dim, IndexRangeError)
-    return _basic("select", x, _along(x.array.ndim, dim, arguments.integer("select", "index", index)))
+    return _basic(
+        "select", x, _along(x.array.ndim, dim, arguments.integer("select", "index", index))
+    )
 
 
 def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
@@ -196,7 +198,7 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple:
     [[0, 1, 2], [3, 4]]
     """
     x = checks.any_tensor("chunk", "input", input)
-    chunks = arguments.integer("chunk", "chunks", chunks)
+    chunks = arguments.integer("chunk", "chunks", chunks, most=2**63 - 1)
     if chunks < 1:
         raise OperationError("chunk", argument="chunks", expected="at least 1", got=chunks)
     dim = _extended("chunk", x, dim)
@@ -459,7 +461,12 @@ def _assign(whole: np.ndarray, basic: tuple, arrays: tuple | None, value: np.nda
     try:
         with np.errstate(all="ignore"):
             part[... if arrays is None else arrays] = value
+    except IndexError as error:
+        raise IndexRangeError(
+            "indexing", argument="index", expected=f"inside shape {part.shape}", got=str(error)
+        ) from None
     except ValueError:
+        check_writable("indexing", whole)
         raise ShapeError(
             "indexing",
             argument="value",

@@ -150,7 +150,7 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
             got=f"size {shape}, stride {steps}, storage_offset {offset}",
         )
     last = offset + sum((n - 1) * s for n, s in zip(shape, steps, strict=True))
-    if math.prod(shape) and last >= flat.size:
+    if (math.prod(shape) and last >= flat.size) or max((*shape, *steps), default=0) >= 2**59:
         raise OperationError(
             "as_strided",
             argument="size",

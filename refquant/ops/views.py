@@ -35,6 +35,9 @@ __all__ = [
 ]
 
 
+_LARGE = 2**63
+
+
 # -- shared by all views -----------------------------------------------------------------------
 
 
@@ -59,7 +62,8 @@ def integers(asked: str, argument: str, values: Any) -> tuple[int, ...]:
     if len(values) == 1 and isinstance(values[0], tuple | list):
         values = values[0]
     return tuple(
-        v if type(v) is int else arguments.integer(asked, argument, v) for v in values
+        v if type(v) is int and -_LARGE < v < _LARGE else arguments.integer(asked, argument, v)
+        for v in values
     )
 
 
@@ -72,6 +76,8 @@ def sizes(asked: str, argument: str, values: Any) -> tuple[int, ...]:
 
 def _complete(asked: str, array: np.ndarray, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Replace the one size that is -1 by what is left over."""
+    if len(shape) > 8 or max(shape, default=0) >= 2**31:
+        arguments.shape(asked, "shape", tuple(max(s, 0) for s in shape))
     known = math.prod(s for s in shape if s != -1)
     if shape.count(-1) == 1 and known > 0 and array.size % known == 0:
         return tuple(array.size // known if s == -1 else s for s in shape)

@@ -36,7 +36,10 @@ def _times(asked: str, other: Any, alpha: Any) -> Any:
     alpha = scalar(asked, "alpha", alpha)
     if isinstance(other, Tensor | np.ndarray):
         return other if alpha == 1 else mul(other, alpha)
-    return scalar(asked, "other", other) * alpha
+    other = scalar(asked, "other", other)
+    if isinstance(other, int | np.integer) and isinstance(alpha, int | np.integer):
+        return int(other) * int(alpha)
+    return arguments.real(asked, "other", other) * arguments.real(asked, "alpha", alpha)
 
 
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:

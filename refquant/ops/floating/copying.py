@@ -5,7 +5,13 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, dtypes
-from refquant.errors import ArgumentTypeError, DtypeError, GradientError, NotSupportedError, ShapeError
+from refquant.errors import (
+    ArgumentTypeError,
+    DtypeError,
+    GradientError,
+    NotSupportedError,
+    ShapeError,
+)
 from refquant.ops import checks, layout, views
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.dispatch import dispatched, float_only
@@ -248,9 +254,7 @@ def to(
             got=arguments.describe(device),
         )
     if dtype is not None and not isinstance(dtype, dtypes.dtype):
-        raise DtypeError(
-            "to", argument="dtype", expected="a dtype", got=arguments.describe(dtype)
-        )
+        raise DtypeError("to", argument="dtype", expected="a dtype", got=arguments.describe(dtype))
     copy = arguments.flag("to", "copy", copy)
     if isinstance(input, QuantizedTensor):
         if dtype not in (None, input.dtype):

@@ -267,20 +267,27 @@ def arange(
     step = scalar("arange", "step", step)
     whole = all(isinstance(v, int | np.integer) for v in (start, end, step))
     kind = storage("arange", dtype, device, dtypes.int64 if whole else dtypes.float32)
-    _countable(start, end, step, whole)
-    return Tensor(cast(np.arange(start, end, step), kind), requires_grad)
+    counted = np.arange(start, end, step) if _counts(start, end, step, whole) else np.arange(0)
+    return Tensor(cast(counted, kind), requires_grad)
 
 
-def _countable(start: Any, end: Any, step: Any, whole: bool) -> None:
-    """Check that a range holds numbers that can be counted, and not more than memory has."""
+def _counts(start: Any, end: Any, step: Any, whole: bool) -> bool:
+    """Tell whether a range holds numbers; refuse those that cannot be counted, or not stored."""
     for name, value in (("start", start), ("end", end), ("step", step)):
         if not (-(2**63) <= value < 2**63 if whole else math.isfinite(value)):
             expected = "in the range of int64" if whole else "finite"
             raise ArgumentError("arange", argument=name, expected=expected, got=value)
     if step == 0:
         raise ArgumentError("arange", argument="step", expected="other than 0", got=step)
-    count = (int(end) - int(start)) // int(step) if whole else (end - start) / step
-    arguments.shape("arange", "end", int(max(count, 0)) if math.isfinite(count) else 2**63)
+    # In Python's numbers, which do not wrap around.
+    length = int(end) - int(start) if whole else float(end) - float(start)
+    length = length if step > 0 else -length
+    if not length > 0:
+        return False
+    size = abs(arguments.real("arange", "step", step))
+    count = length / size if size and length / size < 2.0**63 else 2.0**63
+    arguments.shape("arange", "end", int(count))
+    return True
 
 
 def linspace(

@@ -7,7 +7,7 @@ import numpy as np
 from refquant import arguments
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks, layout
-from refquant.ops.floating.operands import operand, result_dtype
+from refquant.ops.floating.operands import element, operand, result_dtype
 from refquant.ops.views import integers, sizes
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
@@ -175,12 +175,12 @@ def pad(input: Any, pad, mode: str = "constant", value: float | None = None) -> 
     x = operand("pad", "input", input)
     sizes = integers("pad", "pad", (pad,))
     ndim = x.array.ndim
-    if mode != "constant" or len(sizes) % 2 or len(sizes) > 2 * ndim:
+    if not isinstance(mode, str) or mode != "constant" or len(sizes) % 2 or len(sizes) > 2 * ndim:
         raise OperationError(
             "pad",
             argument="pad",
             expected=f"pairs for at most {ndim} dimensions, and mode='constant'",
-            got=f"{sizes}, mode={mode!r}",
+            got=f"{sizes}, mode={arguments.describe(mode)}",
         )
     pairs = [(0, 0)] * (ndim - len(sizes) // 2)
     pairs += [(sizes[i], sizes[i + 1]) for i in range(len(sizes) - 2, -1, -2)]
@@ -190,7 +190,11 @@ def pad(input: Any, pad, mode: str = "constant", value: float | None = None) -> 
         for (a, b), n in zip(pairs, x.array.shape, strict=True)
     )
     inner = tuple(slice(a, a + n) for (a, _), n in zip(grown, x.array.shape, strict=True))
-    whole = np.pad(x.array, grown, constant_values=0 if value is None else value)
+    arguments.shape(
+        "pad", "pad", tuple(a + n + b for (a, b), n in zip(grown, x.array.shape, strict=True))
+    )
+    border = element("pad", "value", 0 if value is None else value, x.array.dtype)
+    whole = np.pad(x.array, grown, constant_values=border)
 
     def backward(g):
         spread = np.zeros(whole.shape, g.dtype)

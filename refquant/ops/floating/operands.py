@@ -204,7 +204,7 @@ def pair(asked: str, input: Any, other: Any) -> tuple[Tensor, Tensor, np.ndarray
     x, y = a.array, b.array
     if x.dtype != y.dtype:
         dtype = result_dtype(x, y)
-        x, y = x.astype(dtype, copy=False), y.astype(dtype, copy=False)
+        x, y = cast(x, dtype), cast(y, dtype)
     return a, b, x, y
 
 

@@ -301,9 +301,8 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
             mend="convert it with .to()",
         )
     rows = xs.reshape(math.prod(xs.shape[:-1]), xs.shape[-1])
-    with np.errstate(all="ignore"):
-        made = rows @ ws.T
     inputs: tuple = (x, w)
+    b = None
     if bias is not None:
         b = float_operand("linear", "bias", bias)
         if b.array.shape != (ws.shape[0],):
@@ -313,8 +312,11 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
                 expected=f"of shape ({ws.shape[0]},)",
                 got=f"shape {b.array.shape}",
             )
-        made += b.array
         inputs = (x, w, b)
+    with np.errstate(all="ignore"):
+        made = rows @ ws.T
+        if b is not None:
+            made += b.array
 
     def backward(g):
         g = g.reshape(len(rows), ws.shape[0])

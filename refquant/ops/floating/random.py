@@ -464,4 +464,6 @@ def dropout(input: Any, p: float = 0.5, train: bool = True) -> Tensor:
     x = float_operand("dropout", "input", input)
     kept = default_generator.numpy.random(x.array.shape, np.float32) >= p
     factor = kept * x.array.dtype.type(0 if p == 1 else 1 / (1 - p))
-    return differentiable(x.array * factor, (x,), lambda g: (g * factor,))
+    with np.errstate(all="ignore"):
+        made = x.array * factor
+    return differentiable(made, (x,), lambda g: (g * factor,))

@@ -216,7 +216,9 @@ def var(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = Fals
     x, axes = t.array, _axes("var", dim, t.array.ndim)
     divisor = _count(x.shape, axes) - unbiased
     with np.errstate(all="ignore"):
-        distance = x - x.mean(axis=axes, keepdims=True)
+        # Not x.mean(), which warns where there is nothing to average.
+        mean = _total(x, axes, True) / _count(x.shape, axes)
+        distance = x - mean.astype(x.dtype, copy=False)
         made = np.divide(
             np.square(distance).sum(axis=axes, keepdims=keepdim), divisor, dtype=x.dtype
         )

@@ -8,7 +8,7 @@ from refquant import dtypes
 from refquant.errors import DtypeError
 from refquant.ops import checks, layout
 from refquant.ops.quantized.affine import checked_channels
-from refquant.ops.views import integers
+from refquant.ops.views import sizes
 from refquant.tensors import QuantizedTensor
 
 _QUANTIZED = {d.numpy: d for d in dtypes.QUANTIZED}
@@ -63,7 +63,7 @@ def empty_affine_quantized(
 
 
 def _zeros(asked: str, size: tuple, dtype, memory_format) -> np.ndarray:
-    array = np.zeros(integers(asked, "size", size), dtype.numpy)
+    array = np.zeros(sizes(asked, "size", size), dtype.numpy)
     return layout.to_format(array, memory_format)
 
 

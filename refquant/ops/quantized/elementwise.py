@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, engines, kernels
+from refquant import engines, kernels
+from refquant.arguments import flag, real
 from refquant.engines import Operands
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
@@ -127,7 +128,7 @@ def relu6(qx: Any, inplace: bool = False) -> QuantizedTensor:
     tensor([0., 5., 6.])
     """
     q = checks.quantized_per_tensor("quantized.relu6", "qx", qx)
-    inplace = arguments.flag("quantized.relu6", "inplace", inplace)
+    inplace = flag("quantized.relu6", "inplace", inplace)
     result = _in_range(q, q.zero_point, _stored(q, 6.0))
     if not inplace:
         return result
@@ -176,8 +177,8 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Qua
     q = checks.quantized_per_tensor("clamp", "input", input)
     if min is None and max is None:
         raise ArgumentError("clamp", argument="min", expected="given, or `max`", got=None)
-    lower = q.dtype.quant_min if min is None else _stored(q, float(min))
-    upper = q.dtype.quant_max if max is None else _stored(q, float(max))
+    lower = q.dtype.quant_min if min is None else _stored(q, real("quantized.clamp", "min", min))
+    upper = q.dtype.quant_max if max is None else _stored(q, real("quantized.clamp", "max", max))
     return _in_range(q, lower, upper)
 
 

@@ -3,9 +3,9 @@
 import math
 from typing import Any
 
-from refquant import engines, kernels
+from refquant import arguments, engines, kernels
 from refquant.engines import Operands
-from refquant.errors import ArgumentError, ArgumentTypeError
+from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
 from refquant.tensors import QuantizedTensor
 
@@ -13,12 +13,7 @@ __all__ = ["elu"]
 
 
 def _finite(asked: str, argument: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise ArgumentTypeError(
-            asked, argument=argument, expected="a number", got=type(value).__name__
-        ) from None
+    number = arguments.real(asked, argument, value)
     if not math.isfinite(number):
         raise ArgumentError(asked, argument=argument, expected="a finite number", got=number)
     return number

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, engines, kernels
+from refquant import engines, kernels
+from refquant.arguments import flag
 from refquant.engines import Operands
 from refquant.engines.pooling import AVERAGE_IN_FIXED_POINT
 from refquant.engines.reduction import MEAN_IN_FIXED_POINT
@@ -82,7 +83,7 @@ def max_pool2d(
               [13, 15]]]], dtype=refquant.uint8)
     """
     asked = "max_pool2d"
-    if arguments.flag(asked, "return_indices", return_indices):
+    if flag(asked, "return_indices", return_indices):
         raise NotSupportedError(
             f"{asked} of a quantized tensor",
             argument="return_indices",

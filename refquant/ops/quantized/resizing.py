@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import engines, kernels
+from refquant import arguments, engines, kernels
 from refquant.engines import Operands
 from refquant.engines.rounding import as_fractions
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
@@ -81,12 +81,12 @@ def interpolate(
     """
     asked = "interpolate"
     q = checks.quantized_per_tensor(asked, "input", input)
-    if mode not in ("nearest", "bilinear"):
+    if not isinstance(mode, str) or mode not in ("nearest", "bilinear"):
         raise NotSupportedError(
             f"{asked} of a quantized tensor",
             argument="mode",
             expected="'nearest' or 'bilinear'",
-            got=repr(mode),
+            got=arguments.describe(mode),
             mend="call .dequantize() first",
         )
     if q.array.ndim != 4:
@@ -96,6 +96,8 @@ def interpolate(
             expected="of 4 dimensions (batch, channels, height, width)",
             got=f"shape {q.array.shape}",
         )
+    if align_corners is not None:
+        align_corners = arguments.flag(asked, "align_corners", align_corners)
     if mode == "nearest" and align_corners is not None:
         raise ArgumentError(
             asked,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import engines, kernels
+from refquant import arguments, engines, kernels
 from refquant.engines import Operands
 from refquant.engines.elementwise import SHIFT_OF_INTEGERS
 from refquant.errors import ArgumentError, ArgumentTypeError
@@ -20,7 +20,7 @@ def _number(asked: str, argument: str, value: Any) -> float:
     if isinstance(value, int | float) or (
         isinstance(value, Tensor | np.generic | np.ndarray) and np.ndim(value) == 0
     ):
-        return float(value)
+        return arguments.real(asked, argument, value)
     raise ArgumentTypeError(
         asked,
         argument=argument,
