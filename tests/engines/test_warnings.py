@@ -235,7 +235,7 @@ def observers():
 def test_observers_refuse_what_is_not_finite_without_warnings(values, engine):
     with refquant.engines.using(engine):
         for observer in observers():
-            with pytest.raises(errors.OperationError, match="was given (infinity|NaN)"):
+            with pytest.raises(errors.OperationError, match=r"was given (infinity|NaN)"):
                 observer(refquant.tensor([list(values)] * 2))
 
 
@@ -256,7 +256,7 @@ def test_exact_arithmetic_refuses_a_bias_that_is_not_finite():
     with refquant.engines.using("exact"):
         for value in (np.nan, np.inf, -np.inf):
             packed = ops.linear_prepack(w, refquant.tensor([value]))
-            with pytest.raises(errors.OperationError, match="finite numbers.*bias"):
+            with pytest.raises(errors.OperationError, match=r"finite numbers.*bias"):
                 ops.linear(x, packed, 1.0, 0)
 
 
@@ -267,5 +267,5 @@ def test_fixed_point_refuses_an_average_whose_sum_of_scales_overflows():
             lambda: image.mean((2, 3)),
             lambda: float_functional.avg_pool2d(image, 5),
         ):
-            with pytest.raises(errors.EngineError, match="in fixed point.*scale"):
+            with pytest.raises(errors.EngineError, match=r"in fixed point.*scale"):
                 average()

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import traceback
 import warnings
+from pathlib import Path
 
 import pytest
 from errors import calls, hostile
@@ -20,8 +21,9 @@ pytestmark = pytest.mark.skipif(
     not calls.DOCS.exists(), reason="the tests lie outside of a source tree"
 )
 TARGETS = calls.targets() if calls.DOCS.exists() else []
-# Arrays that are too large for this raise MemoryError at once, whatever the machine has.
-MEMORY = 8 << 30
+# Arrays that are larger than this raise MemoryError at once, whatever the machine has.
+MEMORY = 1 << 30
+STATM = Path("/proc/self/statm")
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +41,18 @@ def surroundings(tmp_path, monkeypatch):
     """Restore what a call may change for the whole process."""
     monkeypatch.chdir(tmp_path)
     limits = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, limits[1]))
+    resource.setrlimit(resource.RLIMIT_AS, (mapped() + MEMORY, limits[1]))
     restore = remember()
     yield restore
     restore()
     resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+def mapped() -> int:
+    """Bytes of the address space that the process has by now."""
+    if not STATM.exists():
+        return 7 * MEMORY
+    return int(STATM.read_text().split()[0]) * resource.getpagesize()
 
 
 def remember():

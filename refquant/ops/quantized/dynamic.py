@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, dtypes, engines, kernels
+from refquant import dtypes, engines, kernels
+from refquant.arguments import flag
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
@@ -52,7 +53,7 @@ def _run(asked: str, X: Any, packed: Any, reduce_range: bool, relu: bool) -> Ten
             mend="make it with refquant.ops.quantized.linear_prepack(weight, bias)",
         )
     packed.check_engine(asked)
-    reduce_range = arguments.flag(asked, "reduce_range", reduce_range)
+    reduce_range = flag(asked, "reduce_range", reduce_range)
     if reduce_range and "dynamic_reduce_range" in packed.record.limits:
         reason = packed.record.limits["dynamic_reduce_range"]
         warnings.warn(

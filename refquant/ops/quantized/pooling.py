@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, engines, kernels
+from refquant import engines, kernels
+from refquant.arguments import flag
 from refquant.engines import Operands
 from refquant.engines.pooling import AVERAGE_IN_FIXED_POINT
 from refquant.engines.reduction import MEAN_IN_FIXED_POINT
@@ -84,7 +85,7 @@ def max_pool2d(
               [13, 15]]]], dtype=refquant.uint8)
     """
     asked = "max_pool2d"
-    if arguments.flag(asked, "return_indices", return_indices):
+    if flag(asked, "return_indices", return_indices):
         raise NotSupportedError(
             f"{asked} of a quantized tensor",
             argument="return_indices",
@@ -202,7 +203,7 @@ def avg_pool2d(
     kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
     step = strides(asked, stride, kernel)
     border = per_dimension(asked, "padding", padding, 2, 0)
-    count_include_pad = arguments.flag(asked, "count_include_pad", count_include_pad)
+    count_include_pad = flag(asked, "count_include_pad", count_include_pad)
     if divisor_override is not None:
         divisor_override = checks.whole_number(asked, "divisor_override", divisor_override)
         if divisor_override == 0 or abs(divisor_override) > MOST_DIVISOR:
