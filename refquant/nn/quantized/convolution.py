@@ -9,9 +9,8 @@ from refquant import arguments, dtypes, nn
 from refquant.errors import ArgumentError
 from refquant.nn.convolution import channels, check_padding_mode
 from refquant.nn.module import Module
-from refquant.nn.quantized.functional_modules import load_number
 from refquant.nn.quantized.weights import quantize_weight, read_layer
-from refquant.nn.state import quantized_value
+from refquant.nn.state import load_quantizer, quantized_value
 from refquant.ops.quantized.convolution import (
     check_image_rank,
     conv2d_prepack,
@@ -137,10 +136,11 @@ class _Convolution(Module):
         shape = self._packed_params.weight.array.shape
         weight = quantized_value(report, prefix + "weight", shape)
         bias = report.take(prefix + "bias")
-        load_number(report, self, "scale", prefix, float)
-        load_number(report, self, "zero_point", prefix, int)
-        if weight is not None:
-            packed = self._pack(weight, bias)
+        load_quantizer(report, prefix, dtypes.quint8, self.__setattr__)
+        if weight is None:
+            return
+        packed = report.attempt(prefix + "weight", self._pack, weight, bias)
+        if packed is not None:
             report.change(functools.partial(setattr, self, "_packed_params", packed))
 
     def _get_name(self) -> str:

@@ -9,8 +9,8 @@ from refquant import arguments, dtypes, nn
 from refquant.errors import DtypeError
 from refquant.nn.linear import features
 from refquant.nn.module import Module
-from refquant.nn.quantized.functional_modules import load_number
 from refquant.nn.quantized.weights import quantize_weight, read_layer
+from refquant.nn.state import load_quantizer
 from refquant.ops.quantized.dynamic import PackedHalf, linear_prepack_fp16, linear_unpack_fp16
 from refquant.ops.quantized.linear import linear_prepack, run_linear
 from refquant.ops.quantized.packing import PackedLinear
@@ -52,8 +52,7 @@ class LinearPackedParams(Module):
 
     def set_weight_bias(self, weight: Any, bias: Any) -> None:
         """Pack a weight and a bias (or None) for the engine of now."""
-        pack = linear_prepack if self.dtype is dtypes.qint8 else linear_prepack_fp16
-        self._packed_params = pack(weight, bias)
+        self._packed_params = _pack(self.dtype, weight, bias)
         self.shape = tuple(self._packed_params.weight.shape)
 
     def _weight_bias(self) -> tuple[Tensor, Tensor | None]:
@@ -66,13 +65,19 @@ class LinearPackedParams(Module):
     def _load_from_state_dict(self, report, prefix: str) -> None:
         if prefix + "_packed_params" in report.state:  # the layout of PyTorch 2.13
             report.take(prefix + "dtype", optional=True)
-            weight, bias = report.take(prefix + "_packed_params")
+            pair = report.take(prefix + "_packed_params")
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                report.error(
+                    prefix + "_packed_params", "a pair of weight and bias", type(pair).__name__
+                )
+                return
+            weight, bias = pair
         else:
             above = prefix.removesuffix("_packed_params.")
             old = prefix + "weight" not in report.state and above + "weight" in report.state
             place = above if old else prefix
             weight, bias = report.take(place + "weight"), report.take(place + "bias")
-        if weight is None:
+        if weight is None and report.missing:
             return
         kind = QuantizedTensor if self.dtype is dtypes.qint8 else Tensor
         if type(weight) is not kind or tuple(weight.shape) != self.shape:
@@ -82,9 +87,13 @@ class LinearPackedParams(Module):
                 f"{type(weight).__name__} of shape {tuple(getattr(weight, 'shape', ()))}",
             )
             return
-        other = LinearPackedParams(self.dtype)
-        other.set_weight_bias(weight, bias)
-        report.change(functools.partial(setattr, self, "_packed_params", other._packed_params))
+        packed = report.attempt(prefix + "weight", _pack, self.dtype, weight, bias)
+        if packed is not None:
+            report.change(functools.partial(setattr, self, "_packed_params", packed))
+
+
+def _pack(dtype, weight: Any, bias: Any) -> PackedLinear | PackedHalf:
+    return (linear_prepack if dtype is dtypes.qint8 else linear_prepack_fp16)(weight, bias)
 
 
 class Linear(Module):
@@ -193,8 +202,7 @@ class Linear(Module):
         destination[prefix + "zero_point"] = Tensor(np.array(self.zero_point, np.int64))
 
     def _load_from_state_dict(self, report, prefix: str) -> None:
-        load_number(report, self, "scale", prefix, float)
-        load_number(report, self, "zero_point", prefix, int)
+        load_quantizer(report, prefix, dtypes.quint8, self.__setattr__)
 
     def _get_name(self) -> str:
         return "QuantizedLinear"

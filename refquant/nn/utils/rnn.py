@@ -66,34 +66,47 @@ class PackedSequence(NamedTuple):
         return (sizes[:, None] > np.arange(sizes[0])).sum(axis=0)
 
 
-def check_packed(op: str, argument: str, value: Any) -> None:
-    """Raise unless a value is a `PackedSequence` whose parts belong together."""
-    arguments.instance(op, argument, value, PackedSequence, "a PackedSequence")
-    data = checks.plain_tensor(op, f"{argument}.data", value.data).array
-    sizes = checks.plain_tensor(op, f"{argument}.batch_sizes", value.batch_sizes).array
-    fit = sizes.ndim == 1 and sizes.dtype.kind in "iu" and sizes.size > 0 and data.ndim > 0
-    if not fit or sizes[-1] < 1 or (np.diff(sizes) > 0).any() or sizes.sum() != len(data):
+def check_packed(asked: str, argument: str, packed: PackedSequence) -> None:
+    """Raise unless the parts of a packed sequence fit together, which anyone can put there.
+
+    Raises
+    ------
+    ArgumentError
+        If the sizes rise, or do not add up to the steps, or indices are no permutation.
+    """
+    arguments.instance(asked, argument, packed, PackedSequence, "a PackedSequence")
+    parts = [packed.data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices]
+    arrays: list[Any] = [
+        None if part is None else np.asarray(getattr(part, "array", part)) for part in parts
+    ]
+    data, sizes, *indices = arrays
+    fits = sizes is not None and sizes.ndim == 1 and sizes.size > 0 and sizes.dtype.kind in "iu"
+    if not fits or sizes[-1] < 1 or (sizes[1:] > sizes[:-1]).any():
         raise ArgumentError(
-            op,
+            asked,
             argument=f"{argument}.batch_sizes",
-            expected="positive integers that never grow, as many steps together as data has",
-            got=arguments.describe(value.batch_sizes),
-            mend="make it with pack_sequence() or pack_padded_sequence()",
+            expected="whole numbers of at least 1 that never rise",
+            got="None" if sizes is None else sizes.tolist(),
+            mend="make it with pack_padded_sequence() or pack_sequence()",
         )
-    for name in ("sorted_indices", "unsorted_indices"):
-        indices = getattr(value, name)
-        if indices is None:
-            continue
-        indices = checks.plain_tensor(op, f"{argument}.{name}", indices).array
-        if indices.dtype.kind not in "iu" or not np.array_equal(
-            np.sort(indices, axis=None), np.arange(sizes[0])
-        ):
+    if data is None or data.shape[:1] != (int(sizes.sum()),):
+        raise ArgumentError(
+            asked,
+            argument=f"{argument}.data",
+            expected=f"of {int(sizes.sum())} steps, the sum of the batch sizes",
+            got="None" if data is None else f"shape {data.shape}",
+        )
+    for name, order in zip(("sorted_indices", "unsorted_indices"), indices, strict=True):
+        if order is not None and sorted(order.reshape(-1).tolist()) != list(range(int(sizes[0]))):
             raise ArgumentError(
-                op,
+                asked,
                 argument=f"{argument}.{name}",
-                expected=f"the numbers of {sizes[0]} sequences, in any order",
-                got=arguments.describe(getattr(value, name)),
+                expected=f"each of 0..{int(sizes[0]) - 1} once",
+                got=order.tolist(),
             )
+    for name, part in packed._asdict().items():
+        if part is not None:
+            checks.plain_tensor(asked, f"{argument}.{name}", part)
 
 
 def _filled(op: str, shape: tuple[int, ...], value: float, dtype: np.dtype) -> np.ndarray:

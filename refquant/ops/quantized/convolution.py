@@ -314,7 +314,7 @@ def run_convolution(
         )  # fmt: skip
     if dims == 2:
         q = q[:, 0]
-    return QuantizedTensor(np.moveaxis(q, -1, 1), dtypes.quint8, scale, zero_point)
+    return QuantizedTensor._unchecked(np.moveaxis(q, -1, 1), dtypes.quint8, scale, zero_point)
 
 
 def conv2d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int):

@@ -117,7 +117,8 @@ class PackedWeight:
 
     def __init__(self, weight: QuantizedTensor, bias: Tensor | None):
         outputs = weight.array.shape[0]
-        self.weight, self.bias = weight, bias
+        # Of its own, because resize_() or .data would give the tensor of the caller another shape.
+        self.weight, self.bias = weight.detach(), bias
         self.scales, self.zero_points = np.empty(outputs), np.empty(outputs, np.int32)
         self.scales[:], self.zero_points[:] = weight.scale, weight.zero_point
         self.biases = np.zeros(outputs, np.float32)

@@ -219,7 +219,8 @@ class LSTM(Module):
                     f"{type(weight).__name__} of shape {tuple(getattr(weight, 'shape', ()))}",
                 )
                 continue
-            made[ending] = self._pack("LSTM.load_state_dict", name, shape, weight, bias)
+            asked = "LSTM.load_state_dict"
+            made[ending] = report.attempt(name, self._pack, asked, name, shape, weight, bias)
         report.change(functools.partial(setattr, self, "_packed", made))
 
     @classmethod
