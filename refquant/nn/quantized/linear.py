@@ -84,7 +84,7 @@ class LinearPackedParams(Module):
             report.error(
                 prefix + "weight",
                 f"a {self.dtype} weight of shape {self.shape}",
-                f"{type(weight).__name__} of shape {tuple(getattr(weight, 'shape', ()))}",
+                arguments.describe(weight),
             )
             return
         packed = report.attempt(prefix + "weight", _pack, self.dtype, weight, bias)

@@ -186,10 +186,11 @@ class LSTM(Module):
         self._packed = made
 
     def _pack(self, asked: str, name: str, shape, weight: Any, bias: Any = None):
-        if tuple(getattr(weight, "shape", ())) != shape:
+        arguments.instance(asked, name, weight, Tensor, "a tensor")
+        if tuple(weight.shape) != shape:
             raise ShapeError(
                 asked, argument=name, expected=f"of shape {shape}",
-                got=f"shape {tuple(getattr(weight, 'shape', ()))}",
+                got=f"shape {tuple(weight.shape)}",
             )  # fmt: skip
         prepack = linear_prepack if self.dtype is dtypes.qint8 else linear_prepack_fp16
         return prepack(weight, bias)
@@ -216,7 +217,7 @@ class LSTM(Module):
                 report.error(
                     name,
                     f"a {self.dtype} weight of shape {shape}",
-                    f"{type(weight).__name__} of shape {tuple(getattr(weight, 'shape', ()))}",
+                    arguments.describe(weight),
                 )
                 continue
             asked = "LSTM.load_state_dict"
