@@ -167,7 +167,11 @@ def numbers(op: str, argument: str, value: Any, dtype: Any = None) -> np.ndarray
         array = np.asarray(value)
     except (ValueError, OverflowError):  # sequences of several lengths
         array = np.empty(0, object)
-    if array.dtype.kind == "O" and array.size and all(isinstance(v, int) for v in array.flat):
+    if (
+        array.dtype.kind == "O"
+        and array.size
+        and all(isinstance(v, int | float) for v in array.flat)
+    ):
         # Integers of more than 64 bits.
         array = np.array([real(op, argument, v) for v in array.flat]).reshape(array.shape)
     if array.dtype.kind not in "biuf":

@@ -404,8 +404,8 @@ class Tensor(Methods):
 
 
 def _elements(array: Any) -> np.ndarray:
-    """Take the elements of a tensor, from a class derived from NumPy's arrays too."""
-    if not isinstance(array, np.ndarray):
+    """Take the elements of a tensor; NumPy's scalars and classes of arrays become arrays."""
+    if not isinstance(array, np.ndarray | np.generic):
         raise ArgumentTypeError(
             "Tensor",
             argument="array",

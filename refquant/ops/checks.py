@@ -173,13 +173,11 @@ def whole_number(asked: str, argument: str, value: Any) -> int:
     """Take a whole number; a float or a tensor of one element that holds one will do."""
     if type(value) is int:
         return value
-    number = None
-    if isinstance(value, float | np.floating | Tensor):
-        number = value.item() if isinstance(value, Tensor) and value.array.size == 1 else value
-        if isinstance(number, float | np.floating):
-            number = int(number) if float(number).is_integer() else None
+    number = value.item() if isinstance(value, Tensor) and value.array.size == 1 else value
+    if isinstance(number, float | np.floating) and float(number).is_integer():
+        return int(number)
     try:
-        return operator.index(value if number is None else number)
+        return operator.index(number)
     except TypeError:
         raise ArgumentTypeError(
             asked, argument=argument, expected="a whole number", got=arguments.describe(value)

@@ -246,7 +246,7 @@ def isclose(
     tensor([ True, False])
     """
     _, _, x, y = pair("isclose", input, other)
-    tolerances = {
+    tolerances: dict[str, Any] = {
         "rtol": arguments.real("isclose", "rtol", rtol, 0),
         "atol": arguments.real("isclose", "atol", atol, 0),
         "equal_nan": arguments.flag("isclose", "equal_nan", equal_nan),

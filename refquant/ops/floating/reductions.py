@@ -283,12 +283,14 @@ def norm(input: Any, p: float = 2, dim: Any = None, keepdim: bool = False) -> Te
     t = float_operand("norm", "input", input)
     p, keepdim = real("norm", "p", p), flag("norm", "keepdim", keepdim)
     x, axes = t.array, _axes("norm", dim, t.array.ndim)
+    if np.isinf(p) and _count(x.shape, axes) == 0:
+        raise _empty("norm", x)
     size = np.abs(x)
     with np.errstate(all="ignore"):
         if p == np.inf:
-            kept = size.max(axis=axes, keepdims=True, initial=0)
+            kept = size.max(axis=axes, keepdims=True)
         elif p == -np.inf:
-            kept = size.min(axis=axes, keepdims=True, initial=np.inf)
+            kept = size.min(axis=axes, keepdims=True)
         elif p == 0:  # the number of those that are not 0
             kept = np.count_nonzero(size, axis=axes, keepdims=True)
         else:
@@ -347,9 +349,13 @@ def cumsum(input: Any, dim: int) -> Tensor:
 
 def _not_empty(asked: str, x: np.ndarray) -> None:
     if x.size == 0:
-        raise OperationError(
-            asked, argument="input", expected="a tensor with elements", got=f"shape {x.shape}"
-        )
+        raise _empty(asked, x)
+
+
+def _empty(asked: str, x: np.ndarray) -> OperationError:
+    return OperationError(
+        asked, argument="input", expected="a tensor with elements", got=f"shape {x.shape}"
+    )
 
 
 def _whole(asked: str, input: Any, find) -> Tensor:
