@@ -96,7 +96,8 @@ def value_histogram(
 
 def _edges(asked: str, values: np.ndarray, bins: Any) -> np.ndarray:
     """Take a number of bars or their edges."""
-    if not isinstance(bins, tuple | list | np.ndarray | Tensor) or np.shape(bins) == ():
+    array = isinstance(bins, np.ndarray | Tensor) and bins.ndim > 0
+    if not array and not isinstance(bins, tuple | list):
         return bin_edges(values, arguments.integer(asked, "bins", bins, 1, MOST_POINTS))
     edges = real_values(bins, asked, "bins").astype(np.float64)
     if edges.ndim != 1 or not 2 <= edges.size <= MOST_POINTS or not (np.diff(edges) > 0).all():
