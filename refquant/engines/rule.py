@@ -10,10 +10,6 @@ from refquant.dtypes import dtype as Dtype
 from refquant.errors import ArgumentError, ArgumentTypeError
 
 
-def _is_complex(value: Any) -> bool:
-    return isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "c"
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A tiny named function of arithmetic.
@@ -58,10 +54,16 @@ class Rule:
             What the function raises for operands that it is not made for. Operations check theirs
             before.
         """
-        if any(isinstance(a, complex) or _is_complex(a) for a in arguments):
-            raise ArgumentTypeError(
-                f"rule {self.name!r}", argument="arguments", expected="real numbers", got="complex"
-            )
+        for operand in arguments:
+            kind = type(operand)
+            array = kind is np.ndarray and operand.dtype.kind == "c"
+            if array or issubclass(kind, (complex, np.complexfloating)):
+                raise ArgumentTypeError(
+                    f"rule {self.name!r}",
+                    argument="arguments",
+                    expected="real numbers",
+                    got="complex ones",
+                )
         with np.errstate(all="ignore"):
             return self.function(*arguments)
 

@@ -104,7 +104,7 @@ def max_pool2d(
 
 def check_average(asked: str, q: QuantizedTensor, count: int, rule: Any) -> None:
     """Raise if fixed point does not hold the multiplier of an average of `count` elements."""
-    if rule not in (AVERAGE_IN_FIXED_POINT, MEAN_IN_FIXED_POINT):
+    if rule is not AVERAGE_IN_FIXED_POINT and rule is not MEAN_IN_FIXED_POINT:
         return
     with np.errstate(over="ignore"):
         total = np.float32(q.scale) * np.float32(count)
