@@ -9,11 +9,12 @@ from refquant.arguments import flag
 from refquant.engines import Operands
 from refquant.engines.pooling import AVERAGE_IN_FIXED_POINT
 from refquant.engines.reduction import MEAN_IN_FIXED_POINT
-from refquant.errors import ArgumentError, EngineError, NotSupportedError, ShapeError
+from refquant.errors import EngineError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.windows import (
     adaptive_sizes,
     adaptive_spans,
+    divisor,
     per_dimension,
     pooled_sizes,
     spans,
@@ -201,10 +202,9 @@ def avg_pool2d(
     kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
     step = strides(asked, stride, kernel)
     border = per_dimension(asked, "padding", padding, 2, 0)
-    if divisor_override is not None:
-        divisor_override = checks.whole_number(asked, "divisor_override", divisor_override)
-        if divisor_override == 0:
-            raise ArgumentError(asked, argument="divisor_override", expected="not 0", got=0)
+    divisor_override = divisor(asked, divisor_override)
+    ceil_mode = flag(asked, "ceil_mode", ceil_mode)
+    count_include_pad = flag(asked, "count_include_pad", count_include_pad)
     image, restore = layout.image(asked, q.array)
     sizes = image.shape[1:3]
     counts = pooled_sizes(asked, sizes, kernel, step, border, (1, 1), ceil_mode)
