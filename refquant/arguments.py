@@ -21,6 +21,7 @@ __all__ = [
     "choice",
     "describe",
     "file_path",
+    "fits",
     "flag",
     "flag_or_none",
     "function",
@@ -29,6 +30,7 @@ __all__ = [
     "integers",
     "iterable",
     "mapping",
+    "number",
     "numbers",
     "path",
     "real",
@@ -158,6 +160,19 @@ def real(
     return number
 
 
+def number(
+    op: str,
+    argument: str,
+    value: Any,
+    least: float | None = None,
+    most: float | None = None,
+    finite: bool = False,
+) -> float:
+    """Return a number to keep and to show: an int or float as it is, else as a float."""
+    checked = real(op, argument, value, least, most, finite)
+    return value if type(value) in (int, float) else checked
+
+
 def numbers(op: str, argument: str, value: Any, dtype: Any = None) -> np.ndarray:
     """Return real numbers as an array: of a number, nested sequences, an array or a tensor.
 
@@ -235,7 +250,7 @@ def function(
         raise ArgumentTypeError(
             op, argument=argument, expected="a callable", got=describe(value), mend=hint
         )
-    if given is not None and not _takes(value, given):
+    if given is not None and not fits(value, *(None,) * given):
         raise ArgumentTypeError(
             op,
             argument=argument,
@@ -246,17 +261,17 @@ def function(
     return value
 
 
-def _takes(value: Any, given: int) -> bool:
-    """Whether a callable takes so many arguments by position, as far as it tells."""
-    if isinstance(value, type) and issubclass(value, np.generic):
+def fits(function: Callable[..., Any], *inputs, **keywords) -> bool:
+    """Whether a callable has parameters for these arguments, as far as it tells."""
+    if isinstance(function, type) and issubclass(function, np.generic):
         return False  # it makes a number of one argument, and does not tell
     try:
         # A module hands the arguments on to `forward`.
-        signature = inspect.signature(getattr(value, "forward", value))
+        signature = inspect.signature(getattr(function, "forward", function))
     except (TypeError, ValueError):
-        return not isinstance(value, type)  # such as int, which makes a number of its argument
+        return not isinstance(function, type)  # such as int, which makes a number of its argument
     try:
-        signature.bind(*[None] * given)
+        signature.bind(*inputs, **keywords)
     except TypeError:
         return False
     return True

@@ -9,7 +9,8 @@ changes, so that a call pays nothing for the choice. Environment:
 ``REFQUANT_DISABLE_CPU_FEATURES``
     Names of variants to take away, separated by spaces or commas.
 ``OMP_NUM_THREADS``
-    How many threads kernels use at the start; all cores without it, one in a worker process.
+    How many threads kernels use at the start, the first number if it is a list; all cores if it
+    is not set or not a positive number, one in a worker process.
 
 Examples
 --------
@@ -19,6 +20,7 @@ Examples
 'reference'
 """
 
+import operator
 import os
 import sys
 import warnings
@@ -60,6 +62,8 @@ FAMILIES = (
 # Every variant of any processor, as setup.py builds them.
 VARIANTS = ("baseline", "avx2", "avx512vnni", "dotprod", "i8mm")
 REFERENCE = "reference"
+# OpenMP ends the process if the system does not give it the threads it wants.
+MOST_THREADS = 1024
 _current = REFERENCE
 _bound: dict[str, Callable[..., Any]] = {}
 
@@ -248,24 +252,36 @@ def using(choice: str) -> Iterator[None]:
 
 
 def set_num_threads(count: int) -> None:
-    """Set the number of threads that kernels use, at least 1; results never depend on it.
+    """Set the number of threads that kernels use; results never depend on it.
 
     Parameters
     ----------
     count : int
-        At least 1.
+        In 1..1024. More than there are cores makes nothing faster.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not a whole number in that range.
 
     Examples
     --------
     >>> import refquant
     >>> refquant.set_num_threads(refquant.get_num_threads())
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+    try:
+        wanted = 0 if isinstance(count, bool) else operator.index(count)
+    except TypeError:
+        wanted = 0
+    if not 1 <= wanted <= MOST_THREADS:
         raise ArgumentError(
-            "set_num_threads", argument="count", expected="a whole number of at least 1", got=count
+            "set_num_threads",
+            argument="count",
+            expected=f"a whole number of at least 1 and at most {MOST_THREADS}",
+            got=repr(count),
         )
     if _variants:
-        import_module("refquant._kernels._threads").set_count(count)
+        import_module("refquant._kernels._threads").set_count(wanted)
 
 
 def get_num_threads() -> int:
@@ -290,11 +306,11 @@ def __getattr__(name: str) -> Any:
 
 def _start() -> None:
     wanted = os.environ.get("REFQUANT_KERNELS")
-    if not _variants and not wanted and not _taken_away():
+    if not _variants and not wanted and not _taken_away() and not _meant_to_be_pure():
         warnings.warn(
             "refquant runs without compiled kernels: results are the same, but slower. "
             "Install a C compiler and reinstall to build them, or set REFQUANT_KERNELS=reference "
-            "to say that this is meant.",
+            "to say that this is meant (or build with REFQUANT_PURE_PYTHON=1).",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -306,6 +322,11 @@ def _start() -> None:
         os.register_at_fork(after_in_child=lambda: set_num_threads(1))
 
 
+def _meant_to_be_pure() -> bool:
+    """Whether the build was told to leave kernels out, or the system compiles nothing."""
+    return _built("_pure") or sys.platform == "emscripten"
+
+
 def _default_threads() -> int:
     """One in a worker process, whose siblings use the other cores; all cores otherwise."""
     workers = sys.modules.get("multiprocessing")  # a worker process has imported it already
@@ -313,7 +334,10 @@ def _default_threads() -> int:
         return 1
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return int(os.environ.get("OMP_NUM_THREADS", cores) or cores)
+    # A list is for nested levels; OpenMP itself complains about what is neither.
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    count = int(wanted) if wanted.isascii() and wanted.isdecimal() and len(wanted) < 20 else 0
+    return min(count or cores, MOST_THREADS)
 
 
 _start()

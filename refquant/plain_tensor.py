@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refquant import arguments, dtypes, printing, tape
+from refquant import arguments, arrays, dtypes, printing, tape
 from refquant.errors import (
     ArgumentTypeError,
     DtypeError,
@@ -66,9 +66,16 @@ class Tensor(Methods):
     Parameters
     ----------
     array : ndarray
-        The elements; kept, not copied. Strides say in which memory format they lie.
+        The elements, of a dtype that tensors have and aligned in memory; kept, not copied.
+        Strides say in which memory format they lie.
     requires_grad : bool, default False
         Whether operations on the tensor are recorded.
+
+    Raises
+    ------
+    ArgumentTypeError, DtypeError, GradientError
+        If `array` is not such an array, or a gradient is required of one that is not floating
+        point.
 
     Attributes
     ----------
@@ -92,17 +99,21 @@ class Tensor(Methods):
     __array_priority__ = 1000
 
     def __init__(self, array: np.ndarray, requires_grad: bool = False):
-        if type(array) is not np.ndarray or array.dtype not in dtypes.BY_STORAGE:
-            array = _elements(array)
+        known = type(array) is np.ndarray and array.dtype in dtypes.BY_STORAGE
+        if not known or not array.flags.aligned:
+            given = np.asarray(array) if isinstance(array, np.generic) else array
+            array = arrays.elements("Tensor", "array", given)
+        self._fill(array)
+        if requires_grad is not False and arguments.flag("Tensor", "requires_grad", requires_grad):
+            self._check_differentiable("Tensor")
+            self.requires_grad = True
+
+    def _fill(self, array: np.ndarray) -> None:
+        """Begin as a leaf that requires no gradient; `array` is trusted."""
         self.array = array
-        self.requires_grad = requires_grad
+        self.requires_grad = self.retains_grad = False
         self.grad: Tensor | None = None
         self.node: tape.Node | None = None
-        self.retains_grad = False
-        if requires_grad is not False:
-            self.requires_grad = arguments.flag("Tensor", "requires_grad", requires_grad)
-            if self.requires_grad:
-                self._check_differentiable("Tensor")
 
     # -- what it is ----------------------------------------------------------------------------
 
@@ -200,6 +211,15 @@ class Tensor(Methods):
 
     @data.setter
     def data(self, other: Tensor) -> None:
+        if not isinstance(other, Tensor) or other.is_quantized:
+            raise DtypeError(
+                "assignment to .data",
+                argument="data",
+                expected="a plain tensor",
+                got=repr(other.dtype) if isinstance(other, Tensor) else type(other).__name__,
+            )
+        if self.requires_grad:
+            other._check_differentiable("assignment to .data")
         self.array = other.array
 
     def detach(self) -> Tensor:
@@ -274,14 +294,18 @@ class Tensor(Methods):
         gradient : Tensor, optional
             Gradient with respect to this tensor; 1 where it has one element.
         retain_graph : bool, optional
-            Accepted; what was recorded is kept as long as the tensor is.
+            Whether what was recorded is kept for another call; by default it is freed, and a
+            second call is an error if an operation kept arrays for the first.
         create_graph : bool, default False
             Gradients of gradients are not there, so only False.
 
         Raises
         ------
         GradientError
-            If nothing was recorded, or the tensor has several elements and no `gradient`.
+            If nothing was recorded, or the tensor has several elements and no `gradient`, or an
+            earlier call has freed what was recorded.
+        ShapeError
+            If `gradient` has another shape.
         NotSupportedError
             If `create_graph` is true.
         """
@@ -289,7 +313,8 @@ class Tensor(Methods):
             raise NotSupportedError(
                 "backward", argument="create_graph", expected="False", got=create_graph
             )
-        tape.backward(self, None if gradient is None else self._seed(gradient))
+        keep = bool(arguments.flag_or_none("backward", "retain_graph", retain_graph))
+        tape.backward(self, None if gradient is None else self._seed(gradient), keep)
 
     def _seed(self, gradient: Any) -> np.ndarray:
         """Take the gradient with which `backward` begins."""
@@ -301,7 +326,7 @@ class Tensor(Methods):
             raise ShapeError(
                 "backward",
                 argument="gradient",
-                expected=f"of the shape {self.array.shape} of the tensor",
+                expected=f"of shape {self.array.shape}, as the tensor is",
                 got=f"shape {array.shape}",
             )
         return array
@@ -403,27 +428,6 @@ class Tensor(Methods):
         return format(self.item(), spec) if spec and self.array.size == 1 else repr(self)
 
 
-def _elements(array: Any) -> np.ndarray:
-    """Take the elements of a tensor; NumPy's scalars and classes of arrays become arrays."""
-    if not isinstance(array, np.ndarray | np.generic):
-        raise ArgumentTypeError(
-            "Tensor",
-            argument="array",
-            expected="a NumPy array",
-            got=arguments.describe(array),
-            mend="use refquant.tensor()",
-        )
-    if array.dtype not in dtypes.BY_STORAGE:
-        raise DtypeError(
-            "Tensor",
-            argument="array",
-            expected="of " + ", ".join(d.name for d in dtypes.PLAIN) + " in native byte order",
-            got=array.dtype,
-            mend="convert it with .astype()",
-        )
-    return np.asarray(array)
-
-
 def differentiable(array: np.ndarray, inputs, function) -> Tensor:
     """Wrap the result of an operation, recorded if one of its inputs requires a gradient.
 
@@ -443,9 +447,7 @@ def differentiable(array: np.ndarray, inputs, function) -> Tensor:
     """
     made = Tensor.__new__(Tensor)  # what operations compute needs no check
     # Reductions and operations on 0-dimensional arrays give NumPy scalars.
-    made.array = array if type(array) is np.ndarray else np.asarray(array)
-    made.requires_grad = made.retains_grad = False
-    made.grad = made.node = None
+    made._fill(array if type(array) is np.ndarray else np.asarray(array))
     if tape.is_grad_enabled() and any(t.requires_grad for t in inputs):
         made.requires_grad = True
         made.node = tape.Node(inputs, function)

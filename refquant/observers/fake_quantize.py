@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from refquant import arguments, dtypes
+from refquant import arguments, dtypes, quantizer
 from refquant.errors import ArgumentError, ArgumentTypeError, OperationError
 from refquant.nn.module import Module
 from refquant.observers.base import check_both_or_none, load_statistic
@@ -205,9 +205,7 @@ class FakeQuantize(Module):
             return fake_quantize_per_channel_affine(
                 X, scale, zero_point, self.ch_axis, self.quant_min, self.quant_max
             )
-        return fake_quantize_per_tensor_affine(
-            X, float(scale.array[0]), int(zero_point.array[0]), self.quant_min, self.quant_max
-        )
+        return fake_quantize_per_tensor_affine(X, scale, zero_point, self.quant_min, self.quant_max)
 
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
         for name in self._statistics:
@@ -217,8 +215,22 @@ class FakeQuantize(Module):
 
     def _load_from_state_dict(self, report, prefix: str) -> None:
         check_both_or_none(report, prefix, self._statistics)
-        for name, storage in (("scale", "float32"), ("zero_point", "int64")):
-            load_statistic(report, self, name, prefix + name, (-1,), storage)
+        shape = (-1,) if self.qscheme.is_per_channel else (1,)
+        keys = prefix + "scale", prefix + "zero_point"
+        scale = load_statistic(report, self, "scale", keys[0], shape)
+        zero_point = load_statistic(report, self, "zero_point", keys[1], shape, "int64")
+        if scale is not None:
+            report.attempt(keys[0], quantizer.scale_values, keys[0], "scale", scale)
+        if zero_point is None:
+            return
+        if ((zero_point < self.quant_min) | (zero_point > self.quant_max)).any():
+            report.error(keys[1], f"in {self.quant_min}..{self.quant_max}", zero_point.tolist())
+        if scale is not None and scale.shape != zero_point.shape:
+            report.error(
+                " and ".join(keys),
+                "as many of one as of the other",
+                f"{scale.size} and {zero_point.size}",
+            )
 
     def extra_repr(self) -> str:
         """Show switches and parameters."""

@@ -85,8 +85,9 @@ def expand(input: Any, *sizes) -> Tensor:
         scale, zero_point = x.scale, x.zero_point
         if scale.size != channels:
             scale, zero_point = np.repeat(scale, channels), np.repeat(zero_point, channels)
-        return QuantizedTensor(made, x.dtype, scale, zero_point, x.axis + new)
-    return differentiable(made, (x,), lambda g: (unbroadcast(g, array.shape),))
+        return QuantizedTensor._unchecked(made, x.dtype, scale, zero_point, x.axis + new)
+    before = array.shape
+    return differentiable(made, (x,), lambda g: (unbroadcast(g, before),))
 
 
 def expand_as(input: Any, other: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, dtypes
+from refquant import arguments, arrays, dtypes
 from refquant.errors import ArgumentTypeError, DtypeError
 from refquant.tensors import QuantizedTensor, Tensor
 
@@ -62,7 +62,7 @@ def tensor(data: Any, dtype: dtypes.dtype | None = None, requires_grad: bool = F
         ) from None
     if not keeps and array.dtype.kind in "fi":
         wanted = wanted or (np.float32 if array.dtype.kind == "f" else np.int64)
-    array = _native("tensor", array)
+    array = arrays.native("tensor", "array", array)
     if wanted is not None and array.dtype != wanted:
         with np.errstate(all="ignore"):
             array = array.astype(wanted)
@@ -87,18 +87,6 @@ def _numbers(data):
     if isinstance(data, Tensor):
         return data.tolist()
     return [_numbers(v) for v in data] if isinstance(data, list | tuple) else data
-
-
-def _native(asked: str, array: np.ndarray) -> np.ndarray:
-    if array.dtype not in dtypes.BY_STORAGE:
-        raise DtypeError(
-            asked,
-            argument="array",
-            got=f"{array.dtype}",
-            expected="of " + ", ".join(d.name for d in dtypes.PLAIN) + " in native byte order",
-            mend="convert it with .astype()",
-        )
-    return array
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -129,12 +117,4 @@ def from_numpy(array: np.ndarray) -> Tensor:
     >>> t
     tensor([5., 0.])
     """
-    if not isinstance(array, np.ndarray):
-        raise ArgumentTypeError(
-            "from_numpy",
-            argument="array",
-            expected="a NumPy array",
-            got=arguments.describe(array),
-            mend="use refquant.tensor()",
-        )
-    return Tensor(_native("from_numpy", array))
+    return Tensor(arrays.elements("from_numpy", "array", array))

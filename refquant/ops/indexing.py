@@ -336,10 +336,12 @@ def _basic(asked: str, x: Tensor, index: tuple) -> Tensor:
             np.ascontiguousarray(x.scale[kept]),
             np.ascontiguousarray(x.zero_point[kept]),
         )
-        return QuantizedTensor(array, x.dtype, scale, zero_point, axis)
+        return QuantizedTensor._unchecked(array, x.dtype, scale, zero_point, axis)
+
+    before = x.array.shape
 
     def backward(g):
-        whole = np.zeros(x.array.shape, g.dtype)
+        whole = np.zeros(before, g.dtype)
         whole[index] = g
         return (whole,)
 
@@ -359,8 +361,10 @@ def _advanced(x: Tensor, index: tuple) -> Tensor:
             )
         return x.like(array)
 
+    before = x.array.shape
+
     def backward(g):
-        whole = np.zeros(x.array.shape, g.dtype)
+        whole = np.zeros(before, g.dtype)
         np.add.at(whole, index, g)  # an element may be taken several times
         return (whole,)
 
@@ -448,10 +452,12 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     if not recorded:
         return
 
+    shape = value.array.shape
+
     def backward(g):
         kept, part = g.copy(), _placed("indexing", g, basic)
         _assign(kept, basic, arrays, np.zeros((), g.dtype))
-        return kept, unbroadcast(part if arrays is None else part[arrays], value.array.shape)
+        return kept, unbroadcast(part if arrays is None else part[arrays], shape)
 
     become("assignment to a part", input, differentiable(whole, (input, value), backward))
 

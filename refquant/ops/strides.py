@@ -168,10 +168,12 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
     if isinstance(x, QuantizedTensor):
         return x.like(made)
 
+    size, before, strides = flat.size, x.array.shape, x.stride()
+
     def backward(g):
-        places = np.arange(flat.size)
-        memory = np.zeros(flat.size, g.dtype)
-        np.add.at(memory, strided(places, shape, steps, min(offset, flat.size)), g)
-        return (memory[strided(places, x.array.shape, x.stride(), start)],)
+        places = np.arange(size)
+        memory = np.zeros(size, g.dtype)
+        np.add.at(memory, strided(places, shape, steps, min(offset, size)), g)
+        return (memory[strided(places, before, strides, start)],)
 
     return differentiable(made, (x,), backward)

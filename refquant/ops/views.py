@@ -43,7 +43,7 @@ _LARGE = 2**63
 
 def with_axis(x: QuantizedTensor, array: np.ndarray, axis: int) -> QuantizedTensor:
     """Make a view of a per-channel tensor whose channels lie along another dimension."""
-    return QuantizedTensor(array, x.dtype, x.scale, x.zero_point, axis)
+    return QuantizedTensor._unchecked(array, x.dtype, x.scale, x.zero_point, axis)
 
 
 def lost_axis(asked: str, x: QuantizedTensor, mend: str) -> QuantizerError:
@@ -449,7 +449,8 @@ def unsqueeze(input: Any, dim: int) -> Tensor:
         if x.axis is None:
             return x.like(made)
         return with_axis(x, made, x.axis + (dim <= x.axis))
-    return differentiable(made, (x,), lambda g: (g.reshape(array.shape),))
+    before = array.shape
+    return differentiable(made, (x,), lambda g: (g.reshape(before),))
 
 
 def squeeze(input: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
@@ -487,4 +488,5 @@ def squeeze(input: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
         if x.axis in gone:
             raise lost_axis("squeeze", x, "name the dimensions to remove, or dequantize() first")
         return with_axis(x, made, x.axis - sum(d < x.axis for d in gone))
-    return differentiable(made, (x,), lambda g: (g.reshape(array.shape),))
+    before = array.shape
+    return differentiable(made, (x,), lambda g: (g.reshape(before),))

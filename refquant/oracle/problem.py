@@ -20,7 +20,7 @@ from refquant.nn.quantized import functional
 from refquant.ops import quantized
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["Problem", "operations", "problem"]
+__all__ = ["Problem", "bind", "operations", "problem"]
 
 _FUNCTIONAL = (
     "relu",
@@ -233,6 +233,22 @@ def problem(operation: Any, *args: Any, **kwargs: Any) -> Problem:
     >>> oracle.problem("add", x, x, 0.3, 2)
     <Problem add(qa=quint8 (2,), scale 0.5, qb=quint8 (2,), scale 0.5, scale=0.3, zero_point=2)>
     """
+    kind, function, operands = bind(operation, args, kwargs)
+    return kind(operation, function, operands)
+
+
+def bind(operation: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[type[Problem], Any, dict]:
+    """Bind operands to the signature of an operation, and compute nothing.
+
+    Returns
+    -------
+    kind : type
+        The class of its problems.
+    function : callable
+        Computes it.
+    operands : dict
+        All of them, by name.
+    """
     table = _functions()
     if not isinstance(operation, str) or operation not in table:
         raise ArgumentError(
@@ -252,4 +268,4 @@ def problem(operation: Any, *args: Any, **kwargs: Any) -> Problem:
             mend=str(error),
         ) from None
     bound.apply_defaults()
-    return kind(operation, function, dict(bound.arguments))
+    return kind, function, dict(bound.arguments)

@@ -11,7 +11,7 @@ from refquant import errors, quantization
 from refquant.nn import functional as float_functional
 from refquant.nn.quantized import functional
 from refquant.ops import quantized as ops
-from refquant.ops.checks import LARGEST_SCALE, SMALLEST_SCALE
+from refquant.quantizer import LARGEST_SCALE, SMALLEST_SCALE
 
 # The suite turns warnings into errors, also those of NumPy about overflow and invalid numbers.
 ENGINES = (*refquant.engines.names(), *refquant.engines.foreign_names())

@@ -34,8 +34,12 @@ __all__ = [
 
 def _times(asked: str, other: Any, alpha: Any) -> Any:
     alpha = scalar(asked, "alpha", alpha)
-    if isinstance(other, Tensor | np.ndarray):
-        return other if alpha == 1 else mul(other, alpha)
+    if isinstance(other, Tensor | np.ndarray) and alpha == 1:
+        return other
+    if isinstance(other, Tensor):
+        return _scaled(other, alpha)
+    if isinstance(other, np.ndarray):
+        return mul(other, alpha)
     other = scalar(asked, "other", other)
     if isinstance(other, int | np.integer) and isinstance(alpha, int | np.integer):
         return int(other) * int(alpha)
@@ -73,11 +77,17 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     if type(alpha) is not int or alpha != 1:
         other = _times("add", other, alpha)
     a, b, x, y = pair("add", input, other)
+    first, second = x.shape, y.shape
     return differentiable(
         broadcast("add", np.logical_or if x.dtype == np.bool_ else np.add, x, y),
         (a, b),
-        lambda g: (unbroadcast(g, x.shape), unbroadcast(g, y.shape)),
+        lambda g: (unbroadcast(g, first), unbroadcast(g, second)),
     )
+
+
+def _scaled(x: Tensor, alpha: float) -> Tensor:
+    """Multiply by a number, which is all that the gradient needs."""
+    return differentiable(mul(x.detach(), alpha).array, (x,), lambda g: (g * alpha,))
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
@@ -106,10 +116,11 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     if type(alpha) is not int or alpha != 1:
         other = _times("sub", other, alpha)
     a, b, x, y = pair("sub", input, other)
+    first, second = x.shape, y.shape
     return differentiable(
         broadcast("sub", np.subtract, x, y),
         (a, b),
-        lambda g: (unbroadcast(g, x.shape), unbroadcast(-g, y.shape)),
+        lambda g: (unbroadcast(g, first), unbroadcast(-g, second)),
     )
 
 
@@ -237,10 +248,14 @@ def remainder(input: Any, other: Any) -> Tensor:
     tensor([1, 1])
     """
     a, b, x, y = pair("remainder", input, other)
+    first, second = x.shape, y.shape
+    made = broadcast("remainder", np.remainder, x, y)
+    if not b.requires_grad:
+        return differentiable(made, (a, b), lambda g: (unbroadcast(g, first), None))
     return differentiable(
-        broadcast("remainder", np.remainder, x, y),
+        made,
         (a, b),
-        lambda g: (unbroadcast(g, x.shape), unbroadcast(-g * np.floor_divide(x, y), y.shape)),
+        lambda g: (unbroadcast(g, first), unbroadcast(-g * np.floor_divide(x, y), second)),
     )
 
 

@@ -532,9 +532,8 @@ def _triangle(asked: str, find: Callable, input: Any, diagonal: Any) -> Tensor:
         )
     place = arguments.integer(asked, "diagonal", diagonal)
     most = max(x.array.shape[-2:])  # there is nothing beyond
-    kept = find(np.ones(x.array.shape[-2:], np.bool_), max(-most, min(place, most)))
-    zero = x.array.dtype.type(0)
-    return differentiable(np.where(kept, x.array, zero), (x,), lambda g: (g * kept,))
+    place = max(-most, min(place, most))
+    return differentiable(find(x.array, place), (x,), lambda g: (find(g, place),))
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:

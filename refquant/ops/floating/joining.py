@@ -86,10 +86,10 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
         [0 if a.shape == (0,) and a.ndim != made.ndim else a.shape[dim] for a in arrays]
     )[:-1]
 
+    shapes, cuts = [a.shape for a in arrays], ends.tolist()
+
     def backward(g):
-        return [
-            p.reshape(a.shape) for p, a in zip(np.split(g, ends, axis=dim), arrays, strict=True)
-        ]
+        return [p.reshape(s) for p, s in zip(np.split(g, cuts, axis=dim), shapes, strict=True)]
 
     return differentiable(made, parts, backward)
 
@@ -140,10 +140,10 @@ def repeat(input: Any, *repeats) -> Tensor:
     arguments.shape("repeat", "repeats", tuple(n * m for n, m in zip(counts, shape, strict=True)))
     between = tuple(n for pair in zip(counts, shape, strict=True) for n in pair)
 
+    before = x.array.shape
+
     def backward(g):
-        return (
-            g.reshape(between).sum(axis=tuple(range(0, 2 * len(shape), 2))).reshape(x.array.shape),
-        )
+        return (g.reshape(between).sum(axis=tuple(range(0, 2 * len(shape), 2))).reshape(before),)
 
     return differentiable(np.tile(x.array, counts), (x,), backward)
 
@@ -196,8 +196,10 @@ def pad(input: Any, pad, mode: str = "constant", value: float | None = None) -> 
     border = element("pad", "value", 0 if value is None else value, x.array.dtype)
     whole = np.pad(x.array, grown, constant_values=border) if ndim else x.array
 
+    size = whole.shape
+
     def backward(g):
-        spread = np.zeros(whole.shape, g.dtype)
+        spread = np.zeros(size, g.dtype)
         spread[cut] = g
         return (spread[inner],)
 

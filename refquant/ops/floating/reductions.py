@@ -103,7 +103,8 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
     x, axes = t.array, _axes("sum", dim, t.array.ndim)
     kind = x.dtype if x.dtype.kind == "f" else np.int64
     made = cast(_total(x, axes, keepdim), kind)
-    return differentiable(made, (t,), lambda g: (_spread(g, axes, keepdim, x.shape),))
+    shape = x.shape
+    return differentiable(made, (t,), lambda g: (_spread(g, axes, keepdim, shape),))
 
 
 @dispatched("reductions")
@@ -140,9 +141,8 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     count = _count(x.shape, axes)
     with np.errstate(all="ignore"):
         made = (_total(x, axes, keepdim) / count).astype(x.dtype, copy=False)
-    return differentiable(
-        made, (t,), lambda g: (_spread(g / x.dtype.type(count), axes, keepdim, x.shape),)
-    )
+    shape, divisor = x.shape, x.dtype.type(count)
+    return differentiable(made, (t,), lambda g: (_spread(g / divisor, axes, keepdim, shape),))
 
 
 def prod(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:

@@ -193,25 +193,23 @@ def interpolate(
             got=align_corners,
         )
     counts, factors = target_sizes(asked, x.shape[2:], size, scale_factor)
-    if mode == "nearest":
-        plans = [
-            (_nearest(n, c, f, ndim), None, None)
-            for n, c, f in zip(x.shape[2:], counts, factors, strict=True)
-        ]
-    else:
-        kind = np.float64 if x.dtype == np.float64 else np.float32
-        plans = [
-            _linear(n, c, f, bool(align_corners), kind)
-            for n, c, f in zip(x.shape[2:], counts, factors, strict=True)
-        ]
+    shape, kind = x.shape, np.float64 if x.dtype == np.float64 else np.float32
+
+    def plans():
+        for axis, (n, c, f) in enumerate(zip(shape[2:], counts, factors, strict=True), 2):
+            if mode == "nearest":
+                yield axis, (_nearest(n, c, f, ndim), None, None)
+            else:
+                yield axis, _linear(n, c, f, bool(align_corners), kind)
+
     made = x
     with np.errstate(all="ignore"):
-        for axis, plan in enumerate(plans, 2):
+        for axis, plan in plans():
             made = _resize(made, axis, plan)
 
     def backward(g):
-        for axis, plan in reversed(list(enumerate(plans, 2))):
-            g = _resize_back(g, axis, plan, x.shape[axis])
+        for axis, plan in reversed(list(plans())):
+            g = _resize_back(g, axis, plan, shape[axis])
         return (g,)
 
     return differentiable(layout.to_format(made, layout.format_of(x)), (t,), backward)

@@ -189,7 +189,9 @@ def _add(
             dequantize,
             quantize,
         )
-    return QuantizedTensor(layout.restore(q, shape, memory_format), dtype, scale, zero_point)
+    return QuantizedTensor._unchecked(
+        layout.restore(q, shape, memory_format), dtype, scale, zero_point
+    )
 
 
 def _at_once(rule, x, y, a, b, scale, zero_point, relu: bool) -> np.ndarray:
@@ -342,4 +344,6 @@ def _multiply(asked: str, qa: Any, qb: Any, scale, zero_point, relu: bool) -> Qu
             dequantize,
             quantize,
         )
-    return QuantizedTensor(layout.restore(q, shape, memory_format), dtype, scale, zero_point)
+    return QuantizedTensor._unchecked(
+        layout.restore(q, shape, memory_format), dtype, scale, zero_point
+    )

@@ -42,7 +42,9 @@ def clone(input: Any, *, memory_format=dtypes.preserve_format) -> QuantizedTenso
     else:
         array = layout.to_format(q.array, memory_format)
         array = array.copy(order="K") if array is q.array else array
-    return QuantizedTensor(array, q.dtype, copy.copy(q.scale), copy.copy(q.zero_point), q.axis)
+    return QuantizedTensor._unchecked(
+        array, q.dtype, copy.copy(q.scale), copy.copy(q.zero_point), q.axis
+    )
 
 
 def copy_(input: Any, src: Any, non_blocking: bool = False) -> QuantizedTensor:

@@ -59,7 +59,7 @@ def relu(input: Any, inplace: bool = False) -> QuantizedTensor:
     >>> refquant.relu(x).int_repr()
     tensor([10,  8], dtype=refquant.uint8)
     """
-    if inplace:
+    if flag("relu", "inplace", inplace):
         return relu_(input)
     q = checks.quantized_per_tensor("relu", "input", input)
     return _in_range(q, q.zero_point, q.dtype.quant_max)
