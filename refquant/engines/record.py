@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from refquant import arguments, notebook
-from refquant.engines.rule import Choice, Operands, Rule, Split
+from refquant.engines.rule import Choice, Form, Operands, Rule, Split
 from refquant.errors import EngineError
 
 
@@ -27,7 +27,8 @@ class Engine:
         What the engine does not support, and why. See `refquant.engines.steps`.
     recipe : mapping of str to object
         Its default QConfig: ``activation``, ``weight`` (``'per_tensor'`` or ``'per_channel'``)
-        and ``reduce_range``.
+        and ``reduce_range``; ``dynamic_reduce_range``: whether dynamic layers quantize their input
+        to seven of the eight bits.
 
     Examples
     --------
@@ -119,18 +120,18 @@ class Engine:
         )
 
     @property
-    def rules(self) -> tuple[Rule, ...]:
-        """Every rule that any step may choose."""
-        found: dict[str, Rule] = {}
-        for choices in self.steps.values():
-            for choice in choices:
-                parts = (
-                    (choice.rule.body, choice.rule.tail)
-                    if isinstance(choice.rule, Split)
-                    else (choice.rule,)
-                )
-                found.update({rule.name: rule for rule in parts})
-        return tuple(found.values())
+    def rules(self) -> tuple[Rule | Form, ...]:
+        """Every rule and form that any step may choose, each once."""
+        every = (rule for step in self.steps for rule in self.rules_of(step))
+        return tuple(dict.fromkeys(every))
+
+    def rules_of(self, step: str) -> tuple[Rule | Form, ...]:
+        """Every rule or form that one step may choose; a split has two."""
+        found: list[Rule | Form] = []
+        for choice in self.steps[step]:
+            rule = choice.rule
+            found += [rule.body, rule.tail] if isinstance(rule, Split) else [rule]
+        return tuple(found)
 
     def _repr_html_(self) -> str:
         def words(choice: Choice) -> str:
@@ -142,8 +143,3 @@ class Engine:
 
         rows = [(step, "; ".join(map(words, choices))) for step, choices in self.steps.items()]
         return notebook.table(("step", "rule"), rows, f"{self.name}: {self.title}")
-
-    @property
-    def has_kernels(self) -> bool:
-        """Whether kernels know every rule of the record."""
-        return all(rule.code is not None for rule in self.rules)

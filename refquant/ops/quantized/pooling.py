@@ -24,8 +24,6 @@ from refquant.tensors import QuantizedTensor
 
 __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
 
-MOST_DIVISOR = 2**63 - 1
-
 
 def max_pool2d(
     input: Any,
