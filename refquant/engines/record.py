@@ -52,8 +52,9 @@ class Engine:
             entries = arguments.mapping("Engine", name, getattr(self, name))
             object.__setattr__(self, name, MappingProxyType(dict(entries)))
         for step, choices in self.steps.items():
-            made = isinstance(choices, tuple | list) and all(isinstance(c, Choice) for c in choices)
-            if not made or not choices or choices[-1].when is not None:
+            # What the others are is checked where the record is registered or chosen.
+            last = choices[-1] if isinstance(choices, tuple | list) and choices else None
+            if not isinstance(last, Choice) or last.when is not None:
                 raise EngineError(
                     f"engine {self.name!r}",
                     argument=f"steps[{step!r}]",
