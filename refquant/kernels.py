@@ -209,6 +209,7 @@ def knows(record: engines.Engine) -> bool:
     >>> kernels.knows(engines.get("exact"))
     False
     """
+    arguments.instance("kernels.knows", "record", record, engines.Engine, "an Engine")
     if not _built("_rules"):
         return False
     tables = import_module("refquant._kernels._rules").BY_STEP

@@ -77,19 +77,22 @@ class Engine:
         except TypeError:  # one of them cannot be hashed, and so is not what it should be
             found = None
         if found is None:
-            arguments.text("Engine.rule", "step", step)
             arguments.instance("Engine.rule", "operands", operands, Operands, "an Operands")
-            if step not in self.steps:
-                raise EngineError(
-                    f"engine {self.name!r} has no rule for {step!r}",
-                    expected=f"one of {', '.join(sorted(self.steps))}",
-                    mend="add the step to the record, or derive() the record from a complete one",
-                )
             found = next(
-                c.rule for c in self.steps[step] if c.when is None or c.when.holds(operands)
+                c.rule for c in self._choices(step) if c.when is None or c.when.holds(operands)
             )
             self._found[key] = found
         return found
+
+    def _choices(self, step: str) -> tuple[Choice, ...]:
+        arguments.text("Engine.rule", "step", step)
+        if step not in self.steps:
+            raise EngineError(
+                f"engine {self.name!r} has no rule for {step!r}",
+                expected=f"one of {', '.join(sorted(self.steps))}",
+                mend="add the step to the record, or derive() the record from a complete one",
+            )
+        return self.steps[step]
 
     def derive(self, name: str, title: str, *, steps=None, limits=None, recipe=None) -> "Engine":
         """Make a record that differs in some steps, limits or parts of the recipe.
@@ -129,7 +132,7 @@ class Engine:
     def rules_of(self, step: str) -> tuple[Rule | Form, ...]:
         """Every rule or form that one step may choose; a split has two."""
         found: list[Rule | Form] = []
-        for choice in self.steps[step]:
+        for choice in self._choices(step):
             rule = choice.rule
             found += [rule.body, rule.tail] if isinstance(rule, Split) else [rule]
         return tuple(found)
