@@ -9,31 +9,15 @@ from libc.math cimport fmaf, rintf
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from refquant._kernels._rounding cimport (
-    ADD_THEN_ROUND, DIVIDE_THEN_ROUND_WIDE, clampf, quantize_run,
+from refquant._kernels._rounding cimport clampf, quantize_run
+from refquant._kernels._rules cimport (
+    ADD_THEN_ROUND, BIAS_DIVIDED, BIAS_FUSED, BIAS_ROUNDED, DIVIDE_THEN_ROUND_WIDE, FLOAT_PRODUCT,
+    NO_BIAS, OUTPUT_FUSED, QUOTIENT,
 )
 
 cdef enum:
     COLUMNS = 64  # finished at once; a multiple of 4
-
-cdef enum:
-    NO_BIAS = 1
-    BIAS_FUSED = 2
-    BIAS_DIVIDED = 3
-    BIAS_ROUNDED = 4
-    BIAS_ROUNDED_QUOTIENT = 5
-
-cdef enum:
-    QUOTIENT = 1
-    TIMES_RECIPROCAL = 2
-
-cdef enum:
-    FLOAT_PRODUCT = 1
-    FIXED_POINT = 2
-
-cdef enum:
-    OUTPUT_FUSED = 1
-    OUTPUT_ROUNDED_TWICE = 2
+    MOST_SHIFT = 62  # of an int64
 
 # Rows of the table that holds what depends on a column.
 cdef enum:
@@ -152,11 +136,13 @@ cdef inline uint8_t float_product(
 cdef inline uint8_t fixed_point(
     int64_t n, float multiplier, int32_t zero_point, int64_t lo, int64_t hi
 ) noexcept nogil:
-    """`multiplier` is at least 2**-32 and less than 1."""
+    """`multiplier` is at least 2**-32 and less than 1; others get the nearest of these shifts."""
     cdef uint32_t bits
     memcpy(&bits, &multiplier, sizeof(bits))
     cdef int64_t mantissa = <int64_t>((bits & 0x7FFFFF) | 0x800000) << 7
     cdef int64_t shift = 126 - <int64_t>(bits >> 23)
+    shift = shift if shift > 0 else 0
+    shift = shift if shift < MOST_SHIFT else <int64_t>MOST_SHIFT
     cdef int64_t high = (n * mantissa + (<int64_t>1 << 30)) >> 31
     cdef int64_t mask = (<int64_t>1 << shift) - 1
     cdef int64_t remainder = (high & mask) - (1 if high < 0 else 0)

@@ -8,7 +8,7 @@
 # (c) Taps outside the image point at a row of zero points; lines and columns are compared with its
 #     borders before the loops.
 
-from libc.stdint cimport int32_t, uint8_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t
 
 from refquant._kernels._columns cimport COLUMNS, Columns, finish_row
 from refquant._kernels._images cimport Geometry, Position, line_of, position_of
@@ -40,7 +40,7 @@ cdef inline void sum_run_in_registers(
     Py_ssize_t first, Py_ssize_t n, int32_t* acc
 ) noexcept nogil:
     """Sum the products of all taps for `n` channels, at most PIECE, of four positions."""
-    cdef int32_t[PIECE] s0, s1, s2, s3
+    cdef uint32_t[PIECE] s0, s1, s2, s3
     cdef const uint8_t* x0
     cdef const uint8_t* x1
     cdef const uint8_t* x2
@@ -54,18 +54,18 @@ cdef inline void sum_run_in_registers(
         x2, x3 = under[2 * count + t] + first, under[3 * count + t] + first
         w = taps + t * channels + first
         for c in range(n):
-            s0[c] += x0[c] * w[c]
+            s0[c] += <uint32_t>(x0[c] * w[c])
         for c in range(n):
-            s1[c] += x1[c] * w[c]
+            s1[c] += <uint32_t>(x1[c] * w[c])
         for c in range(n):
-            s2[c] += x2[c] * w[c]
+            s2[c] += <uint32_t>(x2[c] * w[c])
         for c in range(n):
-            s3[c] += x3[c] * w[c]
+            s3[c] += <uint32_t>(x3[c] * w[c])
     for c in range(n):
-        acc[c] = s0[c]
-        acc[COLUMNS + c] = s1[c]
-        acc[2 * COLUMNS + c] = s2[c]
-        acc[3 * COLUMNS + c] = s3[c]
+        acc[c] = <int32_t>s0[c]
+        acc[COLUMNS + c] = <int32_t>s1[c]
+        acc[2 * COLUMNS + c] = <int32_t>s2[c]
+        acc[3 * COLUMNS + c] = <int32_t>s3[c]
 
 
 cdef inline void sum_run_in_memory(
@@ -73,7 +73,7 @@ cdef inline void sum_run_in_memory(
     Py_ssize_t positions, Py_ssize_t first, Py_ssize_t n, int32_t* acc
 ) noexcept nogil:
     """As `sum_run_in_registers`, of `positions` only."""
-    cdef int32_t[AT_ONCE * PIECE] s
+    cdef uint32_t[AT_ONCE * PIECE] s
     cdef const uint8_t* x0
     cdef const uint8_t* x1
     cdef const uint8_t* x2
@@ -91,18 +91,19 @@ cdef inline void sum_run_in_memory(
             x0, x1 = under[i * count + t] + first, under[i * count + t + 1] + first
             x2 = under[i * count + t + 2] + first
             for c in range(n):
-                s[i * PIECE + c] += x0[c] * w0[c] + x1[c] * w1[c] + x2[c] * w2[c]
+                s[i * PIECE + c] += <uint32_t>(
+                    x0[c] * w0[c] + x1[c] * w1[c] + x2[c] * w2[c])
         t += 3
     while t < count:
         w0 = taps + t * channels + first
         for i in range(positions):
             x0 = under[i * count + t] + first
             for c in range(n):
-                s[i * PIECE + c] += x0[c] * w0[c]
+                s[i * PIECE + c] += <uint32_t>(x0[c] * w0[c])
         t += 1
     for i in range(positions):
         for c in range(n):
-            acc[i * COLUMNS + c] = s[i * PIECE + c]
+            acc[i * COLUMNS + c] = <int32_t>s[i * PIECE + c]
 
 
 cdef inline void sum_run(

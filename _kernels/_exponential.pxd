@@ -8,9 +8,7 @@ from libc.math cimport fmaf, rint, rintf
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-cdef enum:
-    EXPM1_OF_PAIRS = 1
-    EXPM1_ROUNDED_ONCE = 2
+from refquant._kernels._rules cimport EXPM1_OF_PAIRS
 
 
 cdef struct Pair:

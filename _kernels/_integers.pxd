@@ -1,17 +1,13 @@
 # Element-wise formulas that take integers as they are stored, to be inlined into loops.
 #
 # Design
-# (a) One function a rule; the numbers are the rules' codes.
+# (a) One function a rule.
 # (b) Sums and differences that may wrap are taken in unsigned numbers, where C defines it.
 
 from libc.math cimport rint, rintf
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 
 from refquant._kernels._rounding cimport clampi, held_by_int32, stored
-
-cdef enum:
-    CONVERT_THEN_ADD = 1
-    WIDEN_THEN_ADD = 2
 
 
 cdef inline uint8_t fixed_point(
@@ -36,7 +32,7 @@ cdef inline int32_t widen_then_add(
     int32_t n, float m, int32_t z, int32_t lower, int32_t upper
 ) noexcept nogil:
     """float64 holds the sum of what is near the range; far from it only the sign counts."""
-    cdef double r = rint(<double>(<float>n * m))
+    cdef double r = rint(<double><float>(<double>n * <double>m))
     cdef double t = r + z
     cdef bint held = r < 9223372036854775808.0 and r > -9223372036854775808.0
     t = t if held else (<double>upper if z < 0 else <double>lower)

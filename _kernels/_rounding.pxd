@@ -1,7 +1,7 @@
 # The rules of refquant.engines.quantization for one element, to be inlined into loops.
 #
 # Design
-# (a) One function a rule; the numbers are the rules' codes.
+# (a) One function a rule.
 # (b) Clamps stand before the conversion to integer and are written as ternaries: the conversion
 #     is then defined on every processor, NaN takes the branch that the rule states, and the
 #     compiler vectorizes.
@@ -10,26 +10,15 @@
 from libc.math cimport fabs, fmaf, rint, rintf
 from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t
 
+from refquant._kernels._rules cimport (
+    ADD_THEN_ROUND, DIVIDE_THEN_ROUND, FUSED, FUSED_CLAMP_THEN_ROUND, FUSED_CONVERT,
+    FUSED_CONVERT_DOUBLE, ROUND_THEN_ADD, ROUND_THEN_ADD_DOUBLE, SUBTRACT, SUBTRACT_FUSED,
+)
+
 ctypedef fused stored:
     uint8_t
     int8_t
     int32_t
-
-cdef enum:
-    ROUND_THEN_ADD = 1
-    ADD_THEN_ROUND = 2
-    FUSED = 3
-    FUSED_CLAMP_THEN_ROUND = 4
-    DIVIDE_THEN_ROUND = 5
-    DIVIDE_THEN_ROUND_WIDE = 6
-    FUSED_CONVERT = 7
-    ROUND_THEN_ADD_DOUBLE = 8
-    FUSED_CONVERT_DOUBLE = 9
-
-cdef enum:
-    SUBTRACT = 1
-    SUBTRACT_FUSED = 2
-    SUBTRACT_DOUBLE = 3
 
 
 cdef inline float clampf(float v, float lo, float hi) noexcept nogil:
@@ -87,9 +76,13 @@ cdef inline int32_t fused(
 
 
 cdef inline int32_t fused_clamp_then_round(
-    float x, float inv, float z, float lo, float hi
+    float x, float inv, float z, int32_t lo, int32_t hi, stored unused
 ) noexcept nogil:
-    return <int32_t>rintf(clampf(fmaf(x, inv, z), lo, hi))
+    cdef float r = rintf(clampf(fmaf(x, inv, z), <float>lo, <float>hi))
+    if stored is int32_t:
+        return <int32_t>clampd(r, lo, hi)
+    else:
+        return <int32_t>r
 
 
 cdef inline int32_t divide_then_round(
@@ -154,7 +147,7 @@ cdef inline void quantize_run(
             q[i] = <stored>fused(x[i], inv, z, lo, hi, unused)
     elif code == FUSED_CLAMP_THEN_ROUND:
         for i in range(n):
-            q[i] = <stored>fused_clamp_then_round(x[i], inv, z, <float>lo, <float>hi)
+            q[i] = <stored>fused_clamp_then_round(x[i], inv, z, lo, hi, unused)
     elif code == FUSED_CONVERT or code == FUSED_CONVERT_DOUBLE:
         for i in range(n):
             q[i] = <stored>fused_convert(x[i], inv, z, lo, hi)

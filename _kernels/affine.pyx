@@ -14,6 +14,8 @@ from refquant._kernels._threads cimport threads_for
 
 import numpy as np
 
+from refquant._kernels._rules import DEQUANTIZING, QUANTIZING
+
 cdef enum:
     BLOCK = 16384  # elements: 64 KiB of float32
 
@@ -50,7 +52,7 @@ def quantize_per_tensor(
 ):
     """Quantize with one scale and zero point; inputs are not checked."""
     out = np.empty(x.shape[0], storage)
-    cdef int code = rule.code, tail_code = tail_rule.code
+    cdef int code = QUANTIZING[rule], tail_code = QUANTIZING[tail_rule]
     cdef uint8_t[::1] u8
     cdef int8_t[::1] s8
     cdef int32_t[::1] s32
@@ -88,7 +90,7 @@ def dequantize_per_tensor(const stored[::1] q not None, double scale, int32_t ze
     """Dequantize with one scale and zero point; inputs are not checked."""
     out = np.empty(q.shape[0], np.float32)
     cdef float[::1] x = out
-    cdef int code = rule.code
+    cdef int code = DEQUANTIZING[rule]
     if x.shape[0]:
         with nogil:
             _dequantize(&q[0], &x[0], q.shape[0], scale, zero_point, code)
@@ -113,7 +115,7 @@ def quantize_per_channel(
 ):
     """Quantize each slice of the middle axis with its own parameters; inputs are not checked."""
     out = np.empty((x.shape[0], x.shape[1], x.shape[2]), storage)
-    cdef int code = rule.code
+    cdef int code = QUANTIZING[rule]
     cdef uint8_t[:, :, ::1] u8
     cdef int8_t[:, :, ::1] s8
     cdef int32_t[:, :, ::1] s32
@@ -144,7 +146,7 @@ def dequantize_per_channel(
     cdef float[:, :, ::1] x = out
     cdef Py_ssize_t slices = q.shape[0] * q.shape[1], inner = q.shape[2], k, c
     cdef int threads = threads_for(slices * inner, 4 * BLOCK)
-    cdef int code = rule.code
+    cdef int code = DEQUANTIZING[rule]
     if slices == 0 or inner == 0:
         return out
     with nogil:

@@ -11,7 +11,7 @@ Design
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdint cimport int8_t, int32_t, uint8_t, uintptr_t
+from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 from refquant._kernels._columns cimport (
@@ -27,6 +27,7 @@ from refquant._kernels._threads cimport threads_for
 import numpy as np
 
 from refquant._kernels._memory import aligned
+from refquant._kernels._rules import BIAS, MULTIPLIER, SUM
 
 cdef enum:
     ROWS = 4
@@ -39,7 +40,7 @@ def pack_filters(const int8_t[:, :, :, :, ::1] weight not None, Py_ssize_t group
     cdef Py_ssize_t depth = weight.shape[1] * weight.shape[2] * weight.shape[3] * weight.shape[4]
     cdef Py_ssize_t n, k, row, height = round_up(outputs, ROWS)
     cdef const int8_t* source
-    cdef int32_t total
+    cdef uint32_t total
     rows = aligned((groups * height, padded_depth(depth)), np.int8)
     sums = np.zeros(count, np.int32)
     cdef int8_t[:, ::1] r = rows
@@ -53,8 +54,8 @@ def pack_filters(const int8_t[:, :, :, :, ::1] weight not None, Py_ssize_t group
             memcpy(&r[row, 0], source + n * depth, depth)
             total = 0
             for k in range(depth):
-                total += source[n * depth + k]
-            s[n] = total
+                total += <uint32_t><int32_t>source[n * depth + k]
+            s[n] = <int32_t>total
     return rows, sums
 
 
@@ -76,7 +77,7 @@ def pack_depthwise(
         for c in range(channels):
             for t in range(count):
                 w[t, c] = source[c * count + t] - weight_zero_points[c]
-                s[c] += w[t, c]
+                s[c] = <int32_t>(<uint32_t>s[c] + <uint32_t>w[t, c])
     return taps, sums
 
 
@@ -212,7 +213,7 @@ def convolve(
     set_offsets(&c, &table[0], outputs, depth, input_zero_point, SHIFT, &sums[0],
                 &weight_zero_points[0])
     set_static(&c, outputs, &weight_scales[0], &bias[0], input_scale, output_scale,
-               output_zero_point, lowest, bias_rule.code, multiplier_rule.code, rule.code)
+               output_zero_point, lowest, BIAS[bias_rule], MULTIPLIER[multiplier_rule], SUM[rule])
     with nogil:
         for block in prange(blocks, num_threads=threads, schedule="static",
                             use_threads_if=threads > 1):
@@ -249,7 +250,7 @@ def convolve_depthwise(
     under = np.empty((threads, POINTERS * taps.shape[0]), np.uintp)
     set_offsets(&c, &table[0], channels, 0, input_zero_point, 0, &sums[0], NULL)
     set_static(&c, channels, &weight_scales[0], &bias[0], input_scale, output_scale,
-               output_zero_point, lowest, bias_rule.code, multiplier_rule.code, rule.code)
+               output_zero_point, lowest, BIAS[bias_rule], MULTIPLIER[multiplier_rule], SUM[rule])
     with nogil:
         for row in prange(rows, num_threads=threads, schedule="static",
                           use_threads_if=threads > 1):

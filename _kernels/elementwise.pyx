@@ -14,15 +14,17 @@ from libc.math cimport frexpf, ldexp, rintf
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 
 from refquant._kernels._integers cimport (
-    CONVERT_THEN_ADD, convert_then_add, difference, fixed_point, widen_then_add,
+    convert_then_add, difference, fixed_point, widen_then_add,
 )
 from refquant._kernels._rounding cimport (
-    ROUND_THEN_ADD, SUBTRACT_FUSED, dequantize_run, quantize_run, round_then_add, stored,
-    subtract_fused,
+    dequantize_run, quantize_run, round_then_add, stored, subtract_fused,
 )
+from refquant._kernels._rules cimport CONVERT_THEN_ADD, ROUND_THEN_ADD, SUBTRACT_FUSED
 from refquant._kernels._threads cimport threads_for
 
 import numpy as np
+
+from refquant._kernels._rules import DEQUANTIZING, QUANTIZING, REQUANTIZING
 
 cdef enum:
     BLOCK = 32768  # elements a thread takes at once
@@ -140,14 +142,14 @@ cdef void _combine(
 cdef _combined(
     a, Quantizer qa, b, Quantizer qb, Target to, int operation, Walk walk, dequantize, quantize
 ):
-    cdef int code = dequantize.body.code, tail_code = dequantize.tail.code
+    cdef int code = DEQUANTIZING[dequantize.body], tail_code = DEQUANTIZING[dequantize.tail]
     cdef const uint8_t[::1] a8, b8
     cdef const int8_t[::1] as8, bs8
     cdef const int32_t[::1] a32, b32
     cdef uint8_t[::1] q8
     cdef int8_t[::1] qs8
     cdef int32_t[::1] q32
-    to.code, to.tail_code = quantize.body.code, quantize.tail.code
+    to.code, to.tail_code = QUANTIZING[quantize.body], QUANTIZING[quantize.tail]
     out = np.empty_like(a)
     if out.size == 0:
         return out
@@ -306,7 +308,7 @@ cdef _requantized(
     a, int32_t z_a, b, int32_t z_b, float m, int32_t z, int32_t lower, int32_t upper, Walk walk,
     split, bint product
 ):
-    cdef int code = split.body.code, tail_code = split.tail.code
+    cdef int code = REQUANTIZING[split.body], tail_code = REQUANTIZING[split.tail]
     cdef const uint8_t[::1] a8, b8
     cdef const int8_t[::1] as8, bs8
     cdef const int32_t[::1] a32, b32
@@ -348,7 +350,7 @@ def multiply_integers(
 
 
 def add_number(
-    a not None, int32_t offset, double a_scale, double scale, int32_t zero_point, int32_t lower,
+    a not None, int64_t offset, double a_scale, double scale, int32_t zero_point, int32_t lower,
     int32_t upper, Py_ssize_t run, Py_ssize_t body, requantize
 ):
     """Add a number of steps; inputs are not checked."""

@@ -19,6 +19,8 @@ from refquant._kernels._threads cimport threads_for
 
 import numpy as np
 
+from refquant._kernels._rules import DEQUANTIZING, EXPONENTIAL, QUANTIZING
+
 cdef enum:
     BLOCK = 32768  # elements a thread takes at once
     CHUNK = 1024   # elements of a buffer: 4 KiB of float32
@@ -127,8 +129,10 @@ def elu(
     cdef Unit unit = Unit(
         a_scale, a_zero_point, scale, zero_point, quant_min, quant_max,
         <float>alpha, <float>factor, <float>input_factor,
-        Rules(dequantize.body.code, exponential.body.code, quantize.body.code),
-        Rules(dequantize.tail.code, exponential.tail.code, quantize.tail.code),
+        Rules(DEQUANTIZING[dequantize.body], EXPONENTIAL[exponential.body],
+              QUANTIZING[quantize.body]),
+        Rules(DEQUANTIZING[dequantize.tail], EXPONENTIAL[exponential.tail],
+              QUANTIZING[quantize.tail]),
     )
     cdef const uint8_t[::1] a8
     cdef const int8_t[::1] as8

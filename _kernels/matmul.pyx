@@ -10,7 +10,7 @@ Design
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdint cimport int8_t, int32_t, uint8_t, uintptr_t
+from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 from refquant._kernels._columns cimport (
@@ -24,6 +24,7 @@ from refquant._kernels._threads cimport threads_for
 import numpy as np
 
 from refquant._kernels._memory import aligned
+from refquant._kernels._rules import BIAS, DYNAMIC_OUTPUT, MULTIPLIER, SUM
 
 cdef enum:
     ROWS = 4
@@ -35,7 +36,7 @@ cdef enum:
 def pack_rows(const int8_t[:, ::1] weight not None):
     """Lay out the weight of a linear layer for products; inputs are not checked."""
     cdef Py_ssize_t outputs = weight.shape[0], depth = weight.shape[1], n, k
-    cdef int32_t total
+    cdef uint32_t total
     rows = aligned((round_up(outputs, ROWS), padded_depth(depth)), np.int8)
     sums = np.zeros(outputs, np.int32)
     cdef int8_t[:, ::1] r = rows
@@ -47,8 +48,8 @@ def pack_rows(const int8_t[:, ::1] weight not None):
             memcpy(&r[n, 0], &weight[n, 0], depth)
             total = 0
             for k in range(depth):
-                total += weight[n, k]
-            s[n] = total
+                total += <uint32_t><int32_t>weight[n, k]
+            s[n] = <int32_t>total
     return rows, sums
 
 
@@ -109,7 +110,7 @@ def linear(
     set_offsets(&c, &table[0], outputs, x.shape[1], input_zero_point, SHIFT, &sums[0],
                 &weight_zero_points[0])
     set_static(&c, outputs, &weight_scales[0], &bias[0], input_scale, output_scale,
-               output_zero_point, lowest, bias_rule.code, multiplier_rule.code, rule.code)
+               output_zero_point, lowest, BIAS[bias_rule], MULTIPLIER[multiplier_rule], SUM[rule])
     _multiply(&c, x, rows, outputs, &q[0, 0], NULL)
     return out
 
@@ -131,6 +132,7 @@ def linear_dynamic(
     table = np.zeros(table_length(outputs), np.int32)
     set_offsets(&c, &table[0], outputs, x.shape[1], input_zero_point, SHIFT, &sums[0],
                 &weight_zero_points[0])
-    set_dynamic(&c, outputs, &weight_scales[0], &bias[0], input_scale, relu, rule.code)
+    set_dynamic(&c, outputs, &weight_scales[0], &bias[0], input_scale, relu,
+                DYNAMIC_OUTPUT[rule])
     _multiply(&c, x, rows, outputs, NULL, &y[0, 0])
     return out

@@ -15,10 +15,13 @@ from libc.math cimport INFINITY, NAN, floor, rint
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 
+from refquant._kernels._rules cimport RANGE_IN_FLOAT32
 from refquant._kernels._search cimport search
 from refquant._kernels._threads cimport threads_for
 
 import numpy as np
+
+from refquant._kernels._rules import CHOOSING
 
 cdef enum:
     BLOCK = 65536     # elements that one thread takes: 256 KiB of float32
@@ -31,9 +34,6 @@ cdef enum:
     KEY_OF_MINUS_INFINITY = -0x7F800001
     LAST_KEY = 0x7FFFFFFF
     FIRST_KEY = -0x80000000
-
-cdef enum:
-    RANGE_IN_FLOAT32 = 1
 
 cdef double EPSILON = 2.0**-23
 cdef float SMALL_SCALE = 6.1e-5
@@ -330,7 +330,7 @@ def choose_quantization_params(
     cdef double scale
     low = low if low < 0 else <float>0.0
     high = high if high > 0 else <float>0.0
-    if <int>rule.code == RANGE_IN_FLOAT32:
+    if <int>CHOOSING[rule] == RANGE_IN_FLOAT32:
         scale = <double>(high - low) / <double>(quant_max - quant_min)
         if scale == 0:
             scale = 0.1

@@ -11,27 +11,25 @@ Design
 
 from cython.parallel cimport prange, threadid
 from libc.math cimport fmaf, rintf
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
 from refquant._kernels._rounding cimport clampd, stored
+from refquant._kernels._rules cimport (
+    AVERAGE_ADD_THEN_ROUND, AVERAGE_DIVIDE_THEN_ROUND, AVERAGE_FUSED, AVERAGE_OF_INTEGERS,
+    AVERAGE_OF_STEPS, AVERAGE_ROUND_THEN_ADD,
+)
 from refquant._kernels._threads cimport threads_for
 
 import numpy as np
+
+from refquant._kernels._rules import AVERAGE
 
 cdef enum:
     GRAIN = 1 << 16  # elements worth a thread
     CHUNK = 512      # channels summed at once
     MANY = 1 << 23   # elements of a window whose sum int32 may not hold
-
-cdef enum:
-    AVERAGE_ADD_THEN_ROUND = 1
-    AVERAGE_ROUND_THEN_ADD = 2
-    AVERAGE_FUSED = 3
-    AVERAGE_DIVIDE_THEN_ROUND = 4
-    AVERAGE_OF_INTEGERS = 5
-    AVERAGE_OF_STEPS = 6
-    AVERAGE_IN_FIXED_POINT = 7
+    MOST_SHIFT = 62  # of an int64
 
 
 cdef struct Geometry:
@@ -172,6 +170,7 @@ cdef inline double _average(
     cdef float a = <float>steps, m = <float>1.0 / <float>divisor, t
     cdef int shift
     cdef int32_t bits
+    cdef uint64_t product
     if code == AVERAGE_ADD_THEN_ROUND:
         t = to.zero + a * m
     elif code == AVERAGE_ROUND_THEN_ADD:
@@ -189,9 +188,10 @@ cdef inline double _average(
         m = to.scale / (to.scale * <float>divisor)
         memcpy(&bits, &m, 4)
         multiplier = (bits & 0x7FFFFF) | 0x800000
-        shift = 150 - (bits >> 23)
+        shift = min(150 - (bits >> 23), MOST_SHIFT)
         half = (<int64_t>1) << (shift - 1)
-        steps = (steps * multiplier - (steps < 0) + half) >> shift
+        product = <uint64_t>steps * <uint64_t>multiplier  # wraps
+        steps = <int64_t>(product - <uint64_t>(steps < 0) + <uint64_t>half) >> shift
         return clampd(<double>(steps + to.zero_point), to.lower, to.upper)
     return clampd(<double>rintf(t), to.lower, to.upper)
 
@@ -339,7 +339,7 @@ def average_pool(
 ):
     """Average the integers of every window; inputs are not checked."""
     cdef Average to
-    cdef int code = rule.code, tail_code = tail_rule.code
+    cdef int code = AVERAGE[rule], tail_code = AVERAGE[tail_rule]
     to.zero, to.zero_point, to.scale = <float>zero_point, zero_point, <float>scale
     to.lower, to.upper = <double>quant_min, <double>quant_max
     shape = (q.shape[0], rows.shape[0], columns.shape[0], q.shape[3])

@@ -12,17 +12,15 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 
 from refquant._kernels._rounding cimport saturate, stored
+from refquant._kernels._rules cimport MIX_FUSED, MIX_ROUNDED
 from refquant._kernels._threads cimport threads_for
 
 import numpy as np
 
-cdef enum:
-    GRAIN = 1 << 16  # elements worth a thread
+from refquant._kernels._rules import MIX
 
 cdef enum:
-    MIX_ROUNDED = 1
-    MIX_FUSED = 2
-    MIX_FUSED_FIRST = 3
+    GRAIN = 1 << 16  # elements worth a thread
 
 
 cdef struct Shares:
@@ -121,7 +119,7 @@ def resize_bilinear(
     int64_t quant_max, Py_ssize_t body, rule, tail_rule
 ):
     """Mix the four neighbours of every place; inputs are not checked."""
-    cdef int code = rule.code, tail_code = tail_rule.code
+    cdef int code = MIX[rule], tail_code = MIX[tail_rule]
     cdef Target to
     to.zero = <float>zero_point
     to.lower, to.upper = <int32_t>quant_min, <int32_t>quant_max

@@ -38,6 +38,7 @@ __all__ = [
     "built",
     "current",
     "get_num_threads",
+    "knows",
     "set_num_threads",
     "twins",
     "use",
@@ -61,6 +62,8 @@ FAMILIES = (
 
 # Every variant of any processor, as setup.py builds them.
 VARIANTS = ("baseline", "avx2", "avx512vnni", "dotprod", "i8mm")
+# Modules that all variants need.
+SHARED = ("_cpu", "_rules")
 REFERENCE = "reference"
 # OpenMP ends the process if the system does not give it the threads it wants.
 MOST_THREADS = 1024
@@ -90,7 +93,8 @@ def built() -> tuple[str, ...]:
     return tuple(
         variant
         for variant in VARIANTS
-        if _built("_cpu") and all(_built(f"{family}_{variant}") for family in FAMILIES)
+        if all(_built(shared) for shared in SHARED)
+        and all(_built(f"{family}_{variant}") for family in FAMILIES)
     )
 
 
@@ -184,9 +188,42 @@ def _twins(family: str, choice: str) -> dict[str, Callable[..., Any]]:
     return {name: getattr(module, name) for name in definitions.__all__}
 
 
+def knows(record: engines.Engine) -> bool:
+    """Whether the compiled kernels know every rule that a record may hand to them.
+
+    They look rules up by identity. An engine with any other rule runs by the definitions.
+
+    Parameters
+    ----------
+    record : Engine
+        Any record.
+
+    Returns
+    -------
+    bool
+        False without compiled kernels.
+
+    Examples
+    --------
+    >>> from refquant import engines, kernels
+    >>> kernels.knows(engines.get("exact"))
+    False
+    """
+    arguments.instance("kernels.knows", "record", record, engines.Engine, "an Engine")
+    if not _built("_rules"):
+        return False
+    tables = import_module("refquant._kernels._rules").BY_STEP
+    return all(
+        rule in table
+        for step, table in tables.items()
+        if step in record.steps
+        for rule in record.rules_of(step)
+    )
+
+
 def _bind(record: engines.Engine) -> None:
     """Bind every twin; an engine with rules that no kernel knows runs by definitions."""
-    choice = _current if record.has_kernels else REFERENCE
+    choice = _current if _current == REFERENCE or knows(record) else REFERENCE
     _bound.clear()
     for family in FAMILIES:
         _bound.update(_twins(family, choice))

@@ -116,6 +116,8 @@ def load(f: Any) -> Any:
         If the file is damaged, was not written by refquant, or is of a later version.
     FileNotFoundError
         If there is no such file.
+    ArgumentError
+        If `f` is a folder.
 
     Examples
     --------

@@ -47,9 +47,9 @@ class EngineSteps(_Generated):
         records = _built_in()
         made = [".. list-table::", "   :header-rows: 1", "   :class: rule-table", ""]
         made += _cells(["Step", *(f"``{record.name}``" for record in records)])
-        for step, meaning in STEPS.items():
-            cells = ["; ".join(_words(c) for c in record.steps[step]) for record in records]
-            made += _cells([f"``{step}``: {meaning}", *cells])
+        for name, step in STEPS.items():
+            cells = ["; ".join(_words(c) for c in record.steps[name]) for record in records]
+            made += _cells([f"``{name}``: {step.meaning}", *cells])
         return made
 
 

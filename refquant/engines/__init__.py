@@ -18,16 +18,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from refquant import arguments
-from refquant.engines import elementwise
 from refquant.engines.record import Engine
 from refquant.engines.records import BUILT_IN
-from refquant.engines.rule import Choice, Condition, Operands, Rule, Split, Whole, choose
+from refquant.engines.rule import Choice, Condition, Form, Operands, Rule, Split, Whole, choose
+from refquant.engines.steps import check
 from refquant.errors import ArgumentTypeError, EngineError
 
 __all__ = [
     "Choice",
     "Condition",
     "Engine",
+    "Form",
     "Operands",
     "Rule",
     "Split",
@@ -43,13 +44,6 @@ __all__ = [
     "use",
     "using",
 ]
-
-# The rules of these steps choose how an operation computes; rounding is left to other steps.
-_FORMS = {
-    "add": (elementwise.SUM_OF_REALS, elementwise.SUM_IN_FIXED_POINT),
-    "multiply": (elementwise.PRODUCT_OF_REALS, elementwise.PRODUCT_OF_INTEGERS),
-    "add_scalar": (elementwise.SHIFT_OF_REALS, elementwise.SHIFT_OF_INTEGERS),
-}
 
 _records: dict[str, Engine] = {record.name: record for record in BUILT_IN}
 _on_arm = platform.machine().lower() in ("aarch64", "arm64")
@@ -162,13 +156,21 @@ def use(engine: str | Engine) -> None:
     engine : str or Engine
         A name, see `names`, or a record, which need not be registered.
 
+    Raises
+    ------
+    EngineError
+        If there is no such engine, or the record has what `register` refuses.
+
     Examples
     --------
     >>> from refquant import engines
     >>> engines.use(engines.current().name)
     """
     global _current
-    _current = engine if isinstance(engine, Engine) else get(engine)
+    record = engine if isinstance(engine, Engine) else get(engine)
+    if record is not _records.get(record.name):  # `register` and built-in files checked the others
+        check(record)
+    _current = record
     for listener in on_change:
         listener(_current)
 
@@ -218,9 +220,10 @@ def register(record: Engine) -> Engine:
     Raises
     ------
     EngineError
-        If the name belongs to a built-in engine, a step of `refquant.engines.steps` has no
-        rule, or ``add``, ``multiply`` or ``add_scalar`` has another than those of
-        `refquant.engines.elementwise`, which choose how the operation computes, and no `Whole`.
+        If the name belongs to a built-in engine, or a step of `refquant.engines.steps` has no
+        rule, or something that is none, or a rule that cannot be called as that step calls it.
+        Steps ``add``, ``multiply`` and ``add_scalar`` take a `Form` of
+        `refquant.engines.elementwise`, the first two a `Whole` too.
 
     Examples
     --------
@@ -230,8 +233,6 @@ def register(record: Engine) -> Engine:
     'mine'
     >>> engines.unregister('mine')
     """
-    from refquant.engines.steps import STEPS
-
     if not isinstance(record, Engine):
         raise ArgumentTypeError(
             "engines.register",
@@ -245,22 +246,7 @@ def register(record: Engine) -> Engine:
             f"engine {record.name!r} is built in and stays as it is",
             mend="give your record a name of its own",
         )
-    missing = [step for step in STEPS if step not in record.steps]
-    if missing:
-        raise EngineError(
-            f"engine {record.name!r} has no rule for {', '.join(missing)}",
-            mend="derive() the record from a complete one",
-        )
-    for step, known in _FORMS.items():
-        rules = [choice.rule for choice in record.steps[step]]
-        if any(r not in known and not isinstance(r, Whole) for r in rules):
-            raise EngineError(
-                f"engine {record.name!r}",
-                argument=f"steps[{step!r}]",
-                expected=" or ".join(rule.name for rule in known) + ", or a Whole rule",
-                got=", ".join(getattr(r, "name", repr(r)) for r in rules),
-                mend="give rules of your own to elementwise_quantize and elementwise_requantize",
-            )
+    check(record)
     _records[record.name] = record
     if _current.name == record.name:
         use(record.name)

@@ -56,7 +56,6 @@ WRAPPED = Rule(
     "int32(sum (x - z_x) * (w - z_w)), exact unless int32 overflows, which wraps",
     "FBGEMM with VNNI, QNNPACK; int32 holds more than 65,000 products",
     _wrapped,
-    code=1,
 )
 EXACT = Rule("exact", "sum (x - z_x) * (w - z_w)", "mathematics", _exact)
 SATURATED_PAIRS = Rule(
@@ -72,7 +71,6 @@ BORDER_OF_ZERO_POINT = Rule(
     "z_x: pixels outside of an image stand for real zero",
     "all engines of PyTorch",
     lambda zero_point: zero_point,
-    code=1,
 )
 BORDER_OF_ZERO = Rule(
     "border_of_zero",

@@ -198,20 +198,24 @@ class Arithmetic:
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
     def record(self, name: str = "composed", base: Any = "fbgemm") -> Engine:
-        """Make an engine whose rules are composed from these choices.
+        """Make an engine that differs from another one as these choices do.
 
         Parameters
         ----------
         name : str
             Of the new record; give it to `refquant.engines.register` to choose it.
         base : str or Engine
-            Where the steps that no axis concerns come from.
+            Where to start. What these choices do not change is computed as by this engine, in
+            every operation: at the engine's own place its record has the engine's bits.
 
         Returns
         -------
         Engine
-            Without kernels: definitions run while it is chosen.
+            Definitions run while it is chosen if kernels do not know its rules.
         """
-        from refquant.engines.composition import record
+        from refquant.engines.changing import changed, place_of
 
-        return record(self, name, base)
+        place = place_of(base)
+        return changed(
+            base, {axis: new for axis, (_, new) in place.differences(self).items()}, name
+        )

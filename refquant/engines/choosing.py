@@ -69,12 +69,10 @@ RANGE_IN_FLOAT32 = Rule(
     "s = f64(f32(u - l)) / (qmax - qmin)",
     "ChooseQuantizationParams of PyTorch 1.4",
     _range_in_float32,
-    code=1,
 )
 RANGE_IN_FLOAT64 = Rule(
     "range_in_float64",
     "s = (f64(u) - f64(l)) / (qmax - qmin), at least f32(6.1e-5) with the range widened to it",
     "ChooseQuantizationParams of PyTorch 2.13",
     _range_in_float64,
-    code=2,
 )

@@ -39,7 +39,9 @@ def _dequantize_exactly(q, scale, zero_point):
 
 def _output_exact(acc, bias, input_scale, weight_scale):
     scale = as_fractions(input_scale) * as_fractions(weight_scale)
-    return nearest_float32(as_fractions(acc) * scale + as_fractions(bias))
+    real = np.nan_to_num(bias)
+    exact = nearest_float32(as_fractions(acc) * scale + as_fractions(real))
+    return np.where(np.isfinite(bias), exact, bias)
 
 
 def _exact_step(size, count, factor, align_corners):

@@ -89,12 +89,10 @@ EXPM1_OF_PAIRS = Rule(
     "f32(2**k * e**r - 1), the series and the difference summed in pairs of float32",
     "SLEEF expm1f_u10, in vectors of PyTorch 2.13",
     _expm1_of_pairs,
-    code=1,
 )
 EXPM1_ROUNDED_ONCE = Rule(
     "expm1_rounded_once",
     "f32(e**x - 1), computed in float64 and rounded once",
     "std::expm1 of C libraries, which may err by the last bit",
     _expm1_rounded_once,
-    code=2,
 )

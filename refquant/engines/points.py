@@ -7,6 +7,7 @@ no kernels. `refquant.engines.get` knows them by name and loads this file when o
 from refquant import arguments
 from refquant.engines.accumulation import SATURATED_PAIRS
 from refquant.engines.axes import Arithmetic
+from refquant.engines.composition import record
 from refquant.engines.elementwise import PRODUCT_OF_REALS
 from refquant.engines.exact import (
     DEQUANTIZE_EXACTLY,
@@ -98,7 +99,7 @@ _EXACT_STEPS = {
 
 
 def _foreign(name: str, title: str, **steps) -> Engine:
-    return POINTS[name].record(name).derive(name, title, steps=steps)
+    return record(POINTS[name], name).derive(name, title, steps=steps)
 
 
 _TFLITE_AVERAGES = {
@@ -106,8 +107,8 @@ _TFLITE_AVERAGES = {
     for step in ("average_pool", "adaptive_average_pool")
 }
 FOREIGN = {
-    record.name: record
-    for record in (
+    engine.name: engine
+    for engine in (
         _foreign(
             "exact",
             "Rational arithmetic, one rounding at the end, half to even: what all approximate",

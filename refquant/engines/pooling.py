@@ -63,7 +63,7 @@ def _average_of_steps(total, sizes, divisor, scale, zero_point, quant_min, quant
 
 def _average_in_fixed_point(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
     bits = np.asarray(_step_scale(divisor, scale)).view(np.int32).astype(np.int64)
-    multiplier, shift = (bits & 0x7FFFFF) | 0x800000, 150 - (bits >> 23)
+    multiplier, shift = (bits & 0x7FFFFF) | 0x800000, np.minimum(150 - (bits >> 23), 62)
     steps = total - sizes[0] * sizes[1] * zero_point
     half = np.int64(1) << (shift - 1)
     rounded = (steps * multiplier - (steps < 0) + half) >> shift
@@ -75,47 +75,40 @@ AVERAGE_ADD_THEN_ROUND = Rule(
     "clip(rne(f32(f32(z) + f32(f32(a) * m))))",
     "ATen avg_pool2d on row-major images, PyTorch 1.4 and 2.13",
     _average_add_then_round,
-    code=1,
 )
 AVERAGE_ROUND_THEN_ADD = Rule(
     "average_round_then_add",
     "clip(rne(f32(f32(a) * m)) + z)",
     "ATen avg_pool2d on channels-last images, PyTorch 2.13 (vector body)",
     _average_round_then_add,
-    code=2,
 )
 AVERAGE_FUSED = Rule(
     "average_fused",
     "clip(rne(fma(f32(a), f32(1 / f32(1 / m)), f32(z))))",
     "ATen pooling on channels-last images, PyTorch 1.4 and 2.13 (vector body)",
     _average_fused,
-    code=3,
 )
 AVERAGE_DIVIDE_THEN_ROUND = Rule(
     "average_divide_then_round",
     "clip(rne(f32(f32(z) + f32(f32(a) / f32(1 / m)))))",
     "ATen pooling on channels-last images, PyTorch 1.4 (scalar code)",
     _average_divide_then_round,
-    code=4,
 )
 AVERAGE_OF_INTEGERS = Rule(
     "average_of_integers",
     "clip(rne(f32(f32(sum q) * f32(f32(1 / height) / width)))), the zero point not taken away",
     "ATen adaptive_avg_pool2d on row-major images, PyTorch 1.4 and 2.13",
     _average_of_integers,
-    code=5,
 )
 AVERAGE_OF_STEPS = Rule(
     "average_of_steps",
     "clip(rne(f32(f32(a) * f32(S / f32(S * f32(divisor))))) + z)",
     "QNNPACK average pooling, PyTorch 2.13",
     _average_of_steps,
-    code=6,
 )
 AVERAGE_IN_FIXED_POINT = Rule(
     "average_in_fixed_point",
     "clip((a * m >> shift, ties away from zero) + z), m the 24 bits of f32(S / f32(S * divisor))",
     "QNNPACK average pooling, PyTorch 1.4",
     _average_in_fixed_point,
-    code=7,
 )

@@ -55,7 +55,7 @@ def _fused_clamp_then_round(x, scale, zero_point, quant_min, quant_max):
     t = fma(x, _reciprocal(scale), np.float32(zero_point))
     clamped = np.where(t > quant_min, t, np.float32(quant_min))
     clamped = np.where(clamped < quant_max, clamped, np.float32(quant_max))
-    return round_half_even(clamped).astype(np.int64)
+    return _clip(round_half_even(clamped), quant_min, quant_max)  # 2**31 - 1 is no float32
 
 
 def _reciprocal_double(scale) -> np.ndarray:
@@ -97,63 +97,54 @@ ROUND_THEN_ADD = Rule(
     "clip(rne(f32(x * inv)) + z)",
     "ATen AVX2 kernels of element-wise operations, PyTorch 2.13 (vector body)",
     _round_then_add,
-    code=1,
 )
 ADD_THEN_ROUND = Rule(
     "add_then_round",
     "clip(rne(f32(f32(z) + f32(x * inv)))); NaN gives 0, or -2**31 for qint32",
     "ATen quantize_val, PyTorch 2.13 (scalar code)",
     _add_then_round,
-    code=2,
 )
 FUSED = Rule(
     "fused",
     "clip(rne(min(fma(x, inv, f32(z)), 2147483520))); NaN gives quant_max",
     "FBGEMM QuantizeAvx2, PyTorch 2.13",
     _fused,
-    code=3,
 )
 FUSED_CLAMP_THEN_ROUND = Rule(
     "fused_clamp_then_round",
     "rne(min(max(fma(x, inv, f32(z)), quant_min), quant_max)); NaN gives quant_min",
     "FBGEMM QuantizeAvx2, PyTorch 1.4 (vector body)",
     _fused_clamp_then_round,
-    code=4,
 )
 DIVIDE_THEN_ROUND = Rule(
     "divide_then_round",
     "clip(rne(f32(f32(z) + f32(x / S)))); NaN gives 0",
     "FBGEMM Quantize, PyTorch 1.4 (scalar tail)",
     _divide_then_round,
-    code=5,
 )
 DIVIDE_THEN_ROUND_WIDE = Rule(
     "divide_then_round_wide",
     "clip(int64(rne(f32(f32(z) + f32(x / S))))); what int64 cannot hold gives quant_min",
     "ATen quantize_val, PyTorch 1.4",
     _divide_then_round_wide,
-    code=6,
 )
 FUSED_CONVERT = Rule(
     "fused_convert",
     "clip(int32(rne(fma(x, inv, f32(z))))); NaN and what int32 cannot hold give quant_min",
     "ATen AVX2 kernels of element-wise operations, PyTorch 1.4 (vector body)",
     _fused_convert,
-    code=7,
 )
 ROUND_THEN_ADD_DOUBLE = Rule(
     "round_then_add_double",
     "clip(rne(f32(x * f32(1 / scale))) + z), the reciprocal in float64 first",
     "ATen channels-last cat, PyTorch 2.13 (vector body)",
     _round_then_add_double,
-    code=8,
 )
 FUSED_CONVERT_DOUBLE = Rule(
     "fused_convert_double",
     "fused_convert with f32(1 / scale), the reciprocal in float64 first",
     "ATen channels-last cat, PyTorch 1.4 (vector body)",
     _fused_convert_double,
-    code=9,
 )
 
 
@@ -178,19 +169,16 @@ SUBTRACT = Rule(
     "f32(S * f32(q - z)), the difference in int32 (it wraps for qint32)",
     "ATen dequantize_val; Tensor.dequantize() of PyTorch 1.4 and 2.13",
     _subtract,
-    code=1,
 )
 SUBTRACT_FUSED = Rule(
     "subtract_fused",
     "fma(S, f32(q), f32(S * f32(-z)))",
     "ATen AVX2 kernels of element-wise operations (vector body)",
     _subtract_fused,
-    code=2,
 )
 SUBTRACT_DOUBLE = Rule(
     "subtract_double",
     "f32(f64(f32(q) - f32(z)) * scale), the scale in float64",
     "ATen per-channel dequantize of PyTorch 1.4 and 2.13",
     _subtract_double,
-    code=3,
 )

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from refquant import arguments, notebook
-from refquant.engines.rule import Choice, Operands, Rule, Split
+from refquant.engines.rule import Choice, Form, Operands, Rule, Split
 from refquant.errors import EngineError
 
 
@@ -27,7 +27,8 @@ class Engine:
         What the engine does not support, and why. See `refquant.engines.steps`.
     recipe : mapping of str to object
         Its default QConfig: ``activation``, ``weight`` (``'per_tensor'`` or ``'per_channel'``)
-        and ``reduce_range``.
+        and ``reduce_range``; ``dynamic_reduce_range``: whether dynamic layers quantize their input
+        to seven of the eight bits.
 
     Examples
     --------
@@ -51,8 +52,9 @@ class Engine:
             entries = arguments.mapping("Engine", name, getattr(self, name))
             object.__setattr__(self, name, MappingProxyType(dict(entries)))
         for step, choices in self.steps.items():
-            made = isinstance(choices, tuple | list) and all(isinstance(c, Choice) for c in choices)
-            if not made or not choices or choices[-1].when is not None:
+            # What the others are is checked where the record is registered or chosen.
+            last = choices[-1] if isinstance(choices, tuple | list) and choices else None
+            if not isinstance(last, Choice) or last.when is not None:
                 raise EngineError(
                     f"engine {self.name!r}",
                     argument=f"steps[{step!r}]",
@@ -75,19 +77,22 @@ class Engine:
         except TypeError:  # one of them cannot be hashed, and so is not what it should be
             found = None
         if found is None:
-            arguments.text("Engine.rule", "step", step)
             arguments.instance("Engine.rule", "operands", operands, Operands, "an Operands")
-            if step not in self.steps:
-                raise EngineError(
-                    f"engine {self.name!r} has no rule for {step!r}",
-                    expected=f"one of {', '.join(sorted(self.steps))}",
-                    mend="add the step to the record, or derive() the record from a complete one",
-                )
             found = next(
-                c.rule for c in self.steps[step] if c.when is None or c.when.holds(operands)
+                c.rule for c in self._choices(step) if c.when is None or c.when.holds(operands)
             )
             self._found[key] = found
         return found
+
+    def _choices(self, step: str) -> tuple[Choice, ...]:
+        arguments.text("Engine.rule", "step", step)
+        if step not in self.steps:
+            raise EngineError(
+                f"engine {self.name!r} has no rule for {step!r}",
+                expected=f"one of {', '.join(sorted(self.steps))}",
+                mend="add the step to the record, or derive() the record from a complete one",
+            )
+        return self.steps[step]
 
     def derive(self, name: str, title: str, *, steps=None, limits=None, recipe=None) -> "Engine":
         """Make a record that differs in some steps, limits or parts of the recipe.
@@ -119,18 +124,18 @@ class Engine:
         )
 
     @property
-    def rules(self) -> tuple[Rule, ...]:
-        """Every rule that any step may choose."""
-        found: dict[str, Rule] = {}
-        for choices in self.steps.values():
-            for choice in choices:
-                parts = (
-                    (choice.rule.body, choice.rule.tail)
-                    if isinstance(choice.rule, Split)
-                    else (choice.rule,)
-                )
-                found.update({rule.name: rule for rule in parts})
-        return tuple(found.values())
+    def rules(self) -> tuple[Rule | Form, ...]:
+        """Every rule and form that any step may choose, each once."""
+        every = (rule for step in self.steps for rule in self.rules_of(step))
+        return tuple(dict.fromkeys(every))
+
+    def rules_of(self, step: str) -> tuple[Rule | Form, ...]:
+        """Every rule or form that one step may choose; a split has two."""
+        found: list[Rule | Form] = []
+        for choice in self._choices(step):
+            rule = choice.rule
+            found += [rule.body, rule.tail] if isinstance(rule, Split) else [rule]
+        return tuple(found)
 
     def _repr_html_(self) -> str:
         def words(choice: Choice) -> str:
@@ -142,8 +147,3 @@ class Engine:
 
         rows = [(step, "; ".join(map(words, choices))) for step, choices in self.steps.items()]
         return notebook.table(("step", "rule"), rows, f"{self.name}: {self.title}")
-
-    @property
-    def has_kernels(self) -> bool:
-        """Whether kernels know every rule of the record."""
-        return all(rule.code is not None for rule in self.rules)

@@ -66,7 +66,7 @@ FBGEMM = Engine(
         "add_scalar": choose(e.SHIFT_OF_INTEGERS),
         "cat_dequantize": choose(Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=8)),
         "cat_quantize": choose(Split(q.ROUND_THEN_ADD_DOUBLE, q.ADD_THEN_ROUND, block=8)),
-        "mean": choose((TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_OF_REALS),
+        "mean": choose((TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_IN_CASCADES),
         "average_pool": choose(
             (WIDE_CHANNELS_LAST, Split.everywhere(w.AVERAGE_ADD_THEN_ROUND)),
             (
@@ -95,7 +95,12 @@ FBGEMM = Engine(
         "requantize_sum": choose(p.FLOAT_PRODUCT),
         "dynamic_output": choose(p.OUTPUT_FUSED),
     },
-    recipe={"activation": "histogram", "reduce_range": True, "weight": "per_channel"},
+    recipe={
+        "activation": "histogram",
+        "reduce_range": True,
+        "weight": "per_channel",
+        "dynamic_reduce_range": True,
+    },
 )
 
 QNNPACK = FBGEMM.derive(
@@ -104,7 +109,7 @@ QNNPACK = FBGEMM.derive(
     steps={
         "add": choose((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
         "mean": choose(
-            (IMAGE_QUINT8, r.MEAN_OF_STEPS), (TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_OF_REALS
+            (IMAGE_QUINT8, r.MEAN_OF_STEPS), (TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_IN_CASCADES
         ),
         "average_pool": choose(
             (QNNPACK_WINDOW, Split.everywhere(w.AVERAGE_OF_STEPS)), *FBGEMM.steps["average_pool"]
@@ -121,7 +126,7 @@ QNNPACK = FBGEMM.derive(
         "dynamic_reduce_range": "its dynamic kernels always use the whole range of quint8",
         "float16_linear": "QNNPACK has no kernel for weights in float16",
     },
-    recipe={"reduce_range": False, "weight": "per_tensor"},
+    recipe={"reduce_range": False, "weight": "per_tensor", "dynamic_reduce_range": False},
 )
 
 FBGEMM_1_4 = FBGEMM.derive(
@@ -141,7 +146,7 @@ FBGEMM_1_4 = FBGEMM.derive(
         "add_scalar": choose(e.SHIFT_OF_REALS),
         "cat_dequantize": choose(Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=32)),
         "cat_quantize": choose(Split(q.FUSED_CONVERT_DOUBLE, q.DIVIDE_THEN_ROUND_WIDE, block=32)),
-        "mean": choose(r.MEAN_OF_REALS),
+        "mean": choose(r.MEAN_IN_ORDER),
         "average_pool": choose(
             (WIDE_CHANNELS_LAST, Split.everywhere(w.AVERAGE_DIVIDE_THEN_ROUND)),
             (IS_CHANNELS_LAST, Split(w.AVERAGE_FUSED, w.AVERAGE_DIVIDE_THEN_ROUND, block=8)),
@@ -158,6 +163,7 @@ FBGEMM_1_4 = FBGEMM.derive(
         "choose_quantization_params": choose(choosing.RANGE_IN_FLOAT32),
     },
     limits={"broadcast": "operators of PyTorch 1.4 take operands of one shape"},
+    recipe={"dynamic_reduce_range": False},
 )
 
 QNNPACK_1_4 = FBGEMM_1_4.derive(
@@ -165,7 +171,7 @@ QNNPACK_1_4 = FBGEMM_1_4.derive(
     "QNNPACK, phones, as of PyTorch 1.4",
     steps={
         "add": choose((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
-        "mean": choose((IMAGE_QUINT8, r.MEAN_IN_FIXED_POINT), r.MEAN_OF_REALS),
+        "mean": choose((IMAGE_QUINT8, r.MEAN_IN_FIXED_POINT), r.MEAN_IN_ORDER),
         "average_pool": choose(
             (QNNPACK_WINDOW, Split.everywhere(w.AVERAGE_IN_FIXED_POINT)),
             *FBGEMM_1_4.steps["average_pool"],

@@ -74,35 +74,30 @@ NO_BIAS = Rule(
     "acc",
     "FBGEMM and QNNPACK, PyTorch 1.4 and 2.13, layers without bias",
     _no_bias,
-    code=1,
 )
 BIAS_FUSED = Rule(
     "bias_fused",
     "fma(b, f32(1 / aw), f32(acc))",
     "FBGEMM requantizeOutputProcessingAvx2, one scale for the weight, PyTorch 1.4 and 2.13",
     _bias_fused,
-    code=2,
 )
 BIAS_DIVIDED = Rule(
     "bias_divided",
     "f32(f32(acc) + f32(b / aw))",
     "FBGEMM requantizeOutputProcessingAvx2, a scale for each channel, PyTorch 1.4 and 2.13",
     _bias_divided,
-    code=3,
 )
 BIAS_ROUNDED = Rule(
     "bias_rounded",
     "acc + clip_int32(rne(f32(b * f32(1 / f32(sx * sw))))), the product of scales in float64",
     "QNNPACK, PyTorch 2.13: the bias is quantized to qint32",
     _bias_rounded,
-    code=4,
 )
 BIAS_ROUNDED_QUOTIENT = Rule(
     "bias_rounded_quotient",
     "acc + clip_int32(rne(f32(b / f32(sx * sw)))), the product of scales in float64",
     "QNNPACK, PyTorch 1.4: the bias is quantized to qint32",
     _bias_rounded_quotient,
-    code=5,
 )
 
 # -- multiplier ------------------------------------------------------------------------------
@@ -122,14 +117,12 @@ QUOTIENT = Rule(
     "f32(aw / O)",
     "FBGEMM, PyTorch 1.4 and 2.13; QNNPACK, PyTorch 1.4",
     _quotient,
-    code=1,
 )
 TIMES_RECIPROCAL = Rule(
     "times_reciprocal",
     "f32(aw * f32(1 / O))",
     "QNNPACK, PyTorch 2.13",
     _times_reciprocal,
-    code=2,
 )
 
 # -- requantize ------------------------------------------------------------------------------
@@ -144,10 +137,10 @@ def _float_product(total, multiplier, zero_point, quant_min, quant_max):
 
 def _fixed_point(total, multiplier, zero_point, quant_min, quant_max):
     total = np.asarray(total)
-    n = convert_to_int32(total) if total.dtype == np.float32 else total.astype(np.int64)
+    n = total.astype(np.int64) if total.dtype.kind == "i" else convert_to_int32(total)
     bits = np.asarray(multiplier, np.float32).view(np.int32).astype(np.int64)
     mantissa = ((bits & 0x7FFFFF) | 0x800000) << 7
-    shift = 126 - (bits >> 23)
+    shift = np.clip(126 - (bits >> 23), 0, 62)
     high = (n * mantissa + 2**30) >> 31
     mask = (np.int64(1) << shift) - 1
     remainder = (high & mask) - (high < 0)
@@ -160,7 +153,6 @@ FLOAT_PRODUCT = Rule(
     "clip(rne(f32(f32(total) * m)) + z); what int32 cannot hold gives quant_min, even if positive",
     "FBGEMM requantizeOutputProcessingAvx2; QNNPACK requantize/fp32, PyTorch 2.13",
     _float_product,
-    code=1,
 )
 FIXED_POINT = Rule(
     "fixed_point",
@@ -168,7 +160,6 @@ FIXED_POINT = Rule(
     "a right shift, ties away from zero; m must be at least 2**-32 and less than 1",
     "QNNPACK requantize/q31, PyTorch 1.4 (after gemmlowp)",
     _fixed_point,
-    code=2,
 )
 
 # -- dynamic output --------------------------------------------------------------------------
@@ -189,12 +180,10 @@ OUTPUT_FUSED = Rule(
     "fma(f32(acc), aw, b)",
     "FBGEMM ReQuantizeForFloat, PyTorch 1.4 and 2.13",
     _output_fused,
-    code=1,
 )
 OUTPUT_ROUNDED_TWICE = Rule(
     "output_rounded_twice",
     "f32(f32(f32(acc) * aw) + b)",
     "QNNPACK dynamic linear, PyTorch 2.13",
     _output_rounded_twice,
-    code=2,
 )

@@ -39,7 +39,6 @@ RATIO = Rule(
     "f32(in / out), 0 for one output pixel; corners aligned f32((in - 1) / (out - 1))",
     "ATen upsampling, PyTorch 1.4",
     _ratio,
-    code=1,
 )
 RATIO_OR_FACTOR = Rule(
     "ratio_or_factor",
@@ -47,7 +46,6 @@ RATIO_OR_FACTOR = Rule(
     "f32((in - 1) / (out - 1))",
     "ATen upsampling, PyTorch 2.13",
     _ratio_or_factor,
-    code=2,
 )
 
 
@@ -64,14 +62,12 @@ PLACE_ROUNDED = Rule(
     "f32(f32(step * f32(i + 0.5)) - 0.5)",
     "ATen upsample_bilinear2d on row-major images, PyTorch 2.13",
     _place_rounded,
-    code=1,
 )
 PLACE_FUSED = Rule(
     "place_fused",
     "fma(step, f32(i + 0.5), -0.5)",
     "ATen upsample_bilinear2d on channels-last images, and on all in PyTorch 1.4",
     _place_fused,
-    code=2,
 )
 
 
@@ -95,19 +91,16 @@ MIX_ROUNDED = Rule(
     "h0 * (w0 * A + w1 * B) + h1 * (w0 * C + w1 * D), every product and sum rounded",
     "ATen upsample_bilinear2d on row-major images, PyTorch 1.4 and 2.13",
     _mix_rounded,
-    code=1,
 )
 MIX_FUSED = Rule(
     "mix_fused",
     "fma(h1, fma(w1, D, f32(w0 * C)), f32(h0 * fma(w1, B, f32(w0 * A))))",
     "ATen upsample_bilinear2d on channels-last images (vector body)",
     _mix_fused,
-    code=2,
 )
 MIX_FUSED_FIRST = Rule(
     "mix_fused_first",
     "fma(h0, fma(w0, A, f32(w1 * B)), f32(h1 * fma(w0, C, f32(w1 * D))))",
     "ATen upsample_bilinear2d on channels-last images (scalar code)",
     _mix_fused_first,
-    code=3,
 )

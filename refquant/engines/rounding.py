@@ -19,8 +19,6 @@ from fractions import Fraction
 
 import numpy as np
 
-from refquant.errors import OperationError
-
 __all__ = ["ROUNDINGS", "as_fractions", "round_number", "round_shift"]
 
 ROUNDINGS = {
@@ -46,13 +44,6 @@ def as_fractions(values) -> np.ndarray:
     [Fraction(1, 2), Fraction(13421773, 134217728)]
     """
     values = np.asarray(values)
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise OperationError(
-            "exact arithmetic",
-            expected="finite numbers",
-            got="infinity or NaN",
-            mend="look for it in the bias, or choose an engine that computes in floating point",
-        )
     if values.dtype != object:  # Fraction takes Python's numbers, not NumPy's
         values = values.astype(np.float64 if values.dtype.kind == "f" else np.int64).astype(object)
     return np.asarray(_fraction(values), dtype=object)

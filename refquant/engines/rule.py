@@ -1,4 +1,4 @@
-"""What a rule, a split and a choice are: the vocabulary of engine records."""
+"""What a rule, a form, a split and a choice are: the vocabulary of engine records."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,13 +10,24 @@ from refquant.dtypes import dtype as Dtype
 from refquant.errors import ArgumentError, ArgumentTypeError
 
 
-def _is_complex(value: Any) -> bool:
-    return isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "c"
+class _Constant:
+    """An object that is equal to itself alone, and that copies are not made of."""
+
+    __slots__ = ()
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule(_Constant):
     """A tiny named function of arithmetic.
+
+    Rules are compared by identity: two of the same name are two rules. Kernels hold a table of
+    those that they know; an engine with another one runs by the definitions.
 
     Attributes
     ----------
@@ -28,29 +39,24 @@ class Rule:
         Where the formula comes from.
     function : callable
         The definition, in NumPy.
-    code : int or None
-        The number by which kernels know the rule. Without one only the definitions can follow
-        it, and they run while an engine with such a rule is chosen.
 
     Examples
     --------
     >>> from refquant import engines
-    >>> rule = engines.get('fbgemm').rules[0]
-    >>> isinstance(rule.formula, str), isinstance(rule.source, str)
-    (True, True)
+    >>> from refquant.engines import quantization
+    >>> quantization.FUSED.name
+    'fused'
+    >>> quantization.FUSED in engines.get('fbgemm').rules
+    True
     """
 
     name: str
     formula: str = field(repr=False)
     source: str = field(repr=False)
-    function: Callable[..., Any] = field(repr=False, compare=False)
-    code: int | None = field(default=None, repr=False)
+    function: Callable[..., Any] = field(repr=False)
 
     def __call__(self, *arguments):
-        """Apply the definition.
-
-        Infinities, NaN and overflow have results that the formula defines, so that NumPy gives no
-        warnings of them.
+        """Apply the definition, which decides what becomes of NaN, infinities and overflows.
 
         Raises
         ------
@@ -58,10 +64,16 @@ class Rule:
             What the function raises for operands that it is not made for. Operations check theirs
             before.
         """
-        if any(isinstance(a, complex) or _is_complex(a) for a in arguments):
-            raise ArgumentTypeError(
-                f"rule {self.name!r}", argument="arguments", expected="real numbers", got="complex"
-            )
+        for operand in arguments:
+            kind = type(operand)
+            array = kind is np.ndarray and operand.dtype.kind == "c"
+            if array or issubclass(kind, (complex, np.complexfloating)):
+                raise ArgumentTypeError(
+                    f"rule {self.name!r}",
+                    argument="arguments",
+                    expected="real numbers",
+                    got="complex ones",
+                )
         with np.errstate(all="ignore"):
             return self.function(*arguments)
 
@@ -83,8 +95,6 @@ class Whole(Rule):
         Where that is to be found.
     function : callable
         The formula on NumPy arrays.
-    code : int, optional
-        How kernels know it; None if they do not.
 
     Examples
     --------
@@ -95,6 +105,35 @@ class Whole(Rule):
     """
 
     __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Form(_Constant):
+    """A named way in which an operation computes: it is chosen, not called.
+
+    Steps ``add``, ``multiply`` and ``add_scalar`` take the forms of
+    `refquant.engines.elementwise`; how results are rounded is left to other steps.
+
+    Attributes
+    ----------
+    name : str
+        The word that code, documentation and tests use.
+    formula : str
+        What is computed, for people.
+    source : str
+        Where the formula comes from.
+
+    Examples
+    --------
+    >>> from refquant import engines
+    >>> from refquant.engines import elementwise
+    >>> engines.get('fbgemm').rule('add') is elementwise.SUM_OF_REALS
+    True
+    """
+
+    name: str
+    formula: str = field(repr=False)
+    source: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,11 +240,11 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A rule (or a split), and the condition under which it is taken; None means always.
+    """A rule (or a split, or a form), and the condition under which it is taken; None means always.
 
     Parameters
     ----------
-    rule : Rule or Split
+    rule : Rule, Form or Split
         What is done.
     when : Condition, optional
         When; always if there is none.
@@ -218,7 +257,7 @@ class Choice:
     True
     """
 
-    rule: Rule | Split
+    rule: Rule | Form | Split
     when: Condition | None = None
 
 
@@ -229,7 +268,7 @@ def choose(*entries) -> tuple[Choice, ...]:
 
     Parameters
     ----------
-    *entries : Rule, Split, Choice, or (Condition, Rule)
+    *entries : Rule, Form, Split, Choice, or (Condition, Rule)
         In the order in which conditions are asked.
 
     Returns

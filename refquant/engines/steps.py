@@ -1,37 +1,131 @@
-"""The names of the steps in which engines differ, and of the limits they may have.
+"""The steps in which engines differ, and the limits they may have.
 
-A step names the one place where a rule is looked up; adding an engine means giving a rule for
-each of them, adding a step means giving it to every record.
+A step is the one place where a rule is looked up; adding an engine means giving a rule for each of
+them, adding a step means giving it to every record. `check` compares a record with them.
 """
 
+import inspect
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from refquant.engines import elementwise, reduction
+from refquant.engines.record import Engine
+from refquant.engines.rule import Choice, Form, Rule, Split, Whole
+from refquant.errors import EngineError
+
+
+class Step(NamedTuple):
+    """What a step takes.
+
+    Attributes
+    ----------
+    meaning : str
+        What is done in it, for people.
+    parameters : tuple of str
+        What its rules are called with; empty if it takes forms alone.
+    split : bool
+        Whether it takes a `Split` of two rules.
+    forms : tuple of Form
+        The forms that it takes.
+    kind : type
+        Rule or Whole: what else it takes.
+    """
+
+    meaning: str
+    parameters: tuple[str, ...]
+    split: bool = False
+    forms: tuple[Form, ...] = ()
+    kind: type[Rule] = Rule
+
+
+_QUANTIZE = ("x", "scale", "zero_point", "quant_min", "quant_max")
+_DEQUANTIZE = ("q", "scale", "zero_point")
+_REQUANTIZE = ("n", "multiplier", "zero_point", "lower", "upper")
+_AVERAGE = ("total", "sizes", "divisor", "scale", "zero_point", "quant_min", "quant_max")
+_SUM = ("acc", "bias", "input_scale", "weight_scale")
+_WHOLE = (
+    *("a", "a_scale", "a_zero_point", "b", "b_scale", "b_zero_point"),
+    *("scale", "zero_point", "lower", "upper"),
+)
+
 STEPS = {
-    "quantize_per_tensor": "float32 to integers, one scale: quantize_per_tensor",
-    "copy": "float32 written into a quantized tensor",
-    "quantize_per_channel": "float32 to integers, a scale for each slice along an axis",
-    "dequantize_per_tensor": "integers to float32, one scale",
-    "dequantize_per_channel": "integers to float32, a scale for each slice along an axis",
-    "elementwise_dequantize": "operands of element-wise operations, in vectors and one by one",
-    "elementwise_quantize": "results of element-wise operations, in vectors and one by one",
-    "elementwise_requantize": "products and sums of integers, in vectors and one by one",
-    "exponential": "e**x - 1 in elu, in vectors and one by one",
-    "add": "how two tensors are added",
-    "multiply": "how two tensors are multiplied",
-    "add_scalar": "how a number is added when the zero point alone cannot hold it",
-    "cat_dequantize": "pieces of a channels-last cat along the channels",
-    "cat_quantize": "results of a channels-last cat along the channels",
-    "mean": "the average over dimensions",
-    "average_pool": "the average over windows of a fixed size",
-    "adaptive_average_pool": "the average over windows that give an output size",
-    "resize_step": "how far one pixel of the output goes in the input",
-    "resize_place": "where a pixel of the output lies in the input",
-    "resize_mix": "how neighbouring pixels are mixed",
-    "choose_quantization_params": "scale and zero point for the input of a dynamic operation",
-    "accumulator": "how the products of a linear layer or convolution are summed",
-    "border": "what stands outside of an image that is convolved",
-    "bias": "the bias of a linear layer or convolution to its integer sum",
-    "multiplier": "the scales of input, weight and output to the factor of the sum",
-    "requantize_sum": "the sum of a linear layer or convolution to integers",
-    "dynamic_output": "the sum of a dynamic linear layer to float32",
+    "quantize_per_tensor": Step(
+        "float32 to integers, one scale: quantize_per_tensor", _QUANTIZE, split=True
+    ),
+    "copy": Step("float32 written into a quantized tensor", _QUANTIZE, split=True),
+    "quantize_per_channel": Step(
+        "float32 to integers, a scale for each slice along an axis", _QUANTIZE, split=True
+    ),
+    "dequantize_per_tensor": Step("integers to float32, one scale", _DEQUANTIZE),
+    "dequantize_per_channel": Step(
+        "integers to float32, a scale for each slice along an axis", _DEQUANTIZE
+    ),
+    "elementwise_dequantize": Step(
+        "operands of element-wise operations, in vectors and one by one", _DEQUANTIZE, split=True
+    ),
+    "elementwise_quantize": Step(
+        "results of element-wise operations, in vectors and one by one", _QUANTIZE, split=True
+    ),
+    "elementwise_requantize": Step(
+        "products and sums of integers, in vectors and one by one", _REQUANTIZE, split=True
+    ),
+    "exponential": Step("e**x - 1 in elu, in vectors and one by one", ("x",), split=True),
+    "add": Step(
+        "how two tensors are added",
+        _WHOLE,
+        forms=(elementwise.SUM_OF_REALS, elementwise.SUM_IN_FIXED_POINT),
+        kind=Whole,
+    ),
+    "multiply": Step(
+        "how two tensors are multiplied",
+        _WHOLE,
+        forms=(elementwise.PRODUCT_OF_REALS, elementwise.PRODUCT_OF_INTEGERS),
+        kind=Whole,
+    ),
+    "add_scalar": Step(
+        "how a number is added when the zero point alone cannot hold it",
+        (),
+        forms=(elementwise.SHIFT_OF_REALS, elementwise.SHIFT_OF_INTEGERS),
+    ),
+    "cat_dequantize": Step(
+        "pieces of a channels-last cat along the channels", _DEQUANTIZE, split=True
+    ),
+    "cat_quantize": Step(
+        "results of a channels-last cat along the channels", _QUANTIZE, split=True
+    ),
+    "mean": Step(
+        "the average over dimensions",
+        ("total", "count", "scale", "zero_point", "quant_min", "quant_max"),
+        forms=(reduction.MEAN_IN_ORDER, reduction.MEAN_IN_CASCADES),
+    ),
+    "average_pool": Step("the average over windows of a fixed size", _AVERAGE, split=True),
+    "adaptive_average_pool": Step(
+        "the average over windows that give an output size", _AVERAGE, split=True
+    ),
+    "resize_step": Step(
+        "how far one pixel of the output goes in the input",
+        ("size", "count", "factor", "align_corners"),
+    ),
+    "resize_place": Step("where a pixel of the output lies in the input", ("index", "step")),
+    "resize_mix": Step(
+        "how neighbouring pixels are mixed", ("a", "b", "c", "d", "h", "w"), split=True
+    ),
+    "choose_quantization_params": Step(
+        "scale and zero point for the input of a dynamic operation",
+        ("lower", "upper", "quant_min", "quant_max"),
+    ),
+    "accumulator": Step(
+        "how the products of a linear layer or convolution are summed",
+        ("x", "weight", "input_zero_point", "weight_zero_points"),
+    ),
+    "border": Step("what stands outside of an image that is convolved", ("zero_point",)),
+    "bias": Step("the bias of a linear layer or convolution to its integer sum", _SUM),
+    "multiplier": Step(
+        "the scales of input, weight and output to the factor of the sum",
+        ("input_scale", "weight_scale", "output_scale"),
+    ),
+    "requantize_sum": Step("the sum of a linear layer or convolution to integers", _REQUANTIZE),
+    "dynamic_output": Step("the sum of a dynamic linear layer to float32", _SUM),
 }
 
 LIMITS = {
@@ -44,3 +138,97 @@ LIMITS = {
     "float16_linear": "dynamic linear with weights in float16",
     "any_multiplier": "input scale * weight scale / output scale below 2**-32, or 1 and more",
 }
+
+
+@lru_cache(maxsize=1024)
+def _takes(rule: Rule, parameters: tuple[str, ...]) -> bool:
+    """Whether the definition of a rule can be called with so many arguments."""
+    try:
+        inspect.signature(rule.function).bind(*parameters)
+    except TypeError:
+        return False
+    except ValueError:  # a function in C that does not tell
+        return True
+    return True
+
+
+def _described(entry: Any) -> str:
+    if isinstance(entry, Rule | Form):
+        return f"the {type(entry).__name__} {entry.name!r}"
+    return f"{type(entry).__name__} {entry!r}"
+
+
+def _fault(step: Step, entry: Any) -> tuple[str, str, str] | None:
+    """Return what a step expects, what the entry is, and how to fix it; None if it fits."""
+    if any(entry is form for form in step.forms):
+        return None
+    known = [form.name for form in step.forms]
+    if not step.parameters:
+        mend = "give rules of your own to elementwise_quantize and elementwise_requantize"
+        return f"{' or '.join(known)} of refquant.engines", _described(entry), mend
+    if step.split and not isinstance(entry, Split):
+        mend = "write Split.everywhere(rule) for one rule at every position"
+        return "a Split of two rules", _described(entry), mend
+    for rule in (entry.body, entry.tail) if step.split else (entry,):
+        if not isinstance(rule, step.kind) or (isinstance(rule, Whole) and step.kind is Rule):
+            expected = f"a {step.kind.__name__}"
+            if known:
+                expected = f"{', '.join(known)} of refquant.engines, or {expected}"
+            mend = f"make one with refquant.engines.{step.kind.__name__}(...)"
+            if step.kind is Whole:
+                mend += ", or give rules to elementwise_quantize and elementwise_requantize"
+            return expected, _described(rule), mend
+        if not callable(rule.function) or not _takes(rule, step.parameters):
+            expected = f"a rule that can be called with ({', '.join(step.parameters)})"
+            return expected, _described(rule), "give its function these parameters, in this order"
+    return None
+
+
+def check(record: Engine) -> None:
+    """Raise unless a record has an entry of the right kind for every step.
+
+    Parameters
+    ----------
+    record : Engine
+        Any record.
+
+    Raises
+    ------
+    EngineError
+        Names the engine, the step, what it expects and what it got.
+
+    Examples
+    --------
+    >>> from refquant import engines
+    >>> from refquant.engines.steps import check
+    >>> check(engines.get("fbgemm"))
+    """
+    missing = [step for step in STEPS if step not in record.steps]
+    if missing:
+        raise EngineError(
+            f"engine {record.name!r} has no rule for {', '.join(missing)}",
+            mend="derive() the record from a complete one",
+        )
+    unknown = [step for step in record.steps if step not in STEPS]
+    if unknown:
+        raise EngineError(
+            f"engine {record.name!r} has rules for unknown steps {', '.join(map(repr, unknown))}",
+            expected=f"steps among {', '.join(STEPS)}",
+            mend="write the names of steps as refquant.engines.steps lists them",
+        )
+    for name, step in STEPS.items():
+        for choice in record.steps[name]:
+            if isinstance(choice, Choice):
+                fault = _fault(step, choice.rule)
+            else:
+                mend = "write the list with refquant.engines.choose(...)"
+                fault = "a list of Choice", _described(choice), mend
+            if fault is not None:
+                expected, got, mend = fault
+                raise EngineError(
+                    f"engine {record.name!r}",
+                    argument=f"steps[{name!r}]",
+                    expected=expected,
+                    got=got,
+                    mend=mend,
+                )

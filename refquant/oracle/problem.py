@@ -15,6 +15,7 @@ import numpy as np
 import refquant
 from refquant import engines
 from refquant.engines import Engine
+from refquant.engines.changing import values_of_rule
 from refquant.errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError
 from refquant.nn.quantized import functional
 from refquant.ops import quantized
@@ -43,6 +44,16 @@ _ELEMENTWISE = (
     "elu",
 )
 _TOP = ("mean", "dequantize")
+# The steps of operations that axes concern, besides those whose arithmetic is known from inside.
+_STEPS = {
+    "avg_pool2d": ("average_pool",),
+    "adaptive_avg_pool2d": ("adaptive_average_pool",),
+    "mean": ("mean", "quantize_per_tensor"),
+    "cat": ("quantize_per_tensor", "cat_quantize"),
+    "add_scalar": ("elementwise_requantize", "quantize_per_tensor"),
+    "elu": ("elementwise_quantize", "elementwise_dequantize"),
+    "relu6": ("elementwise_quantize",),
+}
 
 
 class Problem:
@@ -84,6 +95,19 @@ class Problem:
     def answer(self, engine: str | Engine) -> np.ndarray:
         """Compute the operation by an engine, as a flat array of integers (or real numbers)."""
         return _flat(self.run(engine))
+
+    def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
+        """List the values on which the engine stands for this operation, by axis.
+
+        All conditions count: which of them hold for the operands is not looked at.
+        """
+        found: dict[str, tuple[str, ...]] = {}
+        steps = _STEPS.get(self.operation.removesuffix("_relu"), ())
+        for step in steps:
+            for choice in record.steps[step]:
+                for axis, values in values_of_rule(record, step, choice.rule).items():
+                    found[axis] = tuple(dict.fromkeys((*found.get(axis, ()), *values)))
+        return found
 
     def check(self, actual: Any, engine: str | Engine) -> tuple[np.ndarray, np.ndarray, tuple]:
         """Bring a backend's answer and the engine's into one form.

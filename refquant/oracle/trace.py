@@ -172,8 +172,6 @@ def _product_steps(task: Product, record: Engine, flat: int) -> list[Step]:
             acc, task.packed.biases[channel : channel + 1], input_scale, weight_scale
         )
         multiplier = rules["multiplier"](input_scale, weight_scale, output_scale)
-        if rules["multiplier"].code is not None:
-            multiplier = np.asarray(multiplier, np.float32)
         free = rules["requantize_sum"](total, multiplier, 0, -(2**31), 2**31 - 1)
         result = task.answer_for(record, where)
     real = task.exact(where)[0]
@@ -223,12 +221,11 @@ def _exact_steps(real: Any, zero_point: int) -> list[Step]:
 def _sum_steps(task: Sum, record: Engine, flat: int) -> list[Step]:
     where = np.array([flat])
     steps = []
-    for name, q in (("a", task.a), ("b", task.b)):
-        integer = int(q.array[flat])
+    for name, q, integers in zip("ab", (task.a, task.b), task.integers, strict=True):
+        integer = int(integers[flat])
         steps.append(Step(name, integer, f"scale {q.scale:.9g}, zero point {q.zero_point}"))
         steps.append(Step(f"{name} stands for", (integer - q.zero_point) * q.scale, "s * (q - z)"))
-    kind = "add" if task.operation.startswith("add") else "multiply"
-    rule = record.rule(kind, Operands(task.a.dtype))
+    rule = record.rule(task.kind, Operands(task.dtype, same_shape=task.a.shape == task.b.shape))
     result = int(task.answer(record)[flat])
     alone = int(task.answer_for(record, where)[0])
     steps += [

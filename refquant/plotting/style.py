@@ -15,7 +15,7 @@ __all__ = ["COLORS", "MOST_POINTS", "axes", "bin_edges", "checked_axes", "real_v
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#b8618f")
 
 _ASKED = "refquant.plotting"
-_LARGEST = 1e300  # of a value: the width of the axes has to be finite, too
+LARGEST = 1e300  # of a value: the width of the axes has to be finite, too
 MOST_POINTS = 1_000_000  # of a picture; more than that nobody can tell apart
 
 
@@ -45,7 +45,7 @@ def real_values(values: Any, asked: str = _ASKED, argument: str = "values") -> n
 def values_of(values: Any, asked: str = _ASKED, argument: str = "values") -> np.ndarray:
     """Flatten a tensor or array to finite float64 numbers; a quantized one is dequantized."""
     flat = real_values(values, asked, argument).astype(np.float64).ravel()
-    return flat[np.abs(flat) <= _LARGEST]
+    return flat[np.abs(flat) <= LARGEST]
 
 
 def bin_edges(values: np.ndarray, bins: int) -> np.ndarray:

@@ -37,11 +37,13 @@ def pack_filters(weight, groups):
     sums : ndarray of int32, shape (outputs,)
         Sum of each filter.
     """
-    flat = weight.reshape(groups, weight.shape[0] // groups, -1)
-    outputs, depth = flat.shape[1:]
+    depth = int(np.prod(weight.shape[1:]))  # 0 if there are no channels
+    flat = weight.reshape(groups, weight.shape[0] // groups, depth)
+    outputs = flat.shape[1]
     rows = np.zeros((groups, padded(outputs, ROWS), padded_depth(depth)), np.int8)
     rows[:, :outputs, :depth] = flat
-    return rows.reshape(-1, rows.shape[2]), flat.sum(axis=2, dtype=np.int32).reshape(-1)
+    packed = rows.reshape(rows.shape[0] * rows.shape[1], rows.shape[2])
+    return packed, flat.sum(axis=2, dtype=np.int32).reshape(-1)
 
 
 def pack_depthwise(weight, weight_zero_points):
@@ -61,7 +63,7 @@ def pack_depthwise(weight, weight_zero_points):
     sums : ndarray of int32, shape (channels,)
         Sum of each filter, less the zero points.
     """
-    filters = weight.reshape(weight.shape[0], -1).astype(np.int32)
+    filters = weight.reshape(weight.shape[0], int(np.prod(weight.shape[1:]))).astype(np.int32)
     taps = np.ascontiguousarray((filters - weight_zero_points[:, None]).T)
     return taps, taps.sum(axis=0, dtype=np.int32)
 
@@ -163,12 +165,13 @@ def convolve(
         for along in zip(x.shape[1:], kernel, stride, padding, dilation)  # noqa: B905
     ]
     acc = np.empty((x.shape[0], *extents, groups, outputs), np.int32)
-    rows = rows.reshape(groups, -1, rows.shape[1])
+    rows = rows.reshape(groups, rows.shape[0] // groups, rows.shape[1])
+    positions, depth = int(np.prod(extents)), int(np.prod(kernel)) * channels
     for image in range(x.shape[0]):
         taps = gather(x[image], input_zero_point, kernel, stride, padding, dilation)
         for group in range(groups):
             first = group * channels
-            under = taps[..., first : first + channels].reshape(int(np.prod(extents)), -1)
+            under = taps[..., first : first + channels].reshape(positions, depth)
             own = slice(group * outputs, (group + 1) * outputs)
             sum_of_group = accumulate(
                 under, rows[group], sums[own], input_zero_point, weight_zero_points[own]

@@ -8,9 +8,9 @@ and the others one by one, and rounds the two differently. A pair of rules is a 
 import numpy as np
 
 from refquant.engines.elementwise import (
-    PRODUCT_OF_INTEGERS,
-    SHIFT_OF_INTEGERS,
-    SUM_IN_FIXED_POINT,
+    product_of_integers,
+    shift_of_integers,
+    sum_in_fixed_point,
 )
 
 __all__ = [
@@ -221,7 +221,7 @@ def add_fixed_point(
     -------
     ndarray of uint8, shape (n,)
     """
-    steps = SUM_IN_FIXED_POINT(a, a_scale, a_zero_point, b, b_scale, b_zero_point, scale)
+    steps = sum_in_fixed_point(a, a_scale, a_zero_point, b, b_scale, b_zero_point, scale)
     return np.clip(steps + zero_point, lower, upper).astype(np.uint8)
 
 
@@ -266,7 +266,7 @@ def multiply_integers(
     """
     both = np.float32(a_scale) * np.float32(b_scale)
     multiplier = both * (np.float32(1) / np.float32(scale))
-    product = _in_runs(PRODUCT_OF_INTEGERS(a, a_zero_point, b, b_zero_point), run)
+    product = _in_runs(product_of_integers(a, a_zero_point, b, b_zero_point), run)
     result = np.empty_like(a)
     q = _in_runs(result, run)
     for columns, rule in _parts(requantize, body):
@@ -302,7 +302,7 @@ def add_number(a, offset, a_scale, scale, zero_point, lower, upper, run, body, r
     ndarray of the type of `a`, shape (n,)
     """
     multiplier = np.float32(a_scale) * (np.float32(1) / np.float32(scale))
-    steps = _in_runs(SHIFT_OF_INTEGERS(a, offset), run)
+    steps = _in_runs(shift_of_integers(a, offset), run)
     result = np.empty_like(a)
     q = _in_runs(result, run)
     for columns, rule in _parts(requantize, body):

@@ -148,16 +148,3 @@ def test_places_of_clamped_images(qnnpack):
     scrambled = theirs.clamp(0.0, 5.0).int_repr().numpy()
     assert scrambled.tolist() != wanted.tolist()
     assert sorted(scrambled.ravel()) == sorted(wanted.ravel())
-
-
-@pytest.mark.parametrize("count", [2, 8, 40])
-def test_mean_over_leading_dimensions(fbgemm, count):
-    integers = np.random.default_rng(0).integers(0, 256, size=(count, 512))
-    theirs, ours = fbgemm.image(integers, 0.02, 3)
-    wanted, got = theirs.mean(0).int_repr().numpy(), ours.mean(0).int_repr().numpy()
-    steps = (integers - 3).sum(axis=0) / count + 3
-    for answer in (wanted, got):  # both are within half a step of the truth, but for ties
-        assert np.abs(answer - steps).max() <= 0.5 + 1e-4
-    apart = got.astype(int) - wanted
-    assert 0 < np.count_nonzero(apart) < 40
-    assert np.allclose(np.abs(steps[apart != 0] % 1), 0.5)

@@ -62,7 +62,7 @@ def test_every_record_has_a_rule_for_every_step_and_known_limits(name):
     record = engines.get(name)
     assert set(record.steps) == set(STEPS)
     assert set(record.limits) <= set(LIMITS)
-    assert record.has_kernels
+    assert kernels.knows(record) or not kernels.built()
     for rule in record.rules:
         assert rule.formula
         assert rule.source

@@ -5,7 +5,7 @@ import pytest
 from oracle.operands import activations, bias, weights
 
 import refquant
-from refquant import engines
+from refquant import engines, kernels
 from refquant.engines.composition import in_fixed_point, quantized_multiplier
 from refquant.engines.points import POINTS
 from refquant.errors import EngineError
@@ -18,7 +18,7 @@ def test_they_are_known_by_name_but_not_listed():
     for name in engines.foreign_names():
         assert engines.get(name).name == name
         assert name not in engines.names()
-        assert not engines.get(name).has_kernels
+        assert not kernels.knows(engines.get(name))
     with pytest.raises(EngineError, match="built in"):
         engines.register(engines.get("fbgemm").derive("tflite", "another"))
 

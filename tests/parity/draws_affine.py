@@ -13,14 +13,11 @@ QUANTIZING = (
     rules.FUSED_CLAMP_THEN_ROUND,
     rules.DIVIDE_THEN_ROUND,
     rules.DIVIDE_THEN_ROUND_WIDE,
+    rules.FUSED_CONVERT,
+    rules.ROUND_THEN_ADD_DOUBLE,
+    rules.FUSED_CONVERT_DOUBLE,
 )
-# It clamps in float32, which cannot hold 2**31 - 1: a rule for eight bits.
-EIGHT_BITS_ONLY = (rules.FUSED_CLAMP_THEN_ROUND,)
 DEQUANTIZING = (rules.SUBTRACT, rules.SUBTRACT_FUSED, rules.SUBTRACT_DOUBLE)
-
-
-def rules_for(storage):
-    return [r for r in QUANTIZING if storage != "int32" or r not in EIGHT_BITS_ONLY]
 
 
 def limits(rng, storage):
@@ -34,11 +31,11 @@ def limits(rng, storage):
 def quantize_per_tensor(rng):
     for storage in RANGES:
         for scale, zero_point in quantizers(rng, storage):
-            for rule in rules_for(storage):
+            for rule in QUANTIZING:
                 size = int(rng.choice(SIZES))
                 low, high = limits(rng, storage)
                 body = int(rng.choice([0, size - size % 8, size]))
-                tail = rule if rng.random() < 0.5 else rng.choice(rules_for(storage))
+                tail = rule if rng.random() < 0.5 else rng.choice(QUANTIZING)
                 x = floats(rng, size, scale, zero_point, storage)
                 yield x, scale, zero_point, low, high, np.dtype(storage), body, rule, tail
     for size in SIZES:
@@ -61,7 +58,7 @@ def quantize_per_tensor(rng):
 def quantize_per_tensor_large(rng):
     size = 1_000_003
     for storage in RANGES:
-        for rule in rules_for(storage):
+        for rule in QUANTIZING:
             scale, zero_point = 0.1, int(rng.integers(-128, 128)) % 128
             half = size // 2
             x = np.concatenate(
@@ -116,7 +113,7 @@ def channels(rng, shape, storage):
 @draws("quantize_per_channel")
 def quantize_per_channel(rng):
     for storage in RANGES:
-        for rule in rules_for(storage):
+        for rule in QUANTIZING:
             for shape in SHAPES:
                 scales, zero_points = channels(rng, shape, storage)
                 x = np.empty(shape, np.float32)
@@ -131,7 +128,7 @@ def quantize_per_channel(rng):
 @draws_large("quantize_per_channel")
 def quantize_per_channel_large(rng):
     for storage in RANGES:
-        for rule in rules_for(storage):
+        for rule in QUANTIZING:
             scales, zero_points = channels(rng, (7, 11, 13001), storage)
             x = ties(rng, (7, 11, 13001), 0.1, 0)
             low, high = RANGES[storage]

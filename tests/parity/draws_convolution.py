@@ -24,6 +24,7 @@ CASES = (
     (2, (5, 4, 4), 4, 4, 2, (3, 2, 2), (2, 1, 2), (2, 0, 1), (2, 1, 2)),
     (1, (1, 1, 9), 5, 7, 1, (1, 1, 3), (1, 1, 2), (0, 0, 3), (1, 1, 3)),
     (0, (1, 5, 5), 3, 4, 1, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1)),
+    (1, (1, 3, 4), 0, 3, 1, (1, 2, 2), (1, 1, 1), (0, 1, 1), (1, 1, 1)),
     # More than one block of pixels, of whole and of padded length.
     (2, (1, 6, 13), 24, 17, 1, (1, 1, 1), (1, 1, 1), (0, 0, 0), (1, 1, 1)),
     (1, (1, 9, 15), 64, 65, 1, (1, 1, 1), (1, 1, 1), (0, 0, 0), (1, 1, 1)),
@@ -56,7 +57,7 @@ def quantizers(rng, outputs):
 def output(rng, x, weight, channels, quantizer, bias_rule, rule):
     """Choose bias and output so that sums of the size that is to be expected lie on ties."""
     input_scale, zx, scales, zeros = quantizer
-    flat = weight.reshape(weight.shape[0], -1)
+    flat = weight.reshape(weight.shape[0], int(np.prod(weight.shape[1:])))
     pixels = (
         rng.choice(x.reshape(-1), size=(3, flat.shape[1]))
         if x.size

@@ -194,7 +194,8 @@ def add_number(rng):
         a, a_scale, _, _, _, _, scale, zero_point = operands
         low, high = RANGES[storage]
         lower = zero_point if rng.random() < 0.3 else low
-        offset = int(rng.choice([0, -1, 300, 2**31 - 5, -(2**31), int(rng.integers(-9999, 9999))]))
+        extremes = [2**31 - 5, -(2**31), 2**31, 2**32 - 1, -(2**32) + 1]  # less a zero point
+        offset = int(rng.choice([0, -1, 300, *extremes, int(rng.integers(-9999, 9999))]))
         split = REQUANTIZE[rng.integers(len(REQUANTIZE))]
         yield a, offset, a_scale, scale, zero_point, lower, high, run, body, split
 

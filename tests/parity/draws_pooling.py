@@ -71,7 +71,7 @@ def average_pool(rng):
             if rng.random() < 0.3:
                 divisors = divisors + rng.integers(1, 4)
             elif rng.random() < 0.1 and rule is not rules.AVERAGE_IN_FIXED_POINT:
-                divisors = np.full_like(divisors, -3)
+                divisors = np.full_like(divisors, rng.choice([-3, 2**31, 2**62]))
             inner = image.shape[3]
             body = int(rng.choice([0, inner - inner % 8, inner]))
             other = RULES[rng.integers(5)]

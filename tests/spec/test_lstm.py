@@ -81,7 +81,7 @@ def test_definition_by_dynamic_linear_layers(engine):
         refquant.ops.quantized.linear_prepack(weight[f"weight_{k}_l0"], bias[f"bias_{k}_l0"])
         for k in ("ih", "hh")
     ]
-    seven_bits = engine != "qnnpack"
+    seven_bits = engine == "fbgemm"
     multiply = refquant.ops.quantized.linear_dynamic
     hidden = cell = np.zeros((2, 4), np.float32)
     driven = multiply(x.reshape(10, 3), layers[0], seven_bits).array.reshape(5, 2, 16)

@@ -1,4 +1,4 @@
-"""A record whose rules truncate wherever FBGEMM rounds; none of them has a kernel code."""
+"""A record whose rules truncate wherever FBGEMM rounds; kernels know none of them."""
 
 import numpy as np
 

@@ -194,7 +194,7 @@ def pad(input: Any, pad, mode: str = "constant", value: float | None = None) -> 
         "pad", "pad", tuple(a + n + b for (a, b), n in zip(grown, x.array.shape, strict=True))
     )
     border = element("pad", "value", 0 if value is None else value, x.array.dtype)
-    whole = np.pad(x.array, grown, constant_values=border)
+    whole = np.pad(x.array, grown, constant_values=border) if ndim else x.array
 
     size = whole.shape
 

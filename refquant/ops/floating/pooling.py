@@ -4,15 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments
 from refquant.arguments import flag
-from refquant.errors import ArgumentError, ShapeError
-from refquant.ops import checks, layout
+from refquant.errors import ShapeError
+from refquant.ops import layout
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import cast, float_operand
 from refquant.ops.floating.windows import (
     adaptive_sizes,
     adaptive_spans,
+    divisor,
     padded,
     per_dimension,
     pooled_sizes,
@@ -202,27 +202,24 @@ def avg_pool2d(
     xs = spatial_input(asked, t.array, 2)
     kernel, stride, padding, one = _geometry(asked, kernel_size, stride, padding, 1)
     count_include_pad = flag(asked, "count_include_pad", count_include_pad)
-    if divisor_override is not None:
-        divisor_override = checks.whole_number(asked, "divisor_override", divisor_override)
-    if divisor_override == 0:
-        raise ArgumentError(asked, argument="divisor_override", expected="not 0", got=0)
+    divisor_override = divisor(asked, divisor_override)
     counts = pooled_sizes(asked, xs.shape[2:], kernel, stride, padding, one, ceil_mode)
     behind = _behind(xs.shape[2:], kernel, stride, padding, one, counts)
     framed = padded(xs, padding, behind)
-    divisor = divisors(
+    counted = divisors(
         xs.shape[2:], kernel, stride, padding, counts, count_include_pad, divisor_override
     )
-    divisor = cast(divisor, xs.dtype)
+    counted = cast(counted, xs.dtype)
 
     total = np.zeros((*xs.shape[:2], *counts), xs.dtype)
     taps = [index for _, index in positions(kernel, stride, one, counts)]
     with np.errstate(all="ignore"):
         for index in taps:
             total += framed[(..., *index)]
-        made = total / divisor
+        made = total / counted
 
     def backward(g):
-        share = g.reshape(total.shape) / divisor
+        share = g.reshape(total.shape) / counted
         whole = np.zeros(framed.shape, g.dtype)
         for index in taps:
             whole[(..., *index)] += share
@@ -238,7 +235,7 @@ def divisors(sizes, kernel, stride, padding, counts, include_pad, override) -> n
     windows reach there).
     """
     if override is not None:
-        return np.full(counts, arguments.real("avg_pool2d", "divisor_override", override))
+        return np.full(counts, float(override))
     extents = []
     for along in zip(sizes, kernel, stride, padding, counts, strict=True):
         whole, inside = spans(*along)

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from refquant.arguments import describe, flag, shape
+from refquant.arguments import describe, flag, integer, shape
 from refquant.errors import ArgumentError, ArgumentTypeError, OperationError, ShapeError
+from refquant.ops.checks import whole_number
 
 __all__ = [
     "adaptive_sizes",
     "adaptive_spans",
+    "divisor",
     "output_sizes",
     "padded",
     "pooled_sizes",
@@ -63,6 +65,18 @@ def adaptive_sizes(asked: str, value: Any, sizes) -> tuple[int, ...]:
     if len(wanted) == len(sizes):
         wanted = tuple(n if w is None else w for w, n in zip(wanted, sizes, strict=True))
     return shape(asked, "output_size", per_dimension(asked, "output_size", wanted, len(sizes), 0))
+
+
+def divisor(asked: str, value: Any) -> int | None:
+    """Take what sums of windows are divided by, if it is not their count."""
+    if value is None:
+        return None
+    number = integer(
+        asked, "divisor_override", whole_number(asked, "divisor_override", value), most=2**63 - 1
+    )
+    if number == 0:
+        raise ArgumentError(asked, argument="divisor_override", expected="not 0", got=0)
+    return number
 
 
 def spans(size: int, kernel: int, stride: int, padding: int, count: int):

@@ -9,11 +9,12 @@ from refquant.arguments import flag
 from refquant.engines import Operands
 from refquant.engines.pooling import AVERAGE_IN_FIXED_POINT
 from refquant.engines.reduction import MEAN_IN_FIXED_POINT
-from refquant.errors import ArgumentError, EngineError, NotSupportedError, ShapeError
+from refquant.errors import EngineError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.windows import (
     adaptive_sizes,
     adaptive_spans,
+    divisor,
     per_dimension,
     pooled_sizes,
     spans,
@@ -22,8 +23,6 @@ from refquant.ops.floating.windows import (
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
-
-MOST_DIVISOR = 2**63 - 1
 
 
 def max_pool2d(
@@ -106,7 +105,7 @@ def max_pool2d(
 
 def check_average(asked: str, q: QuantizedTensor, count: int, rule: Any) -> None:
     """Raise if fixed point does not hold the multiplier of an average of `count` elements."""
-    if rule not in (AVERAGE_IN_FIXED_POINT, MEAN_IN_FIXED_POINT):
+    if rule is not AVERAGE_IN_FIXED_POINT and rule is not MEAN_IN_FIXED_POINT:
         return
     with np.errstate(over="ignore"):
         total = np.float32(q.scale) * np.float32(count)
@@ -203,16 +202,9 @@ def avg_pool2d(
     kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
     step = strides(asked, stride, kernel)
     border = per_dimension(asked, "padding", padding, 2, 0)
+    divisor_override = divisor(asked, divisor_override)
+    ceil_mode = flag(asked, "ceil_mode", ceil_mode)
     count_include_pad = flag(asked, "count_include_pad", count_include_pad)
-    if divisor_override is not None:
-        divisor_override = checks.whole_number(asked, "divisor_override", divisor_override)
-        if divisor_override == 0 or abs(divisor_override) > MOST_DIVISOR:
-            raise ArgumentError(
-                asked,
-                argument="divisor_override",
-                expected="not 0, and an int64",
-                got=divisor_override,
-            )
     image, restore = layout.image(asked, q.array)
     sizes = image.shape[1:3]
     counts = pooled_sizes(asked, sizes, kernel, step, border, (1, 1), ceil_mode)

@@ -7,15 +7,21 @@ import numpy as np
 
 from refquant import arguments, dtypes, engines
 from refquant.dtypes import quint8
-from refquant.engines import Operands
+from refquant.engines import Operands, float_sums
+from refquant.engines.reduction import MEAN_IN_CASCADES, MEAN_IN_ORDER
 from refquant.errors import NotSupportedError, OperationError
 from refquant.ops import checks
 from refquant.ops.floating.reductions import ValuesAndIndices
-from refquant.ops.quantized.affine import quantize_array
+from refquant.ops.quantized.affine import dequantize, quantize_array
 from refquant.ops.quantized.pooling import check_average
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["max", "mean", "min", "sort", "topk"]
+
+_SUMS = {
+    MEAN_IN_ORDER: float_sums.sum_in_order,
+    MEAN_IN_CASCADES: float_sums.sum_in_cascades,
+}
 
 
 def _not_empty(asked: str, count: int, shape) -> None:
@@ -222,9 +228,9 @@ def mean(
 
     Notes
     -----
-    Where real numbers are averaged, the real engines add float32 in an order that depends on the
-    processor; here the sum is rounded once. Source: ATen ``mean_quantized_cpu``, QNNPACK
-    ``global_average_pooling``; see `refquant.engines.reduction`.
+    Where real numbers are averaged, float32 are added in the order of one thread of the release
+    on an x86 processor. Source: ATen ``mean_quantized_cpu``, QNNPACK ``global_average_pooling``;
+    see `refquant.engines.reduction` and `refquant.engines.float_sums`.
 
     Examples
     --------
@@ -254,11 +260,16 @@ def mean(
         engines.require(f"mean over dimensions {axes}", "mean_dimensions")
     rule = engines.current().rule("mean", Operands(q.dtype, trailing=trailing, spatial=spatial))
     check_average("mean", q, count, rule)
-    total = np.asarray(x.sum(axis=axes, keepdims=keepdim, dtype=np.int64))
-    found = rule(total, count, q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)
+    shape = [1 if d in axes else n for d, n in enumerate(x.shape) if keepdim or d not in axes]
+    if rule in _SUMS:
+        with np.errstate(all="ignore"):
+            found = _SUMS[rule](dequantize(q).array, axes) / np.float32(count)
+    else:
+        total = np.asarray(x.sum(axis=axes, dtype=np.int64))
+        found = rule(total, count, q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)
     if found.dtype == np.float32:  # a rule may leave the rounding to quantize_per_tensor
         found = quantize_array(np.asarray(found), q.scale, q.zero_point, q.dtype)
-    result = q.like(np.ascontiguousarray(found).astype(q.dtype.numpy).reshape(total.shape))
+    result = q.like(np.ascontiguousarray(found).astype(q.dtype.numpy).reshape(shape))
     if out is None:
         return result
     target = checks.quantized_per_tensor("mean", "out", out)

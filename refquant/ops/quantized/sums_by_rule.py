@@ -80,14 +80,15 @@ def convolution_sums(
     ]
     acc = np.empty((x.shape[0], *extents, groups * outputs), np.int64)
     outside = border(input_zero_point)
+    positions, depth = int(np.prod(extents)), int(np.prod(kernel)) * channels
     for image in range(x.shape[0]):
         taps = gather(x[image], outside, kernel, stride, padding, dilation)
         for group in range(groups):
             under = taps[..., group * channels : (group + 1) * channels]
             own = slice(group * outputs, (group + 1) * outputs)
             sums = accumulate(
-                under.reshape(int(np.prod(extents)), -1),
-                weight[own].reshape(outputs, -1),
+                under.reshape(positions, depth),
+                weight[own].reshape(outputs, depth),
                 input_zero_point,
                 weight_zero_points[own],
             )

@@ -28,9 +28,9 @@ class Linear(quantized.Linear):
 
     Notes
     -----
-    The input is quantized for seven of the eight bits (``reduce_range``), as PyTorch does since
-    1.7, where the engine can. Source: the documentation of
-    ``torch.nn.quantized.dynamic.Linear``, PyTorch 1.4 and 2.13.
+    The input is quantized for seven of the eight bits (``reduce_range``) where the engine's recipe
+    says so, as that of FBGEMM in PyTorch 2.13, and for all eight otherwise. Source: the
+    documentation of ``torch.nn.quantized.dynamic.Linear``, PyTorch 1.4 and 2.13.
 
     Examples
     --------
@@ -50,7 +50,7 @@ class Linear(quantized.Linear):
         """Compute the float32 output of shape (..., out_features) for a float32 `x`."""
         if self._packed_dtype is dtypes.float16:
             return linear_dynamic_fp16(x, self._packed)
-        seven_bits = "dynamic_reduce_range" not in engines.current().limits
+        seven_bits = bool(engines.current().recipe.get("dynamic_reduce_range"))
         return linear_dynamic(x, self._packed, seven_bits)
 
     @classmethod

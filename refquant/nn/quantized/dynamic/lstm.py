@@ -34,7 +34,7 @@ __all__ = ["LSTM"]
 def _multiply(packed: PackedLinear | PackedHalf, x: Tensor) -> Tensor:
     if isinstance(packed, PackedHalf):
         return linear_dynamic_fp16(x, packed)
-    seven_bits = "dynamic_reduce_range" not in engines.current().limits
+    seven_bits = bool(engines.current().recipe.get("dynamic_reduce_range"))
     return linear_dynamic(x, packed, seven_bits)
 
 
@@ -66,7 +66,8 @@ class LSTM(Module):
     Notes
     -----
     The input of a layer is quantized by the range of all its steps, the hidden state by its range
-    at each step, both for seven of the eight bits (``reduce_range``) where the engine can. A fresh
+    at each step, both for seven of the eight bits (``reduce_range``) where the engine's recipe
+    says so, as that of FBGEMM in PyTorch 2.13. A fresh
     layer has weights of zeros with scale 1.0 and biases of zeros. A state dict has the names of
     `refquant.nn.LSTM`, with quantized weights. Source: the documentation of
     ``torch.nn.quantized.dynamic.LSTM``, PyTorch 1.4 and 2.13.

@@ -1,0 +1,98 @@
+"""Which rules the kernels know, and by which numbers.
+
+Rules are looked up by identity: one that somebody made is never taken for one of these, whatever
+its name. A kernel that is given a rule that is not in its table raises KeyError, so that no loop
+ever sees a number that it does not know.
+"""
+
+from refquant.engines import accumulation as a
+from refquant.engines import choosing as c
+from refquant.engines import exponential as x
+from refquant.engines import pooling as w
+from refquant.engines import quantization as q
+from refquant.engines import requantization as p
+from refquant.engines import resizing as s
+from refquant.engines.elementwise import CONVERT_THEN_ADD as CONVERT, WIDEN_THEN_ADD as WIDEN
+
+QUANTIZING = {
+    q.ROUND_THEN_ADD: ROUND_THEN_ADD,
+    q.ADD_THEN_ROUND: ADD_THEN_ROUND,
+    q.FUSED: FUSED,
+    q.FUSED_CLAMP_THEN_ROUND: FUSED_CLAMP_THEN_ROUND,
+    q.DIVIDE_THEN_ROUND: DIVIDE_THEN_ROUND,
+    q.DIVIDE_THEN_ROUND_WIDE: DIVIDE_THEN_ROUND_WIDE,
+    q.FUSED_CONVERT: FUSED_CONVERT,
+    q.ROUND_THEN_ADD_DOUBLE: ROUND_THEN_ADD_DOUBLE,
+    q.FUSED_CONVERT_DOUBLE: FUSED_CONVERT_DOUBLE,
+}
+DEQUANTIZING = {
+    q.SUBTRACT: SUBTRACT,
+    q.SUBTRACT_FUSED: SUBTRACT_FUSED,
+    q.SUBTRACT_DOUBLE: SUBTRACT_DOUBLE,
+}
+REQUANTIZING = {CONVERT: CONVERT_THEN_ADD, WIDEN: WIDEN_THEN_ADD}
+EXPONENTIAL = {
+    x.EXPM1_OF_PAIRS: EXPM1_OF_PAIRS,
+    x.EXPM1_ROUNDED_ONCE: EXPM1_ROUNDED_ONCE,
+}
+AVERAGE = {
+    w.AVERAGE_ADD_THEN_ROUND: AVERAGE_ADD_THEN_ROUND,
+    w.AVERAGE_ROUND_THEN_ADD: AVERAGE_ROUND_THEN_ADD,
+    w.AVERAGE_FUSED: AVERAGE_FUSED,
+    w.AVERAGE_DIVIDE_THEN_ROUND: AVERAGE_DIVIDE_THEN_ROUND,
+    w.AVERAGE_OF_INTEGERS: AVERAGE_OF_INTEGERS,
+    w.AVERAGE_OF_STEPS: AVERAGE_OF_STEPS,
+    w.AVERAGE_IN_FIXED_POINT: AVERAGE_IN_FIXED_POINT,
+}
+MIX = {
+    s.MIX_ROUNDED: MIX_ROUNDED,
+    s.MIX_FUSED: MIX_FUSED,
+    s.MIX_FUSED_FIRST: MIX_FUSED_FIRST,
+}
+CHOOSING = {
+    c.RANGE_IN_FLOAT32: RANGE_IN_FLOAT32,
+    c.RANGE_IN_FLOAT64: RANGE_IN_FLOAT64,
+}
+BIAS = {
+    p.NO_BIAS: NO_BIAS,
+    p.BIAS_FUSED: BIAS_FUSED,
+    p.BIAS_DIVIDED: BIAS_DIVIDED,
+    p.BIAS_ROUNDED: BIAS_ROUNDED,
+    p.BIAS_ROUNDED_QUOTIENT: BIAS_ROUNDED_QUOTIENT,
+}
+MULTIPLIER = {p.QUOTIENT: QUOTIENT, p.TIMES_RECIPROCAL: TIMES_RECIPROCAL}
+SUM = {p.FLOAT_PRODUCT: FLOAT_PRODUCT, p.FIXED_POINT: FIXED_POINT}
+DYNAMIC_OUTPUT = {
+    p.OUTPUT_FUSED: OUTPUT_FUSED,
+    p.OUTPUT_ROUNDED_TWICE: OUTPUT_ROUNDED_TWICE,
+}
+
+# The only ones; kernels are not called for others.
+ACCUMULATOR = {a.WRAPPED: 0}
+BORDER = {a.BORDER_OF_ZERO_POINT: 0}
+
+# The tables of the steps whose rules are handed to kernels. The rules of other steps are applied
+# in Python, before kernels or instead of them.
+BY_STEP = {
+    "quantize_per_tensor": QUANTIZING,
+    "quantize_per_channel": QUANTIZING,
+    "copy": QUANTIZING,
+    "elementwise_quantize": QUANTIZING,
+    "cat_quantize": QUANTIZING,
+    "dequantize_per_tensor": DEQUANTIZING,
+    "dequantize_per_channel": DEQUANTIZING,
+    "elementwise_dequantize": DEQUANTIZING,
+    "cat_dequantize": DEQUANTIZING,
+    "elementwise_requantize": REQUANTIZING,
+    "exponential": EXPONENTIAL,
+    "average_pool": AVERAGE,
+    "adaptive_average_pool": AVERAGE,
+    "resize_mix": MIX,
+    "choose_quantization_params": CHOOSING,
+    "accumulator": ACCUMULATOR,
+    "border": BORDER,
+    "bias": BIAS,
+    "multiplier": MULTIPLIER,
+    "requantize_sum": SUM,
+    "dynamic_output": DYNAMIC_OUTPUT,
+}

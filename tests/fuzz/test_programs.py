@@ -1,0 +1,72 @@
+"""Random programs run alike by kernels and by definitions; the fuzzer finds what does not."""
+
+import sys
+
+import numpy as np
+import pytest
+from fuzz import calls, programs
+
+import refquant
+from refquant import engines, kernels
+
+has_kernels = pytest.mark.skipif(not kernels.available()[1:], reason="there are no kernels")
+
+
+@has_kernels
+def test_two_hundred_programs_run_alike():
+    report = programs.run(200, seed=2)
+    assert not report.differences, "\n".join(report.differences)
+    assert report.valid > 100
+    assert not +report.raw
+
+
+def test_every_operation_and_engine_is_drawn():
+    report = programs.run(600, seed=3, choices=(kernels.REFERENCE,) * 2)
+    assert {operation for operation, _ in report.succeeded} == set(calls.OPERATIONS)
+    names = {*engines.names(), *engines.foreign_names()}
+    assert {engine for _, engine in report.succeeded} == names
+
+
+def test_a_program_is_the_same_each_time():
+    first, again = (programs.run(20, seed=4).succeeded for _ in range(2))
+    assert first == again
+
+
+@has_kernels
+def test_a_difference_is_told_with_a_small_operand(monkeypatch):
+    known = kernels.twins
+
+    def wrong(family, choice):
+        found = dict(known(family, choice))
+        if family == "elementwise" and choice != kernels.REFERENCE:
+            clamp = found["clamp"]
+            found["clamp"] = lambda a, lower, upper: np.where(a == 7, 8, clamp(a, lower, upper))
+        return found
+
+    monkeypatch.setattr(kernels, "twins", wrong)
+    q = np.arange(100, dtype=np.uint8).reshape(10, 10)
+    operand = refquant.tensors.QuantizedTensor(q, refquant.quint8, 0.5, 0)
+    call = calls.Call(refquant.relu, operand)
+    record = engines.get("fbgemm")
+    sides = (record, kernels.available()[-1]), (record, kernels.REFERENCE)
+    assert programs.differs(call, sides) is not None
+    assert programs.smallest(call, sides).operand.array.tolist() == [[7]]
+
+
+def test_the_command_prints_a_table(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["programs.py", "--count", "5", "--engine", "fbgemm"])
+    assert programs.main() is False
+    told = capsys.readouterr().out
+    assert "5 of 5 programs" in told
+    assert "fbgemm" in told
+    assert "calls succeeded, 0 differ" in told
+
+
+def test_a_copy_keeps_strides_and_shares_nothing():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        x = calls.quantized_of(rng)
+        copied = programs.own_copy(x)
+        assert copied.array.strides == x.array.strides or not x.array.size
+        assert np.array_equal(copied.array, x.array)
+        assert not np.shares_memory(copied.array, x.array)
