@@ -1,12 +1,12 @@
 """The exponential linear unit of a quantized tensor, with parameters given for the result."""
 
-import math
 from typing import Any
 
 from refquant import arguments, engines, kernels
 from refquant.engines import Operands
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
+from refquant.quantizer import LARGEST_SCALE
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["elu"]
@@ -14,8 +14,10 @@ __all__ = ["elu"]
 
 def _finite(asked: str, argument: str, value: Any) -> float:
     number = arguments.real(asked, argument, value)
-    if not math.isfinite(number):
-        raise ArgumentError(asked, argument=argument, expected="a finite number", got=number)
+    if not abs(number) < LARGEST_SCALE:
+        raise ArgumentError(
+            asked, argument=argument, expected="a number whose float32 is finite", got=number
+        )
     return number
 
 
