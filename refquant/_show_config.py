@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import engines, kernels
-from refquant._version import __version__
+from refquant import arguments, engines, kernels
 
 __all__ = ["ENVIRONMENT", "run", "show_config"]
 
@@ -46,6 +45,7 @@ def show_config(as_dict: bool = False) -> dict[str, Any] | None:
     >>> config["engine"], sorted(config["kernels"])
     ('fbgemm', ['available', 'built', 'chosen', 'families', 'supported'])
     """
+    as_dict = arguments.flag("show_config", "as_dict", as_dict)
     facts = _facts()
     if as_dict:
         return facts
@@ -54,6 +54,8 @@ def show_config(as_dict: bool = False) -> dict[str, Any] | None:
 
 
 def _facts() -> dict[str, Any]:
+    import refquant
+
     built = kernels.built()
     supported, compiler, openmp, flags = (), None, None, {}
     if built:
@@ -62,7 +64,7 @@ def _facts() -> dict[str, Any]:
         compiler, openmp, flags = cpu.build()
         flags = {name: " ".join(words) for name, words in json.loads(flags).items()}
     return {
-        "refquant": __version__,
+        "refquant": refquant.__version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "machine": f"{platform.system()} {platform.machine()}",

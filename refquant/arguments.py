@@ -5,9 +5,12 @@ form that the caller works with, and raises an error that says what was expected
 are in `refquant.ops.checks`.
 """
 
+import inspect
 import math
 import operator
+import os
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +20,19 @@ from refquant.errors import ArgumentError, ArgumentTypeError
 __all__ = [
     "choice",
     "describe",
+    "file_path",
+    "fits",
     "flag",
+    "flag_or_none",
     "function",
     "instance",
     "integer",
     "integers",
+    "iterable",
     "mapping",
+    "number",
     "numbers",
+    "path",
     "real",
     "sequence",
     "shape",
@@ -151,6 +160,19 @@ def real(
     return number
 
 
+def number(
+    op: str,
+    argument: str,
+    value: Any,
+    least: float | None = None,
+    most: float | None = None,
+    finite: bool = False,
+) -> float:
+    """Return a number to keep and to show: an int or float as it is, else as a float."""
+    checked = real(op, argument, value, least, most, finite)
+    return value if type(value) in (int, float) else checked
+
+
 def numbers(op: str, argument: str, value: Any, dtype: Any = None) -> np.ndarray:
     """Return real numbers as an array: of a number, nested sequences, an array or a tensor.
 
@@ -197,6 +219,11 @@ def flag(op: str, argument: str, value: Any) -> bool:
     return bool(number)
 
 
+def flag_or_none(op: str, argument: str, value: Any) -> bool | None:
+    """Return True, False or None."""
+    return None if value is None else flag(op, argument, value)
+
+
 def text(op: str, argument: str, value: Any) -> str:
     """Return a string."""
     return instance(op, argument, value, str, "a string")
@@ -215,11 +242,39 @@ def choice(op: str, argument: str, value: Any, names: Iterable[str]) -> str:
     return value
 
 
-def function(op: str, argument: str, value: Any) -> Callable[..., Any]:
-    """Return something that can be called."""
+def function(
+    op: str, argument: str, value: Any, given: int | None = None, hint: str | None = None
+) -> Callable[..., Any]:
+    """Return something that can be called, with `given` arguments by position if that is said."""
     if not callable(value):
-        raise ArgumentTypeError(op, argument=argument, expected="a callable", got=describe(value))
+        raise ArgumentTypeError(
+            op, argument=argument, expected="a callable", got=describe(value), mend=hint
+        )
+    if given is not None and not fits(value, *(None,) * given):
+        raise ArgumentTypeError(
+            op,
+            argument=argument,
+            expected=f"a callable that takes {given} arguments by position",
+            got=describe(value),
+            mend=hint,
+        )
     return value
+
+
+def fits(function: Callable[..., Any], *inputs, **keywords) -> bool:
+    """Whether a callable has parameters for these arguments, as far as it tells."""
+    if isinstance(function, type) and issubclass(function, np.generic):
+        return False  # it makes a number of one argument, and does not tell
+    try:
+        # A module hands the arguments on to `forward`.
+        signature = inspect.signature(getattr(function, "forward", function))
+    except (TypeError, ValueError):
+        return not isinstance(function, type)  # such as int, which makes a number of its argument
+    try:
+        signature.bind(*inputs, **keywords)
+    except TypeError:
+        return False
+    return True
 
 
 def instance(op: str, argument: str, value: Any, kind: Any, expected: str, hint: str | None = None):
@@ -239,6 +294,39 @@ def sequence(op: str, argument: str, value: Any, expected: str = "a sequence") -
         except TypeError:
             pass
     raise ArgumentTypeError(op, argument=argument, expected=expected, got=describe(value))
+
+
+def iterable(op: str, argument: str, value: Any, expected: str = "an iterable") -> Iterable[Any]:
+    """Return something that can be walked, without taking anything from it."""
+    try:
+        iter(value)
+    except TypeError:
+        raise ArgumentTypeError(
+            op, argument=argument, expected=expected, got=describe(value)
+        ) from None
+    return value
+
+
+def path(op: str, argument: str, value: Any, expected: str = "a path") -> Path:
+    """Return the path that a string or a path-like object names."""
+    named = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(named, str):
+        raise ArgumentTypeError(op, argument=argument, expected=expected, got=describe(value))
+    if "\0" in named:
+        raise ArgumentError(
+            op, argument=argument, expected=f"{expected} without null characters", got=repr(named)
+        )
+    return Path(named)
+
+
+def file_path(op: str, argument: str, value: Any) -> Path:
+    """Return the path of a file that is to be written."""
+    found = path(op, argument, value)
+    if not found.name or found.is_dir():
+        raise ArgumentError(
+            op, argument=argument, expected="the path of a file", got=f"the folder {str(found)!r}"
+        )
+    return found
 
 
 def mapping(op: str, argument: str, value: Any, expected: str = "a dict") -> Mapping[Any, Any]:

@@ -66,7 +66,7 @@ class RefquantError(Exception):
                 break
 
     def __str__(self) -> str:
-        text = super().__str__()
+        text = Exception.__str__(self)  # KeyError would put it into quotes
         return f"{text} (in module {self.place!r})" if self.place else text
 
     def __reduce__(self):
@@ -159,7 +159,7 @@ class NotSupportedError(RefquantError, NotImplementedError):
     """The documented system does not have this, so refquant does not either."""
 
 
-class ModuleNameError(RefquantError, AttributeError):
+class ModuleNameError(RefquantError, AttributeError, KeyError):
     """A model has no submodule of this name."""
 
 

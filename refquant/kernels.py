@@ -29,7 +29,7 @@ from contextlib import contextmanager
 from importlib import import_module, util
 from typing import Any
 
-from refquant import engines
+from refquant import arguments, engines
 from refquant.errors import ArgumentError, KernelError
 
 __all__ = [
@@ -175,6 +175,12 @@ def twins(family: str, choice: str) -> dict[str, Callable[..., Any]]:
     >>> 'quantize' in str(sorted(kernels.twins('affine', 'reference')))
     True
     """
+    arguments.choice("kernels.twins", "family", family, FAMILIES)
+    _check(choice)
+    return _twins(family, choice)
+
+
+def _twins(family: str, choice: str) -> dict[str, Callable[..., Any]]:
     definitions = import_module(f"refquant.reference.{family}")
     if choice == REFERENCE:
         return {name: getattr(definitions, name) for name in definitions.__all__}
@@ -203,6 +209,7 @@ def knows(record: engines.Engine) -> bool:
     >>> kernels.knows(engines.get("exact"))
     False
     """
+    arguments.instance("kernels.knows", "record", record, engines.Engine, "an Engine")
     if not _built("_rules"):
         return False
     tables = import_module("refquant._kernels._rules").BY_STEP
@@ -219,7 +226,7 @@ def _bind(record: engines.Engine) -> None:
     choice = _current if _current == REFERENCE or knows(record) else REFERENCE
     _bound.clear()
     for family in FAMILIES:
-        _bound.update(twins(family, choice))
+        _bound.update(_twins(family, choice))
     globals().update(_bound)
 
 
@@ -242,15 +249,19 @@ def use(choice: str) -> None:
     >>> kernels.use(kernels.current())
     """
     global _current
-    if choice not in available():
+    _check(choice)
+    _current = choice
+    _bind(engines.current())
+
+
+def _check(choice: Any) -> None:
+    if not isinstance(choice, str) or choice not in available():
         raise KernelError(
-            f"kernels {choice!r} are not available",
+            f"kernels {arguments.describe(choice)} are not available",
             expected=f"one of {', '.join(available())}",
             mend="build them (REFQUANT_REQUIRE_EXT=1 pip install refquant shows why they are "
             "missing) or choose another",
         )
-    _current = choice
-    _bind(engines.current())
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import ArgumentTypeError, RefquantError, StateError
 from refquant.tensors import QuantizedTensor, Tensor, quantizer
 
@@ -96,7 +97,7 @@ def load(module, state: Mapping[str, Any], strict: bool) -> tuple[list[str], lis
             "load_state_dict",
             argument="state_dict",
             expected="a mapping of names to tensors",
-            got=type(state).__name__,
+            got=arguments.describe(state),
             mend="read it with refquant.load()",
         )
     foreign = [key for key in state if not isinstance(key, str)]
@@ -105,17 +106,18 @@ def load(module, state: Mapping[str, Any], strict: bool) -> tuple[list[str], lis
             "load_state_dict",
             argument="state_dict",
             expected="a mapping whose keys are strings",
-            got=f"the key {foreign[0]!r}",
+            got=f"the key {arguments.describe(foreign[0])}",
         )
+    strict = arguments.flag("load_state_dict", "strict", strict)
     report = LoadReport(state)
     for prefix, part in module.named_modules(remove_duplicate=False):
         part._load_from_state_dict(report, f"{prefix}." if prefix else "")
     report.unexpected += [key for key in state if key not in report.used]
     faults = list(report.errors)
     if strict and report.missing:
-        faults.insert(0, "missing keys: " + ", ".join(report.missing))
+        faults.insert(0, "missing keys: " + ", ".join(map(str, report.missing)))
     if strict and report.unexpected:
-        faults.insert(0, "unexpected keys: " + ", ".join(report.unexpected))
+        faults.insert(0, "unexpected keys: " + ", ".join(map(str, report.unexpected)))
     if faults:
         raise StateError(
             f"load_state_dict: the state does not fit {type(module).__name__}\n  "

@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import ArgumentError
 from refquant.oracle.problem import Problem, problem
 from refquant.oracle.products import Product
@@ -133,6 +134,7 @@ def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True,
     >>> oracle.legality(np.array([3, 2]), "quantize_per_tensor", x, 0.1, 0, refquant.quint8).legal
     array([ True, False])
     """
+    integer_bias = arguments.flag("oracle.legality", "integer_bias", integer_bias)
     task: Any = problem(operation, *args, **kwargs)
     if not knows(task):
         raise ArgumentError(

@@ -1,24 +1,25 @@
 """The module that rounds in training as quantization will, and its switches."""
 
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
-from refquant import dtypes
-from refquant.errors import ArgumentError, OperationError
+from refquant import arguments, dtypes, quantizer
+from refquant.errors import ArgumentError, ArgumentTypeError, OperationError
 from refquant.nn.module import Module
+from refquant.observers.base import check_both_or_none, load_statistic
+from refquant.observers.factory import Factory
+from refquant.observers.histogram import HistogramObserver
+from refquant.observers.moving_average import (
+    MovingAverageMinMaxObserver,
+    MovingAveragePerChannelMinMaxObserver,
+)
+from refquant.observers.quantizing import QuantizingObserver
 from refquant.ops import checks
 from refquant.ops.quantized.fake_quantize import (
     fake_quantize_per_channel_affine,
     fake_quantize_per_tensor_affine,
 )
-from refquant.quantization.observers.affine import QuantizingObserver
-from refquant.quantization.observers.base import check_both_or_none, load_statistic
-from refquant.quantization.observers.factory import Factory
-from refquant.quantization.observers.histogram import HistogramObserver
-from refquant.quantization.observers.moving_average import (
-    MovingAverageMinMaxObserver,
-    MovingAveragePerChannelMinMaxObserver,
-)
-from refquant.tensors import quantizer
 
 __all__ = [
     "FakeQuantize",
@@ -31,6 +32,24 @@ __all__ = [
     "enable_fake_quant",
     "enable_observer",
 ]
+
+
+def _no_observer(got: str) -> ArgumentTypeError:
+    expected = "a class of observers, or a function that makes one"
+    return ArgumentTypeError("FakeQuantize", argument="observer", expected=expected, got=got)
+
+
+def _check_factory(observer: Any, keywords: Mapping[str, Any]) -> None:
+    """Raise unless calling this with these keywords may make an observer."""
+    other = isinstance(observer, type) and not issubclass(observer, Module)
+    if not callable(observer) or isinstance(observer, Module) or other:
+        raise _no_observer(arguments.describe(observer))
+    try:
+        inspect.signature(observer).bind(**keywords)
+    except TypeError as error:
+        raise _no_observer(f"one that cannot be called so: {error}") from None
+    except ValueError:  # it does not tell what it takes
+        pass
 
 
 class FakeQuantize(Module):
@@ -90,7 +109,12 @@ class FakeQuantize(Module):
         self, observer=MovingAverageMinMaxObserver, quant_min=0, quant_max=255, **observer_kwargs
     ):
         super().__init__()
+        _check_factory(observer, observer_kwargs)
+        quant_min = arguments.integer("FakeQuantize", "quant_min", quant_min)
+        quant_max = arguments.integer("FakeQuantize", "quant_max", quant_max)
         made = observer(**observer_kwargs)
+        if not isinstance(made, Module):
+            raise _no_observer(f"a function that makes {arguments.describe(made)}")
         limits = made.dtype
         if not limits.is_quantized or not (
             limits.quant_min <= quant_min < quant_max <= limits.quant_max
@@ -131,7 +155,7 @@ class FakeQuantize(Module):
 
     def enable_fake_quant(self, enabled: bool = True) -> "FakeQuantize":
         """Switch rounding on; returns the module."""
-        self.fake_quant_enabled = bool(enabled)
+        self.fake_quant_enabled = arguments.flag("enable_fake_quant", "enabled", enabled)
         return self
 
     def disable_fake_quant(self) -> "FakeQuantize":
@@ -140,7 +164,7 @@ class FakeQuantize(Module):
 
     def enable_observer(self, enabled: bool = True) -> "FakeQuantize":
         """Switch observing on; returns the module."""
-        self.observer_enabled = bool(enabled)
+        self.observer_enabled = arguments.flag("enable_observer", "enabled", enabled)
         return self
 
     def disable_observer(self) -> "FakeQuantize":

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes
+from refquant import arguments, dtypes
 from refquant.errors import ArgumentTypeError, DtypeError
 
 __all__ = ["elements", "native"]
@@ -26,7 +26,7 @@ def elements(asked: str, argument: str, value: Any) -> np.ndarray:
             asked,
             argument=argument,
             expected="a NumPy array",
-            got=type(value).__name__,
+            got=arguments.describe(value),
             mend="use refquant.tensor()",
         )
     # A subclass may give indexing and arithmetic a meaning of its own.

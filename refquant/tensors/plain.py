@@ -105,10 +105,9 @@ class Tensor(Methods):
             given = np.asarray(array) if isinstance(array, np.generic) else array
             array = arrays.elements("Tensor", "array", given)
         self._fill(array)
-        if requires_grad is not False:
-            self.requires_grad = arguments.flag("Tensor", "requires_grad", requires_grad)
-            if self.requires_grad:
-                self._check_differentiable("Tensor")
+        if requires_grad is not False and arguments.flag("Tensor", "requires_grad", requires_grad):
+            self._check_differentiable("Tensor")
+            self.requires_grad = True
 
     def _fill(self, array: np.ndarray) -> None:
         """Begin as a leaf that requires no gradient; `array` is trusted."""

@@ -6,6 +6,7 @@ import doctest
 import importlib.util
 import inspect
 import io
+import pkgutil
 import sys
 import warnings
 from dataclasses import dataclass
@@ -73,7 +74,31 @@ def targets() -> list[Target]:
                             add(f"{owner.__module__}.{owner.__name__}.{method}", part, owner)
             elif inspect.isroutine(value):
                 add(path, value)
+    # What public names run when their first operand is quantized.
+    for module in map(importlib.import_module, modules_below(refquant.ops.quantized)):
+        for name in getattr(module, "__all__", ()):
+            value = getattr(module, name)
+            if inspect.isfunction(value) and next(iter(inspect.signature(value).parameters)) in (
+                "input",
+                "qx",
+            ):
+                add(f"{module.__name__}.{name}", value)
     return found
+
+
+def modules_below(package) -> list[str]:
+    """List the modules of a package by their dotted names."""
+    return [f"{package.__name__}.{m.name}" for m in pkgutil.iter_modules(package.__path__)]
+
+
+def with_quantized(arguments: dict, name: str) -> dict:
+    """Replace the first operand by a quantized one, if it is none already."""
+    value = arguments.get(name)
+    if isinstance(value, refquant.QuantizedTensor):
+        return arguments
+    shape = value.shape if isinstance(value, refquant.Tensor) else (1, 2, 4, 4)
+    q = refquant.quantize_per_tensor(refquant.ones(*shape), 0.5, 1, refquant.quint8)
+    return arguments | {name: q}
 
 
 def record(listed: list[Target]) -> None:
@@ -116,6 +141,9 @@ def record(listed: list[Target]) -> None:
     for target in listed:
         if target.arguments is None:
             target.arguments = borrowed(target, listed)
+            first = next(iter(target.signature.parameters), None)
+            if target.name.startswith("refquant.ops.quantized") and first in ("input", "qx"):
+                target.arguments = with_quantized(target.arguments or {}, first)
 
 
 def borrowed(target: Target, listed: list[Target]) -> dict | None:
@@ -157,7 +185,7 @@ def instance(owner: type, listed: list[Target]):
             and issubclass(other.function, owner)
             and other.arguments
         ):
-            return call(other, copy.deepcopy(other.arguments))
+            return call(other, copied(other.arguments))
     return None
 
 
@@ -171,9 +199,21 @@ def take(target: Target, local: dict) -> None:
     arguments = {name: local[name] for name in names}
     if inspect.isclass(target.function):
         arguments.pop(names[0])
+    if any(map(inspect.isgenerator, arguments.values())):
+        return  # the call uses it up
     if target.arguments is None or richness(arguments) > richness(target.arguments):
-        with contextlib.suppress(TypeError):  # a generator, which a copy would use up
-            target.arguments = copy.deepcopy(arguments)
+        target.arguments = copied(arguments)
+
+
+def copied(arguments: dict) -> dict:
+    """Copy arguments one by one; what cannot be copied, such as an engine, cannot change."""
+    found = {}
+    for name, value in arguments.items():
+        try:
+            found[name] = copy.deepcopy(value)
+        except TypeError:
+            found[name] = value
+    return found
 
 
 def richness(arguments: dict) -> int:

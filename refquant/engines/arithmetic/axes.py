@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
+from refquant import arguments
 from refquant.engines.record import Engine
 from refquant.engines.rules.rounding import ROUNDINGS
 from refquant.errors import ArgumentError
@@ -36,6 +37,8 @@ class Axis:
     >>> from refquant import oracle
     >>> sorted(oracle.AXES)[0]
     'accumulator'
+    >>> oracle.Axis("order", "Which product is added first?", {"first": "the first one"}).name
+    'order'
     """
 
     name: str
@@ -159,12 +162,12 @@ class Arithmetic:
     def __post_init__(self):
         for name, axis in AXES.items():
             value = getattr(self, name)
-            if value not in axis.values:
+            if not isinstance(value, str) or value not in axis.values:
                 raise ArgumentError(
                     "oracle.Arithmetic",
                     argument=name,
                     expected=f"one of {', '.join(axis.values)}",
-                    got=repr(value),
+                    got=arguments.describe(value),
                 )
 
     def change(self, **axes: str) -> "Arithmetic":
@@ -190,6 +193,7 @@ class Arithmetic:
 
     def differences(self, other: "Arithmetic") -> dict[str, tuple[str, str]]:
         """Find the axes on which two choices differ: ``{axis: (ours, theirs)}``."""
+        arguments.instance("Arithmetic.differences", "other", other, Arithmetic, "an Arithmetic")
         pairs = {f.name: (getattr(self, f.name), getattr(other, f.name)) for f in fields(self)}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, nn
+from refquant import arguments, dtypes, nn
 from refquant.errors import DtypeError
+from refquant.nn.linear import features
 from refquant.nn.module import Module
 from refquant.nn.quantized.weights import quantize_weight, read_layer
 from refquant.nn.state import load_quantizer
@@ -16,6 +17,15 @@ from refquant.ops.quantized.packing import PackedLinear
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["Linear", "LinearPackedParams"]
+
+
+def stored_dtype(asked: str, dtype: Any) -> dtypes.dtype:
+    """Check what weights are stored in: qint8, or float16 for dynamic layers."""
+    if dtype is not dtypes.qint8 and dtype is not dtypes.float16:
+        raise DtypeError(
+            asked, argument="dtype", expected="qint8 or float16", got=arguments.describe(dtype)
+        )
+    return dtype
 
 
 class LinearPackedParams(Module):
@@ -37,11 +47,7 @@ class LinearPackedParams(Module):
 
     def __init__(self, dtype=dtypes.qint8):
         super().__init__()
-        if dtype not in (dtypes.qint8, dtypes.float16):
-            raise DtypeError(
-                "LinearPackedParams", argument="dtype", expected="qint8 or float16", got=dtype
-            )
-        self.dtype = dtype
+        self.dtype = stored_dtype("LinearPackedParams", dtype)
         self.shape: tuple[int, int] | None = None
 
     def set_weight_bias(self, weight: Any, bias: Any) -> None:
@@ -78,7 +84,7 @@ class LinearPackedParams(Module):
             report.error(
                 prefix + "weight",
                 f"a {self.dtype} weight of shape {self.shape}",
-                f"{type(weight).__name__} of shape {tuple(getattr(weight, 'shape', ()))}",
+                arguments.describe(weight),
             )
             return
         packed = report.attempt(prefix + "weight", _pack, self.dtype, weight, bias)
@@ -127,14 +133,15 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias_: bool = True):
         super().__init__()
-        self.in_features, self.out_features = in_features, out_features
+        self.in_features, self.out_features = features(self, in_features, out_features)
+        has_bias = arguments.flag(type(self).__name__, "bias_", bias_)
         self.scale, self.zero_point = 1.0, 0
         self._packed_params = LinearPackedParams(self._packed_dtype)
-        shape = (out_features, in_features)
+        shape = (self.out_features, self.in_features)
         weight: Tensor = Tensor(np.zeros(shape, np.float32))
         if self._packed_dtype is dtypes.qint8:
             weight = QuantizedTensor(np.zeros(shape, np.int8), dtypes.qint8, 1.0, 0)
-        bias = Tensor(np.zeros(out_features, np.float32)) if bias_ else None
+        bias = Tensor(np.zeros(self.out_features, np.float32)) if has_bias else None
         self._packed_params.set_weight_bias(weight, bias)
 
     @property

@@ -206,7 +206,8 @@ def _at_once(rule, x, y, a, b, scale, zero_point, relu: bool) -> np.ndarray:
 def _check_fixed_point(asked: str, a: QuantizedTensor, b: QuantizedTensor, scale: float) -> None:
     """Multipliers of the fixed-point sum hold ratios of scales from 2**-14 to 2**8 only."""
     for name, tensor in (("qa", a), ("qb", b)):
-        ratio = np.float32(tensor.scale) / np.float32(scale)
+        with np.errstate(over="ignore"):
+            ratio = np.float32(tensor.scale) / np.float32(scale)
         if not 2.0**-14 <= ratio < 2.0**8:
             raise EngineError(
                 f"{asked}: engine {engines.current().name!r} adds in fixed point",

@@ -251,9 +251,10 @@ def _run_half(asked: str, X: Any, packed: Any, relu: bool) -> Tensor:
     engines.require(asked, "float16_linear")
     x = checks.float32_tensor(asked, "X", X).array
     rows = as_rows(asked, x, packed.weight.shape[1])
-    y = rows @ packed.weight.astype(np.float32).T
-    if packed.bias is not None:
-        y += packed.bias.array
+    with np.errstate(all="ignore"):  # as in every float product, infinities and NaN are results
+        y = rows @ packed.weight.astype(np.float32).T
+        if packed.bias is not None:
+            y += packed.bias.array
     if relu:
         y = np.maximum(y, np.float32(0))
     return Tensor(y.reshape(*x.shape[:-1], y.shape[1]))

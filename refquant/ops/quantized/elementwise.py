@@ -23,7 +23,7 @@ def _in_range(q: QuantizedTensor, lower: int, upper: int) -> QuantizedTensor:
 def _stored(q: QuantizedTensor, value: float) -> int:
     """Quantize one number with the parameters of a tensor, as the engine's scalar code does."""
     rule = engines.current().rule("elementwise_quantize", Operands(q.dtype)).tail
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # what float32 does not hold is infinite
         x = np.full(1, value, np.float32)
         return int(rule(x, q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)[0])
 
@@ -59,7 +59,7 @@ def relu(input: Any, inplace: bool = False) -> QuantizedTensor:
     >>> refquant.relu(x).int_repr()
     tensor([10,  8], dtype=refquant.uint8)
     """
-    if inplace:
+    if flag("relu", "inplace", inplace):
         return relu_(input)
     q = checks.quantized_per_tensor("relu", "input", input)
     return _in_range(q, q.zero_point, q.dtype.quant_max)

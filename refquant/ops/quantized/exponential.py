@@ -1,6 +1,5 @@
 """The exponential linear unit of a quantized tensor, with parameters given for the result."""
 
-import math
 from typing import Any
 
 from refquant import arguments, engines, kernels
@@ -8,14 +7,17 @@ from refquant.engines import Operands
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
 from refquant.tensors import QuantizedTensor
+from refquant.tensors.quantizer import LARGEST_SCALE
 
 __all__ = ["elu"]
 
 
 def _finite(asked: str, argument: str, value: Any) -> float:
     number = arguments.real(asked, argument, value)
-    if not math.isfinite(number):
-        raise ArgumentError(asked, argument=argument, expected="a finite number", got=number)
+    if not abs(number) < LARGEST_SCALE:
+        raise ArgumentError(
+            asked, argument=argument, expected="a number whose float32 is finite", got=number
+        )
     return number
 
 

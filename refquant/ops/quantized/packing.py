@@ -4,16 +4,14 @@ A packed weight belongs to the engine by which it was packed, because engines di
 can pack. It never changes; `unpack` returns copies.
 """
 
-import operator
 from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, engines, kernels
+from refquant import arguments, dtypes, engines, kernels
 from refquant.engines import Operands
 from refquant.engines.rules.accumulate import BORDER_OF_ZERO_POINT, WRAPPED
 from refquant.errors import (
-    ArgumentError,
     ArgumentTypeError,
     DtypeError,
     EngineError,
@@ -32,6 +30,7 @@ __all__ = [
     "geometry",
 ]
 
+MOST = 2**31 - 1  # of every number of a geometry, so that sums of them fit 64 bits
 SMALLEST_MULTIPLIER = np.float32(2.0**-32)
 
 
@@ -269,15 +268,15 @@ def geometry(asked: str, argument: str, value: Any, count: int, least: int) -> t
             asked, argument=argument, expected=f"one number or {count}", got=values
         )
     try:
-        values = tuple(operator.index(v) for v in values)
-    except TypeError:
+        values = tuple(arguments.integer(asked, argument, v, least) for v in values)
+    except ArgumentTypeError:
         raise ArgumentTypeError(
             asked,
             argument=argument,
             expected="whole numbers",
-            got=values,
+            got=arguments.describe(value),
             mend="write scale and zero_point of the output with their names, scale=...",
         ) from None
-    if min(values) < least:
-        raise ArgumentError(asked, argument=argument, expected=f"at least {least}", got=values)
+    for number in values:
+        arguments.integer(asked, argument, number, most=MOST)
     return values

@@ -7,7 +7,9 @@ import numpy as np
 from refquant import engines, kernels
 from refquant.arguments import flag
 from refquant.engines import Operands
-from refquant.errors import NotSupportedError, ShapeError
+from refquant.engines.rules.average import AVERAGE_IN_FIXED_POINT
+from refquant.engines.rules.mean import MEAN_IN_FIXED_POINT
+from refquant.errors import EngineError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.windows import (
     adaptive_sizes,
@@ -101,7 +103,24 @@ def max_pool2d(
     return q.like(restore(kernels.max_pool(image, kernel, step, border, spread, counts)))
 
 
+def check_average(asked: str, q: QuantizedTensor, count: int, rule: Any) -> None:
+    """Raise if fixed point does not hold the multiplier of an average of `count` elements."""
+    if rule is not AVERAGE_IN_FIXED_POINT and rule is not MEAN_IN_FIXED_POINT:
+        return
+    with np.errstate(over="ignore"):
+        total = np.float32(q.scale) * np.float32(count)
+    if not np.isfinite(total):
+        raise EngineError(
+            f"{asked}: engine {engines.current().name!r} averages in fixed point",
+            argument="input",
+            expected=f"of a scale that float32 holds {count}-fold",
+            got=q.scale,
+            mend="choose a smaller scale",
+        )
+
+
 def _average(q, image, restore, rows, columns, divisors, split) -> QuantizedTensor:
+    check_average("average pooling", q, int(np.abs(divisors).max(initial=1)), split.body)
     body = layout.body(image.shape[3], split.block)
     made = kernels.average_pool(
         image,

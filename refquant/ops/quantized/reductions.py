@@ -14,6 +14,7 @@ from refquant.errors import NotSupportedError, OperationError
 from refquant.ops import checks
 from refquant.ops.floating.reductions import ValuesAndIndices
 from refquant.ops.quantized.affine import dequantize, quantize_array
+from refquant.ops.quantized.pooling import check_average
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["max", "mean", "min", "sort", "topk"]
@@ -259,9 +260,11 @@ def mean(
     if not spatial and q.dtype is quint8:
         engines.require(f"mean over dimensions {axes}", "mean_dimensions")
     rule = engines.current().rule("mean", Operands(q.dtype, trailing=trailing, spatial=spatial))
+    check_average("mean", q, count, rule)
     shape = [1 if d in axes else n for d, n in enumerate(x.shape) if keepdim or d not in axes]
     if rule in _SUMS:
-        found = _SUMS[rule](dequantize(q).array, axes) / np.float32(count)
+        with np.errstate(all="ignore"):
+            found = _SUMS[rule](dequantize(q).array, axes) / np.float32(count)
     else:
         total = np.asarray(x.sum(axis=axes, dtype=np.int64))
         found = rule(total, count, q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)

@@ -103,11 +103,14 @@ def interpolate(
             asked,
             argument="align_corners",
             expected="left out for mode='nearest'",
-            got=align_corners,
+            got=arguments.describe(align_corners),
         )
+    if align_corners is not None:
+        align_corners = arguments.flag(asked, "align_corners", align_corners)
     image, restore = layout.image(asked, q.array)
     sizes = image.shape[1:3]
     counts, factors = target_sizes(asked, sizes, size, scale_factor)
+    arguments.shape(asked, "size", (*q.array.shape[:2], *counts))
     if counts == sizes:
         return q.like(q.array.copy(order="K"))
     operands = Operands(q.dtype, channels_last=layout.is_channels_last(q.array))

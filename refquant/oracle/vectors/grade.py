@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import engines
+from refquant import arguments, engines
 from refquant.errors import (
     ArgumentError,
     EngineError,
@@ -202,6 +202,7 @@ def check(
         )
     name = engines.current().name if engine is None else engines.get(engine).name
     grades = []
+    progress = arguments.flag_or_none("oracle.check", "progress", progress)
     for case in track(cases_of(operation, seed), f"checking {operation}", show=progress):
         try:
             task = case.problem
@@ -261,8 +262,11 @@ def check_results(folder: Any, results: Any, *, progress: bool | None = None) ->
     >>> all(grade.equal == grade.elements for grade in grades.grades)
     True
     """
+    asked = "oracle.check_results"
+    progress = arguments.flag_or_none(asked, "progress", progress)
+    manifest = arguments.path(asked, "folder", folder) / MANIFEST
+    top = arguments.path(asked, "results", results)
     vectors: Vectors = read_vectors(folder)
-    top = Path(results)
     missing = [c.name for c in vectors.cases if not (top / f"{c.name}.npz").is_file()]
     if missing:
         raise FileFormatError(
@@ -273,7 +277,7 @@ def check_results(folder: Any, results: Any, *, progress: bool | None = None) ->
     grades = []
     for case in track(vectors.cases, f"checking {vectors.operation}", show=progress):
         expected = vectors.expected[case.name]
-        task = _task(Path(folder) / MANIFEST, case, expected)
+        task = _task(manifest, case, expected)
         path = top / f"{case.name}.npz"
         answer = read_npz(path, {"output": min(LIMIT, 8 * max(1, expected.size))})["output"]
         try:

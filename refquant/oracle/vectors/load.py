@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import refquant
-from refquant import dtypes, engines
+from refquant import arguments, dtypes, engines
 from refquant.errors import EngineError, FileFormatError, RefquantError
 from refquant.oracle.problem import bind
 from refquant.oracle.vectors.bounds import check_bounds
@@ -177,7 +177,7 @@ def read_vectors(folder: Any) -> Vectors:
     >>> vectors.operation, len(vectors.cases) > 0
     ('relu6', True)
     """
-    top = Path(folder)
+    top = arguments.path("oracle.read_vectors", "folder", folder)
     manifest = _manifest(top / MANIFEST)
     operation, engine = manifest["operation"], manifest["engine"]
     try:

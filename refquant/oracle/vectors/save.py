@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, engines
-from refquant._version import __version__
+import refquant
+from refquant import arguments, engines
 from refquant.errors import ArgumentError, EngineError
 from refquant.oracle.vectors.coverage import coverage
 from refquant.oracle.vectors.generate import cases_of
@@ -45,7 +45,7 @@ def _described(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
         return {"array": name}
     if isinstance(value, list | tuple) and any(isinstance(v, Tensor) for v in value):
         return {"list": [_described(v, f"{name}{i}", arrays) for i, v in enumerate(value)]}
-    if isinstance(value, dtypes.dtype):
+    if isinstance(value, refquant.dtype):
         return {"dtype": value.name}
     return list(value) if isinstance(value, tuple) else value
 
@@ -107,9 +107,12 @@ def write_vectors(
     >>> vectors
     <Vectors of relu by engine 'fbgemm': 3 cases, 768 elements>
     """
+    asked = "oracle.write_vectors"
+    force = arguments.flag(asked, "force", force)
+    progress = arguments.flag_or_none(asked, "progress", progress)
+    target = arguments.path(asked, "folder", folder)
     record = engines.current() if engine is None else engines.get(engine)
     cases = cases_of(operation, seed)
-    target = Path(folder)
     _check_target(target, force)
     target.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=".vectors-", dir=target.parent))
@@ -144,7 +147,7 @@ def write_vectors(
             "operation": operation,
             "engine": record.name,
             "seed": seed,
-            "made_by": f"refquant {__version__}",
+            "made_by": f"refquant {refquant.__version__}",
             "cases": entries,
             "left_out": left_out,
         }
