@@ -109,10 +109,11 @@ def integers(
 
 def shape(op: str, argument: str, value: Any) -> tuple[int, ...]:
     """Return the sizes of an array, none negative and all together not more than memory has."""
-    if isinstance(value, tuple | list):
-        sizes = tuple(integer(op, argument, part, 0) for part in value)
-    else:
-        sizes = (integer(op, argument, value, 0),)
+    sizes, memory = [], _ITEM
+    for part in value if isinstance(value, tuple | list) else (value,):
+        size = part if type(part) is int and part >= 0 else integer(op, argument, part, 0)
+        sizes.append(size)
+        memory *= size or 1  # an empty array has strides too, which must not overflow
     if len(sizes) > MOST_DIMENSIONS:
         raise ArgumentError(
             op,
@@ -120,15 +121,14 @@ def shape(op: str, argument: str, value: Any) -> tuple[int, ...]:
             expected=f"at most {MOST_DIMENSIONS} sizes",
             got=f"{len(sizes)} of them",
         )
-    # An empty array has strides too, which must not overflow.
-    if math.prod(max(size, 1) for size in sizes) * _ITEM > MOST_BYTES:
+    if memory > MOST_BYTES:
         raise ArgumentError(
             op,
             argument=argument,
             expected="the shape of an array of fewer than 2**63 bytes",
-            got=describe(sizes),
+            got=describe(tuple(sizes)),
         )
-    return sizes
+    return tuple(sizes)
 
 
 def real(

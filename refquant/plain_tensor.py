@@ -104,9 +104,10 @@ class Tensor(Methods):
             given = np.asarray(array) if isinstance(array, np.generic) else array
             array = arrays.elements("Tensor", "array", given)
         self._fill(array)
-        if requires_grad is not False and arguments.flag("Tensor", "requires_grad", requires_grad):
-            self._check_differentiable("Tensor")
-            self.requires_grad = True
+        if requires_grad is not False:
+            self.requires_grad = arguments.flag("Tensor", "requires_grad", requires_grad)
+            if self.requires_grad:
+                self._check_differentiable("Tensor")
 
     def _fill(self, array: np.ndarray) -> None:
         """Begin as a leaf that requires no gradient; `array` is trusted."""
@@ -313,8 +314,8 @@ class Tensor(Methods):
             raise NotSupportedError(
                 "backward", argument="create_graph", expected="False", got=create_graph
             )
-        keep = bool(arguments.flag_or_none("backward", "retain_graph", retain_graph))
-        tape.backward(self, None if gradient is None else self._seed(gradient), keep)
+        kept = retain_graph is not None and arguments.flag("backward", "retain_graph", retain_graph)
+        tape.backward(self, None if gradient is None else self._seed(gradient), kept)
 
     def _seed(self, gradient: Any) -> np.ndarray:
         """Take the gradient with which `backward` begins."""
@@ -445,8 +446,8 @@ def differentiable(array: np.ndarray, inputs, function) -> Tensor:
     -------
     Tensor
     """
-    made = Tensor.__new__(Tensor)  # what operations compute needs no check
     # Reductions and operations on 0-dimensional arrays give NumPy scalars.
+    made = object.__new__(Tensor)
     made._fill(array if type(array) is np.ndarray else np.asarray(array))
     if tape.is_grad_enabled() and any(t.requires_grad for t in inputs):
         made.requires_grad = True

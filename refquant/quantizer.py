@@ -58,22 +58,23 @@ def quantized_dtype(asked: str, argument: str, value: Any) -> dtypes.dtype:
 
 def scale_value(asked: str, argument: str, value: Any) -> float:
     """Take a scale: its float32 and the float32 reciprocal of that are finite and positive."""
-    scale = value if type(value) is float else arguments.real(asked, argument, value)
+    if type(value) is not float:
+        value = arguments.real(asked, argument, value)
     # Between these lie exactly the float32 whose float32 reciprocal is finite.
-    if not SMALLEST_SCALE <= scale < LARGEST_SCALE:
+    if not SMALLEST_SCALE <= value < LARGEST_SCALE:
         raise QuantizationParameterError(
             asked,
             argument=argument,
             expected="a scale whose float32 value and reciprocal are finite and positive",
-            got=scale,
+            got=value,
             mend="choose the scale with an observer, or pass (max - min) / (quant_max - quant_min)",
         )
-    return scale
+    return value
 
 
 def scale_values(asked: str, argument: str, values: np.ndarray) -> np.ndarray:
     """Take an array of scales, each as in `scale_value`; the result is float64."""
-    scales = np.ascontiguousarray(arguments.numbers(asked, argument, values, np.float64))
+    scales = np.ascontiguousarray(values, dtype=np.float64)
     bad = ~((scales >= SMALLEST_SCALE) & (scales < LARGEST_SCALE))
     if bad.any():
         index = int(np.flatnonzero(bad)[0])

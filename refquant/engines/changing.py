@@ -27,6 +27,7 @@ from refquant.engines.composition import (
 from refquant.engines.forms import MULTIPLY, place
 from refquant.engines.record import Engine
 from refquant.engines.rule import Choice, Operands, Rule, Split, Whole
+from refquant.engines.rule import Form as ChosenForm
 
 __all__ = ["changed", "place_of", "values_of", "values_of_rule"]
 
@@ -42,17 +43,23 @@ def _with_own_overflow(rule: Rule, form: Form, axes: Any, *arguments):
     return np.where(unheld, rule(*arguments), found) if unheld.any() else found
 
 
-def _rule_at(rule: Rule, form: Form, own: Arithmetic, changes: Mapping[str, str]) -> Rule:
+def _is_written_out(rule: Any) -> bool:
+    """Whether a rule is a formula of its own, neither made of axes nor chosen by name."""
+    return isinstance(rule, Rule) and not isinstance(rule.function, partial)
+
+
+def _rule_at(rule: Any, form: Form, own: Arithmetic, changes: Mapping[str, str]) -> Any:
     moved = {a: v for a, v in changes.items() if a in form.axes and getattr(own, a) != v}
     if not moved:
         return rule
     axes = own.change(**moved)
-    if "overflow" in form.axes and "overflow" not in moved and rule.code is not None:
+    if "overflow" in form.axes and "overflow" not in moved and _is_written_out(rule):
         function = partial(_with_own_overflow, rule, form, axes)
     else:
         function = partial(form.function, axes)
     source = f"{rule.name}, changed on axes"
-    return type(rule)(f"{rule.name}_changed", form.formula(axes), source, function)
+    kind = Whole if isinstance(rule, ChosenForm) else type(rule)
+    return kind(f"{rule.name}_changed", form.formula(axes), source, function)
 
 
 def _changed_rule(rule: Any, changes: Mapping[str, str]) -> Any:

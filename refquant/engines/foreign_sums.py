@@ -13,7 +13,7 @@ from refquant.engines.composition import (
     numbers,
     requantize_of_axes,
 )
-from refquant.engines.elementwise import PRODUCT_OF_INTEGERS
+from refquant.engines.elementwise import product_of_integers
 from refquant.engines.rule import Rule, Whole
 
 LEFT_SHIFT = 20
@@ -44,7 +44,7 @@ def add_shifted(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point,
 
 def multiply_of_axes(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
     """Multiply integers and requantize the product, which wraps in int32, by axes."""
-    product = PRODUCT_OF_INTEGERS(a, a_zero, b, b_zero)
+    product = product_of_integers(a, a_zero, b, b_zero)
     multiplier = multiplier_of_axes(axes, a_scale, b_scale, scale)
     return requantize_of_axes(axes, product, multiplier, zero_point, lower, upper)
 

@@ -37,7 +37,6 @@ from refquant.engines.composition import (
     requantize_of_axes,
 )
 from refquant.engines.rounding import round_shift
-from refquant.engines.rule import Rule
 
 __all__ = ["MULTIPLY", "place"]
 
@@ -227,7 +226,7 @@ _FUSED = _SATURATED.change(zero_point="fused")
 _CONVERT = _FUSED.change(overflow="indefinite")
 _DIVIDED = _BEFORE.change(formed_by="division")
 _FIXED = Arithmetic(rounding="half_away", overflow="saturated")
-_PLACES: dict[Rule, tuple[Form, Arithmetic]] = {
+_PLACES: dict[Any, tuple[Form, Arithmetic]] = {
     q.ROUND_THEN_ADD: (QUANTIZE, _SATURATED),
     q.ADD_THEN_ROUND: (QUANTIZE, _BEFORE),
     q.FUSED: (QUANTIZE, _FUSED),
@@ -282,12 +281,12 @@ _BY_FUNCTION = {
 }  # fmt: skip
 
 
-def place(rule: Rule) -> tuple[Form, Arithmetic] | None:
+def place(rule: Any) -> tuple[Form, Arithmetic] | None:
     """Find the form of a rule and its place on the axes; None for a rule that has none."""
     known = _PLACES.get(rule)
     if known is not None:
         return known
-    function = rule.function
+    function = getattr(rule, "function", None)
     if isinstance(function, partial) and function.func in _BY_FUNCTION:
         return _BY_FUNCTION[function.func], function.args[0]
     return None

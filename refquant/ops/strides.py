@@ -147,15 +147,16 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
             "as_strided",
             argument="stride",
             expected="one for each size, none of them negative",
-            got=f"size {shape}, stride {steps}, storage_offset {offset}",
+            got=f"size {arguments.describe(shape)}, stride {arguments.describe(steps)}, "
+            f"storage_offset {offset}",
         )
     last = offset + sum((n - 1) * s for n, s in zip(shape, steps, strict=True))
     if (math.prod(shape) and last >= flat.size) or max((*shape, *steps), default=0) >= 2**59:
         raise OperationError(
             "as_strided",
             argument="size",
-            got=f"size {shape}, stride {steps}, "
-            f"storage_offset {offset}, which reach element {last}",
+            got=f"size {arguments.describe(shape)}, stride {arguments.describe(steps)}, "
+            f"storage_offset {offset}, which reach too far",
             expected=f"inside the {flat.size} elements of the memory",
         )
 

@@ -35,9 +35,6 @@ __all__ = [
 ]
 
 
-_LARGE = 2**63
-
-
 # -- shared by all views -----------------------------------------------------------------------
 
 
@@ -61,10 +58,7 @@ def integers(asked: str, argument: str, values: Any) -> tuple[int, ...]:
     """Take sizes or dimensions that came one by one or as one sequence."""
     if len(values) == 1 and isinstance(values[0], tuple | list):
         values = values[0]
-    return tuple(
-        v if type(v) is int and -_LARGE < v < _LARGE else arguments.integer(asked, argument, v)
-        for v in values
-    )
+    return tuple([v if type(v) is int else arguments.integer(asked, argument, v) for v in values])
 
 
 def sizes(asked: str, argument: str, values: Any) -> tuple[int, ...]:
@@ -76,7 +70,7 @@ def sizes(asked: str, argument: str, values: Any) -> tuple[int, ...]:
 
 def _complete(asked: str, array: np.ndarray, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Replace the one size that is -1 by what is left over."""
-    if len(shape) > 8 or max(shape, default=0) >= 2**31:
+    if array.size == 0 or len(shape) > arguments.MOST_DIMENSIONS:
         arguments.shape(asked, "shape", tuple(max(s, 0) for s in shape))
     known = math.prod(s for s in shape if s != -1)
     if shape.count(-1) == 1 and known > 0 and array.size % known == 0:
@@ -86,7 +80,7 @@ def _complete(asked: str, array: np.ndarray, shape: tuple[int, ...]) -> tuple[in
             asked,
             argument="shape",
             expected=f"sizes whose product is {array.size}, at most one of them -1",
-            got=f"{shape} for an input of shape {array.shape}",
+            got=f"{arguments.describe(shape)} for an input of shape {array.shape}",
         )
     return shape
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant.engines.elementwise import SUM_IN_FIXED_POINT
+from refquant.engines.elementwise import sum_in_fixed_point
 from refquant.engines.ratios import Ratios
 from refquant.engines.rounding import round_shift
 from refquant.oracle.legality import GAMMA, UNIT, error_bound
@@ -125,10 +125,8 @@ def _short_multipliers(task: Any, first: Hypothesis) -> Iterator[Hypothesis]:
     ratios_to_output = [np.float32(q.scale) / np.float32(task.scale) for q in (task.a, task.b)]
     if not all(2.0**-14 <= ratio < 2.0**8 for ratio in ratios_to_output):
         return  # such multipliers do not hold these ratios
-    operands = (
-        (n, q.scale, q.zero_point) for n, q in zip(task.integers, (task.a, task.b), strict=True)
-    )
-    steps = SUM_IN_FIXED_POINT(*chain(*operands), task.scale)
+    (n_a, n_b), a, b = task.integers, task.a, task.b
+    steps = sum_in_fixed_point(n_a, a.scale, a.zero_point, n_b, b.scale, b.zero_point, task.scale)
     fixed = np.clip(steps + task.zero_point, task.lower, task.upper)
     names = np.full(task.size, "multiplier precision", object)
     legal = first.allows(fixed)

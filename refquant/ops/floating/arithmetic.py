@@ -34,10 +34,8 @@ __all__ = [
 
 def _times(asked: str, other: Any, alpha: Any) -> Any:
     alpha = scalar(asked, "alpha", alpha)
-    if isinstance(other, Tensor | np.ndarray) and alpha == 1:
-        return other
     if isinstance(other, Tensor):
-        return _scaled(other, alpha)
+        return other if alpha == 1 else _scaled(other, alpha)
     if isinstance(other, np.ndarray):
         return mul(other, alpha)
     other = scalar(asked, "other", other)

@@ -533,7 +533,13 @@ def _triangle(asked: str, find: Callable, input: Any, diagonal: Any) -> Tensor:
     place = arguments.integer(asked, "diagonal", diagonal)
     most = max(x.array.shape[-2:])  # there is nothing beyond
     place = max(-most, min(place, most))
-    return differentiable(find(x.array, place), (x,), lambda g: (find(g, place),))
+
+    def cut(array: np.ndarray) -> np.ndarray:
+        # Not a product, which leaves NaN.
+        kept = find(np.ones(array.shape[-2:], np.bool_), place)
+        return np.where(kept, array, array.dtype.type(0))
+
+    return differentiable(cut(x.array), (x,), lambda g: (cut(g),))
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:

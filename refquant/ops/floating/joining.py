@@ -180,7 +180,7 @@ def pad(input: Any, pad, mode: str = "constant", value: float | None = None) -> 
             "pad",
             argument="pad",
             expected=f"pairs for at most {ndim} dimensions, and mode='constant'",
-            got=f"{sizes}, mode={arguments.describe(mode)}",
+            got=f"{arguments.describe(sizes)}, mode={arguments.describe(mode)}",
         )
     pairs = [(0, 0)] * (ndim - len(sizes) // 2)
     pairs += [(sizes[i], sizes[i + 1]) for i in range(len(sizes) - 2, -1, -2)]

@@ -23,6 +23,7 @@ __all__ = ["broadcast", "cast", "compare", "element", "float_operand", "operand"
 _NUMBERS = (int, float, np.integer, np.floating, np.bool_)
 # The largest float16: what every floating-point dtype holds.
 _SMALL = 65504.0
+_EVERYWHERE = 127  # what every dtype of numbers holds
 
 
 def operand(asked: str, argument: str, value: Any) -> Tensor:
@@ -69,6 +70,8 @@ def cast(array: np.ndarray, dtype: Any) -> np.ndarray:
 
 def element(asked: str, argument: str, value: Any, dtype: Any) -> np.ndarray:
     """Take a number, or a tensor of one element, as an array of a dtype without dimensions."""
+    if type(value) in (int, float) and 0 <= value <= _EVERYWHERE:
+        return np.array(value, dtype)
     number, dtype = scalar(asked, argument, value), np.dtype(dtype)
     if isinstance(number, int) and dtype.kind == "f":
         number = arguments.real(asked, argument, number)  # inf where float64 ends
