@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, engines, kernels
+from refquant._version import __version__
 
 __all__ = ["ENVIRONMENT", "run", "show_config"]
 
@@ -54,8 +55,6 @@ def show_config(as_dict: bool = False) -> dict[str, Any] | None:
 
 
 def _facts() -> dict[str, Any]:
-    import refquant
-
     built = kernels.built()
     supported, compiler, openmp, flags = (), None, None, {}
     if built:
@@ -64,7 +63,7 @@ def _facts() -> dict[str, Any]:
         compiler, openmp, flags = cpu.build()
         flags = {name: " ".join(words) for name, words in json.loads(flags).items()}
     return {
-        "refquant": refquant.__version__,
+        "refquant": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "machine": f"{platform.system()} {platform.machine()}",

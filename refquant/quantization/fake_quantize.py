@@ -4,22 +4,23 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from refquant import arguments, dtypes, quantizer
+from refquant import arguments, dtypes
 from refquant.errors import ArgumentError, ArgumentTypeError, OperationError
 from refquant.nn.module import Module
-from refquant.observers.base import check_both_or_none, load_statistic
-from refquant.observers.factory import Factory
-from refquant.observers.histogram import HistogramObserver
-from refquant.observers.moving_average import (
-    MovingAverageMinMaxObserver,
-    MovingAveragePerChannelMinMaxObserver,
-)
-from refquant.observers.quantizing import QuantizingObserver
 from refquant.ops import checks
 from refquant.ops.quantized.fake_quantize import (
     fake_quantize_per_channel_affine,
     fake_quantize_per_tensor_affine,
 )
+from refquant.quantization.observers.affine import QuantizingObserver
+from refquant.quantization.observers.base import check_both_or_none, load_statistic
+from refquant.quantization.observers.factory import Factory
+from refquant.quantization.observers.histogram import HistogramObserver
+from refquant.quantization.observers.moving_average import (
+    MovingAverageMinMaxObserver,
+    MovingAveragePerChannelMinMaxObserver,
+)
+from refquant.tensors import quantizer
 
 __all__ = [
     "FakeQuantize",

@@ -7,22 +7,22 @@ from refquant import dtypes, engines
 from refquant.errors import ArgumentError, EngineError
 from refquant.nn.containers import Identity
 from refquant.nn.module import Module
-from refquant.observers.defaults import (
-    default_debug_observer,
-    default_observer,
-    default_per_channel_weight_observer,
-    default_weight_observer,
-)
-from refquant.observers.fake_quantize import (
+from refquant.quantization.fake_quantize import (
     FakeQuantize,
     default_fake_quant,
     default_per_channel_weight_fake_quant,
     default_weight_fake_quant,
 )
-from refquant.observers.histogram import HistogramObserver
-from refquant.observers.minmax import MinMaxObserver
-from refquant.observers.moving_average import MovingAverageMinMaxObserver
-from refquant.observers.noop import NoopObserver
+from refquant.quantization.observers.defaults import (
+    default_debug_observer,
+    default_observer,
+    default_per_channel_weight_observer,
+    default_weight_observer,
+)
+from refquant.quantization.observers.histogram import HistogramObserver
+from refquant.quantization.observers.minmax import MinMaxObserver
+from refquant.quantization.observers.moving_average import MovingAverageMinMaxObserver
+from refquant.quantization.observers.noop import NoopObserver
 
 __all__ = [
     "QConfig",

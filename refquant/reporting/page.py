@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from refquant import arguments
+from refquant._version import __version__
 from refquant.errors import ArgumentError
 from refquant.plotting.style import checked_axes
 from refquant.reporting.pictures import drawing, svg
@@ -129,8 +130,6 @@ class Page:
 
     def html(self) -> str:
         """Return the whole page."""
-        from refquant import __version__
-
         title = escape(self.title)
         body = "\n".join(self._parts)
         return (

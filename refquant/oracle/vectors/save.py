@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-import refquant
-from refquant import arguments, engines
+from refquant import arguments, dtypes, engines
+from refquant._version import __version__
 from refquant.errors import ArgumentError, EngineError
 from refquant.oracle.vectors.coverage import coverage
 from refquant.oracle.vectors.generate import cases_of
@@ -45,7 +45,7 @@ def _described(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
         return {"array": name}
     if isinstance(value, list | tuple) and any(isinstance(v, Tensor) for v in value):
         return {"list": [_described(v, f"{name}{i}", arrays) for i, v in enumerate(value)]}
-    if isinstance(value, refquant.dtype):
+    if isinstance(value, dtypes.dtype):
         return {"dtype": value.name}
     return list(value) if isinstance(value, tuple) else value
 
@@ -147,7 +147,7 @@ def write_vectors(
             "operation": operation,
             "engine": record.name,
             "seed": seed,
-            "made_by": f"refquant {refquant.__version__}",
+            "made_by": f"refquant {__version__}",
             "cases": entries,
             "left_out": left_out,
         }
