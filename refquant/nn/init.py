@@ -5,13 +5,12 @@ networks", 2010 (xavier); He et al., "Delving deep into rectifiers", 2015 (kaimi
 """
 
 import math
-from typing import Any
 
 import numpy as np
 
 from refquant import arguments
 from refquant.errors import ShapeError
-from refquant.ops import checks
+from refquant.nn.variance_scaling import calculate_gain, fans, fillable, standard_deviation
 from refquant.tensors import Tensor, autograd
 
 __all__ = [
@@ -28,59 +27,6 @@ __all__ = [
     "xavier_uniform_",
     "zeros_",
 ]
-
-_LINEAR = ("linear", "conv1d", "conv2d", "conv3d", "sigmoid")
-_GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
-
-
-def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """Tell by how much a nonlinearity should be made up for, as a factor of the spread.
-
-    Parameters
-    ----------
-    nonlinearity : str
-        'linear', 'conv2d' ..., 'sigmoid', 'tanh', 'relu', 'leaky_relu' or 'selu'.
-    param : float, optional
-        Slope of leaky_relu, 0.01 if not given.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> import refquant
-    >>> refquant.nn.init.calculate_gain('tanh')
-    1.6666666666666667
-    """
-    return _gain("calculate_gain", "param", nonlinearity, param)
-
-
-def _gain(op: str, argument: str, nonlinearity: Any, slope: Any) -> float:
-    """Compute the gain; `argument` is what the operation calls the slope of leaky_relu."""
-    arguments.choice(op, "nonlinearity", nonlinearity, (*_LINEAR, "leaky_relu", *_GAINS))
-    if nonlinearity != "leaky_relu":
-        return _GAINS.get(nonlinearity, 1.0)
-    slope = 0.01 if slope is None else arguments.real(op, argument, slope)
-    return math.sqrt(2 / (1 + slope * slope))
-
-
-def _plain(op: str, tensor: Any) -> Tensor:
-    """Take what is to be filled: a tensor, as nobody would see a copy of an array."""
-    return checks.plain_tensor(
-        op, "tensor", arguments.instance(op, "tensor", tensor, Tensor, "a tensor")
-    )
-
-
-def _fans(asked: str, tensor: Tensor) -> tuple[int, int]:
-    """Count the inputs of one output, and the outputs of one input."""
-    shape = _plain(asked, tensor).array.shape
-    if len(shape) < 2:
-        raise ShapeError(
-            asked, argument="tensor", expected="of at least 2 dimensions", got=f"shape {shape}"
-        )
-    field = math.prod(shape[2:])
-    return shape[1] * field, shape[0] * field
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
@@ -107,7 +53,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     >>> refquant.nn.init.uniform_(w) is w
     True
     """
-    _plain("uniform_", tensor)
+    fillable("uniform_", tensor)
     with autograd.no_grad():
         return tensor.uniform_(a, b)
 
@@ -136,7 +82,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     >>> refquant.nn.init.normal_(w) is w
     True
     """
-    _plain("normal_", tensor)
+    fillable("normal_", tensor)
     with autograd.no_grad():
         return tensor.normal_(mean, std)
 
@@ -163,7 +109,7 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
     tensor([[3., 3.],
             [3., 3.]])
     """
-    _plain("constant_", tensor)
+    fillable("constant_", tensor)
     with autograd.no_grad():
         return tensor.fill_(val)
 
@@ -234,7 +180,7 @@ def eye_(tensor: Tensor) -> Tensor:
     tensor([[1., 0.],
             [0., 1.]])
     """
-    if _plain("eye_", tensor).array.ndim != 2:
+    if fillable("eye_", tensor).array.ndim != 2:
         raise ShapeError(
             "eye_", argument="tensor", expected="a matrix", got=f"shape {tensor.array.shape}"
         )
@@ -264,9 +210,9 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     >>> refquant.nn.init.xavier_uniform_(w) is w
     True
     """
-    fans = _fans("xavier_uniform_", tensor)
+    counts = fans("xavier_uniform_", tensor)
     gain = arguments.real("xavier_uniform_", "gain", gain, finite=True)
-    bound = abs(gain) * math.sqrt(6 / max(sum(fans), 1))
+    bound = abs(gain) * math.sqrt(6 / max(sum(counts), 1))
     return uniform_(tensor, -bound, bound)
 
 
@@ -292,16 +238,9 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     >>> refquant.nn.init.xavier_normal_(w) is w
     True
     """
-    fans = _fans("xavier_normal_", tensor)
+    counts = fans("xavier_normal_", tensor)
     gain = arguments.real("xavier_normal_", "gain", gain)
-    return normal_(tensor, 0.0, gain * math.sqrt(2 / max(sum(fans), 1)))
-
-
-def _deviation(asked: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
-    arguments.choice(asked, "mode", mode, ("fan_in", "fan_out"))
-    fan = _fans(asked, tensor)[mode == "fan_out"]
-    # Where there are no inputs, there is nothing to fill.
-    return _gain(asked, "a", nonlinearity, a) / math.sqrt(max(fan, 1))
+    return normal_(tensor, 0.0, gain * math.sqrt(2 / max(sum(counts), 1)))
 
 
 def kaiming_uniform_(
@@ -332,7 +271,7 @@ def kaiming_uniform_(
     >>> refquant.nn.init.kaiming_uniform_(w) is w
     True
     """
-    bound = math.sqrt(3) * _deviation("kaiming_uniform_", tensor, a, mode, nonlinearity)
+    bound = math.sqrt(3) * standard_deviation("kaiming_uniform_", tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound)
 
 
@@ -364,7 +303,9 @@ def kaiming_normal_(
     >>> refquant.nn.init.kaiming_normal_(w) is w
     True
     """
-    return normal_(tensor, 0.0, _deviation("kaiming_normal_", tensor, a, mode, nonlinearity))
+    return normal_(
+        tensor, 0.0, standard_deviation("kaiming_normal_", tensor, a, mode, nonlinearity)
+    )
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
@@ -389,7 +330,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     >>> refquant.allclose(w @ w.t(), refquant.eye(3), atol=1e-5)
     True
     """
-    _fans("orthogonal_", tensor)
+    fans("orthogonal_", tensor)
     gain = arguments.real("orthogonal_", "gain", gain)
     if tensor.array.size == 0:
         return tensor

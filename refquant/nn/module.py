@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, Self
 
 from refquant import arguments, dtypes, html
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
-    ModuleNameError,
     NotSupportedError,
 )
 from refquant.nn import state
 from refquant.nn.hooks import Hooked, RemovableHandle
 from refquant.nn.parameter import Parameter
+from refquant.nn.traversal import ModuleTree
 from refquant.tensors import Tensor
 
 __all__ = ["Module", "RemovableHandle"]
 
 
-class Module(Hooked):
+class Module(Hooked, ModuleTree):
     """A piece of a network: parameters, buffers, submodules and a ``forward``.
 
     Assigning a `Parameter` or a `Module` to an attribute registers it; `register_buffer` keeps
@@ -171,84 +171,6 @@ class Module(Hooked):
             arguments.instance("add_module", "module", module, Module, "a Module or None")
         self._forget(name, keep=self._modules)
         self._modules[name] = module
-
-    # -- walking -------------------------------------------------------------------------------
-
-    def named_modules(
-        self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Module]]:
-        """Walk over the module and all below it, with dotted names; the root's name is empty."""
-        if memo is None:
-            memo = set()
-        op = "named_modules"
-        arguments.instance(op, "memo", memo, set, "a set or None")
-        prefix = arguments.text(op, "prefix", prefix)
-        remove_duplicate = arguments.flag(op, "remove_duplicate", remove_duplicate)
-        if id(self) in memo:
-            return
-        if remove_duplicate:
-            memo.add(id(self))
-        yield prefix, self
-        for name, child in self._modules.items():
-            if child is not None:
-                below = f"{prefix}.{name}" if prefix else name
-                yield from child.named_modules(memo, below, remove_duplicate)
-
-    def modules(self) -> Iterator[Module]:
-        """Walk over the module and all below it, each once."""
-        return (module for _, module in self.named_modules())
-
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        """Walk over the direct submodules, each once, with their names."""
-        seen: set[int] = set()
-        for name, child in self._modules.items():
-            if child is not None and id(child) not in seen:
-                seen.add(id(child))
-                yield name, child
-
-    def children(self) -> Iterator[Module]:
-        """Walk over the direct submodules."""
-        return (child for _, child in self.named_children())
-
-    def _named_tensors(self, place: str, prefix: str, recurse: bool):
-        prefix = arguments.text(f"named{place}", "prefix", prefix)
-        recurse = arguments.flag(f"named{place}", "recurse", recurse)
-        seen: set[int] = set()
-        parts = self.named_modules(prefix=prefix) if recurse else [(prefix, self)]
-        for path, module in parts:
-            for name, tensor in getattr(module, place).items():
-                if tensor is not None and id(tensor) not in seen:
-                    seen.add(id(tensor))
-                    yield (f"{path}.{name}" if path else name), tensor
-
-    def named_parameters(
-        self, prefix: str = "", recurse: bool = True
-    ) -> Iterator[tuple[str, Parameter]]:
-        """Walk over the parameters, each once, with dotted names."""
-        return self._named_tensors("_parameters", prefix, recurse)
-
-    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """Walk over the parameters, each once."""
-        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
-
-    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
-        """Walk over the buffers, each once, with dotted names."""
-        return self._named_tensors("_buffers", prefix, recurse)
-
-    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
-        """Walk over the buffers, each once."""
-        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
-
-    def get_submodule(self, target: str) -> Module:
-        """Look up a submodule by its dotted name.
-
-        Raises
-        ------
-        ModuleNameError
-            If there is none; the message lists the names at the place where the path ends.
-        """
-        arguments.text("get_submodule", "target", target)
-        return _descend(self, target)
 
     def apply(self, function: Callable[[Module], Any]) -> Self:
         """Call ``function(module)`` for every submodule and then for the module itself.
@@ -433,20 +355,3 @@ def _count(module: Module) -> str:
     """Write how many numbers the parameters of a module itself hold."""
     sizes = [p.array.size for p in module._parameters.values() if p is not None]
     return f"{sum(sizes):,}" if sizes else ""
-
-
-def _descend(root: Module, target: str) -> Module:
-    module = root
-    walked: list[str] = []
-    for part in target.split(".") if target else ():
-        child = module._modules.get(part)
-        if child is None:
-            place = ".".join(walked) or "the model"
-            raise ModuleNameError(
-                f"{type(root).__name__} has no submodule {target!r}",
-                expected=f"one of {', '.join(module._modules) or 'none'} in {place}",
-                got=part,
-            )
-        module = child
-        walked.append(part)
-    return module

@@ -11,8 +11,9 @@ from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.nn.utils.rnn import PackedSequence, check_packed, padded
 from refquant.ops.floating.concat import cat, stack
-from refquant.ops.floating.creation import arange, empty, zeros
+from refquant.ops.floating.creation import empty, zeros
 from refquant.ops.floating.operands import operand
+from refquant.ops.floating.ranges import arange
 from refquant.ops.floating.recurrence import lstm_direction
 from refquant.tensors import Tensor
 

@@ -1,4 +1,4 @@
-"""Make tensors: from data, from NumPy, filled, drawn at random."""
+"""Tensors from data: nested lists, NumPy arrays, other tensors."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from refquant import arguments, dtypes
 from refquant.errors import ArgumentTypeError, DtypeError
 from refquant.tensors import QuantizedTensor, Tensor, arrays
 
-__all__ = ["from_numpy", "tensor"]
+__all__ = ["as_tensor", "from_numpy", "is_tensor", "tensor"]
 
 
 def tensor(data: Any, dtype: dtypes.dtype | None = None, requires_grad: bool = False) -> Tensor:
@@ -118,3 +118,54 @@ def from_numpy(array: np.ndarray) -> Tensor:
     tensor([5., 0.])
     """
     return Tensor(arrays.elements("from_numpy", "array", array))
+
+
+def is_tensor(obj: Any) -> bool:
+    """Tell whether something is a tensor, plain or quantized.
+
+    Parameters
+    ----------
+    obj : object
+        Anything.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.is_tensor([1.0])
+    False
+    """
+    return isinstance(obj, Tensor)
+
+
+def as_tensor(data: Any, dtype=None) -> Tensor:
+    """Take data as a tensor, without a copy where they are one or a NumPy array already.
+
+    Parameters
+    ----------
+    data : Tensor, ndarray, number or nested sequence
+        What it holds.
+    dtype : dtype, optional
+        Element type of the result.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with the data where it can.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> import numpy as np
+    >>> array = np.zeros(2, np.float32)
+    >>> refquant.as_tensor(array).numpy() is array
+    True
+    """
+    if isinstance(data, np.ndarray) and data.dtype in dtypes.BY_STORAGE:
+        data = from_numpy(data)
+    if not isinstance(data, Tensor):
+        return tensor(data, dtype)
+    return data if dtype is None else data.to(dtype)

@@ -1,6 +1,6 @@
 """The documented methods of tensors, in one table."""
 
-from refquant.ops import broadcasting, indexing, strides, views
+from refquant.ops import broadcasting, indexing, permutation, slicing, strides, views
 from refquant.ops.dispatch import QUANTIZED_FORMS
 from refquant.ops.floating import (
     activation,
@@ -10,10 +10,16 @@ from refquant.ops.floating import (
     concat,
     creation,
     elementwise,
+    extremes,
+    inplace_arithmetic,
+    logical,
     matmul,
+    matrices,
+    operators,
     random,
     reductions,
     rounding,
+    selection,
     softmax,
     sorting,
 )
@@ -50,14 +56,14 @@ METHODS = {
     "expand": broadcasting.expand,
     "expand_as": broadcasting.expand_as,
     "flatten": views.flatten,
-    "movedim": views.movedim,
-    "permute": views.permute,
+    "movedim": permutation.movedim,
+    "permute": permutation.permute,
     "ravel": views.ravel,
     "reshape": views.reshape,
     "reshape_as": views.reshape_as,
     "squeeze": views.squeeze,
-    "t": views.t,
-    "transpose": views.transpose,
+    "t": permutation.t,
+    "transpose": permutation.transpose,
     "unflatten": views.unflatten,
     "unsqueeze": views.unsqueeze,
     "view": views.view,
@@ -69,19 +75,18 @@ METHODS = {
     # Parts.
     "__getitem__": indexing.getitem,
     "__setitem__": indexing.setitem,
-    "chunk": indexing.chunk,
-    "narrow": indexing.narrow,
-    "select": indexing.select,
-    "split": indexing.split,
-    "unbind": indexing.unbind,
+    "chunk": slicing.chunk,
+    "narrow": slicing.narrow,
+    "select": slicing.select,
+    "split": slicing.split,
+    "unbind": slicing.unbind,
     # Arithmetic and elementwise functions.
-    **arithmetic.OPERATORS,
-    **comparison.OPERATORS,
+    **operators.OPERATORS,
     **_named(
         arithmetic,
-        "add add_ addcdiv_ addcmul_ div div_ floor_divide lerp maximum minimum "
-        "mul mul_ neg pow remainder sub sub_",
+        "add div floor_divide lerp mul neg pow remainder sub",
     ),
+    **_named(inplace_arithmetic, "add_ addcdiv_ addcmul_ div_ mul_ sub_"),
     **_named(activation, "clamp clamp_ relu relu_ sigmoid sigmoid_ tanh tanh_"),
     **_named(elementwise, "cos exp log log1p log2 log10 reciprocal rsqrt sin sqrt square"),
     **_named(rounding, "abs ceil floor round sign trunc"),
@@ -92,23 +97,28 @@ METHODS = {
     # Comparisons, reductions, order.
     **_named(
         comparison,
-        "allclose eq equal ge gt isclose isfinite isinf isnan le logical_and "
-        "logical_not logical_or logical_xor lt masked_fill masked_fill_ ne",
+        "allclose eq equal ge gt isclose isfinite isinf isnan le lt ne",
     ),
-    "where": lambda self, condition, other: comparison.where(condition, self, other),
+    **_named(logical, "all any count_nonzero logical_and logical_not logical_or logical_xor"),
+    "where": lambda self, condition, other: selection.where(condition, self, other),
     **_named(
         reductions,
-        "all any argmax argmin count_nonzero cumsum max mean median min norm prod std sum var",
+        "cumsum mean norm prod std sum var",
     ),
-    **_named(sorting, "argsort flip gather index_select masked_select nonzero sort topk"),
+    **_named(extremes, "argmax argmin max maximum median min minimum"),
+    **_named(sorting, "argsort flip sort topk"),
+    **_named(
+        selection,
+        "gather index_select masked_fill masked_fill_ masked_select nonzero",
+    ),
     # Copies, other dtypes, new elements.
     **_named(casting, "clone copy_ cpu double fill_ half long resize_ short to type_as zero_"),
     "bool": casting.bool_,
     "float": casting.float_,
     "int": casting.int_,
     "new_zeros": creation.new_zeros,
-    "tril": creation.tril,
-    "triu": creation.triu,
+    "tril": matrices.tril,
+    "triu": matrices.triu,
     "repeat": concat.repeat,
     "normal_": random.normal_,
     "uniform_": random.uniform_,

@@ -4,7 +4,8 @@
 `refquant.ops`, which installs the documented methods (see the table in `refquant.ops.methods`).
 """
 
-from refquant.tensors.plain import Size, Tensor, differentiable
+from refquant.tensors.plain import Tensor, differentiable
 from refquant.tensors.quantized import QuantizedTensor
+from refquant.tensors.shape import Size
 
 __all__ = ["QuantizedTensor", "Size", "Tensor", "differentiable"]

@@ -1,6 +1,5 @@
-"""Arithmetic of plain tensors with broadcasting, and Python's operators."""
+"""Arithmetic of plain tensors with broadcasting."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,28 +7,9 @@ import numpy as np
 from refquant import arguments
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.floating.operands import broadcast, operand, pair, refuse_quantized, scalar
-from refquant.ops.inplace import become
 from refquant.tensors import Tensor, differentiable
 
-__all__ = [
-    "add",
-    "add_",
-    "addcdiv_",
-    "addcmul_",
-    "div",
-    "div_",
-    "floor_divide",
-    "lerp",
-    "maximum",
-    "minimum",
-    "mul",
-    "mul_",
-    "neg",
-    "pow",
-    "remainder",
-    "sub",
-    "sub_",
-]
+__all__ = ["add", "div", "floor_divide", "lerp", "mul", "neg", "pow", "remainder", "sub"]
 
 
 def _times(asked: str, other: Any, alpha: Any) -> Any:
@@ -317,64 +297,6 @@ def neg(input: Any) -> Tensor:
     return differentiable(broadcast("neg", np.negative, x.array), (x,), lambda g: (-g,))
 
 
-def _larger(asked: str, formula: Callable, wins: Callable, input: Any, other: Any) -> Tensor:
-    a, b, x, y = pair(asked, input, other)
-
-    def backward(g):
-        first = np.where(x == y, 0.5, wins(x, y)).astype(g.dtype)
-        return unbroadcast(g * first, x.shape), unbroadcast(g * (1 - first), y.shape)
-
-    return differentiable(broadcast(asked, formula, x, y), (a, b), backward)
-
-
-def maximum(input: Any, other: Any) -> Tensor:
-    """Take the larger of two, element by element; the gradient of equals is shared.
-
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        Of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> refquant.maximum(refquant.tensor([1.0, 5.0]), refquant.tensor([3.0, 2.0]))
-    tensor([3., 5.])
-    """
-    return _larger("maximum", np.maximum, np.greater, input, other)
-
-
-def minimum(input: Any, other: Any) -> Tensor:
-    """Take the smaller of two, element by element; the gradient of equals is shared.
-
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        Of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> refquant.minimum(refquant.tensor([1.0, 5.0]), refquant.tensor([3.0, 2.0]))
-    tensor([1., 2.])
-    """
-    return _larger("minimum", np.minimum, np.less, input, other)
-
-
 def lerp(input: Any, end: Any, weight: Any) -> Tensor:
     r"""Go from one tensor towards another, :math:`x + w (y - x)`.
 
@@ -399,128 +321,3 @@ def lerp(input: Any, end: Any, weight: Any) -> Tensor:
     tensor([ 1. , 12.5])
     """
     return add(input, mul(sub(end, input), weight))
-
-
-# -- in place ----------------------------------------------------------------------------------
-
-
-def add_(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
-    """Add in place; see `add`."""
-    return become("add_", input, add(input, other, alpha=alpha))
-
-
-def sub_(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
-    """Subtract in place; see `sub`."""
-    return become("sub_", input, sub(input, other, alpha=alpha))
-
-
-def mul_(input: Tensor, other: Any) -> Tensor:
-    """Multiply in place; see `mul`."""
-    return become("mul_", input, mul(input, other))
-
-
-def div_(input: Tensor, other: Any) -> Tensor:
-    """Divide in place; see `div`."""
-    return become("div_", input, div(input, other))
-
-
-def addcmul_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
-    """Add ``value * tensor1 * tensor2`` in place.
-
-    Parameters
-    ----------
-    input : Tensor
-        Changes.
-    tensor1, tensor2 : Tensor
-        What is multiplied; shapes broadcast to that of `input`.
-    value : float, default 1
-        Factor of the product.
-
-    Returns
-    -------
-    Tensor
-        `input`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> x, y = refquant.tensor([1.0, 2.0]), refquant.tensor([3.0, 4.0])
-    >>> x.addcmul_(y, y, value=0.5)
-    tensor([ 5.5, 10. ])
-    """
-    return become("addcmul_", input, add(input, mul(tensor1, tensor2), alpha=value))
-
-
-def addcdiv_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
-    """Add ``value * tensor1 / tensor2`` in place.
-
-    Parameters
-    ----------
-    input : Tensor
-        Changes.
-    tensor1, tensor2 : Tensor
-        What is divided, and by what; shapes broadcast to that of `input`.
-    value : float, default 1
-        Factor of the quotient.
-
-    Returns
-    -------
-    Tensor
-        `input`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> x, y = refquant.tensor([1.0, 2.0]), refquant.tensor([4.0, 8.0])
-    >>> x.addcdiv_(y, refquant.tensor([2.0, 4.0]), value=0.5)
-    tensor([2., 3.])
-    """
-    return become("addcdiv_", input, add(input, div(tensor1, tensor2), alpha=value))
-
-
-# -- Python's operators ------------------------------------------------------------------------
-
-_OPERANDS = (Tensor, np.ndarray, int, float, np.number, np.bool_)
-
-
-def _operator(function: Callable, reflected: bool = False) -> Callable:
-    def method(self, other):
-        if not isinstance(other, _OPERANDS):
-            return NotImplemented
-        return function(other, self) if reflected else function(self, other)
-
-    method.__doc__ = function.__doc__
-    return method
-
-
-OPERATORS = {
-    "__neg__": neg,
-    **{
-        f"__{name}__": _operator(function)
-        for name, function in (
-            ("add", add),
-            ("sub", sub),
-            ("mul", mul),
-            ("truediv", div),
-            ("pow", pow),
-            ("floordiv", floor_divide),
-            ("mod", remainder),
-            ("iadd", add_),
-            ("isub", sub_),
-            ("imul", mul_),
-            ("itruediv", div_),
-        )
-    },
-    **{
-        f"__r{name}__": _operator(function, reflected=True)
-        for name, function in (
-            ("add", add),
-            ("sub", sub),
-            ("mul", mul),
-            ("truediv", div),
-            ("pow", pow),
-            ("floordiv", floor_divide),
-            ("mod", remainder),
-        )
-    },
-}

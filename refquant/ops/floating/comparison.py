@@ -1,4 +1,4 @@
-"""Comparisons, and what is done with their results."""
+"""Comparisons of two tensors, and tests for NaN and infinity."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,12 +6,9 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
-from refquant.errors import DtypeError
-from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.dispatch import dispatched, quantized_form
-from refquant.ops.floating.operands import broadcast, compare, element, operand, pair
-from refquant.ops.inplace import become
-from refquant.tensors import QuantizedTensor, Tensor, differentiable
+from refquant.ops.floating.operands import broadcast, compare, operand, pair
+from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
     "allclose",
@@ -24,15 +21,8 @@ __all__ = [
     "isinf",
     "isnan",
     "le",
-    "logical_and",
-    "logical_not",
-    "logical_or",
-    "logical_xor",
     "lt",
-    "masked_fill",
-    "masked_fill_",
     "ne",
-    "where",
 ]
 
 
@@ -354,226 +344,3 @@ def isfinite(input: Any) -> Tensor:
     tensor([ True, False, False])
     """
     return Tensor(np.asarray(np.isfinite(operand("isfinite", "input", input).array)))
-
-
-# -- logic -------------------------------------------------------------------------------------
-
-
-def _logical(asked: str, on_bools: Callable, input: Any, other: Any) -> Tensor:
-    a, b = operand(asked, "input", input), operand(asked, "other", other)
-    return Tensor(compare(asked, on_bools, a.array, b.array))
-
-
-def logical_and(input: Any, other: Any) -> Tensor:
-    """Tell where neither of two elements is 0.
-
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        bool, of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> refquant.logical_and(refquant.tensor([0, 1, 2]), refquant.tensor([0, 0, 3]))
-    tensor([False, False,  True])
-    """
-    return _logical("logical_and", np.logical_and, input, other)
-
-
-def logical_or(input: Any, other: Any) -> Tensor:
-    """Tell where one of two elements is not 0.
-
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        bool, of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> refquant.logical_or(refquant.tensor([0, 1, 2]), refquant.tensor([0, 0, 3]))
-    tensor([False,  True,  True])
-    """
-    return _logical("logical_or", np.logical_or, input, other)
-
-
-def logical_xor(input: Any, other: Any) -> Tensor:
-    """Tell where exactly one of two elements is not 0.
-
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        bool, of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> refquant.logical_xor(refquant.tensor([0, 1, 2]), refquant.tensor([0, 0, 3]))
-    tensor([False,  True, False])
-    """
-    return _logical("logical_xor", np.logical_xor, input, other)
-
-
-def logical_not(input: Any) -> Tensor:
-    """Tell where elements are 0.
-
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        bool, of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> refquant.logical_not(refquant.tensor([0, 2]))
-    tensor([ True, False])
-    """
-    return Tensor(np.asarray(np.logical_not(operand("logical_not", "input", input).array)))
-
-
-def _bitwise(name: str, formula: Callable) -> Callable:
-    def method(self, other):
-        _, _, x, y = pair(name, self, other)
-        if x.dtype.kind == "f":
-            raise DtypeError(
-                name, argument="input", expected="bool or integer tensors", got=x.dtype
-            )
-        return Tensor(compare(name, formula, x, y))
-
-    method.__doc__ = f"Combine bits, as Python's {name}."
-    return method
-
-
-def _invert(self) -> Tensor:
-    """Turn every bit around; true becomes false."""
-    x = operand("invert", "input", self).array
-    if x.dtype.kind == "f":
-        raise DtypeError(
-            "invert", argument="input", expected="a bool or integer tensor", got=x.dtype
-        )
-    return Tensor(np.asarray(np.invert(x)))
-
-
-def _rich(function: Callable) -> Callable:
-    def method(self, other):
-        if isinstance(other, Tensor | np.ndarray | int | float | np.number | np.bool_):
-            return function(self, other)
-        return NotImplemented
-
-    method.__doc__ = function.__doc__
-    return method
-
-
-OPERATORS = {
-    **{f"__{f.__name__}__": _rich(f) for f in (eq, ne, lt, le, gt, ge)},
-    "__and__": _bitwise("and", np.bitwise_and),
-    "__or__": _bitwise("or", np.bitwise_or),
-    "__xor__": _bitwise("xor", np.bitwise_xor),
-    "__invert__": _invert,
-}
-
-
-# -- choosing ----------------------------------------------------------------------------------
-
-
-def where(condition: Any, input: Any = None, other: Any = None):
-    """Choose, element by element, between two operands.
-
-    Parameters
-    ----------
-    condition : Tensor of bool
-        Where it is true, `input` is taken, else `other`.
-    input, other : Tensor or number, optional
-        What to choose from; shapes broadcast. If neither is given, the result is a tuple of the
-        indices at which the condition is true.
-
-    Returns
-    -------
-    Tensor, or tuple of Tensor
-
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.tensor([1.0, -2.0])
-    >>> refquant.where(x > 0, x, 0.0)
-    tensor([1., 0.])
-    """
-    c = operand("where", "condition", condition).array
-    if input is None and other is None:
-        return tuple(Tensor(i) for i in np.nonzero(c))
-    if isinstance(input, Tensor | np.ndarray) or isinstance(other, Tensor | np.ndarray):
-        a, b, x, y = pair("where", input, other)
-    else:
-        whole = not isinstance(input, float) and not isinstance(other, float)
-        kind = np.dtype(np.int64 if whole else np.float32)
-        x = element("where", "input", input, kind)
-        y = element("where", "other", other, kind)
-        a, b = Tensor(x), Tensor(y)
-    c = c.astype(np.bool_, copy=False)
-    return differentiable(
-        broadcast("where", np.where, c, x, y),
-        (a, b),
-        lambda g: (
-            unbroadcast(np.where(c, g, g.dtype.type(0)), x.shape),
-            unbroadcast(np.where(c, g.dtype.type(0), g), y.shape),
-        ),
-    )
-
-
-def masked_fill(input: Tensor, mask: Tensor, value: float) -> Tensor:
-    """Replace elements where a mask is true by a number.
-
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    mask : Tensor of bool
-        Broadcasts to `input`.
-    value : float
-        The number.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> refquant.masked_fill(refquant.tensor([1.0, 2.0]), refquant.tensor([True, False]), 0.0)
-    tensor([0., 2.])
-    """
-    x = operand("masked_fill", "input", input)
-    return where(mask, Tensor(element("masked_fill", "value", value, x.array.dtype)), x)
-
-
-def masked_fill_(input: Tensor, mask: Tensor, value: float) -> Tensor:
-    """Replace elements where a mask is true by a number, in place."""
-    return become("masked_fill_", input, masked_fill(input, mask, value))

@@ -6,8 +6,8 @@ import numpy as np
 
 from refquant.arguments import describe, flag, integer, real
 from refquant.errors import ArgumentError, DtypeError, IndexRangeError, ShapeError
-from refquant.ops.floating.comparison import where
 from refquant.ops.floating.operands import cast, float_operand, operand
+from refquant.ops.floating.selection import where
 from refquant.ops.floating.softmax import log_softmax
 from refquant.tensors import Tensor, differentiable
 

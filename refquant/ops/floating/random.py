@@ -5,26 +5,22 @@ other numbers than there.
 """
 
 import math
-import os
 from typing import Any
 
 import numpy as np
 
 from refquant import arguments, dtypes
 from refquant.errors import ArgumentError
-from refquant.ops import checks
 from refquant.ops.floating.creation import storage
+from refquant.ops.floating.generator import default_generator, numpy_generator
 from refquant.ops.floating.operands import cast, float_operand, operand, scalar
 from refquant.ops.inplace import become
 from refquant.ops.views import sizes
 from refquant.tensors import Tensor, differentiable
 
 __all__ = [
-    "Generator",
     "bernoulli",
     "dropout",
-    "initial_seed",
-    "manual_seed",
     "normal",
     "normal_",
     "rand",
@@ -33,124 +29,8 @@ __all__ = [
     "randn",
     "randn_like",
     "randperm",
-    "seed",
     "uniform_",
 ]
-
-
-class Generator:
-    """A source of random numbers that can be started anew.
-
-    Parameters
-    ----------
-    device : str, default 'cpu'
-        Only 'cpu'.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> g = refquant.Generator().manual_seed(3)
-    >>> a = refquant.rand(2, generator=g)
-    >>> refquant.equal(a, refquant.rand(2, generator=g.manual_seed(3)))
-    True
-    """
-
-    def __init__(self, device: str = "cpu"):
-        storage("Generator", None, device)
-        self.manual_seed(67280421310721)
-
-    def manual_seed(self, seed: int) -> "Generator":
-        """Start anew from a seed; returns the generator."""
-        self._seed = checks.whole_number("manual_seed", "seed", seed)
-        self._numpy: np.random.Generator | None = None
-        return self
-
-    @property
-    def numpy(self) -> "np.random.Generator":
-        """NumPy's generator, made when the first number is drawn: its import takes time."""
-        if self._numpy is None:
-            # NumPy takes no negative seeds; PyTorch counts them from 2**64 down.
-            self._numpy = np.random.Generator(np.random.PCG64(self._seed % 2**64))
-        return self._numpy
-
-    def seed(self) -> int:
-        """Start anew from a seed that nobody knows, and tell it."""
-        self.manual_seed(int.from_bytes(os.urandom(8), "little") >> 1)
-        return self._seed
-
-    def initial_seed(self) -> int:
-        """Tell the seed of the last start."""
-        return self._seed
-
-
-default_generator = Generator()
-
-
-def manual_seed(seed: int) -> Generator:
-    """Start the random numbers anew, so that a program draws the same ones every time.
-
-    Parameters
-    ----------
-    seed : int
-        Any whole number.
-
-    Returns
-    -------
-    Generator
-        That of all functions that are not given another.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> generator = refquant.manual_seed(0)
-    >>> x = refquant.randn(2)
-    >>> _ = refquant.manual_seed(0)
-    >>> bool((refquant.randn(2) == x).all())
-    True
-    """
-    return default_generator.manual_seed(seed)
-
-
-def seed() -> int:
-    """Start the random numbers anew from a seed that nobody knows, and tell it.
-
-    Returns
-    -------
-    int
-        The seed.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> refquant.seed() == refquant.initial_seed()
-    True
-    """
-    return default_generator.seed()
-
-
-def initial_seed() -> int:
-    """Tell the seed of the last start.
-
-    Returns
-    -------
-    int
-
-    Examples
-    --------
-    >>> import refquant
-    >>> _ = refquant.manual_seed(7)
-    >>> refquant.initial_seed()
-    7
-    """
-    return default_generator.initial_seed()
-
-
-def _of(generator: Generator | None) -> "np.random.Generator":
-    if generator is None:
-        return default_generator.numpy
-    return arguments.instance(
-        "random numbers", "generator", generator, Generator, "a refquant.Generator"
-    ).numpy
 
 
 # -- new tensors -------------------------------------------------------------------------------
@@ -184,7 +64,7 @@ def randn(*size, generator=None, dtype=None, device=None, requires_grad: bool = 
     refquant.Size([2, 3])
     """
     kind = storage("randn", dtype, device)
-    drawn = _of(generator).standard_normal(sizes("randn", "size", size))
+    drawn = numpy_generator(generator).standard_normal(sizes("randn", "size", size))
     return Tensor(np.asarray(drawn).astype(kind), requires_grad)
 
 
@@ -219,7 +99,9 @@ def rand(*size, generator=None, dtype=None, device=None, requires_grad: bool = F
     kind = storage("rand", dtype, device)
     shape = sizes("rand", "size", size)
     # Not float64 made float32, which could round up to 1.
-    drawn = _of(generator).random(shape, np.float64 if kind == np.float64 else np.float32)
+    drawn = numpy_generator(generator).random(
+        shape, np.float64 if kind == np.float64 else np.float32
+    )
     return Tensor(np.asarray(drawn).astype(kind), requires_grad)
 
 
@@ -266,7 +148,7 @@ def randint(
     if not low < high:
         raise ArgumentError("randint", argument="high", expected=f"greater than {low}", got=high)
     kind = storage("randint", dtype, device, dtypes.int64)
-    drawn = _of(generator).integers(low, high, arguments.shape("randint", "size", size))
+    drawn = numpy_generator(generator).integers(low, high, arguments.shape("randint", "size", size))
     return Tensor(np.asarray(drawn).astype(kind))
 
 
@@ -296,7 +178,7 @@ def randperm(n: int, *, generator=None, dtype=None) -> Tensor:
     """
     kind = storage("randperm", dtype, default=dtypes.int64)
     (count,) = arguments.shape("randperm", "n", arguments.integer("randperm", "n", n))
-    return Tensor(_of(generator).permutation(count).astype(kind))
+    return Tensor(numpy_generator(generator).permutation(count).astype(kind))
 
 
 def randn_like(input: Tensor, *, dtype=None, requires_grad: bool = False) -> Tensor:
@@ -408,7 +290,7 @@ def bernoulli(input: Any, *, generator=None) -> Tensor:
     tensor([0., 1.])
     """
     x = float_operand("bernoulli", "input", input).array
-    return Tensor((_of(generator).random(x.shape) < x).astype(x.dtype))
+    return Tensor((numpy_generator(generator).random(x.shape) < x).astype(x.dtype))
 
 
 # -- in place ----------------------------------------------------------------------------------
@@ -419,7 +301,7 @@ def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator=Non
     x = float_operand("normal_", "input", input)
     mean, std = (arguments.real("normal_", n, v) for n, v in (("mean", mean), ("std", std)))
     with np.errstate(all="ignore"):
-        drawn = np.asarray(_of(generator).standard_normal(x.array.shape) * std + mean)
+        drawn = np.asarray(numpy_generator(generator).standard_normal(x.array.shape) * std + mean)
     return become("normal_", input, Tensor(cast(drawn, x.array.dtype)))
 
 
@@ -430,7 +312,7 @@ def uniform_(input: Tensor, a: float = 0.0, b: float = 1.0, *, generator=None) -
     b = arguments.real("uniform_", "b", b, a, finite=True)
     if not math.isfinite(b - a):
         raise ArgumentError("uniform_", argument="b", expected="a finite distance from a", got=b)
-    drawn = np.asarray(_of(generator).uniform(a, b, x.array.shape))
+    drawn = np.asarray(numpy_generator(generator).uniform(a, b, x.array.shape))
     return become("uniform_", input, Tensor(cast(drawn, x.array.dtype)))
 
 

@@ -12,7 +12,7 @@ from refquant.engines.rules import float_sums
 from refquant.engines.rules.mean import MEAN_IN_CASCADES, MEAN_IN_ORDER
 from refquant.errors import NotSupportedError, OperationError
 from refquant.ops import checks
-from refquant.ops.floating.reductions import ValuesAndIndices
+from refquant.ops.floating.extremes import ValuesAndIndices
 from refquant.ops.quantized.affine import dequantize, quantize_array
 from refquant.ops.quantized.pooling import check_average
 from refquant.tensors import QuantizedTensor, Tensor

@@ -3,9 +3,8 @@
 from refquant.nn.intrinsic.qat.conv_bn import (
     ConvBn2d,
     ConvBn3d,
-    ConvBnReLU2d,
-    ConvBnReLU3d,
     freeze_bn_stats,
     update_bn_stats,
 )
+from refquant.nn.intrinsic.qat.conv_bn_relu import ConvBnReLU2d, ConvBnReLU3d
 from refquant.nn.intrinsic.qat.with_relu import ConvReLU2d, LinearReLU

@@ -15,7 +15,6 @@ import numpy as np
 
 from refquant import arguments, nn
 from refquant.errors import ShapeError
-from refquant.nn import functional
 from refquant.nn.intrinsic import fused
 from refquant.nn.parameter import Parameter
 from refquant.nn.qat.convolution import settings
@@ -25,15 +24,13 @@ from refquant.tensors import Tensor
 __all__ = [
     "ConvBn2d",
     "ConvBn3d",
-    "ConvBnReLU2d",
-    "ConvBnReLU3d",
-    "NormalizedConvolution",
+    "ConvBnNd",
     "freeze_bn_stats",
     "update_bn_stats",
 ]
 
 
-class NormalizedConvolution(FakeQuantized):
+class ConvBnNd(FakeQuantized):
     """What the modules of this file share, for any number of spatial dimensions."""
 
     num_batches_tracked: Tensor
@@ -103,7 +100,7 @@ class NormalizedConvolution(FakeQuantized):
         self.freeze_bn = True
         return self
 
-    def _over_channels(self, vector):
+    def _per_channel(self, vector):
         """Shape a vector of channels so that it meets the channels of an activation."""
         return vector.reshape([1, -1] + [1] * (self.weight.dim() - 2))
 
@@ -114,7 +111,7 @@ class NormalizedConvolution(FakeQuantized):
         scaled = self._convolve(input, self.weight_fake_quant(folded), None)
         if not self.training or self.freeze_bn:
             shift = self.beta - self.gamma * self.running_mean / running_deviation
-            return scaled + self._over_channels(shift)
+            return scaled + self._per_channel(shift)
         count = scaled.numel() // scaled.size(1)
         if count < 2:
             raise ShapeError(
@@ -124,15 +121,15 @@ class NormalizedConvolution(FakeQuantized):
                 got=f"shape {tuple(input.shape)}",
                 mend="use a larger batch, or call freeze_bn_stats()",
             )
-        plain = scaled / self._over_channels(factor)
-        everything_else = [0, *range(2, plain.dim())]
-        mean = plain.mean(everything_else)
-        centred = plain - self._over_channels(mean)
-        variance = (centred * centred).mean(everything_else)
+        plain = scaled / self._per_channel(factor)
+        reduced = [0, *range(2, plain.dim())]
+        mean = plain.mean(reduced)
+        centered = plain - self._per_channel(mean)
+        variance = (centered * centered).mean(reduced)
         inverse = 1 / (variance + self.eps).sqrt()
         self._average(mean.array, variance.array, count)
-        restored = scaled * self._over_channels(running_deviation * inverse)
-        return restored + self._over_channels(self.beta - self.gamma * mean * inverse)
+        restored = scaled * self._per_channel(running_deviation * inverse)
+        return restored + self._per_channel(self.beta - self.gamma * mean * inverse)
 
     def _average(self, mean, variance, count: int) -> None:
         """Move the running statistics towards those of a batch of `count` values a channel."""
@@ -185,7 +182,7 @@ class NormalizedConvolution(FakeQuantized):
         return f"{super().extra_repr()}, freeze_bn={self.freeze_bn}"
 
 
-class ConvBn2d(NormalizedConvolution, nn.Conv2d):
+class ConvBn2d(ConvBnNd, nn.Conv2d):
     r"""A `Conv2d` and `BatchNorm2d`, trained with the rounding that quantization will do.
 
     With :math:`\sigma = \sqrt{\text{running\_var} + \epsilon}`, the mean :math:`\mu_B` and
@@ -238,56 +235,7 @@ class ConvBn2d(NormalizedConvolution, nn.Conv2d):
     _FLOAT_MODULE: type = fused.ConvBn2d
 
 
-class ConvBnReLU2d(ConvBn2d):
-    """A `Conv2d`, `BatchNorm2d` and `ReLU`, trained with the rounding that quantization will do.
-
-    As `ConvBn2d`, with the ReLU before the output is rounded; parameters and attributes too.
-
-    Parameters
-    ----------
-    in_channels : int
-        Channels of the input.
-    out_channels : int
-        Channels of the output.
-    kernel_size : int or tuple of int
-        Size of the filters.
-    stride : int or tuple of int, default 1
-        Step of the window.
-    padding : int or tuple of int, default 0
-        Zeros around the input.
-    dilation : int or tuple of int, default 1
-        Distance of the elements of a window.
-    groups : int, default 1
-        Parts into which the channels are cut.
-    padding_mode : str, default 'zeros'
-        What stands around the input.
-    eps : float, default 1e-05
-        Added to the variance.
-    momentum : float, default 0.1
-        Weight of a batch in the running statistics.
-    freeze_bn : bool, default False
-        Whether to use the running statistics from the first step.
-    qconfig : QConfig, optional
-        How to round weight and output.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant import nn
-    >>> from refquant.quantization import default_qat_qconfig
-    >>> m = nn.intrinsic.qat.ConvBnReLU2d(1, 2, 3, qconfig=default_qat_qconfig)
-    >>> m(refquant.randn(2, 1, 4, 4)).shape
-    refquant.Size([2, 2, 2, 2])
-    """
-
-    _FLOAT_MODULE = fused.ConvBnReLU2d
-
-    def forward(self, input):
-        """Compute the rounded output, float32 of shape (N, out_channels, ...)."""
-        return self.activation_post_process(functional.relu(self._normalized(input)))
-
-
-class ConvBn3d(NormalizedConvolution, nn.Conv3d):
+class ConvBn3d(ConvBnNd, nn.Conv3d):
     """A `Conv3d` and `BatchNorm3d`, trained with the rounding that quantization will do.
 
     As `ConvBn2d`, for three spatial dimensions; parameters and attributes too.
@@ -332,55 +280,6 @@ class ConvBn3d(NormalizedConvolution, nn.Conv3d):
     _FLOAT_MODULE: type = fused.ConvBn3d
 
 
-class ConvBnReLU3d(ConvBn3d):
-    """A `Conv3d`, `BatchNorm3d` and `ReLU`, trained with the rounding that quantization will do.
-
-    As `ConvBn3d`, with the ReLU before the output is rounded; parameters and attributes too.
-
-    Parameters
-    ----------
-    in_channels : int
-        Channels of the input.
-    out_channels : int
-        Channels of the output.
-    kernel_size : int or tuple of int
-        Size of the filters.
-    stride : int or tuple of int, default 1
-        Step of the window.
-    padding : int or tuple of int, default 0
-        Zeros around the input.
-    dilation : int or tuple of int, default 1
-        Distance of the elements of a window.
-    groups : int, default 1
-        Parts into which the channels are cut.
-    padding_mode : str, default 'zeros'
-        What stands around the input.
-    eps : float, default 1e-05
-        Added to the variance.
-    momentum : float, default 0.1
-        Weight of a batch in the running statistics.
-    freeze_bn : bool, default False
-        Whether to use the running statistics from the first step.
-    qconfig : QConfig, optional
-        How to round weight and output.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant import nn
-    >>> from refquant.quantization import default_qat_qconfig
-    >>> m = nn.intrinsic.qat.ConvBnReLU3d(1, 2, 3, qconfig=default_qat_qconfig)
-    >>> m(refquant.randn(2, 1, 4, 4, 4)).shape
-    refquant.Size([2, 2, 2, 2, 2])
-    """
-
-    _FLOAT_MODULE = fused.ConvBnReLU3d
-
-    def forward(self, input):
-        """Compute the rounded output, float32 of shape (N, out_channels, ...)."""
-        return self.activation_post_process(functional.relu(self._normalized(input)))
-
-
 def update_bn_stats(mod) -> None:
     """Let a normalized convolution use the statistics of batches; for ``model.apply``.
 
@@ -399,7 +298,7 @@ def update_bn_stats(mod) -> None:
     >>> m.freeze_bn
     False
     """
-    if isinstance(mod, NormalizedConvolution):
+    if isinstance(mod, ConvBnNd):
         mod.update_bn_stats()
 
 
@@ -421,5 +320,5 @@ def freeze_bn_stats(mod) -> None:
     >>> m.freeze_bn
     True
     """
-    if isinstance(mod, NormalizedConvolution):
+    if isinstance(mod, ConvBnNd):
         mod.freeze_bn_stats()

@@ -1,80 +1,25 @@
-"""Functions of neural networks, under their documented names.
-
-Those that quantized tensors have take them, too: relu, relu6, hardtanh, the poolings and
-interpolate.
-"""
+"""Activation functions, in place if the caller wishes."""
 
 from typing import Any
 
 from refquant import arguments
 from refquant.errors import ArgumentError, QuantizerError
-from refquant.ops.floating import activation, normalization, random
+from refquant.ops.floating import activation
 from refquant.ops.floating import softmax as _softmax
-from refquant.ops.floating.activation import hardswish, silu, softplus
-from refquant.ops.floating.concat import pad
-from refquant.ops.floating.convolution import conv1d, conv2d, conv3d
-from refquant.ops.floating.loss import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    kl_div,
-    l1_loss,
-    mse_loss,
-    nll_loss,
-    smooth_l1_loss,
-)
-from refquant.ops.floating.matmul import linear
-from refquant.ops.floating.normalization import layer_norm
-from refquant.ops.floating.pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
-from refquant.ops.floating.resizing import (
-    interpolate,
-    upsample,
-    upsample_bilinear,
-    upsample_nearest,
-)
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
-    "adaptive_avg_pool2d",
-    "avg_pool2d",
-    "batch_norm",
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "conv1d",
-    "conv2d",
-    "conv3d",
-    "cross_entropy",
-    "dropout",
     "elu",
     "hardsigmoid",
-    "hardswish",
     "hardtanh",
-    "interpolate",
-    "kl_div",
-    "l1_loss",
-    "layer_norm",
     "leaky_relu",
-    "linear",
     "log_softmax",
-    "max_pool2d",
-    "mse_loss",
-    "nll_loss",
-    "pad",
     "relu",
     "relu6",
     "sigmoid",
-    "silu",
-    "smooth_l1_loss",
     "softmax",
-    "softplus",
     "tanh",
-    "upsample",
-    "upsample_bilinear",
-    "upsample_nearest",
 ]
-
-
-# -- activations: in place if asked ------------------------------------------------------------
 
 
 def relu(input: Any, inplace: bool = False) -> Tensor:
@@ -329,7 +274,7 @@ def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
     >>> F.softmax(refquant.tensor([0.0, 0.0]), dim=0)
     tensor([0.5, 0.5])
     """
-    return _softmax.softmax(input, _named("softmax", dim), dtype)
+    return _softmax.softmax(input, _given_dim("softmax", dim), dtype)
 
 
 def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
@@ -356,10 +301,10 @@ def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor
     >>> F.log_softmax(refquant.tensor([0.0, 0.0]), dim=0)
     tensor([-0.6931, -0.6931])
     """
-    return _softmax.log_softmax(input, _named("log_softmax", dim), dtype)
+    return _softmax.log_softmax(input, _given_dim("log_softmax", dim), dtype)
 
 
-def _named(asked: str, dim: int | None) -> int:
+def _given_dim(asked: str, dim: int | None) -> int:
     if dim is None:
         raise ArgumentError(
             asked,
@@ -369,83 +314,3 @@ def _named(asked: str, dim: int | None) -> int:
             mend="pass dim=-1 for the last",
         )
     return dim
-
-
-# -- the rest ----------------------------------------------------------------------------------
-
-
-def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    r"""Set elements to 0 with probability p, and multiply the others by :math:`1 / (1 - p)`.
-
-    Parameters
-    ----------
-    input : Tensor
-        Plain floats.
-    p : float
-        Probability, in 0..1.
-    training : bool
-        Whether to do so at all.
-    inplace : bool
-        Whether to overwrite `input`.
-
-    Returns
-    -------
-    Tensor
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
-    >>> F.dropout(refquant.ones(3), training=False)
-    tensor([1., 1., 1.])
-    """
-    inplace = arguments.flag("dropout", "inplace", inplace)
-    made = random.dropout(input, p, training)
-    return input.copy_(made) if inplace and made is not input else made
-
-
-def batch_norm(
-    input: Any,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Any = None,
-    bias: Any = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-05,
-) -> Tensor:
-    r"""Normalize channels, :math:`y = \gamma (x - \mu) / \sqrt{\sigma^2 + \epsilon} + \beta`.
-
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    running_mean, running_var : Tensor, shape (channels,), optional
-        Changed in training.
-    weight : Tensor, shape (channels,), optional
-        Factors.
-    bias : Tensor, shape (channels,), optional
-        Shifts.
-    training : bool, default False
-        Whether to take statistics of the batch.
-    momentum : float, default 0.1
-        Weight of the batch in the running statistics.
-    eps : float, default 1e-05
-        Added to the variance.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
-    >>> F.batch_norm(refquant.tensor([[1.0], [3.0]]), None, None, training=True)
-    tensor([[-1.],
-            [ 1.]])
-    """
-    return normalization.batch_norm(
-        input, running_mean, running_var, weight, bias, training, momentum, eps
-    )

@@ -1,0 +1,72 @@
+"""How the spread of initial weights follows from their shape and from the activation after them."""
+
+import math
+from typing import Any
+
+from refquant import arguments
+from refquant.errors import ShapeError
+from refquant.ops import checks
+from refquant.tensors import Tensor
+
+__all__ = ["calculate_gain", "fans", "fillable", "standard_deviation"]
+
+_LINEAR = ("linear", "conv1d", "conv2d", "conv3d", "sigmoid")
+_GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """Tell by how much a nonlinearity should be made up for, as a factor of the spread.
+
+    Parameters
+    ----------
+    nonlinearity : str
+        'linear', 'conv2d' ..., 'sigmoid', 'tanh', 'relu', 'leaky_relu' or 'selu'.
+    param : float, optional
+        Slope of leaky_relu, 0.01 if not given.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.init.calculate_gain('tanh')
+    1.6666666666666667
+    """
+    return gain_of("calculate_gain", "param", nonlinearity, param)
+
+
+def gain_of(op: str, argument: str, nonlinearity: Any, slope: Any) -> float:
+    """Compute the gain; `argument` is what the operation calls the slope of leaky_relu."""
+    arguments.choice(op, "nonlinearity", nonlinearity, (*_LINEAR, "leaky_relu", *_GAINS))
+    if nonlinearity != "leaky_relu":
+        return _GAINS.get(nonlinearity, 1.0)
+    slope = 0.01 if slope is None else arguments.real(op, argument, slope)
+    return math.sqrt(2 / (1 + slope * slope))
+
+
+def fillable(op: str, tensor: Any) -> Tensor:
+    """Take what is to be fillable: a tensor, as nobody would see a copy of an array."""
+    return checks.plain_tensor(
+        op, "tensor", arguments.instance(op, "tensor", tensor, Tensor, "a tensor")
+    )
+
+
+def fans(asked: str, tensor: Tensor) -> tuple[int, int]:
+    """Count the inputs of one output, and the outputs of one input."""
+    shape = fillable(asked, tensor).array.shape
+    if len(shape) < 2:
+        raise ShapeError(
+            asked, argument="tensor", expected="of at least 2 dimensions", got=f"shape {shape}"
+        )
+    field = math.prod(shape[2:])
+    return shape[1] * field, shape[0] * field
+
+
+def standard_deviation(asked: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    """Compute the deviation that keeps the spread of what goes through (Kaiming He)."""
+    arguments.choice(asked, "mode", mode, ("fan_in", "fan_out"))
+    fan = fans(asked, tensor)[mode == "fan_out"]
+    # Where there are no inputs, there is nothing to fill.
+    return gain_of(asked, "a", nonlinearity, a) / math.sqrt(max(fan, 1))

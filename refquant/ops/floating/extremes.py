@@ -1,0 +1,290 @@
+"""Largest, smallest and middle elements: of two tensors, of all, or along a dimension."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refquant.arguments import flag
+from refquant.ops import checks
+from refquant.ops.broadcasting import unbroadcast
+from refquant.ops.dispatch import dispatched
+from refquant.ops.floating.operands import broadcast, operand, pair
+from refquant.ops.floating.reductions import no_elements
+from refquant.tensors import Tensor, differentiable
+
+__all__ = ["ValuesAndIndices", "argmax", "argmin", "max", "maximum", "median", "min", "minimum"]
+
+
+def _larger(asked: str, formula: Callable, wins: Callable, input: Any, other: Any) -> Tensor:
+    a, b, x, y = pair(asked, input, other)
+
+    def backward(g):
+        first = np.where(x == y, 0.5, wins(x, y)).astype(g.dtype)
+        return unbroadcast(g * first, x.shape), unbroadcast(g * (1 - first), y.shape)
+
+    return differentiable(broadcast(asked, formula, x, y), (a, b), backward)
+
+
+def maximum(input: Any, other: Any) -> Tensor:
+    """Take the larger of two, element by element; the gradient of equals is shared.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        Of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.maximum(refquant.tensor([1.0, 5.0]), refquant.tensor([3.0, 2.0]))
+    tensor([3., 5.])
+    """
+    return _larger("maximum", np.maximum, np.greater, input, other)
+
+
+def minimum(input: Any, other: Any) -> Tensor:
+    """Take the smaller of two, element by element; the gradient of equals is shared.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        Of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.minimum(refquant.tensor([1.0, 5.0]), refquant.tensor([3.0, 2.0]))
+    tensor([1., 2.])
+    """
+    return _larger("minimum", np.minimum, np.less, input, other)
+
+
+class ValuesAndIndices(NamedTuple):
+    """What was found along a dimension, and where."""
+
+    values: Tensor
+    indices: Tensor
+
+
+# -- of all elements, or along a dimension -----------------------------------------------------
+
+
+def _not_empty(asked: str, x: np.ndarray) -> None:
+    if x.size == 0:
+        raise no_elements(asked, x)
+
+
+def _extreme(asked: str, input: Any, find) -> Tensor:
+    t = operand(asked, "input", input)
+    x = t.array
+    _not_empty(asked, x)
+    made = find(x)
+
+    def backward(g):
+        equal = x == made if made == made else np.isnan(x)
+        return ((g / equal.sum()).astype(x.dtype) * equal,)
+
+    return differentiable(made, (t,), backward)
+
+
+def taken(t: Tensor, where: np.ndarray, dim: int, keepdim: bool) -> ValuesAndIndices:
+    """Take the elements at `where` along a dimension, differentiably."""
+    x = t.array
+
+    def backward(g):
+        whole = np.zeros(x.shape, g.dtype)
+        np.put_along_axis(whole, where, g if keepdim else np.expand_dims(g, dim), dim)
+        return (whole,)
+
+    values = np.take_along_axis(x, where, dim)
+    if not keepdim:
+        values, where_shown = values.squeeze(dim), where.squeeze(dim)
+    else:
+        where_shown = where
+    return ValuesAndIndices(
+        differentiable(values, (t,), backward), Tensor(where_shown.astype(np.int64, copy=False))
+    )
+
+
+def _extreme_along(asked: str, input: Any, dim: int, keepdim: bool, find) -> ValuesAndIndices:
+    t, keepdim = operand(asked, "input", input), flag(asked, "keepdim", keepdim)
+    dim = checks.dimension(asked, "dim", dim, t.array.ndim)
+    if t.array.ndim == 0:
+        return ValuesAndIndices(t.clone(), Tensor(np.zeros((), np.int64)))
+    _not_empty(asked, t.array)
+    return taken(t, np.expand_dims(find(t.array, axis=dim), dim), dim, keepdim)
+
+
+@dispatched
+def max(input: Any, dim: Any = None, keepdim: bool = False):
+    """Find the largest element, of all or along a dimension; or the larger of two tensors.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain or quantized; a quantized result has the parameters of the input.
+    dim : int or Tensor, optional
+        A dimension; or another tensor to compare with, as in `maximum`.
+    keepdim : bool
+        Whether the dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor, or ValuesAndIndices if a dimension is given
+        NaN counts as largest. Of equals the first along the dimension is found.
+
+    Raises
+    ------
+    OperationError
+        If there are no elements.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> values, indices = refquant.tensor([[1, 5], [7, 2]]).max(dim=1)
+    >>> values, indices
+    (tensor([5, 7]), tensor([1, 0]))
+    """
+    if dim is None:
+        return _extreme("max", input, np.max)
+    if isinstance(dim, Tensor | np.ndarray):
+        return maximum(input, dim)
+    return _extreme_along("max", input, dim, keepdim, np.argmax)
+
+
+@dispatched
+def min(input: Any, dim: Any = None, keepdim: bool = False):
+    """Find the smallest element; see `max`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int, optional
+        The dimension to search; all elements if not given.
+    keepdim : bool, default False
+        Whether the reduced dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor, or (values, indices)
+        One number without `dim`; with it, the smallest elements and where they are.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.min(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]))
+    tensor(0.)
+    >>> refquant.min(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1).indices
+    tensor([0, 1])
+    """
+    if dim is None:
+        return _extreme("min", input, np.min)
+    if isinstance(dim, Tensor | np.ndarray):
+        return minimum(input, dim)
+    return _extreme_along("min", input, dim, keepdim, np.argmin)
+
+
+def _position(asked: str, input: Any, dim: int | None, keepdim: bool, find) -> Tensor:
+    t, keepdim = operand(asked, "input", input), flag(asked, "keepdim", keepdim)
+    x = t.array
+    _not_empty(asked, x)
+    if dim is None:
+        found = np.asarray(find(x))
+        return Tensor(found.reshape((1,) * x.ndim) if keepdim else found)
+    dim = checks.dimension(asked, "dim", dim, x.ndim)
+    return Tensor(np.asarray(find(x, axis=dim, keepdims=keepdim) if x.ndim else np.int64(0)))
+
+
+def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Tell where the largest element is, of all (counted in row-major order) or along a dimension.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int, optional
+        The dimension to search; all elements if not given.
+    keepdim : bool, default False
+        Whether the reduced dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor
+        int64, without the dimension, unless `keepdim`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([[1, 5], [7, 2]]).argmax(1)
+    tensor([1, 0])
+    """
+    return _position("argmax", input, dim, keepdim, np.argmax)
+
+
+def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Tell where the smallest element is; see `argmax`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int, optional
+        The dimension to search; all elements if not given.
+    keepdim : bool, default False
+        Whether the reduced dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor
+        int64, without the dimension, unless `keepdim`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.argmin(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+    tensor([0, 1])
+    """
+    return _position("argmin", input, dim, keepdim, np.argmin)
+
+
+def median(input: Any) -> Tensor:
+    """Find the middle of all elements, the lower one of two; NaN if there is one.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        One number.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.median(refquant.tensor([3.0, 1.0, 2.0]))
+    tensor(2.)
+    """
+    t = operand("median", "input", input)
+    x = t.array
+    _not_empty("median", x)
+    if x.dtype.kind == "f" and np.isnan(x).any():
+        return Tensor(np.asarray(x.dtype.type(np.nan)))
+    return Tensor(np.asarray(np.partition(x, (x.size - 1) // 2, axis=None)[(x.size - 1) // 2]))

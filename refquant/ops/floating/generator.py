@@ -1,0 +1,138 @@
+"""The generator of random numbers.
+
+The numbers are NumPy's (PCG64), not PyTorch's: the same seed gives the same numbers again, but
+other numbers than there.
+"""
+
+import os
+
+import numpy as np
+
+from refquant import arguments
+from refquant.ops import checks
+from refquant.ops.floating.creation import storage
+
+__all__ = [
+    "Generator",
+    "default_generator",
+    "initial_seed",
+    "manual_seed",
+    "numpy_generator",
+    "seed",
+]
+
+
+class Generator:
+    """A source of random numbers that can be started anew.
+
+    Parameters
+    ----------
+    device : str, default 'cpu'
+        Only 'cpu'.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> g = refquant.Generator().manual_seed(3)
+    >>> a = refquant.rand(2, generator=g)
+    >>> refquant.equal(a, refquant.rand(2, generator=g.manual_seed(3)))
+    True
+    """
+
+    def __init__(self, device: str = "cpu"):
+        storage("Generator", None, device)
+        self.manual_seed(67280421310721)
+
+    def manual_seed(self, seed: int) -> "Generator":
+        """Start anew from a seed; returns the generator."""
+        self._seed = checks.whole_number("manual_seed", "seed", seed)
+        self._numpy: np.random.Generator | None = None
+        return self
+
+    @property
+    def numpy(self) -> "np.random.Generator":
+        """NumPy's generator, made when the first number is drawn: its import takes time."""
+        if self._numpy is None:
+            # NumPy takes no negative seeds; PyTorch counts them from 2**64 down.
+            self._numpy = np.random.Generator(np.random.PCG64(self._seed % 2**64))
+        return self._numpy
+
+    def seed(self) -> int:
+        """Start anew from a seed that nobody knows, and tell it."""
+        self.manual_seed(int.from_bytes(os.urandom(8), "little") >> 1)
+        return self._seed
+
+    def initial_seed(self) -> int:
+        """Tell the seed of the last start."""
+        return self._seed
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Start the random numbers anew, so that a program draws the same ones every time.
+
+    Parameters
+    ----------
+    seed : int
+        Any whole number.
+
+    Returns
+    -------
+    Generator
+        That of all functions that are not given another.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> generator = refquant.manual_seed(0)
+    >>> x = refquant.randn(2)
+    >>> _ = refquant.manual_seed(0)
+    >>> bool((refquant.randn(2) == x).all())
+    True
+    """
+    return default_generator.manual_seed(seed)
+
+
+def seed() -> int:
+    """Start the random numbers anew from a seed that nobody knows, and tell it.
+
+    Returns
+    -------
+    int
+        The seed.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.seed() == refquant.initial_seed()
+    True
+    """
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """Tell the seed of the last start.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> import refquant
+    >>> _ = refquant.manual_seed(7)
+    >>> refquant.initial_seed()
+    7
+    """
+    return default_generator.initial_seed()
+
+
+def numpy_generator(generator: Generator | None) -> "np.random.Generator":
+    """Return NumPy's generator behind a generator, or behind the default one for None."""
+    if generator is None:
+        return default_generator.numpy
+    return arguments.instance(
+        "random numbers", "generator", generator, Generator, "a refquant.Generator"
+    ).numpy

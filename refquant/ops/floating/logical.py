@@ -1,0 +1,240 @@
+"""Logic: whether elements are nonzero, and the operators of bools and bits."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from refquant.arguments import flag
+from refquant.errors import DtypeError
+from refquant.ops.floating.operands import (
+    compare,
+    operand,
+    pair,
+)
+from refquant.ops.floating.reductions import reduced_axes
+from refquant.tensors import Tensor
+
+__all__ = [
+    "all",
+    "any",
+    "bitwise",
+    "count_nonzero",
+    "invert",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+]
+
+
+# -- over dimensions ---------------------------------------------------------------------------
+
+
+def _truth(asked: str, input: Any, dim: Any, keepdim: bool, find) -> Tensor:
+    x, keepdim = operand(asked, "input", input).array, flag(asked, "keepdim", keepdim)
+    return Tensor(np.asarray(find(x, axis=reduced_axes(asked, dim, x.ndim), keepdims=keepdim)))
+
+
+def all(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Tell whether no element is 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int or sequence of int, optional
+        Dimensions to reduce; all if not given.
+    keepdim : bool, default False
+        Whether the reduced dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor
+        bool, without the reduced dimensions, unless `keepdim`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.all(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+    tensor([ True, False])
+    """
+    return _truth("all", input, dim, keepdim, np.all)
+
+
+def any(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Tell whether some element is not 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int or sequence of int, optional
+        Dimensions to reduce; all if not given.
+    keepdim : bool, default False
+        Whether the reduced dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor
+        bool, without the reduced dimensions, unless `keepdim`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.any(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+    tensor([ True,  True])
+    """
+    return _truth("any", input, dim, keepdim, np.any)
+
+
+def count_nonzero(input: Any, dim: Any = None) -> Tensor:
+    """Count the elements that are not 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int or sequence of int, optional
+        Dimensions to reduce; all if not given.
+
+    Returns
+    -------
+    Tensor
+        Without the reduced dimensions, unless `keepdim`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.count_nonzero(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+    tensor([2, 1])
+    """
+    x = operand("count_nonzero", "input", input).array
+    return Tensor(np.asarray(np.count_nonzero(x, axis=reduced_axes("count_nonzero", dim, x.ndim))))
+
+
+# -- element by element ------------------------------------------------------------------------
+
+
+def _logical(asked: str, on_bools: Callable, input: Any, other: Any) -> Tensor:
+    a, b = operand(asked, "input", input), operand(asked, "other", other)
+    return Tensor(compare(asked, on_bools, a.array, b.array))
+
+
+def logical_and(input: Any, other: Any) -> Tensor:
+    """Tell where neither of two elements is 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        bool, of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.logical_and(refquant.tensor([0, 1, 2]), refquant.tensor([0, 0, 3]))
+    tensor([False, False,  True])
+    """
+    return _logical("logical_and", np.logical_and, input, other)
+
+
+def logical_or(input: Any, other: Any) -> Tensor:
+    """Tell where one of two elements is not 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        bool, of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.logical_or(refquant.tensor([0, 1, 2]), refquant.tensor([0, 0, 3]))
+    tensor([False,  True,  True])
+    """
+    return _logical("logical_or", np.logical_or, input, other)
+
+
+def logical_xor(input: Any, other: Any) -> Tensor:
+    """Tell where exactly one of two elements is not 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        bool, of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.logical_xor(refquant.tensor([0, 1, 2]), refquant.tensor([0, 0, 3]))
+    tensor([False,  True, False])
+    """
+    return _logical("logical_xor", np.logical_xor, input, other)
+
+
+def logical_not(input: Any) -> Tensor:
+    """Tell where elements are 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        bool, of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.logical_not(refquant.tensor([0, 2]))
+    tensor([ True, False])
+    """
+    return Tensor(np.asarray(np.logical_not(operand("logical_not", "input", input).array)))
+
+
+def bitwise(name: str, formula: Callable) -> Callable:
+    """Make the method of an operator that combines bits."""
+
+    def method(self, other):
+        _, _, x, y = pair(name, self, other)
+        if x.dtype.kind == "f":
+            raise DtypeError(
+                name, argument="input", expected="bool or integer tensors", got=x.dtype
+            )
+        return Tensor(compare(name, formula, x, y))
+
+    method.__doc__ = f"Combine bits, as Python's {name}."
+    return method
+
+
+def invert(self) -> Tensor:
+    """Turn every bit around; true becomes false."""
+    x = operand("invert", "input", self).array
+    if x.dtype.kind == "f":
+        raise DtypeError(
+            "invert", argument="input", expected="a bool or integer tensor", got=x.dtype
+        )
+    return Tensor(np.asarray(np.invert(x)))

@@ -1,0 +1,126 @@
+"""Identity matrices, and the triangles of a matrix."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from refquant import arguments
+from refquant.errors import ShapeError
+from refquant.ops.floating.creation import storage
+from refquant.ops.floating.operands import operand
+from refquant.tensors import Tensor, differentiable
+
+__all__ = ["eye", "tril", "triu"]
+
+
+def eye(
+    n: int, m: int | None = None, *, dtype=None, device=None, requires_grad: bool = False
+) -> Tensor:
+    """Make a matrix with ones on its diagonal and zeros elsewhere.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+    m : int, optional
+        Columns; as many as rows if not given.
+    dtype : dtype, optional
+        Element type of the result.
+    device : str, optional
+        Only 'cpu'.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        Shape (n, m).
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    rows = arguments.integer("eye", "n", n, 0)
+    columns = rows if m is None else arguments.integer("eye", "m", m, 0)
+    shape = arguments.shape("eye", "n", (rows, columns))
+    return Tensor(np.eye(*shape, dtype=storage("eye", dtype, device)), requires_grad)
+
+
+# -- triangles ---------------------------------------------------------------------------------
+
+
+def _triangle(asked: str, find: Callable, input: Any, diagonal: Any) -> Tensor:
+    x = operand(asked, "input", input)
+    if x.array.ndim < 2:
+        raise ShapeError(
+            asked,
+            argument="input",
+            expected="a tensor of at least 2 dimensions",
+            got=f"shape {x.array.shape}",
+        )
+    place = arguments.integer(asked, "diagonal", diagonal)
+    most = max(x.array.shape[-2:])  # there is nothing beyond
+    place = max(-most, min(place, most))
+
+    def cut(array: np.ndarray) -> np.ndarray:
+        # Not a product, which leaves NaN.
+        kept = find(np.ones(array.shape[-2:], np.bool_), place)
+        return np.where(kept, array, array.dtype.type(0))
+
+    return differentiable(cut(x.array), (x,), lambda g: (cut(g),))
+
+
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Keep what lies on and above a diagonal, and make the rest 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        At least two dimensions.
+    diagonal : int, default 0
+        0 is the main one; above it numbers are positive.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.triu(refquant.ones(3, 3))
+    tensor([[1., 1., 1.],
+            [0., 1., 1.],
+            [0., 0., 1.]])
+    """
+    return _triangle("triu", np.triu, input, diagonal)
+
+
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Keep what lies on and below a diagonal, and make the rest 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        At least two dimensions.
+    diagonal : int, default 0
+        0 is the main one; above it numbers are positive.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tril(refquant.ones(3, 3))
+    tensor([[1., 0., 0.],
+            [1., 1., 0.],
+            [1., 1., 1.]])
+    """
+    return _triangle("tril", np.tril, input, diagonal)

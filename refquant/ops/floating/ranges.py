@@ -1,0 +1,113 @@
+"""Ranges of evenly spaced numbers."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from refquant import arguments, dtypes
+from refquant.errors import ArgumentError
+from refquant.ops.floating.creation import storage
+from refquant.ops.floating.operands import cast, scalar
+from refquant.tensors import Tensor
+
+__all__ = ["arange", "linspace"]
+
+
+def arange(
+    start, end=None, step=1, *, dtype=None, device=None, requires_grad: bool = False
+) -> Tensor:
+    """Count from `start` (0 if only one number is given) up to, not including, `end`.
+
+    Parameters
+    ----------
+    start : number
+        The first number; 0 if `end` is not given.
+    end : number, optional
+        Not included.
+    step : number, default 1
+        The distance.
+    dtype : dtype, optional
+        Element type of the result.
+    device : str, optional
+        Only 'cpu'.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        Shape (n,); int64 for integers, else float32.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.arange(3), refquant.arange(0.0, 1.0, 0.5)
+    (tensor([0, 1, 2]), tensor([0. , 0.5]))
+    """
+    start, end = (0, start) if end is None else (start, end)
+    start = scalar("arange", "start", start)
+    end = scalar("arange", "end", end)
+    step = scalar("arange", "step", step)
+    whole = all(isinstance(v, int | np.integer) for v in (start, end, step))
+    kind = storage("arange", dtype, device, dtypes.int64 if whole else dtypes.float32)
+    counted = np.arange(start, end, step) if _counts(start, end, step, whole) else np.arange(0)
+    return Tensor(cast(counted, kind), requires_grad)
+
+
+def _counts(start: Any, end: Any, step: Any, whole: bool) -> bool:
+    """Tell whether a range holds numbers; refuse those that cannot be counted, or not stored."""
+    for name, value in (("start", start), ("end", end), ("step", step)):
+        if not (-(2**63) <= value < 2**63 if whole else math.isfinite(value)):
+            expected = "in the range of int64" if whole else "finite"
+            raise ArgumentError("arange", argument=name, expected=expected, got=value)
+    if step == 0:
+        raise ArgumentError("arange", argument="step", expected="other than 0", got=step)
+    # In Python's numbers, which do not wrap around.
+    length = int(end) - int(start) if whole else float(end) - float(start)
+    length = length if step > 0 else -length
+    if not length > 0:
+        return False
+    size = abs(arguments.real("arange", "step", step))
+    count = length / size if size and length / size < 2.0**63 else 2.0**63
+    arguments.shape("arange", "end", int(count))
+    return True
+
+
+def linspace(
+    start: float, end: float, steps: int, *, dtype=None, device=None, requires_grad: bool = False
+) -> Tensor:
+    """Spread numbers evenly from `start` to `end`, both included.
+
+    Parameters
+    ----------
+    start : float
+        The first number.
+    end : float
+        The last number.
+    steps : int
+        How many.
+    dtype : dtype, optional
+        Element type of the result.
+    device : str, optional
+        Only 'cpu'.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        Shape (steps,).
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.linspace(0, 1, 5)
+    tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
+    """
+    kind = storage("linspace", dtype, device)
+    first = arguments.real("linspace", "start", start, finite=True)
+    last = arguments.real("linspace", "end", end, finite=True)
+    (count,) = arguments.shape("linspace", "steps", arguments.integer("linspace", "steps", steps))
+    with np.errstate(all="ignore"):
+        return Tensor(np.linspace(first, last, count).astype(kind), requires_grad)

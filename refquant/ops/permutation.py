@@ -1,0 +1,151 @@
+"""Views with the dimensions in another order."""
+
+from typing import Any
+
+from refquant.errors import (
+    OperationError,
+    ShapeError,
+)
+from refquant.ops import checks
+from refquant.ops.views import integers, with_axis
+from refquant.tensors import QuantizedTensor, Tensor, differentiable
+
+__all__ = ["movedim", "permute", "t", "transpose"]
+
+
+def permute(input: Any, *dims) -> Tensor:
+    """Reorder the dimensions.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain or quantized.
+    *dims : int
+        Dimensions of `input` in the order of the result, one by one or as one sequence.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with `input`.
+
+    Raises
+    ------
+    OperationError
+        If not every dimension is named once.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([[1, 2, 3]]).permute(1, 0).shape
+    refquant.Size([3, 1])
+    """
+    x = checks.any_tensor("permute", "input", input)
+    ndim = x.array.ndim
+    named = integers("permute", "dims", dims)
+    order = tuple(checks.dimension("permute", "dims", d, ndim) for d in named)
+    if sorted(order) != list(range(ndim)):
+        raise OperationError(
+            "permute", argument="dims", expected=f"every dimension of {ndim} once", got=named
+        )
+    array = x.array.transpose(order)
+    if isinstance(x, QuantizedTensor):
+        return x.like(array) if x.axis is None else with_axis(x, array, order.index(x.axis))
+    inverse = tuple(order.index(d) for d in range(ndim))
+    return differentiable(array, (x,), lambda g: (g.transpose(inverse),))
+
+
+def transpose(input: Any, dim0: int, dim1: int) -> Tensor:
+    """Exchange two dimensions; the result shares storage with `input`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim0 : int
+        A dimension.
+    dim1 : int
+        Another one.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.transpose(refquant.ones(2, 3), 0, 1).shape
+    refquant.Size([3, 2])
+    """
+    x = checks.any_tensor("transpose", "input", input)
+    order = list(range(x.array.ndim))
+    a = checks.dimension("transpose", "dim0", dim0, x.array.ndim)
+    b = checks.dimension("transpose", "dim1", dim1, x.array.ndim)
+    if order:
+        order[a], order[b] = b, a
+    return permute(x, order)
+
+
+def t(input: Any) -> Tensor:
+    """Transpose a matrix; a tensor of fewer dimensions stays as it is.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.t(refquant.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 3],
+            [2, 4]])
+    """
+    x = checks.any_tensor("t", "input", input)
+    if x.array.ndim > 2:
+        raise ShapeError(
+            "t",
+            argument="input",
+            expected="a tensor of at most 2 dimensions",
+            got=f"shape {x.array.shape}",
+            mend="use transpose() or permute()",
+        )
+    return permute(x, tuple(reversed(range(x.array.ndim))))
+
+
+def movedim(input: Any, source: int, destination: int) -> Tensor:
+    """Move one dimension to another place; the others keep their order.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    source : int
+        Where the dimension is.
+    destination : int
+        Where it goes.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.movedim(refquant.ones(2, 3, 4), 0, 2).shape
+    refquant.Size([3, 4, 2])
+    """
+    x = checks.any_tensor("movedim", "input", input)
+    ndim = x.array.ndim
+    order = list(range(ndim))
+    first = checks.dimension("movedim", "source", source, ndim)
+    last = checks.dimension("movedim", "destination", destination, ndim)
+    if order:
+        order.insert(last, order.pop(first))
+    return permute(x, order)
