@@ -24,6 +24,29 @@ import sys
 import refquant
 print(*sorted(name for name in sys.modules if name.startswith("refquant.")))
 """
+WANTED = {
+    "refquant": "nn optim oracle plotting quantization reporting load report save show_config",
+    "refquant.nn": "Linear Module functional init intrinsic qat quantized utils",
+    "refquant.nn.intrinsic": "ConvReLU2d qat quantized",
+    "refquant.nn.quantized": "Conv2d MaxPool2d dynamic functional",
+    "refquant.quantization": "QConfig convert observer",
+}
+LISTED = """
+import importlib
+import os
+import sys
+package = importlib.import_module("{package}")
+before = set(sys.modules)
+listed = dir(package)
+print(*listed)
+print(*sorted(set(sys.modules) - before))
+for name in listed:
+    getattr(package, name)
+try:
+    package.no_such_name
+except Exception as error:
+    print(type(error).__name__)
+"""
 SUBNORMAL = """
 import os
 import sys
@@ -67,6 +90,18 @@ def test_import_leaves_modules_and_workflow_for_later():
     loaded = output(LAZY)[0].split()
     for later in ("nn", "optim", "quantization", "observers", "workflow", "plotting", "cli"):
         assert f"refquant.{later}" not in loaded
+
+
+@pytest.mark.parametrize(
+    "package",
+    ["refquant", "refquant.nn", "refquant.nn.intrinsic", "refquant.nn.quantized",
+     "refquant.quantization"],
+)  # fmt: skip
+def test_names_that_are_imported_when_first_used_are_listed(package):
+    listed, loaded, unknown = output(LISTED.format(package=package))
+    assert set(WANTED[package].split()) <= set(listed.split())
+    assert loaded == ""
+    assert unknown == "AttributeError"
 
 
 def test_import_and_kernels_leave_subnormal_numbers_alone():

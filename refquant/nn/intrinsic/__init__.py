@@ -1,22 +1,9 @@
-"""Sequences of modules that quantization treats as one, under their documented names."""
+"""Fused modules: sequences that quantization treats as one, under their documented names.
 
-from importlib import import_module
+The float ones are here, those for quantization-aware training in `qat` and the quantized ones in
+`quantized`. Names are imported when first used; ``__init__.pyi`` lists them.
+"""
 
-from refquant.nn.intrinsic.fused import (
-    ConvBn2d,
-    ConvBn3d,
-    ConvBnReLU2d,
-    ConvBnReLU3d,
-    ConvReLU2d,
-    ConvReLU3d,
-    LinearReLU,
-)
+from refquant._lazy import attach
 
-# Imported when first used: they build on this package.
-_LAZY = ("qat", "quantized")
-
-
-def __getattr__(name: str):
-    if name in _LAZY:
-        return import_module(f"refquant.nn.intrinsic.{name}")
-    raise AttributeError(f"module 'refquant.nn.intrinsic' has no attribute {name!r}")
+__getattr__, __dir__, __all__ = attach(__name__)

@@ -1,0 +1,11 @@
+"""Names of the package, which are imported when first used."""
+
+from refquant.nn.intrinsic import qat as qat
+from refquant.nn.intrinsic import quantized as quantized
+from refquant.nn.intrinsic.fused import ConvBn2d as ConvBn2d
+from refquant.nn.intrinsic.fused import ConvBn3d as ConvBn3d
+from refquant.nn.intrinsic.fused import ConvBnReLU2d as ConvBnReLU2d
+from refquant.nn.intrinsic.fused import ConvBnReLU3d as ConvBnReLU3d
+from refquant.nn.intrinsic.fused import ConvReLU2d as ConvReLU2d
+from refquant.nn.intrinsic.fused import ConvReLU3d as ConvReLU3d
+from refquant.nn.intrinsic.fused import LinearReLU as LinearReLU
