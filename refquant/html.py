@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["bars", "histogram", "labelled", "table"]
+__all__ = ["bars", "histogram", "labeled", "table"]
 
 # Blue and vermilion after Okabe and Ito: about 3:1 or more against white and against black.
 _VALUES, _RANGE = "#0072b2", "#d55e00"
@@ -57,7 +57,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "")
     return f'{caption}<div style="overflow-x:auto"><table>{head}<tbody>{body}</tbody></table></div>'
 
 
-def labelled(facts: Iterable[tuple[str, Any]], title: str = "") -> str:
+def labeled(facts: Iterable[tuple[str, Any]], title: str = "") -> str:
     """Write facts in two columns: what, and how much."""
     return table((), facts, title)
 

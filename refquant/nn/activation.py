@@ -22,7 +22,7 @@ __all__ = [
 
 
 class ReLU(Module):
-    r"""Cut off what is negative, :math:`\max(x, 0)`; takes quantized tensors, too.
+    r"""Rectified linear unit, :math:`\max(x, 0)`; takes quantized tensors, too.
 
     Parameters
     ----------
@@ -41,16 +41,16 @@ class ReLU(Module):
         self.inplace = arguments.flag(type(self).__name__, "inplace", inplace)
 
     def forward(self, input):
-        """Cut `input` off."""
+        """Clamp `input`."""
         return F.relu(input, self.inplace)
 
     def extra_repr(self) -> str:
-        """Tell whether the input is overwritten."""
+        """Show whether the input is overwritten."""
         return "inplace=True" if self.inplace else ""
 
 
 class Hardtanh(Module):
-    """Cut off what lies outside a range; takes quantized tensors, too.
+    """Clamp to a range; takes quantized tensors, too.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Hardtanh(Module):
         self.inplace = arguments.flag(op, "inplace", inplace)
 
     def forward(self, input):
-        """Cut `input` off."""
+        """Clamp `input`."""
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
     def extra_repr(self) -> str:
@@ -85,7 +85,7 @@ class Hardtanh(Module):
 
 
 class ReLU6(Hardtanh):
-    r"""Cut off what is negative or above 6, :math:`\min(\max(x, 0), 6)`.
+    r"""Rectified linear unit with an upper limit of 6, :math:`\min(\max(x, 0), 6)`.
 
     Parameters
     ----------
@@ -104,11 +104,11 @@ class ReLU6(Hardtanh):
         super().__init__(0.0, 6.0, inplace)
 
     def forward(self, input):
-        """Cut `input` off."""
+        """Clamp `input`."""
         return F.relu6(input, self.inplace)
 
     def extra_repr(self) -> str:
-        """Tell whether the input is overwritten."""
+        """Show whether the input is overwritten."""
         return "inplace=True" if self.inplace else ""
 
 
@@ -145,7 +145,7 @@ class ELU(Module):
 
 
 class LeakyReLU(Module):
-    """Multiply what is negative by a slope.
+    """Leaky rectified linear unit: negative elements are multiplied by a slope.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ class _MaybeInPlace(Module):
 
 
 class Hardsigmoid(_MaybeInPlace):
-    """Straight lines instead of the logistic function; see `refquant.nn.functional`.
+    """Piecewise linear logistic function; see `refquant.nn.functional`.
 
     Parameters
     ----------
@@ -279,7 +279,7 @@ class SiLU(_MaybeInPlace):
         return input.copy_(made) if self.inplace else made
 
     def extra_repr(self) -> str:
-        """Tell whether the input is overwritten."""
+        """Show whether the input is overwritten."""
         return "inplace=True" if self.inplace else ""
 
 
@@ -316,7 +316,7 @@ class Softplus(Module):
 
 
 class Softmax(Module):
-    r"""Turn numbers into shares that add up to 1, :math:`e^{x_i} / \sum_j e^{x_j}`.
+    r"""Normalize exponentials to a sum of 1, :math:`e^{x_i} / \sum_j e^{x_j}`.
 
     Parameters
     ----------

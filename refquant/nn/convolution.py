@@ -37,7 +37,7 @@ def check_padding_mode(asked: str, padding_mode: Any) -> None:
 
 
 class _Convolution(Module):
-    """What the convolutions of all dimensions share."""
+    """Base class of convolutions with any number of spatial dimensions."""
 
     _ndim: int
     _function: Any
@@ -92,7 +92,7 @@ class _Convolution(Module):
         )
 
     def forward(self, input):
-        """Slide the filters over `input`."""
+        """Convolve `input`."""
         return self._convolve(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
@@ -113,7 +113,7 @@ class _Convolution(Module):
 
 
 class Conv1d(_Convolution):
-    """Slide filters over sequences, shape (batch, channels, length); see `Conv2d`.
+    """Convolve sequences, shape (batch, channels, length); see `Conv2d`.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ class Conv1d(_Convolution):
 
 
 class Conv2d(_Convolution):
-    """Slide filters over images.
+    """Convolve images with filters.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ class Conv2d(_Convolution):
 
 
 class Conv3d(_Convolution):
-    """Slide filters over volumes, shape (batch, channels, depth, height, width); see `Conv2d`.
+    """Convolve volumes, shape (batch, channels, depth, height, width); see `Conv2d`.
 
     Parameters
     ----------

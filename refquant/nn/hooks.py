@@ -1,4 +1,4 @@
-"""Calling a module: its ``forward``, with functions of the user before and after it."""
+"""Calling a module: its ``forward``, with the hooks before and after it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Hooked", "RemovableHandle"]
 
 
 class RemovableHandle:
-    """What registering a hook returns; `remove` takes the hook away."""
+    """Handle of a registered hook; `remove` unregisters it."""
 
     _next = 0
 
@@ -25,12 +25,12 @@ class RemovableHandle:
         RemovableHandle._next += 1
 
     def remove(self) -> None:
-        """Take the hook away; a second time does nothing."""
+        """Unregister the hook; a second time does nothing."""
         self.hooks.pop(self.id, None)
 
 
 class Hooked:
-    """What can be called and lets hooks look at, or replace, what goes in and comes out."""
+    """Mixin: calls ``forward`` with hooks that see, and may replace, its inputs and output."""
 
     _forward_hooks: OrderedDict
     _forward_pre_hooks: OrderedDict
@@ -59,7 +59,7 @@ class Hooked:
         return result
 
     def _unfit(self, inputs: tuple, keywords: dict) -> ArgumentTypeError:
-        """Say that `forward` does not take these arguments."""
+        """Describe arguments that `forward` does not accept."""
         given = [*map(arguments.describe, inputs)]
         given += [f"{name}={arguments.describe(value)}" for name, value in keywords.items()]
         error = ArgumentTypeError(

@@ -30,7 +30,7 @@ __all__ = [
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
-    """Draw evenly from `a` to `b`.
+    """Draw from the uniform distribution from `a` to `b`.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def eye_(tensor: Tensor) -> Tensor:
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
-    r"""Draw evenly from :math:`\pm g \sqrt{6 / (\mathrm{fan}_{in} + \mathrm{fan}_{out})}`.
+    r"""Draw uniformly from :math:`\pm g \sqrt{6 / (\mathrm{fan}_{in} + \mathrm{fan}_{out})}`.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
 def kaiming_uniform_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
 ) -> Tensor:
-    r"""Draw evenly from :math:`\pm g \sqrt{3 / \mathrm{fan}}`.
+    r"""Draw uniformly from :math:`\pm g \sqrt{3 / \mathrm{fan}}`.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ __all__ = ["Flatten", "Linear", "Unflatten"]
 
 
 def reset_weight_and_bias(module: Module) -> None:
-    r"""Draw weight and bias evenly from :math:`\pm 1 / \sqrt{\mathrm{fan}_{in}}`."""
+    r"""Draw weight and bias uniformly from :math:`\pm 1 / \sqrt{\mathrm{fan}_{in}}`."""
     init.kaiming_uniform_(module.weight, a=math.sqrt(5))
     if module.bias is not None:
         fan = math.prod(module.weight.array.shape[1:])

@@ -33,7 +33,7 @@ class _WeightedLoss(_Loss):
 
 
 class MSELoss(_Loss):
-    r"""Mean squared distance, :math:`(x - y)^2`.
+    r"""Mean squared error, :math:`(x - y)^2`.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class MSELoss(_Loss):
 
 
 class L1Loss(_Loss):
-    r"""Mean distance, :math:`|x - y|`; see `MSELoss`.
+    r"""Mean absolute error, :math:`|x - y|`; see `MSELoss`.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class L1Loss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """Squared distance near 0, distance farther away.
+    """Squared error near 0, absolute error beyond.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class SmoothL1Loss(_Loss):
 
 
 class NLLLoss(_WeightedLoss):
-    """Negative logarithm of the probability of the right class.
+    """Negative log-likelihood of the target class.
 
     Parameters
     ----------
@@ -127,12 +127,12 @@ class NLLLoss(_WeightedLoss):
         self.ignore_index = arguments.integer(type(self).__name__, "ignore_index", ignore_index)
 
     def forward(self, input, target):
-        """Compare logarithms of probabilities with the right classes."""
+        """Compare log-probabilities with the target classes."""
         return F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
 
 
 class CrossEntropyLoss(NLLLoss):
-    """Loss of a classifier: softmax, then the negative logarithm of the right class; as `NLLLoss`.
+    """Cross-entropy of a classifier: softmax, then the negative log-likelihood; as `NLLLoss`.
 
     Parameters
     ----------
@@ -151,12 +151,12 @@ class CrossEntropyLoss(NLLLoss):
     """
 
     def forward(self, input, target):
-        """Compare scores with the right classes."""
+        """Compare logits with the target classes."""
         return F.cross_entropy(input, target, self.weight, self.ignore_index, self.reduction)
 
 
 class BCELoss(_WeightedLoss):
-    """Loss of probabilities of yes or no; see `refquant.nn.functional.binary_cross_entropy`.
+    """Cross-entropy of binary targets; see `refquant.nn.functional.binary_cross_entropy`.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ class BCELoss(_WeightedLoss):
     """
 
     def forward(self, input, target):
-        """Compare probabilities with what is right."""
+        """Compare probabilities with targets."""
         return F.binary_cross_entropy(input, target, self.weight, self.reduction)
 
 
@@ -197,12 +197,12 @@ class BCEWithLogitsLoss(_WeightedLoss):
     """
 
     def forward(self, input, target):
-        """Compare scores with what is right."""
+        """Compare logits with targets."""
         return F.binary_cross_entropy_with_logits(input, target, self.weight, self.reduction)
 
 
 class KLDivLoss(_Loss):
-    """How far one distribution is from another; see `refquant.nn.functional.kl_div`.
+    """Kullback-Leibler divergence; see `refquant.nn.functional.kl_div`.
 
     Parameters
     ----------
@@ -227,5 +227,5 @@ class KLDivLoss(_Loss):
         self.log_target = arguments.flag("KLDivLoss", "log_target", log_target)
 
     def forward(self, input, target):
-        """Compare logarithms of probabilities with probabilities."""
+        """Compare log-probabilities with probabilities."""
         return F.kl_div(input, target, self.reduction, self.log_target)

@@ -16,7 +16,7 @@ __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm"]
 
 
 class _BatchNorm(Module):
-    """What batch normalization of all dimensions shares."""
+    """Base class of batch normalization with any number of spatial dimensions."""
 
     _version = 2
     _ndims: tuple[int, ...]

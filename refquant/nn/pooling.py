@@ -191,7 +191,7 @@ class Upsample(Module):
     mode : {'nearest', 'linear', 'bilinear', 'trilinear'}
         What to take: the pixel at the place, or a mix of those beside it.
     align_corners : bool, optional
-        For the linear modes: whether the centres of the corner pixels stay in place.
+        For the linear modes: whether the centers of the corner pixels stay in place.
 
     Examples
     --------
@@ -232,7 +232,7 @@ class Upsample(Module):
 
 
 class UpsamplingNearest2d(Upsample):
-    """Resize images by taking the nearest pixel; see `Upsample`.
+    """Resize images by nearest-neighbor interpolation; see `Upsample`.
 
     Parameters
     ----------
@@ -254,7 +254,7 @@ class UpsamplingNearest2d(Upsample):
 
 
 class UpsamplingBilinear2d(Upsample):
-    """Resize images by mixing neighbours, the corner pixels staying in place; see `Upsample`.
+    """Resize images by bilinear interpolation with aligned corners; see `Upsample`.
 
     Parameters
     ----------

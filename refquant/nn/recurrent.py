@@ -137,7 +137,7 @@ class LSTM(Module):
         ]
 
     def reset_parameters(self) -> None:
-        r"""Draw all parameters evenly from :math:`\pm 1 / \sqrt{\mathrm{hidden\_size}}`."""
+        r"""Draw all parameters uniformly from :math:`\pm 1 / \sqrt{\mathrm{hidden\_size}}`."""
         bound = 1 / math.sqrt(self.hidden_size)
         for parameter in self.parameters():
             init.uniform_(parameter, -bound, bound)

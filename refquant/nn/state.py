@@ -14,7 +14,7 @@ __all__ = ["LoadReport", "load", "load_quantizer", "numbers", "quantized_value"]
 
 
 class LoadReport:
-    """What was found while a state dict was compared with a module.
+    """Differences between a state dict and a module.
 
     Attributes
     ----------
@@ -100,13 +100,13 @@ def load(module, state: Mapping[str, Any], strict: bool) -> tuple[list[str], lis
             got=arguments.describe(state),
             mend="read it with refquant.load()",
         )
-    foreign = [key for key in state if not isinstance(key, str)]
-    if foreign:
+    not_text = [key for key in state if not isinstance(key, str)]
+    if not_text:
         raise ArgumentTypeError(
             "load_state_dict",
             argument="state_dict",
             expected="a mapping whose keys are strings",
-            got=f"the key {arguments.describe(foreign[0])}",
+            got=f"the key {arguments.describe(not_text[0])}",
         )
     strict = arguments.flag("load_state_dict", "strict", strict)
     report = LoadReport(state)
@@ -130,7 +130,7 @@ def load(module, state: Mapping[str, Any], strict: bool) -> tuple[list[str], lis
 
 
 def quantized_value(report: LoadReport, key: str, shape) -> QuantizedTensor | None:
-    """Take a quantized tensor of a shape out of a state; None, and noted, if it is not one."""
+    """Return a quantized tensor of a shape from a state; None, and noted, if it is not one."""
     value = report.take(key)
     if value is None and key not in report.state:
         return None

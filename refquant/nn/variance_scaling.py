@@ -15,7 +15,7 @@ _GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """Tell by how much a nonlinearity should be made up for, as a factor of the spread.
+    """Return the gain of a nonlinearity: a factor of the deviation of the weights before it.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def gain_of(op: str, argument: str, nonlinearity: Any, slope: Any) -> float:
 
 
 def fillable(op: str, tensor: Any) -> Tensor:
-    """Take what is to be fillable: a tensor, as nobody would see a copy of an array."""
+    """Return the tensor to fill, or raise: nobody would see the copy of an array."""
     return checks.plain_tensor(
         op, "tensor", arguments.instance(op, "tensor", tensor, Tensor, "a tensor")
     )

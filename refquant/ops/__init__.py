@@ -1,1 +1,1 @@
-"""Operations on tensors: check arguments, choose layouts, call the twins, wrap results."""
+"""Operations on tensors: check arguments, choose layouts, run kernels, wrap results."""

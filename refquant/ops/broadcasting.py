@@ -1,4 +1,4 @@
-"""Broadcasting: repeating dimensions without copying, and adding gradients up again."""
+"""Broadcasting: repeating dimensions without copying, and summing gradients over them."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ __all__ = ["expand", "expand_as", "unbroadcast"]
 
 
 def unbroadcast(gradient: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Add up a gradient over the dimensions in which a tensor of `shape` was repeated."""
+    """Sum a gradient over the dimensions in which a tensor of `shape` was broadcast."""
     if gradient.shape == shape:
         return gradient
     extra = gradient.ndim - len(shape)

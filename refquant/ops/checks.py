@@ -1,7 +1,7 @@
 """Checks of arguments that several operations share.
 
 Each takes the name of the operation and of the argument, returns the argument in the form that
-the operation works with, and raises an error that says how to mend what came.
+the operation works with, and raises an error that says how to fix the argument.
 """
 
 from typing import Any
@@ -44,7 +44,7 @@ __all__ = [
 
 
 def plain_tensor(asked: str, argument: str, value: Any) -> Tensor:
-    """Take a tensor that is not quantized; a float32 NumPy array will do."""
+    """Return a plain tensor, or raise; a float32 NumPy array becomes one."""
     if isinstance(value, Tensor) and not value.is_quantized:
         return value
     if isinstance(value, np.ndarray):
@@ -68,19 +68,19 @@ def plain_tensor(asked: str, argument: str, value: Any) -> Tensor:
 
 
 def plain_numbers(asked: str, argument: str, value: Any) -> np.ndarray:
-    """Take numbers: a plain tensor, an array or nested sequences."""
+    """Return the numbers of a plain tensor, an array or nested sequences, or raise."""
     if isinstance(value, QuantizedTensor):
         plain_tensor(asked, argument, value)
     return arguments.numbers(asked, argument, value.array if isinstance(value, Tensor) else value)
 
 
 def any_tensor(asked: str, argument: str, value: Any) -> Tensor:
-    """Take a tensor, plain or quantized; a float32 NumPy array will do."""
+    """Return a tensor, plain or quantized, or raise; a float32 NumPy array becomes one."""
     return value if isinstance(value, Tensor) else plain_tensor(asked, argument, value)
 
 
 def float32_tensor(asked: str, argument: str, value: Any) -> Tensor:
-    """Take a float32 tensor or a float32 NumPy array."""
+    """Return a float32 tensor, or raise; a float32 NumPy array becomes one."""
     if type(value) is Tensor and value.array.dtype == np.float32:
         return value
     tensor = plain_tensor(asked, argument, value)
@@ -96,7 +96,7 @@ def float32_tensor(asked: str, argument: str, value: Any) -> Tensor:
 
 
 def quantized_tensor(asked: str, argument: str, value: Any) -> QuantizedTensor:
-    """Take a quantized tensor of any scheme."""
+    """Return a quantized tensor of any scheme, or raise."""
     if isinstance(value, QuantizedTensor):
         return value
     raise NotQuantizedError(
@@ -110,7 +110,7 @@ def quantized_tensor(asked: str, argument: str, value: Any) -> QuantizedTensor:
 
 
 def quantized_per_tensor(asked: str, argument: str, value: Any) -> QuantizedTensor:
-    """Take a quantized tensor with one scale."""
+    """Return a tensor quantized per tensor, or raise."""
     if isinstance(value, QuantizedTensor) and value.axis is None:
         return value
     tensor = quantized_tensor(asked, argument, value)
@@ -124,7 +124,7 @@ def quantized_per_tensor(asked: str, argument: str, value: Any) -> QuantizedTens
 
 
 def dimension(asked: str, argument: str, value: Any, ndim: int) -> int:
-    """Take a dimension, counted from the end if negative."""
+    """Return a dimension, which counts from the end if negative, as a valid index, or raise."""
     index = value if type(value) is int else arguments.integer(asked, argument, value)
     count = max(ndim, 1)
     if not -count <= index < count:
@@ -135,7 +135,7 @@ def dimension(asked: str, argument: str, value: Any, ndim: int) -> int:
 
 
 def dimensions(asked: str, argument: str, value: Any, ndim: int) -> tuple[int, ...]:
-    """Take several different dimensions: one, or a sequence of them."""
+    """Return one dimension or a sequence of different ones as valid indices, or raise."""
     named = value if isinstance(value, tuple | list) else (value,)
     found = tuple(dimension(asked, argument, d, ndim) for d in named)
     if len(set(found)) != len(found):

@@ -70,7 +70,7 @@ def tensor(data: Any, dtype: dtypes.dtype | None = None, requires_grad: bool = F
 
 
 def plain_dtype(asked: str, dtype: Any) -> dtypes.dtype:
-    """Take the dtype of a tensor that is not quantized."""
+    """Return the dtype of a plain tensor, or raise."""
     if not isinstance(dtype, dtypes.dtype) or dtype.is_quantized:
         raise DtypeError(
             asked,
@@ -121,7 +121,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
 
 def is_tensor(obj: Any) -> bool:
-    """Tell whether something is a tensor, plain or quantized.
+    """Return whether an object is a tensor, plain or quantized.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def is_tensor(obj: Any) -> bool:
 
 
 def as_tensor(data: Any, dtype=None) -> Tensor:
-    """Take data as a tensor, without a copy where they are one or a NumPy array already.
+    """Convert data to a tensor, without a copy of tensors and NumPy arrays.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Parts of tensors: slices, single entries, Python's square brackets."""
+"""Indexing of tensors with Python's square brackets."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from refquant.errors import (
 )
 from refquant.ops import checks
 from refquant.ops.broadcasting import unbroadcast
-from refquant.ops.inplace import become, check_writable
+from refquant.ops.inplace import assign, check_writable
 from refquant.ops.views import lost_axis
 from refquant.tensors import QuantizedTensor, Tensor, autograd, differentiable
 
@@ -25,7 +25,7 @@ FULL_SLICE = slice(None)
 
 
 def _items(asked: str, array: np.ndarray, index: Any) -> list:
-    """Write an index as one item for each dimension (and None for new ones)."""
+    """Expand an index to one item for each dimension (and None for new ones)."""
     if isinstance(index, list) and any(
         isinstance(i, slice | Tensor | np.ndarray | list | tuple) or i is None for i in index
     ):
@@ -49,7 +49,7 @@ def _is_mask(item) -> bool:
 
 
 def _item(asked: str, item: Any):
-    """Take one item of an index: an int, slice, None, Ellipsis or an array."""
+    """Return one item of an index as an int, slice, None, Ellipsis or array, or raise."""
     if isinstance(item, slice):
         bounds = [
             None if b is None else arguments.integer(asked, "slice", b)
@@ -116,7 +116,7 @@ def _kept_channels(asked: str, x: QuantizedTensor, index: tuple):
 
 
 def basic_index(asked: str, x: Tensor, index: tuple) -> Tensor:
-    """Take the view that an index of integers, slices and None describes."""
+    """Return the view that an index of integers, slices and None describes."""
     array = _placed(asked, x.array, index)
     if isinstance(x, QuantizedTensor):
         if x.axis is None:
@@ -183,7 +183,7 @@ def _two_steps(items: list) -> tuple[tuple, tuple | None]:
 
 
 def getitem(input: Tensor, index: Any) -> Tensor:
-    """Take a part of a tensor, as Python's ``input[index]``.
+    """Return a part of a tensor, as Python's ``input[index]``.
 
     Parameters
     ----------
@@ -249,7 +249,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         _assign(kept, basic, arrays, np.zeros((), g.dtype))
         return kept, unbroadcast(part if arrays is None else part[arrays], shape)
 
-    become("assignment to a part", input, differentiable(whole, (input, value), backward))
+    assign("assignment to a part", input, differentiable(whole, (input, value), backward))
 
 
 def _assign(whole: np.ndarray, basic: tuple, arrays: tuple | None, value: np.ndarray) -> None:

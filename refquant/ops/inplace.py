@@ -1,4 +1,4 @@
-"""Operations that change a tensor instead of making a new one."""
+"""In-place assignment: how a tensor takes over new elements."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ from refquant import arguments
 from refquant.errors import ArgumentTypeError, DtypeError, GradientError, OperationError, ShapeError
 from refquant.tensors import Tensor, autograd
 
-__all__ = ["become", "check_writable"]
+__all__ = ["assign", "check_writable"]
 
 
 def check_writable(asked: str, array: np.ndarray) -> None:
-    """Refuse to change elements that belong to a NumPy array that cannot be written."""
+    """Raise if the elements belong to a read-only NumPy array."""
     if not array.flags.writeable:
         raise OperationError(
             asked,
@@ -21,8 +21,8 @@ def check_writable(asked: str, array: np.ndarray) -> None:
         )
 
 
-def become(asked: str, target: Tensor, result: Tensor) -> Tensor:
-    """Give a tensor the elements that an operation computed for it.
+def assign(asked: str, target: Tensor, result: Tensor) -> Tensor:
+    """Assign the result of an operation to a tensor, in place.
 
     Where nothing is recorded, the elements are overwritten, and everything that shares them sees
     it. While a gradient is recorded, the tensor takes over the new elements and their history

@@ -1,8 +1,8 @@
-"""How tensors lie in memory, and how the real engines walk over them.
+"""Memory layout of tensors, and the order in which the real engines iterate over them.
 
 The only file that knows either. Memory formats are strides: a ``channels_last`` tensor of shape
 (N, C, H, W) has the strides of a contiguous (N, H, W, C). Operations ask here which elements are
-neighbours (`flatten`), in which format the result belongs (`restore`, `format_of`), and how many
+neighbors (`flatten`), in which format the result belongs (`restore`, `format_of`), and how many
 elements of a run an engine takes in whole vectors (`body`).
 """
 
@@ -99,7 +99,7 @@ def is_contiguous(array: np.ndarray, memory_format=dtypes.contiguous_format) -> 
 
 
 def format_of(array: np.ndarray):
-    """Tell which memory format is meant by the strides of an array, as PyTorch decides it.
+    """Return the memory format that the strides of an array suggest, as PyTorch decides it.
 
     A contiguous array is row-major unless its strides can only be channels-last: going from
     channels to width, height and batch, strides must not fall, and a dimension of extent 1 still
@@ -287,7 +287,7 @@ def body(length: int, block: int) -> int:
 def pair(asked: str, a: np.ndarray, b: np.ndarray):
     """Lay two operands side by side, in the order in which ATen's TensorIterator walks.
 
-    The result is dense in the format of the first operand; the walk follows it. Neighbouring
+    The result is dense in the format of the first operand; the walk follows it. Neighboring
     dimensions along which both operands step evenly are one run. The engine takes a run in
     vectors if each operand is dense along it, or one of them a single element.
 

@@ -35,7 +35,7 @@ from refquant.tensors import Tensor
 
 
 def _named(module, names: str) -> dict:
-    """Pick functions whose names are those of the methods."""
+    """Look up functions that have the names of their methods."""
     return {name: getattr(module, name) for name in names.split()}
 
 

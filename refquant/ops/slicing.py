@@ -1,4 +1,4 @@
-"""Parts of a tensor along one dimension: entries, ranges, equal parts."""
+"""Slices along one dimension: entries, ranges, equal parts."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def _along(ndim: int, dim: int, item) -> tuple:
 
 
 def _extended(asked: str, x: Tensor, dim: Any, error: type[RefquantError] = ShapeError) -> int:
-    """Take a dimension to cut along, which a tensor without dimensions does not have."""
+    """Return a dimension to slice along, or raise; 0-dimensional tensors have none."""
     if x.array.ndim == 0:
         raise error(
             asked,
@@ -36,7 +36,7 @@ def _extended(asked: str, x: Tensor, dim: Any, error: type[RefquantError] = Shap
 
 
 def select(input: Any, dim: int, index: int) -> Tensor:
-    """Take one entry along a dimension, and drop the dimension.
+    """Select one entry along a dimension, and drop the dimension.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def select(input: Any, dim: int, index: int) -> Tensor:
 
 
 def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
-    """Take `length` entries along a dimension, from `start` on; shares storage.
+    """Select `length` entries along a dimension, from `start` on; shares storage.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
 
 
 def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
-    """Cut along a dimension into parts of one size (the last may be smaller) or of given sizes.
+    """Split along a dimension into parts of one size (the last may be smaller) or of given sizes.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
 
 
 def chunk(input: Any, chunks: int, dim: int = 0) -> tuple:
-    """Cut along a dimension into at most `chunks` parts of one size (the last may be smaller).
+    """Split along a dimension into at most `chunks` parts of one size (the last may be smaller).
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple:
 
 
 def unbind(input: Any, dim: int = 0) -> tuple:
-    """Take all entries along a dimension, one by one; see `select`.
+    """Split into the entries along a dimension; see `select`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How a tensor lies in memory: memory formats and views with strides of one's own."""
+"""Strides of a tensor: memory formats, and views with given strides."""
 
 import math
 from typing import Any
@@ -73,12 +73,12 @@ def contiguous(input: Any, memory_format=dtypes.contiguous_format) -> Tensor:
 
 
 def is_contiguous(input: Any, memory_format=dtypes.contiguous_format) -> bool:
-    """Tell whether the elements lie without gaps in the order of a memory format."""
+    """Return whether the elements lie without gaps in the order of a memory format."""
     return layout.is_contiguous(input.array, memory_format)
 
 
 def _storage(array: np.ndarray) -> tuple[np.ndarray, int]:
-    """View all elements of the memory an array lies in, and tell where the array starts there."""
+    """View all elements of the memory that an array lies in, and return where it starts there."""
     root = array
     while isinstance(root.base, np.ndarray):
         root = root.base
@@ -99,7 +99,7 @@ def storage_offset(input: Tensor) -> int:
 
 
 def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> Tensor:
-    """View the memory of a tensor with a shape and strides of one's own.
+    """View the memory of a tensor with a given shape and strides.
 
     Parameters
     ----------

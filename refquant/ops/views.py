@@ -53,21 +53,21 @@ def lost_axis(asked: str, x: QuantizedTensor, mend: str) -> QuantizerError:
 
 
 def integers(asked: str, argument: str, values: Any) -> tuple[int, ...]:
-    """Take sizes or dimensions that came one by one or as one sequence."""
+    """Return sizes or dimensions that came one by one or as one sequence, or raise."""
     if len(values) == 1 and isinstance(values[0], tuple | list):
         values = values[0]
     return tuple([v if type(v) is int else arguments.integer(asked, argument, v) for v in values])
 
 
 def sizes(asked: str, argument: str, values: Any) -> tuple[int, ...]:
-    """Take the sizes of a new tensor, which came one by one or as one sequence."""
+    """Return the sizes of a new tensor, which came one by one or as one sequence, or raise."""
     if len(values) == 1 and isinstance(values[0], tuple | list):
         values = values[0]
     return arguments.shape(asked, argument, tuple(values))
 
 
 def _complete(asked: str, array: np.ndarray, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Replace the one size that is -1 by what is left over."""
+    """Infer the one size that is -1."""
     if array.size == 0 or len(shape) > arguments.MOST_DIMENSIONS:
         arguments.shape(asked, "shape", tuple(max(s, 0) for s in shape))
     known = math.prod(s for s in shape if s != -1)
@@ -110,7 +110,7 @@ def _reshaped(asked: str, x: Tensor, array: np.ndarray) -> Tensor:
 
 
 def reshape(input: Any, *shape) -> Tensor:
-    """Give the elements, in row-major order, another shape: a view if possible, else a copy.
+    """Reshape the elements in row-major order: a view if possible, else a copy.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def reshape(input: Any, *shape) -> Tensor:
 
 
 def view(input: Tensor, *shape) -> Tensor:
-    """Give the elements another shape without copying them.
+    """View the elements in another shape, without copying them.
 
     Parameters
     ----------
@@ -184,12 +184,12 @@ def view(input: Tensor, *shape) -> Tensor:
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
-    """Give the elements the shape of another tensor, without copying them; see `view`."""
+    """View the elements in the shape of another tensor; see `view`."""
     return view(input, checks.any_tensor("view_as", "other", other).array.shape)
 
 
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
-    """Give the elements the shape of another tensor; see `reshape`."""
+    """Reshape to the shape of another tensor; see `reshape`."""
     return reshape(input, checks.any_tensor("reshape_as", "other", other).array.shape)
 
 

@@ -1,4 +1,4 @@
-"""Optimizers: rules that change parameters so that a loss becomes smaller."""
+"""Optimizers: gradient descent rules."""
 
 from refquant.optim.adam import Adam
 from refquant.optim.optimizer import Optimizer

@@ -14,7 +14,7 @@ __all__ = ["Adam"]
 
 
 class Adam(Optimizer):
-    r"""Go downhill with steps that suit each parameter.
+    r"""Adaptive moment estimation: gradient descent with a step size for each parameter.
 
     .. math::
         m &\leftarrow \beta_1 m + (1 - \beta_1) g \\

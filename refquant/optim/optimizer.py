@@ -1,4 +1,4 @@
-"""What optimizers share: groups of parameters, what is remembered for each, and state dicts."""
+"""Base class of optimizers: parameter groups, state of each parameter, and state dicts."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Optimizer:
         self.param_groups.append(group)
 
     def _check(self, group: dict[str, Any]) -> None:
-        """Refuse settings that are not valid."""
+        """Raise if settings are not valid."""
         op = type(self).__name__
         for name in ("lr", "eps", "weight_decay", "momentum"):
             if name in group:
@@ -181,7 +181,7 @@ class Optimizer:
         raise NotSupportedError(f"{type(self).__name__} has no rule", mend="define _update()")
 
     def state_dict(self) -> dict[str, Any]:
-        """Collect the settings and what is remembered; parameters are counted from 0.
+        """Collect settings and state; parameters are counted from 0.
 
         Returns
         -------
@@ -199,7 +199,7 @@ class Optimizer:
         return {"state": kept, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take settings and what was remembered from `state_dict` of another optimizer.
+        """Load settings and state from the `state_dict` of another optimizer.
 
         Parameters
         ----------

@@ -12,7 +12,7 @@ __all__ = ["SGD"]
 
 
 class SGD(Optimizer):
-    r"""Go downhill, with momentum if asked.
+    r"""Stochastic gradient descent, with momentum if given.
 
     .. math::
         g &\leftarrow g + \lambda p \\

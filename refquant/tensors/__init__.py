@@ -1,4 +1,4 @@
-"""Both kinds of tensor: NumPy arrays with what NumPy does not know.
+"""Plain and quantized tensors, both built on NumPy arrays.
 
 `Tensor` holds numbers, `QuantizedTensor` integers that stand for numbers. Operations live in
 `refquant.ops`, which installs the documented methods (see the table in `refquant.ops.methods`).

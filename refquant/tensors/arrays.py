@@ -1,4 +1,4 @@
-"""Which NumPy arrays a tensor can keep: kernels walk their memory and trust what they say."""
+"""Checks of the NumPy arrays that tensors keep: kernels trust their dtype and strides."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ __all__ = ["elements", "native"]
 
 
 def elements(asked: str, argument: str, value: Any) -> np.ndarray:
-    """Take an array whose memory a tensor can share.
+    """Return an array whose memory a tensor can share, or raise.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def elements(asked: str, argument: str, value: Any) -> np.ndarray:
 
 
 def native(asked: str, argument: str, array: np.ndarray) -> np.ndarray:
-    """Take an array of a dtype that tensors have, in the byte order of the processor."""
+    """Return an array of a dtype that tensors have, in native byte order, or raise."""
     if array.dtype not in dtypes.BY_STORAGE:
         raise DtypeError(
             asked,

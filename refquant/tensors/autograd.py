@@ -1,4 +1,4 @@
-"""The gradient tape: which tensor came from which, and how gradients flow back.
+"""The gradient tape: recorded operations, and backpropagation through them.
 
 A tensor made by a differentiable operation carries a `Node`: the operation's inputs and a function
 that turns the gradient of its output into the gradients of its inputs. `backward` walks the nodes
@@ -145,7 +145,7 @@ class Node:
         self.retained: Any = None
 
     def free(self) -> None:
-        """Let go of the arrays that the operation kept; one that kept none can run again."""
+        """Release the arrays that the operation kept; one that kept none can run again."""
         if _holds_arrays(self.function):
             self.function, self.sources, self.retained = None, (), None
 
@@ -171,7 +171,7 @@ def _holds_arrays(function: Any) -> bool:
 
 
 def _last_to_first(root) -> Iterator[Any]:
-    """Nodes and leaves that lead to `root`, each after everything that was computed from it."""
+    """Sort the nodes and leaves that lead to `root` topologically, results first."""
     order, seen, stack = [], set(), [(root, False)]
     while stack:
         source, done = stack.pop()
@@ -245,7 +245,7 @@ def _check_kept(order: list[Any]) -> None:
 
 
 def _walk(order: list[Any], gradient: np.ndarray) -> None:
-    """Hand the gradient of the first in `order` down to every leaf."""
+    """Propagate the gradient of the first in `order` back to every leaf."""
     pending = {id(order[0]): gradient}
     for source in order:
         grad = pending.pop(id(source), None)

@@ -1,4 +1,4 @@
-"""How tensors are written: their elements as NumPy writes them, then what makes them special."""
+"""Printing of tensors: elements as NumPy prints them, then dtype, gradient and quantizer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _elements(array: np.ndarray) -> str:
 
 
 def plain(tensor: Tensor) -> str:
-    """Write a plain tensor: elements, dtype unless it is a usual one, gradient.
+    """Format a plain tensor: elements, dtype unless it is a usual one, gradient.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def plain(tensor: Tensor) -> str:
 
 
 def quantized(tensor: QuantizedTensor) -> str:
-    """Write a quantized tensor: real values, then size, dtype and quantization parameters.
+    """Format a quantized tensor: real values, then size, dtype and quantization parameters.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
-"""How a quantized tensor looks in a notebook."""
+"""HTML representation of quantized tensors for notebooks."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refquant.html import histogram, labelled, table
+from refquant.html import histogram, labeled, table
 
 if TYPE_CHECKING:
     from refquant.tensors.quantized import QuantizedTensor
@@ -15,7 +15,7 @@ _SIDE = 8  # rows and columns of a table of elements
 
 
 def _numbers(values: Any) -> str:
-    """Write a number, or how far several reach."""
+    """Format a number, or the range of several."""
     if np.ndim(values) == 0:
         return f"{values:.6g}"
     if not np.size(values):
@@ -32,7 +32,7 @@ def _chosen(size: int) -> list[int | None]:
 
 
 def _elements(array: np.ndarray) -> str:
-    """Write the first matrix of an array as a table of at most 8 by 8."""
+    """Format the first matrix of an array as a table of at most 8 by 8."""
     if not array.size:
         return ""
     matrix = array[(0,) * (array.ndim - 2)] if array.ndim > 2 else np.atleast_2d(array)
@@ -46,7 +46,7 @@ def _elements(array: np.ndarray) -> str:
 
 
 def quantized_tensor(tensor: "QuantizedTensor") -> str:
-    """Write a quantized tensor: its quantizer, some integers and how often each occurs.
+    """Format a quantized tensor: its quantizer, some integers and how often each occurs.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ def quantized_tensor(tensor: "QuantizedTensor") -> str:
         facts.append(("axis", tensor.axis))
     title = f"{dtype.name} tensor of shape {tuple(array.shape)}"
     if not array.size:
-        return labelled(facts, title)
+        return labeled(facts, title)
     low, high = dtype.quant_min, dtype.quant_max
     if high - low > 255:
         low, high = int(array.min()), int(array.max())
     drawn = histogram(array, low, high, f"how often integers from {low} to {high} occur")
-    return labelled(facts, title) + _elements(array) + drawn
+    return labeled(facts, title) + _elements(array) + drawn

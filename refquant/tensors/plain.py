@@ -1,4 +1,4 @@
-"""`Tensor`: a NumPy array with what NumPy does not know.
+"""`Tensor`: a NumPy array that records gradients and can be differentiated.
 
 Here are storage, gradients and conversions; `refquant.tensors.shape` has shape and strides.
 `QuantizedTensor` builds on it in `refquant.tensors.quantized`. Operations live in `refquant.ops`,
@@ -217,7 +217,7 @@ class Tensor(Shaped):
         autograd.backward(self, None if gradient is None else self._seed(gradient), kept)
 
     def _seed(self, gradient: Any) -> np.ndarray:
-        """Take the gradient with which `backward` begins."""
+        """Return the gradient with which `backward` begins, or raise."""
         if isinstance(gradient, Tensor) and not gradient.is_quantized:
             array = gradient.array
         else:

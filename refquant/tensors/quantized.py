@@ -107,7 +107,7 @@ class QuantizedTensor(Tensor):
         return self._dtype
 
     def qscheme(self) -> dtypes.qscheme:
-        """Tell whether there is one scale (``per_tensor_affine``) or one for each channel."""
+        """Return the scheme: one scale (``per_tensor_affine``) or one for each channel."""
         return dtypes.per_tensor_affine if self.axis is None else dtypes.per_channel_affine
 
     def _check_scheme(self, asked: str, per_channel: bool) -> None:

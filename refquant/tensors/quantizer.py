@@ -1,4 +1,4 @@
-"""Checks of what makes integers a quantized tensor: codes, scales, zero points and their axis.
+"""Checks of the parts of a quantized tensor: integers, scales, zero points and their axis.
 
 Each takes the name of the operation and of the argument, and returns the argument in the form
 that tensors keep. Operations check what a user gave once and hand the result on.
@@ -37,7 +37,7 @@ __all__ = [
 
 
 def describe(value: Any) -> str:
-    """Say in a few words what came."""
+    """Describe an argument in a few words."""
     if isinstance(value, Tensor):
         return f"a {value.dtype} tensor"
     if isinstance(value, np.ndarray):
@@ -46,7 +46,7 @@ def describe(value: Any) -> str:
 
 
 def quantized_dtype(asked: str, argument: str, value: Any) -> dtypes.dtype:
-    """Take quint8, qint8 or qint32."""
+    """Return quint8, qint8 or qint32, or raise."""
     if isinstance(value, dtypes.dtype) and value.is_quantized:
         return value
     raise DtypeError(
@@ -58,7 +58,7 @@ def quantized_dtype(asked: str, argument: str, value: Any) -> dtypes.dtype:
 
 
 def scale_value(asked: str, argument: str, value: Any) -> float:
-    """Take a scale: its float32 and the float32 reciprocal of that are finite and positive."""
+    """Return a scale, or raise: its float32 and the reciprocal of that are finite and positive."""
     scale = value if type(value) is float else arguments.real(asked, argument, value)
     # Between these lie exactly the float32 whose float32 reciprocal is finite.
     if not SMALLEST_SCALE <= scale < LARGEST_SCALE:
@@ -73,7 +73,7 @@ def scale_value(asked: str, argument: str, value: Any) -> float:
 
 
 def scale_values(asked: str, argument: str, values: np.ndarray) -> np.ndarray:
-    """Take an array of scales, each as in `scale_value`; the result is float64."""
+    """Return an array of scales, each as in `scale_value`, as float64, or raise."""
     scales = np.ascontiguousarray(arguments.numbers(asked, argument, values, np.float64))
     bad = ~((scales >= SMALLEST_SCALE) & (scales < LARGEST_SCALE))
     if bad.any():
@@ -88,7 +88,7 @@ def scale_values(asked: str, argument: str, values: np.ndarray) -> np.ndarray:
 
 
 def whole_number(asked: str, argument: str, value: Any) -> int:
-    """Take a whole number; a float or a tensor of one element that holds one will do."""
+    """Return an integer, or raise; a float or a tensor of one element may hold it."""
     if type(value) is int:
         return value
     number = value.item() if isinstance(value, Tensor) and value.array.size == 1 else value
@@ -103,7 +103,7 @@ def whole_number(asked: str, argument: str, value: Any) -> int:
 
 
 def zero_point_value(asked: str, argument: str, value: Any, dtype: dtypes.dtype) -> int:
-    """Take a zero point: a whole number in the range of the dtype."""
+    """Return a zero point, an integer in the range of the dtype, or raise."""
     zero_point = whole_number(asked, argument, value)
     if not dtype.quant_min <= zero_point <= dtype.quant_max:
         raise QuantizationParameterError(
@@ -116,7 +116,7 @@ def zero_point_value(asked: str, argument: str, value: Any, dtype: dtypes.dtype)
 
 
 def zero_point_values(asked: str, argument: str, values: Any, dtype: dtypes.dtype) -> np.ndarray:
-    """Take an array of zero points, each in the range of the dtype; the result is int64."""
+    """Return an array of zero points, each in the range of the dtype, as int64, or raise."""
     if values.dtype.kind not in "iu":
         raise DtypeError(
             asked,
@@ -146,7 +146,7 @@ def channel_quantizer(
     dtype: dtypes.dtype,
     names: tuple[str, str, str] = ("input", "scales", "zero_points"),
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Take scales, zero points and their axis: float64, int64 and int, one for each slice."""
+    """Return scales (float64), zero points (int64) and axis, one for each slice, or raise."""
     whole = isinstance(axis, int | np.integer) and not isinstance(axis, bool)
     if not whole or not 0 <= axis < array.ndim:
         raise IndexRangeError(
@@ -165,7 +165,7 @@ def channel_quantizer(
 
 
 def _vector(asked: str, name: str, values: Any, array: np.ndarray, axis: int) -> np.ndarray:
-    """Take one number for each slice of an array along an axis."""
+    """Return one number for each slice of an array along an axis, or raise."""
     try:
         vector = np.asarray(values.array if isinstance(values, Tensor) else values)
     except ValueError:  # lists of different lengths
@@ -185,7 +185,7 @@ def _vector(asked: str, name: str, values: Any, array: np.ndarray, axis: int) ->
 
 
 def codes(asked: str, argument: str, value: Any, dtype: dtypes.dtype) -> np.ndarray:
-    """Take the integers of a quantized tensor, kept if they have its storage, else converted.
+    """Return the integers of a quantized tensor in its storage type, or raise.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a tensor knows of its array: dtype, shape, strides and size in memory."""
+"""Properties of a tensor's array: dtype, shape, strides and size in memory."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def test_interpolation(seed):
     corners = None if mode == "nearest" else bool(rng.integers(2))
     sizes = draw(rng, 3, 7, ndim)
     factors = tuple(float(f) for f in rng.uniform(0.4, 2.6, size=ndim))
-    # Where a factor keeps or doubles a size, PyTorch's gradient of the nearest neighbour is not
+    # Where a factor keeps or doubles a size, PyTorch's gradient of the nearest neighbor is not
     # that of its result, except for images: forward goes by the factor, backward by the sizes.
     keeps = any(int(n * f) in (n, 2 * n) for n, f in zip(sizes, factors, strict=True))
     keeps = keeps and ndim != 2

@@ -23,7 +23,7 @@ __all__ = [
 
 
 def relu(input: Any, inplace: bool = False) -> Tensor:
-    r"""Cut off what is negative, :math:`\max(x, 0)`.
+    r"""Rectified linear unit, :math:`\max(x, 0)`.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def relu(input: Any, inplace: bool = False) -> Tensor:
 
 
 def relu6(input: Any, inplace: bool = False) -> Tensor:
-    r"""Cut off what is negative or above 6, :math:`\min(\max(x, 0), 6)`; see `relu`.
+    r"""Rectified linear unit with an upper limit of 6, :math:`\min(\max(x, 0), 6)`; see `relu`.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def relu6(input: Any, inplace: bool = False) -> Tensor:
 def hardtanh(
     input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> Tensor:
-    """Cut off what lies outside a range; see `relu`.
+    """Clamp to a range; see `relu`.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """Multiply what is negative by a slope; see `relu`.
+    """Leaky rectified linear unit: negative elements are multiplied by a slope; see `relu`.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def tanh(input: Any) -> Tensor:
 
 
 def hardsigmoid(input: Any, inplace: bool = False) -> Tensor:
-    r"""Straight lines instead of the logistic function, :math:`\min(\max(x + 3, 0), 6) / 6`.
+    r"""Piecewise linear logistic function, :math:`\min(\max(x + 3, 0), 6) / 6`.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def hardsigmoid(input: Any, inplace: bool = False) -> Tensor:
 
 
 def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
-    r"""Turn numbers into shares that add up to 1, :math:`e^{x_i} / \sum_j e^{x_j}`.
+    r"""Normalize exponentials to a sum of 1, :math:`e^{x_i} / \sum_j e^{x_j}`.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 from typing import Any
 
 from refquant import nn
-from refquant.nn.qat.fake_quantized import FakeQuantized, recipe_of
+from refquant.nn.qat.fake_quantized import FakeQuantized, checked_qconfig
 
 __all__ = ["Conv2d", "settings"]
 
@@ -99,7 +99,7 @@ class Conv2d(FakeQuantized, nn.Conv2d):
         qconfig : QConfig, optional
             By default the attribute `qconfig` of `mod`.
         """
-        qconfig = recipe_of(cls, mod, qconfig)
+        qconfig = checked_qconfig(cls, mod, qconfig)
         conv = mod if type(mod) is nn.Conv2d else mod[0]
         made = cls(*settings(conv), conv.bias is not None, conv.padding_mode, qconfig)
         made.weight, made.bias = conv.weight, conv.bias

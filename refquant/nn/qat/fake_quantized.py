@@ -1,4 +1,4 @@
-"""What all modules for quantization-aware training share."""
+"""The mixin of all modules for quantization-aware training."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from refquant import arguments
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.nn.module import Module
 
-__all__ = ["FakeQuantized", "recipe_of"]
+__all__ = ["FakeQuantized", "checked_qconfig"]
 
 
 def _checked(asked: str, qconfig: Any) -> Any:
@@ -31,8 +31,8 @@ def _checked(asked: str, qconfig: Any) -> Any:
     return qconfig
 
 
-def recipe_of(cls: type, mod: Module, qconfig: Any):
-    """Check what ``from_float`` was given and choose the QConfig of the new module.
+def checked_qconfig(cls: type, mod: Module, qconfig: Any):
+    """Check the arguments of ``from_float`` and return the QConfig of the new module.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 from refquant import nn
 from refquant.nn import functional
-from refquant.nn.qat.fake_quantized import FakeQuantized, recipe_of
+from refquant.nn.qat.fake_quantized import FakeQuantized, checked_qconfig
 
 __all__ = ["Linear"]
 
@@ -65,7 +65,7 @@ class Linear(FakeQuantized, nn.Linear):
         qconfig : QConfig, optional
             By default the attribute `qconfig` of `mod`.
         """
-        qconfig = recipe_of(cls, mod, qconfig)
+        qconfig = checked_qconfig(cls, mod, qconfig)
         linear = mod if type(mod) is nn.Linear else mod[0]
         made = cls(linear.in_features, linear.out_features, linear.bias is not None, qconfig)
         made.weight, made.bias = linear.weight, linear.bias

@@ -16,7 +16,7 @@ __all__ = ["ELU", "ReLU", "ReLU6"]
 
 
 class ReLU(activation.ReLU):
-    r"""Replace what stands for negative numbers by zero, :math:`\max(q, z)`.
+    r"""Rectified linear unit, :math:`\max(q, z)` on the integers.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class ReLU(activation.ReLU):
 
 
 class ReLU6(activation.ReLU6):
-    r"""Keep real numbers from 0 to 6, :math:`\min(\max(q, z), quantize(6))`.
+    r"""Rectified linear unit with an upper limit of 6, :math:`\min(\max(q, z), quantize(6))`.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ __all__ = ["Conv2d", "Conv3d"]
 
 
 class _Convolution(Module):
-    """What the convolutions of all dimensions share."""
+    """Base class of convolutions with any number of spatial dimensions."""
 
     _dims: int
     _FLOAT_MODULE: type

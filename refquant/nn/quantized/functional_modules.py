@@ -1,4 +1,4 @@
-"""Sums, products and joins as modules, so that what they compute can be watched and quantized."""
+"""Sums, products and concatenation as modules, so that results can be observed and quantized."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ __all__ = ["FloatFunctional", "QFunctional"]
 
 
 class FloatFunctional(Module):
-    """Operations of a float model whose results an observer can watch.
+    """Operations of a float model whose results an observer can see.
 
     Put one in a model for every sum, product or join, and call its methods instead of ``+``,
     ``*`` or ``cat``: ``prepare`` then finds a place for an observer, and ``convert`` replaces it
@@ -57,7 +57,7 @@ class FloatFunctional(Module):
         return self.activation_post_process(arithmetic.add(x, y))
 
     def add_scalar(self, x: Any, y: float) -> Tensor:
-        """Add a number; the result is not watched, its quantizer follows from the operands."""
+        """Add a number; the result is not observed, its quantizer follows from the operands."""
         return arithmetic.add(x, y)
 
     def mul(self, x: Any, y: Any) -> Tensor:
@@ -65,7 +65,7 @@ class FloatFunctional(Module):
         return self.activation_post_process(arithmetic.mul(x, y))
 
     def mul_scalar(self, x: Any, y: float) -> Tensor:
-        """Multiply by a number; the result is not watched."""
+        """Multiply by a number; the result is not observed."""
         return arithmetic.mul(x, y)
 
     def cat(self, x: Any, dim: int = 0) -> Tensor:
@@ -198,7 +198,7 @@ class QFunctional(Module):
 
 
 def observed(asked: str, mod: Module) -> tuple[float, int]:
-    """Ask the observer of a module for the one scale and zero point that it chose.
+    """Return the one scale and zero point that the observer of a module chose, or raise.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from refquant.ops.quantized.affine import quantize_per_channel, quantize_per_ten
 from refquant.quantization.observers.base import has_observed
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["FloatLayer", "quantize_weight", "read_layer", "recipe"]
+__all__ = ["FloatLayer", "quantize_weight", "read_layer", "qconfig_of"]
 
 
 class FloatLayer(NamedTuple):
@@ -39,7 +39,7 @@ class FloatLayer(NamedTuple):
     zero_point: int
 
 
-def recipe(asked: str, mod: Module) -> Any:
+def qconfig_of(asked: str, mod: Module) -> Any:
     """Get the QConfig of a module."""
     qconfig = getattr(mod, "qconfig", None)
     if qconfig is None:
@@ -115,7 +115,7 @@ def read_layer(asked: str, mod: Module, float_type: type) -> FloatLayer:
             got=type(mod).__name__,
             mend="subclasses may compute something else; give convert() a mapping for them",
         )
-    qconfig = recipe(asked, mod)
+    qconfig = qconfig_of(asked, mod)
     pair = len(mod._modules) > 1 and "0" in mod._modules
     scale, zero_point = observed(asked, mod[1] if pair else mod)  # type: ignore[index]
     module = mod[0] if pair else mod  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""Keeping gradients small."""
+"""Gradient clipping."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def _with_gradients(op: str, parameters: Any) -> list[np.ndarray]:
 
 
 def clip_grad_norm_(parameters, max_norm: float, norm_type: float = 2.0) -> Tensor:
-    """Scale all gradients down together so that their length is at most `max_norm`.
+    """Scale all gradients together so that their norm is at most `max_norm`.
 
     Parameters
     ----------
@@ -60,12 +60,12 @@ def clip_grad_norm_(parameters, max_norm: float, norm_type: float = 2.0) -> Tens
 
 
 def _length(x: np.ndarray, norm_type: float) -> Any:
-    """Length of a vector; without elements 0, as the largest of none."""
+    """Norm of a vector; 0 if it has no elements."""
     return np.linalg.norm(x, norm_type) if x.size else 0.0
 
 
 def clip_grad_value_(parameters, clip_value: float) -> None:
-    """Cut every gradient off at plus and minus `clip_value`.
+    """Clamp every gradient to plus and minus `clip_value`.
 
     Parameters
     ----------

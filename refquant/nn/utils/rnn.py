@@ -120,7 +120,7 @@ def _filled(op: str, shape: tuple[int, ...], value: float, dtype: np.dtype) -> n
 
 
 def _sequences(op: str, sequences: Any) -> list[Tensor]:
-    """Take sequences that differ in length alone."""
+    """Return sequences that differ in length only, or raise."""
     expected = "a sequence of tensors"
     parts = [
         checks.plain_tensor(op, "sequences", s)
@@ -145,7 +145,7 @@ def _sequences(op: str, sequences: Any) -> list[Tensor]:
 
 
 def _counts(op: str, lengths: Any) -> np.ndarray:
-    """Take one whole number for each sequence."""
+    """Return one integer for each sequence, or raise."""
     array = checks.plain_numbers(op, "lengths", lengths)
     if array.size and array.dtype.kind not in "iu":
         raise ArgumentTypeError(
@@ -155,7 +155,7 @@ def _counts(op: str, lengths: Any) -> np.ndarray:
 
 
 def _places(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Tell step and sequence of every packed step."""
+    """Return step and sequence of every packed step."""
     present = np.arange(lengths[0])[:, None] < lengths
     step, sequence = np.nonzero(present)
     return step, sequence

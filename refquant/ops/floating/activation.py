@@ -1,4 +1,4 @@
-"""Rectifiers and other activations, each with its derivative, and their forms in place.
+"""Activation functions, each with its derivative, and their in-place variants.
 
 Those that quantized tensors have too send them on (`refquant.ops.dispatch`).
 """
@@ -11,8 +11,8 @@ from refquant.arguments import real
 from refquant.errors import ArgumentError
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import element, operand
-from refquant.ops.floating.unary import apply
-from refquant.ops.inplace import become
+from refquant.ops.floating.unary import unary_float
+from refquant.ops.inplace import assign
 from refquant.tensors import Tensor, differentiable
 
 __all__ = [
@@ -41,7 +41,7 @@ __all__ = [
 
 @dispatched
 def relu(input: Any) -> Tensor:
-    r"""Cut off what is negative, :math:`\max(x, 0)`.
+    r"""Rectified linear unit, :math:`\max(x, 0)`.
 
     Parameters
     ----------
@@ -66,16 +66,16 @@ def relu(input: Any) -> Tensor:
 
 @dispatched
 def relu6(input: Any) -> Tensor:
-    r"""Cut off what is negative or above 6, :math:`\min(\max(x, 0), 6)`."""
+    r"""Rectified linear unit with an upper limit of 6, :math:`\min(\max(x, 0), 6)`."""
     return hardtanh(input, 0.0, 6.0)
 
 
 @dispatched
 def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    """Cut off what lies outside a range; the gradient is 0 on its ends."""
+    """Clamp to a range; the gradient is 0 at its ends."""
     min_val = real("hardtanh", "min_val", min_val)
     max_val = real("hardtanh", "max_val", max_val)
-    return apply(
+    return unary_float(
         "hardtanh",
         input,
         lambda x: np.clip(x, x.dtype.type(min_val), x.dtype.type(max_val)),
@@ -85,7 +85,7 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
 
 @dispatched
 def clamp(input: Any, min: float | None = None, max: float | None = None) -> Tensor:
-    """Cut off what lies outside a range; the gradient is 1 on its ends.
+    """Clamp to a range; the gradient is 1 at its ends.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def elu(input: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float =
     """
     alpha, scale = real("elu", "alpha", alpha), real("elu", "scale", scale)
     input_scale = real("elu", "input_scale", input_scale)
-    return apply(
+    return unary_float(
         "elu",
         input,
         lambda x: np.where(x > 0, scale * x, (scale * alpha) * np.expm1(input_scale * x)),
@@ -143,9 +143,9 @@ def elu(input: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float =
 
 @dispatched
 def leaky_relu(input: Any, negative_slope: float = 0.01) -> Tensor:
-    """Multiply what is negative by a slope."""
+    """Leaky rectified linear unit: negative elements are multiplied by a slope."""
     negative_slope = real("leaky_relu", "negative_slope", negative_slope)
-    return apply(
+    return unary_float(
         "leaky_relu",
         input,
         lambda x: np.where(x > 0, x, x * x.dtype.type(negative_slope)),
@@ -177,7 +177,7 @@ def sigmoid(input: Any) -> Tensor:
     >>> refquant.sigmoid(refquant.tensor([0.0]))
     tensor([0.5])
     """
-    return apply("sigmoid", input, _sigmoid, lambda x, y: y * (1 - y))
+    return unary_float("sigmoid", input, _sigmoid, lambda x, y: y * (1 - y))
 
 
 @dispatched
@@ -200,13 +200,13 @@ def tanh(input: Any) -> Tensor:
     >>> refquant.tanh(refquant.tensor([0.0]))
     tensor([0.])
     """
-    return apply("tanh", input, np.tanh, lambda x, y: 1 - y * y)
+    return unary_float("tanh", input, np.tanh, lambda x, y: 1 - y * y)
 
 
 @dispatched
 def hardsigmoid(input: Any) -> Tensor:
-    r"""Straight lines instead of the logistic function, :math:`\min(\max(x + 3, 0), 6) / 6`."""
-    return apply(
+    r"""Piecewise linear logistic function, :math:`\min(\max(x + 3, 0), 6) / 6`."""
+    return unary_float(
         "hardsigmoid",
         input,
         lambda x: np.clip(x + 3, 0, 6) / 6,
@@ -235,7 +235,7 @@ def hardswish(input: Any) -> Tensor:
     >>> F.hardswish(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.3333,  0.2917,  8.    ])
     """
-    return apply(
+    return unary_float(
         "hardswish",
         input,
         lambda x: x * np.clip(x + 3, 0, 6) / 6,
@@ -268,7 +268,7 @@ def silu(input: Any) -> Tensor:
         s = _sigmoid(x)
         return s + y * (1 - s)
 
-    return apply("silu", input, lambda x: x * _sigmoid(x), slope)
+    return unary_float("silu", input, lambda x: x * _sigmoid(x), slope)
 
 
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -297,7 +297,7 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """
     beta = real("softplus", "beta", beta)
     threshold = real("softplus", "threshold", threshold)
-    return apply(
+    return unary_float(
         "softplus",
         input,
         lambda x: np.where(x * beta > threshold, x, np.log1p(np.exp(x * beta)) / beta),
@@ -307,7 +307,7 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
 
 @dispatched
 def relu_(input: Tensor) -> Tensor:
-    """Cut off what is negative, in place; see `relu`.
+    """Apply `relu` in place.
 
     Parameters
     ----------
@@ -325,44 +325,44 @@ def relu_(input: Tensor) -> Tensor:
     >>> refquant.relu_(refquant.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    return become("relu_", input, relu(input))
+    return assign("relu_", input, relu(input))
 
 
 @dispatched
 def relu6_(input: Tensor) -> Tensor:
-    """Cut off what is negative or above 6, in place; see `relu6`."""
-    return become("relu6_", input, relu6(input))
+    """Apply `relu6` in place."""
+    return assign("relu6_", input, relu6(input))
 
 
 @dispatched
 def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    """Cut off what lies outside a range, in place; see `hardtanh`."""
-    return become("hardtanh_", input, hardtanh(input, min_val, max_val))
+    """Clamp to a range, in place; see `hardtanh`."""
+    return assign("hardtanh_", input, hardtanh(input, min_val, max_val))
 
 
 @dispatched
 def clamp_(input: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
-    """Cut off what lies outside a range, in place; see `clamp`."""
-    return become("clamp_", input, clamp(input, min, max))
+    """Clamp to a range, in place; see `clamp`."""
+    return assign("clamp_", input, clamp(input, min, max))
 
 
 @dispatched
 def elu_(input: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0):
     """Apply `elu` in place."""
-    return become("elu_", input, elu(input, alpha, scale, input_scale))
+    return assign("elu_", input, elu(input, alpha, scale, input_scale))
 
 
 @dispatched
 def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     """Apply `leaky_relu` in place."""
-    return become("leaky_relu_", input, leaky_relu(input, negative_slope))
+    return assign("leaky_relu_", input, leaky_relu(input, negative_slope))
 
 
 def sigmoid_(input: Tensor) -> Tensor:
     """Apply `sigmoid` in place."""
-    return become("sigmoid_", input, sigmoid(input))
+    return assign("sigmoid_", input, sigmoid(input))
 
 
 def tanh_(input: Tensor) -> Tensor:
     """Apply `tanh` in place."""
-    return become("tanh_", input, tanh(input))
+    return assign("tanh_", input, tanh(input))

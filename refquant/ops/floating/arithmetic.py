@@ -298,7 +298,7 @@ def neg(input: Any) -> Tensor:
 
 
 def lerp(input: Any, end: Any, weight: Any) -> Tensor:
-    r"""Go from one tensor towards another, :math:`x + w (y - x)`.
+    r"""Interpolate linearly between two tensors, :math:`x + w (y - x)`.
 
     Parameters
     ----------

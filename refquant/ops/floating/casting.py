@@ -16,7 +16,7 @@ from refquant.ops import checks, layout, views
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.dispatch import dispatched, float_only
 from refquant.ops.floating.operands import cast, element, operand
-from refquant.ops.inplace import become
+from refquant.ops.inplace import assign
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
 __all__ = [
@@ -113,14 +113,14 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     made = differentiable(array, (x,), lambda g: (unbroadcast(g, x.array.shape),))
     if made.requires_grad:
         made.array = np.array(array)
-    return become("copy_", input, made)
+    return assign("copy_", input, made)
 
 
 @dispatched
 def fill_(input: Tensor, value: Any) -> Tensor:
     """Overwrite all elements with a number."""
     number = element("fill_", "value", value, input.array.dtype)
-    return become("fill_", input, Tensor(np.broadcast_to(number, input.array.shape)))
+    return assign("fill_", input, Tensor(np.broadcast_to(number, input.array.shape)))
 
 
 @dispatched

@@ -36,7 +36,7 @@ def _compare(name: str, mirrored: str, formula: Callable, input: Any, other: Any
 
 @dispatched
 def eq(input: Any, other: Any) -> Tensor:
-    """Tell, element by element, whether two operands are equal.
+    """Test element by element whether two operands are equal.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def eq(input: Any, other: Any) -> Tensor:
 
 @dispatched
 def ne(input: Any, other: Any) -> Tensor:
-    """Tell, element by element, whether two operands differ; see `eq`.
+    """Test element by element whether two operands differ; see `eq`.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def ne(input: Any, other: Any) -> Tensor:
 
 @dispatched
 def lt(input: Any, other: Any) -> Tensor:
-    """Tell, element by element, whether `input` is less than `other`; see `eq`.
+    """Test element by element whether `input` is less than `other`; see `eq`.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def lt(input: Any, other: Any) -> Tensor:
 
 @dispatched
 def le(input: Any, other: Any) -> Tensor:
-    """Tell, element by element, whether `input` is at most `other`; see `eq`.
+    """Test element by element whether `input` is at most `other`; see `eq`.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def le(input: Any, other: Any) -> Tensor:
 
 @dispatched
 def gt(input: Any, other: Any) -> Tensor:
-    """Tell, element by element, whether `input` is greater than `other`; see `eq`.
+    """Test element by element whether `input` is greater than `other`; see `eq`.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def gt(input: Any, other: Any) -> Tensor:
 
 @dispatched
 def ge(input: Any, other: Any) -> Tensor:
-    """Tell, element by element, whether `input` is at least `other`; see `eq`.
+    """Test element by element whether `input` is at least `other`; see `eq`.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def ge(input: Any, other: Any) -> Tensor:
 
 @dispatched
 def equal(input: Any, other: Any) -> bool:
-    """Tell whether two tensors have the same shape and the same elements.
+    """Test whether two tensors have the same shape and the same elements.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ def equal(input: Any, other: Any) -> bool:
 def isclose(
     input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Tensor:
-    r"""Tell, element by element, whether :math:`|x - y| \le atol + rtol\,|y|`.
+    r"""Test element by element whether :math:`|x - y| \le atol + rtol\,|y|`.
 
     Parameters
     ----------
@@ -249,7 +249,7 @@ def isclose(
 def allclose(
     input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> bool:
-    """Tell whether all elements are close; see `isclose`.
+    """Test whether all elements are close; see `isclose`.
 
     Parameters
     ----------
@@ -281,7 +281,7 @@ def allclose(
 
 
 def isnan(input: Any) -> Tensor:
-    """Tell which elements are not a number.
+    """Test which elements are NaN.
 
     Parameters
     ----------
@@ -303,7 +303,7 @@ def isnan(input: Any) -> Tensor:
 
 
 def isinf(input: Any) -> Tensor:
-    """Tell which elements are infinite.
+    """Test which elements are infinite.
 
     Parameters
     ----------
@@ -325,7 +325,7 @@ def isinf(input: Any) -> Tensor:
 
 
 def isfinite(input: Any) -> Tensor:
-    """Tell which elements are neither infinite nor NaN.
+    """Test which elements are finite: neither infinite nor NaN.
 
     Parameters
     ----------

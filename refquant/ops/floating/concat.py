@@ -1,4 +1,4 @@
-"""Putting tensors together."""
+"""Concatenation, stacking, repetition and padding."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def _operands(asked: str, tensors: Any) -> tuple[Tensor, ...]:
 
 
 def cat(tensors: Any, dim: int = 0) -> Tensor:
-    """Put tensors one behind the other along a dimension.
+    """Concatenate tensors along a dimension.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
 
 
 def stack(tensors: Any, dim: int = 0) -> Tensor:
-    """Put tensors of equal shape together along a new dimension.
+    """Stack tensors of equal shape along a new dimension.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def repeat(input: Any, *repeats) -> Tensor:
 
 
 def pad(input: Any, pad, mode: str = "constant", value: float | None = None) -> Tensor:
-    """Put a border around a tensor.
+    """Pad a tensor.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Convolution as products of matrices.
+"""Convolution as matrix multiplication.
 
 All windows of an image become the columns of a matrix; a row of the weight times a column is one
 output. Backward, the gradient of the columns is added up where windows overlap.
@@ -119,7 +119,7 @@ def conv1d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Slide filters over sequences, shape (batch, channels, length); see `conv2d`.
+    """Convolve sequences, shape (batch, channels, length); see `conv2d`.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def conv2d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
-    r"""Slide filters over images.
+    r"""Convolve images with filters.
 
     .. math:: y_{n o i j} = b_o + \sum_{c k l} w_{o c k l}\,
         x_{n, c, i s + k d - p, j s + l d - p}
@@ -216,7 +216,7 @@ def conv3d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Slide filters over volumes, shape (batch, channels, depth, height, width); see `conv2d`.
+    """Convolve volumes, shape (batch, channels, depth, height, width); see `conv2d`.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ __all__ = [
 
 
 def storage(asked: str, dtype: Any, device: Any = None, default=dtypes.float32) -> np.dtype:
-    """Take the dtype and device of a new plain tensor."""
+    """Return the NumPy dtype of a new plain tensor; raise if its dtype or device is not valid."""
     if device is not None and not (isinstance(device, str) and device == "cpu"):
         raise NotSupportedError(
             asked,
@@ -130,7 +130,7 @@ def empty(
     requires_grad: bool = False,
     memory_format=dtypes.contiguous_format,
 ) -> Tensor:
-    """Make a tensor whose elements nobody has set yet; see `zeros`.
+    """Make a tensor of uninitialized elements; see `zeros`.
 
     Parameters
     ----------
@@ -293,7 +293,7 @@ def full_like(input: Any, fill_value: float, *, dtype=None, requires_grad: bool 
 
 @dispatched
 def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
-    """Make a tensor of the shape, memory format and dtype of another, with any elements.
+    """Make an uninitialized tensor of the shape, memory format and dtype of another.
 
     Parameters
     ----------

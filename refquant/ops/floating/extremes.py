@@ -1,4 +1,4 @@
-"""Largest, smallest and middle elements: of two tensors, of all, or along a dimension."""
+"""Maximum, minimum and median: of two tensors, of all elements, or along a dimension."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ def _larger(asked: str, formula: Callable, wins: Callable, input: Any, other: An
 
 
 def maximum(input: Any, other: Any) -> Tensor:
-    """Take the larger of two, element by element; the gradient of equals is shared.
+    """Compute the maximum element by element; ties share the gradient.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def maximum(input: Any, other: Any) -> Tensor:
 
 
 def minimum(input: Any, other: Any) -> Tensor:
-    """Take the smaller of two, element by element; the gradient of equals is shared.
+    """Compute the minimum element by element; ties share the gradient.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def minimum(input: Any, other: Any) -> Tensor:
 
 
 class ValuesAndIndices(NamedTuple):
-    """What was found along a dimension, and where."""
+    """Values along a dimension, and their indices."""
 
     values: Tensor
     indices: Tensor
@@ -103,7 +103,7 @@ def _extreme(asked: str, input: Any, find) -> Tensor:
 
 
 def taken(t: Tensor, where: np.ndarray, dim: int, keepdim: bool) -> ValuesAndIndices:
-    """Take the elements at `where` along a dimension, differentiably."""
+    """Return the elements at indices along a dimension, differentiably."""
     x = t.array
 
     def backward(g):
@@ -212,7 +212,7 @@ def _position(asked: str, input: Any, dim: int | None, keepdim: bool, find) -> T
 
 
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Tell where the largest element is, of all (counted in row-major order) or along a dimension.
+    """Find the index of the largest element, of all (in row-major order) or along a dimension.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 
 def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Tell where the smallest element is; see `argmax`.
+    """Find the index of the smallest element; see `argmax`.
 
     Parameters
     ----------
@@ -264,7 +264,7 @@ def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 
 def median(input: Any) -> Tensor:
-    """Find the middle of all elements, the lower one of two; NaN if there is one.
+    """Find the median of all elements, the lower one of two; NaN if there is one.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The generator of random numbers.
+"""The random number generator.
 
 The numbers are NumPy's (PCG64), not PyTorch's: the same seed gives the same numbers again, but
 other numbers than there.
@@ -23,7 +23,7 @@ __all__ = [
 
 
 class Generator:
-    """A source of random numbers that can be started anew.
+    """A random number generator that can be seeded.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Generator:
         self.manual_seed(67280421310721)
 
     def manual_seed(self, seed: int) -> "Generator":
-        """Start anew from a seed; returns the generator."""
+        """Seed the generator; returns it."""
         self._seed = checks.whole_number("manual_seed", "seed", seed)
         self._numpy: np.random.Generator | None = None
         return self
@@ -58,12 +58,12 @@ class Generator:
         return self._numpy
 
     def seed(self) -> int:
-        """Start anew from a seed that nobody knows, and tell it."""
+        """Seed the generator from the operating system, and return the seed."""
         self.manual_seed(int.from_bytes(os.urandom(8), "little") >> 1)
         return self._seed
 
     def initial_seed(self) -> int:
-        """Tell the seed of the last start."""
+        """Return the seed that was set last."""
         return self._seed
 
 
@@ -71,7 +71,7 @@ default_generator = Generator()
 
 
 def manual_seed(seed: int) -> Generator:
-    """Start the random numbers anew, so that a program draws the same ones every time.
+    """Seed the random numbers, so that a program draws the same ones every time.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def manual_seed(seed: int) -> Generator:
 
 
 def seed() -> int:
-    """Start the random numbers anew from a seed that nobody knows, and tell it.
+    """Seed the random numbers from the operating system, and return the seed.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def seed() -> int:
 
 
 def initial_seed() -> int:
-    """Tell the seed of the last start.
+    """Return the seed that was set last.
 
     Returns
     -------

@@ -37,7 +37,7 @@ def _truth(asked: str, input: Any, dim: Any, keepdim: bool, find) -> Tensor:
 
 
 def all(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
-    """Tell whether no element is 0.
+    """Test whether all elements are nonzero.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def all(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
 
 
 def any(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
-    """Tell whether some element is not 0.
+    """Test whether any element is nonzero.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def any(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
 
 
 def count_nonzero(input: Any, dim: Any = None) -> Tensor:
-    """Count the elements that are not 0.
+    """Count the nonzero elements.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def _logical(asked: str, on_bools: Callable, input: Any, other: Any) -> Tensor:
 
 
 def logical_and(input: Any, other: Any) -> Tensor:
-    """Tell where neither of two elements is 0.
+    """Compute the logical AND of two tensors: where both elements are nonzero.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def logical_and(input: Any, other: Any) -> Tensor:
 
 
 def logical_or(input: Any, other: Any) -> Tensor:
-    """Tell where one of two elements is not 0.
+    """Compute the logical OR of two tensors: where at least one element is nonzero.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def logical_or(input: Any, other: Any) -> Tensor:
 
 
 def logical_xor(input: Any, other: Any) -> Tensor:
-    """Tell where exactly one of two elements is not 0.
+    """Compute the logical XOR of two tensors: where exactly one element is nonzero.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def logical_xor(input: Any, other: Any) -> Tensor:
 
 
 def logical_not(input: Any) -> Tensor:
-    """Tell where elements are 0.
+    """Compute the logical NOT: where elements are 0.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ def bitwise(name: str, formula: Callable) -> Callable:
 
 
 def invert(self) -> Tensor:
-    """Turn every bit around; true becomes false."""
+    """Invert every bit; true becomes false."""
     x = operand("invert", "input", self).array
     if x.dtype.kind == "f":
         raise DtypeError(

@@ -1,4 +1,4 @@
-"""Losses: one number that says how far an output is from what was wanted."""
+"""Loss functions: one number for the difference between an output and its target."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def _check_reduction(asked: str, reduction: Any) -> None:
 
 
 def _class_weight(asked: str, weight: Any, classes: int) -> Tensor:
-    """Take how much each class counts."""
+    """Return the weight of each class, or raise."""
     w = float_operand(asked, "weight", weight)
     if w.array.shape != (classes,):
         raise ShapeError(
@@ -54,7 +54,7 @@ def _class_weight(asked: str, weight: Any, classes: int) -> Tensor:
 
 
 def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
-    r"""Squared distance, :math:`(x - y)^2`.
+    r"""Squared error, :math:`(x - y)^2`.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
 
 
 def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
-    r"""Distance, :math:`|x - y|`; see `mse_loss`.
+    r"""Absolute error, :math:`|x - y|`; see `mse_loss`.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
 
 
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    r"""Squared distance :math:`d^2 / 2\beta` up to :math:`\beta`, beyond :math:`d - \beta / 2`.
+    r"""Squared error :math:`d^2 / 2\beta` up to :math:`\beta`, beyond :math:`d - \beta / 2`.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
 def nll_loss(
     input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
-    r"""Negative logarithm of the probability of the right class, :math:`-w_c x_c`.
+    r"""Negative log-likelihood of the target class, :math:`-w_c x_c`.
 
     Parameters
     ----------

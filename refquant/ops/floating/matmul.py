@@ -1,4 +1,4 @@
-"""Products of matrices, and the linear map of a layer."""
+"""Matrix multiplication, and the linear map of a layer."""
 
 import math
 from typing import Any
@@ -121,7 +121,7 @@ def mm(input: Any, mat2: Any) -> Tensor:
 
 
 def bmm(input: Any, mat2: Any) -> Tensor:
-    """Multiply two equally long stacks of matrices; see `matmul`.
+    """Multiply two batches of matrices; see `matmul`.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def mv(input: Any, vec: Any) -> Tensor:
 
 
 def dot(input: Any, tensor: Any) -> Tensor:
-    """Multiply two vectors to a number; see `matmul`.
+    """Compute the dot product of two vectors; see `matmul`.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def dot(input: Any, tensor: Any) -> Tensor:
 
 
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
-    """Multiply each entry of one vector by each of another.
+    """Compute the outer product of two vectors.
 
     Parameters
     ----------

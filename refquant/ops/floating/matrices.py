@@ -75,7 +75,7 @@ def _triangle(asked: str, find: Callable, input: Any, diagonal: Any) -> Tensor:
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Keep what lies on and above a diagonal, and make the rest 0.
+    """Keep the upper triangle of a matrix, on and above a diagonal, and set the rest to 0.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Keep what lies on and below a diagonal, and make the rest 0.
+    """Keep the lower triangle of a matrix, on and below a diagonal, and set the rest to 0.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ _EVERYWHERE = 127  # what every dtype of numbers holds
 
 
 def operand(asked: str, argument: str, value: Any) -> Tensor:
-    """Take a plain tensor; a float32 NumPy array will do, a quantized tensor is an error."""
+    """Return a plain tensor, or raise; a float32 NumPy array becomes one."""
     if isinstance(value, Tensor):
         if isinstance(value, QuantizedTensor):
             raise float_only(asked, argument, value)
@@ -36,7 +36,7 @@ def operand(asked: str, argument: str, value: Any) -> Tensor:
 
 
 def float_operand(asked: str, argument: str, value: Any) -> Tensor:
-    """Take a plain floating-point tensor."""
+    """Return a plain floating-point tensor, or raise."""
     x = operand(asked, argument, value)
     if x.array.dtype.kind != "f":
         raise DtypeError(
@@ -50,7 +50,7 @@ def float_operand(asked: str, argument: str, value: Any) -> Tensor:
 
 
 def scalar(asked: str, argument: str, value: Any) -> Any:
-    """Take a number, or a tensor of one element."""
+    """Return a number, or that of a tensor of one element, or raise."""
     if isinstance(value, _NUMBERS):
         return value
     if isinstance(value, Tensor) and value.array.size == 1:
@@ -69,7 +69,7 @@ def cast(array: np.ndarray, dtype: Any) -> np.ndarray:
 
 
 def element(asked: str, argument: str, value: Any, dtype: Any) -> np.ndarray:
-    """Take a number, or a tensor of one element, as an array of a dtype without dimensions."""
+    """Return a number, or that of a tensor of one element, as a 0-dimensional array."""
     if type(value) in (int, float) and 0 <= value <= _EVERYWHERE:
         return np.array(value, dtype)
     number, dtype = scalar(asked, argument, value), np.dtype(dtype)
@@ -106,7 +106,7 @@ def compare(asked: str, formula: Callable, x: np.ndarray, y: np.ndarray) -> np.n
 
 
 def _unfit(asked: str, error: Exception, arrays: tuple[np.ndarray, ...]) -> RefquantError:
-    """Say why NumPy refuses to work on arrays."""
+    """Describe why NumPy cannot operate on arrays."""
     if isinstance(error, TypeError):  # it has no such operation of bools
         return DtypeError(
             asked,
@@ -178,7 +178,7 @@ def _number(asked: str, argument: str, value: Any, beside: np.ndarray) -> Tensor
 
 
 def pair(asked: str, input: Any, other: Any) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:
-    """Take two operands, at least one of them a tensor, and bring them to one dtype.
+    """Return two operands, at least one of them a tensor, in one dtype, or raise.
 
     Returns
     -------
@@ -212,7 +212,7 @@ def pair(asked: str, input: Any, other: Any) -> tuple[Tensor, Tensor, np.ndarray
 
 
 def refuse_quantized(asked: str, *values: Any) -> None:
-    """Say how quantized tensors are added and multiplied."""
+    """Raise for quantized tensors, with a hint how to add and multiply them."""
     for value in values:
         if isinstance(value, QuantizedTensor):
             error = float_only(asked, "input", value)

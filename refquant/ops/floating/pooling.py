@@ -38,7 +38,7 @@ def _geometry(asked, kernel_size, stride, padding, dilation):
 
 
 def _behind(sizes, kernel, stride, padding, dilation, counts) -> tuple[int, ...]:
-    """Border that the last window needs behind the input."""
+    """Return the padding that the last window needs behind the input."""
     return tuple(
         (c - 1) * s + d * (k - 1) + 1 - n - p
         for n, k, s, p, d, c in zip(sizes, kernel, stride, padding, dilation, counts, strict=True)
@@ -102,7 +102,7 @@ def max_pool2d_with_indices(
 
 
 def _inside(index, sizes, padding) -> np.ndarray:
-    """Tell which of the elements at a tap lie in the image and not in its border."""
+    """Return which of the elements at a tap lie in the image and not in its padding."""
     rows, columns = (
         np.arange(i.start, i.stop, i.step) - p for i, p in zip(index, padding, strict=True)
     )
@@ -229,7 +229,7 @@ def avg_pool2d(
 
 
 def divisors(sizes, kernel, stride, padding, counts, include_pad, override) -> np.ndarray:
-    """Tell what the sum of each window is divided by, shape of one channel of the output.
+    """Return the divisor of each window, in the shape of one channel of the output.
 
     With `include_pad` the border counts, but not what lies behind it (only `ceil_mode` makes
     windows reach there).

@@ -14,7 +14,7 @@ from refquant.errors import ArgumentError
 from refquant.ops.floating.creation import storage
 from refquant.ops.floating.generator import default_generator, numpy_generator
 from refquant.ops.floating.operands import cast, float_operand, operand, scalar
-from refquant.ops.inplace import become
+from refquant.ops.inplace import assign
 from refquant.ops.views import sizes
 from refquant.tensors import Tensor, differentiable
 
@@ -69,7 +69,7 @@ def randn(*size, generator=None, dtype=None, device=None, requires_grad: bool = 
 
 
 def rand(*size, generator=None, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
-    """Draw evenly from 0 (included) to 1 (not included); see `randn`.
+    """Draw from the uniform distribution on [0, 1); see `randn`.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def rand(*size, generator=None, dtype=None, device=None, requires_grad: bool = F
 def randint(
     low: int, high: Any = None, size: Any = None, *, generator=None, dtype=None, device=None
 ) -> Tensor:
-    """Draw whole numbers evenly from `low` (0 if not given) to, not including, `high`.
+    """Draw integers uniformly from `low` (0 if not given) up to, not including, `high`.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def randint(
 
 
 def randperm(n: int, *, generator=None, dtype=None) -> Tensor:
-    """Put the numbers from 0 to n - 1 in random order.
+    """Draw a random permutation of the numbers from 0 to n - 1.
 
     Parameters
     ----------
@@ -268,7 +268,7 @@ def normal(mean: float = 0.0, std: float = 1.0, size: Any = (), *, generator=Non
 
 
 def bernoulli(input: Any, *, generator=None) -> Tensor:
-    """Draw 1 with the probability that each element says, else 0.
+    """Draw 1 with the probability that each element gives, else 0.
 
     Parameters
     ----------
@@ -302,18 +302,18 @@ def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator=Non
     mean, std = (arguments.real("normal_", n, v) for n, v in (("mean", mean), ("std", std)))
     with np.errstate(all="ignore"):
         drawn = np.asarray(numpy_generator(generator).standard_normal(x.array.shape) * std + mean)
-    return become("normal_", input, Tensor(cast(drawn, x.array.dtype)))
+    return assign("normal_", input, Tensor(cast(drawn, x.array.dtype)))
 
 
 def uniform_(input: Tensor, a: float = 0.0, b: float = 1.0, *, generator=None) -> Tensor:
-    """Overwrite with draws spread evenly from `a` to `b`."""
+    """Overwrite with draws from the uniform distribution from `a` to `b`."""
     x = float_operand("uniform_", "input", input)
     a = arguments.real("uniform_", "a", a, finite=True)
     b = arguments.real("uniform_", "b", b, a, finite=True)
     if not math.isfinite(b - a):
         raise ArgumentError("uniform_", argument="b", expected="a finite distance from a", got=b)
     drawn = np.asarray(numpy_generator(generator).uniform(a, b, x.array.shape))
-    return become("uniform_", input, Tensor(cast(drawn, x.array.dtype)))
+    return assign("uniform_", input, Tensor(cast(drawn, x.array.dtype)))
 
 
 # -- dropout -----------------------------------------------------------------------------------

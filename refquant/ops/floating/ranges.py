@@ -56,7 +56,7 @@ def arange(
 
 
 def _counts(start: Any, end: Any, step: Any, whole: bool) -> bool:
-    """Tell whether a range holds numbers; refuse those that cannot be counted, or not stored."""
+    """Return whether a range has elements; raise if they cannot be counted or stored."""
     for name, value in (("start", start), ("end", end), ("step", step)):
         if not (-(2**63) <= value < 2**63 if whole else math.isfinite(value)):
             expected = "in the range of int64" if whole else "finite"
@@ -77,7 +77,7 @@ def _counts(start: Any, end: Any, step: Any, whole: bool) -> bool:
 def linspace(
     start: float, end: float, steps: int, *, dtype=None, device=None, requires_grad: bool = False
 ) -> Tensor:
-    """Spread numbers evenly from `start` to `end`, both included.
+    """Make evenly spaced numbers from `start` to `end`, both included.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ __all__ = ["cumsum", "mean", "no_elements", "norm", "prod", "reduced_axes", "std
 
 
 def reduced_axes(asked: str, dim: Any, ndim: int) -> tuple[int, ...]:
-    """Take the dimensions to reduce: one, several, or None (and none of several) for all."""
+    """Return the dimensions to reduce, or raise; None and an empty sequence stand for all."""
     if dim is None or (isinstance(dim, tuple | list) and not dim):
         return tuple(range(ndim))
     axes = checks.dimensions(asked, "dim", dim, ndim)
@@ -24,7 +24,7 @@ def reduced_axes(asked: str, dim: Any, ndim: int) -> tuple[int, ...]:
 
 
 def _operand_as(asked: str, input: Any, dtype: Any) -> Tensor:
-    """Take a plain tensor, in another dtype if one is given."""
+    """Return a plain tensor, in another dtype if one is given, or raise."""
     t = operand(asked, "input", input)
     return t if dtype is None else t.to(plain_dtype(asked, dtype))
 
@@ -32,7 +32,7 @@ def _operand_as(asked: str, input: Any, dtype: Any) -> Tensor:
 def _expand_gradient(
     gradient: np.ndarray, axes: tuple[int, ...], keepdim: bool, shape
 ) -> np.ndarray:
-    """Repeat a gradient over the dimensions that were reduced."""
+    """Broadcast a gradient over the dimensions that were reduced."""
     if not keepdim and axes:
         gradient = np.expand_dims(gradient, axes)
     return np.broadcast_to(gradient, shape)
@@ -172,7 +172,7 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 
 def var(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Tensor:
-    """Mean square distance from the mean; `unbiased` divides by one less than the count.
+    """Compute the variance; `unbiased` divides by one less than the count.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def var(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = Fals
 
 
 def std(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Tensor:
-    """Square root of `var`.
+    """Compute the standard deviation, the square root of `var`.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ def std(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = Fals
 
 
 def norm(input: Any, p: float = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
-    r"""Length of the vector of all elements, :math:`(\sum_i |x_i|^p)^{1/p}`; `p` may be inf.
+    r"""Norm of the vector of all elements, :math:`(\sum_i |x_i|^p)^{1/p}`; `p` may be inf.
 
     Parameters
     ----------
@@ -300,7 +300,7 @@ def norm(input: Any, p: float = 2, dim: Any = None, keepdim: bool = False) -> Te
 
 
 def cumsum(input: Any, dim: int) -> Tensor:
-    """Add up along a dimension and keep every sum on the way.
+    """Compute the cumulative sum along a dimension.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Making images larger or smaller: nearest neighbour and linear interpolation.
+"""Resizing of images: nearest neighbor and linear interpolation.
 
 Both go dimension by dimension: an output coordinate becomes a place in the input, and the
 elements beside that place are mixed.
@@ -29,7 +29,7 @@ def _factor(asked: str, value: Any) -> float:
 
 
 def target_sizes(asked: str, sizes, size: Any, scale_factor: Any):
-    r"""Work out the output sizes, and the factors that were asked for (None where a size was).
+    r"""Compute the output sizes, and the scale factors (None where a size was given).
 
     Returns
     -------
@@ -71,7 +71,7 @@ def target_sizes(asked: str, sizes, size: Any, scale_factor: Any):
 
 
 def _step(size: int, count: int, factor: float | None, align_corners: bool, kind) -> np.floating:
-    """Tell how far the place in the input moves for one step of the output.
+    """Return the distance in the input for one step of the output.
 
     Places are counted in float32, for float64 input in float64 (`kind`).
     """
@@ -90,7 +90,7 @@ def _nearest(size: int, count: int, factor: float | None, ndim: int) -> np.ndarr
 
 
 def _linear(size: int, count: int, factor: float | None, align_corners: bool, kind):
-    """Tell the two neighbours of every output coordinate and the share of the second."""
+    """Return the two neighbors of every output coordinate and the weight of the second."""
     step = _step(size, count, factor, align_corners, kind)
     places = np.arange(count, dtype=kind)
     if align_corners:
@@ -106,7 +106,7 @@ def _along(values: np.ndarray, axis: int, ndim: int) -> np.ndarray:
 
 
 def _scatter(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.ndarray:
-    """Add entries along an axis up at the places where they came from."""
+    """Scatter-add entries along an axis to the places they came from."""
     whole = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
     places: Any = (slice(None),) * axis + (index,)
     np.add.at(whole, places, g)
@@ -150,7 +150,7 @@ def interpolate(
     mode : {'nearest', 'linear', 'bilinear', 'trilinear'}
         What to take: the pixel at the place, or a mix of those beside it.
     align_corners : bool, optional
-        For the linear modes: whether the centres of the corner pixels stay in place, or the
+        For the linear modes: whether the centers of the corner pixels stay in place, or the
         corners themselves (the default).
 
     Returns
@@ -253,7 +253,7 @@ def upsample(
 
 
 def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> Tensor:
-    """Resize by taking the nearest pixel; see `interpolate`.
+    """Resize by nearest-neighbor interpolation; see `interpolate`.
 
     Parameters
     ----------
@@ -280,7 +280,7 @@ def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> 
 
 
 def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> Tensor:
-    """Resize by mixing neighbours, the corner pixels staying in place; see `interpolate`.
+    """Resize by bilinear interpolation with aligned corners; see `interpolate`.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant.ops.floating.operands import operand
-from refquant.ops.floating.unary import exactly
+from refquant.ops.floating.unary import unary
 from refquant.tensors import Tensor, differentiable
 
 __all__ = [
@@ -46,7 +46,7 @@ def abs(input: Any) -> Tensor:
     >>> refquant.abs(refquant.tensor([-1.5, 2.0]))
     tensor([1.5, 2. ])
     """
-    return exactly("abs", input, np.abs, np.sign)
+    return unary("abs", input, np.abs, np.sign)
 
 
 def sign(input: Any) -> Tensor:

@@ -14,7 +14,7 @@ from refquant.errors import (
 from refquant.ops import checks
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.floating.operands import broadcast, element, operand, pair
-from refquant.ops.inplace import become
+from refquant.ops.inplace import assign
 from refquant.tensors import Tensor, differentiable
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
 
 
 def where(condition: Any, input: Any = None, other: Any = None):
-    """Choose, element by element, between two operands.
+    """Select, element by element, from two operands.
 
     Parameters
     ----------
@@ -104,14 +104,14 @@ def masked_fill(input: Tensor, mask: Tensor, value: float) -> Tensor:
 
 def masked_fill_(input: Tensor, mask: Tensor, value: float) -> Tensor:
     """Replace elements where a mask is true by a number, in place."""
-    return become("masked_fill_", input, masked_fill(input, mask, value))
+    return assign("masked_fill_", input, masked_fill(input, mask, value))
 
 
 # -- by indices --------------------------------------------------------------------------------
 
 
 def gather(input: Any, dim: int, index: Tensor) -> Tensor:
-    """Pick elements along a dimension; `index` has the shape of the result.
+    """Gather elements along a dimension; `index` has the shape of the result.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def gather(input: Any, dim: int, index: Tensor) -> Tensor:
 
 
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """Pick whole slices along a dimension.
+    """Select slices along a dimension.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
-    """Pick the elements where a mask is true, in row-major order.
+    """Select the elements where a mask is true, in row-major order.
 
     Parameters
     ----------
@@ -259,7 +259,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 
 
 def nonzero(input: Any) -> Tensor:
-    """Tell where elements are not 0: one row of indices for each.
+    """Find the indices of nonzero elements, one row for each.
 
     Parameters
     ----------

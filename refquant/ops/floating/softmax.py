@@ -30,7 +30,7 @@ def _log_sums(x: np.ndarray, dim) -> np.ndarray:
 
 
 def softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
-    r"""Turn numbers into shares that add up to 1, :math:`e^{x_i} / \sum_j e^{x_j}`.
+    r"""Normalize exponentials to a sum of 1, :math:`e^{x_i} / \sum_j e^{x_j}`.
 
     Parameters
     ----------

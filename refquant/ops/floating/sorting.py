@@ -63,7 +63,7 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
 
 
 def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
-    """Tell where the elements are that `sort` puts in order.
+    """Find the indices that sort along a dimension; see `sort`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How a formula of one number, with its derivative, is applied to every element of a tensor."""
+"""Functions of one tensor, applied element by element, with their derivatives."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 from refquant.ops.floating.operands import operand
 from refquant.tensors import Tensor, differentiable
 
-__all__ = ["apply", "exactly", "floats"]
+__all__ = ["floats", "unary", "unary_float"]
 
 
 def floats(array: np.ndarray) -> np.ndarray:
@@ -16,7 +16,7 @@ def floats(array: np.ndarray) -> np.ndarray:
     return array if array.dtype.kind == "f" else array.astype(np.float32)
 
 
-def apply(asked: str, input: Any, formula: Callable, slope: Callable) -> Tensor:
+def unary_float(asked: str, input: Any, formula: Callable, slope: Callable) -> Tensor:
     """Apply a formula to a tensor.
 
     `formula` takes the elements x and gives y, `slope` takes x and y and gives dy/dx. What is
@@ -29,8 +29,8 @@ def apply(asked: str, input: Any, formula: Callable, slope: Callable) -> Tensor:
     return differentiable(y, (t,), lambda g: (g * slope(x, y),))
 
 
-def exactly(asked: str, input: Any, formula: Callable, slope: Callable) -> Tensor:
-    """Apply a formula as `apply` does, but leave integers what they are; `slope` takes x."""
+def unary(asked: str, input: Any, formula: Callable, slope: Callable) -> Tensor:
+    """Apply a formula as `unary_float` does, but leave integers what they are; `slope` takes x."""
     t = operand(asked, "input", input)
     x = t.array
     with np.errstate(all="ignore"):

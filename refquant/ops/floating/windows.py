@@ -29,7 +29,7 @@ _MOST = 2**31 - 1
 
 
 def per_dimension(asked: str, argument: str, value: Any, ndim: int, least: int) -> tuple[int, ...]:
-    """Take one number for all dimensions, or one for each."""
+    """Return a number for each dimension, or raise; one number stands for all."""
     values = tuple(value) if isinstance(value, tuple | list) else (value,)
     values = values * ndim if len(values) == 1 else values
     try:
@@ -53,14 +53,14 @@ def per_dimension(asked: str, argument: str, value: Any, ndim: int, least: int) 
 
 
 def strides(asked: str, value: Any, kernel: tuple[int, ...]) -> tuple[int, ...]:
-    """Take the steps of a pooling window: those of its size where none are given."""
+    """Return the strides of a pooling window, or raise; by default they are its size."""
     if value is None or (isinstance(value, tuple | list) and not value):
         return kernel
     return per_dimension(asked, "stride", value, len(kernel), 1)
 
 
 def adaptive_sizes(asked: str, value: Any, sizes) -> tuple[int, ...]:
-    """Take an output size, one number or one for each dimension; None keeps that of the input."""
+    """Return the output sizes, or raise; None keeps the size of the input."""
     wanted = tuple(value) if isinstance(value, tuple | list) else (value,) * len(sizes)
     if len(wanted) == len(sizes):
         wanted = tuple(n if w is None else w for w, n in zip(wanted, sizes, strict=True))
@@ -68,7 +68,7 @@ def adaptive_sizes(asked: str, value: Any, sizes) -> tuple[int, ...]:
 
 
 def divisor(asked: str, value: Any) -> int | None:
-    """Take what sums of windows are divided by, if it is not their count."""
+    """Return the divisor of the sums of windows, if it is not their count, or raise."""
     if value is None:
         return None
     number = integer(
@@ -171,7 +171,7 @@ def pooled_sizes(asked, sizes, kernel, stride, padding, dilation, ceil_mode) -> 
 
 
 def padded(array: np.ndarray, before, after, value: float = 0) -> np.ndarray:
-    """Put a border around the last dimensions; the array itself if there is none."""
+    """Pad the last dimensions; the array itself if there is no padding."""
     if not any(before) and not any(a > 0 for a in after):
         return array
     lead = array.ndim - len(before)
@@ -182,7 +182,7 @@ def padded(array: np.ndarray, before, after, value: float = 0) -> np.ndarray:
 
 
 def unpadded(sizes, before) -> tuple[slice, ...]:
-    """Index the inside of an array with a border."""
+    """Index the inside of a padded array."""
     lead = len(sizes) - len(before)
     return (slice(None),) * lead + tuple(
         slice(b, b + n) for n, b in zip(sizes[lead:], before, strict=True)

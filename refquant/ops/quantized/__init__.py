@@ -1,6 +1,6 @@
 """Operations on quantized tensors, under their documented names.
 
-Each checks its arguments, asks the record of the chosen engine for rules, and calls a twin.
+Each checks its arguments, asks the record of the chosen engine for rules, and calls a kernel or its definition.
 
 Examples
 --------

@@ -1,4 +1,4 @@
-"""Between real numbers and integers: quantize, dequantize."""
+"""Affine quantization: quantize and dequantize."""
 
 from typing import Any
 

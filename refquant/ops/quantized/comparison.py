@@ -15,7 +15,7 @@ __all__ = ["eq", "equal", "ge", "gt", "le", "lt", "ne"]
 
 
 def _real(asked: str, value: Any) -> np.ndarray:
-    """Take a tensor, quantized or float32, or a number, as float32."""
+    """Return a tensor, quantized or float32, or a number as float32, or raise."""
     if isinstance(value, QuantizedTensor):
         return dequantize(value).array
     if isinstance(value, bool | int | float | np.integer | np.floating):
@@ -46,7 +46,7 @@ def _compare(asked: str, formula: Callable, input: Any, other: Any) -> Tensor:
 
 
 def eq(input: Any, other: Any) -> Tensor:
-    r"""Tell, element by element, whether the real numbers are equal, :math:`x = y`.
+    r"""Test element by element whether the real numbers are equal, :math:`x = y`.
 
     Parameters
     ----------
@@ -79,32 +79,32 @@ def eq(input: Any, other: Any) -> Tensor:
 
 
 def ne(input: Any, other: Any) -> Tensor:
-    """Tell, element by element, whether the real numbers differ; see `eq`."""
+    """Test element by element whether the real numbers differ; see `eq`."""
     return _compare("ne", np.not_equal, input, other)
 
 
 def lt(input: Any, other: Any) -> Tensor:
-    """Tell, element by element, whether `input` is less than `other`; see `eq`."""
+    """Test element by element whether `input` is less than `other`; see `eq`."""
     return _compare("lt", np.less, input, other)
 
 
 def le(input: Any, other: Any) -> Tensor:
-    """Tell, element by element, whether `input` is at most `other`; see `eq`."""
+    """Test element by element whether `input` is at most `other`; see `eq`."""
     return _compare("le", np.less_equal, input, other)
 
 
 def gt(input: Any, other: Any) -> Tensor:
-    """Tell, element by element, whether `input` is greater than `other`; see `eq`."""
+    """Test element by element whether `input` is greater than `other`; see `eq`."""
     return _compare("gt", np.greater, input, other)
 
 
 def ge(input: Any, other: Any) -> Tensor:
-    """Tell, element by element, whether `input` is at least `other`; see `eq`."""
+    """Test element by element whether `input` is at least `other`; see `eq`."""
     return _compare("ge", np.greater_equal, input, other)
 
 
 def equal(input: Any, other: Any) -> bool:
-    """Tell whether two quantized tensors are the same.
+    """Test whether two quantized tensors are the same.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Quantized tensors from sizes, or from integers that are there already."""
+"""Quantized tensors from sizes, or from given integers."""
 
 from typing import Any
 
@@ -126,7 +126,7 @@ def _integers(asked: str, value: Any) -> tuple[np.ndarray, dtypes.dtype]:
 
 
 def make_per_tensor_quantized_tensor(input: Any, scale: float, zero_point: int) -> QuantizedTensor:
-    """Say of integers what they stand for, with one scale.
+    """Make a quantized tensor from integers, with one scale.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def make_per_tensor_quantized_tensor(input: Any, scale: float, zero_point: int) 
 def make_per_channel_quantized_tensor(
     input: Any, scale: Any, zero_point: Any, axis: int
 ) -> QuantizedTensor:
-    """Say of integers what they stand for, with a scale for each slice along an axis.
+    """Make a quantized tensor from integers, with a scale for each slice along an axis.
 
     Parameters
     ----------

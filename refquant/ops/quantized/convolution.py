@@ -40,7 +40,7 @@ __all__ = [
 def pack_convolution(
     asked: str, dims: int, weight, bias, stride, padding, dilation, groups
 ) -> PackedConvolution:
-    """Check and pack a weight and bias that nobody changes while the packed weight lives."""
+    """Check and pack a weight and bias, which stay unchanged as long as the packed weight lives."""
     if dims == 3:
         engines.require(asked, "conv3d")
     weight = check_weight(asked, weight, dims + 2)

@@ -1,4 +1,4 @@
-"""Functions of one quantized tensor that keep its parameters: integers in a range."""
+"""Elementwise functions that keep the quantizer: they clamp the integers."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def _stored(q: QuantizedTensor, value: float) -> int:
 
 
 def relu(input: Any, inplace: bool = False) -> QuantizedTensor:
-    r"""Replace what stands for negative numbers by zero, :math:`\max(q, z)`.
+    r"""Rectified linear unit, :math:`\max(q, z)` on the integers.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def relu(input: Any, inplace: bool = False) -> QuantizedTensor:
 
 
 def relu_(input: Any) -> QuantizedTensor:
-    """Replace what stands for negative numbers by zero, in place.
+    """Apply `relu` in place.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def relu_(input: Any) -> QuantizedTensor:
 
 
 def relu6(qx: Any, inplace: bool = False) -> QuantizedTensor:
-    r"""Keep real numbers from 0 to 6, :math:`\min(\max(q, z), quantize(6))`.
+    r"""Rectified linear unit with an upper limit of 6, :math:`\min(\max(q, z), quantize(6))`.
 
     Parameters
     ----------
@@ -137,12 +137,12 @@ def relu6(qx: Any, inplace: bool = False) -> QuantizedTensor:
 
 
 def relu6_(qx: Any) -> QuantizedTensor:
-    """Keep real numbers from 0 to 6, in place; see `relu6`."""
+    """Apply `relu6` in place."""
     return relu6(qx, inplace=True)
 
 
 def clamp(input: Any, min: float | None = None, max: float | None = None) -> QuantizedTensor:
-    """Keep real numbers in a range, by quantizing its ends.
+    """Clamp to a range of real numbers, by quantizing its ends.
 
     Parameters
     ----------
@@ -183,16 +183,16 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Qua
 
 
 def clamp_(input: Any, min: float | None = None, max: float | None = None) -> QuantizedTensor:
-    """Keep real numbers in a range, in place; see `clamp`."""
+    """Clamp to a range of real numbers, in place; see `clamp`."""
     input.array[...] = clamp(input, min, max).array
     return input
 
 
 def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> QuantizedTensor:
-    """Keep real numbers in a range; see `clamp`."""
+    """Clamp to a range of real numbers; see `clamp`."""
     return clamp(input, min_val, max_val)
 
 
 def hardtanh_(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> QuantizedTensor:
-    """Keep real numbers in a range, in place; see `clamp`."""
+    """Clamp to a range of real numbers, in place; see `clamp`."""
     return clamp_(input, min_val, max_val)

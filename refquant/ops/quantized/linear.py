@@ -31,7 +31,7 @@ __all__ = [
 
 
 def pack_linear(asked: str, weight: Any, bias: Any) -> PackedLinear:
-    """Check and pack a weight and bias that nobody changes while the packed weight lives."""
+    """Check and pack a weight and bias, which stay unchanged as long as the packed weight lives."""
     weight = check_weight(asked, weight, 2)
     return PackedLinear(weight, check_bias(asked, bias, weight.array.shape[0]))
 
@@ -132,7 +132,7 @@ def as_rows(asked: str, array: np.ndarray, depth: int) -> np.ndarray:
 
 
 def quint8_input(asked: str, argument: str, value: Any) -> QuantizedTensor:
-    """Take a quint8 tensor with one scale."""
+    """Return a quint8 tensor quantized per tensor, or raise."""
     tensor = checks.quantized_per_tensor(asked, argument, value)
     if tensor.dtype is not dtypes.quint8:
         raise DtypeError(

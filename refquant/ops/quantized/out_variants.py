@@ -1,4 +1,4 @@
-"""The ``_out`` forms of operations: results are written into a tensor that is there already.
+"""The ``_out`` variants of operations, which write their results into a given tensor.
 
 Where the operation takes a scale and zero point, those of the target are used; where it chooses
 them itself, the target takes them over.

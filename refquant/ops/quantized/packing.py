@@ -35,7 +35,7 @@ SMALLEST_MULTIPLIER = np.float32(2.0**-32)
 
 
 def check_weight(asked: str, weight: Any, rank: int) -> QuantizedTensor:
-    """Take a qint8 weight of a rank, quantized per tensor or along its first axis."""
+    """Return a qint8 weight, quantized per tensor or along its first axis, or raise."""
     weight = checks.quantized_tensor(asked, "weight", weight)
     if weight.dtype is not dtypes.qint8:
         raise DtypeError(
@@ -66,7 +66,7 @@ def check_weight(asked: str, weight: Any, rank: int) -> QuantizedTensor:
 
 
 def check_bias(asked: str, bias: Any, outputs: int) -> Tensor | None:
-    """Take a float32 bias with an element for each output, or None."""
+    """Return a float32 bias with an element for each output, or None, or raise."""
     if bias is None:
         return None
     bias = checks.float32_tensor(asked, "bias", bias)
@@ -81,7 +81,7 @@ def check_bias(asked: str, bias: Any, outputs: int) -> Tensor | None:
 
 
 class PackedWeight:
-    """What linear layers and convolutions have in common.
+    """Base class of the packed weights of linear layers and convolutions.
 
     Parameters
     ----------
@@ -261,7 +261,7 @@ class PackedConvolution(PackedWeight):
 
 
 def geometry(asked: str, argument: str, value: Any, count: int, least: int) -> tuple[int, ...]:
-    """Take a whole number for each dimension of the image, or one for all of them."""
+    """Return an integer for each dimension of the image, or raise; one stands for all."""
     values = tuple(value) if isinstance(value, list | tuple) else (value,) * count
     if len(values) != count:
         raise ArgumentTypeError(

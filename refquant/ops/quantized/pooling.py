@@ -34,7 +34,7 @@ def max_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> QuantizedTensor:
-    r"""Take the largest integer of every window; the border is never chosen.
+    r"""Find the largest integer of every window; the padding is never chosen.
 
     Because the affine map is monotone, that is the largest real number too, exactly.
 

@@ -96,7 +96,7 @@ def min(input: Any, dim: Any = None, keepdim: bool = False):
 
 
 def _order(q: QuantizedTensor, dim: int, descending: bool) -> np.ndarray:
-    """Tell in which order to take elements; of equals the first comes first, always."""
+    """Return indices in sorted order; of equals the first comes first."""
     # Turning over all bits turns the order around; negating would overflow.
     keys = np.bitwise_not(q.array) if descending else q.array
     return np.argsort(keys, axis=dim, kind="stable")
@@ -279,7 +279,7 @@ def mean(
 
 
 def _axes(dim: Any, ndim: int) -> tuple[int, ...]:
-    """Take the dimensions to reduce in rising order: one, several, or None for all."""
+    """Return the dimensions to reduce in ascending order, or raise; None stands for all."""
     if dim is None or (isinstance(dim, tuple | list) and not dim):
         return tuple(range(ndim))
     axes = checks.dimensions("mean", "dim", dim, ndim)

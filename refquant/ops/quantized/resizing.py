@@ -29,7 +29,7 @@ def interpolate(
 
     .. math:: y = \mathrm{round}\big(z + (h_0 (w_0 A + w_1 B) + h_1 (w_0 C + w_1 D) - z)\big)
 
-    with the four neighbours A to D and the shares h of their rows and w of their columns. The
+    with the four neighbors A to D and the shares h of their rows and w of their columns. The
     engine's record says how places and mixtures are rounded (steps ``resize_step``,
     ``resize_place``, ``resize_mix``).
 
@@ -44,7 +44,7 @@ def interpolate(
     mode : {'nearest', 'bilinear'}
         What to take.
     align_corners : bool, optional
-        For bilinear: whether the centres of the corner pixels stay in place, or the corners
+        For bilinear: whether the centers of the corner pixels stay in place, or the corners
         themselves (the default).
 
     Returns
@@ -128,7 +128,7 @@ def interpolate(
         return q.like(restore(kernels.resize_nearest(image, *places)))
     place = np.multiply if align_corners else rule("resize_place", operands)
     (rows, row_shares), (columns, column_shares) = (
-        _neighbours(place(i, step), n) for i, step, n in zip(index, steps, sizes, strict=True)
+        _neighbors(place(i, step), n) for i, step, n in zip(index, steps, sizes, strict=True)
     )
     mix = rule("resize_mix", operands)
     made = kernels.resize_bilinear(
@@ -154,8 +154,8 @@ def _indices(count: int, step: Any) -> np.ndarray:
     return np.arange(count, dtype=np.float32)
 
 
-def _neighbours(places: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find the two pixels beside every place, shape (count, 2), and the shares of both."""
+def _neighbors(places: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Find the two neighbors of every place, shape (count, 2), and the weights of both."""
     places = np.maximum(places, 0)
     first = np.minimum(places.astype(np.int64), size - 1)
     second = places - first.astype(places.dtype)
@@ -202,7 +202,7 @@ def upsample(
 
 
 def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> QuantizedTensor:
-    """Resize by taking the nearest pixel; see `interpolate`.
+    """Resize by nearest-neighbor interpolation; see `interpolate`.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> 
 
 
 def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> QuantizedTensor:
-    """Resize by mixing neighbours, the corner pixels staying in place; see `interpolate`.
+    """Resize by bilinear interpolation with aligned corners; see `interpolate`.
 
     Parameters
     ----------

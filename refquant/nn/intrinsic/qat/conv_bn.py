@@ -18,7 +18,7 @@ from refquant.errors import ShapeError
 from refquant.nn.intrinsic import fused
 from refquant.nn.parameter import Parameter
 from refquant.nn.qat.convolution import settings
-from refquant.nn.qat.fake_quantized import FakeQuantized, recipe_of
+from refquant.nn.qat.fake_quantized import FakeQuantized, checked_qconfig
 from refquant.tensors import Tensor
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
 
 
 class ConvBnNd(FakeQuantized):
-    """What the modules of this file share, for any number of spatial dimensions."""
+    """Base class of convolutions with batch normalization, for any number of dimensions."""
 
     num_batches_tracked: Tensor
 
@@ -160,7 +160,7 @@ class ConvBnNd(FakeQuantized):
         qconfig : QConfig, optional
             By default the attribute `qconfig` of `mod`.
         """
-        qconfig = recipe_of(cls, mod, qconfig)
+        qconfig = checked_qconfig(cls, mod, qconfig)
         conv, bn = mod[0], mod[1]
         made = cls(
             *settings(conv),
@@ -281,7 +281,7 @@ class ConvBn3d(ConvBnNd, nn.Conv3d):
 
 
 def update_bn_stats(mod) -> None:
-    """Let a normalized convolution use the statistics of batches; for ``model.apply``.
+    """Use batch statistics in a convolution with batch normalization; for ``model.apply``.
 
     Parameters
     ----------
@@ -303,7 +303,7 @@ def update_bn_stats(mod) -> None:
 
 
 def freeze_bn_stats(mod) -> None:
-    """Let a normalized convolution use its running statistics; for ``model.apply``.
+    """Use running statistics in a convolution with batch normalization; for ``model.apply``.
 
     Parameters
     ----------
