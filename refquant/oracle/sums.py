@@ -116,7 +116,7 @@ class Quantization(Problem):
         split = record.rule(self.step, Operands(self.dtype))
         scales, zeros = other.get("scales", self.scales), other.get("zeros", self.zeros)
         with np.errstate(all="ignore"):
-            q = split.body(self.x[where], scales[where], zeros[where], self.lower, self.upper)
+            q = split.vector(self.x[where], scales[where], zeros[where], self.lower, self.upper)
         return np.asarray(q).astype(np.int64)
 
     def exact(self, where: Any) -> np.ndarray:

@@ -7,8 +7,8 @@ decided to the last bit. Sums that round are written in the order in which they 
 import numpy as np
 
 __all__ = [
-    "choose_qparams",
-    "choose_quantization_params",
+    "observer_qparams",
+    "dynamic_qparams",
     "combine_histograms",
     "histogram",
     "min_max",
@@ -235,7 +235,7 @@ def search_range(counts, lower, upper, levels):
 
 
 @np.errstate(all="ignore")
-def choose_qparams(lower, upper, quant_min, quant_max, symmetric):
+def observer_qparams(lower, upper, quant_min, quant_max, symmetric):
     r"""Choose scale and zero point for ranges, as observers do.
 
     Affine: :math:`s = (u - l) / (q_{max} - q_{min})` and :math:`z = q_{min} - round(l / s)`.
@@ -277,7 +277,7 @@ def choose_qparams(lower, upper, quant_min, quant_max, symmetric):
 
 
 @np.errstate(all="ignore")
-def choose_quantization_params(lower, upper, quant_min, quant_max, rule):
+def dynamic_qparams(lower, upper, quant_min, quant_max, rule):
     """Choose scale and zero point for one range, as operations do that quantize their input.
 
     Parameters

@@ -79,10 +79,21 @@ def test_nothing_is_drawn_for_functions_that_do_not_exist():
 
 def own_copy(arguments):
     """Copy arrays, so that a twin that writes into its arguments is seen; keep the rest."""
-    return tuple(
-        copy.deepcopy(value) if isinstance(value, np.ndarray | list) else value
-        for value in arguments
-    )
+    return tuple(map(_own_copy, arguments))
+
+
+def _own_copy(value):
+    if isinstance(value, np.ndarray | list):
+        return copy.deepcopy(value)
+    # Of the tuples records alone hold arrays.
+    return value._make(map(_own_copy, value)) if hasattr(value, "_make") else value
+
+
+def arrays_of(value):
+    """List the arrays of an argument, those of a record one after the other."""
+    if isinstance(value, tuple):
+        return [array for part in value for array in arrays_of(part)]
+    return [value] if isinstance(value, np.ndarray) else []
 
 
 @lru_cache(maxsize=2)
@@ -105,8 +116,9 @@ def check(family, twin, variant, threads, large):
         given = own_copy(arguments)
         for value, after in zip(given, wanted_after, strict=True):
             # A kernel must take read-only arrays wherever the definition only reads.
-            if isinstance(value, np.ndarray) and difference(value, after) is None:
-                value.flags.writeable = False
+            if difference(value, after) is None:
+                for array in arrays_of(value):
+                    array.flags.writeable = False
         result = function(*given)
         found = difference(wanted, result) or difference(wanted_after, given, "arguments")
         if found:
@@ -115,6 +127,8 @@ def check(family, twin, variant, threads, large):
 
 def describe(arguments):
     def short(value):
+        if hasattr(value, "_make"):
+            return f"{type(value).__name__}({', '.join(map(short, value))})"
         if isinstance(value, np.ndarray) and value.size > 40:
             return f"array of {value.dtype}, shape {value.shape}"
         return repr(value)

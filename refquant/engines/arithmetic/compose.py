@@ -15,10 +15,9 @@ from refquant.engines.record import Engine
 from refquant.engines.rule import Rule, Split, choose
 from refquant.engines.rules import accumulate, elementwise
 from refquant.engines.rules import requantize as requantization
-from refquant.engines.rules.float32 import INT32_MIN, fma
+from refquant.engines.rules.float32 import INT32_MAX, INT32_MIN, fma, wrap_int32
 from refquant.engines.rules.rounding import as_fractions, round_number, round_shift
 
-INT32_MAX = 2**31 - 1
 FAR = 2.0**1000
 _SOURCE = "composed from axes"
 _DTYPES = {"float32": np.float32, "float64": np.float64}
@@ -38,7 +37,7 @@ def _bias_half_away(acc, bias, input_scale, weight_scale):
     real = np.nan_to_num(bias.astype(np.float64), nan=0.0, posinf=np.inf, neginf=-np.inf)
     steps = real / (np.float64(input_scale) * np.asarray(weight_scale))
     integer = np.clip(round_number(steps, "half_away"), INT32_MIN, INT32_MAX).astype(np.int64)
-    return (acc + integer).astype(np.int32).astype(np.int64)
+    return wrap_int32(acc + integer)
 
 
 def _bias_exact(acc, bias, input_scale, weight_scale):
@@ -124,8 +123,7 @@ def in_fixed_point(axes, total, multiplier):
     if total.dtype.kind == "f":
         total = np.nan_to_num(np.rint(total.astype(np.float64)), nan=INT32_MIN)
         total = np.clip(total, INT32_MIN, INT32_MAX)
-    n = total.astype(np.int64) << np.clip(shift, 0, 31)
-    n = n.astype(np.int32).astype(np.int64)
+    n = wrap_int32(total.astype(np.int64) << np.clip(shift, 0, 31))
     right = np.clip(-shift, 0, 31)
     if axes.scaling == "q31_single":
         return round_shift(n * q, 31 + right, axes.rounding)
@@ -161,16 +159,7 @@ def _dequantize(axes, q, scale, zero_point):
 
 def _average(axes, total, sizes, divisor, scale, zero_point, quant_min, quant_max):
     steps = np.asarray(total) - sizes[0] * sizes[1] * zero_point
-    return _mean_of(axes, steps, divisor, zero_point, quant_min, quant_max)
-
-
-def _mean(axes, total, count, scale, zero_point, quant_min, quant_max):
-    steps = np.asarray(total) - count * zero_point
-    return _mean_of(axes, steps, count, zero_point, quant_min, quant_max)
-
-
-def _mean_of(axes, steps, count, zero_point, quant_min, quant_max):
-    n = _numbers(count, axes.precision)
+    n = _numbers(divisor, axes.precision)
     if axes.formed_by == "division":
         t = _scaled(axes, steps, n, zero_point, divide=True)
     else:
@@ -216,21 +205,21 @@ def record(axes, name: str, base: Any = "fbgemm") -> Engine:
     quotient = "x / s" if axes.formed_by == "division" else f"x * {word}(1 / s)"
     average = "a / n" if axes.formed_by == "division" else f"a * {word}(1 / n)"
     multiplier = "s_x * s_w / s_y" if axes.formed_by == "division" else "s_x * s_w * (1 / s_y)"
-    quantize = Split.everywhere(rule("quantize", _formula(axes, quotient), _quantize))
+    quantize = Split.uniform(rule("quantize", _formula(axes, quotient), _quantize))
     dequantize = rule("dequantize", f"{word}(s * (q - z))", _dequantize)
     requantize = rule("requantize", _formula(axes, product), _requantize)
-    averages = Split.everywhere(rule("average", _formula(axes, average), _average))
+    averages = Split.uniform(rule("average", _formula(axes, average), _average))
     bias = _BIASES[axes.bias]
     steps = {
-        "accumulator": choose(_ACCUMULATORS[axes.accumulator]),
-        "border": choose(_BORDERS[axes.border]),
+        "accumulator": choose(ACCUMULATORS[axes.accumulator]),
+        "border": choose(BORDERS[axes.border]),
         "bias": choose((HAS_NO_BIAS, requantization.NO_BIAS), bias),
         "multiplier": choose(rule("multiplier", f"{word}({multiplier})", _multiplier)),
         "requantize_sum": choose(requantize),
-        "elementwise_dequantize": choose(Split.everywhere(dequantize)),
+        "elementwise_dequantize": choose(Split.uniform(dequantize)),
         "elementwise_quantize": choose(quantize),
-        "elementwise_requantize": choose(Split.everywhere(requantize)),
-        "cat_dequantize": choose(Split.everywhere(dequantize)),
+        "elementwise_requantize": choose(Split.uniform(requantize)),
+        "cat_dequantize": choose(Split.uniform(dequantize)),
         "cat_quantize": choose(quantize),
         "quantize_per_tensor": choose(quantize),
         "quantize_per_channel": choose(quantize),
@@ -244,17 +233,17 @@ def record(axes, name: str, base: Any = "fbgemm") -> Engine:
         "add_scalar": choose(elementwise.SHIFT_OF_REALS),
         "average_pool": choose(averages),
         "adaptive_average_pool": choose(averages),
-        "mean": choose(rule("mean", _formula(axes, average), _mean)),
+        "mean": choose(averages.vector),
     }
     return start.derive(name, f"{start.title}, with rules composed from axes", steps=steps)
 
 
-_ACCUMULATORS = {
+ACCUMULATORS = {
     "wrapped": accumulate.WRAPPED,
     "exact": accumulate.EXACT,
     "saturated_pairs": accumulate.SATURATED_PAIRS,
 }
-_BORDERS = {
+BORDERS = {
     "zero_point": accumulate.BORDER_OF_ZERO_POINT,
     "zero": accumulate.BORDER_OF_ZERO,
 }

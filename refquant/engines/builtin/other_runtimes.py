@@ -91,7 +91,7 @@ _EXACT_STEPS = {
     "multiply": choose(PRODUCT_OF_REALS),
     "resize_step": choose(STEP_EXACT),
     "resize_place": choose(PLACE_EXACT),
-    "resize_mix": choose(Split.everywhere(MIX_EXACT)),
+    "resize_mix": choose(Split.uniform(MIX_EXACT)),
 }
 
 
@@ -100,7 +100,7 @@ def _foreign(name: str, title: str, **steps) -> Engine:
 
 
 _TFLITE_AVERAGES = {
-    step: choose(Split.everywhere(AVERAGE_OF_CODES))
+    step: choose(Split.uniform(AVERAGE_OF_CODES))
     for step in ("average_pool", "adaptive_average_pool")
 }
 FOREIGN = {

@@ -16,6 +16,7 @@ from refquant.ops.floating.windows import (
     spans,
     strides,
 )
+from refquant.reference.operands import Geometry, Output
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
@@ -90,30 +91,20 @@ def max_pool2d(
         )
     q = checks.quantized_per_tensor(asked, "input", input)
     kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
-    step = strides(asked, stride, kernel)
-    border = per_dimension(asked, "padding", padding, 2, 0)
-    spread = per_dimension(asked, "dilation", dilation, 2, 1)
+    stride = strides(asked, stride, kernel)
+    padding = per_dimension(asked, "padding", padding, 2, 0)
+    dilation = per_dimension(asked, "dilation", dilation, 2, 1)
     image, restore = layout.image(asked, q.array)
     sizes = image.shape[1:3]
-    counts = pooled_sizes(asked, sizes, kernel, step, border, spread, ceil_mode)
-    return q.like(restore(kernels.max_pool(image, kernel, step, border, spread, counts)))
+    counts = pooled_sizes(asked, sizes, kernel, stride, padding, dilation, ceil_mode)
+    geometry = Geometry(kernel, stride, padding, dilation)
+    return q.like(restore(kernels.max_pool(image, geometry, counts)))
 
 
 def _average(q, image, restore, rows, columns, divisors, split) -> QuantizedTensor:
-    body = layout.body(image.shape[3], split.block)
-    made = kernels.average_pool(
-        image,
-        rows,
-        columns,
-        divisors,
-        q.scale,
-        q.zero_point,
-        q.dtype.quant_min,
-        q.dtype.quant_max,
-        body,
-        split.body,
-        split.tail,
-    )
+    output = Output(q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)
+    vector_length = layout.vector_length(image.shape[3], split.block)
+    made = kernels.average_pool(image, rows, columns, divisors, output, vector_length, split)
     return q.like(restore(made))
 
 
@@ -180,17 +171,17 @@ def avg_pool2d(
     asked = "avg_pool2d"
     q = checks.quantized_per_tensor(asked, "input", input)
     kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
-    step = strides(asked, stride, kernel)
-    border = per_dimension(asked, "padding", padding, 2, 0)
+    stride = strides(asked, stride, kernel)
+    padding = per_dimension(asked, "padding", padding, 2, 0)
     if divisor_override is not None:
         divisor_override = checks.whole_number(asked, "divisor_override", divisor_override)
         if divisor_override == 0:
             raise ArgumentError(asked, argument="divisor_override", expected="not 0", got=0)
     image, restore = layout.image(asked, q.array)
     sizes = image.shape[1:3]
-    counts = pooled_sizes(asked, sizes, kernel, step, border, (1, 1), ceil_mode)
+    counts = pooled_sizes(asked, sizes, kernel, stride, padding, (1, 1), ceil_mode)
     (heights, rows), (widths, columns) = (
-        spans(*values) for values in zip(sizes, kernel, step, border, counts, strict=True)
+        spans(*values) for values in zip(sizes, kernel, stride, padding, counts, strict=True)
     )
     if divisor_override is not None:
         divisors = np.full(counts, divisor_override, np.int64)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import engines
+from refquant import engines, kernels
 from refquant.dtypes import quint8
 from refquant.engines import Operands
 from refquant.engines.rules import float_sums
@@ -15,6 +15,7 @@ from refquant.errors import NotSupportedError, OperationError
 from refquant.ops import checks
 from refquant.ops.floating.reductions import ValuesAndIndices
 from refquant.ops.quantized.affine import dequantize, quantize_array
+from refquant.reference.operands import Output
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["max", "mean", "min", "sort", "topk"]
@@ -259,13 +260,13 @@ def mean(
     rule = engines.current().rule("mean", Operands(q.dtype, trailing=trailing, spatial=spatial))
     shape = [1 if d in axes else n for d, n in enumerate(x.shape) if keepdim or d not in axes]
     if rule in _SUMS:
-        found = _SUMS[rule](dequantize(q).array, axes) / np.float32(count)
+        real = _SUMS[rule](dequantize(q).array, axes) / np.float32(count)
+        averages = quantize_array(np.asarray(real), q.scale, q.zero_point, q.dtype)
     else:
-        total = np.asarray(x.sum(axis=axes, dtype=np.int64))
-        found = rule(total, count, q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)
-    if found.dtype == np.float32:  # a rule may leave the rounding to quantize_per_tensor
-        found = quantize_array(np.asarray(found), q.scale, q.zero_point, q.dtype)
-    result = q.like(np.ascontiguousarray(found).astype(q.dtype.numpy).reshape(shape))
+        rows = np.moveaxis(x, axes, range(-len(axes), 0)).reshape(x.size // count, count)
+        output = Output(q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)
+        averages = kernels.mean(np.ascontiguousarray(rows), output, rule)
+    result = q.like(np.ascontiguousarray(averages).reshape(shape))
     if out is None:
         return result
     target = checks.quantized_per_tensor("mean", "out", out)
