@@ -146,9 +146,10 @@ def add_fixed_point(a, a_quantizer, b, b_quantizer, output):
     -------
     ndarray of uint8, shape (n,)
     """
-    steps = sum_in_fixed_point(a, *a_quantizer, b, *b_quantizer, output.scale)
-    shifted = steps + output.zero_point
-    return np.clip(shifted, output.output_min, output.output_max).astype(np.uint8)
+    (a_scale, a_zero), (b_scale, b_zero) = a_quantizer, b_quantizer
+    scale, zero_point, output_min, output_max = output
+    steps = sum_in_fixed_point(a, a_scale, a_zero, b, b_scale, b_zero, scale)
+    return np.clip(steps + zero_point, output_min, output_max).astype(np.uint8)
 
 
 @np.errstate(all="ignore")

@@ -199,8 +199,8 @@ class PackedLinear(PackedWeight):
 
     def __init__(self, weight: QuantizedTensor, bias: Tensor | None):
         super().__init__(weight, bias)
-        packed = kernels.pack_rows(np.ascontiguousarray(weight.array))
-        self.operand = Weight(*packed, self.scales, self.zero_points)
+        packed, sums = kernels.pack_rows(np.ascontiguousarray(weight.array))
+        self.operand = Weight(packed, sums, self.scales, self.zero_points)
 
 
 class PackedConvolution(PackedWeight):
@@ -232,10 +232,10 @@ class PackedConvolution(PackedWeight):
         filters = self.filters()
         self.depthwise = groups > 1 and groups == array.shape[0] and array.shape[1] == 1
         if self.depthwise:
-            packed = kernels.pack_depthwise(filters, self.zero_points)
+            packed, sums = kernels.pack_depthwise(filters, self.zero_points)
         else:
-            packed = kernels.pack_filters(filters, groups)
-        self.operand = Weight(*packed, self.scales, self.zero_points)
+            packed, sums = kernels.pack_filters(filters, groups)
+        self.operand = Weight(packed, sums, self.scales, self.zero_points)
 
     def filters(self) -> np.ndarray:
         """Lay out the filters channels last, with depth: (outputs, *kernel, channels)."""
