@@ -9,7 +9,7 @@ See ``_kernels/affine.pyx``; the rules are ``quantize_run`` and ``dequantize_run
 
 import numpy as np
 
-from refquant.reference.operands import parts
+from refquant.reference.operands import split_at
 
 __all__ = [
     "dequantize_per_channel",
@@ -41,7 +41,7 @@ def quantize_per_tensor(x, output, storage, vector_length, quantize):
     ndarray of `storage`, shape (n,)
     """
     q = np.empty(x.shape, dtype=storage)
-    for elements, (rule,) in parts(vector_length, quantize):
+    for elements, (rule,) in split_at(vector_length, quantize):
         q[elements] = rule(x[elements], *output)
     return q
 
@@ -63,7 +63,7 @@ def dequantize_per_tensor(q, quantizer, rule):
     -------
     ndarray of float32, shape (n,)
     """
-    return rule(q, quantizer.scale, quantizer.zero_point)
+    return rule(q, *quantizer)
 
 
 @np.errstate(all="ignore")

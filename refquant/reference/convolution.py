@@ -170,14 +170,15 @@ def convolve(x, input_quantizer, weight, bias, geometry, groups, output, border,
     ndarray of uint8, shape (batch, depth, height, width, outputs)
         The depth, height and width of the output.
     """
+    scale, zero_point = input_quantizer
     outputs = len(weight.scales) // groups
     length = int(np.prod(geometry.kernel)) * (x.shape[-1] // groups)
     rows = weight.packed.reshape(groups, len(weight.packed) // groups, weight.packed.shape[1])
     acc = sum_groups(
-        x, rows[:, :outputs, :length], input_quantizer.zero_point, weight.zero_points, geometry,
+        x, rows[:, :outputs, :length], zero_point, weight.zero_points, geometry,
         border, rules.accumulate,
     )  # fmt: skip
-    return finish(acc, input_quantizer.scale, weight.scales, bias, output, rules)
+    return finish(acc, scale, weight.scales, bias, output, rules)
 
 
 @np.errstate(all="ignore")
@@ -208,9 +209,10 @@ def convolve_depthwise(x, input_quantizer, weight, bias, geometry, output, borde
     ndarray of uint8, shape (batch, depth, height, width, channels)
         The depth, height and width of the output.
     """
+    scale, zero_point = input_quantizer
     filters = (weight.packed + weight.zero_points).T.astype(np.int8)
     acc = sum_groups(
-        x, filters[:, None, :], input_quantizer.zero_point, weight.zero_points, geometry, border,
+        x, filters[:, None, :], zero_point, weight.zero_points, geometry, border,
         rules.accumulate,
     )  # fmt: skip
-    return finish(acc, input_quantizer.scale, weight.scales, bias, output, rules)
+    return finish(acc, scale, weight.scales, bias, output, rules)

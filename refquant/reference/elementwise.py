@@ -16,7 +16,7 @@ from refquant.engines.rules.elementwise import (
     sum_in_fixed_point,
 )
 from refquant.engines.rules.float32 import reciprocal
-from refquant.reference.operands import parts
+from refquant.reference.operands import parts, rows
 
 __all__ = [
     "add",
@@ -53,8 +53,8 @@ def add(a, a_quantizer, b, b_quantizer, output, relu, runs, dequantize, quantize
     ndarray of the type of `a`, shape (n,)
     """
     result = np.empty_like(a)
-    q_a, q_b, q = runs.rows(a), runs.rows(b), runs.rows(result)
-    for columns, (real, integer) in parts(runs.vector_length, dequantize, quantize):
+    q_a, q_b, q = rows(runs, a, b, result)
+    for columns, (real, integer) in parts(runs, dequantize, quantize):
         total = real(q_a[:, columns], *a_quantizer) + real(q_b[:, columns], *b_quantizer)
         if relu:
             total = np.maximum(total, 0)
@@ -86,8 +86,8 @@ def multiply(a, a_quantizer, b, b_quantizer, output, relu, runs, dequantize, qua
     ndarray of the type of `a`, shape (n,)
     """
     result = np.empty_like(a)
-    q_a, q_b, q = runs.rows(a), runs.rows(b), runs.rows(result)
-    for columns, (real, integer) in parts(runs.vector_length, dequantize, quantize):
+    q_a, q_b, q = rows(runs, a, b, result)
+    for columns, (real, integer) in parts(runs, dequantize, quantize):
         product = real(q_a[:, columns], *a_quantizer) * real(q_b[:, columns], *b_quantizer)
         if relu:
             product = np.maximum(product, 0)
@@ -119,8 +119,8 @@ def requantize(a, a_quantizer, output, relu, runs, dequantize, quantize):
     ndarray of the type of `a`, shape (n,)
     """
     result = np.empty_like(a)
-    q_a, q = runs.rows(a), runs.rows(result)
-    for columns, (real, integer) in parts(runs.vector_length, dequantize, quantize):
+    q_a, q = rows(runs, a, result)
+    for columns, (real, integer) in parts(runs, dequantize, quantize):
         x = real(q_a[:, columns], *a_quantizer)
         if relu:
             x = np.maximum(x, 0)
@@ -174,12 +174,11 @@ def multiply_integers(a, a_quantizer, b, b_quantizer, output, runs, requantize):
     ndarray of the type of `a`, shape (n,)
     """
     scale, *rest = output
-    both = np.float32(a_quantizer.scale) * np.float32(b_quantizer.scale)
-    multiplier = both * reciprocal(scale)
-    product = product_of_integers(a, a_quantizer.zero_point, b, b_quantizer.zero_point)
-    product, result = runs.rows(product), np.empty_like(a)
-    q = runs.rows(result)
-    for columns, (rule,) in parts(runs.vector_length, requantize):
+    (a_scale, a_zero_point), (b_scale, b_zero_point) = a_quantizer, b_quantizer
+    multiplier = np.float32(a_scale) * np.float32(b_scale) * reciprocal(scale)
+    result = np.empty_like(a)
+    product, q = rows(runs, product_of_integers(a, a_zero_point, b, b_zero_point), result)
+    for columns, (rule,) in parts(runs, requantize):
         q[:, columns] = rule(product[:, columns], multiplier, *rest)
     return result
 
@@ -209,10 +208,9 @@ def add_scalar(a, offset, a_scale, output, runs, requantize):
     """
     scale, *rest = output
     multiplier = np.float32(a_scale) * reciprocal(scale)
-    steps = runs.rows(shift_of_integers(a, offset))
     result = np.empty_like(a)
-    q = runs.rows(result)
-    for columns, (rule,) in parts(runs.vector_length, requantize):
+    steps, q = rows(runs, shift_of_integers(a, offset), result)
+    for columns, (rule,) in parts(runs, requantize):
         q[:, columns] = rule(steps[:, columns], multiplier, *rest)
     return result
 

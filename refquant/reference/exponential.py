@@ -8,7 +8,7 @@ are ``expm1_run`` of ``_kernels/_exponential.pxd``.
 
 import numpy as np
 
-from refquant.reference.operands import parts
+from refquant.reference.operands import parts, rows
 
 __all__ = ["elu"]
 
@@ -40,10 +40,10 @@ def elu(a, a_quantizer, output, factors, runs, dequantize, exponential, quantize
     ndarray of the type of `a`, shape (n,)
     """
     result = np.empty_like(a)
-    q_a, q = runs.rows(a), runs.rows(result)
+    q_a, q = rows(runs, a, result)
     alpha, output_factor, input_factor = (np.float32(factor) for factor in factors)
     splits = dequantize, exponential, quantize
-    for columns, (real, minus_one, integer) in parts(runs.vector_length, *splits):
+    for columns, (real, minus_one, integer) in parts(runs, *splits):
         x = real(q_a[:, columns], *a_quantizer)
         below = minus_one(x * input_factor) * alpha
         y = np.where(x > 0, x, below) * output_factor

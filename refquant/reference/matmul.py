@@ -106,9 +106,10 @@ def linear(x, input_quantizer, weight, bias, output, rules):
     -------
     ndarray of uint8, shape (m, outputs)
     """
+    scale, zero_point = input_quantizer
     filters = weight.packed[: len(weight.scales), : x.shape[1]]
-    acc = rules.accumulate(x, filters, input_quantizer.zero_point, weight.zero_points)
-    return finish(acc, input_quantizer.scale, weight.scales, bias, output, rules)
+    acc = rules.accumulate(x, filters, zero_point, weight.zero_points)
+    return finish(acc, scale, weight.scales, bias, output, rules)
 
 
 @np.errstate(all="ignore")
@@ -136,7 +137,8 @@ def linear_dynamic(x, input_quantizer, weight, bias, relu, accumulate, rule):
     -------
     ndarray of float32, shape (m, outputs)
     """
+    scale, zero_point = input_quantizer
     filters = weight.packed[: len(weight.scales), : x.shape[1]]
-    acc = accumulate(x, filters, input_quantizer.zero_point, weight.zero_points)
-    y = rule(acc, bias, input_quantizer.scale, weight.scales)
+    acc = accumulate(x, filters, zero_point, weight.zero_points)
+    y = rule(acc, bias, scale, weight.scales)
     return np.where(y < 0, np.float32(0), y) if relu else y

@@ -1,4 +1,8 @@
-"""Arguments that belong together: small records that definitions and kernels take alike."""
+"""Arguments that belong together: small records that definitions and kernels take alike.
+
+A record is a tuple with names. Definitions unpack it, so that a plain tuple of the same order does
+too: operations on few elements make those, because a named one takes ten times as long to make.
+"""
 
 from typing import Any, NamedTuple
 
@@ -14,6 +18,8 @@ __all__ = [
     "Runs",
     "Weight",
     "parts",
+    "rows",
+    "split_at",
 ]
 
 
@@ -64,10 +70,6 @@ class Runs(NamedTuple):
 
     run_length: int
     vector_length: int
-
-    def rows(self, q: np.ndarray) -> np.ndarray:
-        """View elements as a matrix, a run in each row."""
-        return q.reshape(-1, max(self.run_length, 1))
 
 
 class EluFactors(NamedTuple):
@@ -167,8 +169,20 @@ class ProductRules(NamedTuple):
     requantize: Any
 
 
-def parts(vector_length: int, *splits: Any):
-    """List the elements that are rounded like vectors and their rules, then the tail and its."""
+def rows(runs: tuple[int, int], *operands: np.ndarray) -> list[np.ndarray]:
+    """View operands as matrices, a run in each row."""
+    run_length, _ = runs
+    return [q.reshape(-1, max(run_length, 1)) for q in operands]
+
+
+def parts(runs: tuple[int, int], *splits: Any):
+    """List what is rounded like vectors and the rules for it, then the tails and theirs."""
+    _, vector_length = runs
+    return split_at(vector_length, *splits)
+
+
+def split_at(vector_length: int, *splits: Any):
+    """As `parts`, where there is one run."""
     return (
         (slice(0, vector_length), [split.vector for split in splits]),
         (slice(vector_length, None), [split.tail for split in splits]),

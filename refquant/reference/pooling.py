@@ -10,7 +10,7 @@ See ``_kernels/pooling.pyx``: `max_pool` is ``_max_row`` there, the rules of ave
 
 import numpy as np
 
-from refquant.reference.operands import parts
+from refquant.reference.operands import split_at
 
 __all__ = ["average_pool", "max_pool", "mean"]
 
@@ -79,7 +79,7 @@ def average_pool(q, rows, columns, divisors, output, vector_length, average):
             window = q[:, top:bottom, left:right]
             total = window.sum(axis=(1, 2), dtype=np.int64)
             sizes = (int(bottom - top), int(right - left))
-            for channels, (rule,) in parts(vector_length, average):
+            for channels, (rule,) in split_at(vector_length, average):
                 averages = rule(total[:, channels], sizes, divisors[i, j], *output)
                 result[:, i, j, channels] = averages
     return result

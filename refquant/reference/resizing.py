@@ -10,7 +10,7 @@ See ``_kernels/resizing.pyx``: the rules are ``_mix_channels`` there.
 import numpy as np
 
 from refquant.engines.rules.float32 import clip, round_half_even
-from refquant.reference.operands import parts
+from refquant.reference.operands import split_at
 
 __all__ = ["resize_bilinear", "resize_nearest"]
 
@@ -61,7 +61,7 @@ def resize_bilinear(q, rows, columns, output, vector_length, mix):
     w = [columns.shares[:, k, None] for k in (0, 1)]
     _, zero_point, *limits = output
     result = np.empty((q.shape[0], len(upper), len(left), q.shape[3]), q.dtype)
-    for channels, (rule,) in parts(vector_length, mix):
+    for channels, (rule,) in split_at(vector_length, mix):
         x = q[..., channels].astype(np.float32)
         a, b, c, d = x[:, upper, left], x[:, upper, right], x[:, lower, left], x[:, lower, right]
         mixed = zero_point + (rule(a, b, c, d, h, w) - zero_point)

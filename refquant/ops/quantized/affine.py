@@ -12,7 +12,6 @@ from refquant.errors import (
     QuantizationParameterError,
 )
 from refquant.ops import checks, layout
-from refquant.reference.operands import Output, Quantizer
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
@@ -33,7 +32,7 @@ def quantize_array(
         flat, memory_format = array.ravel(), dtypes.contiguous_format
     else:
         flat, memory_format = layout.flatten(array)
-    output = Output(scale, zero_point, dtype.quant_min, dtype.quant_max)
+    output = scale, zero_point, dtype.quant_min, dtype.quant_max
     vector_length = layout.vector_length(flat.shape[0], split.block)
     q = kernels.quantize_per_tensor(flat, output, dtype.numpy, vector_length, split)
     return layout.restore(q, array.shape, memory_format)
@@ -236,7 +235,7 @@ def dequantize(input: Any) -> Tensor:
     if input.axis is None:
         rule = engines.current().rule("dequantize_per_tensor", operands)
         flat, memory_format = layout.flatten(input.array)
-        x = kernels.dequantize_per_tensor(flat, Quantizer(input.scale, input.zero_point), rule)
+        x = kernels.dequantize_per_tensor(flat, (input.scale, input.zero_point), rule)
         return Tensor(layout.restore(x, input.array.shape, memory_format))
     rule = engines.current().rule("dequantize_per_channel", operands)
     slices, memory_format = layout.slices(input.array, input.axis)

@@ -9,7 +9,6 @@ from refquant.engines import Operands, Whole
 from refquant.engines.rules.elementwise import PRODUCT_OF_INTEGERS, SUM_IN_FIXED_POINT
 from refquant.errors import DtypeError, EngineError
 from refquant.ops import checks, layout
-from refquant.reference.operands import Output, Quantizer, Runs
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["add", "add_relu", "mul", "mul_relu"]
@@ -152,32 +151,27 @@ def _add(
     scale = checks.scale_value(asked, "scale", scale)
     zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
     x, y, run, vectors, shape, memory_format = layout.pair(asked, a.array, b.array)
-    quantizers = Quantizer(a.scale, a.zero_point), Quantizer(b.scale, b.zero_point)
+    least = zero_point if relu else dtype.quant_min
+    of_a, of_b = (a.scale, a.zero_point), (b.scale, b.zero_point)
     how, dequantize, quantize, _ = _plan(
         "add", dtype, a.array.shape == b.array.shape and not written
     )
     if how is SUM_IN_FIXED_POINT:
         _check_fixed_point(asked, a, b, scale)
-        output = _output(dtype, scale, zero_point, relu)
-        q = kernels.add_fixed_point(x, quantizers[0], y, quantizers[1], output)
+        q = kernels.add_fixed_point(x, of_a, y, of_b, (scale, zero_point, least, dtype.quant_max))
     elif isinstance(how, Whole):
-        q = _at_once(how, x, y, quantizers, _output(dtype, scale, zero_point, relu))
+        q = _at_once(how, x, of_a, y, of_b, (scale, zero_point, least, dtype.quant_max))
     else:
         q = kernels.add(
-            x, quantizers[0], y, quantizers[1], _output(dtype, scale, zero_point, False), relu,
-            Runs(run, run - run % dequantize.block if vectors else 0), dequantize, quantize,
+            x, of_a, y, of_b, (scale, zero_point, dtype.quant_min, dtype.quant_max), relu,
+            (run, run - run % dequantize.block if vectors else 0), dequantize, quantize,
         )  # fmt: skip
     return QuantizedTensor(layout.restore(q, shape, memory_format), dtype, scale, zero_point)
 
 
-def _output(dtype: dtypes.dtype, scale: float, zero_point: int, relu: bool) -> Output:
-    """Describe a result whose integers begin at the zero point if `relu`."""
-    return Output(scale, zero_point, zero_point if relu else dtype.quant_min, dtype.quant_max)
-
-
-def _at_once(rule, x, y, quantizers, output) -> np.ndarray:
+def _at_once(rule, x, of_a, y, of_b, output) -> np.ndarray:
     """Follow a rule that computes the whole operation."""
-    return np.asarray(rule(x, *quantizers[0], y, *quantizers[1], *output)).astype(x.dtype)
+    return np.asarray(rule(x, *of_a, y, *of_b, *output)).astype(x.dtype)
 
 
 def _check_fixed_point(asked: str, a: QuantizedTensor, b: QuantizedTensor, scale: float) -> None:
@@ -283,18 +277,19 @@ def _multiply(asked: str, qa: Any, qb: Any, scale, zero_point, relu: bool) -> Qu
     scale = checks.scale_value(asked, "scale", scale)
     zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
     x, y, run, vectors, shape, memory_format = layout.pair(asked, a.array, b.array)
-    quantizers = Quantizer(a.scale, a.zero_point), Quantizer(b.scale, b.zero_point)
+    least = zero_point if relu else dtype.quant_min
+    of_a, of_b = (a.scale, a.zero_point), (b.scale, b.zero_point)
     how, dequantize, quantize, requantize = _plan("multiply", dtype, True)
     if how is PRODUCT_OF_INTEGERS:
         q = kernels.multiply_integers(
-            x, quantizers[0], y, quantizers[1], _output(dtype, scale, zero_point, relu),
-            Runs(run, run - run % requantize.block if vectors else 0), requantize,
+            x, of_a, y, of_b, (scale, zero_point, least, dtype.quant_max),
+            (run, run - run % requantize.block if vectors else 0), requantize,
         )  # fmt: skip
     elif isinstance(how, Whole):
-        q = _at_once(how, x, y, quantizers, _output(dtype, scale, zero_point, relu))
+        q = _at_once(how, x, of_a, y, of_b, (scale, zero_point, least, dtype.quant_max))
     else:  # scalar code at every position
         q = kernels.multiply(
-            x, quantizers[0], y, quantizers[1], _output(dtype, scale, zero_point, False), relu,
-            Runs(run, 0), dequantize, quantize,
+            x, of_a, y, of_b, (scale, zero_point, dtype.quant_min, dtype.quant_max), relu,
+            (run, 0), dequantize, quantize,
         )  # fmt: skip
     return QuantizedTensor(layout.restore(q, shape, memory_format), dtype, scale, zero_point)

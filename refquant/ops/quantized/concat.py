@@ -10,7 +10,6 @@ from refquant.engines import Operands
 from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.quantized.affine import dequantize, quantize_array
-from refquant.reference.operands import Output, Quantizer, Runs
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["cat", "cat_relu"]
@@ -172,15 +171,15 @@ def _channels_last(pieces, scale, zero_point, relu) -> np.ndarray:
     record, operands = engines.current(), Operands(dtype, channels_last=True)
     dequantizing = record.rule("cat_dequantize", operands)
     quantizing = record.rule("cat_quantize", operands)
-    output = Output(scale, zero_point, dtype.quant_min, dtype.quant_max)
+    output = scale, zero_point, dtype.quant_min, dtype.quant_max
     parts = []
     for piece in pieces:
         pixels = piece.array.transpose(layout.order_of(dtypes.channels_last))
         if relu or piece.scale != scale or piece.zero_point != zero_point:
             channels = pixels.shape[3]
             pixels = kernels.requantize(
-                pixels.reshape(-1), Quantizer(piece.scale, piece.zero_point), output, relu,
-                Runs(channels, layout.vector_length(channels, dequantizing.block)), dequantizing,
+                pixels.reshape(-1), (piece.scale, piece.zero_point), output, relu,
+                (channels, layout.vector_length(channels, dequantizing.block)), dequantizing,
                 quantizing,
             ).reshape(pixels.shape)  # fmt: skip
         parts.append(pixels)
@@ -200,13 +199,13 @@ def _general(pieces, dim, scale, zero_point, relu) -> np.ndarray:
         if relu:
             real = np.maximum(real, np.float32(0))
         return quantize_array(layout.to_format(real, memory_format), scale, zero_point, dtype)
-    output = Output(scale, zero_point, dtype.quant_min, dtype.quant_max)
+    output = scale, zero_point, dtype.quant_min, dtype.quant_max
     parts = []
     for piece in pieces:
         flat, own_format = layout.flatten(piece.array)
         q = kernels.requantize(
-            flat, Quantizer(piece.scale, piece.zero_point), output, relu,
-            Runs(flat.size, flat.size), dequantizing, quantizing,
+            flat, (piece.scale, piece.zero_point), output, relu,
+            (flat.size, flat.size), dequantizing, quantizing,
         )  # fmt: skip
         parts.append(layout.restore(q, piece.array.shape, own_format))
     return layout.to_format(np.concatenate(parts, axis=dim), memory_format)

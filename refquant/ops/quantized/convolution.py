@@ -16,7 +16,6 @@ from refquant.ops.quantized.packing import (
     copy_weight,
     geometry,
 )
-from refquant.reference.operands import Output, Quantizer
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
@@ -272,8 +271,8 @@ def run_convolution(
     images = np.ascontiguousarray(np.moveaxis(x.array, 1, -1))
     if dims == 2:
         images = images[:, None]
-    quantizer = Quantizer(x.scale, x.zero_point)
-    output = Output(scale, zero_point, zero_point if relu else 0, 255)
+    quantizer = x.scale, x.zero_point
+    output = scale, zero_point, zero_point if relu else 0, 255
     if packed.depthwise:
         q = kernels.convolve_depthwise(
             images, quantizer, packed.operand, packed.biases, packed.geometry, output,

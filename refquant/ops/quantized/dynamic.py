@@ -11,7 +11,6 @@ from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.linear import PackedLinear, as_rows
 from refquant.ops.quantized.packing import check_bias, copy_bias
-from refquant.reference.operands import Quantizer
 from refquant.tensors import Tensor
 
 __all__ = [
@@ -64,7 +63,7 @@ def _run(asked: str, X: Any, packed: Any, reduce_range: bool, relu: bool) -> Ten
     scale, zero_point = _input_quantizer(asked, rows, reduce_range)
     q = quantize_array(rows, scale, zero_point, dtypes.quint8)
     y = kernels.linear_dynamic(
-        q, Quantizer(scale, zero_point), packed.operand, packed.biases, relu,
+        q, (scale, zero_point), packed.operand, packed.biases, relu,
         packed.rules.accumulate, packed.output_rule,
     )  # fmt: skip
     return Tensor(y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[1]))

@@ -7,7 +7,6 @@ from refquant import engines, kernels
 from refquant.engines import Operands
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.ops import checks, layout
-from refquant.reference.operands import EluFactors, Output, Quantizer, Runs
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["elu"]
@@ -100,8 +99,8 @@ def elu(
     flat, run, vectors = layout.row_major(q.array)
     vector_length = layout.vector_length(run, dequantize.block) if vectors else 0
     result = kernels.elu(
-        flat, Quantizer(q.scale, q.zero_point),
-        Output(made, zero_point, q.dtype.quant_min, q.dtype.quant_max), EluFactors(*factors),
-        Runs(run, vector_length), dequantize, exponential, quantize,
+        flat, (q.scale, q.zero_point),
+        (made, zero_point, q.dtype.quant_min, q.dtype.quant_max), tuple(factors),
+        (run, vector_length), dequantize, exponential, quantize,
     )  # fmt: skip
     return QuantizedTensor(result.reshape(q.array.shape), q.dtype, made, zero_point)

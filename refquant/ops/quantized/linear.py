@@ -14,7 +14,6 @@ from refquant.ops.quantized.packing import (
     copy_bias,
     copy_weight,
 )
-from refquant.reference.operands import Output, Quantizer
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
@@ -154,9 +153,9 @@ def run_linear(asked, X, packed: PackedLinear, scale, zero_point, relu: bool) ->
     packed.check_multiplier(asked, x.scale, scale)
     array = x.array
     rows = as_rows(asked, array, packed.weight.array.shape[1])
-    output = Output(scale, zero_point, zero_point if relu else 0, 255)
+    output = scale, zero_point, zero_point if relu else 0, 255
     q = kernels.linear(
-        rows, Quantizer(x.scale, x.zero_point), packed.operand, packed.biases, output, packed.rules
+        rows, (x.scale, x.zero_point), packed.operand, packed.biases, output, packed.rules
     )
     if array.ndim != 2:
         q = q.reshape(*array.shape[:-1], q.shape[1])

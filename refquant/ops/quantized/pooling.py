@@ -16,7 +16,7 @@ from refquant.ops.floating.windows import (
     spans,
     strides,
 )
-from refquant.reference.operands import Geometry, Output
+from refquant.reference.operands import Geometry
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
@@ -102,7 +102,7 @@ def max_pool2d(
 
 
 def _average(q, image, restore, rows, columns, divisors, split) -> QuantizedTensor:
-    output = Output(q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)
+    output = q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max
     vector_length = layout.vector_length(image.shape[3], split.block)
     made = kernels.average_pool(image, rows, columns, divisors, output, vector_length, split)
     return q.like(restore(made))

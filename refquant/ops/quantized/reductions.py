@@ -15,7 +15,6 @@ from refquant.errors import NotSupportedError, OperationError
 from refquant.ops import checks
 from refquant.ops.floating.reductions import ValuesAndIndices
 from refquant.ops.quantized.affine import dequantize, quantize_array
-from refquant.reference.operands import Output
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["max", "mean", "min", "sort", "topk"]
@@ -264,7 +263,7 @@ def mean(
         averages = quantize_array(np.asarray(real), q.scale, q.zero_point, q.dtype)
     else:
         rows = np.moveaxis(x, axes, range(-len(axes), 0)).reshape(x.size // count, count)
-        output = Output(q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)
+        output = q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max
         averages = kernels.mean(np.ascontiguousarray(rows), output, rule)
     result = q.like(np.ascontiguousarray(averages).reshape(shape))
     if out is None:

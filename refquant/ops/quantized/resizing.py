@@ -11,7 +11,7 @@ from refquant.engines.rules.rounding import as_fractions
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.resizing import target_sizes
-from refquant.reference.operands import Neighbors, Output
+from refquant.reference.operands import Neighbors
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
@@ -127,7 +127,7 @@ def interpolate(
         _neighbors(place(i, step), n) for i, step, n in zip(index, steps, sizes, strict=True)
     )
     mix = rule("resize_mix", operands)
-    output = Output(q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)
+    output = q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max
     vector_length = layout.vector_length(image.shape[3], mix.block)
     made = kernels.resize_bilinear(image, rows, columns, output, vector_length, mix)
     return q.like(restore(made))

@@ -11,7 +11,6 @@ from refquant.engines.rules.elementwise import SHIFT_OF_INTEGERS
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.ops import checks, layout
 from refquant.ops.quantized.affine import dequantize, quantize_array
-from refquant.reference.operands import Output, Runs
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["add_scalar", "add_scalar_relu", "mul_scalar", "mul_scalar_relu"]
@@ -139,8 +138,8 @@ def _add_scalar(asked: str, qa: Any, number: Any, relu: bool) -> QuantizedTensor
         return _clamped(q, scale, zero_point, relu)
     requantize = record.rule("elementwise_requantize", operands)
     flat, memory_format = layout.flatten(a.array)
-    output = Output(scale, zero_point, zero_point if relu else low, high)
-    runs = Runs(flat.size, layout.vector_length(flat.size, requantize.block))
+    output = scale, zero_point, zero_point if relu else low, high
+    runs = flat.size, layout.vector_length(flat.size, requantize.block)
     q = kernels.add_scalar(flat, steps - z, a.scale, output, runs, requantize)
     restored = layout.restore(q, a.array.shape, memory_format)
     return QuantizedTensor(restored, a.dtype, scale, zero_point)
