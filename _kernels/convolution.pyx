@@ -40,24 +40,24 @@ cdef enum:
 def pack_filters(const int8_t[:, :, :, :, ::1] weight not None, Py_ssize_t groups):
     """Lay out the filters of a convolution for products; inputs are not checked."""
     cdef Py_ssize_t count = weight.shape[0], outputs = count // groups
-    cdef Py_ssize_t depth = weight.shape[1] * weight.shape[2] * weight.shape[3] * weight.shape[4]
+    cdef Py_ssize_t length = weight.shape[1] * weight.shape[2] * weight.shape[3] * weight.shape[4]
     cdef Py_ssize_t n, k, row, height = round_up(outputs, ROWS)
     cdef const int8_t* source
     cdef uint32_t total
-    packed_weight = aligned((groups * height, padded_depth(depth)), np.int8)
+    packed_weight = aligned((groups * height, padded_depth(length)), np.int8)
     weight_sums = np.zeros(count, np.int32)
     cdef int8_t[:, ::1] r = packed_weight
     cdef int32_t[::1] s = weight_sums
-    if count == 0 or depth == 0:
+    if count == 0 or length == 0:
         return packed_weight, weight_sums
     source = &weight[0, 0, 0, 0, 0]
     with nogil:
         for n in range(count):
             row = n // outputs * height + n % outputs
-            memcpy(&r[row, 0], source + n * depth, depth)
+            memcpy(&r[row, 0], source + n * length, length)
             total = 0
-            for k in range(depth):
-                total += <uint32_t><int32_t>source[n * depth + k]
+            for k in range(length):
+                total += <uint32_t><int32_t>source[n * length + k]
             s[n] = <int32_t>total
     return packed_weight, weight_sums
 
@@ -172,14 +172,14 @@ cdef inline void _gather(
 
 cdef void _block(
     const Columns* c, const Geometry* g, Py_ssize_t start, Py_ssize_t count, Py_ssize_t groups,
-    Py_ssize_t depth, Py_ssize_t padded, uint8_t* scratch, const uint8_t* x, const int8_t* rows,
+    Py_ssize_t length, Py_ssize_t padded, uint8_t* scratch, const uint8_t* x, const int8_t* rows,
     Py_ssize_t outputs, uint8_t* q
 ) noexcept nogil:
     """Compute a block of output positions."""
     cdef Py_ssize_t in_group = outputs // groups, height = round_up(in_group, ROWS), group, i
     cdef Position p
-    if g.pointwise and (start + count - 1) * depth + padded <= g.size:
-        multiply_block(c, x + start * depth, depth, count, depth, rows, padded, 0, outputs,
+    if g.pointwise and (start + count - 1) * length + padded <= g.size:
+        multiply_block(c, x + start * length, length, count, length, rows, padded, 0, outputs,
                        q + start * outputs, NULL, outputs)
         return
     scratch += (64 - <uintptr_t>scratch % 64) % 64
@@ -187,9 +187,9 @@ cdef void _block(
         p = position_of(g, x, start)
         for i in range(count):
             _gather(g, &p, group * g.in_group, scratch + i * padded)
-            memset(scratch + i * padded + depth, 0, padded - depth)
+            memset(scratch + i * padded + length, 0, padded - length)
             advance(g, &p)
-        multiply_block(c, scratch, padded, count, depth, rows + group * height * padded, padded,
+        multiply_block(c, scratch, padded, count, length, rows + group * height * padded, padded,
                        group * in_group, (group + 1) * in_group, q + start * outputs, NULL,
                        outputs)
 
@@ -211,7 +211,7 @@ def convolve(
         of.zero_point
     )
     cdef Py_ssize_t outputs = sums.shape[0], padded = packed.shape[1], block
-    cdef Py_ssize_t depth = g.kernel[0] * g.kernel[1] * g.kernel[2] * g.in_group
+    cdef Py_ssize_t length = g.kernel[0] * g.kernel[1] * g.kernel[2] * g.in_group
     cdef Py_ssize_t positions = x.shape[0] * g.out[0] * g.out[1] * g.out[2]
     cdef Py_ssize_t height = rows_of_block(padded), blocks = (positions + height - 1) // height
     cdef int threads = threads_for(positions * outputs * padded, GRAIN)
@@ -224,13 +224,13 @@ def convolve(
         return out
     table = np.zeros(table_length(outputs), np.int32)
     scratch = np.empty((threads, height * padded + 64), np.uint8)
-    set_offsets(&c, &table[0], outputs, depth, of.zero_point, SHIFT, &sums[0], &zero_points[0])
+    set_offsets(&c, &table[0], outputs, length, of.zero_point, SHIFT, &sums[0], &zero_points[0])
     set_static(&c, outputs, &scales[0], &bias[0], of.scale, to, by)
     with nogil:
         for block in prange(blocks, num_threads=threads, schedule="static",
                             use_threads_if=threads > 1):
             _block(&c, &g, block * height, min(height, positions - block * height), groups,
-                   depth, padded, &scratch[threadid(), 0], &x[0, 0, 0, 0, 0], &packed[0, 0],
+                   length, padded, &scratch[threadid(), 0], &x[0, 0, 0, 0, 0], &packed[0, 0],
                    outputs, &q[0, 0, 0, 0, 0])
     return out
 

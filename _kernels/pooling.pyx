@@ -11,7 +11,7 @@ Design
 
 from cython.parallel cimport prange, threadid
 from libc.math cimport fmaf, rintf
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy
 
 from refquant._kernels._operands cimport Output, char_of, output_of, stored
@@ -149,7 +149,9 @@ cdef struct Average:
 
 
 cdef inline Average average_of(Output to) noexcept nogil:
-    return Average(<float>to.zero_point, to.zero_point, to.output_min, to.output_max, <float>to.scale)
+    return Average(
+        <float>to.zero_point, to.zero_point, to.output_min, to.output_max, <float>to.scale
+    )
 
 
 # Pixels of a window inside the image.

@@ -8,7 +8,7 @@ Design
 
 from cython.parallel cimport prange
 from libc.math cimport fmaf, rintf
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy
 
 from refquant._kernels._operands cimport Output, char_of, output_of, stored

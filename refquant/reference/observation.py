@@ -2,18 +2,20 @@ r"""What observers compute: ranges, histograms, and the quantizer that fits them
 
 Floats are ordered as real numbers, with :math:`-0 < +0`, so that the smallest and the largest are
 decided to the last bit. Sums that round are written in the order in which they are formed.
+
+See ``_kernels/observation.pyx``; `search_range` is ``search`` of ``_kernels/_search.pxd``.
 """
 
 import numpy as np
 
 __all__ = [
-    "observer_qparams",
-    "dynamic_qparams",
     "combine_histograms",
+    "dynamic_qparams",
     "histogram",
     "min_max",
     "min_max_per_channel",
     "moving_average",
+    "observer_qparams",
     "search_range",
 ]
 

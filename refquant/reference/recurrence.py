@@ -4,6 +4,8 @@ The exponential function is computed in float64 with additions and multiplicatio
 every processor and every library finds the same bits. Sigmoid and hyperbolic tangent follow from it
 and are rounded to float32 once: their error is less than half a unit in the last place, but for
 results that lie within a millionth of a unit of the middle between two float32.
+
+See ``_kernels/recurrence.pyx``; the series is ``series_of`` of ``_kernels/_exponential.pxd``.
 """
 
 import numpy as np

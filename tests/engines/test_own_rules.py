@@ -147,7 +147,7 @@ SAME_NAME = Form("sum_of_reals", "", "")
         ("add", SAME_NAME, "of refquant.engines, or a Whole, got the Form"),
         ("add_scalar", WHOLE, "got the Whole 'mine'"),
         ("multiply", Whole("w", "", "", lambda a: a), r"called with \(a, a_scale, .*the Whole 'w'"),
-        ("mean", QUANTIZE, r"called with \(total, count, .*got the Rule 'mine'; give its function"),
+        ("mean", QUANTIZE, r"called with \(total, sizes, .*got the Rule 'mine'; give its function"),
         ("mean", Split.uniform(RULE), "or a Rule, got Split"),
         ("mean", WHOLE, "or a Rule, got the Whole 'mine'"),
         ("mean", elementwise.SUM_OF_REALS, "or a Rule, got the Form 'sum_of_reals'"),

@@ -69,6 +69,11 @@ def test_parameters_are_the_same_in_name_and_order(family, twin, variant):
 
 
 @each_twin
+def test_no_definition_takes_more_than_nine_arguments(family, twin):
+    assert len(inspect.signature(getattr(definitions(family), twin)).parameters) <= 9
+
+
+@each_twin
 def test_each_twin_has_arguments_to_compare(family, twin):
     assert twin in draws.SMALL, f"tests/parity/draws_{family}.py draws nothing for {twin}"
 

@@ -229,7 +229,8 @@ def mean(
     -----
     Where real numbers are averaged, float32 are added in the order of one thread of the release
     on an x86 processor. Source: ATen ``mean_quantized_cpu``, QNNPACK ``global_average_pooling``;
-    see `refquant.engines.rules.mean` and `refquant.engines.rules.float_sums`.
+    see `refquant.engines.rules.average`, `refquant.engines.rules.mean` and
+    `refquant.engines.rules.float_sums`.
 
     Examples
     --------
