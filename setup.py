@@ -4,7 +4,8 @@ Each file ``_kernels/NAME.pyx`` becomes one extension module per instruction set
 private copy: ``refquant._kernels.NAME_baseline``, ``NAME_avx2`` and so on. Environment:
 
 ``REFQUANT_PURE_PYTHON=1``
-    Build no extension at all; the package then runs by its definitions alone.
+    Build no extension at all; the package then runs by its definitions alone, and says nothing
+    about it, because a module ``refquant._kernels._pure`` tells that this is meant.
 ``REFQUANT_REQUIRE_EXT=1``
     A kernel that cannot be built is an error. Without it the build goes on and says so.
 ``REFQUANT_NO_OPENMP=1``
@@ -224,17 +225,22 @@ class BuildExtensions(build_ext):
 
 
 class BuildModules(build_py):
-    """Copy the Python modules, and delete those whose source is gone."""
+    """Copy the Python modules, delete those whose source is gone, and mark a build as pure."""
 
     def run(self):
-        """Copy, then delete."""
+        """Copy, delete, mark."""
         super().run()
-        if self.editable_mode:
-            return
-        wanted = {Path(output).resolve() for output in self.get_outputs()}
-        for module in Path(self.build_lib, "refquant").rglob("*.py"):
-            if module.resolve() not in wanted:
-                module.unlink()
+        if not self.editable_mode:
+            wanted = {Path(output).resolve() for output in self.get_outputs()}
+            for module in Path(self.build_lib, "refquant").rglob("*.py"):
+                if module.resolve() not in wanted:
+                    module.unlink()
+        package = SOURCES if self.editable_mode else Path(self.build_lib, *PACKAGE.split("."))
+        marker = package / "_pure.py"
+        if switched_on("REFQUANT_PURE_PYTHON"):
+            marker.write_text('"""This package was built without kernels on purpose."""\n')
+        else:
+            marker.unlink(missing_ok=True)
 
 
 def copy_if_changed(source, target):

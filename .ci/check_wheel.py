@@ -27,6 +27,9 @@ def problems(wheel: Path, kind: str):
     compiled = [name for name in names if name.endswith((".so", ".pyd"))]
     if kind == "pure" and (compiled or not wheel.name.endswith("-py3-none-any.whl")):
         yield f"is not pure: {wheel.name} with {len(compiled)} compiled modules"
+    marked = "refquant/_kernels/_pure.py" in names
+    if marked is not (kind == "pure"):
+        yield "is marked as pure" if marked else "is not marked as pure, and would warn"
     if kind == "compiled" and not compiled:
         yield "has no compiled module"
 

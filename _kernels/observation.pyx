@@ -164,17 +164,21 @@ def moving_average(
 # -- histograms --------------------------------------------------------------------------------
 
 cdef inline void positions(
-    const float* x, int32_t* position, Py_ssize_t n, float low, float high, float bins
+    const float* x, int32_t* position, Py_ssize_t n, float low, float high, int32_t bins
 ) noexcept nogil:
     """Positions of elements in a histogram; one past the last bin is for those outside."""
-    cdef float width = high - low, last = bins - <float>1.0, t
+    cdef float width = high - low, factor = <float>bins, last = <float>(bins - 1), t
+    cdef int32_t k
     cdef Py_ssize_t i
     for i in range(n):
-        t = (x[i] - low) / width * bins
+        t = (x[i] - low) / width * factor
         t = t if t < last else last
-        t = t if x[i] >= low else bins
-        t = t if x[i] <= high else bins
-        position[i] = <int32_t>t
+        t = t if x[i] >= low else <float>0.0
+        k = <int32_t>t
+        # Integers decide which place is the last: float32 rounds large numbers of bins up.
+        k = k if k < bins else bins - 1
+        k = k if x[i] >= low else bins
+        position[i] = k if x[i] <= high else bins
 
 
 cdef void count(
@@ -189,7 +193,7 @@ cdef void count(
         until = min(n, start + FLUSH)
         while start < until:
             size = min(<Py_ssize_t>CHUNK, until - start)
-            positions(x + start, position, size, low, high, <float>bins)
+            positions(x + start, position, size, low, high, <int32_t>bins)
             for i in range(size // TABLES):
                 for k in range(TABLES):
                     tables[k * row + position[i * TABLES + k]] += 1
@@ -238,6 +242,8 @@ def combine_histograms(
     cdef float[::1] out = combined
     cdef double upto = 0
     cdef float before = 0
+    if added.shape[0] != bins:
+        raise ValueError("histograms of different numbers of bins")
     with nogil:
         for k in range(bins):
             end = (k + 1) * downsample_rate - start

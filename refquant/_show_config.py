@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import engines, kernels
+from refquant import arguments, engines, kernels
 from refquant._version import __version__
 
 __all__ = ["ENVIRONMENT", "run", "show_config"]
@@ -46,6 +46,7 @@ def show_config(as_dict: bool = False) -> dict[str, Any] | None:
     >>> config["engine"], sorted(config["kernels"])
     ('fbgemm', ['available', 'built', 'chosen', 'families', 'supported'])
     """
+    as_dict = arguments.flag("show_config", "as_dict", as_dict)
     facts = _facts()
     if as_dict:
         return facts

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from refquant.arguments import flag, instance, text
+from refquant.errors import ArgumentError
+
 
 class _Constant:
     """A named singleton that keeps its identity when copied or pickled."""
@@ -59,14 +62,27 @@ class dtype(_Constant):
     >>> import refquant
     >>> refquant.quint8, refquant.quint8.quant_min, refquant.quint8.quant_max
     (refquant.quint8, 0, 255)
+    >>> import numpy as np
+    >>> refquant.dtype("nibbles", np.uint8, quantized=True).is_floating_point
+    False
     """
 
     __slots__ = ("is_floating_point", "is_quantized", "numpy", "quant_max", "quant_min")
 
     def __init__(self, name: str, storage, *, quantized: bool = False):
-        super().__init__(name)
-        self.numpy = np.dtype(storage)
-        self.is_quantized = quantized
+        super().__init__(text("dtype", "name", name))
+        if not isinstance(storage, np.dtype):
+            kind = instance("dtype", "storage", storage, type, "a class of NumPy's numbers")
+            storage = np.dtype(kind)
+        self.numpy = storage
+        self.is_quantized = flag("dtype", "quantized", quantized)
+        if storage.kind not in ("iu" if self.is_quantized else "biuf"):
+            raise ArgumentError(
+                "dtype",
+                argument="storage",
+                expected="a type of integers" if self.is_quantized else "a type of numbers",
+                got=storage,
+            )
         self.is_floating_point = self.numpy.kind == "f"
         limits = np.iinfo(self.numpy) if quantized else None
         # Any, because what is None for plain types is never asked of them.

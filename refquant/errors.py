@@ -49,7 +49,7 @@ class RefquantError(Exception):
         elif argument is not None:
             text += f": `{argument}`"
         if got is not None:
-            text += f", got {got}"
+            text += f", got {_written(got)}"
         if mend is not None:
             text += f"; {mend}"
         super().__init__(text)
@@ -66,7 +66,7 @@ class RefquantError(Exception):
                 break
 
     def __str__(self) -> str:
-        text = super().__str__()
+        text = Exception.__str__(self)  # KeyError would put it into quotes
         return f"{text} (in module {self.place!r})" if self.place else text
 
     def __reduce__(self):
@@ -80,6 +80,13 @@ class RefquantError(Exception):
             self.mend,
             self.place,
         )
+
+
+def _written(got: object) -> str:
+    try:
+        return str(got)
+    except ValueError:  # an integer of thousands of digits
+        return f"an object of type {type(got).__name__}"
 
 
 def _rebuild(kind, asked, argument, expected, got, mend, place):
@@ -152,7 +159,7 @@ class NotSupportedError(RefquantError, NotImplementedError):
     """The documented system does not have this, so refquant does not either."""
 
 
-class ModuleNameError(RefquantError, AttributeError):
+class ModuleNameError(RefquantError, AttributeError, KeyError):
     """A model has no submodule of this name."""
 
 

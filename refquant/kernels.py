@@ -9,7 +9,8 @@ changes, so that a call pays nothing for the choice. Environment:
 ``REFQUANT_DISABLE_CPU_FEATURES``
     Names of variants to take away, separated by spaces or commas.
 ``OMP_NUM_THREADS``
-    How many threads kernels use at the start; all cores without it, one in a worker process.
+    How many threads kernels use at the start, the first number if it is a list; all cores if it
+    is not set or not a positive number, one in a worker process.
 
 Examples
 --------
@@ -19,6 +20,7 @@ Examples
 'reference'
 """
 
+import operator
 import os
 import sys
 import warnings
@@ -27,7 +29,7 @@ from contextlib import contextmanager
 from importlib import import_module, util
 from typing import Any
 
-from refquant import engines
+from refquant import arguments, engines
 from refquant.errors import ArgumentError, KernelError
 
 __all__ = [
@@ -63,6 +65,8 @@ VARIANTS = ("baseline", "avx2", "avx512vnni", "dotprod", "i8mm")
 # Modules that all variants need.
 SHARED = ("_cpu", "_rules")
 REFERENCE = "reference"
+# OpenMP ends the process if the system does not give it the threads it wants.
+MOST_THREADS = 1024
 _current = REFERENCE
 _bound: dict[str, Callable[..., Any]] = {}
 
@@ -171,6 +175,12 @@ def twins(family: str, choice: str) -> dict[str, Callable[..., Any]]:
     >>> 'quantize' in str(sorted(kernels.twins('affine', 'reference')))
     True
     """
+    arguments.choice("kernels.twins", "family", family, FAMILIES)
+    _check(choice)
+    return _twins(family, choice)
+
+
+def _twins(family: str, choice: str) -> dict[str, Callable[..., Any]]:
     definitions = import_module(f"refquant.reference.{family}")
     if choice == REFERENCE:
         return {name: getattr(definitions, name) for name in definitions.__all__}
@@ -200,6 +210,7 @@ def knows(record: engines.Engine) -> bool:
     >>> kernels.knows(engines.get("exact"))
     False
     """
+    arguments.instance("kernels.knows", "record", record, engines.Engine, "an Engine")
     if not _built("_rules"):
         return False
     tables = import_module("refquant._kernels._rules").BY_STEP
@@ -217,7 +228,7 @@ def _bind(record: engines.Engine) -> None:
     choice = _current if _current == REFERENCE or knows(record) else REFERENCE
     _bound.clear()
     for family in FAMILIES:
-        _bound.update(twins(family, choice))
+        _bound.update(_twins(family, choice))
     globals().update(_bound)
 
 
@@ -240,15 +251,19 @@ def use(choice: str) -> None:
     >>> kernels.use(kernels.current())
     """
     global _current
-    if choice not in available():
+    _check(choice)
+    _current = choice
+    _bind(engines.current())
+
+
+def _check(choice: Any) -> None:
+    if not isinstance(choice, str) or choice not in available():
         raise KernelError(
-            f"kernels {choice!r} are not available",
+            f"kernels {arguments.describe(choice)} are not available",
             expected=f"one of {', '.join(available())}",
             mend="build them (REFQUANT_REQUIRE_EXT=1 pip install refquant shows why they are "
             "missing) or choose another",
         )
-    _current = choice
-    _bind(engines.current())
 
 
 @contextmanager
@@ -276,24 +291,36 @@ def using(choice: str) -> Iterator[None]:
 
 
 def set_num_threads(count: int) -> None:
-    """Set the number of threads that kernels use, at least 1; results never depend on it.
+    """Set the number of threads that kernels use; results never depend on it.
 
     Parameters
     ----------
     count : int
-        At least 1.
+        In 1..1024. More than there are cores makes nothing faster.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not a whole number in that range.
 
     Examples
     --------
     >>> import refquant
     >>> refquant.set_num_threads(refquant.get_num_threads())
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+    try:
+        wanted = 0 if isinstance(count, bool) else operator.index(count)
+    except TypeError:
+        wanted = 0
+    if not 1 <= wanted <= MOST_THREADS:
         raise ArgumentError(
-            "set_num_threads", argument="count", expected="a whole number of at least 1", got=count
+            "set_num_threads",
+            argument="count",
+            expected=f"a whole number of at least 1 and at most {MOST_THREADS}",
+            got=repr(count),
         )
     if _variants:
-        import_module("refquant._kernels._threads").set_count(count)
+        import_module("refquant._kernels._threads").set_count(wanted)
 
 
 def get_num_threads() -> int:
@@ -318,11 +345,11 @@ def __getattr__(name: str) -> Any:
 
 def _start() -> None:
     wanted = os.environ.get("REFQUANT_KERNELS")
-    if not _variants and not wanted and not _taken_away():
+    if not _variants and not wanted and not _taken_away() and not _meant_to_be_pure():
         warnings.warn(
             "refquant runs without compiled kernels: results are the same, but slower. "
             "Install a C compiler and reinstall to build them, or set REFQUANT_KERNELS=reference "
-            "to say that this is meant.",
+            "to say that this is meant (or build with REFQUANT_PURE_PYTHON=1).",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -334,6 +361,11 @@ def _start() -> None:
         os.register_at_fork(after_in_child=lambda: set_num_threads(1))
 
 
+def _meant_to_be_pure() -> bool:
+    """Whether the build was told to leave kernels out, or the system compiles nothing."""
+    return _built("_pure") or sys.platform == "emscripten"
+
+
 def _default_threads() -> int:
     """One in a worker process, whose siblings use the other cores; all cores otherwise."""
     workers = sys.modules.get("multiprocessing")  # a worker process has imported it already
@@ -341,7 +373,10 @@ def _default_threads() -> int:
         return 1
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return int(os.environ.get("OMP_NUM_THREADS", cores) or cores)
+    # A list is for nested levels; OpenMP itself complains about what is neither.
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    count = int(wanted) if wanted.isascii() and wanted.isdecimal() and len(wanted) < 20 else 0
+    return min(count or cores, MOST_THREADS)
 
 
 _start()

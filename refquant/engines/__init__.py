@@ -17,6 +17,7 @@ import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from refquant import arguments
 from refquant.engines.builtin.records import BUILT_IN
 from refquant.engines.record import Engine
 from refquant.engines.rule import Choice, Condition, Form, Operands, Rule, Split, Whole, choose
@@ -117,12 +118,13 @@ def get(name: str) -> Engine:
     >>> engines.get('fbgemm-1.4').name
     'fbgemm-1.4'
     """
-    record = _records.get(name) if isinstance(name, str) else None
-    if record is None and name in _FOREIGN_NAMES:
+    known = isinstance(name, str)
+    record = _records.get(name) if known else None
+    if record is None and known and name in _FOREIGN_NAMES:
         return _foreign(name)
     if record is None:
         raise EngineError(
-            f"{name!r} is not a valid value for quantized engine",
+            f"{arguments.describe(name)} is not a valid value for quantized engine",
             expected=f"one of {', '.join(map(repr, (*_records, *_FOREIGN_NAMES)))}",
             mend="choose one of these, or add your own with refquant.engines.register()",
         )
@@ -310,6 +312,8 @@ def require(operation: str, limit: str) -> None:
     >>> limit in LIMITS
     True
     """
+    if type(limit) is not str:
+        arguments.text("engines.require", "limit", limit)
     reason = _current.limits.get(limit)
     if reason is not None:
         able = [repr(r.name) for r in _records.values() if limit not in r.limits]

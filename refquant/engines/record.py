@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from refquant import html
+from refquant import arguments, html
 from refquant.engines.rule import Choice, Form, Operands, Rule, Split
 from refquant.errors import EngineError
 
@@ -46,15 +46,21 @@ class Engine:
     _found: dict = field(default_factory=dict, repr=False, compare=False, init=False)
 
     def __post_init__(self):
+        for name in ("name", "title"):
+            arguments.text("Engine", name, getattr(self, name))
         for name in ("steps", "limits", "recipe"):
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+            entries = arguments.mapping("Engine", name, getattr(self, name))
+            object.__setattr__(self, name, MappingProxyType(dict(entries)))
         for step, choices in self.steps.items():
-            if not choices or choices[-1].when is not None:
+            # What the others are is checked where the record is registered or chosen.
+            last = choices[-1] if isinstance(choices, tuple | list) and choices else None
+            if not isinstance(last, Choice) or last.when is not None:
                 raise EngineError(
                     f"engine {self.name!r}",
                     argument=f"steps[{step!r}]",
                     expected="a list of choices whose last has no condition",
-                    got=choices,
+                    got=arguments.describe(choices),
+                    mend="make it with refquant.engines.choose()",
                 )
 
     def rule(self, step: str, operands: Operands = Operands()) -> Any:  # noqa: B008  immutable
@@ -66,19 +72,27 @@ class Engine:
             If the record has no such step.
         """
         key = (step, operands)
-        found = self._found.get(key)
+        try:
+            found = self._found.get(key)
+        except TypeError:  # one of them cannot be hashed, and so is not what it should be
+            found = None
         if found is None:
-            if step not in self.steps:
-                raise EngineError(
-                    f"engine {self.name!r} has no rule for {step!r}",
-                    expected=f"one of {', '.join(sorted(self.steps))}",
-                    mend="add the step to the record, or derive() the record from a complete one",
-                )
+            arguments.instance("Engine.rule", "operands", operands, Operands, "an Operands")
             found = next(
-                c.rule for c in self.steps[step] if c.when is None or c.when.holds(operands)
+                c.rule for c in self._choices(step) if c.when is None or c.when.holds(operands)
             )
             self._found[key] = found
         return found
+
+    def _choices(self, step: str) -> tuple[Choice, ...]:
+        arguments.text("Engine.rule", "step", step)
+        if step not in self.steps:
+            raise EngineError(
+                f"engine {self.name!r} has no rule for {step!r}",
+                expected=f"one of {', '.join(sorted(self.steps))}",
+                mend="add the step to the record, or derive() the record from a complete one",
+            )
+        return self.steps[step]
 
     def derive(self, name: str, title: str, *, steps=None, limits=None, recipe=None) -> "Engine":
         """Make a record that differs in some steps, limits or parts of the recipe.
@@ -94,14 +108,19 @@ class Engine:
         -------
         Engine
         """
-        merged = {**self.limits, **(limits or {})}
+        given = {"steps": steps, "limits": limits, "recipe": recipe}
+        changes = {
+            key: {} if value is None else arguments.mapping("Engine.derive", key, value)
+            for key, value in given.items()
+        }
+        merged = {**self.limits, **changes["limits"]}
         return replace(
             self,
             name=name,
             title=title,
-            steps={**self.steps, **(steps or {})},
+            steps={**self.steps, **changes["steps"]},
             limits={key: reason for key, reason in merged.items() if reason is not None},
-            recipe={**self.recipe, **(recipe or {})},
+            recipe={**self.recipe, **changes["recipe"]},
         )
 
     @property
@@ -113,7 +132,7 @@ class Engine:
     def rules_of(self, step: str) -> tuple[Rule | Form, ...]:
         """Every rule or form that one step may choose; a split has two."""
         found: list[Rule | Form] = []
-        for choice in self.steps[step]:
+        for choice in self._choices(step):
             rule = choice.rule
             found += [rule.vector, rule.tail] if isinstance(rule, Split) else [rule]
         return tuple(found)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refquant.dtypes import dtype as Dtype
+from refquant.errors import ArgumentError, ArgumentTypeError
 
 
 class _Constant:
@@ -42,10 +43,10 @@ class Rule(_Constant):
     Examples
     --------
     >>> from refquant import engines
-    >>> from refquant.engines import quantization
-    >>> quantization.FUSED.name
+    >>> from refquant.engines.rules import quantize
+    >>> quantize.FUSED.name
     'fused'
-    >>> quantization.FUSED in engines.get('fbgemm').rules
+    >>> quantize.FUSED in engines.get('fbgemm').rules
     True
     """
 
@@ -55,7 +56,24 @@ class Rule(_Constant):
     function: Callable[..., Any] = field(repr=False)
 
     def __call__(self, *arguments):
-        """Apply the definition, which decides what becomes of NaN, infinities and overflows."""
+        """Apply the definition, which decides what becomes of NaN, infinities and overflows.
+
+        Raises
+        ------
+        TypeError, ValueError
+            What the function raises for operands that it is not made for. Operations check theirs
+            before.
+        """
+        for operand in arguments:
+            kind = type(operand)
+            array = kind is np.ndarray and operand.dtype.kind == "c"
+            if array or issubclass(kind, (complex, np.complexfloating)):
+                raise ArgumentTypeError(
+                    f"rule {self.name!r}",
+                    argument="arguments",
+                    expected="real numbers",
+                    got="complex ones",
+                )
         with np.errstate(all="ignore"):
             return self.function(*arguments)
 
@@ -267,7 +285,19 @@ def choose(*entries) -> tuple[Choice, ...]:
     >>> [choice.rule.name for choice in choose((with_bias, two), one)]
     ['two', 'one']
     """
-    return tuple(
-        e if isinstance(e, Choice) else Choice(e[1], e[0]) if isinstance(e, tuple) else Choice(e)
-        for e in entries
-    )
+    return tuple(map(_choice, entries))
+
+
+def _choice(entry) -> Choice:
+    if isinstance(entry, Choice):
+        return entry
+    if not isinstance(entry, tuple):
+        return Choice(entry)
+    if len(entry) != 2:
+        raise ArgumentError(
+            "engines.choose",
+            argument="entries",
+            expected="rules, or pairs of a condition and a rule",
+            got=f"a tuple of {len(entry)}",
+        )
+    return Choice(entry[1], entry[0])

@@ -15,8 +15,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from refquant import archive, dtypes
-from refquant.errors import ArgumentTypeError, FileFormatError, OperationError, RefquantError
+from refquant import archive, arguments, dtypes
+from refquant.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    FileFormatError,
+    OperationError,
+    RefquantError,
+)
 from refquant.ops import checks, layout
 from refquant.tensors import QuantizedTensor, Size, Tensor
 
@@ -110,6 +116,8 @@ def load(f: Any) -> Any:
         If the file is damaged, was not written by refquant, or is of a later version.
     FileNotFoundError
         If there is no such file.
+    ArgumentError
+        If `f` is a folder.
 
     Examples
     --------
@@ -136,11 +144,15 @@ def load(f: Any) -> Any:
 
 
 def _path(asked: str, f: Any) -> Path:
-    if isinstance(f, str | os.PathLike):
-        return Path(f)
-    raise ArgumentTypeError(
-        asked, argument="f", expected="a path or a binary file", got=type(f).__name__
-    )
+    found = arguments.path(asked, "f", f, "a path or a binary file")
+    if not found.name or found.is_dir():
+        raise ArgumentError(
+            asked,
+            argument="f",
+            expected="the path of a file, or a binary file",
+            got=f"the folder {str(found)!r}",
+        )
+    return found
 
 
 def _replace(path: Path, write: Callable[[BinaryIO], None]) -> None:

@@ -1,5 +1,6 @@
 """Activations as modules."""
 
+from refquant import arguments
 from refquant.nn import functional as F
 from refquant.nn.module import Module
 
@@ -37,7 +38,7 @@ class ReLU(Module):
 
     def __init__(self, inplace: bool = False):
         super().__init__()
-        self.inplace = inplace
+        self.inplace = arguments.flag(type(self).__name__, "inplace", inplace)
 
     def forward(self, input):
         """Cut `input` off."""
@@ -68,7 +69,10 @@ class Hardtanh(Module):
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
         super().__init__()
-        self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
+        op = type(self).__name__
+        self.min_val = arguments.number(op, "min_val", min_val)
+        self.max_val = arguments.number(op, "max_val", max_val)
+        self.inplace = arguments.flag(op, "inplace", inplace)
 
     def forward(self, input):
         """Cut `input` off."""
@@ -128,7 +132,8 @@ class ELU(Module):
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False):
         super().__init__()
-        self.alpha, self.inplace = alpha, inplace
+        self.alpha = arguments.number(type(self).__name__, "alpha", alpha)
+        self.inplace = arguments.flag(type(self).__name__, "inplace", inplace)
 
     def forward(self, input):
         """Apply the function."""
@@ -159,7 +164,8 @@ class LeakyReLU(Module):
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
         super().__init__()
-        self.negative_slope, self.inplace = negative_slope, inplace
+        self.negative_slope = arguments.number("LeakyReLU", "negative_slope", negative_slope)
+        self.inplace = arguments.flag("LeakyReLU", "inplace", inplace)
 
     def forward(self, input):
         """Apply the function."""
@@ -205,7 +211,7 @@ class Tanh(Module):
 class _MaybeInPlace(Module):
     def __init__(self, inplace: bool = False):
         super().__init__()
-        self.inplace = inplace
+        self.inplace = arguments.flag(type(self).__name__, "inplace", inplace)
 
 
 class Hardsigmoid(_MaybeInPlace):
@@ -297,7 +303,8 @@ class Softplus(Module):
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0):
         super().__init__()
-        self.beta, self.threshold = beta, threshold
+        self.beta = arguments.number("Softplus", "beta", beta)
+        self.threshold = arguments.number("Softplus", "threshold", threshold)
 
     def forward(self, input):
         """Apply the function."""
@@ -326,7 +333,7 @@ class Softmax(Module):
 
     def __init__(self, dim: int | None = None):
         super().__init__()
-        self.dim = dim
+        self.dim = None if dim is None else arguments.integer(type(self).__name__, "dim", dim)
 
     def forward(self, input):
         """Apply the function."""

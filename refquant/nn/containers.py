@@ -1,11 +1,12 @@
 """Modules that hold other modules."""
 
-import operator
+import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from refquant.errors import IndexRangeError
+from refquant import arguments
+from refquant.errors import IndexRangeError, ModuleNameError
 from refquant.nn.module import Module
 
 __all__ = ["Identity", "ModuleDict", "ModuleList", "Sequential"]
@@ -38,7 +39,7 @@ class _Numbered(Module):
     """A container whose submodules have the names '0', '1', ..."""
 
     def _name_at(self, index: int) -> str:
-        index, count = operator.index(index), len(self._modules)
+        index, count = arguments.integer(type(self).__name__, "index", index), len(self._modules)
         if not -count <= index < count:
             raise IndexRangeError(
                 type(self).__name__,
@@ -137,7 +138,7 @@ class ModuleList(_Numbered):
 
     def __init__(self, modules: Iterable[Module] | None = None):
         super().__init__()
-        self.extend(modules or ())
+        self.extend(() if modules is None else modules)
 
     @staticmethod
     def _of(items):
@@ -145,14 +146,19 @@ class ModuleList(_Numbered):
 
     def extend(self, modules: Iterable[Module]):
         """Add modules at the end; returns the list."""
-        for module in modules:
+        several = arguments.sequence("ModuleList", "modules", modules, "an iterable of modules")
+        for module in several:  # all, before the first is added
+            arguments.instance("ModuleList", "modules", module, Module, "an iterable of modules")
+        for module in several:
             self.append(module)
         return self
 
     def insert(self, index: int, module: Module) -> None:
         """Put a module before the one at `index`."""
         modules = list(self._modules.values())
-        modules.insert(index, module)
+        arguments.instance("ModuleList.insert", "module", module, Module, "a Module")
+        most = sys.maxsize  # a list takes no larger index
+        modules.insert(arguments.integer("ModuleList.insert", "index", index, -most, most), module)
         self._modules.clear()
         self.extend(modules)
 
@@ -175,18 +181,36 @@ class ModuleDict(Module):
 
     def __init__(self, modules: Mapping[str, Module] | None = None):
         super().__init__()
-        for name, module in (modules or {}).items():
+        named = {} if modules is None else modules
+        arguments.mapping("ModuleDict", "modules", named, "a dict of modules")
+        for name, module in named.items():
             self.add_module(name, module)
 
     def __getitem__(self, name: str) -> Module:
-        """Get the module of a name."""
-        return self._modules[name]
+        """Get the module of a name.
+
+        Raises
+        ------
+        ModuleNameError
+            If there is none; it is a KeyError, too.
+        """
+        return self._modules[self._known(name)]
 
     def __setitem__(self, name: str, module: Module) -> None:
         self.add_module(name, module)
 
     def __delitem__(self, name: str) -> None:
-        del self._modules[name]
+        del self._modules[self._known(name)]
+
+    def _known(self, name: str) -> str:
+        if name not in self:
+            raise ModuleNameError(
+                "ModuleDict",
+                argument="name",
+                expected=f"one of {', '.join(self._modules) or 'none'}",
+                got=arguments.describe(name),
+            )
+        return name
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -195,7 +219,7 @@ class ModuleDict(Module):
         return iter(self._modules)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._modules
+        return isinstance(name, str) and name in self._modules
 
     def keys(self):
         """Names of the modules."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from refquant import arguments
 from refquant.errors import ArgumentError, NotSupportedError
 from refquant.nn import functional as F
 from refquant.nn.linear import reset_weight_and_bias
@@ -11,6 +12,28 @@ from refquant.ops.floating.creation import empty
 from refquant.ops.floating.windows import per_dimension
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d"]
+
+
+def channels(
+    asked: str, in_channels: Any, out_channels: Any, groups: Any, least: int = 0
+) -> tuple[int, int, int]:
+    """Check the counts of channels and groups, one by one."""
+    return (
+        arguments.integer(asked, "in_channels", in_channels, least),
+        arguments.integer(asked, "out_channels", out_channels, least),
+        arguments.integer(asked, "groups", groups, 1),
+    )
+
+
+def check_padding_mode(asked: str, padding_mode: Any) -> None:
+    """Raise unless a border holds zeros."""
+    if not isinstance(padding_mode, str) or padding_mode != "zeros":
+        raise NotSupportedError(
+            asked,
+            argument="padding_mode",
+            expected="'zeros'",
+            got=arguments.describe(padding_mode),
+        )
 
 
 class _Convolution(Module):
@@ -33,17 +56,15 @@ class _Convolution(Module):
     ):
         super().__init__()
         asked = type(self).__name__
-        if groups < 1 or in_channels % groups or out_channels % groups:
+        in_channels, out_channels, groups = channels(asked, in_channels, out_channels, groups)
+        if in_channels % groups or out_channels % groups:
             raise ArgumentError(
                 asked,
                 argument="groups",
                 got=groups,
                 expected=f"a divisor of in_channels={in_channels} and out_channels={out_channels}",
             )
-        if padding_mode != "zeros":
-            raise NotSupportedError(
-                asked, argument="padding_mode", expected="'zeros'", got=repr(padding_mode)
-            )
+        check_padding_mode(asked, padding_mode)
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.padding_mode = padding_mode
         for name, value, least in (
@@ -55,8 +76,10 @@ class _Convolution(Module):
             setattr(self, name, per_dimension(asked, name, value, self._ndim, least))
         self.transposed = False
         self.output_padding = (0,) * self._ndim
-        self.weight = Parameter(empty(out_channels, in_channels // groups, *self.kernel_size))
-        self.register_parameter("bias", Parameter(empty(out_channels)) if bias else None)
+        has_bias = arguments.flag(asked, "bias", bias)
+        shape = (out_channels, in_channels // groups, *self.kernel_size)
+        self.weight = Parameter(empty(arguments.shape(asked, "the shape of the weight", shape)))
+        self.register_parameter("bias", Parameter(empty(out_channels)) if has_bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

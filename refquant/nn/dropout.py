@@ -1,6 +1,6 @@
 """Dropout as modules."""
 
-from refquant.errors import ArgumentError
+from refquant import arguments
 from refquant.nn import functional as F
 from refquant.nn.module import Module
 from refquant.ops.floating.creation import ones
@@ -28,9 +28,8 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, inplace: bool = False):
         super().__init__()
-        if not 0 <= p <= 1:
-            raise ArgumentError(type(self).__name__, argument="p", expected="in 0..1", got=p)
-        self.p, self.inplace = p, inplace
+        self.p = arguments.number(type(self).__name__, "p", p, 0, 1)
+        self.inplace = arguments.flag(type(self).__name__, "inplace", inplace)
 
     def forward(self, input):
         """Drop elements of `input`, in training."""

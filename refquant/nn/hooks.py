@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from refquant.errors import RefquantError
+from refquant import arguments
+from refquant.errors import ArgumentTypeError, RefquantError
 
 __all__ = ["Hooked", "RemovableHandle"]
 
@@ -17,6 +19,7 @@ class RemovableHandle:
     _next = 0
 
     def __init__(self, hooks: OrderedDict):
+        arguments.instance("RemovableHandle", "hooks", hooks, OrderedDict, "an OrderedDict")
         self.hooks = hooks
         self.id = RemovableHandle._next
         RemovableHandle._next += 1
@@ -48,13 +51,32 @@ class Hooked:
         except RefquantError as error:
             error.leave(self)
             raise
+        except TypeError:
+            # Looked at only after it failed, as a call must cost nothing more.
+            if arguments.fits(self.forward, *inputs, **keywords):
+                raise
+            raise self._unfit(inputs, keywords) from None
         return result
+
+    def _unfit(self, inputs: tuple, keywords: dict) -> ArgumentTypeError:
+        """Say that `forward` does not take these arguments."""
+        given = [*map(arguments.describe, inputs)]
+        given += [f"{name}={arguments.describe(value)}" for name, value in keywords.items()]
+        error = ArgumentTypeError(
+            type(self).__name__,
+            argument="inputs",
+            expected=f"the arguments of forward{inspect.signature(self.forward)}",
+            got=f"({', '.join(given)})",
+        )
+        error.leave(self)
+        return error
 
     def register_forward_hook(self, hook: Callable) -> RemovableHandle:
         """Call ``hook(module, inputs, output)`` after `forward`.
 
         What the hook returns replaces the output, unless it is None.
         """
+        arguments.function("register_forward_hook", "hook", hook, given=3)
         handle = RemovableHandle(self._forward_hooks)
         self._forward_hooks[handle.id] = hook
         return handle
@@ -64,6 +86,7 @@ class Hooked:
 
         What the hook returns replaces the inputs, unless it is None.
         """
+        arguments.function("register_forward_pre_hook", "hook", hook, given=2)
         handle = RemovableHandle(self._forward_pre_hooks)
         self._forward_pre_hooks[handle.id] = hook
         return handle

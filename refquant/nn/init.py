@@ -5,10 +5,13 @@ networks", 2010 (xavier); He et al., "Delving deep into rectifiers", 2015 (kaimi
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
-from refquant.errors import ArgumentError, ShapeError
+from refquant import arguments
+from refquant.errors import ShapeError
+from refquant.ops import checks
 from refquant.tensors import Tensor, autograd
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "zeros_",
 ]
 
+_LINEAR = ("linear", "conv1d", "conv2d", "conv3d", "sigmoid")
 _GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
 
 
@@ -49,24 +53,28 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     >>> refquant.nn.init.calculate_gain('tanh')
     1.6666666666666667
     """
-    if nonlinearity == "leaky_relu":
-        return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
-    if nonlinearity in ("linear", "sigmoid", "conv1d", "conv2d", "conv3d"):
-        return 1.0
-    if nonlinearity not in _GAINS:
-        raise ArgumentError(
-            "calculate_gain",
-            argument="nonlinearity",
-            got=repr(nonlinearity),
-            expected="'linear', 'conv1d', 'conv2d', 'conv3d', 'sigmoid', 'leaky_relu', "
-            + ", ".join(map(repr, _GAINS)),
-        )
-    return _GAINS[nonlinearity]
+    return _gain("calculate_gain", "param", nonlinearity, param)
+
+
+def _gain(op: str, argument: str, nonlinearity: Any, slope: Any) -> float:
+    """Compute the gain; `argument` is what the operation calls the slope of leaky_relu."""
+    arguments.choice(op, "nonlinearity", nonlinearity, (*_LINEAR, "leaky_relu", *_GAINS))
+    if nonlinearity != "leaky_relu":
+        return _GAINS.get(nonlinearity, 1.0)
+    slope = 0.01 if slope is None else arguments.real(op, argument, slope)
+    return math.sqrt(2 / (1 + slope * slope))
+
+
+def _plain(op: str, tensor: Any) -> Tensor:
+    """Take what is to be filled: a tensor, as nobody would see a copy of an array."""
+    return checks.plain_tensor(
+        op, "tensor", arguments.instance(op, "tensor", tensor, Tensor, "a tensor")
+    )
 
 
 def _fans(asked: str, tensor: Tensor) -> tuple[int, int]:
     """Count the inputs of one output, and the outputs of one input."""
-    shape = tensor.array.shape
+    shape = _plain(asked, tensor).array.shape
     if len(shape) < 2:
         raise ShapeError(
             asked, argument="tensor", expected="of at least 2 dimensions", got=f"shape {shape}"
@@ -99,6 +107,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     >>> refquant.nn.init.uniform_(w) is w
     True
     """
+    _plain("uniform_", tensor)
     with autograd.no_grad():
         return tensor.uniform_(a, b)
 
@@ -127,6 +136,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     >>> refquant.nn.init.normal_(w) is w
     True
     """
+    _plain("normal_", tensor)
     with autograd.no_grad():
         return tensor.normal_(mean, std)
 
@@ -153,6 +163,7 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
     tensor([[3., 3.],
             [3., 3.]])
     """
+    _plain("constant_", tensor)
     with autograd.no_grad():
         return tensor.fill_(val)
 
@@ -223,7 +234,7 @@ def eye_(tensor: Tensor) -> Tensor:
     tensor([[1., 0.],
             [0., 1.]])
     """
-    if tensor.array.ndim != 2:
+    if _plain("eye_", tensor).array.ndim != 2:
         raise ShapeError(
             "eye_", argument="tensor", expected="a matrix", got=f"shape {tensor.array.shape}"
         )
@@ -253,7 +264,9 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     >>> refquant.nn.init.xavier_uniform_(w) is w
     True
     """
-    bound = gain * math.sqrt(6 / sum(_fans("xavier_uniform_", tensor)))
+    fans = _fans("xavier_uniform_", tensor)
+    gain = arguments.real("xavier_uniform_", "gain", gain, finite=True)
+    bound = abs(gain) * math.sqrt(6 / max(sum(fans), 1))
     return uniform_(tensor, -bound, bound)
 
 
@@ -279,16 +292,16 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     >>> refquant.nn.init.xavier_normal_(w) is w
     True
     """
-    return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(_fans("xavier_normal_", tensor))))
+    fans = _fans("xavier_normal_", tensor)
+    gain = arguments.real("xavier_normal_", "gain", gain)
+    return normal_(tensor, 0.0, gain * math.sqrt(2 / max(sum(fans), 1)))
 
 
 def _deviation(asked: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
-    if mode not in ("fan_in", "fan_out"):
-        raise ArgumentError(
-            asked, argument="mode", expected="'fan_in' or 'fan_out'", got=repr(mode)
-        )
+    arguments.choice(asked, "mode", mode, ("fan_in", "fan_out"))
     fan = _fans(asked, tensor)[mode == "fan_out"]
-    return calculate_gain(nonlinearity, a) / math.sqrt(fan)
+    # Where there are no inputs, there is nothing to fill.
+    return _gain(asked, "a", nonlinearity, a) / math.sqrt(max(fan, 1))
 
 
 def kaiming_uniform_(
@@ -377,10 +390,14 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     True
     """
     _fans("orthogonal_", tensor)
+    gain = arguments.real("orthogonal_", "gain", gain)
+    if tensor.array.size == 0:
+        return tensor
     rows = tensor.array.shape[0]
     with autograd.no_grad():
         drawn = normal_(Tensor(np.empty((rows, tensor.array.size // rows)))).array
         q, r = np.linalg.qr(drawn if drawn.shape[0] >= drawn.shape[1] else drawn.T)
         q = q * np.sign(np.diag(r))  # makes every orthogonal matrix equally likely
         q = q if drawn.shape[0] >= drawn.shape[1] else q.T
-        return tensor.copy_(gain * q.reshape(tensor.array.shape))
+        with np.errstate(all="ignore"):  # an infinite gain makes infinity and NaN
+            return tensor.copy_(gain * q.reshape(tensor.array.shape))

@@ -2,6 +2,7 @@
 
 import math
 
+from refquant import arguments
 from refquant.nn import functional as F
 from refquant.nn import init
 from refquant.nn.module import Module
@@ -16,9 +17,18 @@ def reset_weight_and_bias(module: Module) -> None:
     r"""Draw weight and bias evenly from :math:`\pm 1 / \sqrt{\mathrm{fan}_{in}}`."""
     init.kaiming_uniform_(module.weight, a=math.sqrt(5))
     if module.bias is not None:
-        fan = module.weight.array[0].size
+        fan = math.prod(module.weight.array.shape[1:])
         bound = 1 / math.sqrt(fan) if fan else 0
         init.uniform_(module.bias, -bound, bound)
+
+
+def features(module: Module, in_features: int, out_features: int) -> tuple[int, int]:
+    """Check the sizes of a linear layer, for which there must be a matrix."""
+    op = type(module).__name__
+    inputs = arguments.integer(op, "in_features", in_features, 0)
+    outputs = arguments.integer(op, "out_features", out_features, 0)
+    arguments.shape(op, "(out_features, in_features)", (outputs, inputs))
+    return inputs, outputs
 
 
 class Linear(Module):
@@ -46,9 +56,10 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True):
         super().__init__()
-        self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter(empty(out_features, in_features))
-        self.register_parameter("bias", Parameter(empty(out_features)) if bias else None)
+        self.in_features, self.out_features = features(self, in_features, out_features)
+        has_bias = arguments.flag(type(self).__name__, "bias", bias)
+        self.weight = Parameter(empty(self.out_features, self.in_features))
+        self.register_parameter("bias", Parameter(empty(self.out_features)) if has_bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -85,7 +96,8 @@ class Flatten(Module):
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1):
         super().__init__()
-        self.start_dim, self.end_dim = start_dim, end_dim
+        self.start_dim = arguments.integer("Flatten", "start_dim", start_dim)
+        self.end_dim = arguments.integer("Flatten", "end_dim", end_dim)
 
     def forward(self, input):
         """Flatten `input`, plain or quantized."""
@@ -116,7 +128,13 @@ class Unflatten(Module):
 
     def __init__(self, dim: int, unflattened_size):
         super().__init__()
-        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
+        self.dim = arguments.integer("Unflatten", "dim", dim)
+        sizes = arguments.sequence(
+            "Unflatten", "unflattened_size", unflattened_size, "a sequence of int"
+        )
+        self.unflattened_size = tuple(
+            arguments.integer("Unflatten", "unflattened_size", size, -1) for size in sizes
+        )
 
     def forward(self, input):
         """Split the dimension of `input`, plain or quantized."""

@@ -1,5 +1,6 @@
 """Losses as modules."""
 
+from refquant import arguments
 from refquant.nn import functional as F
 from refquant.nn.module import Module
 from refquant.tensors import Tensor
@@ -17,9 +18,12 @@ __all__ = [
 
 
 class _Loss(Module):
+    _reductions: tuple[str, ...] = ("mean", "sum", "none")
+
     def __init__(self, reduction: str = "mean"):
         super().__init__()
-        self.reduction = reduction
+        op = type(self).__name__
+        self.reduction = arguments.choice(op, "reduction", reduction, self._reductions)
 
 
 class _WeightedLoss(_Loss):
@@ -89,7 +93,7 @@ class SmoothL1Loss(_Loss):
 
     def __init__(self, reduction: str = "mean", beta: float = 1.0):
         super().__init__(reduction)
-        self.beta = beta
+        self.beta = arguments.number("SmoothL1Loss", "beta", beta, 0)
 
     def forward(self, input, target):
         """Compare two tensors."""
@@ -120,7 +124,7 @@ class NLLLoss(_WeightedLoss):
         self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
     ):
         super().__init__(weight, reduction)
-        self.ignore_index = ignore_index
+        self.ignore_index = arguments.integer(type(self).__name__, "ignore_index", ignore_index)
 
     def forward(self, input, target):
         """Compare logarithms of probabilities with the right classes."""
@@ -216,9 +220,11 @@ class KLDivLoss(_Loss):
     tensor(0.6931)
     """
 
+    _reductions = ("mean", "sum", "none", "batchmean")
+
     def __init__(self, reduction: str = "mean", log_target: bool = False):
         super().__init__(reduction)
-        self.log_target = log_target
+        self.log_target = arguments.flag("KLDivLoss", "log_target", log_target)
 
     def forward(self, input, target):
         """Compare logarithms of probabilities with probabilities."""

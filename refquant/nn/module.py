@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any, Self
 
-from refquant import dtypes, html
+from refquant import arguments, dtypes, html
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -126,18 +126,38 @@ class Module(Hooked):
                 f"{type(self).__name__}",
                 argument="name",
                 expected="a non-empty string without dots",
+                got=arguments.describe(name),
+            )
+        places = self._parameters, self._buffers, self._modules
+        if hasattr(self, name) and not any(name in place for place in places):
+            raise ArgumentError(
+                type(self).__name__,
+                argument="name",
+                expected="a name that no other attribute has",
                 got=repr(name),
             )
 
     def register_parameter(self, name: str, parameter: Parameter | None) -> None:
         """Add a parameter; None keeps the name without one."""
         self._check_name(name)
+        if parameter is not None:
+            arguments.instance(
+                "register_parameter",
+                "parameter",
+                parameter,
+                Parameter,
+                "a Parameter or None",
+                "wrap it in refquant.nn.Parameter()",
+            )
         self._forget(name)
         self._parameters[name] = parameter
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that is kept in the state (if `persistent`) but not learned."""
         self._check_name(name)
+        if tensor is not None:
+            arguments.instance("register_buffer", "tensor", tensor, Tensor, "a tensor or None")
+        persistent = arguments.flag("register_buffer", "persistent", persistent)
         self._forget(name)
         self._buffers[name] = tensor
         self._transient.discard(name)
@@ -147,6 +167,8 @@ class Module(Hooked):
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a submodule under a name."""
         self._check_name(name)
+        if module is not None:
+            arguments.instance("add_module", "module", module, Module, "a Module or None")
         self._forget(name, keep=self._modules)
         self._modules[name] = module
 
@@ -156,7 +178,12 @@ class Module(Hooked):
         self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
         """Walk over the module and all below it, with dotted names; the root's name is empty."""
-        memo = set() if memo is None else memo
+        if memo is None:
+            memo = set()
+        op = "named_modules"
+        arguments.instance(op, "memo", memo, set, "a set or None")
+        prefix = arguments.text(op, "prefix", prefix)
+        remove_duplicate = arguments.flag(op, "remove_duplicate", remove_duplicate)
         if id(self) in memo:
             return
         if remove_duplicate:
@@ -184,6 +211,8 @@ class Module(Hooked):
         return (child for _, child in self.named_children())
 
     def _named_tensors(self, place: str, prefix: str, recurse: bool):
+        prefix = arguments.text(f"named{place}", "prefix", prefix)
+        recurse = arguments.flag(f"named{place}", "recurse", recurse)
         seen: set[int] = set()
         parts = self.named_modules(prefix=prefix) if recurse else [(prefix, self)]
         for path, module in parts:
@@ -218,20 +247,31 @@ class Module(Hooked):
         ModuleNameError
             If there is none; the message lists the names at the place where the path ends.
         """
+        arguments.text("get_submodule", "target", target)
         return _descend(self, target)
 
     def apply(self, function: Callable[[Module], Any]) -> Self:
-        """Call ``function(module)`` for every submodule and then for the module itself."""
-        for child in self.children():
-            child.apply(function)
-        function(self)
+        """Call ``function(module)`` for every submodule and then for the module itself.
+
+        Raises
+        ------
+        ArgumentTypeError
+            If `function` cannot be called with one argument; then it is never called.
+        """
+        arguments.function("Module.apply", "function", function, given=1)
+        self._apply_each(function)
         return self
+
+    def _apply_each(self, function: Callable[[Module], Any]) -> None:
+        for child in self.children():
+            child._apply_each(function)
+        function(self)
 
     # -- mode and type -------------------------------------------------------------------------
 
     def train(self, mode: bool = True) -> Self:
         """Switch the module and all below it to training (or evaluation); returns it."""
-        self.training = bool(mode)
+        self.training = mode = arguments.flag("Module.train", "mode", mode)
         for child in self.children():
             child.train(mode)
         return self
@@ -242,6 +282,7 @@ class Module(Hooked):
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Set for every parameter whether operations on it are recorded; returns the module."""
+        requires_grad = arguments.flag("Module.requires_grad_", "requires_grad", requires_grad)
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
@@ -268,14 +309,14 @@ class Module(Hooked):
         target : dtype or str
             A floating-point dtype; ``'cpu'`` is accepted and changes nothing.
         """
-        if target == "cpu":
+        if isinstance(target, str) and target == "cpu":
             return self
         if not isinstance(target, dtypes.dtype) or not target.is_floating_point:
             raise ArgumentTypeError(
                 "Module.to",
                 argument="target",
                 expected="a floating-point dtype or 'cpu'",
-                got=repr(target),
+                got=arguments.describe(target),
             )
         return self._convert(target)
 
@@ -311,7 +352,11 @@ class Module(Hooked):
         OrderedDict of str to Tensor
             The tensors share memory with the module.
         """
-        destination = OrderedDict() if destination is None else destination
+        if destination is None:
+            destination = OrderedDict()
+        arguments.instance("state_dict", "destination", destination, MutableMapping, "a dict")
+        prefix = arguments.text("state_dict", "prefix", prefix)
+        keep_vars = arguments.flag("state_dict", "keep_vars", keep_vars)
         self._save_to_state_dict(destination, prefix, keep_vars)
         for name, child in self._modules.items():
             if child is not None:
@@ -342,6 +387,16 @@ class Module(Hooked):
         ------
         StateError
             If the state does not fit; the message lists every fault.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> from refquant import nn
+        >>> layer = nn.Linear(1, 1)
+        >>> layer.load_state_dict({"weight": refquant.ones(1, 1), "bias": refquant.zeros(1)})
+        ([], [])
+        >>> layer.weight.item()
+        1.0
         """
         return state.load(self, state_dict, strict)
 

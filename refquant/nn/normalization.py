@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import ShapeError
 from refquant.nn import functional as F
 from refquant.nn import init
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.ops.floating.creation import empty, ones, zeros
+from refquant.ops.floating.operands import operand
 from refquant.tensors import Tensor
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm"]
@@ -28,11 +30,16 @@ class _BatchNorm(Module):
         track_running_stats: bool = True,
     ):
         super().__init__()
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.affine, self.track_running_stats = affine, track_running_stats
+        op = type(self).__name__
+        num_features = arguments.integer(op, "num_features", num_features)
+        (self.num_features,) = arguments.shape(op, "num_features", num_features)
+        self.eps = arguments.number(op, "eps", eps)
+        self.momentum = None if momentum is None else arguments.number(op, "momentum", momentum)
+        self.affine = affine = arguments.flag(op, "affine", affine)
+        tracked = arguments.flag(op, "track_running_stats", track_running_stats)
+        self.track_running_stats = tracked
         for name in ("weight", "bias"):
             self.register_parameter(name, Parameter(empty(num_features)) if affine else None)
-        tracked = track_running_stats
         self.register_buffer("running_mean", zeros(num_features) if tracked else None)
         self.register_buffer("running_var", ones(num_features) if tracked else None)
         count = Tensor(np.zeros((), np.int64))
@@ -55,6 +62,7 @@ class _BatchNorm(Module):
 
     def forward(self, input):
         """Normalize `input`; in training with its own statistics, which are collected."""
+        input = operand(type(self).__name__, "input", input)
         if input.ndim not in self._ndims:
             raise ShapeError(
                 type(self).__name__,
@@ -207,12 +215,14 @@ class LayerNorm(Module):
 
     def __init__(self, normalized_shape, eps: float = 1e-05, elementwise_affine: bool = True):
         super().__init__()
-        several = isinstance(normalized_shape, tuple | list)
-        self.normalized_shape = tuple(normalized_shape) if several else (normalized_shape,)
-        self.eps, self.elementwise_affine = eps, elementwise_affine
+        self.normalized_shape = arguments.shape("LayerNorm", "normalized_shape", normalized_shape)
+        self.eps = arguments.number("LayerNorm", "eps", eps)
+        self.elementwise_affine = arguments.flag(
+            "LayerNorm", "elementwise_affine", elementwise_affine
+        )
         make = (
             (lambda f: Parameter(f(*self.normalized_shape)))
-            if elementwise_affine
+            if self.elementwise_affine
             else (lambda f: None)
         )
         self.register_parameter("weight", make(ones))

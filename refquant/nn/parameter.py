@@ -2,6 +2,8 @@
 
 import copy
 
+from refquant import arguments
+from refquant.errors import QuantizerError
 from refquant.tensors import Tensor
 
 __all__ = ["Parameter"]
@@ -28,7 +30,16 @@ class Parameter(Tensor):
     __slots__ = ()
 
     def __init__(self, data: Tensor, requires_grad: bool = True):
-        super().__init__(data.array, requires_grad)
+        arguments.instance("Parameter", "data", data, Tensor, "a tensor", "make it with tensor()")
+        if data.is_quantized:
+            raise QuantizerError(
+                "Parameter",
+                argument="data",
+                expected="a plain tensor",
+                got=arguments.describe(data),
+                mend="call .dequantize() first",
+            )
+        super().__init__(data.array, arguments.flag("Parameter", "requires_grad", requires_grad))
 
     def __deepcopy__(self, memo):
         made = Parameter(Tensor(self.array.copy(order="K")), self.requires_grad)

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from refquant import arguments
 from refquant.nn import functional as F
 from refquant.nn.module import Module
+from refquant.ops.floating import windows
 
 __all__ = [
     "AdaptiveAvgPool2d",
@@ -13,6 +15,14 @@ __all__ = [
     "UpsamplingBilinear2d",
     "UpsamplingNearest2d",
 ]
+
+
+def _check_window(op: str, kernel_size: Any, stride: Any, padding: Any, dilation: Any = 1) -> None:
+    """Raise unless these describe a window; they are kept, and shown, as they were given."""
+    kernel = windows.per_dimension(op, "kernel_size", kernel_size, 2, 1)
+    windows.strides(op, stride, kernel)
+    windows.per_dimension(op, "padding", padding, 2, 0)
+    windows.per_dimension(op, "dilation", dilation, 2, 1)
 
 
 class MaxPool2d(Module):
@@ -50,9 +60,11 @@ class MaxPool2d(Module):
         ceil_mode: bool = False,
     ):
         super().__init__()
+        _check_window("MaxPool2d", kernel_size, stride, padding, dilation)
         self.kernel_size, self.padding, self.dilation = kernel_size, padding, dilation
         self.stride = kernel_size if stride is None else stride
-        self.return_indices, self.ceil_mode = return_indices, ceil_mode
+        self.return_indices = arguments.flag("MaxPool2d", "return_indices", return_indices)
+        self.ceil_mode = arguments.flag("MaxPool2d", "ceil_mode", ceil_mode)
 
     def forward(self, input):
         """Pool `input`."""
@@ -110,9 +122,14 @@ class AvgPool2d(Module):
         divisor_override: int | None = None,
     ):
         super().__init__()
-        self.kernel_size, self.padding, self.ceil_mode = kernel_size, padding, ceil_mode
+        _check_window("AvgPool2d", kernel_size, stride, padding)
+        self.kernel_size, self.padding = kernel_size, padding
         self.stride = kernel_size if stride is None else stride
-        self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
+        self.ceil_mode = arguments.flag("AvgPool2d", "ceil_mode", ceil_mode)
+        self.count_include_pad = arguments.flag("AvgPool2d", "count_include_pad", count_include_pad)
+        if divisor_override is not None:
+            divisor_override = arguments.integer("AvgPool2d", "divisor_override", divisor_override)
+        self.divisor_override = divisor_override
 
     def forward(self, input):
         """Pool `input`."""
@@ -149,6 +166,8 @@ class AdaptiveAvgPool2d(Module):
 
     def __init__(self, output_size: Any):
         super().__init__()
+        # Where it is None, the input has a size, for which 1 stands here.
+        windows.adaptive_sizes("AdaptiveAvgPool2d", output_size, (1, 1))
         self.output_size = output_size
 
     def forward(self, input):
@@ -193,9 +212,13 @@ class Upsample(Module):
         self.name = type(self).__name__
         self.size, self.mode, self.align_corners = size, mode, align_corners
         if isinstance(scale_factor, tuple | list):
-            self.scale_factor: Any = tuple(float(f) for f in scale_factor)
+            self.scale_factor: Any = tuple(
+                arguments.real(self.name, "scale_factor", f) for f in scale_factor
+            )
+        elif scale_factor is None:
+            self.scale_factor = None
         else:
-            self.scale_factor = float(scale_factor) if scale_factor else None
+            self.scale_factor = arguments.real(self.name, "scale_factor", scale_factor) or None
 
     def forward(self, input):
         """Resize `input`."""

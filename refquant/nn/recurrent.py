@@ -3,12 +3,13 @@
 import math
 from typing import Any
 
-from refquant.errors import ArgumentError, ShapeError
+from refquant import arguments
+from refquant.errors import ArgumentTypeError, ShapeError
 from refquant.nn import functional as F
 from refquant.nn import init
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
-from refquant.nn.utils.rnn import PackedSequence, padded
+from refquant.nn.utils.rnn import PackedSequence, check_packed, padded
 from refquant.ops.floating.concat import cat, stack
 from refquant.ops.floating.creation import arange, empty, zeros
 from refquant.ops.floating.operands import operand
@@ -18,13 +19,30 @@ from refquant.tensors import Tensor
 __all__ = ["LSTM"]
 
 
-def check_settings(dropout: float, **sizes: int) -> None:
-    """Raise unless the probability and the sizes of an LSTM are possible."""
-    if not 0 <= dropout <= 1:
-        raise ArgumentError("LSTM", argument="dropout", expected="in 0..1", got=dropout)
+MOST_LAYERS = 2**16  # each has matrices of its own, so many more would take hours to make
+
+
+def keep_settings(module: Module, dropout: Any, sizes: dict[str, Any], flags: dict[str, Any]):
+    """Check the probability, sizes and flags of an LSTM and make them its attributes."""
     for name, value in sizes.items():
-        if value < 1:
-            raise ArgumentError("LSTM", argument=name, expected="at least 1", got=value)
+        most = MOST_LAYERS if name == "num_layers" else None
+        sizes[name] = arguments.integer("LSTM", name, value, 1, most)
+    hidden = sizes["hidden_size"]
+    for name in ("input_size", "hidden_size"):
+        arguments.shape("LSTM", name, (4 * hidden, max(2 * hidden, sizes[name])))
+    for name, value in flags.items():
+        flags[name] = arguments.flag("LSTM", name, value)
+    probability = arguments.real("LSTM", "dropout", dropout, 0, 1)
+    for name, value in {**sizes, **flags, "dropout": probability}.items():
+        setattr(module, name, value)
+
+
+def check_state(hx: Any) -> None:
+    """Raise unless `hx` is a pair, of hidden and cell state."""
+    if not isinstance(hx, tuple | list) or len(hx) != 2:
+        raise ArgumentTypeError(
+            "LSTM", argument="hx", expected="a pair of tensors", got=arguments.describe(hx)
+        )
 
 
 class LSTM(Module):
@@ -66,6 +84,13 @@ class LSTM(Module):
     """
 
     mode = "LSTM"
+    input_size: int
+    hidden_size: int
+    num_layers: int
+    bias: bool
+    batch_first: bool
+    bidirectional: bool
+    dropout: float
 
     def __init__(
         self,
@@ -78,13 +103,14 @@ class LSTM(Module):
         bidirectional: bool = False,
     ):
         super().__init__()
-        check_settings(
-            dropout, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers
+        keep_settings(
+            self,
+            dropout,
+            {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers},
+            {"bias": bias, "batch_first": batch_first, "bidirectional": bidirectional},
         )
-        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
-        self.bidirectional = bidirectional
-        for layer in range(num_layers):
+        input_size, hidden_size = self.input_size, self.hidden_size
+        for layer in range(self.num_layers):
             width = input_size if layer == 0 else hidden_size * self._directions
             for names in self._names(layer):
                 shapes = (
@@ -122,6 +148,7 @@ class LSTM(Module):
         shape = (self.num_layers * self._directions, batch, self.hidden_size)
         if state is None:
             return zeros(*shape, dtype=dtype), zeros(*shape, dtype=dtype)
+        state = tuple(operand("LSTM", n, p) for n, p in zip(("h_0", "c_0"), state, strict=True))
         for name, part in zip(("h_0", "c_0"), state, strict=True):
             if tuple(part.shape) != shape:
                 raise ShapeError(
@@ -172,6 +199,8 @@ class LSTM(Module):
         (hidden, cell) : pair of Tensor
             States after the last step.
         """
+        if hx is not None:
+            check_state(hx)
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx)
         input = operand("LSTM", "input", input)
@@ -183,8 +212,9 @@ class LSTM(Module):
                 expected=f"of 2 or 3 dimensions, the last {self.input_size}",
             )
         if input.dim() == 2:
-            state = None if hx is None else tuple(part.unsqueeze(1) for part in hx)
-            state = self._state(state, 1, input.dtype)
+            if hx is not None:
+                hx = tuple(operand("LSTM", "hx", part).unsqueeze(1) for part in hx)
+            state = self._state(hx, 1, input.dtype)
             output, last = self._run(input.unsqueeze(1), state, None)
             return output.squeeze(1), tuple(part.squeeze(1) for part in last)
         input = input.transpose(0, 1) if self.batch_first else input
@@ -192,6 +222,7 @@ class LSTM(Module):
         return (output.transpose(0, 1) if self.batch_first else output), last
 
     def _forward_packed(self, packed: PackedSequence, hx):
+        check_packed("LSTM", "input", packed)
         lengths = packed.lengths()
         state = self._state(hx, len(lengths), packed.data.dtype)
         if hx is not None and packed.sorted_indices is not None:

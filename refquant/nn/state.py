@@ -1,14 +1,16 @@
 """Reading a state dict into a module: find every fault first, then change everything at once."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from refquant.errors import ArgumentTypeError, StateError
-from refquant.tensors import QuantizedTensor, Tensor
+from refquant import arguments
+from refquant.errors import ArgumentTypeError, RefquantError, StateError
+from refquant.tensors import QuantizedTensor, Tensor, quantizer
 
-__all__ = ["LoadReport", "load"]
+__all__ = ["LoadReport", "load", "load_quantizer", "numbers", "quantized_value"]
 
 
 class LoadReport:
@@ -49,21 +51,26 @@ class LoadReport:
         """Note a value that does not fit."""
         self.errors.append(f"{key}: expected {expected}, got {got}")
 
+    def attempt(self, key: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function that checks the value of `key`; None, and noted, if it refuses."""
+        try:
+            return function(*arguments)
+        except RefquantError as error:
+            self.error(key, error.expected or "something else", str(error.got or error))
+            return None
+
     def copy_into(self, key: str, target: Tensor) -> None:
         """Check the value of `key` against a tensor and remember to copy it there."""
         value = self.take(key)
-        if value is None:
+        if key not in self.state:
             return
-        if isinstance(value, Tensor) and value.is_quantized:
-            self.error(key, "a plain tensor", f"a {value.dtype} tensor")
+        array = numbers(self, key, value, target.array.dtype)
+        if array is None:
             return
-        array = np.asarray(value.array if isinstance(value, Tensor) else value)
-        if array.dtype.kind not in "fiub":
-            self.error(key, "numbers", str(array.dtype))
-        elif array.shape != target.array.shape:
+        if array.shape != target.array.shape:
             self.error(key, f"shape {target.array.shape}", f"shape {array.shape}")
         else:
-            self.change(lambda: np.copyto(target.array, array, casting="unsafe"))
+            self.change(lambda: np.copyto(target.array, array))
 
     def apply(self) -> None:
         """Make all changes."""
@@ -90,18 +97,27 @@ def load(module, state: Mapping[str, Any], strict: bool) -> tuple[list[str], lis
             "load_state_dict",
             argument="state_dict",
             expected="a mapping of names to tensors",
-            got=type(state).__name__,
+            got=arguments.describe(state),
             mend="read it with refquant.load()",
         )
+    foreign = [key for key in state if not isinstance(key, str)]
+    if foreign:
+        raise ArgumentTypeError(
+            "load_state_dict",
+            argument="state_dict",
+            expected="a mapping whose keys are strings",
+            got=f"the key {arguments.describe(foreign[0])}",
+        )
+    strict = arguments.flag("load_state_dict", "strict", strict)
     report = LoadReport(state)
     for prefix, part in module.named_modules(remove_duplicate=False):
         part._load_from_state_dict(report, f"{prefix}." if prefix else "")
     report.unexpected += [key for key in state if key not in report.used]
     faults = list(report.errors)
     if strict and report.missing:
-        faults.insert(0, "missing keys: " + ", ".join(report.missing))
+        faults.insert(0, "missing keys: " + ", ".join(map(str, report.missing)))
     if strict and report.unexpected:
-        faults.insert(0, "unexpected keys: " + ", ".join(report.unexpected))
+        faults.insert(0, "unexpected keys: " + ", ".join(map(str, report.unexpected)))
     if faults:
         raise StateError(
             f"load_state_dict: the state does not fit {type(module).__name__}\n  "
@@ -116,7 +132,7 @@ def load(module, state: Mapping[str, Any], strict: bool) -> tuple[list[str], lis
 def quantized_value(report: LoadReport, key: str, shape) -> QuantizedTensor | None:
     """Take a quantized tensor of a shape out of a state; None, and noted, if it is not one."""
     value = report.take(key)
-    if value is None:
+    if value is None and key not in report.state:
         return None
     if not isinstance(value, QuantizedTensor):
         report.error(key, "a quantized tensor", type(value).__name__)
@@ -125,3 +141,57 @@ def quantized_value(report: LoadReport, key: str, shape) -> QuantizedTensor | No
         report.error(key, f"shape {tuple(shape)}", f"shape {tuple(value.shape)}")
         return None
     return value
+
+
+def numbers(report: LoadReport, key: str, value: Any, storage: Any) -> np.ndarray | None:
+    """Convert a value of a state to numbers of a dtype; None, and noted, if it cannot be."""
+    if isinstance(value, Tensor) and value.is_quantized:
+        report.error(key, "a plain tensor", f"a {value.dtype} tensor")
+        return None
+    try:
+        array = np.asarray(value.array if isinstance(value, Tensor) else value)
+    except ValueError:  # lists of different lengths
+        array = np.empty(0, object)
+    if array.dtype.kind not in "fiub":
+        report.error(key, "numbers", quantizer.describe(value))
+        return None
+    # Beyond float32 is infinity, as in every conversion; what integers cannot hold is refused.
+    with np.errstate(all="ignore"):
+        converted = array.astype(storage)
+        if converted.dtype.kind in "iub" and not (converted == array).all():
+            report.error(key, f"whole numbers that {np.dtype(storage)} can hold", "others")
+            return None
+    return converted
+
+
+def load_quantizer(
+    report: LoadReport, prefix: str, dtype, change: Callable[[str, Any], None]
+) -> None:
+    """Note the ``scale`` and ``zero_point`` of a module to be loaded, each if it is valid.
+
+    Parameters
+    ----------
+    report : LoadReport
+        Where they come from, and where faults are noted.
+    prefix : str
+        What stands before the names.
+    dtype : dtype
+        Whose range holds the zero point.
+    change : callable
+        Takes the name and the number, float or int, when everything has been found to fit.
+    """
+    for name, storage in (("scale", np.float64), ("zero_point", np.int64)):
+        key = prefix + name
+        value = report.take(key)
+        array = numbers(report, key, value, storage) if key in report.state else None
+        if array is None:
+            continue
+        if array.size != 1:
+            report.error(key, "one number", f"shape {array.shape}")
+            continue
+        if name == "scale":
+            number = report.attempt(key, quantizer.scale_value, key, name, array.item())
+        else:
+            number = report.attempt(key, quantizer.zero_point_value, key, name, array.item(), dtype)
+        if number is not None:
+            report.change(functools.partial(change, name, number))

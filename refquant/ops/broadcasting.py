@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import ShapeError
 from refquant.ops import checks
 from refquant.ops.views import integers
@@ -70,6 +71,7 @@ def expand(input: Any, *sizes) -> Tensor:
             f"where the extent is 1, of an input of shape {array.shape}",
             got=wanted,
         )
+    arguments.shape("expand", "sizes", shape)
     strides = [0] * new + [
         step if extent == was else 0
         for step, extent, was in zip(array.strides, shape[new:], array.shape, strict=True)
@@ -83,10 +85,11 @@ def expand(input: Any, *sizes) -> Tensor:
         scale, zero_point = x.scale, x.zero_point
         if scale.size != channels:
             scale, zero_point = np.repeat(scale, channels), np.repeat(zero_point, channels)
-        return QuantizedTensor(made, x.dtype, scale, zero_point, x.axis + new)
-    return differentiable(made, (x,), lambda g: (unbroadcast(g, array.shape),))
+        return QuantizedTensor._unchecked(made, x.dtype, scale, zero_point, x.axis + new)
+    before = array.shape
+    return differentiable(made, (x,), lambda g: (unbroadcast(g, before),))
 
 
 def expand_as(input: Any, other: Tensor) -> Tensor:
     """Repeat to the shape of another tensor; see `expand`."""
-    return expand(input, other.array.shape)
+    return expand(input, checks.any_tensor("expand_as", "other", other).array.shape)

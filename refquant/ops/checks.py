@@ -4,43 +4,43 @@ Each takes the name of the operation and of the argument, returns the argument i
 the operation works with, and raises an error that says how to mend what came.
 """
 
-import math
-import operator
 from typing import Any
 
 import numpy as np
 
-from refquant import dtypes
+from refquant import arguments
 from refquant.errors import (
-    ArgumentTypeError,
     DtypeError,
     IndexRangeError,
     NotQuantizedError,
-    QuantizationParameterError,
+    OperationError,
     QuantizerError,
 )
-from refquant.tensors import QuantizedTensor, Tensor
+from refquant.tensors import QuantizedTensor, Tensor, arrays
+from refquant.tensors.quantizer import (
+    describe,
+    quantized_dtype,
+    scale_value,
+    scale_values,
+    whole_number,
+    zero_point_value,
+)
 
 __all__ = [
     "any_tensor",
     "dimension",
+    "dimensions",
     "float32_tensor",
+    "plain_numbers",
     "plain_tensor",
     "quantized_dtype",
     "quantized_per_tensor",
     "quantized_tensor",
     "scale_value",
+    "scale_values",
     "whole_number",
     "zero_point_value",
 ]
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, QuantizedTensor | Tensor):
-        return f"a {value.dtype} tensor"
-    if isinstance(value, np.ndarray):
-        return f"a NumPy array of {value.dtype}"
-    return type(value).__name__
 
 
 def plain_tensor(asked: str, argument: str, value: Any) -> Tensor:
@@ -56,16 +56,22 @@ def plain_tensor(asked: str, argument: str, value: Any) -> Tensor:
                 got="a NumPy array of float64",
                 mend="convert it with .astype(numpy.float32) or refquant.tensor()",
             )
-        if value.dtype in dtypes.BY_STORAGE:
-            return Tensor(value)
+        return Tensor(arrays.elements(asked, argument, value))
     mend = (
         "call .dequantize() first; in a model, put a DeQuantStub before it"
         if isinstance(value, QuantizedTensor)
         else ("convert it with refquant.tensor()")
     )
     raise DtypeError(
-        asked, argument=argument, expected="a plain tensor", got=_describe(value), mend=mend
+        asked, argument=argument, expected="a plain tensor", got=describe(value), mend=mend
     )
+
+
+def plain_numbers(asked: str, argument: str, value: Any) -> np.ndarray:
+    """Take numbers: a plain tensor, an array or nested sequences."""
+    if isinstance(value, QuantizedTensor):
+        plain_tensor(asked, argument, value)
+    return arguments.numbers(asked, argument, value.array if isinstance(value, Tensor) else value)
 
 
 def any_tensor(asked: str, argument: str, value: Any) -> Tensor:
@@ -83,7 +89,7 @@ def float32_tensor(asked: str, argument: str, value: Any) -> Tensor:
             asked,
             argument=argument,
             expected="a float32 tensor",
-            got=_describe(value),
+            got=describe(value),
             mend="convert it with .to(refquant.float32)",
         )
     return tensor
@@ -97,7 +103,7 @@ def quantized_tensor(asked: str, argument: str, value: Any) -> QuantizedTensor:
         asked,
         argument=argument,
         expected="a quantized tensor",
-        got=_describe(value),
+        got=describe(value),
         mend="quantize it with refquant.quantize_per_tensor(); in a model, wrap the model in "
         "QuantWrapper or add a QuantStub",
     )
@@ -117,84 +123,9 @@ def quantized_per_tensor(asked: str, argument: str, value: Any) -> QuantizedTens
     )
 
 
-def quantized_dtype(asked: str, argument: str, value: Any) -> dtypes.dtype:
-    """Take quint8, qint8 or qint32."""
-    if isinstance(value, dtypes.dtype) and value.is_quantized:
-        return value
-    raise DtypeError(
-        asked,
-        argument=argument,
-        expected="refquant.quint8, refquant.qint8 or refquant.qint32",
-        got=repr(value),
-    )
-
-
-def scale_value(asked: str, argument: str, value: Any) -> float:
-    """Take a scale: its float32 and the float32 reciprocal of that are finite and positive."""
-    try:
-        scale = float(value)
-    except (TypeError, ValueError):
-        raise ArgumentTypeError(
-            asked, argument=argument, expected="a number", got=_describe(value)
-        ) from None
-    # Between these lie exactly the float32 whose float32 reciprocal is finite.
-    if not SMALLEST_SCALE <= scale < LARGEST_SCALE:
-        raise QuantizationParameterError(
-            asked,
-            argument=argument,
-            expected="a scale whose float32 value and reciprocal are finite and positive",
-            got=scale,
-            mend="choose the scale with an observer, or pass (max - min) / (quant_max - quant_min)",
-        )
-    return scale
-
-
-def scale_values(asked: str, argument: str, values: np.ndarray) -> np.ndarray:
-    """Take an array of scales, each as in `scale_value`; the result is float64."""
-    scales = np.ascontiguousarray(values, dtype=np.float64)
-    bad = ~((scales >= SMALLEST_SCALE) & (scales < LARGEST_SCALE))
-    if bad.any():
-        index = int(np.flatnonzero(bad)[0])
-        raise QuantizationParameterError(
-            asked,
-            argument=f"{argument}[{index}]",
-            expected="a scale whose float32 value and reciprocal are finite and positive",
-            got=float(scales[index]),
-        )
-    return scales
-
-
-def whole_number(asked: str, argument: str, value: Any) -> int:
-    """Take a whole number; a float or a tensor of one element that holds one will do."""
-    if type(value) is int:
-        return value
-    try:
-        return operator.index(value)
-    except TypeError:
-        number = float(value) if isinstance(value, float | Tensor) else math.nan
-        if not number.is_integer():
-            raise ArgumentTypeError(
-                asked, argument=argument, expected="a whole number", got=repr(value)
-            ) from None
-        return int(number)
-
-
-def zero_point_value(asked: str, argument: str, value: Any, dtype: dtypes.dtype) -> int:
-    """Take a zero point: a whole number in the range of the dtype."""
-    zero_point = whole_number(asked, argument, value)
-    if not dtype.quant_min <= zero_point <= dtype.quant_max:
-        raise QuantizationParameterError(
-            asked,
-            argument=argument,
-            expected=f"in {dtype.quant_min}..{dtype.quant_max}, the range of {dtype}",
-            got=zero_point,
-        )
-    return zero_point
-
-
 def dimension(asked: str, argument: str, value: Any, ndim: int) -> int:
     """Take a dimension, counted from the end if negative."""
-    index = operator.index(value)
+    index = value if type(value) is int else arguments.integer(asked, argument, value)
     count = max(ndim, 1)
     if not -count <= index < count:
         raise IndexRangeError(
@@ -203,17 +134,12 @@ def dimension(asked: str, argument: str, value: Any, ndim: int) -> int:
     return index % count
 
 
-def _smallest_scale() -> float:
-    """Smallest float64 whose float32 value has a finite float32 reciprocal."""
-    with np.errstate(over="ignore"):
-        small = np.float32(2.0**-128)
-        while not np.isfinite(np.float32(1) / small):
-            small = np.nextafter(small, np.float32(1))
-    below = np.nextafter(small, np.float32(0))
-    tie = (float(small) + float(below)) / 2  # the midpoint rounds to the even one of the two
-    return tie if np.float32(tie) == small else math.nextafter(tie, 1.0)
-
-
-SMALLEST_SCALE = _smallest_scale()
-# From here on float64 rounds to infinity in float32; its reciprocal below is positive already.
-LARGEST_SCALE = (2.0 - 2.0**-24) * 2.0**127
+def dimensions(asked: str, argument: str, value: Any, ndim: int) -> tuple[int, ...]:
+    """Take several different dimensions: one, or a sequence of them."""
+    named = value if isinstance(value, tuple | list) else (value,)
+    found = tuple(dimension(asked, argument, d, ndim) for d in named)
+    if len(set(found)) != len(found):
+        raise OperationError(
+            asked, argument=argument, expected="every dimension once", got=arguments.describe(value)
+        )
+    return found

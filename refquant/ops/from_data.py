@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes
+from refquant import arguments, dtypes
 from refquant.errors import ArgumentTypeError, DtypeError
-from refquant.tensors import QuantizedTensor, Tensor
+from refquant.tensors import QuantizedTensor, Tensor, arrays
 
 __all__ = ["from_numpy", "tensor"]
 
@@ -46,6 +46,8 @@ def tensor(data: Any, dtype: dtypes.dtype | None = None, requires_grad: bool = F
             got=f"a {data.dtype} tensor",
             mend="use clone(), or dequantize() first",
         )
+    requires_grad = arguments.flag("tensor", "requires_grad", requires_grad)
+    wanted = None if dtype is None else plain_dtype("tensor", dtype).numpy
     keeps = isinstance(data, Tensor | np.ndarray | np.generic)
     if isinstance(data, list | tuple):
         data = _numbers(data)
@@ -58,11 +60,26 @@ def tensor(data: Any, dtype: dtypes.dtype | None = None, requires_grad: bool = F
             expected="numbers in nested sequences of equal length",
             got=str(error),
         ) from None
-    if not keeps and array.dtype.kind in "fiu":
-        array = array.astype(np.float32 if array.dtype.kind == "f" else np.int64)
-    if dtype is not None:
-        array = array.astype(dtype.numpy)
-    return Tensor(_native("tensor", array), requires_grad)
+    if not keeps and array.dtype.kind in "fi":
+        wanted = wanted or (np.float32 if array.dtype.kind == "f" else np.int64)
+    array = arrays.native("tensor", "array", array)
+    if wanted is not None and array.dtype != wanted:
+        with np.errstate(all="ignore"):
+            array = array.astype(wanted)
+    return Tensor(array, requires_grad)
+
+
+def plain_dtype(asked: str, dtype: Any) -> dtypes.dtype:
+    """Take the dtype of a tensor that is not quantized."""
+    if not isinstance(dtype, dtypes.dtype) or dtype.is_quantized:
+        raise DtypeError(
+            asked,
+            argument="dtype",
+            expected="a plain dtype",
+            got=dtype if isinstance(dtype, dtypes.dtype) else arguments.describe(dtype),
+            mend="make it with refquant.quantize_per_tensor()",
+        )
+    return dtype
 
 
 def _numbers(data):
@@ -70,18 +87,6 @@ def _numbers(data):
     if isinstance(data, Tensor):
         return data.tolist()
     return [_numbers(v) for v in data] if isinstance(data, list | tuple) else data
-
-
-def _native(asked: str, array: np.ndarray) -> np.ndarray:
-    if array.dtype not in dtypes.BY_STORAGE:
-        raise DtypeError(
-            asked,
-            argument="array",
-            got=array.dtype,
-            expected="of " + ", ".join(d.name for d in dtypes.PLAIN) + " in native byte order",
-            mend="convert it with .astype()",
-        )
-    return array
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -112,12 +117,4 @@ def from_numpy(array: np.ndarray) -> Tensor:
     >>> t
     tensor([5., 0.])
     """
-    if not isinstance(array, np.ndarray):
-        raise ArgumentTypeError(
-            "from_numpy",
-            argument="array",
-            expected="a NumPy array",
-            got=type(array).__name__,
-            mend="use refquant.tensor()",
-        )
-    return Tensor(_native("from_numpy", array))
+    return Tensor(arrays.elements("from_numpy", "array", array))

@@ -1,21 +1,22 @@
 """Parts of tensors: slices, single entries, Python's square brackets."""
 
-import operator
 from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
     IndexRangeError,
     OperationError,
     QuantizerError,
+    RefquantError,
     ShapeError,
 )
 from refquant.ops import checks
 from refquant.ops.broadcasting import unbroadcast
-from refquant.ops.inplace import become
+from refquant.ops.inplace import become, check_writable
 from refquant.ops.views import lost_axis
 from refquant.tensors import QuantizedTensor, Tensor, autograd, differentiable
 
@@ -29,6 +30,19 @@ _WHOLE = slice(None)
 
 def _along(ndim: int, dim: int, item) -> tuple:
     return (_WHOLE,) * dim + (item,) + (_WHOLE,) * (ndim - dim - 1)
+
+
+def _extended(asked: str, x: Tensor, dim: Any, error: type[RefquantError] = ShapeError) -> int:
+    """Take a dimension to cut along, which a tensor without dimensions does not have."""
+    if x.array.ndim == 0:
+        raise error(
+            asked,
+            argument="input",
+            expected="a tensor with dimensions",
+            got="a 0-dimensional tensor",
+            mend="give it one with unsqueeze(0)",
+        )
+    return checks.dimension(asked, "dim", dim, x.array.ndim)
 
 
 def select(input: Any, dim: int, index: int) -> Tensor:
@@ -60,8 +74,10 @@ def select(input: Any, dim: int, index: int) -> Tensor:
     tensor([1, 3])
     """
     x = checks.any_tensor("select", "input", input)
-    dim = checks.dimension("select", "dim", dim, x.array.ndim)
-    return _basic("select", x, _along(x.array.ndim, dim, operator.index(index)))
+    dim = _extended("select", x, dim, IndexRangeError)
+    return _basic(
+        "select", x, _along(x.array.ndim, dim, arguments.integer("select", "index", index))
+    )
 
 
 def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
@@ -90,9 +106,11 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
     tensor([2, 3])
     """
     x = checks.any_tensor("narrow", "input", input)
-    dim = checks.dimension("narrow", "dim", dim, x.array.ndim)
+    dim = _extended("narrow", x, dim)
     extent = x.array.shape[dim]
-    first = operator.index(start) + (extent if start < 0 else 0)
+    start = arguments.integer("narrow", "start", start)
+    length = arguments.integer("narrow", "length", length)
+    first = start + (extent if start < 0 else 0)
     if not (first >= 0 and length >= 0 and first + length <= extent):
         raise OperationError(
             "narrow",
@@ -132,12 +150,14 @@ def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
     [[0, 1], [2, 3], [4]]
     """
     x = checks.any_tensor("split", "input", input)
-    dim = checks.dimension("split", "dim", dim, x.array.ndim)
+    dim = _extended("split", x, dim)
     extent = x.array.shape[dim]
     if isinstance(split_size_or_sections, tuple | list):
-        sizes = [operator.index(n) for n in split_size_or_sections]
+        sizes = [
+            arguments.integer("split", "split_size_or_sections", n) for n in split_size_or_sections
+        ]
     else:
-        size = operator.index(split_size_or_sections)
+        size = arguments.integer("split", "split_size_or_sections", split_size_or_sections)
         if size <= 0 < extent or size < 0:
             raise OperationError(
                 "split", argument="split_size_or_sections", expected="positive", got=size
@@ -178,9 +198,10 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple:
     [[0, 1, 2], [3, 4]]
     """
     x = checks.any_tensor("chunk", "input", input)
+    chunks = arguments.integer("chunk", "chunks", chunks, most=2**63 - 1)
     if chunks < 1:
         raise OperationError("chunk", argument="chunks", expected="at least 1", got=chunks)
-    dim = checks.dimension("chunk", "dim", dim, x.array.ndim)
+    dim = _extended("chunk", x, dim)
     extent = x.array.shape[dim]
     return split(x, max(-(-extent // chunks), 1), dim) if extent else (x,) * chunks
 
@@ -207,7 +228,7 @@ def unbind(input: Any, dim: int = 0) -> tuple:
     (tensor([1, 2]), tensor([3, 4]))
     """
     x = checks.any_tensor("unbind", "input", input)
-    dim = checks.dimension("unbind", "dim", dim, x.array.ndim)
+    dim = _extended("unbind", x, dim, IndexRangeError)
     return tuple(select(x, dim, i) for i in range(x.array.shape[dim]))
 
 
@@ -242,7 +263,8 @@ def _item(asked: str, item: Any):
     """Take one item of an index: an int, slice, None, Ellipsis or an array."""
     if isinstance(item, slice):
         bounds = [
-            None if b is None else operator.index(b) for b in (item.start, item.stop, item.step)
+            None if b is None else arguments.integer(asked, "slice", b)
+            for b in (item.start, item.stop, item.step)
         ]
         if bounds[2] is not None and bounds[2] <= 0:
             raise ArgumentError(
@@ -255,7 +277,10 @@ def _item(asked: str, item: Any):
         return slice(*bounds)
     if item is None or item is Ellipsis or type(item) is int:
         return item
-    array = np.asarray(item.array if isinstance(item, Tensor) else item)
+    try:
+        array = np.asarray(item.array if isinstance(item, Tensor) else item)
+    except (ValueError, OverflowError):  # sequences of several lengths
+        array = np.empty(1, object)
     if isinstance(item, QuantizedTensor) or array.dtype.kind not in "iub":
         if array.size == 0 and isinstance(item, list | tuple):
             return array.astype(np.int64)
@@ -263,7 +288,7 @@ def _item(asked: str, item: Any):
             asked,
             argument="index",
             expected="integers, slices, None, ... or integer and bool tensors",
-            got=repr(item),
+            got=arguments.describe(item),
         )
     if array.dtype == np.uint8 and array.ndim:
         return array.astype(np.bool_)  # the old type of masks
@@ -274,7 +299,7 @@ def _placed(asked: str, array: np.ndarray, index: tuple) -> np.ndarray:
     try:
         # The ellipsis makes single entries views of 0 dimensions instead of copies.
         return array[(*index, Ellipsis)]
-    except IndexError as error:
+    except (IndexError, OverflowError) as error:
         raise IndexRangeError(
             asked, argument="index", expected=f"inside shape {array.shape}", got=str(error)
         ) from None
@@ -311,10 +336,12 @@ def _basic(asked: str, x: Tensor, index: tuple) -> Tensor:
             np.ascontiguousarray(x.scale[kept]),
             np.ascontiguousarray(x.zero_point[kept]),
         )
-        return QuantizedTensor(array, x.dtype, scale, zero_point, axis)
+        return QuantizedTensor._unchecked(array, x.dtype, scale, zero_point, axis)
+
+    before = x.array.shape
 
     def backward(g):
-        whole = np.zeros(x.array.shape, g.dtype)
+        whole = np.zeros(before, g.dtype)
         whole[index] = g
         return (whole,)
 
@@ -334,8 +361,10 @@ def _advanced(x: Tensor, index: tuple) -> Tensor:
             )
         return x.like(array)
 
+    before = x.array.shape
+
     def backward(g):
-        whole = np.zeros(x.array.shape, g.dtype)
+        whole = np.zeros(before, g.dtype)
         np.add.at(whole, index, g)  # an element may be taken several times
         return (whole,)
 
@@ -414,7 +443,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     if isinstance(input, QuantizedTensor):
         _set_quantized(input, basic, arrays, value)
         return
-    value = value if isinstance(value, Tensor) else Tensor(np.asarray(value))
+    if not isinstance(value, Tensor):
+        value = Tensor(arguments.numbers("indexing", "value", value))
     value = checks.plain_tensor("indexing", "value", value)
     recorded = autograd.is_grad_enabled() and (input.requires_grad or value.requires_grad)
     whole = input.array.copy(order="K") if recorded else input.array
@@ -422,10 +452,12 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     if not recorded:
         return
 
+    shape = value.array.shape
+
     def backward(g):
         kept, part = g.copy(), _placed("indexing", g, basic)
         _assign(kept, basic, arrays, np.zeros((), g.dtype))
-        return kept, unbroadcast(part if arrays is None else part[arrays], value.array.shape)
+        return kept, unbroadcast(part if arrays is None else part[arrays], shape)
 
     become("assignment to a part", input, differentiable(whole, (input, value), backward))
 
@@ -433,8 +465,14 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
 def _assign(whole: np.ndarray, basic: tuple, arrays: tuple | None, value: np.ndarray) -> None:
     part = _placed("indexing", whole, basic)
     try:
-        part[... if arrays is None else arrays] = value
+        with np.errstate(all="ignore"):
+            part[... if arrays is None else arrays] = value
+    except IndexError as error:
+        raise IndexRangeError(
+            "indexing", argument="index", expected=f"inside shape {part.shape}", got=str(error)
+        ) from None
     except ValueError:
+        check_writable("indexing", whole)
         raise ShapeError(
             "indexing",
             argument="value",
@@ -447,7 +485,7 @@ def _set_quantized(input: QuantizedTensor, basic: tuple, arrays: tuple | None, v
     if isinstance(value, QuantizedTensor):
         value = value.dequantize()
     elif not isinstance(value, Tensor):
-        value = Tensor(np.asarray(value, dtype=np.float32))
+        value = Tensor(arguments.numbers("indexing", "value", value, np.float32))
     part = _basic("indexing", input, basic)
     if arrays is None:
         part.copy_(value)

@@ -2,10 +2,23 @@
 
 import numpy as np
 
-from refquant.errors import DtypeError, GradientError, ShapeError
+from refquant import arguments
+from refquant.errors import ArgumentTypeError, DtypeError, GradientError, OperationError, ShapeError
 from refquant.tensors import Tensor, autograd
 
-__all__ = ["become"]
+__all__ = ["become", "check_writable"]
+
+
+def check_writable(asked: str, array: np.ndarray) -> None:
+    """Refuse to change elements that belong to a NumPy array that cannot be written."""
+    if not array.flags.writeable:
+        raise OperationError(
+            asked,
+            argument="self",
+            expected="a tensor whose elements may change",
+            got="one of a read-only array",
+            mend="call .clone() first",
+        )
 
 
 def become(asked: str, target: Tensor, result: Tensor) -> Tensor:
@@ -37,6 +50,10 @@ def become(asked: str, target: Tensor, result: Tensor) -> Tensor:
     ShapeError, DtypeError
         If the result does not fit into the target.
     """
+    if not isinstance(target, Tensor):
+        raise ArgumentTypeError(
+            asked, argument="self", expected="a tensor", got=arguments.describe(target)
+        )
     array = result.array
     if array.shape != target.array.shape:
         raise ShapeError(
@@ -55,7 +72,9 @@ def become(asked: str, target: Tensor, result: Tensor) -> Tensor:
             mend="use the operation that is not in place",
         )
     if not (autograd.is_grad_enabled() and (target.requires_grad or result.requires_grad)):
-        np.copyto(target.array, array, casting="same_kind")
+        check_writable(asked, target.array)
+        with np.errstate(all="ignore"):
+            np.copyto(target.array, array, casting="same_kind")
         return target
     if target.requires_grad and target.node is None:
         raise GradientError(
@@ -65,6 +84,7 @@ def become(asked: str, target: Tensor, result: Tensor) -> Tensor:
             got="a leaf",
             mend="do it inside no_grad(), or on .data",
         )
-    target.array = array.astype(target.array.dtype, copy=not array.flags.writeable)
+    with np.errstate(all="ignore"):
+        target.array = array.astype(target.array.dtype, copy=not array.flags.writeable)
     target.requires_grad, target.node = result.requires_grad, result.node
     return target

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from refquant import dtypes
+from refquant.arguments import describe
 from refquant.errors import ArgumentError, ShapeError
 
 __all__ = [
@@ -34,6 +35,17 @@ _ORDER = {
     dtypes.channels_last_3d: (0, 2, 3, 4, 1),
 }
 _BY_NDIM = {4: dtypes.channels_last, 5: dtypes.channels_last_3d}
+
+
+def _known(asked: str, memory_format) -> None:
+    """Check that a memory format is one in which a tensor can be laid out."""
+    if type(memory_format) is not dtypes.memory_format:
+        raise ArgumentError(
+            asked,
+            argument="memory_format",
+            expected="contiguous_format, channels_last, channels_last_3d or preserve_format",
+            got=describe(memory_format),
+        )
 
 
 def order_of(memory_format) -> tuple[int, ...]:
@@ -65,6 +77,13 @@ def is_contiguous(array: np.ndarray, memory_format=dtypes.contiguous_format) -> 
     """
     if memory_format is dtypes.contiguous_format:
         return array.flags.c_contiguous
+    if type(memory_format) is not dtypes.memory_format or memory_format not in _ORDER:
+        raise ArgumentError(
+            "is_contiguous",
+            argument="memory_format",
+            expected="contiguous_format, channels_last or channels_last_3d",
+            got=describe(memory_format),
+        )
     order = _ORDER[memory_format]
     if array.ndim != len(order):
         return False
@@ -106,9 +125,17 @@ def format_of(array: np.ndarray):
 
 def empty(shape, storage, memory_format=dtypes.contiguous_format) -> np.ndarray:
     """Allocate an array whose strides are those of `memory_format`."""
+    _known("empty", memory_format)
     order = _ORDER.get(memory_format)
     if order is None:
         return np.empty(shape, storage)
+    if len(shape) != len(order):
+        raise ShapeError(
+            "empty",
+            argument="size",
+            expected=f"{len(order)} sizes for memory_format={memory_format}",
+            got=tuple(shape),
+        )
     return np.empty([shape[i] for i in order], storage).transpose(_inverse(order))
 
 
@@ -118,13 +145,7 @@ def to_format(array: np.ndarray, memory_format) -> np.ndarray:
         memory_format = format_of(array)
     if memory_format is dtypes.contiguous_format:
         return array if array.flags.c_contiguous else np.array(array, order="C")
-    if memory_format not in _ORDER:
-        raise ArgumentError(
-            "contiguous",
-            argument="memory_format",
-            expected="contiguous_format, channels_last or preserve_format",
-            got=memory_format,
-        )
+    _known("contiguous", memory_format)
     order = _order(array, memory_format)
     if is_contiguous(array, memory_format):
         return array

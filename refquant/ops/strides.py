@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes
+from refquant import arguments, dtypes
 from refquant.errors import OperationError
 from refquant.ops import checks, layout
 from refquant.ops.views import integers, lost_axis
@@ -32,7 +32,7 @@ def numel(input: Tensor) -> int:
     >>> refquant.numel(refquant.tensor([[1, 2], [3, 4]]))
     4
     """
-    return input.array.size
+    return checks.any_tensor("numel", "input", input).array.size
 
 
 def contiguous(input: Any, memory_format=dtypes.contiguous_format) -> Tensor:
@@ -139,21 +139,24 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
     shape = integers("as_strided", "size", (size,))
     steps = integers("as_strided", "stride", (stride,))
     flat, start = _storage(x.array)
-    offset = start if storage_offset is None else storage_offset
+    offset = start
+    if storage_offset is not None:
+        offset = arguments.integer("as_strided", "storage_offset", storage_offset)
     if len(shape) != len(steps) or min((*shape, *steps, offset), default=0) < 0:
         raise OperationError(
             "as_strided",
             argument="stride",
             expected="one for each size, none of them negative",
-            got=f"size {shape}, stride {steps}, storage_offset {offset}",
+            got=f"size {arguments.describe(shape)}, stride {arguments.describe(steps)}, "
+            f"storage_offset {offset}",
         )
     last = offset + sum((n - 1) * s for n, s in zip(shape, steps, strict=True))
-    if math.prod(shape) and last >= flat.size:
+    if (math.prod(shape) and last >= flat.size) or max((*shape, *steps), default=0) >= 2**59:
         raise OperationError(
             "as_strided",
             argument="size",
-            got=f"size {shape}, stride {steps}, "
-            f"storage_offset {offset}, which reach element {last}",
+            got=f"size {arguments.describe(shape)}, stride {arguments.describe(steps)}, "
+            f"storage_offset {offset}, which reach too far",
             expected=f"inside the {flat.size} elements of the memory",
         )
 
@@ -166,10 +169,12 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
     if isinstance(x, QuantizedTensor):
         return x.like(made)
 
+    size, before, strides = flat.size, x.array.shape, x.stride()
+
     def backward(g):
-        places = np.arange(flat.size)
-        memory = np.zeros(flat.size, g.dtype)
-        np.add.at(memory, strided(places, shape, steps, min(offset, flat.size)), g)
-        return (memory[strided(places, x.array.shape, x.stride(), start)],)
+        places = np.arange(size)
+        memory = np.zeros(size, g.dtype)
+        np.add.at(memory, strided(places, shape, steps, min(offset, size)), g)
+        return (memory[strided(places, before, strides, start)],)
 
     return differentiable(made, (x,), backward)

@@ -5,11 +5,11 @@ the dimension of its channels; a view that would lose it is an error.
 """
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import (
     OperationError,
     QuantizerError,
@@ -40,7 +40,7 @@ __all__ = [
 
 def with_axis(x: QuantizedTensor, array: np.ndarray, axis: int) -> QuantizedTensor:
     """Make a view of a per-channel tensor whose channels lie along another dimension."""
-    return QuantizedTensor(array, x.dtype, x.scale, x.zero_point, axis)
+    return QuantizedTensor._unchecked(array, x.dtype, x.scale, x.zero_point, axis)
 
 
 def lost_axis(asked: str, x: QuantizedTensor, mend: str) -> QuantizerError:
@@ -58,16 +58,20 @@ def integers(asked: str, argument: str, values: Any) -> tuple[int, ...]:
     """Take sizes or dimensions that came one by one or as one sequence."""
     if len(values) == 1 and isinstance(values[0], tuple | list):
         values = values[0]
-    try:
-        return tuple(operator.index(v) for v in values)
-    except TypeError:
-        raise OperationError(
-            asked, argument=argument, expected="whole numbers", got=repr(values)
-        ) from None
+    return tuple([v if type(v) is int else arguments.integer(asked, argument, v) for v in values])
+
+
+def sizes(asked: str, argument: str, values: Any) -> tuple[int, ...]:
+    """Take the sizes of a new tensor, which came one by one or as one sequence."""
+    if len(values) == 1 and isinstance(values[0], tuple | list):
+        values = values[0]
+    return arguments.shape(asked, argument, tuple(values))
 
 
 def _complete(asked: str, array: np.ndarray, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Replace the one size that is -1 by what is left over."""
+    if array.size == 0 or len(shape) > arguments.MOST_DIMENSIONS:
+        arguments.shape(asked, "shape", tuple(max(s, 0) for s in shape))
     known = math.prod(s for s in shape if s != -1)
     if shape.count(-1) == 1 and known > 0 and array.size % known == 0:
         return tuple(array.size // known if s == -1 else s for s in shape)
@@ -76,7 +80,7 @@ def _complete(asked: str, array: np.ndarray, shape: tuple[int, ...]) -> tuple[in
             asked,
             argument="shape",
             expected=f"sizes whose product is {array.size}, at most one of them -1",
-            got=f"{shape} for an input of shape {array.shape}",
+            got=f"{arguments.describe(shape)} for an input of shape {array.shape}",
         )
     return shape
 
@@ -183,12 +187,12 @@ def view(input: Tensor, *shape) -> Tensor:
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
     """Give the elements the shape of another tensor, without copying them; see `view`."""
-    return view(input, other.array.shape)
+    return view(input, checks.any_tensor("view_as", "other", other).array.shape)
 
 
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     """Give the elements the shape of another tensor; see `reshape`."""
-    return reshape(input, other.array.shape)
+    return reshape(input, checks.any_tensor("reshape_as", "other", other).array.shape)
 
 
 def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -394,8 +398,10 @@ def movedim(input: Any, source: int, destination: int) -> Tensor:
     x = checks.any_tensor("movedim", "input", input)
     ndim = x.array.ndim
     order = list(range(ndim))
-    dim = order.pop(checks.dimension("movedim", "source", source, ndim))
-    order.insert(checks.dimension("movedim", "destination", destination, ndim), dim)
+    first = checks.dimension("movedim", "source", source, ndim)
+    last = checks.dimension("movedim", "destination", destination, ndim)
+    if order:
+        order.insert(last, order.pop(first))
     return permute(x, order)
 
 
@@ -437,7 +443,8 @@ def unsqueeze(input: Any, dim: int) -> Tensor:
         if x.axis is None:
             return x.like(made)
         return with_axis(x, made, x.axis + (dim <= x.axis))
-    return differentiable(made, (x,), lambda g: (g.reshape(array.shape),))
+    before = array.shape
+    return differentiable(made, (x,), lambda g: (g.reshape(before),))
 
 
 def squeeze(input: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
@@ -466,10 +473,7 @@ def squeeze(input: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
     if dim is None:
         named = list(range(ndim))
     else:
-        named = [
-            checks.dimension("squeeze", "dim", d, ndim)
-            for d in (dim if isinstance(dim, tuple | list) else (dim,))
-        ]
+        named = list(checks.dimensions("squeeze", "dim", dim, ndim))
     gone = tuple(d for d in named if d < ndim and array.shape[d] == 1)
     made = array.squeeze(gone)
     if isinstance(x, QuantizedTensor):
@@ -478,4 +482,5 @@ def squeeze(input: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
         if x.axis in gone:
             raise lost_axis("squeeze", x, "name the dimensions to remove, or dequantize() first")
         return with_axis(x, made, x.axis - sum(d < x.axis for d in gone))
-    return differentiable(made, (x,), lambda g: (g.reshape(array.shape),))
+    before = array.shape
+    return differentiable(made, (x,), lambda g: (g.reshape(before),))

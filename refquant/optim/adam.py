@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import ArgumentError
 from refquant.optim.optimizer import Optimizer
 from refquant.tensors import Tensor
@@ -73,8 +74,16 @@ class Adam(Optimizer):
 
     def _check(self, group: dict[str, Any]) -> None:
         super()._check(group)
-        for number, beta in enumerate(group["betas"]):
-            if not 0 <= beta < 1:
+        betas = arguments.sequence("Adam", "betas", group["betas"], "a pair of numbers")
+        if len(betas) != 2:
+            raise ArgumentError(
+                "Adam",
+                argument="betas",
+                expected="a pair of numbers",
+                got=arguments.describe(group["betas"]),
+            )
+        for number, beta in enumerate(betas):
+            if not 0 <= arguments.real("Adam", f"betas[{number}]", beta) < 1:
                 raise ArgumentError(
                     "Adam", argument=f"betas[{number}]", expected="in 0..1, without 1", got=beta
                 )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import ArgumentError, ArgumentTypeError, NotSupportedError, StateError
 from refquant.tensors import Tensor, autograd
 
@@ -50,13 +51,14 @@ class Optimizer:
                 got="a tensor",
                 mend="put it into a list",
             )
-        self.defaults = defaults
+        op = type(self).__name__
+        groups = arguments.sequence(op, "params", params, "an iterable of tensors or dicts")
+        self.defaults = dict(arguments.mapping(op, "defaults", defaults))
         self.param_groups: list[dict[str, Any]] = []
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
-        groups = list(params)
         if not groups:
             raise ArgumentError(
-                type(self).__name__,
+                op,
                 argument="params",
                 expected="at least one parameter",
                 got="none",
@@ -72,11 +74,22 @@ class Optimizer:
         param_group : dict
             Parameters under ``'params'``; settings that are not there are the defaults.
         """
+        op = type(self).__name__
+        arguments.mapping(op, "param_group", param_group, "a dict with 'params'")
+        if "params" not in param_group:
+            raise ArgumentError(
+                op,
+                argument="param_group",
+                expected="a dict with 'params'",
+                got=f"keys {sorted(map(str, param_group))}",
+            )
         params = param_group["params"]
+        if not isinstance(params, Tensor):
+            params = arguments.sequence(op, "params", params, "an iterable of tensors")
         group = {
             **self.defaults,
             **param_group,
-            "params": [params] if isinstance(params, Tensor) else list(params),
+            "params": [params] if isinstance(params, Tensor) else params,
         }
         known = {id(p) for g in self.param_groups for p in g["params"]}
         for parameter in group["params"]:
@@ -85,7 +98,7 @@ class Optimizer:
                     type(self).__name__,
                     argument="params",
                     expected="tensors that are leaves",
-                    got=type(parameter).__name__,
+                    got=arguments.describe(parameter),
                 )
             if id(parameter) in known:
                 raise ArgumentError(
@@ -100,11 +113,15 @@ class Optimizer:
 
     def _check(self, group: dict[str, Any]) -> None:
         """Refuse settings that are not valid."""
+        op = type(self).__name__
         for name in ("lr", "eps", "weight_decay", "momentum"):
-            if not group.get(name, 0) >= 0:
-                raise ArgumentError(
-                    type(self).__name__, argument=name, expected="not negative", got=group[name]
-                )
+            if name in group:
+                group[name] = arguments.number(op, name, group[name], 0)
+        if "dampening" in group:
+            group["dampening"] = arguments.number(op, "dampening", group["dampening"])
+        for name in ("nesterov", "amsgrad"):
+            if name in group:
+                group[name] = arguments.flag(op, name, group[name])
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters.
@@ -114,6 +131,7 @@ class Optimizer:
         set_to_none : bool
             Whether they become None, or zeros.
         """
+        set_to_none = arguments.flag("zero_grad", "set_to_none", set_to_none)
         for group in self.param_groups:
             for parameter in group["params"]:
                 if set_to_none:
@@ -133,12 +151,19 @@ class Optimizer:
         -------
         Tensor or None
             What the closure returned.
+
+        Raises
+        ------
+        ArgumentTypeError
+            If the closure cannot be called without arguments.
         """
         loss = None
         if closure is not None:
+            arguments.function(f"{type(self).__name__}.step", "closure", closure, given=0)
             with autograd.enable_grad():
                 loss = closure()
-        with autograd.no_grad():
+        # A step that is too large makes infinity, then NaN.
+        with autograd.no_grad(), np.errstate(all="ignore"):
             for group in self.param_groups:
                 for parameter in group["params"]:
                     if parameter.grad is not None:
@@ -176,12 +201,27 @@ class Optimizer:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take settings and what was remembered from `state_dict` of another optimizer.
 
+        Parameters
+        ----------
+        state_dict : dict
+            As `state_dict` makes it.
+
         Raises
         ------
         StateError
-            If the groups have other sizes; then nothing is changed.
+            If the groups have other sizes, or something else does not fit; then nothing is
+            changed.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> first = refquant.optim.SGD([refquant.ones(2, requires_grad=True)], lr=0.1)
+        >>> second = refquant.optim.SGD([refquant.ones(2, requires_grad=True)], lr=0.5)
+        >>> second.load_state_dict(first.state_dict())
+        >>> second.param_groups[0]["lr"]
+        0.1
         """
-        saved = copy.deepcopy(state_dict)
+        saved = copy.deepcopy(_state(state_dict))
         want = [len(g["params"]) for g in self.param_groups]
         got = [len(g["params"]) for g in saved["param_groups"]]
         if want != got:
@@ -192,12 +232,25 @@ class Optimizer:
                 got=got,
             )
         numbered: dict[int, Tensor] = {}
+        groups = []
         for group, new in zip(self.param_groups, saved["param_groups"], strict=True):
             numbered.update(zip(new["params"], group["params"], strict=True))
-            group.update({k: v for k, v in new.items() if k != "params"})
+            groups.append({**group, **new, "params": group["params"]})
+            self._check(groups[-1])
+        kept = {str(number): parameter for number, parameter in numbered.items()}
+        for number in saved["state"]:
+            if str(number) not in kept:
+                raise StateError(
+                    "load_state_dict",
+                    argument="state",
+                    expected=f"numbers of parameters, in {list(numbered)}",
+                    got=arguments.describe(number),
+                )
+        # Nothing can fail from here on.
+        for group, new in zip(self.param_groups, groups, strict=True):
+            group.update(new)
         self.state.clear()
-        for number, state in saved["state"].items():
-            self.state[numbered[int(number)]] = state
+        self.state.update({kept[str(number)]: state for number, state in saved["state"].items()})
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
@@ -205,3 +258,29 @@ class Optimizer:
             lines.append(f"Parameter Group {number}")
             lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
         return "\n".join([*lines, ")"])
+
+
+def _state(saved: Any) -> Any:
+    """Check the form of what `Optimizer.state_dict` makes."""
+    op = "load_state_dict"
+    arguments.mapping(op, "state_dict", saved, "the state_dict() of an optimizer")
+    for name, kind, expected in (("state", dict, "a dict"), ("param_groups", list, "a list")):
+        if not isinstance(saved.get(name), kind):
+            raise StateError(
+                op,
+                argument=f"state_dict[{name!r}]",
+                expected=expected,
+                got=arguments.describe(saved.get(name)),
+                mend="make it with the state_dict() of an optimizer",
+            )
+    for number, state in saved["state"].items():
+        arguments.mapping(op, f"state_dict['state'][{number!r}]", state)
+    for group in saved["param_groups"]:
+        if not isinstance(group, dict) or not isinstance(group.get("params"), list):
+            raise StateError(
+                op,
+                argument="state_dict['param_groups']",
+                expected="dicts with a list of numbers under 'params'",
+                got=arguments.describe(group),
+            )
+    return saved

@@ -1,23 +1,29 @@
 r"""Comparison of a backend's answer with an engine's, element by element, and why they differ.
 
-Each differing element gets the first class that explains it:
+Each differing element gets a class. A class that says how a backend computes is given only where
+that explains the *whole* answer (`refquant.oracle.hypotheses`): every element, those that agree
+with the engine too, must be one that such a backend may give.
 
 ===================== =================================================================
 class                 the element
 ===================== =================================================================
-tie                   differs by one step, and the exact number lies half-way between two
-                      integers
-multiplier precision  is legal: float arithmetic may land on either side of the edge
+tie                   the exact number lies half-way between two integers, of which the engine
+                      takes one and the backend the other; one rule for ties explains all of them
+multiplier precision  answer and engine are legal both: float arithmetic may land on either side;
+                      or what sums with multipliers of 22 bits give
 border                is what padding with the integer 0 gives, in a window at the border
 saturation            is what sums of pairs in 16 bits give
+double rounding       is what requantization in fixed point with two roundings gives
 wrap-around           has the lower bits of a result that should have been clipped
 unexplained           none of these
 ===================== =================================================================
+
+Where the engine is the one that saturates, pads with 0 or rounds twice, and the backend is not, the
+class says so too.
 """
 
 from collections import Counter
 from dataclasses import dataclass
-from fractions import Fraction
 from html import escape
 from typing import Any
 
@@ -25,9 +31,12 @@ import numpy as np
 
 from refquant import engines
 from refquant.engines import Engine
-from refquant.oracle.legality import knows, legal
+from refquant.engines.rules.ratios import Ratios
+from refquant.oracle.hypotheses import explaining, plain
+from refquant.oracle.legality import knows
 from refquant.oracle.problem import Problem, problem
 from refquant.oracle.products import Product
+from refquant.oracle.sums import Quantization
 from refquant.plotting.mismatch import mismatch_bars
 
 __all__ = ["CLASSES", "Mismatch", "compare"]
@@ -37,6 +46,7 @@ CLASSES = (
     "multiplier precision",
     "border",
     "saturation",
+    "double rounding",
     "wrap-around",
     "unexplained",
 )
@@ -156,40 +166,43 @@ class Mismatch:
         return mismatch_bars(self, ax=ax)
 
 
-def _classes(task: Any, where, actual, expected, real, is_legal) -> np.ndarray:
+def _classes(task: Any, where, answers, expected) -> tuple[np.ndarray, np.ndarray]:
+    """Find the classes of the elements at some places, and whether their answers are legal."""
+    first = plain(task)
+    ours, theirs = (explaining(task, first, q) for q in (expected, answers))
+    sound, engine_sound = (first.allows(q)[where] for q in (answers, expected))
     classes = np.full(where.size, "unexplained", dtype=object)
-    if real is None:
-        return classes
-    left = np.ones(where.size, bool)
+    if ours is not None:
+        classes[~engine_sound] = ours.names[where][~engine_sound]
+    if theirs is not None:
+        classes[~sound] = theirs.names[where][~sound]
+    # Both compute in the same way, or both are legal: what is left is how they round.
+    same = ours is not None and theirs is not None and ours.key == theirs.key
+    near = np.full(where.size, same) | (sound & engine_sound)
+    classes[near] = "multiplier precision"
+    basis = theirs if same and theirs is not None else first
+    if basis.real is not None:
+        ties = _ties(task, basis.real, answers, expected, basis.allows(answers))
+        classes[near & ties[where]] = "tie"
+    return classes, sound & ~task.undefined[where]
 
-    def give(name: str, holds: np.ndarray) -> None:
-        classes[left & holds] = name
-        left[holds] = False
 
-    half = np.array([abs(r - round(r)) == Fraction(1, 2) for r in real], bool)
-    give("tie", half & (np.abs(actual - expected) == 1))
-    give("multiplier precision", is_legal)
-    if isinstance(task, Product):
-        record = engines.get("exact")
-        for name, sums in (
-            ("border", task.sums(border="zero")),
-            ("saturation", task.sums("saturated_pairs")),
-        ):
-            rest = np.flatnonzero(left)
-            changed = sums[where[rest]] != task.sums("exact")[where[rest]]
-            holds = np.zeros(where.size, bool)
-            near = np.abs(task.answer_for(record, where[rest], sums) - actual[rest]) <= 1
-            holds[rest] = near & changed
-            give(name, holds)
-    rest = np.flatnonzero(left)
-    steps = np.array([round(r) for r in real[rest]], dtype=object)
-    bits = int(task.upper - task.lower + 1) if task.upper - task.lower in (255, 2**32 - 1) else 256
-    beyond = np.array([not task.lower <= n <= task.upper for n in steps], bool)
-    low = np.array([n % bits for n in steps], dtype=object)
-    holds = np.zeros(where.size, bool)
-    holds[rest] = beyond & np.asarray(low == actual[rest] % bits, bool)
-    give("wrap-around", holds)
-    return classes
+def _ties(task: Any, real: Ratios, answers, expected, sound) -> np.ndarray:
+    """Tell where answer and engine take the two neighbors of a tie.
+
+    One rule for ties must explain all sound answers to ties; if none does, it is not the rule.
+    """
+    ties = real.ties() & sound
+    low = real.round("floor").astype(np.float64)
+    zero = task.zeros if isinstance(task, Quantization) else task.zero_point
+    down, up = (np.clip(q, task.lower, task.upper) for q in (low, low + 1))
+    odd, odd_after = low % 2 == 1, (low - zero) % 2 == 1
+    rules = (odd, ~odd, odd_after, ~odd_after, low >= 0, low < 0, low >= zero, low < zero)
+    everywhere = (np.ones(task.size, bool), np.zeros(task.size, bool))
+    taken = [np.where(rule, up, down) for rule in (*rules, *everywhere)]
+    if not any((answers == q)[ties].all() for q in taken):
+        return np.zeros(task.size, bool)
+    return ties & ((expected == down) | (expected == up))
 
 
 def compare_problem(task: Problem, actual: Any, engine: str | Engine) -> Mismatch:
@@ -198,8 +211,11 @@ def compare_problem(task: Problem, actual: Any, engine: str | Engine) -> Mismatc
     with np.errstate(invalid="ignore"):
         differ = (answers != expected) & ~(np.isnan(answers) & np.isnan(expected))
     where = np.flatnonzero(differ)
-    real = task.exact(where) if knows(task) else None  # type: ignore[attr-defined]
-    is_legal = None if real is None else legal(task, where, answers[where], real, True)
+    classes, is_legal = np.full(where.size, "unexplained", dtype=object), None
+    if knows(task) and where.size:
+        classes, is_legal = _classes(task, where, answers, expected)
+    elif knows(task):
+        is_legal = np.zeros(0, bool)
     at_border = task.border[where] if isinstance(task, Product) else np.zeros(where.size, bool)
     return Mismatch(
         task.operation,
@@ -208,7 +224,7 @@ def compare_problem(task: Problem, actual: Any, engine: str | Engine) -> Mismatc
         where,
         answers[where],
         expected[where],
-        _classes(task, where, answers[where], expected[where], real, is_legal),
+        classes,
         is_legal,
         at_border,
     )

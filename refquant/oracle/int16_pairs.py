@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, html
-from refquant.errors import ArgumentError, DtypeError
+from refquant import arguments, dtypes, html
+from refquant.errors import ArgumentError, DtypeError, IndexRangeError
 from refquant.ops import checks
 
 __all__ = ["SaturationReport", "saturation"]
@@ -78,6 +78,7 @@ class SaturationReport:
             the others the lowest code.
         """
         low, high = self.input_range
+        channel = self._channel("witness", channel)
         row = self._rows[channel]
         codes = np.full(row.shape, low, np.int64)
         positive = self.largest[channel] - INT16.max >= INT16.min - self.smallest[channel]
@@ -85,6 +86,18 @@ class SaturationReport:
             if position < row.size:
                 codes[position] = high if (row[position] > 0) == positive else low
         return _from_order(codes, self._layout).astype(np.uint8)
+
+    def _channel(self, method: str, channel: Any) -> int:
+        asked = f"SaturationReport.{method}"
+        number = arguments.integer(asked, "channel", channel)
+        if not 0 <= number < len(self._rows):
+            raise IndexRangeError(
+                asked,
+                argument="channel",
+                expected=f"in 0..{len(self._rows) - 1}",
+                got=number,
+            )
+        return number
 
     def accumulators(self, channel: int, codes: Any) -> tuple[int, int]:
         """Accumulate one output exactly, and with pairs saturated to int16.
@@ -100,7 +113,21 @@ class SaturationReport:
         -------
         exact, saturated : int
         """
-        products = _to_order(np.asarray(codes, np.int64), self._layout) * self._rows[channel]
+        asked = "SaturationReport.accumulators"
+        channel = self._channel("accumulators", channel)
+        raw = arguments.numbers(asked, "codes", codes)
+        if raw.dtype.kind not in "iu" or raw.shape != self._layout:
+            raise ArgumentError(
+                asked,
+                argument="codes",
+                expected=f"integers of shape {self._layout}, that of the channel's weight",
+                got=arguments.describe(raw),
+            )
+        if raw.size and not 0 <= raw.min() <= raw.max() <= 255:
+            raise ArgumentError(
+                asked, argument="codes", expected="in 0..255", got=f"{raw.min()}..{raw.max()}"
+            )
+        products = _to_order(raw.astype(np.int64), self._layout) * self._rows[channel]
         sums = _pairs(products[None])[0]
         return int(sums.sum()), int(np.clip(sums, INT16.min, INT16.max).sum())
 
@@ -216,15 +243,18 @@ def saturation(
             expected="a qint8 weight of a matrix product (2 dimensions) or a convolution (4 or 5)",
             got=f"{tensor.dtype} with {tensor.ndim} dimensions",
         )
-    low, high = (int(v) for v in input_range)
+    ends = arguments.sequence(asked, "input_range", input_range, "two integers")
+    if len(ends) != 2:
+        raise ArgumentError(
+            asked, argument="input_range", expected="two integers", got=f"{len(ends)} of them"
+        )
+    low, high = (arguments.integer(asked, "input_range", end) for end in ends)
     if not 0 <= low <= high <= 255:
         raise ArgumentError(
             asked, argument="input_range", expected="0 <= low <= high <= 255", got=(low, high)
         )
-    if order not in (None, "product", "depthwise"):
-        raise ArgumentError(
-            asked, argument="order", expected="'product' or 'depthwise'", got=repr(order)
-        )
+    if order is not None:
+        order = arguments.choice(asked, "order", order, ("product", "depthwise"))
     if order is None:
         kernels = ((3, 3), (5, 5), (7, 7), (3, 3, 3))
         own = tensor.ndim > 2 and tensor.shape[1] == 1 and tensor.shape[0] % 8 == 0

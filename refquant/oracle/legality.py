@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import ArgumentError
 from refquant.oracle.problem import Problem, problem
 from refquant.oracle.products import Product
@@ -39,13 +40,13 @@ __all__ = ["Legality", "error_bound", "legal", "legality"]
 
 UNIT = 2.0**-24
 ROUNDINGS = 8
+GAMMA = ROUNDINGS * UNIT / (1 - ROUNDINGS * UNIT)
 
 
 def error_bound(task: Any, where: np.ndarray, real: np.ndarray, integer_bias: bool) -> np.ndarray:
     """Bound the error of float32 arithmetic before rounding, in steps of the output."""
-    gamma = ROUNDINGS * UNIT / (1 - ROUNDINGS * UNIT)
     zero = abs(task.zeros[where] if isinstance(task, Quantization) else task.zero_point)
-    bound = gamma * task.roundings(where) + UNIT * (np.abs(real) + zero)
+    bound = GAMMA * task.roundings(where) + UNIT * (np.abs(real) + zero)
     if integer_bias and isinstance(task, Product) and task.has_bias:
         x, w, y = task.scales()
         bound = bound + x * w[task.channel[where]] / (2 * y)
@@ -57,14 +58,8 @@ def knows(task: Problem) -> bool:
     return isinstance(task, Product | Sum | Quantization)
 
 
-def legal(
-    task: Any, where: np.ndarray, actual: np.ndarray, exact: np.ndarray, integer_bias: bool
-) -> np.ndarray:
-    """Tell for some elements, whose exact numbers are known, whether their answers are legal."""
-    if where.size == 0:
-        return np.zeros(0, bool)
-    real = exact.astype(np.float64)
-    bound = error_bound(task, where, real, integer_bias)
+def legal(task: Any, actual: np.ndarray, real: np.ndarray, bound: np.ndarray) -> np.ndarray:
+    """Tell whether answers are legal that belong to these real numbers and bounds."""
     least = np.clip(np.ceil(real - bound - 0.5), task.lower, task.upper)
     most = np.clip(np.floor(real + bound + 0.5), task.lower, task.upper)
     return (least <= actual) & (actual <= most)
@@ -106,8 +101,9 @@ class Legality:
 def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True, **kwargs: Any):
     """Tell for every element whether any sound implementation may answer so.
 
-    The module's text derives the bound. Only rounding to the nearest is sound here, in whatever
-    direction ties go.
+    The module's text derives the bound. Only rounding to the nearest is sound here, once and in
+    whatever direction ties go. Real engines give other answers too, such as QNNPACK of PyTorch 1.4
+    and TensorFlow Lite, which round twice.
 
     Parameters
     ----------
@@ -138,6 +134,7 @@ def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True,
     >>> oracle.legality(np.array([3, 2]), "quantize_per_tensor", x, 0.1, 0, refquant.quint8).legal
     array([ True, False])
     """
+    integer_bias = arguments.flag("oracle.legality", "integer_bias", integer_bias)
     task: Any = problem(operation, *args, **kwargs)
     if not knows(task):
         raise ArgumentError(
@@ -149,11 +146,7 @@ def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True,
         )
     answers, _, shape = task.check(actual, "exact")
     where = np.arange(answers.size)
-    if not where.size:
-        nothing = np.zeros(shape)
-        return Legality(nothing.astype(bool), nothing, nothing)
-    exact = task.exact(where)
-    real = exact.astype(np.float64)
+    real = task.ratio(where).floats()
     bound = error_bound(task, where, real, integer_bias)
-    found = legal(task, where, answers, exact, integer_bias)
+    found = legal(task, answers, real, bound)
     return Legality(*(part.reshape(shape) for part in (found, real, bound)))

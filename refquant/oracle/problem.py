@@ -15,12 +15,13 @@ import numpy as np
 import refquant
 from refquant import engines
 from refquant.engines import Engine
+from refquant.engines.arithmetic.change import values_of_rule
 from refquant.errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError
 from refquant.nn.quantized import functional
 from refquant.ops import quantized
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["Problem", "operations", "problem"]
+__all__ = ["Problem", "bind", "operations", "problem"]
 
 _FUNCTIONAL = (
     "relu",
@@ -43,6 +44,16 @@ _ELEMENTWISE = (
     "elu",
 )
 _TOP = ("mean", "dequantize")
+# The steps of operations that axes concern, besides those whose arithmetic is known from inside.
+_STEPS = {
+    "avg_pool2d": ("average_pool",),
+    "adaptive_avg_pool2d": ("adaptive_average_pool",),
+    "mean": ("mean", "quantize_per_tensor"),
+    "cat": ("quantize_per_tensor", "cat_quantize"),
+    "add_scalar": ("elementwise_requantize", "quantize_per_tensor"),
+    "elu": ("elementwise_quantize", "elementwise_dequantize"),
+    "relu6": ("elementwise_quantize",),
+}
 
 
 class Problem:
@@ -84,6 +95,19 @@ class Problem:
     def answer(self, engine: str | Engine) -> np.ndarray:
         """Compute the operation by an engine, as a flat array of integers (or real numbers)."""
         return _flat(self.run(engine))
+
+    def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
+        """List the values on which the engine stands for this operation, by axis.
+
+        All conditions count: which of them hold for the operands is not looked at.
+        """
+        found: dict[str, tuple[str, ...]] = {}
+        steps = _STEPS.get(self.operation.removesuffix("_relu"), ())
+        for step in steps:
+            for choice in record.steps[step]:
+                for axis, values in values_of_rule(record, step, choice.rule).items():
+                    found[axis] = tuple(dict.fromkeys((*found.get(axis, ()), *values)))
+        return found
 
     def check(self, actual: Any, engine: str | Engine) -> tuple[np.ndarray, np.ndarray, tuple]:
         """Bring a backend's answer and the engine's into one form.
@@ -233,6 +257,22 @@ def problem(operation: Any, *args: Any, **kwargs: Any) -> Problem:
     >>> oracle.problem("add", x, x, 0.3, 2)
     <Problem add(qa=quint8 (2,), scale 0.5, qb=quint8 (2,), scale 0.5, scale=0.3, zero_point=2)>
     """
+    kind, function, operands = bind(operation, args, kwargs)
+    return kind(operation, function, operands)
+
+
+def bind(operation: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[type[Problem], Any, dict]:
+    """Bind operands to the signature of an operation, and compute nothing.
+
+    Returns
+    -------
+    kind : type
+        The class of its problems.
+    function : callable
+        Computes it.
+    operands : dict
+        All of them, by name.
+    """
     table = _functions()
     if not isinstance(operation, str) or operation not in table:
         raise ArgumentError(
@@ -252,4 +292,4 @@ def problem(operation: Any, *args: Any, **kwargs: Any) -> Problem:
             mend=str(error),
         ) from None
     bound.apply_defaults()
-    return kind(operation, function, dict(bound.arguments))
+    return kind, function, dict(bound.arguments)

@@ -16,9 +16,10 @@ import numpy as np
 
 from refquant import dtypes, engines
 from refquant.engines import Engine, Operands
+from refquant.engines.arithmetic.change import values_of
 from refquant.engines.arithmetic.compose import ACCUMULATORS, BORDERS
 from refquant.engines.rules import accumulate
-from refquant.engines.rules.rounding import as_fractions
+from refquant.engines.rules.ratios import Ratios, ratios
 from refquant.errors import ArgumentError
 from refquant.nn.quantized import functional
 from refquant.ops.quantized.convolution import pack_convolution, run_convolution
@@ -70,6 +71,8 @@ class Product(Problem):
         Of the output.
     channel : ndarray of int64
         The output channel of every output, flat.
+    undefined : ndarray of bool
+        Which outputs have no exact number: none.
     border : ndarray of bool
         Whether the window of an output reaches outside of the image, flat.
     """
@@ -101,6 +104,8 @@ class Product(Problem):
         self._sums: dict[tuple, np.ndarray] = {}
         shape = self._sum_shape()
         self.channel = self._flatten(np.broadcast_to(np.arange(shape[-1]), shape))
+        self.size = self.channel.size
+        self.undefined = np.zeros(self.size, bool)
 
     # -- sums --------------------------------------------------------------------------------
 
@@ -149,12 +154,14 @@ class Product(Problem):
             self._sums[key] = self._flatten(self._raw_sums(*key))
         return self._sums[key]
 
-    def sums_for(self, record: Engine) -> np.ndarray:
+    def sums_for(self, record: Engine, input_zero=None, weight_zero=None) -> np.ndarray:
         """Sum the products of every output by the rules of a record."""
         operands = self.operands()
         return self.sums(
             _name(ACCUMULATORS, record.rule("accumulator", operands)),
             _name(BORDERS, record.rule("border", operands)),
+            input_zero,
+            weight_zero,
         )
 
     def operands_of(self, flat: int) -> tuple[np.ndarray, np.ndarray]:
@@ -241,18 +248,54 @@ class Product(Problem):
             lower, upper = other.get("lower", self.lower), other.get("upper", self.upper)
             return rule(total, multiplier, zero_point, lower, upper).astype(np.int64)
 
-    def exact(self, where: Any) -> np.ndarray:
+    def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
+        """List the values on which the engine stands for this operation, by axis."""
+        steps = ("accumulator", "border", "bias", "multiplier", "requantize_sum")
+        return values_of(record, steps, self.operands())
+
+    def ratio(self, where: Any, sums: np.ndarray | None = None) -> Ratios:
         """Compute the real number behind some outputs, in steps and with the zero point.
+
+        Parameters
+        ----------
+        where : ndarray of int64
+            Flat indices.
+        sums : ndarray, optional
+            Of all outputs, in place of the exact ones.
+        """
+        channel = self.channel[where]
+        input_scale, weight_scales, output_scale = map(ratios, self.scales())
+        exact = self.sums("exact") if sums is None else sums
+        real = ratios(exact[where]) * (input_scale * weight_scales)[channel]
+        if self.has_bias:
+            real = real + ratios(self.packed.biases)[channel]
+        return real / output_scale + self.zero_point
+
+    def exact(self, where: Any) -> np.ndarray:
+        """Compute the same numbers as Fractions."""
+        return np.asarray(self.ratio(where))
+
+    def fixed_point(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Bound the integers that fixed point multiplies, and tell their multipliers.
 
         Returns
         -------
-        ndarray of object (Fraction)
+        least, most : ndarray of int64
+            Exact sums, with the bias rounded to the nearest integer, ties to either side.
+        multiplier : ndarray of float64
         """
-        channel = self.channel[where]
-        input_scale, weight_scales, output_scale = map(as_fractions, self.scales())
-        real = as_fractions(self.sums("exact")[where]) * input_scale * weight_scales[channel]
-        biases = as_fractions(self.packed.biases)[channel]
-        return (real + biases) / output_scale + self.zero_point
+        x, w, y = self.scales()
+        sums, own = self.sums("exact"), np.asarray(w, np.float64)[self.channel]
+        steps = self.packed.biases.astype(np.float64)[self.channel] / (x * own)
+        near = 2.0**-20 * (1 + np.abs(steps))  # the quotient in float32
+        low, high = (np.clip(steps + d, -(2.0**31), 2.0**31) for d in (-0.5 - near, 0.5 + near))
+        if not self.has_bias:
+            return sums, sums, x * own / y
+        return (
+            sums + np.ceil(low).astype(np.int64),
+            sums + np.floor(high).astype(np.int64),
+            x * own / y,
+        )
 
     def roundings(self, where: Any) -> np.ndarray:
         """Bound the sizes that are rounded on the way: products and bias, in steps of the output.

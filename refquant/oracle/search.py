@@ -1,9 +1,16 @@
 """The search for the smallest change of rules: candidates, and how they are tried.
 
+The search starts from the engine itself: a candidate is its record with other values on some axes
+(`refquant.engines.arithmetic.change`), so that what a candidate does not change is as the engine
+has it.
+
 Candidates meet a sample first, in which elements that differ from the engine come before equal
-ones; those that survive are checked on all elements.
+ones; those that survive are checked on all elements. If none reproduces the answer, all elements
+count for the closest one: a candidate is left aside only where the sample alone holds as many wrong
+elements as the closest so far leaves.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -12,21 +19,20 @@ import numpy as np
 
 from refquant import engines
 from refquant.engines import Engine
-from refquant.engines.arithmetic.axes import AXES, Arithmetic
-from refquant.engines.builtin.other_runtimes import POINTS, arithmetic_of
+from refquant.engines.arithmetic.axes import AXES
+from refquant.engines.arithmetic.change import changed
 from refquant.errors import RefquantError
 from refquant.oracle.comparison import Mismatch
 from refquant.oracle.faults import Fault, faults_of
 from refquant.oracle.legality import knows
-from refquant.oracle.problem import Problem
 from refquant.oracle.products import Product
-from refquant.oracle.sums import Quantization
 
 __all__ = ["Contradiction", "Search"]
 
 # How many elements that differ, and as many equal ones, a candidate meets before all of them.
 GLANCE, SAMPLE = 50, 2000
-_AXES_OF_SINGLES = ("rounding", "zero_point", "precision", "formed_by", "clamp", "overflow")
+_EXACT = ("avg_pool2d", "adaptive_avg_pool2d")
+Values = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -65,11 +71,18 @@ class Candidate:
     faults: tuple[Fault, ...] = ()
     engine: str = ""
 
-    def names(self, base: Arithmetic) -> tuple[str, ...]:
+    def names(self, own: Values) -> tuple[str, ...]:
         if self.engine:
             return (f"engine {self.engine!r}",)
-        changed = (f"{axis}: {getattr(base, axis)} -> {value}" for axis, value in self.axes)
-        return (*changed, *(fault.name for fault in self.faults))
+        return (
+            *(f"{axis}: {_other(own[axis], value)} -> {value}" for axis, value in self.axes),
+            *(fault.name for fault in self.faults),
+        )
+
+
+def _other(values: tuple[str, ...], value: str) -> str | None:
+    """Find the first of an engine's values on an axis that is another one."""
+    return next((own for own in values if own != value), None)
 
 
 def _some(indices: np.ndarray, count: int) -> np.ndarray:
@@ -83,28 +96,34 @@ class Search:
     """One search: the problem, the answer, and how candidates are tried."""
 
     def __init__(self, task: Any, actual: np.ndarray, engine: str | Engine, mismatch: Mismatch):
-        self.task, self.actual, self.engine, self.mismatch = task, actual, engine, mismatch
-        self.base = _base(task, engine)
-        equal = np.setdiff1d(np.arange(actual.size), mismatch.where, assume_unique=True)
+        self.task, self.actual, self.mismatch = task, actual, mismatch
+        self.record = engine if isinstance(engine, Engine) else engines.get(engine)
+        self.values: Values = task.values(self.record)
+        equal = np.ones(actual.size, bool)
+        equal[mismatch.where] = False
         self.glance, self.sample = (
-            np.concatenate([_some(part, count) for part in (mismatch.where, equal)])
+            np.concatenate([_some(part, count) for part in (mismatch.where, np.flatnonzero(equal))])
             for count in (GLANCE, SAMPLE)
         )
         self.everything = np.arange(actual.size)
         self.rejected: dict[str, Contradiction] = {}
-        self.best: Candidate | None = None
+        self.records: dict[tuple, Engine] = {}
         self.whole: tuple[Candidate | None, np.ndarray] = (None, actual)
-        self.fewest = min(mismatch.count, SAMPLE)
+
+    def record_of(self, candidate: Candidate) -> Engine:
+        """Give the record of a candidate: another engine, or this one with other axes."""
+        if candidate.engine:
+            return engines.get(candidate.engine)
+        if candidate.axes not in self.records:
+            self.records[candidate.axes] = changed(self.record, dict(candidate.axes))
+        return self.records[candidate.axes]
 
     def answers(self, candidate: Candidate, where: np.ndarray) -> np.ndarray | None:
         """Answer for some elements as a candidate would; None where it does not apply."""
-        task = self.task
-        if candidate.engine and isinstance(task, Product):
-            return task.answer_for(engines.get(candidate.engine), where)
-        if candidate.engine or not knows(task):  # only all elements at once can be computed
+        task, record = self.task, self.record_of(candidate)
+        if not knows(task):  # only all elements at once can be computed
             if self.whole[0] != candidate:
-                arithmetic = self.base.change(**dict(candidate.axes))
-                self.whole = candidate, task.answer(candidate.engine or arithmetic.record())
+                self.whole = candidate, task.answer(record)
             return self.whole[1][where]
         changes: dict[str, Any] = {}
         for fault in candidate.faults:
@@ -117,78 +136,85 @@ class Search:
             if changes.keys() & change.keys():
                 return None
             changes.update(change)
-        arithmetic = self.base.change(**dict(candidate.axes))
-        record = arithmetic.record()
         keep_bits = changes.pop("keep_bits", None)
-        if isinstance(task, Product):
-            changes["sums"] = task.sums(
-                arithmetic.accumulator,
-                arithmetic.border,
-                changes.pop("input_zero", None),
-                changes.pop("weight_zero", None),
+        if changes.keys() & {"input_zero", "weight_zero"}:
+            changes["sums"] = task.sums_for(
+                record, changes.pop("input_zero", None), changes.pop("weight_zero", None)
             )
         answers = task.answer_for(record, where, **changes)
         return answers & (2**keep_bits - 1) if keep_bits else answers
 
-    def reproduces(self, candidate: Candidate, keep: bool) -> bool:
-        """Try a candidate on the sample, then on everything."""
-        name = " and ".join(candidate.names(self.base))
-        for where in (self.glance, self.sample, self.everything):
+    def tries(self, candidate: Candidate, *parts: np.ndarray) -> Iterator[tuple]:
+        """Compute some parts of the answer after each other, as far as they are looked at.
+
+        Yields
+        ------
+        where, answers, wrong : ndarray
+            Indices of a part, what the candidate answers, and at which of them it is wrong.
+        """
+        for where in parts:
             try:
                 answers = self.answers(candidate, where)
-            except RefquantError:
-                return False  # the engine's limits forbid it
+            except RefquantError:  # the engine's limits forbid it
+                answers = None
             if answers is None:
-                return False
-            wrong = np.flatnonzero(answers != self.actual[where])
-            if wrong.size:
-                self._reject(name, candidate, where, answers, wrong, keep)
-                return False
-        return True
+                return
+            yield where, answers, np.flatnonzero(answers != self.actual[where])
 
-    def _reject(self, name, candidate, where, answers, wrong, keep):
-        first = where[wrong[0]]
-        index = tuple(int(i) for i in np.unravel_index(first, self.mismatch.shape))
-        if keep:
-            self.rejected[name] = Contradiction(
-                index, int(answers[wrong[0]]), int(self.actual[first])
-            )
-        if where is not self.glance or wrong.size < self.glance.size // 4:
-            answers = self.answers(candidate, self.sample)
-            count = int(np.count_nonzero(answers != self.actual[self.sample]))
-            if count < self.fewest:
-                self.fewest, self.best = count, candidate
+    def reproduces(self, candidate: Candidate, keep: bool) -> bool:
+        """Try a candidate on the sample, then on everything."""
+        found = False
+        for where, answers, wrong in self.tries(
+            candidate, self.glance, self.sample, self.everything
+        ):
+            if wrong.size:
+                if keep:
+                    first = where[wrong[0]]
+                    index = np.unravel_index(first, self.mismatch.shape)
+                    self.rejected[" and ".join(candidate.names(self.values))] = Contradiction(
+                        tuple(int(i) for i in index),
+                        int(answers[wrong[0]]),
+                        int(self.actual[first]),
+                    )
+                return False
+            found = where is self.everything
+        return found
 
     def closest(self) -> tuple[str, int]:
-        """Name the candidate with the fewest elements left in the sample, and count all of them."""
-        if self.best is None:
-            return "the engine itself", self.mismatch.count
-        answers = self.answers(self.best, self.everything)
-        remaining = int(np.count_nonzero(answers != self.actual))
-        return " and ".join(self.best.names(self.base)), remaining
+        """Name the candidate with the fewest elements left, and count them."""
+        fewest, best = self.mismatch.count, "the engine itself"
+        for candidate in (*self.singles(), *self.engines(), *self.pairs()):
+            left = None
+            for where, _, wrong in self.tries(candidate, self.sample, self.everything):
+                left = wrong.size if where is self.everything else None
+                if wrong.size >= fewest:
+                    break
+            if left is not None and left < fewest:
+                fewest, best = left, " and ".join(candidate.names(self.values))
+        return best, fewest
 
     def singles(self) -> list[Candidate]:
         """List the candidates of one change."""
-        axes = AXES if isinstance(self.task, Product) else _AXES_OF_SINGLES
-        changed = [
+        moved = [
             Candidate(axes=((axis, value),))
-            for axis in axes
+            for axis in AXES
             for value in AXES[axis].values
-            if value != getattr(self.base, axis) and self._sensible(axis, value)
+            if axis in self.values and self._sensible(axis, value)
         ]
-        return changed + [Candidate(faults=(fault,)) for fault in faults_of(self.task)]
+        return moved + [Candidate(faults=(fault,)) for fault in faults_of(self.task)]
 
     def _sensible(self, axis: str, value: str) -> bool:
-        if axis == "bias":
-            return self.task.has_bias
-        # Fractions of a whole image take too long.
-        return value != "exact" or knows(self.task)
+        if _other(self.values[axis], value) is None:
+            return False
+        # Real numbers that operations compute in other ways than these have no exact form.
+        return value != "exact" or knows(self.task) or self.task.operation in _EXACT
 
     def engines(self) -> list[Candidate]:
         """List the other engines."""
-        own = self.engine if isinstance(self.engine, str) else self.engine.name
         return [
-            Candidate(engine=n) for n in (*engines.names(), *engines.foreign_names()) if n != own
+            Candidate(engine=name)
+            for name in (*engines.names(), *engines.foreign_names())
+            if name != self.record.name
         ]
 
     def pairs(self) -> list[Candidate]:
@@ -205,18 +231,5 @@ class Search:
         for group, keep in ((self.singles() + self.engines(), True), (self.pairs(), False)):
             found = [c for c in group if self.reproduces(c, keep)]
             if found:
-                return tuple(c.names(self.base) for c in found)
+                return tuple(c.names(self.values) for c in found)
         return ()
-
-
-def _base(task: Problem, engine: str | Engine) -> Arithmetic:
-    """Find the place of the engine on the axes, for this operation."""
-    name = engine if isinstance(engine, str) else engine.name
-    point = arithmetic_of(name if name in POINTS else "fbgemm", getattr(task, "per_channel", False))
-    if isinstance(task, Product):
-        return point
-    if name in ("fbgemm", "qnnpack") and knows(task):
-        point = point.change(formed_by="product")
-        if isinstance(task, Quantization) and task.operation == "quantize_per_tensor":
-            point = point.change(zero_point="fused")
-    return point

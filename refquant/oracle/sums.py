@@ -6,17 +6,23 @@ The exact real number behind an output, in steps of its quantizer and with its z
     r = \frac{x}{s} + z, \qquad x_i = s_i (q_i - z_i) .
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
 from refquant import engines
-from refquant.engines import Engine
-from refquant.engines.rules.rounding import as_fractions
+from refquant.engines import Engine, Operands
+from refquant.engines.arithmetic.change import values_of
+from refquant.engines.rules.elementwise import PRODUCT_OF_REALS, SUM_OF_REALS
+from refquant.engines.rules.ratios import Ratios, ratios
 from refquant.oracle.problem import Problem
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["Quantization", "Sum"]
+
+# A multiple of what any engine takes at once: ONNX Runtime's sums, whose rule is no split, take 4.
+BLOCK = 64
 
 
 class Sum(Problem):
@@ -32,50 +38,99 @@ class Sum(Problem):
         self.scale, self.zero_point = float(arguments["scale"]), int(arguments["zero_point"])
         self.lower = self.zero_point if self.relu else a.dtype.quant_min
         self.upper = a.dtype.quant_max
-        self.a, self.b = (
-            q.like(np.ascontiguousarray(array).reshape(-1))
-            for q, array in zip((a, b), np.broadcast_arrays(a.array, b.array), strict=True)
+        self.dtype, self.a, self.b = a.dtype, a, b
+        self.integers = tuple(
+            array.reshape(-1).astype(np.int64) for array in np.broadcast_arrays(a.array, b.array)
         )
+        self.size = self.integers[0].size
+        self.undefined = np.zeros(self.size, bool)
+        # Elements stand in memory as they are counted: some of them can be added by themselves.
+        self.flat = a.shape == b.shape and all(q.array.flags.c_contiguous for q in (a, b))
+        self.kind = "add" if operation.startswith("add") else "multiply"
 
     def answer_for(self, record: Engine, where: Any, **other) -> np.ndarray:
-        """Answer for some outputs by the rules of a record, as if these were all.
+        """Answer for some outputs by the rules of a record, each for the place where it stands.
 
         Parameters
         ----------
         record : Engine
-            Its rules should not depend on places.
+            Gives the rules.
         where : ndarray of int64
             Flat indices.
         **other
             ``a``, ``b``, ``scale``, ``zero_point`` in place of the problem's own.
         """
         a, b = other.get("a", self.a), other.get("b", self.b)
-        scale = other.get("scale", self.scale)
-        zero_point = other.get("zero_point", self.zero_point)
+        parameters = other.get("scale", self.scale), other.get("zero_point", self.zero_point)
+        whole = not self.flat or 2 * where.size > self.size
+        places, found = (slice(None), where) if whole else self._places(record, where)
+        if not whole:
+            a, b = (q.like(q.array.reshape(-1)[places]) for q in (a, b))
         with engines.using(record):
-            q = self.function(a.like(a.array[where]), b.like(b.array[where]), scale, zero_point)
-        return q.array.astype(np.int64)
+            q = self.function(a, b, *parameters)
+        return q.array.reshape(-1)[found].astype(np.int64)
 
-    def _reals(self, where: Any) -> tuple[np.ndarray, np.ndarray]:
-        first, second = (
-            as_fractions(q.array[where].astype(np.int64) - q.zero_point) * as_fractions(q.scale)
-            for q in (self.a, self.b)
+    def _places(self, record: Engine, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Choose elements that hold some others, those of vectors and those of tails as they are.
+
+        Returns
+        -------
+        places : ndarray of int64
+            Indices of elements whose count leaves the same tails as all of them.
+        found : ndarray of int64
+            Where among them `where` is.
+        """
+        steps = ("elementwise_dequantize", "elementwise_quantize", "elementwise_requantize")
+        operands = Operands(self.dtype)
+        block = math.lcm(BLOCK, *(record.rule(step, operands).block for step in steps))
+        end = self.size - self.size % block
+        inner = where < end
+        body = where[inner]
+        body = np.pad(body, (0, -body.size % block), mode="edge" if body.size else "constant")
+        found = np.empty(where.size, np.int64)
+        found[inner] = np.arange(np.count_nonzero(inner))
+        found[~inner] = body.size + where[~inner] - end
+        return np.concatenate([body, np.arange(end, self.size)]), found
+
+    def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
+        """List the values on which the engine stands for this operation, by axis."""
+        operands = Operands(self.dtype, same_shape=self.a.shape == self.b.shape)
+        run = self.size if self.flat else None
+        rule = record.rule(self.kind, operands)
+        if rule is PRODUCT_OF_REALS:
+            run = 1  # scalar code at every position
+        if rule in (SUM_OF_REALS, PRODUCT_OF_REALS):
+            steps = ("elementwise_quantize", "elementwise_dequantize")
+            return values_of(record, steps, operands, run)
+        return values_of(record, (self.kind,), operands)
+
+    def ratio(self, where: Any) -> Ratios:
+        """Compute the real number behind some outputs, in steps and with the zero point."""
+        x, y = (
+            ratios(n[where] - q.zero_point) * ratios(q.scale)
+            for n, q in zip(self.integers, (self.a, self.b), strict=True)
         )
-        return first, second
+        total = x + y if self.kind == "add" else x * y
+        return total / ratios(self.scale) + self.zero_point
 
     def exact(self, where: Any) -> np.ndarray:
-        """Compute the real number behind some outputs, in steps and with the zero point."""
-        x, y = self._reals(where)
-        total = x + y if self.operation.startswith("add") else x * y
-        return total / as_fractions(self.scale) + self.zero_point
+        """Compute the same numbers as Fractions."""
+        return np.asarray(self.ratio(where))
+
+    def fixed_point(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Bound the integers that fixed point multiplies, and tell their multiplier."""
+        if self.kind == "add":
+            return None
+        x, y = (n - q.zero_point for n, q in zip(self.integers, (self.a, self.b), strict=True))
+        return x * y, x * y, np.asarray(self.a.scale * self.b.scale / self.scale)
 
     def roundings(self, where: Any) -> np.ndarray:
         """Bound the sizes that are rounded on the way, in steps of the output."""
         x, y = (
-            np.abs(q.array[where].astype(np.float64)) * q.scale + abs(q.zero_point) * q.scale
-            for q in (self.a, self.b)
+            np.abs(n[where].astype(np.float64)) * q.scale + abs(q.zero_point) * q.scale
+            for n, q in zip(self.integers, (self.a, self.b), strict=True)
         )
-        return (x + y if self.operation.startswith("add") else x * y) / self.scale
+        return (x + y if self.kind == "add" else x * y) / self.scale
 
 
 class Quantization(Problem):
@@ -97,33 +152,46 @@ class Quantization(Problem):
             np.broadcast_to(np.asarray(v).reshape(shape or ()), tuple(expected.shape)).reshape(-1)
             for v in (expected.scale, expected.zero_point)
         )
-        self.step = operation
+        self.step, self.size, self.undefined = operation, self.x.size, np.isnan(self.x)
 
     def answer_for(self, record: Engine, where: Any, **other) -> np.ndarray:
-        """Answer for some elements by the rule of a record for vectors.
+        """Answer for some elements by the rules of a record, each for the place where it stands.
 
         Parameters
         ----------
         record : Engine
-            Its rules should not depend on places.
+            Gives the rules.
         where : ndarray of int64
             Flat indices.
         **other
             ``scales``, ``zeros`` in place of the problem's own.
         """
-        from refquant.engines import Operands
-
         split = record.rule(self.step, Operands(self.dtype))
         scales, zeros = other.get("scales", self.scales), other.get("zeros", self.zeros)
+        answers = np.empty(where.size, np.int64)
+        tail = where >= self.x.size - self.x.size % split.block
         with np.errstate(all="ignore"):
-            q = split.vector(self.x[where], scales[where], zeros[where], self.lower, self.upper)
-        return np.asarray(q).astype(np.int64)
+            for rule, here in ((split.vector, ~tail), (split.tail, tail)):
+                own = where[here]
+                answers[here] = rule(self.x[own], scales[own], zeros[own], self.lower, self.upper)
+        return answers
 
-    def exact(self, where: Any) -> np.ndarray:
+    def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
+        """List the values on which the engine stands for this operation, by axis."""
+        return values_of(record, (self.step,), Operands(self.dtype), self.size)
+
+    def ratio(self, where: Any) -> Ratios:
         """Compute the real number behind some outputs, in steps and with the zero point."""
         # Infinities stand for the largest number; NaN has no exact value, 0 takes its place.
-        steps = as_fractions(np.nan_to_num(self.x[where])) / as_fractions(self.scales[where])
-        return steps + as_fractions(self.zeros[where])
+        steps = ratios(np.nan_to_num(self.x[where])) / ratios(self.scales[where])
+        return steps + ratios(self.zeros[where])
+
+    def exact(self, where: Any) -> np.ndarray:
+        """Compute the same numbers as Fractions."""
+        return np.asarray(self.ratio(where))
+
+    def fixed_point(self) -> None:
+        """Nothing here multiplies integers in fixed point."""
 
     def roundings(self, where: Any) -> np.ndarray:
         """Bound the sizes that are rounded on the way, in steps of the output."""

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from refquant import engines
+from refquant import arguments, engines
 from refquant.engines import Engine, Operands
-from refquant.errors import ArgumentError
+from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.oracle.legality import knows
 from refquant.oracle.problem import Problem, problem
 from refquant.oracle.products import Product
@@ -84,11 +84,19 @@ class Trace:
     result: Any
 
     def __getitem__(self, name: str) -> Any:
-        """Value of the step of a name."""
+        """Value of the step of a name.
+
+        Raises
+        ------
+        KeyError
+            If there is no such step.
+        """
         for step in self.steps:
-            if step.name == name:
+            if isinstance(name, str) and step.name == name:
                 return step.value
-        raise KeyError(f"{name!r} is none of {', '.join(s.name for s in self.steps)}")
+        raise KeyError(
+            f"{arguments.describe(name)} is none of {', '.join(s.name for s in self.steps)}"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as plain values, which JSON can hold."""
@@ -213,12 +221,11 @@ def _exact_steps(real: Any, zero_point: int) -> list[Step]:
 def _sum_steps(task: Sum, record: Engine, flat: int) -> list[Step]:
     where = np.array([flat])
     steps = []
-    for name, q in (("a", task.a), ("b", task.b)):
-        integer = int(q.array[flat])
+    for name, q, integers in zip("ab", (task.a, task.b), task.integers, strict=True):
+        integer = int(integers[flat])
         steps.append(Step(name, integer, f"scale {q.scale:.9g}, zero point {q.zero_point}"))
         steps.append(Step(f"{name} stands for", (integer - q.zero_point) * q.scale, "s * (q - z)"))
-    kind = "add" if task.operation.startswith("add") else "multiply"
-    rule = record.rule(kind, Operands(task.a.dtype))
+    rule = record.rule(task.kind, Operands(task.dtype, same_shape=task.a.shape == task.b.shape))
     result = int(task.answer(record)[flat])
     alone = int(task.answer_for(record, where)[0])
     steps += [
@@ -311,13 +318,22 @@ def trace_problem(task: Problem, record: Engine, index: Any) -> Trace:
     """Trace one element of a problem; see `trace`."""
     output = task.run(record)
     shape = tuple(output.shape)
-    place = tuple(int(i) for i in np.atleast_1d(np.asarray(index, np.int64)))
+    indices = np.atleast_1d(arguments.numbers("oracle.trace", "index", index))
+    # Of an element of a 0-d output there are no indices, and an empty array is one of floats.
+    if (indices.size and indices.dtype.kind not in "iu") or indices.ndim != 1:
+        raise ArgumentTypeError(
+            f"oracle.trace of {task.operation}",
+            argument="index",
+            expected="a sequence of integers",
+            got=arguments.describe(index),
+        )
+    place = tuple(map(int, indices))
     if len(place) != len(shape) or any(not 0 <= i < n for i, n in zip(place, shape, strict=False)):
         raise ArgumentError(
             f"oracle.trace of {task.operation}",
             argument="index",
             expected=f"{len(shape)} indices inside of the output's shape {shape}",
-            got=index,
+            got=place,
         )
     flat = int(np.ravel_multi_index(place, shape)) if shape else 0
     kinds: tuple = (

@@ -50,7 +50,8 @@ def before_after(before: Any, after: Any, *, ax: Any = None) -> Any:
     >>> ax.get_ylabel()
     'value after quantization (real units)'
     """
-    x, y = (real_values(values).astype(np.float64) for values in (before, after))
+    x = real_values(before, "before_after", "before").astype(np.float64)
+    y = real_values(after, "before_after", "after").astype(np.float64)
     if x.shape != y.shape:
         raise ShapeError(
             "before_after",
@@ -61,7 +62,7 @@ def before_after(before: Any, after: Any, *, ax: Any = None) -> Any:
     x, y = x.ravel(), y.ravel()
     kept = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
     kept = kept[:: -(-len(kept) // _MOST) or 1]
-    ax = axes(ax)
+    ax = axes(ax, "before_after")
     ax.axline((0.0, 0.0), slope=1.0, color=COLORS[1], linestyle="--", linewidth=1.2, label="equal")
     ax.plot(
         x[kept],

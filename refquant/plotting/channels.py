@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from refquant.errors import IndexRangeError
+from refquant import arguments
+from refquant.errors import ArgumentError, IndexRangeError
 from refquant.plotting.style import COLORS, axes, real_values
 
 __all__ = ["channel_ranges"]
@@ -32,6 +33,8 @@ def channel_ranges(weight: Any, *, axis: int = 0, ax: Any = None) -> Any:
     ------
     IndexRangeError
         If `axis` is not a dimension of `weight`.
+    ArgumentError
+        If `weight` is empty or not finite.
 
     Examples
     --------
@@ -41,17 +44,26 @@ def channel_ranges(weight: Any, *, axis: int = 0, ax: Any = None) -> Any:
     >>> ax.get_xlabel()
     'channel'
     """
-    array = real_values(weight)
+    asked = "channel_ranges"
+    array = real_values(weight, asked, "weight").astype(np.float64)
+    axis = arguments.integer(asked, "axis", axis)
     if not 0 <= axis < array.ndim:
         raise IndexRangeError(
-            "channel_ranges",
+            asked,
             argument="axis",
             expected=f"a dimension of a weight of shape {array.shape}",
             got=axis,
         )
+    if array.size == 0 or not np.isfinite(array).all():
+        raise ArgumentError(
+            asked,
+            argument="weight",
+            expected="finite numbers, at least one",
+            got=f"a weight of shape {array.shape}" + (" with others" if array.size else ""),
+        )
     channels = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
     low, high = channels.min(axis=1), channels.max(axis=1)
-    ax = axes(ax)
+    ax = axes(ax, asked)
     ax.bar(np.arange(len(channels)), high - low, bottom=low, color=COLORS[0], label="one channel")
     largest = float(np.abs(array).max())
     for bound in (-largest, largest):

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import ArgumentError, ShapeError
 from refquant.extras import need
 from refquant.plotting.style import COLORS, axes
@@ -72,7 +73,7 @@ def code_confusion(expected: Any, got: Any, *, ax: Any = None) -> Any:
     pairs = (rows.ravel() - first) * count + (columns.ravel() - first)
     counts = np.bincount(pairs, minlength=count * count).reshape(count, count)
     colors = need("matplotlib.colors", package="matplotlib", extra="plot", asked="code_confusion")
-    ax = axes(ax)
+    ax = axes(ax, "code_confusion")
     image = ax.imshow(
         # What never happens has no colour.
         np.ma.masked_equal(counts, 0),
@@ -93,7 +94,8 @@ def code_confusion(expected: Any, got: Any, *, ax: Any = None) -> Any:
 
 def _codes(argument: str, values: Any) -> np.ndarray:
     """Integers of a tensor as int64."""
-    array = np.asarray(values.array if isinstance(values, Tensor | QuantizedTensor) else values)
+    raw = values.array if isinstance(values, Tensor | QuantizedTensor) else values
+    array = arguments.numbers("code_confusion", argument, raw)
     if array.dtype.kind not in "iu":
         raise ArgumentError(
             "code_confusion",

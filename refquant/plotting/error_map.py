@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import ArgumentError, ShapeError
 from refquant.plotting.style import axes, real_values
 from refquant.tensors import QuantizedTensor
@@ -52,7 +53,8 @@ def error_map(before: Any, after: Any, *, in_steps: bool = False, ax: Any = None
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('column (pixels)', 'row (pixels)')
     """
-    x, y = (real_values(values).astype(np.float64) for values in (before, after))
+    x = real_values(before, "error_map", "before").astype(np.float64)
+    y = real_values(after, "error_map", "after").astype(np.float64)
     if x.shape != y.shape:
         raise ShapeError(
             "error_map",
@@ -68,11 +70,13 @@ def error_map(before: Any, after: Any, *, in_steps: bool = False, ax: Any = None
             got=x.shape,
             mend="choose one image and one channel, such as images[0, 0]",
         )
-    error, unit = (y - x).reshape(x.shape[-2:]), "real units"
-    if in_steps:
+    with np.errstate(all="ignore"):  # infinities and NaN have no color
+        error = y - x
+    error, unit = error.reshape(x.shape[-2:]), "real units"
+    if arguments.flag("error_map", "in_steps", in_steps):
         error, unit = error / _step(after), "steps"
     largest = float(np.abs(error[np.isfinite(error)]).max(initial=0.0)) or 1.0
-    ax = axes(ax)
+    ax = axes(ax, "error_map")
     image = ax.imshow(error, cmap="PuOr", vmin=-largest, vmax=largest, interpolation="nearest")
     ax.figure.colorbar(image, ax=ax, label=f"error ({unit})")
     ax.set_xlabel("column (pixels)")

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.dtypes import dtype as Dtype
 from refquant.errors import ArgumentError
 from refquant.ops import checks
@@ -59,8 +60,13 @@ def integer_grid(
     dtype = checks.quantized_dtype(asked, "dtype", dtype)
     scale = checks.scale_value(asked, "scale", scale)
     zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
-    first = dtype.quant_min if quant_min is None else quant_min
-    last = dtype.quant_max if quant_max is None else quant_max
+    first, last = (
+        default if given is None else arguments.integer(asked, name, given)
+        for name, given, default in (
+            ("quant_min", quant_min, dtype.quant_min),
+            ("quant_max", quant_max, dtype.quant_max),
+        )
+    )
     if not dtype.quant_min <= first <= last <= dtype.quant_max or last - first >= _MOST:
         raise ArgumentError(
             asked,
@@ -68,7 +74,7 @@ def integer_grid(
             expected=f"at most {_MOST} integers in order, in {dtype.quant_min}..{dtype.quant_max}",
             got=f"{first}..{last}",
         )
-    ax = axes(ax)
+    ax = axes(ax, asked)
     integers = np.arange(first, last + 1)
     ax.vlines((integers - zero_point) * scale, 0, 1, color=COLORS[0], linewidth=1)
     if first <= zero_point <= last:

@@ -4,15 +4,26 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.dtypes import dtype as Dtype
+from refquant.errors import ArgumentError
 from refquant.ops import checks
-from refquant.plotting.style import COLORS, axes, values_of
+from refquant.plotting.style import (
+    COLORS,
+    LARGEST,
+    MOST_POINTS,
+    axes,
+    bin_edges,
+    real_values,
+    values_of,
+)
+from refquant.tensors import Tensor
 
 __all__ = ["value_histogram"]
 
 
 def value_histogram(
-    values: Any, scale: float, zero_point: int, dtype: Dtype, *, bins: int = 80, ax: Any = None
+    values: Any, scale: float, zero_point: int, dtype: Dtype, *, bins: Any = 80, ax: Any = None
 ) -> Any:
     r"""Draw a histogram of values with the range that survives quantization.
 
@@ -29,14 +40,19 @@ def value_histogram(
         The integer that stands for real zero.
     dtype : dtype
         quint8, qint8 or qint32.
-    bins : int, default 80
-        Bars between the smallest and the largest value.
+    bins : int or sequence of float, default 80
+        Bars between the smallest and the largest value, or the edges of the bars in rising order.
     ax : matplotlib.axes.Axes, optional
         Where to draw; new ones by default.
 
     Returns
     -------
     matplotlib.axes.Axes
+
+    Raises
+    ------
+    ArgumentError
+        If `bins` are not in rising order.
 
     Examples
     --------
@@ -50,9 +66,11 @@ def value_histogram(
     dtype = checks.quantized_dtype(asked, "dtype", dtype)
     scale = checks.scale_value(asked, "scale", scale)
     zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
-    ax = axes(ax)
+    kept = values_of(values, asked)
+    edges = _edges(asked, kept, bins)
+    ax = axes(ax, asked)
     low, high = (dtype.quant_min - zero_point) * scale, (dtype.quant_max - zero_point) * scale
-    counts, edges = np.histogram(values_of(values), bins=bins)
+    counts, edges = np.histogram(kept, edges)
     ax.stairs(counts, edges, fill=True, color=COLORS[0], label="values")
     for position in (low, high):
         ax.axvline(position, color=COLORS[1], linewidth=1.5, label="clipping range")
@@ -74,3 +92,23 @@ def value_histogram(
     middle = (dtype.quant_min + dtype.quant_max + 1) // 2
     top.set_ticks([dtype.quant_min, middle, dtype.quant_max])
     return ax
+
+
+def _edges(asked: str, values: np.ndarray, bins: Any) -> np.ndarray:
+    """Take a number of bars or their edges."""
+    array = isinstance(bins, np.ndarray | Tensor) and bins.ndim > 0
+    if not array and not isinstance(bins, tuple | list):
+        return bin_edges(values, arguments.integer(asked, "bins", bins, 1, MOST_POINTS))
+    edges = real_values(bins, asked, "bins").astype(np.float64)
+    if edges.ndim != 1 or not 2 <= edges.size <= MOST_POINTS or not (np.diff(edges) > 0).all():
+        raise ArgumentError(
+            asked,
+            argument="bins",
+            expected="a number of bars, or two edges or more in rising order",
+            got=arguments.describe(bins),
+        )
+    if not (np.abs(edges) <= LARGEST).all():
+        raise ArgumentError(
+            asked, argument="bins", expected=f"edges of at most {LARGEST}", got=float(edges.max())
+        )
+    return edges

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
+from refquant.errors import ArgumentTypeError
 from refquant.plotting.style import COLORS, axes
 
 __all__ = ["mismatch_bars"]
@@ -33,7 +35,14 @@ def mismatch_bars(mismatch: Any, *, ax: Any = None):
     >>> mismatch_bars(found).get_xlabel()
     'difference from the engine (steps)'
     """
-    ax = axes(ax)
+    if not all(hasattr(mismatch, name) for name in ("histogram", "counts", "classes")):
+        raise ArgumentTypeError(
+            "mismatch_bars",
+            argument="mismatch",
+            expected="a Mismatch, as refquant.oracle.compare returns it",
+            got=arguments.describe(mismatch),
+        )
+    ax = axes(ax, "mismatch_bars")
     steps = list(mismatch.histogram)
     base = np.zeros(len(steps))
     off = mismatch.actual - mismatch.expected

@@ -4,12 +4,16 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.dtypes import dtype as Dtype
+from refquant.ops import checks
 from refquant.ops.from_data import from_numpy
 from refquant.ops.quantized.affine import quantize_per_tensor
-from refquant.plotting.style import COLORS, axes
+from refquant.plotting.style import COLORS, MOST_POINTS, axes
 
 __all__ = ["error_sawtooth"]
+
+_FURTHEST = float(np.finfo(np.float32).max)
 
 
 def error_sawtooth(
@@ -53,12 +57,19 @@ def error_sawtooth(
     >>> ax.get_ylabel()
     'error (real units)'
     """
-    low = -3 * scale if low is None else low
-    high = 3 * scale if high is None else high
+    asked = "error_sawtooth"
+    dtype = checks.quantized_dtype(asked, "dtype", dtype)
+    scale = checks.scale_value(asked, "scale", scale)
+    zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
+    low, high = (
+        default if given is None else arguments.real(asked, name, given, -_FURTHEST, _FURTHEST)
+        for name, given, default in (("low", low, -3 * scale), ("high", high, 3 * scale))
+    )
+    points = arguments.integer(asked, "points", points, 1, MOST_POINTS)
     x = np.linspace(low, high, points, dtype=np.float32)
     quantized = quantize_per_tensor(from_numpy(x), scale, zero_point, dtype)
     error = quantized.dequantize().array - x
-    ax = axes(ax)
+    ax = axes(ax, asked)
     for bound in (-scale / 2, scale / 2):
         ax.axhline(bound, color=COLORS[1], linestyle="--", linewidth=1.2, label="half a step")
     # Where the integer changes the error jumps, so that no line is drawn there.

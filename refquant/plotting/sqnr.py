@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import ShapeError
 from refquant.plotting.style import COLORS, axes
 
@@ -39,22 +40,31 @@ def sqnr_bars(layers: Sequence[str], values: Mapping[str, Sequence[float]], *, a
     >>> ax.get_xlabel()
     'SQNR of the output (dB)'
     """
-    for name, numbers in values.items():
-        if len(numbers) != len(layers):
+    asked = "sqnr_bars"
+    layers = [
+        arguments.text(asked, "layers", name)
+        for name in arguments.sequence(asked, "layers", layers, "a sequence of names")
+    ]
+    given = arguments.mapping(asked, "values", values, "a mapping of names to numbers")
+    lengths = {
+        name: arguments.numbers(asked, f"values[{name!r}]", numbers, np.float64)
+        for name, numbers in given.items()
+    }
+    for name, numbers in lengths.items():
+        if numbers.shape != (len(layers),):
             raise ShapeError(
-                "sqnr_bars",
+                asked,
                 argument=f"values[{name!r}]",
                 expected=f"{len(layers)} numbers, one for each layer",
-                got=len(numbers),
+                got=f"shape {numbers.shape}",
             )
-    ax = axes(ax)
+    ax = axes(ax, asked)
     positions = np.arange(len(layers))
-    height = 0.8 / max(1, len(values))
-    for index, (name, numbers) in enumerate(values.items()):
-        lengths = np.asarray(numbers, np.float64)
+    height = 0.8 / max(1, len(lengths))
+    for index, (name, numbers) in enumerate(lengths.items()):
         ax.barh(
-            positions + (index - (len(values) - 1) / 2) * height,
-            np.where(np.isfinite(lengths), lengths, 0.0),
+            positions + (index - (len(lengths) - 1) / 2) * height,
+            np.where(np.isfinite(numbers), numbers, 0.0),
             height=0.9 * height,
             color=COLORS[index % len(COLORS)],
             label=name,
@@ -63,7 +73,7 @@ def sqnr_bars(layers: Sequence[str], values: Mapping[str, Sequence[float]], *, a
     ax.invert_yaxis()
     ax.set_xlabel("SQNR of the output (dB)")
     ax.set_ylabel("layer")
-    if len(values) > 1:
+    if len(lengths) > 1:
         # Outside, because bars fill the axes.
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(values), frameon=False)
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(lengths), frameon=False)
     return ax

@@ -4,34 +4,56 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.extras import need
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["COLORS", "axes", "real_values", "values_of"]
+__all__ = ["COLORS", "MOST_POINTS", "axes", "bin_edges", "checked_axes", "real_values", "values_of"]
 
 # After Okabe and Ito, "Color Universal Design" (2008): blue, vermilion, green, purple. Each has a
 # contrast of about 3:1 or more against white and against black.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#b8618f")
 
 _ASKED = "refquant.plotting"
+LARGEST = 1e300  # of a value: the width of the axes has to be finite, too
+MOST_POINTS = 1_000_000  # of a picture; more than that nobody can tell apart
 
 
-def axes(ax: Any) -> Any:
+def axes(ax: Any, asked: str = _ASKED) -> Any:
     """Return the given axes, or axes of a new figure."""
     if ax is not None:
-        return ax
+        return checked_axes(ax, asked)
     pyplot = need("matplotlib.pyplot", package="matplotlib", extra="plot", asked=_ASKED)
     return pyplot.subplots(layout="constrained")[1]
 
 
-def real_values(values: Any) -> np.ndarray:
+def checked_axes(ax: Any, asked: str, argument: str = "ax") -> Any:
+    """Take axes of matplotlib."""
+    kind = need("matplotlib.axes", package="matplotlib", extra="plot", asked=_ASKED).Axes
+    return arguments.instance(asked, argument, ax, kind, "axes of matplotlib")
+
+
+def real_values(values: Any, asked: str = _ASKED, argument: str = "values") -> np.ndarray:
     """Get the real numbers of a tensor, quantized or not, or of an array."""
     if isinstance(values, QuantizedTensor):
         values = values.dequantize()
-    return values.array if isinstance(values, Tensor) else np.asarray(values)
+    return arguments.numbers(
+        asked, argument, values.array if isinstance(values, Tensor) else values
+    )
 
 
-def values_of(values: Any) -> np.ndarray:
+def values_of(values: Any, asked: str = _ASKED, argument: str = "values") -> np.ndarray:
     """Flatten a tensor or array to finite float64 numbers; a quantized one is dequantized."""
-    flat = real_values(values).astype(np.float64).ravel()
-    return flat[np.isfinite(flat)]
+    flat = real_values(values, asked, argument).astype(np.float64).ravel()
+    return flat[np.abs(flat) <= LARGEST]
+
+
+def bin_edges(values: np.ndarray, bins: int) -> np.ndarray:
+    """Edges of bars of equal width from the smallest to the largest value, shape (bins + 1,)."""
+    first, last = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+    # The edges are different numbers: float64 has so many there.
+    least = 2 * bins * float(np.spacing(max(abs(first), abs(last))))
+    if last - first < least:
+        margin = max(0.5, least)
+        first, last = first - margin, last + margin
+    return np.linspace(first, last, bins + 1)

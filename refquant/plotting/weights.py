@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from refquant.errors import ArgumentError, ShapeError
-from refquant.plotting.style import COLORS, axes, real_values
+from refquant import arguments
+from refquant.errors import ShapeError
+from refquant.ops import checks
+from refquant.plotting.style import COLORS, MOST_POINTS, axes, real_values
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["weight_histogram"]
@@ -52,16 +54,18 @@ def weight_histogram(before: Any, after: Any, *, bins: int = 61, ax: Any = None)
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['float32', 'qint8']
     """
-    if tuple(before.shape) != tuple(after.shape):
+    asked = "weight_histogram"
+    shape = real_values(before, asked, "before").shape
+    after = checks.quantized_tensor(asked, "after", after)
+    if shape != tuple(after.shape):
         raise ShapeError(
-            "weight_histogram",
+            asked,
             argument="after",
-            expected=f"of shape {tuple(before.shape)}, that of `before`",
+            expected=f"of shape {shape}, that of `before`",
             got=tuple(after.shape),
         )
-    if bins < 2:
-        raise ArgumentError("weight_histogram", argument="bins", expected="at least 2", got=bins)
-    ax = axes(ax)
+    bins = arguments.integer(asked, "bins", bins, 2, MOST_POINTS)
+    ax = axes(ax, asked)
     floats, integers = _steps(before, after)
     edges = _edges(floats, integers, bins)
     unit = after.scale if after.axis is None else 1.0

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from refquant import arguments
 from refquant.nn.module import Module
 
 __all__ = ["changing"]
@@ -20,13 +21,13 @@ _TABLES = (
 
 
 @contextmanager
-def changing(model: Module, inplace: bool) -> Iterator[Module]:
+def changing(asked: str, model: Module, inplace: bool) -> Iterator[Module]:
     """Hand out the model or a copy of it to be changed; after an error the model is as before.
 
     Restored are modules, parameters, hooks and other attributes; not the numbers inside
     parameters, so that what training has reached is not lost.
     """
-    if not inplace:
+    if not arguments.flag(asked, "inplace", inplace):
         yield copy.deepcopy(model)
         return
     before = [

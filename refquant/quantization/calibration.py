@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from refquant import arguments
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -150,8 +151,16 @@ def calibrate(
     """
     asked = "calibrate"
     checked_model(asked, "model", model)
-    if not callable(run):
-        raise ArgumentTypeError(asked, argument="run", expected="a function", got=repr(run))
+    arguments.function(asked, "run", run, 2, "the model and a batch are handed to it")
+    arguments.iterable(asked, "batches", batches)
+    progress = arguments.flag(asked, "progress", progress)
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise ArgumentTypeError(
+            asked,
+            argument="executor",
+            expected="an Executor, with a method submit",
+            got=arguments.describe(executor),
+        )
     if not isinstance(shard_size, int) or shard_size < 1:
         raise ArgumentError(
             asked, argument="shard_size", expected="a whole number of at least 1", got=shard_size

@@ -109,7 +109,7 @@ def convert_with(asked: str, model: Module, mapping: Mapping[type, type], inplac
             UserWarning,
             stacklevel=3,
         )
-    with changing(model, inplace) as model:
+    with changing(asked, model, inplace) as model:
         idle, bare = swap_all(model, mapping)
         if (bare or forgotten) and not is_replaced(model, mapping):
             warnings.warn(

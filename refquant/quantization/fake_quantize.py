@@ -1,9 +1,11 @@
 """The module that rounds in training as quantization will, and its switches."""
 
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
-from refquant import dtypes
-from refquant.errors import ArgumentError, OperationError
+from refquant import arguments, dtypes
+from refquant.errors import ArgumentError, ArgumentTypeError, OperationError
 from refquant.nn.module import Module
 from refquant.ops import checks
 from refquant.ops.quantized.fake_quantize import (
@@ -18,6 +20,7 @@ from refquant.quantization.observers.moving_average import (
     MovingAverageMinMaxObserver,
     MovingAveragePerChannelMinMaxObserver,
 )
+from refquant.tensors import quantizer
 
 __all__ = [
     "FakeQuantize",
@@ -30,6 +33,24 @@ __all__ = [
     "enable_fake_quant",
     "enable_observer",
 ]
+
+
+def _no_observer(got: str) -> ArgumentTypeError:
+    expected = "a class of observers, or a function that makes one"
+    return ArgumentTypeError("FakeQuantize", argument="observer", expected=expected, got=got)
+
+
+def _check_factory(observer: Any, keywords: Mapping[str, Any]) -> None:
+    """Raise unless calling this with these keywords may make an observer."""
+    other = isinstance(observer, type) and not issubclass(observer, Module)
+    if not callable(observer) or isinstance(observer, Module) or other:
+        raise _no_observer(arguments.describe(observer))
+    try:
+        inspect.signature(observer).bind(**keywords)
+    except TypeError as error:
+        raise _no_observer(f"one that cannot be called so: {error}") from None
+    except ValueError:  # it does not tell what it takes
+        pass
 
 
 class FakeQuantize(Module):
@@ -89,7 +110,12 @@ class FakeQuantize(Module):
         self, observer=MovingAverageMinMaxObserver, quant_min=0, quant_max=255, **observer_kwargs
     ):
         super().__init__()
+        _check_factory(observer, observer_kwargs)
+        quant_min = arguments.integer("FakeQuantize", "quant_min", quant_min)
+        quant_max = arguments.integer("FakeQuantize", "quant_max", quant_max)
         made = observer(**observer_kwargs)
+        if not isinstance(made, Module):
+            raise _no_observer(f"a function that makes {arguments.describe(made)}")
         limits = made.dtype
         if not limits.is_quantized or not (
             limits.quant_min <= quant_min < quant_max <= limits.quant_max
@@ -130,7 +156,7 @@ class FakeQuantize(Module):
 
     def enable_fake_quant(self, enabled: bool = True) -> "FakeQuantize":
         """Switch rounding on; returns the module."""
-        self.fake_quant_enabled = bool(enabled)
+        self.fake_quant_enabled = arguments.flag("enable_fake_quant", "enabled", enabled)
         return self
 
     def disable_fake_quant(self) -> "FakeQuantize":
@@ -139,7 +165,7 @@ class FakeQuantize(Module):
 
     def enable_observer(self, enabled: bool = True) -> "FakeQuantize":
         """Switch observing on; returns the module."""
-        self.observer_enabled = bool(enabled)
+        self.observer_enabled = arguments.flag("enable_observer", "enabled", enabled)
         return self
 
     def disable_observer(self) -> "FakeQuantize":
@@ -180,9 +206,7 @@ class FakeQuantize(Module):
             return fake_quantize_per_channel_affine(
                 X, scale, zero_point, self.ch_axis, self.quant_min, self.quant_max
             )
-        return fake_quantize_per_tensor_affine(
-            X, float(scale.array[0]), int(zero_point.array[0]), self.quant_min, self.quant_max
-        )
+        return fake_quantize_per_tensor_affine(X, scale, zero_point, self.quant_min, self.quant_max)
 
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
         for name in self._statistics:
@@ -192,8 +216,22 @@ class FakeQuantize(Module):
 
     def _load_from_state_dict(self, report, prefix: str) -> None:
         check_both_or_none(report, prefix, self._statistics)
-        for name, storage in (("scale", "float32"), ("zero_point", "int64")):
-            load_statistic(report, self, name, prefix + name, (-1,), storage)
+        shape = (-1,) if self.qscheme.is_per_channel else (1,)
+        keys = prefix + "scale", prefix + "zero_point"
+        scale = load_statistic(report, self, "scale", keys[0], shape)
+        zero_point = load_statistic(report, self, "zero_point", keys[1], shape, "int64")
+        if scale is not None:
+            report.attempt(keys[0], quantizer.scale_values, keys[0], "scale", scale)
+        if zero_point is None:
+            return
+        if ((zero_point < self.quant_min) | (zero_point > self.quant_max)).any():
+            report.error(keys[1], f"in {self.quant_min}..{self.quant_max}", zero_point.tolist())
+        if scale is not None and scale.shape != zero_point.shape:
+            report.error(
+                " and ".join(keys),
+                "as many of one as of the other",
+                f"{scale.size} and {zero_point.size}",
+            )
 
     def extra_repr(self) -> str:
         """Show switches and parameters."""

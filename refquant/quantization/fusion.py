@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import kernels, nn
+from refquant import arguments, kernels, nn
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -85,9 +85,12 @@ def fuse_known_modules(mod_list):
     >>> [type(m).__name__ for m in quantization.fuse_known_modules([nn.Linear(2, 2), nn.ReLU()])]
     ['LinearReLU', 'Identity']
     """
-    modules = list(mod_list)
+    asked = "fuse_known_modules"
+    modules = arguments.sequence(asked, "mod_list", mod_list, "a list of modules")
+    for module in modules:
+        checked_model(asked, "mod_list", module)
     names = [str(place) for place in range(len(modules))]
-    check_unprepared("fuse_known_modules", dict(zip(names, modules, strict=True)))
+    check_unprepared(asked, dict(zip(names, modules, strict=True)))
     _check_sequence(modules, names)
     if len(modules) > 1 and not modules[0].training and type(modules[1]) in _NORMALIZED:
         joined = _fold(modules)
@@ -267,19 +270,13 @@ def fuse_modules(model, modules_to_fuse, inplace=False, fuser_func=fuse_known_mo
     asked = "fuse_modules"
     checked_model(asked, "model", model)
     groups = _checked_groups(asked, modules_to_fuse)
-    if not callable(fuser_func):
-        raise ArgumentTypeError(
-            asked,
-            argument="fuser_func",
-            expected="a function from a list of modules to a list of modules",
-            got=repr(fuser_func),
-        )
+    arguments.function(asked, "fuser_func", fuser_func, 1, "the modules of a group are given to it")
     named = {name: model.get_submodule(name) for group in groups for name in group}
     check_unprepared(asked, named)
     if fuser_func is fuse_known_modules:
         for group in groups:
             _check_sequence([model.get_submodule(name) for name in group], group)
-    with changing(model, inplace) as model:
+    with changing(asked, model, inplace) as model:
         members = [[model.get_submodule(name) for name in group] for group in groups]
         results = [
             _checked_result(group, modules, fuser_func(modules))

@@ -1,13 +1,14 @@
 """Looking at a model: its observers, and a table of what is quantized and how."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from dataclasses import astuple, dataclass, fields
 from html import escape
 from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.nn.module import Module
 from refquant.quantization._checks import checked_model
 from refquant.quantization._observing import NAME, observer_of
@@ -43,6 +44,8 @@ def get_observer_dict(mod, target_dict, prefix=""):
     ['quant.activation_post_process', 'module.activation_post_process']
     """
     checked_model("get_observer_dict", "mod", mod)
+    arguments.instance("get_observer_dict", "target_dict", target_dict, MutableMapping, "a dict")
+    prefix = arguments.text("get_observer_dict", "prefix", prefix)
     before = f"{prefix}." if prefix else ""
     for path, module in mod.named_modules(remove_duplicate=False):
         if module._modules.get(NAME) is not None:

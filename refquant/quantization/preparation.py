@@ -242,7 +242,7 @@ def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
     asked = "prepare"
     checked_model(asked, "model", model)
     mapping = checked_mapping(asked, mapping, "DEFAULT_MODULE_MAPPING")
-    with changing(model, inplace) as model:
+    with changing(asked, model, inplace) as model:
         _prepare(asked, model, qconfig_dict, mapping)
         return model
 
@@ -321,7 +321,7 @@ def prepare_qat(model, mapping=None, inplace=False):
     asked = "prepare_qat"
     checked_model(asked, "model", model)
     mapping = checked_mapping(asked, mapping, "DEFAULT_QAT_MODULE_MAPPING")
-    with changing(model, inplace) as model:
+    with changing(asked, model, inplace) as model:
         _prepare(asked, model, None, mapping)
         swap_all(model, mapping)
         tell_paths(model)

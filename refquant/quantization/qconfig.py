@@ -147,7 +147,7 @@ WEIGHT_FAKE_QUANTS = {
 
 def _recipe(asked: str, backend: str) -> tuple:
     """Look up what an engine's recipe names: activation observer, weights, reduce_range."""
-    if backend not in engines.names():
+    if not isinstance(backend, str) or backend not in engines.names():
         raise ArgumentError(
             asked,
             argument="backend",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from refquant import dtypes
+from refquant import arguments, dtypes
 from refquant.errors import ArgumentError, ArgumentTypeError, OperationError
 from refquant.quantization import mappings
 from refquant.quantization._checks import checked_mapping, checked_model
@@ -31,8 +31,18 @@ def default_eval_fn(model, calib_data):
     >>> from refquant import nn, quantization
     >>> quantization.default_eval_fn(nn.ReLU(), [(refquant.ones(2), None)])
     """
-    for data, _target in calib_data:
-        model(data)
+    asked = "default_eval_fn"
+    arguments.function(asked, "model", model, 1)
+    for pair in arguments.iterable(asked, "calib_data", calib_data, "an iterable of pairs"):
+        parts = arguments.sequence(asked, "calib_data", pair, "an iterable of pairs")
+        if len(parts) != 2:
+            raise ArgumentError(
+                asked,
+                argument="calib_data",
+                expected="an iterable of pairs of input and target",
+                got=f"{len(parts)} parts in one of them",
+            )
+        model(parts[0])
 
 
 def _checked_run(asked: str, run_fn: Any, run_args: Any) -> tuple:
@@ -52,6 +62,8 @@ def _checked_run(asked: str, run_fn: Any, run_args: Any) -> tuple:
             got=type(run_args).__name__,
             mend="write [data] for one argument",
         )
+    given = 1 + len(run_args)
+    arguments.function(asked, "run_fn", run_fn, given, "the model and `run_args` are handed to it")
     return tuple(run_args)
 
 
@@ -96,7 +108,7 @@ def quantize(model, run_fn, run_args, mapping=None, inplace=False):
     checked_model(asked, "model", model)
     mapping = checked_mapping(asked, mapping, "DEFAULT_MODULE_MAPPING")
     run_args = _checked_run(asked, run_fn, run_args)
-    with changing(model, inplace) as model:
+    with changing(asked, model, inplace) as model:
         prepare(model.eval(), inplace=True, mapping=mapping)
         with no_grad():
             run_fn(model, *run_args)
@@ -145,7 +157,7 @@ def quantize_qat(model, run_fn, run_args, inplace=False):
     checked_model(asked, "model", model)
     run_args = _checked_run(asked, run_fn, run_args)
     mapping = mappings.default("DEFAULT_MODULE_MAPPING")
-    with changing(model, inplace) as model:
+    with changing(asked, model, inplace) as model:
         prepare_qat(model.train(), inplace=True)
         run_fn(model, *run_args)
         return convert_with(asked, model, mapping, inplace=True)
@@ -195,7 +207,7 @@ def quantize_dynamic(model, qconfig_spec=None, dtype=dtypes.qint8, mapping=None,
     checked_model(asked, "model", model)
     mapping = checked_mapping(asked, mapping, "DEFAULT_DYNAMIC_MODULE_MAPPING")
     spec = _spec(asked, qconfig_spec, dtype)
-    with changing(model, inplace) as model:
+    with changing(asked, model, inplace) as model:
         propagate_qconfig_(model.eval(), spec)
         return convert_with(asked, model, mapping, inplace=True)
 
@@ -204,8 +216,9 @@ def _spec(asked: str, spec: Any, dtype: Any) -> Mapping[Any, Any]:
     """Make a mapping of what `quantize_dynamic` is given."""
     if isinstance(spec, Mapping):
         return spec
+    known = isinstance(dtype, dtypes.dtype)
     recipes = {dtypes.qint8: default_dynamic_qconfig, dtypes.float16: float16_dynamic_qconfig}
-    recipe = recipes.get(dtype)
+    recipe = recipes.get(dtype) if known else None
     wanted = "refquant.qint8 or refquant.float16"
     if spec is None:
         if recipe is None:
@@ -231,4 +244,13 @@ def _spec(asked: str, spec: Any, dtype: Any) -> Mapping[Any, Any]:
             expected=wanted,
             got=repr(dtype),
         )
-    return dict.fromkeys(spec, recipe)
+    chosen = list(spec)
+    for entry in chosen:
+        if not isinstance(entry, str | type):
+            raise ArgumentTypeError(
+                asked,
+                argument="qconfig_spec",
+                expected="a set of types and names, or a mapping",
+                got=f"{arguments.describe(entry)} in it",
+            )
+    return dict.fromkeys(chosen, recipe)

@@ -1,6 +1,8 @@
 """Markers of the places where a model goes over to integers and back."""
 
+from refquant import arguments
 from refquant.nn.module import Module
+from refquant.quantization.qconfig import QConfig, QConfigDynamic
 
 __all__ = ["DeQuantStub", "QuantStub", "QuantWrapper", "add_quant_dequant"]
 
@@ -25,8 +27,10 @@ class QuantStub(Module):
 
     def __init__(self, qconfig=None):
         super().__init__()
-        if qconfig:
-            self.qconfig = qconfig
+        if qconfig is not None:
+            self.qconfig = arguments.instance(
+                "QuantStub", "qconfig", qconfig, QConfig | QConfigDynamic, "a QConfig or None"
+            )
 
     def forward(self, x):
         """Return the input."""
@@ -81,6 +85,7 @@ class QuantWrapper(Module):
 
     def __init__(self, module):
         super().__init__()
+        arguments.instance("QuantWrapper", "module", module, Module, "a Module")
         self.quant = QuantStub(getattr(module, "qconfig", None))
         self.dequant = DeQuantStub()
         self.module = module
@@ -119,6 +124,7 @@ def add_quant_dequant(module):
       )
     )
     """
+    arguments.instance("add_quant_dequant", "module", module, Module, "a Module")
     return _wrap(module, {})
 
 

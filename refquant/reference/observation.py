@@ -119,7 +119,9 @@ def histogram(x, bins, lower, upper):
     position = (inside - low) / (high - low) * np.float32(bins)
     # Also where the quotient is not a number, because the width is infinite or rounds to zero.
     position = np.where(position < bins - 1, position, bins - 1)
-    return np.bincount(position.astype(np.int64), minlength=bins).astype(np.float32)
+    # Integers decide which place is the last: float32 rounds large numbers of bins up.
+    position = np.minimum(position.astype(np.int64), bins - 1)
+    return np.bincount(position, minlength=bins).astype(np.float32)
 
 
 def combine_histograms(counts, added, upsample_rate, downsample_rate, start):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import ArgumentError, ShapeError
 from refquant.nn.containers import Identity
 from refquant.nn.module import Module
@@ -85,6 +86,7 @@ class Comparison:
         -------
         tuple of Layer
         """
+        count = arguments.integer("Comparison.worst", "count", count, 0)
         finite = [layer for layer in self.layers if math.isfinite(layer.local_sqnr)]
         return tuple(sorted(finite, key=lambda layer: layer.local_sqnr)[:count])
 
@@ -232,6 +234,10 @@ def compare(
     asked = "compare"
     checked_model(asked, "float_model", float_model)
     checked_model(asked, "quantized_model", quantized_model)
+    arguments.iterable(asked, "batches", batches)
+    if run is not None:
+        arguments.function(asked, "run", run, 2, "a model and a batch are handed to it")
+    show = arguments.flag_or_none(asked, "show", show)
     originals = dict(float_model.named_modules())
     modules = dict(quantized_model.named_modules())
     _check_correspondence(originals, modules, asked)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from refquant.errors import ArgumentError
+from refquant import arguments
 from refquant.extras import need
 from refquant.progress import track
 from refquant.reporting import figures
@@ -96,7 +96,10 @@ def report(
     True
     """
     need("matplotlib", package="matplotlib", extra="plot", asked=_ASKED)
-    _try_writing(Path(path))
+    title = arguments.text(_ASKED, "title", title)
+    progress = arguments.flag(_ASKED, "progress", progress)
+    path = arguments.file_path(_ASKED, "path", path)
+    _try_writing(path)
     comparison = compare(
         float_model, quantized_model, batches, run=run, show=None if progress else False
     )
@@ -110,8 +113,6 @@ def report(
 
 def _try_writing(path: Path) -> None:
     """Find out that a file cannot be written before hours are spent on its content."""
-    if path.is_dir():
-        raise ArgumentError(_ASKED, argument="path", expected="a file", got=f"the folder {path}")
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
@@ -164,6 +165,8 @@ def worst_layers(page: Page, comparison: Comparison, count: int = 5) -> None:
     >>> "No layer" in page.html()
     True
     """
+    arguments.instance("worst_layers", "page", page, Page, "a Page")
+    arguments.instance("worst_layers", "comparison", comparison, Comparison, "a Comparison")
     worst = comparison.worst(count)
     page.heading("The worst layers, and what would help")
     if not worst:

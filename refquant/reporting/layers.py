@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from refquant.reporting.measures import decibels, real_values, sqnr
+from refquant.errors import ShapeError
+from refquant.reporting.measures import decibels, difference, energy, real_values, sqnr
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["Layer"]
@@ -106,6 +107,9 @@ class Layer:
         """Float outputs for a histogram, shape (n,)."""
         return np.concatenate(self.samples) if self.samples else np.empty(0, np.float32)
 
+    def _taken(self, argument: str, values: Any) -> np.ndarray:
+        return real_values(values, "Layer.add", argument).astype(np.float64)
+
     def add(self, reference: np.ndarray, output: Tensor, local: np.ndarray | None = None) -> None:
         """Count one call.
 
@@ -118,21 +122,29 @@ class Layer:
         local : ndarray of float32, optional
             What the float layer makes of the quantized layer's input.
         """
-        x, y = reference.astype(np.float64), real_values(output).astype(np.float64)
-        self.signal += float(np.sum(x * x))
-        self.noise += float(np.sum((x - y) ** 2))
-        if local is not None:
-            alone = local.astype(np.float64)
-            self.local_signal += float(np.sum(alone * alone))
-            self.local_noise += float(np.sum((alone - y) ** 2))
+        x, y = self._taken("reference", reference), self._taken("output", output)
+        alone = None if local is None else self._taken("local", local)
+        for name, values in (("output", y), ("local", alone)):
+            if values is not None and values.shape != x.shape:
+                raise ShapeError(
+                    "Layer.add",
+                    argument=name,
+                    expected=f"of shape {x.shape}, that of `reference`",
+                    got=values.shape,
+                )
+        self.signal += energy(x)
+        self.noise += energy(difference(x, y))
+        if alone is not None:
+            self.local_signal += energy(alone)
+            self.local_noise += energy(difference(alone, y))
         self.elements += x.size
-        self.samples.append(reference.reshape(-1)[:: -(-x.size // _SAMPLE) or 1].copy())
+        self.samples.append(x.reshape(-1)[:: -(-x.size // _SAMPLE) or 1].astype(np.float32))
         if isinstance(output, QuantizedTensor) and output.axis is None:
             self.output = output
             low, high = representable(output)
             half = output.scale / 2
             self.clipped += int(np.count_nonzero((x < low - half) | (x > high + half)))
-            self.clipped_noise += float(np.sum((x - np.clip(x, low, high)) ** 2))
+            self.clipped_noise += energy(difference(x, np.clip(x, low, high)))
             # The zero point is an exact zero, as ReLU makes many, even where it is an end.
             ends = {output.dtype.quant_min, output.dtype.quant_max} - {output.zero_point}
             self.saturated += int(np.isin(output.array, sorted(ends)).sum())

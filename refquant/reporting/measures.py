@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from refquant.errors import ArgumentError, ShapeError
+from refquant import arguments
+from refquant.errors import ShapeError
 from refquant.plotting.style import real_values
 from refquant.tensors import QuantizedTensor, Tensor
 
@@ -16,6 +17,8 @@ __all__ = [
     "agreement",
     "decibel_text",
     "decibels",
+    "difference",
+    "energy",
     "parameter_bytes",
     "real_values",
     "seconds",
@@ -27,7 +30,22 @@ def decibels(signal: float, noise: float) -> float:
     """Ratio of two energies in decibels: infinite without noise, NaN without both."""
     if noise == 0:
         return math.inf if signal > 0 else math.nan
-    return 10 * math.log10(signal / noise) if signal > 0 else -math.inf
+    ratio = signal / noise
+    if math.isnan(ratio):
+        return math.nan
+    return 10 * math.log10(ratio) if ratio > 0 else -math.inf
+
+
+def energy(values: np.ndarray) -> float:
+    """Sum of squares; infinite where it is too large, NaN where a value is."""
+    with np.errstate(all="ignore"):
+        return float(np.sum(values * values))
+
+
+def difference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Difference of two arrays; NaN where both are infinite."""
+    with np.errstate(all="ignore"):
+        return x - y
 
 
 def decibel_text(value: float | None) -> str:
@@ -64,10 +82,11 @@ def sqnr(reference: Any, values: Any) -> float:
     >>> sqnr(refquant.tensor([3.0, 4.0]), refquant.tensor([3.0, 3.5]))
     20.0
     """
-    x, y = (real_values(v).astype(np.float64) for v in (reference, values))
+    x = real_values(reference, "sqnr", "reference").astype(np.float64)
+    y = real_values(values, "sqnr", "values").astype(np.float64)
     if x.shape != y.shape:
         raise ShapeError("sqnr", argument="values", expected=f"of shape {x.shape}", got=y.shape)
-    return decibels(float(np.sum(x * x)), float(np.sum((x - y) ** 2)))
+    return decibels(energy(x), energy(difference(x, y)))
 
 
 def agreement(reference: Any, values: Any) -> float:
@@ -83,6 +102,11 @@ def agreement(reference: Any, values: Any) -> float:
     float
         Between 0 and 1.
 
+    Raises
+    ------
+    ShapeError
+        If one of them is not a table, or they differ in shape.
+
     Examples
     --------
     >>> import refquant
@@ -91,7 +115,19 @@ def agreement(reference: Any, values: Any) -> float:
     >>> agreement(one, refquant.tensor([[0.0, 9.0], [5.0, 6.0]]))
     0.5
     """
-    x, y = real_values(reference), real_values(values)
+    x = real_values(reference, "agreement", "reference")
+    y = real_values(values, "agreement", "values")
+    if x.ndim != 2 or x.size == 0:
+        raise ShapeError(
+            "agreement",
+            argument="reference",
+            expected="of shape (rows, classes), neither of them 0",
+            got=x.shape,
+        )
+    if x.shape != y.shape:
+        raise ShapeError(
+            "agreement", argument="values", expected=f"of shape {x.shape}", got=y.shape
+        )
     return float(np.mean(np.argmax(x, axis=1) == np.argmax(y, axis=1)))
 
 
@@ -137,7 +173,7 @@ def seconds(function: Callable[[], Any], repeats: int = 15) -> float:
     function : callable
         Called without arguments.
     repeats : int, default 15
-        How often.
+        How often, at most a million times.
 
     Returns
     -------
@@ -150,8 +186,8 @@ def seconds(function: Callable[[], Any], repeats: int = 15) -> float:
     >>> seconds(lambda: None, repeats=3) < 1
     True
     """
-    if repeats < 1:
-        raise ArgumentError("seconds", argument="repeats", expected="at least 1", got=repeats)
+    arguments.function("seconds", "function", function, 0)
+    repeats = arguments.integer("seconds", "repeats", repeats, 1, 1_000_000)
     function()
     times = []
     for _ in range(repeats):

@@ -7,7 +7,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from refquant import arguments
 from refquant._version import __version__
+from refquant.errors import ArgumentError
+from refquant.plotting.style import checked_axes
 from refquant.reporting.pictures import drawing, svg
 from refquant.reporting.tables import Table
 
@@ -68,25 +71,31 @@ class Page:
     """
 
     def __init__(self, title: str):
-        self.title = title
+        self.title = arguments.text("Page", "title", title)
         self._parts: list[str] = []
         self._pictures = 0
 
     def heading(self, text: str) -> None:
         """Begin a section."""
-        self._parts.append(f"<h2>{escape(text)}</h2>")
+        text = escape(arguments.text("Page.heading", "text", text))
+        self._parts.append(f"<h2>{text}</h2>")
 
     def paragraph(self, text: str) -> None:
         """Add a paragraph of plain text."""
-        self._parts.append(f"<p>{escape(text)}</p>")
+        text = escape(arguments.text("Page.paragraph", "text", text))
+        self._parts.append(f"<p>{text}</p>")
 
     def points(self, points: Sequence[tuple[str, str]]) -> None:
         """Add names, each with what there is to say of it, in their order."""
-        items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in points)
+        asked, items = "Page.points", ""
+        for point in arguments.sequence(asked, "points", points, "pairs of texts"):
+            name, text = (arguments.text(asked, "points", part) for part in _pair(asked, point))
+            items += f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>"
         self._parts.append(f"<dl>{items}</dl>")
 
     def table(self, table: Table) -> None:
         """Add a table; one that is wider than the screen is moved sideways by itself."""
+        arguments.instance("Page.table", "table", table, Table, "a Table")
         # The title stands beside the table, not in it: a long one is broken where the screen ends.
         self._parts.append(
             f'<h3>{escape(table.title)}</h3><div class="wide" tabindex="0">{table.html()}</div>'
@@ -103,8 +112,12 @@ class Page:
             Axes made by `refquant.reporting.pictures.new_axes` and drawn into inside of
             `refquant.reporting.pictures.drawing`, and what the picture shows.
         """
-        figures = []
-        for ax, caption in pictures:
+        asked, figures, kept = "Page.pictures", [], []
+        for picture in arguments.sequence(asked, "pictures", pictures, "pairs of axes and text"):
+            ax, caption = _pair(asked, picture)
+            arguments.text(asked, "pictures", caption)
+            kept.append((checked_axes(ax, asked, "pictures"), caption))
+        for ax, caption in kept:
             self._pictures += 1
             with drawing():
                 drawn = svg(ax, f"picture{self._pictures}")
@@ -135,7 +148,16 @@ class Page:
         pathlib.Path
             The file.
         """
-        return write_atomically(path, self.html())
+        return write_atomically(arguments.file_path("Page.write", "path", path), self.html())
+
+
+def _pair(asked: str, value: Any) -> list[Any]:
+    parts = arguments.sequence(asked, asked.rpartition(".")[2], value, "pairs")
+    if len(parts) != 2:
+        raise ArgumentError(
+            asked, argument=asked.rpartition(".")[2], expected="pairs", got=f"{len(parts)} parts"
+        )
+    return parts
 
 
 def write_atomically(path: str | os.PathLike, text: str) -> Path:

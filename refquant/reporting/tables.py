@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from refquant import arguments
 from refquant.errors import ShapeError
 
 __all__ = ["Table"]
@@ -41,7 +42,12 @@ class Table:
     note: str = ""
 
     def __post_init__(self):
-        for row in self.rows:
+        arguments.text("Table", "title", self.title)
+        arguments.text("Table", "note", self.note)
+        rows = arguments.sequence("Table", "rows", self.rows, "a sequence of rows")
+        for name, row in (("header", self.header), *(("rows", row) for row in rows)):
+            for cell in arguments.sequence("Table", name, row, "a sequence of texts"):
+                arguments.text("Table", name, cell)
             if len(row) != len(self.header):
                 raise ShapeError(
                     "Table",

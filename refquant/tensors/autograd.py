@@ -5,13 +5,16 @@ that turns the gradient of its output into the gradients of its inputs. `backwar
 from last to first, so that every gradient is complete before it is passed on.
 """
 
+import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ContextDecorator
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import GradientError
 
 __all__ = ["Node", "backward", "enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
@@ -107,7 +110,7 @@ class set_grad_enabled(_GradMode):
 
     def __init__(self, mode: bool):
         super().__init__()
-        self.enabled = bool(mode)
+        self.enabled = arguments.flag("set_grad_enabled", "mode", mode)
         self._first = _mode.enabled
         _mode.enabled = self.enabled
 
@@ -128,16 +131,43 @@ class Node:
     function : callable
         Takes the gradient of the output, an ndarray of its shape, and returns a gradient (an
         ndarray) or None for each operand.
+        None after `backward` has freed the arrays that the operation kept for it.
     retained : Tensor or None
         The output, if its gradient is to be kept.
     """
 
     __slots__ = ("function", "retained", "sources")
+    function: Any
 
     def __init__(self, inputs: Sequence[Any], function: Callable[..., Sequence[Any]]):
         self.sources = tuple((t.node or t) if t.requires_grad else None for t in inputs)
         self.function = function
         self.retained: Any = None
+
+    def free(self) -> None:
+        """Let go of the arrays that the operation kept; one that kept none can run again."""
+        if _holds_arrays(self.function):
+            self.function, self.sources, self.retained = None, (), None
+
+
+def _holds_arrays(function: Any) -> bool:
+    """Whether a function that turns gradients has arrays of its own, as closures or bound."""
+    seen, stack = set(), [function]
+    while stack:
+        held = stack.pop()
+        if isinstance(held, np.ndarray) or hasattr(held, "array"):
+            return True
+        if id(held) in seen:
+            continue
+        seen.add(id(held))
+        if isinstance(held, tuple | list):
+            stack.extend(held)
+        elif isinstance(held, functools.partial):
+            stack.extend((held.func, *held.args, *held.keywords.values()))
+        elif isinstance(held, FunctionType):
+            stack.extend(cell.cell_contents for cell in held.__closure__ or ())
+            stack.extend(held.__defaults__ or ())
+    return False
 
 
 def _last_to_first(root) -> Iterator[Any]:
@@ -155,7 +185,7 @@ def _last_to_first(root) -> Iterator[Any]:
     return reversed(order)
 
 
-def backward(root, gradient=None) -> None:
+def backward(root, gradient=None, retain_graph: bool = False) -> None:
     """Add to ``.grad`` of every leaf the gradient of `root` with respect to it.
 
     Parameters
@@ -164,11 +194,15 @@ def backward(root, gradient=None) -> None:
         What is differentiated.
     gradient : ndarray, optional
         Gradient of the final number with respect to `root`; 1 where `root` has one element.
+    retain_graph : bool, default False
+        Whether what was recorded is kept for another call. Otherwise the arrays that operations
+        kept are freed.
 
     Raises
     ------
     GradientError
-        If `root` requires no gradient, or has several elements and no `gradient` is given.
+        If `root` requires no gradient, or has several elements and no `gradient` is given, or
+        an operation below it was freed by an earlier call.
     """
     if not root.requires_grad:
         raise GradientError(
@@ -190,13 +224,30 @@ def backward(root, gradient=None) -> None:
         gradient = np.ones_like(root.array)
     # What is infinite or undefined becomes inf or NaN in a gradient, as in the operations.
     with np.errstate(all="ignore"):
-        _walk(root.node or root, gradient)
+        order = list(_last_to_first(root.node or root))
+        _check_kept(order)
+        _walk(order, gradient)
+        if not retain_graph:
+            for source in order:
+                if isinstance(source, Node):
+                    source.free()
 
 
-def _walk(start, gradient: np.ndarray) -> None:
-    """Hand the gradient of `start` down to every leaf."""
-    pending = {id(start): gradient}
-    for source in _last_to_first(start):
+def _check_kept(order: list[Any]) -> None:
+    """Raise before anything is added to a gradient if a part of the graph is gone."""
+    if any(isinstance(source, Node) and source.function is None for source in order):
+        raise GradientError(
+            "backward through the same operations a second time",
+            argument="self",
+            expected="a tensor whose operations were not freed by an earlier backward()",
+            mend="compute the tensor again, or pass retain_graph=True to the first call",
+        )
+
+
+def _walk(order: list[Any], gradient: np.ndarray) -> None:
+    """Hand the gradient of the first in `order` down to every leaf."""
+    pending = {id(order[0]): gradient}
+    for source in order:
         grad = pending.pop(id(source), None)
         if grad is None:
             continue

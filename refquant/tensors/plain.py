@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refquant import dtypes
-from refquant.errors import ArgumentTypeError, GradientError, NotSupportedError
-from refquant.tensors import autograd, formatting
+from refquant import arguments, dtypes
+from refquant.errors import (
+    ArgumentTypeError,
+    DtypeError,
+    GradientError,
+    IndexRangeError,
+    NotSupportedError,
+    ShapeError,
+)
+from refquant.tensors import arrays, autograd, formatting
 
 if TYPE_CHECKING:
     from refquant.ops.declared import Methods
@@ -60,9 +67,16 @@ class Tensor(Methods):
     Parameters
     ----------
     array : ndarray
-        The elements; kept, not copied. Strides say in which memory format they lie.
+        The elements, of a dtype that tensors have and aligned in memory; kept, not copied.
+        Strides say in which memory format they lie.
     requires_grad : bool, default False
         Whether operations on the tensor are recorded.
+
+    Raises
+    ------
+    ArgumentTypeError, DtypeError, GradientError
+        If `array` is not such an array, or a gradient is required of one that is not floating
+        point.
 
     Attributes
     ----------
@@ -86,13 +100,21 @@ class Tensor(Methods):
     __array_priority__ = 1000
 
     def __init__(self, array: np.ndarray, requires_grad: bool = False):
+        known = type(array) is np.ndarray and array.dtype in dtypes.BY_STORAGE
+        if not known or not array.flags.aligned:
+            given = np.asarray(array) if isinstance(array, np.generic) else array
+            array = arrays.elements("Tensor", "array", given)
+        self._fill(array)
+        if requires_grad is not False and arguments.flag("Tensor", "requires_grad", requires_grad):
+            self._check_differentiable("Tensor")
+            self.requires_grad = True
+
+    def _fill(self, array: np.ndarray) -> None:
+        """Begin as a leaf that requires no gradient; `array` is trusted."""
         self.array = array
-        self.requires_grad = requires_grad
+        self.requires_grad = self.retains_grad = False
         self.grad: Tensor | None = None
         self.node: autograd.Node | None = None
-        self.retains_grad = False
-        if requires_grad:
-            self._check_differentiable("Tensor")
 
     # -- what it is ----------------------------------------------------------------------------
 
@@ -123,7 +145,7 @@ class Tensor(Methods):
 
     def size(self, dim: int | None = None) -> Size | int:
         """Extent of every dimension, or of one."""
-        return self.shape if dim is None else self.array.shape[dim]
+        return self.shape if dim is None else self.array.shape[self._place("size", dim)]
 
     def dim(self) -> int:
         """Count the dimensions."""
@@ -136,7 +158,19 @@ class Tensor(Methods):
     def stride(self, dim: int | None = None) -> tuple[int, ...] | int:
         """Elements to step over for one step along every dimension, or along one."""
         strides = tuple(s // self.array.itemsize for s in self.array.strides)
-        return strides if dim is None else strides[dim]
+        return strides if dim is None else strides[self._place("stride", dim)]
+
+    def _place(self, asked: str, dim: Any) -> int:
+        """Check the number of a dimension."""
+        place = arguments.integer(asked, "dim", dim)
+        if not -self.array.ndim <= place < self.array.ndim:
+            raise IndexRangeError(
+                asked,
+                argument="dim",
+                expected=f"a dimension of shape {self.array.shape}",
+                got=place,
+            )
+        return place
 
     def element_size(self) -> int:
         """Bytes of one element."""
@@ -178,6 +212,15 @@ class Tensor(Methods):
 
     @data.setter
     def data(self, other: Tensor) -> None:
+        if not isinstance(other, Tensor) or other.is_quantized:
+            raise DtypeError(
+                "assignment to .data",
+                argument="data",
+                expected="a plain tensor",
+                got=repr(other.dtype) if isinstance(other, Tensor) else type(other).__name__,
+            )
+        if self.requires_grad:
+            other._check_differentiable("assignment to .data")
         self.array = other.array
 
     def detach(self) -> Tensor:
@@ -186,6 +229,7 @@ class Tensor(Methods):
 
     def requires_grad_(self, requires_grad: bool = True):
         """Set whether operations on the tensor are recorded; returns the tensor."""
+        requires_grad = arguments.flag("requires_grad_", "requires_grad", requires_grad)
         if requires_grad:
             self._check_differentiable("requires_grad_")
         elif self.node is not None:
@@ -206,12 +250,37 @@ class Tensor(Methods):
             self.node.retained = self
 
     def accumulate_grad(self, gradient: np.ndarray) -> None:
-        """Add to ``.grad``, in the dtype and shape of the tensor."""
-        gradient = np.asarray(gradient, dtype=self.array.dtype)
+        """Add to ``.grad``, in the dtype and shape of the tensor.
+
+        Parameters
+        ----------
+        gradient : ndarray
+            Of the shape of the tensor.
+
+        Examples
+        --------
+        >>> import numpy as np, refquant
+        >>> x = refquant.tensor([1.0, 2.0], requires_grad=True)
+        >>> x.accumulate_grad(np.float32([0.5, 0.25]))
+        >>> x.grad
+        tensor([0.5 , 0.25])
+        """
+        if type(gradient) is not np.ndarray:
+            gradient = arguments.numbers("accumulate_grad", "gradient", gradient)
+        if gradient.shape != self.array.shape:
+            raise ShapeError(
+                "accumulate_grad",
+                argument="gradient",
+                expected=f"of the shape {self.array.shape} of the tensor",
+                got=f"shape {gradient.shape}",
+            )
+        if gradient.dtype != self.array.dtype:
+            gradient = arguments.numbers("accumulate_grad", "gradient", gradient, self.array.dtype)
         if self.grad is None:
             self.grad = Tensor(gradient.copy())
         else:
-            self.grad = Tensor(self.grad.array + gradient)
+            with np.errstate(all="ignore"):
+                self.grad = Tensor(self.grad.array + gradient)
 
     def backward(
         self,
@@ -226,22 +295,42 @@ class Tensor(Methods):
         gradient : Tensor, optional
             Gradient with respect to this tensor; 1 where it has one element.
         retain_graph : bool, optional
-            Accepted; what was recorded is kept as long as the tensor is.
+            Whether what was recorded is kept for another call; by default it is freed, and a
+            second call is an error if an operation kept arrays for the first.
         create_graph : bool, default False
             Gradients of gradients are not there, so only False.
 
         Raises
         ------
         GradientError
-            If nothing was recorded, or the tensor has several elements and no `gradient`.
+            If nothing was recorded, or the tensor has several elements and no `gradient`, or an
+            earlier call has freed what was recorded.
+        ShapeError
+            If `gradient` has another shape.
         NotSupportedError
             If `create_graph` is true.
         """
-        if create_graph:
+        if arguments.flag("backward", "create_graph", create_graph):
             raise NotSupportedError(
                 "backward", argument="create_graph", expected="False", got=create_graph
             )
-        autograd.backward(self, None if gradient is None else np.asarray(gradient.array))
+        kept = retain_graph is not None and arguments.flag("backward", "retain_graph", retain_graph)
+        autograd.backward(self, None if gradient is None else self._seed(gradient), kept)
+
+    def _seed(self, gradient: Any) -> np.ndarray:
+        """Take the gradient with which `backward` begins."""
+        if isinstance(gradient, Tensor) and not gradient.is_quantized:
+            array = gradient.array
+        else:
+            array = arguments.numbers("backward", "gradient", gradient)
+        if array.shape != self.array.shape:
+            raise ShapeError(
+                "backward",
+                argument="gradient",
+                expected=f"of shape {self.array.shape}, as the tensor is",
+                got=f"shape {array.shape}",
+            )
+        return array
 
     # -- out -----------------------------------------------------------------------------------
 
@@ -358,7 +447,8 @@ def differentiable(array: np.ndarray, inputs, function) -> Tensor:
     Tensor
     """
     # Reductions and operations on 0-dimensional arrays give NumPy scalars.
-    made = Tensor(array if type(array) is np.ndarray else np.asarray(array))
+    made = object.__new__(Tensor)
+    made._fill(array if type(array) is np.ndarray else np.asarray(array))
     if autograd.is_grad_enabled() and any(t.requires_grad for t in inputs):
         made.requires_grad = True
         made.node = autograd.Node(inputs, function)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes
+from refquant import arguments, dtypes
 from refquant.errors import DtypeError, GradientError, QuantizerError
-from refquant.tensors import formatting, html
+from refquant.tensors import formatting, html, quantizer
 from refquant.tensors.plain import Tensor
 
 __all__ = ["QuantizedTensor"]
@@ -18,20 +18,37 @@ __all__ = ["QuantizedTensor"]
 class QuantizedTensor(Tensor):
     r"""Integers that stand for real numbers, :math:`x = s (q - z)`.
 
-    Make one with `refquant.quantize_per_tensor` or `refquant.quantize_per_channel`.
+    Make one from real numbers with `refquant.quantize_per_tensor` or
+    `refquant.quantize_per_channel`; the constructor takes integers that are there already, and
+    checks them and their quantizer.
 
     Parameters
     ----------
     array : ndarray of uint8, int8 or int32
-        The integers; kept, not copied.
+        The integers. An array (or plain tensor) of the storage type of `dtype` is kept, not
+        copied. Lists and arrays of other integer types are converted if every integer lies in
+        the range of `dtype`.
     dtype : dtype
         quint8, qint8 or qint32.
-    scale : float or ndarray of float64, shape (channels,)
-        Real units of one quantized step.
-    zero_point : int or ndarray of int64, shape (channels,)
-        The integer that stands for real zero.
+    scale : float, or array of shape (channels,)
+        Real units of one quantized step; its float32 value and reciprocal must be finite and
+        positive. Kept in float64; an array is copied.
+    zero_point : int, or array of an integer type, shape (channels,)
+        The integer that stands for real zero, in the range of `dtype`. An array is copied to
+        int64.
     axis : int, optional
-        The dimension of the channels; None if there is one scale for all.
+        The dimension of the channels, not negative; None if there is one scale for all.
+
+    Raises
+    ------
+    DtypeError
+        If `dtype` is not quantized, or `array` does not hold integers.
+    ArgumentError
+        If an integer is outside the range of `dtype`.
+    QuantizationParameterError, ArgumentTypeError
+        If scale or zero point is not valid, or not one for each channel.
+    IndexRangeError
+        If `axis` is not a dimension of `array`.
 
     Examples
     --------
@@ -45,6 +62,19 @@ class QuantizedTensor(Tensor):
     is_quantized = True
 
     def __init__(self, array, dtype, scale, zero_point, axis=None):
+        asked = "QuantizedTensor"
+        dtype = quantizer.quantized_dtype(asked, "dtype", dtype)
+        array = quantizer.codes(asked, "array", array, dtype)
+        if axis is None:
+            scale = quantizer.scale_value(asked, "scale", scale)
+            zero_point = quantizer.zero_point_value(asked, "zero_point", zero_point, dtype)
+        else:
+            scale, zero_point, axis = quantizer.channel_quantizer(
+                asked, scale, zero_point, axis, array, dtype, ("array", "scale", "zero_point")
+            )
+        self._fill_all(array, dtype, scale, zero_point, axis)
+
+    def _fill_all(self, array, dtype, scale, zero_point, axis) -> None:
         self.array = array
         self.requires_grad = self.retains_grad = False
         self.grad = None
@@ -54,9 +84,22 @@ class QuantizedTensor(Tensor):
         self.zero_point = zero_point
         self.axis = axis
 
+    @staticmethod
+    def _unchecked(array, dtype, scale, zero_point, axis=None) -> QuantizedTensor:
+        """Make a tensor for operations, which checked their arguments: kernels trust it.
+
+        `array` has the storage type of `dtype`; scale and zero point are float and int, or
+        arrays of float64 and int64 with an element for each slice along `axis`. All are kept.
+        """
+        made = object.__new__(QuantizedTensor)
+        made._fill_all(array, dtype, scale, zero_point, axis)
+        return made
+
     def like(self, array: np.ndarray) -> QuantizedTensor:
         """Make a tensor of other integers with the same parameters; `array` is kept."""
-        return QuantizedTensor(array, self._dtype, self.scale, self.zero_point, self.axis)
+        made = object.__new__(QuantizedTensor)
+        made._fill_all(array, self._dtype, self.scale, self.zero_point, self.axis)
+        return made
 
     @property
     def dtype(self) -> dtypes.dtype:
@@ -118,7 +161,7 @@ class QuantizedTensor(Tensor):
 
     def requires_grad_(self, requires_grad: bool = True):
         """Refuse: integers have no gradient."""
-        if requires_grad:
+        if arguments.flag("requires_grad_", "requires_grad", requires_grad):
             raise GradientError(
                 "requires_grad_",
                 argument="self",
@@ -155,8 +198,28 @@ class QuantizedTensor(Tensor):
         """Convert the real values to nested lists."""
         return self.dequantize().tolist()
 
+    @property
+    def data(self) -> Tensor:
+        """The same integers."""
+        return self.detach()
+
+    @data.setter
+    def data(self, other: Tensor) -> None:
+        if not isinstance(other, QuantizedTensor):
+            raise DtypeError(
+                "assignment to .data",
+                argument="data",
+                expected="a quantized tensor",
+                got=quantizer.describe(other),
+            )
+        # The quantizer belongs to the integers: another number of channels needs another one.
+        self._fill_all(other.array, other.dtype, other.scale, other.zero_point, other.axis)
+
+    def __reduce__(self):
+        return QuantizedTensor, (self.array, self._dtype, self.scale, self.zero_point, self.axis)
+
     def __deepcopy__(self, memo):
-        return QuantizedTensor(
+        return QuantizedTensor._unchecked(
             self.array.copy(order="K"),
             self._dtype,
             copy.copy(self.scale),

@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from processes import output, run
 
@@ -98,6 +99,18 @@ def test_an_unknown_choice_is_an_error():
     assert "reference" in done.stderr
 
 
+def test_no_warning_where_kernels_were_left_out_on_purpose(without_kernels):
+    (without_kernels / "refquant" / "_kernels" / "_pure.py").touch()
+    done = run(CHOICE, "-W", "error", package=without_kernels)
+    assert done.stdout.split() == ["reference", "reference"], done.stderr
+
+
+def test_no_warning_where_there_is_no_compiler_to_install(without_kernels):
+    code = "import numpy, sys; sys.platform = 'emscripten'\n"
+    done = run(code + CHOICE, "-W", "error", package=without_kernels)
+    assert done.stdout.split() == ["reference", "reference"], done.stderr
+
+
 @WITH_KERNELS
 def test_variants_can_be_taken_away():
     best = kernels.available()[-1]
@@ -146,10 +159,20 @@ def test_a_failing_block_gives_the_choice_back():
     assert kernels.current() == before
 
 
-@pytest.mark.parametrize("count", [0, -1, 2.0, True, "2"])
+@pytest.mark.parametrize(
+    "count", [0, -1, 2.0, True, "2", None, 1025, 2**31, 2**70, -(2**31), np.zeros(2, np.int64)]
+)
 def test_a_number_of_threads_is_a_whole_number(count):
+    before = refquant.get_num_threads()
     with pytest.raises(ArgumentError, match="at least 1"):
         refquant.set_num_threads(count)
+    assert refquant.get_num_threads() == before
+
+
+def test_a_number_of_threads_may_be_numpys():
+    before = refquant.get_num_threads()
+    refquant.set_num_threads(np.int64(before))
+    assert refquant.get_num_threads() == before
 
 
 def test_no_source_of_a_kernel_is_installed():

@@ -1,13 +1,15 @@
 """What importing refquant does to a process, and what it does not do."""
 
+import os
 import sys
 
 import pytest
-from processes import output
+from processes import output, run
 
 from refquant import kernels
 
 FOREIGN = """
+import os
 import sys
 before = set(sys.modules)
 import refquant
@@ -17,11 +19,13 @@ new = {spec.name.partition(".")[0] for spec in specs if spec is not None}
 print(*sorted(new - set(sys.stdlib_module_names)))
 """
 LAZY = """
+import os
 import sys
 import refquant
 print(*sorted(name for name in sys.modules if name.startswith("refquant.")))
 """
 SUBNORMAL = """
+import os
 import sys
 import threading
 import numpy as np
@@ -76,6 +80,28 @@ def test_import_writes_nothing():
 def test_threads_follow_the_environment():
     wanted = "3" if len(kernels.available()) > 1 else "1"
     assert output(THREADS, "-W", "ignore", OMP_NUM_THREADS="3") == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("value", "threads"),
+    [("4,2", 4), (" 3 , 1", 3), ("99999", 1024), ("0", None), ("abc", None), ("-2", None),
+     ("", None), (",", None), ("2.5", None), ("\u0664", None), ("9" * 30, None)],
+)  # fmt: skip
+def test_no_value_for_openmp_keeps_refquant_from_being_imported(value, threads):
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count()
+    wanted = (threads or cores) if len(kernels.available()) > 1 else 1
+    assert output(THREADS, "-W", "ignore", OMP_NUM_THREADS=value)[-1:] == [str(wanted)]
+
+
+@pytest.mark.parametrize("name", ["REFQUANT_KERNELS", "REFQUANT_DISABLE_CPU_FEATURES"])
+def test_nonsense_in_a_variable_is_named_with_what_is_possible(name):
+    done = run("import refquant", **{name: "avx9000;\u0664"})
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert "KernelError" in last
+    assert "avx9000" in last
+    assert "baseline" in last or "one of reference" in last
 
 
 def test_a_spawned_worker_uses_one_thread():

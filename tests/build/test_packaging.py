@@ -1,6 +1,9 @@
 """What the build recipe says about the package agrees with the folders."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -23,6 +26,24 @@ def test_every_package_is_listed():
         if "_kernels" not in file.parts
     }
     assert set(PROJECT["tool"]["setuptools"]["packages"]) == folders | {"refquant._kernels"}
+
+
+@pytest.mark.parametrize("pure", ["1", "0"])
+def test_a_build_without_kernels_on_purpose_is_marked(pure, tmp_path):
+    pytest.importorskip("setuptools")
+    marker = tmp_path / "refquant" / "_kernels" / "_pure.py"
+    marker.parent.mkdir(parents=True)
+    marker.touch()  # left over from another build
+    subprocess.run(
+        [sys.executable, "setup.py", "--quiet", "build_py", "--build-lib", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "REFQUANT_PURE_PYTHON": pure, "REFQUANT_REQUIRE_EXT": "0"},
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    assert (tmp_path / "refquant" / "kernels.py").exists()
+    assert marker.exists() is (pure == "1")
 
 
 def test_every_family_has_a_definition_and_a_kernel():

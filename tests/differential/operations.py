@@ -189,7 +189,8 @@ def comparisons(T, rng):
 @operation()
 def mean(T, rng):
     q = tensor(T, rng, image_of(rng), pick(rng, "quint8", "qint8"))
-    return [q.contiguous().mean((2, 3)), T.mean(q.contiguous(), (1, 2, 3))]
+    dims = pick(rng, (0,), (1,), (0, 1), (0, 2), (1, 3), (0, 2, 3))
+    return [q.contiguous().mean((2, 3)), T.mean(q.contiguous(), (1, 2, 3)), q.mean(dims)]
 
 
 @operation()

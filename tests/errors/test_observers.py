@@ -105,6 +105,21 @@ def test_averaging_constant(make, constant):
         make(averaging_constant=constant)
 
 
+def test_a_histogram_of_more_bins_than_float32_can_tell_apart_is_refused():
+    """Float32 rounds 2**24 + 3 up: the last bin would lie beyond the table."""
+    for bins in (2**20 + 1, 2**24 + 3, 2**40, 10**30):
+        with pytest.raises(ArgumentError, match=rf"`bins` must be .* 1\.\.1048576, got {bins}"):
+            Q.HistogramObserver(bins=bins)
+    Q.HistogramObserver(bins=2**20)
+
+
+def test_the_parts_of_all_bins_together_are_bounded():
+    Q.HistogramObserver(bins=4, upsample_rate=2**26)
+    for rate in (2**26 + 1, 2**62, 10**30):
+        with pytest.raises(ArgumentError, match="`upsample_rate`"):
+            Q.HistogramObserver(bins=4, upsample_rate=rate)
+
+
 @pytest.mark.parametrize("argument", ["bins", "upsample_rate"])
 @pytest.mark.parametrize("value", [0, -1, 2.5, None, "8"])
 def test_histogram_arguments(argument, value):

@@ -17,5 +17,5 @@ def linear_module(T, rng):
         weight = T._make_per_tensor_quantized_tensor(w, 2.0**-7, 0)
         layer = module.Linear(16, 4)
         layer.set_weight_bias(weight, p.tensor(T, np.float32(rng.randint(-8, 8, size=4) / 8.0)))
-        answers["%s..%s" % (low, high)] = layer(p.tensor(T, x))
+        answers[f"{low}..{high}"] = layer(p.tensor(T, x))
     return answers

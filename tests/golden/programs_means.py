@@ -41,7 +41,7 @@ def dimensions(T, rng):
         for dims in DIMENSIONS:
             if np.max(dims) < len(shape):
                 pieces = [q.mean(dims).int_repr() for _ in range(3) for q in images(T, rng, shape)]
-                answers["%s over %s" % (shape, dims)] = p.joined(pieces)
+                answers[f"{shape} over {dims}"] = p.joined(pieces)
     return answers
 
 

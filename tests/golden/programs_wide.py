@@ -48,8 +48,8 @@ def moved(T, rng):
             number = float(scale * rng.randint(2**20, 2**31))
             q = getattr(T.ops.quantized, name)(x, number)
             pieces += [q.int_repr(), np.array([q.q_zero_point()])]
-            answers["%s scales" % name] = np.append(
-                answers.get("%s scales" % name, np.zeros(0)), q.q_scale()
+            answers[f"{name} scales"] = np.append(
+                answers.get(f"{name} scales", np.zeros(0)), q.q_scale()
             )
         answers[name] = p.joined(pieces)
     return answers
@@ -72,5 +72,5 @@ def zero_points(T, rng):
                     pieces += [q.int_repr(), np.array([q.q_zero_point()])]
                     scales.append(q.q_scale())
         answers[dtype] = p.joined(pieces)
-        answers["%s scales" % dtype] = np.array(scales)
+        answers[f"{dtype} scales"] = np.array(scales)
     return answers

@@ -8,6 +8,7 @@ from oracle.operands import activations, bias, weights
 
 from refquant import engines, oracle
 from refquant.engines.builtin.other_runtimes import POINTS
+from refquant.engines.arithmetic import compose
 from refquant.engines.rules.rounding import ROUNDINGS, as_fractions, round_number, round_shift
 from refquant.errors import ArgumentError, EngineError
 from refquant.nn.quantized import functional as F
@@ -47,10 +48,15 @@ def test_numbers_that_are_not_finite_stay():
 @pytest.mark.parametrize("name", POINTS)
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize("with_bias", [False, True])
-def test_points_answer_like_their_engines(name, per_channel, with_bias, composed):
+@pytest.mark.parametrize("how", ["from axes alone", "from the engine"])
+def test_points_answer_like_their_engines(name, per_channel, with_bias, how, composed):
     if per_channel and name == "qnnpack-1.4":
         pytest.skip("QNNPACK of PyTorch 1.4 has no weights with a scale for each channel")
-    chosen = composed(oracle.arithmetic_of(name, per_channel).record("composed", name))
+    arithmetic = oracle.arithmetic_of(name, per_channel)
+    alone = how == "from axes alone"
+    chosen = composed(
+        (compose.record if alone else oracle.Arithmetic.record)(arithmetic, "composed", name)
+    )
     for seed in range(6):
         rng = np.random.default_rng(seed)
         scale = float(2.0 ** rng.integers(-1, 3)) if seed % 2 else float(rng.uniform(0.6, 3))

@@ -83,12 +83,164 @@ def test_classes():
     assert set(found.counts) <= {"tie", "multiplier precision", "unexplained"}
 
 
-def test_every_engine_of_pytorch_is_legal_and_saturation_is_not():
+def test_engines_with_one_rounding_are_legal_here_and_saturation_is_not():
     args, kwargs = layer(zero_point=200)
     task = oracle.problem("conv2d", *args, **kwargs)
     for engine in engines.names():
         assert oracle.legality(task.run(engine), "conv2d", *args, **kwargs).legal.all()
     assert not oracle.legality(task.run("x86-sat16"), "conv2d", *args, **kwargs).legal.all()
+
+
+def codes_times(multiplier):
+    """A layer of one weight, 1: its sums are the codes 0 to 255."""
+    x = refquant.QuantizedTensor(np.arange(256, dtype=np.uint8)[:, None], refquant.quint8, 1.0, 0)
+    w = refquant.QuantizedTensor(np.ones((1, 1), np.int8), refquant.qint8, 1.0, 0)
+    return {"input": x, "weight": w, "scale": 1 / multiplier, "zero_point": 0}
+
+
+def test_two_roundings_are_out_of_reach_of_one():
+    asked = codes_times(0.3)
+    y = oracle.problem("linear", **asked).run("qnnpack-1.4")
+    assert y.array[[1, 8, 11, 18], 0].tolist() == [1, 3, 4, 6]  # as the real engine
+    found = oracle.legality(y, "linear", **asked)
+    assert found.real[[1, 8, 11, 18], 0].round(6).tolist() == [0.3, 2.4, 3.3, 5.4]
+    assert (~found.legal).sum() == 51
+    for backend, engine in (("qnnpack-1.4", "fbgemm"), ("fbgemm", "qnnpack-1.4")):
+        theirs = oracle.problem("linear", **asked).run(backend)
+        classes = oracle.compare(theirs, "linear", **asked, engine=engine).counts
+        assert classes == {"multiplier precision": 10, "double rounding": 51}
+
+
+def test_sums_of_qnnpack_whose_scales_differ_much_are_out_of_reach():
+    zero = refquant.QuantizedTensor(np.zeros(256, np.uint8), refquant.quint8, 100.0, 0)
+    codes = refquant.QuantizedTensor(np.arange(256, dtype=np.uint8), refquant.quint8, 0.033, 0)
+    asked = ("add", zero, codes, 1.0, 0)
+    y = oracle.problem(*asked).run("qnnpack")
+    found = oracle.legality(y, *asked)
+    assert np.flatnonzero(~found.legal).tolist() == [197]
+    assert found.real[197].round(6) == 6.501
+    assert y.array[197] == 6  # as the real engine of PyTorch 2.13
+    assert oracle.compare(y, *asked, engine="fbgemm").counts == {"multiplier precision": 1}
+
+
+def test_products_beyond_int32_are_out_of_reach():
+    asked = codes_times(1e7)
+    y = oracle.problem("linear", **asked).run("fbgemm")
+    assert y.array[[214, 215, 255], 0].tolist() == [255, 0, 0]
+    assert oracle.legality(y, "linear", **asked).legal.reshape(-1)[[214, 215]].tolist() == [
+        True,
+        False,
+    ]
+
+
+def test_an_answer_that_no_rule_for_ties_gives_is_no_tie():
+    x = refquant.tensor([-149.75])  # -299.5 steps, both neighbors of which are clipped
+    asked = ("quantize_per_tensor", x, 0.5, 0, refquant.qint8)
+    found = oracle.compare(np.array([-127]), *asked, engine="fbgemm")
+    assert found.counts == {"unexplained": 1}
+    assert found.legal.tolist() == [False]
+
+
+def ties():
+    """Half steps, as many below zero as above."""
+    x = refquant.tensor(np.arange(-40, 40, dtype=np.float32) + np.float32(0.5))
+    return "quantize_per_tensor", x, 1.0, 101, refquant.quint8
+
+
+RULES = {
+    "up": lambda t, z: np.floor(t + 0.5) + z,
+    "down": lambda t, z: np.ceil(t - 0.5) + z,
+    "away": lambda t, z: np.trunc(t + np.copysign(0.5, t)) + z,
+    "even before the zero point": lambda t, z: np.rint(t) + z,
+    "even after it": lambda t, z: np.rint(t + z),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_ties_are_named_where_one_rule_explains_them_all(rule):
+    theirs = RULES[rule](ties()[1].numpy(), 101).astype(int)
+    found = oracle.compare(theirs, *ties(), engine="exact")
+    assert set(found.counts) <= {"tie"}
+    theirs[7] += 1 if theirs[7] == math.floor(ties()[1].numpy()[7]) + 101 else -1
+    found = oracle.compare(theirs, *ties(), engine="exact")
+    assert set(found.counts) == {"multiplier precision"}  # legal, and no rule for ties
+
+
+def wide_layer(seed, inputs=64):
+    rng = np.random.default_rng(seed)
+    x = activations(rng, (50, inputs), 0.02, 120)
+    w = weights(rng, (20, inputs), 0.01)
+    return {"input": x, "weight": w, "scale": 0.5, "zero_point": 130}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_errors_at_random_places_have_no_class(seed):
+    rng = np.random.default_rng(seed)
+    layer_args, layer_kwargs = layer()
+    for operation, args, kwargs in (
+        ("linear", (), wide_layer(seed)),
+        ("linear", (), codes_times(0.3)),
+        ("conv2d", layer_args, layer_kwargs),
+    ):
+        task = oracle.problem(operation, *args, **kwargs)
+        theirs = task.answer("fbgemm").reshape(task.shape)
+        hit = rng.choice(theirs.size, min(300, theirs.size // 3), replace=False)
+        flat = theirs.reshape(-1)
+        flat[hit] += np.where(flat[hit] < 128, 1, -1)
+        found = oracle.compare(theirs, operation, *args, **kwargs, engine="fbgemm")
+        assert set(found.counts) <= {"unexplained", "tie", "multiplier precision"}
+        assert found.counts["unexplained"] > 0.9 * hit.size
+        assert not found.legal[found.classes == "unexplained"].any()
+
+
+def test_one_error_alone_is_neither_saturation_nor_double_rounding_nor_wrapped():
+    for kwargs in (wide_layer(0), codes_times(0.3)):
+        right = oracle.problem("linear", **kwargs).run("fbgemm").array.astype(int)
+        for index in np.random.default_rng(1).choice(right.size, 40, replace=False):
+            theirs = right.copy()
+            theirs.reshape(-1)[index] ^= 1
+            found = oracle.compare(theirs, "linear", **kwargs, engine="fbgemm")
+            assert set(found.counts) <= {"unexplained", "multiplier precision"}
+
+
+def test_halved_weights_have_no_class():
+    kwargs = wide_layer(4)
+    half = {**kwargs, "weight": kwargs["weight"].like(kwargs["weight"].array // 2)}
+    theirs = oracle.problem("linear", **half).run("fbgemm")
+    found = oracle.compare(theirs, "linear", **kwargs, engine="fbgemm")
+    assert found.count > 300
+    assert set(found.counts) <= {"unexplained", "tie", "multiplier precision"}
+    assert found.counts["unexplained"] > 0.9 * found.count
+
+
+def test_wrapping_is_named_only_where_all_that_leave_the_range_wrap():
+    x = refquant.tensor(np.linspace(-200, 400, 999).astype(np.float32))
+    asked = ("quantize_per_tensor", x, 1.0, 0, refquant.quint8)
+    wrapped = np.rint(x.numpy()).astype(int) % 256
+    assert set(oracle.compare(wrapped, *asked, engine="fbgemm").counts) == {"wrap-around"}
+    some = np.where(np.arange(999) % 2, wrapped, oracle.problem(*asked).answer("fbgemm"))
+    assert set(oracle.compare(some, *asked, engine="fbgemm").counts) == {"unexplained"}
+
+
+@pytest.mark.parametrize("pair", ["add", "mul"])
+def test_rounding_twice_and_once_between_runtimes(pair):
+    a = activations(np.random.default_rng(0), (9000,), 0.1, 100)
+    b = activations(np.random.default_rng(1), (9000,), 0.07, 3)
+    asked = (pair, a, b, 0.0247, 128)
+    single, double = (oracle.problem(*asked).run(e) for e in ("tflite-single", "tflite"))
+    for theirs, engine in ((double, "tflite-single"), (single, "tflite"), (double, "fbgemm")):
+        found = oracle.compare(theirs, *asked, engine=engine)
+        assert set(found.counts) <= {"double rounding", "multiplier precision"}
+        assert ("double rounding" in found.counts) == (pair == "mul")
+
+
+def test_the_engine_s_own_saturation_is_named():
+    kwargs = wide_layer(5)
+    kwargs["weight"] = kwargs["weight"].like(np.full((20, 64), 120, np.int8))
+    theirs = oracle.problem("linear", **kwargs).run("fbgemm")
+    found = oracle.compare(theirs, "linear", **kwargs, engine="x86-sat16")
+    assert set(found.counts) == {"saturation"}
+    assert found.legal.all()
 
 
 def test_bound_and_real_numbers_of_legality():

@@ -8,7 +8,7 @@ from refquant import oracle
 EXPLAINED = {"tie", "multiplier precision"}
 
 # FBGEMM's kernels for depthwise convolutions saturate pairs on every x86 processor.
-SATURATES = {"saturation", "border", *EXPLAINED}
+SATURATES = {"saturation", *EXPLAINED}
 
 
 def pairs():

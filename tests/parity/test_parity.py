@@ -11,7 +11,7 @@ from parity import draws
 from parity.bits import difference
 
 import refquant
-from refquant import kernels
+from refquant import engines, kernels
 
 draws.load()
 
@@ -80,6 +80,30 @@ def test_each_twin_has_arguments_to_compare(family, twin):
 
 def test_nothing_is_drawn_for_functions_that_do_not_exist():
     assert set(draws.SMALL) | set(draws.LARGE) <= {name for _, name in TWINS}
+
+
+def rules_of(arguments):
+    """Collect the rules among arguments, those of splits and records too."""
+    found = set()
+    for value in arguments:
+        if isinstance(value, engines.Split):
+            found |= {value.vector, value.tail}
+        elif isinstance(value, engines.Rule):
+            found.add(value)
+        elif isinstance(value, tuple):
+            found |= rules_of(value)
+    return found
+
+
+@pytest.mark.skipif(not VARIANTS, reason="there are no kernels")
+def test_every_rule_that_kernels_know_is_drawn():
+    tables = import_module("refquant._kernels._rules").BY_STEP
+    drawn = set()
+    for _, twin in TWINS:
+        for arguments in draws.seeded(draws.SMALL, twin):
+            drawn |= rules_of(arguments)
+    for step, table in tables.items():
+        assert set(table) <= drawn, step
 
 
 def own_copy(arguments):

@@ -143,7 +143,7 @@ def test_choose_qparams(ends, limits, symmetric, scale, zero_point):
         ((-2.0, -1.0), dynamic_qparams.RANGE_IN_FLOAT64, 2 / 255, 255),
     ],
 )
-def test_choose_quantization_params(ends, rule, scale, zero_point):
+def test_dynamic_qparams(ends, rule, scale, zero_point):
     lower, upper = (float(np.float32(v)) for v in ends)
     found = kernels.dynamic_qparams(lower, upper, 0, 255, rule)
     assert found[1] == zero_point
@@ -155,3 +155,20 @@ def test_every_engine_says_how_dynamic_operations_choose(engine):
     rule = engines.current().rule("dynamic_qparams", Operands())
     wanted = "range_in_float32" if engine.endswith("1.4") else "range_in_float64"
     assert rule.name == wanted
+
+
+def test_every_bin_of_the_largest_histogram_is_told_apart():
+    bins = 2**20
+    places = np.array([0, 1, 2**19 - 1, 2**19, bins - 2, bins - 1])
+    x = ((places + 0.5) / bins).astype(np.float32)
+    counts = kernels.histogram(np.repeat(x, 3), bins, 0.0, 1.0)
+    assert np.flatnonzero(counts).tolist() == places.tolist()
+    assert set(counts[places]) == {3.0}
+    edges = kernels.histogram(np.array([0.0, 1.0, np.nan], np.float32), bins, 0.0, 1.0)
+    assert np.flatnonzero(edges).tolist() == [0, bins - 1]
+
+
+def test_histograms_of_different_numbers_of_bins_are_not_combined():
+    counts, added = np.zeros(9, np.float32), np.zeros(3, np.float32)
+    with pytest.raises(ValueError, match=r"bins|broadcast"):
+        kernels.combine_histograms(counts, added, 2, 2, 0)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
+from refquant import arguments
 from refquant.engines.record import Engine
 from refquant.engines.rules.rounding import ROUNDINGS
 from refquant.errors import ArgumentError
@@ -36,6 +37,8 @@ class Axis:
     >>> from refquant import oracle
     >>> sorted(oracle.AXES)[0]
     'accumulator'
+    >>> oracle.Axis("order", "Which product is added first?", {"first": "the first one"}).name
+    'order'
     """
 
     name: str
@@ -159,12 +162,12 @@ class Arithmetic:
     def __post_init__(self):
         for name, axis in AXES.items():
             value = getattr(self, name)
-            if value not in axis.values:
+            if not isinstance(value, str) or value not in axis.values:
                 raise ArgumentError(
                     "oracle.Arithmetic",
                     argument=name,
                     expected=f"one of {', '.join(axis.values)}",
-                    got=repr(value),
+                    got=arguments.describe(value),
                 )
 
     def change(self, **axes: str) -> "Arithmetic":
@@ -190,24 +193,29 @@ class Arithmetic:
 
     def differences(self, other: "Arithmetic") -> dict[str, tuple[str, str]]:
         """Find the axes on which two choices differ: ``{axis: (ours, theirs)}``."""
+        arguments.instance("Arithmetic.differences", "other", other, Arithmetic, "an Arithmetic")
         pairs = {f.name: (getattr(self, f.name), getattr(other, f.name)) for f in fields(self)}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
     def record(self, name: str = "composed", base: Any = "fbgemm") -> Engine:
-        """Make an engine whose rules are composed from these choices.
+        """Make an engine that differs from another one as these choices do.
 
         Parameters
         ----------
         name : str
             Of the new record; give it to `refquant.engines.register` to choose it.
         base : str or Engine
-            Where the steps that no axis concerns come from.
+            Where to start. What these choices do not change is computed as by this engine, in
+            every operation: at the engine's own place its record has the engine's bits.
 
         Returns
         -------
         Engine
-            Without kernels: definitions run while it is chosen.
+            Definitions run while it is chosen if kernels do not know its rules.
         """
-        from refquant.engines.arithmetic.compose import record
+        from refquant.engines.arithmetic.change import changed, place_of
 
-        return record(self, name, base)
+        place = place_of(base)
+        return changed(
+            base, {axis: new for axis, (_, new) in place.differences(self).items()}, name
+        )

@@ -1,10 +1,12 @@
 r"""Rules composed from the axes of an `refquant.engines.arithmetic.axes.Arithmetic`.
 
-Each function here answers one step for every combination of axes; `record` binds them to one
-combination and gives the rules names and formulas. They are definitions alone: an engine made of
-them runs without kernels.
+Each function here answers one step for every combination of axes; a `Form` adds which axes it
+depends on and its formula, and `record` binds all to one combination. They are definitions alone:
+an engine made of them runs without kernels.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,18 +18,24 @@ from refquant.engines.rule import Rule, Split, choose
 from refquant.engines.rules import accumulate, elementwise
 from refquant.engines.rules import requantize as requantization
 from refquant.engines.rules.float32 import INT32_MAX, INT32_MIN, fma, wrap_int32
-from refquant.engines.rules.rounding import as_fractions, round_number, round_shift
+from refquant.engines.rules.ratios import Ratios, ratios
+from refquant.engines.rules.rounding import round_number, round_shift
 
+# The axes that say how a number of steps becomes an integer.
+FINISH = ("rounding", "zero_point", "clamp", "overflow")
+# A way to overflow besides those of the axis: what int32 cannot hold is marked as not held.
+OWN, UNHELD = "own", np.iinfo(np.int64).min
 FAR = 2.0**1000
 _SOURCE = "composed from axes"
 _DTYPES = {"float32": np.float32, "float64": np.float64}
 
 
-def _numbers(values, precision: str) -> np.ndarray:
+def numbers(values, precision: str) -> Any:
     """Take scales or sums in the precision of an axis."""
     if precision == "exact":
-        return as_fractions(values)
-    return np.asarray(values).astype(_DTYPES[precision])
+        return ratios(values)
+    floats = values.floats() if isinstance(values, Ratios) else np.asarray(values)
+    return floats.astype(_DTYPES[precision])
 
 
 # -- bias and multiplier ---------------------------------------------------------------------
@@ -41,13 +49,12 @@ def _bias_half_away(acc, bias, input_scale, weight_scale):
 
 
 def _bias_exact(acc, bias, input_scale, weight_scale):
-    # Fractions hold no infinities; numbers beyond all others go to the same ends, NaN to the lower.
+    # No ratio is infinite; numbers beyond all others go to the same ends, NaN to the lower one.
     real = np.nan_to_num(np.asarray(bias, np.float64), nan=-FAR, posinf=FAR, neginf=-FAR)
-    steps = as_fractions(real) / (as_fractions(input_scale) * as_fractions(weight_scale))
-    return as_fractions(acc) + steps
+    return ratios(acc) + ratios(real) / (ratios(input_scale) * ratios(weight_scale))
 
 
-_BIASES = {
+BIASES: dict[str, Rule] = {
     "fused": requantization.BIAS_FUSED,
     "divided": requantization.BIAS_DIVIDED,
     "int32_product": requantization.BIAS_ROUNDED,
@@ -62,24 +69,29 @@ _BIASES = {
 }
 
 
-def _multiplier(axes, input_scale, weight_scale, output_scale):
-    x, w, y = (_numbers(s, axes.precision) for s in (input_scale, weight_scale, output_scale))
+def multiplier_of_axes(axes, input_scale, weight_scale, output_scale):
+    """Form the factor of the sum from three scales."""
+    x, w, y = (numbers(s, axes.precision) for s in (input_scale, weight_scale, output_scale))
     return x * w / y if axes.formed_by == "division" else x * w * (1 / y)
 
 
 # -- from a scaled number to an integer ------------------------------------------------------
 
 
-def _finish(axes, t, zero_point, lower, upper):
+def finish(axes, t, zero_point, lower, upper):
     """Round a number of steps, add the zero point unless it is in, and clip."""
-    added = axes.zero_point != "after"
-    z = 0 if added else zero_point
+    z = np.int64(0) if axes.zero_point != "after" else np.asarray(zero_point, np.int64)
+    if isinstance(t, Ratios):  # clipping before or after is the same
+        return np.clip(t.round(axes.rounding) + z, lower, upper).astype(np.int64)
     if axes.clamp == "before":
-        t = np.minimum(np.maximum(t, lower - z), upper - z)
-    rounded = round_number(t, axes.rounding)
-    if rounded.dtype == object:
-        return np.asarray(np.clip(rounded + z, lower, upper), dtype=np.int64)
-    wide = rounded.astype(np.float64)
+        # The ends in the precision of t, as a backend has them.
+        t = np.minimum(np.maximum(t, (lower - z).astype(t.dtype)), (upper - z).astype(t.dtype))
+    wide = round_number(t, axes.rounding).astype(np.float64)
+    if axes.overflow == OWN:
+        held = np.abs(wide) + np.abs(z) < -INT32_MIN
+        return np.where(held, np.clip(np.where(held, wide, 0) + z, lower, upper), UNHELD).astype(
+            np.int64
+        )
     if axes.overflow == "indefinite":
         held = (wide >= INT32_MIN) & (wide <= INT32_MAX)
         return np.where(held, np.clip(np.where(held, wide, 0) + z, lower, upper), lower).astype(
@@ -90,14 +102,19 @@ def _finish(axes, t, zero_point, lower, upper):
 
 def _scaled(axes, total, factor, zero_point, divide=False):
     """Multiply (or divide) and add the zero point where it is added before rounding."""
-    n = _numbers(total, axes.precision)
+    n = numbers(total, axes.precision)
     if divide:
         t = n / factor
     elif axes.zero_point == "fused" and axes.precision == "float32":
         return fma(n, factor, np.float32(zero_point))
     else:
         t = n * factor
-    return t if axes.zero_point == "after" else t + zero_point
+    return t if axes.zero_point == "after" else t + _like(zero_point, t)
+
+
+def _like(zero_point, t):
+    """Take a zero point in the precision of the number that it is added to."""
+    return ratios(zero_point) if isinstance(t, Ratios) else np.asarray(zero_point).astype(t.dtype)
 
 
 def quantized_multiplier(multiplier) -> tuple[np.ndarray, np.ndarray]:
@@ -110,7 +127,8 @@ def quantized_multiplier(multiplier) -> tuple[np.ndarray, np.ndarray]:
     >>> int(q), int(shift)
     (1610612736, -1)
     """
-    fraction, shift = np.frexp(np.asarray(multiplier, dtype=np.float64))
+    floats = multiplier.floats() if isinstance(multiplier, Ratios) else multiplier
+    fraction, shift = np.frexp(np.asarray(floats, dtype=np.float64))
     q = round_number(fraction * 2.0**31, "half_away").astype(np.int64)
     full = q == 2**31
     return np.where(full, q >> 1, q), shift.astype(np.int64) + full
@@ -119,6 +137,8 @@ def quantized_multiplier(multiplier) -> tuple[np.ndarray, np.ndarray]:
 def in_fixed_point(axes, total, multiplier):
     """Scale integers by a positive number held as 31 bits and a shift, with one rounding or two."""
     q, shift = quantized_multiplier(multiplier)
+    if isinstance(total, Ratios):
+        total = np.clip(total.round("half_even"), INT32_MIN, INT32_MAX)
     total = np.asarray(total)
     if total.dtype.kind == "f":
         total = np.nan_to_num(np.rint(total.astype(np.float64)), nan=INT32_MIN)
@@ -130,41 +150,46 @@ def in_fixed_point(axes, total, multiplier):
     return round_shift(round_shift(n * q, 31, "half_up"), right, axes.rounding)
 
 
-def _requantize(axes, total, multiplier, zero_point, lower, upper):
+def requantize_of_axes(axes, total, multiplier, zero_point, lower, upper):
+    """Scale integers and round them."""
     if axes.scaling != "number":
         return np.clip(in_fixed_point(axes, total, multiplier) + zero_point, lower, upper)
-    factor = _numbers(multiplier, axes.precision)
-    return _finish(axes, _scaled(axes, total, factor, zero_point), zero_point, lower, upper)
+    factor = numbers(multiplier, axes.precision)
+    return finish(axes, _scaled(axes, total, factor, zero_point), zero_point, lower, upper)
 
 
-def _quantize(axes, x, scale, zero_point, quant_min, quant_max):
-    x = np.asarray(x)
-    if axes.precision == "exact" and x.dtype.kind == "f" and not np.isfinite(x).all():
+def quantize_of_axes(axes, x, scale, zero_point, quant_min, quant_max):
+    """Turn real numbers into integers."""
+    floats = not isinstance(x, Ratios) and np.asarray(x).dtype.kind == "f"
+    if floats and axes.precision == "exact" and not np.isfinite(x).all():
         # Infinities go to the ends of the range, as the largest numbers do; NaN to the lower one.
-        held = _quantize(axes, np.nan_to_num(x), scale, zero_point, quant_min, quant_max)
-        return np.where(np.isnan(x), quant_min, held)
-    s = _numbers(scale, axes.precision)
+        held = quantize_of_axes(axes, np.nan_to_num(x), scale, zero_point, quant_min, quant_max)
+        unheld = UNHELD if axes.overflow == OWN else quant_min
+        return np.where(np.isnan(x), unheld, held)
+    s = numbers(scale, axes.precision)
     if axes.formed_by == "division":
         t = _scaled(axes, x, s, zero_point, divide=True)
     else:
         t = _scaled(axes, x, 1 / s, zero_point)
-    return _finish(axes, t, zero_point, quant_min, quant_max)
+    return finish(axes, t, zero_point, quant_min, quant_max)
 
 
-def _dequantize(axes, q, scale, zero_point):
-    return _numbers(scale, axes.precision) * _numbers(
+def dequantize_of_axes(axes, q, scale, zero_point):
+    """Turn integers into real numbers."""
+    return numbers(scale, axes.precision) * numbers(
         np.asarray(q, np.int64) - zero_point, axes.precision
     )
 
 
-def _average(axes, total, sizes, divisor, scale, zero_point, quant_min, quant_max):
+def average_of_axes(axes, total, sizes, divisor, scale, zero_point, quant_min, quant_max):
+    """Average a window of an image; arguments as in `refquant.engines.rules.average`."""
     steps = np.asarray(total) - sizes[0] * sizes[1] * zero_point
-    n = _numbers(divisor, axes.precision)
+    n = numbers(divisor, axes.precision)
     if axes.formed_by == "division":
         t = _scaled(axes, steps, n, zero_point, divide=True)
     else:
         t = _scaled(axes, steps, 1 / n, zero_point)
-    return _finish(axes, t, zero_point, quant_min, quant_max)
+    return finish(axes, t, zero_point, quant_min, quant_max)
 
 
 # -- records ---------------------------------------------------------------------------------
@@ -172,7 +197,7 @@ def _average(axes, total, sizes, divisor, scale, zero_point, quant_min, quant_ma
 _PREFIX = {"float32": "f32", "float64": "f64", "exact": ""}
 
 
-def _formula(axes, number: str) -> str:
+def formula_of_finish(axes, number: str) -> str:
     """Write the last lines of a step for people."""
     word = _PREFIX[axes.precision]
     t = {
@@ -187,34 +212,84 @@ def _formula(axes, number: str) -> str:
     return f"{axes.rounding}({t}){end}{', clipped' if axes.clamp == 'after' else ''}{beyond}"
 
 
+def _quotient(axes) -> str:
+    word = _PREFIX[axes.precision]
+    return "x / s" if axes.formed_by == "division" else f"x * {word}(1 / s)"
+
+
+def _product(axes) -> str:
+    if axes.scaling != "number":
+        return f"total * q * 2**(shift - 31), {axes.scaling}"
+    return f"{_PREFIX[axes.precision]}(total) * m"
+
+
+def _multiplier(axes) -> str:
+    factor = "s_x * s_w / s_y" if axes.formed_by == "division" else "s_x * s_w * (1 / s_y)"
+    return f"{_PREFIX[axes.precision]}({factor})"
+
+
+def formula_of_average(axes) -> str:
+    """Write an average for people."""
+    word = _PREFIX[axes.precision]
+    average = "a / n" if axes.formed_by == "division" else f"a * {word}(1 / n)"
+    return formula_of_finish(axes, average)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A rule as a function of axes.
+
+    Attributes
+    ----------
+    axes : tuple of str
+        The axes that it depends on.
+    function : callable
+        ``function(axes, *arguments)``, the arguments those of the rule.
+    formula : callable
+        ``formula(axes)`` writes it for people.
+    """
+
+    axes: tuple[str, ...]
+    function: Callable[..., Any]
+    formula: Callable[[Any], str]
+
+
+QUANTIZE = Form(
+    (*FINISH, "precision", "formed_by"),
+    quantize_of_axes,
+    lambda axes: formula_of_finish(axes, _quotient(axes)),
+)
+DEQUANTIZE = Form(
+    ("precision",), dequantize_of_axes, lambda axes: f"{_PREFIX[axes.precision]}(s * (q - z))"
+)
+REQUANTIZE = Form(
+    (*FINISH, "precision", "scaling"),
+    requantize_of_axes,
+    lambda axes: formula_of_finish(axes, _product(axes)),
+)
+MULTIPLIER = Form(("precision", "formed_by"), multiplier_of_axes, _multiplier)
+AVERAGE = Form(QUANTIZE.axes, average_of_axes, formula_of_average)
+
+
 def record(axes, name: str, base: Any = "fbgemm") -> Engine:
-    """Make an engine of composed rules, for `Arithmetic.record`."""
+    """Make an engine of composed rules alone, whatever forms the rules of the base have."""
     from refquant import engines
 
     start = base if isinstance(base, Engine) else engines.get(base)
-    word = _PREFIX[axes.precision]
-    rules = {}
 
-    def rule(step, formula, function):
-        rules[step] = Rule(f"{step}_of_axes", formula, _SOURCE, partial(function, axes))
-        return rules[step]
+    def rule(step: str, form: Form) -> Rule:
+        return Rule(f"{step}_of_axes", form.formula(axes), _SOURCE, partial(form.function, axes))
 
-    product = f"{word}(total) * m"
-    if axes.scaling != "number":
-        product = f"total * q * 2**(shift - 31), {axes.scaling}"
-    quotient = "x / s" if axes.formed_by == "division" else f"x * {word}(1 / s)"
-    average = "a / n" if axes.formed_by == "division" else f"a * {word}(1 / n)"
-    multiplier = "s_x * s_w / s_y" if axes.formed_by == "division" else "s_x * s_w * (1 / s_y)"
-    quantize = Split.uniform(rule("quantize", _formula(axes, quotient), _quantize))
-    dequantize = rule("dequantize", f"{word}(s * (q - z))", _dequantize)
-    requantize = rule("requantize", _formula(axes, product), _requantize)
-    averages = Split.uniform(rule("average", _formula(axes, average), _average))
-    bias = _BIASES[axes.bias]
+    quantize = Split.uniform(rule("quantize", QUANTIZE))
+    dequantize = rule("dequantize", DEQUANTIZE)
+    requantize = rule("requantize", REQUANTIZE)
+    averages = Split.uniform(rule("average", AVERAGE))
+    bias = BIASES[axes.bias]
     steps = {
         "accumulator": choose(ACCUMULATORS[axes.accumulator]),
         "border": choose(BORDERS[axes.border]),
         "bias": choose((HAS_NO_BIAS, requantization.NO_BIAS), bias),
-        "multiplier": choose(rule("multiplier", f"{word}({multiplier})", _multiplier)),
+        "multiplier": choose(rule("multiplier", MULTIPLIER)),
         "requantize_sum": choose(requantize),
         "elementwise_dequantize": choose(Split.uniform(dequantize)),
         "elementwise_quantize": choose(quantize),
@@ -238,12 +313,12 @@ def record(axes, name: str, base: Any = "fbgemm") -> Engine:
     return start.derive(name, f"{start.title}, with rules composed from axes", steps=steps)
 
 
-ACCUMULATORS = {
+ACCUMULATORS: dict[str, Rule] = {
     "wrapped": accumulate.WRAPPED,
     "exact": accumulate.EXACT,
     "saturated_pairs": accumulate.SATURATED_PAIRS,
 }
-BORDERS = {
+BORDERS: dict[str, Rule] = {
     "zero_point": accumulate.BORDER_OF_ZERO_POINT,
     "zero": accumulate.BORDER_OF_ZERO,
 }

@@ -4,7 +4,9 @@ The foreign records say how other int8 runtimes compute what PyTorch's operation
 no kernels. `refquant.engines.get` knows them by name and loads this file when one is asked for.
 """
 
+from refquant import arguments
 from refquant.engines.arithmetic.axes import Arithmetic
+from refquant.engines.arithmetic.compose import record
 from refquant.engines.builtin.other_sums import (
     ADD_FOLDED,
     AVERAGE_OF_CODES,
@@ -74,10 +76,11 @@ def arithmetic_of(engine: str, per_channel: bool = False) -> Arithmetic:
     >>> oracle.arithmetic_of("fbgemm").differences(oracle.arithmetic_of("qnnpack"))
     {'formed_by': ('division', 'product'), 'bias': ('fused', 'int32_product')}
     """
-    point = POINTS.get(engine)
+    per_channel = arguments.flag("oracle.arithmetic_of", "per_channel", per_channel)
+    point = POINTS.get(engine) if isinstance(engine, str) else None
     if point is None:
         raise EngineError(
-            f"oracle.arithmetic_of: {engine!r} has no known place on the axes",
+            f"oracle.arithmetic_of: {arguments.describe(engine)} has no known place on the axes",
             expected=f"one of {', '.join(POINTS)}",
             mend="compose it: oracle.Arithmetic(...).record(name)",
         )
@@ -96,7 +99,7 @@ _EXACT_STEPS = {
 
 
 def _foreign(name: str, title: str, **steps) -> Engine:
-    return POINTS[name].record(name).derive(name, title, steps=steps)
+    return record(POINTS[name], name).derive(name, title, steps=steps)
 
 
 _TFLITE_AVERAGES = {
@@ -104,8 +107,8 @@ _TFLITE_AVERAGES = {
     for step in ("average_pool", "adaptive_average_pool")
 }
 FOREIGN = {
-    record.name: record
-    for record in (
+    engine.name: engine
+    for engine in (
         _foreign(
             "exact",
             "Rational arithmetic, one rounding at the end, half to even: what all approximate",

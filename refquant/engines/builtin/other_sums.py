@@ -5,8 +5,15 @@ from functools import partial
 import numpy as np
 
 from refquant.engines.arithmetic.axes import Arithmetic
-from refquant.engines.arithmetic.compose import in_fixed_point
+from refquant.engines.arithmetic.compose import (
+    finish,
+    in_fixed_point,
+    multiplier_of_axes,
+    numbers,
+    requantize_of_axes,
+)
 from refquant.engines.rule import Rule, Whole
+from refquant.engines.rules.elementwise import product_of_integers
 from refquant.engines.rules.float32 import fma
 
 LEFT_SHIFT = 20
@@ -16,19 +23,30 @@ def _steps(q, zero_point) -> np.ndarray:
     return np.asarray(q, np.int64) - zero_point
 
 
-def _add_shifted(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
-    twice = 2.0 * max(a_scale, b_scale)
-    total = 0
-    for q, own_scale, zero in ((a, a_scale, a_zero), (b, b_scale, b_zero)):
-        total = total + in_fixed_point(axes, _steps(q, zero) << LEFT_SHIFT, own_scale / twice)
-    result = in_fixed_point(axes, total, twice / (2.0**LEFT_SHIFT * scale))
+def add_shifted(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
+    """Add as TensorFlow Lite does: both operands with 20 more bits at twice the greater scale."""
+    operands = ((_steps(a, a_zero), a_scale), (_steps(b, b_zero), b_scale))
+    if axes.scaling == "number":
+        y = numbers(scale, axes.precision)
+        t = sum(numbers(n, axes.precision) * (numbers(s, axes.precision) / y) for n, s in operands)
+        return finish(
+            axes, t if axes.zero_point == "after" else t + zero_point, zero_point, lower, upper
+        )
+    own, y = [numbers(s, axes.precision) for _, s in operands], numbers(scale, axes.precision)
+    twice = numbers(max(a_scale, b_scale), axes.precision) * 2
+    total = sum(
+        in_fixed_point(axes, n << LEFT_SHIFT, s / twice)
+        for (n, _), s in zip(operands, own, strict=True)
+    )
+    result = in_fixed_point(axes, total, twice / (y * 2**LEFT_SHIFT))
     return np.clip(result + zero_point, lower, upper)
 
 
-def _multiply(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
-    product = _steps(a, a_zero) * _steps(b, b_zero)
-    steps = in_fixed_point(axes, product, a_scale * b_scale / scale)
-    return np.clip(steps + zero_point, lower, upper)
+def multiply_of_axes(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
+    """Multiply integers and requantize the product, which wraps in int32, by axes."""
+    product = product_of_integers(a, a_zero, b, b_zero)
+    multiplier = multiplier_of_axes(axes, a_scale, b_scale, scale)
+    return requantize_of_axes(axes, product, multiplier, zero_point, lower, upper)
 
 
 def _average_of_codes(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
@@ -58,13 +76,13 @@ def tflite_rules(axes: Arithmetic) -> dict[str, Whole]:
             "clip(fixed((fixed((q_a - z_a) << 20, s_a / t) + fixed((q_b - z_b) << 20, s_b / t)), "
             "t / (2**20 * s)) + z), t = 2 * max(s_a, s_b)",
             source,
-            partial(_add_shifted, axes),
+            partial(add_shifted, axes),
         ),
         "multiply": Whole(
             f"multiply_{axes.scaling}",
             "clip(fixed((q_a - z_a) * (q_b - z_b), s_a * s_b / s) + z)",
             source,
-            partial(_multiply, axes),
+            partial(multiply_of_axes, axes),
         ),
     }
 

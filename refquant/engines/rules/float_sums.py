@@ -4,8 +4,8 @@ Each function takes an array of float32 and the dimensions to sum over, and retu
 shape of the others. The order is that of one thread of an x86 processor whose vectors hold
 `LANES` numbers.
 
-A sum over several dimensions is one over *runs*: dimensions that lie one inside of the other in
-memory are one run, the innermost first; the sums of runs are added up one after the other.
+A sum over several dimensions is one over *runs*: dimensions that follow each other in memory
+without a gap are one run, the innermost first; the sums of runs are added one after the other.
 """
 
 import math
@@ -32,11 +32,14 @@ def _merged(dimensions, x):
 
 
 def _walk(x, axes):
-    """Lay out an array as (runs, n, columns, rows of columns), and the strides of n and columns."""
-    summed = [d for d in axes if x.shape[d] != 1]
-    kept = [d for d in reversed(range(x.ndim)) if d not in axes and x.shape[d] != 1]
-    summed = _merged(sorted(summed, key=lambda d: x.strides[d]), x) or [[1, x.itemsize]]
-    kept = _merged(kept, x) or [[1, 0]]
+    """Lay out an array as (runs, n, rows, columns); also return the strides of n and columns.
+
+    Numbers are added along `n`, which has the smallest strides of the summed dimensions.
+    """
+    inside = sorted((d for d in axes if x.shape[d] != 1), key=lambda d: x.strides[d])
+    others = [d for d in reversed(range(x.ndim)) if d not in axes and x.shape[d] != 1]
+    summed: list[list[int]] = _merged(inside, x) or [[1, x.itemsize]]
+    kept: list[list[int]] = _merged(others, x) or [[1, 0]]
     # From the outer loop to the inner one, and what is kept in the order of the result.
     loops = [*summed[:0:-1], summed[0], *kept[::-1]]
     extents, strides = [e for e, _ in loops], [s for _, s in loops]

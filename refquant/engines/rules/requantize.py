@@ -132,7 +132,7 @@ def _float_product(total, multiplier, zero_point, quant_min, quant_max):
 
 def _fixed_point(total, multiplier, zero_point, quant_min, quant_max):
     total = np.asarray(total)
-    n = convert_to_int32(total) if total.dtype == np.float32 else total.astype(np.int64)
+    n = total.astype(np.int64) if total.dtype.kind == "i" else convert_to_int32(total)
     bits = np.asarray(multiplier, np.float32).view(np.int32).astype(np.int64)
     mantissa = ((bits & 0x7FFFFF) | 0x800000) << 7
     shift = np.clip(126 - (bits >> 23), 0, 62)

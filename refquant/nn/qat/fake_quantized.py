@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from refquant import arguments
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.nn.module import Module
 
@@ -9,21 +10,22 @@ __all__ = ["FakeQuantized", "recipe_of"]
 
 
 def _checked(asked: str, qconfig: Any) -> Any:
-    if not qconfig:
+    if qconfig is None:
         raise ArgumentError(
             asked,
             argument="qconfig",
             expected="a QConfig of fake quantization",
-            got=repr(qconfig),
+            got=arguments.describe(qconfig),
             mend="pass qconfig=refquant.quantization.get_default_qat_qconfig(), or set it as "
             "attribute `qconfig` of the float module",
         )
-    if not hasattr(qconfig, "activation") or not hasattr(qconfig, "weight"):
+    parts = getattr(qconfig, "activation", None), getattr(qconfig, "weight", None)
+    if not all(map(callable, parts)):
         raise ArgumentTypeError(
             asked,
             argument="qconfig",
             expected="a QConfig with activation and weight",
-            got=repr(qconfig),
+            got=arguments.describe(qconfig),
             mend="use refquant.quantization.get_default_qat_qconfig()",
         )
     return qconfig
@@ -48,7 +50,7 @@ def recipe_of(cls: type, mod: Module, qconfig: Any):
             expected=f"exactly a {wanted.__module__.rsplit('.', 1)[0]}.{wanted.__name__}",
             got=f"{type(mod).__module__.rsplit('.', 1)[0]}.{type(mod).__name__}",
         )
-    return _checked(asked, qconfig or getattr(mod, "qconfig", None))
+    return _checked(asked, getattr(mod, "qconfig", None) if qconfig is None else qconfig)
 
 
 class FakeQuantized(Module):

@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from refquant import dtypes
 from refquant.nn import activation
 from refquant.nn.module import Module
-from refquant.nn.quantized.functional_modules import load_number, observed
+from refquant.nn.quantized.functional_modules import observed
+from refquant.nn.state import load_quantizer
 from refquant.ops.quantized import elementwise, exponential
 from refquant.tensors import QuantizedTensor, Tensor
 
@@ -110,8 +112,8 @@ class ELU(activation.ELU):
         destination[prefix + "zero_point"] = Tensor(np.asarray(self.zero_point, np.int64))
 
     def _load_from_state_dict(self, report, prefix: str) -> None:
-        load_number(report, self, "scale", prefix, float)
-        load_number(report, self, "zero_point", prefix, int)
+        # The dtype is that of the input, which is not known here.
+        load_quantizer(report, prefix, dtypes.qint32, self.__setattr__)
         super()._load_from_state_dict(report, prefix)
 
     def _get_name(self) -> str:

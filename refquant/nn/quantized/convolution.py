@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, nn
-from refquant.errors import ArgumentError, NotSupportedError
+from refquant import arguments, dtypes, nn
+from refquant.errors import ArgumentError
+from refquant.nn.convolution import channels, check_padding_mode
 from refquant.nn.module import Module
-from refquant.nn.quantized.functional_modules import load_number
 from refquant.nn.quantized.weights import quantize_weight, read_layer
-from refquant.nn.state import quantized_value
+from refquant.nn.state import load_quantizer, quantized_value
 from refquant.ops.quantized.convolution import (
     check_image_rank,
     conv2d_prepack,
@@ -44,12 +44,10 @@ class _Convolution(Module):
     ):
         super().__init__()
         asked = type(self).__name__
-        if padding_mode != "zeros":
-            raise NotSupportedError(
-                asked, argument="padding_mode", expected="'zeros'", got=repr(padding_mode)
-            )
+        check_padding_mode(asked, padding_mode)
+        in_channels, out_channels, groups = channels(asked, in_channels, out_channels, groups, 1)
         for name, count in (("in_channels", in_channels), ("out_channels", out_channels)):
-            if groups < 1 or count % groups:
+            if count % groups:
                 raise ArgumentError(
                     asked, argument=name, expected=f"divisible by groups={groups}", got=count
                 )
@@ -62,9 +60,11 @@ class _Convolution(Module):
         self.padding_mode, self.transposed = padding_mode, False
         self.output_padding = (0,) * dims
         self.scale, self.zero_point = 1.0, 0
+        has_bias = arguments.flag(asked, "bias", bias)
         shape = (out_channels, in_channels // groups, *self.kernel_size)
+        arguments.shape(asked, "the shape of the weight", shape)
         weight = QuantizedTensor(np.zeros(shape, np.int8), dtypes.qint8, 1.0, 0)
-        zeros = Tensor(np.zeros(out_channels, np.float32)) if bias else None
+        zeros = Tensor(np.zeros(out_channels, np.float32)) if has_bias else None
         self._packed_params: PackedConvolution = self._pack(weight, zeros)
 
     def _pack(self, weight: Any, bias: Any) -> PackedConvolution:
@@ -136,10 +136,11 @@ class _Convolution(Module):
         shape = self._packed_params.weight.array.shape
         weight = quantized_value(report, prefix + "weight", shape)
         bias = report.take(prefix + "bias")
-        load_number(report, self, "scale", prefix, float)
-        load_number(report, self, "zero_point", prefix, int)
-        if weight is not None:
-            packed = self._pack(weight, bias)
+        load_quantizer(report, prefix, dtypes.quint8, self.__setattr__)
+        if weight is None:
+            return
+        packed = report.attempt(prefix + "weight", self._pack, weight, bias)
+        if packed is not None:
             report.change(functools.partial(setattr, self, "_packed_params", packed))
 
     def _get_name(self) -> str:

@@ -1,10 +1,10 @@
 """Sums, products and joins as modules, so that what they compute can be watched and quantized."""
 
-import functools
 from typing import Any
 
 import numpy as np
 
+from refquant import dtypes
 from refquant.errors import (
     ArgumentTypeError,
     NotPreparedError,
@@ -13,6 +13,7 @@ from refquant.errors import (
 )
 from refquant.nn.containers import Identity
 from refquant.nn.module import Module
+from refquant.nn.state import load_quantizer
 from refquant.ops import quantized
 from refquant.ops.floating import activation, arithmetic, concat
 from refquant.tensors import Tensor
@@ -187,8 +188,8 @@ class QFunctional(Module):
         destination[prefix + "zero_point"] = Tensor(np.asarray(self.zero_point, np.int64))
 
     def _load_from_state_dict(self, report, prefix: str) -> None:
-        load_number(report, self, "scale", prefix, float)
-        load_number(report, self, "zero_point", prefix, int)
+        # The dtype is that of the operands, which are not known here.
+        load_quantizer(report, prefix, dtypes.qint32, self.__setattr__)
         super()._load_from_state_dict(report, prefix)
 
     def extra_repr(self) -> str:
@@ -231,21 +232,3 @@ def observed(asked: str, mod: Module) -> tuple[float, int]:
             mend="use a per-tensor observer for activations in the QConfig",
         )
     return float(scales.reshape(-1)[0]), int(zero_points.reshape(-1)[0])
-
-
-def load_number(report, module: Module, name: str, prefix: str, kind: type) -> None:
-    """Note a number to be loaded from a state, where it is a tensor of one element."""
-    key = prefix + name
-    value = report.take(key)
-    if value is None:
-        return
-    plain = not (isinstance(value, Tensor) and value.is_quantized)
-    array = np.asarray(value.array if isinstance(value, Tensor) else value) if plain else None
-    if array is None or array.size != 1 or array.dtype.kind not in "fiu":
-        report.error(
-            key,
-            "one number",
-            type(value).__name__ if array is None else f"shape {array.shape} of {array.dtype}",
-        )
-        return
-    report.change(functools.partial(setattr, module, name, kind(array.reshape(-1)[0])))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from refquant import dtypes
-from refquant.errors import NotSupportedError
+from refquant.nn.convolution import check_padding_mode
 from refquant.ops import checks
 from refquant.ops.quantized.convolution import (
     check_image_rank,
@@ -66,10 +66,7 @@ def _convolve(
     dims, input, weight, bias, stride, padding, dilation, groups, padding_mode, scale, zero_point
 ):
     asked = f"conv{dims}d"
-    if padding_mode != "zeros":
-        raise NotSupportedError(
-            asked, argument="padding_mode", expected="'zeros'", got=repr(padding_mode)
-        )
+    check_padding_mode(asked, padding_mode)
     checks.quantized_tensor(asked, "input", input)
     check_image_rank(asked, input, dims)
     packed = pack_convolution(asked, dims, weight, bias, stride, padding, dilation, groups)

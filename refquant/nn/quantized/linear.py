@@ -5,17 +5,27 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, nn
+from refquant import arguments, dtypes, nn
 from refquant.errors import DtypeError
+from refquant.nn.linear import features
 from refquant.nn.module import Module
-from refquant.nn.quantized.functional_modules import load_number
 from refquant.nn.quantized.weights import quantize_weight, read_layer
+from refquant.nn.state import load_quantizer
 from refquant.ops.quantized.dynamic import PackedHalf, linear_prepack_fp16, linear_unpack_fp16
 from refquant.ops.quantized.linear import linear_prepack, run_linear
 from refquant.ops.quantized.packing import PackedLinear
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["Linear", "LinearPackedParams"]
+
+
+def stored_dtype(asked: str, dtype: Any) -> dtypes.dtype:
+    """Check what weights are stored in: qint8, or float16 for dynamic layers."""
+    if dtype is not dtypes.qint8 and dtype is not dtypes.float16:
+        raise DtypeError(
+            asked, argument="dtype", expected="qint8 or float16", got=arguments.describe(dtype)
+        )
+    return dtype
 
 
 class LinearPackedParams(Module):
@@ -37,17 +47,12 @@ class LinearPackedParams(Module):
 
     def __init__(self, dtype=dtypes.qint8):
         super().__init__()
-        if dtype not in (dtypes.qint8, dtypes.float16):
-            raise DtypeError(
-                "LinearPackedParams", argument="dtype", expected="qint8 or float16", got=dtype
-            )
-        self.dtype = dtype
+        self.dtype = stored_dtype("LinearPackedParams", dtype)
         self.shape: tuple[int, int] | None = None
 
     def set_weight_bias(self, weight: Any, bias: Any) -> None:
         """Pack a weight and a bias (or None) for the engine of now."""
-        pack = linear_prepack if self.dtype is dtypes.qint8 else linear_prepack_fp16
-        self._packed_params = pack(weight, bias)
+        self._packed_params = _pack(self.dtype, weight, bias)
         self.shape = tuple(self._packed_params.weight.shape)
 
     def _weight_bias(self) -> tuple[Tensor, Tensor | None]:
@@ -60,25 +65,35 @@ class LinearPackedParams(Module):
     def _load_from_state_dict(self, report, prefix: str) -> None:
         if prefix + "_packed_params" in report.state:  # the layout of PyTorch 2.13
             report.take(prefix + "dtype", optional=True)
-            weight, bias = report.take(prefix + "_packed_params")
+            pair = report.take(prefix + "_packed_params")
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                report.error(
+                    prefix + "_packed_params", "a pair of weight and bias", type(pair).__name__
+                )
+                return
+            weight, bias = pair
         else:
             above = prefix.removesuffix("_packed_params.")
             old = prefix + "weight" not in report.state and above + "weight" in report.state
             place = above if old else prefix
             weight, bias = report.take(place + "weight"), report.take(place + "bias")
-        if weight is None:
+        if weight is None and report.missing:
             return
         kind = QuantizedTensor if self.dtype is dtypes.qint8 else Tensor
         if type(weight) is not kind or tuple(weight.shape) != self.shape:
             report.error(
                 prefix + "weight",
                 f"a {self.dtype} weight of shape {self.shape}",
-                f"{type(weight).__name__} of shape {tuple(getattr(weight, 'shape', ()))}",
+                arguments.describe(weight),
             )
             return
-        other = LinearPackedParams(self.dtype)
-        other.set_weight_bias(weight, bias)
-        report.change(functools.partial(setattr, self, "_packed_params", other._packed_params))
+        packed = report.attempt(prefix + "weight", _pack, self.dtype, weight, bias)
+        if packed is not None:
+            report.change(functools.partial(setattr, self, "_packed_params", packed))
+
+
+def _pack(dtype, weight: Any, bias: Any) -> PackedLinear | PackedHalf:
+    return (linear_prepack if dtype is dtypes.qint8 else linear_prepack_fp16)(weight, bias)
 
 
 class Linear(Module):
@@ -118,14 +133,15 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias_: bool = True):
         super().__init__()
-        self.in_features, self.out_features = in_features, out_features
+        self.in_features, self.out_features = features(self, in_features, out_features)
+        has_bias = arguments.flag(type(self).__name__, "bias_", bias_)
         self.scale, self.zero_point = 1.0, 0
         self._packed_params = LinearPackedParams(self._packed_dtype)
-        shape = (out_features, in_features)
+        shape = (self.out_features, self.in_features)
         weight: Tensor = Tensor(np.zeros(shape, np.float32))
         if self._packed_dtype is dtypes.qint8:
             weight = QuantizedTensor(np.zeros(shape, np.int8), dtypes.qint8, 1.0, 0)
-        bias = Tensor(np.zeros(out_features, np.float32)) if bias_ else None
+        bias = Tensor(np.zeros(self.out_features, np.float32)) if has_bias else None
         self._packed_params.set_weight_bias(weight, bias)
 
     @property
@@ -186,8 +202,7 @@ class Linear(Module):
         destination[prefix + "zero_point"] = Tensor(np.array(self.zero_point, np.int64))
 
     def _load_from_state_dict(self, report, prefix: str) -> None:
-        load_number(report, self, "scale", prefix, float)
-        load_number(report, self, "zero_point", prefix, int)
+        load_quantizer(report, prefix, dtypes.quint8, self.__setattr__)
 
     def _get_name(self) -> str:
         return "QuantizedLinear"

@@ -7,6 +7,7 @@ import numpy as np
 from refquant.errors import ArgumentTypeError
 from refquant.nn.module import Module
 from refquant.nn.quantized.functional_modules import observed
+from refquant.nn.state import load_quantizer
 from refquant.ops import checks
 from refquant.ops.quantized.affine import dequantize, quantize_per_tensor
 from refquant.tensors import QuantizedTensor, Tensor
@@ -64,6 +65,12 @@ class Quantize(Module):
         return quantize_per_tensor(
             X, buffers["scale"].array.item(), buffers["zero_point"].array.item(), self.dtype
         )
+
+    def _load_from_state_dict(self, report, prefix: str) -> None:
+        def fill(name: str, number: float) -> None:
+            self._buffers[name].array[...] = number
+
+        load_quantizer(report, prefix, self.dtype, fill)
 
     @classmethod
     def from_float(cls, mod: Module) -> "Quantize":

@@ -1,14 +1,22 @@
 """Keeping gradients small."""
 
+from typing import Any
+
 import numpy as np
 
+from refquant import arguments
 from refquant.tensors import Tensor
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
 
 
-def _with_gradients(parameters):
-    several = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+def _with_gradients(op: str, parameters: Any) -> list[np.ndarray]:
+    expected = "a tensor or an iterable of tensors"
+    several = [parameters]
+    if not isinstance(parameters, Tensor):
+        several = arguments.sequence(op, "parameters", parameters, expected)
+    for parameter in several:
+        arguments.instance(op, "parameters", parameter, Tensor, expected)
     return [p.grad.array for p in several if p.grad is not None]
 
 
@@ -38,14 +46,22 @@ def clip_grad_norm_(parameters, max_norm: float, norm_type: float = 2.0) -> Tens
     >>> p.grad
     tensor([0.6, 0.8])
     """
-    grads = _with_gradients(parameters)
-    sizes = [np.linalg.norm(g.reshape(-1), norm_type) for g in grads]
-    total = np.asarray(np.linalg.norm(sizes, norm_type) if sizes else 0.0, dtype=np.float32)
-    factor = max_norm / (float(total) + 1e-6)
-    if factor < 1:
-        for grad in grads:
-            grad *= factor
+    grads = _with_gradients("clip_grad_norm_", parameters)
+    max_norm = arguments.real("clip_grad_norm_", "max_norm", max_norm)
+    norm_type = arguments.real("clip_grad_norm_", "norm_type", norm_type)
+    with np.errstate(all="ignore"):
+        sizes = [_length(g.reshape(-1), norm_type) for g in grads]
+        total = np.asarray(_length(np.array(sizes), norm_type) if sizes else 0.0, np.float32)
+        factor = max_norm / (float(total) + 1e-6)
+        if factor < 1:
+            for grad in grads:
+                grad *= factor
     return Tensor(total)
+
+
+def _length(x: np.ndarray, norm_type: float) -> Any:
+    """Length of a vector; without elements 0, as the largest of none."""
+    return np.linalg.norm(x, norm_type) if x.size else 0.0
 
 
 def clip_grad_value_(parameters, clip_value: float) -> None:
@@ -67,5 +83,9 @@ def clip_grad_value_(parameters, clip_value: float) -> None:
     >>> p.grad
     tensor([1., 1.])
     """
-    for grad in _with_gradients(parameters):
-        np.clip(grad, -clip_value, clip_value, out=grad)
+    grads = _with_gradients("clip_grad_value_", parameters)
+    clip_value = arguments.real("clip_grad_value_", "clip_value", clip_value)
+    with np.errstate(all="ignore"):  # float64 may be beyond the float32 of a gradient
+        for grad in grads:
+            bound = grad.dtype.type(clip_value)
+            np.clip(grad, -bound, bound, out=grad)

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refquant.errors import ArgumentError, ShapeError
+from refquant import arguments
+from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
+from refquant.ops import checks
 from refquant.ops.floating.concat import stack
 from refquant.tensors import Tensor
 
@@ -64,6 +66,94 @@ class PackedSequence(NamedTuple):
         return (sizes[:, None] > np.arange(sizes[0])).sum(axis=0)
 
 
+def check_packed(asked: str, argument: str, packed: PackedSequence) -> None:
+    """Raise unless the parts of a packed sequence fit together, which anyone can put there.
+
+    Raises
+    ------
+    ArgumentError
+        If the sizes rise, or do not add up to the steps, or indices are no permutation.
+    """
+    arguments.instance(asked, argument, packed, PackedSequence, "a PackedSequence")
+    parts = [packed.data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices]
+    arrays: list[Any] = [
+        None if part is None else np.asarray(getattr(part, "array", part)) for part in parts
+    ]
+    data, sizes, *indices = arrays
+    fits = sizes is not None and sizes.ndim == 1 and sizes.size > 0 and sizes.dtype.kind in "iu"
+    if not fits or sizes[-1] < 1 or (sizes[1:] > sizes[:-1]).any():
+        raise ArgumentError(
+            asked,
+            argument=f"{argument}.batch_sizes",
+            expected="whole numbers of at least 1 that never rise",
+            got="None" if sizes is None else sizes.tolist(),
+            mend="make it with pack_padded_sequence() or pack_sequence()",
+        )
+    if data is None or data.shape[:1] != (int(sizes.sum()),):
+        raise ArgumentError(
+            asked,
+            argument=f"{argument}.data",
+            expected=f"of {int(sizes.sum())} steps, the sum of the batch sizes",
+            got="None" if data is None else f"shape {data.shape}",
+        )
+    for name, order in zip(("sorted_indices", "unsorted_indices"), indices, strict=True):
+        if order is not None and sorted(order.reshape(-1).tolist()) != list(range(int(sizes[0]))):
+            raise ArgumentError(
+                asked,
+                argument=f"{argument}.{name}",
+                expected=f"each of 0..{int(sizes[0]) - 1} once",
+                got=order.tolist(),
+            )
+    for name, part in packed._asdict().items():
+        if part is not None:
+            checks.plain_tensor(asked, f"{argument}.{name}", part)
+
+
+def _filled(op: str, shape: tuple[int, ...], value: float, dtype: np.dtype) -> np.ndarray:
+    """Make an array of padding."""
+    number = arguments.number(op, "padding_value", value)
+    if dtype.kind in "iub":
+        low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        arguments.real(op, "padding_value", number, low, high)
+    with np.errstate(over="ignore"):  # what float32 does not hold is infinite
+        return np.full(arguments.shape(op, "the shape", shape), np.asarray(number).astype(dtype))
+
+
+def _sequences(op: str, sequences: Any) -> list[Tensor]:
+    """Take sequences that differ in length alone."""
+    expected = "a sequence of tensors"
+    parts = [
+        checks.plain_tensor(op, "sequences", s)
+        for s in arguments.sequence(op, "sequences", sequences, expected)
+    ]
+    if not parts or any(p.array.ndim == 0 for p in parts):
+        raise ShapeError(
+            op,
+            argument="sequences",
+            expected="at least one tensor, each of at least one dimension",
+            got=f"shapes {[p.array.shape for p in parts]}",
+        )
+    for part in parts:
+        if part.array.shape[1:] != parts[0].array.shape[1:]:
+            raise ShapeError(
+                op,
+                argument="sequences",
+                expected=f"steps of shape {parts[0].array.shape[1:]}, as the first",
+                got=f"steps of shape {part.array.shape[1:]}",
+            )
+    return parts
+
+
+def _counts(op: str, lengths: Any) -> np.ndarray:
+    """Take one whole number for each sequence."""
+    array = checks.plain_numbers(op, "lengths", lengths)
+    if array.size and array.dtype.kind not in "iu":
+        raise ArgumentTypeError(
+            op, argument="lengths", expected="integers", got=arguments.describe(lengths)
+        )
+    return array.astype(np.int64)
+
+
 def _places(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Tell step and sequence of every packed step."""
     present = np.arange(lengths[0])[:, None] < lengths
@@ -105,8 +195,18 @@ def pack_padded_sequence(
     (tensor([1, 4, 2, 3]), tensor([2, 1, 1]))
     """
     asked = "pack_padded_sequence"
-    input = input.transpose(0, 1) if batch_first else input
-    counts = np.asarray(lengths.array if isinstance(lengths, Tensor) else lengths, dtype=np.int64)
+    input = checks.plain_tensor(asked, "input", input)
+    if input.array.ndim < 2:
+        raise ShapeError(
+            asked,
+            argument="input",
+            expected="of at least 2 dimensions, time and batch",
+            got=f"shape {input.array.shape}",
+        )
+    enforce_sorted = arguments.flag(asked, "enforce_sorted", enforce_sorted)
+    if arguments.flag(asked, "batch_first", batch_first):
+        input = input.transpose(0, 1)
+    counts = _counts(asked, lengths)
     if counts.shape != input.array.shape[1:2]:
         raise ShapeError(
             asked,
@@ -146,7 +246,7 @@ def padded(sequence: PackedSequence, padding_value: float = 0.0) -> Tensor:
     steps, sequences = _places(counts)
     data = sequence.data
     shape = (len(sequence.batch_sizes.array), len(counts), *data.array.shape[1:])
-    made = Tensor(np.full(shape, padding_value, data.array.dtype))
+    made = Tensor(_filled("pad_packed_sequence", shape, padding_value, data.array.dtype))
     made[Tensor(steps), Tensor(sequences)] = data
     return made
 
@@ -186,8 +286,12 @@ def pad_packed_sequence(
     (tensor([[1, 2],
             [3, 0]]), tensor([2, 1]))
     """
+    op = "pad_packed_sequence"
+    check_packed(op, "sequence", sequence)
+    batch_first = arguments.flag(op, "batch_first", batch_first)
     made, counts = padded(sequence, padding_value), sequence.lengths()
     if total_length is not None:
+        total_length = arguments.integer(op, "total_length", total_length)
         missing = total_length - made.array.shape[0]
         if missing < 0:
             raise ArgumentError(
@@ -196,9 +300,8 @@ def pad_packed_sequence(
                 expected=f"at least {made.array.shape[0]}",
                 got=total_length,
             )
-        longer = Tensor(
-            np.full((total_length, *made.array.shape[1:]), padding_value, made.array.dtype)
-        )
+        shape = (total_length, *made.array.shape[1:])
+        longer = Tensor(_filled(op, shape, padding_value, made.array.dtype))
         longer[: total_length - missing] = made
         made = longer
     if sequence.unsorted_indices is not None:
@@ -231,12 +334,13 @@ def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.
     tensor([[1, 3],
             [2, 0]])
     """
+    batch_first = arguments.flag("pad_sequence", "batch_first", batch_first)
+    sequences = _sequences("pad_sequence", sequences)
     longest = max(len(s) for s in sequences)
     parts = []
     for sequence in sequences:
-        whole = Tensor(
-            np.full((longest, *sequence.array.shape[1:]), padding_value, sequence.array.dtype)
-        )
+        shape = (longest, *sequence.array.shape[1:])
+        whole = Tensor(_filled("pad_sequence", shape, padding_value, sequence.array.dtype))
         whole[: len(sequence)] = sequence
         parts.append(whole)
     return stack(parts, 0 if batch_first else 1)
@@ -264,6 +368,7 @@ def pack_sequence(sequences, enforce_sorted: bool = True) -> PackedSequence:
     >>> packed.data, packed.batch_sizes
     (tensor([1, 3, 2]), tensor([2, 1]))
     """
+    sequences = _sequences("pack_sequence", sequences)
     return pack_padded_sequence(
         pad_sequence(sequences), [len(s) for s in sequences], enforce_sorted=enforce_sorted
     )

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from refquant.arguments import real
 from refquant.errors import ArgumentError
 from refquant.ops.dispatch import dispatched
-from refquant.ops.floating.operands import operand, scalar
+from refquant.ops.floating.operands import element, operand
 from refquant.ops.floating.unary import apply
 from refquant.ops.inplace import become
 from refquant.tensors import Tensor, differentiable
@@ -72,6 +73,8 @@ def relu6(input: Any) -> Tensor:
 @dispatched
 def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """Cut off what lies outside a range; the gradient is 0 on its ends."""
+    min_val = real("hardtanh", "min_val", min_val)
+    max_val = real("hardtanh", "max_val", max_val)
     return apply(
         "hardtanh",
         input,
@@ -109,11 +112,11 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Ten
     t = operand("clamp", "input", input)
     if min is None and max is None:
         raise ArgumentError("clamp", argument="min", expected="a number, or `max` one", got=None)
-    low = -np.inf if min is None else scalar("clamp", "min", min)
-    high = np.inf if max is None else scalar("clamp", "max", max)
     x = t.array
-    y = x if min is None else np.maximum(x, x.dtype.type(low))
-    y = y if max is None else np.minimum(y, x.dtype.type(high))
+    low = -np.inf if min is None else element("clamp", "min", min, x.dtype)
+    high = np.inf if max is None else element("clamp", "max", max, x.dtype)
+    y = x if min is None else np.maximum(x, low)
+    y = y if max is None else np.minimum(y, high)
     return differentiable(
         y.copy() if y is x else y, (t,), lambda g: (g * ((x >= low) & (x <= high)),)
     )
@@ -126,6 +129,8 @@ def elu(input: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float =
     Source: Clevert et al., "Fast and accurate deep network learning by exponential linear units",
     2015.
     """
+    alpha, scale = real("elu", "alpha", alpha), real("elu", "scale", scale)
+    input_scale = real("elu", "input_scale", input_scale)
     return apply(
         "elu",
         input,
@@ -139,6 +144,7 @@ def elu(input: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float =
 @dispatched
 def leaky_relu(input: Any, negative_slope: float = 0.01) -> Tensor:
     """Multiply what is negative by a slope."""
+    negative_slope = real("leaky_relu", "negative_slope", negative_slope)
     return apply(
         "leaky_relu",
         input,
@@ -289,6 +295,8 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     >>> F.softplus(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0.3133, 0.9741, 8.0003])
     """
+    beta = real("softplus", "beta", beta)
+    threshold = real("softplus", "threshold", threshold)
     return apply(
         "softplus",
         input,

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from refquant.errors import ShapeError
+from refquant import arguments
 from refquant.ops.broadcasting import unbroadcast
-from refquant.ops.floating.operands import operand, pair, refuse_quantized
+from refquant.ops.floating.operands import broadcast, operand, pair, refuse_quantized, scalar
 from refquant.ops.inplace import become
 from refquant.tensors import Tensor, differentiable
 
@@ -32,18 +32,16 @@ __all__ = [
 ]
 
 
-def _broadcast(asked: str, formula: Callable, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Apply a NumPy function; what is infinite or undefined becomes inf or NaN, silently."""
-    try:
-        with np.errstate(all="ignore"):
-            return formula(x, y)
-    except ValueError:
-        raise ShapeError(
-            asked,
-            argument="other",
-            expected=f"of a shape that broadcasts with {x.shape}",
-            got=f"shape {y.shape}",
-        ) from None
+def _times(asked: str, other: Any, alpha: Any) -> Any:
+    alpha = scalar(asked, "alpha", alpha)
+    if isinstance(other, Tensor):
+        return other if alpha == 1 else _scaled(other, alpha)
+    if isinstance(other, np.ndarray):
+        return mul(other, alpha)
+    other = scalar(asked, "other", other)
+    if isinstance(other, int | np.integer) and isinstance(alpha, int | np.integer):
+        return int(other) * int(alpha)
+    return arguments.real(asked, "other", other) * arguments.real(asked, "alpha", alpha)
 
 
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
@@ -74,14 +72,20 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     >>> refquant.tensor([1.0, 2.0]) + 1
     tensor([2., 3.])
     """
-    if alpha != 1:
-        other = mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+    if type(alpha) is not int or alpha != 1:
+        other = _times("add", other, alpha)
     a, b, x, y = pair("add", input, other)
+    first, second = x.shape, y.shape
     return differentiable(
-        _broadcast("add", np.logical_or if x.dtype == np.bool_ else np.add, x, y),
+        broadcast("add", np.logical_or if x.dtype == np.bool_ else np.add, x, y),
         (a, b),
-        lambda g: (unbroadcast(g, x.shape), unbroadcast(g, y.shape)),
+        lambda g: (unbroadcast(g, first), unbroadcast(g, second)),
     )
+
+
+def _scaled(x: Tensor, alpha: float) -> Tensor:
+    """Multiply by a number, which is all that the gradient needs."""
+    return differentiable(mul(x.detach(), alpha).array, (x,), lambda g: (g * alpha,))
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
@@ -107,13 +111,14 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     >>> refquant.sub(refquant.tensor([5.0, 7.0]), refquant.tensor([1.0, 2.0]), alpha=2)
     tensor([3., 3.])
     """
-    if alpha != 1:
-        other = mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+    if type(alpha) is not int or alpha != 1:
+        other = _times("sub", other, alpha)
     a, b, x, y = pair("sub", input, other)
+    first, second = x.shape, y.shape
     return differentiable(
-        _broadcast("sub", np.subtract, x, y),
+        broadcast("sub", np.subtract, x, y),
         (a, b),
-        lambda g: (unbroadcast(g, x.shape), unbroadcast(-g, y.shape)),
+        lambda g: (unbroadcast(g, first), unbroadcast(-g, second)),
     )
 
 
@@ -140,7 +145,7 @@ def mul(input: Any, other: Any) -> Tensor:
     """
     a, b, x, y = pair("mul", input, other)
     return differentiable(
-        _broadcast("mul", np.multiply, x, y),
+        broadcast("mul", np.multiply, x, y),
         (a, b),
         lambda g: (
             unbroadcast(g * y, x.shape) if a.requires_grad else None,
@@ -171,11 +176,12 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """
     a, b, x, y = pair("div", input, other)
     if rounding_mode is not None:
+        arguments.choice("div", "rounding_mode", rounding_mode, ("floor", "trunc"))
         return Tensor(_rounded_quotient(x, y, rounding_mode))
     if x.dtype.kind != "f":
         x, y = x.astype(np.float32), y.astype(np.float32)
     return differentiable(
-        _broadcast("div", np.divide, x, y),
+        broadcast("div", np.divide, x, y),
         (a, b),
         lambda g: (
             unbroadcast(g / y, x.shape) if a.requires_grad else None,
@@ -186,12 +192,12 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
 
 def _rounded_quotient(x: np.ndarray, y: np.ndarray, mode: str) -> np.ndarray:
     if mode == "floor" or x.dtype.kind != "f":
-        quotient = _broadcast("div", np.floor_divide, x, y)
+        quotient = broadcast("div", np.floor_divide, x, y)
         if mode == "trunc":
-            inexact = _broadcast("div", np.remainder, x, y) != 0
+            inexact = broadcast("div", np.remainder, x, y) != 0
             quotient = quotient + (inexact & ((x < 0) != (y < 0))).astype(quotient.dtype)
         return np.asarray(quotient)
-    return np.asarray(np.trunc(_broadcast("div", np.divide, x, y)))
+    return np.asarray(np.trunc(broadcast("div", np.divide, x, y)))
 
 
 def floor_divide(input: Any, other: Any) -> Tensor:
@@ -240,10 +246,14 @@ def remainder(input: Any, other: Any) -> Tensor:
     tensor([1, 1])
     """
     a, b, x, y = pair("remainder", input, other)
+    first, second = x.shape, y.shape
+    made = broadcast("remainder", np.remainder, x, y)
+    if not b.requires_grad:
+        return differentiable(made, (a, b), lambda g: (unbroadcast(g, first), None))
     return differentiable(
-        _broadcast("remainder", np.remainder, x, y),
+        made,
         (a, b),
-        lambda g: (unbroadcast(g, x.shape), unbroadcast(-g * np.floor_divide(x, y), y.shape)),
+        lambda g: (unbroadcast(g, first), unbroadcast(-g * np.floor_divide(x, y), second)),
     )
 
 
@@ -269,7 +279,7 @@ def pow(input: Any, exponent: Any) -> Tensor:
     tensor([1., 9.])
     """
     a, b, x, y = pair("pow", input, exponent)
-    made = _broadcast("pow", np.power, x, y)
+    made = broadcast("pow", np.power, x, y)
 
     def backward(g):
         # 0 to the power 0 is constant in its base, and 0 to any power in its exponent.
@@ -304,7 +314,7 @@ def neg(input: Any) -> Tensor:
     """
     refuse_quantized("neg", input)
     x = operand("neg", "input", input)
-    return differentiable(-x.array, (x,), lambda g: (-g,))
+    return differentiable(broadcast("neg", np.negative, x.array), (x,), lambda g: (-g,))
 
 
 def _larger(asked: str, formula: Callable, wins: Callable, input: Any, other: Any) -> Tensor:
@@ -314,7 +324,7 @@ def _larger(asked: str, formula: Callable, wins: Callable, input: Any, other: An
         first = np.where(x == y, 0.5, wins(x, y)).astype(g.dtype)
         return unbroadcast(g * first, x.shape), unbroadcast(g * (1 - first), y.shape)
 
-    return differentiable(_broadcast(asked, formula, x, y), (a, b), backward)
+    return differentiable(broadcast(asked, formula, x, y), (a, b), backward)
 
 
 def maximum(input: Any, other: Any) -> Tensor:
@@ -415,12 +425,56 @@ def div_(input: Tensor, other: Any) -> Tensor:
 
 
 def addcmul_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
-    """Add ``value * tensor1 * tensor2`` in place."""
+    """Add ``value * tensor1 * tensor2`` in place.
+
+    Parameters
+    ----------
+    input : Tensor
+        Changes.
+    tensor1, tensor2 : Tensor
+        What is multiplied; shapes broadcast to that of `input`.
+    value : float, default 1
+        Factor of the product.
+
+    Returns
+    -------
+    Tensor
+        `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x, y = refquant.tensor([1.0, 2.0]), refquant.tensor([3.0, 4.0])
+    >>> x.addcmul_(y, y, value=0.5)
+    tensor([ 5.5, 10. ])
+    """
     return become("addcmul_", input, add(input, mul(tensor1, tensor2), alpha=value))
 
 
 def addcdiv_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
-    """Add ``value * tensor1 / tensor2`` in place."""
+    """Add ``value * tensor1 / tensor2`` in place.
+
+    Parameters
+    ----------
+    input : Tensor
+        Changes.
+    tensor1, tensor2 : Tensor
+        What is divided, and by what; shapes broadcast to that of `input`.
+    value : float, default 1
+        Factor of the quotient.
+
+    Returns
+    -------
+    Tensor
+        `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x, y = refquant.tensor([1.0, 2.0]), refquant.tensor([4.0, 8.0])
+    >>> x.addcdiv_(y, refquant.tensor([2.0, 4.0]), value=0.5)
+    tensor([2., 3.])
+    """
     return become("addcdiv_", input, add(input, div(tensor1, tensor2), alpha=value))
 
 

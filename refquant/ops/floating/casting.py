@@ -4,14 +4,19 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes
-from refquant.errors import ArgumentTypeError, GradientError, NotSupportedError, ShapeError
-from refquant.ops import layout
+from refquant import arguments, dtypes
+from refquant.errors import (
+    ArgumentTypeError,
+    DtypeError,
+    GradientError,
+    NotSupportedError,
+    ShapeError,
+)
+from refquant.ops import checks, layout, views
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.dispatch import dispatched, float_only
-from refquant.ops.floating.operands import operand, scalar
+from refquant.ops.floating.operands import cast, element, operand
 from refquant.ops.inplace import become
-from refquant.ops.views import integers
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
 __all__ = [
@@ -93,7 +98,7 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """
     if isinstance(src, QuantizedTensor):
         raise float_only("copy_", "src", src)
-    x = src if isinstance(src, Tensor) else Tensor(np.asarray(src))
+    x = src if isinstance(src, Tensor) else Tensor(arguments.numbers("copy_", "src", src))
     target = input.array
     try:
         spread = np.broadcast_to(x.array, target.shape)
@@ -104,8 +109,7 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
             expected=f"of a shape that broadcasts to {target.shape}",
             got=f"shape {x.array.shape}",
         ) from None
-    with np.errstate(all="ignore"):
-        array = spread.astype(target.dtype, copy=False)
+    array = cast(spread, target.dtype)
     made = differentiable(array, (x,), lambda g: (unbroadcast(g, x.array.shape),))
     if made.requires_grad:
         made.array = np.array(array)
@@ -115,9 +119,7 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 @dispatched
 def fill_(input: Tensor, value: Any) -> Tensor:
     """Overwrite all elements with a number."""
-    number = np.asarray(scalar("fill_", "value", value))
-    with np.errstate(all="ignore"):
-        number = number.astype(input.array.dtype)
+    number = element("fill_", "value", value, input.array.dtype)
     return become("fill_", input, Tensor(np.broadcast_to(number, input.array.shape)))
 
 
@@ -151,7 +153,7 @@ def resize_(input: Tensor, *sizes) -> Tensor:
             got="one that does",
             mend="call .detach() first",
         )
-    shape = integers("resize_", "sizes", sizes)
+    shape = views.sizes("resize_", "sizes", sizes)
     made = np.zeros(shape, input.array.dtype)
     kept = min(made.size, input.array.size)
     made.reshape(-1)[:kept] = input.array.reshape(-1)[:kept]
@@ -239,18 +241,27 @@ def to(
             device = item
         elif not isinstance(item, bool):
             raise ArgumentTypeError(
-                "to", argument="target", expected="a dtype, a tensor or 'cpu'", got=repr(item)
+                "to",
+                argument="target",
+                expected="a dtype, a tensor or 'cpu'",
+                got=arguments.describe(item),
             )
-    if device is not None and str(device) != "cpu":
+    if device is not None and not (isinstance(device, str) and device == "cpu"):
         raise NotSupportedError(
-            "to", argument="device", expected="'cpu', the only device", got=repr(device)
+            "to",
+            argument="device",
+            expected="'cpu', the only device",
+            got=arguments.describe(device),
         )
+    if dtype is not None and not isinstance(dtype, dtypes.dtype):
+        raise DtypeError("to", argument="dtype", expected="a dtype", got=arguments.describe(dtype))
+    copy = arguments.flag("to", "copy", copy)
     if isinstance(input, QuantizedTensor):
         if dtype not in (None, input.dtype):
             raise float_only("to", "input", input)
         array = layout.to_format(input.array, memory_format)
         return input.like(array.copy(order="K") if copy else array)
-    return _converted(input, dtype or input.dtype, memory_format, copy)
+    return _converted(input, dtype if dtype is not None else input.dtype, memory_format, copy)
 
 
 def cpu(input: Tensor) -> Tensor:
@@ -260,7 +271,7 @@ def cpu(input: Tensor) -> Tensor:
 
 def type_as(input: Tensor, other: Tensor) -> Tensor:
     """Convert to the dtype of another tensor."""
-    return to(input, other)
+    return to(input, checks.any_tensor("type_as", "other", other))
 
 
 def float_(input: Tensor) -> Tensor:

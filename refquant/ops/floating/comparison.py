@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import DtypeError
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.dispatch import dispatched, quantized_form
-from refquant.ops.floating.operands import operand, pair
+from refquant.ops.floating.operands import broadcast, compare, element, operand, pair
 from refquant.ops.inplace import become
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
@@ -40,7 +41,7 @@ def _compare(name: str, mirrored: str, formula: Callable, input: Any, other: Any
         # A plain tensor beside a quantized one: the same question from the other side.
         return quantized_form(mirrored, "other", other)(other, input)
     _, _, x, y = pair(name, input, other)
-    return Tensor(np.asarray(formula(x, y)))
+    return Tensor(compare(name, formula, x, y))
 
 
 @dispatched
@@ -245,7 +246,14 @@ def isclose(
     tensor([ True, False])
     """
     _, _, x, y = pair("isclose", input, other)
-    return Tensor(np.asarray(np.isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)))
+    tolerances: dict[str, Any] = {
+        "rtol": arguments.real("isclose", "rtol", rtol, 0),
+        "atol": arguments.real("isclose", "atol", atol, 0),
+        "equal_nan": arguments.flag("isclose", "equal_nan", equal_nan),
+    }
+    return Tensor(
+        np.asarray(broadcast("isclose", lambda a, b: np.isclose(a, b, **tolerances), x, y))
+    )
 
 
 def allclose(
@@ -353,7 +361,7 @@ def isfinite(input: Any) -> Tensor:
 
 def _logical(asked: str, on_bools: Callable, input: Any, other: Any) -> Tensor:
     a, b = operand(asked, "input", input), operand(asked, "other", other)
-    return Tensor(np.asarray(on_bools(a.array, b.array)))
+    return Tensor(compare(asked, on_bools, a.array, b.array))
 
 
 def logical_and(input: Any, other: Any) -> Tensor:
@@ -457,7 +465,7 @@ def _bitwise(name: str, formula: Callable) -> Callable:
             raise DtypeError(
                 name, argument="input", expected="bool or integer tensors", got=x.dtype
             )
-        return Tensor(np.asarray(formula(x, y)))
+        return Tensor(compare(name, formula, x, y))
 
     method.__doc__ = f"Combine bits, as Python's {name}."
     return method
@@ -525,11 +533,12 @@ def where(condition: Any, input: Any = None, other: Any = None):
     else:
         whole = not isinstance(input, float) and not isinstance(other, float)
         kind = np.dtype(np.int64 if whole else np.float32)
-        a, b = Tensor(np.asarray(input, kind)), Tensor(np.asarray(other, kind))
-        x, y = a.array, b.array
+        x = element("where", "input", input, kind)
+        y = element("where", "other", other, kind)
+        a, b = Tensor(x), Tensor(y)
     c = c.astype(np.bool_, copy=False)
     return differentiable(
-        np.where(c, x, y),
+        broadcast("where", np.where, c, x, y),
         (a, b),
         lambda g: (
             unbroadcast(np.where(c, g, g.dtype.type(0)), x.shape),
@@ -562,8 +571,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: float) -> Tensor:
     tensor([0., 2.])
     """
     x = operand("masked_fill", "input", input)
-    number = value.item() if isinstance(value, Tensor) else value
-    return where(mask, Tensor(np.asarray(number, dtype=x.array.dtype)), x)
+    return where(mask, Tensor(element("masked_fill", "value", value, x.array.dtype)), x)
 
 
 def masked_fill_(input: Tensor, mask: Tensor, value: float) -> Tensor:

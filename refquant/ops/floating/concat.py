@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.dispatch import quantized_form
-from refquant.ops.floating.operands import operand, result_dtype
-from refquant.ops.views import integers
+from refquant.ops.floating.operands import element, operand, result_dtype
+from refquant.ops.views import integers, sizes
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
 __all__ = ["cat", "pad", "repeat", "stack"]
@@ -20,7 +21,7 @@ def _operands(asked: str, tensors: Any) -> tuple[Tensor, ...]:
             asked,
             argument="tensors",
             expected="a list or tuple of tensors",
-            got=type(tensors).__name__,
+            got=arguments.describe(tensors),
         )
     if not tensors:
         raise OperationError(asked, argument="tensors", expected="at least one tensor", got="none")
@@ -84,10 +85,10 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
         [0 if a.shape == (0,) and a.ndim != made.ndim else a.shape[dim] for a in arrays]
     )[:-1]
 
+    shapes, cuts = [a.shape for a in arrays], ends.tolist()
+
     def backward(g):
-        return [
-            p.reshape(a.shape) for p, a in zip(np.split(g, ends, axis=dim), arrays, strict=True)
-        ]
+        return [p.reshape(s) for p, s in zip(np.split(g, cuts, axis=dim), shapes, strict=True)]
 
     return differentiable(made, parts, backward)
 
@@ -129,18 +130,19 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
 def repeat(input: Any, *repeats) -> Tensor:
     """Repeat the whole tensor along its dimensions, and new ones in front."""
     x = operand("repeat", "input", input)
-    counts = integers("repeat", "repeats", repeats)
+    counts = sizes("repeat", "repeats", repeats)
     shape = (1,) * (len(counts) - x.array.ndim) + x.array.shape
     if len(counts) < x.array.ndim:
         raise ShapeError(
             "repeat", argument="repeats", got=counts, expected=f"at least {x.array.ndim} numbers"
         )
+    arguments.shape("repeat", "repeats", tuple(n * m for n, m in zip(counts, shape, strict=True)))
     between = tuple(n for pair in zip(counts, shape, strict=True) for n in pair)
 
+    before = x.array.shape
+
     def backward(g):
-        return (
-            g.reshape(between).sum(axis=tuple(range(0, 2 * len(shape), 2))).reshape(x.array.shape),
-        )
+        return (g.reshape(between).sum(axis=tuple(range(0, 2 * len(shape), 2))).reshape(before),)
 
     return differentiable(np.tile(x.array, counts), (x,), backward)
 
@@ -172,12 +174,12 @@ def pad(input: Any, pad, mode: str = "constant", value: float | None = None) -> 
     x = operand("pad", "input", input)
     sizes = integers("pad", "pad", (pad,))
     ndim = x.array.ndim
-    if mode != "constant" or len(sizes) % 2 or len(sizes) > 2 * ndim:
+    if not isinstance(mode, str) or mode != "constant" or len(sizes) % 2 or len(sizes) > 2 * ndim:
         raise OperationError(
             "pad",
             argument="pad",
             expected=f"pairs for at most {ndim} dimensions, and mode='constant'",
-            got=f"{sizes}, mode={mode!r}",
+            got=f"{arguments.describe(sizes)}, mode={arguments.describe(mode)}",
         )
     pairs = [(0, 0)] * (ndim - len(sizes) // 2)
     pairs += [(sizes[i], sizes[i + 1]) for i in range(len(sizes) - 2, -1, -2)]
@@ -187,10 +189,16 @@ def pad(input: Any, pad, mode: str = "constant", value: float | None = None) -> 
         for (a, b), n in zip(pairs, x.array.shape, strict=True)
     )
     inner = tuple(slice(a, a + n) for (a, _), n in zip(grown, x.array.shape, strict=True))
-    whole = np.pad(x.array, grown, constant_values=0 if value is None else value)
+    arguments.shape(
+        "pad", "pad", tuple(a + n + b for (a, b), n in zip(grown, x.array.shape, strict=True))
+    )
+    border = element("pad", "value", 0 if value is None else value, x.array.dtype)
+    whole = np.pad(x.array, grown, constant_values=border) if ndim else x.array
+
+    size = whole.shape
 
     def backward(g):
-        spread = np.zeros(whole.shape, g.dtype)
+        spread = np.zeros(size, g.dtype)
         spread[cut] = g
         return (spread[inner],)
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes
+from refquant.arguments import describe
 from refquant.errors import ArgumentError, ShapeError
-from refquant.ops import layout
+from refquant.ops import checks, layout
 from refquant.ops.floating.operands import float_operand
 from refquant.ops.floating.windows import (
     output_sizes,
@@ -27,14 +28,15 @@ from refquant.tensors import Tensor, differentiable
 __all__ = ["conv1d", "conv2d", "conv3d"]
 
 
-def _checked(asked: str, ndim: int, input: Any, weight: Any, bias: Any, groups: int):
+def _checked(asked: str, ndim: int, input: Any, weight: Any, bias: Any, groups: Any):
     x, w = float_operand(asked, "input", input), float_operand(asked, "weight", weight)
+    groups = checks.whole_number(asked, "groups", groups)
     xs, ws = spatial_input(asked, x.array, ndim), w.array
     if ws.ndim != ndim + 2 or groups < 1 or ws.shape[0] % groups:
         raise ShapeError(
             asked,
             argument="weight",
-            got=f"shape {ws.shape} for groups={groups}",
+            got=f"shape {ws.shape} for groups={describe(groups)}",
             expected=f"of {ndim + 2} dimensions, the first a multiple of `groups`",
         )
     if xs.shape[1] != ws.shape[1] * groups:
@@ -54,7 +56,7 @@ def _checked(asked: str, ndim: int, input: Any, weight: Any, bias: Any, groups: 
             mend="convert it with .to()",
         )
     if bias is None:
-        return x, w, xs, ws, None
+        return x, w, xs, ws, None, groups
     b = float_operand(asked, "bias", bias)
     if b.array.shape != ws.shape[:1]:
         raise ShapeError(
@@ -63,11 +65,11 @@ def _checked(asked: str, ndim: int, input: Any, weight: Any, bias: Any, groups: 
             expected=f"of shape {ws.shape[:1]}",
             got=f"shape {b.array.shape}",
         )
-    return x, w, xs, ws, b
+    return x, w, xs, ws, b, groups
 
 
 def _convolve(asked, ndim, input, weight, bias, stride, padding, dilation, groups) -> Tensor:
-    x, w, xs, ws, b = _checked(asked, ndim, input, weight, bias, groups)
+    x, w, xs, ws, b, groups = _checked(asked, ndim, input, weight, bias, groups)
     stride = per_dimension(asked, "stride", stride, ndim, 1)
     padding = per_dimension(asked, "padding", padding, ndim, 0)
     dilation = per_dimension(asked, "dilation", dilation, ndim, 1)

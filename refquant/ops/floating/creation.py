@@ -1,17 +1,19 @@
 """Tensors filled with a value, a range or nothing in particular."""
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from refquant import dtypes
-from refquant.errors import DtypeError, NotSupportedError
+from refquant import arguments, dtypes
+from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.ops import layout
 from refquant.ops.dispatch import dispatched
-from refquant.ops.floating.operands import operand, scalar
-from refquant.ops.from_data import from_numpy, tensor
-from refquant.ops.views import integers
-from refquant.tensors import Tensor
+from refquant.ops.floating.operands import cast, element, operand, scalar
+from refquant.ops.from_data import from_numpy, plain_dtype, tensor
+from refquant.ops.views import sizes
+from refquant.tensors import Tensor, differentiable
 
 __all__ = [
     "arange",
@@ -36,20 +38,14 @@ __all__ = [
 
 def storage(asked: str, dtype: Any, device: Any = None, default=dtypes.float32) -> np.dtype:
     """Take the dtype and device of a new plain tensor."""
-    if device is not None and str(device) != "cpu":
+    if device is not None and not (isinstance(device, str) and device == "cpu"):
         raise NotSupportedError(
-            asked, argument="device", expected="'cpu', the only device", got=repr(device)
-        )
-    dtype = default if dtype is None else dtype
-    if not isinstance(dtype, dtypes.dtype) or dtype.is_quantized:
-        raise DtypeError(
             asked,
-            argument="dtype",
-            expected="a plain dtype",
-            got=repr(dtype),
-            mend="make it with refquant.quantize_per_tensor()",
+            argument="device",
+            expected="'cpu', the only device",
+            got=arguments.describe(device),
         )
-    return dtype.numpy
+    return plain_dtype(asked, default if dtype is None else dtype).numpy
 
 
 def device(type: str = "cpu") -> str:
@@ -121,7 +117,7 @@ def zeros(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor
     refquant.Size([2, 3])
     """
     return Tensor(
-        np.zeros(integers("zeros", "size", size), storage("zeros", dtype, device)), requires_grad
+        np.zeros(sizes("zeros", "size", size), storage("zeros", dtype, device)), requires_grad
     )
 
 
@@ -152,7 +148,7 @@ def ones(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
             [1., 1.]])
     """
     return Tensor(
-        np.ones(integers("ones", "size", size), storage("ones", dtype, device)), requires_grad
+        np.ones(sizes("ones", "size", size), storage("ones", dtype, device)), requires_grad
     )
 
 
@@ -190,7 +186,7 @@ def empty(
     refquant.Size([2, 3])
     """
     array = layout.empty(
-        integers("empty", "size", size), storage("empty", dtype, device), memory_format
+        sizes("empty", "size", size), storage("empty", dtype, device), memory_format
     )
     return Tensor(array, requires_grad)
 
@@ -229,10 +225,9 @@ def full(
         default = dtypes.bool_
     elif isinstance(fill_value, int):
         default = dtypes.int64
-    shape = integers("full", "size", size if isinstance(size, tuple | list) else (size,))
-    return Tensor(
-        np.full(shape, fill_value, storage("full", dtype, device, default)), requires_grad
-    )
+    kind = storage("full", dtype, device, default)
+    value = element("full", "fill_value", fill_value, kind)
+    return Tensor(np.full(arguments.shape("full", "size", size), value), requires_grad)
 
 
 def arange(
@@ -267,10 +262,32 @@ def arange(
     (tensor([0, 1, 2]), tensor([0. , 0.5]))
     """
     start, end = (0, start) if end is None else (start, end)
-    start, end, step = (scalar("arange", "start", v) for v in (start, end, step))
+    start = scalar("arange", "start", start)
+    end = scalar("arange", "end", end)
+    step = scalar("arange", "step", step)
     whole = all(isinstance(v, int | np.integer) for v in (start, end, step))
     kind = storage("arange", dtype, device, dtypes.int64 if whole else dtypes.float32)
-    return Tensor(np.arange(start, end, step).astype(kind), requires_grad)
+    counted = np.arange(start, end, step) if _counts(start, end, step, whole) else np.arange(0)
+    return Tensor(cast(counted, kind), requires_grad)
+
+
+def _counts(start: Any, end: Any, step: Any, whole: bool) -> bool:
+    """Tell whether a range holds numbers; refuse those that cannot be counted, or not stored."""
+    for name, value in (("start", start), ("end", end), ("step", step)):
+        if not (-(2**63) <= value < 2**63 if whole else math.isfinite(value)):
+            expected = "in the range of int64" if whole else "finite"
+            raise ArgumentError("arange", argument=name, expected=expected, got=value)
+    if step == 0:
+        raise ArgumentError("arange", argument="step", expected="other than 0", got=step)
+    # In Python's numbers, which do not wrap around.
+    length = int(end) - int(start) if whole else float(end) - float(start)
+    length = length if step > 0 else -length
+    if not length > 0:
+        return False
+    size = abs(arguments.real("arange", "step", step))
+    count = length / size if size and length / size < 2.0**63 else 2.0**63
+    arguments.shape("arange", "end", int(count))
+    return True
 
 
 def linspace(
@@ -305,7 +322,11 @@ def linspace(
     tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
     kind = storage("linspace", dtype, device)
-    return Tensor(np.linspace(start, end, steps).astype(kind), requires_grad)
+    first = arguments.real("linspace", "start", start, finite=True)
+    last = arguments.real("linspace", "end", end, finite=True)
+    (count,) = arguments.shape("linspace", "steps", arguments.integer("linspace", "steps", steps))
+    with np.errstate(all="ignore"):
+        return Tensor(np.linspace(first, last, count).astype(kind), requires_grad)
 
 
 def eye(
@@ -338,7 +359,10 @@ def eye(
     tensor([[1., 0.],
             [0., 1.]])
     """
-    return Tensor(np.eye(n, m, dtype=storage("eye", dtype, device)), requires_grad)
+    rows = arguments.integer("eye", "n", n, 0)
+    columns = rows if m is None else arguments.integer("eye", "m", m, 0)
+    shape = arguments.shape("eye", "n", (rows, columns))
+    return Tensor(np.eye(*shape, dtype=storage("eye", dtype, device)), requires_grad)
 
 
 def as_tensor(data: Any, dtype=None) -> Tensor:
@@ -377,7 +401,8 @@ def as_tensor(data: Any, dtype=None) -> Tensor:
 def _like(asked: str, input: Any, dtype: Any, value: Any, requires_grad: bool) -> Tensor:
     x = operand(asked, "input", input)
     kind = storage(asked, dtype, default=x.dtype)
-    return Tensor(np.full_like(x.array, value, dtype=kind), requires_grad)
+    number = element(asked, "fill_value", value, kind)
+    return Tensor(np.full_like(x.array, number, dtype=kind), requires_grad)
 
 
 def zeros_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
@@ -489,10 +514,32 @@ def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor
 
 def new_zeros(input: Tensor, *size, dtype=None) -> Tensor:
     """Make a tensor of zeros of the dtype of another."""
-    return zeros(*size, dtype=dtype or operand("new_zeros", "input", input).dtype)
+    kind = operand("new_zeros", "input", input).dtype if dtype is None else dtype
+    return zeros(*size, dtype=kind)
 
 
 # -- triangles ---------------------------------------------------------------------------------
+
+
+def _triangle(asked: str, find: Callable, input: Any, diagonal: Any) -> Tensor:
+    x = operand(asked, "input", input)
+    if x.array.ndim < 2:
+        raise ShapeError(
+            asked,
+            argument="input",
+            expected="a tensor of at least 2 dimensions",
+            got=f"shape {x.array.shape}",
+        )
+    place = arguments.integer(asked, "diagonal", diagonal)
+    most = max(x.array.shape[-2:])  # there is nothing beyond
+    place = max(-most, min(place, most))
+
+    def cut(array: np.ndarray) -> np.ndarray:
+        # Not a product, which leaves NaN.
+        kept = find(np.ones(array.shape[-2:], np.bool_), place)
+        return np.where(kept, array, array.dtype.type(0))
+
+    return differentiable(cut(x.array), (x,), lambda g: (cut(g),))
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
@@ -518,7 +565,7 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
             [0., 1., 1.],
             [0., 0., 1.]])
     """
-    return input * Tensor(np.triu(np.ones_like(input.array), diagonal))
+    return _triangle("triu", np.triu, input, diagonal)
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
@@ -544,4 +591,4 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
             [1., 1., 0.],
             [1., 1., 1.]])
     """
-    return input * Tensor(np.tril(np.ones_like(input.array), diagonal))
+    return _triangle("tril", np.tril, input, diagonal)

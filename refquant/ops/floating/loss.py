@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from refquant.arguments import describe, flag, integer, real
 from refquant.errors import ArgumentError, DtypeError, IndexRangeError, ShapeError
 from refquant.ops.floating.comparison import where
-from refquant.ops.floating.operands import float_operand, operand
+from refquant.ops.floating.operands import cast, float_operand, operand
 from refquant.ops.floating.softmax import log_softmax
 from refquant.tensors import Tensor, differentiable
 
@@ -23,15 +24,33 @@ __all__ = [
 
 
 def _reduced(asked: str, loss: Tensor, reduction: str) -> Tensor:
+    _check_reduction(asked, reduction)
     if reduction == "mean":
         return loss.mean()
-    if reduction == "sum":
-        return loss.sum()
-    if reduction != "none":
+    return loss.sum() if reduction == "sum" else loss
+
+
+def _check_reduction(asked: str, reduction: Any) -> None:
+    if not isinstance(reduction, str) or reduction not in ("mean", "sum", "none"):
         raise ArgumentError(
-            asked, argument="reduction", expected="'mean', 'sum' or 'none'", got=repr(reduction)
+            asked,
+            argument="reduction",
+            expected="'mean', 'sum' or 'none'",
+            got=describe(reduction),
         )
-    return loss
+
+
+def _class_weight(asked: str, weight: Any, classes: int) -> Tensor:
+    """Take how much each class counts."""
+    w = float_operand(asked, "weight", weight)
+    if w.array.shape != (classes,):
+        raise ShapeError(
+            asked,
+            argument="weight",
+            expected=f"of shape ({classes},), one for each class",
+            got=f"shape {w.array.shape}",
+        )
+    return w
 
 
 def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
@@ -115,6 +134,7 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
     """
     x = float_operand("smooth_l1_loss", "input", input)
     y = float_operand("smooth_l1_loss", "target", target)
+    beta = real("smooth_l1_loss", "beta", beta, 0)
     distance = (x - y).abs()
     far = distance - 0.5 * beta
     loss = where(distance < beta, distance.square() * (0.5 / beta), far) if beta else far
@@ -157,6 +177,12 @@ def nll_loss(
     """
     asked = "nll_loss"
     t, classes = float_operand(asked, "input", input), operand(asked, "target", target).array
+    ignore_index = integer(asked, "ignore_index", ignore_index)
+    _check_reduction(asked, reduction)
+    if t.array.ndim == 0:
+        raise ShapeError(
+            asked, argument="input", expected="of at least 1 dimension", got="shape ()"
+        )
     x = t.array if t.array.ndim > 1 else t.array[None]
     c = classes if t.array.ndim > 1 else classes[None]
     if classes.dtype.kind not in "iu":
@@ -184,19 +210,15 @@ def nll_loss(
     if weight is None:
         w = counts.astype(x.dtype)
     else:
-        w = float_operand(asked, "weight", weight).array.astype(x.dtype, copy=False)[c] * counts
+        w = cast(_class_weight(asked, weight, x.shape[1]).array, x.dtype)[c] * counts
     picked = np.take_along_axis(x, np.expand_dims(c, 1), 1).squeeze(1)
-    losses = np.where(counts, -picked * w, x.dtype.type(0))
-    if reduction == "none":
-        factor, made = w, losses if t.array.ndim > 1 else losses[0]
-    elif reduction in ("mean", "sum"):
-        with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
+        losses = np.where(counts, -picked * w, x.dtype.type(0))
+        if reduction == "none":
+            factor, made = w, losses if t.array.ndim > 1 else losses[0]
+        else:
             total = w.sum() if reduction == "mean" else x.dtype.type(1)
             factor, made = w / total, losses.sum() / total
-    else:
-        raise ArgumentError(
-            asked, argument="reduction", expected="'mean', 'sum' or 'none'", got=repr(reduction)
-        )
 
     def backward(g):
         whole = np.zeros(x.shape, x.dtype)
@@ -252,9 +274,10 @@ def cross_entropy(
         )
     losses = -(logs * t)
     if weight is not None:
-        w = float_operand("cross_entropy", "weight", weight)
+        w = _class_weight("cross_entropy", weight, x.array.shape[dim])
         losses = losses * w.reshape([-1 if d == dim else 1 for d in range(x.array.ndim)])
     losses = losses.sum(dim)
+    _check_reduction("cross_entropy", reduction)
     if reduction == "mean":
         return losses.sum() / max(losses.array.size, 1)
     return _reduced("cross_entropy", losses, reduction)
@@ -291,7 +314,8 @@ def binary_cross_entropy(
     x = float_operand("binary_cross_entropy", "input", input)
     y = float_operand("binary_cross_entropy", "target", target)
     losses = -(y * x.log().clamp(min=-100) + (1 - y) * (1 - x).log().clamp(min=-100))
-    losses = losses if weight is None else losses * weight
+    if weight is not None:
+        losses = losses * operand("binary_cross_entropy", "weight", weight)
     return _reduced("binary_cross_entropy", losses, reduction)
 
 
@@ -326,7 +350,8 @@ def binary_cross_entropy_with_logits(
     x = float_operand("binary_cross_entropy_with_logits", "input", input)
     y = float_operand("binary_cross_entropy_with_logits", "target", target)
     losses = (1 - y) * x + (-x.abs()).exp().log1p() - x.clamp(max=0)
-    losses = losses if weight is None else losses * weight
+    if weight is not None:
+        losses = losses * operand("binary_cross_entropy_with_logits", "weight", weight)
     return _reduced("binary_cross_entropy_with_logits", losses, reduction)
 
 
@@ -360,10 +385,10 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
     tensor(0.6931)
     """
     x, y = float_operand("kl_div", "input", input), float_operand("kl_div", "target", target)
-    if log_target:
+    if flag("kl_div", "log_target", log_target):
         losses = y.exp() * (y - x)
     else:
         losses = y * (y.clamp(min=float(np.finfo(y.array.dtype).tiny)).log() - x)
-    if reduction == "batchmean":
-        return losses.sum() / x.array.shape[0]
+    if isinstance(reduction, str) and reduction == "batchmean":
+        return losses.sum() / (x.array.shape[0] if x.array.ndim else 1)
     return _reduced("kl_div", losses, reduction)

@@ -7,7 +7,7 @@ import numpy as np
 
 from refquant.errors import OperationError, ShapeError
 from refquant.ops.broadcasting import unbroadcast
-from refquant.ops.floating.operands import float_operand, operand, refuse_quantized
+from refquant.ops.floating.operands import float_operand, operand, refuse_quantized, scalar
 from refquant.tensors import Tensor, differentiable
 
 __all__ = ["addmm", "bmm", "dot", "linear", "matmul", "mm", "mv", "outer"]
@@ -77,16 +77,21 @@ def matmul(input: Any, other: Any) -> Tensor:
 
 
 def _matrix_product(asked: str, input: Any, other: Any, ndims: tuple[int, int]) -> Tensor:
-    for name, value, ndim in (("input", input, ndims[0]), ("other", other, ndims[1])):
-        if operand(asked, name, value).array.ndim != ndim:
-            raise ShapeError(
-                asked,
-                argument=name,
-                expected=f"a tensor of {ndim} dimensions",
-                got=f"shape {tuple(value.shape)}",
-                mend="use matmul(), which broadcasts",
-            )
+    _of_dimensions(asked, "input", input, ndims[0], "use matmul(), which broadcasts")
+    _of_dimensions(asked, "other", other, ndims[1], "use matmul(), which broadcasts")
     return matmul(input, other)
+
+
+def _of_dimensions(asked: str, argument: str, value: Any, ndim: int, mend: str | None = None):
+    shape = operand(asked, argument, value).array.shape
+    if len(shape) != ndim:
+        raise ShapeError(
+            asked,
+            argument=argument,
+            expected=f"a tensor of {ndim} dimension{'s' * (ndim > 1)}",
+            got=f"shape {shape}",
+            mend=mend,
+        )
 
 
 def mm(input: Any, mat2: Any) -> Tensor:
@@ -209,7 +214,10 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     tensor([[  1.,  10.],
             [ 10., 100.]])
     """
-    return input.unsqueeze(1) * vec2.unsqueeze(0)
+    for name, value in (("input", input), ("vec2", vec2)):
+        _of_dimensions("outer", name, value, 1)
+    left, right = operand("outer", "input", input), operand("outer", "vec2", vec2)
+    return left.unsqueeze(1) * right.unsqueeze(0)
 
 
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Tensor:
@@ -241,7 +249,8 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1
     tensor([[ 8., 20.],
             [16., 32.]])
     """
-    return mm(mat1, mat2) * alpha + input * beta
+    alpha, beta = scalar("addmm", "alpha", alpha), scalar("addmm", "beta", beta)
+    return mm(mat1, mat2) * alpha + operand("addmm", "input", input) * beta
 
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
@@ -292,9 +301,8 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
             mend="convert it with .to()",
         )
     rows = xs.reshape(math.prod(xs.shape[:-1]), xs.shape[-1])
-    with np.errstate(all="ignore"):
-        made = rows @ ws.T
     inputs: tuple = (x, w)
+    b = None
     if bias is not None:
         b = float_operand("linear", "bias", bias)
         if b.array.shape != (ws.shape[0],):
@@ -304,8 +312,11 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
                 expected=f"of shape ({ws.shape[0]},)",
                 got=f"shape {b.array.shape}",
             )
-        made += b.array
         inputs = (x, w, b)
+    with np.errstate(all="ignore"):
+        made = rows @ ws.T
+        if b is not None:
+            made += b.array
 
     def backward(g):
         g = g.reshape(len(rows), ws.shape[0])

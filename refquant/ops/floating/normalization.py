@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from refquant.arguments import flag, real
+from refquant.arguments import shape as sizes
 from refquant.errors import OperationError, ShapeError
 from refquant.ops.floating.operands import float_operand
 from refquant.tensors import Tensor, autograd, differentiable
@@ -35,10 +37,11 @@ def _statistics(x, axes, shape, running_mean, running_var, momentum):
             got=f"shape {x.shape}",
             mend="call .eval(), or pass a larger batch",
         )
-    mean = x.mean(axis=axes, keepdims=True)
-    distance = x - mean
-    variance = np.square(distance).mean(axis=axes, keepdims=True)
-    with autograd.no_grad():
+    with np.errstate(all="ignore"):
+        mean = x.mean(axis=axes, keepdims=True)
+        distance = x - mean
+        variance = np.square(distance).mean(axis=axes, keepdims=True)
+    with autograd.no_grad(), np.errstate(all="ignore"):
         for running, now in ((running_mean, mean), (running_var, variance * (count / (count - 1)))):
             if running is not None:
                 old = running.array
@@ -89,6 +92,8 @@ def batch_norm(
     n - 1. Source: Ioffe and Szegedy, "Batch normalization", 2015.
     """
     asked = "batch_norm"
+    training = flag(asked, "training", training)
+    momentum, eps = real(asked, "momentum", momentum), real(asked, "eps", eps)
     t = float_operand(asked, "input", input)
     x = t.array
     if x.ndim < 2:
@@ -120,15 +125,16 @@ def batch_norm(
             mend="pass training=True",
         )
     else:
-        distance = x - running[0].array.reshape(shape).astype(x.dtype, copy=False)
-        variance = running[1].array.reshape(shape).astype(x.dtype, copy=False)
+        with np.errstate(all="ignore"):
+            distance = x - running[0].array.reshape(shape).astype(x.dtype, copy=False)
+            variance = running[1].array.reshape(shape).astype(x.dtype, copy=False)
+    gamma = 1 if affine[0] is None else affine[0].array.reshape(shape)
     with np.errstate(all="ignore"):
         inverse = (1 / np.sqrt(variance + x.dtype.type(eps))).astype(x.dtype)
-    normal = distance * inverse
-    gamma = 1 if affine[0] is None else affine[0].array.reshape(shape)
-    made = normal * gamma
-    if affine[1] is not None:
-        made += affine[1].array.reshape(shape)
+        normal = distance * inverse
+        made = normal * gamma
+        if affine[1] is not None:
+            made += affine[1].array.reshape(shape)
     inputs = [t, *(p for p in affine if p is not None)]
 
     def backward(g):
@@ -183,12 +189,9 @@ def layer_norm(
     >>> F.layer_norm(refquant.tensor([[1.0, 3.0]]), (2,))
     tensor([[-1.,  1.]])
     """
-    t = float_operand("layer_norm", "input", input)
-    shape = (
-        tuple(normalized_shape)
-        if isinstance(normalized_shape, tuple | list)
-        else (normalized_shape,)
-    )
+    asked = "layer_norm"
+    t = float_operand(asked, "input", input)
+    shape, eps = sizes(asked, "normalized_shape", normalized_shape), real(asked, "eps", eps)
     if t.array.shape[t.array.ndim - len(shape) :] != shape:
         raise ShapeError(
             "layer_norm",
@@ -200,5 +203,17 @@ def layer_norm(
     distance = t - t.mean(dims, keepdim=True)
     made = distance * (distance.square().mean(dims, keepdim=True) + eps).rsqrt()
     if weight is not None:
-        made = made * weight
-    return made if bias is None else made + bias
+        made = made * _shaped(asked, "weight", weight, shape)
+    return made if bias is None else made + _shaped(asked, "bias", bias, shape)
+
+
+def _shaped(asked: str, argument: str, value: Any, shape: tuple[int, ...]) -> Tensor:
+    tensor = float_operand(asked, argument, value)
+    if tensor.array.shape != shape:
+        raise ShapeError(
+            asked,
+            argument=argument,
+            expected=f"of shape {shape}",
+            got=f"shape {tensor.array.shape}",
+        )
+    return tensor

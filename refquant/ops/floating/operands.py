@@ -1,17 +1,29 @@
 """What the operations on plain tensors share: operands, and the dtype of a result."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from refquant.errors import ArgumentTypeError, DtypeError
+from refquant import arguments
+from refquant.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DtypeError,
+    OperationError,
+    RefquantError,
+    ShapeError,
+)
 from refquant.ops import checks
 from refquant.ops.dispatch import float_only
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["float_operand", "operand", "pair", "scalar"]
+__all__ = ["broadcast", "cast", "compare", "element", "float_operand", "operand", "pair", "scalar"]
 
-_NUMBERS = (int, float, np.number, np.bool_)
+_NUMBERS = (int, float, np.integer, np.floating, np.bool_)
+# The largest float16: what every floating-point dtype holds.
+_SMALL = 65504.0
+_EVERYWHERE = 127  # what every dtype of numbers holds
 
 
 def operand(asked: str, argument: str, value: Any) -> Tensor:
@@ -43,7 +55,76 @@ def scalar(asked: str, argument: str, value: Any) -> Any:
         return value
     if isinstance(value, Tensor) and value.array.size == 1:
         return value.item()
-    raise ArgumentTypeError(asked, argument=argument, expected="a number", got=repr(value))
+    raise ArgumentTypeError(
+        asked, argument=argument, expected="a number", got=arguments.describe(value)
+    )
+
+
+def cast(array: np.ndarray, dtype: Any) -> np.ndarray:
+    """Convert to a dtype; what it cannot hold becomes inf or wraps around, silently."""
+    if array.dtype == dtype:
+        return array
+    with np.errstate(all="ignore"):
+        return array.astype(dtype)
+
+
+def element(asked: str, argument: str, value: Any, dtype: Any) -> np.ndarray:
+    """Take a number, or a tensor of one element, as an array of a dtype without dimensions."""
+    if type(value) in (int, float) and 0 <= value <= _EVERYWHERE:
+        return np.array(value, dtype)
+    number, dtype = scalar(asked, argument, value), np.dtype(dtype)
+    if isinstance(number, int) and dtype.kind == "f":
+        number = arguments.real(asked, argument, number)  # inf where float64 ends
+    try:
+        if not isinstance(number, float | np.number) or -_SMALL <= number <= _SMALL:
+            return np.array(number, dtype)
+    except OverflowError:  # a Python integer that the dtype does not hold wraps around
+        if -(2**63) <= number < 2**64:
+            return np.asarray(number).astype(dtype)
+    if dtype.kind in "iu" and not -(2**63) <= number < 2**64:
+        raise ArgumentError(
+            asked, argument=argument, expected="a number of at most 64 bits", got=number
+        )
+    return cast(np.asarray(number), dtype)
+
+
+def broadcast(asked: str, formula: Callable, *arrays: np.ndarray) -> np.ndarray:
+    """Apply a NumPy function; what is infinite or undefined becomes inf or NaN, silently."""
+    try:
+        with np.errstate(all="ignore"):
+            return formula(*arrays)
+    except (TypeError, ValueError) as error:
+        raise _unfit(asked, error, arrays) from None
+
+
+def compare(asked: str, formula: Callable, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Apply a NumPy function that gives no numbers, as `broadcast` does."""
+    try:
+        return np.asarray(formula(x, y))
+    except (TypeError, ValueError) as error:
+        raise _unfit(asked, error, (x, y)) from None
+
+
+def _unfit(asked: str, error: Exception, arrays: tuple[np.ndarray, ...]) -> RefquantError:
+    """Say why NumPy refuses to work on arrays."""
+    if isinstance(error, TypeError):  # it has no such operation of bools
+        return DtypeError(
+            asked,
+            argument="input",
+            expected="numbers",
+            got=f"a {arrays[0].dtype} tensor",
+            mend="convert it with .to(), or use logical_xor() or logical_not()",
+        )
+    try:
+        np.broadcast_shapes(*(a.shape for a in arrays))
+    except ValueError:
+        return ShapeError(
+            asked,
+            argument="other",
+            expected=f"of a shape that broadcasts with {arrays[0].shape}",
+            got="shape " + " and ".join(str(a.shape) for a in arrays[1:]),
+        )
+    return OperationError(f"{asked}: {error}", argument="other")
 
 
 def _common(a: np.dtype, b: np.dtype) -> np.dtype:
@@ -78,7 +159,10 @@ def _number(asked: str, argument: str, value: Any, beside: np.ndarray) -> Tensor
     """Make a Python number a tensor of the dtype that it takes on beside an array."""
     if not isinstance(value, _NUMBERS):
         raise ArgumentTypeError(
-            asked, argument=argument, expected="a tensor or a number", got=type(value).__name__
+            asked,
+            argument=argument,
+            expected="a tensor or a number",
+            got=arguments.describe(value),
         )
     kind = beside.dtype.kind
     dtype: Any
@@ -88,10 +172,9 @@ def _number(asked: str, argument: str, value: Any, beside: np.ndarray) -> Tensor
         dtype = beside.dtype
     else:
         dtype = np.int64 if kind == "b" else beside.dtype
-    try:
+    if kind == "f" and type(value) in (int, float) and -_SMALL <= value <= _SMALL:
         return Tensor(np.array(value, dtype))
-    except OverflowError:  # a Python integer that the dtype does not hold wraps around
-        return Tensor(np.asarray(value).astype(dtype))
+    return Tensor(element(asked, argument, value, dtype))
 
 
 def pair(asked: str, input: Any, other: Any) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:
@@ -124,7 +207,7 @@ def pair(asked: str, input: Any, other: Any) -> tuple[Tensor, Tensor, np.ndarray
     x, y = a.array, b.array
     if x.dtype != y.dtype:
         dtype = result_dtype(x, y)
-        x, y = x.astype(dtype, copy=False), y.astype(dtype, copy=False)
+        x, y = cast(x, dtype), cast(y, dtype)
     return a, b, x, y
 
 

@@ -4,13 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from refquant.errors import ArgumentError
+from refquant.arguments import flag
+from refquant.errors import ShapeError
 from refquant.ops import layout
 from refquant.ops.dispatch import dispatched
-from refquant.ops.floating.operands import float_operand
+from refquant.ops.floating.operands import cast, float_operand
 from refquant.ops.floating.windows import (
     adaptive_sizes,
     adaptive_spans,
+    divisor,
     padded,
     per_dimension,
     pooled_sizes,
@@ -149,6 +151,7 @@ def max_pool2d(
     tensor([[[[ 5.,  7.],
               [13., 15.]]]])
     """
+    return_indices = flag("max_pool2d", "return_indices", return_indices)
     found = max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
     return found if return_indices else found[0]
 
@@ -198,24 +201,25 @@ def avg_pool2d(
     t = float_operand(asked, "input", input)
     xs = spatial_input(asked, t.array, 2)
     kernel, stride, padding, one = _geometry(asked, kernel_size, stride, padding, 1)
-    if divisor_override == 0:
-        raise ArgumentError(asked, argument="divisor_override", expected="not 0", got=0)
+    count_include_pad = flag(asked, "count_include_pad", count_include_pad)
+    divisor_override = divisor(asked, divisor_override)
     counts = pooled_sizes(asked, xs.shape[2:], kernel, stride, padding, one, ceil_mode)
     behind = _behind(xs.shape[2:], kernel, stride, padding, one, counts)
     framed = padded(xs, padding, behind)
-    divisor = divisors(
+    counted = divisors(
         xs.shape[2:], kernel, stride, padding, counts, count_include_pad, divisor_override
-    ).astype(xs.dtype)
+    )
+    counted = cast(counted, xs.dtype)
 
     total = np.zeros((*xs.shape[:2], *counts), xs.dtype)
     taps = [index for _, index in positions(kernel, stride, one, counts)]
     with np.errstate(all="ignore"):
         for index in taps:
             total += framed[(..., *index)]
-        made = total / divisor
+        made = total / counted
 
     def backward(g):
-        share = g.reshape(total.shape) / divisor
+        share = g.reshape(total.shape) / counted
         whole = np.zeros(framed.shape, g.dtype)
         for index in taps:
             whole[(..., *index)] += share
@@ -231,7 +235,7 @@ def divisors(sizes, kernel, stride, padding, counts, include_pad, override) -> n
     windows reach there).
     """
     if override is not None:
-        return np.full(counts, override)
+        return np.full(counts, float(override))
     extents = []
     for along in zip(sizes, kernel, stride, padding, counts, strict=True):
         whole, inside = spans(*along)
@@ -268,6 +272,13 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
     asked = "adaptive_avg_pool2d"
     t = float_operand(asked, "input", input)
     xs = spatial_input(asked, t.array, 2)
+    if 0 in xs.shape[2:]:
+        raise ShapeError(
+            asked,
+            argument="input",
+            expected="an image of at least one pixel",
+            got=f"shape {t.array.shape}",
+        )
     counts = adaptive_sizes(asked, output_size, xs.shape[2:])
     rows, columns = (
         [slice(first, last) for first, last in adaptive_spans(n, c).tolist()]

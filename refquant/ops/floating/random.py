@@ -4,17 +4,19 @@ The numbers are NumPy's (PCG64), not PyTorch's: the same seed gives the same num
 other numbers than there.
 """
 
+import math
 import os
 from typing import Any
 
 import numpy as np
 
-from refquant import dtypes
+from refquant import arguments, dtypes
 from refquant.errors import ArgumentError
+from refquant.ops import checks
 from refquant.ops.floating.creation import storage
-from refquant.ops.floating.operands import float_operand, operand
+from refquant.ops.floating.operands import cast, float_operand, operand, scalar
 from refquant.ops.inplace import become
-from refquant.ops.views import integers
+from refquant.ops.views import sizes
 from refquant.tensors import Tensor, differentiable
 
 __all__ = [
@@ -59,7 +61,7 @@ class Generator:
 
     def manual_seed(self, seed: int) -> "Generator":
         """Start anew from a seed; returns the generator."""
-        self._seed = int(seed)
+        self._seed = checks.whole_number("manual_seed", "seed", seed)
         self._numpy: np.random.Generator | None = None
         return self
 
@@ -144,7 +146,11 @@ def initial_seed() -> int:
 
 
 def _of(generator: Generator | None) -> "np.random.Generator":
-    return (generator or default_generator).numpy
+    if generator is None:
+        return default_generator.numpy
+    return arguments.instance(
+        "random numbers", "generator", generator, Generator, "a refquant.Generator"
+    ).numpy
 
 
 # -- new tensors -------------------------------------------------------------------------------
@@ -178,7 +184,7 @@ def randn(*size, generator=None, dtype=None, device=None, requires_grad: bool = 
     refquant.Size([2, 3])
     """
     kind = storage("randn", dtype, device)
-    drawn = _of(generator).standard_normal(integers("randn", "size", size))
+    drawn = _of(generator).standard_normal(sizes("randn", "size", size))
     return Tensor(np.asarray(drawn).astype(kind), requires_grad)
 
 
@@ -211,7 +217,7 @@ def rand(*size, generator=None, dtype=None, device=None, requires_grad: bool = F
     refquant.Size([2, 3])
     """
     kind = storage("rand", dtype, device)
-    shape = integers("rand", "size", size)
+    shape = sizes("rand", "size", size)
     # Not float64 made float32, which could round up to 1.
     drawn = _of(generator).random(shape, np.float64 if kind == np.float64 else np.float32)
     return Tensor(np.asarray(drawn).astype(kind), requires_grad)
@@ -250,10 +256,17 @@ def randint(
     """
     if size is None:
         low, high, size = 0, low, high
+    low = arguments.integer("randint", "low", low)
+    high = arguments.integer("randint", "high", high)
+    for name, value in (("low", low), ("high", high)):
+        if not -(2**63) <= value < 2**63:
+            raise ArgumentError(
+                "randint", argument=name, expected="in the range of int64", got=value
+            )
     if not low < high:
         raise ArgumentError("randint", argument="high", expected=f"greater than {low}", got=high)
     kind = storage("randint", dtype, device, dtypes.int64)
-    drawn = _of(generator).integers(low, high, integers("randint", "size", (size,)))
+    drawn = _of(generator).integers(low, high, arguments.shape("randint", "size", size))
     return Tensor(np.asarray(drawn).astype(kind))
 
 
@@ -282,7 +295,8 @@ def randperm(n: int, *, generator=None, dtype=None) -> Tensor:
     tensor([0, 1, 2, 3])
     """
     kind = storage("randperm", dtype, default=dtypes.int64)
-    return Tensor(_of(generator).permutation(n).astype(kind))
+    (count,) = arguments.shape("randperm", "n", arguments.integer("randperm", "n", n))
+    return Tensor(_of(generator).permutation(count).astype(kind))
 
 
 def randn_like(input: Tensor, *, dtype=None, requires_grad: bool = False) -> Tensor:
@@ -309,7 +323,8 @@ def randn_like(input: Tensor, *, dtype=None, requires_grad: bool = False) -> Ten
     refquant.Size([2])
     """
     x = operand("randn_like", "input", input)
-    return randn(x.array.shape, dtype=dtype or x.dtype, requires_grad=requires_grad)
+    kind = x.dtype if dtype is None else dtype
+    return randn(x.array.shape, dtype=kind, requires_grad=requires_grad)
 
 
 def rand_like(input: Tensor, *, dtype=None, requires_grad: bool = False) -> Tensor:
@@ -336,7 +351,8 @@ def rand_like(input: Tensor, *, dtype=None, requires_grad: bool = False) -> Tens
     refquant.Size([2])
     """
     x = operand("rand_like", "input", input)
-    return rand(x.array.shape, dtype=dtype or x.dtype, requires_grad=requires_grad)
+    kind = x.dtype if dtype is None else dtype
+    return rand(x.array.shape, dtype=kind, requires_grad=requires_grad)
 
 
 def normal(mean: float = 0.0, std: float = 1.0, size: Any = (), *, generator=None) -> Tensor:
@@ -365,7 +381,8 @@ def normal(mean: float = 0.0, std: float = 1.0, size: Any = (), *, generator=Non
     >>> refquant.normal(5.0, 0.1, (3,)).shape
     refquant.Size([3])
     """
-    return randn(size, generator=generator) * std + mean
+    mean, std = scalar("normal", "mean", mean), scalar("normal", "std", std)
+    return randn(*arguments.shape("normal", "size", size), generator=generator) * std + mean
 
 
 def bernoulli(input: Any, *, generator=None) -> Tensor:
@@ -400,15 +417,21 @@ def bernoulli(input: Any, *, generator=None) -> Tensor:
 def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator=None) -> Tensor:
     """Overwrite with draws from the normal distribution."""
     x = float_operand("normal_", "input", input)
-    drawn = _of(generator).standard_normal(x.array.shape) * std + mean
-    return become("normal_", input, Tensor(np.asarray(drawn).astype(x.array.dtype)))
+    mean, std = (arguments.real("normal_", n, v) for n, v in (("mean", mean), ("std", std)))
+    with np.errstate(all="ignore"):
+        drawn = np.asarray(_of(generator).standard_normal(x.array.shape) * std + mean)
+    return become("normal_", input, Tensor(cast(drawn, x.array.dtype)))
 
 
 def uniform_(input: Tensor, a: float = 0.0, b: float = 1.0, *, generator=None) -> Tensor:
     """Overwrite with draws spread evenly from `a` to `b`."""
     x = float_operand("uniform_", "input", input)
-    drawn = _of(generator).uniform(a, b, x.array.shape)
-    return become("uniform_", input, Tensor(np.asarray(drawn).astype(x.array.dtype)))
+    a = arguments.real("uniform_", "a", a, finite=True)
+    b = arguments.real("uniform_", "b", b, a, finite=True)
+    if not math.isfinite(b - a):
+        raise ArgumentError("uniform_", argument="b", expected="a finite distance from a", got=b)
+    drawn = np.asarray(_of(generator).uniform(a, b, x.array.shape))
+    return become("uniform_", input, Tensor(cast(drawn, x.array.dtype)))
 
 
 # -- dropout -----------------------------------------------------------------------------------
@@ -435,11 +458,12 @@ def dropout(input: Any, p: float = 0.5, train: bool = True) -> Tensor:
     -----
     Source: Srivastava et al., "Dropout", 2014.
     """
-    if not 0 <= p <= 1:
-        raise ArgumentError("dropout", argument="p", expected="in 0..1", got=p)
-    if not train or p == 0:
+    p = arguments.real("dropout", "p", p, 0, 1)
+    if not arguments.flag("dropout", "train", train) or p == 0:
         return input
     x = float_operand("dropout", "input", input)
     kept = default_generator.numpy.random(x.array.shape, np.float32) >= p
     factor = kept * x.array.dtype.type(0 if p == 1 else 1 / (1 - p))
-    return differentiable(x.array * factor, (x,), lambda g: (g * factor,))
+    with np.errstate(all="ignore"):
+        made = x.array * factor
+    return differentiable(made, (x,), lambda g: (g * factor,))

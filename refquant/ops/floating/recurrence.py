@@ -63,9 +63,10 @@ def lstm_direction(
         alive = (np.arange(steps)[:, None] < lengths)[:, :, None]
 
     # All inputs at once; only the hidden state has to wait for the step before.
-    driven = x.reshape(steps * batch, -1) @ w_input.T
-    for bias in weights[2:]:
-        driven = driven + bias.array
+    with np.errstate(all="ignore"):
+        driven = x.reshape(steps * batch, -1) @ w_input.T
+        for bias in weights[2:]:
+            driven = driven + bias.array
     driven = driven.reshape(steps, batch, 4 * size)
     gates = np.empty((steps, batch, 4, size), x.dtype)
     before = np.empty((2, steps, batch, size), x.dtype)

@@ -4,11 +4,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from refquant.arguments import flag, real
 from refquant.errors import OperationError
 from refquant.ops import checks
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.arithmetic import maximum, minimum
-from refquant.ops.floating.operands import float_operand, operand
+from refquant.ops.floating.operands import cast, float_operand, operand
+from refquant.ops.from_data import plain_dtype
 from refquant.tensors import Tensor, differentiable
 
 __all__ = [
@@ -40,13 +42,16 @@ class ValuesAndIndices(NamedTuple):
 
 def _axes(asked: str, dim: Any, ndim: int) -> tuple[int, ...]:
     """Take the dimensions to reduce: one, several, or None (and none of several) for all."""
-    if dim is None or dim == () or dim == []:
+    if dim is None or (isinstance(dim, tuple | list) and not dim):
         return tuple(range(ndim))
-    dims = dim if isinstance(dim, tuple | list) else (dim,)
-    axes = tuple(checks.dimension(asked, "dim", d, ndim) for d in dims)
-    if len(set(axes)) != len(axes):
-        raise OperationError(asked, argument="dim", expected="every dimension once", got=dim)
+    axes = checks.dimensions(asked, "dim", dim, ndim)
     return axes if ndim else ()
+
+
+def _converted(asked: str, input: Any, dtype: Any) -> Tensor:
+    """Take a plain tensor, in another dtype if one is given."""
+    t = operand(asked, "input", input)
+    return t if dtype is None else t.to(plain_dtype(asked, dtype))
 
 
 def _spread(gradient: np.ndarray, axes: tuple[int, ...], keepdim: bool, shape) -> np.ndarray:
@@ -94,12 +99,12 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
     >>> refquant.tensor([[1, 2], [3, 4]]).sum(dim=0)
     tensor([4, 6])
     """
-    t = operand("sum", "input", input)
-    t = t if dtype is None else t.to(dtype)
+    t, keepdim = _converted("sum", input, dtype), flag("sum", "keepdim", keepdim)
     x, axes = t.array, _axes("sum", dim, t.array.ndim)
     kind = x.dtype if x.dtype.kind == "f" else np.int64
-    made = _total(x, axes, keepdim).astype(kind, copy=False)
-    return differentiable(made, (t,), lambda g: (_spread(g, axes, keepdim, x.shape),))
+    made = cast(_total(x, axes, keepdim), kind)
+    shape = x.shape
+    return differentiable(made, (t,), lambda g: (_spread(g, axes, keepdim, shape),))
 
 
 @dispatched
@@ -130,14 +135,14 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     >>> refquant.tensor([1.0, 2.0]).mean()
     tensor(1.5)
     """
-    t = float_operand("mean", "input", input if dtype is None else input.to(dtype))
+    t = float_operand("mean", "input", _converted("mean", input, dtype))
+    keepdim = flag("mean", "keepdim", keepdim)
     x, axes = t.array, _axes("mean", dim, t.array.ndim)
     count = _count(x.shape, axes)
     with np.errstate(all="ignore"):
         made = (_total(x, axes, keepdim) / count).astype(x.dtype, copy=False)
-    return differentiable(
-        made, (t,), lambda g: (_spread(g / x.dtype.type(count), axes, keepdim, x.shape),)
-    )
+    shape, divisor = x.shape, x.dtype.type(count)
+    return differentiable(made, (t,), lambda g: (_spread(g / divisor, axes, keepdim, shape),))
 
 
 def prod(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
@@ -163,10 +168,11 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     >>> refquant.prod(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([2., 0.])
     """
-    t = operand("prod", "input", input)
+    t, keepdim = operand("prod", "input", input), flag("prod", "keepdim", keepdim)
     x, axes = t.array, _axes("prod", dim, t.array.ndim)
     kind = x.dtype if x.dtype.kind == "f" else np.int64
-    made = np.asarray(x.prod(axis=axes, keepdims=keepdim, dtype=kind))
+    with np.errstate(all="ignore"):
+        made = np.asarray(x.prod(axis=axes, keepdims=keepdim, dtype=kind))
 
     def backward(g):
         # The product of the others: also right where one factor is 0.
@@ -205,10 +211,14 @@ def var(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = Fals
     tensor([0.5, 4.5])
     """
     t = float_operand("var", "input", input)
+    unbiased = flag("var", "unbiased", unbiased)
+    keepdim = flag("var", "keepdim", keepdim)
     x, axes = t.array, _axes("var", dim, t.array.ndim)
-    divisor = _count(x.shape, axes) - bool(unbiased)
+    divisor = _count(x.shape, axes) - unbiased
     with np.errstate(all="ignore"):
-        distance = x - x.mean(axis=axes, keepdims=True)
+        # Not x.mean(), which warns where there is nothing to average.
+        mean = _total(x, axes, True) / _count(x.shape, axes)
+        distance = x - mean.astype(x.dtype, copy=False)
         made = np.divide(
             np.square(distance).sum(axis=axes, keepdims=keepdim), divisor, dtype=x.dtype
         )
@@ -271,18 +281,27 @@ def norm(input: Any, p: float = 2, dim: Any = None, keepdim: bool = False) -> Te
     tensor([2.2361, 3.    ])
     """
     t = float_operand("norm", "input", input)
+    p, keepdim = real("norm", "p", p), flag("norm", "keepdim", keepdim)
     x, axes = t.array, _axes("norm", dim, t.array.ndim)
+    if np.isinf(p) and _count(x.shape, axes) == 0:
+        raise _empty("norm", x)
     size = np.abs(x)
     with np.errstate(all="ignore"):
         if p == np.inf:
             kept = size.max(axis=axes, keepdims=True)
+        elif p == -np.inf:
+            kept = size.min(axis=axes, keepdims=True)
+        elif p == 0:  # the number of those that are not 0
+            kept = np.count_nonzero(size, axis=axes, keepdims=True)
         else:
             kept = (size**p).sum(axis=axes, keepdims=True) ** (1 / p)
         kept = kept.astype(x.dtype)
 
     def backward(g):
         with np.errstate(all="ignore"):
-            if p == np.inf:
+            if p == 0:
+                return (np.zeros(x.shape, x.dtype),)
+            if np.isinf(p):
                 slope = np.sign(x) * (size == kept) / (size == kept).sum(axis=axes, keepdims=True)
             else:
                 slope = np.sign(x) * (size / kept) ** (p - 1)
@@ -316,8 +335,10 @@ def cumsum(input: Any, dim: int) -> Tensor:
     t = operand("cumsum", "input", input)
     dim = checks.dimension("cumsum", "dim", dim, t.array.ndim)
     kind = t.array.dtype if t.array.dtype.kind == "f" else np.int64
+    with np.errstate(all="ignore"):
+        made = np.cumsum(t.array, axis=dim, dtype=kind)
     return differentiable(
-        np.cumsum(t.array, axis=dim, dtype=kind),
+        made.reshape(t.array.shape),  # NumPy gives one without dimensions one
         (t,),
         lambda g: (np.flip(np.cumsum(np.flip(g, dim), axis=dim), dim),),
     )
@@ -328,9 +349,13 @@ def cumsum(input: Any, dim: int) -> Tensor:
 
 def _not_empty(asked: str, x: np.ndarray) -> None:
     if x.size == 0:
-        raise OperationError(
-            asked, argument="input", expected="a tensor with elements", got=f"shape {x.shape}"
-        )
+        raise _empty(asked, x)
+
+
+def _empty(asked: str, x: np.ndarray) -> OperationError:
+    return OperationError(
+        asked, argument="input", expected="a tensor with elements", got=f"shape {x.shape}"
+    )
 
 
 def _whole(asked: str, input: Any, find) -> Tensor:
@@ -366,7 +391,7 @@ def taken(t: Tensor, where: np.ndarray, dim: int, keepdim: bool) -> ValuesAndInd
 
 
 def _along(asked: str, input: Any, dim: int, keepdim: bool, find) -> ValuesAndIndices:
-    t = operand(asked, "input", input)
+    t, keepdim = operand(asked, "input", input), flag(asked, "keepdim", keepdim)
     dim = checks.dimension(asked, "dim", dim, t.array.ndim)
     if t.array.ndim == 0:
         return ValuesAndIndices(t.clone(), Tensor(np.zeros((), np.int64)))
@@ -445,7 +470,7 @@ def min(input: Any, dim: Any = None, keepdim: bool = False):
 
 
 def _position(asked: str, input: Any, dim: int | None, keepdim: bool, find) -> Tensor:
-    t = operand(asked, "input", input)
+    t, keepdim = operand(asked, "input", input), flag(asked, "keepdim", keepdim)
     x = t.array
     _not_empty(asked, x)
     if dim is None:
@@ -538,7 +563,7 @@ def median(input: Any) -> Tensor:
 
 
 def _truth(asked: str, input: Any, dim: Any, keepdim: bool, find) -> Tensor:
-    x = operand(asked, "input", input).array
+    x, keepdim = operand(asked, "input", input).array, flag(asked, "keepdim", keepdim)
     return Tensor(np.asarray(find(x, axis=_axes(asked, dim, x.ndim), keepdims=keepdim)))
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from refquant.errors import ArgumentError, ArgumentTypeError, NotSupportedError, ShapeError
+from refquant import arguments
+from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import float_operand
@@ -21,12 +22,7 @@ _LINEAR = {"linear": 1, "bilinear": 2, "trilinear": 3}
 
 
 def _factor(asked: str, value: Any) -> float:
-    try:
-        factor = float(value)
-    except (TypeError, ValueError):
-        raise ArgumentTypeError(
-            asked, argument="scale_factor", expected="a number", got=repr(value)
-        ) from None
+    factor = arguments.real(asked, "scale_factor", value)
     if not math.isfinite(factor):
         raise ArgumentError(asked, argument="scale_factor", expected="finite", got=factor)
     return factor
@@ -47,7 +43,7 @@ def target_sizes(asked: str, sizes, size: Any, scale_factor: Any):
             asked,
             argument="size",
             expected="given, or `scale_factor`, but not both",
-            got=f"size={size}, scale_factor={scale_factor}",
+            got=f"size={arguments.describe(size)}, scale_factor={arguments.describe(scale_factor)}",
         )
     given = scale_factor if size is None else size
     values = tuple(given) if isinstance(given, tuple | list) else (given,) * ndim
@@ -56,7 +52,7 @@ def target_sizes(asked: str, sizes, size: Any, scale_factor: Any):
             asked,
             argument="scale_factor" if size is None else "size",
             expected=f"a number or {ndim} numbers",
-            got=given,
+            got=arguments.describe(given),
         )
     factors: tuple[float | None, ...] = (None,) * ndim
     if size is None:
@@ -71,7 +67,7 @@ def target_sizes(asked: str, sizes, size: Any, scale_factor: Any):
             expected="sizes greater than 0 in and out",
             got=f"{tuple(sizes)} to {counts}",
         )
-    return counts, factors
+    return arguments.shape(asked, "size", counts), factors
 
 
 def _step(size: int, count: int, factor: float | None, align_corners: bool, kind) -> np.floating:
@@ -81,7 +77,8 @@ def _step(size: int, count: int, factor: float | None, align_corners: bool, kind
     """
     if align_corners:
         return kind(size - 1) / kind(count - 1) if count > 1 else kind(0)
-    return kind(1 / factor) if factor else kind(size) / kind(count)
+    with np.errstate(over="ignore"):
+        return kind(1 / factor) if factor else kind(size) / kind(count)
 
 
 def _nearest(size: int, count: int, factor: float | None, ndim: int) -> np.ndarray:
@@ -172,12 +169,12 @@ def interpolate(
     t = float_operand(asked, "input", input)
     x = t.array
     ndim = x.ndim - 2
-    if mode not in ("nearest", *_LINEAR):
+    if not isinstance(mode, str) or mode not in ("nearest", *_LINEAR):
         raise NotSupportedError(
             asked,
             argument="mode",
             expected="'nearest', 'linear', 'bilinear' or 'trilinear'",
-            got=repr(mode),
+            got=arguments.describe(mode),
         )
     if not 1 <= ndim <= 3 or _LINEAR.get(mode, ndim) != ndim:
         raise ShapeError(
@@ -186,6 +183,8 @@ def interpolate(
             got=f"shape {x.shape}",
             expected=f"of {_LINEAR.get(mode, 2) + 2} dimensions for mode={mode!r}",
         )
+    if align_corners is not None:
+        align_corners = arguments.flag(asked, "align_corners", align_corners)
     if mode == "nearest" and align_corners is not None:
         raise ArgumentError(
             asked,
@@ -194,25 +193,23 @@ def interpolate(
             got=align_corners,
         )
     counts, factors = target_sizes(asked, x.shape[2:], size, scale_factor)
-    if mode == "nearest":
-        plans = [
-            (_nearest(n, c, f, ndim), None, None)
-            for n, c, f in zip(x.shape[2:], counts, factors, strict=True)
-        ]
-    else:
-        kind = np.float64 if x.dtype == np.float64 else np.float32
-        plans = [
-            _linear(n, c, f, bool(align_corners), kind)
-            for n, c, f in zip(x.shape[2:], counts, factors, strict=True)
-        ]
+    shape, kind = x.shape, np.float64 if x.dtype == np.float64 else np.float32
+
+    def plans():
+        for axis, (n, c, f) in enumerate(zip(shape[2:], counts, factors, strict=True), 2):
+            if mode == "nearest":
+                yield axis, (_nearest(n, c, f, ndim), None, None)
+            else:
+                yield axis, _linear(n, c, f, bool(align_corners), kind)
+
     made = x
     with np.errstate(all="ignore"):
-        for axis, plan in enumerate(plans, 2):
+        for axis, plan in plans():
             made = _resize(made, axis, plan)
 
     def backward(g):
-        for axis, plan in reversed(list(enumerate(plans, 2))):
-            g = _resize_back(g, axis, plan, x.shape[axis])
+        for axis, plan in reversed(list(plans())):
+            g = _resize_back(g, axis, plan, shape[axis])
         return (g,)
 
     return differentiable(layout.to_format(made, layout.format_of(x)), (t,), backward)

@@ -1,11 +1,13 @@
 """Sign and rounding of every element; integers stay integers, and gradients are those of steps."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from refquant.ops.floating.operands import operand
 from refquant.ops.floating.unary import exactly
-from refquant.tensors import Tensor
+from refquant.tensors import Tensor, differentiable
 
 __all__ = [
     "abs",
@@ -15,6 +17,14 @@ __all__ = [
     "sign",
     "trunc",
 ]
+
+
+def _steps(asked: str, input: Any, formula: Callable) -> Tensor:
+    """Apply a formula whose slope is 0 everywhere that it has one, whatever the gradient."""
+    t = operand(asked, "input", input)
+    with np.errstate(all="ignore"):
+        y = formula(t.array)
+    return differentiable(y, (t,), lambda g: (np.zeros_like(g),))
 
 
 def abs(input: Any) -> Tensor:
@@ -58,7 +68,7 @@ def sign(input: Any) -> Tensor:
     >>> refquant.sign(refquant.tensor([-3.0, 0.0, 2.0]))
     tensor([-1.,  0.,  1.])
     """
-    return exactly("sign", input, np.sign, np.zeros_like)
+    return _steps("sign", input, lambda x: x.copy() if x.dtype == np.bool_ else np.sign(x))
 
 
 def floor(input: Any) -> Tensor:
@@ -80,7 +90,7 @@ def floor(input: Any) -> Tensor:
     >>> refquant.floor(refquant.tensor([-1.5, 1.2]))
     tensor([-2.,  1.])
     """
-    return exactly("floor", input, np.floor, np.zeros_like)
+    return _steps("floor", input, np.floor)
 
 
 def ceil(input: Any) -> Tensor:
@@ -102,7 +112,7 @@ def ceil(input: Any) -> Tensor:
     >>> refquant.ceil(refquant.tensor([-1.5, 1.2]))
     tensor([-1.,  2.])
     """
-    return exactly("ceil", input, np.ceil, np.zeros_like)
+    return _steps("ceil", input, np.ceil)
 
 
 def trunc(input: Any) -> Tensor:
@@ -124,7 +134,7 @@ def trunc(input: Any) -> Tensor:
     >>> refquant.trunc(refquant.tensor([-1.5, 1.7]))
     tensor([-1.,  1.])
     """
-    return exactly("trunc", input, np.trunc, np.zeros_like)
+    return _steps("trunc", input, np.trunc)
 
 
 def round(input: Any) -> Tensor:
@@ -146,4 +156,4 @@ def round(input: Any) -> Tensor:
     >>> refquant.round(refquant.tensor([0.5, 1.5, 2.6]))
     tensor([0., 2., 3.])
     """
-    return exactly("round", input, np.rint, np.zeros_like)
+    return _steps("round", input, np.rint)

@@ -4,21 +4,27 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.ops import checks
-from refquant.ops.floating.operands import float_operand
+from refquant.ops.floating.operands import float_operand, operand
+from refquant.ops.from_data import plain_dtype
 from refquant.tensors import Tensor, differentiable
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
 
 
 def _prepared(asked: str, input: Any, dim: int, dtype: Any) -> tuple[Tensor, int]:
-    x = float_operand(asked, "input", input if dtype is None else input.to(dtype))
+    x = float_operand(asked, "input", input if dtype is None else _converted(asked, input, dtype))
     return x, checks.dimension(asked, "dim", dim, x.array.ndim)
+
+
+def _converted(asked: str, input: Any, dtype: Any) -> Tensor:
+    return operand(asked, "input", input).to(plain_dtype(asked, dtype))
 
 
 def _log_sums(x: np.ndarray, dim) -> np.ndarray:
     # The largest is taken out first, so that no exponential overflows.
-    largest = np.max(x, axis=dim, keepdims=True)
+    largest = np.max(x, axis=dim, keepdims=True, initial=-np.inf)
     largest = np.where(np.isfinite(largest), largest, 0)
     return largest + np.log(np.sum(np.exp(x - largest), axis=dim, keepdims=True))
 
@@ -104,6 +110,7 @@ def logsumexp(input: Any, dim: int, keepdim: bool = False) -> Tensor:
     >>> refquant.logsumexp(refquant.tensor([0.0, 0.0]), 0)
     tensor(0.6931)
     """
+    keepdim = arguments.flag("logsumexp", "keepdim", keepdim)
     x, dim = _prepared("logsumexp", input, dim, None)
     with np.errstate(all="ignore"):
         y = _log_sums(x.array, dim)

@@ -4,7 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from refquant.errors import IndexRangeError, OperationError
+from refquant import arguments
+from refquant.errors import (
+    ArgumentTypeError,
+    DtypeError,
+    IndexRangeError,
+    OperationError,
+    ShapeError,
+)
 from refquant.ops import checks
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import operand
@@ -49,6 +56,7 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
     """
     t = operand("sort", "input", input)
     dim = checks.dimension("sort", "dim", dim, t.array.ndim)
+    descending = arguments.flag("sort", "descending", descending)
     if t.array.ndim == 0:
         return ValuesAndIndices(t.clone(), Tensor(np.zeros((), np.int64)))
     if descending:
@@ -121,6 +129,7 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     t = operand("topk", "input", input)
     dim = checks.dimension("topk", "dim", dim, t.array.ndim)
     extent = t.array.shape[dim] if t.array.ndim else 1
+    k, largest = arguments.integer("topk", "k", k), arguments.flag("topk", "largest", largest)
     if not 0 <= k <= extent:
         raise OperationError("topk", argument="k", expected=f"in 0..{extent}", got=k)
     if t.array.ndim == 0:
@@ -162,6 +171,25 @@ def gather(input: Any, dim: int, index: Tensor) -> Tensor:
     t, where = operand("gather", "input", input), operand("gather", "index", index).array
     x = t.array
     dim = checks.dimension("gather", "dim", dim, x.ndim)
+    if where.dtype.kind not in "iu":
+        raise DtypeError(
+            "gather",
+            argument="index",
+            expected="an integer tensor",
+            got=f"a {where.dtype} tensor",
+            mend="convert it with .long()",
+        )
+    if where.ndim != x.ndim or any(
+        n > m for d, (n, m) in enumerate(zip(where.shape, x.shape, strict=True)) if d != dim
+    ):
+        raise ShapeError(
+            "gather",
+            argument="index",
+            expected=f"of {x.ndim} dimensions, none but {dim} larger than in {x.shape}",
+            got=f"shape {where.shape}",
+        )
+    if x.ndim == 0:
+        return t.clone()
     if where.size and not (where.min() >= 0 and where.max() < x.shape[dim]):
         raise IndexRangeError(
             "gather",
@@ -204,8 +232,20 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     >>> refquant.index_select(refquant.tensor([10, 20, 30]), 0, refquant.tensor([2, 0]))
     tensor([30, 10])
     """
-    dim = checks.dimension("index_select", "dim", dim, input.array.ndim)
-    return input[(slice(None),) * dim + (index,)]
+    x = checks.any_tensor("index_select", "input", input)
+    dim = checks.dimension("index_select", "dim", dim, x.array.ndim)
+    where = operand("index_select", "index", index)
+    if where.array.dtype.kind not in "iu" or where.array.ndim > 1:
+        raise ArgumentTypeError(
+            "index_select",
+            argument="index",
+            expected="integers in one dimension",
+            got=arguments.describe(index),
+        )
+    places = Tensor(where.array.astype(np.int64, copy=False).reshape(-1))
+    if x.array.ndim == 0:
+        return x.unsqueeze(0)[(places,)].reshape(())
+    return x[(slice(None),) * dim + (places,)]
 
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
@@ -229,9 +269,26 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     >>> refquant.masked_select(refquant.tensor([1, 2, 3]), refquant.tensor([True, False, True]))
     tensor([1, 3])
     """
-    return input.expand(np.broadcast_shapes(input.array.shape, mask.array.shape))[
-        mask.expand(np.broadcast_shapes(input.array.shape, mask.array.shape))
-    ]
+    x = checks.any_tensor("masked_select", "input", input)
+    kept = operand("masked_select", "mask", mask)
+    if kept.array.dtype not in (np.bool_, np.uint8):  # uint8 is the old type of masks
+        raise DtypeError(
+            "masked_select",
+            argument="mask",
+            expected="a bool tensor",
+            got=f"a {kept.dtype} tensor",
+            mend="compare it, as in mask != 0",
+        )
+    try:
+        shape = np.broadcast_shapes(x.array.shape, kept.array.shape)
+    except ValueError:
+        raise ShapeError(
+            "masked_select",
+            argument="mask",
+            expected=f"of a shape that broadcasts with {x.array.shape}",
+            got=f"shape {kept.array.shape}",
+        ) from None
+    return x.expand(shape)[Tensor(kept.array.astype(np.bool_)).expand(shape)].reshape(-1)
 
 
 def nonzero(input: Any) -> Tensor:
@@ -280,5 +337,6 @@ def flip(input: Any, *dims) -> Tensor:
     """
     t = operand("flip", "input", input)
     named = dims[0] if len(dims) == 1 and isinstance(dims[0], tuple | list) else dims
-    axes = tuple(checks.dimension("flip", "dims", d, t.array.ndim) for d in named)
+    axes = checks.dimensions("flip", "dims", tuple(named), t.array.ndim)
+    axes = axes if t.array.ndim else ()
     return differentiable(np.flip(t.array, axes).copy(), (t,), lambda g: (np.flip(g, axes),))

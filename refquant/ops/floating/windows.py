@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from refquant.arguments import describe, flag, integer, shape
 from refquant.errors import ArgumentError, ArgumentTypeError, OperationError, ShapeError
+from refquant.ops.checks import whole_number
 
 __all__ = [
     "adaptive_sizes",
     "adaptive_spans",
+    "divisor",
     "output_sizes",
     "padded",
     "pooled_sizes",
@@ -21,6 +24,9 @@ __all__ = [
     "windows",
 ]
 
+# Larger than any image; offsets in bytes stay below 2**63.
+_MOST = 2**31 - 1
+
 
 def per_dimension(asked: str, argument: str, value: Any, ndim: int, least: int) -> tuple[int, ...]:
     """Take one number for all dimensions, or one for each."""
@@ -30,21 +36,25 @@ def per_dimension(asked: str, argument: str, value: Any, ndim: int, least: int) 
         numbers = tuple(operator.index(v) for v in values)
     except TypeError:
         raise ArgumentTypeError(
-            asked, argument=argument, expected=f"a whole number or {ndim} of them", got=repr(value)
+            asked,
+            argument=argument,
+            expected=f"a whole number or {ndim} of them",
+            got=describe(value),
         ) from None
-    if len(numbers) != ndim or min(numbers) < least:
+    if len(numbers) != ndim or min(numbers) < least or max(numbers) > _MOST:
+        limit = "" if len(numbers) != ndim or max(numbers) <= _MOST else f" and at most {_MOST}"
         raise ArgumentError(
             asked,
             argument=argument,
-            got=value,
-            expected=f"a number or {ndim} numbers, each at least {least}",
+            got=describe(value),
+            expected=f"a number or {ndim} numbers, each at least {least}{limit}",
         )
     return numbers
 
 
 def strides(asked: str, value: Any, kernel: tuple[int, ...]) -> tuple[int, ...]:
     """Take the steps of a pooling window: those of its size where none are given."""
-    if value is None or value == [] or value == ():
+    if value is None or (isinstance(value, tuple | list) and not value):
         return kernel
     return per_dimension(asked, "stride", value, len(kernel), 1)
 
@@ -54,7 +64,19 @@ def adaptive_sizes(asked: str, value: Any, sizes) -> tuple[int, ...]:
     wanted = tuple(value) if isinstance(value, tuple | list) else (value,) * len(sizes)
     if len(wanted) == len(sizes):
         wanted = tuple(n if w is None else w for w, n in zip(wanted, sizes, strict=True))
-    return per_dimension(asked, "output_size", wanted, len(sizes), 0)
+    return shape(asked, "output_size", per_dimension(asked, "output_size", wanted, len(sizes), 0))
+
+
+def divisor(asked: str, value: Any) -> int | None:
+    """Take what sums of windows are divided by, if it is not their count."""
+    if value is None:
+        return None
+    number = integer(
+        asked, "divisor_override", whole_number(asked, "divisor_override", value), most=2**63 - 1
+    )
+    if number == 0:
+        raise ArgumentError(asked, argument="divisor_override", expected="not 0", got=0)
+    return number
 
 
 def spans(size: int, kernel: int, stride: int, padding: int, count: int):
@@ -132,7 +154,7 @@ def pooled_sizes(asked, sizes, kernel, stride, padding, dilation, ceil_mode) -> 
                 expected=f"at most half of the window {kernel}",
                 got=padding,
             )
-    if not ceil_mode:
+    if not flag(asked, "ceil_mode", ceil_mode):
         return output_sizes(asked, sizes, kernel, stride, padding, dilation)
     result = []
     for n, k, s, p, d in zip(sizes, kernel, stride, padding, dilation, strict=True):
@@ -154,16 +176,16 @@ def padded(array: np.ndarray, before, after, value: float = 0) -> np.ndarray:
         return array
     lead = array.ndim - len(before)
     sizes = [n + b + max(a, 0) for n, b, a in zip(array.shape[lead:], before, after, strict=True)]
-    whole = np.full((*array.shape[:lead], *sizes), value, array.dtype)
+    whole = np.full(shape("window", "padding", (*array.shape[:lead], *sizes)), value, array.dtype)
     whole[unpadded(array.shape, before)] = array
     return whole
 
 
-def unpadded(shape, before) -> tuple[slice, ...]:
+def unpadded(sizes, before) -> tuple[slice, ...]:
     """Index the inside of an array with a border."""
-    lead = len(shape) - len(before)
+    lead = len(sizes) - len(before)
     return (slice(None),) * lead + tuple(
-        slice(b, b + n) for n, b in zip(shape[lead:], before, strict=True)
+        slice(b, b + n) for n, b in zip(sizes[lead:], before, strict=True)
     )
 
 

@@ -6,16 +6,12 @@ import numpy as np
 
 from refquant import dtypes, engines, kernels
 from refquant.engines import Operands
-from refquant.errors import (
-    DtypeError,
-    IndexRangeError,
-    QuantizationParameterError,
-)
+from refquant.errors import QuantizationParameterError
 from refquant.ops import checks, layout
 from refquant.tensors import QuantizedTensor, Tensor
+from refquant.tensors.quantizer import channel_quantizer
 
 __all__ = [
-    "checked_channels",
     "dequantize",
     "quantize_array",
     "quantize_per_channel",
@@ -90,52 +86,7 @@ def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype) -> Qua
     scale = checks.scale_value(asked, "scale", scale)
     zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
     q = quantize_array(tensor.array, scale, zero_point, dtype)
-    return QuantizedTensor(q, dtype, scale, zero_point)
-
-
-def checked_channels(asked, scales, zero_points, axis, array, dtype):
-    """Take scales, zero points and their axis: float64, int64 and int, one for each slice."""
-    if (
-        isinstance(axis, bool)
-        or not isinstance(axis, int | np.integer)
-        or not (0 <= axis < array.ndim)
-    ):
-        raise IndexRangeError(
-            asked,
-            argument="axis",
-            expected=f"in 0..{array.ndim - 1}, a dimension of `input`",
-            got=axis,
-        )
-    s = np.asarray(scales.array if isinstance(scales, Tensor) else scales)
-    z = np.asarray(zero_points.array if isinstance(zero_points, Tensor) else zero_points)
-    channels = array.shape[axis]
-    for name, values in (("scales", s), ("zero_points", z)):
-        if values.shape != (channels,):
-            raise QuantizationParameterError(
-                asked,
-                argument=name,
-                expected=f"of shape ({channels},), one for each slice of `input` along axis {axis}",
-                got=f"shape {values.shape} for an input of shape {array.shape}",
-            )
-    if z.dtype.kind not in "iu":
-        raise DtypeError(
-            asked,
-            argument="zero_points",
-            expected="an integer tensor",
-            got=z.dtype,
-            mend="convert them with .to(refquant.int64)",
-        )
-    z = np.ascontiguousarray(z, dtype=np.int64)
-    outside = (z < dtype.quant_min) | (z > dtype.quant_max)
-    if outside.any():
-        index = int(np.flatnonzero(outside)[0])
-        raise QuantizationParameterError(
-            asked,
-            argument=f"zero_points[{index}]",
-            expected=f"in {dtype.quant_min}..{dtype.quant_max}, the range of {dtype}",
-            got=int(z[index]),
-        )
-    return checks.scale_values(asked, "scales", s).copy(), z.copy(), int(axis)
+    return QuantizedTensor._unchecked(q, dtype, scale, zero_point)
 
 
 def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, dtype):
@@ -188,7 +139,7 @@ def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, d
     asked = "quantize_per_channel"
     array = checks.float32_tensor(asked, "input", input).array
     dtype = checks.quantized_dtype(asked, "dtype", dtype)
-    scales, zero_points, axis = checked_channels(asked, scales, zero_points, axis, array, dtype)
+    scales, zero_points, axis = channel_quantizer(asked, scales, zero_points, axis, array, dtype)
     split = engines.current().rule("quantize_per_channel", Operands(dtype, per_channel=True))
     ordered = np.ascontiguousarray(array) if split.row_major else array
     slices, memory_format = layout.slices(ordered, axis)
@@ -196,7 +147,7 @@ def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, d
         slices, scales, zero_points, dtype.quant_min, dtype.quant_max, dtype.numpy, split.vector
     )
     restored = layout.restore(q.reshape(-1), array.shape, memory_format)
-    return QuantizedTensor(restored, dtype, scales, zero_points, axis)
+    return QuantizedTensor._unchecked(restored, dtype, scales, zero_points, axis)
 
 
 def dequantize(input: Any) -> Tensor:
@@ -239,5 +190,14 @@ def dequantize(input: Any) -> Tensor:
         return Tensor(layout.restore(x, input.array.shape, memory_format))
     rule = engines.current().rule("dequantize_per_channel", operands)
     slices, memory_format = layout.slices(input.array, input.axis)
+    channels = slices.shape[1:2]
+    if not np.shape(input.scale) == np.shape(input.zero_point) == channels:
+        raise QuantizationParameterError(
+            "dequantize",
+            argument="self.scale, self.zero_point",
+            expected=f"of shape {channels}, as the tensor has channels along axis {input.axis}",
+            got=f"shapes {np.shape(input.scale)} and {np.shape(input.zero_point)}",
+            mend="make a new tensor instead of assigning to the attributes of one",
+        )
     x = kernels.dequantize_per_channel(slices, input.scale, input.zero_point, rule)
     return Tensor(layout.restore(x.reshape(-1), input.array.shape, memory_format))

@@ -166,7 +166,9 @@ def _add(
             x, of_a, y, of_b, (scale, zero_point, dtype.quant_min, dtype.quant_max), relu,
             (run, run - run % dequantize.block if vectors else 0), dequantize, quantize,
         )  # fmt: skip
-    return QuantizedTensor(layout.restore(q, shape, memory_format), dtype, scale, zero_point)
+    return QuantizedTensor._unchecked(
+        layout.restore(q, shape, memory_format), dtype, scale, zero_point
+    )
 
 
 def _at_once(rule, x, of_a, y, of_b, output) -> np.ndarray:
@@ -177,7 +179,8 @@ def _at_once(rule, x, of_a, y, of_b, output) -> np.ndarray:
 def _check_fixed_point(asked: str, a: QuantizedTensor, b: QuantizedTensor, scale: float) -> None:
     """Multipliers of the fixed-point sum hold ratios of scales from 2**-14 to 2**8 only."""
     for name, tensor in (("qa", a), ("qb", b)):
-        ratio = np.float32(tensor.scale) / np.float32(scale)
+        with np.errstate(over="ignore"):
+            ratio = np.float32(tensor.scale) / np.float32(scale)
         if not 2.0**-14 <= ratio < 2.0**8:
             raise EngineError(
                 f"{asked}: engine {engines.current().name!r} adds in fixed point",
@@ -292,4 +295,6 @@ def _multiply(asked: str, qa: Any, qb: Any, scale, zero_point, relu: bool) -> Qu
             x, of_a, y, of_b, (scale, zero_point, dtype.quant_min, dtype.quant_max), relu,
             (run, 0), dequantize, quantize,
         )  # fmt: skip
-    return QuantizedTensor(layout.restore(q, shape, memory_format), dtype, scale, zero_point)
+    return QuantizedTensor._unchecked(
+        layout.restore(q, shape, memory_format), dtype, scale, zero_point
+    )

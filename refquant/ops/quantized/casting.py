@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes
+from refquant import arguments, dtypes
 from refquant.errors import DtypeError, NotSupportedError, ShapeError
-from refquant.ops import checks, layout
+from refquant.ops import checks, layout, views
 from refquant.ops.quantized.affine import quantize_array, quantize_per_channel
-from refquant.ops.views import integers
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["clone", "copy_", "empty_like", "fill_", "resize_", "zero_"]
@@ -43,7 +42,9 @@ def clone(input: Any, *, memory_format=dtypes.preserve_format) -> QuantizedTenso
     else:
         array = layout.to_format(q.array, memory_format)
         array = array.copy(order="K") if array is q.array else array
-    return QuantizedTensor(array, q.dtype, copy.copy(q.scale), copy.copy(q.zero_point), q.axis)
+    return QuantizedTensor._unchecked(
+        array, q.dtype, copy.copy(q.scale), copy.copy(q.zero_point), q.axis
+    )
 
 
 def copy_(input: Any, src: Any, non_blocking: bool = False) -> QuantizedTensor:
@@ -160,8 +161,8 @@ def fill_(input: Any, value: float) -> QuantizedTensor:
     tensor([14, 14], dtype=refquant.uint8)
     """
     q = checks.quantized_per_tensor("fill_", "self", input)
-    with np.errstate(over="ignore"):
-        real = np.full(1, value, np.float32)
+    number = arguments.real("fill_", "value", value)
+    real = arguments.numbers("fill_", "value", [number], np.float32)
     q.array[...] = quantize_array(real, q.scale, q.zero_point, q.dtype)[0]
     return q
 
@@ -194,12 +195,13 @@ def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Quanti
         If another dtype or a gradient is asked for.
     """
     q = checks.quantized_tensor("empty_like", "input", input)
-    if requires_grad or dtype not in (None, q.dtype):
+    requires_grad = arguments.flag("empty_like", "requires_grad", requires_grad)
+    if requires_grad or (dtype is not None and dtype is not q.dtype):
         raise NotSupportedError(
             "empty_like of a quantized tensor",
             argument="dtype",
             expected=f"{q.dtype} without gradient",
-            got=f"{dtype}, requires_grad={requires_grad}",
+            got=f"{arguments.describe(dtype)}, requires_grad={requires_grad}",
         )
     made = clone(q)
     made.array[...] = 0
@@ -234,7 +236,7 @@ def resize_(input: Any, *sizes) -> QuantizedTensor:
     tensor([[1., 2., 0.]])
     """
     q = checks.quantized_per_tensor("resize_", "self", input)
-    shape = integers("resize_", "sizes", sizes)
+    shape = views.sizes("resize_", "sizes", sizes)
     made = np.full(shape, q.zero_point, q.array.dtype)
     kept = min(made.size, q.array.size)
     made.reshape(-1)[:kept] = q.array.reshape(-1)[:kept]

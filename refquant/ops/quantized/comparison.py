@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import dequantize
@@ -17,9 +18,9 @@ def _real(asked: str, value: Any) -> np.ndarray:
     """Take a tensor, quantized or float32, or a number, as float32."""
     if isinstance(value, QuantizedTensor):
         return dequantize(value).array
-    if isinstance(value, bool | int | float | np.number):
-        with np.errstate(over="ignore"):
-            return np.asarray(value, dtype=np.float64).astype(np.float32)
+    if isinstance(value, bool | int | float | np.integer | np.floating):
+        number = arguments.real(asked, "other", value)
+        return arguments.numbers(asked, "other", number, np.float32)
     if isinstance(value, Tensor | np.ndarray):
         return checks.float32_tensor(asked, "other", value).array
     raise ArgumentTypeError(

@@ -162,7 +162,7 @@ def _cat(asked: str, qx: Any, dim: Any, scale, zero_point, relu: bool) -> Quanti
         joined = _channels_last(pieces, scale, zero_point, relu)
     else:
         joined = _general(pieces, counted, scale, zero_point, relu)
-    return QuantizedTensor(joined, dtype, scale, zero_point)
+    return QuantizedTensor._unchecked(joined, dtype, scale, zero_point)
 
 
 def _channels_last(pieces, scale, zero_point, relu) -> np.ndarray:

@@ -7,9 +7,9 @@ import numpy as np
 from refquant import dtypes
 from refquant.errors import DtypeError
 from refquant.ops import checks, layout
-from refquant.ops.quantized.affine import checked_channels
-from refquant.ops.views import integers
+from refquant.ops.views import sizes
 from refquant.tensors import QuantizedTensor
+from refquant.tensors.quantizer import channel_quantizer
 
 _QUANTIZED = {d.numpy: d for d in dtypes.QUANTIZED}
 
@@ -59,11 +59,13 @@ def empty_affine_quantized(
     dtype = checks.quantized_dtype(asked, "dtype", dtype)
     scale = checks.scale_value(asked, "scale", scale)
     zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
-    return QuantizedTensor(_zeros(asked, size, dtype, memory_format), dtype, scale, zero_point)
+    return QuantizedTensor._unchecked(
+        _zeros(asked, size, dtype, memory_format), dtype, scale, zero_point
+    )
 
 
 def _zeros(asked: str, size: tuple, dtype, memory_format) -> np.ndarray:
-    array = np.zeros(integers(asked, "size", size), dtype.numpy)
+    array = np.zeros(sizes(asked, "size", size), dtype.numpy)
     return layout.to_format(array, memory_format)
 
 
@@ -105,8 +107,8 @@ def empty_per_channel_affine_quantized(
     asked = "_empty_per_channel_affine_quantized"
     dtype = checks.quantized_dtype(asked, "dtype", dtype)
     array = _zeros(asked, size, dtype, memory_format)
-    s, z, axis = checked_channels(asked, scales, zero_points, axis, array, dtype)
-    return QuantizedTensor(array, dtype, s, z, axis)
+    s, z, axis = channel_quantizer(asked, scales, zero_points, axis, array, dtype)
+    return QuantizedTensor._unchecked(array, dtype, s, z, axis)
 
 
 def _integers(asked: str, value: Any) -> tuple[np.ndarray, dtypes.dtype]:
@@ -158,7 +160,7 @@ def make_per_tensor_quantized_tensor(input: Any, scale: float, zero_point: int) 
     array, dtype = _integers(asked, input)
     scale = checks.scale_value(asked, "scale", scale)
     zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
-    return QuantizedTensor(array, dtype, scale, zero_point)
+    return QuantizedTensor._unchecked(array, dtype, scale, zero_point)
 
 
 def make_per_channel_quantized_tensor(
@@ -189,5 +191,5 @@ def make_per_channel_quantized_tensor(
     """
     asked = "_make_per_channel_quantized_tensor"
     array, dtype = _integers(asked, input)
-    s, z, axis = checked_channels(asked, scale, zero_point, axis, array, dtype)
-    return QuantizedTensor(array, dtype, s, z, axis)
+    s, z, axis = channel_quantizer(asked, scale, zero_point, axis, array, dtype)
+    return QuantizedTensor._unchecked(array, dtype, s, z, axis)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, engines, kernels
+from refquant import arguments, dtypes, engines, kernels
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.linear import quint8_input
@@ -43,6 +43,13 @@ def pack_convolution(
         engines.require(asked, "conv3d")
     weight = check_weight(asked, weight, dims + 2)
     outputs = weight.array.shape[0]
+    if weight.array.size == 0:
+        raise ShapeError(
+            asked,
+            argument="weight",
+            expected="of at least one output and one channel",
+            got=f"shape {weight.array.shape}",
+        )
     groups = checks.whole_number(asked, "groups", groups)
     if groups < 1 or outputs % groups:
         raise ArgumentError(
@@ -245,9 +252,12 @@ def _check_image(asked: str, shape: tuple[int, ...], packed: PackedConvolution) 
             f"{packed.weight.array.shape})",
             got=f"shape {shape}",
         )
+    framed, sizes = [], []
     for d in range(dims):
         reach = packed.dilation[d] * (packed.weight.array.shape[d + 2] - 1) + 1
-        if shape[d + 2] + 2 * packed.padding[d] < reach:
+        framed.append(shape[d + 2] + 2 * packed.padding[d])
+        sizes.append((framed[d] - reach) // packed.stride[d] + 1)
+        if framed[d] < reach:
             raise ShapeError(
                 asked,
                 argument="qx",
@@ -255,6 +265,9 @@ def _check_image(asked: str, shape: tuple[int, ...], packed: PackedConvolution) 
                 "filter is",
                 got=f"shape {shape} with padding {packed.padding}",
             )
+    arguments.shape(asked, "the shape of qx with its padding", (*shape[:2], *framed))
+    outputs = packed.weight.array.shape[0]
+    arguments.shape(asked, "the shape of the output", (shape[0], outputs, *sizes))
 
 
 def run_convolution(
@@ -285,7 +298,7 @@ def run_convolution(
         )  # fmt: skip
     if dims == 2:
         q = q[:, 0]
-    return QuantizedTensor(np.moveaxis(q, -1, 1), dtypes.quint8, scale, zero_point)
+    return QuantizedTensor._unchecked(np.moveaxis(q, -1, 1), dtypes.quint8, scale, zero_point)
 
 
 def conv2d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int):

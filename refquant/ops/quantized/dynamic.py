@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes, engines, kernels
+from refquant.arguments import flag
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
@@ -52,6 +53,7 @@ def _run(asked: str, X: Any, packed: Any, reduce_range: bool, relu: bool) -> Ten
             mend="make it with refquant.ops.quantized.linear_prepack(weight, bias)",
         )
     packed.check_engine(asked)
+    reduce_range = flag(asked, "reduce_range", reduce_range)
     if reduce_range and "dynamic_reduce_range" in packed.record.limits:
         reason = packed.record.limits["dynamic_reduce_range"]
         warnings.warn(
@@ -245,9 +247,10 @@ def _run_half(asked: str, X: Any, packed: Any, relu: bool) -> Tensor:
     engines.require(asked, "float16_linear")
     x = checks.float32_tensor(asked, "X", X).array
     rows = as_rows(asked, x, packed.weight.shape[1])
-    y = rows @ packed.weight.astype(np.float32).T
-    if packed.bias is not None:
-        y += packed.bias.array
+    with np.errstate(all="ignore"):  # as in every float product, infinities and NaN are results
+        y = rows @ packed.weight.astype(np.float32).T
+        if packed.bias is not None:
+            y += packed.bias.array
     if relu:
         y = np.maximum(y, np.float32(0))
     return Tensor(y.reshape(*x.shape[:-1], y.shape[1]))

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import engines, kernels
+from refquant.arguments import flag, real
 from refquant.engines import Operands
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
@@ -22,8 +23,8 @@ def _in_range(q: QuantizedTensor, lower: int, upper: int) -> QuantizedTensor:
 def _stored(q: QuantizedTensor, value: float) -> int:
     """Quantize one number with the parameters of a tensor, as the engine's scalar code does."""
     rule = engines.current().rule("elementwise_quantize", Operands(q.dtype)).tail
-    x = np.full(1, value, np.float32)
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # what float32 does not hold is infinite
+        x = np.full(1, value, np.float32)
         return int(rule(x, q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)[0])
 
 
@@ -58,7 +59,7 @@ def relu(input: Any, inplace: bool = False) -> QuantizedTensor:
     >>> refquant.relu(x).int_repr()
     tensor([10,  8], dtype=refquant.uint8)
     """
-    if inplace:
+    if flag("relu", "inplace", inplace):
         return relu_(input)
     q = checks.quantized_per_tensor("relu", "input", input)
     return _in_range(q, q.zero_point, q.dtype.quant_max)
@@ -127,6 +128,7 @@ def relu6(qx: Any, inplace: bool = False) -> QuantizedTensor:
     tensor([0., 5., 6.])
     """
     q = checks.quantized_per_tensor("quantized.relu6", "qx", qx)
+    inplace = flag("quantized.relu6", "inplace", inplace)
     result = _in_range(q, q.zero_point, _stored(q, 6.0))
     if not inplace:
         return result
@@ -175,8 +177,8 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Qua
     q = checks.quantized_per_tensor("clamp", "input", input)
     if min is None and max is None:
         raise ArgumentError("clamp", argument="min", expected="given, or `max`", got=None)
-    lower = q.dtype.quant_min if min is None else _stored(q, float(min))
-    upper = q.dtype.quant_max if max is None else _stored(q, float(max))
+    lower = q.dtype.quant_min if min is None else _stored(q, real("quantized.clamp", "min", min))
+    upper = q.dtype.quant_max if max is None else _stored(q, real("quantized.clamp", "max", max))
     return _in_range(q, lower, upper)
 
 

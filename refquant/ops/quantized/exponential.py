@@ -1,26 +1,23 @@
 """The exponential linear unit of a quantized tensor, with parameters given for the result."""
 
-import math
 from typing import Any
 
-from refquant import engines, kernels
+from refquant import arguments, engines, kernels
 from refquant.engines import Operands
-from refquant.errors import ArgumentError, ArgumentTypeError
+from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
 from refquant.tensors import QuantizedTensor
+from refquant.tensors.quantizer import LARGEST_SCALE
 
 __all__ = ["elu"]
 
 
 def _finite(asked: str, argument: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise ArgumentTypeError(
-            asked, argument=argument, expected="a number", got=type(value).__name__
-        ) from None
-    if not math.isfinite(number):
-        raise ArgumentError(asked, argument=argument, expected="a finite number", got=number)
+    number = arguments.real(asked, argument, value)
+    if not abs(number) < LARGEST_SCALE:
+        raise ArgumentError(
+            asked, argument=argument, expected="a number whose float32 is finite", got=number
+        )
     return number
 
 
@@ -103,4 +100,4 @@ def elu(
         (made, zero_point, q.dtype.quant_min, q.dtype.quant_max), tuple(factors),
         (run, vector_length), dequantize, exponential, quantize,
     )  # fmt: skip
-    return QuantizedTensor(result.reshape(q.array.shape), q.dtype, made, zero_point)
+    return QuantizedTensor._unchecked(result.reshape(q.array.shape), q.dtype, made, zero_point)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import kernels
+from refquant import arguments, kernels
 from refquant.errors import (
     ArgumentTypeError,
     DtypeError,
@@ -28,13 +28,13 @@ def _limits(asked: str, quant_min, quant_max) -> tuple[int, int]:
             asked,
             argument="quant_min, quant_max",
             expected="whole numbers",
-            got=f"{quant_min!r}, {quant_max!r}",
+            got=f"{arguments.describe(quant_min)}, {arguments.describe(quant_max)}",
         ) from None
     if not INT32.min <= low <= high <= INT32.max:
         raise OperationError(
             asked,
             argument="quant_min, quant_max",
-            got=f"{low}, {high}",
+            got=f"{arguments.describe(low)}, {arguments.describe(high)}",
             expected="quant_min <= quant_max, both in the range of int32",
         )
     return low, high
@@ -126,8 +126,8 @@ def fake_quantize_per_tensor_affine(
 
 
 def _channels(asked, scale, zero_point, channels, low, high):
-    s = np.asarray(scale.array if isinstance(scale, Tensor) else scale)
-    z = np.asarray(zero_point.array if isinstance(zero_point, Tensor) else zero_point)
+    s = checks.plain_numbers(asked, "scale", scale)
+    z = checks.plain_numbers(asked, "zero_point", zero_point)
     for name, values in (("scale", s), ("zero_point", z)):
         if values.shape != (channels,):
             raise QuantizationParameterError(

@@ -159,7 +159,7 @@ def run_linear(asked, X, packed: PackedLinear, scale, zero_point, relu: bool) ->
     )
     if array.ndim != 2:
         q = q.reshape(*array.shape[:-1], q.shape[1])
-    return QuantizedTensor(q, dtypes.quint8, scale, zero_point)
+    return QuantizedTensor._unchecked(q, dtypes.quint8, scale, zero_point)
 
 
 def linear(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: int):

@@ -4,15 +4,13 @@ A packed weight belongs to the engine by which it was packed, because engines di
 can pack. It never changes; `unpack` returns copies.
 """
 
-import operator
 from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, engines, kernels
+from refquant import arguments, dtypes, engines, kernels
 from refquant.engines import Operands
 from refquant.errors import (
-    ArgumentError,
     ArgumentTypeError,
     DtypeError,
     EngineError,
@@ -32,6 +30,7 @@ __all__ = [
     "geometry",
 ]
 
+MOST = 2**31 - 1  # of every number of a geometry, so that sums of them fit 64 bits
 SMALLEST_MULTIPLIER = np.float32(2.0**-32)
 
 
@@ -124,7 +123,8 @@ class PackedWeight:
 
     def __init__(self, weight: QuantizedTensor, bias: Tensor | None):
         outputs = weight.array.shape[0]
-        self.weight, self.bias = weight, bias
+        # Of its own, because resize_() or .data would give the tensor of the caller another shape.
+        self.weight, self.bias = weight.detach(), bias
         self.scales, self.zero_points = np.empty(outputs), np.empty(outputs, np.int32)
         self.scales[:], self.zero_points[:] = weight.scale, weight.zero_point
         self.biases = np.zeros(outputs, np.float32)
@@ -252,15 +252,15 @@ def geometry(asked: str, argument: str, value: Any, count: int, least: int) -> t
             asked, argument=argument, expected=f"one number or {count}", got=values
         )
     try:
-        values = tuple(operator.index(v) for v in values)
-    except TypeError:
+        values = tuple(arguments.integer(asked, argument, v, least) for v in values)
+    except ArgumentTypeError:
         raise ArgumentTypeError(
             asked,
             argument=argument,
             expected="whole numbers",
-            got=values,
+            got=arguments.describe(value),
             mend="write scale and zero_point of the output with their names, scale=...",
         ) from None
-    if min(values) < least:
-        raise ArgumentError(asked, argument=argument, expected=f"at least {least}", got=values)
+    for number in values:
+        arguments.integer(asked, argument, number, most=MOST)
     return values

@@ -5,12 +5,15 @@ from typing import Any
 import numpy as np
 
 from refquant import engines, kernels
+from refquant.arguments import flag
 from refquant.engines import Operands
-from refquant.errors import ArgumentError, NotSupportedError, ShapeError
+from refquant.engines.rules.average import AVERAGE_IN_FIXED_POINT
+from refquant.errors import EngineError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.windows import (
     adaptive_sizes,
     adaptive_spans,
+    divisor,
     per_dimension,
     pooled_sizes,
     spans,
@@ -81,7 +84,7 @@ def max_pool2d(
               [13, 15]]]], dtype=refquant.uint8)
     """
     asked = "max_pool2d"
-    if return_indices:
+    if flag(asked, "return_indices", return_indices):
         raise NotSupportedError(
             f"{asked} of a quantized tensor",
             argument="return_indices",
@@ -101,7 +104,24 @@ def max_pool2d(
     return q.like(restore(kernels.max_pool(image, geometry, counts)))
 
 
+def check_average(asked: str, q: QuantizedTensor, count: int, rule: Any) -> None:
+    """Raise if fixed point does not hold the multiplier of an average of `count` elements."""
+    if rule is not AVERAGE_IN_FIXED_POINT:
+        return
+    with np.errstate(over="ignore"):
+        total = np.float32(q.scale) * np.float32(count)
+    if not np.isfinite(total):
+        raise EngineError(
+            f"{asked}: engine {engines.current().name!r} averages in fixed point",
+            argument="input",
+            expected=f"of a scale that float32 holds {count}-fold",
+            got=q.scale,
+            mend="choose a smaller scale",
+        )
+
+
 def _average(q, image, restore, rows, columns, divisors, split) -> QuantizedTensor:
+    check_average("average pooling", q, int(np.abs(divisors).max(initial=1)), split.vector)
     output = q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max
     vector_length = layout.vector_length(image.shape[3], split.block)
     made = kernels.average_pool(image, rows, columns, divisors, output, vector_length, split)
@@ -173,10 +193,9 @@ def avg_pool2d(
     kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
     stride = strides(asked, stride, kernel)
     padding = per_dimension(asked, "padding", padding, 2, 0)
-    if divisor_override is not None:
-        divisor_override = checks.whole_number(asked, "divisor_override", divisor_override)
-        if divisor_override == 0:
-            raise ArgumentError(asked, argument="divisor_override", expected="not 0", got=0)
+    divisor_override = divisor(asked, divisor_override)
+    ceil_mode = flag(asked, "ceil_mode", ceil_mode)
+    count_include_pad = flag(asked, "count_include_pad", count_include_pad)
     image, restore = layout.image(asked, q.array)
     sizes = image.shape[1:3]
     counts = pooled_sizes(asked, sizes, kernel, stride, padding, (1, 1), ceil_mode)

@@ -1,12 +1,11 @@
 """Reductions and orders of quantized tensors: on integers, the parameters stay."""
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from refquant import engines, kernels
+from refquant import arguments, dtypes, engines, kernels
 from refquant.dtypes import quint8
 from refquant.engines import Operands
 from refquant.engines.rules import float_sums
@@ -15,6 +14,7 @@ from refquant.errors import NotSupportedError, OperationError
 from refquant.ops import checks
 from refquant.ops.floating.reductions import ValuesAndIndices
 from refquant.ops.quantized.affine import dequantize, quantize_array
+from refquant.ops.quantized.pooling import check_average
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["max", "mean", "min", "sort", "topk"]
@@ -41,6 +41,7 @@ def _taken(q: QuantizedTensor, where: np.ndarray, dim: int, keepdim: bool) -> Va
 
 def _extreme(asked: str, input: Any, dim: Any, keepdim: bool, whole: Callable, along: Callable):
     q = checks.quantized_per_tensor(asked, "input", input)
+    keepdim = arguments.flag(asked, "keepdim", keepdim)
     if dim is None:
         _not_empty(asked, q.array.size, q.array.shape)
         return q.like(np.asarray(whole(q.array)))
@@ -135,6 +136,7 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
     """
     q = checks.quantized_per_tensor("sort", "input", input)
     dim = checks.dimension("sort", "dim", dim, q.array.ndim)
+    descending = arguments.flag("sort", "descending", descending)
     if q.array.ndim == 0:
         return ValuesAndIndices(q.like(q.array.copy()), Tensor(np.zeros((), np.int64)))
     return _taken(q, _order(q, dim, descending), dim, keepdim=True)
@@ -177,7 +179,7 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     """
     q = checks.quantized_per_tensor("topk", "input", input)
     dim = checks.dimension("topk", "dim", dim, q.array.ndim)
-    count = operator.index(k)
+    count, largest = arguments.integer("topk", "k", k), arguments.flag("topk", "largest", largest)
     extent = q.array.shape[dim] if q.array.ndim else 1
     if not 0 <= count <= extent:
         raise OperationError("topk", argument="k", expected=f"in 0..{extent}", got=k)
@@ -240,12 +242,13 @@ def mean(
     tensor(1.5)
     """
     q = checks.quantized_per_tensor("mean", "input", input)
-    if dtype not in (None, q.dtype):
+    keepdim = arguments.flag("mean", "keepdim", keepdim)
+    if dtype is not None and dtype is not q.dtype:
         raise NotSupportedError(
             "mean of a quantized tensor",
             argument="dtype",
             expected=str(q.dtype),
-            got=dtype,
+            got=dtype if isinstance(dtype, dtypes.dtype) else arguments.describe(dtype),
             mend="call .dequantize() first",
         )
     x, axes = q.array, _axes(dim, q.array.ndim)
@@ -258,9 +261,11 @@ def mean(
     if not spatial and q.dtype is quint8:
         engines.require(f"mean over dimensions {axes}", "mean_dimensions")
     rule = engines.current().rule("mean", Operands(q.dtype, trailing=trailing, spatial=spatial))
+    check_average("mean", q, count, rule)
     shape = [1 if d in axes else n for d, n in enumerate(x.shape) if keepdim or d not in axes]
     if rule in _SUMS:
-        real = _SUMS[rule](dequantize(q).array, axes) / np.float32(count)
+        with np.errstate(all="ignore"):
+            real = _SUMS[rule](dequantize(q).array, axes) / np.float32(count)
         averages = quantize_array(np.asarray(real), q.scale, q.zero_point, q.dtype)
     else:
         rows = np.moveaxis(x, axes, range(-len(axes), 0)).reshape(x.size // count, count)
@@ -276,10 +281,7 @@ def mean(
 
 def _axes(dim: Any, ndim: int) -> tuple[int, ...]:
     """Take the dimensions to reduce in rising order: one, several, or None for all."""
-    if dim is None or dim == () or dim == []:
+    if dim is None or (isinstance(dim, tuple | list) and not dim):
         return tuple(range(ndim))
-    dims = dim if isinstance(dim, tuple | list) else (dim,)
-    axes = {checks.dimension("mean", "dim", d, ndim) for d in dims}
-    if len(axes) != len(dims):
-        raise OperationError("mean", argument="dim", expected="every dimension once", got=dim)
+    axes = checks.dimensions("mean", "dim", dim, ndim)
     return tuple(sorted(axes)) if ndim else ()

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import engines, kernels
+from refquant import arguments, engines, kernels
 from refquant.engines import Operands
 from refquant.engines.rules.elementwise import SHIFT_OF_INTEGERS
 from refquant.errors import ArgumentError, ArgumentTypeError
@@ -20,7 +20,7 @@ def _number(asked: str, argument: str, value: Any) -> float:
     if isinstance(value, int | float) or (
         isinstance(value, Tensor | np.generic | np.ndarray) and np.ndim(value) == 0
     ):
-        return float(value)
+        return arguments.real(asked, argument, value)
     raise ArgumentTypeError(
         asked,
         argument=argument,
@@ -142,17 +142,17 @@ def _add_scalar(asked: str, qa: Any, number: Any, relu: bool) -> QuantizedTensor
     runs = flat.size, layout.vector_length(flat.size, requantize.block)
     q = kernels.add_scalar(flat, steps - z, a.scale, output, runs, requantize)
     restored = layout.restore(q, a.array.shape, memory_format)
-    return QuantizedTensor(restored, a.dtype, scale, zero_point)
+    return QuantizedTensor._unchecked(restored, a.dtype, scale, zero_point)
 
 
 def _clamped(a: QuantizedTensor, scale: float, zero_point: int, relu: bool) -> QuantizedTensor:
     """Copy the integers, with relu not below the zero point, under other parameters."""
     if not relu:
-        return QuantizedTensor(layout.dense_copy(a.array), a.dtype, scale, zero_point)
+        return QuantizedTensor._unchecked(layout.dense_copy(a.array), a.dtype, scale, zero_point)
     flat, memory_format = layout.flatten(a.array)
     q = kernels.clamp(flat, zero_point, a.dtype.quant_max)
     restored = layout.restore(q, a.array.shape, memory_format)
-    return QuantizedTensor(restored, a.dtype, scale, zero_point)
+    return QuantizedTensor._unchecked(restored, a.dtype, scale, zero_point)
 
 
 def mul_scalar(qa: Any, number: float) -> QuantizedTensor:
@@ -240,7 +240,7 @@ def _mul_scalar(asked: str, qa: Any, number: Any, relu: bool) -> QuantizedTensor
     if value == 0:
         zeros = layout.dense_copy(a.array)
         zeros[...] = 0
-        return QuantizedTensor(zeros, a.dtype, 1.0, 0)
+        return QuantizedTensor._unchecked(zeros, a.dtype, 1.0, 0)
     scale = checks.scale_value(asked, "number", abs(value) * a.scale)
     if value > 0:
         return _clamped(a, scale, a.zero_point, relu)

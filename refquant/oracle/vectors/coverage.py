@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.oracle.legality import knows
 from refquant.oracle.products import Product
 from refquant.oracle.vectors.case import Case
@@ -79,6 +80,9 @@ def coverage(cases: Sequence[Case]) -> list[tuple[str, str]]:
     >>> rows["cases"], rows["elements"]
     ('3', '768')
     """
+    cases = arguments.sequence("oracle.coverage", "cases", cases, "a sequence of Case")
+    for case in cases:
+        arguments.instance("oracle.coverage", "cases", case, Case, "a sequence of Case")
     counts: Counter = Counter()
     kinds: dict[str, set] = {
         name: set()

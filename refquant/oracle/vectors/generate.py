@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from refquant import arguments
 from refquant.errors import ArgumentError
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.elements import element_cases
@@ -65,13 +66,14 @@ def cases_of(operation: Any, seed: int = 0) -> tuple[Case, ...]:
     >>> case.name, case.arguments["input"].shape
     ('ties-0.5-z100', refquant.Size([9, 33]))
     """
-    if operation not in OPERATIONS:
+    if not isinstance(operation, str) or operation not in OPERATIONS:
         raise ArgumentError(
             "oracle.cases_of",
             argument="operation",
             expected=f"one of {', '.join(OPERATIONS)}",
-            got=repr(operation),
+            got=arguments.describe(operation),
         )
+    seed = arguments.integer("oracle.cases_of", "seed", seed, 0)
     if operation.startswith("linear"):
         return tuple(linear_cases(operation, seed))
     if operation.startswith("conv"):

@@ -1,6 +1,6 @@
 """Grades: a backend's answers to vectors, case by case, with a verdict for each that differs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import engines
+from refquant import arguments, engines
 from refquant.errors import (
     ArgumentError,
     EngineError,
@@ -17,9 +17,18 @@ from refquant.errors import (
     RefquantError,
 )
 from refquant.oracle.diagnosis import Diagnosis, diagnose_problem
+from refquant.oracle.problem import Problem
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.generate import cases_of
-from refquant.oracle.vectors.load import LIMIT, Vectors, read_npz, read_vectors
+from refquant.oracle.vectors.load import (
+    LIMIT,
+    MISFITS,
+    Vectors,
+    fault,
+    read_npz,
+    read_vectors,
+)
+from refquant.oracle.vectors.save import MANIFEST
 from refquant.progress import track
 
 __all__ = ["Grade", "Grades", "check", "check_results"]
@@ -135,12 +144,11 @@ class Grades:
         return f"<pre>{escape(str(self))}</pre>"
 
 
-def _grade(case: Case, actual: Any, expected: np.ndarray, engine: str) -> Grade:
-    task = case.problem
+def _grade(name: str, task: Problem, actual: Any, expected: np.ndarray, engine: str) -> Grade:
     given, _, _ = task.check(actual, "fbgemm")
     off = np.abs(given - expected.reshape(-1).astype(np.int64))
     diagnosis = diagnose_problem(task, actual, engine) if off.any() else None
-    return Grade(case.name, off.size, int((off == 0).sum()), int((off == 1).sum()), diagnosis)
+    return Grade(name, off.size, int((off == 0).sum()), int((off == 1).sum()), diagnosis)
 
 
 def check(
@@ -194,9 +202,11 @@ def check(
         )
     name = engines.current().name if engine is None else engines.get(engine).name
     grades = []
+    progress = arguments.flag_or_none("oracle.check", "progress", progress)
     for case in track(cases_of(operation, seed), f"checking {operation}", show=progress):
         try:
-            expected = case.problem.run(name).array
+            task = case.problem
+            expected = task.run(name).array
         except EngineError:
             continue  # nobody can agree with what the engine refuses
         try:
@@ -208,7 +218,7 @@ def check(
                 mend=f"the case is {case.problem.describe()}",
             ) from error
         try:
-            grades.append(_grade(case, actual, expected, name))
+            grades.append(_grade(case.name, task, actual, expected, name))
         except RefquantError as error:
             raise OperationError(
                 f"oracle.check: what the backend returned for case {case.name!r} cannot be "
@@ -252,8 +262,11 @@ def check_results(folder: Any, results: Any, *, progress: bool | None = None) ->
     >>> all(grade.equal == grade.elements for grade in grades.grades)
     True
     """
+    asked = "oracle.check_results"
+    progress = arguments.flag_or_none(asked, "progress", progress)
+    manifest = arguments.path(asked, "folder", folder) / MANIFEST
+    top = arguments.path(asked, "results", results)
     vectors: Vectors = read_vectors(folder)
-    top = Path(results)
     missing = [c.name for c in vectors.cases if not (top / f"{c.name}.npz").is_file()]
     if missing:
         raise FileFormatError(
@@ -261,19 +274,26 @@ def check_results(folder: Any, results: Any, *, progress: bool | None = None) ->
             f"{missing[0]}.npz",
             mend="write one .npz with an array `output` for each case of the manifest",
         )
-    answers: Mapping[str, np.ndarray] = {
-        case.name: read_npz(
-            top / f"{case.name}.npz",
-            {"output": min(LIMIT, 8 * max(1, vectors.expected[case.name].size))},
-        )["output"]
-        for case in vectors.cases
-    }
     grades = []
     for case in track(vectors.cases, f"checking {vectors.operation}", show=progress):
+        expected = vectors.expected[case.name]
+        task = _task(manifest, case, expected)
+        path = top / f"{case.name}.npz"
+        answer = read_npz(path, {"output": min(LIMIT, 8 * max(1, expected.size))})["output"]
         try:
-            grades.append(
-                _grade(case, answers[case.name], vectors.expected[case.name], vectors.engine)
-            )
+            grades.append(_grade(case.name, task, answer, expected, vectors.engine))
         except RefquantError as error:
-            raise FileFormatError(f"{top / case.name}.npz: {error}") from None
+            raise FileFormatError(f"{path}: {error}") from None
     return Grades(vectors.operation, vectors.engine, tuple(grades))
+
+
+def _task(manifest: Path, case: Case, expected: np.ndarray) -> Problem:
+    """Make the problem of a case whose operands belong together and to the expected answer."""
+    try:
+        task = case.problem
+        shape = tuple(task.run("fbgemm").shape)
+        if shape != expected.shape:
+            raise ValueError(f"the answer has shape {expected.shape} instead of {shape}")
+    except MISFITS as error:
+        raise fault(manifest, f"case {case.name!r}: {type(error).__name__}: {error}") from None
+    return task

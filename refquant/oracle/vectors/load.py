@@ -17,19 +17,30 @@ from typing import Any
 import numpy as np
 
 import refquant
-from refquant.errors import FileFormatError
+from refquant import arguments, dtypes, engines
+from refquant.errors import EngineError, FileFormatError, RefquantError
+from refquant.oracle.problem import bind
+from refquant.oracle.vectors.bounds import check_bounds
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.generate import OPERATIONS
 from refquant.oracle.vectors.save import FORMAT, MANIFEST, VERSION
 from refquant.tensors import QuantizedTensor
 
-__all__ = ["Vectors", "read_npz", "read_vectors"]
+__all__ = ["LIMIT", "MISFITS", "Vectors", "fault", "read_npz", "read_vectors"]
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 DTYPES = {
     name: np.dtype(name) for name in ("uint8", "int8", "int32", "int64", "float32", "float64")
 }
-LIMIT = 1 << 28  # bytes of one array, and of the manifest
+LIMIT = 1 << 28  # bytes of all arrays together
+MANIFEST_LIMIT = 1 << 24
+HEADER = 4096  # bytes before the elements of an array
+EXPECTED = ("uint8", "int8", "int32")
+# What Python raises where a value is of another type, or lacks an entry, than a file should have.
+MISFITS = (
+    RefquantError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError,
+    StopIteration, RecursionError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,9 +80,12 @@ class Vectors:
         )
 
 
-def _fault(path: Path, fault: str) -> FileFormatError:
+def fault(path: Path, what: str) -> FileFormatError:
+    """Describe what is wrong with a file, in one line."""
+    # Names in a file may hold anything, also what a terminal would obey.
+    shown = "".join(c if c.isprintable() else " " for c in what)[:300]
     return FileFormatError(
-        f"{path}: the file is damaged or not one of a folder of vectors ({fault})",
+        f"{path}: the file is damaged or not one of a folder of vectors ({shown})",
         mend="write the vectors anew with `refquant vectors`",
     )
 
@@ -97,25 +111,43 @@ def read_npz(path: Path, limits: dict[str, int]) -> dict[str, np.ndarray]:
     """
     found = {}
     try:
+        if path.exists() and not path.is_file():  # a device has no end
+            raise fault(path, "it is no regular file")
         with zipfile.ZipFile(path) as file:
             for name, limit in limits.items():
                 with file.open(f"{name}.npy") as member:
-                    data = member.read(limit + 4096 + 1)
-                if len(data) > limit + 4096:
-                    raise _fault(path, f"array {name!r} is larger than {limit:,} bytes")
-                found[name] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+                    data = member.read(limit + HEADER + 1)
+                if len(data) > limit + HEADER:
+                    raise fault(path, f"array {name!r} is larger than {limit:,} bytes")
+                found[name] = _array(data)
     except FileFormatError:
         raise
     except FileNotFoundError:
-        raise _fault(path, "it is not there") from None
+        raise fault(path, "it is not there") from None
     except KeyError as error:
-        raise _fault(path, str(error.args[0])) from None
+        raise fault(path, str(error.args[0])) from None
     except (
         OSError, EOFError, ValueError, TypeError, SyntaxError, RuntimeError, OverflowError,
         MemoryError, NotImplementedError, struct.error, zipfile.BadZipFile, zlib.error,
     ) as error:  # fmt: skip
-        raise _fault(path, f"{type(error).__name__}: {error}") from None
+        raise fault(path, f"{type(error).__name__}: {error}") from None
     return found
+
+
+def _array(data: bytes) -> np.ndarray:
+    """Read one ``.npy`` whose header tells as many bytes as there are."""
+    stream = io.BytesIO(data)
+    read_header = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }.get(np.lib.format.read_magic(stream))
+    if read_header is None:
+        raise ValueError("an array of an unknown version")
+    shape, _, dtype = read_header(stream)
+    if not dtype.hasobject and math.prod(shape) * dtype.itemsize != len(data) - stream.tell():
+        raise ValueError(f"its header tells another size, {shape} of {dtype}")
+    stream.seek(0)
+    return np.lib.format.read_array(stream, allow_pickle=False)
 
 
 def read_vectors(folder: Any) -> Vectors:
@@ -145,61 +177,118 @@ def read_vectors(folder: Any) -> Vectors:
     >>> vectors.operation, len(vectors.cases) > 0
     ('relu6', True)
     """
-    top = Path(folder)
+    top = arguments.path("oracle.read_vectors", "folder", folder)
     manifest = _manifest(top / MANIFEST)
-    cases, expected = [], {}
-    for entry in manifest["cases"]:
-        try:
-            case, answer = _read_case(top, manifest["operation"], entry)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise _fault(top / MANIFEST, f"{type(error).__name__}: {error}") from None
-        if case.name in expected:
-            raise _fault(top / MANIFEST, f"case {case.name!r} is there twice")
-        cases.append(case)
-        expected[case.name] = answer
-    return Vectors(manifest["operation"], str(manifest["engine"]), tuple(cases), expected)
+    operation, engine = manifest["operation"], manifest["engine"]
+    try:
+        forms = {}
+        for entry in manifest["cases"]:
+            name, found = _read_forms(entry)
+            if name in forms:
+                raise ValueError(f"case {name!r} is there twice")
+            forms[name] = found
+        if sum(sum(_sizes(found).values()) for found in forms.values()) > LIMIT:
+            raise ValueError(f"its arrays are too large, more than {LIMIT:,} bytes together")
+        read = [
+            _read_case(top, operation, entry, forms[entry["name"]]) for entry in manifest["cases"]
+        ]
+    except FileFormatError:
+        raise
+    except MISFITS as error:
+        raise fault(top / MANIFEST, f"{type(error).__name__}: {error}") from None
+    expected = {case.name: answer for case, answer in read}
+    return Vectors(operation, engine, tuple(case for case, _ in read), expected)
+
+
+def _no_duplicates(pairs: list) -> dict:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("an entry is there twice")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _manifest(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > LIMIT:
-            raise _fault(path, "it is too large")
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if path.exists() and not path.is_file():
+            raise fault(path, "it is no regular file")
+        if path.stat().st_size > MANIFEST_LIMIT:
+            raise fault(path, "it is too large")
+        text = path.read_text(encoding="utf-8")
+        manifest = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except FileFormatError:
+        raise
     except FileNotFoundError:
-        raise _fault(path, "it is not there") from None
+        raise fault(path, "it is not there") from None
     except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise _fault(path, f"{type(error).__name__}: {error}") from None
+        raise fault(path, f"{type(error).__name__}: {error}") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise _fault(path, f"it does not say {FORMAT!r}")
-    if manifest.get("version") != VERSION:
+        raise fault(path, f"it does not say {FORMAT!r}")
+    version = manifest.get("version")
+    if version != VERSION or isinstance(version, bool):
         raise FileFormatError(
-            f"{path}: the vectors have version {manifest.get('version')!r}, this release reads "
-            f"version {VERSION}",
+            f"{path}: the vectors have version {repr(version)[:40]}, this release reads version "
+            f"{VERSION}",
             mend="write them anew, or read them with the release that wrote them",
         )
-    if manifest.get("operation") not in OPERATIONS or not isinstance(manifest.get("cases"), list):
-        raise _fault(path, "its operation or its cases are none")
+    operation, cases = manifest.get("operation"), manifest.get("cases")
+    if operation not in OPERATIONS or not isinstance(cases, list):
+        raise fault(path, "its operation or its cases are none")
     if not isinstance(manifest.get("engine"), str):
-        raise _fault(path, "it names no engine")
+        raise fault(path, "it names no engine")
+    try:
+        engines.get(manifest["engine"])
+    except EngineError:
+        raise fault(
+            path,
+            f"engine {manifest['engine'][:80]!r} is not known here; register one of your own "
+            "before you read its vectors",
+        ) from None
     return manifest
 
 
-def _read_case(top: Path, operation: str, entry: dict[str, Any]) -> tuple[Case, np.ndarray]:
+Forms = dict[str, tuple[np.dtype, tuple[int, ...]]]
+
+
+def _sizes(forms: Forms) -> dict[str, int]:
+    return {n: math.prod(shape) * dtype.itemsize for n, (dtype, shape) in forms.items()}
+
+
+def _read_forms(entry: dict[str, Any]) -> tuple[str, Forms]:
+    """Read what a manifest says about a case: its name, and dtypes and shapes of its arrays."""
     name = entry["name"]
     if not isinstance(name, str) or not NAME.fullmatch(name) or name.startswith("."):
         raise ValueError(f"{name!r} is no name of a case")
-    forms = {n: (DTYPES[d], tuple(int(i) for i in s)) for n, (d, s) in entry["arrays"].items()}
-    sizes = {n: math.prod(shape) * dtype.itemsize for n, (dtype, shape) in forms.items()}
-    if any(size > LIMIT or size < 0 for size in sizes.values()):
-        raise ValueError(f"an array of {name!r} is too large")
+    forms = {}
+    for key, (dtype, shape) in entry["arrays"].items():
+        if not all(type(n) is int and n >= 0 for n in shape) or len(shape) > 32:
+            raise ValueError(f"array {key!r} of {name!r} has no shape")
+        forms[key] = DTYPES[dtype], tuple(shape)
+    if forms["expected"][0].name not in EXPECTED:
+        raise ValueError(f"the answer to {name!r} is not of one of {', '.join(EXPECTED)}")
+    return name, forms
+
+
+def _read_case(
+    top: Path, operation: str, entry: dict[str, Any], forms: Forms
+) -> tuple[Case, np.ndarray]:
+    name = entry["name"]
     path = top / f"{name}.npz"
-    arrays = read_npz(path, sizes)
+    arrays = read_npz(path, _sizes(forms))
     for key, (dtype, shape) in forms.items():
         if arrays[key].dtype != dtype or arrays[key].shape != shape:
-            raise _fault(
+            raise fault(
                 path, f"{key!r} is {arrays[key].dtype} {arrays[key].shape}, not {dtype} {shape}"
             )
-    arguments = {key: _undescribed(value, arrays) for key, value in entry["arguments"].items()}
+    try:
+        arguments = {key: _undescribed(value, arrays) for key, value in entry["arguments"].items()}
+        bind(operation, (), arguments)
+        check_bounds(operation, arguments)
+    except MISFITS as error:
+        raise ValueError(f"case {name!r}: {type(error).__name__}: {error}") from None
     return Case(name, operation, arguments), arrays["expected"]
 
 
@@ -208,8 +297,8 @@ def _undescribed(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         return value
     if "list" in value:
         return [_undescribed(v, arrays) for v in value["list"]]
-    dtype = getattr(refquant, value["dtype"]) if "dtype" in value else None
-    if dtype is not None and not isinstance(dtype, refquant.dtype):
+    dtype = dtypes.BY_NAME.get(value["dtype"]) if "dtype" in value else None
+    if "dtype" in value and dtype is None:
         raise ValueError(f"{value['dtype']!r} is no dtype")
     if "array" not in value:
         return dtype
@@ -219,8 +308,8 @@ def _undescribed(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if array.dtype != dtype.numpy:
         raise ValueError(f"{array.dtype} integers for {dtype.name}")
     if "axis" not in value:
-        return QuantizedTensor(array, dtype, float(value["scale"]), int(value["zero_point"]))
-    scales, zeros = np.asarray(value["scales"], float), np.asarray(value["zero_points"], np.int64)
-    if scales.shape != zeros.shape or scales.shape != (array.shape[value["axis"]],):
-        raise ValueError("another number of scales than of channels")
-    return QuantizedTensor(array, dtype, scales, zeros, axis=int(value["axis"]))
+        scale, zero_point = value["scale"], value["zero_point"]
+        if type(scale) not in (float, int) or type(zero_point) is not int:
+            raise ValueError(f"scale {scale!r} or zero point {zero_point!r} is no number")
+        return QuantizedTensor(array, dtype, scale, zero_point)
+    return QuantizedTensor(array, dtype, value["scales"], value["zero_points"], axis=value["axis"])

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, engines
+from refquant import arguments, dtypes, engines
 from refquant._version import __version__
 from refquant.errors import ArgumentError, EngineError
 from refquant.oracle.vectors.coverage import coverage
@@ -107,9 +107,12 @@ def write_vectors(
     >>> vectors
     <Vectors of relu by engine 'fbgemm': 3 cases, 768 elements>
     """
+    asked = "oracle.write_vectors"
+    force = arguments.flag(asked, "force", force)
+    progress = arguments.flag_or_none(asked, "progress", progress)
+    target = arguments.path(asked, "folder", folder)
     record = engines.current() if engine is None else engines.get(engine)
     cases = cases_of(operation, seed)
-    target = Path(folder)
     _check_target(target, force)
     target.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=".vectors-", dir=target.parent))

@@ -1,6 +1,5 @@
 """What observers share that choose a scale and a zero point."""
 
-import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, kernels
+from refquant import arguments, dtypes, kernels
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -94,14 +93,15 @@ class QuantizingObserver(ObserverBase):
     def __init__(self, dtype, qscheme, reduce_range, quant_min=None, quant_max=None):
         super().__init__(dtype)
         asked = type(self).__name__
-        if dtype not in (dtypes.quint8, dtypes.qint8):
+        if not isinstance(dtype, dtypes.dtype) or dtype not in (dtypes.quint8, dtypes.qint8):
             raise ArgumentError(
                 asked,
                 argument="dtype",
                 expected="refquant.quint8 or refquant.qint8",
                 got=repr(dtype),
             )
-        if qscheme not in dtypes.SCHEMES or qscheme.is_per_channel is not self.per_channel:
+        known = isinstance(qscheme, dtypes.qscheme) and qscheme in dtypes.SCHEMES
+        if not known or qscheme.is_per_channel is not self.per_channel:
             kind = "per_channel" if self.per_channel else "per_tensor"
             raise NotSupportedError(
                 asked,
@@ -109,6 +109,7 @@ class QuantizingObserver(ObserverBase):
                 expected=f"refquant.{kind}_affine or refquant.{kind}_symmetric",
                 got=repr(qscheme),
             )
+        reduce_range = arguments.flag(asked, "reduce_range", reduce_range)
         if reduce_range and qscheme.is_symmetric and dtype is dtypes.quint8:
             raise NotSupportedError(
                 asked,
@@ -117,7 +118,7 @@ class QuantizingObserver(ObserverBase):
                 got=True,
                 mend="use qint8, or an affine scheme",
             )
-        self.qscheme, self.reduce_range = qscheme, bool(reduce_range)
+        self.qscheme, self.reduce_range = qscheme, reduce_range
         self.eps = 2.0**-23
         self.quant_min, self.quant_max = choose_range(asked, dtype, quant_min, quant_max)
 
@@ -135,7 +136,7 @@ class QuantizingObserver(ObserverBase):
 
     def _check_finite(self, found: np.ndarray) -> None:
         """Raise unless the ends of a range are finite."""
-        if not math.isfinite(found.sum(dtype=np.float64)):
+        if not np.isfinite(found).all():
             kind = "NaN" if np.isnan(found).any() else "infinity"
             raise OperationError(
                 f"{self._place()} was given {kind}",

@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import dtypes
 from refquant.errors import NotSupportedError
+from refquant.nn import state
 from refquant.nn.module import Module
 from refquant.quantization.observers.explanation import Explanation
 from refquant.quantization.observers.factory import Factory
@@ -96,8 +97,21 @@ class ObserverBase(Module):
 
     def _load_from_state_dict(self, report, prefix: str) -> None:
         check_both_or_none(report, prefix, self._statistics[-2:])
-        for name in self._statistics:
+        found = [
             load_statistic(report, self, name, prefix + name, self._statistic_shape(name))
+            for name in self._statistics
+        ]
+        low, high = found[-2:] or (None, None)
+        if low is None or high is None:
+            return
+        # Moving averages of one number and itself may cross by a rounding error.
+        slack = 1e-6 * np.abs(low)
+        if low.shape != high.shape or (low > high + slack).any():
+            report.error(
+                " and ".join(prefix + name for name in self._statistics[-2:]),
+                "ends of ranges, the smaller ones first",
+                f"{low.tolist()} and {high.tolist()}",
+            )
 
     def _statistic_shape(self, name: str) -> tuple:
         """Shape that a statistic has, -1 where any extent will do."""
@@ -121,29 +135,27 @@ def check_both_or_none(report, prefix: str, names: tuple[str, ...]) -> None:
 
 def load_statistic(
     report, module: Module, name: str, key: str, shape: tuple, storage: str = "float32"
-) -> None:
-    """Note a statistic to be loaded: None, or finite numbers of a shape."""
+) -> np.ndarray | None:
+    """Note a statistic to be loaded: None, or finite numbers of a shape, which are returned."""
     value = report.take(key)
     if value is None:
         if key in report.state:
             report.change(functools.partial(setattr, module, name, None))
-        return
-    wanted = f"None or {storage} of shape {shape}".replace("-1", "n")
-    if not isinstance(value, Tensor | np.ndarray | np.generic | float) or (
-        isinstance(value, Tensor) and value.is_quantized
-    ):
-        report.error(key, wanted, type(value).__name__)
-        return
-    array = np.array(value.array if isinstance(value, Tensor) else value, storage)
+        return None
+    array = state.numbers(report, key, value, storage)
+    if array is None:
+        return None
     if shape == () and array.shape == (1,):
         array = array.reshape(())
     fits = array.ndim == len(shape) and all(
         n in (-1, m) for n, m in zip(shape, array.shape, strict=True)
     )
     if not fits or not np.isfinite(array).all():
+        wanted = f"None or {storage} of shape {shape}".replace("-1", "n")
         report.error(key, wanted, f"shape {array.shape}" if not fits else "NaN or infinity")
-        return
+        return None
     report.change(functools.partial(setattr, module, name, Tensor(array)))
+    return array
 
 
 # The documented name; the class it means is ObserverBase.

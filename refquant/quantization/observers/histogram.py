@@ -20,14 +20,21 @@ __all__ = ["HistogramObserver"]
 MOST_PARTS = 2**24
 
 
-def _positive(asked: str, argument: str, value) -> int:
+# More than anybody needs. Float32 tells so many bins apart, and kernels can hold a table of counts
+# for each thread.
+MOST_BINS = 2**20
+# Parts of all old bins, which are walked one by one.
+MOST_CUTS = 2**28
+
+
+def _count(asked: str, argument: str, value, most: int) -> int:
     try:
         count = operator.index(value)
     except TypeError:
         count = 0
-    if count < 1:
+    if not 1 <= count <= most:
         raise ArgumentError(
-            asked, argument=argument, expected="a whole number of at least 1", got=repr(value)
+            asked, argument=argument, expected=f"a whole number in 1..{most}", got=repr(value)
         )
     return count
 
@@ -46,9 +53,9 @@ class HistogramObserver(QuantizingObserver):
     Parameters
     ----------
     bins : int, default 2048
-        Number of bins.
+        Number of bins, at most 2**20.
     upsample_rate : int, default 128
-        Into how many parts an old bin is cut.
+        Into how many parts an old bin is cut; with all bins at most 2**28 parts.
     dtype : dtype, default quint8
         quint8 or qint8.
     qscheme : qscheme, default per_tensor_affine
@@ -109,8 +116,10 @@ class HistogramObserver(QuantizingObserver):
         quant_max=None,
     ):
         super().__init__(dtype, qscheme, reduce_range, quant_min, quant_max)
-        self.bins = _positive("HistogramObserver", "bins", bins)
-        self.upsample_rate = _positive("HistogramObserver", "upsample_rate", upsample_rate)
+        self.bins = _count("HistogramObserver", "bins", bins, MOST_BINS)
+        self.upsample_rate = _count(
+            "HistogramObserver", "upsample_rate", upsample_rate, MOST_CUTS // self.bins
+        )
         self.register_buffer("histogram", Tensor(np.zeros(self.bins, np.float32)))
         self.register_buffer("min_val", None)
         self.register_buffer("max_val", None)
@@ -146,6 +155,19 @@ class HistogramObserver(QuantizingObserver):
         self.min_val = Tensor(ends[0:1].reshape(()))
         self.max_val = Tensor(ends[1:2].reshape(()))
 
+    def _counts(self) -> np.ndarray:
+        """Give the counts of all bins; kernels trust their number."""
+        counts = self.histogram.array
+        if counts.shape != (self.bins,) or counts.dtype != np.float32:
+            raise OperationError(
+                f"{self._place()}",
+                argument="histogram",
+                expected=f"float32 of shape ({self.bins},), a count for each of its bins",
+                got=f"{counts.dtype} of shape {counts.shape}",
+                mend="make a new observer for another number of bins",
+            )
+        return counts
+
     def _check_width(self, ends: np.ndarray) -> None:
         with np.errstate(over="ignore"):
             width = ends[1] - ends[0]
@@ -162,7 +184,7 @@ class HistogramObserver(QuantizingObserver):
         seen = self._seen()
         ends = kernels.min_max(np.concatenate([seen, found]))
         self._check_width(ends)
-        counts = self.histogram.array
+        counts = self._counts()
         plan = _plan(seen, ends, self.bins, self.upsample_rate)
         if plan is None:
             added = kernels.histogram(flat, self.bins, float(ends[0]), float(ends[1]))
@@ -187,7 +209,7 @@ class HistogramObserver(QuantizingObserver):
         if seen is None:
             return None
         levels = self.quant_max - self.quant_min + 1
-        ends = kernels.search_range(self.histogram.array, float(seen[0]), float(seen[1]), levels)
+        ends = kernels.search_range(self._counts(), float(seen[0]), float(seen[1]), levels)
         return ends[0:1], ends[1:2]
 
     def _settings(self) -> tuple:
@@ -229,7 +251,7 @@ class HistogramObserver(QuantizingObserver):
         ends = kernels.min_max(np.concatenate([ours, theirs]))
         self._check_width(ends)
         spread = [
-            _spread(observer.histogram.array, seen, ends, self.bins)
+            _spread(observer._counts(), seen, ends, self.bins)
             for observer, seen in ((self, ours), (other, theirs))
         ]
         self._set((spread[0] + spread[1]).astype(np.float32), ends)
@@ -237,6 +259,9 @@ class HistogramObserver(QuantizingObserver):
 
     def _load_from_state_dict(self, report, prefix: str) -> None:
         super()._load_from_state_dict(report, prefix)
+        key = prefix + "histogram"
+        if key in report.state and report.state[key] is None:
+            report.error(key, "counts", "None")
         report.change(functools.partial(setattr, self, "_extremes", None))
 
     def _explain_more(self) -> list[tuple[str, str]]:

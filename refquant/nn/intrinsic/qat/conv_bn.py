@@ -13,7 +13,7 @@ scale puts the largest weight, if negative, on the edge between -128 and -127: t
 
 import numpy as np
 
-from refquant import nn
+from refquant import arguments, nn
 from refquant.errors import ShapeError
 from refquant.nn import functional
 from refquant.nn.intrinsic import fused
@@ -65,7 +65,10 @@ class NormalizedConvolution(FakeQuantized):
             padding_mode,
         )
         channels = self.out_channels
-        self.eps, self.momentum, self.freeze_bn = eps, momentum, bool(freeze_bn)
+        op = type(self).__name__
+        self.eps = arguments.number(op, "eps", eps)
+        self.momentum = None if momentum is None else arguments.number(op, "momentum", momentum)
+        self.freeze_bn = arguments.flag(op, "freeze_bn", freeze_bn)
         self.num_features, self.affine, self.track_running_stats = channels, True, True
         self.gamma = Parameter(Tensor(np.empty(channels, np.float32)))
         self.beta = Parameter(Tensor(np.empty(channels, np.float32)))
@@ -134,7 +137,7 @@ class NormalizedConvolution(FakeQuantized):
     def _average(self, mean, variance, count: int) -> None:
         """Move the running statistics towards those of a batch of `count` values a channel."""
         # New tensors, because the old ones are still needed for the gradient.
-        self.num_batches_tracked = Tensor(self.num_batches_tracked.array + 1)
+        self.num_batches_tracked = Tensor(np.asarray(self.num_batches_tracked.array + 1))
         part = self.momentum
         if part is None:  # the plain average of all batches
             part = 1.0 / int(self.num_batches_tracked.array)

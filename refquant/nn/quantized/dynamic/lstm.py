@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, engines, nn
-from refquant.errors import ArgumentError, DtypeError, ShapeError
+from refquant import arguments, dtypes, engines, nn
+from refquant.errors import ArgumentError, ShapeError
 from refquant.nn import functional as F
 from refquant.nn.module import Module
+from refquant.nn.quantized.linear import stored_dtype
 from refquant.nn.quantized.weights import quantize_weight
-from refquant.nn.recurrent import check_settings
-from refquant.nn.utils.rnn import PackedSequence
+from refquant.nn.recurrent import check_state, keep_settings
+from refquant.nn.utils.rnn import PackedSequence, check_packed
 from refquant.ops import checks
 from refquant.ops.quantized.dynamic import (
     PackedHalf,
@@ -82,6 +83,13 @@ class LSTM(Module):
     """
 
     _FLOAT_MODULE = nn.LSTM
+    input_size: int
+    hidden_size: int
+    num_layers: int
+    bias: bool
+    batch_first: bool
+    bidirectional: bool
+    dropout: float
 
     def __init__(
         self,
@@ -95,14 +103,13 @@ class LSTM(Module):
         dtype=dtypes.qint8,
     ):
         super().__init__()
-        check_settings(
-            dropout, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers
+        keep_settings(
+            self,
+            dropout,
+            {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers},
+            {"bias": bias, "batch_first": batch_first, "bidirectional": bidirectional},
         )
-        if dtype not in (dtypes.qint8, dtypes.float16):
-            raise DtypeError("LSTM", argument="dtype", expected="qint8 or float16", got=dtype)
-        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
-        self.bidirectional, self.dtype = bidirectional, dtype
+        self.dtype = stored_dtype("LSTM", dtype)
         self._packed: dict[str, PackedLinear | PackedHalf] = {}
         self.set_weight_bias(self._zeros())
 
@@ -163,6 +170,7 @@ class LSTM(Module):
             If a weight or bias does not fit.
         """
         asked = "LSTM.set_weight_bias"
+        arguments.mapping(asked, "weight_bias_dict", weight_bias_dict, "a dict of tensors")
         made = {}
         for ending, shape in self._matrices():
             names = [f"weight_{ending}", *([f"bias_{ending}"] if self.bias else [])]
@@ -172,17 +180,18 @@ class LSTM(Module):
                         asked,
                         argument="weight_bias_dict",
                         expected=f"with the key {name!r}",
-                        got=f"keys {sorted(weight_bias_dict)}",
+                        got=f"keys {sorted(map(str, weight_bias_dict))}",
                     )
             weight, *bias = (weight_bias_dict[name] for name in names)
             made[ending] = self._pack(asked, f"weight_{ending}", shape, weight, *bias)
         self._packed = made
 
     def _pack(self, asked: str, name: str, shape, weight: Any, bias: Any = None):
-        if tuple(getattr(weight, "shape", ())) != shape:
+        arguments.instance(asked, name, weight, Tensor, "a tensor")
+        if tuple(weight.shape) != shape:
             raise ShapeError(
                 asked, argument=name, expected=f"of shape {shape}",
-                got=f"shape {tuple(getattr(weight, 'shape', ()))}",
+                got=f"shape {tuple(weight.shape)}",
             )  # fmt: skip
         prepack = linear_prepack if self.dtype is dtypes.qint8 else linear_prepack_fp16
         return prepack(weight, bias)
@@ -209,10 +218,11 @@ class LSTM(Module):
                 report.error(
                     name,
                     f"a {self.dtype} weight of shape {shape}",
-                    f"{type(weight).__name__} of shape {tuple(getattr(weight, 'shape', ()))}",
+                    arguments.describe(weight),
                 )
                 continue
-            made[ending] = self._pack("LSTM.load_state_dict", name, shape, weight, bias)
+            asked = "LSTM.load_state_dict"
+            made[ending] = report.attempt(name, self._pack, asked, name, shape, weight, bias)
         report.change(functools.partial(setattr, self, "_packed", made))
 
     @classmethod
@@ -329,6 +339,8 @@ class LSTM(Module):
         ShapeError, DtypeError
             If `input` or `hx` do not fit.
         """
+        if hx is not None:
+            check_state(hx)
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx)
         x = checks.float32_tensor("LSTM", "input", input).array
@@ -344,6 +356,7 @@ class LSTM(Module):
         return Tensor(output), (Tensor(hidden), Tensor(cell))
 
     def _forward_packed(self, packed: PackedSequence, hx: Any):
+        check_packed("LSTM", "input", packed)
         data = checks.float32_tensor("LSTM", "input.data", packed.data).array
         self._check_input(data, 2)
         sizes = packed.batch_sizes.array.tolist()

@@ -1,0 +1,269 @@
+r"""Forms: how the rules of single engines follow from axes, each engine in its own way.
+
+A form is a function of axes and of the arguments of a rule. At the place of a rule on the axes it
+gives the same bits as the rule itself; `refquant.engines.arithmetic.change` computes it at other
+places. The forms of `refquant.engines.arithmetic.compose` are those that need no engine.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from refquant.engines.arithmetic.axes import Arithmetic
+from refquant.engines.arithmetic.compose import (
+    AVERAGE,
+    DEQUANTIZE,
+    FINISH,
+    MULTIPLIER,
+    QUANTIZE,
+    REQUANTIZE,
+    Form,
+    finish,
+    formula_of_average,
+    formula_of_finish,
+    numbers,
+    quantize_of_axes,
+    requantize_of_axes,
+)
+from refquant.engines.builtin import other_sums as f
+from refquant.engines.rules import average as w
+from refquant.engines.rules import elementwise as e
+from refquant.engines.rules import mean as r
+from refquant.engines.rules import quantize as q
+from refquant.engines.rules import requantize as p
+from refquant.engines.rules.float32 import fma, reciprocal, step_scale
+from refquant.engines.rules.rounding import round_shift
+
+__all__ = ["MULTIPLY", "place"]
+
+
+# -- quantization ----------------------------------------------------------------------------
+
+
+def _quantize_by_double(axes, x, scale, zero_point, quant_min, quant_max):
+    """Quantize by a reciprocal that is formed in float64 and rounded to float32."""
+    if axes.precision != "float32" or axes.formed_by != "product":
+        return quantize_of_axes(axes, x, scale, zero_point, quant_min, quant_max)
+    inverse = (1 / np.asarray(scale, np.float64)).astype(np.float32)
+    return requantize_of_axes(axes, x, inverse, zero_point, quant_min, quant_max)
+
+
+# -- sums and products -----------------------------------------------------------------------
+
+
+def _add_in_fixed_point(
+    axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point=0, lower=None, upper=None
+):
+    """Add with multipliers of 22 bits, as QNNPACK does; ratios of scales by the axes."""
+    n_a, n_b = (np.asarray(v, np.int64) - z for v, z in ((a, a_zero), (b, b_zero)))
+    A, B = (np.float64(_ratio(axes, s, scale)) for s in (a_scale, b_scale))
+    shift = 22 - int(np.frexp(max(A, B))[1])
+    m_a, m_b = (int(np.rint(v * 2.0**shift)) for v in (A, B))
+    n = (m_a * n_a + m_b * n_b).astype(np.int32).astype(np.int64)
+    added = axes.zero_point != "after"
+    if added:
+        n = n + (np.int64(zero_point) << shift)
+    steps = round_shift(n, shift, axes.rounding) + (0 if added else zero_point)
+    return np.clip(steps, lower, upper)
+
+
+def _ratio(axes, scale, output_scale):
+    s, y = (numbers(v, axes.precision) for v in (scale, output_scale))
+    ratio = s / y if axes.formed_by == "division" else s * (1 / y)
+    return ratio.floats() if axes.precision == "exact" else ratio
+
+
+def _add_folded(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
+    """Add with all zero points in one constant, as ONNX Runtime does."""
+    z = np.int64(zero_point if axes.zero_point != "after" else 0)
+    if axes.precision == "exact":
+        ratio_a, ratio_b = (
+            numbers(s, "exact") / numbers(scale, "exact") for s in (a_scale, b_scale)
+        )
+        t = ratio_a * (a.astype(np.int64) - a_zero) + ratio_b * (b.astype(np.int64) - b_zero) + z
+        return finish(axes, t, zero_point, lower, upper)
+    number = np.float32 if axes.precision == "float32" else np.float64
+    ratio_a, ratio_b = (number(_ratio(axes, s, scale)) for s in (a_scale, b_scale))
+    zeros = number(a_zero), number(b_zero)
+    q_a, q_b = a.astype(number), b.astype(number)
+    fused = fma if number is np.float32 else lambda x, y, c: x * y + c
+    t = fused(
+        q_a, ratio_a, fused(q_b, ratio_b, number(z) - fused(ratio_a, zeros[0], ratio_b * zeros[1]))
+    )
+    tail = slice(a.size - a.size % 4, None)
+    constant = number(z) - (ratio_a * zeros[0] + ratio_b * zeros[1])
+    t[tail] = ratio_a * q_a[tail] + (ratio_b * q_b[tail] + constant)
+    return finish(axes, t, zero_point, lower, upper)
+
+
+# -- averages --------------------------------------------------------------------------------
+
+
+def _average(factor, axes, total, sizes, divisor, scale, zero_point, quant_min, quant_max):
+    """Average by an engine's own factor, which is replaced where precision or quotient are."""
+    count = sizes[0] * sizes[1]
+    total = np.asarray(total, np.int64)
+    plain = (axes.precision, axes.formed_by) != (factor.precision, factor.formed_by)
+    inside = factor.inside and axes.zero_point == "before"
+    n = total if inside else total - count * zero_point
+    bounds = (quant_min, quant_max)
+    if inside and factor.keeps_border:  # the border counts as the zero point
+        n = n + (np.asarray(divisor, np.int64) - count) * zero_point
+    if plain or factor.number is None:
+        scaled = numbers(n, axes.precision)
+        by = numbers(divisor, axes.precision)
+        t = scaled / by if axes.formed_by == "division" else scaled * (1 / by)
+    else:
+        number = factor.number(divisor, sizes, scale)
+        if factor.bits:
+            return _shifted(axes, n, number, zero_point, bounds)
+        scaled = n.astype(np.float32)
+        if axes.zero_point == "fused":
+            t = fma(scaled, number, np.float32(zero_point))
+            return finish(axes, t, zero_point, *bounds)
+        t = scaled / number if factor.divides else scaled * number
+    if axes.zero_point != "after" and not inside:
+        t = t + (
+            np.asarray(zero_point).astype(t.dtype) if isinstance(t, np.ndarray) else zero_point
+        )
+    return finish(axes, t, zero_point, *bounds)
+
+
+def _shifted(axes, n, number, zero_point, bounds):
+    """Scale integers by the 24 bits of a float32."""
+    bits = np.asarray(number, np.float32).view(np.int32).astype(np.int64)
+    multiplier, shift = (bits & 0x7FFFFF) | 0x800000, 150 - (bits >> 23)
+    product, added = n * multiplier, axes.zero_point != "after"
+    if added:
+        product = product + (np.int64(zero_point) << shift)
+    rounded = round_shift(product, shift, axes.rounding)
+    return np.clip(rounded + (0 if added else zero_point), *bounds)
+
+
+@dataclass(frozen=True)
+class _Factor:
+    """What an engine multiplies a sum with to get an average, at its own place on the axes."""
+
+    number: Callable[..., Any] | None  # (divisor, sizes, scale)
+    precision: str = "float32"
+    formed_by: str = "product"
+    inside: bool = False  # the zero point stays in the sum
+    divides: bool = False
+    bits: bool = False
+    keeps_border: bool = False
+
+
+def _thrice(divisor, sizes, scale):
+    return reciprocal(reciprocal(reciprocal(divisor)))
+
+
+def _twice(divisor, sizes, scale):
+    return reciprocal(reciprocal(divisor))
+
+
+def _by_sides(divisor, sizes, scale):
+    return reciprocal(sizes[0]) / np.float32(sizes[1])
+
+
+def _by_step(divisor, sizes, scale):
+    return step_scale(divisor, scale)
+
+
+def _averaging(factor: _Factor) -> Form:
+    axes = ("rounding", "zero_point", *(() if factor.bits else ("precision", "formed_by")))
+    held = () if factor.bits else ("clamp", "overflow")
+    return Form((*axes, *held), partial(_average, factor), formula_of_average)
+
+
+# -- places ----------------------------------------------------------------------------------
+
+QUANTIZE_BY_DOUBLE = Form(QUANTIZE.axes, _quantize_by_double, QUANTIZE.formula)
+MULTIPLY = Form(
+    (*FINISH, "precision", "formed_by", "scaling"),
+    f.multiply_of_axes,
+    lambda a: REQUANTIZE.formula(a) + ", m = " + MULTIPLIER.formula(a),
+)
+ADD_IN_FIXED_POINT = Form(
+    ("rounding", "zero_point", "precision", "formed_by"),
+    _add_in_fixed_point,
+    lambda a: formula_of_finish(a, "m_a * (q_a - z_a) + m_b * (q_b - z_b), m of 22 bits"),
+)
+ADD_SHIFTED = Form(
+    ("rounding", "zero_point", "precision", "scaling"),
+    f.add_shifted,
+    lambda a: formula_of_finish(a, f"fixed(x_a) + fixed(x_b), {a.scaling}"),
+)
+ADD_FOLDED = Form(
+    (*FINISH, "precision", "formed_by"),
+    _add_folded,
+    lambda a: formula_of_finish(a, "r_a * q_a + r_b * q_b + c"),
+)
+
+_SATURATED = Arithmetic(formed_by="product", overflow="saturated")
+_BEFORE = _SATURATED.change(zero_point="before")
+_FUSED = _SATURATED.change(zero_point="fused")
+_CONVERT = _FUSED.change(overflow="indefinite")
+_DIVIDED = _BEFORE.change(formed_by="division")
+_FIXED = Arithmetic(rounding="half_away", overflow="saturated")
+_PLACES: dict[Any, tuple[Form, Arithmetic]] = {
+    q.ROUND_THEN_ADD: (QUANTIZE, _SATURATED),
+    q.ADD_THEN_ROUND: (QUANTIZE, _BEFORE),
+    q.FUSED: (QUANTIZE, _FUSED),
+    q.FUSED_CLAMP_THEN_ROUND: (QUANTIZE, _FUSED.change(clamp="before")),
+    q.DIVIDE_THEN_ROUND: (QUANTIZE, _DIVIDED),
+    q.DIVIDE_THEN_ROUND_WIDE: (QUANTIZE, _DIVIDED),
+    q.FUSED_CONVERT: (QUANTIZE, _CONVERT),
+    q.ROUND_THEN_ADD_DOUBLE: (QUANTIZE_BY_DOUBLE, _SATURATED),
+    q.FUSED_CONVERT_DOUBLE: (QUANTIZE_BY_DOUBLE, _CONVERT),
+    q.SUBTRACT: (DEQUANTIZE, Arithmetic()),
+    q.SUBTRACT_FUSED: (DEQUANTIZE, Arithmetic()),
+    q.SUBTRACT_DOUBLE: (DEQUANTIZE, Arithmetic()),
+    e.CONVERT_THEN_ADD: (REQUANTIZE, Arithmetic(formed_by="product")),
+    e.WIDEN_THEN_ADD: (REQUANTIZE, Arithmetic(formed_by="product")),
+    e.SUM_IN_FIXED_POINT: (ADD_IN_FIXED_POINT, _FIXED),
+    f.ADD_FOLDED: (ADD_FOLDED, _DIVIDED.change(clamp="before")),
+    f.MULTIPLY_BY_RATIO: (MULTIPLY, _DIVIDED.change(clamp="before")),
+    f.AVERAGE_OF_CODES: (
+        _averaging(_Factor(None, "exact", "division", inside=True, keeps_border=True)),
+        _FIXED.change(zero_point="before", precision="exact"),
+    ),
+    p.QUOTIENT: (MULTIPLIER, Arithmetic()),
+    p.TIMES_RECIPROCAL: (MULTIPLIER, Arithmetic(formed_by="product")),
+    p.FLOAT_PRODUCT: (REQUANTIZE, Arithmetic()),
+    p.FIXED_POINT: (
+        REQUANTIZE,
+        Arithmetic(rounding="half_away", scaling="q31_double"),
+    ),
+    r.MEAN_OF_INTEGERS: (_averaging(_Factor(None, formed_by="division", inside=True)), _DIVIDED),
+    w.AVERAGE_ADD_THEN_ROUND: (AVERAGE, _BEFORE),
+    w.AVERAGE_ROUND_THEN_ADD: (AVERAGE, _SATURATED),
+    w.AVERAGE_FUSED: (_averaging(_Factor(_thrice)), _FUSED),
+    w.AVERAGE_DIVIDE_THEN_ROUND: (
+        _averaging(_Factor(_twice, formed_by="division", divides=True)),
+        _DIVIDED,
+    ),
+    w.AVERAGE_OF_INTEGERS: (_averaging(_Factor(_by_sides, inside=True)), _BEFORE),
+    w.AVERAGE_OF_STEPS: (_averaging(_Factor(_by_step)), _SATURATED),
+    w.AVERAGE_IN_FIXED_POINT: (_averaging(_Factor(_by_step, bits=True)), _FIXED),
+}
+# Rules that are made of axes already carry their place.
+_BY_FUNCTION = {
+    form.function: form
+    for form in (
+        QUANTIZE, DEQUANTIZE, REQUANTIZE, MULTIPLIER, MULTIPLY, ADD_SHIFTED, AVERAGE,
+    )
+}  # fmt: skip
+
+
+def place(rule: Any) -> tuple[Form, Arithmetic] | None:
+    """Find the form of a rule and its place on the axes; None for a rule that has none."""
+    known = _PLACES.get(rule)
+    if known is not None:
+        return known
+    function = getattr(rule, "function", None)
+    if isinstance(function, partial) and function.func in _BY_FUNCTION:
+        return _BY_FUNCTION[function.func], function.args[0]
+    return None

@@ -1,0 +1,66 @@
+"""How much a case of vectors may ask for, known before it is computed."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from refquant.tensors import Tensor
+
+__all__ = ["check_bounds"]
+
+MOST_ELEMENTS = 1 << 24  # of an output
+MOST_PRODUCTS = 1 << 32  # of a linear layer or a convolution
+
+
+def _each(value: Any, count: int) -> list[Any]:
+    """Take a number for each of some dimensions, or one for all of them."""
+    return list(value) if isinstance(value, list | tuple) else [value] * count
+
+
+def _padded(a: dict[str, Any], extents: tuple[int, ...]) -> int:
+    """Count the pixels of an image with its border."""
+    paddings = _each(a.get("padding", 0), len(extents))
+    return math.prod(n + 2 * max(p, 0) for n, p in zip(extents, paddings, strict=True))
+
+
+def _elements(name: str, a: dict[str, Any]) -> int:
+    """Count the elements that an output has at most."""
+    if name in ("add", "mul"):
+        return math.prod(np.broadcast_shapes(a["qa"].shape, a["qb"].shape))
+    if name == "cat":
+        return sum(part.array.size for part in a["qx"])
+    shape = next(value for value in a.values() if isinstance(value, Tensor)).shape
+    if name == "linear":
+        return math.prod(shape[:-1]) * a["weight"].shape[0]
+    if name.startswith("conv"):
+        return shape[0] * a["weight"].shape[0] * _padded(a, shape[2:])
+    if name in ("max_pool2d", "avg_pool2d"):
+        return math.prod(shape[:2]) * _padded(a, shape[2:])
+    if name in ("interpolate", "adaptive_avg_pool2d"):
+        size, factor = a.get("size", a.get("output_size")), a.get("scale_factor")
+        if size is None:
+            factors = _each(factor, len(shape) - 2)
+            size = [n * f for n, f in zip(shape[2:], factors, strict=True)]
+        return math.ceil(math.prod(shape[:2]) * math.prod(_each(size, len(shape) - 2)))
+    return math.prod(shape)
+
+
+def check_bounds(operation: str, arguments: dict[str, Any]) -> None:
+    """Raise a ValueError if a case asks for more memory or time than a test vector needs.
+
+    Parameters
+    ----------
+    operation : str
+        The operation.
+    arguments : dict
+        Its operands, which were not checked otherwise: of other types they may raise a
+        TypeError, KeyError, AttributeError, IndexError or StopIteration.
+    """
+    name = operation.removesuffix("_relu")
+    elements = _elements(name, arguments)
+    if elements > MOST_ELEMENTS:
+        raise ValueError(f"an output of more than {MOST_ELEMENTS:,} elements")
+    multiplies = name == "linear" or name.startswith("conv")
+    if multiplies and elements * math.prod(arguments["weight"].shape[1:]) > MOST_PRODUCTS:
+        raise ValueError(f"more than {MOST_PRODUCTS:,} products")

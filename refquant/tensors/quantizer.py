@@ -1,0 +1,240 @@
+"""Checks of what makes integers a quantized tensor: codes, scales, zero points and their axis.
+
+Each takes the name of the operation and of the argument, and returns the argument in the form
+that tensors keep. Operations check what a user gave once and hand the result on.
+"""
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from refquant import arguments, dtypes
+from refquant.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DtypeError,
+    IndexRangeError,
+    QuantizationParameterError,
+)
+from refquant.tensors import arrays
+from refquant.tensors.plain import Tensor
+
+__all__ = [
+    "LARGEST_SCALE",
+    "SMALLEST_SCALE",
+    "channel_quantizer",
+    "codes",
+    "describe",
+    "quantized_dtype",
+    "scale_value",
+    "scale_values",
+    "whole_number",
+    "zero_point_value",
+    "zero_point_values",
+]
+
+
+def describe(value: Any) -> str:
+    """Say in a few words what came."""
+    if isinstance(value, Tensor):
+        return f"a {value.dtype} tensor"
+    if isinstance(value, np.ndarray):
+        return f"a NumPy array of {value.dtype}"
+    return type(value).__name__
+
+
+def quantized_dtype(asked: str, argument: str, value: Any) -> dtypes.dtype:
+    """Take quint8, qint8 or qint32."""
+    if isinstance(value, dtypes.dtype) and value.is_quantized:
+        return value
+    raise DtypeError(
+        asked,
+        argument=argument,
+        expected="refquant.quint8, refquant.qint8 or refquant.qint32",
+        got=value if isinstance(value, dtypes.dtype) else arguments.describe(value),
+    )
+
+
+def scale_value(asked: str, argument: str, value: Any) -> float:
+    """Take a scale: its float32 and the float32 reciprocal of that are finite and positive."""
+    scale = value if type(value) is float else arguments.real(asked, argument, value)
+    # Between these lie exactly the float32 whose float32 reciprocal is finite.
+    if not SMALLEST_SCALE <= scale < LARGEST_SCALE:
+        raise QuantizationParameterError(
+            asked,
+            argument=argument,
+            expected="a scale whose float32 value and reciprocal are finite and positive",
+            got=scale,
+            mend="choose the scale with an observer, or pass (max - min) / (quant_max - quant_min)",
+        )
+    return scale
+
+
+def scale_values(asked: str, argument: str, values: np.ndarray) -> np.ndarray:
+    """Take an array of scales, each as in `scale_value`; the result is float64."""
+    scales = np.ascontiguousarray(arguments.numbers(asked, argument, values, np.float64))
+    bad = ~((scales >= SMALLEST_SCALE) & (scales < LARGEST_SCALE))
+    if bad.any():
+        index = int(np.flatnonzero(bad)[0])
+        raise QuantizationParameterError(
+            asked,
+            argument=f"{argument}[{index}]",
+            expected="a scale whose float32 value and reciprocal are finite and positive",
+            got=float(scales[index]),
+        )
+    return scales
+
+
+def whole_number(asked: str, argument: str, value: Any) -> int:
+    """Take a whole number; a float or a tensor of one element that holds one will do."""
+    if type(value) is int:
+        return value
+    number = value.item() if isinstance(value, Tensor) and value.array.size == 1 else value
+    if isinstance(number, float | np.floating) and float(number).is_integer():
+        return int(number)
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise ArgumentTypeError(
+            asked, argument=argument, expected="a whole number", got=arguments.describe(value)
+        ) from None
+
+
+def zero_point_value(asked: str, argument: str, value: Any, dtype: dtypes.dtype) -> int:
+    """Take a zero point: a whole number in the range of the dtype."""
+    zero_point = whole_number(asked, argument, value)
+    if not dtype.quant_min <= zero_point <= dtype.quant_max:
+        raise QuantizationParameterError(
+            asked,
+            argument=argument,
+            expected=f"in {dtype.quant_min}..{dtype.quant_max}, the range of {dtype}",
+            got=zero_point,
+        )
+    return zero_point
+
+
+def zero_point_values(asked: str, argument: str, values: Any, dtype: dtypes.dtype) -> np.ndarray:
+    """Take an array of zero points, each in the range of the dtype; the result is int64."""
+    if values.dtype.kind not in "iu":
+        raise DtypeError(
+            asked,
+            argument=argument,
+            expected="an integer tensor",
+            got=values.dtype,
+            mend="convert them with .to(refquant.int64)",
+        )
+    outside = (values < dtype.quant_min) | (values > dtype.quant_max)
+    if outside.any():
+        index = int(np.flatnonzero(outside)[0])
+        raise QuantizationParameterError(
+            asked,
+            argument=f"{argument}[{index}]",
+            expected=f"in {dtype.quant_min}..{dtype.quant_max}, the range of {dtype}",
+            got=int(values[index]),
+        )
+    return np.ascontiguousarray(values, dtype=np.int64)
+
+
+def channel_quantizer(
+    asked: str,
+    scales: Any,
+    zero_points: Any,
+    axis: Any,
+    array: np.ndarray,
+    dtype: dtypes.dtype,
+    names: tuple[str, str, str] = ("input", "scales", "zero_points"),
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Take scales, zero points and their axis: float64, int64 and int, one for each slice."""
+    whole = isinstance(axis, int | np.integer) and not isinstance(axis, bool)
+    if not whole or not 0 <= axis < array.ndim:
+        raise IndexRangeError(
+            asked,
+            argument="axis",
+            expected=f"in 0..{array.ndim - 1}, a dimension of `{names[0]}`",
+            got=axis,
+        )
+    s, z = (
+        _vector(asked, name, values, array, axis)
+        for name, values in zip(names[1:], (scales, zero_points), strict=True)
+    )
+    z = zero_point_values(asked, names[2], z, dtype)
+    # Copies, because later changes of what was given would not be checked.
+    return scale_values(asked, names[1], s).copy(), z.copy(), int(axis)
+
+
+def _vector(asked: str, name: str, values: Any, array: np.ndarray, axis: int) -> np.ndarray:
+    """Take one number for each slice of an array along an axis."""
+    try:
+        vector = np.asarray(values.array if isinstance(values, Tensor) else values)
+    except ValueError:  # lists of different lengths
+        vector = np.empty(0, object)
+    if vector.dtype.kind not in "fiu":
+        raise ArgumentTypeError(
+            asked, argument=name, expected="numbers, one for each channel", got=describe(values)
+        )
+    if vector.shape != (array.shape[axis],):
+        raise QuantizationParameterError(
+            asked,
+            argument=name,
+            expected=f"of shape ({array.shape[axis]},), one for each slice along axis {axis}",
+            got=f"shape {vector.shape} for a tensor of shape {array.shape}",
+        )
+    return vector
+
+
+def codes(asked: str, argument: str, value: Any, dtype: dtypes.dtype) -> np.ndarray:
+    """Take the integers of a quantized tensor, kept if they have its storage, else converted.
+
+    Raises
+    ------
+    DtypeError
+        If they are no integers.
+    ArgumentError
+        If one is outside the range of `dtype`.
+    """
+    if isinstance(value, Tensor) and not value.is_quantized:
+        value = value.array
+    if isinstance(value, np.ndarray) and value.dtype == dtype.numpy:
+        return arrays.elements(asked, argument, value)
+    try:
+        given = np.empty(0, object) if isinstance(value, Tensor) else np.asarray(value)
+    except ValueError:  # lists of different lengths
+        given = np.empty(0, object)
+    if given.size == 0 and isinstance(value, list | tuple) and given.dtype.kind == "f":
+        given = given.astype(dtype.numpy)
+    if given.dtype.kind not in "iu":
+        raise DtypeError(
+            asked,
+            argument=argument,
+            expected=f"integers, best an array of {dtype.numpy}",
+            got=describe(value),
+            mend="quantize real numbers with refquant.quantize_per_tensor(); the integers of a "
+            "quantized tensor are int_repr()",
+        )
+    outside = (given < dtype.quant_min) | (given > dtype.quant_max)
+    if outside.any():
+        raise ArgumentError(
+            asked,
+            argument=argument,
+            expected=f"integers in {dtype.quant_min}..{dtype.quant_max}, the range of {dtype}",
+            got=int(given[outside][0]),
+        )
+    return given.astype(dtype.numpy)
+
+
+def _smallest_scale() -> float:
+    """Smallest float64 whose float32 value has a finite float32 reciprocal."""
+    with np.errstate(over="ignore"):
+        small = np.float32(2.0**-128)
+        while not np.isfinite(np.float32(1) / small):
+            small = np.nextafter(small, np.float32(1))
+    below = np.nextafter(small, np.float32(0))
+    tie = (float(small) + float(below)) / 2  # the midpoint rounds to the even one of the two
+    return tie if np.float32(tie) == small else math.nextafter(tie, 1.0)
+
+
+SMALLEST_SCALE = _smallest_scale()
+# From here on float64 rounds to infinity in float32; its reciprocal below is positive already.
+LARGEST_SCALE = (2.0 - 2.0**-24) * 2.0**127
