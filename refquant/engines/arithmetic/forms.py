@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant.engines.arithmetic import other_runtimes as f
 from refquant.engines.arithmetic.axes import Arithmetic
 from refquant.engines.arithmetic.compose import (
     AVERAGE,
@@ -28,13 +29,12 @@ from refquant.engines.arithmetic.compose import (
     quantize_of_axes,
     requantize_of_axes,
 )
-from refquant.engines.builtin import other_sums as f
 from refquant.engines.rules import average as w
 from refquant.engines.rules import elementwise as e
 from refquant.engines.rules import mean as r
 from refquant.engines.rules import quantize as q
 from refquant.engines.rules import requantize as p
-from refquant.engines.rules.float32 import fma, reciprocal, step_scale
+from refquant.engines.rules.float32 import fma, reciprocal, step_scale, wrap_int32
 from refquant.engines.rules.rounding import round_shift
 
 __all__ = ["MULTIPLY", "place"]
@@ -62,7 +62,7 @@ def _add_in_fixed_point(
     A, B = (np.float64(_ratio(axes, s, scale)) for s in (a_scale, b_scale))
     shift = 22 - int(np.frexp(max(A, B))[1])
     m_a, m_b = (int(np.rint(v * 2.0**shift)) for v in (A, B))
-    n = (m_a * n_a + m_b * n_b).astype(np.int32).astype(np.int64)
+    n = wrap_int32(m_a * n_a + m_b * n_b)
     added = axes.zero_point != "after"
     if added:
         n = n + (np.int64(zero_point) << shift)
