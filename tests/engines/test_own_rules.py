@@ -178,7 +178,7 @@ def test_an_entry_of_the_wrong_kind_is_an_error_that_says_what_fits(step, entry,
 def test_a_list_that_is_none_of_choices_is_an_error():
     entries = (RULE, *BASE.steps["border"])
     record = BASE.derive("mine", "", steps={"border": entries})
-    with pytest.raises(EngineError, match=r"must be a list of Choice.*choose\(\.\.\.\)"):
+    with pytest.raises(EngineError, match=r"must be a list of Choice.*first_of\(\.\.\.\)"):
         engines.register(record)
 
 
