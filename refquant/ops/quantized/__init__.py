@@ -1,6 +1,7 @@
 """Operations on quantized tensors, under their documented names.
 
-Each checks its arguments, asks the record of the chosen engine for rules, and calls a kernel or its definition.
+Each checks its arguments, asks the record of the chosen engine for rules, and calls a kernel or
+its definition.
 
 Examples
 --------
