@@ -7,11 +7,7 @@ from collections.abc import Callable, MutableMapping
 from typing import Any, Self
 
 from refquant import arguments, dtypes, html
-from refquant.errors import (
-    ArgumentError,
-    ArgumentTypeError,
-    NotSupportedError,
-)
+from refquant.errors import ArgumentError, ArgumentTypeError, NotSupportedError
 from refquant.nn import state
 from refquant.nn.hooks import Hooked, RemovableHandle
 from refquant.nn.parameter import Parameter

@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from refquant.errors import (
-    OperationError,
-    ShapeError,
-)
+from refquant.errors import OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.views import integers, with_axis
 from refquant.tensors import QuantizedTensor, Tensor, differentiable

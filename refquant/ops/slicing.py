@@ -5,12 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
-from refquant.errors import (
-    IndexRangeError,
-    OperationError,
-    RefquantError,
-    ShapeError,
-)
+from refquant.errors import IndexRangeError, OperationError, RefquantError, ShapeError
 from refquant.ops import checks
 from refquant.ops.indexing import FULL_SLICE, basic_index
 from refquant.tensors import Tensor

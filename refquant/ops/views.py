@@ -10,11 +10,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
-from refquant.errors import (
-    OperationError,
-    QuantizerError,
-    ShapeError,
-)
+from refquant.errors import OperationError, QuantizerError, ShapeError
 from refquant.ops import checks
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
 

@@ -22,7 +22,8 @@ from refquant.engines.rules import accumulate
 from refquant.engines.rules.ratios import Ratios, ratios
 from refquant.errors import ArgumentError
 from refquant.nn.quantized import functional
-from refquant.ops.quantized.convolution import pack_convolution, run_convolution
+from refquant.ops.quantized.convolution import run_convolution
+from refquant.ops.quantized.convolution_prepack import pack_convolution
 from refquant.ops.quantized.linear import pack_linear, quint8_input, run_linear
 from refquant.oracle.problem import Problem
 from refquant.reference.convolution import gather, sum_groups

@@ -11,12 +11,8 @@ from refquant.nn.convolution import channels, check_padding_mode
 from refquant.nn.module import Module
 from refquant.nn.quantized.weights import quantize_weight, read_layer
 from refquant.nn.state import load_quantizer, quantized_value
-from refquant.ops.quantized.convolution import (
-    check_image_rank,
-    conv2d_prepack,
-    conv3d_prepack,
-    run_convolution,
-)
+from refquant.ops.quantized.convolution import check_image_rank, run_convolution
+from refquant.ops.quantized.convolution_prepack import conv2d_prepack, conv3d_prepack
 from refquant.ops.quantized.packing import PackedConvolution, geometry
 from refquant.tensors import QuantizedTensor, Tensor
 

@@ -5,11 +5,8 @@ from typing import Any
 from refquant import dtypes
 from refquant.nn.convolution import check_padding_mode
 from refquant.ops import checks
-from refquant.ops.quantized.convolution import (
-    check_image_rank,
-    pack_convolution,
-    run_convolution,
-)
+from refquant.ops.quantized.convolution import check_image_rank, run_convolution
+from refquant.ops.quantized.convolution_prepack import pack_convolution
 from refquant.ops.quantized.linear import pack_linear, quint8_input, run_linear
 from refquant.tensors import QuantizedTensor
 

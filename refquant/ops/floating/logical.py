@@ -7,11 +7,7 @@ import numpy as np
 
 from refquant.arguments import flag
 from refquant.errors import DtypeError
-from refquant.ops.floating.operands import (
-    compare,
-    operand,
-    pair,
-)
+from refquant.ops.floating.operands import compare, operand, pair
 from refquant.ops.floating.reductions import reduced_axes
 from refquant.tensors import Tensor
 

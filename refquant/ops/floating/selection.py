@@ -5,12 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
-from refquant.errors import (
-    ArgumentTypeError,
-    DtypeError,
-    IndexRangeError,
-    ShapeError,
-)
+from refquant.errors import ArgumentTypeError, DtypeError, IndexRangeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.floating.operands import broadcast, element, operand, pair

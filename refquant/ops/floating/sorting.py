@@ -5,9 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
-from refquant.errors import (
-    OperationError,
-)
+from refquant.errors import OperationError
 from refquant.ops import checks
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.extremes import ValuesAndIndices, taken

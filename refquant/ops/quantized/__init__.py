@@ -13,14 +13,11 @@ tensor([1., 4.])
 
 from refquant.ops.quantized.arithmetic import add, add_relu, mul, mul_relu
 from refquant.ops.quantized.concat import cat, cat_relu
-from refquant.ops.quantized.convolution import (
-    conv2d,
+from refquant.ops.quantized.convolution import conv2d, conv2d_relu, conv3d, conv3d_relu
+from refquant.ops.quantized.convolution_prepack import (
     conv2d_prepack,
-    conv2d_relu,
     conv2d_unpack,
-    conv3d,
     conv3d_prepack,
-    conv3d_relu,
     conv3d_unpack,
     conv_prepack,
     conv_unpack,

@@ -4,221 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, dtypes, engines, kernels
-from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
+from refquant import arguments, dtypes, kernels
+from refquant.errors import ArgumentError, ShapeError
 from refquant.ops import checks
+from refquant.ops.quantized.convolution_prepack import packed_convolution
 from refquant.ops.quantized.linear import quint8_input
-from refquant.ops.quantized.packing import (
-    PackedConvolution,
-    check_bias,
-    check_weight,
-    copy_bias,
-    copy_weight,
-    geometry,
-)
-from refquant.tensors import QuantizedTensor, Tensor
+from refquant.ops.quantized.packing import PackedConvolution
+from refquant.tensors import QuantizedTensor
 
-__all__ = [
-    "check_image_rank",
-    "conv2d",
-    "conv2d_prepack",
-    "conv2d_relu",
-    "conv2d_unpack",
-    "conv3d",
-    "conv3d_prepack",
-    "conv3d_relu",
-    "conv3d_unpack",
-    "conv_prepack",
-    "conv_unpack",
-    "pack_convolution",
-    "run_convolution",
-]
+__all__ = ["check_image_rank", "conv2d", "conv2d_relu", "conv3d", "conv3d_relu", "run_convolution"]
 
-
-def pack_convolution(
-    asked: str, dims: int, weight, bias, stride, padding, dilation, groups
-) -> PackedConvolution:
-    """Check and pack a weight and bias, which stay unchanged as long as the packed weight lives."""
-    if dims == 3:
-        engines.require(asked, "conv3d")
-    weight = check_weight(asked, weight, dims + 2)
-    outputs = weight.array.shape[0]
-    if weight.array.size == 0:
-        raise ShapeError(
-            asked,
-            argument="weight",
-            expected="of at least one output and one channel",
-            got=f"shape {weight.array.shape}",
-        )
-    groups = checks.whole_number(asked, "groups", groups)
-    if groups < 1 or outputs % groups:
-        raise ArgumentError(
-            asked,
-            argument="groups",
-            expected=f"a positive divisor of {outputs}, the number of outputs",
-            got=groups,
-        )
-    return PackedConvolution(
-        weight, check_bias(asked, bias, outputs), geometry(asked, "stride", stride, dims, 1),
-        geometry(asked, "padding", padding, dims, 0),
-        geometry(asked, "dilation", dilation, dims, 1), groups,
-    )  # fmt: skip
-
-
-def _prepack(asked, dims, weight, bias, stride, padding, dilation, groups):
-    packed = pack_convolution(asked, dims, weight, bias, stride, padding, dilation, groups)
-    packed.weight, packed.bias = copy_weight(packed.weight), copy_bias(packed.bias)
-    return packed
-
-
-def conv2d_prepack(
-    weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
-) -> PackedConvolution:
-    """Pack filters, bias and geometry of a convolution for the engine that is chosen.
-
-    Parameters
-    ----------
-    weight : QuantizedTensor, shape (outputs, channels // groups, height, width)
-        qint8, quantized per tensor or along axis 0; copied.
-    bias : Tensor, shape (outputs,), or None
-        Bias in real units, float32; copied.
-    stride, padding, dilation : int or sequence of 2 int
-        Geometry along height and width.
-    groups : int
-        Number of groups.
-
-    Returns
-    -------
-    PackedConvolution
-        For `conv2d` and `conv2d_relu`.
-
-    Raises
-    ------
-    DtypeError, ShapeError, QuantizerError, ArgumentError
-        If weight, bias or geometry do not fit.
-    EngineError
-        If the engine has no weights per channel.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.5, 0, refquant.qint8)
-    >>> packed = quantized.conv2d_prepack(w, None, [1, 1], [0, 0], [1, 1], 1)
-    >>> quantized.conv2d_unpack(packed)[0].shape
-    refquant.Size([1, 1, 2, 2])
-    """
-    return _prepack("conv2d_prepack", 2, weight, bias, stride, padding, dilation, groups)
-
-
-def conv3d_prepack(
-    weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
-) -> PackedConvolution:
-    """Pack filters, bias and geometry of a convolution over depth, height and width.
-
-    Parameters
-    ----------
-    weight : QuantizedTensor, shape (outputs, channels // groups, depth, height, width)
-        qint8, quantized per tensor or along axis 0; copied.
-    bias : Tensor, shape (outputs,), or None
-        Bias in real units, float32; copied.
-    stride, padding, dilation : int or sequence of 3 int
-        Geometry along depth, height and width.
-    groups : int
-        Number of groups.
-
-    Returns
-    -------
-    PackedConvolution
-        For `conv3d` and `conv3d_relu`.
-
-    Raises
-    ------
-    DtypeError, ShapeError, QuantizerError, ArgumentError
-        If weight, bias or geometry do not fit.
-    EngineError
-        If the engine has no such convolution.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2, 2), 0.5, 0, refquant.qint8)
-    >>> packed = quantized.conv3d_prepack(w, None, [1, 1, 1], [0, 0, 0], [1, 1, 1], 1)
-    >>> quantized.conv3d_unpack(packed)[0].shape
-    refquant.Size([1, 1, 2, 2, 2])
-    """
-    return _prepack("conv3d_prepack", 3, weight, bias, stride, padding, dilation, groups)
-
-
-def _packed(asked: str, value: Any, dims: int) -> PackedConvolution:
-    if isinstance(value, PackedConvolution) and len(value.stride) == dims:
-        return value
-    raise ArgumentTypeError(
-        asked,
-        argument="weight",
-        expected=f"a packed weight of conv{dims}d",
-        got=type(value).__name__,
-        mend=f"make it with refquant.ops.quantized.conv{dims}d_prepack(weight, bias, stride, "
-        "padding, dilation, groups)",
-    )
-
-
-def conv2d_unpack(packed_weights: PackedConvolution) -> tuple[QuantizedTensor, Tensor | None]:
-    """Copy weight and bias out of a packed weight.
-
-    Parameters
-    ----------
-    packed_weights : PackedConvolution
-        As `conv2d_prepack` returns it.
-
-    Returns
-    -------
-    weight : QuantizedTensor, shape (outputs, channels // groups, height, width)
-    bias : Tensor, shape (outputs,), or None
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.5, 0, refquant.qint8)
-    >>> packed = quantized.conv2d_prepack(w, None, [1, 1], [0, 0], [1, 1], 1)
-    >>> weight, bias = quantized.conv2d_unpack(packed)
-    >>> bias is None
-    True
-    """
-    return _packed("conv2d_unpack", packed_weights, 2).unpack()
-
-
-def conv3d_unpack(packed_weights: PackedConvolution) -> tuple[QuantizedTensor, Tensor | None]:
-    """Copy weight and bias out of a packed weight.
-
-    Parameters
-    ----------
-    packed_weights : PackedConvolution
-        As `conv3d_prepack` returns it.
-
-    Returns
-    -------
-    weight : QuantizedTensor, shape (outputs, channels // groups, depth, height, width)
-    bias : Tensor, shape (outputs,), or None
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2, 2), 0.5, 0, refquant.qint8)
-    >>> packed = quantized.conv3d_prepack(w, None, [1, 1, 1], [0, 0, 0], [1, 1, 1], 1)
-    >>> weight, bias = quantized.conv3d_unpack(packed)
-    >>> bias is None
-    True
-    """
-    return _packed("conv3d_unpack", packed_weights, 3).unpack()
-
-
-# The names of PyTorch 1.4 besides.
-conv_prepack = conv2d_prepack
-conv_unpack = conv2d_unpack
 
 _LETTERS = {2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
 
@@ -274,7 +69,7 @@ def run_convolution(
     asked: str, dims: int, qx, packed: PackedConvolution, scale, zero_point, relu: bool
 ) -> QuantizedTensor:
     """Check the arguments and compute a convolution."""
-    packed = _packed(asked, packed, dims)
+    packed = packed_convolution(asked, packed, dims)
     packed.check_engine(asked)
     x = quint8_input(asked, "qx", qx)
     scale = checks.scale_value(asked, "output_scale", scale)

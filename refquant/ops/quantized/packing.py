@@ -10,13 +10,7 @@ import numpy as np
 
 from refquant import arguments, dtypes, engines, kernels
 from refquant.engines import Operands
-from refquant.errors import (
-    ArgumentTypeError,
-    DtypeError,
-    EngineError,
-    QuantizerError,
-    ShapeError,
-)
+from refquant.errors import ArgumentTypeError, DtypeError, EngineError, QuantizerError, ShapeError
 from refquant.ops import checks
 from refquant.reference.operands import Geometry, ProductRules, Weight
 from refquant.tensors import QuantizedTensor, Tensor
