@@ -253,8 +253,8 @@ class Hardswish(_MaybeInPlace):
 
     def forward(self, input):
         """Apply the function."""
-        made = F.hardswish(input)
-        return input.copy_(made) if self.inplace else made
+        result = F.hardswish(input)
+        return input.copy_(result) if self.inplace else result
 
 
 class SiLU(_MaybeInPlace):
@@ -275,8 +275,8 @@ class SiLU(_MaybeInPlace):
 
     def forward(self, input):
         """Apply the function."""
-        made = F.silu(input)
-        return input.copy_(made) if self.inplace else made
+        result = F.silu(input)
+        return input.copy_(result) if self.inplace else result
 
     def extra_repr(self) -> str:
         """Show whether the input is overwritten."""

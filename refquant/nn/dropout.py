@@ -63,5 +63,5 @@ class Dropout2d(Dropout):
         if not self.training or self.p == 0:
             return input
         shape = (*input.shape[:2], *(1,) * (input.dim() - 2))
-        made = input * F.dropout(ones(*shape, dtype=input.dtype), self.p)
-        return input.copy_(made) if self.inplace else made
+        dropped = input * F.dropout(ones(*shape, dtype=input.dtype), self.p)
+        return input.copy_(dropped) if self.inplace else dropped

@@ -58,8 +58,8 @@ class Module(Hooked, ModuleTree):
     # -- attributes ----------------------------------------------------------------------------
 
     def __setattr__(self, name: str, value: Any) -> None:
-        own = self.__dict__
-        if "_parameters" not in own:
+        attributes = self.__dict__
+        if "_parameters" not in attributes:
             if isinstance(value, Parameter | Module):
                 raise ArgumentTypeError(
                     f"cannot assign {name!r}", mend="call super().__init__() first"
@@ -101,9 +101,9 @@ class Module(Hooked, ModuleTree):
 
     def __getattr__(self, name: str) -> Any:
         for place in ("_modules", "_parameters", "_buffers"):
-            found = self.__dict__.get(place)
-            if found is not None and name in found:
-                return found[name]
+            registered = self.__dict__.get(place)
+            if registered is not None and name in registered:
+                return registered[name]
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __delattr__(self, name: str) -> None:

@@ -75,7 +75,7 @@ class _BatchNorm(Module):
             self.num_batches_tracked.add_(1)
             if self.momentum is None:  # the plain average over all batches
                 momentum = 1.0 / int(self.num_batches_tracked)
-        own = self.training or self.running_mean is None
+        use_batch = self.training or self.running_mean is None
         keeps = not self.training or self.track_running_stats
         return F.batch_norm(
             input,
@@ -83,7 +83,7 @@ class _BatchNorm(Module):
             self.running_var if keeps else None,
             self.weight,
             self.bias,
-            own,
+            use_batch,
             momentum,
             self.eps,
         )

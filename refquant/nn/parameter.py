@@ -42,10 +42,10 @@ class Parameter(Tensor):
         super().__init__(data.array, arguments.flag("Parameter", "requires_grad", requires_grad))
 
     def __deepcopy__(self, memo):
-        made = Parameter(Tensor(self.array.copy(order="K")), self.requires_grad)
-        memo[id(self)] = made
-        made.grad = copy.deepcopy(self.grad, memo)
-        return made
+        copied = Parameter(Tensor(self.array.copy(order="K")), self.requires_grad)
+        memo[id(self)] = copied
+        copied.grad = copy.deepcopy(self.grad, memo)
+        return copied
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()

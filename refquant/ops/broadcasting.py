@@ -77,17 +77,17 @@ def expand(input: Any, *sizes) -> Tensor:
         for step, extent, was in zip(array.strides, shape[new:], array.shape, strict=True)
     ]
     # Not broadcast_to: that makes views read-only, which kernels and in-place operations refuse.
-    made = np.lib.stride_tricks.as_strided(array, shape, strides)
+    expanded = np.lib.stride_tricks.as_strided(array, shape, strides)
     if isinstance(x, QuantizedTensor):
         if x.axis is None:
-            return x.like(made)
+            return x.like(expanded)
         channels = shape[x.axis + new]
         scale, zero_point = x.scale, x.zero_point
         if scale.size != channels:
             scale, zero_point = np.repeat(scale, channels), np.repeat(zero_point, channels)
-        return QuantizedTensor._unchecked(made, x.dtype, scale, zero_point, x.axis + new)
+        return QuantizedTensor._unchecked(expanded, x.dtype, scale, zero_point, x.axis + new)
     before = array.shape
-    return differentiable(made, (x,), lambda g: (unbroadcast(g, before),))
+    return differentiable(expanded, (x,), lambda g: (unbroadcast(g, before),))
 
 
 def expand_as(input: Any, other: Tensor) -> Tensor:

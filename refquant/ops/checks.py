@@ -137,9 +137,9 @@ def dimension(asked: str, argument: str, value: Any, ndim: int) -> int:
 def dimensions(asked: str, argument: str, value: Any, ndim: int) -> tuple[int, ...]:
     """Return one dimension or a sequence of different ones as valid indices, or raise."""
     named = value if isinstance(value, tuple | list) else (value,)
-    found = tuple(dimension(asked, argument, d, ndim) for d in named)
-    if len(set(found)) != len(found):
+    indices = tuple(dimension(asked, argument, d, ndim) for d in named)
+    if len(set(indices)) != len(indices):
         raise OperationError(
             asked, argument=argument, expected="every dimension once", got=arguments.describe(value)
         )
-    return found
+    return indices

@@ -131,9 +131,9 @@ def basic_index(asked: str, x: Tensor, index: tuple) -> Tensor:
     before = x.array.shape
 
     def backward(g):
-        whole = np.zeros(before, g.dtype)
-        whole[index] = g
-        return (whole,)
+        gradient = np.zeros(before, g.dtype)
+        gradient[index] = g
+        return (gradient,)
 
     return differentiable(array, (x,), backward)
 
@@ -154,9 +154,9 @@ def _advanced(x: Tensor, index: tuple) -> Tensor:
     before = x.array.shape
 
     def backward(g):
-        whole = np.zeros(before, g.dtype)
-        np.add.at(whole, index, g)  # an element may be taken several times
-        return (whole,)
+        gradient = np.zeros(before, g.dtype)
+        np.add.at(gradient, index, g)  # an element may be taken several times
+        return (gradient,)
 
     return differentiable(array, (x,), backward)
 
@@ -237,8 +237,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         value = Tensor(arguments.numbers("indexing", "value", value))
     value = checks.plain_tensor("indexing", "value", value)
     recorded = autograd.is_grad_enabled() and (input.requires_grad or value.requires_grad)
-    whole = input.array.copy(order="K") if recorded else input.array
-    _assign(whole, basic, arrays, value.array)
+    changed = input.array.copy(order="K") if recorded else input.array
+    _assign(changed, basic, arrays, value.array)
     if not recorded:
         return
 
@@ -249,11 +249,11 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         _assign(kept, basic, arrays, np.zeros((), g.dtype))
         return kept, unbroadcast(part if arrays is None else part[arrays], shape)
 
-    assign("assignment to a part", input, differentiable(whole, (input, value), backward))
+    assign("assignment to a part", input, differentiable(changed, (input, value), backward))
 
 
-def _assign(whole: np.ndarray, basic: tuple, arrays: tuple | None, value: np.ndarray) -> None:
-    part = _placed("indexing", whole, basic)
+def _assign(array: np.ndarray, basic: tuple, arrays: tuple | None, value: np.ndarray) -> None:
+    part = _placed("indexing", array, basic)
     try:
         with np.errstate(all="ignore"):
             part[... if arrays is None else arrays] = value
@@ -262,7 +262,7 @@ def _assign(whole: np.ndarray, basic: tuple, arrays: tuple | None, value: np.nda
             "indexing", argument="index", expected=f"inside shape {part.shape}", got=str(error)
         ) from None
     except ValueError:
-        check_writable("indexing", whole)
+        check_writable("indexing", array)
         raise ShapeError(
             "indexing",
             argument="value",

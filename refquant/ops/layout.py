@@ -238,9 +238,9 @@ def is_channels_last(array: np.ndarray) -> bool:
     return is_contiguous(array, dtypes.channels_last)
 
 
-def _row_major(made: np.ndarray) -> np.ndarray:
+def _row_major(result: np.ndarray) -> np.ndarray:
     """Take (batch, height, width, channels) to row-major strides, those of extents of 1 too."""
-    image = made.transpose(0, 3, 1, 2)
+    image = result.transpose(0, 3, 1, 2)
     return image.ravel().reshape(image.shape)
 
 
@@ -272,11 +272,11 @@ def image(asked: str, array: np.ndarray):
     if is_channels_last(array):
         dense = array.transpose(0, 2, 3, 1)
         if format_of(array) is dtypes.channels_last:
-            return dense, lambda made: made.transpose(0, 3, 1, 2)
+            return dense, lambda result: result.transpose(0, 3, 1, 2)
         return dense, _row_major
     lead, (height, width) = array.shape[:-2], array.shape[-2:]
     dense = np.ascontiguousarray(array).reshape(math.prod(lead), height, width, 1)
-    return dense, lambda made: made.reshape(*lead, *made.shape[1:3])
+    return dense, lambda result: result.reshape(*lead, *result.shape[1:3])
 
 
 def vector_length(length: int, block: int) -> int:

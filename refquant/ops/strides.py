@@ -165,9 +165,9 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
             memory[begin:], extents, [s * memory.itemsize for s in strides]
         )
 
-    made = strided(flat, shape, steps, min(offset, flat.size))
+    view = strided(flat, shape, steps, min(offset, flat.size))
     if isinstance(x, QuantizedTensor):
-        return x.like(made)
+        return x.like(view)
 
     size, before, strides = flat.size, x.array.shape, x.stride()
 
@@ -177,4 +177,4 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
         np.add.at(memory, strided(places, shape, steps, min(offset, size)), g)
         return (memory[strided(places, before, strides, start)],)
 
-    return differentiable(made, (x,), backward)
+    return differentiable(view, (x,), backward)

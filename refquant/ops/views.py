@@ -167,8 +167,8 @@ def view(input: Tensor, *shape) -> Tensor:
     """
     array = input.array
     shape = _complete("view", array, integers("view", "shape", shape))
-    made = array.reshape(shape)
-    if not array.flags.c_contiguous and array.size and not np.may_share_memory(made, array):
+    result = array.reshape(shape)
+    if not array.flags.c_contiguous and array.size and not np.may_share_memory(result, array):
         raise ShapeError(
             "view",
             argument="shape",
@@ -176,7 +176,7 @@ def view(input: Tensor, *shape) -> Tensor:
             got=f"{shape} for shape {array.shape} with strides {input.stride()}",
             mend="use reshape(), which copies where it has to",
         )
-    return _reshaped("view", input, made)
+    return _reshaped("view", input, result)
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
@@ -287,17 +287,17 @@ def unsqueeze(input: Any, dim: int) -> Tensor:
     dim = checks.dimension("unsqueeze", "dim", dim, array.ndim + 1)
     # The stride of the new dimension tells the memory format, as in PyTorch.
     stride = array.shape[dim] * array.strides[dim] if dim < array.ndim else array.itemsize
-    made = np.lib.stride_tricks.as_strided(
+    result = np.lib.stride_tricks.as_strided(
         array,
         (*array.shape[:dim], 1, *array.shape[dim:]),
         (*array.strides[:dim], stride, *array.strides[dim:]),
     )
     if isinstance(x, QuantizedTensor):
         if x.axis is None:
-            return x.like(made)
-        return with_axis(x, made, x.axis + (dim <= x.axis))
+            return x.like(result)
+        return with_axis(x, result, x.axis + (dim <= x.axis))
     before = array.shape
-    return differentiable(made, (x,), lambda g: (g.reshape(before),))
+    return differentiable(result, (x,), lambda g: (g.reshape(before),))
 
 
 def squeeze(input: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
@@ -328,12 +328,12 @@ def squeeze(input: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
     else:
         named = list(checks.dimensions("squeeze", "dim", dim, ndim))
     gone = tuple(d for d in named if d < ndim and array.shape[d] == 1)
-    made = array.squeeze(gone)
+    result = array.squeeze(gone)
     if isinstance(x, QuantizedTensor):
         if x.axis is None:
-            return x.like(made)
+            return x.like(result)
         if x.axis in gone:
             raise lost_axis("squeeze", x, "name the dimensions to remove, or dequantize() first")
-        return with_axis(x, made, x.axis - sum(d < x.axis for d in gone))
+        return with_axis(x, result, x.axis - sum(d < x.axis for d in gone))
     before = array.shape
-    return differentiable(made, (x,), lambda g: (g.reshape(before),))
+    return differentiable(result, (x,), lambda g: (g.reshape(before),))

@@ -313,11 +313,11 @@ class Tensor(Shaped):
                 got="the result of a recorded operation",
                 mend="call detach() first",
             )
-        made = object.__new__(type(self))
-        memo[id(self)] = made
-        Tensor.__init__(made, self.array.copy(order="K"), self.requires_grad)
-        made.grad = copy.deepcopy(self.grad, memo)
-        return made
+        tensor = object.__new__(type(self))
+        memo[id(self)] = tensor
+        Tensor.__init__(tensor, self.array.copy(order="K"), self.requires_grad)
+        tensor.grad = copy.deepcopy(self.grad, memo)
+        return tensor
 
     # -- printing ------------------------------------------------------------------------------
 
@@ -346,9 +346,9 @@ def differentiable(array: np.ndarray, inputs, function) -> Tensor:
     Tensor
     """
     # Reductions and operations on 0-dimensional arrays give NumPy scalars.
-    made = object.__new__(Tensor)
-    made._fill(array if type(array) is np.ndarray else np.asarray(array))
+    tensor = object.__new__(Tensor)
+    tensor._fill(array if type(array) is np.ndarray else np.asarray(array))
     if autograd.is_grad_enabled() and any(t.requires_grad for t in inputs):
-        made.requires_grad = True
-        made.node = autograd.Node(inputs, function)
-    return made
+        tensor.requires_grad = True
+        tensor.node = autograd.Node(inputs, function)
+    return tensor

@@ -91,15 +91,15 @@ class QuantizedTensor(Tensor):
         `array` has the storage type of `dtype`; scale and zero point are float and int, or
         arrays of float64 and int64 with an element for each slice along `axis`. All are kept.
         """
-        made = object.__new__(QuantizedTensor)
-        made._fill_all(array, dtype, scale, zero_point, axis)
-        return made
+        tensor = object.__new__(QuantizedTensor)
+        tensor._fill_all(array, dtype, scale, zero_point, axis)
+        return tensor
 
     def like(self, array: np.ndarray) -> QuantizedTensor:
         """Make a tensor of other integers with the same parameters; `array` is kept."""
-        made = object.__new__(QuantizedTensor)
-        made._fill_all(array, self._dtype, self.scale, self.zero_point, self.axis)
-        return made
+        tensor = object.__new__(QuantizedTensor)
+        tensor._fill_all(array, self._dtype, self.scale, self.zero_point, self.axis)
+        return tensor
 
     @property
     def dtype(self) -> dtypes.dtype:

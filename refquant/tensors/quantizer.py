@@ -147,8 +147,8 @@ def channel_quantizer(
     names: tuple[str, str, str] = ("input", "scales", "zero_points"),
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Return scales (float64), zero points (int64) and axis, one for each slice, or raise."""
-    whole = isinstance(axis, int | np.integer) and not isinstance(axis, bool)
-    if not whole or not 0 <= axis < array.ndim:
+    is_integer = isinstance(axis, int | np.integer) and not isinstance(axis, bool)
+    if not is_integer or not 0 <= axis < array.ndim:
         raise IndexRangeError(
             asked,
             argument="axis",

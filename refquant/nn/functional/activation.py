@@ -246,8 +246,8 @@ def hardsigmoid(input: Any, inplace: bool = False) -> Tensor:
     tensor([0.3333, 0.5833, 1.    ])
     """
     inplace = arguments.flag("hardsigmoid", "inplace", inplace)
-    made = activation.hardsigmoid(input)
-    return input.copy_(made) if inplace else made
+    result = activation.hardsigmoid(input)
+    return input.copy_(result) if inplace else result
 
 
 def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:

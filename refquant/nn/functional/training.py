@@ -35,8 +35,8 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
     tensor([1., 1., 1.])
     """
     inplace = arguments.flag("dropout", "inplace", inplace)
-    made = random.dropout(input, p, training)
-    return input.copy_(made) if inplace and made is not input else made
+    result = random.dropout(input, p, training)
+    return input.copy_(result) if inplace and result is not input else result
 
 
 def batch_norm(

@@ -101,6 +101,6 @@ class Conv2d(FakeQuantized, nn.Conv2d):
         """
         qconfig = checked_qconfig(cls, mod, qconfig)
         conv = mod if type(mod) is nn.Conv2d else mod[0]
-        made = cls(*settings(conv), conv.bias is not None, conv.padding_mode, qconfig)
-        made.weight, made.bias = conv.weight, conv.bias
-        return made.train(mod.training)
+        converted = cls(*settings(conv), conv.bias is not None, conv.padding_mode, qconfig)
+        converted.weight, converted.bias = conv.weight, conv.bias
+        return converted.train(mod.training)

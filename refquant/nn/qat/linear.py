@@ -67,6 +67,6 @@ class Linear(FakeQuantized, nn.Linear):
         """
         qconfig = checked_qconfig(cls, mod, qconfig)
         linear = mod if type(mod) is nn.Linear else mod[0]
-        made = cls(linear.in_features, linear.out_features, linear.bias is not None, qconfig)
-        made.weight, made.bias = linear.weight, linear.bias
-        return made.train(mod.training)
+        converted = cls(linear.in_features, linear.out_features, linear.bias is not None, qconfig)
+        converted.weight, converted.bias = linear.weight, linear.bias
+        return converted.train(mod.training)

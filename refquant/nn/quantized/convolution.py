@@ -113,13 +113,13 @@ class _Convolution(Module):
         asked = f"{cls.__name__}.from_float"
         layer = read_layer(asked, mod, cls._FLOAT_MODULE)
         m: Any = layer.module
-        made = cls(
+        converted = cls(
             m.in_channels, m.out_channels, m.kernel_size, m.stride, m.padding, m.dilation,
             m.groups, layer.bias is not None, m.padding_mode,
         )  # fmt: skip
-        made.set_weight_bias(quantize_weight(asked, layer.weight, layer.observer), layer.bias)
-        made.scale, made.zero_point = layer.scale, layer.zero_point
-        return made
+        converted.set_weight_bias(quantize_weight(asked, layer.weight, layer.observer), layer.bias)
+        converted.scale, converted.zero_point = layer.scale, layer.zero_point
+        return converted
 
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
         weight, bias = self._packed_params.unpack()

@@ -178,9 +178,9 @@ class QFunctional(Module):
                 got=type(mod).__name__,
             )
         scale, zero_point = observed(f"{cls.__name__}.from_float", mod)
-        made = cls()
-        made.scale, made.zero_point = scale, zero_point
-        return made
+        converted = cls()
+        converted.scale, converted.zero_point = scale, zero_point
+        return converted
 
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)

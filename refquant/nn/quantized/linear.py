@@ -192,10 +192,10 @@ class Linear(Module):
         asked = f"{cls.__name__}.from_float"
         layer = read_layer(asked, mod, cls._FLOAT_MODULE)
         module: Any = layer.module
-        made = cls(module.in_features, module.out_features)
-        made.set_weight_bias(quantize_weight(asked, layer.weight, layer.observer), layer.bias)
-        made.scale, made.zero_point = layer.scale, layer.zero_point
-        return made
+        converted = cls(module.in_features, module.out_features)
+        converted.set_weight_bias(quantize_weight(asked, layer.weight, layer.observer), layer.bias)
+        converted.scale, converted.zero_point = layer.scale, layer.zero_point
+        return converted
 
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
         destination[prefix + "scale"] = Tensor(np.array(self.scale, np.float32))

@@ -246,9 +246,9 @@ def padded(sequence: PackedSequence, padding_value: float = 0.0) -> Tensor:
     steps, sequences = _places(counts)
     data = sequence.data
     shape = (len(sequence.batch_sizes.array), len(counts), *data.array.shape[1:])
-    made = Tensor(_filled("pad_packed_sequence", shape, padding_value, data.array.dtype))
-    made[Tensor(steps), Tensor(sequences)] = data
-    return made
+    result = Tensor(_filled("pad_packed_sequence", shape, padding_value, data.array.dtype))
+    result[Tensor(steps), Tensor(sequences)] = data
+    return result
 
 
 def pad_packed_sequence(
@@ -289,25 +289,25 @@ def pad_packed_sequence(
     op = "pad_packed_sequence"
     check_packed(op, "sequence", sequence)
     batch_first = arguments.flag(op, "batch_first", batch_first)
-    made, counts = padded(sequence, padding_value), sequence.lengths()
+    result, counts = padded(sequence, padding_value), sequence.lengths()
     if total_length is not None:
         total_length = arguments.integer(op, "total_length", total_length)
-        missing = total_length - made.array.shape[0]
+        missing = total_length - result.array.shape[0]
         if missing < 0:
             raise ArgumentError(
                 "pad_packed_sequence",
                 argument="total_length",
-                expected=f"at least {made.array.shape[0]}",
+                expected=f"at least {result.array.shape[0]}",
                 got=total_length,
             )
-        shape = (total_length, *made.array.shape[1:])
-        longer = Tensor(_filled(op, shape, padding_value, made.array.dtype))
-        longer[: total_length - missing] = made
-        made = longer
+        shape = (total_length, *result.array.shape[1:])
+        longer = Tensor(_filled(op, shape, padding_value, result.array.dtype))
+        longer[: total_length - missing] = result
+        result = longer
     if sequence.unsorted_indices is not None:
-        made = made[:, sequence.unsorted_indices]
+        result = result[:, sequence.unsorted_indices]
         counts = counts[sequence.unsorted_indices.array]
-    return (made.transpose(0, 1) if batch_first else made), Tensor(counts)
+    return (result.transpose(0, 1) if batch_first else result), Tensor(counts)
 
 
 def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.0) -> Tensor:
@@ -340,9 +340,9 @@ def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.
     parts = []
     for sequence in sequences:
         shape = (longest, *sequence.array.shape[1:])
-        whole = Tensor(_filled("pad_sequence", shape, padding_value, sequence.array.dtype))
-        whole[: len(sequence)] = sequence
-        parts.append(whole)
+        row = Tensor(_filled("pad_sequence", shape, padding_value, sequence.array.dtype))
+        row[: len(sequence)] = sequence
+        parts.append(row)
     return stack(parts, 0 if batch_first else 1)
 
 

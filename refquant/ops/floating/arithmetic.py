@@ -227,11 +227,11 @@ def remainder(input: Any, other: Any) -> Tensor:
     """
     a, b, x, y = pair("remainder", input, other)
     first, second = x.shape, y.shape
-    made = broadcast("remainder", np.remainder, x, y)
+    result = broadcast("remainder", np.remainder, x, y)
     if not b.requires_grad:
-        return differentiable(made, (a, b), lambda g: (unbroadcast(g, first), None))
+        return differentiable(result, (a, b), lambda g: (unbroadcast(g, first), None))
     return differentiable(
-        made,
+        result,
         (a, b),
         lambda g: (unbroadcast(g, first), unbroadcast(-g * np.floor_divide(x, y), second)),
     )
@@ -259,18 +259,18 @@ def pow(input: Any, exponent: Any) -> Tensor:
     tensor([1., 9.])
     """
     a, b, x, y = pair("pow", input, exponent)
-    made = broadcast("pow", np.power, x, y)
+    result = broadcast("pow", np.power, x, y)
 
     def backward(g):
         # 0 to the power 0 is constant in its base, and 0 to any power in its exponent.
         slope = np.where(y == 0, 0, y * np.power(x, y - 1)) if a.requires_grad else None
-        log = np.where((x == 0) & (y >= 0), 0, made * np.log(x)) if b.requires_grad else None
+        log = np.where((x == 0) & (y >= 0), 0, result * np.log(x)) if b.requires_grad else None
         return (
             None if slope is None else unbroadcast(g * slope, x.shape),
             None if log is None else unbroadcast(g * log, y.shape),
         )
 
-    return differentiable(made, (a, b), backward)
+    return differentiable(result, (a, b), backward)
 
 
 def neg(input: Any) -> Tensor:

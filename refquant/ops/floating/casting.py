@@ -110,10 +110,10 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
             got=f"shape {x.array.shape}",
         ) from None
     array = cast(spread, target.dtype)
-    made = differentiable(array, (x,), lambda g: (unbroadcast(g, x.array.shape),))
-    if made.requires_grad:
-        made.array = np.array(array)
-    return assign("copy_", input, made)
+    result = differentiable(array, (x,), lambda g: (unbroadcast(g, x.array.shape),))
+    if result.requires_grad:
+        result.array = np.array(array)
+    return assign("copy_", input, result)
 
 
 @dispatched
@@ -154,10 +154,10 @@ def resize_(input: Tensor, *sizes) -> Tensor:
             mend="call .detach() first",
         )
     shape = views.sizes("resize_", "sizes", sizes)
-    made = np.zeros(shape, input.array.dtype)
-    kept = min(made.size, input.array.size)
-    made.reshape(-1)[:kept] = input.array.reshape(-1)[:kept]
-    input.array = made
+    result = np.zeros(shape, input.array.dtype)
+    kept = min(result.size, input.array.size)
+    result.reshape(-1)[:kept] = input.array.reshape(-1)[:kept]
+    input.array = result
     return input
 
 
@@ -187,10 +187,10 @@ def _converted(x: Tensor, dtype: dtypes.dtype, memory_format, copy: bool) -> Ten
             return x
         array = array.copy(order="K")
     before = x.array.dtype
-    made = Tensor(array)
+    result = Tensor(array)
     if dtype.is_floating_point and x.requires_grad:
-        made = differentiable(array, (x,), lambda g: (g.astype(before, copy=False),))
-    return made
+        result = differentiable(array, (x,), lambda g: (g.astype(before, copy=False),))
+    return result
 
 
 def to(

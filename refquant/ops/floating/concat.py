@@ -70,7 +70,7 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     for array in arrays[1:]:
         dtype = np.empty((1,), result_dtype(dtype, array))
     try:
-        made = np.concatenate([a.astype(dtype.dtype, copy=False) for a in shaped], axis=dim)
+        joined = np.concatenate([a.astype(dtype.dtype, copy=False) for a in shaped], axis=dim)
     except ValueError:
         raise ShapeError(
             "cat",
@@ -80,9 +80,9 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
         ) from None
     formats = {layout.format_of(a) for a in shaped}
     if len(formats) == 1:
-        made = layout.to_format(made, formats.pop())
+        joined = layout.to_format(joined, formats.pop())
     ends = np.cumsum(
-        [0 if a.shape == (0,) and a.ndim != made.ndim else a.shape[dim] for a in arrays]
+        [0 if a.shape == (0,) and a.ndim != joined.ndim else a.shape[dim] for a in arrays]
     )[:-1]
 
     shapes, cuts = [a.shape for a in arrays], ends.tolist()
@@ -90,7 +90,7 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     def backward(g):
         return [p.reshape(s) for p, s in zip(np.split(g, cuts, axis=dim), shapes, strict=True)]
 
-    return differentiable(made, parts, backward)
+    return differentiable(joined, parts, backward)
 
 
 def stack(tensors: Any, dim: int = 0) -> Tensor:
@@ -193,13 +193,13 @@ def pad(input: Any, pad, mode: str = "constant", value: float | None = None) -> 
         "pad", "pad", tuple(a + n + b for (a, b), n in zip(grown, x.array.shape, strict=True))
     )
     border = element("pad", "value", 0 if value is None else value, x.array.dtype)
-    whole = np.pad(x.array, grown, constant_values=border) if ndim else x.array
+    padded = np.pad(x.array, grown, constant_values=border) if ndim else x.array
 
-    size = whole.shape
+    size = padded.shape
 
     def backward(g):
         spread = np.zeros(size, g.dtype)
         spread[cut] = g
         return (spread[inner],)
 
-    return differentiable(np.ascontiguousarray(whole[cut]), (x,), backward)
+    return differentiable(np.ascontiguousarray(padded[cut]), (x,), backward)

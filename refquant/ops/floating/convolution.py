@@ -81,13 +81,13 @@ def _convolve(asked, ndim, input, weight, bias, stride, padding, dilation, group
     columns = windows(framed, kernel, stride, dilation, sizes).reshape(batch, groups, fan, pixels)
     matrix = ws.reshape(groups, channels // groups, fan)
     with np.errstate(all="ignore"):
-        made = np.matmul(matrix, columns).reshape(batch, channels, *sizes)
+        product = np.matmul(matrix, columns).reshape(batch, channels, *sizes)
         if b is not None:
-            made += b.array.reshape(-1, *(1,) * ndim)
+            product += b.array.reshape(-1, *(1,) * ndim)
     memory_format = layout.format_of(xs)
     if memory_format is dtypes.contiguous_format:
         memory_format = layout.format_of(ws)
-    made = layout.to_format(made, memory_format)
+    product = layout.to_format(product, memory_format)
 
     def backward(g):
         g = g.reshape(batch, groups, channels // groups, pixels)
@@ -99,15 +99,15 @@ def _convolve(asked, ndim, input, weight, bias, stride, padding, dilation, group
         if x.requires_grad:
             parts = np.matmul(matrix.swapaxes(-1, -2), g)
             parts = parts.reshape(*xs.shape[:2], *kernel, *sizes)
-            whole = np.zeros(framed.shape, g.dtype)
+            gradient = np.zeros(framed.shape, g.dtype)
             for place, index in positions(kernel, stride, dilation, sizes):
-                whole[(..., *index)] += parts[(slice(None), slice(None), *place)]
-            dx = whole[unpadded(xs.shape, padding)].reshape(x.array.shape)
+                gradient[(..., *index)] += parts[(slice(None), slice(None), *place)]
+            dx = gradient[unpadded(xs.shape, padding)].reshape(x.array.shape)
         return (dx, dw) if b is None else (dx, dw, db)
 
     if x.array.ndim == ndim + 1:
-        made = made[0]
-    return differentiable(made, (x, w) if b is None else (x, w, b), backward)
+        product = product[0]
+    return differentiable(product, (x, w) if b is None else (x, w, b), backward)
 
 
 def conv1d(

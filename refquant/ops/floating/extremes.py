@@ -93,13 +93,13 @@ def _extreme(asked: str, input: Any, find) -> Tensor:
     t = operand(asked, "input", input)
     x = t.array
     _not_empty(asked, x)
-    made = find(x)
+    extreme = find(x)
 
     def backward(g):
-        equal = x == made if made == made else np.isnan(x)
+        equal = x == extreme if extreme == extreme else np.isnan(x)
         return ((g / equal.sum()).astype(x.dtype) * equal,)
 
-    return differentiable(made, (t,), backward)
+    return differentiable(extreme, (t,), backward)
 
 
 def taken(t: Tensor, where: np.ndarray, dim: int, keepdim: bool) -> ValuesAndIndices:
@@ -107,9 +107,9 @@ def taken(t: Tensor, where: np.ndarray, dim: int, keepdim: bool) -> ValuesAndInd
     x = t.array
 
     def backward(g):
-        whole = np.zeros(x.shape, g.dtype)
-        np.put_along_axis(whole, where, g if keepdim else np.expand_dims(g, dim), dim)
-        return (whole,)
+        gradient = np.zeros(x.shape, g.dtype)
+        np.put_along_axis(gradient, where, g if keepdim else np.expand_dims(g, dim), dim)
+        return (gradient,)
 
     values = np.take_along_axis(x, where, dim)
     if not keepdim:
@@ -205,8 +205,8 @@ def _position(asked: str, input: Any, dim: int | None, keepdim: bool, find) -> T
     x = t.array
     _not_empty(asked, x)
     if dim is None:
-        found = np.asarray(find(x))
-        return Tensor(found.reshape((1,) * x.ndim) if keepdim else found)
+        index = np.asarray(find(x))
+        return Tensor(index.reshape((1,) * x.ndim) if keepdim else index)
     dim = checks.dimension(asked, "dim", dim, x.ndim)
     return Tensor(np.asarray(find(x, axis=dim, keepdims=keepdim) if x.ndim else np.int64(0)))
 

@@ -215,18 +215,18 @@ def nll_loss(
     with np.errstate(all="ignore"):
         losses = np.where(counts, -picked * w, x.dtype.type(0))
         if reduction == "none":
-            factor, made = w, losses if t.array.ndim > 1 else losses[0]
+            factor, result = w, losses if t.array.ndim > 1 else losses[0]
         else:
             total = w.sum() if reduction == "mean" else x.dtype.type(1)
-            factor, made = w / total, losses.sum() / total
+            factor, result = w / total, losses.sum() / total
 
     def backward(g):
-        whole = np.zeros(x.shape, x.dtype)
+        gradient = np.zeros(x.shape, x.dtype)
         slope = np.where(counts, -factor * g, x.dtype.type(0)).astype(x.dtype)
-        np.put_along_axis(whole, np.expand_dims(c, 1), np.expand_dims(slope, 1), 1)
-        return (whole.reshape(t.array.shape),)
+        np.put_along_axis(gradient, np.expand_dims(c, 1), np.expand_dims(slope, 1), 1)
+        return (gradient.reshape(t.array.shape),)
 
-    return differentiable(made, (t,), backward)
+    return differentiable(result, (t,), backward)
 
 
 def cross_entropy(

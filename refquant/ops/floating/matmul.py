@@ -49,7 +49,7 @@ def matmul(input: Any, other: Any) -> Tensor:
         )
     try:
         with np.errstate(all="ignore"):
-            made = np.matmul(x, y)
+            product = np.matmul(x, y)
     except ValueError:
         raise ShapeError(
             "matmul",
@@ -73,7 +73,7 @@ def matmul(input: Any, other: Any) -> Tensor:
             dy = unbroadcast(np.matmul(left.swapaxes(-1, -2), g), right.shape).reshape(y.shape)
         return dx, dy
 
-    return differentiable(made, (a, b), backward)
+    return differentiable(product, (a, b), backward)
 
 
 def _matrix_product(asked: str, input: Any, other: Any, ndims: tuple[int, int]) -> Tensor:
@@ -314,9 +314,9 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
             )
         inputs = (x, w, b)
     with np.errstate(all="ignore"):
-        made = rows @ ws.T
+        product = rows @ ws.T
         if b is not None:
-            made += b.array
+            product += b.array
 
     def backward(g):
         g = g.reshape(len(rows), ws.shape[0])
@@ -324,4 +324,4 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
         dw = g.T @ rows if w.requires_grad else None
         return (dx, dw, g.sum(axis=0))[: len(inputs)]
 
-    return differentiable(made.reshape(*xs.shape[:-1], ws.shape[0]), inputs, backward)
+    return differentiable(product.reshape(*xs.shape[:-1], ws.shape[0]), inputs, backward)

@@ -132,9 +132,9 @@ def batch_norm(
     with np.errstate(all="ignore"):
         inverse = (1 / np.sqrt(variance + x.dtype.type(eps))).astype(x.dtype)
         normal = distance * inverse
-        made = normal * gamma
+        normalized = normal * gamma
         if affine[1] is not None:
-            made += affine[1].array.reshape(shape)
+            normalized += affine[1].array.reshape(shape)
     inputs = [t, *(p for p in affine if p is not None)]
 
     def backward(g):
@@ -156,7 +156,7 @@ def batch_norm(
             parts.append(total.reshape(-1))
         return parts
 
-    return differentiable(made, inputs, backward)
+    return differentiable(normalized, inputs, backward)
 
 
 def layer_norm(
@@ -201,10 +201,10 @@ def layer_norm(
         )
     dims = tuple(range(-len(shape), 0))
     distance = t - t.mean(dims, keepdim=True)
-    made = distance * (distance.square().mean(dims, keepdim=True) + eps).rsqrt()
+    normalized = distance * (distance.square().mean(dims, keepdim=True) + eps).rsqrt()
     if weight is not None:
-        made = made * _shaped(asked, "weight", weight, shape)
-    return made if bias is None else made + _shaped(asked, "bias", bias, shape)
+        normalized = normalized * _shaped(asked, "weight", weight, shape)
+    return normalized if bias is None else normalized + _shaped(asked, "bias", bias, shape)
 
 
 def _shaped(asked: str, argument: str, value: Any, shape: tuple[int, ...]) -> Tensor:

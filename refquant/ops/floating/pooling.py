@@ -45,11 +45,11 @@ def _behind(sizes, kernel, stride, padding, dilation, counts) -> tuple[int, ...]
     )
 
 
-def _finish(made: np.ndarray, like: np.ndarray) -> np.ndarray:
+def _finish(result: np.ndarray, like: np.ndarray) -> np.ndarray:
     """Give a result the memory format, and the missing batch, of the input."""
     if like.ndim == 3:
-        return made[0]
-    return layout.to_format(made, layout.format_of(like))
+        return result[0]
+    return layout.to_format(result, layout.format_of(like))
 
 
 def max_pool2d_with_indices(
@@ -89,10 +89,10 @@ def max_pool2d_with_indices(
 
     def backward(g):
         g = g.reshape(best.shape)
-        whole = np.zeros(framed.shape, g.dtype)
+        gradient = np.zeros(framed.shape, g.dtype)
         for number, (_, index) in enumerate(taps):
-            whole[(..., *index)] += np.where(tap == number, g, g.dtype.type(0))
-        return (whole[unpadded(xs.shape, padding)].reshape(t.array.shape),)
+            gradient[(..., *index)] += np.where(tap == number, g, g.dtype.type(0))
+        return (gradient[unpadded(xs.shape, padding)].reshape(t.array.shape),)
 
     values = differentiable(_finish(best, t.array), (t,), backward)
     where = np.array([(i * dilation[0], j * dilation[1]) for (i, j), _ in taps])
@@ -152,8 +152,10 @@ def max_pool2d(
               [13., 15.]]]])
     """
     return_indices = flag("max_pool2d", "return_indices", return_indices)
-    found = max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
-    return found if return_indices else found[0]
+    values_and_indices = max_pool2d_with_indices(
+        input, kernel_size, stride, padding, dilation, ceil_mode
+    )
+    return values_and_indices if return_indices else values_and_indices[0]
 
 
 @dispatched
@@ -216,16 +218,16 @@ def avg_pool2d(
     with np.errstate(all="ignore"):
         for index in taps:
             total += framed[(..., *index)]
-        made = total / counted
+        result = total / counted
 
     def backward(g):
         share = g.reshape(total.shape) / counted
-        whole = np.zeros(framed.shape, g.dtype)
+        gradient = np.zeros(framed.shape, g.dtype)
         for index in taps:
-            whole[(..., *index)] += share
-        return (whole[unpadded(xs.shape, padding)].reshape(t.array.shape),)
+            gradient[(..., *index)] += share
+        return (gradient[unpadded(xs.shape, padding)].reshape(t.array.shape),)
 
-    return differentiable(_finish(made, t.array), (t,), backward)
+    return differentiable(_finish(result, t.array), (t,), backward)
 
 
 def divisors(sizes, kernel, stride, padding, counts, include_pad, override) -> np.ndarray:
@@ -238,8 +240,8 @@ def divisors(sizes, kernel, stride, padding, counts, include_pad, override) -> n
         return np.full(counts, float(override))
     extents = []
     for along in zip(sizes, kernel, stride, padding, counts, strict=True):
-        whole, inside = spans(*along)
-        extents.append(whole if include_pad else inside[:, 1] - inside[:, 0])
+        windows_with_padding, inside = spans(*along)
+        extents.append(windows_with_padding if include_pad else inside[:, 1] - inside[:, 0])
     return extents[0][:, None] * extents[1]
 
 
@@ -284,19 +286,19 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
         [slice(first, last) for first, last in adaptive_spans(n, c).tolist()]
         for n, c in zip(xs.shape[2:], counts, strict=True)
     )
-    made = np.empty((*xs.shape[:2], *counts), xs.dtype)
+    result = np.empty((*xs.shape[:2], *counts), xs.dtype)
     with np.errstate(all="ignore"):
         for i, r in enumerate(rows):
             for j, c in enumerate(columns):
-                made[:, :, i, j] = xs[:, :, r, c].mean(axis=(2, 3))
+                result[:, :, i, j] = xs[:, :, r, c].mean(axis=(2, 3))
 
     def backward(g):
-        g = g.reshape(made.shape)
-        whole = np.zeros(xs.shape, g.dtype)
+        g = g.reshape(result.shape)
+        gradient = np.zeros(xs.shape, g.dtype)
         for i, r in enumerate(rows):
             for j, c in enumerate(columns):
                 count = (r.stop - r.start) * (c.stop - c.start)
-                whole[:, :, r, c] += g[:, :, i, j, None, None] / g.dtype.type(count)
-        return (whole.reshape(t.array.shape),)
+                gradient[:, :, r, c] += g[:, :, i, j, None, None] / g.dtype.type(count)
+        return (gradient.reshape(t.array.shape),)
 
-    return differentiable(_finish(made, t.array), (t,), backward)
+    return differentiable(_finish(result, t.array), (t,), backward)

@@ -347,5 +347,5 @@ def dropout(input: Any, p: float = 0.5, train: bool = True) -> Tensor:
     kept = default_generator.numpy.random(x.array.shape, np.float32) >= p
     factor = kept * x.array.dtype.type(0 if p == 1 else 1 / (1 - p))
     with np.errstate(all="ignore"):
-        made = x.array * factor
-    return differentiable(made, (x,), lambda g: (g * factor,))
+        result = x.array * factor
+    return differentiable(result, (x,), lambda g: (g * factor,))

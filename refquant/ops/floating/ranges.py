@@ -49,22 +49,22 @@ def arange(
     start = scalar("arange", "start", start)
     end = scalar("arange", "end", end)
     step = scalar("arange", "step", step)
-    whole = all(isinstance(v, int | np.integer) for v in (start, end, step))
-    kind = storage("arange", dtype, device, dtypes.int64 if whole else dtypes.float32)
-    counted = np.arange(start, end, step) if _counts(start, end, step, whole) else np.arange(0)
+    integral = all(isinstance(v, int | np.integer) for v in (start, end, step))
+    kind = storage("arange", dtype, device, dtypes.int64 if integral else dtypes.float32)
+    counted = np.arange(start, end, step) if _counts(start, end, step, integral) else np.arange(0)
     return Tensor(cast(counted, kind), requires_grad)
 
 
-def _counts(start: Any, end: Any, step: Any, whole: bool) -> bool:
+def _counts(start: Any, end: Any, step: Any, integral: bool) -> bool:
     """Return whether a range has elements; raise if they cannot be counted or stored."""
     for name, value in (("start", start), ("end", end), ("step", step)):
-        if not (-(2**63) <= value < 2**63 if whole else math.isfinite(value)):
-            expected = "in the range of int64" if whole else "finite"
+        if not (-(2**63) <= value < 2**63 if integral else math.isfinite(value)):
+            expected = "in the range of int64" if integral else "finite"
             raise ArgumentError("arange", argument=name, expected=expected, got=value)
     if step == 0:
         raise ArgumentError("arange", argument="step", expected="other than 0", got=step)
     # In Python's numbers, which do not wrap around.
-    length = int(end) - int(start) if whole else float(end) - float(start)
+    length = int(end) - int(start) if integral else float(end) - float(start)
     length = length if step > 0 else -length
     if not length > 0:
         return False

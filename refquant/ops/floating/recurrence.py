@@ -72,7 +72,7 @@ def lstm_direction(
     before = np.empty((2, steps, batch, size), x.dtype)
     squashed = np.empty((steps, batch, size), x.dtype)
     # The steps' outputs, then the last hidden state and the last cell state.
-    made = np.zeros((steps + 2, batch, size), x.dtype)
+    result = np.zeros((steps + 2, batch, size), x.dtype)
     with np.errstate(all="ignore"):
         for t in order:
             before[0, t], before[1, t] = h, c
@@ -84,11 +84,11 @@ def lstm_direction(
             squashed[t] = np.tanh(new_c)
             new_h = o * squashed[t]
             if alive is None:
-                h, c, made[t] = new_h, new_c, new_h
+                h, c, result[t] = new_h, new_c, new_h
             else:
                 h, c = np.where(alive[t], new_h, h), np.where(alive[t], new_c, c)
-                made[t] = np.where(alive[t], new_h, 0)
-    made[steps], made[steps + 1] = h, c
+                result[t] = np.where(alive[t], new_h, 0)
+    result[steps], result[steps + 1] = h, c
 
     def backward(grad):
         dh, dc = grad[steps], grad[steps + 1]
@@ -116,5 +116,5 @@ def lstm_direction(
         )
         return (dx, dh, dc, *parts[: len(weights)])
 
-    whole = differentiable(made, (input, hidden, cell, *weights), backward)
+    whole = differentiable(result, (input, hidden, cell, *weights), backward)
     return whole[:steps], whole[steps], whole[steps + 1]

@@ -86,9 +86,9 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
     t, keepdim = _operand_as("sum", input, dtype), flag("sum", "keepdim", keepdim)
     x, axes = t.array, reduced_axes("sum", dim, t.array.ndim)
     kind = x.dtype if x.dtype.kind == "f" else np.int64
-    made = cast(_total(x, axes, keepdim), kind)
+    result = cast(_total(x, axes, keepdim), kind)
     shape = x.shape
-    return differentiable(made, (t,), lambda g: (_expand_gradient(g, axes, keepdim, shape),))
+    return differentiable(result, (t,), lambda g: (_expand_gradient(g, axes, keepdim, shape),))
 
 
 @dispatched
@@ -124,10 +124,10 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     x, axes = t.array, reduced_axes("mean", dim, t.array.ndim)
     count = _count(x.shape, axes)
     with np.errstate(all="ignore"):
-        made = (_total(x, axes, keepdim) / count).astype(x.dtype, copy=False)
+        result = (_total(x, axes, keepdim) / count).astype(x.dtype, copy=False)
     shape, divisor = x.shape, x.dtype.type(count)
     return differentiable(
-        made, (t,), lambda g: (_expand_gradient(g / divisor, axes, keepdim, shape),)
+        result, (t,), lambda g: (_expand_gradient(g / divisor, axes, keepdim, shape),)
     )
 
 
@@ -158,7 +158,7 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     x, axes = t.array, reduced_axes("prod", dim, t.array.ndim)
     kind = x.dtype if x.dtype.kind == "f" else np.int64
     with np.errstate(all="ignore"):
-        made = np.asarray(x.prod(axis=axes, keepdims=keepdim, dtype=kind))
+        result = np.asarray(x.prod(axis=axes, keepdims=keepdim, dtype=kind))
 
     def backward(g):
         # The product of the others: also right where one factor is 0.
@@ -168,7 +168,7 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
             slope = np.where(zeros == 0, others / x, np.where((zeros == 1) & (x == 0), others, 0))
         return (_expand_gradient(g, axes, keepdim, x.shape) * slope.astype(x.dtype),)
 
-    return differentiable(made, (t,), backward)
+    return differentiable(result, (t,), backward)
 
 
 def var(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Tensor:
@@ -205,11 +205,11 @@ def var(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = Fals
         # Not x.mean(), which warns where there is nothing to average.
         mean = _total(x, axes, True) / _count(x.shape, axes)
         distance = x - mean.astype(x.dtype, copy=False)
-        made = np.divide(
+        result = np.divide(
             np.square(distance).sum(axis=axes, keepdims=keepdim), divisor, dtype=x.dtype
         )
     return differentiable(
-        made,
+        result,
         (t,),
         lambda g: (_expand_gradient(g, axes, keepdim, x.shape) * distance * (2 / divisor),),
     )
@@ -324,9 +324,9 @@ def cumsum(input: Any, dim: int) -> Tensor:
     dim = checks.dimension("cumsum", "dim", dim, t.array.ndim)
     kind = t.array.dtype if t.array.dtype.kind == "f" else np.int64
     with np.errstate(all="ignore"):
-        made = np.cumsum(t.array, axis=dim, dtype=kind)
+        result = np.cumsum(t.array, axis=dim, dtype=kind)
     return differentiable(
-        made.reshape(t.array.shape),  # NumPy gives one without dimensions one
+        result.reshape(t.array.shape),  # NumPy gives one without dimensions one
         (t,),
         lambda g: (np.flip(np.cumsum(np.flip(g, dim), axis=dim), dim),),
     )

@@ -107,10 +107,10 @@ def _along(values: np.ndarray, axis: int, ndim: int) -> np.ndarray:
 
 def _scatter(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.ndarray:
     """Scatter-add entries along an axis to the places they came from."""
-    whole = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
+    scattered = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
     places: Any = (slice(None),) * axis + (index,)
-    np.add.at(whole, places, g)
-    return whole
+    np.add.at(scattered, places, g)
+    return scattered
 
 
 def _resize(x: np.ndarray, axis: int, plan) -> np.ndarray:
@@ -202,17 +202,17 @@ def interpolate(
             else:
                 yield axis, _linear(n, c, f, bool(align_corners), kind)
 
-    made = x
+    resized = x
     with np.errstate(all="ignore"):
         for axis, plan in plans():
-            made = _resize(made, axis, plan)
+            resized = _resize(resized, axis, plan)
 
     def backward(g):
         for axis, plan in reversed(list(plans())):
             g = _resize_back(g, axis, plan, shape[axis])
         return (g,)
 
-    return differentiable(layout.to_format(made, layout.format_of(x)), (t,), backward)
+    return differentiable(layout.to_format(resized, layout.format_of(x)), (t,), backward)
 
 
 def upsample(

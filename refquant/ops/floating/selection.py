@@ -54,8 +54,8 @@ def where(condition: Any, input: Any = None, other: Any = None):
     if isinstance(input, Tensor | np.ndarray) or isinstance(other, Tensor | np.ndarray):
         a, b, x, y = pair("where", input, other)
     else:
-        whole = not isinstance(input, float) and not isinstance(other, float)
-        kind = np.dtype(np.int64 if whole else np.float32)
+        integral = not isinstance(input, float) and not isinstance(other, float)
+        kind = np.dtype(np.int64 if integral else np.float32)
         x = element("where", "input", input, kind)
         y = element("where", "other", other, kind)
         a, b = Tensor(x), Tensor(y)
@@ -164,9 +164,9 @@ def gather(input: Any, dim: int, index: Tensor) -> Tensor:
     index_tuple = tuple(places)
 
     def backward(g):
-        whole = np.zeros(x.shape, g.dtype)
-        np.add.at(whole, index_tuple, g)
-        return (whole,)
+        gradient = np.zeros(x.shape, g.dtype)
+        np.add.at(gradient, index_tuple, g)
+        return (gradient,)
 
     return differentiable(x[index_tuple], (t,), backward)
 

@@ -176,9 +176,11 @@ def padded(array: np.ndarray, before, after, value: float = 0) -> np.ndarray:
         return array
     lead = array.ndim - len(before)
     sizes = [n + b + max(a, 0) for n, b, a in zip(array.shape[lead:], before, after, strict=True)]
-    whole = np.full(shape("window", "padding", (*array.shape[:lead], *sizes)), value, array.dtype)
-    whole[unpadded(array.shape, before)] = array
-    return whole
+    padded_array = np.full(
+        shape("window", "padding", (*array.shape[:lead], *sizes)), value, array.dtype
+    )
+    padded_array[unpadded(array.shape, before)] = array
+    return padded_array
 
 
 def unpadded(sizes, before) -> tuple[slice, ...]:

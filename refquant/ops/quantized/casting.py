@@ -203,9 +203,9 @@ def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Quanti
             expected=f"{q.dtype} without gradient",
             got=f"{arguments.describe(dtype)}, requires_grad={requires_grad}",
         )
-    made = clone(q)
-    made.array[...] = 0
-    return made
+    result = clone(q)
+    result.array[...] = 0
+    return result
 
 
 def resize_(input: Any, *sizes) -> QuantizedTensor:
@@ -237,8 +237,8 @@ def resize_(input: Any, *sizes) -> QuantizedTensor:
     """
     q = checks.quantized_per_tensor("resize_", "self", input)
     shape = views.sizes("resize_", "sizes", sizes)
-    made = np.full(shape, q.zero_point, q.array.dtype)
-    kept = min(made.size, q.array.size)
-    made.reshape(-1)[:kept] = q.array.reshape(-1)[:kept]
-    q.array = made
+    result = np.full(shape, q.zero_point, q.array.dtype)
+    kept = min(result.size, q.array.size)
+    result.reshape(-1)[:kept] = q.array.reshape(-1)[:kept]
+    q.array = result
     return q

@@ -124,8 +124,8 @@ def _average(q, image, restore, rows, columns, divisors, split) -> QuantizedTens
     check_average("average pooling", q, int(np.abs(divisors).max(initial=1)), split.vector)
     output = q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max
     vector_length = layout.vector_length(image.shape[3], split.block)
-    made = kernels.average_pool(image, rows, columns, divisors, output, vector_length, split)
-    return q.like(restore(made))
+    averages = kernels.average_pool(image, rows, columns, divisors, output, vector_length, split)
+    return q.like(restore(averages))
 
 
 def avg_pool2d(

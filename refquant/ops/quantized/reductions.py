@@ -39,12 +39,12 @@ def _taken(q: QuantizedTensor, where: np.ndarray, dim: int, keepdim: bool) -> Va
     return ValuesAndIndices(q.like(values), Tensor(where.astype(np.int64, copy=False)))
 
 
-def _extreme(asked: str, input: Any, dim: Any, keepdim: bool, whole: Callable, along: Callable):
+def _extreme(asked: str, input: Any, dim: Any, keepdim: bool, over_all: Callable, along: Callable):
     q = checks.quantized_per_tensor(asked, "input", input)
     keepdim = arguments.flag(asked, "keepdim", keepdim)
     if dim is None:
         _not_empty(asked, q.array.size, q.array.shape)
-        return q.like(np.asarray(whole(q.array)))
+        return q.like(np.asarray(over_all(q.array)))
     if isinstance(dim, Tensor | np.ndarray):
         raise NotSupportedError(
             f"{asked} of two quantized tensors", mend="call .dequantize() on both first"

@@ -134,8 +134,8 @@ def interpolate(
     mix = rule("resize_mix", operands)
     output = q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max
     vector_length = layout.vector_length(image.shape[3], mix.block)
-    made = kernels.resize_bilinear(image, rows, columns, output, vector_length, mix)
-    return q.like(restore(made))
+    resized = kernels.resize_bilinear(image, rows, columns, output, vector_length, mix)
+    return q.like(restore(resized))
 
 
 def _indices(count: int, step: Any) -> np.ndarray:

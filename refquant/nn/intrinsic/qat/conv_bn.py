@@ -162,20 +162,20 @@ class ConvBnNd(FakeQuantized):
         """
         qconfig = checked_qconfig(cls, mod, qconfig)
         conv, bn = mod[0], mod[1]
-        made = cls(
+        converted = cls(
             *settings(conv),
             padding_mode=conv.padding_mode,
             eps=bn.eps,
             momentum=bn.momentum,
             qconfig=qconfig,
         )
-        made.weight, made.gamma, made.beta = conv.weight, bn.weight, bn.bias
+        converted.weight, converted.gamma, converted.beta = conv.weight, bn.weight, bn.bias
         for name in ("running_mean", "running_var", "num_batches_tracked"):
-            setattr(made, name, getattr(bn, name))
+            setattr(converted, name, getattr(bn, name))
         if conv.bias is not None:
             # In training the mean of the batch takes a bias away again.
-            made.running_mean = Tensor(bn.running_mean.array - conv.bias.array)
-        return made.train(mod.training)
+            converted.running_mean = Tensor(bn.running_mean.array - conv.bias.array)
+        return converted.train(mod.training)
 
     def extra_repr(self) -> str:
         """Show the settings of the convolution and whether statistics are frozen."""

@@ -82,16 +82,16 @@ class Linear(quantized.Linear):
         weight = Tensor(float_module.weight.array)
         bias = None if float_module.bias is None else Tensor(float_module.bias.array)
         half = getattr(observer, "dtype", None) is dtypes.float16
-        made = cls(
+        converted = cls(
             float_module.in_features, float_module.out_features,
             dtype=dtypes.float16 if half else dtypes.qint8,
         )  # fmt: skip
         if half:
-            made.set_weight_bias(weight, bias)
+            converted.set_weight_bias(weight, bias)
         else:
             observer(weight)
-            made.set_weight_bias(quantize_weight(asked, weight, observer), bias)
-        return made
+            converted.set_weight_bias(quantize_weight(asked, weight, observer), bias)
+        return converted
 
     def _get_name(self) -> str:
         return "DynamicQuantizedLinear"

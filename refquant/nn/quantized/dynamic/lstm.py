@@ -128,15 +128,15 @@ class LSTM(Module):
                     yield f"{kind}_l{layer}{ending}", (4 * self.hidden_size, depth)
 
     def _zeros(self) -> dict[str, Tensor]:
-        made: dict[str, Tensor] = {}
+        zeros: dict[str, Tensor] = {}
         for ending, shape in self._matrices():
             weight = Tensor(np.zeros(shape, np.float32))
             if self.dtype is dtypes.qint8:
                 weight = QuantizedTensor(np.zeros(shape, np.int8), dtypes.qint8, 1.0, 0)
-            made[f"weight_{ending}"] = weight
+            zeros[f"weight_{ending}"] = weight
             if self.bias:
-                made[f"bias_{ending}"] = Tensor(np.zeros(shape[0], np.float32))
-        return made
+                zeros[f"bias_{ending}"] = Tensor(np.zeros(shape[0], np.float32))
+        return zeros
 
     def get_weight(self) -> dict[str, Tensor]:
         """Copy the weights: ``weight_ih_l0``, ``weight_hh_l0``, ..., each with its quantizer."""
@@ -144,8 +144,8 @@ class LSTM(Module):
 
     def get_bias(self) -> dict[str, Tensor]:
         """Copy the biases: ``bias_ih_l0``, ``bias_hh_l0``, ..., float32."""
-        found = {f"bias_{ending}": bias for ending, (_, bias) in self._unpacked()}
-        return {name: bias for name, bias in found.items() if bias is not None}
+        biases = {f"bias_{ending}": bias for ending, (_, bias) in self._unpacked()}
+        return {name: bias for name, bias in biases.items() if bias is not None}
 
     def _unpacked(self) -> Iterator[tuple[str, tuple[Tensor, Tensor | None]]]:
         for ending, packed in self._packed.items():
@@ -171,7 +171,7 @@ class LSTM(Module):
         """
         asked = "LSTM.set_weight_bias"
         arguments.mapping(asked, "weight_bias_dict", weight_bias_dict, "a dict of tensors")
-        made = {}
+        packed = {}
         for ending, shape in self._matrices():
             names = [f"weight_{ending}", *([f"bias_{ending}"] if self.bias else [])]
             for name in names:
@@ -183,8 +183,8 @@ class LSTM(Module):
                         got=f"keys {sorted(map(str, weight_bias_dict))}",
                     )
             weight, *bias = (weight_bias_dict[name] for name in names)
-            made[ending] = self._pack(asked, f"weight_{ending}", shape, weight, *bias)
-        self._packed = made
+            packed[ending] = self._pack(asked, f"weight_{ending}", shape, weight, *bias)
+        self._packed = packed
 
     def _pack(self, asked: str, name: str, shape, weight: Any, bias: Any = None):
         arguments.instance(asked, name, weight, Tensor, "a tensor")
@@ -207,7 +207,7 @@ class LSTM(Module):
 
     def _load_from_state_dict(self, report, prefix: str) -> None:
         kind = QuantizedTensor if self.dtype is dtypes.qint8 else Tensor
-        made = dict(self._packed)
+        packed = dict(self._packed)
         for ending, shape in self._matrices():
             name = f"{prefix}weight_{ending}"
             weight = report.take(name)
@@ -222,8 +222,8 @@ class LSTM(Module):
                 )
                 continue
             asked = "LSTM.load_state_dict"
-            made[ending] = report.attempt(name, self._pack, asked, name, shape, weight, bias)
-        report.change(functools.partial(setattr, self, "_packed", made))
+            packed[ending] = report.attempt(name, self._pack, asked, name, shape, weight, bias)
+        report.change(functools.partial(setattr, self, "_packed", packed))
 
     @classmethod
     def from_float(cls, mod: Module) -> "LSTM":
@@ -252,7 +252,7 @@ class LSTM(Module):
         qconfig = getattr(mod, "qconfig", None)
         observe = qconfig.weight if qconfig is not None else default_weight_observer
         half = getattr(observe(), "dtype", None) is dtypes.float16
-        made = cls(
+        converted = cls(
             mod.input_size, mod.hidden_size, mod.num_layers, mod.bias, mod.batch_first,
             mod.dropout, mod.bidirectional, dtypes.float16 if half else dtypes.qint8,
         )  # fmt: skip
@@ -264,9 +264,9 @@ class LSTM(Module):
                 observer(value)
                 value = quantize_weight(asked, value, observer)
             values[name] = value
-        made.set_weight_bias(values)
-        made.training = mod.training
-        return made
+        converted.set_weight_bias(values)
+        converted.training = mod.training
+        return converted
 
     # -- running ---------------------------------------------------------------------------------
 
