@@ -1,4 +1,4 @@
-"""How the spread of initial weights follows from their shape and from the activation after them."""
+"""Variance scaling: the deviation of initial weights, from their shape and the activation."""
 
 import math
 from typing import Any

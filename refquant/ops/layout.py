@@ -140,7 +140,7 @@ def empty(shape, storage, memory_format=dtypes.contiguous_format) -> np.ndarray:
 
 
 def to_format(array: np.ndarray, memory_format) -> np.ndarray:
-    """Give the same elements in a memory format: the array itself if it is in it, else a copy."""
+    """Convert an array to a memory format: the array itself if it is in it, else a copy."""
     if memory_format is dtypes.preserve_format:
         memory_format = format_of(array)
     if memory_format is dtypes.contiguous_format:
@@ -162,7 +162,7 @@ def dense_copy(array: np.ndarray) -> np.ndarray:
 
 
 def flatten(array: np.ndarray, memory_format=None) -> tuple[np.ndarray, dtypes.memory_format]:
-    """Put the elements in one contiguous run, in the order of the format that is meant.
+    """Flatten the elements to one contiguous run, in the order of the format that is meant.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def restore(flat: np.ndarray, shape, memory_format) -> np.ndarray:
 def slices(
     array: np.ndarray, axis: int, memory_format=None
 ) -> tuple[np.ndarray, dtypes.memory_format]:
-    """Put the elements in one contiguous block around an axis, in the order of their format.
+    """Flatten the elements around an axis to one contiguous block, in the order of their format.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from refquant import arguments, dtypes
 from refquant.errors import ArgumentError, ArgumentTypeError, OperationError
 from refquant.nn.module import Module
 from refquant.ops import checks
-from refquant.ops.quantized.fake_quantize import (
+from refquant.ops.quantized.fake_quantization import (
     fake_quantize_per_channel_affine,
     fake_quantize_per_tensor_affine,
 )

@@ -37,7 +37,7 @@ class ReLU(activation.ReLU):
 
     @classmethod
     def from_float(cls, mod: Module):
-        """Make one in place of its float counterpart, with the same `inplace`."""
+        """Convert the float module, keeping its `inplace`."""
         return cls(mod.inplace)
 
     def _get_name(self) -> str:
@@ -66,7 +66,7 @@ class ReLU6(activation.ReLU6):
 
     @classmethod
     def from_float(cls, mod: Module):
-        """Make one in place of its float counterpart, with the same `inplace`."""
+        """Convert the float module, keeping its `inplace`."""
         return cls(mod.inplace)
 
     def _get_name(self) -> str:
@@ -103,7 +103,7 @@ class ELU(activation.ELU):
 
     @classmethod
     def from_float(cls, mod: Module):
-        """Make one in place of its float counterpart, whose observer has seen the output."""
+        """Convert the float module, whose observer has seen the output."""
         return cls(*observed(f"{cls.__name__}.from_float", mod), mod.alpha)
 
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:

@@ -154,7 +154,7 @@ class QFunctional(Module):
 
     @classmethod
     def from_float(cls, mod: Module) -> "QFunctional":
-        """Make one whose parameters are those that an observer chose.
+        """Convert an observed module, with the scale and zero point that its observer chose.
 
         Parameters
         ----------

@@ -74,7 +74,7 @@ class Quantize(Module):
 
     @classmethod
     def from_float(cls, mod: Module) -> "Quantize":
-        """Make one whose parameters are those that an observer chose.
+        """Convert an observed module, with the scale and zero point that its observer chose.
 
         Parameters
         ----------
@@ -123,5 +123,5 @@ class DeQuantize(Module):
 
     @classmethod
     def from_float(cls, mod: Module) -> "DeQuantize":
-        """Make one in place of a DeQuantStub, of which nothing is needed."""
+        """Convert a DeQuantStub, which has no parameters."""
         return cls()

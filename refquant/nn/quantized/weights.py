@@ -17,7 +17,7 @@ __all__ = ["FloatLayer", "quantize_weight", "read_layer", "qconfig_of"]
 
 
 class FloatLayer(NamedTuple):
-    """What a quantized layer is made from.
+    """Parts of a float layer from which a quantized one is made.
 
     Attributes
     ----------

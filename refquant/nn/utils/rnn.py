@@ -164,7 +164,7 @@ def _places(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def pack_padded_sequence(
     input: Tensor, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True
 ) -> PackedSequence:
-    """Leave out the padding behind sequences.
+    """Pack padded sequences, leaving out their padding.
 
     Parameters
     ----------
@@ -241,7 +241,7 @@ def pack_padded_sequence(
 
 
 def padded(sequence: PackedSequence, padding_value: float = 0.0) -> Tensor:
-    """Put padding back, time first, the longest sequence first."""
+    """Restore padding, time first, the longest sequence first."""
     counts = sequence.lengths()
     steps, sequences = _places(counts)
     data = sequence.data
@@ -257,7 +257,7 @@ def pad_packed_sequence(
     padding_value: float = 0.0,
     total_length: int | None = None,
 ):
-    """Put the padding back behind sequences.
+    """Restore the padding of packed sequences.
 
     Parameters
     ----------
@@ -311,7 +311,7 @@ def pad_packed_sequence(
 
 
 def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.0) -> Tensor:
-    """Put sequences into one tensor, with padding behind the shorter ones.
+    """Pad sequences to one length and stack them.
 
     Parameters
     ----------
@@ -347,7 +347,7 @@ def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.
 
 
 def pack_sequence(sequences, enforce_sorted: bool = True) -> PackedSequence:
-    """Put sequences one into the other without padding; see `pack_padded_sequence`.
+    """Pack sequences of unequal length; see `pack_padded_sequence`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the operations on plain tensors share: operands, and the dtype of a result."""
+"""Operands of operations on plain tensors, and the dtype of results."""
 
 from collections.abc import Callable
 from typing import Any

@@ -46,7 +46,7 @@ def _behind(sizes, kernel, stride, padding, dilation, counts) -> tuple[int, ...]
 
 
 def _finish(result: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """Give a result the memory format, and the missing batch, of the input."""
+    """Return a result in the memory format of the input, without a batch if the input had none."""
     if like.ndim == 3:
         return result[0]
     return layout.to_format(result, layout.format_of(like))

@@ -97,7 +97,7 @@ def spans(size: int, kernel: int, stride: int, padding: int, count: int):
 
 
 def adaptive_spans(size: int, count: int) -> np.ndarray:
-    """Cut `size` elements into `count` parts that cover it and overlap by at most one.
+    """Divide `size` elements into `count` parts that cover them and overlap by at most one.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def adaptive_spans(size: int, count: int) -> np.ndarray:
 
 
 def spatial_input(asked: str, array: np.ndarray, ndim: int) -> np.ndarray:
-    """Give an image without batch a batch of one."""
+    """Add a batch of one to an image without batch."""
     if array.ndim == ndim + 1:
         return array[None]
     if array.ndim != ndim + 2:

@@ -32,7 +32,7 @@ from refquant.ops.quantized.dynamic import (
 )
 from refquant.ops.quantized.elementwise import relu6
 from refquant.ops.quantized.exponential import elu
-from refquant.ops.quantized.linear import linear, linear_prepack, linear_relu, linear_unpack
+from refquant.ops.quantized.matmul import linear, linear_prepack, linear_relu, linear_unpack
 from refquant.ops.quantized.out_variants import (
     add_out,
     add_relu_out,

@@ -8,7 +8,7 @@ from refquant import arguments, dtypes, kernels
 from refquant.errors import ArgumentError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.convolution_prepack import packed_convolution
-from refquant.ops.quantized.linear import quint8_input
+from refquant.ops.quantized.matmul import quint8_input
 from refquant.ops.quantized.packing import PackedConvolution
 from refquant.tensors import QuantizedTensor
 

@@ -10,7 +10,7 @@ from refquant.arguments import flag
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
-from refquant.ops.quantized.linear import PackedLinear, as_rows
+from refquant.ops.quantized.matmul import PackedLinear, as_rows
 from refquant.ops.quantized.packing import check_bias, copy_bias
 from refquant.tensors import Tensor
 

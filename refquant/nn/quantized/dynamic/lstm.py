@@ -22,7 +22,7 @@ from refquant.ops.quantized.dynamic import (
     linear_prepack_fp16,
     linear_unpack_fp16,
 )
-from refquant.ops.quantized.linear import linear_prepack
+from refquant.ops.quantized.matmul import linear_prepack
 from refquant.ops.quantized.packing import PackedLinear
 from refquant.ops.quantized.recurrence import lstm_direction
 from refquant.quantization.observers.defaults import default_weight_observer
