@@ -4,12 +4,13 @@ from refquant.engines.arithmetic.axes import AXES, Arithmetic, Axis
 from refquant.engines.builtin.other_runtimes import arithmetic_of
 from refquant.oracle.comparison import CLASSES, Mismatch, compare
 from refquant.oracle.diagnosis import Diagnosis, diagnose
+from refquant.oracle.error_bounds import Legality, legality
 from refquant.oracle.int16_pairs import SaturationReport, saturation
 from refquant.oracle.known_issues import Mystery, famous
-from refquant.oracle.legality import Legality, legality
-from refquant.oracle.problem import Problem, operations, problem
+from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.table import operations, problem
 from refquant.oracle.search import Contradiction
-from refquant.oracle.trace import Step, Trace, trace
+from refquant.oracle.tracing import Step, Trace, trace
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.coverage import coverage
 from refquant.oracle.vectors.generate import OPERATIONS, cases_of

@@ -32,11 +32,12 @@ import numpy as np
 from refquant import engines
 from refquant.engines import Engine
 from refquant.engines.rules.ratios import Ratios
+from refquant.oracle.error_bounds import knows
 from refquant.oracle.hypotheses import explaining, plain
-from refquant.oracle.legality import knows
-from refquant.oracle.problem import Problem, problem
-from refquant.oracle.products import Product
-from refquant.oracle.sums import Quantization
+from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.elementwise import Quantization
+from refquant.oracle.problems.products import Product
+from refquant.oracle.problems.table import problem
 from refquant.plotting.mismatch import mismatch_bars
 
 __all__ = ["CLASSES", "Mismatch", "compare"]

@@ -20,7 +20,8 @@ from refquant import engines
 from refquant.engines import Engine
 from refquant.errors import OperationError
 from refquant.oracle.comparison import Mismatch, compare_problem
-from refquant.oracle.problem import Problem, problem
+from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.table import problem
 from refquant.oracle.search import Contradiction, Search
 
 __all__ = ["Diagnosis", "diagnose"]

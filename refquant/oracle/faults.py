@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from refquant.oracle.problem import Problem
-from refquant.oracle.products import Product
-from refquant.oracle.sums import Quantization, Sum
+from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.elementwise import Quantization, Sum
+from refquant.oracle.problems.products import Product
 
 __all__ = ["Fault", "faults_of"]
 

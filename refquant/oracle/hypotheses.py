@@ -1,7 +1,7 @@
 r"""Hypotheses that may explain a whole answer: what each allows every element to be.
 
 A hypothesis says how a backend computes, and so which integers it may give for each element: an
-interval, from the bound of float32 arithmetic that `refquant.oracle.legality` derives. It holds for
+interval, from the bound of float32 arithmetic that `refquant.oracle.error_bounds` derives. It holds for
 an answer if *every* element is allowed, those that agree with the engine too. The plain hypothesis
 is that of legality: exact sums, one rounding to the nearest.
 
@@ -27,9 +27,9 @@ import numpy as np
 from refquant.engines.rules.elementwise import sum_in_fixed_point
 from refquant.engines.rules.ratios import Ratios
 from refquant.engines.rules.rounding import round_shift
-from refquant.oracle.legality import GAMMA, UNIT, error_bound
-from refquant.oracle.products import Product
-from refquant.oracle.sums import Sum
+from refquant.oracle.error_bounds import GAMMA, UNIT, error_bound
+from refquant.oracle.problems.elementwise import Sum
+from refquant.oracle.problems.products import Product
 
 __all__ = ["Hypothesis", "explaining", "plain"]
 

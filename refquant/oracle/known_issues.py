@@ -12,7 +12,7 @@ import numpy as np
 
 import refquant
 from refquant.oracle.diagnosis import Diagnosis, diagnose
-from refquant.oracle.trace import Trace, trace
+from refquant.oracle.tracing import Trace, trace
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["Mystery", "famous"]

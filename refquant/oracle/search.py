@@ -23,9 +23,9 @@ from refquant.engines.arithmetic.axes import AXES
 from refquant.engines.arithmetic.change import changed
 from refquant.errors import RefquantError
 from refquant.oracle.comparison import Mismatch
+from refquant.oracle.error_bounds import knows
 from refquant.oracle.faults import Fault, faults_of
-from refquant.oracle.legality import knows
-from refquant.oracle.products import Product
+from refquant.oracle.problems.products import Product
 
 __all__ = ["Contradiction", "Search"]
 

@@ -4,12 +4,12 @@
 and `Page` show the outcome on a terminal and as one HTML file that needs nothing but itself.
 """
 
-from refquant.reporting.advice import advice
 from refquant.reporting.comparison import Comparison, compare
 from refquant.reporting.general import report, worst_layers
 from refquant.reporting.layers import Layer
 from refquant.reporting.measures import agreement, parameter_bytes, seconds, sqnr
 from refquant.reporting.page import Page
+from refquant.reporting.recommendations import advice
 from refquant.reporting.tables import Table
 
 __all__ = [

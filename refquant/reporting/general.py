@@ -10,11 +10,11 @@ from refquant import arguments
 from refquant.extras import need
 from refquant.progress import track
 from refquant.reporting import figures
-from refquant.reporting.advice import advice
 from refquant.reporting.comparison import Comparison, compare
 from refquant.reporting.measures import agreement, decibel_text, parameter_bytes
 from refquant.reporting.page import Page
 from refquant.reporting.pictures import drawing
+from refquant.reporting.recommendations import advice
 from refquant.reporting.tables import Table
 
 __all__ = ["report", "worst_layers"]

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 import refquant
-from refquant.oracle.problem import Problem, problem
+from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.table import problem
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["Case", "floats", "quantized", "weight"]

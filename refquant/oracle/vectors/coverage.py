@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
-from refquant.oracle.legality import knows
-from refquant.oracle.products import Product
+from refquant.oracle.error_bounds import knows
+from refquant.oracle.problems.products import Product
 from refquant.oracle.vectors.case import Case
 
 __all__ = ["coverage"]

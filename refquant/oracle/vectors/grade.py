@@ -17,7 +17,7 @@ from refquant.errors import (
     RefquantError,
 )
 from refquant.oracle.diagnosis import Diagnosis, diagnose_problem
-from refquant.oracle.problem import Problem
+from refquant.oracle.problems.base import Problem
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.generate import cases_of
 from refquant.oracle.vectors.load import (

@@ -19,10 +19,10 @@ import numpy as np
 import refquant
 from refquant import arguments, dtypes, engines
 from refquant.errors import EngineError, FileFormatError, RefquantError
-from refquant.oracle.problem import bind
-from refquant.oracle.vectors.bounds import check_bounds
+from refquant.oracle.problems.table import bind
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.generate import OPERATIONS
+from refquant.oracle.vectors.limits import check_bounds
 from refquant.oracle.vectors.save import FORMAT, MANIFEST, VERSION
 from refquant.tensors import QuantizedTensor
 

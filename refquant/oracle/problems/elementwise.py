@@ -16,7 +16,7 @@ from refquant.engines import Engine, Operands
 from refquant.engines.arithmetic.change import values_of
 from refquant.engines.rules.elementwise import PRODUCT_OF_REALS, SUM_OF_REALS
 from refquant.engines.rules.ratios import Ratios, ratios
-from refquant.oracle.problem import Problem
+from refquant.oracle.problems.base import Problem
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["Quantization", "Sum"]

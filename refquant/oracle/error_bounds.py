@@ -32,9 +32,10 @@ import numpy as np
 
 from refquant import arguments
 from refquant.errors import ArgumentError
-from refquant.oracle.problem import Problem, problem
-from refquant.oracle.products import Product
-from refquant.oracle.sums import Quantization, Sum
+from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.elementwise import Quantization, Sum
+from refquant.oracle.problems.products import Product
+from refquant.oracle.problems.table import problem
 
 __all__ = ["Legality", "error_bound", "legal", "legality"]
 

@@ -9,10 +9,11 @@ import numpy as np
 from refquant import arguments, engines
 from refquant.engines import Engine, Operands
 from refquant.errors import ArgumentError, ArgumentTypeError
-from refquant.oracle.legality import knows
-from refquant.oracle.problem import Problem, problem
-from refquant.oracle.products import Product
-from refquant.oracle.sums import Quantization, Sum
+from refquant.oracle.error_bounds import knows
+from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.elementwise import Quantization, Sum
+from refquant.oracle.problems.products import Product
+from refquant.oracle.problems.table import problem
 
 __all__ = ["Step", "Trace", "trace"]
 

@@ -24,7 +24,7 @@ from refquant.nn.quantized import functional
 from refquant.ops.quantized.convolution import pack_convolution, run_convolution
 from refquant.ops.quantized.linear import pack_linear, quint8_input, run_linear
 from refquant.ops.quantized.sums_by_rule import convolution_sums, linear_sums
-from refquant.oracle.problem import Problem
+from refquant.oracle.problems.base import Problem
 from refquant.reference.convolution import gather
 from refquant.tensors import QuantizedTensor
 
