@@ -6,7 +6,7 @@ from refquant.oracle.comparison import CLASSES, Mismatch, compare
 from refquant.oracle.diagnosis import Diagnosis, diagnose
 from refquant.oracle.error_bounds import Legality, legality
 from refquant.oracle.int16_pairs import SaturationReport, saturation
-from refquant.oracle.known_issues import Mystery, famous
+from refquant.oracle.issue_catalog import KnownIssue, known_issues
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.table import operations, problem
 from refquant.oracle.search import Contradiction
@@ -31,7 +31,7 @@ __all__ = [
     "Grades",
     "Legality",
     "Mismatch",
-    "Mystery",
+    "KnownIssue",
     "Problem",
     "SaturationReport",
     "Step",
@@ -44,7 +44,7 @@ __all__ = [
     "compare",
     "coverage",
     "diagnose",
-    "famous",
+    "known_issues",
     "legality",
     "operations",
     "problem",

@@ -13,6 +13,7 @@ import numpy as np
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.elementwise import Quantization, Sum
 from refquant.oracle.problems.products import Product
+from refquant.tensors import QuantizedTensor
 
 __all__ = ["Fault", "faults_of"]
 
@@ -133,8 +134,6 @@ def _operand_zero(name: str) -> Callable[[Sum], dict[str, Any] | None]:
 
 
 def _requantized(q, scale, zero_point):
-    from refquant.tensors import QuantizedTensor
-
     return QuantizedTensor(q.array, q.dtype, scale, zero_point)
 
 

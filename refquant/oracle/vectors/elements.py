@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-import refquant
+from refquant import dtypes
+from refquant.ops.from_data import tensor
 from refquant.oracle.vectors.case import Case, floats, quantized
 
 __all__ = ["element_cases"]
@@ -50,8 +51,8 @@ def _quantization_cases(operation: str) -> Iterator[Case]:
         around = [np.nextafter(ties, np.float32(way)) for way in (np.inf, -np.inf)]
         x = np.concatenate([ties, *around, ends])
         for name, dtype, zeros in (
-            ("quint8", refquant.quint8, (0, 128, 255)),
-            ("qint8", refquant.qint8, (-128, 0, 127)),
+            ("quint8", dtypes.quint8, (0, 128, 255)),
+            ("qint8", dtypes.qint8, (-128, 0, 127)),
         ):
             for zero in zeros:
                 if operation == "quantize_per_tensor":
@@ -64,8 +65,8 @@ def _quantization_cases(operation: str) -> Iterator[Case]:
                     scales = np.array([scale, scale / 2, scale * 3])
                     arguments = {
                         "input": floats(np.stack([x, x[::-1], x])),
-                        "scales": refquant.tensor(scales),
-                        "zero_points": refquant.tensor(np.full(3, zero, np.int64)),
+                        "scales": tensor(scales),
+                        "zero_points": tensor(np.full(3, zero, np.int64)),
                         "axis": 0,
                     }
                 yield Case(f"{name}-{scale}-z{zero}", operation, {**arguments, "dtype": dtype})

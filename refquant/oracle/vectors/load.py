@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-import refquant
 from refquant import arguments, dtypes, engines
 from refquant.errors import EngineError, FileFormatError, RefquantError
+from refquant.ops.from_data import tensor
 from refquant.oracle.problems.table import bind
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.generate import OPERATIONS
@@ -304,7 +304,7 @@ def _undescribed(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         return dtype
     array = arrays[value["array"]]
     if dtype is None:
-        return refquant.tensor(array)
+        return tensor(array)
     if array.dtype != dtype.numpy:
         raise ValueError(f"{array.dtype} integers for {dtype.name}")
     if "axis" not in value:
