@@ -153,7 +153,7 @@ class Mismatch:
         return f"<pre>{escape(str(self))}</pre>"
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw how many elements are how many steps off, coloured by class.
+        """Draw how many elements are how many steps off, colored by class.
 
         Parameters
         ----------

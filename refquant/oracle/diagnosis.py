@@ -136,7 +136,7 @@ def diagnose(
     >>> k = rng.integers(-4, 5, (4, 16), dtype=np.int8)
     >>> w = refquant.QuantizedTensor(k, refquant.qint8, 0.125, 0)
     >>> acc = (q.astype(int) - 10) @ k.T.astype(int)
-    >>> theirs = np.clip(np.floor(acc / 2 + 0.5) + 100, 0, 255).astype(int)  # ties upwards
+    >>> theirs = np.clip(np.floor(acc / 2 + 0.5) + 100, 0, 255).astype(int)  # ties upward
     >>> found = oracle.diagnose(theirs, "linear", x, w, scale=1 / 16, zero_point=100)
     >>> found.verdict
     'rounding: half_even -> half_up'

@@ -1,7 +1,7 @@
 r"""Where processors that multiply bytes in pairs leave int16.
 
 x86 processors without VNNI multiply uint8 activations by int8 weights with ``vpmaddubsw``: two
-neighbouring products are added and the sum is *saturated* to int16,
+neighboring products are added and the sum is *saturated* to int16,
 
 .. math:: t_j = \mathrm{clip}(x_{2j} w_{2j} + x_{2j+1} w_{2j+1}, -2^{15}, 2^{15} - 1),
 
@@ -11,9 +11,9 @@ That is why ``reduce_range=True`` gives activations 7 bits for the engine ``fbge
 make every pair safe on every processor. The engines of refquant accumulate exactly; `saturation`
 tells for which output channels of a real weight the two can differ.
 
-Which products are neighbours (FBGEMM's packing): matrix products take them in the order of the
+Which products are neighbors (FBGEMM's packing): matrix products take them in the order of the
 input features; convolutions in the order (kernel row, kernel column, channel within the group),
-so that pairs are mostly neighbouring channels; the kernels for depthwise convolutions pair the
+so that pairs are mostly neighboring channels; the kernels for depthwise convolutions pair the
 taps in raster order, and saturate on every x86 processor.
 """
 
@@ -45,7 +45,7 @@ class SaturationReport:
         Positions, in the order of the products, of the two that go furthest beyond int16 (or
         come closest to its ends).
     order : str
-        ``'product'`` or ``'depthwise'``: which products are neighbours.
+        ``'product'`` or ``'depthwise'``: which products are neighbors.
     input_range : tuple of int
         The codes that inputs may have.
 
@@ -183,7 +183,7 @@ def _from_order(flat: np.ndarray, layout: tuple[int, ...]) -> np.ndarray:
 
 
 def _pairs(rows: np.ndarray) -> np.ndarray:
-    """Add neighbours; an odd last product stands alone."""
+    """Add neighbors; an odd last product stands alone."""
     odd = rows.shape[1] % 2
     return np.pad(rows, ((0, 0), (0, odd))).reshape(rows.shape[0], -1, 2).sum(axis=2)
 
@@ -201,7 +201,7 @@ def saturation(
     input_range : tuple of int, default (0, 255)
         Lowest and highest input code, zero point not subtracted; (0, 127) with ``reduce_range``.
     order : {'product', 'depthwise'}, optional
-        Which products are neighbours; by default depthwise for a weight with one channel in each
+        Which products are neighbors; by default depthwise for a weight with one channel in each
         group, a multiple of 8 outputs and a 3x3, 5x5, 7x7 or 3x3x3 kernel, for which FBGEMM has
         kernels of their own (if also the padding is half the kernel and there is no dilation).
 

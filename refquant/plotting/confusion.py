@@ -75,7 +75,7 @@ def code_confusion(expected: Any, got: Any, *, ax: Any = None) -> Any:
     colors = need("matplotlib.colors", package="matplotlib", extra="plot", asked="code_confusion")
     ax = axes(ax, "code_confusion")
     image = ax.imshow(
-        # What never happens has no colour.
+        # What never happens has no color.
         np.ma.masked_equal(counts, 0),
         origin="lower",
         extent=(first - 0.5, last + 0.5, first - 0.5, last + 0.5),

@@ -31,7 +31,7 @@ def integer_grid(
     scale : float
         Real units of one quantized step.
     zero_point : int
-        The integer that stands for real zero; its mark has another colour.
+        The integer that stands for real zero; its mark has another color.
     dtype : dtype
         quint8, qint8 or qint32.
     quant_min, quant_max : int, optional

@@ -15,9 +15,9 @@ __all__ = ["error_map"]
 def error_map(before: Any, after: Any, *, in_steps: bool = False, ax: Any = None) -> Any:
     r"""Draw the error :math:`\hat x - x` of every pixel of an image.
 
-    Colours are symmetric about no error: orange too small, purple too large. Where the image
+    Colors are symmetric about no error: orange too small, purple too large. Where the image
     varies by more than a step from pixel to pixel, rounding looks like noise; where it is smooth,
-    rounding draws bands of one colour as well. Only the size of the error tells clipping apart: a
+    rounding draws bands of one color as well. Only the size of the error tells clipping apart: a
     rounding error is at most half a step.
 
     Parameters

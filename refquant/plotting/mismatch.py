@@ -12,7 +12,7 @@ __all__ = ["mismatch_bars"]
 
 
 def mismatch_bars(mismatch: Any, *, ax: Any = None):
-    """Draw how many elements are how many steps off, a colour for each class of reasons.
+    """Draw how many elements are how many steps off, a color for each class of reasons.
 
     Parameters
     ----------

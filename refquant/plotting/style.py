@@ -1,4 +1,4 @@
-"""What all pictures share: colours, axes, checks."""
+"""What all pictures share: colors, axes, checks."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Pictures for a page: a matplotlib figure as SVG that takes the colours of the text around it."""
+"""Pictures for a page: a matplotlib figure as SVG that takes the colors of the text around it."""
 
 import io
 import re
@@ -9,7 +9,7 @@ from refquant.extras import need
 
 __all__ = ["drawing", "new_axes", "svg"]
 
-# Stands for "colour of the text" until the picture is written; nobody else uses it.
+# Stands for "color of the text" until the picture is written; nobody else uses it.
 _INK = "#010203"
 _ASKED = "drawing a report"
 
@@ -38,7 +38,7 @@ def _style() -> dict[str, Any]:
 def drawing() -> AbstractContextManager:
     """Set the style of the page for a ``with`` block; all drawing is done inside.
 
-    Legends and second axes take their colours when they are added, not when axes are made.
+    Legends and second axes take their colors when they are added, not when axes are made.
     """
     matplotlib = need("matplotlib", package="matplotlib", extra="plot", asked=_ASKED)
     return matplotlib.rc_context(_style())

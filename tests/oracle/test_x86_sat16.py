@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracle import judged
+from oracle import real_backends
 
 from refquant import engines, oracle
 
@@ -16,11 +16,11 @@ SCRIPT = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
 sys.path.insert(0, sys.argv[1])
-from oracle import judged
+from oracle import real_backends
 from refquant import oracle
 answers = {}
 for operation in ("linear", "conv2d"):
-    answer = judged.torch_backend("fbgemm", operation)
+    answer = real_backends.torch_backend("fbgemm", operation)
     for case in oracle.cases_of(operation, 3):
         answers[operation + " " + case.name] = answer(**case.arguments).reshape(-1).tolist()
 print(json.dumps(answers))
@@ -38,7 +38,7 @@ def has_exact_kernel(case):
 
 @pytest.fixture(scope="module")
 def answers():
-    if not judged.present("pytorch fbgemm"):
+    if not real_backends.present("pytorch fbgemm"):
         pytest.skip("PyTorch 2.13 is not installed")
     environment = {**os.environ, "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2"}
     done = subprocess.run(

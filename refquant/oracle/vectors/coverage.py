@@ -18,7 +18,7 @@ NEAR = Fraction(1, 2**16)
 
 
 def _rounding(task: Any, counts: Counter) -> None:
-    """Count ties, their neighbours, and what is clipped."""
+    """Count ties, their neighbors, and what is clipped."""
     size = int(np.prod(task.run("fbgemm").shape))
     where = np.arange(size)
     if size > 4096:  # every pair of codes is there: a part tells enough
@@ -26,7 +26,7 @@ def _rounding(task: Any, counts: Counter) -> None:
     real = task.exact(where)
     twice = [abs((r - round(r)) * 2) for r in real]
     counts["ties"] += sum(t == 1 for t in twice)
-    counts["neighbours of ties"] += sum(0 < 1 - t < NEAR for t in twice)
+    counts["neighbors of ties"] += sum(0 < 1 - t < NEAR for t in twice)
     counts["clipped below"] += int(np.count_nonzero(real < task.lower))
     counts["clipped above"] += int(np.count_nonzero(real > task.upper))
     ends = (task.lower, task.upper)

@@ -2,7 +2,7 @@
 
 As a script it prints the table of all backends and operations::
 
-    python tests/oracle/judged.py
+    python tests/oracle/real_backends.py
 """
 
 import sys
