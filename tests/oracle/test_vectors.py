@@ -7,7 +7,7 @@ import refquant
 from refquant import cli, engines, oracle
 from refquant.errors import ArgumentError, EngineError, OperationError
 
-ENGINES = (*engines.names(), *engines.foreign_names())
+ENGINES = (*engines.names(), *engines.other_runtimes())
 
 
 def test_products_cover_what_they_should():
@@ -115,11 +115,11 @@ def test_folders_that_are_there_stay_whole(folder, capsys):
     assert run(*again) == 1
     assert "replace it with force" in capsys.readouterr().err
     assert run(*again, "--force") == 0
-    foreign = folder / "foreign"
-    foreign.mkdir()
-    (foreign / "letter.txt").write_text("mine")
-    assert run("vectors", "relu", "--out", foreign, "--force", "--quiet") == 1
-    assert (foreign / "letter.txt").read_text() == "mine"
+    other = folder / "other"
+    other.mkdir()
+    (other / "letter.txt").write_text("mine")
+    assert run("vectors", "relu", "--out", other, "--force", "--quiet") == 1
+    assert (other / "letter.txt").read_text() == "mine"
     assert run("vectors", "conv4d", "--out", folder / "new", "--quiet") == 1
     assert not (folder / "new").exists()
     assert not list(folder.glob(".vectors-*"))

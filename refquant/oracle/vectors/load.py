@@ -165,7 +165,7 @@ def read_vectors(folder: Any) -> Vectors:
     Raises
     ------
     FileFormatError
-        If a file is missing, damaged, foreign, or of a later version.
+        If a file is missing, damaged, of another format, or of a later version.
 
     Examples
     --------
