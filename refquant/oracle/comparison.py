@@ -72,7 +72,7 @@ class Mismatch:
     legal : ndarray of bool, shape (count,), or None
         Whether a sound implementation may answer so; None where that is not known.
     at_border : ndarray of bool, shape (count,)
-        Whether the window reaches outside of the image.
+        Whether the window reaches outside the image.
 
     Examples
     --------
@@ -131,7 +131,7 @@ class Mismatch:
         return np.bincount(at, minlength=extent)
 
     def __str__(self) -> str:
-        head = f"{self.operation} beside engine {self.engine!r}: "
+        head = f"{self.operation} against engine {self.engine!r}: "
         if not self.count:
             return head + f"all {self.size:,} elements are equal"
         lines = [head + f"{self.count:,} of {self.size:,} elements differ"]
@@ -245,7 +245,7 @@ def compare(
     *args, **kwargs
         Its operands.
     engine : str or Engine, optional
-        With whose answer to compare; the engine that is chosen by default.
+        With whose answer to compare; the current engine by default.
 
     Returns
     -------
@@ -264,7 +264,7 @@ def compare(
     >>> x = refquant.tensor([0.25, 0.26, 0.5])
     >>> theirs = np.array([3, 3, 9])
     >>> oracle.compare(theirs, "quantize_per_tensor", x, 0.1, 0, refquant.quint8, engine="fbgemm")
-    quantize_per_tensor beside engine 'fbgemm': 2 of 3 elements differ
+    quantize_per_tensor against engine 'fbgemm': 2 of 3 elements differ
       by steps: 1 by +1, 1 by +4
       why: 1 multiplier precision, 1 unexplained
       legal: 1 of 2

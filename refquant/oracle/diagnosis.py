@@ -74,11 +74,11 @@ class Diagnosis:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.mismatch.operation} beside engine {self.mismatch.engine!r}: {self.verdict}"
+            f"{self.mismatch.operation} against engine {self.mismatch.engine!r}: {self.verdict}"
         ]
         others = [" and ".join(e) for e in self.explanations[1:]]
         if others:
-            lines.append(f"  just as well: {'; '.join(others)}")
+            lines.append(f"  equally good: {'; '.join(others)}")
             lines.append("  no element tells them apart: give data with more ties and extremes")
         if self.unexplained:
             lines.append(
@@ -112,7 +112,7 @@ def diagnose(
     *args, **kwargs
         The operands.
     engine : str or Engine, optional
-        Where to start; the engine that is chosen by default.
+        Where to start; the current engine by default.
 
     Returns
     -------

@@ -96,7 +96,7 @@ class Legality:
 
     def __repr__(self) -> str:
         count = int((~self.legal).sum())
-        return f"<Legality: {count} of {self.legal.size} answers are out of reach of any rounding>"
+        return f"<Legality: {count} of {self.legal.size} answers are not legal>"
 
 
 def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True, **kwargs: Any):

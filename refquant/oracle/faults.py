@@ -107,21 +107,21 @@ def _wraps(task: Product):
 
 
 _PRODUCT = (
-    Fault("zero point of the input forgotten", _input_zero),
-    Fault("zero point of the weight forgotten", _weight_zero),
-    Fault("zero point of the output forgotten", _output_zero),
-    Fault("bias forgotten", _no_bias),
-    Fault("scales of input and output swapped", _swapped_input_output),
-    Fault("scales of weight and output swapped", _swapped_weight_output),
-    Fault("multiplied by the scale of the output", _output_scale_inverted),
-    Fault("scale of the first channel used for all", _one_weight_scale),
-    Fault("scales of the channels in reverse order", _reversed_weight_scales),
-    Fault("channel axis: scales taken along dimension 0", _along(0)),
-    Fault("channel axis: scales taken along dimension 2", _along(2)),
-    Fault("channel axis: scales taken along dimension 3", _along(3)),
-    Fault("ReLU at the integer 0, or none", _relu_at_zero),
-    Fault("ReLU that was not asked for", _relu_added),
-    Fault("results wrap around instead of being clipped", _wraps),
+    Fault("input zero point ignored", _input_zero),
+    Fault("weight zero point ignored", _weight_zero),
+    Fault("output zero point ignored", _output_zero),
+    Fault("bias ignored", _no_bias),
+    Fault("input and output scales swapped", _swapped_input_output),
+    Fault("weight and output scales swapped", _swapped_weight_output),
+    Fault("multiplied by the output scale", _output_scale_inverted),
+    Fault("scale of the first channel used for all channels", _one_weight_scale),
+    Fault("channel scales in reverse order", _reversed_weight_scales),
+    Fault("channel axis: scales applied along dimension 0", _along(0)),
+    Fault("channel axis: scales applied along dimension 2", _along(2)),
+    Fault("channel axis: scales applied along dimension 3", _along(3)),
+    Fault("ReLU at the integer 0, or missing", _relu_at_zero),
+    Fault("ReLU that was not requested", _relu_added),
+    Fault("results wrap around instead of saturating", _wraps),
 )
 
 
@@ -153,11 +153,11 @@ def _same_scale(task: Sum):
 
 
 _SUM = (
-    Fault("zero point of the first operand forgotten", _operand_zero("a")),
-    Fault("zero point of the second operand forgotten", _operand_zero("b")),
-    Fault("zero point of the output forgotten", _output_zero),
-    Fault("scales of the operands swapped", _swapped_operands),
-    Fault("scale of the first operand used for both", _same_scale),
+    Fault("zero point of the first operand ignored", _operand_zero("a")),
+    Fault("zero point of the second operand ignored", _operand_zero("b")),
+    Fault("output zero point ignored", _output_zero),
+    Fault("operand scales swapped", _swapped_operands),
+    Fault("scale of the first operand used for both operands", _same_scale),
 )
 
 
@@ -176,8 +176,8 @@ def _inverted(task: Quantization):
 
 
 _QUANTIZATION = (
-    Fault("zero point forgotten", _no_zeros),
-    Fault("scale of the first channel used for all", _first_scale),
+    Fault("zero point ignored", _no_zeros),
+    Fault("scale of the first channel used for all channels", _first_scale),
     Fault("multiplied by the scale", _inverted),
 )
 

@@ -144,7 +144,7 @@ class SaturationReport:
                 f"{self.largest[channel]}; its witness accumulates {exact}, saturated {saturated}"
             )
         if count:
-            lines.append("  mend: quantize activations to 7 bits (reduce_range=True)")
+            lines.append("  fix: quantize activations to 7 bits (reduce_range=True)")
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -230,7 +230,7 @@ def saturation(
     >>> print(oracle.saturation(w))
     1 of 2 output channels can saturate int16 with input codes 0..255 (product order)
       channel 0: pair sums reach 0..64770; its witness accumulates 64770, saturated 32767
-      mend: quantize activations to 7 bits (reduce_range=True)
+      fix: quantize activations to 7 bits (reduce_range=True)
     >>> bool(oracle.saturation(w, (0, 127)).saturates.any())
     False
     """

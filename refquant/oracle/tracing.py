@@ -279,7 +279,7 @@ def trace(
     index : int or tuple of int
         Which element of the output.
     engine : str or Engine, optional
-        Who computes it; the engine that is chosen by default.
+        Who computes it; the current engine by default.
 
     Returns
     -------
@@ -289,7 +289,7 @@ def trace(
     Raises
     ------
     ArgumentError
-        If the operation cannot be traced, or the index is outside of the output.
+        If the operation cannot be traced, or the index is outside the output.
 
     Examples
     --------
@@ -333,7 +333,7 @@ def trace_problem(task: Problem, record: Engine, index: Any) -> Trace:
         raise ArgumentError(
             f"oracle.trace of {task.operation}",
             argument="index",
-            expected=f"{len(shape)} indices inside of the output's shape {shape}",
+            expected=f"{len(shape)} indices within the output's shape {shape}",
             got=place,
         )
     flat = int(np.ravel_multi_index(place, shape)) if shape else 0

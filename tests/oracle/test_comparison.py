@@ -29,7 +29,7 @@ def test_equal_answers():
     found = oracle.compare(theirs, "conv2d", *args, engine="qnnpack", **kwargs)
     assert found.count == 0
     assert found.size == 108
-    assert str(found) == "conv2d beside engine 'qnnpack': all 108 elements are equal"
+    assert str(found) == "conv2d against engine 'qnnpack': all 108 elements are equal"
 
 
 def test_counts_places_and_steps():

@@ -150,16 +150,16 @@ def other_operands(a, b, scale, z):
         return refquant.QuantizedTensor(q.array, q.dtype, scale, zero)
 
     return {
-        "zero point of the first operand forgotten": (like(a, a.scale, 0), b, scale, z),
-        "zero point of the second operand forgotten": (a, like(b, b.scale, 0), scale, z),
-        "zero point of the output forgotten": (a, b, scale, 0),
-        "scales of the operands swapped": (
+        "zero point of the first operand ignored": (like(a, a.scale, 0), b, scale, z),
+        "zero point of the second operand ignored": (a, like(b, b.scale, 0), scale, z),
+        "output zero point ignored": (a, b, scale, 0),
+        "operand scales swapped": (
             like(a, b.scale, a.zero_point),
             like(b, a.scale, b.zero_point),
             scale,
             z,
         ),
-        "scale of the first operand used for both": (a, like(b, a.scale, b.zero_point), scale, z),
+        "scale of the first operand used for both operands": (a, like(b, a.scale, b.zero_point), scale, z),
     }
 
 

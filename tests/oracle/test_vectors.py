@@ -17,11 +17,11 @@ def test_products_cover_what_they_should():
         "neighbors of ties",
         "clipped below",
         "clipped above",
-        "at an end of the range",
+        "at the ends of the range",
         "per channel",
         "weight zero points",
         "windows at the border",
-        "sums that pairs of 16 bits change",
+        "sums that int16 saturation changes",
     ):
         assert int(rows[name].replace(",", "")) > 0
     assert set(rows["input zero points"].split(", ")) >= {"0", "128", "255"}

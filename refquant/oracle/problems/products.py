@@ -74,7 +74,7 @@ class Product(Problem):
     undefined : ndarray of bool
         Which outputs have no exact number: none.
     border : ndarray of bool
-        Whether the window of an output reaches outside of the image, flat.
+        Whether the window of an output reaches outside the image, flat.
     """
 
     family = "product"
@@ -191,7 +191,7 @@ class Product(Problem):
 
     @property
     def border(self) -> np.ndarray:
-        """Whether the window of an output reaches outside of the image."""
+        """Whether the window of an output reaches outside the image."""
         if self.name == "linear":
             return np.zeros(self.channel.size, bool)
         ones = np.ones((1, *self.weight.array.shape[1:]), np.int8)

@@ -30,7 +30,7 @@ def _rounding(task: Any, counts: Counter) -> None:
     counts["clipped below"] += int(np.count_nonzero(real < task.lower))
     counts["clipped above"] += int(np.count_nonzero(real > task.upper))
     ends = (task.lower, task.upper)
-    counts["at an end of the range"] += sum(round(r) in ends for r in real)
+    counts["at the ends of the range"] += sum(round(r) in ends for r in real)
 
 
 def _product(task: Product, counts: Counter, kinds: dict[str, set]) -> None:
@@ -48,7 +48,7 @@ def _product(task: Product, counts: Counter, kinds: dict[str, set]) -> None:
     counts["per channel"] += task.per_channel
     counts["weight zero points"] += bool(np.any(task.packed.zero_points))
     counts["windows at the border"] += int(task.border.sum())
-    counts["sums that pairs of 16 bits change"] += int(
+    counts["sums that int16 saturation changes"] += int(
         np.count_nonzero(task.sums("saturated_pairs") != sums)
     )
     if task.name != "linear":

@@ -22,7 +22,7 @@ from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.generate import cases_of
 from refquant.oracle.vectors.load import (
     LIMIT,
-    MISFITS,
+    MALFORMED,
     Vectors,
     fault,
     read_npz,
@@ -119,7 +119,7 @@ class Grades:
 
     def __str__(self) -> str:
         head = (
-            f"{self.operation} beside engine {self.engine!r}: {self.equal:,} of "
+            f"{self.operation} against engine {self.engine!r}: {self.equal:,} of "
             f"{self.elements:,} elements equal in {len(self.grades)} cases"
         )
         wrong = [grade for grade in self.grades if grade.diagnosis is not None]
@@ -170,7 +170,7 @@ def check(
     operation : str
         One of those with vectors.
     engine : str, optional
-        With whose answers to compare; the engine that is chosen by default.
+        With whose answers to compare; the current engine by default.
     seed : int, default 0
         Of the vectors.
     progress : bool, optional
@@ -194,7 +194,7 @@ def check(
     >>> def relu(input, inplace=False):
     ...     return np.maximum(input.array, input.zero_point)
     >>> oracle.check(relu, "relu", "fbgemm")
-    relu beside engine 'fbgemm': 768 of 768 elements equal in 3 cases: passed
+    relu against engine 'fbgemm': 768 of 768 elements equal in 3 cases: passed
     """
     if not callable(backend):
         raise ArgumentError(
@@ -294,6 +294,6 @@ def _task(manifest: Path, case: Case, expected: np.ndarray) -> Problem:
         shape = tuple(task.run("fbgemm").shape)
         if shape != expected.shape:
             raise ValueError(f"the answer has shape {expected.shape} instead of {shape}")
-    except MISFITS as error:
+    except MALFORMED as error:
         raise fault(manifest, f"case {case.name!r}: {type(error).__name__}: {error}") from None
     return task

@@ -7,10 +7,10 @@ import numpy as np
 
 from refquant.tensors import Tensor
 
-__all__ = ["check_bounds"]
+__all__ = ["check_limits"]
 
-MOST_ELEMENTS = 1 << 24  # of an output
-MOST_PRODUCTS = 1 << 32  # of a linear layer or a convolution
+MAX_ELEMENTS = 1 << 24  # of an output
+MAX_PRODUCTS = 1 << 32  # of a linear layer or a convolution
 
 
 def _each(value: Any, count: int) -> list[Any]:
@@ -46,7 +46,7 @@ def _elements(name: str, a: dict[str, Any]) -> int:
     return math.prod(shape)
 
 
-def check_bounds(operation: str, arguments: dict[str, Any]) -> None:
+def check_limits(operation: str, arguments: dict[str, Any]) -> None:
     """Raise a ValueError if a case asks for more memory or time than a test vector needs.
 
     Parameters
@@ -59,8 +59,8 @@ def check_bounds(operation: str, arguments: dict[str, Any]) -> None:
     """
     name = operation.removesuffix("_relu")
     elements = _elements(name, arguments)
-    if elements > MOST_ELEMENTS:
-        raise ValueError(f"an output of more than {MOST_ELEMENTS:,} elements")
+    if elements > MAX_ELEMENTS:
+        raise ValueError(f"an output of more than {MAX_ELEMENTS:,} elements")
     multiplies = name == "linear" or name.startswith("conv")
-    if multiplies and elements * math.prod(arguments["weight"].shape[1:]) > MOST_PRODUCTS:
-        raise ValueError(f"more than {MOST_PRODUCTS:,} products")
+    if multiplies and elements * math.prod(arguments["weight"].shape[1:]) > MAX_PRODUCTS:
+        raise ValueError(f"more than {MAX_PRODUCTS:,} products")

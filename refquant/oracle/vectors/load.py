@@ -22,11 +22,11 @@ from refquant.ops.from_data import tensor
 from refquant.oracle.problems.table import bind
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.generate import OPERATIONS
-from refquant.oracle.vectors.limits import check_bounds
+from refquant.oracle.vectors.limits import check_limits
 from refquant.oracle.vectors.save import FORMAT, MANIFEST, VERSION
 from refquant.tensors import QuantizedTensor
 
-__all__ = ["LIMIT", "MISFITS", "Vectors", "fault", "read_npz", "read_vectors"]
+__all__ = ["LIMIT", "MALFORMED", "Vectors", "fault", "read_npz", "read_vectors"]
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 DTYPES = {
@@ -37,7 +37,7 @@ MANIFEST_LIMIT = 1 << 24
 HEADER = 4096  # bytes before the elements of an array
 EXPECTED = ("uint8", "int8", "int32")
 # What Python raises where a value is of another type, or lacks an entry, than a file should have.
-MISFITS = (
+MALFORMED = (
     RefquantError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError,
     StopIteration, RecursionError,
 )  # fmt: skip
@@ -112,7 +112,7 @@ def read_npz(path: Path, limits: dict[str, int]) -> dict[str, np.ndarray]:
     found = {}
     try:
         if path.exists() and not path.is_file():  # a device has no end
-            raise fault(path, "it is no regular file")
+            raise fault(path, "it is not a regular file")
         with zipfile.ZipFile(path) as file:
             for name, limit in limits.items():
                 with file.open(f"{name}.npy") as member:
@@ -145,7 +145,7 @@ def _array(data: bytes) -> np.ndarray:
         raise ValueError("an array of an unknown version")
     shape, _, dtype = read_header(stream)
     if not dtype.hasobject and math.prod(shape) * dtype.itemsize != len(data) - stream.tell():
-        raise ValueError(f"its header tells another size, {shape} of {dtype}")
+        raise ValueError(f"its header declares another size, {shape} of {dtype}")
     stream.seek(0)
     return np.lib.format.read_array(stream, allow_pickle=False)
 
@@ -185,7 +185,7 @@ def read_vectors(folder: Any) -> Vectors:
         for entry in manifest["cases"]:
             name, found = _read_forms(entry)
             if name in forms:
-                raise ValueError(f"case {name!r} is there twice")
+                raise ValueError(f"case {name!r} is a duplicate")
             forms[name] = found
         if sum(sum(_sizes(found).values()) for found in forms.values()) > LIMIT:
             raise ValueError(f"its arrays are too large, more than {LIMIT:,} bytes together")
@@ -194,7 +194,7 @@ def read_vectors(folder: Any) -> Vectors:
         ]
     except FileFormatError:
         raise
-    except MISFITS as error:
+    except MALFORMED as error:
         raise fault(top / MANIFEST, f"{type(error).__name__}: {error}") from None
     expected = {case.name: answer for case, answer in read}
     return Vectors(operation, engine, tuple(case for case, _ in read), expected)
@@ -203,7 +203,7 @@ def read_vectors(folder: Any) -> Vectors:
 def _no_duplicates(pairs: list) -> dict:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("an entry is there twice")
+        raise ValueError("duplicate entry")
     return found
 
 
@@ -214,7 +214,7 @@ def _no_constant(name: str) -> None:
 def _manifest(path: Path) -> dict[str, Any]:
     try:
         if path.exists() and not path.is_file():
-            raise fault(path, "it is no regular file")
+            raise fault(path, "it is not a regular file")
         if path.stat().st_size > MANIFEST_LIMIT:
             raise fault(path, "it is too large")
         text = path.read_text(encoding="utf-8")
@@ -236,7 +236,7 @@ def _manifest(path: Path) -> dict[str, Any]:
         )
     operation, cases = manifest.get("operation"), manifest.get("cases")
     if operation not in OPERATIONS or not isinstance(cases, list):
-        raise fault(path, "its operation or its cases are none")
+        raise fault(path, "its operation or its list of cases is not valid")
     if not isinstance(manifest.get("engine"), str):
         raise fault(path, "it names no engine")
     try:
@@ -261,11 +261,11 @@ def _read_forms(entry: dict[str, Any]) -> tuple[str, Forms]:
     """Read what a manifest says about a case: its name, and dtypes and shapes of its arrays."""
     name = entry["name"]
     if not isinstance(name, str) or not NAME.fullmatch(name) or name.startswith("."):
-        raise ValueError(f"{name!r} is no name of a case")
+        raise ValueError(f"{name!r} is not a valid case name")
     forms = {}
     for key, (dtype, shape) in entry["arrays"].items():
         if not all(type(n) is int and n >= 0 for n in shape) or len(shape) > 32:
-            raise ValueError(f"array {key!r} of {name!r} has no shape")
+            raise ValueError(f"array {key!r} of {name!r} has an invalid shape")
         forms[key] = DTYPES[dtype], tuple(shape)
     if forms["expected"][0].name not in EXPECTED:
         raise ValueError(f"the answer to {name!r} is not of one of {', '.join(EXPECTED)}")
@@ -284,22 +284,22 @@ def _read_case(
                 path, f"{key!r} is {arrays[key].dtype} {arrays[key].shape}, not {dtype} {shape}"
             )
     try:
-        arguments = {key: _undescribed(value, arrays) for key, value in entry["arguments"].items()}
+        arguments = {key: _from_json(value, arrays) for key, value in entry["arguments"].items()}
         bind(operation, (), arguments)
-        check_bounds(operation, arguments)
-    except MISFITS as error:
+        check_limits(operation, arguments)
+    except MALFORMED as error:
         raise ValueError(f"case {name!r}: {type(error).__name__}: {error}") from None
     return Case(name, operation, arguments), arrays["expected"]
 
 
-def _undescribed(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+def _from_json(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if not isinstance(value, dict):
         return value
     if "list" in value:
-        return [_undescribed(v, arrays) for v in value["list"]]
+        return [_from_json(v, arrays) for v in value["list"]]
     dtype = dtypes.BY_NAME.get(value["dtype"]) if "dtype" in value else None
     if "dtype" in value and dtype is None:
-        raise ValueError(f"{value['dtype']!r} is no dtype")
+        raise ValueError(f"{value['dtype']!r} is not a dtype")
     if "array" not in value:
         return dtype
     array = arrays[value["array"]]
@@ -310,6 +310,6 @@ def _undescribed(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if "axis" not in value:
         scale, zero_point = value["scale"], value["zero_point"]
         if type(scale) not in (float, int) or type(zero_point) is not int:
-            raise ValueError(f"scale {scale!r} or zero point {zero_point!r} is no number")
+            raise ValueError(f"scale {scale!r} or zero point {zero_point!r} is not a number")
         return QuantizedTensor(array, dtype, scale, zero_point)
     return QuantizedTensor(array, dtype, value["scales"], value["zero_points"], axis=value["axis"])

@@ -27,7 +27,7 @@ FORMAT, VERSION = "refquant-vectors", 1
 MANIFEST = "manifest.json"
 
 
-def _described(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
+def _to_json(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
     """Turn an argument into JSON; its arrays go into `arrays`."""
     if isinstance(value, QuantizedTensor):
         arrays[name] = value.array
@@ -44,7 +44,7 @@ def _described(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
         arrays[name] = value.array
         return {"array": name}
     if isinstance(value, list | tuple) and any(isinstance(v, Tensor) for v in value):
-        return {"list": [_described(v, f"{name}{i}", arrays) for i, v in enumerate(value)]}
+        return {"list": [_to_json(v, f"{name}{i}", arrays) for i, v in enumerate(value)]}
     if isinstance(value, dtypes.dtype):
         return {"dtype": value.name}
     return list(value) if isinstance(value, tuple) else value
@@ -77,7 +77,7 @@ def write_vectors(
     folder : path
         Made anew; must not exist, or be empty.
     engine : str, optional
-        Whose answers are expected; the engine that is chosen by default.
+        Whose answers are expected; the current engine by default.
     seed : int, default 0
         Of the random integers.
     force : bool, default False
@@ -126,7 +126,7 @@ def write_vectors(
                 continue
             arrays: dict[str, Any] = {}
             described = {
-                name: _described(value, name, arrays) for name, value in case.arguments.items()
+                name: _to_json(value, name, arrays) for name, value in case.arguments.items()
             }
             arrays["expected"] = answer.array
             np.savez(made / f"{case.name}.npz", **arrays)
@@ -135,7 +135,7 @@ def write_vectors(
                     "name": case.name,
                     "arguments": described,
                     "arrays": {n: [str(a.dtype), list(a.shape)] for n, a in arrays.items()},
-                    "output": _described(answer, "expected", {}),
+                    "output": _to_json(answer, "expected", {}),
                 }
             )
         rows = coverage([case for case in cases if case.name not in left_out])
