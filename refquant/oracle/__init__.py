@@ -1,4 +1,4 @@
-"""The oracle: what exact arithmetic says of a backend's answers."""
+"""The oracle: checks answers of int8 backends against engines and exact arithmetic."""
 
 from refquant.engines.arithmetic.axes import AXES, Arithmetic, Axis
 from refquant.engines.arithmetic.known import arithmetic_of, engine_of

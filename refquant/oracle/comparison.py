@@ -1,25 +1,25 @@
-r"""Comparison of a backend's answer with an engine's, element by element, and why they differ.
+"""Comparison of a backend's answer with an engine's, element by element, and why they differ.
 
-Each differing element gets a class. A class that says how a backend computes is given only where
-that explains the *whole* answer (`refquant.oracle.hypotheses`): every element, those that agree
-with the engine too, must be one that such a backend may give.
+Each differing element gets a class. A class that says how the backend computes is assigned only if
+that explains the *entire* answer (`refquant.oracle.hypotheses`): every element, including those
+that agree with the engine, must be one that such a backend may return.
 
 ===================== =================================================================
-class                 the element
+class                 element
 ===================== =================================================================
-tie                   the exact number lies half-way between two integers, of which the engine
+tie                   the exact value lies halfway between two integers, of which the engine
                       takes one and the backend the other; one rule for ties explains all of them
-multiplier precision  answer and engine are legal both: float arithmetic may land on either side;
-                      or what sums with multipliers of 22 bits give
-border                is what padding with the integer 0 gives, in a window at the border
-saturation            is what sums of pairs in 16 bits give
-double rounding       is what requantization in fixed point with two roundings gives
-wrap-around           has the lower bits of a result that should have been clipped
+multiplier precision  answer and engine are both legal: float arithmetic may land on either side;
+                      or the result of sums with multipliers of 22 bits
+border                the result of padding with the integer 0, in a window at the border
+saturation            the result of sums of two products that saturate to int16
+double rounding       the result of requantization in fixed point with two roundings
+wrap-around           the lower bits of a result that should have been clipped
 unexplained           none of these
 ===================== =================================================================
 
-Where the engine is the one that saturates, pads with 0 or rounds twice, and the backend is not, the
-class says so too.
+If the engine saturates, pads with 0 or rounds twice and the backend does not, the class says so
+too.
 """
 
 from collections import Counter
@@ -60,7 +60,7 @@ class Mismatch:
     Attributes
     ----------
     operation, engine : str
-        What was compared with whom.
+        What was compared, and with which engine.
     shape : tuple of int
         Of the output.
     where : ndarray of int64, shape (count,)
@@ -70,7 +70,7 @@ class Mismatch:
     classes : ndarray of str, shape (count,)
         Why each differs: one of `CLASSES`.
     legal : ndarray of bool, shape (count,), or None
-        Whether a sound implementation may answer so; None where that is not known.
+        Whether a sound implementation may give this answer; None if not known.
     at_border : ndarray of bool, shape (count,)
         Whether the window reaches outside the image.
 
@@ -107,24 +107,24 @@ class Mismatch:
 
     @property
     def histogram(self) -> dict[int, int]:
-        """How many elements are how many steps off, smallest first; equal ones are left out."""
+        """Number of elements by their difference in steps, ascending; without equal ones."""
         steps = Counter((self.actual - self.expected).tolist())
         return dict(sorted(steps.items()))
 
     @property
     def indices(self) -> np.ndarray:
-        """Where the elements that differ are, shape (count, dimensions)."""
+        """Indices of the elements that differ, shape (count, dimensions)."""
         return np.stack(np.unravel_index(self.where, self.shape), axis=1)
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many elements are of each class."""
-        found = Counter(self.classes.tolist())
-        return {name: found[name] for name in CLASSES if found[name]}
+        """Number of elements of each class."""
+        counts = Counter(self.classes.tolist())
+        return {name: counts[name] for name in CLASSES if counts[name]}
 
     @property
     def channels(self) -> np.ndarray:
-        """How many elements differ in each channel, dimension 1 of the output (or the last)."""
+        """Number of differing elements by channel: dimension 1 of the output, or its only one."""
         axis = 1 if len(self.shape) > 1 else 0
         extent = self.shape[axis] if self.shape else 1
         at = self.indices[:, axis] if self.shape else np.zeros(self.count, np.int64)
@@ -153,7 +153,7 @@ class Mismatch:
         return f"<pre>{escape(str(self))}</pre>"
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw how many elements are how many steps off, colored by class.
+        """Draw the number of elements by their difference in steps, colored by class.
 
         Parameters
         ----------
@@ -168,7 +168,7 @@ class Mismatch:
 
 
 def _classes(task: Any, where, answers, expected) -> tuple[np.ndarray, np.ndarray]:
-    """Find the classes of the elements at some places, and whether their answers are legal."""
+    """Classify elements, and find whether their answers are legal."""
     first = plain(task)
     ours, theirs = (explaining(task, first, q) for q in (expected, answers))
     sound, engine_sound = (first.allows(q)[where] for q in (answers, expected))
@@ -177,7 +177,7 @@ def _classes(task: Any, where, answers, expected) -> tuple[np.ndarray, np.ndarra
         classes[~engine_sound] = ours.names[where][~engine_sound]
     if theirs is not None:
         classes[~sound] = theirs.names[where][~sound]
-    # Both compute in the same way, or both are legal: what is left is how they round.
+    # Both compute in the same way, or both are legal: they differ only in how they round.
     same = ours is not None and theirs is not None and ours.key == theirs.key
     near = np.full(where.size, same) | (sound & engine_sound)
     classes[near] = "multiplier precision"
@@ -189,9 +189,9 @@ def _classes(task: Any, where, answers, expected) -> tuple[np.ndarray, np.ndarra
 
 
 def _ties(task: Any, real: Ratios, answers, expected, sound) -> np.ndarray:
-    """Tell where answer and engine take the two neighbors of a tie.
+    """Find where answer and engine take different neighbors of a tie.
 
-    One rule for ties must explain all sound answers to ties; if none does, it is not the rule.
+    One tie rule must explain all sound answers to ties; otherwise ties are not the reason.
     """
     ties = real.ties() & sound
     low = real.round("floor").astype(np.float64)
@@ -239,18 +239,18 @@ def compare(
     Parameters
     ----------
     actual : QuantizedTensor, Tensor or ndarray
-        What the backend answered, integers in the shape of the output.
+        The backend's answer, integers in the shape of the output.
     operation : str
         See `problem`.
     *args, **kwargs
         Its operands.
     engine : str or Engine, optional
-        With whose answer to compare; the current engine by default.
+        The engine to compare with; the current engine by default.
 
     Returns
     -------
     Mismatch
-        Printable: counts, steps, places, classes. `Mismatch.plot` draws it.
+        Printable: counts, steps, indices, classes. `Mismatch.plot` draws it.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Faults that backends have besides their arithmetic: forgotten zero points, swapped scales, ...
+"""Faults of backends other than their arithmetic: ignored zero points, swapped scales, ...
 
-A fault is a name and a function that changes how a problem is answered: it gets the problem and
-returns arguments for its `answer_for`, or None where the fault would change nothing.
+A fault is a name and a function that changes how a problem is computed: it takes the problem and
+returns arguments for `answer_for`, or None where the fault would change nothing.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,12 @@ __all__ = ["Fault", "faults_of"]
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault that a backend may have.
+    """A possible fault of a backend.
 
     Attributes
     ----------
     name : str
-        What is wrong, in words.
+        What is wrong, as the diagnosis reports it.
     changes : callable
         ``changes(problem)`` returns a dict of arguments for ``answer_for``, or None. Of a product,
         ``input_zero`` and ``weight_zero`` change the sums, and ``scales`` is a function of the
@@ -81,15 +81,15 @@ def _reversed_weight_scales(task: Product):
 
 
 def _along(axis: int) -> Callable[[Product], dict[str, Any] | None]:
-    """Take the scale of a weight by the place along another axis of the output."""
+    """Make a change that applies weight scales along another axis of the output."""
 
     def changes(task: Product):
         shape = task.shape
-        own = len(shape) - 1 if task.name == "linear" else 1
-        if axis >= len(shape) or axis == own or np.unique(task.packed.scales).size < 2:
+        channels = len(shape) - 1 if task.name == "linear" else 1
+        if axis >= len(shape) or axis == channels or np.unique(task.packed.scales).size < 2:
             return None
         along = np.arange(shape[axis]).reshape([-1 if a == axis else 1 for a in range(len(shape))])
-        return {"channels": np.broadcast_to(along % shape[own], shape).reshape(-1)}
+        return {"channels": np.broadcast_to(along % shape[channels], shape).reshape(-1)}
 
     return changes
 
@@ -183,7 +183,7 @@ _QUANTIZATION = (
 
 
 def faults_of(task: Problem) -> tuple[Fault, ...]:
-    """List the faults that can be looked for in the answer to a problem."""
+    """List the faults that the answer to a problem can be searched for."""
     for kind, faults in ((Product, _PRODUCT), (Sum, _SUM), (Quantization, _QUANTIZATION)):
         if isinstance(task, kind):
             return faults

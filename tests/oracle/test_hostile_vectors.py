@@ -27,12 +27,12 @@ def damage_manifest(top, change):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda m: m.update(format="other"), "does not say"),
+        (lambda m: m.update(format="other"), "its format is not"),
         (lambda m: m.update(version=2), "version 2"),
         (lambda m: m.update(operation="shell"), "its operation"),
         (lambda m: m["cases"][0].update(name="../../etc/passwd"), "is not a valid case name"),
-        (lambda m: m["cases"][0].update(name="other"), "is not there"),
-        (lambda m: m["cases"].append(m["cases"][0]), "there twice"),
+        (lambda m: m["cases"][0].update(name="other"), "does not exist"),
+        (lambda m: m["cases"].append(m["cases"][0]), "is a duplicate"),
         (lambda m: m["cases"][0]["arrays"].update(expected=["uint8", [9]]), "not uint8"),
         (lambda m: m["cases"][0]["arrays"].update(expected=["object", [256]]), "KeyError"),
         (lambda m: m["cases"][0]["arrays"].update(expected=["uint8", [1 << 40]]), "too large"),
@@ -97,7 +97,7 @@ def test_quantizers_of_hostile_manifests_are_not_believed(folder, capsys, change
     assert lines[0].startswith("refquant check: error: ")
 
 
-def test_keys_that_are_there_twice_and_other_texts_are_errors(folder):
+def test_duplicate_keys_and_malformed_texts_are_errors(folder):
     path = folder / "vectors" / "manifest.json"
     whole = path.read_text()
     for text, said in (
@@ -212,5 +212,5 @@ def test_hostile_files(folder):
     with pytest.raises(FileFormatError, match="1 of 3 results are missing"):
         oracle.check_results(vectors, results)
     shutil.rmtree(vectors)
-    with pytest.raises(FileFormatError, match="is not there"):
+    with pytest.raises(FileFormatError, match="does not exist"):
         oracle.read_vectors(vectors)

@@ -159,7 +159,12 @@ def other_operands(a, b, scale, z):
             scale,
             z,
         ),
-        "scale of the first operand used for both operands": (a, like(b, a.scale, b.zero_point), scale, z),
+        "scale of the first operand used for both operands": (
+            a,
+            like(b, a.scale, b.zero_point),
+            scale,
+            z,
+        ),
     }
 
 

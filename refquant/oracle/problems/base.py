@@ -1,4 +1,4 @@
-"""The base of all problems: an operation with its operands, to be answered by any engine.
+"""Base class of problems: an operation bound to operands, which any engine can compute.
 
 Answers are compared as flat arrays in row-major order of the output, whatever the memory formats.
 """
@@ -36,7 +36,7 @@ class Problem:
     operation : str
         The name of the operation.
     function : callable
-        Computes it under the engine that is chosen.
+        Computes it with the current engine.
     arguments : dict
         The operands by name.
 
@@ -69,20 +69,20 @@ class Problem:
         return _flat(self.run(engine))
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
-        """List the values on which the engine stands for this operation, by axis.
+        """List the engine's values on each axis that this operation depends on.
 
-        All conditions count: which of them hold for the operands is not looked at.
+        Rules of all conditions count, whether or not the conditions hold for the operands.
         """
-        found: dict[str, tuple[str, ...]] = {}
+        by_axis: dict[str, tuple[str, ...]] = {}
         steps = _STEPS.get(self.operation.removesuffix("_relu"), ())
         for step in steps:
             for choice in record.steps[step]:
                 for axis, values in values_of_rule(record, step, choice.rule).items():
-                    found[axis] = tuple(dict.fromkeys((*found.get(axis, ()), *values)))
-        return found
+                    by_axis[axis] = tuple(dict.fromkeys((*by_axis.get(axis, ()), *values)))
+        return by_axis
 
     def check(self, actual: Any, engine: str | Engine) -> tuple[np.ndarray, np.ndarray, tuple]:
-        """Bring a backend's answer and the engine's into one form.
+        """Validate a backend's answer, and flatten it and the engine's.
 
         Returns
         -------
@@ -122,7 +122,7 @@ class Problem:
         return _flat(array), _flat(expected), array.shape
 
     def describe(self) -> str:
-        """Say in one line what is computed from what."""
+        """Describe the operation and its operands in one line."""
         parts = (f"{name}={_short(value)}" for name, value in self.arguments.items())
         return f"{self.operation}({', '.join(parts)})"
 

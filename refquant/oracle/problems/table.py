@@ -1,4 +1,4 @@
-"""The operations that the oracle judges, and how they are bound to operands.
+"""The operations that the oracle knows, and how they are bound to operands.
 
 Operations whose arithmetic the oracle knows step by step have classes of their own
 (`refquant.oracle.problems.products`, `refquant.oracle.problems.elementwise`): these can be answered
@@ -65,7 +65,7 @@ _TABLE: dict[str, tuple[type[Problem], Callable[..., Any]]] = {
 
 
 def operations() -> tuple[str, ...]:
-    """Name the operations that the oracle judges.
+    """Name the operations that the oracle knows.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def problem(operation: Any, *args: Any, **kwargs: Any) -> Problem:
     Raises
     ------
     ArgumentError
-        If there is no such operation, or the operands do not fit its signature.
+        If the operation is not known, or the operands do not fit its signature.
 
     Examples
     --------
@@ -116,14 +116,14 @@ def problem(operation: Any, *args: Any, **kwargs: Any) -> Problem:
 
 
 def bind(operation: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[type[Problem], Any, dict]:
-    """Bind operands to the signature of an operation, and compute nothing.
+    """Bind operands to the signature of an operation, without computing it.
 
     Returns
     -------
     kind : type
         The class of its problems.
     function : callable
-        Computes it.
+        The operation.
     operands : dict
         All of them, by name.
     """

@@ -1,4 +1,4 @@
-"""A case: one operation with operands that were made to hit something."""
+"""Cases of test vectors: an operation with operands constructed to hit what often goes wrong."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""What vectors cover, counted in the data and not claimed by who made them."""
+"""Coverage of test vectors, counted in the data."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def _rounding(task: Any, counts: Counter) -> None:
     """Count ties, their neighbors, and what is clipped."""
     size = int(np.prod(task.run("fbgemm").shape))
     where = np.arange(size)
-    if size > 4096:  # every pair of codes is there: a part tells enough
+    if size > 4096:  # all pairs of codes are there: a part of them suffices
         where = where[:: size // 4096]
     real = task.exact(where)
     twice = [abs((r - round(r)) * 2) for r in real]

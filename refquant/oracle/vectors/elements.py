@@ -1,4 +1,4 @@
-"""Cases of operations that work on single elements, or on windows."""
+"""Cases of elementwise operations and of operations on windows."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from refquant.oracle.vectors.case import Case, floats, quantized
 
 __all__ = ["element_cases"]
 
-# (s_a, z_a, s_b, z_b, s, z): ties of a sum, of decimal fractions, extremes.
+# (s_a, z_a, s_b, z_b, s, z): ties of sums, decimal fractions, extreme zero points.
 PAIRS = (
     (0.25, 128, 0.5, 120, 1.0, 100),
     (0.1, 0, 0.3, 255, 0.2, 0),
@@ -22,7 +22,7 @@ ALL = np.arange(256)
 
 
 def _pair_cases(operation: str) -> Iterator[Case]:
-    """Every pair of codes, for some quantizers; and shapes that broadcast."""
+    """Make all pairs of codes for some quantizers, and sizes around vector widths."""
     left, right = (codes.reshape(-1) for codes in np.meshgrid(ALL, ALL, indexing="ij"))
     for index, (sa, za, sb, zb, s, z) in enumerate(PAIRS):
         s = s * sa if operation.startswith("mul") else s

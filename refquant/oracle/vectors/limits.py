@@ -1,4 +1,4 @@
-"""How much a case of vectors may ask for, known before it is computed."""
+"""Limits on memory and time of a case, checked before it is computed."""
 
 import math
 from typing import Any
@@ -14,7 +14,7 @@ MAX_PRODUCTS = 1 << 32  # of a linear layer or a convolution
 
 
 def _each(value: Any, count: int) -> list[Any]:
-    """Take a number for each of some dimensions, or one for all of them."""
+    """Expand a number to a list of one for each dimension."""
     return list(value) if isinstance(value, list | tuple) else [value] * count
 
 
@@ -25,7 +25,7 @@ def _padded(a: dict[str, Any], extents: tuple[int, ...]) -> int:
 
 
 def _elements(name: str, a: dict[str, Any]) -> int:
-    """Count the elements that an output has at most."""
+    """Bound the number of elements of the output."""
     if name in ("add", "mul"):
         return math.prod(np.broadcast_shapes(a["qa"].shape, a["qb"].shape))
     if name == "cat":
@@ -47,15 +47,15 @@ def _elements(name: str, a: dict[str, Any]) -> int:
 
 
 def check_limits(operation: str, arguments: dict[str, Any]) -> None:
-    """Raise a ValueError if a case asks for more memory or time than a test vector needs.
+    """Raise a ValueError if a case needs more memory or time than test vectors do.
 
     Parameters
     ----------
     operation : str
         The operation.
     arguments : dict
-        Its operands, which were not checked otherwise: of other types they may raise a
-        TypeError, KeyError, AttributeError, IndexError or StopIteration.
+        Its operands, not checked yet: those of wrong types may raise a TypeError, KeyError,
+        AttributeError, IndexError or StopIteration.
     """
     name = operation.removesuffix("_relu")
     elements = _elements(name, arguments)
