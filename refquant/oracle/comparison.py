@@ -80,8 +80,8 @@ class Mismatch:
     >>> from refquant import oracle
     >>> x = refquant.tensor([0.25, 0.26, 0.5])
     >>> theirs = np.array([3, 3, 9])
-    >>> found = oracle.compare(theirs, "quantize_per_tensor", x, 0.1, 0, refquant.quint8)
-    >>> isinstance(found, oracle.Mismatch)
+    >>> mismatch = oracle.compare(theirs, "quantize_per_tensor", x, 0.1, 0, refquant.quint8)
+    >>> isinstance(mismatch, oracle.Mismatch)
     True
     """
 

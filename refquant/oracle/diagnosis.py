@@ -54,8 +54,8 @@ class Diagnosis:
     >>> from refquant import oracle
     >>> x = refquant.quantize_per_tensor(refquant.tensor([[3.0, 1.0]]), 0.5, 2, refquant.quint8)
     >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.25, 0, refquant.qint8)
-    >>> found = oracle.diagnose(np.array([[10]]), "linear", x, w, scale=0.4, zero_point=10)
-    >>> isinstance(found, oracle.Diagnosis), isinstance(found.verdict, str)
+    >>> diagnosis = oracle.diagnose(np.array([[10]]), "linear", x, w, scale=0.4, zero_point=10)
+    >>> isinstance(diagnosis, oracle.Diagnosis), isinstance(diagnosis.verdict, str)
     (True, True)
     """
 
@@ -137,8 +137,8 @@ def diagnose(
     >>> w = refquant.QuantizedTensor(k, refquant.qint8, 0.125, 0)
     >>> acc = (q.astype(int) - 10) @ k.T.astype(int)
     >>> theirs = np.clip(np.floor(acc / 2 + 0.5) + 100, 0, 255).astype(int)  # ties upward
-    >>> found = oracle.diagnose(theirs, "linear", x, w, scale=1 / 16, zero_point=100)
-    >>> found.verdict
+    >>> diagnosis = oracle.diagnose(theirs, "linear", x, w, scale=1 / 16, zero_point=100)
+    >>> diagnosis.verdict
     'rounding: half_even -> half_up'
     """
     task = problem(operation, *args, **kwargs)

@@ -85,8 +85,8 @@ class Legality:
     >>> from refquant import oracle
     >>> x = refquant.tensor([0.25, 0.26, 0.5])
     >>> theirs = np.array([3, 3, 9])
-    >>> found = oracle.legality(theirs, "quantize_per_tensor", x, 0.1, 0, refquant.quint8)
-    >>> found.legal, isinstance(found, oracle.Legality)
+    >>> result = oracle.legality(theirs, "quantize_per_tensor", x, 0.1, 0, refquant.quint8)
+    >>> result.legal, isinstance(result, oracle.Legality)
     (array([ True,  True, False]), True)
     """
 
@@ -149,5 +149,5 @@ def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True,
     where = np.arange(answers.size)
     real = task.ratio(where).floats()
     bound = error_bound(task, where, real, integer_bias)
-    found = legal(task, answers, real, bound)
-    return Legality(*(part.reshape(shape) for part in (found, real, bound)))
+    allowed = legal(task, answers, real, bound)
+    return Legality(*(part.reshape(shape) for part in (allowed, real, bound)))

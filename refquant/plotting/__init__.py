@@ -1,8 +1,8 @@
 """Pictures of quantization, drawn with matplotlib (the extra ``plot``).
 
-Every function draws into the axes that it is given, or into new ones, and returns them. It sets
-labels with units and leaves fonts and colors of axes to the reader's style; the colors of the
-data are told apart by color-blind readers and stand out on light and dark backgrounds.
+Every function draws into the given axes, or into new ones, and returns them. It sets labels with
+units and leaves fonts and colors of axes to the current style; the colors of the data are
+distinguishable for color-blind readers and stand out on light and dark backgrounds.
 """
 
 from refquant.plotting.channels import channel_ranges

@@ -268,7 +268,9 @@ def _read_forms(entry: dict[str, Any]) -> tuple[str, Forms]:
             raise ValueError(f"array {key!r} of {name!r} has an invalid shape")
         forms[key] = DTYPES[dtype], tuple(shape)
     if forms["expected"][0].name not in EXPECTED:
-        raise ValueError(f"the answer to {name!r} must be one of {', '.join(EXPECTED)}")
+        raise ValueError(
+            f"the dtype of the answer to {name!r} must be one of {', '.join(EXPECTED)}"
+        )
     return name, forms
 
 
