@@ -1,4 +1,4 @@
-"""Folders of vectors from somewhere else: nothing in them is believed, nothing large is made."""
+"""Untrusted folders of vectors: everything is checked, and nothing large is allocated."""
 
 import io
 import json
@@ -25,7 +25,7 @@ def damage_manifest(top, change):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda m: m.update(format="other"), "its format is not"),
         (lambda m: m.update(version=2), "version 2"),
@@ -58,14 +58,14 @@ def damage_manifest(top, change):
         (lambda m: m["cases"][0].update(arguments=[]), "AttributeError"),
     ],
 )
-def test_hostile_manifests(folder, change, said):
+def test_hostile_manifests(folder, change, message):
     damage_manifest(folder, change)
-    with pytest.raises(FileFormatError, match=said):
+    with pytest.raises(FileFormatError, match=message):
         oracle.read_vectors(folder / "vectors")
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"scale": float("nan")}, "NaN is not JSON"),
         ({"scale": float("inf")}, "Infinity is not JSON"),
@@ -90,9 +90,9 @@ def test_hostile_manifests(folder, change, said):
         ({"axis": 0, "scales": [1] * 256, "zero_points": [0.5] * 256}, "an integer tensor"),
     ],
 )
-def test_quantizers_of_hostile_manifests_are_not_believed(folder, capsys, changes, said):
+def test_quantizers_of_hostile_manifests_are_checked(folder, capsys, changes, message):
     damage_manifest(folder, lambda m: m["cases"][0]["arguments"]["input"].update(changes))
-    with pytest.raises(FileFormatError, match=said):
+    with pytest.raises(FileFormatError, match=message):
         oracle.read_vectors(folder / "vectors")
     assert run("check", folder / "vectors", "--results", folder / "results", "--quiet") == 1
     lines = capsys.readouterr().err.splitlines()
@@ -103,7 +103,7 @@ def test_quantizers_of_hostile_manifests_are_not_believed(folder, capsys, change
 def test_duplicate_keys_and_malformed_texts_are_errors(folder):
     path = folder / "vectors" / "manifest.json"
     whole = path.read_text()
-    for text, said in (
+    for text, message in (
         (whole.replace('"engine": "fbgemm"', '"engine": "fbgemm", "engine": "exact"'), "duplicate"),
         (whole.replace('"scale": ', '"scale": 3.0, "scale": ', 1), "duplicate"),
         ("[" * 100_000, "Error"),
@@ -111,13 +111,13 @@ def test_duplicate_keys_and_malformed_texts_are_errors(folder):
         ("9" * 5000, "Error"),
     ):
         path.write_text(text)
-        with pytest.raises(FileFormatError, match=said) as caught:
+        with pytest.raises(FileFormatError, match=message) as caught:
             oracle.read_vectors(folder / "vectors")
         assert str(caught.value).isprintable()
 
 
 def test_arguments_that_do_not_belong_together_are_errors_of_the_manifest(tmp_path):
-    for operation, changes, said in (
+    for operation, changes, message in (
         ("max_pool2d", {"kernel_size": "big"}, "kernel_size"),
         ("max_pool2d", {"kernel_size": 100}, "window"),
         ("linear", {"weight": {"array": "bias"}}, "weight"),
@@ -125,14 +125,14 @@ def test_arguments_that_do_not_belong_together_are_errors_of_the_manifest(tmp_pa
         ("cat", {"dim": 99}, "dim"),
         ("mean", {"dim": [99]}, "dim"),
     ):
-        top = tmp_path / f"{operation}-{said}"
+        top = tmp_path / f"{operation}-{message}"
         (top / "results").mkdir(parents=True)
         oracle.write_vectors(operation, top / "vectors", "fbgemm", progress=False)
         vectors = oracle.read_vectors(top / "vectors")
         for name, expected in vectors.expected.items():
             np.savez(top / "results" / f"{name}.npz", output=expected)
         damage_manifest(top, lambda m, c=changes: m["cases"][0]["arguments"].update(c))
-        with pytest.raises(FileFormatError, match=rf"manifest.json.*{said}"):
+        with pytest.raises(FileFormatError, match=rf"manifest.json.*{message}"):
             oracle.check_results(top / "vectors", top / "results", progress=False)
 
 

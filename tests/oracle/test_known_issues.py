@@ -1,4 +1,4 @@
-"""Public mismatches: each is reproduced, and explained by the diagnosis or by a trace."""
+"""Known issues: each is reproduced, and explained by the diagnosis or by a trace."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Real backends answer the oracle's vectors: which are exact, and why the others differ."""
+"""Results of real backends for the oracle's vectors: which are exact, and why others differ."""
 
 import pytest
 from oracle import real_backends
@@ -21,10 +21,10 @@ def pairs():
 def test_backend(backend, operation):
     if not real_backends.present(backend):
         pytest.skip(f"{backend} is not installed")
-    own = real_backends.ENGINES[backend]
-    if own == "exact" and not operation.startswith(("linear", "conv")):
-        own = "fbgemm"  # the kernels of element-wise operations are the same for all engines
-    found = real_backends.judge(backend, operation, own)
+    engine = real_backends.ENGINES[backend]
+    if engine == "exact" and not operation.startswith(("linear", "conv")):
+        engine = "fbgemm"  # the kernels of elementwise operations are the same for all engines
+    found = real_backends.results_of(backend, operation, engine)
     if backend == "pytorch qnnpack" and operation == "conv3d":
         assert found["cases"] == 0
         return

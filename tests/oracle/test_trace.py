@@ -1,4 +1,4 @@
-"""Traces: every step by hand, and the same result as the engine for all engines."""
+"""Traces: every step computed by hand, and the result of the engine for all engines."""
 
 import json
 

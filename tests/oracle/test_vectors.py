@@ -1,4 +1,4 @@
-"""Test vectors: what they cover, how they travel through files, and how backends are graded."""
+"""Test vectors: coverage, saving and loading, and grades of backends."""
 
 import numpy as np
 import pytest
@@ -36,10 +36,10 @@ def test_products_cover_what_they_should():
 def test_every_case_can_be_written_and_read(operation, tmp_path):
     oracle.write_vectors(operation, tmp_path / "v", "fbgemm")
     vectors = oracle.read_vectors(tmp_path / "v")
-    made = oracle.cases_of(operation)
-    assert [c.name for c in vectors.cases] == [c.name for c in made]
-    assert len({c.name for c in made}) == len(made)
-    for case in vectors.cases[:: max(1, len(made) // 6)]:
+    cases = oracle.cases_of(operation)
+    assert [c.name for c in vectors.cases] == [c.name for c in cases]
+    assert len({c.name for c in cases}) == len(cases)
+    for case in vectors.cases[:: max(1, len(cases) // 6)]:
         again = case.problem.run("fbgemm")
         assert np.array_equal(again.array, vectors.expected[case.name])
 
@@ -110,7 +110,7 @@ def test_commands(folder, capsys):
     assert "all-codes-z100" in capsys.readouterr().out
 
 
-def test_folders_that_are_there_stay_whole(folder, capsys):
+def test_existing_folders_are_kept(folder, capsys):
     again = ("vectors", "relu", "--out", folder / "vectors", "--quiet")
     assert run(*again) == 1
     assert "replace it with force" in capsys.readouterr().err

@@ -28,12 +28,12 @@ print(json.dumps(answers))
 
 
 def has_exact_kernel(case):
-    """Tell whether FBGEMM may take a kernel for small groups, which does not saturate."""
+    """Return whether FBGEMM may choose a kernel for small groups, which does not saturate."""
     if case.operation != "conv2d":
         return False
     outputs, channels, *kernel = case.arguments["weight"].shape
-    own = outputs // case.arguments["groups"]
-    return kernel == [3, 3] and channels == own and own in (4, 8, 16)
+    per_group = outputs // case.arguments["groups"]
+    return kernel == [3, 3] and channels == per_group and per_group in (4, 8, 16)
 
 
 @pytest.fixture(scope="module")
