@@ -32,7 +32,7 @@ import numpy as np
 from refquant import engines
 from refquant.engines import Engine
 from refquant.engines.rules.ratios import Ratios
-from refquant.oracle.error_bounds import knows
+from refquant.oracle.error_bounds import has_exact_values
 from refquant.oracle.hypotheses import explaining, plain
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.elementwise import Quantization
@@ -213,9 +213,9 @@ def compare_problem(task: Problem, actual: Any, engine: str | Engine) -> Mismatc
         differ = (answers != expected) & ~(np.isnan(answers) & np.isnan(expected))
     where = np.flatnonzero(differ)
     classes, is_legal = np.full(where.size, "unexplained", dtype=object), None
-    if knows(task) and where.size:
+    if has_exact_values(task) and where.size:
         classes, is_legal = _classes(task, where, answers, expected)
-    elif knows(task):
+    elif has_exact_values(task):
         is_legal = np.zeros(0, bool)
     at_border = task.border[where] if isinstance(task, Product) else np.zeros(where.size, bool)
     return Mismatch(

@@ -54,7 +54,7 @@ def error_bound(task: Any, where: np.ndarray, real: np.ndarray, integer_bias: bo
     return bound
 
 
-def knows(task: Problem) -> bool:
+def has_exact_values(task: Problem) -> bool:
     """Return whether the exact values of a problem are known."""
     return isinstance(task, Product | Sum | Quantization)
 
@@ -137,7 +137,7 @@ def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True,
     """
     integer_bias = arguments.flag("oracle.legality", "integer_bias", integer_bias)
     task: Any = problem(operation, *args, **kwargs)
-    if not knows(task):
+    if not has_exact_values(task):
         raise ArgumentError(
             f"oracle.legality of {operation}",
             argument="operation",

@@ -22,7 +22,7 @@ from refquant.engines.arithmetic.axes import AXES
 from refquant.engines.arithmetic.change import changed
 from refquant.errors import RefquantError
 from refquant.oracle.comparison import Mismatch
-from refquant.oracle.error_bounds import knows
+from refquant.oracle.error_bounds import has_exact_values
 from refquant.oracle.faults import Fault, faults_of
 from refquant.oracle.problems.products import Product
 
@@ -120,7 +120,7 @@ class Search:
     def answers(self, candidate: Candidate, where: np.ndarray) -> np.ndarray | None:
         """Compute some elements as a candidate would; None if it does not apply."""
         task, record = self.task, self.record_of(candidate)
-        if not knows(task):  # only all elements at once can be computed
+        if not has_exact_values(task):  # only all elements at once can be computed
             if self.latest[0] != candidate:
                 self.latest = candidate, task.answer(record)
             return self.latest[1][where]
@@ -206,7 +206,7 @@ class Search:
         if _other(self.values[axis], value) is None:
             return False
         # Real numbers of operations that are not known step by step have no exact form.
-        return value != "exact" or knows(self.task) or self.task.operation in _EXACT
+        return value != "exact" or has_exact_values(self.task) or self.task.operation in _EXACT
 
     def engines(self) -> list[Candidate]:
         """List the other engines."""

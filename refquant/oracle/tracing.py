@@ -9,7 +9,7 @@ import numpy as np
 from refquant import arguments, engines
 from refquant.engines import Engine, Operands
 from refquant.errors import ArgumentError, ArgumentTypeError
-from refquant.oracle.error_bounds import knows
+from refquant.oracle.error_bounds import has_exact_values
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.elementwise import Quantization, Sum
 from refquant.oracle.problems.products import Product
@@ -309,7 +309,7 @@ def trace(
     (8, 2.5, 12)
     """
     task = problem(operation, *args, **kwargs)
-    if not knows(task):
+    if not has_exact_values(task):
         raise ArgumentError(
             f"oracle.trace of {operation}",
             argument="operation",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
-from refquant.oracle.error_bounds import knows
+from refquant.oracle.error_bounds import has_exact_values
 from refquant.oracle.problems.products import Product
 from refquant.oracle.vectors.case import Case
 
@@ -96,7 +96,7 @@ def coverage(cases: Sequence[Case]) -> list[tuple[str, str]]:
         task: Any = case.problem
         elements += (size := int(np.prod(task.run("fbgemm").shape)))
         kinds["sizes"].add(size)
-        if knows(task) and size:
+        if has_exact_values(task) and size:
             _rounding(task, counts)
         if isinstance(task, Product):
             _product(task, counts, kinds)
