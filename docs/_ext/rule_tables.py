@@ -14,10 +14,10 @@ from refquant.engines.steps import LIMITS, STEPS
 
 def _words(choice):
     rule = choice.rule
-    if isinstance(rule, Split) and rule.body is not rule.tail:
-        text = f"``{rule.body.name}``, tails of less than {rule.block} ``{rule.tail.name}``"
+    if isinstance(rule, Split) and rule.vector is not rule.tail:
+        text = f"``{rule.vector.name}``, tails of less than {rule.block} ``{rule.tail.name}``"
     else:
-        text = f"``{rule.body.name if isinstance(rule, Split) else rule.name}``"
+        text = f"``{rule.vector.name if isinstance(rule, Split) else rule.name}``"
     return text if choice.when is None else f"{text} if {choice.when.name}"
 
 

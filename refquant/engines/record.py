@@ -142,14 +142,14 @@ class Engine:
         found: list[Rule | Form] = []
         for choice in self._choices(step):
             rule = choice.rule
-            found += [rule.body, rule.tail] if isinstance(rule, Split) else [rule]
+            found += [rule.vector, rule.tail] if isinstance(rule, Split) else [rule]
         return tuple(found)
 
     def _repr_html_(self) -> str:
         def words(choice: Choice) -> str:
             rule = choice.rule
-            text = rule.body.name if isinstance(rule, Split) else rule.name
-            if isinstance(rule, Split) and rule.tail is not rule.body:
+            text = rule.vector.name if isinstance(rule, Split) else rule.name
+            if isinstance(rule, Split) and rule.tail is not rule.vector:
                 text += f", tails of less than {rule.block}: {rule.tail.name}"
             return text if choice.when is None else f"{text} if {choice.when.name}"
 

@@ -142,7 +142,7 @@ class Split:
 
     Attributes
     ----------
-    body : Rule
+    vector : Rule
         For the first ``block * (n // block)`` elements of a run of ``n``.
     tail : Rule
         For the others.
@@ -161,13 +161,13 @@ class Split:
     1
     """
 
-    body: Rule
+    vector: Rule
     tail: Rule
     block: int = 1
     row_major: bool = False
 
     @classmethod
-    def everywhere(cls, rule: Rule, row_major: bool = False) -> "Split":
+    def uniform(cls, rule: Rule, row_major: bool = False) -> "Split":
         """One rule for every element."""
         return cls(rule, rule, 1, row_major)
 

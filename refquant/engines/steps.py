@@ -95,7 +95,7 @@ STEPS = {
     ),
     "mean": Step(
         "the average over dimensions",
-        ("total", "count", "scale", "zero_point", "quant_min", "quant_max"),
+        _AVERAGE,
         forms=(mean.MEAN_IN_ORDER, mean.MEAN_IN_CASCADES),
     ),
     "average_pool": Step("the average over windows of a fixed size", _AVERAGE, split=True),
@@ -110,7 +110,7 @@ STEPS = {
     "resize_mix": Step(
         "how neighbouring pixels are mixed", ("a", "b", "c", "d", "h", "w"), split=True
     ),
-    "choose_quantization_params": Step(
+    "dynamic_qparams": Step(
         "scale and zero point for the input of a dynamic operation",
         ("lower", "upper", "quant_min", "quant_max"),
     ),
@@ -167,9 +167,9 @@ def _fault(step: Step, entry: Any) -> tuple[str, str, str] | None:
         mend = "give rules of your own to elementwise_quantize and elementwise_requantize"
         return f"{' or '.join(known)} of refquant.engines", _described(entry), mend
     if step.split and not isinstance(entry, Split):
-        mend = "write Split.everywhere(rule) for one rule at every position"
+        mend = "write Split.uniform(rule) for one rule at every position"
         return "a Split of two rules", _described(entry), mend
-    for rule in (entry.body, entry.tail) if step.split else (entry,):
+    for rule in (entry.vector, entry.tail) if step.split else (entry,):
         if not isinstance(rule, step.kind) or (isinstance(rule, Whole) and step.kind is Rule):
             expected = f"a {step.kind.__name__}"
             if known:

@@ -256,9 +256,9 @@ def _quantization_steps(task: Quantization, record: Engine, flat: int) -> list[S
         _step("x", np.float32(task.x[flat])),
         _step("scale", np.float32(task.scales[flat]), "in float32"),
         Step("zero point", int(task.zeros[flat])),
-        Step("rule of vectors", split.body.name, split.body.formula),
+        Step("rule of vectors", split.vector.name, split.vector.formula),
     ]
-    if split.tail is not split.body:
+    if split.tail is not split.vector:
         steps.append(Step("rule of the rest", split.tail.name, split.tail.formula))
     return [
         *steps,

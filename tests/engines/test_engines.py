@@ -31,7 +31,7 @@ def truncating(name="truncating", **changes):
     return engines.get("fbgemm").derive(
         name,
         "cuts off",
-        steps={"quantize_per_tensor": choose(Split.everywhere(TRUNCATE))},
+        steps={"quantize_per_tensor": choose(Split.uniform(TRUNCATE))},
         **changes,
     )
 
@@ -183,7 +183,7 @@ def test_a_built_in_rule_keeps_the_kernels():
     made = engines.get("fbgemm").derive(
         "mine",
         "adds after rounding",
-        steps={"quantize_per_tensor": choose(Split.everywhere(quantize.ROUND_THEN_ADD))},
+        steps={"quantize_per_tensor": choose(Split.uniform(quantize.ROUND_THEN_ADD))},
     )
     engines.register(made)
     before = kernels.quantize_per_tensor

@@ -107,7 +107,7 @@ def in_its_form(record):
 
     def form_of(rule):
         if isinstance(rule, Split):
-            return Split(form_of(rule.body), form_of(rule.tail), rule.block, rule.row_major)
+            return Split(form_of(rule.vector), form_of(rule.tail), rule.block, rule.row_major)
         found = place(rule)
         if found is None:
             return rule

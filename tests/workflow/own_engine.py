@@ -17,10 +17,6 @@ def _requantize(n, multiplier, zero_point, lower, upper):
     return _clip(np.asarray(n).astype(np.float32) * multiplier, zero_point, lower, upper)
 
 
-def _mean(total, count, scale, zero_point, quant_min, quant_max):
-    return _clip((total - count * zero_point) / count, zero_point, quant_min, quant_max)
-
-
 def _average(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
     steps = total - sizes[0] * sizes[1] * zero_point
     return _clip(steps / divisor, zero_point, quant_min, quant_max)
@@ -40,8 +36,8 @@ def _rule(name, function):
     return Rule(name, f"{name}: trunc instead of round", "an accelerator of a test", function)
 
 
-QUANTIZE = choose(Split.everywhere(_rule("truncate", _quantize)))
-AVERAGE = choose(Split.everywhere(_rule("truncate_average", _average)))
+QUANTIZE = choose(Split.uniform(_rule("truncate", _quantize)))
+AVERAGE = choose(Split.uniform(_rule("truncate_average", _average)))
 REQUANTIZE = _rule("truncate_product", _requantize)
 
 STEPS = {
@@ -49,13 +45,13 @@ STEPS = {
     "copy": QUANTIZE,
     "quantize_per_channel": QUANTIZE,
     "elementwise_quantize": QUANTIZE,
-    "elementwise_requantize": choose(Split.everywhere(REQUANTIZE)),
+    "elementwise_requantize": choose(Split.uniform(REQUANTIZE)),
     "cat_quantize": QUANTIZE,
-    "mean": choose(_rule("truncate_mean", _mean)),
+    "mean": choose(_rule("truncate_mean", _average)),
     "average_pool": AVERAGE,
     "adaptive_average_pool": AVERAGE,
-    "resize_mix": choose(Split.everywhere(_rule("truncate_mix", _mix))),
-    "choose_quantization_params": choose(_rule("truncate_zero_point", _choose)),
+    "resize_mix": choose(Split.uniform(_rule("truncate_mix", _mix))),
+    "dynamic_qparams": choose(_rule("truncate_zero_point", _choose)),
     "requantize_sum": choose(REQUANTIZE),
 }
 

@@ -65,9 +65,9 @@ def _rule_at(rule: Any, form: Form, own: Arithmetic, changes: Mapping[str, str])
 
 def _changed_rule(rule: Any, changes: Mapping[str, str]) -> Any:
     if isinstance(rule, Split):
-        body = _changed_rule(rule.body, changes)
-        tail = body if rule.tail is rule.body else _changed_rule(rule.tail, changes)
-        return Split(body, tail, rule.block, rule.row_major)
+        vector = _changed_rule(rule.vector, changes)
+        tail = vector if rule.tail is rule.vector else _changed_rule(rule.tail, changes)
+        return Split(vector, tail, rule.block, rule.row_major)
     found = place(rule)
     return rule if found is None else _rule_at(rule, *found, changes)
 
@@ -94,7 +94,7 @@ def _changed_product(record: Engine, changes: Mapping[str, str], choice: Choice)
 
 def _place_of_integers(record: Engine) -> Arithmetic | None:
     """Find the place of a product of integers: its multiplier is formed as qmul of PyTorch does."""
-    found = place(record.rule("elementwise_requantize").body)
+    found = place(record.rule("elementwise_requantize").vector)
     return None if found is None else found[1].change(formed_by="product")
 
 
@@ -154,7 +154,7 @@ def values_of_rule(
     """
     if isinstance(rule, Split):
         parts = (
-            (rule.body, run is None or run >= rule.block),
+            (rule.vector, run is None or run >= rule.block),
             (rule.tail, run is None or run % rule.block != 0),
         )
         return _joined(*(values_of_rule(record, step, part) for part, occurs in parts if occurs))

@@ -24,7 +24,7 @@ EXACT = record(_ARITHMETIC, "exact").derive(
         "multiply": choose(PRODUCT_OF_REALS),
         "resize_step": choose(STEP_EXACT),
         "resize_place": choose(PLACE_EXACT),
-        "resize_mix": choose(Split.everywhere(MIX_EXACT)),
+        "resize_mix": choose(Split.uniform(MIX_EXACT)),
     },
 )
 

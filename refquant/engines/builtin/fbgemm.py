@@ -25,10 +25,10 @@ FBGEMM = Engine(
     release="2.13",
     steps={
         "quantize_per_tensor": choose(
-            (IS_QINT32, Split.everywhere(q.ADD_THEN_ROUND)), Split.everywhere(q.FUSED)
+            (IS_QINT32, Split.uniform(q.ADD_THEN_ROUND)), Split.uniform(q.FUSED)
         ),
-        "copy": choose((IS_QINT32, Split.everywhere(q.ADD_THEN_ROUND)), Split.everywhere(q.FUSED)),
-        "quantize_per_channel": choose(Split.everywhere(q.ADD_THEN_ROUND)),
+        "copy": choose((IS_QINT32, Split.uniform(q.ADD_THEN_ROUND)), Split.uniform(q.FUSED)),
+        "quantize_per_channel": choose(Split.uniform(q.ADD_THEN_ROUND)),
         "dequantize_per_tensor": choose(q.SUBTRACT),
         "dequantize_per_channel": choose(q.SUBTRACT_DOUBLE),
         "elementwise_dequantize": choose(
@@ -51,26 +51,26 @@ FBGEMM = Engine(
         "cat_quantize": choose(Split(q.ROUND_THEN_ADD_DOUBLE, q.ADD_THEN_ROUND, block=8)),
         "mean": choose((TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_IN_CASCADES),
         "average_pool": choose(
-            (WIDE_CHANNELS_LAST, Split.everywhere(w.AVERAGE_ADD_THEN_ROUND)),
+            (WIDE_CHANNELS_LAST, Split.uniform(w.AVERAGE_ADD_THEN_ROUND)),
             (
                 IS_CHANNELS_LAST,
                 Split(w.AVERAGE_ROUND_THEN_ADD, w.AVERAGE_ADD_THEN_ROUND, block=16),
             ),
-            Split.everywhere(w.AVERAGE_ADD_THEN_ROUND),
+            Split.uniform(w.AVERAGE_ADD_THEN_ROUND),
         ),
         "adaptive_average_pool": choose(
-            (WIDE_CHANNELS_LAST, Split.everywhere(w.AVERAGE_ADD_THEN_ROUND)),
+            (WIDE_CHANNELS_LAST, Split.uniform(w.AVERAGE_ADD_THEN_ROUND)),
             (IS_CHANNELS_LAST, Split(w.AVERAGE_FUSED, w.AVERAGE_ADD_THEN_ROUND, block=8)),
-            Split.everywhere(w.AVERAGE_OF_INTEGERS),
+            Split.uniform(w.AVERAGE_OF_INTEGERS),
         ),
         "resize_step": choose(s.RATIO_OR_FACTOR),
         "resize_place": choose((IS_CHANNELS_LAST, s.PLACE_FUSED), s.PLACE_ROUNDED),
         "resize_mix": choose(
-            (WIDE_CHANNELS_LAST, Split.everywhere(s.MIX_FUSED_FIRST)),
+            (WIDE_CHANNELS_LAST, Split.uniform(s.MIX_FUSED_FIRST)),
             (IS_CHANNELS_LAST, Split(s.MIX_FUSED, s.MIX_FUSED_FIRST, block=8)),
-            Split.everywhere(s.MIX_ROUNDED),
+            Split.uniform(s.MIX_ROUNDED),
         ),
-        "choose_quantization_params": choose(dynamic_qparams.RANGE_IN_FLOAT64),
+        "dynamic_qparams": choose(dynamic_qparams.RANGE_IN_FLOAT64),
         "accumulator": choose(accumulate.WRAPPED),
         "border": choose(accumulate.BORDER_OF_ZERO_POINT),
         "bias": choose((HAS_NO_BIAS, p.NO_BIAS), (IS_PER_CHANNEL, p.BIAS_DIVIDED), p.BIAS_FUSED),
@@ -92,10 +92,10 @@ FBGEMM_1_4 = FBGEMM.derive(
     release="1.4",
     steps={
         "quantize_per_tensor": choose(
-            (IS_QINT32, Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)),
+            (IS_QINT32, Split.uniform(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)),
             Split(q.FUSED_CLAMP_THEN_ROUND, q.DIVIDE_THEN_ROUND, block=8, row_major=True),
         ),
-        "copy": choose(Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE)),
+        "copy": choose(Split.uniform(q.DIVIDE_THEN_ROUND_WIDE)),
         "elementwise_quantize": choose(
             (IS_QINT32, Split(q.DIVIDE_THEN_ROUND_WIDE, q.DIVIDE_THEN_ROUND_WIDE, block=16)),
             Split(q.FUSED_CONVERT, q.DIVIDE_THEN_ROUND_WIDE, block=64),
@@ -106,19 +106,19 @@ FBGEMM_1_4 = FBGEMM.derive(
         "cat_quantize": choose(Split(q.FUSED_CONVERT_DOUBLE, q.DIVIDE_THEN_ROUND_WIDE, block=32)),
         "mean": choose(r.MEAN_IN_ORDER),
         "average_pool": choose(
-            (WIDE_CHANNELS_LAST, Split.everywhere(w.AVERAGE_DIVIDE_THEN_ROUND)),
+            (WIDE_CHANNELS_LAST, Split.uniform(w.AVERAGE_DIVIDE_THEN_ROUND)),
             (IS_CHANNELS_LAST, Split(w.AVERAGE_FUSED, w.AVERAGE_DIVIDE_THEN_ROUND, block=8)),
-            Split.everywhere(w.AVERAGE_ADD_THEN_ROUND),
+            Split.uniform(w.AVERAGE_ADD_THEN_ROUND),
         ),
         "adaptive_average_pool": choose(
-            (WIDE_CHANNELS_LAST, Split.everywhere(w.AVERAGE_DIVIDE_THEN_ROUND)),
+            (WIDE_CHANNELS_LAST, Split.uniform(w.AVERAGE_DIVIDE_THEN_ROUND)),
             (IS_CHANNELS_LAST, Split(w.AVERAGE_FUSED, w.AVERAGE_DIVIDE_THEN_ROUND, block=8)),
-            Split.everywhere(w.AVERAGE_OF_INTEGERS),
+            Split.uniform(w.AVERAGE_OF_INTEGERS),
         ),
         "resize_step": choose(s.RATIO),
         "resize_place": choose(s.PLACE_FUSED),
-        "quantize_per_channel": choose(Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)),
-        "choose_quantization_params": choose(dynamic_qparams.RANGE_IN_FLOAT32),
+        "quantize_per_channel": choose(Split.uniform(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)),
+        "dynamic_qparams": choose(dynamic_qparams.RANGE_IN_FLOAT32),
     },
     limits={"broadcast": "operators of PyTorch 1.4 take operands of one shape"},
     recipe={"dynamic_reduce_range": False},

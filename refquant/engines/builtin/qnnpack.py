@@ -22,13 +22,13 @@ QNNPACK = FBGEMM.derive(
     steps={
         "add": choose((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
         "mean": choose(
-            (IMAGE_QUINT8, r.MEAN_OF_STEPS), (TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_IN_CASCADES
+            (IMAGE_QUINT8, w.AVERAGE_OF_STEPS), (TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_IN_CASCADES
         ),
         "average_pool": choose(
-            (QNNPACK_WINDOW, Split.everywhere(w.AVERAGE_OF_STEPS)), *FBGEMM.steps["average_pool"]
+            (QNNPACK_WINDOW, Split.uniform(w.AVERAGE_OF_STEPS)), *FBGEMM.steps["average_pool"]
         ),
         "adaptive_average_pool": choose(
-            (QNNPACK_DIVIDED, Split.everywhere(w.AVERAGE_OF_STEPS)),
+            (QNNPACK_DIVIDED, Split.uniform(w.AVERAGE_OF_STEPS)),
             *FBGEMM.steps["adaptive_average_pool"],
         ),
         "bias": choose((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED),
@@ -48,9 +48,9 @@ QNNPACK_1_4 = FBGEMM_1_4.derive(
     release="1.4",
     steps={
         "add": choose((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
-        "mean": choose((IMAGE_QUINT8, r.MEAN_IN_FIXED_POINT), r.MEAN_IN_ORDER),
+        "mean": choose((IMAGE_QUINT8, w.AVERAGE_IN_FIXED_POINT), r.MEAN_IN_ORDER),
         "average_pool": choose(
-            (QNNPACK_WINDOW, Split.everywhere(w.AVERAGE_IN_FIXED_POINT)),
+            (QNNPACK_WINDOW, Split.uniform(w.AVERAGE_IN_FIXED_POINT)),
             *FBGEMM_1_4.steps["average_pool"],
         ),
         "bias": choose((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED_QUOTIENT),

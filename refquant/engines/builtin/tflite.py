@@ -17,7 +17,7 @@ _SINGLE = _DOUBLE.change(scaling="q31_single", rounding="half_up")
 
 
 def _engine(name: str, title: str, arithmetic: Arithmetic) -> Engine:
-    averages = choose(Split.everywhere(AVERAGE_OF_CODES))
+    averages = choose(Split.uniform(AVERAGE_OF_CODES))
     steps = {step: choose(rule) for step, rule in tflite_rules(arithmetic).items()}
     steps.update(average_pool=averages, adaptive_average_pool=averages)
     return record(arithmetic, name).derive(name, title, steps=steps)

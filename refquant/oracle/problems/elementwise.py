@@ -170,7 +170,7 @@ class Quantization(Problem):
         answers = np.empty(where.size, np.int64)
         tail = where >= self.x.size - self.x.size % split.block
         with np.errstate(all="ignore"):
-            for rule, here in ((split.body, ~tail), (split.tail, tail)):
+            for rule, here in ((split.vector, ~tail), (split.tail, tail)):
                 chosen = where[here]
                 answers[here] = rule(
                     self.x[chosen], scales[chosen], zeros[chosen], self.lower, self.upper

@@ -8,6 +8,7 @@ output quantizer and including its zero point, is
 """
 
 import inspect
+import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -24,9 +25,8 @@ from refquant.errors import ArgumentError
 from refquant.nn.quantized import functional
 from refquant.ops.quantized.convolution import pack_convolution, run_convolution
 from refquant.ops.quantized.linear import pack_linear, quint8_input, run_linear
-from refquant.ops.quantized.sums_by_rule import convolution_sums, linear_sums
 from refquant.oracle.problems.base import Problem
-from refquant.reference.convolution import gather
+from refquant.reference.convolution import gather, sum_groups
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["Product", "product_function"]
@@ -127,13 +127,14 @@ class Product(Problem):
         outside = BORDERS[border](self.x.zero_point)
         if self.name == "linear":
             rows = self.x.array.reshape(-1, self.weight.array.shape[1])
-            return linear_sums(rows, np.ascontiguousarray(self.weight.array), zero, zeros, rule)
+            return rule(rows, self.weight.array, zero, zeros)
         images = np.moveaxis(self.x.array, 1, -1)
         images = images[:, None] if images.ndim == 4 else images
-        return convolution_sums(
-            np.ascontiguousarray(images), packed.filters(), packed.groups, packed.kernel,
-            packed.steps, packed.borders, packed.spread, zero, zeros, rule, lambda _: outside,
-        )  # fmt: skip
+        filters = packed.filters()
+        filters = filters.reshape(
+            packed.groups, len(filters) // packed.groups, math.prod(filters.shape[1:])
+        )
+        return sum_groups(images, filters, zero, zeros, packed.geometry, lambda _: outside, rule)
 
     def sums(
         self, accumulator="wrapped", border="zero_point", input_zero=None, weight_zero=None
@@ -180,9 +181,7 @@ class Product(Problem):
         packed = self.packed
         pixels = np.moveaxis(self.x.array[image], 0, -1)
         pixels, place = (pixels[None], [0, *place]) if len(place) == 2 else (pixels, place)
-        taps = gather(
-            pixels, self.x.zero_point, packed.kernel, packed.steps, packed.borders, packed.spread
-        )[tuple(place)]
+        taps = gather(pixels, self.x.zero_point, packed.geometry)[tuple(place)]
         depth = self.weight.array.shape[1]
         first = channel // (self.shape[1] // packed.groups) * depth
         return (
@@ -195,14 +194,12 @@ class Product(Problem):
         """Whether the window of an output reaches outside the image."""
         if self.name == "linear":
             return np.zeros(self.channel.size, bool)
-        ones = np.ones((1, *self.weight.array.shape[1:]), np.int8)
-        image = np.ones((1, self.weight.array.shape[1], *self.x.array.shape[2:]), np.uint8)
-        missing = 5 - image.ndim
-        inside = convolution_sums(
-            np.moveaxis(image.reshape(*image.shape[:2], *(1,) * missing, *image.shape[2:]), 1, -1),
-            np.moveaxis(ones.reshape(1, ones.shape[1], *self.packed.kernel), 1, -1),
-            1, self.packed.kernel, self.packed.steps, self.packed.borders, self.packed.spread, 0,
-            np.zeros(1, np.int32), accumulate.EXACT, accumulate.BORDER_OF_ZERO,
+        channels, missing = self.weight.array.shape[1], 5 - self.x.array.ndim
+        image = np.ones((1, *(1,) * missing, *self.x.array.shape[2:], channels), np.uint8)
+        ones = np.ones((1, 1, math.prod(self.weight.array.shape[1:])), np.int8)
+        inside = sum_groups(
+            image, ones, 0, np.zeros(1, np.int32), self.packed.geometry,
+            accumulate.BORDER_OF_ZERO, accumulate.EXACT,
         )[..., 0]  # fmt: skip
         touched = inside < ones.size
         batch, outputs = self.x.array.shape[0], self.weight.array.shape[0]

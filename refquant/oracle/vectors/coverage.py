@@ -53,7 +53,7 @@ def _product(task: Product, counts: Counter, kinds: dict[str, set]) -> None:
     )
     if task.name != "linear":
         packed = task.packed
-        kinds["kernels"].add(packed.kernel)
+        kinds["kernels"].add(packed.geometry.kernel)
         kinds["strides"].add(packed.stride)
         kinds["paddings"].add(packed.padding)
         kinds["dilations"].add(packed.dilation)

@@ -185,7 +185,7 @@ class QuantizingObserver(ObserverBase):
         found = self._range()
         if found is None:
             return self._unobserved()
-        scales, zero_points = kernels.choose_qparams(
+        scales, zero_points = kernels.observer_qparams(
             *found, *self.target_range, self.qscheme.is_symmetric
         )
         return Tensor(scales), Tensor(zero_points)
