@@ -11,10 +11,10 @@ That is why ``reduce_range=True`` gives activations 7 bits for the engine ``fbge
 make every pair safe on every processor. PyTorch's engines in refquant accumulate exactly;
 `saturation` finds the output channels of a weight for which the two can differ.
 
-Which products form a pair (FBGEMM's packing): matrix products take them in the order of the input
-features; convolutions in the order (kernel row, kernel column, channel within the group),
-so that pairs are mostly neighboring channels; the kernels for depthwise convolutions pair the
-taps in raster order, and saturate on every x86 processor.
+Which products form a pair (FBGEMM's packing): matrix products pair them in the order of the input
+features; convolutions in the order (kernel row, kernel column, channel within the group), so that
+pairs are mostly neighboring channels; the kernels for depthwise convolutions pair the taps in
+raster order, and saturate on every x86 processor.
 """
 
 from dataclasses import dataclass
@@ -183,7 +183,7 @@ def _from_order(flat: np.ndarray, layout: tuple[int, ...]) -> np.ndarray:
 
 
 def _pairs(rows: np.ndarray) -> np.ndarray:
-    """Add the products of each pair; an odd last product has none."""
+    """Add the products of each pair; an odd last product has no partner."""
     odd = rows.shape[1] % 2
     return np.pad(rows, ((0, 0), (0, odd))).reshape(rows.shape[0], -1, 2).sum(axis=2)
 

@@ -70,7 +70,7 @@ class Sum(Problem):
         return q.array.reshape(-1)[where].astype(np.int64)
 
     def _subset(self, record: Engine, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Choose a small subset in which the elements of vectors and of the tail stay such.
+        """Choose a subset around some elements that leaves those in vectors and in the tail there.
 
         Returns
         -------
@@ -84,12 +84,14 @@ class Sum(Problem):
         block = math.lcm(BLOCK, *(record.rule(step, operands).block for step in steps))
         end = self.size - self.size % block
         inner = where < end
-        body = where[inner]
-        body = np.pad(body, (0, -body.size % block), mode="edge" if body.size else "constant")
+        vectors = where[inner]
+        vectors = np.pad(
+            vectors, (0, -vectors.size % block), mode="edge" if vectors.size else "constant"
+        )
         positions = np.empty(where.size, np.int64)
         positions[inner] = np.arange(np.count_nonzero(inner))
-        positions[~inner] = body.size + where[~inner] - end
-        return np.concatenate([body, np.arange(end, self.size)]), positions
+        positions[~inner] = vectors.size + where[~inner] - end
+        return np.concatenate([vectors, np.arange(end, self.size)]), positions
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the engine's values on each axis that this operation depends on."""
