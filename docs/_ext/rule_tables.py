@@ -9,7 +9,7 @@ from refquant.engines import Split
 from refquant.engines.arithmetic.axes import AXES
 from refquant.engines.arithmetic.known import arithmetic_of
 from refquant.engines.registry import built_in
-from refquant.engines.steps import LIMITS, STEPS
+from refquant.engines.steps import CAPABILITIES, STEPS
 
 
 def _words(choice):
@@ -60,10 +60,10 @@ class EngineLimits(_Generated):
     def lines(self):
         made = [".. list-table::", "   :header-rows: 1", ""]
         made += _cells(["Limit", "Engine", "Why"])
-        for limit, meaning in LIMITS.items():
+        for limit, meaning in CAPABILITIES.items():
             for record in _built_in():
-                if limit in record.limits:
-                    made += _cells([meaning, f"``{record.name}``", record.limits[limit]])
+                if limit in record.unsupported:
+                    made += _cells([meaning, f"``{record.name}``", record.unsupported[limit]])
         return made
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from refquant.engines import Rule, Split, choose, get
+from refquant.engines import Rule, Split, first_of, get
 
 
 def _clip(t, zero_point, lower, upper):
@@ -36,8 +36,8 @@ def _rule(name, function):
     return Rule(name, f"{name}: trunc instead of round", "an accelerator of a test", function)
 
 
-QUANTIZE = choose(Split.uniform(_rule("truncate", _quantize)))
-AVERAGE = choose(Split.uniform(_rule("truncate_average", _average)))
+QUANTIZE = first_of(Split.uniform(_rule("truncate", _quantize)))
+AVERAGE = first_of(Split.uniform(_rule("truncate_average", _average)))
 REQUANTIZE = _rule("truncate_product", _requantize)
 
 STEPS = {
@@ -45,14 +45,14 @@ STEPS = {
     "copy": QUANTIZE,
     "quantize_per_channel": QUANTIZE,
     "elementwise_quantize": QUANTIZE,
-    "elementwise_requantize": choose(Split.uniform(REQUANTIZE)),
+    "elementwise_requantize": first_of(Split.uniform(REQUANTIZE)),
     "cat_quantize": QUANTIZE,
-    "mean": choose(_rule("truncate_mean", _average)),
+    "mean": first_of(_rule("truncate_mean", _average)),
     "average_pool": AVERAGE,
     "adaptive_average_pool": AVERAGE,
-    "resize_mix": choose(Split.uniform(_rule("truncate_mix", _mix))),
-    "dynamic_qparams": choose(_rule("truncate_zero_point", _choose)),
-    "requantize_sum": choose(REQUANTIZE),
+    "resize_mix": first_of(Split.uniform(_rule("truncate_mix", _mix))),
+    "dynamic_qparams": first_of(_rule("truncate_zero_point", _choose)),
+    "requantize_sum": first_of(REQUANTIZE),
 }
 
 

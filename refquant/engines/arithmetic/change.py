@@ -26,7 +26,7 @@ from refquant.engines.arithmetic.compose import (
 )
 from refquant.engines.arithmetic.forms import MULTIPLY, place
 from refquant.engines.record import Engine
-from refquant.engines.rule import Choice, Operands, Rule, Split, Whole
+from refquant.engines.rule import Choice, FusedRule, Operands, Rule, Split
 from refquant.engines.rule import Form as ChosenForm
 from refquant.engines.rules import elementwise, requantize
 
@@ -59,7 +59,7 @@ def _rule_at(rule: Any, form: Form, own: Arithmetic, changes: Mapping[str, str])
     else:
         function = partial(form.function, axes)
     source = f"{rule.name}, changed on axes"
-    kind = Whole if isinstance(rule, ChosenForm) else type(rule)
+    kind = FusedRule if isinstance(rule, ChosenForm) else type(rule)
     return kind(f"{rule.name}_changed", form.formula(axes), source, function)
 
 
@@ -84,7 +84,7 @@ def _changed_product(record: Engine, changes: Mapping[str, str], choice: Choice)
     ):
         return choice.rule
     axes = own.change(**{a: v for a, v in changes.items() if a in MULTIPLY.axes})
-    return Whole(
+    return FusedRule(
         "product_of_integers_changed",
         MULTIPLY.formula(axes),
         "product_of_integers, changed on axes",

@@ -15,7 +15,7 @@ import numpy as np
 from refquant.engines.builtin.fbgemm import FBGEMM
 from refquant.engines.conditions import HAS_NO_BIAS
 from refquant.engines.record import Engine
-from refquant.engines.rule import Rule, Split, choose
+from refquant.engines.rule import Rule, Split, first_of
 from refquant.engines.rules import accumulate, elementwise
 from refquant.engines.rules import requantize as requantization
 from refquant.engines.rules.float32 import INT32_MAX, INT32_MIN, fma, wrap_int32
@@ -284,29 +284,29 @@ def record(axes, name: str, base: Engine = FBGEMM) -> Engine:
     averages = Split.uniform(rule("average", AVERAGE))
     bias = BIASES[axes.bias]
     steps = {
-        "accumulator": choose(ACCUMULATORS[axes.accumulator]),
-        "border": choose(BORDERS[axes.border]),
-        "bias": choose((HAS_NO_BIAS, requantization.NO_BIAS), bias),
-        "multiplier": choose(rule("multiplier", MULTIPLIER)),
-        "requantize_sum": choose(requantize),
-        "elementwise_dequantize": choose(Split.uniform(dequantize)),
-        "elementwise_quantize": choose(quantize),
-        "elementwise_requantize": choose(Split.uniform(requantize)),
-        "cat_dequantize": choose(Split.uniform(dequantize)),
-        "cat_quantize": choose(quantize),
-        "quantize_per_tensor": choose(quantize),
-        "quantize_per_channel": choose(quantize),
-        "copy": choose(quantize),
-        "add": choose(elementwise.SUM_OF_REALS),
-        "multiply": choose(
+        "accumulator": first_of(ACCUMULATORS[axes.accumulator]),
+        "border": first_of(BORDERS[axes.border]),
+        "bias": first_of((HAS_NO_BIAS, requantization.NO_BIAS), bias),
+        "multiplier": first_of(rule("multiplier", MULTIPLIER)),
+        "requantize_sum": first_of(requantize),
+        "elementwise_dequantize": first_of(Split.uniform(dequantize)),
+        "elementwise_quantize": first_of(quantize),
+        "elementwise_requantize": first_of(Split.uniform(requantize)),
+        "cat_dequantize": first_of(Split.uniform(dequantize)),
+        "cat_quantize": first_of(quantize),
+        "quantize_per_tensor": first_of(quantize),
+        "quantize_per_channel": first_of(quantize),
+        "copy": first_of(quantize),
+        "add": first_of(elementwise.SUM_OF_REALS),
+        "multiply": first_of(
             elementwise.PRODUCT_OF_INTEGERS
             if axes.precision == "float32" and axes.formed_by == "product"
             else elementwise.PRODUCT_OF_REALS
         ),
-        "add_scalar": choose(elementwise.SHIFT_OF_REALS),
-        "average_pool": choose(averages),
-        "adaptive_average_pool": choose(averages),
-        "mean": choose(averages.vector),
+        "add_scalar": first_of(elementwise.SHIFT_OF_REALS),
+        "average_pool": first_of(averages),
+        "adaptive_average_pool": first_of(averages),
+        "mean": first_of(averages.vector),
     }
     return base.derive(name, f"{base.title}, with rules composed from axes", steps=steps)
 

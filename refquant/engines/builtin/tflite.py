@@ -4,7 +4,7 @@ from refquant.engines.arithmetic.axes import Arithmetic
 from refquant.engines.arithmetic.compose import record
 from refquant.engines.arithmetic.other_runtimes import AVERAGE_OF_CODES, tflite_rules
 from refquant.engines.record import Engine
-from refquant.engines.rule import Split, choose
+from refquant.engines.rule import Split, first_of
 
 _DOUBLE = Arithmetic(
     rounding="half_away",
@@ -17,8 +17,8 @@ _SINGLE = _DOUBLE.change(scaling="q31_single", rounding="half_up")
 
 
 def _engine(name: str, title: str, arithmetic: Arithmetic) -> Engine:
-    averages = choose(Split.uniform(AVERAGE_OF_CODES))
-    steps = {step: choose(rule) for step, rule in tflite_rules(arithmetic).items()}
+    averages = first_of(Split.uniform(AVERAGE_OF_CODES))
+    steps = {step: first_of(rule) for step, rule in tflite_rules(arithmetic).items()}
     steps.update(average_pool=averages, adaptive_average_pool=averages)
     return record(arithmetic, name).derive(name, title, steps=steps)
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes, engines, kernels
-from refquant.engines import Operands, Whole
+from refquant.engines import FusedRule, Operands
 from refquant.engines.rules.elementwise import PRODUCT_OF_INTEGERS, SUM_IN_FIXED_POINT
 from refquant.errors import DtypeError, EngineError
 from refquant.ops import checks, layout
@@ -159,7 +159,7 @@ def _add(
     if how is SUM_IN_FIXED_POINT:
         _check_fixed_point(asked, a, b, scale)
         q = kernels.add_fixed_point(x, of_a, y, of_b, (scale, zero_point, least, dtype.quant_max))
-    elif isinstance(how, Whole):
+    elif isinstance(how, FusedRule):
         q = _at_once(how, x, of_a, y, of_b, (scale, zero_point, least, dtype.quant_max))
     else:
         q = kernels.add(
@@ -288,7 +288,7 @@ def _multiply(asked: str, qa: Any, qb: Any, scale, zero_point, relu: bool) -> Qu
             x, of_a, y, of_b, (scale, zero_point, least, dtype.quant_max),
             (run, run - run % requantize.block if vectors else 0), requantize,
         )  # fmt: skip
-    elif isinstance(how, Whole):
+    elif isinstance(how, FusedRule):
         q = _at_once(how, x, of_a, y, of_b, (scale, zero_point, least, dtype.quant_max))
     else:  # scalar code at every position
         q = kernels.multiply(

@@ -54,8 +54,8 @@ def _run(asked: str, X: Any, packed: Any, reduce_range: bool, relu: bool) -> Ten
         )
     packed.check_engine(asked)
     reduce_range = flag(asked, "reduce_range", reduce_range)
-    if reduce_range and "dynamic_reduce_range" in packed.record.limits:
-        reason = packed.record.limits["dynamic_reduce_range"]
+    if reduce_range and "dynamic_reduce_range" in packed.record.unsupported:
+        reason = packed.record.unsupported["dynamic_reduce_range"]
         warnings.warn(
             f"{asked}: engine {packed.engine!r} ignores reduce_range ({reason})", stacklevel=3
         )

@@ -162,7 +162,7 @@ class PackedWeight:
 
     def check_multiplier(self, asked: str, input_scale: float, output_scale: float) -> None:
         """Raise if the engine has limits for the multiplier and these scales exceed them."""
-        if "any_multiplier" not in self.record.limits:
+        if "any_multiplier" not in self.record.unsupported:
             return
         if self._fitting == (input_scale, output_scale):
             return
