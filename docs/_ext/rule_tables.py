@@ -104,7 +104,7 @@ class EnginePoints(_Generated):
         return made
 
 
-class ForeignEngines(_Generated):
+class OtherRuntimes(_Generated):
     """A list of the records that stand for other runtimes."""
 
     def lines(self):
@@ -121,5 +121,5 @@ def setup(app):
     app.add_directive("engine-rules", Rules)
     app.add_directive("arithmetic-axes", ArithmeticAxes)
     app.add_directive("engine-points", EnginePoints)
-    app.add_directive("foreign-engines", ForeignEngines)
+    app.add_directive("other-runtimes", OtherRuntimes)
     return {"parallel_read_safe": True}

@@ -1,4 +1,4 @@
-"""Engines of other runtimes: numbers from their own public threads, and their laws."""
+"""Engines of other runtimes: numbers from public threads about them, and their laws."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_they_are_known_by_name_but_not_listed():
 
 
 def test_single_and_double_rounding_differ_where_they_must():
-    # 7984 * 1583594044 / 2**40 = 11.4991: the first rounding lifts it to 11.5.
+    # 7984 * 1583594044 / 2**40 = 11.4991: the first rounding takes it to 11.5.
     multiplier = 1583594044 / 2.0**40
     double, single = (oracle.arithmetic_of(name) for name in ("tflite", "tflite-single"))
     assert in_fixed_point(double, np.array([7984]), multiplier).tolist() == [12]
