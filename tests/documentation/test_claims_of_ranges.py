@@ -99,7 +99,7 @@ def test_rounding_of_a_smooth_image_draws_bands_and_of_noise_does_not(bits):
     """So a map of errors cannot tell clipping by its regions, but by the size of the error."""
     from refquant.plotting import error_map
 
-    assert "draws bands of one colour as well" in " ".join(error_map.__doc__.split())
+    assert "draws bands of one color as well" in " ".join(error_map.__doc__.split())
     rows, columns = np.mgrid[0:256, 0:256] / 256
     smooth = (0.45 * rows + 0.05 * columns**2).astype(f32)
     noise = np.random.default_rng(0).uniform(0, 0.5, smooth.shape).astype(f32)
