@@ -1,4 +1,4 @@
-"""Names of the package, which are imported when first used."""
+"""Names of the package."""
 
 from refquant.nn import functional as functional
 from refquant.nn import init as init

@@ -28,9 +28,7 @@ def expected_variants():
     machine = platform.machine().lower()
     if machine in ("x86_64", "amd64"):
         return ("baseline",) if sys.platform == "darwin" else ("baseline", "avx2", "avx512vnni")
-    return (
-        ("baseline", "dotprod", "i8mm") if machine in ("aarch64", "arm64") else ("baseline",)
-    )
+    return ("baseline", "dotprod", "i8mm") if machine in ("aarch64", "arm64") else ("baseline",)
 
 
 @pytest.fixture

@@ -104,6 +104,13 @@ def test_names_that_are_imported_when_first_used_are_listed(package):
     assert unknown == "AttributeError"
 
 
+def test_float_modules_are_in_the_namespace_of_their_package():
+    """Programs look them up with ``vars()``, or evaluate a printed module there."""
+    assert output("import os\nimport sys\nfrom refquant import nn\nprint('ReLU' in vars(nn))") == [
+        "True"
+    ]
+
+
 def test_import_and_kernels_leave_subnormal_numbers_alone():
     assert output(SUBNORMAL) == ["True True"]
 

@@ -64,6 +64,8 @@ def test_numpy_is_the_only_dependency():
     assert [re.split(r"\W", d)[0] for d in PROJECT["project"]["dependencies"]] == ["numpy"]
 
 
-@pytest.mark.parametrize("source", sorted((ROOT / "_kernels").glob("*.p[yx][xd]")), ids=lambda f: f.name)
+@pytest.mark.parametrize(
+    "source", sorted((ROOT / "_kernels").glob("*.p[yx][xd]")), ids=lambda f: f.name
+)
 def test_kernels_never_need_the_headers_of_numpy(source):
     assert not re.search(r"cimport\s+numpy", source.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Names of the package, which are imported when first used."""
+"""Names of the package."""
 
 from refquant.nn.intrinsic import qat as qat
 from refquant.nn.intrinsic import quantized as quantized

@@ -1,4 +1,4 @@
-"""Names of the package, which are imported when first used."""
+"""Names of the package."""
 
 from refquant.nn.pooling import MaxPool2d as MaxPool2d
 from refquant.nn.quantized import dynamic as dynamic
