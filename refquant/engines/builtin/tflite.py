@@ -6,14 +6,14 @@ from refquant.engines.arithmetic.other_runtimes import AVERAGE_OF_CODES, tflite_
 from refquant.engines.record import Engine
 from refquant.engines.rule import Split, first_of
 
-_DOUBLE = Arithmetic(
+DOUBLE = Arithmetic(
     rounding="half_away",
     precision="float64",
     scaling="q31_double",
     bias="int32_half_away",
     overflow="saturated",
 )
-_SINGLE = _DOUBLE.change(scaling="q31_single", rounding="half_up")
+SINGLE = DOUBLE.change(scaling="q31_single", rounding="half_up")
 
 
 def _engine(name: str, title: str, arithmetic: Arithmetic) -> Engine:
@@ -24,10 +24,10 @@ def _engine(name: str, title: str, arithmetic: Arithmetic) -> Engine:
 
 
 ENGINES = (
-    _engine("tflite", "TensorFlow Lite, reference kernels with double rounding", _DOUBLE),
+    _engine("tflite", "TensorFlow Lite, reference kernels with double rounding", DOUBLE),
     _engine(
         "tflite-single",
         "TensorFlow Lite with single rounding (TFLITE_SINGLE_ROUNDING, ruy)",
-        _SINGLE,
+        SINGLE,
     ),
 )
