@@ -5,10 +5,10 @@ from types import ModuleType
 
 from refquant.errors import MissingExtraError
 
-__all__ = ["need"]
+__all__ = ["require_extra"]
 
 
-def need(module: str, *, package: str, extra: str, asked: str) -> ModuleType:
+def require_extra(module: str, *, package: str, extra: str, asked: str) -> ModuleType:
     """Import a module of an optional package.
 
     Parameters
@@ -33,8 +33,8 @@ def need(module: str, *, package: str, extra: str, asked: str) -> ModuleType:
 
     Examples
     --------
-    >>> from refquant.extras import need
-    >>> need("math", package="python", extra="demo", asked="an example").floor(2.5)
+    >>> from refquant.extras import require_extra
+    >>> require_extra("math", package="python", extra="demo", asked="an example").floor(2.5)
     2
     """
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import refquant
 from refquant.demo import bits, checkpoint, experiment, summary
-from refquant.extras import need
+from refquant.extras import require_extra
 
 __all__ = ["run"]
 
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     # Whatever is missing or forbidden should stop the demo before it trains, not after.
     for module, package in (("sklearn", "scikit-learn"), ("matplotlib", "matplotlib")):
-        need(module, package=package, extra="demo", asked="refquant demo")
+        require_extra(module, package=package, extra="demo", asked="refquant demo")
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _run_bits(options: argparse.Namespace) -> int:
     """Print what remains of the accuracy when weights have few bits."""
-    need("sklearn", package="scikit-learn", extra="demo", asked="refquant demo --bits")
+    require_extra("sklearn", package="scikit-learn", extra="demo", asked="refquant demo --bits")
 
     with refquant.engines.using("fbgemm"):
         outcome = bits.run(

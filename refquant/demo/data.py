@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from refquant.extras import need
+from refquant.extras import require_extra
 from refquant.ops.from_data import from_numpy
 from refquant.tensors import Tensor
 
@@ -78,7 +78,7 @@ def load_digits(seed: int = 0) -> Digits:
     >>> tuple(digits.train.pixels.shape), tuple(digits.test.labels.shape)
     ((1200, 1, 8, 8), (447,))
     """
-    datasets = need(
+    datasets = require_extra(
         "sklearn.datasets", package="scikit-learn", extra="demo", asked="loading the digits"
     )
     bunch = datasets.load_digits()

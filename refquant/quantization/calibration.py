@@ -24,7 +24,7 @@ from refquant.errors import (
 from refquant.nn.module import Module
 from refquant.progress import Progress
 from refquant.quantization._checks import checked_model
-from refquant.quantization._observing import NAME, tell_paths
+from refquant.quantization._observing import NAME, set_paths
 from refquant.tensors.autograd import no_grad
 
 __all__ = ["CalibrationError", "FailedShard", "calibrate", "run_first"]
@@ -173,7 +173,7 @@ def calibrate(
             got="one without",
             mend="call refquant.quantization.prepare() first",
         )
-    tell_paths(model)
+    set_paths(model)
     total = len(batches) if hasattr(batches, "__len__") else None
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -286,7 +286,7 @@ def _with_fresh_observers(model: Module) -> Module:
     for path in _observers(blank):
         owner = blank.get_submodule(path.rpartition(".")[0])
         setattr(owner, NAME, owner.qconfig.activation())
-    tell_paths(blank)
+    set_paths(blank)
     for observer in _observers(blank).values():
         merge = getattr(observer, "merge", None)
         if merge is None:

@@ -8,8 +8,8 @@ from refquant.nn import quantized as nnq
 from refquant.nn.module import Module
 from refquant.quantization import mappings
 from refquant.quantization._checks import checked_mapping, checked_model
-from refquant.quantization._observing import observer_of, unwatch
-from refquant.quantization._rollback import changing
+from refquant.quantization._observing import detach, observer_of
+from refquant.quantization._rollback import restored_on_error
 from refquant.quantization._swapping import is_replaced, replace, swap_all, to_swap
 
 __all__ = ["convert", "swap_module"]
@@ -109,7 +109,7 @@ def convert_with(asked: str, model: Module, mapping: Mapping[type, type], inplac
             UserWarning,
             stacklevel=3,
         )
-    with changing(asked, model, inplace) as model:
+    with restored_on_error(asked, model, inplace) as model:
         idle, bare = swap_all(model, mapping)
         if (bare or forgotten) and not is_replaced(model, mapping):
             warnings.warn(
@@ -128,7 +128,7 @@ def convert_with(asked: str, model: Module, mapping: Mapping[type, type], inplac
                 stacklevel=3,
             )
         for module in model.modules():
-            unwatch(module)
+            detach(module)
             module.__dict__.pop("qconfig", None)
         return model
 

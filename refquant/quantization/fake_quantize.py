@@ -12,7 +12,7 @@ from refquant.ops.quantized.fake_quantize import (
     fake_quantize_per_channel_affine,
     fake_quantize_per_tensor_affine,
 )
-from refquant.quantization.observers.affine import QuantizingObserver
+from refquant.quantization.observers.affine import AffineObserver
 from refquant.quantization.observers.base import check_both_or_none, load_statistic
 from refquant.quantization.observers.factory import Factory
 from refquant.quantization.observers.histogram import HistogramObserver
@@ -127,7 +127,7 @@ class FakeQuantize(Module):
                 expected=f"quant_min < quant_max, both in the range of {limits}",
             )
         narrower = (quant_min, quant_max) != (limits.quant_min, limits.quant_max)
-        if narrower and isinstance(made, QuantizingObserver):
+        if narrower and isinstance(made, AffineObserver):
             made = observer(**observer_kwargs, quant_min=quant_min, quant_max=quant_max)
         self.quant_min, self.quant_max = int(quant_min), int(quant_max)
         self.fake_quant_enabled = self.observer_enabled = True

@@ -18,7 +18,7 @@ from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.quantization._checks import check_unprepared, checked_model
-from refquant.quantization._rollback import changing
+from refquant.quantization._rollback import restored_on_error
 from refquant.quantization._swapping import move_hooks
 from refquant.tensors import Tensor
 
@@ -276,7 +276,7 @@ def fuse_modules(model, modules_to_fuse, inplace=False, fuser_func=fuse_known_mo
     if fuser_func is fuse_known_modules:
         for group in groups:
             _check_sequence([model.get_submodule(name) for name in group], group)
-    with changing(asked, model, inplace) as model:
+    with restored_on_error(asked, model, inplace) as model:
         members = [[model.get_submodule(name) for name in group] for group in groups]
         results = [
             _checked_result(group, modules, fuser_func(modules))

@@ -10,8 +10,8 @@ from refquant.nn.module import Module
 from refquant.nn.quantized.functional_modules import FloatFunctional
 from refquant.quantization import mappings
 from refquant.quantization._checks import checked_mapping, checked_model
-from refquant.quantization._observing import NAME, observer_of, tell_paths, watch
-from refquant.quantization._rollback import changing
+from refquant.quantization._observing import NAME, attach, observer_of, set_paths
+from refquant.quantization._rollback import restored_on_error
 from refquant.quantization._swapping import swap_all
 from refquant.quantization.stubs import DeQuantStub
 
@@ -159,8 +159,8 @@ def add_observer_(module):
     """
     asked = "add_observer_"
     for part in _unobserved(asked, checked_model(asked, "module", module), {}):
-        watch(part)
-    tell_paths(module)
+        attach(part)
+    set_paths(module)
 
 
 def _unobserved(asked: str, root: Module, planned: Mapping[int, Any]) -> list[Module]:
@@ -242,7 +242,7 @@ def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
     asked = "prepare"
     checked_model(asked, "model", model)
     mapping = checked_mapping(asked, mapping, "DEFAULT_MODULE_MAPPING")
-    with changing(asked, model, inplace) as model:
+    with restored_on_error(asked, model, inplace) as model:
         _prepare(asked, model, qconfig_dict, mapping)
         return model
 
@@ -260,8 +260,8 @@ def _prepare(asked: str, model: Module, recipes: Any, mapping: Mapping[type, typ
         )
     _store(plan)
     for part in parts:
-        watch(part)
-    tell_paths(model)
+        attach(part)
+    set_paths(model)
 
 
 def _why_nothing(model: Module, plan: list[tuple[str, Module, Any]], parts: list[Module]) -> str:
@@ -321,8 +321,8 @@ def prepare_qat(model, mapping=None, inplace=False):
     asked = "prepare_qat"
     checked_model(asked, "model", model)
     mapping = checked_mapping(asked, mapping, "DEFAULT_QAT_MODULE_MAPPING")
-    with changing(asked, model, inplace) as model:
+    with restored_on_error(asked, model, inplace) as model:
         _prepare(asked, model, None, mapping)
         swap_all(model, mapping)
-        tell_paths(model)
+        set_paths(model)
         return model

@@ -7,7 +7,7 @@ from refquant import arguments, dtypes
 from refquant.errors import ArgumentError, ArgumentTypeError, OperationError
 from refquant.quantization import mappings
 from refquant.quantization._checks import checked_mapping, checked_model
-from refquant.quantization._rollback import changing
+from refquant.quantization._rollback import restored_on_error
 from refquant.quantization.conversion import convert_with
 from refquant.quantization.preparation import prepare, prepare_qat, propagate_qconfig_
 from refquant.quantization.qconfig import default_dynamic_qconfig, float16_dynamic_qconfig
@@ -108,7 +108,7 @@ def quantize(model, run_fn, run_args, mapping=None, inplace=False):
     checked_model(asked, "model", model)
     mapping = checked_mapping(asked, mapping, "DEFAULT_MODULE_MAPPING")
     run_args = _checked_run(asked, run_fn, run_args)
-    with changing(asked, model, inplace) as model:
+    with restored_on_error(asked, model, inplace) as model:
         prepare(model.eval(), inplace=True, mapping=mapping)
         with no_grad():
             run_fn(model, *run_args)
@@ -157,7 +157,7 @@ def quantize_qat(model, run_fn, run_args, inplace=False):
     checked_model(asked, "model", model)
     run_args = _checked_run(asked, run_fn, run_args)
     mapping = mappings.default("DEFAULT_MODULE_MAPPING")
-    with changing(asked, model, inplace) as model:
+    with restored_on_error(asked, model, inplace) as model:
         prepare_qat(model.train(), inplace=True)
         run_fn(model, *run_args)
         return convert_with(asked, model, mapping, inplace=True)
@@ -207,7 +207,7 @@ def quantize_dynamic(model, qconfig_spec=None, dtype=dtypes.qint8, mapping=None,
     checked_model(asked, "model", model)
     mapping = checked_mapping(asked, mapping, "DEFAULT_DYNAMIC_MODULE_MAPPING")
     spec = _spec(asked, qconfig_spec, dtype)
-    with changing(asked, model, inplace) as model:
+    with restored_on_error(asked, model, inplace) as model:
         propagate_qconfig_(model.eval(), spec)
         return convert_with(asked, model, mapping, inplace=True)
 

@@ -21,7 +21,7 @@ from refquant.quantization.observers.base import ObserverBase
 from refquant.quantization.observers.explanation import Explanation
 from refquant.tensors import Tensor
 
-__all__ = ["QuantizingObserver", "choose_range", "noting_idle"]
+__all__ = ["AffineObserver", "choose_range", "noting_idle"]
 
 # Paths of observers that were asked without having seen data, where somebody collects them.
 _idle: ContextVar[list[str] | None] = ContextVar("idle", default=None)
@@ -39,7 +39,7 @@ def noting_idle() -> Iterator[list[str]]:
 
 
 # The range of each dtype with one bit left unused.
-HALVES = {dtypes.quint8: (0, 127), dtypes.qint8: (-64, 63)}
+REDUCED_RANGES = {dtypes.quint8: (0, 127), dtypes.qint8: (-64, 63)}
 
 
 def choose_range(asked: str, dtype, quant_min, quant_max) -> tuple[int, int]:
@@ -65,7 +65,7 @@ def choose_range(asked: str, dtype, quant_min, quant_max) -> tuple[int, int]:
     return int(low), int(high)
 
 
-class QuantizingObserver(ObserverBase):
+class AffineObserver(ObserverBase):
     """An observer that maps the range it has seen to a range of integers.
 
     Parameters
@@ -127,7 +127,7 @@ class QuantizingObserver(ObserverBase):
         """The range of integers that real values are mapped to."""
         if not self.reduce_range:
             return self.quant_min, self.quant_max
-        low, high = HALVES[self.dtype]
+        low, high = REDUCED_RANGES[self.dtype]
         return max(self.quant_min, low), min(self.quant_max, high)
 
     def _elements(self, x) -> np.ndarray:

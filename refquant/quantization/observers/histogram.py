@@ -10,7 +10,7 @@ import numpy as np
 from refquant import dtypes, html, kernels
 from refquant.errors import ArgumentError, OperationError
 from refquant.ops import layout
-from refquant.quantization.observers.affine import QuantizingObserver
+from refquant.quantization.observers.affine import AffineObserver
 from refquant.tensors import Tensor
 
 __all__ = ["HistogramObserver"]
@@ -39,7 +39,7 @@ def _count(asked: str, argument: str, value, most: int) -> int:
     return count
 
 
-class HistogramObserver(QuantizingObserver):
+class HistogramObserver(AffineObserver):
     r"""Keep a histogram and narrow its range until the squared error of quantization grows.
 
     Bins have equal width over the range seen so far. When a batch widens it, old bins are cut

@@ -4,13 +4,13 @@ import numpy as np
 
 from refquant import dtypes, kernels
 from refquant.ops import layout
-from refquant.quantization.observers.affine import QuantizingObserver
+from refquant.quantization.observers.affine import AffineObserver
 from refquant.tensors import Tensor
 
 __all__ = ["MinMaxObserver"]
 
 
-class MinMaxObserver(QuantizingObserver):
+class MinMaxObserver(AffineObserver):
     r"""Keep the smallest and the largest element that was ever seen.
 
     .. math:: l = \min(l, \min x), \quad u = \max(u, \max x)

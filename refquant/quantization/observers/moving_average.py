@@ -4,7 +4,7 @@ import numpy as np
 
 from refquant import dtypes, kernels
 from refquant.errors import ArgumentError
-from refquant.quantization.observers.affine import QuantizingObserver
+from refquant.quantization.observers.affine import AffineObserver
 from refquant.quantization.observers.minmax import MinMaxObserver
 from refquant.quantization.observers.per_channel import PerChannelMinMaxObserver
 
@@ -73,7 +73,7 @@ class MovingAverageMinMaxObserver(MinMaxObserver):
         self._check_finite(moved)
         return moved
 
-    _absorb = QuantizingObserver._absorb
+    _absorb = AffineObserver._absorb
 
 
 class MovingAveragePerChannelMinMaxObserver(PerChannelMinMaxObserver):
@@ -127,4 +127,4 @@ class MovingAveragePerChannelMinMaxObserver(PerChannelMinMaxObserver):
         self._check_finite(moved)
         return moved.reshape(found.shape)
 
-    _absorb = QuantizingObserver._absorb
+    _absorb = AffineObserver._absorb

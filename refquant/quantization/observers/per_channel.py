@@ -5,13 +5,13 @@ import numpy as np
 from refquant import dtypes, kernels
 from refquant.errors import ShapeError
 from refquant.ops import checks, layout
-from refquant.quantization.observers.affine import QuantizingObserver
+from refquant.quantization.observers.affine import AffineObserver
 from refquant.tensors import Tensor
 
 __all__ = ["PerChannelMinMaxObserver"]
 
 
-class PerChannelMinMaxObserver(QuantizingObserver):
+class PerChannelMinMaxObserver(AffineObserver):
     """Keep the smallest and the largest element that was ever seen in each channel.
 
     Parameters
