@@ -1,7 +1,5 @@
 """What the pages state of PyTorch 2.13 beside refquant, which follows 1.4 in its observers."""
 
-import warnings
-
 import numpy as np
 import pytest
 from documentation.claims import says
@@ -11,16 +9,6 @@ from refquant import quantization
 
 pytestmark = pytest.mark.torch
 PAGE = "docs/from_pytorch/index.rst"
-
-
-@pytest.fixture
-def torch():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's own, about itself and about reduce_range
-        peer = pytest.importorskip("torch", reason="PyTorch is not installed")
-        if not peer.__version__.startswith("2.13."):
-            pytest.skip(f"PyTorch {peer.__version__} is installed, the statements are about 2.13")
-        yield peer
 
 
 def chosen(torch, theirs, ours, *batches):

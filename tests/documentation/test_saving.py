@@ -4,7 +4,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -46,23 +45,6 @@ def test_another_process_computes_the_same_bits(tmp_path):
 # -- from PyTorch ----------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["fbgemm", "qnnpack"])
-def torch(request):
-    """PyTorch 2.13, one thread, under the engine of the same name as refquant's."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's own, about itself
-        torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-        if not torch.__version__.startswith("2.13."):
-            pytest.skip(f"PyTorch {torch.__version__} is installed, the engines are those of 2.13")
-        before, threads = torch.backends.quantized.engine, torch.get_num_threads()
-        torch.set_num_threads(1)
-        torch.backends.quantized.engine = request.param
-        refquant.engines.use(request.param)
-        yield torch
-        torch.backends.quantized.engine = before
-        torch.set_num_threads(threads)
-
-
 @pytest.fixture
 def take_over_state(torch):
     spec = importlib.util.spec_from_file_location("from_torch", FOLDER / "from_torch.py")
@@ -91,6 +73,7 @@ def network(nn, quantization, functional):
 
 
 @pytest.mark.torch
+@pytest.mark.usefixtures("engine_of_both")
 @pytest.mark.parametrize("recipe", ["default_qconfig", "default_per_channel_qconfig"])
 def test_a_converted_model_of_pytorch_comes_over(torch, take_over_state, recipe):
     theirs = torch.ao.quantization
@@ -113,6 +96,7 @@ def test_a_converted_model_of_pytorch_comes_over(torch, take_over_state, recipe)
 
 
 @pytest.mark.torch
+@pytest.mark.usefixtures("engine_of_both")
 def test_a_float_model_of_pytorch_comes_over(torch, take_over_state):
     model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3))
     nn = refquant.nn
@@ -122,6 +106,7 @@ def test_a_float_model_of_pytorch_comes_over(torch, take_over_state):
 
 
 @pytest.mark.torch
+@pytest.mark.usefixtures("engine_of_both")
 def test_a_dynamic_layer_of_pytorch_comes_over(torch, take_over_state):
     model = torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(torch.nn.Linear(4, 3)))
     nn = refquant.nn

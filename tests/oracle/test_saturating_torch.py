@@ -11,8 +11,7 @@ import refquant
 from refquant import engines
 from refquant.nn.quantized import functional as F
 
-pytest.importorskip("torch")
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("installed_torch")]
 
 # name: (channels in, channels out, groups, kernel, stride, padding)
 CONVOLUTIONS = {

@@ -5,7 +5,8 @@ Scales are powers of two, so that the expected numbers are exact in float64.
 
 import numpy as np
 import pytest
-from workflow import models, own_engine
+from engines import own_engine
+from workflow import models
 
 import refquant
 from refquant import engines, kernels, nn, quantization

@@ -9,6 +9,7 @@ from refquant.nn.quantized import functional as F
 
 pytestmark = [
     pytest.mark.torch,
+    pytest.mark.usefixtures("engine_of_both"),
     pytest.mark.filterwarnings("ignore:.*are deprecated and will be removed:UserWarning"),
     pytest.mark.filterwarnings("ignore:.*recompute_scale_factor:UserWarning"),
 ]
@@ -16,19 +17,6 @@ pytestmark = [
 CHANNELS = (1, 7, 8, 9, 15, 16, 17, 31, 33)
 FORMATS = ("contiguous_format", "channels_last")
 KINDS = {"uint8": "quint8", "int8": "qint8", "int32": "qint32"}
-
-
-@pytest.fixture(params=["fbgemm", "qnnpack"])
-def torch(request):
-    """PyTorch, one thread, under the engine of the same name as refquant's."""
-    torch = pytest.importorskip("torch")
-    before, threads = torch.backends.quantized.engine, torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.backends.quantized.engine = request.param
-    refquant.engines.use(request.param)
-    yield torch
-    torch.backends.quantized.engine = before
-    torch.set_num_threads(threads)
 
 
 def both(torch, rng, shape, storage, memory_format):

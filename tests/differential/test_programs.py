@@ -17,19 +17,6 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def torch():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's own, about itself
-        peer = pytest.importorskip("torch", reason="PyTorch is not installed")
-        if not peer.__version__.startswith("2.13."):
-            pytest.skip(f"PyTorch {peer.__version__} is installed, the engines are those of 2.13")
-        before = peer.get_num_threads()
-        peer.set_num_threads(1)  # threads would move the tails
-        yield peer
-        peer.set_num_threads(before)
-
-
 @pytest.mark.torch
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize(("function", "engine"), CASES)
