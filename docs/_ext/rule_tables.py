@@ -7,7 +7,8 @@ from sphinx.util.docutils import SphinxDirective
 from refquant import engines
 from refquant.engines import Split
 from refquant.engines.arithmetic.axes import AXES
-from refquant.engines.builtin.other_runtimes import POINTS
+from refquant.engines.arithmetic.known import arithmetic_of
+from refquant.engines.registry import built_in
 from refquant.engines.steps import LIMITS, STEPS
 
 
@@ -97,7 +98,8 @@ class EnginePoints(_Generated):
     def lines(self):
         made = [".. list-table::", "   :header-rows: 1", "   :class: rule-table", ""]
         made += _cells(["Engine", *(f"``{name}``" for name in AXES)])
-        for engine, point in POINTS.items():
+        for engine in built_in():
+            point = arithmetic_of(engine)
             made += _cells([f"``{engine}``", *(f"``{getattr(point, name)}``" for name in AXES)])
         return made
 
@@ -107,7 +109,7 @@ class ForeignEngines(_Generated):
 
     def lines(self):
         made = []
-        for name in engines.foreign_names():
+        for name in engines.other_runtimes():
             made += [f"``{name}``", f"   {engines.get(name).title}.", ""]
         return made
 

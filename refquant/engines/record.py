@@ -29,6 +29,8 @@ class Engine:
         Its default QConfig: ``activation``, ``weight`` (``'per_tensor'`` or ``'per_channel'``)
         and ``reduce_range``; ``dynamic_reduce_range``: whether dynamic layers quantize their input
         to seven of the eight bits.
+    release : str or None
+        Release of PyTorch whose engine it is; None for other runtimes and engines of your own.
 
     Examples
     --------
@@ -43,6 +45,7 @@ class Engine:
     steps: Mapping[str, tuple[Choice, ...]] = field(repr=False)
     limits: Mapping[str, str] = field(default_factory=dict, repr=False)
     recipe: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    release: str | None = field(default=None, repr=False)
     _found: dict = field(default_factory=dict, repr=False, compare=False, init=False)
 
     def __post_init__(self):
@@ -94,7 +97,9 @@ class Engine:
             )
         return self.steps[step]
 
-    def derive(self, name: str, title: str, *, steps=None, limits=None, recipe=None) -> "Engine":
+    def derive(
+        self, name: str, title: str, *, steps=None, limits=None, recipe=None, release=None
+    ) -> "Engine":
         """Make a record that differs in some steps, limits or parts of the recipe.
 
         Parameters
@@ -103,6 +108,8 @@ class Engine:
             Of the new record.
         steps, limits, recipe : mapping, optional
             Entries to replace; the others stay. A limit of None is lifted.
+        release : str, optional
+            Release of PyTorch that the new record stands for; none without it.
 
         Returns
         -------
@@ -121,6 +128,7 @@ class Engine:
             steps={**self.steps, **changes["steps"]},
             limits={key: reason for key, reason in merged.items() if reason is not None},
             recipe={**self.recipe, **changes["recipe"]},
+            release=release,
         )
 
     @property

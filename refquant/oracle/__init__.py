@@ -1,7 +1,7 @@
 """The oracle: what exact arithmetic says of a backend's answers."""
 
 from refquant.engines.arithmetic.axes import AXES, Arithmetic, Axis
-from refquant.engines.builtin.other_runtimes import arithmetic_of
+from refquant.engines.arithmetic.known import arithmetic_of, engine_of
 from refquant.oracle.comparison import CLASSES, Mismatch, compare
 from refquant.oracle.diagnosis import Diagnosis, diagnose
 from refquant.oracle.int16_pairs import SaturationReport, saturation
@@ -37,6 +37,7 @@ __all__ = [
     "Trace",
     "Vectors",
     "arithmetic_of",
+    "engine_of",
     "cases_of",
     "check",
     "check_results",

@@ -213,7 +213,7 @@ class Search:
         """List the other engines."""
         return [
             Candidate(engine=name)
-            for name in (*engines.names(), *engines.foreign_names())
+            for name in (*engines.names(), *engines.other_runtimes())
             if name != self.record.name
         ]
 

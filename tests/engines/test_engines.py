@@ -5,7 +5,7 @@ import pytest
 
 import refquant
 from refquant import engines, kernels
-from refquant.engines import Operands, Rule, Split, choose
+from refquant.engines import Operands, Rule, Split, choose, registry
 from refquant.engines.rules import quantize
 from refquant.engines.steps import LIMITS, STEPS
 from refquant.errors import ArgumentTypeError, EngineError
@@ -16,7 +16,7 @@ BUILT_IN = ("fbgemm", "qnnpack", "fbgemm-1.4", "qnnpack-1.4")
 @pytest.fixture
 def own_engines(monkeypatch):
     """Let a test register engines that the next test does not see."""
-    monkeypatch.setattr(engines, "_records", dict(engines._records))
+    monkeypatch.setattr(registry, "_records", dict(registry._records))
 
 
 def truncate(x, scale, zero_point, quant_min, quant_max):
@@ -175,7 +175,7 @@ def test_defaults_by_processor():
     import platform
 
     on_arm = platform.machine().lower() in ("aarch64", "arm64")
-    assert engines._current.name == ("qnnpack" if on_arm else "fbgemm")
+    assert registry._current.name == ("qnnpack" if on_arm else "fbgemm")
 
 
 @pytest.mark.usefixtures("own_engines")

@@ -14,7 +14,7 @@ from refquant.ops import quantized as ops
 from refquant.tensors.quantizer import LARGEST_SCALE, SMALLEST_SCALE
 
 # The suite turns warnings into errors, also those of NumPy about overflow and invalid numbers.
-ENGINES = (*refquant.engines.names(), *refquant.engines.foreign_names())
+ENGINES = (*refquant.engines.names(), *refquant.engines.other_runtimes())
 SCALES = (SMALLEST_SCALE, 1e-30, 2.0**-20, 0.1, 1.0, 1 / 3, 300.0, 1e20, LARGEST_SCALE * 0.999)
 DTYPES = (refquant.quint8, refquant.qint8, refquant.qint32)
 BYTES = DTYPES[:2]

@@ -331,4 +331,4 @@ def test_a_recipe_that_names_no_observer():
         with pytest.raises(EngineError, match="'per_block'"):
             Q.get_default_qconfig("odd")
     finally:
-        refquant.engines._records.pop("odd")
+        refquant.engines.unregister("odd")

@@ -35,7 +35,7 @@ RARE = {"image", "bytes", "volume", "rows"}  # few values are, so their operatio
 
 def every_record():
     """Records of all engines, those of other runtimes too."""
-    return [engines.get(name) for name in (*engines.names(), *engines.foreign_names())]
+    return [engines.get(name) for name in (*engines.names(), *engines.other_runtimes())]
 
 
 @dataclass

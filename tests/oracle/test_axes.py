@@ -8,10 +8,34 @@ from oracle.operands import activations, bias, weights
 
 from refquant import engines, oracle
 from refquant.engines.arithmetic import compose
-from refquant.engines.builtin.other_runtimes import POINTS
 from refquant.engines.rules.rounding import ROUNDINGS, as_fractions, round_number, round_shift
 from refquant.errors import ArgumentError, EngineError
 from refquant.nn.quantized import functional as F
+
+_FBGEMM = oracle.Arithmetic()
+_QNNPACK = oracle.Arithmetic(formed_by="product", bias="int32_product")
+_TFLITE = oracle.Arithmetic(
+    rounding="half_away",
+    precision="float64",
+    scaling="q31_double",
+    bias="int32_half_away",
+    overflow="saturated",
+)
+POINTS = {
+    "fbgemm": _FBGEMM,
+    "qnnpack": _QNNPACK,
+    "fbgemm-1.4": _FBGEMM,
+    "qnnpack-1.4": oracle.Arithmetic(
+        rounding="half_away", scaling="q31_double", bias="int32_division"
+    ),
+    "exact": oracle.Arithmetic(
+        precision="exact", bias="exact", accumulator="exact", overflow="saturated"
+    ),
+    "tflite": _TFLITE,
+    "tflite-single": _TFLITE.change(scaling="q31_single", rounding="half_up"),
+    "onnx": oracle.Arithmetic(bias="int32_division", clamp="before", overflow="saturated"),
+    "x86-sat16": _FBGEMM.change(accumulator="saturated_pairs"),
+}
 
 
 @pytest.fixture
@@ -45,6 +69,13 @@ def test_numbers_that_are_not_finite_stay():
         assert str(round_number(odd, rounding).tolist()) == "[inf, -inf, nan]"
 
 
+@pytest.mark.parametrize(("name", "point"), POINTS.items())
+def test_engines_stand_where_they_are_known_to_stand(name, point):
+    assert oracle.arithmetic_of(name) == point
+    divided = {"bias": "divided"} if point.bias == "fused" else {}
+    assert oracle.arithmetic_of(name, per_channel=True) == point.change(**divided)
+
+
 @pytest.mark.parametrize("name", POINTS)
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize("with_bias", [False, True])
@@ -55,7 +86,9 @@ def test_points_answer_like_their_engines(name, per_channel, with_bias, how, com
     arithmetic = oracle.arithmetic_of(name, per_channel)
     alone = how == "from axes alone"
     chosen = composed(
-        (compose.record if alone else oracle.Arithmetic.record)(arithmetic, "composed", name)
+        compose.record(arithmetic, "composed", engines.get(name))
+        if alone
+        else oracle.engine_of(arithmetic, "composed", name)
     )
     for seed in range(6):
         rng = np.random.default_rng(seed)
@@ -80,7 +113,7 @@ def test_every_value_of_every_axis_can_be_computed(composed):
     for name, axis in oracle.AXES.items():
         for value in axis.values:
             arithmetic = oracle.arithmetic_of("fbgemm").change(**{name: value})
-            with engines.using(composed(arithmetic.record())):
+            with engines.using(composed(oracle.engine_of(arithmetic))):
                 y = F.conv2d(x, w, b, padding=1, scale=4.0, zero_point=100)
             assert y.shape == (1, 2, 5, 5)
 
@@ -92,10 +125,10 @@ def test_what_axes_change_is_what_they_say(composed):
     w.array[...] = 2
     expected = {"half_even": 2, "half_away": 3, "half_up": 3, "truncate": 2, "floor": 2}
     for rounding, steps in expected.items():
-        record = oracle.arithmetic_of("fbgemm").change(rounding=rounding).record()
+        record = oracle.engine_of(oracle.arithmetic_of("fbgemm").change(rounding=rounding))
         with engines.using(composed(record)):
             assert F.linear(x, w, scale=0.25, zero_point=1).array.item() == steps + 1
-    before = oracle.arithmetic_of("fbgemm").change(zero_point="before").record()
+    before = oracle.engine_of(oracle.arithmetic_of("fbgemm").change(zero_point="before"))
     with engines.using(composed(before)):
         assert F.linear(x, w, scale=0.25, zero_point=1).array.item() == 4  # 3.5 to even
 

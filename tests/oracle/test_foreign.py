@@ -5,9 +5,8 @@ import pytest
 from oracle.operands import activations, bias, weights
 
 import refquant
-from refquant import engines, kernels
+from refquant import engines, kernels, oracle
 from refquant.engines.arithmetic.compose import in_fixed_point, quantized_multiplier
-from refquant.engines.builtin.other_runtimes import POINTS
 from refquant.errors import EngineError
 from refquant.nn.quantized import functional as F
 
@@ -15,7 +14,7 @@ ops = refquant.ops.quantized
 
 
 def test_they_are_known_by_name_but_not_listed():
-    for name in engines.foreign_names():
+    for name in engines.other_runtimes():
         assert engines.get(name).name == name
         assert name not in engines.names()
         assert not kernels.knows(engines.get(name))
@@ -26,8 +25,9 @@ def test_they_are_known_by_name_but_not_listed():
 def test_single_and_double_rounding_differ_where_they_must():
     # 7984 * 1583594044 / 2**40 = 11.4991: the first rounding lifts it to 11.5.
     multiplier = 1583594044 / 2.0**40
-    assert in_fixed_point(POINTS["tflite"], np.array([7984]), multiplier).tolist() == [12]
-    assert in_fixed_point(POINTS["tflite-single"], np.array([7984]), multiplier).tolist() == [11]
+    double, single = (oracle.arithmetic_of(name) for name in ("tflite", "tflite-single"))
+    assert in_fixed_point(double, np.array([7984]), multiplier).tolist() == [12]
+    assert in_fixed_point(single, np.array([7984]), multiplier).tolist() == [11]
 
 
 def test_multipliers_in_31_bits():
@@ -46,7 +46,7 @@ def test_folded_constant_of_the_sum():
         assert ops.add(a, b, 0.0365859717130661, -105).array.tolist() == [-113]
 
 
-@pytest.mark.parametrize("name", engines.foreign_names())
+@pytest.mark.parametrize("name", engines.other_runtimes())
 def test_all_stay_within_a_step_of_the_exact_answer(name):
     if name == "x86-sat16":
         pytest.skip("its sums saturate")

@@ -10,7 +10,7 @@ from refquant.engines.arithmetic.change import changed
 from refquant.errors import EngineError
 from refquant.oracle.search import Search
 
-ENGINES = (*engines.names()[:4], *engines.foreign_names())
+ENGINES = (*engines.names()[:4], *engines.other_runtimes())
 KINDS = ("add", "mul", "quantize_per_tensor", "linear", "conv2d", "avg_pool2d")
 
 
@@ -62,7 +62,7 @@ def name_of(task, engine, axis, value):
 
 
 def planted(task, engine, changes):
-    return task.run(changed(engine, dict(changes)))
+    return task.run(changed(engines.get(engine), dict(changes)))
 
 
 def tasks_of(engine, kind, seed, count):
@@ -109,7 +109,7 @@ def test_two_changes_are_explained_by_them_or_by_fewer(engine, kind):
 @pytest.mark.parametrize("engine", ["fbgemm", "qnnpack", "tflite"])
 def test_the_closest_candidate_leaves_the_fewest_of_all_elements(engine, kind):
     for asked, task, rng in tasks_of(engine, kind, 2, 1):
-        theirs = task.answer(changed(engine, {"rounding": "half_up"}))
+        theirs = task.answer(changed(engines.get(engine), {"rounding": "half_up"}))
         hit = rng.random(theirs.size) < 0.01
         theirs[hit] = np.where(theirs[hit] < 128, theirs[hit] + 1, theirs[hit] - 1)
         theirs = theirs.reshape(task.run(engine).shape)
@@ -134,7 +134,7 @@ def test_a_candidate_that_breaks_equal_elements_is_not_the_closest():
     asked = ("quantize_per_tensor", x, 0.5, 128, refquant.quint8)
     task = oracle.problem(*asked)
     theirs = task.answer("fbgemm")
-    cut = task.answer(changed("fbgemm", {"rounding": "truncate"}))
+    cut = task.answer(changed(engines.get("fbgemm"), {"rounding": "truncate"}))
     differ = np.flatnonzero(theirs != cut)[::7]
     theirs[differ] = cut[differ]
     theirs[:3] = 77

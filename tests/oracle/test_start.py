@@ -13,7 +13,7 @@ from refquant.engines.arithmetic.change import _with_own_overflow, changed, plac
 from refquant.engines.arithmetic.forms import place
 from refquant.errors import EngineError
 
-ENGINES = (*engines.names()[:4], *engines.foreign_names())
+ENGINES = (*engines.names()[:4], *engines.other_runtimes())
 CODES = np.arange(256)
 
 
@@ -129,8 +129,8 @@ def test_every_operation_of_the_oracle_is_tried(tasks):
 @pytest.mark.parametrize("name", ENGINES)
 def test_the_engine_with_nothing_changed_has_its_bits(name, tasks):
     records = (
-        oracle.arithmetic_of(name).record("composed", name),
-        changed(name, {}),
+        oracle.engine_of(oracle.arithmetic_of(name), "composed", name),
+        changed(engines.get(name), {}),
         in_its_form(engines.get(name)),
     )
     tried = 0
@@ -148,7 +148,7 @@ def test_the_engine_with_nothing_changed_has_its_bits(name, tasks):
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize("name", ENGINES)
 def test_the_place_of_an_engine_follows_from_its_rules(name, per_channel):
-    assert place_of(name, per_channel) == oracle.arithmetic_of(name, per_channel)
+    assert place_of(engines.get(name), per_channel) == oracle.arithmetic_of(name, per_channel)
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -170,7 +170,7 @@ def test_some_elements_are_answered_as_among_all(name, tasks):
 
 def test_a_user_s_own_engine_is_where_its_diagnosis_starts():
     a, b = every_pair()
-    record = changed("tflite", {"rounding": "half_even"}, "mine")
+    record = changed(engines.get("tflite"), {"rounding": "half_even"}, "mine")
     theirs = oracle.problem("mul", a, b, 0.0247, 60).answer(changed(record, {"rounding": "floor"}))
     found = oracle.diagnose(theirs, "mul", a, b, 0.0247, 60, engine=record)
     assert found.verdict == "rounding: half_even -> floor"

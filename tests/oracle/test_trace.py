@@ -29,7 +29,7 @@ def test_a_linear_layer_by_hand():
     assert "0x3e800000" in str(found)
 
 
-@pytest.mark.parametrize("engine", [*engines.names(), *engines.foreign_names()])
+@pytest.mark.parametrize("engine", [*engines.names(), *engines.other_runtimes()])
 def test_results_are_those_of_the_engine(engine):
     rng = np.random.default_rng(0)
     x, w, b = activations(rng, (2, 4, 6, 5)), weights(rng, (6, 2, 3, 3)), bias(rng, 6)

@@ -7,7 +7,7 @@ import refquant
 from refquant import cli, engines, oracle
 from refquant.errors import ArgumentError, EngineError, OperationError
 
-ENGINES = (*engines.names(), *engines.foreign_names())
+ENGINES = (*engines.names(), *engines.other_runtimes())
 
 
 def test_products_cover_what_they_should():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import refquant
+from refquant.engines import registry
 from refquant.engines.rules import requantize as rules
 
 ops = refquant.ops.quantized
@@ -148,7 +149,7 @@ def test_a_rule_of_ones_own_runs_in_every_product(monkeypatch):
         "FBGEMM that truncates",
         steps={"requantize_sum": refquant.engines.choose(rule)},
     )
-    monkeypatch.setattr(refquant.engines, "_records", dict(refquant.engines._records))
+    monkeypatch.setattr(registry, "_records", dict(registry._records))
     refquant.engines.register(own)
     with refquant.engines.using("truncating"):
         assert linear(quint8([[7]]), qint8([[1]]), scale=4.0) == [[1]]

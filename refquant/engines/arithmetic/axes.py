@@ -2,17 +2,15 @@ r"""Arithmetic as a choice on every axis: what may differ between two sound int8
 
 An `Engine` names a rule for each step; an `Arithmetic` says in ten words how such rules are made:
 which way to round, where the zero point is added, how precise the multiplier is, ... Every
-combination can be computed, `Arithmetic.record` makes an engine of it. Known engines are points in
-this space (`refquant.engines.builtin.other_runtimes`).
+combination can be computed, and `refquant.engines.arithmetic.known` makes an engine of it. Known
+engines are points in this space.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
-from typing import Any
 
 from refquant import arguments
-from refquant.engines.record import Engine
 from refquant.engines.rules.rounding import ROUNDINGS
 from refquant.errors import ArgumentError
 
@@ -144,7 +142,7 @@ class Arithmetic:
     >>> theirs = ours.change(rounding="half_away")
     >>> ours.differences(theirs)
     {'rounding': ('half_even', 'half_away')}
-    >>> theirs.record("half_away").rule("requantize_sum").formula
+    >>> oracle.engine_of(theirs).rule("requantize_sum").formula
     'half_away(f32(f32(total) * m)) + z, clipped; beyond int32: lowest'
     """
 
@@ -196,26 +194,3 @@ class Arithmetic:
         arguments.instance("Arithmetic.differences", "other", other, Arithmetic, "an Arithmetic")
         pairs = {f.name: (getattr(self, f.name), getattr(other, f.name)) for f in fields(self)}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-
-    def record(self, name: str = "composed", base: Any = "fbgemm") -> Engine:
-        """Make an engine that differs from another one as these choices do.
-
-        Parameters
-        ----------
-        name : str
-            Of the new record; give it to `refquant.engines.register` to choose it.
-        base : str or Engine
-            Where to start. What these choices do not change is computed as by this engine, in
-            every operation: at the engine's own place its record has the engine's bits.
-
-        Returns
-        -------
-        Engine
-            Definitions run while it is chosen if kernels do not know its rules.
-        """
-        from refquant.engines.arithmetic.change import changed, place_of
-
-        place = place_of(base)
-        return changed(
-            base, {axis: new for axis, (_, new) in place.differences(self).items()}, name
-        )

@@ -98,13 +98,13 @@ def _place_of_integers(record: Engine) -> Arithmetic | None:
     return None if found is None else found[1].change(formed_by="product")
 
 
-def changed(base: str | Engine, changes: Mapping[str, str], name: str = "composed") -> Engine:
+def changed(base: Engine, changes: Mapping[str, str], name: str = "composed") -> Engine:
     """Make an engine with other values on some axes, wherever its rules depend on them.
 
     Parameters
     ----------
-    base : str or Engine
-        The engine to start from.
+    base : Engine
+        Where to start.
     changes : mapping of str to str
         Values by axis.
     name : str
@@ -118,16 +118,14 @@ def changed(base: str | Engine, changes: Mapping[str, str], name: str = "compose
     --------
     >>> from refquant import engines
     >>> from refquant.engines.arithmetic.change import changed
-    >>> changed("tflite", {"rounding": "half_even"}).rule("multiply").formula
+    >>> tflite = engines.get("tflite")
+    >>> changed(tflite, {"rounding": "half_even"}).rule("multiply").formula
     'half_even(f64(total * q * 2**(shift - 31), q31_double)) + z, clipped, m = f64(s_x * s_w / s_y)'
-    >>> changed("qnnpack", {}).steps == engines.get("qnnpack").steps
+    >>> changed(tflite, {}).steps == tflite.steps
     True
     """
-    from refquant import engines
-
-    record = base if isinstance(base, Engine) else engines.get(base)
     steps = {}
-    for step, choices in record.steps.items():
+    for step, choices in base.steps.items():
         rules = []
         for choice in choices:
             rule = choice.rule
@@ -135,7 +133,7 @@ def changed(base: str | Engine, changes: Mapping[str, str], name: str = "compose
                 if step in changes and rule is not requantize.NO_BIAS:
                     rule = _NAMED[step][changes[step]]
             elif rule is elementwise.PRODUCT_OF_INTEGERS:
-                rule = _changed_product(record, changes, choice)
+                rule = _changed_product(base, changes, choice)
             else:
                 rule = _changed_rule(rule, changes)
             rules.append(rule)
@@ -143,8 +141,8 @@ def changed(base: str | Engine, changes: Mapping[str, str], name: str = "compose
             steps[step] = tuple(
                 Choice(new, choice.when) for new, choice in zip(rules, choices, strict=True)
             )
-    title = f"{record.title}, changed on axes" if changes else record.title
-    return record.derive(name, title, steps=steps)
+    title = f"{base.title}, changed on axes" if changes else base.title
+    return base.derive(name, title, steps=steps)
 
 
 def values_of_rule(
@@ -199,15 +197,12 @@ def values_of(
     return {axis: values for axis, values in _joined(*parts).items() if values}
 
 
-def place_of(engine: str | Engine, per_channel: bool = False) -> Arithmetic:
+def place_of(engine: Engine, per_channel: bool = False) -> Arithmetic:
     """Tell where an engine stands on the axes, for linear layers and convolutions.
 
     An axis that its rules do not show has the value of `Arithmetic`'s own default.
     """
-    from refquant import engines
-
-    record = engine if isinstance(engine, Engine) else engines.get(engine)
     operands = Operands(per_channel=per_channel, bias=True)
     # The requantization says how precise its own product is; the multiplier comes first.
-    found = values_of(record, ("accumulator", "border", "bias", *_OF_PRODUCTS), operands)
+    found = values_of(engine, ("accumulator", "border", "bias", *_OF_PRODUCTS), operands)
     return Arithmetic(**{axis: values[0] for axis, values in found.items()})

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from refquant.engines.builtin.records import HAS_NO_BIAS
+from refquant.engines.builtin.fbgemm import FBGEMM
+from refquant.engines.conditions import HAS_NO_BIAS
 from refquant.engines.record import Engine
 from refquant.engines.rule import Rule, Split, choose
 from refquant.engines.rules import accumulate, elementwise
@@ -284,11 +285,8 @@ AVERAGE = Form(QUANTIZE.axes, average_of_axes, formula_of_average)
 MEAN = Form(QUANTIZE.axes, mean_of_axes, formula_of_average)
 
 
-def record(axes, name: str, base: Any = "fbgemm") -> Engine:
+def record(axes, name: str, base: Engine = FBGEMM) -> Engine:
     """Make an engine of composed rules alone, whatever forms the rules of the base have."""
-    from refquant import engines
-
-    start = base if isinstance(base, Engine) else engines.get(base)
 
     def rule(step: str, form: Form) -> Rule:
         return Rule(f"{step}_of_axes", form.formula(axes), _SOURCE, partial(form.function, axes))
@@ -323,7 +321,7 @@ def record(axes, name: str, base: Any = "fbgemm") -> Engine:
         "adaptive_average_pool": choose(averages),
         "mean": choose(rule("mean", MEAN)),
     }
-    return start.derive(name, f"{start.title}, with rules composed from axes", steps=steps)
+    return base.derive(name, f"{base.title}, with rules composed from axes", steps=steps)
 
 
 ACCUMULATORS: dict[str, Rule] = {

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant.engines.arithmetic import other_runtimes as f
 from refquant.engines.arithmetic.axes import Arithmetic
 from refquant.engines.arithmetic.compose import (
     AVERAGE,
@@ -29,7 +30,6 @@ from refquant.engines.arithmetic.compose import (
     quantize_of_axes,
     requantize_of_axes,
 )
-from refquant.engines.builtin import other_sums as f
 from refquant.engines.rules import average as w
 from refquant.engines.rules import elementwise as e
 from refquant.engines.rules import mean as r

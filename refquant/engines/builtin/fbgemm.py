@@ -1,8 +1,15 @@
-"""The four engines that refquant knows from the first day."""
+"""FBGEMM, the engine of x86 servers, in PyTorch 2.13 and in 1.4."""
 
-from refquant.dtypes import qint32, quint8
+from refquant.engines.conditions import (
+    HAS_NO_BIAS,
+    IS_CHANNELS_LAST,
+    IS_PER_CHANNEL,
+    IS_QINT32,
+    TRAILING,
+    WIDE_CHANNELS_LAST,
+)
 from refquant.engines.record import Engine
-from refquant.engines.rule import Condition, Split, choose
+from refquant.engines.rule import Split, choose
 from refquant.engines.rules import accumulate, dynamic_qparams
 from refquant.engines.rules import average as w
 from refquant.engines.rules import elementwise as e
@@ -12,34 +19,10 @@ from refquant.engines.rules import mean as r
 from refquant.engines.rules import quantize as q
 from refquant.engines.rules import requantize as p
 
-IS_QINT32 = Condition("dtype is qint32", lambda operands: operands.dtype is qint32)
-HAS_NO_BIAS = Condition("there is no bias", lambda operands: not operands.bias)
-IS_PER_CHANNEL = Condition("weights per channel", lambda operands: operands.per_channel)
-SAME_SHAPE_QUINT8 = Condition(
-    "quint8 of the same shape", lambda operands: operands.dtype is quint8 and operands.same_shape
-)
-TRAILING = Condition("trailing dimensions, row-major", lambda operands: operands.trailing)
-IMAGE_QUINT8 = Condition(
-    "height and width of a quint8 image",
-    lambda operands: operands.dtype is quint8 and operands.spatial,
-)
-WIDE_CHANNELS_LAST = Condition(
-    "channels-last and qint32",
-    lambda operands: operands.channels_last and operands.dtype is qint32,
-)
-IS_CHANNELS_LAST = Condition("channels-last", lambda operands: operands.channels_last)
-QNNPACK_WINDOW = Condition(
-    "quint8 without ceil_mode",
-    lambda operands: operands.dtype is quint8 and not operands.rounded_up,
-)
-QNNPACK_DIVIDED = Condition(
-    "quint8 to a size that divides its own",
-    lambda operands: operands.dtype is quint8 and operands.divides,
-)
-
 FBGEMM = Engine(
     name="fbgemm",
     title="FBGEMM, x86 servers, as of PyTorch 2.13",
+    release="2.13",
     steps={
         "quantize_per_tensor": choose(
             (IS_QINT32, Split.everywhere(q.ADD_THEN_ROUND)), Split.everywhere(q.FUSED)
@@ -103,35 +86,10 @@ FBGEMM = Engine(
     },
 )
 
-QNNPACK = FBGEMM.derive(
-    "qnnpack",
-    "QNNPACK, phones, as of PyTorch 2.13",
-    steps={
-        "add": choose((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
-        "mean": choose(
-            (IMAGE_QUINT8, r.MEAN_OF_STEPS), (TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_IN_CASCADES
-        ),
-        "average_pool": choose(
-            (QNNPACK_WINDOW, Split.everywhere(w.AVERAGE_OF_STEPS)), *FBGEMM.steps["average_pool"]
-        ),
-        "adaptive_average_pool": choose(
-            (QNNPACK_DIVIDED, Split.everywhere(w.AVERAGE_OF_STEPS)),
-            *FBGEMM.steps["adaptive_average_pool"],
-        ),
-        "bias": choose((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED),
-        "multiplier": choose(p.TIMES_RECIPROCAL),
-        "dynamic_output": choose(p.OUTPUT_ROUNDED_TWICE),
-    },
-    limits={
-        "dynamic_reduce_range": "its dynamic kernels always use the whole range of quint8",
-        "float16_linear": "QNNPACK has no kernel for weights in float16",
-    },
-    recipe={"reduce_range": False, "weight": "per_tensor", "dynamic_reduce_range": False},
-)
-
 FBGEMM_1_4 = FBGEMM.derive(
     "fbgemm-1.4",
     "FBGEMM, x86 servers, as of PyTorch 1.4",
+    release="1.4",
     steps={
         "quantize_per_tensor": choose(
             (IS_QINT32, Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)),
@@ -166,28 +124,4 @@ FBGEMM_1_4 = FBGEMM.derive(
     recipe={"dynamic_reduce_range": False},
 )
 
-QNNPACK_1_4 = FBGEMM_1_4.derive(
-    "qnnpack-1.4",
-    "QNNPACK, phones, as of PyTorch 1.4",
-    steps={
-        "add": choose((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
-        "mean": choose((IMAGE_QUINT8, r.MEAN_IN_FIXED_POINT), r.MEAN_IN_ORDER),
-        "average_pool": choose(
-            (QNNPACK_WINDOW, Split.everywhere(w.AVERAGE_IN_FIXED_POINT)),
-            *FBGEMM_1_4.steps["average_pool"],
-        ),
-        "bias": choose((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED_QUOTIENT),
-        "requantize_sum": choose(p.FIXED_POINT),
-    },
-    limits={
-        "per_channel_weights": "QNNPACK of PyTorch 1.4 packs one scale for a whole weight",
-        "mean_dimensions": "QNNPACK of PyTorch 1.4 averages over height and width of images",
-        "conv3d": "QNNPACK of PyTorch 1.4 has no kernel for it",
-        "dynamic_linear": "QNNPACK of PyTorch 1.4 has no kernel for it",
-        "float16_linear": "QNNPACK has no kernel for weights in float16",
-        "any_multiplier": "its fixed-point multiplier is at least 2**-32 and less than 1",
-    },
-    recipe={"reduce_range": False, "weight": "per_tensor"},
-)
-
-BUILT_IN = (FBGEMM, QNNPACK, FBGEMM_1_4, QNNPACK_1_4)
+ENGINES = (FBGEMM, FBGEMM_1_4)

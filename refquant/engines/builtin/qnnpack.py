@@ -1,0 +1,70 @@
+"""QNNPACK, the engine of phones, in PyTorch 2.13 and in 1.4."""
+
+from refquant.engines.builtin.fbgemm import FBGEMM, FBGEMM_1_4
+from refquant.engines.conditions import (
+    HAS_NO_BIAS,
+    IMAGE_QUINT8,
+    QNNPACK_DIVIDED,
+    QNNPACK_WINDOW,
+    SAME_SHAPE_QUINT8,
+    TRAILING,
+)
+from refquant.engines.rule import Split, choose
+from refquant.engines.rules import average as w
+from refquant.engines.rules import elementwise as e
+from refquant.engines.rules import mean as r
+from refquant.engines.rules import requantize as p
+
+QNNPACK = FBGEMM.derive(
+    "qnnpack",
+    "QNNPACK, phones, as of PyTorch 2.13",
+    release="2.13",
+    steps={
+        "add": choose((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
+        "mean": choose(
+            (IMAGE_QUINT8, r.MEAN_OF_STEPS), (TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_IN_CASCADES
+        ),
+        "average_pool": choose(
+            (QNNPACK_WINDOW, Split.everywhere(w.AVERAGE_OF_STEPS)), *FBGEMM.steps["average_pool"]
+        ),
+        "adaptive_average_pool": choose(
+            (QNNPACK_DIVIDED, Split.everywhere(w.AVERAGE_OF_STEPS)),
+            *FBGEMM.steps["adaptive_average_pool"],
+        ),
+        "bias": choose((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED),
+        "multiplier": choose(p.TIMES_RECIPROCAL),
+        "dynamic_output": choose(p.OUTPUT_ROUNDED_TWICE),
+    },
+    limits={
+        "dynamic_reduce_range": "its dynamic kernels always use the whole range of quint8",
+        "float16_linear": "QNNPACK has no kernel for weights in float16",
+    },
+    recipe={"reduce_range": False, "weight": "per_tensor", "dynamic_reduce_range": False},
+)
+
+QNNPACK_1_4 = FBGEMM_1_4.derive(
+    "qnnpack-1.4",
+    "QNNPACK, phones, as of PyTorch 1.4",
+    release="1.4",
+    steps={
+        "add": choose((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
+        "mean": choose((IMAGE_QUINT8, r.MEAN_IN_FIXED_POINT), r.MEAN_IN_ORDER),
+        "average_pool": choose(
+            (QNNPACK_WINDOW, Split.everywhere(w.AVERAGE_IN_FIXED_POINT)),
+            *FBGEMM_1_4.steps["average_pool"],
+        ),
+        "bias": choose((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED_QUOTIENT),
+        "requantize_sum": choose(p.FIXED_POINT),
+    },
+    limits={
+        "per_channel_weights": "QNNPACK of PyTorch 1.4 packs one scale for a whole weight",
+        "mean_dimensions": "QNNPACK of PyTorch 1.4 averages over height and width of images",
+        "conv3d": "QNNPACK of PyTorch 1.4 has no kernel for it",
+        "dynamic_linear": "QNNPACK of PyTorch 1.4 has no kernel for it",
+        "float16_linear": "QNNPACK has no kernel for weights in float16",
+        "any_multiplier": "its fixed-point multiplier is at least 2**-32 and less than 1",
+    },
+    recipe={"reduce_range": False, "weight": "per_tensor"},
+)
+
+ENGINES = (QNNPACK, QNNPACK_1_4)
