@@ -42,6 +42,8 @@ def installed_torch():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's own, about itself
         torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+        # It warns of its own future at the first quantized tensor, and then no more.
+        torch.quantize_per_tensor(torch.zeros(1), 1.0, 0, torch.quint8)
     if not torch.__version__.startswith("2.13."):
         pytest.skip(f"PyTorch {torch.__version__} is installed, the engines are those of 2.13")
     missing = {"fbgemm", "qnnpack"} - set(torch.backends.quantized.supported_engines)

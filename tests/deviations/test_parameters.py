@@ -50,6 +50,7 @@ def test_observers_and_infinity(torch):
         quantization.MinMaxObserver()(refquant.tensor([1.0, np.inf]))
 
 
+@pytest.mark.filterwarnings("ignore:Please use quant_min and quant_max:UserWarning")
 def test_search_for_few_integers(torch):
     x = np.abs(np.random.default_rng(0).laplace(size=100_000)).astype(np.float32)
 

@@ -79,6 +79,7 @@ def test_histograms_of_one_batch_are_equal_and_of_several_not(torch):
     assert sum(differ[2:]) >= 3
 
 
+@pytest.mark.filterwarnings("ignore:Please use quant_min and quant_max:UserWarning")
 def test_histograms_of_1_4_are_stretched(torch):
     assert says(PAGE, "does not stretch the range")
     options = {"bins": 8, "reduce_range": True}

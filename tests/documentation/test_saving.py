@@ -45,6 +45,18 @@ def test_another_process_computes_the_same_bits(tmp_path):
 # -- from PyTorch ----------------------------------------------------------------------------------
 
 
+def of_pytorch(test):
+    """Mark a test of models of PyTorch, which warns of the future of its own modules."""
+    for mark in (
+        pytest.mark.torch,
+        pytest.mark.usefixtures("engine_of_both"),
+        pytest.mark.filterwarnings("ignore:torch.ao.quantization is deprecated:DeprecationWarning"),
+        pytest.mark.filterwarnings("ignore:.*are deprecated and will be removed:UserWarning"),
+    ):
+        test = mark(test)
+    return test
+
+
 @pytest.fixture
 def take_over_state(torch):
     spec = importlib.util.spec_from_file_location("from_torch", FOLDER / "from_torch.py")
@@ -72,8 +84,7 @@ def network(nn, quantization, functional):
     return quantization.fuse_modules(Net().eval(), [["conv", "norm", "relu"], ["fc", "relu2"]])
 
 
-@pytest.mark.torch
-@pytest.mark.usefixtures("engine_of_both")
+@of_pytorch
 @pytest.mark.parametrize("recipe", ["default_qconfig", "default_per_channel_qconfig"])
 def test_a_converted_model_of_pytorch_comes_over(torch, take_over_state, recipe):
     theirs = torch.ao.quantization
@@ -95,8 +106,7 @@ def test_a_converted_model_of_pytorch_comes_over(torch, take_over_state, recipe)
     assert np.array_equal(found, model(x).numpy())
 
 
-@pytest.mark.torch
-@pytest.mark.usefixtures("engine_of_both")
+@of_pytorch
 def test_a_float_model_of_pytorch_comes_over(torch, take_over_state):
     model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3))
     nn = refquant.nn
@@ -105,8 +115,7 @@ def test_a_float_model_of_pytorch_comes_over(torch, take_over_state):
     assert np.array_equal(other[0].weight.detach().numpy(), model[0].weight.detach().numpy())
 
 
-@pytest.mark.torch
-@pytest.mark.usefixtures("engine_of_both")
+@of_pytorch
 def test_a_dynamic_layer_of_pytorch_comes_over(torch, take_over_state):
     model = torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(torch.nn.Linear(4, 3)))
     nn = refquant.nn
