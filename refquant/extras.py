@@ -1,4 +1,4 @@
-"""Packages that refquant uses only for some features, each named by an extra of the install."""
+"""Optional packages: each belongs to an extra of the installation."""
 
 from importlib import import_module
 from types import ModuleType
@@ -16,11 +16,11 @@ def require_extra(module: str, *, package: str, extra: str, asked: str) -> Modul
     module : str
         What to import, such as ``'sklearn.datasets'``.
     package : str
-        The name under which the package is installed, such as ``'scikit-learn'``.
+        Name of the package to install, such as ``'scikit-learn'``.
     extra : str
-        The extra of refquant that brings it.
+        The extra of refquant that installs it.
     asked : str
-        What needs it, for the message.
+        The feature that needs it, for the message.
 
     Returns
     -------

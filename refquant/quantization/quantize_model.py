@@ -1,4 +1,4 @@
-"""The whole way from a float model to a quantized one in one call."""
+"""Quantizing a model in one call: prepare, calibrate or train, convert."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -173,8 +173,8 @@ def quantize_dynamic(model, qconfig_spec=None, dtype=dtypes.qint8, mapping=None,
     model : Module
         Switched to evaluation mode.
     qconfig_spec : set of (type or str), or mapping of these to QConfigDynamic or None, optional
-        Which modules, by type or dotted name; by default all `Linear` and `LSTM`. A mapping says
-        how, too, and `dtype` is then not used.
+        Which modules, by type or dotted name; by default all `Linear` and `LSTM`. A mapping also
+        says how, and `dtype` is then not used.
     dtype : dtype, default qint8
         What weights become: qint8 or float16.
     mapping : mapping of type to type, optional
@@ -194,7 +194,7 @@ def quantize_dynamic(model, qconfig_spec=None, dtype=dtypes.qint8, mapping=None,
     OperationError
         If `dtype` is neither and `qconfig_spec` is a set.
     ModuleNameError
-        If there is no module of a name.
+        If there is no module of that name.
 
     Examples
     --------
@@ -213,7 +213,7 @@ def quantize_dynamic(model, qconfig_spec=None, dtype=dtypes.qint8, mapping=None,
 
 
 def _spec(asked: str, spec: Any, dtype: Any) -> Mapping[Any, Any]:
-    """Make a mapping of what `quantize_dynamic` is given."""
+    """Return a mapping from modules to QConfigs, from the arguments of `quantize_dynamic`."""
     if isinstance(spec, Mapping):
         return spec
     known = isinstance(dtype, dtypes.dtype)

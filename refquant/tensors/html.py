@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refquant.html import histogram, labelled, table
+from refquant.html import histogram, labeled, table
 
 if TYPE_CHECKING:
     from refquant.tensors.quantized import QuantizedTensor
@@ -75,9 +75,9 @@ def quantized_tensor(tensor: "QuantizedTensor") -> str:
         facts.append(("axis", tensor.axis))
     title = f"{dtype.name} tensor of shape {tuple(array.shape)}"
     if not array.size:
-        return labelled(facts, title)
+        return labeled(facts, title)
     low, high = dtype.quant_min, dtype.quant_max
     if high - low > 255:
         low, high = int(array.min()), int(array.max())
     drawn = histogram(array, low, high, f"how often integers from {low} to {high} occur")
-    return labelled(facts, title) + _elements(array) + drawn
+    return labeled(facts, title) + _elements(array) + drawn
