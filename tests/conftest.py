@@ -1,4 +1,4 @@
-"""Settings of the whole suite: what every test finds, and what it must leave behind."""
+"""Settings and fixtures of the whole suite."""
 
 import os
 import warnings
@@ -38,11 +38,11 @@ def pytest_report_header():
 
 @pytest.fixture(scope="session")
 def installed_torch():
-    """PyTorch 2.13, whose answers those of the engines are; its tests are skipped without it."""
+    """PyTorch 2.13, whose answers the engines give; tests that use it are skipped without it."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's own, about itself
+        warnings.simplefilter("ignore")  # PyTorch's own deprecations
         torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-        # It warns of its own future at the first quantized tensor, and then no more.
+        # The first quantized tensor warns once of PyTorch's own deprecations.
         torch.quantize_per_tensor(torch.zeros(1), 1.0, 0, torch.quint8)
     if not torch.__version__.startswith("2.13."):
         pytest.skip(f"PyTorch {torch.__version__} is installed, the engines are those of 2.13")
@@ -54,7 +54,7 @@ def installed_torch():
 
 @pytest.fixture
 def torch(installed_torch):
-    """PyTorch with one thread, because threads move the tails; its settings are put back."""
+    """PyTorch with one thread, because threads move the tails; its settings are restored."""
     engine = installed_torch.backends.quantized.engine
     threads = installed_torch.get_num_threads()
     installed_torch.set_num_threads(1)
@@ -81,7 +81,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def _settings_stay():
-    """Give the next test the engine, kernels and threads that this one found."""
+    """Restore the engine, the kernels and the number of threads after each test."""
     engine = refquant.engines.current().name
     choice = refquant.kernels.current()
     threads = refquant.get_num_threads()

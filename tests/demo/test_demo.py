@@ -230,7 +230,7 @@ def test_the_command_writes_a_report_and_weights(tmp_path, capsys):
 
 @pytest.fixture
 def quick(monkeypatch, result):
-    """Let the command tell the result that is there, without pictures."""
+    """Let the command report the result of the fixture, without pictures."""
     monkeypatch.setattr(experiment, "run", lambda **options: result)
     monkeypatch.setattr(summary, "page", lambda result: Page("quick"))
 

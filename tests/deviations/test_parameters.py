@@ -1,4 +1,4 @@
-"""Parameters and numbers that PyTorch 2.13 takes although nothing good can come of them."""
+"""Parameters and numbers that PyTorch 2.13 accepts although they cannot be right."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Scale and zero point chosen inside dynamic operations, beside an installed PyTorch 2.13."""
+"""Scale and zero point chosen in dynamic operations, compared with an installed PyTorch 2.13."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Element-wise operations beside an installed PyTorch: the same integers and parameters."""
+"""Element-wise operations compared with an installed PyTorch: integers and parameters."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The dynamic LSTM beside an installed PyTorch: weights the same, states within a few ulp."""
+"""The dynamic LSTM compared with an installed PyTorch: equal weights, states within a few ulp."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Means beside an installed PyTorch 2.13: float32 added in the same order, in any layout."""
+"""Means compared with an installed PyTorch 2.13: float32 sums in the same order, any layout."""
 
 import numpy as np
 import pytest

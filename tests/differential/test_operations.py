@@ -1,4 +1,4 @@
-"""Every operation beside an installed PyTorch 2.13, on shapes, layouts and parameters of its own.
+"""Every operation compared with an installed PyTorch 2.13, on random shapes and parameters.
 
 ``tests/differential/table.py`` prints what was compared, with more cases.
 """

@@ -1,4 +1,4 @@
-"""Pooling and resizing beside an installed PyTorch: the same integers, parameters and strides."""
+"""Pooling and resizing compared with an installed PyTorch: integers, parameters, strides."""
 
 import numpy as np
 import pytest
@@ -89,7 +89,7 @@ def test_avg_pool2d(torch, memory_format, seed):
         ceil, include = bool(rng.integers(2)), bool(rng.integers(2))
         override = None if rng.random() < 0.6 else int(rng.integers(1, 12))
         if qnnpack_takes(torch, storage) and not ceil:
-            include, override = True, None  # QNNPACK does not look at them
+            include, override = True, None  # QNNPACK ignores them
         arguments = (kernel, stride, padding, ceil, include, override)
         want = torch.nn.functional.avg_pool2d(theirs, *arguments)
         check(want, F.avg_pool2d(ours, *arguments), f"{note} {arguments}")

@@ -1,4 +1,4 @@
-"""Linear layers and convolutions beside an installed PyTorch 2.13, with data full of ties."""
+"""Linear layers and convolutions compared with an installed PyTorch 2.13, on many ties."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The programs of the recorded answers, with other numbers, beside an installed PyTorch 2.13."""
+"""The programs of the recorded answers with other numbers, in an installed PyTorch 2.13 too."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Conversion without data beside an installed PyTorch 2.13: types, scales, zero points."""
+"""Conversion without data compared with an installed PyTorch 2.13: types, scales, zero points."""
 
 import warnings
 

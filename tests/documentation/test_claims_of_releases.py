@@ -1,4 +1,4 @@
-"""What the pages state of PyTorch 2.13 beside refquant, which follows 1.4 in its observers."""
+"""What the pages state about PyTorch 2.13, where refquant's observers follow 1.4."""
 
 import numpy as np
 import pytest

@@ -15,12 +15,12 @@ from refquant.errors import NoDataWarning
 FOLDER = Path(__file__).parents[2] / "docs" / "start" / "saving"
 
 if not FOLDER.exists():
-    pytest.skip("the tests lie outside of a source tree", allow_module_level=True)
+    pytest.skip("the tests are not in a source tree", allow_module_level=True)
 
 
 def run(program, *arguments):
-    """Run a program in a process of its own; returns its lines, the first word of each a key."""
-    # A program finds its neighbors where it lies, unless the safe path forbids it.
+    """Run a program in a subprocess; return its lines, the first word of each as the key."""
+    # A program imports modules beside it, unless the safe path forbids it.
     unset = ("PYTHONWARNINGS", "PYTHONSAFEPATH")
     done = subprocess.run(
         [sys.executable, "-W", "error", "-B", str(FOLDER / program), *map(str, arguments)],
@@ -46,7 +46,7 @@ def test_another_process_computes_the_same_bits(tmp_path):
 
 
 def of_pytorch(test):
-    """Mark a test of models of PyTorch, which warns of the future of its own modules."""
+    """Mark a test of models of PyTorch, which warns of its own deprecations."""
     for mark in (
         pytest.mark.torch,
         pytest.mark.usefixtures("engine_of_both"),

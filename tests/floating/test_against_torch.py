@@ -33,7 +33,7 @@ def both(torch, function, arrays, rng, dtype=np.float64, rtol=1e-9, atol=1e-10):
 
 
 def assert_same_strides(y, t):
-    """Strides tell the memory format; those of extents of 1 do not."""
+    """Compare strides, which tell the memory format, except those of extents of 1."""
     long = [n > 1 for n in t.shape]
     if t.numel():
         assert [s for s, n in zip(y.stride(), long, strict=True) if n] == [
@@ -134,7 +134,7 @@ def test_interpolation(torch, seed):
     corners = None if mode == "nearest" else bool(rng.integers(2))
     sizes = draw(rng, 3, 7, ndim)
     factors = tuple(float(f) for f in rng.uniform(0.4, 2.6, size=ndim))
-    # Where a factor keeps or doubles a size, PyTorch's gradient of the nearest neighbour is not
+    # Where a factor keeps or doubles a size, PyTorch's gradient of the nearest neighbor is not
     # that of its result, except for images: forward goes by the factor, backward by the sizes.
     keeps = any(int(n * f) in (n, 2 * n) for n, f in zip(sizes, factors, strict=True))
     keeps = keeps and ndim != 2

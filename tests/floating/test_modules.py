@@ -61,7 +61,7 @@ MODULES = {
 def test_state_and_repr_are_those_of_torch(torch, name):
     mine = eval(MODULES[name], vars(nn).copy())
     theirs = eval(MODULES[name], vars(torch.nn).copy())
-    # Newer releases tell of a bias where older ones do not.
+    # Newer releases show a bias where older ones do not.
     known = re.sub(r"(affine=\w+), bias=\w+", r"\1", repr(theirs))
     assert repr(mine) == known
     state = {k: (tuple(v.shape), v.dtype.name) for k, v in mine.state_dict().items()}

@@ -1,4 +1,4 @@
-"""Optimizers: their steps by hand, and beside PyTorch's."""
+"""Optimizers: their steps by hand, and compared with PyTorch's."""
 
 import copy
 

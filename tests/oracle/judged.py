@@ -55,7 +55,7 @@ def _torch_tensor(torch, value):
 def torch_backend(engine, operation):
     """Answer an operation by PyTorch."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's own, about itself
+        warnings.simplefilter("ignore")  # PyTorch's own deprecations
         import torch
         import torch.ao.nn.quantized.functional as F
 
@@ -194,7 +194,7 @@ OPERATIONS = {
 
 
 def present(backend):
-    """Tell whether a backend is installed."""
+    """Return whether a backend is installed."""
     if backend == "onnxruntime":
         return bool(find_spec("onnx") and find_spec("onnxruntime"))
     if not find_spec("torch"):

@@ -1,4 +1,4 @@
-"""Engines of other runtimes: numbers from their own public threads, and their laws."""
+"""Engines of other runtimes: numbers from their public issue threads, and their laws."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Folders of vectors from somewhere else: nothing in them is believed, nothing large is made."""
+"""Folders of vectors from elsewhere: nothing in them is trusted, nothing large is allocated."""
 
 import io
 import json

@@ -26,7 +26,7 @@ def weight(integers):
         ([-128, 0], False),
         ([-128, -1], True),  # -255 * 129 = -32895
         ([127, -128], False),  # each sign alone fits
-        ([127, 0, 127], False),  # 0 and 2 are no neighbours
+        ([127, 0, 127], False),  # 0 and 2 are not adjacent
         ([0, 127, 127, 0], False),
         ([0, 0, 127, 127, 0], True),
     ],

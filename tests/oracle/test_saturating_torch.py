@@ -1,4 +1,4 @@
-"""Engine x86-sat16 beside PyTorch's FBGEMM, told that the processor has no VNNI."""
+"""Engine x86-sat16 compared with PyTorch's FBGEMM, made to believe there is no VNNI."""
 
 import os
 import subprocess

@@ -14,7 +14,7 @@ def test_products_cover_what_they_should():
     rows = dict(oracle.coverage(oracle.cases_of("conv2d")))
     for name in (
         "ties",
-        "neighbours of ties",
+        "neighbors of ties",
         "clipped below",
         "clipped above",
         "at an end of the range",

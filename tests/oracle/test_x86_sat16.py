@@ -1,4 +1,4 @@
-"""Processors without VNNI: PyTorch told to use its AVX2 kernels beside the engine ``x86-sat16``."""
+"""Processors without VNNI: PyTorch restricted to AVX2, and the engine ``x86-sat16``."""
 
 import json
 import os
@@ -28,7 +28,7 @@ print(json.dumps(answers))
 
 
 def has_exact_kernel(case):
-    """Tell whether FBGEMM may take a kernel for small groups, which does not saturate."""
+    """Return whether FBGEMM may use a kernel for small groups, which does not saturate."""
     if case.operation != "conv2d":
         return False
     outputs, channels, *kernel = case.arguments["weight"].shape

@@ -48,7 +48,7 @@ def max_pool(rng):
             counts = counts_of(image.shape, kernel, stride, padding, dilation)
             if min(counts) > 0:
                 yield image, kernel, stride, padding, dilation, counts
-    # Every tap of the window beside the only pixel.
+    # Every tap of the window misses the only pixel.
     yield np.zeros((1, 1, 1, 3), np.uint8), (2, 2), (1, 1), (1, 1), (2, 2), (1, 1)
 
 

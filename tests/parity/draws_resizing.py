@@ -20,8 +20,8 @@ def resize_nearest(rng):
         yield image, rows, columns
 
 
-def neighbours(rng, size, most=20):
-    """Draw pairs of neighbours and their shares: thirds, halves, none and random ones."""
+def neighbors(rng, size, most=20):
+    """Draw pairs of neighbors and their shares: thirds, halves, none and random ones."""
     count = int(rng.integers(1, most))
     first = rng.integers(0, size, size=count).astype(np.int64)
     second = np.minimum(first + 1, size - 1)
@@ -42,8 +42,8 @@ def resize_bilinear(rng):
                 zero_point = int(rng.choice(zero_points(storage)))
                 yield (
                     image,
-                    *neighbours(rng, image.shape[1]),
-                    *neighbours(rng, image.shape[2]),
+                    *neighbors(rng, image.shape[1]),
+                    *neighbors(rng, image.shape[2]),
                     zero_point,
                     low,
                     high,
@@ -66,7 +66,7 @@ def resize_bilinear_large(rng):
     for storage, (low, high) in RANGES.items():
         for shape in LARGE:
             yield (
-                integers(rng, shape, storage), *neighbours(rng, shape[1], 300),
-                *neighbours(rng, shape[2], 300), 3, low, high, shape[3] - shape[3] % 8,
+                integers(rng, shape, storage), *neighbors(rng, shape[1], 300),
+                *neighbors(rng, shape[2], 300), 3, low, high, shape[3] - shape[3] % 8,
                 rules.MIX_FUSED, rules.MIX_FUSED_FIRST,
             )  # fmt: skip

@@ -96,7 +96,7 @@ def test_every_rule_that_kernels_know_is_drawn():
         for arguments in draws.seeded(draws.SMALL, twin):
             drawn |= rules_of(arguments)
     for step, table in tables.items():
-        if step not in ("accumulator", "border"):  # kernels take no argument for them
+        if step not in ("accumulator", "border"):  # kernels have no argument for them
             assert set(table) <= drawn, step
 
 

@@ -106,7 +106,7 @@ def runs(model, x, names):
 
 
 def edge_within(low, high):
-    """Whether some k + 1/2 lies in low..high."""
+    """Return whether some k + 1/2 is in low..high."""
     return np.floor(high - 0.5) >= np.ceil(low - 0.5)
 
 
