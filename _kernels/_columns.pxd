@@ -9,6 +9,7 @@ from libc.math cimport fmaf, rintf
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
+from refquant._kernels._operands cimport Output, ProductRules
 from refquant._kernels._rounding cimport clampf, quantize_run
 from refquant._kernels._rules cimport (
     ADD_THEN_ROUND, BIAS_DIVIDED, BIAS_FUSED, BIAS_ROUNDED, DIVIDE_THEN_ROUND_WIDE, FLOAT_PRODUCT,
@@ -37,7 +38,8 @@ cdef struct Columns:
     int bias_code  # NO_BIAS, BIAS_FUSED or BIAS_DIVIDED
     int rule_code
     int32_t zero_point  # of the output
-    int32_t lowest
+    int32_t output_min
+    int32_t output_max
     bint relu  # of dynamic outputs
 
 
@@ -78,34 +80,34 @@ cdef inline void set_offsets(
 
 cdef inline void set_static(
     Columns* c, Py_ssize_t outputs, const double* weight_scales, const float* bias,
-    double input_scale, double output_scale, int32_t zero_point, int32_t lowest, int bias_code,
-    int multiplier_code, int rule_code
+    double input_scale, Output to, ProductRules rules
 ) noexcept nogil:
     """Fill in biases and multipliers of quantized outputs."""
     cdef Py_ssize_t n
-    cdef float x = <float>input_scale, o = <float>output_scale, inv = <float>1.0 / o
+    cdef float x = <float>input_scale, o = <float>to.scale, inv = <float>1.0 / o
     cdef int32_t integer
-    cdef int quantizing = ADD_THEN_ROUND if bias_code == BIAS_ROUNDED else DIVIDE_THEN_ROUND_WIDE
-    c.bias_code, c.rule_code = bias_code, rule_code
-    c.zero_point, c.lowest = zero_point, lowest
-    if multiplier_code == QUOTIENT:
+    cdef int quantizing = ADD_THEN_ROUND if rules.bias == BIAS_ROUNDED else DIVIDE_THEN_ROUND_WIDE
+    cdef Output whole = Output(0.0, 0, -2147483648, 2147483647)
+    c.bias_code, c.rule_code, c.zero_point = rules.bias, rules.requantize, to.zero_point
+    c.output_min, c.output_max = to.output_min, to.output_max
+    if rules.multiplier == QUOTIENT:
         for n in range(outputs):
             c.multipliers[n] = x * <float>weight_scales[n] / o
     else:
         for n in range(outputs):
             c.multipliers[n] = x * <float>weight_scales[n] * inv
-    if bias_code == BIAS_FUSED:
+    if rules.bias == BIAS_FUSED:
         for n in range(outputs):
             c.biases[n] = bias[n]
             c.factors[n] = <float>1.0 / (x * <float>weight_scales[n])
-    elif bias_code == BIAS_DIVIDED:
+    elif rules.bias == BIAS_DIVIDED:
         for n in range(outputs):
             c.biases[n] = bias[n] / (x * <float>weight_scales[n])
-    elif bias_code != NO_BIAS:
+    elif rules.bias != NO_BIAS:
         c.bias_code = NO_BIAS
         for n in range(outputs):
-            quantize_run(bias + n, &integer, 1, input_scale * weight_scales[n], 0,
-                         -2147483648, 2147483647, quantizing)
+            whole.scale = input_scale * weight_scales[n]
+            quantize_run(bias + n, &integer, 1, whole, quantizing)
             c.offsets[n] = <int32_t>(<uint32_t>c.offsets[n] + <uint32_t>integer)
 
 
@@ -183,8 +185,8 @@ cdef inline void finish_columns(
     cdef const float* biases = c.biases + first
     cdef const float* factors = c.factors + first
     cdef const float* multipliers = c.multipliers + first
-    cdef int32_t z = c.zero_point, lowest = c.lowest
-    cdef float lo = <float>(lowest - z), hi = <float>(255 - z)
+    cdef int32_t z = c.zero_point, least = c.output_min, most = c.output_max
+    cdef float lo = <float>(least - z), hi = <float>(most - z)
     cdef Py_ssize_t j
     cdef float[COLUMNS] total
     if c.bias_code == BIAS_FUSED:  # in a loop of its own: fmaf is a call on some processors
@@ -204,15 +206,15 @@ cdef inline void finish_columns(
                     <float>corrected(acc[j], offsets[j]), multipliers[j], z, lo, hi)
     elif c.bias_code == BIAS_FUSED:
         for j in range(n):
-            done[j] = fixed_point(convert_to_int32(total[j]), multipliers[j], z, lowest, 255)
+            done[j] = fixed_point(convert_to_int32(total[j]), multipliers[j], z, least, most)
     elif c.bias_code == BIAS_DIVIDED:
         for j in range(n):
             done[j] = fixed_point(
                 convert_to_int32(with_bias(acc[j], offsets[j], biases[j])), multipliers[j], z,
-                lowest, 255)
+                least, most)
     else:
         for j in range(n):
-            done[j] = fixed_point(corrected(acc[j], offsets[j]), multipliers[j], z, lowest, 255)
+            done[j] = fixed_point(corrected(acc[j], offsets[j]), multipliers[j], z, least, most)
 
 
 cdef inline void finish_row(

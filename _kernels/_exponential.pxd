@@ -11,6 +11,34 @@ from libc.string cimport memcpy
 from refquant._kernels._rules cimport EXPM1_OF_PAIRS
 
 
+cdef extern from *:
+    """
+    #define REFQUANT_LOG_2_E 1.4426950408889634
+    """
+    const double LOG_2_E "REFQUANT_LOG_2_E"
+
+
+cdef inline double less_powers(double x, double k) noexcept nogil:
+    """x - k * log(2); the first part of log(2) ends in zero bits, its product with k is exact."""
+    return (x - k * 0.6931471803691238) - k * 1.9082149292705877e-10
+
+
+cdef inline double series_of(double r) noexcept nogil:
+    """(e**r - 1) / r for small r: the Taylor series, from its last term."""
+    cdef double series = 1.0 / 39916800.0
+    series = series * r + 1.0 / 3628800.0
+    series = series * r + 1.0 / 362880.0
+    series = series * r + 1.0 / 40320.0
+    series = series * r + 1.0 / 5040.0
+    series = series * r + 1.0 / 720.0
+    series = series * r + 1.0 / 120.0
+    series = series * r + 1.0 / 24.0
+    series = series * r + 1.0 / 6.0
+    series = series * r + 0.5
+    series = series * r + 1.0
+    return series
+
+
 cdef struct Pair:
     float number
     float error
@@ -50,7 +78,7 @@ cdef inline float two_to(int32_t k) noexcept nogil:
 cdef inline float expm1_of_pairs(float x) noexcept nogil:
     cdef bint inside = <float>-16.635532 <= x and x <= <float>88.72283
     cdef float held = x if inside else <float>0.0
-    cdef float k = rintf(held * <float>1.442695040888963)
+    cdef float k = rintf(held * <float>LOG_2_E)
     cdef Pair r = sum_of_pairs(single(held), single(k * <float>-0.693145751953125))
     r = sum_of_pairs(r, single(k * <float>-1.428606765330187e-06))
     cdef float u = <float>0.1980960224e-3
@@ -74,21 +102,11 @@ cdef inline float expm1_rounded_once(float x) noexcept nogil:
     cdef double held = x, k, r, series, power
     held = held if not held < -110.0 else -110.0
     held = held if not held > 110.0 else 110.0
-    k = rint(held * 1.4426950408889634) if held == held else 0.0
-    r = (held - k * 0.6931471803691238) - k * 1.9082149292705877e-10
+    k = rint(held * LOG_2_E) if held == held else 0.0
+    r = less_powers(held, k)
     cdef uint64_t bits = <uint64_t>(<int64_t>k + 1023) << 52
     memcpy(&power, &bits, sizeof(double))
-    series = 1.0 / 39916800.0
-    series = series * r + 1.0 / 3628800.0
-    series = series * r + 1.0 / 362880.0
-    series = series * r + 1.0 / 40320.0
-    series = series * r + 1.0 / 5040.0
-    series = series * r + 1.0 / 720.0
-    series = series * r + 1.0 / 120.0
-    series = series * r + 1.0 / 24.0
-    series = series * r + 1.0 / 6.0
-    series = series * r + 0.5
-    series = series * r + 1.0
+    series = series_of(r)
     return <float>((series * r) * power + (power - 1.0))
 
 

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t
 
-# Extents along planes, lines and columns.
+# Extents along depth, height and width.
 cdef struct Geometry:
     Py_ssize_t[3] image
     Py_ssize_t[3] kernel

@@ -8,18 +8,13 @@
 # (c) qint32 clamps in double, because float32 cannot hold 2**31 - 1.
 
 from libc.math cimport fabs, fmaf, rint, rintf
-from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, uint32_t
 
+from refquant._kernels._operands cimport Output, Quantizer, stored
 from refquant._kernels._rules cimport (
     ADD_THEN_ROUND, DIVIDE_THEN_ROUND, FUSED, FUSED_CLAMP_THEN_ROUND, FUSED_CONVERT,
     FUSED_CONVERT_DOUBLE, ROUND_THEN_ADD, ROUND_THEN_ADD_DOUBLE, SUBTRACT, SUBTRACT_FUSED,
 )
-
-ctypedef fused stored:
-    uint8_t
-    int8_t
-    int32_t
-
 
 cdef inline float clampf(float v, float lo, float hi) noexcept nogil:
     v = v if v > lo else lo
@@ -127,15 +122,15 @@ cdef inline float subtract_double(stored q, double scale, float z) noexcept nogi
 
 
 cdef inline void quantize_run(
-    const float* x, stored* q, Py_ssize_t n, double scale, int32_t zero_point,
-    int32_t lo, int32_t hi, int code
+    const float* x, stored* q, Py_ssize_t n, Output to, int code
 ) noexcept nogil:
-    """Quantize `n` neighbours by one rule."""
-    cdef float s = <float>scale, inv = <float>1.0 / s, z = <float>zero_point
+    """Quantize `n` neighbors by one rule."""
+    cdef float s = <float>to.scale, inv = <float>1.0 / s, z = <float>to.zero_point
+    cdef int32_t zero_point = to.zero_point, lo = to.output_min, hi = to.output_max
     cdef Py_ssize_t i
     cdef stored unused = 0
     if code == ROUND_THEN_ADD_DOUBLE or code == FUSED_CONVERT_DOUBLE:
-        inv = <float>(1.0 / scale)
+        inv = <float>(1.0 / to.scale)
     if code == ROUND_THEN_ADD or code == ROUND_THEN_ADD_DOUBLE:
         for i in range(n):
             q[i] = <stored>round_then_add(x[i], inv, zero_point, lo, hi)
@@ -160,9 +155,11 @@ cdef inline void quantize_run(
 
 
 cdef inline void dequantize_run(
-    const stored* q, float* x, Py_ssize_t n, double scale, int32_t zero_point, int code
+    const stored* q, float* x, Py_ssize_t n, Quantizer of, int code
 ) noexcept nogil:
-    """Dequantize `n` neighbours by one rule."""
+    """Dequantize `n` neighbors by one rule."""
+    cdef double scale = of.scale
+    cdef int32_t zero_point = of.zero_point
     cdef float s = <float>scale, negative = s * <float>(-<double>zero_point)
     cdef float z = <float>zero_point
     cdef Py_ssize_t i

@@ -9,6 +9,7 @@ from refquant.engines.rules import accumulate as a
 from refquant.engines.rules import dynamic_qparams as c
 from refquant.engines.rules import expm1 as x
 from refquant.engines.rules import average as w
+from refquant.engines.rules import mean as m
 from refquant.engines.rules import quantize as q
 from refquant.engines.rules import requantize as p
 from refquant.engines.rules import interpolate as s
@@ -43,6 +44,7 @@ AVERAGE = {
     w.AVERAGE_OF_INTEGERS: AVERAGE_OF_INTEGERS,
     w.AVERAGE_OF_STEPS: AVERAGE_OF_STEPS,
     w.AVERAGE_IN_FIXED_POINT: AVERAGE_IN_FIXED_POINT,
+    m.MEAN_OF_INTEGERS: MEAN_OF_INTEGERS,
 }
 MIX = {
     s.MIX_ROUNDED: MIX_ROUNDED,
@@ -67,7 +69,7 @@ DYNAMIC_OUTPUT = {
     p.OUTPUT_ROUNDED_TWICE: OUTPUT_ROUNDED_TWICE,
 }
 
-# The only ones; kernels are not called for others.
+# The only ones: kernels need no number to tell them from others.
 ACCUMULATOR = {a.WRAPPED: 0}
 BORDER = {a.BORDER_OF_ZERO_POINT: 0}
 
@@ -87,8 +89,9 @@ BY_STEP = {
     "exponential": EXPONENTIAL,
     "average_pool": AVERAGE,
     "adaptive_average_pool": AVERAGE,
+    "mean": AVERAGE,
     "resize_mix": MIX,
-    "choose_quantization_params": CHOOSING,
+    "dynamic_qparams": CHOOSING,
     "accumulator": ACCUMULATOR,
     "border": BORDER,
     "bias": BIAS,

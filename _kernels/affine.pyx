@@ -9,7 +9,8 @@ Design
 from cython.parallel cimport prange
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 
-from refquant._kernels._rounding cimport dequantize_run, quantize_run, stored
+from refquant._kernels._operands cimport Output, Quantizer, output_of, quantizer_of, stored
+from refquant._kernels._rounding cimport dequantize_run, quantize_run
 from refquant._kernels._threads cimport threads_for
 
 import numpy as np
@@ -21,92 +22,83 @@ cdef enum:
 
 
 cdef void _quantize(
-    const float* x, stored* q, Py_ssize_t n, double scale, int32_t zero_point,
-    int32_t lo, int32_t hi, int code
+    const float* x, stored* q, Py_ssize_t n, Output to, int code
 ) noexcept nogil:
     cdef Py_ssize_t blocks = (n + BLOCK - 1) // BLOCK, block, start
     cdef int threads = threads_for(blocks, 4)
     if threads == 1:
-        quantize_run(x, q, n, scale, zero_point, lo, hi, code)
+        quantize_run(x, q, n, to, code)
         return
     for block in prange(blocks, num_threads=threads, schedule="static"):
         start = block * BLOCK
-        quantize_run(x + start, q + start, min(<Py_ssize_t>BLOCK, n - start), scale, zero_point,
-                     lo, hi, code)
+        quantize_run(x + start, q + start, min(<Py_ssize_t>BLOCK, n - start), to, code)
 
 
-cdef void _quantize_split(
-    const float[::1] x, stored[::1] q, double scale, int32_t zero_point, int32_t lo, int32_t hi,
-    Py_ssize_t body, int code, int tail_code
-) noexcept nogil:
+cdef _quantize_split(
+    const float[::1] x, stored[::1] q, Output to, Py_ssize_t vectors, int code, int tail_code
+):
     cdef Py_ssize_t n = x.shape[0]
-    if body > 0:
-        _quantize(&x[0], &q[0], body, scale, zero_point, lo, hi, code)
-    if n > body:
-        _quantize(&x[body], &q[body], n - body, scale, zero_point, lo, hi, tail_code)
+    with nogil:
+        if vectors > 0:
+            _quantize(&x[0], &q[0], vectors, to, code)
+        if n > vectors:
+            _quantize(&x[vectors], &q[vectors], n - vectors, to, tail_code)
 
 
 def quantize_per_tensor(
-    const float[::1] x not None, double scale, int32_t zero_point, int32_t quant_min,
-    int32_t quant_max, storage, Py_ssize_t body, rule, tail_rule
+    const float[::1] x not None, output, storage, Py_ssize_t vector_length, quantize
 ):
     """Quantize with one scale and zero point; inputs are not checked."""
     out = np.empty(x.shape[0], storage)
-    cdef int code = QUANTIZING[rule], tail_code = QUANTIZING[tail_rule]
-    cdef uint8_t[::1] u8
-    cdef int8_t[::1] s8
-    cdef int32_t[::1] s32
+    cdef Output to = output_of(output)
+    cdef int code = QUANTIZING[quantize.vector], tail_code = QUANTIZING[quantize.tail]
     kind = storage.char
     if kind == "B":
-        u8 = out
-        with nogil:
-            _quantize_split(x, u8, scale, zero_point, quant_min, quant_max, body, code, tail_code)
+        _quantize_split[uint8_t](x, out, to, vector_length, code, tail_code)
     elif kind == "b":
-        s8 = out
-        with nogil:
-            _quantize_split(x, s8, scale, zero_point, quant_min, quant_max, body, code, tail_code)
+        _quantize_split[int8_t](x, out, to, vector_length, code, tail_code)
     else:
-        s32 = out
-        with nogil:
-            _quantize_split(x, s32, scale, zero_point, quant_min, quant_max, body, code, tail_code)
+        _quantize_split[int32_t](x, out, to, vector_length, code, tail_code)
     return out
 
 
 cdef void _dequantize(
-    const stored* q, float* x, Py_ssize_t n, double scale, int32_t zero_point, int code
+    const stored* q, float* x, Py_ssize_t n, Quantizer of, int code
 ) noexcept nogil:
     cdef Py_ssize_t blocks = (n + BLOCK - 1) // BLOCK, block, start
     cdef int threads = threads_for(blocks, 4)
     if threads == 1:
-        dequantize_run(q, x, n, scale, zero_point, code)
+        dequantize_run(q, x, n, of, code)
         return
     for block in prange(blocks, num_threads=threads, schedule="static"):
         start = block * BLOCK
-        dequantize_run(q + start, x + start, min(<Py_ssize_t>BLOCK, n - start), scale, zero_point,
-                       code)
+        dequantize_run(q + start, x + start, min(<Py_ssize_t>BLOCK, n - start), of, code)
 
 
-def dequantize_per_tensor(const stored[::1] q not None, double scale, int32_t zero_point, rule):
+def dequantize_per_tensor(const stored[::1] q not None, quantizer, rule):
     """Dequantize with one scale and zero point; inputs are not checked."""
     out = np.empty(q.shape[0], np.float32)
     cdef float[::1] x = out
     cdef int code = DEQUANTIZING[rule]
+    cdef Quantizer of = quantizer_of(quantizer)
     if x.shape[0]:
         with nogil:
-            _dequantize(&q[0], &x[0], q.shape[0], scale, zero_point, code)
+            _dequantize(&q[0], &x[0], q.shape[0], of, code)
     return out
 
 
-cdef void _quantize_slices(
+cdef _quantize_slices(
     const float[:, :, ::1] x, stored[:, :, ::1] q, const double[::1] scales,
     const int64_t[::1] zero_points, int32_t lo, int32_t hi, int code
-) noexcept nogil:
+):
     cdef Py_ssize_t slices = x.shape[0] * x.shape[1], inner = x.shape[2], k, c
     cdef int threads = threads_for(slices * inner, 4 * BLOCK)
-    for k in prange(slices, num_threads=threads, schedule="static", use_threads_if=threads > 1):
-        c = k % x.shape[1]
-        quantize_run(&x[k // x.shape[1], c, 0], &q[k // x.shape[1], c, 0], inner, scales[c],
-                     <int32_t>zero_points[c], lo, hi, code)
+    with nogil:
+        for k in prange(slices, num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1):
+            c = k % x.shape[1]
+            quantize_run(&x[k // x.shape[1], c, 0], &q[k // x.shape[1], c, 0], inner,
+                         Output(scales[c], <int32_t>zero_points[c], lo, hi), code)
 
 
 def quantize_per_channel(
@@ -116,24 +108,15 @@ def quantize_per_channel(
     """Quantize each slice of the middle axis with its own parameters; inputs are not checked."""
     out = np.empty((x.shape[0], x.shape[1], x.shape[2]), storage)
     cdef int code = QUANTIZING[rule]
-    cdef uint8_t[:, :, ::1] u8
-    cdef int8_t[:, :, ::1] s8
-    cdef int32_t[:, :, ::1] s32
     if x.shape[0] == 0 or x.shape[1] == 0 or x.shape[2] == 0:
         return out
     kind = storage.char
     if kind == "B":
-        u8 = out
-        with nogil:
-            _quantize_slices(x, u8, scales, zero_points, quant_min, quant_max, code)
+        _quantize_slices[uint8_t](x, out, scales, zero_points, quant_min, quant_max, code)
     elif kind == "b":
-        s8 = out
-        with nogil:
-            _quantize_slices(x, s8, scales, zero_points, quant_min, quant_max, code)
+        _quantize_slices[int8_t](x, out, scales, zero_points, quant_min, quant_max, code)
     else:
-        s32 = out
-        with nogil:
-            _quantize_slices(x, s32, scales, zero_points, quant_min, quant_max, code)
+        _quantize_slices[int32_t](x, out, scales, zero_points, quant_min, quant_max, code)
     return out
 
 
@@ -154,5 +137,5 @@ def dequantize_per_channel(
                         use_threads_if=threads > 1):
             c = k % q.shape[1]
             dequantize_run(&q[k // q.shape[1], c, 0], &x[k // q.shape[1], c, 0], inner,
-                           scales[c], <int32_t>zero_points[c], code)
+                           Quantizer(scales[c], <int32_t>zero_points[c]), code)
     return out

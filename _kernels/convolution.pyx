@@ -19,6 +19,9 @@ from refquant._kernels._columns cimport (
 )
 from refquant._kernels._depthwise cimport POINTERS, depthwise_line
 from refquant._kernels._images cimport Geometry, Position, advance, line_of, position_of
+from refquant._kernels._operands cimport (
+    Output, ProductRules, Quantizer, output_of, quantizer_of,
+)
 from refquant._kernels._product cimport (
     SHIFT, multiply_block, padded_depth, round_up, rows_of_block,
 )
@@ -27,7 +30,7 @@ from refquant._kernels._threads cimport threads_for
 import numpy as np
 
 from refquant._kernels._memory import aligned
-from refquant._kernels._rules import BIAS, MULTIPLIER, SUM
+from refquant._kernels._rules import ACCUMULATOR, BIAS, BORDER, MULTIPLIER, SUM
 
 cdef enum:
     ROWS = 4
@@ -37,26 +40,26 @@ cdef enum:
 def pack_filters(const int8_t[:, :, :, :, ::1] weight not None, Py_ssize_t groups):
     """Lay out the filters of a convolution for products; inputs are not checked."""
     cdef Py_ssize_t count = weight.shape[0], outputs = count // groups
-    cdef Py_ssize_t depth = weight.shape[1] * weight.shape[2] * weight.shape[3] * weight.shape[4]
+    cdef Py_ssize_t length = weight.shape[1] * weight.shape[2] * weight.shape[3] * weight.shape[4]
     cdef Py_ssize_t n, k, row, height = round_up(outputs, ROWS)
     cdef const int8_t* source
     cdef uint32_t total
-    rows = aligned((groups * height, padded_depth(depth)), np.int8)
-    sums = np.zeros(count, np.int32)
-    cdef int8_t[:, ::1] r = rows
-    cdef int32_t[::1] s = sums
-    if count == 0 or depth == 0:
-        return rows, sums
+    packed_weight = aligned((groups * height, padded_depth(length)), np.int8)
+    weight_sums = np.zeros(count, np.int32)
+    cdef int8_t[:, ::1] r = packed_weight
+    cdef int32_t[::1] s = weight_sums
+    if count == 0 or length == 0:
+        return packed_weight, weight_sums
     source = &weight[0, 0, 0, 0, 0]
     with nogil:
         for n in range(count):
             row = n // outputs * height + n % outputs
-            memcpy(&r[row, 0], source + n * depth, depth)
+            memcpy(&r[row, 0], source + n * length, length)
             total = 0
-            for k in range(depth):
-                total += <uint32_t><int32_t>source[n * depth + k]
+            for k in range(length):
+                total += <uint32_t><int32_t>source[n * length + k]
             s[n] = <int32_t>total
-    return rows, sums
+    return packed_weight, weight_sums
 
 
 def pack_depthwise(
@@ -66,23 +69,25 @@ def pack_depthwise(
     cdef Py_ssize_t channels = weight.shape[0], t, c
     cdef Py_ssize_t count = weight.shape[1] * weight.shape[2] * weight.shape[3]
     cdef const int8_t* source
-    taps = aligned((count, channels), np.int32)
-    sums = np.zeros(channels, np.int32)
-    cdef int32_t[:, ::1] w = taps
-    cdef int32_t[::1] s = sums
+    packed_taps = aligned((count, channels), np.int32)
+    weight_sums = np.zeros(channels, np.int32)
+    cdef int32_t[:, ::1] w = packed_taps
+    cdef int32_t[::1] s = weight_sums
     if count == 0 or channels == 0:
-        return taps, sums
+        return packed_taps, weight_sums
     source = &weight[0, 0, 0, 0, 0]
     with nogil:
         for c in range(channels):
             for t in range(count):
                 w[t, c] = source[c * count + t] - weight_zero_points[c]
                 s[c] = <int32_t>(<uint32_t>s[c] + <uint32_t>w[t, c])
-    return taps, sums
+    return packed_taps, weight_sums
 
 
-cdef Geometry _geometry(shape, groups, kernel, stride, padding, dilation, int zero_point):
+cdef Geometry _geometry(shape, Py_ssize_t groups, geometry, int zero_point):
     cdef Geometry g
+    cdef tuple t = <tuple>geometry
+    cdef tuple kernel = t[0], stride = t[1], padding = t[2], dilation = t[3]
     cdef int d
     for d in range(3):
         g.image[d] = shape[d + 1]
@@ -99,6 +104,12 @@ cdef Geometry _geometry(shape, groups, kernel, stride, padding, dilation, int ze
         g.pointwise = g.pointwise and g.kernel[d] == 1 and g.stride[d] == 1 and g.padding[d] == 0
     g.zero_point = zero_point
     return g
+
+
+cdef ProductRules _rules_of(rules, border):
+    cdef tuple r = <tuple>rules
+    ACCUMULATOR[r[0]], BORDER[border]  # a rule that is not in them is a KeyError
+    return ProductRules(BIAS[r[1]], MULTIPLIER[r[2]], SUM[r[3]])
 
 
 cdef inline void _copy(uint8_t* to, const uint8_t* source, Py_ssize_t n) noexcept nogil:
@@ -161,14 +172,14 @@ cdef inline void _gather(
 
 cdef void _block(
     const Columns* c, const Geometry* g, Py_ssize_t start, Py_ssize_t count, Py_ssize_t groups,
-    Py_ssize_t depth, Py_ssize_t padded, uint8_t* scratch, const uint8_t* x, const int8_t* rows,
+    Py_ssize_t length, Py_ssize_t padded, uint8_t* scratch, const uint8_t* x, const int8_t* rows,
     Py_ssize_t outputs, uint8_t* q
 ) noexcept nogil:
     """Compute a block of output positions."""
     cdef Py_ssize_t in_group = outputs // groups, height = round_up(in_group, ROWS), group, i
     cdef Position p
-    if g.pointwise and (start + count - 1) * depth + padded <= g.size:
-        multiply_block(c, x + start * depth, depth, count, depth, rows, padded, 0, outputs,
+    if g.pointwise and (start + count - 1) * length + padded <= g.size:
+        multiply_block(c, x + start * length, length, count, length, rows, padded, 0, outputs,
                        q + start * outputs, NULL, outputs)
         return
     scratch += (64 - <uintptr_t>scratch % 64) % 64
@@ -176,28 +187,31 @@ cdef void _block(
         p = position_of(g, x, start)
         for i in range(count):
             _gather(g, &p, group * g.in_group, scratch + i * padded)
-            memset(scratch + i * padded + depth, 0, padded - depth)
+            memset(scratch + i * padded + length, 0, padded - length)
             advance(g, &p)
-        multiply_block(c, scratch, padded, count, depth, rows + group * height * padded, padded,
+        multiply_block(c, scratch, padded, count, length, rows + group * height * padded, padded,
                        group * in_group, (group + 1) * in_group, q + start * outputs, NULL,
                        outputs)
 
 
 def convolve(
-    const uint8_t[:, :, :, :, ::1] x not None, const int8_t[:, ::1] rows not None,
-    const int32_t[::1] sums not None, Py_ssize_t groups, kernel, stride, padding, dilation,
-    const double[::1] weight_scales not None, const int32_t[::1] weight_zero_points not None,
-    const float[::1] bias not None, double input_scale, int32_t input_zero_point,
-    double output_scale, int32_t output_zero_point, int32_t lowest, bias_rule, multiplier_rule,
-    rule
+    const uint8_t[:, :, :, :, ::1] x not None, input_quantizer, weight,
+    const float[::1] bias not None, geometry, Py_ssize_t groups, output, border, rules
 ):
     """Convolve with packed filters, add the bias and requantize; inputs are not checked."""
+    cdef tuple w = <tuple>weight
+    cdef const int8_t[:, ::1] packed = w[0]
+    cdef const int32_t[::1] sums = w[1], zero_points = w[3]
+    cdef const double[::1] scales = w[2]
+    cdef Quantizer of = quantizer_of(input_quantizer)
+    cdef Output to = output_of(output)
+    cdef ProductRules by = _rules_of(rules, border)
     cdef Geometry g = _geometry(
-        (x.shape[0], x.shape[1], x.shape[2], x.shape[3], x.shape[4]), groups, kernel, stride,
-        padding, dilation, input_zero_point
+        (x.shape[0], x.shape[1], x.shape[2], x.shape[3], x.shape[4]), groups, geometry,
+        of.zero_point
     )
-    cdef Py_ssize_t outputs = sums.shape[0], padded = rows.shape[1], block
-    cdef Py_ssize_t depth = g.kernel[0] * g.kernel[1] * g.kernel[2] * g.in_group
+    cdef Py_ssize_t outputs = sums.shape[0], padded = packed.shape[1], block
+    cdef Py_ssize_t length = g.kernel[0] * g.kernel[1] * g.kernel[2] * g.in_group
     cdef Py_ssize_t positions = x.shape[0] * g.out[0] * g.out[1] * g.out[2]
     cdef Py_ssize_t height = rows_of_block(padded), blocks = (positions + height - 1) // height
     cdef int threads = threads_for(positions * outputs * padded, GRAIN)
@@ -210,30 +224,31 @@ def convolve(
         return out
     table = np.zeros(table_length(outputs), np.int32)
     scratch = np.empty((threads, height * padded + 64), np.uint8)
-    set_offsets(&c, &table[0], outputs, depth, input_zero_point, SHIFT, &sums[0],
-                &weight_zero_points[0])
-    set_static(&c, outputs, &weight_scales[0], &bias[0], input_scale, output_scale,
-               output_zero_point, lowest, BIAS[bias_rule], MULTIPLIER[multiplier_rule], SUM[rule])
+    set_offsets(&c, &table[0], outputs, length, of.zero_point, SHIFT, &sums[0], &zero_points[0])
+    set_static(&c, outputs, &scales[0], &bias[0], of.scale, to, by)
     with nogil:
         for block in prange(blocks, num_threads=threads, schedule="static",
                             use_threads_if=threads > 1):
             _block(&c, &g, block * height, min(height, positions - block * height), groups,
-                   depth, padded, &scratch[threadid(), 0], &x[0, 0, 0, 0, 0], &rows[0, 0],
+                   length, padded, &scratch[threadid(), 0], &x[0, 0, 0, 0, 0], &packed[0, 0],
                    outputs, &q[0, 0, 0, 0, 0])
     return out
 
 
 def convolve_depthwise(
-    const uint8_t[:, :, :, :, ::1] x not None, const int32_t[:, ::1] taps not None,
-    const int32_t[::1] sums not None, kernel, stride, padding, dilation,
-    const double[::1] weight_scales not None, const float[::1] bias not None,
-    double input_scale, int32_t input_zero_point, double output_scale, int32_t output_zero_point,
-    int32_t lowest, bias_rule, multiplier_rule, rule
+    const uint8_t[:, :, :, :, ::1] x not None, input_quantizer, weight,
+    const float[::1] bias not None, geometry, output, border, rules
 ):
     """Convolve each channel with its own filter and requantize; inputs are not checked."""
+    cdef tuple w = <tuple>weight
+    cdef const int32_t[:, ::1] taps = w[0]
+    cdef const int32_t[::1] sums = w[1]
+    cdef const double[::1] scales = w[2]
+    cdef Quantizer of = quantizer_of(input_quantizer)
+    cdef Output to = output_of(output)
+    cdef ProductRules by = _rules_of(rules, border)
     cdef Geometry g = _geometry(
-        (x.shape[0], x.shape[1], x.shape[2], x.shape[3], x.shape[4]), 1, kernel, stride, padding,
-        dilation, input_zero_point
+        (x.shape[0], x.shape[1], x.shape[2], x.shape[3], x.shape[4]), 1, geometry, of.zero_point
     )
     cdef Py_ssize_t channels = x.shape[4], row, rows = x.shape[0] * g.out[0] * g.out[1]
     cdef int threads = threads_for(rows * g.out[2] * channels * taps.shape[0], GRAIN // 4)
@@ -246,11 +261,10 @@ def convolve_depthwise(
     if rows == 0 or g.out[2] == 0 or channels == 0:
         return out
     table = np.zeros(table_length(channels), np.int32)
-    outside = np.full(channels, input_zero_point, np.uint8)
+    outside = np.full(channels, of.zero_point, np.uint8)
     under = np.empty((threads, POINTERS * taps.shape[0]), np.uintp)
-    set_offsets(&c, &table[0], channels, 0, input_zero_point, 0, &sums[0], NULL)
-    set_static(&c, channels, &weight_scales[0], &bias[0], input_scale, output_scale,
-               output_zero_point, lowest, BIAS[bias_rule], MULTIPLIER[multiplier_rule], SUM[rule])
+    set_offsets(&c, &table[0], channels, 0, of.zero_point, 0, &sums[0], NULL)
+    set_static(&c, channels, &scales[0], &bias[0], of.scale, to, by)
     with nogil:
         for row in prange(rows, num_threads=threads, schedule="static",
                           use_threads_if=threads > 1):

@@ -16,6 +16,9 @@ from libc.string cimport memcpy, memset
 from refquant._kernels._columns cimport (
     Columns, set_dynamic, set_offsets, set_static, table_length,
 )
+from refquant._kernels._operands cimport (
+    Output, ProductRules, Quantizer, output_of, quantizer_of,
+)
 from refquant._kernels._product cimport (
     SHIFT, multiply_block, padded_depth, round_up, rows_of_block,
 )
@@ -24,7 +27,7 @@ from refquant._kernels._threads cimport threads_for
 import numpy as np
 
 from refquant._kernels._memory import aligned
-from refquant._kernels._rules import BIAS, DYNAMIC_OUTPUT, MULTIPLIER, SUM
+from refquant._kernels._rules import ACCUMULATOR, BIAS, DYNAMIC_OUTPUT, MULTIPLIER, SUM
 
 cdef enum:
     ROWS = 4
@@ -37,12 +40,12 @@ def pack_rows(const int8_t[:, ::1] weight not None):
     """Lay out the weight of a linear layer for products; inputs are not checked."""
     cdef Py_ssize_t outputs = weight.shape[0], depth = weight.shape[1], n, k
     cdef uint32_t total
-    rows = aligned((round_up(outputs, ROWS), padded_depth(depth)), np.int8)
-    sums = np.zeros(outputs, np.int32)
-    cdef int8_t[:, ::1] r = rows
-    cdef int32_t[::1] s = sums
+    packed_weight = aligned((round_up(outputs, ROWS), padded_depth(depth)), np.int8)
+    weight_sums = np.zeros(outputs, np.int32)
+    cdef int8_t[:, ::1] r = packed_weight
+    cdef int32_t[::1] s = weight_sums
     if depth == 0:
-        return rows, sums
+        return packed_weight, weight_sums
     with nogil:
         for n in range(outputs):
             memcpy(&r[n, 0], &weight[n, 0], depth)
@@ -50,7 +53,7 @@ def pack_rows(const int8_t[:, ::1] weight not None):
             for k in range(depth):
                 total += <uint32_t><int32_t>weight[n, k]
             s[n] = <int32_t>total
-    return rows, sums
+    return packed_weight, weight_sums
 
 
 cdef void _block(
@@ -92,13 +95,18 @@ cdef _multiply(
 
 
 def linear(
-    const uint8_t[:, ::1] x not None, const int8_t[:, ::1] rows not None,
-    const int32_t[::1] sums not None, const double[::1] weight_scales not None,
-    const int32_t[::1] weight_zero_points not None, const float[::1] bias not None,
-    double input_scale, int32_t input_zero_point, double output_scale, int32_t output_zero_point,
-    int32_t lowest, bias_rule, multiplier_rule, rule
+    const uint8_t[:, ::1] x not None, input_quantizer, weight, const float[::1] bias not None,
+    output, rules
 ):
     """Multiply by a packed weight, add the bias and requantize; inputs are not checked."""
+    cdef tuple w = <tuple>weight, r = <tuple>rules
+    cdef const int8_t[:, ::1] packed = w[0]
+    cdef const int32_t[::1] sums = w[1], zero_points = w[3]
+    cdef const double[::1] scales = w[2]
+    cdef Quantizer of = quantizer_of(input_quantizer)
+    cdef Output to = output_of(output)
+    ACCUMULATOR[r[0]]  # a rule that is not in it is a KeyError
+    cdef ProductRules by = ProductRules(BIAS[r[1]], MULTIPLIER[r[2]], SUM[r[3]])
     cdef Py_ssize_t outputs = sums.shape[0]
     cdef Columns c
     out = np.empty((x.shape[0], outputs), np.uint8)
@@ -107,21 +115,25 @@ def linear(
     if x.shape[0] == 0 or outputs == 0:
         return out
     table = np.zeros(table_length(outputs), np.int32)
-    set_offsets(&c, &table[0], outputs, x.shape[1], input_zero_point, SHIFT, &sums[0],
-                &weight_zero_points[0])
-    set_static(&c, outputs, &weight_scales[0], &bias[0], input_scale, output_scale,
-               output_zero_point, lowest, BIAS[bias_rule], MULTIPLIER[multiplier_rule], SUM[rule])
-    _multiply(&c, x, rows, outputs, &q[0, 0], NULL)
+    set_offsets(&c, &table[0], outputs, x.shape[1], of.zero_point, SHIFT, &sums[0],
+                &zero_points[0])
+    set_static(&c, outputs, &scales[0], &bias[0], of.scale, to, by)
+    _multiply(&c, x, packed, outputs, &q[0, 0], NULL)
     return out
 
 
 def linear_dynamic(
-    const uint8_t[:, ::1] x not None, const int8_t[:, ::1] rows not None,
-    const int32_t[::1] sums not None, const double[::1] weight_scales not None,
-    const int32_t[::1] weight_zero_points not None, const float[::1] bias not None,
-    double input_scale, int32_t input_zero_point, bint relu, rule
+    const uint8_t[:, ::1] x not None, input_quantizer, weight, const float[::1] bias not None,
+    bint relu, accumulate, rule
 ):
     """Multiply by a packed weight and return real values; inputs are not checked."""
+    cdef tuple w = <tuple>weight
+    cdef const int8_t[:, ::1] packed = w[0]
+    cdef const int32_t[::1] sums = w[1], zero_points = w[3]
+    cdef const double[::1] scales = w[2]
+    cdef Quantizer of = quantizer_of(input_quantizer)
+    cdef int code = DYNAMIC_OUTPUT[rule]
+    ACCUMULATOR[accumulate]  # a rule that is not in it is a KeyError
     cdef Py_ssize_t outputs = sums.shape[0]
     cdef Columns c
     out = np.empty((x.shape[0], outputs), np.float32)
@@ -130,9 +142,8 @@ def linear_dynamic(
     if x.shape[0] == 0 or outputs == 0:
         return out
     table = np.zeros(table_length(outputs), np.int32)
-    set_offsets(&c, &table[0], outputs, x.shape[1], input_zero_point, SHIFT, &sums[0],
-                &weight_zero_points[0])
-    set_dynamic(&c, outputs, &weight_scales[0], &bias[0], input_scale, relu,
-                DYNAMIC_OUTPUT[rule])
-    _multiply(&c, x, rows, outputs, NULL, &y[0, 0])
+    set_offsets(&c, &table[0], outputs, x.shape[1], of.zero_point, SHIFT, &sums[0],
+                &zero_points[0])
+    set_dynamic(&c, outputs, &scales[0], &bias[0], of.scale, relu, code)
+    _multiply(&c, x, packed, outputs, NULL, &y[0, 0])
     return out

@@ -285,7 +285,7 @@ cdef inline double clampd(double v, double lo, double hi) noexcept nogil:
     return v if v < hi else hi
 
 
-def choose_qparams(
+def observer_qparams(
     const float[::1] lower not None, const float[::1] upper not None, int64_t quant_min,
     int64_t quant_max, bint symmetric
 ):
@@ -322,7 +322,7 @@ cdef inline int64_t nudge(double low, double high, double scale, double lo, doub
     return <int64_t>rint(clampd(zero_point, lo, hi))
 
 
-def choose_quantization_params(
+def dynamic_qparams(
     double lower, double upper, int64_t quant_min, int64_t quant_max, rule
 ):
     """Choose scale and zero point for one range, as operations do; inputs are not checked."""

@@ -11,13 +11,14 @@ Design
 
 from cython.parallel cimport prange, threadid
 from libc.math cimport fmaf, rintf
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy
 
-from refquant._kernels._rounding cimport clampd, stored
+from refquant._kernels._operands cimport Output, char_of, output_of, stored
+from refquant._kernels._rounding cimport clampd, clampf
 from refquant._kernels._rules cimport (
     AVERAGE_ADD_THEN_ROUND, AVERAGE_DIVIDE_THEN_ROUND, AVERAGE_FUSED, AVERAGE_OF_INTEGERS,
-    AVERAGE_OF_STEPS, AVERAGE_ROUND_THEN_ADD,
+    AVERAGE_OF_STEPS, AVERAGE_ROUND_THEN_ADD, MEAN_OF_INTEGERS,
 )
 from refquant._kernels._threads cimport threads_for
 
@@ -116,21 +117,17 @@ cdef void _max_image(
         _max_row(q + k // g.out_height * image, result + k * line, k % g.out_height, g, lowest)
 
 
-def max_pool(const stored[:, :, :, ::1] q not None, kernel, stride, padding, dilation, counts):
+def max_pool(const stored[:, :, :, ::1] q not None, geometry, counts):
     """Find the largest integer of every window; inputs are not checked."""
     cdef Geometry g
+    cdef tuple t = <tuple>geometry
     g.height, g.width, g.inner = q.shape[1], q.shape[2], q.shape[3]
-    g.kernel_height, g.kernel_width = kernel
-    g.stride_height, g.stride_width = stride
-    g.padding_height, g.padding_width = padding
-    g.dilation_height, g.dilation_width = dilation
+    g.kernel_height, g.kernel_width = t[0]
+    g.stride_height, g.stride_width = t[1]
+    g.padding_height, g.padding_width = t[2]
+    g.dilation_height, g.dilation_width = t[3]
     g.out_height, g.out_width = counts
-    if stored is uint8_t:
-        out = np.empty((q.shape[0], g.out_height, g.out_width, g.inner), np.uint8)
-    elif stored is int8_t:
-        out = np.empty((q.shape[0], g.out_height, g.out_width, g.inner), np.int8)
-    else:
-        out = np.empty((q.shape[0], g.out_height, g.out_width, g.inner), np.int32)
+    out = np.empty((q.shape[0], g.out_height, g.out_width, g.inner), char_of(<stored>0))
     cdef stored[:, :, :, ::1] result = out
     cdef stored lowest = np.iinfo(out.dtype).min
     if out.size == 0:
@@ -149,6 +146,12 @@ cdef struct Average:
     double lower
     double upper
     float scale
+
+
+cdef inline Average average_of(Output to) noexcept nogil:
+    return Average(
+        <float>to.zero_point, to.zero_point, to.output_min, to.output_max, <float>to.scale
+    )
 
 
 # Pixels of a window inside the image.
@@ -181,6 +184,10 @@ cdef inline double _average(
         t = to.zero + a / (<float>1.0 / m)
     elif code == AVERAGE_OF_INTEGERS:
         t = <float>total * _share(of)
+    elif code == MEAN_OF_INTEGERS:
+        t = rintf(<float>total / <float>divisor)
+        # In float32, which does not hold 2**31 - 1.
+        return clampf(t, <float>to.lower, <float>to.upper)
     elif code == AVERAGE_OF_STEPS:
         m = to.scale / (to.scale * <float>divisor)
         return clampd(<double>rintf(a * m) + to.zero_point, to.lower, to.upper)
@@ -239,14 +246,14 @@ cdef void _average_channels(
 
 cdef void _average_window(
     const stored* image, stored* out, const int64_t* row, const int64_t* column,
-    int64_t divisor, Py_ssize_t width, Py_ssize_t inner, Average to, Py_ssize_t body,
+    int64_t divisor, Py_ssize_t width, Py_ssize_t inner, Average to, Py_ssize_t vectors,
     int code, int tail_code
 ) noexcept nogil:
     """All channels of one pixel of the output."""
     cdef int32_t total[CHUNK]
     cdef Sizes of
     cdef int64_t wide
-    cdef Py_ssize_t start, count, vectors, c, y, x
+    cdef Py_ssize_t start, count, like_vectors, c, y, x
     cdef const stored* pixel
     of.height, of.width = row[1] - row[0], column[1] - column[0]
     if stored is int32_t or of.height * of.width > MANY:
@@ -256,7 +263,7 @@ cdef void _average_window(
                 for x in range(column[0], column[1]):
                     wide = wide + image[(y * width + x) * inner + c]
             out[c] = <stored><int64_t>_average(
-                wide, of, divisor, to, code if c < body else tail_code)
+                wide, of, divisor, to, code if c < vectors else tail_code)
         return
     start = 0
     while start < inner:
@@ -268,10 +275,10 @@ cdef void _average_window(
                 pixel = image + (y * width + x) * inner + start
                 for c in range(count):
                     total[c] = total[c] + pixel[c]
-        vectors = max(<Py_ssize_t>0, min(count, body - start))
-        _average_channels(total, out + start, vectors, of, divisor, to, code)
-        _average_channels(
-            total + vectors, out + start + vectors, count - vectors, of, divisor, to, tail_code)
+        like_vectors = max(<Py_ssize_t>0, min(count, vectors - start))
+        _average_channels(total, out + start, like_vectors, of, divisor, to, code)
+        _average_channels(total + like_vectors, out + start + like_vectors, count - like_vectors,
+                          of, divisor, to, tail_code)
         start += count
 
 
@@ -310,7 +317,7 @@ cdef void _average_line(
 
 cdef void _average_image(
     const stored[:, :, :, ::1] q, stored[:, :, :, ::1] result, const int64_t[:, ::1] rows,
-    const int64_t[:, ::1] columns, const int64_t[:, ::1] divisors, Average to, Py_ssize_t body,
+    const int64_t[:, ::1] columns, const int64_t[:, ::1] divisors, Average to, Py_ssize_t vectors,
     int code, int tail_code, int32_t[:, ::1] scratch
 ) noexcept nogil:
     cdef Py_ssize_t heights = rows.shape[0], widths = columns.shape[0], k, i, j
@@ -322,38 +329,62 @@ cdef void _average_image(
         if plane:
             _average_line(
                 &q[k // heights, 0, 0, 0], &result[k // heights, i, 0, 0], &rows[i, 0], columns,
-                &divisors[i, 0], q.shape[2], to, code if body > 0 else tail_code,
+                &divisors[i, 0], q.shape[2], to, code if vectors > 0 else tail_code,
                 &scratch[threadid(), 0])
             continue
         for j in range(widths):
             _average_window(
                 &q[k // heights, 0, 0, 0], &result[k // heights, i, j, 0], &rows[i, 0],
-                &columns[j, 0], divisors[i, j], q.shape[2], inner, to, body, code, tail_code)
+                &columns[j, 0], divisors[i, j], q.shape[2], inner, to, vectors, code, tail_code)
 
 
 def average_pool(
     const stored[:, :, :, ::1] q not None, const int64_t[:, ::1] rows not None,
-    const int64_t[:, ::1] columns not None, const int64_t[:, ::1] divisors not None,
-    double scale, int64_t zero_point, int64_t quant_min, int64_t quant_max,
-    Py_ssize_t body, rule, tail_rule
+    const int64_t[:, ::1] columns not None, const int64_t[:, ::1] divisors not None, output,
+    Py_ssize_t vector_length, average
 ):
     """Average the integers of every window; inputs are not checked."""
-    cdef Average to
-    cdef int code = AVERAGE[rule], tail_code = AVERAGE[tail_rule]
-    to.zero, to.zero_point, to.scale = <float>zero_point, zero_point, <float>scale
-    to.lower, to.upper = <double>quant_min, <double>quant_max
-    shape = (q.shape[0], rows.shape[0], columns.shape[0], q.shape[3])
-    if stored is uint8_t:
-        out = np.empty(shape, np.uint8)
-    elif stored is int8_t:
-        out = np.empty(shape, np.int8)
-    else:
-        out = np.empty(shape, np.int32)
+    cdef Average to = average_of(output_of(output))
+    cdef int code = AVERAGE[average.vector], tail_code = AVERAGE[average.tail]
+    out = np.empty((q.shape[0], rows.shape[0], columns.shape[0], q.shape[3]), char_of(<stored>0))
     cdef stored[:, :, :, ::1] result = out
     cdef int threads = threads_for(q.shape[0] * q.shape[1] * q.shape[2] * q.shape[3], GRAIN)
     cdef int32_t[:, ::1] scratch = np.empty((threads, q.shape[2] + columns.shape[0]), np.int32)
     if out.size:
         with nogil:
-            _average_image(
-                q, result, rows, columns, divisors, to, body, code, tail_code, scratch)
+            _average_image(q, result, rows, columns, divisors, to, vector_length, code, tail_code,
+                           scratch)
+    return out
+
+
+cdef void _mean_row(
+    const stored* row, stored* out, Py_ssize_t n, Average to, int code
+) noexcept nogil:
+    """The average of a row of integers."""
+    cdef Py_ssize_t start = 0, end, k
+    cdef int64_t total = 0
+    cdef int32_t part
+    if stored is int32_t:
+        for k in range(n):
+            total = total + row[k]
+    else:
+        while start < n:  # a sum of so many 8-bit integers fits int32, in which loops are faster
+            part, end = 0, min(n, start + MANY)
+            for k in range(start, end):
+                part = part + row[k]
+            total, start = total + part, end
+    out[0] = <stored><int64_t>_average(total, Sizes(n, 1), n, to, code)
+
+
+def mean(const stored[:, ::1] q not None, output, average):
+    """Average the integers of every row; inputs are not checked."""
+    cdef Average to = average_of(output_of(output))
+    cdef int code = AVERAGE[average]
+    cdef Py_ssize_t rows = q.shape[0], n = q.shape[1], k
+    out = np.empty(rows, char_of(<stored>0))
+    cdef stored[::1] result = out
+    cdef int threads = threads_for(rows * n, GRAIN)
+    with nogil:
+        for k in prange(rows, num_threads=threads, schedule="static", use_threads_if=threads > 1):
+            _mean_row(&q[k, 0], &result[k], n, to, code)
     return out

@@ -15,6 +15,7 @@ from libc.math cimport copysign, fabs, fabsf
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
+from refquant._kernels._exponential cimport LOG_2_E, less_powers, series_of
 from refquant._kernels._threads cimport threads_for
 
 import numpy as np
@@ -26,26 +27,14 @@ cdef enum:
 
 cdef inline double exponential(double x) noexcept nogil:
     """e**x for -700 <= x <= 700, or NaN."""
-    cdef double shifted = x * 1.4426950408889634 + 6755399441055744.0
-    cdef double k = shifted - 6755399441055744.0, r, series, power
+    cdef double shifted = x * LOG_2_E + 6755399441055744.0
+    cdef double k = shifted - 6755399441055744.0, r, power
     cdef uint64_t bits
     memcpy(&bits, &shifted, sizeof(double))
     bits = (bits + 1023) << 52  # the exponent of 2**k
     memcpy(&power, &bits, sizeof(double))
-    r = (x - k * 0.6931471803691238) - k * 1.9082149292705877e-10
-    series = 1.0 / 39916800.0
-    series = series * r + 1.0 / 3628800.0
-    series = series * r + 1.0 / 362880.0
-    series = series * r + 1.0 / 40320.0
-    series = series * r + 1.0 / 5040.0
-    series = series * r + 1.0 / 720.0
-    series = series * r + 1.0 / 120.0
-    series = series * r + 1.0 / 24.0
-    series = series * r + 1.0 / 6.0
-    series = series * r + 0.5
-    series = series * r + 1.0
-    series = series * r + 1.0
-    return series * power
+    r = less_powers(x, k)
+    return (series_of(r) * r + 1.0) * power
 
 
 cdef inline double held(double size, double end) noexcept nogil:

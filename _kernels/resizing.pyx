@@ -8,10 +8,11 @@ Design
 
 from cython.parallel cimport prange
 from libc.math cimport fmaf, rintf
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy
 
-from refquant._kernels._rounding cimport saturate, stored
+from refquant._kernels._operands cimport Output, char_of, output_of, stored
+from refquant._kernels._rounding cimport saturate
 from refquant._kernels._rules cimport MIX_FUSED, MIX_ROUNDED
 from refquant._kernels._threads cimport threads_for
 
@@ -30,12 +31,6 @@ cdef struct Shares:
     float w1
 
 
-cdef struct Target:
-    float zero
-    int32_t lower
-    int32_t upper
-
-
 cdef inline float mix_rounded(float a, float b, float c, float d, Shares s) noexcept nogil:
     return s.h0 * (s.w0 * a + s.w1 * b) + s.h1 * (s.w0 * c + s.w1 * d)
 
@@ -48,13 +43,14 @@ cdef inline float mix_fused_first(float a, float b, float c, float d, Shares s) 
     return fmaf(s.h0, fmaf(s.w0, a, s.w1 * b), s.h1 * fmaf(s.w0, c, s.w1 * d))
 
 
-cdef inline int32_t rounded(float mixed, Target to, stored unused) noexcept nogil:
-    return saturate(rintf(to.zero + (mixed - to.zero)), to.lower, to.upper, unused)
+cdef inline int32_t rounded(float mixed, Output to, stored unused) noexcept nogil:
+    cdef float zero = <float>to.zero_point
+    return saturate(rintf(zero + (mixed - zero)), to.output_min, to.output_max, unused)
 
 
 cdef void _mix_channels(
     const stored* a, const stored* b, const stored* c, const stored* d, stored* out,
-    Py_ssize_t n, Shares s, Target to, int code
+    Py_ssize_t n, Shares s, Output to, int code
 ) noexcept nogil:
     """Neighbouring channels of one pixel, by one rule."""
     cdef Py_ssize_t k
@@ -72,15 +68,15 @@ cdef void _mix_channels(
 
 cdef void _mix_row(
     const stored* upper, const stored* lower, stored* out, const int64_t[:, ::1] columns,
-    const float[:, ::1] shares, float h0, float h1, Py_ssize_t inner, Target to,
-    Py_ssize_t body, int code, int tail_code
+    const float[:, ::1] shares, float h0, float h1, Py_ssize_t inner, Output to,
+    Py_ssize_t vectors, int code, int tail_code
 ) noexcept nogil:
     """One row of the output."""
     cdef Py_ssize_t j, left, right
     cdef stored unused = 0
     cdef Shares s
     s.h0, s.h1 = h0, h1
-    if inner == 1 and code == MIX_ROUNDED and body == 1:
+    if inner == 1 and code == MIX_ROUNDED and vectors == 1:
         for j in range(columns.shape[0]):
             s.w0, s.w1 = shares[j, 0], shares[j, 1]
             left, right = columns[j, 0], columns[j, 1]
@@ -91,16 +87,16 @@ cdef void _mix_row(
         s.w0, s.w1 = shares[j, 0], shares[j, 1]
         left, right = columns[j, 0] * inner, columns[j, 1] * inner
         _mix_channels(upper + left, upper + right, lower + left, lower + right, out + j * inner,
-                      body, s, to, code)
-        left, right = left + body, right + body
+                      vectors, s, to, code)
+        left, right = left + vectors, right + vectors
         _mix_channels(upper + left, upper + right, lower + left, lower + right,
-                      out + j * inner + body, inner - body, s, to, tail_code)
+                      out + j * inner + vectors, inner - vectors, s, to, tail_code)
 
 
 cdef void _mix_image(
     const stored[:, :, :, ::1] q, stored[:, :, :, ::1] result, const int64_t[:, ::1] rows,
     const float[:, ::1] row_shares, const int64_t[:, ::1] columns,
-    const float[:, ::1] column_shares, Target to, Py_ssize_t body, int code, int tail_code
+    const float[:, ::1] column_shares, Output to, Py_ssize_t vectors, int code, int tail_code
 ) noexcept nogil:
     cdef Py_ssize_t heights = rows.shape[0], lines = q.shape[0] * heights, k, i
     cdef int threads = threads_for(lines * columns.shape[0] * q.shape[3], GRAIN)
@@ -109,32 +105,25 @@ cdef void _mix_image(
         _mix_row(
             &q[k // heights, rows[i, 0], 0, 0], &q[k // heights, rows[i, 1], 0, 0],
             &result[k // heights, i, 0, 0], columns, column_shares, row_shares[i, 0],
-            row_shares[i, 1], q.shape[3], to, body, code, tail_code)
+            row_shares[i, 1], q.shape[3], to, vectors, code, tail_code)
 
 
 def resize_bilinear(
-    const stored[:, :, :, ::1] q not None, const int64_t[:, ::1] rows not None,
-    const float[:, ::1] row_shares not None, const int64_t[:, ::1] columns not None,
-    const float[:, ::1] column_shares not None, int64_t zero_point, int64_t quant_min,
-    int64_t quant_max, Py_ssize_t body, rule, tail_rule
+    const stored[:, :, :, ::1] q not None, rows, columns, output, Py_ssize_t vector_length, mix
 ):
-    """Mix the four neighbours of every place; inputs are not checked."""
-    cdef int code = MIX[rule], tail_code = MIX[tail_rule]
-    cdef Target to
-    to.zero = <float>zero_point
-    to.lower, to.upper = <int32_t>quant_min, <int32_t>quant_max
-    shape = (q.shape[0], rows.shape[0], columns.shape[0], q.shape[3])
-    if stored is uint8_t:
-        out = np.empty(shape, np.uint8)
-    elif stored is int8_t:
-        out = np.empty(shape, np.int8)
-    else:
-        out = np.empty(shape, np.int32)
+    """Mix the four neighbors of every place; inputs are not checked."""
+    cdef tuple down = <tuple>rows, across = <tuple>columns
+    cdef const int64_t[:, ::1] row_indices = down[0], column_indices = across[0]
+    cdef const float[:, ::1] row_shares = down[1], column_shares = across[1]
+    cdef int code = MIX[mix.vector], tail_code = MIX[mix.tail]
+    cdef Output to = output_of(output)
+    shape = (q.shape[0], row_indices.shape[0], column_indices.shape[0], q.shape[3])
+    out = np.empty(shape, char_of(<stored>0))
     cdef stored[:, :, :, ::1] result = out
     if out.size:
         with nogil:
-            _mix_image(q, result, rows, row_shares, columns, column_shares, to, body, code,
-                       tail_code)
+            _mix_image(q, result, row_indices, row_shares, column_indices, column_shares, to,
+                       vector_length, code, tail_code)
     return out
 
 
@@ -169,12 +158,7 @@ def resize_nearest(
 ):
     """Copy pixels; inputs are not checked."""
     shape = (q.shape[0], rows.shape[0], columns.shape[0], q.shape[3])
-    if stored is uint8_t:
-        out = np.empty(shape, np.uint8)
-    elif stored is int8_t:
-        out = np.empty(shape, np.int8)
-    else:
-        out = np.empty(shape, np.int32)
+    out = np.empty(shape, char_of(<stored>0))
     cdef stored[:, :, :, ::1] result = out
     if out.size:
         with nogil:

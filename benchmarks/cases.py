@@ -146,6 +146,12 @@ def adaptive_avg_pool(T, memory_format):
     return partial(T.nn.functional.adaptive_avg_pool2d, x, 1)
 
 
+@case("mean", **FORMATS)
+def mean(T, memory_format):
+    x = image(T, memory_format, *PHOTO)
+    return partial(x.mean, (2, 3))
+
+
 @case("nearest", **FORMATS)
 def nearest(T, memory_format):
     x = image(T, memory_format, *PHOTO)

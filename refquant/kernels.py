@@ -191,7 +191,8 @@ def _twins(family: str, choice: str) -> dict[str, Callable[..., Any]]:
 def knows(record: engines.Engine) -> bool:
     """Whether the compiled kernels know every rule that a record may hand to them.
 
-    They look rules up by identity. An engine with any other rule runs by the definitions.
+    They look rules up by identity. An engine with any other rule runs by the definitions. Forms are
+    not handed to kernels: operations choose by them.
 
     Parameters
     ----------
@@ -218,6 +219,7 @@ def knows(record: engines.Engine) -> bool:
         for step, table in tables.items()
         if step in record.steps
         for rule in record.rules_of(step)
+        if not isinstance(rule, engines.Form)
     )
 
 

@@ -1,6 +1,6 @@
-"""For tests of other backends: an assertion with the oracle's verdict, and a pytest plugin.
+"""Testing of other backends: an assertion with the oracle's verdict, and a pytest plugin.
 
-Installing refquant gives pytest the fixture ``assert_matches``; the function can be imported too.
+Installing refquant provides the pytest fixture ``assert_matches``, which can be imported too.
 """
 
 from typing import Any
@@ -15,23 +15,23 @@ __all__ = ["assert_matches"]
 def assert_matches(
     actual: Any, operation: str, *args: Any, engine: str | None = None, **kwargs: Any
 ) -> None:
-    """Assert that a backend answers like an engine, or say why it does not.
+    """Assert that a backend's answer equals that of an engine, or explain why it differs.
 
     Parameters
     ----------
     actual : QuantizedTensor or ndarray
-        What the backend answered, integers in the shape of the output.
+        The backend's answer, integers in the shape of the output.
     operation : str
         See `refquant.oracle.problem`.
     *args, **kwargs
         Its operands.
     engine : str, optional
-        With whose answer to compare; the engine that is chosen by default.
+        The engine to compare with; the current engine by default.
 
     Raises
     ------
     AssertionError
-        If an element differs. The message has counts, places and the verdict of
+        If an element differs. The message has counts, indices and the verdict of
         `refquant.oracle.diagnose`.
 
     Examples
@@ -43,12 +43,12 @@ def assert_matches(
     >>> assert_matches(np.array([0, 2]), *asked, engine="fbgemm")
     """
     __tracebackhide__ = True
-    found = diagnose(actual, operation, *args, engine=engine, **kwargs)
-    if found.mismatch.count:
-        raise AssertionError(f"{found.mismatch}\nverdict: {found}")
+    diagnosis = diagnose(actual, operation, *args, engine=engine, **kwargs)
+    if diagnosis.mismatch.count:
+        raise AssertionError(f"{diagnosis.mismatch}\nverdict: {diagnosis}")
 
 
 @pytest.fixture(name="assert_matches")
 def assert_matches_fixture():
-    """Give the function `refquant.testing.assert_matches`."""
+    """Return the function `refquant.testing.assert_matches`."""
     return assert_matches

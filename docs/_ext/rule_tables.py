@@ -9,15 +9,15 @@ from refquant.engines import Split
 from refquant.engines.arithmetic.axes import AXES
 from refquant.engines.arithmetic.known import arithmetic_of
 from refquant.engines.registry import built_in
-from refquant.engines.steps import LIMITS, STEPS
+from refquant.engines.steps import CAPABILITIES, STEPS
 
 
 def _words(choice):
     rule = choice.rule
-    if isinstance(rule, Split) and rule.body is not rule.tail:
-        text = f"``{rule.body.name}``, tails of less than {rule.block} ``{rule.tail.name}``"
+    if isinstance(rule, Split) and rule.vector is not rule.tail:
+        text = f"``{rule.vector.name}``, tails of less than {rule.block} ``{rule.tail.name}``"
     else:
-        text = f"``{rule.body.name if isinstance(rule, Split) else rule.name}``"
+        text = f"``{rule.vector.name if isinstance(rule, Split) else rule.name}``"
     return text if choice.when is None else f"{text} if {choice.when.name}"
 
 
@@ -60,10 +60,10 @@ class EngineLimits(_Generated):
     def lines(self):
         made = [".. list-table::", "   :header-rows: 1", ""]
         made += _cells(["Limit", "Engine", "Why"])
-        for limit, meaning in LIMITS.items():
+        for limit, meaning in CAPABILITIES.items():
             for record in _built_in():
-                if limit in record.limits:
-                    made += _cells([meaning, f"``{record.name}``", record.limits[limit]])
+                if limit in record.unsupported:
+                    made += _cells([meaning, f"``{record.name}``", record.unsupported[limit]])
         return made
 
 
@@ -104,7 +104,7 @@ class EnginePoints(_Generated):
         return made
 
 
-class ForeignEngines(_Generated):
+class OtherRuntimes(_Generated):
     """A list of the records that stand for other runtimes."""
 
     def lines(self):
@@ -121,5 +121,5 @@ def setup(app):
     app.add_directive("engine-rules", Rules)
     app.add_directive("arithmetic-axes", ArithmeticAxes)
     app.add_directive("engine-points", EnginePoints)
-    app.add_directive("foreign-engines", ForeignEngines)
+    app.add_directive("other-runtimes", OtherRuntimes)
     return {"parallel_read_safe": True}

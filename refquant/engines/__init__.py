@@ -26,7 +26,16 @@ from refquant.engines.registry import (
     use,
     using,
 )
-from refquant.engines.rule import Choice, Condition, Form, Operands, Rule, Split, Whole, choose
+from refquant.engines.rule import (
+    Choice,
+    Condition,
+    Form,
+    FusedRule,
+    Operands,
+    Rule,
+    Split,
+    first_of,
+)
 
 __all__ = [
     "Choice",
@@ -36,8 +45,8 @@ __all__ = [
     "Operands",
     "Rule",
     "Split",
-    "Whole",
-    "choose",
+    "FusedRule",
+    "first_of",
     "current",
     "other_runtimes",
     "get",

@@ -1,4 +1,4 @@
-"""An engine is a frozen record: rules for each step, limits, and the recipe it is used with."""
+"""An engine is a frozen record: rules for each step, what it lacks, and its recipe."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,7 @@ class Engine:
     steps : mapping of str to tuple of Choice
         For each step in which engines differ, an ordered list of conditions and rules; the last
         has no condition. See `refquant.engines.steps` for the names.
-    limits : mapping of str to str
+    unsupported : mapping of str to str
         What the engine does not support, and why. See `refquant.engines.steps`.
     recipe : mapping of str to object
         Its default QConfig: ``activation``, ``weight`` (``'per_tensor'`` or ``'per_channel'``)
@@ -43,7 +43,7 @@ class Engine:
     name: str
     title: str
     steps: Mapping[str, tuple[Choice, ...]] = field(repr=False)
-    limits: Mapping[str, str] = field(default_factory=dict, repr=False)
+    unsupported: Mapping[str, str] = field(default_factory=dict, repr=False)
     recipe: Mapping[str, Any] = field(default_factory=dict, repr=False)
     release: str | None = field(default=None, repr=False)
     _found: dict = field(default_factory=dict, repr=False, compare=False, init=False)
@@ -51,7 +51,7 @@ class Engine:
     def __post_init__(self):
         for name in ("name", "title"):
             arguments.text("Engine", name, getattr(self, name))
-        for name in ("steps", "limits", "recipe"):
+        for name in ("steps", "unsupported", "recipe"):
             entries = arguments.mapping("Engine", name, getattr(self, name))
             object.__setattr__(self, name, MappingProxyType(dict(entries)))
         for step, choices in self.steps.items():
@@ -63,7 +63,7 @@ class Engine:
                     argument=f"steps[{step!r}]",
                     expected="a list of choices whose last has no condition",
                     got=arguments.describe(choices),
-                    mend="make it with refquant.engines.choose()",
+                    mend="make it with refquant.engines.first_of()",
                 )
 
     def rule(self, step: str, operands: Operands = Operands()) -> Any:  # noqa: B008  immutable
@@ -98,16 +98,16 @@ class Engine:
         return self.steps[step]
 
     def derive(
-        self, name: str, title: str, *, steps=None, limits=None, recipe=None, release=None
+        self, name: str, title: str, *, steps=None, unsupported=None, recipe=None, release=None
     ) -> "Engine":
-        """Make a record that differs in some steps, limits or parts of the recipe.
+        """Make a record that differs in some steps, in what it supports or in parts of the recipe.
 
         Parameters
         ----------
         name, title : str
             Of the new record.
-        steps, limits, recipe : mapping, optional
-            Entries to replace; the others stay. A limit of None is lifted.
+        steps, unsupported, recipe : mapping, optional
+            Entries to replace; the others stay. A reason of None means that it is supported.
         release : str, optional
             Release of PyTorch that the new record stands for; none without it.
 
@@ -115,18 +115,18 @@ class Engine:
         -------
         Engine
         """
-        given = {"steps": steps, "limits": limits, "recipe": recipe}
+        given = {"steps": steps, "unsupported": unsupported, "recipe": recipe}
         changes = {
             key: {} if value is None else arguments.mapping("Engine.derive", key, value)
             for key, value in given.items()
         }
-        merged = {**self.limits, **changes["limits"]}
+        merged = {**self.unsupported, **changes["unsupported"]}
         return replace(
             self,
             name=name,
             title=title,
             steps={**self.steps, **changes["steps"]},
-            limits={key: reason for key, reason in merged.items() if reason is not None},
+            unsupported={key: reason for key, reason in merged.items() if reason is not None},
             recipe={**self.recipe, **changes["recipe"]},
             release=release,
         )
@@ -142,14 +142,14 @@ class Engine:
         found: list[Rule | Form] = []
         for choice in self._choices(step):
             rule = choice.rule
-            found += [rule.body, rule.tail] if isinstance(rule, Split) else [rule]
+            found += [rule.vector, rule.tail] if isinstance(rule, Split) else [rule]
         return tuple(found)
 
     def _repr_html_(self) -> str:
         def words(choice: Choice) -> str:
             rule = choice.rule
-            text = rule.body.name if isinstance(rule, Split) else rule.name
-            if isinstance(rule, Split) and rule.tail is not rule.body:
+            text = rule.vector.name if isinstance(rule, Split) else rule.name
+            if isinstance(rule, Split) and rule.tail is not rule.vector:
                 text += f", tails of less than {rule.block}: {rule.tail.name}"
             return text if choice.when is None else f"{text} if {choice.when.name}"
 

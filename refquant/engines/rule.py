@@ -78,7 +78,7 @@ class Rule(_Constant):
             return self.function(*arguments)
 
 
-class Whole(Rule):
+class FusedRule(Rule):
     """A rule that computes an element-wise operation at once, integers in and integers out.
 
     It is called with ``(a, a_scale, a_zero_point, b, b_scale, b_zero_point, scale, zero_point,
@@ -99,8 +99,8 @@ class Whole(Rule):
     Examples
     --------
     >>> from refquant import engines
-    >>> from refquant.engines import Whole
-    >>> Whole('negate', 'y = -x', 'an example', lambda x: -x).function(3)
+    >>> from refquant.engines import FusedRule
+    >>> FusedRule('negate', 'y = -x', 'an example', lambda x: -x).function(3)
     -3
     """
 
@@ -142,7 +142,7 @@ class Split:
 
     Attributes
     ----------
-    body : Rule
+    vector : Rule
         For the first ``block * (n // block)`` elements of a run of ``n``.
     tail : Rule
         For the others.
@@ -161,13 +161,13 @@ class Split:
     1
     """
 
-    body: Rule
+    vector: Rule
     tail: Rule
     block: int = 1
     row_major: bool = False
 
     @classmethod
-    def everywhere(cls, rule: Rule, row_major: bool = False) -> "Split":
+    def uniform(cls, rule: Rule, row_major: bool = False) -> "Split":
         """One rule for every element."""
         return cls(rule, rule, 1, row_major)
 
@@ -261,8 +261,8 @@ class Choice:
     when: Condition | None = None
 
 
-def choose(*entries) -> tuple[Choice, ...]:
-    """Write an ordered list of choices as ``choose((condition, rule), ..., rule)``.
+def first_of(*entries) -> tuple[Choice, ...]:
+    """Write an ordered list of choices as ``first_of((condition, rule), ..., rule)``.
 
     Choices of another list may stand among them.
 
@@ -278,11 +278,11 @@ def choose(*entries) -> tuple[Choice, ...]:
     Examples
     --------
     >>> from refquant import engines
-    >>> from refquant.engines import Condition, Rule, choose
+    >>> from refquant.engines import Condition, Rule, first_of
     >>> one = Rule('one', 'y = 1', 'an example', lambda x: 1)
     >>> two = Rule('two', 'y = 2', 'an example', lambda x: 2)
     >>> with_bias = Condition('there is a bias', lambda operands: operands.bias)
-    >>> [choice.rule.name for choice in choose((with_bias, two), one)]
+    >>> [choice.rule.name for choice in first_of((with_bias, two), one)]
     ['two', 'one']
     """
     return tuple(map(_choice, entries))
@@ -295,7 +295,7 @@ def _choice(entry) -> Choice:
         return Choice(entry)
     if len(entry) != 2:
         raise ArgumentError(
-            "engines.choose",
+            "engines.first_of",
             argument="entries",
             expected="rules, or pairs of a condition and a rule",
             got=f"a tuple of {len(entry)}",

@@ -1,4 +1,4 @@
-"""The steps in which engines differ, and the limits they may have.
+"""The steps in which engines differ, and the capabilities that they may lack.
 
 A step is the one place where a rule is looked up; adding an engine means giving a rule for each of
 them, adding a step means giving it to every record. `check` compares a record with them.
@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from refquant.engines.record import Engine
-from refquant.engines.rule import Choice, Form, Rule, Split, Whole
+from refquant.engines.rule import Choice, Form, FusedRule, Rule, Split
 from refquant.engines.rules import elementwise, mean
 from refquant.errors import EngineError
 
@@ -28,7 +28,7 @@ class Step(NamedTuple):
     forms : tuple of Form
         The forms that it takes.
     kind : type
-        Rule or Whole: what else it takes.
+        Rule or FusedRule: what else it takes.
     """
 
     meaning: str
@@ -74,13 +74,13 @@ STEPS = {
         "how two tensors are added",
         _WHOLE,
         forms=(elementwise.SUM_OF_REALS, elementwise.SUM_IN_FIXED_POINT),
-        kind=Whole,
+        kind=FusedRule,
     ),
     "multiply": Step(
         "how two tensors are multiplied",
         _WHOLE,
         forms=(elementwise.PRODUCT_OF_REALS, elementwise.PRODUCT_OF_INTEGERS),
-        kind=Whole,
+        kind=FusedRule,
     ),
     "add_scalar": Step(
         "how a number is added when the zero point alone cannot hold it",
@@ -95,7 +95,7 @@ STEPS = {
     ),
     "mean": Step(
         "the average over dimensions",
-        ("total", "count", "scale", "zero_point", "quant_min", "quant_max"),
+        _AVERAGE,
         forms=(mean.MEAN_IN_ORDER, mean.MEAN_IN_CASCADES),
     ),
     "average_pool": Step("the average over windows of a fixed size", _AVERAGE, split=True),
@@ -110,7 +110,7 @@ STEPS = {
     "resize_mix": Step(
         "how neighbouring pixels are mixed", ("a", "b", "c", "d", "h", "w"), split=True
     ),
-    "choose_quantization_params": Step(
+    "dynamic_qparams": Step(
         "scale and zero point for the input of a dynamic operation",
         ("lower", "upper", "quant_min", "quant_max"),
     ),
@@ -128,7 +128,7 @@ STEPS = {
     "dynamic_output": Step("the sum of a dynamic linear layer to float32", _SUM),
 }
 
-LIMITS = {
+CAPABILITIES = {
     "broadcast": "element-wise operations on operands of different shapes",
     "mean_dimensions": "averages over other dimensions than height and width",
     "per_channel_weights": "weights with a scale for each output channel",
@@ -167,15 +167,15 @@ def _fault(step: Step, entry: Any) -> tuple[str, str, str] | None:
         mend = "give rules of your own to elementwise_quantize and elementwise_requantize"
         return f"{' or '.join(known)} of refquant.engines", _described(entry), mend
     if step.split and not isinstance(entry, Split):
-        mend = "write Split.everywhere(rule) for one rule at every position"
+        mend = "write Split.uniform(rule) for one rule at every position"
         return "a Split of two rules", _described(entry), mend
-    for rule in (entry.body, entry.tail) if step.split else (entry,):
-        if not isinstance(rule, step.kind) or (isinstance(rule, Whole) and step.kind is Rule):
+    for rule in (entry.vector, entry.tail) if step.split else (entry,):
+        if not isinstance(rule, step.kind) or (isinstance(rule, FusedRule) and step.kind is Rule):
             expected = f"a {step.kind.__name__}"
             if known:
                 expected = f"{', '.join(known)} of refquant.engines, or {expected}"
             mend = f"make one with refquant.engines.{step.kind.__name__}(...)"
-            if step.kind is Whole:
+            if step.kind is FusedRule:
                 mend += ", or give rules to elementwise_quantize and elementwise_requantize"
             return expected, _described(rule), mend
         if not callable(rule.function) or not _takes(rule, step.parameters):
@@ -221,7 +221,7 @@ def check(record: Engine) -> None:
             if isinstance(choice, Choice):
                 fault = _fault(step, choice.rule)
             else:
-                mend = "write the list with refquant.engines.choose(...)"
+                mend = "write the list with refquant.engines.first_of(...)"
                 fault = "a list of Choice", _described(choice), mend
             if fault is not None:
                 expected, got, mend = fault

@@ -3,7 +3,7 @@
 The only file that knows either. Memory formats are strides: a ``channels_last`` tensor of shape
 (N, C, H, W) has the strides of a contiguous (N, H, W, C). Operations ask here which elements are
 neighbours (`flatten`), in which format the result belongs (`restore`, `format_of`), and how many
-elements of a run an engine takes in whole vectors (`body`).
+elements of a run an engine takes in whole vectors (`vector_length`).
 """
 
 import math
@@ -15,7 +15,6 @@ from refquant.arguments import describe
 from refquant.errors import ArgumentError, ShapeError
 
 __all__ = [
-    "body",
     "dense_copy",
     "empty",
     "flatten",
@@ -27,6 +26,7 @@ __all__ = [
     "row_major",
     "slices",
     "to_format",
+    "vector_length",
 ]
 
 # Dimensions from the slowest to the fastest in memory.
@@ -279,7 +279,7 @@ def image(asked: str, array: np.ndarray):
     return dense, lambda made: made.reshape(*lead, *made.shape[1:3])
 
 
-def body(length: int, block: int) -> int:
+def vector_length(length: int, block: int) -> int:
     """Count the leading elements of a run that an engine takes in whole blocks."""
     return length - length % block
 

@@ -1,15 +1,16 @@
-"""The oracle: what exact arithmetic says of a backend's answers."""
+"""The oracle: checks answers of int8 backends against engines and exact arithmetic."""
 
 from refquant.engines.arithmetic.axes import AXES, Arithmetic, Axis
 from refquant.engines.arithmetic.known import arithmetic_of, engine_of
 from refquant.oracle.comparison import CLASSES, Mismatch, compare
 from refquant.oracle.diagnosis import Diagnosis, diagnose
+from refquant.oracle.error_bounds import Legality, legality
 from refquant.oracle.int16_pairs import SaturationReport, saturation
-from refquant.oracle.known_issues import Mystery, famous
-from refquant.oracle.legality import Legality, legality
-from refquant.oracle.problem import Problem, operations, problem
+from refquant.oracle.issue_catalog import KnownIssue, known_issues
+from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.table import operations, problem
 from refquant.oracle.search import Contradiction
-from refquant.oracle.trace import Step, Trace, trace
+from refquant.oracle.tracing import Step, Trace, trace
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.coverage import coverage
 from refquant.oracle.vectors.generate import OPERATIONS, cases_of
@@ -30,7 +31,7 @@ __all__ = [
     "Grades",
     "Legality",
     "Mismatch",
-    "Mystery",
+    "KnownIssue",
     "Problem",
     "SaturationReport",
     "Step",
@@ -44,7 +45,7 @@ __all__ = [
     "compare",
     "coverage",
     "diagnose",
-    "famous",
+    "known_issues",
     "legality",
     "operations",
     "problem",

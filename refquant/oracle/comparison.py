@@ -1,25 +1,25 @@
-r"""Comparison of a backend's answer with an engine's, element by element, and why they differ.
+"""Comparison of a backend's answer with an engine's, element by element, and why they differ.
 
-Each differing element gets a class. A class that says how a backend computes is given only where
-that explains the *whole* answer (`refquant.oracle.hypotheses`): every element, those that agree
-with the engine too, must be one that such a backend may give.
+Each differing element gets a class. A class that says how the backend computes is assigned only if
+that explains the *entire* answer (`refquant.oracle.hypotheses`): every element, including those
+that agree with the engine, must be one that such a backend may return.
 
 ===================== =================================================================
-class                 the element
+class                 element
 ===================== =================================================================
-tie                   the exact number lies half-way between two integers, of which the engine
+tie                   the exact value lies halfway between two integers, of which the engine
                       takes one and the backend the other; one rule for ties explains all of them
-multiplier precision  answer and engine are legal both: float arithmetic may land on either side;
-                      or what sums with multipliers of 22 bits give
-border                is what padding with the integer 0 gives, in a window at the border
-saturation            is what sums of pairs in 16 bits give
-double rounding       is what requantization in fixed point with two roundings gives
-wrap-around           has the lower bits of a result that should have been clipped
+multiplier precision  answer and engine are both legal: float arithmetic may land on either side;
+                      or the result of sums with multipliers of 22 bits
+border                the result of padding with the integer 0, in a window at the border
+saturation            the result of sums of two products that saturate to int16
+double rounding       the result of requantization in fixed point with two roundings
+wrap-around           the lower bits of a result that should have been clipped
 unexplained           none of these
 ===================== =================================================================
 
-Where the engine is the one that saturates, pads with 0 or rounds twice, and the backend is not, the
-class says so too.
+If the engine saturates, pads with 0 or rounds twice and the backend does not, the class says so
+too.
 """
 
 from collections import Counter
@@ -32,11 +32,12 @@ import numpy as np
 from refquant import engines
 from refquant.engines import Engine
 from refquant.engines.rules.ratios import Ratios
+from refquant.oracle.error_bounds import has_exact_values
 from refquant.oracle.hypotheses import explaining, plain
-from refquant.oracle.legality import knows
-from refquant.oracle.problem import Problem, problem
-from refquant.oracle.products import Product
-from refquant.oracle.sums import Quantization
+from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.elementwise import Quantization
+from refquant.oracle.problems.products import Product
+from refquant.oracle.problems.table import problem
 from refquant.plotting.mismatch import mismatch_bars
 
 __all__ = ["CLASSES", "Mismatch", "compare"]
@@ -59,7 +60,7 @@ class Mismatch:
     Attributes
     ----------
     operation, engine : str
-        What was compared with whom.
+        What was compared, and with which engine.
     shape : tuple of int
         Of the output.
     where : ndarray of int64, shape (count,)
@@ -69,9 +70,9 @@ class Mismatch:
     classes : ndarray of str, shape (count,)
         Why each differs: one of `CLASSES`.
     legal : ndarray of bool, shape (count,), or None
-        Whether a sound implementation may answer so; None where that is not known.
+        Whether a sound implementation may give this answer; None if not known.
     at_border : ndarray of bool, shape (count,)
-        Whether the window reaches outside of the image.
+        Whether the window reaches outside the image.
 
     Examples
     --------
@@ -79,8 +80,8 @@ class Mismatch:
     >>> from refquant import oracle
     >>> x = refquant.tensor([0.25, 0.26, 0.5])
     >>> theirs = np.array([3, 3, 9])
-    >>> found = oracle.compare(theirs, "quantize_per_tensor", x, 0.1, 0, refquant.quint8)
-    >>> isinstance(found, oracle.Mismatch)
+    >>> mismatch = oracle.compare(theirs, "quantize_per_tensor", x, 0.1, 0, refquant.quint8)
+    >>> isinstance(mismatch, oracle.Mismatch)
     True
     """
 
@@ -106,31 +107,31 @@ class Mismatch:
 
     @property
     def histogram(self) -> dict[int, int]:
-        """How many elements are how many steps off, smallest first; equal ones are left out."""
+        """Number of elements by their difference in steps, ascending; without equal ones."""
         steps = Counter((self.actual - self.expected).tolist())
         return dict(sorted(steps.items()))
 
     @property
     def indices(self) -> np.ndarray:
-        """Where the elements that differ are, shape (count, dimensions)."""
+        """Indices of the elements that differ, shape (count, dimensions)."""
         return np.stack(np.unravel_index(self.where, self.shape), axis=1)
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many elements are of each class."""
-        found = Counter(self.classes.tolist())
-        return {name: found[name] for name in CLASSES if found[name]}
+        """Number of elements of each class."""
+        counts = Counter(self.classes.tolist())
+        return {name: counts[name] for name in CLASSES if counts[name]}
 
     @property
     def channels(self) -> np.ndarray:
-        """How many elements differ in each channel, dimension 1 of the output (or the last)."""
+        """Number of differing elements by channel: dimension 1 of the output, or its only one."""
         axis = 1 if len(self.shape) > 1 else 0
         extent = self.shape[axis] if self.shape else 1
         at = self.indices[:, axis] if self.shape else np.zeros(self.count, np.int64)
         return np.bincount(at, minlength=extent)
 
     def __str__(self) -> str:
-        head = f"{self.operation} beside engine {self.engine!r}: "
+        head = f"{self.operation} against engine {self.engine!r}: "
         if not self.count:
             return head + f"all {self.size:,} elements are equal"
         lines = [head + f"{self.count:,} of {self.size:,} elements differ"]
@@ -152,7 +153,7 @@ class Mismatch:
         return f"<pre>{escape(str(self))}</pre>"
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw how many elements are how many steps off, coloured by class.
+        """Draw the number of elements by their difference in steps, colored by class.
 
         Parameters
         ----------
@@ -167,7 +168,7 @@ class Mismatch:
 
 
 def _classes(task: Any, where, answers, expected) -> tuple[np.ndarray, np.ndarray]:
-    """Find the classes of the elements at some places, and whether their answers are legal."""
+    """Classify elements, and find whether their answers are legal."""
     first = plain(task)
     ours, theirs = (explaining(task, first, q) for q in (expected, answers))
     sound, engine_sound = (first.allows(q)[where] for q in (answers, expected))
@@ -176,7 +177,7 @@ def _classes(task: Any, where, answers, expected) -> tuple[np.ndarray, np.ndarra
         classes[~engine_sound] = ours.names[where][~engine_sound]
     if theirs is not None:
         classes[~sound] = theirs.names[where][~sound]
-    # Both compute in the same way, or both are legal: what is left is how they round.
+    # Both compute in the same way, or both are legal: they differ only in how they round.
     same = ours is not None and theirs is not None and ours.key == theirs.key
     near = np.full(where.size, same) | (sound & engine_sound)
     classes[near] = "multiplier precision"
@@ -188,9 +189,9 @@ def _classes(task: Any, where, answers, expected) -> tuple[np.ndarray, np.ndarra
 
 
 def _ties(task: Any, real: Ratios, answers, expected, sound) -> np.ndarray:
-    """Tell where answer and engine take the two neighbors of a tie.
+    """Find where answer and engine take different neighbors of a tie.
 
-    One rule for ties must explain all sound answers to ties; if none does, it is not the rule.
+    One tie rule must explain all sound answers to ties; otherwise ties are not the reason.
     """
     ties = real.ties() & sound
     low = real.round("floor").astype(np.float64)
@@ -212,9 +213,9 @@ def compare_problem(task: Problem, actual: Any, engine: str | Engine) -> Mismatc
         differ = (answers != expected) & ~(np.isnan(answers) & np.isnan(expected))
     where = np.flatnonzero(differ)
     classes, is_legal = np.full(where.size, "unexplained", dtype=object), None
-    if knows(task) and where.size:
+    if has_exact_values(task) and where.size:
         classes, is_legal = _classes(task, where, answers, expected)
-    elif knows(task):
+    elif has_exact_values(task):
         is_legal = np.zeros(0, bool)
     at_border = task.border[where] if isinstance(task, Product) else np.zeros(where.size, bool)
     return Mismatch(
@@ -238,18 +239,18 @@ def compare(
     Parameters
     ----------
     actual : QuantizedTensor, Tensor or ndarray
-        What the backend answered, integers in the shape of the output.
+        The backend's answer, integers in the shape of the output.
     operation : str
         See `problem`.
     *args, **kwargs
         Its operands.
     engine : str or Engine, optional
-        With whose answer to compare; the engine that is chosen by default.
+        The engine to compare with; the current engine by default.
 
     Returns
     -------
     Mismatch
-        Printable: counts, steps, places, classes. `Mismatch.plot` draws it.
+        Printable: counts, steps, indices, classes. `Mismatch.plot` draws it.
 
     Raises
     ------
@@ -263,7 +264,7 @@ def compare(
     >>> x = refquant.tensor([0.25, 0.26, 0.5])
     >>> theirs = np.array([3, 3, 9])
     >>> oracle.compare(theirs, "quantize_per_tensor", x, 0.1, 0, refquant.quint8, engine="fbgemm")
-    quantize_per_tensor beside engine 'fbgemm': 2 of 3 elements differ
+    quantize_per_tensor against engine 'fbgemm': 2 of 3 elements differ
       by steps: 1 by +1, 1 by +4
       why: 1 multiplier precision, 1 unexplained
       legal: 1 of 2

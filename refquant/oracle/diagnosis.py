@@ -1,15 +1,15 @@
-r"""Diagnosis: the smallest change of rules that reproduces a backend's whole answer.
+"""Diagnosis: the smallest change of rules that reproduces a backend's entire answer.
 
-Candidates are tried in this order, and the search ends with the first group of which one
-reproduces every element:
+Candidates are tried in this order; the search ends with the first group in which one reproduces
+every element:
 
 1. the engine itself;
 2. one change: another value on one axis (`refquant.oracle.AXES`), or one fault
-   (`refquant.oracle.faults`); or another engine as a whole;
+   (`refquant.oracle.faults`); or another engine;
 3. two changes.
 
-All candidates of that group which reproduce the answer are named. A candidate that fails is kept
-with an element that contradicts it. `refquant.oracle.search` has the candidates.
+The diagnosis names all candidates of that group that reproduce the answer, and keeps for each
+candidate that fails an element that refutes it. `refquant.oracle.search` holds the candidates.
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +20,8 @@ from refquant import engines
 from refquant.engines import Engine
 from refquant.errors import OperationError
 from refquant.oracle.comparison import Mismatch, compare_problem
-from refquant.oracle.problem import Problem, problem
+from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.table import problem
 from refquant.oracle.search import Contradiction, Search
 
 __all__ = ["Diagnosis", "diagnose"]
@@ -28,22 +29,22 @@ __all__ = ["Diagnosis", "diagnose"]
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What `diagnose` found.
+    """The result of `diagnose`.
 
     Attributes
     ----------
     verdict : str
-        In words: the first of `explanations`, or ``'unexplained'``.
+        The first of `explanations`, or ``'unexplained'``.
     changes : tuple of str
         The changes of the first explanation; empty if there is none, or the engine itself agrees.
     explanations : tuple of tuple of str
         All equally small explanations; the data cannot tell them apart.
     rejected : dict of str to Contradiction
-        Candidates of at most one change that fail, each with an element that shows it.
+        Candidates of at most one change that fail, each with an element that refutes it.
     closest : str
-        If unexplained: the candidate with the fewest elements left.
+        If unexplained: the candidate that is wrong at the fewest elements.
     remaining : int
-        If unexplained: how many elements the closest candidate leaves.
+        If unexplained: at how many elements the closest candidate is wrong.
     mismatch : Mismatch
         The comparison with the engine.
 
@@ -53,8 +54,8 @@ class Diagnosis:
     >>> from refquant import oracle
     >>> x = refquant.quantize_per_tensor(refquant.tensor([[3.0, 1.0]]), 0.5, 2, refquant.quint8)
     >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.25, 0, refquant.qint8)
-    >>> found = oracle.diagnose(np.array([[10]]), "linear", x, w, scale=0.4, zero_point=10)
-    >>> isinstance(found, oracle.Diagnosis), isinstance(found.verdict, str)
+    >>> diagnosis = oracle.diagnose(np.array([[10]]), "linear", x, w, scale=0.4, zero_point=10)
+    >>> isinstance(diagnosis, oracle.Diagnosis), isinstance(diagnosis.verdict, str)
     (True, True)
     """
 
@@ -73,15 +74,15 @@ class Diagnosis:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.mismatch.operation} beside engine {self.mismatch.engine!r}: {self.verdict}"
+            f"{self.mismatch.operation} against engine {self.mismatch.engine!r}: {self.verdict}"
         ]
         others = [" and ".join(e) for e in self.explanations[1:]]
         if others:
-            lines.append(f"  just as well: {'; '.join(others)}")
-            lines.append("  no element tells them apart: give data with more ties and extremes")
+            lines.append(f"  equally good: {'; '.join(others)}")
+            lines.append("  no element distinguishes them: use data with more ties and extremes")
         if self.unexplained:
             lines.append(
-                f"  closest: {self.closest}, which leaves {self.remaining:,} of "
+                f"  closest: {self.closest}, wrong at {self.remaining:,} of "
                 f"{self.mismatch.size:,} elements"
             )
         if self.mismatch.count:
@@ -104,19 +105,19 @@ def diagnose(
     Parameters
     ----------
     actual : QuantizedTensor or ndarray
-        What the backend answered, integers in the shape of the output.
+        The backend's answer, integers in the shape of the output.
     operation : str
-        See `problem`. Axes and engines are tried for all, faults for linear layers, convolutions,
-        ``add``, ``mul`` and quantizing operations.
+        See `problem`. Axes and engines are tried for all operations, faults for linear layers,
+        convolutions, ``add``, ``mul`` and quantizing operations.
     *args, **kwargs
         The operands.
     engine : str or Engine, optional
-        Where to start; the engine that is chosen by default.
+        The engine to start from; the current engine by default.
 
     Returns
     -------
     Diagnosis
-        Printable: the verdict, what would do as well, and what contradicts the rest.
+        Printable: the verdict, equally good explanations, and what refutes the others.
 
     Raises
     ------
@@ -135,9 +136,9 @@ def diagnose(
     >>> k = rng.integers(-4, 5, (4, 16), dtype=np.int8)
     >>> w = refquant.QuantizedTensor(k, refquant.qint8, 0.125, 0)
     >>> acc = (q.astype(int) - 10) @ k.T.astype(int)
-    >>> theirs = np.clip(np.floor(acc / 2 + 0.5) + 100, 0, 255).astype(int)  # ties upwards
-    >>> found = oracle.diagnose(theirs, "linear", x, w, scale=1 / 16, zero_point=100)
-    >>> found.verdict
+    >>> theirs = np.clip(np.floor(acc / 2 + 0.5) + 100, 0, 255).astype(int)  # ties upward
+    >>> diagnosis = oracle.diagnose(theirs, "linear", x, w, scale=1 / 16, zero_point=100)
+    >>> diagnosis.verdict
     'rounding: half_even -> half_up'
     """
     task = problem(operation, *args, **kwargs)
@@ -155,8 +156,8 @@ def diagnose_problem(task: Problem, actual: Any, start: str | Engine) -> Diagnos
             mend="oracle.compare works for real numbers",
         )
     if not mismatch.count:
-        own = f"engine {mismatch.engine!r} itself"
-        return Diagnosis(own, (), ((own,),), {}, "", 0, mismatch)
+        verdict = f"engine {mismatch.engine!r} itself"
+        return Diagnosis(verdict, (), ((verdict,),), {}, "", 0, mismatch)
     search = Search(task, task.check(actual, start)[0], start, mismatch)
     explanations = search.run()
     if explanations:

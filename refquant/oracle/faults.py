@@ -1,7 +1,7 @@
-"""Faults that backends have besides their arithmetic: forgotten zero points, swapped scales, ...
+"""Faults of backends other than their arithmetic: ignored zero points, swapped scales, ...
 
-A fault is a name and a function that changes how a problem is answered: it gets the problem and
-returns arguments for its `answer_for`, or None where the fault would change nothing.
+A fault is a name and a function that changes how a problem is computed: it takes the problem and
+returns arguments for `answer_for`, or None where the fault would change nothing.
 """
 
 from collections.abc import Callable
@@ -10,21 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from refquant.oracle.problem import Problem
-from refquant.oracle.products import Product
-from refquant.oracle.sums import Quantization, Sum
+from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.elementwise import Quantization, Sum
+from refquant.oracle.problems.products import Product
+from refquant.tensors import QuantizedTensor
 
 __all__ = ["Fault", "faults_of"]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault that a backend may have.
+    """A possible fault of a backend.
 
     Attributes
     ----------
     name : str
-        What is wrong, in words.
+        What is wrong, as the diagnosis reports it.
     changes : callable
         ``changes(problem)`` returns a dict of arguments for ``answer_for``, or None. Of a product,
         ``input_zero`` and ``weight_zero`` change the sums, and ``scales`` is a function of the
@@ -80,15 +81,15 @@ def _reversed_weight_scales(task: Product):
 
 
 def _along(axis: int) -> Callable[[Product], dict[str, Any] | None]:
-    """Take the scale of a weight by the place along another axis of the output."""
+    """Make a change that applies weight scales along another axis of the output."""
 
     def changes(task: Product):
         shape = task.shape
-        own = len(shape) - 1 if task.name == "linear" else 1
-        if axis >= len(shape) or axis == own or np.unique(task.packed.scales).size < 2:
+        channels = len(shape) - 1 if task.name == "linear" else 1
+        if axis >= len(shape) or axis == channels or np.unique(task.packed.scales).size < 2:
             return None
         along = np.arange(shape[axis]).reshape([-1 if a == axis else 1 for a in range(len(shape))])
-        return {"channels": np.broadcast_to(along % shape[own], shape).reshape(-1)}
+        return {"channels": np.broadcast_to(along % shape[channels], shape).reshape(-1)}
 
     return changes
 
@@ -106,21 +107,21 @@ def _wraps(task: Product):
 
 
 _PRODUCT = (
-    Fault("zero point of the input forgotten", _input_zero),
-    Fault("zero point of the weight forgotten", _weight_zero),
-    Fault("zero point of the output forgotten", _output_zero),
-    Fault("bias forgotten", _no_bias),
-    Fault("scales of input and output swapped", _swapped_input_output),
-    Fault("scales of weight and output swapped", _swapped_weight_output),
-    Fault("multiplied by the scale of the output", _output_scale_inverted),
-    Fault("scale of the first channel used for all", _one_weight_scale),
-    Fault("scales of the channels in reverse order", _reversed_weight_scales),
-    Fault("channel axis: scales taken along dimension 0", _along(0)),
-    Fault("channel axis: scales taken along dimension 2", _along(2)),
-    Fault("channel axis: scales taken along dimension 3", _along(3)),
-    Fault("ReLU at the integer 0, or none", _relu_at_zero),
-    Fault("ReLU that was not asked for", _relu_added),
-    Fault("results wrap around instead of being clipped", _wraps),
+    Fault("input zero point ignored", _input_zero),
+    Fault("weight zero point ignored", _weight_zero),
+    Fault("output zero point ignored", _output_zero),
+    Fault("bias ignored", _no_bias),
+    Fault("input and output scales swapped", _swapped_input_output),
+    Fault("weight and output scales swapped", _swapped_weight_output),
+    Fault("multiplied by the output scale", _output_scale_inverted),
+    Fault("scale of the first channel used for all channels", _one_weight_scale),
+    Fault("channel scales in reverse order", _reversed_weight_scales),
+    Fault("channel axis: scales applied along dimension 0", _along(0)),
+    Fault("channel axis: scales applied along dimension 2", _along(2)),
+    Fault("channel axis: scales applied along dimension 3", _along(3)),
+    Fault("ReLU at the integer 0, or missing", _relu_at_zero),
+    Fault("ReLU that was not requested", _relu_added),
+    Fault("results wrap around instead of saturating", _wraps),
 )
 
 
@@ -133,8 +134,6 @@ def _operand_zero(name: str) -> Callable[[Sum], dict[str, Any] | None]:
 
 
 def _requantized(q, scale, zero_point):
-    from refquant.tensors import QuantizedTensor
-
     return QuantizedTensor(q.array, q.dtype, scale, zero_point)
 
 
@@ -154,11 +153,11 @@ def _same_scale(task: Sum):
 
 
 _SUM = (
-    Fault("zero point of the first operand forgotten", _operand_zero("a")),
-    Fault("zero point of the second operand forgotten", _operand_zero("b")),
-    Fault("zero point of the output forgotten", _output_zero),
-    Fault("scales of the operands swapped", _swapped_operands),
-    Fault("scale of the first operand used for both", _same_scale),
+    Fault("zero point of the first operand ignored", _operand_zero("a")),
+    Fault("zero point of the second operand ignored", _operand_zero("b")),
+    Fault("output zero point ignored", _output_zero),
+    Fault("operand scales swapped", _swapped_operands),
+    Fault("scale of the first operand used for both operands", _same_scale),
 )
 
 
@@ -177,14 +176,14 @@ def _inverted(task: Quantization):
 
 
 _QUANTIZATION = (
-    Fault("zero point forgotten", _no_zeros),
-    Fault("scale of the first channel used for all", _first_scale),
+    Fault("zero point ignored", _no_zeros),
+    Fault("scale of the first channel used for all channels", _first_scale),
     Fault("multiplied by the scale", _inverted),
 )
 
 
 def faults_of(task: Problem) -> tuple[Fault, ...]:
-    """List the faults that can be looked for in the answer to a problem."""
+    """List the faults that the answer to a problem can be searched for."""
     for kind, faults in ((Product, _PRODUCT), (Sum, _SUM), (Quantization, _QUANTIZATION)):
         if isinstance(task, kind):
             return faults

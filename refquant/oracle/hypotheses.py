@@ -1,19 +1,19 @@
-r"""Hypotheses that may explain a whole answer: what each allows every element to be.
+r"""Hypotheses that may explain an entire answer: which integers each allows for every element.
 
-A hypothesis says how a backend computes, and so which integers it may give for each element: an
-interval, from the bound of float32 arithmetic that `refquant.oracle.legality` derives. It holds for
-an answer if *every* element is allowed, those that agree with the engine too. The plain hypothesis
-is that of legality: exact sums, one rounding to the nearest.
+A hypothesis states how a backend computes, and so which integers it may return for each element: an
+interval, from the bound on float32 arithmetic that `refquant.oracle.error_bounds` derives. It
+explains an answer if it allows *every* element, including those that agree with the engine. The
+plain hypothesis is legality: exact sums, rounded once to the nearest integer.
 
 ============== ===================================================================================
 border         a convolution pads with the integer 0
-saturation     pairs of products saturate in 16 bits
+saturation     sums of two products saturate to int16
 double         sums (or products of two integers) times the fraction of their multiplier,
 rounding       :math:`m = f \, 2^{-k}` with :math:`\frac12 \le f < 1`, are rounded to integers, and
-               these once more by the shift of k bits
+               once more by the shift of k bits
 multiplier     the scales of a sum over that of the output are integers of 22 bits (QNNPACK)
 precision
-wrap-around    integers are not clipped; their lower bits are left
+wrap-around    integers are not clipped; only their lower bits are kept
 ============== ===================================================================================
 """
 
@@ -27,31 +27,31 @@ import numpy as np
 from refquant.engines.rules.elementwise import sum_in_fixed_point
 from refquant.engines.rules.ratios import Ratios
 from refquant.engines.rules.rounding import round_shift
-from refquant.oracle.legality import GAMMA, UNIT, error_bound
-from refquant.oracle.products import Product
-from refquant.oracle.sums import Sum
+from refquant.oracle.error_bounds import GAMMA, UNIT, error_bound
+from refquant.oracle.problems.elementwise import Sum
+from refquant.oracle.problems.products import Product
 
 __all__ = ["Hypothesis", "explaining", "plain"]
 
-# How ties of the second rounding go in fixed point; those of the first may go either way.
+# Tie rules of the second rounding in fixed point; ties of the first may go either way.
 SECOND_ROUNDINGS = ("half_away", "half_up", "half_even")
 FORMING = 6  # roundings that form a multiplier and its fraction of 31 bits
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """What a way to compute allows.
+    """A way to compute, and the answers that it allows.
 
     Attributes
     ----------
     key : str
-        Tells it from others of its kind.
+        Identifies it.
     allows : callable
-        ``allows(answers)`` tells for each element whether it may be so.
+        ``allows(answers)`` returns for each element whether the hypothesis allows it.
     names : ndarray of str
         The class of an element that this hypothesis alone explains.
     real : Ratios or None
-        The numbers that are rounded to the nearest, in steps, where there are such.
+        The values that are rounded to the nearest integer, in steps; None if there are none.
     """
 
     key: str
@@ -61,7 +61,7 @@ class Hypothesis:
 
 
 def _nearest(task: Any, real: Ratios, other: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Bound what rounding to the nearest makes of numbers near these, not clipped."""
+    """Bound the integers that values near these round to, before clipping."""
     floats = real.floats()
     bound = error_bound(task, np.arange(task.size), floats, True)
     if other:  # sums that are no longer those of the bound
@@ -75,7 +75,7 @@ def _between(task: Any, least, most) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def plain(task: Any) -> Hypothesis:
-    """Suppose that the answer is legal."""
+    """Return the hypothesis that the answer is legal."""
     real = task.ratio(np.arange(task.size))
     names = np.full(task.size, "multiplier precision", object)
     return Hypothesis("plain", _between(task, *_nearest(task, real)), names, real)
@@ -124,7 +124,7 @@ def _short_multipliers(task: Any, first: Hypothesis) -> Iterator[Hypothesis]:
         return
     ratios_to_output = [np.float32(q.scale) / np.float32(task.scale) for q in (task.a, task.b)]
     if not all(2.0**-14 <= ratio < 2.0**8 for ratio in ratios_to_output):
-        return  # such multipliers do not hold these ratios
+        return  # multipliers of 22 bits cannot represent these ratios
     (n_a, n_b), a, b = task.integers, task.a, task.b
     steps = sum_in_fixed_point(n_a, a.scale, a.zero_point, n_b, b.scale, b.zero_point, task.scale)
     fixed = np.clip(steps + task.zero_point, task.lower, task.upper)

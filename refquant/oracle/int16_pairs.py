@@ -1,20 +1,20 @@
-r"""Where processors that multiply bytes in pairs leave int16.
+r"""Where sums of two products overflow int16 on processors that multiply bytes in pairs.
 
 x86 processors without VNNI multiply uint8 activations by int8 weights with ``vpmaddubsw``: two
-neighbouring products are added and the sum is *saturated* to int16,
+neighboring products are added and the sum is *saturated* to int16,
 
 .. math:: t_j = \mathrm{clip}(x_{2j} w_{2j} + x_{2j+1} w_{2j+1}, -2^{15}, 2^{15} - 1),
 
 before it is widened and accumulated in int32. With :math:`x \le 255` and :math:`|w| \le 128` a
-pair reaches 65280, twice what int16 holds; with :math:`x \le 127` it reaches 32512, which fits.
+pair reaches 65280, twice what int16 can hold; with :math:`x \le 127` it reaches 32512, which fits.
 That is why ``reduce_range=True`` gives activations 7 bits for the engine ``fbgemm``: codes 0..127
-make every pair safe on every processor. The engines of refquant accumulate exactly; `saturation`
-tells for which output channels of a real weight the two can differ.
+make every pair safe on every processor. PyTorch's engines in refquant accumulate exactly;
+`saturation` finds the output channels of a weight for which the two can differ.
 
-Which products are neighbours (FBGEMM's packing): matrix products take them in the order of the
-input features; convolutions in the order (kernel row, kernel column, channel within the group),
-so that pairs are mostly neighbouring channels; the kernels for depthwise convolutions pair the
-taps in raster order, and saturate on every x86 processor.
+Which products form a pair (FBGEMM's packing): matrix products pair them in the order of the input
+features; convolutions in the order (kernel row, kernel column, channel within the group), so that
+pairs are mostly neighboring channels; the kernels for depthwise convolutions pair the taps in
+raster order, and saturate on every x86 processor.
 """
 
 from dataclasses import dataclass
@@ -33,21 +33,21 @@ INT16 = np.iinfo(np.int16)
 
 @dataclass(frozen=True)
 class SaturationReport:
-    """What `saturation` found, for each output channel.
+    """Saturation by output channel, as `saturation` returns it.
 
     Attributes
     ----------
     saturates : ndarray of bool, shape (channels,)
-        Whether some input within the range drives a pair of products out of int16.
+        Whether some input within the range makes the sum of a pair overflow int16.
     largest, smallest : ndarray of int64, shape (channels,)
         The extreme pair sums that inputs within the range can reach.
     pair : ndarray of int64, shape (channels, 2)
-        Positions, in the order of the products, of the two that go furthest beyond int16 (or
-        come closest to its ends).
+        Positions, in the order of the products, of the pair that exceeds int16 most (or comes
+        closest to it).
     order : str
-        ``'product'`` or ``'depthwise'``: which products are neighbours.
+        ``'product'`` or ``'depthwise'``: which products form a pair.
     input_range : tuple of int
-        The codes that inputs may have.
+        Lowest and highest input code.
 
     Examples
     --------
@@ -69,13 +69,13 @@ class SaturationReport:
     _layout: tuple[int, ...]
 
     def witness(self, channel: int) -> np.ndarray:
-        """Make the input of the worst pair of one output channel.
+        """Build an input that shows the worst pair of an output channel.
 
         Returns
         -------
         ndarray of uint8
-            Codes in the shape of the channel's weight: the two that matter have extreme values,
-            the others the lowest code.
+            Codes in the shape of the channel's weight: the highest or lowest for the worst pair,
+            the lowest for all others.
         """
         low, high = self.input_range
         channel = self._channel("witness", channel)
@@ -100,7 +100,7 @@ class SaturationReport:
         return number
 
     def accumulators(self, channel: int, codes: Any) -> tuple[int, int]:
-        """Accumulate one output exactly, and with pairs saturated to int16.
+        """Accumulate one output exactly, and with pairs that saturate to int16.
 
         Parameters
         ----------
@@ -144,7 +144,7 @@ class SaturationReport:
                 f"{self.largest[channel]}; its witness accumulates {exact}, saturated {saturated}"
             )
         if count:
-            lines.append("  mend: quantize activations to 7 bits (reduce_range=True)")
+            lines.append("  fix: quantize activations to 7 bits (reduce_range=True)")
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -183,7 +183,7 @@ def _from_order(flat: np.ndarray, layout: tuple[int, ...]) -> np.ndarray:
 
 
 def _pairs(rows: np.ndarray) -> np.ndarray:
-    """Add neighbours; an odd last product stands alone."""
+    """Add the products of each pair; an odd last product has no partner."""
     odd = rows.shape[1] % 2
     return np.pad(rows, ((0, 0), (0, odd))).reshape(rows.shape[0], -1, 2).sum(axis=2)
 
@@ -191,7 +191,7 @@ def _pairs(rows: np.ndarray) -> np.ndarray:
 def saturation(
     weight: Any, input_range: tuple[int, int] = (0, 255), order: str | None = None
 ) -> SaturationReport:
-    """Tell for which output channels pairs of products can leave int16.
+    """Find the output channels whose sums of two products can overflow int16.
 
     Parameters
     ----------
@@ -201,14 +201,14 @@ def saturation(
     input_range : tuple of int, default (0, 255)
         Lowest and highest input code, zero point not subtracted; (0, 127) with ``reduce_range``.
     order : {'product', 'depthwise'}, optional
-        Which products are neighbours; by default depthwise for a weight with one channel in each
+        Which products form a pair; by default depthwise for a weight with one channel in each
         group, a multiple of 8 outputs and a 3x3, 5x5, 7x7 or 3x3x3 kernel, for which FBGEMM has
-        kernels of their own (if also the padding is half the kernel and there is no dilation).
+        special kernels (if the padding is also half the kernel and there is no dilation).
 
     Returns
     -------
     SaturationReport
-        Printable; `SaturationReport.witness` makes an input that shows it.
+        Printable; `SaturationReport.witness` builds an input that shows it.
 
     Raises
     ------
@@ -230,7 +230,7 @@ def saturation(
     >>> print(oracle.saturation(w))
     1 of 2 output channels can saturate int16 with input codes 0..255 (product order)
       channel 0: pair sums reach 0..64770; its witness accumulates 64770, saturated 32767
-      mend: quantize activations to 7 bits (reduce_range=True)
+      fix: quantize activations to 7 bits (reduce_range=True)
     >>> bool(oracle.saturation(w, (0, 127)).saturates.any())
     False
     """
@@ -257,8 +257,8 @@ def saturation(
         order = arguments.choice(asked, "order", order, ("product", "depthwise"))
     if order is None:
         kernels = ((3, 3), (5, 5), (7, 7), (3, 3, 3))
-        own = tensor.ndim > 2 and tensor.shape[1] == 1 and tensor.shape[0] % 8 == 0
-        order = "depthwise" if own and tuple(tensor.shape[2:]) in kernels else "product"
+        is_depthwise = tensor.ndim > 2 and tensor.shape[1] == 1 and tensor.shape[0] % 8 == 0
+        order = "depthwise" if is_depthwise and tuple(tensor.shape[2:]) in kernels else "product"
     layout = tuple(tensor.shape[1:])
     integers = tensor.array.astype(np.int64)
     rows = (

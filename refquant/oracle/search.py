@@ -1,13 +1,12 @@
-"""The search for the smallest change of rules: candidates, and how they are tried.
+"""Search for the smallest change of rules that reproduces an answer.
 
 The search starts from the engine itself: a candidate is its record with other values on some axes
-(`refquant.engines.arithmetic.change`), so that what a candidate does not change is as the engine
-has it.
+(`refquant.engines.arithmetic.change`), so that it keeps everything that it does not change.
 
-Candidates meet a sample first, in which elements that differ from the engine come before equal
-ones; those that survive are checked on all elements. If none reproduces the answer, all elements
-count for the closest one: a candidate is left aside only where the sample alone holds as many wrong
-elements as the closest so far leaves.
+Candidates are tried on a sample first, in which elements that differ from the engine come before
+equal ones; those that survive are checked on all elements. If none reproduces the answer, all
+elements count for the closest one: a candidate is dropped only if it is wrong at as many elements
+of the sample as the closest so far is at all.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,13 +22,13 @@ from refquant.engines.arithmetic.axes import AXES
 from refquant.engines.arithmetic.change import changed
 from refquant.errors import RefquantError
 from refquant.oracle.comparison import Mismatch
+from refquant.oracle.error_bounds import has_exact_values
 from refquant.oracle.faults import Fault, faults_of
-from refquant.oracle.legality import knows
-from refquant.oracle.products import Product
+from refquant.oracle.problems.products import Product
 
 __all__ = ["Contradiction", "Search"]
 
-# How many elements that differ, and as many equal ones, a candidate meets before all of them.
+# How many differing elements, and as many equal ones, a candidate is tried on before all of them.
 GLANCE, SAMPLE = 50, 2000
 _EXACT = ("avg_pool2d", "adaptive_avg_pool2d")
 Values = Mapping[str, tuple[str, ...]]
@@ -37,16 +36,16 @@ Values = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Contradiction:
-    """An element that a candidate does not reproduce.
+    """An element that refutes a candidate.
 
     Attributes
     ----------
     index : tuple of int
-        Where.
+        Position of the element.
     expected : int
-        What the candidate gives there.
+        The candidate's result.
     got : int
-        What the backend gave.
+        The backend's result.
 
     Examples
     --------
@@ -65,35 +64,35 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class Candidate:
-    """Some axes and faults, or an engine as a whole."""
+    """Values on some axes and faults, or another engine."""
 
     axes: tuple[tuple[str, str], ...] = ()
     faults: tuple[Fault, ...] = ()
     engine: str = ""
 
-    def names(self, own: Values) -> tuple[str, ...]:
+    def names(self, values: Values) -> tuple[str, ...]:
         if self.engine:
             return (f"engine {self.engine!r}",)
         return (
-            *(f"{axis}: {_other(own[axis], value)} -> {value}" for axis, value in self.axes),
+            *(f"{axis}: {_other(values[axis], value)} -> {value}" for axis, value in self.axes),
             *(fault.name for fault in self.faults),
         )
 
 
 def _other(values: tuple[str, ...], value: str) -> str | None:
-    """Find the first of an engine's values on an axis that is another one."""
-    return next((own for own in values if own != value), None)
+    """Find the first of an engine's values on an axis that differs from this one."""
+    return next((candidate for candidate in values if candidate != value), None)
 
 
 def _some(indices: np.ndarray, count: int) -> np.ndarray:
-    """Choose some of many, always the same."""
+    """Choose a sample of indices, the same in every run."""
     if indices.size <= count:
         return indices
     return np.sort(np.random.default_rng(0).choice(indices, count, replace=False))
 
 
 class Search:
-    """One search: the problem, the answer, and how candidates are tried."""
+    """A search for candidates that reproduce one answer to one problem."""
 
     def __init__(self, task: Any, actual: np.ndarray, engine: str | Engine, mismatch: Mismatch):
         self.task, self.actual, self.mismatch = task, actual, mismatch
@@ -108,10 +107,10 @@ class Search:
         self.everything = np.arange(actual.size)
         self.rejected: dict[str, Contradiction] = {}
         self.records: dict[tuple, Engine] = {}
-        self.whole: tuple[Candidate | None, np.ndarray] = (None, actual)
+        self.latest: tuple[Candidate | None, np.ndarray] = (None, actual)
 
     def record_of(self, candidate: Candidate) -> Engine:
-        """Give the record of a candidate: another engine, or this one with other axes."""
+        """Return the record of a candidate: another engine, or this one with other axes."""
         if candidate.engine:
             return engines.get(candidate.engine)
         if candidate.axes not in self.records:
@@ -119,12 +118,12 @@ class Search:
         return self.records[candidate.axes]
 
     def answers(self, candidate: Candidate, where: np.ndarray) -> np.ndarray | None:
-        """Answer for some elements as a candidate would; None where it does not apply."""
+        """Compute some elements as a candidate would; None if it does not apply."""
         task, record = self.task, self.record_of(candidate)
-        if not knows(task):  # only all elements at once can be computed
-            if self.whole[0] != candidate:
-                self.whole = candidate, task.answer(record)
-            return self.whole[1][where]
+        if not has_exact_values(task):  # only all elements at once can be computed
+            if self.latest[0] != candidate:
+                self.latest = candidate, task.answer(record)
+            return self.latest[1][where]
         changes: dict[str, Any] = {}
         for fault in candidate.faults:
             change = fault.changes(task)
@@ -145,25 +144,25 @@ class Search:
         return answers & (2**keep_bits - 1) if keep_bits else answers
 
     def tries(self, candidate: Candidate, *parts: np.ndarray) -> Iterator[tuple]:
-        """Compute some parts of the answer after each other, as far as they are looked at.
+        """Compute parts of the answer one after the other, on demand.
 
         Yields
         ------
         where, answers, wrong : ndarray
-            Indices of a part, what the candidate answers, and at which of them it is wrong.
+            Indices of a part, the candidate's answers, and at which of them they are wrong.
         """
         for where in parts:
             try:
                 answers = self.answers(candidate, where)
-            except RefquantError:  # the engine's limits forbid it
+            except RefquantError:  # the engine does not support it
                 answers = None
             if answers is None:
                 return
             yield where, answers, np.flatnonzero(answers != self.actual[where])
 
     def reproduces(self, candidate: Candidate, keep: bool) -> bool:
-        """Try a candidate on the sample, then on everything."""
-        found = False
+        """Return whether a candidate is right on the sample and then on everything."""
+        complete = False
         for where, answers, wrong in self.tries(
             candidate, self.glance, self.sample, self.everything
         ):
@@ -177,11 +176,11 @@ class Search:
                         int(self.actual[first]),
                     )
                 return False
-            found = where is self.everything
-        return found
+            complete = where is self.everything
+        return complete
 
     def closest(self) -> tuple[str, int]:
-        """Name the candidate with the fewest elements left, and count them."""
+        """Name the candidate that is wrong at the fewest elements, and count these."""
         fewest, best = self.mismatch.count, "the engine itself"
         for candidate in (*self.singles(), *self.engines(), *self.pairs()):
             left = None
@@ -206,8 +205,8 @@ class Search:
     def _sensible(self, axis: str, value: str) -> bool:
         if _other(self.values[axis], value) is None:
             return False
-        # Real numbers that operations compute in other ways than these have no exact form.
-        return value != "exact" or knows(self.task) or self.task.operation in _EXACT
+        # Real numbers of operations that are not known step by step have no exact form.
+        return value != "exact" or has_exact_values(self.task) or self.task.operation in _EXACT
 
     def engines(self) -> list[Candidate]:
         """List the other engines."""
@@ -219,17 +218,17 @@ class Search:
 
     def pairs(self) -> list[Candidate]:
         """List the candidates of two changes."""
-        found = []
+        candidates = []
         for one, other in combinations(self.singles(), 2):
             axes = one.axes + other.axes
             if len({axis for axis, _ in axes}) == len(axes):
-                found.append(Candidate(axes, one.faults + other.faults))
-        return found
+                candidates.append(Candidate(axes, one.faults + other.faults))
+        return candidates
 
     def run(self) -> tuple[tuple[str, ...], ...]:
-        """Return the explanations of the first group that has some."""
+        """Return the explanations of the first group that has any."""
         for group, keep in ((self.singles() + self.engines(), True), (self.pairs(), False)):
-            found = [c for c in group if self.reproduces(c, keep)]
-            if found:
-                return tuple(c.names(self.values) for c in found)
+            right = [c for c in group if self.reproduces(c, keep)]
+            if right:
+                return tuple(c.names(self.values) for c in right)
         return ()

@@ -1,19 +1,19 @@
 """Pictures of quantization, drawn with matplotlib (the extra ``plot``).
 
-Every function draws into the axes that it is given, or into new ones, and returns them. It sets
-labels with units and leaves fonts and colours of axes to the reader's style; the colours of the
-data are told apart by colour-blind readers and stand out on light and dark backgrounds.
+Every function draws into the given axes, or into new ones, and returns them. It sets labels with
+units and leaves fonts and colors of axes to the current style; the colors of the data are
+distinguishable for color-blind readers and stand out on light and dark backgrounds.
 """
 
-from refquant.plotting.before_after import before_after
 from refquant.plotting.channels import channel_ranges
 from refquant.plotting.confusion import code_confusion
-from refquant.plotting.error_map import error_map
 from refquant.plotting.grid import integer_grid
 from refquant.plotting.histogram import value_histogram
+from refquant.plotting.image_error import error_map
 from refquant.plotting.mismatch import mismatch_bars
 from refquant.plotting.sawtooth import error_sawtooth
 from refquant.plotting.sqnr import sqnr_bars
+from refquant.plotting.staircase import before_after
 from refquant.plotting.style import COLORS
 from refquant.plotting.weights import weight_histogram
 

@@ -1,4 +1,4 @@
-"""How wide the weights of each channel are, beside the one range that a shared scale gives all."""
+"""Ranges of the weights of each channel, compared with the range of a shared scale."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ __all__ = ["channel_ranges"]
 def channel_ranges(weight: Any, *, axis: int = 0, ax: Any = None) -> Any:
     """Draw the range of every channel of a weight, and the largest magnitude of all.
 
-    The narrower a channel against the dashed lines, the more it gains from a scale of its own.
+    The narrower a channel compared to the dashed lines, the more it gains from a scale of its own.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which integers one computation gives where another gives others."""
+"""Confusion matrix of the integers of two computations."""
 
 from typing import Any
 
@@ -12,20 +12,20 @@ from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["code_confusion"]
 
-_MOST = 1024  # integers on a side
+_MOST = 1024  # integers on each side
 
 
 def code_confusion(expected: Any, got: Any, *, ax: Any = None) -> Any:
-    """Draw how often each integer of one tensor meets each integer of another.
+    """Draw how often each integer of one tensor coincides with each integer of another.
 
-    Equal codes lie on the dashed diagonal. Marks right beside it are ties that are rounded
-    differently; a parallel far from it is another zero point; a horizontal line is saturation.
+    Equal codes lie on the dashed diagonal. Marks next to it are ties that are rounded
+    differently; a distant parallel is another zero point; a horizontal line is saturation.
 
     Parameters
     ----------
     expected, got : QuantizedTensor, or Tensor or ndarray of integers
-        Two answers to one question, of one shape: of two engines, or of a backend and refquant.
-        At most 1024 different integers in a row.
+        Two results of the same computation, such as those of a backend and of an engine.
+        Their integers span at most 1024.
     ax : matplotlib.axes.Axes, optional
         Where to draw; new ones by default.
 
@@ -77,7 +77,7 @@ def code_confusion(expected: Any, got: Any, *, ax: Any = None) -> Any:
     )
     ax = axes(ax, "code_confusion")
     image = ax.imshow(
-        # What never happens has no colour.
+        # Pairs that do not occur have no color.
         np.ma.masked_equal(counts, 0),
         origin="lower",
         extent=(first - 0.5, last + 0.5, first - 0.5, last + 0.5),
@@ -95,7 +95,7 @@ def code_confusion(expected: Any, got: Any, *, ax: Any = None) -> Any:
 
 
 def _codes(argument: str, values: Any) -> np.ndarray:
-    """Integers of a tensor as int64."""
+    """Return the integers of a tensor as int64."""
     raw = values.array if isinstance(values, Tensor | QuantizedTensor) else values
     array = arguments.numbers("code_confusion", argument, raw)
     if array.dtype.kind not in "iu":

@@ -1,4 +1,4 @@
-"""The real numbers that integers stand for."""
+"""Grid of the real values that integers represent."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from refquant.plotting.style import COLORS, axes
 
 __all__ = ["integer_grid"]
 
-_MOST = 4096  # marks; more than that are a plain bar
+_MOST = 4096  # marks; more of them look like a solid bar
 
 
 def integer_grid(
@@ -24,14 +24,14 @@ def integer_grid(
     quant_max: int | None = None,
     ax: Any = None,
 ) -> Any:
-    """Draw a mark at every real number that an integer stands for.
+    """Draw a mark at every real value that an integer represents.
 
     Parameters
     ----------
     scale : float
         Real units of one quantized step.
     zero_point : int
-        The integer that stands for real zero; its mark has another colour.
+        The integer that represents real zero; its mark has another color.
     dtype : dtype
         quint8, qint8 or qint32.
     quant_min, quant_max : int, optional
@@ -46,7 +46,7 @@ def integer_grid(
     Raises
     ------
     ArgumentError
-        If the integers are not in the range of `dtype`, or too many to be told apart.
+        If the integers are not in the range of `dtype`, or too many to distinguish.
 
     Examples
     --------

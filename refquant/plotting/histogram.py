@@ -1,4 +1,4 @@
-"""Real values, and which of them an integer can stand for."""
+"""Histograms of real values with the range that integers can represent."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def value_histogram(
 ) -> Any:
     r"""Draw a histogram of values with the range that survives quantization.
 
-    Values outside of :math:`s (q_{min} - z) \dots s (q_{max} - z)` are clipped to its ends. An
+    Values outside :math:`s (q_{min} - z) \dots s (q_{max} - z)` are clipped to its ends. An
     axis on top shows the integers.
 
     Parameters
@@ -37,11 +37,11 @@ def value_histogram(
     scale : float
         Real units of one quantized step.
     zero_point : int
-        The integer that stands for real zero.
+        The integer that represents real zero.
     dtype : dtype
         quint8, qint8 or qint32.
     bins : int or sequence of float, default 80
-        Bars between the smallest and the largest value, or the edges of the bars in rising order.
+        Bars between the smallest and the largest value, or edges of the bars in ascending order.
     ax : matplotlib.axes.Axes, optional
         Where to draw; new ones by default.
 
@@ -52,7 +52,7 @@ def value_histogram(
     Raises
     ------
     ArgumentError
-        If `bins` are not in rising order.
+        If `bins` are not in ascending order.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def value_histogram(
     for start, end in ((left - margin, low), (high, right + margin)):
         ax.axvspan(start, end, color=COLORS[1], alpha=0.15, linewidth=0)
     ax.set_xlim(left - margin, right + margin)
-    # Layers are mostly zeros after a ReLU: a logarithm keeps the other values visible.
+    # After a ReLU most values are zero: a logarithmic axis keeps the others visible.
     ax.set_yscale("symlog", linthresh=1)
     ax.yaxis.set_major_formatter(lambda count, position: f"{count:,.0f}")
     ax.set_ylim(bottom=0)
@@ -95,7 +95,7 @@ def value_histogram(
 
 
 def _edges(asked: str, values: np.ndarray, bins: Any) -> np.ndarray:
-    """Take a number of bars or their edges."""
+    """Return the edges of bars, given these or their number."""
     array = isinstance(bins, np.ndarray | Tensor) and bins.ndim > 0
     if not array and not isinstance(bins, tuple | list):
         return bin_edges(values, arguments.integer(asked, "bins", bins, 1, MOST_POINTS))
@@ -104,7 +104,7 @@ def _edges(asked: str, values: np.ndarray, bins: Any) -> np.ndarray:
         raise ArgumentError(
             asked,
             argument="bins",
-            expected="a number of bars, or two edges or more in rising order",
+            expected="a number of bars, or two edges or more in ascending order",
             got=arguments.describe(bins),
         )
     if not (np.abs(edges) <= LARGEST).all():

@@ -1,4 +1,4 @@
-"""How far a backend's answers are off, and why."""
+"""Differences between the answers of a backend and an engine, and their classes."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ __all__ = ["mismatch_bars"]
 
 
 def mismatch_bars(mismatch: Any, *, ax: Any = None):
-    """Draw how many elements are how many steps off, a colour for each class of reasons.
+    """Draw the number of elements by their difference in steps, with a color for each class.
 
     Parameters
     ----------

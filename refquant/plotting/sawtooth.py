@@ -1,4 +1,4 @@
-"""The rounding error as a function of the value: a saw-tooth, and a slope where values clip."""
+"""Quantization error as a function of the value: a sawtooth, and a slope where values clip."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from refquant.plotting.style import COLORS, MOST_POINTS, axes
 
 __all__ = ["error_sawtooth"]
 
-_FURTHEST = float(np.finfo(np.float32).max)
+_LIMIT = float(np.finfo(np.float32).max)
 
 
 def error_sawtooth(
@@ -26,16 +26,16 @@ def error_sawtooth(
     points: int = 2001,
     ax: Any = None,
 ) -> Any:
-    r"""Draw the error :math:`\hat x - x` that quantizing and dequantizing makes.
+    r"""Draw the error :math:`\hat x - x` of quantizing and dequantizing.
 
-    Inside the range the error stays within half a step; outside it grows with the distance.
+    Within the range the error is at most half a step; outside it grows with the distance.
 
     Parameters
     ----------
     scale : float
         Real units of one quantized step.
     zero_point : int
-        The integer that stands for real zero.
+        The integer that represents real zero.
     dtype : dtype
         quint8, qint8 or qint32.
     low, high : float, optional
@@ -62,7 +62,7 @@ def error_sawtooth(
     scale = checks.scale_value(asked, "scale", scale)
     zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
     low, high = (
-        default if given is None else arguments.real(asked, name, given, -_FURTHEST, _FURTHEST)
+        default if given is None else arguments.real(asked, name, given, -_LIMIT, _LIMIT)
         for name, given, default in (("low", low, -3 * scale), ("high", high, 3 * scale))
     )
     points = arguments.integer(asked, "points", points, 1, MOST_POINTS)
@@ -72,7 +72,7 @@ def error_sawtooth(
     ax = axes(ax, asked)
     for bound in (-scale / 2, scale / 2):
         ax.axhline(bound, color=COLORS[1], linestyle="--", linewidth=1.2, label="half a step")
-    # Where the integer changes the error jumps, so that no line is drawn there.
+    # Where the integer changes, the error jumps: no line is drawn.
     jumps = np.flatnonzero(np.diff(quantized.array.astype(np.int64))) + 1
     ax.plot(
         np.insert(x.astype(np.float64), jumps, np.nan),

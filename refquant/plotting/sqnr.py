@@ -1,4 +1,4 @@
-"""Which layer loses how much."""
+"""Signal-to-quantization-noise ratios of layers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What all pictures share: colours, axes, checks."""
+"""Colors, axes and checks that all pictures share."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ __all__ = ["COLORS", "MOST_POINTS", "axes", "bin_edges", "checked_axes", "real_v
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#b8618f")
 
 _ASKED = "refquant.plotting"
-LARGEST = 1e300  # of a value: the width of the axes has to be finite, too
-MOST_POINTS = 1_000_000  # of a picture; more than that nobody can tell apart
+LARGEST = 1e300  # of a value, so that the width of the axes is finite too
+MOST_POINTS = 1_000_000  # of a picture; more of them cannot be distinguished
 
 
 def axes(ax: Any, asked: str = _ASKED) -> Any:
@@ -28,13 +28,13 @@ def axes(ax: Any, asked: str = _ASKED) -> Any:
 
 
 def checked_axes(ax: Any, asked: str, argument: str = "ax") -> Any:
-    """Take axes of matplotlib."""
+    """Return axes of matplotlib, or raise."""
     kind = require_extra("matplotlib.axes", package="matplotlib", extra="plot", asked=_ASKED).Axes
     return arguments.instance(asked, argument, ax, kind, "axes of matplotlib")
 
 
 def real_values(values: Any, asked: str = _ASKED, argument: str = "values") -> np.ndarray:
-    """Get the real numbers of a tensor, quantized or not, or of an array."""
+    """Return the real values of a tensor, quantized or not, or of an array."""
     if isinstance(values, QuantizedTensor):
         values = values.dequantize()
     return arguments.numbers(
@@ -49,9 +49,9 @@ def values_of(values: Any, asked: str = _ASKED, argument: str = "values") -> np.
 
 
 def bin_edges(values: np.ndarray, bins: int) -> np.ndarray:
-    """Edges of bars of equal width from the smallest to the largest value, shape (bins + 1,)."""
+    """Return edges of bars of equal width that span the values, shape (bins + 1,)."""
     first, last = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
-    # The edges are different numbers: float64 has so many there.
+    # Far from zero, float64 may have too few numbers for distinct edges.
     least = 2 * bins * float(np.spacing(max(abs(first), abs(last))))
     if last - first < least:
         margin = max(0.5, least)

@@ -1,4 +1,4 @@
-"""Weights before and after quantization."""
+"""Histograms of weights before and after quantization."""
 
 import math
 from typing import Any
@@ -17,20 +17,20 @@ __all__ = ["weight_histogram"]
 def weight_histogram(before: Any, after: Any, *, bins: int = 61, ax: Any = None) -> Any:
     r"""Draw histograms of a weight before and after quantization, over the same bins.
 
-    Each bin is a whole number of quantization steps and ends half-way between two integers. Bins
-    that end anywhere else hold now more integers and now fewer, which draws spikes and gaps that
-    are not in the weight. The two histograms differ where weights are clipped.
+    The width of a bin is a whole number of quantization steps, and its edges lie halfway between
+    two integers. With other edges some bins would hold more integers than others, which shows as
+    spikes and gaps that are not in the weight. The two histograms differ where weights are clipped.
 
     Parameters
     ----------
     before : Tensor or ndarray
         The float weight.
     after : QuantizedTensor
-        The weight made from it, of the same shape. If it is quantized per channel, the weights of
+        The quantized weight, of the same shape. If it is quantized per channel, the weights of
         each channel are counted in steps of its own scale.
     bins : int, default 61
         At most this many bars, at least 2. Each is one step wide, or the smallest odd number of
-        steps that suffices: zero then stands in the middle of a bar.
+        steps that suffices, so that zero is in the middle of a bar.
     ax : matplotlib.axes.Axes, optional
         Where to draw; new ones by default.
 
@@ -92,7 +92,7 @@ def weight_histogram(before: Any, after: Any, *, bins: int = 61, ax: Any = None)
 
 
 def _steps(before: Any, after: QuantizedTensor) -> tuple[np.ndarray, np.ndarray]:
-    """Give the weights before and after as distances from zero, in steps."""
+    """Return the weights before and after as distances from zero, in steps."""
     scale, zero_point = after.scale, after.zero_point
     if after.axis is not None:
         # One number for each channel, to be broadcast along its axis.
@@ -105,7 +105,7 @@ def _steps(before: Any, after: QuantizedTensor) -> tuple[np.ndarray, np.ndarray]
 
 
 def _edges(floats: np.ndarray, integers: np.ndarray, bins: int) -> np.ndarray:
-    """Cut at most `bins` bins of an odd number of steps, one of them with zero in its middle."""
+    """Return edges of at most `bins` bins of an odd number of steps, one centered on zero."""
     together = np.concatenate([floats, integers, np.zeros(1 - min(1, integers.size))])
     low, high = float(together.min()), float(together.max())
     width = max(1, math.ceil((high - low) / (bins - 1))) | 1

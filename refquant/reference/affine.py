@@ -1,10 +1,15 @@
 r"""The affine map between real numbers and integers, :math:`x \approx s (q - z)`.
 
 The rules (`refquant.engines.rules.quantize`) say how one number is rounded; here they are applied
-to arrays: to the body and the tail of a run, to the slices of a channel axis.
+to arrays: to the vectors and the tail of a run, to the slices of a channel axis.
+
+See ``_kernels/affine.pyx``; the rules are ``quantize_run`` and ``dequantize_run`` of
+``_kernels/_rounding.pxd``.
 """
 
 import numpy as np
+
+from refquant.reference.operands import split_at
 
 __all__ = [
     "dequantize_per_channel",
@@ -15,24 +20,20 @@ __all__ = [
 
 
 @np.errstate(all="ignore")
-def quantize_per_tensor(x, scale, zero_point, quant_min, quant_max, storage, body, rule, tail_rule):
+def quantize_per_tensor(x, output, storage, vector_length, quantize):
     r"""Quantize with one scale and zero point, :math:`q = clip(round(x / s + z))`.
 
     Parameters
     ----------
     x : ndarray of float32, shape (n,)
         Real values.
-    scale : float
-        Real units of one quantized step.
-    zero_point : int
-        The integer that stands for real zero.
-    quant_min, quant_max : int
-        Range of the integers.
+    output : Output
+        Scale, zero point and range of the integers.
     storage : numpy.dtype
         Type of the result: uint8, int8 or int32.
-    body : int
-        How many leading elements follow `rule`; the others follow `tail_rule`.
-    rule, tail_rule : Rule
+    vector_length : int
+        How many leading elements are rounded like vectors.
+    quantize : Split
         How one element is rounded.
 
     Returns
@@ -40,23 +41,21 @@ def quantize_per_tensor(x, scale, zero_point, quant_min, quant_max, storage, bod
     ndarray of `storage`, shape (n,)
     """
     q = np.empty(x.shape, dtype=storage)
-    q[:body] = rule(x[:body], scale, zero_point, quant_min, quant_max)
-    q[body:] = tail_rule(x[body:], scale, zero_point, quant_min, quant_max)
+    for elements, (rule,) in split_at(vector_length, quantize):
+        q[elements] = rule(x[elements], *output)
     return q
 
 
 @np.errstate(all="ignore")
-def dequantize_per_tensor(q, scale, zero_point, rule):
+def dequantize_per_tensor(q, quantizer, rule):
     r"""Dequantize with one scale and zero point, :math:`x = s (q - z)`.
 
     Parameters
     ----------
     q : ndarray of uint8, int8 or int32, shape (n,)
         Quantized values.
-    scale : float
-        Real units of one quantized step.
-    zero_point : int
-        The integer that stands for real zero.
+    quantizer : Quantizer
+        Scale and zero point.
     rule : Rule
         How the difference and the product are rounded.
 
@@ -64,7 +63,7 @@ def dequantize_per_tensor(q, scale, zero_point, rule):
     -------
     ndarray of float32, shape (n,)
     """
-    return rule(q, scale, zero_point)
+    return rule(q, *quantizer)
 
 
 @np.errstate(all="ignore")

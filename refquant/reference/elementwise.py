@@ -1,8 +1,11 @@
 r"""Element-wise operations on integers that stand for real numbers, :math:`x = s (q - z)`.
 
-Operands lie in runs: the engine takes the first `body` elements of every `run` in whole vectors
-and the others one by one, and rounds the two differently. A pair of rules is a `Split`: its
-``body`` is for the former, its ``tail`` for the latter.
+Operands lie in runs (`refquant.reference.operands.Runs`): the engine takes the first elements of
+each in whole vectors and the others one by one, and rounds the two differently. A pair of rules is
+a `Split`: its ``vector`` is for the former, its ``tail`` for the latter.
+
+See ``_kernels/elementwise.pyx``: `add`, `multiply` and `requantize` are ``_combine_piece`` there,
+`multiply_integers` is ``_product_piece``, `add_scalar` is ``_shift_piece``.
 """
 
 import numpy as np
@@ -12,11 +15,13 @@ from refquant.engines.rules.elementwise import (
     shift_of_integers,
     sum_in_fixed_point,
 )
+from refquant.engines.rules.float32 import reciprocal
+from refquant.reference.operands import parts, rows
 
 __all__ = [
     "add",
     "add_fixed_point",
-    "add_number",
+    "add_scalar",
     "clamp",
     "multiply",
     "multiply_integers",
@@ -24,51 +29,22 @@ __all__ = [
 ]
 
 
-def _parts(split, body):
-    """Columns of the body and their rule, then those of the tail and theirs."""
-    return (slice(0, body), split.body), (slice(body, None), split.tail)
-
-
-def _in_runs(q, run):
-    return q.reshape(-1, max(run, 1))
-
-
 @np.errstate(all="ignore")
-def add(
-    a,
-    a_scale,
-    a_zero_point,
-    b,
-    b_scale,
-    b_zero_point,
-    scale,
-    zero_point,
-    quant_min,
-    quant_max,
-    relu,
-    run,
-    body,
-    dequantize,
-    quantize,
-):
+def add(a, a_quantizer, b, b_quantizer, output, relu, runs, dequantize, quantize):
     r"""Add real numbers, :math:`q = quantize(s_a (q_a - z_a) + s_b (q_b - z_b))`.
 
     Parameters
     ----------
     a, b : ndarray of uint8, int8 or int32, shape (n,)
         Integers of both operands, of the same type.
-    a_scale, b_scale, scale : float
-        Real units of one quantized step, of the operands and of the result.
-    a_zero_point, b_zero_point, zero_point : int
-        The integers that stand for real zero.
-    quant_min, quant_max : int
-        Range of the integers.
+    a_quantizer, b_quantizer : Quantizer
+        Scales and zero points of the operands.
+    output : Output
+        Scale, zero point and range of the result.
     relu : bool
         Whether negative sums become 0; NaN stays.
-    run : int
-        Length of a run; `n` is a multiple of it.
-    body : int
-        How many leading elements of a run are rounded like vectors.
+    runs : Runs
+        How the engine walks.
     dequantize, quantize : Split
         How one element becomes a real number, and how the sum becomes an integer.
 
@@ -77,55 +53,31 @@ def add(
     ndarray of the type of `a`, shape (n,)
     """
     result = np.empty_like(a)
-    q_a, q_b, q = _in_runs(a, run), _in_runs(b, run), _in_runs(result, run)
-    for (columns, real), (_, integer) in zip(
-        _parts(dequantize, body), _parts(quantize, body), strict=True
-    ):
-        x = real(q_a[:, columns], a_scale, a_zero_point)
-        y = real(q_b[:, columns], b_scale, b_zero_point)
-        total = x + y
+    q_a, q_b, q = rows(runs, a, b, result)
+    for columns, (real, integer) in parts(runs, dequantize, quantize):
+        total = real(q_a[:, columns], *a_quantizer) + real(q_b[:, columns], *b_quantizer)
         if relu:
             total = np.maximum(total, 0)
-        q[:, columns] = integer(total, scale, zero_point, quant_min, quant_max)
+        q[:, columns] = integer(total, *output)
     return result
 
 
 @np.errstate(all="ignore")
-def multiply(
-    a,
-    a_scale,
-    a_zero_point,
-    b,
-    b_scale,
-    b_zero_point,
-    scale,
-    zero_point,
-    quant_min,
-    quant_max,
-    relu,
-    run,
-    body,
-    dequantize,
-    quantize,
-):
+def multiply(a, a_quantizer, b, b_quantizer, output, relu, runs, dequantize, quantize):
     r"""Multiply real numbers, :math:`q = quantize(s_a (q_a - z_a) \cdot s_b (q_b - z_b))`.
 
     Parameters
     ----------
     a, b : ndarray of uint8, int8 or int32, shape (n,)
         Integers of both operands, of the same type.
-    a_scale, b_scale, scale : float
-        Real units of one quantized step, of the operands and of the result.
-    a_zero_point, b_zero_point, zero_point : int
-        The integers that stand for real zero.
-    quant_min, quant_max : int
-        Range of the integers.
+    a_quantizer, b_quantizer : Quantizer
+        Scales and zero points of the operands.
+    output : Output
+        Scale, zero point and range of the result.
     relu : bool
         Whether negative products become 0; NaN stays.
-    run : int
-        Length of a run; `n` is a multiple of it.
-    body : int
-        How many leading elements of a run are rounded like vectors.
+    runs : Runs
+        How the engine walks.
     dequantize, quantize : Split
         How one element becomes a real number, and how the product becomes an integer.
 
@@ -134,52 +86,31 @@ def multiply(
     ndarray of the type of `a`, shape (n,)
     """
     result = np.empty_like(a)
-    q_a, q_b, q = _in_runs(a, run), _in_runs(b, run), _in_runs(result, run)
-    for (columns, real), (_, integer) in zip(
-        _parts(dequantize, body), _parts(quantize, body), strict=True
-    ):
-        x = real(q_a[:, columns], a_scale, a_zero_point)
-        y = real(q_b[:, columns], b_scale, b_zero_point)
-        product = x * y
+    q_a, q_b, q = rows(runs, a, b, result)
+    for columns, (real, integer) in parts(runs, dequantize, quantize):
+        product = real(q_a[:, columns], *a_quantizer) * real(q_b[:, columns], *b_quantizer)
         if relu:
             product = np.maximum(product, 0)
-        q[:, columns] = integer(product, scale, zero_point, quant_min, quant_max)
+        q[:, columns] = integer(product, *output)
     return result
 
 
 @np.errstate(all="ignore")
-def requantize(
-    a,
-    a_scale,
-    a_zero_point,
-    scale,
-    zero_point,
-    quant_min,
-    quant_max,
-    relu,
-    run,
-    body,
-    dequantize,
-    quantize,
-):
+def requantize(a, a_quantizer, output, relu, runs, dequantize, quantize):
     r"""Give the same real numbers other parameters, :math:`q = quantize(s_a (q_a - z_a))`.
 
     Parameters
     ----------
     a : ndarray of uint8, int8 or int32, shape (n,)
         Integers.
-    a_scale, scale : float
-        Real units of one quantized step, before and after.
-    a_zero_point, zero_point : int
-        The integer that stands for real zero, before and after.
-    quant_min, quant_max : int
-        Range of the integers.
+    a_quantizer : Quantizer
+        Scale and zero point before.
+    output : Output
+        Scale, zero point and range after.
     relu : bool
         Whether negative numbers become 0; NaN stays.
-    run : int
-        Length of a run; `n` is a multiple of it.
-    body : int
-        How many leading elements of a run are rounded like vectors.
+    runs : Runs
+        How the engine walks.
     dequantize, quantize : Split
         How one element becomes a real number, and how that becomes an integer.
 
@@ -188,20 +119,16 @@ def requantize(
     ndarray of the type of `a`, shape (n,)
     """
     result = np.empty_like(a)
-    q_a, q = _in_runs(a, run), _in_runs(result, run)
-    for (columns, real), (_, integer) in zip(
-        _parts(dequantize, body), _parts(quantize, body), strict=True
-    ):
-        x = real(q_a[:, columns], a_scale, a_zero_point)
+    q_a, q = rows(runs, a, result)
+    for columns, (real, integer) in parts(runs, dequantize, quantize):
+        x = real(q_a[:, columns], *a_quantizer)
         if relu:
             x = np.maximum(x, 0)
-        q[:, columns] = integer(x, scale, zero_point, quant_min, quant_max)
+        q[:, columns] = integer(x, *output)
     return result
 
 
-def add_fixed_point(
-    a, a_scale, a_zero_point, b, b_scale, b_zero_point, scale, zero_point, lower, upper
-):
+def add_fixed_point(a, a_quantizer, b, b_quantizer, output):
     r"""Add with integers alone: scales over the scale of the result as 22-bit multipliers.
 
     .. math:: q = clip(round(m_a (q_a - z_a) + m_b (q_b - z_b), 2^{shift}) + z)
@@ -210,53 +137,35 @@ def add_fixed_point(
     ----------
     a, b : ndarray of uint8, shape (n,)
         Integers of both operands.
-    a_scale, b_scale, scale : float
-        Real units of one quantized step; both ratios to `scale` lie in [2**-14, 2**8).
-    a_zero_point, b_zero_point, zero_point : int
-        The integers that stand for real zero.
-    lower, upper : int
-        Range of the result: of the integers, or from `zero_point` on for relu.
+    a_quantizer, b_quantizer : Quantizer
+        Scales and zero points of the operands.
+    output : Output
+        Of the result; both ratios of scales to its scale lie in [2**-14, 2**8).
 
     Returns
     -------
     ndarray of uint8, shape (n,)
     """
-    steps = sum_in_fixed_point(a, a_scale, a_zero_point, b, b_scale, b_zero_point, scale)
-    return np.clip(steps + zero_point, lower, upper).astype(np.uint8)
+    (a_scale, a_zero), (b_scale, b_zero) = a_quantizer, b_quantizer
+    scale, zero_point, output_min, output_max = output
+    steps = sum_in_fixed_point(a, a_scale, a_zero, b, b_scale, b_zero, scale)
+    return np.clip(steps + zero_point, output_min, output_max).astype(np.uint8)
 
 
 @np.errstate(all="ignore")
-def multiply_integers(
-    a,
-    a_scale,
-    a_zero_point,
-    b,
-    b_scale,
-    b_zero_point,
-    scale,
-    zero_point,
-    lower,
-    upper,
-    run,
-    body,
-    requantize,
-):
+def multiply_integers(a, a_quantizer, b, b_quantizer, output, runs, requantize):
     r"""Multiply integers, :math:`q = clip(round(m (q_a - z_a)(q_b - z_b)) + z)`, m = s_a s_b / s.
 
     Parameters
     ----------
     a, b : ndarray of uint8, int8 or int32, shape (n,)
         Integers of both operands, of the same type; products of int32 wrap.
-    a_scale, b_scale, scale : float
-        Real units of one quantized step, of the operands and of the result.
-    a_zero_point, b_zero_point, zero_point : int
-        The integers that stand for real zero.
-    lower, upper : int
-        Range of the result: of the integers, or from `zero_point` on for relu.
-    run : int
-        Length of a run; `n` is a multiple of it.
-    body : int
-        How many leading elements of a run are rounded like vectors.
+    a_quantizer, b_quantizer : Quantizer
+        Scales and zero points of the operands.
+    output : Output
+        Scale, zero point and range of the result.
+    runs : Runs
+        How the engine walks.
     requantize : Split
         How the product becomes an integer of the result.
 
@@ -264,18 +173,18 @@ def multiply_integers(
     -------
     ndarray of the type of `a`, shape (n,)
     """
-    both = np.float32(a_scale) * np.float32(b_scale)
-    multiplier = both * (np.float32(1) / np.float32(scale))
-    product = _in_runs(product_of_integers(a, a_zero_point, b, b_zero_point), run)
+    scale, *rest = output
+    (a_scale, a_zero_point), (b_scale, b_zero_point) = a_quantizer, b_quantizer
+    multiplier = np.float32(a_scale) * np.float32(b_scale) * reciprocal(scale)
     result = np.empty_like(a)
-    q = _in_runs(result, run)
-    for columns, rule in _parts(requantize, body):
-        q[:, columns] = rule(product[:, columns], multiplier, zero_point, lower, upper)
+    product, q = rows(runs, product_of_integers(a, a_zero_point, b, b_zero_point), result)
+    for columns, (rule,) in parts(runs, requantize):
+        q[:, columns] = rule(product[:, columns], multiplier, *rest)
     return result
 
 
 @np.errstate(all="ignore")
-def add_number(a, offset, a_scale, scale, zero_point, lower, upper, run, body, requantize):
+def add_scalar(a, offset, a_scale, output, runs, requantize):
     r"""Add a number of steps, :math:`q = clip(round(m (q_a + offset)) + z)`, m = s_a / s.
 
     Parameters
@@ -284,16 +193,12 @@ def add_number(a, offset, a_scale, scale, zero_point, lower, upper, run, body, r
         Integers.
     offset : int
         Steps to add, less the zero point of `a`; the sum wraps in int32.
-    a_scale, scale : float
-        Real units of one quantized step, before and after.
-    zero_point : int
-        The integer that stands for real zero in the result.
-    lower, upper : int
-        Range of the result: of the integers, or from `zero_point` on for relu.
-    run : int
-        Length of a run; `n` is a multiple of it.
-    body : int
-        How many leading elements of a run are rounded like vectors.
+    a_scale : float
+        Real units of one quantized step of `a`.
+    output : Output
+        Scale, zero point and range of the result.
+    runs : Runs
+        How the engine walks.
     requantize : Split
         How the sum becomes an integer of the result.
 
@@ -301,12 +206,12 @@ def add_number(a, offset, a_scale, scale, zero_point, lower, upper, run, body, r
     -------
     ndarray of the type of `a`, shape (n,)
     """
-    multiplier = np.float32(a_scale) * (np.float32(1) / np.float32(scale))
-    steps = _in_runs(shift_of_integers(a, offset), run)
+    scale, *rest = output
+    multiplier = np.float32(a_scale) * reciprocal(scale)
     result = np.empty_like(a)
-    q = _in_runs(result, run)
-    for columns, rule in _parts(requantize, body):
-        q[:, columns] = rule(steps[:, columns], multiplier, zero_point, lower, upper)
+    steps, q = rows(runs, shift_of_integers(a, offset), result)
+    for columns, (rule,) in parts(runs, requantize):
+        q[:, columns] = rule(steps[:, columns], multiplier, *rest)
     return result
 
 

@@ -6,6 +6,8 @@ r"""Fake quantization: round real numbers to those that a quantizer can represen
 (``add_then_round``). Infinities and numbers beyond every integer saturate; NaN gives `quant_min`.
 The gradient passes where :math:`q` was not clipped (straight-through estimator, Bengio et al.
 2013); NaN was.
+
+See ``_kernels/fake_quantization.pyx``.
 """
 
 import numpy as np

@@ -2,6 +2,8 @@ r"""Folding a batch normalization into the convolution (or linear layer) before 
 
 In evaluation :math:`\gamma (W x + b - \mu) / \sqrt{\sigma^2 + \epsilon} + \beta` is again an
 affine map of :math:`x`, whose weight and bias are computed here.
+
+See ``_kernels/folding.pyx``.
 """
 
 import numpy as np

@@ -2,18 +2,20 @@ r"""What observers compute: ranges, histograms, and the quantizer that fits them
 
 Floats are ordered as real numbers, with :math:`-0 < +0`, so that the smallest and the largest are
 decided to the last bit. Sums that round are written in the order in which they are formed.
+
+See ``_kernels/observation.pyx``; `search_range` is ``search`` of ``_kernels/_search.pxd``.
 """
 
 import numpy as np
 
 __all__ = [
-    "choose_qparams",
-    "choose_quantization_params",
     "combine_histograms",
+    "dynamic_qparams",
     "histogram",
     "min_max",
     "min_max_per_channel",
     "moving_average",
+    "observer_qparams",
     "search_range",
 ]
 
@@ -237,7 +239,7 @@ def search_range(counts, lower, upper, levels):
 
 
 @np.errstate(all="ignore")
-def choose_qparams(lower, upper, quant_min, quant_max, symmetric):
+def observer_qparams(lower, upper, quant_min, quant_max, symmetric):
     r"""Choose scale and zero point for ranges, as observers do.
 
     Affine: :math:`s = (u - l) / (q_{max} - q_{min})` and :math:`z = q_{min} - round(l / s)`.
@@ -279,7 +281,7 @@ def choose_qparams(lower, upper, quant_min, quant_max, symmetric):
 
 
 @np.errstate(all="ignore")
-def choose_quantization_params(lower, upper, quant_min, quant_max, rule):
+def dynamic_qparams(lower, upper, quant_min, quant_max, rule):
     """Choose scale and zero point for one range, as operations do that quantize their input.
 
     Parameters

@@ -3,14 +3,19 @@ r"""Pooling of quantized images: the largest integer of every window, or their a
 An image is an array of shape (outer, height, width, inner): batch and channels are both `outer`
 for a row-major image, and channels are `inner` for a channels-last one. The parameters of the
 result are those of the input: a window of equal pixels keeps its value.
+
+See ``_kernels/pooling.pyx``: `max_pool` is ``_max_row`` there, the rules of averages are
+``_average`` and, for neighbors, ``_average_channels``.
 """
 
 import numpy as np
 
-__all__ = ["average_pool", "max_pool"]
+from refquant.reference.operands import split_at
+
+__all__ = ["average_pool", "max_pool", "mean"]
 
 
-def max_pool(q, kernel, stride, padding, dilation, counts):
+def max_pool(q, geometry, counts):
     r"""Find the largest integer of every window; the border is never chosen.
 
     .. math:: y_{ij} = \max_{u, v} q_{s_h i + d_h u - p_h,\; s_w j + d_w v - p_w}
@@ -19,8 +24,8 @@ def max_pool(q, kernel, stride, padding, dilation, counts):
     ----------
     q : ndarray of uint8, int8 or int32, shape (outer, height, width, inner)
         The image.
-    kernel, stride, padding, dilation : tuple of int
-        Of the window, for rows and columns.
+    geometry : Geometry
+        Where windows lie, for rows and columns.
     counts : tuple of int
         Rows and columns of the output.
 
@@ -29,6 +34,7 @@ def max_pool(q, kernel, stride, padding, dilation, counts):
     ndarray of the type of `q`, shape (outer, rows, columns, inner)
         A window outside the image gives the lowest integer of the type.
     """
+    kernel, stride, padding, dilation = geometry
     outer, height, width, inner = q.shape
     lowest = np.iinfo(q.dtype).min
     result = np.full((outer, *counts, inner), lowest, q.dtype)
@@ -44,9 +50,7 @@ def max_pool(q, kernel, stride, padding, dilation, counts):
 
 
 @np.errstate(all="ignore")
-def average_pool(
-    q, rows, columns, divisors, scale, zero_point, quant_min, quant_max, body, rule, tail_rule
-):
+def average_pool(q, rows, columns, divisors, output, vector_length, average):
     r"""Average the integers of every window.
 
     Parameters
@@ -57,15 +61,11 @@ def average_pool(
         First row (column) of every window inside the image, and the one after the last.
     divisors : ndarray of int64, shape (len(rows), len(columns))
         What each window counts as.
-    scale : float
-        Real units of one quantized step.
-    zero_point : int
-        The integer that stands for real zero.
-    quant_min, quant_max : int
-        Range of the integers.
-    body : int
-        How many leading elements of each inner run follow `rule`; the others `tail_rule`.
-    rule, tail_rule : Rule
+    output : Output
+        Scale, zero point and range of image and result.
+    vector_length : int
+        How many leading elements of each inner run are rounded like vectors.
+    average : Split
         How a sum becomes an average.
 
     Returns
@@ -79,8 +79,29 @@ def average_pool(
             window = q[:, top:bottom, left:right]
             total = window.sum(axis=(1, 2), dtype=np.int64)
             sizes = (int(bottom - top), int(right - left))
-            for part, average in ((slice(0, body), rule), (slice(body, None), tail_rule)):
-                result[:, i, j, part] = average(
-                    total[:, part], sizes, divisors[i, j], scale, zero_point, quant_min, quant_max
-                )
+            for channels, (rule,) in split_at(vector_length, average):
+                averages = rule(total[:, channels], sizes, divisors[i, j], *output)
+                result[:, i, j, channels] = averages
     return result
+
+
+@np.errstate(all="ignore")
+def mean(q, output, average):
+    r"""Average the integers of every row, which is a window of n by 1.
+
+    Parameters
+    ----------
+    q : ndarray of uint8, int8 or int32, shape (rows, n)
+        The integers; at least one in each row.
+    output : Output
+        Scale, zero point and range of integers and result.
+    average : Rule
+        How a sum becomes an average.
+
+    Returns
+    -------
+    ndarray of the type of `q`, shape (rows,)
+    """
+    n = q.shape[1]
+    total = q.sum(axis=1, dtype=np.int64)
+    return np.asarray(average(total, (n, 1), n, *output)).astype(q.dtype)

@@ -4,21 +4,16 @@ The exponential function is computed in float64 with additions and multiplicatio
 every processor and every library finds the same bits. Sigmoid and hyperbolic tangent follow from it
 and are rounded to float32 once: their error is less than half a unit in the last place, but for
 results that lie within a millionth of a unit of the middle between two float32.
-"""
 
-import math
+See ``_kernels/recurrence.pyx``; the series is ``series_of`` of ``_kernels/_exponential.pxd``.
+"""
 
 import numpy as np
 
+from refquant.engines.rules.expm1 import COEFFICIENTS, LOG_2_E, LOG_2_HIGH, LOG_2_LOW
+
 __all__ = ["lstm_cell"]
 
-# log(2) in two parts: the first ends in zero bits, so that its product with a small integer is
-# exact.
-LOG_2_HIGH = float.fromhex("0x1.62e42fee00000p-1")
-LOG_2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
-LOG_2_E = float.fromhex("0x1.71547652b82fep+0")
-# 1 / 11!, ..., 1 / 2!, 1, 1: the Taylor series, from its last term.
-COEFFICIENTS = [1.0 / math.factorial(n) for n in range(11, -1, -1)]
 # Beyond these the results are 0 or 1 in float32.
 SIGMOID_END = 110.0
 TANH_END = 20.0
@@ -42,7 +37,7 @@ def exponential(x):
     k = np.where(k == k, k, 0.0)
     r = (x - k * LOG_2_HIGH) - k * LOG_2_LOW
     series = np.full_like(r, COEFFICIENTS[0])
-    for coefficient in COEFFICIENTS[1:]:
+    for coefficient in (*COEFFICIENTS[1:], 1.0):
         series = series * r + coefficient
     return series * np.ldexp(1.0, k.astype(np.int32))
 

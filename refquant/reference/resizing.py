@@ -3,11 +3,14 @@ r"""Resizing of quantized images: copy the nearest pixel, or mix the four neighb
 An image is an array of shape (outer, height, width, inner), as in `refquant.reference.pooling`.
 The parameters of the result are those of the input, so that integers are mixed and not real
 numbers.
+
+See ``_kernels/resizing.pyx``: the rules are ``_mix_channels`` there.
 """
 
 import numpy as np
 
-from refquant.engines.rules.float32 import round_half_even
+from refquant.engines.rules.float32 import clip, round_half_even
+from refquant.reference.operands import split_at
 
 __all__ = ["resize_bilinear", "resize_nearest"]
 
@@ -32,51 +35,35 @@ def resize_nearest(q, rows, columns):
 
 
 @np.errstate(all="ignore")
-def resize_bilinear(
-    q,
-    rows,
-    row_shares,
-    columns,
-    column_shares,
-    zero_point,
-    quant_min,
-    quant_max,
-    body,
-    rule,
-    tail_rule,
-):
-    r"""Mix the four neighbours of every place, :math:`y = round(z + (mix - z))`.
+def resize_bilinear(q, rows, columns, output, vector_length, mix):
+    r"""Mix the four neighbors of every place, :math:`y = round(z + (mix - z))`.
 
     Parameters
     ----------
     q : ndarray of uint8, int8 or int32, shape (outer, height, width, inner)
         The image.
-    rows, columns : ndarray of int64, shape (count, 2)
-        The two neighbours of every row and column of the output.
-    row_shares, column_shares : ndarray of float32, shape (count, 2)
-        How much of each.
-    zero_point : int
-        The integer that stands for real zero.
-    quant_min, quant_max : int
-        Range of the integers.
-    body : int
-        How many leading elements of each inner run follow `rule`; the others `tail_rule`.
-    rule, tail_rule : Rule
+    rows, columns : Neighbors
+        The neighbors of every row and column of the output, and their shares.
+    output : Output
+        Scale, zero point and range of image and result; the scale does not count.
+    vector_length : int
+        How many leading elements of each inner run are rounded like vectors.
+    mix : Split
         How the products and sums are rounded.
 
     Returns
     -------
-    ndarray of the type of `q`, shape (outer, len(rows), len(columns), inner)
+    ndarray of the type of `q`, shape (outer, rows, columns, inner)
     """
-    upper, lower = rows[:, 0, None], rows[:, 1, None]
-    left, right = columns[:, 0], columns[:, 1]
-    h = [row_shares[:, k, None, None] for k in (0, 1)]
-    w = [column_shares[:, k, None] for k in (0, 1)]
-    result = np.empty((q.shape[0], len(rows), len(columns), q.shape[3]), q.dtype)
-    for part, mix in ((slice(0, body), rule), (slice(body, None), tail_rule)):
-        x = q[..., part].astype(np.float32)
+    upper, lower = rows.indices[:, 0, None], rows.indices[:, 1, None]
+    left, right = columns.indices[:, 0], columns.indices[:, 1]
+    h = [rows.shares[:, k, None, None] for k in (0, 1)]
+    w = [columns.shares[:, k, None] for k in (0, 1)]
+    _, zero_point, *limits = output
+    result = np.empty((q.shape[0], len(upper), len(left), q.shape[3]), q.dtype)
+    for channels, (rule,) in split_at(vector_length, mix):
+        x = q[..., channels].astype(np.float32)
         a, b, c, d = x[:, upper, left], x[:, upper, right], x[:, lower, left], x[:, lower, right]
-        mixed = zero_point + (mix(a, b, c, d, h, w) - zero_point)
-        rounded = round_half_even(mixed).astype(np.float64)
-        result[..., part] = np.clip(rounded, quant_min, quant_max).astype(np.int64)
+        mixed = zero_point + (rule(a, b, c, d, h, w) - zero_point)
+        result[..., channels] = clip(round_half_even(mixed), *limits)
     return result

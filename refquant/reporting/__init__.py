@@ -1,15 +1,15 @@
-"""What quantization did to a network: measured layer by layer, as tables and as a page.
+"""Reports on what quantization costs a network, layer by layer, as tables and as a page.
 
-`report` does all at once. `compare` runs a float model and its quantized form side by side; `Table`
-and `Page` show the outcome on a terminal and as one HTML file that needs nothing but itself.
+`report` does everything in one call. `compare` runs a float model and its quantized form side by
+side; `Table` and `Page` show the results on a terminal and as one self-contained HTML file.
 """
 
-from refquant.reporting.advice import advice
 from refquant.reporting.comparison import Comparison, compare
-from refquant.reporting.general import report, worst_layers
 from refquant.reporting.layers import Layer
 from refquant.reporting.measures import agreement, parameter_bytes, seconds, sqnr
+from refquant.reporting.model_report import report, worst_layers
 from refquant.reporting.page import Page
+from refquant.reporting.recommendations import advice
 from refquant.reporting.tables import Table
 
 __all__ = [

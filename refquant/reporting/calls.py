@@ -1,4 +1,4 @@
-"""What the parts of a model were given and what they returned, seen while the model runs."""
+"""Inputs and outputs of the modules of a model, recorded while it runs."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,14 +15,14 @@ _METHODS = ("add", "add_scalar", "mul", "mul_scalar", "cat", "add_relu")
 
 
 class Call:
-    """One call of one part.
+    """One call of one module.
 
     Attributes
     ----------
     inputs : tuple
-        What it was given, dequantized and copied before it ran; empty if that was not asked for.
+        Its inputs, dequantized and copied before it ran; empty if they are not recorded.
     output : Tensor
-        What it returned, copied; of several tensors the first.
+        A copy of its output; the first tensor if there are several.
     method : str
         ``'forward'``, or the method of a functional module.
     """
@@ -34,7 +34,7 @@ class Call:
 
 
 def first_tensor(value: Any) -> Tensor | None:
-    """Find the first tensor in what a module returned: a tensor, or nested tuples of tensors."""
+    """Return the first tensor in the output of a module: a tensor, or nested tuples of tensors."""
     if isinstance(value, Tensor):
         return value
     parts = value.values() if isinstance(value, dict) else value
@@ -44,7 +44,7 @@ def first_tensor(value: Any) -> Tensor | None:
 
 
 def dequantized(value: Any) -> Any:
-    """Copy arguments with real values in place of quantized ones."""
+    """Copy arguments, dequantizing quantized tensors."""
     if isinstance(value, QuantizedTensor):
         return value.dequantize()
     if isinstance(value, Tensor):
@@ -56,22 +56,22 @@ def dequantized(value: Any) -> Any:
 
 @contextmanager
 def recorded(model: Module, *, inputs: bool) -> Iterator[dict[str, list[Call]]]:
-    """Collect the calls of the parts of a model while the block runs, in the order of their ends.
+    """Record the calls of the modules of a model while the block runs, in the order they return.
 
     Parameters
     ----------
     model : Module
-        Watched by hooks, which are taken away at the end.
+        Observed by hooks, which are removed at the end.
     inputs : bool
-        Whether to keep inputs, and to leave out parts that hand their input on, such as an
+        Whether to keep inputs, and to leave out modules that return their input, such as an
         Identity.
 
     Yields
     ------
     dict of str to list of Call
-        By the dotted names of the parts.
+        By the dotted names of the modules.
     """
-    found: dict[str, list[Call]] = {}
+    calls: dict[str, list[Call]] = {}
     handles: list[Any] = []
     functional: list[tuple[Module, str]] = []
 
@@ -84,10 +84,10 @@ def recorded(model: Module, *, inputs: bool) -> Iterator[dict[str, list[Call]]]:
         def after(module: Module, given: tuple, output: Any) -> None:
             kept = waiting.pop() if inputs else ()
             tensor = first_tensor(output)
-            handed_on = inputs and any(output is value for value in given)
-            if tensor is not None and not handed_on:
-                # A copy, because the next part may work in place.
-                found.setdefault(name, []).append(Call(kept, tensor.clone()))
+            returns_input = inputs and any(output is value for value in given)
+            if tensor is not None and not returns_input:
+                # A copy, because the next module may work in place.
+                calls.setdefault(name, []).append(Call(kept, tensor.clone()))
 
         if inputs:
             handles.append(module.register_forward_pre_hook(before))
@@ -99,10 +99,10 @@ def recorded(model: Module, *, inputs: bool) -> Iterator[dict[str, list[Call]]]:
         def called(*given: Any) -> Any:
             kept = dequantized(given) if inputs else ()
             output = original(*given)
-            found.setdefault(name, []).append(Call(kept, output.clone(), method))
+            calls.setdefault(name, []).append(Call(kept, output.clone(), method))
             return output
 
-        # In the instance it comes before the method of the class.
+        # An attribute of the instance takes precedence over the method of the class.
         module.__dict__[method] = called
         functional.append((module, method))
 
@@ -113,7 +113,7 @@ def recorded(model: Module, *, inputs: bool) -> Iterator[dict[str, list[Call]]]:
                     wrap(name, module, method)
             else:
                 watch(name, module)
-        yield found
+        yield calls
     finally:
         for handle in handles:
             handle.remove()

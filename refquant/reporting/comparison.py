@@ -1,4 +1,4 @@
-"""Layer by layer: a float model and its quantized form, run side by side on the same data."""
+"""Comparison of a float model and its quantized form, layer by layer on the same data."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sized
@@ -27,15 +27,15 @@ __all__ = ["Comparison", "compare"]
 
 @dataclass(repr=False)
 class Comparison:
-    """A quantized model beside the float one; printed, or shown by a notebook, as a table.
+    """A quantized model compared with the float one; shown as a table.
 
     Attributes
     ----------
     layers : tuple of Layer
-        In the order in which they ran first.
+        In the order in which they first ran.
     reference, values : tuple of ndarray
-        Outputs of the float and of the quantized model, one for each batch; of several tensors
-        the first.
+        Outputs of the float and of the quantized model, one for each batch; the first tensor if
+        there are several.
 
     Examples
     --------
@@ -74,12 +74,12 @@ class Comparison:
         return sqnr(*flat)
 
     def worst(self, count: int = 5) -> tuple[Layer, ...]:
-        """Find the layers that add most: those of the lowest local ratio, the worst first.
+        """Return the layers that add most error: those of lowest local SQNR, the worst first.
 
         Parameters
         ----------
         count : int, default 5
-            How many at most. Layers without a finite ratio, such as those without any error, are
+            How many at most. Layers without a finite SQNR, such as those without any error, are
             left out.
 
         Returns
@@ -145,7 +145,7 @@ def _row(layer: Layer) -> tuple[str, ...]:
 
 
 def _weight(module: Any) -> Any:
-    """Weight of a layer; a fused float pair keeps it in its first part."""
+    """Return the weight of a layer; a fused float module keeps it in its first module."""
     weight = getattr(module, "weight", None)
     if weight is None and hasattr(module, "__getitem__") and len(module):
         weight = getattr(module[0], "weight", None)
@@ -153,7 +153,7 @@ def _weight(module: Any) -> Any:
 
 
 def _is_layer(module: Module, original: Module, output: Tensor) -> bool:
-    """Whether a part computes in integers: by its output, its weight, or because it was swapped."""
+    """Return whether a module computes in integers, by its output, its weight or its class."""
     if isinstance(output, QuantizedTensor) or isinstance(_weight(module), QuantizedTensor):
         return True
     swapped = type(module) is not type(original) and hasattr(module, "from_float")
@@ -161,16 +161,16 @@ def _is_layer(module: Module, original: Module, output: Tensor) -> bool:
 
 
 def _local(original: Module, call: Call) -> np.ndarray | None:
-    """Let the float layer run on the input of the quantized one."""
+    """Run the float layer on the input of the quantized one."""
     run = original if call.method == "forward" else getattr(original, call.method)
-    found = first_tensor(run(*call.inputs))
-    return None if found is None else found.array
+    tensor = first_tensor(run(*call.inputs))
+    return None if tensor is None else tensor.array
 
 
 def _check_correspondence(
     originals: dict[str, Module], modules: dict[str, Module], asked: str
 ) -> None:
-    """Refuse a float model whose layers were not fused as those of the quantized one were."""
+    """Raise if layers of the float model are not fused as those of the quantized one."""
     for name, module in modules.items():
         original = originals.get(name)
         if isinstance(module, Identity) and not isinstance(original, Identity | None):
@@ -214,11 +214,11 @@ def compare(
     Raises
     ------
     ArgumentTypeError
-        If one of the models is no module.
+        If one of the models is not a Module.
     ArgumentError
-        If there is no batch, or no layer of one model has its like in the other.
+        If there is no batch, or no layers of the models correspond.
     ShapeError
-        If layers of one name return different shapes.
+        If corresponding layers return different shapes.
 
     Examples
     --------
@@ -252,9 +252,9 @@ def compare(
             for batch in batches:
                 with recorded(float_model, inputs=False) as expected:
                     reference.append(_output(asked, float_model, batch, run))
-                with recorded(quantized_model, inputs=True) as found:
+                with recorded(quantized_model, inputs=True) as actual:
                     values.append(_output(asked, quantized_model, batch, run))
-                for name, calls in found.items():
+                for name, calls in actual.items():
                     if name in expected and _is_layer(
                         modules[name], originals[name], calls[0].output
                     ):
@@ -270,7 +270,7 @@ def compare(
             argument="batches",
             expected="at least one batch",
             got="none",
-            mend="pass a list of input tensors; a generator can be walked only once",
+            mend="pass a list of input tensors; a generator can be read only once",
         )
     chosen = _without_containers(layers)
     if not chosen:
@@ -290,7 +290,7 @@ def compare(
 
 
 def _without_containers(layers: dict[str, Layer]) -> tuple[Layer, ...]:
-    """Leave containers out: they are told by their parts."""
+    """Leave out containers, whose modules are listed themselves."""
     return tuple(
         layer
         for name, layer in layers.items()
@@ -313,10 +313,10 @@ def _output(asked: str, model: Module, batch: Any, run: Any) -> np.ndarray:
 
 
 def _count(
-    asked: str, layer: Layer, original: Module, expected: list[Call], found: list[Call]
+    asked: str, layer: Layer, original: Module, expected: list[Call], actual: list[Call]
 ) -> None:
     """Count the calls of a layer in one batch."""
-    for one, other in zip(expected, found, strict=False):
+    for one, other in zip(expected, actual, strict=False):
         if one.output.shape != other.output.shape:
             raise ShapeError(
                 asked,

@@ -1,7 +1,6 @@
-"""Pictures of a comparison, each with the sentence that goes below it.
+"""Figures of a comparison, each with its caption.
 
-Everything here is drawn inside `refquant.reporting.pictures.drawing` and goes to
-`refquant.reporting.Page.pictures`.
+Draw them within `refquant.reporting.pictures.drawing`, for `refquant.reporting.Page.pictures`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +24,7 @@ Picture = tuple[Any, str]
 
 
 def losses(comparisons: Mapping[str, Comparison]) -> Picture:
-    """Draw the ratio of signal to noise of every layer; the models have the same layers."""
+    """Draw the SQNR of every layer of models with the same layers."""
     names = [layer.name for layer in next(iter(comparisons.values())).layers]
     values = {
         name: [layer.sqnr for layer in comparison.layers]
@@ -36,7 +35,7 @@ def losses(comparisons: Mapping[str, Comparison]) -> Picture:
 
 
 def local_and_total(comparison: Comparison) -> Picture:
-    """Draw what every layer adds beside what has accumulated."""
+    """Draw the SQNR of every layer, for its own error and for all errors up to it."""
     layers = comparison.layers
     values = {
         "added by the layer": [layer.local_sqnr for layer in layers],
@@ -49,13 +48,13 @@ def local_and_total(comparison: Comparison) -> Picture:
     )
     caption = (
         "Signal-to-quantization-noise ratio of the output of every layer: for the error that it "
-        "adds to what it was given, and for all errors up to it. 6 dB are one bit."
+        "adds to its input, and for all errors up to it. 6 dB are one bit."
     )
     return ax, caption
 
 
 def input_error(comparison: Comparison) -> Picture:
-    """Draw the error of the first quantized output, which is that of the input, near zero."""
+    """Draw the error of the first quantized output, that of the input, near zero."""
     layer, output = next(comparison.quantized)
     step = output.scale
     ax = error_sawtooth(

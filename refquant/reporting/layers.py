@@ -1,4 +1,4 @@
-"""What happened in one layer of a quantized model, counted over batches."""
+"""Statistics of one layer of a quantized model, accumulated over batches."""
 
 import math
 from dataclasses import dataclass, field
@@ -17,12 +17,11 @@ _SAMPLE = 50_000  # float values kept of each layer and batch, for histograms
 
 @dataclass
 class Layer:
-    """What happened in one layer.
+    """Statistics of one layer.
 
-    Two errors are told apart. The *cumulative* one compares the output with that of the float
-    model: it holds all errors of the layers before. The *local* one compares it with what the
-    float layer makes of the very input that the quantized layer was given: it is what this layer
-    adds.
+    There are two errors. The *cumulative* error compares the output with that of the float model;
+    it includes the errors of all layers before. The *local* error compares it with the output of
+    the float layer for the same input as the quantized layer; it is what this layer adds.
 
     Attributes
     ----------
@@ -35,12 +34,11 @@ class Layer:
     local_signal, local_noise : float
         The same for the float layer on the quantized layer's input.
     elements, clipped : int
-        Float outputs seen, and how many of them no integer of the output can stand for.
+        Number of float outputs, and how many of them are out of the range of the output.
     clipped_noise : float
-        Energy that clipping them costs.
+        Energy of the error of clipping them.
     saturated : int
-        Integers of the outputs that are the lowest or the highest of their dtype, zero points not
-        counted.
+        Output integers at an end of the range of their dtype, without those at the zero point.
     samples : list of ndarray of float32
         Some float outputs of each batch.
     weight : ndarray of float32 or None
@@ -107,23 +105,23 @@ class Layer:
         """Float outputs for a histogram, shape (n,)."""
         return np.concatenate(self.samples) if self.samples else np.empty(0, np.float32)
 
-    def _taken(self, argument: str, values: Any) -> np.ndarray:
+    def _doubles(self, argument: str, values: Any) -> np.ndarray:
         return real_values(values, "Layer.add", argument).astype(np.float64)
 
     def add(self, reference: np.ndarray, output: Tensor, local: np.ndarray | None = None) -> None:
-        """Count one call.
+        """Add one call to the statistics.
 
         Parameters
         ----------
         reference : ndarray of float32
-            What the layer of the float model returned.
+            Output of the layer in the float model.
         output : Tensor or QuantizedTensor
-            What the quantized layer returned, of the same shape.
+            Output of the quantized layer, of the same shape.
         local : ndarray of float32, optional
-            What the float layer makes of the quantized layer's input.
+            Output of the float layer for the quantized layer's input.
         """
-        x, y = self._taken("reference", reference), self._taken("output", output)
-        alone = None if local is None else self._taken("local", local)
+        x, y = self._doubles("reference", reference), self._doubles("output", output)
+        alone = None if local is None else self._doubles("local", local)
         for name, values in (("output", y), ("local", alone)):
             if values is not None and values.shape != x.shape:
                 raise ShapeError(
@@ -151,6 +149,6 @@ class Layer:
 
 
 def representable(tensor: QuantizedTensor) -> tuple[float, float]:
-    """Smallest and largest real number that a tensor, quantized per tensor, can stand for."""
+    """Return the smallest and largest real value of a tensor that is quantized per tensor."""
     low, high = tensor.dtype.quant_min, tensor.dtype.quant_max
     return (low - tensor.zero_point) * tensor.scale, (high - tensor.zero_point) * tensor.scale

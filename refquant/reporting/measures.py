@@ -1,4 +1,4 @@
-"""Numbers that say how much a quantized model differs from the float one, and what it saves."""
+"""Measures of how much a quantized model differs from the float one, and what it saves."""
 
 import math
 import statistics
@@ -27,7 +27,7 @@ __all__ = [
 
 
 def decibels(signal: float, noise: float) -> float:
-    """Ratio of two energies in decibels: infinite without noise, NaN without both."""
+    """Return the ratio of two energies in decibels: infinite without noise, NaN without both."""
     if noise == 0:
         return math.inf if signal > 0 else math.nan
     ratio = signal / noise
@@ -37,19 +37,19 @@ def decibels(signal: float, noise: float) -> float:
 
 
 def energy(values: np.ndarray) -> float:
-    """Sum of squares; infinite where it is too large, NaN where a value is."""
+    """Return the sum of squares; infinite if it overflows, NaN if a value is NaN."""
     with np.errstate(all="ignore"):
         return float(np.sum(values * values))
 
 
 def difference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Difference of two arrays; NaN where both are infinite."""
+    """Subtract two arrays; NaN where both are infinite."""
     with np.errstate(all="ignore"):
         return x - y
 
 
 def decibel_text(value: float | None) -> str:
-    """Write a ratio in dB with one decimal, or a dash where there is none."""
+    """Format a ratio in dB with one decimal; a dash if there is none."""
     return f"{value:.1f}" if value is not None and math.isfinite(value) else "-"
 
 
@@ -90,7 +90,7 @@ def sqnr(reference: Any, values: Any) -> float:
 
 
 def agreement(reference: Any, values: Any) -> float:
-    """Share of rows whose largest element stands in the same place.
+    """Share of rows whose largest element is at the same position.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def agreement(reference: Any, values: Any) -> float:
     Raises
     ------
     ShapeError
-        If one of them is not a table, or they differ in shape.
+        If they are not two-dimensional, or differ in shape.
 
     Examples
     --------
@@ -132,13 +132,13 @@ def agreement(reference: Any, values: Any) -> float:
 
 
 def parameter_bytes(state: Any) -> int:
-    """Bytes of the numbers in a state dict: integers, scales, zero points, floats.
+    """Count the bytes of the numbers in a state dict: integers, scales, zero points, floats.
 
     Parameters
     ----------
     state : mapping, tuple or value
         What ``module.state_dict()`` returns. A scale counts as float64 and a zero point as
-        int64, as tensors keep them; what is no number counts nothing.
+        int64, as tensors keep them; other values count as 0.
 
     Returns
     -------
@@ -166,14 +166,14 @@ def parameter_bytes(state: Any) -> int:
 
 
 def seconds(function: Callable[[], Any], repeats: int = 15) -> float:
-    """Median time of a call, after one call that is not counted.
+    """Measure the median time of a call, after one warm-up call.
 
     Parameters
     ----------
     function : callable
         Called without arguments.
     repeats : int, default 15
-        How often, at most a million times.
+        Number of measured calls, at most a million.
 
     Returns
     -------

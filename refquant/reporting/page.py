@@ -1,4 +1,4 @@
-"""One HTML page that needs nothing but itself: no script, no style sheet, no picture file."""
+"""A self-contained HTML page, without scripts, style sheets or image files."""
 
 import os
 import tempfile
@@ -86,7 +86,7 @@ class Page:
         self._parts.append(f"<p>{text}</p>")
 
     def points(self, points: Sequence[tuple[str, str]]) -> None:
-        """Add names, each with what there is to say of it, in their order."""
+        """Add a list of names, each with a text."""
         asked, items = "Page.points", ""
         for point in arguments.sequence(asked, "points", points, "pairs of texts"):
             name, text = (arguments.text(asked, "points", part) for part in _pair(asked, point))
@@ -94,9 +94,9 @@ class Page:
         self._parts.append(f"<dl>{items}</dl>")
 
     def table(self, table: Table) -> None:
-        """Add a table; one that is wider than the screen is moved sideways by itself."""
+        """Add a table; one that is wider than the screen scrolls by itself."""
         arguments.instance("Page.table", "table", table, Table, "a Table")
-        # The title stands beside the table, not in it: a long one is broken where the screen ends.
+        # The title is not part of the table, so that a long one wraps at the edge of the screen.
         self._parts.append(
             f'<h3>{escape(table.title)}</h3><div class="wide" tabindex="0">{table.html()}</div>'
         )
@@ -109,15 +109,15 @@ class Page:
         Parameters
         ----------
         pictures : sequence of (matplotlib.axes.Axes, str)
-            Axes made by `refquant.reporting.pictures.new_axes` and drawn into inside of
-            `refquant.reporting.pictures.drawing`, and what the picture shows.
+            Axes made by `refquant.reporting.pictures.new_axes` and drawn into within
+            `refquant.reporting.pictures.drawing`, and captions.
         """
-        asked, figures, kept = "Page.pictures", [], []
+        asked, figures, checked = "Page.pictures", [], []
         for picture in arguments.sequence(asked, "pictures", pictures, "pairs of axes and text"):
             ax, caption = _pair(asked, picture)
             arguments.text(asked, "pictures", caption)
-            kept.append((checked_axes(ax, asked, "pictures"), caption))
-        for ax, caption in kept:
+            checked.append((checked_axes(ax, asked, "pictures"), caption))
+        for ax, caption in checked:
             self._pictures += 1
             with drawing():
                 drawn = svg(ax, f"picture{self._pictures}")
@@ -129,7 +129,7 @@ class Page:
         self._parts.append(f'<div class="pictures">{"".join(figures)}</div>')
 
     def html(self) -> str:
-        """Return the whole page."""
+        """Return the page as HTML."""
         title = escape(self.title)
         body = "\n".join(self._parts)
         return (
@@ -141,7 +141,7 @@ class Page:
         )
 
     def write(self, path: str | os.PathLike) -> Path:
-        """Write the page to a file, wholly or not at all.
+        """Write the page to a file, completely or not at all.
 
         Returns
         -------
@@ -161,13 +161,13 @@ def _pair(asked: str, value: Any) -> list[Any]:
 
 
 def write_atomically(path: str | os.PathLike, text: str) -> Path:
-    """Write a text file (UTF-8) so that readers find the former file or the whole new one."""
+    """Write a text file (UTF-8) so that readers see either the old file or the complete new one."""
     path = Path(path)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-        # mkstemp makes files for the owner alone; a report is to be read like any other file.
+        # mkstemp makes files that only the owner can read; a report has the usual permissions.
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
@@ -177,7 +177,7 @@ def write_atomically(path: str | os.PathLike, text: str) -> Path:
 
 
 def _umask() -> int:
-    # It can only be read by setting it.
+    # The mask can only be read by setting it.
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,4 +1,4 @@
-"""Pictures for a page: a matplotlib figure as SVG that takes the colours of the text around it."""
+"""Pictures of a page: matplotlib figures as SVG in the colors of the surrounding text."""
 
 import io
 import re
@@ -9,7 +9,7 @@ from refquant.extras import require_extra
 
 __all__ = ["drawing", "new_axes", "svg"]
 
-# Stands for "colour of the text" until the picture is written; nobody else uses it.
+# Placeholder for the color of the text until the picture is written; not used otherwise.
 _INK = "#010203"
 _ASKED = "drawing a report"
 
@@ -30,22 +30,22 @@ def _style() -> dict[str, Any]:
         "axes.titlesize": 10.0,
         # Text stays text: small, searchable, in the font of the page.
         "svg.fonttype": "none",
-        # Equal figures give equal files.
+        # Equal figures produce equal files.
         "svg.hashsalt": "refquant",
     }
 
 
 def drawing() -> AbstractContextManager:
-    """Set the style of the page for a ``with`` block; all drawing is done inside.
+    """Set the style of the page for a ``with`` block, in which all drawing is done.
 
-    Legends and second axes take their colours when they are added, not when axes are made.
+    Legends and secondary axes take their colors when they are added, not when axes are created.
     """
     matplotlib = require_extra("matplotlib", package="matplotlib", extra="plot", asked=_ASKED)
     return matplotlib.rc_context(_style())
 
 
 def new_axes(width: float = 4.4, height: float = 2.9) -> Any:
-    """Make axes in a figure of their own, which no window and no other code knows.
+    """Create axes in a new figure that is not registered with pyplot.
 
     Parameters
     ----------
@@ -61,15 +61,14 @@ def new_axes(width: float = 4.4, height: float = 2.9) -> Any:
 
 
 def svg(ax: Any, name: str) -> str:
-    """Draw the figure of some axes as an SVG element, inside of `drawing`.
+    """Render the figure of axes as an SVG element, within `drawing`.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        Made by `new_axes`, drawn into in the same block.
+        Created by `new_axes` and drawn into within the same block.
     name : str
-        Letters and digits, another one for each picture of a page: identifiers inside the
-        picture begin with it.
+        Letters and digits, unique on the page: prefix of the identifiers in the picture.
 
     Returns
     -------
@@ -84,8 +83,8 @@ def svg(ax: Any, name: str) -> str:
     # Several pictures share one page, so identifiers are made unique.
     text = re.sub(r'\bid="', f'id="{name}-', text)
     text = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", text)
-    # The page decides how large it is.
+    # The page determines the size.
     text = re.sub(r'(<svg\b[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg\b[^>]*?) height="[^"]*"', r"\1", text, count=1)
-    # Quoted for XML inside an attribute that is quoted already.
+    # Quotes within an attribute that is quoted already.
     return re.sub(r"font: (\S+) '[^']*'(?:, [^;\"]*)?", r"font: \1 sans-serif", text)

@@ -1,4 +1,4 @@
-"""A table of texts, for a terminal, a notebook or a page."""
+"""Tables for terminals, notebooks and pages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ __all__ = ["Table"]
 
 @dataclass(frozen=True)
 class Table:
-    """Texts in rows and columns; the first column is aligned left, the others right.
+    """A table of strings; the first column is left-aligned, the others right-aligned.
 
     Attributes
     ----------
     title : str
-        What the table shows.
+        Title of the table.
     header : sequence of str
         Names of the columns, with units.
     rows : sequence of sequence of str
         One text for each column.
     note : str
-        What a reader has to know beside the numbers.
+        Remark below the table.
 
     Examples
     --------
@@ -57,21 +57,21 @@ class Table:
                 )
 
     def text(self) -> str:
-        """Lay the table out for a terminal; lines have no trailing spaces."""
+        """Format the table for a terminal, without trailing spaces."""
         columns = list(zip(self.header, *self.rows, strict=True))
         widths = [max(map(len, column)) for column in columns]
         lines = [self.header, ["-" * width for width in widths], *self.rows]
-        laid_out = [
+        formatted = [
             "  ".join(
                 cell.ljust(width) if column == 0 else cell.rjust(width)
                 for column, (cell, width) in enumerate(zip(line, widths, strict=True))
             ).rstrip()
             for line in lines
         ]
-        return "\n".join([self.title, *laid_out, *([self.note] if self.note else [])])
+        return "\n".join([self.title, *formatted, *([self.note] if self.note else [])])
 
     def html(self) -> str:
-        """Write the table as an HTML element ``<table>``, without title and note.
+        """Format the table as an HTML element ``<table>``, without title and note.
 
         Returns
         -------

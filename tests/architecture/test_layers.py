@@ -65,6 +65,15 @@ def named(node: ast.AST) -> list[str]:
     return [name.removeprefix("refquant.") for name in found if name.startswith("refquant.")]
 
 
+def imports_all(module: str) -> bool:
+    """Whether a module imports refquant as a whole: everything that is at the top."""
+    tree = ast.parse(PATHS[module].read_text(encoding="utf-8"))
+    return any(
+        isinstance(node, ast.Import) and any(alias.name == "refquant" for alias in node.names)
+        for node in ast.walk(tree)
+    )
+
+
 def imports(module: str) -> tuple[set[str], list[str]]:
     """Return the modules that a module imports, and our imports inside its functions."""
     found: set[str] = set()
@@ -113,6 +122,12 @@ def test_no_module_imports_from_a_higher_layer():
         for module in PATHS
         for other in sorted(imports(module)[0])
         if (layer(other) or 0) > (layer(module) or 0)
+    ]
+    top = max(LAYERS)
+    upward += [
+        f"{module} ({layer(module)}) imports refquant ({top})"
+        for module in PATHS
+        if (layer(module) or 0) < top and imports_all(module)
     ]
     assert upward == []
 

@@ -50,7 +50,7 @@ def test_every_family_has_a_definition_and_a_kernel():
     sources = {file.stem for file in (ROOT / "_kernels").glob("[!_]*.pyx")}
     definitions = {file.stem for file in (ROOT / "refquant" / "reference").glob("[!_]*.py")}
     assert sources == set(kernels.FAMILIES)
-    assert definitions == sources
+    assert definitions - {"operands"} == sources  # the records that all of them take
 
 
 def test_the_version_stands_in_one_place():

@@ -25,7 +25,7 @@ def test_scale_and_zero_point(torch, reduce_range):
     for case in range(2000):
         pair = np.sort(ends(rng, case % 4).astype(np.float32))
         scale, zero_point = torch._choose_qparams_per_tensor(torch.from_numpy(pair), reduce_range)
-        found = kernels.choose_quantization_params(
+        found = kernels.dynamic_qparams(
             *map(float, pair), 0, 127 if reduce_range else 255, dynamic_qparams.RANGE_IN_FLOAT64
         )
         assert found == (float(np.float32(float(scale))), int(zero_point)), pair

@@ -59,13 +59,13 @@ def test_depths_at_which_an_accumulator_leaves_int32(largest, depth):
 
 
 def test_zero_points_make_factors_of_255():
-    from refquant.reference.matmul import accumulate, pack_rows
+    from refquant.engines.rules.accumulate import WRAPPED
 
     # K = 33026: one product more than is safe, so that the sum wraps around.
     x, w = np.full((1, 33026), 255, np.uint8), np.full((1, 33026), 127, np.int8)
-    sums = accumulate(x, *pack_rows(w), 0, np.int32([-128]))
+    sums = WRAPPED(x, w, 0, np.int32([-128]))
     assert int(sums[0, 0]) == 33026 * 255 * 255 - 2**32
-    sums = accumulate(x[:, 1:], *pack_rows(w[:, 1:]), 0, np.int32([-128]))
+    sums = WRAPPED(x[:, 1:], w[:, 1:], 0, np.int32([-128]))
     assert int(sums[0, 0]) == 33025 * 255 * 255
 
 

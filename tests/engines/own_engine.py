@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from refquant.engines import Rule, Split, choose, get
+from refquant.engines import Rule, Split, first_of, get
 
 
 def _clip(t, zero_point, lower, upper):
@@ -15,10 +15,6 @@ def _quantize(x, scale, zero_point, quant_min, quant_max):
 
 def _requantize(n, multiplier, zero_point, lower, upper):
     return _clip(np.asarray(n).astype(np.float32) * multiplier, zero_point, lower, upper)
-
-
-def _mean(total, count, scale, zero_point, quant_min, quant_max):
-    return _clip((total - count * zero_point) / count, zero_point, quant_min, quant_max)
 
 
 def _average(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
@@ -40,8 +36,8 @@ def _rule(name, function):
     return Rule(name, f"{name}: trunc instead of round", "an accelerator of a test", function)
 
 
-QUANTIZE = choose(Split.everywhere(_rule("truncate", _quantize)))
-AVERAGE = choose(Split.everywhere(_rule("truncate_average", _average)))
+QUANTIZE = first_of(Split.uniform(_rule("truncate", _quantize)))
+AVERAGE = first_of(Split.uniform(_rule("truncate_average", _average)))
 REQUANTIZE = _rule("truncate_product", _requantize)
 
 STEPS = {
@@ -49,14 +45,14 @@ STEPS = {
     "copy": QUANTIZE,
     "quantize_per_channel": QUANTIZE,
     "elementwise_quantize": QUANTIZE,
-    "elementwise_requantize": choose(Split.everywhere(REQUANTIZE)),
+    "elementwise_requantize": first_of(Split.uniform(REQUANTIZE)),
     "cat_quantize": QUANTIZE,
-    "mean": choose(_rule("truncate_mean", _mean)),
+    "mean": first_of(_rule("truncate_mean", _average)),
     "average_pool": AVERAGE,
     "adaptive_average_pool": AVERAGE,
-    "resize_mix": choose(Split.everywhere(_rule("truncate_mix", _mix))),
-    "choose_quantization_params": choose(_rule("truncate_zero_point", _choose)),
-    "requantize_sum": choose(REQUANTIZE),
+    "resize_mix": first_of(Split.uniform(_rule("truncate_mix", _mix))),
+    "dynamic_qparams": first_of(_rule("truncate_zero_point", _choose)),
+    "requantize_sum": first_of(REQUANTIZE),
 }
 
 

@@ -5,9 +5,9 @@ import pytest
 
 import refquant
 from refquant import engines, kernels
-from refquant.engines import Operands, Rule, Split, choose, registry
+from refquant.engines import Operands, Rule, Split, first_of, registry
 from refquant.engines.rules import quantize
-from refquant.engines.steps import LIMITS, STEPS
+from refquant.engines.steps import CAPABILITIES, STEPS
 from refquant.errors import ArgumentTypeError, EngineError
 
 BUILT_IN = ("fbgemm", "qnnpack", "fbgemm-1.4", "qnnpack-1.4")
@@ -31,7 +31,7 @@ def truncating(name="truncating", **changes):
     return engines.get("fbgemm").derive(
         name,
         "cuts off",
-        steps={"quantize_per_tensor": choose(Split.everywhere(TRUNCATE))},
+        steps={"quantize_per_tensor": first_of(Split.uniform(TRUNCATE))},
         **changes,
     )
 
@@ -62,7 +62,7 @@ def test_an_unknown_engine_is_an_error_that_lists_the_known_ones(name):
 def test_every_record_has_a_rule_for_every_step_and_known_limits(name):
     record = engines.get(name)
     assert set(record.steps) == set(STEPS)
-    assert set(record.limits) <= set(LIMITS)
+    assert set(record.unsupported) <= set(CAPABILITIES)
     assert kernels.knows(record) or not kernels.built()
     for rule in record.rules:
         assert rule.formula
@@ -129,7 +129,7 @@ def test_what_cannot_be_registered():
 @pytest.mark.usefixtures("own_engines")
 @pytest.mark.parametrize("step", ["add", "multiply", "add_scalar"])
 def test_steps_that_choose_a_form_take_the_known_rules_only(step):
-    record = engines.get("fbgemm").derive("mine", "", steps={step: choose(TRUNCATE)})
+    record = engines.get("fbgemm").derive("mine", "", steps={step: first_of(TRUNCATE)})
     with pytest.raises(EngineError, match=f"{step}.*elementwise_requantize"):
         engines.register(record)
     assert "mine" not in engines.names()
@@ -156,12 +156,12 @@ def test_a_built_in_engine_stays(name):
 @pytest.mark.usefixtures("own_engines")
 def test_a_limit_names_the_engines_that_can():
     reason = "too small"
-    engines.register(truncating(limits={"per_channel_weights": reason}))
+    engines.register(truncating(unsupported={"per_channel_weights": reason}))
     with engines.using("truncating"), pytest.raises(EngineError, match=reason) as raised:
         engines.require("conv2d", "per_channel_weights")
     assert "'fbgemm'" in str(raised.value)
-    lifted = engines.get("truncating").derive("free", "", limits={"per_channel_weights": None})
-    assert "per_channel_weights" not in lifted.limits
+    lifted = engines.get("truncating").derive("free", "", unsupported={"per_channel_weights": None})
+    assert "per_channel_weights" not in lifted.unsupported
 
 
 def test_choosing_for_a_block_gives_the_former_engine_back():
@@ -183,7 +183,7 @@ def test_a_built_in_rule_keeps_the_kernels():
     made = engines.get("fbgemm").derive(
         "mine",
         "adds after rounding",
-        steps={"quantize_per_tensor": choose(Split.everywhere(quantize.ROUND_THEN_ADD))},
+        steps={"quantize_per_tensor": first_of(Split.uniform(quantize.ROUND_THEN_ADD))},
     )
     engines.register(made)
     before = kernels.quantize_per_tensor

@@ -80,7 +80,8 @@ def scale_of(rng, near=None) -> float:
     """Draw a scale: simple, near another one, or an extreme one."""
     kind = rng.random()
     if near is not None and kind < 0.7:
-        return float(near * pick(rng, 0.5, 1, 1, 2, 1.37, 0.77))
+        # At most what float32 holds, with a reciprocal that it holds too.
+        return float(np.clip(near * pick(rng, 0.5, 1, 1, 2, 1.37, 0.77), 2.0**-127, 2.0**127))
     if kind < 0.4:
         return float(pick(rng, 0.5, 0.1, 1 / 3, 0.02, 1.0, 2.0**-7))
     if kind < 0.94:

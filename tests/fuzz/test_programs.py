@@ -34,7 +34,7 @@ def test_a_program_is_the_same_each_time():
 
 @has_kernels
 def test_a_difference_is_told_with_a_small_operand(monkeypatch):
-    known = kernels.twins
+    known = kernels._twins
 
     def wrong(family, choice):
         found = dict(known(family, choice))
@@ -43,7 +43,7 @@ def test_a_difference_is_told_with_a_small_operand(monkeypatch):
             found["clamp"] = lambda a, lower, upper: np.where(a == 7, 8, clamp(a, lower, upper))
         return found
 
-    monkeypatch.setattr(kernels, "twins", wrong)
+    monkeypatch.setattr(kernels, "_twins", wrong)
     q = np.arange(100, dtype=np.uint8).reshape(10, 10)
     operand = refquant.tensors.QuantizedTensor(q, refquant.quint8, 0.5, 0)
     call = calls.Call(refquant.relu, operand)

@@ -1,4 +1,4 @@
-"""Comparison with engines: what is counted, why elements differ, and what is legal."""
+"""Comparison with engines: counts, classes of differences, and legality."""
 
 import math
 from fractions import Fraction
@@ -29,7 +29,7 @@ def test_equal_answers():
     found = oracle.compare(theirs, "conv2d", *args, engine="qnnpack", **kwargs)
     assert found.count == 0
     assert found.size == 108
-    assert str(found) == "conv2d beside engine 'qnnpack': all 108 elements are equal"
+    assert str(found) == "conv2d against engine 'qnnpack': all 108 elements are equal"
 
 
 def test_counts_places_and_steps():
@@ -98,7 +98,7 @@ def codes_times(multiplier):
     return {"input": x, "weight": w, "scale": 1 / multiplier, "zero_point": 0}
 
 
-def test_two_roundings_are_out_of_reach_of_one():
+def test_answers_rounded_twice_are_not_legal():
     asked = codes_times(0.3)
     y = oracle.problem("linear", **asked).run("qnnpack-1.4")
     assert y.array[[1, 8, 11, 18], 0].tolist() == [1, 3, 4, 6]  # as the real engine
@@ -111,7 +111,7 @@ def test_two_roundings_are_out_of_reach_of_one():
         assert classes == {"multiplier precision": 10, "double rounding": 51}
 
 
-def test_sums_of_qnnpack_whose_scales_differ_much_are_out_of_reach():
+def test_sums_of_qnnpack_whose_scales_differ_much_are_not_legal():
     zero = refquant.QuantizedTensor(np.zeros(256, np.uint8), refquant.quint8, 100.0, 0)
     codes = refquant.QuantizedTensor(np.arange(256, dtype=np.uint8), refquant.quint8, 0.033, 0)
     asked = ("add", zero, codes, 1.0, 0)
@@ -123,7 +123,7 @@ def test_sums_of_qnnpack_whose_scales_differ_much_are_out_of_reach():
     assert oracle.compare(y, *asked, engine="fbgemm").counts == {"multiplier precision": 1}
 
 
-def test_products_beyond_int32_are_out_of_reach():
+def test_products_beyond_int32_are_not_legal():
     asked = codes_times(1e7)
     y = oracle.problem("linear", **asked).run("fbgemm")
     assert y.array[[214, 215, 255], 0].tolist() == [255, 0, 0]

@@ -98,7 +98,7 @@ def test_resizing():
             assert q[i, j] == round((1 - h) * upper + h * lower)
 
 
-def test_quantizing_ties_and_neighbours():
+def test_quantizing_ties_and_neighbors():
     ties = np.arange(-6, 7, dtype=np.float32) + np.float32(0.5)
     x = np.concatenate([ties, np.nextafter(ties, np.float32(9)), np.nextafter(ties, -ties)])
     q = refquant.quantize_per_tensor(refquant.tensor(x), 1.0, 3, refquant.qint8).array

@@ -26,7 +26,7 @@ def weight(integers):
         ([-128, 0], False),
         ([-128, -1], True),  # -255 * 129 = -32895
         ([127, -128], False),  # each sign alone fits
-        ([127, 0, 127], False),  # 0 and 2 are not adjacent
+        ([127, 0, 127], False),  # 0 and 2 are no neighbors
         ([0, 127, 127, 0], False),
         ([0, 0, 127, 127, 0], True),
     ],
@@ -46,7 +46,7 @@ def test_seven_bits_are_always_safe():
         assert not oracle.saturation(w, (0, 127)).saturates.any()
 
 
-def test_convolutions_pair_neighbouring_channels():
+def test_convolutions_pair_neighboring_channels():
     w = np.zeros((1, 2, 2, 2))
     w[0, :, 0, 0] = 127
     assert oracle.saturation(weight(w)).saturates[0]

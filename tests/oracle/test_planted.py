@@ -1,4 +1,4 @@
-"""Faults drawn over all axes and planted into every engine: the diagnosis names them."""
+"""Faults drawn from all axes and planted into every engine: the diagnosis names them."""
 
 import numpy as np
 import pytest
@@ -50,15 +50,15 @@ def changes_of(task, engine):
     values = task.values(engines.get(engine))
     return [
         (axis, value)
-        for axis, own in values.items()
+        for axis, ours in values.items()
         for value in oracle.AXES[axis].values
-        if set(own) != {value}
+        if set(ours) != {value}
     ]
 
 
 def name_of(task, engine, axis, value):
-    own = task.values(engines.get(engine))[axis]
-    return f"{axis}: {next(v for v in own if v != value)} -> {value}"
+    ours = task.values(engines.get(engine))[axis]
+    return f"{axis}: {next(v for v in ours if v != value)} -> {value}"
 
 
 def planted(task, engine, changes):
@@ -144,22 +144,27 @@ def test_a_candidate_that_breaks_equal_elements_is_not_the_closest():
 
 
 def other_operands(a, b, scale, z):
-    """What sums and products are computed from by backends with a fault."""
+    """Operands from which backends with a fault compute sums and products."""
 
     def like(q, scale, zero):
         return refquant.QuantizedTensor(q.array, q.dtype, scale, zero)
 
     return {
-        "zero point of the first operand forgotten": (like(a, a.scale, 0), b, scale, z),
-        "zero point of the second operand forgotten": (a, like(b, b.scale, 0), scale, z),
-        "zero point of the output forgotten": (a, b, scale, 0),
-        "scales of the operands swapped": (
+        "zero point of the first operand ignored": (like(a, a.scale, 0), b, scale, z),
+        "zero point of the second operand ignored": (a, like(b, b.scale, 0), scale, z),
+        "output zero point ignored": (a, b, scale, 0),
+        "operand scales swapped": (
             like(a, b.scale, a.zero_point),
             like(b, a.scale, b.zero_point),
             scale,
             z,
         ),
-        "scale of the first operand used for both": (a, like(b, a.scale, b.zero_point), scale, z),
+        "scale of the first operand used for both operands": (
+            a,
+            like(b, a.scale, b.zero_point),
+            scale,
+            z,
+        ),
     }
 
 

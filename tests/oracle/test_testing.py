@@ -36,4 +36,4 @@ def test_a_failing_test_shows_it(tmp_path):
     words = ["-q", "-p", "no:cacheprovider", "-p", "refquant.testing"]
     done = run(f"import pytest, sys; sys.exit(pytest.main({[*words, str(tmp_path)]!r}))")
     assert done.returncode == 1
-    assert "verdict: quantize_per_tensor beside engine" in done.stdout
+    assert "verdict: quantize_per_tensor against engine" in done.stdout

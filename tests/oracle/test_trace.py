@@ -1,4 +1,4 @@
-"""Traces: every step by hand, and the same result as the engine for all engines."""
+"""Traces: every step computed by hand, and the result of the engine for all engines."""
 
 import json
 
@@ -60,9 +60,9 @@ def test_operands_lie_in_the_order_of_the_products():
 
 def test_bad_input():
     x = activations(np.random.default_rng(2), (1, 2))
-    with pytest.raises(ArgumentError, match="2 indices inside"):
+    with pytest.raises(ArgumentError, match="2 indices within"):
         oracle.trace("add", x, x, 1.0, 0, index=(0, 2))
-    with pytest.raises(ArgumentError, match="2 indices inside"):
+    with pytest.raises(ArgumentError, match="2 indices within"):
         oracle.trace("add", x, x, 1.0, 0, index=0)
     with pytest.raises(ArgumentError, match="a linear layer"):
         oracle.trace("relu", x, index=0)

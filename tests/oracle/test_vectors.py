@@ -1,4 +1,4 @@
-"""Test vectors: what they cover, how they travel through files, and how backends are graded."""
+"""Test vectors: coverage, saving and loading, and grades of backends."""
 
 import numpy as np
 import pytest
@@ -17,11 +17,11 @@ def test_products_cover_what_they_should():
         "neighbors of ties",
         "clipped below",
         "clipped above",
-        "at an end of the range",
+        "at the ends of the range",
         "per channel",
         "weight zero points",
         "windows at the border",
-        "sums that pairs of 16 bits change",
+        "sums that int16 saturation changes",
     ):
         assert int(rows[name].replace(",", "")) > 0
     assert set(rows["input zero points"].split(", ")) >= {"0", "128", "255"}
@@ -36,10 +36,10 @@ def test_products_cover_what_they_should():
 def test_every_case_can_be_written_and_read(operation, tmp_path):
     oracle.write_vectors(operation, tmp_path / "v", "fbgemm")
     vectors = oracle.read_vectors(tmp_path / "v")
-    made = oracle.cases_of(operation)
-    assert [c.name for c in vectors.cases] == [c.name for c in made]
-    assert len({c.name for c in made}) == len(made)
-    for case in vectors.cases[:: max(1, len(made) // 6)]:
+    cases = oracle.cases_of(operation)
+    assert [c.name for c in vectors.cases] == [c.name for c in cases]
+    assert len({c.name for c in cases}) == len(cases)
+    for case in vectors.cases[:: max(1, len(cases) // 6)]:
         again = case.problem.run("fbgemm")
         assert np.array_equal(again.array, vectors.expected[case.name])
 
@@ -110,16 +110,16 @@ def test_commands(folder, capsys):
     assert "all-codes-z100" in capsys.readouterr().out
 
 
-def test_folders_that_are_there_stay_whole(folder, capsys):
+def test_existing_folders_are_kept(folder, capsys):
     again = ("vectors", "relu", "--out", folder / "vectors", "--quiet")
     assert run(*again) == 1
     assert "replace it with force" in capsys.readouterr().err
     assert run(*again, "--force") == 0
-    foreign = folder / "foreign"
-    foreign.mkdir()
-    (foreign / "letter.txt").write_text("mine")
-    assert run("vectors", "relu", "--out", foreign, "--force", "--quiet") == 1
-    assert (foreign / "letter.txt").read_text() == "mine"
+    other = folder / "other"
+    other.mkdir()
+    (other / "letter.txt").write_text("mine")
+    assert run("vectors", "relu", "--out", other, "--force", "--quiet") == 1
+    assert (other / "letter.txt").read_text() == "mine"
     assert run("vectors", "conv4d", "--out", folder / "new", "--quiet") == 1
     assert not (folder / "new").exists()
     assert not list(folder.glob(".vectors-*"))

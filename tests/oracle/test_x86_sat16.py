@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracle import judged
+from oracle import real_backends
 
 from refquant import engines, oracle
 
@@ -16,11 +16,11 @@ SCRIPT = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
 sys.path.insert(0, sys.argv[1])
-from oracle import judged
+from oracle import real_backends
 from refquant import oracle
 answers = {}
 for operation in ("linear", "conv2d"):
-    answer = judged.torch_backend("fbgemm", operation)
+    answer = real_backends.torch_backend("fbgemm", operation)
     for case in oracle.cases_of(operation, 3):
         answers[operation + " " + case.name] = answer(**case.arguments).reshape(-1).tolist()
 print(json.dumps(answers))
@@ -28,17 +28,17 @@ print(json.dumps(answers))
 
 
 def has_exact_kernel(case):
-    """Return whether FBGEMM may use a kernel for small groups, which does not saturate."""
+    """Return whether FBGEMM may choose a kernel for small groups, which does not saturate."""
     if case.operation != "conv2d":
         return False
     outputs, channels, *kernel = case.arguments["weight"].shape
-    own = outputs // case.arguments["groups"]
-    return kernel == [3, 3] and channels == own and own in (4, 8, 16)
+    per_group = outputs // case.arguments["groups"]
+    return kernel == [3, 3] and channels == per_group and per_group in (4, 8, 16)
 
 
 @pytest.fixture(scope="module")
 def answers():
-    if not judged.present("pytorch fbgemm"):
+    if not real_backends.present("pytorch fbgemm"):
         pytest.skip("PyTorch 2.13 is not installed")
     environment = {**os.environ, "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2"}
     done = subprocess.run(

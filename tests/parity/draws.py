@@ -5,10 +5,10 @@ A file ``draws_FAMILY.py`` beside this one registers them::
     @draws("quantize_per_tensor")
     def quantize_per_tensor(rng):
         for size in SIZES:
-            yield floats(rng, size), 0.1, 10, 0, 255, np.dtype("uint8"), size, rule, rule
+            yield floats(rng, size), Output(0.1, 10, 0, 255), np.dtype("uint8"), size, split
 
-Each yields tuples of positional arguments: contiguous arrays, plain numbers and rules, as the
-twins take them. With ``@draws_large`` a second generator yields a few tuples of about a million
+Each yields tuples of positional arguments: contiguous arrays, plain numbers, records and rules, as
+the twins take them. With ``@draws_large`` a second generator yields a few tuples of about a million
 elements each, for twins that work element by element; that is also where several threads work.
 """
 

@@ -4,7 +4,9 @@ import numpy as np
 from parity.draws import draws, draws_large
 from strategies import RANGES, SIZES, floats, integers, quantizers, ties
 
+from refquant.engines import Split
 from refquant.engines.rules import quantize as rules
+from refquant.reference.operands import Output, Quantizer
 
 QUANTIZING = (
     rules.ROUND_THEN_ADD,
@@ -34,24 +36,15 @@ def quantize_per_tensor(rng):
             for rule in QUANTIZING:
                 size = int(rng.choice(SIZES))
                 low, high = limits(rng, storage)
-                body = int(rng.choice([0, size - size % 8, size]))
+                vectors = int(rng.choice([0, size - size % 8, size]))
                 tail = rule if rng.random() < 0.5 else rng.choice(QUANTIZING)
                 x = floats(rng, size, scale, zero_point, storage)
-                yield x, scale, zero_point, low, high, np.dtype(storage), body, rule, tail
+                output = Output(scale, zero_point, low, high)
+                yield x, output, np.dtype(storage), vectors, Split(rule, tail)
     for size in SIZES:
         x = floats(rng, size, 0.1, 3)
-        body = size - size % 8
-        yield (
-            x,
-            0.1,
-            3,
-            0,
-            255,
-            np.dtype("uint8"),
-            body,
-            rules.FUSED_CLAMP_THEN_ROUND,
-            (rules.DIVIDE_THEN_ROUND),
-        )
+        split = Split(rules.FUSED_CLAMP_THEN_ROUND, rules.DIVIDE_THEN_ROUND)
+        yield x, Output(0.1, 3, 0, 255), np.dtype("uint8"), size - size % 8, split
 
 
 @draws_large("quantize_per_tensor")
@@ -67,8 +60,8 @@ def quantize_per_tensor_large(rng):
                     floats(rng, size - half, scale, zero_point, storage),
                 ]
             )
-            low, high = RANGES[storage]
-            yield x, scale, zero_point, low, high, np.dtype(storage), size - 3, rule, rule
+            output = Output(scale, zero_point, *RANGES[storage])
+            yield x, output, np.dtype(storage), size - 3, Split.uniform(rule)
 
 
 @draws("dequantize_per_tensor")
@@ -77,16 +70,16 @@ def dequantize_per_tensor(rng):
         for scale, zero_point in quantizers(rng, storage):
             for rule in DEQUANTIZING:
                 q = integers(rng, int(rng.choice(SIZES)), storage)
-                yield q, scale, zero_point, rule
+                yield q, Quantizer(scale, zero_point), rule
     for size in SIZES:
-        yield integers(rng, size), 1 / 3, 7, rules.SUBTRACT
+        yield integers(rng, size), Quantizer(1 / 3, 7), rules.SUBTRACT
 
 
 @draws_large("dequantize_per_tensor")
 def dequantize_per_tensor_large(rng):
     for storage in RANGES:
         for rule in DEQUANTIZING:
-            yield integers(rng, 1_000_003, storage), 0.0123, 5, rule
+            yield integers(rng, 1_000_003, storage), Quantizer(0.0123, 5), rule
 
 
 SHAPES = (

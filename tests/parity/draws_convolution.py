@@ -2,11 +2,13 @@
 
 import numpy as np
 from parity.draws import draws, draws_large
-from parity.draws_matmul import BIAS, MULTIPLIER, ROUNDING, finishing
+from parity.draws_matmul import BIAS, MULTIPLIER, ROUNDING, finishing, quint8_output
 from strategies import integers
 
 from refquant.engines.rules import requantize as rules
+from refquant.engines.rules.accumulate import BORDER_OF_ZERO_POINT, WRAPPED
 from refquant.reference.convolution import pack_depthwise, pack_filters
+from refquant.reference.operands import Geometry, ProductRules, Quantizer, Weight
 
 # batch, image, channels, outputs, groups, kernel, stride, padding, dilation
 CASES = (
@@ -54,8 +56,8 @@ def quantizers(rng, outputs):
     return float(rng.choice([0.02, 0.5, 1 / 3])), int(rng.choice([0, 3, 128, 255])), scales, zeros
 
 
-def output(rng, x, weight, channels, quantizer, bias_rule, rule):
-    """Choose bias and output so that sums of the size that is to be expected lie on ties."""
+def finished(rng, x, weight, quantizer, bias_rule, rule):
+    """Choose bias, output and rules so that sums of the size that is to be expected lie on ties."""
     input_scale, zx, scales, zeros = quantizer
     flat = weight.reshape(weight.shape[0], int(np.prod(weight.shape[1:])))
     pixels = (
@@ -64,39 +66,30 @@ def output(rng, x, weight, channels, quantizer, bias_rule, rule):
         else np.zeros((0, flat.shape[1]), np.uint8)
     )
     bias, scale = finishing(rng, pixels, flat, scales, zeros, input_scale, zx, bias_rule, rule)
-    zo = int(rng.choice([0, 1, 77, 128, 255]))
-    lowest = int(rng.choice([0, zo]))
-    return bias.astype(np.float32), scale, zo, lowest, MULTIPLIER[int(rng.integers(2))]
+    by = ProductRules(WRAPPED, bias_rule, MULTIPLIER[int(rng.integers(2))], rule)
+    return bias.astype(np.float32), quint8_output(rng, scale), BORDER_OF_ZERO_POINT, by
 
 
 def convolution(rng, case, bias_rule, rule):
-    batch, image, channels, outputs, groups, kernel, stride, padding, dilation = case
+    batch, image, channels, outputs, groups, *geometry = case
     x = integers(rng, (batch, *image, channels))
-    weight = integers(rng, (outputs, *kernel, channels // groups), "int8")
+    weight = integers(rng, (outputs, *geometry[0], channels // groups), "int8")
     quantizer = quantizers(rng, outputs)
-    bias, scale, zo, lowest, multiplier = output(
-        rng, x, weight, channels, quantizer, bias_rule, rule
-    )
+    bias, *others = finished(rng, x, weight, quantizer, bias_rule, rule)
     input_scale, zx, scales, zeros = quantizer
-    return (
-        x, *pack_filters(weight, groups), groups, kernel, stride, padding, dilation, scales, zeros,
-        bias, input_scale, zx, scale, zo, lowest, bias_rule, multiplier, rule,
-    )  # fmt: skip
+    packed = Weight(*pack_filters(weight, groups), scales, zeros)
+    return x, Quantizer(input_scale, zx), packed, bias, Geometry(*geometry), groups, *others
 
 
 def depthwise(rng, case, bias_rule, rule):
-    batch, image, channels, kernel, stride, padding, dilation = case
+    batch, image, channels, *geometry = case
     x = integers(rng, (batch, *image, channels))
-    weight = integers(rng, (channels, *kernel, 1), "int8")
+    weight = integers(rng, (channels, *geometry[0], 1), "int8")
     quantizer = quantizers(rng, channels)
-    bias, scale, zo, lowest, multiplier = output(
-        rng, x, weight, channels, quantizer, bias_rule, rule
-    )
+    bias, *others = finished(rng, x, weight, quantizer, bias_rule, rule)
     input_scale, zx, scales, zeros = quantizer
-    return (
-        x, *pack_depthwise(weight, zeros), kernel, stride, padding, dilation, scales, bias,
-        input_scale, zx, scale, zo, lowest, bias_rule, multiplier, rule,
-    )  # fmt: skip
+    packed = Weight(*pack_depthwise(weight, zeros), scales, zeros)
+    return x, Quantizer(input_scale, zx), packed, bias, Geometry(*geometry), *others
 
 
 @draws("pack_filters")

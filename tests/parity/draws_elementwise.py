@@ -7,6 +7,7 @@ from strategies import RANGES, SIZES, integers, quantizers
 from refquant.engines import Split
 from refquant.engines.rules import elementwise as products
 from refquant.engines.rules import quantize as rules
+from refquant.reference.operands import Output, Quantizer, Runs
 
 QUANTIZE_8 = (
     Split(rules.ROUND_THEN_ADD, rules.ADD_THEN_ROUND, block=64),
@@ -14,17 +15,17 @@ QUANTIZE_8 = (
     Split(rules.ROUND_THEN_ADD_DOUBLE, rules.ADD_THEN_ROUND, block=8),
     Split(rules.FUSED_CONVERT_DOUBLE, rules.DIVIDE_THEN_ROUND_WIDE, block=32),
     Split(rules.FUSED_CLAMP_THEN_ROUND, rules.DIVIDE_THEN_ROUND, block=8),
-    Split.everywhere(rules.FUSED),
+    Split.uniform(rules.FUSED),
 )
 QUANTIZE_32 = (
     Split(rules.ADD_THEN_ROUND, rules.ADD_THEN_ROUND, block=16),
-    Split.everywhere(rules.DIVIDE_THEN_ROUND_WIDE),
+    Split.uniform(rules.DIVIDE_THEN_ROUND_WIDE),
     Split(rules.ROUND_THEN_ADD, rules.FUSED_CONVERT, block=16),
-    Split.everywhere(rules.DIVIDE_THEN_ROUND),
+    Split.uniform(rules.DIVIDE_THEN_ROUND),
 )
 DEQUANTIZE = (
     Split(rules.SUBTRACT_FUSED, rules.SUBTRACT, block=64),
-    Split.everywhere(rules.SUBTRACT),
+    Split.uniform(rules.SUBTRACT),
     Split(rules.SUBTRACT, rules.SUBTRACT_DOUBLE, block=8),
 )
 REQUANTIZE = (
@@ -40,12 +41,12 @@ def quantize_splits(storage):
 
 
 def walks(rng):
-    """Draw (run, runs, body): one run of every size, and several of some."""
+    """Draw a number of elements and their runs: one run of every size, and several of some."""
     for size in SIZES:
-        yield size, 1, size - size % 64
+        yield size, Runs(size, size - size % 64)
     for run in (1, 5, 64, 70, 129):
-        runs = int(rng.integers(2, 9))
-        yield run, runs, int(rng.choice([0, run - run % 16, run]))
+        count = int(rng.integers(2, 9))
+        yield run * count, Runs(run, int(rng.choice([0, run - run % 16, run])))
 
 
 def quantizer(rng, storage):
@@ -53,40 +54,40 @@ def quantizer(rng, storage):
     scale, zero_point = pairs[rng.integers(len(pairs))]
     if rng.random() < 0.3:
         scale = float(rng.choice(EXTREME))
-    return scale, zero_point
+    return Quantizer(scale, zero_point)
 
 
 def pairs_of_operands(rng):
+    """Draw (storage, operands and their quantizers, that of the result, runs)."""
     for storage in RANGES:
-        for run, runs, body in walks(rng):
+        for size, runs in walks(rng):
             for _ in range(2):
-                a, b = (integers(rng, run * runs, storage) for _ in range(2))
-                a_scale, a_zero = quantizer(rng, storage)
-                b_scale, b_zero = quantizer(rng, storage)
-                scale, zero_point = quantizer(rng, storage)
+                a, b = (integers(rng, size, storage) for _ in range(2))
+                of_a, of_b, of_result = (quantizer(rng, storage) for _ in range(3))
                 if rng.random() < 0.4:  # many ties
-                    b_scale, scale = a_scale, 2 * a_scale
-                yield (
-                    storage,
-                    (a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point),
-                    run,
-                    body,
-                )
+                    of_b = of_b._replace(scale=of_a.scale)
+                    of_result = of_result._replace(scale=2 * of_a.scale)
+                yield storage, (a, of_a, b, of_b), of_result, runs
 
 
 def reals(rng):
-    for storage, operands, run, body in pairs_of_operands(rng):
+    for storage, operands, of_result, runs in pairs_of_operands(rng):
         splits = quantize_splits(storage)
         quantize = splits[rng.integers(len(splits))]
         dequantize = DEQUANTIZE[rng.integers(len(DEQUANTIZE))]
-        relu = bool(rng.integers(2))
-        yield *operands, *RANGES[storage], relu, run, body, dequantize, quantize
+        output = Output(*of_result, *RANGES[storage])
+        yield *operands, output, bool(rng.integers(2)), runs, dequantize, quantize
+
+
+SIZE = 300_007
+LARGE_RUNS = Runs(SIZE, SIZE - SIZE % 64)
 
 
 def large(rng, storage):
-    size = 300_007
-    a, b = (integers(rng, size, storage) for _ in range(2))
-    return a, 0.05, 3, b, 0.1, 7, 0.1, 5
+    """Draw large operands and their quantizers, and the output."""
+    a, b = (integers(rng, SIZE, storage) for _ in range(2))
+    output = Output(0.1, 5, *RANGES[storage])
+    return (a, Quantizer(0.05, 3), b, Quantizer(0.1, 7)), output
 
 
 @draws("add")
@@ -102,53 +103,34 @@ def multiply(rng):
 def reals_large(rng):
     for storage in RANGES:
         for quantize in quantize_splits(storage):
-            operands = large(rng, storage)
-            size = operands[0].size
-            yield (
-                *operands,
-                *RANGES[storage],
-                False,
-                size,
-                size - size % 64,
-                DEQUANTIZE[0],
-                quantize,
-            )
-    yield *large(rng, "uint8"), 0, 255, True, 43, 40, DEQUANTIZE[0], QUANTIZE_8[0]
+            operands, output = large(rng, storage)
+            yield *operands, output, False, LARGE_RUNS, DEQUANTIZE[0], quantize
+    # The size has no divisor below 547: a run of 43 takes the first 6976 * 43 elements.
+    (a, of_a, b, of_b), output = large(rng, "uint8")
+    a, b = (np.ascontiguousarray(q[: SIZE - SIZE % 43]) for q in (a, b))
+    yield a, of_a, b, of_b, output, True, Runs(43, 40), DEQUANTIZE[0], QUANTIZE_8[0]
 
 
 @draws_large("add")
 def add_large(rng):
-    # 300007 has no divisor below 547: a run of 43 takes the first 299968 + 39 elements.
-    for arguments in reals_large(rng):
-        yield whole_runs(arguments, -4)
+    yield from reals_large(rng)
 
 
 @draws_large("multiply")
 def multiply_large(rng):
-    for arguments in reals_large(rng):
-        yield whole_runs(arguments, -4)
-
-
-def whole_runs(arguments, place):
-    """Cut arrays to a multiple of the length of a run, which is the argument at `place`."""
-    run = arguments[place]
-    return tuple(
-        np.ascontiguousarray(v[: v.size - v.size % run]) if isinstance(v, np.ndarray) else v
-        for v in arguments
-    )
+    yield from reals_large(rng)
 
 
 @draws("requantize")
 def requantize(rng):
-    for a, a_scale, a_zero, _, _, _, *others in reals(rng):
-        yield a, a_scale, a_zero, *others
+    for a, of_a, _, _, *others in reals(rng):
+        yield a, of_a, *others
 
 
 @draws_large("requantize")
 def requantize_large(rng):
-    for arguments in reals_large(rng):
-        a, a_scale, a_zero, _, _, _, *others = whole_runs(arguments, -4)
-        yield a, a_scale, a_zero, *others
+    for a, of_a, _, _, *others in reals_large(rng):
+        yield a, of_a, *others
 
 
 @draws("add_fixed_point")
@@ -160,51 +142,58 @@ def add_fixed_point(rng):
             ratios = np.exp2(rng.uniform(-14, 8, size=2))
             if rng.random() < 0.5:
                 ratios = np.exp2(rng.integers(-14, 8, size=2))
-            a_scale, b_scale = (float(np.float32(scale) * r) for r in ratios)
-            a_zero, b_zero, zero_point = (int(z) for z in rng.integers(0, 256, size=3))
-            lower = zero_point if rng.random() < 0.5 else 0
-            yield a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, 255
+            zeros = (int(z) for z in rng.integers(0, 256, size=2))
+            of_a, of_b = (
+                Quantizer(float(np.float32(scale) * r), z)
+                for r, z in zip(ratios, zeros, strict=True)
+            )
+            zero_point = int(rng.integers(0, 256))
+            least = zero_point if rng.random() < 0.5 else 0
+            yield a, of_a, b, of_b, Output(scale, zero_point, least, 255)
 
 
 @draws_large("add_fixed_point")
 def add_fixed_point_large(rng):
-    yield *large(rng, "uint8"), 0, 255
+    operands, output = large(rng, "uint8")
+    yield *operands, output
+
+
+def integer_output(rng, storage, of_result):
+    """Draw the range of a result: that of its type, or that after ReLU."""
+    low, high = RANGES[storage]
+    return Output(*of_result, of_result.zero_point if rng.random() < 0.3 else low, high)
 
 
 @draws("multiply_integers")
 def multiply_integers(rng):
-    for storage, operands, run, body in pairs_of_operands(rng):
-        low, high = RANGES[storage]
-        lower = operands[-1] if rng.random() < 0.3 else low
-        yield *operands, lower, high, run, body, REQUANTIZE[rng.integers(len(REQUANTIZE))]
+    for storage, operands, of_result, runs in pairs_of_operands(rng):
+        output = integer_output(rng, storage, of_result)
+        yield *operands, output, runs, REQUANTIZE[rng.integers(len(REQUANTIZE))]
 
 
 @draws_large("multiply_integers")
 def multiply_integers_large(rng):
     for storage in RANGES:
         for split in REQUANTIZE:
-            operands = large(rng, storage)
-            size = operands[0].size
-            yield *operands, *RANGES[storage], size, size - size % 64, split
+            operands, output = large(rng, storage)
+            yield *operands, output, LARGE_RUNS, split
 
 
-@draws("add_number")
-def add_number(rng):
-    for storage, operands, run, body in pairs_of_operands(rng):
-        a, a_scale, _, _, _, _, scale, zero_point = operands
-        low, high = RANGES[storage]
-        lower = zero_point if rng.random() < 0.3 else low
+@draws("add_scalar")
+def add_scalar(rng):
+    for storage, (a, of_a, _, _), of_result, runs in pairs_of_operands(rng):
+        output = integer_output(rng, storage, of_result)
         extremes = [2**31 - 5, -(2**31), 2**31, 2**32 - 1, -(2**32) + 1]  # less a zero point
         offset = int(rng.choice([0, -1, 300, *extremes, int(rng.integers(-9999, 9999))]))
         split = REQUANTIZE[rng.integers(len(REQUANTIZE))]
-        yield a, offset, a_scale, scale, zero_point, lower, high, run, body, split
+        yield a, offset, of_a.scale, output, runs, split
 
 
-@draws_large("add_number")
-def add_number_large(rng):
+@draws_large("add_scalar")
+def add_scalar_large(rng):
     for storage in RANGES:
-        a = integers(rng, 300_007, storage)
-        yield a, 77, 0.1, 0.15, 3, *RANGES[storage], a.size, a.size - a.size % 64, REQUANTIZE[0]
+        a, output = integers(rng, SIZE, storage), Output(0.15, 3, *RANGES[storage])
+        yield a, 77, 0.1, output, LARGE_RUNS, REQUANTIZE[0]
 
 
 @draws("clamp")

@@ -5,7 +5,9 @@ from parity.draws import draws, draws_large
 from strategies import SPECIAL, integers
 
 from refquant.engines.rules import requantize as rules
+from refquant.engines.rules.accumulate import WRAPPED
 from refquant.reference.matmul import pack_rows
+from refquant.reference.operands import Output, ProductRules, Quantizer, Weight
 
 BIAS = (
     rules.NO_BIAS,
@@ -108,13 +110,19 @@ def linear(rng):
     for shape, kind, bias_rule, rule in cases(rng):
         x, w, input_scale, zx, scales, zeros = operands(rng, shape, kind)
         bias, output_scale = finishing(rng, x, w, scales, zeros, input_scale, zx, bias_rule, rule)
-        zo = int(rng.choice([0, 1, 77, 128, 255]))
-        lowest = int(rng.choice([0, zo]))
         multiplier = MULTIPLIER[int(rng.integers(2))]
         yield (
-            x, *pack_rows(w), scales, zeros, bias.astype(np.float32), input_scale, zx,
-            output_scale, zo, lowest, bias_rule, multiplier, rule,
+            x, Quantizer(input_scale, zx), Weight(*pack_rows(w), scales, zeros),
+            bias.astype(np.float32), quint8_output(rng, output_scale),
+            ProductRules(WRAPPED, bias_rule, multiplier, rule),
         )  # fmt: skip
+
+
+def quint8_output(rng, scale):
+    """Draw a quint8 output, with or without ReLU; kernels keep to narrower ranges too."""
+    zero_point = int(rng.choice([0, 1, 77, 128, 255]))
+    least = int(rng.choice([0, zero_point]))
+    return Output(scale, zero_point, least, 255 if rng.random() < 0.8 else max(least, 127))
 
 
 @draws_large("linear")
@@ -127,8 +135,9 @@ def linear_large(rng):
                 rng, x, w, scales, zeros, input_scale, zx, bias_rule, rule
             )
             yield (
-                x, *pack_rows(w), scales, zeros, bias.astype(np.float32), input_scale, zx,
-                output_scale, 3, 0, bias_rule, rules.QUOTIENT, rule,
+                x, Quantizer(input_scale, zx), Weight(*pack_rows(w), scales, zeros),
+                bias.astype(np.float32), Output(output_scale, 3, 0, 255),
+                ProductRules(WRAPPED, bias_rule, rules.QUOTIENT, rule),
             )  # fmt: skip
 
 
@@ -140,8 +149,7 @@ def linear_dynamic(rng):
                 x, w, input_scale, zx, scales, zeros = operands(rng, shape, kind)
                 bias = rng.normal(size=w.shape[0]).astype(np.float32)
                 bias = np.where(rng.random(bias.shape) < 0.1, rng.choice(SPECIAL, bias.shape), bias)
-                relu = bool(rng.integers(2))
                 yield (
-                    x, *pack_rows(w), scales, zeros, bias.astype(np.float32), input_scale, zx,
-                    relu, rule,
+                    x, Quantizer(input_scale, zx), Weight(*pack_rows(w), scales, zeros),
+                    bias.astype(np.float32), bool(rng.integers(2)), WRAPPED, rule,
                 )  # fmt: skip

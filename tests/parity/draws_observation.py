@@ -4,7 +4,7 @@ import numpy as np
 from parity.draws import draws, draws_large
 from strategies import SIZES, SPECIAL, floats
 
-from refquant.engines.rules import dynamic_qparams
+from refquant.engines.rules import dynamic_qparams as rules
 
 NAN = np.float32(np.nan)
 SIGNED_ZEROS = np.array([0.0, -0.0], np.float32)
@@ -145,8 +145,8 @@ def search_range(rng):
     yield np.full(16, 2.0, np.float32), 0.0, 1e-44, 256
 
 
-@draws("choose_qparams")
-def choose_qparams(rng):
+@draws("observer_qparams")
+def observer_qparams(rng):
     for size in SIZES:
         for low, high in ((0, 255), (0, 127), (-128, 127), (-64, 63), (-8, 7), (0, 15), (-1, 1)):
             for symmetric in (False, True):
@@ -155,10 +155,10 @@ def choose_qparams(rng):
                 yield floats(rng, size), floats(rng, size), low, high, symmetric
 
 
-@draws("choose_quantization_params")
-def choose_quantization_params(rng):
+@draws("dynamic_qparams")
+def dynamic_qparams(rng):
     ends = [*SPECIAL, *plain(rng, 30), *plain(rng, 30, 1e-4), *plain(rng, 20, 1e-38)]
-    for rule in (dynamic_qparams.RANGE_IN_FLOAT32, dynamic_qparams.RANGE_IN_FLOAT64):
+    for rule in (rules.RANGE_IN_FLOAT32, rules.RANGE_IN_FLOAT64):
         for _ in range(2000):
             pair = [float(v) for v in rng.choice(ends, size=2)]
             low, high = ((0, 255), (0, 127), (-128, 127), (-8, 7))[rng.integers(4)]

@@ -2,9 +2,12 @@
 
 import numpy as np
 from parity.draws import draws, draws_large
-from strategies import RANGES, integers, zero_points
+from strategies import RANGES, SIZES, integers, zero_points
 
+from refquant.engines import Split
 from refquant.engines.rules import average as rules
+from refquant.engines.rules.mean import MEAN_OF_INTEGERS
+from refquant.reference.operands import Geometry, Output
 
 RULES = (
     rules.AVERAGE_ADD_THEN_ROUND,
@@ -14,6 +17,7 @@ RULES = (
     rules.AVERAGE_OF_INTEGERS,
     rules.AVERAGE_OF_STEPS,
     rules.AVERAGE_IN_FIXED_POINT,
+    MEAN_OF_INTEGERS,
 )
 CHANNELS = (1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 65)
 
@@ -30,13 +34,6 @@ def images(rng):
     yield "int8", np.empty((2, 4, 4, 0), np.int8)
 
 
-def counts_of(shape, kernel, stride, padding, dilation):
-    return tuple(
-        (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, s, p, d in zip(shape[1:3], kernel, stride, padding, dilation, strict=True)
-    )
-
-
 @draws("max_pool")
 def max_pool(rng):
     for _, image in images(rng):
@@ -45,11 +42,12 @@ def max_pool(rng):
                 tuple(int(v) for v in rng.integers(1, 5, size=2)) for _ in range(3)
             )
             padding = tuple(int(rng.integers(0, k // 2 + 1)) for k in kernel)
-            counts = counts_of(image.shape, kernel, stride, padding, dilation)
+            geometry = Geometry(kernel, stride, padding, dilation)
+            counts = geometry.extents(image.shape[1:3])
             if min(counts) > 0:
-                yield image, kernel, stride, padding, dilation, counts
+                yield image, geometry, counts
     # Every tap of the window misses the only pixel.
-    yield np.zeros((1, 1, 1, 3), np.uint8), (2, 2), (1, 1), (1, 1), (2, 2), (1, 1)
+    yield np.zeros((1, 1, 1, 3), np.uint8), Geometry((2, 2), (1, 1), (1, 1), (2, 2)), (1, 1)
 
 
 def spans(rng, size):
@@ -73,26 +71,38 @@ def average_pool(rng):
             elif rng.random() < 0.1 and rule is not rules.AVERAGE_IN_FIXED_POINT:
                 divisors = np.full_like(divisors, rng.choice([-3, 2**31, 2**62]))
             inner = image.shape[3]
-            body = int(rng.choice([0, inner - inner % 8, inner]))
+            vectors = int(rng.choice([0, inner - inner % 8, inner]))
             other = RULES[rng.integers(5)]
             points = zero_points("uint8" if storage == "int32" else storage)
             zero_point = int(rng.choice(points))
             scale = float(np.exp(rng.uniform(-9, 3)))
             if storage == "int32" and rule is rules.AVERAGE_IN_FIXED_POINT:
                 continue  # its products need the sums of 8-bit integers to stay in int64
-            yield (
-                image,
-                rows,
-                columns,
-                divisors,
-                scale,
-                zero_point,
-                low,
-                high,
-                body,
-                rule,
-                other,
-            )
+            output = Output(scale, zero_point, low, high)
+            yield image, rows, columns, divisors, output, vectors, Split(rule, other)
+
+
+@draws("mean")
+def mean(rng):
+    for storage, limits in RANGES.items():
+        for rule in RULES:
+            for n in (*SIZES[1:], 5000):
+                q = integers(rng, (int(rng.choice([0, 1, 3, 17])), n), storage)
+                if storage == "int32":  # sums of which int64 holds all products
+                    q = q if rule is MEAN_OF_INTEGERS else q // 2**12
+                points = zero_points("uint8" if storage == "int32" else storage)
+                scale = float(np.exp(rng.uniform(-9, 3)))
+                yield q, Output(scale, int(rng.choice(points)), *limits), rule
+    yield np.full((2, 3), 2**31 - 1, np.int32), Output(1.0, 0, *RANGES["int32"]), MEAN_OF_INTEGERS
+
+
+@draws_large("mean")
+def mean_large(rng):
+    for storage, limits in RANGES.items():
+        for shape in ((1, 2_000_003), (20_011, 49)):
+            yield integers(rng, shape, storage), Output(0.1, 3, *limits), MEAN_OF_INTEGERS
+    # More than int32 holds of the largest integer.
+    yield np.full((1, 2**23 + 9), 255, np.uint8), Output(0.1, 3, 0, 255), rules.AVERAGE_OF_STEPS
 
 
 def parts(size, count):
@@ -107,19 +117,18 @@ LARGE = ((30, 99, 101, 1), (2, 99, 101, 40))
 
 @draws_large("max_pool")
 def max_pool_large(rng):
-    window = ((3, 3), (2, 2), (1, 1), (1, 1))
+    geometry = Geometry((3, 3), (2, 2), (1, 1), (1, 1))
     for storage in RANGES:
         for shape in LARGE:
-            yield integers(rng, shape, storage), *window, counts_of(shape, *window)
+            yield integers(rng, shape, storage), geometry, geometry.extents(shape[1:3])
 
 
 @draws_large("average_pool")
 def average_pool_large(rng):
     rows, columns = parts(99, 30), parts(101, 25)
     cells = np.outer(rows[:, 1] - rows[:, 0], columns[:, 1] - columns[:, 0])
-    for storage, (low, high) in RANGES.items():
+    average = Split(rules.AVERAGE_ROUND_THEN_ADD, rules.AVERAGE_FUSED)
+    for storage, limits in RANGES.items():
         for shape in LARGE:
-            yield (
-                integers(rng, shape, storage), rows, columns, cells, 0.1, 3, low, high,
-                shape[3] - shape[3] % 16, rules.AVERAGE_ROUND_THEN_ADD, rules.AVERAGE_FUSED,
-            )  # fmt: skip
+            image, output = integers(rng, shape, storage), Output(0.1, 3, *limits)
+            yield image, rows, columns, cells, output, shape[3] - shape[3] % 16, average

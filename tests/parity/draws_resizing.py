@@ -5,7 +5,9 @@ from parity.draws import draws, draws_large
 from parity.draws_pooling import LARGE, images
 from strategies import RANGES, integers, zero_points
 
+from refquant.engines import Split
 from refquant.engines.rules import interpolate as rules
+from refquant.reference.operands import Neighbors, Output
 
 RULES = (rules.MIX_ROUNDED, rules.MIX_FUSED, rules.MIX_FUSED_FIRST)
 
@@ -28,7 +30,7 @@ def neighbors(rng, size, most=20):
     share = rng.choice(np.array([0, 0.5, 0.25, 1 / 3, 2 / 3], np.float32), size=count)
     share = np.where(rng.random(count) < 0.5, share, rng.random(count).astype(np.float32))
     shares = np.stack([np.float32(1) - share, share], axis=1).astype(np.float32)
-    return np.stack([first, second], axis=1), shares
+    return Neighbors(np.stack([first, second], axis=1), shares)
 
 
 @draws("resize_bilinear")
@@ -38,19 +40,10 @@ def resize_bilinear(rng):
         for rule in RULES:
             for other in RULES:
                 inner = image.shape[3]
-                body = int(rng.choice([0, inner - inner % 8, inner]))
-                zero_point = int(rng.choice(zero_points(storage)))
-                yield (
-                    image,
-                    *neighbors(rng, image.shape[1]),
-                    *neighbors(rng, image.shape[2]),
-                    zero_point,
-                    low,
-                    high,
-                    body,
-                    rule,
-                    other,
-                )
+                vectors = int(rng.choice([0, inner - inner % 8, inner]))
+                output = Output(1.0, int(rng.choice(zero_points(storage))), low, high)
+                rows, columns = (neighbors(rng, extent) for extent in image.shape[1:3])
+                yield image, rows, columns, output, vectors, Split(rule, other)
 
 
 @draws_large("resize_nearest")
@@ -63,10 +56,9 @@ def resize_nearest_large(rng):
 
 @draws_large("resize_bilinear")
 def resize_bilinear_large(rng):
-    for storage, (low, high) in RANGES.items():
+    mix = Split(rules.MIX_FUSED, rules.MIX_FUSED_FIRST)
+    for storage, limits in RANGES.items():
         for shape in LARGE:
-            yield (
-                integers(rng, shape, storage), *neighbors(rng, shape[1], 300),
-                *neighbors(rng, shape[2], 300), 3, low, high, shape[3] - shape[3] % 8,
-                rules.MIX_FUSED, rules.MIX_FUSED_FIRST,
-            )  # fmt: skip
+            rows, columns = (neighbors(rng, extent, 300) for extent in shape[1:3])
+            image, output = integers(rng, shape, storage), Output(1.0, 3, *limits)
+            yield image, rows, columns, output, shape[3] - shape[3] % 8, mix

@@ -101,7 +101,7 @@ def test_equal_histograms_merge_exactly():
 @given(ranges, integer_ranges, st.booleans())
 def test_what_is_chosen_represents_zero_and_the_range(ends, limits, symmetric):
     lower, upper = (np.array([v], np.float32) for v in ends)
-    scales, zero_points = kernels.choose_qparams(lower, upper, *limits, symmetric)
+    scales, zero_points = kernels.observer_qparams(lower, upper, *limits, symmetric)
     scale, zero_point = float(scales[0]), int(zero_points[0])
     low, high = limits
     assert low <= zero_point <= high

@@ -124,7 +124,7 @@ def test_search_leaves_a_range_without_width():
 )
 def test_choose_qparams(ends, limits, symmetric, scale, zero_point):
     lower, upper = (f32(v) for v in ends)
-    scales, zero_points = kernels.choose_qparams(lower, upper, *limits, symmetric)
+    scales, zero_points = kernels.observer_qparams(lower, upper, *limits, symmetric)
     assert scales.dtype == np.float32
     assert zero_points.dtype == np.int64
     assert (scales[0], zero_points[0]) == (np.float32(scale), zero_point)
@@ -143,16 +143,16 @@ def test_choose_qparams(ends, limits, symmetric, scale, zero_point):
         ((-2.0, -1.0), dynamic_qparams.RANGE_IN_FLOAT64, 2 / 255, 255),
     ],
 )
-def test_choose_quantization_params(ends, rule, scale, zero_point):
+def test_dynamic_qparams(ends, rule, scale, zero_point):
     lower, upper = (float(np.float32(v)) for v in ends)
-    found = kernels.choose_quantization_params(lower, upper, 0, 255, rule)
+    found = kernels.dynamic_qparams(lower, upper, 0, 255, rule)
     assert found[1] == zero_point
     assert found[0] == pytest.approx(scale, rel=2e-7)
     assert found[0] == float(np.float32(found[0]))
 
 
 def test_every_engine_says_how_dynamic_operations_choose(engine):
-    rule = engines.current().rule("choose_quantization_params", Operands())
+    rule = engines.current().rule("dynamic_qparams", Operands())
     wanted = "range_in_float32" if engine.endswith("1.4") else "range_in_float64"
     assert rule.name == wanted
 

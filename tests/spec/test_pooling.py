@@ -132,7 +132,7 @@ def test_memory_formats_round_differently():
 def test_rules_of_every_engine(engine):
     def name(step, **operands):
         split = engines.current().rule(step, Operands(refquant.quint8, **operands))
-        return split.body.name, split.tail.name, split.block
+        return split.vector.name, split.tail.name, split.block
 
     wanted = {
         "fbgemm": ("average_round_then_add", "average_add_then_round", 16),

@@ -147,7 +147,7 @@ def test_a_rule_of_ones_own_runs_in_every_product(monkeypatch):
     own = refquant.engines.get("fbgemm").derive(
         "truncating",
         "FBGEMM that truncates",
-        steps={"requantize_sum": refquant.engines.choose(rule)},
+        steps={"requantize_sum": refquant.engines.first_of(rule)},
     )
     monkeypatch.setattr(registry, "_records", dict(registry._records))
     refquant.engines.register(own)

@@ -8,6 +8,7 @@ from refquant import engines, kernels
 from refquant.engines.rules import average as pooling
 from refquant.engines.rules import quantize, requantize
 from refquant.nn.quantized import dynamic
+from refquant.reference.operands import Output
 
 ops = refquant.ops.quantized
 pytestmark = pytest.mark.parametrize("choice", kernels.available())
@@ -72,9 +73,9 @@ def test_a_range_that_no_float_ends_is_kept_in_integers():
     rule = quantize.FUSED_CLAMP_THEN_ROUND
     wanted = [2**31 - 1, -(2**31), -(2**31)]
     assert rule(x.array, 1.0, 0, -(2**31), 2**31 - 1).tolist() == wanted
-    found = kernels.quantize_per_tensor(
-        x.array, 1.0, 0, -(2**31), 2**31 - 1, np.dtype("int32"), 3, rule, rule
-    )
+    output = Output(1.0, 0, -(2**31), 2**31 - 1)
+    split = engines.Split.uniform(rule)
+    found = kernels.quantize_per_tensor(x.array, output, np.dtype("int32"), 3, split)
     assert found.tolist() == wanted
 
 
@@ -88,6 +89,7 @@ def test_shifts_stay_in_the_width_of_an_integer():
     spans = np.array([[0, 1]])
     for divisor in (2**62, 2**40, 1):
         found = kernels.average_pool(
-            sums, spans, spans, np.array([[divisor]]), 0.5, 3, 0, 255, 1, average, average
-        )
+            sums, spans, spans, np.array([[divisor]]), Output(0.5, 3, 0, 255), 1,
+            engines.Split.uniform(average),
+        )  # fmt: skip
         assert found.tolist() == [[[[200 if divisor == 1 else 3]]]]

@@ -26,7 +26,7 @@ from refquant.engines.arithmetic.compose import (
 )
 from refquant.engines.arithmetic.forms import MULTIPLY, place
 from refquant.engines.record import Engine
-from refquant.engines.rule import Choice, Operands, Rule, Split, Whole
+from refquant.engines.rule import Choice, FusedRule, Operands, Rule, Split
 from refquant.engines.rule import Form as ChosenForm
 from refquant.engines.rules import elementwise, requantize
 
@@ -59,15 +59,15 @@ def _rule_at(rule: Any, form: Form, own: Arithmetic, changes: Mapping[str, str])
     else:
         function = partial(form.function, axes)
     source = f"{rule.name}, changed on axes"
-    kind = Whole if isinstance(rule, ChosenForm) else type(rule)
+    kind = FusedRule if isinstance(rule, ChosenForm) else type(rule)
     return kind(f"{rule.name}_changed", form.formula(axes), source, function)
 
 
 def _changed_rule(rule: Any, changes: Mapping[str, str]) -> Any:
     if isinstance(rule, Split):
-        body = _changed_rule(rule.body, changes)
-        tail = body if rule.tail is rule.body else _changed_rule(rule.tail, changes)
-        return Split(body, tail, rule.block, rule.row_major)
+        vector = _changed_rule(rule.vector, changes)
+        tail = vector if rule.tail is rule.vector else _changed_rule(rule.tail, changes)
+        return Split(vector, tail, rule.block, rule.row_major)
     found = place(rule)
     return rule if found is None else _rule_at(rule, *found, changes)
 
@@ -84,7 +84,7 @@ def _changed_product(record: Engine, changes: Mapping[str, str], choice: Choice)
     ):
         return choice.rule
     axes = own.change(**{a: v for a, v in changes.items() if a in MULTIPLY.axes})
-    return Whole(
+    return FusedRule(
         "product_of_integers_changed",
         MULTIPLY.formula(axes),
         "product_of_integers, changed on axes",
@@ -94,7 +94,7 @@ def _changed_product(record: Engine, changes: Mapping[str, str], choice: Choice)
 
 def _place_of_integers(record: Engine) -> Arithmetic | None:
     """Find the place of a product of integers: its multiplier is formed as qmul of PyTorch does."""
-    found = place(record.rule("elementwise_requantize").body)
+    found = place(record.rule("elementwise_requantize").vector)
     return None if found is None else found[1].change(formed_by="product")
 
 
@@ -154,7 +154,7 @@ def values_of_rule(
     """
     if isinstance(rule, Split):
         parts = (
-            (rule.body, run is None or run >= rule.block),
+            (rule.vector, run is None or run >= rule.block),
             (rule.tail, run is None or run % rule.block != 0),
         )
         return _joined(*(values_of_rule(record, step, part) for part, occurs in parts if occurs))

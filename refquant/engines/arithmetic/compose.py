@@ -15,14 +15,13 @@ import numpy as np
 from refquant.engines.builtin.fbgemm import FBGEMM
 from refquant.engines.conditions import HAS_NO_BIAS
 from refquant.engines.record import Engine
-from refquant.engines.rule import Rule, Split, choose
+from refquant.engines.rule import Rule, Split, first_of
 from refquant.engines.rules import accumulate, elementwise
 from refquant.engines.rules import requantize as requantization
-from refquant.engines.rules.float32 import INT32_MIN, fma
+from refquant.engines.rules.float32 import INT32_MAX, INT32_MIN, fma, wrap_int32
 from refquant.engines.rules.ratios import Ratios, ratios
 from refquant.engines.rules.rounding import round_number, round_shift
 
-INT32_MAX = 2**31 - 1
 # The axes that say how a number of steps becomes an integer.
 FINISH = ("rounding", "zero_point", "clamp", "overflow")
 # A way to overflow besides those of the axis: what int32 cannot hold is marked as not held.
@@ -47,7 +46,7 @@ def _bias_half_away(acc, bias, input_scale, weight_scale):
     real = np.nan_to_num(bias.astype(np.float64), nan=0.0, posinf=np.inf, neginf=-np.inf)
     steps = real / (np.float64(input_scale) * np.asarray(weight_scale))
     integer = np.clip(round_number(steps, "half_away"), INT32_MIN, INT32_MAX).astype(np.int64)
-    return (acc + integer).astype(np.int32).astype(np.int64)
+    return wrap_int32(acc + integer)
 
 
 def _bias_exact(acc, bias, input_scale, weight_scale):
@@ -145,8 +144,7 @@ def in_fixed_point(axes, total, multiplier):
     if total.dtype.kind == "f":
         total = np.nan_to_num(np.rint(total.astype(np.float64)), nan=INT32_MIN)
         total = np.clip(total, INT32_MIN, INT32_MAX)
-    n = total.astype(np.int64) << np.clip(shift, 0, 31)
-    n = n.astype(np.int32).astype(np.int64)
+    n = wrap_int32(total.astype(np.int64) << np.clip(shift, 0, 31))
     right = np.clip(-shift, 0, 31)
     if axes.scaling == "q31_single":
         return round_shift(n * q, 31 + right, axes.rounding)
@@ -187,17 +185,7 @@ def dequantize_of_axes(axes, q, scale, zero_point):
 def average_of_axes(axes, total, sizes, divisor, scale, zero_point, quant_min, quant_max):
     """Average a window of an image; arguments as in `refquant.engines.rules.average`."""
     steps = np.asarray(total) - sizes[0] * sizes[1] * zero_point
-    return _mean_of(axes, steps, divisor, zero_point, quant_min, quant_max)
-
-
-def mean_of_axes(axes, total, count, scale, zero_point, quant_min, quant_max):
-    """Average over dimensions; arguments as in `refquant.engines.rules.mean`."""
-    steps = np.asarray(total) - count * zero_point
-    return _mean_of(axes, steps, count, zero_point, quant_min, quant_max)
-
-
-def _mean_of(axes, steps, count, zero_point, quant_min, quant_max):
-    n = numbers(count, axes.precision)
+    n = numbers(divisor, axes.precision)
     if axes.formed_by == "division":
         t = _scaled(axes, steps, n, zero_point, divide=True)
     else:
@@ -282,7 +270,6 @@ REQUANTIZE = Form(
 )
 MULTIPLIER = Form(("precision", "formed_by"), multiplier_of_axes, _multiplier)
 AVERAGE = Form(QUANTIZE.axes, average_of_axes, formula_of_average)
-MEAN = Form(QUANTIZE.axes, mean_of_axes, formula_of_average)
 
 
 def record(axes, name: str, base: Engine = FBGEMM) -> Engine:
@@ -291,35 +278,35 @@ def record(axes, name: str, base: Engine = FBGEMM) -> Engine:
     def rule(step: str, form: Form) -> Rule:
         return Rule(f"{step}_of_axes", form.formula(axes), _SOURCE, partial(form.function, axes))
 
-    quantize = Split.everywhere(rule("quantize", QUANTIZE))
+    quantize = Split.uniform(rule("quantize", QUANTIZE))
     dequantize = rule("dequantize", DEQUANTIZE)
     requantize = rule("requantize", REQUANTIZE)
-    averages = Split.everywhere(rule("average", AVERAGE))
+    averages = Split.uniform(rule("average", AVERAGE))
     bias = BIASES[axes.bias]
     steps = {
-        "accumulator": choose(ACCUMULATORS[axes.accumulator]),
-        "border": choose(BORDERS[axes.border]),
-        "bias": choose((HAS_NO_BIAS, requantization.NO_BIAS), bias),
-        "multiplier": choose(rule("multiplier", MULTIPLIER)),
-        "requantize_sum": choose(requantize),
-        "elementwise_dequantize": choose(Split.everywhere(dequantize)),
-        "elementwise_quantize": choose(quantize),
-        "elementwise_requantize": choose(Split.everywhere(requantize)),
-        "cat_dequantize": choose(Split.everywhere(dequantize)),
-        "cat_quantize": choose(quantize),
-        "quantize_per_tensor": choose(quantize),
-        "quantize_per_channel": choose(quantize),
-        "copy": choose(quantize),
-        "add": choose(elementwise.SUM_OF_REALS),
-        "multiply": choose(
+        "accumulator": first_of(ACCUMULATORS[axes.accumulator]),
+        "border": first_of(BORDERS[axes.border]),
+        "bias": first_of((HAS_NO_BIAS, requantization.NO_BIAS), bias),
+        "multiplier": first_of(rule("multiplier", MULTIPLIER)),
+        "requantize_sum": first_of(requantize),
+        "elementwise_dequantize": first_of(Split.uniform(dequantize)),
+        "elementwise_quantize": first_of(quantize),
+        "elementwise_requantize": first_of(Split.uniform(requantize)),
+        "cat_dequantize": first_of(Split.uniform(dequantize)),
+        "cat_quantize": first_of(quantize),
+        "quantize_per_tensor": first_of(quantize),
+        "quantize_per_channel": first_of(quantize),
+        "copy": first_of(quantize),
+        "add": first_of(elementwise.SUM_OF_REALS),
+        "multiply": first_of(
             elementwise.PRODUCT_OF_INTEGERS
             if axes.precision == "float32" and axes.formed_by == "product"
             else elementwise.PRODUCT_OF_REALS
         ),
-        "add_scalar": choose(elementwise.SHIFT_OF_REALS),
-        "average_pool": choose(averages),
-        "adaptive_average_pool": choose(averages),
-        "mean": choose(rule("mean", MEAN)),
+        "add_scalar": first_of(elementwise.SHIFT_OF_REALS),
+        "average_pool": first_of(averages),
+        "adaptive_average_pool": first_of(averages),
+        "mean": first_of(averages.vector),
     }
     return base.derive(name, f"{base.title}, with rules composed from axes", steps=steps)
 

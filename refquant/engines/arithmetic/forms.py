@@ -18,7 +18,6 @@ from refquant.engines.arithmetic.compose import (
     AVERAGE,
     DEQUANTIZE,
     FINISH,
-    MEAN,
     MULTIPLIER,
     QUANTIZE,
     REQUANTIZE,
@@ -35,7 +34,7 @@ from refquant.engines.rules import elementwise as e
 from refquant.engines.rules import mean as r
 from refquant.engines.rules import quantize as q
 from refquant.engines.rules import requantize as p
-from refquant.engines.rules.float32 import fma
+from refquant.engines.rules.float32 import fma, reciprocal, step_scale, wrap_int32
 from refquant.engines.rules.rounding import round_shift
 
 __all__ = ["MULTIPLY", "place"]
@@ -63,7 +62,7 @@ def _add_in_fixed_point(
     A, B = (np.float64(_ratio(axes, s, scale)) for s in (a_scale, b_scale))
     shift = 22 - int(np.frexp(max(A, B))[1])
     m_a, m_b = (int(np.rint(v * 2.0**shift)) for v in (A, B))
-    n = (m_a * n_a + m_b * n_b).astype(np.int32).astype(np.int64)
+    n = wrap_int32(m_a * n_a + m_b * n_b)
     added = axes.zero_point != "after"
     if added:
         n = n + (np.int64(zero_point) << shift)
@@ -106,18 +105,6 @@ def _add_folded(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point,
 def _average(factor, axes, total, sizes, divisor, scale, zero_point, quant_min, quant_max):
     """Average by an engine's own factor, which is replaced where precision or quotient are."""
     count = sizes[0] * sizes[1]
-    return _mean(
-        factor, axes, total, count, divisor, sizes, scale, zero_point, quant_min, quant_max
-    )
-
-
-def _mean_of(factor, axes, total, count, scale, zero_point, quant_min, quant_max):
-    return _mean(
-        factor, axes, total, count, count, (count, 1), scale, zero_point, quant_min, quant_max
-    )
-
-
-def _mean(factor, axes, total, count, divisor, sizes, scale, zero_point, quant_min, quant_max):
     total = np.asarray(total, np.int64)
     plain = (axes.precision, axes.formed_by) != (factor.precision, factor.formed_by)
     inside = factor.inside and axes.zero_point == "before"
@@ -169,31 +156,26 @@ class _Factor:
     keeps_border: bool = False
 
 
-def _inverse(x):
-    return np.float32(1) / np.asarray(x).astype(np.float32)
-
-
 def _thrice(divisor, sizes, scale):
-    return _inverse(_inverse(_inverse(divisor)))
+    return reciprocal(reciprocal(reciprocal(divisor)))
 
 
 def _twice(divisor, sizes, scale):
-    return _inverse(_inverse(divisor))
+    return reciprocal(reciprocal(divisor))
 
 
 def _by_sides(divisor, sizes, scale):
-    return _inverse(sizes[0]) / np.float32(sizes[1])
+    return reciprocal(sizes[0]) / np.float32(sizes[1])
 
 
 def _by_step(divisor, sizes, scale):
-    S = np.float32(scale)
-    return S / (S * np.asarray(divisor).astype(np.float32))
+    return step_scale(divisor, scale)
 
 
-def _averaging(factor: _Factor, function=_average) -> Form:
+def _averaging(factor: _Factor) -> Form:
     axes = ("rounding", "zero_point", *(() if factor.bits else ("precision", "formed_by")))
     held = () if factor.bits else ("clamp", "overflow")
-    return Form((*axes, *held), partial(function, factor), formula_of_average)
+    return Form((*axes, *held), partial(_average, factor), formula_of_average)
 
 
 # -- places ----------------------------------------------------------------------------------
@@ -255,12 +237,7 @@ _PLACES: dict[Any, tuple[Form, Arithmetic]] = {
         REQUANTIZE,
         Arithmetic(rounding="half_away", scaling="q31_double"),
     ),
-    r.MEAN_OF_INTEGERS: (
-        _averaging(_Factor(None, formed_by="division", inside=True), _mean_of),
-        _DIVIDED,
-    ),
-    r.MEAN_OF_STEPS: (_averaging(_Factor(_by_step), _mean_of), _SATURATED),
-    r.MEAN_IN_FIXED_POINT: (_averaging(_Factor(_by_step, bits=True), _mean_of), _FIXED),
+    r.MEAN_OF_INTEGERS: (_averaging(_Factor(None, formed_by="division", inside=True)), _DIVIDED),
     w.AVERAGE_ADD_THEN_ROUND: (AVERAGE, _BEFORE),
     w.AVERAGE_ROUND_THEN_ADD: (AVERAGE, _SATURATED),
     w.AVERAGE_FUSED: (_averaging(_Factor(_thrice)), _FUSED),
@@ -276,7 +253,7 @@ _PLACES: dict[Any, tuple[Form, Arithmetic]] = {
 _BY_FUNCTION = {
     form.function: form
     for form in (
-        QUANTIZE, DEQUANTIZE, REQUANTIZE, MULTIPLIER, MULTIPLY, ADD_SHIFTED, AVERAGE, MEAN,
+        QUANTIZE, DEQUANTIZE, REQUANTIZE, MULTIPLIER, MULTIPLY, ADD_SHIFTED, AVERAGE,
     )
 }  # fmt: skip
 

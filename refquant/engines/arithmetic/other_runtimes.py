@@ -12,7 +12,7 @@ from refquant.engines.arithmetic.compose import (
     numbers,
     requantize_of_axes,
 )
-from refquant.engines.rule import Rule, Whole
+from refquant.engines.rule import FusedRule, Rule
 from refquant.engines.rules.elementwise import product_of_integers
 from refquant.engines.rules.float32 import fma
 
@@ -67,18 +67,18 @@ AVERAGE_OF_CODES = Rule(
 )
 
 
-def tflite_rules(axes: Arithmetic) -> dict[str, Whole]:
+def tflite_rules(axes: Arithmetic) -> dict[str, FusedRule]:
     """Make the two element-wise rules of TensorFlow Lite for one way of rounding."""
     source = "TensorFlow Lite, reference kernels"
     return {
-        "add": Whole(
+        "add": FusedRule(
             f"add_shifted_{axes.scaling}",
             "clip(fixed((fixed((q_a - z_a) << 20, s_a / t) + fixed((q_b - z_b) << 20, s_b / t)), "
             "t / (2**20 * s)) + z), t = 2 * max(s_a, s_b)",
             source,
             partial(add_shifted, axes),
         ),
-        "multiply": Whole(
+        "multiply": FusedRule(
             f"multiply_{axes.scaling}",
             "clip(fixed((q_a - z_a) * (q_b - z_b), s_a * s_b / s) + z)",
             source,
@@ -101,7 +101,7 @@ def _add_folded(a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower
     return np.clip(np.rint(t), lower, upper).astype(np.int64)
 
 
-ADD_FOLDED = Whole(
+ADD_FOLDED = FusedRule(
     "add_folded",
     "clip(rne(fma(r_a, q_a, fma(r_b, q_b, c)))), r = f32(s_a / s), "
     "c = z - fma(r_a, z_a, f32(r_b * z_b)): all zero points in one constant; "
@@ -119,7 +119,7 @@ def _multiply_by_ratio(a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point
     return np.clip(np.rint(t), lower, upper).astype(np.int64)
 
 
-MULTIPLY_BY_RATIO = Whole(
+MULTIPLY_BY_RATIO = FusedRule(
     "multiply_by_ratio",
     "clip(rne(f32(f32((q_a - z_a) * (q_b - z_b)) * r) + z)), r = f32(f32(s_a * s_b) / s)",
     "ONNX Runtime, MLAS QLinearMul, measured with release 1.32 on x86",

@@ -9,7 +9,7 @@ from refquant.engines.conditions import (
     WIDE_CHANNELS_LAST,
 )
 from refquant.engines.record import Engine
-from refquant.engines.rule import Split, choose
+from refquant.engines.rule import Split, first_of
 from refquant.engines.rules import accumulate, dynamic_qparams
 from refquant.engines.rules import average as w
 from refquant.engines.rules import elementwise as e
@@ -24,59 +24,59 @@ FBGEMM = Engine(
     title="FBGEMM, x86 servers, as of PyTorch 2.13",
     release="2.13",
     steps={
-        "quantize_per_tensor": choose(
-            (IS_QINT32, Split.everywhere(q.ADD_THEN_ROUND)), Split.everywhere(q.FUSED)
+        "quantize_per_tensor": first_of(
+            (IS_QINT32, Split.uniform(q.ADD_THEN_ROUND)), Split.uniform(q.FUSED)
         ),
-        "copy": choose((IS_QINT32, Split.everywhere(q.ADD_THEN_ROUND)), Split.everywhere(q.FUSED)),
-        "quantize_per_channel": choose(Split.everywhere(q.ADD_THEN_ROUND)),
-        "dequantize_per_tensor": choose(q.SUBTRACT),
-        "dequantize_per_channel": choose(q.SUBTRACT_DOUBLE),
-        "elementwise_dequantize": choose(
+        "copy": first_of((IS_QINT32, Split.uniform(q.ADD_THEN_ROUND)), Split.uniform(q.FUSED)),
+        "quantize_per_channel": first_of(Split.uniform(q.ADD_THEN_ROUND)),
+        "dequantize_per_tensor": first_of(q.SUBTRACT),
+        "dequantize_per_channel": first_of(q.SUBTRACT_DOUBLE),
+        "elementwise_dequantize": first_of(
             (IS_QINT32, Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=16)),
             Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=64),
         ),
-        "elementwise_quantize": choose(
+        "elementwise_quantize": first_of(
             (IS_QINT32, Split(q.ADD_THEN_ROUND, q.ADD_THEN_ROUND, block=16)),
             Split(q.ROUND_THEN_ADD, q.ADD_THEN_ROUND, block=64),
         ),
-        "exponential": choose(Split(x.EXPM1_OF_PAIRS, x.EXPM1_ROUNDED_ONCE)),
-        "elementwise_requantize": choose(
+        "exponential": first_of(Split(x.EXPM1_OF_PAIRS, x.EXPM1_ROUNDED_ONCE)),
+        "elementwise_requantize": first_of(
             (IS_QINT32, Split(e.CONVERT_THEN_ADD, e.WIDEN_THEN_ADD, block=16)),
             Split(e.CONVERT_THEN_ADD, e.WIDEN_THEN_ADD, block=64),
         ),
-        "add": choose(e.SUM_OF_REALS),
-        "multiply": choose(e.PRODUCT_OF_INTEGERS),
-        "add_scalar": choose(e.SHIFT_OF_INTEGERS),
-        "cat_dequantize": choose(Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=8)),
-        "cat_quantize": choose(Split(q.ROUND_THEN_ADD_DOUBLE, q.ADD_THEN_ROUND, block=8)),
-        "mean": choose((TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_IN_CASCADES),
-        "average_pool": choose(
-            (WIDE_CHANNELS_LAST, Split.everywhere(w.AVERAGE_ADD_THEN_ROUND)),
+        "add": first_of(e.SUM_OF_REALS),
+        "multiply": first_of(e.PRODUCT_OF_INTEGERS),
+        "add_scalar": first_of(e.SHIFT_OF_INTEGERS),
+        "cat_dequantize": first_of(Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=8)),
+        "cat_quantize": first_of(Split(q.ROUND_THEN_ADD_DOUBLE, q.ADD_THEN_ROUND, block=8)),
+        "mean": first_of((TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_IN_CASCADES),
+        "average_pool": first_of(
+            (WIDE_CHANNELS_LAST, Split.uniform(w.AVERAGE_ADD_THEN_ROUND)),
             (
                 IS_CHANNELS_LAST,
                 Split(w.AVERAGE_ROUND_THEN_ADD, w.AVERAGE_ADD_THEN_ROUND, block=16),
             ),
-            Split.everywhere(w.AVERAGE_ADD_THEN_ROUND),
+            Split.uniform(w.AVERAGE_ADD_THEN_ROUND),
         ),
-        "adaptive_average_pool": choose(
-            (WIDE_CHANNELS_LAST, Split.everywhere(w.AVERAGE_ADD_THEN_ROUND)),
+        "adaptive_average_pool": first_of(
+            (WIDE_CHANNELS_LAST, Split.uniform(w.AVERAGE_ADD_THEN_ROUND)),
             (IS_CHANNELS_LAST, Split(w.AVERAGE_FUSED, w.AVERAGE_ADD_THEN_ROUND, block=8)),
-            Split.everywhere(w.AVERAGE_OF_INTEGERS),
+            Split.uniform(w.AVERAGE_OF_INTEGERS),
         ),
-        "resize_step": choose(s.RATIO_OR_FACTOR),
-        "resize_place": choose((IS_CHANNELS_LAST, s.PLACE_FUSED), s.PLACE_ROUNDED),
-        "resize_mix": choose(
-            (WIDE_CHANNELS_LAST, Split.everywhere(s.MIX_FUSED_FIRST)),
+        "resize_step": first_of(s.RATIO_OR_FACTOR),
+        "resize_place": first_of((IS_CHANNELS_LAST, s.PLACE_FUSED), s.PLACE_ROUNDED),
+        "resize_mix": first_of(
+            (WIDE_CHANNELS_LAST, Split.uniform(s.MIX_FUSED_FIRST)),
             (IS_CHANNELS_LAST, Split(s.MIX_FUSED, s.MIX_FUSED_FIRST, block=8)),
-            Split.everywhere(s.MIX_ROUNDED),
+            Split.uniform(s.MIX_ROUNDED),
         ),
-        "choose_quantization_params": choose(dynamic_qparams.RANGE_IN_FLOAT64),
-        "accumulator": choose(accumulate.WRAPPED),
-        "border": choose(accumulate.BORDER_OF_ZERO_POINT),
-        "bias": choose((HAS_NO_BIAS, p.NO_BIAS), (IS_PER_CHANNEL, p.BIAS_DIVIDED), p.BIAS_FUSED),
-        "multiplier": choose(p.QUOTIENT),
-        "requantize_sum": choose(p.FLOAT_PRODUCT),
-        "dynamic_output": choose(p.OUTPUT_FUSED),
+        "dynamic_qparams": first_of(dynamic_qparams.RANGE_IN_FLOAT64),
+        "accumulator": first_of(accumulate.WRAPPED),
+        "border": first_of(accumulate.BORDER_OF_ZERO_POINT),
+        "bias": first_of((HAS_NO_BIAS, p.NO_BIAS), (IS_PER_CHANNEL, p.BIAS_DIVIDED), p.BIAS_FUSED),
+        "multiplier": first_of(p.QUOTIENT),
+        "requantize_sum": first_of(p.FLOAT_PRODUCT),
+        "dynamic_output": first_of(p.OUTPUT_FUSED),
     },
     recipe={
         "activation": "histogram",
@@ -91,36 +91,36 @@ FBGEMM_1_4 = FBGEMM.derive(
     "FBGEMM, x86 servers, as of PyTorch 1.4",
     release="1.4",
     steps={
-        "quantize_per_tensor": choose(
-            (IS_QINT32, Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)),
+        "quantize_per_tensor": first_of(
+            (IS_QINT32, Split.uniform(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)),
             Split(q.FUSED_CLAMP_THEN_ROUND, q.DIVIDE_THEN_ROUND, block=8, row_major=True),
         ),
-        "copy": choose(Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE)),
-        "elementwise_quantize": choose(
+        "copy": first_of(Split.uniform(q.DIVIDE_THEN_ROUND_WIDE)),
+        "elementwise_quantize": first_of(
             (IS_QINT32, Split(q.DIVIDE_THEN_ROUND_WIDE, q.DIVIDE_THEN_ROUND_WIDE, block=16)),
             Split(q.FUSED_CONVERT, q.DIVIDE_THEN_ROUND_WIDE, block=64),
         ),
-        "multiply": choose(e.PRODUCT_OF_REALS),
-        "add_scalar": choose(e.SHIFT_OF_REALS),
-        "cat_dequantize": choose(Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=32)),
-        "cat_quantize": choose(Split(q.FUSED_CONVERT_DOUBLE, q.DIVIDE_THEN_ROUND_WIDE, block=32)),
-        "mean": choose(r.MEAN_IN_ORDER),
-        "average_pool": choose(
-            (WIDE_CHANNELS_LAST, Split.everywhere(w.AVERAGE_DIVIDE_THEN_ROUND)),
+        "multiply": first_of(e.PRODUCT_OF_REALS),
+        "add_scalar": first_of(e.SHIFT_OF_REALS),
+        "cat_dequantize": first_of(Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=32)),
+        "cat_quantize": first_of(Split(q.FUSED_CONVERT_DOUBLE, q.DIVIDE_THEN_ROUND_WIDE, block=32)),
+        "mean": first_of(r.MEAN_IN_ORDER),
+        "average_pool": first_of(
+            (WIDE_CHANNELS_LAST, Split.uniform(w.AVERAGE_DIVIDE_THEN_ROUND)),
             (IS_CHANNELS_LAST, Split(w.AVERAGE_FUSED, w.AVERAGE_DIVIDE_THEN_ROUND, block=8)),
-            Split.everywhere(w.AVERAGE_ADD_THEN_ROUND),
+            Split.uniform(w.AVERAGE_ADD_THEN_ROUND),
         ),
-        "adaptive_average_pool": choose(
-            (WIDE_CHANNELS_LAST, Split.everywhere(w.AVERAGE_DIVIDE_THEN_ROUND)),
+        "adaptive_average_pool": first_of(
+            (WIDE_CHANNELS_LAST, Split.uniform(w.AVERAGE_DIVIDE_THEN_ROUND)),
             (IS_CHANNELS_LAST, Split(w.AVERAGE_FUSED, w.AVERAGE_DIVIDE_THEN_ROUND, block=8)),
-            Split.everywhere(w.AVERAGE_OF_INTEGERS),
+            Split.uniform(w.AVERAGE_OF_INTEGERS),
         ),
-        "resize_step": choose(s.RATIO),
-        "resize_place": choose(s.PLACE_FUSED),
-        "quantize_per_channel": choose(Split.everywhere(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)),
-        "choose_quantization_params": choose(dynamic_qparams.RANGE_IN_FLOAT32),
+        "resize_step": first_of(s.RATIO),
+        "resize_place": first_of(s.PLACE_FUSED),
+        "quantize_per_channel": first_of(Split.uniform(q.DIVIDE_THEN_ROUND_WIDE, row_major=True)),
+        "dynamic_qparams": first_of(dynamic_qparams.RANGE_IN_FLOAT32),
     },
-    limits={"broadcast": "operators of PyTorch 1.4 take operands of one shape"},
+    unsupported={"broadcast": "operators of PyTorch 1.4 take operands of one shape"},
     recipe={"dynamic_reduce_range": False},
 )
 

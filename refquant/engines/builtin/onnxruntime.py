@@ -3,14 +3,14 @@
 from refquant.engines.arithmetic.axes import Arithmetic
 from refquant.engines.arithmetic.compose import record
 from refquant.engines.arithmetic.other_runtimes import ADD_FOLDED, MULTIPLY_BY_RATIO
-from refquant.engines.rule import choose
+from refquant.engines.rule import first_of
 
 _ARITHMETIC = Arithmetic(bias="int32_division", clamp="before", overflow="saturated")
 
 ONNX = record(_ARITHMETIC, "onnx").derive(
     "onnx",
     "ONNX Runtime on processors: QLinearConv, QLinearMatMul, QLinearAdd, QLinearMul",
-    steps={"add": choose(ADD_FOLDED), "multiply": choose(MULTIPLY_BY_RATIO)},
+    steps={"add": first_of(ADD_FOLDED), "multiply": first_of(MULTIPLY_BY_RATIO)},
 )
 
 ENGINES = (ONNX,)

@@ -9,7 +9,7 @@ from refquant.engines.conditions import (
     SAME_SHAPE_QUINT8,
     TRAILING,
 )
-from refquant.engines.rule import Split, choose
+from refquant.engines.rule import Split, first_of
 from refquant.engines.rules import average as w
 from refquant.engines.rules import elementwise as e
 from refquant.engines.rules import mean as r
@@ -20,22 +20,22 @@ QNNPACK = FBGEMM.derive(
     "QNNPACK, phones, as of PyTorch 2.13",
     release="2.13",
     steps={
-        "add": choose((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
-        "mean": choose(
-            (IMAGE_QUINT8, r.MEAN_OF_STEPS), (TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_IN_CASCADES
+        "add": first_of((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
+        "mean": first_of(
+            (IMAGE_QUINT8, w.AVERAGE_OF_STEPS), (TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_IN_CASCADES
         ),
-        "average_pool": choose(
-            (QNNPACK_WINDOW, Split.everywhere(w.AVERAGE_OF_STEPS)), *FBGEMM.steps["average_pool"]
+        "average_pool": first_of(
+            (QNNPACK_WINDOW, Split.uniform(w.AVERAGE_OF_STEPS)), *FBGEMM.steps["average_pool"]
         ),
-        "adaptive_average_pool": choose(
-            (QNNPACK_DIVIDED, Split.everywhere(w.AVERAGE_OF_STEPS)),
+        "adaptive_average_pool": first_of(
+            (QNNPACK_DIVIDED, Split.uniform(w.AVERAGE_OF_STEPS)),
             *FBGEMM.steps["adaptive_average_pool"],
         ),
-        "bias": choose((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED),
-        "multiplier": choose(p.TIMES_RECIPROCAL),
-        "dynamic_output": choose(p.OUTPUT_ROUNDED_TWICE),
+        "bias": first_of((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED),
+        "multiplier": first_of(p.TIMES_RECIPROCAL),
+        "dynamic_output": first_of(p.OUTPUT_ROUNDED_TWICE),
     },
-    limits={
+    unsupported={
         "dynamic_reduce_range": "its dynamic kernels always use the whole range of quint8",
         "float16_linear": "QNNPACK has no kernel for weights in float16",
     },
@@ -47,16 +47,16 @@ QNNPACK_1_4 = FBGEMM_1_4.derive(
     "QNNPACK, phones, as of PyTorch 1.4",
     release="1.4",
     steps={
-        "add": choose((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
-        "mean": choose((IMAGE_QUINT8, r.MEAN_IN_FIXED_POINT), r.MEAN_IN_ORDER),
-        "average_pool": choose(
-            (QNNPACK_WINDOW, Split.everywhere(w.AVERAGE_IN_FIXED_POINT)),
+        "add": first_of((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
+        "mean": first_of((IMAGE_QUINT8, w.AVERAGE_IN_FIXED_POINT), r.MEAN_IN_ORDER),
+        "average_pool": first_of(
+            (QNNPACK_WINDOW, Split.uniform(w.AVERAGE_IN_FIXED_POINT)),
             *FBGEMM_1_4.steps["average_pool"],
         ),
-        "bias": choose((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED_QUOTIENT),
-        "requantize_sum": choose(p.FIXED_POINT),
+        "bias": first_of((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED_QUOTIENT),
+        "requantize_sum": first_of(p.FIXED_POINT),
     },
-    limits={
+    unsupported={
         "per_channel_weights": "QNNPACK of PyTorch 1.4 packs one scale for a whole weight",
         "mean_dimensions": "QNNPACK of PyTorch 1.4 averages over height and width of images",
         "conv3d": "QNNPACK of PyTorch 1.4 has no kernel for it",

@@ -18,6 +18,7 @@ outside of an image.
 import numpy as np
 
 from refquant.engines.rule import Rule
+from refquant.engines.rules.float32 import wrap_int32
 
 INT16 = np.iinfo(np.int16)
 
@@ -37,8 +38,7 @@ def _exact(x, weight, input_zero_point, weight_zero_points):
 
 
 def _wrapped(x, weight, input_zero_point, weight_zero_points):
-    exact = _exact(x, weight, input_zero_point, weight_zero_points)
-    return exact.astype(np.int32).astype(np.int64)
+    return wrap_int32(_exact(x, weight, input_zero_point, weight_zero_points))
 
 
 def _saturated_pairs(x, weight, input_zero_point, weight_zero_points):
@@ -48,7 +48,7 @@ def _saturated_pairs(x, weight, input_zero_point, weight_zero_points):
         pair = x32[:, k : k + 2] @ w32[:, k : k + 2].T
         products += np.clip(pair, INT16.min, INT16.max)
     acc = _corrected(products, x, weight, input_zero_point, weight_zero_points)
-    return acc.astype(np.int32).astype(np.int64)
+    return wrap_int32(acc)
 
 
 WRAPPED = Rule(

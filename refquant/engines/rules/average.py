@@ -1,8 +1,9 @@
-r"""Rules of averages over windows of a quantized image.
+r"""Rules of averages over windows of a quantized image, or over dimensions of any tensor.
 
 A rule is called with ``(total, sizes, divisor, scale, zero_point, quant_min, quant_max)``: `total`
 int64 is the sum of the integers of the window inside the image, `sizes` its height and width there,
-`divisor` what the window counts as. It returns int64. The result has the parameters of the input,
+`divisor` what the window counts as. It returns int64. An average of n integers that are no image
+is that of a window of height n and width 1. The result has the parameters of the input,
 so that only the steps :math:`a = \sum q - z \cdot height \cdot width` matter;
 :math:`m = f32(1 / f32(divisor))`.
 """
@@ -10,59 +11,46 @@ so that only the steps :math:`a = \sum q - z \cdot height \cdot width` matter;
 import numpy as np
 
 from refquant.engines.rule import Rule
-from refquant.engines.rules.float32 import fma, round_half_even
+from refquant.engines.rules.float32 import clip, fma, reciprocal, round_half_even, step_scale
 
 
 def _steps(total, sizes, zero_point) -> np.ndarray:
     return (total - sizes[0] * sizes[1] * zero_point).astype(np.float32)
 
 
-def _reciprocal(x) -> np.ndarray:
-    return np.float32(1) / np.asarray(x).astype(np.float32)
-
-
-def _clip(rounded, quant_min, quant_max) -> np.ndarray:
-    return np.clip(np.asarray(rounded, np.float64), quant_min, quant_max).astype(np.int64)
-
-
 def _average_add_then_round(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
-    t = _steps(total, sizes, zero_point) * _reciprocal(divisor) + np.float32(zero_point)
-    return _clip(round_half_even(t), quant_min, quant_max)
+    t = _steps(total, sizes, zero_point) * reciprocal(divisor) + np.float32(zero_point)
+    return clip(round_half_even(t), quant_min, quant_max)
 
 
 def _average_round_then_add(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
-    rounded = round_half_even(_steps(total, sizes, zero_point) * _reciprocal(divisor))
-    return _clip(rounded.astype(np.float64) + zero_point, quant_min, quant_max)
+    rounded = round_half_even(_steps(total, sizes, zero_point) * reciprocal(divisor))
+    return clip(rounded.astype(np.float64) + zero_point, quant_min, quant_max)
 
 
 def _average_fused(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
-    inverse = _reciprocal(_reciprocal(_reciprocal(divisor)))
+    inverse = reciprocal(reciprocal(reciprocal(divisor)))
     t = fma(_steps(total, sizes, zero_point), inverse, np.float32(zero_point))
-    return _clip(round_half_even(t), quant_min, quant_max)
+    return clip(round_half_even(t), quant_min, quant_max)
 
 
 def _average_divide_then_round(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
-    quotient = _steps(total, sizes, zero_point) / _reciprocal(_reciprocal(divisor))
-    return _clip(round_half_even(quotient + np.float32(zero_point)), quant_min, quant_max)
+    quotient = _steps(total, sizes, zero_point) / reciprocal(reciprocal(divisor))
+    return clip(round_half_even(quotient + np.float32(zero_point)), quant_min, quant_max)
 
 
 def _average_of_integers(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
-    t = total.astype(np.float32) * (_reciprocal(sizes[0]) / np.float32(sizes[1]))
-    return _clip(round_half_even(t), quant_min, quant_max)
-
-
-def _step_scale(divisor, scale) -> np.ndarray:
-    S = np.float32(scale)
-    return S / (S * np.asarray(divisor).astype(np.float32))
+    t = total.astype(np.float32) * (reciprocal(sizes[0]) / np.float32(sizes[1]))
+    return clip(round_half_even(t), quant_min, quant_max)
 
 
 def _average_of_steps(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
-    rounded = round_half_even(_steps(total, sizes, zero_point) * _step_scale(divisor, scale))
-    return _clip(rounded.astype(np.float64) + zero_point, quant_min, quant_max)
+    rounded = round_half_even(_steps(total, sizes, zero_point) * step_scale(divisor, scale))
+    return clip(rounded.astype(np.float64) + zero_point, quant_min, quant_max)
 
 
 def _average_in_fixed_point(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
-    bits = np.asarray(_step_scale(divisor, scale)).view(np.int32).astype(np.int64)
+    bits = np.asarray(step_scale(divisor, scale)).view(np.int32).astype(np.int64)
     multiplier, shift = (bits & 0x7FFFFF) | 0x800000, np.minimum(150 - (bits >> 23), 62)
     steps = total - sizes[0] * sizes[1] * zero_point
     half = np.int64(1) << (shift - 1)
@@ -103,12 +91,12 @@ AVERAGE_OF_INTEGERS = Rule(
 AVERAGE_OF_STEPS = Rule(
     "average_of_steps",
     "clip(rne(f32(f32(a) * f32(S / f32(S * f32(divisor))))) + z)",
-    "QNNPACK average pooling, PyTorch 2.13",
+    "QNNPACK average pooling and means over images, PyTorch 2.13",
     _average_of_steps,
 )
 AVERAGE_IN_FIXED_POINT = Rule(
     "average_in_fixed_point",
     "clip((a * m >> shift, ties away from zero) + z), m the 24 bits of f32(S / f32(S * divisor))",
-    "QNNPACK average pooling, PyTorch 1.4",
+    "QNNPACK average pooling and means over images, PyTorch 1.4",
     _average_in_fixed_point,
 )

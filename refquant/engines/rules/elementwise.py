@@ -11,17 +11,12 @@ operations choose by.
 import numpy as np
 
 from refquant.engines.rule import Form, Rule
-from refquant.engines.rules.float32 import convert_to_int32, round_half_even
-
-
-def _wrap(n) -> np.ndarray:
-    """Keep the lower 32 bits of int64."""
-    return (np.asarray(n, np.int64) + 2**31) % 2**32 - 2**31
+from refquant.engines.rules.float32 import convert_to_int32, round_half_even, wrap_int32
 
 
 def _convert_then_add(n, multiplier, zero_point, lower, upper):
     t = n.astype(np.float32) * multiplier
-    return np.clip(_wrap(convert_to_int32(t) + zero_point), lower, upper)
+    return np.clip(wrap_int32(convert_to_int32(t) + zero_point), lower, upper)
 
 
 def _widen_then_add(n, multiplier, zero_point, lower, upper):
@@ -59,7 +54,9 @@ def fixed_point_multipliers(a_scale, b_scale, scale) -> tuple[int, int, int]:
 def sum_in_fixed_point(a, a_scale, a_zero_point, b, b_scale, b_zero_point, scale) -> np.ndarray:
     """Return steps of the sum, less the zero point of the result; see `SUM_IN_FIXED_POINT`."""
     m_a, m_b, shift = fixed_point_multipliers(a_scale, b_scale, scale)
-    n = _wrap(m_a * (a.astype(np.int64) - a_zero_point) + m_b * (b.astype(np.int64) - b_zero_point))
+    n = wrap_int32(
+        m_a * (a.astype(np.int64) - a_zero_point) + m_b * (b.astype(np.int64) - b_zero_point)
+    )
     mask = 2**shift - 1
     remainder = (n & mask) - (n < 0)
     return (n >> shift) + (remainder > mask >> 1)
@@ -80,8 +77,9 @@ SUM_IN_FIXED_POINT = Form(
 
 def product_of_integers(a, a_zero_point, b, b_zero_point) -> np.ndarray:
     """Products of integers less their zero points; int32 wraps."""
-    return _wrap(
-        _wrap(a.astype(np.int64) - a_zero_point) * _wrap(b.astype(np.int64) - b_zero_point)
+    return wrap_int32(
+        wrap_int32(a.astype(np.int64) - a_zero_point)
+        * wrap_int32(b.astype(np.int64) - b_zero_point)
     )
 
 
@@ -99,7 +97,7 @@ PRODUCT_OF_INTEGERS = Form(
 
 def shift_of_integers(q, offset) -> np.ndarray:
     """Integers and a number of steps; int32 wraps."""
-    return _wrap(q.astype(np.int64) + offset)
+    return wrap_int32(q.astype(np.int64) + offset)
 
 
 SHIFT_OF_REALS = Form(

@@ -13,12 +13,18 @@ from refquant.engines.rules.float32 import fma
 
 __all__ = ["EXPM1_OF_PAIRS", "EXPM1_ROUNDED_ONCE"]
 
+# For float64: log(2) in two parts, the first of which ends in zero bits, so that its product with a
+# small integer is exact; then 1 / 11!, ..., 1 / 1!, the Taylor series from its last term.
+LOG_2_E = float.fromhex("0x1.71547652b82fep+0")
+LOG_2_HIGH, LOG_2_LOW = float.fromhex("0x1.62e42feep-1"), float.fromhex("0x1.a39ef35793c76p-33")
+COEFFICIENTS = [1.0 / math.factorial(n) for n in range(11, 0, -1)]
+
 F = np.float32
 # Below the first e**x - 1 is -1 in float32; beyond the second e**x is infinite.
 LEAST, GREATEST = F(-16.635532), F(88.72283)
-LOG_2_E = F(1.442695040888963)
+LOG_2_E_SINGLE = F(LOG_2_E)
 # log(2) in two float32, the first of which ends in zero bits.
-LOG_2_HIGH, LOG_2_LOW = F(0.693145751953125), F(1.428606765330187e-06)
+LOG_2_HIGH_SINGLE, LOG_2_LOW_SINGLE = F(0.693145751953125), F(1.428606765330187e-06)
 # Fitted in place of 1/7!, 1/6!, 1/5!, 1/4! and 1/3!.
 FITTED = (F(0.1980960224e-3), F(0.1394256484e-2), F(0.8333456703e-2), F(0.4166637361e-1))
 FITTED_THIRD = F(0.16666665941423425)
@@ -53,9 +59,9 @@ def _expm1_of_pairs(x):
     x = np.asarray(x, F)
     inside = (x >= LEAST) & (x <= GREATEST)
     held = np.where(inside, x, F(0))
-    k = np.rint(held * LOG_2_E)
-    r = _sum(_single(held), _single(k * -LOG_2_HIGH))
-    r = _sum(r, _single(k * -LOG_2_LOW))
+    k = np.rint(held * LOG_2_E_SINGLE)
+    r = _sum(_single(held), _single(k * -LOG_2_HIGH_SINGLE))
+    r = _sum(r, _single(k * -LOG_2_LOW_SINGLE))
     u = np.full_like(held, FITTED[0])
     for coefficient in FITTED[1:]:
         u = fma(u, r[0], coefficient)
@@ -74,12 +80,11 @@ def _expm1_of_pairs(x):
 @np.errstate(all="ignore")
 def _expm1_rounded_once(x):
     held = np.clip(np.asarray(x, F).astype(np.float64), -110.0, 110.0)
-    k = np.where(held == held, np.rint(held * 1.4426950408889634), 0.0)
-    # The first part of log(2) ends in zero bits, so that its product with k is exact.
-    r = (held - k * float.fromhex("0x1.62e42feep-1")) - k * float.fromhex("0x1.a39ef35793c76p-33")
-    series = np.full_like(r, 1.0 / math.factorial(11))
-    for n in range(10, 0, -1):
-        series = series * r + 1.0 / math.factorial(n)
+    k = np.where(held == held, np.rint(held * LOG_2_E), 0.0)
+    r = (held - k * LOG_2_HIGH) - k * LOG_2_LOW
+    series = np.full_like(r, COEFFICIENTS[0])
+    for coefficient in COEFFICIENTS[1:]:
+        series = series * r + coefficient
     power = np.ldexp(1.0, k.astype(np.int32))
     return ((series * r) * power + (power - 1.0)).astype(F)
 

@@ -1,12 +1,13 @@
 """IEEE float32 arithmetic in NumPy, one rounding an operation: the words that the rules use.
 
 NumPy rounds every float32 operation once, so sums and products need no helper. Missing are the
-fused multiply-add and the conversions of processors to integers.
+fused multiply-add and the conversions of processors to integers; a few other formulas stand here
+because several families of rules use them.
 """
 
 import numpy as np
 
-INT32_MIN = -(2**31)
+INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 
 _round_objects = np.frompyfunc(round, 1, 1)
 
@@ -74,3 +75,34 @@ def convert_to_int32(x) -> np.ndarray:
     rounded = round_half_even(x).astype(np.float64)
     held = (rounded >= INT32_MIN) & (rounded < 2.0**31)
     return np.where(held, rounded, INT32_MIN).astype(np.int64)
+
+
+def wrap_int32(n) -> np.ndarray:
+    """Keep the lower 32 bits of int64, as processors do when a sum of int32 overflows.
+
+    Returns
+    -------
+    ndarray of int64
+    """
+    return np.asarray(n, np.int64).astype(np.int32).astype(np.int64)
+
+
+def clip(rounded, quant_min, quant_max) -> np.ndarray:
+    """Clip whole numbers of float32 in float64, which holds every bound, and make them int64."""
+    return np.clip(np.asarray(rounded, np.float64), quant_min, quant_max).astype(np.int64)
+
+
+def single(number) -> np.ndarray:
+    """Round a scale or a count to float32."""
+    return np.asarray(number).astype(np.float32)
+
+
+def reciprocal(number) -> np.ndarray:
+    """Divide 1 by a number rounded to float32."""
+    return np.float32(1) / single(number)
+
+
+def step_scale(divisor, scale) -> np.ndarray:
+    """Divide a scale by a divisor as QNNPACK does: S / (S * divisor), each rounded to float32."""
+    S = single(scale)
+    return S / (S * single(divisor))

@@ -13,18 +13,19 @@ int64. A dequantizing rule is called with ``(q, scale, zero_point)`` and returns
 import numpy as np
 
 from refquant.engines.rule import Rule
-from refquant.engines.rules.float32 import INT32_MIN, convert_to_int32, fma, round_half_even
+from refquant.engines.rules.float32 import (
+    INT32_MIN,
+    clip,
+    convert_to_int32,
+    fma,
+    reciprocal,
+    round_half_even,
+    single,
+    wrap_int32,
+)
 
 # The largest float32 that stays below 2**31 when the largest zero point of an int8 is added.
 VECTOR_LIMIT = np.float32(2147483520)
-
-
-def _reciprocal(scale) -> np.ndarray:
-    return np.float32(1) / np.asarray(scale, dtype=np.float64).astype(np.float32)
-
-
-def _clip(rounded, quant_min, quant_max) -> np.ndarray:
-    return np.clip(np.asarray(rounded, np.float64), quant_min, quant_max).astype(np.int64)
 
 
 def _below_limit(t) -> np.ndarray:
@@ -33,29 +34,27 @@ def _below_limit(t) -> np.ndarray:
 
 
 def _round_then_add(x, scale, zero_point, quant_min, quant_max):
-    t = _below_limit(x * _reciprocal(scale))
-    rounded = round_half_even(t).astype(np.float64)
-    integer = np.maximum(rounded, INT32_MIN).astype(np.int64) + zero_point
-    wrapped = (integer + 2**31) % 2**32 - 2**31
-    return np.clip(wrapped, quant_min, quant_max)
+    t = _below_limit(x * reciprocal(scale))
+    integer = np.maximum(round_half_even(t).astype(np.float64), INT32_MIN).astype(np.int64)
+    return np.clip(wrap_int32(integer + zero_point), quant_min, quant_max)
 
 
 def _add_then_round(x, scale, zero_point, quant_min, quant_max):
-    t = np.float32(zero_point) + x * _reciprocal(scale)
+    t = np.float32(zero_point) + x * reciprocal(scale)
     unheld = 0 if quant_min > INT32_MIN else INT32_MIN
-    return np.where(np.isnan(t), unheld, _clip(round_half_even(t), quant_min, quant_max))
+    return np.where(np.isnan(t), unheld, clip(round_half_even(t), quant_min, quant_max))
 
 
 def _fused(x, scale, zero_point, quant_min, quant_max):
-    t = _below_limit(fma(x, _reciprocal(scale), np.float32(zero_point)))
-    return _clip(round_half_even(t), quant_min, quant_max)
+    t = _below_limit(fma(x, reciprocal(scale), np.float32(zero_point)))
+    return clip(round_half_even(t), quant_min, quant_max)
 
 
 def _fused_clamp_then_round(x, scale, zero_point, quant_min, quant_max):
-    t = fma(x, _reciprocal(scale), np.float32(zero_point))
+    t = fma(x, reciprocal(scale), np.float32(zero_point))
     clamped = np.where(t > quant_min, t, np.float32(quant_min))
     clamped = np.where(clamped < quant_max, clamped, np.float32(quant_max))
-    return _clip(round_half_even(clamped), quant_min, quant_max)  # 2**31 - 1 is no float32
+    return clip(round_half_even(clamped), quant_min, quant_max)  # 2**31 - 1 is no float32
 
 
 def _reciprocal_double(scale) -> np.ndarray:
@@ -65,12 +64,11 @@ def _reciprocal_double(scale) -> np.ndarray:
 def _round_then_add_double(x, scale, zero_point, quant_min, quant_max):
     t = _below_limit(x * _reciprocal_double(scale))
     integer = np.maximum(round_half_even(t).astype(np.float64), INT32_MIN).astype(np.int64)
-    wrapped = (integer + zero_point + 2**31) % 2**32 - 2**31
-    return np.clip(wrapped, quant_min, quant_max)
+    return np.clip(wrap_int32(integer + zero_point), quant_min, quant_max)
 
 
 def _fused_convert(x, scale, zero_point, quant_min, quant_max):
-    t = fma(x, _reciprocal(scale), np.float32(zero_point))
+    t = fma(x, reciprocal(scale), np.float32(zero_point))
     return np.clip(convert_to_int32(t), quant_min, quant_max)
 
 
@@ -80,16 +78,15 @@ def _fused_convert_double(x, scale, zero_point, quant_min, quant_max):
 
 
 def _divide_then_round(x, scale, zero_point, quant_min, quant_max):
-    S = np.asarray(scale, dtype=np.float64).astype(np.float32)
-    t = np.float32(zero_point) + x / S
-    return np.where(np.isnan(t), 0, _clip(round_half_even(t), quant_min, quant_max))
+    t = np.float32(zero_point) + x / single(scale)
+    return np.where(np.isnan(t), 0, clip(round_half_even(t), quant_min, quant_max))
 
 
 def _divide_then_round_wide(x, scale, zero_point, quant_min, quant_max):
-    S = np.asarray(scale, dtype=np.float64).astype(np.float32)
-    rounded = round_half_even(np.float32(zero_point) + x / S).astype(np.float64)
+    t = np.float32(zero_point) + x / single(scale)
+    rounded = round_half_even(t).astype(np.float64)
     held = np.abs(rounded) < 2.0**63
-    return np.where(held, _clip(np.where(held, rounded, 0), quant_min, quant_max), quant_min)
+    return np.where(held, clip(np.where(held, rounded, 0), quant_min, quant_max), quant_min)
 
 
 ROUND_THEN_ADD = Rule(
@@ -149,13 +146,12 @@ FUSED_CONVERT_DOUBLE = Rule(
 
 
 def _subtract(q, scale, zero_point):
-    difference = np.asarray(q, np.int64) - zero_point
-    wrapped = (difference + 2**31) % 2**32 - 2**31
-    return np.asarray(scale, np.float64).astype(np.float32) * wrapped.astype(np.float32)
+    difference = wrap_int32(np.asarray(q, np.int64) - zero_point)
+    return single(scale) * difference.astype(np.float32)
 
 
 def _subtract_fused(q, scale, zero_point):
-    S = np.asarray(scale, np.float64).astype(np.float32)
+    S = single(scale)
     return fma(S, np.asarray(q).astype(np.float32), S * np.float32(-zero_point))
 
 

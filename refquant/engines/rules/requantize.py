@@ -2,13 +2,13 @@ r"""Rules that turn the exact sum of a matrix product into its result: bias, mul
 
 A linear layer or a convolution sums products of integers exactly. What follows differs from engine
 to engine. Notation: :math:`X, W, O` are the scales of input, weight and output in float32,
-:math:`aw = XW` rounded to float32, `acc` the sum :math:`\sum_k (x_k - z_x)(w_k - z_w)` in int32.
+:math:`aw = XW` rounded to float32, `acc` the sum :math:`\sum_k (x_k - z_x)(w_k - z_w)`.
 
 ========================= ======================================================================
 rule                      called with, returns
 ========================= ======================================================================
 bias                      ``(acc, bias, input_scale, weight_scale)``; the sum with the bias, in
-                          units of :math:`aw`: int32 or float32
+                          units of :math:`aw`: int64 or float32
 multiplier                ``(input_scale, weight_scale, output_scale)``; float32
 requantize_sum            ``(total, multiplier, zero_point, quant_min, quant_max)``; int64
 dynamic_output            ``(acc, bias, input_scale, weight_scale)``; real values, float32
@@ -21,20 +21,16 @@ channel broadcast against the last axis of `acc`.
 import numpy as np
 
 from refquant.engines.rule import Rule
-from refquant.engines.rules.float32 import INT32_MIN, convert_to_int32, fma
+from refquant.engines.rules.float32 import (
+    INT32_MAX,
+    INT32_MIN,
+    convert_to_int32,
+    fma,
+    reciprocal,
+    single,
+    wrap_int32,
+)
 from refquant.engines.rules.quantize import ADD_THEN_ROUND, DIVIDE_THEN_ROUND_WIDE
-
-INT32_MAX = 2**31 - 1
-
-
-def _single(scale) -> np.ndarray:
-    return np.asarray(scale, dtype=np.float64).astype(np.float32)
-
-
-def wrap_to_int32(value) -> np.ndarray:
-    """Keep the low 32 bits of an int64, as processors do when a sum overflows."""
-    return np.asarray(value, dtype=np.int64).astype(np.int32)
-
 
 # -- bias ------------------------------------------------------------------------------------
 
@@ -44,12 +40,12 @@ def _no_bias(acc, bias, input_scale, weight_scale):
 
 
 def _bias_fused(acc, bias, input_scale, weight_scale):
-    aw = _single(input_scale) * _single(weight_scale)
-    return fma(bias, np.float32(1) / aw, acc.astype(np.float32))
+    aw = single(input_scale) * single(weight_scale)
+    return fma(bias, reciprocal(aw), acc.astype(np.float32))
 
 
 def _bias_divided(acc, bias, input_scale, weight_scale):
-    aw = _single(input_scale) * _single(weight_scale)
+    aw = single(input_scale) * single(weight_scale)
     return acc.astype(np.float32) + bias / aw
 
 
@@ -60,13 +56,13 @@ def _product_of_scales(input_scale, weight_scale):
 def _bias_rounded(acc, bias, input_scale, weight_scale):
     scale = _product_of_scales(input_scale, weight_scale)
     integer = ADD_THEN_ROUND(bias, scale, 0, INT32_MIN, INT32_MAX)
-    return wrap_to_int32(acc.astype(np.int64) + integer)
+    return wrap_int32(acc.astype(np.int64) + integer)
 
 
 def _bias_rounded_quotient(acc, bias, input_scale, weight_scale):
     scale = _product_of_scales(input_scale, weight_scale)
     integer = DIVIDE_THEN_ROUND_WIDE(bias, scale, 0, INT32_MIN, INT32_MAX)
-    return wrap_to_int32(acc.astype(np.int64) + integer)
+    return wrap_int32(acc.astype(np.int64) + integer)
 
 
 NO_BIAS = Rule(
@@ -104,12 +100,11 @@ BIAS_ROUNDED_QUOTIENT = Rule(
 
 
 def _quotient(input_scale, weight_scale, output_scale):
-    return _single(input_scale) * _single(weight_scale) / _single(output_scale)
+    return single(input_scale) * single(weight_scale) / single(output_scale)
 
 
 def _times_reciprocal(input_scale, weight_scale, output_scale):
-    reciprocal = np.float32(1) / _single(output_scale)
-    return _single(input_scale) * _single(weight_scale) * reciprocal
+    return single(input_scale) * single(weight_scale) * reciprocal(output_scale)
 
 
 QUOTIENT = Rule(
@@ -166,12 +161,12 @@ FIXED_POINT = Rule(
 
 
 def _output_fused(acc, bias, input_scale, weight_scale):
-    aw = _single(input_scale) * _single(weight_scale)
+    aw = single(input_scale) * single(weight_scale)
     return fma(acc.astype(np.float32), aw, bias)
 
 
 def _output_rounded_twice(acc, bias, input_scale, weight_scale):
-    aw = _single(input_scale) * _single(weight_scale)
+    aw = single(input_scale) * single(weight_scale)
     return acc.astype(np.float32) * aw + bias
 
 

@@ -28,17 +28,9 @@ def quantize_array(
         flat, memory_format = array.ravel(), dtypes.contiguous_format
     else:
         flat, memory_format = layout.flatten(array)
-    q = kernels.quantize_per_tensor(
-        flat,
-        scale,
-        zero_point,
-        dtype.quant_min,
-        dtype.quant_max,
-        dtype.numpy,
-        layout.body(flat.shape[0], split.block),
-        split.body,
-        split.tail,
-    )
+    output = scale, zero_point, dtype.quant_min, dtype.quant_max
+    vector_length = layout.vector_length(flat.shape[0], split.block)
+    q = kernels.quantize_per_tensor(flat, output, dtype.numpy, vector_length, split)
     return layout.restore(q, array.shape, memory_format)
 
 
@@ -152,7 +144,7 @@ def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, d
     ordered = np.ascontiguousarray(array) if split.row_major else array
     slices, memory_format = layout.slices(ordered, axis)
     q = kernels.quantize_per_channel(
-        slices, scales, zero_points, dtype.quant_min, dtype.quant_max, dtype.numpy, split.body
+        slices, scales, zero_points, dtype.quant_min, dtype.quant_max, dtype.numpy, split.vector
     )
     restored = layout.restore(q.reshape(-1), array.shape, memory_format)
     return QuantizedTensor._unchecked(restored, dtype, scales, zero_points, axis)
@@ -194,7 +186,7 @@ def dequantize(input: Any) -> Tensor:
     if input.axis is None:
         rule = engines.current().rule("dequantize_per_tensor", operands)
         flat, memory_format = layout.flatten(input.array)
-        x = kernels.dequantize_per_tensor(flat, input.scale, input.zero_point, rule)
+        x = kernels.dequantize_per_tensor(flat, (input.scale, input.zero_point), rule)
         return Tensor(layout.restore(x, input.array.shape, memory_format))
     rule = engines.current().rule("dequantize_per_channel", operands)
     slices, memory_format = layout.slices(input.array, input.axis)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes, engines, kernels
-from refquant.engines import Operands, Whole
+from refquant.engines import FusedRule, Operands
 from refquant.engines.rules.elementwise import PRODUCT_OF_INTEGERS, SUM_IN_FIXED_POINT
 from refquant.errors import DtypeError, EngineError
 from refquant.ops import checks, layout
@@ -151,56 +151,29 @@ def _add(
     scale = checks.scale_value(asked, "scale", scale)
     zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
     x, y, run, vectors, shape, memory_format = layout.pair(asked, a.array, b.array)
+    least = zero_point if relu else dtype.quant_min
+    of_a, of_b = (a.scale, a.zero_point), (b.scale, b.zero_point)
     how, dequantize, quantize, _ = _plan(
         "add", dtype, a.array.shape == b.array.shape and not written
     )
     if how is SUM_IN_FIXED_POINT:
         _check_fixed_point(asked, a, b, scale)
-        q = kernels.add_fixed_point(
-            x,
-            a.scale,
-            a.zero_point,
-            y,
-            b.scale,
-            b.zero_point,
-            scale,
-            zero_point,
-            zero_point if relu else dtype.quant_min,
-            dtype.quant_max,
-        )
-    elif isinstance(how, Whole):
-        q = _at_once(how, x, y, a, b, scale, zero_point, relu)
+        q = kernels.add_fixed_point(x, of_a, y, of_b, (scale, zero_point, least, dtype.quant_max))
+    elif isinstance(how, FusedRule):
+        q = _at_once(how, x, of_a, y, of_b, (scale, zero_point, least, dtype.quant_max))
     else:
-        body = run - run % dequantize.block if vectors else 0
         q = kernels.add(
-            x,
-            a.scale,
-            a.zero_point,
-            y,
-            b.scale,
-            b.zero_point,
-            scale,
-            zero_point,
-            dtype.quant_min,
-            dtype.quant_max,
-            relu,
-            run,
-            body,
-            dequantize,
-            quantize,
-        )
+            x, of_a, y, of_b, (scale, zero_point, dtype.quant_min, dtype.quant_max), relu,
+            (run, run - run % dequantize.block if vectors else 0), dequantize, quantize,
+        )  # fmt: skip
     return QuantizedTensor._unchecked(
         layout.restore(q, shape, memory_format), dtype, scale, zero_point
     )
 
 
-def _at_once(rule, x, y, a, b, scale, zero_point, relu: bool) -> np.ndarray:
+def _at_once(rule, x, of_a, y, of_b, output) -> np.ndarray:
     """Follow a rule that computes the whole operation."""
-    lower, upper = zero_point if relu else a.dtype.quant_min, a.dtype.quant_max
-    q = rule(
-        x, a.scale, a.zero_point, y, b.scale, b.zero_point, scale, zero_point, lower, upper
-    )  # fmt: skip
-    return np.asarray(q).astype(x.dtype)
+    return np.asarray(rule(x, *of_a, y, *of_b, *output)).astype(x.dtype)
 
 
 def _check_fixed_point(asked: str, a: QuantizedTensor, b: QuantizedTensor, scale: float) -> None:
@@ -307,43 +280,21 @@ def _multiply(asked: str, qa: Any, qb: Any, scale, zero_point, relu: bool) -> Qu
     scale = checks.scale_value(asked, "scale", scale)
     zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
     x, y, run, vectors, shape, memory_format = layout.pair(asked, a.array, b.array)
+    least = zero_point if relu else dtype.quant_min
+    of_a, of_b = (a.scale, a.zero_point), (b.scale, b.zero_point)
     how, dequantize, quantize, requantize = _plan("multiply", dtype, True)
     if how is PRODUCT_OF_INTEGERS:
         q = kernels.multiply_integers(
-            x,
-            a.scale,
-            a.zero_point,
-            y,
-            b.scale,
-            b.zero_point,
-            scale,
-            zero_point,
-            zero_point if relu else dtype.quant_min,
-            dtype.quant_max,
-            run,
-            run - run % requantize.block if vectors else 0,
-            requantize,
-        )
-    elif isinstance(how, Whole):
-        q = _at_once(how, x, y, a, b, scale, zero_point, relu)
+            x, of_a, y, of_b, (scale, zero_point, least, dtype.quant_max),
+            (run, run - run % requantize.block if vectors else 0), requantize,
+        )  # fmt: skip
+    elif isinstance(how, FusedRule):
+        q = _at_once(how, x, of_a, y, of_b, (scale, zero_point, least, dtype.quant_max))
     else:  # scalar code at every position
         q = kernels.multiply(
-            x,
-            a.scale,
-            a.zero_point,
-            y,
-            b.scale,
-            b.zero_point,
-            scale,
-            zero_point,
-            dtype.quant_min,
-            dtype.quant_max,
-            relu,
-            run,
-            0,
-            dequantize,
-            quantize,
-        )
+            x, of_a, y, of_b, (scale, zero_point, dtype.quant_min, dtype.quant_max), relu,
+            (run, 0), dequantize, quantize,
+        )  # fmt: skip
     return QuantizedTensor._unchecked(
         layout.restore(q, shape, memory_format), dtype, scale, zero_point
     )

@@ -171,25 +171,17 @@ def _channels_last(pieces, scale, zero_point, relu) -> np.ndarray:
     record, operands = engines.current(), Operands(dtype, channels_last=True)
     dequantizing = record.rule("cat_dequantize", operands)
     quantizing = record.rule("cat_quantize", operands)
+    output = scale, zero_point, dtype.quant_min, dtype.quant_max
     parts = []
     for piece in pieces:
         pixels = piece.array.transpose(layout.order_of(dtypes.channels_last))
         if relu or piece.scale != scale or piece.zero_point != zero_point:
             channels = pixels.shape[3]
             pixels = kernels.requantize(
-                pixels.reshape(-1),
-                piece.scale,
-                piece.zero_point,
-                scale,
-                zero_point,
-                dtype.quant_min,
-                dtype.quant_max,
-                relu,
-                channels,
-                layout.body(channels, dequantizing.block),
-                dequantizing,
+                pixels.reshape(-1), (piece.scale, piece.zero_point), output, relu,
+                (channels, layout.vector_length(channels, dequantizing.block)), dequantizing,
                 quantizing,
-            ).reshape(pixels.shape)
+            ).reshape(pixels.shape)  # fmt: skip
         parts.append(pixels)
     return np.concatenate(parts, axis=3).transpose(0, 3, 1, 2)
 
@@ -201,28 +193,19 @@ def _general(pieces, dim, scale, zero_point, relu) -> np.ndarray:
     memory_format = formats.pop() if len(formats) == 1 else dtypes.contiguous_format
     record, operands = engines.current(), Operands(dtype)
     quantizing = record.rule("quantize_per_tensor", operands)
-    dequantizing = engines.Split.everywhere(record.rule("dequantize_per_tensor", operands))
-    if quantizing.body is not quantizing.tail:
+    dequantizing = engines.Split.uniform(record.rule("dequantize_per_tensor", operands))
+    if quantizing.vector is not quantizing.tail:
         real = np.concatenate([dequantize(p).array for p in pieces], axis=dim)
         if relu:
             real = np.maximum(real, np.float32(0))
         return quantize_array(layout.to_format(real, memory_format), scale, zero_point, dtype)
+    output = scale, zero_point, dtype.quant_min, dtype.quant_max
     parts = []
     for piece in pieces:
         flat, own_format = layout.flatten(piece.array)
         q = kernels.requantize(
-            flat,
-            piece.scale,
-            piece.zero_point,
-            scale,
-            zero_point,
-            dtype.quant_min,
-            dtype.quant_max,
-            relu,
-            flat.size,
-            flat.size,
-            dequantizing,
-            quantizing,
-        )
+            flat, (piece.scale, piece.zero_point), output, relu,
+            (flat.size, flat.size), dequantizing, quantizing,
+        )  # fmt: skip
         parts.append(layout.restore(q, piece.array.shape, own_format))
     return layout.to_format(np.concatenate(parts, axis=dim), memory_format)

@@ -16,8 +16,6 @@ from refquant.ops.quantized.packing import (
     copy_weight,
     geometry,
 )
-from refquant.ops.quantized.sums_by_rule import convolution_sums
-from refquant.reference.matmul import finish
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
@@ -80,12 +78,12 @@ def conv2d_prepack(
 
     Parameters
     ----------
-    weight : QuantizedTensor, shape (outputs, channels // groups, lines, columns)
+    weight : QuantizedTensor, shape (outputs, channels // groups, height, width)
         qint8, quantized per tensor or along axis 0; copied.
     bias : Tensor, shape (outputs,), or None
         Bias in real units, float32; copied.
     stride, padding, dilation : int or sequence of 2 int
-        Geometry along lines and columns.
+        Geometry along height and width.
     groups : int
         Number of groups.
 
@@ -116,16 +114,16 @@ def conv2d_prepack(
 def conv3d_prepack(
     weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> PackedConvolution:
-    """Pack filters, bias and geometry of a convolution over planes, lines and columns.
+    """Pack filters, bias and geometry of a convolution over depth, height and width.
 
     Parameters
     ----------
-    weight : QuantizedTensor, shape (outputs, channels // groups, planes, lines, columns)
+    weight : QuantizedTensor, shape (outputs, channels // groups, depth, height, width)
         qint8, quantized per tensor or along axis 0; copied.
     bias : Tensor, shape (outputs,), or None
         Bias in real units, float32; copied.
     stride, padding, dilation : int or sequence of 3 int
-        Geometry along planes, lines and columns.
+        Geometry along depth, height and width.
     groups : int
         Number of groups.
 
@@ -176,7 +174,7 @@ def conv2d_unpack(packed_weights: PackedConvolution) -> tuple[QuantizedTensor, T
 
     Returns
     -------
-    weight : QuantizedTensor, shape (outputs, channels // groups, lines, columns)
+    weight : QuantizedTensor, shape (outputs, channels // groups, height, width)
     bias : Tensor, shape (outputs,), or None
 
     Examples
@@ -202,7 +200,7 @@ def conv3d_unpack(packed_weights: PackedConvolution) -> tuple[QuantizedTensor, T
 
     Returns
     -------
-    weight : QuantizedTensor, shape (outputs, channels // groups, planes, lines, columns)
+    weight : QuantizedTensor, shape (outputs, channels // groups, depth, height, width)
     bias : Tensor, shape (outputs,), or None
 
     Examples
@@ -272,14 +270,6 @@ def _check_image(asked: str, shape: tuple[int, ...], packed: PackedConvolution) 
     arguments.shape(asked, "the shape of the output", (shape[0], outputs, *sizes))
 
 
-def own_sums(packed: PackedConvolution, images: np.ndarray, zero_point: int) -> np.ndarray:
-    """Sum products by the rules of an engine that no kernel knows."""
-    return convolution_sums(
-        images, packed.filters(), packed.groups, packed.kernel, packed.steps, packed.borders,
-        packed.spread, zero_point, packed.zero_points, packed.accumulate, packed.border,
-    )  # fmt: skip
-
-
 def run_convolution(
     asked: str, dims: int, qx, packed: PackedConvolution, scale, zero_point, relu: bool
 ) -> QuantizedTensor:
@@ -294,23 +284,17 @@ def run_convolution(
     images = np.ascontiguousarray(np.moveaxis(x.array, 1, -1))
     if dims == 2:
         images = images[:, None]
-    lowest = zero_point if relu else 0
-    if packed.has_own_sums:
-        q = finish(
-            own_sums(packed, images, x.zero_point), packed.biases,
-            (x.scale, packed.scales, scale), zero_point, lowest, packed.rules,
-        )  # fmt: skip
-    elif packed.depthwise:
+    quantizer = x.scale, x.zero_point
+    output = scale, zero_point, zero_point if relu else 0, 255
+    if packed.depthwise:
         q = kernels.convolve_depthwise(
-            images, packed.rows, packed.sums, packed.kernel, packed.steps, packed.borders,
-            packed.spread, packed.scales, packed.biases, x.scale, x.zero_point, scale, zero_point,
-            lowest, *packed.rules,
+            images, quantizer, packed.operand, packed.biases, packed.geometry, output,
+            packed.border, packed.rules,
         )  # fmt: skip
     else:
         q = kernels.convolve(
-            images, packed.rows, packed.sums, packed.groups, packed.kernel, packed.steps,
-            packed.borders, packed.spread, packed.scales, packed.zero_points, packed.biases,
-            x.scale, x.zero_point, scale, zero_point, lowest, *packed.rules,
+            images, quantizer, packed.operand, packed.biases, packed.geometry, packed.groups,
+            output, packed.border, packed.rules,
         )  # fmt: skip
     if dims == 2:
         q = q[:, 0]
@@ -329,7 +313,7 @@ def conv2d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_
 
     Parameters
     ----------
-    qx : QuantizedTensor, shape (batch, channels, lines, columns)
+    qx : QuantizedTensor, shape (batch, channels, height, width)
         quint8, one scale, any memory format.
     weight : PackedConvolution
         As `conv2d_prepack` returns it.
@@ -340,7 +324,7 @@ def conv2d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_
 
     Returns
     -------
-    QuantizedTensor, shape (batch, outputs, lines, columns)
+    QuantizedTensor, shape (batch, outputs, height, width)
         quint8, channels_last.
 
     Raises
@@ -382,7 +366,7 @@ def conv2d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_
 
     Returns
     -------
-    QuantizedTensor, shape (batch, outputs, lines, columns)
+    QuantizedTensor, shape (batch, outputs, height, width)
         quint8, channels_last.
 
     Examples
@@ -399,11 +383,11 @@ def conv2d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_
 
 
 def conv3d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int):
-    """Convolve over planes, lines and columns; the formula is that of `conv2d`.
+    """Convolve over depth, height and width; the formula is that of `conv2d`.
 
     Parameters
     ----------
-    qx : QuantizedTensor, shape (batch, channels, planes, lines, columns)
+    qx : QuantizedTensor, shape (batch, channels, depth, height, width)
         quint8, one scale, any memory format.
     weight : PackedConvolution
         As `conv3d_prepack` returns it.
@@ -412,7 +396,7 @@ def conv3d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_
 
     Returns
     -------
-    QuantizedTensor, shape (batch, outputs, planes, lines, columns)
+    QuantizedTensor, shape (batch, outputs, depth, height, width)
         quint8, channels_last_3d.
 
     Raises
@@ -443,7 +427,7 @@ def conv3d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_
 
     Returns
     -------
-    QuantizedTensor, shape (batch, outputs, planes, lines, columns)
+    QuantizedTensor, shape (batch, outputs, depth, height, width)
         quint8, channels_last_3d.
 
     Examples

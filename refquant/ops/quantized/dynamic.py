@@ -10,7 +10,7 @@ from refquant.arguments import flag
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
-from refquant.ops.quantized.linear import PackedLinear, as_rows, own_sums
+from refquant.ops.quantized.linear import PackedLinear, as_rows
 from refquant.ops.quantized.packing import check_bias, copy_bias
 from refquant.tensors import Tensor
 
@@ -36,8 +36,8 @@ def _input_quantizer(asked: str, rows: np.ndarray, reduce_range: bool) -> tuple[
             expected="finite numbers, because their range is the quantizer's",
             got=f"a range of {lower} to {upper}",
         )
-    rule = engines.current().rule("choose_quantization_params")
-    return kernels.choose_quantization_params(
+    rule = engines.current().rule("dynamic_qparams")
+    return kernels.dynamic_qparams(
         float(lower), float(upper), 0, 127 if reduce_range else 255, rule
     )
 
@@ -54,8 +54,8 @@ def _run(asked: str, X: Any, packed: Any, reduce_range: bool, relu: bool) -> Ten
         )
     packed.check_engine(asked)
     reduce_range = flag(asked, "reduce_range", reduce_range)
-    if reduce_range and "dynamic_reduce_range" in packed.record.limits:
-        reason = packed.record.limits["dynamic_reduce_range"]
+    if reduce_range and "dynamic_reduce_range" in packed.record.unsupported:
+        reason = packed.record.unsupported["dynamic_reduce_range"]
         warnings.warn(
             f"{asked}: engine {packed.engine!r} ignores reduce_range ({reason})", stacklevel=3
         )
@@ -64,14 +64,10 @@ def _run(asked: str, X: Any, packed: Any, reduce_range: bool, relu: bool) -> Ten
     rows = as_rows(asked, x, packed.weight.array.shape[1])
     scale, zero_point = _input_quantizer(asked, rows, reduce_range)
     q = quantize_array(rows, scale, zero_point, dtypes.quint8)
-    if packed.has_own_sums:
-        y = packed.output_rule(own_sums(packed, q, zero_point), packed.biases, scale, packed.scales)
-        y = np.maximum(y, np.float32(0)) if relu else y
-    else:
-        y = kernels.linear_dynamic(
-            q, packed.rows, packed.sums, packed.scales, packed.zero_points, packed.biases, scale,
-            zero_point, relu, packed.output_rule,
-        )  # fmt: skip
+    y = kernels.linear_dynamic(
+        q, (scale, zero_point), packed.operand, packed.biases, relu,
+        packed.rules.accumulate, packed.output_rule,
+    )  # fmt: skip
     return Tensor(y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[1]))
 
 
@@ -81,7 +77,7 @@ def linear_dynamic(X: Any, W_prepack: PackedLinear, reduce_range: bool = False) 
     .. math:: y_{mn} = s_x s_{w,n} \sum_k (q_{mk} - z_x)(w_{nk} - z_{w,n}) + b_n
 
     The range is that of the whole input, widened to contain zero; the step
-    ``choose_quantization_params`` of the engine makes a scale and zero point of it,
+    ``dynamic_qparams`` of the engine makes a scale and zero point of it,
     ``dynamic_output`` says how the last line is rounded. No gradient is recorded.
 
     Parameters

@@ -94,19 +94,10 @@ def elu(
         for step in ("elementwise_dequantize", "exponential", "elementwise_quantize")
     )
     flat, run, vectors = layout.row_major(q.array)
+    vector_length = layout.vector_length(run, dequantize.block) if vectors else 0
     result = kernels.elu(
-        flat,
-        q.scale,
-        q.zero_point,
-        made,
-        zero_point,
-        q.dtype.quant_min,
-        q.dtype.quant_max,
-        *factors,
-        run,
-        layout.body(run, dequantize.block) if vectors else 0,
-        dequantize,
-        exponential,
-        quantize,
-    )
+        flat, (q.scale, q.zero_point),
+        (made, zero_point, q.dtype.quant_min, q.dtype.quant_max), tuple(factors),
+        (run, vector_length), dequantize, exponential, quantize,
+    )  # fmt: skip
     return QuantizedTensor._unchecked(result.reshape(q.array.shape), q.dtype, made, zero_point)

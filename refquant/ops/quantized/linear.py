@@ -14,8 +14,6 @@ from refquant.ops.quantized.packing import (
     copy_bias,
     copy_weight,
 )
-from refquant.ops.quantized.sums_by_rule import linear_sums
-from refquant.reference.matmul import finish
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
@@ -145,12 +143,6 @@ def quint8_input(asked: str, argument: str, value: Any) -> QuantizedTensor:
     return tensor
 
 
-def own_sums(packed: PackedLinear, rows: np.ndarray, zero_point: int) -> np.ndarray:
-    """Sum products by the rules of an engine that no kernel knows."""
-    weight = np.ascontiguousarray(packed.weight.array)
-    return linear_sums(rows, weight, zero_point, packed.zero_points, packed.accumulate)
-
-
 def run_linear(asked, X, packed: PackedLinear, scale, zero_point, relu: bool) -> QuantizedTensor:
     """Check the arguments and compute `linear` or `linear_relu`."""
     packed = _packed(asked, packed)
@@ -161,16 +153,10 @@ def run_linear(asked, X, packed: PackedLinear, scale, zero_point, relu: bool) ->
     packed.check_multiplier(asked, x.scale, scale)
     array = x.array
     rows = as_rows(asked, array, packed.weight.array.shape[1])
-    lowest = zero_point if relu else 0
-    if packed.has_own_sums:
-        sums = own_sums(packed, rows, x.zero_point)
-        scales = (x.scale, packed.scales, scale)
-        q = finish(sums, packed.biases, scales, zero_point, lowest, packed.rules)
-    else:
-        q = kernels.linear(
-            rows, packed.rows, packed.sums, packed.scales, packed.zero_points, packed.biases,
-            x.scale, x.zero_point, scale, zero_point, lowest, *packed.rules,
-        )  # fmt: skip
+    output = scale, zero_point, zero_point if relu else 0, 255
+    q = kernels.linear(
+        rows, (x.scale, x.zero_point), packed.operand, packed.biases, output, packed.rules
+    )
     if array.ndim != 2:
         q = q.reshape(*array.shape[:-1], q.shape[1])
     return QuantizedTensor._unchecked(q, dtypes.quint8, scale, zero_point)

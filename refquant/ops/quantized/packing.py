@@ -10,7 +10,6 @@ import numpy as np
 
 from refquant import arguments, dtypes, engines, kernels
 from refquant.engines import Operands
-from refquant.engines.rules.accumulate import BORDER_OF_ZERO_POINT, WRAPPED
 from refquant.errors import (
     ArgumentTypeError,
     DtypeError,
@@ -19,6 +18,7 @@ from refquant.errors import (
     ShapeError,
 )
 from refquant.ops import checks
+from refquant.reference.operands import Geometry, ProductRules, Weight
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
@@ -98,15 +98,21 @@ class PackedWeight:
         Quantizer of each output.
     biases : ndarray of float32, shape (outputs,)
         The bias, zeros where there is none.
+    operand : Weight
+        What the kernels take.
+    rules : ProductRules
+        What the engine does.
+    output_rule, border : Rule
+        For the steps ``dynamic_output`` and ``border``.
     """
 
     __slots__ = (
         "_fitting",
-        "accumulate",
         "bias",
         "biases",
         "border",
         "engine",
+        "operand",
         "output_rule",
         "record",
         "rules",
@@ -132,16 +138,10 @@ class PackedWeight:
         operands = Operands(dtypes.qint8, per_channel=per_channel, bias=has_bias)
         self.record = record
         self._fitting: tuple[float, float] | None = None
-        steps = ("bias", "multiplier", "requantize_sum")
-        self.rules = tuple(record.rule(step, operands) for step in steps)
+        steps = ("accumulator", "bias", "multiplier", "requantize_sum")
+        self.rules = ProductRules(*(record.rule(step, operands) for step in steps))
         self.output_rule = record.rule("dynamic_output", operands)
-        self.accumulate = record.rule("accumulator", operands)
         self.border = record.rule("border", operands)
-
-    @property
-    def has_own_sums(self) -> bool:
-        """Whether the engine sums or pads in a way that kernels do not know."""
-        return self.accumulate is not WRAPPED or self.border is not BORDER_OF_ZERO_POINT
 
     def __deepcopy__(self, memo):
         return self
@@ -162,12 +162,12 @@ class PackedWeight:
 
     def check_multiplier(self, asked: str, input_scale: float, output_scale: float) -> None:
         """Raise if the engine has limits for the multiplier and these scales exceed them."""
-        if "any_multiplier" not in self.record.limits:
+        if "any_multiplier" not in self.record.unsupported:
             return
         if self._fitting == (input_scale, output_scale):
             return
         with np.errstate(all="ignore"):
-            multipliers = self.rules[1](input_scale, self.scales, output_scale)
+            multipliers = self.rules.multiplier(input_scale, self.scales, output_scale)
         outside = ~((multipliers >= SMALLEST_MULTIPLIER) & (multipliers < 1))
         if outside.any():
             engines.require(
@@ -193,19 +193,14 @@ def copy_bias(bias: Tensor | None) -> Tensor | None:
 
 
 class PackedLinear(PackedWeight):
-    """The packed weight of a linear layer.
+    """The packed weight of a linear layer; see `refquant.reference.matmul.pack_rows`."""
 
-    Attributes
-    ----------
-    rows, sums : ndarray
-        See `refquant.reference.matmul.pack_rows`.
-    """
-
-    __slots__ = ("rows", "sums")
+    __slots__ = ()
 
     def __init__(self, weight: QuantizedTensor, bias: Tensor | None):
         super().__init__(weight, bias)
-        self.rows, self.sums = kernels.pack_rows(np.ascontiguousarray(weight.array))
+        packed, sums = kernels.pack_rows(np.ascontiguousarray(weight.array))
+        self.operand = Weight(packed, sums, self.scales, self.zero_points)
 
 
 class PackedConvolution(PackedWeight):
@@ -213,51 +208,40 @@ class PackedConvolution(PackedWeight):
 
     Attributes
     ----------
-    rows, sums : ndarray
-        See `refquant.reference.convolution.pack_filters`, or `pack_depthwise`.
     depthwise : bool
-        Which of the two.
+        Whether the weight is packed by `refquant.reference.convolution.pack_depthwise`, and not by
+        `refquant.reference.convolution.pack_filters`.
     stride, padding, dilation : tuple of int
         As they were given, along each dimension of the image.
     groups : int
-    kernel, steps, borders, spread : tuple of int
-        Extent of the filter, stride, padding and dilation along (planes, lines, columns).
+    geometry : Geometry
+        Of the filter, along (depth, height, width).
     """
 
-    __slots__ = (
-        "borders",
-        "depthwise",
-        "dilation",
-        "groups",
-        "kernel",
-        "padding",
-        "rows",
-        "spread",
-        "steps",
-        "stride",
-        "sums",
-    )
+    __slots__ = ("depthwise", "dilation", "geometry", "groups", "padding", "stride")
 
     def __init__(self, weight, bias, stride, padding, dilation, groups):
         super().__init__(weight, bias)
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         array = weight.array
-        lacking = 5 - array.ndim  # an image of two dimensions has one plane
+        lacking = 5 - array.ndim  # an image of two dimensions has a depth of 1
         ones, zeros = (1,) * lacking, (0,) * lacking
-        self.kernel = ones + array.shape[2:]
-        self.steps, self.borders, self.spread = ones + stride, zeros + padding, ones + dilation
+        self.geometry = Geometry(
+            ones + array.shape[2:], ones + stride, zeros + padding, ones + dilation
+        )
         filters = self.filters()
         self.depthwise = groups > 1 and groups == array.shape[0] and array.shape[1] == 1
         if self.depthwise:
-            self.rows, self.sums = kernels.pack_depthwise(filters, self.zero_points)
+            packed, sums = kernels.pack_depthwise(filters, self.zero_points)
         else:
-            self.rows, self.sums = kernels.pack_filters(filters, groups)
+            packed, sums = kernels.pack_filters(filters, groups)
+        self.operand = Weight(packed, sums, self.scales, self.zero_points)
 
     def filters(self) -> np.ndarray:
-        """Lay out the filters channels last, with planes: (outputs, *kernel, channels)."""
+        """Lay out the filters channels last, with depth: (outputs, *kernel, channels)."""
         array = self.weight.array
-        moved = np.moveaxis(array, 1, -1).reshape(array.shape[0], *self.kernel, array.shape[1])
-        return np.ascontiguousarray(moved)
+        shape = (array.shape[0], *self.geometry.kernel, array.shape[1])
+        return np.ascontiguousarray(np.moveaxis(array, 1, -1).reshape(shape))
 
 
 def geometry(asked: str, argument: str, value: Any, count: int, least: int) -> tuple[int, ...]:

@@ -8,7 +8,6 @@ from refquant import engines, kernels
 from refquant.arguments import flag
 from refquant.engines import Operands
 from refquant.engines.rules.average import AVERAGE_IN_FIXED_POINT
-from refquant.engines.rules.mean import MEAN_IN_FIXED_POINT
 from refquant.errors import EngineError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.windows import (
@@ -20,6 +19,7 @@ from refquant.ops.floating.windows import (
     spans,
     strides,
 )
+from refquant.reference.operands import Geometry
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
@@ -94,18 +94,19 @@ def max_pool2d(
         )
     q = checks.quantized_per_tensor(asked, "input", input)
     kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
-    step = strides(asked, stride, kernel)
-    border = per_dimension(asked, "padding", padding, 2, 0)
-    spread = per_dimension(asked, "dilation", dilation, 2, 1)
+    stride = strides(asked, stride, kernel)
+    padding = per_dimension(asked, "padding", padding, 2, 0)
+    dilation = per_dimension(asked, "dilation", dilation, 2, 1)
     image, restore = layout.image(asked, q.array)
     sizes = image.shape[1:3]
-    counts = pooled_sizes(asked, sizes, kernel, step, border, spread, ceil_mode)
-    return q.like(restore(kernels.max_pool(image, kernel, step, border, spread, counts)))
+    counts = pooled_sizes(asked, sizes, kernel, stride, padding, dilation, ceil_mode)
+    geometry = Geometry(kernel, stride, padding, dilation)
+    return q.like(restore(kernels.max_pool(image, geometry, counts)))
 
 
 def check_average(asked: str, q: QuantizedTensor, count: int, rule: Any) -> None:
     """Raise if fixed point does not hold the multiplier of an average of `count` elements."""
-    if rule is not AVERAGE_IN_FIXED_POINT and rule is not MEAN_IN_FIXED_POINT:
+    if rule is not AVERAGE_IN_FIXED_POINT:
         return
     with np.errstate(over="ignore"):
         total = np.float32(q.scale) * np.float32(count)
@@ -120,21 +121,10 @@ def check_average(asked: str, q: QuantizedTensor, count: int, rule: Any) -> None
 
 
 def _average(q, image, restore, rows, columns, divisors, split) -> QuantizedTensor:
-    check_average("average pooling", q, int(np.abs(divisors).max(initial=1)), split.body)
-    body = layout.body(image.shape[3], split.block)
-    made = kernels.average_pool(
-        image,
-        rows,
-        columns,
-        divisors,
-        q.scale,
-        q.zero_point,
-        q.dtype.quant_min,
-        q.dtype.quant_max,
-        body,
-        split.body,
-        split.tail,
-    )
+    check_average("average pooling", q, int(np.abs(divisors).max(initial=1)), split.vector)
+    output = q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max
+    vector_length = layout.vector_length(image.shape[3], split.block)
+    made = kernels.average_pool(image, rows, columns, divisors, output, vector_length, split)
     return q.like(restore(made))
 
 
@@ -201,16 +191,16 @@ def avg_pool2d(
     asked = "avg_pool2d"
     q = checks.quantized_per_tensor(asked, "input", input)
     kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
-    step = strides(asked, stride, kernel)
-    border = per_dimension(asked, "padding", padding, 2, 0)
+    stride = strides(asked, stride, kernel)
+    padding = per_dimension(asked, "padding", padding, 2, 0)
     divisor_override = divisor(asked, divisor_override)
     ceil_mode = flag(asked, "ceil_mode", ceil_mode)
     count_include_pad = flag(asked, "count_include_pad", count_include_pad)
     image, restore = layout.image(asked, q.array)
     sizes = image.shape[1:3]
-    counts = pooled_sizes(asked, sizes, kernel, step, border, (1, 1), ceil_mode)
+    counts = pooled_sizes(asked, sizes, kernel, stride, padding, (1, 1), ceil_mode)
     (heights, rows), (widths, columns) = (
-        spans(*values) for values in zip(sizes, kernel, step, border, counts, strict=True)
+        spans(*values) for values in zip(sizes, kernel, stride, padding, counts, strict=True)
     )
     if divisor_override is not None:
         divisors = np.full(counts, divisor_override, np.int64)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, dtypes, engines
+from refquant import arguments, dtypes, engines, kernels
 from refquant.dtypes import quint8
 from refquant.engines import Operands
 from refquant.engines.rules import float_sums
@@ -231,7 +231,8 @@ def mean(
     -----
     Where real numbers are averaged, float32 are added in the order of one thread of the release
     on an x86 processor. Source: ATen ``mean_quantized_cpu``, QNNPACK ``global_average_pooling``;
-    see `refquant.engines.rules.mean` and `refquant.engines.rules.float_sums`.
+    see `refquant.engines.rules.average`, `refquant.engines.rules.mean` and
+    `refquant.engines.rules.float_sums`.
 
     Examples
     --------
@@ -264,13 +265,13 @@ def mean(
     shape = [1 if d in axes else n for d, n in enumerate(x.shape) if keepdim or d not in axes]
     if rule in _SUMS:
         with np.errstate(all="ignore"):
-            found = _SUMS[rule](dequantize(q).array, axes) / np.float32(count)
+            real = _SUMS[rule](dequantize(q).array, axes) / np.float32(count)
+        averages = quantize_array(np.asarray(real), q.scale, q.zero_point, q.dtype)
     else:
-        total = np.asarray(x.sum(axis=axes, dtype=np.int64))
-        found = rule(total, count, q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)
-    if found.dtype == np.float32:  # a rule may leave the rounding to quantize_per_tensor
-        found = quantize_array(np.asarray(found), q.scale, q.zero_point, q.dtype)
-    result = q.like(np.ascontiguousarray(found).astype(q.dtype.numpy).reshape(shape))
+        rows = np.moveaxis(x, axes, range(-len(axes), 0)).reshape(x.size // count, count)
+        output = q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max
+        averages = kernels.mean(np.ascontiguousarray(rows), output, rule)
+    result = q.like(np.ascontiguousarray(averages).reshape(shape))
     if out is None:
         return result
     target = checks.quantized_per_tensor("mean", "out", out)

@@ -11,6 +11,7 @@ from refquant.engines.rules.rounding import as_fractions
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.resizing import target_sizes
+from refquant.reference.operands import Neighbors
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
@@ -127,23 +128,13 @@ def interpolate(
         )
         return q.like(restore(kernels.resize_nearest(image, *places)))
     place = np.multiply if align_corners else rule("resize_place", operands)
-    (rows, row_shares), (columns, column_shares) = (
-        _neighbours(place(i, step), n) for i, step, n in zip(index, steps, sizes, strict=True)
+    rows, columns = (
+        _neighbors(place(i, step), n) for i, step, n in zip(index, steps, sizes, strict=True)
     )
     mix = rule("resize_mix", operands)
-    made = kernels.resize_bilinear(
-        image,
-        rows,
-        row_shares,
-        columns,
-        column_shares,
-        q.zero_point,
-        q.dtype.quant_min,
-        q.dtype.quant_max,
-        layout.body(image.shape[3], mix.block),
-        mix.body,
-        mix.tail,
-    )
+    output = q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max
+    vector_length = layout.vector_length(image.shape[3], mix.block)
+    made = kernels.resize_bilinear(image, rows, columns, output, vector_length, mix)
     return q.like(restore(made))
 
 
@@ -154,13 +145,13 @@ def _indices(count: int, step: Any) -> np.ndarray:
     return np.arange(count, dtype=np.float32)
 
 
-def _neighbours(places: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find the two pixels beside every place, shape (count, 2), and the shares of both."""
+def _neighbors(places: np.ndarray, size: int) -> Neighbors:
+    """Find the two pixels beside every place, and the shares of both."""
     places = np.maximum(places, 0)
     first = np.minimum(places.astype(np.int64), size - 1)
     second = places - first.astype(places.dtype)
     shares = np.stack([1 - second, second], axis=1)
-    return np.stack([first, np.minimum(first + 1, size - 1)], axis=1), shares
+    return Neighbors(np.stack([first, np.minimum(first + 1, size - 1)], axis=1), shares)
 
 
 def upsample(

@@ -138,18 +138,9 @@ def _add_scalar(asked: str, qa: Any, number: Any, relu: bool) -> QuantizedTensor
         return _clamped(q, scale, zero_point, relu)
     requantize = record.rule("elementwise_requantize", operands)
     flat, memory_format = layout.flatten(a.array)
-    q = kernels.add_number(
-        flat,
-        steps - z,
-        a.scale,
-        scale,
-        zero_point,
-        zero_point if relu else low,
-        high,
-        flat.size,
-        layout.body(flat.size, requantize.block),
-        requantize,
-    )
+    output = scale, zero_point, zero_point if relu else low, high
+    runs = flat.size, layout.vector_length(flat.size, requantize.block)
+    q = kernels.add_scalar(flat, steps - z, a.scale, output, runs, requantize)
     restored = layout.restore(q, a.array.shape, memory_format)
     return QuantizedTensor._unchecked(restored, a.dtype, scale, zero_point)
 

@@ -1,1 +1,1 @@
-"""Test vectors with declared coverage: made, written, read back, and graded."""
+"""Test vectors with measured coverage: generated, saved, loaded, and used to grade backends."""

@@ -1,12 +1,14 @@
-"""A case: one operation with operands that were made to hit something."""
+"""Cases of test vectors: an operation with operands constructed to hit what often goes wrong."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-import refquant
-from refquant.oracle.problem import Problem, problem
+from refquant.dtypes import qint8, quint8
+from refquant.ops.from_data import tensor
+from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.table import problem
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["Case", "floats", "quantized", "weight"]
@@ -46,7 +48,7 @@ class Case:
 
 def quantized(q: Any, scale: float, zero_point: int, dtype: Any = None) -> QuantizedTensor:
     """Make a tensor of integers with one scale."""
-    dtype = refquant.quint8 if dtype is None else dtype
+    dtype = quint8 if dtype is None else dtype
     return QuantizedTensor(
         np.ascontiguousarray(q, dtype.numpy), dtype, float(scale), int(zero_point)
     )
@@ -56,11 +58,11 @@ def weight(q: Any, scale: Any, zero_point: int = 0) -> QuantizedTensor:
     """Make a qint8 weight with one scale, or one for each output."""
     q = np.ascontiguousarray(q, np.int8)
     if np.ndim(scale) == 0:
-        return QuantizedTensor(q, refquant.qint8, float(scale), zero_point)
+        return QuantizedTensor(q, qint8, float(scale), zero_point)
     zeros = np.full(len(scale), zero_point, np.int64)
-    return QuantizedTensor(q, refquant.qint8, np.asarray(scale, np.float64), zeros, axis=0)
+    return QuantizedTensor(q, qint8, np.asarray(scale, np.float64), zeros, axis=0)
 
 
 def floats(values: Any) -> Tensor:
     """Make a float32 tensor."""
-    return refquant.tensor(np.ascontiguousarray(values, np.float32))
+    return tensor(np.ascontiguousarray(values, np.float32))

@@ -1,4 +1,4 @@
-"""What vectors cover, counted in the data and not claimed by who made them."""
+"""Coverage of test vectors, counted in the data."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
-from refquant.oracle.legality import knows
-from refquant.oracle.products import Product
+from refquant.oracle.error_bounds import has_exact_values
+from refquant.oracle.problems.products import Product
 from refquant.oracle.vectors.case import Case
 
 __all__ = ["coverage"]
@@ -18,19 +18,19 @@ NEAR = Fraction(1, 2**16)
 
 
 def _rounding(task: Any, counts: Counter) -> None:
-    """Count ties, their neighbours, and what is clipped."""
+    """Count ties, their neighbors, and what is clipped."""
     size = int(np.prod(task.run("fbgemm").shape))
     where = np.arange(size)
-    if size > 4096:  # every pair of codes is there: a part tells enough
+    if size > 4096:  # all pairs of codes are there: a part of them suffices
         where = where[:: size // 4096]
     real = task.exact(where)
     twice = [abs((r - round(r)) * 2) for r in real]
     counts["ties"] += sum(t == 1 for t in twice)
-    counts["neighbours of ties"] += sum(0 < 1 - t < NEAR for t in twice)
+    counts["neighbors of ties"] += sum(0 < 1 - t < NEAR for t in twice)
     counts["clipped below"] += int(np.count_nonzero(real < task.lower))
     counts["clipped above"] += int(np.count_nonzero(real > task.upper))
     ends = (task.lower, task.upper)
-    counts["at an end of the range"] += sum(round(r) in ends for r in real)
+    counts["at the ends of the range"] += sum(round(r) in ends for r in real)
 
 
 def _product(task: Product, counts: Counter, kinds: dict[str, set]) -> None:
@@ -48,12 +48,12 @@ def _product(task: Product, counts: Counter, kinds: dict[str, set]) -> None:
     counts["per channel"] += task.per_channel
     counts["weight zero points"] += bool(np.any(task.packed.zero_points))
     counts["windows at the border"] += int(task.border.sum())
-    counts["sums that pairs of 16 bits change"] += int(
+    counts["sums that int16 saturation changes"] += int(
         np.count_nonzero(task.sums("saturated_pairs") != sums)
     )
     if task.name != "linear":
         packed = task.packed
-        kinds["kernels"].add(packed.kernel)
+        kinds["kernels"].add(packed.geometry.kernel)
         kinds["strides"].add(packed.stride)
         kinds["paddings"].add(packed.padding)
         kinds["dilations"].add(packed.dilation)
@@ -96,7 +96,7 @@ def coverage(cases: Sequence[Case]) -> list[tuple[str, str]]:
         task: Any = case.problem
         elements += (size := int(np.prod(task.run("fbgemm").shape)))
         kinds["sizes"].add(size)
-        if knows(task) and size:
+        if has_exact_values(task) and size:
             _rounding(task, counts)
         if isinstance(task, Product):
             _product(task, counts, kinds)

@@ -1,16 +1,17 @@
-"""Cases of operations that work on single elements, or on windows."""
+"""Cases of elementwise operations and of operations on windows."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-import refquant
+from refquant import dtypes
+from refquant.ops.from_data import tensor
 from refquant.oracle.vectors.case import Case, floats, quantized
 
 __all__ = ["element_cases"]
 
-# (s_a, z_a, s_b, z_b, s, z): ties of a sum, of decimal fractions, extremes.
+# (s_a, z_a, s_b, z_b, s, z): ties of sums, decimal fractions, extreme zero points.
 PAIRS = (
     (0.25, 128, 0.5, 120, 1.0, 100),
     (0.1, 0, 0.3, 255, 0.2, 0),
@@ -21,7 +22,7 @@ ALL = np.arange(256)
 
 
 def _pair_cases(operation: str) -> Iterator[Case]:
-    """Every pair of codes, for some quantizers; and shapes that broadcast."""
+    """Make all pairs of codes for some quantizers, and sizes around vector widths."""
     left, right = (codes.reshape(-1) for codes in np.meshgrid(ALL, ALL, indexing="ij"))
     for index, (sa, za, sb, zb, s, z) in enumerate(PAIRS):
         s = s * sa if operation.startswith("mul") else s
@@ -50,8 +51,8 @@ def _quantization_cases(operation: str) -> Iterator[Case]:
         around = [np.nextafter(ties, np.float32(way)) for way in (np.inf, -np.inf)]
         x = np.concatenate([ties, *around, ends])
         for name, dtype, zeros in (
-            ("quint8", refquant.quint8, (0, 128, 255)),
-            ("qint8", refquant.qint8, (-128, 0, 127)),
+            ("quint8", dtypes.quint8, (0, 128, 255)),
+            ("qint8", dtypes.qint8, (-128, 0, 127)),
         ):
             for zero in zeros:
                 if operation == "quantize_per_tensor":
@@ -64,8 +65,8 @@ def _quantization_cases(operation: str) -> Iterator[Case]:
                     scales = np.array([scale, scale / 2, scale * 3])
                     arguments = {
                         "input": floats(np.stack([x, x[::-1], x])),
-                        "scales": refquant.tensor(scales),
-                        "zero_points": refquant.tensor(np.full(3, zero, np.int64)),
+                        "scales": tensor(scales),
+                        "zero_points": tensor(np.full(3, zero, np.int64)),
                         "axis": 0,
                     }
                 yield Case(f"{name}-{scale}-z{zero}", operation, {**arguments, "dtype": dtype})

@@ -1,4 +1,4 @@
-"""Which operations have vectors, and all cases of one."""
+"""The operations that have test vectors, and the cases of each."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ def cases_of(operation: Any, seed: int = 0) -> tuple[Case, ...]:
     operation : str
         One of `OPERATIONS`.
     seed : int, default 0
-        Of the random integers between the constructed ones.
+        Seed of the random operands.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Grades: a backend's answers to vectors, case by case, with a verdict for each that differs."""
+"""Grades of a backend's answers to test vectors, with a verdict for each case that differs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from refquant.errors import (
     RefquantError,
 )
 from refquant.oracle.diagnosis import Diagnosis, diagnose_problem
-from refquant.oracle.problem import Problem
+from refquant.oracle.problems.base import Problem
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.generate import cases_of
 from refquant.oracle.vectors.load import (
     LIMIT,
-    MISFITS,
+    MALFORMED,
     Vectors,
     fault,
     read_npz,
@@ -36,16 +36,16 @@ __all__ = ["Grade", "Grades", "check", "check_results"]
 
 @dataclass(frozen=True)
 class Grade:
-    """How a backend answered one case.
+    """Grade of a backend's answer to one case.
 
     Attributes
     ----------
     name : str
-        Of the case.
+        Name of the case.
     elements, equal, near : int
-        Elements of the output; those that are equal; those that differ by one step.
+        Number of elements, of equal ones, and of those that differ by one step.
     diagnosis : Diagnosis or None
-        Why some differ; None if all are equal.
+        Why elements differ; None if all are equal.
 
     Examples
     --------
@@ -62,18 +62,18 @@ class Grade:
 
     @property
     def verdict(self) -> str:
-        """One line: equal, or why not."""
+        """The verdict in one line: equal, or why not."""
         return "equal" if self.diagnosis is None else self.diagnosis.verdict
 
 
 @dataclass(frozen=True)
 class Grades:
-    """How a backend answered all cases of an operation.
+    """Grades of a backend's answers to all cases of an operation.
 
     Attributes
     ----------
     operation, engine : str
-        What was computed, and with whose answers it was compared.
+        What was computed, and the engine it was compared with.
     grades : tuple of Grade
         One for each case.
 
@@ -107,19 +107,20 @@ class Grades:
     @property
     def verdict(self) -> str:
         """The explanation that all differing cases share, if there is one."""
-        found = [g.diagnosis for g in self.grades if g.diagnosis is not None]
-        if not found:
+        diagnoses = [g.diagnosis for g in self.grades if g.diagnosis is not None]
+        if not diagnoses:
             return "equal"
-        shared = [e for e in found[0].explanations if all(e in d.explanations for d in found)]
+        first, *others = diagnoses
+        shared = [e for e in first.explanations if all(e in d.explanations for d in others)]
         if shared:
             return " and ".join(shared[0])
-        if any(d.unexplained for d in found):
+        if any(d.unexplained for d in diagnoses):
             return "unexplained"
         return "several causes"
 
     def __str__(self) -> str:
         head = (
-            f"{self.operation} beside engine {self.engine!r}: {self.equal:,} of "
+            f"{self.operation} against engine {self.engine!r}: {self.equal:,} of "
             f"{self.elements:,} elements equal in {len(self.grades)} cases"
         )
         wrong = [grade for grade in self.grades if grade.diagnosis is not None]
@@ -159,7 +160,7 @@ def check(
     seed: int = 0,
     progress: bool | None = None,
 ) -> Grades:
-    """Let a backend answer the vectors of an operation, and grade it.
+    """Run a backend on the test vectors of an operation and grade its answers.
 
     Parameters
     ----------
@@ -168,11 +169,11 @@ def check(
         quantized tensors have ``.array`` (the integers), ``.scale`` and ``.zero_point``. It returns
         the integers of the output as an ndarray, or a QuantizedTensor.
     operation : str
-        One of those with vectors.
+        One of `OPERATIONS`.
     engine : str, optional
-        With whose answers to compare; the engine that is chosen by default.
+        The engine to compare with; the current engine by default.
     seed : int, default 0
-        Of the vectors.
+        Seed of the vectors.
     progress : bool, optional
         Whether to show a bar; by default on a terminal.
 
@@ -185,7 +186,7 @@ def check(
     ArgumentError
         If the operation has no vectors, or `backend` cannot be called.
     OperationError
-        If the backend raises, or returns something else than integers of the output's shape.
+        If the backend raises, or does not return integers of the output's shape.
 
     Examples
     --------
@@ -194,7 +195,7 @@ def check(
     >>> def relu(input, inplace=False):
     ...     return np.maximum(input.array, input.zero_point)
     >>> oracle.check(relu, "relu", "fbgemm")
-    relu beside engine 'fbgemm': 768 of 768 elements equal in 3 cases: passed
+    relu against engine 'fbgemm': 768 of 768 elements equal in 3 cases: passed
     """
     if not callable(backend):
         raise ArgumentError(
@@ -208,7 +209,7 @@ def check(
             task = case.problem
             expected = task.run(name).array
         except EngineError:
-            continue  # nobody can agree with what the engine refuses
+            continue  # the engine does not support this case, so there is nothing to compare with
         try:
             actual = backend(**case.arguments)
         except Exception as error:
@@ -228,14 +229,14 @@ def check(
 
 
 def check_results(folder: Any, results: Any, *, progress: bool | None = None) -> Grades:
-    """Grade the results that a backend wrote for a folder of vectors.
+    """Grade the results that a backend saved for a folder of vectors.
 
     Parameters
     ----------
     folder : path
-        As `write_vectors` made it.
+        A folder that `write_vectors` wrote.
     results : path
-        A folder with ``CASE.npz`` for each case, which holds the integers as the array ``output``.
+        A folder with a ``CASE.npz`` for each case, with the integers as its array ``output``.
     progress : bool, optional
         Whether to show a bar; by default on a terminal.
 
@@ -246,7 +247,7 @@ def check_results(folder: Any, results: Any, *, progress: bool | None = None) ->
     Raises
     ------
     FileFormatError
-        If vectors or results are missing, damaged, or of another form.
+        If vectors or results are missing, damaged, or of another format.
 
     Examples
     --------
@@ -288,12 +289,12 @@ def check_results(folder: Any, results: Any, *, progress: bool | None = None) ->
 
 
 def _task(manifest: Path, case: Case, expected: np.ndarray) -> Problem:
-    """Make the problem of a case whose operands belong together and to the expected answer."""
+    """Make the problem of a case, or raise if operands or the expected answer do not fit."""
     try:
         task = case.problem
         shape = tuple(task.run("fbgemm").shape)
         if shape != expected.shape:
             raise ValueError(f"the answer has shape {expected.shape} instead of {shape}")
-    except MISFITS as error:
+    except MALFORMED as error:
         raise fault(manifest, f"case {case.name!r}: {type(error).__name__}: {error}") from None
     return task

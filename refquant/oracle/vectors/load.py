@@ -1,6 +1,6 @@
-"""Reading of vectors and of results that nobody vouches for.
+"""Load vectors and results from files that are not trusted.
 
-Names, sizes and types are checked before memory is taken, and nothing is executed.
+Names, sizes and types are checked before memory is allocated, and nothing is executed.
 """
 
 import io
@@ -16,17 +16,17 @@ from typing import Any
 
 import numpy as np
 
-import refquant
 from refquant import arguments, dtypes, engines
 from refquant.errors import EngineError, FileFormatError, RefquantError
-from refquant.oracle.problem import bind
-from refquant.oracle.vectors.bounds import check_bounds
+from refquant.ops.from_data import tensor
+from refquant.oracle.problems.table import bind
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.generate import OPERATIONS
+from refquant.oracle.vectors.limits import check_limits
 from refquant.oracle.vectors.save import FORMAT, MANIFEST, VERSION
 from refquant.tensors import QuantizedTensor
 
-__all__ = ["LIMIT", "MISFITS", "Vectors", "fault", "read_npz", "read_vectors"]
+__all__ = ["LIMIT", "MALFORMED", "Vectors", "fault", "read_npz", "read_vectors"]
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 DTYPES = {
@@ -36,8 +36,8 @@ LIMIT = 1 << 28  # bytes of all arrays together
 MANIFEST_LIMIT = 1 << 24
 HEADER = 4096  # bytes before the elements of an array
 EXPECTED = ("uint8", "int8", "int32")
-# What Python raises where a value is of another type, or lacks an entry, than a file should have.
-MISFITS = (
+# What Python raises where a value of a malformed file has another type, or an entry is missing.
+MALFORMED = (
     RefquantError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError,
     StopIteration, RecursionError,
 )  # fmt: skip
@@ -50,11 +50,11 @@ class Vectors:
     Attributes
     ----------
     operation, engine : str
-        What was computed by whom.
+        What was computed, and by which engine.
     cases : tuple of Case
         The operands.
     expected : dict of str to ndarray
-        The engine's integers by the names of the cases.
+        The engine's integers, by the names of the cases.
 
     Examples
     --------
@@ -82,23 +82,23 @@ class Vectors:
 
 def fault(path: Path, what: str) -> FileFormatError:
     """Describe what is wrong with a file, in one line."""
-    # Names in a file may hold anything, also what a terminal would obey.
+    # Names in a file may hold anything, including control sequences of a terminal.
     shown = "".join(c if c.isprintable() else " " for c in what)[:300]
     return FileFormatError(
-        f"{path}: the file is damaged or not one of a folder of vectors ({shown})",
-        mend="write the vectors anew with `refquant vectors`",
+        f"{path}: the file is damaged or does not belong to test vectors ({shown})",
+        mend="write the vectors again with `refquant vectors`",
     )
 
 
 def read_npz(path: Path, limits: dict[str, int]) -> dict[str, np.ndarray]:
-    """Read arrays of an ``.npz`` file that nobody vouches for.
+    """Read arrays of an ``.npz`` file that is not trusted.
 
     Parameters
     ----------
     path : Path
         The file.
     limits : dict of str to int
-        The arrays wanted, and how many bytes each may have.
+        The arrays to read, and how many bytes each may have.
 
     Returns
     -------
@@ -109,21 +109,21 @@ def read_npz(path: Path, limits: dict[str, int]) -> dict[str, np.ndarray]:
     FileFormatError
         If the file is missing, damaged, too large, or lacks an array.
     """
-    found = {}
+    arrays = {}
     try:
-        if path.exists() and not path.is_file():  # a device has no end
-            raise fault(path, "it is no regular file")
+        if path.exists() and not path.is_file():  # a device may have no end
+            raise fault(path, "it is not a regular file")
         with zipfile.ZipFile(path) as file:
             for name, limit in limits.items():
                 with file.open(f"{name}.npy") as member:
                     data = member.read(limit + HEADER + 1)
                 if len(data) > limit + HEADER:
                     raise fault(path, f"array {name!r} is larger than {limit:,} bytes")
-                found[name] = _array(data)
+                arrays[name] = _array(data)
     except FileFormatError:
         raise
     except FileNotFoundError:
-        raise fault(path, "it is not there") from None
+        raise fault(path, "it does not exist") from None
     except KeyError as error:
         raise fault(path, str(error.args[0])) from None
     except (
@@ -131,11 +131,11 @@ def read_npz(path: Path, limits: dict[str, int]) -> dict[str, np.ndarray]:
         MemoryError, NotImplementedError, struct.error, zipfile.BadZipFile, zlib.error,
     ) as error:  # fmt: skip
         raise fault(path, f"{type(error).__name__}: {error}") from None
-    return found
+    return arrays
 
 
 def _array(data: bytes) -> np.ndarray:
-    """Read one ``.npy`` whose header tells as many bytes as there are."""
+    """Read an ``.npy`` whose header declares as many bytes as it has."""
     stream = io.BytesIO(data)
     read_header = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -145,7 +145,7 @@ def _array(data: bytes) -> np.ndarray:
         raise ValueError("an array of an unknown version")
     shape, _, dtype = read_header(stream)
     if not dtype.hasobject and math.prod(shape) * dtype.itemsize != len(data) - stream.tell():
-        raise ValueError(f"its header tells another size, {shape} of {dtype}")
+        raise ValueError(f"its header declares another size, {shape} of {dtype}")
     stream.seek(0)
     return np.lib.format.read_array(stream, allow_pickle=False)
 
@@ -165,7 +165,7 @@ def read_vectors(folder: Any) -> Vectors:
     Raises
     ------
     FileFormatError
-        If a file is missing, damaged, foreign, or of a later version.
+        If a file is missing, damaged, of another format, or of a later version.
 
     Examples
     --------
@@ -183,28 +183,28 @@ def read_vectors(folder: Any) -> Vectors:
     try:
         forms = {}
         for entry in manifest["cases"]:
-            name, found = _read_forms(entry)
+            name, arrays = _read_forms(entry)
             if name in forms:
-                raise ValueError(f"case {name!r} is there twice")
-            forms[name] = found
-        if sum(sum(_sizes(found).values()) for found in forms.values()) > LIMIT:
+                raise ValueError(f"case {name!r} is a duplicate")
+            forms[name] = arrays
+        if sum(sum(_sizes(arrays).values()) for arrays in forms.values()) > LIMIT:
             raise ValueError(f"its arrays are too large, more than {LIMIT:,} bytes together")
         read = [
             _read_case(top, operation, entry, forms[entry["name"]]) for entry in manifest["cases"]
         ]
     except FileFormatError:
         raise
-    except MISFITS as error:
+    except MALFORMED as error:
         raise fault(top / MANIFEST, f"{type(error).__name__}: {error}") from None
     expected = {case.name: answer for case, answer in read}
     return Vectors(operation, engine, tuple(case for case, _ in read), expected)
 
 
 def _no_duplicates(pairs: list) -> dict:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("an entry is there twice")
-    return found
+    entries = dict(pairs)
+    if len(entries) != len(pairs):
+        raise ValueError("duplicate entry")
+    return entries
 
 
 def _no_constant(name: str) -> None:
@@ -214,7 +214,7 @@ def _no_constant(name: str) -> None:
 def _manifest(path: Path) -> dict[str, Any]:
     try:
         if path.exists() and not path.is_file():
-            raise fault(path, "it is no regular file")
+            raise fault(path, "it is not a regular file")
         if path.stat().st_size > MANIFEST_LIMIT:
             raise fault(path, "it is too large")
         text = path.read_text(encoding="utf-8")
@@ -222,30 +222,30 @@ def _manifest(path: Path) -> dict[str, Any]:
     except FileFormatError:
         raise
     except FileNotFoundError:
-        raise fault(path, "it is not there") from None
+        raise fault(path, "it does not exist") from None
     except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise fault(path, f"{type(error).__name__}: {error}") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise fault(path, f"it does not say {FORMAT!r}")
+        raise fault(path, f"its format is not {FORMAT!r}")
     version = manifest.get("version")
     if version != VERSION or isinstance(version, bool):
         raise FileFormatError(
             f"{path}: the vectors have version {repr(version)[:40]}, this release reads version "
             f"{VERSION}",
-            mend="write them anew, or read them with the release that wrote them",
+            mend="write them again, or read them with the release that wrote them",
         )
     operation, cases = manifest.get("operation"), manifest.get("cases")
     if operation not in OPERATIONS or not isinstance(cases, list):
-        raise fault(path, "its operation or its cases are none")
+        raise fault(path, "its operation or its list of cases is not valid")
     if not isinstance(manifest.get("engine"), str):
-        raise fault(path, "it names no engine")
+        raise fault(path, "it does not name an engine")
     try:
         engines.get(manifest["engine"])
     except EngineError:
         raise fault(
             path,
-            f"engine {manifest['engine'][:80]!r} is not known here; register one of your own "
-            "before you read its vectors",
+            f"engine {manifest['engine'][:80]!r} is not known; register an engine "
+            "of your own before reading its vectors",
         ) from None
     return manifest
 
@@ -258,17 +258,19 @@ def _sizes(forms: Forms) -> dict[str, int]:
 
 
 def _read_forms(entry: dict[str, Any]) -> tuple[str, Forms]:
-    """Read what a manifest says about a case: its name, and dtypes and shapes of its arrays."""
+    """Read the name of a case, and dtypes and shapes of its arrays, from a manifest entry."""
     name = entry["name"]
     if not isinstance(name, str) or not NAME.fullmatch(name) or name.startswith("."):
-        raise ValueError(f"{name!r} is no name of a case")
+        raise ValueError(f"{name!r} is not a valid case name")
     forms = {}
     for key, (dtype, shape) in entry["arrays"].items():
         if not all(type(n) is int and n >= 0 for n in shape) or len(shape) > 32:
-            raise ValueError(f"array {key!r} of {name!r} has no shape")
+            raise ValueError(f"array {key!r} of {name!r} has an invalid shape")
         forms[key] = DTYPES[dtype], tuple(shape)
     if forms["expected"][0].name not in EXPECTED:
-        raise ValueError(f"the answer to {name!r} is not of one of {', '.join(EXPECTED)}")
+        raise ValueError(
+            f"the dtype of the answer to {name!r} must be one of {', '.join(EXPECTED)}"
+        )
     return name, forms
 
 
@@ -284,32 +286,32 @@ def _read_case(
                 path, f"{key!r} is {arrays[key].dtype} {arrays[key].shape}, not {dtype} {shape}"
             )
     try:
-        arguments = {key: _undescribed(value, arrays) for key, value in entry["arguments"].items()}
+        arguments = {key: _from_json(value, arrays) for key, value in entry["arguments"].items()}
         bind(operation, (), arguments)
-        check_bounds(operation, arguments)
-    except MISFITS as error:
+        check_limits(operation, arguments)
+    except MALFORMED as error:
         raise ValueError(f"case {name!r}: {type(error).__name__}: {error}") from None
     return Case(name, operation, arguments), arrays["expected"]
 
 
-def _undescribed(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+def _from_json(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if not isinstance(value, dict):
         return value
     if "list" in value:
-        return [_undescribed(v, arrays) for v in value["list"]]
+        return [_from_json(v, arrays) for v in value["list"]]
     dtype = dtypes.BY_NAME.get(value["dtype"]) if "dtype" in value else None
     if "dtype" in value and dtype is None:
-        raise ValueError(f"{value['dtype']!r} is no dtype")
+        raise ValueError(f"{value['dtype']!r} is not a dtype")
     if "array" not in value:
         return dtype
     array = arrays[value["array"]]
     if dtype is None:
-        return refquant.tensor(array)
+        return tensor(array)
     if array.dtype != dtype.numpy:
         raise ValueError(f"{array.dtype} integers for {dtype.name}")
     if "axis" not in value:
         scale, zero_point = value["scale"], value["zero_point"]
         if type(scale) not in (float, int) or type(zero_point) is not int:
-            raise ValueError(f"scale {scale!r} or zero point {zero_point!r} is no number")
+            raise ValueError(f"scale {scale!r} or zero point {zero_point!r} is not a number")
         return QuantizedTensor(array, dtype, scale, zero_point)
     return QuantizedTensor(array, dtype, value["scales"], value["zero_points"], axis=value["axis"])

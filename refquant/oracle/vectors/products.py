@@ -17,7 +17,7 @@ EXTREME_ZEROS = ((0, 0), (0, 255), (255, 0), (255, 255), (128, 1))
 
 
 def _bias(rng, scales: np.ndarray) -> Any:
-    """Whole and half multiples of the sums' units: the halves are ties if a bias is rounded."""
+    """Draw whole and half multiples of the unit of the sums; halves are ties of a rounded bias."""
     steps = rng.integers(-40, 41, scales.size) / 2
     return floats(steps * scales)
 
@@ -27,7 +27,7 @@ def _scales(per_channel: bool, outputs: int, scale: float, rng) -> Any:
 
 
 def _rounding_cases(make, rng) -> Iterator[Case]:
-    """Draw operands that concern rounding, whatever the geometry; `make` builds a case of them."""
+    """Make the cases that concern rounding, which `make` builds for its geometry."""
     for half, zero in ((0.5, 100), (0.25, 101), (0.125, 0), (0.5, 255)):
         yield make(f"ties-{half}-z{zero}", rng, 0.25, 128, half * 4, 1.0, zero, small=True)
     for index, (x, w, y) in enumerate(NEAR_TIES):

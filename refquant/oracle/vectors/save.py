@@ -1,7 +1,7 @@
-"""Vectors as files: a folder of one ``.npz`` a case, and ``manifest.json`` that describes them.
+"""Save vectors: an ``.npz`` for each case, and a ``manifest.json`` that describes all of them.
 
-The manifest says everything that arrays cannot: parameters, quantizers, shapes, who answered. Any
-language reads both.
+The manifest holds what arrays cannot: parameters, quantizers, shapes, the engine. Both formats can
+be read in any language.
 """
 
 import json
@@ -27,15 +27,15 @@ FORMAT, VERSION = "refquant-vectors", 1
 MANIFEST = "manifest.json"
 
 
-def _described(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
-    """Turn an argument into JSON; its arrays go into `arrays`."""
+def _to_json(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
+    """Convert an argument to JSON, and add its arrays to `arrays`."""
     if isinstance(value, QuantizedTensor):
         arrays[name] = value.array
-        found: dict[str, Any] = {"array": name, "dtype": value.dtype.name}
+        entry: dict[str, Any] = {"array": name, "dtype": value.dtype.name}
         if value.axis is None:
-            return {**found, "scale": value.scale, "zero_point": value.zero_point}
+            return {**entry, "scale": value.scale, "zero_point": value.zero_point}
         return {
-            **found,
+            **entry,
             "axis": value.axis,
             "scales": np.asarray(value.scale).tolist(),
             "zero_points": np.asarray(value.zero_point).tolist(),
@@ -44,7 +44,7 @@ def _described(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
         arrays[name] = value.array
         return {"array": name}
     if isinstance(value, list | tuple) and any(isinstance(v, Tensor) for v in value):
-        return {"list": [_described(v, f"{name}{i}", arrays) for i, v in enumerate(value)]}
+        return {"list": [_to_json(v, f"{name}{i}", arrays) for i, v in enumerate(value)]}
     if isinstance(value, dtypes.dtype):
         return {"dtype": value.name}
     return list(value) if isinstance(value, tuple) else value
@@ -66,22 +66,22 @@ def write_vectors(
 ) -> list[tuple[str, str]]:
     """Write the test vectors of an operation.
 
-    Cases that the engine refuses are left out, and named in the manifest with its reason. The
-    folder holds an ``.npz`` for each case (its operands, and ``expected``), ``manifest.json``
-    and ``coverage.md``. It appears whole or not at all.
+    Cases that the engine does not support are left out, and listed in the manifest with the reason.
+    The folder holds an ``.npz`` for each case (its operands, and ``expected``), ``manifest.json``
+    and ``coverage.md``. It is written completely or not at all.
 
     Parameters
     ----------
     operation : str
         One of `OPERATIONS`.
     folder : path
-        Made anew; must not exist, or be empty.
+        Must not exist or be empty, unless `force` is given.
     engine : str, optional
-        Whose answers are expected; the engine that is chosen by default.
+        Whose answers are expected; the current engine by default.
     seed : int, default 0
-        Of the random integers.
+        Seed of the random operands.
     force : bool, default False
-        Whether a folder of vectors that is there is replaced.
+        Whether to replace an existing folder of vectors.
     progress : bool, optional
         Whether to show a bar; by default on a terminal.
 
@@ -93,7 +93,7 @@ def write_vectors(
     Raises
     ------
     ArgumentError
-        If the operation has no vectors, or the folder holds something.
+        If the operation has no vectors, or the folder is not empty.
     EngineError
         If the engine is not known.
 
@@ -115,7 +115,7 @@ def write_vectors(
     cases = cases_of(operation, seed)
     _check_target(target, force)
     target.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=".vectors-", dir=target.parent))
+    staging = Path(tempfile.mkdtemp(prefix=".vectors-", dir=target.parent))
     try:
         entries, left_out = [], {}
         for case in track(cases, f"vectors of {operation}", show=progress):
@@ -125,22 +125,22 @@ def write_vectors(
                 left_out[case.name] = str(error)
                 continue
             arrays: dict[str, Any] = {}
-            described = {
-                name: _described(value, name, arrays) for name, value in case.arguments.items()
+            operands = {
+                name: _to_json(value, name, arrays) for name, value in case.arguments.items()
             }
             arrays["expected"] = answer.array
-            np.savez(made / f"{case.name}.npz", **arrays)
+            np.savez(staging / f"{case.name}.npz", **arrays)
             entries.append(
                 {
                     "name": case.name,
-                    "arguments": described,
+                    "arguments": operands,
                     "arrays": {n: [str(a.dtype), list(a.shape)] for n, a in arrays.items()},
-                    "output": _described(answer, "expected", {}),
+                    "output": _to_json(answer, "expected", {}),
                 }
             )
         rows = coverage([case for case in cases if case.name not in left_out])
         if left_out:
-            rows.append(("left out, which the engine refuses", ", ".join(left_out)))
+            rows.append(("left out, not supported by the engine", ", ".join(left_out)))
         manifest = {
             "format": FORMAT,
             "version": VERSION,
@@ -151,14 +151,14 @@ def write_vectors(
             "cases": entries,
             "left_out": left_out,
         }
-        (made / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        (made / "coverage.md").write_text(_table(rows), encoding="utf-8")
+        (staging / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        (staging / "coverage.md").write_text(_table(rows), encoding="utf-8")
         if target.exists():
             shutil.rmtree(target)
-        os.chmod(made, 0o755)
-        made.rename(target)
+        os.chmod(staging, 0o755)
+        staging.rename(target)
     except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
         raise
     return rows
 

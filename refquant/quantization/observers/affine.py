@@ -185,7 +185,7 @@ class AffineObserver(ObserverBase):
         ends = self._range()
         if ends is None:
             return self._unobserved()
-        scales, zero_points = kernels.choose_qparams(
+        scales, zero_points = kernels.observer_qparams(
             *ends, *self.target_range, self.qscheme.is_symmetric
         )
         return Tensor(scales), Tensor(zero_points)

@@ -44,7 +44,7 @@ class Explanation:
         title = observer._place()
         if seen is None:
             return cls(title, [*facts, ("range seen", "nothing was observed yet")])
-        scales, zero_points = kernels.choose_qparams(
+        scales, zero_points = kernels.observer_qparams(
             *seen, low_int, high_int, observer.qscheme.is_symmetric
         )
         facts = [*more, *facts]

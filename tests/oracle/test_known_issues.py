@@ -1,4 +1,4 @@
-"""Public mismatches: each is reproduced, and explained by the diagnosis or by a trace."""
+"""Known issues: each is reproduced, and explained by the diagnosis or by a trace."""
 
 import numpy as np
 import pytest
@@ -23,30 +23,30 @@ EXPLANATIONS = {
 }
 
 
-@pytest.mark.parametrize("mystery", oracle.famous(), ids=lambda mystery: mystery.thread)
-def test_mystery(mystery):
-    found = mystery.diagnosis()
-    assert EXPLANATIONS[mystery.thread] in found.explanations
-    assert mystery.operands in ("the thread", "made")
-    assert mystery.answer.endswith((".", ")"))
-    if found.mismatch.count and mystery.operation != "avg_pool2d":
-        assert mystery.trace().result == found.mismatch.expected[0]
+@pytest.mark.parametrize("issue", oracle.known_issues(), ids=lambda issue: issue.thread)
+def test_issue(issue):
+    found = issue.diagnosis()
+    assert EXPLANATIONS[issue.thread] in found.explanations
+    assert issue.operands in ("thread", "constructed")
+    assert issue.cause.endswith((".", ")"))
+    if found.mismatch.count and issue.operation != "avg_pool2d":
+        assert issue.trace().result == found.mismatch.expected[0]
 
 
 def test_all_are_listed_once():
-    assert [m.thread for m in oracle.famous()] == list(EXPLANATIONS)
+    assert [i.thread for i in oracle.known_issues()] == list(EXPLANATIONS)
 
 
 def test_a_trace_answers_where_nothing_differs():
-    mystery = next(m for m in oracle.famous() if m.thread == "pytorch/pytorch#56331")
-    steps = mystery.trace()
+    issue = next(i for i in oracle.known_issues() if i.thread == "pytorch/pytorch#56331")
+    steps = issue.trace()
     assert steps["accumulator"] == -2012
     assert steps["rounded"] == -63
     assert steps["clipped"] == 0
 
 
 def test_the_tie_of_float32():
-    mystery = next(m for m in oracle.famous() if m.thread == "tensorflow/tensorflow#102943")
-    multiplier = np.float32(mystery.trace("fbgemm")["multiplier"])
+    issue = next(i for i in oracle.known_issues() if i.thread == "tensorflow/tensorflow#102943")
+    multiplier = np.float32(issue.trace("fbgemm")["multiplier"])
     assert multiplier * np.float32(585) == 6.5
-    assert mystery.trace("exact")["exact number of steps"] > 6.5
+    assert issue.trace("exact")["exact number of steps"] > 6.5

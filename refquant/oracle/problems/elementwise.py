@@ -1,6 +1,6 @@
-r"""Sums, products and quantization of single elements from inside.
+r"""Elementwise sums, products and quantization, step by step.
 
-The exact real number behind an output, in steps of its quantizer and with its zero point, is
+The exact real value of an output, in steps of its quantizer and including its zero point, is
 
 .. math:: r = \frac{x_a + x_b}{s} + z, \qquad r = \frac{x_a x_b}{s} + z, \qquad
     r = \frac{x}{s} + z, \qquad x_i = s_i (q_i - z_i) .
@@ -16,12 +16,12 @@ from refquant.engines import Engine, Operands
 from refquant.engines.arithmetic.change import values_of
 from refquant.engines.rules.elementwise import PRODUCT_OF_REALS, SUM_OF_REALS
 from refquant.engines.rules.ratios import Ratios, ratios
-from refquant.oracle.problem import Problem
+from refquant.oracle.problems.base import Problem
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["Quantization", "Sum"]
 
-# A multiple of what any engine takes at once: ONNX Runtime's sums, whose rule is no split, take 4.
+# A multiple of what any engine processes at once; ONNX Runtime's sums, whose rule is no Split: 4.
 BLOCK = 64
 
 
@@ -44,12 +44,12 @@ class Sum(Problem):
         )
         self.size = self.integers[0].size
         self.undefined = np.zeros(self.size, bool)
-        # Elements stand in memory as they are counted: some of them can be added by themselves.
+        # Elements lie in memory in the order of their indices, so that a subset can be added alone.
         self.flat = a.shape == b.shape and all(q.array.flags.c_contiguous for q in (a, b))
         self.kind = "add" if operation.startswith("add") else "multiply"
 
     def answer_for(self, record: Engine, where: Any, **other) -> np.ndarray:
-        """Answer for some outputs by the rules of a record, each for the place where it stands.
+        """Compute some outputs by the rules of a record, each as at its own position.
 
         Parameters
         ----------
@@ -62,38 +62,39 @@ class Sum(Problem):
         """
         a, b = other.get("a", self.a), other.get("b", self.b)
         parameters = other.get("scale", self.scale), other.get("zero_point", self.zero_point)
-        whole = not self.flat or 2 * where.size > self.size
-        places, found = (slice(None), where) if whole else self._places(record, where)
-        if not whole:
-            a, b = (q.like(q.array.reshape(-1)[places]) for q in (a, b))
+        if self.flat and 2 * where.size <= self.size:
+            subset, where = self._subset(record, where)
+            a, b = (q.like(q.array.reshape(-1)[subset]) for q in (a, b))
         with engines.using(record):
             q = self.function(a, b, *parameters)
-        return q.array.reshape(-1)[found].astype(np.int64)
+        return q.array.reshape(-1)[where].astype(np.int64)
 
-    def _places(self, record: Engine, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Choose elements that hold some others, those of vectors and those of tails as they are.
+    def _subset(self, record: Engine, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Choose a subset around some elements that leaves those in vectors and in the tail there.
 
         Returns
         -------
-        places : ndarray of int64
-            Indices of elements whose count leaves the same tails as all of them.
-        found : ndarray of int64
-            Where among them `where` is.
+        subset : ndarray of int64
+            Indices of the elements: whole vectors, then the tail.
+        positions : ndarray of int64
+            Positions of `where` within the subset.
         """
         steps = ("elementwise_dequantize", "elementwise_quantize", "elementwise_requantize")
         operands = Operands(self.dtype)
         block = math.lcm(BLOCK, *(record.rule(step, operands).block for step in steps))
         end = self.size - self.size % block
         inner = where < end
-        body = where[inner]
-        body = np.pad(body, (0, -body.size % block), mode="edge" if body.size else "constant")
-        found = np.empty(where.size, np.int64)
-        found[inner] = np.arange(np.count_nonzero(inner))
-        found[~inner] = body.size + where[~inner] - end
-        return np.concatenate([body, np.arange(end, self.size)]), found
+        vectors = where[inner]
+        vectors = np.pad(
+            vectors, (0, -vectors.size % block), mode="edge" if vectors.size else "constant"
+        )
+        positions = np.empty(where.size, np.int64)
+        positions[inner] = np.arange(np.count_nonzero(inner))
+        positions[~inner] = vectors.size + where[~inner] - end
+        return np.concatenate([vectors, np.arange(end, self.size)]), positions
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
-        """List the values on which the engine stands for this operation, by axis."""
+        """List the engine's values on each axis that this operation depends on."""
         operands = Operands(self.dtype, same_shape=self.a.shape == self.b.shape)
         run = self.size if self.flat else None
         rule = record.rule(self.kind, operands)
@@ -105,7 +106,7 @@ class Sum(Problem):
         return values_of(record, (self.kind,), operands)
 
     def ratio(self, where: Any) -> Ratios:
-        """Compute the real number behind some outputs, in steps and with the zero point."""
+        """Compute the exact value of some outputs, in steps and including the zero point."""
         x, y = (
             ratios(n[where] - q.zero_point) * ratios(q.scale)
             for n, q in zip(self.integers, (self.a, self.b), strict=True)
@@ -118,14 +119,14 @@ class Sum(Problem):
         return np.asarray(self.ratio(where))
 
     def fixed_point(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """Bound the integers that fixed point multiplies, and tell their multiplier."""
+        """Bound the integers that fixed-point arithmetic scales, and return their multiplier."""
         if self.kind == "add":
             return None
         x, y = (n - q.zero_point for n, q in zip(self.integers, (self.a, self.b), strict=True))
         return x * y, x * y, np.asarray(self.a.scale * self.b.scale / self.scale)
 
     def roundings(self, where: Any) -> np.ndarray:
-        """Bound the sizes that are rounded on the way, in steps of the output."""
+        """Bound the magnitudes that are rounded on the way, in output steps."""
         x, y = (
             np.abs(n[where].astype(np.float64)) * q.scale + abs(q.zero_point) * q.scale
             for n, q in zip(self.integers, (self.a, self.b), strict=True)
@@ -134,7 +135,7 @@ class Sum(Problem):
 
 
 class Quantization(Problem):
-    """Real numbers to integers."""
+    """Quantization of real numbers, per tensor or per channel."""
 
     family = "quantization"
 
@@ -155,7 +156,7 @@ class Quantization(Problem):
         self.step, self.size, self.undefined = operation, self.x.size, np.isnan(self.x)
 
     def answer_for(self, record: Engine, where: Any, **other) -> np.ndarray:
-        """Answer for some elements by the rules of a record, each for the place where it stands.
+        """Compute some elements by the rules of a record, each as at its own position.
 
         Parameters
         ----------
@@ -171,18 +172,20 @@ class Quantization(Problem):
         answers = np.empty(where.size, np.int64)
         tail = where >= self.x.size - self.x.size % split.block
         with np.errstate(all="ignore"):
-            for rule, here in ((split.body, ~tail), (split.tail, tail)):
-                own = where[here]
-                answers[here] = rule(self.x[own], scales[own], zeros[own], self.lower, self.upper)
+            for rule, here in ((split.vector, ~tail), (split.tail, tail)):
+                chosen = where[here]
+                answers[here] = rule(
+                    self.x[chosen], scales[chosen], zeros[chosen], self.lower, self.upper
+                )
         return answers
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
-        """List the values on which the engine stands for this operation, by axis."""
+        """List the engine's values on each axis that this operation depends on."""
         return values_of(record, (self.step,), Operands(self.dtype), self.size)
 
     def ratio(self, where: Any) -> Ratios:
-        """Compute the real number behind some outputs, in steps and with the zero point."""
-        # Infinities stand for the largest number; NaN has no exact value, 0 takes its place.
+        """Compute the exact value of some outputs, in steps and including the zero point."""
+        # Infinities become the largest number; NaN has no exact value and becomes 0.
         steps = ratios(np.nan_to_num(self.x[where])) / ratios(self.scales[where])
         return steps + ratios(self.zeros[where])
 
@@ -191,8 +194,8 @@ class Quantization(Problem):
         return np.asarray(self.ratio(where))
 
     def fixed_point(self) -> None:
-        """Nothing here multiplies integers in fixed point."""
+        """Return None: nothing here is scaled in fixed point."""
 
     def roundings(self, where: Any) -> np.ndarray:
-        """Bound the sizes that are rounded on the way, in steps of the output."""
+        """Bound the magnitudes that are rounded on the way, in output steps."""
         return np.abs(np.nan_to_num(self.x[where]).astype(np.float64)) / self.scales[where]

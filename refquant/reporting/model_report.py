@@ -1,4 +1,4 @@
-"""The report on any model: one call, one page."""
+"""The report on a quantized model, as a page."""
 
 import os
 import tempfile
@@ -10,11 +10,11 @@ from refquant import arguments
 from refquant.extras import require_extra
 from refquant.progress import track
 from refquant.reporting import figures
-from refquant.reporting.advice import advice
 from refquant.reporting.comparison import Comparison, compare
 from refquant.reporting.measures import agreement, decibel_text, parameter_bytes
 from refquant.reporting.page import Page
 from refquant.reporting.pictures import drawing
+from refquant.reporting.recommendations import advice
 from refquant.reporting.tables import Table
 
 __all__ = ["report", "worst_layers"]
@@ -34,11 +34,11 @@ def report(
 ) -> Comparison:
     """Run a float model beside its quantized form and write a page about the differences.
 
-    The page is one HTML file that needs nothing but itself. For every layer it has the error that
-    the layer adds and the one that has accumulated, as root mean square and as
+    The page is one self-contained HTML file. For every layer it shows the error that the layer adds
+    and the accumulated error, as root mean square and as
     signal-to-quantization-noise ratio, histograms of activations and weights, how many values
-    are clipped and how many integers lie at the ends of their range; and for the five worst
-    layers what would help. It needs matplotlib, the extra ``plot``.
+    are clipped and how many integers lie at the ends of their range, and recommendations for the
+    five worst layers. It needs matplotlib, the extra ``plot``.
 
     Parameters
     ----------
@@ -51,9 +51,9 @@ def report(
         Each is an input of the models, or a pair of input and target; read once. Use data that
         calibration has not seen.
     path : str or path-like, default 'report.html'
-        The file. It is written wholly or not at all; an existing one is replaced.
+        The file. It is written completely or not at all; an existing one is replaced.
     title : str, optional
-        Heading of the page.
+        Title of the page.
     run : callable, optional
         Called as ``run(model, batch)`` to run a batch of another form and return the output.
     progress : bool, default True
@@ -62,18 +62,18 @@ def report(
     Returns
     -------
     Comparison
-        The numbers of the page; printed, or shown by a notebook, as a table.
+        The numbers of the page, shown as a table.
 
     Raises
     ------
     ArgumentError
         If there is no batch, or the layers of the models do not correspond.
     ArgumentTypeError
-        If one of the models is no module.
+        If one of the models is not a Module.
     MissingExtraError
         If matplotlib is not installed.
     OSError
-        If `path` cannot be written; that is tried before the models run.
+        If `path` cannot be written; this is checked before the models run.
 
     See Also
     --------
@@ -89,10 +89,11 @@ def report(
     >>> model = nn.Sequential(nn.Linear(8, 4)).eval()
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     page = os.path.join(folder, "report.html")
-    ...     found = refquant.report(model, quantize_dynamic(model), [refquant.randn(16, 8)], page)
+    ...     batches = [refquant.randn(16, 8)]
+    ...     comparison = refquant.report(model, quantize_dynamic(model), batches, page)
     ...     os.path.getsize(page) > 10_000
     True
-    >>> found.sqnr > 30
+    >>> comparison.sqnr > 30
     True
     """
     require_extra("matplotlib", package="matplotlib", extra="plot", asked=_ASKED)
@@ -112,12 +113,12 @@ def report(
 
 
 def _try_writing(path: Path) -> None:
-    """Find out that a file cannot be written before hours are spent on its content."""
+    """Raise if a file cannot be written, before time is spent on its content."""
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        # The reader asked for this file, not for the temporary one.
+        # The user named this file, not the temporary one.
         raise type(error)(error.errno, f"{_ASKED}: {error.strerror}", str(path)) from None
 
 
@@ -153,7 +154,7 @@ def worst_layers(page: Page, comparison: Comparison, count: int = 5) -> None:
     page : Page
         Where to add it.
     comparison : Comparison
-        What is told.
+        The comparison to report on.
     count : int, default 5
         How many layers at most.
 
@@ -194,8 +195,8 @@ def _pictures(page: Page, comparison: Comparison, progress: bool) -> None:
         ("Weights before and after", "", figures.weights),
         (
             "Ranges of the channels of the weights",
-            "The narrower a channel against the dashed lines, the more it gains from a scale of "
-            "its own.",
+            "The narrower a channel compared to the dashed lines, the more it gains from a scale "
+            "of its own.",
             figures.channels,
         ),
     )

@@ -202,7 +202,7 @@ def test_channels_of_different_width_are_named():
 
 def test_a_layer_that_rounds_well_needs_nothing():
     x = np.linspace(0, 2.55, 1000, dtype=np.float32)
-    assert "nothing to mend" in advice(layer_of(x, 0.01))
+    assert "nothing to fix" in advice(layer_of(x, 0.01))
 
 
 def test_errors_from_before_are_told_from_own_ones():

@@ -1,14 +1,16 @@
-r"""Linear layers and convolutions from inside: sums, bias, multiplier, rounding.
+r"""Linear layers and convolutions, step by step: sums, bias, multiplier, rounding.
 
-With the sums of all outputs at hand, any engine or arithmetic can answer for any few of them at
-once, which is what makes a diagnosis quick. The exact real number behind an output, in steps of
-the output quantizer and with its zero point, is
+The sums of all outputs are kept, so that any engine or arithmetic can compute a few of the outputs
+at once; this is what makes a diagnosis fast. The exact real value of an output, in steps of the
+output quantizer and including its zero point, is
 
 .. math:: r = \frac{s_x s_w \, acc + b}{s_y} + z_y .
 """
 
 import inspect
+import math
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,16 +25,15 @@ from refquant.errors import ArgumentError
 from refquant.nn.quantized import functional
 from refquant.ops.quantized.convolution import pack_convolution, run_convolution
 from refquant.ops.quantized.linear import pack_linear, quint8_input, run_linear
-from refquant.ops.quantized.sums_by_rule import convolution_sums, linear_sums
-from refquant.oracle.problem import Problem
-from refquant.reference.convolution import gather
+from refquant.oracle.problems.base import Problem
+from refquant.reference.convolution import gather, sum_groups
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["Product", "product_function"]
 
 
 def product_function(name: str, relu: bool) -> Callable[..., Any]:
-    """Make a function with the signature of ``functional.NAME`` that ends with ReLU if asked."""
+    """Return ``functional.NAME``, or a function with its signature that also applies ReLU."""
     plain = getattr(functional, name)
     if not relu:
         return plain
@@ -72,9 +73,9 @@ class Product(Problem):
     channel : ndarray of int64
         The output channel of every output, flat.
     undefined : ndarray of bool
-        Which outputs have no exact number: none.
+        Which outputs have no exact value: none.
     border : ndarray of bool
-        Whether the window of an output reaches outside of the image, flat.
+        Whether the window of an output reaches outside the image, flat.
     """
 
     family = "product"
@@ -110,7 +111,7 @@ class Product(Problem):
     # -- sums --------------------------------------------------------------------------------
 
     def _flatten(self, sums: np.ndarray) -> np.ndarray:
-        """Bring sums with the outputs last into the row-major order of the result."""
+        """Flatten sums with channels last in the row-major order of the result."""
         if self.name == "linear":
             return sums.reshape(-1)
         return np.moveaxis(sums, -1, 1).reshape(-1)
@@ -122,29 +123,30 @@ class Product(Problem):
         packed, rule = self.packed, ACCUMULATORS[accumulator]
         zeros = packed.zero_points if weight_zero is None else np.zeros_like(packed.zero_points)
         zero = self.x.zero_point if input_zero is None else input_zero
-        # Who forgets the zero point in the sums may still pad with it.
+        # A backend that ignores the zero point in the sums may still pad with it.
         outside = BORDERS[border](self.x.zero_point)
         if self.name == "linear":
             rows = self.x.array.reshape(-1, self.weight.array.shape[1])
-            return linear_sums(rows, np.ascontiguousarray(self.weight.array), zero, zeros, rule)
+            return rule(rows, self.weight.array, zero, zeros)
         images = np.moveaxis(self.x.array, 1, -1)
         images = images[:, None] if images.ndim == 4 else images
-        return convolution_sums(
-            np.ascontiguousarray(images), packed.filters(), packed.groups, packed.kernel,
-            packed.steps, packed.borders, packed.spread, zero, zeros, rule, lambda _: outside,
-        )  # fmt: skip
+        filters = packed.filters()
+        filters = filters.reshape(
+            packed.groups, len(filters) // packed.groups, math.prod(filters.shape[1:])
+        )
+        return sum_groups(images, filters, zero, zeros, packed.geometry, lambda _: outside, rule)
 
     def sums(
         self, accumulator="wrapped", border="zero_point", input_zero=None, weight_zero=None
     ) -> np.ndarray:
-        """Sum the products of every output, flat int64; the last four answers are kept.
+        """Sum the products of every output, flat int64; the last eight results are kept.
 
         Parameters
         ----------
         accumulator, border : str
             Values of these axes.
         input_zero, weight_zero : int, optional
-            0 to forget a zero point.
+            0 to ignore a zero point.
         """
         key = (accumulator, border, input_zero, weight_zero)
         if key not in self._sums:
@@ -169,7 +171,7 @@ class Product(Problem):
         Returns
         -------
         x, w : ndarray of int64, shape (depth,)
-            Outside of the image x is the zero point.
+            Outside the image x is the zero point.
         """
         if self.name == "linear":
             row, channel = divmod(flat, self.shape[-1])
@@ -179,9 +181,7 @@ class Product(Problem):
         packed = self.packed
         pixels = np.moveaxis(self.x.array[image], 0, -1)
         pixels, place = (pixels[None], [0, *place]) if len(place) == 2 else (pixels, place)
-        taps = gather(
-            pixels, self.x.zero_point, packed.kernel, packed.steps, packed.borders, packed.spread
-        )[tuple(place)]
+        taps = gather(pixels, self.x.zero_point, packed.geometry)[tuple(place)]
         depth = self.weight.array.shape[1]
         first = channel // (self.shape[1] // packed.groups) * depth
         return (
@@ -189,19 +189,17 @@ class Product(Problem):
             packed.filters()[channel].reshape(-1).astype(np.int64),
         )
 
-    @property
+    @cached_property
     def border(self) -> np.ndarray:
-        """Whether the window of an output reaches outside of the image."""
+        """Whether the window of an output reaches outside the image."""
         if self.name == "linear":
             return np.zeros(self.channel.size, bool)
-        ones = np.ones((1, *self.weight.array.shape[1:]), np.int8)
-        image = np.ones((1, self.weight.array.shape[1], *self.x.array.shape[2:]), np.uint8)
-        lacking = 5 - image.ndim
-        inside = convolution_sums(
-            np.moveaxis(image.reshape(*image.shape[:2], *(1,) * lacking, *image.shape[2:]), 1, -1),
-            np.moveaxis(ones.reshape(1, ones.shape[1], *self.packed.kernel), 1, -1),
-            1, self.packed.kernel, self.packed.steps, self.packed.borders, self.packed.spread, 0,
-            np.zeros(1, np.int32), accumulate.EXACT, accumulate.BORDER_OF_ZERO,
+        channels, missing = self.weight.array.shape[1], 5 - self.x.array.ndim
+        image = np.ones((1, *(1,) * missing, *self.x.array.shape[2:], channels), np.uint8)
+        ones = np.ones((1, 1, math.prod(self.weight.array.shape[1:])), np.int8)
+        inside = sum_groups(
+            image, ones, 0, np.zeros(1, np.int32), self.packed.geometry,
+            accumulate.BORDER_OF_ZERO, accumulate.EXACT,
         )[..., 0]  # fmt: skip
         touched = inside < ones.size
         batch, outputs = self.x.array.shape[0], self.weight.array.shape[0]
@@ -210,15 +208,15 @@ class Product(Problem):
     # -- answers -----------------------------------------------------------------------------
 
     def operands(self) -> Operands:
-        """Say what the conditions of a record may ask."""
+        """Describe the operands for the conditions of a record."""
         return Operands(dtypes.qint8, per_channel=self.per_channel, bias=self.has_bias)
 
     def scales(self) -> tuple[float, np.ndarray, float]:
-        """Scales of input, weight (one for each channel) and output."""
+        """Return the scales of input, weight (one for each channel) and output."""
         return self.x.scale, self.packed.scales, self.scale
 
     def answer_for(self, record: Engine, where: Any, sums=None, scales=None, **other) -> np.ndarray:
-        """Answer for some outputs by the rules of a record.
+        """Compute some outputs by the rules of a record.
 
         Parameters
         ----------
@@ -252,12 +250,12 @@ class Product(Problem):
             return rule(total, multiplier, zero_point, lower, upper).astype(np.int64)
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
-        """List the values on which the engine stands for this operation, by axis."""
+        """List the engine's values on each axis that this operation depends on."""
         steps = ("accumulator", "border", "bias", "multiplier", "requantize_sum")
         return values_of(record, steps, self.operands())
 
     def ratio(self, where: Any, sums: np.ndarray | None = None) -> Ratios:
-        """Compute the real number behind some outputs, in steps and with the zero point.
+        """Compute the exact value of some outputs, in steps and including the zero point.
 
         Parameters
         ----------
@@ -279,7 +277,7 @@ class Product(Problem):
         return np.asarray(self.ratio(where))
 
     def fixed_point(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """Bound the integers that fixed point multiplies, and tell their multipliers.
+        """Bound the integers that fixed-point arithmetic scales, and return their multipliers.
 
         Returns
         -------
@@ -288,20 +286,20 @@ class Product(Problem):
         multiplier : ndarray of float64
         """
         x, w, y = self.scales()
-        sums, own = self.sums("exact"), np.asarray(w, np.float64)[self.channel]
-        steps = self.packed.biases.astype(np.float64)[self.channel] / (x * own)
+        sums, weight_scales = self.sums("exact"), np.asarray(w, np.float64)[self.channel]
+        steps = self.packed.biases.astype(np.float64)[self.channel] / (x * weight_scales)
         near = 2.0**-20 * (1 + np.abs(steps))  # the quotient in float32
         low, high = (np.clip(steps + d, -(2.0**31), 2.0**31) for d in (-0.5 - near, 0.5 + near))
         if not self.has_bias:
-            return sums, sums, x * own / y
+            return sums, sums, x * weight_scales / y
         return (
             sums + np.ceil(low).astype(np.int64),
             sums + np.floor(high).astype(np.int64),
-            x * own / y,
+            x * weight_scales / y,
         )
 
     def roundings(self, where: Any) -> np.ndarray:
-        """Bound the sizes that are rounded on the way: products and bias, in steps of the output.
+        """Bound the magnitudes that are rounded on the way, products and bias, in output steps.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-r"""One output element step by step: what went in, and what every rule made of it."""
+"""Traces of single output elements: the operands, and the result of every rule."""
 
 from dataclasses import dataclass
 from html import escape
@@ -9,10 +9,11 @@ import numpy as np
 from refquant import arguments, engines
 from refquant.engines import Engine, Operands
 from refquant.errors import ArgumentError, ArgumentTypeError
-from refquant.oracle.legality import knows
-from refquant.oracle.problem import Problem, problem
-from refquant.oracle.products import Product
-from refquant.oracle.sums import Quantization, Sum
+from refquant.oracle.error_bounds import has_exact_values
+from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.elementwise import Quantization, Sum
+from refquant.oracle.problems.products import Product
+from refquant.oracle.problems.table import problem
 
 __all__ = ["Step", "Trace", "trace"]
 
@@ -58,7 +59,7 @@ class Trace:
     Attributes
     ----------
     operation, engine : str
-        What was computed by whom.
+        What was computed, and by which engine.
     index : tuple of int
         Which element.
     steps : tuple of Step
@@ -84,12 +85,12 @@ class Trace:
     result: Any
 
     def __getitem__(self, name: str) -> Any:
-        """Value of the step of a name.
+        """Return the value of a step.
 
         Raises
         ------
         KeyError
-            If there is no such step.
+            If the trace has no step of this name.
         """
         for step in self.steps:
             if isinstance(name, str) and step.name == name:
@@ -99,7 +100,7 @@ class Trace:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all of it as plain values, which JSON can hold."""
+        """Return the trace as plain values that JSON can represent."""
         return {
             "operation": self.operation,
             "engine": self.engine,
@@ -139,7 +140,7 @@ def _text(value: Any) -> str:
 
 
 def _step(name: str, value: Any, formula: str = "") -> Step:
-    """Write a number down, with its bits if it is a float32."""
+    """Make a step of a number, with its bits if it is a float32."""
     value = np.asarray(value)
     bits = f"{int(value.view(np.uint32)):08x}" if value.dtype == np.float32 else ""
     plain = value.item() if value.dtype != object else float(value.item())
@@ -147,7 +148,7 @@ def _step(name: str, value: Any, formula: str = "") -> Step:
 
 
 def _elided(factors: np.ndarray, corrections: tuple[int, int]) -> str:
-    """Write a sum of products; the zero products and most of the others are left out."""
+    """Format the first nonzero products of a sum, and count the others."""
     zx, zw = corrections
     x, w = factors
     there = np.flatnonzero((x != zx) & (w != zw))
@@ -211,7 +212,7 @@ def _product_steps(task: Product, record: Engine, flat: int) -> list[Step]:
 
 
 def _exact_steps(real: Any, zero_point: int) -> list[Step]:
-    """Say how far the exact number is from a tie."""
+    """Make a step that tells how far the exact value is from a tie."""
     steps = real - zero_point
     distance = abs(steps - round(steps))
     tie = "a tie" if 2 * distance == 1 else f"{float(abs(distance * 2 - 1) / 2):.3g} from a tie"
@@ -224,7 +225,9 @@ def _sum_steps(task: Sum, record: Engine, flat: int) -> list[Step]:
     for name, q, integers in zip("ab", (task.a, task.b), task.integers, strict=True):
         integer = int(integers[flat])
         steps.append(Step(name, integer, f"scale {q.scale:.9g}, zero point {q.zero_point}"))
-        steps.append(Step(f"{name} stands for", (integer - q.zero_point) * q.scale, "s * (q - z)"))
+        steps.append(
+            Step(f"real value of {name}", (integer - q.zero_point) * q.scale, "s * (q - z)")
+        )
     rule = record.rule(task.kind, Operands(task.dtype, same_shape=task.a.shape == task.b.shape))
     result = int(task.answer(record)[flat])
     alone = int(task.answer_for(record, where)[0])
@@ -236,7 +239,11 @@ def _sum_steps(task: Sum, record: Engine, flat: int) -> list[Step]:
     ]
     if alone != result:
         steps.append(
-            Step("alone", alone, "the same element as a tensor of its own, a vector's tail")
+            Step(
+                "alone",
+                alone,
+                "the same element in a tensor of its own, as a vector's tail",
+            )
         )
     return steps
 
@@ -249,9 +256,9 @@ def _quantization_steps(task: Quantization, record: Engine, flat: int) -> list[S
         _step("x", np.float32(task.x[flat])),
         _step("scale", np.float32(task.scales[flat]), "in float32"),
         Step("zero point", int(task.zeros[flat])),
-        Step("rule of vectors", split.body.name, split.body.formula),
+        Step("rule of vectors", split.vector.name, split.vector.formula),
     ]
-    if split.tail is not split.body:
+    if split.tail is not split.vector:
         steps.append(Step("rule of the rest", split.tail.name, split.tail.formula))
     return [
         *steps,
@@ -278,7 +285,7 @@ def trace(
     index : int or tuple of int
         Which element of the output.
     engine : str or Engine, optional
-        Who computes it; the engine that is chosen by default.
+        The engine that computes it; the current engine by default.
 
     Returns
     -------
@@ -288,7 +295,7 @@ def trace(
     Raises
     ------
     ArgumentError
-        If the operation cannot be traced, or the index is outside of the output.
+        If the operation cannot be traced, or the index is outside the output.
 
     Examples
     --------
@@ -302,7 +309,7 @@ def trace(
     (8, 2.5, 12)
     """
     task = problem(operation, *args, **kwargs)
-    if not knows(task):
+    if not has_exact_values(task):
         raise ArgumentError(
             f"oracle.trace of {operation}",
             argument="operation",
@@ -332,7 +339,7 @@ def trace_problem(task: Problem, record: Engine, index: Any) -> Trace:
         raise ArgumentError(
             f"oracle.trace of {task.operation}",
             argument="index",
-            expected=f"{len(shape)} indices inside of the output's shape {shape}",
+            expected=f"{len(shape)} indices within the output's shape {shape}",
             got=place,
         )
     flat = int(np.ravel_multi_index(place, shape)) if shape else 0

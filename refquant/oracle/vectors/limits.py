@@ -1,4 +1,4 @@
-"""How much a case of vectors may ask for, known before it is computed."""
+"""Limits on memory and time of a case, checked before it is computed."""
 
 import math
 from typing import Any
@@ -7,14 +7,14 @@ import numpy as np
 
 from refquant.tensors import Tensor
 
-__all__ = ["check_bounds"]
+__all__ = ["check_limits"]
 
-MOST_ELEMENTS = 1 << 24  # of an output
-MOST_PRODUCTS = 1 << 32  # of a linear layer or a convolution
+MAX_ELEMENTS = 1 << 24  # of an output
+MAX_PRODUCTS = 1 << 32  # of a linear layer or a convolution
 
 
 def _each(value: Any, count: int) -> list[Any]:
-    """Take a number for each of some dimensions, or one for all of them."""
+    """Expand a number to a list of one for each dimension."""
     return list(value) if isinstance(value, list | tuple) else [value] * count
 
 
@@ -25,7 +25,7 @@ def _padded(a: dict[str, Any], extents: tuple[int, ...]) -> int:
 
 
 def _elements(name: str, a: dict[str, Any]) -> int:
-    """Count the elements that an output has at most."""
+    """Bound the number of elements of the output."""
     if name in ("add", "mul"):
         return math.prod(np.broadcast_shapes(a["qa"].shape, a["qb"].shape))
     if name == "cat":
@@ -46,21 +46,21 @@ def _elements(name: str, a: dict[str, Any]) -> int:
     return math.prod(shape)
 
 
-def check_bounds(operation: str, arguments: dict[str, Any]) -> None:
-    """Raise a ValueError if a case asks for more memory or time than a test vector needs.
+def check_limits(operation: str, arguments: dict[str, Any]) -> None:
+    """Raise a ValueError if a case needs more memory or time than test vectors do.
 
     Parameters
     ----------
     operation : str
         The operation.
     arguments : dict
-        Its operands, which were not checked otherwise: of other types they may raise a
-        TypeError, KeyError, AttributeError, IndexError or StopIteration.
+        Its operands, not checked yet: those of wrong types may raise a TypeError, KeyError,
+        AttributeError, IndexError or StopIteration.
     """
     name = operation.removesuffix("_relu")
     elements = _elements(name, arguments)
-    if elements > MOST_ELEMENTS:
-        raise ValueError(f"an output of more than {MOST_ELEMENTS:,} elements")
+    if elements > MAX_ELEMENTS:
+        raise ValueError(f"an output of more than {MAX_ELEMENTS:,} elements")
     multiplies = name == "linear" or name.startswith("conv")
-    if multiplies and elements * math.prod(arguments["weight"].shape[1:]) > MOST_PRODUCTS:
-        raise ValueError(f"more than {MOST_PRODUCTS:,} products")
+    if multiplies and elements * math.prod(arguments["weight"].shape[1:]) > MAX_PRODUCTS:
+        raise ValueError(f"more than {MAX_PRODUCTS:,} products")

@@ -1,4 +1,4 @@
-"""What quantization makes of every value: a staircase with a flat end where values clip."""
+"""Values after quantization against values before: a staircase, flat where values clip."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from refquant.plotting.style import COLORS, axes, real_values
 
 __all__ = ["before_after"]
 
-_MOST = 20_000  # marks; more than that hide each other
+_MOST = 20_000  # marks; more of them hide each other
 
 
 def before_after(before: Any, after: Any, *, ax: Any = None) -> Any:
-    r"""Draw every value against the value :math:`\hat x = s (q - z)` that quantization leaves.
+    r"""Draw every value against the value :math:`\hat x = s (q - z)` after quantization.
 
     Without error all marks lie on the dashed diagonal. Rounding moves them to the nearest step of
     a staircase, clipping to its ends.
@@ -21,8 +21,8 @@ def before_after(before: Any, after: Any, *, ax: Any = None) -> Any:
     Parameters
     ----------
     before : Tensor or ndarray
-        The real values; where there are more than 20000, an even choice of them is drawn. NaN and
-        infinities are left out.
+        The real values; of more than 20000, evenly spaced ones are drawn. NaN and infinities are
+        left out.
     after : Tensor, QuantizedTensor or ndarray
         The same values with quantization, of the same shape; a quantized tensor is dequantized.
     ax : matplotlib.axes.Axes, optional

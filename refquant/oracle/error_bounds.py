@@ -1,14 +1,14 @@
-r"""Whether a differing answer is wrong, or one that a sound implementation may give.
+r"""Error bounds: whether a differing answer is wrong, or one that a sound implementation may give.
 
-Let :math:`r` be the exact real number behind an output, in steps of the output quantizer and with
+Let :math:`r` be the exact real value of an output, in steps of the output quantizer and including
 its zero point, before it is rounded and clipped. A sound implementation does not have :math:`r`; it
 combines scales, sums and bias in float32, and each operation adds a relative error of at most
 :math:`u = 2^{-24}`.
 
 On the way from integers to the number that is rounded lie at most eight such operations: three
 scales become float32, two operations form the multiplier, the sum becomes float32, the bias is
-scaled and added (as one), and the product is formed. With :math:`A` a bound of the sizes that are
-rounded on the way, in steps of the output -- for a product
+scaled and added (as one), and the product is formed. With :math:`A` a bound on the magnitudes that
+are rounded on the way, in steps of the output -- for a product
 :math:`A = (|acc|\, s_x s_w + |b|) / s_y` -- the error is at most
 
 .. math:: \varepsilon = 8 u A (1 + 8u) + u (|r| + |z|) ,
@@ -32,9 +32,10 @@ import numpy as np
 
 from refquant import arguments
 from refquant.errors import ArgumentError
-from refquant.oracle.problem import Problem, problem
-from refquant.oracle.products import Product
-from refquant.oracle.sums import Quantization, Sum
+from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.elementwise import Quantization, Sum
+from refquant.oracle.problems.products import Product
+from refquant.oracle.problems.table import problem
 
 __all__ = ["Legality", "error_bound", "legal", "legality"]
 
@@ -44,7 +45,7 @@ GAMMA = ROUNDINGS * UNIT / (1 - ROUNDINGS * UNIT)
 
 
 def error_bound(task: Any, where: np.ndarray, real: np.ndarray, integer_bias: bool) -> np.ndarray:
-    """Bound the error of float32 arithmetic before rounding, in steps of the output."""
+    """Bound the error of float32 arithmetic before rounding, in output steps."""
     zero = abs(task.zeros[where] if isinstance(task, Quantization) else task.zero_point)
     bound = GAMMA * task.roundings(where) + UNIT * (np.abs(real) + zero)
     if integer_bias and isinstance(task, Product) and task.has_bias:
@@ -53,13 +54,13 @@ def error_bound(task: Any, where: np.ndarray, real: np.ndarray, integer_bias: bo
     return bound
 
 
-def knows(task: Problem) -> bool:
-    """Tell whether the exact numbers behind a problem are known."""
+def has_exact_values(task: Problem) -> bool:
+    """Return whether the exact values of a problem are known."""
     return isinstance(task, Product | Sum | Quantization)
 
 
 def legal(task: Any, actual: np.ndarray, real: np.ndarray, bound: np.ndarray) -> np.ndarray:
-    """Tell whether answers are legal that belong to these real numbers and bounds."""
+    """Return whether answers are legal, given exact values and error bounds."""
     least = np.clip(np.ceil(real - bound - 0.5), task.lower, task.upper)
     most = np.clip(np.floor(real + bound + 0.5), task.lower, task.upper)
     return (least <= actual) & (actual <= most)
@@ -67,16 +68,16 @@ def legal(task: Any, actual: np.ndarray, real: np.ndarray, bound: np.ndarray) ->
 
 @dataclass(frozen=True)
 class Legality:
-    """What `legality` found for every element of an output.
+    """Legality of every element of an output, as `legality` returns it.
 
     Attributes
     ----------
     legal : ndarray of bool
-        Whether a sound implementation may give this answer.
+        Whether a sound implementation may return this answer.
     real : ndarray of float64
-        The real number behind each output, in steps and with the zero point.
+        The exact value of each output, in steps and including the zero point.
     bound : ndarray of float64
-        How far float32 arithmetic may be from it.
+        How far float32 arithmetic may be from the exact value.
 
     Examples
     --------
@@ -84,8 +85,8 @@ class Legality:
     >>> from refquant import oracle
     >>> x = refquant.tensor([0.25, 0.26, 0.5])
     >>> theirs = np.array([3, 3, 9])
-    >>> found = oracle.legality(theirs, "quantize_per_tensor", x, 0.1, 0, refquant.quint8)
-    >>> found.legal, isinstance(found, oracle.Legality)
+    >>> result = oracle.legality(theirs, "quantize_per_tensor", x, 0.1, 0, refquant.quint8)
+    >>> result.legal, isinstance(result, oracle.Legality)
     (array([ True,  True, False]), True)
     """
 
@@ -95,22 +96,22 @@ class Legality:
 
     def __repr__(self) -> str:
         count = int((~self.legal).sum())
-        return f"<Legality: {count} of {self.legal.size} answers are out of reach of any rounding>"
+        return f"<Legality: {count} of {self.legal.size} answers are not legal>"
 
 
 def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True, **kwargs: Any):
-    """Tell for every element whether any sound implementation may answer so.
+    """Return for every element whether a sound implementation may give this answer.
 
-    The module's text derives the bound. Only rounding to the nearest is sound here, once and in
-    whatever direction ties go. Real engines give other answers too, such as QNNPACK of PyTorch 1.4
-    and TensorFlow Lite, which round twice.
+    The documentation derives the bound. Sound means rounded once, to the nearest integer, with ties
+    in either direction. Some real engines are not sound in this sense: QNNPACK of PyTorch 1.4 and
+    TensorFlow Lite round twice.
 
     Parameters
     ----------
     actual : QuantizedTensor or ndarray
-        What a backend answered.
+        The backend's answer.
     operation : str
-        Of the products, sums and quantizing operations that `problem` knows.
+        A linear layer, a convolution, ``add``, ``mul`` or a quantizing operation; see `problem`.
     *args, **kwargs
         Its operands.
     integer_bias : bool, default True
@@ -124,7 +125,7 @@ def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True,
     Raises
     ------
     ArgumentError
-        If the exact numbers behind the operation are not known.
+        If the exact values of the operation are not known.
 
     Examples
     --------
@@ -136,7 +137,7 @@ def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True,
     """
     integer_bias = arguments.flag("oracle.legality", "integer_bias", integer_bias)
     task: Any = problem(operation, *args, **kwargs)
-    if not knows(task):
+    if not has_exact_values(task):
         raise ArgumentError(
             f"oracle.legality of {operation}",
             argument="operation",
@@ -148,5 +149,5 @@ def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True,
     where = np.arange(answers.size)
     real = task.ratio(where).floats()
     bound = error_bound(task, where, real, integer_bias)
-    found = legal(task, answers, real, bound)
-    return Legality(*(part.reshape(shape) for part in (found, real, bound)))
+    allowed = legal(task, answers, real, bound)
+    return Legality(*(part.reshape(shape) for part in (allowed, real, bound)))

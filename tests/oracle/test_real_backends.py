@@ -1,7 +1,7 @@
-"""Real backends answer the oracle's vectors: which are exact, and why the others differ."""
+"""Results of real backends for the oracle's vectors: which are exact, and why others differ."""
 
 import pytest
-from oracle import judged
+from oracle import real_backends
 
 from refquant import oracle
 
@@ -12,19 +12,19 @@ SATURATES = {"saturation", *EXPLAINED}
 
 
 def pairs():
-    for backend in judged.ENGINES:
-        for operation in judged.OPERATIONS[backend.split()[0]]:
+    for backend in real_backends.ENGINES:
+        for operation in real_backends.OPERATIONS[backend.split()[0]]:
             yield pytest.param(backend, operation, id=f"{backend}-{operation}")
 
 
 @pytest.mark.parametrize(("backend", "operation"), list(pairs()))
 def test_backend(backend, operation):
-    if not judged.present(backend):
+    if not real_backends.present(backend):
         pytest.skip(f"{backend} is not installed")
-    own = judged.ENGINES[backend]
-    if own == "exact" and not operation.startswith(("linear", "conv")):
-        own = "fbgemm"  # the kernels of element-wise operations are the same for all engines
-    found = judged.judge(backend, operation, own)
+    engine = real_backends.ENGINES[backend]
+    if engine == "exact" and not operation.startswith(("linear", "conv")):
+        engine = "fbgemm"  # the kernels of elementwise operations are the same for all engines
+    found = real_backends.results_of(backend, operation, engine)
     if backend == "pytorch qnnpack" and operation == "conv3d":
         assert found["cases"] == 0
         return
@@ -41,9 +41,9 @@ def test_backend(backend, operation):
 
 @pytest.mark.parametrize("operation", ["conv2d", "conv3d"])
 def test_differences_of_fbgemm_are_those_of_its_depthwise_kernels(operation):
-    if not judged.present("pytorch fbgemm"):
+    if not real_backends.present("pytorch fbgemm"):
         pytest.skip("PyTorch 2.13 is not installed")
-    answer = judged.torch_backend("fbgemm", operation)
+    answer = real_backends.torch_backend("fbgemm", operation)
     differ = 0
     for case in oracle.cases_of(operation):
         actual = answer(**case.arguments)

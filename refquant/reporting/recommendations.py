@@ -1,4 +1,4 @@
-"""Why a layer loses what it loses, and what would help."""
+"""Recommendations: why a layer loses precision, and what would help."""
 
 import math
 
@@ -10,13 +10,13 @@ from refquant.reporting.measures import decibel_text
 
 __all__ = ["advice"]
 
-_SPREAD = 4.0  # ranges of channels that differ this much gain a bit or two from own scales
+_SPREAD = 4.0  # channel ranges that differ this much gain a bit or two from scales of their own
 _USED = 0.4  # of the range; reduce_range leaves half of it free on purpose
 _FINE = 35.0  # dB; about six good bits
 
 
 def advice(layer: Layer) -> str:
-    """Say what most probably costs a layer its precision, and what to try.
+    """Name the most likely cause of a layer's loss of precision, and what to try.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def advice(layer: Layer) -> str:
     >>> x = refquant.tensor([0.5, 1.0, 9.0])
     >>> layer.add(x.numpy(), refquant.quantize_per_tensor(x, 0.01, 0, refquant.quint8), x.numpy())
     >>> print(advice(layer))  # doctest: +NORMALIZE_WHITESPACE
-    Clipping: 1 of 3 values lie outside of 0 .. 2.55. Calibrate with data like these, or with an
+    Clipping: 1 of 3 values lie outside 0 .. 2.55. Calibrate with data like these, or with an
     observer that keeps the extremes (MinMaxObserver).
     """
     arguments.instance("advice", "layer", layer, Layer, "a Layer of a Comparison")
@@ -49,7 +49,7 @@ def _clipping(layer: Layer) -> str | None:
         return None
     low, high = representable(layer.output)
     return (
-        f"Clipping: {layer.clipped:,} of {layer.elements:,} values lie outside of {low:.4g} .. "
+        f"Clipping: {layer.clipped:,} of {layer.elements:,} values lie outside {low:.4g} .. "
         f"{high:.4g}. Calibrate with data like these, or with an observer that keeps the extremes "
         "(MinMaxObserver)."
     )
@@ -92,13 +92,13 @@ def _unused(layer: Layer) -> str | None:
 
 def _rest(layer: Layer) -> str:
     if layer.local_sqnr >= _FINE:
-        return "Rounding alone, as far as 8 bits allow: nothing to mend here."
+        return "Rounding alone, as far as 8 bits allow: nothing to fix here."
     if layer.sqnr < layer.local_sqnr - 6:
         return (
             f"Most of its error comes from the layers before: {decibel_text(layer.sqnr)} dB in "
-            f"all, {decibel_text(layer.local_sqnr)} dB by itself. Mend those first."
+            f"total, {decibel_text(layer.local_sqnr)} dB by itself. Fix those first."
         )
     return (
-        "Rounding: the steps are coarse beside most of the values. Keep the layer in float "
+        "Rounding: the steps are coarse compared to most of the values. Keep the layer in float "
         "(qconfig = None), or train with quantization (prepare_qat)."
     )

@@ -1,4 +1,4 @@
-"""Engines of other runtimes: numbers from their public issue threads, and their laws."""
+"""Engines of other runtimes: numbers from public threads about them, and their laws."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_they_are_known_by_name_but_not_listed():
 
 
 def test_single_and_double_rounding_differ_where_they_must():
-    # 7984 * 1583594044 / 2**40 = 11.4991: the first rounding lifts it to 11.5.
+    # 7984 * 1583594044 / 2**40 = 11.4991: the first rounding takes it to 11.5.
     multiplier = 1583594044 / 2.0**40
     double, single = (oracle.arithmetic_of(name) for name in ("tflite", "tflite-single"))
     assert in_fixed_point(double, np.array([7984]), multiplier).tolist() == [12]
@@ -94,3 +94,23 @@ def test_zero_point_of_a_product_is_added_before_rounding():
         assert ops.mul(one, one, 2.0, 3).array.tolist() == [4]
     with engines.using("fbgemm"):
         assert ops.mul(one, one, 2.0, 3).array.tolist() == [3]
+
+
+def rescale(value, multiplier, shift, double_round):
+    """Scale one integer as the specification of TOSA does (``apply_scale_32``)."""
+    half = 1 << (shift - 1)
+    if double_round and shift > 31:
+        half += 1 << 30 if value >= 0 else -(1 << 30)
+    return (value * multiplier + half) >> shift
+
+
+@pytest.mark.parametrize(("name", "double_round"), [("tosa-double", True), ("tosa-single", False)])
+def test_products_of_tosa_are_rescaled_as_its_specification_says(name, double_round):
+    rng = np.random.default_rng(0)
+    for multiplier in (0.5, 0.25, 0.75, 2.0**-7, 0.3, *rng.uniform(2.0**-12, 1.0, 20)):
+        q, shift = quantized_multiplier(multiplier)
+        totals = np.append(rng.integers(-(2**20), 2**20, 300), np.arange(-40, 41))
+        rule = engines.get(name).rule("requantize_sum")
+        answers = rule(totals, np.float64(multiplier), 0, -(2**31), 2**31 - 1)
+        expected = [rescale(int(t), int(q), 31 - int(shift), double_round) for t in totals]
+        assert answers.tolist() == expected

@@ -1,8 +1,8 @@
-"""Real backends, brought to the form that `refquant.oracle.check` asks for.
+"""Adapters of real backends, as `refquant.oracle.check` calls them.
 
 As a script it prints the table of all backends and operations::
 
-    python tests/oracle/judged.py
+    python tests/oracle/real_backends.py
 """
 
 import sys
@@ -26,7 +26,7 @@ ENGINES = {
 
 
 class Refused(Exception):
-    """The backend does not compute this case at all."""
+    """The backend does not support this case."""
 
 
 # -- PyTorch ---------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ def _torch_tensor(torch, value):
 
 
 def torch_backend(engine, operation):
-    """Answer an operation by PyTorch."""
+    """Return a backend that computes an operation by PyTorch."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's own deprecations
         import torch
@@ -103,7 +103,7 @@ def torch_backend(engine, operation):
 
 
 def onnx_backend(operation):
-    """Answer an operation by ONNX Runtime."""
+    """Return a backend that computes an operation by ONNX Runtime."""
     import onnx
     import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
@@ -181,7 +181,7 @@ def onnx_backend(operation):
     return answer
 
 
-# -- judging ---------------------------------------------------------------------------------
+# -- results ---------------------------------------------------------------------------------
 
 OPERATIONS = {
     "pytorch": (
@@ -206,8 +206,8 @@ def present(backend):
     return torch.__version__.startswith("2.13.") and backend.split()[1] in known
 
 
-def judge(backend, operation, engine, seed=0, cases=None):
-    """Compare one backend with one engine, and count.
+def results_of(backend, operation, engine, seed=0, cases=None):
+    """Compare one backend with one engine, and count differences.
 
     Returns
     -------
@@ -244,14 +244,14 @@ def judge(backend, operation, engine, seed=0, cases=None):
 def main():
     print("| backend | operation | cases | elements | exact under | remaining differences |")
     print("|---|---|---|---|---|---|")
-    for backend, own in ENGINES.items():
+    for backend, closest in ENGINES.items():
         if not present(backend):
             print(f"| {backend} | not installed | | | | |")
             continue
         for operation in OPERATIONS[backend.split()[0]]:
             best = None
-            for engine in dict.fromkeys((own, "fbgemm", "exact")):
-                found = judge(backend, operation, engine)
+            for engine in dict.fromkeys((closest, "fbgemm", "exact")):
+                found = results_of(backend, operation, engine)
                 if best is None or found["differ"] < best[1]["differ"]:
                     best = (engine, found)
                 if not found["differ"]:

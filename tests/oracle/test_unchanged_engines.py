@@ -8,7 +8,7 @@ from oracle.operands import activations, bias, weights
 
 import refquant
 from refquant import engines, oracle
-from refquant.engines import Choice, Form, Split, Whole
+from refquant.engines import Choice, Form, FusedRule, Split
 from refquant.engines.arithmetic.change import _with_own_overflow, changed, place_of
 from refquant.engines.arithmetic.forms import place
 from refquant.errors import EngineError
@@ -107,12 +107,12 @@ def in_its_form(record):
 
     def form_of(rule):
         if isinstance(rule, Split):
-            return Split(form_of(rule.body), form_of(rule.tail), rule.block, rule.row_major)
+            return Split(form_of(rule.vector), form_of(rule.tail), rule.block, rule.row_major)
         found = place(rule)
         if found is None:
             return rule
         if isinstance(rule, Form):  # chosen by name: there is no formula to fall back to
-            return Whole(rule.name, "", "", partial(found[0].function, found[1]))
+            return FusedRule(rule.name, "", "", partial(found[0].function, found[1]))
         return type(rule)(rule.name, "", "", partial(_with_own_overflow, rule, *found))
 
     steps = {

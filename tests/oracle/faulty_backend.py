@@ -50,17 +50,17 @@ FAULTS = (
     "bias: divided -> int32_half_away",
     "accumulator: wrapped -> saturated_pairs",
     "border: zero_point -> zero",
-    "zero point of the input forgotten",
-    "zero point of the weight forgotten",
-    "zero point of the output forgotten",
-    "bias forgotten",
-    "scales of input and output swapped",
-    "multiplied by the scale of the output",
-    "scale of the first channel used for all",
-    "scales of the channels in reverse order",
-    "channel axis: scales taken along dimension 2",
-    "ReLU that was not asked for",
-    "results wrap around instead of being clipped",
+    "input zero point ignored",
+    "weight zero point ignored",
+    "output zero point ignored",
+    "bias ignored",
+    "input and output scales swapped",
+    "multiplied by the output scale",
+    "scale of the first channel used for all channels",
+    "channel scales in reverse order",
+    "channel axis: scales applied along dimension 2",
+    "ReLU that was not requested",
+    "results wrap around instead of saturating",
 )
 
 
@@ -76,9 +76,9 @@ def windows(layer, border):
 def convolve(layer, faults=()):
     """Compute integers, (batch, outputs, height, width), with faults."""
     f = set(faults)
-    x_zero = 0 if "zero point of the input forgotten" in f else layer.x_zero
-    w_zero = 0 if "zero point of the weight forgotten" in f else layer.w_zero
-    zero = 0 if "zero point of the output forgotten" in f else layer.zero
+    x_zero = 0 if "input zero point ignored" in f else layer.x_zero
+    w_zero = 0 if "weight zero point ignored" in f else layer.w_zero
+    zero = 0 if "output zero point ignored" in f else layer.zero
     raw = windows(layer, 0 if "border: zero_point -> zero" in f else layer.x_zero).astype(np.int64)
     filters = layer.w.transpose(0, 2, 3, 1).reshape(layer.w.shape[0], -1).astype(np.int64)
     if "accumulator: wrapped -> saturated_pairs" in f:
@@ -94,20 +94,20 @@ def convolve(layer, faults=()):
     wide = "precision: float32 -> float64" in f
     number = np.float64 if wide else np.float32
     wide_x, wide_out = layer.x_scale, layer.scale
-    if "scales of input and output swapped" in f:
+    if "input and output scales swapped" in f:
         wide_x, wide_out = wide_out, wide_x
-    if "multiplied by the scale of the output" in f:
+    if "multiplied by the output scale" in f:
         wide_out = 1 / wide_out
     x_scale, out_scale = number(wide_x), number(wide_out)
     w_scales = layer.w_scales
-    if "scale of the first channel used for all" in f:
+    if "scale of the first channel used for all channels" in f:
         w_scales = np.full_like(w_scales, w_scales[0])
-    if "scales of the channels in reverse order" in f:
+    if "channel scales in reverse order" in f:
         w_scales = w_scales[::-1]
-    if "channel axis: scales taken along dimension 2" in f:
+    if "channel axis: scales applied along dimension 2" in f:
         w_scales = w_scales[np.arange(total.shape[1]) % len(w_scales)][:, None, None]
     both = x_scale * w_scales.astype(number)
-    bias = np.zeros_like(layer.bias) if "bias forgotten" in f else layer.bias
+    bias = np.zeros_like(layer.bias) if "bias ignored" in f else layer.bias
     if "bias: divided -> int32_division" in f:
         product = np.float64(wide_x) * w_scales
         sums = (total + np.rint(bias / product.astype(np.float32)).astype(np.int64)).astype(number)
@@ -127,7 +127,7 @@ def convolve(layer, faults=()):
         q = round_(t + number(zero))
     else:
         q = round_(t.astype(np.float64)) + zero
-    if "results wrap around instead of being clipped" in f:
+    if "results wrap around instead of saturating" in f:
         q = q.astype(np.int64) & 255
-    low = zero if "ReLU that was not asked for" in f else 0
+    low = zero if "ReLU that was not requested" in f else 0
     return np.clip(q, low, 255).astype(np.int64).transpose(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""Where in an image quantization errs."""
+"""Quantization error of every pixel of an image."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ __all__ = ["error_map"]
 def error_map(before: Any, after: Any, *, in_steps: bool = False, ax: Any = None) -> Any:
     r"""Draw the error :math:`\hat x - x` of every pixel of an image.
 
-    Colours are symmetric about no error: orange too small, purple too large. Where the image
+    Colors are symmetric about no error: orange too small, purple too large. Where the image
     varies by more than a step from pixel to pixel, rounding looks like noise; where it is smooth,
-    rounding draws bands of one colour as well. Only the size of the error tells clipping apart: a
-    rounding error is at most half a step.
+    rounding draws bands of one color as well. Only the size of the error distinguishes
+    clipping: a rounding error is at most half a step.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def error_map(before: Any, after: Any, *, in_steps: bool = False, ax: Any = None
     ShapeError
         If the shapes differ or are not those of one image.
     ArgumentError
-        If `in_steps` is asked of a tensor without a scale for all.
+        If `in_steps` is true and `after` is not quantized per tensor.
 
     Examples
     --------

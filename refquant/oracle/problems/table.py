@@ -1,0 +1,148 @@
+"""The operations that the oracle knows, and how they are bound to operands.
+
+Operations whose arithmetic the oracle knows step by step have classes of their own
+(`refquant.oracle.problems.products`, `refquant.oracle.problems.elementwise`): these can be answered
+for a few elements, by any arithmetic, and in exact numbers.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from refquant.errors import ArgumentError
+from refquant.nn.quantized import functional
+from refquant.ops import quantized
+from refquant.ops.floating.reductions import mean
+from refquant.ops.quantized.affine import dequantize, quantize_per_channel, quantize_per_tensor
+from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.elementwise import Quantization, Sum
+from refquant.oracle.problems.products import Product, product_function
+
+__all__ = ["bind", "operations", "problem"]
+
+_FUNCTIONAL = (
+    "relu",
+    "max_pool2d",
+    "avg_pool2d",
+    "adaptive_avg_pool2d",
+    "interpolate",
+    "upsample",
+    "upsample_nearest",
+    "upsample_bilinear",
+)
+_QUANTIZED = (
+    "relu6",
+    "add_scalar",
+    "add_scalar_relu",
+    "mul_scalar",
+    "mul_scalar_relu",
+    "cat",
+    "cat_relu",
+    "elu",
+)
+
+
+def _linear_dynamic(input, weight, bias=None):
+    return quantized.linear_dynamic(input, quantized.linear_prepack(weight, bias))
+
+
+# For each operation the class of its problems and its function.
+_TABLE: dict[str, tuple[type[Problem], Callable[..., Any]]] = {
+    **{
+        name + relu: (Product, product_function(name, bool(relu)))
+        for name in ("linear", "conv2d", "conv3d")
+        for relu in ("", "_relu")
+    },
+    **{name: (Sum, getattr(quantized, name)) for name in ("add", "add_relu", "mul", "mul_relu")},
+    "quantize_per_tensor": (Quantization, quantize_per_tensor),
+    "quantize_per_channel": (Quantization, quantize_per_channel),
+    **{name: (Problem, getattr(functional, name)) for name in _FUNCTIONAL},
+    **{name: (Problem, getattr(quantized, name)) for name in _QUANTIZED},
+    "mean": (Problem, mean),
+    "dequantize": (Problem, dequantize),
+    "linear_dynamic": (Problem, _linear_dynamic),
+}
+
+
+def operations() -> tuple[str, ...]:
+    """Name the operations that the oracle knows.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from refquant import oracle
+    >>> 'linear' in oracle.operations()
+    True
+    """
+    return tuple(_TABLE)
+
+
+def problem(operation: Any, *args: Any, **kwargs: Any) -> Problem:
+    """Bind an operation to its operands.
+
+    Parameters
+    ----------
+    operation : str
+        ``linear``, ``conv2d``, ``conv3d`` (and the same with ``_relu``), pooling and resizing with
+        the arguments of `refquant.nn.quantized.functional`; ``add``, ``mul``, ``cat``, ... with
+        those of `refquant.ops.quantized`; ``quantize_per_tensor``, ``quantize_per_channel``,
+        ``dequantize`` and ``mean`` with those of `refquant`; ``linear_dynamic`` with a float
+        input, a weight and a bias.
+    *args, **kwargs
+        The operands.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    ArgumentError
+        If the operation is not known, or the operands do not fit its signature.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import oracle
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([0.5, 1.0]), 0.5, 0, refquant.quint8)
+    >>> oracle.problem("add", x, x, 0.3, 2)
+    <Problem add(qa=quint8 (2,), scale 0.5, qb=quint8 (2,), scale 0.5, scale=0.3, zero_point=2)>
+    """
+    kind, function, operands = bind(operation, args, kwargs)
+    return kind(operation, function, operands)
+
+
+def bind(operation: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[type[Problem], Any, dict]:
+    """Bind operands to the signature of an operation, without computing it.
+
+    Returns
+    -------
+    kind : type
+        The class of its problems.
+    function : callable
+        The operation.
+    operands : dict
+        All of them, by name.
+    """
+    if not isinstance(operation, str) or operation not in _TABLE:
+        raise ArgumentError(
+            "oracle",
+            argument="operation",
+            expected=f"one of {', '.join(_TABLE)}",
+            got=repr(operation),
+        )
+    kind, function = _TABLE[operation]
+    try:
+        bound = inspect.signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        raise ArgumentError(
+            f"oracle: {operation}",
+            argument="the operands",
+            expected=f"those of {operation}{inspect.signature(function)}",
+            mend=str(error),
+        ) from None
+    bound.apply_defaults()
+    return kind, function, dict(bound.arguments)

@@ -1,0 +1,189 @@
+"""Arguments that belong together: small records that definitions and kernels take alike.
+
+A record is a tuple with names. Definitions unpack it, so that a plain tuple of the same order does
+too: operations on few elements make those, because a named one takes ten times as long to make.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = [
+    "EluFactors",
+    "Geometry",
+    "Neighbors",
+    "Output",
+    "ProductRules",
+    "Quantizer",
+    "Runs",
+    "Weight",
+    "parts",
+    "rows",
+    "split_at",
+]
+
+
+class Quantizer(NamedTuple):
+    """The affine map of integers to real numbers.
+
+    Attributes
+    ----------
+    scale : float
+        Real units of one quantized step.
+    zero_point : int
+        The integer that stands for real zero.
+    """
+
+    scale: float
+    zero_point: int
+
+
+class Output(NamedTuple):
+    """The affine map of a result, and the range of its integers.
+
+    Attributes
+    ----------
+    scale : float
+        Real units of one quantized step.
+    zero_point : int
+        The integer that stands for real zero.
+    output_min, output_max : int
+        Range of the integers: that of the dtype, or from `zero_point` on to apply ReLU.
+    """
+
+    scale: float
+    zero_point: int
+    output_min: int
+    output_max: int
+
+
+class Runs(NamedTuple):
+    """How an engine walks over elements: in runs, each of vectors and a tail.
+
+    Attributes
+    ----------
+    run_length : int
+        Length of a run; the number of elements is a multiple of it.
+    vector_length : int
+        How many leading elements of each run are rounded like vectors.
+    """
+
+    run_length: int
+    vector_length: int
+
+
+class EluFactors(NamedTuple):
+    r"""Factors of the exponential linear unit, which become float32.
+
+    Attributes
+    ----------
+    alpha : float
+        :math:`\alpha`, the limit far below zero.
+    output_factor, input_factor : float
+        :math:`f` of the result and :math:`g` of the exponent.
+    """
+
+    alpha: float
+    output_factor: float
+    input_factor: float
+
+
+class Weight(NamedTuple):
+    """A packed weight and its quantizers.
+
+    Attributes
+    ----------
+    packed : ndarray
+        The packed weight of `refquant.reference.matmul.pack_rows` or
+        `refquant.reference.convolution.pack_filters`, or the packed taps of
+        `refquant.reference.convolution.pack_depthwise`.
+    sums : ndarray of int32, shape (outputs,)
+        Weight sums, as the same function returns them.
+    scales : ndarray of float64, shape (outputs,)
+        Real units of one step, for each output.
+    zero_points : ndarray of int32, shape (outputs,)
+        Zero point, for each output.
+    """
+
+    packed: np.ndarray
+    sums: np.ndarray
+    scales: np.ndarray
+    zero_points: np.ndarray
+
+
+class Geometry(NamedTuple):
+    """Where windows lie in an image: one number a dimension, the slowest in memory first.
+
+    Attributes
+    ----------
+    kernel : tuple of int
+        Extents of the window.
+    stride : tuple of int
+        From one window to the next.
+    padding : tuple of int
+        Width of the border.
+    dilation : tuple of int
+        From one element of the window to the next.
+    """
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+
+    def extents(self, image: tuple[int, ...]) -> tuple[int, ...]:
+        """Count the positions of the window along each dimension of an image."""
+        return tuple(
+            (n + 2 * p - d * (k - 1) - 1) // s + 1
+            for n, k, s, p, d in zip(image, *self, strict=True)
+        )
+
+
+class Neighbors(NamedTuple):
+    """Which two pixels along one dimension a pixel of a resized image lies between.
+
+    Attributes
+    ----------
+    indices : ndarray of int64, shape (count, 2)
+        The two neighbors of every pixel of the output.
+    shares : ndarray of float32, shape (count, 2)
+        How much of each.
+    """
+
+    indices: np.ndarray
+    shares: np.ndarray
+
+
+class ProductRules(NamedTuple):
+    """What an engine does in a linear layer or a convolution.
+
+    Attributes
+    ----------
+    accumulate, bias, multiplier, requantize : Rule
+        For the steps ``accumulator``, ``bias``, ``multiplier`` and ``requantize_sum``.
+    """
+
+    accumulate: Any
+    bias: Any
+    multiplier: Any
+    requantize: Any
+
+
+def rows(runs: tuple[int, int], *operands: np.ndarray) -> list[np.ndarray]:
+    """View operands as matrices, a run in each row."""
+    run_length, _ = runs
+    return [q.reshape(-1, max(run_length, 1)) for q in operands]
+
+
+def parts(runs: tuple[int, int], *splits: Any):
+    """List what is rounded like vectors and the rules for it, then the tails and theirs."""
+    _, vector_length = runs
+    return split_at(vector_length, *splits)
+
+
+def split_at(vector_length: int, *splits: Any):
+    """As `parts`, where there is one run."""
+    return (
+        (slice(0, vector_length), [split.vector for split in splits]),
+        (slice(vector_length, None), [split.tail for split in splits]),
+    )
