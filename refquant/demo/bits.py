@@ -214,5 +214,5 @@ def table(outcome: Outcome) -> Table:
         f"Accuracy in % on {outcome.images} test images",
         ("bits of a weight", "scales", "after training", "in training"),
         rows,
-        "after training: quantized without learning again; in training: trained on with rounding.",
+        "after training: post-training quantization; in training: quantization-aware training.",
     )

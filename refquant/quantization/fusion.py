@@ -151,7 +151,7 @@ def _check_normalization(asked: str, first: str, conv: Any, name: str, bn: Any) 
             expected=f"in {word(conv)} mode as {first}",
             got=f"{word(bn)} mode",
             mend="call model.eval() before fusing for calibration, model.train() before fusing "
-            "for training with rounding",
+            "for quantization-aware training",
         )
     if bn.num_features != conv.out_channels:
         raise ArgumentError(
@@ -228,7 +228,8 @@ def fuse_modules(model, modules_to_fuse, inplace=False, fuser_func=fuse_known_mo
     Parameters
     ----------
     model : Module
-        In evaluation mode for calibration, in training mode for training with rounding.
+        In evaluation mode for calibration, in training mode for quantization-aware
+        training.
     modules_to_fuse : list of str, or list of lists of str
         Dotted names of the modules to fuse, in the order in which they run; one group or several.
     inplace : bool, default False

@@ -116,7 +116,7 @@ def quantize(model, run_fn, run_args, mapping=None, inplace=False):
 
 
 def quantize_qat(model, run_fn, run_args, inplace=False):
-    """Prepare a model for training with rounding, train it and convert it.
+    """Prepare a model for quantization-aware training, train it and convert it.
 
     Parameters
     ----------
