@@ -6,7 +6,7 @@
 
 A figure is the median over repeated calls. With a peer, calls of the peer and of the last choice
 of kernels alternate, so that a busy machine slows both; the ratio peer / ours is the median of the
-ratios of neighbours, and above 1 where refquant is faster.
+ratios of neighboring calls, and above 1 where refquant is faster.
 """
 
 import argparse

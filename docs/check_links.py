@@ -1,4 +1,4 @@
-"""Check the links inside of a built site: ``python docs/check_links.py docs/_build/html``.
+"""Check the links in a built site: ``python docs/check_links.py docs/_build/html``.
 
 Every relative address in a page must lead to a file of the site, and every fragment to an element
 of that page. Links to other sites are left alone: the check needs no network.
@@ -49,7 +49,7 @@ def faults(site):
 
 
 def main(site):
-    """Print the faults of a site; return how the process shall end."""
+    """Print the faults of a site; return the exit code of the process."""
     found, count = faults(site)
     for page, address, what in found:
         print(f"{page}: {address}: {what}", file=sys.stderr)

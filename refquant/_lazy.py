@@ -1,4 +1,4 @@
-"""Packages whose names are imported when first used: what defines them builds on the package.
+"""Packages whose names are imported on first use, because their modules import the package.
 
 The stub ``__init__.pyi`` beside the package lists the names with static imports, which type
 checkers, editors and readers follow; the package takes its list from there.
@@ -15,7 +15,7 @@ __all__ = ["attach"]
 
 
 def attach(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """Make ``__getattr__``, ``__dir__`` and ``__all__`` of a package from its stub.
+    """Derive ``__getattr__``, ``__dir__`` and ``__all__`` of a package from its stub.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def attach(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]],
         module, defined = homes[name]
         if module == package:
             return import_module(f"{package}.{defined}")
-        found = namespace[name] = getattr(import_module(module), defined)
-        return found
+        value = namespace[name] = getattr(import_module(module), defined)
+        return value
 
     def __dir__() -> list[str]:
         return sorted({*namespace, *homes})

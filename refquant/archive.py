@@ -2,7 +2,7 @@
 
 It is an uncompressed zip file: the member ``refquant.json`` and arrays ``arrays/0.npy``,
 ``arrays/1.npy`` ..., so that any zip tool opens it and ``numpy.load`` reads the arrays. The reader
-believes nothing: names, sizes, types and checksums are checked before anything is allocated.
+trusts nothing: names, sizes, types and checksums are checked before anything is allocated.
 """
 
 import io
@@ -24,13 +24,13 @@ FORMAT = "refquant"
 VERSION = 1
 DOCUMENT = "refquant.json"
 # Types of elements as files name them: little-endian everywhere.
-# Nothing but what NumPy writes for them is taken, so that no expression need be evaluated.
+# Only headers as NumPy writes them are accepted, so that no expression has to be evaluated.
 HEADER = re.compile(
     rb"\{'descr': '(<f2|<f4|<f8|\|b1|\|u1|\|i1|<i2|<i4|<i8)', 'fortran_order': False, "
     rb"'shape': \(((?:\d{1,18}, ?)*(?:\d{1,18})?)\), \} *\n"
 )
 MAGIC = b"\x93NUMPY\x01\x00"
-# The earliest time that zip knows: equal content gives equal files.
+# The earliest time of the zip format: equal content gives equal files.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -46,7 +46,7 @@ def write(stream: BinaryIO, value: Any, arrays: Sequence[np.ndarray]) -> None:
     stream : binary file
         Where to write.
     value : object
-        What `json` can write.
+        What `json` can encode.
     arrays : sequence of ndarray
         The arrays; `value` may refer to them by position.
     """
@@ -68,12 +68,12 @@ def _fault(asked: str, fault: str) -> FileFormatError:
 
 
 def read(asked: str, stream: BinaryIO) -> tuple[Any, list[np.ndarray]]:
-    """Read what `write` wrote.
+    """Read what `write` has written.
 
     Parameters
     ----------
     asked : str
-        What the caller asked for, for errors.
+        The operation, for errors.
     stream : binary file
         Open for reading, and seekable.
 
@@ -82,12 +82,12 @@ def read(asked: str, stream: BinaryIO) -> tuple[Any, list[np.ndarray]]:
     value : object
         The JSON value.
     arrays : list of ndarray
-        Read into memory of their own, in native byte order.
+        Copies in native byte order.
 
     Raises
     ------
     FileFormatError
-        If the file is damaged, foreign, or of a later version.
+        If the file is damaged, of another format, or of a later version.
     """
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
@@ -124,7 +124,7 @@ def read(asked: str, stream: BinaryIO) -> tuple[Any, list[np.ndarray]]:
 
 
 def _members(asked: str, file: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
-    """List the members by name; each must be stored plainly, all together within the file."""
+    """List the members by name; each must be uncompressed, and all must fit into the file."""
     members: dict[str, zipfile.ZipInfo] = {}
     for info in file.infolist():
         if info.filename in members:
@@ -166,10 +166,10 @@ def _document(asked: str, file: zipfile.ZipFile, members: dict) -> dict:
 
 
 def _no_duplicates(pairs: list) -> dict:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    entries = dict(pairs)
+    if len(entries) != len(pairs):
         raise ValueError("an entry is there twice")
-    return found
+    return entries
 
 
 def _no_constant(name: str) -> None:
@@ -177,7 +177,7 @@ def _no_constant(name: str) -> None:
 
 
 def _array(asked: str, name: str, data: bytes) -> np.ndarray:
-    """Read one ``.npy``; its header must tell exactly as many bytes as there are."""
+    """Read one ``.npy``; its header must describe exactly as many bytes as there are."""
     start = len(MAGIC) + 2
     if len(data) < start or not data.startswith(MAGIC):
         raise _fault(asked, f"{name} is no array")

@@ -1,7 +1,7 @@
 """The command line: ``refquant COMMAND``, or ``python -m refquant COMMAND``.
 
-A command is one row of `COMMANDS`: its name, what it does, how its arguments are declared and how
-it runs. Its code is imported only when it runs. Exit codes: 0 done, 1 it failed (one line on
+A command is one row of `COMMANDS`: its name, a summary, the declaration of its arguments and the
+module that runs it, which is imported only then. Exit codes: 0 success, 1 failure (one line on
 standard error says why), 2 wrong usage, 130 interrupted.
 """
 
@@ -25,7 +25,7 @@ class Command:
     Attributes
     ----------
     name : str
-        What is typed.
+        The word to type.
     summary : str
         One line for the list of commands.
     declare : callable
@@ -155,9 +155,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"refquant {refquant.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in COMMANDS:
-        own = commands.add_parser(command.name, help=command.summary)
-        command.declare(own)
-        own.set_defaults(module=command.module)
+        subparser = commands.add_parser(command.name, help=command.summary)
+        command.declare(subparser)
+        subparser.set_defaults(module=command.module)
     return parser
 
 
@@ -167,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        What was typed after ``refquant``; ``sys.argv`` by default.
+        The words after ``refquant``; ``sys.argv`` by default.
 
     Returns
     -------
@@ -178,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return import_module(options.module).run(options) or 0
     except BrokenPipeError:
-        # The reader, such as `head`, has seen enough. Python would complain once more at exit.
+        # The reader, such as `head`, has closed the pipe. Python would report it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (RefquantError, OSError) as error:

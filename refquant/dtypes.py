@@ -42,7 +42,7 @@ class dtype(_Constant):
     storage : numpy.dtype
         Type of the elements in memory.
     quantized : bool, default False
-        Whether a scale and a zero point belong to it.
+        Whether elements have a scale and a zero point.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class dtype(_Constant):
             )
         self.is_floating_point = self.numpy.kind == "f"
         limits = np.iinfo(self.numpy) if quantized else None
-        # Any, because what is None for plain types is never asked of them.
+        # Any, because it is None for plain types, where nothing uses it.
         self.quant_min: Any = int(limits.min) if limits else None
         self.quant_max: Any = int(limits.max) if limits else None
 
@@ -114,7 +114,7 @@ class qscheme(_Constant):
 
     @property
     def is_per_channel(self) -> bool:
-        """Whether each slice along an axis has a scale and zero point of its own."""
+        """Whether each slice along an axis has its own scale and zero point."""
         return self.name.startswith("per_channel")
 
     @property

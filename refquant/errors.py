@@ -1,7 +1,7 @@
 """The exceptions that refquant raises, each also the builtin that PyTorch raises there.
 
-Every message has the same parts: what was asked, the argument, what was expected, what came, and
-how to mend it. They are kept as attributes too, so that a program can look at them.
+Every message has the same parts: the operation, the argument, what was expected, what it got, and
+how to fix it. They are kept as attributes too, so that a program can inspect them.
 """
 
 
@@ -11,13 +11,13 @@ class RefquantError(Exception):
     Parameters
     ----------
     asked : str
-        What was asked, usually the name of the operation, or a whole sentence.
+        The operation, usually its name, or a sentence.
     argument : str, optional
-        The argument that is at fault.
+        The argument at fault.
     expected, got : str, optional
-        What the argument should have been, and what came.
+        What the argument should have been, and what it was.
     mend : str, optional
-        What to do about it.
+        How to fix it.
 
     Examples
     --------
@@ -28,7 +28,7 @@ class RefquantError(Exception):
 .to(refquant.float32)
     """
 
-    # Dotted path of the module that was at work, seen from the outermost one that was called.
+    # Dotted path of the module that was running, from the outermost one that was called.
     place = ""
     _left = None
 
@@ -55,7 +55,7 @@ class RefquantError(Exception):
         super().__init__(text)
 
     def leave(self, module) -> None:
-        """Note that the error passes through a module on its way up, which makes the path."""
+        """Record that the error passes through a module on its way up, which builds the path."""
         inner, self._left = self._left, module
         if inner is None or inner is module:
             return
@@ -66,7 +66,7 @@ class RefquantError(Exception):
                 break
 
     def __str__(self) -> str:
-        text = Exception.__str__(self)  # KeyError would put it into quotes
+        text = Exception.__str__(self)  # KeyError would quote it
         return f"{text} (in module {self.place!r})" if self.place else text
 
     def __reduce__(self):
@@ -90,9 +90,9 @@ def _written(got: object) -> str:
 
 
 def _rebuild(kind, asked, argument, expected, got, mend, place):
-    made = kind(asked, argument=argument, expected=expected, got=got, mend=mend)
-    made.place = place
-    return made
+    error = kind(asked, argument=argument, expected=expected, got=got, mend=mend)
+    error.place = place
+    return error
 
 
 class OperationError(RefquantError, RuntimeError):
@@ -120,7 +120,7 @@ class NotQuantizedError(QuantizerError, ValueError):
 
 
 class EngineError(OperationError):
-    """The engine does not exist, or does not support what was asked."""
+    """The engine does not exist, or does not support the operation."""
 
 
 class GradientError(OperationError):
@@ -136,7 +136,7 @@ class FileFormatError(OperationError):
 
 
 class KernelError(OperationError):
-    """The kernels that were asked for are not there."""
+    """The requested kernels are not available."""
 
 
 class ArgumentError(RefquantError, ValueError):
@@ -148,7 +148,7 @@ class ArgumentTypeError(RefquantError, TypeError):
 
 
 class NotPreparedError(ArgumentTypeError):
-    """A module has no observer: ``prepare`` has not seen it."""
+    """A module has no observer: it was not prepared."""
 
 
 class IndexRangeError(RefquantError, IndexError):
@@ -156,7 +156,7 @@ class IndexRangeError(RefquantError, IndexError):
 
 
 class NotSupportedError(RefquantError, NotImplementedError):
-    """The documented system does not have this, so refquant does not either."""
+    """The documented interface does not have this, so refquant does not either."""
 
 
 class ModuleNameError(RefquantError, AttributeError, KeyError):

@@ -1,14 +1,14 @@
-"""Packages that refquant uses only for some features, each named by an extra of the install."""
+"""Optional packages: each belongs to an extra of the installation."""
 
 from importlib import import_module
 from types import ModuleType
 
 from refquant.errors import MissingExtraError
 
-__all__ = ["need"]
+__all__ = ["require_extra"]
 
 
-def need(module: str, *, package: str, extra: str, asked: str) -> ModuleType:
+def require_extra(module: str, *, package: str, extra: str, asked: str) -> ModuleType:
     """Import a module of an optional package.
 
     Parameters
@@ -16,11 +16,11 @@ def need(module: str, *, package: str, extra: str, asked: str) -> ModuleType:
     module : str
         What to import, such as ``'sklearn.datasets'``.
     package : str
-        The name under which the package is installed, such as ``'scikit-learn'``.
+        Name of the package to install, such as ``'scikit-learn'``.
     extra : str
-        The extra of refquant that brings it.
+        The extra of refquant that installs it.
     asked : str
-        What needs it, for the message.
+        The feature that needs it, for the message.
 
     Returns
     -------
@@ -33,8 +33,8 @@ def need(module: str, *, package: str, extra: str, asked: str) -> ModuleType:
 
     Examples
     --------
-    >>> from refquant.extras import need
-    >>> need("math", package="python", extra="demo", asked="an example").floor(2.5)
+    >>> from refquant.extras import require_extra
+    >>> require_extra("math", package="python", extra="demo", asked="an example").floor(2.5)
     2
     """
     try:

@@ -1,6 +1,6 @@
-"""How objects look in a notebook: small tables and pictures as HTML, made with NumPy alone.
+"""HTML for notebooks: small tables and pictures, made with NumPy alone.
 
-Every text is escaped. Text and lines take the colour of what surrounds them, so that both are
+Every text is escaped. Text and lines take the color of the surrounding page, so that both are
 legible on light and on dark pages. Tables and pictures stay small, however large the data.
 """
 
@@ -17,7 +17,7 @@ _VALUES, _RANGE = "#0072b2", "#d55e00"
 _WIDTH, _HEIGHT = 260, 56  # units of a picture
 _BARS = 64
 _MOST_ROWS = 60
-_MOST_COUNTED = 1_000_000  # elements; of more an even choice is counted
+_MOST_COUNTED = 1_000_000  # elements; of larger arrays evenly spaced ones are counted
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> str:
@@ -30,7 +30,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "")
     rows : iterable of sequence
         One value for each column.
     title : str, optional
-        Stands above.
+        Shown above the table.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "")
 
 
 def labeled(facts: Iterable[tuple[str, Any]], title: str = "") -> str:
-    """Write facts in two columns: what, and how much."""
+    """Write facts in two columns: name and value."""
     return table((), facts, title)
 
 
@@ -73,13 +73,13 @@ def bars(
     Parameters
     ----------
     counts : ndarray, shape (n,)
-        Neighbours are added where there are more than can be told apart.
+        Neighboring counts are averaged where there are more than can be drawn.
     ends : tuple of str
-        What stands below the first and the last bar.
+        Labels below the first and the last bar.
     label : str
-        What is drawn, for those who cannot see it.
+        What is drawn, for readers who cannot see it.
     marks : sequence of float, optional
-        Places of vertical lines, as shares of the width.
+        Positions of vertical lines, as shares of the width.
 
     Returns
     -------
@@ -90,9 +90,9 @@ def bars(
     together = max(1, -(-counts.size // _BARS))
     starts = np.arange(0, counts.size, together)
     sizes = np.diff(np.append(starts, counts.size))
-    # Means, because the last bar may stand for fewer counts than the others.
+    # Means, because the last bar may represent fewer counts than the others.
     means = np.add.reduceat(counts, starts) / sizes if counts.size else counts
-    # A root keeps rare values visible beside common ones.
+    # Square roots keep rare values visible beside common ones.
     heights = np.sqrt(np.maximum(means, 0.0))
     heights *= _HEIGHT / max(float(heights.max(initial=0.0)), 1e-30)
     step = _WIDTH / max(1, counts.size)
@@ -117,11 +117,11 @@ def bars(
 
 
 def histogram(values: np.ndarray, low: int, high: int, label: str) -> str:
-    """Draw how often integers from `low` to `high` occur, equally many of them for each bar."""
+    """Draw how often integers from `low` to `high` occur, the same number of them for each bar."""
     flat = values.reshape(-1)
     flat = flat[:: -(-flat.size // _MOST_COUNTED) or 1].astype(np.float64)
     together = -(-(high - low + 1) // _BARS)
-    # Edges half-way between integers; the last bar may stand for fewer of them.
+    # Edges halfway between integers; the last bar may represent fewer of them.
     edges = np.append(np.arange(low, high + 1, together), high + 1) - 0.5
     counts, _ = np.histogram(flat, edges)
     return bars(counts / np.diff(edges), (f"{low:g}", f"{high:g}"), label)

@@ -1,6 +1,6 @@
 """Progress bars on standard error, without a dependency.
 
-A bar is drawn only where somebody watches: on a terminal, or when it is asked for.
+A bar is drawn only on a terminal, or on request.
 """
 
 import sys
@@ -13,16 +13,16 @@ __all__ = ["Progress", "track"]
 T = TypeVar("T")
 
 _WIDTH = 24  # cells of a full bar
-_PAUSE = 0.1  # seconds between two drawings; faster ones cost time and flicker
+_PAUSE = 0.1  # seconds between two drawings; more frequent ones cost time and flicker
 
 
 class Progress:
-    """A bar that is moved by hand, used in a ``with`` block.
+    """A progress bar that is advanced explicitly, used in a ``with`` block.
 
     Parameters
     ----------
     title : str
-        What is going on.
+        What is in progress.
     total : int, optional
         Number of steps; without it the steps are counted, but no bar is drawn.
     show : bool, optional
@@ -56,7 +56,7 @@ class Progress:
         self._length = 0
 
     def advance(self, steps: int = 1, *, note: str | None = None) -> None:
-        """Move on by `steps`, and show `note` beside the bar if it is given."""
+        """Advance by `steps`, and show `note` beside the bar if it is given."""
         self.done += steps
         if note is not None:
             self.note = note
@@ -77,7 +77,7 @@ class Progress:
     def _draw(self) -> None:
         self._drawn = time.perf_counter()
         line = self.line()
-        # Spaces wipe what is left of a longer line before it.
+        # Spaces overwrite the rest of a longer previous line.
         self._stream.write("\r" + line.ljust(self._length))
         self._stream.flush()
         self._length = len(line)
@@ -101,14 +101,14 @@ def track(
     show: bool | None = None,
     stream: TextIO | None = None,
 ) -> Iterator[T]:
-    """Pass on the elements of an iterable and move a bar with each.
+    """Yield the elements of an iterable and advance a bar with each.
 
     Parameters
     ----------
     iterable : iterable
-        What to walk.
+        What to iterate over.
     title : str
-        What is going on.
+        What is in progress.
     total : int, optional
         Number of elements; taken from ``len(iterable)`` where there is one.
     show : bool, optional

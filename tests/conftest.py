@@ -1,7 +1,7 @@
-"""Settings of the whole suite: what every test finds, and what it must leave behind."""
+"""Settings and fixtures of the whole suite."""
 
 import os
-from importlib import util
+import warnings
 
 import hypothesis
 import pytest
@@ -22,7 +22,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    # Processes that tests start shall import the package that is installed, not the source tree.
+    # Processes that tests start must import the package that is installed, not the source tree.
     os.environ["PYTHONSAFEPATH"] = "1"
     if config.getoption("--thorough"):
         hypothesis.settings.load_profile("thorough")
@@ -36,17 +36,52 @@ def pytest_report_header():
     )
 
 
+@pytest.fixture(scope="session")
+def installed_torch():
+    """PyTorch 2.13, whose answers the engines give; tests that use it are skipped without it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own deprecations
+        torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+        # The first quantized tensor warns once of PyTorch's own deprecations.
+        torch.quantize_per_tensor(torch.zeros(1), 1.0, 0, torch.quint8)
+    if not torch.__version__.startswith("2.13."):
+        pytest.skip(f"PyTorch {torch.__version__} is installed, the engines are those of 2.13")
+    missing = {"fbgemm", "qnnpack"} - set(torch.backends.quantized.supported_engines)
+    if missing:
+        pytest.skip(f"this PyTorch lacks {', '.join(missing)}")
+    return torch
+
+
+@pytest.fixture
+def torch(installed_torch):
+    """PyTorch with one thread, because threads move the tails; its settings are restored."""
+    engine = installed_torch.backends.quantized.engine
+    threads = installed_torch.get_num_threads()
+    installed_torch.set_num_threads(1)
+    yield installed_torch
+    installed_torch.set_num_threads(threads)
+    installed_torch.backends.quantized.engine = engine
+
+
+@pytest.fixture(params=["fbgemm", "qnnpack"])
+def engine_of_both(torch, request):
+    """Run a test under each engine that both libraries have; its value is the name."""
+    torch.backends.quantized.engine = request.param
+    with refquant.engines.using(request.param):
+        yield request.param
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m torch` chooses
 def pytest_collection_modifyitems(items):
-    if util.find_spec("torch") is None:
-        mark = pytest.mark.skip(reason="compares with PyTorch, which is not installed")
-        for item in items:
-            if item.get_closest_marker("torch"):
-                item.add_marker(mark)
+    """Mark every test that asks for PyTorch."""
+    for item in items:
+        if "installed_torch" in getattr(item, "fixturenames", ()):
+            item.add_marker("torch")
 
 
 @pytest.fixture(autouse=True)
 def _settings_stay():
-    """Give the next test the engine, kernels and threads that this one found."""
+    """Restore the engine, the kernels and the number of threads after each test."""
     engine = refquant.engines.current().name
     choice = refquant.kernels.current()
     threads = refquant.get_num_threads()

@@ -1,4 +1,4 @@
-"""Run a few lines of Python in a process of their own."""
+"""Run a few lines of Python in a subprocess."""
 
 import os
 import subprocess

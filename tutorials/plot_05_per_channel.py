@@ -18,13 +18,13 @@ import refquant as torch
 from refquant import plotting
 from refquant.demo.data import load_digits
 from refquant.demo.metrics import accuracy, logits_of
-from refquant.demo.schemes import fused
+from refquant.demo.schemes import fuse
 from refquant.demo.training import train
 from refquant.quantization import MinMaxObserver, PerChannelMinMaxObserver
 from refquant.reporting import sqnr
 
 digits = load_digits(seed=0)
-network = fused(train(digits.train, epochs=6, seed=0, show=False))
+network = fuse(train(digits.train, epochs=6, seed=0, show=False))
 
 # %%
 # Channels differ

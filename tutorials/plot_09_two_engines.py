@@ -14,7 +14,7 @@ import numpy as np
 import refquant as torch
 from refquant import engines, oracle, plotting
 from refquant.demo.data import load_digits
-from refquant.demo.schemes import fused
+from refquant.demo.schemes import fuse
 from refquant.demo.training import train
 from refquant.engines import Operands
 from refquant.nn.quantized import functional as qF
@@ -28,7 +28,7 @@ from refquant.quantization import MinMaxObserver
 # before for 447 test images. Everything is quantized with the smallest and the largest value.
 
 digits = load_digits(seed=0)
-network = fused(train(digits.train, epochs=4, seed=0, show=False))
+network = fuse(train(digits.train, epochs=4, seed=0, show=False))
 layer = network.conv2[0]
 with torch.no_grad():
     inputs = network.pool1(network.conv1(digits.test.pixels))

@@ -1,7 +1,7 @@
-"""Pictures as SVG elements that take the colours of the page.
+"""Pictures as SVG elements that take the colors of the page.
 
 A picture is a script whose function ``draw(ink)`` returns a matplotlib figure. What is drawn in the
-colour `ink`, as axes and letters are, takes that of the text around: the picture is legible on
+color `ink`, as axes and letters are, takes that of the text around: the picture is legible on
 light and on dark pages.
 """
 
@@ -12,7 +12,7 @@ from html import escape
 import matplotlib
 from matplotlib import pyplot
 
-# A colour that no picture uses otherwise; it stands for that of the text.
+# A color that no picture uses otherwise; it represents that of the text.
 INK = "#010203"
 STYLE = {
     "axes.edgecolor": INK,

@@ -56,7 +56,7 @@ def home(value: object) -> str:
 
 
 def is_described(value: object) -> bool:
-    """Tell functions and classes, which have docstrings of their own, from data."""
+    """Return whether a name is a function or class, which has its own docstring."""
     return inspect.isclass(value) or inspect.isroutine(value)
 
 

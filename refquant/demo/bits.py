@@ -1,4 +1,4 @@
-"""How few bits can a weight have? Quantizing after training and training with rounding."""
+"""Accuracy with weights of few bits: quantized after training, or in training."""
 
 import copy
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from refquant.demo.data import Digits, load_digits
 from refquant.demo.experiment import calibration_batches
 from refquant.demo.metrics import accuracy, logits_of
 from refquant.demo.network import FUSIBLE, DigitNet
-from refquant.demo.schemes import fused, static
+from refquant.demo.schemes import fuse, quantize_statically
 from refquant.demo.training import fit, train
 from refquant.quantization import (
     FakeQuantize,
@@ -30,17 +30,17 @@ __all__ = ["GRANULARITIES", "Outcome", "after_training", "in_training", "run", "
 
 GRANULARITIES = ("per tensor", "per channel")
 
-_LEARNING_RATE = 1e-3  # of training with rounding: it starts from a network that has learned
+_LEARNING_RATE = 1e-3  # of quantization-aware training, which starts from a trained network
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Shares of the test images that are read rightly, 0 to 1.
+    """Shares of the test images that are classified correctly, 0 to 1.
 
     Attributes
     ----------
     images : int
-        How many they are.
+        Number of test images.
     float32 : float
         By the network before it was quantized.
     after_training, in_training : dict of (int, str) to float
@@ -67,7 +67,7 @@ def _weight_options(bits: int, granularity: str) -> dict:
 
 
 def after_training(model: DigitNet, bits: int, granularity: str, batches: Iterable) -> DigitNet:
-    """Quantize a trained network; it never learns that its weights were rounded.
+    """Quantize a trained network, without further training.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def after_training(model: DigitNet, bits: int, granularity: str, batches: Iterab
     bits : int
         Of a weight, 2 to 8; activations have 8 bits, of which 7 are used.
     granularity : {'per tensor', 'per channel'}
-        What a scale of weights is for.
+        Granularity of the scales of weights.
     batches : iterable of Tensor
         Images to calibrate with.
 
@@ -86,7 +86,7 @@ def after_training(model: DigitNet, bits: int, granularity: str, batches: Iterab
     """
     observer = PerChannelMinMaxObserver if granularity == "per channel" else MinMaxObserver
     weight = observer.with_args(**_weight_options(bits, granularity))
-    return static(fused(model), QConfig(default_observer, weight), batches)
+    return quantize_statically(fuse(model), QConfig(default_observer, weight), batches)
 
 
 def in_training(
@@ -99,7 +99,7 @@ def in_training(
     seed: int = 0,
     show: bool | None = None,
 ) -> DigitNet:
-    """Let a trained network learn on with rounded weights and activations, then quantize it.
+    """Train a network further with fake quantization, then quantize it.
 
     Parameters
     ----------
@@ -108,11 +108,11 @@ def in_training(
     bits, granularity
         As for `after_training`.
     digits : Digits
-        It learns from their training images.
+        Their training images are used.
     epochs : int, default 4
         Passes over the images.
     seed : int, default 0
-        Decides the order of the images.
+        Determines the order of the images.
     show : bool, optional
         Whether to draw a progress bar; by default on a terminal only.
 
@@ -153,7 +153,7 @@ def run(
     seed: int = 0,
     show: bool | None = None,
 ) -> Outcome:
-    """Train once, then quantize in every way and measure.
+    """Train once, then quantize for every number of bits and granularity, and measure.
 
     Parameters
     ----------
@@ -162,9 +162,9 @@ def run(
     epochs : int, default 15
         Passes over the training images in float32.
     qat_epochs : int, default 4
-        Further passes with rounding.
+        Further passes with fake quantization.
     seed : int, default 0
-        Decides the split and the training.
+        Determines the split and the training.
     show : bool, optional
         Whether to draw progress bars; by default on a terminal only.
 
@@ -189,7 +189,7 @@ def run(
 
 
 def table(outcome: Outcome) -> Table:
-    """Make the table of all accuracies.
+    """Return the table of all accuracies.
 
     Parameters
     ----------
@@ -214,5 +214,5 @@ def table(outcome: Outcome) -> Table:
         f"Accuracy in % on {outcome.images} test images",
         ("bits of a weight", "scales", "after training", "in training"),
         rows,
-        "after training: quantized without learning again; in training: trained on with rounding.",
+        "after training: post-training quantization; in training: quantization-aware training.",
     )

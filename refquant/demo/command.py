@@ -1,4 +1,4 @@
-"""``refquant demo``."""
+"""The command ``refquant demo``."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import refquant
 from refquant.demo import bits, checkpoint, experiment, summary
-from refquant.extras import need
+from refquant.extras import require_extra
 
 __all__ = ["run"]
 
@@ -28,9 +28,9 @@ def run(options: argparse.Namespace) -> int:
     if options.bits:
         return _run_bits(options)
     started = time.perf_counter()
-    # Whatever is missing or forbidden should stop the demo before it trains, not after.
+    # Missing packages and folders that cannot be written stop the demo before it trains.
     for module, package in (("sklearn", "scikit-learn"), ("matplotlib", "matplotlib")):
-        need(module, package=package, extra="demo", asked="refquant demo")
+        require_extra(module, package=package, extra="demo", asked="refquant demo")
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         report = summary.page(result).write(folder / "report.html")
         weights = folder / "per-channel-int8.refquant"
         refquant.save(result.per_channel.state_dict(), weights)
-        again = checkpoint.restored(weights, experiment.calibration_batches(result.digits))
+        again = checkpoint.restore(weights, experiment.calibration_batches(result.digits))
         same = checkpoint.same_outputs(result.per_channel, again, result.digits.test)
     size = f"{weights} ({weights.stat().st_size:,} bytes)"
     if not same:
@@ -58,8 +58,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run_bits(options: argparse.Namespace) -> int:
-    """Print what remains of the accuracy when weights have few bits."""
-    need("sklearn", package="scikit-learn", extra="demo", asked="refquant demo --bits")
+    """Print the accuracy for weights of few bits."""
+    require_extra("sklearn", package="scikit-learn", extra="demo", asked="refquant demo --bits")
 
     with refquant.engines.using("fbgemm"):
         outcome = bits.run(

@@ -1,21 +1,21 @@
-"""The handwritten digits that ship inside scikit-learn, split in three."""
+"""The handwritten digits that come with scikit-learn, split in three."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from refquant.extras import need
+from refquant.extras import require_extra
 from refquant.ops.from_data import from_numpy
 from refquant.tensors import Tensor
 
 __all__ = ["Digits", "Images", "load_digits"]
 
-_TRAIN, _CALIBRATION = 1200, 150  # the other 447 of 1797 are for the test
+_TRAIN, _CALIBRATION = 1200, 150  # the remaining 447 of 1797 are for the test
 
 
 class Images(NamedTuple):
-    """Images and what they show.
+    """Images and their labels.
 
     Attributes
     ----------
@@ -36,11 +36,11 @@ class Digits:
     Attributes
     ----------
     train : Images
-        What the network learns from.
+        For training the network.
     calibration : Images
-        What observers see; neither learned from nor tested on.
+        For the observers; used neither for training nor for the test.
     test : Images
-        What accuracy is measured on, and nothing else.
+        For measuring accuracy only.
     """
 
     train: Images
@@ -54,7 +54,7 @@ def load_digits(seed: int = 0) -> Digits:
     Parameters
     ----------
     seed : int, default 0
-        Decides the split.
+        Determines the split.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def load_digits(seed: int = 0) -> Digits:
     >>> tuple(digits.train.pixels.shape), tuple(digits.test.labels.shape)
     ((1200, 1, 8, 8), (447,))
     """
-    datasets = need(
+    datasets = require_extra(
         "sklearn.datasets", package="scikit-learn", extra="demo", asked="loading the digits"
     )
     bunch = datasets.load_digits()

@@ -1,4 +1,4 @@
-"""All steps in order: from images to four models, their scores and their differences."""
+"""The experiment: train one network, quantize it three ways, measure and compare all four."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ from refquant.tensors import Tensor
 
 __all__ = ["Experiment", "calibration_batches", "run"]
 
-_BATCH = 50  # calibration images shown at once
+_BATCH = 50  # calibration images in a batch
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What came out.
+    """The results.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Experiment:
 
 
 def calibration_batches(digits: Digits) -> list[Tensor]:
-    """Cut the calibration images into batches."""
+    """Split the calibration images into batches."""
     pixels = digits.calibration.pixels.numpy()
     return [Tensor(pixels[i : i + _BATCH]) for i in range(0, len(pixels), _BATCH)]
 
@@ -57,7 +57,7 @@ def run(*, epochs: int = 15, seed: int = 0, show: bool | None = None) -> Experim
     epochs : int, default 15
         Passes over the training images.
     seed : int, default 0
-        Decides the split and the training.
+        Determines the split and the training.
     show : bool, optional
         Whether to draw progress bars; by default on a terminal only.
 
@@ -68,10 +68,10 @@ def run(*, epochs: int = 15, seed: int = 0, show: bool | None = None) -> Experim
     digits = load_digits(seed)
     trained = train(digits.train, epochs=epochs, seed=seed, show=show)
     batches = calibration_batches(digits)
-    float_model = schemes.fused(trained)
-    per_tensor = schemes.static(float_model, schemes.PER_TENSOR, batches)
-    per_channel = schemes.static(float_model, schemes.PER_CHANNEL, batches)
-    dynamic = schemes.dynamic(trained)
+    float_model = schemes.fuse(trained)
+    per_tensor = schemes.quantize_statically(float_model, schemes.PER_TENSOR, batches)
+    per_channel = schemes.quantize_statically(float_model, schemes.PER_CHANNEL, batches)
+    dynamic = schemes.quantize_dynamically(trained)
     reference = score("float32", float_model, digits.test)
     scores = (
         reference,

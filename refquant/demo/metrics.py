@@ -1,4 +1,4 @@
-"""What each model can do and what it costs, measured on images that none of them has seen."""
+"""Accuracy, agreement, size and time of each model, measured on held-out images."""
 
 from dataclasses import dataclass, field
 
@@ -14,16 +14,16 @@ __all__ = ["Score", "accuracy", "logits_of", "score"]
 
 @dataclass(frozen=True)
 class Score:
-    """The outcome for one model.
+    """The measurements of one model.
 
     Attributes
     ----------
     name : str
         Of the model.
     accuracy : float
-        Share of the images that it reads rightly, 0 to 1.
+        Share of the images that it classifies correctly, 0 to 1.
     agreement : float
-        Share of the images that it reads like the float model, 0 to 1.
+        Share of the images that it classifies as the float model does, 0 to 1.
     sqnr : float
         Signal-to-quantization-noise ratio of the logits in dB.
     bytes : int
@@ -31,7 +31,7 @@ class Score:
     seconds : float
         For one forward pass over all images, the median of several.
     logits : ndarray of float32, shape (n, 10)
-        Scores of the ten digits.
+        Logits of the ten digits.
     """
 
     name: str
@@ -44,13 +44,13 @@ class Score:
 
 
 def logits_of(model: nn.Module, images: Images) -> np.ndarray:
-    """Run a model on all images at once, as (n, 10) scores."""
+    """Run a model on all images at once; return logits of shape (n, 10)."""
     with no_grad():
         return model(images.pixels).numpy()
 
 
 def accuracy(logits: np.ndarray, images: Images) -> float:
-    """Share of the images whose largest logit is that of their label.
+    """Return the share of the images whose largest logit is that of their label.
 
     Examples
     --------
@@ -77,15 +77,15 @@ def score(
     Parameters
     ----------
     name : str
-        For the table.
+        Its row in the table.
     model : Module
         In evaluation mode.
     images : Images
-        What it is tested on.
+        The images to test with.
     reference : ndarray of float32, shape (n, 10), optional
         Logits of the float model; by default those of `model` itself.
     repeats : int, default 15
-        How often the time is taken.
+        How often the time is measured.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A small convolutional network, written so that it can be quantized."""
+"""A small convolutional network that is ready for quantization."""
 
 from refquant import nn
 from refquant.quantization import DeQuantStub, QuantStub
@@ -6,7 +6,7 @@ from refquant.tensors import Tensor
 
 __all__ = ["CONVOLUTIONS", "FUSIBLE", "DigitNet"]
 
-# Modules that become one: BatchNorm is folded into the weights, ReLU into the requantization.
+# Modules to fuse: BatchNorm is folded into the weights, ReLU into the requantization.
 CONVOLUTIONS = (("conv1", "bn1", "relu1"), ("conv2", "bn2", "relu2"))
 FUSIBLE = (*CONVOLUTIONS, ("fc1", "relu3"))
 
@@ -14,9 +14,9 @@ FUSIBLE = (*CONVOLUTIONS, ("fc1", "relu3"))
 class DigitNet(nn.Module):
     """Two convolutions and two linear layers for images of 8x8 pixels.
 
-    The stubs mark where numbers become integers and where they become real again; in the float
-    model they do nothing. ReLU is a module at every place, because each place is observed, fused
-    and converted by itself.
+    The stubs mark where activations become integers and where they become floats again; in the
+    float model they do nothing. Every ReLU is a module of its own, because each is observed, fused
+    and converted separately.
 
     Examples
     --------
@@ -43,7 +43,7 @@ class DigitNet(nn.Module):
         self.dequant = DeQuantStub()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Score the ten digits; `x` has the shape (n, 1, 8, 8)."""
+        """Return the logits of the ten digits; `x` has the shape (n, 1, 8, 8)."""
         x = self.quant(x)
         x = self.pool1(self.relu1(self.bn1(self.conv1(x))))
         x = self.pool2(self.relu2(self.bn2(self.conv2(x))))

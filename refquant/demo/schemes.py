@@ -1,4 +1,4 @@
-"""Two ways from float32 to int8: static, with ranges from calibration, and dynamic."""
+"""Quantization of the network: static, with ranges from calibration, and dynamic."""
 
 import copy
 from collections.abc import Iterable
@@ -19,20 +19,20 @@ from refquant.quantization import (
 from refquant.tensors import Tensor
 from refquant.tensors.autograd import no_grad
 
-__all__ = ["PER_CHANNEL", "PER_TENSOR", "dynamic", "fused", "static"]
+__all__ = ["PER_CHANNEL", "PER_TENSOR", "fuse", "quantize_dynamically", "quantize_statically"]
 
 # One scale for all weights of a layer, or one for each output channel. Activations have one scale
-# for each layer, from the smallest and the largest value that calibration shows.
+# for each layer, from the smallest and the largest value in calibration.
 PER_TENSOR = default_qconfig
 PER_CHANNEL = QConfig(activation=default_observer, weight=default_per_channel_weight_observer)
 
 
-def fused(model: DigitNet) -> DigitNet:
-    """Fold BatchNorm into convolutions and join ReLUs; `model` stays as it is."""
+def fuse(model: DigitNet) -> DigitNet:
+    """Fold BatchNorm into convolutions and fuse ReLUs; `model` stays as it is."""
     return fuse_modules(model, [list(names) for names in FUSIBLE])
 
 
-def static(model: DigitNet, qconfig: QConfig, batches: Iterable[Tensor]) -> DigitNet:
+def quantize_statically(model: DigitNet, qconfig: QConfig, batches: Iterable[Tensor]) -> DigitNet:
     """Quantize weights and activations, with ranges that are fixed by calibration.
 
     Parameters
@@ -50,7 +50,7 @@ def static(model: DigitNet, qconfig: QConfig, batches: Iterable[Tensor]) -> Digi
         With quantized modules for the chosen engine.
     """
     model = copy.deepcopy(model)
-    # Every module inside inherits it.
+    # All submodules inherit it.
     model.qconfig = qconfig
     prepare(model, inplace=True)
     with no_grad():
@@ -59,8 +59,8 @@ def static(model: DigitNet, qconfig: QConfig, batches: Iterable[Tensor]) -> Digi
     return convert(model, inplace=True)
 
 
-def dynamic(model: DigitNet) -> DigitNet:
-    """Quantize the weights of linear layers; their inputs are quantized anew in every call.
+def quantize_dynamically(model: DigitNet) -> DigitNet:
+    """Quantize the weights of linear layers; their inputs are quantized in every call.
 
     Parameters
     ----------

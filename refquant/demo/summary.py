@@ -1,4 +1,4 @@
-"""The experiment in words, tables and pictures."""
+"""The results of the experiment as tables, and as a page with pictures."""
 
 import numpy as np
 
@@ -7,18 +7,18 @@ from refquant.reporting import Page, Table, figures, worst_layers
 from refquant.reporting.measures import decibel_text
 from refquant.reporting.pictures import drawing, new_axes
 
-__all__ = ["disputed", "layer_table", "page", "score_table"]
+__all__ = ["disagreements", "layer_table", "page", "score_table"]
 
-_MOST_DISPUTED = 6  # images on the page
+_MOST_DISAGREEMENTS = 6  # images on the page
 
 
 def percent(share: float) -> str:
-    """Write a share of 1 in percent."""
+    """Format a share of 1 in percent."""
     return f"{100 * share:.2f}"
 
 
 def score_table(experiment: Experiment) -> Table:
-    """Make the table of the four models."""
+    """Return the table of the four models."""
     images = experiment.digits.test.labels.numel()
     rows = [
         (
@@ -41,7 +41,7 @@ def score_table(experiment: Experiment) -> Table:
 
 
 def layer_table(experiment: Experiment) -> Table:
-    """Make the table of the layers of the two static models."""
+    """Return the table of the layers of the two static models."""
     rows = []
     pairs = zip(
         experiment.compared_per_tensor.layers,
@@ -80,15 +80,15 @@ def layer_table(experiment: Experiment) -> Table:
     )
 
 
-def disputed(experiment: Experiment) -> list[int]:
-    """Find the test images that some quantized model reads differently than the float model."""
+def disagreements(experiment: Experiment) -> list[int]:
+    """Return the test images that some quantized model classifies unlike the float model."""
     read = np.stack([np.argmax(score.logits, axis=1) for score in experiment.scores])
     return np.flatnonzero((read != read[0]).any(axis=0)).tolist()
 
 
-def _disputed_pictures(experiment: Experiment):
+def _disagreement_pictures(experiment: Experiment):
     test = experiment.digits.test
-    for index in disputed(experiment)[:_MOST_DISPUTED]:
+    for index in disagreements(experiment)[:_MOST_DISAGREEMENTS]:
         ax = new_axes(4.4, 2.0)
         ax.imshow(test.pixels.numpy()[index, 0], cmap="gray_r", vmin=0, vmax=1)
         ax.set_axis_off()
@@ -99,51 +99,51 @@ def _disputed_pictures(experiment: Experiment):
 
 
 def page(experiment: Experiment) -> Page:
-    """Write the report."""
+    """Return the report."""
     digits = experiment.digits
     per_tensor, per_channel = experiment.compared_per_tensor, experiment.compared_per_channel
-    made = Page("Handwritten digits in int8")
-    made.paragraph(
+    report = Page("Handwritten digits in int8")
+    report.paragraph(
         "A convolutional network was trained in float32 on "
         f"{digits.train.labels.numel()} images of handwritten digits and quantized three ways. "
         f"{digits.calibration.labels.numel()} other images showed the observers which values "
         "occur. The numbers below come from the "
         f"{digits.test.labels.numel()} images that remained."
     )
-    made.table(score_table(experiment))
-    made.heading("What each layer loses")
-    made.paragraph(
+    report.table(score_table(experiment))
+    report.heading("What each layer loses")
+    report.paragraph(
         "Both static models ran beside the float model on the test images. Errors add up from "
         "layer to layer; a scale for each channel makes the weights' share smaller."
     )
-    made.table(layer_table(experiment))
+    report.table(layer_table(experiment))
     both = {"per tensor": per_tensor, "per channel": per_channel}
     with drawing():
-        made.pictures([figures.losses(both), figures.input_error(per_channel)])
-    worst_layers(made, per_channel)
-    made.heading("Activations and the range that survives")
-    made.paragraph(
+        report.pictures([figures.losses(both), figures.input_error(per_channel)])
+    worst_layers(report, per_channel)
+    report.heading("Activations and the range that survives")
+    report.paragraph(
         "Outputs of the float model. Shaded values would be clipped. The observers leave the "
         "upper half of the integers free (reduce_range), so that sums of two products fit into "
         "16 bits on processors that add them there."
     )
     with drawing():
-        made.pictures(list(figures.activations(per_channel)))
-    made.heading("Weights before and after, one scale for each layer")
+        report.pictures(list(figures.activations(per_channel)))
+    report.heading("Weights before and after, one scale for each layer")
     with drawing():
-        made.pictures(list(figures.weights(per_tensor)))
-    made.heading("Why a scale for each channel helps")
+        report.pictures(list(figures.weights(per_tensor)))
+    report.heading("Why a scale for each channel helps")
     with drawing():
-        made.pictures(list(figures.channels(per_tensor)))
-    made.heading("Images that are read differently")
-    found = len(disputed(experiment))
-    if not found:
-        made.paragraph("None: all four models read every test image alike.")
-        return made
-    made.paragraph(
-        f"At least one quantized model reads {found} of the test images differently than the float "
+        report.pictures(list(figures.channels(per_tensor)))
+    report.heading("Images that are read differently")
+    count = len(disagreements(experiment))
+    if not count:
+        report.paragraph("None: all four models read every test image alike.")
+        return report
+    report.paragraph(
+        f"At least one quantized model reads {count} of the test images differently than the float "
         "model. What people say it is comes first."
     )
     with drawing():
-        made.pictures(list(_disputed_pictures(experiment)))
-    return made
+        report.pictures(list(_disagreement_pictures(experiment)))
+    return report

@@ -23,11 +23,11 @@ def train(images: Images, *, epochs: int = 15, seed: int = 0, show: bool | None 
     Parameters
     ----------
     images : Images
-        What to learn.
+        The training images.
     epochs : int, default 15
         Passes over the images.
     seed : int, default 0
-        Decides the first weights and the order of the images.
+        Determines the initial weights and the order of the images.
     show : bool, optional
         Whether to draw a progress bar; by default on a terminal only.
 
@@ -60,22 +60,22 @@ def fit(
     name: str = "training",
     show: bool | None = None,
 ) -> None:
-    """Let a network in training mode learn, from the parameters that it has.
+    """Train a network that is in training mode, starting from its current parameters.
 
     Parameters
     ----------
     model : DigitNet
         Changed in place.
     images : Images
-        What to learn.
+        The training images.
     epochs : int
         Passes over the images.
     seed : int, default 0
-        Decides the order of the images.
+        Determines the order of the images.
     learning_rate : float, default 0.003
         Of Adam.
     name : str, default 'training'
-        Beside the progress bar.
+        Title of the progress bar.
     show : bool, optional
         Whether to draw a progress bar; by default on a terminal only.
     """

@@ -1,7 +1,7 @@
-"""Saving state dicts and tensors, and reading them back, without pickle.
+"""Saving and loading state dicts and tensors, without pickle.
 
-A file holds plain data alone: reading one never executes anything that it brings along. See
-`refquant.archive` for the container.
+A file holds only plain data: reading one never executes code from it. `refquant.archive` defines
+the container.
 """
 
 import io
@@ -53,9 +53,9 @@ def save(obj: Any, f: Any) -> None:
     ----------
     obj : object
         A tensor (plain or quantized), number, string, bool, None, dtype or scheme, or a dict,
-        OrderedDict, list or tuple of them. Whole modules are refused: save ``state_dict()``.
+        OrderedDict, list or tuple of them. Modules are refused: save their ``state_dict()``.
     f : str, Path or binary file
-        Where to write. A file of that name is replaced at once when the new one is complete; if
+        Where to write. An existing file is replaced atomically when the new one is complete; if
         anything fails it stays as it was.
 
     Raises
@@ -66,8 +66,8 @@ def save(obj: Any, f: Any) -> None:
     Notes
     -----
     Elements, strides of dense tensors, quantizers, ``requires_grad``, the order of dicts and every
-    bit of a float come back. Tensors that share one array are written once and share it again
-    when they are read. Equal values give equal files.
+    bit of a float are preserved. Tensors that share one array are written once and share it again
+    after loading. Equal values give equal files.
 
     Examples
     --------
@@ -90,9 +90,9 @@ def save(obj: Any, f: Any) -> None:
     writer = _Writer()
     value = writer.encode(obj, "obj", 0)
     if hasattr(f, "write"):
-        whole = io.BytesIO()
-        archive.write(whole, value, writer.arrays)
-        f.write(whole.getbuffer())
+        buffer = io.BytesIO()
+        archive.write(buffer, value, writer.arrays)
+        f.write(buffer.getbuffer())
         return
     _replace(_path("save", f), lambda stream: archive.write(stream, value, writer.arrays))
 
@@ -103,7 +103,7 @@ def load(f: Any) -> Any:
     Parameters
     ----------
     f : str, Path or binary file
-        A file; one that is open is read from where it stands to its end.
+        A file; one that is open is read from its current position to the end.
 
     Returns
     -------
@@ -144,19 +144,19 @@ def load(f: Any) -> Any:
 
 
 def _path(asked: str, f: Any) -> Path:
-    found = arguments.path(asked, "f", f, "a path or a binary file")
-    if not found.name or found.is_dir():
+    target = arguments.path(asked, "f", f, "a path or a binary file")
+    if not target.name or target.is_dir():
         raise ArgumentError(
             asked,
             argument="f",
             expected="the path of a file, or a binary file",
-            got=f"the folder {str(found)!r}",
+            got=f"the folder {str(target)!r}",
         )
-    return found
+    return target
 
 
 def _replace(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write beside the target, and take its place when complete."""
+    """Write beside the target, and replace it when complete."""
     target = Path(os.path.realpath(path))
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
@@ -170,7 +170,7 @@ def _replace(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
 
 def _memory_order(array: np.ndarray) -> list[int] | None:
-    """Dimensions from the slowest to the fastest, if the array lies dense in that order."""
+    """Return the dimensions from slowest to fastest, if the array is dense in that order."""
     if array.size == 0:
         return list(range(array.ndim))
     order = sorted(range(array.ndim), key=lambda d: (-array.strides[d], -array.shape[d]))
@@ -183,12 +183,12 @@ def _memory_order(array: np.ndarray) -> list[int] | None:
 
 
 class _Writer:
-    """Turns values into what JSON knows, and collects arrays."""
+    """Encode values as JSON, and collect arrays."""
 
     def __init__(self):
         self.arrays: list[np.ndarray] = []
         self._entries: dict[int, dict] = {}
-        self._kept: list[np.ndarray] = []  # alive, so that their ids stay theirs
+        self._kept: list[np.ndarray] = []  # kept alive, so that their ids stay unique
 
     def encode(self, value: Any, place: str, depth: int) -> Any:
         """Encode one value; `place` says where it is."""
@@ -246,22 +246,22 @@ class _Writer:
         )
 
     def _array(self, array: np.ndarray) -> dict:
-        found = self._entries.get(id(array))
-        if found is None:
+        entry = self._entries.get(id(array))
+        if entry is None:
             order: Any = _memory_order(array)
             dense = array
             if order is None:
                 dense = layout.dense_copy(array)
                 order = _memory_order(dense)
-            found = {"array": len(self.arrays), "order": order}
+            entry = {"array": len(self.arrays), "order": order}
             self.arrays.append(
                 np.ascontiguousarray(dense.transpose(order)).reshape(
                     [array.shape[d] for d in order]
                 )
             )
-            self._entries[id(array)] = found
+            self._entries[id(array)] = entry
             self._kept.append(array)
-        return found
+        return entry
 
     def _quantized(self, q: QuantizedTensor) -> dict:
         entry = {**self._array(q.array), "dtype": q.dtype.name}
@@ -287,18 +287,18 @@ def _read(stream: BinaryIO, asked: str) -> Any:
     value, arrays = archive.read(asked, stream)
     reader = _Reader(asked, arrays)
     try:
-        found = reader.decode(value, 0)
+        decoded = reader.decode(value, 0)
     except FileFormatError:
         raise
     except (RefquantError, TypeError, ValueError, KeyError, OverflowError) as error:
         raise reader.fault(f"{type(error).__name__}: {error}") from None
     if len(reader.used) != len(arrays):
         raise reader.fault("it holds arrays that nothing refers to")
-    return found
+    return decoded
 
 
 class _Reader:
-    """Turns what JSON knows into values; every entry must be exactly what `_Writer` makes."""
+    """Decode JSON into values; every entry must be exactly what `_Writer` writes."""
 
     def __init__(self, asked: str, arrays: list[np.ndarray]):
         self.asked, self.arrays = asked, arrays
@@ -323,10 +323,10 @@ class _Reader:
             return _SEQUENCES[kind](self.decode(v, depth + 1) for v in content)
         if kind in _MAPPINGS and isinstance(content, list):
             pairs = [(self.decode(k, depth + 1), self.decode(v, depth + 1)) for k, v in content]
-            made = _MAPPINGS[kind](pairs)
-            if len(made) != len(pairs):
+            mapping = _MAPPINGS[kind](pairs)
+            if len(mapping) != len(pairs):
                 raise self.fault("a key is there twice")
-            return made
+            return mapping
         if kind == "float" and content in ("nan", "inf", "-inf"):
             return float(content)
         if kind == "constant" and isinstance(content, str) and content in _CONSTANTS:

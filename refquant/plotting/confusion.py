@@ -6,7 +6,7 @@ import numpy as np
 
 from refquant import arguments
 from refquant.errors import ArgumentError, ShapeError
-from refquant.extras import need
+from refquant.extras import require_extra
 from refquant.plotting.style import COLORS, axes
 from refquant.tensors import QuantizedTensor, Tensor
 
@@ -72,7 +72,9 @@ def code_confusion(expected: Any, got: Any, *, ax: Any = None) -> Any:
         )
     pairs = (rows.ravel() - first) * count + (columns.ravel() - first)
     counts = np.bincount(pairs, minlength=count * count).reshape(count, count)
-    colors = need("matplotlib.colors", package="matplotlib", extra="plot", asked="code_confusion")
+    colors = require_extra(
+        "matplotlib.colors", package="matplotlib", extra="plot", asked="code_confusion"
+    )
     ax = axes(ax, "code_confusion")
     image = ax.imshow(
         # Pairs that do not occur have no color.

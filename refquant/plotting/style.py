@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
-from refquant.extras import need
+from refquant.extras import require_extra
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["COLORS", "MOST_POINTS", "axes", "bin_edges", "checked_axes", "real_values", "values_of"]
@@ -23,13 +23,13 @@ def axes(ax: Any, asked: str = _ASKED) -> Any:
     """Return the given axes, or axes of a new figure."""
     if ax is not None:
         return checked_axes(ax, asked)
-    pyplot = need("matplotlib.pyplot", package="matplotlib", extra="plot", asked=_ASKED)
+    pyplot = require_extra("matplotlib.pyplot", package="matplotlib", extra="plot", asked=_ASKED)
     return pyplot.subplots(layout="constrained")[1]
 
 
 def checked_axes(ax: Any, asked: str, argument: str = "ax") -> Any:
     """Return axes of matplotlib, or raise."""
-    kind = need("matplotlib.axes", package="matplotlib", extra="plot", asked=_ASKED).Axes
+    kind = require_extra("matplotlib.axes", package="matplotlib", extra="plot", asked=_ASKED).Axes
     return arguments.instance(asked, argument, ax, kind, "axes of matplotlib")
 
 

@@ -1,8 +1,8 @@
-"""Everything that prepares and quantizes models, under its documented names.
+"""Observers, QConfigs, and the workflow that prepares and quantizes models.
 
-Two layers share the package: observers, fake quantization and QConfigs, which modules of
-`refquant.nn` build on, and above those modules the workflow that swaps them. So names are imported
-when first used; ``__init__.pyi`` lists them.
+The package spans two layers: observers, fake quantization and QConfigs, which modules of
+`refquant.nn` build on, and above those modules the workflow that replaces them. Names are
+therefore imported on first use; ``__init__.pyi`` lists them.
 """
 
 from refquant._lazy import attach

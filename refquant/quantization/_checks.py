@@ -12,7 +12,7 @@ __all__ = ["check_unprepared", "checked_mapping", "checked_model"]
 
 
 def checked_model(asked: str, argument: str, model: Any) -> Module:
-    """Take a module."""
+    """Return a module, or raise."""
     if not isinstance(model, Module):
         mend = "pass the model itself, an instance" if isinstance(model, type) else None
         raise ArgumentTypeError(
@@ -26,7 +26,7 @@ def checked_model(asked: str, argument: str, model: Any) -> Module:
 
 
 def checked_mapping(asked: str, mapping: Any, default: str) -> Mapping[type, type]:
-    """Take a mapping of types to types that have ``from_float``; None stands for a default."""
+    """Return a mapping of types to types that have ``from_float``; None stands for a default."""
     if mapping is None:
         return mappings.default(default)
     if not isinstance(mapping, Mapping):
@@ -51,20 +51,20 @@ def checked_mapping(asked: str, mapping: Any, default: str) -> Mapping[type, typ
 def check_unprepared(asked: str, modules: Mapping[str, Module]) -> None:
     """Raise if modules that are to be joined have observers, fake quantization or integers.
 
-    Observers would stay where they are and look at what no longer is the output.
+    Observers would stay where they are and observe what is no longer the output.
     """
     quantized = mappings.quantized_types()
     for state, mend, test in (
         ("quantized", "convert() or quantize_dynamic()", lambda part: type(part) in quantized),
         ("prepared", "prepare() or prepare_qat()", _is_prepared),
     ):
-        found = [name for name, m in modules.items() if any(map(test, m.modules()))]
-        if found:
+        conflicting = [name for name, m in modules.items() if any(map(test, m.modules()))]
+        if conflicting:
             raise NotSupportedError(
                 asked,
                 argument="modules_to_fuse",
                 expected="modules of a float model",
-                got=f"{', '.join(found)}, which {'is' if len(found) == 1 else 'are'} "
+                got=f"{', '.join(conflicting)}, which {'is' if len(conflicting) == 1 else 'are'} "
                 f"{state} already",
                 mend=f"fuse the float model first, then call {mend}",
             )

@@ -1,4 +1,4 @@
-"""How an observer is attached to a module, found again and taken away."""
+"""Attaching observers to modules, finding them and removing them."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from refquant.nn.quantized.functional_modules import FloatFunctional
 
 __all__ = [
     "NAME",
+    "attach",
+    "detach",
     "observer_of",
     "remove_hook",
-    "tell_paths",
-    "unwatch",
-    "watch",
+    "set_paths",
 ]
 
 # Submodule that observes the output of the module it belongs to.
@@ -21,34 +21,34 @@ NAME = "activation_post_process"
 
 
 def observe_output(module: Module, inputs, output):
-    """Forward hook: hand the output to the observer, whose answer takes its place."""
+    """Forward hook: pass the output to the observer and return what it returns."""
     return module.activation_post_process(output)
 
 
-def watch(module: Module) -> None:
-    """Give a module an observer of its output, as its QConfig says."""
+def attach(module: Module) -> None:
+    """Attach the observer that the QConfig of a module gives for its output."""
     module.add_module(NAME, module.qconfig.activation())
-    if type(module) is not FloatFunctional:  # which hands its results on by itself
+    if type(module) is not FloatFunctional:  # which calls its observer itself
         module.register_forward_hook(observe_output)
 
 
-def is_watched(module: Module) -> bool:
-    """Whether `watch` gave the module an observer."""
+def is_attached(module: Module) -> bool:
+    """Return whether `attach` gave the module an observer."""
     if type(module) is FloatFunctional:
         return type(module._modules.get(NAME)) is not Identity
     return observe_output in module._forward_hooks.values()
 
 
 def remove_hook(module: Module) -> None:
-    """Take away the hook that `watch` gave; those of the user stay."""
+    """Remove the hook that `attach` registered; hooks of the user stay."""
     for key, hook in tuple(module._forward_hooks.items()):
         if hook is observe_output:
             del module._forward_hooks[key]
 
 
-def unwatch(module: Module) -> None:
-    """Take away the observer that `watch` gave, and nothing else."""
-    if not is_watched(module):
+def detach(module: Module) -> None:
+    """Remove the observer that `attach` gave, and nothing else."""
+    if not is_attached(module):
         return
     if type(module) is FloatFunctional:
         module.activation_post_process = Identity()
@@ -58,18 +58,18 @@ def unwatch(module: Module) -> None:
 
 
 def observer_of(module: Module) -> Module | None:
-    """Find the observer of what a module returns: for a fused pair, that of its last member."""
-    own = module._modules.get(NAME)
-    if own is None and isinstance(module, Fused):
-        own = module[-1]._modules.get(NAME)
-    return None if type(own) is Identity else own
+    """Return the observer of a module's output: for a fused pair, that of its last member."""
+    observer = module._modules.get(NAME)
+    if observer is None and isinstance(module, Fused):
+        observer = module[-1]._modules.get(NAME)
+    return None if type(observer) is Identity else observer
 
 
-def tell_paths(model: Module) -> None:
-    """Tell every observer which part of the model it watches, so that its errors can say so."""
+def set_paths(model: Module) -> None:
+    """Set the path of every observer in the model, so that its errors can name it."""
     for path, module in model.named_modules():
-        for name, called in ((NAME, path), ("weight_fake_quant", f"{path}.weight".lstrip("."))):
+        for name, observed in ((NAME, path), ("weight_fake_quant", f"{path}.weight".lstrip("."))):
             observer: Any = module._modules.get(name)
-            # What fake quantization holds learns its path from it.
+            # An observer inside fake quantization gets its path from there.
             if hasattr(observer, "path") and not hasattr(module, "path"):
-                observer.path = called
+                observer.path = observed

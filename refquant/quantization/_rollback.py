@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from refquant import arguments
 from refquant.nn.module import Module
 
-__all__ = ["changing"]
+__all__ = ["restored_on_error"]
 
-# What a module keeps in containers of its own, which hooks' handles refer to.
+# Containers of a module that must stay the same objects: handles of hooks refer to them.
 _TABLES = (
     "_parameters",
     "_buffers",
@@ -21,11 +21,11 @@ _TABLES = (
 
 
 @contextmanager
-def changing(asked: str, model: Module, inplace: bool) -> Iterator[Module]:
-    """Hand out the model or a copy of it to be changed; after an error the model is as before.
+def restored_on_error(asked: str, model: Module, inplace: bool) -> Iterator[Module]:
+    """Yield the model, or a copy of it, to be changed; after an error the model is as before.
 
-    Restored are modules, parameters, hooks and other attributes; not the numbers inside
-    parameters, so that what training has reached is not lost.
+    Modules, parameters, hooks and other attributes are restored; the values of parameters are
+    not, so that the progress of training is not lost.
     """
     if not arguments.flag(asked, "inplace", inplace):
         yield copy.deepcopy(model)
@@ -37,10 +37,10 @@ def changing(asked: str, model: Module, inplace: bool) -> Iterator[Module]:
     try:
         yield model
     except Exception:
-        for module, own, tables in before:
+        for module, attributes, tables in before:
             module.__dict__.clear()
-            module.__dict__.update(own)
+            module.__dict__.update(attributes)
             for name, content in tables.items():
-                own[name].clear()
-                own[name].update(content)
+                attributes[name].clear()
+                attributes[name].update(content)
         raise

@@ -1,4 +1,4 @@
-"""Replacing modules by others that are made from them."""
+"""Replacing modules by their quantized or quantization-aware counterparts."""
 
 import warnings
 from collections import OrderedDict
@@ -16,14 +16,14 @@ __all__ = ["Outcome", "is_replaced", "move_hooks", "replace", "swap_all", "to_sw
 
 
 class Outcome(NamedTuple):
-    """Paths of modules that `swap_all` could not do everything for.
+    """Paths of modules that `swap_all` replaced without data, or could not replace.
 
     Attributes
     ----------
     idle : list of str
-        Those whose observer has seen no data: they have scale 1 and zero point 0.
+        Those whose observer has seen no data; they get scale 1 and zero point 0.
     bare : list of str
-        Those that need an observer and have none: they are still there.
+        Those that need an observer and have none; they are not replaced.
     """
 
     idle: list[str]
@@ -31,31 +31,31 @@ class Outcome(NamedTuple):
 
 
 def is_replaced(module: Module, mapping: Mapping[type, type]) -> bool:
-    """Whether a module is one to replace: its type is, and it is to be quantized."""
+    """Return whether to replace a module: it has a QConfig and its type is in the mapping."""
     wanted = getattr(module, "qconfig", None) is not None or type(module) is DeQuantStub
     return wanted and type(module) in mapping
 
 
 def replace(module: Module, mapping: Mapping[type, type]) -> Module:
-    """Make what takes the place of a module; it gets the hooks of the user and the mode."""
-    made = mapping[type(module)].from_float(module)  # type: ignore[attr-defined]
-    if made is module:
+    """Return the replacement of a module, with the hooks of the user and the mode."""
+    replacement = mapping[type(module)].from_float(module)  # type: ignore[attr-defined]
+    if replacement is module:
         return module
-    move_hooks(module, "_forward_pre_hooks", made)
-    move_hooks(module, "_forward_hooks", made)
-    remove_hook(made)
-    return made.train(module.training)
+    move_hooks(module, "_forward_pre_hooks", replacement)
+    move_hooks(module, "_forward_hooks", replacement)
+    remove_hook(replacement)
+    return replacement.train(module.training)
 
 
 def move_hooks(module: Module, kind: str, target: Module) -> None:
-    """Let another module have the hooks of one, so that the user's handles keep their power."""
+    """Move hooks to another module; the user's handles still remove them."""
     target.__dict__[kind] = module.__dict__[kind]
     module.__dict__[kind] = OrderedDict()
 
 
 def to_swap(model: Module, mapping: Mapping[type, type]) -> list[tuple[str, Module]]:
-    """List modules below `model` that will be replaced, with their paths, inner ones first."""
-    found: list[tuple[str, Module]] = []
+    """List the modules below `model` to replace, with their paths, inner ones first."""
+    listed: list[tuple[str, Module]] = []
     seen: set[int] = set()
 
     def visit(parent: Module, path: str) -> None:
@@ -69,14 +69,14 @@ def to_swap(model: Module, mapping: Mapping[type, type]) -> list[tuple[str, Modu
             if not (replaced and isinstance(child, Fused)):
                 visit(child, below)
             if replaced:
-                found.append((below, child))
+                listed.append((below, child))
 
     visit(model, "")
-    return found
+    return listed
 
 
 def swap_all(model: Module, mapping: Mapping[type, type]) -> Outcome:
-    """Replace modules below `model`, each at all its places, unless it lacks an observer."""
+    """Replace modules below `model`, each wherever it occurs, unless it lacks an observer."""
     outcome = Outcome([], [])
     chosen = to_swap(model, mapping)
     places: dict[int, list[tuple[Module, str]]] = {id(module): [] for _, module in chosen}
@@ -87,15 +87,15 @@ def swap_all(model: Module, mapping: Mapping[type, type]) -> Outcome:
     for path, module in chosen:
         with noting_idle() as noted:
             try:
-                made = _replace_at(path, module, mapping)
+                replacement = _replace_at(path, module, mapping)
             except NotPreparedError:
                 outcome.bare.append(path)
                 continue
         of_weight = f"{path}.weight"
         outcome.idle.extend(dict.fromkeys(n if n == of_weight else path for n in noted))
         for parent, name in places[id(module)]:
-            parent._modules[name] = made
-        _warn_of_lost_hooks(path, module, made)
+            parent._modules[name] = replacement
+        _warn_of_lost_hooks(path, module, replacement)
     return outcome
 
 
@@ -107,15 +107,15 @@ def _replace_at(path: str, module: Module, mapping: Mapping[type, type]) -> Modu
         raise
 
 
-def _warn_of_lost_hooks(path: str, module: Module, made: Module) -> None:
-    """Say which hooks inside a fused module no longer have anything to look at."""
+def _warn_of_lost_hooks(path: str, module: Module, replacement: Module) -> None:
+    """Warn about hooks inside a fused module that no longer run."""
     if not isinstance(module, Fused):
         return
     for name, member in module.named_children():
         kept = [h for h in member._forward_hooks.values() if h is not observe_output]
         if kept or member._forward_pre_hooks:
             warnings.warn(
-                f"hooks of {path}.{name} no longer run: {type(made).__name__} computes "
+                f"hooks of {path}.{name} no longer run: {type(replacement).__name__} computes "
                 f"{type(module).__name__} in one step. Register them on {path!r}.",
                 UserWarning,
                 stacklevel=5,

@@ -1,8 +1,8 @@
-"""Running calibration data through a prepared model, on one machine or many.
+"""Calibration: running data through a prepared model, on one machine or many.
 
-With an executor the batches are cut into shards. Each shard runs on a copy of the model with
-observers that have seen nothing; what they saw is merged into the observers of the model, shard
-after shard in the order of the batches, whichever is finished first.
+With an executor the batches are split into shards. Each shard runs on a copy of the model with
+fresh observers; their statistics are merged into the observers of the model in the order of the
+batches, whichever shard finishes first.
 """
 
 import copy
@@ -24,7 +24,7 @@ from refquant.errors import (
 from refquant.nn.module import Module
 from refquant.progress import Progress
 from refquant.quantization._checks import checked_model
-from refquant.quantization._observing import NAME, tell_paths
+from refquant.quantization._observing import NAME, set_paths
 from refquant.tensors.autograd import no_grad
 
 __all__ = ["CalibrationError", "FailedShard", "calibrate", "run_first"]
@@ -95,7 +95,7 @@ def calibrate(
     run: Callable[[Any, Any], Any] = run_first,
     shard_size: int = 8,
 ):
-    """Let the observers of a prepared model see calibration data.
+    """Run calibration data through a prepared model, for its observers.
 
     The model runs in evaluation mode and without gradients; afterwards its modes are as before.
 
@@ -104,7 +104,7 @@ def calibrate(
     model : Module
         Prepared by `prepare`.
     batches : iterable
-        Each is a tensor, or a pair of input and target; read once and never held all at once.
+        Each is a tensor, or a pair of input and target; read once, and never all in memory at once.
     progress : bool, default True
         Whether to draw a progress bar where standard error is a terminal.
     executor : concurrent.futures.Executor, optional
@@ -127,8 +127,8 @@ def calibrate(
         If observers are to be merged whose statistic depends on the order of the batches (moving
         averages). Nothing has run then.
     CalibrationError
-        If batches failed. It names them; the observers have seen all the others, except, without
-        an executor, those after the failed one.
+        If batches failed. The error names them; the observers have seen all others, except those
+        after the failed one if there is no executor.
     ArgumentError
         If the model has no observers.
 
@@ -136,7 +136,7 @@ def calibrate(
     -----
     Minima and maxima are exactly those that one process finds. Histograms whose ranges differ are
     merged approximately, see `HistogramObserver.merge`; the result depends on `shard_size`, but
-    not on the number of workers or on who is finished first.
+    not on the number of workers or on the order in which they finish.
 
     Examples
     --------
@@ -173,7 +173,7 @@ def calibrate(
             got="one without",
             mend="call refquant.quantization.prepare() first",
         )
-    tell_paths(model)
+    set_paths(model)
     total = len(batches) if hasattr(batches, "__len__") else None
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -190,7 +190,7 @@ def calibrate(
 
 
 def _observers(model: Module) -> dict[str, Any]:
-    """Find what ``prepare`` inserted, by path."""
+    """Find the observers that ``prepare`` inserted, by path."""
     return {
         path: module
         for path, module in model.named_modules()
@@ -218,7 +218,7 @@ def _run_here(model: Module, batches: Iterable[Any], run: Any, bar: Progress) ->
 
 
 def _remember(observer: Module) -> list[tuple[Module, dict, dict]]:
-    """Keep what an observer has seen; observers replace their statistics, lists they extend."""
+    """Copy the state of an observer; statistics are replaced by observers, lists are extended."""
     return [
         (
             part,
@@ -230,8 +230,8 @@ def _remember(observer: Module) -> list[tuple[Module, dict, dict]]:
 
 
 def _restore(observer: Module, before: list[tuple[Module, dict, dict]]) -> None:
-    for part, own, buffers in before:
-        part.__dict__.update(own)
+    for part, attributes, buffers in before:
+        part.__dict__.update(attributes)
         part._buffers.update(buffers)
 
 
@@ -244,7 +244,7 @@ def _run_shards(
     shard_size: int,
 ) -> None:
     blank = _with_fresh_observers(model)
-    # Every worker has one shard to do and finds the next one waiting.
+    # Every worker has one shard to run, and another one queued.
     ahead = 2 * max(2, getattr(executor, "_max_workers", 4))
     waiting: deque[tuple[tuple[int, ...], Future]] = deque()
     failed: list[FailedShard] = []
@@ -281,12 +281,12 @@ def _cut(batches: Iterable[Any], size: int) -> Iterator[tuple[tuple[int, ...], l
 
 
 def _with_fresh_observers(model: Module) -> Module:
-    """Copy a model with observers that have seen nothing, after trying that they can be merged."""
+    """Copy a model with fresh observers, after checking that they can be merged."""
     blank = copy.deepcopy(model)
     for path in _observers(blank):
         owner = blank.get_submodule(path.rpartition(".")[0])
         setattr(owner, NAME, owner.qconfig.activation())
-    tell_paths(blank)
+    set_paths(blank)
     for observer in _observers(blank).values():
         merge = getattr(observer, "merge", None)
         if merge is None:
@@ -305,7 +305,7 @@ def _with_fresh_observers(model: Module) -> Module:
 def _run_shard(
     blank: Module, numbers: tuple[int, ...], shard: list[Any], run: Any
 ) -> dict[str, Any] | FailedShard:
-    """Run a shard on a model of its own; runs in a worker."""
+    """Run a shard on a copy of the model; runs in a worker."""
     model = copy.deepcopy(blank)
     with no_grad():
         for number, batch in zip(numbers, shard, strict=True):
@@ -328,9 +328,9 @@ def _failure(shards: list[FailedShard]) -> CalibrationError:
         name = f"batch {first}" if first == last else f"batches {first} to {last}"
         at = f" at batch {shard.failed}" if shard.failed is not None and first != last else ""
         lines.append(f"\n  {name}{at}: {shard.reason}")
-    made = CalibrationError(
+    error = CalibrationError(
         "calibrate: some batches could not be observed" + "".join(lines),
         mend="observers keep what they have seen of the others",
     )
-    made.shards = tuple(shards)
-    return made
+    error.shards = tuple(shards)
+    return error

@@ -1,4 +1,4 @@
-"""After calibration or training: replace modules by quantized ones."""
+"""Conversion: replacing calibrated or trained modules by quantized ones."""
 
 import warnings
 from collections.abc import Mapping
@@ -8,18 +8,18 @@ from refquant.nn import quantized as nnq
 from refquant.nn.module import Module
 from refquant.quantization import mappings
 from refquant.quantization._checks import checked_mapping, checked_model
-from refquant.quantization._observing import observer_of, unwatch
-from refquant.quantization._rollback import changing
+from refquant.quantization._observing import detach, observer_of
+from refquant.quantization._rollback import restored_on_error
 from refquant.quantization._swapping import is_replaced, replace, swap_all, to_swap
 
 __all__ = ["convert", "swap_module"]
 
-# Quantized modules that take scale and zero point from what comes in, and so need no observer.
+# Quantized modules that take scale and zero point from their input, and so need no observer.
 _FOLLOWING = {nnq.ReLU, nnq.ReLU6, nnq.DeQuantize}
 
 
 def swap_module(mod, mapping):
-    """Make the quantized module for one that has a QConfig and whose type is in a mapping.
+    """Return the quantized version of a module that has a QConfig and whose type is in a mapping.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def swap_module(mod, mapping):
     -------
     Module
         The new module, with the hooks of `mod` except its observer's; or `mod` itself if it is
-        not to be replaced.
+        not replaced.
 
     Examples
     --------
@@ -97,9 +97,9 @@ def convert(module, mapping=None, inplace=False):
 
 
 def convert_with(asked: str, model: Module, mapping: Mapping[type, type], inplace: bool) -> Module:
-    """Do what `convert` does, for a step of another name."""
+    """Convert a model on behalf of a public function of another name."""
     if not _has_integers(model):
-        # What only hands integers on would meet none.
+        # Modules that only pass integers on would get none.
         mapping = {old: new for old, new in mapping.items() if new not in _FOLLOWING}
     forgotten = [] if to_swap(model, mapping) else _recipes_without_use(model, mapping)
     if is_replaced(model, mapping):
@@ -109,7 +109,7 @@ def convert_with(asked: str, model: Module, mapping: Mapping[type, type], inplac
             UserWarning,
             stacklevel=3,
         )
-    with changing(asked, model, inplace) as model:
+    with restored_on_error(asked, model, inplace) as model:
         idle, bare = swap_all(model, mapping)
         if (bare or forgotten) and not is_replaced(model, mapping):
             warnings.warn(
@@ -128,13 +128,13 @@ def convert_with(asked: str, model: Module, mapping: Mapping[type, type], inplac
                 stacklevel=3,
             )
         for module in model.modules():
-            unwatch(module)
+            detach(module)
             module.__dict__.pop("qconfig", None)
         return model
 
 
 def _recipes_without_use(model: Module, mapping: Mapping[type, type]) -> list[str]:
-    """List where recipes stand that `prepare` would hand down, if something could use them."""
+    """List the paths of recipes that `prepare` would propagate, if a module could use them."""
     if not any(type(module) in mapping for module in model.modules()):
         return []
     return [
@@ -145,6 +145,6 @@ def _recipes_without_use(model: Module, mapping: Mapping[type, type]) -> list[st
 
 
 def _has_integers(model: Module) -> bool:
-    """Whether a model was prepared to compute with integers, or does so already."""
+    """Return whether a model is prepared to compute with integers, or does so already."""
     kinds = mappings.integer_types()
     return any(observer_of(m) is not None or type(m) in kinds for m in model.modules())

@@ -1,4 +1,4 @@
-"""The module that rounds in training as quantization will, and its switches."""
+"""`FakeQuantize`, the module that simulates quantization in training, and its switches."""
 
 import inspect
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from refquant.ops.quantized.fake_quantization import (
     fake_quantize_per_channel_affine,
     fake_quantize_per_tensor_affine,
 )
-from refquant.quantization.observers.affine import QuantizingObserver
+from refquant.quantization.observers.affine import AffineObserver
 from refquant.quantization.observers.base import check_both_or_none, load_statistic
 from refquant.quantization.observers.factory import Factory
 from refquant.quantization.observers.histogram import HistogramObserver
@@ -49,12 +49,12 @@ def _check_factory(observer: Any, keywords: Mapping[str, Any]) -> None:
         inspect.signature(observer).bind(**keywords)
     except TypeError as error:
         raise _no_observer(f"one that cannot be called so: {error}") from None
-    except ValueError:  # it does not tell what it takes
+    except ValueError:  # it has no signature
         pass
 
 
 class FakeQuantize(Module):
-    r"""Observe, then round to what the observed range can represent when quantized.
+    r"""Observe, then quantize and dequantize: round to what the chosen quantizer can represent.
 
     .. math:: y = s \, (\mathrm{clip}(\mathrm{round}(x / s + z), q_{min}, q_{max}) - z)
 
@@ -65,8 +65,8 @@ class FakeQuantize(Module):
     observer : type or Factory, default MovingAverageMinMaxObserver
         What chooses scale and zero point.
     quant_min, quant_max : int, default 0 and 255
-        The range that integers are clipped to, inside that of the dtype. A narrower one is handed
-        on to the observer, so that the whole of it is used (2 to 8 bits).
+        The range that integers are clipped to, inside that of the dtype. A narrower one is passed
+        on to the observer, so that all of it is used (2 to 8 bits).
     **observer_kwargs
         Arguments of `observer`.
 
@@ -113,10 +113,10 @@ class FakeQuantize(Module):
         _check_factory(observer, observer_kwargs)
         quant_min = arguments.integer("FakeQuantize", "quant_min", quant_min)
         quant_max = arguments.integer("FakeQuantize", "quant_max", quant_max)
-        made = observer(**observer_kwargs)
-        if not isinstance(made, Module):
-            raise _no_observer(f"a function that makes {arguments.describe(made)}")
-        limits = made.dtype
+        instance = observer(**observer_kwargs)
+        if not isinstance(instance, Module):
+            raise _no_observer(f"a function that makes {arguments.describe(instance)}")
+        limits = instance.dtype
         if not limits.is_quantized or not (
             limits.quant_min <= quant_min < quant_max <= limits.quant_max
         ):
@@ -127,15 +127,15 @@ class FakeQuantize(Module):
                 expected=f"quant_min < quant_max, both in the range of {limits}",
             )
         narrower = (quant_min, quant_max) != (limits.quant_min, limits.quant_max)
-        if narrower and isinstance(made, QuantizingObserver):
-            made = observer(**observer_kwargs, quant_min=quant_min, quant_max=quant_max)
+        if narrower and isinstance(instance, AffineObserver):
+            instance = observer(**observer_kwargs, quant_min=quant_min, quant_max=quant_max)
         self.quant_min, self.quant_max = int(quant_min), int(quant_max)
         self.fake_quant_enabled = self.observer_enabled = True
         self.register_buffer("scale", None)
         self.register_buffer("zero_point", None)
-        self.activation_post_process = made
-        self.dtype, self.qscheme = made.dtype, made.qscheme
-        self.ch_axis: Any = getattr(made, "ch_axis", None)
+        self.activation_post_process = instance
+        self.dtype, self.qscheme = instance.dtype, instance.qscheme
+        self.ch_axis: Any = getattr(instance, "ch_axis", None)
 
     @classmethod
     def with_args(cls, **keywords) -> Factory:
@@ -144,7 +144,7 @@ class FakeQuantize(Module):
 
     @property
     def path(self) -> str:
-        """Where in a model the module stands; the observer names it in errors."""
+        """The path of the module in its model; the observer names it in errors."""
         return self.activation_post_process.path
 
     @path.setter
@@ -177,7 +177,7 @@ class FakeQuantize(Module):
         return self.activation_post_process.calculate_qparams(**keywords)
 
     def explain(self):
-        """Say how scale and zero point follow from what the observer has seen."""
+        """Explain how scale and zero point follow from what the observer has seen."""
         return self.activation_post_process.explain()
 
     def _repr_html_(self) -> str:

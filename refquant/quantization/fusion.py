@@ -1,4 +1,4 @@
-"""Joining convolution, batch normalization and ReLU, which quantization treats as one."""
+"""Fusing convolution, batch normalization and ReLU, which quantization treats as one module."""
 
 import copy
 import warnings
@@ -18,13 +18,13 @@ from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.quantization._checks import check_unprepared, checked_model
-from refquant.quantization._rollback import changing
+from refquant.quantization._rollback import restored_on_error
 from refquant.quantization._swapping import move_hooks
 from refquant.tensors import Tensor
 
 __all__ = ["fuse_known_modules", "fuse_modules"]
 
-# Types in the order in which they run, and the container that joins them.
+# Types in the order in which they run, and the module that fuses them.
 KNOWN: dict[tuple[type, ...], type] = {
     kind.members: kind
     for kind in (
@@ -41,19 +41,19 @@ _NORMALIZED = {nn.BatchNorm2d: intrinsic.ConvReLU2d, nn.BatchNorm3d: intrinsic.C
 
 
 def fuse_known_modules(mod_list):
-    r"""Join modules that run one after the other.
+    r"""Fuse modules that run one after the other.
 
-    Known are convolution (2d, 3d), optionally followed by batch normalization, optionally by
-    ReLU; and a linear layer followed by ReLU. In evaluation mode the normalization is folded into
-    the weight and bias of a copy of the convolution,
+    Known sequences are a convolution (2d, 3d), optionally followed by batch normalization,
+    optionally by ReLU; and a linear layer followed by ReLU. In evaluation mode the normalization
+    is folded into the weight and bias of a copy of the convolution,
 
     .. math::
         W' = W \gamma r, \quad b' = (b - \mu) r \gamma + \beta, \quad
         r = 1 / \sqrt{\sigma^2 + \epsilon}
 
-    In training mode the modules are kept, side by side in a container. A bias of the convolution
-    would be without effect there, as the normalization subtracts the mean of the batch: it is
-    taken from the convolution and subtracted from the running mean.
+    In training mode the modules are kept together in a container. A bias of the convolution has no
+    effect there, because the normalization subtracts the mean of the batch: it is removed from
+    the convolution and subtracted from the running mean.
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ def fuse_known_modules(mod_list):
     Returns
     -------
     list of Module
-        As many: the joined module, then an `Identity` for each of the others. Hooks before the
-        first and after the last module move to the joined one.
+        As many modules: the fused one, then an `Identity` for each of the others. Forward
+        pre-hooks of the first and forward hooks of the last module move to the fused one.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def fuse_known_modules(mod_list):
     Warns
     -----
     UserWarning
-        If hooks are lost because what they look at is no longer computed.
+        If hooks are lost because what they observe is no longer computed.
 
     Examples
     --------
@@ -93,17 +93,17 @@ def fuse_known_modules(mod_list):
     check_unprepared(asked, dict(zip(names, modules, strict=True)))
     _check_sequence(modules, names)
     if len(modules) > 1 and not modules[0].training and type(modules[1]) in _NORMALIZED:
-        joined = _fold(modules)
+        fused = _fold(modules)
     else:
-        joined = _keep(modules)
-    move_hooks(modules[0], "_forward_pre_hooks", joined)
-    move_hooks(modules[-1], "_forward_hooks", joined)
+        fused = _keep(modules)
+    move_hooks(modules[0], "_forward_pre_hooks", fused)
+    move_hooks(modules[-1], "_forward_hooks", fused)
     rest = [nn.Identity().train(modules[0].training) for _ in modules[1:]]
-    return [joined, *rest]
+    return [fused, *rest]
 
 
 def _check_sequence(modules: Sequence[Module], names: Sequence[str]) -> None:
-    """Raise unless the modules can be joined; changes nothing."""
+    """Raise unless the modules can be fused; changes nothing."""
     asked = f"fuse_modules: [{', '.join(names)}]"
     types = tuple(type(module) for module in modules)
     if types not in KNOWN:
@@ -151,7 +151,7 @@ def _check_normalization(asked: str, first: str, conv: Any, name: str, bn: Any) 
             expected=f"in {word(conv)} mode as {first}",
             got=f"{word(bn)} mode",
             mend="call model.eval() before fusing for calibration, model.train() before fusing "
-            "for training with rounding",
+            "for quantization-aware training",
         )
     if bn.num_features != conv.out_channels:
         raise ArgumentError(
@@ -173,7 +173,7 @@ def _check_normalization(asked: str, first: str, conv: Any, name: str, bn: Any) 
 
 
 def _fold(modules: list[Module]) -> Module:
-    """Join in evaluation mode: a copy of the convolution takes the normalization in."""
+    """Fuse in evaluation mode: fold the normalization into a copy of the convolution."""
     bn: Any = modules[1]
     _warn_of_lost_hooks(modules[0], modules[0]._forward_hooks)
     _warn_of_lost_hooks(bn, bn._forward_pre_hooks)
@@ -202,7 +202,7 @@ def _fold(modules: list[Module]) -> Module:
 
 
 def _keep(modules: list[Module]) -> Module:
-    """Join as they are, in a container."""
+    """Fuse in training mode: keep the modules in a container."""
     conv, second = modules[0], modules[1]
     if type(second) in _NORMALIZED and conv.bias is not None:
         second.running_mean = Tensor(second.running_mean.array - conv.bias.array)
@@ -223,24 +223,25 @@ def _warn_of_lost_hooks(module: Module, hooks: Any) -> None:
 
 
 def fuse_modules(model, modules_to_fuse, inplace=False, fuser_func=fuse_known_modules):
-    """Join modules that run one after the other into one; see `fuse_known_modules`.
+    """Fuse modules that run one after the other; see `fuse_known_modules`.
 
     Parameters
     ----------
     model : Module
-        In evaluation mode for calibration, in training mode for training with rounding.
+        In evaluation mode for calibration, in training mode for quantization-aware
+        training.
     modules_to_fuse : list of str, or list of lists of str
-        Dotted names of the modules to join, in the order in which they run; one group or several.
+        Dotted names of the modules to fuse, in the order in which they run; one group or several.
     inplace : bool, default False
         Whether to change `model` itself instead of a copy.
     fuser_func : callable, optional
-        Takes the list of modules of a group and returns as many that take their places.
+        Takes the list of modules of a group and returns as many that replace them.
 
     Returns
     -------
     Module
-        The model: at the place of the first of a group is the joined module, at the others an
-        `Identity`.
+        The model: the fused module replaces the first of each group, an `Identity` each of the
+        others.
 
     Raises
     ------
@@ -276,7 +277,7 @@ def fuse_modules(model, modules_to_fuse, inplace=False, fuser_func=fuse_known_mo
     if fuser_func is fuse_known_modules:
         for group in groups:
             _check_sequence([model.get_submodule(name) for name in group], group)
-    with changing(asked, model, inplace) as model:
+    with restored_on_error(asked, model, inplace) as model:
         members = [[model.get_submodule(name) for name in group] for group in groups]
         results = [
             _checked_result(group, modules, fuser_func(modules))
@@ -290,7 +291,7 @@ def fuse_modules(model, modules_to_fuse, inplace=False, fuser_func=fuse_known_mo
 
 
 def _checked_groups(asked: str, groups: Any) -> list[list[str]]:
-    """Take one list of names or a list of lists; the result is a list of lists."""
+    """Return the groups as a list of lists; one list of names is one group."""
     mend = "pass a list of names, such as ['conv', 'bn', 'relu'], or a list of such lists"
     if isinstance(groups, str) or not isinstance(groups, Iterable):
         raise ArgumentTypeError(
@@ -304,7 +305,7 @@ def _checked_groups(asked: str, groups: Any) -> list[list[str]]:
     if groups and all(isinstance(name, str) for name in groups):
         groups = [groups]
     seen: set[str] = set()
-    made = []
+    checked = []
     for group in groups:
         names = list(group) if isinstance(group, list | tuple) else None
         if not names or not all(isinstance(name, str) for name in names):
@@ -325,8 +326,8 @@ def _checked_groups(asked: str, groups: Any) -> list[list[str]]:
                     mend="give each group a module of its own in the model",
                 )
             seen.add(name)
-        made.append(names)
-    return made
+        checked.append(names)
+    return checked
 
 
 def _checked_result(names: list[str], modules: list[Module], result: Any) -> list[Module]:

@@ -1,4 +1,4 @@
-"""Looking at a model: its observers, and a table of what is quantized and how."""
+"""Inspecting a model: its observers, and a table of what is quantized and how."""
 
 import math
 from collections.abc import Iterator, MutableMapping
@@ -17,7 +17,7 @@ from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["Row", "Summary", "get_observer_dict", "summary"]
 
-# Submodules that are told of in the row of the module they belong to.
+# Submodules that are described in the row of the module they belong to.
 _PARTS = (NAME, "weight_fake_quant", "_packed_params")
 
 
@@ -54,7 +54,7 @@ def get_observer_dict(mod, target_dict, prefix=""):
 
 @dataclass(frozen=True)
 class Row:
-    """What `summary` tells of one module.
+    """What `summary` reports on one module.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class Row:
     zero_point : int or None
         The integer that stands for real zero in the output.
     observer : str
-        What watches the output, and the range it has seen.
+        What observes the output, and the range it has seen.
     bytes : int
         Of parameters and buffers of the module itself, without observers.
     """
@@ -121,7 +121,7 @@ class Summary:
     def __repr__(self) -> str:
         cells = [self.titles, *self._cells(), ("total", *[""] * 6, _text(self.bytes))]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        # Numbers stand to the right.
+        # Numbers are aligned to the right.
         right = [field.name in ("bits", "scale", "zero_point", "bytes") for field in fields(Row)]
         lines = [
             "  ".join(
@@ -154,18 +154,18 @@ def _text(value: Any) -> str:
 
 
 def summary(model) -> Summary:
-    """Tell of every module of a model what is quantized and how.
+    """Summarize for every module of a model what is quantized and how.
 
     Parameters
     ----------
     model : Module
-        At any stage: float, prepared, calibrated, in training with rounding, converted.
+        At any stage: float, prepared, calibrated, in quantization-aware training, converted.
 
     Returns
     -------
     Summary
         A row for each module: type, bits, scheme, scale, zero point, observer, bytes. Observers
-        are told of in the row of what they watch.
+        are described in the row of the module that they observe.
 
     Examples
     --------
@@ -213,7 +213,7 @@ def _weight(module: Module) -> Tensor | None:
     return weight if isinstance(weight, Tensor) else None
 
 
-def _watcher(module: Module) -> Any:
+def _output_observer(module: Module) -> Any:
     """Get the observer or fake quantization of the output, if it chooses a quantizer."""
     observer = observer_of(module)
     return observer if hasattr(observer, "qscheme") else None
@@ -228,16 +228,16 @@ def _precision(module: Module) -> tuple[int | None, str]:
         return 8 * weight.array.itemsize, _name(weight.qscheme())
     if weight is not None:
         return 8 * weight.array.itemsize, _name(weight.dtype)
-    watcher = _watcher(module)
-    if watcher is not None:
-        return _levels(watcher), _name(watcher.qscheme)
+    observer = _output_observer(module)
+    if observer is not None:
+        return _levels(observer), _name(observer.qscheme)
     if hasattr(module, "scale") and hasattr(module, "zero_point"):
         return 8, "per_tensor_affine"
     return None, ""
 
 
 def _levels(observer: Any) -> int:
-    """Bits that the range of integers of an observer needs."""
+    """Return the number of bits that the range of integers of an observer needs."""
     return math.ceil(math.log2(observer.quant_max - observer.quant_min + 1))
 
 
@@ -246,12 +246,11 @@ def _name(kind: Any) -> str:
 
 
 def _output_quantizer(module: Module) -> tuple[float | None, int | None]:
-    watcher = _watcher(module)
-    if watcher is not None:
-        if not has_observed(watcher):
+    observer = _output_observer(module)
+    if observer is not None:
+        if not has_observed(observer):
             return None, None
-        found = watcher.calculate_qparams()
-        scale, zero_point = found[0], found[1]
+        scale, zero_point = observer.calculate_qparams()[:2]
     else:
         scale, zero_point = (getattr(module, name, None) for name in ("scale", "zero_point"))
     if scale is None or zero_point is None:
@@ -268,10 +267,10 @@ def _observer(module: Module) -> str:
     if observer is None:
         return ""
     name = type(observer).__name__
-    watching: Any = observer._modules.get(NAME, observer)
-    low, high = getattr(watching, "min_val", None), getattr(watching, "max_val", None)
+    inner: Any = observer._modules.get(NAME, observer)
+    low, high = getattr(inner, "min_val", None), getattr(inner, "max_val", None)
     if not isinstance(low, Tensor) or not isinstance(high, Tensor):
-        return name if not hasattr(watching, "min_val") else f"{name} (no data)"
+        return name if not hasattr(inner, "min_val") else f"{name} (no data)"
     return f"{name} {low.array.min():.4g} .. {high.array.max():.4g}"
 
 

@@ -1,6 +1,6 @@
-"""Which type of module becomes which.
+"""Mappings from types of modules to the types that replace them.
 
-The three ``DEFAULT_..._MAPPING`` are made when first used, as their types are imported then.
+The three ``DEFAULT_..._MAPPING`` are built on first use, when their types are imported.
 
 Types are looked up exactly: a subclass of `refquant.nn.Linear` is not a `refquant.nn.Linear`.
 """
@@ -11,7 +11,7 @@ __all__ = ["configurable_types", "default", "integer_types", "quantized_types"]
 
 Mapping = dict[type, type]
 
-# Names of types below refquant.nn, unless a path in full.
+# Names of types below refquant.nn, or full paths.
 _STATIC = {
     "refquant.quantization.stubs.QuantStub": "quantized.Quantize",
     "refquant.quantization.stubs.DeQuantStub": "quantized.DeQuantize",
@@ -62,9 +62,9 @@ def _type(path: str) -> type:
 
 def __getattr__(name: str) -> Mapping:
     if name in _TABLES:
-        made = {_type(old): _type(new) for old, new in _TABLES[name].items()}
-        globals()[name] = made
-        return made
+        mapping = {_type(old): _type(new) for old, new in _TABLES[name].items()}
+        globals()[name] = mapping
+        return mapping
     raise AttributeError(f"module 'refquant.quantization.mappings' has no attribute {name!r}")
 
 
@@ -79,15 +79,15 @@ def integer_types() -> set[type]:
 
 
 def quantized_types() -> set[type]:
-    """Collect the types of modules that conversion makes, of any kind."""
+    """Collect the types of modules that conversion creates, of any kind."""
     return integer_types() | set(default("DEFAULT_DYNAMIC_MODULE_MAPPING").values())
 
 
 def configurable_types() -> set[type]:
-    """Collect the types of modules to which a QConfig is handed down.
+    """Collect the types of modules that inherit a QConfig.
 
-    They are those that one of the mappings replaces, and plain `Sequential`. A `DeQuantStub` is
-    none of them: what it returns is not quantized.
+    These are the types that one of the mappings replaces, and plain `Sequential`. `DeQuantStub` is
+    excluded, because its output is not quantized.
     """
     types = {kind for table in _TABLES for kind in default(table)}
     return (types | {_type("Sequential")}) - {_type("refquant.quantization.stubs.DeQuantStub")}

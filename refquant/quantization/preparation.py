@@ -1,4 +1,4 @@
-"""Before calibration or training: hand recipes down, insert observers or fake quantization."""
+"""Preparation: propagating QConfigs, inserting observers or fake quantization."""
 
 import warnings
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from refquant.nn.module import Module
 from refquant.nn.quantized.functional_modules import FloatFunctional
 from refquant.quantization import mappings
 from refquant.quantization._checks import checked_mapping, checked_model
-from refquant.quantization._observing import NAME, observer_of, tell_paths, watch
-from refquant.quantization._rollback import changing
+from refquant.quantization._observing import NAME, attach, observer_of, set_paths
+from refquant.quantization._rollback import restored_on_error
 from refquant.quantization._swapping import swap_all
 from refquant.quantization.stubs import DeQuantStub
 
@@ -19,10 +19,10 @@ __all__ = ["add_observer_", "prepare", "prepare_qat", "propagate_qconfig_"]
 
 
 def propagate_qconfig_(module, qconfig_dict=None):
-    """Hand QConfigs down from modules to those below them.
+    """Propagate QConfigs from modules to their submodules.
 
-    A module has, in this order: its attribute `qconfig` (None leaves it in float), what
-    `qconfig_dict` says for its name, for its type, or what the module above it has. It is stored
+    A module gets, in this order: its attribute `qconfig` (None leaves it in float), the entry of
+    `qconfig_dict` for its name, the one for its type, or the QConfig of its parent. It is stored
     in the attribute `qconfig` of modules that quantization can replace and of `Sequential`.
 
     Parameters
@@ -35,11 +35,11 @@ def propagate_qconfig_(module, qconfig_dict=None):
     Raises
     ------
     ModuleNameError
-        If there is no module of a name.
+        If there is no module of that name.
     ArgumentError
-        If a module that stands at two places gets two recipes.
+        If a module that occurs twice gets two different QConfigs.
     ArgumentTypeError
-        If something is no QConfig.
+        If something is not a QConfig.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def propagate_qconfig_(module, qconfig_dict=None):
 def _plan(
     asked: str, root: Module, recipes: Any, mapping: Mapping[type, type]
 ) -> list[tuple[str, Module, Any]]:
-    """Find out which module gets which recipe, without changing anything."""
+    """Decide which module gets which QConfig, without changing anything."""
     recipes = _checked_recipes(asked, root, recipes)
     types = mappings.configurable_types() | set(mapping)
     plan: list[tuple[str, Module, Any]] = []
@@ -133,10 +133,10 @@ def _checked_recipes(asked: str, root: Module, recipes: Any) -> Mapping[Any, Any
 
 
 def add_observer_(module):
-    """Give every module without submodules that has a QConfig an observer of its output.
+    """Attach an observer to every module without submodules that has a QConfig.
 
-    The observer is the submodule ``activation_post_process``; a forward hook hands it the output
-    and returns its answer. Modules that have one already keep it; a `DeQuantStub` gets none.
+    The observer is the submodule ``activation_post_process``; a forward hook passes it the output
+    and returns what it returns. Modules that have one already keep it; a `DeQuantStub` gets none.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def add_observer_(module):
     Raises
     ------
     ArgumentError
-        If a QConfig says nothing about activations.
+        If a QConfig has no observer for activations.
 
     Examples
     --------
@@ -159,17 +159,17 @@ def add_observer_(module):
     """
     asked = "add_observer_"
     for part in _unobserved(asked, checked_model(asked, "module", module), {}):
-        watch(part)
-    tell_paths(module)
+        attach(part)
+    set_paths(module)
 
 
 def _unobserved(asked: str, root: Module, planned: Mapping[int, Any]) -> list[Module]:
     """Find the modules to observe, given recipes (by id) that are not stored yet."""
-    # What is quantized dynamically alone returns more than one tensor.
+    # Modules that can only be quantized dynamically return more than one tensor.
     static = mappings.default("DEFAULT_MODULE_MAPPING")
     left_out = mappings.default("DEFAULT_DYNAMIC_MODULE_MAPPING").keys() - static.keys()
     left_out = {DeQuantStub, *left_out}
-    found = []
+    unobserved = []
     for path, module in root.named_modules():
         recipe = planned.get(id(module), getattr(module, "qconfig", None))
         if recipe is None or type(module) in left_out or not _is_leaf(module):
@@ -182,8 +182,8 @@ def _unobserved(asked: str, root: Module, planned: Mapping[int, Any]) -> list[Mo
                 got=repr(recipe),
                 mend="use a QConfigDynamic with quantize_dynamic() alone",
             )
-        found.append(module)
-    return found
+        unobserved.append(module)
+    return unobserved
 
 
 def _is_leaf(module: Module) -> bool:
@@ -194,7 +194,7 @@ def _is_leaf(module: Module) -> bool:
 
 
 def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
-    """Insert observers, so that calibration can find out the ranges of all activations.
+    """Insert observers, so that calibration can record the ranges of all activations.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
     inplace : bool, default False
         Whether to change `model` itself instead of a copy.
     mapping : mapping of type to type, optional
-        What `convert` will be given, so that its types get QConfigs, too.
+        The mapping that `convert` will be given, so that its types get QConfigs as well.
 
     Returns
     -------
@@ -218,7 +218,7 @@ def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
     ModuleNameError
         If `qconfig_dict` names a module that does not exist.
     ArgumentError, ArgumentTypeError
-        If a QConfig is not one or cannot be used here.
+        If a QConfig is invalid or cannot be used here.
 
     Warns
     -----
@@ -227,7 +227,7 @@ def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
 
     Notes
     -----
-    Observers sit inside fused pairs, as in PyTorch 1.4; the last member's is the one that counts.
+    Observers are inside fused modules, as in PyTorch 1.4; only that of the last member is used.
 
     Examples
     --------
@@ -242,7 +242,7 @@ def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
     asked = "prepare"
     checked_model(asked, "model", model)
     mapping = checked_mapping(asked, mapping, "DEFAULT_MODULE_MAPPING")
-    with changing(asked, model, inplace) as model:
+    with restored_on_error(asked, model, inplace) as model:
         _prepare(asked, model, qconfig_dict, mapping)
         return model
 
@@ -260,12 +260,12 @@ def _prepare(asked: str, model: Module, recipes: Any, mapping: Mapping[type, typ
         )
     _store(plan)
     for part in parts:
-        watch(part)
-    tell_paths(model)
+        attach(part)
+    set_paths(model)
 
 
 def _why_nothing(model: Module, plan: list[tuple[str, Module, Any]], parts: list[Module]) -> str:
-    """Say why nothing is to be observed, and what to do; empty if something is."""
+    """Explain why nothing is observed, and how to fix it; empty if something is."""
     if parts or any(observer_of(module) is not None for module in model.modules()):
         return ""
     kinds = mappings.quantized_types()
@@ -281,9 +281,9 @@ def _why_nothing(model: Module, plan: list[tuple[str, Module, Any]], parts: list
 
 
 def prepare_qat(model, mapping=None, inplace=False):
-    """Replace modules by ones that round as quantization will, for training with rounding.
+    """Replace modules by quantization-aware ones, for training with simulated rounding.
 
-    Everything else that has a QConfig gets fake quantization of its output.
+    Other modules with a QConfig get fake quantization of their output.
 
     Parameters
     ----------
@@ -303,7 +303,7 @@ def prepare_qat(model, mapping=None, inplace=False):
     Raises
     ------
     ArgumentError, ArgumentTypeError
-        If a QConfig is not one or cannot be used here, or there is none.
+        If a QConfig is invalid or cannot be used here, or there is none.
 
     Warns
     -----
@@ -321,8 +321,8 @@ def prepare_qat(model, mapping=None, inplace=False):
     asked = "prepare_qat"
     checked_model(asked, "model", model)
     mapping = checked_mapping(asked, mapping, "DEFAULT_QAT_MODULE_MAPPING")
-    with changing(asked, model, inplace) as model:
+    with restored_on_error(asked, model, inplace) as model:
         _prepare(asked, model, None, mapping)
         swap_all(model, mapping)
-        tell_paths(model)
+        set_paths(model)
         return model

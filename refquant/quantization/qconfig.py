@@ -1,4 +1,4 @@
-"""`QConfig`: which observers a module gets, and the recipes of the engines."""
+"""`QConfig`: which observers a module gets, and the default for each engine."""
 
 from collections import namedtuple
 from typing import Any
@@ -42,7 +42,7 @@ __all__ = [
 
 
 def _check_factory(asked: str, argument: str, value) -> None:
-    """Raise if a recipe holds an observer instead of something that makes observers."""
+    """Raise if a recipe holds an observer instead of a class or factory of observers."""
     if isinstance(value, Module):
         name = type(value).__name__
         raise ArgumentError(
@@ -64,17 +64,17 @@ def _check_factory(asked: str, argument: str, value) -> None:
 
 
 class QConfig(namedtuple("QConfig", ["activation", "weight"])):
-    """How to quantize a module: what makes observers for its output and its weight.
+    """How to quantize a module: factories of observers for its output and its weight.
 
     Parameters
     ----------
     activation, weight : type or Factory
-        Called without arguments, each makes an observer or a `FakeQuantize`.
+        Called without arguments, each returns an observer or a `FakeQuantize`.
 
     Raises
     ------
     ArgumentError
-        If an observer itself is given.
+        If an observer is given instead of a factory.
 
     Examples
     --------
@@ -95,17 +95,17 @@ class QConfig(namedtuple("QConfig", ["activation", "weight"])):
 
 
 class QConfigDynamic(namedtuple("QConfigDynamic", ["weight"])):
-    """How to quantize a module dynamically: what makes the observer for its weight.
+    """How to quantize a module dynamically: the factory of an observer for its weight.
 
     Parameters
     ----------
     weight : type or Factory
-        Called without arguments, it makes an observer.
+        Called without arguments, it returns an observer.
 
     Raises
     ------
     ArgumentError
-        If an observer itself is given.
+        If an observer is given instead of a factory.
 
     Examples
     --------
@@ -178,7 +178,7 @@ def get_default_qconfig(backend: str = "fbgemm") -> QConfig:
     Returns
     -------
     QConfig
-        Histograms for activations; weights per channel where the engine can (fbgemm).
+        Histograms for activations; per-channel weights where the engine supports them (fbgemm).
 
     Raises
     ------
@@ -206,7 +206,8 @@ def get_default_qat_qconfig(backend: str = "fbgemm") -> QConfig:
     Returns
     -------
     QConfig
-        Moving averages for activations; weights per channel where the engine can (fbgemm).
+        Moving averages for activations; per-channel weights where the engine supports them
+        (fbgemm).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The whole way from a float model to a quantized one in one call."""
+"""Quantizing a model in one call: prepare, calibrate or train, convert."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from refquant import arguments, dtypes
 from refquant.errors import ArgumentError, ArgumentTypeError, OperationError
 from refquant.quantization import mappings
 from refquant.quantization._checks import checked_mapping, checked_model
-from refquant.quantization._rollback import changing
+from refquant.quantization._rollback import restored_on_error
 from refquant.quantization.conversion import convert_with
 from refquant.quantization.preparation import prepare, prepare_qat, propagate_qconfig_
 from refquant.quantization.qconfig import default_dynamic_qconfig, float16_dynamic_qconfig
@@ -108,7 +108,7 @@ def quantize(model, run_fn, run_args, mapping=None, inplace=False):
     checked_model(asked, "model", model)
     mapping = checked_mapping(asked, mapping, "DEFAULT_MODULE_MAPPING")
     run_args = _checked_run(asked, run_fn, run_args)
-    with changing(asked, model, inplace) as model:
+    with restored_on_error(asked, model, inplace) as model:
         prepare(model.eval(), inplace=True, mapping=mapping)
         with no_grad():
             run_fn(model, *run_args)
@@ -116,7 +116,7 @@ def quantize(model, run_fn, run_args, mapping=None, inplace=False):
 
 
 def quantize_qat(model, run_fn, run_args, inplace=False):
-    """Prepare a model for training with rounding, train it and convert it.
+    """Prepare a model for quantization-aware training, train it and convert it.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def quantize_qat(model, run_fn, run_args, inplace=False):
     checked_model(asked, "model", model)
     run_args = _checked_run(asked, run_fn, run_args)
     mapping = mappings.default("DEFAULT_MODULE_MAPPING")
-    with changing(asked, model, inplace) as model:
+    with restored_on_error(asked, model, inplace) as model:
         prepare_qat(model.train(), inplace=True)
         run_fn(model, *run_args)
         return convert_with(asked, model, mapping, inplace=True)
@@ -173,8 +173,8 @@ def quantize_dynamic(model, qconfig_spec=None, dtype=dtypes.qint8, mapping=None,
     model : Module
         Switched to evaluation mode.
     qconfig_spec : set of (type or str), or mapping of these to QConfigDynamic or None, optional
-        Which modules, by type or dotted name; by default all `Linear` and `LSTM`. A mapping says
-        how, too, and `dtype` is then not used.
+        Which modules, by type or dotted name; by default all `Linear` and `LSTM`. A mapping also
+        says how, and `dtype` is then not used.
     dtype : dtype, default qint8
         What weights become: qint8 or float16.
     mapping : mapping of type to type, optional
@@ -194,7 +194,7 @@ def quantize_dynamic(model, qconfig_spec=None, dtype=dtypes.qint8, mapping=None,
     OperationError
         If `dtype` is neither and `qconfig_spec` is a set.
     ModuleNameError
-        If there is no module of a name.
+        If there is no module of that name.
 
     Examples
     --------
@@ -207,13 +207,13 @@ def quantize_dynamic(model, qconfig_spec=None, dtype=dtypes.qint8, mapping=None,
     checked_model(asked, "model", model)
     mapping = checked_mapping(asked, mapping, "DEFAULT_DYNAMIC_MODULE_MAPPING")
     spec = _spec(asked, qconfig_spec, dtype)
-    with changing(asked, model, inplace) as model:
+    with restored_on_error(asked, model, inplace) as model:
         propagate_qconfig_(model.eval(), spec)
         return convert_with(asked, model, mapping, inplace=True)
 
 
 def _spec(asked: str, spec: Any, dtype: Any) -> Mapping[Any, Any]:
-    """Make a mapping of what `quantize_dynamic` is given."""
+    """Return a mapping from modules to QConfigs, from the arguments of `quantize_dynamic`."""
     if isinstance(spec, Mapping):
         return spec
     known = isinstance(dtype, dtypes.dtype)

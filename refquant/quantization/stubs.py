@@ -1,4 +1,4 @@
-"""Markers of the places where a model goes over to integers and back."""
+"""Markers of the places where a model switches to integers and back to floats."""
 
 from refquant import arguments
 from refquant.nn.module import Module
@@ -10,13 +10,13 @@ __all__ = ["DeQuantStub", "QuantStub", "QuantWrapper", "add_quant_dequant"]
 class QuantStub(Module):
     """Mark where float activations are to become quantized ones.
 
-    In a float model it returns its input; ``prepare`` lets it be observed, ``convert`` makes a
-    `refquant.nn.quantized.Quantize` of it.
+    In a float model it returns its input; ``prepare`` attaches an observer, and ``convert``
+    replaces it by a `refquant.nn.quantized.Quantize`.
 
     Parameters
     ----------
     qconfig : QConfig, optional
-        How to quantize here; by default what the modules above say.
+        How to quantize here; by default inherited from the modules above.
 
     Examples
     --------
@@ -40,8 +40,8 @@ class QuantStub(Module):
 class DeQuantStub(Module):
     """Mark where quantized activations are to become float ones.
 
-    In a float model it returns its input and is never observed; ``convert`` makes a
-    `refquant.nn.quantized.DeQuantize` of it.
+    In a float model it returns its input and is never observed; ``convert`` replaces it by a
+    `refquant.nn.quantized.DeQuantize`.
 
     Examples
     --------
@@ -69,7 +69,7 @@ class QuantWrapper(Module):
     Parameters
     ----------
     module : Module
-        What is wrapped. Its attribute `qconfig`, if any, holds for the stub, too.
+        What is wrapped. Its attribute `qconfig`, if any, applies to the stub as well.
 
     Examples
     --------
@@ -129,18 +129,18 @@ def add_quant_dequant(module):
 
 
 def _wrap(module: Module, wrapped: dict[int, Module]) -> Module:
-    """Wrap `module` or what is below it; a module that stands at two places is wrapped once."""
+    """Wrap `module` or what is below it; a module that occurs twice is wrapped once."""
     known = wrapped.get(id(module))
     if known is not None:
         return known
-    made = module
+    wrapper = module
     if isinstance(module, QuantWrapper | QuantStub | DeQuantStub):
         pass  # what is inside gets quantized activations already
     elif not module._modules and getattr(module, "qconfig", None):
-        made = QuantWrapper(module)
+        wrapper = QuantWrapper(module)
     else:
         for name, child in module._modules.items():
             if child is not None:
                 module._modules[name] = _wrap(child, wrapped)
-    wrapped[id(module)] = made
-    return made
+    wrapped[id(module)] = wrapper
+    return wrapper

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from refquant import arguments
-from refquant.extras import need
+from refquant.extras import require_extra
 from refquant.progress import track
 from refquant.reporting import figures
 from refquant.reporting.comparison import Comparison, compare
@@ -96,7 +96,7 @@ def report(
     >>> comparison.sqnr > 30
     True
     """
-    need("matplotlib", package="matplotlib", extra="plot", asked=_ASKED)
+    require_extra("matplotlib", package="matplotlib", extra="plot", asked=_ASKED)
     title = arguments.text(_ASKED, "title", title)
     progress = arguments.flag(_ASKED, "progress", progress)
     path = arguments.file_path(_ASKED, "path", path)

@@ -5,7 +5,7 @@ import re
 from contextlib import AbstractContextManager
 from typing import Any
 
-from refquant.extras import need
+from refquant.extras import require_extra
 
 __all__ = ["drawing", "new_axes", "svg"]
 
@@ -40,7 +40,7 @@ def drawing() -> AbstractContextManager:
 
     Legends and secondary axes take their colors when they are added, not when axes are created.
     """
-    matplotlib = need("matplotlib", package="matplotlib", extra="plot", asked=_ASKED)
+    matplotlib = require_extra("matplotlib", package="matplotlib", extra="plot", asked=_ASKED)
     return matplotlib.rc_context(_style())
 
 
@@ -56,7 +56,7 @@ def new_axes(width: float = 4.4, height: float = 2.9) -> Any:
     -------
     matplotlib.axes.Axes
     """
-    figure = need("matplotlib.figure", package="matplotlib", extra="plot", asked=_ASKED)
+    figure = require_extra("matplotlib.figure", package="matplotlib", extra="plot", asked=_ASKED)
     return figure.Figure(figsize=(width, height), layout="constrained").add_subplot()
 
 

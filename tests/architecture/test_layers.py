@@ -1,4 +1,4 @@
-"""Imports go down only: every module stands in a layer, and none imports from a higher one."""
+"""Imports go down only: every module belongs to a layer, and none imports from a higher one."""
 
 import ast
 from graphlib import CycleError, TopologicalSorter
@@ -75,7 +75,7 @@ def imports_all(module: str) -> bool:
 
 
 def imports(module: str) -> tuple[set[str], list[str]]:
-    """Modules that a module imports, and imports of ours that stand inside functions."""
+    """Return the modules that a module imports, and our imports inside its functions."""
     found: set[str] = set()
     inside = []
 
@@ -84,7 +84,7 @@ def imports(module: str) -> tuple[set[str], list[str]]:
             return
         for name in named(node):
             home = name if name in PATHS else name.rpartition(".")[0]
-            # A package stands for what its file re-exports.
+            # A package represents what its file re-exports.
             found.update([home] if home in PATHS else re_exported(home, name.rpartition(".")[2]))
             if function is not None and not isinstance(node, ast.Call):
                 inside.append(f"{module}:{node.lineno} in {function}() imports {name}")
@@ -97,7 +97,7 @@ def imports(module: str) -> tuple[set[str], list[str]]:
 
 
 def re_exported(package: str, name: str) -> set[str]:
-    """Modules in which a name that a package hands on is defined."""
+    """Return the modules in which a name that a package re-exports is defined."""
     folder = ROOT.joinpath(*package.split(".")) if package else ROOT
     for file in (folder / "__init__.pyi", folder / "__init__.py"):
         if not file.exists():

@@ -30,6 +30,7 @@ def test_a_table_of_microseconds():
 
 
 @pytest.mark.torch
+@pytest.mark.usefixtures("installed_torch")
 def test_a_peer_adds_its_own_time_and_the_ratio():
     done = run("--only", "relu-one", "--peer", "torch", "--engine", "fbgemm", "--seconds", "0.001")
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""`show_config` says what runs here."""
+"""`show_config` reports what runs here."""
 
 import json
 

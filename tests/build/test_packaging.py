@@ -1,4 +1,4 @@
-"""What the build recipe says about the package agrees with the folders."""
+"""The lists of the build recipe agree with the folders."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from refquant import kernels
 ROOT = Path(__file__).parents[2]
 
 if not (ROOT / "pyproject.toml").exists():
-    pytest.skip("the tests lie outside of a source tree", allow_module_level=True)
+    pytest.skip("the tests are not in a source tree", allow_module_level=True)
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 

@@ -1,4 +1,4 @@
-"""Weights of few bits: what quantizing after training loses, and training with rounding keeps."""
+"""Weights of few bits: the accuracy when they are quantized after training, and in training."""
 
 import pytest
 

@@ -79,12 +79,12 @@ def test_models_that_are_quantized_stay_as_they_are(result):
     model = DigitNet()
     model.eval()
     names = [name for name, _ in model.named_modules()]
-    schemes.fused(model)
-    schemes.dynamic(model)
-    fused = schemes.fused(model)
+    schemes.fuse(model)
+    schemes.quantize_dynamically(model)
+    fused = schemes.fuse(model)
     kinds = [type(module) for module in fused.modules()]
     with refquant.engines.using("fbgemm"):
-        schemes.static(fused, schemes.PER_TENSOR, [result.digits.calibration.pixels])
+        schemes.quantize_statically(fused, schemes.PER_TENSOR, [result.digits.calibration.pixels])
     assert [name for name, _ in model.named_modules()] == names
     assert [type(module) for module in fused.modules()] == kinds
     assert not hasattr(fused, "qconfig")
@@ -94,7 +94,7 @@ def test_folding_changes_the_float_network_by_rounding_only():
     images = load_digits().train
     model = train(images, epochs=1)
     before = metrics.logits_of(model, images)
-    after = metrics.logits_of(schemes.fused(model), images)
+    after = metrics.logits_of(schemes.fuse(model), images)
     np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4)
 
 
@@ -159,7 +159,7 @@ def test_saved_weights_give_the_same_bits(result, tmp_path):
     path = tmp_path / "weights.refquant"
     with refquant.engines.using("fbgemm"):
         refquant.save(result.per_channel.state_dict(), path)
-        again = checkpoint.restored(path, experiment.calibration_batches(result.digits))
+        again = checkpoint.restore(path, experiment.calibration_batches(result.digits))
         assert checkpoint.same_outputs(result.per_channel, again, result.digits.test)
         assert not checkpoint.same_outputs(result.per_tensor, again, result.digits.test)
 
@@ -183,7 +183,7 @@ def test_the_tables_hold_what_was_measured(result):
 def test_the_page_shows_tables_and_pictures(result):
     page = summary.page(result).html()
     # Two overviews, seven activations, four weights twice, images.
-    pictures = 2 + 7 + 2 * 4 + min(6, len(summary.disputed(result)))
+    pictures = 2 + 7 + 2 * 4 + min(6, len(summary.disagreements(result)))
     assert page.count("<svg ") == page.count("<figure>") == pictures
     for row in summary.score_table(result).rows:
         assert row[0] in page
@@ -197,19 +197,19 @@ def test_weights_of_each_channel_are_told_with_their_range_of_steps(result):
     assert f"one step is {scales.min():.5f} to {scales.max():.5f}" in captions[0]
 
 
-def test_images_are_disputed_where_the_answers_differ(result):
+def test_models_disagree_on_images_where_the_answers_differ(result):
     scores = list(result.scores)
     changed = scores[2].logits.copy()
     changed[5] = -changed[5]
     scores[2] = dataclasses.replace(scores[2], logits=changed)
     other = dataclasses.replace(result, scores=tuple(scores))
-    assert set(summary.disputed(other)) == {5, *summary.disputed(result)}
+    assert set(summary.disagreements(other)) == {5, *summary.disagreements(result)}
     assert "Images that are read differently" in summary.page(other).html()
 
 
-def test_without_disputed_images_the_page_says_so(result):
+def test_the_page_says_so_where_all_models_agree(result):
     same = dataclasses.replace(result, scores=result.scores[:1] * 4)
-    assert summary.disputed(same) == []
+    assert summary.disagreements(same) == []
     assert "all four models read every test image alike" in summary.page(same).html()
 
 
@@ -230,7 +230,7 @@ def test_the_command_writes_a_report_and_weights(tmp_path, capsys):
 
 @pytest.fixture
 def quick(monkeypatch, result):
-    """Let the command tell the result that is there, without pictures."""
+    """Let the command report the result of the fixture, without pictures."""
     monkeypatch.setattr(experiment, "run", lambda **options: result)
     monkeypatch.setattr(summary, "page", lambda result: Page("quick"))
 

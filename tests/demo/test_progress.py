@@ -1,4 +1,4 @@
-"""Progress bars: drawn for those who watch, silent for others."""
+"""Progress bars: drawn on terminals, silent elsewhere."""
 
 import io
 import re

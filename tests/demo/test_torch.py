@@ -32,13 +32,10 @@ def rebuilt(torch, made, module):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 @pytest.mark.parametrize("form", ["per_tensor", "per_channel"])
-def test_every_integer_of_every_layer_is_equal(result, form):
-    import torch
+def test_every_integer_of_every_layer_is_equal(torch, result, form):
     from torch.ao.nn import quantized
     from torch.ao.nn.intrinsic import quantized as fused
 
-    if "fbgemm" not in torch.backends.quantized.supported_engines:
-        pytest.skip("this PyTorch was built without the engine fbgemm")
     model, compared = getattr(result, form), getattr(result, f"compared_{form}")
     torch.backends.quantized.engine = "fbgemm"
     pool = torch.nn.MaxPool2d(2)

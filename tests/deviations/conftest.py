@@ -1,29 +1,9 @@
-"""What the tests of deviations share: the peer, with one thread, and small images."""
-
-import warnings
+"""What the tests of deviations share: small images in both libraries, and one engine for both."""
 
 import numpy as np
 import pytest
 
 import refquant
-
-
-@pytest.fixture
-def torch():
-    """PyTorch 2.13 with one thread; its engine is put back afterwards."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's own, about itself
-        peer = pytest.importorskip("torch", reason="PyTorch is not installed")
-        if not peer.__version__.startswith("2.13."):
-            pytest.skip(f"PyTorch {peer.__version__} is installed, the faults are those of 2.13")
-        missing = {"fbgemm", "qnnpack"} - set(peer.backends.quantized.supported_engines)
-        if missing:
-            pytest.skip(f"this PyTorch lacks {', '.join(missing)}")
-        engine, threads = peer.backends.quantized.engine, peer.get_num_threads()
-        peer.set_num_threads(1)
-        yield peer
-        peer.set_num_threads(threads)
-        peer.backends.quantized.engine = engine
 
 
 class Pair:

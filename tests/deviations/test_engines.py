@@ -31,7 +31,7 @@ def test_depth_of_input_and_weight_differ(qnnpack):
     theirs, ours = qnnpack.image([[10, 20, 30]])
     their_weight, our_weight = qnnpack.weight([[1, 1]])
     peer = qnnpack.peer.ops.quantized
-    # Whatever lies in memory there; that it answers at all is the fault.
+    # Arbitrary memory; that it answers at all is the fault.
     assert peer.linear(theirs, peer.linear_prepack(their_weight, None), 1.0, 0).shape == (1, 1)
     with pytest.raises(ShapeError, match=r"of shape \(\.\.\., 2\), the depth of the weight"):
         ops.linear(ours, ops.linear_prepack(our_weight, None), 1.0, 0)

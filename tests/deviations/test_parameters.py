@@ -1,4 +1,4 @@
-"""Parameters and numbers that PyTorch 2.13 takes although nothing good can come of them."""
+"""Parameters and numbers that PyTorch 2.13 accepts although they cannot be right."""
 
 import numpy as np
 import pytest
@@ -50,6 +50,7 @@ def test_observers_and_infinity(torch):
         quantization.MinMaxObserver()(refquant.tensor([1.0, np.inf]))
 
 
+@pytest.mark.filterwarnings("ignore:Please use quant_min and quant_max:UserWarning")
 def test_search_for_few_integers(torch):
     x = np.abs(np.random.default_rng(0).laplace(size=100_000)).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Steps of the workflow that PyTorch takes in an order, or without data, that leads nowhere."""
+"""Steps of the workflow that PyTorch accepts in a wrong order, or without the data they need."""
 
 import warnings
 
@@ -17,7 +17,7 @@ def test_fusing_after_preparing(torch):
         return quantization.prepare(model)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's own, about itself
+        warnings.simplefilter("ignore")  # PyTorch's own deprecations
         theirs = torch.ao.quantization
         fused = theirs.fuse_modules(prepare(torch.nn, theirs), ["1", "2"])
         fused(torch.ones(1, 1, 4, 4))

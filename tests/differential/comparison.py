@@ -21,7 +21,7 @@ class Count(NamedTuple):
 
 
 def facts(result):
-    """The array of a result, and what else it says of itself."""
+    """Return the array of a result and its other properties."""
     result = result.detach() if hasattr(result, "detach") else result
     if not getattr(result, "is_quantized", False):
         return p.plain(result), ()
@@ -55,7 +55,7 @@ def compare(torch, name, engine, cases, seed):
         for T in (torch, refquant):
             T.backends.quantized.engine = engine
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # PyTorch's own, about itself
+                warnings.simplefilter("ignore")  # PyTorch's own deprecations
                 answers.append(function(T, np.random.RandomState([seed, case])))
         for position, (wanted, got) in enumerate(zip(*answers, strict=True)):
             found = unequal(wanted, got, function.tolerance)

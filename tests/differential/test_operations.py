@@ -1,10 +1,9 @@
-"""Every operation beside an installed PyTorch 2.13, on shapes, layouts and parameters of its own.
+"""Every operation compared with an installed PyTorch 2.13, on random shapes and parameters.
 
 ``tests/differential/table.py`` prints what was compared, with more cases.
 """
 
 import re
-import warnings
 
 import pytest
 from differential.comparison import OPERATIONS, compare
@@ -16,20 +15,6 @@ CASES = [
     for name, function in OPERATIONS.items()
     for engine in function.engines
 ]
-
-
-@pytest.fixture(scope="module")
-def torch():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's own, about itself
-        peer = pytest.importorskip("torch", reason="PyTorch is not installed")
-        if not peer.__version__.startswith("2.13."):
-            pytest.skip(f"PyTorch {peer.__version__} is installed, the engines are those of 2.13")
-        threads, engine = peer.get_num_threads(), peer.backends.quantized.engine
-        peer.set_num_threads(1)  # threads would move the tails
-        yield peer
-        peer.set_num_threads(threads)
-        peer.backends.quantized.engine = engine
 
 
 @pytest.mark.torch

@@ -8,12 +8,12 @@ ROOT = Path(__file__).parents[2]
 
 
 def says(name: str, *sentences: str) -> bool:
-    """Whether a page or tutorial, named from the root, contains all sentences."""
+    """Return whether a page or tutorial, named from the root, contains all sentences."""
     path = ROOT / name
     if not path.exists():
-        pytest.skip("the tests lie outside of a source tree")
+        pytest.skip("the tests are not in a source tree")
     lines = path.read_text(encoding="utf-8").splitlines()
-    # Text of a tutorial stands in comments.
+    # The text of a tutorial is in comments.
     text = " ".join(" ".join(line.removeprefix("# ") for line in lines).split())
     absent = [sentence for sentence in sentences if sentence not in text]
     assert not absent, f"{name} does not say {absent}"

@@ -1,4 +1,4 @@
-"""Write what type checkers are told of the methods of tensors: run this file as a script.
+"""Write the stub of the methods of tensors for type checkers: run this file as a script.
 
 It makes ``refquant/ops/declared.pyi`` from the table ``refquant.ops.methods.METHODS``.
 """

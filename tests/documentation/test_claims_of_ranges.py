@@ -29,7 +29,7 @@ def test_the_search_counts_on_the_integers_of_the_range_but_not_on_those_of_redu
 
 
 def test_the_search_need_not_find_the_best_range():
-    """The first minimum, and never the whole range: so `explain` does not speak of the least."""
+    """The first minimum, and never the full range: so `explain` does not claim the least error."""
     rng = np.random.default_rng(0)
     values = np.maximum(rng.laplace(size=300_000), 0).astype(f32)
     values[0] = 100.0
@@ -96,7 +96,7 @@ def test_a_clipped_negative_activation_before_a_relu_costs_nothing():
 
 @pytest.mark.parametrize("bits", [8, 4])
 def test_rounding_of_a_smooth_image_draws_bands_and_of_noise_does_not(bits):
-    """So a map of errors cannot tell clipping by its regions, but by the size of the error."""
+    """So a map of errors shows clipping not by its regions, but by the size of the error."""
     from refquant.plotting import error_map
 
     assert "draws bands of one color as well" in " ".join(error_map.__doc__.split())

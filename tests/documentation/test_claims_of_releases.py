@@ -1,6 +1,4 @@
-"""What the pages state of PyTorch 2.13 beside refquant, which follows 1.4 in its observers."""
-
-import warnings
+"""What the pages state about PyTorch 2.13, where refquant's observers follow 1.4."""
 
 import numpy as np
 import pytest
@@ -11,16 +9,6 @@ from refquant import quantization
 
 pytestmark = pytest.mark.torch
 PAGE = "docs/from_pytorch/index.rst"
-
-
-@pytest.fixture
-def torch():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's own, about itself and about reduce_range
-        peer = pytest.importorskip("torch", reason="PyTorch is not installed")
-        if not peer.__version__.startswith("2.13."):
-            pytest.skip(f"PyTorch {peer.__version__} is installed, the statements are about 2.13")
-        yield peer
 
 
 def chosen(torch, theirs, ours, *batches):
@@ -91,6 +79,7 @@ def test_histograms_of_one_batch_are_equal_and_of_several_not(torch):
     assert sum(differ[2:]) >= 3
 
 
+@pytest.mark.filterwarnings("ignore:Please use quant_min and quant_max:UserWarning")
 def test_histograms_of_1_4_are_stretched(torch):
     assert says(PAGE, "does not stretch the range")
     options = {"bins": 8, "reduce_range": True}

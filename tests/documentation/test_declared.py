@@ -1,4 +1,4 @@
-"""What type checkers are told of the methods of tensors is what the table installs."""
+"""The stub of the methods of tensors lists what the table installs."""
 
 from documentation import declarations
 

@@ -10,7 +10,7 @@ import pytest
 import refquant
 
 DOCS = Path(__file__).parents[2] / "docs"
-# What is made of the source is left out: the docstrings themselves are tested.
+# Pages generated from the source are left out: the docstrings themselves are tested.
 MADE = {"_build", "generated", "tutorials"}
 PAGES = [p for p in sorted(DOCS.rglob("*.rst")) if not MADE & set(p.relative_to(DOCS).parts)]
 
@@ -42,6 +42,6 @@ def test_examples_of_pages(page):
     assert refquant.engines.current().name == chosen
 
 
-@pytest.mark.skipif(not DOCS.exists(), reason="the tests lie outside of a source tree")
+@pytest.mark.skipif(not DOCS.exists(), reason="the tests are not in a source tree")
 def test_there_are_pages():
     assert PAGES

@@ -1,4 +1,4 @@
-"""Every operation on quantized tensors says in which memory format its result is."""
+"""Every operation on quantized tensors documents the memory format of its result."""
 
 import inspect
 import re

@@ -9,7 +9,7 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "docs" / "check_links.py"
 
 if not SCRIPT.exists():
-    pytest.skip("the tests lie outside of a source tree", allow_module_level=True)
+    pytest.skip("the tests are not in a source tree", allow_module_level=True)
 
 GOOD = """<h1 id="here">Here</h1>
 <a href="#here">a</a> <a href="#">b</a> <a href="folder/other.html#there">c</a>

@@ -1,4 +1,4 @@
-"""Every picture of the pages is drawn, says what its axes are, and stands on its page."""
+"""Every picture of the pages is drawn, labels its axes, and is on its page."""
 
 import importlib.util
 import re
@@ -10,7 +10,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 PICTURES = sorted(DOCS.glob("*/pictures/*.py"))
 
 if not DOCS.exists():
-    pytest.skip("the tests lie outside of a source tree", allow_module_level=True)
+    pytest.skip("the tests are not in a source tree", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Every public name is documented in full and stands on exactly one of the API pages."""
+"""Every public name is documented in full, on exactly one of the API pages."""
 
 import ast
 import importlib.util
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="the tests lie outside of a source tree")
+pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="the tests are not in a source tree")
 
 
 def load_public_names():
@@ -43,7 +43,7 @@ def takes_something(value):
 
 
 def gives_something(function):
-    """Whether a function hands something on, by its source."""
+    """Return whether a function returns a value, by its source."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function)))).body[0]
     return any(
         isinstance(node, ast.Return)

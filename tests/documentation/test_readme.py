@@ -1,4 +1,4 @@
-"""The examples of the README run, and print what stands below them."""
+"""The examples of the README run, and print what is below them."""
 
 import contextlib
 import io
@@ -10,7 +10,7 @@ import pytest
 README = Path(__file__).parents[2] / "README.md"
 
 if not README.exists():
-    pytest.skip("the tests lie outside of a source tree", allow_module_level=True)
+    pytest.skip("the tests are not in a source tree", allow_module_level=True)
 
 EXAMPLES = re.findall(
     r"^```python\n(.*?)^```\n\n^```text\n(.*?)^```", README.read_text("utf-8"), re.DOTALL | re.M

@@ -4,7 +4,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +15,12 @@ from refquant.errors import NoDataWarning
 FOLDER = Path(__file__).parents[2] / "docs" / "start" / "saving"
 
 if not FOLDER.exists():
-    pytest.skip("the tests lie outside of a source tree", allow_module_level=True)
+    pytest.skip("the tests are not in a source tree", allow_module_level=True)
 
 
 def run(program, *arguments):
-    """Run a program in a process of its own; returns its lines, the first word of each a key."""
-    # A program finds its neighbors where it lies, unless the safe path forbids it.
+    """Run a program in a subprocess; return its lines, the first word of each as the key."""
+    # A program imports modules beside it, unless the safe path forbids it.
     unset = ("PYTHONWARNINGS", "PYTHONSAFEPATH")
     done = subprocess.run(
         [sys.executable, "-W", "error", "-B", str(FOLDER / program), *map(str, arguments)],
@@ -46,21 +45,16 @@ def test_another_process_computes_the_same_bits(tmp_path):
 # -- from PyTorch ----------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["fbgemm", "qnnpack"])
-def torch(request):
-    """PyTorch 2.13, one thread, under the engine of the same name as refquant's."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's own, about itself
-        torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-        if not torch.__version__.startswith("2.13."):
-            pytest.skip(f"PyTorch {torch.__version__} is installed, the engines are those of 2.13")
-        before, threads = torch.backends.quantized.engine, torch.get_num_threads()
-        torch.set_num_threads(1)
-        torch.backends.quantized.engine = request.param
-        refquant.engines.use(request.param)
-        yield torch
-        torch.backends.quantized.engine = before
-        torch.set_num_threads(threads)
+def of_pytorch(test):
+    """Mark a test of models of PyTorch, which warns of its own deprecations."""
+    for mark in (
+        pytest.mark.torch,
+        pytest.mark.usefixtures("engine_of_both"),
+        pytest.mark.filterwarnings("ignore:torch.ao.quantization is deprecated:DeprecationWarning"),
+        pytest.mark.filterwarnings("ignore:.*are deprecated and will be removed:UserWarning"),
+    ):
+        test = mark(test)
+    return test
 
 
 @pytest.fixture
@@ -90,7 +84,7 @@ def network(nn, quantization, functional):
     return quantization.fuse_modules(Net().eval(), [["conv", "norm", "relu"], ["fc", "relu2"]])
 
 
-@pytest.mark.torch
+@of_pytorch
 @pytest.mark.parametrize("recipe", ["default_qconfig", "default_per_channel_qconfig"])
 def test_a_converted_model_of_pytorch_comes_over(torch, take_over_state, recipe):
     theirs = torch.ao.quantization
@@ -112,7 +106,7 @@ def test_a_converted_model_of_pytorch_comes_over(torch, take_over_state, recipe)
     assert np.array_equal(found, model(x).numpy())
 
 
-@pytest.mark.torch
+@of_pytorch
 def test_a_float_model_of_pytorch_comes_over(torch, take_over_state):
     model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3))
     nn = refquant.nn
@@ -121,7 +115,7 @@ def test_a_float_model_of_pytorch_comes_over(torch, take_over_state):
     assert np.array_equal(other[0].weight.detach().numpy(), model[0].weight.detach().numpy())
 
 
-@pytest.mark.torch
+@of_pytorch
 def test_a_dynamic_layer_of_pytorch_comes_over(torch, take_over_state):
     model = torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(torch.nn.Linear(4, 3)))
     nn = refquant.nn

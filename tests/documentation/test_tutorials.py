@@ -1,4 +1,4 @@
-"""Every tutorial runs quietly, makes good its claims, and is a notebook that says the same."""
+"""Every tutorial runs without a warning, its assertions hold, and its notebook is the same."""
 
 import ast
 import json
@@ -20,7 +20,7 @@ ALLOWED = (
 )
 
 if not FOLDER.exists():
-    pytest.skip("the tests lie outside of a source tree", allow_module_level=True)
+    pytest.skip("the tests are not in a source tree", allow_module_level=True)
 
 each = pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 

@@ -1,4 +1,4 @@
-"""Engines are data: four are known, unknown ones are refused, own ones can be added."""
+"""Engines are data: four are known, unknown ones are refused, others can be registered."""
 
 import numpy as np
 import pytest

@@ -5,8 +5,8 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+from engines import own_engine
 from fuzz import programs
-from workflow import own_engine
 
 import refquant
 from refquant import engines, kernels

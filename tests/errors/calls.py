@@ -31,13 +31,13 @@ class Target:
     arguments: dict | None = None  # of a valid call, by name; None: no example calls it
 
     def is_own(self, name: str) -> bool:
-        """Whether an argument is the object whose method this is."""
+        """Return whether an argument is the object whose method this is."""
         first = next(iter(self.signature.parameters))
         return self.owner is not None and not inspect.isclass(self.function) and name == first
 
 
 def public_names():
-    """Load the list of public names that the documentation is made from."""
+    """Load the list of public names from which the documentation is generated."""
     spec = importlib.util.spec_from_file_location("public_names", DOCS / "_ext" / "public_names.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

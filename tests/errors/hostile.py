@@ -1,4 +1,4 @@
-"""Values that no argument expects: wrong types, dtypes, shapes and sizes, each made anew."""
+"""Values that no argument expects: wrong types, dtypes, shapes and sizes, each created anew."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The checks of plain arguments: what they take, and what they say of the rest."""
+"""The checks of plain arguments: what they accept, and their messages for the rest."""
 
 import math
 

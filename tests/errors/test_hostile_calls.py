@@ -18,7 +18,7 @@ import refquant
 from refquant.errors import RefquantError
 
 pytestmark = pytest.mark.skipif(
-    not calls.DOCS.exists(), reason="the tests lie outside of a source tree"
+    not calls.DOCS.exists(), reason="the tests are not in a source tree"
 )
 TARGETS = calls.targets() if calls.DOCS.exists() else []
 # Arrays that are larger than this raise MemoryError at once, whatever the machine has.
@@ -28,7 +28,7 @@ STATM = Path("/proc/self/statm")
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
-    """Record valid calls; files that examples write go into a folder of their own, and stay."""
+    """Record valid calls; files that examples write go into a temporary folder, and stay."""
     folder = tmp_path_factory.mktemp("examples")
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(folder))
@@ -88,7 +88,7 @@ def replaced(target, name, value) -> dict:
 
 
 def fault(target, arguments) -> str | None:
-    """Call a target; say which undocumented error or warning came of it, if any."""
+    """Call a target; return the undocumented error or warning that it caused, if any."""
     silent = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
     try:
         with silent[0], silent[1], warnings.catch_warnings():

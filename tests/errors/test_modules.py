@@ -1,4 +1,4 @@
-"""Modules refuse arguments that make no sense before anything is made or changed."""
+"""Modules refuse invalid arguments before anything is created or changed."""
 
 import math
 import pickle

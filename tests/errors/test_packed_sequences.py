@@ -1,4 +1,4 @@
-"""Packed sequences that somebody put together by hand: kernels walk them step by step."""
+"""Packed sequences that were built by hand: kernels process them step by step."""
 
 import numpy as np
 import pytest

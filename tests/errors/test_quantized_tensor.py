@@ -1,4 +1,4 @@
-"""The constructors of tensors take what kernels can walk, and nothing else."""
+"""The constructors of tensors accept what kernels can process, and nothing else."""
 
 import copy
 import pickle

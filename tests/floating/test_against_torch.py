@@ -6,11 +6,10 @@ from floating.cases import CASES
 
 import refquant
 
-torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 
-def both(function, arrays, rng, dtype=np.float64, rtol=1e-9, atol=1e-10):
+def both(torch, function, arrays, rng, dtype=np.float64, rtol=1e-9, atol=1e-10):
     """Run a function of a namespace on both sides, forward and backward, and compare."""
     arrays = [a.astype(dtype) for a in arrays]
     mine = [refquant.tensor(a, requires_grad=True) for a in arrays]
@@ -34,7 +33,7 @@ def both(function, arrays, rng, dtype=np.float64, rtol=1e-9, atol=1e-10):
 
 
 def assert_same_strides(y, t):
-    """Strides tell the memory format; those of extents of 1 do not."""
+    """Compare strides, which tell the memory format, except those of extents of 1."""
     long = [n > 1 for n in t.shape]
     if t.numel():
         assert [s for s, n in zip(y.stride(), long, strict=True) if n] == [
@@ -43,14 +42,16 @@ def assert_same_strides(y, t):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_operation(name):
+def test_operation(torch, name):
     rng = np.random.default_rng(len(name) + 100)
     case = CASES[name]
     # PyTorch's hardsigmoid has 1/6 in float32, whatever the input.
     close = 1e-6 if name == "hardsigmoid" else 1e-9
     for dtype, tolerance in ((np.float64, close), (np.float32, 2e-4)):
         arrays = [rng.uniform(case.low, case.high, size=shape) for shape in case.shapes]
-        both(lambda T, *x: case.function(T, *x), arrays, rng, dtype, tolerance, tolerance / 10)
+        both(
+            torch, lambda T, *x: case.function(T, *x), arrays, rng, dtype, tolerance, tolerance / 10
+        )
 
 
 def channels_last(T, x, wanted):
@@ -63,7 +64,7 @@ def draw(rng, low, high, size=None):
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_convolution(seed):
+def test_convolution(torch, seed):
     rng = np.random.default_rng(seed)
     ndim = 1 + seed % 3
     groups = int(rng.choice([1, 1, 2, 3]))
@@ -79,11 +80,11 @@ def test_convolution(seed):
         conv = getattr(T.nn.functional, f"conv{ndim}d")
         return conv(channels_last(T, x, last), w, b, stride, padding, dilation, groups)
 
-    both(function, arrays, rng)
+    both(torch, function, arrays, rng)
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_pooling(seed):
+def test_pooling(torch, seed):
     rng = np.random.default_rng(seed)
     kernel, stride = draw(rng, 1, 5, 2), draw(rng, 1, 4, 2)
     padding = tuple(int(rng.integers(0, k // 2 + 1)) for k in kernel)
@@ -108,14 +109,14 @@ def test_pooling(seed):
         return T.nn.functional.adaptive_avg_pool2d(channels_last(T, x, last), size)
 
     for function in (maximum, mean, adaptive):
-        both(function, [x], rng)
+        both(torch, function, [x], rng)
     options = (kernel, stride, padding, dilation, ceil, True)
     _, mine = refquant.nn.functional.max_pool2d(refquant.tensor(x), *options)
     _, theirs = torch.nn.functional.max_pool2d(torch.tensor(x), *options)
     assert np.array_equal(mine.numpy(), theirs.numpy())
 
 
-def test_max_pool_of_nan_and_infinities():
+def test_max_pool_of_nan_and_infinities(torch):
     x = np.full((1, 1, 4, 6), -np.inf, np.float32)
     x[0, 0, 1, 1] = np.nan
     x[0, 0, 2, 5] = np.inf
@@ -126,7 +127,7 @@ def test_max_pool_of_nan_and_infinities():
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_interpolation(seed):
+def test_interpolation(torch, seed):
     rng = np.random.default_rng(seed)
     ndim = 1 + seed % 3
     mode = "nearest" if seed % 2 else {1: "linear", 2: "bilinear", 3: "trilinear"}[ndim]
@@ -146,11 +147,11 @@ def test_interpolation(seed):
             channels_last(T, x, last), mode=mode, align_corners=corners, **options
         )
 
-    both(function, [x], rng, np.float32, 2e-5, 2e-6)
+    both(torch, function, [x], rng, np.float32, 2e-5, 2e-6)
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_lstm(seed):
+def test_lstm(torch, seed):
     rng = np.random.default_rng(seed)
     size, hidden, layers = draw(rng, 1, 5), draw(rng, 1, 5), draw(rng, 1, 4)
     options = {name: bool(rng.integers(2)) for name in ("bias", "batch_first", "bidirectional")}
@@ -176,7 +177,7 @@ def test_lstm(seed):
         return T.cat([y.flatten(), hn.flatten(), cn.flatten()])
 
     shape = (batch, steps, size) if options["batch_first"] else (steps, batch, size)
-    both(function, [rng.normal(size=s) for s in (shape, state, state)], rng)
+    both(torch, function, [rng.normal(size=s) for s in (shape, state, state)], rng)
     for (name, a), b in zip(mine.named_parameters(), theirs.parameters(), strict=True):
         np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), 1e-9, 1e-10, err_msg=name)
 
@@ -186,7 +187,7 @@ DTYPES = ("float16", "float32", "float64", "bool", "uint8", "int8", "int16", "in
 
 @pytest.mark.parametrize("a", DTYPES)
 @pytest.mark.parametrize("b", DTYPES)
-def test_dtype_of_a_result(a, b):
+def test_dtype_of_a_result(torch, a, b):
     for shape_a in ((2,), ()):
         for shape_b in ((2,), ()):
             mine = refquant.ones(shape_a, dtype=getattr(refquant, a)) * refquant.ones(
@@ -223,7 +224,7 @@ INDICES = (
 
 @pytest.mark.filterwarnings("ignore:Using a non-tuple sequence")
 @pytest.mark.parametrize("index", INDICES)
-def test_index(index):
+def test_index(torch, index):
     x = np.arange(120.0).reshape(4, 5, 6)
     mine, theirs = refquant.tensor(x), torch.tensor(x)
     expression = compile(f"x[{index}]", "index", "eval")
@@ -236,7 +237,7 @@ def test_index(index):
     np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
 
 
-def test_special_numbers():
+def test_special_numbers(torch):
     x = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 1e30, 1e-42], np.float32)
     for name in (
         "relu",

@@ -96,8 +96,7 @@ def test_recurrent_states_that_are_not_detached_are_found():
 
 @pytest.mark.torch
 @pytest.mark.parametrize("name", CASES)
-def test_a_second_backward_is_an_error_where_pytorch_raises(name):
-    torch = pytest.importorskip("torch")
+def test_a_second_backward_is_an_error_where_pytorch_raises(torch, name):
     case = CASES[name]
     rng = np.random.default_rng(3)
     arrays = [rng.uniform(case.low, case.high, size=shape) for shape in case.shapes]

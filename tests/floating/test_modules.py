@@ -58,11 +58,10 @@ MODULES = {
 
 @pytest.mark.torch
 @pytest.mark.parametrize("name", MODULES)
-def test_state_and_repr_are_those_of_torch(name):
-    torch = pytest.importorskip("torch")
+def test_state_and_repr_are_those_of_torch(torch, name):
     mine = eval(MODULES[name], vars(nn).copy())
     theirs = eval(MODULES[name], vars(torch.nn).copy())
-    # Newer releases tell of a bias where older ones do not.
+    # Newer releases show a bias where older ones do not.
     known = re.sub(r"(affine=\w+), bias=\w+", r"\1", repr(theirs))
     assert repr(mine) == known
     state = {k: (tuple(v.shape), v.dtype.name) for k, v in mine.state_dict().items()}
@@ -99,8 +98,7 @@ def test_state_and_repr_are_those_of_torch(name):
 
 @pytest.mark.torch
 @pytest.mark.parametrize("momentum", [0.3, None])
-def test_batch_norm_over_several_batches(momentum):
-    torch = pytest.importorskip("torch")
+def test_batch_norm_over_several_batches(torch, momentum):
     rng = np.random.default_rng(0)
     mine, theirs = (T.nn.BatchNorm2d(3, momentum=momentum) for T in (refquant, torch))
     for _ in range(4):

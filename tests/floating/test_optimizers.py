@@ -1,4 +1,4 @@
-"""Optimizers: their steps by hand, and beside PyTorch's."""
+"""Optimizers: their steps by hand, and compared with PyTorch's."""
 
 import copy
 
@@ -47,8 +47,7 @@ def run(T, name, options, steps=6, saved_after=None):
 
 @pytest.mark.torch
 @pytest.mark.parametrize(("name", "options"), CASES)
-def test_steps_are_those_of_torch(name, options):
-    torch = pytest.importorskip("torch")
+def test_steps_are_those_of_torch(torch, name, options):
     mine, optimizer = run(refquant, name, options)
     theirs, other = run(torch, name, options)
     for a, b in zip(mine, theirs, strict=True):

@@ -169,8 +169,7 @@ def test_index_errors_are_index_errors():
 
 @pytest.mark.torch
 @pytest.mark.parametrize("seed", range(30))
-def test_strides_are_those_of_torch(seed):
-    torch = pytest.importorskip("torch")
+def test_strides_are_those_of_torch(torch, seed):
     rng = np.random.default_rng(seed)
     array = np.zeros(tuple(rng.integers(1, 5, size=4)), np.float32)
     mine, theirs = refquant.from_numpy(array), torch.from_numpy(array)

@@ -240,7 +240,7 @@ def table(report):
 
 
 def main():
-    """Run from the command line; the exit code says whether anything differed."""
+    """Run from the command line; the exit code is nonzero if anything differed."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=2000, help="how many programs")
     parser.add_argument("--seed", type=int, default=1, help="which programs")

@@ -1,4 +1,4 @@
-"""What programs of recorded answers are made of: their registry, and material for them.
+"""The registry of the programs of recorded answers, and their random material.
 
 A program is a function ``program(T, rng)`` written once against a namespace `T` that is torch or
 refquant. It draws everything from the generator that it is handed and returns a dict of arrays,
@@ -89,7 +89,7 @@ def joined(pieces):
 
 
 def pack(q):
-    """Everything that a per-tensor quantized tensor says of itself."""
+    """Return all properties of a per-tensor quantized tensor."""
     return {
         "int": q.int_repr(),
         "scale": q.q_scale(),

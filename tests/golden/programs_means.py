@@ -35,7 +35,7 @@ def images(T, rng, shape):
 
 @p.program(engines=("fbgemm",))
 def dimensions(T, rng):
-    """Means over every kind of dimensions: leading, in the middle, trailing, not neighbours."""
+    """Means over every kind of dimensions: leading, middle, trailing, not adjacent."""
     answers = {}
     for shape in SHAPES:
         for dims in DIMENSIONS:

@@ -1,4 +1,4 @@
-"""Record the answers of a real engine: run this under the PyTorch that is to be asked.
+"""Record the answers of a real engine: run this under the PyTorch that gives them.
 
     python tests/golden/record.py              # all families
     python tests/golden/record.py affine       # some
@@ -32,7 +32,7 @@ def processor_features():
 
 
 def provenance(release):
-    """What the answers were made with."""
+    """Return the versions and settings with which the answers were computed."""
     cpu = getattr(torch.backends, "cpu", None)
     return {
         "peer": "torch " + torch.__version__.split("+")[0],

@@ -55,7 +55,7 @@ def _torch_tensor(torch, value):
 def torch_backend(engine, operation):
     """Return a backend that computes an operation by PyTorch."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's own, about itself
+        warnings.simplefilter("ignore")  # PyTorch's own deprecations
         import torch
         import torch.ao.nn.quantized.functional as F
 

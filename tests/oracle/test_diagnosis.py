@@ -1,4 +1,4 @@
-"""Faults planted one by one and in pairs into a backend, and what the oracle says of them."""
+"""Faults planted one by one and in pairs into a backend, and how the oracle explains them."""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""The engine of rational arithmetic, beside fractions computed here by hand."""
+"""The engine of rational arithmetic, compared with fractions computed here by hand."""
 
 import math
 from fractions import Fraction

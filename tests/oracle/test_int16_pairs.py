@@ -114,8 +114,8 @@ np.save(sys.argv[2], torch.ops.quantized.linear(x, packed, scale, 128).int_repr(
 
 
 @pytest.mark.torch
+@pytest.mark.usefixtures("installed_torch")
 def test_real_kernels_without_vnni_saturate_as_the_witness_says(tmp_path):
-    pytest.importorskip("torch")
     rng = np.random.default_rng(2)
     w = rng.integers(-128, 128, size=(16, 32))
     report = oracle.saturation(weight(w))

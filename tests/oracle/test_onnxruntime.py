@@ -1,4 +1,4 @@
-"""Engine onnx beside an installed ONNX Runtime, with data full of ties."""
+"""Engine onnx compared with an installed ONNX Runtime, on many ties."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Engine x86-sat16 beside PyTorch's FBGEMM, told that the processor has no VNNI."""
+"""Engine x86-sat16 compared with PyTorch's FBGEMM, made to believe there is no VNNI."""
 
 import os
 import subprocess
@@ -11,8 +11,7 @@ import refquant
 from refquant import engines
 from refquant.nn.quantized import functional as F
 
-pytest.importorskip("torch")
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("installed_torch")]
 
 # name: (channels in, channels out, groups, kernel, stride, padding)
 CONVOLUTIONS = {

@@ -103,7 +103,7 @@ def tasks():
 
 
 def in_its_form(record):
-    """Compute every rule by its form, at its own place on the axes."""
+    """Compute every rule by its form, at its point on the axes."""
 
     def form_of(rule):
         if isinstance(rule, Split):

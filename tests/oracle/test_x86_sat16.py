@@ -1,4 +1,4 @@
-"""Processors without VNNI: PyTorch told to use its AVX2 kernels beside the engine ``x86-sat16``."""
+"""Processors without VNNI: PyTorch restricted to AVX2, and the engine ``x86-sat16``."""
 
 import json
 import os

@@ -78,7 +78,7 @@ def finishing(rng, x, w, scales, zeros, input_scale, input_zero_point, bias_rule
     reach = float(np.abs(acc * scales).max(initial=1.0)) * input_scale
     output_scale = max(reach / 200, 1e-6)
     largest = float((input_scale * scales).max(initial=1e-6))
-    if rule is rules.FIXED_POINT and rng.random() < 0.8:  # others lie outside of its domain
+    if rule is rules.FIXED_POINT and rng.random() < 0.8:  # others are outside its domain
         output_scale = max(output_scale, largest * 1.01)
     elif rng.random() < 0.2:
         output_scale = float(rng.choice([1e-20, 1e20, largest * 2.0**-31]))

@@ -46,7 +46,7 @@ def max_pool(rng):
             counts = geometry.extents(image.shape[1:3])
             if min(counts) > 0:
                 yield image, geometry, counts
-    # Every tap of the window beside the only pixel.
+    # Every tap of the window misses the only pixel.
     yield np.zeros((1, 1, 1, 3), np.uint8), Geometry((2, 2), (1, 1), (1, 1), (2, 2)), (1, 1)
 
 

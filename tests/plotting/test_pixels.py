@@ -1,4 +1,4 @@
-"""Pictures, tested by the colours of rendered pixels at places whose meaning is known.
+"""Pictures, tested by the colors of rendered pixels at positions whose meaning is known.
 
 Places are given in the units of the data and looked up through the axes, so that fonts, margins
 and anti-aliasing, which differ between releases of matplotlib, do not matter.
@@ -42,7 +42,7 @@ class Rendered:
         return self.pixels[top : int(row) + reach + 1, left : int(column) + reach + 1]
 
     def shows(self, color, x, y):
-        """Whether a pixel within a few has the colour."""
+        """Return whether a pixel within a few has the color."""
         return bool((np.abs(self.near(x, y) - color).max(axis=-1) < 0.06).any())
 
 
@@ -71,7 +71,7 @@ def test_sawtooth(ax):
     assert picture.shows(BLUE, 0.0, 0.0)
     assert picture.shows(BLUE, 0.12, -0.02)
     assert not picture.shows(BLUE, 0.12, 0.02)
-    # Between the dashes there is nothing, and a thin line is mixed with what lies below.
+    # Between the dashes there is nothing, and a thin line is blended with what is below.
     beside = [picture.near(x, 0.05) for x in np.linspace(-0.25, 0.25, 50)]
     assert max((pixels[..., 0] - pixels[..., 2]).max() for pixels in beside) > 0.4
 

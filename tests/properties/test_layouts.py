@@ -1,4 +1,4 @@
-"""Every operation takes every layout under every engine, and its kernels follow its definition."""
+"""Every operation accepts every layout under every engine, and kernels equal definitions."""
 
 import numpy as np
 import pytest

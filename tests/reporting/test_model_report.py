@@ -1,4 +1,4 @@
-"""The report on any model: what it measures, says and writes, and what it refuses."""
+"""The report on any model: what it measures and writes, and what it refuses."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What reports and pictures refuse, and extreme values that they take."""
+"""What reports and pictures refuse, and extreme values that they accept."""
 
 import math
 

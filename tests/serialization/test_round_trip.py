@@ -1,4 +1,4 @@
-"""Saving and loading: everything comes back, and only plain values go in."""
+"""Saving and loading: every value is restored, and only plain values are accepted."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""What the tests of saving share: values, and what it means that they came back."""
+"""What the tests of saving share: values, and when two of them are the same."""
 
 import io
 

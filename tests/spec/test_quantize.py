@@ -1,4 +1,4 @@
-"""Literal values of quantizing, for each engine: ties, positions, what no integer stands for.
+"""Literal values of quantizing, for each engine: ties, positions, values out of range.
 
 Written from the formulas and checked on PyTorch 1.4.0 and 2.13.0. `NEW` are the engines as of
 PyTorch 2.13, `OLD` those as of 1.4.
@@ -107,7 +107,7 @@ def test_old_engines_divide_per_channel(name):
 
 
 def test_no_two_formulas_agree():
-    """One more number that tells fused from the others, with a scale of a tenth."""
+    """One more number that distinguishes fused from the others, with a scale of a tenth."""
     x, expected = 0.7500000596046448, {"fbgemm": 11, "fbgemm-1.4": 10}
     for name, integer in expected.items():
         with engines.using(name):

@@ -1,4 +1,4 @@
-"""Literal values of element-wise operations: one number for each thing that could be otherwise."""
+"""Literal values of element-wise operations: one number for each choice in the arithmetic."""
 
 import math
 

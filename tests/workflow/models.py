@@ -84,7 +84,7 @@ def qat(qconfig=None, seed=0):
 
 
 def trained(qconfig=None, seed=0, steps=3):
-    """A model after some steps of training with rounding, and the losses."""
+    """A model after some steps of quantization-aware training, and the losses."""
     model = qat(qconfig, seed)
     optimizer = refquant.optim.SGD(model.parameters(), lr=0.02)
     x, y = floats(16, 3, 8, 8, seed=1), floats(16, 4, seed=2)

@@ -1,4 +1,4 @@
-"""summary and get_observer_dict: what they tell of a model at each stage."""
+"""summary and get_observer_dict: what they report on a model at each stage."""
 
 import pytest
 from workflow.models import calibrated, converted, floats, net, prepared, trained

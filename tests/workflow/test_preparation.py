@@ -1,4 +1,4 @@
-"""propagate_qconfig_, prepare, add_observer_: who gets a recipe, who gets an observer."""
+"""propagate_qconfig_, prepare, add_observer_: which modules get a QConfig and an observer."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Modules for training with rounding: forward, gradients, statistics, conversion."""
+"""Modules for quantization-aware training: forward, gradients, statistics, conversion."""
 
 import numpy as np
 import pytest

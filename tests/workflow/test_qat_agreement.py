@@ -1,4 +1,4 @@
-"""Layer by layer, training with rounding computes what the integers will compute.
+"""Layer by layer, quantization-aware training computes what the integers will compute.
 
 Each converted layer is fed the very numbers that its twin in training was fed. Twin and layer
 round the same real number, reached by floats and by integers, so they may part only where that
@@ -41,7 +41,7 @@ LAYERS = {
 
 
 def learned(name, weight, steps=25):
-    """A network after training with rounding, in evaluation and with its ranges fixed."""
+    """A network after quantization-aware training, in evaluation and with its ranges fixed."""
     kind, fuse = NETS[name]
     model = quantization.fuse_modules(randomize(kind()).train(), fuse)
     activation = quantization.get_default_qat_qconfig("fbgemm").activation
@@ -106,7 +106,7 @@ def runs(model, x, names):
 
 
 def edge_within(low, high):
-    """Whether some k + 1/2 lies in low..high."""
+    """Return whether some k + 1/2 is in low..high."""
     return np.floor(high - 0.5) >= np.ceil(low - 0.5)
 
 

@@ -155,7 +155,7 @@ def test_nothing_is_said_when_all_have_seen_data():
         quantization.convert(calibrated())
 
 
-# -- training with rounding ------------------------------------------------------------------------
+# -- quantization-aware training -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", QAT_RECIPES)

@@ -31,7 +31,7 @@ def prepared():
 
 
 def trainable():
-    """Ready for training with rounding."""
+    """Ready for quantization-aware training."""
     net = quantization.fuse_modules(Net().train(), GROUPS)
     net.qconfig = quantization.get_default_qat_qconfig("fbgemm")
     return quantization.prepare_qat(net)

@@ -1,1 +1,1 @@
-"""Modules that watch a tensor and choose scale and zero point."""
+"""Observers: modules that record statistics of tensors and choose scale and zero point."""

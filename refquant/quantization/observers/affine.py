@@ -1,4 +1,4 @@
-"""What observers share that choose a scale and a zero point."""
+"""The base class of observers that choose a scale and a zero point."""
 
 import warnings
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ from refquant.quantization.observers.base import ObserverBase
 from refquant.quantization.observers.explanation import Explanation
 from refquant.tensors import Tensor
 
-__all__ = ["QuantizingObserver", "choose_range", "noting_idle"]
+__all__ = ["AffineObserver", "choose_range", "noting_idle"]
 
-# Paths of observers that were asked without having seen data, where somebody collects them.
+# Paths of observers that chose a quantizer without data, while `noting_idle` collects them.
 _idle: ContextVar[list[str] | None] = ContextVar("idle", default=None)
 
 
@@ -39,7 +39,7 @@ def noting_idle() -> Iterator[list[str]]:
 
 
 # The range of each dtype with one bit left unused.
-HALVES = {dtypes.quint8: (0, 127), dtypes.qint8: (-64, 63)}
+REDUCED_RANGES = {dtypes.quint8: (0, 127), dtypes.qint8: (-64, 63)}
 
 
 def choose_range(asked: str, dtype, quant_min, quant_max) -> tuple[int, int]:
@@ -48,12 +48,12 @@ def choose_range(asked: str, dtype, quant_min, quant_max) -> tuple[int, int]:
     Raises
     ------
     ArgumentError
-        If it is empty, lacks zero, or does not lie in the range of `dtype`.
+        If it is empty, lacks zero, or exceeds the range of `dtype`.
     """
     low = dtype.quant_min if quant_min is None else quant_min
     high = dtype.quant_max if quant_max is None else quant_max
-    whole = all(isinstance(v, int | np.integer) and not isinstance(v, bool) for v in (low, high))
-    if not whole or not (dtype.quant_min <= low <= 0 <= high <= dtype.quant_max and low < high):
+    integral = all(isinstance(v, int | np.integer) and not isinstance(v, bool) for v in (low, high))
+    if not integral or not (dtype.quant_min <= low <= 0 <= high <= dtype.quant_max and low < high):
         raise ArgumentError(
             asked,
             argument="quant_min, quant_max",
@@ -65,7 +65,7 @@ def choose_range(asked: str, dtype, quant_min, quant_max) -> tuple[int, int]:
     return int(low), int(high)
 
 
-class QuantizingObserver(ObserverBase):
+class AffineObserver(ObserverBase):
     """An observer that maps the range it has seen to a range of integers.
 
     Parameters
@@ -127,17 +127,17 @@ class QuantizingObserver(ObserverBase):
         """The range of integers that real values are mapped to."""
         if not self.reduce_range:
             return self.quant_min, self.quant_max
-        low, high = HALVES[self.dtype]
+        low, high = REDUCED_RANGES[self.dtype]
         return max(self.quant_min, low), min(self.quant_max, high)
 
     def _elements(self, x) -> np.ndarray:
-        """Take the elements of what is observed: float32."""
+        """Return the float32 elements of a tensor to observe, or raise."""
         return checks.float32_tensor(f"{self._place()}.forward", "x", x).array
 
-    def _check_finite(self, found: np.ndarray) -> None:
+    def _check_finite(self, ends: np.ndarray) -> None:
         """Raise unless the ends of a range are finite."""
-        if not np.isfinite(found).all():
-            kind = "NaN" if np.isnan(found).any() else "infinity"
+        if not np.isfinite(ends).all():
+            kind = "NaN" if np.isnan(ends).any() else "infinity"
             raise OperationError(
                 f"{self._place()} was given {kind}",
                 argument="x",
@@ -148,7 +148,7 @@ class QuantizingObserver(ObserverBase):
             )
 
     def _range(self) -> Any:
-        """Give the ends of the range to map, arrays of shape (n,); None if nothing was seen."""
+        """Return the ends of the range to map, arrays of shape (n,); None if nothing was seen."""
         raise NotImplementedError
 
     def _unobserved(self) -> tuple[Tensor, Tensor]:
@@ -182,16 +182,16 @@ class QuantizingObserver(ObserverBase):
         NoDataWarning
             If nothing was observed; the result is then scale 1, zero point 0.
         """
-        found = self._range()
-        if found is None:
+        ends = self._range()
+        if ends is None:
             return self._unobserved()
         scales, zero_points = kernels.observer_qparams(
-            *found, *self.target_range, self.qscheme.is_symmetric
+            *ends, *self.target_range, self.qscheme.is_symmetric
         )
         return Tensor(scales), Tensor(zero_points)
 
     def merge(self, other: Any):
-        """Take over what another observer has seen.
+        """Merge what another observer has seen into this one.
 
         Parameters
         ----------
@@ -243,16 +243,16 @@ class QuantizingObserver(ObserverBase):
         )
 
     def explain(self) -> Explanation:
-        """Say in words and numbers how scale and zero point follow from what was seen.
+        """Explain in words and numbers how scale and zero point follow from what was seen.
 
         Returns
         -------
         Explanation
-            To be printed; a notebook shows it as a table.
+            For printing; a notebook shows it as a table.
         """
-        found = self._range()
-        return Explanation.of(self, found, [] if found is None else self._explain_more())
+        ends = self._range()
+        return Explanation.of(self, ends, [] if ends is None else self._explain_more())
 
     def _explain_more(self) -> list[tuple[str, str]]:
-        """Facts that only this kind of observer knows."""
+        """Return facts that only this class of observers knows."""
         return []

@@ -1,4 +1,4 @@
-"""What all observers share: factories, their place in a model, and state."""
+"""The base class of all observers: factories, paths in the model, and state."""
 
 import functools
 
@@ -16,20 +16,20 @@ __all__ = ["Observer", "ObserverBase", "check_both_or_none", "has_observed", "lo
 
 
 class ObserverBase(Module):
-    """A module that looks at the tensors that pass through it and chooses a quantizer for them.
+    """A module that observes the tensors that pass through it and chooses a quantizer for them.
 
-    Subclasses define ``forward(x)``, which looks at `x` and returns it, and
+    Subclasses define ``forward(x)``, which observes `x` and returns it, and
     ``calculate_qparams()``.
 
     Parameters
     ----------
     dtype : dtype
-        What will be quantized to.
+        The dtype to quantize to.
 
     Attributes
     ----------
     path : str
-        Where in a model the observer stands; set by ``prepare``, named in errors and warnings.
+        Path of the observer in its model; set by ``prepare``, named in errors and warnings.
 
     Examples
     --------
@@ -41,7 +41,7 @@ class ObserverBase(Module):
     """
 
     path = ""
-    # Names of the tensors that are its state; the last two are the ends of a range, or None.
+    # Names of the tensors that are the state; the last two are the ends of a range, or None.
     _statistics: tuple[str, ...] = ()
 
     def __init__(self, dtype: dtypes.dtype):
@@ -63,7 +63,7 @@ class ObserverBase(Module):
         return Factory(cls, keywords)
 
     def calculate_qparams(self, **keywords):
-        """Choose scale and zero point; every observer that can do so defines it."""
+        """Choose scale and zero point; defined by every observer that can."""
         raise NotSupportedError(
             f"{self._place()}.calculate_qparams",
             mend=f"{type(self).__name__} chooses no scale and zero point; use MinMaxObserver or "
@@ -71,7 +71,7 @@ class ObserverBase(Module):
         )
 
     def explain(self) -> Explanation:
-        """Say in words what the observer does."""
+        """Explain in words what the observer does."""
         facts = [("dtype", self.dtype.name), ("scale", "it chooses none")]
         return Explanation(self._place(), facts)
 
@@ -79,11 +79,11 @@ class ObserverBase(Module):
         return self.explain()._repr_html_() + self._picture()
 
     def _picture(self) -> str:
-        """Draw what was seen, for a notebook; only some kinds keep enough of it."""
+        """Draw what was seen, for a notebook; only some observers keep enough for that."""
         return ""
 
     def _place(self) -> str:
-        """Name the observer for messages: its class, and where in the model it stands."""
+        """Name the observer for messages: its class, and its path in the model."""
         name = type(self).__name__
         return f"{name} of {self.path!r}" if self.path else name
 
@@ -97,11 +97,11 @@ class ObserverBase(Module):
 
     def _load_from_state_dict(self, report, prefix: str) -> None:
         check_both_or_none(report, prefix, self._statistics[-2:])
-        found = [
+        values = [
             load_statistic(report, self, name, prefix + name, self._statistic_shape(name))
             for name in self._statistics
         ]
-        low, high = found[-2:] or (None, None)
+        low, high = values[-2:] or (None, None)
         if low is None or high is None:
             return
         # Moving averages of one number and itself may cross by a rounding error.
@@ -114,19 +114,19 @@ class ObserverBase(Module):
             )
 
     def _statistic_shape(self, name: str) -> tuple:
-        """Shape that a statistic has, -1 where any extent will do."""
+        """Return the shape of a statistic, -1 where any extent is valid."""
         return ()
 
 
 def has_observed(observer: Module) -> bool:
-    """Whether an observer knows a range; True for those that keep none."""
+    """Return whether an observer knows a range; True for those that keep none."""
     # Fake quantization holds its observer.
-    watching = observer._modules.get("activation_post_process", observer)
-    return getattr(watching, "min_val", observer) is not None
+    inner = observer._modules.get("activation_post_process", observer)
+    return getattr(inner, "min_val", observer) is not None
 
 
 def check_both_or_none(report, prefix: str, names: tuple[str, ...]) -> None:
-    """Note as an error if only one of two statistics that belong together is None."""
+    """Report an error if only one of two statistics that belong together is None."""
     values = [report.state[prefix + name] for name in names if prefix + name in report.state]
     if len({value is None for value in values}) > 1:
         keys = " and ".join(prefix + name for name in names)
@@ -136,7 +136,7 @@ def check_both_or_none(report, prefix: str, names: tuple[str, ...]) -> None:
 def load_statistic(
     report, module: Module, name: str, key: str, shape: tuple, storage: str = "float32"
 ) -> np.ndarray | None:
-    """Note a statistic to be loaded: None, or finite numbers of a shape, which are returned."""
+    """Schedule a statistic for loading: None, or finite numbers of a shape, which are returned."""
     value = report.take(key)
     if value is None:
         if key in report.state:

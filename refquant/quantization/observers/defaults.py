@@ -1,4 +1,4 @@
-"""Observers with the arguments that are used most, under their documented names."""
+"""Default observers: factories with the most common arguments, under their documented names."""
 
 from refquant import dtypes
 from refquant.quantization.observers.histogram import HistogramObserver

@@ -1,4 +1,4 @@
-"""How a scale and a zero point follow from what an observer has seen, in words and numbers."""
+"""How scale and zero point follow from what an observer has seen, in words and numbers."""
 
 from html import escape
 from typing import Any
@@ -10,7 +10,7 @@ from refquant import kernels
 __all__ = ["Explanation"]
 
 
-# Parts of a step: less is cut off by the rounding of the scale, and means nothing.
+# In steps: clipping of less than this is an effect of the rounding of the scale.
 NEGLIGIBLE = 0.005
 
 
@@ -19,22 +19,22 @@ def _number(v) -> str:
 
 
 class Explanation:
-    """Facts about the choice of a quantizer, to be printed or shown in a notebook.
+    """Facts about the choice of a quantizer, to print or to show in a notebook.
 
     Attributes
     ----------
     title : str
-        Which observer it is about.
+        The observer that is explained.
     facts : list of (str, str)
-        What, and how much.
+        Name and value.
     """
 
     def __init__(self, title: str, facts: list[tuple[str, str]]):
         self.title, self.facts = title, facts
 
     @classmethod
-    def of(cls, observer: Any, found, more: list[tuple[str, str]]) -> "Explanation":
-        """Explain an observer, for the range that it maps and facts of its kind."""
+    def of(cls, observer: Any, seen, more: list[tuple[str, str]]) -> "Explanation":
+        """Explain an observer, given the range that it maps and facts of its class."""
         low_int, high_int = observer.target_range
         reduced = " (one bit left unused by reduce_range)" if observer.reduce_range else ""
         facts = [
@@ -42,15 +42,15 @@ class Explanation:
             ("scheme", observer.qscheme.name),
         ]
         title = observer._place()
-        if found is None:
+        if seen is None:
             return cls(title, [*facts, ("range seen", "nothing was observed yet")])
         scales, zero_points = kernels.observer_qparams(
-            *found, low_int, high_int, observer.qscheme.is_symmetric
+            *seen, low_int, high_int, observer.qscheme.is_symmetric
         )
         facts = [*more, *facts]
         if len(scales) == 1:
-            return cls(title, facts + _one(observer, found, scales[0], int(zero_points[0])))
-        return cls(title, facts + _many(found, scales, zero_points))
+            return cls(title, facts + _one(observer, seen, scales[0], int(zero_points[0])))
+        return cls(title, facts + _many(seen, scales, zero_points))
 
     def __str__(self) -> str:
         width = max(len(name) for name, _ in self.facts)
@@ -67,8 +67,8 @@ class Explanation:
         return f"<table><caption>{escape(self.title)}</caption>{rows}</table>"
 
 
-def _one(observer, found, scale, zero_point) -> list[tuple[str, str]]:
-    lower, upper = float(found[0][0]), float(found[1][0])
+def _one(observer, seen, scale, zero_point) -> list[tuple[str, str]]:
+    lower, upper = float(seen[0][0]), float(seen[1][0])
     low, high = min(lower, 0.0), max(upper, 0.0)
     low_int, high_int = observer.target_range
     facts = [("range mapped", f"{_number(lower)} .. {_number(upper)}")]
@@ -101,12 +101,12 @@ def _one(observer, found, scale, zero_point) -> list[tuple[str, str]]:
     return [*facts, ("clipped", ", ".join(cut) if cut else "nothing of the range mapped")]
 
 
-def _many(found, scales, zero_points) -> list[tuple[str, str]]:
+def _many(seen, scales, zero_points) -> list[tuple[str, str]]:
     widest, narrowest = int(np.argmax(scales)), int(np.argmin(scales))
     same = f"{zero_points[0]} for every channel"
     return [
         ("channels", str(len(scales))),
-        ("range mapped", f"{_number(found[0].min())} .. {_number(found[1].max())} over all"),
+        ("range mapped", f"{_number(seen[0].min())} .. {_number(seen[1].max())} over all"),
         (
             "scales",
             f"{_number(scales[narrowest])} (channel {narrowest}) .. "

@@ -1,4 +1,4 @@
-"""The observer of a histogram, which may leave rare values outside the range that it maps."""
+"""The observer of histograms, which may clip rare values to reduce the total error."""
 
 import functools
 import math
@@ -10,7 +10,7 @@ import numpy as np
 from refquant import dtypes, html, kernels
 from refquant.errors import ArgumentError, OperationError
 from refquant.ops import layout
-from refquant.quantization.observers.affine import QuantizingObserver
+from refquant.quantization.observers.affine import AffineObserver
 from refquant.tensors import Tensor
 
 __all__ = ["HistogramObserver"]
@@ -20,10 +20,10 @@ __all__ = ["HistogramObserver"]
 MOST_PARTS = 2**24
 
 
-# More than anybody needs. Float32 tells so many bins apart, and kernels can hold a table of counts
-# for each thread.
+# More than needed in practice. Float32 can distinguish so many bins, and kernels can hold a table
+# of counts for each thread.
 MOST_BINS = 2**20
-# Parts of all old bins, which are walked one by one.
+# Parts of all old bins, which are visited one by one.
 MOST_CUTS = 2**28
 
 
@@ -39,7 +39,7 @@ def _count(asked: str, argument: str, value, most: int) -> int:
     return count
 
 
-class HistogramObserver(QuantizingObserver):
+class HistogramObserver(AffineObserver):
     r"""Keep a histogram and narrow its range until the squared error of quantization grows.
 
     Bins have equal width over the range seen so far. When a batch widens it, old bins are cut
@@ -123,8 +123,8 @@ class HistogramObserver(QuantizingObserver):
         self.register_buffer("histogram", Tensor(np.zeros(self.bins, np.float32)))
         self.register_buffer("min_val", None)
         self.register_buffer("max_val", None)
-        # What was really seen, where that is known: the ends of the histogram are stretched, and
-        # a state holds no others.
+        # The true extremes, where they are known: the ends of the histogram are stretched, and a
+        # state dict holds only those.
         self._extremes: np.ndarray | None = None
 
     def forward(self, x):
@@ -132,20 +132,20 @@ class HistogramObserver(QuantizingObserver):
         array = self._elements(x)
         if array.size:
             flat = layout.flatten(array)[0]
-            found = kernels.min_max(flat)
-            self._check_finite(found)
+            extremes = kernels.min_max(flat)
+            self._check_finite(extremes)
             if self.min_val is None:
-                self._check_width(found)
-                counts = kernels.histogram(flat, self.bins, float(found[0]), float(found[1]))
-                self._set(counts, found)
-                self._extremes = found
+                self._check_width(extremes)
+                counts = kernels.histogram(flat, self.bins, float(extremes[0]), float(extremes[1]))
+                self._set(counts, extremes)
+                self._extremes = extremes
             else:
-                self._add(flat, found)
-                self._extremes = _union(self._extremes, found)
+                self._add(flat, extremes)
+                self._extremes = _union(self._extremes, extremes)
         return x
 
     def _seen(self) -> Any:
-        """Give the ends of the histogram."""
+        """Return the ends of the histogram."""
         if self.min_val is None:
             return None
         return np.array([self.min_val.array, self.max_val.array], np.float32)
@@ -156,7 +156,7 @@ class HistogramObserver(QuantizingObserver):
         self.max_val = Tensor(ends[1:2].reshape(()))
 
     def _counts(self) -> np.ndarray:
-        """Give the counts of all bins; kernels trust their number."""
+        """Return the counts of all bins; kernels rely on their number."""
         counts = self.histogram.array
         if counts.shape != (self.bins,) or counts.dtype != np.float32:
             raise OperationError(
@@ -179,10 +179,10 @@ class HistogramObserver(QuantizingObserver):
                 mend="use MinMaxObserver",
             )
 
-    def _add(self, flat: np.ndarray, found: np.ndarray) -> None:
+    def _add(self, flat: np.ndarray, extremes: np.ndarray) -> None:
         """Add a batch to what was seen before."""
         seen = self._seen()
-        ends = kernels.min_max(np.concatenate([seen, found]))
+        ends = kernels.min_max(np.concatenate([seen, extremes]))
         self._check_width(ends)
         counts = self._counts()
         plan = _plan(seen, ends, self.bins, self.upsample_rate)
@@ -216,7 +216,7 @@ class HistogramObserver(QuantizingObserver):
         return (*super()._settings(), self.bins, self.upsample_rate)
 
     def merge(self, other):
-        """Take over the histogram of another observer.
+        """Merge the histogram of another observer into this one.
 
         Equal ranges: the counts are added, which is exact. Otherwise the counts of both are
         spread evenly over their bins and counted anew over the union of the ranges: the number
@@ -337,7 +337,7 @@ def _plan(seen: np.ndarray, ends: np.ndarray, bins: int, upsample_rate: int):
 
 
 def _union(one: np.ndarray | None, two: np.ndarray | None) -> np.ndarray | None:
-    """Give the ends of the smallest range that contains both; None if either is unknown."""
+    """Return the ends of the smallest range that contains both; None if either is unknown."""
     return None if one is None or two is None else kernels.min_max(np.concatenate([one, two]))
 
 

@@ -4,13 +4,13 @@ import numpy as np
 
 from refquant import dtypes, kernels
 from refquant.ops import layout
-from refquant.quantization.observers.affine import QuantizingObserver
+from refquant.quantization.observers.affine import AffineObserver
 from refquant.tensors import Tensor
 
 __all__ = ["MinMaxObserver"]
 
 
-class MinMaxObserver(QuantizingObserver):
+class MinMaxObserver(AffineObserver):
     r"""Keep the smallest and the largest element that was ever seen.
 
     .. math:: l = \min(l, \min x), \quad u = \max(u, \max x)
@@ -81,9 +81,9 @@ class MinMaxObserver(QuantizingObserver):
         """Observe `x` and return it."""
         array = self._elements(x)
         if array.size:
-            found = kernels.min_max(layout.flatten(array)[0])
-            self._check_finite(found)
-            self._set(self._update(found))
+            extremes = kernels.min_max(layout.flatten(array)[0])
+            self._check_finite(extremes)
+            self._set(self._update(extremes))
         return x
 
     def _seen(self) -> np.ndarray | None:
@@ -92,10 +92,10 @@ class MinMaxObserver(QuantizingObserver):
             return None
         return np.array([self.min_val.array, self.max_val.array], np.float32)
 
-    def _update(self, found: np.ndarray) -> np.ndarray:
+    def _update(self, extremes: np.ndarray) -> np.ndarray:
         """Combine what was seen before with the range of a batch."""
         seen = self._seen()
-        return found if seen is None else kernels.min_max(np.concatenate([seen, found]))
+        return extremes if seen is None else kernels.min_max(np.concatenate([seen, extremes]))
 
     def _set(self, ends: np.ndarray) -> None:
         self.min_val = Tensor(ends[0:1].reshape(()))

@@ -4,7 +4,7 @@ import numpy as np
 
 from refquant import dtypes, kernels
 from refquant.errors import ArgumentError
-from refquant.quantization.observers.affine import QuantizingObserver
+from refquant.quantization.observers.affine import AffineObserver
 from refquant.quantization.observers.minmax import MinMaxObserver
 from refquant.quantization.observers.per_channel import PerChannelMinMaxObserver
 
@@ -65,15 +65,15 @@ class MovingAverageMinMaxObserver(MinMaxObserver):
         super().__init__(dtype, qscheme, reduce_range, quant_min=quant_min, quant_max=quant_max)
         self.averaging_constant = _constant(type(self).__name__, averaging_constant)
 
-    def _update(self, found: np.ndarray) -> np.ndarray:
+    def _update(self, extremes: np.ndarray) -> np.ndarray:
         seen = self._seen()
         if seen is None:
-            return found
-        moved = kernels.moving_average(seen, found, self.averaging_constant)
+            return extremes
+        moved = kernels.moving_average(seen, extremes, self.averaging_constant)
         self._check_finite(moved)
         return moved
 
-    _absorb = QuantizingObserver._absorb
+    _absorb = AffineObserver._absorb
 
 
 class MovingAveragePerChannelMinMaxObserver(PerChannelMinMaxObserver):
@@ -122,9 +122,11 @@ class MovingAveragePerChannelMinMaxObserver(PerChannelMinMaxObserver):
         )
         self.averaging_constant = _constant(type(self).__name__, averaging_constant)
 
-    def _update(self, seen: np.ndarray, found: np.ndarray) -> np.ndarray:
-        moved = kernels.moving_average(seen.reshape(-1), found.reshape(-1), self.averaging_constant)
+    def _update(self, seen: np.ndarray, extremes: np.ndarray) -> np.ndarray:
+        moved = kernels.moving_average(
+            seen.reshape(-1), extremes.reshape(-1), self.averaging_constant
+        )
         self._check_finite(moved)
-        return moved.reshape(found.shape)
+        return moved.reshape(extremes.shape)
 
-    _absorb = QuantizingObserver._absorb
+    _absorb = AffineObserver._absorb

@@ -1,4 +1,4 @@
-"""The observer that does not look: it only says which dtype is wanted."""
+"""The observer that records nothing and only names a dtype."""
 
 from refquant import dtypes
 from refquant.quantization.observers.base import ObserverBase
@@ -7,12 +7,12 @@ __all__ = ["NoopObserver"]
 
 
 class NoopObserver(ObserverBase):
-    """Pass tensors on; used where a dtype needs no scale, such as float16.
+    """Return tensors unchanged; used for dtypes that need no scale, such as float16.
 
     Parameters
     ----------
     dtype : dtype, default float16
-        What weights will be converted to.
+        The dtype that weights are converted to.
 
     Examples
     --------

@@ -5,13 +5,13 @@ import numpy as np
 from refquant import dtypes, kernels
 from refquant.errors import ShapeError
 from refquant.ops import checks, layout
-from refquant.quantization.observers.affine import QuantizingObserver
+from refquant.quantization.observers.affine import AffineObserver
 from refquant.tensors import Tensor
 
 __all__ = ["PerChannelMinMaxObserver"]
 
 
-class PerChannelMinMaxObserver(QuantizingObserver):
+class PerChannelMinMaxObserver(AffineObserver):
     """Keep the smallest and the largest element that was ever seen in each channel.
 
     Parameters
@@ -105,9 +105,9 @@ class PerChannelMinMaxObserver(QuantizingObserver):
                 expected=f"of {seen.shape[1]} channels along axis {axis}, as before",
             )
         if array.size:
-            found = kernels.min_max_per_channel(layout.slices(array, axis)[0])
-            self._check_finite(found)
-            self._set(found if seen is None else self._update(seen, found))
+            extremes = kernels.min_max_per_channel(layout.slices(array, axis)[0])
+            self._check_finite(extremes)
+            self._set(extremes if seen is None else self._update(seen, extremes))
         return x
 
     def _seen(self) -> np.ndarray | None:
@@ -116,9 +116,9 @@ class PerChannelMinMaxObserver(QuantizingObserver):
             return None
         return np.stack([self.min_vals.array, self.max_vals.array])
 
-    def _update(self, seen: np.ndarray, found: np.ndarray) -> np.ndarray:
+    def _update(self, seen: np.ndarray, extremes: np.ndarray) -> np.ndarray:
         """Combine what was seen before with the ranges of a batch."""
-        return kernels.min_max_per_channel(np.concatenate([seen, found])[:, :, None])
+        return kernels.min_max_per_channel(np.concatenate([seen, extremes])[:, :, None])
 
     def _set(self, ends: np.ndarray) -> None:
         self.min_vals, self.max_vals = Tensor(ends[0]), Tensor(ends[1])

@@ -1,4 +1,4 @@
-"""The observer that keeps everything it sees, for looking into a model."""
+"""The observer that keeps every tensor it sees, for debugging."""
 
 from refquant import dtypes
 from refquant.ops import checks
@@ -9,12 +9,12 @@ __all__ = ["RecordingObserver"]
 
 
 class RecordingObserver(ObserverBase):
-    """Keep a copy of every tensor that passes; memory grows with every batch.
+    """Keep a copy of every tensor that passes through; memory grows with every batch.
 
     Parameters
     ----------
     dtype : dtype, default quint8
-        Kept as attribute, and not used.
+        Kept as an attribute, otherwise unused.
 
     Attributes
     ----------
@@ -42,5 +42,5 @@ class RecordingObserver(ObserverBase):
         return x
 
     def get_tensor_value(self) -> list[Tensor]:
-        """Give all copies, in order."""
+        """Return all copies, in order."""
         return self.tensor_val

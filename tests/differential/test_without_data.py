@@ -1,4 +1,4 @@
-"""Conversion without data beside an installed PyTorch 2.13: types, scales, zero points."""
+"""Conversion without data compared with an installed PyTorch 2.13: types, scales, zero points."""
 
 import warnings
 
@@ -11,18 +11,9 @@ from refquant.errors import NoDataWarning
 pytestmark = pytest.mark.torch
 
 
-@pytest.fixture
-def torch():
-    """PyTorch 2.13 with the engine that is refquant's own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's own, about itself
-        torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-        if not torch.__version__.startswith("2.13."):
-            pytest.skip(f"PyTorch {torch.__version__} is installed, the peer is 2.13")
-        before = torch.backends.quantized.engine
-        torch.backends.quantized.engine = refquant.backends.quantized.engine
-        yield torch
-        torch.backends.quantized.engine = before
+@pytest.fixture(autouse=True)
+def _engine_of_refquant(torch):
+    torch.backends.quantized.engine = refquant.backends.quantized.engine
 
 
 def build(nn, functional, quantization, groups):

@@ -1,4 +1,4 @@
-"""The programs of the recorded answers, with other numbers, beside an installed PyTorch 2.13."""
+"""The programs of the recorded answers with other numbers, in an installed PyTorch 2.13 too."""
 
 import warnings
 
@@ -15,19 +15,6 @@ CASES = [
     for engine in function.engines
     if "2.13" in function.releases
 ]
-
-
-@pytest.fixture(scope="module")
-def torch():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's own, about itself
-        peer = pytest.importorskip("torch", reason="PyTorch is not installed")
-        if not peer.__version__.startswith("2.13."):
-            pytest.skip(f"PyTorch {peer.__version__} is installed, the engines are those of 2.13")
-        before = peer.get_num_threads()
-        peer.set_num_threads(1)  # threads would move the tails
-        yield peer
-        peer.set_num_threads(before)
 
 
 @pytest.mark.torch

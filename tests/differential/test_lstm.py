@@ -1,4 +1,4 @@
-"""The dynamic LSTM beside an installed PyTorch: weights the same, states within a few ulp."""
+"""The dynamic LSTM compared with an installed PyTorch: equal weights, states within a few ulp."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from refquant.nn.utils import rnn
 
 pytestmark = [
     pytest.mark.torch,
+    pytest.mark.usefixtures("engine_of_both"),
     pytest.mark.filterwarnings("ignore:.*are deprecated and will be removed:UserWarning"),
     pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*is deprecated:FutureWarning"),
@@ -25,19 +26,6 @@ CASES = [
     {"batch_first": True},
     {"num_layers": 2, "dropout": 0.5},
 ]
-
-
-@pytest.fixture(params=["fbgemm", "qnnpack"])
-def torch(request):
-    """PyTorch, one thread, under the engine of the same name as refquant's."""
-    torch = pytest.importorskip("torch")
-    before, threads = torch.backends.quantized.engine, torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.backends.quantized.engine = request.param
-    refquant.engines.use(request.param)
-    yield torch
-    torch.backends.quantized.engine = before
-    torch.set_num_threads(threads)
 
 
 def modules(torch, rng, dtype="qint8", **options):

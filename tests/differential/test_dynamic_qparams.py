@@ -1,6 +1,4 @@
-"""Scale and zero point chosen inside dynamic operations, beside an installed PyTorch 2.13."""
-
-import warnings
+"""Scale and zero point chosen in dynamic operations, compared with an installed PyTorch 2.13."""
 
 import numpy as np
 import pytest
@@ -22,12 +20,7 @@ def ends(rng, kind):
 
 @pytest.mark.torch
 @pytest.mark.parametrize("reduce_range", [False, True])
-def test_scale_and_zero_point(reduce_range):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's own, about itself
-        torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    if not torch.__version__.startswith("2.13."):
-        pytest.skip(f"PyTorch {torch.__version__} is installed, the formula is that of 2.13")
+def test_scale_and_zero_point(torch, reduce_range):
     rng = np.random.default_rng(5)
     for case in range(2000):
         pair = np.sort(ends(rng, case % 4).astype(np.float32))

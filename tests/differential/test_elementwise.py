@@ -1,4 +1,4 @@
-"""Element-wise operations beside an installed PyTorch: the same integers and parameters."""
+"""Element-wise operations compared with an installed PyTorch: integers and parameters."""
 
 import numpy as np
 import pytest
@@ -8,25 +8,12 @@ import refquant
 
 pytestmark = [
     pytest.mark.torch,
+    pytest.mark.usefixtures("engine_of_both"),
     pytest.mark.filterwarnings("ignore:.*are deprecated and will be removed:UserWarning"),
     pytest.mark.filterwarnings("ignore:An output with one or more elements was resized"),
 ]
 
-ENGINES = ("fbgemm", "qnnpack")
 LAYOUTS = ("dense", "transposed", "sliced", "stepped")
-
-
-@pytest.fixture(params=ENGINES)
-def torch(request):
-    """PyTorch, one thread, under the engine of the same name as refquant's."""
-    torch = pytest.importorskip("torch")
-    before, threads = torch.backends.quantized.engine, torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.backends.quantized.engine = request.param
-    refquant.engines.use(request.param)
-    yield torch
-    torch.backends.quantized.engine = before
-    torch.set_num_threads(threads)
 
 
 def integers(rng, shape, storage):

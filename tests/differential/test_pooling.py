@@ -1,4 +1,4 @@
-"""Pooling and resizing beside an installed PyTorch: the same integers, parameters and strides."""
+"""Pooling and resizing compared with an installed PyTorch: integers, parameters, strides."""
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from refquant.nn.quantized import functional as F
 
 pytestmark = [
     pytest.mark.torch,
+    pytest.mark.usefixtures("engine_of_both"),
     pytest.mark.filterwarnings("ignore:.*are deprecated and will be removed:UserWarning"),
     pytest.mark.filterwarnings("ignore:.*recompute_scale_factor:UserWarning"),
 ]
@@ -16,19 +17,6 @@ pytestmark = [
 CHANNELS = (1, 7, 8, 9, 15, 16, 17, 31, 33)
 FORMATS = ("contiguous_format", "channels_last")
 KINDS = {"uint8": "quint8", "int8": "qint8", "int32": "qint32"}
-
-
-@pytest.fixture(params=["fbgemm", "qnnpack"])
-def torch(request):
-    """PyTorch, one thread, under the engine of the same name as refquant's."""
-    torch = pytest.importorskip("torch")
-    before, threads = torch.backends.quantized.engine, torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.backends.quantized.engine = request.param
-    refquant.engines.use(request.param)
-    yield torch
-    torch.backends.quantized.engine = before
-    torch.set_num_threads(threads)
 
 
 def both(torch, rng, shape, storage, memory_format):
@@ -101,7 +89,7 @@ def test_avg_pool2d(torch, memory_format, seed):
         ceil, include = bool(rng.integers(2)), bool(rng.integers(2))
         override = None if rng.random() < 0.6 else int(rng.integers(1, 12))
         if qnnpack_takes(torch, storage) and not ceil:
-            include, override = True, None  # QNNPACK does not look at them
+            include, override = True, None  # QNNPACK ignores them
         arguments = (kernel, stride, padding, ceil, include, override)
         want = torch.nn.functional.avg_pool2d(theirs, *arguments)
         check(want, F.avg_pool2d(ours, *arguments), f"{note} {arguments}")

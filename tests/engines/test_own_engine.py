@@ -1,11 +1,12 @@
-"""An engine of one's own, followed by definitions alone: operations, modules, whole models.
+"""An engine that only definitions know: operations, modules, models.
 
 Scales are powers of two, so that the expected numbers are exact in float64.
 """
 
 import numpy as np
 import pytest
-from workflow import models, own_engine
+from engines import own_engine
+from workflow import models
 
 import refquant
 from refquant import engines, kernels, nn, quantization
@@ -198,7 +199,7 @@ def test_mean(channels_last):
 def test_interpolate(channels_last):
     q = image((2, 17, 4, 4), channels_last=channels_last)
     same(F.interpolate(q, size=(2, 2), mode="nearest"), q.array[:, :, ::2, ::2].astype(float))
-    mixed = mean_of_blocks(q.array.astype(np.float64), 2)  # half of each neighbour
+    mixed = mean_of_blocks(q.array.astype(np.float64), 2)  # half of each neighbor
     same(F.interpolate(q, size=(2, 2), mode="bilinear"), np.trunc(mixed))
 
 

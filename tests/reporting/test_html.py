@@ -1,4 +1,4 @@
-"""How objects look in a notebook: what is said, that it nests, is escaped and stays small."""
+"""HTML of objects in a notebook: its text, and that it nests, is escaped and stays small."""
 
 import re
 from html.parser import HTMLParser
@@ -39,7 +39,7 @@ def read(html):
     reader.feed(html)
     assert reader.open == []
     assert "script" not in reader.elements
-    # Nothing is fetched, and colours of text and page are those of the notebook.
+    # Nothing is fetched, and colors of text and page are those of the notebook.
     assert not re.search(r"https?:|url\(|background|color:|black|white", html)
     assert len(html) < 40_000
     return reader

@@ -1,31 +1,17 @@
-"""Linear layers and convolutions beside an installed PyTorch 2.13, with data full of ties."""
+"""Linear layers and convolutions compared with an installed PyTorch 2.13, on many ties."""
 
 import numpy as np
 import pytest
 
 import refquant
 
-torch = pytest.importorskip("torch")
 pytestmark = [
     pytest.mark.torch,
     pytest.mark.filterwarnings("ignore:.*are deprecated and will be removed:UserWarning"),
 ]
 
-ENGINES = ("fbgemm", "qnnpack")
 
-
-@pytest.fixture(params=ENGINES, autouse=True)
-def chosen(request):
-    before, threads = torch.backends.quantized.engine, torch.get_num_threads()
-    torch.backends.quantized.engine = request.param
-    torch.set_num_threads(1)
-    with refquant.engines.using(request.param):
-        yield request.param
-    torch.backends.quantized.engine = before
-    torch.set_num_threads(threads)
-
-
-def both_weights(integers, scales, zero_points):
+def both_weights(torch, integers, scales, zero_points):
     """Make the same qint8 tensor for torch and refquant; arrays of scales mean per channel."""
     make = torch._make_per_tensor_quantized_tensor
     if isinstance(scales, float):
@@ -37,12 +23,12 @@ def both_weights(integers, scales, zero_points):
     return theirs, refquant.QuantizedTensor(integers, refquant.qint8, scales, zero_points, 0)
 
 
-def both_inputs(integers, scale, zero_point):
+def both_inputs(torch, integers, scale, zero_point):
     theirs = torch._make_per_tensor_quantized_tensor(torch.from_numpy(integers), scale, zero_point)
     return theirs, refquant.QuantizedTensor(integers, refquant.quint8, scale, zero_point)
 
 
-def both(bias):
+def both(torch, bias):
     if bias is None:
         return None, None
     return torch.from_numpy(bias), refquant.from_numpy(bias)
@@ -69,7 +55,7 @@ def check_equal(theirs, ours, what):
     assert (wanted != got).sum() == 0, what
 
 
-def drawn_linear(rng, engine):
+def drawn_linear(torch, rng, engine):
     """Draw input, weight, bias on ties and the quantizer of the output, for both."""
     m, k, n = (int(v) for v in rng.integers(1, 70, 3))
     per_channel = bool(rng.integers(2))
@@ -83,15 +69,21 @@ def drawn_linear(rng, engine):
     so = float((np.abs(acc) * factor).max() / 200 + 1e-3)
     half = rng.integers(0, 510, n) / 2
     bias = (half * so - acc[0] * factor).astype(np.float32) if rng.integers(4) else None
-    weights = both_weights(wi, scales, zeros)
-    return both_inputs(xi, sx, zx), weights, both(bias), so, int(rng.choice([0, 1, 128, 255]))
+    weights = both_weights(torch, wi, scales, zeros)
+    return (
+        both_inputs(torch, xi, sx, zx),
+        weights,
+        both(torch, bias),
+        so,
+        int(rng.choice([0, 1, 128, 255])),
+    )
 
 
-def test_linear(chosen):
+def test_linear(torch, engine_of_both):
     theirs, ours = torch.ops.quantized, refquant.ops.quantized
     rng = np.random.default_rng(1)
     for case in range(60):
-        (tx, x), (tw, w), (tb, b), so, zo = drawn_linear(rng, chosen)
+        (tx, x), (tw, w), (tb, b), so, zo = drawn_linear(torch, rng, engine_of_both)
         for name in ("linear", "linear_relu"):
             # A fresh packed weight for every call: QNNPACK keeps the scales of the first.
             wanted = getattr(theirs, name)(tx, theirs.linear_prepack(tw, tb), so, zo)
@@ -99,16 +91,16 @@ def test_linear(chosen):
             check_equal(wanted, got, f"{name}, case {case}")
 
 
-def test_linear_dynamic(chosen):
+def test_linear_dynamic(torch, engine_of_both):
     theirs, ours = torch.ops.quantized, refquant.ops.quantized
     rng = np.random.default_rng(2)
     for case in range(60):
-        (_, x), (tw, w), (tb, b), _, _ = drawn_linear(rng, chosen)
-        if chosen == "qnnpack" and w.axis is not None:
+        (_, x), (tw, w), (tb, b), _, _ = drawn_linear(torch, rng, engine_of_both)
+        if engine_of_both == "qnnpack" and w.axis is not None:
             continue  # the real kernel reads the scale of the first output for all
         real = (rng.integers(-20, 20, x.array.shape) / 8).astype(np.float32)
         for name in ("linear_dynamic", "linear_relu_dynamic"):
-            seven_bits = bool(rng.integers(2)) and chosen == "fbgemm"
+            seven_bits = bool(rng.integers(2)) and engine_of_both == "fbgemm"
             wanted = getattr(theirs, name)(
                 torch.from_numpy(real), theirs.linear_prepack(tw, tb), seven_bits
             )
@@ -118,8 +110,8 @@ def test_linear_dynamic(chosen):
             check_equal(wanted, got, f"{name}, case {case}")
 
 
-def test_linear_dynamic_fp16(chosen):
-    if chosen == "qnnpack":
+def test_linear_dynamic_fp16(torch, engine_of_both):
+    if engine_of_both == "qnnpack":
         pytest.skip("QNNPACK has no such kernel")
     rng = np.random.default_rng(3)
     w = np.concatenate([rng.normal(size=(5, 40)), [[1e5, -1e5, 1e-8] + [0.0] * 37]])
@@ -132,7 +124,7 @@ def test_linear_dynamic_fp16(chosen):
     np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
 
 
-def drawn_convolution(rng, engine, dims):
+def drawn_convolution(torch, rng, engine, dims):
     groups, cg, og = int(rng.choice([1, 1, 2, 4])), int(rng.integers(1, 7)), int(rng.integers(1, 9))
     if rng.integers(4) == 0:  # depthwise
         groups, cg, og = int(rng.integers(2, 20)), 1, 1
@@ -149,18 +141,28 @@ def drawn_convolution(rng, engine, dims):
     scales, zeros = quantizer(rng, groups * og, bool(rng.integers(2)), engine)
     so = float(rng.choice([0.25, 0.5, 2])) * sx * cg**0.5
     half = (np.round(rng.normal(size=groups * og) * 30) * so / 2).astype(np.float32)
-    bias = both(half if rng.integers(4) else None)
+    bias = both(torch, half if rng.integers(4) else None)
     zo = int(rng.choice([0, 1, 128, 255]))
-    return both_inputs(xi, sx, zx), both_weights(wi, scales, zeros), bias, geometry, groups, so, zo
+    return (
+        both_inputs(torch, xi, sx, zx),
+        both_weights(torch, wi, scales, zeros),
+        bias,
+        geometry,
+        groups,
+        so,
+        zo,
+    )
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-def test_convolution(chosen, dims):
+def test_convolution(torch, engine_of_both, dims):
     theirs, ours = torch.ops.quantized, refquant.ops.quantized
     rng = np.random.default_rng(4 + dims)
     compared = 0
     for case in range(60 if dims == 2 else 25):
-        (tx, x), (tw, w), (tb, b), geometry, groups, so, zo = drawn_convolution(rng, chosen, dims)
+        (tx, x), (tw, w), (tb, b), geometry, groups, so, zo = drawn_convolution(
+            torch, rng, engine_of_both, dims
+        )
         reach = [
             d * (k - 1) + 1 - 2 * p
             for k, p, d in zip(w.array.shape[2:], geometry[1], geometry[2], strict=True)
@@ -180,11 +182,11 @@ def test_convolution(chosen, dims):
     assert compared > 30
 
 
-def test_the_sums_of_fbgemm_saturate_in_depthwise_convolutions(chosen):
+def test_the_sums_of_fbgemm_saturate_in_depthwise_convolutions(torch, engine_of_both):
     """A deviation on purpose: pairs of products in 16 bits are an accident of the processor."""
     xi = np.full((1, 8, 4, 4), 255, np.uint8)
     wi = np.full((8, 1, 3, 3), 127, np.int8)
-    (tx, x), (tw, w) = both_inputs(xi, 1.0, 0), both_weights(wi, 1.0, 0)
+    (tx, x), (tw, w) = both_inputs(torch, xi, 1.0, 0), both_weights(torch, wi, 1.0, 0)
     geometry = [1, 1], [1, 1], [1, 1], 8
     scale = 255.0 * 127 * 9 / 200
     packed = torch.ops.quantized.conv2d_prepack(tw, None, *geometry)
@@ -192,4 +194,4 @@ def test_the_sums_of_fbgemm_saturate_in_depthwise_convolutions(chosen):
     ours = refquant.ops.quantized
     got = ours.conv2d(x, ours.conv2d_prepack(w, None, *geometry), scale, 0).array
     assert got[0, 0, 1, 1] == 200
-    assert (wanted == got).all() == (chosen == "qnnpack")
+    assert (wanted == got).all() == (engine_of_both == "qnnpack")

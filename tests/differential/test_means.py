@@ -1,4 +1,4 @@
-"""Means beside an installed PyTorch 2.13: float32 added in the same order, in any layout."""
+"""Means compared with an installed PyTorch 2.13: float32 sums in the same order, any layout."""
 
 import numpy as np
 import pytest
@@ -12,19 +12,10 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def torch():
-    """PyTorch, one thread, under the engine of the same name as refquant's."""
-    torch = pytest.importorskip("torch")
-    if torch.__version__.startswith("1."):
-        pytest.skip("another release, with recordings of its own")
-    before, threads = torch.backends.quantized.engine, torch.get_num_threads()
-    torch.set_num_threads(1)
+@pytest.fixture(autouse=True)
+def _fbgemm(torch):
     torch.backends.quantized.engine = "fbgemm"
     refquant.engines.use("fbgemm")
-    yield torch
-    torch.backends.quantized.engine = before
-    torch.set_num_threads(threads)
 
 
 def drawn(rng, most):
