@@ -1,6 +1,8 @@
 """Imports go down only: every module belongs to a layer, and none imports from a higher one."""
 
 import ast
+import importlib
+import inspect
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -141,3 +143,14 @@ def test_imports_run_in_no_circle():
 
 def test_no_import_of_ours_hides_in_a_function():
     assert [line for module in PATHS for line in imports(module)[1]] == []
+
+
+def test_no_module_bears_the_name_of_a_function_that_its_package_exports():
+    """The function would hide the module, or the module the function."""
+    hidden = []
+    for module in PATHS:
+        package, _, name = module.rpartition(".")
+        exported = getattr(importlib.import_module(f"refquant.{package}".rstrip(".")), name, None)
+        if exported is not None and not inspect.ismodule(exported):
+            hidden.append(module)
+    assert hidden == []
