@@ -1,9 +1,22 @@
-"""TOSA, whose operator RESCALE turns sums into outputs, with double and with single rounding."""
+"""TOSA, whose operator RESCALE turns sums into outputs, with double and with single rounding.
 
+Sums and products of two tensors are those of TensorFlow Lite, whose models are lowered to it.
+"""
+
+from refquant.engines.arithmetic.axes import Arithmetic
 from refquant.engines.arithmetic.compose import record
+from refquant.engines.arithmetic.other_runtimes import tflite_rules
 from refquant.engines.builtin.tflite import DOUBLE, SINGLE
+from refquant.engines.record import Engine
+from refquant.engines.rule import first_of
+
+
+def _engine(name: str, title: str, arithmetic: Arithmetic) -> Engine:
+    steps = {step: first_of(rule) for step, rule in tflite_rules(arithmetic).items()}
+    return record(arithmetic, name).derive(name, title, steps=steps)
+
 
 ENGINES = (
-    record(DOUBLE, "tosa-double").derive("tosa-double", "TOSA, RESCALE with DOUBLE_ROUND"),
-    record(SINGLE, "tosa-single").derive("tosa-single", "TOSA, RESCALE with SINGLE_ROUND"),
+    _engine("tosa-double", "TOSA, RESCALE with DOUBLE_ROUND", DOUBLE),
+    _engine("tosa-single", "TOSA, RESCALE with SINGLE_ROUND", SINGLE),
 )
