@@ -157,7 +157,7 @@ class Module(Hooked):
         self._check_name(name)
         if tensor is not None:
             arguments.instance("register_buffer", "tensor", tensor, Tensor, "a tensor or None")
-        persistent = arguments.flag("register_buffer", "persistent", persistent)
+        persistent = arguments.switch("register_buffer", "persistent", persistent)
         self._forget(name)
         self._buffers[name] = tensor
         self._transient.discard(name)
@@ -183,7 +183,7 @@ class Module(Hooked):
         op = "named_modules"
         arguments.instance(op, "memo", memo, set, "a set or None")
         prefix = arguments.text(op, "prefix", prefix)
-        remove_duplicate = arguments.flag(op, "remove_duplicate", remove_duplicate)
+        remove_duplicate = arguments.switch(op, "remove_duplicate", remove_duplicate)
         if id(self) in memo:
             return
         if remove_duplicate:
@@ -212,7 +212,7 @@ class Module(Hooked):
 
     def _named_tensors(self, place: str, prefix: str, recurse: bool):
         prefix = arguments.text(f"named{place}", "prefix", prefix)
-        recurse = arguments.flag(f"named{place}", "recurse", recurse)
+        recurse = arguments.switch(f"named{place}", "recurse", recurse)
         seen: set[int] = set()
         parts = self.named_modules(prefix=prefix) if recurse else [(prefix, self)]
         for path, module in parts:
@@ -356,7 +356,7 @@ class Module(Hooked):
             destination = OrderedDict()
         arguments.instance("state_dict", "destination", destination, MutableMapping, "a dict")
         prefix = arguments.text("state_dict", "prefix", prefix)
-        keep_vars = arguments.flag("state_dict", "keep_vars", keep_vars)
+        keep_vars = arguments.switch("state_dict", "keep_vars", keep_vars)
         self._save_to_state_dict(destination, prefix, keep_vars)
         for name, child in self._modules.items():
             if child is not None:

@@ -27,7 +27,7 @@ def changing(asked: str, model: Module, inplace: bool) -> Iterator[Module]:
     Restored are modules, parameters, hooks and other attributes; not the numbers inside
     parameters, so that what training has reached is not lost.
     """
-    if not arguments.flag(asked, "inplace", inplace):
+    if not arguments.switch(asked, "inplace", inplace):
         yield copy.deepcopy(model)
         return
     before = [
