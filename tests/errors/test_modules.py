@@ -273,6 +273,9 @@ def test_none_means_no_where_python_decides():
     assert nn.ReLU(None)(x).tolist() == nn.functional.relu(x, inplace=None).tolist() == [0.0, 1.0]
     assert x.tolist() == [-1.0, 1.0]
     assert nn.MaxPool2d(2, return_indices=None)(refquant.ones(1, 1, 2, 2)).shape == (1, 1, 1, 1)
+    image = refquant.ones(1, 1, 2, 2)
+    for y in (image, refquant.quantize_per_tensor(image, 0.1, 0, refquant.quint8)):
+        assert nn.functional.max_pool2d(y, 2, return_indices=None).shape == (1, 1, 1, 1)
     assert refquant.quantization.MinMaxObserver(reduce_range=None).reduce_range is False
     model = nn.Sequential(nn.Linear(3, 4))
     assert model.load_state_dict(model.state_dict(), strict=None)[0] == []
