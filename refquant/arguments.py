@@ -36,7 +36,9 @@ __all__ = [
     "real",
     "sequence",
     "shape",
+    "switch",
     "text",
+    "walks",
 ]
 
 # The largest number of bytes that an array may have: what a signed 64-bit size can count.
@@ -219,6 +221,11 @@ def flag(op: str, argument: str, value: Any) -> bool:
     return bool(number)
 
 
+def switch(op: str, argument: str, value: Any) -> bool:
+    """Return True or False; None is False, as in the conditions of PyTorch's Python code."""
+    return False if value is None else flag(op, argument, value)
+
+
 def flag_or_none(op: str, argument: str, value: Any) -> bool | None:
     """Return True, False or None."""
     return None if value is None else flag(op, argument, value)
@@ -296,14 +303,19 @@ def sequence(op: str, argument: str, value: Any, expected: str = "a sequence") -
     raise ArgumentTypeError(op, argument=argument, expected=expected, got=describe(value))
 
 
-def iterable(op: str, argument: str, value: Any, expected: str = "an iterable") -> Iterable[Any]:
-    """Return something that can be walked, without taking anything from it."""
+def walks(value: Any) -> bool:
+    """Tell whether a value can be walked; arrays without dimensions look so, and cannot."""
     try:
         iter(value)
     except TypeError:
-        raise ArgumentTypeError(
-            op, argument=argument, expected=expected, got=describe(value)
-        ) from None
+        return False
+    return True
+
+
+def iterable(op: str, argument: str, value: Any, expected: str = "an iterable") -> Iterable[Any]:
+    """Return something that can be walked, without taking anything from it."""
+    if not walks(value):
+        raise ArgumentTypeError(op, argument=argument, expected=expected, got=describe(value))
     return value
 
 

@@ -38,7 +38,7 @@ class ReLU(Module):
 
     def __init__(self, inplace: bool = False):
         super().__init__()
-        self.inplace = arguments.flag(type(self).__name__, "inplace", inplace)
+        self.inplace = arguments.switch(type(self).__name__, "inplace", inplace)
 
     def forward(self, input):
         """Clamp `input`."""
@@ -72,7 +72,7 @@ class Hardtanh(Module):
         op = type(self).__name__
         self.min_val = arguments.number(op, "min_val", min_val)
         self.max_val = arguments.number(op, "max_val", max_val)
-        self.inplace = arguments.flag(op, "inplace", inplace)
+        self.inplace = arguments.switch(op, "inplace", inplace)
 
     def forward(self, input):
         """Clamp `input`."""
@@ -133,7 +133,7 @@ class ELU(Module):
     def __init__(self, alpha: float = 1.0, inplace: bool = False):
         super().__init__()
         self.alpha = arguments.number(type(self).__name__, "alpha", alpha)
-        self.inplace = arguments.flag(type(self).__name__, "inplace", inplace)
+        self.inplace = arguments.switch(type(self).__name__, "inplace", inplace)
 
     def forward(self, input):
         """Apply the function."""
@@ -165,7 +165,7 @@ class LeakyReLU(Module):
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
         super().__init__()
         self.negative_slope = arguments.number("LeakyReLU", "negative_slope", negative_slope)
-        self.inplace = arguments.flag("LeakyReLU", "inplace", inplace)
+        self.inplace = arguments.switch("LeakyReLU", "inplace", inplace)
 
     def forward(self, input):
         """Apply the function."""
@@ -211,7 +211,7 @@ class Tanh(Module):
 class _MaybeInPlace(Module):
     def __init__(self, inplace: bool = False):
         super().__init__()
-        self.inplace = arguments.flag(type(self).__name__, "inplace", inplace)
+        self.inplace = arguments.switch(type(self).__name__, "inplace", inplace)
 
 
 class Hardsigmoid(_MaybeInPlace):

@@ -76,7 +76,7 @@ class _Convolution(Module):
             setattr(self, name, per_dimension(asked, name, value, self._ndim, least))
         self.transposed = False
         self.output_padding = (0,) * self._ndim
-        has_bias = arguments.flag(asked, "bias", bias)
+        has_bias = arguments.switch(asked, "bias", bias)
         shape = (out_channels, in_channels // groups, *self.kernel_size)
         self.weight = Parameter(empty(arguments.shape(asked, "the shape of the weight", shape)))
         self.register_parameter("bias", Parameter(empty(out_channels)) if has_bias else None)

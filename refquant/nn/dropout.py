@@ -29,7 +29,7 @@ class Dropout(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False):
         super().__init__()
         self.p = arguments.number(type(self).__name__, "p", p, 0, 1)
-        self.inplace = arguments.flag(type(self).__name__, "inplace", inplace)
+        self.inplace = arguments.switch(type(self).__name__, "inplace", inplace)
 
     def forward(self, input):
         """Drop elements of `input`, in training."""

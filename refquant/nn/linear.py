@@ -57,7 +57,7 @@ class Linear(Module):
     def __init__(self, in_features: int, out_features: int, bias: bool = True):
         super().__init__()
         self.in_features, self.out_features = features(self, in_features, out_features)
-        has_bias = arguments.flag(type(self).__name__, "bias", bias)
+        has_bias = arguments.switch(type(self).__name__, "bias", bias)
         self.weight = Parameter(empty(self.out_features, self.in_features))
         self.register_parameter("bias", Parameter(empty(self.out_features)) if has_bias else None)
         self.reset_parameters()

@@ -153,7 +153,7 @@ class Module(Hooked, ModuleTree):
         self._check_name(name)
         if tensor is not None:
             arguments.instance("register_buffer", "tensor", tensor, Tensor, "a tensor or None")
-        persistent = arguments.flag("register_buffer", "persistent", persistent)
+        persistent = arguments.switch("register_buffer", "persistent", persistent)
         self._forget(name)
         self._buffers[name] = tensor
         self._transient.discard(name)
@@ -274,7 +274,7 @@ class Module(Hooked, ModuleTree):
             destination = OrderedDict()
         arguments.instance("state_dict", "destination", destination, MutableMapping, "a dict")
         prefix = arguments.text("state_dict", "prefix", prefix)
-        keep_vars = arguments.flag("state_dict", "keep_vars", keep_vars)
+        keep_vars = arguments.switch("state_dict", "keep_vars", keep_vars)
         self._save_to_state_dict(destination, prefix, keep_vars)
         for name, child in self._modules.items():
             if child is not None:

@@ -35,8 +35,8 @@ class _BatchNorm(Module):
         (self.num_features,) = arguments.shape(op, "num_features", num_features)
         self.eps = arguments.number(op, "eps", eps)
         self.momentum = None if momentum is None else arguments.number(op, "momentum", momentum)
-        self.affine = affine = arguments.flag(op, "affine", affine)
-        tracked = arguments.flag(op, "track_running_stats", track_running_stats)
+        self.affine = affine = arguments.switch(op, "affine", affine)
+        tracked = arguments.switch(op, "track_running_stats", track_running_stats)
         self.track_running_stats = tracked
         for name in ("weight", "bias"):
             self.register_parameter(name, Parameter(empty(num_features)) if affine else None)
@@ -217,7 +217,7 @@ class LayerNorm(Module):
         super().__init__()
         self.normalized_shape = arguments.shape("LayerNorm", "normalized_shape", normalized_shape)
         self.eps = arguments.number("LayerNorm", "eps", eps)
-        self.elementwise_affine = arguments.flag(
+        self.elementwise_affine = arguments.switch(
             "LayerNorm", "elementwise_affine", elementwise_affine
         )
         make = (

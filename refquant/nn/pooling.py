@@ -63,7 +63,7 @@ class MaxPool2d(Module):
         _check_window("MaxPool2d", kernel_size, stride, padding, dilation)
         self.kernel_size, self.padding, self.dilation = kernel_size, padding, dilation
         self.stride = kernel_size if stride is None else stride
-        self.return_indices = arguments.flag("MaxPool2d", "return_indices", return_indices)
+        self.return_indices = arguments.switch("MaxPool2d", "return_indices", return_indices)
         self.ceil_mode = arguments.flag("MaxPool2d", "ceil_mode", ceil_mode)
 
     def forward(self, input):

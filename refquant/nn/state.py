@@ -108,7 +108,7 @@ def load(module, state: Mapping[str, Any], strict: bool) -> tuple[list[str], lis
             expected="a mapping whose keys are strings",
             got=f"the key {arguments.describe(not_text[0])}",
         )
-    strict = arguments.flag("load_state_dict", "strict", strict)
+    strict = arguments.switch("load_state_dict", "strict", strict)
     report = LoadReport(state)
     for prefix, part in module.named_modules(remove_duplicate=False):
         part._load_from_state_dict(report, f"{prefix}." if prefix else "")

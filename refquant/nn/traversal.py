@@ -33,7 +33,7 @@ class ModuleTree:
         op = "named_modules"
         arguments.instance(op, "memo", memo, set, "a set or None")
         prefix = arguments.text(op, "prefix", prefix)
-        remove_duplicate = arguments.flag(op, "remove_duplicate", remove_duplicate)
+        remove_duplicate = arguments.switch(op, "remove_duplicate", remove_duplicate)
         if id(self) in memo:
             return
         if remove_duplicate:
@@ -62,7 +62,7 @@ class ModuleTree:
 
     def _named_tensors(self, place: str, prefix: str, recurse: bool):
         prefix = arguments.text(f"named{place}", "prefix", prefix)
-        recurse = arguments.flag(f"named{place}", "recurse", recurse)
+        recurse = arguments.switch(f"named{place}", "recurse", recurse)
         seen: set[int] = set()
         parts = self.named_modules(prefix=prefix) if recurse else [(prefix, self)]
         for path, module in parts:

@@ -121,7 +121,7 @@ class Optimizer:
             group["dampening"] = arguments.number(op, "dampening", group["dampening"])
         for name in ("nesterov", "amsgrad"):
             if name in group:
-                group[name] = arguments.flag(op, name, group[name])
+                group[name] = arguments.switch(op, name, group[name])
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters.
@@ -131,7 +131,7 @@ class Optimizer:
         set_to_none : bool
             Whether they become None, or zeros.
         """
-        set_to_none = arguments.flag("zero_grad", "set_to_none", set_to_none)
+        set_to_none = arguments.switch("zero_grad", "set_to_none", set_to_none)
         for group in self.param_groups:
             for parameter in group["params"]:
                 if set_to_none:

@@ -27,7 +27,7 @@ def restored_on_error(asked: str, model: Module, inplace: bool) -> Iterator[Modu
     Modules, parameters, hooks and other attributes are restored; the values of parameters are
     not, so that the progress of training is not lost.
     """
-    if not arguments.flag(asked, "inplace", inplace):
+    if not arguments.switch(asked, "inplace", inplace):
         yield copy.deepcopy(model)
         return
     before = [

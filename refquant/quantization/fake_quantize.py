@@ -156,7 +156,7 @@ class FakeQuantize(Module):
 
     def enable_fake_quant(self, enabled: bool = True) -> "FakeQuantize":
         """Switch rounding on; returns the module."""
-        self.fake_quant_enabled = arguments.flag("enable_fake_quant", "enabled", enabled)
+        self.fake_quant_enabled = arguments.switch("enable_fake_quant", "enabled", enabled)
         return self
 
     def disable_fake_quant(self) -> "FakeQuantize":
@@ -165,7 +165,7 @@ class FakeQuantize(Module):
 
     def enable_observer(self, enabled: bool = True) -> "FakeQuantize":
         """Switch observing on; returns the module."""
-        self.observer_enabled = arguments.flag("enable_observer", "enabled", enabled)
+        self.observer_enabled = arguments.switch("enable_observer", "enabled", enabled)
         return self
 
     def disable_observer(self) -> "FakeQuantize":

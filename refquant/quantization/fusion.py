@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -293,7 +293,7 @@ def fuse_modules(model, modules_to_fuse, inplace=False, fuser_func=fuse_known_mo
 def _checked_groups(asked: str, groups: Any) -> list[list[str]]:
     """Return the groups as a list of lists; one list of names is one group."""
     mend = "pass a list of names, such as ['conv', 'bn', 'relu'], or a list of such lists"
-    if isinstance(groups, str) or not isinstance(groups, Iterable):
+    if isinstance(groups, str) or not arguments.walks(groups):
         raise ArgumentTypeError(
             asked,
             argument="modules_to_fuse",

@@ -1,6 +1,6 @@
 """Quantizing a model in one call: prepare, calibrate or train, convert."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from refquant import arguments, dtypes
@@ -229,7 +229,7 @@ def _spec(asked: str, spec: Any, dtype: Any) -> Mapping[Any, Any]:
                 got=repr(dtype),
             )
         return dict.fromkeys(mappings.default("DEFAULT_DYNAMIC_MODULE_MAPPING"), recipe)
-    if isinstance(spec, str | type) or not isinstance(spec, Iterable):
+    if isinstance(spec, str | type) or not arguments.walks(spec):
         raise ArgumentTypeError(
             asked,
             argument="qconfig_spec",

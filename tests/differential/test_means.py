@@ -65,3 +65,17 @@ def test_means_over_a_leading_dimension(torch, count):
     theirs = torch._make_per_tensor_quantized_tensor(torch.from_numpy(q), 0.02, 3)
     ours = refquant._make_per_tensor_quantized_tensor(refquant.from_numpy(q), 0.02, 3)
     assert np.array_equal(ours.mean(0).int_repr().numpy(), theirs.mean(0).int_repr().numpy())
+
+
+@pytest.mark.parametrize("dims", [(2, 3), [2, 3], (3, 2), (-2, -1), (2, -1), [-1, -2]])
+def test_qnnpack_averages_images_if_the_dimensions_are_written_2_and_3(torch, dims):
+    torch.backends.quantized.engine = "qnnpack"
+    refquant.engines.use("qnnpack")
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        shape = tuple(int(n) for n in rng.integers(1, 6, size=4))
+        q = rng.integers(0, 256, size=shape).astype(np.uint8)
+        theirs = torch._make_per_tensor_quantized_tensor(torch.from_numpy(q), 0.03, 3)
+        ours = refquant._make_per_tensor_quantized_tensor(refquant.from_numpy(q), 0.03, 3)
+        wanted = theirs.mean(dims).int_repr().numpy()
+        assert np.array_equal(ours.mean(dims).int_repr().numpy(), wanted), shape

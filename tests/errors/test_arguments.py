@@ -82,6 +82,19 @@ def test_what_is_no_flag_is_named(value):
         arguments.flag("op", "f", value)
 
 
+def test_none_switches_off_and_is_no_flag_otherwise():
+    assert arguments.switch("op", "f", None) is False
+    assert arguments.switch("op", "f", np.True_) is True
+    with pytest.raises(ArgumentTypeError, match=r"^op: `f` must be True or False, got 'yes'"):
+        arguments.switch("op", "f", "yes")
+
+
+@pytest.mark.parametrize("value", [np.array(1.0), refquant.tensor(1.0), 3, None])
+def test_what_cannot_be_walked_is_told(value):
+    assert not arguments.walks(value)
+    assert arguments.walks([value])
+
+
 @pytest.mark.parametrize("value", [2**63, (2**63, 2**63), (2**31, 2**31), (0, 2**62), (1,) * 65])
 def test_shapes_that_no_array_has_are_refused(value):
     with pytest.raises(ArgumentError):

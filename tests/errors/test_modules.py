@@ -260,3 +260,23 @@ def test_gains_of_any_size_leave_no_warning():
     assert not weight.any()
     assert nn.init.xavier_uniform_(refquant.empty(0, 0)).shape == (0, 0)
     assert nn.init.orthogonal_(refquant.empty(0, 3)).shape == (0, 3)
+
+
+def test_none_means_no_where_python_decides():
+    assert nn.Linear(3, 4, bias=None).bias is None
+    assert nn.Conv2d(3, 4, 2, bias=None).bias is None
+    assert nn.quantized.Linear(3, 4, None).bias() is None
+    norm = nn.BatchNorm2d(3, affine=None, track_running_stats=None)
+    assert norm.weight is None
+    assert norm.running_mean is None
+    x = refquant.tensor([-1.0, 1.0])
+    assert nn.ReLU(None)(x).tolist() == nn.functional.relu(x, inplace=None).tolist() == [0.0, 1.0]
+    assert x.tolist() == [-1.0, 1.0]
+    assert nn.MaxPool2d(2, return_indices=None)(refquant.ones(1, 1, 2, 2)).shape == (1, 1, 1, 1)
+    image = refquant.ones(1, 1, 2, 2)
+    for y in (image, refquant.quantize_per_tensor(image, 0.1, 0, refquant.quint8)):
+        assert nn.functional.max_pool2d(y, 2, return_indices=None).shape == (1, 1, 1, 1)
+    assert refquant.quantization.MinMaxObserver(reduce_range=None).reduce_range is False
+    model = nn.Sequential(nn.Linear(3, 4))
+    assert model.load_state_dict(model.state_dict(), strict=None)[0] == []
+    assert list(model.parameters(recurse=None)) == []

@@ -259,3 +259,11 @@ def test_numbers_that_an_integer_tensor_cannot_hold(dtype):
         with pytest.raises(ArgumentError):
             x.fill_(value)
     assert x.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("factor", [1e308, (1.0, -1e308)])
+def test_factors_that_lead_beyond_every_size_are_errors(factor):
+    image = refquant.ones(1, 1, 20, 20)
+    for x in (image, refquant.quantize_per_tensor(image, 0.1, 0, refquant.quint8)):
+        with pytest.raises(ArgumentError, match=r"`scale_factor` must be finite times the sizes"):
+            F.interpolate(x, scale_factor=factor)

@@ -1,5 +1,6 @@
 """What quantized operations refuse, with which exception, and what they say."""
 
+import numpy as np
 import pytest
 
 import refquant
@@ -206,3 +207,11 @@ def test_elu(arguments, kind, named):
         nn.functional.elu(q())
     with pytest.raises(kind, match=rf"quantized\.elu[\s\S]*{named}"):
         ops.elu(q(), *arguments)
+
+
+def test_sums_with_a_number_beyond_float32_warn_of_nothing():
+    q = refquant.QuantizedTensor(np.uint8([0, 17, 30, 255]), refquant.quint8, 1e37, 0)
+    with refquant.engines.using("exact"):
+        for add in (refquant.ops.quantized.add_scalar, refquant.ops.quantized.add_scalar_relu):
+            found = add(q, 3e38)
+            assert found.int_repr().tolist() == sorted(found.int_repr().tolist())

@@ -32,6 +32,14 @@ def test_creation():
     assert shared.tolist() == [4.0, 0.0]
 
 
+def test_numbers_of_numpy_count_like_those_of_python():
+    assert refquant.arange(-1, 5, np.uint8(200)).tolist() == [-1]
+    assert refquant.arange(np.uint8(0), np.uint8(250), np.uint8(200)).tolist() == [0, 200]
+    assert refquant.arange(0, np.float32(1), 1e308).tolist() == [0.0]
+    x = refquant.ones(2, dtype=refquant.int64)
+    assert refquant.add(x, np.uint8(100), alpha=np.uint8(200)).tolist() == [20001, 20001]
+
+
 def test_conversion():
     x = refquant.tensor([1.7, -1.7, 300.0])
     assert x.long().tolist() == [1, -1, 300]

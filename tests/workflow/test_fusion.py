@@ -202,3 +202,11 @@ def test_wrong_results_of_a_fuser_are_refused():
         quantization.fuse_modules(
             net().eval(), ["fc", "relu"], fuser_func=lambda modules: modules[0]
         )
+
+
+@pytest.mark.parametrize("groups", [np.array("0"), np.array(1.0), 3, "0"])
+def test_what_holds_no_names_is_refused(groups):
+    with pytest.raises(ArgumentTypeError, match="a list of names or of lists of names"):
+        quantization.fuse_modules(nn.Sequential(nn.Linear(2, 2), nn.ReLU()).eval(), groups)
+    with pytest.raises(ArgumentTypeError, match="a set of types and names, or a mapping"):
+        quantization.quantize_dynamic(nn.Sequential(nn.Linear(2, 2)), groups)

@@ -42,7 +42,7 @@ def relu(input: Any, inplace: bool = False) -> Tensor:
     >>> refquant.nn.functional.relu(refquant.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    inplace = arguments.flag("relu", "inplace", inplace)
+    inplace = arguments.switch("relu", "inplace", inplace)
     return activation.relu_(input) if inplace else activation.relu(input)
 
 
@@ -68,7 +68,7 @@ def relu6(input: Any, inplace: bool = False) -> Tensor:
     >>> F.relu6(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0. , 0.5, 6. ])
     """
-    if arguments.flag("relu6", "inplace", inplace):
+    if arguments.switch("relu6", "inplace", inplace):
         return activation.relu6_(input)
     return activation.relu6(input)
 
@@ -101,7 +101,7 @@ def hardtanh(
     >>> F.hardtanh(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-1. ,  0.5,  1. ])
     """
-    if arguments.flag("hardtanh", "inplace", inplace):
+    if arguments.switch("hardtanh", "inplace", inplace):
         return activation.hardtanh_(input, min_val, max_val)
     return activation.hardtanh(input, min_val, max_val)
 
@@ -144,7 +144,7 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
             mend="write refquant.nn.quantized.functional.elu(input, scale, zero_point, alpha), "
             "with the scale and zero point of the result, or call .dequantize() first",
         )
-    inplace = arguments.flag("elu", "inplace", inplace)
+    inplace = arguments.switch("elu", "inplace", inplace)
     return activation.elu_(input, alpha) if inplace else activation.elu(input, alpha)
 
 
@@ -172,7 +172,7 @@ def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) 
     >>> F.leaky_relu(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.01,  0.5 ,  8.  ])
     """
-    if arguments.flag("leaky_relu", "inplace", inplace):
+    if arguments.switch("leaky_relu", "inplace", inplace):
         return activation.leaky_relu_(input, negative_slope)
     return activation.leaky_relu(input, negative_slope)
 
@@ -245,7 +245,7 @@ def hardsigmoid(input: Any, inplace: bool = False) -> Tensor:
     >>> F.hardsigmoid(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0.3333, 0.5833, 1.    ])
     """
-    inplace = arguments.flag("hardsigmoid", "inplace", inplace)
+    inplace = arguments.switch("hardsigmoid", "inplace", inplace)
     result = activation.hardsigmoid(input)
     return input.copy_(result) if inplace else result
 

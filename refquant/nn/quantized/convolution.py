@@ -56,7 +56,7 @@ class _Convolution(Module):
         self.padding_mode, self.transposed = padding_mode, False
         self.output_padding = (0,) * dims
         self.scale, self.zero_point = 1.0, 0
-        has_bias = arguments.flag(asked, "bias", bias)
+        has_bias = arguments.switch(asked, "bias", bias)
         shape = (out_channels, in_channels // groups, *self.kernel_size)
         arguments.shape(asked, "the shape of the weight", shape)
         weight = QuantizedTensor(np.zeros(shape, np.int8), dtypes.qint8, 1.0, 0)

@@ -134,7 +134,7 @@ class Linear(Module):
     def __init__(self, in_features: int, out_features: int, bias_: bool = True):
         super().__init__()
         self.in_features, self.out_features = features(self, in_features, out_features)
-        has_bias = arguments.flag(type(self).__name__, "bias_", bias_)
+        has_bias = arguments.switch(type(self).__name__, "bias_", bias_)
         self.scale, self.zero_point = 1.0, 0
         self._packed_params = LinearPackedParams(self._packed_dtype)
         shape = (self.out_features, self.in_features)

@@ -50,8 +50,11 @@ def float_operand(asked: str, argument: str, value: Any) -> Tensor:
 
 
 def scalar(asked: str, argument: str, value: Any) -> Any:
-    """Return a number, or that of a tensor of one element, or raise."""
-    if isinstance(value, _NUMBERS):
+    """Return a number, or that of a tensor of one element, as a Python number that does not wrap."""
+    for kind, python in ((np.bool_, bool), (np.integer, int), (np.floating, float)):
+        if isinstance(value, kind):
+            return python(value)
+    if isinstance(value, int | float):
         return value
     if isinstance(value, Tensor) and value.array.size == 1:
         return value.item()

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant.arguments import flag
+from refquant.arguments import flag, switch
 from refquant.errors import ShapeError
 from refquant.ops import layout
 from refquant.ops.dispatch import dispatched
@@ -151,7 +151,7 @@ def max_pool2d(
     tensor([[[[ 5.,  7.],
               [13., 15.]]]])
     """
-    return_indices = flag("max_pool2d", "return_indices", return_indices)
+    return_indices = switch("max_pool2d", "return_indices", return_indices)
     values_and_indices = max_pool2d_with_indices(
         input, kernel_size, stride, padding, dilation, ceil_mode
     )

@@ -57,7 +57,15 @@ def target_sizes(asked: str, sizes, size: Any, scale_factor: Any):
     factors: tuple[float | None, ...] = (None,) * ndim
     if size is None:
         factors = tuple(_factor(asked, f) for f in values)
-        counts = tuple(math.floor(n * f) for n, f in zip(sizes, factors, strict=True))
+        reached = [n * f for n, f in zip(sizes, factors, strict=True)]
+        if not all(map(math.isfinite, reached)):
+            raise ArgumentError(
+                asked,
+                argument="scale_factor",
+                expected=f"finite times the sizes {tuple(sizes)}",
+                got=arguments.describe(scale_factor),
+            )
+        counts = tuple(map(math.floor, reached))
     else:
         counts = tuple(checks.whole_number(asked, "size", v) for v in values)
     if min(counts) <= 0 or min(sizes) <= 0:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import engines, kernels
-from refquant.arguments import flag
+from refquant.arguments import flag, switch
 from refquant.engines import Operands
 from refquant.engines.rules.average import AVERAGE_IN_FIXED_POINT
 from refquant.errors import EngineError, NotSupportedError, ShapeError
@@ -84,7 +84,7 @@ def max_pool2d(
               [13, 15]]]], dtype=refquant.uint8)
     """
     asked = "max_pool2d"
-    if flag(asked, "return_indices", return_indices):
+    if switch(asked, "return_indices", return_indices):
         raise NotSupportedError(
             f"{asked} of a quantized tensor",
             argument="return_indices",

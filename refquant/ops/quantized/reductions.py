@@ -257,9 +257,10 @@ def mean(
         count *= x.shape[axis]
     _not_empty("mean", count, x.shape)
     trailing = x.flags.c_contiguous and axes == tuple(range(x.ndim - len(axes), x.ndim))
-    spatial = x.ndim == 4 and axes == (2, 3)
+    given = _as_given(dim, axes)
+    spatial = x.ndim == 4 and given == (2, 3)  # of (-2, -1) PyTorch does not see the same
     if not spatial and q.dtype is quint8:
-        engines.require(f"mean over dimensions {axes}", "mean_dimensions")
+        engines.require(f"mean over dimensions {given}", "mean_dimensions")
     rule = engines.current().rule("mean", Operands(q.dtype, trailing=trailing, spatial=spatial))
     check_average("mean", q, count, rule)
     shape = [1 if d in axes else n for d, n in enumerate(x.shape) if keepdim or d not in axes]
@@ -285,3 +286,8 @@ def _axes(dim: Any, ndim: int) -> tuple[int, ...]:
         return tuple(range(ndim))
     axes = checks.dimensions("mean", "dim", dim, ndim)
     return tuple(sorted(axes)) if ndim else ()
+
+
+def _as_given(dim: Any, axes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return several dimensions as they were written, and otherwise the axes that are meant."""
+    return tuple(map(int, dim)) if isinstance(dim, tuple | list) and dim else axes

@@ -133,7 +133,8 @@ def _add_scalar(asked: str, qa: Any, number: Any, relu: bool) -> QuantizedTensor
     checks.scale_value(asked, "number", scale)
     record, operands = engines.current(), Operands(a.dtype)
     if record.rule("add_scalar", operands) is not SHIFT_OF_INTEGERS:
-        shifted = dequantize(a).array + np.float32(steps * a.scale)
+        with np.errstate(all="ignore"):
+            shifted = dequantize(a).array + np.float32(steps * a.scale)
         q = a.like(quantize_array(shifted, scale, zero_point, a.dtype))
         return _clamped(q, scale, zero_point, relu)
     requantize = record.rule("elementwise_requantize", operands)

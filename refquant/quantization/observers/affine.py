@@ -109,7 +109,7 @@ class AffineObserver(ObserverBase):
                 expected=f"refquant.{kind}_affine or refquant.{kind}_symmetric",
                 got=repr(qscheme),
             )
-        reduce_range = arguments.flag(asked, "reduce_range", reduce_range)
+        reduce_range = arguments.switch(asked, "reduce_range", reduce_range)
         if reduce_range and qscheme.is_symmetric and dtype is dtypes.quint8:
             raise NotSupportedError(
                 asked,

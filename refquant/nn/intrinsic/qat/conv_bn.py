@@ -65,7 +65,7 @@ class ConvBnNd(FakeQuantized):
         op = type(self).__name__
         self.eps = arguments.number(op, "eps", eps)
         self.momentum = None if momentum is None else arguments.number(op, "momentum", momentum)
-        self.freeze_bn = arguments.flag(op, "freeze_bn", freeze_bn)
+        self.freeze_bn = arguments.switch(op, "freeze_bn", freeze_bn)
         self.num_features, self.affine, self.track_running_stats = channels, True, True
         self.gamma = Parameter(Tensor(np.empty(channels, np.float32)))
         self.beta = Parameter(Tensor(np.empty(channels, np.float32)))
