@@ -1,7 +1,7 @@
 """The oracle: checks answers of int8 backends against engines and exact arithmetic."""
 
 from refquant.engines.arithmetic.axes import AXES, Arithmetic, Axis
-from refquant.engines.rules.float32.known import arithmetic_of, engine_of
+from refquant.engines.arithmetic.known import arithmetic_of, engine_of
 from refquant.oracle.comparison import CLASSES, Mismatch, compare
 from refquant.oracle.diagnosis import Diagnosis, diagnose
 from refquant.oracle.error_bounds import Legality, legality

@@ -7,7 +7,7 @@ import pytest
 from oracle.operands import activations, bias, weights
 
 from refquant import engines, oracle
-from refquant.engines.rules.float32 import compose
+from refquant.engines.arithmetic import compose
 from refquant.engines.rules.rounding import ROUNDINGS, as_fractions, round_number, round_shift
 from refquant.errors import ArgumentError, EngineError
 from refquant.nn.quantized import functional as F

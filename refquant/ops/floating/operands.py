@@ -50,7 +50,7 @@ def float_operand(asked: str, argument: str, value: Any) -> Tensor:
 
 
 def scalar(asked: str, argument: str, value: Any) -> Any:
-    """Return a number, or that of a tensor of one element, as a Python number that does not wrap."""
+    """Return the number of a tensor of one element, or a number, as Python has it: no wrapping."""
     for kind, python in ((np.bool_, bool), (np.integer, int), (np.floating, float)):
         if isinstance(value, kind):
             return python(value)
