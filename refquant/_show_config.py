@@ -46,7 +46,7 @@ def show_config(as_dict: bool = False) -> dict[str, Any] | None:
     >>> config["engine"], sorted(config["kernels"])
     ('fbgemm', ['available', 'built', 'chosen', 'families', 'supported'])
     """
-    as_dict = arguments.flag("show_config", "as_dict", as_dict)
+    as_dict = arguments.flag("as_dict", as_dict)
     facts = _facts()
     if as_dict:
         return facts

@@ -60,20 +60,18 @@ def write(stream: BinaryIO, value: Any, arrays: Sequence[np.ndarray]) -> None:
                 np.lib.format.write_array(m, little, version=(1, 0), allow_pickle=False)
 
 
-def _fault(asked: str, fault: str) -> FileFormatError:
+def _fault(source: str, fault: str) -> FileFormatError:
     return FileFormatError(
-        f"{asked}: the file is damaged or not one of refquant's ({fault})",
-        mend="copy it again from where it came from, or write it anew with refquant.save()",
+        f"{source}: the file is damaged or not one of refquant's ({fault})",
+        hint="copy it again from where it came from, or write it anew with refquant.save()",
     )
 
 
-def read(asked: str, stream: BinaryIO) -> tuple[Any, list[np.ndarray]]:
+def read(source: str, stream: BinaryIO) -> tuple[Any, list[np.ndarray]]:
     """Read what `write` has written.
 
     Parameters
     ----------
-    asked : str
-        The operation, for errors.
     stream : binary file
         Open for reading, and seekable.
 
@@ -93,20 +91,20 @@ def read(asked: str, stream: BinaryIO) -> tuple[Any, list[np.ndarray]]:
     stream.seek(0)
     try:
         with zipfile.ZipFile(stream) as file:
-            members = _members(asked, file, size)
-            document = _document(asked, file, members)
+            members = _members(source, file, size)
+            document = _document(source, file, members)
             count = document["arrays"]
             wanted = {DOCUMENT, *(_array_name(i) for i in range(min(count, len(members))))}
             if count != len(members) - 1 or wanted != set(members):
-                raise _fault(asked, f"it should hold {count} arrays and nothing else")
+                raise _fault(source, f"it should hold {count} arrays and nothing else")
             arrays = [
-                _array(asked, name, file.read(members[name]))
+                _array(source, name, file.read(members[name]))
                 for name in map(_array_name, range(count))
             ]
     except FileFormatError:
         raise
     except zipfile.BadZipFile as error:
-        raise _fault(asked, str(error)) from None
+        raise _fault(source, str(error)) from None
     # What zipfile raises for offsets and fields that make no sense.
     except (
         OSError,
@@ -119,41 +117,41 @@ def read(asked: str, stream: BinaryIO) -> tuple[Any, list[np.ndarray]]:
         MemoryError,
         struct.error,
     ) as error:
-        raise _fault(asked, f"{type(error).__name__}: {error}") from None
+        raise _fault(source, f"{type(error).__name__}: {error}") from None
     return document["value"], arrays
 
 
-def _members(asked: str, file: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
+def _members(source: str, file: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
     """List the members by name; each must be uncompressed, and all must fit into the file."""
     members: dict[str, zipfile.ZipInfo] = {}
     for info in file.infolist():
         if info.filename in members:
-            raise _fault(asked, f"{info.filename!r} is there twice")
+            raise _fault(source, f"{info.filename!r} is there twice")
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 0x1:
-            raise _fault(asked, f"{info.filename!r} is compressed or encrypted")
+            raise _fault(source, f"{info.filename!r} is compressed or encrypted")
         if info.file_size != info.compress_size:
-            raise _fault(asked, f"{info.filename!r} tells two sizes")
+            raise _fault(source, f"{info.filename!r} tells two sizes")
         members[info.filename] = info
     if sum(info.file_size for info in members.values()) > size:
-        raise _fault(asked, "its members are larger than the file")
+        raise _fault(source, "its members are larger than the file")
     return members
 
 
-def _document(asked: str, file: zipfile.ZipFile, members: dict) -> dict:
+def _document(source: str, file: zipfile.ZipFile, members: dict) -> dict:
     if DOCUMENT not in members:
-        raise _fault(asked, f"it has no {DOCUMENT}")
+        raise _fault(source, f"it has no {DOCUMENT}")
     text = file.read(members[DOCUMENT]).decode("ascii")
     try:
         document = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except RecursionError:
-        raise _fault(asked, "its values are nested too deeply") from None
+        raise _fault(source, "its values are nested too deeply") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise _fault(asked, f"{DOCUMENT} does not say that it is one")
+        raise _fault(source, f"{DOCUMENT} does not say that it is one")
     version = document.get("version")
     if version != VERSION or isinstance(version, bool):
         raise FileFormatError(
-            f"{asked}: the file has version {version!r}, this release reads version {VERSION}",
-            mend="read it with the release of refquant that wrote it, or a later one",
+            f"{source}: the file has version {version!r}, this release reads version {VERSION}",
+            hint="read it with the release of refquant that wrote it, or a later one",
         )
     count = document.get("arrays")
     if (
@@ -161,7 +159,7 @@ def _document(asked: str, file: zipfile.ZipFile, members: dict) -> dict:
         or count < 0
         or set(document) != {"format", "version", "arrays", "value"}
     ):
-        raise _fault(asked, f"{DOCUMENT} has other entries than it should")
+        raise _fault(source, f"{DOCUMENT} has other entries than it should")
     return document
 
 
@@ -176,20 +174,20 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _array(asked: str, name: str, data: bytes) -> np.ndarray:
+def _array(source: str, name: str, data: bytes) -> np.ndarray:
     """Read one ``.npy``; its header must describe exactly as many bytes as there are."""
     start = len(MAGIC) + 2
     if len(data) < start or not data.startswith(MAGIC):
-        raise _fault(asked, f"{name} is no array")
+        raise _fault(source, f"{name} is no array")
     end = start + int.from_bytes(data[start - 2 : start], "little")
     header = HEADER.fullmatch(data[start:end])
     if header is None:
-        raise _fault(asked, f"{name} is no array of a type that tensors have")
+        raise _fault(source, f"{name} is no array of a type that tensors have")
     dtype = np.dtype(header[1].decode("ascii"))
     shape = tuple(int(n) for n in header[2].replace(b" ", b"").split(b",") if n)
     if len(shape) > 64 or math.prod(shape) * dtype.itemsize != len(data) - end:
-        raise _fault(asked, f"{name} should hold an array of shape {shape}")
+        raise _fault(source, f"{name} should hold an array of shape {shape}")
     elements = np.frombuffer(data, dtype, offset=end).reshape(shape)
     if dtype.kind == "b" and (elements.view(np.uint8) > 1).any():
-        raise _fault(asked, f"{name} holds bytes that are neither false nor true")
+        raise _fault(source, f"{name} holds bytes that are neither false nor true")
     return elements.astype(dtype.newbyteorder("="))

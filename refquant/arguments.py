@@ -1,6 +1,6 @@
 """Checks of plain arguments: numbers, flags, names, sizes, callables and instances.
 
-Each takes the name of the operation and of the argument and the value, returns the value in the
+Each takes the name of the argument and the value, returns the value in the
 form that the caller works with, and raises an error that says what was expected. Checks of tensors
 are in `refquant.ops.checks`.
 """
@@ -67,9 +67,7 @@ def describe(value: Any) -> str:
     return f"an object of type {type(value).__name__}"
 
 
-def integer(
-    op: str, argument: str, value: Any, least: int | None = None, most: int | None = None
-) -> int:
+def integer(argument: str, value: Any, least: int | None = None, most: int | None = None) -> int:
     """Return an integer between `least` and `most`; a tensor or array of one integer counts."""
     if type(value) is int:
         number = value
@@ -78,13 +76,13 @@ def integer(
             number = operator.index(value)
         except (TypeError, ValueError):
             raise ArgumentTypeError(
-                op, argument=argument, expected="an integer", got=describe(value)
+                argument=argument, expected="an integer", got=describe(value)
             ) from None
     if (least is not None and number < least) or (most is not None and number > most):
-        raise ArgumentError(op, argument=argument, expected=between(least, most), got=number)
+        raise ArgumentError(argument=argument, expected=between(least, most), got=number)
     if not -_LARGEST < number < _LARGEST:
         raise ArgumentError(
-            op, argument=argument, expected="an integer of at most 256 bits", got="a larger one"
+            argument=argument, expected="an integer of at most 256 bits", got="a larger one"
         )
     return number
 
@@ -96,36 +94,32 @@ def between(least: Any, most: Any) -> str:
     return f"at most {most}" if least is None else f"in {least}..{most}"
 
 
-def integers(
-    op: str, argument: str, value: Any, count: int, least: int | None = None
-) -> tuple[int, ...]:
+def integers(argument: str, value: Any, count: int, least: int | None = None) -> tuple[int, ...]:
     """Return `count` integers: one integer for all, or a sequence of `count`."""
     if isinstance(value, tuple | list):
         if len(value) != count:
             raise ArgumentError(
-                op, argument=argument, expected=f"1 or {count} integers", got=describe(value)
+                argument=argument, expected=f"1 or {count} integers", got=describe(value)
             )
-        return tuple(integer(op, argument, part, least) for part in value)
-    return (integer(op, argument, value, least),) * count
+        return tuple(integer(argument, part, least) for part in value)
+    return (integer(argument, value, least),) * count
 
 
-def shape(op: str, argument: str, value: Any) -> tuple[int, ...]:
+def shape(argument: str, value: Any) -> tuple[int, ...]:
     """Return the sizes of an array, none negative and all together not more than memory has."""
     sizes, memory = [], _ITEM
     for part in value if isinstance(value, tuple | list) else (value,):
-        size = part if type(part) is int and part >= 0 else integer(op, argument, part, 0)
+        size = part if type(part) is int and part >= 0 else integer(argument, part, 0)
         sizes.append(size)
         memory *= size or 1  # an empty array has strides too, which must not overflow
     if len(sizes) > MOST_DIMENSIONS:
         raise ArgumentError(
-            op,
             argument=argument,
             expected=f"at most {MOST_DIMENSIONS} sizes",
             got=f"{len(sizes)} of them",
         )
     if memory > MOST_BYTES:
         raise ArgumentError(
-            op,
             argument=argument,
             expected="the shape of an array of fewer than 2**63 bytes",
             got=describe(tuple(sizes)),
@@ -134,7 +128,6 @@ def shape(op: str, argument: str, value: Any) -> tuple[int, ...]:
 
 
 def real(
-    op: str,
     argument: str,
     value: Any,
     least: float | None = None,
@@ -153,17 +146,16 @@ def real(
         except (TypeError, ValueError, RuntimeError):
             number = None
     if number is None:
-        raise ArgumentTypeError(op, argument=argument, expected="a number", got=describe(value))
+        raise ArgumentTypeError(argument=argument, expected="a number", got=describe(value))
     if finite and not math.isfinite(number):
-        raise ArgumentError(op, argument=argument, expected="a finite number", got=number)
+        raise ArgumentError(argument=argument, expected="a finite number", got=number)
     # Written so that NaN lies outside every range.
     if (least is not None and not number >= least) or (most is not None and not number <= most):
-        raise ArgumentError(op, argument=argument, expected=between(least, most), got=number)
+        raise ArgumentError(argument=argument, expected=between(least, most), got=number)
     return number
 
 
 def number(
-    op: str,
     argument: str,
     value: Any,
     least: float | None = None,
@@ -171,11 +163,11 @@ def number(
     finite: bool = False,
 ) -> float:
     """Return a number to keep and to show: an int or float as it is, else as a float."""
-    checked = real(op, argument, value, least, most, finite)
+    checked = real(argument, value, least, most, finite)
     return value if type(value) in (int, float) else checked
 
 
-def numbers(op: str, argument: str, value: Any, dtype: Any = None) -> np.ndarray:
+def numbers(argument: str, value: Any, dtype: Any = None) -> np.ndarray:
     """Return real numbers as an array: of a number, nested sequences, an array or a tensor.
 
     With `dtype` they are converted; what it cannot hold becomes inf, or wraps around.
@@ -190,10 +182,9 @@ def numbers(op: str, argument: str, value: Any, dtype: Any = None) -> np.ndarray
         and all(isinstance(v, int | float) for v in array.flat)
     ):
         # Integers of more than 64 bits.
-        array = np.array([real(op, argument, v) for v in array.flat]).reshape(array.shape)
+        array = np.array([real(argument, v) for v in array.flat]).reshape(array.shape)
     if array.dtype.kind not in "biuf":
         raise ArgumentTypeError(
-            op,
             argument=argument,
             expected="numbers, in nested sequences of equal length",
             got=describe(value),
@@ -204,7 +195,7 @@ def numbers(op: str, argument: str, value: Any, dtype: Any = None) -> np.ndarray
         return array.astype(dtype)
 
 
-def flag(op: str, argument: str, value: Any) -> bool:
+def flag(argument: str, value: Any) -> bool:
     """Return True or False; 0, 1 and what has one element count."""
     if value is True or value is False:
         return value
@@ -215,33 +206,30 @@ def flag(op: str, argument: str, value: Any) -> bool:
     except (TypeError, ValueError):
         number = -1
     if number not in (0, 1):
-        raise ArgumentTypeError(
-            op, argument=argument, expected="True or False", got=describe(value)
-        )
+        raise ArgumentTypeError(argument=argument, expected="True or False", got=describe(value))
     return bool(number)
 
 
-def switch(op: str, argument: str, value: Any) -> bool:
+def switch(argument: str, value: Any) -> bool:
     """Return True or False; None is False, as in the conditions of PyTorch's Python code."""
-    return False if value is None else flag(op, argument, value)
+    return False if value is None else flag(argument, value)
 
 
-def flag_or_none(op: str, argument: str, value: Any) -> bool | None:
+def flag_or_none(argument: str, value: Any) -> bool | None:
     """Return True, False or None."""
-    return None if value is None else flag(op, argument, value)
+    return None if value is None else flag(argument, value)
 
 
-def text(op: str, argument: str, value: Any) -> str:
+def text(argument: str, value: Any) -> str:
     """Return a string."""
-    return instance(op, argument, value, str, "a string")
+    return instance(argument, value, str, "a string")
 
 
-def choice(op: str, argument: str, value: Any, names: Iterable[str]) -> str:
+def choice(argument: str, value: Any, names: Iterable[str]) -> str:
     """Return a string that is one of `names`."""
     known = list(names)
     if not isinstance(value, str) or value not in known:
         raise ArgumentError(
-            op,
             argument=argument,
             expected="one of " + ", ".join(map(repr, known)),
             got=describe(value),
@@ -250,20 +238,19 @@ def choice(op: str, argument: str, value: Any, names: Iterable[str]) -> str:
 
 
 def function(
-    op: str, argument: str, value: Any, given: int | None = None, hint: str | None = None
+    argument: str, value: Any, given: int | None = None, hint: str | None = None
 ) -> Callable[..., Any]:
     """Return something that can be called, with `given` arguments by position if that is said."""
     if not callable(value):
         raise ArgumentTypeError(
-            op, argument=argument, expected="a callable", got=describe(value), mend=hint
+            argument=argument, expected="a callable", got=describe(value), hint=hint
         )
     if given is not None and not fits(value, *(None,) * given):
         raise ArgumentTypeError(
-            op,
             argument=argument,
             expected=f"a callable that takes {given} arguments by position",
             got=describe(value),
-            mend=hint,
+            hint=hint,
         )
     return value
 
@@ -284,23 +271,23 @@ def fits(function: Callable[..., Any], *inputs, **keywords) -> bool:
     return True
 
 
-def instance(op: str, argument: str, value: Any, kind: Any, expected: str, hint: str | None = None):
+def instance(argument: str, value: Any, kind: Any, expected: str, hint: str | None = None):
     """Return an object of a class, which `expected` words, such as ``"a Module"``."""
     if not isinstance(value, kind):
         raise ArgumentTypeError(
-            op, argument=argument, expected=expected, got=describe(value), mend=hint
+            argument=argument, expected=expected, got=describe(value), hint=hint
         )
     return value
 
 
-def sequence(op: str, argument: str, value: Any, expected: str = "a sequence") -> list[Any]:
+def sequence(argument: str, value: Any, expected: str = "a sequence") -> list[Any]:
     """Return the items of an iterable that is neither a string nor a mapping."""
     if not isinstance(value, str | bytes | Mapping | type):
         try:
             return list(value)
         except TypeError:
             pass
-    raise ArgumentTypeError(op, argument=argument, expected=expected, got=describe(value))
+    raise ArgumentTypeError(argument=argument, expected=expected, got=describe(value))
 
 
 def walks(value: Any) -> bool:
@@ -312,35 +299,35 @@ def walks(value: Any) -> bool:
     return True
 
 
-def iterable(op: str, argument: str, value: Any, expected: str = "an iterable") -> Iterable[Any]:
+def iterable(argument: str, value: Any, expected: str = "an iterable") -> Iterable[Any]:
     """Return something that can be walked, without taking anything from it."""
     if not walks(value):
-        raise ArgumentTypeError(op, argument=argument, expected=expected, got=describe(value))
+        raise ArgumentTypeError(argument=argument, expected=expected, got=describe(value))
     return value
 
 
-def path(op: str, argument: str, value: Any, expected: str = "a path") -> Path:
+def path(argument: str, value: Any, expected: str = "a path") -> Path:
     """Return the path that a string or a path-like object names."""
     named = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(named, str):
-        raise ArgumentTypeError(op, argument=argument, expected=expected, got=describe(value))
+        raise ArgumentTypeError(argument=argument, expected=expected, got=describe(value))
     if "\0" in named:
         raise ArgumentError(
-            op, argument=argument, expected=f"{expected} without null characters", got=repr(named)
+            argument=argument, expected=f"{expected} without null characters", got=repr(named)
         )
     return Path(named)
 
 
-def file_path(op: str, argument: str, value: Any) -> Path:
+def file_path(argument: str, value: Any) -> Path:
     """Return the path of a file that is to be written."""
-    found = path(op, argument, value)
+    found = path(argument, value)
     if not found.name or found.is_dir():
         raise ArgumentError(
-            op, argument=argument, expected="the path of a file", got=f"the folder {str(found)!r}"
+            argument=argument, expected="the path of a file", got=f"the folder {str(found)!r}"
         )
     return found
 
 
-def mapping(op: str, argument: str, value: Any, expected: str = "a dict") -> Mapping[Any, Any]:
+def mapping(argument: str, value: Any, expected: str = "a dict") -> Mapping[Any, Any]:
     """Return a mapping."""
-    return instance(op, argument, value, Mapping, expected)
+    return instance(argument, value, Mapping, expected)

@@ -70,15 +70,14 @@ class dtype(_Constant):
     __slots__ = ("is_floating_point", "is_quantized", "numpy", "quant_max", "quant_min")
 
     def __init__(self, name: str, storage, *, quantized: bool = False):
-        super().__init__(text("dtype", "name", name))
+        super().__init__(text("name", name))
         if not isinstance(storage, np.dtype):
-            kind = instance("dtype", "storage", storage, type, "a class of NumPy's numbers")
+            kind = instance("storage", storage, type, "a class of NumPy's numbers")
             storage = np.dtype(kind)
         self.numpy = storage
-        self.is_quantized = flag("dtype", "quantized", quantized)
+        self.is_quantized = flag("quantized", quantized)
         if storage.kind not in ("iu" if self.is_quantized else "biuf"):
             raise ArgumentError(
-                "dtype",
                 argument="storage",
                 expected="a type of integers" if self.is_quantized else "a type of numbers",
                 got=storage,

@@ -2,7 +2,14 @@
 
 Every message has the same parts: the operation, the argument, what was expected, what it got, and
 how to fix it. They are kept as attributes too, so that a program can inspect them.
+
+The operation is what was called from outside of refquant; an error finds it on the stack when it is
+created.
 """
+
+import sys
+
+from refquant._operation import operation_name, owner_of
 
 
 class RefquantError(Exception):
@@ -10,76 +17,90 @@ class RefquantError(Exception):
 
     Parameters
     ----------
-    asked : str
-        The operation, usually its name, or a sentence.
+    message : str, optional
+        A whole sentence, which then stands in place of the name of the operation.
     argument : str, optional
         The argument at fault.
     expected, got : str, optional
         What the argument should have been, and what it was.
-    mend : str, optional
+    hint : str, optional
         How to fix it.
+    op : str, optional
+        The operation, where it is not the function that was called.
+
+    Attributes
+    ----------
+    op : str
+        The operation: the outermost function of refquant that was called; see
+        `refquant._operation`.
+    module_path : str
+        Dotted path of the module that was running, from the outermost one that was called.
 
     Examples
     --------
-    >>> from refquant.errors import DtypeError
-    >>> print(DtypeError("quantize_per_tensor", argument="input", expected="a float32 tensor",
-    ...                  got="float64", mend="convert it with .to(refquant.float32)"))
-    quantize_per_tensor: `input` must be a float32 tensor, got float64; convert it with \
-.to(refquant.float32)
+    >>> import refquant
+    >>> try:
+    ...     refquant.quantize_per_tensor(refquant.ones(2).double(), 0.1, 0, refquant.quint8)
+    ... except refquant.errors.DtypeError as error:
+    ...     print(error)
+    ...     print(error.op, error.argument, error.hint, sep=", ")
+    quantize_per_tensor: `input` must be a float32 tensor, got a refquant.float64 tensor; convert \
+it with .to(refquant.float32)
+    quantize_per_tensor, input, convert it with .to(refquant.float32)
     """
 
-    # Dotted path of the module that was running, from the outermost one that was called.
-    place = ""
+    module_path = ""
     _left = None
 
     def __init__(
         self,
-        asked: str,
+        message: str | None = None,
         *,
         argument: str | None = None,
         expected: str | None = None,
         got: object = None,
-        mend: str | None = None,
+        hint: str | None = None,
+        op: str | None = None,
     ):
-        self.asked, self.argument, self.expected = asked, argument, expected
-        self.got, self.mend = got, mend
-        text = asked
+        if op is None:
+            frame = sys._getframe(1)
+            while owner_of(frame) is self and frame.f_back is not None:  # of a subclass
+                frame = frame.f_back
+            op = operation_name(frame)
+        self.message, self.op, self.argument = message, op, argument
+        self.expected, self.got, self.hint = expected, got, hint
+        text = op if message is None else message
         if expected is not None:
             text += f": `{argument}` must be {expected}" if argument else f": expected {expected}"
         elif argument is not None:
             text += f": `{argument}`"
         if got is not None:
             text += f", got {_written(got)}"
-        if mend is not None:
-            text += f"; {mend}"
-        super().__init__(text)
+        if hint is not None:
+            text += f"; {hint}"
+        super().__init__(text.removeprefix(": "))
 
     def leave(self, module) -> None:
         """Record that the error passes through a module on its way up, which builds the path."""
         inner, self._left = self._left, module
         if inner is None or inner is module:
             return
-        below, self.place = self.place, ""  # a module that is not registered has no path
+        below, self.module_path = self.module_path, ""  # one that is not registered has no path
         for name, part in module.named_modules():
             if part is inner:
-                self.place = f"{name}.{below}" if below else name
+                self.module_path = f"{name}.{below}" if below else name
                 break
 
     def __str__(self) -> str:
         text = Exception.__str__(self)  # KeyError would quote it
-        return f"{text} (in module {self.place!r})" if self.place else text
+        return f"{text} (in module {self.module_path!r})" if self.module_path else text
 
     def __reduce__(self):
-        """Keep the keywords when an error travels between processes."""
-        return _rebuild, (
-            type(self),
-            self.asked,
-            self.argument,
-            self.expected,
-            self.got,
-            self.mend,
-            self.place,
-        )
+        """Keep the parts when an error travels between processes."""
+        parts = {
+            name: getattr(self, name) for name in ("argument", "expected", "got", "hint", "op")
+        }
+        return _rebuild, (type(self), self.message, parts, self.module_path)
 
 
 def _written(got: object) -> str:
@@ -89,9 +110,9 @@ def _written(got: object) -> str:
         return f"an object of type {type(got).__name__}"
 
 
-def _rebuild(kind, asked, argument, expected, got, mend, place):
-    error = kind(asked, argument=argument, expected=expected, got=got, mend=mend)
-    error.place = place
+def _rebuild(kind, message, parts, module_path):
+    error = kind(message, **parts)
+    error.module_path = module_path
     return error
 
 

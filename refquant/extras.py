@@ -8,7 +8,7 @@ from refquant.errors import MissingExtraError
 __all__ = ["require_extra"]
 
 
-def require_extra(module: str, *, package: str, extra: str, asked: str) -> ModuleType:
+def require_extra(module: str, *, package: str, extra: str, op: str | None = None) -> ModuleType:
     """Import a module of an optional package.
 
     Parameters
@@ -19,8 +19,8 @@ def require_extra(module: str, *, package: str, extra: str, asked: str) -> Modul
         Name of the package to install, such as ``'scikit-learn'``.
     extra : str
         The extra of refquant that installs it.
-    asked : str
-        The feature that needs it, for the message.
+    op : str, optional
+        The feature that needs it, if that is not the operation that was called.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def require_extra(module: str, *, package: str, extra: str, asked: str) -> Modul
     Examples
     --------
     >>> from refquant.extras import require_extra
-    >>> require_extra("math", package="python", extra="demo", asked="an example").floor(2.5)
+    >>> require_extra("math", package="python", extra="demo").floor(2.5)
     2
     """
     try:
@@ -43,8 +43,8 @@ def require_extra(module: str, *, package: str, extra: str, asked: str) -> Modul
         if error.name is None or error.name.partition(".")[0] != module.partition(".")[0]:
             raise
         raise MissingExtraError(
-            asked,
+            op=op,
             expected=f"the package {package}",
             got="an environment without it",
-            mend=f"install it with: pip install 'refquant[{extra}]'",
+            hint=f"install it with: pip install 'refquant[{extra}]'",
         ) from error

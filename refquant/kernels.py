@@ -175,7 +175,7 @@ def twins(family: str, choice: str) -> dict[str, Callable[..., Any]]:
     >>> 'quantize' in str(sorted(kernels.twins('affine', 'reference')))
     True
     """
-    arguments.choice("kernels.twins", "family", family, FAMILIES)
+    arguments.choice("family", family, FAMILIES)
     _check(choice)
     return _twins(family, choice)
 
@@ -210,7 +210,7 @@ def knows(record: engines.Engine) -> bool:
     >>> kernels.knows(engines.get("exact"))
     False
     """
-    arguments.instance("kernels.knows", "record", record, engines.Engine, "an Engine")
+    arguments.instance("record", record, engines.Engine, "an Engine")
     if not _built("_rules"):
         return False
     tables = import_module("refquant._kernels._rules").BY_STEP
@@ -261,7 +261,7 @@ def _check(choice: Any) -> None:
         raise KernelError(
             f"kernels {arguments.describe(choice)} are not available",
             expected=f"one of {', '.join(available())}",
-            mend="build them (REFQUANT_REQUIRE_EXT=1 pip install refquant shows why they are "
+            hint="build them (REFQUANT_REQUIRE_EXT=1 pip install refquant shows why they are "
             "missing) or choose another",
         )
 
@@ -314,7 +314,6 @@ def set_num_threads(count: int) -> None:
         wanted = 0
     if not 1 <= wanted <= MOST_THREADS:
         raise ArgumentError(
-            "set_num_threads",
             argument="count",
             expected=f"a whole number of at least 1 and at most {MOST_THREADS}",
             got=repr(count),

@@ -39,8 +39,8 @@ def assert_matches(
     >>> import numpy as np, refquant
     >>> from refquant.testing import assert_matches
     >>> x = refquant.tensor([0.25, 0.75])
-    >>> asked = ("quantize_per_tensor", x, 0.5, 0, refquant.quint8)
-    >>> assert_matches(np.array([0, 2]), *asked, engine="fbgemm")
+    >>> given = ("quantize_per_tensor", x, 0.5, 0, refquant.quint8)
+    >>> assert_matches(np.array([0, 2]), *given, engine="fbgemm")
     """
     __tracebackhide__ = True
     diagnosis = diagnose(actual, operation, *args, engine=engine, **kwargs)

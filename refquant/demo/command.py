@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     # Missing packages and folders that cannot be written stop the demo before it trains.
     for module, package in (("sklearn", "scikit-learn"), ("matplotlib", "matplotlib")):
-        require_extra(module, package=package, extra="demo", asked="refquant demo")
+        require_extra(module, package=package, extra="demo", op="refquant demo")
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _run_bits(options: argparse.Namespace) -> int:
     """Print the accuracy for weights of few bits."""
-    require_extra("sklearn", package="scikit-learn", extra="demo", asked="refquant demo --bits")
+    require_extra("sklearn", package="scikit-learn", extra="demo", op="refquant demo --bits")
 
     with refquant.engines.using("fbgemm"):
         outcome = bits.run(

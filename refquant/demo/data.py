@@ -79,7 +79,7 @@ def load_digits(seed: int = 0) -> Digits:
     ((1200, 1, 8, 8), (447,))
     """
     datasets = require_extra(
-        "sklearn.datasets", package="scikit-learn", extra="demo", asked="loading the digits"
+        "sklearn.datasets", package="scikit-learn", extra="demo", op="loading the digits"
     )
     bunch = datasets.load_digits()
     pixels = (bunch.images / 16).astype(np.float32)[:, None]

@@ -50,9 +50,9 @@ class Engine:
 
     def __post_init__(self):
         for name in ("name", "title"):
-            arguments.text("Engine", name, getattr(self, name))
+            arguments.text(name, getattr(self, name))
         for name in ("steps", "unsupported", "recipe"):
-            entries = arguments.mapping("Engine", name, getattr(self, name))
+            entries = arguments.mapping(name, getattr(self, name))
             object.__setattr__(self, name, MappingProxyType(dict(entries)))
         for step, choices in self.steps.items():
             # What the others are is checked where the record is registered or chosen.
@@ -63,7 +63,7 @@ class Engine:
                     argument=f"steps[{step!r}]",
                     expected="a list of choices whose last has no condition",
                     got=arguments.describe(choices),
-                    mend="make it with refquant.engines.first_of()",
+                    hint="make it with refquant.engines.first_of()",
                 )
 
     def rule(self, step: str, operands: Operands = Operands()) -> Any:  # noqa: B008  immutable
@@ -80,7 +80,7 @@ class Engine:
         except TypeError:  # one of them cannot be hashed, and so is not what it should be
             found = None
         if found is None:
-            arguments.instance("Engine.rule", "operands", operands, Operands, "an Operands")
+            arguments.instance("operands", operands, Operands, "an Operands")
             found = next(
                 c.rule for c in self._choices(step) if c.when is None or c.when.holds(operands)
             )
@@ -88,12 +88,12 @@ class Engine:
         return found
 
     def _choices(self, step: str) -> tuple[Choice, ...]:
-        arguments.text("Engine.rule", "step", step)
+        arguments.text("step", step)
         if step not in self.steps:
             raise EngineError(
                 f"engine {self.name!r} has no rule for {step!r}",
                 expected=f"one of {', '.join(sorted(self.steps))}",
-                mend="add the step to the record, or derive() the record from a complete one",
+                hint="add the step to the record, or derive() the record from a complete one",
             )
         return self.steps[step]
 
@@ -117,7 +117,7 @@ class Engine:
         """
         given = {"steps": steps, "unsupported": unsupported, "recipe": recipe}
         changes = {
-            key: {} if value is None else arguments.mapping("Engine.derive", key, value)
+            key: {} if value is None else arguments.mapping(key, value)
             for key, value in given.items()
         }
         merged = {**self.unsupported, **changes["unsupported"]}

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from importlib import import_module
 
 from refquant import arguments
+from refquant._operation import operation_name
 from refquant.engines import builtin
 from refquant.engines.record import Engine
 from refquant.engines.steps import check
@@ -125,7 +126,7 @@ def get(name: str) -> Engine:
         raise EngineError(
             f"{arguments.describe(name)} is not a valid value for quantized engine",
             expected=f"one of {', '.join(map(repr, (*_records, *_others)))}",
-            mend="choose one of these, or add your own with refquant.engines.register()",
+            hint="choose one of these, or add your own with refquant.engines.register()",
         )
     return record
 
@@ -234,16 +235,15 @@ def register(record: Engine) -> Engine:
     """
     if not isinstance(record, Engine):
         raise ArgumentTypeError(
-            "engines.register",
             argument="record",
             expected="an Engine",
             got=type(record).__name__,
-            mend="make one with refquant.engines.get('fbgemm').derive(...)",
+            hint="make one with refquant.engines.get('fbgemm').derive(...)",
         )
     if any(record.name == r.name for r in _BUILT_IN):
         raise EngineError(
             f"engine {record.name!r} is built in and stays as it is",
-            mend="give your record a name of its own",
+            hint="give your record a name of its own",
         )
     check(record)
     _records[record.name] = record
@@ -278,25 +278,25 @@ def unregister(name: str) -> None:
     if any(record is built_in for built_in in _BUILT_IN):
         raise EngineError(
             f"engine {name!r} is built in and stays",
-            mend="unregister only what refquant.engines.register() added",
+            hint="unregister only what refquant.engines.register() added",
         )
     if record is _current:
         raise EngineError(
             f"engine {name!r} is chosen and cannot be removed",
-            mend="choose another one first, or leave the block of refquant.engines.using()",
+            hint="choose another one first, or leave the block of refquant.engines.using()",
         )
     del _records[name]
 
 
-def require(operation: str, capability: str) -> None:
+def require(capability: str, operands: str = "") -> None:
     """Raise unless the chosen engine has a capability of `refquant.engines.steps.CAPABILITIES`.
 
     Parameters
     ----------
-    operation : str
-        What was asked, for the message.
     capability : str
         What the operation needs.
+    operands : str, optional
+        What the operation was given that makes a difference, such as ``'of shapes (2,) and (1,)'``.
 
     Raises
     ------
@@ -312,11 +312,12 @@ def require(operation: str, capability: str) -> None:
     True
     """
     if type(capability) is not str:
-        arguments.text("engines.require", "capability", capability)
+        arguments.text("capability", capability)
     reason = _current.unsupported.get(capability)
     if reason is not None:
         able = [repr(r.name) for r in _records.values() if capability not in r.unsupported]
         raise EngineError(
-            f"{operation}: engine {_current.name!r} does not support it ({reason})",
-            mend=f"set refquant.backends.quantized.engine to {' or '.join(able)}" if able else None,
+            f"{operation_name()} {operands}".strip()
+            + f": engine {_current.name!r} does not support it ({reason})",
+            hint=f"set refquant.backends.quantized.engine to {' or '.join(able)}" if able else None,
         )

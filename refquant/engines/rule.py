@@ -295,7 +295,6 @@ def _choice(entry) -> Choice:
         return Choice(entry)
     if len(entry) != 2:
         raise ArgumentError(
-            "engines.first_of",
             argument="entries",
             expected="rules, or pairs of a condition and a rule",
             got=f"a tuple of {len(entry)}",

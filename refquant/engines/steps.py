@@ -164,20 +164,20 @@ def _fault(step: Step, entry: Any) -> tuple[str, str, str] | None:
         return None
     known = [form.name for form in step.forms]
     if not step.parameters:
-        mend = "give rules of your own to elementwise_quantize and elementwise_requantize"
-        return f"{' or '.join(known)} of refquant.engines", _described(entry), mend
+        hint = "give rules of your own to elementwise_quantize and elementwise_requantize"
+        return f"{' or '.join(known)} of refquant.engines", _described(entry), hint
     if step.split and not isinstance(entry, Split):
-        mend = "write Split.uniform(rule) for one rule at every position"
-        return "a Split of two rules", _described(entry), mend
+        hint = "write Split.uniform(rule) for one rule at every position"
+        return "a Split of two rules", _described(entry), hint
     for rule in (entry.vector, entry.tail) if step.split else (entry,):
         if not isinstance(rule, step.kind) or (isinstance(rule, FusedRule) and step.kind is Rule):
             expected = f"a {step.kind.__name__}"
             if known:
                 expected = f"{', '.join(known)} of refquant.engines, or {expected}"
-            mend = f"make one with refquant.engines.{step.kind.__name__}(...)"
+            hint = f"make one with refquant.engines.{step.kind.__name__}(...)"
             if step.kind is FusedRule:
-                mend += ", or give rules to elementwise_quantize and elementwise_requantize"
-            return expected, _described(rule), mend
+                hint += ", or give rules to elementwise_quantize and elementwise_requantize"
+            return expected, _described(rule), hint
         if not callable(rule.function) or not _takes(rule, step.parameters):
             expected = f"a rule that can be called with ({', '.join(step.parameters)})"
             return expected, _described(rule), "give its function these parameters, in this order"
@@ -207,28 +207,28 @@ def check(record: Engine) -> None:
     if missing:
         raise EngineError(
             f"engine {record.name!r} has no rule for {', '.join(missing)}",
-            mend="derive() the record from a complete one",
+            hint="derive() the record from a complete one",
         )
     unknown = [step for step in record.steps if step not in STEPS]
     if unknown:
         raise EngineError(
             f"engine {record.name!r} has rules for unknown steps {', '.join(map(repr, unknown))}",
             expected=f"steps among {', '.join(STEPS)}",
-            mend="write the names of steps as refquant.engines.steps lists them",
+            hint="write the names of steps as refquant.engines.steps lists them",
         )
     for name, step in STEPS.items():
         for choice in record.steps[name]:
             if isinstance(choice, Choice):
                 fault = _fault(step, choice.rule)
             else:
-                mend = "write the list with refquant.engines.first_of(...)"
-                fault = "a list of Choice", _described(choice), mend
+                hint = "write the list with refquant.engines.first_of(...)"
+                fault = "a list of Choice", _described(choice), hint
             if fault is not None:
-                expected, got, mend = fault
+                expected, got, hint = fault
                 raise EngineError(
                     f"engine {record.name!r}",
                     argument=f"steps[{name!r}]",
                     expected=expected,
                     got=got,
-                    mend=mend,
+                    hint=hint,
                 )

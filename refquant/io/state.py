@@ -80,11 +80,10 @@ def save(obj: Any, f: Any) -> None:
     """
     if hasattr(obj, "state_dict") and not isinstance(obj, type):
         raise ArgumentTypeError(
-            "save",
             argument="obj",
             expected="a state dict or plain values",
             got=f"a whole {type(obj).__name__}",
-            mend="save its state_dict(), and load it with load_state_dict() into a model that is "
+            hint="save its state_dict(), and load it with load_state_dict() into a model that is "
             "built the same way",
         )
     writer = _Writer()
@@ -94,7 +93,7 @@ def save(obj: Any, f: Any) -> None:
         archive.write(buffer, value, writer.arrays)
         f.write(buffer.getbuffer())
         return
-    _replace(_path("save", f), lambda stream: archive.write(stream, value, writer.arrays))
+    _replace(_path(f), lambda stream: archive.write(stream, value, writer.arrays))
 
 
 def load(f: Any) -> Any:
@@ -131,23 +130,21 @@ def load(f: Any) -> Any:
         data = f.read()
         if not isinstance(data, bytes | bytearray):
             raise ArgumentTypeError(
-                "load",
                 argument="f",
                 expected="a file opened in binary mode",
                 got=f"one that gives {type(data).__name__}",
-                mend='open it with "rb"',
+                hint='open it with "rb"',
             )
         return _read(io.BytesIO(data), "load")
-    path = _path("load", f)
+    path = _path(f)
     with path.open("rb") as stream:
         return _read(stream, f"load of {str(path)!r}")
 
 
-def _path(asked: str, f: Any) -> Path:
-    target = arguments.path(asked, "f", f, "a path or a binary file")
+def _path(f: Any) -> Path:
+    target = arguments.path("f", f, "a path or a binary file")
     if not target.name or target.is_dir():
         raise ArgumentError(
-            asked,
             argument="f",
             expected="the path of a file, or a binary file",
             got=f"the folder {str(target)!r}",
@@ -201,7 +198,6 @@ class _Writer:
             return value if math.isfinite(value) else {"float": str(value)}
         if depth > DEEPEST:
             raise OperationError(
-                "save",
                 argument=place[:200],
                 expected=f"at most {DEEPEST} containers inside one another",
                 got="more, or one that holds itself",
@@ -226,11 +222,10 @@ class _Writer:
         if isinstance(value, _CONSTANT_TYPES):
             return {"constant": value.name}
         raise ArgumentTypeError(
-            "save",
             argument=place[:200],
             expected="a tensor, number, string, bool, None, dtype, dict, list or tuple",
             got="an integer too large" if kind is int else kind.__name__,
-            mend=_mend(value),
+            hint=_hint(value),
         )
 
     def _key(self, key: Any, place: str) -> Any:
@@ -239,7 +234,6 @@ class _Writer:
         if key is None or type(key) in (str, int, bool, float):
             return self.encode(key, f"a key of {place}", 0)
         raise ArgumentTypeError(
-            "save",
             argument=f"a key of {place}"[:200],
             expected="a string, number, bool, None or a tuple of them",
             got=type(key).__name__,
@@ -275,7 +269,7 @@ class _Writer:
         }
 
 
-def _mend(value: Any) -> str | None:
+def _hint(value: Any) -> str | None:
     if isinstance(value, np.ndarray):
         return "convert it with refquant.from_numpy()"
     if isinstance(value, np.generic):
@@ -283,9 +277,9 @@ def _mend(value: Any) -> str | None:
     return "save its state_dict()" if hasattr(value, "state_dict") else None
 
 
-def _read(stream: BinaryIO, asked: str) -> Any:
-    value, arrays = archive.read(asked, stream)
-    reader = _Reader(asked, arrays)
+def _read(stream: BinaryIO, source: str) -> Any:
+    value, arrays = archive.read(source, stream)
+    reader = _Reader(source, arrays)
     try:
         decoded = reader.decode(value, 0)
     except FileFormatError:
@@ -300,16 +294,16 @@ def _read(stream: BinaryIO, asked: str) -> Any:
 class _Reader:
     """Decode JSON into values; every entry must be exactly what `_Writer` writes."""
 
-    def __init__(self, asked: str, arrays: list[np.ndarray]):
-        self.asked, self.arrays = asked, arrays
+    def __init__(self, source: str, arrays: list[np.ndarray]):
+        self.source, self.arrays = source, arrays
         self.used: set[int] = set()
         self._views: dict[tuple, np.ndarray] = {}
 
     def fault(self, fault: str) -> FileFormatError:
         """Describe what is wrong with the file."""
         return FileFormatError(
-            f"{self.asked}: the file is damaged or not one of refquant's ({fault})",
-            mend="copy it again from where it came from, or write it anew with refquant.save()",
+            f"{self.source}: the file is damaged or not one of refquant's ({fault})",
+            hint="copy it again from where it came from, or write it anew with refquant.save()",
         )
 
     def decode(self, entry: Any, depth: int) -> Any:
@@ -362,8 +356,8 @@ class _Reader:
         if axis is None:
             if not isinstance(scale, float | int) or type(zero_point) is not int:
                 raise self.fault("a scale or zero point is not a number")
-            s = checks.scale_value(self.asked, "scale", scale)
-            z = checks.zero_point_value(self.asked, "zero_point", zero_point, kind)
+            s = checks.scale_value("scale", scale)
+            z = checks.zero_point_value("zero_point", zero_point, kind)
             return QuantizedTensor(array, kind, s, z)
         scales, zero_points = self._array(**scale), self._array(**zero_point)
         if type(axis) is not int or not 0 <= axis < array.ndim:
@@ -371,7 +365,7 @@ class _Reader:
         fits = scales.shape == zero_points.shape == (array.shape[axis],)
         if not fits or scales.dtype != np.float64 or zero_points.dtype != np.int64:
             raise self.fault("scales or zero points do not fit their tensor")
-        checks.scale_values(self.asked, "scale", scales)
+        checks.scale_values("scale", scales)
         if ((zero_points < kind.quant_min) | (zero_points > kind.quant_max)).any():
             raise self.fault("a zero point is outside its dtype")
         return QuantizedTensor(array, kind, scales, zero_points, axis)

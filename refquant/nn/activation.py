@@ -38,7 +38,7 @@ class ReLU(Module):
 
     def __init__(self, inplace: bool = False):
         super().__init__()
-        self.inplace = arguments.switch(type(self).__name__, "inplace", inplace)
+        self.inplace = arguments.switch("inplace", inplace)
 
     def forward(self, input):
         """Clamp `input`."""
@@ -69,10 +69,9 @@ class Hardtanh(Module):
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
         super().__init__()
-        op = type(self).__name__
-        self.min_val = arguments.number(op, "min_val", min_val)
-        self.max_val = arguments.number(op, "max_val", max_val)
-        self.inplace = arguments.switch(op, "inplace", inplace)
+        self.min_val = arguments.number("min_val", min_val)
+        self.max_val = arguments.number("max_val", max_val)
+        self.inplace = arguments.switch("inplace", inplace)
 
     def forward(self, input):
         """Clamp `input`."""
@@ -132,8 +131,8 @@ class ELU(Module):
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False):
         super().__init__()
-        self.alpha = arguments.number(type(self).__name__, "alpha", alpha)
-        self.inplace = arguments.switch(type(self).__name__, "inplace", inplace)
+        self.alpha = arguments.number("alpha", alpha)
+        self.inplace = arguments.switch("inplace", inplace)
 
     def forward(self, input):
         """Apply the function."""
@@ -164,8 +163,8 @@ class LeakyReLU(Module):
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
         super().__init__()
-        self.negative_slope = arguments.number("LeakyReLU", "negative_slope", negative_slope)
-        self.inplace = arguments.switch("LeakyReLU", "inplace", inplace)
+        self.negative_slope = arguments.number("negative_slope", negative_slope)
+        self.inplace = arguments.switch("inplace", inplace)
 
     def forward(self, input):
         """Apply the function."""
@@ -211,7 +210,7 @@ class Tanh(Module):
 class _MaybeInPlace(Module):
     def __init__(self, inplace: bool = False):
         super().__init__()
-        self.inplace = arguments.switch(type(self).__name__, "inplace", inplace)
+        self.inplace = arguments.switch("inplace", inplace)
 
 
 class Hardsigmoid(_MaybeInPlace):
@@ -303,8 +302,8 @@ class Softplus(Module):
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0):
         super().__init__()
-        self.beta = arguments.number("Softplus", "beta", beta)
-        self.threshold = arguments.number("Softplus", "threshold", threshold)
+        self.beta = arguments.number("beta", beta)
+        self.threshold = arguments.number("threshold", threshold)
 
     def forward(self, input):
         """Apply the function."""
@@ -333,7 +332,7 @@ class Softmax(Module):
 
     def __init__(self, dim: int | None = None):
         super().__init__()
-        self.dim = None if dim is None else arguments.integer(type(self).__name__, "dim", dim)
+        self.dim = None if dim is None else arguments.integer("dim", dim)
 
     def forward(self, input):
         """Apply the function."""

@@ -39,10 +39,9 @@ class _Numbered(Module):
     """A container whose submodules have the names '0', '1', ..."""
 
     def _name_at(self, index: int) -> str:
-        index, count = arguments.integer(type(self).__name__, "index", index), len(self._modules)
+        index, count = arguments.integer("index", index), len(self._modules)
         if not -count <= index < count:
             raise IndexRangeError(
-                type(self).__name__,
                 argument="index",
                 expected=f"in {-count}..{count - 1}",
                 got=index,
@@ -146,9 +145,9 @@ class ModuleList(_Numbered):
 
     def extend(self, modules: Iterable[Module]):
         """Add modules at the end; returns the list."""
-        several = arguments.sequence("ModuleList", "modules", modules, "an iterable of modules")
+        several = arguments.sequence("modules", modules, "an iterable of modules")
         for module in several:  # all, before the first is added
-            arguments.instance("ModuleList", "modules", module, Module, "an iterable of modules")
+            arguments.instance("modules", module, Module, "an iterable of modules")
         for module in several:
             self.append(module)
         return self
@@ -156,9 +155,9 @@ class ModuleList(_Numbered):
     def insert(self, index: int, module: Module) -> None:
         """Put a module before the one at `index`."""
         modules = list(self._modules.values())
-        arguments.instance("ModuleList.insert", "module", module, Module, "a Module")
+        arguments.instance("module", module, Module, "a Module")
         most = sys.maxsize  # a list takes no larger index
-        modules.insert(arguments.integer("ModuleList.insert", "index", index, -most, most), module)
+        modules.insert(arguments.integer("index", index, -most, most), module)
         self._modules.clear()
         self.extend(modules)
 
@@ -182,7 +181,7 @@ class ModuleDict(Module):
     def __init__(self, modules: Mapping[str, Module] | None = None):
         super().__init__()
         named = {} if modules is None else modules
-        arguments.mapping("ModuleDict", "modules", named, "a dict of modules")
+        arguments.mapping("modules", named, "a dict of modules")
         for name, module in named.items():
             self.add_module(name, module)
 
@@ -205,7 +204,6 @@ class ModuleDict(Module):
     def _known(self, name: str) -> str:
         if name not in self:
             raise ModuleNameError(
-                "ModuleDict",
                 argument="name",
                 expected=f"one of {', '.join(self._modules) or 'none'}",
                 got=arguments.describe(name),

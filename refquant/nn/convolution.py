@@ -15,21 +15,20 @@ __all__ = ["Conv1d", "Conv2d", "Conv3d"]
 
 
 def channels(
-    asked: str, in_channels: Any, out_channels: Any, groups: Any, least: int = 0
+    in_channels: Any, out_channels: Any, groups: Any, least: int = 0
 ) -> tuple[int, int, int]:
     """Check the counts of channels and groups, one by one."""
     return (
-        arguments.integer(asked, "in_channels", in_channels, least),
-        arguments.integer(asked, "out_channels", out_channels, least),
-        arguments.integer(asked, "groups", groups, 1),
+        arguments.integer("in_channels", in_channels, least),
+        arguments.integer("out_channels", out_channels, least),
+        arguments.integer("groups", groups, 1),
     )
 
 
-def check_padding_mode(asked: str, padding_mode: Any) -> None:
+def check_padding_mode(padding_mode: Any) -> None:
     """Raise unless a border holds zeros."""
     if not isinstance(padding_mode, str) or padding_mode != "zeros":
         raise NotSupportedError(
-            asked,
             argument="padding_mode",
             expected="'zeros'",
             got=arguments.describe(padding_mode),
@@ -55,16 +54,14 @@ class _Convolution(Module):
         padding_mode: str = "zeros",
     ):
         super().__init__()
-        asked = type(self).__name__
-        in_channels, out_channels, groups = channels(asked, in_channels, out_channels, groups)
+        in_channels, out_channels, groups = channels(in_channels, out_channels, groups)
         if in_channels % groups or out_channels % groups:
             raise ArgumentError(
-                asked,
                 argument="groups",
                 got=groups,
                 expected=f"a divisor of in_channels={in_channels} and out_channels={out_channels}",
             )
-        check_padding_mode(asked, padding_mode)
+        check_padding_mode(padding_mode)
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.padding_mode = padding_mode
         for name, value, least in (
@@ -73,12 +70,12 @@ class _Convolution(Module):
             ("padding", padding, 0),
             ("dilation", dilation, 1),
         ):
-            setattr(self, name, per_dimension(asked, name, value, self._ndim, least))
+            setattr(self, name, per_dimension(name, value, self._ndim, least))
         self.transposed = False
         self.output_padding = (0,) * self._ndim
-        has_bias = arguments.switch(asked, "bias", bias)
+        has_bias = arguments.switch("bias", bias)
         shape = (out_channels, in_channels // groups, *self.kernel_size)
-        self.weight = Parameter(empty(arguments.shape(asked, "the shape of the weight", shape)))
+        self.weight = Parameter(empty(arguments.shape("the shape of the weight", shape)))
         self.register_parameter("bias", Parameter(empty(out_channels)) if has_bias else None)
         self.reset_parameters()
 

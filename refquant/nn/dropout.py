@@ -28,8 +28,8 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, inplace: bool = False):
         super().__init__()
-        self.p = arguments.number(type(self).__name__, "p", p, 0, 1)
-        self.inplace = arguments.switch(type(self).__name__, "inplace", inplace)
+        self.p = arguments.number("p", p, 0, 1)
+        self.inplace = arguments.switch("inplace", inplace)
 
     def forward(self, input):
         """Drop elements of `input`, in training."""

@@ -19,7 +19,7 @@ class RemovableHandle:
     _next = 0
 
     def __init__(self, hooks: OrderedDict):
-        arguments.instance("RemovableHandle", "hooks", hooks, OrderedDict, "an OrderedDict")
+        arguments.instance("hooks", hooks, OrderedDict, "an OrderedDict")
         self.hooks = hooks
         self.id = RemovableHandle._next
         RemovableHandle._next += 1
@@ -63,7 +63,6 @@ class Hooked:
         given = [*map(arguments.describe, inputs)]
         given += [f"{name}={arguments.describe(value)}" for name, value in keywords.items()]
         error = ArgumentTypeError(
-            type(self).__name__,
             argument="inputs",
             expected=f"the arguments of forward{inspect.signature(self.forward)}",
             got=f"({', '.join(given)})",
@@ -76,7 +75,7 @@ class Hooked:
 
         What the hook returns replaces the output, unless it is None.
         """
-        arguments.function("register_forward_hook", "hook", hook, given=3)
+        arguments.function("hook", hook, given=3)
         handle = RemovableHandle(self._forward_hooks)
         self._forward_hooks[handle.id] = hook
         return handle
@@ -86,7 +85,7 @@ class Hooked:
 
         What the hook returns replaces the inputs, unless it is None.
         """
-        arguments.function("register_forward_pre_hook", "hook", hook, given=2)
+        arguments.function("hook", hook, given=2)
         handle = RemovableHandle(self._forward_pre_hooks)
         self._forward_pre_hooks[handle.id] = hook
         return handle

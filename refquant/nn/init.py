@@ -53,7 +53,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     >>> refquant.nn.init.uniform_(w) is w
     True
     """
-    fillable("uniform_", tensor)
+    fillable(tensor)
     with autograd.no_grad():
         return tensor.uniform_(a, b)
 
@@ -82,7 +82,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     >>> refquant.nn.init.normal_(w) is w
     True
     """
-    fillable("normal_", tensor)
+    fillable(tensor)
     with autograd.no_grad():
         return tensor.normal_(mean, std)
 
@@ -109,7 +109,7 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
     tensor([[3., 3.],
             [3., 3.]])
     """
-    fillable("constant_", tensor)
+    fillable(tensor)
     with autograd.no_grad():
         return tensor.fill_(val)
 
@@ -180,10 +180,8 @@ def eye_(tensor: Tensor) -> Tensor:
     tensor([[1., 0.],
             [0., 1.]])
     """
-    if fillable("eye_", tensor).array.ndim != 2:
-        raise ShapeError(
-            "eye_", argument="tensor", expected="a matrix", got=f"shape {tensor.array.shape}"
-        )
+    if fillable(tensor).array.ndim != 2:
+        raise ShapeError(argument="tensor", expected="a matrix", got=f"shape {tensor.array.shape}")
     with autograd.no_grad():
         return tensor.copy_(np.eye(*tensor.array.shape))
 
@@ -210,8 +208,8 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     >>> refquant.nn.init.xavier_uniform_(w) is w
     True
     """
-    counts = fans("xavier_uniform_", tensor)
-    gain = arguments.real("xavier_uniform_", "gain", gain, finite=True)
+    counts = fans(tensor)
+    gain = arguments.real("gain", gain, finite=True)
     bound = abs(gain) * math.sqrt(6 / max(sum(counts), 1))
     return uniform_(tensor, -bound, bound)
 
@@ -238,8 +236,8 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     >>> refquant.nn.init.xavier_normal_(w) is w
     True
     """
-    counts = fans("xavier_normal_", tensor)
-    gain = arguments.real("xavier_normal_", "gain", gain)
+    counts = fans(tensor)
+    gain = arguments.real("gain", gain)
     return normal_(tensor, 0.0, gain * math.sqrt(2 / max(sum(counts), 1)))
 
 
@@ -271,7 +269,7 @@ def kaiming_uniform_(
     >>> refquant.nn.init.kaiming_uniform_(w) is w
     True
     """
-    bound = math.sqrt(3) * standard_deviation("kaiming_uniform_", tensor, a, mode, nonlinearity)
+    bound = math.sqrt(3) * standard_deviation(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound)
 
 
@@ -303,9 +301,7 @@ def kaiming_normal_(
     >>> refquant.nn.init.kaiming_normal_(w) is w
     True
     """
-    return normal_(
-        tensor, 0.0, standard_deviation("kaiming_normal_", tensor, a, mode, nonlinearity)
-    )
+    return normal_(tensor, 0.0, standard_deviation(tensor, a, mode, nonlinearity))
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
@@ -330,8 +326,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     >>> refquant.allclose(w @ w.t(), refquant.eye(3), atol=1e-5)
     True
     """
-    fans("orthogonal_", tensor)
-    gain = arguments.real("orthogonal_", "gain", gain)
+    fans(tensor)
+    gain = arguments.real("gain", gain)
     if tensor.array.size == 0:
         return tensor
     rows = tensor.array.shape[0]

@@ -24,10 +24,9 @@ def reset_weight_and_bias(module: Module) -> None:
 
 def features(module: Module, in_features: int, out_features: int) -> tuple[int, int]:
     """Check the sizes of a linear layer, for which there must be a matrix."""
-    op = type(module).__name__
-    inputs = arguments.integer(op, "in_features", in_features, 0)
-    outputs = arguments.integer(op, "out_features", out_features, 0)
-    arguments.shape(op, "(out_features, in_features)", (outputs, inputs))
+    inputs = arguments.integer("in_features", in_features, 0)
+    outputs = arguments.integer("out_features", out_features, 0)
+    arguments.shape("(out_features, in_features)", (outputs, inputs))
     return inputs, outputs
 
 
@@ -57,7 +56,7 @@ class Linear(Module):
     def __init__(self, in_features: int, out_features: int, bias: bool = True):
         super().__init__()
         self.in_features, self.out_features = features(self, in_features, out_features)
-        has_bias = arguments.switch(type(self).__name__, "bias", bias)
+        has_bias = arguments.switch("bias", bias)
         self.weight = Parameter(empty(self.out_features, self.in_features))
         self.register_parameter("bias", Parameter(empty(self.out_features)) if has_bias else None)
         self.reset_parameters()
@@ -96,8 +95,8 @@ class Flatten(Module):
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1):
         super().__init__()
-        self.start_dim = arguments.integer("Flatten", "start_dim", start_dim)
-        self.end_dim = arguments.integer("Flatten", "end_dim", end_dim)
+        self.start_dim = arguments.integer("start_dim", start_dim)
+        self.end_dim = arguments.integer("end_dim", end_dim)
 
     def forward(self, input):
         """Flatten `input`, plain or quantized."""
@@ -128,12 +127,10 @@ class Unflatten(Module):
 
     def __init__(self, dim: int, unflattened_size):
         super().__init__()
-        self.dim = arguments.integer("Unflatten", "dim", dim)
-        sizes = arguments.sequence(
-            "Unflatten", "unflattened_size", unflattened_size, "a sequence of int"
-        )
+        self.dim = arguments.integer("dim", dim)
+        sizes = arguments.sequence("unflattened_size", unflattened_size, "a sequence of int")
         self.unflattened_size = tuple(
-            arguments.integer("Unflatten", "unflattened_size", size, -1) for size in sizes
+            arguments.integer("unflattened_size", size, -1) for size in sizes
         )
 
     def forward(self, input):

@@ -22,8 +22,7 @@ class _Loss(Module):
 
     def __init__(self, reduction: str = "mean"):
         super().__init__()
-        op = type(self).__name__
-        self.reduction = arguments.choice(op, "reduction", reduction, self._reductions)
+        self.reduction = arguments.choice("reduction", reduction, self._reductions)
 
 
 class _WeightedLoss(_Loss):
@@ -93,7 +92,7 @@ class SmoothL1Loss(_Loss):
 
     def __init__(self, reduction: str = "mean", beta: float = 1.0):
         super().__init__(reduction)
-        self.beta = arguments.number("SmoothL1Loss", "beta", beta, 0)
+        self.beta = arguments.number("beta", beta, 0)
 
     def forward(self, input, target):
         """Compare two tensors."""
@@ -124,7 +123,7 @@ class NLLLoss(_WeightedLoss):
         self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
     ):
         super().__init__(weight, reduction)
-        self.ignore_index = arguments.integer(type(self).__name__, "ignore_index", ignore_index)
+        self.ignore_index = arguments.integer("ignore_index", ignore_index)
 
     def forward(self, input, target):
         """Compare log-probabilities with the target classes."""
@@ -224,7 +223,7 @@ class KLDivLoss(_Loss):
 
     def __init__(self, reduction: str = "mean", log_target: bool = False):
         super().__init__(reduction)
-        self.log_target = arguments.flag("KLDivLoss", "log_target", log_target)
+        self.log_target = arguments.flag("log_target", log_target)
 
     def forward(self, input, target):
         """Compare log-probabilities with probabilities."""

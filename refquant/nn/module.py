@@ -52,7 +52,7 @@ class Module(Hooked, ModuleTree):
     def forward(self, *inputs):
         """Compute the output; every subclass defines its own."""
         raise NotSupportedError(
-            f"{type(self).__name__} has no forward", mend="define forward(self, ...)"
+            f"{type(self).__name__} has no forward", hint="define forward(self, ...)"
         )
 
     # -- attributes ----------------------------------------------------------------------------
@@ -62,7 +62,7 @@ class Module(Hooked, ModuleTree):
         if "_parameters" not in attributes:
             if isinstance(value, Parameter | Module):
                 raise ArgumentTypeError(
-                    f"cannot assign {name!r}", mend="call super().__init__() first"
+                    f"cannot assign {name!r}", hint="call super().__init__() first"
                 )
             super().__setattr__(name, value)
             return
@@ -78,7 +78,7 @@ class Module(Hooked, ModuleTree):
                     f"cannot assign parameter {name!r}",
                     expected="a Parameter or None",
                     got=type(value).__name__,
-                    mend="wrap it in refquant.nn.Parameter()",
+                    hint="wrap it in refquant.nn.Parameter()",
                 )
             self._parameters[name] = None
         elif name in self._modules:
@@ -119,7 +119,6 @@ class Module(Hooked, ModuleTree):
     def _check_name(self, name: str) -> None:
         if not isinstance(name, str) or not name or "." in name:
             raise ArgumentError(
-                f"{type(self).__name__}",
                 argument="name",
                 expected="a non-empty string without dots",
                 got=arguments.describe(name),
@@ -127,7 +126,6 @@ class Module(Hooked, ModuleTree):
         places = self._parameters, self._buffers, self._modules
         if hasattr(self, name) and not any(name in place for place in places):
             raise ArgumentError(
-                type(self).__name__,
                 argument="name",
                 expected="a name that no other attribute has",
                 got=repr(name),
@@ -138,7 +136,6 @@ class Module(Hooked, ModuleTree):
         self._check_name(name)
         if parameter is not None:
             arguments.instance(
-                "register_parameter",
                 "parameter",
                 parameter,
                 Parameter,
@@ -152,8 +149,8 @@ class Module(Hooked, ModuleTree):
         """Add a tensor that is kept in the state (if `persistent`) but not learned."""
         self._check_name(name)
         if tensor is not None:
-            arguments.instance("register_buffer", "tensor", tensor, Tensor, "a tensor or None")
-        persistent = arguments.switch("register_buffer", "persistent", persistent)
+            arguments.instance("tensor", tensor, Tensor, "a tensor or None")
+        persistent = arguments.switch("persistent", persistent)
         self._forget(name)
         self._buffers[name] = tensor
         self._transient.discard(name)
@@ -164,7 +161,7 @@ class Module(Hooked, ModuleTree):
         """Add a submodule under a name."""
         self._check_name(name)
         if module is not None:
-            arguments.instance("add_module", "module", module, Module, "a Module or None")
+            arguments.instance("module", module, Module, "a Module or None")
         self._forget(name, keep=self._modules)
         self._modules[name] = module
 
@@ -176,7 +173,7 @@ class Module(Hooked, ModuleTree):
         ArgumentTypeError
             If `function` cannot be called with one argument; then it is never called.
         """
-        arguments.function("Module.apply", "function", function, given=1)
+        arguments.function("function", function, given=1)
         self._apply_each(function)
         return self
 
@@ -189,7 +186,7 @@ class Module(Hooked, ModuleTree):
 
     def train(self, mode: bool = True) -> Self:
         """Switch the module and all below it to training (or evaluation); returns it."""
-        self.training = mode = arguments.flag("Module.train", "mode", mode)
+        self.training = mode = arguments.flag("mode", mode)
         for child in self.children():
             child.train(mode)
         return self
@@ -200,7 +197,7 @@ class Module(Hooked, ModuleTree):
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Set for every parameter whether operations on it are recorded; returns the module."""
-        requires_grad = arguments.flag("Module.requires_grad_", "requires_grad", requires_grad)
+        requires_grad = arguments.flag("requires_grad", requires_grad)
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
@@ -231,7 +228,6 @@ class Module(Hooked, ModuleTree):
             return self
         if not isinstance(target, dtypes.dtype) or not target.is_floating_point:
             raise ArgumentTypeError(
-                "Module.to",
                 argument="target",
                 expected="a floating-point dtype or 'cpu'",
                 got=arguments.describe(target),
@@ -272,9 +268,9 @@ class Module(Hooked, ModuleTree):
         """
         if destination is None:
             destination = OrderedDict()
-        arguments.instance("state_dict", "destination", destination, MutableMapping, "a dict")
-        prefix = arguments.text("state_dict", "prefix", prefix)
-        keep_vars = arguments.switch("state_dict", "keep_vars", keep_vars)
+        arguments.instance("destination", destination, MutableMapping, "a dict")
+        prefix = arguments.text("prefix", prefix)
+        keep_vars = arguments.switch("keep_vars", keep_vars)
         self._save_to_state_dict(destination, prefix, keep_vars)
         for name, child in self._modules.items():
             if child is not None:

@@ -30,13 +30,12 @@ class _BatchNorm(Module):
         track_running_stats: bool = True,
     ):
         super().__init__()
-        op = type(self).__name__
-        num_features = arguments.integer(op, "num_features", num_features)
-        (self.num_features,) = arguments.shape(op, "num_features", num_features)
-        self.eps = arguments.number(op, "eps", eps)
-        self.momentum = None if momentum is None else arguments.number(op, "momentum", momentum)
-        self.affine = affine = arguments.switch(op, "affine", affine)
-        tracked = arguments.switch(op, "track_running_stats", track_running_stats)
+        num_features = arguments.integer("num_features", num_features)
+        (self.num_features,) = arguments.shape("num_features", num_features)
+        self.eps = arguments.number("eps", eps)
+        self.momentum = None if momentum is None else arguments.number("momentum", momentum)
+        self.affine = affine = arguments.switch("affine", affine)
+        tracked = arguments.switch("track_running_stats", track_running_stats)
         self.track_running_stats = tracked
         for name in ("weight", "bias"):
             self.register_parameter(name, Parameter(empty(num_features)) if affine else None)
@@ -62,10 +61,9 @@ class _BatchNorm(Module):
 
     def forward(self, input):
         """Normalize `input`; in training with its own statistics, which are collected."""
-        input = operand(type(self).__name__, "input", input)
+        input = operand("input", input)
         if input.ndim not in self._ndims:
             raise ShapeError(
-                type(self).__name__,
                 argument="input",
                 got=f"shape {tuple(input.shape)}",
                 expected=f"of {' or '.join(map(str, self._ndims))} dimensions",
@@ -215,11 +213,9 @@ class LayerNorm(Module):
 
     def __init__(self, normalized_shape, eps: float = 1e-05, elementwise_affine: bool = True):
         super().__init__()
-        self.normalized_shape = arguments.shape("LayerNorm", "normalized_shape", normalized_shape)
-        self.eps = arguments.number("LayerNorm", "eps", eps)
-        self.elementwise_affine = arguments.switch(
-            "LayerNorm", "elementwise_affine", elementwise_affine
-        )
+        self.normalized_shape = arguments.shape("normalized_shape", normalized_shape)
+        self.eps = arguments.number("eps", eps)
+        self.elementwise_affine = arguments.switch("elementwise_affine", elementwise_affine)
         make = (
             (lambda f: Parameter(f(*self.normalized_shape)))
             if self.elementwise_affine

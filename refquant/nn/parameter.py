@@ -30,16 +30,15 @@ class Parameter(Tensor):
     __slots__ = ()
 
     def __init__(self, data: Tensor, requires_grad: bool = True):
-        arguments.instance("Parameter", "data", data, Tensor, "a tensor", "make it with tensor()")
+        arguments.instance("data", data, Tensor, "a tensor", "make it with tensor()")
         if data.is_quantized:
             raise QuantizerError(
-                "Parameter",
                 argument="data",
                 expected="a plain tensor",
                 got=arguments.describe(data),
-                mend="call .dequantize() first",
+                hint="call .dequantize() first",
             )
-        super().__init__(data.array, arguments.flag("Parameter", "requires_grad", requires_grad))
+        super().__init__(data.array, arguments.flag("requires_grad", requires_grad))
 
     def __deepcopy__(self, memo):
         copied = Parameter(Tensor(self.array.copy(order="K")), self.requires_grad)

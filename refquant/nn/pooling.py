@@ -17,12 +17,12 @@ __all__ = [
 ]
 
 
-def _check_window(op: str, kernel_size: Any, stride: Any, padding: Any, dilation: Any = 1) -> None:
+def _check_window(kernel_size: Any, stride: Any, padding: Any, dilation: Any = 1) -> None:
     """Raise unless these describe a window; they are kept, and shown, as they were given."""
-    kernel = windows.per_dimension(op, "kernel_size", kernel_size, 2, 1)
-    windows.strides(op, stride, kernel)
-    windows.per_dimension(op, "padding", padding, 2, 0)
-    windows.per_dimension(op, "dilation", dilation, 2, 1)
+    kernel = windows.per_dimension("kernel_size", kernel_size, 2, 1)
+    windows.strides(stride, kernel)
+    windows.per_dimension("padding", padding, 2, 0)
+    windows.per_dimension("dilation", dilation, 2, 1)
 
 
 class MaxPool2d(Module):
@@ -60,11 +60,11 @@ class MaxPool2d(Module):
         ceil_mode: bool = False,
     ):
         super().__init__()
-        _check_window("MaxPool2d", kernel_size, stride, padding, dilation)
+        _check_window(kernel_size, stride, padding, dilation)
         self.kernel_size, self.padding, self.dilation = kernel_size, padding, dilation
         self.stride = kernel_size if stride is None else stride
-        self.return_indices = arguments.switch("MaxPool2d", "return_indices", return_indices)
-        self.ceil_mode = arguments.flag("MaxPool2d", "ceil_mode", ceil_mode)
+        self.return_indices = arguments.switch("return_indices", return_indices)
+        self.ceil_mode = arguments.flag("ceil_mode", ceil_mode)
 
     def forward(self, input):
         """Pool `input`."""
@@ -122,13 +122,13 @@ class AvgPool2d(Module):
         divisor_override: int | None = None,
     ):
         super().__init__()
-        _check_window("AvgPool2d", kernel_size, stride, padding)
+        _check_window(kernel_size, stride, padding)
         self.kernel_size, self.padding = kernel_size, padding
         self.stride = kernel_size if stride is None else stride
-        self.ceil_mode = arguments.flag("AvgPool2d", "ceil_mode", ceil_mode)
-        self.count_include_pad = arguments.flag("AvgPool2d", "count_include_pad", count_include_pad)
+        self.ceil_mode = arguments.flag("ceil_mode", ceil_mode)
+        self.count_include_pad = arguments.flag("count_include_pad", count_include_pad)
         if divisor_override is not None:
-            divisor_override = arguments.integer("AvgPool2d", "divisor_override", divisor_override)
+            divisor_override = arguments.integer("divisor_override", divisor_override)
         self.divisor_override = divisor_override
 
     def forward(self, input):
@@ -167,7 +167,7 @@ class AdaptiveAvgPool2d(Module):
     def __init__(self, output_size: Any):
         super().__init__()
         # Where it is None, the input has a size, for which 1 stands here.
-        windows.adaptive_sizes("AdaptiveAvgPool2d", output_size, (1, 1))
+        windows.adaptive_sizes(output_size, (1, 1))
         self.output_size = output_size
 
     def forward(self, input):
@@ -212,13 +212,11 @@ class Upsample(Module):
         self.name = type(self).__name__
         self.size, self.mode, self.align_corners = size, mode, align_corners
         if isinstance(scale_factor, tuple | list):
-            self.scale_factor: Any = tuple(
-                arguments.real(self.name, "scale_factor", f) for f in scale_factor
-            )
+            self.scale_factor: Any = tuple(arguments.real("scale_factor", f) for f in scale_factor)
         elif scale_factor is None:
             self.scale_factor = None
         else:
-            self.scale_factor = arguments.real(self.name, "scale_factor", scale_factor) or None
+            self.scale_factor = arguments.real("scale_factor", scale_factor) or None
 
     def forward(self, input):
         """Resize `input`."""

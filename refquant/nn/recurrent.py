@@ -27,13 +27,13 @@ def keep_settings(module: Module, dropout: Any, sizes: dict[str, Any], flags: di
     """Check the probability, sizes and flags of an LSTM and make them its attributes."""
     for name, value in sizes.items():
         most = MOST_LAYERS if name == "num_layers" else None
-        sizes[name] = arguments.integer("LSTM", name, value, 1, most)
+        sizes[name] = arguments.integer(name, value, 1, most)
     hidden = sizes["hidden_size"]
     for name in ("input_size", "hidden_size"):
-        arguments.shape("LSTM", name, (4 * hidden, max(2 * hidden, sizes[name])))
+        arguments.shape(name, (4 * hidden, max(2 * hidden, sizes[name])))
     for name, value in flags.items():
-        flags[name] = arguments.flag("LSTM", name, value)
-    probability = arguments.real("LSTM", "dropout", dropout, 0, 1)
+        flags[name] = arguments.flag(name, value)
+    probability = arguments.real("dropout", dropout, 0, 1)
     for name, value in {**sizes, **flags, "dropout": probability}.items():
         setattr(module, name, value)
 
@@ -149,7 +149,7 @@ class LSTM(Module):
         shape = (self.num_layers * self._directions, batch, self.hidden_size)
         if state is None:
             return zeros(*shape, dtype=dtype), zeros(*shape, dtype=dtype)
-        state = tuple(operand("LSTM", n, p) for n, p in zip(("h_0", "c_0"), state, strict=True))
+        state = tuple(operand(n, p) for n, p in zip(("h_0", "c_0"), state, strict=True))
         for name, part in zip(("h_0", "c_0"), state, strict=True):
             if tuple(part.shape) != shape:
                 raise ShapeError(
@@ -204,7 +204,7 @@ class LSTM(Module):
             check_state(hx)
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx)
-        input = operand("LSTM", "input", input)
+        input = operand("input", input)
         if input.dim() not in (2, 3) or input.shape[-1] != self.input_size:
             raise ShapeError(
                 "LSTM",
@@ -214,7 +214,7 @@ class LSTM(Module):
             )
         if input.dim() == 2:
             if hx is not None:
-                hx = tuple(operand("LSTM", "hx", part).unsqueeze(1) for part in hx)
+                hx = tuple(operand("hx", part).unsqueeze(1) for part in hx)
             state = self._state(hx, 1, input.dtype)
             output, last = self._run(input.unsqueeze(1), state, None)
             return output.squeeze(1), tuple(part.squeeze(1) for part in last)
@@ -223,7 +223,7 @@ class LSTM(Module):
         return (output.transpose(0, 1) if self.batch_first else output), last
 
     def _forward_packed(self, packed: PackedSequence, hx):
-        check_packed("LSTM", "input", packed)
+        check_packed("input", packed)
         lengths = packed.lengths()
         state = self._state(hx, len(lengths), packed.data.dtype)
         if hx is not None and packed.sorted_indices is not None:

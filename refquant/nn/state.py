@@ -94,21 +94,19 @@ def load(module, state: Mapping[str, Any], strict: bool) -> tuple[list[str], lis
     """
     if not isinstance(state, Mapping):
         raise ArgumentTypeError(
-            "load_state_dict",
             argument="state_dict",
             expected="a mapping of names to tensors",
             got=arguments.describe(state),
-            mend="read it with refquant.load()",
+            hint="read it with refquant.load()",
         )
     not_text = [key for key in state if not isinstance(key, str)]
     if not_text:
         raise ArgumentTypeError(
-            "load_state_dict",
             argument="state_dict",
             expected="a mapping whose keys are strings",
             got=f"the key {arguments.describe(not_text[0])}",
         )
-    strict = arguments.switch("load_state_dict", "strict", strict)
+    strict = arguments.switch("strict", strict)
     report = LoadReport(state)
     for prefix, part in module.named_modules(remove_duplicate=False):
         part._load_from_state_dict(report, f"{prefix}." if prefix else "")
@@ -122,7 +120,7 @@ def load(module, state: Mapping[str, Any], strict: bool) -> tuple[list[str], lis
         raise StateError(
             f"load_state_dict: the state does not fit {type(module).__name__}\n  "
             + "\n  ".join(faults),
-            mend="prepare, fuse or convert the model as the one that was saved, or pass "
+            hint="prepare, fuse or convert the model as the one that was saved, or pass "
             "strict=False to leave out keys that do not match",
         )
     report.apply()
@@ -190,8 +188,8 @@ def load_quantizer(
             report.error(key, "one number", f"shape {array.shape}")
             continue
         if name == "scale":
-            number = report.attempt(key, quantizer.scale_value, key, name, array.item())
+            number = report.attempt(key, quantizer.scale_value, name, array.item())
         else:
-            number = report.attempt(key, quantizer.zero_point_value, key, name, array.item(), dtype)
+            number = report.attempt(key, quantizer.zero_point_value, name, array.item(), dtype)
         if number is not None:
             report.change(functools.partial(change, name, number))

@@ -30,10 +30,9 @@ class ModuleTree:
         """Walk over the module and all below it, with dotted names; the root's name is empty."""
         if memo is None:
             memo = set()
-        op = "named_modules"
-        arguments.instance(op, "memo", memo, set, "a set or None")
-        prefix = arguments.text(op, "prefix", prefix)
-        remove_duplicate = arguments.switch(op, "remove_duplicate", remove_duplicate)
+        arguments.instance("memo", memo, set, "a set or None")
+        prefix = arguments.text("prefix", prefix)
+        remove_duplicate = arguments.switch("remove_duplicate", remove_duplicate)
         if id(self) in memo:
             return
         if remove_duplicate:
@@ -61,8 +60,8 @@ class ModuleTree:
         return (child for _, child in self.named_children())
 
     def _named_tensors(self, place: str, prefix: str, recurse: bool):
-        prefix = arguments.text(f"named{place}", "prefix", prefix)
-        recurse = arguments.switch(f"named{place}", "recurse", recurse)
+        prefix = arguments.text("prefix", prefix)
+        recurse = arguments.switch("recurse", recurse)
         seen: set[int] = set()
         parts = self.named_modules(prefix=prefix) if recurse else [(prefix, self)]
         for path, module in parts:
@@ -97,7 +96,7 @@ class ModuleTree:
         ModuleNameError
             If there is none; the message lists the names at the place where the path ends.
         """
-        arguments.text("get_submodule", "target", target)
+        arguments.text("target", target)
         return _descend(self, target)
 
 

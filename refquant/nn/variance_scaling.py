@@ -34,39 +34,37 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     >>> refquant.nn.init.calculate_gain('tanh')
     1.6666666666666667
     """
-    return gain_of("calculate_gain", "param", nonlinearity, param)
+    return gain_of("param", nonlinearity, param)
 
 
-def gain_of(op: str, argument: str, nonlinearity: Any, slope: Any) -> float:
+def gain_of(argument: str, nonlinearity: Any, slope: Any) -> float:
     """Compute the gain; `argument` is what the operation calls the slope of leaky_relu."""
-    arguments.choice(op, "nonlinearity", nonlinearity, (*_LINEAR, "leaky_relu", *_GAINS))
+    arguments.choice("nonlinearity", nonlinearity, (*_LINEAR, "leaky_relu", *_GAINS))
     if nonlinearity != "leaky_relu":
         return _GAINS.get(nonlinearity, 1.0)
-    slope = 0.01 if slope is None else arguments.real(op, argument, slope)
+    slope = 0.01 if slope is None else arguments.real(argument, slope)
     return math.sqrt(2 / (1 + slope * slope))
 
 
-def fillable(op: str, tensor: Any) -> Tensor:
+def fillable(tensor: Any) -> Tensor:
     """Return the tensor to fill, or raise: nobody would see the copy of an array."""
-    return checks.plain_tensor(
-        op, "tensor", arguments.instance(op, "tensor", tensor, Tensor, "a tensor")
-    )
+    return checks.plain_tensor("tensor", arguments.instance("tensor", tensor, Tensor, "a tensor"))
 
 
-def fans(asked: str, tensor: Tensor) -> tuple[int, int]:
+def fans(tensor: Tensor) -> tuple[int, int]:
     """Count the inputs of one output, and the outputs of one input."""
-    shape = fillable(asked, tensor).array.shape
+    shape = fillable(tensor).array.shape
     if len(shape) < 2:
         raise ShapeError(
-            asked, argument="tensor", expected="of at least 2 dimensions", got=f"shape {shape}"
+            argument="tensor", expected="of at least 2 dimensions", got=f"shape {shape}"
         )
     field = math.prod(shape[2:])
     return shape[1] * field, shape[0] * field
 
 
-def standard_deviation(asked: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+def standard_deviation(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     """Compute the deviation that keeps the spread of what goes through (Kaiming He)."""
-    arguments.choice(asked, "mode", mode, ("fan_in", "fan_out"))
-    fan = fans(asked, tensor)[mode == "fan_out"]
+    arguments.choice("mode", mode, ("fan_in", "fan_out"))
+    fan = fans(tensor)[mode == "fan_out"]
     # Where there are no inputs, there is nothing to fill.
-    return gain_of(asked, "a", nonlinearity, a) / math.sqrt(max(fan, 1))
+    return gain_of("a", nonlinearity, a) / math.sqrt(max(fan, 1))

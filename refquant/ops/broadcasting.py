@@ -53,8 +53,8 @@ def expand(input: Any, *sizes) -> Tensor:
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    x = checks.any_tensor("expand", "input", input)
-    array, wanted = x.array, integers("expand", "sizes", sizes)
+    x = checks.any_tensor("input", input)
+    array, wanted = x.array, integers("sizes", sizes)
     new = len(wanted) - array.ndim
     old: tuple[Any, ...] = (None,) * new + array.shape
     shape: tuple[Any, ...] = tuple(o if w == -1 else w for w, o in zip(wanted, old, strict=False))
@@ -65,13 +65,12 @@ def expand(input: Any, *sizes) -> Tensor:
         or any(o not in (None, 1, s) for s, o in zip(shape, old, strict=True))
     ):
         raise ShapeError(
-            "expand",
             argument="sizes",
             expected="new dimensions in front, and other sizes only "
             f"where the extent is 1, of an input of shape {array.shape}",
             got=wanted,
         )
-    arguments.shape("expand", "sizes", shape)
+    arguments.shape("sizes", shape)
     strides = [0] * new + [
         step if extent == was else 0
         for step, extent, was in zip(array.strides, shape[new:], array.shape, strict=True)
@@ -92,4 +91,4 @@ def expand(input: Any, *sizes) -> Tensor:
 
 def expand_as(input: Any, other: Tensor) -> Tensor:
     """Repeat to the shape of another tensor; see `expand`."""
-    return expand(input, checks.any_tensor("expand_as", "other", other).array.shape)
+    return expand(input, checks.any_tensor("other", other).array.shape)

@@ -40,14 +40,13 @@ def tensor(data: Any, dtype: dtypes.dtype | None = None, requires_grad: bool = F
     """
     if isinstance(data, QuantizedTensor):
         raise DtypeError(
-            "tensor",
             argument="data",
             expected="plain numbers",
             got=f"a {data.dtype} tensor",
-            mend="use clone(), or dequantize() first",
+            hint="use clone(), or dequantize() first",
         )
-    requires_grad = arguments.flag("tensor", "requires_grad", requires_grad)
-    wanted = None if dtype is None else plain_dtype("tensor", dtype).numpy
+    requires_grad = arguments.flag("requires_grad", requires_grad)
+    wanted = None if dtype is None else plain_dtype(dtype).numpy
     keeps = isinstance(data, Tensor | np.ndarray | np.generic)
     if isinstance(data, list | tuple):
         data = _numbers(data)
@@ -55,29 +54,27 @@ def tensor(data: Any, dtype: dtypes.dtype | None = None, requires_grad: bool = F
         array = np.array(data.array if isinstance(data, Tensor) else data)
     except ValueError as error:
         raise ArgumentTypeError(
-            "tensor",
             argument="data",
             expected="numbers in nested sequences of equal length",
             got=str(error),
         ) from None
     if not keeps and array.dtype.kind in "fi":
         wanted = wanted or (np.float32 if array.dtype.kind == "f" else np.int64)
-    array = arrays.native("tensor", "array", array)
+    array = arrays.native("array", array)
     if wanted is not None and array.dtype != wanted:
         with np.errstate(all="ignore"):
             array = array.astype(wanted)
     return Tensor(array, requires_grad)
 
 
-def plain_dtype(asked: str, dtype: Any) -> dtypes.dtype:
+def plain_dtype(dtype: Any) -> dtypes.dtype:
     """Return the dtype of a plain tensor, or raise."""
     if not isinstance(dtype, dtypes.dtype) or dtype.is_quantized:
         raise DtypeError(
-            asked,
             argument="dtype",
             expected="a plain dtype",
             got=dtype if isinstance(dtype, dtypes.dtype) else arguments.describe(dtype),
-            mend="make it with refquant.quantize_per_tensor()",
+            hint="make it with refquant.quantize_per_tensor()",
         )
     return dtype
 
@@ -117,7 +114,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     >>> t
     tensor([5., 0.])
     """
-    return Tensor(arrays.elements("from_numpy", "array", array))
+    return Tensor(arrays.elements("array", array))
 
 
 def is_tensor(obj: Any) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._operation import named
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -24,18 +25,17 @@ __all__ = ["FULL_SLICE", "basic_index", "getitem", "setitem"]
 FULL_SLICE = slice(None)
 
 
-def _items(asked: str, array: np.ndarray, index: Any) -> list:
+def _items(array: np.ndarray, index: Any) -> list:
     """Expand an index to one item for each dimension (and None for new ones)."""
     if isinstance(index, list) and any(
         isinstance(i, slice | Tensor | np.ndarray | list | tuple) or i is None for i in index
     ):
         index = tuple(index)
-    items = [_item(asked, i) for i in (index if isinstance(index, tuple) else (index,))]
+    items = [_item(i) for i in (index if isinstance(index, tuple) else (index,))]
     used = sum(i.ndim if _is_mask(i) else i is not None and i is not Ellipsis for i in items)
     rest = array.ndim - used
     if rest < 0 or sum(i is Ellipsis for i in items) > 1:
         raise IndexRangeError(
-            asked,
             argument="index",
             got=f"{used} items" if rest < 0 else "several ellipses",
             expected=f"at most {array.ndim} items for shape {array.shape} and one ellipsis",
@@ -48,20 +48,19 @@ def _is_mask(item) -> bool:
     return isinstance(item, np.ndarray) and item.dtype == np.bool_
 
 
-def _item(asked: str, item: Any):
+def _item(item: Any):
     """Return one item of an index as an int, slice, None, Ellipsis or array, or raise."""
     if isinstance(item, slice):
         bounds = [
-            None if b is None else arguments.integer(asked, "slice", b)
+            None if b is None else arguments.integer("slice", b)
             for b in (item.start, item.stop, item.step)
         ]
         if bounds[2] is not None and bounds[2] <= 0:
             raise ArgumentError(
-                asked,
                 argument="step",
                 expected="greater than zero",
                 got=bounds[2],
-                mend="use flip()",
+                hint="use flip()",
             )
         return slice(*bounds)
     if item is None or item is Ellipsis or type(item) is int:
@@ -74,7 +73,6 @@ def _item(asked: str, item: Any):
         if array.size == 0 and isinstance(item, list | tuple):
             return array.astype(np.int64)
         raise ArgumentTypeError(
-            asked,
             argument="index",
             expected="integers, slices, None, ... or integer and bool tensors",
             got=arguments.describe(item),
@@ -84,17 +82,17 @@ def _item(asked: str, item: Any):
     return array if array.ndim or array.dtype == np.bool_ else int(array)
 
 
-def _placed(asked: str, array: np.ndarray, index: tuple) -> np.ndarray:
+def _placed(array: np.ndarray, index: tuple) -> np.ndarray:
     try:
         # The ellipsis makes single entries views of 0 dimensions instead of copies.
         return array[(*index, Ellipsis)]
     except (IndexError, OverflowError) as error:
         raise IndexRangeError(
-            asked, argument="index", expected=f"inside shape {array.shape}", got=str(error)
+            argument="index", expected=f"inside shape {array.shape}", got=str(error)
         ) from None
 
 
-def _kept_channels(asked: str, x: QuantizedTensor, index: tuple):
+def _kept_channels(x: QuantizedTensor, index: tuple):
     """Follow the channels through a basic index: their new dimension and which of them stay."""
     old = new = 0
     for item in index:
@@ -103,7 +101,6 @@ def _kept_channels(asked: str, x: QuantizedTensor, index: tuple):
         elif old == x.axis:
             if not isinstance(item, slice):
                 raise lost_axis(
-                    asked,
                     x,
                     f"keep the dimension with a slice, [{item}:"
                     f"{item + 1 if item != -1 else ''}], or dequantize() first",
@@ -115,13 +112,13 @@ def _kept_channels(asked: str, x: QuantizedTensor, index: tuple):
     return new + x.axis - old, FULL_SLICE
 
 
-def basic_index(asked: str, x: Tensor, index: tuple) -> Tensor:
+def basic_index(x: Tensor, index: tuple) -> Tensor:
     """Return the view that an index of integers, slices and None describes."""
-    array = _placed(asked, x.array, index)
+    array = _placed(x.array, index)
     if isinstance(x, QuantizedTensor):
         if x.axis is None:
             return x.like(array)
-        axis, kept = _kept_channels(asked, x, index)
+        axis, kept = _kept_channels(x, index)
         scale, zero_point = (
             np.ascontiguousarray(x.scale[kept]),
             np.ascontiguousarray(x.zero_point[kept]),
@@ -139,7 +136,7 @@ def basic_index(asked: str, x: Tensor, index: tuple) -> Tensor:
 
 
 def _advanced(x: Tensor, index: tuple) -> Tensor:
-    array = _placed("indexing", x.array, index)
+    array = _placed(x.array, index)
     if isinstance(x, QuantizedTensor):
         if x.axis is not None:
             raise QuantizerError(
@@ -147,7 +144,7 @@ def _advanced(x: Tensor, index: tuple) -> Tensor:
                 argument="input",
                 expected="quantized per tensor",
                 got=x.qscheme(),
-                mend="use slices, or dequantize() first",
+                hint="use slices, or dequantize() first",
             )
         return x.like(array)
 
@@ -182,6 +179,7 @@ def _two_steps(items: list) -> tuple[tuple, tuple | None]:
     return tuple(basic), tuple(arrays)
 
 
+@named("indexing")
 def getitem(input: Tensor, index: Any) -> Tensor:
     """Return a part of a tensor, as Python's ``input[index]``.
 
@@ -211,12 +209,13 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     (tensor([1, 3]), tensor([5, 6]))
     """
     if type(index) is int and input.array.ndim:
-        return basic_index("indexing", input, (index,))
-    basic, arrays = _two_steps(_items("indexing", input.array, index))
-    part = basic_index("indexing", input, basic)
+        return basic_index(input, (index,))
+    basic, arrays = _two_steps(_items(input.array, index))
+    part = basic_index(input, basic)
     return part if arrays is None else _advanced(part, arrays)
 
 
+@named("assignment to a part")
 def setitem(input: Tensor, index: Any, value: Any) -> None:
     """Overwrite a part of a tensor, as Python's ``input[index] = value``.
 
@@ -229,13 +228,13 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     GradientError
         If `input` is a leaf that requires a gradient.
     """
-    basic, arrays = _two_steps(_items("indexing", input.array, index))
+    basic, arrays = _two_steps(_items(input.array, index))
     if isinstance(input, QuantizedTensor):
         _set_quantized(input, basic, arrays, value)
         return
     if not isinstance(value, Tensor):
-        value = Tensor(arguments.numbers("indexing", "value", value))
-    value = checks.plain_tensor("indexing", "value", value)
+        value = Tensor(arguments.numbers("value", value))
+    value = checks.plain_tensor("value", value)
     recorded = autograd.is_grad_enabled() and (input.requires_grad or value.requires_grad)
     changed = input.array.copy(order="K") if recorded else input.array
     _assign(changed, basic, arrays, value.array)
@@ -245,26 +244,25 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     shape = value.array.shape
 
     def backward(g):
-        kept, part = g.copy(), _placed("indexing", g, basic)
+        kept, part = g.copy(), _placed(g, basic)
         _assign(kept, basic, arrays, np.zeros((), g.dtype))
         return kept, unbroadcast(part if arrays is None else part[arrays], shape)
 
-    assign("assignment to a part", input, differentiable(changed, (input, value), backward))
+    assign(input, differentiable(changed, (input, value), backward))
 
 
 def _assign(array: np.ndarray, basic: tuple, arrays: tuple | None, value: np.ndarray) -> None:
-    part = _placed("indexing", array, basic)
+    part = _placed(array, basic)
     try:
         with np.errstate(all="ignore"):
             part[... if arrays is None else arrays] = value
     except IndexError as error:
         raise IndexRangeError(
-            "indexing", argument="index", expected=f"inside shape {part.shape}", got=str(error)
+            argument="index", expected=f"inside shape {part.shape}", got=str(error)
         ) from None
     except ValueError:
-        check_writable("indexing", array)
+        check_writable(array)
         raise ShapeError(
-            "indexing",
             argument="value",
             got=f"shape {value.shape}",
             expected=f"a number or of a shape that broadcasts to {part.shape}",
@@ -275,8 +273,8 @@ def _set_quantized(input: QuantizedTensor, basic: tuple, arrays: tuple | None, v
     if isinstance(value, QuantizedTensor):
         value = value.dequantize()
     elif not isinstance(value, Tensor):
-        value = Tensor(arguments.numbers("indexing", "value", value, np.float32))
-    part = basic_index("indexing", input, basic)
+        value = Tensor(arguments.numbers("value", value, np.float32))
+    part = basic_index(input, basic)
     if arrays is None:
         part.copy_(value)
         return

@@ -3,25 +3,25 @@
 import numpy as np
 
 from refquant import arguments
+from refquant._operation import operation_name
 from refquant.errors import ArgumentTypeError, DtypeError, GradientError, OperationError, ShapeError
 from refquant.tensors import Tensor, autograd
 
 __all__ = ["assign", "check_writable"]
 
 
-def check_writable(asked: str, array: np.ndarray) -> None:
+def check_writable(array: np.ndarray) -> None:
     """Raise if the elements belong to a read-only NumPy array."""
     if not array.flags.writeable:
         raise OperationError(
-            asked,
             argument="self",
             expected="a tensor whose elements may change",
             got="one of a read-only array",
-            mend="call .clone() first",
+            hint="call .clone() first",
         )
 
 
-def assign(asked: str, target: Tensor, result: Tensor) -> Tensor:
+def assign(target: Tensor, result: Tensor) -> Tensor:
     """Assign the result of an operation to a tensor, in place.
 
     Where nothing is recorded, the elements are overwritten, and everything that shares them sees
@@ -31,8 +31,6 @@ def assign(asked: str, target: Tensor, result: Tensor) -> Tensor:
 
     Parameters
     ----------
-    asked : str
-        What the caller asked for, for errors.
     target : Tensor
         The tensor that changes.
     result : Tensor
@@ -52,37 +50,35 @@ def assign(asked: str, target: Tensor, result: Tensor) -> Tensor:
     """
     if not isinstance(target, Tensor):
         raise ArgumentTypeError(
-            asked, argument="self", expected="a tensor", got=arguments.describe(target)
+            argument="self", expected="a tensor", got=arguments.describe(target)
         )
     array = result.array
     if array.shape != target.array.shape:
         raise ShapeError(
-            asked,
             argument="self",
             expected=f"of the shape {array.shape} of the result",
             got=f"shape {target.array.shape}",
-            mend="use the operation that is not in place",
+            hint="use the operation that is not in place",
         )
     if not np.can_cast(array.dtype, target.array.dtype, "same_kind"):
         raise DtypeError(
-            asked,
             argument="self",
             expected=f"of a type that holds {result.dtype}",
             got=target.dtype,
-            mend="use the operation that is not in place",
+            hint="use the operation that is not in place",
         )
     if not (autograd.is_grad_enabled() and (target.requires_grad or result.requires_grad)):
-        check_writable(asked, target.array)
+        check_writable(target.array)
         with np.errstate(all="ignore"):
             np.copyto(target.array, array, casting="same_kind")
         return target
     if target.requires_grad and target.node is None:
         raise GradientError(
-            f"{asked} changes a leaf that requires a gradient",
+            f"{operation_name()} changes a leaf that requires a gradient",
             argument="self",
             expected="a tensor that was computed, or one that requires no gradient",
             got="a leaf",
-            mend="do it inside no_grad(), or on .data",
+            hint="do it inside no_grad(), or on .data",
         )
     with np.errstate(all="ignore"):
         target.array = array.astype(target.array.dtype, copy=not array.flags.writeable)

@@ -37,11 +37,10 @@ _ORDER = {
 _BY_NDIM = {4: dtypes.channels_last, 5: dtypes.channels_last_3d}
 
 
-def _known(asked: str, memory_format) -> None:
+def _known(memory_format) -> None:
     """Check that a memory format is one in which a tensor can be laid out."""
     if type(memory_format) is not dtypes.memory_format:
         raise ArgumentError(
-            asked,
             argument="memory_format",
             expected="contiguous_format, channels_last, channels_last_3d or preserve_format",
             got=describe(memory_format),
@@ -79,7 +78,6 @@ def is_contiguous(array: np.ndarray, memory_format=dtypes.contiguous_format) -> 
         return array.flags.c_contiguous
     if type(memory_format) is not dtypes.memory_format or memory_format not in _ORDER:
         raise ArgumentError(
-            "is_contiguous",
             argument="memory_format",
             expected="contiguous_format, channels_last or channels_last_3d",
             got=describe(memory_format),
@@ -125,13 +123,12 @@ def format_of(array: np.ndarray):
 
 def empty(shape, storage, memory_format=dtypes.contiguous_format) -> np.ndarray:
     """Allocate an array whose strides are those of `memory_format`."""
-    _known("empty", memory_format)
+    _known(memory_format)
     order = _ORDER.get(memory_format)
     if order is None:
         return np.empty(shape, storage)
     if len(shape) != len(order):
         raise ShapeError(
-            "empty",
             argument="size",
             expected=f"{len(order)} sizes for memory_format={memory_format}",
             got=tuple(shape),
@@ -145,7 +142,7 @@ def to_format(array: np.ndarray, memory_format) -> np.ndarray:
         memory_format = format_of(array)
     if memory_format is dtypes.contiguous_format:
         return array if array.flags.c_contiguous else np.array(array, order="C")
-    _known("contiguous", memory_format)
+    _known(memory_format)
     order = _order(array, memory_format)
     if is_contiguous(array, memory_format):
         return array
@@ -244,13 +241,11 @@ def _row_major(result: np.ndarray) -> np.ndarray:
     return image.ravel().reshape(image.shape)
 
 
-def image(asked: str, array: np.ndarray):
+def image(array: np.ndarray):
     """Lay an image out as (outer, height, width, inner), in the order in which engines walk.
 
     Parameters
     ----------
-    asked : str
-        What the caller asked for, for errors.
     array : ndarray, shape (batch, channels, height, width) or (channels, height, width)
         The image.
 
@@ -264,7 +259,6 @@ def image(asked: str, array: np.ndarray):
     """
     if array.ndim not in (3, 4):
         raise ShapeError(
-            asked,
             argument="input",
             expected="an image (batch, channels, height, width), or one without batch",
             got=f"shape {array.shape}",
@@ -284,7 +278,7 @@ def vector_length(length: int, block: int) -> int:
     return length - length % block
 
 
-def pair(asked: str, a: np.ndarray, b: np.ndarray):
+def pair(a: np.ndarray, b: np.ndarray):
     """Lay two operands side by side, in the order in which ATen's TensorIterator walks.
 
     The result is dense in the format of the first operand; the walk follows it. Neighboring
@@ -293,8 +287,6 @@ def pair(asked: str, a: np.ndarray, b: np.ndarray):
 
     Parameters
     ----------
-    asked : str
-        What the caller asked for, for errors.
     a, b : ndarray
         Operands that broadcast against each other.
 
@@ -319,7 +311,6 @@ def pair(asked: str, a: np.ndarray, b: np.ndarray):
         shape = np.broadcast_shapes(shape, b.shape)
     except ValueError:
         raise ShapeError(
-            asked,
             argument="other",
             expected=f"of a shape that broadcasts against {a.shape}",
             got=f"shape {b.shape}",

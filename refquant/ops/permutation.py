@@ -36,14 +36,12 @@ def permute(input: Any, *dims) -> Tensor:
     >>> refquant.tensor([[1, 2, 3]]).permute(1, 0).shape
     refquant.Size([3, 1])
     """
-    x = checks.any_tensor("permute", "input", input)
+    x = checks.any_tensor("input", input)
     ndim = x.array.ndim
-    named = integers("permute", "dims", dims)
-    order = tuple(checks.dimension("permute", "dims", d, ndim) for d in named)
+    named = integers("dims", dims)
+    order = tuple(checks.dimension("dims", d, ndim) for d in named)
     if sorted(order) != list(range(ndim)):
-        raise OperationError(
-            "permute", argument="dims", expected=f"every dimension of {ndim} once", got=named
-        )
+        raise OperationError(argument="dims", expected=f"every dimension of {ndim} once", got=named)
     array = x.array.transpose(order)
     if isinstance(x, QuantizedTensor):
         return x.like(array) if x.axis is None else with_axis(x, array, order.index(x.axis))
@@ -74,10 +72,10 @@ def transpose(input: Any, dim0: int, dim1: int) -> Tensor:
     >>> refquant.transpose(refquant.ones(2, 3), 0, 1).shape
     refquant.Size([3, 2])
     """
-    x = checks.any_tensor("transpose", "input", input)
+    x = checks.any_tensor("input", input)
     order = list(range(x.array.ndim))
-    a = checks.dimension("transpose", "dim0", dim0, x.array.ndim)
-    b = checks.dimension("transpose", "dim1", dim1, x.array.ndim)
+    a = checks.dimension("dim0", dim0, x.array.ndim)
+    b = checks.dimension("dim1", dim1, x.array.ndim)
     if order:
         order[a], order[b] = b, a
     return permute(x, order)
@@ -103,14 +101,13 @@ def t(input: Any) -> Tensor:
     tensor([[1, 3],
             [2, 4]])
     """
-    x = checks.any_tensor("t", "input", input)
+    x = checks.any_tensor("input", input)
     if x.array.ndim > 2:
         raise ShapeError(
-            "t",
             argument="input",
             expected="a tensor of at most 2 dimensions",
             got=f"shape {x.array.shape}",
-            mend="use transpose() or permute()",
+            hint="use transpose() or permute()",
         )
     return permute(x, tuple(reversed(range(x.array.ndim))))
 
@@ -138,11 +135,11 @@ def movedim(input: Any, source: int, destination: int) -> Tensor:
     >>> refquant.movedim(refquant.ones(2, 3, 4), 0, 2).shape
     refquant.Size([3, 4, 2])
     """
-    x = checks.any_tensor("movedim", "input", input)
+    x = checks.any_tensor("input", input)
     ndim = x.array.ndim
     order = list(range(ndim))
-    first = checks.dimension("movedim", "source", source, ndim)
-    last = checks.dimension("movedim", "destination", destination, ndim)
+    first = checks.dimension("source", source, ndim)
+    last = checks.dimension("destination", destination, ndim)
     if order:
         order.insert(last, order.pop(first))
     return permute(x, order)

@@ -17,17 +17,16 @@ def _along(ndim: int, dim: int, item) -> tuple:
     return (FULL_SLICE,) * dim + (item,) + (FULL_SLICE,) * (ndim - dim - 1)
 
 
-def _extended(asked: str, x: Tensor, dim: Any, error: type[RefquantError] = ShapeError) -> int:
+def _extended(x: Tensor, dim: Any, error: type[RefquantError] = ShapeError) -> int:
     """Return a dimension to slice along, or raise; 0-dimensional tensors have none."""
     if x.array.ndim == 0:
         raise error(
-            asked,
             argument="input",
             expected="a tensor with dimensions",
             got="a 0-dimensional tensor",
-            mend="give it one with unsqueeze(0)",
+            hint="give it one with unsqueeze(0)",
         )
-    return checks.dimension(asked, "dim", dim, x.array.ndim)
+    return checks.dimension("dim", dim, x.array.ndim)
 
 
 def select(input: Any, dim: int, index: int) -> Tensor:
@@ -58,11 +57,9 @@ def select(input: Any, dim: int, index: int) -> Tensor:
     >>> refquant.tensor([[1, 2], [3, 4]]).select(1, 0)
     tensor([1, 3])
     """
-    x = checks.any_tensor("select", "input", input)
-    dim = _extended("select", x, dim, IndexRangeError)
-    return basic_index(
-        "select", x, _along(x.array.ndim, dim, arguments.integer("select", "index", index))
-    )
+    x = checks.any_tensor("input", input)
+    dim = _extended(x, dim, IndexRangeError)
+    return basic_index(x, _along(x.array.ndim, dim, arguments.integer("index", index)))
 
 
 def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
@@ -90,20 +87,19 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
     >>> refquant.tensor([1, 2, 3, 4]).narrow(0, 1, 2)
     tensor([2, 3])
     """
-    x = checks.any_tensor("narrow", "input", input)
-    dim = _extended("narrow", x, dim)
+    x = checks.any_tensor("input", input)
+    dim = _extended(x, dim)
     extent = x.array.shape[dim]
-    start = arguments.integer("narrow", "start", start)
-    length = arguments.integer("narrow", "length", length)
+    start = arguments.integer("start", start)
+    length = arguments.integer("length", length)
     first = start + (extent if start < 0 else 0)
     if not (first >= 0 and length >= 0 and first + length <= extent):
         raise OperationError(
-            "narrow",
             argument="start",
             expected=f"such that start + length <= {extent}",
             got=f"start {start}, length {length}",
         )
-    return basic_index("narrow", x, _along(x.array.ndim, dim, slice(first, first + length)))
+    return basic_index(x, _along(x.array.ndim, dim, slice(first, first + length)))
 
 
 def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
@@ -134,23 +130,18 @@ def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
     >>> [part.tolist() for part in refquant.split(refquant.arange(5), 2)]
     [[0, 1], [2, 3], [4]]
     """
-    x = checks.any_tensor("split", "input", input)
-    dim = _extended("split", x, dim)
+    x = checks.any_tensor("input", input)
+    dim = _extended(x, dim)
     extent = x.array.shape[dim]
     if isinstance(split_size_or_sections, tuple | list):
-        sizes = [
-            arguments.integer("split", "split_size_or_sections", n) for n in split_size_or_sections
-        ]
+        sizes = [arguments.integer("split_size_or_sections", n) for n in split_size_or_sections]
     else:
-        size = arguments.integer("split", "split_size_or_sections", split_size_or_sections)
+        size = arguments.integer("split_size_or_sections", split_size_or_sections)
         if size <= 0 < extent or size < 0:
-            raise OperationError(
-                "split", argument="split_size_or_sections", expected="positive", got=size
-            )
+            raise OperationError(argument="split_size_or_sections", expected="positive", got=size)
         sizes = [min(size, extent - i) for i in range(0, extent, max(size, 1))] or [0]
     if sum(sizes) != extent or min(sizes, default=0) < 0:
         raise OperationError(
-            "split",
             argument="split_size_or_sections",
             expected=f"sizes that add up to {extent}, the extent of dimension {dim}",
             got=sizes,
@@ -182,11 +173,11 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple:
     >>> [part.tolist() for part in refquant.chunk(refquant.arange(5), 2)]
     [[0, 1, 2], [3, 4]]
     """
-    x = checks.any_tensor("chunk", "input", input)
-    chunks = arguments.integer("chunk", "chunks", chunks, most=2**63 - 1)
+    x = checks.any_tensor("input", input)
+    chunks = arguments.integer("chunks", chunks, most=2**63 - 1)
     if chunks < 1:
-        raise OperationError("chunk", argument="chunks", expected="at least 1", got=chunks)
-    dim = _extended("chunk", x, dim)
+        raise OperationError(argument="chunks", expected="at least 1", got=chunks)
+    dim = _extended(x, dim)
     extent = x.array.shape[dim]
     return split(x, max(-(-extent // chunks), 1), dim) if extent else (x,) * chunks
 
@@ -212,6 +203,6 @@ def unbind(input: Any, dim: int = 0) -> tuple:
     >>> refquant.unbind(refquant.tensor([[1, 2], [3, 4]]))
     (tensor([1, 2]), tensor([3, 4]))
     """
-    x = checks.any_tensor("unbind", "input", input)
-    dim = _extended("unbind", x, dim, IndexRangeError)
+    x = checks.any_tensor("input", input)
+    dim = _extended(x, dim, IndexRangeError)
     return tuple(select(x, dim, i) for i in range(x.array.shape[dim]))

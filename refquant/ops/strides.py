@@ -32,7 +32,7 @@ def numel(input: Tensor) -> int:
     >>> refquant.numel(refquant.tensor([[1, 2], [3, 4]]))
     4
     """
-    return checks.any_tensor("numel", "input", input).array.size
+    return checks.any_tensor("input", input).array.size
 
 
 def contiguous(input: Any, memory_format=dtypes.contiguous_format) -> Tensor:
@@ -63,7 +63,7 @@ def contiguous(input: Any, memory_format=dtypes.contiguous_format) -> Tensor:
     >>> x.shape, x.stride()
     (refquant.Size([1, 2, 3, 4]), (24, 1, 8, 2))
     """
-    x = checks.any_tensor("contiguous", "input", input)
+    x = checks.any_tensor("input", input)
     array = layout.to_format(x.array, memory_format)
     if array is x.array:
         return x
@@ -133,18 +133,17 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
             [1, 2],
             [2, 3]])
     """
-    x = checks.any_tensor("as_strided", "input", input)
+    x = checks.any_tensor("input", input)
     if isinstance(x, QuantizedTensor) and x.axis is not None:
-        raise lost_axis("as_strided", x, "dequantize() first, or use view() or permute()")
-    shape = integers("as_strided", "size", (size,))
-    steps = integers("as_strided", "stride", (stride,))
+        raise lost_axis(x, "dequantize() first, or use view() or permute()")
+    shape = integers("size", (size,))
+    steps = integers("stride", (stride,))
     flat, start = _storage(x.array)
     offset = start
     if storage_offset is not None:
-        offset = arguments.integer("as_strided", "storage_offset", storage_offset)
+        offset = arguments.integer("storage_offset", storage_offset)
     if len(shape) != len(steps) or min((*shape, *steps, offset), default=0) < 0:
         raise OperationError(
-            "as_strided",
             argument="stride",
             expected="one for each size, none of them negative",
             got=f"size {arguments.describe(shape)}, stride {arguments.describe(steps)}, "
@@ -153,7 +152,6 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
     last = offset + sum((n - 1) * s for n, s in zip(shape, steps, strict=True))
     if (math.prod(shape) and last >= flat.size) or max((*shape, *steps), default=0) >= 2**59:
         raise OperationError(
-            "as_strided",
             argument="size",
             got=f"size {arguments.describe(shape)}, stride {arguments.describe(steps)}, "
             f"storage_offset {offset}, which reach too far",

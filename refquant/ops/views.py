@@ -37,41 +37,39 @@ def with_axis(x: QuantizedTensor, array: np.ndarray, axis: int) -> QuantizedTens
     return QuantizedTensor._unchecked(array, x.dtype, x.scale, x.zero_point, axis)
 
 
-def lost_axis(asked: str, x: QuantizedTensor, mend: str) -> QuantizerError:
+def lost_axis(x: QuantizedTensor, hint: str) -> QuantizerError:
     """Describe a view in which the dimension of the channels would be lost."""
     return QuantizerError(
-        asked,
         argument="input",
         expected=f"quantized per tensor, or to keep dimension {x.axis} of the channels",
         got=f"shape {x.array.shape} quantized per channel",
-        mend=mend,
+        hint=hint,
     )
 
 
-def integers(asked: str, argument: str, values: Any) -> tuple[int, ...]:
+def integers(argument: str, values: Any) -> tuple[int, ...]:
     """Return sizes or dimensions that came one by one or as one sequence, or raise."""
     if len(values) == 1 and isinstance(values[0], tuple | list):
         values = values[0]
-    return tuple([v if type(v) is int else arguments.integer(asked, argument, v) for v in values])
+    return tuple([v if type(v) is int else arguments.integer(argument, v) for v in values])
 
 
-def sizes(asked: str, argument: str, values: Any) -> tuple[int, ...]:
+def sizes(argument: str, values: Any) -> tuple[int, ...]:
     """Return the sizes of a new tensor, which came one by one or as one sequence, or raise."""
     if len(values) == 1 and isinstance(values[0], tuple | list):
         values = values[0]
-    return arguments.shape(asked, argument, tuple(values))
+    return arguments.shape(argument, tuple(values))
 
 
-def _complete(asked: str, array: np.ndarray, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _complete(array: np.ndarray, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Infer the one size that is -1."""
     if array.size == 0 or len(shape) > arguments.MOST_DIMENSIONS:
-        arguments.shape(asked, "shape", tuple(max(s, 0) for s in shape))
+        arguments.shape("shape", tuple(max(s, 0) for s in shape))
     known = math.prod(s for s in shape if s != -1)
     if shape.count(-1) == 1 and known > 0 and array.size % known == 0:
         return tuple(array.size // known if s == -1 else s for s in shape)
     if min(shape, default=0) < 0 or known != array.size:
         raise ShapeError(
-            asked,
             argument="shape",
             expected=f"sizes whose product is {array.size}, at most one of them -1",
             got=f"{arguments.describe(shape)} for an input of shape {array.shape}",
@@ -82,25 +80,24 @@ def _complete(asked: str, array: np.ndarray, shape: tuple[int, ...]) -> tuple[in
 # -- the same elements in another shape --------------------------------------------------------
 
 
-def _followed(asked: str, x: QuantizedTensor, shape: tuple[int, ...]) -> int:
+def _followed(x: QuantizedTensor, shape: tuple[int, ...]) -> int:
     """Find the dimension of `shape` that runs over the channels."""
     before = math.prod(x.array.shape[: x.axis])
     for axis, extent in enumerate(shape):
         if extent == x.array.shape[x.axis] and math.prod(shape[:axis]) == before:
             return axis
     raise lost_axis(
-        asked,
         x,
         f"shape {shape} merges or splits the channels; dequantize() first, or keep them "
         "as one dimension",
     )
 
 
-def _reshaped(asked: str, x: Tensor, array: np.ndarray) -> Tensor:
+def _reshaped(x: Tensor, array: np.ndarray) -> Tensor:
     if isinstance(x, QuantizedTensor):
         if x.axis is None:
             return x.like(array)
-        return with_axis(x, array, _followed(asked, x, array.shape))
+        return with_axis(x, array, _followed(x, array.shape))
     before = x.array.shape
     return differentiable(array, (x,), lambda g: (g.reshape(before),))
 
@@ -132,9 +129,9 @@ def reshape(input: Any, *shape) -> Tensor:
     >>> refquant.tensor([[1, 2], [3, 4]]).reshape(-1)
     tensor([1, 2, 3, 4])
     """
-    x = checks.any_tensor("reshape", "input", input)
-    shape = _complete("reshape", x.array, integers("reshape", "shape", shape))
-    return _reshaped("reshape", x, x.array.reshape(shape))
+    x = checks.any_tensor("input", input)
+    shape = _complete(x.array, integers("shape", shape))
+    return _reshaped(x, x.array.reshape(shape))
 
 
 def view(input: Tensor, *shape) -> Tensor:
@@ -166,27 +163,26 @@ def view(input: Tensor, *shape) -> Tensor:
     tensor([1, 2, 3, 4])
     """
     array = input.array
-    shape = _complete("view", array, integers("view", "shape", shape))
+    shape = _complete(array, integers("shape", shape))
     result = array.reshape(shape)
     if not array.flags.c_contiguous and array.size and not np.may_share_memory(result, array):
         raise ShapeError(
-            "view",
             argument="shape",
             expected="one that the strides of the input allow",
             got=f"{shape} for shape {array.shape} with strides {input.stride()}",
-            mend="use reshape(), which copies where it has to",
+            hint="use reshape(), which copies where it has to",
         )
-    return _reshaped("view", input, result)
+    return _reshaped(input, result)
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
     """View the elements in the shape of another tensor; see `view`."""
-    return view(input, checks.any_tensor("view_as", "other", other).array.shape)
+    return view(input, checks.any_tensor("other", other).array.shape)
 
 
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     """Reshape to the shape of another tensor; see `reshape`."""
-    return reshape(input, checks.any_tensor("reshape_as", "other", other).array.shape)
+    return reshape(input, checks.any_tensor("other", other).array.shape)
 
 
 def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -216,16 +212,16 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     tensor([[1, 2],
             [3, 4]])
     """
-    x = checks.any_tensor("flatten", "input", input)
-    first = checks.dimension("flatten", "start_dim", start_dim, x.array.ndim)
-    last = checks.dimension("flatten", "end_dim", end_dim, x.array.ndim)
+    x = checks.any_tensor("input", input)
+    first = checks.dimension("start_dim", start_dim, x.array.ndim)
+    last = checks.dimension("end_dim", end_dim, x.array.ndim)
     if first > last:
         raise OperationError(
-            "flatten", argument="start_dim", expected=f"not after end_dim {end_dim}", got=start_dim
+            argument="start_dim", expected=f"not after end_dim {end_dim}", got=start_dim
         )
     shape = x.array.shape
     merged = (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :])
-    return _reshaped("flatten", x, x.array.reshape(merged))
+    return _reshaped(x, x.array.reshape(merged))
 
 
 def ravel(input: Any) -> Tensor:
@@ -252,10 +248,10 @@ def ravel(input: Any) -> Tensor:
 
 def unflatten(input: Any, dim: int, sizes) -> Tensor:
     """Split one dimension into several; see `view`."""
-    x = checks.any_tensor("unflatten", "input", input)
-    dim = checks.dimension("unflatten", "dim", dim, x.array.ndim)
+    x = checks.any_tensor("input", input)
+    dim = checks.dimension("dim", dim, x.array.ndim)
     shape = x.array.shape
-    return reshape(x, (*shape[:dim], *integers("unflatten", "sizes", (sizes,)), *shape[dim + 1 :]))
+    return reshape(x, (*shape[:dim], *integers("sizes", (sizes,)), *shape[dim + 1 :]))
 
 
 # -- dimensions of extent 1 --------------------------------------------------------------------
@@ -282,9 +278,9 @@ def unsqueeze(input: Any, dim: int) -> Tensor:
     >>> refquant.unsqueeze(refquant.ones(3), 0).shape
     refquant.Size([1, 3])
     """
-    x = checks.any_tensor("unsqueeze", "input", input)
+    x = checks.any_tensor("input", input)
     array = x.array
-    dim = checks.dimension("unsqueeze", "dim", dim, array.ndim + 1)
+    dim = checks.dimension("dim", dim, array.ndim + 1)
     # The stride of the new dimension tells the memory format, as in PyTorch.
     stride = array.shape[dim] * array.strides[dim] if dim < array.ndim else array.itemsize
     result = np.lib.stride_tricks.as_strided(
@@ -321,19 +317,19 @@ def squeeze(input: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
     >>> refquant.squeeze(refquant.ones(1, 3, 1)).shape
     refquant.Size([3])
     """
-    x = checks.any_tensor("squeeze", "input", input)
+    x = checks.any_tensor("input", input)
     array, ndim = x.array, x.array.ndim
     if dim is None:
         named = list(range(ndim))
     else:
-        named = list(checks.dimensions("squeeze", "dim", dim, ndim))
+        named = list(checks.dimensions("dim", dim, ndim))
     gone = tuple(d for d in named if d < ndim and array.shape[d] == 1)
     result = array.squeeze(gone)
     if isinstance(x, QuantizedTensor):
         if x.axis is None:
             return x.like(result)
         if x.axis in gone:
-            raise lost_axis("squeeze", x, "name the dimensions to remove, or dequantize() first")
+            raise lost_axis(x, "name the dimensions to remove, or dequantize() first")
         return with_axis(x, result, x.axis - sum(d < x.axis for d in gone))
     before = array.shape
     return differentiable(result, (x,), lambda g: (g.reshape(before),))

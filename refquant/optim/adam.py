@@ -74,18 +74,17 @@ class Adam(Optimizer):
 
     def _check(self, group: dict[str, Any]) -> None:
         super()._check(group)
-        betas = arguments.sequence("Adam", "betas", group["betas"], "a pair of numbers")
+        betas = arguments.sequence("betas", group["betas"], "a pair of numbers")
         if len(betas) != 2:
             raise ArgumentError(
-                "Adam",
                 argument="betas",
                 expected="a pair of numbers",
                 got=arguments.describe(group["betas"]),
             )
         for number, beta in enumerate(betas):
-            if not 0 <= arguments.real("Adam", f"betas[{number}]", beta) < 1:
+            if not 0 <= arguments.real(f"betas[{number}]", beta) < 1:
                 raise ArgumentError(
-                    "Adam", argument=f"betas[{number}]", expected="in 0..1, without 1", got=beta
+                    argument=f"betas[{number}]", expected="in 0..1, without 1", got=beta
                 )
 
     def _update(

@@ -45,20 +45,17 @@ class Optimizer:
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         if isinstance(params, Tensor):
             raise ArgumentTypeError(
-                type(self).__name__,
                 argument="params",
                 expected="an iterable of tensors or dicts",
                 got="a tensor",
-                mend="put it into a list",
+                hint="put it into a list",
             )
-        op = type(self).__name__
-        groups = arguments.sequence(op, "params", params, "an iterable of tensors or dicts")
-        self.defaults = dict(arguments.mapping(op, "defaults", defaults))
+        groups = arguments.sequence("params", params, "an iterable of tensors or dicts")
+        self.defaults = dict(arguments.mapping("defaults", defaults))
         self.param_groups: list[dict[str, Any]] = []
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         if not groups:
             raise ArgumentError(
-                op,
                 argument="params",
                 expected="at least one parameter",
                 got="none",
@@ -74,18 +71,16 @@ class Optimizer:
         param_group : dict
             Parameters under ``'params'``; settings that are not there are the defaults.
         """
-        op = type(self).__name__
-        arguments.mapping(op, "param_group", param_group, "a dict with 'params'")
+        arguments.mapping("param_group", param_group, "a dict with 'params'")
         if "params" not in param_group:
             raise ArgumentError(
-                op,
                 argument="param_group",
                 expected="a dict with 'params'",
                 got=f"keys {sorted(map(str, param_group))}",
             )
         params = param_group["params"]
         if not isinstance(params, Tensor):
-            params = arguments.sequence(op, "params", params, "an iterable of tensors")
+            params = arguments.sequence("params", params, "an iterable of tensors")
         group = {
             **self.defaults,
             **param_group,
@@ -95,14 +90,12 @@ class Optimizer:
         for parameter in group["params"]:
             if not isinstance(parameter, Tensor) or not parameter.is_leaf:
                 raise ArgumentTypeError(
-                    type(self).__name__,
                     argument="params",
                     expected="tensors that are leaves",
                     got=arguments.describe(parameter),
                 )
             if id(parameter) in known:
                 raise ArgumentError(
-                    type(self).__name__,
                     argument="params",
                     expected="every parameter once",
                     got="one of them twice",
@@ -113,15 +106,14 @@ class Optimizer:
 
     def _check(self, group: dict[str, Any]) -> None:
         """Raise if settings are not valid."""
-        op = type(self).__name__
         for name in ("lr", "eps", "weight_decay", "momentum"):
             if name in group:
-                group[name] = arguments.number(op, name, group[name], 0)
+                group[name] = arguments.number(name, group[name], 0)
         if "dampening" in group:
-            group["dampening"] = arguments.number(op, "dampening", group["dampening"])
+            group["dampening"] = arguments.number("dampening", group["dampening"])
         for name in ("nesterov", "amsgrad"):
             if name in group:
-                group[name] = arguments.switch(op, name, group[name])
+                group[name] = arguments.switch(name, group[name])
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters.
@@ -131,7 +123,7 @@ class Optimizer:
         set_to_none : bool
             Whether they become None, or zeros.
         """
-        set_to_none = arguments.switch("zero_grad", "set_to_none", set_to_none)
+        set_to_none = arguments.switch("set_to_none", set_to_none)
         for group in self.param_groups:
             for parameter in group["params"]:
                 if set_to_none:
@@ -159,7 +151,7 @@ class Optimizer:
         """
         loss = None
         if closure is not None:
-            arguments.function(f"{type(self).__name__}.step", "closure", closure, given=0)
+            arguments.function("closure", closure, given=0)
             with autograd.enable_grad():
                 loss = closure()
         # A step that is too large makes infinity, then NaN.
@@ -178,7 +170,7 @@ class Optimizer:
         group: dict[str, Any],
         state: dict[str, Any],
     ) -> None:
-        raise NotSupportedError(f"{type(self).__name__} has no rule", mend="define _update()")
+        raise NotSupportedError(f"{type(self).__name__} has no rule", hint="define _update()")
 
     def state_dict(self) -> dict[str, Any]:
         """Collect settings and state; parameters are counted from 0.
@@ -226,7 +218,6 @@ class Optimizer:
         got = [len(g["params"]) for g in saved["param_groups"]]
         if want != got:
             raise StateError(
-                "load_state_dict",
                 argument="param_groups",
                 expected=f"groups of {want} parameters",
                 got=got,
@@ -241,7 +232,6 @@ class Optimizer:
         for number in saved["state"]:
             if str(number) not in kept:
                 raise StateError(
-                    "load_state_dict",
                     argument="state",
                     expected=f"numbers of parameters, in {list(numbered)}",
                     got=arguments.describe(number),
@@ -262,23 +252,20 @@ class Optimizer:
 
 def _state(saved: Any) -> Any:
     """Check the form of what `Optimizer.state_dict` makes."""
-    op = "load_state_dict"
-    arguments.mapping(op, "state_dict", saved, "the state_dict() of an optimizer")
+    arguments.mapping("state_dict", saved, "the state_dict() of an optimizer")
     for name, kind, expected in (("state", dict, "a dict"), ("param_groups", list, "a list")):
         if not isinstance(saved.get(name), kind):
             raise StateError(
-                op,
                 argument=f"state_dict[{name!r}]",
                 expected=expected,
                 got=arguments.describe(saved.get(name)),
-                mend="make it with the state_dict() of an optimizer",
+                hint="make it with the state_dict() of an optimizer",
             )
     for number, state in saved["state"].items():
-        arguments.mapping(op, f"state_dict['state'][{number!r}]", state)
+        arguments.mapping(f"state_dict['state'][{number!r}]", state)
     for group in saved["param_groups"]:
         if not isinstance(group, dict) or not isinstance(group.get("params"), list):
             raise StateError(
-                op,
                 argument="state_dict['param_groups']",
                 expected="dicts with a list of numbers under 'params'",
                 got=arguments.describe(group),

@@ -153,7 +153,7 @@ def diagnose_problem(task: Problem, actual: Any, start: str | Engine) -> Diagnos
             f"oracle.diagnose of {task.operation}",
             argument="operation",
             expected="one that returns integers",
-            mend="oracle.compare works for real numbers",
+            hint="oracle.compare works for real numbers",
         )
     if not mismatch.count:
         verdict = f"engine {mismatch.engine!r} itself"

@@ -135,7 +135,7 @@ def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True,
     >>> oracle.legality(np.array([3, 2]), "quantize_per_tensor", x, 0.1, 0, refquant.quint8).legal
     array([ True, False])
     """
-    integer_bias = arguments.flag("oracle.legality", "integer_bias", integer_bias)
+    integer_bias = arguments.flag("integer_bias", integer_bias)
     task: Any = problem(operation, *args, **kwargs)
     if not has_exact_values(task):
         raise ArgumentError(
@@ -143,7 +143,7 @@ def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True,
             argument="operation",
             expected="a linear layer, a convolution, add, mul or a quantizing operation",
             got=repr(operation),
-            mend="oracle.compare works for it, without legality",
+            hint="oracle.compare works for it, without legality",
         )
     answers, _, shape = task.check(actual, "exact")
     where = np.arange(answers.size)

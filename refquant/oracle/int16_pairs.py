@@ -88,11 +88,9 @@ class SaturationReport:
         return _from_order(codes, self._layout).astype(np.uint8)
 
     def _channel(self, method: str, channel: Any) -> int:
-        asked = f"SaturationReport.{method}"
-        number = arguments.integer(asked, "channel", channel)
+        number = arguments.integer("channel", channel)
         if not 0 <= number < len(self._rows):
             raise IndexRangeError(
-                asked,
                 argument="channel",
                 expected=f"in 0..{len(self._rows) - 1}",
                 got=number,
@@ -113,19 +111,17 @@ class SaturationReport:
         -------
         exact, saturated : int
         """
-        asked = "SaturationReport.accumulators"
         channel = self._channel("accumulators", channel)
-        raw = arguments.numbers(asked, "codes", codes)
+        raw = arguments.numbers("codes", codes)
         if raw.dtype.kind not in "iu" or raw.shape != self._layout:
             raise ArgumentError(
-                asked,
                 argument="codes",
                 expected=f"integers of shape {self._layout}, that of the channel's weight",
                 got=arguments.describe(raw),
             )
         if raw.size and not 0 <= raw.min() <= raw.max() <= 255:
             raise ArgumentError(
-                asked, argument="codes", expected="in 0..255", got=f"{raw.min()}..{raw.max()}"
+                argument="codes", expected="in 0..255", got=f"{raw.min()}..{raw.max()}"
             )
         products = _to_order(raw.astype(np.int64), self._layout) * self._rows[channel]
         sums = _pairs(products[None])[0]
@@ -234,27 +230,25 @@ def saturation(
     >>> bool(oracle.saturation(w, (0, 127)).saturates.any())
     False
     """
-    asked = "oracle.saturation"
-    tensor = checks.quantized_tensor(asked, "weight", weight)
+    tensor = checks.quantized_tensor("weight", weight)
     if tensor.dtype is not dtypes.qint8 or tensor.ndim not in (2, 4, 5):
         raise DtypeError(
-            asked,
             argument="weight",
             expected="a qint8 weight of a matrix product (2 dimensions) or a convolution (4 or 5)",
             got=f"{tensor.dtype} with {tensor.ndim} dimensions",
         )
-    ends = arguments.sequence(asked, "input_range", input_range, "two integers")
+    ends = arguments.sequence("input_range", input_range, "two integers")
     if len(ends) != 2:
         raise ArgumentError(
-            asked, argument="input_range", expected="two integers", got=f"{len(ends)} of them"
+            argument="input_range", expected="two integers", got=f"{len(ends)} of them"
         )
-    low, high = (arguments.integer(asked, "input_range", end) for end in ends)
+    low, high = (arguments.integer("input_range", end) for end in ends)
     if not 0 <= low <= high <= 255:
         raise ArgumentError(
-            asked, argument="input_range", expected="0 <= low <= high <= 255", got=(low, high)
+            argument="input_range", expected="0 <= low <= high <= 255", got=(low, high)
         )
     if order is not None:
-        order = arguments.choice(asked, "order", order, ("product", "depthwise"))
+        order = arguments.choice("order", order, ("product", "depthwise"))
     if order is None:
         kernels = ((3, 3), (5, 5), (7, 7), (3, 3, 3))
         is_depthwise = tensor.ndim > 2 and tensor.shape[1] == 1 and tensor.shape[0] % 8 == 0

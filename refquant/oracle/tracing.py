@@ -325,7 +325,7 @@ def trace_problem(task: Problem, record: Engine, index: Any) -> Trace:
     """Trace one element of a problem; see `trace`."""
     output = task.run(record)
     shape = tuple(output.shape)
-    indices = np.atleast_1d(arguments.numbers("oracle.trace", "index", index))
+    indices = np.atleast_1d(arguments.numbers("index", index))
     # Of an element of a 0-d output there are no indices, and an empty array is one of floats.
     if (indices.size and indices.dtype.kind not in "iu") or indices.ndim != 1:
         raise ArgumentTypeError(

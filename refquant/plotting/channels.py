@@ -44,26 +44,23 @@ def channel_ranges(weight: Any, *, axis: int = 0, ax: Any = None) -> Any:
     >>> ax.get_xlabel()
     'channel'
     """
-    asked = "channel_ranges"
-    array = real_values(weight, asked, "weight").astype(np.float64)
-    axis = arguments.integer(asked, "axis", axis)
+    array = real_values(weight, "weight").astype(np.float64)
+    axis = arguments.integer("axis", axis)
     if not 0 <= axis < array.ndim:
         raise IndexRangeError(
-            asked,
             argument="axis",
             expected=f"a dimension of a weight of shape {array.shape}",
             got=axis,
         )
     if array.size == 0 or not np.isfinite(array).all():
         raise ArgumentError(
-            asked,
             argument="weight",
             expected="finite numbers, at least one",
             got=f"a weight of shape {array.shape}" + (" with others" if array.size else ""),
         )
     channels = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
     low, high = channels.min(axis=1), channels.max(axis=1)
-    ax = axes(ax, asked)
+    ax = axes(ax)
     ax.bar(np.arange(len(channels)), high - low, bottom=low, color=COLORS[0], label="one channel")
     largest = float(np.abs(array).max())
     for bound in (-largest, largest):

@@ -55,7 +55,6 @@ def code_confusion(expected: Any, got: Any, *, ax: Any = None) -> Any:
     rows, columns = _codes("got", got), _codes("expected", expected)
     if rows.shape != columns.shape:
         raise ShapeError(
-            "code_confusion",
             argument="got",
             expected=f"of shape {columns.shape}, that of `expected`",
             got=rows.shape,
@@ -65,7 +64,6 @@ def code_confusion(expected: Any, got: Any, *, ax: Any = None) -> Any:
     count = last - first + 1
     if count > _MOST:
         raise ArgumentError(
-            "code_confusion",
             argument="expected, got",
             expected=f"at most {_MOST} integers in a row",
             got=f"{first}..{last}",
@@ -73,9 +71,11 @@ def code_confusion(expected: Any, got: Any, *, ax: Any = None) -> Any:
     pairs = (rows.ravel() - first) * count + (columns.ravel() - first)
     counts = np.bincount(pairs, minlength=count * count).reshape(count, count)
     colors = require_extra(
-        "matplotlib.colors", package="matplotlib", extra="plot", asked="code_confusion"
+        "matplotlib.colors",
+        package="matplotlib",
+        extra="plot",
     )
-    ax = axes(ax, "code_confusion")
+    ax = axes(ax)
     image = ax.imshow(
         # Pairs that do not occur have no color.
         np.ma.masked_equal(counts, 0),
@@ -97,13 +97,12 @@ def code_confusion(expected: Any, got: Any, *, ax: Any = None) -> Any:
 def _codes(argument: str, values: Any) -> np.ndarray:
     """Return the integers of a tensor as int64."""
     raw = values.array if isinstance(values, Tensor | QuantizedTensor) else values
-    array = arguments.numbers("code_confusion", argument, raw)
+    array = arguments.numbers(argument, raw)
     if array.dtype.kind not in "iu":
         raise ArgumentError(
-            "code_confusion",
             argument=argument,
             expected="integers",
             got=f"values of dtype {array.dtype}",
-            mend="pass a quantized tensor or its int_repr()",
+            hint="pass a quantized tensor or its int_repr()",
         )
     return array.astype(np.int64)

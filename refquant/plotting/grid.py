@@ -56,12 +56,11 @@ def integer_grid(
     >>> ax.get_xlabel()
     'value (real units)'
     """
-    asked = "integer_grid"
-    dtype = checks.quantized_dtype(asked, "dtype", dtype)
-    scale = checks.scale_value(asked, "scale", scale)
-    zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
+    dtype = checks.quantized_dtype("dtype", dtype)
+    scale = checks.scale_value("scale", scale)
+    zero_point = checks.zero_point_value("zero_point", zero_point, dtype)
     first, last = (
-        default if given is None else arguments.integer(asked, name, given)
+        default if given is None else arguments.integer(name, given)
         for name, given, default in (
             ("quant_min", quant_min, dtype.quant_min),
             ("quant_max", quant_max, dtype.quant_max),
@@ -69,12 +68,11 @@ def integer_grid(
     )
     if not dtype.quant_min <= first <= last <= dtype.quant_max or last - first >= _MOST:
         raise ArgumentError(
-            asked,
             argument="quant_min, quant_max",
             expected=f"at most {_MOST} integers in order, in {dtype.quant_min}..{dtype.quant_max}",
             got=f"{first}..{last}",
         )
-    ax = axes(ax, asked)
+    ax = axes(ax)
     integers = np.arange(first, last + 1)
     ax.vlines((integers - zero_point) * scale, 0, 1, color=COLORS[0], linewidth=1)
     if first <= zero_point <= last:

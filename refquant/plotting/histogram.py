@@ -62,13 +62,12 @@ def value_histogram(
     >>> ax.get_xlabel()
     'value (real units)'
     """
-    asked = "value_histogram"
-    dtype = checks.quantized_dtype(asked, "dtype", dtype)
-    scale = checks.scale_value(asked, "scale", scale)
-    zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
-    kept = values_of(values, asked)
-    edges = _edges(asked, kept, bins)
-    ax = axes(ax, asked)
+    dtype = checks.quantized_dtype("dtype", dtype)
+    scale = checks.scale_value("scale", scale)
+    zero_point = checks.zero_point_value("zero_point", zero_point, dtype)
+    kept = values_of(values)
+    edges = _edges(kept, bins)
+    ax = axes(ax)
     low, high = (dtype.quant_min - zero_point) * scale, (dtype.quant_max - zero_point) * scale
     counts, edges = np.histogram(kept, edges)
     ax.stairs(counts, edges, fill=True, color=COLORS[0], label="values")
@@ -94,21 +93,20 @@ def value_histogram(
     return ax
 
 
-def _edges(asked: str, values: np.ndarray, bins: Any) -> np.ndarray:
+def _edges(values: np.ndarray, bins: Any) -> np.ndarray:
     """Return the edges of bars, given these or their number."""
     array = isinstance(bins, np.ndarray | Tensor) and bins.ndim > 0
     if not array and not isinstance(bins, tuple | list):
-        return bin_edges(values, arguments.integer(asked, "bins", bins, 1, MOST_POINTS))
-    edges = real_values(bins, asked, "bins").astype(np.float64)
+        return bin_edges(values, arguments.integer("bins", bins, 1, MOST_POINTS))
+    edges = real_values(bins, "bins").astype(np.float64)
     if edges.ndim != 1 or not 2 <= edges.size <= MOST_POINTS or not (np.diff(edges) > 0).all():
         raise ArgumentError(
-            asked,
             argument="bins",
             expected="a number of bars, or two edges or more in ascending order",
             got=arguments.describe(bins),
         )
     if not (np.abs(edges) <= LARGEST).all():
         raise ArgumentError(
-            asked, argument="bins", expected=f"edges of at most {LARGEST}", got=float(edges.max())
+            argument="bins", expected=f"edges of at most {LARGEST}", got=float(edges.max())
         )
     return edges

@@ -53,30 +53,28 @@ def error_map(before: Any, after: Any, *, in_steps: bool = False, ax: Any = None
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('column (pixels)', 'row (pixels)')
     """
-    x = real_values(before, "error_map", "before").astype(np.float64)
-    y = real_values(after, "error_map", "after").astype(np.float64)
+    x = real_values(before, "before").astype(np.float64)
+    y = real_values(after, "after").astype(np.float64)
     if x.shape != y.shape:
         raise ShapeError(
-            "error_map",
             argument="after",
             expected=f"of shape {x.shape}, that of `before`",
             got=y.shape,
         )
     if x.ndim < 2 or x[..., :1, :1].size != 1:
         raise ShapeError(
-            "error_map",
             argument="before",
             expected="one image of shape (H, W), or with dimensions of size 1 before",
             got=x.shape,
-            mend="choose one image and one channel, such as images[0, 0]",
+            hint="choose one image and one channel, such as images[0, 0]",
         )
     with np.errstate(all="ignore"):  # infinities and NaN have no color
         error = y - x
     error, unit = error.reshape(x.shape[-2:]), "real units"
-    if arguments.flag("error_map", "in_steps", in_steps):
+    if arguments.flag("in_steps", in_steps):
         error, unit = error / _step(after), "steps"
     largest = float(np.abs(error[np.isfinite(error)]).max(initial=0.0)) or 1.0
-    ax = axes(ax, "error_map")
+    ax = axes(ax)
     image = ax.imshow(error, cmap="PuOr", vmin=-largest, vmax=largest, interpolation="nearest")
     ax.figure.colorbar(image, ax=ax, label=f"error ({unit})")
     ax.set_xlabel("column (pixels)")
@@ -87,7 +85,6 @@ def error_map(before: Any, after: Any, *, in_steps: bool = False, ax: Any = None
 def _step(after: Any) -> float:
     if not isinstance(after, QuantizedTensor) or after.axis is not None:
         raise ArgumentError(
-            "error_map",
             argument="in_steps",
             expected="False, or an image quantized per tensor",
             got=f"True for a {type(after).__name__}",

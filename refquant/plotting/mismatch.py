@@ -37,12 +37,11 @@ def mismatch_bars(mismatch: Any, *, ax: Any = None):
     """
     if not all(hasattr(mismatch, name) for name in ("histogram", "counts", "classes")):
         raise ArgumentTypeError(
-            "mismatch_bars",
             argument="mismatch",
             expected="a Mismatch, as refquant.oracle.compare returns it",
             got=arguments.describe(mismatch),
         )
-    ax = axes(ax, "mismatch_bars")
+    ax = axes(ax)
     steps = list(mismatch.histogram)
     base = np.zeros(len(steps))
     off = mismatch.actual - mismatch.expected

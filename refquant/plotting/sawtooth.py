@@ -57,19 +57,18 @@ def error_sawtooth(
     >>> ax.get_ylabel()
     'error (real units)'
     """
-    asked = "error_sawtooth"
-    dtype = checks.quantized_dtype(asked, "dtype", dtype)
-    scale = checks.scale_value(asked, "scale", scale)
-    zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
+    dtype = checks.quantized_dtype("dtype", dtype)
+    scale = checks.scale_value("scale", scale)
+    zero_point = checks.zero_point_value("zero_point", zero_point, dtype)
     low, high = (
-        default if given is None else arguments.real(asked, name, given, -_LIMIT, _LIMIT)
+        default if given is None else arguments.real(name, given, -_LIMIT, _LIMIT)
         for name, given, default in (("low", low, -3 * scale), ("high", high, 3 * scale))
     )
-    points = arguments.integer(asked, "points", points, 1, MOST_POINTS)
+    points = arguments.integer("points", points, 1, MOST_POINTS)
     x = np.linspace(low, high, points, dtype=np.float32)
     quantized = quantize_per_tensor(from_numpy(x), scale, zero_point, dtype)
     error = quantized.dequantize().array - x
-    ax = axes(ax, asked)
+    ax = axes(ax)
     for bound in (-scale / 2, scale / 2):
         ax.axhline(bound, color=COLORS[1], linestyle="--", linewidth=1.2, label="half a step")
     # Where the integer changes, the error jumps: no line is drawn.

@@ -40,25 +40,23 @@ def sqnr_bars(layers: Sequence[str], values: Mapping[str, Sequence[float]], *, a
     >>> ax.get_xlabel()
     'SQNR of the output (dB)'
     """
-    asked = "sqnr_bars"
     layers = [
-        arguments.text(asked, "layers", name)
-        for name in arguments.sequence(asked, "layers", layers, "a sequence of names")
+        arguments.text("layers", name)
+        for name in arguments.sequence("layers", layers, "a sequence of names")
     ]
-    given = arguments.mapping(asked, "values", values, "a mapping of names to numbers")
+    given = arguments.mapping("values", values, "a mapping of names to numbers")
     lengths = {
-        name: arguments.numbers(asked, f"values[{name!r}]", numbers, np.float64)
+        name: arguments.numbers(f"values[{name!r}]", numbers, np.float64)
         for name, numbers in given.items()
     }
     for name, numbers in lengths.items():
         if numbers.shape != (len(layers),):
             raise ShapeError(
-                asked,
                 argument=f"values[{name!r}]",
                 expected=f"{len(layers)} numbers, one for each layer",
                 got=f"shape {numbers.shape}",
             )
-    ax = axes(ax, asked)
+    ax = axes(ax)
     positions = np.arange(len(layers))
     height = 0.8 / max(1, len(lengths))
     for index, (name, numbers) in enumerate(lengths.items()):

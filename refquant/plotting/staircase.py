@@ -50,11 +50,10 @@ def before_after(before: Any, after: Any, *, ax: Any = None) -> Any:
     >>> ax.get_ylabel()
     'value after quantization (real units)'
     """
-    x = real_values(before, "before_after", "before").astype(np.float64)
-    y = real_values(after, "before_after", "after").astype(np.float64)
+    x = real_values(before, "before").astype(np.float64)
+    y = real_values(after, "after").astype(np.float64)
     if x.shape != y.shape:
         raise ShapeError(
-            "before_after",
             argument="after",
             expected=f"of shape {x.shape}, that of `before`",
             got=y.shape,
@@ -62,7 +61,7 @@ def before_after(before: Any, after: Any, *, ax: Any = None) -> Any:
     x, y = x.ravel(), y.ravel()
     kept = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
     kept = kept[:: -(-len(kept) // _MOST) or 1]
-    ax = axes(ax, "before_after")
+    ax = axes(ax)
     ax.axline((0.0, 0.0), slope=1.0, color=COLORS[1], linestyle="--", linewidth=1.2, label="equal")
     ax.plot(
         x[kept],

@@ -54,18 +54,16 @@ def weight_histogram(before: Any, after: Any, *, bins: int = 61, ax: Any = None)
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['float32', 'qint8']
     """
-    asked = "weight_histogram"
-    shape = real_values(before, asked, "before").shape
-    after = checks.quantized_tensor(asked, "after", after)
+    shape = real_values(before, "before").shape
+    after = checks.quantized_tensor("after", after)
     if shape != tuple(after.shape):
         raise ShapeError(
-            asked,
             argument="after",
             expected=f"of shape {shape}, that of `before`",
             got=tuple(after.shape),
         )
-    bins = arguments.integer(asked, "bins", bins, 2, MOST_POINTS)
-    ax = axes(ax, asked)
+    bins = arguments.integer("bins", bins, 2, MOST_POINTS)
+    ax = axes(ax)
     floats, integers = _steps(before, after)
     edges = _edges(floats, integers, bins)
     unit = after.scale if after.axis is None else 1.0

@@ -11,27 +11,25 @@ from refquant.quantization._observing import observer_of
 __all__ = ["check_unprepared", "checked_mapping", "checked_model"]
 
 
-def checked_model(asked: str, argument: str, model: Any) -> Module:
+def checked_model(argument: str, model: Any) -> Module:
     """Return a module, or raise."""
     if not isinstance(model, Module):
-        mend = "pass the model itself, an instance" if isinstance(model, type) else None
+        hint = "pass the model itself, an instance" if isinstance(model, type) else None
         raise ArgumentTypeError(
-            asked,
             argument=argument,
             expected="a refquant.nn.Module",
             got=type(model).__name__,
-            mend=mend,
+            hint=hint,
         )
     return model
 
 
-def checked_mapping(asked: str, mapping: Any, default: str) -> Mapping[type, type]:
+def checked_mapping(mapping: Any, default: str) -> Mapping[type, type]:
     """Return a mapping of types to types that have ``from_float``; None stands for a default."""
     if mapping is None:
         return mappings.default(default)
     if not isinstance(mapping, Mapping):
         raise ArgumentTypeError(
-            asked,
             argument="mapping",
             expected="a mapping of types to types",
             got=type(mapping).__name__,
@@ -39,34 +37,32 @@ def checked_mapping(asked: str, mapping: Any, default: str) -> Mapping[type, typ
     for old, new in mapping.items():
         if not isinstance(old, type) or not callable(getattr(new, "from_float", None)):
             raise ArgumentTypeError(
-                asked,
                 argument="mapping",
                 expected="types, each with one that has from_float()",
                 got=f"{old!r}: {new!r}",
-                mend="give the new type a classmethod from_float(cls, mod)",
+                hint="give the new type a classmethod from_float(cls, mod)",
             )
     return mapping
 
 
-def check_unprepared(asked: str, modules: Mapping[str, Module]) -> None:
+def check_unprepared(modules: Mapping[str, Module]) -> None:
     """Raise if modules that are to be joined have observers, fake quantization or integers.
 
     Observers would stay where they are and observe what is no longer the output.
     """
     quantized = mappings.quantized_types()
-    for state, mend, test in (
+    for state, hint, test in (
         ("quantized", "convert() or quantize_dynamic()", lambda part: type(part) in quantized),
         ("prepared", "prepare() or prepare_qat()", _is_prepared),
     ):
         conflicting = [name for name, m in modules.items() if any(map(test, m.modules()))]
         if conflicting:
             raise NotSupportedError(
-                asked,
                 argument="modules_to_fuse",
                 expected="modules of a float model",
                 got=f"{', '.join(conflicting)}, which {'is' if len(conflicting) == 1 else 'are'} "
                 f"{state} already",
-                mend=f"fuse the float model first, then call {mend}",
+                hint=f"fuse the float model first, then call {hint}",
             )
 
 

@@ -21,13 +21,13 @@ _TABLES = (
 
 
 @contextmanager
-def restored_on_error(asked: str, model: Module, inplace: bool) -> Iterator[Module]:
+def restored_on_error(model: Module, inplace: bool) -> Iterator[Module]:
     """Yield the model, or a copy of it, to be changed; after an error the model is as before.
 
     Modules, parameters, hooks and other attributes are restored; the values of parameters are
     not, so that the progress of training is not lost.
     """
-    if not arguments.switch(asked, "inplace", inplace):
+    if not arguments.switch("inplace", inplace):
         yield copy.deepcopy(model)
         return
     before = [

@@ -103,7 +103,7 @@ def _replace_at(path: str, module: Module, mapping: Mapping[type, type]) -> Modu
     try:
         return replace(module, mapping)
     except RefquantError as error:
-        error.place = path
+        error.module_path = path
         raise
 
 

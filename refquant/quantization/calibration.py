@@ -149,29 +149,26 @@ def calibrate(
     >>> quantization.calibrate(model, batches).quant.activation_post_process
     MinMaxObserver(min_val=-1.0, max_val=5.0)
     """
-    asked = "calibrate"
-    checked_model(asked, "model", model)
-    arguments.function(asked, "run", run, 2, "the model and a batch are handed to it")
-    arguments.iterable(asked, "batches", batches)
-    progress = arguments.flag(asked, "progress", progress)
+    checked_model("model", model)
+    arguments.function("run", run, 2, "the model and a batch are handed to it")
+    arguments.iterable("batches", batches)
+    progress = arguments.flag("progress", progress)
     if executor is not None and not callable(getattr(executor, "submit", None)):
         raise ArgumentTypeError(
-            asked,
             argument="executor",
             expected="an Executor, with a method submit",
             got=arguments.describe(executor),
         )
     if not isinstance(shard_size, int) or shard_size < 1:
         raise ArgumentError(
-            asked, argument="shard_size", expected="a whole number of at least 1", got=shard_size
+            argument="shard_size", expected="a whole number of at least 1", got=shard_size
         )
     if not _observers(model):
         raise ArgumentError(
-            asked,
             argument="model",
             expected="a model with observers",
             got="one without",
-            mend="call refquant.quantization.prepare() first",
+            hint="call refquant.quantization.prepare() first",
         )
     set_paths(model)
     total = len(batches) if hasattr(batches, "__len__") else None
@@ -296,7 +293,7 @@ def _with_fresh_observers(model: Module) -> Module:
                 argument="executor",
                 expected="None",
                 got="an executor",
-                mend="calibrate without one, or use MinMaxObserver or HistogramObserver",
+                hint="calibrate without one, or use MinMaxObserver or HistogramObserver",
             )
         merge(copy.deepcopy(observer))
     return blank
@@ -330,7 +327,7 @@ def _failure(shards: list[FailedShard]) -> CalibrationError:
         lines.append(f"\n  {name}{at}: {shard.reason}")
     error = CalibrationError(
         "calibrate: some batches could not be observed" + "".join(lines),
-        mend="observers keep what they have seen of the others",
+        hint="observers keep what they have seen of the others",
     )
     error.shards = tuple(shards)
     return error

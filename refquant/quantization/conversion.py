@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping
 
+from refquant._operation import operation_name
 from refquant.errors import NoDataWarning
 from refquant.nn import quantized as nnq
 from refquant.nn.module import Module
@@ -40,8 +41,8 @@ def swap_module(mod, mapping):
     >>> quantization.swap_module(stub, quantization.DEFAULT_MODULE_MAPPING)
     DeQuantize()
     """
-    checked_model("swap_module", "mod", mod)
-    mapping = checked_mapping("swap_module", mapping, "DEFAULT_MODULE_MAPPING")
+    checked_model("mod", mod)
+    mapping = checked_mapping(mapping, "DEFAULT_MODULE_MAPPING")
     return replace(mod, mapping) if is_replaced(mod, mapping) else mod
 
 
@@ -91,12 +92,12 @@ def convert(module, mapping=None, inplace=False):
     >>> quantization.convert(model)(refquant.tensor([-0.5, 0.2]))
     tensor([0. , 0.2])
     """
-    checked_model("convert", "module", module)
-    mapping = checked_mapping("convert", mapping, "DEFAULT_MODULE_MAPPING")
-    return convert_with("convert", module, mapping, inplace)
+    checked_model("module", module)
+    mapping = checked_mapping(mapping, "DEFAULT_MODULE_MAPPING")
+    return convert_with(module, mapping, inplace)
 
 
-def convert_with(asked: str, model: Module, mapping: Mapping[type, type], inplace: bool) -> Module:
+def convert_with(model: Module, mapping: Mapping[type, type], inplace: bool) -> Module:
     """Convert a model on behalf of a public function of another name."""
     if not _has_integers(model):
         # Modules that only pass integers on would get none.
@@ -104,16 +105,18 @@ def convert_with(asked: str, model: Module, mapping: Mapping[type, type], inplac
     forgotten = [] if to_swap(model, mapping) else _recipes_without_use(model, mapping)
     if is_replaced(model, mapping):
         warnings.warn(
-            f"{asked}: the model is itself a {type(model).__name__}, which stays as it is; only "
+            f"{operation_name()}: "
+            f"the model is itself a {type(model).__name__}, which stays as it is; only "
             "modules below it are replaced. Wrap it in QuantWrapper or Sequential.",
             UserWarning,
             stacklevel=3,
         )
-    with restored_on_error(asked, model, inplace) as model:
+    with restored_on_error(model, inplace) as model:
         idle, bare = swap_all(model, mapping)
         if (bare or forgotten) and not is_replaced(model, mapping):
             warnings.warn(
-                f"{asked}: not prepared: {', '.join(bare or forgotten)}. There is a QConfig, but "
+                f"{operation_name()}: "
+                f"not prepared: {', '.join(bare or forgotten)}. There is a QConfig, but "
                 "no observer, and so nothing is replaced there. Call prepare() or prepare_qat(), "
                 "run some batches, then convert().",
                 UserWarning,
@@ -121,7 +124,8 @@ def convert_with(asked: str, model: Module, mapping: Mapping[type, type], inplac
             )
         if idle:
             warnings.warn(
-                f"{asked}: no data has passed through {', '.join(idle)} (must run observer before "
+                f"{operation_name()}: "
+                f"no data has passed through {', '.join(idle)} (must run observer before "
                 "calling calculate_qparams). Scale 1 and zero point 0 stand there. Run the "
                 "prepared model on calibration data, or load a state with load_state_dict().",
                 NoDataWarning,

@@ -37,7 +37,7 @@ __all__ = [
 
 def _no_observer(got: str) -> ArgumentTypeError:
     expected = "a class of observers, or a function that makes one"
-    return ArgumentTypeError("FakeQuantize", argument="observer", expected=expected, got=got)
+    return ArgumentTypeError(argument="observer", expected=expected, got=got)
 
 
 def _check_factory(observer: Any, keywords: Mapping[str, Any]) -> None:
@@ -111,8 +111,8 @@ class FakeQuantize(Module):
     ):
         super().__init__()
         _check_factory(observer, observer_kwargs)
-        quant_min = arguments.integer("FakeQuantize", "quant_min", quant_min)
-        quant_max = arguments.integer("FakeQuantize", "quant_max", quant_max)
+        quant_min = arguments.integer("quant_min", quant_min)
+        quant_max = arguments.integer("quant_max", quant_max)
         instance = observer(**observer_kwargs)
         if not isinstance(instance, Module):
             raise _no_observer(f"a function that makes {arguments.describe(instance)}")
@@ -121,7 +121,6 @@ class FakeQuantize(Module):
             limits.quant_min <= quant_min < quant_max <= limits.quant_max
         ):
             raise ArgumentError(
-                "FakeQuantize",
                 argument="quant_min, quant_max",
                 got=f"{quant_min}..{quant_max}",
                 expected=f"quant_min < quant_max, both in the range of {limits}",
@@ -156,7 +155,7 @@ class FakeQuantize(Module):
 
     def enable_fake_quant(self, enabled: bool = True) -> "FakeQuantize":
         """Switch rounding on; returns the module."""
-        self.fake_quant_enabled = arguments.switch("enable_fake_quant", "enabled", enabled)
+        self.fake_quant_enabled = arguments.switch("enabled", enabled)
         return self
 
     def disable_fake_quant(self) -> "FakeQuantize":
@@ -165,7 +164,7 @@ class FakeQuantize(Module):
 
     def enable_observer(self, enabled: bool = True) -> "FakeQuantize":
         """Switch observing on; returns the module."""
-        self.observer_enabled = arguments.switch("enable_observer", "enabled", enabled)
+        self.observer_enabled = arguments.switch("enabled", enabled)
         return self
 
     def disable_observer(self) -> "FakeQuantize":
@@ -185,7 +184,7 @@ class FakeQuantize(Module):
 
     def forward(self, X):
         """Observe `X` and round it, each if it is switched on."""
-        tensor = checks.float32_tensor(f"{self._place()}.forward", "X", X)
+        tensor = checks.float32_tensor("X", X)
         if tensor.array.size == 0:
             return X
         if self.observer_enabled:
@@ -196,11 +195,10 @@ class FakeQuantize(Module):
         scale, zero_point = self.scale, self.zero_point
         if scale is None:
             raise OperationError(
-                f"{self._place()}.forward",
                 argument="observer_enabled",
                 expected="True until something was observed",
                 got="False",
-                mend="call enable_observer() and run some batches first",
+                hint="call enable_observer() and run some batches first",
             )
         if self.qscheme.is_per_channel:
             return fake_quantize_per_channel_affine(
@@ -221,7 +219,7 @@ class FakeQuantize(Module):
         scale = load_statistic(report, self, "scale", keys[0], shape)
         zero_point = load_statistic(report, self, "zero_point", keys[1], shape, "int64")
         if scale is not None:
-            report.attempt(keys[0], quantizer.scale_values, keys[0], "scale", scale)
+            report.attempt(keys[0], quantizer.scale_values, "scale", scale)
         if zero_point is None:
             return
         if ((zero_point < self.quant_min) | (zero_point > self.quant_max)).any():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, kernels, nn
+from refquant._operation import operation_name
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -85,12 +86,11 @@ def fuse_known_modules(mod_list):
     >>> [type(m).__name__ for m in quantization.fuse_known_modules([nn.Linear(2, 2), nn.ReLU()])]
     ['LinearReLU', 'Identity']
     """
-    asked = "fuse_known_modules"
-    modules = arguments.sequence(asked, "mod_list", mod_list, "a list of modules")
+    modules = arguments.sequence("mod_list", mod_list, "a list of modules")
     for module in modules:
-        checked_model(asked, "mod_list", module)
+        checked_model("mod_list", module)
     names = [str(place) for place in range(len(modules))]
-    check_unprepared(asked, dict(zip(names, modules, strict=True)))
+    check_unprepared(dict(zip(names, modules, strict=True)))
     _check_sequence(modules, names)
     if len(modules) > 1 and not modules[0].training and type(modules[1]) in _NORMALIZED:
         fused = _fold(modules)
@@ -104,58 +104,58 @@ def fuse_known_modules(mod_list):
 
 def _check_sequence(modules: Sequence[Module], names: Sequence[str]) -> None:
     """Raise unless the modules can be fused; changes nothing."""
-    asked = f"fuse_modules: [{', '.join(names)}]"
+    what = f"fuse_modules: [{', '.join(names)}]"
     types = tuple(type(module) for module in modules)
     if types not in KNOWN:
         known = "; ".join(", ".join(t.__name__ for t in sequence) for sequence in KNOWN)
-        mend = "leave it out of modules_to_fuse, or pass a fuser_func that knows it"
+        hint = "leave it out of modules_to_fuse, or pass a fuser_func that knows it"
         for sequence in KNOWN:
             if sorted(map(id, types)) == sorted(map(id, sequence)):
                 order = sorted(range(len(types)), key=lambda i: sequence.index(types[i]))
-                mend = f"list them as they run: {[names[i] for i in order]}"
+                hint = f"list them as they run: {[names[i] for i in order]}"
         done = [n for n, t in zip(names, types, strict=True) if issubclass(t, Fused)]
         if done:
-            mend = f"{', '.join(done)} is fused already: {mend}"
+            hint = f"{', '.join(done)} is fused already: {hint}"
         raise NotSupportedError(
-            asked,
+            what,
             argument="modules_to_fuse",
             expected=f"one of the sequences {known}",
             got=", ".join(t.__name__ for t in types),
-            mend=mend,
+            hint=hint,
         )
     if len({id(module) for module in modules}) < len(modules):
         raise ArgumentError(
-            asked, argument="modules_to_fuse", expected="different modules", got="one of them twice"
+            what, argument="modules_to_fuse", expected="different modules", got="one of them twice"
         )
     for name, module in zip(names, modules, strict=True):
         if type(module) in _NORMALIZED:
-            _check_normalization(asked, names[0], modules[0], name, module)
+            _check_normalization(what, names[0], modules[0], name, module)
     if modules[0].training and len(modules) == 3 and getattr(modules[-1], "inplace", False):
         raise ArgumentError(
-            asked,
+            what,
             argument=names[-1],
             expected="not in place while training",
             got="ReLU(inplace=True)",
-            mend=f"set {names[-1]}.inplace = False",
+            hint=f"set {names[-1]}.inplace = False",
         )
 
 
-def _check_normalization(asked: str, first: str, conv: Any, name: str, bn: Any) -> None:
+def _check_normalization(what: str, first: str, conv: Any, name: str, bn: Any) -> None:
     def word(module):
         return "training" if module.training else "evaluation"
 
     if conv.training is not bn.training:
         raise ArgumentError(
-            asked,
+            what,
             argument=name,
             expected=f"in {word(conv)} mode as {first}",
             got=f"{word(bn)} mode",
-            mend="call model.eval() before fusing for calibration, model.train() before fusing "
+            hint="call model.eval() before fusing for calibration, model.train() before fusing "
             "for quantization-aware training",
         )
     if bn.num_features != conv.out_channels:
         raise ArgumentError(
-            asked,
+            what,
             argument=name,
             expected=f"of {conv.out_channels} features, the channels that {first} returns",
             got=bn.num_features,
@@ -163,11 +163,11 @@ def _check_normalization(asked: str, first: str, conv: Any, name: str, bn: Any) 
     for attribute in ("affine", "track_running_stats"):
         if not getattr(bn, attribute):
             raise ArgumentError(
-                asked,
+                what,
                 argument=name,
                 expected=f"a normalization with {attribute}=True",
                 got=f"{attribute}=False",
-                mend="leave it out of modules_to_fuse; it then runs in float between DeQuantStub "
+                hint="leave it out of modules_to_fuse; it then runs in float between DeQuantStub "
                 "and QuantStub",
             )
 
@@ -268,16 +268,15 @@ def fuse_modules(model, modules_to_fuse, inplace=False, fuser_func=fuse_known_mo
       (2): Identity()
     )
     """
-    asked = "fuse_modules"
-    checked_model(asked, "model", model)
-    groups = _checked_groups(asked, modules_to_fuse)
-    arguments.function(asked, "fuser_func", fuser_func, 1, "the modules of a group are given to it")
+    checked_model("model", model)
+    groups = _checked_groups(modules_to_fuse)
+    arguments.function("fuser_func", fuser_func, 1, "the modules of a group are given to it")
     named = {name: model.get_submodule(name) for group in groups for name in group}
-    check_unprepared(asked, named)
+    check_unprepared(named)
     if fuser_func is fuse_known_modules:
         for group in groups:
             _check_sequence([model.get_submodule(name) for name in group], group)
-    with restored_on_error(asked, model, inplace) as model:
+    with restored_on_error(model, inplace) as model:
         members = [[model.get_submodule(name) for name in group] for group in groups]
         results = [
             _checked_result(group, modules, fuser_func(modules))
@@ -290,16 +289,15 @@ def fuse_modules(model, modules_to_fuse, inplace=False, fuser_func=fuse_known_mo
         return model
 
 
-def _checked_groups(asked: str, groups: Any) -> list[list[str]]:
+def _checked_groups(groups: Any) -> list[list[str]]:
     """Return the groups as a list of lists; one list of names is one group."""
-    mend = "pass a list of names, such as ['conv', 'bn', 'relu'], or a list of such lists"
+    hint = "pass a list of names, such as ['conv', 'bn', 'relu'], or a list of such lists"
     if isinstance(groups, str) or not arguments.walks(groups):
         raise ArgumentTypeError(
-            asked,
             argument="modules_to_fuse",
             expected="a list of names or of lists of names",
             got=repr(groups),
-            mend=mend,
+            hint=hint,
         )
     groups = list(groups)
     if groups and all(isinstance(name, str) for name in groups):
@@ -310,20 +308,19 @@ def _checked_groups(asked: str, groups: Any) -> list[list[str]]:
         names = list(group) if isinstance(group, list | tuple) else None
         if not names or not all(isinstance(name, str) for name in names):
             raise ArgumentTypeError(
-                asked,
                 argument="modules_to_fuse",
                 expected="a list of names or of lists of names",
                 got=f"{group!r} in it",
-                mend=mend,
+                hint=hint,
             )
         for name in names:
             if name in seen:
                 raise ArgumentError(
-                    f"{asked}: {name!r}",
+                    f"{operation_name()}: {name!r}",
                     argument="modules_to_fuse",
                     expected="every name once",
                     got="it twice",
-                    mend="give each group a module of its own in the model",
+                    hint="give each group a module of its own in the model",
                 )
             seen.add(name)
         checked.append(names)
@@ -341,6 +338,6 @@ def _checked_result(names: list[str], modules: list[Module], result: Any) -> lis
             argument="what fuser_func returned",
             expected=f"a list of {len(modules)} modules",
             got=repr(result),
-            mend="return the joined module, then refquant.nn.Identity() for each of the others",
+            hint="return the joined module, then refquant.nn.Identity() for each of the others",
         )
     return list(result)

@@ -43,9 +43,9 @@ def get_observer_dict(mod, target_dict, prefix=""):
     >>> list(found)
     ['quant.activation_post_process', 'module.activation_post_process']
     """
-    checked_model("get_observer_dict", "mod", mod)
-    arguments.instance("get_observer_dict", "target_dict", target_dict, MutableMapping, "a dict")
-    prefix = arguments.text("get_observer_dict", "prefix", prefix)
+    checked_model("mod", mod)
+    arguments.instance("target_dict", target_dict, MutableMapping, "a dict")
+    prefix = arguments.text("prefix", prefix)
     before = f"{prefix}." if prefix else ""
     for path, module in mod.named_modules(remove_duplicate=False):
         if module._modules.get(NAME) is not None:
@@ -182,7 +182,7 @@ def summary(model) -> Summary:
     -----------------------------------------------------------------------
     total                                                                 0
     """
-    checked_model("summary", "model", model)
+    checked_model("model", model)
     rows = []
     for path, module in model.named_modules():
         if not any(part in _PARTS for part in path.split(".")):

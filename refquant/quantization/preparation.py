@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from refquant._operation import operation_name
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.nn.containers import Identity, Sequential
 from refquant.nn.module import Module
@@ -49,15 +50,14 @@ def propagate_qconfig_(module, qconfig_dict=None):
     >>> model[0].qconfig is quantization.default_qconfig, model[1].qconfig
     (True, None)
     """
-    asked = "propagate_qconfig_"
-    _store(_plan(asked, checked_model(asked, "module", module), qconfig_dict, {}))
+    _store(_plan(checked_model("module", module), qconfig_dict, {}))
 
 
 def _plan(
-    asked: str, root: Module, recipes: Any, mapping: Mapping[type, type]
+    root: Module, recipes: Any, mapping: Mapping[type, type]
 ) -> list[tuple[str, Module, Any]]:
     """Decide which module gets which QConfig, without changing anything."""
-    recipes = _checked_recipes(asked, root, recipes)
+    recipes = _checked_recipes(root, recipes)
     types = mappings.configurable_types() | set(mapping)
     plan: list[tuple[str, Module, Any]] = []
     chosen: dict[int, tuple[str, Any]] = {}
@@ -67,15 +67,15 @@ def _plan(
             first, had = chosen[id(module)]
             if path in recipes and recipes[path] != had:
                 raise ArgumentError(
-                    f"{asked}: {path!r} is the same module as {first!r}",
+                    f"{operation_name()}: {path!r} is the same module as {first!r}",
                     argument="qconfig_dict",
                     expected="one recipe for both",
                     got="two",
-                    mend="name it once, or give the model two modules",
+                    hint="name it once, or give the model two modules",
                 )
             return
         recipe = recipes.get(path, recipes.get(type(module), above))
-        recipe = _checked_recipe(asked, path, getattr(module, "qconfig", recipe))
+        recipe = _checked_recipe(path, getattr(module, "qconfig", recipe))
         chosen[id(module)] = path, recipe
         if type(module) in types:
             plan.append((path, module, recipe))
@@ -92,43 +92,43 @@ def _store(plan: list[tuple[str, Module, Any]]) -> None:
         module.qconfig = recipe
 
 
-def _checked_recipe(asked: str, place: str, recipe: Any) -> Any:
+def _checked_recipe(place: str, recipe: Any) -> Any:
     if recipe is not None and not hasattr(recipe, "weight"):
-        mend = "pass a QConfig, such as refquant.quantization.default_qconfig"
+        hint = "pass a QConfig, such as refquant.quantization.default_qconfig"
         if isinstance(recipe, str):
-            mend = f"pass refquant.quantization.get_default_qconfig({recipe!r})"
+            hint = f"pass refquant.quantization.get_default_qconfig({recipe!r})"
         raise ArgumentTypeError(
-            f"{asked}: the recipe of {place!r}" if place else f"{asked}: the recipe of the model",
+            f"{operation_name()}: the recipe of {place!r}"
+            if place
+            else f"{operation_name()}: the recipe of the model",
             argument="qconfig",
             expected="a QConfig or None",
             got=repr(recipe),
-            mend=mend,
+            hint=hint,
         )
     return recipe
 
 
-def _checked_recipes(asked: str, root: Module, recipes: Any) -> Mapping[Any, Any]:
+def _checked_recipes(root: Module, recipes: Any) -> Mapping[Any, Any]:
     if recipes is None:
         return {}
     if not isinstance(recipes, Mapping):
         raise ArgumentTypeError(
-            asked,
             argument="qconfig_dict",
             expected="a mapping of names and types to QConfigs",
             got=type(recipes).__name__,
-            mend="for one recipe everywhere, set model.qconfig to it",
+            hint="for one recipe everywhere, set model.qconfig to it",
         )
     for key, recipe in recipes.items():
         if isinstance(key, str):
             root.get_submodule(key)
         elif not isinstance(key, type):
             raise ArgumentTypeError(
-                asked,
                 argument="a key of qconfig_dict",
                 expected="a name or a type of modules",
                 got=repr(key),
             )
-        _checked_recipe(asked, str(key), recipe)
+        _checked_recipe(str(key), recipe)
     return recipes
 
 
@@ -157,13 +157,12 @@ def add_observer_(module):
     >>> model[0].activation_post_process
     MinMaxObserver(min_val=None, max_val=None)
     """
-    asked = "add_observer_"
-    for part in _unobserved(asked, checked_model(asked, "module", module), {}):
+    for part in _unobserved(checked_model("module", module), {}):
         attach(part)
     set_paths(module)
 
 
-def _unobserved(asked: str, root: Module, planned: Mapping[int, Any]) -> list[Module]:
+def _unobserved(root: Module, planned: Mapping[int, Any]) -> list[Module]:
     """Find the modules to observe, given recipes (by id) that are not stored yet."""
     # Modules that can only be quantized dynamically return more than one tensor.
     static = mappings.default("DEFAULT_MODULE_MAPPING")
@@ -176,11 +175,11 @@ def _unobserved(asked: str, root: Module, planned: Mapping[int, Any]) -> list[Mo
             continue
         if not hasattr(recipe, "activation"):
             raise ArgumentError(
-                f"{asked}: the recipe of {path!r}",
+                f"{operation_name()}: the recipe of {path!r}",
                 argument="qconfig",
                 expected="a QConfig with activation and weight",
                 got=repr(recipe),
-                mend="use a QConfigDynamic with quantize_dynamic() alone",
+                hint="use a QConfigDynamic with quantize_dynamic() alone",
             )
         unobserved.append(module)
     return unobserved
@@ -239,22 +238,21 @@ def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
     >>> prepared.quant.activation_post_process
     MinMaxObserver(min_val=-1.0, max_val=3.0)
     """
-    asked = "prepare"
-    checked_model(asked, "model", model)
-    mapping = checked_mapping(asked, mapping, "DEFAULT_MODULE_MAPPING")
-    with restored_on_error(asked, model, inplace) as model:
-        _prepare(asked, model, qconfig_dict, mapping)
+    checked_model("model", model)
+    mapping = checked_mapping(mapping, "DEFAULT_MODULE_MAPPING")
+    with restored_on_error(model, inplace) as model:
+        _prepare(model, qconfig_dict, mapping)
         return model
 
 
-def _prepare(asked: str, model: Module, recipes: Any, mapping: Mapping[type, type]) -> None:
-    plan = _plan(asked, model, recipes, mapping)
-    parts = _unobserved(asked, model, {id(module): recipe for _, module, recipe in plan})
+def _prepare(model: Module, recipes: Any, mapping: Mapping[type, type]) -> None:
+    plan = _plan(model, recipes, mapping)
+    parts = _unobserved(model, {id(module): recipe for _, module, recipe in plan})
     nothing = _why_nothing(model, plan, parts)
     if nothing:
         warnings.warn(
-            f"{asked}: None of the submodule got qconfig applied: no module will be quantized. "
-            + nothing,
+            f"{operation_name()}: "
+            "None of the submodule got qconfig applied: no module will be quantized. " + nothing,
             UserWarning,
             stacklevel=3,
         )
@@ -318,11 +316,10 @@ def prepare_qat(model, mapping=None, inplace=False):
     >>> type(quantization.prepare_qat(model).module)
     <class 'refquant.nn.qat.linear.Linear'>
     """
-    asked = "prepare_qat"
-    checked_model(asked, "model", model)
-    mapping = checked_mapping(asked, mapping, "DEFAULT_QAT_MODULE_MAPPING")
-    with restored_on_error(asked, model, inplace) as model:
-        _prepare(asked, model, None, mapping)
+    checked_model("model", model)
+    mapping = checked_mapping(mapping, "DEFAULT_QAT_MODULE_MAPPING")
+    with restored_on_error(model, inplace) as model:
+        _prepare(model, None, mapping)
         swap_all(model, mapping)
         set_paths(model)
         return model

@@ -4,6 +4,7 @@ from collections import namedtuple
 from typing import Any
 
 from refquant import dtypes, engines
+from refquant._operation import operation_name
 from refquant.errors import ArgumentError, EngineError
 from refquant.nn.containers import Identity
 from refquant.nn.module import Module
@@ -41,25 +42,23 @@ __all__ = [
 ]
 
 
-def _check_factory(asked: str, argument: str, value) -> None:
+def _check_factory(argument: str, value) -> None:
     """Raise if a recipe holds an observer instead of a class or factory of observers."""
     if isinstance(value, Module):
         name = type(value).__name__
         raise ArgumentError(
-            asked,
             argument=argument,
             expected="an observer class or factory",
             got=f"an instance of {name}",
-            mend=f"pass {name}, or {name}.with_args(...) to choose arguments: every module needs "
+            hint=f"pass {name}, or {name}.with_args(...) to choose arguments: every module needs "
             "an observer of its own",
         )
     if not callable(value):
         raise ArgumentError(
-            asked,
             argument=argument,
             expected="an observer class or factory",
             got=repr(value),
-            mend="pass for example MinMaxObserver.with_args(dtype=refquant.qint8)",
+            hint="pass for example MinMaxObserver.with_args(dtype=refquant.qint8)",
         )
 
 
@@ -89,8 +88,8 @@ class QConfig(namedtuple("QConfig", ["activation", "weight"])):
 
     def __new__(cls, activation, weight):
         """Check both and keep them."""
-        _check_factory("QConfig", "activation", activation)
-        _check_factory("QConfig", "weight", weight)
+        _check_factory("activation", activation)
+        _check_factory("weight", weight)
         return super().__new__(cls, activation, weight)
 
 
@@ -120,7 +119,7 @@ class QConfigDynamic(namedtuple("QConfigDynamic", ["weight"])):
 
     def __new__(cls, weight):
         """Check it and keep it."""
-        _check_factory("QConfigDynamic", "weight", weight)
+        _check_factory("weight", weight)
         return super().__new__(cls, weight)
 
 
@@ -145,11 +144,10 @@ WEIGHT_FAKE_QUANTS = {
 }
 
 
-def _recipe(asked: str, backend: str) -> tuple:
+def _recipe(backend: str) -> tuple:
     """Look up what an engine's recipe names: activation observer, weights, reduce_range."""
     if not isinstance(backend, str) or backend not in engines.names():
         raise ArgumentError(
-            asked,
             argument="backend",
             got=repr(backend),
             expected=f"the name of an engine, one of {', '.join(map(repr, engines.names()))}",
@@ -158,11 +156,11 @@ def _recipe(asked: str, backend: str) -> tuple:
     for key, known in (("activation", ACTIVATIONS), ("weight", WEIGHTS)):
         if recipe.get(key) not in known:
             raise EngineError(
-                f"{asked}: recipe of engine {backend!r}",
+                f"{operation_name()}: recipe of engine {backend!r}",
                 argument=key,
                 got=repr(recipe.get(key)),
                 expected=f"one of {', '.join(map(repr, known))}",
-                mend="derive() the record with a recipe that names one",
+                hint="derive() the record with a recipe that names one",
             )
     return recipe["activation"], recipe["weight"], bool(recipe.get("reduce_range"))
 
@@ -191,7 +189,7 @@ def get_default_qconfig(backend: str = "fbgemm") -> QConfig:
     >>> get_default_qconfig("qnnpack").activation
     HistogramObserver.with_args(reduce_range=False)
     """
-    activation, weight, reduce_range = _recipe("get_default_qconfig", backend)
+    activation, weight, reduce_range = _recipe(backend)
     return QConfig(ACTIVATIONS[activation].with_args(reduce_range=reduce_range), WEIGHTS[weight])
 
 
@@ -221,7 +219,7 @@ def get_default_qat_qconfig(backend: str = "fbgemm") -> QConfig:
     >>> type(quantization.get_default_qat_qconfig('qnnpack').activation()).__name__
     'FakeQuantize'
     """
-    _, weight, reduce_range = _recipe("get_default_qat_qconfig", backend)
+    _, weight, reduce_range = _recipe(backend)
     activation = FakeQuantize.with_args(
         observer=MovingAverageMinMaxObserver,
         quant_min=0,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from refquant import arguments, dtypes
+from refquant._operation import operation_name
 from refquant.errors import ArgumentError, ArgumentTypeError, OperationError
 from refquant.quantization import mappings
 from refquant.quantization._checks import checked_mapping, checked_model
@@ -31,13 +32,11 @@ def default_eval_fn(model, calib_data):
     >>> from refquant import nn, quantization
     >>> quantization.default_eval_fn(nn.ReLU(), [(refquant.ones(2), None)])
     """
-    asked = "default_eval_fn"
-    arguments.function(asked, "model", model, 1)
-    for pair in arguments.iterable(asked, "calib_data", calib_data, "an iterable of pairs"):
-        parts = arguments.sequence(asked, "calib_data", pair, "an iterable of pairs")
+    arguments.function("model", model, 1)
+    for pair in arguments.iterable("calib_data", calib_data, "an iterable of pairs"):
+        parts = arguments.sequence("calib_data", pair, "an iterable of pairs")
         if len(parts) != 2:
             raise ArgumentError(
-                asked,
                 argument="calib_data",
                 expected="an iterable of pairs of input and target",
                 got=f"{len(parts)} parts in one of them",
@@ -45,25 +44,23 @@ def default_eval_fn(model, calib_data):
         model(parts[0])
 
 
-def _checked_run(asked: str, run_fn: Any, run_args: Any) -> tuple:
+def _checked_run(run_fn: Any, run_args: Any) -> tuple:
     if not callable(run_fn):
         raise ArgumentTypeError(
-            asked,
             argument="run_fn",
             expected="a function that is called with the model",
             got=repr(run_fn),
-            mend="pass refquant.quantization.default_eval_fn",
+            hint="pass refquant.quantization.default_eval_fn",
         )
     if not isinstance(run_args, list | tuple):
         raise ArgumentTypeError(
-            asked,
             argument="run_args",
             expected="a list of the arguments of run_fn that follow the model",
             got=type(run_args).__name__,
-            mend="write [data] for one argument",
+            hint="write [data] for one argument",
         )
     given = 1 + len(run_args)
-    arguments.function(asked, "run_fn", run_fn, given, "the model and `run_args` are handed to it")
+    arguments.function("run_fn", run_fn, given, "the model and `run_args` are handed to it")
     return tuple(run_args)
 
 
@@ -104,15 +101,14 @@ def quantize(model, run_fn, run_args, mapping=None, inplace=False):
     >>> model(refquant.tensor([-0.5, 0.2]))
     tensor([0. , 0.2])
     """
-    asked = "quantize"
-    checked_model(asked, "model", model)
-    mapping = checked_mapping(asked, mapping, "DEFAULT_MODULE_MAPPING")
-    run_args = _checked_run(asked, run_fn, run_args)
-    with restored_on_error(asked, model, inplace) as model:
+    checked_model("model", model)
+    mapping = checked_mapping(mapping, "DEFAULT_MODULE_MAPPING")
+    run_args = _checked_run(run_fn, run_args)
+    with restored_on_error(model, inplace) as model:
         prepare(model.eval(), inplace=True, mapping=mapping)
         with no_grad():
             run_fn(model, *run_args)
-        return convert_with(asked, model, mapping, inplace=True)
+        return convert_with(model, mapping, inplace=True)
 
 
 def quantize_qat(model, run_fn, run_args, inplace=False):
@@ -153,14 +149,13 @@ def quantize_qat(model, run_fn, run_args, inplace=False):
     >>> type(quantized.module).__name__
     'Linear'
     """
-    asked = "quantize_qat"
-    checked_model(asked, "model", model)
-    run_args = _checked_run(asked, run_fn, run_args)
+    checked_model("model", model)
+    run_args = _checked_run(run_fn, run_args)
     mapping = mappings.default("DEFAULT_MODULE_MAPPING")
-    with restored_on_error(asked, model, inplace) as model:
+    with restored_on_error(model, inplace) as model:
         prepare_qat(model.train(), inplace=True)
         run_fn(model, *run_args)
-        return convert_with(asked, model, mapping, inplace=True)
+        return convert_with(model, mapping, inplace=True)
 
 
 def quantize_dynamic(model, qconfig_spec=None, dtype=dtypes.qint8, mapping=None, inplace=False):
@@ -203,16 +198,15 @@ def quantize_dynamic(model, qconfig_spec=None, dtype=dtypes.qint8, mapping=None,
     >>> type(quantization.quantize_dynamic(model, {nn.Linear})[0])
     <class 'refquant.nn.quantized.dynamic.linear.Linear'>
     """
-    asked = "quantize_dynamic"
-    checked_model(asked, "model", model)
-    mapping = checked_mapping(asked, mapping, "DEFAULT_DYNAMIC_MODULE_MAPPING")
-    spec = _spec(asked, qconfig_spec, dtype)
-    with restored_on_error(asked, model, inplace) as model:
+    checked_model("model", model)
+    mapping = checked_mapping(mapping, "DEFAULT_DYNAMIC_MODULE_MAPPING")
+    spec = _spec(qconfig_spec, dtype)
+    with restored_on_error(model, inplace) as model:
         propagate_qconfig_(model.eval(), spec)
-        return convert_with(asked, model, mapping, inplace=True)
+        return convert_with(model, mapping, inplace=True)
 
 
-def _spec(asked: str, spec: Any, dtype: Any) -> Mapping[Any, Any]:
+def _spec(spec: Any, dtype: Any) -> Mapping[Any, Any]:
     """Return a mapping from modules to QConfigs, from the arguments of `quantize_dynamic`."""
     if isinstance(spec, Mapping):
         return spec
@@ -223,7 +217,8 @@ def _spec(asked: str, spec: Any, dtype: Any) -> Mapping[Any, Any]:
     if spec is None:
         if recipe is None:
             raise ArgumentError(
-                f"{asked}: Don't know how to quantize with default settings for {dtype!r}",
+                f"{operation_name()}: "
+                f"Don't know how to quantize with default settings for {dtype!r}",
                 argument="dtype",
                 expected=wanted,
                 got=repr(dtype),
@@ -231,15 +226,14 @@ def _spec(asked: str, spec: Any, dtype: Any) -> Mapping[Any, Any]:
         return dict.fromkeys(mappings.default("DEFAULT_DYNAMIC_MODULE_MAPPING"), recipe)
     if isinstance(spec, str | type) or not arguments.walks(spec):
         raise ArgumentTypeError(
-            asked,
             argument="qconfig_spec",
             expected="a set of types and names, or a mapping",
             got=repr(spec),
-            mend="put it into a set: {...}",
+            hint="put it into a set: {...}",
         )
     if recipe is None:
         raise OperationError(
-            f"{asked}: Unknown dtype specified for quantize_dynamic",
+            f"{operation_name()}: Unknown dtype specified for quantize_dynamic",
             argument="dtype",
             expected=wanted,
             got=repr(dtype),
@@ -248,7 +242,6 @@ def _spec(asked: str, spec: Any, dtype: Any) -> Mapping[Any, Any]:
     for entry in chosen:
         if not isinstance(entry, str | type):
             raise ArgumentTypeError(
-                asked,
                 argument="qconfig_spec",
                 expected="a set of types and names, or a mapping",
                 got=f"{arguments.describe(entry)} in it",

@@ -29,7 +29,7 @@ class QuantStub(Module):
         super().__init__()
         if qconfig is not None:
             self.qconfig = arguments.instance(
-                "QuantStub", "qconfig", qconfig, QConfig | QConfigDynamic, "a QConfig or None"
+                "qconfig", qconfig, QConfig | QConfigDynamic, "a QConfig or None"
             )
 
     def forward(self, x):
@@ -85,7 +85,7 @@ class QuantWrapper(Module):
 
     def __init__(self, module):
         super().__init__()
-        arguments.instance("QuantWrapper", "module", module, Module, "a Module")
+        arguments.instance("module", module, Module, "a Module")
         self.quant = QuantStub(getattr(module, "qconfig", None))
         self.dequant = DeQuantStub()
         self.module = module
@@ -124,7 +124,7 @@ def add_quant_dequant(module):
       )
     )
     """
-    arguments.instance("add_quant_dequant", "module", module, Module, "a Module")
+    arguments.instance("module", module, Module, "a Module")
     return _wrap(module, {})
 
 

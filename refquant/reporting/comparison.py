@@ -86,7 +86,7 @@ class Comparison:
         -------
         tuple of Layer
         """
-        count = arguments.integer("Comparison.worst", "count", count, 0)
+        count = arguments.integer("count", count, 0)
         finite = [layer for layer in self.layers if math.isfinite(layer.local_sqnr)]
         return tuple(sorted(finite, key=lambda layer: layer.local_sqnr)[:count])
 
@@ -167,19 +167,16 @@ def _local(original: Module, call: Call) -> np.ndarray | None:
     return None if tensor is None else tensor.array
 
 
-def _check_correspondence(
-    originals: dict[str, Module], modules: dict[str, Module], asked: str
-) -> None:
+def _check_correspondence(originals: dict[str, Module], modules: dict[str, Module]) -> None:
     """Raise if layers of the float model are not fused as those of the quantized one."""
     for name, module in modules.items():
         original = originals.get(name)
         if isinstance(module, Identity) and not isinstance(original, Identity | None):
             raise ArgumentError(
-                asked,
                 argument="float_model",
                 expected=f"a model whose {name!r} was fused, as in the quantized model",
                 got=f"one whose {name!r} is a {type(original).__name__}",
-                mend="pass the float model as it was prepared, after fuse_modules()",
+                hint="pass the float model as it was prepared, after fuse_modules()",
             )
 
 
@@ -231,16 +228,18 @@ def compare(
     >>> layer.name, layer.kind, 30 < layer.sqnr < 60
     ('0', 'Linear', True)
     """
-    asked = "compare"
-    checked_model(asked, "float_model", float_model)
-    checked_model(asked, "quantized_model", quantized_model)
-    arguments.iterable(asked, "batches", batches)
+    checked_model("float_model", float_model)
+    checked_model("quantized_model", quantized_model)
+    arguments.iterable("batches", batches)
     if run is not None:
-        arguments.function(asked, "run", run, 2, "a model and a batch are handed to it")
-    show = arguments.flag_or_none(asked, "show", show)
+        arguments.function("run", run, 2, "a model and a batch are handed to it")
+    show = arguments.flag_or_none("show", show)
     originals = dict(float_model.named_modules())
     modules = dict(quantized_model.named_modules())
-    _check_correspondence(originals, modules, asked)
+    _check_correspondence(
+        originals,
+        modules,
+    )
     layers: dict[str, Layer] = {}
     reference, values = [], []
     modes = [(m, m.training) for model in (float_model, quantized_model) for m in model.modules()]
@@ -251,35 +250,33 @@ def compare(
         with no_grad(), Progress("comparing", total, show=show) as bar:
             for batch in batches:
                 with recorded(float_model, inputs=False) as expected:
-                    reference.append(_output(asked, float_model, batch, run))
+                    reference.append(_output(float_model, batch, run))
                 with recorded(quantized_model, inputs=True) as actual:
-                    values.append(_output(asked, quantized_model, batch, run))
+                    values.append(_output(quantized_model, batch, run))
                 for name, calls in actual.items():
                     if name in expected and _is_layer(
                         modules[name], originals[name], calls[0].output
                     ):
                         layer = layers.setdefault(name, Layer(name, type(modules[name]).__name__))
-                        _count(asked, layer, originals[name], expected[name], calls)
+                        _count(layer, originals[name], expected[name], calls)
                 bar.advance()
     finally:
         for module, training in modes:
             module.training = training
     if not reference:
         raise ArgumentError(
-            asked,
             argument="batches",
             expected="at least one batch",
             got="none",
-            mend="pass a list of input tensors; a generator can be read only once",
+            hint="pass a list of input tensors; a generator can be read only once",
         )
     chosen = _without_containers(layers)
     if not chosen:
         raise ArgumentError(
-            asked,
             argument="float_model, quantized_model",
             expected="models with layers of the same names, some of them quantized",
             got="no such layer",
-            mend="pass the float model as it was prepared, and what convert() made of it",
+            hint="pass the float model as it was prepared, and what convert() made of it",
         )
     for layer in chosen:
         weight = _weight(modules[layer.name])
@@ -300,11 +297,10 @@ def _without_containers(layers: dict[str, Layer]) -> tuple[Layer, ...]:
     )
 
 
-def _output(asked: str, model: Module, batch: Any, run: Any) -> np.ndarray:
+def _output(model: Module, batch: Any, run: Any) -> np.ndarray:
     tensor = first_tensor(run(model, batch) if run is not None else run_first(model, batch))
     if tensor is None:
         raise ArgumentError(
-            asked,
             argument="run" if run is not None else "batches",
             expected="models that return a tensor, or several",
             got="something else",
@@ -312,14 +308,11 @@ def _output(asked: str, model: Module, batch: Any, run: Any) -> np.ndarray:
     return real_values(tensor).copy()
 
 
-def _count(
-    asked: str, layer: Layer, original: Module, expected: list[Call], actual: list[Call]
-) -> None:
+def _count(layer: Layer, original: Module, expected: list[Call], actual: list[Call]) -> None:
     """Count the calls of a layer in one batch."""
     for one, other in zip(expected, actual, strict=False):
         if one.output.shape != other.output.shape:
             raise ShapeError(
-                asked,
                 argument="quantized_model",
                 expected=f"an output of {layer.name!r} of shape {tuple(one.output.shape)}, as in "
                 "the float model",

@@ -106,7 +106,7 @@ class Layer:
         return np.concatenate(self.samples) if self.samples else np.empty(0, np.float32)
 
     def _doubles(self, argument: str, values: Any) -> np.ndarray:
-        return real_values(values, "Layer.add", argument).astype(np.float64)
+        return real_values(values, argument).astype(np.float64)
 
     def add(self, reference: np.ndarray, output: Tensor, local: np.ndarray | None = None) -> None:
         """Add one call to the statistics.
@@ -125,7 +125,6 @@ class Layer:
         for name, values in (("output", y), ("local", alone)):
             if values is not None and values.shape != x.shape:
                 raise ShapeError(
-                    "Layer.add",
                     argument=name,
                     expected=f"of shape {x.shape}, that of `reference`",
                     got=values.shape,

@@ -82,10 +82,10 @@ def sqnr(reference: Any, values: Any) -> float:
     >>> sqnr(refquant.tensor([3.0, 4.0]), refquant.tensor([3.0, 3.5]))
     20.0
     """
-    x = real_values(reference, "sqnr", "reference").astype(np.float64)
-    y = real_values(values, "sqnr", "values").astype(np.float64)
+    x = real_values(reference, "reference").astype(np.float64)
+    y = real_values(values, "values").astype(np.float64)
     if x.shape != y.shape:
-        raise ShapeError("sqnr", argument="values", expected=f"of shape {x.shape}", got=y.shape)
+        raise ShapeError(argument="values", expected=f"of shape {x.shape}", got=y.shape)
     return decibels(energy(x), energy(difference(x, y)))
 
 
@@ -115,19 +115,16 @@ def agreement(reference: Any, values: Any) -> float:
     >>> agreement(one, refquant.tensor([[0.0, 9.0], [5.0, 6.0]]))
     0.5
     """
-    x = real_values(reference, "agreement", "reference")
-    y = real_values(values, "agreement", "values")
+    x = real_values(reference, "reference")
+    y = real_values(values, "values")
     if x.ndim != 2 or x.size == 0:
         raise ShapeError(
-            "agreement",
             argument="reference",
             expected="of shape (rows, classes), neither of them 0",
             got=x.shape,
         )
     if x.shape != y.shape:
-        raise ShapeError(
-            "agreement", argument="values", expected=f"of shape {x.shape}", got=y.shape
-        )
+        raise ShapeError(argument="values", expected=f"of shape {x.shape}", got=y.shape)
     return float(np.mean(np.argmax(x, axis=1) == np.argmax(y, axis=1)))
 
 
@@ -186,8 +183,8 @@ def seconds(function: Callable[[], Any], repeats: int = 15) -> float:
     >>> seconds(lambda: None, repeats=3) < 1
     True
     """
-    arguments.function("seconds", "function", function, 0)
-    repeats = arguments.integer("seconds", "repeats", repeats, 1, 1_000_000)
+    arguments.function("function", function, 0)
+    repeats = arguments.integer("repeats", repeats, 1, 1_000_000)
     function()
     times = []
     for _ in range(repeats):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from refquant import arguments
+from refquant._operation import operation_name
 from refquant.extras import require_extra
 from refquant.progress import track
 from refquant.reporting import figures
@@ -18,8 +19,6 @@ from refquant.reporting.recommendations import advice
 from refquant.reporting.tables import Table
 
 __all__ = ["report", "worst_layers"]
-
-_ASKED = "report"
 
 
 def report(
@@ -96,10 +95,14 @@ def report(
     >>> comparison.sqnr > 30
     True
     """
-    require_extra("matplotlib", package="matplotlib", extra="plot", asked=_ASKED)
-    title = arguments.text(_ASKED, "title", title)
-    progress = arguments.flag(_ASKED, "progress", progress)
-    path = arguments.file_path(_ASKED, "path", path)
+    require_extra(
+        "matplotlib",
+        package="matplotlib",
+        extra="plot",
+    )
+    title = arguments.text("title", title)
+    progress = arguments.flag("progress", progress)
+    path = arguments.file_path("path", path)
     _try_writing(path)
     comparison = compare(
         float_model, quantized_model, batches, run=run, show=None if progress else False
@@ -119,7 +122,7 @@ def _try_writing(path: Path) -> None:
             pass
     except OSError as error:
         # The user named this file, not the temporary one.
-        raise type(error)(error.errno, f"{_ASKED}: {error.strerror}", str(path)) from None
+        raise type(error)(error.errno, f"{operation_name()}: {error.strerror}", str(path)) from None
 
 
 def _overview(page: Page, comparison: Comparison, float_model: Any, quantized_model: Any) -> None:
@@ -166,8 +169,8 @@ def worst_layers(page: Page, comparison: Comparison, count: int = 5) -> None:
     >>> "No layer" in page.html()
     True
     """
-    arguments.instance("worst_layers", "page", page, Page, "a Page")
-    arguments.instance("worst_layers", "comparison", comparison, Comparison, "a Comparison")
+    arguments.instance("page", page, Page, "a Page")
+    arguments.instance("comparison", comparison, Comparison, "a Comparison")
     worst = comparison.worst(count)
     page.heading("The worst layers, and what would help")
     if not worst:

@@ -71,31 +71,31 @@ class Page:
     """
 
     def __init__(self, title: str):
-        self.title = arguments.text("Page", "title", title)
+        self.title = arguments.text("title", title)
         self._parts: list[str] = []
         self._pictures = 0
 
     def heading(self, text: str) -> None:
         """Begin a section."""
-        text = escape(arguments.text("Page.heading", "text", text))
+        text = escape(arguments.text("text", text))
         self._parts.append(f"<h2>{text}</h2>")
 
     def paragraph(self, text: str) -> None:
         """Add a paragraph of plain text."""
-        text = escape(arguments.text("Page.paragraph", "text", text))
+        text = escape(arguments.text("text", text))
         self._parts.append(f"<p>{text}</p>")
 
     def points(self, points: Sequence[tuple[str, str]]) -> None:
         """Add a list of names, each with a text."""
-        asked, items = "Page.points", ""
-        for point in arguments.sequence(asked, "points", points, "pairs of texts"):
-            name, text = (arguments.text(asked, "points", part) for part in _pair(asked, point))
+        items = ""
+        for point in arguments.sequence("points", points, "pairs of texts"):
+            name, text = (arguments.text("points", part) for part in _pair("points", point))
             items += f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>"
         self._parts.append(f"<dl>{items}</dl>")
 
     def table(self, table: Table) -> None:
         """Add a table; one that is wider than the screen scrolls by itself."""
-        arguments.instance("Page.table", "table", table, Table, "a Table")
+        arguments.instance("table", table, Table, "a Table")
         # The title is not part of the table, so that a long one wraps at the edge of the screen.
         self._parts.append(
             f'<h3>{escape(table.title)}</h3><div class="wide" tabindex="0">{table.html()}</div>'
@@ -112,11 +112,11 @@ class Page:
             Axes made by `refquant.reporting.pictures.new_axes` and drawn into within
             `refquant.reporting.pictures.drawing`, and captions.
         """
-        asked, figures, checked = "Page.pictures", [], []
-        for picture in arguments.sequence(asked, "pictures", pictures, "pairs of axes and text"):
-            ax, caption = _pair(asked, picture)
-            arguments.text(asked, "pictures", caption)
-            checked.append((checked_axes(ax, asked, "pictures"), caption))
+        figures, checked = [], []
+        for picture in arguments.sequence("pictures", pictures, "pairs of axes and text"):
+            ax, caption = _pair("pictures", picture)
+            arguments.text("pictures", caption)
+            checked.append((checked_axes(ax, "pictures"), caption))
         for ax, caption in checked:
             self._pictures += 1
             with drawing():
@@ -148,15 +148,13 @@ class Page:
         pathlib.Path
             The file.
         """
-        return write_atomically(arguments.file_path("Page.write", "path", path), self.html())
+        return write_atomically(arguments.file_path("path", path), self.html())
 
 
-def _pair(asked: str, value: Any) -> list[Any]:
-    parts = arguments.sequence(asked, asked.rpartition(".")[2], value, "pairs")
+def _pair(argument: str, value: Any) -> list[Any]:
+    parts = arguments.sequence(argument, value, "pairs")
     if len(parts) != 2:
-        raise ArgumentError(
-            asked, argument=asked.rpartition(".")[2], expected="pairs", got=f"{len(parts)} parts"
-        )
+        raise ArgumentError(argument=argument, expected="pairs", got=f"{len(parts)} parts")
     return parts
 
 

@@ -11,7 +11,6 @@ __all__ = ["drawing", "new_axes", "svg"]
 
 # Placeholder for the color of the text until the picture is written; not used otherwise.
 _INK = "#010203"
-_ASKED = "drawing a report"
 
 
 def _style() -> dict[str, Any]:
@@ -40,7 +39,11 @@ def drawing() -> AbstractContextManager:
 
     Legends and secondary axes take their colors when they are added, not when axes are created.
     """
-    matplotlib = require_extra("matplotlib", package="matplotlib", extra="plot", asked=_ASKED)
+    matplotlib = require_extra(
+        "matplotlib",
+        package="matplotlib",
+        extra="plot",
+    )
     return matplotlib.rc_context(_style())
 
 
@@ -56,7 +59,11 @@ def new_axes(width: float = 4.4, height: float = 2.9) -> Any:
     -------
     matplotlib.axes.Axes
     """
-    figure = require_extra("matplotlib.figure", package="matplotlib", extra="plot", asked=_ASKED)
+    figure = require_extra(
+        "matplotlib.figure",
+        package="matplotlib",
+        extra="plot",
+    )
     return figure.Figure(figsize=(width, height), layout="constrained").add_subplot()
 
 

@@ -39,7 +39,7 @@ def advice(layer: Layer) -> str:
     Clipping: 1 of 3 values lie outside 0 .. 2.55. Calibrate with data like these, or with an
     observer that keeps the extremes (MinMaxObserver).
     """
-    arguments.instance("advice", "layer", layer, Layer, "a Layer of a Comparison")
+    arguments.instance("layer", layer, Layer, "a Layer of a Comparison")
     return _clipping(layer) or _weights(layer) or _unused(layer) or _rest(layer)
 
 

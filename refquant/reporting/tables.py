@@ -42,15 +42,14 @@ class Table:
     note: str = ""
 
     def __post_init__(self):
-        arguments.text("Table", "title", self.title)
-        arguments.text("Table", "note", self.note)
-        rows = arguments.sequence("Table", "rows", self.rows, "a sequence of rows")
+        arguments.text("title", self.title)
+        arguments.text("note", self.note)
+        rows = arguments.sequence("rows", self.rows, "a sequence of rows")
         for name, row in (("header", self.header), *(("rows", row) for row in rows)):
-            for cell in arguments.sequence("Table", name, row, "a sequence of texts"):
-                arguments.text("Table", name, cell)
+            for cell in arguments.sequence(name, row, "a sequence of texts"):
+                arguments.text(name, cell)
             if len(row) != len(self.header):
                 raise ShapeError(
-                    "Table",
                     argument="rows",
                     expected=f"of {len(self.header)} texts each",
                     got=f"{len(row)} in {tuple(row)}",

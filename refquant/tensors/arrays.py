@@ -10,7 +10,7 @@ from refquant.errors import ArgumentTypeError, DtypeError
 __all__ = ["elements", "native"]
 
 
-def elements(asked: str, argument: str, value: Any) -> np.ndarray:
+def elements(argument: str, value: Any) -> np.ndarray:
     """Return an array whose memory a tensor can share, or raise.
 
     Raises
@@ -23,33 +23,30 @@ def elements(asked: str, argument: str, value: Any) -> np.ndarray:
     """
     if not isinstance(value, np.ndarray):
         raise ArgumentTypeError(
-            asked,
             argument=argument,
             expected="a NumPy array",
             got=arguments.describe(value),
-            mend="use refquant.tensor()",
+            hint="use refquant.tensor()",
         )
     # A subclass may give indexing and arithmetic a meaning of its own.
-    array = native(asked, argument, np.asarray(value))
+    array = native(argument, np.asarray(value))
     if not array.flags.aligned or any(step % array.itemsize for step in array.strides):
         raise DtypeError(
-            asked,
             argument=argument,
             expected="an array whose elements are aligned in memory",
             got="one that starts or steps by a part of an element",
-            mend="copy it with .copy()",
+            hint="copy it with .copy()",
         )
     return array
 
 
-def native(asked: str, argument: str, array: np.ndarray) -> np.ndarray:
+def native(argument: str, array: np.ndarray) -> np.ndarray:
     """Return an array of a dtype that tensors have, in native byte order, or raise."""
     if array.dtype not in dtypes.BY_STORAGE:
         raise DtypeError(
-            asked,
             argument=argument,
             got=array.dtype,
             expected="of " + ", ".join(d.name for d in dtypes.PLAIN) + " in native byte order",
-            mend="convert it with .astype()",
+            hint="convert it with .astype()",
         )
     return array

@@ -110,7 +110,7 @@ class set_grad_enabled(_GradMode):
 
     def __init__(self, mode: bool):
         super().__init__()
-        self.enabled = arguments.flag("set_grad_enabled", "mode", mode)
+        self.enabled = arguments.flag("mode", mode)
         self._first = _mode.enabled
         _mode.enabled = self.enabled
 
@@ -206,11 +206,10 @@ def backward(root, gradient=None, retain_graph: bool = False) -> None:
     """
     if not root.requires_grad:
         raise GradientError(
-            "backward",
             argument="self",
             expected="a tensor that requires a gradient",
             got="one that does not",
-            mend="set requires_grad=True on the tensors it is computed from, outside no_grad()",
+            hint="set requires_grad=True on the tensors it is computed from, outside no_grad()",
         )
     if gradient is None:
         if root.array.size != 1:
@@ -219,7 +218,7 @@ def backward(root, gradient=None, retain_graph: bool = False) -> None:
                 argument="self",
                 expected="a tensor of one element",
                 got=f"shape {root.array.shape}",
-                mend="reduce it with .sum() or .mean(), or pass gradient=",
+                hint="reduce it with .sum() or .mean(), or pass gradient=",
             )
         gradient = np.ones_like(root.array)
     # What is infinite or undefined becomes inf or NaN in a gradient, as in the operations.
@@ -240,7 +239,7 @@ def _check_kept(order: list[Any]) -> None:
             "backward through the same operations a second time",
             argument="self",
             expected="a tensor whose operations were not freed by an earlier backward()",
-            mend="compute the tensor again, or pass retain_graph=True to the first call",
+            hint="compute the tensor again, or pass retain_graph=True to the first call",
         )
 
 

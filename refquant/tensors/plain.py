@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, dtypes
+from refquant._operation import named
 from refquant.errors import (
     ArgumentTypeError,
     DtypeError,
@@ -70,10 +71,10 @@ class Tensor(Shaped):
         known = type(array) is np.ndarray and array.dtype in dtypes.BY_STORAGE
         if not known or not array.flags.aligned:
             given = np.asarray(array) if isinstance(array, np.generic) else array
-            array = arrays.elements("Tensor", "array", given)
+            array = arrays.elements("array", given)
         self._fill(array)
-        if requires_grad is not False and arguments.flag("Tensor", "requires_grad", requires_grad):
-            self._check_differentiable("Tensor")
+        if requires_grad is not False and arguments.flag("requires_grad", requires_grad):
+            self._check_differentiable()
             self.requires_grad = True
 
     def _fill(self, array: np.ndarray) -> None:
@@ -85,10 +86,9 @@ class Tensor(Shaped):
 
     # -- gradients -----------------------------------------------------------------------------
 
-    def _check_differentiable(self, asked: str) -> None:
+    def _check_differentiable(self) -> None:
         if not self.dtype.is_floating_point:
             raise GradientError(
-                asked,
                 argument="requires_grad",
                 expected="False for a tensor that is not floating point",
                 got=f"True for {self.dtype}",
@@ -110,6 +110,7 @@ class Tensor(Shaped):
         return self.detach()
 
     @data.setter
+    @named("assignment to .data")
     def data(self, other: Tensor) -> None:
         if not isinstance(other, Tensor) or other.is_quantized:
             raise DtypeError(
@@ -119,7 +120,7 @@ class Tensor(Shaped):
                 got=repr(other.dtype) if isinstance(other, Tensor) else type(other).__name__,
             )
         if self.requires_grad:
-            other._check_differentiable("assignment to .data")
+            other._check_differentiable()
         self.array = other.array
 
     def detach(self) -> Tensor:
@@ -128,16 +129,16 @@ class Tensor(Shaped):
 
     def requires_grad_(self, requires_grad: bool = True):
         """Set whether operations on the tensor are recorded; returns the tensor."""
-        requires_grad = arguments.flag("requires_grad_", "requires_grad", requires_grad)
+        requires_grad = arguments.flag("requires_grad", requires_grad)
         if requires_grad:
-            self._check_differentiable("requires_grad_")
+            self._check_differentiable()
         elif self.node is not None:
             raise GradientError(
                 "requires_grad_(False)",
                 argument="self",
                 expected="a leaf",
                 got="the result of a recorded operation",
-                mend="use detach()",
+                hint="use detach()",
             )
         self.requires_grad = requires_grad
         return self
@@ -165,16 +166,15 @@ class Tensor(Shaped):
         tensor([0.5 , 0.25])
         """
         if type(gradient) is not np.ndarray:
-            gradient = arguments.numbers("accumulate_grad", "gradient", gradient)
+            gradient = arguments.numbers("gradient", gradient)
         if gradient.shape != self.array.shape:
             raise ShapeError(
-                "accumulate_grad",
                 argument="gradient",
                 expected=f"of the shape {self.array.shape} of the tensor",
                 got=f"shape {gradient.shape}",
             )
         if gradient.dtype != self.array.dtype:
-            gradient = arguments.numbers("accumulate_grad", "gradient", gradient, self.array.dtype)
+            gradient = arguments.numbers("gradient", gradient, self.array.dtype)
         if self.grad is None:
             self.grad = Tensor(gradient.copy())
         else:
@@ -209,11 +209,9 @@ class Tensor(Shaped):
         NotSupportedError
             If `create_graph` is true.
         """
-        if arguments.flag("backward", "create_graph", create_graph):
-            raise NotSupportedError(
-                "backward", argument="create_graph", expected="False", got=create_graph
-            )
-        kept = retain_graph is not None and arguments.flag("backward", "retain_graph", retain_graph)
+        if arguments.flag("create_graph", create_graph):
+            raise NotSupportedError(argument="create_graph", expected="False", got=create_graph)
+        kept = retain_graph is not None and arguments.flag("retain_graph", retain_graph)
         autograd.backward(self, None if gradient is None else self._seed(gradient), kept)
 
     def _seed(self, gradient: Any) -> np.ndarray:
@@ -221,10 +219,9 @@ class Tensor(Shaped):
         if isinstance(gradient, Tensor) and not gradient.is_quantized:
             array = gradient.array
         else:
-            array = arguments.numbers("backward", "gradient", gradient)
+            array = arguments.numbers("gradient", gradient)
         if array.shape != self.array.shape:
             raise ShapeError(
-                "backward",
                 argument="gradient",
                 expected=f"of shape {self.array.shape}, as the tensor is",
                 got=f"shape {array.shape}",
@@ -237,11 +234,10 @@ class Tensor(Shaped):
         """Share the elements as a NumPy array."""
         if self.requires_grad:
             raise GradientError(
-                "numpy",
                 argument="self",
                 expected="a tensor that requires no gradient",
                 got="one that does",
-                mend="call .detach().numpy()",
+                hint="call .detach().numpy()",
             )
         return self.array
 
@@ -260,11 +256,10 @@ class Tensor(Shaped):
         """Get the only element as a Python number."""
         if self.array.size != 1:
             raise ArgumentTypeError(
-                "item",
                 argument="self",
                 expected="a tensor of one element",
                 got=f"shape {self.array.shape}",
-                mend="index it, or use tolist()",
+                hint="index it, or use tolist()",
             )
         return self.array.item()
 
@@ -283,15 +278,12 @@ class Tensor(Shaped):
 
     def __index__(self) -> int:
         if self.array.dtype.kind not in "iub":
-            raise ArgumentTypeError(
-                "index", argument="self", expected="an integer tensor", got=self.dtype
-            )
+            raise ArgumentTypeError(argument="self", expected="an integer tensor", got=self.dtype)
         return int(self.item())
 
     def __len__(self) -> int:
         if self.array.ndim == 0:
             raise ArgumentTypeError(
-                "len",
                 argument="self",
                 expected="a tensor with dimensions",
                 got="a 0-dimensional tensor",
@@ -307,11 +299,10 @@ class Tensor(Shaped):
     def __deepcopy__(self, memo):
         if self.node is not None:
             raise GradientError(
-                "deepcopy",
                 argument="tensor",
                 expected="a leaf",
                 got="the result of a recorded operation",
-                mend="call detach() first",
+                hint="call detach() first",
             )
         tensor = object.__new__(type(self))
         memo[id(self)] = tensor

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, dtypes
+from refquant._operation import named
 from refquant.errors import DtypeError, GradientError, QuantizerError
 from refquant.tensors import formatting, html, quantizer
 from refquant.tensors.plain import Tensor
@@ -62,15 +63,14 @@ class QuantizedTensor(Tensor):
     is_quantized = True
 
     def __init__(self, array, dtype, scale, zero_point, axis=None):
-        asked = "QuantizedTensor"
-        dtype = quantizer.quantized_dtype(asked, "dtype", dtype)
-        array = quantizer.codes(asked, "array", array, dtype)
+        dtype = quantizer.quantized_dtype("dtype", dtype)
+        array = quantizer.codes("array", array, dtype)
         if axis is None:
-            scale = quantizer.scale_value(asked, "scale", scale)
-            zero_point = quantizer.zero_point_value(asked, "zero_point", zero_point, dtype)
+            scale = quantizer.scale_value("scale", scale)
+            zero_point = quantizer.zero_point_value("zero_point", zero_point, dtype)
         else:
             scale, zero_point, axis = quantizer.channel_quantizer(
-                asked, scale, zero_point, axis, array, dtype, ("array", "scale", "zero_point")
+                scale, zero_point, axis, array, dtype, ("array", "scale", "zero_point")
             )
         self._fill_all(array, dtype, scale, zero_point, axis)
 
@@ -110,7 +110,7 @@ class QuantizedTensor(Tensor):
         """Return the scheme: one scale (``per_tensor_affine``) or one for each channel."""
         return dtypes.per_tensor_affine if self.axis is None else dtypes.per_channel_affine
 
-    def _check_scheme(self, asked: str, per_channel: bool) -> None:
+    def _check_scheme(self, per_channel: bool) -> None:
         if (self.axis is not None) is not per_channel:
             wanted = "per channel" if per_channel else "per tensor"
             other = (
@@ -119,36 +119,35 @@ class QuantizedTensor(Tensor):
                 else ("q_per_channel_scales() and q_per_channel_zero_points()")
             )
             raise QuantizerError(
-                asked,
                 argument="self",
                 expected=f"quantized {wanted}",
                 got=self.qscheme(),
-                mend=f"use {other}",
+                hint=f"use {other}",
             )
 
     def q_scale(self) -> float:
         """Real units of one quantized step, as it was given."""
-        self._check_scheme("q_scale", False)
+        self._check_scheme(False)
         return self.scale
 
     def q_zero_point(self) -> int:
         """Return the integer that stands for real zero."""
-        self._check_scheme("q_zero_point", False)
+        self._check_scheme(False)
         return self.zero_point
 
     def q_per_channel_scales(self) -> Tensor:
         """Real units of one quantized step, for each channel (float64)."""
-        self._check_scheme("q_per_channel_scales", True)
+        self._check_scheme(True)
         return Tensor(self.scale.copy())
 
     def q_per_channel_zero_points(self) -> Tensor:
         """Return the integer that stands for real zero, for each channel (int64)."""
-        self._check_scheme("q_per_channel_zero_points", True)
+        self._check_scheme(True)
         return Tensor(self.zero_point.copy())
 
     def q_per_channel_axis(self) -> int:
         """Return the dimension of the channels."""
-        self._check_scheme("q_per_channel_axis", True)
+        self._check_scheme(True)
         return self.axis
 
     def int_repr(self) -> Tensor:
@@ -161,34 +160,33 @@ class QuantizedTensor(Tensor):
 
     def requires_grad_(self, requires_grad: bool = True):
         """Refuse: integers have no gradient."""
-        if arguments.flag("requires_grad_", "requires_grad", requires_grad):
+        if arguments.flag("requires_grad", requires_grad):
             raise GradientError(
-                "requires_grad_",
                 argument="self",
                 expected="a floating-point tensor",
                 got=self.dtype,
-                mend="use fake quantization, which can be differentiated",
+                hint="use fake quantization, which can be differentiated",
             )
         return self
 
-    def _refuse(self, asked: str):
+    def _refuse(self):
         raise DtypeError(
-            asked,
             argument="self",
             expected="a plain tensor",
             got=f"a {self.dtype} tensor",
-            mend="take its integers with int_repr() or its real values with dequantize()",
+            hint="take its integers with int_repr() or its real values with dequantize()",
         )
 
     def numpy(self) -> np.ndarray:
         """Refuse: it is not clear whether integers or real values are meant."""
-        return self._refuse("numpy")
+        return self._refuse()
 
+    @named("conversion to a NumPy array")
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        return self._refuse("conversion to a NumPy array")
+        return self._refuse()
 
     def __dlpack__(self, **options):
-        return self._refuse("__dlpack__")
+        return self._refuse()
 
     def item(self) -> float:
         """Get the real value of the only element."""

@@ -45,41 +45,38 @@ def describe(value: Any) -> str:
     return type(value).__name__
 
 
-def quantized_dtype(asked: str, argument: str, value: Any) -> dtypes.dtype:
+def quantized_dtype(argument: str, value: Any) -> dtypes.dtype:
     """Return quint8, qint8 or qint32, or raise."""
     if isinstance(value, dtypes.dtype) and value.is_quantized:
         return value
     raise DtypeError(
-        asked,
         argument=argument,
         expected="refquant.quint8, refquant.qint8 or refquant.qint32",
         got=value if isinstance(value, dtypes.dtype) else arguments.describe(value),
     )
 
 
-def scale_value(asked: str, argument: str, value: Any) -> float:
+def scale_value(argument: str, value: Any) -> float:
     """Return a scale, or raise: its float32 and the reciprocal of that are finite and positive."""
-    scale = value if type(value) is float else arguments.real(asked, argument, value)
+    scale = value if type(value) is float else arguments.real(argument, value)
     # Between these lie exactly the float32 whose float32 reciprocal is finite.
     if not SMALLEST_SCALE <= scale < LARGEST_SCALE:
         raise QuantizationParameterError(
-            asked,
             argument=argument,
             expected="a scale whose float32 value and reciprocal are finite and positive",
             got=scale,
-            mend="choose the scale with an observer, or pass (max - min) / (quant_max - quant_min)",
+            hint="choose the scale with an observer, or pass (max - min) / (quant_max - quant_min)",
         )
     return scale
 
 
-def scale_values(asked: str, argument: str, values: np.ndarray) -> np.ndarray:
+def scale_values(argument: str, values: np.ndarray) -> np.ndarray:
     """Return an array of scales, each as in `scale_value`, as float64, or raise."""
-    scales = np.ascontiguousarray(arguments.numbers(asked, argument, values, np.float64))
+    scales = np.ascontiguousarray(arguments.numbers(argument, values, np.float64))
     bad = ~((scales >= SMALLEST_SCALE) & (scales < LARGEST_SCALE))
     if bad.any():
         index = int(np.flatnonzero(bad)[0])
         raise QuantizationParameterError(
-            asked,
             argument=f"{argument}[{index}]",
             expected="a scale whose float32 value and reciprocal are finite and positive",
             got=float(scales[index]),
@@ -87,7 +84,7 @@ def scale_values(asked: str, argument: str, values: np.ndarray) -> np.ndarray:
     return scales
 
 
-def whole_number(asked: str, argument: str, value: Any) -> int:
+def whole_number(argument: str, value: Any) -> int:
     """Return an integer, or raise; a float or a tensor of one element may hold it."""
     if type(value) is int:
         return value
@@ -98,16 +95,15 @@ def whole_number(asked: str, argument: str, value: Any) -> int:
         return operator.index(number)
     except TypeError:
         raise ArgumentTypeError(
-            asked, argument=argument, expected="a whole number", got=arguments.describe(value)
+            argument=argument, expected="a whole number", got=arguments.describe(value)
         ) from None
 
 
-def zero_point_value(asked: str, argument: str, value: Any, dtype: dtypes.dtype) -> int:
+def zero_point_value(argument: str, value: Any, dtype: dtypes.dtype) -> int:
     """Return a zero point, an integer in the range of the dtype, or raise."""
-    zero_point = whole_number(asked, argument, value)
+    zero_point = whole_number(argument, value)
     if not dtype.quant_min <= zero_point <= dtype.quant_max:
         raise QuantizationParameterError(
-            asked,
             argument=argument,
             expected=f"in {dtype.quant_min}..{dtype.quant_max}, the range of {dtype}",
             got=zero_point,
@@ -115,21 +111,19 @@ def zero_point_value(asked: str, argument: str, value: Any, dtype: dtypes.dtype)
     return zero_point
 
 
-def zero_point_values(asked: str, argument: str, values: Any, dtype: dtypes.dtype) -> np.ndarray:
+def zero_point_values(argument: str, values: Any, dtype: dtypes.dtype) -> np.ndarray:
     """Return an array of zero points, each in the range of the dtype, as int64, or raise."""
     if values.dtype.kind not in "iu":
         raise DtypeError(
-            asked,
             argument=argument,
             expected="an integer tensor",
             got=values.dtype,
-            mend="convert them with .to(refquant.int64)",
+            hint="convert them with .to(refquant.int64)",
         )
     outside = (values < dtype.quant_min) | (values > dtype.quant_max)
     if outside.any():
         index = int(np.flatnonzero(outside)[0])
         raise QuantizationParameterError(
-            asked,
             argument=f"{argument}[{index}]",
             expected=f"in {dtype.quant_min}..{dtype.quant_max}, the range of {dtype}",
             got=int(values[index]),
@@ -138,7 +132,6 @@ def zero_point_values(asked: str, argument: str, values: Any, dtype: dtypes.dtyp
 
 
 def channel_quantizer(
-    asked: str,
     scales: Any,
     zero_points: Any,
     axis: Any,
@@ -150,21 +143,20 @@ def channel_quantizer(
     is_integer = isinstance(axis, int | np.integer) and not isinstance(axis, bool)
     if not is_integer or not 0 <= axis < array.ndim:
         raise IndexRangeError(
-            asked,
             argument="axis",
             expected=f"in 0..{array.ndim - 1}, a dimension of `{names[0]}`",
             got=axis,
         )
     s, z = (
-        _vector(asked, name, values, array, axis)
+        _vector(name, values, array, axis)
         for name, values in zip(names[1:], (scales, zero_points), strict=True)
     )
-    z = zero_point_values(asked, names[2], z, dtype)
+    z = zero_point_values(names[2], z, dtype)
     # Copies, because later changes of what was given would not be checked.
-    return scale_values(asked, names[1], s).copy(), z.copy(), int(axis)
+    return scale_values(names[1], s).copy(), z.copy(), int(axis)
 
 
-def _vector(asked: str, name: str, values: Any, array: np.ndarray, axis: int) -> np.ndarray:
+def _vector(name: str, values: Any, array: np.ndarray, axis: int) -> np.ndarray:
     """Return one number for each slice of an array along an axis, or raise."""
     try:
         vector = np.asarray(values.array if isinstance(values, Tensor) else values)
@@ -172,11 +164,10 @@ def _vector(asked: str, name: str, values: Any, array: np.ndarray, axis: int) ->
         vector = np.empty(0, object)
     if vector.dtype.kind not in "fiu":
         raise ArgumentTypeError(
-            asked, argument=name, expected="numbers, one for each channel", got=describe(values)
+            argument=name, expected="numbers, one for each channel", got=describe(values)
         )
     if vector.shape != (array.shape[axis],):
         raise QuantizationParameterError(
-            asked,
             argument=name,
             expected=f"of shape ({array.shape[axis]},), one for each slice along axis {axis}",
             got=f"shape {vector.shape} for a tensor of shape {array.shape}",
@@ -184,7 +175,7 @@ def _vector(asked: str, name: str, values: Any, array: np.ndarray, axis: int) ->
     return vector
 
 
-def codes(asked: str, argument: str, value: Any, dtype: dtypes.dtype) -> np.ndarray:
+def codes(argument: str, value: Any, dtype: dtypes.dtype) -> np.ndarray:
     """Return the integers of a quantized tensor in its storage type, or raise.
 
     Raises
@@ -197,7 +188,7 @@ def codes(asked: str, argument: str, value: Any, dtype: dtypes.dtype) -> np.ndar
     if isinstance(value, Tensor) and not value.is_quantized:
         value = value.array
     if isinstance(value, np.ndarray) and value.dtype == dtype.numpy:
-        return arrays.elements(asked, argument, value)
+        return arrays.elements(argument, value)
     try:
         given = np.empty(0, object) if isinstance(value, Tensor) else np.asarray(value)
     except ValueError:  # lists of different lengths
@@ -206,17 +197,15 @@ def codes(asked: str, argument: str, value: Any, dtype: dtypes.dtype) -> np.ndar
         given = given.astype(dtype.numpy)
     if given.dtype.kind not in "iu":
         raise DtypeError(
-            asked,
             argument=argument,
             expected=f"integers, best an array of {dtype.numpy}",
             got=describe(value),
-            mend="quantize real numbers with refquant.quantize_per_tensor(); the integers of a "
+            hint="quantize real numbers with refquant.quantize_per_tensor(); the integers of a "
             "quantized tensor are int_repr()",
         )
     outside = (given < dtype.quant_min) | (given > dtype.quant_max)
     if outside.any():
         raise ArgumentError(
-            asked,
             argument=argument,
             expected=f"integers in {dtype.quant_min}..{dtype.quant_max}, the range of {dtype}",
             got=int(given[outside][0]),

@@ -79,7 +79,7 @@ class Shaped(Methods):
 
     def size(self, dim: int | None = None) -> Size | int:
         """Extent of every dimension, or of one."""
-        return self.shape if dim is None else self.array.shape[self._place("size", dim)]
+        return self.shape if dim is None else self.array.shape[self._place(dim)]
 
     def dim(self) -> int:
         """Count the dimensions."""
@@ -92,14 +92,13 @@ class Shaped(Methods):
     def stride(self, dim: int | None = None) -> tuple[int, ...] | int:
         """Elements to step over for one step along every dimension, or along one."""
         strides = tuple(s // self.array.itemsize for s in self.array.strides)
-        return strides if dim is None else strides[self._place("stride", dim)]
+        return strides if dim is None else strides[self._place(dim)]
 
-    def _place(self, asked: str, dim: Any) -> int:
+    def _place(self, dim: Any) -> int:
         """Check the number of a dimension."""
-        place = arguments.integer(asked, "dim", dim)
+        place = arguments.integer("dim", dim)
         if not -self.array.ndim <= place < self.array.ndim:
             raise IndexRangeError(
-                asked,
                 argument="dim",
                 expected=f"a dimension of shape {self.array.shape}",
                 got=place,

@@ -63,7 +63,7 @@ def test_python_dash_m():
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (ArgumentError("choosing", mend="choose"), 1, "refquant config: error: choosing; choose\n"),
+        (ArgumentError("choosing", hint="choose"), 1, "refquant config: error: choosing; choose\n"),
         (PermissionError(13, "no", "/x"), 1, "refquant config: error: [Errno 13] no: '/x'\n"),
         (KeyboardInterrupt(), 130, "refquant config: interrupted\n"),
     ],

@@ -33,14 +33,14 @@ def absent(packages):
 
 
 def test_need_imports_a_module():
-    assert require_extra("json.decoder", package="json", extra="demo", asked="a test").__name__ == (
+    assert require_extra("json.decoder", package="json", extra="demo", op="a test").__name__ == (
         "json.decoder"
     )
 
 
 def test_a_missing_package_is_an_import_error_that_names_the_extra():
     with pytest.raises(ImportError, match=r"pip install 'refquant\[plot\]'") as caught:
-        require_extra("no_such_thing.inner", package="no-such-thing", extra="plot", asked="a test")
+        require_extra("no_such_thing.inner", package="no-such-thing", extra="plot", op="a test")
     assert isinstance(caught.value, MissingExtraError)
     assert "no-such-thing" in str(caught.value)
 
@@ -49,7 +49,7 @@ def test_a_broken_package_is_not_called_missing(tmp_path, monkeypatch):
     (tmp_path / "broken_package.py").write_text("import no_such_thing\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="no_such_thing") as caught:
-        require_extra("broken_package", package="broken", extra="plot", asked="a test")
+        require_extra("broken_package", package="broken", extra="plot", op="a test")
     assert not isinstance(caught.value, MissingExtraError)
 
 

@@ -24,60 +24,60 @@ def with_default(first, second=None):
 
 @pytest.mark.parametrize("value", [two, any_number, with_default, functools.partial(two), max])
 def test_what_takes_two_arguments_is_taken(value):
-    assert arguments.function("op", "run", value, 2) is value
+    assert arguments.function("run", value, 2) is value
 
 
 @pytest.mark.parametrize("value", [lambda: None, lambda a: a, int, np.uint8, nn.ReLU()])
 def test_what_does_not_take_two_arguments_is_refused(value):
     with pytest.raises(errors.ArgumentTypeError, match="takes 2 arguments by position"):
-        arguments.function("op", "run", value, 2)
+        arguments.function("run", value, 2)
 
 
 def test_a_module_takes_what_its_forward_takes():
     module = nn.ReLU()
-    assert arguments.function("op", "model", module, 1) is module
+    assert arguments.function("model", module, 1) is module
 
 
 @pytest.mark.parametrize("value", [None, 1, "text", []])
 def test_what_cannot_be_called_is_refused(value):
     with pytest.raises(errors.ArgumentTypeError, match="`run` must be a callable"):
-        arguments.function("op", "run", value)
+        arguments.function("run", value)
 
 
 @pytest.mark.parametrize("value", ["a/b", Path("a/b"), PurePosixPath("a/b")])
 def test_strings_and_paths_are_paths(value):
-    assert arguments.path("op", "folder", value) == Path("a/b")
+    assert arguments.path("folder", value) == Path("a/b")
 
 
 @pytest.mark.parametrize("value", [None, 3, b"a/b", ["a"], 1.5])
 def test_other_values_are_no_paths(value):
     with pytest.raises(errors.ArgumentTypeError, match="`folder` must be a path"):
-        arguments.path("op", "folder", value)
+        arguments.path("folder", value)
 
 
 def test_a_path_has_no_null_character():
     with pytest.raises(errors.ArgumentError, match="null"):
-        arguments.path("op", "folder", "a\0b")
+        arguments.path("folder", "a\0b")
 
 
 def test_a_folder_is_no_file_to_write(tmp_path):
     for value in ("", ".", tmp_path):
         with pytest.raises(errors.ArgumentError, match="the path of a file, got the folder"):
-            arguments.file_path("op", "path", value)
+            arguments.file_path("path", value)
 
 
 def test_what_is_walked_loses_nothing_to_the_check():
     numbers = iter([1, 2])
-    assert list(arguments.iterable("op", "batches", numbers)) == [1, 2]
+    assert list(arguments.iterable("batches", numbers)) == [1, 2]
     with pytest.raises(errors.ArgumentTypeError, match="an iterable"):
-        arguments.iterable("op", "batches", 3)
+        arguments.iterable("batches", 3)
 
 
 def test_a_flag_may_be_left_open():
-    assert arguments.flag_or_none("op", "show", None) is None
-    assert arguments.flag_or_none("op", "show", np.True_) is True
+    assert arguments.flag_or_none("show", None) is None
+    assert arguments.flag_or_none("show", np.True_) is True
     with pytest.raises(errors.ArgumentTypeError, match="True or False"):
-        arguments.flag_or_none("op", "show", "yes")
+        arguments.flag_or_none("show", "yes")
 
 
 def test_fake_quantization_names_what_is_no_observer():

@@ -185,7 +185,7 @@ def test_other_arguments_than_those_of_forward_are_explained():
     model[0].add_module("1", Pair())
     with pytest.raises(ArgumentTypeError) as caught:
         model(1)
-    assert caught.value.place == "0.1"
+    assert caught.value.module_path == "0.1"
 
 
 def test_errors_of_what_forward_does_are_left_alone():

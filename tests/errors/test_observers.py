@@ -307,7 +307,7 @@ def test_an_error_while_observing_keeps_scale_and_zero_point():
 
 
 @pytest.mark.parametrize("argument", ["activation", "weight"])
-def test_an_observer_instance_is_refused_with_the_mend(argument):
+def test_an_observer_instance_is_refused_with_the_hint(argument):
     given = {"activation": Q.default_observer, "weight": Q.default_weight_observer}
     with pytest.raises(ValueError, match=r"MinMaxObserver\.with_args"):
         Q.QConfig(**{**given, argument: Q.MinMaxObserver()})

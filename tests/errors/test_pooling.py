@@ -27,12 +27,12 @@ ON_IMAGES = {
 }
 
 
-@pytest.mark.parametrize("asked", ON_IMAGES)
-def test_plain_tensors(asked):
-    with pytest.raises(QuantizerError, match=rf"^{asked}: `input` must be a quantized tensor") as e:
-        ON_IMAGES[asked](refquant.zeros(2, 3, 6, 6))
+@pytest.mark.parametrize("name", ON_IMAGES)
+def test_plain_tensors(name):
+    with pytest.raises(QuantizerError, match=rf"^{name}: `input` must be a quantized tensor") as e:
+        ON_IMAGES[name](refquant.zeros(2, 3, 6, 6))
     assert isinstance(e.value, ValueError), "as the functions of PyTorch"
-    assert "quantize_per_tensor" in e.value.mend
+    assert "quantize_per_tensor" in e.value.hint
 
 
 def test_max_pool2d_takes_plain_tensors_as_in_pytorch():
@@ -40,21 +40,21 @@ def test_max_pool2d_takes_plain_tensors_as_in_pytorch():
     assert F.max_pool2d(x, 2).item() == 3
 
 
-@pytest.mark.parametrize("asked", ON_IMAGES)
-def test_scales_per_channel(asked):
+@pytest.mark.parametrize("name", ON_IMAGES)
+def test_scales_per_channel(name):
     q = refquant.quantize_per_channel(
         refquant.zeros(2, 3, 6, 6), refquant.ones(3), refquant.zeros(3, dtype=refquant.int64), 1,
         refquant.quint8,
     )  # fmt: skip
     with pytest.raises(QuantizerError, match="quantized per tensor"):
-        ON_IMAGES[asked](q)
+        ON_IMAGES[name](q)
 
 
-@pytest.mark.parametrize("asked", ON_IMAGES)
+@pytest.mark.parametrize("name", ON_IMAGES)
 @pytest.mark.parametrize("shape", [(6, 6), (1, 2, 3, 6, 6)])
-def test_ranks(asked, shape):
+def test_ranks(name, shape):
     with pytest.raises(ShapeError, match="batch, channels, height, width"):
-        ON_IMAGES[asked](image(*shape))
+        ON_IMAGES[name](image(*shape))
 
 
 WINDOWS = {

@@ -185,7 +185,7 @@ def test_a_weight_runs_under_the_engine_that_packed_it_alone(call):
 def test_limits_of_qnnpack_1_4_name_an_engine_that_can(call, able):
     with refquant.engines.using("qnnpack-1.4"), pytest.raises(EngineError) as caught:
         call()
-    assert f"'{able}'" in caught.value.mend
+    assert f"'{able}'" in caught.value.hint
     with refquant.engines.using(able):
         call()
 

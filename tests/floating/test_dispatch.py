@@ -92,4 +92,4 @@ FLOAT_ONLY = {
 def test_operations_that_only_plain_tensors_have_say_what_to_do(name):
     with pytest.raises(QuantizerError) as caught:
         FLOAT_ONLY[name](quantized())
-    assert "dequantize()" in caught.value.mend
+    assert "dequantize()" in caught.value.hint

@@ -79,10 +79,10 @@ def test_channels_are_followed(q, name):
         lambda t: t[[0, 1]],
     ],
 )
-def test_losing_the_channels_is_an_error_that_says_how_to_mend_it(q, lose):
+def test_losing_the_channels_is_an_error_that_says_how_to_fix_it(q, lose):
     with pytest.raises(QuantizerError) as caught:
         lose(q)
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_one_channel_as_a_slice(q):

@@ -48,9 +48,9 @@ def test_counts_places_and_steps():
 def test_classes():
     rng = np.random.default_rng(1)
     x = refquant.tensor(np.float32([0.25, 0.35, 1.0, 60.0, 0.75]))
-    asked = ("quantize_per_tensor", x, 0.5, 0, refquant.quint8)
+    given = ("quantize_per_tensor", x, 0.5, 0, refquant.quint8)
     theirs = np.array([1, 1, 3, 255, 1])
-    found = oracle.compare(theirs, *asked, engine="fbgemm")
+    found = oracle.compare(theirs, *given, engine="fbgemm")
     assert dict(zip(found.where.tolist(), found.classes.tolist(), strict=True)) == {
         0: "tie",
         2: "unexplained",
@@ -99,35 +99,35 @@ def codes_times(multiplier):
 
 
 def test_answers_rounded_twice_are_not_legal():
-    asked = codes_times(0.3)
-    y = oracle.problem("linear", **asked).run("qnnpack-1.4")
+    given = codes_times(0.3)
+    y = oracle.problem("linear", **given).run("qnnpack-1.4")
     assert y.array[[1, 8, 11, 18], 0].tolist() == [1, 3, 4, 6]  # as the real engine
-    found = oracle.legality(y, "linear", **asked)
+    found = oracle.legality(y, "linear", **given)
     assert found.real[[1, 8, 11, 18], 0].round(6).tolist() == [0.3, 2.4, 3.3, 5.4]
     assert (~found.legal).sum() == 51
     for backend, engine in (("qnnpack-1.4", "fbgemm"), ("fbgemm", "qnnpack-1.4")):
-        theirs = oracle.problem("linear", **asked).run(backend)
-        classes = oracle.compare(theirs, "linear", **asked, engine=engine).counts
+        theirs = oracle.problem("linear", **given).run(backend)
+        classes = oracle.compare(theirs, "linear", **given, engine=engine).counts
         assert classes == {"multiplier precision": 10, "double rounding": 51}
 
 
 def test_sums_of_qnnpack_whose_scales_differ_much_are_not_legal():
     zero = refquant.QuantizedTensor(np.zeros(256, np.uint8), refquant.quint8, 100.0, 0)
     codes = refquant.QuantizedTensor(np.arange(256, dtype=np.uint8), refquant.quint8, 0.033, 0)
-    asked = ("add", zero, codes, 1.0, 0)
-    y = oracle.problem(*asked).run("qnnpack")
-    found = oracle.legality(y, *asked)
+    given = ("add", zero, codes, 1.0, 0)
+    y = oracle.problem(*given).run("qnnpack")
+    found = oracle.legality(y, *given)
     assert np.flatnonzero(~found.legal).tolist() == [197]
     assert found.real[197].round(6) == 6.501
     assert y.array[197] == 6  # as the real engine of PyTorch 2.13
-    assert oracle.compare(y, *asked, engine="fbgemm").counts == {"multiplier precision": 1}
+    assert oracle.compare(y, *given, engine="fbgemm").counts == {"multiplier precision": 1}
 
 
 def test_products_beyond_int32_are_not_legal():
-    asked = codes_times(1e7)
-    y = oracle.problem("linear", **asked).run("fbgemm")
+    given = codes_times(1e7)
+    y = oracle.problem("linear", **given).run("fbgemm")
     assert y.array[[214, 215, 255], 0].tolist() == [255, 0, 0]
-    assert oracle.legality(y, "linear", **asked).legal.reshape(-1)[[214, 215]].tolist() == [
+    assert oracle.legality(y, "linear", **given).legal.reshape(-1)[[214, 215]].tolist() == [
         True,
         False,
     ]
@@ -135,8 +135,8 @@ def test_products_beyond_int32_are_not_legal():
 
 def test_an_answer_that_no_rule_for_ties_gives_is_no_tie():
     x = refquant.tensor([-149.75])  # -299.5 steps, both neighbors of which are clipped
-    asked = ("quantize_per_tensor", x, 0.5, 0, refquant.qint8)
-    found = oracle.compare(np.array([-127]), *asked, engine="fbgemm")
+    given = ("quantize_per_tensor", x, 0.5, 0, refquant.qint8)
+    found = oracle.compare(np.array([-127]), *given, engine="fbgemm")
     assert found.counts == {"unexplained": 1}
     assert found.legal.tolist() == [False]
 
@@ -215,21 +215,21 @@ def test_halved_weights_have_no_class():
 
 def test_wrapping_is_named_only_where_all_that_leave_the_range_wrap():
     x = refquant.tensor(np.linspace(-200, 400, 999).astype(np.float32))
-    asked = ("quantize_per_tensor", x, 1.0, 0, refquant.quint8)
+    given = ("quantize_per_tensor", x, 1.0, 0, refquant.quint8)
     wrapped = np.rint(x.numpy()).astype(int) % 256
-    assert set(oracle.compare(wrapped, *asked, engine="fbgemm").counts) == {"wrap-around"}
-    some = np.where(np.arange(999) % 2, wrapped, oracle.problem(*asked).answer("fbgemm"))
-    assert set(oracle.compare(some, *asked, engine="fbgemm").counts) == {"unexplained"}
+    assert set(oracle.compare(wrapped, *given, engine="fbgemm").counts) == {"wrap-around"}
+    some = np.where(np.arange(999) % 2, wrapped, oracle.problem(*given).answer("fbgemm"))
+    assert set(oracle.compare(some, *given, engine="fbgemm").counts) == {"unexplained"}
 
 
 @pytest.mark.parametrize("pair", ["add", "mul"])
 def test_rounding_twice_and_once_between_runtimes(pair):
     a = activations(np.random.default_rng(0), (9000,), 0.1, 100)
     b = activations(np.random.default_rng(1), (9000,), 0.07, 3)
-    asked = (pair, a, b, 0.0247, 128)
-    single, double = (oracle.problem(*asked).run(e) for e in ("tflite-single", "tflite"))
+    given = (pair, a, b, 0.0247, 128)
+    single, double = (oracle.problem(*given).run(e) for e in ("tflite-single", "tflite"))
     for theirs, engine in ((double, "tflite-single"), (single, "tflite"), (double, "fbgemm")):
-        found = oracle.compare(theirs, *asked, engine=engine)
+        found = oracle.compare(theirs, *given, engine=engine)
         assert set(found.counts) <= {"double rounding", "multiplier precision"}
         assert ("double rounding" in found.counts) == (pair == "mul")
 
@@ -252,8 +252,8 @@ def test_bound_and_real_numbers_of_legality():
     assert found.legal.item()
     assert "0 of 1" in repr(found)
     empty = refquant.tensor(np.zeros((0,), np.float32))
-    asked = ("quantize_per_tensor", empty, 0.1, 0, refquant.quint8)
-    assert oracle.legality(np.zeros(0, int), *asked).legal.shape == (0,)
+    given = ("quantize_per_tensor", empty, 0.1, 0, refquant.quint8)
+    assert oracle.legality(np.zeros(0, int), *given).legal.shape == (0,)
 
 
 def test_other_operations_have_counts_only():

@@ -141,8 +141,8 @@ def test_sums_and_quantization():
     assert found.verdict == "zero point of the first operand ignored"
     x = refquant.tensor((rng.integers(-400, 400, 500) / 4).astype(np.float32))
     theirs = np.clip(np.trunc(x.numpy() / 0.5) + 7, 0, 255).astype(int)
-    asked = ("quantize_per_tensor", x, 0.5, 7, refquant.quint8)
-    assert oracle.diagnose(theirs, *asked, engine="fbgemm").verdict.startswith(
+    given = ("quantize_per_tensor", x, 0.5, 7, refquant.quint8)
+    assert oracle.diagnose(theirs, *given, engine="fbgemm").verdict.startswith(
         "rounding: half_even"
     )
 

@@ -68,24 +68,24 @@ def planted(task, engine, changes):
 def tasks_of(engine, kind, seed, count):
     rng = np.random.default_rng([seed, KINDS.index(kind), ENGINES.index(engine)])
     for _ in range(count):
-        asked = draw(kind, rng)
-        task = oracle.problem(*asked)
+        given = draw(kind, rng)
+        task = oracle.problem(*given)
         try:
             task.run(engine)
         except EngineError:
             continue  # a limit of the engine
-        yield asked, task, rng
+        yield given, task, rng
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_one_change_is_named(engine, kind):
-    for asked, task, rng in tasks_of(engine, kind, 0, 2):
+    for given, task, rng in tasks_of(engine, kind, 0, 2):
         every = changes_of(task, engine)
         assert every
         for index in rng.permutation(len(every))[:4]:
             axis, value = every[index]
-            found = oracle.diagnose(planted(task, engine, [every[index]]), *asked, engine=engine)
+            found = oracle.diagnose(planted(task, engine, [every[index]]), *given, engine=engine)
             if found.mismatch.count:  # this data shows it
                 assert (name_of(task, engine, axis, value),) in found.explanations
 
@@ -93,12 +93,12 @@ def test_one_change_is_named(engine, kind):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_two_changes_are_explained_by_them_or_by_fewer(engine, kind):
-    for asked, task, rng in tasks_of(engine, kind, 1, 2):
+    for given, task, rng in tasks_of(engine, kind, 1, 2):
         every = changes_of(task, engine)
         one, other = (every[i] for i in rng.permutation(len(every))[:2])
         if one[0] == other[0]:
             continue
-        found = oracle.diagnose(planted(task, engine, (one, other)), *asked, engine=engine)
+        found = oracle.diagnose(planted(task, engine, (one, other)), *given, engine=engine)
         assert not found.unexplained
         if len(found.changes) == 2:
             names = {name_of(task, engine, *change) for change in (one, other)}
@@ -108,12 +108,12 @@ def test_two_changes_are_explained_by_them_or_by_fewer(engine, kind):
 @pytest.mark.parametrize("kind", ["add", "mul", "linear", "quantize_per_tensor"])
 @pytest.mark.parametrize("engine", ["fbgemm", "qnnpack", "tflite"])
 def test_the_closest_candidate_leaves_the_fewest_of_all_elements(engine, kind):
-    for asked, task, rng in tasks_of(engine, kind, 2, 1):
+    for given, task, rng in tasks_of(engine, kind, 2, 1):
         theirs = task.answer(changed(engines.get(engine), {"rounding": "half_up"}))
         hit = rng.random(theirs.size) < 0.01
         theirs[hit] = np.where(theirs[hit] < 128, theirs[hit] + 1, theirs[hit] - 1)
         theirs = theirs.reshape(task.run(engine).shape)
-        found = oracle.diagnose(theirs, *asked, engine=engine)
+        found = oracle.diagnose(theirs, *given, engine=engine)
         assert found.unexplained
         search = Search(task, theirs.reshape(-1), engine, found.mismatch)
         left = {"the engine itself": found.mismatch.count}
@@ -131,14 +131,14 @@ def test_the_closest_candidate_leaves_the_fewest_of_all_elements(engine, kind):
 def test_a_candidate_that_breaks_equal_elements_is_not_the_closest():
     # Truncating explains all differing elements but breaks half of the equal ones.
     x = refquant.tensor(np.arange(-4000, 4000, dtype=np.float32) / 64)
-    asked = ("quantize_per_tensor", x, 0.5, 128, refquant.quint8)
-    task = oracle.problem(*asked)
+    given = ("quantize_per_tensor", x, 0.5, 128, refquant.quint8)
+    task = oracle.problem(*given)
     theirs = task.answer("fbgemm")
     cut = task.answer(changed(engines.get("fbgemm"), {"rounding": "truncate"}))
     differ = np.flatnonzero(theirs != cut)[::7]
     theirs[differ] = cut[differ]
     theirs[:3] = 77
-    found = oracle.diagnose(theirs, *asked, engine="fbgemm")
+    found = oracle.diagnose(theirs, *given, engine="fbgemm")
     assert found.unexplained
     assert (found.closest, found.remaining) == ("the engine itself", found.mismatch.count)
 
@@ -171,9 +171,9 @@ def other_operands(a, b, scale, z):
 @pytest.mark.parametrize("kind", ["add", "mul"])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_faults_of_operands_are_named_beside_every_engine(engine, kind):
-    for asked, _, _ in tasks_of(engine, kind, 3, 1):
-        for fault, operands in other_operands(*asked[1:]).items():
+    for given, _, _ in tasks_of(engine, kind, 3, 1):
+        for fault, operands in other_operands(*given[1:]).items():
             theirs = oracle.problem(kind, *operands).run(engine).array
-            found = oracle.diagnose(theirs, *asked, engine=engine)
+            found = oracle.diagnose(theirs, *given, engine=engine)
             if found.mismatch.count:
                 assert (fault,) in found.explanations

@@ -44,9 +44,9 @@ def test_results_are_those_of_the_engine(engine):
     total = oracle.problem("add", y, y, 0.3, 5).run(engine).array
     assert oracle.trace("add", y, y, 0.3, 5, index=33, engine=engine).result == total[33]
     z = refquant.tensor(np.float32([0.05, 0.15, 7.0]))
-    asked = ("quantize_per_tensor", z, 0.1, 3, refquant.quint8)
-    q = oracle.problem(*asked).run(engine).array
-    assert [oracle.trace(*asked, index=i, engine=engine).result for i in range(3)] == q.tolist()
+    given = ("quantize_per_tensor", z, 0.1, 3, refquant.quint8)
+    q = oracle.problem(*given).run(engine).array
+    assert [oracle.trace(*given, index=i, engine=engine).result for i in range(3)] == q.tolist()
 
 
 def test_operands_lie_in_the_order_of_the_products():

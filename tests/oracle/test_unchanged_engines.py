@@ -99,7 +99,7 @@ def problems():
 
 @pytest.fixture(scope="module")
 def tasks():
-    return [oracle.problem(*asked) for asked in problems()]
+    return [oracle.problem(*given) for given in problems()]
 
 
 def in_its_form(record):
@@ -178,13 +178,13 @@ def test_a_user_s_own_engine_is_where_its_diagnosis_starts():
 
 def test_the_changed_axis_of_a_product_of_tensorflow_lite_is_named():
     a, b = every_pair()
-    asked = ("mul", a, b, 0.04, 60)
+    given = ("mul", a, b, 0.04, 60)
     # Multiplied by 31 bits of s_a * s_b / s and shifted, as TensorFlow Lite; ties go up.
     n = (a.array.astype(np.int64) - 100) * (b.array.astype(np.int64) - 3)
     fraction, exponent = np.frexp(0.1 * 0.05 / 0.04)
     high = (n * round(fraction * 2**31) + 2**30) >> 31
     steps = (high + ((1 << -exponent) >> 1)) >> -exponent
     theirs = np.clip(steps + 60, 0, 255)
-    found = oracle.diagnose(theirs, *asked, engine="tflite")
+    found = oracle.diagnose(theirs, *given, engine="tflite")
     assert found.mismatch.count > 100
     assert found.explanations == (("rounding: half_away -> half_up",),)

@@ -174,7 +174,7 @@ def test_other_values_are_refused_and_named(value, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_whole_module_is_refused_with_the_mend(tmp_path):
+def test_a_whole_module_is_refused_with_the_hint(tmp_path):
     with pytest.raises(ArgumentTypeError, match=r"state_dict\(\)"):
         refquant.save(nn.Identity(), tmp_path / "x.rq")
     with pytest.raises(ArgumentTypeError, match=r"obj\['model'\].*state_dict\(\)"):

@@ -162,7 +162,6 @@ class Arithmetic:
             value = getattr(self, name)
             if not isinstance(value, str) or value not in axis.values:
                 raise ArgumentError(
-                    "oracle.Arithmetic",
                     argument=name,
                     expected=f"one of {', '.join(axis.values)}",
                     got=arguments.describe(value),
@@ -183,7 +182,6 @@ class Arithmetic:
         unknown = set(axes) - set(AXES)
         if unknown:
             raise ArgumentError(
-                "Arithmetic.change",
                 argument=", ".join(sorted(unknown)),
                 expected=f"axes among {', '.join(AXES)}",
             )
@@ -191,6 +189,6 @@ class Arithmetic:
 
     def differences(self, other: "Arithmetic") -> dict[str, tuple[str, str]]:
         """Find the axes on which two choices differ: ``{axis: (ours, theirs)}``."""
-        arguments.instance("Arithmetic.differences", "other", other, Arithmetic, "an Arithmetic")
+        arguments.instance("other", other, Arithmetic, "an Arithmetic")
         pairs = {f.name: (getattr(self, f.name), getattr(other, f.name)) for f in fields(self)}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

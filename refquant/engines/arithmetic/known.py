@@ -35,12 +35,12 @@ def arithmetic_of(engine: str, per_channel: bool = False) -> Arithmetic:
     >>> oracle.arithmetic_of("fbgemm").differences(oracle.arithmetic_of("qnnpack"))
     {'formed_by': ('division', 'product'), 'bias': ('fused', 'int32_product')}
     """
-    per_channel = arguments.flag("oracle.arithmetic_of", "per_channel", per_channel)
+    per_channel = arguments.flag("per_channel", per_channel)
     if not isinstance(engine, str) or engine not in built_in():
         raise EngineError(
             f"oracle.arithmetic_of: {arguments.describe(engine)} has no known place on the axes",
             expected=f"one of {', '.join(built_in())}",
-            mend="write it down as oracle.Arithmetic(...) for oracle.engine_of()",
+            hint="write it down as oracle.Arithmetic(...) for oracle.engine_of()",
         )
     return place_of(get(engine), per_channel)
 
@@ -79,9 +79,7 @@ def engine_of(
     >>> oracle.engine_of(ours.change(rounding="half_up"), "mine", "qnnpack").name
     'mine'
     """
-    arguments.instance(
-        "oracle.engine_of", "arithmetic", arithmetic, Arithmetic, "an oracle.Arithmetic"
-    )
+    arguments.instance("arithmetic", arithmetic, Arithmetic, "an oracle.Arithmetic")
     start = base if isinstance(base, Engine) else get(base)
     differences = place_of(start).differences(arithmetic)
     return changed(start, {axis: new for axis, (_, new) in differences.items()}, name)

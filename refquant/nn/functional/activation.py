@@ -42,7 +42,7 @@ def relu(input: Any, inplace: bool = False) -> Tensor:
     >>> refquant.nn.functional.relu(refquant.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    inplace = arguments.switch("relu", "inplace", inplace)
+    inplace = arguments.switch("inplace", inplace)
     return activation.relu_(input) if inplace else activation.relu(input)
 
 
@@ -68,7 +68,7 @@ def relu6(input: Any, inplace: bool = False) -> Tensor:
     >>> F.relu6(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0. , 0.5, 6. ])
     """
-    if arguments.switch("relu6", "inplace", inplace):
+    if arguments.switch("inplace", inplace):
         return activation.relu6_(input)
     return activation.relu6(input)
 
@@ -101,7 +101,7 @@ def hardtanh(
     >>> F.hardtanh(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-1. ,  0.5,  1. ])
     """
-    if arguments.switch("hardtanh", "inplace", inplace):
+    if arguments.switch("inplace", inplace):
         return activation.hardtanh_(input, min_val, max_val)
     return activation.hardtanh(input, min_val, max_val)
 
@@ -137,14 +137,13 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """
     if isinstance(input, QuantizedTensor):
         raise QuantizerError(
-            "elu",
             argument="input",
             expected="a plain tensor",
             got=f"a {input.dtype} tensor",
-            mend="write refquant.nn.quantized.functional.elu(input, scale, zero_point, alpha), "
+            hint="write refquant.nn.quantized.functional.elu(input, scale, zero_point, alpha), "
             "with the scale and zero point of the result, or call .dequantize() first",
         )
-    inplace = arguments.switch("elu", "inplace", inplace)
+    inplace = arguments.switch("inplace", inplace)
     return activation.elu_(input, alpha) if inplace else activation.elu(input, alpha)
 
 
@@ -172,7 +171,7 @@ def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) 
     >>> F.leaky_relu(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.01,  0.5 ,  8.  ])
     """
-    if arguments.switch("leaky_relu", "inplace", inplace):
+    if arguments.switch("inplace", inplace):
         return activation.leaky_relu_(input, negative_slope)
     return activation.leaky_relu(input, negative_slope)
 
@@ -245,7 +244,7 @@ def hardsigmoid(input: Any, inplace: bool = False) -> Tensor:
     >>> F.hardsigmoid(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0.3333, 0.5833, 1.    ])
     """
-    inplace = arguments.switch("hardsigmoid", "inplace", inplace)
+    inplace = arguments.switch("inplace", inplace)
     result = activation.hardsigmoid(input)
     return input.copy_(result) if inplace else result
 
@@ -274,7 +273,7 @@ def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
     >>> F.softmax(refquant.tensor([0.0, 0.0]), dim=0)
     tensor([0.5, 0.5])
     """
-    return _softmax.softmax(input, _given_dim("softmax", dim), dtype)
+    return _softmax.softmax(input, _given_dim(dim), dtype)
 
 
 def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
@@ -301,16 +300,15 @@ def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor
     >>> F.log_softmax(refquant.tensor([0.0, 0.0]), dim=0)
     tensor([-0.6931, -0.6931])
     """
-    return _softmax.log_softmax(input, _given_dim("log_softmax", dim), dtype)
+    return _softmax.log_softmax(input, _given_dim(dim), dtype)
 
 
-def _given_dim(asked: str, dim: int | None) -> int:
+def _given_dim(dim: int | None) -> int:
     if dim is None:
         raise ArgumentError(
-            asked,
             argument="dim",
             expected="the dimension along which shares add up",
             got=None,
-            mend="pass dim=-1 for the last",
+            hint="pass dim=-1 for the last",
         )
     return dim

@@ -34,7 +34,7 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
     >>> F.dropout(refquant.ones(3), training=False)
     tensor([1., 1., 1.])
     """
-    inplace = arguments.switch("dropout", "inplace", inplace)
+    inplace = arguments.switch("inplace", inplace)
     result = random.dropout(input, p, training)
     return input.copy_(result) if inplace and result is not input else result
 

@@ -32,11 +32,10 @@ class Fused(Sequential):
     def __init__(self, *modules: Module):
         if tuple(type(module) for module in modules) != self.members:
             raise ArgumentError(
-                type(self).__name__,
                 argument="modules",
                 expected=" then ".join(kind.__name__ for kind in self.members),
                 got=" then ".join(type(module).__name__ for module in modules),
-                mend="pass modules of exactly these types, in this order",
+                hint="pass modules of exactly these types, in this order",
             )
         super().__init__(*modules)
 

@@ -9,24 +9,22 @@ from refquant.nn.module import Module
 __all__ = ["FakeQuantized", "checked_qconfig"]
 
 
-def _checked(asked: str, qconfig: Any) -> Any:
+def _checked(qconfig: Any) -> Any:
     if qconfig is None:
         raise ArgumentError(
-            asked,
             argument="qconfig",
             expected="a QConfig of fake quantization",
             got=arguments.describe(qconfig),
-            mend="pass qconfig=refquant.quantization.get_default_qat_qconfig(), or set it as "
+            hint="pass qconfig=refquant.quantization.get_default_qat_qconfig(), or set it as "
             "attribute `qconfig` of the float module",
         )
     parts = getattr(qconfig, "activation", None), getattr(qconfig, "weight", None)
     if not all(map(callable, parts)):
         raise ArgumentTypeError(
-            asked,
             argument="qconfig",
             expected="a QConfig with activation and weight",
             got=arguments.describe(qconfig),
-            mend="use refquant.quantization.get_default_qat_qconfig()",
+            hint="use refquant.quantization.get_default_qat_qconfig()",
         )
     return qconfig
 
@@ -39,18 +37,14 @@ def checked_qconfig(cls: type, mod: Module, qconfig: Any):
     ArgumentError
         If `mod` is not exactly of the type that `cls` is made from, or there is no QConfig.
     """
-    asked = f"{cls.__module__.rsplit('.', 1)[0]}.{cls.__name__}.from_float".removeprefix(
-        "refquant."
-    )
     wanted: type = cls._FLOAT_MODULE  # type: ignore[attr-defined]
     if type(mod) is not wanted:
         raise ArgumentError(
-            asked,
             argument="mod",
             expected=f"exactly a {wanted.__module__.rsplit('.', 1)[0]}.{wanted.__name__}",
             got=f"{type(mod).__module__.rsplit('.', 1)[0]}.{type(mod).__name__}",
         )
-    return _checked(asked, getattr(mod, "qconfig", None) if qconfig is None else qconfig)
+    return _checked(getattr(mod, "qconfig", None) if qconfig is None else qconfig)
 
 
 class FakeQuantized(Module):
@@ -68,6 +62,6 @@ class FakeQuantized(Module):
 
     def start_fake_quantization(self, qconfig: Any) -> None:
         """Make the two modules that round."""
-        self.qconfig = _checked(type(self).__name__, qconfig)
+        self.qconfig = _checked(qconfig)
         self.activation_post_process = qconfig.activation()
         self.weight_fake_quant = qconfig.weight()

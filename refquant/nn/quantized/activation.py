@@ -104,7 +104,7 @@ class ELU(activation.ELU):
     @classmethod
     def from_float(cls, mod: Module):
         """Convert the float module, whose observer has seen the output."""
-        return cls(*observed(f"{cls.__name__}.from_float", mod), mod.alpha)
+        return cls(*observed(mod), mod.alpha)
 
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)

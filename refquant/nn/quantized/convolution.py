@@ -39,26 +39,25 @@ class _Convolution(Module):
         padding_mode: str = "zeros",
     ):
         super().__init__()
-        asked = type(self).__name__
-        check_padding_mode(asked, padding_mode)
-        in_channels, out_channels, groups = channels(asked, in_channels, out_channels, groups, 1)
+        check_padding_mode(padding_mode)
+        in_channels, out_channels, groups = channels(in_channels, out_channels, groups, 1)
         for name, count in (("in_channels", in_channels), ("out_channels", out_channels)):
             if count % groups:
                 raise ArgumentError(
-                    asked, argument=name, expected=f"divisible by groups={groups}", got=count
+                    argument=name, expected=f"divisible by groups={groups}", got=count
                 )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         dims = self._dims
-        self.kernel_size = geometry(asked, "kernel_size", kernel_size, dims, 1)
-        self.stride = geometry(asked, "stride", stride, dims, 1)
-        self.padding = geometry(asked, "padding", padding, dims, 0)
-        self.dilation = geometry(asked, "dilation", dilation, dims, 1)
+        self.kernel_size = geometry("kernel_size", kernel_size, dims, 1)
+        self.stride = geometry("stride", stride, dims, 1)
+        self.padding = geometry("padding", padding, dims, 0)
+        self.dilation = geometry("dilation", dilation, dims, 1)
         self.padding_mode, self.transposed = padding_mode, False
         self.output_padding = (0,) * dims
         self.scale, self.zero_point = 1.0, 0
-        has_bias = arguments.switch(asked, "bias", bias)
+        has_bias = arguments.switch("bias", bias)
         shape = (out_channels, in_channels // groups, *self.kernel_size)
-        arguments.shape(asked, "the shape of the weight", shape)
+        arguments.shape("the shape of the weight", shape)
         weight = QuantizedTensor(np.zeros(shape, np.int8), dtypes.qint8, 1.0, 0)
         zeros = Tensor(np.zeros(out_channels, np.float32)) if has_bias else None
         self._packed_params: PackedConvolution = self._pack(weight, zeros)
@@ -69,9 +68,9 @@ class _Convolution(Module):
 
     def forward(self, input: Any) -> QuantizedTensor:
         """Compute the quint8 output, (channels last in memory), for a quint8 `input`."""
-        check_image_rank(self._get_name(), input, self._dims)
+        check_image_rank(input, self._dims)
         return run_convolution(
-            self._get_name(), self._dims, input, self._packed_params, self.scale, self.zero_point,
+            self._dims, input, self._packed_params, self.scale, self.zero_point,
             self._relu,
         )  # fmt: skip
 
@@ -110,14 +109,13 @@ class _Convolution(Module):
         ArgumentError
             If it is of another type, or has no QConfig, or one whose weights are not qint8.
         """
-        asked = f"{cls.__name__}.from_float"
-        layer = read_layer(asked, mod, cls._FLOAT_MODULE)
+        layer = read_layer(mod, cls._FLOAT_MODULE)
         m: Any = layer.module
         converted = cls(
             m.in_channels, m.out_channels, m.kernel_size, m.stride, m.padding, m.dilation,
             m.groups, layer.bias is not None, m.padding_mode,
         )  # fmt: skip
-        converted.set_weight_bias(quantize_weight(asked, layer.weight, layer.observer), layer.bias)
+        converted.set_weight_bias(quantize_weight(layer.weight, layer.observer), layer.bias)
         converted.scale, converted.zero_point = layer.scale, layer.zero_point
         return converted
 

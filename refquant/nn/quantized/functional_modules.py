@@ -49,7 +49,7 @@ class FloatFunctional(Module):
     def forward(self, *inputs):
         """Refuse: it is not clear which operation is meant."""
         raise OperationError(
-            "FloatFunctional cannot be called", mend="call one of its methods, such as .add(x, y)"
+            "FloatFunctional cannot be called", hint="call one of its methods, such as .add(x, y)"
         )
 
     def add(self, x: Any, y: Any) -> Tensor:
@@ -113,10 +113,9 @@ class QFunctional(Module):
         if arguments or keywords:
             shown = ", ".join([*map(repr, arguments), *(f"{k}={v!r}" for k, v in keywords.items())])
             raise ArgumentTypeError(
-                "QFunctional",
                 expected="no arguments",
                 got=shown,
-                mend="write QFunctional() and call its methods, such as .add(x, y)",
+                hint="write QFunctional() and call its methods, such as .add(x, y)",
             )
         super().__init__()
         self.scale = 1.0
@@ -125,7 +124,7 @@ class QFunctional(Module):
     def forward(self, *inputs):
         """Refuse: it is not clear which operation is meant."""
         raise OperationError(
-            "QFunctional cannot be called", mend="call one of its methods, such as .add(x, y)"
+            "QFunctional cannot be called", hint="call one of its methods, such as .add(x, y)"
         )
 
     def add(self, x: Any, y: Any) -> Tensor:
@@ -172,12 +171,11 @@ class QFunctional(Module):
         """
         if type(mod) is not FloatFunctional:
             raise ArgumentTypeError(
-                "QFunctional.from_float",
                 argument="mod",
                 expected="a FloatFunctional",
                 got=type(mod).__name__,
             )
-        scale, zero_point = observed(f"{cls.__name__}.from_float", mod)
+        scale, zero_point = observed(mod)
         converted = cls()
         converted.scale, converted.zero_point = scale, zero_point
         return converted
@@ -197,7 +195,7 @@ class QFunctional(Module):
         return f"scale={self.scale}, zero_point={self.zero_point}"
 
 
-def observed(asked: str, mod: Module) -> tuple[float, int]:
+def observed(mod: Module) -> tuple[float, int]:
     """Return the one scale and zero point that the observer of a module chose, or raise.
 
     Raises
@@ -214,21 +212,19 @@ def observed(asked: str, mod: Module) -> tuple[float, int]:
         # A FloatFunctional has an Identity there until it is prepared.
         bare = observer is None or type(mod) is FloatFunctional
         raise (NotPreparedError if bare else ArgumentTypeError)(
-            asked,
             argument="mod.activation_post_process",
             expected="an observer",
             got="none" if bare else type(observer).__name__,
-            mend="call refquant.quantization.prepare() on the model "
+            hint="call refquant.quantization.prepare() on the model "
             "and show it data before convert()",
         )
     scale, zero_point, *_ = observer.calculate_qparams()
     scales, zero_points = np.asarray(scale.array), np.asarray(zero_point.array)
     if scales.size != 1:
         raise QuantizationParameterError(
-            asked,
             argument="mod.activation_post_process",
             expected="an observer with one scale for the whole tensor",
             got=f"{scales.size} scales",
-            mend="use a per-tensor observer for activations in the QConfig",
+            hint="use a per-tensor observer for activations in the QConfig",
         )
     return float(scales.reshape(-1)[0]), int(zero_points.reshape(-1)[0])

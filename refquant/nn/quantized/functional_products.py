@@ -52,22 +52,21 @@ def linear(
     >>> F.linear(x, w).dequantize()
     tensor([[2.5]])
     """
-    x = quint8_input("linear", "input", input)
-    packed = pack_linear("linear", weight, bias)
+    x = quint8_input("input", input)
+    packed = pack_linear(weight, bias)
     out_scale = x.scale if scale is None else scale
     out_zero_point = x.zero_point if zero_point is None else zero_point
-    return run_linear("linear", x, packed, out_scale, out_zero_point, False)
+    return run_linear(x, packed, out_scale, out_zero_point, False)
 
 
 def _convolve(
     dims, input, weight, bias, stride, padding, dilation, groups, padding_mode, scale, zero_point
 ):
-    asked = f"conv{dims}d"
-    check_padding_mode(asked, padding_mode)
-    checks.quantized_tensor(asked, "input", input)
-    check_image_rank(asked, input, dims)
-    packed = pack_convolution(asked, dims, weight, bias, stride, padding, dilation, groups)
-    return run_convolution(asked, dims, input, packed, scale, zero_point, False)
+    check_padding_mode(padding_mode)
+    checks.quantized_tensor("input", input)
+    check_image_rank(input, dims)
+    packed = pack_convolution(dims, weight, bias, stride, padding, dilation, groups)
+    return run_convolution(dims, input, packed, scale, zero_point, False)
 
 
 def conv2d(

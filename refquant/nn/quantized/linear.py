@@ -19,11 +19,11 @@ from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ["Linear", "LinearPackedParams"]
 
 
-def stored_dtype(asked: str, dtype: Any) -> dtypes.dtype:
+def stored_dtype(dtype: Any) -> dtypes.dtype:
     """Check what weights are stored in: qint8, or float16 for dynamic layers."""
     if dtype is not dtypes.qint8 and dtype is not dtypes.float16:
         raise DtypeError(
-            asked, argument="dtype", expected="qint8 or float16", got=arguments.describe(dtype)
+            argument="dtype", expected="qint8 or float16", got=arguments.describe(dtype)
         )
     return dtype
 
@@ -47,7 +47,7 @@ class LinearPackedParams(Module):
 
     def __init__(self, dtype=dtypes.qint8):
         super().__init__()
-        self.dtype = stored_dtype("LinearPackedParams", dtype)
+        self.dtype = stored_dtype(dtype)
         self.shape: tuple[int, int] | None = None
 
     def set_weight_bias(self, weight: Any, bias: Any) -> None:
@@ -134,7 +134,7 @@ class Linear(Module):
     def __init__(self, in_features: int, out_features: int, bias_: bool = True):
         super().__init__()
         self.in_features, self.out_features = features(self, in_features, out_features)
-        has_bias = arguments.switch(type(self).__name__, "bias_", bias_)
+        has_bias = arguments.switch("bias_", bias_)
         self.scale, self.zero_point = 1.0, 0
         self._packed_params = LinearPackedParams(self._packed_dtype)
         shape = (self.out_features, self.in_features)
@@ -150,9 +150,7 @@ class Linear(Module):
 
     def forward(self, x: Any):
         """Compute the quint8 output of shape (..., out_features) for a quint8 `x`."""
-        return run_linear(
-            self._get_name(), x, self._packed, self.scale, self.zero_point, self._relu
-        )
+        return run_linear(x, self._packed, self.scale, self.zero_point, self._relu)
 
     def weight(self) -> Any:
         """Copy the weight, shape (out_features, in_features)."""
@@ -189,11 +187,10 @@ class Linear(Module):
         ArgumentError
             If it is of another type, or has no QConfig, or one whose weights are not qint8.
         """
-        asked = f"{cls.__name__}.from_float"
-        layer = read_layer(asked, mod, cls._FLOAT_MODULE)
+        layer = read_layer(mod, cls._FLOAT_MODULE)
         module: Any = layer.module
         converted = cls(module.in_features, module.out_features)
-        converted.set_weight_bias(quantize_weight(asked, layer.weight, layer.observer), layer.bias)
+        converted.set_weight_bias(quantize_weight(layer.weight, layer.observer), layer.bias)
         converted.scale, converted.zero_point = layer.scale, layer.zero_point
         return converted
 

@@ -53,9 +53,9 @@ class Quantize(Module):
 
     def __init__(self, scale: Any, zero_point: Any, dtype):
         super().__init__()
-        self.dtype = checks.quantized_dtype("Quantize", "dtype", dtype)
-        s = checks.scale_value("Quantize", "scale", scale)
-        z = checks.zero_point_value("Quantize", "zero_point", zero_point, dtype)
+        self.dtype = checks.quantized_dtype("dtype", dtype)
+        s = checks.scale_value("scale", scale)
+        z = checks.zero_point_value("zero_point", zero_point, dtype)
         self.register_buffer("scale", Tensor(np.array([s], np.float32)))
         self.register_buffer("zero_point", Tensor(np.array([z], np.int64)))
 
@@ -90,11 +90,10 @@ class Quantize(Module):
         ArgumentTypeError
             If `mod` has no observer.
         """
-        scale, zero_point = observed(f"{cls.__name__}.from_float", mod)
+        scale, zero_point = observed(mod)
         dtype = getattr(mod.activation_post_process, "dtype", None)
         if dtype is None:
             raise ArgumentTypeError(
-                f"{cls.__name__}.from_float",
                 argument="mod.activation_post_process",
                 expected="an observer with a dtype",
                 got=type(mod.activation_post_process).__name__,

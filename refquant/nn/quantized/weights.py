@@ -39,16 +39,15 @@ class FloatLayer(NamedTuple):
     zero_point: int
 
 
-def qconfig_of(asked: str, mod: Module) -> Any:
+def qconfig_of(mod: Module) -> Any:
     """Get the QConfig of a module."""
     qconfig = getattr(mod, "qconfig", None)
     if qconfig is None:
         raise ArgumentError(
-            asked,
             argument="mod.qconfig",
             expected="a QConfig",
             got="None",
-            mend="set model.qconfig = refquant.quantization.get_default_qconfig() and call "
+            hint="set model.qconfig = refquant.quantization.get_default_qconfig() and call "
             "prepare() before convert()",
         )
     return qconfig
@@ -81,13 +80,11 @@ def _rounding(mod: Any, weight: Tensor) -> Any:
     return rounding
 
 
-def read_layer(asked: str, mod: Module, float_type: type) -> FloatLayer:
+def read_layer(mod: Module, float_type: type) -> FloatLayer:
     """Read what `mod` has to say about the quantized layer that replaces it.
 
     Parameters
     ----------
-    asked : str
-        Name of the operation.
     mod : Module
         Exactly of `float_type`, where the observer of the output stands at the last member of a
         fused pair; or a module of quantization-aware training, with ``weight_fake_quant``.
@@ -105,19 +102,18 @@ def read_layer(asked: str, mod: Module, float_type: type) -> FloatLayer:
     """
     if hasattr(mod, "weight_fake_quant"):
         weight, bias = _folded(mod)
-        scale, zero_point = observed(asked, mod)
+        scale, zero_point = observed(mod)
         return FloatLayer(mod, weight, bias, _rounding(mod, weight), scale, zero_point)
     if type(mod) is not float_type:
         raise ArgumentError(
-            asked,
             argument="mod",
             expected=f"exactly a {float_type.__name__}, or a module of quantization-aware training",
             got=type(mod).__name__,
-            mend="subclasses may compute something else; give convert() a mapping for them",
+            hint="subclasses may compute something else; give convert() a mapping for them",
         )
-    qconfig = qconfig_of(asked, mod)
+    qconfig = qconfig_of(mod)
     pair = len(mod._modules) > 1 and "0" in mod._modules
-    scale, zero_point = observed(asked, mod[1] if pair else mod)  # type: ignore[index]
+    scale, zero_point = observed(mod[1] if pair else mod)  # type: ignore[index]
     module = mod[0] if pair else mod  # type: ignore[index]
     weight, bias = _folded(module)
     observer = qconfig.weight()
@@ -130,7 +126,7 @@ def _for_each(value: Tensor, weight: Tensor, axis: int) -> Tensor:
     return Tensor(np.repeat(value.array, weight.array.shape[axis]))
 
 
-def quantize_weight(asked: str, weight: Tensor, observer: Any) -> QuantizedTensor:
+def quantize_weight(weight: Tensor, observer: Any) -> QuantizedTensor:
     """Quantize a weight as its observer chooses, by the rules of the engine.
 
     Where the observer's range of integers is narrower than that of qint8, integers are clamped
@@ -138,8 +134,6 @@ def quantize_weight(asked: str, weight: Tensor, observer: Any) -> QuantizedTenso
 
     Parameters
     ----------
-    asked : str
-        Name of the operation.
     weight : Tensor
         float32.
     observer : Module
@@ -157,11 +151,10 @@ def quantize_weight(asked: str, weight: Tensor, observer: Any) -> QuantizedTenso
     """
     if getattr(observer, "dtype", None) is not dtypes.qint8:
         raise ArgumentError(
-            asked,
             argument="mod.qconfig.weight",
             expected="an observer for refquant.qint8",
             got=getattr(observer, "dtype", type(observer).__name__),
-            mend="use for example MinMaxObserver.with_args(dtype=refquant.qint8)",
+            hint="use for example MinMaxObserver.with_args(dtype=refquant.qint8)",
         )
     scale, zero_point, *_ = observer.calculate_qparams()
     if observer.qscheme.is_per_channel:

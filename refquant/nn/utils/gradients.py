@@ -10,13 +10,13 @@ from refquant.tensors import Tensor
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
 
 
-def _with_gradients(op: str, parameters: Any) -> list[np.ndarray]:
+def _with_gradients(parameters: Any) -> list[np.ndarray]:
     expected = "a tensor or an iterable of tensors"
     several = [parameters]
     if not isinstance(parameters, Tensor):
-        several = arguments.sequence(op, "parameters", parameters, expected)
+        several = arguments.sequence("parameters", parameters, expected)
     for parameter in several:
-        arguments.instance(op, "parameters", parameter, Tensor, expected)
+        arguments.instance("parameters", parameter, Tensor, expected)
     return [p.grad.array for p in several if p.grad is not None]
 
 
@@ -46,9 +46,9 @@ def clip_grad_norm_(parameters, max_norm: float, norm_type: float = 2.0) -> Tens
     >>> p.grad
     tensor([0.6, 0.8])
     """
-    grads = _with_gradients("clip_grad_norm_", parameters)
-    max_norm = arguments.real("clip_grad_norm_", "max_norm", max_norm)
-    norm_type = arguments.real("clip_grad_norm_", "norm_type", norm_type)
+    grads = _with_gradients(parameters)
+    max_norm = arguments.real("max_norm", max_norm)
+    norm_type = arguments.real("norm_type", norm_type)
     with np.errstate(all="ignore"):
         sizes = [_length(g.reshape(-1), norm_type) for g in grads]
         total = np.asarray(_length(np.array(sizes), norm_type) if sizes else 0.0, np.float32)
@@ -83,8 +83,8 @@ def clip_grad_value_(parameters, clip_value: float) -> None:
     >>> p.grad
     tensor([1., 1.])
     """
-    grads = _with_gradients("clip_grad_value_", parameters)
-    clip_value = arguments.real("clip_grad_value_", "clip_value", clip_value)
+    grads = _with_gradients(parameters)
+    clip_value = arguments.real("clip_value", clip_value)
     with np.errstate(all="ignore"):  # float64 may be beyond the float32 of a gradient
         for grad in grads:
             bound = grad.dtype.type(clip_value)

@@ -66,7 +66,7 @@ class PackedSequence(NamedTuple):
         return (sizes[:, None] > np.arange(sizes[0])).sum(axis=0)
 
 
-def check_packed(asked: str, argument: str, packed: PackedSequence) -> None:
+def check_packed(argument: str, packed: PackedSequence) -> None:
     """Raise unless the parts of a packed sequence fit together, which anyone can put there.
 
     Raises
@@ -74,7 +74,7 @@ def check_packed(asked: str, argument: str, packed: PackedSequence) -> None:
     ArgumentError
         If the sizes rise, or do not add up to the steps, or indices are no permutation.
     """
-    arguments.instance(asked, argument, packed, PackedSequence, "a PackedSequence")
+    arguments.instance(argument, packed, PackedSequence, "a PackedSequence")
     parts = [packed.data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices]
     arrays: list[Any] = [
         None if part is None else np.asarray(getattr(part, "array", part)) for part in parts
@@ -83,15 +83,13 @@ def check_packed(asked: str, argument: str, packed: PackedSequence) -> None:
     fits = sizes is not None and sizes.ndim == 1 and sizes.size > 0 and sizes.dtype.kind in "iu"
     if not fits or sizes[-1] < 1 or (sizes[1:] > sizes[:-1]).any():
         raise ArgumentError(
-            asked,
             argument=f"{argument}.batch_sizes",
             expected="whole numbers of at least 1 that never rise",
             got="None" if sizes is None else sizes.tolist(),
-            mend="make it with pack_padded_sequence() or pack_sequence()",
+            hint="make it with pack_padded_sequence() or pack_sequence()",
         )
     if data is None or data.shape[:1] != (int(sizes.sum()),):
         raise ArgumentError(
-            asked,
             argument=f"{argument}.data",
             expected=f"of {int(sizes.sum())} steps, the sum of the batch sizes",
             got="None" if data is None else f"shape {data.shape}",
@@ -99,36 +97,34 @@ def check_packed(asked: str, argument: str, packed: PackedSequence) -> None:
     for name, order in zip(("sorted_indices", "unsorted_indices"), indices, strict=True):
         if order is not None and sorted(order.reshape(-1).tolist()) != list(range(int(sizes[0]))):
             raise ArgumentError(
-                asked,
                 argument=f"{argument}.{name}",
                 expected=f"each of 0..{int(sizes[0]) - 1} once",
                 got=order.tolist(),
             )
     for name, part in packed._asdict().items():
         if part is not None:
-            checks.plain_tensor(asked, f"{argument}.{name}", part)
+            checks.plain_tensor(f"{argument}.{name}", part)
 
 
-def _filled(op: str, shape: tuple[int, ...], value: float, dtype: np.dtype) -> np.ndarray:
+def _filled(shape: tuple[int, ...], value: float, dtype: np.dtype) -> np.ndarray:
     """Make an array of padding."""
-    number = arguments.number(op, "padding_value", value)
+    number = arguments.number("padding_value", value)
     if dtype.kind in "iub":
         low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-        arguments.real(op, "padding_value", number, low, high)
+        arguments.real("padding_value", number, low, high)
     with np.errstate(over="ignore"):  # what float32 does not hold is infinite
-        return np.full(arguments.shape(op, "the shape", shape), np.asarray(number).astype(dtype))
+        return np.full(arguments.shape("the shape", shape), np.asarray(number).astype(dtype))
 
 
-def _sequences(op: str, sequences: Any) -> list[Tensor]:
+def _sequences(sequences: Any) -> list[Tensor]:
     """Return sequences that differ in length only, or raise."""
     expected = "a sequence of tensors"
     parts = [
-        checks.plain_tensor(op, "sequences", s)
-        for s in arguments.sequence(op, "sequences", sequences, expected)
+        checks.plain_tensor("sequences", s)
+        for s in arguments.sequence("sequences", sequences, expected)
     ]
     if not parts or any(p.array.ndim == 0 for p in parts):
         raise ShapeError(
-            op,
             argument="sequences",
             expected="at least one tensor, each of at least one dimension",
             got=f"shapes {[p.array.shape for p in parts]}",
@@ -136,7 +132,6 @@ def _sequences(op: str, sequences: Any) -> list[Tensor]:
     for part in parts:
         if part.array.shape[1:] != parts[0].array.shape[1:]:
             raise ShapeError(
-                op,
                 argument="sequences",
                 expected=f"steps of shape {parts[0].array.shape[1:]}, as the first",
                 got=f"steps of shape {part.array.shape[1:]}",
@@ -144,12 +139,12 @@ def _sequences(op: str, sequences: Any) -> list[Tensor]:
     return parts
 
 
-def _counts(op: str, lengths: Any) -> np.ndarray:
+def _counts(lengths: Any) -> np.ndarray:
     """Return one integer for each sequence, or raise."""
-    array = checks.plain_numbers(op, "lengths", lengths)
+    array = checks.plain_numbers("lengths", lengths)
     if array.size and array.dtype.kind not in "iu":
         raise ArgumentTypeError(
-            op, argument="lengths", expected="integers", got=arguments.describe(lengths)
+            argument="lengths", expected="integers", got=arguments.describe(lengths)
         )
     return array.astype(np.int64)
 
@@ -194,29 +189,25 @@ def pack_padded_sequence(
     >>> packed.data, packed.batch_sizes
     (tensor([1, 4, 2, 3]), tensor([2, 1, 1]))
     """
-    asked = "pack_padded_sequence"
-    input = checks.plain_tensor(asked, "input", input)
+    input = checks.plain_tensor("input", input)
     if input.array.ndim < 2:
         raise ShapeError(
-            asked,
             argument="input",
             expected="of at least 2 dimensions, time and batch",
             got=f"shape {input.array.shape}",
         )
-    enforce_sorted = arguments.flag(asked, "enforce_sorted", enforce_sorted)
-    if arguments.flag(asked, "batch_first", batch_first):
+    enforce_sorted = arguments.flag("enforce_sorted", enforce_sorted)
+    if arguments.flag("batch_first", batch_first):
         input = input.transpose(0, 1)
-    counts = _counts(asked, lengths)
+    counts = _counts(lengths)
     if counts.shape != input.array.shape[1:2]:
         raise ShapeError(
-            asked,
             argument="lengths",
             got=f"shape {counts.shape}",
             expected=f"one for each of {input.array.shape[1]} sequences",
         )
     if counts.size == 0 or counts.min() < 1 or counts.max() > input.array.shape[0]:
         raise ArgumentError(
-            asked,
             argument="lengths",
             expected=f"in 1..{input.array.shape[0]}",
             got=counts.tolist(),
@@ -225,11 +216,10 @@ def pack_padded_sequence(
     if enforce_sorted:
         if (np.diff(counts) > 0).any():
             raise ArgumentError(
-                asked,
                 argument="lengths",
                 expected="the longest first",
                 got=counts.tolist(),
-                mend="pass enforce_sorted=False",
+                hint="pass enforce_sorted=False",
             )
     else:
         sorting = np.argsort(-counts, kind="stable")
@@ -246,7 +236,7 @@ def padded(sequence: PackedSequence, padding_value: float = 0.0) -> Tensor:
     steps, sequences = _places(counts)
     data = sequence.data
     shape = (len(sequence.batch_sizes.array), len(counts), *data.array.shape[1:])
-    result = Tensor(_filled("pad_packed_sequence", shape, padding_value, data.array.dtype))
+    result = Tensor(_filled(shape, padding_value, data.array.dtype))
     result[Tensor(steps), Tensor(sequences)] = data
     return result
 
@@ -286,22 +276,20 @@ def pad_packed_sequence(
     (tensor([[1, 2],
             [3, 0]]), tensor([2, 1]))
     """
-    op = "pad_packed_sequence"
-    check_packed(op, "sequence", sequence)
-    batch_first = arguments.flag(op, "batch_first", batch_first)
+    check_packed("sequence", sequence)
+    batch_first = arguments.flag("batch_first", batch_first)
     result, counts = padded(sequence, padding_value), sequence.lengths()
     if total_length is not None:
-        total_length = arguments.integer(op, "total_length", total_length)
+        total_length = arguments.integer("total_length", total_length)
         missing = total_length - result.array.shape[0]
         if missing < 0:
             raise ArgumentError(
-                "pad_packed_sequence",
                 argument="total_length",
                 expected=f"at least {result.array.shape[0]}",
                 got=total_length,
             )
         shape = (total_length, *result.array.shape[1:])
-        longer = Tensor(_filled(op, shape, padding_value, result.array.dtype))
+        longer = Tensor(_filled(shape, padding_value, result.array.dtype))
         longer[: total_length - missing] = result
         result = longer
     if sequence.unsorted_indices is not None:
@@ -334,13 +322,13 @@ def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.
     tensor([[1, 3],
             [2, 0]])
     """
-    batch_first = arguments.flag("pad_sequence", "batch_first", batch_first)
-    sequences = _sequences("pad_sequence", sequences)
+    batch_first = arguments.flag("batch_first", batch_first)
+    sequences = _sequences(sequences)
     longest = max(len(s) for s in sequences)
     parts = []
     for sequence in sequences:
         shape = (longest, *sequence.array.shape[1:])
-        row = Tensor(_filled("pad_sequence", shape, padding_value, sequence.array.dtype))
+        row = Tensor(_filled(shape, padding_value, sequence.array.dtype))
         row[: len(sequence)] = sequence
         parts.append(row)
     return stack(parts, 0 if batch_first else 1)
@@ -368,7 +356,7 @@ def pack_sequence(sequences, enforce_sorted: bool = True) -> PackedSequence:
     >>> packed.data, packed.batch_sizes
     (tensor([1, 3, 2]), tensor([2, 1]))
     """
-    sequences = _sequences("pack_sequence", sequences)
+    sequences = _sequences(sequences)
     return pack_padded_sequence(
         pad_sequence(sequences), [len(s) for s in sequences], enforce_sorted=enforce_sorted
     )

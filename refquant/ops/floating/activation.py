@@ -59,7 +59,7 @@ def relu(input: Any) -> Tensor:
     >>> refquant.relu(refquant.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    t = operand("relu", "input", input)
+    t = operand("input", input)
     x = t.array
     return differentiable(np.maximum(x, 0), (t,), lambda g: (g * (x > 0),))
 
@@ -73,10 +73,9 @@ def relu6(input: Any) -> Tensor:
 @dispatched
 def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """Clamp to a range; the gradient is 0 at its ends."""
-    min_val = real("hardtanh", "min_val", min_val)
-    max_val = real("hardtanh", "max_val", max_val)
+    min_val = real("min_val", min_val)
+    max_val = real("max_val", max_val)
     return unary_float(
-        "hardtanh",
         input,
         lambda x: np.clip(x, x.dtype.type(min_val), x.dtype.type(max_val)),
         lambda x, y: (x > min_val) & (x < max_val),
@@ -109,12 +108,12 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Ten
     >>> refquant.clamp(refquant.tensor([-2.0, 0.5, 3.0]), 0, 1)
     tensor([0. , 0.5, 1. ])
     """
-    t = operand("clamp", "input", input)
+    t = operand("input", input)
     if min is None and max is None:
-        raise ArgumentError("clamp", argument="min", expected="a number, or `max` one", got=None)
+        raise ArgumentError(argument="min", expected="a number, or `max` one", got=None)
     x = t.array
-    low = -np.inf if min is None else element("clamp", "min", min, x.dtype)
-    high = np.inf if max is None else element("clamp", "max", max, x.dtype)
+    low = -np.inf if min is None else element("min", min, x.dtype)
+    high = np.inf if max is None else element("max", max, x.dtype)
     y = x if min is None else np.maximum(x, low)
     y = y if max is None else np.minimum(y, high)
     return differentiable(
@@ -129,10 +128,9 @@ def elu(input: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float =
     Source: Clevert et al., "Fast and accurate deep network learning by exponential linear units",
     2015.
     """
-    alpha, scale = real("elu", "alpha", alpha), real("elu", "scale", scale)
-    input_scale = real("elu", "input_scale", input_scale)
+    alpha, scale = real("alpha", alpha), real("scale", scale)
+    input_scale = real("input_scale", input_scale)
     return unary_float(
-        "elu",
         input,
         lambda x: np.where(x > 0, scale * x, (scale * alpha) * np.expm1(input_scale * x)),
         lambda x, y: np.where(x > 0, scale, y * input_scale + scale * alpha * input_scale).astype(
@@ -144,9 +142,8 @@ def elu(input: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float =
 @dispatched
 def leaky_relu(input: Any, negative_slope: float = 0.01) -> Tensor:
     """Leaky rectified linear unit: negative elements are multiplied by a slope."""
-    negative_slope = real("leaky_relu", "negative_slope", negative_slope)
+    negative_slope = real("negative_slope", negative_slope)
     return unary_float(
-        "leaky_relu",
         input,
         lambda x: np.where(x > 0, x, x * x.dtype.type(negative_slope)),
         lambda x, y: np.where(x > 0, 1, negative_slope).astype(x.dtype),
@@ -177,7 +174,7 @@ def sigmoid(input: Any) -> Tensor:
     >>> refquant.sigmoid(refquant.tensor([0.0]))
     tensor([0.5])
     """
-    return unary_float("sigmoid", input, _sigmoid, lambda x, y: y * (1 - y))
+    return unary_float(input, _sigmoid, lambda x, y: y * (1 - y))
 
 
 @dispatched
@@ -200,14 +197,13 @@ def tanh(input: Any) -> Tensor:
     >>> refquant.tanh(refquant.tensor([0.0]))
     tensor([0.])
     """
-    return unary_float("tanh", input, np.tanh, lambda x, y: 1 - y * y)
+    return unary_float(input, np.tanh, lambda x, y: 1 - y * y)
 
 
 @dispatched
 def hardsigmoid(input: Any) -> Tensor:
     r"""Piecewise linear logistic function, :math:`\min(\max(x + 3, 0), 6) / 6`."""
     return unary_float(
-        "hardsigmoid",
         input,
         lambda x: np.clip(x + 3, 0, 6) / 6,
         lambda x, y: ((x > -3) & (x < 3)) / x.dtype.type(6),
@@ -236,7 +232,6 @@ def hardswish(input: Any) -> Tensor:
     tensor([-0.3333,  0.2917,  8.    ])
     """
     return unary_float(
-        "hardswish",
         input,
         lambda x: x * np.clip(x + 3, 0, 6) / 6,
         lambda x, y: np.where(x <= -3, 0, np.where(x < 3, (2 * x + 3) / 6, 1)).astype(x.dtype),
@@ -268,7 +263,7 @@ def silu(input: Any) -> Tensor:
         s = _sigmoid(x)
         return s + y * (1 - s)
 
-    return unary_float("silu", input, lambda x: x * _sigmoid(x), slope)
+    return unary_float(input, lambda x: x * _sigmoid(x), slope)
 
 
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -295,10 +290,9 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     >>> F.softplus(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0.3133, 0.9741, 8.0003])
     """
-    beta = real("softplus", "beta", beta)
-    threshold = real("softplus", "threshold", threshold)
+    beta = real("beta", beta)
+    threshold = real("threshold", threshold)
     return unary_float(
-        "softplus",
         input,
         lambda x: np.where(x * beta > threshold, x, np.log1p(np.exp(x * beta)) / beta),
         lambda x, y: np.where(x * beta > threshold, 1, _sigmoid(x * beta)).astype(x.dtype),
@@ -325,44 +319,44 @@ def relu_(input: Tensor) -> Tensor:
     >>> refquant.relu_(refquant.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    return assign("relu_", input, relu(input))
+    return assign(input, relu(input))
 
 
 @dispatched
 def relu6_(input: Tensor) -> Tensor:
     """Apply `relu6` in place."""
-    return assign("relu6_", input, relu6(input))
+    return assign(input, relu6(input))
 
 
 @dispatched
 def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """Clamp to a range, in place; see `hardtanh`."""
-    return assign("hardtanh_", input, hardtanh(input, min_val, max_val))
+    return assign(input, hardtanh(input, min_val, max_val))
 
 
 @dispatched
 def clamp_(input: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
     """Clamp to a range, in place; see `clamp`."""
-    return assign("clamp_", input, clamp(input, min, max))
+    return assign(input, clamp(input, min, max))
 
 
 @dispatched
 def elu_(input: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0):
     """Apply `elu` in place."""
-    return assign("elu_", input, elu(input, alpha, scale, input_scale))
+    return assign(input, elu(input, alpha, scale, input_scale))
 
 
 @dispatched
 def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     """Apply `leaky_relu` in place."""
-    return assign("leaky_relu_", input, leaky_relu(input, negative_slope))
+    return assign(input, leaky_relu(input, negative_slope))
 
 
 def sigmoid_(input: Tensor) -> Tensor:
     """Apply `sigmoid` in place."""
-    return assign("sigmoid_", input, sigmoid(input))
+    return assign(input, sigmoid(input))
 
 
 def tanh_(input: Tensor) -> Tensor:
     """Apply `tanh` in place."""
-    return assign("tanh_", input, tanh(input))
+    return assign(input, tanh(input))

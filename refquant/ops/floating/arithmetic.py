@@ -12,16 +12,16 @@ from refquant.tensors import Tensor, differentiable
 __all__ = ["add", "div", "floor_divide", "lerp", "mul", "neg", "pow", "remainder", "sub"]
 
 
-def _times(asked: str, other: Any, alpha: Any) -> Any:
-    alpha = scalar(asked, "alpha", alpha)
+def _times(other: Any, alpha: Any) -> Any:
+    alpha = scalar("alpha", alpha)
     if isinstance(other, Tensor):
         return other if alpha == 1 else _scaled(other, alpha)
     if isinstance(other, np.ndarray):
         return mul(other, alpha)
-    other = scalar(asked, "other", other)
+    other = scalar("other", other)
     if isinstance(other, int | np.integer) and isinstance(alpha, int | np.integer):
         return int(other) * int(alpha)
-    return arguments.real(asked, "other", other) * arguments.real(asked, "alpha", alpha)
+    return arguments.real("other", other) * arguments.real("alpha", alpha)
 
 
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
@@ -53,11 +53,11 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     tensor([2., 3.])
     """
     if type(alpha) is not int or alpha != 1:
-        other = _times("add", other, alpha)
-    a, b, x, y = pair("add", input, other)
+        other = _times(other, alpha)
+    a, b, x, y = pair(input, other)
     first, second = x.shape, y.shape
     return differentiable(
-        broadcast("add", np.logical_or if x.dtype == np.bool_ else np.add, x, y),
+        broadcast(np.logical_or if x.dtype == np.bool_ else np.add, x, y),
         (a, b),
         lambda g: (unbroadcast(g, first), unbroadcast(g, second)),
     )
@@ -92,11 +92,11 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     tensor([3., 3.])
     """
     if type(alpha) is not int or alpha != 1:
-        other = _times("sub", other, alpha)
-    a, b, x, y = pair("sub", input, other)
+        other = _times(other, alpha)
+    a, b, x, y = pair(input, other)
     first, second = x.shape, y.shape
     return differentiable(
-        broadcast("sub", np.subtract, x, y),
+        broadcast(np.subtract, x, y),
         (a, b),
         lambda g: (unbroadcast(g, first), unbroadcast(-g, second)),
     )
@@ -123,9 +123,9 @@ def mul(input: Any, other: Any) -> Tensor:
     >>> refquant.mul(refquant.tensor([2.0, 3.0]), 4)
     tensor([ 8., 12.])
     """
-    a, b, x, y = pair("mul", input, other)
+    a, b, x, y = pair(input, other)
     return differentiable(
-        broadcast("mul", np.multiply, x, y),
+        broadcast(np.multiply, x, y),
         (a, b),
         lambda g: (
             unbroadcast(g * y, x.shape) if a.requires_grad else None,
@@ -154,14 +154,14 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     >>> refquant.div(refquant.tensor([3, 5]), 2)
     tensor([1.5, 2.5])
     """
-    a, b, x, y = pair("div", input, other)
+    a, b, x, y = pair(input, other)
     if rounding_mode is not None:
-        arguments.choice("div", "rounding_mode", rounding_mode, ("floor", "trunc"))
+        arguments.choice("rounding_mode", rounding_mode, ("floor", "trunc"))
         return Tensor(_rounded_quotient(x, y, rounding_mode))
     if x.dtype.kind != "f":
         x, y = x.astype(np.float32), y.astype(np.float32)
     return differentiable(
-        broadcast("div", np.divide, x, y),
+        broadcast(np.divide, x, y),
         (a, b),
         lambda g: (
             unbroadcast(g / y, x.shape) if a.requires_grad else None,
@@ -172,12 +172,12 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
 
 def _rounded_quotient(x: np.ndarray, y: np.ndarray, mode: str) -> np.ndarray:
     if mode == "floor" or x.dtype.kind != "f":
-        quotient = broadcast("div", np.floor_divide, x, y)
+        quotient = broadcast(np.floor_divide, x, y)
         if mode == "trunc":
-            inexact = broadcast("div", np.remainder, x, y) != 0
+            inexact = broadcast(np.remainder, x, y) != 0
             quotient = quotient + (inexact & ((x < 0) != (y < 0))).astype(quotient.dtype)
         return np.asarray(quotient)
-    return np.asarray(np.trunc(broadcast("div", np.divide, x, y)))
+    return np.asarray(np.trunc(broadcast(np.divide, x, y)))
 
 
 def floor_divide(input: Any, other: Any) -> Tensor:
@@ -225,9 +225,9 @@ def remainder(input: Any, other: Any) -> Tensor:
     >>> refquant.remainder(refquant.tensor([-3, 5]), 2)
     tensor([1, 1])
     """
-    a, b, x, y = pair("remainder", input, other)
+    a, b, x, y = pair(input, other)
     first, second = x.shape, y.shape
-    result = broadcast("remainder", np.remainder, x, y)
+    result = broadcast(np.remainder, x, y)
     if not b.requires_grad:
         return differentiable(result, (a, b), lambda g: (unbroadcast(g, first), None))
     return differentiable(
@@ -258,8 +258,8 @@ def pow(input: Any, exponent: Any) -> Tensor:
     >>> refquant.tensor([1.0, 3.0]) ** 2
     tensor([1., 9.])
     """
-    a, b, x, y = pair("pow", input, exponent)
-    result = broadcast("pow", np.power, x, y)
+    a, b, x, y = pair(input, exponent)
+    result = broadcast(np.power, x, y)
 
     def backward(g):
         # 0 to the power 0 is constant in its base, and 0 to any power in its exponent.
@@ -292,9 +292,9 @@ def neg(input: Any) -> Tensor:
     >>> refquant.neg(refquant.tensor([1.0, -2.0]))
     tensor([-1.,  2.])
     """
-    refuse_quantized("neg", input)
-    x = operand("neg", "input", input)
-    return differentiable(broadcast("neg", np.negative, x.array), (x,), lambda g: (-g,))
+    refuse_quantized(input)
+    x = operand("input", input)
+    return differentiable(broadcast(np.negative, x.array), (x,), lambda g: (-g,))
 
 
 def lerp(input: Any, end: Any, weight: Any) -> Tensor:

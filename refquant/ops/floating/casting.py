@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, dtypes
+from refquant._operation import named
 from refquant.errors import (
     ArgumentTypeError,
     DtypeError,
@@ -61,7 +62,7 @@ def clone(input: Any, *, memory_format=dtypes.preserve_format) -> Tensor:
     >>> refquant.clone(x) is x
     False
     """
-    x = operand("clone", "input", input)
+    x = operand("input", input)
     if memory_format is dtypes.preserve_format:
         array = x.array.copy(order="K")
     else:
@@ -97,14 +98,13 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         If `src` does not broadcast to the shape.
     """
     if isinstance(src, QuantizedTensor):
-        raise float_only("copy_", "src", src)
-    x = src if isinstance(src, Tensor) else Tensor(arguments.numbers("copy_", "src", src))
+        raise float_only("src", src)
+    x = src if isinstance(src, Tensor) else Tensor(arguments.numbers("src", src))
     target = input.array
     try:
         spread = np.broadcast_to(x.array, target.shape)
     except ValueError:
         raise ShapeError(
-            "copy_",
             argument="src",
             expected=f"of a shape that broadcasts to {target.shape}",
             got=f"shape {x.array.shape}",
@@ -113,14 +113,14 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     result = differentiable(array, (x,), lambda g: (unbroadcast(g, x.array.shape),))
     if result.requires_grad:
         result.array = np.array(array)
-    return assign("copy_", input, result)
+    return assign(input, result)
 
 
 @dispatched
 def fill_(input: Tensor, value: Any) -> Tensor:
     """Overwrite all elements with a number."""
-    number = element("fill_", "value", value, input.array.dtype)
-    return assign("fill_", input, Tensor(np.broadcast_to(number, input.array.shape)))
+    number = element("value", value, input.array.dtype)
+    return assign(input, Tensor(np.broadcast_to(number, input.array.shape)))
 
 
 @dispatched
@@ -147,13 +147,12 @@ def resize_(input: Tensor, *sizes) -> Tensor:
     """
     if input.requires_grad:
         raise GradientError(
-            "resize_",
             argument="self",
             expected="a tensor that requires no gradient",
             got="one that does",
-            mend="call .detach() first",
+            hint="call .detach() first",
         )
-    shape = views.sizes("resize_", "sizes", sizes)
+    shape = views.sizes("sizes", sizes)
     result = np.zeros(shape, input.array.dtype)
     kept = min(result.size, input.array.size)
     result.reshape(-1)[:kept] = input.array.reshape(-1)[:kept]
@@ -167,11 +166,10 @@ def resize_(input: Tensor, *sizes) -> Tensor:
 def _converted(x: Tensor, dtype: dtypes.dtype, memory_format, copy: bool) -> Tensor:
     if dtype.is_quantized:
         raise ArgumentTypeError(
-            "to",
             argument="dtype",
             expected="a plain dtype",
             got=dtype,
-            mend="use refquant.quantize_per_tensor()",
+            hint="use refquant.quantize_per_tensor()",
         )
     array = x.array
     if array.dtype != dtype.numpy:
@@ -241,24 +239,22 @@ def to(
             device = item
         elif not isinstance(item, bool):
             raise ArgumentTypeError(
-                "to",
                 argument="target",
                 expected="a dtype, a tensor or 'cpu'",
                 got=arguments.describe(item),
             )
     if device is not None and not (isinstance(device, str) and device == "cpu"):
         raise NotSupportedError(
-            "to",
             argument="device",
             expected="'cpu', the only device",
             got=arguments.describe(device),
         )
     if dtype is not None and not isinstance(dtype, dtypes.dtype):
-        raise DtypeError("to", argument="dtype", expected="a dtype", got=arguments.describe(dtype))
-    copy = arguments.flag("to", "copy", copy)
+        raise DtypeError(argument="dtype", expected="a dtype", got=arguments.describe(dtype))
+    copy = arguments.flag("copy", copy)
     if isinstance(input, QuantizedTensor):
         if dtype not in (None, input.dtype):
-            raise float_only("to", "input", input)
+            raise float_only("input", input)
         array = layout.to_format(input.array, memory_format)
         return input.like(array.copy(order="K") if copy else array)
     return _converted(input, dtype if dtype is not None else input.dtype, memory_format, copy)
@@ -271,9 +267,10 @@ def cpu(input: Tensor) -> Tensor:
 
 def type_as(input: Tensor, other: Tensor) -> Tensor:
     """Convert to the dtype of another tensor."""
-    return to(input, checks.any_tensor("type_as", "other", other))
+    return to(input, checks.any_tensor("other", other))
 
 
+@named("float")
 def float_(input: Tensor) -> Tensor:
     """Convert to float32."""
     return to(input, dtypes.float32)
@@ -294,6 +291,7 @@ def long(input: Tensor) -> Tensor:
     return to(input, dtypes.int64)
 
 
+@named("int")
 def int_(input: Tensor) -> Tensor:
     """Convert to int32."""
     return to(input, dtypes.int32)
@@ -304,6 +302,7 @@ def short(input: Tensor) -> Tensor:
     return to(input, dtypes.int16)
 
 
+@named("bool")
 def bool_(input: Tensor) -> Tensor:
     """Convert to bool: true is what is not 0."""
     return to(input, dtypes.bool_)

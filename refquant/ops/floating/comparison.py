@@ -30,8 +30,8 @@ def _compare(name: str, mirrored: str, formula: Callable, input: Any, other: Any
     if type(other) is QuantizedTensor and not isinstance(input, QuantizedTensor):
         # A plain tensor beside a quantized one: the same question from the other side.
         return quantized_form(mirrored, "other", other)(other, input)
-    _, _, x, y = pair(name, input, other)
-    return Tensor(compare(name, formula, x, y))
+    _, _, x, y = pair(input, other)
+    return Tensor(compare(formula, x, y))
 
 
 @dispatched
@@ -202,7 +202,7 @@ def equal(input: Any, other: Any) -> bool:
     """
     if isinstance(other, QuantizedTensor):
         return False
-    a, b = operand("equal", "input", input), operand("equal", "other", other)
+    a, b = operand("input", input), operand("other", other)
     return bool(np.array_equal(a.array, b.array))
 
 
@@ -235,15 +235,13 @@ def isclose(
     >>> refquant.isclose(refquant.tensor([1.0, 2.0]), refquant.tensor([1.000001, 2.1]))
     tensor([ True, False])
     """
-    _, _, x, y = pair("isclose", input, other)
+    _, _, x, y = pair(input, other)
     tolerances: dict[str, Any] = {
-        "rtol": arguments.real("isclose", "rtol", rtol, 0),
-        "atol": arguments.real("isclose", "atol", atol, 0),
-        "equal_nan": arguments.flag("isclose", "equal_nan", equal_nan),
+        "rtol": arguments.real("rtol", rtol, 0),
+        "atol": arguments.real("atol", atol, 0),
+        "equal_nan": arguments.flag("equal_nan", equal_nan),
     }
-    return Tensor(
-        np.asarray(broadcast("isclose", lambda a, b: np.isclose(a, b, **tolerances), x, y))
-    )
+    return Tensor(np.asarray(broadcast(lambda a, b: np.isclose(a, b, **tolerances), x, y)))
 
 
 def allclose(
@@ -299,7 +297,7 @@ def isnan(input: Any) -> Tensor:
     >>> refquant.isnan(refquant.tensor([1.0, float('inf'), float('nan')]))
     tensor([False, False,  True])
     """
-    return Tensor(np.asarray(np.isnan(operand("isnan", "input", input).array)))
+    return Tensor(np.asarray(np.isnan(operand("input", input).array)))
 
 
 def isinf(input: Any) -> Tensor:
@@ -321,7 +319,7 @@ def isinf(input: Any) -> Tensor:
     >>> refquant.isinf(refquant.tensor([1.0, float('inf'), float('nan')]))
     tensor([False,  True, False])
     """
-    return Tensor(np.asarray(np.isinf(operand("isinf", "input", input).array)))
+    return Tensor(np.asarray(np.isinf(operand("input", input).array)))
 
 
 def isfinite(input: Any) -> Tensor:
@@ -343,4 +341,4 @@ def isfinite(input: Any) -> Tensor:
     >>> refquant.isfinite(refquant.tensor([1.0, float('inf'), float('nan')]))
     tensor([ True, False, False])
     """
-    return Tensor(np.asarray(np.isfinite(operand("isfinite", "input", input).array)))
+    return Tensor(np.asarray(np.isfinite(operand("input", input).array)))

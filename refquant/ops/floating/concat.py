@@ -15,17 +15,16 @@ from refquant.tensors import QuantizedTensor, Tensor, differentiable
 __all__ = ["cat", "pad", "repeat", "stack"]
 
 
-def _operands(asked: str, tensors: Any) -> tuple[Tensor, ...]:
+def _operands(tensors: Any) -> tuple[Tensor, ...]:
     if not isinstance(tensors, tuple | list):
         raise ArgumentTypeError(
-            asked,
             argument="tensors",
             expected="a list or tuple of tensors",
             got=arguments.describe(tensors),
         )
     if not tensors:
-        raise OperationError(asked, argument="tensors", expected="at least one tensor", got="none")
-    return tuple(operand(asked, f"tensors[{i}]", t) for i, t in enumerate(tensors))
+        raise OperationError(argument="tensors", expected="at least one tensor", got="none")
+    return tuple(operand(f"tensors[{i}]", t) for i, t in enumerate(tensors))
 
 
 def cat(tensors: Any, dim: int = 0) -> Tensor:
@@ -60,12 +59,12 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     if isinstance(tensors, list | tuple) and tensors and type(tensors[0]) is QuantizedTensor:
         # Unlike ops.quantized.cat, this name lets a negative dimension go the way of its positive.
         join = quantized_form("cat", "tensors", tensors[0])
-        return join(tensors, checks.dimension("cat", "dim", dim, tensors[0].array.ndim))
-    parts = _operands("cat", tensors)
+        return join(tensors, checks.dimension("dim", dim, tensors[0].array.ndim))
+    parts = _operands(tensors)
     arrays = [p.array for p in parts]
     # An empty vector joins anything, as PyTorch has it.
     shaped = [a for a in arrays if a.shape != (0,)] or arrays
-    dim = checks.dimension("cat", "dim", dim, shaped[0].ndim)
+    dim = checks.dimension("dim", dim, shaped[0].ndim)
     dtype = arrays[0]
     for array in arrays[1:]:
         dtype = np.empty((1,), result_dtype(dtype, array))
@@ -73,7 +72,6 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
         joined = np.concatenate([a.astype(dtype.dtype, copy=False) for a in shaped], axis=dim)
     except ValueError:
         raise ShapeError(
-            "cat",
             argument="tensors",
             expected=f"tensors of equal shape but for dimension {dim}",
             got=", ".join(str(a.shape) for a in arrays),
@@ -115,28 +113,27 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
     tensor([[1, 2],
             [3, 4]])
     """
-    parts = _operands("stack", tensors)
+    parts = _operands(tensors)
     if len({p.array.shape for p in parts}) > 1:
         raise ShapeError(
-            "stack",
             argument="tensors",
             expected="tensors of equal shape",
             got=", ".join(str(p.array.shape) for p in parts),
         )
-    dim = checks.dimension("stack", "dim", dim, parts[0].array.ndim + 1)
+    dim = checks.dimension("dim", dim, parts[0].array.ndim + 1)
     return cat([p.unsqueeze(dim) for p in parts], dim)
 
 
 def repeat(input: Any, *repeats) -> Tensor:
     """Repeat the whole tensor along its dimensions, and new ones in front."""
-    x = operand("repeat", "input", input)
-    counts = sizes("repeat", "repeats", repeats)
+    x = operand("input", input)
+    counts = sizes("repeats", repeats)
     shape = (1,) * (len(counts) - x.array.ndim) + x.array.shape
     if len(counts) < x.array.ndim:
         raise ShapeError(
-            "repeat", argument="repeats", got=counts, expected=f"at least {x.array.ndim} numbers"
+            argument="repeats", got=counts, expected=f"at least {x.array.ndim} numbers"
         )
-    arguments.shape("repeat", "repeats", tuple(n * m for n, m in zip(counts, shape, strict=True)))
+    arguments.shape("repeats", tuple(n * m for n, m in zip(counts, shape, strict=True)))
     between = tuple(n for pair in zip(counts, shape, strict=True) for n in pair)
 
     before = x.array.shape
@@ -171,12 +168,11 @@ def pad(input: Any, pad, mode: str = "constant", value: float | None = None) -> 
     >>> refquant.nn.functional.pad(refquant.tensor([1, 2]), (1, 0))
     tensor([0, 1, 2])
     """
-    x = operand("pad", "input", input)
-    sizes = integers("pad", "pad", (pad,))
+    x = operand("input", input)
+    sizes = integers("pad", (pad,))
     ndim = x.array.ndim
     if not isinstance(mode, str) or mode != "constant" or len(sizes) % 2 or len(sizes) > 2 * ndim:
         raise OperationError(
-            "pad",
             argument="pad",
             expected=f"pairs for at most {ndim} dimensions, and mode='constant'",
             got=f"{arguments.describe(sizes)}, mode={arguments.describe(mode)}",
@@ -189,10 +185,8 @@ def pad(input: Any, pad, mode: str = "constant", value: float | None = None) -> 
         for (a, b), n in zip(pairs, x.array.shape, strict=True)
     )
     inner = tuple(slice(a, a + n) for (a, _), n in zip(grown, x.array.shape, strict=True))
-    arguments.shape(
-        "pad", "pad", tuple(a + n + b for (a, b), n in zip(grown, x.array.shape, strict=True))
-    )
-    border = element("pad", "value", 0 if value is None else value, x.array.dtype)
+    arguments.shape("pad", tuple(a + n + b for (a, b), n in zip(grown, x.array.shape, strict=True)))
+    border = element("value", 0 if value is None else value, x.array.dtype)
     padded = np.pad(x.array, grown, constant_values=border) if ndim else x.array
 
     size = padded.shape

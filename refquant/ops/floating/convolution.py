@@ -28,20 +28,18 @@ from refquant.tensors import Tensor, differentiable
 __all__ = ["conv1d", "conv2d", "conv3d"]
 
 
-def _checked(asked: str, ndim: int, input: Any, weight: Any, bias: Any, groups: Any):
-    x, w = float_operand(asked, "input", input), float_operand(asked, "weight", weight)
-    groups = checks.whole_number(asked, "groups", groups)
-    xs, ws = spatial_input(asked, x.array, ndim), w.array
+def _checked(ndim: int, input: Any, weight: Any, bias: Any, groups: Any):
+    x, w = float_operand("input", input), float_operand("weight", weight)
+    groups = checks.whole_number("groups", groups)
+    xs, ws = spatial_input(x.array, ndim), w.array
     if ws.ndim != ndim + 2 or groups < 1 or ws.shape[0] % groups:
         raise ShapeError(
-            asked,
             argument="weight",
             got=f"shape {ws.shape} for groups={describe(groups)}",
             expected=f"of {ndim + 2} dimensions, the first a multiple of `groups`",
         )
     if xs.shape[1] != ws.shape[1] * groups:
         raise ShapeError(
-            asked,
             argument="input",
             got=f"shape {tuple(x.shape)}",
             expected=f"of {ws.shape[1] * groups} channels for a weight of shape {ws.shape} and "
@@ -49,18 +47,16 @@ def _checked(asked: str, ndim: int, input: Any, weight: Any, bias: Any, groups: 
         )
     if xs.dtype != ws.dtype:
         raise ArgumentError(
-            asked,
             argument="input",
             expected=f"of the dtype {w.dtype} of the weight",
             got=x.dtype,
-            mend="convert it with .to()",
+            hint="convert it with .to()",
         )
     if bias is None:
         return x, w, xs, ws, None, groups
-    b = float_operand(asked, "bias", bias)
+    b = float_operand("bias", bias)
     if b.array.shape != ws.shape[:1]:
         raise ShapeError(
-            asked,
             argument="bias",
             expected=f"of shape {ws.shape[:1]}",
             got=f"shape {b.array.shape}",
@@ -68,13 +64,13 @@ def _checked(asked: str, ndim: int, input: Any, weight: Any, bias: Any, groups: 
     return x, w, xs, ws, b, groups
 
 
-def _convolve(asked, ndim, input, weight, bias, stride, padding, dilation, groups) -> Tensor:
-    x, w, xs, ws, b, groups = _checked(asked, ndim, input, weight, bias, groups)
-    stride = per_dimension(asked, "stride", stride, ndim, 1)
-    padding = per_dimension(asked, "padding", padding, ndim, 0)
-    dilation = per_dimension(asked, "dilation", dilation, ndim, 1)
+def _convolve(ndim, input, weight, bias, stride, padding, dilation, groups) -> Tensor:
+    x, w, xs, ws, b, groups = _checked(ndim, input, weight, bias, groups)
+    stride = per_dimension("stride", stride, ndim, 1)
+    padding = per_dimension("padding", padding, ndim, 0)
+    dilation = per_dimension("dilation", dilation, ndim, 1)
     kernel, batch, channels = ws.shape[2:], xs.shape[0], ws.shape[0]
-    sizes = output_sizes(asked, xs.shape[2:], kernel, stride, padding, dilation)
+    sizes = output_sizes(xs.shape[2:], kernel, stride, padding, dilation)
     pixels, fan = math.prod(sizes), math.prod(ws.shape[1:])
 
     framed = padded(xs, padding, padding)
@@ -150,7 +146,7 @@ def conv1d(
     >>> F.conv1d(refquant.ones(1, 1, 3), refquant.ones(1, 1, 2)).ravel()
     tensor([2., 2.])
     """
-    return _convolve("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+    return _convolve(1, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv2d(
@@ -204,7 +200,7 @@ def conv2d(
     tensor([[[[1., 2.],
               [2., 4.]]]])
     """
-    return _convolve("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+    return _convolve(2, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv3d(
@@ -247,4 +243,4 @@ def conv3d(
     >>> F.conv3d(refquant.ones(1, 1, 3, 3, 3), refquant.ones(1, 1, 2, 2, 2)).ravel()
     tensor([8., 8., 8., 8., 8., 8., 8., 8.])
     """
-    return _convolve("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+    return _convolve(3, input, weight, bias, stride, padding, dilation, groups)

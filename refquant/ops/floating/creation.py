@@ -28,16 +28,15 @@ __all__ = [
 ]
 
 
-def storage(asked: str, dtype: Any, device: Any = None, default=dtypes.float32) -> np.dtype:
+def storage(dtype: Any, device: Any = None, default=dtypes.float32) -> np.dtype:
     """Return the NumPy dtype of a new plain tensor; raise if its dtype or device is not valid."""
     if device is not None and not (isinstance(device, str) and device == "cpu"):
         raise NotSupportedError(
-            asked,
             argument="device",
             expected="'cpu', the only device",
             got=arguments.describe(device),
         )
-    return plain_dtype(asked, default if dtype is None else dtype).numpy
+    return plain_dtype(default if dtype is None else dtype).numpy
 
 
 def device(type: str = "cpu") -> str:
@@ -59,7 +58,7 @@ def device(type: str = "cpu") -> str:
     >>> refquant.device('cpu')
     'cpu'
     """
-    storage("device", None, type)
+    storage(None, type)
     return "cpu"
 
 
@@ -87,9 +86,7 @@ def zeros(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor
     >>> refquant.zeros(2, 3).shape
     refquant.Size([2, 3])
     """
-    return Tensor(
-        np.zeros(sizes("zeros", "size", size), storage("zeros", dtype, device)), requires_grad
-    )
+    return Tensor(np.zeros(sizes("size", size), storage(dtype, device)), requires_grad)
 
 
 def ones(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
@@ -118,9 +115,7 @@ def ones(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     tensor([[1., 1.],
             [1., 1.]])
     """
-    return Tensor(
-        np.ones(sizes("ones", "size", size), storage("ones", dtype, device)), requires_grad
-    )
+    return Tensor(np.ones(sizes("size", size), storage(dtype, device)), requires_grad)
 
 
 def empty(
@@ -156,9 +151,7 @@ def empty(
     >>> refquant.empty(2, 3).shape
     refquant.Size([2, 3])
     """
-    array = layout.empty(
-        sizes("empty", "size", size), storage("empty", dtype, device), memory_format
-    )
+    array = layout.empty(sizes("size", size), storage(dtype, device), memory_format)
     return Tensor(array, requires_grad)
 
 
@@ -196,18 +189,18 @@ def full(
         default = dtypes.bool_
     elif isinstance(fill_value, int):
         default = dtypes.int64
-    kind = storage("full", dtype, device, default)
-    value = element("full", "fill_value", fill_value, kind)
-    return Tensor(np.full(arguments.shape("full", "size", size), value), requires_grad)
+    kind = storage(dtype, device, default)
+    value = element("fill_value", fill_value, kind)
+    return Tensor(np.full(arguments.shape("size", size), value), requires_grad)
 
 
 # -- of the shape of another -------------------------------------------------------------------
 
 
-def _like(asked: str, input: Any, dtype: Any, value: Any, requires_grad: bool) -> Tensor:
-    x = operand(asked, "input", input)
-    kind = storage(asked, dtype, default=x.dtype)
-    number = element(asked, "fill_value", value, kind)
+def _like(input: Any, dtype: Any, value: Any, requires_grad: bool) -> Tensor:
+    x = operand("input", input)
+    kind = storage(dtype, default=x.dtype)
+    number = element("fill_value", value, kind)
     return Tensor(np.full_like(x.array, number, dtype=kind), requires_grad)
 
 
@@ -234,7 +227,7 @@ def zeros_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor
     >>> refquant.zeros_like(refquant.tensor([1.0, 2.0]))
     tensor([0., 0.])
     """
-    return _like("zeros_like", input, dtype, 0, requires_grad)
+    return _like(input, dtype, 0, requires_grad)
 
 
 def ones_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
@@ -260,7 +253,7 @@ def ones_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
     >>> refquant.ones_like(refquant.tensor([1.0, 2.0]))
     tensor([1., 1.])
     """
-    return _like("ones_like", input, dtype, 1, requires_grad)
+    return _like(input, dtype, 1, requires_grad)
 
 
 def full_like(input: Any, fill_value: float, *, dtype=None, requires_grad: bool = False) -> Tensor:
@@ -288,7 +281,7 @@ def full_like(input: Any, fill_value: float, *, dtype=None, requires_grad: bool 
     >>> refquant.full_like(refquant.tensor([1.0, 2.0]), 7.0)
     tensor([7., 7.])
     """
-    return _like("full_like", input, dtype, fill_value, requires_grad)
+    return _like(input, dtype, fill_value, requires_grad)
 
 
 @dispatched
@@ -315,10 +308,10 @@ def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor
     >>> refquant.empty_like(refquant.tensor([1.0, 2.0])).shape
     refquant.Size([2])
     """
-    return _like("empty_like", input, dtype, 0, requires_grad)
+    return _like(input, dtype, 0, requires_grad)
 
 
 def new_zeros(input: Tensor, *size, dtype=None) -> Tensor:
     """Make a tensor of zeros of the dtype of another."""
-    kind = operand("new_zeros", "input", input).dtype if dtype is None else dtype
+    kind = operand("input", input).dtype if dtype is None else dtype
     return zeros(*size, dtype=kind)

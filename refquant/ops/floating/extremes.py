@@ -16,14 +16,14 @@ from refquant.tensors import Tensor, differentiable
 __all__ = ["ValuesAndIndices", "argmax", "argmin", "max", "maximum", "median", "min", "minimum"]
 
 
-def _larger(asked: str, formula: Callable, wins: Callable, input: Any, other: Any) -> Tensor:
-    a, b, x, y = pair(asked, input, other)
+def _larger(formula: Callable, wins: Callable, input: Any, other: Any) -> Tensor:
+    a, b, x, y = pair(input, other)
 
     def backward(g):
         first = np.where(x == y, 0.5, wins(x, y)).astype(g.dtype)
         return unbroadcast(g * first, x.shape), unbroadcast(g * (1 - first), y.shape)
 
-    return differentiable(broadcast(asked, formula, x, y), (a, b), backward)
+    return differentiable(broadcast(formula, x, y), (a, b), backward)
 
 
 def maximum(input: Any, other: Any) -> Tensor:
@@ -47,7 +47,7 @@ def maximum(input: Any, other: Any) -> Tensor:
     >>> refquant.maximum(refquant.tensor([1.0, 5.0]), refquant.tensor([3.0, 2.0]))
     tensor([3., 5.])
     """
-    return _larger("maximum", np.maximum, np.greater, input, other)
+    return _larger(np.maximum, np.greater, input, other)
 
 
 def minimum(input: Any, other: Any) -> Tensor:
@@ -71,7 +71,7 @@ def minimum(input: Any, other: Any) -> Tensor:
     >>> refquant.minimum(refquant.tensor([1.0, 5.0]), refquant.tensor([3.0, 2.0]))
     tensor([1., 2.])
     """
-    return _larger("minimum", np.minimum, np.less, input, other)
+    return _larger(np.minimum, np.less, input, other)
 
 
 class ValuesAndIndices(NamedTuple):
@@ -84,15 +84,15 @@ class ValuesAndIndices(NamedTuple):
 # -- of all elements, or along a dimension -----------------------------------------------------
 
 
-def _not_empty(asked: str, x: np.ndarray) -> None:
+def _not_empty(x: np.ndarray) -> None:
     if x.size == 0:
-        raise no_elements(asked, x)
+        raise no_elements(x)
 
 
-def _extreme(asked: str, input: Any, find) -> Tensor:
-    t = operand(asked, "input", input)
+def _extreme(input: Any, find) -> Tensor:
+    t = operand("input", input)
     x = t.array
-    _not_empty(asked, x)
+    _not_empty(x)
     extreme = find(x)
 
     def backward(g):
@@ -121,12 +121,12 @@ def taken(t: Tensor, where: np.ndarray, dim: int, keepdim: bool) -> ValuesAndInd
     )
 
 
-def _extreme_along(asked: str, input: Any, dim: int, keepdim: bool, find) -> ValuesAndIndices:
-    t, keepdim = operand(asked, "input", input), flag(asked, "keepdim", keepdim)
-    dim = checks.dimension(asked, "dim", dim, t.array.ndim)
+def _extreme_along(input: Any, dim: int, keepdim: bool, find) -> ValuesAndIndices:
+    t, keepdim = operand("input", input), flag("keepdim", keepdim)
+    dim = checks.dimension("dim", dim, t.array.ndim)
     if t.array.ndim == 0:
         return ValuesAndIndices(t.clone(), Tensor(np.zeros((), np.int64)))
-    _not_empty(asked, t.array)
+    _not_empty(t.array)
     return taken(t, np.expand_dims(find(t.array, axis=dim), dim), dim, keepdim)
 
 
@@ -161,10 +161,10 @@ def max(input: Any, dim: Any = None, keepdim: bool = False):
     (tensor([5, 7]), tensor([1, 0]))
     """
     if dim is None:
-        return _extreme("max", input, np.max)
+        return _extreme(input, np.max)
     if isinstance(dim, Tensor | np.ndarray):
         return maximum(input, dim)
-    return _extreme_along("max", input, dim, keepdim, np.argmax)
+    return _extreme_along(input, dim, keepdim, np.argmax)
 
 
 @dispatched
@@ -194,20 +194,20 @@ def min(input: Any, dim: Any = None, keepdim: bool = False):
     tensor([0, 1])
     """
     if dim is None:
-        return _extreme("min", input, np.min)
+        return _extreme(input, np.min)
     if isinstance(dim, Tensor | np.ndarray):
         return minimum(input, dim)
-    return _extreme_along("min", input, dim, keepdim, np.argmin)
+    return _extreme_along(input, dim, keepdim, np.argmin)
 
 
-def _position(asked: str, input: Any, dim: int | None, keepdim: bool, find) -> Tensor:
-    t, keepdim = operand(asked, "input", input), flag(asked, "keepdim", keepdim)
+def _position(input: Any, dim: int | None, keepdim: bool, find) -> Tensor:
+    t, keepdim = operand("input", input), flag("keepdim", keepdim)
     x = t.array
-    _not_empty(asked, x)
+    _not_empty(x)
     if dim is None:
         index = np.asarray(find(x))
         return Tensor(index.reshape((1,) * x.ndim) if keepdim else index)
-    dim = checks.dimension(asked, "dim", dim, x.ndim)
+    dim = checks.dimension("dim", dim, x.ndim)
     return Tensor(np.asarray(find(x, axis=dim, keepdims=keepdim) if x.ndim else np.int64(0)))
 
 
@@ -234,7 +234,7 @@ def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     >>> refquant.tensor([[1, 5], [7, 2]]).argmax(1)
     tensor([1, 0])
     """
-    return _position("argmax", input, dim, keepdim, np.argmax)
+    return _position(input, dim, keepdim, np.argmax)
 
 
 def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
@@ -260,7 +260,7 @@ def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     >>> refquant.argmin(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([0, 1])
     """
-    return _position("argmin", input, dim, keepdim, np.argmin)
+    return _position(input, dim, keepdim, np.argmin)
 
 
 def median(input: Any) -> Tensor:
@@ -282,9 +282,9 @@ def median(input: Any) -> Tensor:
     >>> refquant.median(refquant.tensor([3.0, 1.0, 2.0]))
     tensor(2.)
     """
-    t = operand("median", "input", input)
+    t = operand("input", input)
     x = t.array
-    _not_empty("median", x)
+    _not_empty(x)
     if x.dtype.kind == "f" and np.isnan(x).any():
         return Tensor(np.asarray(x.dtype.type(np.nan)))
     return Tensor(np.asarray(np.partition(x, (x.size - 1) // 2, axis=None)[(x.size - 1) // 2]))

@@ -40,12 +40,12 @@ class Generator:
     """
 
     def __init__(self, device: str = "cpu"):
-        storage("Generator", None, device)
+        storage(None, device)
         self.manual_seed(67280421310721)
 
     def manual_seed(self, seed: int) -> "Generator":
         """Seed the generator; returns it."""
-        self._seed = checks.whole_number("manual_seed", "seed", seed)
+        self._seed = checks.whole_number("seed", seed)
         self._numpy: np.random.Generator | None = None
         return self
 
@@ -133,6 +133,4 @@ def numpy_generator(generator: Generator | None) -> "np.random.Generator":
     """Return NumPy's generator behind a generator, or behind the default one for None."""
     if generator is None:
         return default_generator.numpy
-    return arguments.instance(
-        "random numbers", "generator", generator, Generator, "a refquant.Generator"
-    ).numpy
+    return arguments.instance("generator", generator, Generator, "a refquant.Generator").numpy

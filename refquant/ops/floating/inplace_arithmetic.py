@@ -11,22 +11,22 @@ __all__ = ["add_", "addcdiv_", "addcmul_", "div_", "mul_", "sub_"]
 
 def add_(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
     """Add in place; see `add`."""
-    return assign("add_", input, add(input, other, alpha=alpha))
+    return assign(input, add(input, other, alpha=alpha))
 
 
 def sub_(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
     """Subtract in place; see `sub`."""
-    return assign("sub_", input, sub(input, other, alpha=alpha))
+    return assign(input, sub(input, other, alpha=alpha))
 
 
 def mul_(input: Tensor, other: Any) -> Tensor:
     """Multiply in place; see `mul`."""
-    return assign("mul_", input, mul(input, other))
+    return assign(input, mul(input, other))
 
 
 def div_(input: Tensor, other: Any) -> Tensor:
     """Divide in place; see `div`."""
-    return assign("div_", input, div(input, other))
+    return assign(input, div(input, other))
 
 
 def addcmul_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
@@ -53,7 +53,7 @@ def addcmul_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 
     >>> x.addcmul_(y, y, value=0.5)
     tensor([ 5.5, 10. ])
     """
-    return assign("addcmul_", input, add(input, mul(tensor1, tensor2), alpha=value))
+    return assign(input, add(input, mul(tensor1, tensor2), alpha=value))
 
 
 def addcdiv_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
@@ -80,4 +80,4 @@ def addcdiv_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 
     >>> x.addcdiv_(y, refquant.tensor([2.0, 4.0]), value=0.5)
     tensor([2., 3.])
     """
-    return assign("addcdiv_", input, add(input, div(tensor1, tensor2), alpha=value))
+    return assign(input, add(input, div(tensor1, tensor2), alpha=value))

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant._operation import named
 from refquant.arguments import flag
 from refquant.errors import DtypeError
 from refquant.ops.floating.operands import compare, operand, pair
@@ -27,9 +28,9 @@ __all__ = [
 # -- over dimensions ---------------------------------------------------------------------------
 
 
-def _truth(asked: str, input: Any, dim: Any, keepdim: bool, find) -> Tensor:
-    x, keepdim = operand(asked, "input", input).array, flag(asked, "keepdim", keepdim)
-    return Tensor(np.asarray(find(x, axis=reduced_axes(asked, dim, x.ndim), keepdims=keepdim)))
+def _truth(input: Any, dim: Any, keepdim: bool, find) -> Tensor:
+    x, keepdim = operand("input", input).array, flag("keepdim", keepdim)
+    return Tensor(np.asarray(find(x, axis=reduced_axes(dim, x.ndim), keepdims=keepdim)))
 
 
 def all(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
@@ -55,7 +56,7 @@ def all(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
     >>> refquant.all(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([ True, False])
     """
-    return _truth("all", input, dim, keepdim, np.all)
+    return _truth(input, dim, keepdim, np.all)
 
 
 def any(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
@@ -81,7 +82,7 @@ def any(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
     >>> refquant.any(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([ True,  True])
     """
-    return _truth("any", input, dim, keepdim, np.any)
+    return _truth(input, dim, keepdim, np.any)
 
 
 def count_nonzero(input: Any, dim: Any = None) -> Tensor:
@@ -105,16 +106,16 @@ def count_nonzero(input: Any, dim: Any = None) -> Tensor:
     >>> refquant.count_nonzero(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([2, 1])
     """
-    x = operand("count_nonzero", "input", input).array
-    return Tensor(np.asarray(np.count_nonzero(x, axis=reduced_axes("count_nonzero", dim, x.ndim))))
+    x = operand("input", input).array
+    return Tensor(np.asarray(np.count_nonzero(x, axis=reduced_axes(dim, x.ndim))))
 
 
 # -- element by element ------------------------------------------------------------------------
 
 
-def _logical(asked: str, on_bools: Callable, input: Any, other: Any) -> Tensor:
-    a, b = operand(asked, "input", input), operand(asked, "other", other)
-    return Tensor(compare(asked, on_bools, a.array, b.array))
+def _logical(on_bools: Callable, input: Any, other: Any) -> Tensor:
+    a, b = operand("input", input), operand("other", other)
+    return Tensor(compare(on_bools, a.array, b.array))
 
 
 def logical_and(input: Any, other: Any) -> Tensor:
@@ -138,7 +139,7 @@ def logical_and(input: Any, other: Any) -> Tensor:
     >>> refquant.logical_and(refquant.tensor([0, 1, 2]), refquant.tensor([0, 0, 3]))
     tensor([False, False,  True])
     """
-    return _logical("logical_and", np.logical_and, input, other)
+    return _logical(np.logical_and, input, other)
 
 
 def logical_or(input: Any, other: Any) -> Tensor:
@@ -162,7 +163,7 @@ def logical_or(input: Any, other: Any) -> Tensor:
     >>> refquant.logical_or(refquant.tensor([0, 1, 2]), refquant.tensor([0, 0, 3]))
     tensor([False,  True,  True])
     """
-    return _logical("logical_or", np.logical_or, input, other)
+    return _logical(np.logical_or, input, other)
 
 
 def logical_xor(input: Any, other: Any) -> Tensor:
@@ -186,7 +187,7 @@ def logical_xor(input: Any, other: Any) -> Tensor:
     >>> refquant.logical_xor(refquant.tensor([0, 1, 2]), refquant.tensor([0, 0, 3]))
     tensor([False,  True, False])
     """
-    return _logical("logical_xor", np.logical_xor, input, other)
+    return _logical(np.logical_xor, input, other)
 
 
 def logical_not(input: Any) -> Tensor:
@@ -208,19 +209,18 @@ def logical_not(input: Any) -> Tensor:
     >>> refquant.logical_not(refquant.tensor([0, 2]))
     tensor([ True, False])
     """
-    return Tensor(np.asarray(np.logical_not(operand("logical_not", "input", input).array)))
+    return Tensor(np.asarray(np.logical_not(operand("input", input).array)))
 
 
 def bitwise(name: str, formula: Callable) -> Callable:
     """Make the method of an operator that combines bits."""
 
+    @named(name)
     def method(self, other):
-        _, _, x, y = pair(name, self, other)
+        _, _, x, y = pair(self, other)
         if x.dtype.kind == "f":
-            raise DtypeError(
-                name, argument="input", expected="bool or integer tensors", got=x.dtype
-            )
-        return Tensor(compare(name, formula, x, y))
+            raise DtypeError(argument="input", expected="bool or integer tensors", got=x.dtype)
+        return Tensor(compare(formula, x, y))
 
     method.__doc__ = f"Combine bits, as Python's {name}."
     return method
@@ -228,9 +228,7 @@ def bitwise(name: str, formula: Callable) -> Callable:
 
 def invert(self) -> Tensor:
     """Invert every bit; true becomes false."""
-    x = operand("invert", "input", self).array
+    x = operand("input", self).array
     if x.dtype.kind == "f":
-        raise DtypeError(
-            "invert", argument="input", expected="a bool or integer tensor", got=x.dtype
-        )
+        raise DtypeError(argument="input", expected="a bool or integer tensor", got=x.dtype)
     return Tensor(np.asarray(np.invert(x)))

@@ -23,29 +23,27 @@ __all__ = [
 ]
 
 
-def _reduced(asked: str, loss: Tensor, reduction: str) -> Tensor:
-    _check_reduction(asked, reduction)
+def _reduced(loss: Tensor, reduction: str) -> Tensor:
+    _check_reduction(reduction)
     if reduction == "mean":
         return loss.mean()
     return loss.sum() if reduction == "sum" else loss
 
 
-def _check_reduction(asked: str, reduction: Any) -> None:
+def _check_reduction(reduction: Any) -> None:
     if not isinstance(reduction, str) or reduction not in ("mean", "sum", "none"):
         raise ArgumentError(
-            asked,
             argument="reduction",
             expected="'mean', 'sum' or 'none'",
             got=describe(reduction),
         )
 
 
-def _class_weight(asked: str, weight: Any, classes: int) -> Tensor:
+def _class_weight(weight: Any, classes: int) -> Tensor:
     """Return the weight of each class, or raise."""
-    w = float_operand(asked, "weight", weight)
+    w = float_operand("weight", weight)
     if w.array.shape != (classes,):
         raise ShapeError(
-            asked,
             argument="weight",
             expected=f"of shape ({classes},), one for each class",
             got=f"shape {w.array.shape}",
@@ -74,8 +72,8 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     >>> F.mse_loss(refquant.tensor([1.0, 2.0]), refquant.tensor([1.0, 4.0]))
     tensor(2.)
     """
-    x, y = float_operand("mse_loss", "input", input), float_operand("mse_loss", "target", target)
-    return _reduced("mse_loss", (x - y).square(), reduction)
+    x, y = float_operand("input", input), float_operand("target", target)
+    return _reduced((x - y).square(), reduction)
 
 
 def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
@@ -102,8 +100,8 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     >>> F.l1_loss(refquant.tensor([1.0, 4.0]), refquant.tensor([2.0, 2.0]))
     tensor(1.5)
     """
-    x, y = float_operand("l1_loss", "input", input), float_operand("l1_loss", "target", target)
-    return _reduced("l1_loss", (x - y).abs(), reduction)
+    x, y = float_operand("input", input), float_operand("target", target)
+    return _reduced((x - y).abs(), reduction)
 
 
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
@@ -132,13 +130,13 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
     >>> F.smooth_l1_loss(refquant.tensor([0.5, 4.0]), refquant.tensor([0.0, 0.0]))
     tensor(1.8125)
     """
-    x = float_operand("smooth_l1_loss", "input", input)
-    y = float_operand("smooth_l1_loss", "target", target)
-    beta = real("smooth_l1_loss", "beta", beta, 0)
+    x = float_operand("input", input)
+    y = float_operand("target", target)
+    beta = real("beta", beta, 0)
     distance = (x - y).abs()
     far = distance - 0.5 * beta
     loss = where(distance < beta, distance.square() * (0.5 / beta), far) if beta else far
-    return _reduced("smooth_l1_loss", loss, reduction)
+    return _reduced(loss, reduction)
 
 
 def nll_loss(
@@ -175,27 +173,22 @@ def nll_loss(
     >>> F.nll_loss(refquant.log(refquant.tensor([[0.25, 0.75]])), refquant.tensor([1]))
     tensor(0.2877)
     """
-    asked = "nll_loss"
-    t, classes = float_operand(asked, "input", input), operand(asked, "target", target).array
-    ignore_index = integer(asked, "ignore_index", ignore_index)
-    _check_reduction(asked, reduction)
+    t, classes = float_operand("input", input), operand("target", target).array
+    ignore_index = integer("ignore_index", ignore_index)
+    _check_reduction(reduction)
     if t.array.ndim == 0:
-        raise ShapeError(
-            asked, argument="input", expected="of at least 1 dimension", got="shape ()"
-        )
+        raise ShapeError(argument="input", expected="of at least 1 dimension", got="shape ()")
     x = t.array if t.array.ndim > 1 else t.array[None]
     c = classes if t.array.ndim > 1 else classes[None]
     if classes.dtype.kind not in "iu":
         raise DtypeError(
-            asked,
             argument="target",
             expected="an integer tensor",
             got=classes.dtype,
-            mend="convert it with .long()",
+            hint="convert it with .long()",
         )
     if c.shape != (x.shape[0], *x.shape[2:]):
         raise ShapeError(
-            asked,
             argument="target",
             got=f"shape {classes.shape}",
             expected=f"of shape {(x.shape[0], *x.shape[2:])} for an input of shape {x.shape}",
@@ -204,13 +197,13 @@ def nll_loss(
     outside = counts & ((c < 0) | (c >= x.shape[1]))
     if outside.any():
         raise IndexRangeError(
-            asked, argument="target", expected=f"in 0..{x.shape[1] - 1}", got=int(c[outside][0])
+            argument="target", expected=f"in 0..{x.shape[1] - 1}", got=int(c[outside][0])
         )
     c = np.where(counts, c, 0)
     if weight is None:
         w = counts.astype(x.dtype)
     else:
-        w = cast(_class_weight(asked, weight, x.shape[1]).array, x.dtype)[c] * counts
+        w = cast(_class_weight(weight, x.shape[1]).array, x.dtype)[c] * counts
     picked = np.take_along_axis(x, np.expand_dims(c, 1), 1).squeeze(1)
     with np.errstate(all="ignore"):
         losses = np.where(counts, -picked * w, x.dtype.type(0))
@@ -259,28 +252,27 @@ def cross_entropy(
     >>> F.cross_entropy(refquant.tensor([[0.0, 0.0]]), refquant.tensor([1]))
     tensor(0.6931)
     """
-    x = float_operand("cross_entropy", "input", input)
+    x = float_operand("input", input)
     dim = 1 if x.array.ndim > 1 else 0
     logs = log_softmax(x, dim)
-    t = operand("cross_entropy", "target", target)
+    t = operand("target", target)
     if t.array.dtype.kind != "f":
         return nll_loss(logs, t, weight, ignore_index, reduction)
     if t.array.shape != x.array.shape:
         raise ShapeError(
-            "cross_entropy",
             argument="target",
             got=f"shape {t.array.shape}",
             expected=f"of the shape {x.array.shape} of `input`, if it holds probabilities",
         )
     losses = -(logs * t)
     if weight is not None:
-        w = _class_weight("cross_entropy", weight, x.array.shape[dim])
+        w = _class_weight(weight, x.array.shape[dim])
         losses = losses * w.reshape([-1 if d == dim else 1 for d in range(x.array.ndim)])
     losses = losses.sum(dim)
-    _check_reduction("cross_entropy", reduction)
+    _check_reduction(reduction)
     if reduction == "mean":
         return losses.sum() / max(losses.array.size, 1)
-    return _reduced("cross_entropy", losses, reduction)
+    return _reduced(losses, reduction)
 
 
 def binary_cross_entropy(
@@ -311,12 +303,12 @@ def binary_cross_entropy(
     >>> F.binary_cross_entropy(refquant.tensor([0.5]), refquant.tensor([1.0]))
     tensor(0.6931)
     """
-    x = float_operand("binary_cross_entropy", "input", input)
-    y = float_operand("binary_cross_entropy", "target", target)
+    x = float_operand("input", input)
+    y = float_operand("target", target)
     losses = -(y * x.log().clamp(min=-100) + (1 - y) * (1 - x).log().clamp(min=-100))
     if weight is not None:
-        losses = losses * operand("binary_cross_entropy", "weight", weight)
-    return _reduced("binary_cross_entropy", losses, reduction)
+        losses = losses * operand("weight", weight)
+    return _reduced(losses, reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -347,12 +339,12 @@ def binary_cross_entropy_with_logits(
     >>> F.binary_cross_entropy_with_logits(refquant.tensor([0.0]), refquant.tensor([1.0]))
     tensor(0.6931)
     """
-    x = float_operand("binary_cross_entropy_with_logits", "input", input)
-    y = float_operand("binary_cross_entropy_with_logits", "target", target)
+    x = float_operand("input", input)
+    y = float_operand("target", target)
     losses = (1 - y) * x + (-x.abs()).exp().log1p() - x.clamp(max=0)
     if weight is not None:
-        losses = losses * operand("binary_cross_entropy_with_logits", "weight", weight)
-    return _reduced("binary_cross_entropy_with_logits", losses, reduction)
+        losses = losses * operand("weight", weight)
+    return _reduced(losses, reduction)
 
 
 def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Tensor:
@@ -384,11 +376,11 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
     >>> F.kl_div(x, refquant.tensor([1.0, 0.0]), reduction='sum')
     tensor(0.6931)
     """
-    x, y = float_operand("kl_div", "input", input), float_operand("kl_div", "target", target)
-    if flag("kl_div", "log_target", log_target):
+    x, y = float_operand("input", input), float_operand("target", target)
+    if flag("log_target", log_target):
         losses = y.exp() * (y - x)
     else:
         losses = y * (y.clamp(min=float(np.finfo(y.array.dtype).tiny)).log() - x)
     if isinstance(reduction, str) and reduction == "batchmean":
         return losses.sum() / (x.array.shape[0] if x.array.ndim else 1)
-    return _reduced("kl_div", losses, reduction)
+    return _reduced(losses, reduction)

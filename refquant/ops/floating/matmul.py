@@ -36,23 +36,21 @@ def matmul(input: Any, other: Any) -> Tensor:
     >>> refquant.tensor([[1.0, 2.0]]) @ refquant.tensor([[3.0], [4.0]])
     tensor([[11.]])
     """
-    refuse_quantized("matmul", input, other)
-    a, b = operand("matmul", "input", input), operand("matmul", "other", other)
+    refuse_quantized(input, other)
+    a, b = operand("input", input), operand("other", other)
     x, y = a.array, b.array
     if x.dtype != y.dtype:
         raise OperationError(
-            "matmul",
             argument="other",
             expected=f"of the dtype {a.dtype} of `input`",
             got=b.dtype,
-            mend="convert one of them with .to()",
+            hint="convert one of them with .to()",
         )
     try:
         with np.errstate(all="ignore"):
             product = np.matmul(x, y)
     except ValueError:
         raise ShapeError(
-            "matmul",
             argument="other",
             expected=f"of a shape that matches {x.shape}",
             got=f"shape {y.shape}",
@@ -76,21 +74,20 @@ def matmul(input: Any, other: Any) -> Tensor:
     return differentiable(product, (a, b), backward)
 
 
-def _matrix_product(asked: str, input: Any, other: Any, ndims: tuple[int, int]) -> Tensor:
-    _of_dimensions(asked, "input", input, ndims[0], "use matmul(), which broadcasts")
-    _of_dimensions(asked, "other", other, ndims[1], "use matmul(), which broadcasts")
+def _matrix_product(input: Any, other: Any, ndims: tuple[int, int]) -> Tensor:
+    _of_dimensions("input", input, ndims[0], "use matmul(), which broadcasts")
+    _of_dimensions("other", other, ndims[1], "use matmul(), which broadcasts")
     return matmul(input, other)
 
 
-def _of_dimensions(asked: str, argument: str, value: Any, ndim: int, mend: str | None = None):
-    shape = operand(asked, argument, value).array.shape
+def _of_dimensions(argument: str, value: Any, ndim: int, hint: str | None = None):
+    shape = operand(argument, value).array.shape
     if len(shape) != ndim:
         raise ShapeError(
-            asked,
             argument=argument,
             expected=f"a tensor of {ndim} dimension{'s' * (ndim > 1)}",
             got=f"shape {shape}",
-            mend=mend,
+            hint=hint,
         )
 
 
@@ -117,7 +114,7 @@ def mm(input: Any, mat2: Any) -> Tensor:
     tensor([[ 7., 10.],
             [15., 22.]])
     """
-    return _matrix_product("mm", input, mat2, (2, 2))
+    return _matrix_product(input, mat2, (2, 2))
 
 
 def bmm(input: Any, mat2: Any) -> Tensor:
@@ -141,7 +138,7 @@ def bmm(input: Any, mat2: Any) -> Tensor:
     >>> refquant.bmm(refquant.ones(2, 1, 3), refquant.ones(2, 3, 1)).shape
     refquant.Size([2, 1, 1])
     """
-    return _matrix_product("bmm", input, mat2, (3, 3))
+    return _matrix_product(input, mat2, (3, 3))
 
 
 def mv(input: Any, vec: Any) -> Tensor:
@@ -165,7 +162,7 @@ def mv(input: Any, vec: Any) -> Tensor:
     >>> refquant.mv(refquant.tensor([[1.0, 2.0], [3.0, 4.0]]), refquant.tensor([1.0, 10.0]))
     tensor([21., 43.])
     """
-    return _matrix_product("mv", input, vec, (2, 1))
+    return _matrix_product(input, vec, (2, 1))
 
 
 def dot(input: Any, tensor: Any) -> Tensor:
@@ -189,7 +186,7 @@ def dot(input: Any, tensor: Any) -> Tensor:
     >>> refquant.dot(refquant.tensor([1.0, 10.0]), refquant.tensor([1.0, 10.0]))
     tensor(101.)
     """
-    return _matrix_product("dot", input, tensor, (1, 1))
+    return _matrix_product(input, tensor, (1, 1))
 
 
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
@@ -215,8 +212,8 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
             [ 10., 100.]])
     """
     for name, value in (("input", input), ("vec2", vec2)):
-        _of_dimensions("outer", name, value, 1)
-    left, right = operand("outer", "input", input), operand("outer", "vec2", vec2)
+        _of_dimensions(name, value, 1)
+    left, right = operand("input", input), operand("vec2", vec2)
     return left.unsqueeze(1) * right.unsqueeze(0)
 
 
@@ -249,8 +246,8 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1
     tensor([[ 8., 20.],
             [16., 32.]])
     """
-    alpha, beta = scalar("addmm", "alpha", alpha), scalar("addmm", "beta", beta)
-    return mm(mat1, mat2) * alpha + operand("addmm", "input", input) * beta
+    alpha, beta = scalar("alpha", alpha), scalar("beta", beta)
+    return mm(mat1, mat2) * alpha + operand("input", input) * beta
 
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
@@ -283,31 +280,28 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
     >>> refquant.nn.functional.linear(refquant.tensor([1.0, 2.0]), refquant.tensor([[3.0, 4.0]]))
     tensor([11.])
     """
-    x, w = float_operand("linear", "input", input), float_operand("linear", "weight", weight)
+    x, w = float_operand("input", input), float_operand("weight", weight)
     xs, ws = x.array, w.array
     if xs.ndim == 0 or ws.ndim != 2 or xs.shape[-1] != ws.shape[1]:
         raise ShapeError(
-            "linear",
             argument="input",
             got=f"shape {xs.shape}",
             expected=f"of a last dimension that fits a weight of shape {ws.shape}",
         )
     if xs.dtype != ws.dtype:
         raise OperationError(
-            "linear",
             argument="input",
             expected=f"of the dtype {w.dtype} of the weight",
             got=x.dtype,
-            mend="convert it with .to()",
+            hint="convert it with .to()",
         )
     rows = xs.reshape(math.prod(xs.shape[:-1]), xs.shape[-1])
     inputs: tuple = (x, w)
     b = None
     if bias is not None:
-        b = float_operand("linear", "bias", bias)
+        b = float_operand("bias", bias)
         if b.array.shape != (ws.shape[0],):
             raise ShapeError(
-                "linear",
                 argument="bias",
                 expected=f"of shape ({ws.shape[0]},)",
                 got=f"shape {b.array.shape}",

@@ -44,25 +44,24 @@ def eye(
     tensor([[1., 0.],
             [0., 1.]])
     """
-    rows = arguments.integer("eye", "n", n, 0)
-    columns = rows if m is None else arguments.integer("eye", "m", m, 0)
-    shape = arguments.shape("eye", "n", (rows, columns))
-    return Tensor(np.eye(*shape, dtype=storage("eye", dtype, device)), requires_grad)
+    rows = arguments.integer("n", n, 0)
+    columns = rows if m is None else arguments.integer("m", m, 0)
+    shape = arguments.shape("n", (rows, columns))
+    return Tensor(np.eye(*shape, dtype=storage(dtype, device)), requires_grad)
 
 
 # -- triangles ---------------------------------------------------------------------------------
 
 
-def _triangle(asked: str, find: Callable, input: Any, diagonal: Any) -> Tensor:
-    x = operand(asked, "input", input)
+def _triangle(find: Callable, input: Any, diagonal: Any) -> Tensor:
+    x = operand("input", input)
     if x.array.ndim < 2:
         raise ShapeError(
-            asked,
             argument="input",
             expected="a tensor of at least 2 dimensions",
             got=f"shape {x.array.shape}",
         )
-    place = arguments.integer(asked, "diagonal", diagonal)
+    place = arguments.integer("diagonal", diagonal)
     most = max(x.array.shape[-2:])  # there is nothing beyond
     place = max(-most, min(place, most))
 
@@ -97,7 +96,7 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
             [0., 1., 1.],
             [0., 0., 1.]])
     """
-    return _triangle("triu", np.triu, input, diagonal)
+    return _triangle(np.triu, input, diagonal)
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
@@ -123,4 +122,4 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
             [1., 1., 0.],
             [1., 1., 1.]])
     """
-    return _triangle("tril", np.tril, input, diagonal)
+    return _triangle(np.tril, input, diagonal)

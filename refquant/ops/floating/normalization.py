@@ -14,11 +14,10 @@ from refquant.tensors import Tensor, autograd, differentiable
 __all__ = ["batch_norm", "layer_norm"]
 
 
-def _vector(asked: str, argument: str, value: Any, channels: int) -> Tensor:
-    tensor = float_operand(asked, argument, value)
+def _vector(argument: str, value: Any, channels: int) -> Tensor:
+    tensor = float_operand(argument, value)
     if tensor.array.shape != (channels,):
         raise ShapeError(
-            asked,
             argument=argument,
             expected=f"of shape ({channels},), one for each channel",
             got=f"shape {tensor.array.shape}",
@@ -31,11 +30,10 @@ def _statistics(x, axes, shape, running_mean, running_var, momentum):
     count = math.prod(x.shape[a] for a in axes)
     if count <= 1:
         raise OperationError(
-            "batch_norm",
             argument="input",
             expected="more than one value for each channel in training",
             got=f"shape {x.shape}",
-            mend="call .eval(), or pass a larger batch",
+            hint="call .eval(), or pass a larger batch",
         )
     with np.errstate(all="ignore"):
         mean = x.mean(axis=axes, keepdims=True)
@@ -91,14 +89,12 @@ def batch_norm(
     The batch is normalized with the variance over n, the running variance collects that over
     n - 1. Source: Ioffe and Szegedy, "Batch normalization", 2015.
     """
-    asked = "batch_norm"
-    training = flag(asked, "training", training)
-    momentum, eps = real(asked, "momentum", momentum), real(asked, "eps", eps)
-    t = float_operand(asked, "input", input)
+    training = flag("training", training)
+    momentum, eps = real("momentum", momentum), real("eps", eps)
+    t = float_operand("input", input)
     x = t.array
     if x.ndim < 2:
         raise ShapeError(
-            asked,
             argument="input",
             expected="of at least 2 dimensions (batch, channels, ...)",
             got=f"shape {x.shape}",
@@ -107,22 +103,21 @@ def batch_norm(
     axes = (0, *range(2, x.ndim))
     shape = (1, channels, *(1,) * (x.ndim - 2))
     running: list[Any] = [
-        None if r is None else _vector(asked, name, r, channels)
+        None if r is None else _vector(name, r, channels)
         for name, r in (("running_mean", running_mean), ("running_var", running_var))
     ]
     affine = [
-        None if p is None else _vector(asked, name, p, channels)
+        None if p is None else _vector(name, p, channels)
         for name, p in (("weight", weight), ("bias", bias))
     ]
     if training:
         distance, variance = _statistics(x, axes, shape, running[0], running[1], momentum)
     elif None in running:
         raise OperationError(
-            asked,
             argument="running_mean",
             expected="a tensor in evaluation",
             got=None,
-            mend="pass training=True",
+            hint="pass training=True",
         )
     else:
         with np.errstate(all="ignore"):
@@ -189,12 +184,10 @@ def layer_norm(
     >>> F.layer_norm(refquant.tensor([[1.0, 3.0]]), (2,))
     tensor([[-1.,  1.]])
     """
-    asked = "layer_norm"
-    t = float_operand(asked, "input", input)
-    shape, eps = sizes(asked, "normalized_shape", normalized_shape), real(asked, "eps", eps)
+    t = float_operand("input", input)
+    shape, eps = sizes("normalized_shape", normalized_shape), real("eps", eps)
     if t.array.shape[t.array.ndim - len(shape) :] != shape:
         raise ShapeError(
-            "layer_norm",
             argument="input",
             expected=f"of a shape that ends in {shape}",
             got=f"shape {t.array.shape}",
@@ -203,15 +196,14 @@ def layer_norm(
     distance = t - t.mean(dims, keepdim=True)
     normalized = distance * (distance.square().mean(dims, keepdim=True) + eps).rsqrt()
     if weight is not None:
-        normalized = normalized * _shaped(asked, "weight", weight, shape)
-    return normalized if bias is None else normalized + _shaped(asked, "bias", bias, shape)
+        normalized = normalized * _shaped("weight", weight, shape)
+    return normalized if bias is None else normalized + _shaped("bias", bias, shape)
 
 
-def _shaped(asked: str, argument: str, value: Any, shape: tuple[int, ...]) -> Tensor:
-    tensor = float_operand(asked, argument, value)
+def _shaped(argument: str, value: Any, shape: tuple[int, ...]) -> Tensor:
+    tensor = float_operand(argument, value)
     if tensor.array.shape != shape:
         raise ShapeError(
-            asked,
             argument=argument,
             expected=f"of shape {shape}",
             got=f"shape {tensor.array.shape}",

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._operation import operation_name
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -26,30 +27,29 @@ _SMALL = 65504.0
 _EVERYWHERE = 127  # what every dtype of numbers holds
 
 
-def operand(asked: str, argument: str, value: Any) -> Tensor:
+def operand(argument: str, value: Any) -> Tensor:
     """Return a plain tensor, or raise; a float32 NumPy array becomes one."""
     if isinstance(value, Tensor):
         if isinstance(value, QuantizedTensor):
-            raise float_only(asked, argument, value)
+            raise float_only(argument, value)
         return value
-    return checks.plain_tensor(asked, argument, value)
+    return checks.plain_tensor(argument, value)
 
 
-def float_operand(asked: str, argument: str, value: Any) -> Tensor:
+def float_operand(argument: str, value: Any) -> Tensor:
     """Return a plain floating-point tensor, or raise."""
-    x = operand(asked, argument, value)
+    x = operand(argument, value)
     if x.array.dtype.kind != "f":
         raise DtypeError(
-            asked,
             argument=argument,
             expected="a floating-point tensor",
             got=f"a {x.dtype} tensor",
-            mend="convert it with .float()",
+            hint="convert it with .float()",
         )
     return x
 
 
-def scalar(asked: str, argument: str, value: Any) -> Any:
+def scalar(argument: str, value: Any) -> Any:
     """Return the number of a tensor of one element, or a number, as Python has it: no wrapping."""
     for kind, python in ((np.bool_, bool), (np.integer, int), (np.floating, float)):
         if isinstance(value, kind):
@@ -58,9 +58,7 @@ def scalar(asked: str, argument: str, value: Any) -> Any:
         return value
     if isinstance(value, Tensor) and value.array.size == 1:
         return value.item()
-    raise ArgumentTypeError(
-        asked, argument=argument, expected="a number", got=arguments.describe(value)
-    )
+    raise ArgumentTypeError(argument=argument, expected="a number", got=arguments.describe(value))
 
 
 def cast(array: np.ndarray, dtype: Any) -> np.ndarray:
@@ -71,13 +69,13 @@ def cast(array: np.ndarray, dtype: Any) -> np.ndarray:
         return array.astype(dtype)
 
 
-def element(asked: str, argument: str, value: Any, dtype: Any) -> np.ndarray:
+def element(argument: str, value: Any, dtype: Any) -> np.ndarray:
     """Return a number, or that of a tensor of one element, as a 0-dimensional array."""
     if type(value) in (int, float) and 0 <= value <= _EVERYWHERE:
         return np.array(value, dtype)
-    number, dtype = scalar(asked, argument, value), np.dtype(dtype)
+    number, dtype = scalar(argument, value), np.dtype(dtype)
     if isinstance(number, int) and dtype.kind == "f":
-        number = arguments.real(asked, argument, number)  # inf where float64 ends
+        number = arguments.real(argument, number)  # inf where float64 ends
     try:
         if not isinstance(number, float | np.number) or -_SMALL <= number <= _SMALL:
             return np.array(number, dtype)
@@ -85,49 +83,45 @@ def element(asked: str, argument: str, value: Any, dtype: Any) -> np.ndarray:
         if -(2**63) <= number < 2**64:
             return np.asarray(number).astype(dtype)
     if dtype.kind in "iu" and not -(2**63) <= number < 2**64:
-        raise ArgumentError(
-            asked, argument=argument, expected="a number of at most 64 bits", got=number
-        )
+        raise ArgumentError(argument=argument, expected="a number of at most 64 bits", got=number)
     return cast(np.asarray(number), dtype)
 
 
-def broadcast(asked: str, formula: Callable, *arrays: np.ndarray) -> np.ndarray:
+def broadcast(formula: Callable, *arrays: np.ndarray) -> np.ndarray:
     """Apply a NumPy function; what is infinite or undefined becomes inf or NaN, silently."""
     try:
         with np.errstate(all="ignore"):
             return formula(*arrays)
     except (TypeError, ValueError) as error:
-        raise _unfit(asked, error, arrays) from None
+        raise _unfit(error, arrays) from None
 
 
-def compare(asked: str, formula: Callable, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def compare(formula: Callable, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Apply a NumPy function that gives no numbers, as `broadcast` does."""
     try:
         return np.asarray(formula(x, y))
     except (TypeError, ValueError) as error:
-        raise _unfit(asked, error, (x, y)) from None
+        raise _unfit(error, (x, y)) from None
 
 
-def _unfit(asked: str, error: Exception, arrays: tuple[np.ndarray, ...]) -> RefquantError:
+def _unfit(error: Exception, arrays: tuple[np.ndarray, ...]) -> RefquantError:
     """Describe why NumPy cannot operate on arrays."""
     if isinstance(error, TypeError):  # it has no such operation of bools
         return DtypeError(
-            asked,
             argument="input",
             expected="numbers",
             got=f"a {arrays[0].dtype} tensor",
-            mend="convert it with .to(), or use logical_xor() or logical_not()",
+            hint="convert it with .to(), or use logical_xor() or logical_not()",
         )
     try:
         np.broadcast_shapes(*(a.shape for a in arrays))
     except ValueError:
         return ShapeError(
-            asked,
             argument="other",
             expected=f"of a shape that broadcasts with {arrays[0].shape}",
             got="shape " + " and ".join(str(a.shape) for a in arrays[1:]),
         )
-    return OperationError(f"{asked}: {error}", argument="other")
+    return OperationError(f"{operation_name()}: {error}", argument="other")
 
 
 def _common(a: np.dtype, b: np.dtype) -> np.dtype:
@@ -158,11 +152,10 @@ def result_dtype(a: np.ndarray, b: np.ndarray) -> np.dtype:
     return decides.dtype
 
 
-def _number(asked: str, argument: str, value: Any, beside: np.ndarray) -> Tensor:
+def _number(argument: str, value: Any, beside: np.ndarray) -> Tensor:
     """Make a Python number a tensor of the dtype that it takes on beside an array."""
     if not isinstance(value, _NUMBERS):
         raise ArgumentTypeError(
-            asked,
             argument=argument,
             expected="a tensor or a number",
             got=arguments.describe(value),
@@ -177,10 +170,10 @@ def _number(asked: str, argument: str, value: Any, beside: np.ndarray) -> Tensor
         dtype = np.int64 if kind == "b" else beside.dtype
     if kind == "f" and type(value) in (int, float) and -_SMALL <= value <= _SMALL:
         return Tensor(np.array(value, dtype))
-    return Tensor(element(asked, argument, value, dtype))
+    return Tensor(element(argument, value, dtype))
 
 
-def pair(asked: str, input: Any, other: Any) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:
+def pair(input: Any, other: Any) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:
     """Return two operands, at least one of them a tensor, in one dtype, or raise.
 
     Returns
@@ -197,16 +190,16 @@ def pair(asked: str, input: Any, other: Any) -> tuple[Tensor, Tensor, np.ndarray
         and not (input.is_quantized or other.is_quantized)
     ):
         return input, other, input.array, other.array
-    refuse_quantized(asked, input, other)
+    refuse_quantized(input, other)
     if not isinstance(input, Tensor | np.ndarray):
-        b = operand(asked, "other", other)
-        a = _number(asked, "input", input, b.array)
+        b = operand("other", other)
+        a = _number("input", input, b.array)
     else:
-        a = operand(asked, "input", input)
+        a = operand("input", input)
         if isinstance(other, Tensor | np.ndarray):
-            b = operand(asked, "other", other)
+            b = operand("other", other)
         else:
-            b = _number(asked, "other", other, a.array)
+            b = _number("other", other, a.array)
     x, y = a.array, b.array
     if x.dtype != y.dtype:
         dtype = result_dtype(x, y)
@@ -214,16 +207,15 @@ def pair(asked: str, input: Any, other: Any) -> tuple[Tensor, Tensor, np.ndarray
     return a, b, x, y
 
 
-def refuse_quantized(asked: str, *values: Any) -> None:
+def refuse_quantized(*values: Any) -> None:
     """Raise for quantized tensors, with a hint how to add and multiply them."""
     for value in values:
         if isinstance(value, QuantizedTensor):
-            error = float_only(asked, "input", value)
+            error = float_only("input", value)
             raise type(error)(
-                asked,
                 argument="input",
                 expected="plain tensors",
                 got=error.got,
-                mend="use nn.quantized.QFunctional (in a model that is to be converted "
+                hint="use nn.quantized.QFunctional (in a model that is to be converted "
                 "nn.quantized.FloatFunctional), or call .dequantize() first",
             )

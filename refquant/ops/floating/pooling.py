@@ -27,13 +27,13 @@ from refquant.tensors import Tensor, differentiable
 __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d", "max_pool2d_with_indices"]
 
 
-def _geometry(asked, kernel_size, stride, padding, dilation):
-    kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
+def _geometry(kernel_size, stride, padding, dilation):
+    kernel = per_dimension("kernel_size", kernel_size, 2, 1)
     return (
         kernel,
-        strides(asked, stride, kernel),
-        per_dimension(asked, "padding", padding, 2, 0),
-        per_dimension(asked, "dilation", dilation, 2, 1),
+        strides(stride, kernel),
+        per_dimension("padding", padding, 2, 0),
+        per_dimension("dilation", dilation, 2, 1),
     )
 
 
@@ -61,11 +61,10 @@ def max_pool2d_with_indices(
     ceil_mode: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Find the largest element of every window, and where it is in its channel of the image."""
-    asked = "max_pool2d"
-    t = float_operand(asked, "input", input)
-    xs = spatial_input(asked, t.array, 2)
-    kernel, stride, padding, dilation = _geometry(asked, kernel_size, stride, padding, dilation)
-    counts = pooled_sizes(asked, xs.shape[2:], kernel, stride, padding, dilation, ceil_mode)
+    t = float_operand("input", input)
+    xs = spatial_input(t.array, 2)
+    kernel, stride, padding, dilation = _geometry(kernel_size, stride, padding, dilation)
+    counts = pooled_sizes(xs.shape[2:], kernel, stride, padding, dilation, ceil_mode)
     behind = _behind(xs.shape[2:], kernel, stride, padding, dilation, counts)
     framed = padded(xs, padding, behind, -np.inf)
 
@@ -151,7 +150,7 @@ def max_pool2d(
     tensor([[[[ 5.,  7.],
               [13., 15.]]]])
     """
-    return_indices = switch("max_pool2d", "return_indices", return_indices)
+    return_indices = switch("return_indices", return_indices)
     values_and_indices = max_pool2d_with_indices(
         input, kernel_size, stride, padding, dilation, ceil_mode
     )
@@ -199,13 +198,12 @@ def avg_pool2d(
     >>> F.avg_pool2d(refquant.arange(4).float().reshape(1, 1, 2, 2), 2).item()
     1.5
     """
-    asked = "avg_pool2d"
-    t = float_operand(asked, "input", input)
-    xs = spatial_input(asked, t.array, 2)
-    kernel, stride, padding, one = _geometry(asked, kernel_size, stride, padding, 1)
-    count_include_pad = flag(asked, "count_include_pad", count_include_pad)
-    divisor_override = divisor(asked, divisor_override)
-    counts = pooled_sizes(asked, xs.shape[2:], kernel, stride, padding, one, ceil_mode)
+    t = float_operand("input", input)
+    xs = spatial_input(t.array, 2)
+    kernel, stride, padding, one = _geometry(kernel_size, stride, padding, 1)
+    count_include_pad = flag("count_include_pad", count_include_pad)
+    divisor_override = divisor(divisor_override)
+    counts = pooled_sizes(xs.shape[2:], kernel, stride, padding, one, ceil_mode)
     behind = _behind(xs.shape[2:], kernel, stride, padding, one, counts)
     framed = padded(xs, padding, behind)
     counted = divisors(
@@ -271,17 +269,15 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
     >>> F.adaptive_avg_pool2d(refquant.ones(1, 2, 4, 4), 1).shape
     refquant.Size([1, 2, 1, 1])
     """
-    asked = "adaptive_avg_pool2d"
-    t = float_operand(asked, "input", input)
-    xs = spatial_input(asked, t.array, 2)
+    t = float_operand("input", input)
+    xs = spatial_input(t.array, 2)
     if 0 in xs.shape[2:]:
         raise ShapeError(
-            asked,
             argument="input",
             expected="an image of at least one pixel",
             got=f"shape {t.array.shape}",
         )
-    counts = adaptive_sizes(asked, output_size, xs.shape[2:])
+    counts = adaptive_sizes(output_size, xs.shape[2:])
     rows, columns = (
         [slice(first, last) for first, last in adaptive_spans(n, c).tolist()]
         for n, c in zip(xs.shape[2:], counts, strict=True)

@@ -63,8 +63,8 @@ def randn(*size, generator=None, dtype=None, device=None, requires_grad: bool = 
     >>> refquant.randn(2, 3).shape
     refquant.Size([2, 3])
     """
-    kind = storage("randn", dtype, device)
-    drawn = numpy_generator(generator).standard_normal(sizes("randn", "size", size))
+    kind = storage(dtype, device)
+    drawn = numpy_generator(generator).standard_normal(sizes("size", size))
     return Tensor(np.asarray(drawn).astype(kind), requires_grad)
 
 
@@ -96,8 +96,8 @@ def rand(*size, generator=None, dtype=None, device=None, requires_grad: bool = F
     >>> refquant.rand(2, 3).shape
     refquant.Size([2, 3])
     """
-    kind = storage("rand", dtype, device)
-    shape = sizes("rand", "size", size)
+    kind = storage(dtype, device)
+    shape = sizes("size", size)
     # Not float64 made float32, which could round up to 1.
     drawn = numpy_generator(generator).random(
         shape, np.float64 if kind == np.float64 else np.float32
@@ -138,17 +138,15 @@ def randint(
     """
     if size is None:
         low, high, size = 0, low, high
-    low = arguments.integer("randint", "low", low)
-    high = arguments.integer("randint", "high", high)
+    low = arguments.integer("low", low)
+    high = arguments.integer("high", high)
     for name, value in (("low", low), ("high", high)):
         if not -(2**63) <= value < 2**63:
-            raise ArgumentError(
-                "randint", argument=name, expected="in the range of int64", got=value
-            )
+            raise ArgumentError(argument=name, expected="in the range of int64", got=value)
     if not low < high:
-        raise ArgumentError("randint", argument="high", expected=f"greater than {low}", got=high)
-    kind = storage("randint", dtype, device, dtypes.int64)
-    drawn = numpy_generator(generator).integers(low, high, arguments.shape("randint", "size", size))
+        raise ArgumentError(argument="high", expected=f"greater than {low}", got=high)
+    kind = storage(dtype, device, dtypes.int64)
+    drawn = numpy_generator(generator).integers(low, high, arguments.shape("size", size))
     return Tensor(np.asarray(drawn).astype(kind))
 
 
@@ -176,8 +174,8 @@ def randperm(n: int, *, generator=None, dtype=None) -> Tensor:
     >>> refquant.randperm(4).sort().values
     tensor([0, 1, 2, 3])
     """
-    kind = storage("randperm", dtype, default=dtypes.int64)
-    (count,) = arguments.shape("randperm", "n", arguments.integer("randperm", "n", n))
+    kind = storage(dtype, default=dtypes.int64)
+    (count,) = arguments.shape("n", arguments.integer("n", n))
     return Tensor(numpy_generator(generator).permutation(count).astype(kind))
 
 
@@ -204,7 +202,7 @@ def randn_like(input: Tensor, *, dtype=None, requires_grad: bool = False) -> Ten
     >>> refquant.randn_like(refquant.tensor([1.0, 2.0])).shape
     refquant.Size([2])
     """
-    x = operand("randn_like", "input", input)
+    x = operand("input", input)
     kind = x.dtype if dtype is None else dtype
     return randn(x.array.shape, dtype=kind, requires_grad=requires_grad)
 
@@ -232,7 +230,7 @@ def rand_like(input: Tensor, *, dtype=None, requires_grad: bool = False) -> Tens
     >>> refquant.rand_like(refquant.tensor([1.0, 2.0])).shape
     refquant.Size([2])
     """
-    x = operand("rand_like", "input", input)
+    x = operand("input", input)
     kind = x.dtype if dtype is None else dtype
     return rand(x.array.shape, dtype=kind, requires_grad=requires_grad)
 
@@ -263,8 +261,8 @@ def normal(mean: float = 0.0, std: float = 1.0, size: Any = (), *, generator=Non
     >>> refquant.normal(5.0, 0.1, (3,)).shape
     refquant.Size([3])
     """
-    mean, std = scalar("normal", "mean", mean), scalar("normal", "std", std)
-    return randn(*arguments.shape("normal", "size", size), generator=generator) * std + mean
+    mean, std = scalar("mean", mean), scalar("std", std)
+    return randn(*arguments.shape("size", size), generator=generator) * std + mean
 
 
 def bernoulli(input: Any, *, generator=None) -> Tensor:
@@ -289,7 +287,7 @@ def bernoulli(input: Any, *, generator=None) -> Tensor:
     >>> refquant.bernoulli(refquant.tensor([0.0, 1.0]))
     tensor([0., 1.])
     """
-    x = float_operand("bernoulli", "input", input).array
+    x = float_operand("input", input).array
     return Tensor((numpy_generator(generator).random(x.shape) < x).astype(x.dtype))
 
 
@@ -298,22 +296,22 @@ def bernoulli(input: Any, *, generator=None) -> Tensor:
 
 def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator=None) -> Tensor:
     """Overwrite with draws from the normal distribution."""
-    x = float_operand("normal_", "input", input)
-    mean, std = (arguments.real("normal_", n, v) for n, v in (("mean", mean), ("std", std)))
+    x = float_operand("input", input)
+    mean, std = (arguments.real(n, v) for n, v in (("mean", mean), ("std", std)))
     with np.errstate(all="ignore"):
         drawn = np.asarray(numpy_generator(generator).standard_normal(x.array.shape) * std + mean)
-    return assign("normal_", input, Tensor(cast(drawn, x.array.dtype)))
+    return assign(input, Tensor(cast(drawn, x.array.dtype)))
 
 
 def uniform_(input: Tensor, a: float = 0.0, b: float = 1.0, *, generator=None) -> Tensor:
     """Overwrite with draws from the uniform distribution from `a` to `b`."""
-    x = float_operand("uniform_", "input", input)
-    a = arguments.real("uniform_", "a", a, finite=True)
-    b = arguments.real("uniform_", "b", b, a, finite=True)
+    x = float_operand("input", input)
+    a = arguments.real("a", a, finite=True)
+    b = arguments.real("b", b, a, finite=True)
     if not math.isfinite(b - a):
-        raise ArgumentError("uniform_", argument="b", expected="a finite distance from a", got=b)
+        raise ArgumentError(argument="b", expected="a finite distance from a", got=b)
     drawn = np.asarray(numpy_generator(generator).uniform(a, b, x.array.shape))
-    return assign("uniform_", input, Tensor(cast(drawn, x.array.dtype)))
+    return assign(input, Tensor(cast(drawn, x.array.dtype)))
 
 
 # -- dropout -----------------------------------------------------------------------------------
@@ -340,10 +338,10 @@ def dropout(input: Any, p: float = 0.5, train: bool = True) -> Tensor:
     -----
     Source: Srivastava et al., "Dropout", 2014.
     """
-    p = arguments.real("dropout", "p", p, 0, 1)
-    if not arguments.flag("dropout", "train", train) or p == 0:
+    p = arguments.real("p", p, 0, 1)
+    if not arguments.flag("train", train) or p == 0:
         return input
-    x = float_operand("dropout", "input", input)
+    x = float_operand("input", input)
     kept = default_generator.numpy.random(x.array.shape, np.float32) >= p
     factor = kept * x.array.dtype.type(0 if p == 1 else 1 / (1 - p))
     with np.errstate(all="ignore"):

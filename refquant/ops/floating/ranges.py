@@ -46,11 +46,11 @@ def arange(
     (tensor([0, 1, 2]), tensor([0. , 0.5]))
     """
     start, end = (0, start) if end is None else (start, end)
-    start = scalar("arange", "start", start)
-    end = scalar("arange", "end", end)
-    step = scalar("arange", "step", step)
+    start = scalar("start", start)
+    end = scalar("end", end)
+    step = scalar("step", step)
     integral = all(isinstance(v, int | np.integer) for v in (start, end, step))
-    kind = storage("arange", dtype, device, dtypes.int64 if integral else dtypes.float32)
+    kind = storage(dtype, device, dtypes.int64 if integral else dtypes.float32)
     counted = np.arange(start, end, step) if _counts(start, end, step, integral) else np.arange(0)
     return Tensor(cast(counted, kind), requires_grad)
 
@@ -60,17 +60,17 @@ def _counts(start: Any, end: Any, step: Any, integral: bool) -> bool:
     for name, value in (("start", start), ("end", end), ("step", step)):
         if not (-(2**63) <= value < 2**63 if integral else math.isfinite(value)):
             expected = "in the range of int64" if integral else "finite"
-            raise ArgumentError("arange", argument=name, expected=expected, got=value)
+            raise ArgumentError(argument=name, expected=expected, got=value)
     if step == 0:
-        raise ArgumentError("arange", argument="step", expected="other than 0", got=step)
+        raise ArgumentError(argument="step", expected="other than 0", got=step)
     # In Python's numbers, which do not wrap around.
     length = int(end) - int(start) if integral else float(end) - float(start)
     length = length if step > 0 else -length
     if not length > 0:
         return False
-    size = abs(arguments.real("arange", "step", step))
+    size = abs(arguments.real("step", step))
     count = length / size if size and length / size < 2.0**63 else 2.0**63
-    arguments.shape("arange", "end", int(count))
+    arguments.shape("end", int(count))
     return True
 
 
@@ -105,9 +105,9 @@ def linspace(
     >>> refquant.linspace(0, 1, 5)
     tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
-    kind = storage("linspace", dtype, device)
-    first = arguments.real("linspace", "start", start, finite=True)
-    last = arguments.real("linspace", "end", end, finite=True)
-    (count,) = arguments.shape("linspace", "steps", arguments.integer("linspace", "steps", steps))
+    kind = storage(dtype, device)
+    first = arguments.real("start", start, finite=True)
+    last = arguments.real("end", end, finite=True)
+    (count,) = arguments.shape("steps", arguments.integer("steps", steps))
     with np.errstate(all="ignore"):
         return Tensor(np.linspace(first, last, count).astype(kind), requires_grad)

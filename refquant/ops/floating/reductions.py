@@ -15,18 +15,18 @@ from refquant.tensors import Tensor, differentiable
 __all__ = ["cumsum", "mean", "no_elements", "norm", "prod", "reduced_axes", "std", "sum", "var"]
 
 
-def reduced_axes(asked: str, dim: Any, ndim: int) -> tuple[int, ...]:
+def reduced_axes(dim: Any, ndim: int) -> tuple[int, ...]:
     """Return the dimensions to reduce, or raise; None and an empty sequence stand for all."""
     if dim is None or (isinstance(dim, tuple | list) and not dim):
         return tuple(range(ndim))
-    axes = checks.dimensions(asked, "dim", dim, ndim)
+    axes = checks.dimensions("dim", dim, ndim)
     return axes if ndim else ()
 
 
-def _operand_as(asked: str, input: Any, dtype: Any) -> Tensor:
+def _operand_as(input: Any, dtype: Any) -> Tensor:
     """Return a plain tensor, in another dtype if one is given, or raise."""
-    t = operand(asked, "input", input)
-    return t if dtype is None else t.to(plain_dtype(asked, dtype))
+    t = operand("input", input)
+    return t if dtype is None else t.to(plain_dtype(dtype))
 
 
 def _expand_gradient(
@@ -52,10 +52,10 @@ def _count(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
     return count
 
 
-def no_elements(asked: str, x: np.ndarray) -> OperationError:
+def no_elements(x: np.ndarray) -> OperationError:
     """Describe a tensor without elements that came to an operation that needs one."""
     return OperationError(
-        asked, argument="input", expected="a tensor with elements", got=f"shape {x.shape}"
+        argument="input", expected="a tensor with elements", got=f"shape {x.shape}"
     )
 
 
@@ -83,8 +83,8 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
     >>> refquant.tensor([[1, 2], [3, 4]]).sum(dim=0)
     tensor([4, 6])
     """
-    t, keepdim = _operand_as("sum", input, dtype), flag("sum", "keepdim", keepdim)
-    x, axes = t.array, reduced_axes("sum", dim, t.array.ndim)
+    t, keepdim = _operand_as(input, dtype), flag("keepdim", keepdim)
+    x, axes = t.array, reduced_axes(dim, t.array.ndim)
     kind = x.dtype if x.dtype.kind == "f" else np.int64
     result = cast(_total(x, axes, keepdim), kind)
     shape = x.shape
@@ -119,9 +119,9 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     >>> refquant.tensor([1.0, 2.0]).mean()
     tensor(1.5)
     """
-    t = float_operand("mean", "input", _operand_as("mean", input, dtype))
-    keepdim = flag("mean", "keepdim", keepdim)
-    x, axes = t.array, reduced_axes("mean", dim, t.array.ndim)
+    t = float_operand("input", _operand_as(input, dtype))
+    keepdim = flag("keepdim", keepdim)
+    x, axes = t.array, reduced_axes(dim, t.array.ndim)
     count = _count(x.shape, axes)
     with np.errstate(all="ignore"):
         result = (_total(x, axes, keepdim) / count).astype(x.dtype, copy=False)
@@ -154,8 +154,8 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     >>> refquant.prod(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([2., 0.])
     """
-    t, keepdim = operand("prod", "input", input), flag("prod", "keepdim", keepdim)
-    x, axes = t.array, reduced_axes("prod", dim, t.array.ndim)
+    t, keepdim = operand("input", input), flag("keepdim", keepdim)
+    x, axes = t.array, reduced_axes(dim, t.array.ndim)
     kind = x.dtype if x.dtype.kind == "f" else np.int64
     with np.errstate(all="ignore"):
         result = np.asarray(x.prod(axis=axes, keepdims=keepdim, dtype=kind))
@@ -196,10 +196,10 @@ def var(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = Fals
     >>> refquant.var(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([0.5, 4.5])
     """
-    t = float_operand("var", "input", input)
-    unbiased = flag("var", "unbiased", unbiased)
-    keepdim = flag("var", "keepdim", keepdim)
-    x, axes = t.array, reduced_axes("var", dim, t.array.ndim)
+    t = float_operand("input", input)
+    unbiased = flag("unbiased", unbiased)
+    keepdim = flag("keepdim", keepdim)
+    x, axes = t.array, reduced_axes(dim, t.array.ndim)
     divisor = _count(x.shape, axes) - unbiased
     with np.errstate(all="ignore"):
         # Not x.mean(), which warns where there is nothing to average.
@@ -268,11 +268,11 @@ def norm(input: Any, p: float = 2, dim: Any = None, keepdim: bool = False) -> Te
     >>> refquant.norm(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([2.2361, 3.    ])
     """
-    t = float_operand("norm", "input", input)
-    p, keepdim = real("norm", "p", p), flag("norm", "keepdim", keepdim)
-    x, axes = t.array, reduced_axes("norm", dim, t.array.ndim)
+    t = float_operand("input", input)
+    p, keepdim = real("p", p), flag("keepdim", keepdim)
+    x, axes = t.array, reduced_axes(dim, t.array.ndim)
     if np.isinf(p) and _count(x.shape, axes) == 0:
-        raise no_elements("norm", x)
+        raise no_elements(x)
     size = np.abs(x)
     with np.errstate(all="ignore"):
         if p == np.inf:
@@ -320,8 +320,8 @@ def cumsum(input: Any, dim: int) -> Tensor:
     >>> refquant.cumsum(refquant.tensor([1, 2, 3]), 0)
     tensor([1, 3, 6])
     """
-    t = operand("cumsum", "input", input)
-    dim = checks.dimension("cumsum", "dim", dim, t.array.ndim)
+    t = operand("input", input)
+    dim = checks.dimension("dim", dim, t.array.ndim)
     kind = t.array.dtype if t.array.dtype.kind == "f" else np.int64
     with np.errstate(all="ignore"):
         result = np.cumsum(t.array, axis=dim, dtype=kind)

@@ -21,14 +21,14 @@ __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
 _LINEAR = {"linear": 1, "bilinear": 2, "trilinear": 3}
 
 
-def _factor(asked: str, value: Any) -> float:
-    factor = arguments.real(asked, "scale_factor", value)
+def _factor(value: Any) -> float:
+    factor = arguments.real("scale_factor", value)
     if not math.isfinite(factor):
-        raise ArgumentError(asked, argument="scale_factor", expected="finite", got=factor)
+        raise ArgumentError(argument="scale_factor", expected="finite", got=factor)
     return factor
 
 
-def target_sizes(asked: str, sizes, size: Any, scale_factor: Any):
+def target_sizes(sizes, size: Any, scale_factor: Any):
     r"""Compute the output sizes, and the scale factors (None where a size was given).
 
     Returns
@@ -40,7 +40,6 @@ def target_sizes(asked: str, sizes, size: Any, scale_factor: Any):
     ndim = len(sizes)
     if (size is None) is (scale_factor is None):
         raise ArgumentError(
-            asked,
             argument="size",
             expected="given, or `scale_factor`, but not both",
             got=f"size={arguments.describe(size)}, scale_factor={arguments.describe(scale_factor)}",
@@ -49,33 +48,30 @@ def target_sizes(asked: str, sizes, size: Any, scale_factor: Any):
     values = tuple(given) if isinstance(given, tuple | list) else (given,) * ndim
     if len(values) != ndim:
         raise ArgumentError(
-            asked,
             argument="scale_factor" if size is None else "size",
             expected=f"a number or {ndim} numbers",
             got=arguments.describe(given),
         )
     factors: tuple[float | None, ...] = (None,) * ndim
     if size is None:
-        factors = tuple(_factor(asked, f) for f in values)
+        factors = tuple(_factor(f) for f in values)
         reached = [n * f for n, f in zip(sizes, factors, strict=True)]
         if not all(map(math.isfinite, reached)):
             raise ArgumentError(
-                asked,
                 argument="scale_factor",
                 expected=f"finite times the sizes {tuple(sizes)}",
                 got=arguments.describe(scale_factor),
             )
         counts = tuple(map(math.floor, reached))
     else:
-        counts = tuple(checks.whole_number(asked, "size", v) for v in values)
+        counts = tuple(checks.whole_number("size", v) for v in values)
     if min(counts) <= 0 or min(sizes) <= 0:
         raise ShapeError(
-            asked,
             argument="size",
             expected="sizes greater than 0 in and out",
             got=f"{tuple(sizes)} to {counts}",
         )
-    return arguments.shape(asked, "size", counts), factors
+    return arguments.shape("size", counts), factors
 
 
 def _step(size: int, count: int, factor: float | None, align_corners: bool, kind) -> np.floating:
@@ -173,34 +169,30 @@ def interpolate(
     >>> F.interpolate(refquant.tensor([[[1.0, 2.0]]]), scale_factor=2)
     tensor([[[1., 1., 2., 2.]]])
     """
-    asked = "interpolate"
-    t = float_operand(asked, "input", input)
+    t = float_operand("input", input)
     x = t.array
     ndim = x.ndim - 2
     if not isinstance(mode, str) or mode not in ("nearest", *_LINEAR):
         raise NotSupportedError(
-            asked,
             argument="mode",
             expected="'nearest', 'linear', 'bilinear' or 'trilinear'",
             got=arguments.describe(mode),
         )
     if not 1 <= ndim <= 3 or _LINEAR.get(mode, ndim) != ndim:
         raise ShapeError(
-            asked,
             argument="input",
             got=f"shape {x.shape}",
             expected=f"of {_LINEAR.get(mode, 2) + 2} dimensions for mode={mode!r}",
         )
     if align_corners is not None:
-        align_corners = arguments.flag(asked, "align_corners", align_corners)
+        align_corners = arguments.flag("align_corners", align_corners)
     if mode == "nearest" and align_corners is not None:
         raise ArgumentError(
-            asked,
             argument="align_corners",
             expected="left out for mode='nearest'",
             got=align_corners,
         )
-    counts, factors = target_sizes(asked, x.shape[2:], size, scale_factor)
+    counts, factors = target_sizes(x.shape[2:], size, scale_factor)
     shape, kind = x.shape, np.float64 if x.dtype == np.float64 else np.float32
 
     def plans():

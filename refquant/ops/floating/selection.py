@@ -48,20 +48,20 @@ def where(condition: Any, input: Any = None, other: Any = None):
     >>> refquant.where(x > 0, x, 0.0)
     tensor([1., 0.])
     """
-    c = operand("where", "condition", condition).array
+    c = operand("condition", condition).array
     if input is None and other is None:
         return tuple(Tensor(i) for i in np.nonzero(c))
     if isinstance(input, Tensor | np.ndarray) or isinstance(other, Tensor | np.ndarray):
-        a, b, x, y = pair("where", input, other)
+        a, b, x, y = pair(input, other)
     else:
         integral = not isinstance(input, float) and not isinstance(other, float)
         kind = np.dtype(np.int64 if integral else np.float32)
-        x = element("where", "input", input, kind)
-        y = element("where", "other", other, kind)
+        x = element("input", input, kind)
+        y = element("other", other, kind)
         a, b = Tensor(x), Tensor(y)
     c = c.astype(np.bool_, copy=False)
     return differentiable(
-        broadcast("where", np.where, c, x, y),
+        broadcast(np.where, c, x, y),
         (a, b),
         lambda g: (
             unbroadcast(np.where(c, g, g.dtype.type(0)), x.shape),
@@ -93,13 +93,13 @@ def masked_fill(input: Tensor, mask: Tensor, value: float) -> Tensor:
     >>> refquant.masked_fill(refquant.tensor([1.0, 2.0]), refquant.tensor([True, False]), 0.0)
     tensor([0., 2.])
     """
-    x = operand("masked_fill", "input", input)
-    return where(mask, Tensor(element("masked_fill", "value", value, x.array.dtype)), x)
+    x = operand("input", input)
+    return where(mask, Tensor(element("value", value, x.array.dtype)), x)
 
 
 def masked_fill_(input: Tensor, mask: Tensor, value: float) -> Tensor:
     """Replace elements where a mask is true by a number, in place."""
-    return assign("masked_fill_", input, masked_fill(input, mask, value))
+    return assign(input, masked_fill(input, mask, value))
 
 
 # -- by indices --------------------------------------------------------------------------------
@@ -130,22 +130,20 @@ def gather(input: Any, dim: int, index: Tensor) -> Tensor:
     tensor([[2],
             [3]])
     """
-    t, where = operand("gather", "input", input), operand("gather", "index", index).array
+    t, where = operand("input", input), operand("index", index).array
     x = t.array
-    dim = checks.dimension("gather", "dim", dim, x.ndim)
+    dim = checks.dimension("dim", dim, x.ndim)
     if where.dtype.kind not in "iu":
         raise DtypeError(
-            "gather",
             argument="index",
             expected="an integer tensor",
             got=f"a {where.dtype} tensor",
-            mend="convert it with .long()",
+            hint="convert it with .long()",
         )
     if where.ndim != x.ndim or any(
         n > m for d, (n, m) in enumerate(zip(where.shape, x.shape, strict=True)) if d != dim
     ):
         raise ShapeError(
-            "gather",
             argument="index",
             expected=f"of {x.ndim} dimensions, none but {dim} larger than in {x.shape}",
             got=f"shape {where.shape}",
@@ -154,7 +152,6 @@ def gather(input: Any, dim: int, index: Tensor) -> Tensor:
         return t.clone()
     if where.size and not (where.min() >= 0 and where.max() < x.shape[dim]):
         raise IndexRangeError(
-            "gather",
             argument="index",
             expected=f"in 0..{x.shape[dim] - 1}",
             got=f"{where.min()}..{where.max()}",
@@ -194,12 +191,11 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     >>> refquant.index_select(refquant.tensor([10, 20, 30]), 0, refquant.tensor([2, 0]))
     tensor([30, 10])
     """
-    x = checks.any_tensor("index_select", "input", input)
-    dim = checks.dimension("index_select", "dim", dim, x.array.ndim)
-    where = operand("index_select", "index", index)
+    x = checks.any_tensor("input", input)
+    dim = checks.dimension("dim", dim, x.array.ndim)
+    where = operand("index", index)
     if where.array.dtype.kind not in "iu" or where.array.ndim > 1:
         raise ArgumentTypeError(
-            "index_select",
             argument="index",
             expected="integers in one dimension",
             got=arguments.describe(index),
@@ -231,21 +227,19 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     >>> refquant.masked_select(refquant.tensor([1, 2, 3]), refquant.tensor([True, False, True]))
     tensor([1, 3])
     """
-    x = checks.any_tensor("masked_select", "input", input)
-    kept = operand("masked_select", "mask", mask)
+    x = checks.any_tensor("input", input)
+    kept = operand("mask", mask)
     if kept.array.dtype not in (np.bool_, np.uint8):  # uint8 is the old type of masks
         raise DtypeError(
-            "masked_select",
             argument="mask",
             expected="a bool tensor",
             got=f"a {kept.dtype} tensor",
-            mend="compare it, as in mask != 0",
+            hint="compare it, as in mask != 0",
         )
     try:
         shape = np.broadcast_shapes(x.array.shape, kept.array.shape)
     except ValueError:
         raise ShapeError(
-            "masked_select",
             argument="mask",
             expected=f"of a shape that broadcasts with {x.array.shape}",
             got=f"shape {kept.array.shape}",
@@ -273,4 +267,4 @@ def nonzero(input: Any) -> Tensor:
     tensor([[0, 1],
             [1, 0]])
     """
-    return Tensor(np.argwhere(operand("nonzero", "input", input).array))
+    return Tensor(np.argwhere(operand("input", input).array))

@@ -13,13 +13,13 @@ from refquant.tensors import Tensor, differentiable
 __all__ = ["log_softmax", "logsumexp", "softmax"]
 
 
-def _prepared(asked: str, input: Any, dim: int, dtype: Any) -> tuple[Tensor, int]:
-    x = float_operand(asked, "input", input if dtype is None else _converted(asked, input, dtype))
-    return x, checks.dimension(asked, "dim", dim, x.array.ndim)
+def _prepared(input: Any, dim: int, dtype: Any) -> tuple[Tensor, int]:
+    x = float_operand("input", input if dtype is None else _converted(input, dtype))
+    return x, checks.dimension("dim", dim, x.array.ndim)
 
 
-def _converted(asked: str, input: Any, dtype: Any) -> Tensor:
-    return operand(asked, "input", input).to(plain_dtype(asked, dtype))
+def _converted(input: Any, dtype: Any) -> Tensor:
+    return operand("input", input).to(plain_dtype(dtype))
 
 
 def _log_sums(x: np.ndarray, dim) -> np.ndarray:
@@ -51,7 +51,7 @@ def softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
     >>> refquant.softmax(refquant.tensor([0.0, 0.0]), dim=0)
     tensor([0.5, 0.5])
     """
-    x, dim = _prepared("softmax", input, dim, dtype)
+    x, dim = _prepared(input, dim, dtype)
     with np.errstate(all="ignore"):
         raised = np.exp(x.array - np.max(x.array, axis=dim, keepdims=True, initial=-np.inf))
         y = raised / raised.sum(axis=dim, keepdims=True)
@@ -81,7 +81,7 @@ def log_softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
     >>> refquant.log_softmax(refquant.tensor([0.0, 0.0]), 0)
     tensor([-0.6931, -0.6931])
     """
-    x, dim = _prepared("log_softmax", input, dim, dtype)
+    x, dim = _prepared(input, dim, dtype)
     with np.errstate(all="ignore"):
         y = x.array - _log_sums(x.array, dim)
     return differentiable(y, (x,), lambda g: (g - np.exp(y) * g.sum(axis=dim, keepdims=True),))
@@ -110,8 +110,8 @@ def logsumexp(input: Any, dim: int, keepdim: bool = False) -> Tensor:
     >>> refquant.logsumexp(refquant.tensor([0.0, 0.0]), 0)
     tensor(0.6931)
     """
-    keepdim = arguments.flag("logsumexp", "keepdim", keepdim)
-    x, dim = _prepared("logsumexp", input, dim, None)
+    keepdim = arguments.flag("keepdim", keepdim)
+    x, dim = _prepared(input, dim, None)
     with np.errstate(all="ignore"):
         y = _log_sums(x.array, dim)
 

@@ -48,9 +48,9 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
     >>> values, indices
     (tensor([1, 2, 3]), tensor([1, 2, 0]))
     """
-    t = operand("sort", "input", input)
-    dim = checks.dimension("sort", "dim", dim, t.array.ndim)
-    descending = arguments.flag("sort", "descending", descending)
+    t = operand("input", input)
+    dim = checks.dimension("dim", dim, t.array.ndim)
+    descending = arguments.flag("descending", descending)
     if t.array.ndim == 0:
         return ValuesAndIndices(t.clone(), Tensor(np.zeros((), np.int64)))
     if descending:
@@ -120,12 +120,12 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     >>> refquant.topk(refquant.tensor([3.0, 1.0, 2.0]), 2).values
     tensor([3., 2.])
     """
-    t = operand("topk", "input", input)
-    dim = checks.dimension("topk", "dim", dim, t.array.ndim)
+    t = operand("input", input)
+    dim = checks.dimension("dim", dim, t.array.ndim)
     extent = t.array.shape[dim] if t.array.ndim else 1
-    k, largest = arguments.integer("topk", "k", k), arguments.flag("topk", "largest", largest)
+    k, largest = arguments.integer("k", k), arguments.flag("largest", largest)
     if not 0 <= k <= extent:
-        raise OperationError("topk", argument="k", expected=f"in 0..{extent}", got=k)
+        raise OperationError(argument="k", expected=f"in 0..{extent}", got=k)
     if t.array.ndim == 0:
         return ValuesAndIndices(t.clone(), Tensor(np.zeros((), np.int64)))
     order = (
@@ -155,8 +155,8 @@ def flip(input: Any, *dims) -> Tensor:
     >>> refquant.flip(refquant.tensor([1, 2, 3]), 0)
     tensor([3, 2, 1])
     """
-    t = operand("flip", "input", input)
+    t = operand("input", input)
     named = dims[0] if len(dims) == 1 and isinstance(dims[0], tuple | list) else dims
-    axes = checks.dimensions("flip", "dims", tuple(named), t.array.ndim)
+    axes = checks.dimensions("dims", tuple(named), t.array.ndim)
     axes = axes if t.array.ndim else ()
     return differentiable(np.flip(t.array, axes).copy(), (t,), lambda g: (np.flip(g, axes),))

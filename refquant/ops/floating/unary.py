@@ -16,22 +16,22 @@ def floats(array: np.ndarray) -> np.ndarray:
     return array if array.dtype.kind == "f" else array.astype(np.float32)
 
 
-def unary_float(asked: str, input: Any, formula: Callable, slope: Callable) -> Tensor:
+def unary_float(input: Any, formula: Callable, slope: Callable) -> Tensor:
     """Apply a formula to a tensor.
 
     `formula` takes the elements x and gives y, `slope` takes x and y and gives dy/dx. What is
     infinite or undefined becomes inf or NaN, silently.
     """
-    t = operand(asked, "input", input)
+    t = operand("input", input)
     x = floats(t.array)
     with np.errstate(all="ignore"):
         y = formula(x)
     return differentiable(y, (t,), lambda g: (g * slope(x, y),))
 
 
-def unary(asked: str, input: Any, formula: Callable, slope: Callable) -> Tensor:
+def unary(input: Any, formula: Callable, slope: Callable) -> Tensor:
     """Apply a formula as `unary_float` does, but leave integers what they are; `slope` takes x."""
-    t = operand(asked, "input", input)
+    t = operand("input", input)
     x = t.array
     with np.errstate(all="ignore"):
         y = formula(x)

@@ -28,7 +28,7 @@ __all__ = [
 _MOST = 2**31 - 1
 
 
-def per_dimension(asked: str, argument: str, value: Any, ndim: int, least: int) -> tuple[int, ...]:
+def per_dimension(argument: str, value: Any, ndim: int, least: int) -> tuple[int, ...]:
     """Return a number for each dimension, or raise; one number stands for all."""
     values = tuple(value) if isinstance(value, tuple | list) else (value,)
     values = values * ndim if len(values) == 1 else values
@@ -36,7 +36,6 @@ def per_dimension(asked: str, argument: str, value: Any, ndim: int, least: int) 
         numbers = tuple(operator.index(v) for v in values)
     except TypeError:
         raise ArgumentTypeError(
-            asked,
             argument=argument,
             expected=f"a whole number or {ndim} of them",
             got=describe(value),
@@ -44,7 +43,6 @@ def per_dimension(asked: str, argument: str, value: Any, ndim: int, least: int) 
     if len(numbers) != ndim or min(numbers) < least or max(numbers) > _MOST:
         limit = "" if len(numbers) != ndim or max(numbers) <= _MOST else f" and at most {_MOST}"
         raise ArgumentError(
-            asked,
             argument=argument,
             got=describe(value),
             expected=f"a number or {ndim} numbers, each at least {least}{limit}",
@@ -52,30 +50,28 @@ def per_dimension(asked: str, argument: str, value: Any, ndim: int, least: int) 
     return numbers
 
 
-def strides(asked: str, value: Any, kernel: tuple[int, ...]) -> tuple[int, ...]:
+def strides(value: Any, kernel: tuple[int, ...]) -> tuple[int, ...]:
     """Return the strides of a pooling window, or raise; by default they are its size."""
     if value is None or (isinstance(value, tuple | list) and not value):
         return kernel
-    return per_dimension(asked, "stride", value, len(kernel), 1)
+    return per_dimension("stride", value, len(kernel), 1)
 
 
-def adaptive_sizes(asked: str, value: Any, sizes) -> tuple[int, ...]:
+def adaptive_sizes(value: Any, sizes) -> tuple[int, ...]:
     """Return the output sizes, or raise; None keeps the size of the input."""
     wanted = tuple(value) if isinstance(value, tuple | list) else (value,) * len(sizes)
     if len(wanted) == len(sizes):
         wanted = tuple(n if w is None else w for w, n in zip(wanted, sizes, strict=True))
-    return shape(asked, "output_size", per_dimension(asked, "output_size", wanted, len(sizes), 0))
+    return shape("output_size", per_dimension("output_size", wanted, len(sizes), 0))
 
 
-def divisor(asked: str, value: Any) -> int | None:
+def divisor(value: Any) -> int | None:
     """Return the divisor of the sums of windows, if it is not their count, or raise."""
     if value is None:
         return None
-    number = integer(
-        asked, "divisor_override", whole_number(asked, "divisor_override", value), most=2**63 - 1
-    )
+    number = integer("divisor_override", whole_number("divisor_override", value), most=2**63 - 1)
     if number == 0:
-        raise ArgumentError(asked, argument="divisor_override", expected="not 0", got=0)
+        raise ArgumentError(argument="divisor_override", expected="not 0", got=0)
     return number
 
 
@@ -110,13 +106,12 @@ def adaptive_spans(size: int, count: int) -> np.ndarray:
     return np.stack([first, last], axis=1)
 
 
-def spatial_input(asked: str, array: np.ndarray, ndim: int) -> np.ndarray:
+def spatial_input(array: np.ndarray, ndim: int) -> np.ndarray:
     """Add a batch of one to an image without batch."""
     if array.ndim == ndim + 1:
         return array[None]
     if array.ndim != ndim + 2:
         raise ShapeError(
-            asked,
             argument="input",
             got=f"shape {array.shape}",
             expected=f"(batch, channels, ...) with {ndim + 2} dimensions, or one less",
@@ -124,7 +119,7 @@ def spatial_input(asked: str, array: np.ndarray, ndim: int) -> np.ndarray:
     return array
 
 
-def output_sizes(asked: str, sizes, kernel, stride, padding, dilation) -> tuple[int, ...]:
+def output_sizes(sizes, kernel, stride, padding, dilation) -> tuple[int, ...]:
     """Count the windows that fit, :math:`(n + 2p - d(k - 1) - 1) / s + 1` rounded down."""
     result = tuple(
         (n + 2 * p - d * (k - 1) - 1) // s + 1
@@ -132,7 +127,6 @@ def output_sizes(asked: str, sizes, kernel, stride, padding, dilation) -> tuple[
     )
     if min(result) <= 0:
         raise OperationError(
-            asked,
             argument="input",
             expected="at least as large as the window",
             got=f"{tuple(sizes)} with padding {padding} for a window of {kernel} with dilation "
@@ -141,7 +135,7 @@ def output_sizes(asked: str, sizes, kernel, stride, padding, dilation) -> tuple[
     return result
 
 
-def pooled_sizes(asked, sizes, kernel, stride, padding, dilation, ceil_mode) -> tuple[int, ...]:
+def pooled_sizes(sizes, kernel, stride, padding, dilation, ceil_mode) -> tuple[int, ...]:
     """Count the windows of a pooling; with `ceil_mode` also those that reach over the end.
 
     A window must begin inside the input or the padding before it, not in the padding behind.
@@ -149,20 +143,18 @@ def pooled_sizes(asked, sizes, kernel, stride, padding, dilation, ceil_mode) -> 
     for k, p in zip(kernel, padding, strict=True):
         if p > k // 2:
             raise OperationError(
-                asked,
                 argument="padding",
                 expected=f"at most half of the window {kernel}",
                 got=padding,
             )
-    if not flag(asked, "ceil_mode", ceil_mode):
-        return output_sizes(asked, sizes, kernel, stride, padding, dilation)
+    if not flag("ceil_mode", ceil_mode):
+        return output_sizes(sizes, kernel, stride, padding, dilation)
     result = []
     for n, k, s, p, d in zip(sizes, kernel, stride, padding, dilation, strict=True):
         count = -(-(n + 2 * p - d * (k - 1) - 1) // s) + 1
         result.append(count - ((count - 1) * s >= n + p))
     if min(result) <= 0:
         raise OperationError(
-            asked,
             argument="input",
             expected="at least as large as the window",
             got=f"{tuple(sizes)} for a window of {kernel}",
@@ -176,9 +168,7 @@ def padded(array: np.ndarray, before, after, value: float = 0) -> np.ndarray:
         return array
     lead = array.ndim - len(before)
     sizes = [n + b + max(a, 0) for n, b, a in zip(array.shape[lead:], before, after, strict=True)]
-    padded_array = np.full(
-        shape("window", "padding", (*array.shape[:lead], *sizes)), value, array.dtype
-    )
+    padded_array = np.full(shape("padding", (*array.shape[:lead], *sizes)), value, array.dtype)
     padded_array[unpadded(array.shape, before)] = array
     return padded_array
 

@@ -80,11 +80,10 @@ def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype) -> Qua
     >>> q.int_repr()
     tensor([  0,  10,  13, 109], dtype=refquant.uint8)
     """
-    asked = "quantize_per_tensor"
-    tensor = checks.float32_tensor(asked, "input", input)
-    dtype = checks.quantized_dtype(asked, "dtype", dtype)
-    scale = checks.scale_value(asked, "scale", scale)
-    zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
+    tensor = checks.float32_tensor("input", input)
+    dtype = checks.quantized_dtype("dtype", dtype)
+    scale = checks.scale_value("scale", scale)
+    zero_point = checks.zero_point_value("zero_point", zero_point, dtype)
     q = quantize_array(tensor.array, scale, zero_point, dtype)
     return QuantizedTensor._unchecked(q, dtype, scale, zero_point)
 
@@ -136,10 +135,9 @@ def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, d
     tensor([[10, 20],
             [ 3,  5]], dtype=refquant.int8)
     """
-    asked = "quantize_per_channel"
-    array = checks.float32_tensor(asked, "input", input).array
-    dtype = checks.quantized_dtype(asked, "dtype", dtype)
-    scales, zero_points, axis = channel_quantizer(asked, scales, zero_points, axis, array, dtype)
+    array = checks.float32_tensor("input", input).array
+    dtype = checks.quantized_dtype("dtype", dtype)
+    scales, zero_points, axis = channel_quantizer(scales, zero_points, axis, array, dtype)
     split = engines.current().rule("quantize_per_channel", Operands(dtype, per_channel=True))
     ordered = np.ascontiguousarray(array) if split.row_major else array
     slices, memory_format = layout.slices(ordered, axis)
@@ -181,7 +179,7 @@ def dequantize(input: Any) -> Tensor:
     tensor([1. , 0.3])
     """
     if not isinstance(input, QuantizedTensor):
-        return checks.float32_tensor("dequantize", "input", input)
+        return checks.float32_tensor("input", input)
     operands = Operands(input.dtype, per_channel=input.axis is not None)
     if input.axis is None:
         rule = engines.current().rule("dequantize_per_tensor", operands)
@@ -193,11 +191,10 @@ def dequantize(input: Any) -> Tensor:
     channels = slices.shape[1:2]
     if not np.shape(input.scale) == np.shape(input.zero_point) == channels:
         raise QuantizationParameterError(
-            "dequantize",
             argument="self.scale, self.zero_point",
             expected=f"of shape {channels}, as the tensor has channels along axis {input.axis}",
             got=f"shapes {np.shape(input.scale)} and {np.shape(input.zero_point)}",
-            mend="make a new tensor instead of assigning to the attributes of one",
+            hint="make a new tensor instead of assigning to the attributes of one",
         )
     x = kernels.dequantize_per_channel(slices, input.scale, input.zero_point, rule)
     return Tensor(layout.restore(x.reshape(-1), input.array.shape, memory_format))

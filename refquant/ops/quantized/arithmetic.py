@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes, engines, kernels
+from refquant._operation import operation_name
 from refquant.engines import FusedRule, Operands
 from refquant.engines.rules.elementwise import PRODUCT_OF_INTEGERS, SUM_IN_FIXED_POINT
 from refquant.errors import DtypeError, EngineError
@@ -30,19 +31,18 @@ def _plan(step: str, dtype: dtypes.dtype, same_shape: bool) -> tuple:
     return plan
 
 
-def _operands(asked: str, a: Any, b: Any) -> tuple[QuantizedTensor, QuantizedTensor]:
-    a = checks.quantized_per_tensor(asked, "qa", a)
-    b = checks.quantized_per_tensor(asked, "qb", b)
+def _operands(a: Any, b: Any) -> tuple[QuantizedTensor, QuantizedTensor]:
+    a = checks.quantized_per_tensor("qa", a)
+    b = checks.quantized_per_tensor("qb", b)
     if a.dtype is not b.dtype:
         raise DtypeError(
-            asked,
             argument="qb",
             expected=f"{a.dtype}, the dtype of `qa`",
             got=b.dtype,
-            mend="quantize both operands to one dtype",
+            hint="quantize both operands to one dtype",
         )
     if a.array.shape != b.array.shape:
-        engines.require(f"{asked} of shapes {a.array.shape} and {b.array.shape}", "broadcast")
+        engines.require("broadcast", f"of shapes {a.array.shape} and {b.array.shape}")
     return a, b
 
 
@@ -96,7 +96,7 @@ def add(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     >>> refquant.ops.quantized.add(x, x, 1.0, 8).int_repr()
     tensor([10,  4], dtype=refquant.uint8)
     """
-    return _add("quantized.add", qa, qb, scale, zero_point, False)
+    return _add(qa, qb, scale, zero_point, False)
 
 
 def add_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
@@ -130,34 +130,32 @@ def add_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor
     >>> refquant.ops.quantized.add_relu(x, x, 1.0, 8).int_repr()
     tensor([10,  8], dtype=refquant.uint8)
     """
-    return _add("quantized.add_relu", qa, qb, scale, zero_point, True)
+    return _add(qa, qb, scale, zero_point, True)
 
 
 def add_written(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     """Add as the ``_out`` form does: QNNPACK has no kernel that writes into a given tensor."""
-    return _add("quantized.add_out", qa, qb, scale, zero_point, False, written=True)
+    return _add(qa, qb, scale, zero_point, False, written=True)
 
 
 def add_relu_written(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     """Add as `add_written` does; negative sums become 0."""
-    return _add("quantized.add_relu_out", qa, qb, scale, zero_point, True, written=True)
+    return _add(qa, qb, scale, zero_point, True, written=True)
 
 
-def _add(
-    asked: str, qa: Any, qb: Any, scale, zero_point, relu: bool, written: bool = False
-) -> QuantizedTensor:
-    a, b = _operands(asked, qa, qb)
+def _add(qa: Any, qb: Any, scale, zero_point, relu: bool, written: bool = False) -> QuantizedTensor:
+    a, b = _operands(qa, qb)
     dtype = a.dtype
-    scale = checks.scale_value(asked, "scale", scale)
-    zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
-    x, y, run, vectors, shape, memory_format = layout.pair(asked, a.array, b.array)
+    scale = checks.scale_value("scale", scale)
+    zero_point = checks.zero_point_value("zero_point", zero_point, dtype)
+    x, y, run, vectors, shape, memory_format = layout.pair(a.array, b.array)
     least = zero_point if relu else dtype.quant_min
     of_a, of_b = (a.scale, a.zero_point), (b.scale, b.zero_point)
     how, dequantize, quantize, _ = _plan(
         "add", dtype, a.array.shape == b.array.shape and not written
     )
     if how is SUM_IN_FIXED_POINT:
-        _check_fixed_point(asked, a, b, scale)
+        _check_fixed_point(a, b, scale)
         q = kernels.add_fixed_point(x, of_a, y, of_b, (scale, zero_point, least, dtype.quant_max))
     elif isinstance(how, FusedRule):
         q = _at_once(how, x, of_a, y, of_b, (scale, zero_point, least, dtype.quant_max))
@@ -176,18 +174,18 @@ def _at_once(rule, x, of_a, y, of_b, output) -> np.ndarray:
     return np.asarray(rule(x, *of_a, y, *of_b, *output)).astype(x.dtype)
 
 
-def _check_fixed_point(asked: str, a: QuantizedTensor, b: QuantizedTensor, scale: float) -> None:
+def _check_fixed_point(a: QuantizedTensor, b: QuantizedTensor, scale: float) -> None:
     """Multipliers of the fixed-point sum hold ratios of scales from 2**-14 to 2**8 only."""
     for name, tensor in (("qa", a), ("qb", b)):
         with np.errstate(over="ignore"):
             ratio = np.float32(tensor.scale) / np.float32(scale)
         if not 2.0**-14 <= ratio < 2.0**8:
             raise EngineError(
-                f"{asked}: engine {engines.current().name!r} adds in fixed point",
+                f"{operation_name()}: engine {engines.current().name!r} adds in fixed point",
                 argument=f"{name}.q_scale() / scale",
                 expected="at least 2**-14 and below 2**8",
                 got=float(ratio),
-                mend="choose an output scale nearer to those of the operands",
+                hint="choose an output scale nearer to those of the operands",
             )
 
 
@@ -238,7 +236,7 @@ def mul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     >>> refquant.ops.quantized.mul(x, x, 0.5, 8).int_repr()
     tensor([10, 16], dtype=refquant.uint8)
     """
-    return _multiply("quantized.mul", qa, qb, scale, zero_point, False)
+    return _multiply(qa, qb, scale, zero_point, False)
 
 
 def mul_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
@@ -271,15 +269,15 @@ def mul_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor
     >>> refquant.ops.quantized.mul_relu(x, y, 0.5, 8).int_repr()
     tensor([10,  8], dtype=refquant.uint8)
     """
-    return _multiply("quantized.mul_relu", qa, qb, scale, zero_point, True)
+    return _multiply(qa, qb, scale, zero_point, True)
 
 
-def _multiply(asked: str, qa: Any, qb: Any, scale, zero_point, relu: bool) -> QuantizedTensor:
-    a, b = _operands(asked, qa, qb)
+def _multiply(qa: Any, qb: Any, scale, zero_point, relu: bool) -> QuantizedTensor:
+    a, b = _operands(qa, qb)
     dtype = a.dtype
-    scale = checks.scale_value(asked, "scale", scale)
-    zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
-    x, y, run, vectors, shape, memory_format = layout.pair(asked, a.array, b.array)
+    scale = checks.scale_value("scale", scale)
+    zero_point = checks.zero_point_value("zero_point", zero_point, dtype)
+    x, y, run, vectors, shape, memory_format = layout.pair(a.array, b.array)
     least = zero_point if relu else dtype.quant_min
     of_a, of_b = (a.scale, a.zero_point), (b.scale, b.zero_point)
     how, dequantize, quantize, requantize = _plan("multiply", dtype, True)

@@ -36,7 +36,7 @@ def clone(input: Any, *, memory_format=dtypes.preserve_format) -> QuantizedTenso
     >>> refquant.equal(x.clone(), x)
     True
     """
-    q = checks.quantized_tensor("clone", "input", input)
+    q = checks.quantized_tensor("input", input)
     if memory_format is dtypes.preserve_format:
         array = q.array.copy(order="K")
     else:
@@ -84,20 +84,18 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> QuantizedTensor:
     >>> x.copy_(refquant.tensor([3.0, -1.0])).int_repr()
     tensor([14,  6], dtype=refquant.uint8)
     """
-    target = checks.quantized_tensor("copy_", "self", input)
+    target = checks.quantized_tensor("self", input)
     if isinstance(src, QuantizedTensor):
         if src.dtype is not target.dtype:
             raise DtypeError(
-                "copy_",
                 argument="src",
                 expected=f"{target.dtype}, or float32",
                 got=src.dtype,
-                mend="call .dequantize() on it first",
+                hint="call .dequantize() on it first",
             )
         values = _spread(src.array, target.array.shape)
         if src.axis is not None and src.array.shape != target.array.shape:
             raise ShapeError(
-                "copy_",
                 argument="src",
                 expected=f"of shape {target.array.shape}, being quantized per channel",
                 got=f"shape {src.array.shape}",
@@ -106,7 +104,7 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> QuantizedTensor:
         target.scale, target.zero_point = copy.copy(src.scale), copy.copy(src.zero_point)
         target.axis = src.axis
         return target
-    real = checks.float32_tensor("copy_", "src", src).array
+    real = checks.float32_tensor("src", src).array
     values = _spread(real, target.array.shape)
     if target.axis is None:
         target.array[...] = quantize_array(
@@ -126,7 +124,6 @@ def _spread(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         return np.broadcast_to(array, shape)
     except ValueError:
         raise ShapeError(
-            "copy_",
             argument="src",
             expected=f"of a shape that broadcasts to {shape}",
             got=f"shape {array.shape}",
@@ -160,9 +157,9 @@ def fill_(input: Any, value: float) -> QuantizedTensor:
     >>> x.fill_(3.0).int_repr()
     tensor([14, 14], dtype=refquant.uint8)
     """
-    q = checks.quantized_per_tensor("fill_", "self", input)
-    number = arguments.real("fill_", "value", value)
-    real = arguments.numbers("fill_", "value", [number], np.float32)
+    q = checks.quantized_per_tensor("self", input)
+    number = arguments.real("value", value)
+    real = arguments.numbers("value", [number], np.float32)
     q.array[...] = quantize_array(real, q.scale, q.zero_point, q.dtype)[0]
     return q
 
@@ -194,8 +191,8 @@ def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Quanti
     NotSupportedError
         If another dtype or a gradient is asked for.
     """
-    q = checks.quantized_tensor("empty_like", "input", input)
-    requires_grad = arguments.flag("empty_like", "requires_grad", requires_grad)
+    q = checks.quantized_tensor("input", input)
+    requires_grad = arguments.flag("requires_grad", requires_grad)
     if requires_grad or (dtype is not None and dtype is not q.dtype):
         raise NotSupportedError(
             "empty_like of a quantized tensor",
@@ -235,8 +232,8 @@ def resize_(input: Any, *sizes) -> QuantizedTensor:
     >>> x.resize_(1, 3).dequantize()
     tensor([[1., 2., 0.]])
     """
-    q = checks.quantized_per_tensor("resize_", "self", input)
-    shape = views.sizes("resize_", "sizes", sizes)
+    q = checks.quantized_per_tensor("self", input)
+    shape = views.sizes("sizes", sizes)
     result = np.full(shape, q.zero_point, q.array.dtype)
     kept = min(result.size, q.array.size)
     result.reshape(-1)[:kept] = q.array.reshape(-1)[:kept]

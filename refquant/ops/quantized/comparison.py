@@ -14,31 +14,29 @@ from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ["eq", "equal", "ge", "gt", "le", "lt", "ne"]
 
 
-def _real(asked: str, value: Any) -> np.ndarray:
+def _real(value: Any) -> np.ndarray:
     """Return a tensor, quantized or float32, or a number as float32, or raise."""
     if isinstance(value, QuantizedTensor):
         return dequantize(value).array
     if isinstance(value, bool | int | float | np.integer | np.floating):
-        number = arguments.real(asked, "other", value)
-        return arguments.numbers(asked, "other", number, np.float32)
+        number = arguments.real("other", value)
+        return arguments.numbers("other", number, np.float32)
     if isinstance(value, Tensor | np.ndarray):
-        return checks.float32_tensor(asked, "other", value).array
+        return checks.float32_tensor("other", value).array
     raise ArgumentTypeError(
-        asked,
         argument="other",
         expected="a quantized tensor, a float32 tensor or a number",
         got=type(value).__name__,
     )
 
 
-def _compare(asked: str, formula: Callable, input: Any, other: Any) -> Tensor:
-    x = dequantize(checks.quantized_tensor(asked, "input", input)).array
-    y = _real(asked, other)
+def _compare(formula: Callable, input: Any, other: Any) -> Tensor:
+    x = dequantize(checks.quantized_tensor("input", input)).array
+    y = _real(other)
     try:
         return Tensor(np.asarray(formula(x, y)))
     except ValueError:
         raise ShapeError(
-            asked,
             argument="other",
             expected=f"of a shape that broadcasts against {x.shape}",
             got=f"shape {y.shape}",
@@ -75,32 +73,32 @@ def eq(input: Any, other: Any) -> Tensor:
     >>> refquant.eq(x, 2.0)
     tensor([False,  True])
     """
-    return _compare("eq", np.equal, input, other)
+    return _compare(np.equal, input, other)
 
 
 def ne(input: Any, other: Any) -> Tensor:
     """Test element by element whether the real numbers differ; see `eq`."""
-    return _compare("ne", np.not_equal, input, other)
+    return _compare(np.not_equal, input, other)
 
 
 def lt(input: Any, other: Any) -> Tensor:
     """Test element by element whether `input` is less than `other`; see `eq`."""
-    return _compare("lt", np.less, input, other)
+    return _compare(np.less, input, other)
 
 
 def le(input: Any, other: Any) -> Tensor:
     """Test element by element whether `input` is at most `other`; see `eq`."""
-    return _compare("le", np.less_equal, input, other)
+    return _compare(np.less_equal, input, other)
 
 
 def gt(input: Any, other: Any) -> Tensor:
     """Test element by element whether `input` is greater than `other`; see `eq`."""
-    return _compare("gt", np.greater, input, other)
+    return _compare(np.greater, input, other)
 
 
 def ge(input: Any, other: Any) -> Tensor:
     """Test element by element whether `input` is at least `other`; see `eq`."""
-    return _compare("ge", np.greater_equal, input, other)
+    return _compare(np.greater_equal, input, other)
 
 
 def equal(input: Any, other: Any) -> bool:
@@ -123,7 +121,7 @@ def equal(input: Any, other: Any) -> bool:
     >>> refquant.equal(x, x.clone())
     True
     """
-    a = checks.quantized_tensor("equal", "input", input)
+    a = checks.quantized_tensor("input", input)
     if not isinstance(other, QuantizedTensor):
         return False
     same_kind = a.dtype is other.dtype and a.axis == other.axis

@@ -63,7 +63,7 @@ def cat(
     >>> refquant.ops.quantized.cat([x, x], 0, 0.25, 0).int_repr()
     tensor([4, 8, 4, 8], dtype=refquant.uint8)
     """
-    return _cat("quantized.cat", qx, dim, scale, zero_point, False)
+    return _cat(qx, dim, scale, zero_point, False)
 
 
 def cat_relu(
@@ -99,44 +99,40 @@ def cat_relu(
     >>> refquant.ops.quantized.cat_relu([x, x], 0).dequantize()
     tensor([1., 0., 1., 0.])
     """
-    return _cat("quantized.cat_relu", qx, dim, scale, zero_point, True)
+    return _cat(qx, dim, scale, zero_point, True)
 
 
-def _pieces(asked: str, qx: Any, dim: Any) -> tuple[list[QuantizedTensor], int]:
+def _pieces(qx: Any, dim: Any) -> tuple[list[QuantizedTensor], int]:
     if not isinstance(qx, list | tuple) or not qx:
         raise ArgumentTypeError(
-            asked,
             argument="qx",
             expected="a list of at least one quantized tensor",
             got=f"{type(qx).__name__} of none"
             if isinstance(qx, list | tuple)
             else type(qx).__name__,
         )
-    pieces = [checks.quantized_per_tensor(asked, f"qx[{i}]", q) for i, q in enumerate(qx)]
+    pieces = [checks.quantized_per_tensor(f"qx[{i}]", q) for i, q in enumerate(qx)]
     first = pieces[0]
     if first.array.ndim == 0:
         raise ShapeError(
-            asked,
             argument="qx[0]",
             expected="of at least one dimension",
             got="a 0-dimensional tensor",
-            mend="reshape it to (1,)",
+            hint="reshape it to (1,)",
         )
-    dim = checks.dimension(asked, "dim", dim, first.array.ndim)
+    dim = checks.dimension("dim", dim, first.array.ndim)
     kept = first.array.shape[:dim] + first.array.shape[dim + 1 :]
     for index, piece in enumerate(pieces):
         shape = piece.array.shape
         if piece.dtype is not first.dtype:
             raise DtypeError(
-                asked,
                 argument=f"qx[{index}]",
                 expected=f"{first.dtype}, as the first",
                 got=piece.dtype,
-                mend="quantize all of them to one dtype",
+                hint="quantize all of them to one dtype",
             )
         if len(shape) != first.array.ndim or shape[:dim] + shape[dim + 1 :] != kept:
             raise ShapeError(
-                asked,
                 argument=f"qx[{index}]",
                 expected=f"of the shape {first.array.shape} of the first except along dimension "
                 f"{dim}",
@@ -145,15 +141,15 @@ def _pieces(asked: str, qx: Any, dim: Any) -> tuple[list[QuantizedTensor], int]:
     return pieces, dim
 
 
-def _cat(asked: str, qx: Any, dim: Any, scale, zero_point, relu: bool) -> QuantizedTensor:
-    pieces, counted = _pieces(asked, qx, dim)
+def _cat(qx: Any, dim: Any, scale, zero_point, relu: bool) -> QuantizedTensor:
+    pieces, counted = _pieces(qx, dim)
     first = pieces[0]
     dtype = first.dtype
-    scale = first.scale if scale is None else checks.scale_value(asked, "scale", scale)
+    scale = first.scale if scale is None else checks.scale_value("scale", scale)
     zero_point = (
         first.zero_point
         if zero_point is None
-        else checks.zero_point_value(asked, "zero_point", zero_point, dtype)
+        else checks.zero_point_value("zero_point", zero_point, dtype)
     )
     # The real engines compare the dimension as it is given: -3 goes the general way.
     if dim == 1 and all(

@@ -55,17 +55,14 @@ def empty_affine_quantized(
     tensor([0., 0.], size=(2,), dtype=refquant.quint8,
            quantization_scheme=refquant.per_tensor_affine, scale=0.5, zero_point=0)
     """
-    asked = "_empty_affine_quantized"
-    dtype = checks.quantized_dtype(asked, "dtype", dtype)
-    scale = checks.scale_value(asked, "scale", scale)
-    zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
-    return QuantizedTensor._unchecked(
-        _zeros(asked, size, dtype, memory_format), dtype, scale, zero_point
-    )
+    dtype = checks.quantized_dtype("dtype", dtype)
+    scale = checks.scale_value("scale", scale)
+    zero_point = checks.zero_point_value("zero_point", zero_point, dtype)
+    return QuantizedTensor._unchecked(_zeros(size, dtype, memory_format), dtype, scale, zero_point)
 
 
-def _zeros(asked: str, size: tuple, dtype, memory_format) -> np.ndarray:
-    array = np.zeros(sizes(asked, "size", size), dtype.numpy)
+def _zeros(size: tuple, dtype, memory_format) -> np.ndarray:
+    array = np.zeros(sizes("size", size), dtype.numpy)
     return layout.to_format(array, memory_format)
 
 
@@ -104,23 +101,21 @@ def empty_per_channel_affine_quantized(
     QuantizationParameterError
         If scales or zero points are not valid or not one for each slice.
     """
-    asked = "_empty_per_channel_affine_quantized"
-    dtype = checks.quantized_dtype(asked, "dtype", dtype)
-    array = _zeros(asked, size, dtype, memory_format)
-    s, z, axis = channel_quantizer(asked, scales, zero_points, axis, array, dtype)
+    dtype = checks.quantized_dtype("dtype", dtype)
+    array = _zeros(size, dtype, memory_format)
+    s, z, axis = channel_quantizer(scales, zero_points, axis, array, dtype)
     return QuantizedTensor._unchecked(array, dtype, s, z, axis)
 
 
-def _integers(asked: str, value: Any) -> tuple[np.ndarray, dtypes.dtype]:
-    array = checks.plain_tensor(asked, "input", value).array
+def _integers(value: Any) -> tuple[np.ndarray, dtypes.dtype]:
+    array = checks.plain_tensor("input", value).array
     dtype = _QUANTIZED.get(array.dtype)
     if dtype is None:
         raise DtypeError(
-            asked,
             argument="input",
             expected="a tensor of uint8, int8 or int32",
             got=array.dtype,
-            mend="convert it with .to(refquant.uint8)",
+            hint="convert it with .to(refquant.uint8)",
         )
     return layout.dense_copy(array), dtype
 
@@ -156,10 +151,9 @@ def make_per_tensor_quantized_tensor(input: Any, scale: float, zero_point: int) 
     >>> refquant._make_per_tensor_quantized_tensor(q, 0.5, 1).dequantize()
     tensor([0. , 0.5])
     """
-    asked = "_make_per_tensor_quantized_tensor"
-    array, dtype = _integers(asked, input)
-    scale = checks.scale_value(asked, "scale", scale)
-    zero_point = checks.zero_point_value(asked, "zero_point", zero_point, dtype)
+    array, dtype = _integers(input)
+    scale = checks.scale_value("scale", scale)
+    zero_point = checks.zero_point_value("zero_point", zero_point, dtype)
     return QuantizedTensor._unchecked(array, dtype, scale, zero_point)
 
 
@@ -189,7 +183,6 @@ def make_per_channel_quantized_tensor(
     QuantizationParameterError
         If scales or zero points are not valid or not one for each slice.
     """
-    asked = "_make_per_channel_quantized_tensor"
-    array, dtype = _integers(asked, input)
-    s, z, axis = channel_quantizer(asked, scale, zero_point, axis, array, dtype)
+    array, dtype = _integers(input)
+    s, z, axis = channel_quantizer(scale, zero_point, axis, array, dtype)
     return QuantizedTensor._unchecked(array, dtype, s, z, axis)

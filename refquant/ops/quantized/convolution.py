@@ -18,22 +18,20 @@ __all__ = ["check_image_rank", "conv2d", "conv2d_relu", "conv3d", "conv3d_relu",
 _LETTERS = {2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
 
 
-def check_image_rank(asked: str, value: Any, dims: int) -> None:
+def check_image_rank(value: Any, dims: int) -> None:
     """Raise, as modules do, if a quantized tensor does not have the dimensions of images."""
     if isinstance(value, QuantizedTensor) and value.array.ndim != dims + 2:
         raise ArgumentError(
-            asked,
             argument="input",
             expected=f"of {dims + 2} dimensions, {_LETTERS[dims]}",
             got=f"shape {value.array.shape}",
         )
 
 
-def _check_image(asked: str, shape: tuple[int, ...], packed: PackedConvolution) -> None:
+def _check_image(shape: tuple[int, ...], packed: PackedConvolution) -> None:
     dims = len(packed.stride)
     if len(shape) != dims + 2:
         raise ShapeError(
-            asked,
             argument="qx",
             expected=f"of {dims + 2} dimensions, {_LETTERS[dims]}",
             got=f"{len(shape)} dimensions, shape {shape}",
@@ -41,7 +39,6 @@ def _check_image(asked: str, shape: tuple[int, ...], packed: PackedConvolution) 
     channels = packed.weight.array.shape[1] * packed.groups
     if shape[1] != channels:
         raise ShapeError(
-            asked,
             argument="qx",
             expected=f"of {channels} channels (groups={packed.groups}, weight of shape "
             f"{packed.weight.array.shape})",
@@ -54,28 +51,27 @@ def _check_image(asked: str, shape: tuple[int, ...], packed: PackedConvolution) 
         sizes.append((framed[d] - reach) // packed.stride[d] + 1)
         if framed[d] < reach:
             raise ShapeError(
-                asked,
                 argument="qx",
                 expected=f"at least {reach} long with its padding along dimension {d + 2}, as the "
                 "filter is",
                 got=f"shape {shape} with padding {packed.padding}",
             )
-    arguments.shape(asked, "the shape of qx with its padding", (*shape[:2], *framed))
+    arguments.shape("the shape of qx with its padding", (*shape[:2], *framed))
     outputs = packed.weight.array.shape[0]
-    arguments.shape(asked, "the shape of the output", (shape[0], outputs, *sizes))
+    arguments.shape("the shape of the output", (shape[0], outputs, *sizes))
 
 
 def run_convolution(
-    asked: str, dims: int, qx, packed: PackedConvolution, scale, zero_point, relu: bool
+    dims: int, qx, packed: PackedConvolution, scale, zero_point, relu: bool
 ) -> QuantizedTensor:
     """Check the arguments and compute a convolution."""
-    packed = packed_convolution(asked, packed, dims)
-    packed.check_engine(asked)
-    x = quint8_input(asked, "qx", qx)
-    scale = checks.scale_value(asked, "output_scale", scale)
-    zero_point = checks.zero_point_value(asked, "output_zero_point", zero_point, dtypes.quint8)
-    packed.check_multiplier(asked, x.scale, scale)
-    _check_image(asked, x.array.shape, packed)
+    packed = packed_convolution(packed, dims)
+    packed.check_engine()
+    x = quint8_input("qx", qx)
+    scale = checks.scale_value("output_scale", scale)
+    zero_point = checks.zero_point_value("output_zero_point", zero_point, dtypes.quint8)
+    packed.check_multiplier(x.scale, scale)
+    _check_image(x.array.shape, packed)
     images = np.ascontiguousarray(np.moveaxis(x.array, 1, -1))
     if dims == 2:
         images = images[:, None]
@@ -148,7 +144,7 @@ def conv2d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_
     >>> ops.conv2d(x, packed, 0.1, 100).dequantize()
     tensor([[[[ 2., -3.]]]])
     """
-    return run_convolution("conv2d", 2, qx, weight, output_scale, output_zero_point, False)
+    return run_convolution(2, qx, weight, output_scale, output_zero_point, False)
 
 
 def conv2d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int):
@@ -174,7 +170,7 @@ def conv2d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_
     >>> quantized.conv2d_relu(x, packed, 0.5, 0).int_repr().ravel()
     tensor([8, 8, 8, 8], dtype=refquant.uint8)
     """
-    return run_convolution("conv2d_relu", 2, qx, weight, output_scale, output_zero_point, True)
+    return run_convolution(2, qx, weight, output_scale, output_zero_point, True)
 
 
 def conv3d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int):
@@ -209,7 +205,7 @@ def conv3d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_
     >>> quantized.conv3d(x, packed, 0.5, 0).int_repr().ravel()
     tensor([16, 16, 16, 16, 16, 16, 16, 16], dtype=refquant.uint8)
     """
-    return run_convolution("conv3d", 3, qx, weight, output_scale, output_zero_point, False)
+    return run_convolution(3, qx, weight, output_scale, output_zero_point, False)
 
 
 def conv3d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int):
@@ -235,4 +231,4 @@ def conv3d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_
     >>> quantized.conv3d_relu(x, packed, 0.5, 0).int_repr().ravel()
     tensor([16, 16, 16, 16, 16, 16, 16, 16], dtype=refquant.uint8)
     """
-    return run_convolution("conv3d_relu", 3, qx, weight, output_scale, output_zero_point, True)
+    return run_convolution(3, qx, weight, output_scale, output_zero_point, True)

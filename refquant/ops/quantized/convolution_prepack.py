@@ -28,37 +28,35 @@ __all__ = [
 
 
 def pack_convolution(
-    asked: str, dims: int, weight, bias, stride, padding, dilation, groups
+    dims: int, weight, bias, stride, padding, dilation, groups
 ) -> PackedConvolution:
     """Check and pack a weight and bias, which stay unchanged as long as the packed weight lives."""
     if dims == 3:
-        engines.require(asked, "conv3d")
-    weight = check_weight(asked, weight, dims + 2)
+        engines.require("conv3d")
+    weight = check_weight(weight, dims + 2)
     outputs = weight.array.shape[0]
     if weight.array.size == 0:
         raise ShapeError(
-            asked,
             argument="weight",
             expected="of at least one output and one channel",
             got=f"shape {weight.array.shape}",
         )
-    groups = checks.whole_number(asked, "groups", groups)
+    groups = checks.whole_number("groups", groups)
     if groups < 1 or outputs % groups:
         raise ArgumentError(
-            asked,
             argument="groups",
             expected=f"a positive divisor of {outputs}, the number of outputs",
             got=groups,
         )
     return PackedConvolution(
-        weight, check_bias(asked, bias, outputs), geometry(asked, "stride", stride, dims, 1),
-        geometry(asked, "padding", padding, dims, 0),
-        geometry(asked, "dilation", dilation, dims, 1), groups,
+        weight, check_bias(bias, outputs), geometry("stride", stride, dims, 1),
+        geometry("padding", padding, dims, 0),
+        geometry("dilation", dilation, dims, 1), groups,
     )  # fmt: skip
 
 
-def _prepack(asked, dims, weight, bias, stride, padding, dilation, groups):
-    packed = pack_convolution(asked, dims, weight, bias, stride, padding, dilation, groups)
+def _prepack(dims, weight, bias, stride, padding, dilation, groups):
+    packed = pack_convolution(dims, weight, bias, stride, padding, dilation, groups)
     packed.weight, packed.bias = copy_weight(packed.weight), copy_bias(packed.bias)
     return packed
 
@@ -100,7 +98,7 @@ def conv2d_prepack(
     >>> quantized.conv2d_unpack(packed)[0].shape
     refquant.Size([1, 1, 2, 2])
     """
-    return _prepack("conv2d_prepack", 2, weight, bias, stride, padding, dilation, groups)
+    return _prepack(2, weight, bias, stride, padding, dilation, groups)
 
 
 def conv3d_prepack(
@@ -140,19 +138,18 @@ def conv3d_prepack(
     >>> quantized.conv3d_unpack(packed)[0].shape
     refquant.Size([1, 1, 2, 2, 2])
     """
-    return _prepack("conv3d_prepack", 3, weight, bias, stride, padding, dilation, groups)
+    return _prepack(3, weight, bias, stride, padding, dilation, groups)
 
 
-def packed_convolution(asked: str, value: Any, dims: int) -> PackedConvolution:
+def packed_convolution(value: Any, dims: int) -> PackedConvolution:
     """Return the packed weight of a convolution over `dims` dimensions, or raise."""
     if isinstance(value, PackedConvolution) and len(value.stride) == dims:
         return value
     raise ArgumentTypeError(
-        asked,
         argument="weight",
         expected=f"a packed weight of conv{dims}d",
         got=type(value).__name__,
-        mend=f"make it with refquant.ops.quantized.conv{dims}d_prepack(weight, bias, stride, "
+        hint=f"make it with refquant.ops.quantized.conv{dims}d_prepack(weight, bias, stride, "
         "padding, dilation, groups)",
     )
 
@@ -180,7 +177,7 @@ def conv2d_unpack(packed_weights: PackedConvolution) -> tuple[QuantizedTensor, T
     >>> bias is None
     True
     """
-    return packed_convolution("conv2d_unpack", packed_weights, 2).unpack()
+    return packed_convolution(packed_weights, 2).unpack()
 
 
 def conv3d_unpack(packed_weights: PackedConvolution) -> tuple[QuantizedTensor, Tensor | None]:
@@ -206,7 +203,7 @@ def conv3d_unpack(packed_weights: PackedConvolution) -> tuple[QuantizedTensor, T
     >>> bias is None
     True
     """
-    return packed_convolution("conv3d_unpack", packed_weights, 3).unpack()
+    return packed_convolution(packed_weights, 3).unpack()
 
 
 # The names of PyTorch 1.4 besides.

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes, engines, kernels
+from refquant._operation import operation_name
 from refquant.arguments import flag
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
@@ -27,11 +28,10 @@ __all__ = [
 LARGEST_HALF = np.float32(65504)
 
 
-def _input_quantizer(asked: str, rows: np.ndarray, reduce_range: bool) -> tuple[float, int]:
+def _input_quantizer(rows: np.ndarray, reduce_range: bool) -> tuple[float, int]:
     lower, upper = kernels.min_max(rows.reshape(-1)) if rows.size else (0.0, 0.0)
     if not (np.isfinite(lower) and np.isfinite(upper)):
         raise OperationError(
-            asked,
             argument="X",
             expected="finite numbers, because their range is the quantizer's",
             got=f"a range of {lower} to {upper}",
@@ -42,27 +42,27 @@ def _input_quantizer(asked: str, rows: np.ndarray, reduce_range: bool) -> tuple[
     )
 
 
-def _run(asked: str, X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
-    engines.require(asked, "dynamic_linear")
+def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
+    engines.require("dynamic_linear")
     if not isinstance(packed, PackedLinear):
         raise ArgumentTypeError(
-            asked,
             argument="W_prepack",
             expected="a packed weight",
             got=type(packed).__name__,
-            mend="make it with refquant.ops.quantized.linear_prepack(weight, bias)",
+            hint="make it with refquant.ops.quantized.linear_prepack(weight, bias)",
         )
-    packed.check_engine(asked)
-    reduce_range = flag(asked, "reduce_range", reduce_range)
+    packed.check_engine()
+    reduce_range = flag("reduce_range", reduce_range)
     if reduce_range and "dynamic_reduce_range" in packed.record.unsupported:
         reason = packed.record.unsupported["dynamic_reduce_range"]
         warnings.warn(
-            f"{asked}: engine {packed.engine!r} ignores reduce_range ({reason})", stacklevel=3
+            f"{operation_name()}: engine {packed.engine!r} ignores reduce_range ({reason})",
+            stacklevel=3,
         )
         reduce_range = False
-    x = checks.float32_tensor(asked, "X", X).array
-    rows = as_rows(asked, x, packed.weight.array.shape[1])
-    scale, zero_point = _input_quantizer(asked, rows, reduce_range)
+    x = checks.float32_tensor("X", X).array
+    rows = as_rows(x, packed.weight.array.shape[1])
+    scale, zero_point = _input_quantizer(rows, reduce_range)
     q = quantize_array(rows, scale, zero_point, dtypes.quint8)
     y = kernels.linear_dynamic(
         q, (scale, zero_point), packed.operand, packed.biases, relu,
@@ -118,7 +118,7 @@ def linear_dynamic(X: Any, W_prepack: PackedLinear, reduce_range: bool = False) 
     >>> ops.linear_dynamic(refquant.tensor([[255.0, 0.0]]), ops.linear_prepack(w))
     tensor([[255.]])
     """
-    return _run("linear_dynamic", X, W_prepack, reduce_range, False)
+    return _run(X, W_prepack, reduce_range, False)
 
 
 def linear_relu_dynamic(X: Any, W_prepack: PackedLinear, reduce_range: bool = False) -> Tensor:
@@ -143,7 +143,7 @@ def linear_relu_dynamic(X: Any, W_prepack: PackedLinear, reduce_range: bool = Fa
     >>> quantized.linear_relu_dynamic(refquant.tensor([[1.0, 1.0]]), packed)
     tensor([[0.]])
     """
-    return _run("linear_relu_dynamic", X, W_prepack, reduce_range, True)
+    return _run(X, W_prepack, reduce_range, True)
 
 
 class PackedHalf:
@@ -192,26 +192,22 @@ def linear_prepack_fp16(W: Any, B: Any = None) -> PackedHalf:
     >>> quantized.linear_unpack_fp16(packed)[0]
     tensor([[ 1., -2.]])
     """
-    asked = "linear_prepack_fp16"
-    engines.require(asked, "float16_linear")
-    weight = checks.float32_tensor(asked, "W", W).array
+    engines.require("float16_linear")
+    weight = checks.float32_tensor("W", W).array
     if weight.ndim != 2:
-        raise ShapeError(
-            asked, argument="W", expected="of 2 dimensions", got=f"shape {weight.shape}"
-        )
-    bias = copy_bias(check_bias(asked, B, weight.shape[0]))
+        raise ShapeError(argument="W", expected="of 2 dimensions", got=f"shape {weight.shape}")
+    bias = copy_bias(check_bias(B, weight.shape[0]))
     return PackedHalf(np.clip(weight, -LARGEST_HALF, LARGEST_HALF).astype(np.float16), bias)
 
 
-def _half(asked: str, value: Any) -> PackedHalf:
+def _half(value: Any) -> PackedHalf:
     if isinstance(value, PackedHalf):
         return value
     raise ArgumentTypeError(
-        asked,
         argument="W_prepack",
         expected="a weight in float16",
         got=type(value).__name__,
-        mend="make it with refquant.ops.quantized.linear_prepack_fp16(weight, bias)",
+        hint="make it with refquant.ops.quantized.linear_prepack_fp16(weight, bias)",
     )
 
 
@@ -238,15 +234,15 @@ def linear_unpack_fp16(W_prepack: PackedHalf) -> tuple[Tensor, Tensor | None]:
     >>> weight
     tensor([[ 1., -2.]])
     """
-    packed = _half("linear_unpack_fp16", W_prepack)
+    packed = _half(W_prepack)
     return Tensor(packed.weight.astype(np.float32)), copy_bias(packed.bias)
 
 
-def _run_half(asked: str, X: Any, packed: Any, relu: bool) -> Tensor:
-    packed = _half(asked, packed)
-    engines.require(asked, "float16_linear")
-    x = checks.float32_tensor(asked, "X", X).array
-    rows = as_rows(asked, x, packed.weight.shape[1])
+def _run_half(X: Any, packed: Any, relu: bool) -> Tensor:
+    packed = _half(packed)
+    engines.require("float16_linear")
+    x = checks.float32_tensor("X", X).array
+    rows = as_rows(x, packed.weight.shape[1])
     with np.errstate(all="ignore"):  # as in every float product, infinities and NaN are results
         y = rows @ packed.weight.astype(np.float32).T
         if packed.bias is not None:
@@ -281,7 +277,7 @@ def linear_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
     >>> quantized.linear_dynamic_fp16(refquant.tensor([[1.0, 1.0]]), packed)
     tensor([[-1.]])
     """
-    return _run_half("linear_dynamic_fp16", X, W_prepack, False)
+    return _run_half(X, W_prepack, False)
 
 
 def linear_relu_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
@@ -305,4 +301,4 @@ def linear_relu_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
     >>> quantized.linear_relu_dynamic_fp16(refquant.tensor([[1.0, 1.0]]), packed)
     tensor([[0.]])
     """
-    return _run_half("linear_relu_dynamic_fp16", X, W_prepack, True)
+    return _run_half(X, W_prepack, True)

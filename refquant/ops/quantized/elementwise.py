@@ -59,9 +59,9 @@ def relu(input: Any, inplace: bool = False) -> QuantizedTensor:
     >>> refquant.relu(x).int_repr()
     tensor([10,  8], dtype=refquant.uint8)
     """
-    if flag("relu", "inplace", inplace):
+    if flag("inplace", inplace):
         return relu_(input)
-    q = checks.quantized_per_tensor("relu", "input", input)
+    q = checks.quantized_per_tensor("input", input)
     return _in_range(q, q.zero_point, q.dtype.quant_max)
 
 
@@ -90,7 +90,7 @@ def relu_(input: Any) -> QuantizedTensor:
     >>> x.relu_().int_repr()
     tensor([10,  8], dtype=refquant.uint8)
     """
-    q = checks.quantized_per_tensor("relu_", "input", input)
+    q = checks.quantized_per_tensor("input", input)
     np.maximum(q.array, q.array.dtype.type(q.zero_point), out=q.array)
     return q
 
@@ -127,8 +127,8 @@ def relu6(qx: Any, inplace: bool = False) -> QuantizedTensor:
     >>> refquant.ops.quantized.relu6(x).dequantize()
     tensor([0., 5., 6.])
     """
-    q = checks.quantized_per_tensor("quantized.relu6", "qx", qx)
-    inplace = flag("quantized.relu6", "inplace", inplace)
+    q = checks.quantized_per_tensor("qx", qx)
+    inplace = flag("inplace", inplace)
     result = _in_range(q, q.zero_point, _stored(q, 6.0))
     if not inplace:
         return result
@@ -174,11 +174,11 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Qua
     >>> x.clamp(0.0, 2.0).dequantize()
     tensor([0., 2.])
     """
-    q = checks.quantized_per_tensor("clamp", "input", input)
+    q = checks.quantized_per_tensor("input", input)
     if min is None and max is None:
-        raise ArgumentError("clamp", argument="min", expected="given, or `max`", got=None)
-    lower = q.dtype.quant_min if min is None else _stored(q, real("quantized.clamp", "min", min))
-    upper = q.dtype.quant_max if max is None else _stored(q, real("quantized.clamp", "max", max))
+        raise ArgumentError(argument="min", expected="given, or `max`", got=None)
+    lower = q.dtype.quant_min if min is None else _stored(q, real("min", min))
+    upper = q.dtype.quant_max if max is None else _stored(q, real("max", max))
     return _in_range(q, lower, upper)
 
 

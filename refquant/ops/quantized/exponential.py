@@ -12,11 +12,11 @@ from refquant.tensors.quantizer import LARGEST_SCALE
 __all__ = ["elu"]
 
 
-def _finite(asked: str, argument: str, value: Any) -> float:
-    number = arguments.real(asked, argument, value)
+def _finite(argument: str, value: Any) -> float:
+    number = arguments.real(argument, value)
     if not abs(number) < LARGEST_SCALE:
         raise ArgumentError(
-            asked, argument=argument, expected="a number whose float32 is finite", got=number
+            argument=argument, expected="a number whose float32 is finite", got=number
         )
     return number
 
@@ -80,12 +80,11 @@ def elu(
     >>> refquant.ops.quantized.elu(x, 0.125, 8).dequantize()
     tensor([ 1.   , -0.875])
     """
-    asked = "quantized.elu"
-    q = checks.quantized_per_tensor(asked, "self", self)
-    made = checks.scale_value(asked, "output_scale", output_scale)
-    zero_point = checks.zero_point_value(asked, "output_zero_point", output_zero_point, q.dtype)
+    q = checks.quantized_per_tensor("self", self)
+    made = checks.scale_value("output_scale", output_scale)
+    zero_point = checks.zero_point_value("output_zero_point", output_zero_point, q.dtype)
     factors = [
-        _finite(asked, name, value)
+        _finite(name, value)
         for name, value in (("alpha", alpha), ("scale", scale), ("input_scale", input_scale))
     ]
     record, operands = engines.current(), Operands(q.dtype)

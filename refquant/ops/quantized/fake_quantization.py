@@ -20,19 +20,17 @@ __all__ = ["fake_quantize_per_channel_affine", "fake_quantize_per_tensor_affine"
 INT32 = np.iinfo(np.int32)
 
 
-def _limits(asked: str, quant_min, quant_max) -> tuple[int, int]:
+def _limits(quant_min, quant_max) -> tuple[int, int]:
     try:
         low, high = operator.index(quant_min), operator.index(quant_max)
     except TypeError:
         raise ArgumentTypeError(
-            asked,
             argument="quant_min, quant_max",
             expected="whole numbers",
             got=f"{arguments.describe(quant_min)}, {arguments.describe(quant_max)}",
         ) from None
     if not INT32.min <= low <= high <= INT32.max:
         raise OperationError(
-            asked,
             argument="quant_min, quant_max",
             got=f"{arguments.describe(low)}, {arguments.describe(high)}",
             expected="quant_min <= quant_max, both in the range of int32",
@@ -40,13 +38,12 @@ def _limits(asked: str, quant_min, quant_max) -> tuple[int, int]:
     return low, high
 
 
-def _outside(asked: str, argument: str, got, low: int, high: int):
+def _outside(argument: str, got, low: int, high: int):
     return QuantizationParameterError(
-        asked,
         argument=argument,
         expected=f"between quant_min and quant_max, {low}..{high}",
         got=got,
-        mend="choose both with an observer of the same quant_min and quant_max",
+        hint="choose both with an observer of the same quant_min and quant_max",
     )
 
 
@@ -104,13 +101,12 @@ def fake_quantize_per_tensor_affine(
     >>> x.grad
     tensor([0., 1., 0.])
     """
-    asked = "fake_quantize_per_tensor_affine"
-    tensor = checks.float32_tensor(asked, "input", input)
-    low, high = _limits(asked, quant_min, quant_max)
-    scale = checks.scale_value(asked, "scale", scale)
-    zero_point = checks.whole_number(asked, "zero_point", zero_point)
+    tensor = checks.float32_tensor("input", input)
+    low, high = _limits(quant_min, quant_max)
+    scale = checks.scale_value("scale", scale)
+    zero_point = checks.whole_number("zero_point", zero_point)
     if not low <= zero_point <= high:
-        raise _outside(asked, "zero_point", zero_point, low, high)
+        raise _outside("zero_point", zero_point, low, high)
     array = tensor.array
     flat, memory_format = layout.flatten(array)
     y = kernels.fake_quantize_per_tensor(flat, scale, zero_point, low, high)
@@ -125,31 +121,29 @@ def fake_quantize_per_tensor_affine(
     return differentiable(layout.restore(y, array.shape, memory_format), (tensor,), backward)
 
 
-def _channels(asked, scale, zero_point, channels, low, high):
-    s = checks.plain_numbers(asked, "scale", scale)
-    z = checks.plain_numbers(asked, "zero_point", zero_point)
+def _channels(scale, zero_point, channels, low, high):
+    s = checks.plain_numbers("scale", scale)
+    z = checks.plain_numbers("zero_point", zero_point)
     for name, values in (("scale", s), ("zero_point", z)):
         if values.shape != (channels,):
             raise QuantizationParameterError(
-                asked,
                 argument=name,
                 got=f"shape {values.shape}",
                 expected=f"of shape ({channels},), one for each slice along the axis",
             )
     if z.dtype.kind not in "iu":
         raise DtypeError(
-            asked,
             argument="zero_point",
             expected="an integer tensor",
             got=z.dtype,
-            mend="convert it with .to(refquant.int64)",
+            hint="convert it with .to(refquant.int64)",
         )
     z = np.ascontiguousarray(z, np.int64)
     outside = (z < low) | (z > high)
     if outside.any():
         index = int(np.argmax(outside))
-        raise _outside(asked, f"zero_point[{index}]", int(z[index]), low, high)
-    return checks.scale_values(asked, "scale", s).astype(np.float32), z
+        raise _outside(f"zero_point[{index}]", int(z[index]), low, high)
+    return checks.scale_values("scale", s).astype(np.float32), z
 
 
 def fake_quantize_per_channel_affine(
@@ -201,13 +195,12 @@ def fake_quantize_per_channel_affine(
     tensor([[ 0.3,  1.5],
             [ 0. , 10. ]])
     """
-    asked = "fake_quantize_per_channel_affine"
-    tensor = checks.float32_tensor(asked, "input", input)
-    low, high = _limits(asked, quant_min, quant_max)
+    tensor = checks.float32_tensor("input", input)
+    low, high = _limits(quant_min, quant_max)
     array = tensor.array
-    axis = checks.dimension(asked, "axis", axis, array.ndim)
+    axis = checks.dimension("axis", axis, array.ndim)
     channels = array.shape[axis] if array.ndim else 0
-    scales, zero_points = _channels(asked, scale, zero_point, channels, low, high)
+    scales, zero_points = _channels(scale, zero_point, channels, low, high)
     dense, memory_format = layout.slices(array, axis)
     y = kernels.fake_quantize_per_channel(dense, scales, zero_points, low, high)
 

@@ -28,10 +28,10 @@ __all__ = [
 ]
 
 
-def pack_linear(asked: str, weight: Any, bias: Any) -> PackedLinear:
+def pack_linear(weight: Any, bias: Any) -> PackedLinear:
     """Check and pack a weight and bias, which stay unchanged as long as the packed weight lives."""
-    weight = check_weight(asked, weight, 2)
-    return PackedLinear(weight, check_bias(asked, bias, weight.array.shape[0]))
+    weight = check_weight(weight, 2)
+    return PackedLinear(weight, check_bias(bias, weight.array.shape[0]))
 
 
 def linear_prepack(W: Any, B: Any = None) -> PackedLinear:
@@ -64,20 +64,19 @@ def linear_prepack(W: Any, B: Any = None) -> PackedLinear:
     >>> refquant.ops.quantized.linear_unpack(packed)[1]
     tensor([0.5])
     """
-    packed = pack_linear("linear_prepack", W, B)
+    packed = pack_linear(W, B)
     packed.weight, packed.bias = copy_weight(packed.weight), copy_bias(packed.bias)
     return packed
 
 
-def _packed(asked: str, value: Any) -> PackedLinear:
+def _packed(value: Any) -> PackedLinear:
     if isinstance(value, PackedLinear):
         return value
     raise ArgumentTypeError(
-        asked,
         argument="W_prepack",
         expected="a packed weight",
         got=type(value).__name__,
-        mend="make it with refquant.ops.quantized.linear_prepack(weight, bias)",
+        hint="make it with refquant.ops.quantized.linear_prepack(weight, bias)",
     )
 
 
@@ -104,22 +103,20 @@ def linear_unpack(W_prepack: PackedLinear) -> tuple[QuantizedTensor, Tensor | No
     >>> weight.dequantize()
     tensor([[ 1., -2.]])
     """
-    return _packed("linear_unpack", W_prepack).unpack()
+    return _packed(W_prepack).unpack()
 
 
-def as_rows(asked: str, array: np.ndarray, depth: int) -> np.ndarray:
+def as_rows(array: np.ndarray, depth: int) -> np.ndarray:
     """View an input as a contiguous matrix of rows to multiply."""
     if array.ndim < 2:
         raise ShapeError(
-            asked,
             argument="X",
             expected="of at least 2 dimensions",
             got=f"shape {array.shape}",
-            mend="add a dimension for the batch with unsqueeze(0)",
+            hint="add a dimension for the batch with unsqueeze(0)",
         )
     if array.shape[-1] != depth:
         raise ShapeError(
-            asked,
             argument="X",
             expected=f"of shape (..., {depth}), the depth of the weight",
             got=f"shape {array.shape}",
@@ -129,30 +126,29 @@ def as_rows(asked: str, array: np.ndarray, depth: int) -> np.ndarray:
     return array if array.flags.c_contiguous else np.ascontiguousarray(array)
 
 
-def quint8_input(asked: str, argument: str, value: Any) -> QuantizedTensor:
+def quint8_input(argument: str, value: Any) -> QuantizedTensor:
     """Return a quint8 tensor quantized per tensor, or raise."""
-    tensor = checks.quantized_per_tensor(asked, argument, value)
+    tensor = checks.quantized_per_tensor(argument, value)
     if tensor.dtype is not dtypes.quint8:
         raise DtypeError(
-            asked,
             argument=argument,
             expected="a quint8 tensor",
             got=f"a {tensor.dtype} tensor",
-            mend="quantize activations with dtype=refquant.quint8",
+            hint="quantize activations with dtype=refquant.quint8",
         )
     return tensor
 
 
-def run_linear(asked, X, packed: PackedLinear, scale, zero_point, relu: bool) -> QuantizedTensor:
+def run_linear(X, packed: PackedLinear, scale, zero_point, relu: bool) -> QuantizedTensor:
     """Check the arguments and compute `linear` or `linear_relu`."""
-    packed = _packed(asked, packed)
-    packed.check_engine(asked)
-    x = quint8_input(asked, "X", X)
-    scale = checks.scale_value(asked, "Y_scale_i", scale)
-    zero_point = checks.zero_point_value(asked, "Y_zero_point_i", zero_point, dtypes.quint8)
-    packed.check_multiplier(asked, x.scale, scale)
+    packed = _packed(packed)
+    packed.check_engine()
+    x = quint8_input("X", X)
+    scale = checks.scale_value("Y_scale_i", scale)
+    zero_point = checks.zero_point_value("Y_zero_point_i", zero_point, dtypes.quint8)
+    packed.check_multiplier(x.scale, scale)
     array = x.array
-    rows = as_rows(asked, array, packed.weight.array.shape[1])
+    rows = as_rows(array, packed.weight.array.shape[1])
     output = scale, zero_point, zero_point if relu else 0, 255
     q = kernels.linear(
         rows, (x.scale, x.zero_point), packed.operand, packed.biases, output, packed.rules
@@ -211,7 +207,7 @@ def linear(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: in
     >>> ops.linear(x, ops.linear_prepack(w, refquant.tensor([0.5])), 0.1, 10).dequantize()
     tensor([[1.5]])
     """
-    return run_linear("linear", X, W_prepack, Y_scale_i, Y_zero_point_i, False)
+    return run_linear(X, W_prepack, Y_scale_i, Y_zero_point_i, False)
 
 
 def linear_relu(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: int):
@@ -237,4 +233,4 @@ def linear_relu(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_
     >>> quantized.linear_relu(x, packed, 0.5, 2).dequantize()
     tensor([[0.]])
     """
-    return run_linear("linear_relu", X, W_prepack, Y_scale_i, Y_zero_point_i, True)
+    return run_linear(X, W_prepack, Y_scale_i, Y_zero_point_i, True)

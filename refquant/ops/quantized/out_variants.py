@@ -26,16 +26,15 @@ __all__ = [
 ]
 
 
-def _target(asked: str, out: Any) -> QuantizedTensor:
-    return checks.quantized_per_tensor(asked, "out", out)
+def _target(out: Any) -> QuantizedTensor:
+    return checks.quantized_per_tensor("out", out)
 
 
-def _written(asked: str, target: QuantizedTensor, result: QuantizedTensor) -> QuantizedTensor:
+def _written(target: QuantizedTensor, result: QuantizedTensor) -> QuantizedTensor:
     if result.dtype is not target.dtype:
-        raise DtypeError(asked, argument="out", expected=str(result.dtype), got=target.dtype)
+        raise DtypeError(argument="out", expected=str(result.dtype), got=target.dtype)
     if result.array.shape != target.array.shape:
         raise ShapeError(
-            asked,
             argument="out",
             expected=f"of shape {result.array.shape}",
             got=f"shape {target.array.shape}",
@@ -45,13 +44,13 @@ def _written(asked: str, target: QuantizedTensor, result: QuantizedTensor) -> Qu
     return target
 
 
-def _binary(asked: str, operation: Callable, qa: Any, qb: Any, out: Any) -> QuantizedTensor:
-    target = _target(asked, out)
-    return _written(asked, target, operation(qa, qb, target.scale, target.zero_point))
+def _binary(operation: Callable, qa: Any, qb: Any, out: Any) -> QuantizedTensor:
+    target = _target(out)
+    return _written(target, operation(qa, qb, target.scale, target.zero_point))
 
 
-def _scalar(asked: str, operation: Callable, qa: Any, number: float, out: Any) -> QuantizedTensor:
-    return _written(asked, _target(asked, out), operation(qa, number))
+def _scalar(operation: Callable, qa: Any, number: float, out: Any) -> QuantizedTensor:
+    return _written(_target(out), operation(qa, number))
 
 
 def add_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
@@ -81,7 +80,7 @@ def add_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     >>> refquant.ops.quantized.add_out(x, x, x.clone()).dequantize()
     tensor([2., 4.])
     """
-    return _binary("quantized.add_out", arithmetic.add_written, qa, qb, out)
+    return _binary(arithmetic.add_written, qa, qb, out)
 
 
 def add_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
@@ -110,7 +109,7 @@ def add_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     >>> quantized.add_relu_out(x, x, out).dequantize()
     tensor([0., 4.])
     """
-    return _binary("quantized.add_relu_out", arithmetic.add_relu_written, qa, qb, out)
+    return _binary(arithmetic.add_relu_written, qa, qb, out)
 
 
 def mul_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
@@ -139,7 +138,7 @@ def mul_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     >>> quantized.mul_out(x, x, out).dequantize()
     tensor([1., 4.])
     """
-    return _binary("quantized.mul_out", arithmetic.mul, qa, qb, out)
+    return _binary(arithmetic.mul, qa, qb, out)
 
 
 def mul_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
@@ -168,7 +167,7 @@ def mul_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     >>> quantized.mul_relu_out(x, x, out).dequantize()
     tensor([1., 4.])
     """
-    return _binary("quantized.mul_relu_out", arithmetic.mul_relu, qa, qb, out)
+    return _binary(arithmetic.mul_relu, qa, qb, out)
 
 
 def add_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
@@ -197,7 +196,7 @@ def add_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
     >>> quantized.add_scalar_out(x, 2.0, out).dequantize()
     tensor([1., 4.])
     """
-    return _scalar("quantized.add_scalar_out", with_scalar.add_scalar, qa, number, out)
+    return _scalar(with_scalar.add_scalar, qa, number, out)
 
 
 def add_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
@@ -226,7 +225,7 @@ def add_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
     >>> quantized.add_scalar_relu_out(x, 2.0, out).dequantize()
     tensor([1., 4.])
     """
-    return _scalar("quantized.add_scalar_relu_out", with_scalar.add_scalar_relu, qa, number, out)
+    return _scalar(with_scalar.add_scalar_relu, qa, number, out)
 
 
 def mul_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
@@ -255,7 +254,7 @@ def mul_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
     >>> quantized.mul_scalar_out(x, 2.0, out).dequantize()
     tensor([-2.,  4.])
     """
-    return _scalar("quantized.mul_scalar_out", with_scalar.mul_scalar, qa, number, out)
+    return _scalar(with_scalar.mul_scalar, qa, number, out)
 
 
 def mul_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
@@ -284,7 +283,7 @@ def mul_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
     >>> quantized.mul_scalar_relu_out(x, 2.0, out).dequantize()
     tensor([0., 4.])
     """
-    return _scalar("quantized.mul_scalar_relu_out", with_scalar.mul_scalar_relu, qa, number, out)
+    return _scalar(with_scalar.mul_scalar_relu, qa, number, out)
 
 
 def cat_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
@@ -313,9 +312,9 @@ def cat_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
     >>> quantized.cat_out([x, x], 0, out).dequantize()
     tensor([-1.,  2., -1.,  2.])
     """
-    target = _target("quantized.cat_out", out)
+    target = _target(out)
     joined = concat.cat(qx, dim, target.scale, target.zero_point)
-    return _written("quantized.cat_out", target, joined)
+    return _written(target, joined)
 
 
 def cat_relu_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
@@ -344,6 +343,6 @@ def cat_relu_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
     >>> quantized.cat_relu_out([x, x], 0, out).dequantize()
     tensor([0., 2., 0., 2.])
     """
-    target = _target("quantized.cat_relu_out", out)
+    target = _target(out)
     joined = concat.cat_relu(qx, dim, target.scale, target.zero_point)
-    return _written("quantized.cat_relu_out", target, joined)
+    return _written(target, joined)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, dtypes, engines, kernels
+from refquant._operation import operation_name
 from refquant.engines import Operands
 from refquant.errors import ArgumentTypeError, DtypeError, EngineError, QuantizerError, ShapeError
 from refquant.ops import checks
@@ -28,20 +29,18 @@ MOST = 2**31 - 1  # of every number of a geometry, so that sums of them fit 64 b
 SMALLEST_MULTIPLIER = np.float32(2.0**-32)
 
 
-def check_weight(asked: str, weight: Any, rank: int) -> QuantizedTensor:
+def check_weight(weight: Any, rank: int) -> QuantizedTensor:
     """Return a qint8 weight, quantized per tensor or along its first axis, or raise."""
-    weight = checks.quantized_tensor(asked, "weight", weight)
+    weight = checks.quantized_tensor("weight", weight)
     if weight.dtype is not dtypes.qint8:
         raise DtypeError(
-            asked,
             argument="weight",
             expected="a qint8 tensor",
             got=f"a {weight.dtype} tensor",
-            mend="quantize weights with dtype=refquant.qint8",
+            hint="quantize weights with dtype=refquant.qint8",
         )
     if weight.array.ndim != rank:
         raise ShapeError(
-            asked,
             argument="weight",
             expected=f"of {rank} dimensions",
             got=f"shape {weight.array.shape}",
@@ -49,24 +48,22 @@ def check_weight(asked: str, weight: Any, rank: int) -> QuantizedTensor:
     if weight.axis is not None:
         if weight.axis != 0:
             raise QuantizerError(
-                asked,
                 argument="weight",
                 expected="quantized along axis 0, the outputs",
                 got=f"axis {weight.axis}",
-                mend="call quantize_per_channel(..., axis=0, dtype=refquant.qint8)",
+                hint="call quantize_per_channel(..., axis=0, dtype=refquant.qint8)",
             )
-        engines.require(f"{asked} with a weight quantized per channel", "per_channel_weights")
+        engines.require("per_channel_weights", "with a weight quantized per channel")
     return weight
 
 
-def check_bias(asked: str, bias: Any, outputs: int) -> Tensor | None:
+def check_bias(bias: Any, outputs: int) -> Tensor | None:
     """Return a float32 bias with an element for each output, or None, or raise."""
     if bias is None:
         return None
-    bias = checks.float32_tensor(asked, "bias", bias)
+    bias = checks.float32_tensor("bias", bias)
     if bias.array.shape != (outputs,):
         raise ShapeError(
-            asked,
             argument="bias",
             expected=f"of shape ({outputs},), an element for each output of the weight",
             got=f"shape {bias.array.shape}",
@@ -140,21 +137,22 @@ class PackedWeight:
     def __deepcopy__(self, memo):
         return self
 
-    def check_engine(self, asked: str) -> None:
+    def check_engine(self) -> None:
         """Raise unless the engine that is chosen is the one by which the weight was packed."""
         record = engines.current()
         if record is self.record:
             return
         if record.name != self.engine:
             raise EngineError(
-                f"{asked}: the weight was packed by engine {self.engine!r} and cannot run under "
+                f"{operation_name()}: "
+                f"the weight was packed by engine {self.engine!r} and cannot run under "
                 f"{record.name!r}",
-                mend=f"set refquant.backends.quantized.engine = {self.engine!r}, or pack the "
+                hint=f"set refquant.backends.quantized.engine = {self.engine!r}, or pack the "
                 "weight again under the engine of now (set_weight_bias of a module does)",
             )
         self._bind(record)  # an engine of the user's, registered anew
 
-    def check_multiplier(self, asked: str, input_scale: float, output_scale: float) -> None:
+    def check_multiplier(self, input_scale: float, output_scale: float) -> None:
         """Raise if the engine has limits for the multiplier and these scales exceed them."""
         if "any_multiplier" not in self.record.unsupported:
             return
@@ -165,9 +163,8 @@ class PackedWeight:
         outside = ~((multipliers >= SMALLEST_MULTIPLIER) & (multipliers < 1))
         if outside.any():
             engines.require(
-                f"{asked} with input scale * weight scale / output scale = "
-                f"{multipliers[outside][0]}",
                 "any_multiplier",
+                f"with input scale * weight scale / output scale = {multipliers[outside][0]}",
             )
         self._fitting = (input_scale, output_scale)
 
@@ -238,23 +235,20 @@ class PackedConvolution(PackedWeight):
         return np.ascontiguousarray(np.moveaxis(array, 1, -1).reshape(shape))
 
 
-def geometry(asked: str, argument: str, value: Any, count: int, least: int) -> tuple[int, ...]:
+def geometry(argument: str, value: Any, count: int, least: int) -> tuple[int, ...]:
     """Return an integer for each dimension of the image, or raise; one stands for all."""
     values = tuple(value) if isinstance(value, list | tuple) else (value,) * count
     if len(values) != count:
-        raise ArgumentTypeError(
-            asked, argument=argument, expected=f"one number or {count}", got=values
-        )
+        raise ArgumentTypeError(argument=argument, expected=f"one number or {count}", got=values)
     try:
-        values = tuple(arguments.integer(asked, argument, v, least) for v in values)
+        values = tuple(arguments.integer(argument, v, least) for v in values)
     except ArgumentTypeError:
         raise ArgumentTypeError(
-            asked,
             argument=argument,
             expected="whole numbers",
             got=arguments.describe(value),
-            mend="write scale and zero_point of the output with their names, scale=...",
+            hint="write scale and zero_point of the output with their names, scale=...",
         ) from None
     for number in values:
-        arguments.integer(asked, argument, number, most=MOST)
+        arguments.integer(argument, number, most=MOST)
     return values

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import engines, kernels
+from refquant._operation import operation_name
 from refquant.arguments import flag, switch
 from refquant.engines import Operands
 from refquant.engines.rules.average import AVERAGE_IN_FIXED_POINT
@@ -83,28 +84,27 @@ def max_pool2d(
     tensor([[[[ 5,  7],
               [13, 15]]]], dtype=refquant.uint8)
     """
-    asked = "max_pool2d"
-    if switch(asked, "return_indices", return_indices):
+    if switch("return_indices", return_indices):
         raise NotSupportedError(
-            f"{asked} of a quantized tensor",
+            f"{operation_name()} of a quantized tensor",
             argument="return_indices",
             expected="False",
             got=True,
-            mend="call .dequantize() first",
+            hint="call .dequantize() first",
         )
-    q = checks.quantized_per_tensor(asked, "input", input)
-    kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
-    stride = strides(asked, stride, kernel)
-    padding = per_dimension(asked, "padding", padding, 2, 0)
-    dilation = per_dimension(asked, "dilation", dilation, 2, 1)
-    image, restore = layout.image(asked, q.array)
+    q = checks.quantized_per_tensor("input", input)
+    kernel = per_dimension("kernel_size", kernel_size, 2, 1)
+    stride = strides(stride, kernel)
+    padding = per_dimension("padding", padding, 2, 0)
+    dilation = per_dimension("dilation", dilation, 2, 1)
+    image, restore = layout.image(q.array)
     sizes = image.shape[1:3]
-    counts = pooled_sizes(asked, sizes, kernel, stride, padding, dilation, ceil_mode)
+    counts = pooled_sizes(sizes, kernel, stride, padding, dilation, ceil_mode)
     geometry = Geometry(kernel, stride, padding, dilation)
     return q.like(restore(kernels.max_pool(image, geometry, counts)))
 
 
-def check_average(asked: str, q: QuantizedTensor, count: int, rule: Any) -> None:
+def check_average(q: QuantizedTensor, count: int, rule: Any) -> None:
     """Raise if fixed point does not hold the multiplier of an average of `count` elements."""
     if rule is not AVERAGE_IN_FIXED_POINT:
         return
@@ -112,16 +112,16 @@ def check_average(asked: str, q: QuantizedTensor, count: int, rule: Any) -> None
         total = np.float32(q.scale) * np.float32(count)
     if not np.isfinite(total):
         raise EngineError(
-            f"{asked}: engine {engines.current().name!r} averages in fixed point",
+            f"{operation_name()}: engine {engines.current().name!r} averages in fixed point",
             argument="input",
             expected=f"of a scale that float32 holds {count}-fold",
             got=q.scale,
-            mend="choose a smaller scale",
+            hint="choose a smaller scale",
         )
 
 
 def _average(q, image, restore, rows, columns, divisors, split) -> QuantizedTensor:
-    check_average("average pooling", q, int(np.abs(divisors).max(initial=1)), split.vector)
+    check_average(q, int(np.abs(divisors).max(initial=1)), split.vector)
     output = q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max
     vector_length = layout.vector_length(image.shape[3], split.block)
     averages = kernels.average_pool(image, rows, columns, divisors, output, vector_length, split)
@@ -188,17 +188,16 @@ def avg_pool2d(
     tensor([[[[ 2,  4],
               [10, 12]]]], dtype=refquant.uint8)
     """
-    asked = "avg_pool2d"
-    q = checks.quantized_per_tensor(asked, "input", input)
-    kernel = per_dimension(asked, "kernel_size", kernel_size, 2, 1)
-    stride = strides(asked, stride, kernel)
-    padding = per_dimension(asked, "padding", padding, 2, 0)
-    divisor_override = divisor(asked, divisor_override)
-    ceil_mode = flag(asked, "ceil_mode", ceil_mode)
-    count_include_pad = flag(asked, "count_include_pad", count_include_pad)
-    image, restore = layout.image(asked, q.array)
+    q = checks.quantized_per_tensor("input", input)
+    kernel = per_dimension("kernel_size", kernel_size, 2, 1)
+    stride = strides(stride, kernel)
+    padding = per_dimension("padding", padding, 2, 0)
+    divisor_override = divisor(divisor_override)
+    ceil_mode = flag("ceil_mode", ceil_mode)
+    count_include_pad = flag("count_include_pad", count_include_pad)
+    image, restore = layout.image(q.array)
     sizes = image.shape[1:3]
-    counts = pooled_sizes(asked, sizes, kernel, stride, padding, (1, 1), ceil_mode)
+    counts = pooled_sizes(sizes, kernel, stride, padding, (1, 1), ceil_mode)
     (heights, rows), (widths, columns) = (
         spans(*values) for values in zip(sizes, kernel, stride, padding, counts, strict=True)
     )
@@ -256,14 +255,13 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> QuantizedTensor:
     >>> F.adaptive_avg_pool2d(q, 1).int_repr()
     tensor([[[[8]]]], dtype=refquant.uint8)
     """
-    asked = "adaptive_avg_pool2d"
-    q = checks.quantized_per_tensor(asked, "input", input)
-    image, restore = layout.image(asked, q.array)
+    q = checks.quantized_per_tensor("input", input)
+    image, restore = layout.image(q.array)
     sizes = image.shape[1:3]
-    counts = adaptive_sizes(asked, output_size, sizes)
+    counts = adaptive_sizes(output_size, sizes)
     if min(sizes) == 0 and min(counts) > 0:
         raise ShapeError(
-            asked, argument="input", expected="with pixels to average", got=f"shape {q.array.shape}"
+            argument="input", expected="with pixels to average", got=f"shape {q.array.shape}"
         )
     rows, columns = (adaptive_spans(n, c) for n, c in zip(sizes, counts, strict=True))
     divisors = (rows[:, 1] - rows[:, 0])[:, None] * (columns[:, 1] - columns[:, 0])

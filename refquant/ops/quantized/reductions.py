@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, dtypes, engines, kernels
+from refquant._operation import operation_name
 from refquant.dtypes import quint8
 from refquant.engines import Operands
 from refquant.engines.rules import float_sums
@@ -25,10 +26,10 @@ _SUMS = {
 }
 
 
-def _not_empty(asked: str, count: int, shape) -> None:
+def _not_empty(count: int, shape) -> None:
     if count == 0:
         raise OperationError(
-            asked, argument="input", expected="a tensor with elements", got=f"shape {shape}"
+            argument="input", expected="a tensor with elements", got=f"shape {shape}"
         )
 
 
@@ -39,20 +40,20 @@ def _taken(q: QuantizedTensor, where: np.ndarray, dim: int, keepdim: bool) -> Va
     return ValuesAndIndices(q.like(values), Tensor(where.astype(np.int64, copy=False)))
 
 
-def _extreme(asked: str, input: Any, dim: Any, keepdim: bool, over_all: Callable, along: Callable):
-    q = checks.quantized_per_tensor(asked, "input", input)
-    keepdim = arguments.flag(asked, "keepdim", keepdim)
+def _extreme(input: Any, dim: Any, keepdim: bool, over_all: Callable, along: Callable):
+    q = checks.quantized_per_tensor("input", input)
+    keepdim = arguments.flag("keepdim", keepdim)
     if dim is None:
-        _not_empty(asked, q.array.size, q.array.shape)
+        _not_empty(q.array.size, q.array.shape)
         return q.like(np.asarray(over_all(q.array)))
     if isinstance(dim, Tensor | np.ndarray):
         raise NotSupportedError(
-            f"{asked} of two quantized tensors", mend="call .dequantize() on both first"
+            f"{operation_name()} of two quantized tensors", hint="call .dequantize() on both first"
         )
-    dim = checks.dimension(asked, "dim", dim, q.array.ndim)
+    dim = checks.dimension("dim", dim, q.array.ndim)
     if q.array.ndim == 0:
         return ValuesAndIndices(q.like(q.array.copy()), Tensor(np.zeros((), np.int64)))
-    _not_empty(asked, q.array.shape[dim], q.array.shape)
+    _not_empty(q.array.shape[dim], q.array.shape)
     return _taken(q, np.expand_dims(along(q.array, axis=dim), dim), dim, keepdim)
 
 
@@ -87,12 +88,12 @@ def max(input: Any, dim: Any = None, keepdim: bool = False):
     >>> x.max().dequantize(), x.max(dim=1).indices
     (tensor(2.), tensor([1]))
     """
-    return _extreme("max", input, dim, keepdim, np.max, np.argmax)
+    return _extreme(input, dim, keepdim, np.max, np.argmax)
 
 
 def min(input: Any, dim: Any = None, keepdim: bool = False):
     """Find the smallest element, of all or along a dimension; see `max`."""
-    return _extreme("min", input, dim, keepdim, np.min, np.argmin)
+    return _extreme(input, dim, keepdim, np.min, np.argmin)
 
 
 def _order(q: QuantizedTensor, dim: int, descending: bool) -> np.ndarray:
@@ -134,9 +135,9 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
     >>> values.dequantize(), indices
     (tensor([1., 2.]), tensor([1, 0]))
     """
-    q = checks.quantized_per_tensor("sort", "input", input)
-    dim = checks.dimension("sort", "dim", dim, q.array.ndim)
-    descending = arguments.flag("sort", "descending", descending)
+    q = checks.quantized_per_tensor("input", input)
+    dim = checks.dimension("dim", dim, q.array.ndim)
+    descending = arguments.flag("descending", descending)
     if q.array.ndim == 0:
         return ValuesAndIndices(q.like(q.array.copy()), Tensor(np.zeros((), np.int64)))
     return _taken(q, _order(q, dim, descending), dim, keepdim=True)
@@ -177,12 +178,12 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     >>> x.topk(2).values.dequantize()
     tensor([3., 2.])
     """
-    q = checks.quantized_per_tensor("topk", "input", input)
-    dim = checks.dimension("topk", "dim", dim, q.array.ndim)
-    count, largest = arguments.integer("topk", "k", k), arguments.flag("topk", "largest", largest)
+    q = checks.quantized_per_tensor("input", input)
+    dim = checks.dimension("dim", dim, q.array.ndim)
+    count, largest = arguments.integer("k", k), arguments.flag("largest", largest)
     extent = q.array.shape[dim] if q.array.ndim else 1
     if not 0 <= count <= extent:
-        raise OperationError("topk", argument="k", expected=f"in 0..{extent}", got=k)
+        raise OperationError(argument="k", expected=f"in 0..{extent}", got=k)
     if q.array.ndim == 0:
         return ValuesAndIndices(q.like(q.array.copy()), Tensor(np.zeros((), np.int64)))
     order = _order(q, dim, largest)
@@ -241,28 +242,28 @@ def mean(
     >>> x.mean().dequantize()
     tensor(1.5)
     """
-    q = checks.quantized_per_tensor("mean", "input", input)
-    keepdim = arguments.flag("mean", "keepdim", keepdim)
+    q = checks.quantized_per_tensor("input", input)
+    keepdim = arguments.flag("keepdim", keepdim)
     if dtype is not None and dtype is not q.dtype:
         raise NotSupportedError(
             "mean of a quantized tensor",
             argument="dtype",
             expected=str(q.dtype),
             got=dtype if isinstance(dtype, dtypes.dtype) else arguments.describe(dtype),
-            mend="call .dequantize() first",
+            hint="call .dequantize() first",
         )
     x, axes = q.array, _axes(dim, q.array.ndim)
     count = 1
     for axis in axes:
         count *= x.shape[axis]
-    _not_empty("mean", count, x.shape)
+    _not_empty(count, x.shape)
     trailing = x.flags.c_contiguous and axes == tuple(range(x.ndim - len(axes), x.ndim))
     given = _as_given(dim, axes)
     spatial = x.ndim == 4 and given == (2, 3)  # of (-2, -1) PyTorch does not see the same
     if not spatial and q.dtype is quint8:
-        engines.require(f"mean over dimensions {given}", "mean_dimensions")
+        engines.require("mean_dimensions", f"over dimensions {given}")
     rule = engines.current().rule("mean", Operands(q.dtype, trailing=trailing, spatial=spatial))
-    check_average("mean", q, count, rule)
+    check_average(q, count, rule)
     shape = [1 if d in axes else n for d, n in enumerate(x.shape) if keepdim or d not in axes]
     if rule in _SUMS:
         with np.errstate(all="ignore"):
@@ -275,7 +276,7 @@ def mean(
     result = q.like(np.ascontiguousarray(averages).reshape(shape))
     if out is None:
         return result
-    target = checks.quantized_per_tensor("mean", "out", out)
+    target = checks.quantized_per_tensor("out", out)
     target.array, target.scale, target.zero_point = result.array, q.scale, q.zero_point
     return target
 
@@ -284,7 +285,7 @@ def _axes(dim: Any, ndim: int) -> tuple[int, ...]:
     """Return the dimensions to reduce in ascending order, or raise; None stands for all."""
     if dim is None or (isinstance(dim, tuple | list) and not dim):
         return tuple(range(ndim))
-    axes = checks.dimensions("mean", "dim", dim, ndim)
+    axes = checks.dimensions("dim", dim, ndim)
     return tuple(sorted(axes)) if ndim else ()
 
 

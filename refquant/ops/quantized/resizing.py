@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, engines, kernels
+from refquant._operation import operation_name
 from refquant.engines import Operands
 from refquant.engines.rules.rounding import as_fractions
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
@@ -80,38 +81,35 @@ def interpolate(
               [ 4,  6,  8],
               [ 8, 10, 12]]]], dtype=refquant.uint8)
     """
-    asked = "interpolate"
-    q = checks.quantized_per_tensor(asked, "input", input)
+    q = checks.quantized_per_tensor("input", input)
     if not isinstance(mode, str) or mode not in ("nearest", "bilinear"):
         raise NotSupportedError(
-            f"{asked} of a quantized tensor",
+            f"{operation_name()} of a quantized tensor",
             argument="mode",
             expected="'nearest' or 'bilinear'",
             got=arguments.describe(mode),
-            mend="call .dequantize() first",
+            hint="call .dequantize() first",
         )
     if q.array.ndim != 4:
         raise ShapeError(
-            asked,
             argument="input",
             expected="of 4 dimensions (batch, channels, height, width)",
             got=f"shape {q.array.shape}",
         )
     if align_corners is not None:
-        align_corners = arguments.flag(asked, "align_corners", align_corners)
+        align_corners = arguments.flag("align_corners", align_corners)
     if mode == "nearest" and align_corners is not None:
         raise ArgumentError(
-            asked,
             argument="align_corners",
             expected="left out for mode='nearest'",
             got=arguments.describe(align_corners),
         )
     if align_corners is not None:
-        align_corners = arguments.flag(asked, "align_corners", align_corners)
-    image, restore = layout.image(asked, q.array)
+        align_corners = arguments.flag("align_corners", align_corners)
+    image, restore = layout.image(q.array)
     sizes = image.shape[1:3]
-    counts, factors = target_sizes(asked, sizes, size, scale_factor)
-    arguments.shape(asked, "size", (*q.array.shape[:2], *counts))
+    counts, factors = target_sizes(sizes, size, scale_factor)
+    arguments.shape("size", (*q.array.shape[:2], *counts))
     if counts == sizes:
         return q.like(q.array.copy(order="K"))
     operands = Operands(q.dtype, channels_last=layout.is_channels_last(q.array))

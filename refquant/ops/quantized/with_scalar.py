@@ -16,17 +16,16 @@ from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ["add_scalar", "add_scalar_relu", "mul_scalar", "mul_scalar_relu"]
 
 
-def _number(asked: str, argument: str, value: Any) -> float:
+def _number(argument: str, value: Any) -> float:
     if isinstance(value, int | float) or (
         isinstance(value, Tensor | np.generic | np.ndarray) and np.ndim(value) == 0
     ):
-        return arguments.real(asked, argument, value)
+        return arguments.real(argument, value)
     raise ArgumentTypeError(
-        asked,
         argument=argument,
         expected="a number",
         got=type(value).__name__,
-        mend="use quantized.add or quantized.mul for two tensors",
+        hint="use quantized.add or quantized.mul for two tensors",
     )
 
 
@@ -75,7 +74,7 @@ def add_scalar(qa: Any, number: float) -> QuantizedTensor:
     >>> y.dequantize(), y.q_zero_point()
     (tensor([2.5, 3.5]), 5)
     """
-    return _add_scalar("quantized.add_scalar", qa, number, False)
+    return _add_scalar(qa, number, False)
 
 
 def add_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
@@ -107,18 +106,17 @@ def add_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
     >>> refquant.ops.quantized.add_scalar_relu(x, 0.5).dequantize()
     tensor([1.5, 0. ])
     """
-    return _add_scalar("quantized.add_scalar_relu", qa, number, True)
+    return _add_scalar(qa, number, True)
 
 
-def _add_scalar(asked: str, qa: Any, number: Any, relu: bool) -> QuantizedTensor:
-    a = checks.quantized_per_tensor(asked, "qa", qa)
-    value = _number(asked, "number", number)
+def _add_scalar(qa: Any, number: Any, relu: bool) -> QuantizedTensor:
+    a = checks.quantized_per_tensor("qa", qa)
+    value = _number("number", number)
     low, high, z = a.dtype.quant_min, a.dtype.quant_max, a.zero_point
     quotient = value / a.scale
     steps = int(np.rint(quotient)) if math.isfinite(quotient) else None
     if steps is None or not -(2**31) <= steps < 2**31:
         raise ArgumentError(
-            asked,
             argument="number",
             expected=f"finite and at most 2**31 steps of {a.scale}",
             got=value,
@@ -130,7 +128,7 @@ def _add_scalar(asked: str, qa: Any, number: Any, relu: bool) -> QuantizedTensor
         scale, zero_point = (high - moved) / (high - low) * a.scale, low
     else:
         scale, zero_point = (moved - low) / (high - low) * a.scale, high
-    checks.scale_value(asked, "number", scale)
+    checks.scale_value("number", scale)
     record, operands = engines.current(), Operands(a.dtype)
     if record.rule("add_scalar", operands) is not SHIFT_OF_INTEGERS:
         with np.errstate(all="ignore"):
@@ -195,7 +193,7 @@ def mul_scalar(qa: Any, number: float) -> QuantizedTensor:
     >>> refquant.ops.quantized.mul_scalar(x, -3.0).dequantize()
     tensor([-3., -6.])
     """
-    return _mul_scalar("quantized.mul_scalar", qa, number, False)
+    return _mul_scalar(qa, number, False)
 
 
 def mul_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
@@ -229,20 +227,20 @@ def mul_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
     >>> refquant.ops.quantized.mul_scalar_relu(x, 3.0).dequantize()
     tensor([3., 0.])
     """
-    return _mul_scalar("quantized.mul_scalar_relu", qa, number, True)
+    return _mul_scalar(qa, number, True)
 
 
-def _mul_scalar(asked: str, qa: Any, number: Any, relu: bool) -> QuantizedTensor:
-    a = checks.quantized_per_tensor(asked, "qa", qa)
-    value = _number(asked, "number", number)
+def _mul_scalar(qa: Any, number: Any, relu: bool) -> QuantizedTensor:
+    a = checks.quantized_per_tensor("qa", qa)
+    value = _number("number", number)
     if not math.isfinite(value):
-        raise ArgumentError(asked, argument="number", expected="a finite number", got=value)
+        raise ArgumentError(argument="number", expected="a finite number", got=value)
     low, high = a.dtype.quant_min, a.dtype.quant_max
     if value == 0:
         zeros = layout.dense_copy(a.array)
         zeros[...] = 0
         return QuantizedTensor._unchecked(zeros, a.dtype, 1.0, 0)
-    scale = checks.scale_value(asked, "number", abs(value) * a.scale)
+    scale = checks.scale_value("number", abs(value) * a.scale)
     if value > 0:
         return _clamped(a, scale, a.zero_point, relu)
     # q_max + q_min is -1 for signed types and 255 for quint8: the complement of all bits.

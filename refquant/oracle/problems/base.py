@@ -107,7 +107,7 @@ class Problem:
                 argument="actual",
                 expected="a quantized tensor or an array of its integers",
                 got=f"an array of {array.dtype}",
-                mend="give the integers, not the real numbers that they stand for",
+                hint="give the integers, not the real numbers that they stand for",
             )
         if isinstance(actual, QuantizedTensor) and quantized_output:
             ours = (expected.dtype, expected.scale, expected.zero_point)
@@ -136,7 +136,6 @@ def _array(value: Any) -> np.ndarray:
     if isinstance(value, np.ndarray):
         return value
     raise ArgumentTypeError(
-        "oracle",
         argument="actual",
         expected="a QuantizedTensor, a Tensor or an ndarray",
         got=type(value).__name__,

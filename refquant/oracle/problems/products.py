@@ -38,25 +38,24 @@ def product_function(name: str, relu: bool) -> Callable[..., Any]:
     plain = getattr(functional, name)
     if not relu:
         return plain
-    asked = f"{name}_relu"
 
     def linear_relu(input, weight, bias=None, scale=None, zero_point=None):
-        x = quint8_input(asked, "input", input)
-        packed = pack_linear(asked, weight, bias)
+        x = quint8_input("input", input)
+        packed = pack_linear(weight, bias)
         out = (
             x.scale if scale is None else scale,
             x.zero_point if zero_point is None else zero_point,
         )
-        return run_linear(asked, x, packed, *out, True)
+        return run_linear(x, packed, *out, True)
 
     def convolve_relu(**arguments):
         dims = int(name[4])
         a = arguments
         packed = pack_convolution(
-            asked, dims, a["weight"], a["bias"], a["stride"], a["padding"], a["dilation"],
+            dims, a["weight"], a["bias"], a["stride"], a["padding"], a["dilation"],
             a["groups"],
         )  # fmt: skip
-        return run_convolution(asked, dims, a["input"], packed, a["scale"], a["zero_point"], True)
+        return run_convolution(dims, a["input"], packed, a["scale"], a["zero_point"], True)
 
     if name == "linear":
         return linear_relu
@@ -86,15 +85,15 @@ class Product(Problem):
         self.relu = operation.endswith("_relu")
         self.name = operation.removesuffix("_relu")
         a = arguments
-        self.x: QuantizedTensor = quint8_input(operation, "input", a["input"])
+        self.x: QuantizedTensor = quint8_input("input", a["input"])
         self.shape = tuple(self.run("fbgemm").shape)  # checks all operands
         with engines.using("fbgemm"):
             self.packed: Any
             if self.name == "linear":
-                self.packed = pack_linear(operation, a["weight"], a["bias"])
+                self.packed = pack_linear(a["weight"], a["bias"])
             else:
                 self.packed = pack_convolution(
-                    operation, int(self.name[4]), a["weight"], a["bias"], a["stride"],
+                    int(self.name[4]), a["weight"], a["bias"], a["stride"],
                     a["padding"], a["dilation"], a["groups"],
                 )  # fmt: skip
         self.weight: QuantizedTensor = self.packed.weight
@@ -318,7 +317,6 @@ def _name(table: dict, rule) -> str:
         if known is rule:
             return name
     raise ArgumentError(
-        "oracle",
         argument="engine",
         expected="with sums and borders that the oracle knows",
         got=rule.name,

@@ -129,7 +129,6 @@ def bind(operation: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[type[Prob
     """
     if not isinstance(operation, str) or operation not in _TABLE:
         raise ArgumentError(
-            "oracle",
             argument="operation",
             expected=f"one of {', '.join(_TABLE)}",
             got=repr(operation),
@@ -142,7 +141,7 @@ def bind(operation: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[type[Prob
             f"oracle: {operation}",
             argument="the operands",
             expected=f"those of {operation}{inspect.signature(function)}",
-            mend=str(error),
+            hint=str(error),
         ) from None
     bound.apply_defaults()
     return kind, function, dict(bound.arguments)

@@ -80,9 +80,9 @@ def coverage(cases: Sequence[Case]) -> list[tuple[str, str]]:
     >>> rows["cases"], rows["elements"]
     ('3', '768')
     """
-    cases = arguments.sequence("oracle.coverage", "cases", cases, "a sequence of Case")
+    cases = arguments.sequence("cases", cases, "a sequence of Case")
     for case in cases:
-        arguments.instance("oracle.coverage", "cases", case, Case, "a sequence of Case")
+        arguments.instance("cases", case, Case, "a sequence of Case")
     counts: Counter = Counter()
     kinds: dict[str, set] = {
         name: set()

@@ -68,12 +68,11 @@ def cases_of(operation: Any, seed: int = 0) -> tuple[Case, ...]:
     """
     if not isinstance(operation, str) or operation not in OPERATIONS:
         raise ArgumentError(
-            "oracle.cases_of",
             argument="operation",
             expected=f"one of {', '.join(OPERATIONS)}",
             got=arguments.describe(operation),
         )
-    seed = arguments.integer("oracle.cases_of", "seed", seed, 0)
+    seed = arguments.integer("seed", seed, 0)
     if operation.startswith("linear"):
         return tuple(linear_cases(operation, seed))
     if operation.startswith("conv"):

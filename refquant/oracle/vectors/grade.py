@@ -198,12 +198,10 @@ def check(
     relu against engine 'fbgemm': 768 of 768 elements equal in 3 cases: passed
     """
     if not callable(backend):
-        raise ArgumentError(
-            "oracle.check", argument="backend", expected="callable", got=type(backend).__name__
-        )
+        raise ArgumentError(argument="backend", expected="callable", got=type(backend).__name__)
     name = engines.current().name if engine is None else engines.get(engine).name
     grades = []
-    progress = arguments.flag_or_none("oracle.check", "progress", progress)
+    progress = arguments.flag_or_none("progress", progress)
     for case in track(cases_of(operation, seed), f"checking {operation}", show=progress):
         try:
             task = case.problem
@@ -216,7 +214,7 @@ def check(
             raise OperationError(
                 f"oracle.check: the backend raised {type(error).__name__} in case {case.name!r}: "
                 f"{error}",
-                mend=f"the case is {case.problem.describe()}",
+                hint=f"the case is {case.problem.describe()}",
             ) from error
         try:
             grades.append(_grade(case.name, task, actual, expected, name))
@@ -263,17 +261,16 @@ def check_results(folder: Any, results: Any, *, progress: bool | None = None) ->
     >>> all(grade.equal == grade.elements for grade in grades.grades)
     True
     """
-    asked = "oracle.check_results"
-    progress = arguments.flag_or_none(asked, "progress", progress)
-    manifest = arguments.path(asked, "folder", folder) / MANIFEST
-    top = arguments.path(asked, "results", results)
+    progress = arguments.flag_or_none("progress", progress)
+    manifest = arguments.path("folder", folder) / MANIFEST
+    top = arguments.path("results", results)
     vectors: Vectors = read_vectors(folder)
     missing = [c.name for c in vectors.cases if not (top / f"{c.name}.npz").is_file()]
     if missing:
         raise FileFormatError(
             f"{top}: {len(missing)} of {len(vectors.cases)} results are missing, the first is "
             f"{missing[0]}.npz",
-            mend="write one .npz with an array `output` for each case of the manifest",
+            hint="write one .npz with an array `output` for each case of the manifest",
         )
     grades = []
     for case in track(vectors.cases, f"checking {vectors.operation}", show=progress):

@@ -86,7 +86,7 @@ def fault(path: Path, what: str) -> FileFormatError:
     shown = "".join(c if c.isprintable() else " " for c in what)[:300]
     return FileFormatError(
         f"{path}: the file is damaged or does not belong to test vectors ({shown})",
-        mend="write the vectors again with `refquant vectors`",
+        hint="write the vectors again with `refquant vectors`",
     )
 
 
@@ -177,7 +177,7 @@ def read_vectors(folder: Any) -> Vectors:
     >>> vectors.operation, len(vectors.cases) > 0
     ('relu6', True)
     """
-    top = arguments.path("oracle.read_vectors", "folder", folder)
+    top = arguments.path("folder", folder)
     manifest = _manifest(top / MANIFEST)
     operation, engine = manifest["operation"], manifest["engine"]
     try:
@@ -232,7 +232,7 @@ def _manifest(path: Path) -> dict[str, Any]:
         raise FileFormatError(
             f"{path}: the vectors have version {repr(version)[:40]}, this release reads version "
             f"{VERSION}",
-            mend="write them again, or read them with the release that wrote them",
+            hint="write them again, or read them with the release that wrote them",
         )
     operation, cases = manifest.get("operation"), manifest.get("cases")
     if operation not in OPERATIONS or not isinstance(cases, list):

@@ -107,10 +107,9 @@ def write_vectors(
     >>> vectors
     <Vectors of relu by engine 'fbgemm': 3 cases, 768 elements>
     """
-    asked = "oracle.write_vectors"
-    force = arguments.flag(asked, "force", force)
-    progress = arguments.flag_or_none(asked, "progress", progress)
-    target = arguments.path(asked, "folder", folder)
+    force = arguments.flag("force", force)
+    progress = arguments.flag_or_none("progress", progress)
+    target = arguments.path("folder", folder)
     record = engines.current() if engine is None else engines.get(engine)
     cases = cases_of(operation, seed)
     _check_target(target, force)
@@ -171,9 +170,8 @@ def _check_target(target: Path, force: bool) -> None:
     if empty or (force and ours):
         return
     raise ArgumentError(
-        "oracle.write_vectors",
         argument="folder",
         expected="a folder that does not exist or is empty",
         got=str(target),
-        mend="give another one" + (", or replace it with force" if ours else ""),
+        hint="give another one" + (", or replace it with force" if ours else ""),
     )

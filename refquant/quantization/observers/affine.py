@@ -42,7 +42,7 @@ def noting_idle() -> Iterator[list[str]]:
 REDUCED_RANGES = {dtypes.quint8: (0, 127), dtypes.qint8: (-64, 63)}
 
 
-def choose_range(asked: str, dtype, quant_min, quant_max) -> tuple[int, int]:
+def choose_range(dtype, quant_min, quant_max) -> tuple[int, int]:
     """Check a range of integers; None stands for the end of the range of `dtype`.
 
     Raises
@@ -55,12 +55,11 @@ def choose_range(asked: str, dtype, quant_min, quant_max) -> tuple[int, int]:
     integral = all(isinstance(v, int | np.integer) and not isinstance(v, bool) for v in (low, high))
     if not integral or not (dtype.quant_min <= low <= 0 <= high <= dtype.quant_max and low < high):
         raise ArgumentError(
-            asked,
             argument="quant_min, quant_max",
             got=f"{low}..{high}",
             expected=f"whole numbers with {dtype.quant_min} <= quant_min <= 0 <= quant_max <= "
             f"{dtype.quant_max} and quant_min < quant_max",
-            mend="for b bits use 0..2**b - 1 with quint8, -2**(b-1)..2**(b-1) - 1 with qint8",
+            hint="for b bits use 0..2**b - 1 with quint8, -2**(b-1)..2**(b-1) - 1 with qint8",
         )
     return int(low), int(high)
 
@@ -92,10 +91,8 @@ class AffineObserver(ObserverBase):
 
     def __init__(self, dtype, qscheme, reduce_range, quant_min=None, quant_max=None):
         super().__init__(dtype)
-        asked = type(self).__name__
         if not isinstance(dtype, dtypes.dtype) or dtype not in (dtypes.quint8, dtypes.qint8):
             raise ArgumentError(
-                asked,
                 argument="dtype",
                 expected="refquant.quint8 or refquant.qint8",
                 got=repr(dtype),
@@ -104,23 +101,21 @@ class AffineObserver(ObserverBase):
         if not known or qscheme.is_per_channel is not self.per_channel:
             kind = "per_channel" if self.per_channel else "per_tensor"
             raise NotSupportedError(
-                asked,
                 argument="qscheme",
                 expected=f"refquant.{kind}_affine or refquant.{kind}_symmetric",
                 got=repr(qscheme),
             )
-        reduce_range = arguments.switch(asked, "reduce_range", reduce_range)
+        reduce_range = arguments.switch("reduce_range", reduce_range)
         if reduce_range and qscheme.is_symmetric and dtype is dtypes.quint8:
             raise NotSupportedError(
-                asked,
                 argument="reduce_range",
                 expected="False where the scheme is symmetric and the dtype quint8",
                 got=True,
-                mend="use qint8, or an affine scheme",
+                hint="use qint8, or an affine scheme",
             )
         self.qscheme, self.reduce_range = qscheme, reduce_range
         self.eps = 2.0**-23
-        self.quant_min, self.quant_max = choose_range(asked, dtype, quant_min, quant_max)
+        self.quant_min, self.quant_max = choose_range(dtype, quant_min, quant_max)
 
     @property
     def target_range(self) -> tuple[int, int]:
@@ -132,7 +127,7 @@ class AffineObserver(ObserverBase):
 
     def _elements(self, x) -> np.ndarray:
         """Return the float32 elements of a tensor to observe, or raise."""
-        return checks.float32_tensor(f"{self._place()}.forward", "x", x).array
+        return checks.float32_tensor("x", x).array
 
     def _check_finite(self, ends: np.ndarray) -> None:
         """Raise unless the ends of a range are finite."""
@@ -143,7 +138,7 @@ class AffineObserver(ObserverBase):
                 argument="x",
                 expected="finite",
                 got=f"a tensor with {kind}",
-                mend="look for a division by zero, an overflow or a missing normalization before "
+                hint="look for a division by zero, an overflow or a missing normalization before "
                 "this place of the model",
             )
 
@@ -218,28 +213,24 @@ class AffineObserver(ObserverBase):
         return self.dtype, self.qscheme, self.reduce_range, self.quant_min, self.quant_max
 
     def _check_mergeable(self, other) -> None:
-        asked = f"{self._place()}.merge"
         if type(other) is not type(self):
             raise ArgumentTypeError(
-                asked,
                 argument="other",
                 expected=f"a {type(self).__name__}",
                 got=type(other).__name__,
             )
         if other._settings() != self._settings():
             raise ArgumentError(
-                asked,
                 argument="other",
                 expected=f"of the same settings {self._settings()}",
                 got=other._settings(),
-                mend="make both with the same arguments",
+                hint="make both with the same arguments",
             )
 
     def _absorb(self, other) -> None:
         raise NotSupportedError(
-            f"{self._place()}.merge",
-            mend="a moving average depends on the order of the batches; observe them in one "
-            "process, or use MinMaxObserver or HistogramObserver",
+            hint="a moving average depends on the order of the batches; observe them in one "
+            "process, or use MinMaxObserver or HistogramObserver"
         )
 
     def explain(self) -> Explanation:

@@ -65,9 +65,8 @@ class ObserverBase(Module):
     def calculate_qparams(self, **keywords):
         """Choose scale and zero point; defined by every observer that can."""
         raise NotSupportedError(
-            f"{self._place()}.calculate_qparams",
-            mend=f"{type(self).__name__} chooses no scale and zero point; use MinMaxObserver or "
-            "HistogramObserver in the QConfig",
+            hint=f"{type(self).__name__} chooses no scale and zero point; use MinMaxObserver or "
+            "HistogramObserver in the QConfig"
         )
 
     def explain(self) -> Explanation:

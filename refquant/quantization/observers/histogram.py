@@ -27,14 +27,14 @@ MOST_BINS = 2**20
 MOST_CUTS = 2**28
 
 
-def _count(asked: str, argument: str, value, most: int) -> int:
+def _count(argument: str, value, most: int) -> int:
     try:
         count = operator.index(value)
     except TypeError:
         count = 0
     if not 1 <= count <= most:
         raise ArgumentError(
-            asked, argument=argument, expected=f"a whole number in 1..{most}", got=repr(value)
+            argument=argument, expected=f"a whole number in 1..{most}", got=repr(value)
         )
     return count
 
@@ -116,10 +116,8 @@ class HistogramObserver(AffineObserver):
         quant_max=None,
     ):
         super().__init__(dtype, qscheme, reduce_range, quant_min, quant_max)
-        self.bins = _count("HistogramObserver", "bins", bins, MOST_BINS)
-        self.upsample_rate = _count(
-            "HistogramObserver", "upsample_rate", upsample_rate, MOST_CUTS // self.bins
-        )
+        self.bins = _count("bins", bins, MOST_BINS)
+        self.upsample_rate = _count("upsample_rate", upsample_rate, MOST_CUTS // self.bins)
         self.register_buffer("histogram", Tensor(np.zeros(self.bins, np.float32)))
         self.register_buffer("min_val", None)
         self.register_buffer("max_val", None)
@@ -160,11 +158,10 @@ class HistogramObserver(AffineObserver):
         counts = self.histogram.array
         if counts.shape != (self.bins,) or counts.dtype != np.float32:
             raise OperationError(
-                f"{self._place()}",
                 argument="histogram",
                 expected=f"float32 of shape ({self.bins},), a count for each of its bins",
                 got=f"{counts.dtype} of shape {counts.shape}",
-                mend="make a new observer for another number of bins",
+                hint="make a new observer for another number of bins",
             )
         return counts
 
@@ -176,7 +173,7 @@ class HistogramObserver(AffineObserver):
                 f"{self._place()} was given the range {ends[0]} .. {ends[1]}",
                 argument="x",
                 expected="of a range whose width float32 can hold",
-                mend="use MinMaxObserver",
+                hint="use MinMaxObserver",
             )
 
     def _add(self, flat: np.ndarray, extremes: np.ndarray) -> None:

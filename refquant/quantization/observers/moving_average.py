@@ -11,10 +11,10 @@ from refquant.quantization.observers.per_channel import PerChannelMinMaxObserver
 __all__ = ["MovingAverageMinMaxObserver", "MovingAveragePerChannelMinMaxObserver"]
 
 
-def _constant(asked: str, value) -> float:
+def _constant(value) -> float:
     if not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
         raise ArgumentError(
-            asked, argument="averaging_constant", expected="a number in 0..1", got=repr(value)
+            argument="averaging_constant", expected="a number in 0..1", got=repr(value)
         )
     return float(value)
 
@@ -63,7 +63,7 @@ class MovingAverageMinMaxObserver(MinMaxObserver):
         quant_max=None,
     ):
         super().__init__(dtype, qscheme, reduce_range, quant_min=quant_min, quant_max=quant_max)
-        self.averaging_constant = _constant(type(self).__name__, averaging_constant)
+        self.averaging_constant = _constant(averaging_constant)
 
     def _update(self, extremes: np.ndarray) -> np.ndarray:
         seen = self._seen()
@@ -120,7 +120,7 @@ class MovingAveragePerChannelMinMaxObserver(PerChannelMinMaxObserver):
         super().__init__(
             ch_axis, dtype, qscheme, reduce_range, quant_min=quant_min, quant_max=quant_max
         )
-        self.averaging_constant = _constant(type(self).__name__, averaging_constant)
+        self.averaging_constant = _constant(averaging_constant)
 
     def _update(self, seen: np.ndarray, extremes: np.ndarray) -> np.ndarray:
         moved = kernels.moving_average(

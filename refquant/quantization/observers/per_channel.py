@@ -87,19 +87,16 @@ class PerChannelMinMaxObserver(AffineObserver):
     def forward(self, x):
         """Observe `x` and return it."""
         array = self._elements(x)
-        asked = f"{self._place()}.forward"
         if array.ndim == 0:
             raise ShapeError(
-                asked,
                 argument="x",
                 expected="of at least one dimension",
                 got="a 0-dimensional tensor",
             )
-        axis = checks.dimension(asked, "ch_axis", self.ch_axis, array.ndim)
+        axis = checks.dimension("ch_axis", self.ch_axis, array.ndim)
         seen = self._seen()
         if seen is not None and array.shape[axis] != seen.shape[1]:
             raise ShapeError(
-                asked,
                 argument="x",
                 got=f"shape {array.shape}",
                 expected=f"of {seen.shape[1]} channels along axis {axis}, as before",
@@ -136,7 +133,6 @@ class PerChannelMinMaxObserver(AffineObserver):
             return
         if ours is not None and ours.shape != theirs.shape:
             raise ShapeError(
-                f"{self._place()}.merge",
                 argument="other",
                 got=f"{theirs.shape[1]} channels",
                 expected=f"of {ours.shape[1]} channels",

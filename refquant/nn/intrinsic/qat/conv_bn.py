@@ -62,10 +62,9 @@ class ConvBnNd(FakeQuantized):
             padding_mode,
         )
         channels = self.out_channels
-        op = type(self).__name__
-        self.eps = arguments.number(op, "eps", eps)
-        self.momentum = None if momentum is None else arguments.number(op, "momentum", momentum)
-        self.freeze_bn = arguments.switch(op, "freeze_bn", freeze_bn)
+        self.eps = arguments.number("eps", eps)
+        self.momentum = None if momentum is None else arguments.number("momentum", momentum)
+        self.freeze_bn = arguments.switch("freeze_bn", freeze_bn)
         self.num_features, self.affine, self.track_running_stats = channels, True, True
         self.gamma = Parameter(Tensor(np.empty(channels, np.float32)))
         self.beta = Parameter(Tensor(np.empty(channels, np.float32)))
@@ -115,11 +114,10 @@ class ConvBnNd(FakeQuantized):
         count = scaled.numel() // scaled.size(1)
         if count < 2:
             raise ShapeError(
-                type(self).__name__,
                 argument="input",
                 expected="more than one value a channel in training, as their variance is needed",
                 got=f"shape {tuple(input.shape)}",
-                mend="use a larger batch, or call freeze_bn_stats()",
+                hint="use a larger batch, or call freeze_bn_stats()",
             )
         plain = scaled / self._per_channel(factor)
         reduced = [0, *range(2, plain.dim())]

@@ -68,10 +68,8 @@ class Linear(quantized.Linear):
         ArgumentError
             If it is of another type, or the observer's dtype is another.
         """
-        asked = f"dynamic.{cls.__name__}.from_float"
         if type(mod) is not cls._FLOAT_MODULE:
             raise ArgumentError(
-                asked,
                 argument="mod",
                 expected=f"exactly a {cls._FLOAT_MODULE.__name__}",
                 got=type(mod).__name__,
@@ -90,7 +88,7 @@ class Linear(quantized.Linear):
             converted.set_weight_bias(weight, bias)
         else:
             observer(weight)
-            converted.set_weight_bias(quantize_weight(asked, weight, observer), bias)
+            converted.set_weight_bias(quantize_weight(weight, observer), bias)
         return converted
 
     def _get_name(self) -> str:

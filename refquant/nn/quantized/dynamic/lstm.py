@@ -109,7 +109,7 @@ class LSTM(Module):
             {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers},
             {"bias": bias, "batch_first": batch_first, "bidirectional": bidirectional},
         )
-        self.dtype = stored_dtype("LSTM", dtype)
+        self.dtype = stored_dtype(dtype)
         self._packed: dict[str, PackedLinear | PackedHalf] = {}
         self.set_weight_bias(self._zeros())
 
@@ -169,28 +169,26 @@ class LSTM(Module):
         ShapeError, DtypeError, QuantizerError
             If a weight or bias does not fit.
         """
-        asked = "LSTM.set_weight_bias"
-        arguments.mapping(asked, "weight_bias_dict", weight_bias_dict, "a dict of tensors")
+        arguments.mapping("weight_bias_dict", weight_bias_dict, "a dict of tensors")
         packed = {}
         for ending, shape in self._matrices():
             names = [f"weight_{ending}", *([f"bias_{ending}"] if self.bias else [])]
             for name in names:
                 if name not in weight_bias_dict:
                     raise ArgumentError(
-                        asked,
                         argument="weight_bias_dict",
                         expected=f"with the key {name!r}",
                         got=f"keys {sorted(map(str, weight_bias_dict))}",
                     )
             weight, *bias = (weight_bias_dict[name] for name in names)
-            packed[ending] = self._pack(asked, f"weight_{ending}", shape, weight, *bias)
+            packed[ending] = self._pack(f"weight_{ending}", shape, weight, *bias)
         self._packed = packed
 
-    def _pack(self, asked: str, name: str, shape, weight: Any, bias: Any = None):
-        arguments.instance(asked, name, weight, Tensor, "a tensor")
+    def _pack(self, name: str, shape, weight: Any, bias: Any = None):
+        arguments.instance(name, weight, Tensor, "a tensor")
         if tuple(weight.shape) != shape:
             raise ShapeError(
-                asked, argument=name, expected=f"of shape {shape}",
+                argument=name, expected=f"of shape {shape}",
                 got=f"shape {tuple(weight.shape)}",
             )  # fmt: skip
         prepack = linear_prepack if self.dtype is dtypes.qint8 else linear_prepack_fp16
@@ -221,8 +219,7 @@ class LSTM(Module):
                     arguments.describe(weight),
                 )
                 continue
-            asked = "LSTM.load_state_dict"
-            packed[ending] = report.attempt(name, self._pack, asked, name, shape, weight, bias)
+            packed[ending] = report.attempt(name, self._pack, name, shape, weight, bias)
         report.change(functools.partial(setattr, self, "_packed", packed))
 
     @classmethod
@@ -241,10 +238,8 @@ class LSTM(Module):
         ArgumentError
             If it is of another type, or the observer's dtype is another.
         """
-        asked = f"dynamic.{cls.__name__}.from_float"
         if type(mod) is not cls._FLOAT_MODULE:
             raise ArgumentError(
-                asked,
                 argument="mod",
                 expected=f"exactly a {cls._FLOAT_MODULE.__name__}",
                 got=type(mod).__name__,
@@ -262,7 +257,7 @@ class LSTM(Module):
             if name.startswith("weight") and not half:
                 observer = observe()
                 observer(value)
-                value = quantize_weight(asked, value, observer)
+                value = quantize_weight(value, observer)
             values[name] = value
         converted.set_weight_bias(values)
         converted.training = mod.training
@@ -276,7 +271,7 @@ class LSTM(Module):
             return np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         parts = []
         for name, part in zip(("h_0", "c_0"), hx, strict=True):
-            array = checks.float32_tensor("LSTM", name, part).array
+            array = checks.float32_tensor(name, part).array
             if array.shape != shape:
                 raise ShapeError(
                     "LSTM", argument=name, expected=f"of shape {shape}", got=f"shape {array.shape}"
@@ -343,7 +338,7 @@ class LSTM(Module):
             check_state(hx)
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx)
-        x = checks.float32_tensor("LSTM", "input", input).array
+        x = checks.float32_tensor("input", input).array
         self._check_input(x, 3)
         if self.batch_first:
             x = np.swapaxes(x, 0, 1)
@@ -356,8 +351,8 @@ class LSTM(Module):
         return Tensor(output), (Tensor(hidden), Tensor(cell))
 
     def _forward_packed(self, packed: PackedSequence, hx: Any):
-        check_packed("LSTM", "input", packed)
-        data = checks.float32_tensor("LSTM", "input.data", packed.data).array
+        check_packed("input", packed)
+        data = checks.float32_tensor("input.data", packed.data).array
         self._check_input(data, 2)
         sizes = packed.batch_sizes.array.tolist()
         state = self._state(hx, sizes[0])

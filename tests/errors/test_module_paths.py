@@ -10,7 +10,7 @@ from refquant.errors import ArgumentError, RefquantError
 
 class Fails(nn.Module):
     def forward(self, x):
-        raise ArgumentError("fails", argument="x", expected="something else", got=x, mend="try")
+        raise ArgumentError("fails", argument="x", expected="something else", got=x, hint="try")
 
 
 class Outer(nn.Module):
@@ -29,10 +29,10 @@ def raised(model, x=1):
 
 
 def test_the_path_is_seen_from_the_outermost_module():
-    assert raised(Outer()).place == "inner.1.0"
+    assert raised(Outer()).module_path == "inner.1.0"
     assert str(raised(Outer())).endswith("got 1; try (in module 'inner.1.0')")
-    assert raised(nn.Sequential(Outer())).place == "0.inner.1.0"
-    assert raised(Fails()).place == ""
+    assert raised(nn.Sequential(Outer())).module_path == "0.inner.1.0"
+    assert raised(Fails()).module_path == ""
     assert str(raised(Fails())).endswith("; try")
 
 
@@ -43,7 +43,7 @@ def test_hooks_are_part_of_the_module():
         raise ArgumentError("hook")
 
     model[0][0].register_forward_hook(hook)
-    assert raised(model).place == "0.0"
+    assert raised(model).module_path == "0.0"
 
 
 def test_a_module_that_is_not_registered_ends_the_path():
@@ -55,7 +55,7 @@ def test_a_module_that_is_not_registered_ends_the_path():
         def forward(self, x):
             return self.aside(x)
 
-    assert raised(nn.Sequential(Hidden())).place == "0"
+    assert raised(nn.Sequential(Hidden())).module_path == "0"
 
 
 def test_the_place_travels_between_processes():
@@ -63,4 +63,4 @@ def test_the_place_travels_between_processes():
     again = pickle.loads(pickle.dumps(error))
     assert isinstance(again, RefquantError)
     assert str(again) == str(error)
-    assert again.place == "inner.1.0"
+    assert again.module_path == "inner.1.0"
