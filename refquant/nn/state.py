@@ -56,7 +56,11 @@ class LoadReport:
         try:
             return function(*arguments)
         except RefquantError as error:
-            self.error(key, error.expected or "something else", str(error.got or error))
+            self.error(
+                key,
+                error.expected or "something else",
+                str(error if error.got is None else error.got),
+            )
             return None
 
     def copy_into(self, key: str, target: Tensor) -> None:

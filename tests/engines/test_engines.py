@@ -158,7 +158,7 @@ def test_a_limit_names_the_engines_that_can():
     reason = "too small"
     engines.register(truncating(unsupported={"per_channel_weights": reason}))
     with engines.using("truncating"), pytest.raises(EngineError, match=reason) as raised:
-        engines.require("conv2d", "per_channel_weights")
+        engines.require("per_channel_weights")
     assert "'fbgemm'" in str(raised.value)
     lifted = engines.get("truncating").derive("free", "", unsupported={"per_channel_weights": None})
     assert "per_channel_weights" not in lifted.unsupported
