@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import sys
 import types
 
 # The documented faces. What lies below them is reached through them.
@@ -47,7 +48,14 @@ def public(face: str) -> dict[str, object]:
         for name, value in found.items()
         if not isinstance(value, types.ModuleType)
         and (getattr(value, "__module__", None) or "refquant").startswith("refquant")
+        and not is_class_of_a_parent(face, name, value)
     }
+
+
+def is_class_of_a_parent(face: str, name: str, value: object) -> bool:
+    """Whether a package re-exports a class of the package above it, where it is described."""
+    parent = face.rpartition(".")[0]
+    return inspect.isclass(value) and getattr(sys.modules.get(parent), name, None) is value
 
 
 def home(value: object) -> str:
