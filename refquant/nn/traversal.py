@@ -62,6 +62,9 @@ class ModuleTree:
     def _named_tensors(self, place: str, prefix: str, recurse: bool):
         prefix = arguments.text("prefix", prefix)
         recurse = arguments.switch("recurse", recurse)
+        return self._walk_tensors(place, prefix, recurse)  # checked before the walk begins
+
+    def _walk_tensors(self, place: str, prefix: str, recurse: bool):
         seen: set[int] = set()
         parts = self.named_modules(prefix=prefix) if recurse else [(prefix, self)]
         for path, module in parts:
