@@ -315,14 +315,22 @@ def add_scalar(a not None, int64_t offset, double a_scale, output, runs, requant
     return _scaled(a, a, Scaling(minus, 0, factor, 0, 0, False), to, runs, requantize)
 
 
-cdef _clamp(const stored[::1] a, stored[::1] q, stored lower, stored upper):
-    cdef Py_ssize_t n = a.shape[0], i
+cdef void _clamp_all(
+    const stored* a, stored* q, Py_ssize_t n, stored lower, stored upper
+) noexcept nogil:
+    # Over pointers: the strides of memoryviews keep the compiler from vectorizing this loop.
+    cdef Py_ssize_t i
     cdef stored v
     cdef int threads = threads_for(n, 4 * BLOCK)
-    with nogil:
-        for i in prange(n, num_threads=threads, schedule="static", use_threads_if=threads > 1):
-            v = a[i] if a[i] > lower else lower
-            q[i] = v if v < upper else upper
+    for i in prange(n, num_threads=threads, schedule="static", use_threads_if=threads > 1):
+        v = a[i] if a[i] > lower else lower
+        q[i] = v if v < upper else upper
+
+
+cdef _clamp(const stored[::1] a, stored[::1] q, stored lower, stored upper):
+    if a.shape[0]:
+        with nogil:
+            _clamp_all(&a[0], &q[0], a.shape[0], lower, upper)
 
 
 def clamp(a not None, int32_t lower, int32_t upper):
