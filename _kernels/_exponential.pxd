@@ -111,7 +111,7 @@ cdef inline float expm1_rounded_once(float x) noexcept nogil:
 
 
 cdef inline void expm1_run(float* x, Py_ssize_t n, int code) noexcept nogil:
-    """Replace `n` neighbours by one rule."""
+    """Replace `n` neighbors by one rule."""
     cdef Py_ssize_t i
     if code == EXPM1_OF_PAIRS:
         for i in range(n):

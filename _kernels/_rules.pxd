@@ -1,6 +1,6 @@
 # The numbers by which kernels know rules; _rules.pyx says which rule has which.
 #
-# A number means nothing outside of the kernels. Every switch over one of these lists names all of
+# A number means nothing outside the kernels. Every switch over one of these lists names all of
 # its numbers, the last by `else`; _rules.pyx holds no others.
 
 # Real numbers to integers.

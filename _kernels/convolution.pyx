@@ -5,7 +5,7 @@ Design
     the filter.
 (b) A block of output positions is gathered into scratch memory of a few tens of KiB and multiplied
     by all filters while it lies in the cache; nothing of the size of an image is allocated.
-(c) Without groups and dilation neighbouring columns of the filter are neighbours in memory, so a
+(c) Without groups and dilation neighboring columns of the filter are neighbors in memory, so a
     line of the filter is one copy.
 (d) Depthwise filters stand in _depthwise.pxd.
 """

@@ -4,7 +4,7 @@ Design
 (a) Compilers do not vectorize minima of floats, because of NaN and signed zeros. Here floats are
     mapped to integers of the same order, for which they do; NaN are the extreme keys.
 (b) A histogram is counted in two steps: positions of a few hundred elements, which vectorizes,
-    then increments, which go round several tables so that equal neighbours do not wait for each
+    then increments, which go round several tables so that equal neighbors do not wait for each
     other. Counts are integers: their sum does not depend on how work was split.
 (c) Sums that round are formed one after the other, in the order of the definition.
 (d) The search for a range stands in _search.pxd.

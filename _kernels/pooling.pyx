@@ -206,7 +206,7 @@ cdef inline double _average(
 cdef void _average_channels(
     const int32_t* total, stored* out, Py_ssize_t n, Sizes of, int64_t divisor, Average to, int code
 ) noexcept nogil:
-    """Averages of neighbouring channels by one rule, from sums of 8-bit integers."""
+    """Averages of neighboring channels by one rule, from sums of 8-bit integers."""
     cdef float m = <float>1.0 / <float>divisor, inverse = <float>1.0 / (<float>1.0 / m)
     cdef float back = <float>1.0 / m, lower = <float>to.lower, upper = <float>to.upper, t
     cdef int32_t shift = <int32_t>(of.height * of.width * to.zero_point)
@@ -305,7 +305,7 @@ cdef void _average_line(
             value = value + scratch[x]
         total[j] = value
     j = 0
-    while j < widths:  # neighbours of one size and divisor at once
+    while j < widths:  # neighbors of one size and divisor at once
         of.width, end = columns[j, 1] - columns[j, 0], j + 1
         while end < widths and columns[end, 1] - columns[end, 0] == of.width and (
             divisors[end] == divisors[j]

@@ -72,7 +72,7 @@ cdef void _chunk(
     const float* from_input, const float* from_hidden, const float* cell, float* next_hidden,
     float* next_cell, Py_ssize_t size, Py_ssize_t n
 ) noexcept nogil:
-    """The next state of `n` neighbours of one sequence."""
+    """The next state of `n` neighbors of one sequence."""
     cdef float[4][CHUNK] gates
     cdef float squashed[CHUNK]
     cdef Py_ssize_t k

@@ -52,7 +52,7 @@ cdef void _mix_channels(
     const stored* a, const stored* b, const stored* c, const stored* d, stored* out,
     Py_ssize_t n, Shares s, Output to, int code
 ) noexcept nogil:
-    """Neighbouring channels of one pixel, by one rule."""
+    """Neighboring channels of one pixel, by one rule."""
     cdef Py_ssize_t k
     cdef stored unused = 0
     if code == MIX_ROUNDED:

@@ -88,7 +88,7 @@ def operation_name(frame: FrameType | None = None) -> str:
 
 
 def _is_boundary(frame: FrameType) -> bool:
-    """Whether a frame is outside of the library."""
+    """Whether a frame is outside the library."""
     module, code = frame.f_globals.get("__name__"), frame.f_code
     if module == "contextlib":
         return False

@@ -3,7 +3,7 @@
 Every message has the same parts: the operation, the argument, what was expected, what it got, and
 how to fix it. They are kept as attributes too, so that a program can inspect them.
 
-The operation is what was called from outside of refquant; an error finds it on the stack when it is
+The operation is what was called from outside refquant; an error finds it on the stack when it is
 created.
 """
 

@@ -108,7 +108,7 @@ STEPS = {
     ),
     "resize_place": Step("where a pixel of the output lies in the input", ("index", "step")),
     "resize_mix": Step(
-        "how neighbouring pixels are mixed", ("a", "b", "c", "d", "h", "w"), split=True
+        "how neighboring pixels are mixed", ("a", "b", "c", "d", "h", "w"), split=True
     ),
     "dynamic_qparams": Step(
         "scale and zero point for the input of a dynamic operation",
@@ -118,7 +118,7 @@ STEPS = {
         "how the products of a linear layer or convolution are summed",
         ("x", "weight", "input_zero_point", "weight_zero_points"),
     ),
-    "border": Step("what stands outside of an image that is convolved", ("zero_point",)),
+    "border": Step("what stands outside an image that is convolved", ("zero_point",)),
     "bias": Step("the bias of a linear layer or convolution to its integer sum", _SUM),
     "multiplier": Step(
         "the scales of input, weight and output to the factor of the sum",

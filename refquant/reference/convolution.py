@@ -10,7 +10,7 @@ Images lie channels-last, (batch, depth, height, width, channels); a two-dimensi
 a depth of 1. The tuples of a `refquant.reference.operands.Geometry` are (depth, height, width).
 
 Depthwise convolution, one filter for each channel, has rows of few products; its filters are laid
-out with the channels fastest, so that neighbouring channels are computed together.
+out with the channels fastest, so that neighboring channels are computed together.
 
 See ``_kernels/convolution.pyx``: `gather` is ``_gather`` there; `convolve_depthwise` is
 ``depthwise_line`` of ``_kernels/_depthwise.pxd``.

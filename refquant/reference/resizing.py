@@ -1,4 +1,4 @@
-r"""Resizing of quantized images: copy the nearest pixel, or mix the four neighbours.
+r"""Resizing of quantized images: copy the nearest pixel, or mix the four neighbors.
 
 An image is an array of shape (outer, height, width, inner), as in `refquant.reference.pooling`.
 The parameters of the result are those of the input, so that integers are mixed and not real

@@ -96,11 +96,11 @@ AXES: Mapping[str, Axis] = MappingProxyType(
                 "How are the products summed?",
                 wrapped="in int32, which wraps on overflow",
                 exact="without limit",
-                saturated_pairs="pairs of neighbours in int16, which saturates, then in int32",
+                saturated_pairs="pairs of neighbors in int16, which saturates, then in int32",
             ),
             _axis(
                 "border",
-                "What stands outside of an image?",
+                "What stands outside an image?",
                 zero_point="the zero point of the input",
                 zero="the integer 0",
             ),

@@ -12,7 +12,7 @@ Engines multiply the raw integers and correct the sum afterwards, because instru
 multiply bytes know nothing of zero points. Only the first sum is in danger of overflow.
 
 A border rule is called with the zero point of the input and returns the raw integer that stands
-outside of an image.
+outside an image.
 """
 
 import numpy as np
@@ -68,7 +68,7 @@ SATURATED_PAIRS = Rule(
 
 BORDER_OF_ZERO_POINT = Rule(
     "border_of_zero_point",
-    "z_x: pixels outside of an image stand for real zero",
+    "z_x: pixels outside an image stand for real zero",
     "all engines of PyTorch",
     lambda zero_point: zero_point,
 )

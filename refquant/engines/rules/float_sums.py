@@ -20,7 +20,7 @@ LEVELS = 4
 
 
 def _merged(dimensions, x):
-    """Extents and strides of loops, from the inner one, neighbours that are one loop as one."""
+    """Extents and strides of loops, from the inner one, neighbors that are one loop as one."""
     loops: list[list[int]] = []
     for d in dimensions:
         extent, stride = x.shape[d], x.strides[d]

@@ -7,7 +7,7 @@ A place rule is called with ``(index, step)`` and returns the float32 place in t
 output pixel, corners not aligned; a negative place becomes 0 afterwards.
 
 A mixing rule is called with ``(a, b, c, d, h, w)``: float32 integers of the upper two and the
-lower two neighbours, and the shares (first, second) of rows and of columns. It returns float32.
+lower two neighbors, and the shares (first, second) of rows and of columns. It returns float32.
 """
 
 import numpy as np
