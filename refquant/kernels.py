@@ -181,11 +181,16 @@ def twins(family: str, choice: str) -> dict[str, Callable[..., Any]]:
 
 
 def _twins(family: str, choice: str) -> dict[str, Callable[..., Any]]:
-    definitions = import_module(f"refquant.reference.{family}")
     if choice == REFERENCE:
+        definitions = import_module(f"refquant.reference.{family}")
         return {name: getattr(definitions, name) for name in definitions.__all__}
     module = import_module(f"refquant._kernels.{family}_{choice}")
-    return {name: getattr(module, name) for name in definitions.__all__}
+    # The definitions, which have the same names, are imported when they are to run.
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+    }
 
 
 def knows(record: engines.Engine) -> bool:

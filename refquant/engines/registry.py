@@ -1,14 +1,15 @@
 """Which engines there are, and which one is chosen."""
 
-import pkgutil
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 
 from refquant import arguments
 from refquant._operation import operation_name
 from refquant.engines import builtin
+from refquant.engines.builtin import fbgemm, qnnpack
 from refquant.engines.record import Engine
 from refquant.engines.steps import check
 from refquant.errors import ArgumentTypeError, EngineError
@@ -28,21 +29,27 @@ __all__ = [
 ]
 
 
-def _built_in() -> tuple[Engine, ...]:
-    """Collect the records of all modules of `refquant.engines.builtin`."""
+# The engines of the newest release come first.
+_OF_PYTORCH = sorted(
+    (*fbgemm.ENGINES, *qnnpack.ENGINES), key=lambda record: record.release or "", reverse=True
+)
+_records: dict[str, Engine] = {record.name: record for record in _OF_PYTORCH}
+
+
+@cache
+def _others() -> dict[str, Engine]:
+    """Collect the other runtimes, when one is needed: importing refquant need not compose them."""
+    import pkgutil
+
     modules = sorted(module.name for module in pkgutil.iter_modules(builtin.__path__))
-    return tuple(
+    records = (
         record
         for module in modules
         for record in import_module(f"{builtin.__name__}.{module}").ENGINES
     )
+    return {record.name: record for record in records if record.release is None}
 
 
-_BUILT_IN = _built_in()
-_OF_PYTORCH = [record for record in _BUILT_IN if record.release is not None]
-# The engines of the newest release come first.
-_records = {r.name: r for r in sorted(_OF_PYTORCH, key=lambda r: r.release or "", reverse=True)}
-_others = {record.name: record for record in _BUILT_IN if record.release is None}
 _on_arm = platform.machine().lower() in ("aarch64", "arm64")
 _current: Engine = _records["qnnpack" if _on_arm else "fbgemm"]
 
@@ -79,7 +86,7 @@ def other_runtimes() -> tuple[str, ...]:
     >>> refquant.engines.other_runtimes()[:3]
     ('exact', 'onnx', 'tflite')
     """
-    return tuple(_others)
+    return tuple(_others())
 
 
 def built_in() -> tuple[str, ...]:
@@ -95,7 +102,7 @@ def built_in() -> tuple[str, ...]:
     >>> "fbgemm" in built_in(), "tflite" in built_in()
     (True, True)
     """
-    return tuple(record.name for record in _BUILT_IN)
+    return (*(record.name for record in _OF_PYTORCH), *_others())
 
 
 def get(name: str) -> Engine:
@@ -121,11 +128,11 @@ def get(name: str) -> Engine:
     >>> engines.get('fbgemm-1.4').name
     'fbgemm-1.4'
     """
-    record = (_records.get(name) or _others.get(name)) if isinstance(name, str) else None
+    record = (_records.get(name) or _others().get(name)) if isinstance(name, str) else None
     if record is None:
         raise EngineError(
             f"{arguments.describe(name)} is not a valid value for quantized engine",
-            expected=f"one of {', '.join(map(repr, (*_records, *_others)))}",
+            expected=f"one of {', '.join(map(repr, (*_records, *_others())))}",
             hint="choose one of these, or add your own with refquant.engines.register()",
         )
     return record
@@ -240,7 +247,7 @@ def register(record: Engine) -> Engine:
             got=type(record).__name__,
             hint="make one with refquant.engines.get('fbgemm').derive(...)",
         )
-    if any(record.name == r.name for r in _BUILT_IN):
+    if record.name in built_in():
         raise EngineError(
             f"engine {record.name!r} is built in and stays as it is",
             hint="give your record a name of its own",
@@ -275,7 +282,7 @@ def unregister(name: str) -> None:
     False
     """
     record = get(name)
-    if any(record is built_in for built_in in _BUILT_IN):
+    if name in built_in():
         raise EngineError(
             f"engine {name!r} is built in and stays",
             hint="unregister only what refquant.engines.register() added",

@@ -1,6 +1,6 @@
 """Resizing of quantized images; the parameters of the result are those of the input."""
 
-from fractions import Fraction
+from numbers import Rational
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,6 @@ import numpy as np
 from refquant import arguments, engines, kernels
 from refquant._operation import operation_name
 from refquant.engines import Operands
-from refquant.engines.rules.rounding import as_fractions
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.resizing import target_sizes
@@ -138,8 +137,8 @@ def interpolate(
 
 def _indices(count: int, step: Any) -> np.ndarray:
     """Count the pixels of the output in the arithmetic of the step."""
-    if isinstance(step, Fraction):
-        return as_fractions(np.arange(count))
+    if isinstance(step, Rational):  # Python's integers, which stay exact
+        return np.arange(count).astype(object)
     return np.arange(count, dtype=np.float32)
 
 
