@@ -5,10 +5,10 @@ checkers, editors and readers follow; the package takes its list from there.
 """
 
 import ast
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from pkgutil import get_data
 from typing import Any
 
 __all__ = ["attach"]
@@ -35,20 +35,23 @@ def attach(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]],
     >>> "MinMaxObserver" in attach(quantization.__name__)[2]
     True
     """
-    source = get_data(package, "__init__.pyi")
+    module = sys.modules[package]
+    # By the loader, which also reads packages in archives.
+    loader: Any = module.__spec__ and module.__spec__.loader
+    source = loader.get_data(os.path.join(module.__path__[0], "__init__.pyi"))
     homes = {}
-    for node in ast.parse(source or b"").body:
+    for node in ast.parse(source).body:
         if isinstance(node, ast.ImportFrom) and node.module is not None:
             homes.update({a.asname or a.name: (node.module, a.name) for a in node.names})
-    namespace = vars(sys.modules[package])
+    namespace = vars(module)
 
     def __getattr__(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module, defined = homes[name]
-        if module == package:
+        home, defined = homes[name]
+        if home == package:
             return import_module(f"{package}.{defined}")
-        value = namespace[name] = getattr(import_module(module), defined)
+        value = namespace[name] = getattr(import_module(home), defined)
         return value
 
     def __dir__() -> list[str]:
