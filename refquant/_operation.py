@@ -158,13 +158,18 @@ def _public_name(module: str, name: str, is_it: Callable[[Any], bool]) -> str:
     parts = package.split(".")
     parents = [".".join(parts[:count]) for count in range(2, len(parts) + 1)]
     for path in ("refquant", *_NAMESPACES, *parents):
-        exported = vars(sys.modules[path]) if path in sys.modules else {}
-        if name in exported and is_it(exported[name]):
+        if path in sys.modules and is_it(_exported(sys.modules[path], name)):
             return _prefixed(path, name)
     for path in reversed(parents):  # a subclass or wrapper that took the name
         if _within(path, *_NAMESPACES) and name in vars(sys.modules[path]):
             return _prefixed(path, name)
     return name
+
+
+def _exported(module: Any, name: str) -> Any:
+    # Packages that import names when first used list them; what is called has been imported.
+    listed = name in vars(module) or name in vars(module).get("__all__", ())
+    return getattr(module, name) if listed else None
 
 
 def _prefixed(path: str, name: str) -> str:

@@ -257,3 +257,16 @@ def test_a_value_of_a_state_is_shown_and_not_another_message():
     assert str(error).splitlines()[1].strip().startswith("scale: expected a scale whose ")
     assert ", got 0.0;" in str(error)
     assert str(error).count("expected") == 1
+
+
+def test_names_do_not_depend_on_what_was_used_before():
+    program = (
+        "import refquant\n"
+        "from refquant.ops.quantized.arithmetic import add\n"
+        "try:\n    add(refquant.ones(2), refquant.ones(2), 0.1, 0)\n"
+        "except refquant.errors.RefquantError as error:\n    print(error.op)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "quantized.add\n", done.stderr
