@@ -174,7 +174,7 @@ def padded(array: np.ndarray, before, after, value: float = 0) -> np.ndarray:
 
 
 def unpadded(sizes, before) -> tuple[slice, ...]:
-    """Index the inside of a padded array."""
+    """Return the index of the elements of a padded array that are not padding."""
     lead = len(sizes) - len(before)
     return (slice(None),) * lead + tuple(
         slice(b, b + n) for n, b in zip(sizes[lead:], before, strict=True)
