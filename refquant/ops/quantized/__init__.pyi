@@ -1,5 +1,8 @@
 """Names of the package, which are imported when first used."""
 
+from refquant.ops.quantized.activation import (
+    elu as elu,
+)
 from refquant.ops.quantized.arithmetic import (
     add as add,
 )
@@ -68,9 +71,6 @@ from refquant.ops.quantized.dynamic import (
 )
 from refquant.ops.quantized.elementwise import (
     relu6 as relu6,
-)
-from refquant.ops.quantized.exponential import (
-    elu as elu,
 )
 from refquant.ops.quantized.matmul import (
     linear as linear,
