@@ -26,7 +26,7 @@ def _linear_dynamic(input, weight, bias=None):
 
 
 # Importing the public names enters the operations behind them into OPERATIONS.
-for _name in quantized.__all__:
+for _name in dir(quantized):
     getattr(quantized, _name)
 # Problems are of the class of their operands, and of the functions that take plain tensors too.
 _CLASSES = {"pair": Sum, "reals": Quantization}
