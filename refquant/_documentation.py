@@ -124,6 +124,9 @@ DtypeError
     If `dtype` is not quantized.
 QuantizationParameterError
     If scale or zero point is not valid, or there is not one for each slice.""",
+    "packed_linear": """
+W_prepack : PackedLinear
+    As `linear_prepack` returns it.""",
     "one_to_two": """
 Examples
 --------
