@@ -13,6 +13,47 @@ __all__ = ["PARTS", "documented", "expanded"]
 
 PARTS: dict[str, str] = {}
 
+# Mappings of types of modules.
+PARTS["mapping_of_now"] = """
+Returns
+-------
+dict of type to type
+    A copy, for the release of the engine that is chosen now."""
+
+# Modules for quantization-aware training.
+PARTS["qconfig"] = """
+qconfig : QConfig
+    What makes the fake quantization of output and weight.
+
+Raises
+------
+ArgumentError
+    If there is no `qconfig`."""
+PARTS["qat_convolution"] = f"""
+Parameters
+----------
+in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode
+    As of the float convolution.{PARTS["qconfig"]}"""
+PARTS["qat_linear"] = f"""
+Parameters
+----------
+in_features, out_features : int
+    Length of the last dimension of input and output.
+bias : bool, default True
+    Whether there is a bias.{PARTS["qconfig"]}"""
+PARTS["normalization_settings"] = f"""
+eps, momentum
+    As of the batch normalization.
+freeze_bn : bool, default False
+    Whether to normalize with the running statistics in training, too.{PARTS["qconfig"]}"""
+PARTS["qat_normalized"] = f"""
+Parameters
+----------
+in_channels, out_channels, kernel_size, stride, padding, dilation, groups, padding_mode, bias
+    As of the float convolution; there is no bias by default. PyTorch 2.13 has `bias` before
+    `padding_mode`: positional arguments in that order are understood.
+{PARTS["normalization_settings"].lstrip()}"""
+
 _Documented = TypeVar("_Documented", bound=Callable[..., Any])
 _NAMED = re.compile(r"^(?P<indent> *)%\((?P<name>\w+)\)s$", re.MULTILINE)
 

@@ -61,10 +61,46 @@ from refquant.quantization.mappings import (
     DEFAULT_DYNAMIC_MODULE_MAPPING as DEFAULT_DYNAMIC_MODULE_MAPPING,
 )
 from refquant.quantization.mappings import (
+    DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS as DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS,
+)
+from refquant.quantization.mappings import (
     DEFAULT_MODULE_MAPPING as DEFAULT_MODULE_MAPPING,
 )
 from refquant.quantization.mappings import (
     DEFAULT_QAT_MODULE_MAPPING as DEFAULT_QAT_MODULE_MAPPING,
+)
+from refquant.quantization.mappings import (
+    DEFAULT_QAT_MODULE_MAPPINGS as DEFAULT_QAT_MODULE_MAPPINGS,
+)
+from refquant.quantization.mappings import (
+    DEFAULT_STATIC_QUANT_MODULE_MAPPINGS as DEFAULT_STATIC_QUANT_MODULE_MAPPINGS,
+)
+from refquant.quantization.mappings import (
+    get_default_compare_output_module_list as get_default_compare_output_module_list,
+)
+from refquant.quantization.mappings import (
+    get_default_dynamic_quant_module_mappings as get_default_dynamic_quant_module_mappings,
+)
+from refquant.quantization.mappings import (
+    get_default_qat_module_mappings as get_default_qat_module_mappings,
+)
+from refquant.quantization.mappings import (
+    get_default_qconfig_propagation_list as get_default_qconfig_propagation_list,
+)
+from refquant.quantization.mappings import (
+    get_default_static_quant_module_mappings as get_default_static_quant_module_mappings,
+)
+from refquant.quantization.mappings import (
+    get_default_static_quant_reference_module_mappings as get_default_static_quant_reference_module_mappings,  # noqa: E501
+)
+from refquant.quantization.mappings import (
+    get_dynamic_quant_module_class as get_dynamic_quant_module_class,
+)
+from refquant.quantization.mappings import (
+    get_static_quant_module_class as get_static_quant_module_class,
+)
+from refquant.quantization.mappings import (
+    no_observer_set as no_observer_set,
 )
 from refquant.quantization.observers.base import (
     Observer as Observer,
@@ -112,12 +148,15 @@ from refquant.quantization.preparation import (
     add_observer_ as add_observer_,
 )
 from refquant.quantization.preparation import (
+    get_default_custom_config_dict as get_default_custom_config_dict,
+)
+from refquant.quantization.preparation import (
     prepare as prepare,
 )
 from refquant.quantization.preparation import (
     prepare_qat as prepare_qat,
 )
-from refquant.quantization.preparation import (
+from refquant.quantization.propagation import (
     propagate_qconfig_ as propagate_qconfig_,
 )
 from refquant.quantization.qconfig import (
