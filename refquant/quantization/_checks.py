@@ -46,7 +46,7 @@ def checked_mapping(mapping: Any, default: str) -> Mapping[type, type]:
     return mapping
 
 
-def checked_settings(argument: str, settings: Any) -> Mapping[str, Any]:
+def checked_settings(argument: str, settings: Any) -> Mapping[Any, Any]:
     """Return a mapping of settings; None stands for none."""
     return {} if settings is None else arguments.mapping(argument, settings)
 

@@ -170,7 +170,7 @@ def _is_leaf(module: Module) -> bool:
 
 
 @either_order(
-    1, Mapping | None, "inplace", "allow_list", "observer_non_leaf_module_list",
+    1, bool, "inplace", "allow_list", "observer_non_leaf_module_list",
     "prepare_custom_config_dict",
 )  # fmt: skip
 def prepare(

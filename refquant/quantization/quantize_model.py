@@ -11,7 +11,7 @@ from refquant.quantization import mappings
 from refquant.quantization._advice import advise
 from refquant.quantization._checks import checked_mapping, checked_model
 from refquant.quantization._rollback import restored_on_error
-from refquant.quantization._swapping import Swaps, to_swap
+from refquant.quantization._swapping import Swaps, is_replaced, to_swap
 from refquant.quantization.conversion import convert_with
 from refquant.quantization.preparation import prepare, prepare_qat
 from refquant.quantization.propagation import propagate_qconfig_
@@ -206,7 +206,10 @@ def quantize_dynamic(model, qconfig_spec=None, dtype=dtypes.qint8, mapping=None,
     spec = _spec(qconfig_spec, dtype)
     with restored_on_error(model, inplace) as model:
         propagate_qconfig_(model.eval(), spec)
-        if not to_swap(model, Swaps(mapping)):
+        swaps = Swaps(mapping)
+        kinds = mappings.quantized_types()
+        done = any(type(module) in kinds for module in model.modules())
+        if not (done or to_swap(model, swaps) or is_replaced(model, swaps)):
             advise(_why_nothing_matched(model, spec, mapping))
         return convert_with(model, mapping, inplace=True)
 

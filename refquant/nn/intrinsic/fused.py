@@ -70,6 +70,7 @@ class Fused(Sequential):
     """Base class of the containers: members of exactly the types that the subclass lists."""
 
     members: tuple[type[Module], ...] = ()
+    __signature__: inspect.Signature
 
     def __init_subclass__(cls):
         names = [_NAMES[kind][0] for kind in cls.members]

@@ -45,7 +45,7 @@ class _Convolution(FakeQuantized):
 
     def _rounded(self, input):
         rounded = self.weight_fake_quant(self.weight)
-        return self._convolve(input, rounded, self.bias)  # type: ignore[operator]
+        return self._convolve(input, rounded, self.bias)
 
 
 @documented()

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from refquant import arguments, engines
 from refquant.errors import ArgumentError, ArgumentTypeError
@@ -22,9 +22,9 @@ def either_order(place: int, kind: Any, *names: str) -> Callable[[_Function], _F
     ----------
     place : int
         Number of the first positional argument that differs, counted from 0.
-    kind : type or tuple of types
-        What stands there in the order of the signature, which is that of PyTorch 1.4; 2.13 has
-        another type there.
+    kind : type
+        What 2.13 has there. The order of the signature, which is that of PyTorch 1.4, has another
+        type there.
     *names : str
         What 2.13 takes from there on.
     """
@@ -32,7 +32,7 @@ def either_order(place: int, kind: Any, *names: str) -> Callable[[_Function], _F
     def decorate(function):
         @functools.wraps(function)
         def either(*given, **keywords):
-            if len(given) > place and not isinstance(given[place], kind):
+            if len(given) > place and isinstance(given[place], kind):
                 keywords.update(zip(names, given[place:], strict=False))
                 given = given[:place]
             return function(*given, **keywords)
@@ -129,13 +129,14 @@ class FakeQuantized(Module):
                 got=f"{type(mod).__module__.rsplit('.', 1)[0]}.{type(mod).__name__}",
             )
         qconfig = _checked(getattr(mod, "qconfig", None) if qconfig is None else qconfig)
+        mod = cast(Any, mod)
         layer, *rest = mod if isinstance(mod, Sequential) else [mod]
         norms = [part for part in rest if hasattr(part, "running_var")]
         settings = {name: getattr(layer, name) for name in cls._SETTINGS}
         settings.update(
             {name: getattr(norm, name) for norm in norms for name in ("eps", "momentum")}
         )
-        made: Any = cls(**settings, bias=layer.bias is not None, qconfig=qconfig)
+        made = cast(Any, cls)(**settings, bias=layer.bias is not None, qconfig=qconfig)
         made.weight, made.bias = layer.weight, layer.bias
         for norm in norms:
             made.take_normalization(norm)

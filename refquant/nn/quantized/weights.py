@@ -13,7 +13,7 @@ from refquant.ops.quantized.affine import quantize_per_channel, quantize_per_ten
 from refquant.quantization.observers.base import has_observed
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["FloatLayer", "quantize_weight", "read_layer", "qconfig_of"]
+__all__ = ["FloatLayer", "fold_normalization", "quantize_weight", "read_layer", "qconfig_of"]
 
 
 class FloatLayer(NamedTuple):
@@ -53,18 +53,41 @@ def qconfig_of(mod: Module) -> Any:
     return qconfig
 
 
-def _folded(module: Module) -> tuple[Tensor, Tensor | None]:
+def fold_normalization(
+    layer: Any, mean: Any, variance: Any, eps: float, gamma: Any, beta: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fold a normalization into the weight and the bias of the layer before it.
+
+    Parameters
+    ----------
+    layer : Module
+        A convolution, transposed convolution or linear layer.
+    mean, variance, gamma, beta : ndarray of float32, shape (channels,)
+    eps : float
+
+    Returns
+    -------
+    weight, bias : ndarray of float32
+    """
+    channels = mean.shape[0]
+    before = np.zeros(channels, np.float32) if layer.bias is None else layer.bias.array
+    # Folded into ones, the normalization gives what the weight of each channel is multiplied by.
+    factor, bias = kernels.fold_batch_norm(
+        np.ones((channels, 1), np.float32), before, mean, variance, float(eps), gamma, beta
+    )
+    weight = layer.weight.array
+    if hasattr(layer, "out_features"):  # a linear layer multiplies its bias by the factor at once
+        bias = (before - mean) * factor[:, 0] + beta
+    ahead = (1,) if getattr(layer, "transposed", False) else ()
+    return weight * factor.reshape(*ahead, -1, *(1,) * (weight.ndim - 1 - len(ahead))), bias
+
+
+def _folded(module: Any) -> tuple[Tensor, Tensor | None]:
     """Weight and bias of a layer, with the normalization of its output folded in if it has one."""
-    weight, bias = module.weight.array, module.bias
-    if not hasattr(module, "normalization"):
-        return Tensor(weight), None if bias is None else Tensor(bias.array)
-    before = np.zeros(weight.shape[0], np.float32) if bias is None else bias.array
-    mean, variance, eps, gamma, beta = module.normalization()
-    folded, bias_after = kernels.fold_batch_norm(
-        np.ascontiguousarray(weight).reshape(weight.shape[0], -1), before,
-        mean, variance, float(eps), gamma, beta,
-    )  # fmt: skip
-    return Tensor(folded.reshape(weight.shape)), Tensor(bias_after)
+    if hasattr(module, "normalization"):
+        weight, bias = fold_normalization(module, *module.normalization())
+        return Tensor(weight), Tensor(bias)
+    return Tensor(module.weight.array), None if module.bias is None else Tensor(module.bias.array)
 
 
 def _rounding(mod: Any, weight: Tensor, precomputed: bool) -> Any:
@@ -75,9 +98,8 @@ def _rounding(mod: Any, weight: Tensor, precomputed: bool) -> Any:
     """
     rounding = mod.weight_fake_quant
     once_more = mod.workflow.observes_trained_weights and not precomputed
-    if not once_more and (
-        not getattr(rounding, "observer_enabled", False) or has_observed(rounding)
-    ):
+    may = getattr(rounding, "observer_enabled", False)
+    if not may or not (once_more or not has_observed(rounding)):
         return rounding
     rounding = copy.deepcopy(rounding)
     rounding(weight)

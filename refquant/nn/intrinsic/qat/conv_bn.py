@@ -28,7 +28,7 @@ class ConvBnNd(Normalized):
     _SETTINGS = SETTINGS
     _convolve: Any
 
-    @either_order(8, str, "bias", "padding_mode", "eps", "momentum", "freeze_bn", "qconfig")
+    @either_order(8, bool | None, "bias", "padding_mode", "eps", "momentum", "freeze_bn", "qconfig")
     def __init__(
         self,
         in_channels,
@@ -56,7 +56,7 @@ class ConvBnNd(Normalized):
             False if bias is None else bias,
             padding_mode,
         )
-        self.start_normalization(self.out_channels, eps, momentum, freeze_bn, qconfig)  # type: ignore[attr-defined]
+        self.start_normalization(self.out_channels, eps, momentum, freeze_bn, qconfig)
 
     def _layer(self, input, weight):
         return self._convolve(input, weight, None)

@@ -41,6 +41,14 @@ class Normalized(FakeQuantized):
     """
 
     _NORM: type
+    gamma: Any
+    beta: Any
+    eps: Any
+    momentum: Any
+    running_mean: Any
+    running_var: Any
+    num_batches_tracked: Any
+    bn: Any
 
     def _layer(self, input, weight):
         """Apply the layer without its bias."""
