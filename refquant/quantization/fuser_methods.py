@@ -175,8 +175,8 @@ def fuse_convtranspose_bn(is_qat, convt, bn):
     >>> try:
     ...     quantization.fuse_convtranspose_bn(False, nn.Linear(3, 2), nn.BatchNorm1d(2))
     ... except NotImplementedError as error:
-    ...     print(str(error).split(":")[0])
-    fuse_convtranspose_bn
+    ...     print(str(error).split(";")[-1])
+     leave it out of modules_to_fuse, or pass a fuser_func that knows it
     """
     return _of("ConvTranspose", 2)(is_qat, convt, bn)
 
@@ -191,8 +191,8 @@ def _of(first: str, count: int) -> Callable[..., Module]:
     return _method(*wanted)
 
 
-def _unknown(types: Sequence[type], names: Sequence[str], known: Any = ()) -> NotSupportedError:
-    known = list(known) or list(KNOWN)
+def _unknown(types: Sequence[type], names: Sequence[str], known: Any = None) -> NotSupportedError:
+    known = list(KNOWN if known is None else known)
     hint = "leave it out of modules_to_fuse, or pass a fuser_func that knows it"
     for sequence in known:
         if sorted(map(id, types)) == sorted(map(id, sequence)):
@@ -212,11 +212,11 @@ def _unknown(types: Sequence[type], names: Sequence[str], known: Any = ()) -> No
 
 
 def check_sequence(
-    modules: Sequence[Module], names: Sequence[str], is_qat: bool | None, known: Any = ()
+    modules: Sequence[Module], names: Sequence[str], is_qat: bool | None, known: Any = None
 ) -> None:
     """Raise unless the modules can be fused; changes nothing."""
     types = tuple(type(module) for module in modules)
-    if types not in (known or KNOWN):
+    if types not in (KNOWN if known is None else known):
         raise _unknown(types, names, known)
     what = f"{operation_name()}: [{', '.join(names)}]"
     if len({id(module) for module in modules}) < len(modules):

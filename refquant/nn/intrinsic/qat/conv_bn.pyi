@@ -17,7 +17,7 @@ class ConvBnNd(Normalized):
     """Base class of convolutions with batch normalization, for any number of dimensions."""
     _SETTINGS: Any
     _convolve: Any
-    @either_order(8, str, 'bias', 'padding_mode', 'eps', 'momentum', 'freeze_bn', 'qconfig')
+    @either_order(8, bool | None, 'bias', 'padding_mode', 'eps', 'momentum', 'freeze_bn', 'qconfig')
     def __init__(self, in_channels: Any, out_channels: Any, kernel_size: Any, stride: Any=1, padding: Any=0, dilation: Any=1, groups: Any=1, padding_mode: Any='zeros', eps: Any=1e-05, momentum: Any=0.1, freeze_bn: Any=False, qconfig: Any=None, bias: Any=False) -> None: ...
     def _layer(self, input: Any, weight: Any) -> Any: ...
 
