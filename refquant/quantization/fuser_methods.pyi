@@ -171,16 +171,16 @@ def fuse_convtranspose_bn(is_qat: Any, convt: Any, bn: Any) -> Any:
     >>> try:
     ...     quantization.fuse_convtranspose_bn(False, nn.Linear(3, 2), nn.BatchNorm1d(2))
     ... except NotImplementedError as error:
-    ...     print(str(error).split(":")[0])
-    fuse_convtranspose_bn
+    ...     print(str(error).split(";")[-1])
+     leave it out of modules_to_fuse, or pass a fuser_func that knows it
     """
 
 def _of(first: str, count: int) -> Callable[..., Module]:
     """Make the function for the sequences of a layer and its normalization."""
 
-def _unknown(types: Sequence[type], names: Sequence[str], known: Any=()) -> NotSupportedError: ...
+def _unknown(types: Sequence[type], names: Sequence[str], known: Any=None) -> NotSupportedError: ...
 
-def check_sequence(modules: Sequence[Module], names: Sequence[str], is_qat: bool | None, known: Any=()) -> None:
+def check_sequence(modules: Sequence[Module], names: Sequence[str], is_qat: bool | None, known: Any=None) -> None:
     """Raise unless the modules can be fused; changes nothing."""
 
 def _check_normalization(what: str, names: Sequence[str], modules: Sequence[Any], keeps: bool) -> None: ...

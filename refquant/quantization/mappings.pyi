@@ -116,7 +116,8 @@ def get_default_static_quant_reference_module_mappings() -> Mapping:
     >>> try:
     ...     quantization.get_default_static_quant_reference_module_mappings()
     ... except NotImplementedError as error:
-    ...     print(error)
+    ...     print(str(error).split(":")[0])
+    reference modules
     """
 
 def get_default_qconfig_propagation_list() -> set[type]:
