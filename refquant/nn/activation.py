@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from refquant import arguments
+from refquant._documentation import document
 from refquant.nn import functional as F
 from refquant.nn.module import Module
 
@@ -61,14 +62,9 @@ def _overwriting(function: Callable[[Any], Any]) -> Any:
 class ReLU(_MaybeInPlace):
     r"""Rectified linear unit, :math:`\max(x, 0)`; takes quantized tensors, too.
 
-    Parameters
-    ----------
-    inplace : bool
-        Whether to overwrite the input.
+    %(only_inplace)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.ReLU()(refquant.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
@@ -83,12 +79,9 @@ class Hardtanh(_Activation):
     ----------
     min_val, max_val : float
         Ends of the range.
-    inplace : bool
-        Whether to overwrite the input.
+    %(inplace)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Hardtanh()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-1. ,  0.5,  1. ])
     """
@@ -106,14 +99,9 @@ class Hardtanh(_Activation):
 class ReLU6(Hardtanh):
     r"""Rectified linear unit with an upper limit of 6, :math:`\min(\max(x, 0), 6)`.
 
-    Parameters
-    ----------
-    inplace : bool
-        Whether to overwrite the input.
+    %(only_inplace)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.ReLU6()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0. , 0.5, 6. ])
     """
@@ -132,12 +120,9 @@ class ELU(_Activation):
     ----------
     alpha : float
         What far negative inputs come near to, with the sign changed.
-    inplace : bool
-        Whether to overwrite the input.
+    %(inplace)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.ELU()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.6321,  0.5   ,  8.    ])
     """
@@ -157,12 +142,9 @@ class LeakyReLU(_Activation):
     ----------
     negative_slope : float
         The slope.
-    inplace : bool
-        Whether to overwrite the input.
+    %(inplace)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.LeakyReLU()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.01,  0.5 ,  8.  ])
     """
@@ -178,9 +160,7 @@ class LeakyReLU(_Activation):
 class Sigmoid(_Activation):
     r"""Logistic function, :math:`1 / (1 + e^{-x})`.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Sigmoid()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0.2689, 0.6225, 0.9997])
     """
@@ -191,9 +171,7 @@ class Sigmoid(_Activation):
 class Tanh(_Activation):
     """Hyperbolic tangent.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Tanh()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.7616,  0.4621,  1.    ])
     """
@@ -204,14 +182,9 @@ class Tanh(_Activation):
 class Hardsigmoid(_MaybeInPlace):
     """Piecewise linear logistic function; see `refquant.nn.functional`.
 
-    Parameters
-    ----------
-    inplace : bool, default False
-        Whether to change the input itself.
+    %(only_inplace)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Hardsigmoid()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0.3333, 0.5833, 1.    ])
     """
@@ -226,14 +199,9 @@ class Hardsigmoid(_MaybeInPlace):
 class Hardswish(_MaybeInPlace):
     """Multiply by `Hardsigmoid`.
 
-    Parameters
-    ----------
-    inplace : bool, default False
-        Whether to change the input itself.
+    %(only_inplace)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Hardswish()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.3333,  0.2917,  8.    ])
     """
@@ -248,14 +216,9 @@ class Hardswish(_MaybeInPlace):
 class SiLU(_MaybeInPlace):
     r"""Multiply by the logistic function, :math:`x / (1 + e^{-x})`.
 
-    Parameters
-    ----------
-    inplace : bool, default False
-        Whether to change the input itself.
+    %(only_inplace)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.SiLU()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.2689,  0.3112,  7.9973])
     """
@@ -273,9 +236,7 @@ class Softplus(_Activation):
     threshold : float
         Where :math:`\beta x` is larger, x itself is returned.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Softplus()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0.3133, 0.9741, 8.0003])
     """
@@ -296,9 +257,7 @@ class Softmax(_Activation):
     dim : int
         Along which the shares add up.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Softmax(dim=0)(refquant.tensor([0.0, 0.0]))
     tensor([0.5, 0.5])
     """
@@ -318,11 +277,12 @@ class LogSoftmax(Softmax):
     dim : int, optional
         The dimension.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.LogSoftmax(dim=0)(refquant.tensor([0.0, 0.0]))
     tensor([-0.6931, -0.6931])
     """
 
     _function = staticmethod(F.log_softmax)
+
+
+document(__name__)

@@ -5,7 +5,7 @@ from typing import Any
 
 from typing import Any
 from refquant import arguments
-from refquant._documentation import documented
+from refquant._documentation import document
 from refquant.errors import ArgumentError, NotSupportedError
 from refquant.nn import functional as F
 from refquant.nn.linear import reset_weight_and_bias

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from refquant import arguments
-from refquant._documentation import documented
+from refquant._documentation import document
 from refquant.errors import ShapeError
 from refquant.nn import functional as F
 from refquant.nn import init

@@ -3,6 +3,7 @@
 from typing import Any
 
 from refquant import arguments
+from refquant._documentation import document
 from refquant.nn import functional as F
 from refquant.nn.module import Module
 from refquant.ops.floating import windows
@@ -43,9 +44,7 @@ class MaxPool2d(Module):
     ceil_mode : bool
         Whether windows may reach over the end.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.MaxPool2d(2)
     MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
     """
@@ -99,9 +98,7 @@ class AvgPool2d(Module):
     divisor_override : int, optional
         What sums are divided by, instead of the count.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.AvgPool2d(2)(refquant.arange(4).float().reshape(1, 1, 2, 2)).item()
     1.5
     """
@@ -148,9 +145,7 @@ class AdaptiveAvgPool2d(Module):
     output_size : int or pair of int or None
         Size of the output; None keeps that of the input.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.AdaptiveAvgPool2d(1)(refquant.ones(1, 2, 4, 4)).shape
     refquant.Size([1, 2, 1, 1])
     """
@@ -182,9 +177,7 @@ class Upsample(Module):
     align_corners : bool, optional
         For the linear modes: whether the centers of the corner pixels stay in place.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Upsample(scale_factor=2)(refquant.ones(1, 1, 2, 2)).shape
     refquant.Size([1, 1, 4, 4])
     """
@@ -227,9 +220,7 @@ class UpsamplingNearest2d(Upsample):
     scale_factor : float or sequence of float, optional
         Factor of every extent, instead of a size.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.UpsamplingNearest2d(scale_factor=2)(refquant.ones(1, 1, 2, 2)).shape
     refquant.Size([1, 1, 4, 4])
     """
@@ -248,12 +239,13 @@ class UpsamplingBilinear2d(Upsample):
     scale_factor : float or sequence of float, optional
         Factor of every extent, instead of a size.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.UpsamplingBilinear2d(scale_factor=2)(refquant.ones(1, 1, 2, 2)).shape
     refquant.Size([1, 1, 4, 4])
     """
 
     def __init__(self, size: Any = None, scale_factor: Any = None):
         super().__init__(size, scale_factor, "bilinear", True)
+
+
+document(__name__)

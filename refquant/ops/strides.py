@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, dtypes
-from refquant._documentation import documented
+from refquant._documentation import document
 from refquant.errors import OperationError
 from refquant.ops import checks, layout
 from refquant.ops.views import integers, lost_axis
@@ -18,25 +18,19 @@ __all__ = ["as_strided", "contiguous", "is_contiguous", "numel", "storage_offset
 def numel(input: Tensor) -> int:
     """Count the elements.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
+    %(any_shape)s
 
     Returns
     -------
     int
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.numel(refquant.tensor([[1, 2], [3, 4]]))
     4
     """
     return checks.any_tensor("input", input).array.size
 
 
-@documented()
 def contiguous(input: Any, memory_format=dtypes.contiguous_format) -> Tensor:
     """Lay the elements out without gaps, in the order of a memory format.
 
@@ -55,9 +49,7 @@ def contiguous(input: Any, memory_format=dtypes.contiguous_format) -> Tensor:
     ShapeError
         If the tensor does not have the dimensions that the format needs.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> x = refquant.zeros(1, 2, 3, 4).contiguous(memory_format=refquant.channels_last)
     >>> x.shape, x.stride()
     (refquant.Size([1, 2, 3, 4]), (24, 1, 8, 2))
@@ -97,7 +89,6 @@ def storage_offset(input: Tensor) -> int:
     return _storage(input.array)[1]
 
 
-@documented()
 def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> Tensor:
     """View the memory of a tensor with a given shape and strides.
 
@@ -122,9 +113,7 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
     QuantizerError
         If `input` is quantized per channel.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.tensor([0, 1, 2, 3]).as_strided((3, 2), (1, 1))
     tensor([[0, 1],
             [1, 2],
@@ -173,3 +162,6 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
         return (memory[strided(places, before, strides, start)],)
 
     return differentiable(view, (x,), backward)
+
+
+document(__name__)

@@ -7,7 +7,7 @@ import math
 from typing import Any
 import numpy as np
 from refquant import arguments, dtypes
-from refquant._documentation import documented
+from refquant._documentation import document
 from refquant.errors import OperationError
 from refquant.ops import checks, layout
 from refquant.ops.views import integers, lost_axis

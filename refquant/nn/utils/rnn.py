@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import document
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.floating.concat import stack
@@ -47,9 +48,7 @@ class PackedSequence(NamedTuple):
     sorted_indices, unsorted_indices : Tensor of int64, shape (batch,), or None
         How to put the sequences in the order of their lengths, and back.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> from refquant.nn.utils import rnn
     >>> rnn.pack_sequence([refquant.tensor([1, 2]), refquant.tensor([3])]).batch_sizes
     tensor([2, 1])
@@ -188,9 +187,7 @@ def pack_padded_sequence(
     ArgumentError
         If a length does not fit, or the order is wrong.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> x = refquant.tensor([[1, 2, 3], [4, 0, 0]])
     >>> packed = refquant.nn.utils.rnn.pack_padded_sequence(x, [3, 1], batch_first=True)
     >>> packed.data, packed.batch_sizes
@@ -272,9 +269,7 @@ def pad_packed_sequence(
     lengths : Tensor of int64
         Steps of each.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> from refquant.nn.utils import rnn
     >>> packed = rnn.pack_sequence([refquant.tensor([1, 2]), refquant.tensor([3])])
     >>> rnn.pad_packed_sequence(packed, batch_first=True)
@@ -316,9 +311,7 @@ def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.
     Tensor
         Shape (longest, batch, ...), or with `batch_first` (batch, longest, ...).
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.utils.rnn.pad_sequence([refquant.tensor([1, 2]), refquant.tensor([3])])
     tensor([[1, 3],
             [2, 0]])
@@ -344,9 +337,7 @@ def pack_sequence(sequences, enforce_sorted: bool = True) -> PackedSequence:
     -------
     PackedSequence
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> from refquant.nn.utils import rnn
     >>> packed = rnn.pack_sequence([refquant.tensor([1, 2]), refquant.tensor([3])])
     >>> packed.data, packed.batch_sizes
@@ -356,3 +347,6 @@ def pack_sequence(sequences, enforce_sorted: bool = True) -> PackedSequence:
     return pack_padded_sequence(
         pad_sequence(sequences), [len(s) for s in sequences], enforce_sorted=enforce_sorted
     )
+
+
+document(__name__)
