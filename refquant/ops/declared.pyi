@@ -91,7 +91,20 @@ class Methods:
         tensor([2., 3.])
         """
     def add_(self, other: Any, *, alpha: Any = ...) -> Any:
-        """Add in place; see `add`."""
+        """Apply `add` in place.
+
+        Parameters
+        ----------
+        input, other : Tensor or number
+            At least one of them a plain tensor.
+        alpha : number
+            Multiplies `other`.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
     def addcdiv_(self, tensor1: Any, tensor2: Any, *, value: Any = ...) -> Any:
         """Add ``value * tensor1 / tensor2`` in place.
 
@@ -369,7 +382,18 @@ class Methods:
         refquant.Size([2, 1, 1])
         """
     def bool(self) -> Any:
-        """Convert to bool: true is what is not 0."""
+        """Convert to bool: true is what is not 0.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def ceil(self) -> Any:
         """Round up; the gradient is 0.
 
@@ -425,6 +449,7 @@ class Methods:
         Returns
         -------
         Tensor
+            Of the shape of `input`.
 
         Raises
         ------
@@ -438,7 +463,20 @@ class Methods:
         tensor([0. , 0.5, 1. ])
         """
     def clamp_(self, min: Any = ..., max: Any = ...) -> Any:
-        """Clamp to a range, in place; see `clamp`."""
+        """Apply `clamp` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            Plain.
+        min, max : number, optional
+            Ends of the range, at least one of them.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
     def clone(self, *, memory_format: Any = ...) -> Any:
         """Copy a tensor.
 
@@ -555,7 +593,18 @@ class Methods:
         tensor([2, 1])
         """
     def cpu(self) -> Any:
-        """Return the tensor; there is no other device."""
+        """Return the tensor; there is no other device.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def cumsum(self, dim: Any) -> Any:
         """Compute the cumulative sum along a dimension.
 
@@ -620,6 +669,7 @@ class Methods:
         Returns
         -------
         Tensor
+            Of the common shape.
 
         Examples
         --------
@@ -627,8 +677,21 @@ class Methods:
         >>> refquant.div(refquant.tensor([3, 5]), 2)
         tensor([1.5, 2.5])
         """
-    def div_(self, other: Any) -> Any:
-        """Divide in place; see `div`."""
+    def div_(self, other: Any, *, rounding_mode: Any = ...) -> Any:
+        """Apply `div` in place.
+
+        Parameters
+        ----------
+        input, other : Tensor or number
+            At least one of them a plain tensor.
+        rounding_mode : {None, 'floor', 'trunc'}
+            Whether, and in which direction, the quotient is rounded.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
     def dot(self, tensor: Any) -> Any:
         """Compute the dot product of two vectors; see `matmul`.
 
@@ -651,7 +714,18 @@ class Methods:
         tensor(101.)
         """
     def double(self) -> Any:
-        """Convert to float64."""
+        """Convert to float64.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def eq(self, other: Any) -> Any:
         """Test element by element whether two operands are equal.
 
@@ -737,7 +811,20 @@ class Methods:
     def expand_as(self, other: Any) -> Any:
         """Repeat to the shape of another tensor; see `expand`."""
     def fill_(self, value: Any) -> Any:
-        """Overwrite all elements with a number."""
+        """Overwrite all elements with a number.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        value : number
+            Converted to the dtype of `input`.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def flatten(self, start_dim: Any = ..., end_dim: Any = ...) -> Any:
         """Merge a range of dimensions into one.
 
@@ -787,7 +874,18 @@ class Methods:
         tensor([3, 2, 1])
         """
     def float(self) -> Any:
-        """Convert to float32."""
+        """Convert to float32.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def floor(self) -> Any:
         """Round down; the gradient is 0.
 
@@ -896,7 +994,18 @@ class Methods:
         tensor([False, False,  True])
         """
     def half(self) -> Any:
-        """Convert to float16."""
+        """Convert to float16.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def index_select(self, dim: Any, index: Any) -> Any:
         """Select slices along a dimension.
 
@@ -921,7 +1030,18 @@ class Methods:
         tensor([30, 10])
         """
     def int(self) -> Any:
-        """Convert to int32."""
+        """Convert to int32.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def is_contiguous(self, memory_format: Any = ...) -> Any:
         """Return whether the elements lie without gaps in the order of a memory format."""
     def isclose(self, other: Any, rtol: Any = ..., atol: Any = ..., equal_nan: Any = ...) -> Any:
@@ -1257,7 +1377,18 @@ class Methods:
         tensor(0.6931)
         """
     def long(self) -> Any:
-        """Convert to int64."""
+        """Convert to int64.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def lt(self, other: Any) -> Any:
         """Test element by element whether `input` is less than `other`; see `eq`.
 
@@ -1303,7 +1434,22 @@ class Methods:
         tensor([0., 2.])
         """
     def masked_fill_(self, mask: Any, value: Any) -> Any:
-        """Replace elements where a mask is true by a number, in place."""
+        """Apply `masked_fill` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        mask : Tensor of bool
+            Broadcasts to `input`.
+        value : float
+            The number.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
     def masked_select(self, mask: Any) -> Any:
         """Select the elements where a mask is true, in row-major order.
 
@@ -1336,6 +1482,7 @@ class Methods:
         Returns
         -------
         Tensor
+            The dimensions in front, then rows and columns as far as they are given.
 
         Raises
         ------
@@ -1558,7 +1705,20 @@ class Methods:
         tensor([ 8., 12.])
         """
     def mul_(self, other: Any) -> Any:
-        """Multiply in place; see `mul`."""
+        """Apply `mul` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
     def mv(self, vec: Any) -> Any:
         """Multiply a matrix and a vector; see `matmul`.
 
@@ -1646,7 +1806,22 @@ class Methods:
         tensor([-1.,  2.])
         """
     def new_zeros(self, *size: Any, dtype: Any = ...) -> Any:
-        """Make a tensor of zeros of the dtype of another."""
+        """Make a tensor of zeros of the dtype of another.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        *size : int, or one sequence of int
+            The shape.
+        dtype : dtype, optional
+            Element type of the result.
+
+        Returns
+        -------
+        Tensor
+            Of the given shape.
+        """
     def nonzero(self) -> Any:
         """Find the indices of nonzero elements, one row for each.
 
@@ -1693,7 +1868,24 @@ class Methods:
         tensor([2.2361, 3.    ])
         """
     def normal_(self, mean: Any = ..., std: Any = ..., *, generator: Any = ...) -> Any:
-        """Overwrite with draws from the normal distribution."""
+        """Overwrite with draws from the normal distribution.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        mean : float, default 0.0
+            Where the middle is.
+        std : float, default 1.0
+            The standard deviation.
+        generator : Generator, optional
+            Source of the numbers; by default the one that `refquant.manual_seed` starts.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def outer(self, vec2: Any) -> Any:
         """Compute the outer product of two vectors.
 
@@ -1849,7 +2041,7 @@ class Methods:
         Parameters
         ----------
         input : Tensor
-            The operand, of any shape.
+            Plain, or quantized in any way: then integers below the zero point become the zero point.
 
         Returns
         -------
@@ -1884,7 +2076,20 @@ class Methods:
         tensor([1, 1])
         """
     def repeat(self, *repeats: Any) -> Any:
-        """Repeat the whole tensor along its dimensions, and new ones in front."""
+        """Repeat the whole tensor along its dimensions, and new ones in front.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        *repeats : int
+            How often along each dimension, one by one or as one sequence.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def reshape(self, *shape: Any) -> Any:
         """Reshape the elements in row-major order: a view if possible, else a copy.
 
@@ -1996,7 +2201,18 @@ class Methods:
         tensor([1, 3])
         """
     def short(self) -> Any:
-        """Convert to int16."""
+        """Convert to int16.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def sigmoid(self) -> Any:
         """Logistic function, :math:`1 / (1 + e^{-x})`.
 
@@ -2017,7 +2233,18 @@ class Methods:
         tensor([0.5])
         """
     def sigmoid_(self) -> Any:
-        """Apply `sigmoid` in place."""
+        """Apply `sigmoid` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
     def sign(self) -> Any:
         """-1, 0 or 1.
 
@@ -2071,6 +2298,7 @@ class Methods:
         Returns
         -------
         Tensor
+            Of the shape of `input`.
 
         Examples
         --------
@@ -2242,7 +2470,22 @@ class Methods:
         tensor([3., 3.])
         """
     def sub_(self, other: Any, *, alpha: Any = ...) -> Any:
-        """Subtract in place; see `sub`."""
+        """Apply `sub` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+        alpha : float, default 1
+            Factor of `other`.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
     def sum(self, dim: Any = ..., keepdim: Any = ..., *, dtype: Any = ...) -> Any:
         """Add up, over all dimensions or some.
 
@@ -2260,6 +2503,7 @@ class Methods:
         Returns
         -------
         Tensor
+            Without the reduced dimensions, unless `keepdim`.
 
         Examples
         --------
@@ -2307,7 +2551,18 @@ class Methods:
         tensor([0.])
         """
     def tanh_(self) -> Any:
-        """Apply `tanh` in place."""
+        """Apply `tanh` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
     def to(self, *target: Any, dtype: Any = ..., device: Any = ..., non_blocking: Any = ..., copy: Any = ..., memory_format: Any = ...) -> Any:
         """Convert to another dtype or memory format.
 
@@ -2459,7 +2714,20 @@ class Methods:
         tensor([-1.,  1.])
         """
     def type_as(self, other: Any) -> Any:
-        """Convert to the dtype of another tensor."""
+        """Convert to the dtype of another tensor.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            Of the common shape.
+        """
     def unbind(self, dim: Any = ...) -> Any:
         """Split into the entries along a dimension; see `select`.
 
@@ -2484,7 +2752,24 @@ class Methods:
     def unflatten(self, dim: Any, sizes: Any) -> Any:
         """Split one dimension into several; see `view`."""
     def uniform_(self, a: Any = ..., b: Any = ..., *, generator: Any = ...) -> Any:
-        """Overwrite with draws from the uniform distribution from `a` to `b`."""
+        """Overwrite with draws from the uniform distribution from `a` to `b`.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        a : float, default 0.0
+            Not above `b`.
+        b : float, default 1.0
+            The upper end.
+        generator : Generator, optional
+            Source of the numbers; by default the one that `refquant.manual_seed` starts.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def unsqueeze(self, dim: Any) -> Any:
         """Insert a dimension of extent 1 before dimension `dim`; shares storage.
 
@@ -2563,4 +2848,15 @@ class Methods:
         """View the elements in the shape of another tensor; see `view`."""
     def where(self, condition: Any, other: Any) -> Any: ...
     def zero_(self) -> Any:
-        """Overwrite all elements with 0."""
+        """Overwrite all elements with 0.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """

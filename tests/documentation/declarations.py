@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import refquant
 from refquant.ops.methods import METHODS
+from refquant.ops.rows import exported
 
 sys.path[:0] = [str(Path(__file__).parents[1])]  # run as a script, it finds its sibling
 module_stubs = import_module("documentation.module_stubs")
@@ -77,8 +78,9 @@ _FOLDERS = {"refquant.quantization": (".", "observers")}
 def files():
     """Return the stubs as they should be: text by path."""
     made = {ROOT / "ops" / "declared.pyi": methods()}
-    for package in FACES:
-        made[folder_of(package) / "__init__.pyi"] = face(package)
+    for package in (*FACES, "refquant", "refquant.nn.functional"):
+        homes = homes_of(package) if package in FACES else imported(package)
+        made[folder_of(package) / "__init__.pyi"] = face(package, homes)
     return made | {path: HEAD + text for path, text in module_stubs.files(ROOT).items()}
 
 
@@ -90,21 +92,42 @@ def folder_of(package):
 # -- faces -------------------------------------------------------------------------------------
 
 
-def face(package):
-    """Write the stub of a package that hands on names."""
+def face(package, homes):
+    """Write the stub of a package that hands on names: those of other modules, by module."""
+    lines = [HEAD.rstrip(), module_stubs.docstring(import_module(package).__doc__, 0), ""]
+    for home in sorted(homes, key=lambda home: (home != package, home)):
+        for name in sorted(set(homes[home])):
+            name, _, other = name.partition(" as ")
+            lines.append(f"from {home} import {name} as {other or name}")
+    return "\n".join(lines) + "\n"
+
+
+def imported(package):
+    """Collect what a package imports, what it imports when first used, and operations by rows."""
+    homes = {}
+    module = import_module(package)
+    for node in ast.parse((folder_of(package) / "__init__.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            homes[node.module] = [ast.unparse(alias) for alias in node.names]
+    for name, (home, defined) in getattr(module, "_LAZY", {}).items():
+        homes.setdefault(package if defined is None else home, []).append(name)
+    place = package.removeprefix("refquant.")
+    for name, function in exported(place).items():
+        homes.setdefault(function.__module__, []).append(name)
+    return homes
+
+
+def homes_of(package):
+    """Collect the names of a face by module."""
     rule, folder = FACES[package], folder_of(package)
-    lines = [HEAD.rstrip(), '"""Names of the package."""', ""]
-    lines += [f"from {package} import {name} as {name}" for name in rule.packages.split()]
-    homes = dict(rule.more)
+    homes = {package: rule.packages.split(), **rule.more}
     for inner in _FOLDERS.get(package, (".",)):
         for path in (folder / inner).glob("[!_]*.py"):
             module = ".".join(path.relative_to(folder).with_suffix("").parts)
             if module not in rule.without_modules.split():
                 names = set(listed(path)) - set(rule.without_names.split())
                 homes.setdefault(f"{package}.{module}", []).extend(sorted(names))
-    for home in sorted(homes):
-        lines += [f"from {home} import {name} as {name}" for name in sorted(set(homes[home]))]
-    return "\n".join(lines) + "\n"
+    return homes
 
 
 def listed(path):

@@ -10,6 +10,7 @@ from refquant.ops import layout
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import element, operand
 from refquant.ops.from_data import plain_dtype
+from refquant.ops.rows import row
 from refquant.ops.views import sizes
 from refquant.tensors import Tensor
 
@@ -39,6 +40,7 @@ def storage(dtype: Any, device: Any = None, default=dtypes.float32) -> np.dtype:
     return plain_dtype(default if dtype is None else dtype).numpy
 
 
+@row("refquant")
 def device(type: str = "cpu") -> str:
     """Name a device; there is no other than 'cpu'.
 
@@ -52,9 +54,6 @@ def device(type: str = "cpu") -> str:
     str
         'cpu'.
 
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.device('cpu')
     'cpu'
     """
@@ -62,6 +61,7 @@ def device(type: str = "cpu") -> str:
     return "cpu"
 
 
+@row("refquant")
 def zeros(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of zeros.
 
@@ -76,41 +76,16 @@ def zeros(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor
     requires_grad : bool
         Whether operations on the tensor are recorded.
 
-    Returns
-    -------
-    Tensor
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.zeros(2, 3).shape
     refquant.Size([2, 3])
     """
     return Tensor(np.zeros(sizes("size", size), storage(dtype, device)), requires_grad)
 
 
+@row("refquant")
 def ones(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of ones; see `zeros`.
 
-    Parameters
-    ----------
-    *size : int, or one sequence of int
-        The shape.
-    dtype : dtype, optional
-        Element type of the result.
-    device : str, optional
-        Only 'cpu'.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
-
-    Returns
-    -------
-    Tensor
-        Of the given shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.ones(2, 2)
     tensor([[1., 1.],
             [1., 1.]])
@@ -118,6 +93,7 @@ def ones(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     return Tensor(np.ones(sizes("size", size), storage(dtype, device)), requires_grad)
 
 
+@row("refquant")
 def empty(
     *size,
     dtype=None,
@@ -129,25 +105,9 @@ def empty(
 
     Parameters
     ----------
-    *size : int, or one sequence of int
-        The shape.
-    dtype : dtype, optional
-        Element type of the result.
-    device : str, optional
-        Only 'cpu'.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
     memory_format : memory_format
         Order of the elements in memory.
 
-    Returns
-    -------
-    Tensor
-        Of the given shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.empty(2, 3).shape
     refquant.Size([2, 3])
     """
@@ -155,6 +115,7 @@ def empty(
     return Tensor(array, requires_grad)
 
 
+@row("refquant", returns="Of the given shape.")
 def full(
     size, fill_value: float, *, dtype=None, device=None, requires_grad: bool = False
 ) -> Tensor:
@@ -164,23 +125,7 @@ def full(
     ----------
     size : int or sequence of int
         The shape.
-    fill_value : number
-        The number.
-    dtype : dtype, optional
-        Element type of the result.
-    device : str, optional
-        Only 'cpu'.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
 
-    Returns
-    -------
-    Tensor
-        Of the given shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.full((2,), 7.5)
     tensor([7.5, 7.5])
     """
@@ -204,6 +149,7 @@ def _like(input: Any, dtype: Any, value: Any, requires_grad: bool) -> Tensor:
     return Tensor(np.full_like(x.array, number, dtype=kind), requires_grad)
 
 
+@row("refquant")
 def zeros_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of zeros of the shape, memory format and dtype of another.
 
@@ -213,23 +159,14 @@ def zeros_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor
         Gives shape, memory format and dtype.
     dtype : dtype, optional
         Another element type.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
 
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.zeros_like(refquant.tensor([1.0, 2.0]))
     tensor([0., 0.])
     """
     return _like(input, dtype, 0, requires_grad)
 
 
+@row("refquant")
 def ones_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of ones of the shape, memory format and dtype of another.
 
@@ -239,23 +176,14 @@ def ones_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
         Gives shape, memory format and dtype.
     dtype : dtype, optional
         Another element type.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
 
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.ones_like(refquant.tensor([1.0, 2.0]))
     tensor([1., 1.])
     """
     return _like(input, dtype, 1, requires_grad)
 
 
+@row("refquant")
 def full_like(input: Any, fill_value: float, *, dtype=None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of one number of the shape, memory format and dtype of another.
 
@@ -263,27 +191,16 @@ def full_like(input: Any, fill_value: float, *, dtype=None, requires_grad: bool 
     ----------
     input : Tensor
         Gives shape, memory format and dtype.
-    fill_value : number
-        The number.
     dtype : dtype, optional
         Another element type.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
 
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.full_like(refquant.tensor([1.0, 2.0]), 7.0)
     tensor([7., 7.])
     """
     return _like(input, dtype, fill_value, requires_grad)
 
 
+@row("refquant")
 @dispatched
 def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
     """Make an uninitialized tensor of the shape, memory format and dtype of another.
@@ -294,23 +211,14 @@ def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor
         Gives shape, memory format and dtype.
     dtype : dtype, optional
         Another element type.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
 
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.empty_like(refquant.tensor([1.0, 2.0])).shape
     refquant.Size([2])
     """
     return _like(input, dtype, 0, requires_grad)
 
 
+@row("Tensor")
 def new_zeros(input: Tensor, *size, dtype=None) -> Tensor:
     """Make a tensor of zeros of the dtype of another."""
     kind = operand("input", input).dtype if dtype is None else dtype

@@ -11,6 +11,7 @@ import numpy as np
 from refquant import arguments
 from refquant.ops import checks
 from refquant.ops.floating.creation import storage
+from refquant.ops.rows import row
 
 __all__ = [
     "Generator",
@@ -70,6 +71,7 @@ class Generator:
 default_generator = Generator()
 
 
+@row("refquant")
 def manual_seed(seed: int) -> Generator:
     """Seed the random numbers, so that a program draws the same ones every time.
 
@@ -83,9 +85,6 @@ def manual_seed(seed: int) -> Generator:
     Generator
         That of all functions that are not given another.
 
-    Examples
-    --------
-    >>> import refquant
     >>> generator = refquant.manual_seed(0)
     >>> x = refquant.randn(2)
     >>> _ = refquant.manual_seed(0)
@@ -95,6 +94,7 @@ def manual_seed(seed: int) -> Generator:
     return default_generator.manual_seed(seed)
 
 
+@row("refquant")
 def seed() -> int:
     """Seed the random numbers from the operating system, and return the seed.
 
@@ -103,15 +103,13 @@ def seed() -> int:
     int
         The seed.
 
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.seed() == refquant.initial_seed()
     True
     """
     return default_generator.seed()
 
 
+@row("refquant")
 def initial_seed() -> int:
     """Return the seed that was set last.
 
@@ -119,9 +117,6 @@ def initial_seed() -> int:
     -------
     int
 
-    Examples
-    --------
-    >>> import refquant
     >>> _ = refquant.manual_seed(7)
     >>> refquant.initial_seed()
     7
