@@ -77,11 +77,15 @@ _FOLDERS = {"refquant.quantization": (".", "observers")}
 
 def files():
     """Return the stubs as they should be: text by path."""
-    made = {ROOT / "ops" / "declared.pyi": methods()}
-    for package in (*FACES, "refquant", "refquant.nn.functional"):
-        homes = homes_of(package) if package in FACES else imported(package)
-        made[folder_of(package) / "__init__.pyi"] = face(package, homes)
+    made = faces() | {ROOT / "ops" / "declared.pyi": methods()}
+    for package in ("refquant", "refquant.nn.functional"):
+        made[folder_of(package) / "__init__.pyi"] = face(package, imported(package))
     return made | {path: HEAD + text for path, text in module_stubs.files(ROOT).items()}
+
+
+def faces():
+    """Return the stubs of faces, which packages need to be imported."""
+    return {folder_of(name) / "__init__.pyi": face(name, homes_of(name)) for name in FACES}
 
 
 def folder_of(package):
@@ -94,7 +98,9 @@ def folder_of(package):
 
 def face(package, homes):
     """Write the stub of a package that hands on names: those of other modules, by module."""
-    lines = [HEAD.rstrip(), module_stubs.docstring(import_module(package).__doc__, 0), ""]
+    source = (folder_of(package) / "__init__.py").read_text(encoding="utf-8")
+    text = ast.get_docstring(ast.parse(source))
+    lines = [HEAD.rstrip(), module_stubs.docstring(text, 0), ""]
     for home in sorted(homes, key=lambda home: (home != package, home)):
         for name in sorted(set(homes[home])):
             name, _, other = name.partition(" as ")
@@ -176,6 +182,8 @@ def method(name, function):
 
 def write():
     """Write all stubs, and remove those that are no longer made."""
+    for path, text in faces().items():
+        path.write_text(text, encoding="utf-8")
     made = files()
     for path in ROOT.rglob("*.pyi"):
         if path not in made and path.read_text(encoding="utf-8").startswith(HEAD):
