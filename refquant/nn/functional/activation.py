@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from refquant import arguments
-from refquant.errors import ArgumentError, QuantizerError
+from refquant.errors import ArgumentError
 from refquant.ops.floating import activation
 from refquant.ops.floating import softmax as _softmax
 from refquant.ops.rows import row
-from refquant.tensors import QuantizedTensor, Tensor
+from refquant.tensors import Tensor
 
 
 def _chosen(inplace: Any, form: Callable[..., Tensor], operation: Callable[..., Tensor]):
@@ -76,14 +76,6 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     >>> F.elu(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.6321,  0.5   ,  8.    ])
     """
-    if isinstance(input, QuantizedTensor):
-        raise QuantizerError(
-            argument="input",
-            expected="a plain tensor",
-            got=f"a {input.dtype} tensor",
-            hint="write refquant.nn.quantized.functional.elu(input, scale, zero_point, alpha), "
-            "with the scale and zero point of the result, or call .dequantize() first",
-        )
     return _chosen(inplace, activation.elu_, activation.elu)(input, alpha)
 
 

@@ -6,11 +6,11 @@ from typing import Any
 from collections.abc import Callable
 from typing import Any
 from refquant import arguments
-from refquant.errors import ArgumentError, QuantizerError
+from refquant.errors import ArgumentError
 from refquant.ops.floating import activation
 from refquant.ops.floating import softmax as _softmax
 from refquant.ops.rows import row
-from refquant.tensors import QuantizedTensor, Tensor
+from refquant.tensors import Tensor
 
 def _chosen(inplace: Any, form: Callable[..., Tensor], operation: Callable[..., Tensor]) -> Any: ...
 
