@@ -1,0 +1,3 @@
+"""The names of `refquant.nn.intrinsic`."""
+
+from refquant.nn.intrinsic import *

@@ -1,0 +1,3 @@
+"""The names of `refquant.nn.intrinsic.qat`."""
+
+from refquant.nn.intrinsic.qat import *

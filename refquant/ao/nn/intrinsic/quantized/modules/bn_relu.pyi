@@ -1,0 +1,3 @@
+"""The names of `refquant.nn.intrinsic.quantized`."""
+
+from refquant.nn.intrinsic.quantized import *

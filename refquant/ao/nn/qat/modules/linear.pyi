@@ -1,0 +1,3 @@
+"""The names of `refquant.nn.qat`."""
+
+from refquant.nn.qat import *

@@ -1,0 +1,3 @@
+"""The names of `refquant.nn.quantized.dynamic`."""
+
+from refquant.nn.quantized.dynamic import *

@@ -1,0 +1,3 @@
+"""The names of `refquant.nn.quantized.functional`."""
+
+from refquant.nn.quantized.functional import *

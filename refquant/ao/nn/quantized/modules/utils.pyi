@@ -1,0 +1,3 @@
+"""The names of `refquant.nn.quantized`."""
+
+from refquant.nn.quantized import *

@@ -1,0 +1,3 @@
+"""The names of `refquant.quantization`."""
+
+from refquant.quantization import *

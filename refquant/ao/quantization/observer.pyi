@@ -1,0 +1,3 @@
+"""The names of `refquant.quantization.observer`."""
+
+from refquant.quantization.observer import *

@@ -1,0 +1,3 @@
+"""The names of `refquant.quantization.qconfig`."""
+
+from refquant.quantization.qconfig import *

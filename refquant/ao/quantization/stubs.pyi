@@ -1,0 +1,3 @@
+"""The names of `refquant.quantization.stubs`."""
+
+from refquant.quantization.stubs import *
