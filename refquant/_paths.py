@@ -29,6 +29,9 @@ embedding_ops functional_modules linear normalization rnn utils
 nn.quantized.dynamic        nn.quantized.dynamic.modules  conv linear rnn
 quantization                quantization                fuse_modules fuser_method_mappings \
 quant_type quantization_mappings quantize utils
+quantization.numeric_suite  quantization._numeric_suite
+quantization.equalize       quantization._equalize
+quantization.correct_bias   quantization._correct_bias
 """
 HOMES = {
     path: home

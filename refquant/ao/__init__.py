@@ -1,7 +1,7 @@
 """PyTorch 2's paths: `refquant.ao.quantization` is `refquant.quantization`, and so on.
 
-No code lives here. `refquant.ao.nn` is `refquant.nn`, and whatever is below one path is below the
-other.
+No code lives here. `refquant.ao.nn` is `refquant.nn`, and ``refquant.ao.ns._numeric_suite`` has the
+names of `refquant.quantization.numeric_suite`; whatever is below one path is below the other.
 """
 
 from refquant._lazy import attach

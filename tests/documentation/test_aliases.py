@@ -21,10 +21,6 @@ print(refquant.quantization.quantize is refquant.ao.quantization.quantize)
 """
 
 
-def test_the_stubs_are_up_to_date():
-    assert aliases.written() == aliases.stubs()
-
-
 @pytest.mark.parametrize("path", [*HOMES, *(f"ao.{path}" for path in aliases.SHARED.split())])
 def test_a_path_hands_on_the_names_of_its_home(path):
     home = importlib.import_module(f"refquant.{HOMES.get(path, path.removeprefix('ao.'))}")
