@@ -75,6 +75,21 @@ Parameters
 ----------
 input : Tensor
     Plain or quantized.""",
+    "lstm": """
+Parameters
+----------
+input_size, hidden_size : int
+    Features of a step, and of the state.
+num_layers : int
+    Layers; each reads the states of the one before.
+bias : bool
+    Whether there are biases.
+batch_first : bool
+    Whether sequences come as (batch, time, features) instead of (time, batch, features).
+dropout : float
+    Probability with which training drops what one layer hands to the next.
+bidirectional : bool
+    Whether each layer also reads from the end; the states are put side by side.""",
     # Operations on quantized tensors.
     "per_tensor": """
 Parameters
