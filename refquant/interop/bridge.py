@@ -16,7 +16,7 @@ from refquant.errors import NotSupportedError, RefquantError
 from refquant.interop.functions import Functions
 from refquant.interop.libraries import REFQUANT, Library
 from refquant.nn.module import Module
-from refquant.quantization._observing import NAME, observe_output
+from refquant.quantization._observing import NAME, observe_input, observe_output
 
 __all__ = ["Bridge"]
 
@@ -268,7 +268,10 @@ class Bridge:
 
     def _observe(self, made: Any, before: bool) -> None:
         if self.target is REFQUANT and isinstance(made, Module):
-            made.register_forward_hook(observe_output)
+            if before:
+                made.register_forward_pre_hook(observe_input)
+            else:
+                made.register_forward_hook(observe_output)
             return
         quantize = self.target.package.ao.quantization.quantize
         quantize._register_activation_post_process_hook(made, pre_hook=before)

@@ -21,7 +21,7 @@ from refquant.nn.quantized.linear import Linear
 from refquant.nn.quantized.quantize import DeQuantize
 from refquant.quantization._checks import checked_model
 from refquant.quantization._observing import NAME, observe_output
-from refquant.quantization.mappings import configurable_types, quantized_types
+from refquant.quantization.mappings import get_default_compare_output_module_list
 from refquant.quantization.preparation import prepare
 from refquant.quantization.stubs import DeQuantStub
 from refquant.tensors import Tensor
@@ -48,19 +48,6 @@ _WEIGHTS = ("._packed_params._packed_params", "._packed_params.weight", ".weight
 # Modules whose own output is logged although they have submodules. PyTorch leaves fused linear
 # layers out.
 _WHOLE = (Fused, Linear, DynamicLinear, DynamicLSTM)
-
-
-def get_default_compare_output_module_list() -> set[type]:
-    """Return the types of modules whose outputs are compared by default.
-
-    Examples
-    --------
-    >>> from refquant import nn
-    >>> from refquant.quantization import numeric_suite
-    >>> nn.quantized.Linear in numeric_suite.get_default_compare_output_module_list()
-    True
-    """
-    return configurable_types() | quantized_types()
 
 
 def compare_weights(float_dict: Mapping[str, Any], quantized_dict: Mapping[str, Any]) -> Pairs:

@@ -70,18 +70,6 @@ def test_a_float_model_gives_the_same_numbers(torch, name):
     assert list(ours.state_dict()) == list(model.state_dict())
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("stage", ["prepared", "trained"])
-def test_a_model_with_observers_goes_on_where_it_was(torch, name, stage):
-    """After more data it is converted to the same integers."""
-    model, x = made(torch, name, stage)
-    ours = refquant.from_torch(model)
-    assert type(ours).__name__ == name
-    np.testing.assert_allclose(run(ours, x), run(model, x), rtol=1e-5, atol=2e-6)
-    quantized = refquant.quantization.convert(refquant.from_torch(model))
-    assert_equal(run(quantized, x), run(torch.ao.quantization.convert(model), x))
-
-
 @pytest.mark.parametrize("stage", ["qint8", "float16"])
 def test_a_dynamically_quantized_lstm(torch, stage):
     if stage == "float16" and torch.backends.quantized.engine == "qnnpack":
