@@ -14,6 +14,7 @@ tensor([[20,  0],
         [15, 30]], dtype=refquant.uint8)
 """
 
+from refquant import ao as ao
 from refquant import backends as backends
 from refquant import engines as engines
 from refquant import kernels as kernels
@@ -24,9 +25,12 @@ from refquant import plotting as plotting
 from refquant import quantization as quantization
 from refquant import reporting as reporting
 from importlib import import_module as _import_module
+from refquant._paths import no_attribute as _no_attribute
 from refquant._show_config import show_config as show_config
 from refquant._version import __version__ as __version__
 from refquant.dtypes import int64 as long
+from refquant.interop.torch import from_torch as from_torch
+from refquant.interop.torch import to_torch as to_torch
 from refquant.io.state import load as load
 from refquant.io.state import save as save
 from refquant.kernels import get_num_threads as get_num_threads
@@ -61,7 +65,6 @@ from refquant.ops.floating.comparison import lt as lt
 from refquant.ops.floating.comparison import ne as ne
 from refquant.ops.floating.concat import cat as cat
 from refquant.ops.floating.concat import stack as stack
-from refquant.ops.floating.creation import device as device
 from refquant.ops.floating.creation import empty as empty
 from refquant.ops.floating.creation import empty_like as empty_like
 from refquant.ops.floating.creation import full as full

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from refquant import arguments, dtypes
 from refquant._operation import named
-from refquant.errors import ArgumentTypeError, DtypeError, GradientError, NotSupportedError, ShapeError
+from refquant.errors import ArgumentTypeError, DtypeError, GradientError, ShapeError
 from refquant.ops import checks, layout, views
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.dispatch import dispatched, float_only

@@ -6,7 +6,6 @@ from typing import Any
 from typing import Any
 import numpy as np
 from refquant import arguments, dtypes
-from refquant.errors import NotSupportedError
 from refquant.ops import layout
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import element, operand
@@ -14,30 +13,10 @@ from refquant.ops.from_data import plain_dtype
 from refquant.ops.rows import row
 from refquant.ops.views import sizes
 from refquant.tensors import Tensor
-__all__ = ['device', 'empty', 'empty_like', 'full', 'full_like', 'new_zeros', 'ones', 'ones_like', 'storage', 'zeros', 'zeros_like']
+__all__ = ['empty', 'empty_like', 'full', 'full_like', 'new_zeros', 'ones', 'ones_like', 'storage', 'zeros', 'zeros_like']
 
 def storage(dtype: Any, device: Any=None, default: Any=dtypes.float32) -> np.dtype:
     """Return the NumPy dtype of a new plain tensor; raise if its dtype or device is not valid."""
-
-def device(type: str='cpu') -> str:
-    """Name a device; there is no other than 'cpu'.
-
-    Parameters
-    ----------
-    type : str, default 'cpu'
-        Only 'cpu'.
-
-    Returns
-    -------
-    str
-        'cpu'.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> refquant.device('cpu')
-    'cpu'
-    """
 
 def zeros(*size: Any, dtype: Any=None, device: Any=None, requires_grad: bool=False) -> Tensor:
     """Make a tensor of zeros.
