@@ -1419,7 +1419,7 @@ class Methods:
             The operand, of any shape.
         mask : Tensor of bool
             Broadcasts to `input`.
-        value : float
+        value : number
             The number.
 
         Returns
@@ -1442,7 +1442,7 @@ class Methods:
             The operand, of any shape.
         mask : Tensor of bool
             Broadcasts to `input`.
-        value : float
+        value : number
             The number.
 
         Returns
@@ -1598,7 +1598,7 @@ class Methods:
         ----------
         input : Tensor
             The operand, of any shape.
-        dim : int, optional
+        dim : int or sequence of int, optional
             The dimension to search; all elements if not given.
         keepdim : bool, default False
             Whether the reduced dimension stays, with extent 1.
@@ -2288,7 +2288,7 @@ class Methods:
 
         Parameters
         ----------
-        input : Tensor of floats
+        input : Tensor
             Plain.
         dim : int
             Along which the shares add up.
@@ -2313,11 +2313,11 @@ class Methods:
         ----------
         input : Tensor
             Plain or quantized.
-        dim : int
+        dim : int, default -1
             Along which to sort.
-        descending : bool
+        descending : bool, default False
             From the largest down. NaN counts as largest.
-        stable : bool
+        stable : bool, default False
             Accepted; the order is always stable.
 
         Returns
@@ -2495,7 +2495,7 @@ class Methods:
             Plain; integers and bools add up to int64.
         dim : int or sequence of int, optional
             Dimensions to reduce; all if not given.
-        keepdim : bool
+        keepdim : bool, default False
             Whether they stay, with extent 1.
         dtype : dtype, optional
             Converts the input first.
@@ -2603,11 +2603,11 @@ class Methods:
             Plain or quantized.
         k : int
             How many.
-        dim : int
+        dim : int, default -1
             Along which to look.
-        largest : bool
+        largest : bool, default True
             Whether the largest or the smallest are wanted.
-        sorted : bool
+        sorted : bool, default True
             Accepted; the result is always sorted, of equals the first comes first.
 
         Returns

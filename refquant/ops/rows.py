@@ -25,6 +25,7 @@ PARAMETERS = {
     "out": ("Tensor", "Takes the result."),
     "dim": ("int", "The dimension."),
     "dim=None": ("int or sequence of int", "Dimensions to reduce; all if not given."),
+    "*dims": ("int", "The dimensions."),
     "keepdim": ("bool", "Whether the reduced dimension stays, with extent 1."),
     "dtype": ("dtype", "Element type of the result."),
     "device": ("str", "Only 'cpu'."),
@@ -59,6 +60,15 @@ PARAMETERS = {
     "mean": ("float", "Where the middle is."),
     "std": ("float", "The standard deviation."),
     "eps": ("float", "Added to the variance."),
+    "weight": ("Tensor", "Factor of the loss of each element."),
+    "bias": ("Tensor, shape (out_channels,)", "Added to every output."),
+    "mask": ("Tensor of bool", "Broadcasts to `input`."),
+    "index": ("Tensor of int64", "Positions along `dim`; its shape is that of the result."),
+    "exponent": ("Tensor or number", "The exponent; shapes broadcast."),
+    "value": ("number", "Converted to the dtype of `input`."),
+    "output_size": ("int or pair of int or None", "The new size; None keeps that of `input`."),
+    "normalized_shape": ("int or sequence of int", "Sizes of the last dimensions."),
+    "log_target": ("bool", "Whether the target holds logarithms."),
 }
 # The result of an operation that has a parameter of a name; the first that fits counts.
 RESULTS = {
@@ -108,6 +118,7 @@ def row(
     domain: tuple[float, float] | None = None,
     options: tuple[dict[str, Any], ...] = ({},),
     returns: str = "",
+    **described: str,
 ) -> Callable[[_Function], _Function]:
     """Decorate an operation: enter it into `ROWS`, and complete its docstring.
 
@@ -117,6 +128,8 @@ def row(
         As of `Row`; places are separated by spaces.
     returns : str
         What the tensor is that it returns, if no parameter tells.
+    **described : str
+        What parameters are, if they are not what they are everywhere.
 
     Returns
     -------
@@ -126,7 +139,7 @@ def row(
 
     def enter(function: _Function) -> _Function:
         if function.__doc__ is not None:  # python -OO removes docstrings
-            function.__doc__ = completed(function, returns)
+            function.__doc__ = completed(function, returns, described)
         ROWS.append(Row(function, tuple(at.split()), domain, options))
         return function
 
@@ -178,17 +191,20 @@ def in_place(
 # -- documentation -----------------------------------------------------------------------------
 
 
-def completed(function: Callable[..., Any], returns: str = "") -> str:
+def completed(function: Callable[..., Any], returns: str, described: dict[str, str]) -> str:
     """Complete a docstring: with parameters, the result, and the heading of the example."""
     text, mark, example = inspect.cleandoc(function.__doc__ or "").partition("\n\n>>> ")
     summary, *given = re.split(r"\n\n(?=[A-Z]\w+\n-)", text)
     sections = dict(section.split("\n", 1) for section in given)
     own = sections.pop("Parameters", "").partition("\n")[2]
-    entries = {}
+    entries: dict[str, str] = {}
     for entry in re.split(r"\n(?=\S)", own):
         entries.update(dict.fromkeys(entry.partition(" : ")[0].split(", "), entry))
-    names = _parameters(function)
-    listed = dict.fromkeys(entries.get(name) or _entry(name, names[name]) for name in names)
+    names, kinds = _parameters(function), inspect.unwrap(function).__annotations__
+    for name in names.keys() - entries.keys():
+        text = described.get(name.strip("*"), "")
+        entries[name] = _entry(name, names[name], kinds.get(name), text)
+    listed = dict.fromkeys(entries[name] for name in names)
     result = returns or next((RESULTS[name] for name in RESULTS if name in names), "")
     tensor = f"{'-' * 7}\nTensor\n    {result}" if result else "-------\nTensor"
     sections = {"Parameters": "\n".join(["-" * 10, *listed]), "Returns": tensor} | sections
@@ -216,8 +232,10 @@ def _parameters(function: Callable[..., Any]) -> dict[str, str]:
     }
 
 
-def _entry(name: str, default: str) -> str:
-    """Describe a parameter that means the same everywhere."""
-    kind, text = PARAMETERS.get(f"{name}={default}") or PARAMETERS[name]
+def _entry(name: str, default: str, annotation: Any, text: str) -> str:
+    """Describe a parameter by the table, but for a text of its own or a type that it lacks."""
+    kind = getattr(annotation, "__name__", str(annotation).removesuffix(" | None"))
+    known = PARAMETERS.get(f"{name}={default}") or PARAMETERS.get(name) or (kind, "")
     ends = {"": "", "None": ", optional"}.get(default, f", default {default}")
-    return f"{name} : {kind}{ends}\n    {text}"
+    kind = kind if kind == "int" else known[0]  # one dimension, where the table has several
+    return f"{name} : {kind}{ends}\n    {text or known[1]}"

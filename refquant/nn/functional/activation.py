@@ -15,14 +15,9 @@ def _chosen(inplace: Any, form: Callable[..., Tensor], operation: Callable[..., 
     return form if arguments.switch("inplace", inplace) else operation
 
 
-@row("nn.functional", domain=(-2, 2))
+@row("nn.functional", domain=(-2, 2), input="Plain or quantized.")
 def relu(input: Any, inplace: bool = False) -> Tensor:
     r"""Rectified linear unit, :math:`\max(x, 0)`.
-
-    Parameters
-    ----------
-    input : Tensor
-        Plain or quantized.
 
     >>> F.relu(refquant.tensor([-1.0, 2.0]))
     tensor([0., 2.])
@@ -104,16 +99,9 @@ def hardsigmoid(input: Any, inplace: bool = False) -> Tensor:
     return _chosen(inplace, activation.hardsigmoid_, activation.hardsigmoid)(input)
 
 
-@row("nn.functional")
+@row("nn.functional", dim="The dimension that adds up to 1.", dtype="Converts the input first.")
 def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
     r"""Normalize exponentials to a sum of 1, :math:`e^{x_i} / \sum_j e^{x_j}`.
-
-    Parameters
-    ----------
-    dim : int, optional
-        The dimension that adds up to 1.
-    dtype : dtype, optional
-        Converts the input first.
 
     >>> F.softmax(refquant.tensor([0.0, 0.0]), dim=0)
     tensor([0.5, 0.5])
@@ -121,16 +109,9 @@ def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
     return _softmax.softmax(input, _given_dim(dim), dtype)
 
 
-@row("nn.functional")
+@row("nn.functional", dim="The dimension that adds up to 1.", dtype="Converts the input first.")
 def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
     r"""Logarithm of `softmax`, :math:`x_i - \log \sum_j e^{x_j}`.
-
-    Parameters
-    ----------
-    dim : int, optional
-        The dimension that adds up to 1.
-    dtype : dtype, optional
-        Converts the input first.
 
     >>> F.log_softmax(refquant.tensor([0.0, 0.0]), dim=0)
     tensor([-0.6931, -0.6931])

@@ -15,29 +15,6 @@ from refquant.ops.floating.unary import unary, unary_float
 from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor, differentiable
 
-__all__ = [
-    "clamp",
-    "clamp_",
-    "elu",
-    "elu_",
-    "hardsigmoid",
-    "hardswish",
-    "hardtanh",
-    "hardtanh_",
-    "leaky_relu",
-    "leaky_relu_",
-    "relu",
-    "relu6",
-    "relu6_",
-    "relu_",
-    "sigmoid",
-    "sigmoid_",
-    "silu",
-    "softplus",
-    "tanh",
-    "tanh_",
-]
-
 
 @row(returns="Of the dtype, shape and memory format of `input`.", domain=(-2, 2))
 @dispatched

@@ -15,7 +15,6 @@ from refquant.ops.floating.operands import cast, element, number, operand, resul
 from refquant.ops.floating.unary import unary, unary_float
 from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor, differentiable
-__all__ = ['clamp', 'clamp_', 'elu', 'elu_', 'hardsigmoid', 'hardswish', 'hardtanh', 'hardtanh_', 'leaky_relu', 'leaky_relu_', 'relu', 'relu6', 'relu6_', 'relu_', 'sigmoid', 'sigmoid_', 'silu', 'softplus', 'tanh', 'tanh_']
 
 def relu(input: Any) -> Tensor:
     r"""Rectified linear unit, :math:`\max(x, 0)`.

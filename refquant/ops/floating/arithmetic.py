@@ -11,8 +11,6 @@ from refquant.ops.inplace import assign
 from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor, differentiable
 
-__all__ = ["add", "div", "floor_divide", "lerp", "mul", "neg", "pow", "remainder", "sub"]
-
 
 def _times(other: Any, alpha: Any) -> Any:
     alpha = scalar("alpha", alpha)
@@ -63,14 +61,9 @@ def _scaled(x: Tensor, alpha: float) -> Tensor:
     return differentiable(mul(x.detach(), alpha).array, (x,), lambda g: (g * alpha,))
 
 
-@row(domain=(-2, 2))
+@row(domain=(-2, 2), alpha="Factor of `other`.")
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     r"""Subtract, :math:`x - \alpha y`, with broadcasting; see `add`.
-
-    Parameters
-    ----------
-    alpha : float, default 1
-        Factor of `other`.
 
     >>> refquant.sub(refquant.tensor([5.0, 7.0]), refquant.tensor([1.0, 2.0]), alpha=2)
     tensor([3., 3.])
@@ -176,11 +169,6 @@ def remainder(input: Any, other: Any) -> Tensor:
 @row(returns="Of the common shape.", domain=(0.3, 2))
 def pow(input: Any, exponent: Any) -> Tensor:
     """Raise to a power, element by element, with broadcasting.
-
-    Parameters
-    ----------
-    exponent : Tensor or number
-        The exponent; shapes broadcast.
 
     >>> refquant.tensor([1.0, 3.0]) ** 2
     tensor([1., 9.])

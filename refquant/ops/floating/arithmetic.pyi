@@ -11,7 +11,6 @@ from refquant.ops.floating.operands import broadcast, operand, pair, refuse_quan
 from refquant.ops.inplace import assign
 from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor, differentiable
-__all__ = ['add', 'div', 'floor_divide', 'lerp', 'mul', 'neg', 'pow', 'remainder', 'sub']
 
 def _times(other: Any, alpha: Any) -> Any: ...
 

@@ -20,24 +20,6 @@ from refquant.ops.inplace import assign
 from refquant.ops.rows import row
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
-__all__ = [
-    "bool_",
-    "clone",
-    "copy_",
-    "cpu",
-    "double",
-    "fill_",
-    "float_",
-    "half",
-    "int_",
-    "long",
-    "resize_",
-    "short",
-    "to",
-    "type_as",
-    "zero_",
-]
-
 
 @row(returns="Gradients flow through it.")
 @dispatched
@@ -108,13 +90,7 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 @row("Tensor")
 @dispatched
 def fill_(input: Tensor, value: Any) -> Tensor:
-    """Overwrite all elements with a number.
-
-    Parameters
-    ----------
-    value : number
-        Converted to the dtype of `input`.
-    """
+    """Overwrite all elements with a number."""
     number = element("value", value, input.array.dtype)
     return assign(input, Tensor(np.broadcast_to(number, input.array.shape)))
 

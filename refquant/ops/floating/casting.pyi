@@ -15,7 +15,6 @@ from refquant.ops.floating.operands import cast, element, operand
 from refquant.ops.inplace import assign
 from refquant.ops.rows import row
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
-__all__ = ['bool_', 'clone', 'copy_', 'cpu', 'double', 'fill_', 'float_', 'half', 'int_', 'long', 'resize_', 'short', 'to', 'type_as', 'zero_']
 
 def clone(input: Any, *, memory_format: Any=dtypes.preserve_format) -> Tensor:
     """Copy a tensor.

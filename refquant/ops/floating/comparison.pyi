@@ -11,7 +11,6 @@ from refquant.ops.dispatch import dispatched, quantized_form
 from refquant.ops.floating.operands import broadcast, compare, operand, pair
 from refquant.ops.rows import row
 from refquant.tensors import QuantizedTensor, Tensor
-__all__ = ['allclose', 'eq', 'equal', 'ge', 'gt', 'isclose', 'isfinite', 'isinf', 'isnan', 'le', 'lt', 'ne']
 
 def _compare(name: str, mirrored: str, formula: Callable, input: Any, other: Any) -> Tensor: ...
 

@@ -13,8 +13,6 @@ from refquant.ops.rows import row
 from refquant.ops.views import integers, sizes
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
-__all__ = ["cat", "pad", "repeat", "stack"]
-
 
 def _operands(tensors: Any) -> tuple[Tensor, ...]:
     if not isinstance(tensors, tuple | list):

@@ -26,8 +26,6 @@ from refquant.ops.floating.windows import (
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
-__all__ = ["conv1d", "conv2d", "conv3d"]
-
 
 def _checked(ndim: int, input: Any, weight: Any, bias: Any, groups: Any):
     x, w = float_operand("input", input), float_operand("weight", weight)

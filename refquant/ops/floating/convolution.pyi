@@ -18,7 +18,6 @@ from refquant.ops.floating.operands import float_operand
 from refquant.ops.floating.windows import output_sizes, padded, per_dimension, positions, spatial_input, unpadded, windows
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-__all__ = ['conv1d', 'conv2d', 'conv3d']
 
 def _checked(ndim: int, input: Any, weight: Any, bias: Any, groups: Any) -> Any: ...
 

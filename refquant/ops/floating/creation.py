@@ -13,19 +13,6 @@ from refquant.ops.rows import row
 from refquant.ops.views import sizes
 from refquant.tensors import Tensor
 
-__all__ = [
-    "empty",
-    "empty_like",
-    "full",
-    "full_like",
-    "new_zeros",
-    "ones",
-    "ones_like",
-    "storage",
-    "zeros",
-    "zeros_like",
-]
-
 
 def storage(dtype: Any, device: Any = None, default=dtypes.float32) -> np.dtype:
     """Return the NumPy dtype of a new plain tensor; raise if its dtype or device is not valid."""
@@ -34,20 +21,9 @@ def storage(dtype: Any, device: Any = None, default=dtypes.float32) -> np.dtype:
     return plain_dtype(default if dtype is None else dtype).numpy
 
 
-@row("refquant")
+@row("refquant", dtype="float32 if not given.")
 def zeros(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of zeros.
-
-    Parameters
-    ----------
-    *size : int
-        Shape, one by one or as one sequence.
-    dtype : dtype, optional
-        float32 if not given.
-    device : 'cpu', optional
-        There is no other.
-    requires_grad : bool
-        Whether operations on the tensor are recorded.
 
     >>> refquant.zeros(2, 3).shape
     refquant.Size([2, 3])
@@ -122,16 +98,9 @@ def _like(input: Any, dtype: Any, value: Any, requires_grad: bool) -> Tensor:
     return Tensor(np.full_like(x.array, number, dtype=kind), requires_grad)
 
 
-@row("refquant")
+@row("refquant", input="Gives shape, memory format and dtype.", dtype="Another element type.")
 def zeros_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of zeros of the shape, memory format and dtype of another.
-
-    Parameters
-    ----------
-    input : Tensor
-        Gives shape, memory format and dtype.
-    dtype : dtype, optional
-        Another element type.
 
     >>> refquant.zeros_like(refquant.tensor([1.0, 2.0]))
     tensor([0., 0.])
@@ -139,16 +108,9 @@ def zeros_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor
     return _like(input, dtype, 0, requires_grad)
 
 
-@row("refquant")
+@row("refquant", input="Gives shape, memory format and dtype.", dtype="Another element type.")
 def ones_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of ones of the shape, memory format and dtype of another.
-
-    Parameters
-    ----------
-    input : Tensor
-        Gives shape, memory format and dtype.
-    dtype : dtype, optional
-        Another element type.
 
     >>> refquant.ones_like(refquant.tensor([1.0, 2.0]))
     tensor([1., 1.])
@@ -156,16 +118,9 @@ def ones_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
     return _like(input, dtype, 1, requires_grad)
 
 
-@row("refquant")
+@row("refquant", input="Gives shape, memory format and dtype.", dtype="Another element type.")
 def full_like(input: Any, fill_value: float, *, dtype=None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of one number of the shape, memory format and dtype of another.
-
-    Parameters
-    ----------
-    input : Tensor
-        Gives shape, memory format and dtype.
-    dtype : dtype, optional
-        Another element type.
 
     >>> refquant.full_like(refquant.tensor([1.0, 2.0]), 7.0)
     tensor([7., 7.])
@@ -173,17 +128,10 @@ def full_like(input: Any, fill_value: float, *, dtype=None, requires_grad: bool 
     return _like(input, dtype, fill_value, requires_grad)
 
 
-@row("refquant")
+@row("refquant", input="Gives shape, memory format and dtype.", dtype="Another element type.")
 @dispatched
 def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
     """Make an uninitialized tensor of the shape, memory format and dtype of another.
-
-    Parameters
-    ----------
-    input : Tensor
-        Gives shape, memory format and dtype.
-    dtype : dtype, optional
-        Another element type.
 
     >>> refquant.empty_like(refquant.tensor([1.0, 2.0])).shape
     refquant.Size([2])

@@ -13,7 +13,6 @@ from refquant.ops.from_data import plain_dtype
 from refquant.ops.rows import row
 from refquant.ops.views import sizes
 from refquant.tensors import Tensor
-__all__ = ['empty', 'empty_like', 'full', 'full_like', 'new_zeros', 'ones', 'ones_like', 'storage', 'zeros', 'zeros_like']
 
 def storage(dtype: Any, device: Any=None, default: Any=dtypes.float32) -> np.dtype:
     """Return the NumPy dtype of a new plain tensor; raise if its dtype or device is not valid."""
@@ -23,14 +22,14 @@ def zeros(*size: Any, dtype: Any=None, device: Any=None, requires_grad: bool=Fal
 
     Parameters
     ----------
-    *size : int
-        Shape, one by one or as one sequence.
+    *size : int, or one sequence of int
+        The shape.
     dtype : dtype, optional
         float32 if not given.
-    device : 'cpu', optional
-        There is no other.
-    requires_grad : bool
-        Whether operations on the tensor are recorded.
+    device : str, optional
+        Only 'cpu'.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
 
     Returns
     -------

@@ -8,20 +8,6 @@ from refquant.ops.floating.unary import unary, unary_float
 from refquant.ops.rows import row
 from refquant.tensors import Tensor
 
-__all__ = [
-    "cos",
-    "exp",
-    "log",
-    "log10",
-    "log1p",
-    "log2",
-    "reciprocal",
-    "rsqrt",
-    "sin",
-    "sqrt",
-    "square",
-]
-
 
 @row(domain=(-2, 2))
 def exp(input: Any) -> Tensor:

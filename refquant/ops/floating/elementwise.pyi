@@ -8,7 +8,6 @@ import numpy as np
 from refquant.ops.floating.unary import unary, unary_float
 from refquant.ops.rows import row
 from refquant.tensors import Tensor
-__all__ = ['cos', 'exp', 'log', 'log10', 'log1p', 'log2', 'reciprocal', 'rsqrt', 'sin', 'sqrt', 'square']
 
 def exp(input: Any) -> Tensor:
     """Exponential function.

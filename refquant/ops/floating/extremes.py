@@ -14,8 +14,6 @@ from refquant.ops.floating.reductions import no_elements
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
-__all__ = ["ValuesAndIndices", "argmax", "argmin", "max", "maximum", "median", "min", "minimum"]
-
 
 def _larger(formula: Callable, wins: Callable, input: Any, other: Any) -> Tensor:
     a, b, x, y = pair(input, other)
@@ -138,15 +136,10 @@ def max(input: Any, dim: Any = None, keepdim: bool = False):
     return _extreme_along(input, dim, keepdim, np.argmax)
 
 
-@row(domain=(-2, 2))
+@row(domain=(-2, 2), dim="The dimension to search; all elements if not given.")
 @dispatched
 def min(input: Any, dim: Any = None, keepdim: bool = False):
     """Find the smallest element; see `max`.
-
-    Parameters
-    ----------
-    dim : int, optional
-        The dimension to search; all elements if not given.
 
     Returns
     -------
@@ -176,14 +169,12 @@ def _position(input: Any, dim: int | None, keepdim: bool, find) -> Tensor:
     return Tensor(np.asarray(find(x, axis=dim, keepdims=keepdim) if x.ndim else np.int64(0)))
 
 
-@row(returns="int64, without the dimension, unless `keepdim`.")
+@row(
+    returns="int64, without the dimension, unless `keepdim`.",
+    dim="The dimension to search; all elements if not given.",
+)
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Find the index of the largest element, of all (in row-major order) or along a dimension.
-
-    Parameters
-    ----------
-    dim : int, optional
-        The dimension to search; all elements if not given.
 
     >>> refquant.tensor([[1, 5], [7, 2]]).argmax(1)
     tensor([1, 0])
@@ -191,14 +182,12 @@ def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     return _position(input, dim, keepdim, np.argmax)
 
 
-@row(returns="int64, without the dimension, unless `keepdim`.")
+@row(
+    returns="int64, without the dimension, unless `keepdim`.",
+    dim="The dimension to search; all elements if not given.",
+)
 def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Find the index of the smallest element; see `argmax`.
-
-    Parameters
-    ----------
-    dim : int, optional
-        The dimension to search; all elements if not given.
 
     >>> refquant.argmin(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([0, 1])

@@ -14,7 +14,6 @@ from refquant.ops.floating.operands import broadcast, operand, pair
 from refquant.ops.floating.reductions import no_elements
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-__all__ = ['ValuesAndIndices', 'argmax', 'argmin', 'max', 'maximum', 'median', 'min', 'minimum']
 
 def _larger(formula: Callable, wins: Callable, input: Any, other: Any) -> Tensor: ...
 
@@ -113,7 +112,7 @@ def min(input: Any, dim: Any=None, keepdim: bool=False) -> Any:
     ----------
     input : Tensor
         The operand, of any shape.
-    dim : int, optional
+    dim : int or sequence of int, optional
         The dimension to search; all elements if not given.
     keepdim : bool, default False
         Whether the reduced dimension stays, with extent 1.

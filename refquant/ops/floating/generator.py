@@ -13,15 +13,6 @@ from refquant.ops import checks
 from refquant.ops.floating.creation import storage
 from refquant.ops.rows import row
 
-__all__ = [
-    "Generator",
-    "default_generator",
-    "initial_seed",
-    "manual_seed",
-    "numpy_generator",
-    "seed",
-]
-
 
 class Generator:
     """A random number generator that can be seeded.
@@ -71,14 +62,9 @@ class Generator:
 default_generator = Generator()
 
 
-@row("refquant")
+@row("refquant", seed="Any whole number.")
 def manual_seed(seed: int) -> Generator:
     """Seed the random numbers, so that a program draws the same ones every time.
-
-    Parameters
-    ----------
-    seed : int
-        Any whole number.
 
     Returns
     -------

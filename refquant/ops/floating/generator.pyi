@@ -13,7 +13,6 @@ from refquant import arguments
 from refquant.ops import checks
 from refquant.ops.floating.creation import storage
 from refquant.ops.rows import row
-__all__ = ['Generator', 'default_generator', 'initial_seed', 'manual_seed', 'numpy_generator', 'seed']
 
 class Generator:
     """A random number generator that can be seeded.

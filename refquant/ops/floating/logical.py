@@ -13,19 +13,6 @@ from refquant.ops.floating.reductions import reduced_axes
 from refquant.ops.rows import row
 from refquant.tensors import Tensor
 
-__all__ = [
-    "all",
-    "any",
-    "bitwise",
-    "count_nonzero",
-    "invert",
-    "logical_and",
-    "logical_not",
-    "logical_or",
-    "logical_xor",
-]
-
-
 # -- over dimensions ---------------------------------------------------------------------------
 
 

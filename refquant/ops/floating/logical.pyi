@@ -13,7 +13,6 @@ from refquant.ops.floating.operands import compare, operand, pair
 from refquant.ops.floating.reductions import reduced_axes
 from refquant.ops.rows import row
 from refquant.tensors import Tensor
-__all__ = ['all', 'any', 'bitwise', 'count_nonzero', 'invert', 'logical_and', 'logical_not', 'logical_or', 'logical_xor']
 
 def _truth(input: Any, dim: Any, keepdim: bool, find: Any) -> Tensor: ...
 

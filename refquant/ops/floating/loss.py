@@ -12,17 +12,6 @@ from refquant.ops.floating.softmax import log_softmax
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
-__all__ = [
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
-    "kl_div",
-    "l1_loss",
-    "mse_loss",
-    "nll_loss",
-    "smooth_l1_loss",
-]
-
 
 def _reduced(loss: Tensor, reduction: str) -> Tensor:
     _check_reduction(reduction)
@@ -81,14 +70,9 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     return _reduced((x - y).abs(), reduction)
 
 
-@row("nn.functional")
+@row("nn.functional", beta="Where the square ends.")
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     r"""Squared error :math:`d^2 / 2\beta` up to :math:`\beta`, beyond :math:`d - \beta / 2`.
-
-    Parameters
-    ----------
-    beta : float, default 1.0
-        Where the square ends.
 
     >>> F.smooth_l1_loss(refquant.tensor([0.5, 4.0]), refquant.tensor([0.0, 0.0]))
     tensor(1.8125)
@@ -226,11 +210,6 @@ def binary_cross_entropy(
 ) -> Tensor:
     r"""Compute :math:`-y \log x - (1 - y) \log (1 - x)`; logarithms stop at -100.
 
-    Parameters
-    ----------
-    weight : Tensor, optional
-        Factor of the loss of each element.
-
     >>> F.binary_cross_entropy(refquant.tensor([0.5]), refquant.tensor([1.0]))
     tensor(0.6931)
     """
@@ -248,11 +227,6 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """Apply the logistic function, then `binary_cross_entropy`, without overflow.
 
-    Parameters
-    ----------
-    weight : Tensor, optional
-        Factor of the loss of each element.
-
     >>> F.binary_cross_entropy_with_logits(refquant.tensor([0.0]), refquant.tensor([1.0]))
     tensor(0.6931)
     """
@@ -269,11 +243,6 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
     r"""Compute :math:`y (\log y - x)`, where x are logarithms of probabilities.
 
     The reduction ``'batchmean'`` divides the sum by the size of the batch.
-
-    Parameters
-    ----------
-    log_target : bool, default False
-        Whether the target holds logarithms.
 
     >>> x = refquant.log(refquant.tensor([0.5, 0.5]))
     >>> F.kl_div(x, refquant.tensor([1.0, 0.0]), reduction='sum')

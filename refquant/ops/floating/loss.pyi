@@ -12,7 +12,6 @@ from refquant.ops.floating.selection import where
 from refquant.ops.floating.softmax import log_softmax
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-__all__ = ['binary_cross_entropy', 'binary_cross_entropy_with_logits', 'cross_entropy', 'kl_div', 'l1_loss', 'mse_loss', 'nll_loss', 'smooth_l1_loss']
 
 def _reduced(loss: Tensor, reduction: str) -> Tensor: ...
 

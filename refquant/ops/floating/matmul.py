@@ -11,8 +11,6 @@ from refquant.ops.floating.operands import float_operand, operand, refuse_quanti
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
-__all__ = ["addmm", "bmm", "dot", "linear", "matmul", "mm", "mv", "outer"]
-
 
 @row(returns="The dimensions in front, then rows and columns as far as they are given.")
 def matmul(input: Any, other: Any) -> Tensor:

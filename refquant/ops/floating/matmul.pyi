@@ -11,7 +11,6 @@ from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.floating.operands import float_operand, operand, refuse_quantized, scalar
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-__all__ = ['addmm', 'bmm', 'dot', 'linear', 'matmul', 'mm', 'mv', 'outer']
 
 def matmul(input: Any, other: Any) -> Tensor:
     """Multiply matrices; dimensions in front broadcast, vectors count as a row or a column.

@@ -12,21 +12,12 @@ from refquant.ops.floating.operands import operand
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
-__all__ = ["eye", "tril", "triu"]
 
-
-@row("refquant", returns="Shape (n, m).")
+@row("refquant", returns="Shape (n, m).", n="Rows.", m="Columns; as many as rows if not given.")
 def eye(
     n: int, m: int | None = None, *, dtype=None, device=None, requires_grad: bool = False
 ) -> Tensor:
     """Make a matrix with ones on its diagonal and zeros elsewhere.
-
-    Parameters
-    ----------
-    n : int
-        Rows.
-    m : int, optional
-        Columns; as many as rows if not given.
 
     >>> refquant.eye(2)
     tensor([[1., 0.],
@@ -61,14 +52,9 @@ def _triangle(find: Callable, input: Any, diagonal: Any) -> Tensor:
     return differentiable(cut(x.array), (x,), lambda g: (cut(g),))
 
 
-@row()
+@row(input="At least two dimensions.")
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """Keep the upper triangle of a matrix, on and above a diagonal, and set the rest to 0.
-
-    Parameters
-    ----------
-    input : Tensor
-        At least two dimensions.
 
     >>> refquant.triu(refquant.ones(3, 3))
     tensor([[1., 1., 1.],
@@ -78,14 +64,9 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     return _triangle(np.triu, input, diagonal)
 
 
-@row()
+@row(input="At least two dimensions.")
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """Keep the lower triangle of a matrix, on and below a diagonal, and set the rest to 0.
-
-    Parameters
-    ----------
-    input : Tensor
-        At least two dimensions.
 
     >>> refquant.tril(refquant.ones(3, 3))
     tensor([[1., 0., 0.],

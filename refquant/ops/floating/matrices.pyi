@@ -12,7 +12,6 @@ from refquant.ops.floating.creation import storage
 from refquant.ops.floating.operands import operand
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-__all__ = ['eye', 'tril', 'triu']
 
 def eye(n: int, m: int | None=None, *, dtype: Any=None, device: Any=None, requires_grad: bool=False) -> Tensor:
     """Make a matrix with ones on its diagonal and zeros elsewhere.

@@ -12,7 +12,6 @@ from refquant.errors import OperationError, ShapeError
 from refquant.ops.floating.operands import float_operand
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, autograd, differentiable
-__all__ = ['batch_norm', 'layer_norm']
 
 def _vector(argument: str, value: Any, channels: int) -> Tensor: ...
 

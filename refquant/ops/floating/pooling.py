@@ -25,8 +25,6 @@ from refquant.ops.floating.windows import (
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
-__all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d", "max_pool2d_with_indices"]
-
 
 def _geometry(kernel_size, stride, padding, dilation):
     kernel = per_dimension("kernel_size", kernel_size, 2, 1)

@@ -13,7 +13,6 @@ from refquant.ops.floating.operands import cast, float_operand
 from refquant.ops.floating.windows import adaptive_sizes, adaptive_spans, divisor, padded, per_dimension, pooled_sizes, positions, spans, spatial_input, strides, unpadded
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-__all__ = ['adaptive_avg_pool2d', 'avg_pool2d', 'max_pool2d', 'max_pool2d_with_indices']
 
 def _geometry(kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> Any: ...
 

@@ -19,40 +19,12 @@ from refquant.ops.rows import row
 from refquant.ops.views import sizes
 from refquant.tensors import Tensor, differentiable
 
-__all__ = [
-    "bernoulli",
-    "dropout",
-    "normal",
-    "normal_",
-    "rand",
-    "rand_like",
-    "randint",
-    "randn",
-    "randn_like",
-    "randperm",
-    "uniform_",
-]
-
-
 # -- new tensors -------------------------------------------------------------------------------
 
 
-@row("refquant")
+@row("refquant", dtype="float32 if not given.")
 def randn(*size, generator=None, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """Draw from the normal distribution with mean 0 and standard deviation 1.
-
-    Parameters
-    ----------
-    *size : int
-        Shape, one by one or as one sequence.
-    generator : Generator, optional
-        Where the numbers come from.
-    dtype : dtype, optional
-        float32 if not given.
-    device : 'cpu', optional
-        There is no other.
-    requires_grad : bool
-        Whether operations on the tensor are recorded.
 
     >>> _ = refquant.manual_seed(0)
     >>> refquant.randn(2, 3).shape
@@ -112,14 +84,9 @@ def randint(
     return Tensor(np.asarray(drawn).astype(kind))
 
 
-@row("refquant", returns="int64, shape (n,).")
+@row("refquant", returns="int64, shape (n,).", n="How many.")
 def randperm(n: int, *, generator=None, dtype=None) -> Tensor:
     """Draw a random permutation of the numbers from 0 to n - 1.
-
-    Parameters
-    ----------
-    n : int
-        How many.
 
     >>> _ = refquant.manual_seed(0)
     >>> refquant.randperm(4).sort().values
@@ -130,16 +97,9 @@ def randperm(n: int, *, generator=None, dtype=None) -> Tensor:
     return Tensor(numpy_generator(generator).permutation(count).astype(kind))
 
 
-@row("refquant")
+@row("refquant", input="Gives shape, memory format and dtype.", dtype="Another element type.")
 def randn_like(input: Tensor, *, dtype=None, requires_grad: bool = False) -> Tensor:
     """Draw as `randn`, of the shape and dtype of another tensor.
-
-    Parameters
-    ----------
-    input : Tensor
-        Gives shape, memory format and dtype.
-    dtype : dtype, optional
-        Another element type.
 
     >>> refquant.randn_like(refquant.tensor([1.0, 2.0])).shape
     refquant.Size([2])
@@ -149,16 +109,9 @@ def randn_like(input: Tensor, *, dtype=None, requires_grad: bool = False) -> Ten
     return randn(x.array.shape, dtype=kind, requires_grad=requires_grad)
 
 
-@row("refquant")
+@row("refquant", input="Gives shape, memory format and dtype.", dtype="Another element type.")
 def rand_like(input: Tensor, *, dtype=None, requires_grad: bool = False) -> Tensor:
     """Draw as `rand`, of the shape and dtype of another tensor.
-
-    Parameters
-    ----------
-    input : Tensor
-        Gives shape, memory format and dtype.
-    dtype : dtype, optional
-        Another element type.
 
     >>> refquant.rand_like(refquant.tensor([1.0, 2.0])).shape
     refquant.Size([2])
@@ -185,14 +138,9 @@ def normal(mean: float = 0.0, std: float = 1.0, size: Any = (), *, generator=Non
     return randn(*arguments.shape("size", size), generator=generator) * std + mean
 
 
-@row("refquant")
+@row("refquant", input="Probabilities, from 0 to 1.")
 def bernoulli(input: Any, *, generator=None) -> Tensor:
     """Draw 1 with the probability that each element gives, else 0.
-
-    Parameters
-    ----------
-    input : Tensor
-        Probabilities, from 0 to 1.
 
     >>> _ = refquant.manual_seed(0)
     >>> refquant.bernoulli(refquant.tensor([0.0, 1.0]))
@@ -215,17 +163,9 @@ def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator=Non
     return assign(input, Tensor(cast(drawn, x.array.dtype)))
 
 
-@row("Tensor")
+@row("Tensor", a="Not above `b`.", b="The upper end.")
 def uniform_(input: Tensor, a: float = 0.0, b: float = 1.0, *, generator=None) -> Tensor:
-    """Overwrite with draws from the uniform distribution from `a` to `b`.
-
-    Parameters
-    ----------
-    a : float, default 0.0
-        Not above `b`.
-    b : float, default 1.0
-        The upper end.
-    """
+    """Overwrite with draws from the uniform distribution from `a` to `b`."""
     x = float_operand("input", input)
     a = arguments.real("a", a, finite=True)
     b = arguments.real("b", b, a, finite=True)
@@ -238,18 +178,15 @@ def uniform_(input: Tensor, a: float = 0.0, b: float = 1.0, *, generator=None) -
 # -- dropout -----------------------------------------------------------------------------------
 
 
-@row("nn.functional", returns="Of the expected value of the input.")
+@row(
+    "nn.functional",
+    returns="Of the expected value of the input.",
+    input="Plain.",
+    p="Probability, in 0..1.",
+    training="Whether to do so at all; else `input` is returned.",
+)
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    r"""Set elements to 0 with probability p, and multiply the others by :math:`1 / (1 - p)`.
-
-    Parameters
-    ----------
-    input : Tensor of floats
-        Plain.
-    p : float, default 0.5
-        Probability, in 0..1.
-    training : bool, default True
-        Whether to do so at all; else `input` is returned.
+    """Set elements to 0 with probability p, and multiply the others by :math:`1 / (1 - p)`.
 
     Notes
     -----

@@ -19,23 +19,22 @@ from refquant.ops.inplace import assign
 from refquant.ops.rows import row
 from refquant.ops.views import sizes
 from refquant.tensors import Tensor, differentiable
-__all__ = ['bernoulli', 'dropout', 'normal', 'normal_', 'rand', 'rand_like', 'randint', 'randn', 'randn_like', 'randperm', 'uniform_']
 
 def randn(*size: Any, generator: Any=None, dtype: Any=None, device: Any=None, requires_grad: bool=False) -> Tensor:
     """Draw from the normal distribution with mean 0 and standard deviation 1.
 
     Parameters
     ----------
-    *size : int
-        Shape, one by one or as one sequence.
+    *size : int, or one sequence of int
+        The shape.
     generator : Generator, optional
-        Where the numbers come from.
+        Source of the numbers; by default the one that `refquant.manual_seed` starts.
     dtype : dtype, optional
         float32 if not given.
-    device : 'cpu', optional
-        There is no other.
-    requires_grad : bool
-        Whether operations on the tensor are recorded.
+    device : str, optional
+        Only 'cpu'.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
 
     Returns
     -------
@@ -277,7 +276,7 @@ def dropout(input: Any, p: float=0.5, training: bool=True, inplace: bool=False) 
 
     Parameters
     ----------
-    input : Tensor of floats
+    input : Tensor
         Plain.
     p : float, default 0.5
         Probability, in 0..1.

@@ -12,8 +12,6 @@ from refquant.ops.floating.operands import cast, scalar
 from refquant.ops.rows import row
 from refquant.tensors import Tensor
 
-__all__ = ["arange", "linspace"]
-
 
 @row("refquant", returns="Shape (n,); int64 for integers, else float32.")
 def arange(
@@ -62,20 +60,17 @@ def _counts(start: Any, end: Any, step: Any, integral: bool) -> bool:
     return True
 
 
-@row("refquant", returns="Shape (steps,).")
+@row(
+    "refquant",
+    returns="Shape (steps,).",
+    start="The first number.",
+    end="The last number.",
+    steps="How many.",
+)
 def linspace(
     start: float, end: float, steps: int, *, dtype=None, device=None, requires_grad: bool = False
 ) -> Tensor:
     """Make evenly spaced numbers from `start` to `end`, both included.
-
-    Parameters
-    ----------
-    start : float
-        The first number.
-    end : float
-        The last number.
-    steps : int
-        How many.
 
     >>> refquant.linspace(0, 1, 5)
     tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])

@@ -12,7 +12,6 @@ from refquant.ops.floating.creation import storage
 from refquant.ops.floating.operands import cast, scalar
 from refquant.ops.rows import row
 from refquant.tensors import Tensor
-__all__ = ['arange', 'linspace']
 
 def arange(start: Any, end: Any=None, step: Any=1, *, dtype: Any=None, device: Any=None, requires_grad: bool=False) -> Tensor:
     """Count from `start` (0 if only one number is given) up to, not including, `end`.

@@ -13,8 +13,6 @@ from refquant.ops.from_data import plain_dtype
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
-__all__ = ["cumsum", "mean", "no_elements", "norm", "prod", "reduced_axes", "std", "sum", "var"]
-
 
 def reduced_axes(dim: Any, ndim: int) -> tuple[int, ...]:
     """Return the dimensions to reduce, or raise; None and an empty sequence stand for all."""
@@ -60,18 +58,15 @@ def no_elements(x: np.ndarray) -> OperationError:
     )
 
 
-@row(domain=(-2, 2), options=({}, {"dim": 1, "keepdim": True}))
+@row(
+    domain=(-2, 2),
+    options=({}, {"dim": 1, "keepdim": True}),
+    input="Plain; integers and bools add up to int64.",
+    keepdim="Whether they stay, with extent 1.",
+    dtype="Converts the input first.",
+)
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Add up, over all dimensions or some.
-
-    Parameters
-    ----------
-    input : Tensor
-        Plain; integers and bools add up to int64.
-    keepdim : bool
-        Whether they stay, with extent 1.
-    dtype : dtype, optional
-        Converts the input first.
 
     >>> refquant.tensor([[1, 2], [3, 4]]).sum(dim=0)
     tensor([4, 6])

@@ -13,7 +13,6 @@ from refquant.ops.floating.operands import cast, float_operand, operand
 from refquant.ops.from_data import plain_dtype
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-__all__ = ['cumsum', 'mean', 'no_elements', 'norm', 'prod', 'reduced_axes', 'std', 'sum', 'var']
 
 def reduced_axes(dim: Any, ndim: int) -> tuple[int, ...]:
     """Return the dimensions to reduce, or raise; None and an empty sequence stand for all."""
@@ -41,7 +40,7 @@ def sum(input: Any, dim: Any=None, keepdim: bool=False, *, dtype: Any=None) -> T
         Plain; integers and bools add up to int64.
     dim : int or sequence of int, optional
         Dimensions to reduce; all if not given.
-    keepdim : bool
+    keepdim : bool, default False
         Whether they stay, with extent 1.
     dtype : dtype, optional
         Converts the input first.

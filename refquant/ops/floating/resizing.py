@@ -17,8 +17,6 @@ from refquant.ops.floating.operands import float_operand
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
-__all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
-
 _LINEAR = {"linear": 1, "bilinear": 2, "trilinear": 3}
 
 
@@ -208,7 +206,11 @@ def interpolate(
     return differentiable(layout.to_format(resized, layout.format_of(x)), (t,), backward)
 
 
-@row("nn.functional")
+@row(
+    "nn.functional",
+    mode="``'nearest'`` or ``'bilinear'``.",
+    align_corners="Whether corner pixels stay in place.",
+)
 def upsample(
     input: Any,
     size: Any = None,
@@ -217,13 +219,6 @@ def upsample(
     align_corners: bool | None = None,
 ) -> Tensor:
     """Resize; another name of `interpolate`.
-
-    Parameters
-    ----------
-    mode : str, default 'nearest'
-        ``'nearest'`` or ``'bilinear'``.
-    align_corners : bool, optional
-        Whether corner pixels stay in place.
 
     >>> F.upsample(refquant.ones(1, 1, 2, 2), scale_factor=2).shape
     refquant.Size([1, 1, 4, 4])

@@ -17,7 +17,6 @@ from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import float_operand
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-__all__ = ['interpolate', 'upsample', 'upsample_bilinear', 'upsample_nearest']
 _LINEAR: Any
 
 def _factor(value: Any) -> float: ...

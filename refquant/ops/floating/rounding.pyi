@@ -10,7 +10,6 @@ from refquant.ops.floating.operands import operand
 from refquant.ops.floating.unary import unary
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-__all__ = ['abs', 'ceil', 'floor', 'round', 'sign', 'trunc']
 
 def _steps(input: Any, formula: Callable) -> Tensor:
     """Apply a formula whose slope is 0 everywhere that it has one, whatever the gradient."""

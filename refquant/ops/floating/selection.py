@@ -12,17 +12,6 @@ from refquant.ops.floating.operands import broadcast, element, operand, pair
 from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor, differentiable
 
-__all__ = [
-    "gather",
-    "index_select",
-    "masked_fill",
-    "masked_fill_",
-    "masked_select",
-    "nonzero",
-    "where",
-]
-
-
 # -- by a condition ----------------------------------------------------------------------------
 
 
@@ -68,16 +57,9 @@ def where(condition: Any, input: Any = None, other: Any = None):
     )
 
 
-@row()
+@row(value="The number.")
 def masked_fill(input: Tensor, mask: Tensor, value: float) -> Tensor:
     """Replace elements where a mask is true by a number.
-
-    Parameters
-    ----------
-    mask : Tensor of bool
-        Broadcasts to `input`.
-    value : float
-        The number.
 
     >>> refquant.masked_fill(refquant.tensor([1.0, 2.0]), refquant.tensor([True, False]), 0.0)
     tensor([0., 2.])
@@ -95,11 +77,6 @@ masked_fill_ = in_place(masked_fill)
 @row(returns="Of the shape of `index`.")
 def gather(input: Any, dim: int, index: Tensor) -> Tensor:
     """Gather elements along a dimension; `index` has the shape of the result.
-
-    Parameters
-    ----------
-    index : Tensor of int64
-        Positions along `dim`; its shape is that of the result.
 
     >>> x = refquant.tensor([[1, 2], [3, 4]])
     >>> x.gather(1, refquant.tensor([[1], [0]]))
@@ -171,14 +148,9 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     return x[(slice(None),) * dim + (places,)]
 
 
-@row(returns="One dimension.")
+@row(returns="One dimension.", mask="Shapes broadcast.")
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """Select the elements where a mask is true, in row-major order.
-
-    Parameters
-    ----------
-    mask : Tensor of bool
-        Shapes broadcast.
 
     >>> refquant.masked_select(refquant.tensor([1, 2, 3]), refquant.tensor([True, False, True]))
     tensor([1, 3])

@@ -12,7 +12,6 @@ from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.floating.operands import broadcast, element, operand, pair
 from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor, differentiable
-__all__ = ['gather', 'index_select', 'masked_fill', 'masked_fill_', 'masked_select', 'nonzero', 'where']
 
 def where(condition: Any, input: Any=None, other: Any=None) -> Any:
     """Select, element by element, from two operands.
@@ -46,7 +45,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: float) -> Tensor:
         The operand, of any shape.
     mask : Tensor of bool
         Broadcasts to `input`.
-    value : float
+    value : number
         The number.
 
     Returns
@@ -69,7 +68,7 @@ def masked_fill_(input: Tensor, mask: Tensor, value: float) -> Tensor:
         The operand, of any shape.
     mask : Tensor of bool
         Broadcasts to `input`.
-    value : float
+    value : number
         The number.
 
     Returns

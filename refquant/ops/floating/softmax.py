@@ -11,8 +11,6 @@ from refquant.ops.from_data import plain_dtype
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
-__all__ = ["log_softmax", "logsumexp", "softmax"]
-
 
 def _prepared(input: Any, dim: int, dtype: Any) -> tuple[Tensor, int]:
     x = float_operand("input", input if dtype is None else _converted(input, dtype))
@@ -30,18 +28,15 @@ def _log_sums(x: np.ndarray, dim) -> np.ndarray:
     return largest + np.log(np.sum(np.exp(x - largest), axis=dim, keepdims=True))
 
 
-@row(domain=(-2, 2), options=({"dim": 1},))
+@row(
+    domain=(-2, 2),
+    options=({"dim": 1},),
+    input="Plain.",
+    dim="Along which the shares add up.",
+    dtype="Converts the input first.",
+)
 def softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
     r"""Normalize exponentials to a sum of 1, :math:`e^{x_i} / \sum_j e^{x_j}`.
-
-    Parameters
-    ----------
-    input : Tensor of floats
-        Plain.
-    dim : int
-        Along which the shares add up.
-    dtype : dtype, optional
-        Converts the input first.
 
     >>> refquant.softmax(refquant.tensor([0.0, 0.0]), dim=0)
     tensor([0.5, 0.5])
@@ -53,14 +48,9 @@ def softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
     return differentiable(y, (x,), lambda g: (y * (g - (g * y).sum(axis=dim, keepdims=True)),))
 
 
-@row(domain=(-2, 2), options=({"dim": 0},))
+@row(domain=(-2, 2), options=({"dim": 0},), dtype="Converts the input first.")
 def log_softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
     r"""Logarithm of `softmax`, :math:`x_i - \log \sum_j e^{x_j}`.
-
-    Parameters
-    ----------
-    dtype : dtype, optional
-        Converts the input first.
 
     >>> refquant.log_softmax(refquant.tensor([0.0, 0.0]), 0)
     tensor([-0.6931, -0.6931])

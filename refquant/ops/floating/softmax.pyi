@@ -11,7 +11,6 @@ from refquant.ops.floating.operands import float_operand, operand
 from refquant.ops.from_data import plain_dtype
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-__all__ = ['log_softmax', 'logsumexp', 'softmax']
 
 def _prepared(input: Any, dim: int, dtype: Any) -> tuple[Tensor, int]: ...
 
@@ -24,7 +23,7 @@ def softmax(input: Any, dim: int, dtype: Any=None) -> Tensor:
 
     Parameters
     ----------
-    input : Tensor of floats
+    input : Tensor
         Plain.
     dim : int
         Along which the shares add up.

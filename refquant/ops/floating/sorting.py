@@ -13,8 +13,6 @@ from refquant.ops.floating.operands import operand
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
-__all__ = ["argsort", "flip", "sort", "topk"]
-
 
 def descending_order(x: np.ndarray, dim: int) -> np.ndarray:
     """Find indices that sort from the largest down; equals keep their order, NaN comes first."""
@@ -22,21 +20,15 @@ def descending_order(x: np.ndarray, dim: int) -> np.ndarray:
     return x.shape[dim] - 1 - np.flip(backwards, dim)
 
 
-@row()
+@row(
+    input="Plain or quantized.",
+    dim="Along which to sort.",
+    descending="From the largest down. NaN counts as largest.",
+    stable="Accepted; the order is always stable.",
+)
 @dispatched
 def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False):
     """Sort along a dimension; equals keep their order.
-
-    Parameters
-    ----------
-    input : Tensor
-        Plain or quantized.
-    dim : int
-        Along which to sort.
-    descending : bool
-        From the largest down. NaN counts as largest.
-    stable : bool
-        Accepted; the order is always stable.
 
     Returns
     -------
@@ -59,16 +51,13 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
     return taken(t, where, dim, keepdim=True)
 
 
-@row(returns="int64, of the shape of `input`.")
+@row(
+    returns="int64, of the shape of `input`.",
+    descending="Whether the largest comes first.",
+    stable="Whether equals keep their order.",
+)
 def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """Find the indices that sort along a dimension; see `sort`.
-
-    Parameters
-    ----------
-    descending : bool, default False
-        Whether the largest comes first.
-    stable : bool, default False
-        Whether equals keep their order.
 
     >>> refquant.argsort(refquant.tensor([3.0, 1.0, 2.0]))
     tensor([1, 2, 0])
@@ -76,23 +65,16 @@ def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = 
     return sort(input, dim, descending).indices
 
 
-@row()
+@row(
+    input="Plain or quantized.",
+    k="How many.",
+    dim="Along which to look.",
+    largest="Whether the largest or the smallest are wanted.",
+    sorted="Accepted; the result is always sorted, of equals the first comes first.",
+)
 @dispatched
 def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True):
     """Find the `k` largest elements along a dimension, or the smallest.
-
-    Parameters
-    ----------
-    input : Tensor
-        Plain or quantized.
-    k : int
-        How many.
-    dim : int
-        Along which to look.
-    largest : bool
-        Whether the largest or the smallest are wanted.
-    sorted : bool
-        Accepted; the result is always sorted, of equals the first comes first.
 
     Returns
     -------
@@ -123,11 +105,6 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
 @row()
 def flip(input: Any, *dims) -> Tensor:
     """Reverse the order along dimensions; a copy.
-
-    Parameters
-    ----------
-    *dims : int
-        The dimensions.
 
     >>> refquant.flip(refquant.tensor([1, 2, 3]), 0)
     tensor([3, 2, 1])

@@ -13,7 +13,6 @@ from refquant.ops.floating.extremes import ValuesAndIndices, taken
 from refquant.ops.floating.operands import operand
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-__all__ = ['argsort', 'flip', 'sort', 'topk']
 
 def descending_order(x: np.ndarray, dim: int) -> np.ndarray:
     """Find indices that sort from the largest down; equals keep their order, NaN comes first."""
@@ -25,11 +24,11 @@ def sort(input: Any, dim: int=-1, descending: bool=False, stable: bool=False) ->
     ----------
     input : Tensor
         Plain or quantized.
-    dim : int
+    dim : int, default -1
         Along which to sort.
-    descending : bool
+    descending : bool, default False
         From the largest down. NaN counts as largest.
-    stable : bool
+    stable : bool, default False
         Accepted; the order is always stable.
 
     Returns
@@ -80,11 +79,11 @@ def topk(input: Any, k: int, dim: int=-1, largest: bool=True, sorted: bool=True)
         Plain or quantized.
     k : int
         How many.
-    dim : int
+    dim : int, default -1
         Along which to look.
-    largest : bool
+    largest : bool, default True
         Whether the largest or the smallest are wanted.
-    sorted : bool
+    sorted : bool, default True
         Accepted; the result is always sorted, of equals the first comes first.
 
     Returns
