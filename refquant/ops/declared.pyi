@@ -1598,8 +1598,8 @@ class Methods:
         ----------
         input : Tensor
             The operand, of any shape.
-        dim : int or sequence of int, optional
-            The dimension to search; all elements if not given.
+        dim : int or Tensor, optional
+            A dimension; or another tensor to compare with, as in `minimum`.
         keepdim : bool, default False
             Whether the reduced dimension stays, with extent 1.
 

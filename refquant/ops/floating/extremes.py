@@ -136,10 +136,15 @@ def max(input: Any, dim: Any = None, keepdim: bool = False):
     return _extreme_along(input, dim, keepdim, np.argmax)
 
 
-@row(domain=(-2, 2), dim="The dimension to search; all elements if not given.")
+@row(domain=(-2, 2))
 @dispatched
 def min(input: Any, dim: Any = None, keepdim: bool = False):
     """Find the smallest element; see `max`.
+
+    Parameters
+    ----------
+    dim : int or Tensor, optional
+        A dimension; or another tensor to compare with, as in `minimum`.
 
     Returns
     -------

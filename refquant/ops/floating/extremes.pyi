@@ -112,8 +112,8 @@ def min(input: Any, dim: Any=None, keepdim: bool=False) -> Any:
     ----------
     input : Tensor
         The operand, of any shape.
-    dim : int or sequence of int, optional
-        The dimension to search; all elements if not given.
+    dim : int or Tensor, optional
+        A dimension; or another tensor to compare with, as in `minimum`.
     keepdim : bool, default False
         Whether the reduced dimension stays, with extent 1.
 
