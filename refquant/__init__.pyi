@@ -84,6 +84,7 @@ from refquant.ops.floating.elementwise import rsqrt as rsqrt
 from refquant.ops.floating.elementwise import sin as sin
 from refquant.ops.floating.elementwise import sqrt as sqrt
 from refquant.ops.floating.elementwise import square as square
+from refquant.ops.floating.extremes import amax as amax
 from refquant.ops.floating.extremes import argmax as argmax
 from refquant.ops.floating.extremes import argmin as argmin
 from refquant.ops.floating.extremes import max as max

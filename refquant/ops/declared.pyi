@@ -231,6 +231,29 @@ class Methods:
         >>> refquant.allclose(refquant.tensor([1.0]), refquant.tensor([1.000001]))
         True
         """
+    def amax(self, dim: Any = ..., keepdim: Any = ...) -> Any:
+        """Find the largest element over dimensions; equal ones share the gradient.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        dim : int or sequence of int, optional
+            Dimensions to reduce; all if not given.
+        keepdim : bool, default False
+            Whether the reduced dimension stays, with extent 1.
+
+        Returns
+        -------
+        Tensor
+            Without the reduced dimensions, unless `keepdim`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.amax(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+        tensor([2., 3.])
+        """
     def any(self, dim: Any = ..., keepdim: Any = ...) -> Any:
         """Test whether any element is nonzero.
 

@@ -10,7 +10,7 @@ from refquant.ops import checks
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import broadcast, operand, pair
-from refquant.ops.floating.reductions import no_elements
+from refquant.ops.floating.reductions import no_elements, reduced_axes
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
@@ -161,6 +161,28 @@ def min(input: Any, dim: Any = None, keepdim: bool = False):
     if isinstance(dim, Tensor | np.ndarray):
         return minimum(input, dim)
     return _extreme_along(input, dim, keepdim, np.argmin)
+
+
+@row(domain=(-2, 2), options=({}, {"dim": 1}, {"dim": (0, 1), "keepdim": True}))
+def amax(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Find the largest element over dimensions; equal ones share the gradient.
+
+    >>> refquant.amax(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+    tensor([2., 3.])
+    """
+    t, keepdim = operand("input", input), flag("keepdim", keepdim)
+    x, axes = t.array, reduced_axes(dim, t.array.ndim)
+    if 0 in [x.shape[axis] for axis in axes]:
+        raise no_elements(x)
+    largest = np.max(x, axis=axes, keepdims=True)
+
+    def backward(g):
+        equal = x == largest
+        with np.errstate(all="ignore"):  # beside NaN nothing is equal
+            share = equal / equal.sum(axis=axes, keepdims=True, dtype=x.dtype)
+        return ((g if keepdim else np.expand_dims(g, axes)) * share,)
+
+    return differentiable(largest if keepdim else largest.squeeze(axes), (t,), backward)
 
 
 def _position(input: Any, dim: int | None, keepdim: bool, find) -> Tensor:

@@ -11,7 +11,7 @@ from refquant.ops import checks
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import broadcast, operand, pair
-from refquant.ops.floating.reductions import no_elements
+from refquant.ops.floating.reductions import no_elements, reduced_axes
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
@@ -129,6 +129,30 @@ def min(input: Any, dim: Any=None, keepdim: bool=False) -> Any:
     tensor(0.)
     >>> refquant.min(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1).indices
     tensor([0, 1])
+    """
+
+def amax(input: Any, dim: Any=None, keepdim: bool=False) -> Tensor:
+    """Find the largest element over dimensions; equal ones share the gradient.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int or sequence of int, optional
+        Dimensions to reduce; all if not given.
+    keepdim : bool, default False
+        Whether the reduced dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor
+        Without the reduced dimensions, unless `keepdim`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.amax(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+    tensor([2., 3.])
     """
 
 def _position(input: Any, dim: int | None, keepdim: bool, find: Any) -> Tensor: ...
