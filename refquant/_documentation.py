@@ -5,13 +5,256 @@ surrounds it stays, and the part takes over its indentation. Generated stubs sho
 editors, which read sources.
 """
 
+import inspect
 import re
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["PARTS", "documented", "expanded"]
+__all__ = ["PARTS", "document", "documented", "expanded"]
 
-PARTS: dict[str, str] = {}
+PARTS: dict[str, str] = {
+    "convolution_parameters": """
+Parameters
+----------
+in_channels : int
+    Channels of the input.
+out_channels : int
+    Channels of the output.
+kernel_size : int or tuple of int
+    Size of the filters.
+stride : int or tuple of int, default 1
+    Step of the window.
+padding : int or tuple of int, default 0
+    Zeros around the input.
+dilation : int or tuple of int, default 1
+    Distance of the elements of a window.
+groups : int, default 1
+    Parts into which the channels are cut.
+bias : bool, default True
+    Whether to add a number for each output channel.
+padding_mode : str, default 'zeros'
+    What stands around the input.""",
+    "batch_norm_parameters": """
+Parameters
+----------
+num_features : int
+    Channels.
+eps : float, default 1e-05
+    Added to the variance.
+momentum : float, optional
+    Weight of a batch in the running statistics; None averages all.
+affine : bool, default True
+    Whether there are a factor and a shift for each channel.
+track_running_stats : bool, default True
+    Whether to keep statistics for evaluation.""",
+    "filled": """
+Parameters
+----------
+tensor : Tensor
+    Filled in place, without a gradient.""",
+    "itself": """
+Returns
+-------
+Tensor
+    `tensor` itself.""",
+    "ax": """
+ax : matplotlib.axes.Axes, optional
+    Where to draw; new ones by default.
+
+Returns
+-------
+matplotlib.axes.Axes""",
+    "shares_storage": """
+Returns
+-------
+Tensor
+    Shares storage with `input`.""",
+    "plain_or_quantized": """
+Parameters
+----------
+input : Tensor
+    Plain or quantized.""",
+    "lstm": """
+Parameters
+----------
+input_size, hidden_size : int
+    Features of a step, and of the state.
+num_layers : int
+    Layers; each reads the states of the one before.
+bias : bool
+    Whether there are biases.
+batch_first : bool
+    Whether sequences come as (batch, time, features) instead of (time, batch, features).
+dropout : float
+    Probability with which training drops what one layer hands to the next.
+bidirectional : bool
+    Whether each layer also reads from the end; the states are put side by side.""",
+    # Operations on quantized tensors.
+    "per_tensor": """
+Parameters
+----------
+input : QuantizedTensor
+    Quantized per tensor, any shape and layout.""",
+    "of_any_scheme": """
+Parameters
+----------
+input : QuantizedTensor
+    Of any scheme.""",
+    "image_per_tensor": """
+Parameters
+----------
+input : QuantizedTensor, shape (batch, channels, height, width)
+    Quantized per tensor; the batch may be left out.""",
+    "real_input": """
+Parameters
+----------
+input : Tensor or ndarray of float32
+    Real values, any shape and layout.""",
+    "inplace": """
+inplace : bool, default False
+    Whether to change the operand instead of making a new tensor.""",
+    "quantizer_of_result": """
+scale : float
+    Real units of one quantized step of the result.
+zero_point : int
+    The integer that stands for real zero in the result, in the range of its dtype.""",
+    "like_input": """
+Returns
+-------
+QuantizedTensor
+    With the parameters and in the memory format of `input`.""",
+    "input_itself": """
+Returns
+-------
+QuantizedTensor
+    `input`.""",
+    "unless_per_tensor": """
+Raises
+------
+QuantizerError
+    If `input` is not quantized per tensor.""",
+    "unless_valid_quantizer": """
+DtypeError
+    If `dtype` is not quantized.
+QuantizationParameterError
+    If scale or zero point is not valid, or there is not one for each slice.""",
+    "packed_linear": """
+W_prepack : PackedLinear
+    As `linear_prepack` returns it.""",
+    "one_to_two": """
+Examples
+--------
+>>> import refquant
+>>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)""",
+    "one_and_less": """
+Examples
+--------
+>>> import refquant
+>>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)""",
+    "pixels_0_to_15": """
+Examples
+--------
+>>> import refquant
+>>> from refquant.nn.quantized import functional as F
+>>> x = refquant.arange(16.0).reshape(1, 1, 4, 4)
+>>> q = refquant.quantize_per_tensor(x, 1.0, 0, refquant.quint8)""",
+    "from_ops": """
+Examples
+--------
+>>> import refquant
+>>> from refquant.ops import quantized""",
+    "from_functional": """
+Examples
+--------
+>>> import refquant
+>>> from refquant.nn.quantized import functional as F""",
+    # The workflow: mappings of types, fusion, modules for quantization-aware training.
+    "mapping_of_now": """
+Returns
+-------
+dict of type to type
+    A copy, for the release of the engine that is chosen now.""",
+    "fuse_modules": """
+modules_to_fuse : list of str, or list of lists of str
+    Dotted names of the modules to fuse, in the order in which they run; one group or several.
+inplace : bool, default False
+    Whether to change `model` itself instead of a copy.
+fuser_func : callable, optional
+    Takes the list of modules of a group and returns as many that replace them. One that takes
+    three arguments is also given whether it is for training, and the additional methods.
+fuse_custom_config_dict : mapping, optional
+    Its entry ``"additional_fuser_method_mapping"`` is that of `fuse_known_modules`.
+
+Returns
+-------
+Module
+    The model: the fused module replaces the first of each group, an `Identity` each of the
+    others.
+
+Raises
+------
+ModuleNameError
+    If there is no module of a name; the message lists the names there.
+NotSupportedError
+    If a sequence is not known, or modules are prepared or quantized already: fusing comes
+    first.
+ArgumentError, ArgumentTypeError
+    If the modules of a group do not fit together, are in the wrong mode or in several groups, or
+    names are not given as lists. Nothing is changed then.""",
+    "fuse_normalized": """
+Parameters
+----------
+is_qat : bool
+    Whether to keep them for training instead of folding the normalization.
+*modules : Module
+    In the order in which they run.
+
+Returns
+-------
+Module
+    The fused module.
+
+Raises
+------
+NotSupportedError, ArgumentError
+    If the modules are of other types, or do not fit together.""",
+    "qconfig": """
+qconfig : QConfig
+    What makes the fake quantization of output and weight.
+
+Raises
+------
+ArgumentError
+    If there is no `qconfig`.""",
+    "qat_convolution": """
+Parameters
+----------
+in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode
+    As of the float convolution.
+%(qconfig)s""",
+    "qat_linear": """
+Parameters
+----------
+in_features, out_features : int
+    Length of the last dimension of input and output.
+bias : bool, default True
+    Whether there is a bias.
+%(qconfig)s""",
+    "normalization_settings": """
+eps, momentum
+    As of the batch normalization.
+freeze_bn : bool, default False
+    Whether to normalize with the running statistics in training, too.
+%(qconfig)s""",
+    "qat_normalized": """
+Parameters
+----------
+in_channels, out_channels, kernel_size, stride, padding, dilation, groups, padding_mode, bias
+    As of the float convolution; there is no bias by default. PyTorch 2.13 has `bias` before
+    `padding_mode`: positional arguments in that order are understood.
+%(normalization_settings)s""",
+}
 
 _Documented = TypeVar("_Documented", bound=Callable[..., Any])
 _NAMED = re.compile(r"^(?P<indent> *)%\((?P<name>\w+)\)s$", re.MULTILINE)
@@ -47,7 +290,8 @@ def expanded(text: str, parts: dict[str, str]) -> str:
 
     def part(found: re.Match[str]) -> str:
         name, indent = found["name"], found["indent"]
-        lines = (parts[name] if name in parts else PARTS[name]).strip("\n").split("\n")
+        text = expanded(parts[name] if name in parts else PARTS[name], parts)
+        lines = text.strip("\n").split("\n")
         return "\n".join(indent + line if line else line for line in lines)
 
     return _NAMED.sub(part, text)
@@ -85,3 +329,32 @@ def documented(**parts: str) -> Callable[[_Documented], _Documented]:
         return target
 
     return decorate
+
+
+def document(module: str, **parts: str) -> None:
+    """Expand the docstrings of all functions, classes and methods that a module defines.
+
+    Parameters
+    ----------
+    module : str
+        The ``__name__`` of the module, which calls this at its end.
+    **parts : str
+        Parts of this module alone.
+
+    Examples
+    --------
+    >>> from refquant._documentation import document
+    >>> document(__name__)
+    """
+    found = [value for value in vars(sys.modules[module]).values() if _is_of(module, value)]
+    for value in found:
+        documented(**parts)(value)
+        if isinstance(value, type):
+            for member in vars(value).values():
+                member = getattr(member, "__func__", member)  # of a classmethod
+                if inspect.isfunction(member):
+                    documented(**parts)(member)
+
+
+def _is_of(module: str, value: Any) -> bool:
+    return (inspect.isfunction(value) or isinstance(value, type)) and value.__module__ == module

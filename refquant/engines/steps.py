@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from refquant.engines.record import Engine
 from refquant.engines.rule import Choice, Form, FusedRule, Rule, Split
 from refquant.engines.rules import elementwise, mean
+from refquant.engines.workflow import Workflow
 from refquant.errors import EngineError
 
 
@@ -94,9 +95,7 @@ STEPS = {
         "results of a channels-last cat along the channels", _QUANTIZE, split=True
     ),
     "mean": Step(
-        "the average over dimensions",
-        _AVERAGE,
-        forms=(mean.MEAN_IN_ORDER, mean.MEAN_IN_CASCADES),
+        "the average over dimensions", _AVERAGE, forms=(mean.MEAN_IN_ORDER, mean.MEAN_IN_CASCADES)
     ),
     "average_pool": Step("the average over windows of a fixed size", _AVERAGE, split=True),
     "adaptive_average_pool": Step(
@@ -203,6 +202,14 @@ def check(record: Engine) -> None:
     >>> from refquant.engines.steps import check
     >>> check(engines.get("fbgemm"))
     """
+    if not isinstance(record.workflow, Workflow):
+        raise EngineError(
+            f"engine {record.name!r}",
+            argument="recipe['workflow']",
+            expected="a refquant.engines.Workflow",
+            got=repr(record.workflow),
+            hint="take that of a built-in engine: refquant.engines.get('fbgemm').workflow",
+        )
     missing = [step for step in STEPS if step not in record.steps]
     if missing:
         raise EngineError(

@@ -41,11 +41,7 @@ class _Numbered(Module):
     def _name_at(self, index: int) -> str:
         index, count = arguments.integer("index", index), len(self._modules)
         if not -count <= index < count:
-            raise IndexRangeError(
-                argument="index",
-                expected=f"in {-count}..{count - 1}",
-                got=index,
-            )
+            raise IndexRangeError(argument="index", expected=f"in {-count}..{count - 1}", got=index)
         return list(self._modules)[index]
 
     def __getitem__(self, index):
@@ -130,8 +126,7 @@ class ModuleList(_Numbered):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> len(nn.ModuleList([nn.ReLU(), nn.ReLU()]))
+    >>> len(refquant.nn.ModuleList([refquant.nn.ReLU(), refquant.nn.ReLU()]))
     2
     """
 
@@ -173,8 +168,7 @@ class ModuleDict(Module):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> list(nn.ModuleDict({'first': nn.ReLU()}).keys())
+    >>> list(refquant.nn.ModuleDict({'first': refquant.nn.ReLU()}).keys())
     ['first']
     """
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant.errors import ArgumentError, ShapeError
 from refquant.plotting.style import axes, real_values
 from refquant.tensors import QuantizedTensor
@@ -12,6 +13,7 @@ from refquant.tensors import QuantizedTensor
 __all__ = ["error_map"]
 
 
+@documented()
 def error_map(before: Any, after: Any, *, in_steps: bool = False, ax: Any = None) -> Any:
     r"""Draw the error :math:`\hat x - x` of every pixel of an image.
 
@@ -29,12 +31,7 @@ def error_map(before: Any, after: Any, *, in_steps: bool = False, ax: Any = None
     in_steps : bool, default False
         Whether errors are in steps, the scale of `after`, rather than in real units. `after` is
         then quantized per tensor.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; new ones by default.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    %(ax)s
 
     Raises
     ------
@@ -46,10 +43,9 @@ def error_map(before: Any, after: Any, *, in_steps: bool = False, ax: Any = None
     Examples
     --------
     >>> import refquant
-    >>> from refquant.plotting import error_map
     >>> image = refquant.rand(1, 1, 8, 8)
     >>> q = refquant.quantize_per_tensor(image, 0.1, 0, refquant.quint8)
-    >>> ax = error_map(image, q, in_steps=True)
+    >>> ax = refquant.plotting.error_map(image, q, in_steps=True)
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('column (pixels)', 'row (pixels)')
     """
@@ -57,9 +53,7 @@ def error_map(before: Any, after: Any, *, in_steps: bool = False, ax: Any = None
     y = real_values(after, "after").astype(np.float64)
     if x.shape != y.shape:
         raise ShapeError(
-            argument="after",
-            expected=f"of shape {x.shape}, that of `before`",
-            got=y.shape,
+            argument="after", expected=f"of shape {x.shape}, that of `before`", got=y.shape
         )
     if x.ndim < 2 or x[..., :1, :1].size != 1:
         raise ShapeError(

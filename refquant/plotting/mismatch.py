@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant.errors import ArgumentTypeError
 from refquant.plotting.style import COLORS, axes
 
 __all__ = ["mismatch_bars"]
 
 
+@documented()
 def mismatch_bars(mismatch: Any, *, ax: Any = None):
     """Draw the number of elements by their difference in steps, with a color for each class.
 
@@ -18,21 +20,15 @@ def mismatch_bars(mismatch: Any, *, ax: Any = None):
     ----------
     mismatch : refquant.oracle.Mismatch
         As `refquant.oracle.compare` returns it.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; new ones by default.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    %(ax)s
 
     Examples
     --------
     >>> import numpy as np, refquant
     >>> from refquant import oracle
-    >>> from refquant.plotting import mismatch_bars
     >>> x = refquant.tensor([0.25, 0.5])
     >>> found = oracle.compare(np.array([3, 9]), "quantize_per_tensor", x, 0.1, 0, refquant.quint8)
-    >>> mismatch_bars(found).get_xlabel()
+    >>> refquant.plotting.mismatch_bars(found).get_xlabel()
     'difference from the engine (steps)'
     """
     if not all(hasattr(mismatch, name) for name in ("histogram", "counts", "classes")):

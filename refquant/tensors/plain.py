@@ -14,10 +14,12 @@ import numpy as np
 
 from refquant import arguments, dtypes
 from refquant._operation import named
+from refquant._paths import absent
 from refquant.errors import (
     ArgumentTypeError,
     DtypeError,
     GradientError,
+    MissingNameError,
     NotSupportedError,
     ShapeError,
 )
@@ -83,6 +85,10 @@ class Tensor(Shaped):
         self.requires_grad = self.retains_grad = False
         self.grad: Tensor | None = None
         self.node: autograd.Node | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        missing = absent(f"Tensor.{name}", MissingNameError)
+        raise missing or AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     # -- gradients -----------------------------------------------------------------------------
 
@@ -284,9 +290,7 @@ class Tensor(Shaped):
     def __len__(self) -> int:
         if self.array.ndim == 0:
             raise ArgumentTypeError(
-                argument="self",
-                expected="a tensor with dimensions",
-                got="a 0-dimensional tensor",
+                argument="self", expected="a tensor with dimensions", got="a 0-dimensional tensor"
             )
         return self.array.shape[0]
 

@@ -63,9 +63,9 @@ class Shaped(Methods):
         return Size(self.array.shape)
 
     @property
-    def device(self) -> str:
+    def device(self) -> dtypes.device:
         """Where the elements are: always 'cpu'."""
-        return "cpu"
+        return dtypes.device()
 
     @property
     def T(self) -> Tensor:
@@ -99,9 +99,7 @@ class Shaped(Methods):
         place = arguments.integer("dim", dim)
         if not -self.array.ndim <= place < self.array.ndim:
             raise IndexRangeError(
-                argument="dim",
-                expected=f"a dimension of shape {self.array.shape}",
-                got=place,
+                argument="dim", expected=f"a dimension of shape {self.array.shape}", got=place
             )
         return place
 

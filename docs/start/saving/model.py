@@ -32,7 +32,7 @@ def prepared():
 
 def trainable():
     """Ready for quantization-aware training."""
-    net = quantization.fuse_modules(Net().train(), GROUPS)
+    net = quantization.fuse_modules_qat(Net().train(), GROUPS)
     net.qconfig = quantization.get_default_qat_qconfig("fbgemm")
     return quantization.prepare_qat(net)
 

@@ -9,8 +9,8 @@ from refquant import arguments, dtypes, nn
 from refquant.errors import DtypeError
 from refquant.nn.linear import features
 from refquant.nn.module import Module
+from refquant.nn.quantized._output import OutputQuantizer
 from refquant.nn.quantized.weights import quantize_weight, read_layer
-from refquant.nn.state import load_quantizer
 from refquant.ops.quantized.dynamic import PackedHalf, linear_prepack_fp16, linear_unpack_fp16
 from refquant.ops.quantized.matmul import linear_prepack, run_linear
 from refquant.ops.quantized.packing import PackedLinear
@@ -96,7 +96,7 @@ def _pack(dtype, weight: Any, bias: Any) -> PackedLinear | PackedHalf:
     return (linear_prepack if dtype is dtypes.qint8 else linear_prepack_fp16)(weight, bias)
 
 
-class Linear(Module):
+class Linear(OutputQuantizer):
     r"""A linear layer on quantized tensors, :math:`y = x w^T + b`.
 
     Parameters
@@ -130,6 +130,8 @@ class Linear(Module):
     _FLOAT_MODULE: type = nn.Linear
     _relu = False
     _packed_dtype = dtypes.qint8
+    _output_dtype = dtypes.quint8
+    _shown = ("in_features", "out_features", "scale", "zero_point")
 
     def __init__(self, in_features: int, out_features: int, bias_: bool = True):
         super().__init__()
@@ -173,7 +175,7 @@ class Linear(Module):
         self._packed_params.set_weight_bias(w, b)
 
     @classmethod
-    def from_float(cls, mod: Module) -> "Linear":
+    def from_float(cls, mod: Module, use_precomputed_fake_quant: bool = False) -> "Linear":
         """Make a quantized layer from a float one that was prepared and has seen data.
 
         Parameters
@@ -181,32 +183,20 @@ class Linear(Module):
         mod : Module
             `refquant.nn.Linear` (for `refquant.nn.intrinsic.quantized.LinearReLU`: the fused
             pair) or its counterpart for quantization-aware training.
+        use_precomputed_fake_quant : bool, default False
+            Whether the fake quantization of a trained weight stays as it was last.
 
         Raises
         ------
         ArgumentError
             If it is of another type, or has no QConfig, or one whose weights are not qint8.
         """
-        layer = read_layer(mod, cls._FLOAT_MODULE)
+        layer = read_layer(mod, cls._FLOAT_MODULE, use_precomputed_fake_quant)
         module: Any = layer.module
         converted = cls(module.in_features, module.out_features)
         converted.set_weight_bias(quantize_weight(layer.weight, layer.observer), layer.bias)
         converted.scale, converted.zero_point = layer.scale, layer.zero_point
         return converted
 
-    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
-        destination[prefix + "scale"] = Tensor(np.array(self.scale, np.float32))
-        destination[prefix + "zero_point"] = Tensor(np.array(self.zero_point, np.int64))
-
-    def _load_from_state_dict(self, report, prefix: str) -> None:
-        load_quantizer(report, prefix, dtypes.quint8, self.__setattr__)
-
     def _get_name(self) -> str:
         return "QuantizedLinear"
-
-    def extra_repr(self) -> str:
-        """Describe the size and the quantizer of the output."""
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, "
-            f"scale={self.scale}, zero_point={self.zero_point}"
-        )

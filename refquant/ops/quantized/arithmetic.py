@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes, engines, kernels
+from refquant._documentation import document
 from refquant._operation import operation_name
 from refquant.engines import FusedRule, Operands
 from refquant.engines.rules.elementwise import PRODUCT_OF_INTEGERS, SUM_IN_FIXED_POINT
 from refquant.errors import DtypeError, EngineError
 from refquant.ops import checks, layout
+from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["add", "add_relu", "mul", "mul_relu"]
@@ -46,6 +48,7 @@ def _operands(a: Any, b: Any) -> tuple[QuantizedTensor, QuantizedTensor]:
     return a, b
 
 
+@operation("pair")
 def add(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     r"""Add two quantized tensors.
 
@@ -55,32 +58,9 @@ def add(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     quint8 of equal shapes with integers alone. The engine's record names the rules: steps
     ``add``, ``elementwise_dequantize``, ``elementwise_quantize``.
 
-    Parameters
-    ----------
-    qa, qb : QuantizedTensor
-        Operands quantized per tensor, of one dtype, of shapes that broadcast.
-    scale : float
-        Real units of one quantized step of the result.
-    zero_point : int
-        The integer that stands for real zero in the result, in the range of its dtype.
+    %(pair)s
 
-    Returns
-    -------
-    QuantizedTensor
-        Of the dtype and memory format of `qa`.
-
-    Raises
-    ------
-    QuantizerError
-        If an operand is not quantized per tensor.
-    DtypeError
-        If the dtypes differ.
-    ShapeError
-        If the shapes do not broadcast.
-    QuantizationParameterError
-        If `scale` or `zero_point` is not valid.
-    EngineError
-        If the engine cannot broadcast, or holds scales in fixed point and these differ too much.
+    %(unless_pair)s
 
     Notes
     -----
@@ -89,44 +69,24 @@ def add(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     a scale below 2**-10 of that of the result are exact, where the real one shifts by more than 31
     bits.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    %(one_and_less)s
     >>> refquant.ops.quantized.add(x, x, 1.0, 8).int_repr()
     tensor([10,  4], dtype=refquant.uint8)
     """
     return _add(qa, qb, scale, zero_point, False)
 
 
+@operation("pair")
 def add_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     """Add two quantized tensors; negative sums become 0.
 
     As `add`, with :math:`max(0, x)` between the sum and its quantization.
 
-    Parameters
-    ----------
-    qa, qb : QuantizedTensor
-        Operands quantized per tensor, of one dtype, of shapes that broadcast.
-    scale : float
-        Real units of one quantized step of the result.
-    zero_point : int
-        The integer that stands for real zero in the result, in the range of its dtype.
+    %(pair)s
 
-    Returns
-    -------
-    QuantizedTensor
-        Of the dtype and memory format of `qa`.
+    %(unless_pair)s
 
-    Raises
-    ------
-    OperationError
-        As `add`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    %(one_and_less)s
     >>> refquant.ops.quantized.add_relu(x, x, 1.0, 8).int_repr()
     tensor([10,  8], dtype=refquant.uint8)
     """
@@ -189,6 +149,7 @@ def _check_fixed_point(a: QuantizedTensor, b: QuantizedTensor, scale: float) -> 
             )
 
 
+@operation("pair")
 def mul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     r"""Multiply two quantized tensors.
 
@@ -197,74 +158,31 @@ def mul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     PyTorch 2.13 multiplies integers and scales their product; 1.4 multiplies real numbers. The
     engine's record names the rules: steps ``multiply``, ``elementwise_requantize``.
 
-    Parameters
-    ----------
-    qa, qb : QuantizedTensor
-        Operands quantized per tensor, of one dtype, of shapes that broadcast.
-    scale : float
-        Real units of one quantized step of the result.
-    zero_point : int
-        The integer that stands for real zero in the result, in the range of its dtype.
+    %(pair)s
 
-    Returns
-    -------
-    QuantizedTensor
-        Of the dtype and memory format of `qa`.
-
-    Raises
-    ------
-    QuantizerError
-        If an operand is not quantized per tensor.
-    DtypeError
-        If the dtypes differ.
-    ShapeError
-        If the shapes do not broadcast.
-    QuantizationParameterError
-        If `scale` or `zero_point` is not valid.
-    EngineError
-        If the engine cannot broadcast.
+    %(unless_pair)s
 
     Notes
     -----
     Source: ATen ``qmul_kernel``. A product times its multiplier beyond int32 becomes the least
     integer, as in the real kernel. See `refquant.engines.rules.elementwise`.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    %(one_and_less)s
     >>> refquant.ops.quantized.mul(x, x, 0.5, 8).int_repr()
     tensor([10, 16], dtype=refquant.uint8)
     """
     return _multiply(qa, qb, scale, zero_point, False)
 
 
+@operation("pair")
 def mul_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     """Multiply two quantized tensors; negative products become 0.
 
-    Parameters
-    ----------
-    qa, qb : QuantizedTensor
-        Operands quantized per tensor, of one dtype, of shapes that broadcast.
-    scale : float
-        Real units of one quantized step of the result.
-    zero_point : int
-        The integer that stands for real zero in the result, in the range of its dtype.
+    %(pair)s
 
-    Returns
-    -------
-    QuantizedTensor
-        Of the dtype and memory format of `qa`.
+    %(unless_pair)s
 
-    Raises
-    ------
-    OperationError
-        As `mul`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    %(one_and_less)s
     >>> y = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.ops.quantized.mul_relu(x, y, 0.5, 8).int_repr()
     tensor([10,  8], dtype=refquant.uint8)
@@ -296,3 +214,32 @@ def _multiply(qa: Any, qb: Any, scale, zero_point, relu: bool) -> QuantizedTenso
     return QuantizedTensor._unchecked(
         layout.restore(q, shape, memory_format), dtype, scale, zero_point
     )
+
+
+document(
+    __name__,
+    pair="""
+Parameters
+----------
+qa, qb : QuantizedTensor
+    Operands quantized per tensor, of one dtype, of shapes that broadcast.
+%(quantizer_of_result)s
+
+Returns
+-------
+QuantizedTensor
+    Of the dtype and memory format of `qa`.""",
+    unless_pair="""
+Raises
+------
+QuantizerError
+    If an operand is not quantized per tensor.
+DtypeError
+    If the dtypes differ.
+ShapeError
+    If the shapes do not broadcast.
+QuantizationParameterError
+    If `scale` or `zero_point` is not valid.
+EngineError
+    If the engine cannot broadcast, or holds scales in fixed point and these differ too much.""",
+)

@@ -3,12 +3,10 @@
 from typing import Any
 
 from refquant import dtypes, engines, nn
-from refquant.errors import ArgumentError
 from refquant.nn import quantized
 from refquant.nn.module import Module
-from refquant.nn.quantized.weights import quantize_weight
+from refquant.nn.quantized.weights import dynamic_weight_observer, quantize_weight
 from refquant.ops.quantized.dynamic import linear_dynamic, linear_dynamic_fp16
-from refquant.quantization.observers.defaults import default_weight_observer
 from refquant.tensors import Tensor
 
 __all__ = ["Linear"]
@@ -54,7 +52,7 @@ class Linear(quantized.Linear):
         return linear_dynamic(x, self._packed, seven_bits)
 
     @classmethod
-    def from_float(cls, mod: Module) -> "Linear":
+    def from_float(cls, mod: Module, use_precomputed_fake_quant: bool = False) -> "Linear":
         """Make a layer from a float one; no data is needed.
 
         Parameters
@@ -62,20 +60,15 @@ class Linear(quantized.Linear):
         mod : Module
             Exactly a `refquant.nn.Linear`. The dtype of the weight is that of the weight observer
             of its QConfig; without one it is qint8.
+        use_precomputed_fake_quant : bool, default False
+            Has no effect here.
 
         Raises
         ------
         ArgumentError
             If it is of another type, or the observer's dtype is another.
         """
-        if type(mod) is not cls._FLOAT_MODULE:
-            raise ArgumentError(
-                argument="mod",
-                expected=f"exactly a {cls._FLOAT_MODULE.__name__}",
-                got=type(mod).__name__,
-            )
-        qconfig = getattr(mod, "qconfig", None)
-        observer = (qconfig.weight if qconfig is not None else default_weight_observer)()
+        observer = dynamic_weight_observer(mod, cls._FLOAT_MODULE)()
         float_module: Any = mod
         weight = Tensor(float_module.weight.array)
         bias = None if float_module.bias is None else Tensor(float_module.bias.array)

@@ -1,0 +1,126 @@
+"""The exponential linear unit of a quantized tensor, with parameters given for the result."""
+
+from typing import Any
+
+from refquant import arguments, engines, kernels
+from refquant._documentation import document
+from refquant.engines import Operands
+from refquant.errors import ArgumentError, QuantizerError
+from refquant.ops import checks, layout
+from refquant.ops.registered import operation
+from refquant.tensors import QuantizedTensor
+from refquant.tensors.quantizer import LARGEST_SCALE
+
+__all__ = ["elu"]
+
+
+def _finite(argument: str, value: Any) -> float:
+    number = arguments.real(argument, value)
+    if not abs(number) < LARGEST_SCALE:
+        raise ArgumentError(
+            argument=argument, expected="a number whose float32 is finite", got=number
+        )
+    return number
+
+
+def _rules(q: QuantizedTensor, *steps: str) -> list[Any]:
+    record, operands = engines.current(), Operands(q.dtype)
+    return [record.rule(step, operands) for step in steps]
+
+
+@operation(
+    "codes",
+    "elementwise_quantize",
+    "elementwise_dequantize",
+    output_scale=0.04,
+    output_zero_point=30,
+)
+def elu(
+    self: Any,
+    output_scale: float,
+    output_zero_point: int,
+    alpha: float = 1.0,
+    scale: float = 1.0,
+    input_scale: float = 1.0,
+) -> QuantizedTensor:
+    r"""Apply the exponential linear unit: negative numbers approach :math:`-\alpha`.
+
+    .. math:: y = f \cdot \begin{cases} x & x > 0 \\ \alpha (e^{g x} - 1) & x \le 0 \end{cases}
+
+    with :math:`x = s (q - z)`, every product rounded to float32, and quantized with the parameters
+    given. The engine's record names the rules: steps ``elementwise_dequantize``, ``exponential``
+    and ``elementwise_quantize``; whole vectors and the rest follow different ones.
+
+    Parameters
+    ----------
+    self : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+    output_scale : float
+        Real units of one quantized step of the result.
+    output_zero_point : int
+        The integer that stands for real zero in the result, in the range of its dtype.
+    alpha : float, default 1
+        :math:`\alpha`: far negative numbers become :math:`-\alpha`.
+    scale, input_scale : float, default 1
+        Factors :math:`f` of the result and :math:`g` of the exponent. They are part of the
+        function, not of a quantizer.
+
+    Returns
+    -------
+    QuantizedTensor
+        Of the dtype of `self`, row-major whatever the memory format of `self`.
+
+    Raises
+    ------
+    QuantizerError
+        If `self` is not quantized per tensor.
+    QuantizationParameterError
+        If `output_scale` or `output_zero_point` is not valid.
+    ArgumentTypeError, ArgumentError
+        If one of the other arguments is not a finite number.
+
+    Notes
+    -----
+    Source: ATen ``qelu_kernel``. In vectors :math:`e^x - 1` is computed with float32 alone, and
+    its last bit decides where far negative numbers lie on a tie, such as :math:`-1` with an
+    output scale of 2/3. Elements beside whole vectors are rounded correctly; the C library that
+    PyTorch calls for them may err by the last bit. PyTorch 1.4 has no such operation: its engines
+    here dequantize and quantize as they do in their other element-wise operations.
+
+    %(one_and_less)s
+    >>> refquant.ops.quantized.elu(x, 0.125, 8).dequantize()
+    tensor([ 1.   , -0.875])
+    """
+    q = checks.quantized_per_tensor("self", self)
+    made = checks.scale_value("output_scale", output_scale)
+    zero_point = checks.zero_point_value("output_zero_point", output_zero_point, q.dtype)
+    factors = [
+        _finite(name, value)
+        for name, value in (("alpha", alpha), ("scale", scale), ("input_scale", input_scale))
+    ]
+    dequantize, exponential, quantize = _rules(
+        q, "elementwise_dequantize", "exponential", "elementwise_quantize"
+    )
+    flat, run, vectors = layout.row_major(q.array)
+    vector_length = layout.vector_length(run, dequantize.block) if vectors else 0
+    result = kernels.elu(
+        flat, (q.scale, q.zero_point),
+        (made, zero_point, q.dtype.quant_min, q.dtype.quant_max), tuple(factors),
+        (run, vector_length), dequantize, exponential, quantize,
+    )  # fmt: skip
+    return QuantizedTensor._unchecked(result.reshape(q.array.shape), q.dtype, made, zero_point)
+
+
+def _elu(input: QuantizedTensor, *arguments, **keywords) -> QuantizedTensor:
+    raise QuantizerError(
+        argument="input",
+        expected="a plain tensor",
+        got=f"a {input.dtype} tensor",
+        hint="write refquant.nn.quantized.functional.elu(input, scale, zero_point, alpha), "
+        "with the scale and zero point of the result, or call .dequantize() first",
+    )
+
+
+# What functions of plain tensors do with quantized ones.
+FORMS = {"elu": _elu, "elu_": _elu}
+document(__name__)
