@@ -3,6 +3,7 @@
 from refquant import arguments
 from refquant.nn import functional as F
 from refquant.nn.module import Module
+from refquant.tensors import Tensor
 
 __all__ = [
     "ELU",
@@ -36,11 +37,11 @@ class ReLU(Module):
     tensor([0., 2.])
     """
 
-    def __init__(self, inplace: bool = False):
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = arguments.switch("inplace", inplace)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Clamp `input`."""
         return F.relu(input, self.inplace)
 
@@ -67,13 +68,13 @@ class Hardtanh(Module):
     tensor([-1. ,  0.5,  1. ])
     """
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.min_val = arguments.number("min_val", min_val)
         self.max_val = arguments.number("max_val", max_val)
         self.inplace = arguments.switch("inplace", inplace)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Clamp `input`."""
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
@@ -99,10 +100,10 @@ class ReLU6(Hardtanh):
     tensor([0. , 0.5, 6. ])
     """
 
-    def __init__(self, inplace: bool = False):
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__(0.0, 6.0, inplace)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Clamp `input`."""
         return F.relu6(input, self.inplace)
 
@@ -129,12 +130,12 @@ class ELU(Module):
     tensor([-0.6321,  0.5   ,  8.    ])
     """
 
-    def __init__(self, alpha: float = 1.0, inplace: bool = False):
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.alpha = arguments.number("alpha", alpha)
         self.inplace = arguments.switch("inplace", inplace)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
         return F.elu(input, self.alpha, self.inplace)
 
@@ -161,12 +162,12 @@ class LeakyReLU(Module):
     tensor([-0.01,  0.5 ,  8.  ])
     """
 
-    def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
         self.negative_slope = arguments.number("negative_slope", negative_slope)
         self.inplace = arguments.switch("inplace", inplace)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
         return F.leaky_relu(input, self.negative_slope, self.inplace)
 
@@ -186,7 +187,7 @@ class Sigmoid(Module):
     tensor([0.2689, 0.6225, 0.9997])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
         return F.sigmoid(input)
 
@@ -202,13 +203,13 @@ class Tanh(Module):
     tensor([-0.7616,  0.4621,  1.    ])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
         return F.tanh(input)
 
 
 class _MaybeInPlace(Module):
-    def __init__(self, inplace: bool = False):
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = arguments.switch("inplace", inplace)
 
@@ -229,7 +230,7 @@ class Hardsigmoid(_MaybeInPlace):
     tensor([0.3333, 0.5833, 1.    ])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
         return F.hardsigmoid(input, self.inplace)
 
@@ -250,7 +251,7 @@ class Hardswish(_MaybeInPlace):
     tensor([-0.3333,  0.2917,  8.    ])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
         result = F.hardswish(input)
         return input.copy_(result) if self.inplace else result
@@ -272,7 +273,7 @@ class SiLU(_MaybeInPlace):
     tensor([-0.2689,  0.3112,  7.9973])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
         result = F.silu(input)
         return input.copy_(result) if self.inplace else result
@@ -300,12 +301,12 @@ class Softplus(Module):
     tensor([0.3133, 0.9741, 8.0003])
     """
 
-    def __init__(self, beta: float = 1.0, threshold: float = 20.0):
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
         self.beta = arguments.number("beta", beta)
         self.threshold = arguments.number("threshold", threshold)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
         return F.softplus(input, self.beta, self.threshold)
 
@@ -330,11 +331,11 @@ class Softmax(Module):
     tensor([0.5, 0.5])
     """
 
-    def __init__(self, dim: int | None = None):
+    def __init__(self, dim: int | None = None) -> None:
         super().__init__()
         self.dim = None if dim is None else arguments.integer("dim", dim)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
         return F.softmax(input, self.dim)
 
@@ -359,7 +360,7 @@ class LogSoftmax(Softmax):
     tensor([-0.6931, -0.6931])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
         return F.log_softmax(input, self.dim)
 

@@ -20,13 +20,13 @@ __all__ = [
 class _Loss(Module):
     _reductions: tuple[str, ...] = ("mean", "sum", "none")
 
-    def __init__(self, reduction: str = "mean"):
+    def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
         self.reduction = arguments.choice("reduction", reduction, self._reductions)
 
 
 class _WeightedLoss(_Loss):
-    def __init__(self, weight: Tensor | None = None, reduction: str = "mean"):
+    def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
         super().__init__(reduction)
         self.register_buffer("weight", weight)
 
@@ -46,7 +46,7 @@ class MSELoss(_Loss):
     tensor(2.)
     """
 
-    def forward(self, input, target):
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compare two tensors."""
         return F.mse_loss(input, target, self.reduction)
 
@@ -67,7 +67,7 @@ class L1Loss(_Loss):
     tensor(1.5)
     """
 
-    def forward(self, input, target):
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compare two tensors."""
         return F.l1_loss(input, target, self.reduction)
 
@@ -90,11 +90,11 @@ class SmoothL1Loss(_Loss):
     tensor(1.8125)
     """
 
-    def __init__(self, reduction: str = "mean", beta: float = 1.0):
+    def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction)
         self.beta = arguments.number("beta", beta, 0)
 
-    def forward(self, input, target):
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compare two tensors."""
         return F.smooth_l1_loss(input, target, self.reduction, self.beta)
 
@@ -121,11 +121,11 @@ class NLLLoss(_WeightedLoss):
 
     def __init__(
         self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
-    ):
+    ) -> None:
         super().__init__(weight, reduction)
         self.ignore_index = arguments.integer("ignore_index", ignore_index)
 
-    def forward(self, input, target):
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compare log-probabilities with the target classes."""
         return F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
 
@@ -149,7 +149,7 @@ class CrossEntropyLoss(NLLLoss):
     tensor(0.6931)
     """
 
-    def forward(self, input, target):
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compare logits with the target classes."""
         return F.cross_entropy(input, target, self.weight, self.ignore_index, self.reduction)
 
@@ -172,7 +172,7 @@ class BCELoss(_WeightedLoss):
     tensor(0.6931)
     """
 
-    def forward(self, input, target):
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compare probabilities with targets."""
         return F.binary_cross_entropy(input, target, self.weight, self.reduction)
 
@@ -195,7 +195,7 @@ class BCEWithLogitsLoss(_WeightedLoss):
     tensor(0.6931)
     """
 
-    def forward(self, input, target):
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compare logits with targets."""
         return F.binary_cross_entropy_with_logits(input, target, self.weight, self.reduction)
 
@@ -221,10 +221,10 @@ class KLDivLoss(_Loss):
 
     _reductions = ("mean", "sum", "none", "batchmean")
 
-    def __init__(self, reduction: str = "mean", log_target: bool = False):
+    def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
         super().__init__(reduction)
         self.log_target = arguments.flag("log_target", log_target)
 
-    def forward(self, input, target):
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compare log-probabilities with probabilities."""
         return F.kl_div(input, target, self.reduction, self.log_target)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, MutableMapping
-from typing import Any, Self
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from refquant import arguments, dtypes, html
 from refquant.errors import ArgumentError, ArgumentTypeError, NotSupportedError
@@ -15,6 +15,9 @@ from refquant.nn.traversal import ModuleTree
 from refquant.tensors import Tensor
 
 __all__ = ["Module", "RemovableHandle"]
+
+# A function that takes a model and returns one of the same type.
+AnyModule = TypeVar("AnyModule", bound="Module")
 
 
 class Module(Hooked, ModuleTree):
@@ -42,18 +45,20 @@ class Module(Hooked, ModuleTree):
     _version = 1
     training: bool
 
-    def __init__(self):
+    def __init__(self) -> None:
         set_plain = super().__setattr__
         set_plain("training", True)
         for name in ("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks"):
             set_plain(name, OrderedDict())
         set_plain("_transient", set())
 
-    def forward(self, *inputs):
-        """Compute the output; every subclass defines its own."""
-        raise NotSupportedError(
-            f"{type(self).__name__} has no forward", hint="define forward(self, ...)"
-        )
+    if not TYPE_CHECKING:  # where it is declared to accept anything, as subclasses differ
+
+        def forward(self, *inputs):
+            """Compute the output; every subclass defines its own."""
+            raise NotSupportedError(
+                f"{type(self).__name__} has no forward", hint="define forward(self, ...)"
+            )
 
     # -- attributes ----------------------------------------------------------------------------
 
@@ -113,7 +118,7 @@ class Module(Hooked, ModuleTree):
                 return
         super().__delattr__(name)
 
-    def __dir__(self):
+    def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules})
 
     def _check_name(self, name: str) -> None:
@@ -258,7 +263,9 @@ class Module(Hooked, ModuleTree):
             if tensor is not None and name not in self._transient:
                 destination[prefix + name] = tensor if keep_vars else tensor.detach()
 
-    def state_dict(self, destination=None, prefix: str = "", keep_vars: bool = False):
+    def state_dict(
+        self, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> OrderedDict[str, Any]:
         """Collect all parameters and persistent buffers under dotted names.
 
         Returns
@@ -283,7 +290,9 @@ class Module(Hooked, ModuleTree):
             if tensor is not None and name not in self._transient:
                 report.copy_into(prefix + name, tensor)
 
-    def load_state_dict(self, state_dict, strict: bool = True):
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True
+    ) -> tuple[list[str], list[str]]:
         """Copy values into the parameters and buffers, or change nothing.
 
         Parameters

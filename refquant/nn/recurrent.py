@@ -102,7 +102,7 @@ class LSTM(Module):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         keep_settings(
             self,
@@ -182,7 +182,7 @@ class LSTM(Module):
                 input = F.dropout(input, self.dropout, self.training)
         return input, (stack(hiddens), stack(cells))
 
-    def forward(self, input, hx=None):
+    def forward(self, input: Any, hx: Any = None) -> Any:
         """Read sequences.
 
         Parameters

@@ -26,7 +26,7 @@ def unbroadcast(gradient: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return gradient.sum(axis=repeated).reshape(shape)
 
 
-def expand(input: Any, *sizes) -> Tensor:
+def expand(input: Any, *sizes: Any) -> Tensor:
     """Repeat dimensions of extent 1, and put new ones in front, without copying.
 
     Parameters

@@ -10,7 +10,7 @@ from refquant.tensors import QuantizedTensor, Tensor, differentiable
 __all__ = ["movedim", "permute", "t", "transpose"]
 
 
-def permute(input: Any, *dims) -> Tensor:
+def permute(input: Any, *dims: Any) -> Tensor:
     """Reorder the dimensions.
 
     Parameters

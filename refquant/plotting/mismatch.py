@@ -11,7 +11,7 @@ from refquant.plotting.style import COLORS, axes
 __all__ = ["mismatch_bars"]
 
 
-def mismatch_bars(mismatch: Any, *, ax: Any = None):
+def mismatch_bars(mismatch: Any, *, ax: Any = None) -> Any:
     """Draw the number of elements by their difference in steps, with a color for each class.
 
     Parameters

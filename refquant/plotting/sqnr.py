@@ -12,7 +12,9 @@ from refquant.plotting.style import COLORS, axes
 __all__ = ["sqnr_bars"]
 
 
-def sqnr_bars(layers: Sequence[str], values: Mapping[str, Sequence[float]], *, ax: Any = None):
+def sqnr_bars(
+    layers: Sequence[str], values: Mapping[str, Sequence[float]], *, ax: Any = None
+) -> Any:
     """Draw the signal-to-quantization-noise ratio of layers as bars, the first layer on top.
 
     Parameters

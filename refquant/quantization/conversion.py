@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from refquant._operation import operation_name
 from refquant.errors import NoDataWarning
 from refquant.nn import quantized as nnq
-from refquant.nn.module import Module
+from refquant.nn.module import AnyModule, Module
 from refquant.quantization import mappings
 from refquant.quantization._checks import checked_mapping, checked_model
 from refquant.quantization._observing import detach, observer_of
@@ -19,7 +19,7 @@ __all__ = ["convert", "swap_module"]
 _FOLLOWING = {nnq.ReLU, nnq.ReLU6, nnq.DeQuantize}
 
 
-def swap_module(mod, mapping):
+def swap_module(mod: Module, mapping: Mapping[type, type] | None) -> Module:
     """Return the quantized version of a module that has a QConfig and whose type is in a mapping.
 
     Parameters
@@ -46,7 +46,9 @@ def swap_module(mod, mapping):
     return replace(mod, mapping) if is_replaced(mod, mapping) else mod
 
 
-def convert(module, mapping=None, inplace=False):
+def convert(
+    module: AnyModule, mapping: Mapping[type, type] | None = None, inplace: bool = False
+) -> AnyModule:
     """Replace the modules below a calibrated or trained model by quantized ones.
 
     Afterwards no module has a QConfig, an observer or an observer's hook; hooks of the user stay.
@@ -97,7 +99,7 @@ def convert(module, mapping=None, inplace=False):
     return convert_with(module, mapping, inplace)
 
 
-def convert_with(model: Module, mapping: Mapping[type, type], inplace: bool) -> Module:
+def convert_with(model: AnyModule, mapping: Mapping[type, type], inplace: bool) -> AnyModule:
     """Convert a model on behalf of a public function of another name."""
     if not _has_integers(model):
         # Modules that only pass integers on would get none.

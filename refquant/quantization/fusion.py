@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from refquant.errors import (
 )
 from refquant.nn import intrinsic
 from refquant.nn.intrinsic.fused import Fused
-from refquant.nn.module import Module
+from refquant.nn.module import AnyModule, Module
 from refquant.nn.parameter import Parameter
 from refquant.quantization._checks import check_unprepared, checked_model
 from refquant.quantization._rollback import restored_on_error
@@ -41,7 +41,7 @@ KNOWN: dict[tuple[type, ...], type] = {
 _NORMALIZED = {nn.BatchNorm2d: intrinsic.ConvReLU2d, nn.BatchNorm3d: intrinsic.ConvReLU3d}
 
 
-def fuse_known_modules(mod_list):
+def fuse_known_modules(mod_list: Sequence[Module]) -> list[Module]:
     r"""Fuse modules that run one after the other.
 
     Known sequences are a convolution (2d, 3d), optionally followed by batch normalization,
@@ -222,7 +222,12 @@ def _warn_of_lost_hooks(module: Module, hooks: Any) -> None:
         )
 
 
-def fuse_modules(model, modules_to_fuse, inplace=False, fuser_func=fuse_known_modules):
+def fuse_modules(
+    model: AnyModule,
+    modules_to_fuse: Sequence[Any],
+    inplace: bool = False,
+    fuser_func: Callable[[list[Module]], Sequence[Module]] = fuse_known_modules,
+) -> AnyModule:
     """Fuse modules that run one after the other; see `fuse_known_modules`.
 
     Parameters

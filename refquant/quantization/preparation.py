@@ -7,7 +7,7 @@ from typing import Any
 from refquant._operation import operation_name
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.nn.containers import Identity, Sequential
-from refquant.nn.module import Module
+from refquant.nn.module import AnyModule, Module
 from refquant.nn.quantized.functional_modules import FloatFunctional
 from refquant.quantization import mappings
 from refquant.quantization._checks import checked_mapping, checked_model
@@ -19,7 +19,7 @@ from refquant.quantization.stubs import DeQuantStub
 __all__ = ["add_observer_", "prepare", "prepare_qat", "propagate_qconfig_"]
 
 
-def propagate_qconfig_(module, qconfig_dict=None):
+def propagate_qconfig_(module: Module, qconfig_dict: Mapping[Any, Any] | None = None) -> None:
     """Propagate QConfigs from modules to their submodules.
 
     A module gets, in this order: its attribute `qconfig` (None leaves it in float), the entry of
@@ -132,7 +132,7 @@ def _checked_recipes(root: Module, recipes: Any) -> Mapping[Any, Any]:
     return recipes
 
 
-def add_observer_(module):
+def add_observer_(module: Module) -> None:
     """Attach an observer to every module without submodules that has a QConfig.
 
     The observer is the submodule ``activation_post_process``; a forward hook passes it the output
@@ -192,7 +192,13 @@ def _is_leaf(module: Module) -> bool:
     return not module._modules and not isinstance(module, Sequential)
 
 
-def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
+def prepare(
+    model: AnyModule,
+    qconfig_dict: Mapping[Any, Any] | None = None,
+    inplace: bool = False,
+    *,
+    mapping: Mapping[type, type] | None = None,
+) -> AnyModule:
     """Insert observers, so that calibration can record the ranges of all activations.
 
     Parameters
@@ -278,7 +284,9 @@ def _why_nothing(model: Module, plan: list[tuple[str, Module, Any]], parts: list
     )
 
 
-def prepare_qat(model, mapping=None, inplace=False):
+def prepare_qat(
+    model: AnyModule, mapping: Mapping[type, type] | None = None, inplace: bool = False
+) -> AnyModule:
     """Replace modules by quantization-aware ones, for training with simulated rounding.
 
     Other modules with a QConfig get fake quantization of their output.

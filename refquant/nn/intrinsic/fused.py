@@ -29,7 +29,7 @@ class Fused(Sequential):
 
     members: tuple[type[Module], ...] = ()
 
-    def __init__(self, *modules: Module):
+    def __init__(self, *modules: Module) -> None:
         if tuple(type(module) for module in modules) != self.members:
             raise ArgumentError(
                 argument="modules",
@@ -65,7 +65,7 @@ class ConvReLU2d(Fused):
 
     members = (Conv2d, ReLU)
 
-    def __init__(self, conv, relu):
+    def __init__(self, conv: Module, relu: Module) -> None:
         super().__init__(conv, relu)
 
 
@@ -93,7 +93,7 @@ class ConvReLU3d(Fused):
 
     members = (Conv3d, ReLU)
 
-    def __init__(self, conv, relu):
+    def __init__(self, conv: Module, relu: Module) -> None:
         super().__init__(conv, relu)
 
 
@@ -121,7 +121,7 @@ class LinearReLU(Fused):
 
     members = (Linear, ReLU)
 
-    def __init__(self, linear, relu):
+    def __init__(self, linear: Module, relu: Module) -> None:
         super().__init__(linear, relu)
 
 
@@ -149,7 +149,7 @@ class ConvBn2d(Fused):
 
     members = (Conv2d, BatchNorm2d)
 
-    def __init__(self, conv, bn):
+    def __init__(self, conv: Module, bn: Module) -> None:
         super().__init__(conv, bn)
 
 
@@ -177,7 +177,7 @@ class ConvBn3d(Fused):
 
     members = (Conv3d, BatchNorm3d)
 
-    def __init__(self, conv, bn):
+    def __init__(self, conv: Module, bn: Module) -> None:
         super().__init__(conv, bn)
 
 
@@ -206,7 +206,7 @@ class ConvBnReLU2d(Fused):
 
     members = (Conv2d, BatchNorm2d, ReLU)
 
-    def __init__(self, conv, bn, relu):
+    def __init__(self, conv: Module, bn: Module, relu: Module) -> None:
         super().__init__(conv, bn, relu)
 
 
@@ -235,5 +235,5 @@ class ConvBnReLU3d(Fused):
 
     members = (Conv3d, BatchNorm3d, ReLU)
 
-    def __init__(self, conv, bn, relu):
+    def __init__(self, conv: Module, bn: Module, relu: Module) -> None:
         super().__init__(conv, bn, relu)

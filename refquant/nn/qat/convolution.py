@@ -1,9 +1,10 @@
 """`Conv2d` for quantization-aware training."""
 
-from typing import Any
+from typing import Any, Self
 
 from refquant import nn
 from refquant.nn.qat.fake_quantized import FakeQuantized, checked_qconfig
+from refquant.tensors import Tensor
 
 __all__ = ["Conv2d", "settings"]
 
@@ -57,17 +58,17 @@ class Conv2d(FakeQuantized, nn.Conv2d):
 
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        dilation=1,
-        groups=1,
-        bias=True,
-        padding_mode="zeros",
-        qconfig=None,
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        qconfig: Any = None,
+    ) -> None:
         super().__init__(
             in_channels,
             out_channels,
@@ -84,12 +85,12 @@ class Conv2d(FakeQuantized, nn.Conv2d):
     def _rounded(self, input):
         return self._convolve(input, self.weight_fake_quant(self.weight), self.bias)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Compute the rounded output, float32 of shape (N, out_channels, H, W)."""
         return self.activation_post_process(self._rounded(input))
 
     @classmethod
-    def from_float(cls, mod, qconfig=None):
+    def from_float(cls, mod: Any, qconfig: Any = None) -> Self:
         """Make the module for training from a float one, whose parameters it shares.
 
         Parameters

@@ -1,8 +1,11 @@
 """`Linear` for quantization-aware training."""
 
+from typing import Any, Self
+
 from refquant import nn
 from refquant.nn import functional
 from refquant.nn.qat.fake_quantized import FakeQuantized, checked_qconfig
+from refquant.tensors import Tensor
 
 __all__ = ["Linear"]
 
@@ -43,19 +46,21 @@ class Linear(FakeQuantized, nn.Linear):
 
     _FLOAT_MODULE: type = nn.Linear
 
-    def __init__(self, in_features, out_features, bias=True, qconfig=None):
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, qconfig: Any = None
+    ) -> None:
         super().__init__(in_features, out_features, bias)
         self.start_fake_quantization(qconfig)
 
     def _rounded(self, input):
         return functional.linear(input, self.weight_fake_quant(self.weight), self.bias)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Compute the rounded output, float32 of shape (..., out_features)."""
         return self.activation_post_process(self._rounded(input))
 
     @classmethod
-    def from_float(cls, mod, qconfig=None):
+    def from_float(cls, mod: Any, qconfig: Any = None) -> Self:
         """Make the module for training from a float one, whose parameters it shares.
 
         Parameters

@@ -1,6 +1,6 @@
 """Activations of quantized models."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class ReLU(activation.ReLU):
         return elementwise.relu(input, self.inplace)
 
     @classmethod
-    def from_float(cls, mod: Module):
+    def from_float(cls, mod: Module) -> Self:
         """Convert the float module, keeping its `inplace`."""
         return cls(mod.inplace)
 
@@ -65,7 +65,7 @@ class ReLU6(activation.ReLU6):
         return elementwise.relu6(input, self.inplace)
 
     @classmethod
-    def from_float(cls, mod: Module):
+    def from_float(cls, mod: Module) -> Self:
         """Convert the float module, keeping its `inplace`."""
         return cls(mod.inplace)
 
@@ -93,7 +93,7 @@ class ELU(activation.ELU):
     tensor([-0.75,  2.  ])
     """
 
-    def __init__(self, scale: float, zero_point: int, alpha: float = 1.0):
+    def __init__(self, scale: float, zero_point: int, alpha: float = 1.0) -> None:
         super().__init__(alpha)
         self.scale, self.zero_point = scale, zero_point
 
@@ -102,7 +102,7 @@ class ELU(activation.ELU):
         return exponential.elu(input, self.scale, self.zero_point, self.alpha)
 
     @classmethod
-    def from_float(cls, mod: Module):
+    def from_float(cls, mod: Module) -> Self:
         """Convert the float module, whose observer has seen the output."""
         return cls(*observed(mod), mod.alpha)
 

@@ -1,7 +1,7 @@
 """Convolutional layers whose input, weight and output are quantized."""
 
 import functools
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class _Convolution(Module):
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
-    ):
+    ) -> None:
         super().__init__()
         check_padding_mode(padding_mode)
         in_channels, out_channels, groups = channels(in_channels, out_channels, groups, 1)
@@ -95,7 +95,7 @@ class _Convolution(Module):
         self._packed_params = self._pack(w, b)
 
     @classmethod
-    def from_float(cls, mod: Module):
+    def from_float(cls, mod: Module) -> Self:
         """Make a quantized layer from a float one that was prepared and has seen data.
 
         Parameters

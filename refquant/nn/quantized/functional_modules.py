@@ -42,11 +42,11 @@ class FloatFunctional(Module):
     tensor(7.)
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.activation_post_process = Identity()
 
-    def forward(self, *inputs):
+    def forward(self, *inputs: Any) -> Any:
         """Refuse: it is not clear which operation is meant."""
         raise OperationError(
             "FloatFunctional cannot be called", hint="call one of its methods, such as .add(x, y)"
@@ -109,7 +109,7 @@ class QFunctional(Module):
     tensor([12], dtype=refquant.uint8)
     """
 
-    def __init__(self, *arguments, **keywords):
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
         if arguments or keywords:
             shown = ", ".join([*map(repr, arguments), *(f"{k}={v!r}" for k, v in keywords.items())])
             raise ArgumentTypeError(
@@ -121,7 +121,7 @@ class QFunctional(Module):
         self.scale = 1.0
         self.zero_point = 0
 
-    def forward(self, *inputs):
+    def forward(self, *inputs: Any) -> Any:
         """Refuse: it is not clear which operation is meant."""
         raise OperationError(
             "QFunctional cannot be called", hint="call one of its methods, such as .add(x, y)"

@@ -131,7 +131,7 @@ class Linear(Module):
     _relu = False
     _packed_dtype = dtypes.qint8
 
-    def __init__(self, in_features: int, out_features: int, bias_: bool = True):
+    def __init__(self, in_features: int, out_features: int, bias_: bool = True) -> None:
         super().__init__()
         self.in_features, self.out_features = features(self, in_features, out_features)
         has_bias = arguments.switch("bias_", bias_)
@@ -148,7 +148,7 @@ class Linear(Module):
     def _packed(self) -> Any:
         return self._modules["_packed_params"]._packed_params
 
-    def forward(self, x: Any):
+    def forward(self, x: Any) -> Tensor:
         """Compute the quint8 output of shape (..., out_features) for a quint8 `x`."""
         return run_linear(x, self._packed, self.scale, self.zero_point, self._relu)
 

@@ -11,11 +11,14 @@ unit in the last place for one value in five. It matters because in the first ba
 scale puts the largest weight, if negative, on the edge between -128 and -127: the last bit decides.
 """
 
+from typing import Any, Self
+
 import numpy as np
 
 from refquant import arguments, nn
 from refquant.errors import ShapeError
 from refquant.nn.intrinsic import fused
+from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.nn.qat.convolution import settings
 from refquant.nn.qat.fake_quantized import FakeQuantized, checked_qconfig
@@ -37,19 +40,19 @@ class ConvBnNd(FakeQuantized):
 
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        dilation=1,
-        groups=1,
-        padding_mode="zeros",
-        eps=1e-05,
-        momentum=0.1,
-        freeze_bn=False,
-        qconfig=None,
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        padding_mode: str = "zeros",
+        eps: float = 1e-05,
+        momentum: float | None = 0.1,
+        freeze_bn: bool = False,
+        qconfig: Any = None,
+    ) -> None:
         super().__init__(  # type: ignore[call-arg]  # the next class is the convolution
             in_channels,
             out_channels,
@@ -86,12 +89,12 @@ class ConvBnNd(FakeQuantized):
         nn.init.uniform_(self.gamma)
         nn.init.zeros_(self.beta)
 
-    def update_bn_stats(self):
+    def update_bn_stats(self) -> Self:
         """Normalize with the statistics of each batch, and average them; returns the module."""
         self.freeze_bn = False
         return self
 
-    def freeze_bn_stats(self):
+    def freeze_bn_stats(self) -> Self:
         """Normalize with the running statistics and leave them as they are; returns the module.
 
         Late in training this makes the module compute exactly what it will when quantized.
@@ -141,12 +144,12 @@ class ConvBnNd(FakeQuantized):
             moved = np.float32(part) * now + np.float32(1 - part) * getattr(self, name).array
             setattr(self, name, Tensor(moved))
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Compute the rounded output, float32 of shape (N, out_channels, ...)."""
         return self.activation_post_process(self._normalized(input))
 
     @classmethod
-    def from_float(cls, mod, qconfig=None):
+    def from_float(cls, mod: Any, qconfig: Any = None) -> Self:
         """Make the module for training from a fused float one.
 
         Parameters are shared with it, running statistics begin as its own.
@@ -278,7 +281,7 @@ class ConvBn3d(ConvBnNd, nn.Conv3d):
     _FLOAT_MODULE: type = fused.ConvBn3d
 
 
-def update_bn_stats(mod) -> None:
+def update_bn_stats(mod: Module) -> None:
     """Use batch statistics in a convolution with batch normalization; for ``model.apply``.
 
     Parameters
@@ -300,7 +303,7 @@ def update_bn_stats(mod) -> None:
         mod.update_bn_stats()
 
 
-def freeze_bn_stats(mod) -> None:
+def freeze_bn_stats(mod: Module) -> None:
     """Use running statistics in a convolution with batch normalization; for ``model.apply``.
 
     Parameters

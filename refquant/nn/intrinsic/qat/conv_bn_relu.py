@@ -3,6 +3,7 @@
 from refquant.nn import functional
 from refquant.nn.intrinsic import fused
 from refquant.nn.intrinsic.qat.conv_bn import ConvBn2d, ConvBn3d
+from refquant.tensors import Tensor
 
 __all__ = ["ConvBnReLU2d", "ConvBnReLU3d"]
 
@@ -51,7 +52,7 @@ class ConvBnReLU2d(ConvBn2d):
 
     _FLOAT_MODULE = fused.ConvBnReLU2d
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Compute the rounded output, float32 of shape (N, out_channels, ...)."""
         return self.activation_post_process(functional.relu(self._normalized(input)))
 
@@ -100,6 +101,6 @@ class ConvBnReLU3d(ConvBn3d):
 
     _FLOAT_MODULE = fused.ConvBnReLU3d
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Compute the rounded output, float32 of shape (N, out_channels, ...)."""
         return self.activation_post_process(functional.relu(self._normalized(input)))

@@ -2,6 +2,7 @@
 
 from refquant.nn import functional, qat
 from refquant.nn.intrinsic import fused
+from refquant.tensors import Tensor
 
 __all__ = ["ConvReLU2d", "LinearReLU"]
 
@@ -38,7 +39,7 @@ class ConvReLU2d(qat.Conv2d):
 
     _FLOAT_MODULE = fused.ConvReLU2d
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Compute the rounded output, float32 of shape (N, out_channels, H, W)."""
         return self.activation_post_process(functional.relu(self._rounded(input)))
 
@@ -77,6 +78,6 @@ class LinearReLU(qat.Linear):
 
     _FLOAT_MODULE = fused.LinearReLU
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Compute the rounded output, float32 of shape (..., out_features)."""
         return self.activation_post_process(functional.relu(self._rounded(input)))
