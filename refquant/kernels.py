@@ -47,10 +47,10 @@ __all__ = [
 
 if TYPE_CHECKING:  # they are bound while a program runs, and have the types of definitions
     from refquant.reference import (
+        activation,
         affine,
         convolution,
         elementwise,
-        exponential,
         fake_quantization,
         folding,
         matmul,
@@ -59,10 +59,10 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
         recurrence,
         resizing,
     )
+    from refquant.reference.activation import *  # noqa: F403
     from refquant.reference.affine import *  # noqa: F403
     from refquant.reference.convolution import *  # noqa: F403
     from refquant.reference.elementwise import *  # noqa: F403
-    from refquant.reference.exponential import *  # noqa: F403
     from refquant.reference.fake_quantization import *  # noqa: F403
     from refquant.reference.folding import *  # noqa: F403
     from refquant.reference.matmul import *  # noqa: F403
@@ -74,7 +74,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
     __all__ += affine.__all__
     __all__ += convolution.__all__
     __all__ += elementwise.__all__
-    __all__ += exponential.__all__
+    __all__ += activation.__all__
     __all__ += fake_quantization.__all__
     __all__ += folding.__all__
     __all__ += matmul.__all__
@@ -87,7 +87,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
 FAMILIES = (
     "affine",
     "elementwise",
-    "exponential",
+    "activation",
     "observation",
     "fake_quantization",
     "folding",

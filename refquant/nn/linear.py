@@ -90,10 +90,11 @@ class Flatten(Module):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.Flatten()(refquant.ones(2, 3, 4)).shape
+    >>> refquant.nn.Flatten()(refquant.ones(2, 3, 4)).shape
     refquant.Size([2, 12])
     """
+
+    _shown = ("start_dim", "end_dim")
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
@@ -103,10 +104,6 @@ class Flatten(Module):
     def forward(self, input: Tensor) -> Tensor:
         """Flatten `input`, plain or quantized."""
         return views.flatten(input, self.start_dim, self.end_dim)
-
-    def extra_repr(self) -> str:
-        """Describe the dimensions."""
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
 class Unflatten(Module):
@@ -122,10 +119,11 @@ class Unflatten(Module):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.Unflatten(1, (3, 4))(refquant.ones(2, 12)).shape
+    >>> refquant.nn.Unflatten(1, (3, 4))(refquant.ones(2, 12)).shape
     refquant.Size([2, 3, 4])
     """
+
+    _shown = ("dim", "unflattened_size")
 
     def __init__(self, dim: int, unflattened_size: Any) -> None:
         super().__init__()
@@ -138,7 +136,3 @@ class Unflatten(Module):
     def forward(self, input: Tensor) -> Tensor:
         """Split the dimension of `input`, plain or quantized."""
         return views.unflatten(input, self.dim, self.unflattened_size)
-
-    def extra_repr(self) -> str:
-        """Describe the sizes."""
-        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
