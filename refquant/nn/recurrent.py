@@ -225,7 +225,7 @@ class LSTM(Module):
     def _forward_packed(self, packed: PackedSequence, hx):
         check_packed("input", packed)
         lengths = packed.lengths()
-        state = self._state(hx, len(lengths), packed.data.dtype)
+        state: Any = self._state(hx, len(lengths), packed.data.dtype)
         if hx is not None and packed.sorted_indices is not None:
             state = tuple(part[:, packed.sorted_indices] for part in state)
         output, last = self._run(padded(packed), state, lengths)

@@ -291,7 +291,7 @@ class Tensor(Shaped):
             )
         return self.array.shape[0]
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Self]:
         return (self[i] for i in range(len(self)))
 
     def __hash__(self) -> int:

@@ -1,9 +1,10 @@
 """Write the stubs of the package, for type checkers and editors: run this file as a script.
 
-There are three kinds. A *face*, a package that hands on the names of modules, has one that lists
-them; `refquant._lazy` reads it, too. The *methods* of tensors, which are installed while a program
-runs, stand in one. A *module* whose docstrings say more at run time than in its source, because
-recurring parts are put into them, has one with the whole docstrings.
+There are four kinds. A *face*, a package that hands on the names of modules, has one that lists
+them; `refquant._lazy` reads it, too. That of the *top*, `refquant` itself, has the imports of its
+source. The *methods* of tensors, which are installed while a program runs, stand in one. A
+*module* whose docstrings say more at run time than in its source, because recurring parts are put
+into them, has one with the whole docstrings.
 """
 
 import ast
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import refquant
+from refquant.ops.dispatch import QUANTIZED_FORMS
+from refquant.ops.floating import operators
 from refquant.ops.methods import METHODS
 
 sys.path[:0] = [str(Path(__file__).parents[1])]  # run as a script, it finds its sibling
@@ -71,12 +74,18 @@ FACES = {
         },
     ),
 }
+# Where operations return a tensor of the same kind, plain or quantized.
+SAME_KIND = {
+    f"refquant.ops.{module}"
+    for module in ("broadcasting", "indexing", "permutation", "slicing", "strides", "views")
+}
+COMPARING = ("eq", "ge", "gt", "le", "lt", "ne")
 _FOLDERS = {"refquant.quantization": (".", "observers")}
 
 
 def files():
     """Return the stubs as they should be: text by path."""
-    made = {ROOT / "ops" / "declared.pyi": methods()}
+    made = {ROOT / "__init__.pyi": top(), ROOT / "ops" / "declared.pyi": methods()}
     for package in FACES:
         made[folder_of(package) / "__init__.pyi"] = face(package)
     return made | {path: HEAD + text for path, text in module_stubs.files(ROOT).items()}
@@ -126,7 +135,10 @@ They do not see what is installed while a program runs, so `Tensor` derives from
 types are checked, and only then.
 """
 
-from typing import Any
+import builtins
+from typing import Any, Self
+
+from refquant.tensors.plain import Tensor
 
 class Methods:
     """What the table installs."""
@@ -145,10 +157,44 @@ def method(name, function):
         starred = starred or star == "*" or parameter.kind is parameter.KEYWORD_ONLY
         default = "" if parameter.default is parameter.empty else " = ..."
         words.append(f"{star}{parameter.name}: Any{default}")
-    signature = f"    def {name}({', '.join(words)}) -> Any:"
+    signature = f"    def {name}({', '.join(words)}) -> {result(name, function)}:"
     if name.startswith("__") or not function.__doc__:
-        return f"{signature} ...\n"
+        # What compares with anything in the language gives tensors here.
+        ignored = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
+        return f"{signature} ...{ignored}\n"
     return f"{signature}\n{module_stubs.docstring(function.__doc__, 8)}\n"
+
+
+def result(name, function):
+    """Return the type of what a method returns: that of the tensor itself where that is known."""
+    kind = inspect.signature(function).return_annotation
+    kind = getattr(kind, "__name__", kind)
+    if name == "__setitem__":
+        return "None"
+    if kind in ("bool", "int", "float", "str"):
+        return f"builtins.{kind}"  # methods have these names, too
+    if kind != "Tensor" and name not in operators.OPERATORS:
+        return "Any"
+    in_place = name.endswith("_") if not name.startswith("__") else name.startswith("__i")
+    same = function.__module__ in SAME_KIND or (name in QUANTIZED_FORMS and name not in COMPARING)
+    return "Self" if name != "__invert__" and (in_place or same) else "Tensor"
+
+
+# -- the top -----------------------------------------------------------------------------------
+
+
+def top():
+    """Write the stub of `refquant` itself: the imports of its source, which hand names on."""
+    lines, names = [HEAD.rstrip(), '"""Names of the package."""', ""], []
+    for node in ast.walk(ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                known = alias.asname or alias.name
+                if known != "_import_module":
+                    names.append(known)
+                    lines.append(f"from {node.module} import {alias.name} as {known}")
+    # Only this hands on what has another name where it is defined.
+    return "\n".join([*lines, "", f"__all__ = {sorted(names)}"]).replace("'", '"') + "\n"
 
 
 def write():

@@ -38,12 +38,12 @@ def programs():
 
 def from_doctests(page):
     """Join the examples of a page, apart from those that show an error."""
-    parts = []
+    parts = []  # without the assignments that keep doctest from printing
     for example in doctest.DocTestParser().get_examples(page):
         body = ast.parse(example.source).body
         shown = isinstance(body[0], ast.Expr) and not isinstance(body[0].value, ast.Call)
         if example.exc_msg is None:
-            source = example.source.rstrip("\n").removeprefix("_ = ")
+            source = re.sub(r"^( *)_ = ", r"\1", example.source.rstrip("\n"), flags=re.M)
             parts.append(f"print({source})" if shown else source)
     return "\n".join(parts) + "\n"
 

@@ -53,7 +53,7 @@ def tensors() -> torch.Tensor:
     x[0, 0] = 3.0
     x += 1
     shape: tuple[int, ...] = x.shape
-    size = x.size()
+    size: torch.Size = x.size()
     number: float = float(x.sum())
     kind: torch.dtype = x.dtype
     scheme: torch.qscheme = torch.per_tensor_affine
@@ -238,11 +238,11 @@ def pictures_and_reports(model: Net) -> None:
     """Draw, and report what quantization cost."""
     axes = plotting.value_histogram(np.linspace(-1.0, 1.0, 100), 0.01, 0, torch.qint8)
     axes.figure.clear()
-    comparison: reporting.Comparison = reporting.compare(
-        Net().eval(), model, [torch.randn(2, 1, 8, 8)]
-    )
+    original = quantization.fuse_modules(Net().eval(), [["conv", "norm", "relu"]])
+    batches = [torch.randn(2, 1, 8, 8)]
+    comparison: reporting.Comparison = reporting.compare(original, model, batches)
     with tempfile.TemporaryDirectory() as folder:
-        torch.report(Net().eval(), model, [torch.randn(2, 1, 8, 8)], Path(folder) / "report.html")
+        torch.report(original, model, batches, Path(folder) / "report.html")
     names: list[str] = [layer.name for layer in comparison.layers]
     assert names[0] == "quant"
 

@@ -1,4 +1,0 @@
-"""The documented face of `refquant.engines`: ``engine`` can be read and set."""
-
-engine: str
-supported_engines: list[str]
