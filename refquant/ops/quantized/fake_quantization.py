@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, kernels
+from refquant._documentation import document
 from refquant.errors import (
     ArgumentTypeError,
     DtypeError,
@@ -57,10 +58,7 @@ def fake_quantize_per_tensor_affine(
     Quotient (product with the reciprocal of the scale), sum and result are rounded to float32
     each, ties go to the even integer: the rule ``add_then_round``, under every engine.
 
-    Parameters
-    ----------
-    input : Tensor or ndarray of float32
-        Real values, any shape and layout.
+    %(real_input)s
     scale : float
         Real units of one quantized step; its float32 value and reciprocal must be finite and
         positive.
@@ -213,3 +211,6 @@ def fake_quantize_per_channel_affine(
 
     shaped = layout.restore(y.reshape(-1), array.shape, memory_format)
     return differentiable(shaped, (tensor,), backward)
+
+
+document(__name__)
