@@ -232,9 +232,7 @@ def choice(argument: str, value: Any, names: Iterable[str]) -> str:
     known = list(names)
     if not isinstance(value, str) or value not in known:
         raise ArgumentError(
-            argument=argument,
-            expected="one of " + ", ".join(map(repr, known)),
-            got=describe(value),
+            argument=argument, expected="one of " + ", ".join(map(repr, known)), got=describe(value)
         )
     return value
 

@@ -163,12 +163,7 @@ per_tensor_affine = qscheme("per_tensor_affine")
 per_channel_affine = qscheme("per_channel_affine")
 per_tensor_symmetric = qscheme("per_tensor_symmetric")
 per_channel_symmetric = qscheme("per_channel_symmetric")
-SCHEMES = (
-    per_tensor_affine,
-    per_channel_affine,
-    per_tensor_symmetric,
-    per_channel_symmetric,
-)
+SCHEMES = (per_tensor_affine, per_channel_affine, per_tensor_symmetric, per_channel_symmetric)
 
 contiguous_format = memory_format("contiguous_format")
 channels_last = memory_format("channels_last")

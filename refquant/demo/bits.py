@@ -58,12 +58,7 @@ def _weight_options(bits: int, granularity: str) -> dict:
     per_channel = granularity == "per channel"
     scheme = dtypes.per_channel_symmetric if per_channel else dtypes.per_tensor_symmetric
     half = 2 ** (bits - 1)
-    return {
-        "dtype": dtypes.qint8,
-        "qscheme": scheme,
-        "quant_min": -half,
-        "quant_max": half - 1,
-    }
+    return {"dtype": dtypes.qint8, "qscheme": scheme, "quant_min": -half, "quant_max": half - 1}
 
 
 def after_training(model: DigitNet, bits: int, granularity: str, batches: Iterable) -> DigitNet:

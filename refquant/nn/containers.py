@@ -41,11 +41,7 @@ class _Numbered(Module):
     def _name_at(self, index: int) -> str:
         index, count = arguments.integer("index", index), len(self._modules)
         if not -count <= index < count:
-            raise IndexRangeError(
-                argument="index",
-                expected=f"in {-count}..{count - 1}",
-                got=index,
-            )
+            raise IndexRangeError(argument="index", expected=f"in {-count}..{count - 1}", got=index)
         return list(self._modules)[index]
 
     def __getitem__(self, index: int | slice) -> Any:

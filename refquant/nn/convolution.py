@@ -31,9 +31,7 @@ def check_padding_mode(padding_mode: Any) -> None:
     """Raise unless a border holds zeros."""
     if not isinstance(padding_mode, str) or padding_mode != "zeros":
         raise NotSupportedError(
-            argument="padding_mode",
-            expected="'zeros'",
-            got=arguments.describe(padding_mode),
+            argument="padding_mode", expected="'zeros'", got=arguments.describe(padding_mode)
         )
 
 

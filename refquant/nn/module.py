@@ -130,9 +130,7 @@ class Module(Hooked, ModuleTree):
         places = self._parameters, self._buffers, self._modules
         if hasattr(self, name) and not any(name in place for place in places):
             raise ArgumentError(
-                argument="name",
-                expected="a name that no other attribute has",
-                got=repr(name),
+                argument="name", expected="a name that no other attribute has", got=repr(name)
             )
 
     def register_parameter(self, name: str, parameter: Parameter | None) -> None:

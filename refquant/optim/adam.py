@@ -88,13 +88,7 @@ class Adam(Optimizer):
                     argument=f"betas[{number}]", expected="in 0..1, without 1", got=beta
                 )
 
-    def _update(
-        self,
-        parameter: Tensor,
-        gradient: np.ndarray,
-        group: dict[str, Any],
-        state: dict[str, Any],
-    ) -> None:
+    def _update(self, parameter: Tensor, gradient: np.ndarray, group: dict, state: dict) -> None:
         p, g = parameter.array, gradient
         beta1, beta2 = group["betas"]
         if not state:

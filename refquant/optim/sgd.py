@@ -83,13 +83,7 @@ class SGD(Optimizer):
                 got=True,
             )
 
-    def _update(
-        self,
-        parameter: Tensor,
-        gradient: np.ndarray,
-        group: dict[str, Any],
-        state: dict[str, Any],
-    ) -> None:
+    def _update(self, parameter: Tensor, gradient: np.ndarray, group: dict, state: dict) -> None:
         p, g = parameter.array, gradient
         if group["weight_decay"]:
             g = g + group["weight_decay"] * p

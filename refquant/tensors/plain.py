@@ -285,9 +285,7 @@ class Tensor(Shaped):
     def __len__(self) -> int:
         if self.array.ndim == 0:
             raise ArgumentTypeError(
-                argument="self",
-                expected="a tensor with dimensions",
-                got="a 0-dimensional tensor",
+                argument="self", expected="a tensor with dimensions", got="a 0-dimensional tensor"
             )
         return self.array.shape[0]
 

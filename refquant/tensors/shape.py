@@ -106,9 +106,7 @@ class Shaped(Methods):
         place = arguments.integer("dim", dim)
         if not -self.array.ndim <= place < self.array.ndim:
             raise IndexRangeError(
-                argument="dim",
-                expected=f"a dimension of shape {self.array.shape}",
-                got=place,
+                argument="dim", expected=f"a dimension of shape {self.array.shape}", got=place
             )
         return place
 

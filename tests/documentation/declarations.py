@@ -48,7 +48,7 @@ FACES = {
     ),
     "refquant.nn.intrinsic": Face(without_names="Fused", packages="qat quantized"),
     "refquant.nn.quantized": Face(
-        "functional functional_products weights",
+        "functional functional_products output weights",
         "LinearPackedParams",
         "dynamic functional",
         {"refquant.nn.pooling": ["MaxPool2d"]},

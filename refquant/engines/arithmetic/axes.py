@@ -182,8 +182,7 @@ class Arithmetic:
         unknown = set(axes) - set(AXES)
         if unknown:
             raise ArgumentError(
-                argument=", ".join(sorted(unknown)),
-                expected=f"axes among {', '.join(AXES)}",
+                argument=", ".join(sorted(unknown)), expected=f"axes among {', '.join(AXES)}"
             )
         return replace(self, **axes)
 

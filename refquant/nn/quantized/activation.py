@@ -5,8 +5,8 @@ from typing import Any, Self
 from refquant._documentation import document
 from refquant.nn import activation as floating
 from refquant.nn.module import Module
+from refquant.nn.quantized._output import OutputQuantizer
 from refquant.nn.quantized.functional_modules import observed
-from refquant.nn.quantized.output import OutputQuantizer
 from refquant.ops.quantized import activation, elementwise
 from refquant.tensors import QuantizedTensor
 

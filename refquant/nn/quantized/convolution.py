@@ -10,7 +10,7 @@ from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.nn.convolution import channels, check_padding_mode
 from refquant.nn.module import Module
-from refquant.nn.quantized.output import OutputQuantizer
+from refquant.nn.quantized._output import OutputQuantizer
 from refquant.nn.quantized.weights import quantize_weight, read_layer
 from refquant.nn.state import quantized_value
 from refquant.ops.quantized.convolution import check_image_rank, run_convolution

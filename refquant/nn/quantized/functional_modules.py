@@ -12,7 +12,7 @@ from refquant.errors import (
 )
 from refquant.nn.containers import Identity
 from refquant.nn.module import Module
-from refquant.nn.quantized.output import OutputQuantizer
+from refquant.nn.quantized._output import OutputQuantizer
 from refquant.ops import quantized
 from refquant.ops.floating import activation, arithmetic, concat
 from refquant.tensors import Tensor

@@ -9,7 +9,7 @@ from refquant import arguments, dtypes, nn
 from refquant.errors import DtypeError
 from refquant.nn.linear import features
 from refquant.nn.module import Module
-from refquant.nn.quantized.output import OutputQuantizer
+from refquant.nn.quantized._output import OutputQuantizer
 from refquant.nn.quantized.weights import quantize_weight, read_layer
 from refquant.ops.quantized.dynamic import PackedHalf, linear_prepack_fp16, linear_unpack_fp16
 from refquant.ops.quantized.matmul import linear_prepack, run_linear

@@ -208,9 +208,7 @@ def pack_padded_sequence(
         )
     if counts.size == 0 or counts.min() < 1 or counts.max() > input.array.shape[0]:
         raise ArgumentError(
-            argument="lengths",
-            expected=f"in 1..{input.array.shape[0]}",
-            got=counts.tolist(),
+            argument="lengths", expected=f"in 1..{input.array.shape[0]}", got=counts.tolist()
         )
     order = back = None
     if enforce_sorted:
