@@ -190,3 +190,7 @@ class MissingExtraError(RefquantError, ImportError):
 
 class NoDataWarning(UserWarning):
     """A scale was taken from an observer that has seen no data."""
+
+
+class WorkflowWarning(UserWarning):
+    """A workflow will run, but not do all that it seems to be meant to."""

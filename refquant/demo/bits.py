@@ -21,7 +21,7 @@ from refquant.quantization import (
     convert,
     default_fake_quant,
     default_observer,
-    fuse_modules,
+    fuse_modules_qat,
     prepare_qat,
 )
 from refquant.reporting import Table
@@ -124,7 +124,7 @@ def in_training(
     )
     model = copy.deepcopy(model)
     model.train()
-    model = fuse_modules(model, [list(names) for names in FUSIBLE])
+    model = fuse_modules_qat(model, [list(names) for names in FUSIBLE])
     model.qconfig = QConfig(default_fake_quant, weight)
     prepare_qat(model, inplace=True)
     fit(

@@ -36,7 +36,7 @@ def get_observer_dict(mod: Module, target_dict: dict[str, Any], prefix: str = ""
     Examples
     --------
     >>> from refquant import nn, quantization
-    >>> model = quantization.QuantWrapper(nn.ReLU())
+    >>> model = quantization.QuantWrapper(nn.ReLU6())
     >>> model.qconfig = quantization.default_qconfig
     >>> found = {}
     >>> quantization.get_observer_dict(quantization.prepare(model), found)

@@ -63,13 +63,17 @@ FACES = {
     "refquant.quantization": Face(
         "observer observers.affine observers.explanation observers.factory",
         "CalibrationError FailedShard Row Summary check_both_or_none configurable_types default "
-        "has_observed integer_types load_statistic quantized_types run_first",
+        "check_sequence fuse Plan plan_recipes store has_observed integer_types load_statistic "
+        "quantized_types run_first",
         "fake_quantize observer qconfig",
         {
             "refquant.quantization.mappings": [
                 "DEFAULT_DYNAMIC_MODULE_MAPPING",
+                "DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS",
                 "DEFAULT_MODULE_MAPPING",
                 "DEFAULT_QAT_MODULE_MAPPING",
+                "DEFAULT_QAT_MODULE_MAPPINGS",
+                "DEFAULT_STATIC_QUANT_MODULE_MAPPINGS",
             ]
         },
     ),

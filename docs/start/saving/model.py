@@ -33,7 +33,7 @@ def prepared() -> Net:
 
 def trainable() -> Net:
     """Ready for quantization-aware training."""
-    net = quantization.fuse_modules(Net().train(), GROUPS)
+    net = quantization.fuse_modules_qat(Net().train(), GROUPS)
     net.qconfig = quantization.get_default_qat_qconfig("fbgemm")
     return quantization.prepare_qat(net)
 

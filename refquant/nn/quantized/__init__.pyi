@@ -12,6 +12,5 @@ from refquant.nn.quantized.convolution import Conv3d as Conv3d
 from refquant.nn.quantized.functional_modules import FloatFunctional as FloatFunctional
 from refquant.nn.quantized.functional_modules import QFunctional as QFunctional
 from refquant.nn.quantized.linear import Linear as Linear
-from refquant.nn.quantized.output import OutputQuantizer as OutputQuantizer
 from refquant.nn.quantized.quantize import DeQuantize as DeQuantize
 from refquant.nn.quantized.quantize import Quantize as Quantize

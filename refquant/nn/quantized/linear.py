@@ -175,7 +175,7 @@ class Linear(OutputQuantizer):
         self._packed_params.set_weight_bias(w, b)
 
     @classmethod
-    def from_float(cls, mod: Module) -> "Linear":
+    def from_float(cls, mod: Module, use_precomputed_fake_quant: bool = False) -> "Linear":
         """Make a quantized layer from a float one that was prepared and has seen data.
 
         Parameters
@@ -183,13 +183,15 @@ class Linear(OutputQuantizer):
         mod : Module
             `refquant.nn.Linear` (for `refquant.nn.intrinsic.quantized.LinearReLU`: the fused
             pair) or its counterpart for quantization-aware training.
+        use_precomputed_fake_quant : bool, default False
+            Whether the fake quantization of a trained weight stays as it was last.
 
         Raises
         ------
         ArgumentError
             If it is of another type, or has no QConfig, or one whose weights are not qint8.
         """
-        layer = read_layer(mod, cls._FLOAT_MODULE)
+        layer = read_layer(mod, cls._FLOAT_MODULE, use_precomputed_fake_quant)
         module: Any = layer.module
         converted = cls(module.in_features, module.out_features)
         converted.set_weight_bias(quantize_weight(layer.weight, layer.observer), layer.bias)
