@@ -8,17 +8,20 @@ trusts nothing: names, sizes, types and checksums are checked before anything is
 import io
 import json
 import math
+import os
 import re
+import secrets
 import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from refquant.errors import FileFormatError
 
-__all__ = ["FORMAT", "VERSION", "read", "write"]
+__all__ = ["FORMAT", "VERSION", "read", "replace_file", "strict_json", "write"]
 
 FORMAT = "refquant"
 VERSION = 1
@@ -142,7 +145,7 @@ def _document(source: str, file: zipfile.ZipFile, members: dict) -> dict:
         raise _fault(source, f"it has no {DOCUMENT}")
     text = file.read(members[DOCUMENT]).decode("ascii")
     try:
-        document = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        document = strict_json(text)
     except RecursionError:
         raise _fault(source, "its values are nested too deeply") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -166,12 +169,31 @@ def _document(source: str, file: zipfile.ZipFile, members: dict) -> dict:
 def _no_duplicates(pairs: list) -> dict:
     entries = dict(pairs)
     if len(entries) != len(pairs):
-        raise ValueError("an entry is there twice")
+        raise ValueError("duplicate entry")
     return entries
 
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def strict_json(text: str) -> Any:
+    """Decode JSON without duplicate entries and without NaN and infinities, or raise ValueError."""
+    return json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+
+
+def replace_file(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+    """Write a file beside the target, and replace the target when it is complete."""
+    target = Path(os.path.realpath(path))
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        with draft.open("xb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _array(source: str, name: str, data: bytes) -> np.ndarray:

@@ -170,18 +170,9 @@ channels_last = memory_format("channels_last")
 channels_last_3d = memory_format("channels_last_3d")
 preserve_format = memory_format("preserve_format")
 
-_CONSTANTS = {
-    c.name: c
-    for c in (
-        *BY_NAME.values(),
-        *SCHEMES,
-        contiguous_format,
-        channels_last,
-        channels_last_3d,
-        preserve_format,
-    )
-}
+FORMATS = (contiguous_format, channels_last, channels_last_3d, preserve_format)
+CONSTANTS = {c.name: c for c in (*BY_NAME.values(), *SCHEMES, *FORMATS)}
 
 
 def _constant(name: str) -> _Constant:
-    return _CONSTANTS[name]
+    return CONSTANTS[name]

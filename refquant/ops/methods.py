@@ -23,6 +23,7 @@ from refquant.ops.floating import (
     softmax,
     sorting,
 )
+from refquant.ops.quantized import activation as quantized_activation
 from refquant.ops.quantized import affine
 from refquant.ops.quantized import casting as quantized_casting
 from refquant.ops.quantized import comparison as quantized_comparison
@@ -41,6 +42,7 @@ def _named(module, names: str) -> dict:
 
 # What `refquant.ops.dispatch` sends quantized tensors to.
 QUANTIZED_FORMS.update(
+    **quantized_activation.FORMS,
     **_named(quantized_casting, "clone copy_ empty_like fill_ resize_ zero_"),
     **_named(quantized_comparison, "eq equal ge gt le lt ne"),
     **_named(quantized_concat, "cat"),

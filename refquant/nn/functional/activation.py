@@ -3,10 +3,10 @@
 from typing import Any
 
 from refquant import arguments
-from refquant.errors import ArgumentError, QuantizerError
+from refquant.errors import ArgumentError
 from refquant.ops.floating import activation
 from refquant.ops.floating import softmax as _softmax
-from refquant.tensors import QuantizedTensor, Tensor
+from refquant.tensors import Tensor
 
 __all__ = [
     "elu",
@@ -135,14 +135,6 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     >>> F.elu(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.6321,  0.5   ,  8.    ])
     """
-    if isinstance(input, QuantizedTensor):
-        raise QuantizerError(
-            argument="input",
-            expected="a plain tensor",
-            got=f"a {input.dtype} tensor",
-            hint="write refquant.nn.quantized.functional.elu(input, scale, zero_point, alpha), "
-            "with the scale and zero point of the result, or call .dequantize() first",
-        )
     inplace = arguments.switch("inplace", inplace)
     return activation.elu_(input, alpha) if inplace else activation.elu(input, alpha)
 

@@ -116,6 +116,13 @@ def _filled(shape: tuple[int, ...], value: float, dtype: np.dtype) -> np.ndarray
         return np.full(arguments.shape("the shape", shape), np.asarray(number).astype(dtype))
 
 
+def _lengthened(part: Tensor, steps: int, value: float) -> Tensor:
+    """Put padding behind the steps of a tensor."""
+    result = Tensor(_filled((steps, *part.array.shape[1:]), value, part.array.dtype))
+    result[: len(part)] = part
+    return result
+
+
 def _sequences(sequences: Any) -> list[Tensor]:
     """Return sequences that differ in length only, or raise."""
     expected = "a sequence of tensors"
@@ -279,17 +286,13 @@ def pad_packed_sequence(
     result, counts = padded(sequence, padding_value), sequence.lengths()
     if total_length is not None:
         total_length = arguments.integer("total_length", total_length)
-        missing = total_length - result.array.shape[0]
-        if missing < 0:
+        if total_length < result.array.shape[0]:
             raise ArgumentError(
                 argument="total_length",
                 expected=f"at least {result.array.shape[0]}",
                 got=total_length,
             )
-        shape = (total_length, *result.array.shape[1:])
-        longer = Tensor(_filled(shape, padding_value, result.array.dtype))
-        longer[: total_length - missing] = result
-        result = longer
+        result = _lengthened(result, total_length, padding_value)
     if sequence.unsorted_indices is not None:
         result = result[:, sequence.unsorted_indices]
         counts = counts[sequence.unsorted_indices.array]
@@ -323,12 +326,7 @@ def pad_sequence(sequences: Any, batch_first: bool = False, padding_value: float
     batch_first = arguments.flag("batch_first", batch_first)
     sequences = _sequences(sequences)
     longest = max(len(s) for s in sequences)
-    parts = []
-    for sequence in sequences:
-        shape = (longest, *sequence.array.shape[1:])
-        row = Tensor(_filled(shape, padding_value, sequence.array.dtype))
-        row[: len(sequence)] = sequence
-        parts.append(row)
+    parts = [_lengthened(sequence, longest, padding_value) for sequence in sequences]
     return stack(parts, 0 if batch_first else 1)
 
 
