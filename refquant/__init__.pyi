@@ -9,6 +9,7 @@ from refquant.dtypes import bool_ as bool
 from refquant.dtypes import channels_last as channels_last
 from refquant.dtypes import channels_last_3d as channels_last_3d
 from refquant.dtypes import contiguous_format as contiguous_format
+from refquant.dtypes import device as device
 from refquant.dtypes import dtype as dtype
 from refquant.dtypes import float16 as float16
 from refquant.dtypes import float32 as float32
@@ -32,7 +33,6 @@ from refquant.dtypes import float32 as float
 from refquant.dtypes import int64 as long
 from refquant.kernels import get_num_threads as get_num_threads
 from refquant.kernels import set_num_threads as set_num_threads
-from refquant.ops import methods as _methods
 from refquant.ops.floating.activation import clamp as clamp
 from refquant.ops.floating.activation import relu as relu
 from refquant.ops.floating.activation import relu_ as relu_
@@ -62,7 +62,6 @@ from refquant.ops.floating.comparison import lt as lt
 from refquant.ops.floating.comparison import ne as ne
 from refquant.ops.floating.concat import cat as cat
 from refquant.ops.floating.concat import stack as stack
-from refquant.ops.floating.creation import device as device
 from refquant.ops.floating.creation import empty as empty
 from refquant.ops.floating.creation import empty_like as empty_like
 from refquant.ops.floating.creation import full as full
@@ -183,6 +182,7 @@ from refquant.tensors.autograd import enable_grad as enable_grad
 from refquant.tensors.autograd import is_grad_enabled as is_grad_enabled
 from refquant.tensors.autograd import no_grad as no_grad
 from refquant.tensors.autograd import set_grad_enabled as set_grad_enabled
+from refquant import ao as ao
 from refquant import nn as nn
 from refquant import optim as optim
 from refquant import oracle as oracle
@@ -190,8 +190,10 @@ from refquant import plotting as plotting
 from refquant import quantization as quantization
 from refquant import reporting as reporting
 from refquant._show_config import show_config as show_config
+from refquant.interop.torch import from_torch as from_torch
+from refquant.interop.torch import to_torch as to_torch
 from refquant.io.state import load as load
 from refquant.io.state import save as save
 from refquant.reporting import report as report
 
-__all__ = ["Generator", "QuantizedTensor", "Size", "Tensor", "__version__", "_empty_affine_quantized", "_empty_per_channel_affine_quantized", "_make_per_channel_quantized_tensor", "_make_per_tensor_quantized_tensor", "_methods", "abs", "add", "addmm", "all", "allclose", "any", "arange", "argmax", "argmin", "argsort", "as_strided", "as_tensor", "backends", "bernoulli", "bmm", "bool", "cat", "ceil", "channels_last", "channels_last_3d", "chunk", "clamp", "clone", "contiguous_format", "cos", "count_nonzero", "cumsum", "default_generator", "dequantize", "device", "div", "dot", "dtype", "empty", "empty_like", "enable_grad", "engines", "eq", "equal", "exp", "eye", "fake_quantize_per_channel_affine", "fake_quantize_per_tensor_affine", "flatten", "flip", "float", "float16", "float32", "float64", "floor", "floor_divide", "from_numpy", "full", "full_like", "gather", "ge", "get_num_threads", "gt", "index_select", "initial_seed", "int16", "int32", "int64", "int8", "is_grad_enabled", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "kernels", "le", "lerp", "linspace", "load", "log", "log10", "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_select", "matmul", "max", "maximum", "mean", "median", "memory_format", "min", "minimum", "mm", "movedim", "mul", "mv", "narrow", "ne", "neg", "nn", "no_grad", "nonzero", "norm", "normal", "numel", "ones", "ones_like", "optim", "oracle", "outer", "per_channel_affine", "per_channel_symmetric", "per_tensor_affine", "per_tensor_symmetric", "permute", "plotting", "pow", "preserve_format", "prod", "qint32", "qint8", "qscheme", "quantization", "quantize_per_channel", "quantize_per_tensor", "quint8", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "ravel", "reciprocal", "relu", "relu_", "remainder", "report", "reporting", "reshape", "round", "rsqrt", "save", "seed", "select", "set_grad_enabled", "set_num_threads", "show_config", "sigmoid", "sign", "sin", "softmax", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "sum", "t", "tanh", "tensor", "topk", "transpose", "tril", "triu", "trunc", "uint8", "unbind", "unsqueeze", "var", "where", "zeros", "zeros_like"]
+__all__ = ["Generator", "QuantizedTensor", "Size", "Tensor", "__version__", "_empty_affine_quantized", "_empty_per_channel_affine_quantized", "_make_per_channel_quantized_tensor", "_make_per_tensor_quantized_tensor", "abs", "add", "addmm", "all", "allclose", "any", "ao", "arange", "argmax", "argmin", "argsort", "as_strided", "as_tensor", "backends", "bernoulli", "bmm", "bool", "cat", "ceil", "channels_last", "channels_last_3d", "chunk", "clamp", "clone", "contiguous_format", "cos", "count_nonzero", "cumsum", "default_generator", "dequantize", "device", "div", "dot", "dtype", "empty", "empty_like", "enable_grad", "engines", "eq", "equal", "exp", "eye", "fake_quantize_per_channel_affine", "fake_quantize_per_tensor_affine", "flatten", "flip", "float", "float16", "float32", "float64", "floor", "floor_divide", "from_numpy", "from_torch", "full", "full_like", "gather", "ge", "get_num_threads", "gt", "index_select", "initial_seed", "int16", "int32", "int64", "int8", "is_grad_enabled", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "kernels", "le", "lerp", "linspace", "load", "log", "log10", "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_select", "matmul", "max", "maximum", "mean", "median", "memory_format", "min", "minimum", "mm", "movedim", "mul", "mv", "narrow", "ne", "neg", "nn", "no_grad", "nonzero", "norm", "normal", "numel", "ones", "ones_like", "optim", "oracle", "outer", "per_channel_affine", "per_channel_symmetric", "per_tensor_affine", "per_tensor_symmetric", "permute", "plotting", "pow", "preserve_format", "prod", "qint32", "qint8", "qscheme", "quantization", "quantize_per_channel", "quantize_per_tensor", "quint8", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "ravel", "reciprocal", "relu", "relu_", "remainder", "report", "reporting", "reshape", "round", "rsqrt", "save", "seed", "select", "set_grad_enabled", "set_num_threads", "show_config", "sigmoid", "sign", "sin", "softmax", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "sum", "t", "tanh", "tensor", "to_torch", "topk", "transpose", "tril", "triu", "trunc", "uint8", "unbind", "unsqueeze", "var", "where", "zeros", "zeros_like"]

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from refquant.arguments import flag, instance, text
-from refquant.errors import ArgumentError
+from refquant.errors import ArgumentError, NotSupportedError
 
 
 class _Constant:
@@ -30,6 +30,57 @@ class _Constant:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
+
+
+class device(str):
+    """Where the elements of a tensor are: the processor, the only device.
+
+    Parameters
+    ----------
+    type : str, default 'cpu'
+        Only ``'cpu'`` or ``'cpu:0'``.
+    index : int, optional
+        Only 0.
+
+    Raises
+    ------
+    NotSupportedError
+        If it is another device.
+
+    Attributes
+    ----------
+    type : str
+        ``'cpu'``.
+    index : int or None
+        As it was given.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.device("cpu:0").type
+    'cpu'
+    >>> refquant.ones(2).device == refquant.device("cpu")
+    True
+    """
+
+    index: int | None  # type: ignore[assignment]  # as PyTorch has it, not that of str
+    type: str
+
+    def __new__(cls, type: str = "cpu", index: int | None = None):
+        """Check the name; the result equals ``'cpu'``."""
+        name, colon, number = type.partition(":") if isinstance(type, str) else ("", "", "")
+        known = name == "cpu" and number == ("0" if colon else "")
+        if not known or index not in (None, 0):
+            raise NotSupportedError(
+                argument="device", expected="'cpu', the only device", got=repr(type)
+            )
+        self = super().__new__(cls, "cpu")
+        self.type, self.index = "cpu", 0 if colon else index
+        return self
+
+    def __repr__(self) -> str:
+        index = "" if self.index is None else f", index={self.index}"
+        return f"device(type='cpu'{index})"
 
 
 class dtype(_Constant):

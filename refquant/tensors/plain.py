@@ -15,10 +15,12 @@ import numpy as np
 
 from refquant import arguments, dtypes
 from refquant._operation import named
+from refquant._paths import absent
 from refquant.errors import (
     ArgumentTypeError,
     DtypeError,
     GradientError,
+    MissingNameError,
     NotSupportedError,
     ShapeError,
 )
@@ -84,6 +86,10 @@ class Tensor(Shaped):
         self.requires_grad = self.retains_grad = False
         self.grad: Tensor | None = None
         self.node: autograd.Node | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        missing = absent(f"Tensor.{name}", MissingNameError)
+        raise missing or AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     # -- gradients -----------------------------------------------------------------------------
 

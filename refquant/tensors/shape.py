@@ -62,9 +62,9 @@ class Shaped(Methods):
         return Size(self.array.shape)
 
     @property
-    def device(self) -> str:
+    def device(self) -> dtypes.device:
         """Where the elements are: always 'cpu'."""
-        return "cpu"
+        return dtypes.device()
 
     @property
     def T(self) -> Self:

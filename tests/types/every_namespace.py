@@ -165,7 +165,7 @@ def calibrated() -> Net:
 
 def trained() -> Net:
     """Take a model through quantization-aware training."""
-    model = quantization.fuse_modules(Net().train(), [["conv", "norm", "relu"]])
+    model = quantization.fuse_modules_qat(Net().train(), [["conv", "norm", "relu"]])
     model.qconfig = quantization.get_default_qat_qconfig("fbgemm")
     model = quantization.prepare_qat(model)
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)

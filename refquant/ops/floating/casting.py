@@ -10,7 +10,6 @@ from refquant.errors import (
     ArgumentTypeError,
     DtypeError,
     GradientError,
-    NotSupportedError,
     ShapeError,
 )
 from refquant.ops import checks, layout, views
@@ -243,12 +242,8 @@ def to(
                 expected="a dtype, a tensor or 'cpu'",
                 got=arguments.describe(item),
             )
-    if device is not None and not (isinstance(device, str) and device == "cpu"):
-        raise NotSupportedError(
-            argument="device",
-            expected="'cpu', the only device",
-            got=arguments.describe(device),
-        )
+    if device is not None:
+        dtypes.device(device)
     if dtype is not None and not isinstance(dtype, dtypes.dtype):
         raise DtypeError(argument="dtype", expected="a dtype", got=arguments.describe(dtype))
     copy = arguments.flag("copy", copy)

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, dtypes
-from refquant.errors import NotSupportedError
 from refquant.ops import layout
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import element, operand
@@ -14,7 +13,6 @@ from refquant.ops.views import sizes
 from refquant.tensors import Tensor
 
 __all__ = [
-    "device",
     "empty",
     "empty_like",
     "full",
@@ -30,36 +28,9 @@ __all__ = [
 
 def storage(dtype: Any, device: Any = None, default=dtypes.float32) -> np.dtype:
     """Return the NumPy dtype of a new plain tensor; raise if its dtype or device is not valid."""
-    if device is not None and not (isinstance(device, str) and device == "cpu"):
-        raise NotSupportedError(
-            argument="device",
-            expected="'cpu', the only device",
-            got=arguments.describe(device),
-        )
+    if device is not None:
+        dtypes.device(device)
     return plain_dtype(default if dtype is None else dtype).numpy
-
-
-def device(type: str = "cpu") -> str:
-    """Name a device; there is no other than 'cpu'.
-
-    Parameters
-    ----------
-    type : str, default 'cpu'
-        Only 'cpu'.
-
-    Returns
-    -------
-    str
-        'cpu'.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> refquant.device('cpu')
-    'cpu'
-    """
-    storage(None, type)
-    return "cpu"
 
 
 def zeros(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
