@@ -94,7 +94,20 @@ class Methods:
         tensor([2., 3.])
         """
     def add_(self, other: Any, *, alpha: Any = ...) -> Self:
-        """Add in place; see `add`."""
+        """Apply `add` in place.
+
+        Parameters
+        ----------
+        input, other : Tensor or number
+            At least one of them a plain tensor.
+        alpha : number
+            Multiplies `other`.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
     def addcdiv_(self, tensor1: Any, tensor2: Any, *, value: Any = ...) -> Self:
         """Add ``value * tensor1 / tensor2`` in place.
 
@@ -220,6 +233,29 @@ class Methods:
         >>> import refquant
         >>> refquant.allclose(refquant.tensor([1.0]), refquant.tensor([1.000001]))
         True
+        """
+    def amax(self, dim: Any = ..., keepdim: Any = ...) -> Tensor:
+        """Find the largest element over dimensions; equal ones share the gradient.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        dim : int or sequence of int, optional
+            Dimensions to reduce; all if not given.
+        keepdim : bool, default False
+            Whether the reduced dimension stays, with extent 1.
+
+        Returns
+        -------
+        Tensor
+            Without the reduced dimensions, unless `keepdim`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.amax(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+        tensor([2., 3.])
         """
     def any(self, dim: Any = ..., keepdim: Any = ...) -> Tensor:
         """Test whether any element is nonzero.
@@ -372,7 +408,18 @@ class Methods:
         refquant.Size([2, 1, 1])
         """
     def bool(self) -> Tensor:
-        """Convert to bool: true is what is not 0."""
+        """Convert to bool: true is what is not 0.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def ceil(self) -> Tensor:
         """Round up; the gradient is 0.
 
@@ -428,6 +475,7 @@ class Methods:
         Returns
         -------
         Tensor
+            Of the shape of `input`.
 
         Raises
         ------
@@ -441,7 +489,20 @@ class Methods:
         tensor([0. , 0.5, 1. ])
         """
     def clamp_(self, min: Any = ..., max: Any = ...) -> Self:
-        """Clamp to a range, in place; see `clamp`."""
+        """Apply `clamp` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            Plain.
+        min, max : number, optional
+            Ends of the range, at least one of them.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
     def clone(self, *, memory_format: Any = ...) -> Self:
         """Copy a tensor.
 
@@ -558,7 +619,18 @@ class Methods:
         tensor([2, 1])
         """
     def cpu(self) -> Tensor:
-        """Return the tensor; there is no other device."""
+        """Return the tensor; there is no other device.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def cumsum(self, dim: Any) -> Tensor:
         """Compute the cumulative sum along a dimension.
 
@@ -623,6 +695,7 @@ class Methods:
         Returns
         -------
         Tensor
+            Of the common shape.
 
         Examples
         --------
@@ -630,8 +703,21 @@ class Methods:
         >>> refquant.div(refquant.tensor([3, 5]), 2)
         tensor([1.5, 2.5])
         """
-    def div_(self, other: Any) -> Self:
-        """Divide in place; see `div`."""
+    def div_(self, other: Any, *, rounding_mode: Any = ...) -> Self:
+        """Apply `div` in place.
+
+        Parameters
+        ----------
+        input, other : Tensor or number
+            At least one of them a plain tensor.
+        rounding_mode : {None, 'floor', 'trunc'}
+            Whether, and in which direction, the quotient is rounded.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
     def dot(self, tensor: Any) -> Tensor:
         """Compute the dot product of two vectors; see `matmul`.
 
@@ -654,7 +740,18 @@ class Methods:
         tensor(101.)
         """
     def double(self) -> Tensor:
-        """Convert to float64."""
+        """Convert to float64.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def eq(self, other: Any) -> Tensor:
         """Test element by element whether two operands are equal.
 
@@ -740,7 +837,20 @@ class Methods:
     def expand_as(self, other: Any) -> Self:
         """Repeat to the shape of another tensor; see `expand`."""
     def fill_(self, value: Any) -> Self:
-        """Overwrite all elements with a number."""
+        """Overwrite all elements with a number.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        value : number
+            Converted to the dtype of `input`.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def flatten(self, start_dim: Any = ..., end_dim: Any = ...) -> Self:
         """Merge a range of dimensions into one.
 
@@ -790,7 +900,18 @@ class Methods:
         tensor([3, 2, 1])
         """
     def float(self) -> Tensor:
-        """Convert to float32."""
+        """Convert to float32.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def floor(self) -> Tensor:
         """Round down; the gradient is 0.
 
@@ -899,7 +1020,18 @@ class Methods:
         tensor([False, False,  True])
         """
     def half(self) -> Tensor:
-        """Convert to float16."""
+        """Convert to float16.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def index_select(self, dim: Any, index: Any) -> Tensor:
         """Select slices along a dimension.
 
@@ -924,7 +1056,18 @@ class Methods:
         tensor([30, 10])
         """
     def int(self) -> Tensor:
-        """Convert to int32."""
+        """Convert to int32.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def is_contiguous(self, memory_format: Any = ...) -> builtins.bool:
         """Return whether the elements lie without gaps in the order of a memory format."""
     def isclose(self, other: Any, rtol: Any = ..., atol: Any = ..., equal_nan: Any = ...) -> Tensor:
@@ -1260,7 +1403,18 @@ class Methods:
         tensor(0.6931)
         """
     def long(self) -> Tensor:
-        """Convert to int64."""
+        """Convert to int64.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def lt(self, other: Any) -> Tensor:
         """Test element by element whether `input` is less than `other`; see `eq`.
 
@@ -1291,7 +1445,7 @@ class Methods:
             The operand, of any shape.
         mask : Tensor of bool
             Broadcasts to `input`.
-        value : float
+        value : number
             The number.
 
         Returns
@@ -1306,7 +1460,22 @@ class Methods:
         tensor([0., 2.])
         """
     def masked_fill_(self, mask: Any, value: Any) -> Self:
-        """Replace elements where a mask is true by a number, in place."""
+        """Apply `masked_fill` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        mask : Tensor of bool
+            Broadcasts to `input`.
+        value : number
+            The number.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
     def masked_select(self, mask: Any) -> Tensor:
         """Select the elements where a mask is true, in row-major order.
 
@@ -1339,6 +1508,7 @@ class Methods:
         Returns
         -------
         Tensor
+            The dimensions in front, then rows and columns as far as they are given.
 
         Raises
         ------
@@ -1454,8 +1624,8 @@ class Methods:
         ----------
         input : Tensor
             The operand, of any shape.
-        dim : int, optional
-            The dimension to search; all elements if not given.
+        dim : int or Tensor, optional
+            A dimension; or another tensor to compare with, as in `minimum`.
         keepdim : bool, default False
             Whether the reduced dimension stays, with extent 1.
 
@@ -1561,7 +1731,20 @@ class Methods:
         tensor([ 8., 12.])
         """
     def mul_(self, other: Any) -> Self:
-        """Multiply in place; see `mul`."""
+        """Apply `mul` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
     def mv(self, vec: Any) -> Tensor:
         """Multiply a matrix and a vector; see `matmul`.
 
@@ -1649,7 +1832,22 @@ class Methods:
         tensor([-1.,  2.])
         """
     def new_zeros(self, *size: Any, dtype: Any = ...) -> Tensor:
-        """Make a tensor of zeros of the dtype of another."""
+        """Make a tensor of zeros of the dtype of another.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        *size : int, or one sequence of int
+            The shape.
+        dtype : dtype, optional
+            Element type of the result.
+
+        Returns
+        -------
+        Tensor
+            Of the given shape.
+        """
     def nonzero(self) -> Tensor:
         """Find the indices of nonzero elements, one row for each.
 
@@ -1696,7 +1894,24 @@ class Methods:
         tensor([2.2361, 3.    ])
         """
     def normal_(self, mean: Any = ..., std: Any = ..., *, generator: Any = ...) -> Self:
-        """Overwrite with draws from the normal distribution."""
+        """Overwrite with draws from the normal distribution.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        mean : float, default 0.0
+            Where the middle is.
+        std : float, default 1.0
+            The standard deviation.
+        generator : Generator, optional
+            Source of the numbers; by default the one that `refquant.manual_seed` starts.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def outer(self, vec2: Any) -> Tensor:
         """Compute the outer product of two vectors.
 
@@ -1852,7 +2067,7 @@ class Methods:
         Parameters
         ----------
         input : Tensor
-            The operand, of any shape.
+            Plain, or quantized in any way: then integers below the zero point become the zero point.
 
         Returns
         -------
@@ -1887,7 +2102,20 @@ class Methods:
         tensor([1, 1])
         """
     def repeat(self, *repeats: Any) -> Tensor:
-        """Repeat the whole tensor along its dimensions, and new ones in front."""
+        """Repeat the whole tensor along its dimensions, and new ones in front.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        *repeats : int
+            How often along each dimension, one by one or as one sequence.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def reshape(self, *shape: Any) -> Self:
         """Reshape the elements in row-major order: a view if possible, else a copy.
 
@@ -1999,7 +2227,18 @@ class Methods:
         tensor([1, 3])
         """
     def short(self) -> Tensor:
-        """Convert to int16."""
+        """Convert to int16.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def sigmoid(self) -> Tensor:
         """Logistic function, :math:`1 / (1 + e^{-x})`.
 
@@ -2020,7 +2259,18 @@ class Methods:
         tensor([0.5])
         """
     def sigmoid_(self) -> Self:
-        """Apply `sigmoid` in place."""
+        """Apply `sigmoid` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
     def sign(self) -> Tensor:
         """-1, 0 or 1.
 
@@ -2064,7 +2314,7 @@ class Methods:
 
         Parameters
         ----------
-        input : Tensor of floats
+        input : Tensor
             Plain.
         dim : int
             Along which the shares add up.
@@ -2074,6 +2324,7 @@ class Methods:
         Returns
         -------
         Tensor
+            Of the shape of `input`.
 
         Examples
         --------
@@ -2088,11 +2339,11 @@ class Methods:
         ----------
         input : Tensor
             Plain or quantized.
-        dim : int
+        dim : int, default -1
             Along which to sort.
-        descending : bool
+        descending : bool, default False
             From the largest down. NaN counts as largest.
-        stable : bool
+        stable : bool, default False
             Accepted; the order is always stable.
 
         Returns
@@ -2245,7 +2496,22 @@ class Methods:
         tensor([3., 3.])
         """
     def sub_(self, other: Any, *, alpha: Any = ...) -> Self:
-        """Subtract in place; see `sub`."""
+        """Apply `sub` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+        alpha : float, default 1
+            Factor of `other`.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
     def sum(self, dim: Any = ..., keepdim: Any = ..., *, dtype: Any = ...) -> Tensor:
         """Add up, over all dimensions or some.
 
@@ -2255,7 +2521,7 @@ class Methods:
             Plain; integers and bools add up to int64.
         dim : int or sequence of int, optional
             Dimensions to reduce; all if not given.
-        keepdim : bool
+        keepdim : bool, default False
             Whether they stay, with extent 1.
         dtype : dtype, optional
             Converts the input first.
@@ -2263,6 +2529,7 @@ class Methods:
         Returns
         -------
         Tensor
+            Without the reduced dimensions, unless `keepdim`.
 
         Examples
         --------
@@ -2310,7 +2577,18 @@ class Methods:
         tensor([0.])
         """
     def tanh_(self) -> Self:
-        """Apply `tanh` in place."""
+        """Apply `tanh` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
     def to(self, *target: Any, dtype: Any = ..., device: Any = ..., non_blocking: Any = ..., copy: Any = ..., memory_format: Any = ...) -> Tensor:
         """Convert to another dtype or memory format.
 
@@ -2351,11 +2629,11 @@ class Methods:
             Plain or quantized.
         k : int
             How many.
-        dim : int
+        dim : int, default -1
             Along which to look.
-        largest : bool
+        largest : bool, default True
             Whether the largest or the smallest are wanted.
-        sorted : bool
+        sorted : bool, default True
             Accepted; the result is always sorted, of equals the first comes first.
 
         Returns
@@ -2462,7 +2740,20 @@ class Methods:
         tensor([-1.,  1.])
         """
     def type_as(self, other: Any) -> Tensor:
-        """Convert to the dtype of another tensor."""
+        """Convert to the dtype of another tensor.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            Of the common shape.
+        """
     def unbind(self, dim: Any = ...) -> Any:
         """Split into the entries along a dimension; see `select`.
 
@@ -2487,7 +2778,24 @@ class Methods:
     def unflatten(self, dim: Any, sizes: Any) -> Self:
         """Split one dimension into several; see `view`."""
     def uniform_(self, a: Any = ..., b: Any = ..., *, generator: Any = ...) -> Self:
-        """Overwrite with draws from the uniform distribution from `a` to `b`."""
+        """Overwrite with draws from the uniform distribution from `a` to `b`.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        a : float, default 0.0
+            Not above `b`.
+        b : float, default 1.0
+            The upper end.
+        generator : Generator, optional
+            Source of the numbers; by default the one that `refquant.manual_seed` starts.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def unsqueeze(self, dim: Any) -> Self:
         """Insert a dimension of extent 1 before dimension `dim`; shares storage.
 
@@ -2566,4 +2874,15 @@ class Methods:
         """View the elements in the shape of another tensor; see `view`."""
     def where(self, condition: Any, other: Any) -> Any: ...
     def zero_(self) -> Self:
-        """Overwrite all elements with 0."""
+        """Overwrite all elements with 0.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """

@@ -1,10 +1,10 @@
 """Write the stubs of the package, for type checkers and editors: run this file as a script.
 
-There are five kinds. A *face*, a package that hands on the names of modules, has one that lists
-them; `refquant._lazy` reads it, too. That of the *top*, `refquant` itself, has the imports of its
-source. The *methods* of tensors, which are installed while a program runs, stand in one. A
-*module* whose docstrings say more at run time than in its source, because recurring parts are put
-into them, has one with the whole docstrings. The *paths* of PyTorch 2 have stubs alone.
+There are four kinds. A *face*, a package that hands on the names of modules, has one that lists
+them; `refquant._lazy` reads it, too. The *methods* of tensors, which are installed while a program
+runs, stand in one. A *module* whose docstrings say more at run time than in its source, because
+recurring parts are put into them, has one with the whole docstrings. The *paths* of PyTorch 2
+have stubs alone.
 """
 
 import ast
@@ -18,6 +18,7 @@ import refquant
 from refquant.ops.dispatch import QUANTIZED_FORMS
 from refquant.ops.floating import operators
 from refquant.ops.methods import METHODS
+from refquant.ops.rows import exported
 
 sys.path[:0] = [str(Path(__file__).parents[1])]  # run as a script, it finds its sibling
 module_stubs = import_module("documentation.module_stubs")
@@ -86,16 +87,23 @@ SAME_KIND = {
     for module in ("broadcasting", "indexing", "permutation", "slicing", "strides", "views")
 }
 COMPARING = ("eq", "ge", "gt", "le", "lt", "ne")
+# Imports of packages that they do not hand on.
+_INNER = ("_import_module", "_methods", "_no_attribute")
 _FOLDERS = {"refquant.quantization": (".", "observers")}
 
 
 def files():
     """Return the stubs as they should be: text by path."""
-    made = {ROOT / "__init__.pyi": top(), ROOT / "ops" / "declared.pyi": methods()}
-    for package in FACES:
-        made[folder_of(package) / "__init__.pyi"] = face(package)
+    made = faces() | {ROOT / "ops" / "declared.pyi": methods()}
+    for package in ("refquant", "refquant.nn.functional"):
+        made[folder_of(package) / "__init__.pyi"] = face(package, imported(package))
     others = module_stubs.files(ROOT) | aliases.files(ROOT)
     return made | {path: HEAD + text for path, text in others.items()}
+
+
+def faces():
+    """Return the stubs of faces, which packages need to be imported."""
+    return {folder_of(name) / "__init__.pyi": face(name, homes_of(name)) for name in FACES}
 
 
 def folder_of(package):
@@ -106,21 +114,49 @@ def folder_of(package):
 # -- faces -------------------------------------------------------------------------------------
 
 
-def face(package):
-    """Write the stub of a package that hands on names."""
+def face(package, homes):
+    """Write the stub of a package that hands on names: those of other modules, by module."""
+    source = (folder_of(package) / "__init__.py").read_text(encoding="utf-8")
+    text = ast.get_docstring(ast.parse(source))
+    lines = [HEAD.rstrip(), module_stubs.docstring(text, 0), ""]
+    for home in sorted(homes, key=lambda home: (home != package, home)):
+        for name in sorted(set(homes[home])):
+            name, _, other = name.partition(" as ")
+            lines.append(f"from {home} import {name} as {other or name}")
+    known = sorted(n.partition(" as ")[2] or n for names in homes.values() for n in set(names))
+    if any(" as " in name for names in homes.values() for name in names):
+        # Only this hands on what has another name where it is defined.
+        lines += ["", f"__all__ = {known}".replace("'", '"')]
+    return "\n".join(lines) + "\n"
+
+
+def imported(package):
+    """Collect what a package imports, what it imports when first used, and operations by rows."""
+    homes = {}
+    module = import_module(package)
+    for node in ast.parse((folder_of(package) / "__init__.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            names = [ast.unparse(a) for a in node.names if a.asname not in _INNER]
+            homes.setdefault(node.module, []).extend(names)
+    for name, (home, defined) in getattr(module, "_LAZY", {}).items():
+        homes.setdefault(package if defined is None else home, []).append(name)
+    place = package.removeprefix("refquant.")
+    for name, function in exported(place).items():
+        homes.setdefault(function.__module__, []).append(name)
+    return homes
+
+
+def homes_of(package):
+    """Collect the names of a face by module."""
     rule, folder = FACES[package], folder_of(package)
-    lines = [HEAD.rstrip(), '"""Names of the package."""', ""]
-    lines += [f"from {package} import {name} as {name}" for name in rule.packages.split()]
-    homes = dict(rule.more)
+    homes = {package: rule.packages.split(), **rule.more}
     for inner in _FOLDERS.get(package, (".",)):
         for path in (folder / inner).glob("[!_]*.py"):
             module = ".".join(path.relative_to(folder).with_suffix("").parts)
             if module not in rule.without_modules.split():
                 names = set(listed(path)) - set(rule.without_names.split())
                 homes.setdefault(f"{package}.{module}", []).extend(sorted(names))
-    for home in sorted(homes):
-        lines += [f"from {home} import {name} as {name}" for name in sorted(set(homes[home]))]
-    return "\n".join(lines) + "\n"
+    return homes
 
 
 def listed(path):
@@ -187,25 +223,10 @@ def result(name, function):
     return "Self" if name != "__invert__" and (in_place or same) else "Tensor"
 
 
-# -- the top -----------------------------------------------------------------------------------
-
-
-def top():
-    """Write the stub of `refquant` itself: the imports of its source, which hand names on."""
-    lines, names = [HEAD.rstrip(), '"""Names of the package."""', ""], []
-    for node in ast.walk(ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                known = alias.asname or alias.name
-                if known not in ("_import_module", "_methods", "_no_attribute"):
-                    names.append(known)
-                    lines.append(f"from {node.module} import {alias.name} as {known}")
-    # Only this hands on what has another name where it is defined.
-    return "\n".join([*lines, "", f"__all__ = {sorted(names)}"]).replace("'", '"') + "\n"
-
-
 def write():
     """Write all stubs, and remove those that are no longer made."""
+    for path, text in faces().items():
+        path.write_text(text, encoding="utf-8")
     made = files()
     for path in ROOT.rglob("*.pyi"):
         if path not in made and path.read_text(encoding="utf-8").startswith(HEAD):
