@@ -3,7 +3,7 @@
 Source: the documentation of ``torch.dtype``, ``torch.qscheme`` and ``torch.memory_format``.
 """
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -16,19 +16,19 @@ class _Constant:
 
     __slots__ = ("name",)
 
-    def __init__(self, name: str):
+    def __init__(self, name: str) -> None:
         self.name = name
 
     def __repr__(self) -> str:
         return f"refquant.{self.name}"
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return _constant, (self.name,)
 
-    def __copy__(self):
+    def __copy__(self) -> Self:
         return self
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 
 
@@ -120,7 +120,7 @@ class dtype(_Constant):
 
     __slots__ = ("is_floating_point", "is_quantized", "numpy", "quant_max", "quant_min")
 
-    def __init__(self, name: str, storage, *, quantized: bool = False):
+    def __init__(self, name: str, storage: Any, *, quantized: bool = False) -> None:
         super().__init__(text("name", name))
         if not isinstance(storage, np.dtype):
             kind = instance("storage", storage, type, "a class of NumPy's numbers")

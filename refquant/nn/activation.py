@@ -6,6 +6,7 @@ from typing import Any
 from refquant import arguments
 from refquant.nn import functional as F
 from refquant.nn.module import Module
+from refquant.tensors import Tensor
 
 __all__ = [
     "ELU",
@@ -30,7 +31,7 @@ class _Activation(Module):
     _function: Callable[..., Any]
     _arguments: tuple[str, ...] = ()
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
         return type(self)._function(input, *[getattr(self, name) for name in self._arguments])
 
@@ -43,7 +44,7 @@ class _Activation(Module):
 class _MaybeInPlace(_Activation):
     _arguments = ("inplace",)
 
-    def __init__(self, inplace: bool = False):
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = arguments.switch("inplace", inplace)
 
@@ -96,7 +97,7 @@ class Hardtanh(_Activation):
     _function: Callable[..., Any] = staticmethod(F.hardtanh)
     _arguments: tuple[str, ...] = ("min_val", "max_val", "inplace")
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.min_val = arguments.number("min_val", min_val)
         self.max_val = arguments.number("max_val", max_val)
@@ -121,7 +122,7 @@ class ReLU6(Hardtanh):
     _function = staticmethod(F.relu6)
     _arguments = ("inplace",)
 
-    def __init__(self, inplace: bool = False):
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__(0.0, 6.0, inplace)
 
 
@@ -144,7 +145,7 @@ class ELU(_Activation):
 
     _function, _arguments = staticmethod(F.elu), ("alpha", "inplace")
 
-    def __init__(self, alpha: float = 1.0, inplace: bool = False):
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.alpha = arguments.number("alpha", alpha)
         self.inplace = arguments.switch("inplace", inplace)
@@ -169,7 +170,7 @@ class LeakyReLU(_Activation):
 
     _function, _arguments = staticmethod(F.leaky_relu), ("negative_slope", "inplace")
 
-    def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
         self.negative_slope = arguments.number("negative_slope", negative_slope)
         self.inplace = arguments.switch("inplace", inplace)
@@ -282,7 +283,7 @@ class Softplus(_Activation):
 
     _function, _arguments = staticmethod(F.softplus), ("beta", "threshold")
 
-    def __init__(self, beta: float = 1.0, threshold: float = 20.0):
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
         self.beta = arguments.number("beta", beta)
         self.threshold = arguments.number("threshold", threshold)
@@ -305,7 +306,7 @@ class Softmax(_Activation):
 
     _function, _arguments = staticmethod(F.softmax), ("dim",)
 
-    def __init__(self, dim: int | None = None):
+    def __init__(self, dim: int | None = None) -> None:
         super().__init__()
         self.dim = None if dim is None else arguments.integer("dim", dim)
 

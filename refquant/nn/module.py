@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, MutableMapping
-from typing import Any, Self
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from refquant import arguments, dtypes, html
 from refquant._paths import absent
@@ -22,6 +22,9 @@ from refquant.ops import layout
 from refquant.tensors import Tensor
 
 __all__ = ["Module", "RemovableHandle"]
+
+# A function that takes a model and returns one of the same type.
+AnyModule = TypeVar("AnyModule", bound="Module")
 
 
 class Module(Hooked, ModuleTree):
@@ -48,18 +51,20 @@ class Module(Hooked, ModuleTree):
     _version = 1
     training: bool
 
-    def __init__(self):
+    def __init__(self) -> None:
         set_plain = super().__setattr__
         set_plain("training", True)
         for name in ("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks"):
             set_plain(name, OrderedDict())
         set_plain("_transient", set())
 
-    def forward(self, *inputs):
-        """Compute the output; every subclass defines its own."""
-        raise NotSupportedError(
-            f"{type(self).__name__} has no forward", hint="define forward(self, ...)"
-        )
+    if not TYPE_CHECKING:  # where it is declared to accept anything, as subclasses differ
+
+        def forward(self, *inputs):
+            """Compute the output; every subclass defines its own."""
+            raise NotSupportedError(
+                f"{type(self).__name__} has no forward", hint="define forward(self, ...)"
+            )
 
     # -- attributes ----------------------------------------------------------------------------
 
@@ -120,7 +125,7 @@ class Module(Hooked, ModuleTree):
                 return
         super().__delattr__(name)
 
-    def __dir__(self):
+    def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules})
 
     def _check_name(self, name: str) -> None:
@@ -221,7 +226,14 @@ class Module(Hooked, ModuleTree):
                         tensor.grad = Tensor(tensor.grad.array.astype(dtype.numpy))
         return self
 
-    def to(self, *target: Any, dtype=None, device=None, non_blocking=False, memory_format=None):
+    def to(
+        self,
+        *target: Any,
+        dtype: dtypes.dtype | None = None,
+        device: Any = None,
+        non_blocking: Any = False,
+        memory_format: Any = None,
+    ):
         """Convert all floating-point parameters and buffers to a dtype; returns the module.
 
         Parameters
@@ -299,7 +311,9 @@ class Module(Hooked, ModuleTree):
             if tensor is not None and name not in self._transient:
                 destination[prefix + name] = tensor if keep_vars else tensor.detach()
 
-    def state_dict(self, destination=None, prefix: str = "", keep_vars: bool = False):
+    def state_dict(
+        self, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> OrderedDict[str, Any]:
         """Collect all parameters and persistent buffers under dotted names.
 
         Returns
@@ -324,7 +338,9 @@ class Module(Hooked, ModuleTree):
             if tensor is not None and name not in self._transient:
                 report.copy_into(prefix + name, tensor)
 
-    def load_state_dict(self, state_dict, strict: bool = True):
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True
+    ) -> tuple[list[str], list[str]]:
         """Copy values into the parameters and buffers, or change nothing.
 
         Parameters

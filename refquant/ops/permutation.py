@@ -12,7 +12,7 @@ __all__ = ["movedim", "permute", "t", "transpose"]
 
 
 @documented()
-def permute(input: Any, *dims) -> Tensor:
+def permute(input: Any, *dims: Any) -> Tensor:
     """Reorder the dimensions.
 
     %(plain_or_quantized)s

@@ -104,7 +104,7 @@ def _reshaped(x: Tensor, array: np.ndarray) -> Tensor:
 
 
 @documented()
-def reshape(input: Any, *shape) -> Tensor:
+def reshape(input: Any, *shape: Any) -> Tensor:
     """Reshape the elements in row-major order: a view if possible, else a copy.
 
     %(plain_or_quantized)s
@@ -134,7 +134,7 @@ def reshape(input: Any, *shape) -> Tensor:
 
 
 @documented()
-def view(input: Tensor, *shape) -> Tensor:
+def view(input: Tensor, *shape: Any) -> Tensor:
     """View the elements in another shape, without copying them.
 
     %(plain_or_quantized)s
@@ -238,7 +238,7 @@ def ravel(input: Any) -> Tensor:
     return flatten(input)
 
 
-def unflatten(input: Any, dim: int, sizes) -> Tensor:
+def unflatten(input: Any, dim: int, sizes: Any) -> Tensor:
     """Split one dimension into several; see `view`."""
     x = checks.any_tensor("input", input)
     dim = checks.dimension("dim", dim, x.array.ndim)

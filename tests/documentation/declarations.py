@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import refquant
+from refquant.ops.dispatch import QUANTIZED_FORMS
+from refquant.ops.floating import operators
 from refquant.ops.methods import METHODS
 from refquant.ops.rows import exported
 
@@ -79,6 +81,14 @@ FACES = {
         },
     ),
 }
+# Where operations return a tensor of the same kind, plain or quantized.
+SAME_KIND = {
+    f"refquant.ops.{module}"
+    for module in ("broadcasting", "indexing", "permutation", "slicing", "strides", "views")
+}
+COMPARING = ("eq", "ge", "gt", "le", "lt", "ne")
+# Imports of packages that they do not hand on.
+_INNER = ("_import_module", "_methods", "_no_attribute")
 _FOLDERS = {"refquant.quantization": (".", "observers")}
 
 
@@ -113,6 +123,10 @@ def face(package, homes):
         for name in sorted(set(homes[home])):
             name, _, other = name.partition(" as ")
             lines.append(f"from {home} import {name} as {other or name}")
+    known = sorted(n.partition(" as ")[2] or n for names in homes.values() for n in set(names))
+    if any(" as " in name for names in homes.values() for name in names):
+        # Only this hands on what has another name where it is defined.
+        lines += ["", f"__all__ = {known}".replace("'", '"')]
     return "\n".join(lines) + "\n"
 
 
@@ -122,7 +136,8 @@ def imported(package):
     module = import_module(package)
     for node in ast.parse((folder_of(package) / "__init__.py").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom):
-            homes[node.module] = [ast.unparse(alias) for alias in node.names]
+            names = [ast.unparse(a) for a in node.names if a.asname not in _INNER]
+            homes.setdefault(node.module, []).extend(names)
     for name, (home, defined) in getattr(module, "_LAZY", {}).items():
         homes.setdefault(package if defined is None else home, []).append(name)
     place = package.removeprefix("refquant.")
@@ -163,7 +178,10 @@ They do not see what is installed while a program runs, so `Tensor` derives from
 types are checked, and only then.
 """
 
-from typing import Any
+import builtins
+from typing import Any, Self
+
+from refquant.tensors.plain import Tensor
 
 class Methods:
     """What the table installs."""
@@ -182,10 +200,27 @@ def method(name, function):
         starred = starred or star == "*" or parameter.kind is parameter.KEYWORD_ONLY
         default = "" if parameter.default is parameter.empty else " = ..."
         words.append(f"{star}{parameter.name}: Any{default}")
-    signature = f"    def {name}({', '.join(words)}) -> Any:"
+    signature = f"    def {name}({', '.join(words)}) -> {result(name, function)}:"
     if name.startswith("__") or not function.__doc__:
-        return f"{signature} ...\n"
+        # What compares with anything in the language gives tensors here.
+        ignored = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
+        return f"{signature} ...{ignored}\n"
     return f"{signature}\n{module_stubs.docstring(function.__doc__, 8)}\n"
+
+
+def result(name, function):
+    """Return the type of what a method returns: that of the tensor itself where that is known."""
+    kind = inspect.signature(function).return_annotation
+    kind = getattr(kind, "__name__", kind)
+    if name == "__setitem__":
+        return "None"
+    if kind in ("bool", "int", "float", "str"):
+        return f"builtins.{kind}"  # methods have these names, too
+    if kind != "Tensor" and name not in operators.OPERATORS:
+        return "Any"
+    in_place = name.endswith("_") if not name.startswith("__") else name.startswith("__i")
+    same = function.__module__ in SAME_KIND or (name in QUANTIZED_FORMS and name not in COMPARING)
+    return "Self" if name != "__invert__" and (in_place or same) else "Tensor"
 
 
 def write():
