@@ -51,7 +51,10 @@ def elu(d, x):
     factors = d.pick(1.0, 1.67326, 0.5, -1.0), d.pick(1.0, 1.05, 2.0), d.pick(1.0, 0.5)
     if d.peer:  # else the last bit of the exponential function of the C library would show
         scale = max(scale, 2.0**-10)
-    return d.call("ops.quantized.elu", x, scale, d.zero_point(x.dtype), *factors)
+    zero_point = d.zero_point(x.dtype)
+    if d.chance(0.2):
+        return d.call("nn.quantized.functional.elu", x, scale, zero_point, factors[0])
+    return d.call("ops.quantized.elu", x, scale, zero_point, *factors)
 
 
 @operation(None, releases=("2.13",), recorded=0, why="a few hundred thousand integers")

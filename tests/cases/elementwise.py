@@ -6,7 +6,11 @@ import numpy as np
 from cases.operands import ENDS, STORAGE, integers
 from cases.registry import SIZES, operation
 
-BAD_NUMBERS = (("number", math.nan, "ArgumentError"), ("number", math.inf, "ArgumentError"))
+BAD_NUMBERS = (
+    ("number", math.nan, "ArgumentError"),
+    ("number", math.inf, "ArgumentError"),
+    ("number", None, "ArgumentTypeError"),
+)
 
 
 def binary(name, **facts):
@@ -52,7 +56,6 @@ for _name in ("mul_scalar", "mul_scalar_relu"):
             *BAD_NUMBERS,
             ("number", 1e300, "QuantizationParameterError"),
             ("number", 1e-300, "QuantizationParameterError"),
-            ("number", None, "ArgumentTypeError"),
         ),
     )
 

