@@ -70,6 +70,14 @@ def _fault(source: str, fault: str) -> FileFormatError:
     )
 
 
+def _of_torch(source: str) -> FileFormatError:
+    return FileFormatError(
+        f"{source}: torch.save() wrote the file, a pickle that could run any code",
+        hint="write it anew where PyTorch is installed: content = torch.load(file, "
+        "weights_only=True); refquant.save(refquant.from_torch(content), new_file)",
+    )
+
+
 def read(source: str, stream: BinaryIO) -> tuple[Any, list[np.ndarray]]:
     """Read what `write` has written.
 
@@ -91,6 +99,9 @@ def read(source: str, stream: BinaryIO) -> tuple[Any, list[np.ndarray]]:
         If the file is damaged, of another format, or of a later version.
     """
     size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    if stream.read(2) == b"\x80\x02":  # what PyTorch wrote before it wrote zip files
+        raise _of_torch(source)
     stream.seek(0)
     try:
         with zipfile.ZipFile(stream) as file:
@@ -141,6 +152,8 @@ def _members(source: str, file: zipfile.ZipFile, size: int) -> dict[str, zipfile
 
 
 def _document(source: str, file: zipfile.ZipFile, members: dict) -> dict:
+    if any(name.endswith("/data.pkl") for name in members):
+        raise _of_torch(source)
     if DOCUMENT not in members:
         raise _fault(source, f"it has no {DOCUMENT}")
     text = file.read(members[DOCUMENT]).decode("ascii")

@@ -83,13 +83,17 @@ def save(obj: Any, f: Any) -> None:
     archive.replace_file(_path(f), lambda stream: archive.write(stream, value, writer.arrays))
 
 
-def load(f: Any) -> Any:
+def load(f: Any, map_location: Any = None, *, weights_only: bool = True) -> Any:
     """Read what `save` wrote.
 
     Parameters
     ----------
     f : str, Path or binary file
         A file; one that is open is read from its current position to the end.
+    map_location : 'cpu', device or callable, optional
+        Accepted: there is one device.
+    weights_only : bool, default True
+        Accepted: a file holds nothing but data.
 
     Returns
     -------
@@ -99,7 +103,8 @@ def load(f: Any) -> Any:
     Raises
     ------
     FileFormatError
-        If the file is damaged, was not written by refquant, or is of a later version.
+        If the file is damaged, was not written by refquant, or is of a later version. For a file
+        of ``torch.save`` it says how to bring the content over.
     FileNotFoundError
         If there is no such file.
     ArgumentError
@@ -113,6 +118,9 @@ def load(f: Any) -> Any:
         ...
     refquant.errors.FileFormatError: load: the file is damaged or not one of refquant's (...
     """
+    if map_location is not None and not callable(map_location):
+        dtypes.device(map_location)
+    arguments.flag("weights_only", weights_only)
     if hasattr(f, "read"):
         data = f.read()
         if not isinstance(data, bytes | bytearray):

@@ -7,6 +7,7 @@ from refquant import arguments
 from refquant._documentation import document
 from refquant.nn import functional as F
 from refquant.nn.module import Module
+from refquant.tensors import Tensor
 
 __all__ = [
     "ELU",
@@ -31,7 +32,7 @@ class _Activation(Module):
     _function: Callable[..., Any]
     _arguments: tuple[str, ...] = ()
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
         return type(self)._function(input, *[getattr(self, name) for name in self._arguments])
 
@@ -44,7 +45,7 @@ class _Activation(Module):
 class _MaybeInPlace(_Activation):
     _arguments = ("inplace",)
 
-    def __init__(self, inplace: bool = False):
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = arguments.switch("inplace", inplace)
 
@@ -89,7 +90,7 @@ class Hardtanh(_Activation):
     _function: Callable[..., Any] = staticmethod(F.hardtanh)
     _arguments: tuple[str, ...] = ("min_val", "max_val", "inplace")
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.min_val = arguments.number("min_val", min_val)
         self.max_val = arguments.number("max_val", max_val)
@@ -109,7 +110,7 @@ class ReLU6(Hardtanh):
     _function = staticmethod(F.relu6)
     _arguments = ("inplace",)
 
-    def __init__(self, inplace: bool = False):
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__(0.0, 6.0, inplace)
 
 
@@ -129,7 +130,7 @@ class ELU(_Activation):
 
     _function, _arguments = staticmethod(F.elu), ("alpha", "inplace")
 
-    def __init__(self, alpha: float = 1.0, inplace: bool = False):
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.alpha = arguments.number("alpha", alpha)
         self.inplace = arguments.switch("inplace", inplace)
@@ -151,7 +152,7 @@ class LeakyReLU(_Activation):
 
     _function, _arguments = staticmethod(F.leaky_relu), ("negative_slope", "inplace")
 
-    def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
         self.negative_slope = arguments.number("negative_slope", negative_slope)
         self.inplace = arguments.switch("inplace", inplace)
@@ -243,7 +244,7 @@ class Softplus(_Activation):
 
     _function, _arguments = staticmethod(F.softplus), ("beta", "threshold")
 
-    def __init__(self, beta: float = 1.0, threshold: float = 20.0):
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
         self.beta = arguments.number("beta", beta)
         self.threshold = arguments.number("threshold", threshold)
@@ -264,7 +265,7 @@ class Softmax(_Activation):
 
     _function, _arguments = staticmethod(F.softmax), ("dim",)
 
-    def __init__(self, dim: int | None = None):
+    def __init__(self, dim: int | None = None) -> None:
         super().__init__()
         self.dim = None if dim is None else arguments.integer("dim", dim)
 

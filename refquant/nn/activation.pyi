@@ -9,13 +9,14 @@ from refquant import arguments
 from refquant._documentation import document
 from refquant.nn import functional as F
 from refquant.nn.module import Module
+from refquant.tensors import Tensor
 __all__ = ['ELU', 'Hardsigmoid', 'Hardswish', 'Hardtanh', 'LeakyReLU', 'LogSoftmax', 'ReLU', 'ReLU6', 'SiLU', 'Sigmoid', 'Softmax', 'Softplus', 'Tanh']
 
 class _Activation(Module):
     """Base class of modules that call a function with some of their attributes."""
     _function: Callable[..., Any]
     _arguments: tuple[str, ...] = ...
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
     def extra_repr(self) -> str:
         """Describe the settings; `inplace` where it is True."""

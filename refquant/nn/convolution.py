@@ -11,6 +11,7 @@ from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.ops.floating.creation import empty
 from refquant.ops.floating.windows import per_dimension
+from refquant.tensors import Tensor
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d"]
 
@@ -51,7 +52,7 @@ class _Convolution(Module):
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
-    ):
+    ) -> None:
         super().__init__()
         in_channels, out_channels, groups = channels(in_channels, out_channels, groups)
         if in_channels % groups or out_channels % groups:
@@ -87,7 +88,7 @@ class _Convolution(Module):
             input, weight, bias, self.stride, self.padding, self.dilation, self.groups
         )
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Convolve `input`."""
         return self._convolve(input, self.weight, self.bias)
 

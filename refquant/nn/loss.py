@@ -28,11 +28,11 @@ class _Loss(Module):
     _arguments: tuple[str, ...] = ("reduction",)
     _reductions: tuple[str, ...] = ("mean", "sum", "none")
 
-    def __init__(self, reduction: str = "mean"):
+    def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
         self.reduction = arguments.choice("reduction", reduction, self._reductions)
 
-    def forward(self, input, target):
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compare `input` with `target`."""
         settings = [getattr(self, name) for name in self._arguments]
         return type(self)._function(input, target, *settings)
@@ -41,7 +41,7 @@ class _Loss(Module):
 class _WeightedLoss(_Loss):
     _arguments: tuple[str, ...] = ("weight", "reduction")
 
-    def __init__(self, weight: Tensor | None = None, reduction: str = "mean"):
+    def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
         super().__init__(reduction)
         self.register_buffer("weight", weight)
 
@@ -93,7 +93,7 @@ class SmoothL1Loss(_Loss):
     _function = staticmethod(F.smooth_l1_loss)
     _arguments = ("reduction", "beta")
 
-    def __init__(self, reduction: str = "mean", beta: float = 1.0):
+    def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction)
         self.beta = arguments.number("beta", beta, 0)
 
@@ -119,7 +119,7 @@ class NLLLoss(_WeightedLoss):
 
     def __init__(
         self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
-    ):
+    ) -> None:
         super().__init__(weight, reduction)
         self.ignore_index = arguments.integer("ignore_index", ignore_index)
 
@@ -196,7 +196,7 @@ class KLDivLoss(_Loss):
     _arguments = ("reduction", "log_target")
     _reductions = ("mean", "sum", "none", "batchmean")
 
-    def __init__(self, reduction: str = "mean", log_target: bool = False):
+    def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
         super().__init__(reduction)
         self.log_target = arguments.flag("log_target", log_target)
 

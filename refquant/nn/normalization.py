@@ -1,5 +1,7 @@
 """Layers that normalize."""
 
+from typing import Any
+
 import numpy as np
 
 from refquant import arguments
@@ -31,7 +33,7 @@ class _BatchNorm(Module):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-    ):
+    ) -> None:
         super().__init__()
         num_features = arguments.integer("num_features", num_features)
         (self.num_features,) = arguments.shape("num_features", num_features)
@@ -62,7 +64,7 @@ class _BatchNorm(Module):
             init.ones_(self.weight)
             init.zeros_(self.bias)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Normalize `input`; in training with its own statistics, which are collected."""
         input = operand("input", input)
         if input.ndim not in self._ndims:
@@ -169,7 +171,9 @@ class LayerNorm(Module):
 
     _shown = ("eps", "elementwise_affine")
 
-    def __init__(self, normalized_shape, eps: float = 1e-05, elementwise_affine: bool = True):
+    def __init__(
+        self, normalized_shape: Any, eps: float = 1e-05, elementwise_affine: bool = True
+    ) -> None:
         super().__init__()
         self.normalized_shape = arguments.shape("normalized_shape", normalized_shape)
         self.eps = arguments.number("eps", eps)
@@ -182,7 +186,7 @@ class LayerNorm(Module):
         self.register_parameter("weight", make(ones))
         self.register_parameter("bias", make(zeros))
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Normalize `input`."""
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 

@@ -7,6 +7,7 @@ from refquant._documentation import document
 from refquant.nn import functional as F
 from refquant.nn.module import Module
 from refquant.ops.floating import windows
+from refquant.tensors import Tensor
 
 __all__ = [
     "AdaptiveAvgPool2d",
@@ -59,7 +60,7 @@ class MaxPool2d(Module):
         dilation: Any = 1,
         return_indices: bool = False,
         ceil_mode: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         _check_window(kernel_size, stride, padding, dilation)
         self.kernel_size, self.padding, self.dilation = kernel_size, padding, dilation
@@ -67,7 +68,7 @@ class MaxPool2d(Module):
         self.return_indices = arguments.switch("return_indices", return_indices)
         self.ceil_mode = arguments.flag("ceil_mode", ceil_mode)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Pool `input`."""
         return F.max_pool2d(
             input,
@@ -113,7 +114,7 @@ class AvgPool2d(Module):
         ceil_mode: bool = False,
         count_include_pad: bool = True,
         divisor_override: int | None = None,
-    ):
+    ) -> None:
         super().__init__()
         _check_window(kernel_size, stride, padding)
         self.kernel_size, self.padding = kernel_size, padding
@@ -124,7 +125,7 @@ class AvgPool2d(Module):
             divisor_override = arguments.integer("divisor_override", divisor_override)
         self.divisor_override = divisor_override
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Pool `input`."""
         return F.avg_pool2d(
             input,
@@ -152,13 +153,13 @@ class AdaptiveAvgPool2d(Module):
 
     _shown = ("output_size",)
 
-    def __init__(self, output_size: Any):
+    def __init__(self, output_size: Any) -> None:
         super().__init__()
         # Where it is None, the input has a size, for which 1 stands here.
         windows.adaptive_sizes(output_size, (1, 1))
         self.output_size = output_size
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Pool `input`."""
         return F.adaptive_avg_pool2d(input, self.output_size)
 
@@ -188,7 +189,7 @@ class Upsample(Module):
         scale_factor: Any = None,
         mode: str = "nearest",
         align_corners: bool | None = None,
-    ):
+    ) -> None:
         super().__init__()
         self.name = type(self).__name__
         self.size, self.mode, self.align_corners = size, mode, align_corners
@@ -199,7 +200,7 @@ class Upsample(Module):
         else:
             self.scale_factor = arguments.real("scale_factor", scale_factor) or None
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Resize `input`."""
         return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners)
 
@@ -225,7 +226,7 @@ class UpsamplingNearest2d(Upsample):
     refquant.Size([1, 1, 4, 4])
     """
 
-    def __init__(self, size: Any = None, scale_factor: Any = None):
+    def __init__(self, size: Any = None, scale_factor: Any = None) -> None:
         super().__init__(size, scale_factor, "nearest")
 
 
@@ -244,7 +245,7 @@ class UpsamplingBilinear2d(Upsample):
     refquant.Size([1, 1, 4, 4])
     """
 
-    def __init__(self, size: Any = None, scale_factor: Any = None):
+    def __init__(self, size: Any = None, scale_factor: Any = None) -> None:
         super().__init__(size, scale_factor, "bilinear", True)
 
 

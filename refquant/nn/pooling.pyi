@@ -9,6 +9,7 @@ from refquant._documentation import document
 from refquant.nn import functional as F
 from refquant.nn.module import Module
 from refquant.ops.floating import windows
+from refquant.tensors import Tensor
 __all__ = ['AdaptiveAvgPool2d', 'AvgPool2d', 'MaxPool2d', 'Upsample', 'UpsamplingBilinear2d', 'UpsamplingNearest2d']
 
 def _check_window(kernel_size: Any, stride: Any, padding: Any, dilation: Any=1) -> None:
@@ -40,7 +41,7 @@ class MaxPool2d(Module):
     """
     _shown: Any
     def __init__(self, kernel_size: Any, stride: Any=None, padding: Any=0, dilation: Any=1, return_indices: bool=False, ceil_mode: bool=False) -> None: ...
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """Pool `input`."""
 
 class AvgPool2d(Module):
@@ -69,7 +70,7 @@ class AvgPool2d(Module):
     """
     _shown: Any
     def __init__(self, kernel_size: Any, stride: Any=None, padding: Any=0, ceil_mode: bool=False, count_include_pad: bool=True, divisor_override: int | None=None) -> None: ...
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """Pool `input`."""
 
 class AdaptiveAvgPool2d(Module):
@@ -88,7 +89,7 @@ class AdaptiveAvgPool2d(Module):
     """
     _shown: Any
     def __init__(self, output_size: Any) -> None: ...
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """Pool `input`."""
 
 class Upsample(Module):
@@ -112,7 +113,7 @@ class Upsample(Module):
     refquant.Size([1, 1, 4, 4])
     """
     def __init__(self, size: Any=None, scale_factor: Any=None, mode: str='nearest', align_corners: bool | None=None) -> None: ...
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """Resize `input`."""
     def extra_repr(self) -> str:
         """Describe the sizes."""

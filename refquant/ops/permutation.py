@@ -11,7 +11,7 @@ from refquant.tensors import QuantizedTensor, Tensor, differentiable
 __all__ = ["movedim", "permute", "t", "transpose"]
 
 
-def permute(input: Any, *dims) -> Tensor:
+def permute(input: Any, *dims: Any) -> Tensor:
     """Reorder the dimensions.
 
     %(plain_or_quantized)s

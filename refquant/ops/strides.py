@@ -31,7 +31,9 @@ def numel(input: Tensor) -> int:
     return checks.any_tensor("input", input).array.size
 
 
-def contiguous(input: Any, memory_format=dtypes.contiguous_format) -> Tensor:
+def contiguous(
+    input: Any, memory_format: dtypes.memory_format = dtypes.contiguous_format
+) -> Tensor:
     """Lay the elements out without gaps, in the order of a memory format.
 
     %(plain_or_quantized)s
@@ -63,7 +65,9 @@ def contiguous(input: Any, memory_format=dtypes.contiguous_format) -> Tensor:
     return differentiable(array, (x,), lambda g: (g,))
 
 
-def is_contiguous(input: Any, memory_format=dtypes.contiguous_format) -> bool:
+def is_contiguous(
+    input: Any, memory_format: dtypes.memory_format = dtypes.contiguous_format
+) -> bool:
     """Return whether the elements lie without gaps in the order of a memory format."""
     return layout.is_contiguous(input.array, memory_format)
 
@@ -89,7 +93,7 @@ def storage_offset(input: Tensor) -> int:
     return _storage(input.array)[1]
 
 
-def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> Tensor:
+def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """View the memory of a tensor with a given shape and strides.
 
     Parameters

@@ -103,7 +103,7 @@ def _reshaped(x: Tensor, array: np.ndarray) -> Tensor:
     return differentiable(array, (x,), lambda g: (g.reshape(before),))
 
 
-def reshape(input: Any, *shape) -> Tensor:
+def reshape(input: Any, *shape: Any) -> Tensor:
     """Reshape the elements in row-major order: a view if possible, else a copy.
 
     %(plain_or_quantized)s
@@ -130,7 +130,7 @@ def reshape(input: Any, *shape) -> Tensor:
     return _reshaped(x, x.array.reshape(shape))
 
 
-def view(input: Tensor, *shape) -> Tensor:
+def view(input: Tensor, *shape: Any) -> Tensor:
     """View the elements in another shape, without copying them.
 
     %(plain_or_quantized)s
@@ -224,7 +224,7 @@ def ravel(input: Any) -> Tensor:
     return flatten(input)
 
 
-def unflatten(input: Any, dim: int, sizes) -> Tensor:
+def unflatten(input: Any, dim: int, sizes: Any) -> Tensor:
     """Split one dimension into several; see `view`."""
     x = checks.any_tensor("input", input)
     dim = checks.dimension("dim", dim, x.array.ndim)

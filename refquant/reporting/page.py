@@ -70,7 +70,7 @@ class Page:
     True
     """
 
-    def __init__(self, title: str):
+    def __init__(self, title: str) -> None:
         self.title = arguments.text("title", title)
         self._parts: list[str] = []
         self._pictures = 0

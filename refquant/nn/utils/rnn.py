@@ -248,7 +248,7 @@ def pad_packed_sequence(
     batch_first: bool = False,
     padding_value: float = 0.0,
     total_length: int | None = None,
-):
+) -> tuple[Tensor, Tensor]:
     """Restore the padding of packed sequences.
 
     Parameters
@@ -294,7 +294,7 @@ def pad_packed_sequence(
     return (result.transpose(0, 1) if batch_first else result), Tensor(counts)
 
 
-def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.0) -> Tensor:
+def pad_sequence(sequences: Any, batch_first: bool = False, padding_value: float = 0.0) -> Tensor:
     """Pad sequences to one length and stack them.
 
     Parameters
@@ -323,7 +323,7 @@ def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.
     return stack(parts, 0 if batch_first else 1)
 
 
-def pack_sequence(sequences, enforce_sorted: bool = True) -> PackedSequence:
+def pack_sequence(sequences: Any, enforce_sorted: bool = True) -> PackedSequence:
     """Pack sequences of unequal length; see `pack_padded_sequence`.
 
     Parameters

@@ -114,7 +114,7 @@ def pack_padded_sequence(input: Tensor, lengths: Any, batch_first: bool=False, e
 def padded(sequence: PackedSequence, padding_value: float=0.0) -> Tensor:
     """Restore padding, time first, the longest sequence first."""
 
-def pad_packed_sequence(sequence: PackedSequence, batch_first: bool=False, padding_value: float=0.0, total_length: int | None=None) -> Any:
+def pad_packed_sequence(sequence: PackedSequence, batch_first: bool=False, padding_value: float=0.0, total_length: int | None=None) -> tuple[Tensor, Tensor]:
     """Restore the padding of packed sequences.
 
     Parameters
