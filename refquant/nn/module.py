@@ -288,15 +288,15 @@ class Module(Hooked, ModuleTree):
                 tensor.array = layout.to_format(tensor.array, memory_format)
 
     def float(self) -> Self:
-        """Convert all floating-point parameters and buffers to float32; returns the module."""
+        """Convert to float32, as `to` does."""
         return self._convert(dtypes.float32)
 
     def double(self) -> Self:
-        """Convert all floating-point parameters and buffers to float64; returns the module."""
+        """Convert to float64, as `to` does."""
         return self._convert(dtypes.float64)
 
     def half(self) -> Self:
-        """Convert all floating-point parameters and buffers to float16; returns the module."""
+        """Convert to float16, as `to` does."""
         return self._convert(dtypes.float16)
 
     def cpu(self) -> Self:
