@@ -285,8 +285,7 @@ def get_default_compare_output_module_list() -> set[type]:
     True
     """
     types = {kind for name in _KINDS for pair in default(name).items() for kind in pair}
-    stubs = {_type(path) for path in (*_STUBS, *_STUBS.values())}
-    return types - stubs
+    return types | {_type("Sequential")}
 
 
 def no_observer_set() -> set[type]:
