@@ -51,6 +51,7 @@ FAMILIES = (
     "elementwise",
     "exponential",
     "observation",
+    "histograms",
     "fake_quantization",
     "folding",
     "matmul",

@@ -7,6 +7,7 @@ from typing import Any
 
 from refquant import arguments, html
 from refquant.engines.rule import Choice, Form, Operands, Rule, Split
+from refquant.engines.workflow import PYTORCH_2_13, Workflow
 from refquant.errors import EngineError
 
 
@@ -28,7 +29,8 @@ class Engine:
     recipe : mapping of str to object
         Its default QConfig: ``activation``, ``weight`` (``'per_tensor'`` or ``'per_channel'``)
         and ``reduce_range``; ``dynamic_reduce_range``: whether dynamic layers quantize their input
-        to seven of the eight bits.
+        to seven of the eight bits; ``workflow``: the `Workflow` of its release, that of PyTorch
+        2.13 if it has none.
     release : str or None
         Release of PyTorch whose engine it is; None for other runtimes and engines of your own.
 
@@ -130,6 +132,11 @@ class Engine:
             recipe={**self.recipe, **changes["recipe"]},
             release=release,
         )
+
+    @property
+    def workflow(self) -> Workflow:
+        """What its release does in observers, fake quantization, preparation and conversion."""
+        return self.recipe.get("workflow", PYTORCH_2_13)
 
     @property
     def rules(self) -> tuple[Rule | Form, ...]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from refquant.engines.record import Engine
 from refquant.engines.rule import Choice, Form, FusedRule, Rule, Split
 from refquant.engines.rules import elementwise, mean
+from refquant.engines.workflow import Workflow
 from refquant.errors import EngineError
 
 
@@ -203,6 +204,14 @@ def check(record: Engine) -> None:
     >>> from refquant.engines.steps import check
     >>> check(engines.get("fbgemm"))
     """
+    if not isinstance(record.workflow, Workflow):
+        raise EngineError(
+            f"engine {record.name!r}",
+            argument="recipe['workflow']",
+            expected="a refquant.engines.Workflow",
+            got=repr(record.workflow),
+            hint="take that of a built-in engine: refquant.engines.get('fbgemm').workflow",
+        )
     missing = [step for step in STEPS if step not in record.steps]
     if missing:
         raise EngineError(

@@ -18,6 +18,7 @@ from refquant.engines.rules import interpolate as s
 from refquant.engines.rules import mean as r
 from refquant.engines.rules import quantize as q
 from refquant.engines.rules import requantize as p
+from refquant.engines.workflow import PYTORCH_1_4, PYTORCH_2_13
 
 FBGEMM = Engine(
     name="fbgemm",
@@ -83,6 +84,7 @@ FBGEMM = Engine(
         "reduce_range": True,
         "weight": "per_channel",
         "dynamic_reduce_range": True,
+        "workflow": PYTORCH_2_13,
     },
 )
 
@@ -121,7 +123,7 @@ FBGEMM_1_4 = FBGEMM.derive(
         "dynamic_qparams": first_of(dynamic_qparams.RANGE_IN_FLOAT32),
     },
     unsupported={"broadcast": "operators of PyTorch 1.4 take operands of one shape"},
-    recipe={"dynamic_reduce_range": False},
+    recipe={"dynamic_reduce_range": False, "workflow": PYTORCH_1_4},
 )
 
 ENGINES = (FBGEMM, FBGEMM_1_4)
