@@ -11,7 +11,69 @@ from typing import Any, TypeVar
 
 __all__ = ["PARTS", "documented", "expanded"]
 
-PARTS: dict[str, str] = {}
+PARTS: dict[str, str] = {
+    "convolution_parameters": """
+Parameters
+----------
+in_channels : int
+    Channels of the input.
+out_channels : int
+    Channels of the output.
+kernel_size : int or tuple of int
+    Size of the filters.
+stride : int or tuple of int, default 1
+    Step of the window.
+padding : int or tuple of int, default 0
+    Zeros around the input.
+dilation : int or tuple of int, default 1
+    Distance of the elements of a window.
+groups : int, default 1
+    Parts into which the channels are cut.
+bias : bool, default True
+    Whether to add a number for each output channel.
+padding_mode : str, default 'zeros'
+    What stands around the input.""",
+    "batch_norm_parameters": """
+Parameters
+----------
+num_features : int
+    Channels.
+eps : float, default 1e-05
+    Added to the variance.
+momentum : float, optional
+    Weight of a batch in the running statistics; None averages all.
+affine : bool, default True
+    Whether there are a factor and a shift for each channel.
+track_running_stats : bool, default True
+    Whether to keep statistics for evaluation.""",
+    "filled": """
+Parameters
+----------
+tensor : Tensor
+    Filled in place, without a gradient.""",
+    "itself": """
+Returns
+-------
+Tensor
+    `tensor` itself.""",
+    "ax": """
+ax : matplotlib.axes.Axes, optional
+    Where to draw; new ones by default.
+
+Returns
+-------
+matplotlib.axes.Axes""",
+    "shares_storage": """
+Returns
+-------
+Tensor
+    Shares storage with `input`.""",
+    "plain_or_quantized": """
+Parameters
+----------
+input : Tensor
+    Plain or quantized.""",
+}
 
 _Documented = TypeVar("_Documented", bound=Callable[..., Any])
 _NAMED = re.compile(r"^(?P<indent> *)%\((?P<name>\w+)\)s$", re.MULTILINE)

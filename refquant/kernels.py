@@ -49,7 +49,7 @@ __all__ = [
 FAMILIES = (
     "affine",
     "elementwise",
-    "exponential",
+    "activation",
     "observation",
     "histograms",
     "fake_quantization",

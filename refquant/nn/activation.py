@@ -1,5 +1,8 @@
 """Activations as modules."""
 
+from collections.abc import Callable
+from typing import Any
+
 from refquant import arguments
 from refquant.nn import functional as F
 from refquant.nn.module import Module
@@ -21,7 +24,41 @@ __all__ = [
 ]
 
 
-class ReLU(Module):
+class _Activation(Module):
+    """Base class of modules that call a function with some of their attributes."""
+
+    _function: Callable[..., Any]
+    _arguments: tuple[str, ...] = ()
+
+    def forward(self, input):
+        """Apply the function."""
+        return type(self)._function(input, *[getattr(self, name) for name in self._arguments])
+
+    def extra_repr(self) -> str:
+        """Describe the settings; `inplace` where it is True."""
+        shown = [name for name in self._arguments if name != "inplace" or self.inplace]
+        return ", ".join(f"{name}={getattr(self, name)}" for name in shown)
+
+
+class _MaybeInPlace(_Activation):
+    _arguments = ("inplace",)
+
+    def __init__(self, inplace: bool = False):
+        super().__init__()
+        self.inplace = arguments.switch("inplace", inplace)
+
+
+def _overwriting(function: Callable[[Any], Any]) -> Any:
+    """Give a function an argument that tells whether to overwrite its input."""
+
+    def apply(input, inplace):
+        result = function(input)
+        return input.copy_(result) if inplace else result
+
+    return staticmethod(apply)
+
+
+class ReLU(_MaybeInPlace):
     r"""Rectified linear unit, :math:`\max(x, 0)`; takes quantized tensors, too.
 
     Parameters
@@ -36,20 +73,10 @@ class ReLU(Module):
     tensor([0., 2.])
     """
 
-    def __init__(self, inplace: bool = False):
-        super().__init__()
-        self.inplace = arguments.switch("inplace", inplace)
-
-    def forward(self, input):
-        """Clamp `input`."""
-        return F.relu(input, self.inplace)
-
-    def extra_repr(self) -> str:
-        """Show whether the input is overwritten."""
-        return "inplace=True" if self.inplace else ""
+    _function = staticmethod(F.relu)
 
 
-class Hardtanh(Module):
+class Hardtanh(_Activation):
     """Clamp to a range; takes quantized tensors, too.
 
     Parameters
@@ -62,25 +89,18 @@ class Hardtanh(Module):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.Hardtanh()(refquant.tensor([-1.0, 0.5, 8.0]))
+    >>> refquant.nn.Hardtanh()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-1. ,  0.5,  1. ])
     """
+
+    _function: Callable[..., Any] = staticmethod(F.hardtanh)
+    _arguments: tuple[str, ...] = ("min_val", "max_val", "inplace")
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
         super().__init__()
         self.min_val = arguments.number("min_val", min_val)
         self.max_val = arguments.number("max_val", max_val)
         self.inplace = arguments.switch("inplace", inplace)
-
-    def forward(self, input):
-        """Clamp `input`."""
-        return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
-
-    def extra_repr(self) -> str:
-        """Describe the range."""
-        text = f"min_val={self.min_val}, max_val={self.max_val}"
-        return text + (", inplace=True" if self.inplace else "")
 
 
 class ReLU6(Hardtanh):
@@ -94,24 +114,18 @@ class ReLU6(Hardtanh):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.ReLU6()(refquant.tensor([-1.0, 0.5, 8.0]))
+    >>> refquant.nn.ReLU6()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0. , 0.5, 6. ])
     """
+
+    _function = staticmethod(F.relu6)
+    _arguments = ("inplace",)
 
     def __init__(self, inplace: bool = False):
         super().__init__(0.0, 6.0, inplace)
 
-    def forward(self, input):
-        """Clamp `input`."""
-        return F.relu6(input, self.inplace)
 
-    def extra_repr(self) -> str:
-        """Show whether the input is overwritten."""
-        return "inplace=True" if self.inplace else ""
-
-
-class ELU(Module):
+class ELU(_Activation):
     r"""Exponential linear unit, x above 0 and :math:`\alpha(e^x - 1)` below.
 
     Parameters
@@ -124,26 +138,19 @@ class ELU(Module):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.ELU()(refquant.tensor([-1.0, 0.5, 8.0]))
+    >>> refquant.nn.ELU()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.6321,  0.5   ,  8.    ])
     """
+
+    _function, _arguments = staticmethod(F.elu), ("alpha", "inplace")
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False):
         super().__init__()
         self.alpha = arguments.number("alpha", alpha)
         self.inplace = arguments.switch("inplace", inplace)
 
-    def forward(self, input):
-        """Apply the function."""
-        return F.elu(input, self.alpha, self.inplace)
 
-    def extra_repr(self) -> str:
-        """Describe the settings."""
-        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
-
-
-class LeakyReLU(Module):
+class LeakyReLU(_Activation):
     """Leaky rectified linear unit: negative elements are multiplied by a slope.
 
     Parameters
@@ -156,61 +163,42 @@ class LeakyReLU(Module):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.LeakyReLU()(refquant.tensor([-1.0, 0.5, 8.0]))
+    >>> refquant.nn.LeakyReLU()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.01,  0.5 ,  8.  ])
     """
+
+    _function, _arguments = staticmethod(F.leaky_relu), ("negative_slope", "inplace")
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
         super().__init__()
         self.negative_slope = arguments.number("negative_slope", negative_slope)
         self.inplace = arguments.switch("inplace", inplace)
 
-    def forward(self, input):
-        """Apply the function."""
-        return F.leaky_relu(input, self.negative_slope, self.inplace)
 
-    def extra_repr(self) -> str:
-        """Describe the settings."""
-        return f"negative_slope={self.negative_slope}" + (", inplace=True" if self.inplace else "")
-
-
-class Sigmoid(Module):
+class Sigmoid(_Activation):
     r"""Logistic function, :math:`1 / (1 + e^{-x})`.
 
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.Sigmoid()(refquant.tensor([-1.0, 0.5, 8.0]))
+    >>> refquant.nn.Sigmoid()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0.2689, 0.6225, 0.9997])
     """
 
-    def forward(self, input):
-        """Apply the function."""
-        return F.sigmoid(input)
+    _function = staticmethod(F.sigmoid)
 
 
-class Tanh(Module):
+class Tanh(_Activation):
     """Hyperbolic tangent.
 
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.Tanh()(refquant.tensor([-1.0, 0.5, 8.0]))
+    >>> refquant.nn.Tanh()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.7616,  0.4621,  1.    ])
     """
 
-    def forward(self, input):
-        """Apply the function."""
-        return F.tanh(input)
-
-
-class _MaybeInPlace(Module):
-    def __init__(self, inplace: bool = False):
-        super().__init__()
-        self.inplace = arguments.switch("inplace", inplace)
+    _function = staticmethod(F.tanh)
 
 
 class Hardsigmoid(_MaybeInPlace):
@@ -224,14 +212,15 @@ class Hardsigmoid(_MaybeInPlace):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.Hardsigmoid()(refquant.tensor([-1.0, 0.5, 8.0]))
+    >>> refquant.nn.Hardsigmoid()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0.3333, 0.5833, 1.    ])
     """
 
-    def forward(self, input):
-        """Apply the function."""
-        return F.hardsigmoid(input, self.inplace)
+    _function = staticmethod(F.hardsigmoid)
+
+    def extra_repr(self) -> str:
+        """Describe nothing: PyTorch does not, either."""
+        return ""
 
 
 class Hardswish(_MaybeInPlace):
@@ -245,15 +234,15 @@ class Hardswish(_MaybeInPlace):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.Hardswish()(refquant.tensor([-1.0, 0.5, 8.0]))
+    >>> refquant.nn.Hardswish()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.3333,  0.2917,  8.    ])
     """
 
-    def forward(self, input):
-        """Apply the function."""
-        result = F.hardswish(input)
-        return input.copy_(result) if self.inplace else result
+    _function = _overwriting(F.hardswish)
+
+    def extra_repr(self) -> str:
+        """Describe nothing: PyTorch does not, either."""
+        return ""
 
 
 class SiLU(_MaybeInPlace):
@@ -267,22 +256,14 @@ class SiLU(_MaybeInPlace):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.SiLU()(refquant.tensor([-1.0, 0.5, 8.0]))
+    >>> refquant.nn.SiLU()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.2689,  0.3112,  7.9973])
     """
 
-    def forward(self, input):
-        """Apply the function."""
-        result = F.silu(input)
-        return input.copy_(result) if self.inplace else result
-
-    def extra_repr(self) -> str:
-        """Show whether the input is overwritten."""
-        return "inplace=True" if self.inplace else ""
+    _function = _overwriting(F.silu)
 
 
-class Softplus(Module):
+class Softplus(_Activation):
     r"""Smooth rectifier, :math:`\log(1 + e^{\beta x}) / \beta`.
 
     Parameters
@@ -295,26 +276,19 @@ class Softplus(Module):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.Softplus()(refquant.tensor([-1.0, 0.5, 8.0]))
+    >>> refquant.nn.Softplus()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0.3133, 0.9741, 8.0003])
     """
+
+    _function, _arguments = staticmethod(F.softplus), ("beta", "threshold")
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0):
         super().__init__()
         self.beta = arguments.number("beta", beta)
         self.threshold = arguments.number("threshold", threshold)
 
-    def forward(self, input):
-        """Apply the function."""
-        return F.softplus(input, self.beta, self.threshold)
 
-    def extra_repr(self) -> str:
-        """Describe the settings."""
-        return f"beta={self.beta}, threshold={self.threshold}"
-
-
-class Softmax(Module):
+class Softmax(_Activation):
     r"""Normalize exponentials to a sum of 1, :math:`e^{x_i} / \sum_j e^{x_j}`.
 
     Parameters
@@ -325,22 +299,15 @@ class Softmax(Module):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.Softmax(dim=0)(refquant.tensor([0.0, 0.0]))
+    >>> refquant.nn.Softmax(dim=0)(refquant.tensor([0.0, 0.0]))
     tensor([0.5, 0.5])
     """
+
+    _function, _arguments = staticmethod(F.softmax), ("dim",)
 
     def __init__(self, dim: int | None = None):
         super().__init__()
         self.dim = None if dim is None else arguments.integer("dim", dim)
-
-    def forward(self, input):
-        """Apply the function."""
-        return F.softmax(input, self.dim)
-
-    def extra_repr(self) -> str:
-        """Name the dimension."""
-        return f"dim={self.dim}"
 
 
 class LogSoftmax(Softmax):
@@ -354,15 +321,8 @@ class LogSoftmax(Softmax):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.LogSoftmax(dim=0)(refquant.tensor([0.0, 0.0]))
+    >>> refquant.nn.LogSoftmax(dim=0)(refquant.tensor([0.0, 0.0]))
     tensor([-0.6931, -0.6931])
     """
 
-    def forward(self, input):
-        """Apply the function."""
-        return F.log_softmax(input, self.dim)
-
-    def extra_repr(self) -> str:
-        """Describe nothing: PyTorch does not, either."""
-        return f"dim={self.dim}"
+    _function = staticmethod(F.log_softmax)

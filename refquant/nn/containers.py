@@ -130,8 +130,7 @@ class ModuleList(_Numbered):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> len(nn.ModuleList([nn.ReLU(), nn.ReLU()]))
+    >>> len(refquant.nn.ModuleList([refquant.nn.ReLU(), refquant.nn.ReLU()]))
     2
     """
 
@@ -173,8 +172,7 @@ class ModuleDict(Module):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> list(nn.ModuleDict({'first': nn.ReLU()}).keys())
+    >>> list(refquant.nn.ModuleDict({'first': refquant.nn.ReLU()}).keys())
     ['first']
     """
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant.errors import ArgumentError, NotSupportedError
 from refquant.nn import functional as F
 from refquant.nn.linear import reset_weight_and_bias
@@ -109,58 +110,27 @@ class _Convolution(Module):
         return text
 
 
+@documented()
 class Conv1d(_Convolution):
     """Convolve sequences, shape (batch, channels, length); see `Conv2d`.
 
-    Parameters
-    ----------
-    in_channels : int
-        Channels of the input.
-    out_channels : int
-        Channels of the output.
-    kernel_size : int or tuple of int
-        Size of the filters.
-    stride : int or tuple of int, default 1
-        Step of the window.
-    padding : int or tuple of int, default 0
-        Zeros around the input.
-    dilation : int or tuple of int, default 1
-        Distance of the elements of a window.
-    groups : int, default 1
-        Parts into which the channels are cut.
-    bias : bool, default True
-        Whether to add a number for each output channel.
-    padding_mode : str, default 'zeros'
-        What stands around the input.
+    %(convolution_parameters)s
 
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.Conv1d(3, 8, 5)(refquant.randn(2, 3, 9)).shape
+    >>> refquant.nn.Conv1d(3, 8, 5)(refquant.randn(2, 3, 9)).shape
     refquant.Size([2, 8, 5])
     """
 
     _ndim, _function = 1, staticmethod(F.conv1d)
 
 
+@documented()
 class Conv2d(_Convolution):
     """Convolve images with filters.
 
-    Parameters
-    ----------
-    in_channels, out_channels : int
-        Channels before and after.
-    kernel_size : int or pair of int
-        Size of a filter.
-    stride, padding, dilation : int or pair of int
-        Pixels from window to window, border of zeros, pixels from tap to tap.
-    groups : int
-        Channels are cut into as many groups that do not see each other.
-    bias : bool
-        Whether there is a bias.
-    padding_mode : {'zeros'}
-        What the border holds.
+    %(convolution_parameters)s
 
     Attributes
     ----------
@@ -177,35 +147,16 @@ class Conv2d(_Convolution):
     _ndim, _function = 2, staticmethod(F.conv2d)
 
 
+@documented()
 class Conv3d(_Convolution):
     """Convolve volumes, shape (batch, channels, depth, height, width); see `Conv2d`.
 
-    Parameters
-    ----------
-    in_channels : int
-        Channels of the input.
-    out_channels : int
-        Channels of the output.
-    kernel_size : int or tuple of int
-        Size of the filters.
-    stride : int or tuple of int, default 1
-        Step of the window.
-    padding : int or tuple of int, default 0
-        Zeros around the input.
-    dilation : int or tuple of int, default 1
-        Distance of the elements of a window.
-    groups : int, default 1
-        Parts into which the channels are cut.
-    bias : bool, default True
-        Whether to add a number for each output channel.
-    padding_mode : str, default 'zeros'
-        What stands around the input.
+    %(convolution_parameters)s
 
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.Conv3d(3, 8, 2)(refquant.randn(2, 3, 4, 4, 4)).shape
+    >>> refquant.nn.Conv3d(3, 8, 2)(refquant.randn(2, 3, 4, 4, 4)).shape
     refquant.Size([2, 8, 3, 3, 3])
     """
 

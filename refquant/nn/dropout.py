@@ -21,10 +21,11 @@ class Dropout(Module):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.Dropout(0.5).eval()(refquant.ones(3))
+    >>> refquant.nn.Dropout(0.5).eval()(refquant.ones(3))
     tensor([1., 1., 1.])
     """
+
+    _shown = ("p", "inplace")
 
     def __init__(self, p: float = 0.5, inplace: bool = False):
         super().__init__()
@@ -34,10 +35,6 @@ class Dropout(Module):
     def forward(self, input):
         """Drop elements of `input`, in training."""
         return F.dropout(input, self.p, self.training, self.inplace)
-
-    def extra_repr(self) -> str:
-        """Describe the settings."""
-        return f"p={self.p}, inplace={self.inplace}"
 
 
 class Dropout2d(Dropout):
@@ -53,8 +50,7 @@ class Dropout2d(Dropout):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.Dropout2d(0.5).eval()(refquant.ones(1, 2, 1, 1)).shape
+    >>> refquant.nn.Dropout2d(0.5).eval()(refquant.ones(1, 2, 1, 1)).shape
     refquant.Size([1, 2, 1, 1])
     """
 

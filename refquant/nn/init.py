@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant.errors import ShapeError
 from refquant.nn.variance_scaling import calculate_gain, fans, fillable, standard_deviation
 from refquant.tensors import Tensor, autograd
@@ -29,22 +30,17 @@ __all__ = [
 ]
 
 
+@documented()
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """Draw from the uniform distribution from `a` to `b`.
 
-    Parameters
-    ----------
-    tensor : Tensor
-        Filled in place, without a gradient.
+    %(filled)s
     a : float, default 0.0
         The lower end.
     b : float, default 1.0
         The upper end.
 
-    Returns
-    -------
-    Tensor
-        `tensor` itself.
+    %(itself)s
 
     Examples
     --------
@@ -58,22 +54,17 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
         return tensor.uniform_(a, b)
 
 
+@documented()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Draw from the normal distribution.
 
-    Parameters
-    ----------
-    tensor : Tensor
-        Filled in place, without a gradient.
+    %(filled)s
     mean : float, default 0.0
         Where the middle is.
     std : float, default 1.0
         The standard deviation.
 
-    Returns
-    -------
-    Tensor
-        `tensor` itself.
+    %(itself)s
 
     Examples
     --------
@@ -87,20 +78,15 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
         return tensor.normal_(mean, std)
 
 
+@documented()
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fill with a number.
 
-    Parameters
-    ----------
-    tensor : Tensor
-        Filled in place, without a gradient.
+    %(filled)s
     val : float
         The number.
 
-    Returns
-    -------
-    Tensor
-        `tensor` itself.
+    %(itself)s
 
     Examples
     --------
@@ -114,18 +100,13 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
         return tensor.fill_(val)
 
 
+@documented()
 def ones_(tensor: Tensor) -> Tensor:
     """Fill with 1.
 
-    Parameters
-    ----------
-    tensor : Tensor
-        Filled in place, without a gradient.
+    %(filled)s
 
-    Returns
-    -------
-    Tensor
-        `tensor` itself.
+    %(itself)s
 
     Examples
     --------
@@ -137,18 +118,13 @@ def ones_(tensor: Tensor) -> Tensor:
     return constant_(tensor, 1.0)
 
 
+@documented()
 def zeros_(tensor: Tensor) -> Tensor:
     """Fill with 0.
 
-    Parameters
-    ----------
-    tensor : Tensor
-        Filled in place, without a gradient.
+    %(filled)s
 
-    Returns
-    -------
-    Tensor
-        `tensor` itself.
+    %(itself)s
 
     Examples
     --------
@@ -160,18 +136,13 @@ def zeros_(tensor: Tensor) -> Tensor:
     return constant_(tensor, 0.0)
 
 
+@documented()
 def eye_(tensor: Tensor) -> Tensor:
     """Put ones on the diagonal of a matrix and zeros elsewhere.
 
-    Parameters
-    ----------
-    tensor : Tensor
-        Filled in place, without a gradient.
+    %(filled)s
 
-    Returns
-    -------
-    Tensor
-        `tensor` itself.
+    %(itself)s
 
     Examples
     --------
@@ -186,20 +157,15 @@ def eye_(tensor: Tensor) -> Tensor:
         return tensor.copy_(np.eye(*tensor.array.shape))
 
 
+@documented()
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     r"""Draw uniformly from :math:`\pm g \sqrt{6 / (\mathrm{fan}_{in} + \mathrm{fan}_{out})}`.
 
-    Parameters
-    ----------
-    tensor : Tensor
-        Filled in place, without a gradient.
+    %(filled)s
     gain : float, default 1.0
         Factor of the spread, see `calculate_gain`.
 
-    Returns
-    -------
-    Tensor
-        `tensor` itself.
+    %(itself)s
 
     Examples
     --------
@@ -214,20 +180,15 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     return uniform_(tensor, -bound, bound)
 
 
+@documented()
 def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     r"""Draw with deviation :math:`g \sqrt{2 / (\mathrm{fan}_{in} + \mathrm{fan}_{out})}`.
 
-    Parameters
-    ----------
-    tensor : Tensor
-        Filled in place, without a gradient.
+    %(filled)s
     gain : float, default 1.0
         Factor of the spread, see `calculate_gain`.
 
-    Returns
-    -------
-    Tensor
-        `tensor` itself.
+    %(itself)s
 
     Examples
     --------
@@ -241,15 +202,13 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     return normal_(tensor, 0.0, gain * math.sqrt(2 / max(sum(counts), 1)))
 
 
+@documented()
 def kaiming_uniform_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
 ) -> Tensor:
     r"""Draw uniformly from :math:`\pm g \sqrt{3 / \mathrm{fan}}`.
 
-    Parameters
-    ----------
-    tensor : Tensor
-        What to fill, of at least 2 dimensions (outputs, inputs, ...).
+    %(filled)s
     a : float
         Slope of leaky_relu.
     mode : {'fan_in', 'fan_out'}
@@ -257,10 +216,7 @@ def kaiming_uniform_(
     nonlinearity : str
         What follows; gives the gain g, see `calculate_gain`.
 
-    Returns
-    -------
-    Tensor
-        `tensor`.
+    %(itself)s
 
     Examples
     --------
@@ -273,15 +229,13 @@ def kaiming_uniform_(
     return uniform_(tensor, -bound, bound)
 
 
+@documented()
 def kaiming_normal_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
 ) -> Tensor:
     r"""Draw with deviation :math:`g / \sqrt{\mathrm{fan}}`; see `kaiming_uniform_`.
 
-    Parameters
-    ----------
-    tensor : Tensor
-        Filled in place, without a gradient.
+    %(filled)s
     a : float, default 0
         Slope below 0 of the leaky rectifier that follows.
     mode : {'fan_in', 'fan_out'}, default 'fan_in'
@@ -289,10 +243,7 @@ def kaiming_normal_(
     nonlinearity : str, default 'leaky_relu'
         What follows, see `calculate_gain`.
 
-    Returns
-    -------
-    Tensor
-        `tensor` itself.
+    %(itself)s
 
     Examples
     --------
@@ -304,20 +255,15 @@ def kaiming_normal_(
     return normal_(tensor, 0.0, standard_deviation(tensor, a, mode, nonlinearity))
 
 
+@documented()
 def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Fill with an orthogonal matrix, the first dimension against all others.
 
-    Parameters
-    ----------
-    tensor : Tensor
-        Filled in place, without a gradient.
+    %(filled)s
     gain : float, default 1.0
         Factor of the spread, see `calculate_gain`.
 
-    Returns
-    -------
-    Tensor
-        `tensor` itself.
+    %(itself)s
 
     Examples
     --------

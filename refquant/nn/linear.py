@@ -88,10 +88,11 @@ class Flatten(Module):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.Flatten()(refquant.ones(2, 3, 4)).shape
+    >>> refquant.nn.Flatten()(refquant.ones(2, 3, 4)).shape
     refquant.Size([2, 12])
     """
+
+    _shown = ("start_dim", "end_dim")
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1):
         super().__init__()
@@ -101,10 +102,6 @@ class Flatten(Module):
     def forward(self, input):
         """Flatten `input`, plain or quantized."""
         return views.flatten(input, self.start_dim, self.end_dim)
-
-    def extra_repr(self) -> str:
-        """Describe the dimensions."""
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
 class Unflatten(Module):
@@ -120,10 +117,11 @@ class Unflatten(Module):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.Unflatten(1, (3, 4))(refquant.ones(2, 12)).shape
+    >>> refquant.nn.Unflatten(1, (3, 4))(refquant.ones(2, 12)).shape
     refquant.Size([2, 3, 4])
     """
+
+    _shown = ("dim", "unflattened_size")
 
     def __init__(self, dim: int, unflattened_size):
         super().__init__()
@@ -136,7 +134,3 @@ class Unflatten(Module):
     def forward(self, input):
         """Split the dimension of `input`, plain or quantized."""
         return views.unflatten(input, self.dim, self.unflattened_size)
-
-    def extra_repr(self) -> str:
-        """Describe the sizes."""
-        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

@@ -1,5 +1,8 @@
 """Losses as modules."""
 
+from collections.abc import Callable
+from typing import Any
+
 from refquant import arguments
 from refquant.nn import functional as F
 from refquant.nn.module import Module
@@ -18,14 +21,25 @@ __all__ = [
 
 
 class _Loss(Module):
+    """Base class of modules that compare by a function, with some of their attributes."""
+
+    _function: Callable[..., Any]
+    _arguments: tuple[str, ...] = ("reduction",)
     _reductions: tuple[str, ...] = ("mean", "sum", "none")
 
     def __init__(self, reduction: str = "mean"):
         super().__init__()
         self.reduction = arguments.choice("reduction", reduction, self._reductions)
 
+    def forward(self, input, target):
+        """Compare `input` with `target`."""
+        settings = [getattr(self, name) for name in self._arguments]
+        return type(self)._function(input, target, *settings)
+
 
 class _WeightedLoss(_Loss):
+    _arguments: tuple[str, ...] = ("weight", "reduction")
+
     def __init__(self, weight: Tensor | None = None, reduction: str = "mean"):
         super().__init__(reduction)
         self.register_buffer("weight", weight)
@@ -46,9 +60,7 @@ class MSELoss(_Loss):
     tensor(2.)
     """
 
-    def forward(self, input, target):
-        """Compare two tensors."""
-        return F.mse_loss(input, target, self.reduction)
+    _function = staticmethod(F.mse_loss)
 
 
 class L1Loss(_Loss):
@@ -62,14 +74,11 @@ class L1Loss(_Loss):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.L1Loss()(refquant.tensor([1.0, 4.0]), refquant.tensor([2.0, 2.0]))
+    >>> refquant.nn.L1Loss()(refquant.tensor([1.0, 4.0]), refquant.tensor([2.0, 2.0]))
     tensor(1.5)
     """
 
-    def forward(self, input, target):
-        """Compare two tensors."""
-        return F.l1_loss(input, target, self.reduction)
+    _function = staticmethod(F.l1_loss)
 
 
 class SmoothL1Loss(_Loss):
@@ -85,18 +94,16 @@ class SmoothL1Loss(_Loss):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.SmoothL1Loss()(refquant.tensor([0.5, 4.0]), refquant.tensor([0.0, 0.0]))
+    >>> refquant.nn.SmoothL1Loss()(refquant.tensor([0.5, 4.0]), refquant.tensor([0.0, 0.0]))
     tensor(1.8125)
     """
+
+    _function = staticmethod(F.smooth_l1_loss)
+    _arguments = ("reduction", "beta")
 
     def __init__(self, reduction: str = "mean", beta: float = 1.0):
         super().__init__(reduction)
         self.beta = arguments.number("beta", beta, 0)
-
-    def forward(self, input, target):
-        """Compare two tensors."""
-        return F.smooth_l1_loss(input, target, self.reduction, self.beta)
 
 
 class NLLLoss(_WeightedLoss):
@@ -114,20 +121,18 @@ class NLLLoss(_WeightedLoss):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.NLLLoss()(refquant.log(refquant.tensor([[0.25, 0.75]])), refquant.tensor([1]))
+    >>> refquant.nn.NLLLoss()(refquant.log(refquant.tensor([[0.25, 0.75]])), refquant.tensor([1]))
     tensor(0.2877)
     """
+
+    _function = staticmethod(F.nll_loss)
+    _arguments = ("weight", "ignore_index", "reduction")
 
     def __init__(
         self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
     ):
         super().__init__(weight, reduction)
         self.ignore_index = arguments.integer("ignore_index", ignore_index)
-
-    def forward(self, input, target):
-        """Compare log-probabilities with the target classes."""
-        return F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
 
 
 class CrossEntropyLoss(NLLLoss):
@@ -149,9 +154,7 @@ class CrossEntropyLoss(NLLLoss):
     tensor(0.6931)
     """
 
-    def forward(self, input, target):
-        """Compare logits with the target classes."""
-        return F.cross_entropy(input, target, self.weight, self.ignore_index, self.reduction)
+    _function = staticmethod(F.cross_entropy)
 
 
 class BCELoss(_WeightedLoss):
@@ -167,14 +170,11 @@ class BCELoss(_WeightedLoss):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.BCELoss()(refquant.tensor([0.5]), refquant.tensor([1.0]))
+    >>> refquant.nn.BCELoss()(refquant.tensor([0.5]), refquant.tensor([1.0]))
     tensor(0.6931)
     """
 
-    def forward(self, input, target):
-        """Compare probabilities with targets."""
-        return F.binary_cross_entropy(input, target, self.weight, self.reduction)
+    _function = staticmethod(F.binary_cross_entropy)
 
 
 class BCEWithLogitsLoss(_WeightedLoss):
@@ -190,14 +190,11 @@ class BCEWithLogitsLoss(_WeightedLoss):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.BCEWithLogitsLoss()(refquant.tensor([0.0]), refquant.tensor([1.0]))
+    >>> refquant.nn.BCEWithLogitsLoss()(refquant.tensor([0.0]), refquant.tensor([1.0]))
     tensor(0.6931)
     """
 
-    def forward(self, input, target):
-        """Compare logits with targets."""
-        return F.binary_cross_entropy_with_logits(input, target, self.weight, self.reduction)
+    _function = staticmethod(F.binary_cross_entropy_with_logits)
 
 
 class KLDivLoss(_Loss):
@@ -213,18 +210,15 @@ class KLDivLoss(_Loss):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
     >>> x = refquant.log(refquant.tensor([0.5, 0.5]))
-    >>> nn.KLDivLoss(reduction='sum')(x, refquant.tensor([1.0, 0.0]))
+    >>> refquant.nn.KLDivLoss(reduction='sum')(x, refquant.tensor([1.0, 0.0]))
     tensor(0.6931)
     """
 
+    _function = staticmethod(F.kl_div)
+    _arguments = ("reduction", "log_target")
     _reductions = ("mean", "sum", "none", "batchmean")
 
     def __init__(self, reduction: str = "mean", log_target: bool = False):
         super().__init__(reduction)
         self.log_target = arguments.flag("log_target", log_target)
-
-    def forward(self, input, target):
-        """Compare log-probabilities with probabilities."""
-        return F.kl_div(input, target, self.reduction, self.log_target)

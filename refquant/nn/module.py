@@ -26,11 +26,10 @@ class Module(Hooked, ModuleTree):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> class Net(nn.Module):
+    >>> class Net(refquant.nn.Module):
     ...     def __init__(self):
     ...         super().__init__()
-    ...         self.fc = nn.Identity()
+    ...         self.fc = refquant.nn.Identity()
     ...     def forward(self, x):
     ...         return self.fc(x)
     >>> Net()
@@ -305,8 +304,7 @@ class Module(Hooked, ModuleTree):
         Examples
         --------
         >>> import refquant
-        >>> from refquant import nn
-        >>> layer = nn.Linear(1, 1)
+        >>> layer = refquant.nn.Linear(1, 1)
         >>> layer.load_state_dict({"weight": refquant.ones(1, 1), "bias": refquant.zeros(1)})
         ([], [])
         >>> layer.weight.item()
@@ -319,9 +317,11 @@ class Module(Hooked, ModuleTree):
     def _get_name(self) -> str:
         return type(self).__name__
 
+    _shown: tuple[str, ...] = ()  # the attributes that are settings
+
     def extra_repr(self) -> str:
         """Describe the module's settings for printing."""
-        return ""
+        return ", ".join(f"{name}={getattr(self, name)}" for name in self._shown)
 
     def __repr__(self) -> str:
         extra = self.extra_repr()

@@ -3,6 +3,7 @@
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant.errors import ShapeError
 from refquant.nn import functional as F
 from refquant.nn import init
@@ -17,6 +18,8 @@ __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm"]
 
 class _BatchNorm(Module):
     """Base class of batch normalization with any number of spatial dimensions."""
+
+    _shown = ("eps", "momentum", "affine", "track_running_stats")
 
     _version = 2
     _ndims: tuple[int, ...]
@@ -98,33 +101,19 @@ class _BatchNorm(Module):
 
     def extra_repr(self) -> str:
         """Describe the settings."""
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, track_running_stats={self.track_running_stats}"
-        )
+        return f"{self.num_features}, {super().extra_repr()}"
 
 
+@documented()
 class BatchNorm1d(_BatchNorm):
     """Normalize the channels of rows or sequences; see `BatchNorm2d`.
 
-    Parameters
-    ----------
-    num_features : int
-        Channels.
-    eps : float, default 1e-05
-        Added to the variance.
-    momentum : float, optional
-        Weight of a batch in the running statistics; None averages all.
-    affine : bool, default True
-        Whether there are a factor and a shift for each channel.
-    track_running_stats : bool, default True
-        Whether to keep statistics for evaluation.
+    %(batch_norm_parameters)s
 
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.BatchNorm1d(2)(refquant.tensor([[1.0, 0.0], [3.0, 0.0]]))
+    >>> refquant.nn.BatchNorm1d(2)(refquant.tensor([[1.0, 0.0], [3.0, 0.0]]))
     tensor([[-1.,  0.],
             [ 1.,  0.]], grad_fn=<recorded>)
     """
@@ -132,21 +121,11 @@ class BatchNorm1d(_BatchNorm):
     _ndims = (2, 3)
 
 
+@documented()
 class BatchNorm2d(_BatchNorm):
     r"""Normalize the channels of images, :math:`\gamma (x-\mu)/\sqrt{\sigma^2+\epsilon}+\beta`.
 
-    Parameters
-    ----------
-    num_features : int
-        Channels.
-    eps : float
-        Keeps the square root away from 0.
-    momentum : float or None
-        Share of a batch in the running statistics; None averages over all batches.
-    affine : bool
-        Whether there are a scale and a shift to learn.
-    track_running_stats : bool
-        Whether evaluation uses statistics collected in training.
+    %(batch_norm_parameters)s
 
     Attributes
     ----------
@@ -164,27 +143,16 @@ class BatchNorm2d(_BatchNorm):
     _ndims = (4,)
 
 
+@documented()
 class BatchNorm3d(_BatchNorm):
     """Normalize the channels of volumes; see `BatchNorm2d`.
 
-    Parameters
-    ----------
-    num_features : int
-        Channels.
-    eps : float, default 1e-05
-        Added to the variance.
-    momentum : float, optional
-        Weight of a batch in the running statistics; None averages all.
-    affine : bool, default True
-        Whether there are a factor and a shift for each channel.
-    track_running_stats : bool, default True
-        Whether to keep statistics for evaluation.
+    %(batch_norm_parameters)s
 
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.BatchNorm3d(2)(refquant.randn(1, 2, 3, 3, 3)).shape
+    >>> refquant.nn.BatchNorm3d(2)(refquant.randn(1, 2, 3, 3, 3)).shape
     refquant.Size([1, 2, 3, 3, 3])
     """
 
@@ -206,10 +174,11 @@ class LayerNorm(Module):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.LayerNorm(2)(refquant.tensor([[1.0, 3.0]]))
+    >>> refquant.nn.LayerNorm(2)(refquant.tensor([[1.0, 3.0]]))
     tensor([[-1.,  1.]], grad_fn=<recorded>)
     """
+
+    _shown = ("eps", "elementwise_affine")
 
     def __init__(self, normalized_shape, eps: float = 1e-05, elementwise_affine: bool = True):
         super().__init__()
@@ -230,6 +199,4 @@ class LayerNorm(Module):
 
     def extra_repr(self) -> str:
         """Describe the settings."""
-        return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
-        )
+        return f"{self.normalized_shape}, {super().extra_repr()}"

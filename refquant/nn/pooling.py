@@ -50,6 +50,8 @@ class MaxPool2d(Module):
     MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
     """
 
+    _shown = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+
     def __init__(
         self,
         kernel_size: Any,
@@ -78,13 +80,6 @@ class MaxPool2d(Module):
             self.return_indices,
         )
 
-    def extra_repr(self) -> str:
-        """Describe the windows."""
-        return (
-            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
-            f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
-        )
-
 
 class AvgPool2d(Module):
     """Average every window.
@@ -107,10 +102,11 @@ class AvgPool2d(Module):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.AvgPool2d(2)(refquant.arange(4).float().reshape(1, 1, 2, 2)).item()
+    >>> refquant.nn.AvgPool2d(2)(refquant.arange(4).float().reshape(1, 1, 2, 2)).item()
     1.5
     """
+
+    _shown = ("kernel_size", "stride", "padding")
 
     def __init__(
         self,
@@ -143,10 +139,6 @@ class AvgPool2d(Module):
             self.divisor_override,
         )
 
-    def extra_repr(self) -> str:
-        """Describe the windows."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
-
 
 class AdaptiveAvgPool2d(Module):
     """Average windows that are chosen so that the output has a given size.
@@ -159,10 +151,11 @@ class AdaptiveAvgPool2d(Module):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.AdaptiveAvgPool2d(1)(refquant.ones(1, 2, 4, 4)).shape
+    >>> refquant.nn.AdaptiveAvgPool2d(1)(refquant.ones(1, 2, 4, 4)).shape
     refquant.Size([1, 2, 1, 1])
     """
+
+    _shown = ("output_size",)
 
     def __init__(self, output_size: Any):
         super().__init__()
@@ -173,10 +166,6 @@ class AdaptiveAvgPool2d(Module):
     def forward(self, input):
         """Pool `input`."""
         return F.adaptive_avg_pool2d(input, self.output_size)
-
-    def extra_repr(self) -> str:
-        """Describe the size."""
-        return f"output_size={self.output_size}"
 
 
 class Upsample(Module):
@@ -196,8 +185,7 @@ class Upsample(Module):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.Upsample(scale_factor=2)(refquant.ones(1, 1, 2, 2)).shape
+    >>> refquant.nn.Upsample(scale_factor=2)(refquant.ones(1, 1, 2, 2)).shape
     refquant.Size([1, 1, 4, 4])
     """
 
@@ -242,8 +230,7 @@ class UpsamplingNearest2d(Upsample):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.UpsamplingNearest2d(scale_factor=2)(refquant.ones(1, 1, 2, 2)).shape
+    >>> refquant.nn.UpsamplingNearest2d(scale_factor=2)(refquant.ones(1, 1, 2, 2)).shape
     refquant.Size([1, 1, 4, 4])
     """
 
@@ -264,8 +251,7 @@ class UpsamplingBilinear2d(Upsample):
     Examples
     --------
     >>> import refquant
-    >>> from refquant import nn
-    >>> nn.UpsamplingBilinear2d(scale_factor=2)(refquant.ones(1, 1, 2, 2)).shape
+    >>> refquant.nn.UpsamplingBilinear2d(scale_factor=2)(refquant.ones(1, 1, 2, 2)).shape
     refquant.Size([1, 1, 4, 4])
     """
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant.errors import ShapeError
 from refquant.ops import checks
 from refquant.ops.views import integers
@@ -26,20 +27,15 @@ def unbroadcast(gradient: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return gradient.sum(axis=repeated).reshape(shape)
 
 
+@documented()
 def expand(input: Any, *sizes) -> Tensor:
     """Repeat dimensions of extent 1, and put new ones in front, without copying.
 
-    Parameters
-    ----------
-    input : Tensor
-        Plain or quantized.
+    %(plain_or_quantized)s
     *sizes : int
         Sizes, one by one or as one sequence; -1 keeps the size of a dimension.
 
-    Returns
-    -------
-    Tensor
-        Shares storage with `input`.
+    %(shares_storage)s
 
     Raises
     ------

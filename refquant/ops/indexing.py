@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant._operation import named
 from refquant.errors import (
     ArgumentError,
@@ -180,13 +181,11 @@ def _two_steps(items: list) -> tuple[tuple, tuple | None]:
 
 
 @named("indexing")
+@documented()
 def getitem(input: Tensor, index: Any) -> Tensor:
     """Return a part of a tensor, as Python's ``input[index]``.
 
-    Parameters
-    ----------
-    input : Tensor
-        Plain or quantized.
+    %(plain_or_quantized)s
     index : int, slice, None, Ellipsis, integer or bool tensor, or a tuple of these
         Integers and slices give views, tensors copies.
 

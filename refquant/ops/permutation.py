@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from refquant._documentation import documented
 from refquant.errors import OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.views import integers, with_axis
@@ -10,20 +11,15 @@ from refquant.tensors import QuantizedTensor, Tensor, differentiable
 __all__ = ["movedim", "permute", "t", "transpose"]
 
 
+@documented()
 def permute(input: Any, *dims) -> Tensor:
     """Reorder the dimensions.
 
-    Parameters
-    ----------
-    input : Tensor
-        Plain or quantized.
+    %(plain_or_quantized)s
     *dims : int
         Dimensions of `input` in the order of the result, one by one or as one sequence.
 
-    Returns
-    -------
-    Tensor
-        Shares storage with `input`.
+    %(shares_storage)s
 
     Raises
     ------
@@ -49,6 +45,7 @@ def permute(input: Any, *dims) -> Tensor:
     return differentiable(array, (x,), lambda g: (g.transpose(inverse),))
 
 
+@documented()
 def transpose(input: Any, dim0: int, dim1: int) -> Tensor:
     """Exchange two dimensions; the result shares storage with `input`.
 
@@ -61,10 +58,7 @@ def transpose(input: Any, dim0: int, dim1: int) -> Tensor:
     dim1 : int
         Another one.
 
-    Returns
-    -------
-    Tensor
-        Shares storage with `input`.
+    %(shares_storage)s
 
     Examples
     --------
@@ -81,6 +75,7 @@ def transpose(input: Any, dim0: int, dim1: int) -> Tensor:
     return permute(x, order)
 
 
+@documented()
 def t(input: Any) -> Tensor:
     """Transpose a matrix; a tensor of fewer dimensions stays as it is.
 
@@ -89,10 +84,7 @@ def t(input: Any) -> Tensor:
     input : Tensor
         The operand, of any shape.
 
-    Returns
-    -------
-    Tensor
-        Shares storage with `input`.
+    %(shares_storage)s
 
     Examples
     --------
@@ -112,6 +104,7 @@ def t(input: Any) -> Tensor:
     return permute(x, tuple(reversed(range(x.array.ndim))))
 
 
+@documented()
 def movedim(input: Any, source: int, destination: int) -> Tensor:
     """Move one dimension to another place; the others keep their order.
 
@@ -124,10 +117,7 @@ def movedim(input: Any, source: int, destination: int) -> Tensor:
     destination : int
         Where it goes.
 
-    Returns
-    -------
-    Tensor
-        Shares storage with `input`.
+    %(shares_storage)s
 
     Examples
     --------

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant.errors import IndexRangeError, OperationError, RefquantError, ShapeError
 from refquant.ops import checks
 from refquant.ops.indexing import FULL_SLICE, basic_index
@@ -29,20 +30,15 @@ def _extended(x: Tensor, dim: Any, error: type[RefquantError] = ShapeError) -> i
     return checks.dimension("dim", dim, x.array.ndim)
 
 
+@documented()
 def select(input: Any, dim: int, index: int) -> Tensor:
     """Select one entry along a dimension, and drop the dimension.
 
-    Parameters
-    ----------
-    input : Tensor
-        Plain or quantized.
+    %(plain_or_quantized)s
     dim, index : int
         The dimension, and the entry; negative ones count from the end.
 
-    Returns
-    -------
-    Tensor
-        Shares storage with `input`.
+    %(shares_storage)s
 
     Raises
     ------
@@ -62,6 +58,7 @@ def select(input: Any, dim: int, index: int) -> Tensor:
     return basic_index(x, _along(x.array.ndim, dim, arguments.integer("index", index)))
 
 
+@documented()
 def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
     """Select `length` entries along a dimension, from `start` on; shares storage.
 
@@ -76,10 +73,7 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
     length : int
         How many.
 
-    Returns
-    -------
-    Tensor
-        Shares storage with `input`.
+    %(shares_storage)s
 
     Examples
     --------
@@ -102,13 +96,11 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
     return basic_index(x, _along(x.array.ndim, dim, slice(first, first + length)))
 
 
+@documented()
 def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
     """Split along a dimension into parts of one size (the last may be smaller) or of given sizes.
 
-    Parameters
-    ----------
-    input : Tensor
-        Plain or quantized.
+    %(plain_or_quantized)s
     split_size_or_sections : int or sequence of int
         Size of each part, or their sizes one by one.
     dim : int

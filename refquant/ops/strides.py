@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, dtypes
+from refquant._documentation import documented
 from refquant.errors import OperationError
 from refquant.ops import checks, layout
 from refquant.ops.views import integers, lost_axis
@@ -35,13 +36,11 @@ def numel(input: Tensor) -> int:
     return checks.any_tensor("input", input).array.size
 
 
+@documented()
 def contiguous(input: Any, memory_format=dtypes.contiguous_format) -> Tensor:
     """Lay the elements out without gaps, in the order of a memory format.
 
-    Parameters
-    ----------
-    input : Tensor
-        Plain or quantized.
+    %(plain_or_quantized)s
     memory_format : memory_format
         ``contiguous_format`` (row-major), ``channels_last`` (4 dimensions), ``channels_last_3d``
         (5 dimensions) or ``preserve_format``.
@@ -98,6 +97,7 @@ def storage_offset(input: Tensor) -> int:
     return _storage(input.array)[1]
 
 
+@documented()
 def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> Tensor:
     """View the memory of a tensor with a given shape and strides.
 
@@ -113,10 +113,7 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
         Where the result starts, in elements from the start of the memory; where `input` starts
         if not given.
 
-    Returns
-    -------
-    Tensor
-        Shares storage with `input`.
+    %(shares_storage)s
 
     Raises
     ------

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant.errors import OperationError, QuantizerError, ShapeError
 from refquant.ops import checks
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
@@ -102,13 +103,11 @@ def _reshaped(x: Tensor, array: np.ndarray) -> Tensor:
     return differentiable(array, (x,), lambda g: (g.reshape(before),))
 
 
+@documented()
 def reshape(input: Any, *shape) -> Tensor:
     """Reshape the elements in row-major order: a view if possible, else a copy.
 
-    Parameters
-    ----------
-    input : Tensor
-        Plain or quantized.
+    %(plain_or_quantized)s
     *shape : int
         Sizes, one by one or as one sequence; one may be -1 and is worked out.
 
@@ -134,20 +133,15 @@ def reshape(input: Any, *shape) -> Tensor:
     return _reshaped(x, x.array.reshape(shape))
 
 
+@documented()
 def view(input: Tensor, *shape) -> Tensor:
     """View the elements in another shape, without copying them.
 
-    Parameters
-    ----------
-    input : Tensor
-        Plain or quantized.
+    %(plain_or_quantized)s
     *shape : int
         Sizes, one by one or as one sequence; one may be -1 and is worked out.
 
-    Returns
-    -------
-    Tensor
-        Shares storage with `input`.
+    %(shares_storage)s
 
     Raises
     ------
@@ -185,13 +179,11 @@ def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     return reshape(input, checks.any_tensor("other", other).array.shape)
 
 
+@documented()
 def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Merge a range of dimensions into one.
 
-    Parameters
-    ----------
-    input : Tensor
-        Plain or quantized.
+    %(plain_or_quantized)s
     start_dim, end_dim : int
         First and last of the dimensions.
 
@@ -257,6 +249,7 @@ def unflatten(input: Any, dim: int, sizes) -> Tensor:
 # -- dimensions of extent 1 --------------------------------------------------------------------
 
 
+@documented()
 def unsqueeze(input: Any, dim: int) -> Tensor:
     """Insert a dimension of extent 1 before dimension `dim`; shares storage.
 
@@ -267,10 +260,7 @@ def unsqueeze(input: Any, dim: int) -> Tensor:
     dim : int
         Where the new dimension will be.
 
-    Returns
-    -------
-    Tensor
-        Shares storage with `input`.
+    %(shares_storage)s
 
     Examples
     --------
@@ -296,6 +286,7 @@ def unsqueeze(input: Any, dim: int) -> Tensor:
     return differentiable(result, (x,), lambda g: (g.reshape(before),))
 
 
+@documented()
 def squeeze(input: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
     """Remove dimensions of extent 1: all, or those of `dim`; shares storage.
 
@@ -306,10 +297,7 @@ def squeeze(input: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
     dim : int or tuple of int, optional
         Which dimensions; all of extent 1 if not given.
 
-    Returns
-    -------
-    Tensor
-        Shares storage with `input`.
+    %(shares_storage)s
 
     Examples
     --------

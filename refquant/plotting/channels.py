@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant.errors import ArgumentError, IndexRangeError
 from refquant.plotting.style import COLORS, axes, real_values
 
 __all__ = ["channel_ranges"]
 
 
+@documented()
 def channel_ranges(weight: Any, *, axis: int = 0, ax: Any = None) -> Any:
     """Draw the range of every channel of a weight, and the largest magnitude of all.
 
@@ -22,12 +24,7 @@ def channel_ranges(weight: Any, *, axis: int = 0, ax: Any = None) -> Any:
         At least one dimension; a quantized one is dequantized.
     axis : int, default 0
         The dimension of the channels.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; new ones by default.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    %(ax)s
 
     Raises
     ------

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant.errors import ArgumentError, ShapeError
 from refquant.extras import require_extra
 from refquant.plotting.style import COLORS, axes
@@ -15,6 +16,7 @@ __all__ = ["code_confusion"]
 _MOST = 1024  # integers on each side
 
 
+@documented()
 def code_confusion(expected: Any, got: Any, *, ax: Any = None) -> Any:
     """Draw how often each integer of one tensor coincides with each integer of another.
 
@@ -26,12 +28,7 @@ def code_confusion(expected: Any, got: Any, *, ax: Any = None) -> Any:
     expected, got : QuantizedTensor, or Tensor or ndarray of integers
         Two results of the same computation, such as those of a backend and of an engine.
         Their integers span at most 1024.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; new ones by default.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    %(ax)s
         Its title says how many codes differ.
 
     Raises

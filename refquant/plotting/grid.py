@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant.dtypes import dtype as Dtype
 from refquant.errors import ArgumentError
 from refquant.ops import checks
@@ -15,6 +16,7 @@ __all__ = ["integer_grid"]
 _MOST = 4096  # marks; more of them look like a solid bar
 
 
+@documented()
 def integer_grid(
     scale: float,
     zero_point: int,
@@ -36,12 +38,7 @@ def integer_grid(
         quint8, qint8 or qint32.
     quant_min, quant_max : int, optional
         The integers to draw, by default those of `dtype`.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; new ones by default.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    %(ax)s
 
     Raises
     ------

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant.dtypes import dtype as Dtype
 from refquant.errors import ArgumentError
 from refquant.ops import checks
@@ -22,6 +23,7 @@ from refquant.tensors import Tensor
 __all__ = ["value_histogram"]
 
 
+@documented()
 def value_histogram(
     values: Any, scale: float, zero_point: int, dtype: Dtype, *, bins: Any = 80, ax: Any = None
 ) -> Any:
@@ -42,12 +44,7 @@ def value_histogram(
         quint8, qint8 or qint32.
     bins : int or sequence of float, default 80
         Bars between the smallest and the largest value, or edges of the bars in ascending order.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; new ones by default.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    %(ax)s
 
     Raises
     ------

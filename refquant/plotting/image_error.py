@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant.errors import ArgumentError, ShapeError
 from refquant.plotting.style import axes, real_values
 from refquant.tensors import QuantizedTensor
@@ -12,6 +13,7 @@ from refquant.tensors import QuantizedTensor
 __all__ = ["error_map"]
 
 
+@documented()
 def error_map(before: Any, after: Any, *, in_steps: bool = False, ax: Any = None) -> Any:
     r"""Draw the error :math:`\hat x - x` of every pixel of an image.
 
@@ -29,12 +31,7 @@ def error_map(before: Any, after: Any, *, in_steps: bool = False, ax: Any = None
     in_steps : bool, default False
         Whether errors are in steps, the scale of `after`, rather than in real units. `after` is
         then quantized per tensor.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; new ones by default.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    %(ax)s
 
     Raises
     ------

@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant.errors import ArgumentTypeError
 from refquant.plotting.style import COLORS, axes
 
 __all__ = ["mismatch_bars"]
 
 
+@documented()
 def mismatch_bars(mismatch: Any, *, ax: Any = None):
     """Draw the number of elements by their difference in steps, with a color for each class.
 
@@ -18,12 +20,7 @@ def mismatch_bars(mismatch: Any, *, ax: Any = None):
     ----------
     mismatch : refquant.oracle.Mismatch
         As `refquant.oracle.compare` returns it.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; new ones by default.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    %(ax)s
 
     Examples
     --------

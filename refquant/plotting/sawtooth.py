@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant.dtypes import dtype as Dtype
 from refquant.ops import checks
 from refquant.ops.from_data import from_numpy
@@ -16,6 +17,7 @@ __all__ = ["error_sawtooth"]
 _LIMIT = float(np.finfo(np.float32).max)
 
 
+@documented()
 def error_sawtooth(
     scale: float,
     zero_point: int,
@@ -42,12 +44,7 @@ def error_sawtooth(
         Where the drawing begins and ends; by default three steps below zero and three above.
     points : int, default 2001
         How many values are quantized.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; new ones by default.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    %(ax)s
 
     Examples
     --------

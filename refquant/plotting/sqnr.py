@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant.errors import ShapeError
 from refquant.plotting.style import COLORS, axes
 
 __all__ = ["sqnr_bars"]
 
 
+@documented()
 def sqnr_bars(layers: Sequence[str], values: Mapping[str, Sequence[float]], *, ax: Any = None):
     """Draw the signal-to-quantization-noise ratio of layers as bars, the first layer on top.
 
@@ -21,12 +23,7 @@ def sqnr_bars(layers: Sequence[str], values: Mapping[str, Sequence[float]], *, a
         Names of the layers.
     values : mapping of str to sequence of float
         For each model, one number in dB for each layer; NaN and infinities have no bar.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; new ones by default.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    %(ax)s
 
     Raises
     ------

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant._documentation import documented
 from refquant.errors import ShapeError
 from refquant.plotting.style import COLORS, axes, real_values
 
@@ -12,6 +13,7 @@ __all__ = ["before_after"]
 _MOST = 20_000  # marks; more of them hide each other
 
 
+@documented()
 def before_after(before: Any, after: Any, *, ax: Any = None) -> Any:
     r"""Draw every value against the value :math:`\hat x = s (q - z)` after quantization.
 
@@ -25,12 +27,7 @@ def before_after(before: Any, after: Any, *, ax: Any = None) -> Any:
         left out.
     after : Tensor, QuantizedTensor or ndarray
         The same values with quantization, of the same shape; a quantized tensor is dequantized.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; new ones by default.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    %(ax)s
 
     Raises
     ------

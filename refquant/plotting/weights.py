@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant.errors import ShapeError
 from refquant.ops import checks
 from refquant.plotting.style import COLORS, MOST_POINTS, axes, real_values
@@ -14,6 +15,7 @@ from refquant.tensors import QuantizedTensor
 __all__ = ["weight_histogram"]
 
 
+@documented()
 def weight_histogram(before: Any, after: Any, *, bins: int = 61, ax: Any = None) -> Any:
     r"""Draw histograms of a weight before and after quantization, over the same bins.
 
@@ -31,12 +33,7 @@ def weight_histogram(before: Any, after: Any, *, bins: int = 61, ax: Any = None)
     bins : int, default 61
         At most this many bars, at least 2. Each is one step wide, or the smallest odd number of
         steps that suffices, so that zero is in the middle of a bar.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; new ones by default.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    %(ax)s
 
     Raises
     ------

@@ -82,10 +82,9 @@ def report(
     --------
     >>> import os, tempfile
     >>> import refquant
-    >>> from refquant import nn
     >>> from refquant.quantization import quantize_dynamic
     >>> _ = refquant.manual_seed(0)
-    >>> model = nn.Sequential(nn.Linear(8, 4)).eval()
+    >>> model = refquant.nn.Sequential(refquant.nn.Linear(8, 4)).eval()
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     page = os.path.join(folder, "report.html")
     ...     batches = [refquant.randn(16, 8)]

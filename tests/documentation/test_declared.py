@@ -1,8 +1,15 @@
-"""The stub of the methods of tensors lists what the table installs."""
+"""The stubs of the package say what it has."""
 
 from documentation import declarations
 
 
-def test_declarations_are_up_to_date():
+def test_stubs_are_up_to_date():
     """If not: run tests/documentation/declarations.py."""
-    assert declarations.FILE.read_text(encoding="utf-8") == declarations.text()
+    made = declarations.files()
+    assert set(declarations.ROOT.rglob("*.pyi")) == set(made)
+    stale = [
+        path.relative_to(declarations.ROOT).as_posix()
+        for path, text in made.items()
+        if path.read_text(encoding="utf-8") != text
+    ]
+    assert stale == []

@@ -5,17 +5,17 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes
-from refquant.nn import activation
+from refquant.nn import activation as floating
 from refquant.nn.module import Module
 from refquant.nn.quantized.functional_modules import observed
 from refquant.nn.state import load_quantizer
-from refquant.ops.quantized import elementwise, exponential
+from refquant.ops.quantized import activation, elementwise
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["ELU", "ReLU", "ReLU6"]
 
 
-class ReLU(activation.ReLU):
+class ReLU(floating.ReLU):
     r"""Rectified linear unit, :math:`\max(q, z)` on the integers.
 
     Parameters
@@ -44,7 +44,7 @@ class ReLU(activation.ReLU):
         return "QuantizedReLU"
 
 
-class ReLU6(activation.ReLU6):
+class ReLU6(floating.ReLU6):
     r"""Rectified linear unit with an upper limit of 6, :math:`\min(\max(q, z), quantize(6))`.
 
     Parameters
@@ -73,7 +73,7 @@ class ReLU6(activation.ReLU6):
         return "QuantizedReLU6"
 
 
-class ELU(activation.ELU):
+class ELU(floating.ELU):
     r"""Exponential linear unit, x above 0 and :math:`\alpha(e^x - 1)` below.
 
     Parameters
@@ -99,7 +99,7 @@ class ELU(activation.ELU):
 
     def forward(self, input: Any) -> QuantizedTensor:
         """Apply to `input`, quantized per tensor; the result is row-major."""
-        return exponential.elu(input, self.scale, self.zero_point, self.alpha)
+        return activation.elu(input, self.scale, self.zero_point, self.alpha)
 
     @classmethod
     def from_float(cls, mod: Module):

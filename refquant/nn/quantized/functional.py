@@ -4,7 +4,7 @@ from typing import Any
 
 from refquant.nn.functional import max_pool2d
 from refquant.nn.quantized.functional_products import conv2d, conv3d, linear
-from refquant.ops.quantized import exponential
+from refquant.ops.quantized import activation
 from refquant.ops.quantized.elementwise import relu
 from refquant.ops.quantized.pooling import adaptive_avg_pool2d, avg_pool2d
 from refquant.ops.quantized.resizing import (
@@ -62,4 +62,4 @@ def elu(input: Any, scale: float, zero_point: int, alpha: float = 1.0) -> Quanti
     >>> refquant.nn.quantized.functional.elu(x, 0.125, 8).dequantize()
     tensor([ 1.   , -0.875])
     """
-    return exponential.elu(input, scale, zero_point, alpha)
+    return activation.elu(input, scale, zero_point, alpha)

@@ -8,6 +8,7 @@ from refquant import dtypes, engines, kernels
 from refquant.engines import Operands
 from refquant.errors import QuantizationParameterError
 from refquant.ops import checks, layout
+from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor, Tensor
 from refquant.tensors.quantizer import channel_quantizer
 
@@ -34,6 +35,7 @@ def quantize_array(
     return layout.restore(q, array.shape, memory_format)
 
 
+@operation("reals")
 def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype) -> QuantizedTensor:
     r"""Quantize with one scale and zero point.
 
@@ -88,6 +90,7 @@ def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype) -> Qua
     return QuantizedTensor._unchecked(q, dtype, scale, zero_point)
 
 
+@operation("reals")
 def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, dtype):
     r"""Quantize each slice along an axis with its own scale and zero point.
 
@@ -148,6 +151,7 @@ def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, d
     return QuantizedTensor._unchecked(restored, dtype, scales, zero_points, axis)
 
 
+@operation()
 def dequantize(input: Any) -> Tensor:
     r"""Turn integers into the real numbers that they stand for, :math:`x = s (q - z)`.
 

@@ -10,6 +10,7 @@ from refquant.engines import FusedRule, Operands
 from refquant.engines.rules.elementwise import PRODUCT_OF_INTEGERS, SUM_IN_FIXED_POINT
 from refquant.errors import DtypeError, EngineError
 from refquant.ops import checks, layout
+from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["add", "add_relu", "mul", "mul_relu"]
@@ -46,6 +47,7 @@ def _operands(a: Any, b: Any) -> tuple[QuantizedTensor, QuantizedTensor]:
     return a, b
 
 
+@operation("pair")
 def add(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     r"""Add two quantized tensors.
 
@@ -99,6 +101,7 @@ def add(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     return _add(qa, qb, scale, zero_point, False)
 
 
+@operation("pair")
 def add_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     """Add two quantized tensors; negative sums become 0.
 
@@ -189,6 +192,7 @@ def _check_fixed_point(a: QuantizedTensor, b: QuantizedTensor, scale: float) -> 
             )
 
 
+@operation("pair")
 def mul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     r"""Multiply two quantized tensors.
 
@@ -239,6 +243,7 @@ def mul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     return _multiply(qa, qb, scale, zero_point, False)
 
 
+@operation("pair")
 def mul_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     """Multiply two quantized tensors; negative products become 0.
 

@@ -10,11 +10,13 @@ from refquant.engines import Operands
 from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.quantized.affine import dequantize, quantize_array
+from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["cat", "cat_relu"]
 
 
+@operation("pieces", "quantize_per_tensor", "cat_quantize")
 def cat(
     qx: Sequence[Any], dim: int, scale: float | None = None, zero_point: int | None = None
 ) -> QuantizedTensor:
@@ -66,6 +68,7 @@ def cat(
     return _cat(qx, dim, scale, zero_point, False)
 
 
+@operation("pieces", "quantize_per_tensor", "cat_quantize")
 def cat_relu(
     qx: Sequence[Any], dim: int, scale: float | None = None, zero_point: int | None = None
 ) -> QuantizedTensor:

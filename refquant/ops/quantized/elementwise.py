@@ -9,6 +9,7 @@ from refquant.arguments import flag, real
 from refquant.engines import Operands
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
+from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["clamp", "clamp_", "hardtanh", "hardtanh_", "relu", "relu6", "relu6_", "relu_"]
@@ -28,6 +29,7 @@ def _stored(q: QuantizedTensor, value: float) -> int:
         return int(rule(x, q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)[0])
 
 
+@operation("codes")
 def relu(input: Any, inplace: bool = False) -> QuantizedTensor:
     r"""Rectified linear unit, :math:`\max(q, z)` on the integers.
 
@@ -95,6 +97,7 @@ def relu_(input: Any) -> QuantizedTensor:
     return q
 
 
+@operation("codes", "elementwise_quantize")
 def relu6(qx: Any, inplace: bool = False) -> QuantizedTensor:
     r"""Rectified linear unit with an upper limit of 6, :math:`\min(\max(q, z), quantize(6))`.
 

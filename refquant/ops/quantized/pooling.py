@@ -20,12 +20,14 @@ from refquant.ops.floating.windows import (
     spans,
     strides,
 )
+from refquant.ops.registered import operation
 from refquant.reference.operands import Geometry
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
 
 
+@operation("windows")
 def max_pool2d(
     input: Any,
     kernel_size: Any,
@@ -128,6 +130,7 @@ def _average(q, image, restore, rows, columns, divisors, split) -> QuantizedTens
     return q.like(restore(averages))
 
 
+@operation("windows", "average_pool")
 def avg_pool2d(
     input: Any,
     kernel_size: Any,
@@ -214,6 +217,7 @@ def avg_pool2d(
     return _average(q, image, restore, rows, columns, np.ascontiguousarray(divisors), split)
 
 
+@operation("sizes", "adaptive_average_pool")
 def adaptive_avg_pool2d(input: Any, output_size: Any) -> QuantizedTensor:
     r"""Average windows that are chosen so that the output has a given size.
 

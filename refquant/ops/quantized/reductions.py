@@ -16,6 +16,7 @@ from refquant.ops import checks
 from refquant.ops.floating.extremes import ValuesAndIndices
 from refquant.ops.quantized.affine import dequantize, quantize_array
 from refquant.ops.quantized.pooling import check_average
+from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["max", "mean", "min", "sort", "topk"]
@@ -190,6 +191,7 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     return _taken(q, np.take(order, np.arange(count), axis=dim), dim, keepdim=True)
 
 
+@operation("dimensions", "mean", "quantize_per_tensor")
 def mean(
     input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None
 ) -> QuantizedTensor:

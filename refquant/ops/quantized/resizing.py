@@ -11,12 +11,14 @@ from refquant.engines import Operands
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.resizing import target_sizes
+from refquant.ops.registered import operation
 from refquant.reference.operands import Neighbors
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
 
 
+@operation("sizes")
 def interpolate(
     input: Any,
     size: Any = None,
@@ -151,6 +153,7 @@ def _neighbors(places: np.ndarray, size: int) -> Neighbors:
     return Neighbors(np.stack([first, np.minimum(first + 1, size - 1)], axis=1), shares)
 
 
+@operation()
 def upsample(
     input: Any,
     size: Any = None,
@@ -189,6 +192,7 @@ def upsample(
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
+@operation()
 def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> QuantizedTensor:
     """Resize by nearest-neighbor interpolation; see `interpolate`.
 
@@ -217,6 +221,7 @@ def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> 
     return interpolate(input, size, scale_factor, "nearest")
 
 
+@operation()
 def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> QuantizedTensor:
     """Resize by bilinear interpolation with aligned corners; see `interpolate`.
 

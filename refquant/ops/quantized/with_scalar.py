@@ -11,6 +11,7 @@ from refquant.engines.rules.elementwise import SHIFT_OF_INTEGERS
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.ops import checks, layout
 from refquant.ops.quantized.affine import dequantize, quantize_array
+from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["add_scalar", "add_scalar_relu", "mul_scalar", "mul_scalar_relu"]
@@ -29,6 +30,7 @@ def _number(argument: str, value: Any) -> float:
     )
 
 
+@operation("number", "elementwise_requantize", "quantize_per_tensor")
 def add_scalar(qa: Any, number: float) -> QuantizedTensor:
     r"""Add a number to a quantized tensor.
 
@@ -77,6 +79,7 @@ def add_scalar(qa: Any, number: float) -> QuantizedTensor:
     return _add_scalar(qa, number, False)
 
 
+@operation("number", "elementwise_requantize", "quantize_per_tensor")
 def add_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
     """Add a number to a quantized tensor; negative sums become 0.
 
@@ -154,6 +157,7 @@ def _clamped(a: QuantizedTensor, scale: float, zero_point: int, relu: bool) -> Q
     return QuantizedTensor._unchecked(restored, a.dtype, scale, zero_point)
 
 
+@operation("number")
 def mul_scalar(qa: Any, number: float) -> QuantizedTensor:
     r"""Multiply a quantized tensor by a number, on the integers' parameters alone.
 
@@ -196,6 +200,7 @@ def mul_scalar(qa: Any, number: float) -> QuantizedTensor:
     return _mul_scalar(qa, number, False)
 
 
+@operation("number")
 def mul_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
     """Multiply a quantized tensor by a number; negative products become 0.
 

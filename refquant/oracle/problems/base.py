@@ -12,20 +12,10 @@ from refquant import engines
 from refquant.engines import Engine
 from refquant.engines.arithmetic.change import values_of_rule
 from refquant.errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError
+from refquant.ops.registered import OPERATIONS
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["Problem"]
-
-# The steps that axes concern, of operations without a class of their own.
-_STEPS = {
-    "avg_pool2d": ("average_pool",),
-    "adaptive_avg_pool2d": ("adaptive_average_pool",),
-    "mean": ("mean", "quantize_per_tensor"),
-    "cat": ("quantize_per_tensor", "cat_quantize"),
-    "add_scalar": ("elementwise_requantize", "quantize_per_tensor"),
-    "elu": ("elementwise_quantize", "elementwise_dequantize"),
-    "relu6": ("elementwise_quantize",),
-}
 
 
 class Problem:
@@ -74,8 +64,8 @@ class Problem:
         Rules of all conditions count, whether or not the conditions hold for the operands.
         """
         by_axis: dict[str, tuple[str, ...]] = {}
-        steps = _STEPS.get(self.operation.removesuffix("_relu"), ())
-        for step in steps:
+        entry = OPERATIONS.get(self.operation)
+        for step in entry.steps if entry is not None else ():
             for choice in record.steps[step]:
                 for axis, values in values_of_rule(record, step, choice.rule).items():
                     by_axis[axis] = tuple(dict.fromkeys((*by_axis.get(axis, ()), *values)))

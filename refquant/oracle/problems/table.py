@@ -13,38 +13,24 @@ from refquant.errors import ArgumentError
 from refquant.nn.quantized import functional
 from refquant.ops import quantized
 from refquant.ops.floating.reductions import mean
-from refquant.ops.quantized.affine import dequantize, quantize_per_channel, quantize_per_tensor
+from refquant.ops.registered import OPERATIONS
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.elementwise import Quantization, Sum
 from refquant.oracle.problems.products import Product, product_function
 
 __all__ = ["bind", "operations", "problem"]
 
-_FUNCTIONAL = (
-    "relu",
-    "max_pool2d",
-    "avg_pool2d",
-    "adaptive_avg_pool2d",
-    "interpolate",
-    "upsample",
-    "upsample_nearest",
-    "upsample_bilinear",
-)
-_QUANTIZED = (
-    "relu6",
-    "add_scalar",
-    "add_scalar_relu",
-    "mul_scalar",
-    "mul_scalar_relu",
-    "cat",
-    "cat_relu",
-    "elu",
-)
-
 
 def _linear_dynamic(input, weight, bias=None):
     return quantized.linear_dynamic(input, quantized.linear_prepack(weight, bias))
 
+
+# Importing the public names enters the operations behind them into OPERATIONS.
+for _name in dir(quantized):
+    getattr(quantized, _name)
+# Problems are of the class of their operands, and of the functions that take plain tensors too.
+_CLASSES = {"pair": Sum, "reals": Quantization}
+_FUNCTIONS = {"max_pool2d": functional.max_pool2d, "mean": mean}
 
 # For each operation the class of its problems and its function.
 _TABLE: dict[str, tuple[type[Problem], Callable[..., Any]]] = {
@@ -53,13 +39,10 @@ _TABLE: dict[str, tuple[type[Problem], Callable[..., Any]]] = {
         for name in ("linear", "conv2d", "conv3d")
         for relu in ("", "_relu")
     },
-    **{name: (Sum, getattr(quantized, name)) for name in ("add", "add_relu", "mul", "mul_relu")},
-    "quantize_per_tensor": (Quantization, quantize_per_tensor),
-    "quantize_per_channel": (Quantization, quantize_per_channel),
-    **{name: (Problem, getattr(functional, name)) for name in _FUNCTIONAL},
-    **{name: (Problem, getattr(quantized, name)) for name in _QUANTIZED},
-    "mean": (Problem, mean),
-    "dequantize": (Problem, dequantize),
+    **{
+        name: (_CLASSES.get(entry.operands, Problem), _FUNCTIONS.get(name, entry.function))
+        for name, entry in sorted(OPERATIONS.items())
+    },
     "linear_dynamic": (Problem, _linear_dynamic),
 }
 

@@ -1,5 +1,6 @@
 """Cases of elementwise operations and of operations on windows."""
 
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from refquant import dtypes
 from refquant.ops.from_data import tensor
+from refquant.ops.registered import OPERATIONS
 from refquant.oracle.vectors.case import Case, floats, quantized
 
 __all__ = ["element_cases"]
@@ -21,7 +23,7 @@ PAIRS = (
 ALL = np.arange(256)
 
 
-def _pair_cases(operation: str) -> Iterator[Case]:
+def _pair_cases(operation: str, seed: int) -> Iterator[Case]:
     """Make all pairs of codes for some quantizers, and sizes around vector widths."""
     left, right = (codes.reshape(-1) for codes in np.meshgrid(ALL, ALL, indexing="ij"))
     for index, (sa, za, sb, zb, s, z) in enumerate(PAIRS):
@@ -36,14 +38,14 @@ def _pair_cases(operation: str) -> Iterator[Case]:
         yield Case(f"size-{size}", operation, {**arguments, "scale": 1.0, "zero_point": 9})
 
 
-def _scalar_cases(operation: str) -> Iterator[Case]:
+def _scalar_cases(operation: str, seed: int) -> Iterator[Case]:
     for index, number in enumerate((0.0, 0.5, -3.0, 1.25, 100.0, -100.0, 0.1)):
         for scale, zero in ((0.25, 10), (0.1, 255)):
             name = f"number-{index}-z{zero}"
             yield Case(name, operation, {"qa": quantized(ALL, scale, zero), "number": number})
 
 
-def _quantization_cases(operation: str) -> Iterator[Case]:
+def _quantization_cases(operation: str, seed: int) -> Iterator[Case]:
     halves = np.arange(-300, 301, dtype=np.float32) / np.float32(2)
     ends = np.array([0.0, -0.0, 1e-40, 1e30, -1e30, np.inf, -np.inf, 3e9, -3e9], np.float32)
     for scale in (0.5, 1.0, 0.1, 0.3, 0.0078431, 3.7):
@@ -104,41 +106,46 @@ def _resizing_cases(operation: str, seed: int) -> Iterator[Case]:
                     yield Case(name, operation, {"input": image, **extra})
 
 
-def _other_cases(operation: str, seed: int) -> Iterator[Case]:
+def _pieces_cases(operation: str, seed: int) -> Iterator[Case]:
     rng = np.random.default_rng(seed)
-    if operation in ("cat", "cat_relu"):
-        for dim in (0, 1):
-            parts = [
-                _image(rng, (2, 4, 3, 3), 10),
-                quantized(rng.integers(0, 256, (2, 4, 3, 3)), 0.3, 99),
-            ]
-            arguments: dict[str, Any] = {"qx": parts, "dim": dim, "scale": 0.4, "zero_point": 60}
-            yield Case(f"dim-{dim}", operation, arguments)
-        return
+    for dim in (0, 1):
+        parts = [
+            _image(rng, (2, 4, 3, 3), 10),
+            quantized(rng.integers(0, 256, (2, 4, 3, 3)), 0.3, 99),
+        ]
+        arguments: dict[str, Any] = {"qx": parts, "dim": dim, "scale": 0.4, "zero_point": 60}
+        yield Case(f"dim-{dim}", operation, arguments)
+
+
+def _dimensions_cases(operation: str, seed: int) -> Iterator[Case]:
+    rng = np.random.default_rng(seed)
     for zero in (0, 100, 255):
-        if operation == "mean":
-            for shape, over in (((2, 17, 7, 6), [2, 3]), ((5, 33), [1]), ((5, 33), [0, 1])):
-                name = f"{len(shape)}d-{'-'.join(map(str, over))}-z{zero}"
-                yield Case(name, operation, {"input": _image(rng, shape, zero), "dim": over})
-        elif operation == "elu":
-            arguments = {"self": quantized(ALL, 0.05, zero), "output_scale": 0.04}
-            yield Case(f"all-codes-z{zero}", operation, {**arguments, "output_zero_point": 30})
-        else:
-            name = "qx" if operation == "relu6" else "input"
-            yield Case(f"all-codes-z{zero}", operation, {name: quantized(ALL, 0.05, zero)})
+        for shape, over in (((2, 17, 7, 6), [2, 3]), ((5, 33), [1]), ((5, 33), [0, 1])):
+            name = f"{len(shape)}d-{'-'.join(map(str, over))}-z{zero}"
+            yield Case(name, operation, {"input": _image(rng, shape, zero), "dim": over})
+
+
+def _code_cases(operation: str, seed: int) -> Iterator[Case]:
+    entry = OPERATIONS[operation]
+    first = next(iter(inspect.signature(entry.function).parameters))
+    for zero in (0, 100, 255):
+        arguments = {first: quantized(ALL, 0.05, zero), **entry.settings}
+        yield Case(f"all-codes-z{zero}", operation, arguments)
+
+
+# By what `refquant.ops.registered` says of the operands.
+_CASES = {
+    "codes": _code_cases,
+    "dimensions": _dimensions_cases,
+    "number": _scalar_cases,
+    "pair": _pair_cases,
+    "pieces": _pieces_cases,
+    "reals": _quantization_cases,
+    "sizes": _resizing_cases,
+    "windows": _window_cases,
+}
 
 
 def element_cases(operation: str, seed: int) -> Iterator[Case]:
     """Make the cases of an operation on single elements or on windows."""
-    if operation.removesuffix("_relu") in ("add", "mul"):
-        yield from _pair_cases(operation)
-    elif "scalar" in operation:
-        yield from _scalar_cases(operation)
-    elif operation.startswith("quantize"):
-        yield from _quantization_cases(operation)
-    elif operation in ("max_pool2d", "avg_pool2d"):
-        yield from _window_cases(operation, seed)
-    elif operation in ("adaptive_avg_pool2d", "interpolate"):
-        yield from _resizing_cases(operation, seed)
-    else:
-        yield from _other_cases(operation, seed)
+    return _CASES[OPERATIONS[operation].operands](operation, seed)

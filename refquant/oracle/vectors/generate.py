@@ -4,39 +4,21 @@ from typing import Any
 
 from refquant import arguments
 from refquant.errors import ArgumentError
+from refquant.ops import registered
+from refquant.oracle.problems.table import operations
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.elements import element_cases
 from refquant.oracle.vectors.products import convolution_cases, linear_cases
 
 __all__ = ["OPERATIONS", "cases_of"]
 
-OPERATIONS = (
-    "linear",
-    "linear_relu",
-    "conv2d",
-    "conv2d_relu",
-    "conv3d",
-    "conv3d_relu",
-    "add",
-    "add_relu",
-    "mul",
-    "mul_relu",
-    "add_scalar",
-    "add_scalar_relu",
-    "mul_scalar",
-    "mul_scalar_relu",
-    "cat",
-    "cat_relu",
-    "relu",
-    "relu6",
-    "elu",
-    "max_pool2d",
-    "avg_pool2d",
-    "adaptive_avg_pool2d",
-    "interpolate",
-    "mean",
-    "quantize_per_tensor",
-    "quantize_per_channel",
+# Those of the oracle that have cases: products, and whatever says what its operands are.
+OPERATIONS = tuple(
+    name
+    for name in operations()
+    if name.startswith("conv")
+    or name in ("linear", "linear_relu")
+    or (name in registered.OPERATIONS and registered.OPERATIONS[name].operands)
 )
 
 

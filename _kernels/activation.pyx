@@ -1,11 +1,11 @@
-"""Kernels of refquant.reference.exponential.
+"""Kernels of refquant.reference.activation.
 
 Design
-(a) The formula of an element stands in _exponential.pxd and _rounding.pxd.
+(a) A function of one operand is a loop over a buffer of real numbers, and a branch in
+    `_function`; the rules on both sides of it stand in _rounding.pxd.
 (b) Eight bits hold 256 integers: where a tensor has more elements, all answers are computed once,
     for vectors and for the tail, and looked up.
-(c) Numbers go through two small buffers, one plain loop a step: both branches of the unit are
-    computed for a chunk and chosen between afterwards.
+(c) Numbers go through small buffers, one plain loop a step.
 (d) Elements are cut where vectors and runs end; rules are chosen once a piece.
 (e) Threads take blocks of a fixed size.
 """
@@ -30,20 +30,42 @@ cdef enum:
     ANSWERS = 256  # integers of eight bits
 
 
+cdef enum:
+    ELU = 1
+
+
 cdef struct Rules:
     int dequantize
-    int exponential
+    int function
     int quantize
 
 
 cdef struct Unit:
+    int function
+    float factors[3]
     Quantizer a
     Output to
-    float alpha
-    float output_factor
-    float input_factor
     Rules vector
     Rules tail
+
+
+cdef void _elu(float* x, Py_ssize_t n, const float* factors, int rule) noexcept nogil:
+    """Compute both branches for a chunk, and choose between them afterwards."""
+    cdef float y[CHUNK]
+    cdef float alpha = factors[0], output_factor = factors[1], input_factor = factors[2]
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = x[i] * input_factor
+    expm1_run(y, n, rule)
+    for i in range(n):
+        y[i] = y[i] * alpha
+    for i in range(n):
+        x[i] = (x[i] if x[i] > 0.0 else y[i]) * output_factor
+
+
+cdef void _function(float* x, Py_ssize_t n, const Unit* unit, int rule) noexcept nogil:
+    """Apply the function to a chunk, in place."""
+    _elu(x, n, unit.factors, rule)
 
 
 cdef void _piece(
@@ -51,18 +73,11 @@ cdef void _piece(
 ) noexcept nogil:
     """Elements that follow one set of rules."""
     cdef float x[CHUNK]
-    cdef float y[CHUNK]
-    cdef Py_ssize_t start = 0, count, i
+    cdef Py_ssize_t start = 0, count
     while start < n:
         count = min(<Py_ssize_t>CHUNK, n - start)
         dequantize_run(a + start, x, count, unit.a, rules.dequantize)
-        for i in range(count):
-            y[i] = x[i] * unit.input_factor
-        expm1_run(y, count, rules.exponential)
-        for i in range(count):
-            y[i] = y[i] * unit.alpha
-        for i in range(count):
-            x[i] = (x[i] if x[i] > 0.0 else y[i]) * unit.output_factor
+        _function(x, count, unit, rules.function)
         quantize_run(x, q + start, count, unit.to, rules.quantize)
         start += count
 
@@ -103,7 +118,7 @@ cdef void _span(
         start = end
 
 
-cdef _elu(const stored[::1] a, stored[::1] q, const Unit* unit, Runs runs):
+cdef _walk(const stored[::1] a, stored[::1] q, const Unit* unit, Runs runs):
     cdef Py_ssize_t n = a.shape[0], blocks = (n + BLOCK - 1) // BLOCK, block, start
     cdef int threads = threads_for(blocks, 2)
     cdef stored table[2 * ANSWERS]
@@ -118,27 +133,32 @@ cdef _elu(const stored[::1] a, stored[::1] q, const Unit* unit, Runs runs):
             _span(&a[0], &q[0], start, min(start + BLOCK, n), unit, runs, answers)
 
 
-def elu(a not None, a_quantizer, output, factors, runs, dequantize, exponential, quantize):
-    """Apply the exponential linear unit; inputs are not checked."""
-    cdef tuple f = <tuple>factors
-    cdef double alpha = f[0], output_factor = f[1], input_factor = f[2]
+cdef _applied(
+    int function, a, a_quantizer, output, tuple factors, runs, dequantize, quantize,
+    int rule=0, int tail_rule=0
+):
     cdef Runs walk = runs_of(runs)
-    cdef Unit unit = Unit(
-        quantizer_of(a_quantizer), output_of(output), <float>alpha, <float>output_factor,
-        <float>input_factor,
-        Rules(DEQUANTIZING[dequantize.vector], EXPONENTIAL[exponential.vector],
-              QUANTIZING[quantize.vector]),
-        Rules(DEQUANTIZING[dequantize.tail], EXPONENTIAL[exponential.tail],
-              QUANTIZING[quantize.tail]),
-    )
+    cdef Unit unit
+    cdef Py_ssize_t i
+    unit.function, unit.a, unit.to = function, quantizer_of(a_quantizer), output_of(output)
+    for i in range(len(factors)):
+        unit.factors[i] = <float><double>factors[i]
+    unit.vector = Rules(DEQUANTIZING[dequantize.vector], rule, QUANTIZING[quantize.vector])
+    unit.tail = Rules(DEQUANTIZING[dequantize.tail], tail_rule, QUANTIZING[quantize.tail])
     out = np.empty_like(a)
     if out.size == 0:
         return out
     kind = a.dtype.char
     if kind == "B":
-        _elu[uint8_t](a, out, &unit, walk)
+        _walk[uint8_t](a, out, &unit, walk)
     elif kind == "b":
-        _elu[int8_t](a, out, &unit, walk)
+        _walk[int8_t](a, out, &unit, walk)
     else:
-        _elu[int32_t](a, out, &unit, walk)
+        _walk[int32_t](a, out, &unit, walk)
     return out
+
+
+def elu(a not None, a_quantizer, output, factors, runs, dequantize, exponential, quantize):
+    """Apply the exponential linear unit; inputs are not checked."""
+    return _applied(ELU, a, a_quantizer, output, tuple(factors), runs, dequantize, quantize,
+                    EXPONENTIAL[exponential.vector], EXPONENTIAL[exponential.tail])

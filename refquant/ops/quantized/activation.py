@@ -6,6 +6,7 @@ from refquant import arguments, engines, kernels
 from refquant.engines import Operands
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
+from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 from refquant.tensors.quantizer import LARGEST_SCALE
 
@@ -21,6 +22,13 @@ def _finite(argument: str, value: Any) -> float:
     return number
 
 
+@operation(
+    "codes",
+    "elementwise_quantize",
+    "elementwise_dequantize",
+    output_scale=0.04,
+    output_zero_point=30,
+)
 def elu(
     self: Any,
     output_scale: float,

@@ -1,4 +1,4 @@
-"""Arguments for the twins of the family `exponential`."""
+"""Arguments for the twins of the family `activation`."""
 
 import numpy as np
 from parity.draws import draws, draws_large

@@ -1,9 +1,9 @@
-r"""The exponential linear unit on integers that stand for real numbers, :math:`x = s (q - z)`.
+r"""Functions of one operand on integers that stand for real numbers, :math:`x = s (q - z)`.
 
 Runs, vectors and tails are those of `refquant.reference.elementwise`.
 
-See ``_kernels/exponential.pyx``: `elu` is ``_piece`` there; the rules of the exponential function
-are ``expm1_run`` of ``_kernels/_exponential.pxd``.
+See ``_kernels/activation.pyx``: each function is a loop in ``_function`` there; the rules of the
+exponential function are ``expm1_run`` of ``_kernels/_exponential.pxd``.
 """
 
 import numpy as np
