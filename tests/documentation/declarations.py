@@ -51,18 +51,21 @@ FACES = {
         {"refquant.nn.pooling": ["MaxPool2d"]},
     ),
     "refquant.ops.quantized": Face(
-        "affine casting comparison constructors fake_quantization packing recurrence reductions "
+        "affine casting comparison constructors fake_quantization fused_fake_quantization packing recurrence reductions "
         "resizing",
         "PackedHalf adaptive_avg_pool2d as_rows avg_pool2d check_image_rank clamp clamp_ hardtanh "
         "hardtanh_ pack_convolution pack_linear packed_convolution quint8_input relu relu6_ relu_ "
         "run_convolution run_linear",
     ),
     "refquant.quantization": Face(
-        "observer observers.affine observers.explanation observers.factory",
+        "observer observers.affine observers.explanation observers.factory observers.ranges "
+        "observers.stretching",
         "CalibrationError FailedShard Row Summary check_both_or_none configurable_types default "
-        "has_observed integer_types load_statistic quantized_types run_first",
+        "has_observed integer_types load_range load_statistic made_observer quantized_types "
+        "run_first save_statistics _LearnableFakeQuantize",
         "fake_quantize observer qconfig",
         {
+            "refquant.quantization.observer": ["UniformQuantizationObserverBase"],
             "refquant.quantization.mappings": [
                 "DEFAULT_DYNAMIC_MODULE_MAPPING",
                 "DEFAULT_MODULE_MAPPING",
@@ -71,7 +74,7 @@ FACES = {
         },
     ),
 }
-_FOLDERS = {"refquant.quantization": (".", "observers")}
+_FOLDERS = {"refquant.quantization": (".", "observers", "fake_quantization")}
 
 
 def files():

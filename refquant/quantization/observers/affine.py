@@ -83,7 +83,9 @@ class AffineObserver(ObserverBase):
             )
         self._check_scheme(qscheme)
         reduce_range = arguments.switch("reduce_range", reduce_range)
-        if reduce_range and qscheme.is_symmetric and dtype is dtypes.quint8:
+        if not self._reduces_symmetric() and (reduce_range, qscheme.is_symmetric, dtype) == (
+            *(True, True, dtypes.quint8),
+        ):
             raise NotSupportedError(
                 argument="reduce_range",
                 expected="False where the scheme is symmetric and the dtype quint8",
@@ -111,6 +113,10 @@ class AffineObserver(ObserverBase):
                 hint="choose an engine of PyTorch 2.13 before making the observer",
             )
         self.eps = eps
+
+    def _reduces_symmetric(self) -> bool:
+        """Whether quint8 with a symmetric scheme may leave a bit unused."""
+        return False
 
     def _check_scheme(self, qscheme) -> None:
         kind = "per_channel" if self.per_channel else "per_tensor"

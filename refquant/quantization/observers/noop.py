@@ -14,6 +14,9 @@ class NoopObserver(ObserverBase):
     dtype : dtype, default float16
         The dtype that weights are converted to.
 
+    custom_op_name : str, default ''
+        Kept as an attribute, otherwise unused.
+
     Examples
     --------
     >>> from refquant.quantization import NoopObserver
@@ -21,8 +24,9 @@ class NoopObserver(ObserverBase):
     refquant.float16
     """
 
-    def __init__(self, dtype=dtypes.float16):
+    def __init__(self, dtype=dtypes.float16, custom_op_name=""):
         super().__init__(dtype)
+        self.custom_op = custom_op_name
 
     def forward(self, x):
         """Return `x`."""

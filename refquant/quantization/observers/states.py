@@ -1,15 +1,25 @@
 """State dicts of observers: the layouts of PyTorch 1.4 and 2.13, both of which can be loaded."""
 
 import functools
+from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from refquant.errors import StateError
 from refquant.nn import state
 from refquant.nn.module import Module
 from refquant.tensors import Tensor
 
-__all__ = ["check_both_or_none", "load_range", "load_statistic", "save_statistics"]
+__all__ = [
+    "check_both_or_none",
+    "get_observer_state_dict",
+    "load_observer_state_dict",
+    "load_range",
+    "load_statistic",
+    "save_statistics",
+]
 
 
 def save_statistics(
@@ -89,3 +99,67 @@ def load_range(report, module: Any, prefix: str, shape: tuple) -> None:
     if low.shape != high.shape or (low > high + slack).any():
         wanted, got = "ends of ranges, the smaller ones first", f"{low.tolist()} and {high.tolist()}"
         report.error(" and ".join(keys), wanted, got)
+
+
+def get_observer_state_dict(mod: Module) -> OrderedDict:
+    """Collect what the observers of a prepared model have seen, without its weights.
+
+    Parameters
+    ----------
+    mod : Module
+        A prepared model.
+
+    Returns
+    -------
+    OrderedDict of str to Tensor
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> model = nn.Sequential(quantization.QuantStub())
+    >>> model.qconfig = quantization.default_qconfig
+    >>> prepared = quantization.prepare(model.eval())
+    >>> list(quantization.get_observer_state_dict(prepared))[-1]
+    '0.activation_post_process.max_val'
+    """
+    found = mod.state_dict()
+    return OrderedDict(
+        (key, value) for key, value in found.items() if "activation_post_process" in key
+    )
+
+
+def load_observer_state_dict(mod: Module, obs_dict: Mapping[str, Any]) -> None:
+    """Give the observers of a prepared model what others have seen.
+
+    Parameters
+    ----------
+    mod : Module
+        A prepared model.
+    obs_dict : mapping of str to Tensor
+        As `get_observer_state_dict` makes it.
+
+    Raises
+    ------
+    StateError
+        If observers are missing or there are keys of others; nothing is changed.
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> model = nn.Sequential(quantization.QuantStub())
+    >>> model.qconfig = quantization.default_qconfig
+    >>> prepared = quantization.prepare(model.eval())
+    >>> seen = quantization.get_observer_state_dict(prepared)
+    >>> quantization.load_observer_state_dict(prepared, seen)
+    """
+    own = set(get_observer_state_dict(mod))
+    unexpected = [key for key in obs_dict if key not in own]
+    missing = [key for key in own if key not in obs_dict]
+    if missing or unexpected:
+        raise StateError(
+            argument="obs_dict",
+            expected="the keys of all observers of the model",
+            got=f"missing {sorted(missing)}, unexpected {unexpected}",
+            hint="prepare the model as the one whose observers were saved",
+        )
+    mod.load_state_dict(obs_dict, strict=False)

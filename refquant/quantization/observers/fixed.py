@@ -1,0 +1,143 @@
+"""Observers that learn nothing from data: fixed parameters, placeholders, an input's own."""
+
+import numpy as np
+
+from refquant import arguments, dtypes
+from refquant.errors import NotSupportedError
+from refquant.quantization.observers import ranges
+from refquant.quantization.observers.base import ObserverBase
+from refquant.tensors import Tensor
+
+__all__ = ["FixedQParamsObserver", "PlaceholderObserver", "ReuseInputObserver"]
+
+
+class FixedQParamsObserver(ObserverBase):
+    """Give the scale and zero point that were chosen beforehand, for outputs of known range.
+
+    Parameters
+    ----------
+    scale : float
+        Real units of one quantized step.
+    zero_point : int
+        The integer that stands for real zero.
+    dtype : dtype, default quint8
+        The dtype to quantize to.
+    qscheme : qscheme, default per_tensor_affine
+        Kept as an attribute.
+    quant_min, quant_max : int, default 0 and 255
+        The range of integers.
+    is_dynamic : bool, default False
+        Whether each call quantizes its input anew; not possible here.
+
+    Attributes
+    ----------
+    scale : Tensor of float32, shape (1,)
+    zero_point : Tensor of int32, shape (1,)
+
+    Examples
+    --------
+    >>> from refquant.quantization import FixedQParamsObserver
+    >>> FixedQParamsObserver(1 / 256, 0).calculate_qparams()
+    (tensor([0.0039]), tensor([0], dtype=refquant.int32))
+    """
+
+    def __init__(
+        self,
+        scale,
+        zero_point,
+        dtype=dtypes.quint8,
+        qscheme=dtypes.per_tensor_affine,
+        quant_min=0,
+        quant_max=255,
+        is_dynamic=False,
+    ):
+        if arguments.switch("is_dynamic", is_dynamic):
+            raise NotSupportedError(
+                argument="is_dynamic", expected="False: the parameters are fixed", got=True
+            )
+        super().__init__(dtype)
+        self.quant_min, self.quant_max = ranges.choose_range(dtype, quant_min, quant_max)
+        self.qscheme = qscheme
+        numbers = arguments.number("scale", scale), arguments.integer("zero_point", zero_point)
+        self.register_buffer("scale", Tensor(np.array(numbers[:1], np.float32)))
+        self.register_buffer("zero_point", Tensor(np.array(numbers[1:], np.int32)))
+
+    def forward(self, x):
+        """Return `x`."""
+        return x
+
+    def calculate_qparams(self, **keywords):
+        """Return the scale and the zero point."""
+        return self.scale, self.zero_point
+
+    def extra_repr(self) -> str:
+        """Show the parameters."""
+        parameters = f"scale={self.scale.item():g}, zero_point={self.zero_point.item()}"
+        return f"{parameters}, {super().extra_repr()}"
+
+
+class PlaceholderObserver(ObserverBase):
+    """Name the dtype of a tensor and choose nothing: for float16 and dynamic quantization.
+
+    Parameters
+    ----------
+    dtype : dtype, default float32
+        What the tensor is to become.
+    custom_op_name, compute_dtype, quant_min, quant_max, qscheme, eps
+        Kept as attributes, otherwise unused.
+    is_dynamic : bool, default False
+        Whether each call quantizes its input anew.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.quantization import PlaceholderObserver
+    >>> PlaceholderObserver(dtype=refquant.quint8, is_dynamic=True).is_dynamic
+    True
+    """
+
+    def __init__(
+        self,
+        dtype=dtypes.float32,
+        custom_op_name="",
+        compute_dtype=None,
+        quant_min=None,
+        quant_max=None,
+        qscheme=None,
+        eps=None,
+        is_dynamic=False,
+    ):
+        super().__init__(dtype, arguments.switch("is_dynamic", is_dynamic) or bool(compute_dtype))
+        self.custom_op = custom_op_name
+        self.qscheme = dtypes.per_tensor_affine if qscheme is None else qscheme
+        self.quant_min, self.quant_max = quant_min, quant_max
+        self.eps = eps
+        if compute_dtype is not None:
+            self.dtype = compute_dtype
+
+    def forward(self, x):
+        """Return `x`."""
+        return x
+
+    def extra_repr(self) -> str:
+        """Show the dtype."""
+        return f"dtype={self.dtype}, is_dynamic={self.is_dynamic}"
+
+
+class ReuseInputObserver(ObserverBase):
+    """Say that an output keeps the scale and zero point of its input, as in a reshape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.quantization import ReuseInputObserver
+    >>> ReuseInputObserver()(refquant.tensor([1.0]))
+    tensor([1.])
+    """
+
+    def __init__(self):
+        super().__init__(dtypes.quint8)
+
+    def forward(self, x):
+        """Return `x`."""
+        return x
