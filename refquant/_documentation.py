@@ -5,11 +5,13 @@ surrounds it stays, and the part takes over its indentation. Generated stubs sho
 editors, which read sources.
 """
 
+import inspect
 import re
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["PARTS", "documented", "expanded"]
+__all__ = ["PARTS", "document", "documented", "expanded"]
 
 PARTS: dict[str, str] = {
     # Observers.
@@ -96,6 +98,100 @@ Parameters
 ----------
 input : Tensor
     Plain or quantized.""",
+    "lstm": """
+Parameters
+----------
+input_size, hidden_size : int
+    Features of a step, and of the state.
+num_layers : int
+    Layers; each reads the states of the one before.
+bias : bool
+    Whether there are biases.
+batch_first : bool
+    Whether sequences come as (batch, time, features) instead of (time, batch, features).
+dropout : float
+    Probability with which training drops what one layer hands to the next.
+bidirectional : bool
+    Whether each layer also reads from the end; the states are put side by side.""",
+    # Operations on quantized tensors.
+    "per_tensor": """
+Parameters
+----------
+input : QuantizedTensor
+    Quantized per tensor, any shape and layout.""",
+    "of_any_scheme": """
+Parameters
+----------
+input : QuantizedTensor
+    Of any scheme.""",
+    "image_per_tensor": """
+Parameters
+----------
+input : QuantizedTensor, shape (batch, channels, height, width)
+    Quantized per tensor; the batch may be left out.""",
+    "real_input": """
+Parameters
+----------
+input : Tensor or ndarray of float32
+    Real values, any shape and layout.""",
+    "inplace": """
+inplace : bool, default False
+    Whether to change the operand instead of making a new tensor.""",
+    "quantizer_of_result": """
+scale : float
+    Real units of one quantized step of the result.
+zero_point : int
+    The integer that stands for real zero in the result, in the range of its dtype.""",
+    "like_input": """
+Returns
+-------
+QuantizedTensor
+    With the parameters and in the memory format of `input`.""",
+    "input_itself": """
+Returns
+-------
+QuantizedTensor
+    `input`.""",
+    "unless_per_tensor": """
+Raises
+------
+QuantizerError
+    If `input` is not quantized per tensor.""",
+    "unless_valid_quantizer": """
+DtypeError
+    If `dtype` is not quantized.
+QuantizationParameterError
+    If scale or zero point is not valid, or there is not one for each slice.""",
+    "packed_linear": """
+W_prepack : PackedLinear
+    As `linear_prepack` returns it.""",
+    "one_to_two": """
+Examples
+--------
+>>> import refquant
+>>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)""",
+    "one_and_less": """
+Examples
+--------
+>>> import refquant
+>>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)""",
+    "pixels_0_to_15": """
+Examples
+--------
+>>> import refquant
+>>> from refquant.nn.quantized import functional as F
+>>> x = refquant.arange(16.0).reshape(1, 1, 4, 4)
+>>> q = refquant.quantize_per_tensor(x, 1.0, 0, refquant.quint8)""",
+    "from_ops": """
+Examples
+--------
+>>> import refquant
+>>> from refquant.ops import quantized""",
+    "from_functional": """
+Examples
+--------
+>>> import refquant
+>>> from refquant.nn.quantized import functional as F""",
 }
 
 _Documented = TypeVar("_Documented", bound=Callable[..., Any])
@@ -132,7 +228,8 @@ def expanded(text: str, parts: dict[str, str]) -> str:
 
     def part(found: re.Match[str]) -> str:
         name, indent = found["name"], found["indent"]
-        lines = (parts[name] if name in parts else PARTS[name]).strip("\n").split("\n")
+        text = expanded(parts[name] if name in parts else PARTS[name], parts)
+        lines = text.strip("\n").split("\n")
         return "\n".join(indent + line if line else line for line in lines)
 
     return _NAMED.sub(part, text)
@@ -170,3 +267,32 @@ def documented(**parts: str) -> Callable[[_Documented], _Documented]:
         return target
 
     return decorate
+
+
+def document(module: str, **parts: str) -> None:
+    """Expand the docstrings of all functions, classes and methods that a module defines.
+
+    Parameters
+    ----------
+    module : str
+        The ``__name__`` of the module, which calls this at its end.
+    **parts : str
+        Parts of this module alone.
+
+    Examples
+    --------
+    >>> from refquant._documentation import document
+    >>> document(__name__)
+    """
+    found = [value for value in vars(sys.modules[module]).values() if _is_of(module, value)]
+    for value in found:
+        documented(**parts)(value)
+        if isinstance(value, type):
+            for member in vars(value).values():
+                member = getattr(member, "__func__", member)  # of a classmethod
+                if inspect.isfunction(member):
+                    documented(**parts)(member)
+
+
+def _is_of(module: str, value: Any) -> bool:
+    return (inspect.isfunction(value) or isinstance(value, type)) and value.__module__ == module

@@ -104,6 +104,9 @@ def _declare_vectors(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="of the random integers (default: %(default)s)",
     )
+    parser.add_argument(
+        "--format", metavar="F", default="npz", help="of the arrays (default: %(default)s)"
+    )
     parser.add_argument("--force", action="store_true", help="replace vectors that are there")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
 
@@ -118,7 +121,7 @@ def _declare_check(parser: argparse.ArgumentParser) -> None:
         "--results",
         metavar="R",
         required=True,
-        help="folder with CASE.npz for each case, holding the integers as `output`",
+        help="folder with the integers for each case, such as CASE.npz with an array `output`",
     )
     parser.add_argument("--quiet", action="store_true", help="show no progress")
 

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from refquant import arguments
+from refquant._documentation import document
 from refquant.errors import ArgumentTypeError, ShapeError
 from refquant.nn import functional as F
 from refquant.nn import init
@@ -46,7 +47,34 @@ def check_state(hx: Any) -> None:
         )
 
 
-class LSTM(Module):
+class Layers(Module):
+    """Base class of layers of long short-term memory: their settings, and how they are shown."""
+
+    input_size: int
+    hidden_size: int
+    num_layers: int
+    bias: bool
+    batch_first: bool
+    bidirectional: bool
+    dropout: float
+    _usual: tuple[tuple[str, Any], ...] = (
+        ("num_layers", 1),
+        ("bias", True),
+        ("batch_first", False),
+        ("dropout", 0.0),
+        ("bidirectional", False),
+    )
+
+    def extra_repr(self) -> str:
+        """Describe the sizes; what is usual is left out."""
+        text = f"{self.input_size}, {self.hidden_size}"
+        for name, usual in self._usual:
+            if getattr(self, name) != usual:
+                text += f", {name}={getattr(self, name)}"
+        return text
+
+
+class LSTM(Layers):
     r"""Layers of long short-term memory over sequences.
 
     .. math::
@@ -54,20 +82,7 @@ class LSTM(Module):
         c_t &= \sigma(f)\, c_{t-1} + \sigma(i) \tanh(g) \\
         h_t &= \sigma(o) \tanh(c_t)
 
-    Parameters
-    ----------
-    input_size, hidden_size : int
-        Features of a step, and of the state.
-    num_layers : int
-        Layers; each reads the states of the one before.
-    bias : bool
-        Whether there are biases.
-    batch_first : bool
-        Whether sequences come as (batch, time, features) instead of (time, batch, features).
-    dropout : float
-        Probability with which training drops what one layer hands to the next.
-    bidirectional : bool
-        Whether each layer also reads from the end; the states are put side by side.
+    %(lstm)s
 
     Attributes
     ----------
@@ -85,13 +100,6 @@ class LSTM(Module):
     """
 
     mode = "LSTM"
-    input_size: int
-    hidden_size: int
-    num_layers: int
-    bias: bool
-    batch_first: bool
-    bidirectional: bool
-    dropout: float
 
     def __init__(
         self,
@@ -235,16 +243,5 @@ class LSTM(Module):
             last = tuple(part[:, packed.unsorted_indices] for part in last)
         return packed._replace(data=output[present]), last
 
-    def extra_repr(self) -> str:
-        """Describe the sizes; what is usual is left out."""
-        text = f"{self.input_size}, {self.hidden_size}"
-        for name, usual in (
-            ("num_layers", 1),
-            ("bias", True),
-            ("batch_first", False),
-            ("dropout", 0.0),
-            ("bidirectional", False),
-        ):
-            if getattr(self, name) != usual:
-                text += f", {name}={getattr(self, name)}"
-        return text
+
+document(__name__)

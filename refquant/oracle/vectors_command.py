@@ -14,6 +14,7 @@ def run(options: Any) -> int:
         options.out,
         options.engine,
         seed=options.seed,
+        format=options.format,
         force=options.force,
         progress=False if options.quiet else None,
     )

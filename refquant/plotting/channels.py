@@ -36,8 +36,7 @@ def channel_ranges(weight: Any, *, axis: int = 0, ax: Any = None) -> Any:
     Examples
     --------
     >>> import refquant
-    >>> from refquant.plotting import channel_ranges
-    >>> ax = channel_ranges(refquant.randn(8, 3, 3, 3))
+    >>> ax = refquant.plotting.channel_ranges(refquant.randn(8, 3, 3, 3))
     >>> ax.get_xlabel()
     'channel'
     """
@@ -45,9 +44,7 @@ def channel_ranges(weight: Any, *, axis: int = 0, ax: Any = None) -> Any:
     axis = arguments.integer("axis", axis)
     if not 0 <= axis < array.ndim:
         raise IndexRangeError(
-            argument="axis",
-            expected=f"a dimension of a weight of shape {array.shape}",
-            got=axis,
+            argument="axis", expected=f"a dimension of a weight of shape {array.shape}", got=axis
         )
     if array.size == 0 or not np.isfinite(array).all():
         raise ArgumentError(

@@ -39,8 +39,7 @@ def channel_ranges(weight: Any, *, axis: int=0, ax: Any=None) -> Any:
     Examples
     --------
     >>> import refquant
-    >>> from refquant.plotting import channel_ranges
-    >>> ax = channel_ranges(refquant.randn(8, 3, 3, 3))
+    >>> ax = refquant.plotting.channel_ranges(refquant.randn(8, 3, 3, 3))
     >>> ax.get_xlabel()
     'channel'
     """

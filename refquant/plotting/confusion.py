@@ -41,20 +41,17 @@ def code_confusion(expected: Any, got: Any, *, ax: Any = None) -> Any:
     Examples
     --------
     >>> import refquant
-    >>> from refquant.plotting import code_confusion
     >>> x = refquant.linspace(0, 1, 100)
     >>> one = refquant.quantize_per_tensor(x, 0.01, 0, refquant.quint8)
     >>> two = refquant.quantize_per_tensor(x + 0.004, 0.01, 0, refquant.quint8)
-    >>> ax = code_confusion(one, two)
+    >>> ax = refquant.plotting.code_confusion(one, two)
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('expected integer', 'integer that was got')
     """
     rows, columns = _codes("got", got), _codes("expected", expected)
     if rows.shape != columns.shape:
         raise ShapeError(
-            argument="got",
-            expected=f"of shape {columns.shape}, that of `expected`",
-            got=rows.shape,
+            argument="got", expected=f"of shape {columns.shape}, that of `expected`", got=rows.shape
         )
     both = np.concatenate([rows.ravel(), columns.ravel()])
     first, last = (int(both.min()), int(both.max())) if both.size else (0, 0)
@@ -67,11 +64,7 @@ def code_confusion(expected: Any, got: Any, *, ax: Any = None) -> Any:
         )
     pairs = (rows.ravel() - first) * count + (columns.ravel() - first)
     counts = np.bincount(pairs, minlength=count * count).reshape(count, count)
-    colors = require_extra(
-        "matplotlib.colors",
-        package="matplotlib",
-        extra="plot",
-    )
+    colors = require_extra("matplotlib.colors", package="matplotlib", extra="plot")
     ax = axes(ax)
     image = ax.imshow(
         # Pairs that do not occur have no color.

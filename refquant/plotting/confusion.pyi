@@ -43,11 +43,10 @@ def code_confusion(expected: Any, got: Any, *, ax: Any=None) -> Any:
     Examples
     --------
     >>> import refquant
-    >>> from refquant.plotting import code_confusion
     >>> x = refquant.linspace(0, 1, 100)
     >>> one = refquant.quantize_per_tensor(x, 0.01, 0, refquant.quint8)
     >>> two = refquant.quantize_per_tensor(x + 0.004, 0.01, 0, refquant.quint8)
-    >>> ax = code_confusion(one, two)
+    >>> ax = refquant.plotting.code_confusion(one, two)
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('expected integer', 'integer that was got')
     """

@@ -48,8 +48,7 @@ def integer_grid(
     Examples
     --------
     >>> import refquant
-    >>> from refquant.plotting import integer_grid
-    >>> ax = integer_grid(0.5, 2, refquant.quint8, quant_max=7)
+    >>> ax = refquant.plotting.integer_grid(0.5, 2, refquant.quint8, quant_max=7)
     >>> ax.get_xlabel()
     'value (real units)'
     """

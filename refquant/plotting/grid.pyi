@@ -42,8 +42,7 @@ def integer_grid(scale: float, zero_point: int, dtype: Dtype, *, quant_min: int 
     Examples
     --------
     >>> import refquant
-    >>> from refquant.plotting import integer_grid
-    >>> ax = integer_grid(0.5, 2, refquant.quint8, quant_max=7)
+    >>> ax = refquant.plotting.integer_grid(0.5, 2, refquant.quint8, quant_max=7)
     >>> ax.get_xlabel()
     'value (real units)'
     """

@@ -47,8 +47,7 @@ def value_histogram(values: Any, scale: float, zero_point: int, dtype: Dtype, *,
     Examples
     --------
     >>> import refquant
-    >>> from refquant.plotting import value_histogram
-    >>> ax = value_histogram(refquant.randn(1000), 0.02, 128, refquant.quint8)
+    >>> ax = refquant.plotting.value_histogram(refquant.randn(1000), 0.02, 128, refquant.quint8)
     >>> ax.get_xlabel()
     'value (real units)'
     """

@@ -43,10 +43,9 @@ def error_map(before: Any, after: Any, *, in_steps: bool = False, ax: Any = None
     Examples
     --------
     >>> import refquant
-    >>> from refquant.plotting import error_map
     >>> image = refquant.rand(1, 1, 8, 8)
     >>> q = refquant.quantize_per_tensor(image, 0.1, 0, refquant.quint8)
-    >>> ax = error_map(image, q, in_steps=True)
+    >>> ax = refquant.plotting.error_map(image, q, in_steps=True)
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('column (pixels)', 'row (pixels)')
     """
@@ -54,9 +53,7 @@ def error_map(before: Any, after: Any, *, in_steps: bool = False, ax: Any = None
     y = real_values(after, "after").astype(np.float64)
     if x.shape != y.shape:
         raise ShapeError(
-            argument="after",
-            expected=f"of shape {x.shape}, that of `before`",
-            got=y.shape,
+            argument="after", expected=f"of shape {x.shape}, that of `before`", got=y.shape
         )
     if x.ndim < 2 or x[..., :1, :1].size != 1:
         raise ShapeError(

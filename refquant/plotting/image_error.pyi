@@ -46,10 +46,9 @@ def error_map(before: Any, after: Any, *, in_steps: bool=False, ax: Any=None) ->
     Examples
     --------
     >>> import refquant
-    >>> from refquant.plotting import error_map
     >>> image = refquant.rand(1, 1, 8, 8)
     >>> q = refquant.quantize_per_tensor(image, 0.1, 0, refquant.quint8)
-    >>> ax = error_map(image, q, in_steps=True)
+    >>> ax = refquant.plotting.error_map(image, q, in_steps=True)
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('column (pixels)', 'row (pixels)')
     """

@@ -26,10 +26,9 @@ def mismatch_bars(mismatch: Any, *, ax: Any = None):
     --------
     >>> import numpy as np, refquant
     >>> from refquant import oracle
-    >>> from refquant.plotting import mismatch_bars
     >>> x = refquant.tensor([0.25, 0.5])
     >>> found = oracle.compare(np.array([3, 9]), "quantize_per_tensor", x, 0.1, 0, refquant.quint8)
-    >>> mismatch_bars(found).get_xlabel()
+    >>> refquant.plotting.mismatch_bars(found).get_xlabel()
     'difference from the engine (steps)'
     """
     if not all(hasattr(mismatch, name) for name in ("histogram", "counts", "classes")):

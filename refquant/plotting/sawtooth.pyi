@@ -42,8 +42,7 @@ def error_sawtooth(scale: float, zero_point: int, dtype: Dtype, *, low: float | 
     Examples
     --------
     >>> import refquant
-    >>> from refquant.plotting import error_sawtooth
-    >>> ax = error_sawtooth(0.1, 10, refquant.quint8)
+    >>> ax = refquant.plotting.error_sawtooth(0.1, 10, refquant.quint8)
     >>> ax.get_ylabel()
     'error (real units)'
     """

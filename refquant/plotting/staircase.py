@@ -51,9 +51,7 @@ def before_after(before: Any, after: Any, *, ax: Any = None) -> Any:
     y = real_values(after, "after").astype(np.float64)
     if x.shape != y.shape:
         raise ShapeError(
-            argument="after",
-            expected=f"of shape {x.shape}, that of `before`",
-            got=y.shape,
+            argument="after", expected=f"of shape {x.shape}, that of `before`", got=y.shape
         )
     x, y = x.ravel(), y.ravel()
     kept = np.flatnonzero(np.isfinite(x) & np.isfinite(y))

@@ -21,21 +21,13 @@ def axes(ax: Any) -> Any:
     """Return the given axes, or axes of a new figure."""
     if ax is not None:
         return checked_axes(ax)
-    pyplot = require_extra(
-        "matplotlib.pyplot",
-        package="matplotlib",
-        extra="plot",
-    )
+    pyplot = require_extra("matplotlib.pyplot", package="matplotlib", extra="plot")
     return pyplot.subplots(layout="constrained")[1]
 
 
 def checked_axes(ax: Any, argument: str = "ax") -> Any:
     """Return axes of matplotlib, or raise."""
-    kind = require_extra(
-        "matplotlib.axes",
-        package="matplotlib",
-        extra="plot",
-    ).Axes
+    kind = require_extra("matplotlib.axes", package="matplotlib", extra="plot").Axes
     return arguments.instance(argument, ax, kind, "axes of matplotlib")
 
 

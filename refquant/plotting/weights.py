@@ -55,9 +55,7 @@ def weight_histogram(before: Any, after: Any, *, bins: int = 61, ax: Any = None)
     after = checks.quantized_tensor("after", after)
     if shape != tuple(after.shape):
         raise ShapeError(
-            argument="after",
-            expected=f"of shape {shape}, that of `before`",
-            got=tuple(after.shape),
+            argument="after", expected=f"of shape {shape}, that of `before`", got=tuple(after.shape)
         )
     bins = arguments.integer("bins", bins, 2, MOST_POINTS)
     ax = axes(ax)

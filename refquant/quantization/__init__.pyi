@@ -36,7 +36,7 @@ from refquant.quantization.inspection import summary as summary
 from refquant.quantization.mappings import DEFAULT_DYNAMIC_MODULE_MAPPING as DEFAULT_DYNAMIC_MODULE_MAPPING
 from refquant.quantization.mappings import DEFAULT_MODULE_MAPPING as DEFAULT_MODULE_MAPPING
 from refquant.quantization.mappings import DEFAULT_QAT_MODULE_MAPPING as DEFAULT_QAT_MODULE_MAPPING
-from refquant.quantization.observers.affine import AffineObserver as UniformQuantizationObserverBase
+from refquant.quantization.observer import UniformQuantizationObserverBase as UniformQuantizationObserverBase
 from refquant.quantization.observers.base import Observer as Observer
 from refquant.quantization.observers.base import ObserverBase as ObserverBase
 from refquant.quantization.observers.defaults import default_affine_fixed_qparams_observer as default_affine_fixed_qparams_observer

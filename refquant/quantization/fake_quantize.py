@@ -4,13 +4,7 @@ from typing import Any
 
 from refquant.quantization.fake_quantization.base import FakeQuantizeBase
 from refquant.quantization.fake_quantization.defaults import *  # noqa: F403
-from refquant.quantization.fake_quantization.defaults import __all__ as DEFAULTS
-from refquant.quantization.fake_quantization.learnable import _LearnableFakeQuantize
-from refquant.quantization.fake_quantization.modules import (
-    FakeQuantize,
-    FixedQParamsFakeQuantize,
-    FusedMovingAvgObsFakeQuantize,
-)
+
 __all__ = [
     "disable_fake_quant",
     "disable_observer",

@@ -236,7 +236,8 @@ def get_default_qconfig(backend: str = "x86", version: int = 0) -> QConfig:
     Returns
     -------
     QConfig
-        Histograms for activations; per-channel weights where the engine supports them (all but qnnpack).
+        Histograms for activations; per-channel weights where the engine supports them (all but
+        qnnpack).
 
     Raises
     ------

@@ -4,10 +4,10 @@ r"""Fake quantization: round real numbers to those that a quantizer can represen
 
 `inv` is :math:`1 / s`; scale, product, sum and result are rounded to float32 each. The rule
 ``add_then_round`` forms :math:`q = \mathrm{rne}(z + x \cdot inv)`, as PyTorch 1.4;
-``round_then_add`` forms :math:`q = \mathrm{rne}(x \cdot inv) + z`, as PyTorch 2.13. Infinities and
-numbers beyond every integer saturate; NaN gives `quant_min`. Per channel ``round_then_add`` converts
-:math:`q` to int64 as x86 does, so that numbers of 2**63 and more give `quant_min`, and rounds only
-the product with the scale. The gradient passes where :math:`q` was not clipped (straight-through
+``round_then_add`` forms :math:`q = \mathrm{rne}(x \cdot inv) + z`, as PyTorch 2.13. Infinities
+and numbers beyond every integer saturate; NaN gives `quant_min`. Per channel ``round_then_add``
+converts :math:`q` to int64 as x86 does, so that numbers of 2**63 and more give `quant_min`, and
+rounds only the product with the scale. The gradient passes where :math:`q` was not clipped (straight-through
 estimator, Bengio et al. 2013); NaN was.
 
 See ``_kernels/fake_quantization.pyx``.
@@ -81,9 +81,7 @@ def fake_quantize_per_tensor(x, scale, zero_point, quant_min, quant_max, rule):
 
 
 @np.errstate(all="ignore")
-def fake_quantize_per_tensor_backward(
-    gradient, x, scale, zero_point, quant_min, quant_max, rule
-):
+def fake_quantize_per_tensor_backward(gradient, x, scale, zero_point, quant_min, quant_max, rule):
     """Multiply the gradient by 1 where `fake_quantize_per_tensor` did not clip, else by 0.
 
     Parameters

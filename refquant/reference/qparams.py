@@ -64,7 +64,9 @@ def affine_qparams(lower, upper, quant_min, quant_max, eps):
 
 @np.errstate(all="ignore")
 def symmetric_qparams(lower, upper, quant_min, quant_max, eps, zero_point):
-    r"""Map the larger end of a range to half of the integers, :math:`s = 2 m / (q_{max} - q_{min})`.
+    r"""Map the larger end of a range to half of the integers.
+
+    .. math:: s = \max(-l, u) / ((q_{max} - q_{min}) / 2)
 
     Parameters
     ----------

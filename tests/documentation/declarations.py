@@ -51,8 +51,8 @@ FACES = {
         {"refquant.nn.pooling": ["MaxPool2d"]},
     ),
     "refquant.ops.quantized": Face(
-        "affine casting comparison constructors fake_quantization fused_fake_quantization packing recurrence reductions "
-        "resizing",
+        "affine casting comparison constructors fake_quantization fused_fake_quantization packing "
+        "recurrence reductions resizing",
         "PackedHalf adaptive_avg_pool2d as_rows avg_pool2d check_image_rank clamp clamp_ hardtanh "
         "hardtanh_ pack_convolution pack_linear packed_convolution quint8_input relu relu6_ relu_ "
         "run_convolution run_linear",
@@ -70,7 +70,7 @@ FACES = {
                 "DEFAULT_DYNAMIC_MODULE_MAPPING",
                 "DEFAULT_MODULE_MAPPING",
                 "DEFAULT_QAT_MODULE_MAPPING",
-            ]
+            ],
         },
     ),
 }

@@ -2,15 +2,13 @@
 
 from typing import Any
 
-import numpy as np
-
-from refquant import dtypes
+from refquant._documentation import document
 from refquant.nn import activation as floating
 from refquant.nn.module import Module
 from refquant.nn.quantized.functional_modules import observed
-from refquant.nn.state import load_quantizer
+from refquant.nn.quantized.output import OutputQuantizer
 from refquant.ops.quantized import activation, elementwise
-from refquant.tensors import QuantizedTensor, Tensor
+from refquant.tensors import QuantizedTensor
 
 __all__ = ["ELU", "ReLU", "ReLU6"]
 
@@ -20,8 +18,7 @@ class ReLU(floating.ReLU):
 
     Parameters
     ----------
-    inplace : bool, default False
-        Whether to change the input instead of making a new tensor.
+    %(inplace)s
 
     Examples
     --------
@@ -49,8 +46,7 @@ class ReLU6(floating.ReLU6):
 
     Parameters
     ----------
-    inplace : bool, default False
-        Whether to change the input instead of making a new tensor.
+    %(inplace)s
 
     Examples
     --------
@@ -73,15 +69,12 @@ class ReLU6(floating.ReLU6):
         return "QuantizedReLU6"
 
 
-class ELU(floating.ELU):
+class ELU(OutputQuantizer, floating.ELU):
     r"""Exponential linear unit, x above 0 and :math:`\alpha(e^x - 1)` below.
 
     Parameters
     ----------
-    scale : float
-        Real units of one quantized step of the output.
-    zero_point : int
-        The integer that stands for real zero in the output.
+    %(quantizer_of_result)s
     alpha : float, default 1
         What far negative inputs come near to, with the sign changed.
 
@@ -92,6 +85,8 @@ class ELU(floating.ELU):
     >>> refquant.nn.quantized.ELU(0.25, 8)(x).dequantize()
     tensor([-0.75,  2.  ])
     """
+
+    _shown = ("alpha", "scale", "zero_point")
 
     def __init__(self, scale: float, zero_point: int, alpha: float = 1.0):
         super().__init__(alpha)
@@ -106,19 +101,8 @@ class ELU(floating.ELU):
         """Convert the float module, whose observer has seen the output."""
         return cls(*observed(mod), mod.alpha)
 
-    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination[prefix + "scale"] = Tensor(np.asarray(self.scale, np.float32))
-        destination[prefix + "zero_point"] = Tensor(np.asarray(self.zero_point, np.int64))
-
-    def _load_from_state_dict(self, report, prefix: str) -> None:
-        # The dtype is that of the input, which is not known here.
-        load_quantizer(report, prefix, dtypes.qint32, self.__setattr__)
-        super()._load_from_state_dict(report, prefix)
-
     def _get_name(self) -> str:
         return "QuantizedELU"
 
-    def extra_repr(self) -> str:
-        """Describe the settings."""
-        return f"alpha={self.alpha}, scale={self.scale}, zero_point={self.zero_point}"
+
+document(__name__)

@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, dtypes, nn
+from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.nn.convolution import channels, check_padding_mode
 from refquant.nn.module import Module
+from refquant.nn.quantized.output import OutputQuantizer
 from refquant.nn.quantized.weights import quantize_weight, read_layer
-from refquant.nn.state import load_quantizer, quantized_value
+from refquant.nn.state import quantized_value
 from refquant.ops.quantized.convolution import check_image_rank, run_convolution
 from refquant.ops.quantized.convolution_prepack import conv2d_prepack, conv3d_prepack
 from refquant.ops.quantized.packing import PackedConvolution, geometry
@@ -19,12 +21,13 @@ from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ["Conv2d", "Conv3d"]
 
 
-class _Convolution(Module):
+class _Convolution(OutputQuantizer):
     """Base class of convolutions with any number of spatial dimensions."""
 
     _dims: int
     _FLOAT_MODULE: type
     _relu = False
+    _output_dtype = dtypes.quint8
 
     def __init__(
         self,
@@ -122,15 +125,14 @@ class _Convolution(Module):
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
         weight, bias = self._packed_params.unpack()
         destination[prefix + "weight"] = weight
-        destination[prefix + "scale"] = Tensor(np.array(self.scale, np.float32))
-        destination[prefix + "zero_point"] = Tensor(np.array(self.zero_point, np.int64))
+        super()._save_to_state_dict(destination, prefix, keep_vars)
         destination[prefix + "bias"] = bias
 
     def _load_from_state_dict(self, report, prefix: str) -> None:
         shape = self._packed_params.weight.array.shape
         weight = quantized_value(report, prefix + "weight", shape)
         bias = report.take(prefix + "bias")
-        load_quantizer(report, prefix, dtypes.quint8, self.__setattr__)
+        super()._load_from_state_dict(report, prefix)
         if weight is None:
             return
         packed = report.attempt(prefix + "weight", self._pack, weight, bias)
@@ -160,32 +162,7 @@ class _Convolution(Module):
 class Conv2d(_Convolution):
     """A convolution of quantized images.
 
-    Parameters
-    ----------
-    in_channels, out_channels : int
-        Channels before and after.
-    kernel_size : int or pair of int
-        Size of a filter.
-    stride, padding, dilation : int or pair of int
-        Pixels from window to window, border of zero points, pixels from tap to tap.
-    groups : int
-        Channels are cut into as many groups that do not see each other.
-    bias : bool
-        Whether there is a bias.
-    padding_mode : str
-        ``'zeros'`` alone.
-
-    Attributes
-    ----------
-    scale, zero_point : float, int
-        Quantizer of the output, 1.0 and 0 at first.
-
-    Raises
-    ------
-    ArgumentError
-        If `groups` does not divide both numbers of channels, or the geometry is not valid.
-    NotSupportedError
-        If `padding_mode` is another.
+    %(settings)s
 
     Notes
     -----
@@ -209,18 +186,7 @@ class Conv2d(_Convolution):
 class Conv3d(_Convolution):
     """A convolution of quantized volumes, shape (batch, channels, depth, height, width).
 
-    Parameters
-    ----------
-    in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode
-        As of `Conv2d`, along three dimensions.
-
-    Attributes
-    ----------
-    scale, zero_point : float, int
-        Quantizer of the output, 1.0 and 0 at first.
-
-    Raises
-    ------
+    %(settings)s
     EngineError
         If the engine has no such convolution.
 
@@ -235,3 +201,35 @@ class Conv3d(_Convolution):
 
     _dims = 3
     _FLOAT_MODULE: type = nn.Conv3d
+
+
+document(
+    __name__,
+    settings="""
+Parameters
+----------
+in_channels, out_channels : int
+    Channels before and after.
+kernel_size : int or tuple of int
+    Size of a filter.
+stride, padding, dilation : int or tuple of int
+    Pixels from window to window, border of zero points, pixels from tap to tap.
+groups : int
+    Channels are cut into as many groups that do not see each other.
+bias : bool
+    Whether there is a bias.
+padding_mode : str
+    ``'zeros'`` alone.
+
+Attributes
+----------
+scale, zero_point : float, int
+    Quantizer of the output, 1.0 and 0 at first.
+
+Raises
+------
+ArgumentError
+    If `groups` does not divide both numbers of channels, or the geometry is not valid.
+NotSupportedError
+    If `padding_mode` is another.""",
+)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from refquant._documentation import document
 from refquant.nn.functional import max_pool2d
 from refquant.nn.quantized.functional_products import conv2d, conv3d, linear
 from refquant.ops.quantized import activation
@@ -34,14 +35,8 @@ __all__ = [
 def elu(input: Any, scale: float, zero_point: int, alpha: float = 1.0) -> QuantizedTensor:
     r"""Apply the exponential linear unit: negative numbers approach :math:`-\alpha`.
 
-    Parameters
-    ----------
-    input : QuantizedTensor
-        Quantized per tensor, any shape and layout.
-    scale : float
-        Real units of one quantized step of the result.
-    zero_point : int
-        The integer that stands for real zero in the result.
+    %(per_tensor)s
+    %(quantizer_of_result)s
     alpha : float, default 1
         Far negative numbers become :math:`-\alpha`.
 
@@ -55,11 +50,11 @@ def elu(input: Any, scale: float, zero_point: int, alpha: float = 1.0) -> Quanti
     OperationError
         As `refquant.ops.quantized.elu`.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    %(one_and_less)s
     >>> refquant.nn.quantized.functional.elu(x, 0.125, 8).dequantize()
     tensor([ 1.   , -0.875])
     """
     return activation.elu(input, scale, zero_point, alpha)
+
+
+document(__name__)

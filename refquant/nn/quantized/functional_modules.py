@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes
 from refquant.errors import (
     ArgumentTypeError,
     NotPreparedError,
@@ -13,7 +12,7 @@ from refquant.errors import (
 )
 from refquant.nn.containers import Identity
 from refquant.nn.module import Module
-from refquant.nn.state import load_quantizer
+from refquant.nn.quantized.output import OutputQuantizer
 from refquant.ops import quantized
 from refquant.ops.floating import activation, arithmetic, concat
 from refquant.tensors import Tensor
@@ -21,7 +20,18 @@ from refquant.tensors import Tensor
 __all__ = ["FloatFunctional", "QFunctional"]
 
 
-class FloatFunctional(Module):
+class _Methods(Module):
+    """Base class of modules whose operations are methods."""
+
+    def forward(self, *inputs):
+        """Refuse: it is not clear which operation is meant."""
+        raise OperationError(
+            f"{'Float' if isinstance(self, FloatFunctional) else 'Q'}Functional cannot be called",
+            hint="call one of its methods, such as .add(x, y)",
+        )
+
+
+class FloatFunctional(_Methods):
     """Operations of a float model whose results an observer can see.
 
     Put one in a model for every sum, product or join, and call its methods instead of ``+``,
@@ -45,12 +55,6 @@ class FloatFunctional(Module):
     def __init__(self):
         super().__init__()
         self.activation_post_process = Identity()
-
-    def forward(self, *inputs):
-        """Refuse: it is not clear which operation is meant."""
-        raise OperationError(
-            "FloatFunctional cannot be called", hint="call one of its methods, such as .add(x, y)"
-        )
 
     def add(self, x: Any, y: Any) -> Tensor:
         """Add two tensors."""
@@ -77,7 +81,7 @@ class FloatFunctional(Module):
         return self.activation_post_process(activation.relu(arithmetic.add(x, y)))
 
 
-class QFunctional(Module):
+class QFunctional(_Methods, OutputQuantizer):
     """Operations of a quantized model, with one scale and zero point for their results.
 
     Takes no arguments; scale and zero point are attributes.
@@ -120,12 +124,6 @@ class QFunctional(Module):
         super().__init__()
         self.scale = 1.0
         self.zero_point = 0
-
-    def forward(self, *inputs):
-        """Refuse: it is not clear which operation is meant."""
-        raise OperationError(
-            "QFunctional cannot be called", hint="call one of its methods, such as .add(x, y)"
-        )
 
     def add(self, x: Any, y: Any) -> Tensor:
         """Add two quantized tensors; see `refquant.ops.quantized.add`."""
@@ -179,20 +177,6 @@ class QFunctional(Module):
         converted = cls()
         converted.scale, converted.zero_point = scale, zero_point
         return converted
-
-    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination[prefix + "scale"] = Tensor(np.asarray(self.scale, np.float32))
-        destination[prefix + "zero_point"] = Tensor(np.asarray(self.zero_point, np.int64))
-
-    def _load_from_state_dict(self, report, prefix: str) -> None:
-        # The dtype is that of the operands, which are not known here.
-        load_quantizer(report, prefix, dtypes.qint32, self.__setattr__)
-        super()._load_from_state_dict(report, prefix)
-
-    def extra_repr(self) -> str:
-        """Show scale and zero point."""
-        return f"scale={self.scale}, zero_point={self.zero_point}"
 
 
 def observed(mod: Module) -> tuple[float, int]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from refquant import dtypes
+from refquant._documentation import document
 from refquant.nn.convolution import check_padding_mode
 from refquant.ops import checks
 from refquant.ops.quantized.convolution import check_image_rank, run_convolution
@@ -20,7 +21,7 @@ def linear(
     scale: float | None = None,
     zero_point: int | None = None,
 ) -> QuantizedTensor:
-    r"""Multiply by a quantized weight, add a bias and requantize, :math:`y = x w^T + b`.
+    """Multiply by a quantized weight, add a bias and requantize, :math:`y = x w^T + b`.
 
     Parameters
     ----------
@@ -43,10 +44,7 @@ def linear(
     QuantizerError, DtypeError, ShapeError, EngineError, QuantizationParameterError
         As `refquant.ops.quantized.linear`.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn.quantized import functional as F
+    %(from_functional)s
     >>> x = refquant.quantize_per_tensor(refquant.tensor([[3.0, 1.0]]), 0.05, 0, refquant.quint8)
     >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -0.5]]), 0.1, 0, refquant.qint8)
     >>> F.linear(x, w).dequantize()
@@ -84,44 +82,9 @@ def conv2d(
 ) -> QuantizedTensor:
     """Convolve quantized images.
 
-    Parameters
-    ----------
-    input : QuantizedTensor, shape (batch, channels, height, width)
-        quint8, any memory format.
-    weight : QuantizedTensor, shape (outputs, channels // groups, height, width)
-        qint8, per tensor or along axis 0.
-    bias : Tensor, shape (outputs,), or None
-        float32, in real units.
-    stride, padding, dilation : int or pair of int
-        Geometry.
-    groups : int, default 1
-        Number of groups.
-    padding_mode : str, default 'zeros'
-        Nothing else.
-    scale, zero_point : float, int
-        Quantizer of the output. Write them with their names: the arguments after `bias` are the
-        geometry.
-    dtype : dtype
-        quint8; the output has no other dtype, whatever is written here.
+    %(operands_2)s
 
-    Returns
-    -------
-    QuantizedTensor, shape (batch, outputs, height, width)
-        quint8, channels_last.
-
-    Raises
-    ------
-    NotSupportedError
-        If `padding_mode` is another.
-    ArgumentError
-        If `input` does not have 4 dimensions.
-    QuantizerError, DtypeError, ShapeError, EngineError, QuantizationParameterError
-        As `refquant.ops.quantized.conv2d`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn.quantized import functional as F
+    %(from_functional)s
     >>> x = refquant.quantize_per_tensor(refquant.randn(1, 4, 5, 5), 0.1, 0, refquant.quint8)
     >>> w = refquant.quantize_per_tensor(refquant.randn(8, 4, 3, 3), 0.1, 0, refquant.qint8)
     >>> F.conv2d(x, w, refquant.randn(8), padding=1, scale=0.5, zero_point=3).size()
@@ -147,34 +110,57 @@ def conv3d(
 ) -> QuantizedTensor:
     """Convolve quantized volumes; as `conv2d`, with three dimensions.
 
-    Parameters
-    ----------
-    input : QuantizedTensor, shape (batch, channels, depth, height, width)
-        quint8, any memory format.
-    weight : QuantizedTensor, shape (outputs, channels // groups, depth, height, width)
-        qint8, per tensor or along axis 0.
-    bias, stride, padding, dilation, groups, padding_mode, scale, zero_point, dtype
-        As of `conv2d`.
+    %(operands_3)s
 
-    Returns
-    -------
-    QuantizedTensor, shape (batch, outputs, depth, height, width)
-        quint8, channels_last_3d.
-
-    Raises
-    ------
-    EngineError
-        If the engine has no such convolution; for the rest see `conv2d`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn.quantized import functional as qF
+    %(from_functional)s
     >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2, 2), 0.5, 0, refquant.quint8)
     >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2, 2), 0.5, 0, refquant.qint8)
-    >>> qF.conv3d(x, w, None, scale=0.5, zero_point=0).item()
+    >>> F.conv3d(x, w, None, scale=0.5, zero_point=0).item()
     8.0
     """
     return _convolve(
         3, input, weight, bias, stride, padding, dilation, groups, padding_mode, scale, zero_point
     )
+
+
+_OPERANDS = """
+Parameters
+----------
+input : QuantizedTensor, shape (batch, channels, {sizes})
+    quint8, any memory format.
+weight : QuantizedTensor, shape (outputs, channels // groups, {sizes})
+    qint8, per tensor or along axis 0.
+bias : Tensor, shape (outputs,), or None
+    float32, in real units.
+stride, padding, dilation : int or sequence of {dims} int
+    Geometry.
+groups : int, default 1
+    Number of groups.
+padding_mode : str, default 'zeros'
+    Nothing else.
+scale, zero_point : float, int
+    Quantizer of the output. Write them with their names: the arguments after `bias` are the
+    geometry.
+dtype : dtype
+    quint8; the output has no other dtype, whatever is written here.
+
+Returns
+-------
+QuantizedTensor, shape (batch, outputs, {sizes})
+    quint8, {memory_format}.
+
+Raises
+------
+NotSupportedError
+    If `padding_mode` is another.
+ArgumentError
+    If `input` does not have so many dimensions.
+QuantizerError, DtypeError, ShapeError, EngineError, QuantizationParameterError
+    As `refquant.ops.quantized.conv{dims}d`."""
+document(
+    __name__,
+    operands_2=_OPERANDS.format(dims=2, sizes="height, width", memory_format="channels_last"),
+    operands_3=_OPERANDS.format(
+        dims=3, sizes="depth, height, width", memory_format="channels_last_3d"
+    ),
+)

@@ -9,8 +9,8 @@ from refquant import arguments, dtypes, nn
 from refquant.errors import DtypeError
 from refquant.nn.linear import features
 from refquant.nn.module import Module
+from refquant.nn.quantized.output import OutputQuantizer
 from refquant.nn.quantized.weights import quantize_weight, read_layer
-from refquant.nn.state import load_quantizer
 from refquant.ops.quantized.dynamic import PackedHalf, linear_prepack_fp16, linear_unpack_fp16
 from refquant.ops.quantized.matmul import linear_prepack, run_linear
 from refquant.ops.quantized.packing import PackedLinear
@@ -96,7 +96,7 @@ def _pack(dtype, weight: Any, bias: Any) -> PackedLinear | PackedHalf:
     return (linear_prepack if dtype is dtypes.qint8 else linear_prepack_fp16)(weight, bias)
 
 
-class Linear(Module):
+class Linear(OutputQuantizer):
     r"""A linear layer on quantized tensors, :math:`y = x w^T + b`.
 
     Parameters
@@ -130,6 +130,8 @@ class Linear(Module):
     _FLOAT_MODULE: type = nn.Linear
     _relu = False
     _packed_dtype = dtypes.qint8
+    _output_dtype = dtypes.quint8
+    _shown = ("in_features", "out_features", "scale", "zero_point")
 
     def __init__(self, in_features: int, out_features: int, bias_: bool = True):
         super().__init__()
@@ -194,19 +196,5 @@ class Linear(Module):
         converted.scale, converted.zero_point = layer.scale, layer.zero_point
         return converted
 
-    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
-        destination[prefix + "scale"] = Tensor(np.array(self.scale, np.float32))
-        destination[prefix + "zero_point"] = Tensor(np.array(self.zero_point, np.int64))
-
-    def _load_from_state_dict(self, report, prefix: str) -> None:
-        load_quantizer(report, prefix, dtypes.quint8, self.__setattr__)
-
     def _get_name(self) -> str:
         return "QuantizedLinear"
-
-    def extra_repr(self) -> str:
-        """Describe the size and the quantizer of the output."""
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, "
-            f"scale={self.scale}, zero_point={self.zero_point}"
-        )

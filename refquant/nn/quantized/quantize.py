@@ -51,6 +51,8 @@ class Quantize(Module):
     tensor([4, 0], dtype=refquant.int8)
     """
 
+    _shown = ("scale", "zero_point", "dtype")
+
     def __init__(self, scale: Any, zero_point: Any, dtype):
         super().__init__()
         self.dtype = checks.quantized_dtype("dtype", dtype)
@@ -99,10 +101,6 @@ class Quantize(Module):
                 got=type(mod.activation_post_process).__name__,
             )
         return cls(scale, zero_point, dtype)
-
-    def extra_repr(self) -> str:
-        """Show scale, zero point and dtype."""
-        return f"scale={self.scale}, zero_point={self.zero_point}, dtype={self.dtype}"
 
 
 class DeQuantize(Module):

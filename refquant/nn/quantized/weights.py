@@ -1,6 +1,7 @@
 """From float modules to quantized weights: what every ``from_float`` shares."""
 
 import copy
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,9 +12,10 @@ from refquant.nn.module import Module
 from refquant.nn.quantized.functional_modules import observed
 from refquant.ops.quantized.affine import quantize_per_channel, quantize_per_tensor
 from refquant.quantization.observers.base import has_observed
+from refquant.quantization.observers.defaults import default_weight_observer
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["FloatLayer", "quantize_weight", "read_layer", "qconfig_of"]
+__all__ = ["FloatLayer", "dynamic_weight_observer", "qconfig_of", "quantize_weight", "read_layer"]
 
 
 class FloatLayer(NamedTuple):
@@ -119,6 +121,18 @@ def read_layer(mod: Module, float_type: type) -> FloatLayer:
     observer = qconfig.weight()
     observer(weight)
     return FloatLayer(module, weight, bias, observer, scale, zero_point)
+
+
+def dynamic_weight_observer(mod: Module, float_type: type) -> Callable[[], Any]:
+    """Get what makes the weight observers of a float module, whose type has to be exact."""
+    if type(mod) is not float_type:
+        raise ArgumentError(
+            argument="mod",
+            expected=f"exactly a {float_type.__name__}",
+            got=type(mod).__name__,
+        )
+    qconfig = getattr(mod, "qconfig", None)
+    return default_weight_observer if qconfig is None else qconfig.weight
 
 
 def _for_each(value: Tensor, weight: Tensor, axis: int) -> Tensor:

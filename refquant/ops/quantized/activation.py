@@ -3,6 +3,7 @@
 from typing import Any
 
 from refquant import arguments, engines, kernels
+from refquant._documentation import document
 from refquant.engines import Operands
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
@@ -81,10 +82,7 @@ def elu(
     PyTorch calls for them may err by the last bit. PyTorch 1.4 has no such operation: its engines
     here dequantize and quantize as they do in their other element-wise operations.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    %(one_and_less)s
     >>> refquant.ops.quantized.elu(x, 0.125, 8).dequantize()
     tensor([ 1.   , -0.875])
     """
@@ -108,3 +106,6 @@ def elu(
         (run, vector_length), dequantize, exponential, quantize,
     )  # fmt: skip
     return QuantizedTensor._unchecked(result.reshape(q.array.shape), q.dtype, made, zero_point)
+
+
+document(__name__)

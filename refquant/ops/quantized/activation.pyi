@@ -5,6 +5,7 @@ from typing import Any
 
 from typing import Any
 from refquant import arguments, engines, kernels
+from refquant._documentation import document
 from refquant.engines import Operands
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout

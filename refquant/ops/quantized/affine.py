@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes, engines, kernels
+from refquant._documentation import document
 from refquant.engines import Operands
 from refquant.errors import QuantizationParameterError
 from refquant.ops import checks, layout
@@ -44,10 +45,7 @@ def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype) -> Qua
     The engine's record says how the quotient is formed and rounded, and what NaN becomes
     (``refquant.engines.current().rule("quantize_per_tensor", ...)``). Infinities saturate.
 
-    Parameters
-    ----------
-    input : Tensor or ndarray of float32
-        Real values, any shape and layout.
+    %(real_input)s
     scale : float
         Real units of one quantized step; its float32 value and reciprocal must be finite and
         positive.
@@ -64,10 +62,7 @@ def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype) -> Qua
 
     Raises
     ------
-    DtypeError
-        If `input` is not float32 or `dtype` is not quantized.
-    QuantizationParameterError
-        If the scale is not valid, or the zero point lies outside `dtype`.
+    %(unless_valid_quantizer)s
 
     Notes
     -----
@@ -117,10 +112,7 @@ def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, d
 
     Raises
     ------
-    DtypeError
-        If `input` is not float32, `zero_points` are not integers or `dtype` is not quantized.
-    QuantizationParameterError
-        If scales or zero points are not valid or not one for each slice.
+    %(unless_valid_quantizer)s
     IndexRangeError
         If `axis` is not a dimension of `input`.
 
@@ -202,3 +194,6 @@ def dequantize(input: Any) -> Tensor:
         )
     x = kernels.dequantize_per_channel(slices, input.scale, input.zero_point, rule)
     return Tensor(layout.restore(x.reshape(-1), input.array.shape, memory_format))
+
+
+document(__name__)

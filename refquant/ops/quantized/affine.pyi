@@ -6,6 +6,7 @@ from typing import Any
 from typing import Any
 import numpy as np
 from refquant import dtypes, engines, kernels
+from refquant._documentation import document
 from refquant.engines import Operands
 from refquant.errors import QuantizationParameterError
 from refquant.ops import checks, layout
@@ -46,9 +47,9 @@ def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype: Any) -
     Raises
     ------
     DtypeError
-        If `input` is not float32 or `dtype` is not quantized.
+        If `dtype` is not quantized.
     QuantizationParameterError
-        If the scale is not valid, or the zero point lies outside `dtype`.
+        If scale or zero point is not valid, or there is not one for each slice.
 
     Notes
     -----
@@ -91,9 +92,9 @@ def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, d
     Raises
     ------
     DtypeError
-        If `input` is not float32, `zero_points` are not integers or `dtype` is not quantized.
+        If `dtype` is not quantized.
     QuantizationParameterError
-        If scales or zero points are not valid or not one for each slice.
+        If scale or zero point is not valid, or there is not one for each slice.
     IndexRangeError
         If `axis` is not a dimension of `input`.
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes, engines, kernels
+from refquant._documentation import document
 from refquant._operation import operation_name
 from refquant.engines import FusedRule, Operands
 from refquant.engines.rules.elementwise import PRODUCT_OF_INTEGERS, SUM_IN_FIXED_POINT
@@ -57,32 +58,9 @@ def add(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     quint8 of equal shapes with integers alone. The engine's record names the rules: steps
     ``add``, ``elementwise_dequantize``, ``elementwise_quantize``.
 
-    Parameters
-    ----------
-    qa, qb : QuantizedTensor
-        Operands quantized per tensor, of one dtype, of shapes that broadcast.
-    scale : float
-        Real units of one quantized step of the result.
-    zero_point : int
-        The integer that stands for real zero in the result, in the range of its dtype.
+    %(pair)s
 
-    Returns
-    -------
-    QuantizedTensor
-        Of the dtype and memory format of `qa`.
-
-    Raises
-    ------
-    QuantizerError
-        If an operand is not quantized per tensor.
-    DtypeError
-        If the dtypes differ.
-    ShapeError
-        If the shapes do not broadcast.
-    QuantizationParameterError
-        If `scale` or `zero_point` is not valid.
-    EngineError
-        If the engine cannot broadcast, or holds scales in fixed point and these differ too much.
+    %(unless_pair)s
 
     Notes
     -----
@@ -91,10 +69,7 @@ def add(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     a scale below 2**-10 of that of the result are exact, where the real one shifts by more than 31
     bits.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    %(one_and_less)s
     >>> refquant.ops.quantized.add(x, x, 1.0, 8).int_repr()
     tensor([10,  4], dtype=refquant.uint8)
     """
@@ -107,29 +82,11 @@ def add_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor
 
     As `add`, with :math:`max(0, x)` between the sum and its quantization.
 
-    Parameters
-    ----------
-    qa, qb : QuantizedTensor
-        Operands quantized per tensor, of one dtype, of shapes that broadcast.
-    scale : float
-        Real units of one quantized step of the result.
-    zero_point : int
-        The integer that stands for real zero in the result, in the range of its dtype.
+    %(pair)s
 
-    Returns
-    -------
-    QuantizedTensor
-        Of the dtype and memory format of `qa`.
+    %(unless_pair)s
 
-    Raises
-    ------
-    OperationError
-        As `add`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    %(one_and_less)s
     >>> refquant.ops.quantized.add_relu(x, x, 1.0, 8).int_repr()
     tensor([10,  8], dtype=refquant.uint8)
     """
@@ -201,42 +158,16 @@ def mul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     PyTorch 2.13 multiplies integers and scales their product; 1.4 multiplies real numbers. The
     engine's record names the rules: steps ``multiply``, ``elementwise_requantize``.
 
-    Parameters
-    ----------
-    qa, qb : QuantizedTensor
-        Operands quantized per tensor, of one dtype, of shapes that broadcast.
-    scale : float
-        Real units of one quantized step of the result.
-    zero_point : int
-        The integer that stands for real zero in the result, in the range of its dtype.
+    %(pair)s
 
-    Returns
-    -------
-    QuantizedTensor
-        Of the dtype and memory format of `qa`.
-
-    Raises
-    ------
-    QuantizerError
-        If an operand is not quantized per tensor.
-    DtypeError
-        If the dtypes differ.
-    ShapeError
-        If the shapes do not broadcast.
-    QuantizationParameterError
-        If `scale` or `zero_point` is not valid.
-    EngineError
-        If the engine cannot broadcast.
+    %(unless_pair)s
 
     Notes
     -----
     Source: ATen ``qmul_kernel``. A product times its multiplier beyond int32 becomes the least
     integer, as in the real kernel. See `refquant.engines.rules.elementwise`.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    %(one_and_less)s
     >>> refquant.ops.quantized.mul(x, x, 0.5, 8).int_repr()
     tensor([10, 16], dtype=refquant.uint8)
     """
@@ -247,29 +178,11 @@ def mul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
 def mul_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     """Multiply two quantized tensors; negative products become 0.
 
-    Parameters
-    ----------
-    qa, qb : QuantizedTensor
-        Operands quantized per tensor, of one dtype, of shapes that broadcast.
-    scale : float
-        Real units of one quantized step of the result.
-    zero_point : int
-        The integer that stands for real zero in the result, in the range of its dtype.
+    %(pair)s
 
-    Returns
-    -------
-    QuantizedTensor
-        Of the dtype and memory format of `qa`.
+    %(unless_pair)s
 
-    Raises
-    ------
-    OperationError
-        As `mul`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    %(one_and_less)s
     >>> y = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.ops.quantized.mul_relu(x, y, 0.5, 8).int_repr()
     tensor([10,  8], dtype=refquant.uint8)
@@ -301,3 +214,32 @@ def _multiply(qa: Any, qb: Any, scale, zero_point, relu: bool) -> QuantizedTenso
     return QuantizedTensor._unchecked(
         layout.restore(q, shape, memory_format), dtype, scale, zero_point
     )
+
+
+document(
+    __name__,
+    pair="""
+Parameters
+----------
+qa, qb : QuantizedTensor
+    Operands quantized per tensor, of one dtype, of shapes that broadcast.
+%(quantizer_of_result)s
+
+Returns
+-------
+QuantizedTensor
+    Of the dtype and memory format of `qa`.""",
+    unless_pair="""
+Raises
+------
+QuantizerError
+    If an operand is not quantized per tensor.
+DtypeError
+    If the dtypes differ.
+ShapeError
+    If the shapes do not broadcast.
+QuantizationParameterError
+    If `scale` or `zero_point` is not valid.
+EngineError
+    If the engine cannot broadcast, or holds scales in fixed point and these differ too much.""",
+)

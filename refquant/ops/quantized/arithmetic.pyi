@@ -6,6 +6,7 @@ from typing import Any
 from typing import Any
 import numpy as np
 from refquant import dtypes, engines, kernels
+from refquant._documentation import document
 from refquant._operation import operation_name
 from refquant.engines import FusedRule, Operands
 from refquant.engines.rules.elementwise import PRODUCT_OF_INTEGERS, SUM_IN_FIXED_POINT
@@ -93,8 +94,16 @@ def add_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor
 
     Raises
     ------
-    OperationError
-        As `add`.
+    QuantizerError
+        If an operand is not quantized per tensor.
+    DtypeError
+        If the dtypes differ.
+    ShapeError
+        If the shapes do not broadcast.
+    QuantizationParameterError
+        If `scale` or `zero_point` is not valid.
+    EngineError
+        If the engine cannot broadcast, or holds scales in fixed point and these differ too much.
 
     Examples
     --------
@@ -151,7 +160,7 @@ def mul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     QuantizationParameterError
         If `scale` or `zero_point` is not valid.
     EngineError
-        If the engine cannot broadcast.
+        If the engine cannot broadcast, or holds scales in fixed point and these differ too much.
 
     Notes
     -----
@@ -185,8 +194,16 @@ def mul_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor
 
     Raises
     ------
-    OperationError
-        As `mul`.
+    QuantizerError
+        If an operand is not quantized per tensor.
+    DtypeError
+        If the dtypes differ.
+    ShapeError
+        If the shapes do not broadcast.
+    QuantizationParameterError
+        If `scale` or `zero_point` is not valid.
+    EngineError
+        If the engine cannot broadcast, or holds scales in fixed point and these differ too much.
 
     Examples
     --------

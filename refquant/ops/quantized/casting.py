@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, dtypes
+from refquant._documentation import document
 from refquant.errors import DtypeError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout, views
 from refquant.ops.quantized.affine import quantize_array, quantize_per_channel
@@ -17,10 +18,7 @@ __all__ = ["clone", "copy_", "empty_like", "fill_", "resize_", "zero_"]
 def clone(input: Any, *, memory_format=dtypes.preserve_format) -> QuantizedTensor:
     """Copy a quantized tensor with its parameters.
 
-    Parameters
-    ----------
-    input : QuantizedTensor
-        Of any scheme.
+    %(of_any_scheme)s
     memory_format : memory_format
         That of the copy; ``preserve_format`` keeps dense strides as they are.
 
@@ -61,10 +59,7 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> QuantizedTensor:
     non_blocking : bool
         Accepted; there is one device.
 
-    Returns
-    -------
-    QuantizedTensor
-        `input`.
+    %(input_itself)s
 
     Raises
     ------
@@ -77,10 +72,7 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> QuantizedTensor:
     -----
     Source: ATen ``quantized_copy_from_float_cpu_`` and ``copy_`` between quantized tensors.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    %(one_to_two)s
     >>> x.copy_(refquant.tensor([3.0, -1.0])).int_repr()
     tensor([14,  6], dtype=refquant.uint8)
     """
@@ -133,27 +125,15 @@ def _spread(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def fill_(input: Any, value: float) -> QuantizedTensor:
     """Overwrite all elements with one real number, quantized with the tensor's own parameters.
 
-    Parameters
-    ----------
-    input : QuantizedTensor
-        Quantized per tensor.
+    %(per_tensor)s
     value : float
         Real number.
 
-    Returns
-    -------
-    QuantizedTensor
-        `input`.
+    %(input_itself)s
 
-    Raises
-    ------
-    QuantizerError
-        If `input` is not quantized per tensor.
+    %(unless_per_tensor)s
 
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    %(one_to_two)s
     >>> x.fill_(3.0).int_repr()
     tensor([14, 14], dtype=refquant.uint8)
     """
@@ -172,10 +152,7 @@ def zero_(input: Any) -> QuantizedTensor:
 def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> QuantizedTensor:
     """Make a tensor of the shape, memory format, dtype and parameters of another.
 
-    Parameters
-    ----------
-    input : QuantizedTensor
-        Of any scheme.
+    %(of_any_scheme)s
     dtype : dtype, optional
         That of `input`, if given.
     requires_grad : bool
@@ -208,10 +185,7 @@ def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Quanti
 def resize_(input: Any, *sizes) -> QuantizedTensor:
     """Give a tensor another shape; its first integers and its parameters stay.
 
-    Parameters
-    ----------
-    input : QuantizedTensor
-        Quantized per tensor.
+    %(per_tensor)s
     *sizes : int
         New shape, one by one or as one sequence.
 
@@ -220,15 +194,9 @@ def resize_(input: Any, *sizes) -> QuantizedTensor:
     QuantizedTensor
         `input`, row-major. Elements that it did not have stand for 0.
 
-    Raises
-    ------
-    QuantizerError
-        If `input` is not quantized per tensor.
+    %(unless_per_tensor)s
 
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    %(one_to_two)s
     >>> x.resize_(1, 3).dequantize()
     tensor([[1., 2., 0.]])
     """
@@ -239,3 +207,6 @@ def resize_(input: Any, *sizes) -> QuantizedTensor:
     result.reshape(-1)[:kept] = q.array.reshape(-1)[:kept]
     q.array = result
     return q
+
+
+document(__name__)

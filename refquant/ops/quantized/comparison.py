@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import document
 from refquant.errors import ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import dequantize
@@ -44,7 +45,7 @@ def _compare(formula: Callable, input: Any, other: Any) -> Tensor:
 
 
 def eq(input: Any, other: Any) -> Tensor:
-    r"""Test element by element whether the real numbers are equal, :math:`x = y`.
+    """Test element by element whether the real numbers are equal, :math:`x = y`.
 
     Parameters
     ----------
@@ -66,10 +67,7 @@ def eq(input: Any, other: Any) -> Tensor:
     -----
     Source: ATen's quantized comparators, PyTorch 1.4 and 2.13.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    %(one_to_two)s
     >>> refquant.eq(x, 2.0)
     tensor([False,  True])
     """
@@ -114,10 +112,7 @@ def equal(input: Any, other: Any) -> bool:
     bool
         Whether scheme, parameters, dtype, shape and integers are the same.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    %(one_to_two)s
     >>> refquant.equal(x, x.clone())
     True
     """
@@ -131,3 +126,6 @@ def equal(input: Any, other: Any) -> bool:
         and np.array_equal(a.zero_point, other.zero_point)
         and np.array_equal(a.array, other.array)
     )
+
+
+document(__name__)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes, engines, kernels
+from refquant._documentation import document
 from refquant.engines import Operands
 from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks, layout
@@ -24,32 +25,7 @@ def cat(
 
     .. math:: q = quantize(s_i (q_i - z_i);\; s, z)
 
-    Parameters
-    ----------
-    qx : sequence of QuantizedTensor
-        At least one, quantized per tensor, of one dtype; shapes differ along `dim` at most.
-    dim : int
-        The dimension; negative ones count from the end.
-    scale : float, optional
-        Real units of one quantized step of the result; that of the first tensor if left out.
-    zero_point : int, optional
-        The integer that stands for real zero in the result; that of the first if left out.
-
-    Returns
-    -------
-    QuantizedTensor
-        In the memory format that all tensors share, else row-major.
-
-    Raises
-    ------
-    QuantizerError
-        If a tensor is not quantized per tensor.
-    DtypeError
-        If the dtypes differ.
-    ShapeError
-        If the shapes do not fit.
-    QuantizationParameterError
-        If `scale` or `zero_point` is not valid.
+    %(pieces)s
 
     Notes
     -----
@@ -58,10 +34,7 @@ def cat(
     ``cat_dequantize`` and ``cat_quantize``), and pieces that have the parameters of the result
     are copied. Source: ATen ``qcat`` and ``qcat_nhwc_kernel``.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    %(one_to_two)s
     >>> refquant.ops.quantized.cat([x, x], 0, 0.25, 0).int_repr()
     tensor([4, 8, 4, 8], dtype=refquant.uint8)
     """
@@ -74,31 +47,9 @@ def cat_relu(
 ) -> QuantizedTensor:
     """Join quantized tensors along a dimension; negative numbers become 0.
 
-    Parameters
-    ----------
-    qx : sequence of QuantizedTensor
-        At least one, quantized per tensor, of one dtype; shapes differ along `dim` at most.
-    dim : int
-        The dimension; negative ones count from the end.
-    scale : float, optional
-        Real units of one quantized step of the result; that of the first tensor if left out.
-    zero_point : int, optional
-        The integer that stands for real zero in the result; that of the first if left out.
+    %(pieces)s
 
-    Returns
-    -------
-    QuantizedTensor
-        As `cat`, in the same memory format.
-
-    Raises
-    ------
-    OperationError
-        As `cat`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    %(one_and_less)s
     >>> refquant.ops.quantized.cat_relu([x, x], 0).dequantize()
     tensor([1., 0., 1., 0.])
     """
@@ -208,3 +159,35 @@ def _general(pieces, dim, scale, zero_point, relu) -> np.ndarray:
         )  # fmt: skip
         parts.append(layout.restore(q, piece.array.shape, own_format))
     return layout.to_format(np.concatenate(parts, axis=dim), memory_format)
+
+
+document(
+    __name__,
+    pieces="""
+Parameters
+----------
+qx : sequence of QuantizedTensor
+    At least one, quantized per tensor, of one dtype; shapes differ along `dim` at most.
+dim : int
+    The dimension; negative ones count from the end.
+scale : float, optional
+    Real units of one quantized step of the result; that of the first tensor if left out.
+zero_point : int, optional
+    The integer that stands for real zero in the result; that of the first if left out.
+
+Returns
+-------
+QuantizedTensor
+    In the memory format that all tensors share, else row-major.
+
+Raises
+------
+QuantizerError
+    If a tensor is not quantized per tensor.
+DtypeError
+    If the dtypes differ.
+ShapeError
+    If the shapes do not fit.
+QuantizationParameterError
+    If `scale` or `zero_point` is not valid.""",
+)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 import numpy as np
 from refquant import dtypes, engines, kernels
+from refquant._documentation import document
 from refquant.engines import Operands
 from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks, layout
@@ -79,12 +80,18 @@ def cat_relu(qx: Sequence[Any], dim: int, scale: float | None=None, zero_point: 
     Returns
     -------
     QuantizedTensor
-        As `cat`, in the same memory format.
+        In the memory format that all tensors share, else row-major.
 
     Raises
     ------
-    OperationError
-        As `cat`.
+    QuantizerError
+        If a tensor is not quantized per tensor.
+    DtypeError
+        If the dtypes differ.
+    ShapeError
+        If the shapes do not fit.
+    QuantizationParameterError
+        If `scale` or `zero_point` is not valid.
 
     Examples
     --------

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes
+from refquant._documentation import document
 from refquant.errors import DtypeError
 from refquant.ops import checks, layout
 from refquant.ops.views import sizes
@@ -23,30 +24,9 @@ def empty_affine_quantized(
 ) -> QuantizedTensor:
     """Make a tensor quantized per tensor from its size.
 
-    Parameters
-    ----------
-    *size : int
-        Shape, one by one or as one sequence.
-    scale : float
-        Real units of one quantized step.
-    zero_point : int
-        The integer that stands for real zero.
-    dtype : dtype
-        quint8, qint8 or qint32.
-    memory_format : memory_format
-        Of the result.
-
-    Returns
-    -------
-    QuantizedTensor
-        Its integers are 0.
-
-    Raises
-    ------
-    DtypeError
-        If `dtype` is not quantized.
-    QuantizationParameterError
-        If `scale` or `zero_point` is not valid.
+    %(sizes)s
+    %(one_quantizer)s
+    %(zeros)s
 
     Examples
     --------
@@ -76,30 +56,12 @@ def empty_per_channel_affine_quantized(
 ) -> QuantizedTensor:
     """Make a tensor quantized per channel from its size.
 
-    Parameters
-    ----------
-    *size : int
-        Shape, one by one or as one sequence.
+    %(sizes)s
     scales, zero_points : Tensor or ndarray, shape (channels,)
         Parameters of each slice along `axis`.
     axis : int
         The dimension of the channels.
-    dtype : dtype
-        quint8, qint8 or qint32.
-    memory_format : memory_format
-        Of the result.
-
-    Returns
-    -------
-    QuantizedTensor
-        Its integers are 0.
-
-    Raises
-    ------
-    DtypeError
-        If `dtype` is not quantized.
-    QuantizationParameterError
-        If scales or zero points are not valid or not one for each slice.
+    %(zeros)s
     """
     dtype = checks.quantized_dtype("dtype", dtype)
     array = _zeros(size, dtype, memory_format)
@@ -123,26 +85,10 @@ def _integers(value: Any) -> tuple[np.ndarray, dtypes.dtype]:
 def make_per_tensor_quantized_tensor(input: Any, scale: float, zero_point: int) -> QuantizedTensor:
     """Make a quantized tensor from integers, with one scale.
 
-    Parameters
-    ----------
-    input : Tensor of uint8, int8 or int32
-        The integers; they are copied.
-    scale : float
-        Real units of one quantized step.
-    zero_point : int
-        The integer that stands for real zero.
+    %(integers)s
+    %(one_quantizer)s
 
-    Returns
-    -------
-    QuantizedTensor
-        quint8, qint8 or qint32, of the memory format of `input`.
-
-    Raises
-    ------
-    DtypeError
-        If `input` has another type.
-    QuantizationParameterError
-        If `scale` or `zero_point` is not valid.
+    %(made)s
 
     Examples
     --------
@@ -162,27 +108,57 @@ def make_per_channel_quantized_tensor(
 ) -> QuantizedTensor:
     """Make a quantized tensor from integers, with a scale for each slice along an axis.
 
-    Parameters
-    ----------
-    input : Tensor of uint8, int8 or int32
-        The integers; they are copied.
+    %(integers)s
     scale, zero_point : Tensor or ndarray, shape (channels,)
         Parameters of each slice along `axis`.
     axis : int
         The dimension of the channels.
 
-    Returns
-    -------
-    QuantizedTensor
-        quint8, qint8 or qint32, of the memory format of `input`.
-
-    Raises
-    ------
-    DtypeError
-        If `input` has another type.
-    QuantizationParameterError
-        If scales or zero points are not valid or not one for each slice.
+    %(made)s
     """
     array, dtype = _integers(input)
     s, z, axis = channel_quantizer(scale, zero_point, axis, array, dtype)
     return QuantizedTensor._unchecked(array, dtype, s, z, axis)
+
+
+document(
+    __name__,
+    sizes="""
+Parameters
+----------
+*size : int
+    Shape, one by one or as one sequence.""",
+    one_quantizer="""
+scale : float
+    Real units of one quantized step.
+zero_point : int
+    The integer that stands for real zero.""",
+    zeros="""
+dtype : dtype
+    quint8, qint8 or qint32.
+memory_format : memory_format
+    Of the result.
+
+Returns
+-------
+QuantizedTensor
+    Its integers are 0.
+
+Raises
+------
+%(unless_valid_quantizer)s""",
+    integers="""
+Parameters
+----------
+input : Tensor of uint8, int8 or int32
+    The integers; they are copied.""",
+    made="""
+Returns
+-------
+QuantizedTensor
+    quint8, qint8 or qint32, of the memory format of `input`.
+
+Raises
+------
+%(unless_valid_quantizer)s""",
+)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, dtypes, kernels
+from refquant._documentation import document
 from refquant.errors import ArgumentError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.convolution_prepack import packed_convolution
@@ -102,30 +103,7 @@ def conv2d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_
     with stride S, dilation D and padding P; outside the image x is the zero point. The sum is
     exact; bias, multiplier and rounding are those of `linear`.
 
-    Parameters
-    ----------
-    qx : QuantizedTensor, shape (batch, channels, height, width)
-        quint8, one scale, any memory format.
-    weight : PackedConvolution
-        As `conv2d_prepack` returns it.
-    output_scale : float
-        Scale of the output.
-    output_zero_point : int
-        Zero point of the output, 0..255.
-
-    Returns
-    -------
-    QuantizedTensor, shape (batch, outputs, height, width)
-        quint8, channels_last.
-
-    Raises
-    ------
-    QuantizerError, DtypeError, ShapeError
-        If `qx` does not fit.
-    EngineError
-        If another engine packed the weight, or the engine cannot form the multiplier.
-    QuantizationParameterError
-        If the quantizer of the output is not valid.
+    %(operands_2)s
 
     Notes
     -----
@@ -150,23 +128,9 @@ def conv2d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_
 def conv2d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int):
     """Compute `conv2d` and replace negative results by zero.
 
-    Parameters
-    ----------
-    qx, weight, output_scale, output_zero_point
-        As for `conv2d`.
+    %(operands_2)s
 
-    Returns
-    -------
-    QuantizedTensor, shape (batch, outputs, height, width)
-        quint8, channels_last.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.5, 0, refquant.qint8)
-    >>> packed = quantized.conv2d_prepack(w, None, [1, 1], [0, 0], [1, 1], 1)
-    >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 3, 3), 0.5, 0, refquant.quint8)
+    %(ones_2)s
     >>> quantized.conv2d_relu(x, packed, 0.5, 0).int_repr().ravel()
     tensor([8, 8, 8, 8], dtype=refquant.uint8)
     """
@@ -176,32 +140,9 @@ def conv2d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_
 def conv3d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int):
     """Convolve over depth, height and width; the formula is that of `conv2d`.
 
-    Parameters
-    ----------
-    qx : QuantizedTensor, shape (batch, channels, depth, height, width)
-        quint8, one scale, any memory format.
-    weight : PackedConvolution
-        As `conv3d_prepack` returns it.
-    output_scale, output_zero_point : float, int
-        Quantizer of the output.
+    %(operands_3)s
 
-    Returns
-    -------
-    QuantizedTensor, shape (batch, outputs, depth, height, width)
-        quint8, channels_last_3d.
-
-    Raises
-    ------
-    QuantizerError, DtypeError, ShapeError, EngineError, QuantizationParameterError
-        As `conv2d`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2, 2), 0.5, 0, refquant.qint8)
-    >>> packed = quantized.conv3d_prepack(w, None, [1, 1, 1], [0, 0, 0], [1, 1, 1], 1)
-    >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 3, 3, 3), 0.5, 0, refquant.quint8)
+    %(ones_3)s
     >>> quantized.conv3d(x, packed, 0.5, 0).int_repr().ravel()
     tensor([16, 16, 16, 16, 16, 16, 16, 16], dtype=refquant.uint8)
     """
@@ -211,24 +152,51 @@ def conv3d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_
 def conv3d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int):
     """Compute `conv3d` and replace negative results by zero.
 
-    Parameters
-    ----------
-    qx, weight, output_scale, output_zero_point
-        As for `conv3d`.
+    %(operands_3)s
 
-    Returns
-    -------
-    QuantizedTensor, shape (batch, outputs, depth, height, width)
-        quint8, channels_last_3d.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2, 2), 0.5, 0, refquant.qint8)
-    >>> packed = quantized.conv3d_prepack(w, None, [1, 1, 1], [0, 0, 0], [1, 1, 1], 1)
-    >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 3, 3, 3), 0.5, 0, refquant.quint8)
+    %(ones_3)s
     >>> quantized.conv3d_relu(x, packed, 0.5, 0).int_repr().ravel()
     tensor([16, 16, 16, 16, 16, 16, 16, 16], dtype=refquant.uint8)
     """
     return run_convolution(3, qx, weight, output_scale, output_zero_point, True)
+
+
+_OPERANDS = """
+Parameters
+----------
+qx : QuantizedTensor, shape (batch, channels, {sizes})
+    quint8, one scale, any memory format.
+weight : PackedConvolution
+    As `conv{dims}d_prepack` returns it.
+output_scale : float
+    Scale of the output.
+output_zero_point : int
+    Zero point of the output, 0..255.
+
+Returns
+-------
+QuantizedTensor, shape (batch, outputs, {sizes})
+    quint8, {memory_format}.
+
+Raises
+------
+QuantizerError, DtypeError, ShapeError
+    If `qx` does not fit.
+EngineError
+    If another engine packed the weight, or the engine has no such convolution or multiplier.
+QuantizationParameterError
+    If the quantizer of the output is not valid."""
+_ONES = """
+%(from_ops)s
+>>> w = refquant.quantize_per_tensor(refquant.ones(1, 1{two}), 0.5, 0, refquant.qint8)
+>>> packed = quantized.conv{dims}d_prepack(w, None, 1, 0, 1, 1)
+>>> x = refquant.quantize_per_tensor(refquant.ones(1, 1{three}), 0.5, 0, refquant.quint8)"""
+_SIZES = {
+    2: {"sizes": "height, width", "memory_format": "channels_last"},
+    3: {"sizes": "depth, height, width", "memory_format": "channels_last_3d"},
+}
+document(
+    __name__,
+    **{f"operands_{d}": _OPERANDS.format(dims=d, **words) for d, words in _SIZES.items()},
+    **{f"ones_{d}": _ONES.format(dims=d, two=", 2" * d, three=", 3" * d) for d in _SIZES},
+)

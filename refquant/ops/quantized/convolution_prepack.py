@@ -3,6 +3,7 @@
 from typing import Any
 
 from refquant import engines
+from refquant._documentation import document
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.packing import (
@@ -66,35 +67,9 @@ def conv2d_prepack(
 ) -> PackedConvolution:
     """Pack filters, bias and geometry of a convolution for the engine that is chosen.
 
-    Parameters
-    ----------
-    weight : QuantizedTensor, shape (outputs, channels // groups, height, width)
-        qint8, quantized per tensor or along axis 0; copied.
-    bias : Tensor, shape (outputs,), or None
-        Bias in real units, float32; copied.
-    stride, padding, dilation : int or sequence of 2 int
-        Geometry along height and width.
-    groups : int
-        Number of groups.
+    %(packing_2)s
 
-    Returns
-    -------
-    PackedConvolution
-        For `conv2d` and `conv2d_relu`.
-
-    Raises
-    ------
-    DtypeError, ShapeError, QuantizerError, ArgumentError
-        If weight, bias or geometry do not fit.
-    EngineError
-        If the engine has no weights per channel.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.5, 0, refquant.qint8)
-    >>> packed = quantized.conv2d_prepack(w, None, [1, 1], [0, 0], [1, 1], 1)
+    %(packed_2)s
     >>> quantized.conv2d_unpack(packed)[0].shape
     refquant.Size([1, 1, 2, 2])
     """
@@ -106,35 +81,9 @@ def conv3d_prepack(
 ) -> PackedConvolution:
     """Pack filters, bias and geometry of a convolution over depth, height and width.
 
-    Parameters
-    ----------
-    weight : QuantizedTensor, shape (outputs, channels // groups, depth, height, width)
-        qint8, quantized per tensor or along axis 0; copied.
-    bias : Tensor, shape (outputs,), or None
-        Bias in real units, float32; copied.
-    stride, padding, dilation : int or sequence of 3 int
-        Geometry along depth, height and width.
-    groups : int
-        Number of groups.
+    %(packing_3)s
 
-    Returns
-    -------
-    PackedConvolution
-        For `conv3d` and `conv3d_relu`.
-
-    Raises
-    ------
-    DtypeError, ShapeError, QuantizerError, ArgumentError
-        If weight, bias or geometry do not fit.
-    EngineError
-        If the engine has no such convolution.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2, 2), 0.5, 0, refquant.qint8)
-    >>> packed = quantized.conv3d_prepack(w, None, [1, 1, 1], [0, 0, 0], [1, 1, 1], 1)
+    %(packed_3)s
     >>> quantized.conv3d_unpack(packed)[0].shape
     refquant.Size([1, 1, 2, 2, 2])
     """
@@ -157,22 +106,9 @@ def packed_convolution(value: Any, dims: int) -> PackedConvolution:
 def conv2d_unpack(packed_weights: PackedConvolution) -> tuple[QuantizedTensor, Tensor | None]:
     """Copy weight and bias out of a packed weight.
 
-    Parameters
-    ----------
-    packed_weights : PackedConvolution
-        As `conv2d_prepack` returns it.
+    %(unpacking_2)s
 
-    Returns
-    -------
-    weight : QuantizedTensor, shape (outputs, channels // groups, height, width)
-    bias : Tensor, shape (outputs,), or None
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.5, 0, refquant.qint8)
-    >>> packed = quantized.conv2d_prepack(w, None, [1, 1], [0, 0], [1, 1], 1)
+    %(packed_2)s
     >>> weight, bias = quantized.conv2d_unpack(packed)
     >>> bias is None
     True
@@ -183,22 +119,9 @@ def conv2d_unpack(packed_weights: PackedConvolution) -> tuple[QuantizedTensor, T
 def conv3d_unpack(packed_weights: PackedConvolution) -> tuple[QuantizedTensor, Tensor | None]:
     """Copy weight and bias out of a packed weight.
 
-    Parameters
-    ----------
-    packed_weights : PackedConvolution
-        As `conv3d_prepack` returns it.
+    %(unpacking_3)s
 
-    Returns
-    -------
-    weight : QuantizedTensor, shape (outputs, channels // groups, depth, height, width)
-    bias : Tensor, shape (outputs,), or None
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2, 2), 0.5, 0, refquant.qint8)
-    >>> packed = quantized.conv3d_prepack(w, None, [1, 1, 1], [0, 0, 0], [1, 1, 1], 1)
+    %(packed_3)s
     >>> weight, bias = quantized.conv3d_unpack(packed)
     >>> bias is None
     True
@@ -211,3 +134,50 @@ conv_prepack = conv2d_prepack
 
 
 conv_unpack = conv2d_unpack
+
+
+_PACKING = """
+Parameters
+----------
+weight : QuantizedTensor, shape (outputs, channels // groups, {sizes})
+    qint8, quantized per tensor or along axis 0; copied.
+bias : Tensor, shape (outputs,), or None
+    Bias in real units, float32; copied.
+stride, padding, dilation : int or sequence of {dims} int
+    Geometry along {sizes}.
+groups : int
+    Number of groups.
+
+Returns
+-------
+PackedConvolution
+    For `conv{dims}d` and `conv{dims}d_relu`.
+
+Raises
+------
+DtypeError, ShapeError, QuantizerError, ArgumentError
+    If weight, bias or geometry do not fit.
+EngineError
+    If the engine has no such convolution, or no weights per channel."""
+_UNPACKING = """
+Parameters
+----------
+packed_weights : PackedConvolution
+    As `conv{dims}d_prepack` returns it.
+
+Returns
+-------
+weight : QuantizedTensor, shape (outputs, channels // groups, {sizes})
+bias : Tensor, shape (outputs,), or None"""
+_PACKED = """
+%(from_ops)s
+>>> w = refquant.quantize_per_tensor(refquant.ones(1, 1{two}), 0.5, 0, refquant.qint8)
+>>> packed = quantized.conv{dims}d_prepack(w, None, 1, 0, 1, 1)"""
+document(
+    __name__,
+    **{
+        f"{name}_{dims}": text.format(dims=dims, sizes=sizes, two=", 2" * dims)
+        for name, text in (("packing", _PACKING), ("unpacking", _UNPACKING), ("packed", _PACKED))
+        for dims, sizes in ((2, "height, width"), (3, "depth, height, width"))
+    },
+)

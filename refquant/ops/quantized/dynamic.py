@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes, engines, kernels
+from refquant._documentation import document
 from refquant._operation import operation_name
 from refquant.arguments import flag
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
@@ -80,31 +81,7 @@ def linear_dynamic(X: Any, W_prepack: PackedLinear, reduce_range: bool = False) 
     ``dynamic_qparams`` of the engine makes a scale and zero point of it,
     ``dynamic_output`` says how the last line is rounded. No gradient is recorded.
 
-    Parameters
-    ----------
-    X : Tensor, shape (..., depth)
-        float32, finite, at least 2 dimensions.
-    W_prepack : PackedLinear
-        As `linear_prepack` returns it.
-    reduce_range : bool, default False
-        Choose the quantizer of the input for 0..127; it still clips at 255.
-
-    Returns
-    -------
-    Tensor, shape (..., outputs)
-        float32, row-major.
-
-    Raises
-    ------
-    DtypeError, ShapeError, OperationError
-        If `X` does not fit.
-    EngineError
-        If another engine packed the weight, or the engine has no such operation.
-
-    Warns
-    -----
-    UserWarning
-        If the engine ignores `reduce_range`.
+    %(real_and_packed)s
 
     Notes
     -----
@@ -124,20 +101,9 @@ def linear_dynamic(X: Any, W_prepack: PackedLinear, reduce_range: bool = False) 
 def linear_relu_dynamic(X: Any, W_prepack: PackedLinear, reduce_range: bool = False) -> Tensor:
     """Compute `linear_dynamic` and replace negative results by zero.
 
-    Parameters
-    ----------
-    X, W_prepack, reduce_range
-        As for `linear_dynamic`.
+    %(real_and_packed)s
 
-    Returns
-    -------
-    Tensor, shape (..., outputs)
-        float32, row-major.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
+    %(from_ops)s
     >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.5, 0, refquant.qint8)
     >>> packed = quantized.linear_prepack(w, None)
     >>> quantized.linear_relu_dynamic(refquant.tensor([[1.0, 1.0]]), packed)
@@ -184,11 +150,7 @@ def linear_prepack_fp16(W: Any, B: Any = None) -> PackedHalf:
     EngineError
         If the engine has no such operation.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> packed = quantized.linear_prepack_fp16(refquant.tensor([[1.0, -2.0]]))
+    %(packed_half)s
     >>> quantized.linear_unpack_fp16(packed)[0]
     tensor([[ 1., -2.]])
     """
@@ -225,11 +187,7 @@ def linear_unpack_fp16(W_prepack: PackedHalf) -> tuple[Tensor, Tensor | None]:
         float32 numbers that float16 holds.
     bias : Tensor, shape (outputs,), or None
 
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> packed = quantized.linear_prepack_fp16(refquant.tensor([[1.0, -2.0]]))
+    %(packed_half)s
     >>> weight, bias = quantized.linear_unpack_fp16(packed)
     >>> weight
     tensor([[ 1., -2.]])
@@ -257,23 +215,9 @@ def linear_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
 
     The order of summation is that of the BLAS library, so the last bits depend on the machine.
 
-    Parameters
-    ----------
-    X : Tensor, shape (..., depth)
-        float32, at least 2 dimensions.
-    W_prepack : PackedHalf
-        As `linear_prepack_fp16` returns it.
+    %(real_and_half)s
 
-    Returns
-    -------
-    Tensor, shape (..., outputs)
-        float32, row-major.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> packed = quantized.linear_prepack_fp16(refquant.tensor([[1.0, -2.0]]))
+    %(packed_half)s
     >>> quantized.linear_dynamic_fp16(refquant.tensor([[1.0, 1.0]]), packed)
     tensor([[-1.]])
     """
@@ -283,22 +227,55 @@ def linear_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
 def linear_relu_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
     """Compute `linear_dynamic_fp16` and replace negative results by zero.
 
-    Parameters
-    ----------
-    X, W_prepack
-        As for `linear_dynamic_fp16`.
+    %(real_and_half)s
 
-    Returns
-    -------
-    Tensor, shape (..., outputs)
-        float32, row-major.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> packed = quantized.linear_prepack_fp16(refquant.tensor([[1.0, -2.0]]))
+    %(packed_half)s
     >>> quantized.linear_relu_dynamic_fp16(refquant.tensor([[1.0, 1.0]]), packed)
     tensor([[0.]])
     """
     return _run_half(X, W_prepack, True)
+
+
+document(
+    __name__,
+    real_and_packed="""
+Parameters
+----------
+X : Tensor, shape (..., depth)
+    float32, finite, at least 2 dimensions.
+%(packed_linear)s
+reduce_range : bool, default False
+    Choose the quantizer of the input for 0..127; it still clips at 255.
+
+Returns
+-------
+Tensor, shape (..., outputs)
+    float32, row-major.
+
+Raises
+------
+DtypeError, ShapeError, OperationError
+    If `X` does not fit.
+EngineError
+    If another engine packed the weight, or the engine has no such operation.
+
+Warns
+-----
+UserWarning
+    If the engine ignores `reduce_range`.""",
+    real_and_half="""
+Parameters
+----------
+X : Tensor, shape (..., depth)
+    float32, at least 2 dimensions.
+W_prepack : PackedHalf
+    As `linear_prepack_fp16` returns it.
+
+Returns
+-------
+Tensor, shape (..., outputs)
+    float32, row-major.""",
+    packed_half="""
+%(from_ops)s
+>>> packed = quantized.linear_prepack_fp16(refquant.tensor([[1.0, -2.0]]))""",
+)

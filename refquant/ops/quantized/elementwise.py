@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import engines, kernels
+from refquant._documentation import document
 from refquant.arguments import flag, real
 from refquant.engines import Operands
 from refquant.errors import ArgumentError
@@ -33,31 +34,18 @@ def _stored(q: QuantizedTensor, value: float) -> int:
 def relu(input: Any, inplace: bool = False) -> QuantizedTensor:
     r"""Rectified linear unit, :math:`\max(q, z)` on the integers.
 
-    Parameters
-    ----------
-    input : QuantizedTensor
-        Quantized per tensor, any shape and layout.
-    inplace : bool, default False
-        Whether to change `input` instead of making a new tensor.
+    %(per_tensor)s
+    %(inplace)s
 
-    Returns
-    -------
-    QuantizedTensor
-        With the parameters and memory format of `input`; `input` itself if `inplace`.
+    %(like_input)s
 
-    Raises
-    ------
-    QuantizerError
-        If `input` is not quantized per tensor.
+    %(unless_per_tensor)s
 
     Notes
     -----
     Source: ATen ``relu_quantized_cpu``; QNNPACK clamps with the same bounds.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    %(one_and_less)s
     >>> refquant.relu(x).int_repr()
     tensor([10,  8], dtype=refquant.uint8)
     """
@@ -70,25 +58,13 @@ def relu(input: Any, inplace: bool = False) -> QuantizedTensor:
 def relu_(input: Any) -> QuantizedTensor:
     """Apply `relu` in place.
 
-    Parameters
-    ----------
-    input : QuantizedTensor
-        Quantized per tensor, any shape and layout.
+    %(per_tensor)s
 
-    Returns
-    -------
-    QuantizedTensor
-        `input`.
+    %(input_itself)s
 
-    Raises
-    ------
-    QuantizerError
-        If `input` is not quantized per tensor.
+    %(unless_per_tensor)s
 
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    %(one_and_less)s
     >>> x.relu_().int_repr()
     tensor([10,  8], dtype=refquant.uint8)
     """
@@ -105,8 +81,7 @@ def relu6(qx: Any, inplace: bool = False) -> QuantizedTensor:
     ----------
     qx : QuantizedTensor
         Quantized per tensor, any shape and layout.
-    inplace : bool, default False
-        Whether to change `qx` instead of making a new tensor.
+    %(inplace)s
 
     Returns
     -------
@@ -147,22 +122,13 @@ def relu6_(qx: Any) -> QuantizedTensor:
 def clamp(input: Any, min: float | None = None, max: float | None = None) -> QuantizedTensor:
     """Clamp to a range of real numbers, by quantizing its ends.
 
-    Parameters
-    ----------
-    input : QuantizedTensor
-        Quantized per tensor, any shape and layout.
+    %(per_tensor)s
     min, max : float, optional
         The ends of the range; at least one of them.
 
-    Returns
-    -------
-    QuantizedTensor
-        With the parameters and memory format of `input`.
+    %(like_input)s
 
-    Raises
-    ------
-    QuantizerError
-        If `input` is not quantized per tensor.
+    %(unless_per_tensor)s
     ArgumentError
         If there is neither `min` nor `max`.
 
@@ -199,3 +165,6 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Quantiz
 def hardtanh_(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> QuantizedTensor:
     """Clamp to a range of real numbers, in place; see `clamp`."""
     return clamp_(input, min_val, max_val)
+
+
+document(__name__)

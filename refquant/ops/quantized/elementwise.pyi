@@ -6,6 +6,7 @@ from typing import Any
 from typing import Any
 import numpy as np
 from refquant import engines, kernels
+from refquant._documentation import document
 from refquant.arguments import flag, real
 from refquant.engines import Operands
 from refquant.errors import ArgumentError
@@ -27,12 +28,12 @@ def relu(input: Any, inplace: bool=False) -> QuantizedTensor:
     input : QuantizedTensor
         Quantized per tensor, any shape and layout.
     inplace : bool, default False
-        Whether to change `input` instead of making a new tensor.
+        Whether to change the operand instead of making a new tensor.
 
     Returns
     -------
     QuantizedTensor
-        With the parameters and memory format of `input`; `input` itself if `inplace`.
+        With the parameters and in the memory format of `input`.
 
     Raises
     ------
@@ -85,7 +86,7 @@ def relu6(qx: Any, inplace: bool=False) -> QuantizedTensor:
     qx : QuantizedTensor
         Quantized per tensor, any shape and layout.
     inplace : bool, default False
-        Whether to change `qx` instead of making a new tensor.
+        Whether to change the operand instead of making a new tensor.
 
     Returns
     -------
@@ -126,7 +127,7 @@ def clamp(input: Any, min: float | None=None, max: float | None=None) -> Quantiz
     Returns
     -------
     QuantizedTensor
-        With the parameters and memory format of `input`.
+        With the parameters and in the memory format of `input`.
 
     Raises
     ------

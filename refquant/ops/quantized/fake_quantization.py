@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, engines, kernels
+from refquant._documentation import document
 from refquant.errors import (
     ArgumentTypeError,
     DtypeError,
@@ -67,6 +68,7 @@ def fake_quantize_per_tensor_affine(
     Quotient (product with the reciprocal of the scale), sum and result are rounded to float32
     each, ties go to the even integer. The engine's release decides what comes first:
     ``round_then_add``, under 1.4 ``add_then_round``.
+
 
     Parameters
     ----------
@@ -139,9 +141,9 @@ def _one(argument: str, value: Any) -> Any:
 
 def _real_tensor(input: Any, rule: str) -> Tensor:
     """Return a tensor of a dtype that the rule of a release takes, or raise."""
-    if rule == "round_then_add" and isinstance(input, Tensor) and not input.is_quantized:
-        if input.array.dtype.name in OTHER_FLOATS:
-            return input
+    plain = isinstance(input, Tensor) and not input.is_quantized
+    if rule == "round_then_add" and plain and input.array.dtype.name in OTHER_FLOATS:
+        return input
     return checks.float32_tensor("input", input)
 
 
@@ -308,3 +310,6 @@ def rounded_per_channel(
 
     shaped = layout.restore(y.reshape(-1), array.shape, memory_format)
     return differentiable(shaped, (tensor,), backward)
+
+
+document(__name__)

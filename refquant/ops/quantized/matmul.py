@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes, kernels
+from refquant._documentation import document
 from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.packing import (
@@ -85,20 +86,14 @@ def linear_unpack(W_prepack: PackedLinear) -> tuple[QuantizedTensor, Tensor | No
 
     Parameters
     ----------
-    W_prepack : PackedLinear
-        As `linear_prepack` returns it.
+    %(packed_linear)s
 
     Returns
     -------
     weight : QuantizedTensor, shape (outputs, depth)
     bias : Tensor, shape (outputs,), or None
 
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.5, 0, refquant.qint8)
-    >>> packed = quantized.linear_prepack(w, None)
+    %(packed)s
     >>> weight, bias = quantized.linear_unpack(packed)
     >>> weight.dequantize()
     tensor([[ 1., -2.]])
@@ -168,30 +163,7 @@ def linear(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: in
     The sum is exact. How bias, product of scales and rounding are formed is the engine's matter:
     steps ``bias``, ``multiplier`` and ``requantize_sum`` of its record.
 
-    Parameters
-    ----------
-    X : QuantizedTensor, shape (..., depth)
-        quint8, one scale, at least 2 dimensions.
-    W_prepack : PackedLinear
-        As `linear_prepack` returns it.
-    Y_scale_i : float
-        Scale of the output.
-    Y_zero_point_i : int
-        Zero point of the output, 0..255.
-
-    Returns
-    -------
-    QuantizedTensor, shape (..., outputs)
-        quint8, row-major.
-
-    Raises
-    ------
-    QuantizerError, DtypeError, ShapeError
-        If `X` does not fit.
-    EngineError
-        If another engine packed the weight, or the engine cannot form the multiplier.
-    QuantizationParameterError
-        If the quantizer of the output is not valid.
+    %(product)s
 
     Notes
     -----
@@ -213,24 +185,44 @@ def linear(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: in
 def linear_relu(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: int):
     """Compute `linear` and replace negative results by zero.
 
-    Parameters
-    ----------
-    X, W_prepack, Y_scale_i, Y_zero_point_i
-        As for `linear`.
+    %(product)s
 
-    Returns
-    -------
-    QuantizedTensor, shape (..., outputs)
-        quint8, row-major.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.5, 0, refquant.qint8)
-    >>> packed = quantized.linear_prepack(w, None)
+    %(packed)s
     >>> x = refquant.quantize_per_tensor(refquant.tensor([[1.0, 1.0]]), 0.5, 0, refquant.quint8)
     >>> quantized.linear_relu(x, packed, 0.5, 2).dequantize()
     tensor([[0.]])
     """
     return run_linear(X, W_prepack, Y_scale_i, Y_zero_point_i, True)
+
+
+document(
+    __name__,
+    product="""
+Parameters
+----------
+X : QuantizedTensor, shape (..., depth)
+    quint8, one scale, at least 2 dimensions.
+%(packed_linear)s
+Y_scale_i : float
+    Scale of the output.
+Y_zero_point_i : int
+    Zero point of the output, 0..255.
+
+Returns
+-------
+QuantizedTensor, shape (..., outputs)
+    quint8, row-major.
+
+Raises
+------
+QuantizerError, DtypeError, ShapeError
+    If `X` does not fit.
+EngineError
+    If another engine packed the weight, or the engine cannot form the multiplier.
+QuantizationParameterError
+    If the quantizer of the output is not valid.""",
+    packed="""
+%(from_ops)s
+>>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.5, 0, refquant.qint8)
+>>> packed = quantized.linear_prepack(w, None)""",
+)

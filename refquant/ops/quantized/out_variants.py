@@ -5,7 +5,7 @@ them itself, the target takes them over.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from refquant.errors import DtypeError, ShapeError
 from refquant.ops import checks
@@ -53,296 +53,124 @@ def _scalar(operation: Callable, qa: Any, number: float, out: Any) -> QuantizedT
     return _written(_target(out), operation(qa, number))
 
 
+def _join(operation: Callable, qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
+    target = _target(out)
+    return _written(target, operation(qx, dim, target.scale, target.zero_point))
+
+
+_OPERANDS = {
+    "qb": """qa, qb : QuantizedTensor
+    Operands quantized per tensor, of one dtype, of shapes that broadcast.""",
+    "number": """qa : QuantizedTensor
+    The operand, quantized per tensor.
+number : float
+    The number.""",
+    "dim": """qx : sequence of QuantizedTensor
+    The parts, quantized per tensor, of one dtype.
+dim : int
+    The dimension along which they are joined.""",
+}
+_DOCUMENTED = """{summary}
+
+Parameters
+----------
+{operands}
+out : QuantizedTensor
+    Of the shape and dtype of the result.
+
+Returns
+-------
+QuantizedTensor
+    `out`, in the memory format that it has.
+
+Raises
+------
+OperationError
+    As `{operation}`, and if `out` does not fit.
+
+Examples
+--------
+>>> import refquant
+>>> from refquant.ops import quantized
+>>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
+>>> out = refquant.quantize_per_tensor(refquant.zeros({size}), 0.1, 64, refquant.quint8)
+>>> quantized.{operation}_out({arguments}, out).dequantize()
+tensor([{numbers}])
+"""
+_Function = TypeVar("_Function", bound=Callable[..., QuantizedTensor])
+
+
+def _shown(arguments: str, numbers: str) -> Callable[[_Function], _Function]:
+    """Decorate an operation: document it, with the numbers that an example gives."""
+
+    def decorate(function: _Function) -> _Function:
+        second = function.__code__.co_varnames[1]
+        if function.__doc__ is not None:  # python -OO removes docstrings
+            function.__doc__ = _DOCUMENTED.format(
+                summary=function.__doc__, operands=_OPERANDS[second],
+                operation=function.__name__.removesuffix("_out"), size=numbers.count(",") + 1,
+                arguments=arguments, numbers=numbers,
+            )  # fmt: skip
+        return function
+
+    return decorate
+
+
+@_shown("x, x", "-2.,  4.")
 def add_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
-    """Add into `out`, with its scale and zero point; see `add`.
-
-    Parameters
-    ----------
-    qa, qb : QuantizedTensor
-        Operands, as of `add`.
-    out : QuantizedTensor
-        Of the shape and dtype of the sum.
-
-    Returns
-    -------
-    QuantizedTensor
-        `out`, in the memory format that it has.
-
-    Raises
-    ------
-    OperationError
-        As `add`, and if `out` does not fit.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
-    >>> refquant.ops.quantized.add_out(x, x, x.clone()).dequantize()
-    tensor([2., 4.])
-    """
+    """Add into `out`, with its scale and zero point; see `add`."""
     return _binary(arithmetic.add_written, qa, qb, out)
 
 
+@_shown("x, x", "0., 4.")
 def add_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
-    """Add into `out`, negative sums as 0; see `add_out`.
-
-    Parameters
-    ----------
-    qa : QuantizedTensor
-        The operand, per tensor.
-    qb : QuantizedTensor
-        The other operand; shapes broadcast.
-    out : QuantizedTensor
-        Where the result goes; its scale and zero point are used.
-
-    Returns
-    -------
-    QuantizedTensor
-        `out`, in the memory format that it has.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
-    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
-    >>> quantized.add_relu_out(x, x, out).dequantize()
-    tensor([0., 4.])
-    """
+    """Add into `out`, negative sums as 0; see `add_out`."""
     return _binary(arithmetic.add_relu_written, qa, qb, out)
 
 
+@_shown("x, x", "1., 4.")
 def mul_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
-    """Multiply into `out`, with its scale and zero point; see `mul` and `add_out`.
-
-    Parameters
-    ----------
-    qa : QuantizedTensor
-        The operand, per tensor.
-    qb : QuantizedTensor
-        The other operand; shapes broadcast.
-    out : QuantizedTensor
-        Where the result goes; its scale and zero point are used.
-
-    Returns
-    -------
-    QuantizedTensor
-        `out`, in the memory format that it has.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
-    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
-    >>> quantized.mul_out(x, x, out).dequantize()
-    tensor([1., 4.])
-    """
+    """Multiply into `out`, with its scale and zero point; see `mul` and `add_out`."""
     return _binary(arithmetic.mul, qa, qb, out)
 
 
+@_shown("x, x", "1., 4.")
 def mul_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
-    """Multiply into `out`, negative products as 0; see `mul` and `add_out`.
-
-    Parameters
-    ----------
-    qa : QuantizedTensor
-        The operand, per tensor.
-    qb : QuantizedTensor
-        The other operand; shapes broadcast.
-    out : QuantizedTensor
-        Where the result goes; its scale and zero point are used.
-
-    Returns
-    -------
-    QuantizedTensor
-        `out`, in the memory format that it has.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
-    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
-    >>> quantized.mul_relu_out(x, x, out).dequantize()
-    tensor([1., 4.])
-    """
+    """Multiply into `out`, negative products as 0; see `mul` and `add_out`."""
     return _binary(arithmetic.mul_relu, qa, qb, out)
 
 
+@_shown("x, 2.0", "1., 4.")
 def add_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
-    """Add a number into `out`, which takes over scale and zero point; see `add_scalar`.
-
-    Parameters
-    ----------
-    qa : QuantizedTensor
-        The operand, per tensor.
-    number : float
-        The number.
-    out : QuantizedTensor
-        Where the result goes; its scale and zero point are used.
-
-    Returns
-    -------
-    QuantizedTensor
-        `out`, in the memory format that it has.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
-    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
-    >>> quantized.add_scalar_out(x, 2.0, out).dequantize()
-    tensor([1., 4.])
-    """
+    """Add a number into `out`, which takes over scale and zero point; see `add_scalar`."""
     return _scalar(with_scalar.add_scalar, qa, number, out)
 
 
+@_shown("x, 2.0", "1., 4.")
 def add_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
-    """Add a number into `out`, negative sums as 0; see `add_scalar_out`.
-
-    Parameters
-    ----------
-    qa : QuantizedTensor
-        The operand, per tensor.
-    number : float
-        The number.
-    out : QuantizedTensor
-        Where the result goes; its scale and zero point are used.
-
-    Returns
-    -------
-    QuantizedTensor
-        `out`, in the memory format that it has.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
-    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
-    >>> quantized.add_scalar_relu_out(x, 2.0, out).dequantize()
-    tensor([1., 4.])
-    """
+    """Add a number into `out`, negative sums as 0; see `add_scalar_out`."""
     return _scalar(with_scalar.add_scalar_relu, qa, number, out)
 
 
+@_shown("x, 2.0", "-2.,  4.")
 def mul_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
-    """Multiply by a number into `out`, which takes over scale and zero point; see `mul_scalar`.
-
-    Parameters
-    ----------
-    qa : QuantizedTensor
-        The operand, per tensor.
-    number : float
-        The number.
-    out : QuantizedTensor
-        Where the result goes; its scale and zero point are used.
-
-    Returns
-    -------
-    QuantizedTensor
-        `out`, in the memory format that it has.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
-    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
-    >>> quantized.mul_scalar_out(x, 2.0, out).dequantize()
-    tensor([-2.,  4.])
-    """
+    """Multiply by a number into `out`, which takes over scale and zero point; see `mul_scalar`."""
     return _scalar(with_scalar.mul_scalar, qa, number, out)
 
 
+@_shown("x, 2.0", "0., 4.")
 def mul_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
-    """Multiply by a number into `out`, negative products as 0; see `mul_scalar_out`.
-
-    Parameters
-    ----------
-    qa : QuantizedTensor
-        The operand, per tensor.
-    number : float
-        The number.
-    out : QuantizedTensor
-        Where the result goes; its scale and zero point are used.
-
-    Returns
-    -------
-    QuantizedTensor
-        `out`, in the memory format that it has.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
-    >>> out = refquant.quantize_per_tensor(refquant.zeros(2), 0.1, 64, refquant.quint8)
-    >>> quantized.mul_scalar_relu_out(x, 2.0, out).dequantize()
-    tensor([0., 4.])
-    """
+    """Multiply by a number into `out`, negative products as 0; see `mul_scalar_out`."""
     return _scalar(with_scalar.mul_scalar_relu, qa, number, out)
 
 
+@_shown("[x, x], 0", "-1.,  2., -1.,  2.")
 def cat_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
-    """Join tensors into `out`, with its scale and zero point; see `cat` and `add_out`.
-
-    Parameters
-    ----------
-    qx : sequence of QuantizedTensor
-        The parts, quint8, qint8 or qint32, per tensor.
-    dim : int
-        The dimension along which they are joined.
-    out : QuantizedTensor
-        Where the result goes; its scale and zero point are used.
-
-    Returns
-    -------
-    QuantizedTensor
-        `out`, in the memory format that it has.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
-    >>> out = refquant.quantize_per_tensor(refquant.zeros(4), 0.1, 64, refquant.quint8)
-    >>> quantized.cat_out([x, x], 0, out).dequantize()
-    tensor([-1.,  2., -1.,  2.])
-    """
-    target = _target(out)
-    joined = concat.cat(qx, dim, target.scale, target.zero_point)
-    return _written(target, joined)
+    """Join tensors into `out`, with its scale and zero point; see `cat` and `add_out`."""
+    return _join(concat.cat, qx, dim, out)
 
 
+@_shown("[x, x], 0", "0., 2., 0., 2.")
 def cat_relu_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
-    """Join tensors into `out`, negative numbers as 0; see `cat_out`.
-
-    Parameters
-    ----------
-    qx : sequence of QuantizedTensor
-        The parts, quint8, qint8 or qint32, per tensor.
-    dim : int
-        The dimension along which they are joined.
-    out : QuantizedTensor
-        Where the result goes; its scale and zero point are used.
-
-    Returns
-    -------
-    QuantizedTensor
-        `out`, in the memory format that it has.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.1, 64, refquant.quint8)
-    >>> out = refquant.quantize_per_tensor(refquant.zeros(4), 0.1, 64, refquant.quint8)
-    >>> quantized.cat_relu_out([x, x], 0, out).dequantize()
-    tensor([0., 2., 0., 2.])
-    """
-    target = _target(out)
-    joined = concat.cat_relu(qx, dim, target.scale, target.zero_point)
-    return _written(target, joined)
+    """Join tensors into `out`, negative numbers as 0; see `cat_out`."""
+    return _join(concat.cat_relu, qx, dim, out)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import engines, kernels
+from refquant._documentation import document
 from refquant._operation import operation_name
 from refquant.arguments import flag, switch
 from refquant.engines import Operands
@@ -37,20 +38,11 @@ def max_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> QuantizedTensor:
-    r"""Find the largest integer of every window; the padding is never chosen.
+    """Find the largest integer of every window; the padding is never chosen.
 
     Because the affine map is monotone, that is the largest real number too, exactly.
 
-    Parameters
-    ----------
-    input : QuantizedTensor, shape (batch, channels, height, width)
-        Quantized per tensor; the batch may be left out.
-    kernel_size : int or pair of int
-        Size of the window.
-    stride : int or pair of int, optional
-        Step of the window; its size if left out.
-    padding : int or pair of int
-        Width of the border, at most half of the window.
+    %(windows)s
     dilation : int or pair of int
         Step inside the window.
     ceil_mode : bool
@@ -58,15 +50,9 @@ def max_pool2d(
     return_indices : bool
         Not supported.
 
-    Returns
-    -------
-    QuantizedTensor
-        With the parameters and in the memory format of `input`.
+    %(like_input)s
 
-    Raises
-    ------
-    QuantizerError
-        If `input` is not quantized per tensor.
+    %(unless_per_tensor)s
     NotSupportedError
         If indices are asked for.
     ArgumentError, OperationError
@@ -77,12 +63,8 @@ def max_pool2d(
     Source: ATen ``quantized_max_pool2d``. QNNPACK of PyTorch 2.13 repeats the pixels at the
     border instead of ignoring it, which shows with padding and dilation; that is not reproduced.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn.quantized import functional as F
-    >>> x = refquant.arange(16.0).reshape(1, 1, 4, 4)
-    >>> F.max_pool2d(refquant.quantize_per_tensor(x, 1.0, 0, refquant.quint8), 2).int_repr()
+    %(pixels_0_to_15)s
+    >>> F.max_pool2d(q, 2).int_repr()
     tensor([[[[ 5,  7],
               [13, 15]]]], dtype=refquant.uint8)
     """
@@ -147,16 +129,7 @@ def avg_pool2d(
     The border counts as real zero. The engine's record says when the zero point is added (step
     ``average_pool``); memory formats and channels beyond whole vectors differ.
 
-    Parameters
-    ----------
-    input : QuantizedTensor, shape (batch, channels, height, width)
-        Quantized per tensor; the batch may be left out.
-    kernel_size : int or pair of int
-        Size of the window.
-    stride : int or pair of int, optional
-        Step of the window; its size if left out.
-    padding : int or pair of int
-        Width of the border, at most half of the window.
+    %(windows)s
     ceil_mode : bool
         Whether windows that reach over the end count.
     count_include_pad : bool
@@ -164,15 +137,9 @@ def avg_pool2d(
     divisor_override : int, optional
         n for every window.
 
-    Returns
-    -------
-    QuantizedTensor
-        With the parameters and in the memory format of `input`.
+    %(like_input)s
 
-    Raises
-    ------
-    QuantizerError
-        If `input` is not quantized per tensor.
+    %(unless_per_tensor)s
     ArgumentError, OperationError
         If the window is not valid or does not fit.
 
@@ -182,12 +149,8 @@ def avg_pool2d(
     `refquant.engines.rules.average`. QNNPACK ignores ``count_include_pad=False`` and
     `divisor_override`; that is not reproduced.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn.quantized import functional as F
-    >>> x = refquant.arange(16.0).reshape(1, 1, 4, 4)
-    >>> F.avg_pool2d(refquant.quantize_per_tensor(x, 1.0, 0, refquant.quint8), 2).int_repr()
+    %(pixels_0_to_15)s
+    >>> F.avg_pool2d(q, 2).int_repr()
     tensor([[[[ 2,  4],
               [10, 12]]]], dtype=refquant.uint8)
     """
@@ -225,22 +188,13 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> QuantizedTensor:
     :math:`\lfloor i m / n \rfloor \dots \lceil (i + 1) m / n \rceil`. The engine's record says how
     an average is rounded (step ``adaptive_average_pool``).
 
-    Parameters
-    ----------
-    input : QuantizedTensor, shape (batch, channels, height, width)
-        Quantized per tensor; the batch may be left out.
+    %(image_per_tensor)s
     output_size : int or pair of int or None
         Size of the output; None keeps that of the input.
 
-    Returns
-    -------
-    QuantizedTensor
-        With the parameters and in the memory format of `input`.
+    %(like_input)s
 
-    Raises
-    ------
-    QuantizerError
-        If `input` is not quantized per tensor.
+    %(unless_per_tensor)s
     ArgumentError
         If the size is not valid.
     ShapeError
@@ -250,12 +204,7 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> QuantizedTensor:
     -----
     Source: ATen ``adaptive_avg_pool2d_quantized_cpu``; see `refquant.engines.rules.average`.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn.quantized import functional as F
-    >>> x = refquant.arange(16.0).reshape(1, 1, 4, 4)
-    >>> q = refquant.quantize_per_tensor(x, 1.0, 0, refquant.quint8)
+    %(pixels_0_to_15)s
     >>> F.adaptive_avg_pool2d(q, 1).int_repr()
     tensor([[[[8]]]], dtype=refquant.uint8)
     """
@@ -275,3 +224,16 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> QuantizedTensor:
         Operands(q.dtype, channels_last=layout.is_channels_last(q.array), divides=divides),
     )
     return _average(q, image, restore, rows, columns, np.ascontiguousarray(divisors), split)
+
+
+document(
+    __name__,
+    windows="""
+%(image_per_tensor)s
+kernel_size : int or pair of int
+    Size of the window.
+stride : int or pair of int, optional
+    Step of the window; its size if left out.
+padding : int or pair of int
+    Width of the border, at most half of the window.""",
+)

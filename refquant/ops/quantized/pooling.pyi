@@ -6,6 +6,7 @@ from typing import Any
 from typing import Any
 import numpy as np
 from refquant import engines, kernels
+from refquant._documentation import document
 from refquant._operation import operation_name
 from refquant.arguments import flag, switch
 from refquant.engines import Operands
@@ -64,7 +65,8 @@ def max_pool2d(input: Any, kernel_size: Any, stride: Any=None, padding: Any=0, d
     >>> import refquant
     >>> from refquant.nn.quantized import functional as F
     >>> x = refquant.arange(16.0).reshape(1, 1, 4, 4)
-    >>> F.max_pool2d(refquant.quantize_per_tensor(x, 1.0, 0, refquant.quint8), 2).int_repr()
+    >>> q = refquant.quantize_per_tensor(x, 1.0, 0, refquant.quint8)
+    >>> F.max_pool2d(q, 2).int_repr()
     tensor([[[[ 5,  7],
               [13, 15]]]], dtype=refquant.uint8)
     """
@@ -122,7 +124,8 @@ def avg_pool2d(input: Any, kernel_size: Any, stride: Any=None, padding: Any=0, c
     >>> import refquant
     >>> from refquant.nn.quantized import functional as F
     >>> x = refquant.arange(16.0).reshape(1, 1, 4, 4)
-    >>> F.avg_pool2d(refquant.quantize_per_tensor(x, 1.0, 0, refquant.quint8), 2).int_repr()
+    >>> q = refquant.quantize_per_tensor(x, 1.0, 0, refquant.quint8)
+    >>> F.avg_pool2d(q, 2).int_repr()
     tensor([[[[ 2,  4],
               [10, 12]]]], dtype=refquant.uint8)
     """

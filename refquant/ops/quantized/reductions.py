@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, dtypes, engines, kernels
+from refquant._documentation import document
 from refquant._operation import operation_name
 from refquant.dtypes import quint8
 from refquant.engines import Operands
@@ -61,10 +62,7 @@ def _extreme(input: Any, dim: Any, keepdim: bool, over_all: Callable, along: Cal
 def max(input: Any, dim: Any = None, keepdim: bool = False):
     """Find the largest element, of all or along a dimension.
 
-    Parameters
-    ----------
-    input : QuantizedTensor
-        Quantized per tensor.
+    %(per_tensor)s
     dim : int, optional
         A dimension; all elements if left out.
     keepdim : bool
@@ -75,10 +73,7 @@ def max(input: Any, dim: Any = None, keepdim: bool = False):
     QuantizedTensor, or ValuesAndIndices if a dimension is given
         With the parameters of `input`. Of equals the first along the dimension is found.
 
-    Raises
-    ------
-    QuantizerError
-        If `input` is not quantized per tensor.
+    %(unless_per_tensor)s
     OperationError
         If there are no elements.
 
@@ -107,10 +102,7 @@ def _order(q: QuantizedTensor, dim: int, descending: bool) -> np.ndarray:
 def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False):
     """Sort along a dimension; equals keep their order.
 
-    Parameters
-    ----------
-    input : QuantizedTensor
-        Quantized per tensor.
+    %(per_tensor)s
     dim : int
         Along which to sort.
     descending : bool
@@ -123,10 +115,7 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
     ValuesAndIndices
         The sorted elements with the parameters of `input`, and where each was (int64).
 
-    Raises
-    ------
-    QuantizerError
-        If `input` is not quantized per tensor.
+    %(unless_per_tensor)s
 
     Examples
     --------
@@ -147,10 +136,7 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
 def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True):
     """Find the `k` largest elements along a dimension, or the smallest.
 
-    Parameters
-    ----------
-    input : QuantizedTensor
-        Quantized per tensor.
+    %(per_tensor)s
     k : int
         How many.
     dim : int
@@ -165,10 +151,7 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     ValuesAndIndices
         The elements with the parameters of `input`, and where each was (int64).
 
-    Raises
-    ------
-    QuantizerError
-        If `input` is not quantized per tensor.
+    %(unless_per_tensor)s
     OperationError
         If there are fewer than `k`.
 
@@ -201,10 +184,7 @@ def mean(
     :math:`q = clip(round(\sum q_i / n))`, and real numbers otherwise; QNNPACK has a formula of
     its own for height and width of an image. The engine's record names the rule (step ``mean``).
 
-    Parameters
-    ----------
-    input : QuantizedTensor
-        Quantized per tensor.
+    %(per_tensor)s
     dim : int or sequence of int, optional
         Dimensions to average over; all if left out.
     keepdim : bool
@@ -219,10 +199,7 @@ def mean(
     QuantizedTensor
         With the parameters of `input`, row-major.
 
-    Raises
-    ------
-    QuantizerError
-        If `input` is not quantized per tensor.
+    %(unless_per_tensor)s
     OperationError
         If there are no elements to average.
     EngineError
@@ -237,10 +214,7 @@ def mean(
     see `refquant.engines.rules.average`, `refquant.engines.rules.mean` and
     `refquant.engines.rules.float_sums`.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    %(one_to_two)s
     >>> x.mean().dequantize()
     tensor(1.5)
     """
@@ -294,3 +268,6 @@ def _axes(dim: Any, ndim: int) -> tuple[int, ...]:
 def _as_given(dim: Any, axes: tuple[int, ...]) -> tuple[int, ...]:
     """Return several dimensions as they were written, and otherwise the axes that are meant."""
     return tuple(map(int, dim)) if isinstance(dim, tuple | list) and dim else axes
+
+
+document(__name__)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 import numpy as np
 from refquant import arguments, dtypes, engines, kernels
+from refquant._documentation import document
 from refquant._operation import operation_name
 from refquant.dtypes import quint8
 from refquant.engines import Operands
@@ -34,7 +35,7 @@ def max(input: Any, dim: Any=None, keepdim: bool=False) -> Any:
     Parameters
     ----------
     input : QuantizedTensor
-        Quantized per tensor.
+        Quantized per tensor, any shape and layout.
     dim : int, optional
         A dimension; all elements if left out.
     keepdim : bool
@@ -72,7 +73,7 @@ def sort(input: Any, dim: int=-1, descending: bool=False, stable: bool=False) ->
     Parameters
     ----------
     input : QuantizedTensor
-        Quantized per tensor.
+        Quantized per tensor, any shape and layout.
     dim : int
         Along which to sort.
     descending : bool
@@ -105,7 +106,7 @@ def topk(input: Any, k: int, dim: int=-1, largest: bool=True, sorted: bool=True)
     Parameters
     ----------
     input : QuantizedTensor
-        Quantized per tensor.
+        Quantized per tensor, any shape and layout.
     k : int
         How many.
     dim : int
@@ -145,7 +146,7 @@ def mean(input: Any, dim: Any=None, keepdim: bool=False, *, dtype: Any=None, out
     Parameters
     ----------
     input : QuantizedTensor
-        Quantized per tensor.
+        Quantized per tensor, any shape and layout.
     dim : int or sequence of int, optional
         Dimensions to average over; all if left out.
     keepdim : bool

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, engines, kernels
+from refquant._documentation import document
 from refquant._operation import operation_name
 from refquant.engines import Operands
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
@@ -36,29 +37,12 @@ def interpolate(
     engine's record says how places and mixtures are rounded (steps ``resize_step``,
     ``resize_place``, ``resize_mix``).
 
-    Parameters
-    ----------
-    input : QuantizedTensor, shape (batch, channels, height, width)
-        Quantized per tensor.
-    size : int or pair of int, optional
-        Size of the output.
-    scale_factor : float or pair of float, optional
-        Instead of `size`: the output has :math:`\lfloor n f \rfloor` of n pixels.
-    mode : {'nearest', 'bilinear'}
-        What to take.
-    align_corners : bool, optional
-        For bilinear: whether the centers of the corner pixels stay in place, or the corners
-        themselves (the default).
+    %(image_to_size)s
+    %(how_to_mix)s
 
-    Returns
-    -------
-    QuantizedTensor
-        With the parameters and in the memory format of `input`.
+    %(like_input)s
 
-    Raises
-    ------
-    QuantizerError
-        If `input` is not quantized per tensor.
+    %(unless_per_tensor)s
     NotSupportedError
         If the mode is another.
     ShapeError
@@ -71,10 +55,7 @@ def interpolate(
     Source: ATen ``upsample_nearest2d`` and ``upsample_bilinear2d``; see
     `refquant.engines.rules.interpolate`.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn.quantized import functional as F
+    %(from_functional)s
     >>> x = refquant.tensor([[[[0.0, 4.0], [8.0, 12.0]]]])
     >>> q = refquant.quantize_per_tensor(x, 1.0, 0, refquant.quint8)
     >>> F.interpolate(q, size=(3, 3), mode="bilinear", align_corners=True).int_repr()
@@ -163,30 +144,13 @@ def upsample(
 ) -> QuantizedTensor:
     """Resize; another name of `interpolate`.
 
-    Parameters
-    ----------
-    input : QuantizedTensor, shape (n, channels, height, width)
-        The images.
-    size : int or tuple of int, optional
-        The new extents.
-    scale_factor : float or sequence of float, optional
-        Factor of every extent, instead of a size.
-    mode : str, default 'nearest'
-        ``'nearest'`` or ``'bilinear'``.
-    align_corners : bool, optional
-        Whether corner pixels stay in place.
+    %(image_to_size)s
+    %(how_to_mix)s
 
-    Returns
-    -------
-    QuantizedTensor
-        As `interpolate`: in the memory format of `input`.
+    %(like_input)s
 
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn.quantized import functional as qF
-    >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.1, 0, refquant.quint8)
-    >>> qF.upsample(x, scale_factor=2).shape
+    %(two_by_two)s
+    >>> F.upsample(x, scale_factor=2).shape
     refquant.Size([1, 1, 4, 4])
     """
     return interpolate(input, size, scale_factor, mode, align_corners)
@@ -196,26 +160,12 @@ def upsample(
 def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> QuantizedTensor:
     """Resize by nearest-neighbor interpolation; see `interpolate`.
 
-    Parameters
-    ----------
-    input : QuantizedTensor, shape (n, channels, height, width)
-        The images.
-    size : int or tuple of int, optional
-        The new extents.
-    scale_factor : float or sequence of float, optional
-        Factor of every extent, instead of a size.
+    %(image_to_size)s
 
-    Returns
-    -------
-    QuantizedTensor
-        As `interpolate`: in the memory format of `input`.
+    %(like_input)s
 
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn.quantized import functional as qF
-    >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.1, 0, refquant.quint8)
-    >>> qF.upsample_nearest(x, scale_factor=2).shape
+    %(two_by_two)s
+    >>> F.upsample_nearest(x, scale_factor=2).shape
     refquant.Size([1, 1, 4, 4])
     """
     return interpolate(input, size, scale_factor, "nearest")
@@ -225,26 +175,35 @@ def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> 
 def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> QuantizedTensor:
     """Resize by bilinear interpolation with aligned corners; see `interpolate`.
 
-    Parameters
-    ----------
-    input : QuantizedTensor, shape (n, channels, height, width)
-        The images.
-    size : int or tuple of int, optional
-        The new extents.
-    scale_factor : float or sequence of float, optional
-        Factor of every extent, instead of a size.
+    %(image_to_size)s
 
-    Returns
-    -------
-    QuantizedTensor
-        As `interpolate`: in the memory format of `input`.
+    %(like_input)s
 
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn.quantized import functional as qF
-    >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.1, 0, refquant.quint8)
-    >>> qF.upsample_bilinear(x, scale_factor=2).shape
+    %(two_by_two)s
+    >>> F.upsample_bilinear(x, scale_factor=2).shape
     refquant.Size([1, 1, 4, 4])
     """
     return interpolate(input, size, scale_factor, "bilinear", align_corners=True)
+
+
+document(
+    __name__,
+    image_to_size=r"""
+Parameters
+----------
+input : QuantizedTensor, shape (batch, channels, height, width)
+    Quantized per tensor.
+size : int or pair of int, optional
+    Size of the output.
+scale_factor : float or pair of float, optional
+    Instead of `size`: the output has :math:`\lfloor n f \rfloor` of n pixels.""",
+    how_to_mix="""
+mode : {'nearest', 'bilinear'}
+    What to take.
+align_corners : bool, optional
+    For bilinear: whether the centers of the corner pixels stay in place, or the corners
+    themselves (the default).""",
+    two_by_two="""
+%(from_functional)s
+>>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.1, 0, refquant.quint8)""",
+)

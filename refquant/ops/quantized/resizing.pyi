@@ -7,6 +7,7 @@ from numbers import Rational
 from typing import Any
 import numpy as np
 from refquant import arguments, engines, kernels
+from refquant._documentation import document
 from refquant._operation import operation_name
 from refquant.engines import Operands
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
@@ -82,83 +83,84 @@ def _neighbors(places: np.ndarray, size: int) -> Neighbors:
     """Find the two pixels beside every place, and the shares of both."""
 
 def upsample(input: Any, size: Any=None, scale_factor: Any=None, mode: str='nearest', align_corners: bool | None=None) -> QuantizedTensor:
-    """Resize; another name of `interpolate`.
+    r"""Resize; another name of `interpolate`.
 
     Parameters
     ----------
-    input : QuantizedTensor, shape (n, channels, height, width)
-        The images.
-    size : int or tuple of int, optional
-        The new extents.
-    scale_factor : float or sequence of float, optional
-        Factor of every extent, instead of a size.
-    mode : str, default 'nearest'
-        ``'nearest'`` or ``'bilinear'``.
+    input : QuantizedTensor, shape (batch, channels, height, width)
+        Quantized per tensor.
+    size : int or pair of int, optional
+        Size of the output.
+    scale_factor : float or pair of float, optional
+        Instead of `size`: the output has :math:`\lfloor n f \rfloor` of n pixels.
+    mode : {'nearest', 'bilinear'}
+        What to take.
     align_corners : bool, optional
-        Whether corner pixels stay in place.
+        For bilinear: whether the centers of the corner pixels stay in place, or the corners
+        themselves (the default).
 
     Returns
     -------
     QuantizedTensor
-        As `interpolate`: in the memory format of `input`.
+        With the parameters and in the memory format of `input`.
 
     Examples
     --------
     >>> import refquant
-    >>> from refquant.nn.quantized import functional as qF
+    >>> from refquant.nn.quantized import functional as F
     >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.1, 0, refquant.quint8)
-    >>> qF.upsample(x, scale_factor=2).shape
+    >>> F.upsample(x, scale_factor=2).shape
     refquant.Size([1, 1, 4, 4])
     """
 
 def upsample_nearest(input: Any, size: Any=None, scale_factor: Any=None) -> QuantizedTensor:
-    """Resize by nearest-neighbor interpolation; see `interpolate`.
+    r"""Resize by nearest-neighbor interpolation; see `interpolate`.
 
     Parameters
     ----------
-    input : QuantizedTensor, shape (n, channels, height, width)
-        The images.
-    size : int or tuple of int, optional
-        The new extents.
-    scale_factor : float or sequence of float, optional
-        Factor of every extent, instead of a size.
+    input : QuantizedTensor, shape (batch, channels, height, width)
+        Quantized per tensor.
+    size : int or pair of int, optional
+        Size of the output.
+    scale_factor : float or pair of float, optional
+        Instead of `size`: the output has :math:`\lfloor n f \rfloor` of n pixels.
 
     Returns
     -------
     QuantizedTensor
-        As `interpolate`: in the memory format of `input`.
+        With the parameters and in the memory format of `input`.
 
     Examples
     --------
     >>> import refquant
-    >>> from refquant.nn.quantized import functional as qF
+    >>> from refquant.nn.quantized import functional as F
     >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.1, 0, refquant.quint8)
-    >>> qF.upsample_nearest(x, scale_factor=2).shape
+    >>> F.upsample_nearest(x, scale_factor=2).shape
     refquant.Size([1, 1, 4, 4])
     """
 
 def upsample_bilinear(input: Any, size: Any=None, scale_factor: Any=None) -> QuantizedTensor:
-    """Resize by bilinear interpolation with aligned corners; see `interpolate`.
+    r"""Resize by bilinear interpolation with aligned corners; see `interpolate`.
 
     Parameters
     ----------
-    input : QuantizedTensor, shape (n, channels, height, width)
-        The images.
-    size : int or tuple of int, optional
-        The new extents.
-    scale_factor : float or sequence of float, optional
-        Factor of every extent, instead of a size.
+    input : QuantizedTensor, shape (batch, channels, height, width)
+        Quantized per tensor.
+    size : int or pair of int, optional
+        Size of the output.
+    scale_factor : float or pair of float, optional
+        Instead of `size`: the output has :math:`\lfloor n f \rfloor` of n pixels.
 
     Returns
     -------
     QuantizedTensor
-        As `interpolate`: in the memory format of `input`.
+        With the parameters and in the memory format of `input`.
 
     Examples
     --------
     >>> import refquant
-    >>> from refquant.nn.quantized import functional as qF
+    >>> from refquant.nn.quantized import functional as F
     >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.1, 0, refquant.quint8)
-    >>> qF.upsample_bilinear(x, scale_factor=2).shape
+    >>> F.upsample_bilinear(x, scale_factor=2).shape
     refquant.Size([1, 1, 4, 4])
     """

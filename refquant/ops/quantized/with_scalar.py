@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, engines, kernels
+from refquant._documentation import document
 from refquant.engines import Operands
 from refquant.engines.rules.elementwise import SHIFT_OF_INTEGERS
 from refquant.errors import ArgumentError, ArgumentTypeError
@@ -45,33 +46,13 @@ def add_scalar(qa: Any, number: float) -> QuantizedTensor:
     and the integers are requantized as the engine's record says (steps ``add_scalar``,
     ``elementwise_requantize``).
 
-    Parameters
-    ----------
-    qa : QuantizedTensor
-        Quantized per tensor, any shape and layout.
-    number : float
-        Real number; its number of steps must lie in int32.
-
-    Returns
-    -------
-    QuantizedTensor
-        Of the shape and memory format of `qa`.
-
-    Raises
-    ------
-    QuantizerError
-        If `qa` is not quantized per tensor.
-    ArgumentError
-        If `number` is NaN, infinite, or too many steps.
+    %(and_number)s
 
     Notes
     -----
     Source: ATen ``qadd`` with a scalar.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    %(one_to_two)s
     >>> y = refquant.ops.quantized.add_scalar(x, 1.5)
     >>> y.dequantize(), y.q_zero_point()
     (tensor([2.5, 3.5]), 5)
@@ -81,31 +62,11 @@ def add_scalar(qa: Any, number: float) -> QuantizedTensor:
 
 @operation("number", "elementwise_requantize", "quantize_per_tensor")
 def add_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
-    """Add a number to a quantized tensor; negative sums become 0.
+    """Add a number to a quantized tensor; sums below 0 become 0, by the integers of `add_scalar`.
 
-    Parameters
-    ----------
-    qa : QuantizedTensor
-        Quantized per tensor, any shape and layout.
-    number : float
-        Real number; its number of steps must lie in int32.
+    %(and_number)s
 
-    Returns
-    -------
-    QuantizedTensor
-        As `add_scalar`, in the memory format of `qa`, with integers of at least its zero point.
-
-    Raises
-    ------
-    QuantizerError
-        If `qa` is not quantized per tensor.
-    ArgumentError
-        If `number` is NaN, infinite, or too many steps.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    %(one_and_less)s
     >>> refquant.ops.quantized.add_scalar_relu(x, 0.5).dequantize()
     tensor([1.5, 0. ])
     """
@@ -159,41 +120,19 @@ def _clamped(a: QuantizedTensor, scale: float, zero_point: int, relu: bool) -> Q
 
 @operation("number")
 def mul_scalar(qa: Any, number: float) -> QuantizedTensor:
-    r"""Multiply a quantized tensor by a number, on the integers' parameters alone.
+    """Multiply a quantized tensor by a number, on the integers' parameters alone.
 
-    A positive number scales the scale. A negative one mirrors the integers,
+    A positive number scales the scale, :math:`s' = |c| s`. A negative one mirrors the integers,
     :math:`q' = q_{max} + q_{min} - q`, and the zero point too. Zero gives zeros with scale 1 and
     zero point 0.
 
-    Parameters
-    ----------
-    qa : QuantizedTensor
-        Quantized per tensor, any shape and layout.
-    number : float
-        Real number.
-
-    Returns
-    -------
-    QuantizedTensor
-        Of the shape and memory format of `qa`, with scale :math:`|c| s`.
-
-    Raises
-    ------
-    QuantizerError
-        If `qa` is not quantized per tensor.
-    ArgumentError
-        If `number` is NaN or infinite.
-    QuantizationParameterError
-        If the scale of the result is not valid.
+    %(and_number)s
 
     Notes
     -----
     Source: ATen ``qmul`` with a scalar, PyTorch 1.4 and 2.13.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    %(one_to_two)s
     >>> refquant.ops.quantized.mul_scalar(x, -3.0).dequantize()
     tensor([-3., -6.])
     """
@@ -202,33 +141,11 @@ def mul_scalar(qa: Any, number: float) -> QuantizedTensor:
 
 @operation("number")
 def mul_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
-    """Multiply a quantized tensor by a number; negative products become 0.
+    """Multiply a quantized tensor by a number, as `mul_scalar`; products below 0 become 0.
 
-    Parameters
-    ----------
-    qa : QuantizedTensor
-        Quantized per tensor, any shape and layout.
-    number : float
-        Real number.
+    %(and_number)s
 
-    Returns
-    -------
-    QuantizedTensor
-        As `mul_scalar`, in the memory format of `qa`, with integers of at least its zero point.
-
-    Raises
-    ------
-    QuantizerError
-        If `qa` is not quantized per tensor.
-    ArgumentError
-        If `number` is NaN or infinite.
-    QuantizationParameterError
-        If the scale of the result is not valid.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    %(one_and_less)s
     >>> refquant.ops.quantized.mul_scalar_relu(x, 3.0).dequantize()
     tensor([3., 0.])
     """
@@ -252,3 +169,29 @@ def _mul_scalar(qa: Any, number: Any, relu: bool) -> QuantizedTensor:
     mirrored = layout.dense_copy(a.array)
     np.bitwise_not(mirrored, out=mirrored)
     return _clamped(a.like(mirrored), scale, high + low - a.zero_point, relu)
+
+
+document(
+    __name__,
+    and_number="""
+Parameters
+----------
+qa : QuantizedTensor
+    Quantized per tensor, any shape and layout.
+number : float
+    Real number; as a summand it is at most 2**31 steps of `qa`.
+
+Returns
+-------
+QuantizedTensor
+    Of the shape and memory format of `qa`.
+
+Raises
+------
+QuantizerError
+    If `qa` is not quantized per tensor.
+ArgumentError
+    If `number` is NaN, infinite, or too many steps.
+QuantizationParameterError
+    If the scale of the result is not valid.""",
+)

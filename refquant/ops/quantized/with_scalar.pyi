@@ -7,6 +7,7 @@ import math
 from typing import Any
 import numpy as np
 from refquant import arguments, engines, kernels
+from refquant._documentation import document
 from refquant.engines import Operands
 from refquant.engines.rules.elementwise import SHIFT_OF_INTEGERS
 from refquant.errors import ArgumentError, ArgumentTypeError
@@ -37,7 +38,7 @@ def add_scalar(qa: Any, number: float) -> QuantizedTensor:
     qa : QuantizedTensor
         Quantized per tensor, any shape and layout.
     number : float
-        Real number; its number of steps must lie in int32.
+        Real number; as a summand it is at most 2**31 steps of `qa`.
 
     Returns
     -------
@@ -50,6 +51,8 @@ def add_scalar(qa: Any, number: float) -> QuantizedTensor:
         If `qa` is not quantized per tensor.
     ArgumentError
         If `number` is NaN, infinite, or too many steps.
+    QuantizationParameterError
+        If the scale of the result is not valid.
 
     Notes
     -----
@@ -65,19 +68,19 @@ def add_scalar(qa: Any, number: float) -> QuantizedTensor:
     """
 
 def add_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
-    """Add a number to a quantized tensor; negative sums become 0.
+    """Add a number to a quantized tensor; sums below 0 become 0, by the integers of `add_scalar`.
 
     Parameters
     ----------
     qa : QuantizedTensor
         Quantized per tensor, any shape and layout.
     number : float
-        Real number; its number of steps must lie in int32.
+        Real number; as a summand it is at most 2**31 steps of `qa`.
 
     Returns
     -------
     QuantizedTensor
-        As `add_scalar`, in the memory format of `qa`, with integers of at least its zero point.
+        Of the shape and memory format of `qa`.
 
     Raises
     ------
@@ -85,6 +88,8 @@ def add_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
         If `qa` is not quantized per tensor.
     ArgumentError
         If `number` is NaN, infinite, or too many steps.
+    QuantizationParameterError
+        If the scale of the result is not valid.
 
     Examples
     --------
@@ -102,7 +107,7 @@ def _clamped(a: QuantizedTensor, scale: float, zero_point: int, relu: bool) -> Q
 def mul_scalar(qa: Any, number: float) -> QuantizedTensor:
     """Multiply a quantized tensor by a number, on the integers' parameters alone.
 
-    A positive number scales the scale. A negative one mirrors the integers,
+    A positive number scales the scale, :math:`s' = |c| s`. A negative one mirrors the integers,
     :math:`q' = q_{max} + q_{min} - q`, and the zero point too. Zero gives zeros with scale 1 and
     zero point 0.
 
@@ -111,19 +116,19 @@ def mul_scalar(qa: Any, number: float) -> QuantizedTensor:
     qa : QuantizedTensor
         Quantized per tensor, any shape and layout.
     number : float
-        Real number.
+        Real number; as a summand it is at most 2**31 steps of `qa`.
 
     Returns
     -------
     QuantizedTensor
-        Of the shape and memory format of `qa`, with scale :math:`|c| s`.
+        Of the shape and memory format of `qa`.
 
     Raises
     ------
     QuantizerError
         If `qa` is not quantized per tensor.
     ArgumentError
-        If `number` is NaN or infinite.
+        If `number` is NaN, infinite, or too many steps.
     QuantizationParameterError
         If the scale of the result is not valid.
 
@@ -140,26 +145,26 @@ def mul_scalar(qa: Any, number: float) -> QuantizedTensor:
     """
 
 def mul_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
-    """Multiply a quantized tensor by a number; negative products become 0.
+    """Multiply a quantized tensor by a number, as `mul_scalar`; products below 0 become 0.
 
     Parameters
     ----------
     qa : QuantizedTensor
         Quantized per tensor, any shape and layout.
     number : float
-        Real number.
+        Real number; as a summand it is at most 2**31 steps of `qa`.
 
     Returns
     -------
     QuantizedTensor
-        As `mul_scalar`, in the memory format of `qa`, with integers of at least its zero point.
+        Of the shape and memory format of `qa`.
 
     Raises
     ------
     QuantizerError
         If `qa` is not quantized per tensor.
     ArgumentError
-        If `number` is NaN or infinite.
+        If `number` is NaN, infinite, or too many steps.
     QuantizationParameterError
         If the scale of the result is not valid.
 

@@ -20,15 +20,9 @@ from refquant.oracle.diagnosis import Diagnosis, diagnose_problem
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.generate import cases_of
-from refquant.oracle.vectors.load import (
-    LIMIT,
-    MALFORMED,
-    Vectors,
-    fault,
-    read_npz,
-    read_vectors,
-)
+from refquant.oracle.vectors.load import MALFORMED, Vectors, read_vectors
 from refquant.oracle.vectors.save import MANIFEST
+from refquant.oracle.vectors.storage import DEFAULT, fault, format_names, format_of
 from refquant.progress import track
 
 __all__ = ["Grade", "Grades", "check", "check_results"]
@@ -234,7 +228,8 @@ def check_results(folder: Any, results: Any, *, progress: bool | None = None) ->
     folder : path
         A folder that `write_vectors` wrote.
     results : path
-        A folder with a ``CASE.npz`` for each case, with the integers as its array ``output``.
+        A folder with the integers for each case: ``CASE.npz`` with an array ``output``, or as
+        another format has it, see *Vectors as files*.
     progress : bool, optional
         Whether to show a bar; by default on a terminal.
 
@@ -265,19 +260,27 @@ def check_results(folder: Any, results: Any, *, progress: bool | None = None) ->
     manifest = arguments.path("folder", folder) / MANIFEST
     top = arguments.path("results", results)
     vectors: Vectors = read_vectors(folder)
-    missing = [c.name for c in vectors.cases if not (top / f"{c.name}.npz").is_file()]
+    formats = [format_of(name) for name in format_names()]
+    found = {
+        case.name: (form, path)
+        for case in vectors.cases
+        for form in reversed(formats)
+        if (path := top / f"{case.name}{form.ENDING}").is_file()
+    }
+    missing = [case.name for case in vectors.cases if case.name not in found]
     if missing:
         raise FileFormatError(
             f"{top}: {len(missing)} of {len(vectors.cases)} results are missing, the first is "
-            f"{missing[0]}.npz",
-            hint="write one .npz with an array `output` for each case of the manifest",
+            f"{missing[0]}.{DEFAULT}",
+            hint="write for each case of the manifest one "
+            + " or ".join(f.ANSWER for f in formats),
         )
     grades = []
     for case in track(vectors.cases, f"checking {vectors.operation}", show=progress):
         expected = vectors.expected[case.name]
         task = _task(manifest, case, expected)
-        path = top / f"{case.name}.npz"
-        answer = read_npz(path, {"output": min(LIMIT, 8 * max(1, expected.size))})["output"]
+        form, path = found[case.name]
+        answer = form.answer(path, expected)
         try:
             grades.append(_grade(case.name, task, answer, expected, vectors.engine))
         except RefquantError as error:

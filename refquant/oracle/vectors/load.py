@@ -3,13 +3,9 @@
 Names, sizes and types are checked before memory is allocated, and nothing is executed.
 """
 
-import io
 import json
 import math
 import re
-import struct
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,17 +20,24 @@ from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.generate import OPERATIONS
 from refquant.oracle.vectors.limits import check_limits
 from refquant.oracle.vectors.save import FORMAT, MANIFEST, VERSION
+from refquant.oracle.vectors.storage import (
+    DEFAULT,
+    LIMIT,
+    Forms,
+    check_regular,
+    fault,
+    format_names,
+    format_of,
+)  # fmt: skip
 from refquant.tensors import QuantizedTensor
 
-__all__ = ["LIMIT", "MALFORMED", "Vectors", "fault", "read_npz", "read_vectors"]
+__all__ = ["MALFORMED", "Vectors", "read_vectors"]
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 DTYPES = {
     name: np.dtype(name) for name in ("uint8", "int8", "int32", "int64", "float32", "float64")
 }
-LIMIT = 1 << 28  # bytes of all arrays together
 MANIFEST_LIMIT = 1 << 24
-HEADER = 4096  # bytes before the elements of an array
 EXPECTED = ("uint8", "int8", "int32")
 # What Python raises where a value of a malformed file has another type, or an entry is missing.
 MALFORMED = (
@@ -80,76 +83,6 @@ class Vectors:
         )
 
 
-def fault(path: Path, what: str) -> FileFormatError:
-    """Describe what is wrong with a file, in one line."""
-    # Names in a file may hold anything, including control sequences of a terminal.
-    shown = "".join(c if c.isprintable() else " " for c in what)[:300]
-    return FileFormatError(
-        f"{path}: the file is damaged or does not belong to test vectors ({shown})",
-        hint="write the vectors again with `refquant vectors`",
-    )
-
-
-def read_npz(path: Path, limits: dict[str, int]) -> dict[str, np.ndarray]:
-    """Read arrays of an ``.npz`` file that is not trusted.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    limits : dict of str to int
-        The arrays to read, and how many bytes each may have.
-
-    Returns
-    -------
-    dict of str to ndarray
-
-    Raises
-    ------
-    FileFormatError
-        If the file is missing, damaged, too large, or lacks an array.
-    """
-    arrays = {}
-    try:
-        if path.exists() and not path.is_file():  # a device may have no end
-            raise fault(path, "it is not a regular file")
-        with zipfile.ZipFile(path) as file:
-            for name, limit in limits.items():
-                with file.open(f"{name}.npy") as member:
-                    data = member.read(limit + HEADER + 1)
-                if len(data) > limit + HEADER:
-                    raise fault(path, f"array {name!r} is larger than {limit:,} bytes")
-                arrays[name] = _array(data)
-    except FileFormatError:
-        raise
-    except FileNotFoundError:
-        raise fault(path, "it does not exist") from None
-    except KeyError as error:
-        raise fault(path, str(error.args[0])) from None
-    except (
-        OSError, EOFError, ValueError, TypeError, SyntaxError, RuntimeError, OverflowError,
-        MemoryError, NotImplementedError, struct.error, zipfile.BadZipFile, zlib.error,
-    ) as error:  # fmt: skip
-        raise fault(path, f"{type(error).__name__}: {error}") from None
-    return arrays
-
-
-def _array(data: bytes) -> np.ndarray:
-    """Read an ``.npy`` whose header declares as many bytes as it has."""
-    stream = io.BytesIO(data)
-    read_header = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }.get(np.lib.format.read_magic(stream))
-    if read_header is None:
-        raise ValueError("an array of an unknown version")
-    shape, _, dtype = read_header(stream)
-    if not dtype.hasobject and math.prod(shape) * dtype.itemsize != len(data) - stream.tell():
-        raise ValueError(f"its header declares another size, {shape} of {dtype}")
-    stream.seek(0)
-    return np.lib.format.read_array(stream, allow_pickle=False)
-
-
 def read_vectors(folder: Any) -> Vectors:
     """Read a folder that `write_vectors` wrote.
 
@@ -189,9 +122,11 @@ def read_vectors(folder: Any) -> Vectors:
             forms[name] = arrays
         if sum(sum(_sizes(arrays).values()) for arrays in forms.values()) > LIMIT:
             raise ValueError(f"its arrays are too large, more than {LIMIT:,} bytes together")
-        read = [
-            _read_case(top, operation, entry, forms[entry["name"]]) for entry in manifest["cases"]
-        ]
+        read_arrays = format_of(manifest["files"]).read
+        read = []
+        for entry in manifest["cases"]:
+            arrays = read_arrays(top, entry["name"], forms[entry["name"]])
+            read.append(_read_case(operation, entry, arrays))
     except FileFormatError:
         raise
     except MALFORMED as error:
@@ -213,8 +148,7 @@ def _no_constant(name: str) -> None:
 
 def _manifest(path: Path) -> dict[str, Any]:
     try:
-        if path.exists() and not path.is_file():
-            raise fault(path, "it is not a regular file")
+        check_regular(path)
         if path.stat().st_size > MANIFEST_LIMIT:
             raise fault(path, "it is too large")
         text = path.read_text(encoding="utf-8")
@@ -237,6 +171,8 @@ def _manifest(path: Path) -> dict[str, Any]:
     operation, cases = manifest.get("operation"), manifest.get("cases")
     if operation not in OPERATIONS or not isinstance(cases, list):
         raise fault(path, "its operation or its list of cases is not valid")
+    if manifest.setdefault("files", DEFAULT) not in format_names():
+        raise fault(path, "it names an unknown format of files")
     if not isinstance(manifest.get("engine"), str):
         raise fault(path, "it does not name an engine")
     try:
@@ -248,9 +184,6 @@ def _manifest(path: Path) -> dict[str, Any]:
             "of your own before reading its vectors",
         ) from None
     return manifest
-
-
-Forms = dict[str, tuple[np.dtype, tuple[int, ...]]]
 
 
 def _sizes(forms: Forms) -> dict[str, int]:
@@ -275,16 +208,9 @@ def _read_forms(entry: dict[str, Any]) -> tuple[str, Forms]:
 
 
 def _read_case(
-    top: Path, operation: str, entry: dict[str, Any], forms: Forms
+    operation: str, entry: dict[str, Any], arrays: dict[str, np.ndarray]
 ) -> tuple[Case, np.ndarray]:
     name = entry["name"]
-    path = top / f"{name}.npz"
-    arrays = read_npz(path, _sizes(forms))
-    for key, (dtype, shape) in forms.items():
-        if arrays[key].dtype != dtype or arrays[key].shape != shape:
-            raise fault(
-                path, f"{key!r} is {arrays[key].dtype} {arrays[key].shape}, not {dtype} {shape}"
-            )
     try:
         arguments = {key: _from_json(value, arrays) for key, value in entry["arguments"].items()}
         bind(operation, (), arguments)

@@ -1,7 +1,6 @@
-"""Save vectors: an ``.npz`` for each case, and a ``manifest.json`` that describes all of them.
+"""Save vectors: arrays of each case, and a ``manifest.json`` that describes all of them.
 
-The manifest holds what arrays cannot: parameters, quantizers, shapes, the engine. Both formats can
-be read in any language.
+The manifest holds what arrays cannot: parameters, quantizers, shapes, the engine.
 """
 
 import json
@@ -18,6 +17,7 @@ from refquant._version import __version__
 from refquant.errors import ArgumentError, EngineError
 from refquant.oracle.vectors.coverage import coverage
 from refquant.oracle.vectors.generate import cases_of
+from refquant.oracle.vectors.storage import DEFAULT, format_of
 from refquant.progress import track
 from refquant.tensors import QuantizedTensor, Tensor
 
@@ -61,13 +61,14 @@ def write_vectors(
     engine: str | None = None,
     *,
     seed: int = 0,
+    format: str = DEFAULT,
     force: bool = False,
     progress: bool | None = None,
 ) -> list[tuple[str, str]]:
     """Write the test vectors of an operation.
 
     Cases that the engine does not support are left out, and listed in the manifest with the reason.
-    The folder holds an ``.npz`` for each case (its operands, and ``expected``), ``manifest.json``
+    The folder holds the arrays of each case (its operands, and ``expected``), ``manifest.json``
     and ``coverage.md``. It is written completely or not at all.
 
     Parameters
@@ -80,6 +81,8 @@ def write_vectors(
         Whose answers are expected; the current engine by default.
     seed : int, default 0
         Seed of the random operands.
+    format : str, default 'npz'
+        How arrays are stored, see *Vectors as files*.
     force : bool, default False
         Whether to replace an existing folder of vectors.
     progress : bool, optional
@@ -93,7 +96,7 @@ def write_vectors(
     Raises
     ------
     ArgumentError
-        If the operation has no vectors, or the folder is not empty.
+        If the operation has no vectors, the format is not known, or the folder is not empty.
     EngineError
         If the engine is not known.
 
@@ -110,6 +113,7 @@ def write_vectors(
     force = arguments.flag("force", force)
     progress = arguments.flag_or_none("progress", progress)
     target = arguments.path("folder", folder)
+    write_arrays = format_of(format).write
     record = engines.current() if engine is None else engines.get(engine)
     cases = cases_of(operation, seed)
     _check_target(target, force)
@@ -128,21 +132,21 @@ def write_vectors(
                 name: _to_json(value, name, arrays) for name, value in case.arguments.items()
             }
             arrays["expected"] = answer.array
-            np.savez(staging / f"{case.name}.npz", **arrays)
-            entries.append(
-                {
-                    "name": case.name,
-                    "arguments": operands,
-                    "arrays": {n: [str(a.dtype), list(a.shape)] for n, a in arrays.items()},
-                    "output": _to_json(answer, "expected", {}),
-                }
-            )
+            entry = {
+                "name": case.name,
+                "arguments": operands,
+                "arrays": {n: [str(a.dtype), list(a.shape)] for n, a in arrays.items()},
+                "output": _to_json(answer, "expected", {}),
+            }
+            write_arrays(staging, entry, arrays)
+            entries.append(entry)
         rows = coverage([case for case in cases if case.name not in left_out])
         if left_out:
             rows.append(("left out, not supported by the engine", ", ".join(left_out)))
         manifest = {
             "format": FORMAT,
             "version": VERSION,
+            "files": format,
             "operation": operation,
             "engine": record.name,
             "seed": seed,

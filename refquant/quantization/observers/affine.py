@@ -18,10 +18,10 @@ from refquant.errors import (
     OperationError,
 )
 from refquant.ops import checks
-from refquant.reference import qparams
 from refquant.quantization.observers import ranges, states
 from refquant.quantization.observers.base import ObserverBase
 from refquant.quantization.observers.explanation import Explanation
+from refquant.reference import qparams
 from refquant.tensors import Tensor
 
 __all__ = ["EPS", "AffineObserver", "noting_idle"]
@@ -71,7 +71,14 @@ class AffineObserver(ObserverBase):
     per_channel = False
 
     def __init__(
-        self, dtype, qscheme, reduce_range, quant_min=None, quant_max=None, eps=EPS, is_dynamic=False
+        self,
+        dtype,
+        qscheme,
+        reduce_range,
+        quant_min=None,
+        quant_max=None,
+        eps=EPS,
+        is_dynamic=False,
     ):
         super().__init__(dtype, arguments.switch("is_dynamic", is_dynamic))
         known = ranges.DTYPES[self.workflow.reduced_range]
@@ -167,7 +174,7 @@ class AffineObserver(ObserverBase):
         self.min_val, self.max_val = self._start()
 
     def _seen(self) -> np.ndarray | None:
-        """Ends of the range so far, shape (2,) or (2, channels); None if nothing was seen."""
+        """Return the ends of the range so far, of shape (2,) or (2, channels); None if unknown."""
         if self.min_val is None:
             return None
         ends = np.array([self.min_val.array, self.max_val.array], np.float32)

@@ -35,9 +35,7 @@ class RecordingObserver(ObserverBase):
     [tensor([1., 2.])]
     """
 
-    def __init__(
-        self, dtype=dtypes.quint8, qscheme=dtypes.per_tensor_affine, reduce_range=False
-    ):
+    def __init__(self, dtype=dtypes.quint8, qscheme=dtypes.per_tensor_affine, reduce_range=False):
         super().__init__(dtype)
         self.qscheme, self.reduce_range = qscheme, reduce_range
         self.tensor_val = []

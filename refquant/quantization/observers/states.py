@@ -97,7 +97,10 @@ def load_range(report, module: Any, prefix: str, shape: tuple) -> None:
     # Moving averages of one number and itself may cross by a rounding error.
     slack = 1e-6 * np.abs(low)
     if low.shape != high.shape or (low > high + slack).any():
-        wanted, got = "ends of ranges, the smaller ones first", f"{low.tolist()} and {high.tolist()}"
+        wanted, got = (
+            "ends of ranges, the smaller ones first",
+            f"{low.tolist()} and {high.tolist()}",
+        )
         report.error(" and ".join(keys), wanted, got)
 
 

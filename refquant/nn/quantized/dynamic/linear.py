@@ -3,12 +3,10 @@
 from typing import Any
 
 from refquant import dtypes, engines, nn
-from refquant.errors import ArgumentError
 from refquant.nn import quantized
 from refquant.nn.module import Module
-from refquant.nn.quantized.weights import quantize_weight
+from refquant.nn.quantized.weights import dynamic_weight_observer, quantize_weight
 from refquant.ops.quantized.dynamic import linear_dynamic, linear_dynamic_fp16
-from refquant.quantization.observers.defaults import default_weight_observer
 from refquant.tensors import Tensor
 
 __all__ = ["Linear"]
@@ -68,14 +66,7 @@ class Linear(quantized.Linear):
         ArgumentError
             If it is of another type, or the observer's dtype is another.
         """
-        if type(mod) is not cls._FLOAT_MODULE:
-            raise ArgumentError(
-                argument="mod",
-                expected=f"exactly a {cls._FLOAT_MODULE.__name__}",
-                got=type(mod).__name__,
-            )
-        qconfig = getattr(mod, "qconfig", None)
-        observer = (qconfig.weight if qconfig is not None else default_weight_observer)()
+        observer = dynamic_weight_observer(mod, cls._FLOAT_MODULE)()
         float_module: Any = mod
         weight = Tensor(float_module.weight.array)
         bias = None if float_module.bias is None else Tensor(float_module.bias.array)

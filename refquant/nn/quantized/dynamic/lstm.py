@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, dtypes, engines, nn
+from refquant._documentation import document
 from refquant.errors import ArgumentError, ShapeError
 from refquant.nn import functional as F
 from refquant.nn.module import Module
 from refquant.nn.quantized.linear import stored_dtype
-from refquant.nn.quantized.weights import quantize_weight
-from refquant.nn.recurrent import check_state, keep_settings
+from refquant.nn.quantized.weights import dynamic_weight_observer, quantize_weight
+from refquant.nn.recurrent import Layers, check_state, keep_settings
 from refquant.nn.utils.rnn import PackedSequence, check_packed
 from refquant.ops import checks
 from refquant.ops.quantized.dynamic import (
@@ -25,7 +26,6 @@ from refquant.ops.quantized.dynamic import (
 from refquant.ops.quantized.matmul import linear_prepack
 from refquant.ops.quantized.packing import PackedLinear
 from refquant.ops.quantized.recurrence import lstm_direction
-from refquant.quantization.observers.defaults import default_weight_observer
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["LSTM"]
@@ -38,7 +38,7 @@ def _multiply(packed: PackedLinear | PackedHalf, x: Tensor) -> Tensor:
     return linear_dynamic(x, packed, seven_bits)
 
 
-class LSTM(Module):
+class LSTM(Layers):
     r"""Layers of long short-term memory that quantize input and state by their range at each call.
 
     .. math::
@@ -46,20 +46,7 @@ class LSTM(Module):
         c_t &= \sigma(f)\, c_{t-1} + \sigma(i) \tanh(g) \\
         h_t &= \sigma(o) \tanh(c_t)
 
-    Parameters
-    ----------
-    input_size, hidden_size : int
-        Features of a step, and of the state.
-    num_layers : int
-        Layers; each reads the states of the one before.
-    bias : bool
-        Whether there are biases.
-    batch_first : bool
-        Whether sequences come as (batch, time, features) instead of (time, batch, features).
-    dropout : float
-        Probability with which training drops what one layer hands to the next.
-    bidirectional : bool
-        Whether each layer also reads from the end; the states are put side by side.
+    %(lstm)s
     dtype : dtype, default qint8
         What the weights are stored in: qint8, or float16, which leaves input and state as they are.
 
@@ -83,13 +70,7 @@ class LSTM(Module):
     """
 
     _FLOAT_MODULE = nn.LSTM
-    input_size: int
-    hidden_size: int
-    num_layers: int
-    bias: bool
-    batch_first: bool
-    bidirectional: bool
-    dropout: float
+    _usual = (*Layers._usual, ("dtype", dtypes.qint8))
 
     def __init__(
         self,
@@ -238,14 +219,7 @@ class LSTM(Module):
         ArgumentError
             If it is of another type, or the observer's dtype is another.
         """
-        if type(mod) is not cls._FLOAT_MODULE:
-            raise ArgumentError(
-                argument="mod",
-                expected=f"exactly a {cls._FLOAT_MODULE.__name__}",
-                got=type(mod).__name__,
-            )
-        qconfig = getattr(mod, "qconfig", None)
-        observe = qconfig.weight if qconfig is not None else default_weight_observer
+        observe = dynamic_weight_observer(mod, cls._FLOAT_MODULE)
         half = getattr(observe(), "dtype", None) is dtypes.float16
         converted = cls(
             mod.input_size, mod.hidden_size, mod.num_layers, mod.bias, mod.batch_first,
@@ -367,17 +341,5 @@ class LSTM(Module):
     def _get_name(self) -> str:
         return "DynamicQuantizedLSTM"
 
-    def extra_repr(self) -> str:
-        """Describe the sizes; what is usual is left out."""
-        text = f"{self.input_size}, {self.hidden_size}"
-        for name, usual in (
-            ("num_layers", 1),
-            ("bias", True),
-            ("batch_first", False),
-            ("dropout", 0.0),
-            ("bidirectional", False),
-            ("dtype", dtypes.qint8),
-        ):
-            if getattr(self, name) != usual:
-                text += f", {name}={getattr(self, name)}"
-        return text
+
+document(__name__)
