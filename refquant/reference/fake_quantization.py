@@ -7,8 +7,8 @@ r"""Fake quantization: round real numbers to those that a quantizer can represen
 ``round_then_add`` forms :math:`q = \mathrm{rne}(x \cdot inv) + z`, as PyTorch 2.13. Infinities
 and numbers beyond every integer saturate; NaN gives `quant_min`. Per channel ``round_then_add``
 converts :math:`q` to int64 as x86 does, so that numbers of 2**63 and more give `quant_min`, and
-rounds only the product with the scale. The gradient passes where :math:`q` was not clipped (straight-through
-estimator, Bengio et al. 2013); NaN was.
+rounds only the product with the scale. The gradient passes where :math:`q` was not clipped
+(straight-through estimator, Bengio et al. 2013); NaN was.
 
 See ``_kernels/fake_quantization.pyx``.
 """

@@ -69,7 +69,6 @@ def fake_quantize_per_tensor_affine(
     each, ties go to the even integer. The engine's release decides what comes first:
     ``round_then_add``, under 1.4 ``add_then_round``.
 
-
     Parameters
     ----------
     input : Tensor or ndarray of float32

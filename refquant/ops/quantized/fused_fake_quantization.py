@@ -156,10 +156,8 @@ def fused_moving_avg_obs_fake_quant(
         running_min.array, running_max.array = (end.reshape(shape) for end in moved)
     if not fake_quant_on.item():
         return differentiable(tensor.array.copy(order="K"), (tensor,), lambda g: (g,))
-    scales, zero_points = qparams_of_operation(
-        *(end.array.reshape(-1) for end in (running_min, running_max)),
-        *(quant_min, quant_max, symmetric_quant),
-    )
+    low, high = (end.array.reshape(-1) for end in (running_min, running_max))
+    scales, zero_points = qparams_of_operation(low, high, quant_min, quant_max, symmetric_quant)
     if per_row_fake_quant and len(scales) != tensor.array.shape[0]:  # nothing was observed
         scales, zero_points = (
             np.full(tensor.array.shape[0], v[0] if v.size else w, v.dtype)

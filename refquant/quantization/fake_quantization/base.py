@@ -101,6 +101,8 @@ class FakeQuantizeBase(Module):
     True
     """
 
+    scale: Any
+    zero_point: Any
     _flags: tuple[str, ...] = ("fake_quant_enabled", "observer_enabled")
     _flag_type: type[np.generic] = np.uint8
 

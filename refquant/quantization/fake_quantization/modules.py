@@ -268,7 +268,7 @@ class FusedMovingAvgObsFakeQuantize(FakeQuantize):
             count = array.shape[0] if self.is_per_channel else 1
             ends = np.full((2, count), [[np.inf], [-np.inf]], np.float32)
         scales, points = qparams_of_operation(
-            *ends, self.quant_min, self.quant_max, self.is_symmetric_quant
+            ends[0], ends[1], self.quant_min, self.quant_max, self.is_symmetric_quant
         )
         self.scale, self.zero_point = Tensor(scales), Tensor(points)
         return self._round(tensor)

@@ -69,6 +69,8 @@ class AffineObserver(ObserverBase):
     """
 
     per_channel = False
+    min_val: Any
+    max_val: Any
 
     def __init__(
         self,
@@ -173,7 +175,7 @@ class AffineObserver(ObserverBase):
         """Forget the range that was seen."""
         self.min_val, self.max_val = self._start()
 
-    def _seen(self) -> np.ndarray | None:
+    def _seen(self) -> Any:
         """Return the ends of the range so far, of shape (2,) or (2, channels); None if unknown."""
         if self.min_val is None:
             return None
