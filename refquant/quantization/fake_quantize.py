@@ -4,8 +4,21 @@ from typing import Any
 
 from refquant.quantization.fake_quantization.base import FakeQuantizeBase
 from refquant.quantization.fake_quantization.defaults import *  # noqa: F403
+from refquant.quantization.fake_quantization.defaults import __all__ as DEFAULTS
+from refquant.quantization.fake_quantization.learnable import _LearnableFakeQuantize
+from refquant.quantization.fake_quantization.modules import (
+    FakeQuantize,
+    FixedQParamsFakeQuantize,
+    FusedMovingAvgObsFakeQuantize,
+)
 
 __all__ = [
+    *DEFAULTS,
+    "FakeQuantize",
+    "FakeQuantizeBase",
+    "FixedQParamsFakeQuantize",
+    "FusedMovingAvgObsFakeQuantize",
+    "_LearnableFakeQuantize",
     "disable_fake_quant",
     "disable_observer",
     "enable_fake_quant",

@@ -51,6 +51,7 @@ def test_observers_and_infinity(torch):
 
 
 @pytest.mark.filterwarnings("ignore:Please use quant_min and quant_max:UserWarning")
+@pytest.mark.usefixtures("release_1_4")
 def test_search_for_few_integers(torch):
     x = np.abs(np.random.default_rng(0).laplace(size=100_000)).astype(np.float32)
 
@@ -80,6 +81,7 @@ def test_scaling_by_nan(fbgemm):
         ops.mul_scalar(ours, np.nan)
 
 
+@pytest.mark.usefixtures("release_1_4")
 def test_fake_quantization_of_infinity_per_channel(torch):
     x = np.array([[np.inf, -np.inf, 1.0]], np.float32)
     theirs = torch.fake_quantize_per_channel_affine(

@@ -58,13 +58,19 @@ FACES = {
         "run_convolution run_linear",
     ),
     "refquant.quantization": Face(
-        "observer observers.affine observers.explanation observers.factory observers.ranges "
+        "fake_quantize observer observers.affine observers.explanation observers.factory observers.ranges "
         "observers.stretching",
         "CalibrationError FailedShard Row Summary check_both_or_none configurable_types default "
         "has_observed integer_types load_range load_statistic made_observer quantized_types "
         "run_first save_statistics _LearnableFakeQuantize",
         "fake_quantize observer qconfig",
         {
+            "refquant.quantization.fake_quantize": [
+                "disable_fake_quant",
+                "disable_observer",
+                "enable_fake_quant",
+                "enable_observer",
+            ],
             "refquant.quantization.observer": ["UniformQuantizationObserverBase"],
             "refquant.quantization.mappings": [
                 "DEFAULT_DYNAMIC_MODULE_MAPPING",

@@ -8,6 +8,8 @@ from refquant import nn, quantization
 from refquant.errors import ArgumentTypeError, OperationError, RefquantError, StateError
 from refquant.nn import intrinsic, quantized
 
+pytestmark = pytest.mark.usefixtures("release_1_4")
+
 NAN, INF = float("nan"), float("inf")
 MODULES = {
     "Linear": lambda: quantized.Linear(2, 3),

@@ -22,6 +22,7 @@ from refquant.tensors import Tensor, differentiable
 __all__ = [
     "fake_quantize_per_channel_affine",
     "fake_quantize_per_tensor_affine",
+    "integer_limits",
     "rounded_per_channel",
     "rounded_per_tensor",
 ]
@@ -31,7 +32,8 @@ INT32 = np.iinfo(np.int32)
 OTHER_FLOATS = ("float16", "float64")
 
 
-def _limits(quant_min, quant_max) -> tuple[int, int]:
+def integer_limits(quant_min, quant_max) -> tuple[int, int]:
+    """Check a range of integers inside that of int32, or raise."""
     try:
         low, high = operator.index(quant_min), operator.index(quant_max)
     except TypeError:
@@ -116,7 +118,7 @@ def fake_quantize_per_tensor_affine(
     """
     rule = engines.current().workflow.fake_quantize
     tensor = _real_tensor(input, rule)
-    low, high = _limits(quant_min, quant_max)
+    low, high = integer_limits(quant_min, quant_max)
     if isinstance(zero_point, Tensor):
         zero_point = int(_one("zero_point", zero_point))
     else:
@@ -262,7 +264,7 @@ def fake_quantize_per_channel_affine(
     """
     rule = engines.current().workflow.fake_quantize
     tensor = _real_tensor(input, rule)
-    low, high = _limits(quant_min, quant_max)
+    low, high = integer_limits(quant_min, quant_max)
     array = tensor.array
     axis = checks.dimension("axis", axis, array.ndim)
     channels = array.shape[axis] if array.ndim else 0

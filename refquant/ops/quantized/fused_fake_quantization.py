@@ -4,11 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from refquant import kernels
+from refquant import arguments, kernels
 from refquant.engines.rules.float_sums import sum_in_cascades
 from refquant.errors import NotSupportedError, OperationError, ShapeError
 from refquant.ops import checks, layout
-from refquant.ops.quantized.fake_quantization import rounded_per_channel, rounded_per_tensor
+from refquant.ops.quantized.fake_quantization import (
+    integer_limits,
+    rounded_per_channel,
+    rounded_per_tensor,
+)
 from refquant.reference.learned import backward_zero_point, learned_gradients
 from refquant.reference.qparams import qparams_of_operation
 from refquant.tensors import Tensor, differentiable
@@ -72,6 +76,19 @@ def averaged_range(current: np.ndarray, seen: np.ndarray | None, constant: float
     finite = np.where(np.isinf(seen), np.float32(0), seen)
     moved = kernels.moving_average(finite.reshape(-1), current.reshape(-1), constant)
     return np.where(np.isinf(seen), current, moved.reshape(seen.shape))
+
+
+def _kept(name: str, value: Any, size: int | None = None) -> Tensor:
+    """Return a tensor of real numbers, of so many elements if that is known."""
+    arguments.instance(name, value, Tensor, "a plain tensor")
+    tensor = checks.plain_tensor(name, value)
+    if tensor.array.dtype.kind not in "fiub" or (size is not None and tensor.array.size != size):
+        raise ShapeError(
+            argument=name,
+            expected="one number" if size == 1 else f"{size or 'any number of'} real numbers",
+            got=f"{tensor.array.dtype} of shape {tensor.array.shape}",
+        )
+    return tensor
 
 
 def fused_moving_avg_obs_fake_quant(
@@ -138,13 +155,25 @@ def fused_moving_avg_obs_fake_quant(
     tensor([0.02])
     """
     tensor = checks.float32_tensor("input", input)
+    on, fake = (bool(_kept(name, flag, 1).array.item()) for name, flag in (
+        ("observer_on", observer_on), ("fake_quant_on", fake_quant_on)
+    ))  # fmt: skip
+    _kept("running_min", running_min)
+    _kept("running_max", running_max, running_min.array.size)
+    _kept("scale", scale)
+    _kept("zero_point", zero_point)
+    quant_min, quant_max = integer_limits(quant_min, quant_max)
+    averaging_const = arguments.number("averaging_const", averaging_const)
+    ch_axis = arguments.integer("ch_axis", ch_axis)
+    per_row_fake_quant = arguments.switch("per_row_fake_quant", per_row_fake_quant)
+    symmetric_quant = arguments.switch("symmetric_quant", symmetric_quant)
     if tensor.array.size == 0:
         return tensor
-    if per_row_fake_quant and ch_axis != 0:
+    if per_row_fake_quant and (ch_axis != 0 or tensor.array.ndim == 0):
         raise NotSupportedError(argument="ch_axis", expected="0", got=ch_axis)
-    ends = [running_min.array, running_max.array]
-    if observer_on.item():
-        seen = np.stack(ends).reshape(2, -1)
+    ends = [end.array.astype(np.float32) for end in (running_min, running_max)]
+    if on:
+        seen = np.stack([end.reshape(-1) for end in ends])
         known = None if seen.size == 0 else seen
         if per_row_fake_quant and seen.shape[1] == 1 and np.isinf(seen).all():
             known = None
@@ -154,7 +183,7 @@ def fused_moving_avg_obs_fake_quant(
         moved = averaged_range(current, known, averaging_const)
         shape = moved.shape[1:] if per_row_fake_quant else ends[0].shape
         running_min.array, running_max.array = (end.reshape(shape) for end in moved)
-    if not fake_quant_on.item():
+    if not fake:
         return differentiable(tensor.array.copy(order="K"), (tensor,), lambda g: (g,))
     low, high = (end.array.reshape(-1) for end in (running_min, running_max))
     scales, zero_points = qparams_of_operation(low, high, quant_min, quant_max, symmetric_quant)

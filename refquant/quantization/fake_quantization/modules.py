@@ -20,7 +20,7 @@ from refquant.quantization.observers.moving_average import (
     MovingAveragePerChannelMinMaxObserver,
 )
 from refquant.reference.qparams import qparams_of_operation
-from refquant.tensors import Tensor, differentiable
+from refquant.tensors import Tensor, differentiable, quantizer
 
 __all__ = ["FakeQuantize", "FixedQParamsFakeQuantize", "FusedMovingAvgObsFakeQuantize"]
 
@@ -140,6 +140,7 @@ class FakeQuantize(FakeQuantizeBase):
                 got="False",
                 hint="call enable_observer() and run some batches first",
             )
+        quantizer.scale_values("scale", self.scale.array)
         scales, points = self.scale.array, self.zero_point.array
         limits, rule = (self.quant_min, self.quant_max), self.workflow.fake_quantize
         if self.is_per_channel:

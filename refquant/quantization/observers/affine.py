@@ -83,13 +83,7 @@ class AffineObserver(ObserverBase):
         is_dynamic=False,
     ):
         super().__init__(dtype, arguments.switch("is_dynamic", is_dynamic))
-        known = ranges.DTYPES[self.workflow.reduced_range]
-        if not isinstance(dtype, dtypes.dtype) or dtype.name not in known:
-            raise ArgumentError(
-                argument="dtype",
-                expected=f"one of refquant.{', refquant.'.join(known)}",
-                got=repr(dtype),
-            )
+        ranges.checked_dtype(dtype, ranges.DTYPES[self.workflow.reduced_range])
         self._check_scheme(qscheme)
         reduce_range = arguments.switch("reduce_range", reduce_range)
         if not self._reduces_symmetric() and (reduce_range, qscheme.is_symmetric, dtype) == (
@@ -107,7 +101,7 @@ class AffineObserver(ObserverBase):
         if reduce_range and self.workflow.reduced_range == "halved":
             limits = ranges.halved(dtype, limits, self.has_customized_qrange)
         self.quant_min, self.quant_max = limits
-        self._set_eps(arguments.number("eps", eps))
+        self._set_eps(checks.scale_value("eps", eps))
 
     def _set_eps(self, eps: float) -> None:
         """Keep the smallest scale, which release 1.4 does not let anyone choose."""

@@ -51,6 +51,8 @@ class AffineObserver(ObserverBase):
         both; under 1.4 cut by `reduce_range`.
     """
     per_channel: Any
+    min_val: Any
+    max_val: Any
     def __init__(self, dtype: Any, qscheme: Any, reduce_range: Any, quant_min: Any=None, quant_max: Any=None, eps: Any=EPS, is_dynamic: Any=False) -> None: ...
     def _set_eps(self, eps: float) -> None:
         """Keep the smallest scale, which release 1.4 does not let anyone choose."""
@@ -68,8 +70,8 @@ class AffineObserver(ObserverBase):
         """Make the ends of a range of which nothing was seen."""
     def reset_range(self) -> None:
         """Forget the range that was seen."""
-    def _seen(self) -> np.ndarray | None:
-        """Return the ends of the range so far, shape (2,) or (2, channels); None if nothing was seen."""
+    def _seen(self) -> Any:
+        """Return the ends of the range so far, of shape (2,) or (2, channels); None if unknown."""
     def _range(self) -> Any:
         """Return the ends of the range to map, arrays of shape (n,); None if nothing was seen."""
     def _qparams(self, lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,8 @@ def _text(value: Any) -> str:
 class Factory:
     """A class with some arguments of its constructor chosen; every call creates an instance.
 
-    `ObserverBase.with_args` returns one. Two factories are equal if class and arguments are.
+    `ObserverBase.with_args` returns one. Two factories are equal if class and arguments
+    are under the engine that is chosen.
 
     Parameters
     ----------
@@ -49,11 +50,14 @@ class Factory:
 
     def __call__(self, *arguments, **keywords):
         """Create an instance; `keywords` override those that were chosen."""
-        chosen = self.keywords
-        if self.releases:
-            chosen = self.releases.get(engines.current().workflow.release, chosen)
         computed = {name: f() for name, f in self.computed.items() if name not in keywords}
-        return self.cls(*arguments, **{**chosen, **computed, **keywords})
+        return self.cls(*arguments, **{**self._chosen(), **computed, **keywords})
+
+    def _chosen(self) -> dict[str, Any]:
+        """Return the arguments under the engine that is chosen."""
+        if not self.releases:
+            return self.keywords
+        return self.releases.get(engines.current().workflow.release, self.keywords)
 
     @property
     def p(self) -> "Factory":
@@ -76,7 +80,7 @@ class Factory:
         return Factory(self.cls, self.keywords, computed, self.releases)
 
     def _key(self) -> tuple:
-        return self.cls, self.keywords, self.computed, self.releases
+        return self.cls, self._chosen(), self.computed
 
     def __eq__(self, other) -> bool:
         if not isinstance(other, Factory):
@@ -84,10 +88,10 @@ class Factory:
         return self._key() == other._key()
 
     def __hash__(self) -> int:
-        return hash((self.cls, frozenset(self.keywords)))
+        return hash(self.cls)
 
     def __repr__(self) -> str:
-        chosen = ", ".join(f"{name}={_text(value)}" for name, value in self.keywords.items())
+        chosen = ", ".join(f"{name}={_text(value)}" for name, value in self._chosen().items())
         made = ", ".join(f"{name}={_text(value)}" for name, value in self.computed.items())
         called = f".with_callable_args({made})" if made else ""
         return f"{self.cls.__name__}.with_args({chosen}){called}"

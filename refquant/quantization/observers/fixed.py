@@ -3,7 +3,8 @@
 import numpy as np
 
 from refquant import arguments, dtypes
-from refquant.errors import NotSupportedError
+from refquant.errors import ArgumentError, NotSupportedError
+from refquant.ops import checks
 from refquant.quantization.observers import ranges
 from refquant.quantization.observers.base import ObserverBase
 from refquant.tensors import Tensor
@@ -56,11 +57,19 @@ class FixedQParamsObserver(ObserverBase):
                 argument="is_dynamic", expected="False: the parameters are fixed", got=True
             )
         super().__init__(dtype)
+        ranges.checked_dtype(dtype)
         self.quant_min, self.quant_max = ranges.choose_range(dtype, quant_min, quant_max)
         self.qscheme = qscheme
-        numbers = arguments.number("scale", scale), arguments.integer("zero_point", zero_point)
-        self.register_buffer("scale", Tensor(np.array(numbers[:1], np.float32)))
-        self.register_buffer("zero_point", Tensor(np.array(numbers[1:], np.int32)))
+        scale, point = (
+            checks.scale_value("scale", scale),
+            arguments.integer("zero_point", zero_point),
+        )
+        if not self.quant_min <= point <= self.quant_max:
+            raise ArgumentError(
+                argument="zero_point", expected=f"in {self.quant_min}..{self.quant_max}", got=point
+            )
+        self.register_buffer("scale", Tensor(np.array([scale], np.float32)))
+        self.register_buffer("zero_point", Tensor(np.array([point], np.int32)))
 
     def forward(self, x):
         """Return `x`."""

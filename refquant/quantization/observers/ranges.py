@@ -5,7 +5,7 @@ import numpy as np
 from refquant import dtypes
 from refquant.errors import ArgumentError
 
-__all__ = ["DTYPES", "REDUCED", "choose_range", "halved", "middle"]
+__all__ = ["DTYPES", "REDUCED", "checked_dtype", "choose_range", "halved", "middle"]
 
 # The range of each dtype, and with one bit left unused.
 FULL = {
@@ -22,6 +22,24 @@ FULL = {
 REDUCED = {"quint8": (0, 127), "qint8": (-64, 63), "uint8": (0, 127), "int8": (-64, 63)}
 # Which dtypes observers take, by the way in which their release leaves a bit unused.
 DTYPES = {"cut": ("quint8", "qint8"), "halved": tuple(FULL)}
+
+
+def checked_dtype(dtype, known: tuple[str, ...] = tuple(FULL)) -> dtypes.dtype:
+    """Return a dtype to quantize to, or raise.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not one of the known names.
+    """
+    if not isinstance(dtype, dtypes.dtype) or dtype.name not in known:
+        first, last = ", ".join(f"refquant.{name}" for name in known[:-1]), known[-1]
+        raise ArgumentError(
+            argument="dtype",
+            expected=f"{first} or refquant.{last}",
+            got=repr(dtype),
+        )
+    return dtype
 
 
 def choose_range(dtype: dtypes.dtype, quant_min, quant_max) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import arguments
 from refquant.errors import StateError
 from refquant.nn import state
 from refquant.nn.module import Module
@@ -125,7 +126,7 @@ def get_observer_state_dict(mod: Module) -> OrderedDict:
     >>> list(quantization.get_observer_state_dict(prepared))[-1]
     '0.activation_post_process.max_val'
     """
-    found = mod.state_dict()
+    found = arguments.instance("mod", mod, Module, "a module").state_dict()
     return OrderedDict(
         (key, value) for key, value in found.items() if "activation_post_process" in key
     )
@@ -156,6 +157,7 @@ def load_observer_state_dict(mod: Module, obs_dict: Mapping[str, Any]) -> None:
     >>> quantization.load_observer_state_dict(prepared, seen)
     """
     own = set(get_observer_state_dict(mod))
+    arguments.mapping("obs_dict", obs_dict)
     unexpected = [key for key in obs_dict if key not in own]
     missing = [key for key in own if key not in obs_dict]
     if missing or unexpected:
