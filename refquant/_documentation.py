@@ -113,6 +113,25 @@ dropout : float
     Probability with which training drops what one layer hands to the next.
 bidirectional : bool
     Whether each layer also reads from the end; the states are put side by side.""",
+    "any_shape": """
+Parameters
+----------
+input : Tensor
+    The operand, of any shape.""",
+    "only_inplace": """
+Parameters
+----------
+%(inplace)s""",
+    "reduction": """
+reduction : {'mean', 'sum', 'none'}
+    What becomes of the elements.""",
+    "gain": """
+gain : float, default 1.0
+    Factor of the spread, see `calculate_gain`.""",
+    "example": """
+Examples
+--------
+>>> import refquant""",
     # Operations on quantized tensors.
     "per_tensor": """
 Parameters
@@ -192,6 +211,91 @@ Examples
 --------
 >>> import refquant
 >>> from refquant.nn.quantized import functional as F""",
+    # The workflow: mappings of types, fusion, modules for quantization-aware training.
+    "mapping_of_now": """
+Returns
+-------
+dict of type to type
+    A copy, for the release of the engine that is chosen now.""",
+    "fuse_modules": """
+modules_to_fuse : list of str, or list of lists of str
+    Dotted names of the modules to fuse, in the order in which they run; one group or several.
+inplace : bool, default False
+    Whether to change `model` itself instead of a copy.
+fuser_func : callable, optional
+    Takes the list of modules of a group and returns as many that replace them. One that takes
+    three arguments is also given whether it is for training, and the additional methods.
+fuse_custom_config_dict : mapping, optional
+    Its entry ``"additional_fuser_method_mapping"`` is that of `fuse_known_modules`.
+
+Returns
+-------
+Module
+    The model: the fused module replaces the first of each group, an `Identity` each of the
+    others.
+
+Raises
+------
+ModuleNameError
+    If there is no module of a name; the message lists the names there.
+NotSupportedError
+    If a sequence is not known, or modules are prepared or quantized already: fusing comes
+    first.
+ArgumentError, ArgumentTypeError
+    If the modules of a group do not fit together, are in the wrong mode or in several groups, or
+    names are not given as lists. Nothing is changed then.""",
+    "fuse_normalized": """
+Parameters
+----------
+is_qat : bool
+    Whether to keep them for training instead of folding the normalization.
+*modules : Module
+    In the order in which they run.
+
+Returns
+-------
+Module
+    The fused module.
+
+Raises
+------
+NotSupportedError, ArgumentError
+    If the modules are of other types, or do not fit together.""",
+    "qconfig": """
+qconfig : QConfig
+    What makes the fake quantization of output and weight.
+
+Raises
+------
+ArgumentError
+    If there is no `qconfig`.""",
+    "qat_convolution": """
+Parameters
+----------
+in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode
+    As of the float convolution.
+%(qconfig)s""",
+    "qat_linear": """
+Parameters
+----------
+in_features, out_features : int
+    Length of the last dimension of input and output.
+bias : bool, default True
+    Whether there is a bias.
+%(qconfig)s""",
+    "normalization_settings": """
+eps, momentum
+    As of the batch normalization.
+freeze_bn : bool, default False
+    Whether to normalize with the running statistics in training, too.
+%(qconfig)s""",
+    "qat_normalized": """
+Parameters
+----------
+in_channels, out_channels, kernel_size, stride, padding, dilation, groups, padding_mode, bias
+    As of the float convolution; there is no bias by default. PyTorch 2.13 has `bias` before
+    `padding_mode`: positional arguments in that order are understood.
+%(normalization_settings)s""",
 }
 
 _Documented = TypeVar("_Documented", bound=Callable[..., Any])

@@ -232,9 +232,7 @@ def choice(argument: str, value: Any, names: Iterable[str]) -> str:
     known = list(names)
     if not isinstance(value, str) or value not in known:
         raise ArgumentError(
-            argument=argument,
-            expected="one of " + ", ".join(map(repr, known)),
-            got=describe(value),
+            argument=argument, expected="one of " + ", ".join(map(repr, known)), got=describe(value)
         )
     return value
 
@@ -271,6 +269,12 @@ def fits(function: Callable[..., Any], *inputs, **keywords) -> bool:
     except TypeError:
         return False
     return True
+
+
+def parameters_of(function: Callable[..., Any]) -> str:
+    """Write the parameters of a function, without their types."""
+    parameters = inspect.signature(function).parameters.values()
+    return str(inspect.Signature([p.replace(annotation=p.empty) for p in parameters]))
 
 
 def instance(argument: str, value: Any, kind: Any, expected: str, hint: str | None = None):

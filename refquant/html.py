@@ -62,12 +62,7 @@ def labeled(facts: Iterable[tuple[str, Any]], title: str = "") -> str:
     return table((), facts, title)
 
 
-def bars(
-    counts: np.ndarray,
-    ends: tuple[str, str],
-    label: str,
-    marks: Sequence[float] = (),
-) -> str:
+def bars(counts: np.ndarray, ends: tuple[str, str], label: str, marks: Sequence[float] = ()) -> str:
     """Draw counts as a row of bars, at most 64 of them.
 
     Parameters

@@ -21,7 +21,7 @@ from refquant.quantization import (
     convert,
     default_fake_quant,
     default_observer,
-    fuse_modules,
+    fuse_modules_qat,
     prepare_qat,
 )
 from refquant.reporting import Table
@@ -58,12 +58,7 @@ def _weight_options(bits: int, granularity: str) -> dict:
     per_channel = granularity == "per channel"
     scheme = dtypes.per_channel_symmetric if per_channel else dtypes.per_tensor_symmetric
     half = 2 ** (bits - 1)
-    return {
-        "dtype": dtypes.qint8,
-        "qscheme": scheme,
-        "quant_min": -half,
-        "quant_max": half - 1,
-    }
+    return {"dtype": dtypes.qint8, "qscheme": scheme, "quant_min": -half, "quant_max": half - 1}
 
 
 def after_training(model: DigitNet, bits: int, granularity: str, batches: Iterable) -> DigitNet:
@@ -129,7 +124,7 @@ def in_training(
     )
     model = copy.deepcopy(model)
     model.train()
-    model = fuse_modules(model, [list(names) for names in FUSIBLE])
+    model = fuse_modules_qat(model, [list(names) for names in FUSIBLE])
     model.qconfig = QConfig(default_fake_quant, weight)
     prepare_qat(model, inplace=True)
     fit(

@@ -36,6 +36,7 @@ from refquant.engines.rule import (
     Split,
     first_of,
 )
+from refquant.engines.workflow import Workflow
 
 __all__ = [
     "Choice",
@@ -45,6 +46,7 @@ __all__ = [
     "Operands",
     "Rule",
     "Split",
+    "Workflow",
     "FusedRule",
     "first_of",
     "current",

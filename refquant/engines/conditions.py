@@ -15,8 +15,7 @@ IMAGE_QUINT8 = Condition(
     lambda operands: operands.dtype is quint8 and operands.spatial,
 )
 WIDE_CHANNELS_LAST = Condition(
-    "channels-last and qint32",
-    lambda operands: operands.channels_last and operands.dtype is qint32,
+    "channels-last and qint32", lambda operands: operands.channels_last and operands.dtype is qint32
 )
 IS_CHANNELS_LAST = Condition("channels-last", lambda operands: operands.channels_last)
 QNNPACK_WINDOW = Condition(

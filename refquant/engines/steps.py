@@ -95,9 +95,7 @@ STEPS = {
         "results of a channels-last cat along the channels", _QUANTIZE, split=True
     ),
     "mean": Step(
-        "the average over dimensions",
-        _AVERAGE,
-        forms=(mean.MEAN_IN_ORDER, mean.MEAN_IN_CASCADES),
+        "the average over dimensions", _AVERAGE, forms=(mean.MEAN_IN_ORDER, mean.MEAN_IN_CASCADES)
     ),
     "average_pool": Step("the average over windows of a fixed size", _AVERAGE, split=True),
     "adaptive_average_pool": Step(

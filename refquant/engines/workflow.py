@@ -39,6 +39,9 @@ class Workflow:
         Where a fused pair is observed: ``'inside'`` at its last member, or as a ``'whole'``.
     fuses_in_training : bool
         Whether ``fuse_modules`` accepts models in training mode.
+    normalization : str
+        Where quantization-aware training keeps batch normalization: in the layer, which is
+        ``'rescaled'``, or in a ``'submodule'`` that follows it.
     observes_trained_weights : bool
         Whether ``convert`` observes the weight once more after training.
     swaps_relu : bool
@@ -62,6 +65,7 @@ class Workflow:
     qat_version: int
     observes_pairs: str
     fuses_in_training: bool
+    normalization: str
     observes_trained_weights: bool
     swaps_relu: bool
 
@@ -78,6 +82,7 @@ PYTORCH_1_4 = Workflow(
     qat_version=0,
     observes_pairs="inside",
     fuses_in_training=True,
+    normalization="rescaled",
     observes_trained_weights=False,
     swaps_relu=True,
 )
@@ -94,6 +99,7 @@ PYTORCH_2_13 = Workflow(
     qat_version=1,
     observes_pairs="whole",
     fuses_in_training=False,
+    normalization="submodule",
     observes_trained_weights=True,
     swaps_relu=False,
 )

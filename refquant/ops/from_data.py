@@ -54,9 +54,7 @@ def tensor(data: Any, dtype: dtypes.dtype | None = None, requires_grad: bool = F
         array = np.array(data.array if isinstance(data, Tensor) else data)
     except ValueError as error:
         raise ArgumentTypeError(
-            argument="data",
-            expected="numbers in nested sequences of equal length",
-            got=str(error),
+            argument="data", expected="numbers in nested sequences of equal length", got=str(error)
         ) from None
     if not keeps and array.dtype.kind in "fi":
         wanted = wanted or (np.float32 if array.dtype.kind == "f" else np.int64)
@@ -138,7 +136,7 @@ def is_tensor(obj: Any) -> bool:
     return isinstance(obj, Tensor)
 
 
-def as_tensor(data: Any, dtype=None) -> Tensor:
+def as_tensor(data: Any, dtype: dtypes.dtype | None = None) -> Tensor:
     """Convert data to a tensor, without a copy of tensors and NumPy arrays.
 
     Parameters

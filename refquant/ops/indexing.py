@@ -58,10 +58,7 @@ def _item(item: Any):
         ]
         if bounds[2] is not None and bounds[2] <= 0:
             raise ArgumentError(
-                argument="step",
-                expected="greater than zero",
-                got=bounds[2],
-                hint="use flip()",
+                argument="step", expected="greater than zero", got=bounds[2], hint="use flip()"
             )
         return slice(*bounds)
     if item is None or item is Ellipsis or type(item) is int:

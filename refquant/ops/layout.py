@@ -30,10 +30,7 @@ __all__ = [
 ]
 
 # Dimensions from the slowest to the fastest in memory.
-_ORDER = {
-    dtypes.channels_last: (0, 2, 3, 1),
-    dtypes.channels_last_3d: (0, 2, 3, 4, 1),
-}
+_ORDER = {dtypes.channels_last: (0, 2, 3, 1), dtypes.channels_last_3d: (0, 2, 3, 4, 1)}
 _BY_NDIM = {4: dtypes.channels_last, 5: dtypes.channels_last_3d}
 
 

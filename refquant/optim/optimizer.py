@@ -42,7 +42,7 @@ class Optimizer:
     True
     """
 
-    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
             raise ArgumentTypeError(
                 argument="params",
@@ -55,11 +55,7 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         if not groups:
-            raise ArgumentError(
-                argument="params",
-                expected="at least one parameter",
-                got="none",
-            )
+            raise ArgumentError(argument="params", expected="at least one parameter", got="none")
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
 
@@ -96,9 +92,7 @@ class Optimizer:
                 )
             if id(parameter) in known:
                 raise ArgumentError(
-                    argument="params",
-                    expected="every parameter once",
-                    got="one of them twice",
+                    argument="params", expected="every parameter once", got="one of them twice"
                 )
             known.add(id(parameter))
         self._check(group)
@@ -163,13 +157,7 @@ class Optimizer:
                         self._update(parameter, parameter.grad.array, group, state)
         return loss
 
-    def _update(
-        self,
-        parameter: Tensor,
-        gradient: np.ndarray,
-        group: dict[str, Any],
-        state: dict[str, Any],
-    ) -> None:
+    def _update(self, parameter: Tensor, gradient: np.ndarray, group: dict, state: dict) -> None:
         raise NotSupportedError(f"{type(self).__name__} has no rule", hint="define _update()")
 
     def state_dict(self) -> dict[str, Any]:
@@ -218,9 +206,7 @@ class Optimizer:
         got = [len(g["params"]) for g in saved["param_groups"]]
         if want != got:
             raise StateError(
-                argument="param_groups",
-                expected=f"groups of {want} parameters",
-                got=got,
+                argument="param_groups", expected=f"groups of {want} parameters", got=got
             )
         numbered: dict[int, Tensor] = {}
         groups = []

@@ -1,5 +1,6 @@
 """Stochastic gradient descent."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -54,13 +55,13 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        params,
+        params: Iterable[Any],
         lr: float = 0.001,
         momentum: float = 0,
         dampening: float = 0,
         weight_decay: float = 0,
         nesterov: bool = False,
-    ):
+    ) -> None:
         super().__init__(
             params,
             {
@@ -82,13 +83,7 @@ class SGD(Optimizer):
                 got=True,
             )
 
-    def _update(
-        self,
-        parameter: Tensor,
-        gradient: np.ndarray,
-        group: dict[str, Any],
-        state: dict[str, Any],
-    ) -> None:
+    def _update(self, parameter: Tensor, gradient: np.ndarray, group: dict, state: dict) -> None:
         p, g = parameter.array, gradient
         if group["weight_decay"]:
             g = g + group["weight_decay"] * p

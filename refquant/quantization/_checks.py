@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from refquant import arguments
 from refquant.errors import ArgumentTypeError, NotSupportedError
 from refquant.nn.module import Module
 from refquant.quantization import mappings
 from refquant.quantization._observing import observer_of
 
-__all__ = ["check_unprepared", "checked_mapping", "checked_model"]
+__all__ = ["check_unprepared", "checked_mapping", "checked_model", "checked_settings"]
 
 
 def checked_model(argument: str, model: Any) -> Module:
@@ -43,6 +44,11 @@ def checked_mapping(mapping: Any, default: str) -> Mapping[type, type]:
                 hint="give the new type a classmethod from_float(cls, mod)",
             )
     return mapping
+
+
+def checked_settings(argument: str, settings: Any) -> Mapping[Any, Any]:
+    """Return a mapping of settings; None stands for none."""
+    return {} if settings is None else arguments.mapping(argument, settings)
 
 
 def check_unprepared(modules: Mapping[str, Module]) -> None:

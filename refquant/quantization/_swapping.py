@@ -1,9 +1,11 @@
 """Replacing modules by their quantized or quantization-aware counterparts."""
 
+import inspect
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from refquant.errors import NotPreparedError, RefquantError
 from refquant.nn.intrinsic.fused import Fused
@@ -12,7 +14,7 @@ from refquant.quantization._observing import observe_output, remove_hook
 from refquant.quantization.observers.affine import noting_idle
 from refquant.quantization.stubs import DeQuantStub
 
-__all__ = ["Outcome", "is_replaced", "move_hooks", "replace", "swap_all", "to_swap"]
+__all__ = ["Outcome", "Swaps", "is_replaced", "move_hooks", "replace", "swap_all", "to_swap"]
 
 
 class Outcome(NamedTuple):
@@ -30,15 +32,41 @@ class Outcome(NamedTuple):
     bare: list[str]
 
 
-def is_replaced(module: Module, mapping: Mapping[type, type]) -> bool:
-    """Return whether to replace a module: it has a QConfig and its type is in the mapping."""
+class Swaps(NamedTuple):
+    """What replaces modules.
+
+    Attributes
+    ----------
+    mapping : mapping of type to type
+        Types with ``from_float``.
+    custom : mapping of type to type
+        Types with ``from_observed``, which win.
+    precomputed : bool
+        Whether linear layers keep the quantizer that their weights had last in training.
+    """
+
+    mapping: Mapping[type, type]
+    custom: Mapping[type, type] = MappingProxyType({})
+    precomputed: bool = False
+
+
+def is_replaced(module: Module, swaps: Swaps) -> bool:
+    """Return whether to replace a module: it has a QConfig and its type is to be swapped."""
     wanted = getattr(module, "qconfig", None) is not None or type(module) is DeQuantStub
-    return wanted and type(module) in mapping
+    return wanted and (type(module) in swaps.mapping or type(module) in swaps.custom)
 
 
-def replace(module: Module, mapping: Mapping[type, type]) -> Module:
+def replace(module: Module, swaps: Swaps) -> Module:
     """Return the replacement of a module, with the hooks of the user and the mode."""
-    replacement = mapping[type(module)].from_float(module)  # type: ignore[attr-defined]
+    kind: Any
+    if type(module) in swaps.custom:
+        kind = swaps.custom[type(module)]
+        replacement = kind.from_observed(module)
+    else:
+        kind = swaps.mapping[type(module)]
+        takes = inspect.signature(kind.from_float).parameters
+        keywords = {"use_precomputed_fake_quant": True} if swaps.precomputed else {}
+        replacement = kind.from_float(module, **{k: v for k, v in keywords.items() if k in takes})
     if replacement is module:
         return module
     move_hooks(module, "_forward_pre_hooks", replacement)
@@ -53,7 +81,7 @@ def move_hooks(module: Module, kind: str, target: Module) -> None:
     module.__dict__[kind] = OrderedDict()
 
 
-def to_swap(model: Module, mapping: Mapping[type, type]) -> list[tuple[str, Module]]:
+def to_swap(model: Module, swaps: Swaps) -> list[tuple[str, Module]]:
     """List the modules below `model` to replace, with their paths, inner ones first."""
     listed: list[tuple[str, Module]] = []
     seen: set[int] = set()
@@ -64,9 +92,9 @@ def to_swap(model: Module, mapping: Mapping[type, type]) -> list[tuple[str, Modu
                 continue
             seen.add(id(child))
             below = f"{path}.{name}" if path else name
-            replaced = is_replaced(child, mapping)
+            replaced = is_replaced(child, swaps)
             # The members of a fused module are replaced with it.
-            if not (replaced and isinstance(child, Fused)):
+            if not (replaced and (isinstance(child, Fused) or type(child) in swaps.custom)):
                 visit(child, below)
             if replaced:
                 listed.append((below, child))
@@ -75,10 +103,10 @@ def to_swap(model: Module, mapping: Mapping[type, type]) -> list[tuple[str, Modu
     return listed
 
 
-def swap_all(model: Module, mapping: Mapping[type, type]) -> Outcome:
+def swap_all(model: Module, swaps: Swaps) -> Outcome:
     """Replace modules below `model`, each wherever it occurs, unless it lacks an observer."""
     outcome = Outcome([], [])
-    chosen = to_swap(model, mapping)
+    chosen = to_swap(model, swaps)
     places: dict[int, list[tuple[Module, str]]] = {id(module): [] for _, module in chosen}
     for parent in model.modules():
         for name, child in parent._modules.items():
@@ -87,7 +115,7 @@ def swap_all(model: Module, mapping: Mapping[type, type]) -> Outcome:
     for path, module in chosen:
         with noting_idle() as noted:
             try:
-                replacement = _replace_at(path, module, mapping)
+                replacement = _replace_at(path, module, swaps)
             except NotPreparedError:
                 outcome.bare.append(path)
                 continue
@@ -99,9 +127,9 @@ def swap_all(model: Module, mapping: Mapping[type, type]) -> Outcome:
     return outcome
 
 
-def _replace_at(path: str, module: Module, mapping: Mapping[type, type]) -> Module:
+def _replace_at(path: str, module: Module, swaps: Swaps) -> Module:
     try:
-        return replace(module, mapping)
+        return replace(module, swaps)
     except RefquantError as error:
         error.module_path = path
         raise

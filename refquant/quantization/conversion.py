@@ -2,16 +2,20 @@
 
 import warnings
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
+from refquant import arguments, engines
 from refquant._operation import operation_name
-from refquant.errors import NoDataWarning
+from refquant.engines import Workflow
+from refquant.errors import ArgumentError, NoDataWarning
 from refquant.nn import quantized as nnq
-from refquant.nn.module import Module
+from refquant.nn.module import AnyModule, Module
 from refquant.quantization import mappings
-from refquant.quantization._checks import checked_mapping, checked_model
-from refquant.quantization._observing import detach, observer_of
+from refquant.quantization._checks import checked_mapping, checked_model, checked_settings
+from refquant.quantization._observing import NAME, detach, observer_of
 from refquant.quantization._rollback import restored_on_error
-from refquant.quantization._swapping import is_replaced, replace, swap_all, to_swap
+from refquant.quantization._swapping import Swaps, is_replaced, replace, swap_all, to_swap
 
 __all__ = ["convert", "swap_module"]
 
@@ -19,7 +23,12 @@ __all__ = ["convert", "swap_module"]
 _FOLLOWING = {nnq.ReLU, nnq.ReLU6, nnq.DeQuantize}
 
 
-def swap_module(mod, mapping):
+def swap_module(
+    mod: Module,
+    mapping: Mapping[type, type] | None,
+    custom_module_class_mapping: Any = None,
+    use_precomputed_fake_quant: bool = False,
+) -> Module:
     """Return the quantized version of a module that has a QConfig and whose type is in a mapping.
 
     Parameters
@@ -27,6 +36,10 @@ def swap_module(mod, mapping):
     mod : Module
     mapping : mapping of type to type
         Each value has a ``from_float(mod)``.
+    custom_module_class_mapping : mapping of type to type, optional
+        Each value has a ``from_observed(mod)``; it wins over `mapping`.
+    use_precomputed_fake_quant : bool, default False
+        As of `convert`.
 
     Returns
     -------
@@ -38,15 +51,26 @@ def swap_module(mod, mapping):
     --------
     >>> from refquant import nn, quantization
     >>> stub = quantization.DeQuantStub()
-    >>> quantization.swap_module(stub, quantization.DEFAULT_MODULE_MAPPING)
+    >>> mapping = quantization.get_default_static_quant_module_mappings()
+    >>> quantization.swap_module(stub, mapping)
     DeQuantize()
     """
     checked_model("mod", mod)
-    mapping = checked_mapping(mapping, "DEFAULT_MODULE_MAPPING")
-    return replace(mod, mapping) if is_replaced(mod, mapping) else mod
+    custom = checked_settings("custom_module_class_mapping", custom_module_class_mapping)
+    precomputed = arguments.switch("use_precomputed_fake_quant", use_precomputed_fake_quant)
+    swaps = Swaps(checked_mapping(mapping, "static"), custom, precomputed)
+    return replace(mod, swaps) if is_replaced(mod, swaps) else mod
 
 
-def convert(module, mapping=None, inplace=False):
+def convert(
+    module: AnyModule,
+    mapping: Mapping[type, type] | None = None,
+    inplace: bool = False,
+    remove_qconfig: bool = True,
+    is_reference: bool = False,
+    convert_custom_config_dict: Any = None,
+    use_precomputed_fake_quant: bool = False,
+) -> AnyModule:
     """Replace the modules below a calibrated or trained model by quantized ones.
 
     Afterwards no module has a QConfig, an observer or an observer's hook; hooks of the user stay.
@@ -57,14 +81,32 @@ def convert(module, mapping=None, inplace=False):
         Prepared by `prepare` and calibrated, or by `prepare_qat` and trained. It is itself not
         replaced, only what is below it.
     mapping : mapping of type to type, optional
-        By default ``DEFAULT_MODULE_MAPPING``.
+        By default ``get_default_static_quant_module_mappings()``, of the release whose workflow
+        the observers of the model follow.
     inplace : bool, default False
         Whether to change `module` itself instead of a copy.
+    remove_qconfig : bool, default True
+        Whether to remove QConfigs and observers in the end.
+    is_reference : bool, default False
+        Reference modules, for other compilers, are not here.
+    convert_custom_config_dict : mapping, optional
+        Its entry ``"observed_to_quantized_custom_module_class"`` maps types of modules to types
+        that replace them, by their ``from_observed(module)``.
+    use_precomputed_fake_quant : bool, default False
+        Whether linear layers are quantized as their fake quantization was last, without one more
+        look at the weight. Convolutions look in any case, as in PyTorch 2.13.
 
     Returns
     -------
     Module
         The quantized model.
+
+    Raises
+    ------
+    NotSupportedError
+        If reference modules are wanted.
+    ArgumentError
+        If observers of the model follow the workflows of different releases.
 
     Warns
     -----
@@ -79,7 +121,8 @@ def convert(module, mapping=None, inplace=False):
     -----
     A model that a quantized state is loaded into needs no data: ``convert(prepare(model))``, then
     ``load_state_dict``. Nor does a `refquant.nn.quantized.FloatFunctional` that the model does not
-    use, or uses with numbers alone.
+    use, or uses with numbers alone. After training the fake quantization of each weight observes
+    it once more, if it may, under all engines but those of PyTorch 1.4.
 
     Examples
     --------
@@ -93,17 +136,37 @@ def convert(module, mapping=None, inplace=False):
     tensor([0. , 0.2])
     """
     checked_model("module", module)
-    mapping = checked_mapping(mapping, "DEFAULT_MODULE_MAPPING")
-    return convert_with(module, mapping, inplace)
+    if arguments.switch("is_reference", is_reference):
+        mappings.get_default_static_quant_reference_module_mappings()
+    settings = checked_settings("convert_custom_config_dict", convert_custom_config_dict)
+    return convert_with(
+        module,
+        mapping,
+        inplace,
+        arguments.switch("remove_qconfig", remove_qconfig),
+        settings.get("observed_to_quantized_custom_module_class", {}),
+        arguments.switch("use_precomputed_fake_quant", use_precomputed_fake_quant),
+    )
 
 
-def convert_with(model: Module, mapping: Mapping[type, type], inplace: bool) -> Module:
+def convert_with(
+    model: AnyModule,
+    mapping: Mapping[type, type] | None,
+    inplace: bool,
+    remove_qconfig: bool = True,
+    custom: Mapping[type, type] = MappingProxyType({}),
+    precomputed: bool = False,
+) -> AnyModule:
     """Convert a model on behalf of a public function of another name."""
+    if mapping is None:
+        mapping = mappings.default("static", _workflow(model))
+    mapping = checked_mapping(mapping, "static")
     if not _has_integers(model):
         # Modules that only pass integers on would get none.
         mapping = {old: new for old, new in mapping.items() if new not in _FOLLOWING}
-    forgotten = [] if to_swap(model, mapping) else _recipes_without_use(model, mapping)
-    if is_replaced(model, mapping):
+    swaps = Swaps(mapping, custom, precomputed)
+    forgotten = [] if to_swap(model, swaps) else _recipes_without_use(model, mapping)
+    if is_replaced(model, swaps):
         warnings.warn(
             f"{operation_name()}: "
             f"the model is itself a {type(model).__name__}, which stays as it is; only "
@@ -112,8 +175,8 @@ def convert_with(model: Module, mapping: Mapping[type, type], inplace: bool) -> 
             stacklevel=3,
         )
     with restored_on_error(model, inplace) as model:
-        idle, bare = swap_all(model, mapping)
-        if (bare or forgotten) and not is_replaced(model, mapping):
+        idle, bare = swap_all(model, swaps)
+        if (bare or forgotten) and not is_replaced(model, swaps):
             warnings.warn(
                 f"{operation_name()}: "
                 f"not prepared: {', '.join(bare or forgotten)}. There is a QConfig, but "
@@ -131,7 +194,7 @@ def convert_with(model: Module, mapping: Mapping[type, type], inplace: bool) -> 
                 NoDataWarning,
                 stacklevel=3,
             )
-        for module in model.modules():
+        for module in model.modules() if remove_qconfig else ():
             detach(module)
             module.__dict__.pop("qconfig", None)
         return model
@@ -146,6 +209,25 @@ def _recipes_without_use(model: Module, mapping: Mapping[type, type]) -> list[st
         for path, module in model.named_modules()
         if hasattr(getattr(module, "qconfig", None), "activation")
     ]
+
+
+def _workflow(model: Module) -> Workflow:
+    """Return the workflow that the observers of a model follow; without any, that of now."""
+    found: dict[Workflow, str] = {}
+    for path, module in model.named_modules():
+        for name in (NAME, "weight_fake_quant"):
+            workflow = getattr(module._modules.get(name), "workflow", None)
+            if workflow is not None:
+                found.setdefault(workflow, f"{path}.{name}".lstrip("."))
+    if len(found) > 1:
+        raise ArgumentError(
+            f"{operation_name()}: " + " and ".join(found.values()),
+            argument="the observers of the model",
+            expected="the workflow of one release of PyTorch",
+            got=" and ".join(workflow.release for workflow in found),
+            hint="prepare the whole model under one engine",
+        )
+    return next(iter(found), engines.current().workflow)
 
 
 def _has_integers(model: Module) -> bool:

@@ -1,29 +1,51 @@
 """Mappings from types of modules to the types that replace them.
 
-The three ``DEFAULT_..._MAPPING`` are built on first use, when their types are imported.
+The constants are built on first use, when their types are imported: ``DEFAULT_..._MAPPING`` are
+those of PyTorch 1.4, ``DEFAULT_..._MAPPINGS`` those of 2.13; the functions choose by the engine.
 
 Types are looked up exactly: a subclass of `refquant.nn.Linear` is not a `refquant.nn.Linear`.
 """
 
+from collections.abc import Mapping as AnyMapping
 from importlib import import_module
+from typing import Any
 
-__all__ = ["configurable_types", "default", "integer_types", "quantized_types"]
+from refquant import engines
+from refquant._documentation import documented
+from refquant.errors import ArgumentError, NotSupportedError
+
+__all__ = [
+    "configurable_types",
+    "default",
+    "get_default_compare_output_module_list",
+    "get_default_dynamic_quant_module_mappings",
+    "get_default_qat_module_mappings",
+    "get_default_qconfig_propagation_list",
+    "get_default_static_quant_module_mappings",
+    "get_default_static_quant_reference_module_mappings",
+    "get_dynamic_quant_module_class",
+    "get_static_quant_module_class",
+    "integer_types",
+    "no_observer_set",
+    "quantized_types",
+]
 
 Mapping = dict[type, type]
 
 # Names of types below refquant.nn, or full paths.
-_STATIC = {
+_STUBS = {
     "refquant.quantization.stubs.QuantStub": "quantized.Quantize",
     "refquant.quantization.stubs.DeQuantStub": "quantized.DeQuantize",
-    "Linear": "quantized.Linear",
-    "Conv2d": "quantized.Conv2d",
-    "Conv3d": "quantized.Conv3d",
-    "ReLU": "quantized.ReLU",
-    "ReLU6": "quantized.ReLU6",
+}
+# By PyTorch 1.4; with the volumes that it forgot.
+_STATIC_1_4 = {
+    **_STUBS,
+    **{name: f"quantized.{name}" for name in ("Linear", "Conv2d", "Conv3d", "ReLU", "ReLU6")},
     "quantized.FloatFunctional": "quantized.QFunctional",
-    "intrinsic.ConvReLU2d": "intrinsic.quantized.ConvReLU2d",
-    "intrinsic.ConvReLU3d": "intrinsic.quantized.ConvReLU3d",
-    "intrinsic.LinearReLU": "intrinsic.quantized.LinearReLU",
+    **{
+        f"intrinsic.{name}": f"intrinsic.quantized.{name}"
+        for name in ("ConvReLU2d", "ConvReLU3d", "LinearReLU")
+    },
     "qat.Linear": "quantized.Linear",
     "qat.Conv2d": "quantized.Conv2d",
     "intrinsic.qat.ConvReLU2d": "intrinsic.quantized.ConvReLU2d",
@@ -33,54 +55,118 @@ _STATIC = {
     "intrinsic.qat.ConvBnReLU2d": "intrinsic.quantized.ConvReLU2d",
     "intrinsic.qat.ConvBnReLU3d": "intrinsic.quantized.ConvReLU3d",
 }
-_QAT = {
+_QAT_1_4 = {
     "Linear": "qat.Linear",
     "Conv2d": "qat.Conv2d",
-    "intrinsic.ConvReLU2d": "intrinsic.qat.ConvReLU2d",
-    "intrinsic.LinearReLU": "intrinsic.qat.LinearReLU",
-    "intrinsic.ConvBn2d": "intrinsic.qat.ConvBn2d",
-    "intrinsic.ConvBn3d": "intrinsic.qat.ConvBn3d",
-    "intrinsic.ConvBnReLU2d": "intrinsic.qat.ConvBnReLU2d",
-    "intrinsic.ConvBnReLU3d": "intrinsic.qat.ConvBnReLU3d",
+    **{
+        f"intrinsic.{name}": f"intrinsic.qat.{name}"
+        for name in (
+            "ConvReLU2d", "LinearReLU", "ConvBn2d", "ConvBn3d", "ConvBnReLU2d", "ConvBnReLU3d",
+        )
+    },
+}  # fmt: skip
+_DYNAMIC_1_4 = {"Linear": "quantized.dynamic.Linear", "LSTM": "quantized.dynamic.LSTM"}
+_EMBEDDINGS = ("Embedding", "EmbeddingBag")
+_STATIC_2_13 = {
+    **_STATIC_1_4,
+    **{
+        name: f"quantized.{name}"
+        for name in (
+            "BatchNorm2d", "BatchNorm3d", "Dropout", "Conv1d", "ConvTranspose1d",
+            "ConvTranspose2d", "ConvTranspose3d", "ELU", *_EMBEDDINGS, "GroupNorm", "Hardswish",
+            "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LayerNorm", "LeakyReLU", "PReLU",
+        )
+    },
+    **{
+        f"intrinsic.{name}": f"intrinsic.quantized.{name}"
+        for name in (
+            "BNReLU2d", "BNReLU3d", "ConvReLU1d", "ConvAdd2d", "ConvAddReLU2d", "LinearLeakyReLU",
+            "LinearTanh",
+        )
+    },
+    "qat.Conv3d": "quantized.Conv3d",
+    "intrinsic.qat.ConvReLU3d": "intrinsic.quantized.ConvReLU3d",
+    "intrinsic.qat.ConvBn1d": "quantized.Conv1d",
+    "intrinsic.qat.ConvBnReLU1d": "intrinsic.quantized.ConvReLU1d",
+    "intrinsic.qat.LinearBn1d": "quantized.Linear",
+}  # fmt: skip
+del _STATIC_2_13["ReLU"]  # which takes quantized tensors as it is
+_QAT_2_13 = {
+    **_QAT_1_4,
+    "Conv3d": "qat.Conv3d",
+    **{
+        f"intrinsic.{name}": f"intrinsic.qat.{name}"
+        for name in ("ConvReLU3d", "ConvBn1d", "ConvBnReLU1d", "LinearBn1d")
+    },
 }
-_DYNAMIC = {
-    "Linear": "quantized.dynamic.Linear",
-    "LSTM": "quantized.dynamic.LSTM",
+_DYNAMIC_2_13 = {
+    **{
+        name: f"quantized.dynamic.{name}"
+        for name in ("Linear", "LSTM", "GRU", "LSTMCell", "GRUCell", "RNNCell")
+    },
+    "qat.dynamic.Linear": "quantized.dynamic.Linear",
+    "intrinsic.LinearReLU": "intrinsic.quantized.dynamic.LinearReLU",
+    **{name: f"quantized.{name}" for name in _EMBEDDINGS},
 }
 _TABLES = {
-    "DEFAULT_MODULE_MAPPING": _STATIC,
-    "DEFAULT_QAT_MODULE_MAPPING": _QAT,
-    "DEFAULT_DYNAMIC_MODULE_MAPPING": _DYNAMIC,
+    "DEFAULT_MODULE_MAPPING": _STATIC_1_4,
+    "DEFAULT_QAT_MODULE_MAPPING": _QAT_1_4,
+    "DEFAULT_DYNAMIC_MODULE_MAPPING": _DYNAMIC_1_4,
+    "DEFAULT_STATIC_QUANT_MODULE_MAPPINGS": _STATIC_2_13,
+    "DEFAULT_QAT_MODULE_MAPPINGS": _QAT_2_13,
+    "DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS": _DYNAMIC_2_13,
+}
+# By the kind of quantization: for PyTorch 1.4, for 2.13.
+_KINDS = {
+    "static": ("DEFAULT_MODULE_MAPPING", "DEFAULT_STATIC_QUANT_MODULE_MAPPINGS"),
+    "qat": ("DEFAULT_QAT_MODULE_MAPPING", "DEFAULT_QAT_MODULE_MAPPINGS"),
+    "dynamic": ("DEFAULT_DYNAMIC_MODULE_MAPPING", "DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS"),
 }
 
 
-def _type(path: str) -> type:
+def _type(path: str) -> Any:
+    """Look a type up; None where an operation, and so its module, is missing."""
     full = path if path.startswith("refquant.") else f"refquant.nn.{path}"
     home, name = full.rsplit(".", 1)
-    return getattr(import_module(home), name)
+    below, _, package = home.rpartition(".")
+    if not hasattr(import_module(below), package):
+        return None
+    return getattr(import_module(home), name, None)
 
 
 def __getattr__(name: str) -> Mapping:
     if name in _TABLES:
-        mapping = {_type(old): _type(new) for old, new in _TABLES[name].items()}
+        pairs = [(_type(old), _type(new)) for old, new in _TABLES[name].items()]
+        mapping = {old: new for old, new in pairs if old is not None and new is not None}
         globals()[name] = mapping
         return mapping
     raise AttributeError(f"module 'refquant.quantization.mappings' has no attribute {name!r}")
 
 
-def default(name: str) -> Mapping:
-    """Get one of the three mappings by its name."""
+def default(kind: str, workflow: engines.Workflow | None = None) -> Mapping:
+    """Get the mapping of a kind (static, qat, dynamic) for a workflow, or for that of now."""
+    workflow = workflow or engines.current().workflow
+    name = _KINDS[kind][not workflow.swaps_relu]
     return globals().get(name) or __getattr__(name)
+
+
+def _all(kind: str) -> Mapping:
+    """Get what any release replaces."""
+    return {
+        old: new
+        for name in _KINDS[kind]
+        for old, new in (globals().get(name) or __getattr__(name)).items()
+    }
 
 
 def integer_types() -> set[type]:
     """Collect the types of modules that compute with quantized tensors."""
-    return set(default("DEFAULT_MODULE_MAPPING").values())
+    return set(_all("static").values())
 
 
 def quantized_types() -> set[type]:
     """Collect the types of modules that conversion creates, of any kind."""
-    return integer_types() | set(default("DEFAULT_DYNAMIC_MODULE_MAPPING").values())
+    return integer_types() | set(_all("dynamic").values())
 
 
 def configurable_types() -> set[type]:
@@ -89,5 +175,206 @@ def configurable_types() -> set[type]:
     These are the types that one of the mappings replaces, and plain `Sequential`. `DeQuantStub` is
     excluded, because its output is not quantized.
     """
-    types = {kind for table in _TABLES for kind in default(table)}
+    types = {old for kind in _KINDS for old in default(kind)}
     return (types | {_type("Sequential")}) - {_type("refquant.quantization.stubs.DeQuantStub")}
+
+
+@documented()
+def get_default_static_quant_module_mappings() -> Mapping:
+    """Get what ``convert`` replaces by quantized modules.
+
+    %(mapping_of_now)s
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> nn.ReLU in quantization.get_default_static_quant_module_mappings()
+    False
+    """
+    return dict(default("static"))
+
+
+@documented()
+def get_default_qat_module_mappings() -> Mapping:
+    """Get what ``prepare_qat`` replaces by modules for quantization-aware training.
+
+    %(mapping_of_now)s
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> quantization.get_default_qat_module_mappings()[nn.Linear].__module__
+    'refquant.nn.qat.linear'
+    """
+    return dict(default("qat"))
+
+
+@documented()
+def get_default_dynamic_quant_module_mappings() -> Mapping:
+    """Get what ``quantize_dynamic`` replaces.
+
+    %(mapping_of_now)s
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> nn.LSTM in quantization.get_default_dynamic_quant_module_mappings()
+    True
+    """
+    return dict(default("dynamic"))
+
+
+def get_default_static_quant_reference_module_mappings() -> Mapping:
+    """Refuse: reference modules, which other compilers lower, are not here.
+
+    Raises
+    ------
+    NotSupportedError
+        Always.
+
+    Returns
+    -------
+    dict
+        Never.
+
+    Examples
+    --------
+    >>> from refquant import quantization
+    >>> try:
+    ...     quantization.get_default_static_quant_reference_module_mappings()
+    ... except NotImplementedError as error:
+    ...     print(str(error).split(":")[0])
+    reference modules
+    """
+    raise NotSupportedError(
+        "reference modules",
+        expected="quantized modules",
+        got="the mapping of graph mode for other compilers",
+        hint="use get_default_static_quant_module_mappings(); definitions to compare a compiler "
+        "with are in refquant.reference",
+    )
+
+
+def get_default_qconfig_propagation_list() -> set[type]:
+    """Get the types of modules that ``prepare`` observes if they have no submodules.
+
+    Returns
+    -------
+    set of type
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> nn.Linear in quantization.get_default_qconfig_propagation_list()
+    True
+    """
+    return {old for kind in _KINDS for old in default(kind)} | {_type("Sequential")}
+
+
+def get_default_compare_output_module_list() -> set[type]:
+    """Get the types of modules whose outputs the numeric suite records.
+
+    Returns
+    -------
+    set of type
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> nn.quantized.Linear in quantization.get_default_compare_output_module_list()
+    True
+    """
+    types = {kind for name in _KINDS for pair in default(name).items() for kind in pair}
+    stubs = {_type(path) for path in (*_STUBS, *_STUBS.values())}
+    return types - stubs
+
+
+def no_observer_set() -> set[type]:
+    """Get the types of modules that are never observed themselves, but inside.
+
+    Returns
+    -------
+    set of type
+
+    Examples
+    --------
+    >>> from refquant import quantization
+    >>> sorted(quantization.no_observer_set(), key=str)
+    []
+    """
+    found = (_type(f"quantizable.{name}") for name in ("LSTM", "MultiheadAttention"))
+    return {kind for kind in found if kind is not None}
+
+
+def _class_of(kind: str, float_module_class: type, additional: AnyMapping | None) -> type:
+    mapping = {**default(kind), **(additional or {})}
+    if float_module_class not in mapping:
+        raise ArgumentError(
+            argument="float_module_class",
+            expected="a type that has a quantized counterpart",
+            got=getattr(float_module_class, "__name__", repr(float_module_class)),
+            hint="give the mapping an entry for it",
+        )
+    return mapping[float_module_class]
+
+
+def get_static_quant_module_class(
+    float_module_class: Any, additional_static_quant_mapping: Any = None, is_reference: Any = False
+) -> type:
+    """Get the type that ``convert`` replaces a type of modules by.
+
+    Parameters
+    ----------
+    float_module_class : type
+    additional_static_quant_mapping : mapping of type to type, optional
+        Entries that win over the default ones.
+    is_reference : bool, default False
+        Reference modules are not here.
+
+    Returns
+    -------
+    type
+
+    Raises
+    ------
+    ArgumentError
+        If there is none.
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> quantization.get_static_quant_module_class(nn.Linear)
+    <class 'refquant.nn.quantized.linear.Linear'>
+    """
+    if is_reference:
+        get_default_static_quant_reference_module_mappings()
+    return _class_of("static", float_module_class, additional_static_quant_mapping)
+
+
+def get_dynamic_quant_module_class(
+    float_module_class: Any, additional_dynamic_quant_mapping: Any = None
+) -> type:
+    """Get the type that ``quantize_dynamic`` replaces a type of modules by.
+
+    Parameters
+    ----------
+    float_module_class : type
+    additional_dynamic_quant_mapping : mapping of type to type, optional
+        Entries that win over the default ones.
+
+    Returns
+    -------
+    type
+
+    Raises
+    ------
+    ArgumentError
+        If there is none.
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> quantization.get_dynamic_quant_module_class(nn.LSTM)
+    <class 'refquant.nn.quantized.dynamic.lstm.LSTM'>
+    """
+    return _class_of("dynamic", float_module_class, additional_dynamic_quant_mapping)

@@ -1,139 +1,67 @@
-"""Preparation: propagating QConfigs, inserting observers or fake quantization."""
+"""Preparation: inserting observers or fake quantization."""
 
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Container, Mapping
+from typing import Any, NamedTuple
 
+from refquant import arguments
 from refquant._operation import operation_name
-from refquant.errors import ArgumentError, ArgumentTypeError
+from refquant.errors import ArgumentError
 from refquant.nn.containers import Identity, Sequential
-from refquant.nn.module import Module
+from refquant.nn.dropout import Dropout
+from refquant.nn.intrinsic.fused import Fused
+from refquant.nn.module import AnyModule, Module
+from refquant.nn.qat.fake_quantized import FakeQuantized, either_order
 from refquant.nn.quantized.functional_modules import FloatFunctional
-from refquant.quantization import mappings
-from refquant.quantization._checks import checked_mapping, checked_model
-from refquant.quantization._observing import NAME, attach, observer_of, set_paths
+from refquant.quantization import fake_quantize, mappings
+from refquant.quantization._advice import check_training_recipes, tell_what_stays_float
+from refquant.quantization._checks import checked_mapping, checked_model, checked_settings
+from refquant.quantization._observing import (
+    NAME,
+    attach,
+    is_attached,
+    observer_of,
+    observes_wholes,
+    set_paths,
+)
 from refquant.quantization._rollback import restored_on_error
-from refquant.quantization._swapping import swap_all
+from refquant.quantization._swapping import Swaps, swap_all
+from refquant.quantization.propagation import Plan, plan_recipes, store
 from refquant.quantization.stubs import DeQuantStub
 
-__all__ = ["add_observer_", "prepare", "prepare_qat", "propagate_qconfig_"]
+__all__ = ["add_observer_", "get_default_custom_config_dict", "prepare", "prepare_qat"]
 
 
-def propagate_qconfig_(module, qconfig_dict=None):
-    """Propagate QConfigs from modules to their submodules.
+class _Place(NamedTuple):
+    """A module to observe, and what makes its observer if not its QConfig."""
 
-    A module gets, in this order: its attribute `qconfig` (None leaves it in float), the entry of
-    `qconfig_dict` for its name, the one for its type, or the QConfig of its parent. It is stored
-    in the attribute `qconfig` of modules that quantization can replace and of `Sequential`.
+    module: Module
+    make: Callable[[], Module] | None = None
 
-    Parameters
-    ----------
-    module : Module
-        Changed in place.
-    qconfig_dict : mapping of str or type to QConfig or None, optional
-        Recipes by dotted name (the root's is ``''``) and by type.
 
-    Raises
-    ------
-    ModuleNameError
-        If there is no module of that name.
-    ArgumentError
-        If a module that occurs twice gets two different QConfigs.
-    ArgumentTypeError
-        If something is not a QConfig.
+def get_default_custom_config_dict() -> dict[str, dict[type, type]]:
+    """Get the replacements of whole modules that `prepare` and ``convert`` make by default.
+
+    Returns
+    -------
+    dict
+        Under ``"float_to_observed_custom_module_class"`` and
+        ``"observed_to_quantized_custom_module_class"`` a mapping of types each.
 
     Examples
     --------
-    >>> from refquant import nn, quantization
-    >>> model = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2))
-    >>> quantization.propagate_qconfig_(model, {"": quantization.default_qconfig, "1": None})
-    >>> model[0].qconfig is quantization.default_qconfig, model[1].qconfig
-    (True, None)
+    >>> from refquant import quantization
+    >>> list(quantization.get_default_custom_config_dict())[0]
+    'float_to_observed_custom_module_class'
     """
-    _store(_plan(checked_model("module", module), qconfig_dict, {}))
+    return {
+        "float_to_observed_custom_module_class": {},
+        "observed_to_quantized_custom_module_class": {},
+    }
 
 
-def _plan(
-    root: Module, recipes: Any, mapping: Mapping[type, type]
-) -> list[tuple[str, Module, Any]]:
-    """Decide which module gets which QConfig, without changing anything."""
-    recipes = _checked_recipes(root, recipes)
-    types = mappings.configurable_types() | set(mapping)
-    plan: list[tuple[str, Module, Any]] = []
-    chosen: dict[int, tuple[str, Any]] = {}
-
-    def visit(module: Module, path: str, above: Any) -> None:
-        if id(module) in chosen:
-            first, had = chosen[id(module)]
-            if path in recipes and recipes[path] != had:
-                raise ArgumentError(
-                    f"{operation_name()}: {path!r} is the same module as {first!r}",
-                    argument="qconfig_dict",
-                    expected="one recipe for both",
-                    got="two",
-                    hint="name it once, or give the model two modules",
-                )
-            return
-        recipe = recipes.get(path, recipes.get(type(module), above))
-        recipe = _checked_recipe(path, getattr(module, "qconfig", recipe))
-        chosen[id(module)] = path, recipe
-        if type(module) in types:
-            plan.append((path, module, recipe))
-        for name, child in module._modules.items():
-            if child is not None:
-                visit(child, f"{path}.{name}" if path else name, recipe)
-
-    visit(root, "", None)
-    return plan
-
-
-def _store(plan: list[tuple[str, Module, Any]]) -> None:
-    for _, module, recipe in plan:
-        module.qconfig = recipe
-
-
-def _checked_recipe(place: str, recipe: Any) -> Any:
-    if recipe is not None and not hasattr(recipe, "weight"):
-        hint = "pass a QConfig, such as refquant.quantization.default_qconfig"
-        if isinstance(recipe, str):
-            hint = f"pass refquant.quantization.get_default_qconfig({recipe!r})"
-        raise ArgumentTypeError(
-            f"{operation_name()}: the recipe of {place!r}"
-            if place
-            else f"{operation_name()}: the recipe of the model",
-            argument="qconfig",
-            expected="a QConfig or None",
-            got=repr(recipe),
-            hint=hint,
-        )
-    return recipe
-
-
-def _checked_recipes(root: Module, recipes: Any) -> Mapping[Any, Any]:
-    if recipes is None:
-        return {}
-    if not isinstance(recipes, Mapping):
-        raise ArgumentTypeError(
-            argument="qconfig_dict",
-            expected="a mapping of names and types to QConfigs",
-            got=type(recipes).__name__,
-            hint="for one recipe everywhere, set model.qconfig to it",
-        )
-    for key, recipe in recipes.items():
-        if isinstance(key, str):
-            root.get_submodule(key)
-        elif not isinstance(key, type):
-            raise ArgumentTypeError(
-                argument="a key of qconfig_dict",
-                expected="a name or a type of modules",
-                got=repr(key),
-            )
-        _checked_recipe(str(key), recipe)
-    return recipes
-
-
-def add_observer_(module):
-    """Attach an observer to every module without submodules that has a QConfig.
+def add_observer_(module: Module) -> None:
+    """Attach an observer to every module that has a QConfig and is to be observed.
 
     The observer is the submodule ``activation_post_process``; a forward hook passes it the output
     and returns what it returns. Modules that have one already keep it; a `DeQuantStub` gets none.
@@ -154,35 +82,84 @@ def add_observer_(module):
     >>> model = nn.Sequential(nn.Linear(4, 8))
     >>> model[0].qconfig = quantization.default_qconfig
     >>> quantization.add_observer_(model)
-    >>> model[0].activation_post_process
-    MinMaxObserver(min_val=None, max_val=None)
+    >>> type(model[0].activation_post_process).__name__
+    'MinMaxObserver'
     """
-    for part in _unobserved(checked_model("module", module), {}):
-        attach(part)
-    set_paths(module)
+    checked_model("module", module)
+    _attach(module, _places(module, {}, mappings.get_default_qconfig_propagation_list(), (), ()))
 
 
-def _unobserved(root: Module, planned: Mapping[int, Any]) -> list[Module]:
+def _attach(model: Module, places: list[_Place]) -> None:
+    for module, make in places:
+        attach(module, make, first=observes_wholes())
+    set_paths(model)
+
+
+def _places(
+    root: Module,
+    planned: Mapping[int, Any],
+    listed: Container[type],
+    wholes: Container[type],
+    custom: Container[type],
+) -> list[_Place]:
     """Find the modules to observe, given recipes (by id) that are not stored yet."""
-    # Modules that can only be quantized dynamically return more than one tensor.
-    static = mappings.default("DEFAULT_MODULE_MAPPING")
-    left_out = mappings.default("DEFAULT_DYNAMIC_MODULE_MAPPING").keys() - static.keys()
-    left_out = {DeQuantStub, *left_out}
-    unobserved = []
-    for path, module in root.named_modules():
-        recipe = planned.get(id(module), getattr(module, "qconfig", None))
-        if recipe is None or type(module) in left_out or not _is_leaf(module):
+    places = _wholes(root, listed, wholes, custom) if observes_wholes() else _leaves(root)
+    found = []
+    paths = {id(module): path for path, module in root.named_modules()}
+    for place in places:
+        recipe = planned.get(id(place.module), getattr(place.module, "qconfig", None))
+        if recipe is None or is_attached(place.module):
             continue
         if not hasattr(recipe, "activation"):
             raise ArgumentError(
-                f"{operation_name()}: the recipe of {path!r}",
+                f"{operation_name()}: the recipe of {paths[id(place.module)]!r}",
                 argument="qconfig",
                 expected="a QConfig with activation and weight",
                 got=repr(recipe),
                 hint="use a QConfigDynamic with quantize_dynamic() alone",
             )
-        unobserved.append(module)
-    return unobserved
+        found.append(place)
+    return found
+
+
+def _leaves(root: Module) -> list[_Place]:
+    """List what PyTorch 1.4 observes: every module without submodules, in fused pairs, too."""
+    # Modules that can only be quantized dynamically return more than one tensor.
+    left_out = mappings.default("dynamic").keys() - mappings.default("static").keys()
+    left_out = {DeQuantStub, *left_out}
+    return [
+        _Place(module)
+        for module in root.modules()
+        if type(module) not in left_out and _is_leaf(module)
+    ]
+
+
+def _wholes(
+    root: Module, listed: Container[type], wholes: Container[type], custom: Container[type]
+) -> list[_Place]:
+    """List what PyTorch 2.13 observes: fused pairs, and what it lists or replaces."""
+    fixed = getattr(fake_quantize, "DEFAULT_MODULE_TO_ACT_POST_PROCESS", {})
+    dynamic_only = mappings.default("dynamic").keys() - mappings.default("static").keys()
+    places: dict[int, _Place] = {}
+
+    def visit(module: Module) -> None:
+        kind = type(module)
+        if kind is Dropout or kind is DeQuantStub or id(module) in places:
+            return
+        whole = kind is FloatFunctional or isinstance(module, Fused | FakeQuantized)
+        if whole or kind in wholes or kind in custom:
+            places[id(module)] = _Place(module)
+        elif module.training and kind in fixed and module is not root:
+            places[id(module)] = _Place(module, fixed[kind])
+        else:
+            for child in module._modules.values():
+                if child is not None:
+                    visit(child)
+            if kind in listed and kind not in dynamic_only and _is_leaf(module):
+                places[id(module)] = _Place(module)
+
+    visit(root)
+    return list(places.values())
 
 
 def _is_leaf(module: Module) -> bool:
@@ -192,7 +169,20 @@ def _is_leaf(module: Module) -> bool:
     return not module._modules and not isinstance(module, Sequential)
 
 
-def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
+@either_order(
+    1, bool, "inplace", "allow_list", "observer_non_leaf_module_list",
+    "prepare_custom_config_dict",
+)  # fmt: skip
+def prepare(
+    model: AnyModule,
+    qconfig_dict: Mapping[Any, Any] | None = None,
+    inplace: bool = False,
+    allow_list: Any = None,
+    observer_non_leaf_module_list: Any = None,
+    prepare_custom_config_dict: Any = None,
+    *,
+    mapping: Mapping[type, type] | None = None,
+) -> AnyModule:
     """Insert observers, so that calibration can record the ranges of all activations.
 
     Parameters
@@ -201,16 +191,25 @@ def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
         With QConfigs in attributes `qconfig`, in evaluation mode.
     qconfig_dict : mapping of str or type to QConfig or None, optional
         Recipes by dotted name (the root's is ``''``) and by type; see `propagate_qconfig_`.
+        PyTorch 2.13 has `inplace` in its place: a positional flag is understood.
     inplace : bool, default False
         Whether to change `model` itself instead of a copy.
+    allow_list : iterable of type, optional
+        Types to observe where they have no submodules; by default
+        ``get_default_qconfig_propagation_list()``. Under the engines of PyTorch 1.4 all are.
+    observer_non_leaf_module_list : iterable of type, optional
+        Types to observe as wholes.
+    prepare_custom_config_dict : mapping, optional
+        Its entry ``"float_to_observed_custom_module_class"`` maps types of modules to types that
+        replace them, by their ``from_float(module)``, and are observed as wholes.
     mapping : mapping of type to type, optional
         The mapping that `convert` will be given, so that its types get QConfigs as well.
 
     Returns
     -------
     Module
-        The model with an observer, ``activation_post_process``, below every module that has a
-        QConfig and no submodules.
+        The model with an observer, ``activation_post_process``, below every fused pair and every
+        other module that has a QConfig and can be quantized.
 
     Raises
     ------
@@ -223,10 +222,13 @@ def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
     -----
     UserWarning
         If no module has a QConfig, or the model is converted already.
+    WorkflowWarning
+        If modules with a QConfig will stay in float; the message says what to do for each.
 
     Notes
     -----
-    Observers are inside fused modules, as in PyTorch 1.4; only that of the last member is used.
+    Under the engines of PyTorch 1.4 all modules without submodules are observed, those inside
+    fused pairs, too; only the observer of the last member of a pair is used.
 
     Examples
     --------
@@ -235,36 +237,52 @@ def prepare(model, qconfig_dict=None, inplace=False, *, mapping=None):
     >>> model = quantization.QuantWrapper(nn.Linear(2, 2)).eval()
     >>> prepared = quantization.prepare(model, {"": quantization.default_qconfig})
     >>> _ = prepared(refquant.tensor([[-1.0, 3.0]]))
-    >>> prepared.quant.activation_post_process
-    MinMaxObserver(min_val=-1.0, max_val=3.0)
+    >>> float(prepared.quant.activation_post_process.max_val)
+    3.0
     """
     checked_model("model", model)
-    mapping = checked_mapping(mapping, "DEFAULT_MODULE_MAPPING")
+    mapping = checked_mapping(mapping, "static")
+    settings = checked_settings("prepare_custom_config_dict", prepare_custom_config_dict)
+    listed = mappings.get_default_qconfig_propagation_list() | set(mapping)
+    if allow_list is not None:
+        listed = set(arguments.iterable("allow_list", allow_list))
+    wholes = set(
+        arguments.iterable("observer_non_leaf_module_list", observer_non_leaf_module_list or ())
+    )
     with restored_on_error(model, inplace) as model:
-        _prepare(model, qconfig_dict, mapping)
+        plan = plan_recipes(model, qconfig_dict, mapping, settings)
+        _prepare(model, plan, listed, wholes, settings)
+        tell_what_stays_float(model, mapping)
         return model
 
 
-def _prepare(model: Module, recipes: Any, mapping: Mapping[type, type]) -> None:
-    plan = _plan(model, recipes, mapping)
-    parts = _unobserved(model, {id(module): recipe for _, module, recipe in plan})
-    nothing = _why_nothing(model, plan, parts)
+def _prepare(
+    model: Module, plan: Plan, listed: set[type], wholes: set[type], settings: Mapping[str, Any]
+) -> None:
+    custom = settings.get("float_to_observed_custom_module_class", {})
+    planned = {id(module): recipe for _, module, recipe in plan}
+    places = _places(model, planned, listed, wholes, custom)
+    nothing = _why_nothing(model, plan, places)
     if nothing:
         warnings.warn(
             f"{operation_name()}: "
             "None of the submodule got qconfig applied: no module will be quantized. " + nothing,
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-    _store(plan)
-    for part in parts:
-        attach(part)
-    set_paths(model)
+    store(plan)
+    for parent in tuple(model.modules()):
+        for name, child in parent._modules.items():
+            if type(child) in custom and getattr(child, "qconfig", None) is not None:
+                observed = custom[type(child)].from_float(child)
+                parent._modules[name] = observed
+                places = [_Place(observed) if p.module is child else p for p in places]
+    _attach(model, places)
 
 
-def _why_nothing(model: Module, plan: list[tuple[str, Module, Any]], parts: list[Module]) -> str:
+def _why_nothing(model: Module, plan: Plan, places: list[_Place]) -> str:
     """Explain why nothing is observed, and how to fix it; empty if something is."""
-    if parts or any(observer_of(module) is not None for module in model.modules()):
+    if places or any(observer_of(module) is not None for module in model.modules()):
         return ""
     kinds = mappings.quantized_types()
     converted = [path or "the model" for path, m in model.named_modules() if type(m) in kinds]
@@ -278,7 +296,9 @@ def _why_nothing(model: Module, plan: list[tuple[str, Module, Any]], parts: list
     )
 
 
-def prepare_qat(model, mapping=None, inplace=False):
+def prepare_qat(
+    model: AnyModule, mapping: Mapping[type, type] | None = None, inplace: bool = False
+) -> AnyModule:
     """Replace modules by quantization-aware ones, for training with simulated rounding.
 
     Other modules with a QConfig get fake quantization of their output.
@@ -288,7 +308,7 @@ def prepare_qat(model, mapping=None, inplace=False):
     model : Module
         With QConfigs of fake quantization in attributes `qconfig`, in training mode.
     mapping : mapping of type to type, optional
-        By default ``DEFAULT_QAT_MODULE_MAPPING``.
+        By default ``get_default_qat_module_mappings()``.
     inplace : bool, default False
         Whether to change `model` itself instead of a copy. The parameters of a copy are new:
         give the optimizer those of the model that is returned.
@@ -301,12 +321,15 @@ def prepare_qat(model, mapping=None, inplace=False):
     Raises
     ------
     ArgumentError, ArgumentTypeError
-        If a QConfig is invalid or cannot be used here, or there is none.
+        If a QConfig is invalid or cannot be used here, or there is none. If the model is in
+        evaluation mode; under the engines of PyTorch 1.4 it may be.
 
     Warns
     -----
     UserWarning
         If no module has a QConfig.
+    WorkflowWarning
+        If a recipe observes but does not round, as those for calibration.
 
     Examples
     --------
@@ -317,9 +340,24 @@ def prepare_qat(model, mapping=None, inplace=False):
     <class 'refquant.nn.qat.linear.Linear'>
     """
     checked_model("model", model)
-    mapping = checked_mapping(mapping, "DEFAULT_QAT_MODULE_MAPPING")
+    mapping = checked_mapping(mapping, "qat")
+    if observes_wholes() and not model.training:
+        raise ArgumentError(
+            argument="model",
+            expected="in training mode: prepare_qat only works on models in training mode",
+            got="evaluation mode",
+            hint="call model.train() first",
+        )
     with restored_on_error(model, inplace) as model:
-        _prepare(model, None, mapping)
-        swap_all(model, mapping)
-        set_paths(model)
+        plan = plan_recipes(model, None, mapping, {})
+        check_training_recipes(plan)
+        listed = mappings.get_default_qconfig_propagation_list() | set(mapping)
+        if not observes_wholes():
+            _prepare(model, plan, listed, set(), {})
+            swap_all(model, Swaps(mapping))
+            set_paths(model)
+            return model
+        store(plan)
+        swap_all(model, Swaps(mapping))
+        _prepare(model, [], listed, set(mapping.values()), {})
         return model

@@ -1,23 +1,27 @@
 """Quantizing a model in one call: prepare, calibrate or train, convert."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from refquant import arguments, dtypes
 from refquant._operation import operation_name
 from refquant.errors import ArgumentError, ArgumentTypeError, OperationError
+from refquant.nn.module import AnyModule, Module
 from refquant.quantization import mappings
+from refquant.quantization._advice import advise
 from refquant.quantization._checks import checked_mapping, checked_model
 from refquant.quantization._rollback import restored_on_error
+from refquant.quantization._swapping import Swaps, is_replaced, to_swap
 from refquant.quantization.conversion import convert_with
-from refquant.quantization.preparation import prepare, prepare_qat, propagate_qconfig_
+from refquant.quantization.preparation import prepare, prepare_qat
+from refquant.quantization.propagation import propagate_qconfig_
 from refquant.quantization.qconfig import default_dynamic_qconfig, float16_dynamic_qconfig
 from refquant.tensors.autograd import no_grad
 
 __all__ = ["default_eval_fn", "quantize", "quantize_dynamic", "quantize_qat"]
 
 
-def default_eval_fn(model, calib_data):
+def default_eval_fn(model: Callable[..., Any], calib_data: Iterable[Any]) -> None:
     """Run a model on calibration data.
 
     Parameters
@@ -64,7 +68,13 @@ def _checked_run(run_fn: Any, run_args: Any) -> tuple:
     return tuple(run_args)
 
 
-def quantize(model, run_fn, run_args, mapping=None, inplace=False):
+def quantize(
+    model: AnyModule,
+    run_fn: Callable[..., Any],
+    run_args: Sequence[Any],
+    mapping: Mapping[type, type] | None = None,
+    inplace: bool = False,
+) -> AnyModule:
     """Prepare a model, calibrate it and convert it.
 
     Parameters
@@ -76,7 +86,7 @@ def quantize(model, run_fn, run_args, mapping=None, inplace=False):
     run_args : list or tuple
         Further arguments of `run_fn`.
     mapping : mapping of type to type, optional
-        By default ``DEFAULT_MODULE_MAPPING``.
+        By default ``get_default_static_quant_module_mappings()``.
     inplace : bool, default False
         Whether to change `model` itself instead of a copy.
 
@@ -102,7 +112,7 @@ def quantize(model, run_fn, run_args, mapping=None, inplace=False):
     tensor([0. , 0.2])
     """
     checked_model("model", model)
-    mapping = checked_mapping(mapping, "DEFAULT_MODULE_MAPPING")
+    mapping = checked_mapping(mapping, "static")
     run_args = _checked_run(run_fn, run_args)
     with restored_on_error(model, inplace) as model:
         prepare(model.eval(), inplace=True, mapping=mapping)
@@ -111,7 +121,9 @@ def quantize(model, run_fn, run_args, mapping=None, inplace=False):
         return convert_with(model, mapping, inplace=True)
 
 
-def quantize_qat(model, run_fn, run_args, inplace=False):
+def quantize_qat(
+    model: AnyModule, run_fn: Callable[..., Any], run_args: Sequence[Any], inplace: bool = False
+) -> AnyModule:
     """Prepare a model for quantization-aware training, train it and convert it.
 
     Parameters
@@ -151,14 +163,19 @@ def quantize_qat(model, run_fn, run_args, inplace=False):
     """
     checked_model("model", model)
     run_args = _checked_run(run_fn, run_args)
-    mapping = mappings.default("DEFAULT_MODULE_MAPPING")
     with restored_on_error(model, inplace) as model:
         prepare_qat(model.train(), inplace=True)
         run_fn(model, *run_args)
-        return convert_with(model, mapping, inplace=True)
+        return convert_with(model, None, inplace=True)
 
 
-def quantize_dynamic(model, qconfig_spec=None, dtype=dtypes.qint8, mapping=None, inplace=False):
+def quantize_dynamic(
+    model: AnyModule,
+    qconfig_spec: Any = None,
+    dtype: dtypes.dtype = dtypes.qint8,
+    mapping: Mapping[type, type] | None = None,
+    inplace: bool = False,
+) -> AnyModule:
     """Quantize the weights of a model; activations are quantized batch by batch when it runs.
 
     Needs no calibration. Worth it where weights are large compared with activations.
@@ -173,7 +190,7 @@ def quantize_dynamic(model, qconfig_spec=None, dtype=dtypes.qint8, mapping=None,
     dtype : dtype, default qint8
         What weights become: qint8 or float16.
     mapping : mapping of type to type, optional
-        By default ``DEFAULT_DYNAMIC_MODULE_MAPPING``.
+        By default ``get_default_dynamic_quant_module_mappings()``.
     inplace : bool, default False
         Whether to change `model` itself instead of a copy.
 
@@ -199,11 +216,30 @@ def quantize_dynamic(model, qconfig_spec=None, dtype=dtypes.qint8, mapping=None,
     <class 'refquant.nn.quantized.dynamic.linear.Linear'>
     """
     checked_model("model", model)
-    mapping = checked_mapping(mapping, "DEFAULT_DYNAMIC_MODULE_MAPPING")
+    mapping = checked_mapping(mapping, "dynamic")
     spec = _spec(qconfig_spec, dtype)
     with restored_on_error(model, inplace) as model:
         propagate_qconfig_(model.eval(), spec)
+        swaps = Swaps(mapping)
+        kinds = mappings.quantized_types()
+        done = any(type(module) in kinds for module in model.modules())
+        if not (done or to_swap(model, swaps) or is_replaced(model, swaps)):
+            advise(_why_nothing_matched(model, spec, mapping))
         return convert_with(model, mapping, inplace=True)
+
+
+def _why_nothing_matched(model: Module, spec: Mapping[Any, Any], mapping: Any) -> str:
+    there = sorted({type(m).__name__ for m in model.modules() if type(m) in mapping})
+    chosen = ", ".join(sorted(key if isinstance(key, str) else key.__name__ for key in spec))
+    hint = (
+        f"it has {', '.join(there)}; name them in qconfig_spec"
+        if there
+        else (
+            "there is no module of a type that dynamic quantization replaces: "
+            + ", ".join(kind.__name__ for kind in mapping)
+        )
+    )
+    return f"nothing below the model matches {chosen}, so nothing is quantized; {hint}"
 
 
 def _spec(spec: Any, dtype: Any) -> Mapping[Any, Any]:
@@ -223,7 +259,7 @@ def _spec(spec: Any, dtype: Any) -> Mapping[Any, Any]:
                 expected=wanted,
                 got=repr(dtype),
             )
-        return dict.fromkeys(mappings.default("DEFAULT_DYNAMIC_MODULE_MAPPING"), recipe)
+        return dict.fromkeys(mappings.default("dynamic"), recipe)
     if isinstance(spec, str | type) or not arguments.walks(spec):
         raise ArgumentTypeError(
             argument="qconfig_spec",

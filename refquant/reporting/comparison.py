@@ -236,10 +236,7 @@ def compare(
     show = arguments.flag_or_none("show", show)
     originals = dict(float_model.named_modules())
     modules = dict(quantized_model.named_modules())
-    _check_correspondence(
-        originals,
-        modules,
-    )
+    _check_correspondence(originals, modules)
     layers: dict[str, Layer] = {}
     reference, values = [], []
     modes = [(m, m.training) for model in (float_model, quantized_model) for m in model.modules()]

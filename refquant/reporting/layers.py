@@ -50,8 +50,7 @@ class Layer:
     --------
     >>> import numpy as np
     >>> import refquant
-    >>> from refquant.reporting import Layer
-    >>> layer = Layer("fc", "Linear")
+    >>> layer = refquant.reporting.Layer("fc", "Linear")
     >>> x = refquant.tensor([0.0, 1.0, 3.0])
     >>> layer.add(x.numpy(), refquant.quantize_per_tensor(x, 0.01, 0, refquant.quint8))
     >>> layer.elements, layer.clipped, layer.saturated

@@ -78,8 +78,7 @@ def sqnr(reference: Any, values: Any) -> float:
     Examples
     --------
     >>> import refquant
-    >>> from refquant.reporting import sqnr
-    >>> sqnr(refquant.tensor([3.0, 4.0]), refquant.tensor([3.0, 3.5]))
+    >>> refquant.reporting.sqnr(refquant.tensor([3.0, 4.0]), refquant.tensor([3.0, 3.5]))
     20.0
     """
     x = real_values(reference, "reference").astype(np.float64)
@@ -110,9 +109,8 @@ def agreement(reference: Any, values: Any) -> float:
     Examples
     --------
     >>> import refquant
-    >>> from refquant.reporting import agreement
     >>> one = refquant.tensor([[1.0, 2.0], [4.0, 3.0]])
-    >>> agreement(one, refquant.tensor([[0.0, 9.0], [5.0, 6.0]]))
+    >>> refquant.reporting.agreement(one, refquant.tensor([[0.0, 9.0], [5.0, 6.0]]))
     0.5
     """
     x = real_values(reference, "reference")

@@ -94,11 +94,7 @@ def report(
     >>> comparison.sqnr > 30
     True
     """
-    require_extra(
-        "matplotlib",
-        package="matplotlib",
-        extra="plot",
-    )
+    require_extra("matplotlib", package="matplotlib", extra="plot")
     title = arguments.text("title", title)
     progress = arguments.flag("progress", progress)
     path = arguments.file_path("path", path)

@@ -39,11 +39,7 @@ def drawing() -> AbstractContextManager:
 
     Legends and secondary axes take their colors when they are added, not when axes are created.
     """
-    matplotlib = require_extra(
-        "matplotlib",
-        package="matplotlib",
-        extra="plot",
-    )
+    matplotlib = require_extra("matplotlib", package="matplotlib", extra="plot")
     return matplotlib.rc_context(_style())
 
 
@@ -59,11 +55,7 @@ def new_axes(width: float = 4.4, height: float = 2.9) -> Any:
     -------
     matplotlib.axes.Axes
     """
-    figure = require_extra(
-        "matplotlib.figure",
-        package="matplotlib",
-        extra="plot",
-    )
+    figure = require_extra("matplotlib.figure", package="matplotlib", extra="plot")
     return figure.Figure(figsize=(width, height), layout="constrained").add_subplot()
 
 

@@ -25,7 +25,7 @@ def test_fusing_after_preparing(torch):
     assert type(broken[1][0]) is torch.nn.Conv2d  # amid integers
     with pytest.raises(RuntimeError):
         broken(torch.ones(1, 1, 4, 4))
-    with pytest.raises(NotSupportedError, match="got 1, 2, which are prepared already"):
+    with pytest.raises(NotSupportedError, match="got 1, which is prepared already"):
         quantization.fuse_modules(prepare(nn, quantization), ["1", "2"])
 
 

@@ -246,11 +246,11 @@ def test_the_gradient_reaches_half_a_step_beyond_the_range():
 def test_a_channel_without_gamma_stops_training_with_an_error_about_nan():
     assert says("docs/learn/training.rst", "it is 0/0, and the observer behind the layer stops")
     net = nn.Sequential(nn.Conv2d(1, 2, 3, bias=False), nn.BatchNorm2d(2), nn.ReLU())
-    net = quantization.fuse_modules(net, ["0", "1", "2"])
+    net = quantization.fuse_modules_qat(net, ["0", "1", "2"])
     net.qconfig = quantization.get_default_qat_qconfig("fbgemm")
     net = quantization.prepare_qat(net)
     with refquant.no_grad():
-        net[0].gamma[1] = 0.0
+        net[0].bn.weight[1] = 0.0
     with pytest.raises(refquant.errors.OperationError, match="was given NaN"):
         net(refquant.rand(2, 1, 5, 5))
 

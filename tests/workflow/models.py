@@ -1,5 +1,7 @@
 """Small models that the tests of the workflow quantize."""
 
+from types import SimpleNamespace
+
 import numpy as np
 
 import refquant
@@ -78,7 +80,7 @@ def converted(qconfig=None, seed=0):
 
 
 def qat(qconfig=None, seed=0):
-    model = quantization.fuse_modules(net(seed=seed).train(), FUSE)
+    model = quantization.fuse_modules_qat(net(seed=seed).train(), FUSE)
     model.qconfig = qconfig or quantization.get_default_qat_qconfig("fbgemm")
     return quantization.prepare_qat(model)
 
@@ -100,6 +102,15 @@ def trained(qconfig=None, seed=0, steps=3):
 
 def types(model):
     return " ".join(type(m).__name__ for m in model.modules())
+
+
+def normalization(module):
+    """The normalization of a layer in training, whichever release keeps it where."""
+    if "bn" in module._modules:
+        return module.bn
+    names = ("running_mean", "running_var", "num_batches_tracked", "eps")
+    parts = {name: getattr(module, name) for name in names}
+    return SimpleNamespace(weight=module.gamma, bias=module.beta, **parts)
 
 
 def values(output):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from workflow.models import FUSE, floats, net, randomize, types, values
 
-from refquant import nn, quantization
+from refquant import engines, nn, quantization
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -45,12 +45,12 @@ def test_folding_changes_only_rounding(dims, bias, relu):
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-def test_training_keeps_the_modules_and_drops_the_bias(dims):
+def test_training_keeps_the_modules_and_1_4_drops_the_bias(dims, engine):
     model = sequence(dims).train()
     before = values(model.eval()(CONVOLUTIONS[dims][2]))
-    fused = quantization.fuse_modules(model.train(), ["0", "1", "2"])
+    fused = quantization.fuse_modules_qat(model.train(), ["0", "1", "2"])
     assert type(fused[0]).__name__ == f"ConvBnReLU{dims}d"
-    assert fused[0][0].bias is None
+    assert (fused[0][0].bias is None) == engine.endswith("1.4")
     assert fused[0].training
     assert fused[1].training
     np.testing.assert_allclose(
@@ -176,10 +176,20 @@ def test_other_numbers_of_channels_are_refused():
         quantization.fuse_modules(model, ["0", "1"])
 
 
-def test_relu_in_place_is_refused_in_training():
+def test_relu_in_place_is_refused_in_training_by_1_4_alone():
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(inplace=True))
-    with pytest.raises(ArgumentError, match="inplace = False"):
-        quantization.fuse_modules(model.train(), ["0", "1", "2"])
+    assert len(quantization.fuse_modules_qat(model, ["0", "1", "2"])[0]) == 3
+    with engines.using("fbgemm-1.4"), pytest.raises(ArgumentError, match="inplace = False"):
+        quantization.fuse_modules(model, ["0", "1", "2"])
+
+
+def test_models_in_training_mode_are_fused_for_training_by_1_4_alone():
+    model = sequence(2).train()
+    with pytest.raises(ArgumentError, match=r"Fusion only for eval!.*fuse_modules_qat\(\)"):
+        quantization.fuse_modules(model, ["0", "1", "2"])
+    with engines.using("qnnpack-1.4"):
+        fused = quantization.fuse_modules(model, ["0", "1", "2"])
+    assert type(fused[0]) is nn.intrinsic.ConvBnReLU2d
 
 
 def test_an_error_in_a_later_group_changes_nothing():
@@ -189,10 +199,10 @@ def test_an_error_in_a_later_group_changes_nothing():
     def fuser(modules):
         if len(modules) == 2:
             raise KeyError("no")
-        return quantization.fuse_known_modules(modules)
+        return quantization.fuse_known_modules(modules, True)
 
     with pytest.raises(KeyError):
-        quantization.fuse_modules(model, FUSE, inplace=True, fuser_func=fuser)
+        quantization.fuse_modules_qat(model, FUSE, inplace=True, fuser_func=fuser)
     assert types(model) == before
     assert model.block.conv.bias is not None
 

@@ -74,7 +74,7 @@ def test_text_and_html():
 
 
 def test_observers_by_name():
-    model = quantization.prepare(nn.Sequential(nn.ReLU()), {"": quantization.default_qconfig})
+    model = quantization.prepare(nn.Sequential(nn.ReLU6()), {"": quantization.default_qconfig})
     model(floats(3))
     found = {}
     quantization.get_observer_dict(model, found, "net")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from workflow.models import FUSE, Net, calibrated, floats, net, prepared, types, values
 
-from refquant import nn, quantization
+from refquant import engines, nn, quantization
 from refquant.errors import ArgumentError, ArgumentTypeError, ModuleNameError, OperationError
 from refquant.quantization import (
     HistogramObserver,
@@ -25,19 +25,12 @@ def observers(model):
     return {name: type(o).__name__ for name, o in found.items() if type(o) is not nn.Identity}
 
 
-def test_observers_stand_where_pytorch_1_4_puts_them():
+def test_observers_stand_where_the_release_puts_them(engine):
+    inside = "block.conv.0 block.conv.1 fc.0 fc.1"
+    pairs = inside if engine.endswith("1.4") else "block.conv fc"
     assert set(observers(prepared())) == {
         f"{name}.activation_post_process"
-        for name in (
-            "quant",
-            "block.conv.0",
-            "block.conv.1",
-            "block.conv2",
-            "block.sum",
-            "fc.0",
-            "fc.1",
-            "last",
-        )
+        for name in ("quant", "block.conv2", "block.sum", "last", *pairs.split())
     }
 
 
@@ -75,6 +68,13 @@ def test_an_attribute_wins_over_the_mapping():
     quantization.propagate_qconfig_(model, {"": default_qconfig, "fc": HISTOGRAM})
     assert model.fc.qconfig is None
     assert model.last.qconfig is HISTOGRAM
+    assert model.dequant.qconfig is default_qconfig
+
+
+def test_1_4_stores_recipes_where_they_are_of_use():
+    model = net()
+    with engines.using("fbgemm-1.4"):
+        quantization.propagate_qconfig_(model, {"": default_qconfig})
     assert "qconfig" not in vars(model.dequant)
 
 

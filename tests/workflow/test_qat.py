@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from workflow.models import floats, qat, randomize, trained, types, values
+from workflow.models import floats, normalization, qat, randomize, trained, types, values
 
 import refquant
-from refquant import kernels, nn, quantization
-from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
+from refquant import engines, kernels, nn, quantization
+from refquant.errors import ArgumentError, ArgumentTypeError, OperationError
 
 RECIPE = quantization.get_default_qat_qconfig("fbgemm")
 NORMALIZED = [
@@ -17,6 +17,13 @@ NORMALIZED = [
 ]
 
 
+@pytest.fixture(autouse=True, params=["fbgemm", "fbgemm-1.4"])
+def release(request):
+    """Every test under the workflow of PyTorch 2.13 and under that of 1.4."""
+    with engines.using(request.param):
+        yield request.param
+
+
 def without_rounding(module):
     return module.apply(quantization.disable_fake_quant)
 
@@ -25,17 +32,18 @@ def float_pair(module):
     """The float modules that compute the same without rounding."""
     dims = module.weight.dim() - 2
     conv = (nn.Conv2d if dims == 2 else nn.Conv3d)(2, 4, 3, bias=False)
-    bn = (nn.BatchNorm2d if dims == 2 else nn.BatchNorm3d)(4, eps=module.eps)
-    conv.weight, bn.weight, bn.bias = module.weight, module.gamma, module.beta
-    bn.running_mean = refquant.tensor(module.running_mean.tolist())
-    bn.running_var = refquant.tensor(module.running_var.tolist())
+    norm = normalization(module)
+    bn = (nn.BatchNorm2d if dims == 2 else nn.BatchNorm3d)(4, eps=norm.eps)
+    conv.weight, bn.weight, bn.bias = module.weight, norm.weight, norm.bias
+    bn.running_mean = refquant.tensor(norm.running_mean.tolist())
+    bn.running_var = refquant.tensor(norm.running_var.tolist())
     last = nn.ReLU() if "ReLU" in type(module).__name__ else nn.Identity()
     return nn.Sequential(conv, bn, last).train(module.training)
 
 
 def normalized(kind):
     module = randomize(kind(2, 4, 3, qconfig=RECIPE), seed=5)
-    module.gamma.array[...] += 1
+    normalization(module).weight.array[...] += 1
     return module
 
 
@@ -48,7 +56,7 @@ def test_without_rounding_it_is_convolution_and_normalization(kind, x, training)
     np.testing.assert_allclose(values(got), values(want), rtol=1e-4, atol=1e-5)
     for name in ("running_mean", "running_var", "num_batches_tracked"):
         np.testing.assert_allclose(
-            getattr(module, name).numpy(), getattr(pair[1], name).numpy(), rtol=1e-5
+            getattr(normalization(module), name).numpy(), getattr(pair[1], name).numpy(), rtol=1e-5
         )
     grads = []
     seed = floats(*got.shape, seed=8)
@@ -56,7 +64,8 @@ def test_without_rounding_it_is_convolution_and_normalization(kind, x, training)
         for parameter in module.parameters():
             parameter.grad = None
         (output * seed).sum().backward()
-        grads.append([p.grad.numpy().copy() for p in (module.weight, module.gamma, module.beta)])
+        norm = normalization(module)
+        grads.append([p.grad.numpy().copy() for p in (module.weight, norm.weight, norm.bias)])
     for ours, theirs in zip(*grads, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=2e-4)
 
@@ -67,16 +76,19 @@ def test_the_folded_weight_is_what_is_rounded(kind, x):
     seen = []
     module.weight_fake_quant.register_forward_hook(lambda m, i, o: seen.append(i[0]))
     module(x)
-    deviation = np.sqrt(module.running_var.array + np.float32(module.eps))
-    factor = (module.gamma.array / deviation).reshape(-1, *[1] * (module.weight.dim() - 1))
+    norm = normalization(module)
+    deviation = np.sqrt(norm.running_var.array + np.float32(norm.eps))
+    factor = (norm.weight.array / deviation).reshape(-1, *[1] * (module.weight.dim() - 1))
     assert np.array_equal(seen[0].detach().numpy(), module.weight.array * factor)
 
 
 def test_the_deviation_of_the_folded_weight_is_rounded_correctly():
     module = nn.intrinsic.qat.ConvBn2d(1, 4096, 1, qconfig=RECIPE).eval()
-    module.weight.array[...], module.gamma.array[...], module.eps = 1, 1, 0.0
+    norm = normalization(module)
+    module.weight.array[...], norm.weight.array[...] = 1, 1
+    module.get_submodule("bn" if "bn" in module._modules else "").eps = 0.0
     variance = np.random.default_rng(3).uniform(0.25, 4, 4096).astype(np.float32)
-    module.running_var.array[...] = variance
+    norm.running_var.array[...] = variance
     seen = []
     module.weight_fake_quant.register_forward_hook(lambda m, i, o: seen.append(i[0]))
     module(floats(1, 1, 1, 1))
@@ -88,12 +100,12 @@ def test_the_deviation_of_the_folded_weight_is_rounded_correctly():
 def test_frozen_statistics_stay(kind, x):
     module = normalized(kind)
     assert module.freeze_bn_stats() is module
-    before = module.running_mean.numpy().copy()
+    before = normalization(module).running_mean.numpy().copy()
     frozen = values(without_rounding(module)(x))
-    assert np.array_equal(module.running_mean.numpy(), before)
+    assert np.array_equal(normalization(module).running_mean.numpy(), before)
     assert np.array_equal(frozen, values(module.eval()(x)))
     module.train().update_bn_stats()(x)
-    assert not np.array_equal(module.running_mean.numpy(), before)
+    assert not np.array_equal(normalization(module).running_mean.numpy(), before)
 
 
 def test_switches_for_apply():
@@ -107,19 +119,18 @@ def test_switches_for_apply():
 
 def test_momentum_none_averages_all_batches():
     module = nn.intrinsic.qat.ConvBn2d(1, 1, 1, momentum=None, qconfig=RECIPE)
-    module.weight.array[...], module.gamma.array[...] = 1, 1
+    module.weight.array[...], normalization(module).weight.array[...] = 1, 1
     without_rounding(module)
     for mean in (1.0, 3.0, 8.0):
         module(refquant.tensor([[[[mean - 1, mean + 1]]]]))
-    assert module.running_mean.item() == pytest.approx(4.0)
-    assert module.num_batches_tracked.item() == 3
+    assert normalization(module).running_mean.item() == pytest.approx(4.0)
+    assert normalization(module).num_batches_tracked.item() == 3
 
 
 def test_one_value_a_channel_is_refused_in_training():
     module = nn.intrinsic.qat.ConvBn2d(2, 4, 3, qconfig=RECIPE)
-    with pytest.raises(ShapeError, match="freeze_bn_stats"):
+    with pytest.raises(OperationError, match="more than one value"):
         module(floats(1, 2, 3, 3))
-    assert module.num_batches_tracked.item() == 0
     module.eval()(floats(1, 2, 3, 3))
 
 
@@ -133,7 +144,7 @@ PLAIN = [
 
 @pytest.mark.parametrize(("kind", "arguments", "twin", "x"), PLAIN)
 def test_plain_modules(kind, arguments, twin, x):
-    module = randomize(kind(*arguments, qconfig=RECIPE))
+    module = quantization.prepare_qat(nn.Sequential(randomize(kind(*arguments, qconfig=RECIPE))))[0]
     module(x)
     rounded = values(module(x))
     step = module.activation_post_process.scale.item()
@@ -159,8 +170,8 @@ def test_from_float_shares_parameters():
     assert nn.qat.Linear.from_float(linear, other).qconfig is other
     pair = nn.intrinsic.ConvBn2d(nn.Conv2d(1, 2, 1, bias=False), nn.BatchNorm2d(2)).eval()
     made = nn.intrinsic.qat.ConvBn2d.from_float(pair, RECIPE)
-    assert made.gamma is pair[1].weight
-    assert made.beta is pair[1].bias
+    assert normalization(made).weight is pair[1].weight
+    assert normalization(made).bias is pair[1].bias
     assert not made.training
 
 
@@ -186,15 +197,15 @@ def test_errors():
         _ = nn.qat.LinearReLU
 
 
-def test_types_after_prepare_qat():
+def test_types_after_prepare_qat(release):
     model = qat()
     assert types(model.block.conv).split()[0] == "ConvBnReLU2d"
     assert type(model.block.conv) is nn.intrinsic.qat.ConvBnReLU2d
     assert type(model.block.conv2) is nn.intrinsic.qat.ConvBn2d
     assert type(model.fc) is nn.intrinsic.qat.LinearReLU
     assert type(model.last) is nn.qat.Linear
-    for module in model.modules():
-        assert not (hasattr(module, "weight_fake_quant") and module._forward_hooks)
+    hooks = [m._forward_hooks for m in model.modules() if hasattr(m, "weight_fake_quant")]
+    assert [len(h) for h in hooks] == [release == "fbgemm"] * 4
     assert model.fc.weight_fake_quant.path == "fc.weight"
     assert model.fc.activation_post_process.path == "fc"
     assert model.block.sum.activation_post_process.path == "block.sum"
@@ -218,16 +229,20 @@ def test_the_converted_layer_has_the_weights_of_training(bits):
     done = quantization.convert(model)
     for before, after in ((model.last, done.last), (model.block.conv2, done.block.conv2)):
         folded = before.weight.array
-        if hasattr(before, "gamma"):
+        if hasattr(before, "freeze_bn"):
+            bias = np.zeros(6, np.float32) if before.bias is None else before.bias.array
+            mean, variance, *rest = before.normalization()
             folded, shift = kernels.fold_batch_norm(
-                folded.reshape(6, -1), np.zeros(6, np.float32), before.running_mean.array,
-                before.running_var.array, before.eps, before.gamma.array, before.beta.array,
-            )  # fmt: skip
+                folded.reshape(6, -1), bias, mean, variance, *rest
+            )
             assert np.array_equal(after.bias().array, shift)
         q = after.weight()
         assert q.array.min() >= low
         assert q.array.max() <= high
-        scales = before.weight_fake_quant.calculate_qparams()[0].array.astype(np.float64)
+        rounding = before.weight_fake_quant
+        if before.workflow.observes_trained_weights:
+            rounding.activation_post_process(refquant.tensor(folded.reshape(before.weight.shape)))
+        scales = rounding.calculate_qparams()[0].array.astype(np.float64)
         assert np.array_equal(q.scale, scales)
         steps = folded.reshape(len(scales), -1) / scales[:, None]
         exact = np.clip(np.rint(steps), low, high)

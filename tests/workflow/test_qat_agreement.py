@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from workflow.models import FUSE, Net, floats, randomize
+from workflow.models import FUSE, Net, floats, normalization, randomize
 
 import refquant
 from refquant import engines, nn, quantization
@@ -43,7 +43,7 @@ LAYERS = {
 def learned(name, weight, steps=25):
     """A network after quantization-aware training, in evaluation and with its ranges fixed."""
     kind, fuse = NETS[name]
-    model = quantization.fuse_modules(randomize(kind()).train(), fuse)
+    model = quantization.fuse_modules_qat(randomize(kind()).train(), fuse)
     activation = quantization.get_default_qat_qconfig("fbgemm").activation
     model.qconfig = QConfig(activation, weight)
     quantization.prepare_qat(model, inplace=True)
@@ -125,14 +125,17 @@ def products(x, weight):
 def folded(module):
     """Weight and bias in float64, and a bound on the error of each in float32."""
     weight = module.weight.detach().numpy().astype(np.float64)
-    if not hasattr(module, "gamma"):
+    if not hasattr(module, "freeze_bn"):
         bias = module.bias.detach().numpy().astype(np.float64)
         return weight, 0 * weight, bias, 0 * bias
+    norm = normalization(module)
     gamma, beta, mean, variance = (
         t.detach().numpy().astype(np.float64)
-        for t in (module.gamma, module.beta, module.running_mean, module.running_var)
+        for t in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
     )
-    factor = gamma / np.sqrt(variance + module.eps)
+    factor = gamma / np.sqrt(variance + norm.eps)
+    if module.bias is not None:
+        mean = mean - module.bias.detach().numpy().astype(np.float64)
     weight = weight * over_channels(factor, weight.ndim)
     # Sum, root, quotient, product: at most six roundings on either way.
     shift = np.abs(beta) + np.abs(mean * factor)
@@ -150,8 +153,9 @@ def check_weight(name, twin, layer, count):
     scale = over_channels(scale, exact.ndim)
     with refquant.no_grad():
         used = twin.weight
-        if hasattr(twin, "gamma"):
-            factor = twin.gamma / (twin.running_var + twin.eps).sqrt()
+        if hasattr(twin, "freeze_bn"):
+            norm = normalization(twin)
+            factor = norm.weight / (norm.running_var + norm.eps).sqrt()
             used = used * factor.reshape(-1, *[1] * (exact.ndim - 1))
         rounded = fake(used).numpy()
     integers = np.rint(rounded / scale)

@@ -164,14 +164,17 @@ def test_normalization_is_folded_when_a_trained_module_is_converted():
     fused = nn.intrinsic.ConvBn2d(nn.Conv2d(2, 3, 1, bias=False), nn.BatchNorm2d(3)).train()
     fused.qconfig = Q.get_default_qat_qconfig("fbgemm")
     trained = nn.intrinsic.qat.ConvBn2d.from_float(fused)
-    trained.running_mean.array[:] = [1, 2, 3]
-    trained.running_var.array[:] = [4, 1, 9]
-    trained.eval()(refquant.randn(2, 2, 5, 5))
+    trained.bn.running_mean.array[:] = [1, 2, 3]
+    trained.bn.running_var.array[:] = [4, 1, 9]
+    trained.activation_post_process = fused.qconfig.activation()
+    trained.activation_post_process(trained.eval()(refquant.randn(2, 2, 5, 5)))
     made = nn.quantized.Conv2d.from_float(trained)
-    gain = trained.gamma.array / np.sqrt(trained.running_var.array + np.float32(trained.eps))
+    gain = trained.bn.weight.array / np.sqrt(
+        trained.bn.running_var.array + np.float32(trained.bn.eps)
+    )
     wanted = trained.weight.array * gain[:, None, None, None]
     assert np.abs(made.weight().dequantize().array - wanted).max() < 0.01
-    bias = trained.beta.array - trained.running_mean.array * gain
+    bias = trained.bn.bias.array - trained.bn.running_mean.array * gain
     np.testing.assert_allclose(made.bias().array, bias, rtol=1e-5, atol=1e-6)
 
 

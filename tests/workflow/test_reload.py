@@ -102,7 +102,7 @@ def ready(name, recipe, seed):
 
 def ready_to_train(name, recipe, seed):
     make, groups, _ = MODELS[name]
-    model = quantization.fuse_modules(randomize(make(), seed).train(), groups)
+    model = quantization.fuse_modules_qat(randomize(make(), seed).train(), groups)
     model.qconfig = recipe
     return quantization.prepare_qat(model)
 

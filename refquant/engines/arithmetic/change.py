@@ -16,14 +16,7 @@ from typing import Any
 import numpy as np
 
 from refquant.engines.arithmetic.axes import Arithmetic
-from refquant.engines.arithmetic.compose import (
-    ACCUMULATORS,
-    BIASES,
-    BORDERS,
-    OWN,
-    UNHELD,
-    Form,
-)
+from refquant.engines.arithmetic.compose import ACCUMULATORS, BIASES, BORDERS, OWN, UNHELD, Form
 from refquant.engines.arithmetic.forms import MULTIPLY, place
 from refquant.engines.record import Engine
 from refquant.engines.rule import Choice, FusedRule, Operands, Rule, Split

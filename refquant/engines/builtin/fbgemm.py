@@ -53,10 +53,7 @@ FBGEMM = Engine(
         "mean": first_of((TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_IN_CASCADES),
         "average_pool": first_of(
             (WIDE_CHANNELS_LAST, Split.uniform(w.AVERAGE_ADD_THEN_ROUND)),
-            (
-                IS_CHANNELS_LAST,
-                Split(w.AVERAGE_ROUND_THEN_ADD, w.AVERAGE_ADD_THEN_ROUND, block=16),
-            ),
+            (IS_CHANNELS_LAST, Split(w.AVERAGE_ROUND_THEN_ADD, w.AVERAGE_ADD_THEN_ROUND, block=16)),
             Split.uniform(w.AVERAGE_ADD_THEN_ROUND),
         ),
         "adaptive_average_pool": first_of(

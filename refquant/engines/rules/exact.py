@@ -70,10 +70,7 @@ MIX_EXACT = Rule(
     "mix_exact", "h0 * (w0 * A + w1 * B) + h1 * (w0 * C + w1 * D)", "mathematics", _exact_mix
 )
 DEQUANTIZE_EXACTLY = Rule(
-    "dequantize_exactly",
-    "f32(scale * (q - z)), rounded once",
-    "mathematics",
-    _dequantize_exactly,
+    "dequantize_exactly", "f32(scale * (q - z)), rounded once", "mathematics", _dequantize_exactly
 )
 OUTPUT_EXACT = Rule(
     "output_exact", "f32(acc * s_x * s_w + b), rounded once", "mathematics", _output_exact

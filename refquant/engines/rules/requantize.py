@@ -66,10 +66,7 @@ def _bias_rounded_quotient(acc, bias, input_scale, weight_scale):
 
 
 NO_BIAS = Rule(
-    "no_bias",
-    "acc",
-    "FBGEMM and QNNPACK, PyTorch 1.4 and 2.13, layers without bias",
-    _no_bias,
+    "no_bias", "acc", "FBGEMM and QNNPACK, PyTorch 1.4 and 2.13, layers without bias", _no_bias
 )
 BIAS_FUSED = Rule(
     "bias_fused",
@@ -108,16 +105,10 @@ def _times_reciprocal(input_scale, weight_scale, output_scale):
 
 
 QUOTIENT = Rule(
-    "quotient",
-    "f32(aw / O)",
-    "FBGEMM, PyTorch 1.4 and 2.13; QNNPACK, PyTorch 1.4",
-    _quotient,
+    "quotient", "f32(aw / O)", "FBGEMM, PyTorch 1.4 and 2.13; QNNPACK, PyTorch 1.4", _quotient
 )
 TIMES_RECIPROCAL = Rule(
-    "times_reciprocal",
-    "f32(aw * f32(1 / O))",
-    "QNNPACK, PyTorch 2.13",
-    _times_reciprocal,
+    "times_reciprocal", "f32(aw * f32(1 / O))", "QNNPACK, PyTorch 2.13", _times_reciprocal
 )
 
 # -- requantize ------------------------------------------------------------------------------

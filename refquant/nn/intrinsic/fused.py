@@ -4,32 +4,92 @@
 they are a type of their own is what lets ``prepare_qat`` and ``convert`` replace them as a whole.
 """
 
+import inspect
+
+from refquant._documentation import expanded
 from refquant.errors import ArgumentError
-from refquant.nn.activation import ReLU
+from refquant.nn.activation import LeakyReLU, ReLU, Tanh
 from refquant.nn.containers import Sequential
-from refquant.nn.convolution import Conv2d, Conv3d
+from refquant.nn.convolution import Conv1d, Conv2d, Conv3d
 from refquant.nn.linear import Linear
 from refquant.nn.module import Module
-from refquant.nn.normalization import BatchNorm2d, BatchNorm3d
+from refquant.nn.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
 
 __all__ = [
+    "BNReLU2d",
+    "BNReLU3d",
+    "ConvBn1d",
     "ConvBn2d",
     "ConvBn3d",
+    "ConvBnReLU1d",
     "ConvBnReLU2d",
     "ConvBnReLU3d",
+    "ConvReLU1d",
     "ConvReLU2d",
     "ConvReLU3d",
     "Fused",
+    "LinearBn1d",
+    "LinearLeakyReLU",
     "LinearReLU",
+    "LinearTanh",
 ]
+
+# Parameter of the constructors and example, by the type of the member.
+_NAMES = {
+    Conv1d: ("conv", "nn.Conv1d(3, 2, 1)"),
+    Conv2d: ("conv", "nn.Conv2d(3, 2, 1)"),
+    Conv3d: ("conv", "nn.Conv3d(3, 2, 1)"),
+    Linear: ("linear", "nn.Linear(3, 2)"),
+    BatchNorm1d: ("bn", "nn.BatchNorm1d(2)"),
+    BatchNorm2d: ("bn", "nn.BatchNorm2d(2)"),
+    BatchNorm3d: ("bn", "nn.BatchNorm3d(2)"),
+    ReLU: ("relu", "nn.ReLU()"),
+    LeakyReLU: ("leaky_relu", "nn.LeakyReLU()"),
+    Tanh: ("tanh", "nn.Tanh()"),
+}
+_CONTAINER = """
+Parameters
+----------
+{parameters}
+
+Raises
+------
+ArgumentError
+    If a module is not of exactly that type.
+
+Examples
+--------
+>>> from refquant import nn
+>>> fused = nn.intrinsic.{name}({example})
+>>> [type(module).__name__ for module in fused]
+{members}
+"""
 
 
 class Fused(Sequential):
     """Base class of the containers: members of exactly the types that the subclass lists."""
 
     members: tuple[type[Module], ...] = ()
+    __signature__: inspect.Signature
 
-    def __init__(self, *modules: Module):
+    def __init_subclass__(cls) -> None:
+        names = [_NAMES[kind][0] for kind in cls.members]
+        if names[0] == "bn":
+            names[0] = "batch_norm"
+        by_name = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        cls.__signature__ = inspect.Signature([inspect.Parameter(n, by_name) for n in names])
+        kinds = [kind.__name__ for kind in cls.members]
+        text = _CONTAINER.format(
+            parameters="\n".join(f"{n} : {kind}" for n, kind in zip(names, kinds, strict=True)),
+            name=cls.__name__,
+            example=", ".join(_NAMES[kind][1] for kind in cls.members),
+            members=kinds,
+        )
+        if cls.__doc__ is not None:  # python -OO removes docstrings
+            cls.__doc__ = expanded(cls.__doc__, {"container": text})
+
+    def __init__(self, *modules: Module, **named: Module) -> None:
+        modules = inspect.signature(type(self)).bind(*modules, **named).args
         if tuple(type(module) for module in modules) != self.members:
             raise ArgumentError(
                 argument="modules",
@@ -40,200 +100,136 @@ class Fused(Sequential):
         super().__init__(*modules)
 
 
+class ConvReLU1d(Fused):
+    """A `Conv1d` and the `ReLU` of its output.
+
+    %(container)s
+    """
+
+    members = (Conv1d, ReLU)
+
+
 class ConvReLU2d(Fused):
     """A `Conv2d` and the `ReLU` of its output.
 
-    Parameters
-    ----------
-    conv : Conv2d
-    relu : ReLU
-
-    Raises
-    ------
-    ArgumentError
-        If a module is not of exactly that type.
-
-    Examples
-    --------
-    >>> from refquant import nn
-    >>> nn.intrinsic.ConvReLU2d(nn.Conv2d(1, 2, 3), nn.ReLU())
-    ConvReLU2d(
-      (0): Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1))
-      (1): ReLU()
-    )
+    %(container)s
     """
 
     members = (Conv2d, ReLU)
-
-    def __init__(self, conv, relu):
-        super().__init__(conv, relu)
 
 
 class ConvReLU3d(Fused):
     """A `Conv3d` and the `ReLU` of its output.
 
-    Parameters
-    ----------
-    conv : Conv3d
-    relu : ReLU
-
-    Raises
-    ------
-    ArgumentError
-        If a module is not of exactly that type.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant import nn
-    >>> m = nn.intrinsic.ConvReLU3d(nn.Conv3d(1, 2, 3), nn.ReLU())
-    >>> m(refquant.ones(1, 1, 4, 4, 4)).shape
-    refquant.Size([1, 2, 2, 2, 2])
+    %(container)s
     """
 
     members = (Conv3d, ReLU)
-
-    def __init__(self, conv, relu):
-        super().__init__(conv, relu)
 
 
 class LinearReLU(Fused):
     """A `Linear` and the `ReLU` of its output.
 
-    Parameters
-    ----------
-    linear : Linear
-    relu : ReLU
-
-    Raises
-    ------
-    ArgumentError
-        If a module is not of exactly that type.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant import nn
-    >>> m = nn.intrinsic.LinearReLU(nn.Linear(3, 2), nn.ReLU())
-    >>> m(refquant.ones(1, 3)).shape
-    refquant.Size([1, 2])
+    %(container)s
     """
 
     members = (Linear, ReLU)
 
-    def __init__(self, linear, relu):
-        super().__init__(linear, relu)
+
+class LinearLeakyReLU(Fused):
+    """A `Linear` and the `LeakyReLU` of its output.
+
+    %(container)s
+    """
+
+    members = (Linear, LeakyReLU)
+
+
+class LinearTanh(Fused):
+    """A `Linear` and the `Tanh` of its output.
+
+    %(container)s
+    """
+
+    members = (Linear, Tanh)
+
+
+class LinearBn1d(Fused):
+    """A `Linear` and the `BatchNorm1d` of its output, for training.
+
+    %(container)s
+    """
+
+    members = (Linear, BatchNorm1d)
+
+
+class ConvBn1d(Fused):
+    """A `Conv1d` and the `BatchNorm1d` of its output, for training.
+
+    %(container)s
+    """
+
+    members = (Conv1d, BatchNorm1d)
 
 
 class ConvBn2d(Fused):
     """A `Conv2d` and the `BatchNorm2d` of its output, for training.
 
-    Parameters
-    ----------
-    conv : Conv2d
-    bn : BatchNorm2d
-
-    Raises
-    ------
-    ArgumentError
-        If a module is not of exactly that type.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant import nn
-    >>> m = nn.intrinsic.ConvBn2d(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
-    >>> m(refquant.ones(1, 1, 4, 4)).shape
-    refquant.Size([1, 2, 2, 2])
+    %(container)s
     """
 
     members = (Conv2d, BatchNorm2d)
-
-    def __init__(self, conv, bn):
-        super().__init__(conv, bn)
 
 
 class ConvBn3d(Fused):
     """A `Conv3d` and the `BatchNorm3d` of its output, for training.
 
-    Parameters
-    ----------
-    conv : Conv3d
-    bn : BatchNorm3d
-
-    Raises
-    ------
-    ArgumentError
-        If a module is not of exactly that type.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant import nn
-    >>> m = nn.intrinsic.ConvBn3d(nn.Conv3d(1, 2, 3), nn.BatchNorm3d(2))
-    >>> m(refquant.ones(1, 1, 4, 4, 4)).shape
-    refquant.Size([1, 2, 2, 2, 2])
+    %(container)s
     """
 
     members = (Conv3d, BatchNorm3d)
 
-    def __init__(self, conv, bn):
-        super().__init__(conv, bn)
+
+class ConvBnReLU1d(Fused):
+    """A `Conv1d`, the `BatchNorm1d` of its output and the `ReLU` of that, for training.
+
+    %(container)s
+    """
+
+    members = (Conv1d, BatchNorm1d, ReLU)
 
 
 class ConvBnReLU2d(Fused):
     """A `Conv2d`, the `BatchNorm2d` of its output and the `ReLU` of that, for training.
 
-    Parameters
-    ----------
-    conv : Conv2d
-    bn : BatchNorm2d
-    relu : ReLU
-
-    Raises
-    ------
-    ArgumentError
-        If a module is not of exactly that type.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant import nn
-    >>> m = nn.intrinsic.ConvBnReLU2d(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU())
-    >>> m(refquant.ones(1, 1, 4, 4)).shape
-    refquant.Size([1, 2, 2, 2])
+    %(container)s
     """
 
     members = (Conv2d, BatchNorm2d, ReLU)
-
-    def __init__(self, conv, bn, relu):
-        super().__init__(conv, bn, relu)
 
 
 class ConvBnReLU3d(Fused):
     """A `Conv3d`, the `BatchNorm3d` of its output and the `ReLU` of that, for training.
 
-    Parameters
-    ----------
-    conv : Conv3d
-    bn : BatchNorm3d
-    relu : ReLU
-
-    Raises
-    ------
-    ArgumentError
-        If a module is not of exactly that type.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant import nn
-    >>> m = nn.intrinsic.ConvBnReLU3d(nn.Conv3d(1, 2, 3), nn.BatchNorm3d(2), nn.ReLU())
-    >>> m(refquant.ones(1, 1, 4, 4, 4)).shape
-    refquant.Size([1, 2, 2, 2, 2])
+    %(container)s
     """
 
     members = (Conv3d, BatchNorm3d, ReLU)
 
-    def __init__(self, conv, bn, relu):
-        super().__init__(conv, bn, relu)
+
+class BNReLU2d(Fused):
+    """A `BatchNorm2d` and the `ReLU` of its output.
+
+    %(container)s
+    """
+
+    members = (BatchNorm2d, ReLU)
+
+
+class BNReLU3d(Fused):
+    """A `BatchNorm3d` and the `ReLU` of its output.
+
+    %(container)s
+    """
+
+    members = (BatchNorm3d, ReLU)

@@ -1,7 +1,9 @@
 """Float modules that round as quantization will, under their documented names."""
 
-from refquant.nn.qat.convolution import Conv2d
+from refquant.nn.qat.convolution import Conv1d, Conv2d, Conv3d
 from refquant.nn.qat.linear import Linear
+
+__all__ = ["Conv2d", "Linear"]
 
 
 def __getattr__(name: str):

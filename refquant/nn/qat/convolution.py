@@ -1,44 +1,82 @@
-"""`Conv2d` for quantization-aware training."""
+"""Convolutions for quantization-aware training."""
 
 from typing import Any
 
 from refquant import nn
-from refquant.nn.qat.fake_quantized import FakeQuantized, checked_qconfig
+from refquant._documentation import documented
+from refquant.nn.qat.fake_quantized import FakeQuantized
 
-__all__ = ["Conv2d", "settings"]
+__all__ = ["SETTINGS", "Conv1d", "Conv2d", "Conv3d"]
 
-
-def settings(conv: Any) -> tuple[int, int, Any, Any, Any, Any, int]:
-    """List the arguments that make a convolution like `conv`, up to the groups."""
-    return (
-        conv.in_channels,
-        conv.out_channels,
-        conv.kernel_size,
-        conv.stride,
-        conv.padding,
-        conv.dilation,
-        conv.groups,
-    )
+SETTINGS = (
+    "in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups",
+    "padding_mode",
+)  # fmt: skip
 
 
-class Conv2d(FakeQuantized, nn.Conv2d):
+class _Convolution(FakeQuantized):
+    """Base class for any number of spatial dimensions."""
+
+    _SETTINGS = SETTINGS
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        qconfig: Any = None,
+    ) -> None:
+        super().__init__(  # type: ignore[call-arg]  # the next class is the convolution
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
+            padding_mode,
+        )
+        self.start_fake_quantization(qconfig)
+
+    def _rounded(self, input):
+        rounded = self.weight_fake_quant(self.weight)
+        return self._convolve(input, rounded, self.bias)
+
+
+@documented()
+class Conv1d(_Convolution, nn.Conv1d):
+    """A `Conv1d` whose weight and output are rounded as quantization will; see `Conv2d`.
+
+    %(qat_convolution)s
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn, quantization
+    >>> module = nn.qat.Conv1d(3, 8, 3, qconfig=quantization.default_qat_qconfig)
+    >>> module(refquant.randn(2, 3, 10)).size()
+    refquant.Size([2, 8, 8])
+    """
+
+    _FLOAT_MODULE: type = nn.Conv1d
+
+
+@documented()
+class Conv2d(_Convolution, nn.Conv2d):
     r"""A `Conv2d` whose weight and output are rounded as quantization will round them.
 
     .. math:: y = Q_a(x * Q_w(W) + b)
 
     The rounding :math:`Q` lets gradients pass, so that training adapts to it.
 
-    Parameters
-    ----------
-    in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode
-        As of `refquant.nn.Conv2d`.
-    qconfig : QConfig
-        What makes the fake quantization of output and weight.
-
-    Raises
-    ------
-    ArgumentError
-        If there is no `qconfig`.
+    %(qat_convolution)s
 
     Notes
     -----
@@ -55,52 +93,20 @@ class Conv2d(FakeQuantized, nn.Conv2d):
 
     _FLOAT_MODULE: type = nn.Conv2d
 
-    def __init__(
-        self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        dilation=1,
-        groups=1,
-        bias=True,
-        padding_mode="zeros",
-        qconfig=None,
-    ):
-        super().__init__(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride,
-            padding,
-            dilation,
-            groups,
-            bias,
-            padding_mode,
-        )
-        self.start_fake_quantization(qconfig)
 
-    def _rounded(self, input):
-        return self._convolve(input, self.weight_fake_quant(self.weight), self.bias)
+@documented()
+class Conv3d(_Convolution, nn.Conv3d):
+    """A `Conv3d` whose weight and output are rounded as quantization will; see `Conv2d`.
 
-    def forward(self, input):
-        """Compute the rounded output, float32 of shape (N, out_channels, H, W)."""
-        return self.activation_post_process(self._rounded(input))
+    %(qat_convolution)s
 
-    @classmethod
-    def from_float(cls, mod, qconfig=None):
-        """Make the module for training from a float one, whose parameters it shares.
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn, quantization
+    >>> module = nn.qat.Conv3d(1, 2, 3, qconfig=quantization.default_qat_qconfig)
+    >>> module(refquant.randn(1, 1, 4, 4, 4)).size()
+    refquant.Size([1, 2, 2, 2, 2])
+    """
 
-        Parameters
-        ----------
-        mod : Module
-            Exactly of the float type.
-        qconfig : QConfig, optional
-            By default the attribute `qconfig` of `mod`.
-        """
-        qconfig = checked_qconfig(cls, mod, qconfig)
-        conv = mod if type(mod) is nn.Conv2d else mod[0]
-        converted = cls(*settings(conv), conv.bias is not None, conv.padding_mode, qconfig)
-        converted.weight, converted.bias = conv.weight, conv.bias
-        return converted.train(mod.training)
+    _FLOAT_MODULE: type = nn.Conv3d

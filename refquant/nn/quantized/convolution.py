@@ -1,7 +1,7 @@
 """Convolutional layers whose input, weight and output are quantized."""
 
 import functools
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.nn.convolution import channels, check_padding_mode
 from refquant.nn.module import Module
-from refquant.nn.quantized.output import OutputQuantizer
+from refquant.nn.quantized._output import OutputQuantizer
 from refquant.nn.quantized.weights import quantize_weight, read_layer
 from refquant.nn.state import quantized_value
 from refquant.ops.quantized.convolution import check_image_rank, run_convolution
@@ -40,7 +40,7 @@ class _Convolution(OutputQuantizer):
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
-    ):
+    ) -> None:
         super().__init__()
         check_padding_mode(padding_mode)
         in_channels, out_channels, groups = channels(in_channels, out_channels, groups, 1)
@@ -98,7 +98,7 @@ class _Convolution(OutputQuantizer):
         self._packed_params = self._pack(w, b)
 
     @classmethod
-    def from_float(cls, mod: Module):
+    def from_float(cls, mod: Module) -> Self:
         """Make a quantized layer from a float one that was prepared and has seen data.
 
         Parameters

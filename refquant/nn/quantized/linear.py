@@ -9,7 +9,7 @@ from refquant import arguments, dtypes, nn
 from refquant.errors import DtypeError
 from refquant.nn.linear import features
 from refquant.nn.module import Module
-from refquant.nn.quantized.output import OutputQuantizer
+from refquant.nn.quantized._output import OutputQuantizer
 from refquant.nn.quantized.weights import quantize_weight, read_layer
 from refquant.ops.quantized.dynamic import PackedHalf, linear_prepack_fp16, linear_unpack_fp16
 from refquant.ops.quantized.matmul import linear_prepack, run_linear
@@ -133,7 +133,7 @@ class Linear(OutputQuantizer):
     _output_dtype = dtypes.quint8
     _shown = ("in_features", "out_features", "scale", "zero_point")
 
-    def __init__(self, in_features: int, out_features: int, bias_: bool = True):
+    def __init__(self, in_features: int, out_features: int, bias_: bool = True) -> None:
         super().__init__()
         self.in_features, self.out_features = features(self, in_features, out_features)
         has_bias = arguments.switch("bias_", bias_)
@@ -150,7 +150,7 @@ class Linear(OutputQuantizer):
     def _packed(self) -> Any:
         return self._modules["_packed_params"]._packed_params
 
-    def forward(self, x: Any):
+    def forward(self, x: Any) -> Tensor:
         """Compute the quint8 output of shape (..., out_features) for a quint8 `x`."""
         return run_linear(x, self._packed, self.scale, self.zero_point, self._relu)
 
@@ -175,7 +175,7 @@ class Linear(OutputQuantizer):
         self._packed_params.set_weight_bias(w, b)
 
     @classmethod
-    def from_float(cls, mod: Module) -> "Linear":
+    def from_float(cls, mod: Module, use_precomputed_fake_quant: bool = False) -> "Linear":
         """Make a quantized layer from a float one that was prepared and has seen data.
 
         Parameters
@@ -183,13 +183,15 @@ class Linear(OutputQuantizer):
         mod : Module
             `refquant.nn.Linear` (for `refquant.nn.intrinsic.quantized.LinearReLU`: the fused
             pair) or its counterpart for quantization-aware training.
+        use_precomputed_fake_quant : bool, default False
+            Whether the fake quantization of a trained weight stays as it was last.
 
         Raises
         ------
         ArgumentError
             If it is of another type, or has no QConfig, or one whose weights are not qint8.
         """
-        layer = read_layer(mod, cls._FLOAT_MODULE)
+        layer = read_layer(mod, cls._FLOAT_MODULE, use_precomputed_fake_quant)
         module: Any = layer.module
         converted = cls(module.in_features, module.out_features)
         converted.set_weight_bias(quantize_weight(layer.weight, layer.observer), layer.bias)

@@ -15,7 +15,14 @@ from refquant.quantization.observers.base import has_observed
 from refquant.quantization.observers.defaults import default_weight_observer
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["FloatLayer", "dynamic_weight_observer", "qconfig_of", "quantize_weight", "read_layer"]
+__all__ = [
+    "FloatLayer",
+    "dynamic_weight_observer",
+    "fold_normalization",
+    "qconfig_of",
+    "quantize_weight",
+    "read_layer",
+]
 
 
 class FloatLayer(NamedTuple):
@@ -55,43 +62,71 @@ def qconfig_of(mod: Module) -> Any:
     return qconfig
 
 
-def _folded(module: Module) -> tuple[Tensor, Tensor | None]:
+def fold_normalization(
+    layer: Any, mean: Any, variance: Any, eps: float, gamma: Any, beta: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fold a normalization into the weight and the bias of the layer before it.
+
+    Parameters
+    ----------
+    layer : Module
+        A convolution, transposed convolution or linear layer.
+    mean, variance, gamma, beta : ndarray of float32, shape (channels,)
+    eps : float
+
+    Returns
+    -------
+    weight, bias : ndarray of float32
+    """
+    channels = mean.shape[0]
+    before = np.zeros(channels, np.float32) if layer.bias is None else layer.bias.array
+    # Folded into ones, the normalization gives what the weight of each channel is multiplied by.
+    factor, bias = kernels.fold_batch_norm(
+        np.ones((channels, 1), np.float32), before, mean, variance, float(eps), gamma, beta
+    )
+    weight = layer.weight.array
+    if hasattr(layer, "out_features"):  # a linear layer multiplies its bias by the factor at once
+        bias = (before - mean) * factor[:, 0] + beta
+    ahead = (1,) if getattr(layer, "transposed", False) else ()
+    return weight * factor.reshape(*ahead, -1, *(1,) * (weight.ndim - 1 - len(ahead))), bias
+
+
+def _folded(module: Any) -> tuple[Tensor, Tensor | None]:
     """Weight and bias of a layer, with the normalization of its output folded in if it has one."""
-    weight, bias = module.weight.array, module.bias
-    if not hasattr(module, "running_var"):
-        return Tensor(weight), None if bias is None else Tensor(bias.array)
-    before = np.zeros(weight.shape[0], np.float32) if bias is None else bias.array
-    folded, bias_after = kernels.fold_batch_norm(
-        np.ascontiguousarray(weight).reshape(weight.shape[0], -1), before,
-        module.running_mean.array, module.running_var.array, float(module.eps),
-        module.gamma.array, module.beta.array,
-    )  # fmt: skip
-    return Tensor(folded.reshape(weight.shape)), Tensor(bias_after)
+    if hasattr(module, "normalization"):
+        weight, bias = fold_normalization(module, *module.normalization())
+        return Tensor(weight), Tensor(bias)
+    return Tensor(module.weight.array), None if module.bias is None else Tensor(module.bias.array)
 
 
-def _rounding(mod: Any, weight: Tensor) -> Any:
+def _rounding(mod: Any, weight: Tensor, precomputed: bool) -> Any:
     """Get the fake quantization of a weight, one that has seen it if it may observe.
 
-    What has never run knows nothing, but the weight is there to be looked at.
+    It observes once more under the workflow of PyTorch 2.13. Under that of 1.4 only what has never
+    run does: it knows nothing, but the weight is there to be looked at.
     """
     rounding = mod.weight_fake_quant
-    if not getattr(rounding, "observer_enabled", False) or has_observed(rounding):
+    once_more = mod.workflow.observes_trained_weights and not precomputed
+    may = getattr(rounding, "observer_enabled", False)
+    if not may or not (once_more or not has_observed(rounding)):
         return rounding
     rounding = copy.deepcopy(rounding)
-    rounding.activation_post_process(weight)
+    rounding(weight)
     return rounding
 
 
-def read_layer(mod: Module, float_type: type) -> FloatLayer:
+def read_layer(mod: Module, float_type: type, precomputed: bool = False) -> FloatLayer:
     """Read what `mod` has to say about the quantized layer that replaces it.
 
     Parameters
     ----------
     mod : Module
-        Exactly of `float_type`, where the observer of the output stands at the last member of a
-        fused pair; or a module of quantization-aware training, with ``weight_fake_quant``.
+        Exactly of `float_type`, where the observer of the output stands at a fused pair or at its
+        last member; or a module of quantization-aware training, with ``weight_fake_quant``.
     float_type : type
         The float module.
+    precomputed : bool
+        Whether the fake quantization of a trained weight stays as it was last.
 
     Returns
     -------
@@ -105,7 +140,7 @@ def read_layer(mod: Module, float_type: type) -> FloatLayer:
     if hasattr(mod, "weight_fake_quant"):
         weight, bias = _folded(mod)
         scale, zero_point = observed(mod)
-        return FloatLayer(mod, weight, bias, _rounding(mod, weight), scale, zero_point)
+        return FloatLayer(mod, weight, bias, _rounding(mod, weight, precomputed), scale, zero_point)
     if type(mod) is not float_type:
         raise ArgumentError(
             argument="mod",
@@ -115,7 +150,8 @@ def read_layer(mod: Module, float_type: type) -> FloatLayer:
         )
     qconfig = qconfig_of(mod)
     pair = len(mod._modules) > 1 and "0" in mod._modules
-    scale, zero_point = observed(mod[1] if pair else mod)  # type: ignore[index]
+    inside = pair and "activation_post_process" not in mod._modules
+    scale, zero_point = observed(mod[1] if inside else mod)  # type: ignore[index]
     module = mod[0] if pair else mod  # type: ignore[index]
     weight, bias = _folded(module)
     observer = qconfig.weight()

@@ -1,27 +1,38 @@
-"""Convolution and linear layer with ReLU, for quantization-aware training."""
+"""Convolutions and linear layer with ReLU, for quantization-aware training."""
 
-from refquant.nn import functional, qat
+from refquant._documentation import documented
+from refquant.nn import qat
 from refquant.nn.intrinsic import fused
 
-__all__ = ["ConvReLU2d", "LinearReLU"]
+__all__ = ["ConvReLU1d", "ConvReLU2d", "ConvReLU3d", "LinearReLU"]
 
 
+@documented()
+class ConvReLU1d(qat.Conv1d):
+    """A `Conv1d` and `ReLU` whose weight and output are rounded; see `ConvReLU2d`.
+
+    %(qat_convolution)s
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn, quantization
+    >>> module = nn.intrinsic.qat.ConvReLU1d(3, 8, 3, qconfig=quantization.default_qat_qconfig)
+    >>> module(refquant.randn(2, 3, 10)).size()
+    refquant.Size([2, 8, 8])
+    """
+
+    _FLOAT_MODULE = fused.ConvReLU1d
+    _relu = True
+
+
+@documented()
 class ConvReLU2d(qat.Conv2d):
     r"""A `Conv2d` and `ReLU` whose weight and output are rounded as quantization will.
 
     .. math:: y = Q_a(\max(x * Q_w(W) + b, 0))
 
-    Parameters
-    ----------
-    in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode
-        As of `refquant.nn.Conv2d`.
-    qconfig : QConfig
-        What makes the fake quantization of output and weight.
-
-    Raises
-    ------
-    ArgumentError
-        If there is no `qconfig`.
+    %(qat_convolution)s
 
     Notes
     -----
@@ -37,30 +48,35 @@ class ConvReLU2d(qat.Conv2d):
     """
 
     _FLOAT_MODULE = fused.ConvReLU2d
-
-    def forward(self, input):
-        """Compute the rounded output, float32 of shape (N, out_channels, H, W)."""
-        return self.activation_post_process(functional.relu(self._rounded(input)))
+    _relu = True
 
 
+@documented()
+class ConvReLU3d(qat.Conv3d):
+    """A `Conv3d` and `ReLU` whose weight and output are rounded; see `ConvReLU2d`.
+
+    %(qat_convolution)s
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant import nn, quantization
+    >>> module = nn.intrinsic.qat.ConvReLU3d(1, 2, 3, qconfig=quantization.default_qat_qconfig)
+    >>> module(refquant.randn(1, 1, 4, 4, 4)).size()
+    refquant.Size([1, 2, 2, 2, 2])
+    """
+
+    _FLOAT_MODULE = fused.ConvReLU3d
+    _relu = True
+
+
+@documented()
 class LinearReLU(qat.Linear):
     r"""A `Linear` and `ReLU` whose weight and output are rounded as quantization will.
 
     .. math:: y = Q_a(\max(x \, Q_w(W)^T + b, 0))
 
-    Parameters
-    ----------
-    in_features, out_features : int
-        Length of the last dimension of input and output.
-    bias : bool, default True
-        Whether there is a bias.
-    qconfig : QConfig
-        What makes the fake quantization of output and weight.
-
-    Raises
-    ------
-    ArgumentError
-        If there is no `qconfig`.
+    %(qat_linear)s
 
     Notes
     -----
@@ -76,7 +92,4 @@ class LinearReLU(qat.Linear):
     """
 
     _FLOAT_MODULE = fused.LinearReLU
-
-    def forward(self, input):
-        """Compute the rounded output, float32 of shape (..., out_features)."""
-        return self.activation_post_process(functional.relu(self._rounded(input)))
+    _relu = True

@@ -40,7 +40,13 @@ class Linear(quantized.Linear):
 
     _FLOAT_MODULE = nn.Linear
 
-    def __init__(self, in_features: int, out_features: int, bias_: bool = True, dtype=dtypes.qint8):
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias_: bool = True,
+        dtype: dtypes.dtype = dtypes.qint8,
+    ) -> None:
         self._packed_dtype = dtype
         super().__init__(in_features, out_features, bias_)
 
@@ -52,7 +58,7 @@ class Linear(quantized.Linear):
         return linear_dynamic(x, self._packed, seven_bits)
 
     @classmethod
-    def from_float(cls, mod: Module) -> "Linear":
+    def from_float(cls, mod: Module, use_precomputed_fake_quant: bool = False) -> "Linear":
         """Make a layer from a float one; no data is needed.
 
         Parameters
@@ -60,6 +66,8 @@ class Linear(quantized.Linear):
         mod : Module
             Exactly a `refquant.nn.Linear`. The dtype of the weight is that of the weight observer
             of its QConfig; without one it is qint8.
+        use_precomputed_fake_quant : bool, default False
+            Has no effect here.
 
         Raises
         ------

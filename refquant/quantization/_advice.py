@@ -1,0 +1,66 @@
+"""Warnings that tell early what a workflow will not do, and what to do about it."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from refquant._operation import operation_name
+from refquant.errors import WorkflowWarning
+from refquant.nn.intrinsic.fused import Fused
+from refquant.nn.module import Module
+from refquant.quantization import mappings
+from refquant.quantization.propagation import Plan
+
+__all__ = ["advise", "check_training_recipes", "tell_what_stays_float"]
+
+
+def advise(text: str) -> None:
+    """Warn on behalf of the public function that is running."""
+    warnings.warn(f"{operation_name()}: {text}", WorkflowWarning, stacklevel=4)
+
+
+def tell_what_stays_float(model: Module, mapping: Mapping[type, type]) -> None:
+    """Warn of layers that have a recipe and parameters, but no quantized counterpart."""
+    told = []
+    inside: set[int] = set()
+    for path, module in model.named_modules():
+        kind = type(module)
+        if kind in mapping or isinstance(module, Fused) or "weight_fake_quant" in module._modules:
+            inside.update(map(id, module.modules()))
+        if id(module) in inside or getattr(module, "qconfig", None) is None:
+            continue
+        if any(p is not None for p in module._parameters.values()):
+            told.append(f"{path or 'the model'} ({kind.__name__}): {_fix(module, mapping)}")
+    if told:
+        advise("these modules will stay float:\n  " + "\n  ".join(told))
+
+
+def _fix(module: Module, mapping: Mapping[type, type]) -> str:
+    kind = type(module)
+    if kind.__name__.startswith("BatchNorm"):
+        return "fuse it with the layer before it, with fuse_modules() before prepare()"
+    if kind in mappings.default("dynamic"):
+        return "quantize its weights with quantize_dynamic(), or set its qconfig to None"
+    above = [base.__name__ for base in kind.__mro__[1:] if base in mapping]
+    if above:
+        return (
+            f"a subclass of {above[0]} is not replaced; give convert() a mapping with it, or use "
+            f"{above[0]} itself"
+        )
+    return "put a DeQuantStub before and a QuantStub behind it, and set its qconfig to None"
+
+
+def check_training_recipes(plan: Plan) -> None:
+    """Warn of recipes that observe without rounding: training would not learn the rounding."""
+    told: dict[Any, str] = {}
+    for path, _, recipe in plan:
+        weight = getattr(recipe, "weight", None)
+        if recipe is not None and callable(weight) and recipe not in told:
+            made = weight()
+            if hasattr(made, "calculate_qparams") and not hasattr(made, "fake_quant_enabled"):
+                told[recipe] = path or "the model"
+    if told:
+        advise(
+            f"the recipe of {', '.join(told.values())} observes but does not round, so that "
+            "training will not adapt to quantization; use get_default_qat_qconfig()"
+        )
