@@ -85,7 +85,7 @@ FACES = {
                 "DEFAULT_QAT_MODULE_MAPPING",
                 "DEFAULT_QAT_MODULE_MAPPINGS",
                 "DEFAULT_STATIC_QUANT_MODULE_MAPPINGS",
-            ]
+            ],
         },
     ),
 }

@@ -6,7 +6,7 @@ from documentation.claims import says
 
 import refquant
 from refquant import quantization
-from refquant.reference.observation import _error
+from refquant.reference.histograms import _error
 
 f32 = np.float32
 

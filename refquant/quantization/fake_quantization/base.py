@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -107,7 +107,7 @@ class FakeQuantizeBase(Module):
     _flag_type: type[np.generic] = np.uint8
 
     @classmethod
-    def with_args(cls, **keywords) -> Factory:
+    def with_args(cls, **keywords: Any) -> Factory:
         """Choose arguments of the constructor; the result makes modules when called."""
         return Factory(cls, keywords)
 
@@ -149,29 +149,29 @@ class FakeQuantizeBase(Module):
         else:
             setattr(self, name, enabled)
 
-    def enable_fake_quant(self, enabled: bool = True):
+    def enable_fake_quant(self, enabled: bool = True) -> Self:
         """Switch rounding on; returns the module."""
         self._switch("fake_quant_enabled", enabled)
         return self
 
-    def disable_fake_quant(self):
+    def disable_fake_quant(self) -> Self:
         """Switch rounding off; returns the module."""
         return self.enable_fake_quant(False)
 
-    def enable_observer(self, enabled: bool = True):
+    def enable_observer(self, enabled: bool = True) -> Self:
         """Switch observing on; returns the module."""
         self._switch("observer_enabled", enabled)
         return self
 
-    def disable_observer(self):
+    def disable_observer(self) -> Self:
         """Switch observing off, which keeps scale and zero point; returns the module."""
         return self.enable_observer(False)
 
-    def calculate_qparams(self, **keywords):
+    def calculate_qparams(self, **keywords: Any) -> tuple[Any, ...]:
         """Choose scale and zero point for what the observer has seen."""
         return self.activation_post_process.calculate_qparams(**keywords)
 
-    def explain(self):
+    def explain(self) -> Any:
         """Explain how scale and zero point follow from what the observer has seen."""
         return self.activation_post_process.explain()
 

@@ -1,6 +1,6 @@
 """Fake quantization whose scale and zero point are trained."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -51,15 +51,15 @@ class _LearnableFakeQuantize(FakeQuantizeBase):
 
     def __init__(
         self,
-        observer,
-        quant_min=0,
-        quant_max=255,
-        scale=1.0,
-        zero_point=0.0,
-        channel_len=-1,
-        use_grad_scaling=False,
-        **observer_kwargs,
-    ):
+        observer: Any,
+        quant_min: int | None = 0,
+        quant_max: int | None = 255,
+        scale: float = 1.0,
+        zero_point: Any = 0.0,
+        channel_len: int = -1,
+        use_grad_scaling: bool = False,
+        **observer_kwargs: Any,
+    ) -> None:
         super().__init__()
         instance, limits = made_observer(observer, quant_min, quant_max, False, observer_kwargs)
         self.quant_min, self.quant_max = limits
@@ -84,36 +84,36 @@ class _LearnableFakeQuantize(FakeQuantizeBase):
         self.register_buffer("eps", Tensor(np.array([EPS], np.float32)))
 
     @property
-    def observer_enabled(self):
+    def observer_enabled(self) -> Any:
         """Whether the observer gives the parameters."""
         return self.static_enabled
 
-    def enable_param_learning(self):
+    def enable_param_learning(self) -> Self:
         """Learn the parameters and stop observing; returns the module."""
         return self.toggle_qparam_learning().toggle_fake_quant().toggle_observer_update(False)
 
-    def enable_static_estimate(self):
+    def enable_static_estimate(self) -> Self:
         """Observe, round with what the observer gives, and learn nothing; returns the module."""
         return self.toggle_qparam_learning(False).toggle_fake_quant().toggle_observer_update()
 
-    def enable_static_observation(self):
+    def enable_static_observation(self) -> Self:
         """Observe alone; returns the module."""
         return self.toggle_qparam_learning(False).toggle_fake_quant(False).toggle_observer_update()
 
-    def toggle_observer_update(self, enabled: bool = True):
+    def toggle_observer_update(self, enabled: bool = True) -> Self:
         """Switch observing; returns the module."""
         self._switch("static_enabled", bool(enabled))
         return self
 
     enable_observer = toggle_observer_update
 
-    def toggle_qparam_learning(self, enabled: bool = True):
+    def toggle_qparam_learning(self, enabled: bool = True) -> Self:
         """Switch the gradients of the parameters; returns the module."""
         self._switch("learning_enabled", bool(enabled))
         self.scale.requires_grad = self.zero_point.requires_grad = bool(enabled)
         return self
 
-    def toggle_fake_quant(self, enabled: bool = True):
+    def toggle_fake_quant(self, enabled: bool = True) -> Self:
         """Switch rounding; returns the module."""
         self._switch("fake_quant_enabled", bool(enabled))
         return self
@@ -126,13 +126,13 @@ class _LearnableFakeQuantize(FakeQuantizeBase):
     def _raise_scale(self) -> None:
         np.maximum(self.scale.array, self.eps.array, out=self.scale.array)
 
-    def calculate_qparams(self, **keywords):
+    def calculate_qparams(self, **keywords: Any) -> tuple[Any, ...]:
         """Return the scale, at least eps, and the zero point rounded to an integer."""
         self._raise_scale()
         point = np.clip(np.rint(self.zero_point.array), self.quant_min, self.quant_max)
         return self.scale.detach(), Tensor(point.astype(np.int64))
 
-    def forward(self, X):
+    def forward(self, X: Tensor) -> Tensor:
         """Observe or learn, and round, each if it is switched on."""
         tensor = checks.float32_tensor("X", X)
         if self.static_enabled:

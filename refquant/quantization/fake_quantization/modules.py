@@ -80,12 +80,12 @@ class FakeQuantize(FakeQuantizeBase):
 
     def __init__(
         self,
-        observer=MovingAverageMinMaxObserver,
-        quant_min=None,
-        quant_max=None,
-        is_dynamic=False,
-        **observer_kwargs,
-    ):
+        observer: Any = MovingAverageMinMaxObserver,
+        quant_min: int | None = None,
+        quant_max: int | None = None,
+        is_dynamic: bool = False,
+        **observer_kwargs: Any,
+    ) -> None:
         super().__init__()
         if (quant_min is None) is not (quant_max is None):
             raise ArgumentError(
@@ -110,7 +110,7 @@ class FakeQuantize(FakeQuantizeBase):
         self.register_buffer("scale", Tensor(np.ones(1, np.float32)) if tensors else None)
         self.register_buffer("zero_point", Tensor(point) if tensors else None)
 
-    def forward(self, X):
+    def forward(self, X: Tensor) -> Tensor:
         """Observe `X` and round it, each if it is switched on."""
         tensor = self._input(X)
         if tensor.array.size == 0:
@@ -177,7 +177,7 @@ class FixedQParamsFakeQuantize(FakeQuantize):
     tensor([0.3008, 0.9961])
     """
 
-    def __init__(self, observer):
+    def __init__(self, observer: Any) -> None:
         super().__init__(observer=observer)
         inner = self.activation_post_process
         if type(inner) is not FixedQParamsObserver:
@@ -189,7 +189,7 @@ class FixedQParamsFakeQuantize(FakeQuantize):
         self.quant_min, self.quant_max = inner.quant_min, inner.quant_max
         self.scale, self.zero_point = inner.scale, inner.zero_point
 
-    def calculate_qparams(self, **keywords):
+    def calculate_qparams(self, **keywords: Any) -> tuple[Any, ...]:
         """Return the scale and the zero point."""
         return self.scale, self.zero_point
 
@@ -231,11 +231,11 @@ class FusedMovingAvgObsFakeQuantize(FakeQuantize):
 
     def __init__(
         self,
-        observer=MovingAverageMinMaxObserver,
-        quant_min=0,
-        quant_max=255,
-        **observer_kwargs,
-    ):
+        observer: Any = MovingAverageMinMaxObserver,
+        quant_min: int | None = 0,
+        quant_max: int | None = 255,
+        **observer_kwargs: Any,
+    ) -> None:
         super().__init__(observer, quant_min, quant_max, **observer_kwargs)
         kinds = MovingAverageMinMaxObserver, MovingAveragePerChannelMinMaxObserver
         if not isinstance(self.activation_post_process, kinds):
@@ -248,7 +248,7 @@ class FusedMovingAvgObsFakeQuantize(FakeQuantize):
             raise NotSupportedError(argument="ch_axis", expected="0", got=self.ch_axis)
         self.is_symmetric_quant = self.qscheme.is_symmetric
 
-    def forward(self, X):
+    def forward(self, X: Tensor) -> Tensor:
         """Observe `X` and round it, each if it is switched on."""
         tensor = checks.float32_tensor("X", X)
         array, observer = tensor.array, self.activation_post_process

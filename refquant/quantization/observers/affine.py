@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -74,14 +74,14 @@ class AffineObserver(ObserverBase):
 
     def __init__(
         self,
-        dtype,
-        qscheme,
-        reduce_range,
-        quant_min=None,
-        quant_max=None,
-        eps=EPS,
-        is_dynamic=False,
-    ):
+        dtype: dtypes.dtype,
+        qscheme: dtypes.qscheme,
+        reduce_range: bool,
+        quant_min: int | None = None,
+        quant_max: int | None = None,
+        eps: float = EPS,
+        is_dynamic: bool = False,
+    ) -> None:
         super().__init__(dtype, arguments.switch("is_dynamic", is_dynamic))
         ranges.checked_dtype(dtype, ranges.DTYPES[self.workflow.reduced_range])
         self._check_scheme(qscheme)
@@ -208,7 +208,7 @@ class AffineObserver(ObserverBase):
             )
         return Tensor(np.ones(1, np.float32)), Tensor(np.zeros(1, np.int64))
 
-    def calculate_qparams(self, **keywords):
+    def calculate_qparams(self, **keywords: Any) -> tuple[Any, ...]:
         r"""Choose scale and zero point for the range that was seen.
 
         The range is widened to contain zero. Affine:
@@ -234,7 +234,7 @@ class AffineObserver(ObserverBase):
         scales, zero_points = self._qparams(*ends)
         return Tensor(scales), Tensor(zero_points)
 
-    def merge(self, other: Any):
+    def merge(self, other: Any) -> Self:
         """Merge what another observer has seen into this one.
 
         Parameters

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Self
 import numpy as np
 from refquant import arguments, dtypes, kernels
 from refquant._documentation import documented
@@ -53,7 +53,7 @@ class AffineObserver(ObserverBase):
     per_channel: Any
     min_val: Any
     max_val: Any
-    def __init__(self, dtype: Any, qscheme: Any, reduce_range: Any, quant_min: Any=None, quant_max: Any=None, eps: Any=EPS, is_dynamic: Any=False) -> None: ...
+    def __init__(self, dtype: dtypes.dtype, qscheme: dtypes.qscheme, reduce_range: bool, quant_min: int | None=None, quant_max: int | None=None, eps: float=EPS, is_dynamic: bool=False) -> None: ...
     def _set_eps(self, eps: float) -> None:
         """Keep the smallest scale, which release 1.4 does not let anyone choose."""
     def _reduces_symmetric(self) -> bool:
@@ -77,7 +77,7 @@ class AffineObserver(ObserverBase):
     def _qparams(self, lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Choose scales and zero points for ranges, by the formula of the release."""
     def _unobserved(self) -> tuple[Tensor, Tensor]: ...
-    def calculate_qparams(self, **keywords: Any) -> Any:
+    def calculate_qparams(self, **keywords: Any) -> tuple[Any, ...]:
         r"""Choose scale and zero point for the range that was seen.
 
         The range is widened to contain zero. Affine:
@@ -97,7 +97,7 @@ class AffineObserver(ObserverBase):
         NoDataWarning
             If nothing was observed; the result is then scale 1, zero point 0.
         """
-    def merge(self, other: Any) -> Any:
+    def merge(self, other: Any) -> Self:
         """Merge what another observer has seen into this one.
 
         Parameters

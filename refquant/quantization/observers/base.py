@@ -1,5 +1,7 @@
 """The base class of all observers: factories, paths in the model, and state."""
 
+from typing import Any
+
 from refquant import dtypes, engines
 from refquant.errors import NotSupportedError
 from refquant.nn.module import Module
@@ -40,13 +42,13 @@ class ObserverBase(Module):
     # Names of the tensors that are the state; the last two are the ends of a range, or None.
     _statistics: tuple[str, ...] = ()
 
-    def __init__(self, dtype: dtypes.dtype, is_dynamic: bool = False):
+    def __init__(self, dtype: dtypes.dtype, is_dynamic: bool = False) -> None:
         super().__init__()
         self.dtype, self.is_dynamic = dtype, is_dynamic
         self.workflow = engines.current().workflow
 
     @classmethod
-    def with_args(cls, **keywords) -> Factory:
+    def with_args(cls, **keywords: Any) -> Factory:
         """Choose arguments of the constructor; the result makes observers when called.
 
         Examples
@@ -59,7 +61,7 @@ class ObserverBase(Module):
         """
         return Factory(cls, keywords)
 
-    def calculate_qparams(self, **keywords):
+    def calculate_qparams(self, **keywords: Any) -> tuple[Any, ...]:
         """Choose scale and zero point; defined by every observer that can."""
         raise NotSupportedError(
             hint=f"{type(self).__name__} chooses no scale and zero point; use MinMaxObserver or "

@@ -1,5 +1,7 @@
 """Observers that learn nothing from data: fixed parameters, placeholders, an input's own."""
 
+from typing import Any
+
 import numpy as np
 
 from refquant import arguments, dtypes
@@ -44,14 +46,14 @@ class FixedQParamsObserver(ObserverBase):
 
     def __init__(
         self,
-        scale,
-        zero_point,
-        dtype=dtypes.quint8,
-        qscheme=dtypes.per_tensor_affine,
-        quant_min=0,
-        quant_max=255,
-        is_dynamic=False,
-    ):
+        scale: float,
+        zero_point: Any,
+        dtype: dtypes.dtype = dtypes.quint8,
+        qscheme: dtypes.qscheme = dtypes.per_tensor_affine,
+        quant_min: int | None = 0,
+        quant_max: int | None = 255,
+        is_dynamic: bool = False,
+    ) -> None:
         if arguments.switch("is_dynamic", is_dynamic):
             raise NotSupportedError(
                 argument="is_dynamic", expected="False: the parameters are fixed", got=True
@@ -71,11 +73,11 @@ class FixedQParamsObserver(ObserverBase):
         self.register_buffer("scale", Tensor(np.array([scale], np.float32)))
         self.register_buffer("zero_point", Tensor(np.array([point], np.int32)))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Return `x`."""
         return x
 
-    def calculate_qparams(self, **keywords):
+    def calculate_qparams(self, **keywords: Any) -> tuple[Any, ...]:
         """Return the scale and the zero point."""
         return self.scale, self.zero_point
 
@@ -107,15 +109,15 @@ class PlaceholderObserver(ObserverBase):
 
     def __init__(
         self,
-        dtype=dtypes.float32,
-        custom_op_name="",
-        compute_dtype=None,
-        quant_min=None,
-        quant_max=None,
-        qscheme=None,
-        eps=None,
-        is_dynamic=False,
-    ):
+        dtype: dtypes.dtype = dtypes.float32,
+        custom_op_name: str = "",
+        compute_dtype: dtypes.dtype | None = None,
+        quant_min: int | None = None,
+        quant_max: int | None = None,
+        qscheme: dtypes.qscheme | None = None,
+        eps: float | None = None,
+        is_dynamic: bool = False,
+    ) -> None:
         super().__init__(dtype, arguments.switch("is_dynamic", is_dynamic) or bool(compute_dtype))
         self.custom_op = custom_op_name
         self.qscheme = dtypes.per_tensor_affine if qscheme is None else qscheme
@@ -124,7 +126,7 @@ class PlaceholderObserver(ObserverBase):
         if compute_dtype is not None:
             self.dtype = compute_dtype
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Return `x`."""
         return x
 
@@ -144,9 +146,9 @@ class ReuseInputObserver(ObserverBase):
     tensor([1.])
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(dtypes.quint8)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Return `x`."""
         return x

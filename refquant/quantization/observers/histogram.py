@@ -4,6 +4,7 @@ import functools
 import math
 import operator
 import warnings
+from typing import Any, Self
 
 import numpy as np
 
@@ -105,18 +106,18 @@ class HistogramObserver(AffineObserver):
 
     def __init__(
         self,
-        bins=2048,
-        upsample_rate=None,
-        dtype=dtypes.quint8,
-        qscheme=dtypes.per_tensor_affine,
-        reduce_range=False,
-        quant_min=None,
-        quant_max=None,
-        factory_kwargs=None,
-        eps=EPS,
+        bins: int = 2048,
+        upsample_rate: Any = None,
+        dtype: dtypes.dtype = dtypes.quint8,
+        qscheme: dtypes.qscheme = dtypes.per_tensor_affine,
+        reduce_range: bool = False,
+        quant_min: int | None = None,
+        quant_max: int | None = None,
+        factory_kwargs: Any = None,
+        eps: float = EPS,
         *,
-        is_dynamic=False,
-    ):
+        is_dynamic: bool = False,
+    ) -> None:
         if isinstance(upsample_rate, dtypes.dtype):  # the order of PyTorch 2.13
             if isinstance(qscheme, bool):
                 reduce_range = qscheme
@@ -137,7 +138,7 @@ class HistogramObserver(AffineObserver):
         # state dict holds only those.
         self._extremes: np.ndarray | None = None
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Observe `x` and return it."""
         array = self._elements(x)
         if array.size:
@@ -173,7 +174,7 @@ class HistogramObserver(AffineObserver):
     def _count_in(self, flat: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """Count the elements of a batch in bins over a range."""
         first = self.workflow.histograms == "spread"
-        return kernels.histogram(flat, self.bins, *map(float, ends), first)
+        return kernels.histogram(flat, self.bins, float(ends[0]), float(ends[1]), first)
 
     def _reduces_symmetric(self) -> bool:
         return self.workflow.histograms == "spread"
@@ -221,8 +222,9 @@ class HistogramObserver(AffineObserver):
             one = self._count_in(seen[:1], ends)
             self._set(added + one * np.float32(kernels.cascade_sum(counts)), ends)
         else:
+            low, high, new_low, new_high = map(float, (*seen, *ends))
             spread = kernels.spread_histogram(
-                counts, added, *map(float, (*seen, *ends)), self.upsample_rate
+                counts, added, low, high, new_low, new_high, self.upsample_rate
             )
             self._set(spread, ends)
 
@@ -263,7 +265,7 @@ class HistogramObserver(AffineObserver):
     def _settings(self) -> tuple:
         return (*super()._settings(), self.bins, self.upsample_rate)
 
-    def merge(self, other):
+    def merge(self, other: Any) -> Self:
         """Merge the histogram of another observer into this one.
 
         Equal ranges: the counts are added, which is exact. Otherwise the counts of both are

@@ -7,6 +7,7 @@ import functools
 import math
 import operator
 import warnings
+from typing import Any, Self
 import numpy as np
 from refquant import dtypes, html, kernels
 from refquant._documentation import documented
@@ -94,8 +95,8 @@ class HistogramObserver(AffineObserver):
     True
     """
     _statistics: Any
-    def __init__(self, bins: Any=2048, upsample_rate: Any=None, dtype: Any=dtypes.quint8, qscheme: Any=dtypes.per_tensor_affine, reduce_range: Any=False, quant_min: Any=None, quant_max: Any=None, factory_kwargs: Any=None, eps: Any=EPS, *, is_dynamic: Any=False) -> None: ...
-    def forward(self, x: Any) -> Any:
+    def __init__(self, bins: int=2048, upsample_rate: Any=None, dtype: dtypes.dtype=dtypes.quint8, qscheme: dtypes.qscheme=dtypes.per_tensor_affine, reduce_range: bool=False, quant_min: int | None=None, quant_max: int | None=None, factory_kwargs: Any=None, eps: float=EPS, *, is_dynamic: bool=False) -> None: ...
+    def forward(self, x: Tensor) -> Tensor:
         """Observe `x` and return it."""
     def _without_infinities(self, flat: np.ndarray) -> np.ndarray:
         """Leave out infinities, as masks have them."""
@@ -112,7 +113,7 @@ class HistogramObserver(AffineObserver):
         """Add a batch to a histogram whose range is stretched by a plan, if it can be."""
     def _range(self) -> Any: ...
     def _settings(self) -> tuple: ...
-    def merge(self, other: Any) -> Any:
+    def merge(self, other: Any) -> Self:
         """Merge the histogram of another observer into this one.
 
         Equal ranges: the counts are added, which is exact. Otherwise the counts of both are

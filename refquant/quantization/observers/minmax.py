@@ -1,5 +1,7 @@
 """The observer of the smallest and the largest element."""
 
+from typing import Any
+
 import numpy as np
 
 from refquant import dtypes, kernels
@@ -66,21 +68,21 @@ class MinMaxObserver(AffineObserver):
 
     def __init__(
         self,
-        dtype=dtypes.quint8,
-        qscheme=dtypes.per_tensor_affine,
-        reduce_range=False,
-        quant_min=None,
-        quant_max=None,
-        factory_kwargs=None,
-        eps=EPS,
+        dtype: dtypes.dtype = dtypes.quint8,
+        qscheme: dtypes.qscheme = dtypes.per_tensor_affine,
+        reduce_range: bool = False,
+        quant_min: int | None = None,
+        quant_max: int | None = None,
+        factory_kwargs: Any = None,
+        eps: float = EPS,
         *,
-        is_dynamic=False,
-    ):
+        is_dynamic: bool = False,
+    ) -> None:
         super().__init__(dtype, qscheme, reduce_range, quant_min, quant_max, eps, is_dynamic)
         for name, value in zip(("min_val", "max_val"), self._start(), strict=True):
             self.register_buffer(name, value)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Observe `x` and return it."""
         array = self._elements(x)
         if array.size:

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from typing import Any
 import numpy as np
 from refquant import dtypes, kernels
 from refquant._documentation import documented
@@ -70,8 +71,8 @@ class MinMaxObserver(AffineObserver):
       clipped       nothing of the range mapped
     """
     _statistics: Any
-    def __init__(self, dtype: Any=dtypes.quint8, qscheme: Any=dtypes.per_tensor_affine, reduce_range: Any=False, quant_min: Any=None, quant_max: Any=None, factory_kwargs: Any=None, eps: Any=EPS, *, is_dynamic: Any=False) -> None: ...
-    def forward(self, x: Any) -> Any:
+    def __init__(self, dtype: dtypes.dtype=dtypes.quint8, qscheme: dtypes.qscheme=dtypes.per_tensor_affine, reduce_range: bool=False, quant_min: int | None=None, quant_max: int | None=None, factory_kwargs: Any=None, eps: float=EPS, *, is_dynamic: bool=False) -> None: ...
+    def forward(self, x: Tensor) -> Tensor:
         """Observe `x` and return it."""
     def reset_min_max_vals(self) -> None:
         """Forget the range that was seen."""

@@ -61,16 +61,16 @@ class MovingAverageMinMaxObserver(MinMaxObserver):
 
     def __init__(
         self,
-        averaging_constant=0.01,
-        dtype=dtypes.quint8,
-        qscheme=dtypes.per_tensor_affine,
-        reduce_range=False,
-        quant_min=None,
-        quant_max=None,
-        eps=EPS,
+        averaging_constant: float = 0.01,
+        dtype: dtypes.dtype = dtypes.quint8,
+        qscheme: dtypes.qscheme = dtypes.per_tensor_affine,
+        reduce_range: bool = False,
+        quant_min: int | None = None,
+        quant_max: int | None = None,
+        eps: float = EPS,
         *,
-        is_dynamic=False,
-    ):
+        is_dynamic: bool = False,
+    ) -> None:
         super().__init__(
             *(dtype, qscheme, reduce_range, quant_min, quant_max), eps=eps, is_dynamic=is_dynamic
         )
@@ -119,17 +119,17 @@ class MovingAveragePerChannelMinMaxObserver(PerChannelMinMaxObserver):
 
     def __init__(
         self,
-        averaging_constant=0.01,
-        ch_axis=0,
-        dtype=dtypes.quint8,
-        qscheme=dtypes.per_channel_affine,
-        reduce_range=False,
-        quant_min=None,
-        quant_max=None,
-        eps=EPS,
+        averaging_constant: float = 0.01,
+        ch_axis: int = 0,
+        dtype: dtypes.dtype = dtypes.quint8,
+        qscheme: dtypes.qscheme = dtypes.per_channel_affine,
+        reduce_range: bool = False,
+        quant_min: int | None = None,
+        quant_max: int | None = None,
+        eps: float = EPS,
         *,
-        is_dynamic=False,
-    ):
+        is_dynamic: bool = False,
+    ) -> None:
         super().__init__(
             *(ch_axis, dtype, qscheme, reduce_range, quant_min, quant_max),
             eps=eps,

@@ -2,6 +2,7 @@
 
 from refquant import dtypes
 from refquant.quantization.observers.base import ObserverBase
+from refquant.tensors import Tensor
 
 __all__ = ["NoopObserver"]
 
@@ -24,10 +25,10 @@ class NoopObserver(ObserverBase):
     refquant.float16
     """
 
-    def __init__(self, dtype=dtypes.float16, custom_op_name=""):
+    def __init__(self, dtype: dtypes.dtype = dtypes.float16, custom_op_name: str = "") -> None:
         super().__init__(dtype)
         self.custom_op = custom_op_name
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Return `x`."""
         return x

@@ -1,5 +1,7 @@
 """The observer of the smallest and the largest element of each channel."""
 
+from typing import Any
+
 import numpy as np
 
 from refquant import dtypes, kernels
@@ -61,29 +63,29 @@ class PerChannelMinMaxObserver(AffineObserver):
 
     def __init__(
         self,
-        ch_axis=0,
-        dtype=dtypes.quint8,
-        qscheme=dtypes.per_channel_affine,
-        reduce_range=False,
-        quant_min=None,
-        quant_max=None,
-        factory_kwargs=None,
-        eps=EPS,
+        ch_axis: int = 0,
+        dtype: dtypes.dtype = dtypes.quint8,
+        qscheme: dtypes.qscheme = dtypes.per_channel_affine,
+        reduce_range: bool = False,
+        quant_min: int | None = None,
+        quant_max: int | None = None,
+        factory_kwargs: Any = None,
+        eps: float = EPS,
         *,
-        is_dynamic=False,
-    ):
+        is_dynamic: bool = False,
+    ) -> None:
         super().__init__(dtype, qscheme, reduce_range, quant_min, quant_max, eps, is_dynamic)
         self.ch_axis = ch_axis
         for name, value in zip(("min_val", "max_val"), self._start(), strict=True):
             self.register_buffer(name, value)
 
     @property
-    def min_vals(self):
+    def min_vals(self) -> Any:
         """Minima, under the name of PyTorch 1.4."""
         return self.min_val
 
     @property
-    def max_vals(self):
+    def max_vals(self) -> Any:
         """Maxima, under the name of PyTorch 1.4."""
         return self.max_val
 
@@ -91,7 +93,7 @@ class PerChannelMinMaxObserver(AffineObserver):
         """Forget the ranges that were seen."""
         self.reset_range()
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Observe `x` and return it."""
         array = self._elements(x)
         if array.ndim == 0:
@@ -136,7 +138,7 @@ class PerChannelMinMaxObserver(AffineObserver):
             )
         self._set(theirs if ours is None else PerChannelMinMaxObserver._update(self, ours, theirs))
 
-    def calculate_qparams(self, **keywords):
+    def calculate_qparams(self, **keywords: Any) -> tuple[Any, ...]:
         """Choose scale and zero point for each channel; see `MinMaxObserver`.
 
         Returns

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from typing import Any
 import numpy as np
 from refquant import dtypes, kernels
 from refquant._documentation import documented
@@ -64,7 +65,7 @@ class PerChannelMinMaxObserver(AffineObserver):
     """
     per_channel: Any
     _statistics: Any
-    def __init__(self, ch_axis: Any=0, dtype: Any=dtypes.quint8, qscheme: Any=dtypes.per_channel_affine, reduce_range: Any=False, quant_min: Any=None, quant_max: Any=None, factory_kwargs: Any=None, eps: Any=EPS, *, is_dynamic: Any=False) -> None: ...
+    def __init__(self, ch_axis: int=0, dtype: dtypes.dtype=dtypes.quint8, qscheme: dtypes.qscheme=dtypes.per_channel_affine, reduce_range: bool=False, quant_min: int | None=None, quant_max: int | None=None, factory_kwargs: Any=None, eps: float=EPS, *, is_dynamic: bool=False) -> None: ...
     @property
     def min_vals(self) -> Any:
         """Minima, under the name of PyTorch 1.4."""
@@ -73,14 +74,14 @@ class PerChannelMinMaxObserver(AffineObserver):
         """Maxima, under the name of PyTorch 1.4."""
     def reset_min_max_vals(self) -> None:
         """Forget the ranges that were seen."""
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Tensor) -> Tensor:
         """Observe `x` and return it."""
     def _update(self, seen: np.ndarray, extremes: np.ndarray) -> np.ndarray:
         """Combine what was seen before with the ranges of a batch."""
     def _set(self, ends: np.ndarray) -> None: ...
     def _settings(self) -> tuple: ...
     def _absorb(self, other: Any) -> None: ...
-    def calculate_qparams(self, **keywords: Any) -> Any:
+    def calculate_qparams(self, **keywords: Any) -> tuple[Any, ...]:
         """Choose scale and zero point for each channel; see `MinMaxObserver`.
 
         Returns

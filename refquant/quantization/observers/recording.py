@@ -35,12 +35,17 @@ class RecordingObserver(ObserverBase):
     [tensor([1., 2.])]
     """
 
-    def __init__(self, dtype=dtypes.quint8, qscheme=dtypes.per_tensor_affine, reduce_range=False):
+    def __init__(
+        self,
+        dtype: dtypes.dtype = dtypes.quint8,
+        qscheme: dtypes.qscheme = dtypes.per_tensor_affine,
+        reduce_range: bool = False,
+    ) -> None:
         super().__init__(dtype)
         self.qscheme, self.reduce_range = qscheme, reduce_range
-        self.tensor_val = []
+        self.tensor_val: list[Tensor] = []
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Keep a copy of `x` and return it."""
         tensor = checks.plain_tensor("x", x)
         self.tensor_val.append(Tensor(tensor.array.copy(order="K")))

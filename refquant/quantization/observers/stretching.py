@@ -60,7 +60,9 @@ def spread(counts: np.ndarray, seen: np.ndarray, ends: np.ndarray, bins: int) ->
     total = counts.sum(dtype=np.float64)
     if seen[0] == seen[1]:
         # A single value lies in the bin that a batch of it would be counted in.
-        return total * kernels.histogram(seen[:1], bins, *map(float, ends), True).astype(np.float64)
+        return total * kernels.histogram(
+            seen[:1], bins, float(ends[0]), float(ends[1]), True
+        ).astype(np.float64)
     old_edges = np.linspace(float(seen[0]), float(seen[1]), len(counts) + 1)
     new_edges = np.linspace(float(ends[0]), float(ends[1]), bins + 1)
     below = np.concatenate([[0.0], np.cumsum(counts, dtype=np.float64)])
