@@ -15,6 +15,7 @@ from refquant.quantization.fake_quantization.modules import (
     FusedMovingAvgObsFakeQuantize,
 )
 from refquant.quantization.observers import defaults as observers
+from refquant.quantization.observers.factory import Factory
 from refquant.quantization.observers.fixed import PlaceholderObserver, ReuseInputObserver
 from refquant.quantization.observers.histogram import HistogramObserver
 from refquant.quantization.observers.minmax import MinMaxObserver
@@ -296,6 +297,17 @@ def get_default_qat_qconfig(backend: str = "x86", version: int | None = None) ->
         reduce_range=reduce_range,
     )
     return QConfig(activation, WEIGHT_FAKE_QUANTS[version][weight])
+
+
+def is_for_dynamic(qconfig: Any) -> bool:
+    """Whether a recipe leaves activations to operations that quantize them at each call."""
+    made = getattr(qconfig, "activation", None)
+    chosen = made.keywords if isinstance(made, Factory) else {}
+    return (
+        isinstance(made, Factory)
+        and made.cls is PlaceholderObserver
+        and (bool(chosen.get("is_dynamic")))
+    )
 
 
 def qconfig_equals(q1: Any, q2: Any) -> bool:

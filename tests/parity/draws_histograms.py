@@ -1,9 +1,9 @@
 """Arguments for the twins of the family `histograms`."""
 
 import numpy as np
+from cases.operands import SIZES, SPECIAL, floats
 from parity.draws import draws, draws_large
 from parity.draws_observation import plain
-from strategies import SIZES, SPECIAL, floats
 
 
 @draws("histogram")

@@ -42,9 +42,9 @@ class _LearnableFakeQuantize(FakeQuantizeBase):
     >>> from refquant.quantization import MovingAverageMinMaxObserver
     >>> from refquant.quantization.fake_quantize import _LearnableFakeQuantize
     >>> module = _LearnableFakeQuantize(MovingAverageMinMaxObserver, 0, 255).enable_param_learning()
-    >>> module(refquant.tensor([0.4, 2.6])).sum().backward()
+    >>> module(refquant.tensor([0.25, 3.0])).sum().backward()
     >>> module.scale.grad
-    tensor([0.])
+    tensor([-0.25])
     """
 
     _flags = ("fake_quant_enabled", "static_enabled", "learning_enabled")

@@ -66,6 +66,12 @@ class AffineObserver(ObserverBase):
     target_range : tuple of int
         The range that real values are mapped to. The same under 2.13, where `reduce_range` halves
         both; under 1.4 cut by `reduce_range`.
+
+    Examples
+    --------
+    >>> from refquant.quantization import MinMaxObserver, UniformQuantizationObserverBase
+    >>> issubclass(MinMaxObserver, UniformQuantizationObserverBase)
+    True
     """
 
     per_channel = False
