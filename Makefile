@@ -33,6 +33,7 @@ lint: $(STAMPS)/lint
 	$(BIN)/ruff format --check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint _kernels
 	$(BIN)/mypy
+	$(BIN)/python tests/types/check.py
 
 $(STAMPS)/venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -42,9 +43,17 @@ $(STAMPS)/venv:
 	@mkdir -p $(STAMPS)
 	@touch $@
 
-# One stamp for each extra: a second run installs nothing.
-$(STAMPS)/%: $(STAMPS)/venv $(BUILT_FROM)
-	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+# The kernels are compiled once, here, and not through pip, which would hide how far it is.
+$(STAMPS)/kernels: $(STAMPS)/venv $(BUILT_FROM)
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' > $(STAMPS)/requirements.txt
+	$(BIN)/python -m pip install --quiet --requirement $(STAMPS)/requirements.txt
+	$(BIN)/python setup.py --quiet build_ext --inplace
+	REFQUANT_KEEP_KERNELS=1 $(BIN)/python -m pip install --quiet --no-build-isolation --editable .
+	@touch $@
+
+# One stamp for each extra, which installs what it adds: a second run installs nothing.
+$(STAMPS)/%: $(STAMPS)/kernels
+	$(BIN)/python -m pip install --quiet "refquant[$*]"
 	@touch $@
 
 clean:

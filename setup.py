@@ -12,6 +12,11 @@ private copy: ``refquant._kernels.NAME_baseline``, ``NAME_avx2`` and so on. Envi
     Build without threads.
 ``REFQUANT_VARIANTS="baseline avx2"``
     Build these instruction sets only.
+``REFQUANT_KEEP_KERNELS=1``
+    For an editable installation take the kernels that ``python setup.py build_ext --inplace`` has
+    built, unless their sources have changed since; pip would compile them again.
+
+A line on standard error tells how many kernels are being compiled; pip shows it with ``-v``.
 """
 
 import json
@@ -21,11 +26,13 @@ import shutil
 import sys
 import sysconfig
 import tempfile
+import threading
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
+from setuptools.modified import newer_group
 
 SOURCES = Path("_kernels")
 COPIES = Path("build") / "cython" / "refquant" / "_kernels"
@@ -135,10 +142,34 @@ class BuildExtensions(build_ext):
             if extension.name == f"{PACKAGE}._cpu":  # which tells them to show_config()
                 record = json.dumps({"common": common, **by_variant})
                 extension.define_macros = [("REFQUANT_FLAGS", json.dumps(record))]
+        if switched_on("REFQUANT_KEEP_KERNELS") and self.editable_mode:
+            self.take_kernels()
+        outdated = [e for e in self.extensions if self.is_outdated(e)]
+        self.progress = Progress(len(outdated))
         self.parallel = self.parallel or os.cpu_count()
         super().build_extensions()
         self.remove_leftovers()
         self.report()
+
+    def build_extension(self, extension):
+        """Compile one module, and say which it is if it is not up to date."""
+        if self.is_outdated(extension):
+            self.progress.step()
+        super().build_extension(extension)
+
+    def is_outdated(self, extension):
+        """Whether a module has to be compiled."""
+        target = self.get_ext_fullpath(extension.name)
+        return self.force or newer_group([*extension.sources, *extension.depends], target)
+
+    def take_kernels(self):
+        """Copy what was built in the source folder to where this build looks for it."""
+        for extension in self.extensions:
+            target = Path(self.get_ext_fullpath(extension.name))
+            built = SOURCES / target.name
+            if built.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(built, target)
 
     def translate(self):
         """Turn Cython sources into C, each from a copy that bears the name of its module."""
@@ -222,6 +253,24 @@ class BuildExtensions(build_ext):
                 f"refquant\n{line}\n",
                 file=sys.stderr,
             )
+
+
+class Progress:
+    """A line that counts kernels: rewritten on a terminal, a line for each tenth in a log."""
+
+    def __init__(self, total):
+        self.total, self.done, self.lock = total, 0, threading.Lock()
+
+    def step(self):
+        """Begin another kernel."""
+        with self.lock:
+            self.done += 1
+            text = f"compiling {self.done} of {self.total} kernels ..."
+            last = self.done == self.total
+            if sys.stderr.isatty():
+                print(f"\r{text}", end="\n" if last else "", file=sys.stderr, flush=True)
+            elif last or self.done * 10 // self.total > (self.done - 1) * 10 // self.total:
+                print(text, file=sys.stderr, flush=True)
 
 
 class BuildModules(build_py):

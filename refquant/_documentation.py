@@ -90,6 +90,25 @@ dropout : float
     Probability with which training drops what one layer hands to the next.
 bidirectional : bool
     Whether each layer also reads from the end; the states are put side by side.""",
+    "any_shape": """
+Parameters
+----------
+input : Tensor
+    The operand, of any shape.""",
+    "only_inplace": """
+Parameters
+----------
+%(inplace)s""",
+    "reduction": """
+reduction : {'mean', 'sum', 'none'}
+    What becomes of the elements.""",
+    "gain": """
+gain : float, default 1.0
+    Factor of the spread, see `calculate_gain`.""",
+    "example": """
+Examples
+--------
+>>> import refquant""",
     # Operations on quantized tensors.
     "per_tensor": """
 Parameters

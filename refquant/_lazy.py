@@ -11,6 +11,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from refquant._paths import no_attribute
+
 __all__ = ["attach"]
 
 
@@ -47,7 +49,7 @@ def attach(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]],
 
     def __getattr__(name: str) -> Any:
         if name not in homes:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            raise no_attribute(package, name)
         home, defined = homes[name]
         if home == package:
             return import_module(f"{package}.{defined}")

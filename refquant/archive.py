@@ -8,17 +8,20 @@ trusts nothing: names, sizes, types and checksums are checked before anything is
 import io
 import json
 import math
+import os
 import re
+import secrets
 import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from refquant.errors import FileFormatError
 
-__all__ = ["FORMAT", "VERSION", "read", "write"]
+__all__ = ["FORMAT", "VERSION", "read", "replace_file", "strict_json", "write"]
 
 FORMAT = "refquant"
 VERSION = 1
@@ -67,6 +70,14 @@ def _fault(source: str, fault: str) -> FileFormatError:
     )
 
 
+def _of_torch(source: str) -> FileFormatError:
+    return FileFormatError(
+        f"{source}: torch.save() wrote the file, a pickle that could run any code",
+        hint="write it anew where PyTorch is installed: content = torch.load(file, "
+        "weights_only=True); refquant.save(refquant.from_torch(content), new_file)",
+    )
+
+
 def read(source: str, stream: BinaryIO) -> tuple[Any, list[np.ndarray]]:
     """Read what `write` has written.
 
@@ -88,6 +99,9 @@ def read(source: str, stream: BinaryIO) -> tuple[Any, list[np.ndarray]]:
         If the file is damaged, of another format, or of a later version.
     """
     size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    if stream.read(2) == b"\x80\x02":  # what PyTorch wrote before it wrote zip files
+        raise _of_torch(source)
     stream.seek(0)
     try:
         with zipfile.ZipFile(stream) as file:
@@ -138,11 +152,13 @@ def _members(source: str, file: zipfile.ZipFile, size: int) -> dict[str, zipfile
 
 
 def _document(source: str, file: zipfile.ZipFile, members: dict) -> dict:
+    if any(name.endswith("/data.pkl") for name in members):
+        raise _of_torch(source)
     if DOCUMENT not in members:
         raise _fault(source, f"it has no {DOCUMENT}")
     text = file.read(members[DOCUMENT]).decode("ascii")
     try:
-        document = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        document = strict_json(text)
     except RecursionError:
         raise _fault(source, "its values are nested too deeply") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -166,12 +182,31 @@ def _document(source: str, file: zipfile.ZipFile, members: dict) -> dict:
 def _no_duplicates(pairs: list) -> dict:
     entries = dict(pairs)
     if len(entries) != len(pairs):
-        raise ValueError("an entry is there twice")
+        raise ValueError("duplicate entry")
     return entries
 
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def strict_json(text: str) -> Any:
+    """Decode JSON without duplicate entries and without NaN and infinities, or raise ValueError."""
+    return json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+
+
+def replace_file(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+    """Write a file beside the target, and replace the target when it is complete."""
+    target = Path(os.path.realpath(path))
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        with draft.open("xb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _array(source: str, name: str, data: bytes) -> np.ndarray:

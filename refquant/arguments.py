@@ -271,6 +271,12 @@ def fits(function: Callable[..., Any], *inputs, **keywords) -> bool:
     return True
 
 
+def parameters_of(function: Callable[..., Any]) -> str:
+    """Write the parameters of a function, without their types."""
+    parameters = inspect.signature(function).parameters.values()
+    return str(inspect.Signature([p.replace(annotation=p.empty) for p in parameters]))
+
+
 def instance(argument: str, value: Any, kind: Any, expected: str, hint: str | None = None):
     """Return an object of a class, which `expected` words, such as ``"a Module"``."""
     if not isinstance(value, kind):

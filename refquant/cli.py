@@ -47,6 +47,16 @@ def _whole_number(text: str) -> int:
     return int(text)
 
 
+def _add_seed(parser: argparse.ArgumentParser, meaning: str) -> None:
+    parser.add_argument(
+        "--seed",
+        metavar="N",
+        type=_whole_number,
+        default=0,
+        help=f"{meaning} (default: %(default)s)",
+    )
+
+
 def _declare_demo(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Train a small network on the handwritten digits of scikit-learn, quantize it in three "
@@ -58,13 +68,7 @@ def _declare_demo(parser: argparse.ArgumentParser) -> None:
         default="demo-report",
         help="folder of the report, made if needed (default: %(default)s)",
     )
-    parser.add_argument(
-        "--seed",
-        metavar="N",
-        type=_whole_number,
-        default=0,
-        help="decides the split of the images and the training (default: %(default)s)",
-    )
+    _add_seed(parser, "decides the split of the images and the training")
     parser.add_argument(
         "--epochs",
         metavar="N",
@@ -97,13 +101,7 @@ def _declare_vectors(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("operation", metavar="OP", help="such as linear, conv2d, add")
     parser.add_argument("--engine", metavar="E", default="fbgemm", help="default: %(default)s")
     parser.add_argument("--out", metavar="DIR", required=True, help="folder to make")
-    parser.add_argument(
-        "--seed",
-        metavar="N",
-        type=_whole_number,
-        default=0,
-        help="of the random integers (default: %(default)s)",
-    )
+    _add_seed(parser, "of the random integers")
     parser.add_argument(
         "--format", metavar="F", default="npz", help="of the arrays (default: %(default)s)"
     )

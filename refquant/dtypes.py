@@ -3,12 +3,12 @@
 Source: the documentation of ``torch.dtype``, ``torch.qscheme`` and ``torch.memory_format``.
 """
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from refquant.arguments import flag, instance, text
-from refquant.errors import ArgumentError
+from refquant.errors import ArgumentError, NotSupportedError
 
 
 class _Constant:
@@ -16,20 +16,71 @@ class _Constant:
 
     __slots__ = ("name",)
 
-    def __init__(self, name: str):
+    def __init__(self, name: str) -> None:
         self.name = name
 
     def __repr__(self) -> str:
         return f"refquant.{self.name}"
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return _constant, (self.name,)
 
-    def __copy__(self):
+    def __copy__(self) -> Self:
         return self
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
+
+
+class device(str):
+    """Where the elements of a tensor are: the processor, the only device.
+
+    Parameters
+    ----------
+    type : str, default 'cpu'
+        Only ``'cpu'`` or ``'cpu:0'``.
+    index : int, optional
+        Only 0.
+
+    Raises
+    ------
+    NotSupportedError
+        If it is another device.
+
+    Attributes
+    ----------
+    type : str
+        ``'cpu'``.
+    index : int or None
+        As it was given.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.device("cpu:0").type
+    'cpu'
+    >>> refquant.ones(2).device == refquant.device("cpu")
+    True
+    """
+
+    index: int | None  # type: ignore[assignment]  # as PyTorch has it, not that of str
+    type: str
+
+    def __new__(cls, type: str = "cpu", index: int | None = None):
+        """Check the name; the result equals ``'cpu'``."""
+        name, colon, number = type.partition(":") if isinstance(type, str) else ("", "", "")
+        known = name == "cpu" and number == ("0" if colon else "")
+        if not known or index not in (None, 0):
+            raise NotSupportedError(
+                argument="device", expected="'cpu', the only device", got=repr(type)
+            )
+        self = super().__new__(cls, "cpu")
+        self.type, self.index = "cpu", 0 if colon else index
+        return self
+
+    def __repr__(self) -> str:
+        index = "" if self.index is None else f", index={self.index}"
+        return f"device(type='cpu'{index})"
 
 
 class dtype(_Constant):
@@ -69,7 +120,7 @@ class dtype(_Constant):
 
     __slots__ = ("is_floating_point", "is_quantized", "numpy", "quant_max", "quant_min")
 
-    def __init__(self, name: str, storage, *, quantized: bool = False):
+    def __init__(self, name: str, storage: Any, *, quantized: bool = False) -> None:
         super().__init__(text("name", name))
         if not isinstance(storage, np.dtype):
             kind = instance("storage", storage, type, "a class of NumPy's numbers")
@@ -170,18 +221,9 @@ channels_last = memory_format("channels_last")
 channels_last_3d = memory_format("channels_last_3d")
 preserve_format = memory_format("preserve_format")
 
-_CONSTANTS = {
-    c.name: c
-    for c in (
-        *BY_NAME.values(),
-        *SCHEMES,
-        contiguous_format,
-        channels_last,
-        channels_last_3d,
-        preserve_format,
-    )
-}
+FORMATS = (contiguous_format, channels_last, channels_last_3d, preserve_format)
+CONSTANTS = {c.name: c for c in (*BY_NAME.values(), *SCHEMES, *FORMATS)}
 
 
 def _constant(name: str) -> _Constant:
-    return _CONSTANTS[name]
+    return CONSTANTS[name]

@@ -184,6 +184,14 @@ class ModuleNameError(RefquantError, AttributeError, KeyError):
     """A model has no submodule of this name."""
 
 
+class MissingNameError(RefquantError, AttributeError):
+    """PyTorch has this name, refquant does not."""
+
+
+class MissingPathError(RefquantError, ModuleNotFoundError):
+    """PyTorch has a module of this path, refquant does not."""
+
+
 class MissingExtraError(RefquantError, ImportError):
     """A feature needs an optional package that is not installed."""
 

@@ -27,7 +27,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module, util
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from refquant import arguments, engines
 from refquant.errors import ArgumentError, KernelError
@@ -44,6 +44,44 @@ __all__ = [
     "use",
     "using",
 ]
+
+if TYPE_CHECKING:  # they are bound while a program runs, and have the types of definitions
+    from refquant.reference import (
+        activation,
+        affine,
+        convolution,
+        elementwise,
+        fake_quantization,
+        folding,
+        matmul,
+        observation,
+        pooling,
+        recurrence,
+        resizing,
+    )
+    from refquant.reference.activation import *  # noqa: F403
+    from refquant.reference.affine import *  # noqa: F403
+    from refquant.reference.convolution import *  # noqa: F403
+    from refquant.reference.elementwise import *  # noqa: F403
+    from refquant.reference.fake_quantization import *  # noqa: F403
+    from refquant.reference.folding import *  # noqa: F403
+    from refquant.reference.matmul import *  # noqa: F403
+    from refquant.reference.observation import *  # noqa: F403
+    from refquant.reference.pooling import *  # noqa: F403
+    from refquant.reference.recurrence import *  # noqa: F403
+    from refquant.reference.resizing import *  # noqa: F403
+
+    __all__ += affine.__all__
+    __all__ += convolution.__all__
+    __all__ += elementwise.__all__
+    __all__ += activation.__all__
+    __all__ += fake_quantization.__all__
+    __all__ += folding.__all__
+    __all__ += matmul.__all__
+    __all__ += observation.__all__
+    __all__ += pooling.__all__
+    __all__ += recurrence.__all__
+    __all__ += resizing.__all__
 
 # Each is a module of refquant.reference and a source file of _kernels.
 FAMILIES = (
@@ -343,8 +381,10 @@ def get_num_threads() -> int:
     return import_module("refquant._kernels._threads").get_count() if _variants else 1
 
 
-def __getattr__(name: str) -> Any:
-    raise AttributeError(f"module 'refquant.kernels' has no twin {name!r}")
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        raise AttributeError(f"module 'refquant.kernels' has no twin {name!r}")
 
 
 def _start() -> None:

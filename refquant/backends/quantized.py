@@ -11,8 +11,13 @@ Examples
 
 import sys
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from refquant import engines
+
+if TYPE_CHECKING:  # the properties below
+    engine: str
+    supported_engines: list[str]
 
 
 class _QuantizedBackends(ModuleType):

@@ -50,7 +50,7 @@ class Engine:
     release: str | None = field(default=None, repr=False)
     _found: dict = field(default_factory=dict, repr=False, compare=False, init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("name", "title"):
             arguments.text(name, getattr(self, name))
         for name in ("steps", "unsupported", "recipe"):
@@ -100,7 +100,14 @@ class Engine:
         return self.steps[step]
 
     def derive(
-        self, name: str, title: str, *, steps=None, unsupported=None, recipe=None, release=None
+        self,
+        name: str,
+        title: str,
+        *,
+        steps: Mapping[str, Any] | None = None,
+        unsupported: Any = None,
+        recipe: Any = None,
+        release: Any = None,
     ) -> "Engine":
         """Make a record that differs in some steps, in what it supports or in parts of the recipe.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -15,10 +15,10 @@ class _Constant:
 
     __slots__ = ()
 
-    def __copy__(self):
+    def __copy__(self) -> Self:
         return self
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 
 
@@ -55,7 +55,7 @@ class Rule(_Constant):
     source: str = field(repr=False)
     function: Callable[..., Any] = field(repr=False)
 
-    def __call__(self, *arguments):
+    def __call__(self, *arguments: Any) -> Any:
         """Apply the definition, which decides what becomes of NaN, infinities and overflows.
 
         Raises
@@ -261,7 +261,7 @@ class Choice:
     when: Condition | None = None
 
 
-def first_of(*entries) -> tuple[Choice, ...]:
+def first_of(*entries: Any) -> tuple[Choice, ...]:
     """Write an ordered list of choices as ``first_of((condition, rule), ..., rule)``.
 
     Choices of another list may stand among them.

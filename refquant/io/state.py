@@ -6,8 +6,6 @@ the container.
 
 import io
 import math
-import os
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -30,17 +28,6 @@ __all__ = ["load", "save"]
 
 DEEPEST = 200  # containers inside one another
 LARGEST_INTEGER = 4096  # bits
-_CONSTANTS = {
-    constant.name: constant
-    for constant in (
-        *dtypes.BY_NAME.values(),
-        *dtypes.SCHEMES,
-        dtypes.contiguous_format,
-        dtypes.channels_last,
-        dtypes.channels_last_3d,
-        dtypes.preserve_format,
-    )
-}
 _CONSTANT_TYPES = (dtypes.dtype, dtypes.qscheme, dtypes.memory_format)
 _SEQUENCES: dict[str, Callable] = {"list": list, "tuple": tuple, "size": Size}
 _MAPPINGS: dict[str, Callable] = {"dict": dict, "ordered_dict": OrderedDict}
@@ -93,16 +80,20 @@ def save(obj: Any, f: Any) -> None:
         archive.write(buffer, value, writer.arrays)
         f.write(buffer.getbuffer())
         return
-    _replace(_path(f), lambda stream: archive.write(stream, value, writer.arrays))
+    archive.replace_file(_path(f), lambda stream: archive.write(stream, value, writer.arrays))
 
 
-def load(f: Any) -> Any:
+def load(f: Any, map_location: Any = None, *, weights_only: bool = True) -> Any:
     """Read what `save` wrote.
 
     Parameters
     ----------
     f : str, Path or binary file
         A file; one that is open is read from its current position to the end.
+    map_location : 'cpu', device or callable, optional
+        Accepted: there is one device.
+    weights_only : bool, default True
+        Accepted: a file holds nothing but data.
 
     Returns
     -------
@@ -112,7 +103,8 @@ def load(f: Any) -> Any:
     Raises
     ------
     FileFormatError
-        If the file is damaged, was not written by refquant, or is of a later version.
+        If the file is damaged, was not written by refquant, or is of a later version. For a file
+        of ``torch.save`` it says how to bring the content over.
     FileNotFoundError
         If there is no such file.
     ArgumentError
@@ -126,6 +118,9 @@ def load(f: Any) -> Any:
         ...
     refquant.errors.FileFormatError: load: the file is damaged or not one of refquant's (...
     """
+    if map_location is not None and not callable(map_location):
+        dtypes.device(map_location)
+    arguments.flag("weights_only", weights_only)
     if hasattr(f, "read"):
         data = f.read()
         if not isinstance(data, bytes | bytearray):
@@ -150,20 +145,6 @@ def _path(f: Any) -> Path:
             got=f"the folder {str(target)!r}",
         )
     return target
-
-
-def _replace(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write beside the target, and replace it when complete."""
-    target = Path(os.path.realpath(path))
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        with draft.open("xb") as stream:
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _memory_order(array: np.ndarray) -> list[int] | None:
@@ -323,8 +304,8 @@ class _Reader:
             return mapping
         if kind == "float" and content in ("nan", "inf", "-inf"):
             return float(content)
-        if kind == "constant" and isinstance(content, str) and content in _CONSTANTS:
-            return _CONSTANTS[content]
+        if kind == "constant" and isinstance(content, str) and content in dtypes.CONSTANTS:
+            return dtypes.CONSTANTS[content]
         if kind == "tensor" and isinstance(content, dict):
             return self._tensor(**content)
         if kind == "quantized" and isinstance(content, dict):

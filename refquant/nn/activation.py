@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from refquant import arguments
+from refquant._documentation import document
 from refquant.nn import functional as F
 from refquant.nn.module import Module
+from refquant.tensors import Tensor
 
 __all__ = [
     "ELU",
@@ -30,7 +32,7 @@ class _Activation(Module):
     _function: Callable[..., Any]
     _arguments: tuple[str, ...] = ()
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
         return type(self)._function(input, *[getattr(self, name) for name in self._arguments])
 
@@ -43,7 +45,7 @@ class _Activation(Module):
 class _MaybeInPlace(_Activation):
     _arguments = ("inplace",)
 
-    def __init__(self, inplace: bool = False):
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = arguments.switch("inplace", inplace)
 
@@ -61,14 +63,9 @@ def _overwriting(function: Callable[[Any], Any]) -> Any:
 class ReLU(_MaybeInPlace):
     r"""Rectified linear unit, :math:`\max(x, 0)`; takes quantized tensors, too.
 
-    Parameters
-    ----------
-    inplace : bool
-        Whether to overwrite the input.
+    %(only_inplace)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.ReLU()(refquant.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
@@ -83,12 +80,9 @@ class Hardtanh(_Activation):
     ----------
     min_val, max_val : float
         Ends of the range.
-    inplace : bool
-        Whether to overwrite the input.
+    %(inplace)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Hardtanh()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-1. ,  0.5,  1. ])
     """
@@ -96,7 +90,7 @@ class Hardtanh(_Activation):
     _function: Callable[..., Any] = staticmethod(F.hardtanh)
     _arguments: tuple[str, ...] = ("min_val", "max_val", "inplace")
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.min_val = arguments.number("min_val", min_val)
         self.max_val = arguments.number("max_val", max_val)
@@ -106,14 +100,9 @@ class Hardtanh(_Activation):
 class ReLU6(Hardtanh):
     r"""Rectified linear unit with an upper limit of 6, :math:`\min(\max(x, 0), 6)`.
 
-    Parameters
-    ----------
-    inplace : bool
-        Whether to overwrite the input.
+    %(only_inplace)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.ReLU6()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0. , 0.5, 6. ])
     """
@@ -121,7 +110,7 @@ class ReLU6(Hardtanh):
     _function = staticmethod(F.relu6)
     _arguments = ("inplace",)
 
-    def __init__(self, inplace: bool = False):
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__(0.0, 6.0, inplace)
 
 
@@ -132,19 +121,16 @@ class ELU(_Activation):
     ----------
     alpha : float
         What far negative inputs come near to, with the sign changed.
-    inplace : bool
-        Whether to overwrite the input.
+    %(inplace)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.ELU()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.6321,  0.5   ,  8.    ])
     """
 
     _function, _arguments = staticmethod(F.elu), ("alpha", "inplace")
 
-    def __init__(self, alpha: float = 1.0, inplace: bool = False):
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.alpha = arguments.number("alpha", alpha)
         self.inplace = arguments.switch("inplace", inplace)
@@ -157,19 +143,16 @@ class LeakyReLU(_Activation):
     ----------
     negative_slope : float
         The slope.
-    inplace : bool
-        Whether to overwrite the input.
+    %(inplace)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.LeakyReLU()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.01,  0.5 ,  8.  ])
     """
 
     _function, _arguments = staticmethod(F.leaky_relu), ("negative_slope", "inplace")
 
-    def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
         self.negative_slope = arguments.number("negative_slope", negative_slope)
         self.inplace = arguments.switch("inplace", inplace)
@@ -178,9 +161,7 @@ class LeakyReLU(_Activation):
 class Sigmoid(_Activation):
     r"""Logistic function, :math:`1 / (1 + e^{-x})`.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Sigmoid()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0.2689, 0.6225, 0.9997])
     """
@@ -191,9 +172,7 @@ class Sigmoid(_Activation):
 class Tanh(_Activation):
     """Hyperbolic tangent.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Tanh()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.7616,  0.4621,  1.    ])
     """
@@ -204,14 +183,9 @@ class Tanh(_Activation):
 class Hardsigmoid(_MaybeInPlace):
     """Piecewise linear logistic function; see `refquant.nn.functional`.
 
-    Parameters
-    ----------
-    inplace : bool, default False
-        Whether to change the input itself.
+    %(only_inplace)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Hardsigmoid()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0.3333, 0.5833, 1.    ])
     """
@@ -226,14 +200,9 @@ class Hardsigmoid(_MaybeInPlace):
 class Hardswish(_MaybeInPlace):
     """Multiply by `Hardsigmoid`.
 
-    Parameters
-    ----------
-    inplace : bool, default False
-        Whether to change the input itself.
+    %(only_inplace)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Hardswish()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.3333,  0.2917,  8.    ])
     """
@@ -248,14 +217,9 @@ class Hardswish(_MaybeInPlace):
 class SiLU(_MaybeInPlace):
     r"""Multiply by the logistic function, :math:`x / (1 + e^{-x})`.
 
-    Parameters
-    ----------
-    inplace : bool, default False
-        Whether to change the input itself.
+    %(only_inplace)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.SiLU()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.2689,  0.3112,  7.9973])
     """
@@ -273,16 +237,14 @@ class Softplus(_Activation):
     threshold : float
         Where :math:`\beta x` is larger, x itself is returned.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Softplus()(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0.3133, 0.9741, 8.0003])
     """
 
     _function, _arguments = staticmethod(F.softplus), ("beta", "threshold")
 
-    def __init__(self, beta: float = 1.0, threshold: float = 20.0):
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
         self.beta = arguments.number("beta", beta)
         self.threshold = arguments.number("threshold", threshold)
@@ -296,16 +258,14 @@ class Softmax(_Activation):
     dim : int
         Along which the shares add up.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Softmax(dim=0)(refquant.tensor([0.0, 0.0]))
     tensor([0.5, 0.5])
     """
 
     _function, _arguments = staticmethod(F.softmax), ("dim",)
 
-    def __init__(self, dim: int | None = None):
+    def __init__(self, dim: int | None = None) -> None:
         super().__init__()
         self.dim = None if dim is None else arguments.integer("dim", dim)
 
@@ -318,11 +278,12 @@ class LogSoftmax(Softmax):
     dim : int, optional
         The dimension.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.LogSoftmax(dim=0)(refquant.tensor([0.0, 0.0]))
     tensor([-0.6931, -0.6931])
     """
 
     _function = staticmethod(F.log_softmax)
+
+
+document(__name__)

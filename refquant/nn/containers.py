@@ -2,8 +2,8 @@
 
 import sys
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from typing import Any, Self
 
 from refquant import arguments
 from refquant.errors import IndexRangeError, ModuleNameError
@@ -27,10 +27,10 @@ class Identity(Module):
     tensor([1.])
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
 
-    def forward(self, input):
+    def forward(self, input: Any) -> Any:
         """Return the input."""
         return input
 
@@ -44,7 +44,7 @@ class _Numbered(Module):
             raise IndexRangeError(argument="index", expected=f"in {-count}..{count - 1}", got=index)
         return list(self._modules)[index]
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int | slice) -> Any:
         """Get one submodule, or a container of a slice of them."""
         if isinstance(index, slice):
             return self._of(list(self._modules.items())[index])
@@ -53,7 +53,7 @@ class _Numbered(Module):
     def __setitem__(self, index: int, module: Module) -> None:
         setattr(self, self._name_at(index), module)
 
-    def __delitem__(self, index) -> None:
+    def __delitem__(self, index: int | slice) -> None:
         if isinstance(index, slice):
             for name in list(self._modules)[index]:
                 del self._modules[name]
@@ -70,7 +70,7 @@ class _Numbered(Module):
     def __iter__(self) -> Iterator[Module]:
         return iter(self._modules.values())
 
-    def append(self, module: Module):
+    def append(self, module: Module) -> Self:
         """Add a module at the end; returns the container."""
         self.add_module(str(len(self)), module)
         return self
@@ -94,7 +94,7 @@ class Sequential(_Numbered):
     )
     """
 
-    def __init__(self, *modules):
+    def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
         super().__init__()
         items: Iterable[tuple[str, Any]]
         if len(modules) == 1 and isinstance(modules[0], Mapping):
@@ -108,7 +108,7 @@ class Sequential(_Numbered):
     def _of(items):
         return Sequential(OrderedDict(items))
 
-    def forward(self, input):
+    def forward(self, input: Any) -> Any:
         """Run the modules one after the other."""
         for module in self._modules.values():
             input = module(input)
@@ -130,7 +130,7 @@ class ModuleList(_Numbered):
     2
     """
 
-    def __init__(self, modules: Iterable[Module] | None = None):
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
         self.extend(() if modules is None else modules)
 
@@ -138,7 +138,7 @@ class ModuleList(_Numbered):
     def _of(items):
         return ModuleList(module for _, module in items)
 
-    def extend(self, modules: Iterable[Module]):
+    def extend(self, modules: Iterable[Module]) -> Self:
         """Add modules at the end; returns the list."""
         several = arguments.sequence("modules", modules, "an iterable of modules")
         for module in several:  # all, before the first is added
@@ -172,7 +172,7 @@ class ModuleDict(Module):
     ['first']
     """
 
-    def __init__(self, modules: Mapping[str, Module] | None = None):
+    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
         super().__init__()
         named = {} if modules is None else modules
         arguments.mapping("modules", named, "a dict of modules")
@@ -213,14 +213,14 @@ class ModuleDict(Module):
     def __contains__(self, name: str) -> bool:
         return isinstance(name, str) and name in self._modules
 
-    def keys(self):
+    def keys(self) -> KeysView[str]:
         """Names of the modules."""
         return self._modules.keys()
 
-    def items(self):
+    def items(self) -> ItemsView[str, Module]:
         """Pairs of name and module."""
         return self._modules.items()
 
-    def values(self):
+    def values(self) -> ValuesView[Module]:
         """List the modules."""
         return self._modules.values()

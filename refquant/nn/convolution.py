@@ -3,7 +3,7 @@
 from typing import Any
 
 from refquant import arguments
-from refquant._documentation import documented
+from refquant._documentation import document
 from refquant.errors import ArgumentError, NotSupportedError
 from refquant.nn import functional as F
 from refquant.nn.linear import reset_weight_and_bias
@@ -11,6 +11,7 @@ from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.ops.floating.creation import empty
 from refquant.ops.floating.windows import per_dimension
+from refquant.tensors import Tensor
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d"]
 
@@ -51,7 +52,7 @@ class _Convolution(Module):
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
-    ):
+    ) -> None:
         super().__init__()
         in_channels, out_channels, groups = channels(in_channels, out_channels, groups)
         if in_channels % groups or out_channels % groups:
@@ -87,7 +88,7 @@ class _Convolution(Module):
             input, weight, bias, self.stride, self.padding, self.dilation, self.groups
         )
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Convolve `input`."""
         return self._convolve(input, self.weight, self.bias)
 
@@ -108,15 +109,12 @@ class _Convolution(Module):
         return text
 
 
-@documented()
 class Conv1d(_Convolution):
     """Convolve sequences, shape (batch, channels, length); see `Conv2d`.
 
     %(convolution_parameters)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Conv1d(3, 8, 5)(refquant.randn(2, 3, 9)).shape
     refquant.Size([2, 8, 5])
     """
@@ -124,7 +122,6 @@ class Conv1d(_Convolution):
     _ndim, _function = 1, staticmethod(F.conv1d)
 
 
-@documented()
 class Conv2d(_Convolution):
     """Convolve images with filters.
 
@@ -135,9 +132,7 @@ class Conv2d(_Convolution):
     weight : Parameter, shape (out_channels, in_channels / groups, kh, kw)
     bias : Parameter, shape (out_channels,), or None
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Conv2d(3, 8, 3, padding=1)
     Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
     """
@@ -145,17 +140,17 @@ class Conv2d(_Convolution):
     _ndim, _function = 2, staticmethod(F.conv2d)
 
 
-@documented()
 class Conv3d(_Convolution):
     """Convolve volumes, shape (batch, channels, depth, height, width); see `Conv2d`.
 
     %(convolution_parameters)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Conv3d(3, 8, 2)(refquant.randn(2, 3, 4, 4, 4)).shape
     refquant.Size([2, 8, 3, 3, 3])
     """
 
     _ndim, _function = 3, staticmethod(F.conv3d)
+
+
+document(__name__)

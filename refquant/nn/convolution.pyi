@@ -5,7 +5,7 @@ from typing import Any
 
 from typing import Any
 from refquant import arguments
-from refquant._documentation import documented
+from refquant._documentation import document
 from refquant.errors import ArgumentError, NotSupportedError
 from refquant.nn import functional as F
 from refquant.nn.linear import reset_weight_and_bias
@@ -13,6 +13,7 @@ from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.ops.floating.creation import empty
 from refquant.ops.floating.windows import per_dimension
+from refquant.tensors import Tensor
 __all__ = ['Conv1d', 'Conv2d', 'Conv3d']
 
 def channels(in_channels: Any, out_channels: Any, groups: Any, least: int=0) -> tuple[int, int, int]:
@@ -29,7 +30,7 @@ class _Convolution(Module):
     def reset_parameters(self) -> None:
         """Draw new parameters."""
     def _convolve(self, input: Any, weight: Any, bias: Any) -> Any: ...
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """Convolve `input`."""
     def extra_repr(self) -> str:
         """Describe the geometry; what is usual is left out."""

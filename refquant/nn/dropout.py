@@ -4,6 +4,7 @@ from refquant import arguments
 from refquant.nn import functional as F
 from refquant.nn.module import Module
 from refquant.ops.floating.creation import ones
+from refquant.tensors import Tensor
 
 __all__ = ["Dropout", "Dropout2d"]
 
@@ -27,12 +28,12 @@ class Dropout(Module):
 
     _shown = ("p", "inplace")
 
-    def __init__(self, p: float = 0.5, inplace: bool = False):
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         self.p = arguments.number("p", p, 0, 1)
         self.inplace = arguments.switch("inplace", inplace)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Drop elements of `input`, in training."""
         return F.dropout(input, self.p, self.training, self.inplace)
 
@@ -54,7 +55,7 @@ class Dropout2d(Dropout):
     refquant.Size([1, 2, 1, 1])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Drop channels of `input`, in training."""
         if not self.training or self.p == 0:
             return input

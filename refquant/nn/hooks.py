@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from refquant import arguments
 from refquant.errors import ArgumentTypeError, RefquantError
@@ -29,6 +28,17 @@ class RemovableHandle:
         self.hooks.pop(self.id, None)
 
 
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class _HasForward(Protocol[P, R_co]):
+    """Anything with a ``forward``: a call takes and returns what that does."""
+
+    @property
+    def forward(self) -> Callable[P, R_co]: ...
+
+
 class Hooked:
     """Mixin: calls ``forward`` with hooks that see, and may replace, its inputs and output."""
 
@@ -36,27 +46,35 @@ class Hooked:
     _forward_pre_hooks: OrderedDict
     forward: Callable[..., Any]
 
-    def __call__(self, *inputs, **keywords):
-        """Run `forward`, with the hooks before and after it."""
-        try:
-            for hook in tuple(self._forward_pre_hooks.values()):
-                changed = hook(self, inputs)
-                if changed is not None:
-                    inputs = changed if isinstance(changed, tuple) else (changed,)
-            result = self.forward(*inputs, **keywords)
-            for hook in tuple(self._forward_hooks.values()):
-                changed = hook(self, inputs, result)
-                if changed is not None:
-                    result = changed
-        except RefquantError as error:
-            error.leave(self)
-            raise
-        except TypeError:
-            # Looked at only after it failed, as a call must cost nothing more.
-            if arguments.fits(self.forward, *inputs, **keywords):
+    if TYPE_CHECKING:
+
+        def __call__(self: _HasForward[P, R_co], *inputs: P.args, **keywords: P.kwargs) -> R_co:
+            """Take and return what `forward` does."""
+            ...
+
+    else:
+
+        def __call__(self, *inputs, **keywords):
+            """Run `forward`, with the hooks before and after it."""
+            try:
+                for hook in tuple(self._forward_pre_hooks.values()):
+                    changed = hook(self, inputs)
+                    if changed is not None:
+                        inputs = changed if isinstance(changed, tuple) else (changed,)
+                result = self.forward(*inputs, **keywords)
+                for hook in tuple(self._forward_hooks.values()):
+                    changed = hook(self, inputs, result)
+                    if changed is not None:
+                        result = changed
+            except RefquantError as error:
+                error.leave(self)
                 raise
-            raise self._unfit(inputs, keywords) from None
-        return result
+            except TypeError:
+                # Looked at only after it failed, as a call must cost nothing more.
+                if arguments.fits(self.forward, *inputs, **keywords):
+                    raise
+                raise self._unfit(inputs, keywords) from None
+            return result
 
     def _unfit(self, inputs: tuple, keywords: dict) -> ArgumentTypeError:
         """Describe arguments that `forward` does not accept."""
@@ -64,7 +82,7 @@ class Hooked:
         given += [f"{name}={arguments.describe(value)}" for name, value in keywords.items()]
         error = ArgumentTypeError(
             argument="inputs",
-            expected=f"the arguments of forward{inspect.signature(self.forward)}",
+            expected=f"the arguments of forward{arguments.parameters_of(self.forward)}",
             got=f"({', '.join(given)})",
         )
         error.leave(self)

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from refquant import arguments
-from refquant._documentation import documented
+from refquant._documentation import document
 from refquant.errors import ShapeError
 from refquant.nn.variance_scaling import calculate_gain, fans, fillable, standard_deviation
 from refquant.tensors import Tensor, autograd
@@ -30,7 +30,6 @@ __all__ = [
 ]
 
 
-@documented()
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """Draw from the uniform distribution from `a` to `b`.
 
@@ -42,9 +41,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
 
     %(itself)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> w = refquant.empty(64, 64)
     >>> refquant.nn.init.uniform_(w) is w
     True
@@ -54,7 +51,6 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
         return tensor.uniform_(a, b)
 
 
-@documented()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Draw from the normal distribution.
 
@@ -66,9 +62,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
 
     %(itself)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> w = refquant.empty(64, 64)
     >>> refquant.nn.init.normal_(w) is w
     True
@@ -78,7 +72,6 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
         return tensor.normal_(mean, std)
 
 
-@documented()
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fill with a number.
 
@@ -88,9 +81,7 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
 
     %(itself)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.init.constant_(refquant.empty(2, 2), 3.0)
     tensor([[3., 3.],
             [3., 3.]])
@@ -100,7 +91,6 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
         return tensor.fill_(val)
 
 
-@documented()
 def ones_(tensor: Tensor) -> Tensor:
     """Fill with 1.
 
@@ -108,9 +98,7 @@ def ones_(tensor: Tensor) -> Tensor:
 
     %(itself)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.init.ones_(refquant.empty(2, 2))
     tensor([[1., 1.],
             [1., 1.]])
@@ -118,7 +106,6 @@ def ones_(tensor: Tensor) -> Tensor:
     return constant_(tensor, 1.0)
 
 
-@documented()
 def zeros_(tensor: Tensor) -> Tensor:
     """Fill with 0.
 
@@ -126,9 +113,7 @@ def zeros_(tensor: Tensor) -> Tensor:
 
     %(itself)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.init.zeros_(refquant.empty(2, 2))
     tensor([[0., 0.],
             [0., 0.]])
@@ -136,7 +121,6 @@ def zeros_(tensor: Tensor) -> Tensor:
     return constant_(tensor, 0.0)
 
 
-@documented()
 def eye_(tensor: Tensor) -> Tensor:
     """Put ones on the diagonal of a matrix and zeros elsewhere.
 
@@ -144,9 +128,7 @@ def eye_(tensor: Tensor) -> Tensor:
 
     %(itself)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.init.eye_(refquant.empty(2, 2))
     tensor([[1., 0.],
             [0., 1.]])
@@ -157,19 +139,15 @@ def eye_(tensor: Tensor) -> Tensor:
         return tensor.copy_(np.eye(*tensor.array.shape))
 
 
-@documented()
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     r"""Draw uniformly from :math:`\pm g \sqrt{6 / (\mathrm{fan}_{in} + \mathrm{fan}_{out})}`.
 
     %(filled)s
-    gain : float, default 1.0
-        Factor of the spread, see `calculate_gain`.
+    %(gain)s
 
     %(itself)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> w = refquant.empty(64, 64)
     >>> refquant.nn.init.xavier_uniform_(w) is w
     True
@@ -180,19 +158,15 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     return uniform_(tensor, -bound, bound)
 
 
-@documented()
 def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     r"""Draw with deviation :math:`g \sqrt{2 / (\mathrm{fan}_{in} + \mathrm{fan}_{out})}`.
 
     %(filled)s
-    gain : float, default 1.0
-        Factor of the spread, see `calculate_gain`.
+    %(gain)s
 
     %(itself)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> w = refquant.empty(64, 64)
     >>> refquant.nn.init.xavier_normal_(w) is w
     True
@@ -202,7 +176,6 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     return normal_(tensor, 0.0, gain * math.sqrt(2 / max(sum(counts), 1)))
 
 
-@documented()
 def kaiming_uniform_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
 ) -> Tensor:
@@ -218,9 +191,7 @@ def kaiming_uniform_(
 
     %(itself)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> w = refquant.empty(64, 64)
     >>> refquant.nn.init.kaiming_uniform_(w) is w
     True
@@ -229,7 +200,6 @@ def kaiming_uniform_(
     return uniform_(tensor, -bound, bound)
 
 
-@documented()
 def kaiming_normal_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
 ) -> Tensor:
@@ -245,9 +215,7 @@ def kaiming_normal_(
 
     %(itself)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> w = refquant.empty(64, 64)
     >>> refquant.nn.init.kaiming_normal_(w) is w
     True
@@ -255,19 +223,15 @@ def kaiming_normal_(
     return normal_(tensor, 0.0, standard_deviation(tensor, a, mode, nonlinearity))
 
 
-@documented()
 def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Fill with an orthogonal matrix, the first dimension against all others.
 
     %(filled)s
-    gain : float, default 1.0
-        Factor of the spread, see `calculate_gain`.
+    %(gain)s
 
     %(itself)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> w = refquant.nn.init.orthogonal_(refquant.empty(3, 3))
     >>> refquant.allclose(w @ w.t(), refquant.eye(3), atol=1e-5)
     True
@@ -284,3 +248,6 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
         q = q if drawn.shape[0] >= drawn.shape[1] else q.T
         with np.errstate(all="ignore"):  # an infinite gain makes infinity and NaN
             return tensor.copy_(gain * q.reshape(tensor.array.shape))
+
+
+document(__name__)

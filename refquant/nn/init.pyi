@@ -10,7 +10,7 @@ from typing import Any
 import math
 import numpy as np
 from refquant import arguments
-from refquant._documentation import documented
+from refquant._documentation import document
 from refquant.errors import ShapeError
 from refquant.nn.variance_scaling import calculate_gain, fans, fillable, standard_deviation
 from refquant.tensors import Tensor, autograd

@@ -1,6 +1,7 @@
 """Fully connected layers, and flattening before them."""
 
 import math
+from typing import Any
 
 from refquant import arguments
 from refquant.nn import functional as F
@@ -9,6 +10,7 @@ from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.ops import views
 from refquant.ops.floating.creation import empty
+from refquant.tensors import Tensor
 
 __all__ = ["Flatten", "Linear", "Unflatten"]
 
@@ -53,7 +55,7 @@ class Linear(Module):
     (Linear(in_features=3, out_features=2, bias=True), refquant.Size([5, 2]))
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True):
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         super().__init__()
         self.in_features, self.out_features = features(self, in_features, out_features)
         has_bias = arguments.switch("bias", bias)
@@ -65,7 +67,7 @@ class Linear(Module):
         """Draw new parameters."""
         reset_weight_and_bias(self)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Map the rows of `input`."""
         return F.linear(input, self.weight, self.bias)
 
@@ -94,12 +96,12 @@ class Flatten(Module):
 
     _shown = ("start_dim", "end_dim")
 
-    def __init__(self, start_dim: int = 1, end_dim: int = -1):
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
         self.start_dim = arguments.integer("start_dim", start_dim)
         self.end_dim = arguments.integer("end_dim", end_dim)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Flatten `input`, plain or quantized."""
         return views.flatten(input, self.start_dim, self.end_dim)
 
@@ -123,7 +125,7 @@ class Unflatten(Module):
 
     _shown = ("dim", "unflattened_size")
 
-    def __init__(self, dim: int, unflattened_size):
+    def __init__(self, dim: int, unflattened_size: Any) -> None:
         super().__init__()
         self.dim = arguments.integer("dim", dim)
         sizes = arguments.sequence("unflattened_size", unflattened_size, "a sequence of int")
@@ -131,6 +133,6 @@ class Unflatten(Module):
             arguments.integer("unflattened_size", size, -1) for size in sizes
         )
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Split the dimension of `input`, plain or quantized."""
         return views.unflatten(input, self.dim, self.unflattened_size)

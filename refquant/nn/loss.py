@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from refquant import arguments
+from refquant._documentation import document
 from refquant.nn import functional as F
 from refquant.nn.module import Module
 from refquant.tensors import Tensor
@@ -27,11 +28,11 @@ class _Loss(Module):
     _arguments: tuple[str, ...] = ("reduction",)
     _reductions: tuple[str, ...] = ("mean", "sum", "none")
 
-    def __init__(self, reduction: str = "mean"):
+    def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
         self.reduction = arguments.choice("reduction", reduction, self._reductions)
 
-    def forward(self, input, target):
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compare `input` with `target`."""
         settings = [getattr(self, name) for name in self._arguments]
         return type(self)._function(input, target, *settings)
@@ -40,7 +41,7 @@ class _Loss(Module):
 class _WeightedLoss(_Loss):
     _arguments: tuple[str, ...] = ("weight", "reduction")
 
-    def __init__(self, weight: Tensor | None = None, reduction: str = "mean"):
+    def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
         super().__init__(reduction)
         self.register_buffer("weight", weight)
 
@@ -50,12 +51,9 @@ class MSELoss(_Loss):
 
     Parameters
     ----------
-    reduction : {'mean', 'sum', 'none'}
-        What becomes of the elements.
+    %(reduction)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.MSELoss()(refquant.tensor([1.0, 2.0]), refquant.tensor([1.0, 4.0]))
     tensor(2.)
     """
@@ -68,12 +66,9 @@ class L1Loss(_Loss):
 
     Parameters
     ----------
-    reduction : {'mean', 'sum', 'none'}, default 'mean'
-        What becomes of the single losses.
+    %(reduction)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.L1Loss()(refquant.tensor([1.0, 4.0]), refquant.tensor([2.0, 2.0]))
     tensor(1.5)
     """
@@ -86,14 +81,11 @@ class SmoothL1Loss(_Loss):
 
     Parameters
     ----------
-    reduction : {'mean', 'sum', 'none'}
-        What becomes of the elements.
+    %(reduction)s
     beta : float
         Where one goes over into the other.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.SmoothL1Loss()(refquant.tensor([0.5, 4.0]), refquant.tensor([0.0, 0.0]))
     tensor(1.8125)
     """
@@ -101,7 +93,7 @@ class SmoothL1Loss(_Loss):
     _function = staticmethod(F.smooth_l1_loss)
     _arguments = ("reduction", "beta")
 
-    def __init__(self, reduction: str = "mean", beta: float = 1.0):
+    def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction)
         self.beta = arguments.number("beta", beta, 0)
 
@@ -115,12 +107,9 @@ class NLLLoss(_WeightedLoss):
         How much each class counts.
     ignore_index : int
         A target that does not count.
-    reduction : {'mean', 'sum', 'none'}
-        What becomes of the elements.
+    %(reduction)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.NLLLoss()(refquant.log(refquant.tensor([[0.25, 0.75]])), refquant.tensor([1]))
     tensor(0.2877)
     """
@@ -130,7 +119,7 @@ class NLLLoss(_WeightedLoss):
 
     def __init__(
         self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
-    ):
+    ) -> None:
         super().__init__(weight, reduction)
         self.ignore_index = arguments.integer("ignore_index", ignore_index)
 
@@ -144,12 +133,9 @@ class CrossEntropyLoss(NLLLoss):
         Factor of the loss of each class.
     ignore_index : int, default -100
         Targets of this class do not count.
-    reduction : {'mean', 'sum', 'none'}, default 'mean'
-        What becomes of the single losses.
+    %(reduction)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.CrossEntropyLoss()(refquant.tensor([[0.0, 0.0]]), refquant.tensor([1]))
     tensor(0.6931)
     """
@@ -164,12 +150,9 @@ class BCELoss(_WeightedLoss):
     ----------
     weight : Tensor, optional
         Factor of the loss of each class or element.
-    reduction : {'mean', 'sum', 'none'}, default 'mean'
-        What becomes of the single losses.
+    %(reduction)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.BCELoss()(refquant.tensor([0.5]), refquant.tensor([1.0]))
     tensor(0.6931)
     """
@@ -184,12 +167,9 @@ class BCEWithLogitsLoss(_WeightedLoss):
     ----------
     weight : Tensor, optional
         Factor of the loss of each class or element.
-    reduction : {'mean', 'sum', 'none'}, default 'mean'
-        What becomes of the single losses.
+    %(reduction)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.BCEWithLogitsLoss()(refquant.tensor([0.0]), refquant.tensor([1.0]))
     tensor(0.6931)
     """
@@ -202,14 +182,11 @@ class KLDivLoss(_Loss):
 
     Parameters
     ----------
-    reduction : {'mean', 'sum', 'none'}, default 'mean'
-        What becomes of the single losses.
+    %(reduction)s
     log_target : bool, default False
         Whether the target holds logarithms.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> x = refquant.log(refquant.tensor([0.5, 0.5]))
     >>> refquant.nn.KLDivLoss(reduction='sum')(x, refquant.tensor([1.0, 0.0]))
     tensor(0.6931)
@@ -219,6 +196,9 @@ class KLDivLoss(_Loss):
     _arguments = ("reduction", "log_target")
     _reductions = ("mean", "sum", "none", "batchmean")
 
-    def __init__(self, reduction: str = "mean", log_target: bool = False):
+    def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
         super().__init__(reduction)
         self.log_target = arguments.flag("log_target", log_target)
+
+
+document(__name__)

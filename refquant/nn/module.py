@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, MutableMapping
-from typing import Any, Self
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from refquant import arguments, dtypes, html
-from refquant.errors import ArgumentError, ArgumentTypeError, NotSupportedError
+from refquant._paths import absent
+from refquant.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    MissingNameError,
+    NotSupportedError,
+)
 from refquant.nn import state
 from refquant.nn.hooks import Hooked, RemovableHandle
 from refquant.nn.parameter import Parameter
 from refquant.nn.traversal import ModuleTree
+from refquant.ops import layout
 from refquant.tensors import Tensor
 
 __all__ = ["Module", "RemovableHandle"]
+
+# A function that takes a model and returns one of the same type.
+AnyModule = TypeVar("AnyModule", bound="Module")
 
 
 class Module(Hooked, ModuleTree):
@@ -41,18 +51,20 @@ class Module(Hooked, ModuleTree):
     _version = 1
     training: bool
 
-    def __init__(self):
+    def __init__(self) -> None:
         set_plain = super().__setattr__
         set_plain("training", True)
         for name in ("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks"):
             set_plain(name, OrderedDict())
         set_plain("_transient", set())
 
-    def forward(self, *inputs):
-        """Compute the output; every subclass defines its own."""
-        raise NotSupportedError(
-            f"{type(self).__name__} has no forward", hint="define forward(self, ...)"
-        )
+    if not TYPE_CHECKING:  # where it is declared to accept anything, as subclasses differ
+
+        def forward(self, *inputs):
+            """Compute the output; every subclass defines its own."""
+            raise NotSupportedError(
+                f"{type(self).__name__} has no forward", hint="define forward(self, ...)"
+            )
 
     # -- attributes ----------------------------------------------------------------------------
 
@@ -103,7 +115,8 @@ class Module(Hooked, ModuleTree):
             registered = self.__dict__.get(place)
             if registered is not None and name in registered:
                 return registered[name]
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        missing = absent(f"Module.{name}", MissingNameError, "refquant.nn")
+        raise missing or AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __delattr__(self, name: str) -> None:
         for place in (self._modules, self._parameters, self._buffers):
@@ -112,7 +125,7 @@ class Module(Hooked, ModuleTree):
                 return
         super().__delattr__(name)
 
-    def __dir__(self):
+    def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules})
 
     def _check_name(self, name: str) -> None:
@@ -213,34 +226,77 @@ class Module(Hooked, ModuleTree):
                         tensor.grad = Tensor(tensor.grad.array.astype(dtype.numpy))
         return self
 
-    def to(self, target: Any) -> Self:
+    def to(
+        self,
+        *target: Any,
+        dtype: dtypes.dtype | None = None,
+        device: Any = None,
+        non_blocking: Any = False,
+        memory_format: Any = None,
+    ):
         """Convert all floating-point parameters and buffers to a dtype; returns the module.
 
         Parameters
         ----------
-        target : dtype or str
-            A floating-point dtype; ``'cpu'`` is accepted and changes nothing.
+        *target : dtype, 'cpu', device or Tensor
+            A floating-point dtype; a tensor stands for its dtype, and a device, of which there is
+            one, changes nothing.
+        dtype : dtype, optional
+            The same by keyword.
+        device : 'cpu' or device, optional
+            The same by keyword.
+        non_blocking : bool
+            Accepted.
+        memory_format : memory_format, optional
+            Order in memory of parameters and buffers of four dimensions, or of five.
+
+        Raises
+        ------
+        ArgumentTypeError
+            If `target` or `dtype` is not floating point; then nothing is converted.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.nn.Linear(1, 1).to(refquant.device("cpu"), refquant.float64).weight.dtype
+        refquant.float64
         """
-        if isinstance(target, str) and target == "cpu":
-            return self
-        if not isinstance(target, dtypes.dtype) or not target.is_floating_point:
+        for item in target:
+            if isinstance(item, str):
+                device = item
+            elif not isinstance(item, bool):  # non_blocking
+                dtype = item.dtype if isinstance(item, Tensor) else item
+        if device is not None:
+            dtypes.device(device)
+        if dtype is not None and not getattr(dtype, "is_floating_point", False):
             raise ArgumentTypeError(
-                argument="target",
-                expected="a floating-point dtype or 'cpu'",
-                got=arguments.describe(target),
+                argument="dtype",
+                expected="a floating-point dtype",
+                got=dtype if isinstance(dtype, dtypes.dtype) else arguments.describe(dtype),
             )
-        return self._convert(target)
+        if memory_format is not None:
+            arguments.instance(
+                "memory_format", memory_format, dtypes.memory_format, "a memory format"
+            )
+            self._lay_out(memory_format)
+        return self if dtype is None else self._convert(dtype)
+
+    def _lay_out(self, memory_format: dtypes.memory_format) -> None:
+        dimensions = {dtypes.channels_last: 4, dtypes.channels_last_3d: 5}.get(memory_format)
+        for tensor in (*self.parameters(), *self.buffers()):
+            if dimensions in (None, tensor.array.ndim):
+                tensor.array = layout.to_format(tensor.array, memory_format)
 
     def float(self) -> Self:
-        """Convert all floating-point parameters and buffers to float32; returns the module."""
+        """Convert to float32, as `to` does."""
         return self._convert(dtypes.float32)
 
     def double(self) -> Self:
-        """Convert all floating-point parameters and buffers to float64; returns the module."""
+        """Convert to float64, as `to` does."""
         return self._convert(dtypes.float64)
 
     def half(self) -> Self:
-        """Convert all floating-point parameters and buffers to float16; returns the module."""
+        """Convert to float16, as `to` does."""
         return self._convert(dtypes.float16)
 
     def cpu(self) -> Self:
@@ -255,7 +311,9 @@ class Module(Hooked, ModuleTree):
             if tensor is not None and name not in self._transient:
                 destination[prefix + name] = tensor if keep_vars else tensor.detach()
 
-    def state_dict(self, destination=None, prefix: str = "", keep_vars: bool = False):
+    def state_dict(
+        self, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> OrderedDict[str, Any]:
         """Collect all parameters and persistent buffers under dotted names.
 
         Returns
@@ -280,7 +338,9 @@ class Module(Hooked, ModuleTree):
             if tensor is not None and name not in self._transient:
                 report.copy_into(prefix + name, tensor)
 
-    def load_state_dict(self, state_dict, strict: bool = True):
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True
+    ) -> tuple[list[str], list[str]]:
         """Copy values into the parameters and buffers, or change nothing.
 
         Parameters

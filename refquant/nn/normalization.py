@@ -1,9 +1,11 @@
 """Layers that normalize."""
 
+from typing import Any
+
 import numpy as np
 
 from refquant import arguments
-from refquant._documentation import documented
+from refquant._documentation import document
 from refquant.errors import ShapeError
 from refquant.nn import functional as F
 from refquant.nn import init
@@ -31,7 +33,7 @@ class _BatchNorm(Module):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-    ):
+    ) -> None:
         super().__init__()
         num_features = arguments.integer("num_features", num_features)
         (self.num_features,) = arguments.shape("num_features", num_features)
@@ -62,7 +64,7 @@ class _BatchNorm(Module):
             init.ones_(self.weight)
             init.zeros_(self.bias)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Normalize `input`; in training with its own statistics, which are collected."""
         input = operand("input", input)
         if input.ndim not in self._ndims:
@@ -104,15 +106,12 @@ class _BatchNorm(Module):
         return f"{self.num_features}, {super().extra_repr()}"
 
 
-@documented()
 class BatchNorm1d(_BatchNorm):
     """Normalize the channels of rows or sequences; see `BatchNorm2d`.
 
     %(batch_norm_parameters)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.BatchNorm1d(2)(refquant.tensor([[1.0, 0.0], [3.0, 0.0]]))
     tensor([[-1.,  0.],
             [ 1.,  0.]], grad_fn=<recorded>)
@@ -121,7 +120,6 @@ class BatchNorm1d(_BatchNorm):
     _ndims = (2, 3)
 
 
-@documented()
 class BatchNorm2d(_BatchNorm):
     r"""Normalize the channels of images, :math:`\gamma (x-\mu)/\sqrt{\sigma^2+\epsilon}+\beta`.
 
@@ -133,9 +131,7 @@ class BatchNorm2d(_BatchNorm):
     running_mean, running_var : Tensor, shape (num_features,), or None
     num_batches_tracked : Tensor of int64, shape (), or None
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.BatchNorm2d(4)
     BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
     """
@@ -143,15 +139,12 @@ class BatchNorm2d(_BatchNorm):
     _ndims = (4,)
 
 
-@documented()
 class BatchNorm3d(_BatchNorm):
     """Normalize the channels of volumes; see `BatchNorm2d`.
 
     %(batch_norm_parameters)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.BatchNorm3d(2)(refquant.randn(1, 2, 3, 3, 3)).shape
     refquant.Size([1, 2, 3, 3, 3])
     """
@@ -171,16 +164,16 @@ class LayerNorm(Module):
     elementwise_affine : bool
         Whether there are a scale and a shift to learn.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.LayerNorm(2)(refquant.tensor([[1.0, 3.0]]))
     tensor([[-1.,  1.]], grad_fn=<recorded>)
     """
 
     _shown = ("eps", "elementwise_affine")
 
-    def __init__(self, normalized_shape, eps: float = 1e-05, elementwise_affine: bool = True):
+    def __init__(
+        self, normalized_shape: Any, eps: float = 1e-05, elementwise_affine: bool = True
+    ) -> None:
         super().__init__()
         self.normalized_shape = arguments.shape("normalized_shape", normalized_shape)
         self.eps = arguments.number("eps", eps)
@@ -193,10 +186,13 @@ class LayerNorm(Module):
         self.register_parameter("weight", make(ones))
         self.register_parameter("bias", make(zeros))
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Normalize `input`."""
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         """Describe the settings."""
         return f"{self.normalized_shape}, {super().extra_repr()}"
+
+
+document(__name__)

@@ -3,9 +3,10 @@
 
 from typing import Any
 
+from typing import Any
 import numpy as np
 from refquant import arguments
-from refquant._documentation import documented
+from refquant._documentation import document
 from refquant.errors import ShapeError
 from refquant.nn import functional as F
 from refquant.nn import init
@@ -26,7 +27,7 @@ class _BatchNorm(Module):
         """Forget the statistics of all batches."""
     def reset_parameters(self) -> None:
         """Forget the statistics, and make the scale 1 and the shift 0."""
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """Normalize `input`; in training with its own statistics, which are collected."""
     def _load_from_state_dict(self, report: Any, prefix: str) -> None:
         """Compare with a state; those of the first version have no count of batches."""
@@ -132,7 +133,7 @@ class LayerNorm(Module):
     """
     _shown: Any
     def __init__(self, normalized_shape: Any, eps: float=1e-05, elementwise_affine: bool=True) -> None: ...
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """Normalize `input`."""
     def extra_repr(self) -> str:
         """Describe the settings."""

@@ -1,6 +1,7 @@
 """A tensor that a module learns."""
 
 import copy
+from typing import Any
 
 from refquant import arguments
 from refquant.errors import QuantizerError
@@ -29,7 +30,7 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data: Tensor, requires_grad: bool = True):
+    def __init__(self, data: Tensor, requires_grad: bool = True) -> None:
         arguments.instance("data", data, Tensor, "a tensor", "make it with tensor()")
         if data.is_quantized:
             raise QuantizerError(
@@ -40,7 +41,7 @@ class Parameter(Tensor):
             )
         super().__init__(data.array, arguments.flag("requires_grad", requires_grad))
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Parameter":
         copied = Parameter(Tensor(self.array.copy(order="K")), self.requires_grad)
         memo[id(self)] = copied
         copied.grad = copy.deepcopy(self.grad, memo)

@@ -3,9 +3,11 @@
 from typing import Any
 
 from refquant import arguments
+from refquant._documentation import document
 from refquant.nn import functional as F
 from refquant.nn.module import Module
 from refquant.ops.floating import windows
+from refquant.tensors import Tensor
 
 __all__ = [
     "AdaptiveAvgPool2d",
@@ -43,9 +45,7 @@ class MaxPool2d(Module):
     ceil_mode : bool
         Whether windows may reach over the end.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.MaxPool2d(2)
     MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
     """
@@ -60,7 +60,7 @@ class MaxPool2d(Module):
         dilation: Any = 1,
         return_indices: bool = False,
         ceil_mode: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         _check_window(kernel_size, stride, padding, dilation)
         self.kernel_size, self.padding, self.dilation = kernel_size, padding, dilation
@@ -68,7 +68,7 @@ class MaxPool2d(Module):
         self.return_indices = arguments.switch("return_indices", return_indices)
         self.ceil_mode = arguments.flag("ceil_mode", ceil_mode)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Pool `input`."""
         return F.max_pool2d(
             input,
@@ -99,9 +99,7 @@ class AvgPool2d(Module):
     divisor_override : int, optional
         What sums are divided by, instead of the count.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.AvgPool2d(2)(refquant.arange(4).float().reshape(1, 1, 2, 2)).item()
     1.5
     """
@@ -116,7 +114,7 @@ class AvgPool2d(Module):
         ceil_mode: bool = False,
         count_include_pad: bool = True,
         divisor_override: int | None = None,
-    ):
+    ) -> None:
         super().__init__()
         _check_window(kernel_size, stride, padding)
         self.kernel_size, self.padding = kernel_size, padding
@@ -127,7 +125,7 @@ class AvgPool2d(Module):
             divisor_override = arguments.integer("divisor_override", divisor_override)
         self.divisor_override = divisor_override
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Pool `input`."""
         return F.avg_pool2d(
             input,
@@ -148,22 +146,20 @@ class AdaptiveAvgPool2d(Module):
     output_size : int or pair of int or None
         Size of the output; None keeps that of the input.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.AdaptiveAvgPool2d(1)(refquant.ones(1, 2, 4, 4)).shape
     refquant.Size([1, 2, 1, 1])
     """
 
     _shown = ("output_size",)
 
-    def __init__(self, output_size: Any):
+    def __init__(self, output_size: Any) -> None:
         super().__init__()
         # Where it is None, the input has a size, for which 1 stands here.
         windows.adaptive_sizes(output_size, (1, 1))
         self.output_size = output_size
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Pool `input`."""
         return F.adaptive_avg_pool2d(input, self.output_size)
 
@@ -182,9 +178,7 @@ class Upsample(Module):
     align_corners : bool, optional
         For the linear modes: whether the centers of the corner pixels stay in place.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.Upsample(scale_factor=2)(refquant.ones(1, 1, 2, 2)).shape
     refquant.Size([1, 1, 4, 4])
     """
@@ -195,7 +189,7 @@ class Upsample(Module):
         scale_factor: Any = None,
         mode: str = "nearest",
         align_corners: bool | None = None,
-    ):
+    ) -> None:
         super().__init__()
         self.name = type(self).__name__
         self.size, self.mode, self.align_corners = size, mode, align_corners
@@ -206,7 +200,7 @@ class Upsample(Module):
         else:
             self.scale_factor = arguments.real("scale_factor", scale_factor) or None
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Resize `input`."""
         return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners)
 
@@ -227,14 +221,12 @@ class UpsamplingNearest2d(Upsample):
     scale_factor : float or sequence of float, optional
         Factor of every extent, instead of a size.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.UpsamplingNearest2d(scale_factor=2)(refquant.ones(1, 1, 2, 2)).shape
     refquant.Size([1, 1, 4, 4])
     """
 
-    def __init__(self, size: Any = None, scale_factor: Any = None):
+    def __init__(self, size: Any = None, scale_factor: Any = None) -> None:
         super().__init__(size, scale_factor, "nearest")
 
 
@@ -248,12 +240,13 @@ class UpsamplingBilinear2d(Upsample):
     scale_factor : float or sequence of float, optional
         Factor of every extent, instead of a size.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.UpsamplingBilinear2d(scale_factor=2)(refquant.ones(1, 1, 2, 2)).shape
     refquant.Size([1, 1, 4, 4])
     """
 
-    def __init__(self, size: Any = None, scale_factor: Any = None):
+    def __init__(self, size: Any = None, scale_factor: Any = None) -> None:
         super().__init__(size, scale_factor, "bilinear", True)
+
+
+document(__name__)

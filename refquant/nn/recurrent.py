@@ -110,7 +110,7 @@ class LSTM(Layers):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         keep_settings(
             self,
@@ -190,7 +190,7 @@ class LSTM(Layers):
                 input = F.dropout(input, self.dropout, self.training)
         return input, (stack(hiddens), stack(cells))
 
-    def forward(self, input, hx=None):
+    def forward(self, input: Any, hx: Any = None) -> Any:
         """Read sequences.
 
         Parameters
@@ -233,7 +233,7 @@ class LSTM(Layers):
     def _forward_packed(self, packed: PackedSequence, hx):
         check_packed("input", packed)
         lengths = packed.lengths()
-        state = self._state(hx, len(lengths), packed.data.dtype)
+        state: Any = self._state(hx, len(lengths), packed.data.dtype)
         if hx is not None and packed.sorted_indices is not None:
             state = tuple(part[:, packed.sorted_indices] for part in state)
         output, last = self._run(padded(packed), state, lengths)

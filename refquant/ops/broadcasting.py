@@ -28,7 +28,7 @@ def unbroadcast(gradient: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 @documented()
-def expand(input: Any, *sizes) -> Tensor:
+def expand(input: Any, *sizes: Any) -> Tensor:
     """Repeat dimensions of extent 1, and put new ones in front, without copying.
 
     %(plain_or_quantized)s

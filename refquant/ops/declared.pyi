@@ -5,45 +5,48 @@ They do not see what is installed while a program runs, so `Tensor` derives from
 types are checked, and only then.
 """
 
-from typing import Any
+import builtins
+from typing import Any, Self
+
+from refquant.tensors.plain import Tensor
 
 class Methods:
     """What the table installs."""
 
-    def __abs__(self) -> Any: ...
-    def __add__(self, other: Any) -> Any: ...
-    def __and__(self, other: Any) -> Any: ...
-    def __eq__(self, other: Any) -> Any: ...
-    def __floordiv__(self, other: Any) -> Any: ...
-    def __ge__(self, other: Any) -> Any: ...
-    def __getitem__(self, index: Any) -> Any: ...
-    def __gt__(self, other: Any) -> Any: ...
-    def __iadd__(self, other: Any) -> Any: ...
-    def __imul__(self, other: Any) -> Any: ...
-    def __invert__(self) -> Any: ...
-    def __isub__(self, other: Any) -> Any: ...
-    def __itruediv__(self, other: Any) -> Any: ...
-    def __le__(self, other: Any) -> Any: ...
-    def __lt__(self, other: Any) -> Any: ...
-    def __matmul__(self, other: Any) -> Any: ...
-    def __mod__(self, other: Any) -> Any: ...
-    def __mul__(self, other: Any) -> Any: ...
-    def __ne__(self, other: Any) -> Any: ...
-    def __neg__(self) -> Any: ...
-    def __or__(self, other: Any) -> Any: ...
-    def __pow__(self, other: Any) -> Any: ...
-    def __radd__(self, other: Any) -> Any: ...
-    def __rfloordiv__(self, other: Any) -> Any: ...
-    def __rmod__(self, other: Any) -> Any: ...
-    def __rmul__(self, other: Any) -> Any: ...
-    def __rpow__(self, other: Any) -> Any: ...
-    def __rsub__(self, other: Any) -> Any: ...
-    def __rtruediv__(self, other: Any) -> Any: ...
-    def __setitem__(self, index: Any, value: Any) -> Any: ...
-    def __sub__(self, other: Any) -> Any: ...
-    def __truediv__(self, other: Any) -> Any: ...
-    def __xor__(self, other: Any) -> Any: ...
-    def abs(self) -> Any:
+    def __abs__(self) -> Tensor: ...
+    def __add__(self, other: Any) -> Tensor: ...
+    def __and__(self, other: Any) -> Tensor: ...
+    def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+    def __floordiv__(self, other: Any) -> Tensor: ...
+    def __ge__(self, other: Any) -> Tensor: ...
+    def __getitem__(self, index: Any) -> Self: ...
+    def __gt__(self, other: Any) -> Tensor: ...
+    def __iadd__(self, other: Any) -> Self: ...
+    def __imul__(self, other: Any) -> Self: ...
+    def __invert__(self) -> Tensor: ...
+    def __isub__(self, other: Any) -> Self: ...
+    def __itruediv__(self, other: Any) -> Self: ...
+    def __le__(self, other: Any) -> Tensor: ...
+    def __lt__(self, other: Any) -> Tensor: ...
+    def __matmul__(self, other: Any) -> Tensor: ...
+    def __mod__(self, other: Any) -> Tensor: ...
+    def __mul__(self, other: Any) -> Tensor: ...
+    def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+    def __neg__(self) -> Tensor: ...
+    def __or__(self, other: Any) -> Tensor: ...
+    def __pow__(self, other: Any) -> Tensor: ...
+    def __radd__(self, other: Any) -> Tensor: ...
+    def __rfloordiv__(self, other: Any) -> Tensor: ...
+    def __rmod__(self, other: Any) -> Tensor: ...
+    def __rmul__(self, other: Any) -> Tensor: ...
+    def __rpow__(self, other: Any) -> Tensor: ...
+    def __rsub__(self, other: Any) -> Tensor: ...
+    def __rtruediv__(self, other: Any) -> Tensor: ...
+    def __setitem__(self, index: Any, value: Any) -> None: ...
+    def __sub__(self, other: Any) -> Tensor: ...
+    def __truediv__(self, other: Any) -> Tensor: ...
+    def __xor__(self, other: Any) -> Tensor: ...
+    def abs(self) -> Tensor:
         """Absolute value; the gradient at 0 is 0.
 
         Parameters
@@ -62,7 +65,7 @@ class Methods:
         >>> refquant.abs(refquant.tensor([-1.5, 2.0]))
         tensor([1.5, 2. ])
         """
-    def add(self, other: Any, *, alpha: Any = ...) -> Any:
+    def add(self, other: Any, *, alpha: Any = ...) -> Tensor:
         r"""Add, :math:`x + \alpha y`, with broadcasting.
 
         Parameters
@@ -90,9 +93,22 @@ class Methods:
         >>> refquant.tensor([1.0, 2.0]) + 1
         tensor([2., 3.])
         """
-    def add_(self, other: Any, *, alpha: Any = ...) -> Any:
-        """Add in place; see `add`."""
-    def addcdiv_(self, tensor1: Any, tensor2: Any, *, value: Any = ...) -> Any:
+    def add_(self, other: Any, *, alpha: Any = ...) -> Self:
+        """Apply `add` in place.
+
+        Parameters
+        ----------
+        input, other : Tensor or number
+            At least one of them a plain tensor.
+        alpha : number
+            Multiplies `other`.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
+    def addcdiv_(self, tensor1: Any, tensor2: Any, *, value: Any = ...) -> Self:
         """Add ``value * tensor1 / tensor2`` in place.
 
         Parameters
@@ -116,7 +132,7 @@ class Methods:
         >>> x.addcdiv_(y, refquant.tensor([2.0, 4.0]), value=0.5)
         tensor([2., 3.])
         """
-    def addcmul_(self, tensor1: Any, tensor2: Any, *, value: Any = ...) -> Any:
+    def addcmul_(self, tensor1: Any, tensor2: Any, *, value: Any = ...) -> Self:
         """Add ``value * tensor1 * tensor2`` in place.
 
         Parameters
@@ -140,7 +156,7 @@ class Methods:
         >>> x.addcmul_(y, y, value=0.5)
         tensor([ 5.5, 10. ])
         """
-    def addmm(self, mat1: Any, mat2: Any, *, beta: Any = ..., alpha: Any = ...) -> Any:
+    def addmm(self, mat1: Any, mat2: Any, *, beta: Any = ..., alpha: Any = ...) -> Tensor:
         r"""Compute :math:`\beta\,\mathrm{input} + \alpha\,\mathrm{mat1}\,\mathrm{mat2}`.
 
         Parameters
@@ -169,7 +185,7 @@ class Methods:
         tensor([[ 8., 20.],
                 [16., 32.]])
         """
-    def all(self, dim: Any = ..., keepdim: Any = ...) -> Any:
+    def all(self, dim: Any = ..., keepdim: Any = ...) -> Tensor:
         """Test whether all elements are nonzero.
 
         Parameters
@@ -192,7 +208,7 @@ class Methods:
         >>> refquant.all(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
         tensor([ True, False])
         """
-    def allclose(self, other: Any, rtol: Any = ..., atol: Any = ..., equal_nan: Any = ...) -> Any:
+    def allclose(self, other: Any, rtol: Any = ..., atol: Any = ..., equal_nan: Any = ...) -> builtins.bool:
         """Test whether all elements are close; see `isclose`.
 
         Parameters
@@ -218,7 +234,30 @@ class Methods:
         >>> refquant.allclose(refquant.tensor([1.0]), refquant.tensor([1.000001]))
         True
         """
-    def any(self, dim: Any = ..., keepdim: Any = ...) -> Any:
+    def amax(self, dim: Any = ..., keepdim: Any = ...) -> Tensor:
+        """Find the largest element over dimensions; equal ones share the gradient.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        dim : int or sequence of int, optional
+            Dimensions to reduce; all if not given.
+        keepdim : bool, default False
+            Whether the reduced dimension stays, with extent 1.
+
+        Returns
+        -------
+        Tensor
+            Without the reduced dimensions, unless `keepdim`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.amax(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+        tensor([2., 3.])
+        """
+    def any(self, dim: Any = ..., keepdim: Any = ...) -> Tensor:
         """Test whether any element is nonzero.
 
         Parameters
@@ -241,7 +280,7 @@ class Methods:
         >>> refquant.any(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
         tensor([ True,  True])
         """
-    def argmax(self, dim: Any = ..., keepdim: Any = ...) -> Any:
+    def argmax(self, dim: Any = ..., keepdim: Any = ...) -> Tensor:
         """Find the index of the largest element, of all (in row-major order) or along a dimension.
 
         Parameters
@@ -264,7 +303,7 @@ class Methods:
         >>> refquant.tensor([[1, 5], [7, 2]]).argmax(1)
         tensor([1, 0])
         """
-    def argmin(self, dim: Any = ..., keepdim: Any = ...) -> Any:
+    def argmin(self, dim: Any = ..., keepdim: Any = ...) -> Tensor:
         """Find the index of the smallest element; see `argmax`.
 
         Parameters
@@ -287,7 +326,7 @@ class Methods:
         >>> refquant.argmin(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
         tensor([0, 1])
         """
-    def argsort(self, dim: Any = ..., descending: Any = ..., stable: Any = ...) -> Any:
+    def argsort(self, dim: Any = ..., descending: Any = ..., stable: Any = ...) -> Tensor:
         """Find the indices that sort along a dimension; see `sort`.
 
         Parameters
@@ -312,7 +351,7 @@ class Methods:
         >>> refquant.argsort(refquant.tensor([3.0, 1.0, 2.0]))
         tensor([1, 2, 0])
         """
-    def as_strided(self, size: Any, stride: Any, storage_offset: Any = ...) -> Any:
+    def as_strided(self, size: Any, stride: Any, storage_offset: Any = ...) -> Self:
         """View the memory of a tensor with a given shape and strides.
 
         Parameters
@@ -347,7 +386,7 @@ class Methods:
                 [1, 2],
                 [2, 3]])
         """
-    def bmm(self, mat2: Any) -> Any:
+    def bmm(self, mat2: Any) -> Tensor:
         """Multiply two batches of matrices; see `matmul`.
 
         Parameters
@@ -368,9 +407,20 @@ class Methods:
         >>> refquant.bmm(refquant.ones(2, 1, 3), refquant.ones(2, 3, 1)).shape
         refquant.Size([2, 1, 1])
         """
-    def bool(self) -> Any:
-        """Convert to bool: true is what is not 0."""
-    def ceil(self) -> Any:
+    def bool(self) -> Tensor:
+        """Convert to bool: true is what is not 0.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
+    def ceil(self) -> Tensor:
         """Round up; the gradient is 0.
 
         Parameters
@@ -412,7 +462,7 @@ class Methods:
         >>> [part.tolist() for part in refquant.chunk(refquant.arange(5), 2)]
         [[0, 1, 2], [3, 4]]
         """
-    def clamp(self, min: Any = ..., max: Any = ...) -> Any:
+    def clamp(self, min: Any = ..., max: Any = ...) -> Self:
         """Clamp to a range; the gradient is 1 at its ends.
 
         Parameters
@@ -425,6 +475,7 @@ class Methods:
         Returns
         -------
         Tensor
+            Of the shape of `input`.
 
         Raises
         ------
@@ -437,9 +488,22 @@ class Methods:
         >>> refquant.clamp(refquant.tensor([-2.0, 0.5, 3.0]), 0, 1)
         tensor([0. , 0.5, 1. ])
         """
-    def clamp_(self, min: Any = ..., max: Any = ...) -> Any:
-        """Clamp to a range, in place; see `clamp`."""
-    def clone(self, *, memory_format: Any = ...) -> Any:
+    def clamp_(self, min: Any = ..., max: Any = ...) -> Self:
+        """Apply `clamp` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            Plain.
+        min, max : number, optional
+            Ends of the range, at least one of them.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
+    def clone(self, *, memory_format: Any = ...) -> Self:
         """Copy a tensor.
 
         Parameters
@@ -461,7 +525,7 @@ class Methods:
         >>> refquant.clone(x) is x
         False
         """
-    def contiguous(self, memory_format: Any = ...) -> Any:
+    def contiguous(self, memory_format: Any = ...) -> Self:
         """Lay the elements out without gaps, in the order of a memory format.
 
         Parameters
@@ -489,7 +553,7 @@ class Methods:
         >>> x.shape, x.stride()
         (refquant.Size([1, 2, 3, 4]), (24, 1, 8, 2))
         """
-    def copy_(self, src: Any, non_blocking: Any = ...) -> Any:
+    def copy_(self, src: Any, non_blocking: Any = ...) -> Self:
         """Overwrite the elements with those of another tensor, converted and broadcast.
 
         Parameters
@@ -514,7 +578,7 @@ class Methods:
         ShapeError
             If `src` does not broadcast to the shape.
         """
-    def cos(self) -> Any:
+    def cos(self) -> Tensor:
         """Cosine.
 
         Parameters
@@ -533,7 +597,7 @@ class Methods:
         >>> refquant.cos(refquant.tensor([0.0]))
         tensor([1.])
         """
-    def count_nonzero(self, dim: Any = ...) -> Any:
+    def count_nonzero(self, dim: Any = ...) -> Tensor:
         """Count the nonzero elements.
 
         Parameters
@@ -554,9 +618,20 @@ class Methods:
         >>> refquant.count_nonzero(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
         tensor([2, 1])
         """
-    def cpu(self) -> Any:
-        """Return the tensor; there is no other device."""
-    def cumsum(self, dim: Any) -> Any:
+    def cpu(self) -> Tensor:
+        """Return the tensor; there is no other device.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
+    def cumsum(self, dim: Any) -> Tensor:
         """Compute the cumulative sum along a dimension.
 
         Parameters
@@ -577,7 +652,7 @@ class Methods:
         >>> refquant.cumsum(refquant.tensor([1, 2, 3]), 0)
         tensor([1, 3, 6])
         """
-    def dequantize(self) -> Any:
+    def dequantize(self) -> Tensor:
         """Turn integers into the real numbers that they stand for, :math:`x = s (q - z)`.
 
         Parameters
@@ -607,7 +682,7 @@ class Methods:
         >>> refquant.dequantize(q)
         tensor([1. , 0.3])
         """
-    def div(self, other: Any, *, rounding_mode: Any = ...) -> Any:
+    def div(self, other: Any, *, rounding_mode: Any = ...) -> Tensor:
         """Divide element by element, with broadcasting; integers give float32. See `add`.
 
         Parameters
@@ -620,6 +695,7 @@ class Methods:
         Returns
         -------
         Tensor
+            Of the common shape.
 
         Examples
         --------
@@ -627,9 +703,22 @@ class Methods:
         >>> refquant.div(refquant.tensor([3, 5]), 2)
         tensor([1.5, 2.5])
         """
-    def div_(self, other: Any) -> Any:
-        """Divide in place; see `div`."""
-    def dot(self, tensor: Any) -> Any:
+    def div_(self, other: Any, *, rounding_mode: Any = ...) -> Self:
+        """Apply `div` in place.
+
+        Parameters
+        ----------
+        input, other : Tensor or number
+            At least one of them a plain tensor.
+        rounding_mode : {None, 'floor', 'trunc'}
+            Whether, and in which direction, the quotient is rounded.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
+    def dot(self, tensor: Any) -> Tensor:
         """Compute the dot product of two vectors; see `matmul`.
 
         Parameters
@@ -650,9 +739,20 @@ class Methods:
         >>> refquant.dot(refquant.tensor([1.0, 10.0]), refquant.tensor([1.0, 10.0]))
         tensor(101.)
         """
-    def double(self) -> Any:
-        """Convert to float64."""
-    def eq(self, other: Any) -> Any:
+    def double(self) -> Tensor:
+        """Convert to float64.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
+    def eq(self, other: Any) -> Tensor:
         """Test element by element whether two operands are equal.
 
         Parameters
@@ -670,7 +770,7 @@ class Methods:
         >>> refquant.tensor([1.0, 2.0]) == 2
         tensor([False,  True])
         """
-    def equal(self, other: Any) -> Any:
+    def equal(self, other: Any) -> builtins.bool:
         """Test whether two tensors have the same shape and the same elements.
 
         Parameters
@@ -688,7 +788,7 @@ class Methods:
         >>> refquant.equal(refquant.tensor([1, 2]), refquant.tensor([1, 2]))
         True
         """
-    def exp(self) -> Any:
+    def exp(self) -> Tensor:
         """Exponential function.
 
         Parameters
@@ -707,7 +807,7 @@ class Methods:
         >>> refquant.exp(refquant.tensor([0.0, 1.0]))
         tensor([1.    , 2.7183])
         """
-    def expand(self, *sizes: Any) -> Any:
+    def expand(self, *sizes: Any) -> Self:
         """Repeat dimensions of extent 1, and put new ones in front, without copying.
 
         Parameters
@@ -734,11 +834,24 @@ class Methods:
         tensor([[1, 1, 1],
                 [2, 2, 2]])
         """
-    def expand_as(self, other: Any) -> Any:
+    def expand_as(self, other: Any) -> Self:
         """Repeat to the shape of another tensor; see `expand`."""
-    def fill_(self, value: Any) -> Any:
-        """Overwrite all elements with a number."""
-    def flatten(self, start_dim: Any = ..., end_dim: Any = ...) -> Any:
+    def fill_(self, value: Any) -> Self:
+        """Overwrite all elements with a number.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        value : number
+            Converted to the dtype of `input`.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
+    def flatten(self, start_dim: Any = ..., end_dim: Any = ...) -> Self:
         """Merge a range of dimensions into one.
 
         Parameters
@@ -765,7 +878,7 @@ class Methods:
         tensor([[1, 2],
                 [3, 4]])
         """
-    def flip(self, *dims: Any) -> Any:
+    def flip(self, *dims: Any) -> Tensor:
         """Reverse the order along dimensions; a copy.
 
         Parameters
@@ -786,9 +899,20 @@ class Methods:
         >>> refquant.flip(refquant.tensor([1, 2, 3]), 0)
         tensor([3, 2, 1])
         """
-    def float(self) -> Any:
-        """Convert to float32."""
-    def floor(self) -> Any:
+    def float(self) -> Tensor:
+        """Convert to float32.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
+    def floor(self) -> Tensor:
         """Round down; the gradient is 0.
 
         Parameters
@@ -807,7 +931,7 @@ class Methods:
         >>> refquant.floor(refquant.tensor([-1.5, 1.2]))
         tensor([-2.,  1.])
         """
-    def floor_divide(self, other: Any) -> Any:
+    def floor_divide(self, other: Any) -> Tensor:
         """Divide and round down; not differentiable.
 
         Parameters
@@ -828,7 +952,7 @@ class Methods:
         >>> refquant.floor_divide(refquant.tensor([-3, 5]), 2)
         tensor([-2,  2])
         """
-    def gather(self, dim: Any, index: Any) -> Any:
+    def gather(self, dim: Any, index: Any) -> Tensor:
         """Gather elements along a dimension; `index` has the shape of the result.
 
         Parameters
@@ -853,7 +977,7 @@ class Methods:
         tensor([[2],
                 [3]])
         """
-    def ge(self, other: Any) -> Any:
+    def ge(self, other: Any) -> Tensor:
         """Test element by element whether `input` is at least `other`; see `eq`.
 
         Parameters
@@ -874,7 +998,7 @@ class Methods:
         >>> refquant.ge(refquant.tensor([1, 2, 3]), 2)
         tensor([False,  True,  True])
         """
-    def gt(self, other: Any) -> Any:
+    def gt(self, other: Any) -> Tensor:
         """Test element by element whether `input` is greater than `other`; see `eq`.
 
         Parameters
@@ -895,9 +1019,20 @@ class Methods:
         >>> refquant.gt(refquant.tensor([1, 2, 3]), 2)
         tensor([False, False,  True])
         """
-    def half(self) -> Any:
-        """Convert to float16."""
-    def index_select(self, dim: Any, index: Any) -> Any:
+    def half(self) -> Tensor:
+        """Convert to float16.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
+    def index_select(self, dim: Any, index: Any) -> Tensor:
         """Select slices along a dimension.
 
         Parameters
@@ -920,11 +1055,22 @@ class Methods:
         >>> refquant.index_select(refquant.tensor([10, 20, 30]), 0, refquant.tensor([2, 0]))
         tensor([30, 10])
         """
-    def int(self) -> Any:
-        """Convert to int32."""
-    def is_contiguous(self, memory_format: Any = ...) -> Any:
+    def int(self) -> Tensor:
+        """Convert to int32.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
+    def is_contiguous(self, memory_format: Any = ...) -> builtins.bool:
         """Return whether the elements lie without gaps in the order of a memory format."""
-    def isclose(self, other: Any, rtol: Any = ..., atol: Any = ..., equal_nan: Any = ...) -> Any:
+    def isclose(self, other: Any, rtol: Any = ..., atol: Any = ..., equal_nan: Any = ...) -> Tensor:
         r"""Test element by element whether :math:`|x - y| \le atol + rtol\,|y|`.
 
         Parameters
@@ -951,7 +1097,7 @@ class Methods:
         >>> refquant.isclose(refquant.tensor([1.0, 2.0]), refquant.tensor([1.000001, 2.1]))
         tensor([ True, False])
         """
-    def isfinite(self) -> Any:
+    def isfinite(self) -> Tensor:
         """Test which elements are finite: neither infinite nor NaN.
 
         Parameters
@@ -970,7 +1116,7 @@ class Methods:
         >>> refquant.isfinite(refquant.tensor([1.0, float('inf'), float('nan')]))
         tensor([ True, False, False])
         """
-    def isinf(self) -> Any:
+    def isinf(self) -> Tensor:
         """Test which elements are infinite.
 
         Parameters
@@ -989,7 +1135,7 @@ class Methods:
         >>> refquant.isinf(refquant.tensor([1.0, float('inf'), float('nan')]))
         tensor([False,  True, False])
         """
-    def isnan(self) -> Any:
+    def isnan(self) -> Tensor:
         """Test which elements are NaN.
 
         Parameters
@@ -1008,7 +1154,7 @@ class Methods:
         >>> refquant.isnan(refquant.tensor([1.0, float('inf'), float('nan')]))
         tensor([False, False,  True])
         """
-    def le(self, other: Any) -> Any:
+    def le(self, other: Any) -> Tensor:
         """Test element by element whether `input` is at most `other`; see `eq`.
 
         Parameters
@@ -1029,7 +1175,7 @@ class Methods:
         >>> refquant.le(refquant.tensor([1, 2, 3]), 2)
         tensor([ True,  True, False])
         """
-    def lerp(self, end: Any, weight: Any) -> Any:
+    def lerp(self, end: Any, weight: Any) -> Tensor:
         """Interpolate linearly between two tensors, :math:`x + w (y - x)`.
 
         Parameters
@@ -1052,7 +1198,7 @@ class Methods:
         >>> refquant.lerp(refquant.tensor([0.0, 10.0]), refquant.tensor([4.0, 20.0]), 0.25)
         tensor([ 1. , 12.5])
         """
-    def log(self) -> Any:
+    def log(self) -> Tensor:
         """Natural logarithm; -inf at 0 and NaN below.
 
         Parameters
@@ -1071,7 +1217,7 @@ class Methods:
         >>> refquant.log(refquant.tensor([1.0, 0.0]))
         tensor([  0., -inf])
         """
-    def log10(self) -> Any:
+    def log10(self) -> Tensor:
         """Logarithm to the base 10.
 
         Parameters
@@ -1090,7 +1236,7 @@ class Methods:
         >>> refquant.log10(refquant.tensor([100.0]))
         tensor([2.])
         """
-    def log1p(self) -> Any:
+    def log1p(self) -> Tensor:
         r"""Compute :math:`\log(1 + x)`, exact for small x.
 
         Parameters
@@ -1109,7 +1255,7 @@ class Methods:
         >>> refquant.log1p(refquant.tensor([0.0, 1.0]))
         tensor([0.    , 0.6931])
         """
-    def log2(self) -> Any:
+    def log2(self) -> Tensor:
         """Logarithm to the base 2.
 
         Parameters
@@ -1128,7 +1274,7 @@ class Methods:
         >>> refquant.log2(refquant.tensor([8.0]))
         tensor([3.])
         """
-    def log_softmax(self, dim: Any, dtype: Any = ...) -> Any:
+    def log_softmax(self, dim: Any, dtype: Any = ...) -> Tensor:
         r"""Logarithm of `softmax`, :math:`x_i - \log \sum_j e^{x_j}`.
 
         Parameters
@@ -1151,7 +1297,7 @@ class Methods:
         >>> refquant.log_softmax(refquant.tensor([0.0, 0.0]), 0)
         tensor([-0.6931, -0.6931])
         """
-    def logical_and(self, other: Any) -> Any:
+    def logical_and(self, other: Any) -> Tensor:
         """Compute the logical AND of two tensors: where both elements are nonzero.
 
         Parameters
@@ -1172,7 +1318,7 @@ class Methods:
         >>> refquant.logical_and(refquant.tensor([0, 1, 2]), refquant.tensor([0, 0, 3]))
         tensor([False, False,  True])
         """
-    def logical_not(self) -> Any:
+    def logical_not(self) -> Tensor:
         """Compute the logical NOT: where elements are 0.
 
         Parameters
@@ -1191,7 +1337,7 @@ class Methods:
         >>> refquant.logical_not(refquant.tensor([0, 2]))
         tensor([ True, False])
         """
-    def logical_or(self, other: Any) -> Any:
+    def logical_or(self, other: Any) -> Tensor:
         """Compute the logical OR of two tensors: where at least one element is nonzero.
 
         Parameters
@@ -1212,7 +1358,7 @@ class Methods:
         >>> refquant.logical_or(refquant.tensor([0, 1, 2]), refquant.tensor([0, 0, 3]))
         tensor([False,  True,  True])
         """
-    def logical_xor(self, other: Any) -> Any:
+    def logical_xor(self, other: Any) -> Tensor:
         """Compute the logical XOR of two tensors: where exactly one element is nonzero.
 
         Parameters
@@ -1233,7 +1379,7 @@ class Methods:
         >>> refquant.logical_xor(refquant.tensor([0, 1, 2]), refquant.tensor([0, 0, 3]))
         tensor([False,  True, False])
         """
-    def logsumexp(self, dim: Any, keepdim: Any = ...) -> Any:
+    def logsumexp(self, dim: Any, keepdim: Any = ...) -> Tensor:
         r"""Logarithm of a sum of exponentials, :math:`\log \sum_j e^{x_j}`.
 
         Parameters
@@ -1256,9 +1402,20 @@ class Methods:
         >>> refquant.logsumexp(refquant.tensor([0.0, 0.0]), 0)
         tensor(0.6931)
         """
-    def long(self) -> Any:
-        """Convert to int64."""
-    def lt(self, other: Any) -> Any:
+    def long(self) -> Tensor:
+        """Convert to int64.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
+    def lt(self, other: Any) -> Tensor:
         """Test element by element whether `input` is less than `other`; see `eq`.
 
         Parameters
@@ -1279,7 +1436,7 @@ class Methods:
         >>> refquant.lt(refquant.tensor([1, 2, 3]), 2)
         tensor([ True, False, False])
         """
-    def masked_fill(self, mask: Any, value: Any) -> Any:
+    def masked_fill(self, mask: Any, value: Any) -> Tensor:
         """Replace elements where a mask is true by a number.
 
         Parameters
@@ -1288,7 +1445,7 @@ class Methods:
             The operand, of any shape.
         mask : Tensor of bool
             Broadcasts to `input`.
-        value : float
+        value : number
             The number.
 
         Returns
@@ -1302,9 +1459,24 @@ class Methods:
         >>> refquant.masked_fill(refquant.tensor([1.0, 2.0]), refquant.tensor([True, False]), 0.0)
         tensor([0., 2.])
         """
-    def masked_fill_(self, mask: Any, value: Any) -> Any:
-        """Replace elements where a mask is true by a number, in place."""
-    def masked_select(self, mask: Any) -> Any:
+    def masked_fill_(self, mask: Any, value: Any) -> Self:
+        """Apply `masked_fill` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        mask : Tensor of bool
+            Broadcasts to `input`.
+        value : number
+            The number.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
+    def masked_select(self, mask: Any) -> Tensor:
         """Select the elements where a mask is true, in row-major order.
 
         Parameters
@@ -1325,7 +1497,7 @@ class Methods:
         >>> refquant.masked_select(refquant.tensor([1, 2, 3]), refquant.tensor([True, False, True]))
         tensor([1, 3])
         """
-    def matmul(self, other: Any) -> Any:
+    def matmul(self, other: Any) -> Tensor:
         """Multiply matrices; dimensions in front broadcast, vectors count as a row or a column.
 
         Parameters
@@ -1336,6 +1508,7 @@ class Methods:
         Returns
         -------
         Tensor
+            The dimensions in front, then rows and columns as far as they are given.
 
         Raises
         ------
@@ -1377,7 +1550,7 @@ class Methods:
         >>> values, indices
         (tensor([5, 7]), tensor([1, 0]))
         """
-    def maximum(self, other: Any) -> Any:
+    def maximum(self, other: Any) -> Tensor:
         """Compute the maximum element by element; ties share the gradient.
 
         Parameters
@@ -1398,7 +1571,7 @@ class Methods:
         >>> refquant.maximum(refquant.tensor([1.0, 5.0]), refquant.tensor([3.0, 2.0]))
         tensor([3., 5.])
         """
-    def mean(self, dim: Any = ..., keepdim: Any = ..., *, dtype: Any = ...) -> Any:
+    def mean(self, dim: Any = ..., keepdim: Any = ..., *, dtype: Any = ...) -> Self:
         """Average, over all dimensions or some; parameters as of `sum`, for floating point.
 
         Of a quantized tensor the mean has the parameters of the input.
@@ -1425,7 +1598,7 @@ class Methods:
         >>> refquant.tensor([1.0, 2.0]).mean()
         tensor(1.5)
         """
-    def median(self) -> Any:
+    def median(self) -> Tensor:
         """Find the median of all elements, the lower one of two; NaN if there is one.
 
         Parameters
@@ -1451,8 +1624,8 @@ class Methods:
         ----------
         input : Tensor
             The operand, of any shape.
-        dim : int, optional
-            The dimension to search; all elements if not given.
+        dim : int or Tensor, optional
+            A dimension; or another tensor to compare with, as in `minimum`.
         keepdim : bool, default False
             Whether the reduced dimension stays, with extent 1.
 
@@ -1469,7 +1642,7 @@ class Methods:
         >>> refquant.min(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1).indices
         tensor([0, 1])
         """
-    def minimum(self, other: Any) -> Any:
+    def minimum(self, other: Any) -> Tensor:
         """Compute the minimum element by element; ties share the gradient.
 
         Parameters
@@ -1490,7 +1663,7 @@ class Methods:
         >>> refquant.minimum(refquant.tensor([1.0, 5.0]), refquant.tensor([3.0, 2.0]))
         tensor([1., 2.])
         """
-    def mm(self, mat2: Any) -> Any:
+    def mm(self, mat2: Any) -> Tensor:
         """Multiply two matrices; see `matmul`.
 
         Parameters
@@ -1513,7 +1686,7 @@ class Methods:
         tensor([[ 7., 10.],
                 [15., 22.]])
         """
-    def movedim(self, source: Any, destination: Any) -> Any:
+    def movedim(self, source: Any, destination: Any) -> Self:
         """Move one dimension to another place; the others keep their order.
 
         Parameters
@@ -1536,7 +1709,7 @@ class Methods:
         >>> refquant.movedim(refquant.ones(2, 3, 4), 0, 2).shape
         refquant.Size([3, 4, 2])
         """
-    def mul(self, other: Any) -> Any:
+    def mul(self, other: Any) -> Tensor:
         """Multiply element by element, with broadcasting; see `add`.
 
         Parameters
@@ -1557,9 +1730,22 @@ class Methods:
         >>> refquant.mul(refquant.tensor([2.0, 3.0]), 4)
         tensor([ 8., 12.])
         """
-    def mul_(self, other: Any) -> Any:
-        """Multiply in place; see `mul`."""
-    def mv(self, vec: Any) -> Any:
+    def mul_(self, other: Any) -> Self:
+        """Apply `mul` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
+    def mv(self, vec: Any) -> Tensor:
         """Multiply a matrix and a vector; see `matmul`.
 
         Parameters
@@ -1580,7 +1766,7 @@ class Methods:
         >>> refquant.mv(refquant.tensor([[1.0, 2.0], [3.0, 4.0]]), refquant.tensor([1.0, 10.0]))
         tensor([21., 43.])
         """
-    def narrow(self, dim: Any, start: Any, length: Any) -> Any:
+    def narrow(self, dim: Any, start: Any, length: Any) -> Self:
         """Select `length` entries along a dimension, from `start` on; shares storage.
 
         Parameters
@@ -1605,7 +1791,7 @@ class Methods:
         >>> refquant.tensor([1, 2, 3, 4]).narrow(0, 1, 2)
         tensor([2, 3])
         """
-    def ne(self, other: Any) -> Any:
+    def ne(self, other: Any) -> Tensor:
         """Test element by element whether two operands differ; see `eq`.
 
         Parameters
@@ -1626,7 +1812,7 @@ class Methods:
         >>> refquant.ne(refquant.tensor([1, 2, 3]), 2)
         tensor([ True, False,  True])
         """
-    def neg(self) -> Any:
+    def neg(self) -> Tensor:
         """Change the sign.
 
         Parameters
@@ -1645,9 +1831,24 @@ class Methods:
         >>> refquant.neg(refquant.tensor([1.0, -2.0]))
         tensor([-1.,  2.])
         """
-    def new_zeros(self, *size: Any, dtype: Any = ...) -> Any:
-        """Make a tensor of zeros of the dtype of another."""
-    def nonzero(self) -> Any:
+    def new_zeros(self, *size: Any, dtype: Any = ...) -> Tensor:
+        """Make a tensor of zeros of the dtype of another.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        *size : int, or one sequence of int
+            The shape.
+        dtype : dtype, optional
+            Element type of the result.
+
+        Returns
+        -------
+        Tensor
+            Of the given shape.
+        """
+    def nonzero(self) -> Tensor:
         """Find the indices of nonzero elements, one row for each.
 
         Parameters
@@ -1667,7 +1868,7 @@ class Methods:
         tensor([[0, 1],
                 [1, 0]])
         """
-    def norm(self, p: Any = ..., dim: Any = ..., keepdim: Any = ...) -> Any:
+    def norm(self, p: Any = ..., dim: Any = ..., keepdim: Any = ...) -> Tensor:
         r"""Norm of the vector of all elements, :math:`(\sum_i |x_i|^p)^{1/p}`; `p` may be inf.
 
         Parameters
@@ -1692,9 +1893,26 @@ class Methods:
         >>> refquant.norm(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
         tensor([2.2361, 3.    ])
         """
-    def normal_(self, mean: Any = ..., std: Any = ..., *, generator: Any = ...) -> Any:
-        """Overwrite with draws from the normal distribution."""
-    def outer(self, vec2: Any) -> Any:
+    def normal_(self, mean: Any = ..., std: Any = ..., *, generator: Any = ...) -> Self:
+        """Overwrite with draws from the normal distribution.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        mean : float, default 0.0
+            Where the middle is.
+        std : float, default 1.0
+            The standard deviation.
+        generator : Generator, optional
+            Source of the numbers; by default the one that `refquant.manual_seed` starts.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
+    def outer(self, vec2: Any) -> Tensor:
         """Compute the outer product of two vectors.
 
         Parameters
@@ -1716,7 +1934,7 @@ class Methods:
         tensor([[  1.,  10.],
                 [ 10., 100.]])
         """
-    def permute(self, *dims: Any) -> Any:
+    def permute(self, *dims: Any) -> Self:
         """Reorder the dimensions.
 
         Parameters
@@ -1742,7 +1960,7 @@ class Methods:
         >>> refquant.tensor([[1, 2, 3]]).permute(1, 0).shape
         refquant.Size([3, 1])
         """
-    def pow(self, exponent: Any) -> Any:
+    def pow(self, exponent: Any) -> Tensor:
         """Raise to a power, element by element, with broadcasting.
 
         Parameters
@@ -1763,7 +1981,7 @@ class Methods:
         >>> refquant.tensor([1.0, 3.0]) ** 2
         tensor([1., 9.])
         """
-    def prod(self, dim: Any = ..., keepdim: Any = ...) -> Any:
+    def prod(self, dim: Any = ..., keepdim: Any = ...) -> Tensor:
         """Multiply, over all dimensions or one; integers give int64.
 
         Parameters
@@ -1786,7 +2004,7 @@ class Methods:
         >>> refquant.prod(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
         tensor([2., 0.])
         """
-    def ravel(self) -> Any:
+    def ravel(self) -> Self:
         """Merge all dimensions into one; see `flatten`.
 
         Parameters
@@ -1805,7 +2023,7 @@ class Methods:
         >>> refquant.ravel(refquant.tensor([[1, 2], [3, 4]]))
         tensor([1, 2, 3, 4])
         """
-    def reciprocal(self) -> Any:
+    def reciprocal(self) -> Tensor:
         """Compute 1 / x.
 
         Parameters
@@ -1824,7 +2042,7 @@ class Methods:
         >>> refquant.reciprocal(refquant.tensor([2.0, 4.0]))
         tensor([0.5 , 0.25])
         """
-    def relu(self) -> Any:
+    def relu(self) -> Self:
         r"""Rectified linear unit, :math:`\max(x, 0)`.
 
         Parameters
@@ -1843,13 +2061,13 @@ class Methods:
         >>> refquant.relu(refquant.tensor([-1.0, 2.0]))
         tensor([0., 2.])
         """
-    def relu_(self) -> Any:
+    def relu_(self) -> Self:
         """Apply `relu` in place.
 
         Parameters
         ----------
         input : Tensor
-            The operand, of any shape.
+            Plain, or quantized in any way: then integers below the zero point become the zero point.
 
         Returns
         -------
@@ -1862,7 +2080,7 @@ class Methods:
         >>> refquant.relu_(refquant.tensor([-1.0, 2.0]))
         tensor([0., 2.])
         """
-    def remainder(self, other: Any) -> Any:
+    def remainder(self, other: Any) -> Tensor:
         """Compute the remainder of the division that rounds down; it has the sign of `other`.
 
         Parameters
@@ -1883,9 +2101,22 @@ class Methods:
         >>> refquant.remainder(refquant.tensor([-3, 5]), 2)
         tensor([1, 1])
         """
-    def repeat(self, *repeats: Any) -> Any:
-        """Repeat the whole tensor along its dimensions, and new ones in front."""
-    def reshape(self, *shape: Any) -> Any:
+    def repeat(self, *repeats: Any) -> Tensor:
+        """Repeat the whole tensor along its dimensions, and new ones in front.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        *repeats : int
+            How often along each dimension, one by one or as one sequence.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
+    def reshape(self, *shape: Any) -> Self:
         """Reshape the elements in row-major order: a view if possible, else a copy.
 
         Parameters
@@ -1912,9 +2143,9 @@ class Methods:
         >>> refquant.tensor([[1, 2], [3, 4]]).reshape(-1)
         tensor([1, 2, 3, 4])
         """
-    def reshape_as(self, other: Any) -> Any:
+    def reshape_as(self, other: Any) -> Self:
         """Reshape to the shape of another tensor; see `reshape`."""
-    def resize_(self, *sizes: Any) -> Any:
+    def resize_(self, *sizes: Any) -> Self:
         """Give a tensor another number of elements; new ones are 0.
 
         Parameters
@@ -1929,7 +2160,7 @@ class Methods:
         Tensor
             `input`, with the leading elements that it had in row-major order.
         """
-    def round(self) -> Any:
+    def round(self) -> Tensor:
         """Round to the nearest integer, ties to the even one; the gradient is 0.
 
         Parameters
@@ -1948,7 +2179,7 @@ class Methods:
         >>> refquant.round(refquant.tensor([0.5, 1.5, 2.6]))
         tensor([0., 2., 3.])
         """
-    def rsqrt(self) -> Any:
+    def rsqrt(self) -> Tensor:
         """Reciprocal of the square root.
 
         Parameters
@@ -1967,7 +2198,7 @@ class Methods:
         >>> refquant.rsqrt(refquant.tensor([4.0]))
         tensor([0.5])
         """
-    def select(self, dim: Any, index: Any) -> Any:
+    def select(self, dim: Any, index: Any) -> Self:
         """Select one entry along a dimension, and drop the dimension.
 
         Parameters
@@ -1995,9 +2226,20 @@ class Methods:
         >>> refquant.tensor([[1, 2], [3, 4]]).select(1, 0)
         tensor([1, 3])
         """
-    def short(self) -> Any:
-        """Convert to int16."""
-    def sigmoid(self) -> Any:
+    def short(self) -> Tensor:
+        """Convert to int16.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
+    def sigmoid(self) -> Tensor:
         """Logistic function, :math:`1 / (1 + e^{-x})`.
 
         Parameters
@@ -2016,9 +2258,20 @@ class Methods:
         >>> refquant.sigmoid(refquant.tensor([0.0]))
         tensor([0.5])
         """
-    def sigmoid_(self) -> Any:
-        """Apply `sigmoid` in place."""
-    def sign(self) -> Any:
+    def sigmoid_(self) -> Self:
+        """Apply `sigmoid` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
+    def sign(self) -> Tensor:
         """-1, 0 or 1.
 
         Parameters
@@ -2037,7 +2290,7 @@ class Methods:
         >>> refquant.sign(refquant.tensor([-3.0, 0.0, 2.0]))
         tensor([-1.,  0.,  1.])
         """
-    def sin(self) -> Any:
+    def sin(self) -> Tensor:
         """Sine.
 
         Parameters
@@ -2056,12 +2309,12 @@ class Methods:
         >>> refquant.sin(refquant.tensor([0.0]))
         tensor([0.])
         """
-    def softmax(self, dim: Any, dtype: Any = ...) -> Any:
+    def softmax(self, dim: Any, dtype: Any = ...) -> Tensor:
         r"""Normalize exponentials to a sum of 1, :math:`e^{x_i} / \sum_j e^{x_j}`.
 
         Parameters
         ----------
-        input : Tensor of floats
+        input : Tensor
             Plain.
         dim : int
             Along which the shares add up.
@@ -2071,6 +2324,7 @@ class Methods:
         Returns
         -------
         Tensor
+            Of the shape of `input`.
 
         Examples
         --------
@@ -2085,11 +2339,11 @@ class Methods:
         ----------
         input : Tensor
             Plain or quantized.
-        dim : int
+        dim : int, default -1
             Along which to sort.
-        descending : bool
+        descending : bool, default False
             From the largest down. NaN counts as largest.
-        stable : bool
+        stable : bool, default False
             Accepted; the order is always stable.
 
         Returns
@@ -2132,7 +2386,7 @@ class Methods:
         >>> [part.tolist() for part in refquant.split(refquant.arange(5), 2)]
         [[0, 1], [2, 3], [4]]
         """
-    def sqrt(self) -> Any:
+    def sqrt(self) -> Tensor:
         """Square root; NaN below 0.
 
         Parameters
@@ -2151,7 +2405,7 @@ class Methods:
         >>> refquant.sqrt(refquant.tensor([4.0, 9.0]))
         tensor([2., 3.])
         """
-    def square(self) -> Any:
+    def square(self) -> Tensor:
         """Multiply by itself.
 
         Parameters
@@ -2170,7 +2424,7 @@ class Methods:
         >>> refquant.square(refquant.tensor([3.0, -2.0]))
         tensor([9., 4.])
         """
-    def squeeze(self, dim: Any = ...) -> Any:
+    def squeeze(self, dim: Any = ...) -> Self:
         """Remove dimensions of extent 1: all, or those of `dim`; shares storage.
 
         Parameters
@@ -2191,7 +2445,7 @@ class Methods:
         >>> refquant.squeeze(refquant.ones(1, 3, 1)).shape
         refquant.Size([3])
         """
-    def std(self, dim: Any = ..., unbiased: Any = ..., keepdim: Any = ...) -> Any:
+    def std(self, dim: Any = ..., unbiased: Any = ..., keepdim: Any = ...) -> Tensor:
         """Compute the standard deviation, the square root of `var`.
 
         Parameters
@@ -2216,9 +2470,9 @@ class Methods:
         >>> refquant.std(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
         tensor([0.7071, 2.1213])
         """
-    def storage_offset(self) -> Any:
+    def storage_offset(self) -> builtins.int:
         """Count the elements between the start of the tensor's memory and its first element."""
-    def sub(self, other: Any, *, alpha: Any = ...) -> Any:
+    def sub(self, other: Any, *, alpha: Any = ...) -> Tensor:
         r"""Subtract, :math:`x - \alpha y`, with broadcasting; see `add`.
 
         Parameters
@@ -2241,9 +2495,24 @@ class Methods:
         >>> refquant.sub(refquant.tensor([5.0, 7.0]), refquant.tensor([1.0, 2.0]), alpha=2)
         tensor([3., 3.])
         """
-    def sub_(self, other: Any, *, alpha: Any = ...) -> Any:
-        """Subtract in place; see `sub`."""
-    def sum(self, dim: Any = ..., keepdim: Any = ..., *, dtype: Any = ...) -> Any:
+    def sub_(self, other: Any, *, alpha: Any = ...) -> Self:
+        """Apply `sub` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+        alpha : float, default 1
+            Factor of `other`.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
+    def sum(self, dim: Any = ..., keepdim: Any = ..., *, dtype: Any = ...) -> Tensor:
         """Add up, over all dimensions or some.
 
         Parameters
@@ -2252,7 +2521,7 @@ class Methods:
             Plain; integers and bools add up to int64.
         dim : int or sequence of int, optional
             Dimensions to reduce; all if not given.
-        keepdim : bool
+        keepdim : bool, default False
             Whether they stay, with extent 1.
         dtype : dtype, optional
             Converts the input first.
@@ -2260,6 +2529,7 @@ class Methods:
         Returns
         -------
         Tensor
+            Without the reduced dimensions, unless `keepdim`.
 
         Examples
         --------
@@ -2267,7 +2537,7 @@ class Methods:
         >>> refquant.tensor([[1, 2], [3, 4]]).sum(dim=0)
         tensor([4, 6])
         """
-    def t(self) -> Any:
+    def t(self) -> Self:
         """Transpose a matrix; a tensor of fewer dimensions stays as it is.
 
         Parameters
@@ -2287,7 +2557,7 @@ class Methods:
         tensor([[1, 3],
                 [2, 4]])
         """
-    def tanh(self) -> Any:
+    def tanh(self) -> Tensor:
         """Hyperbolic tangent.
 
         Parameters
@@ -2306,9 +2576,20 @@ class Methods:
         >>> refquant.tanh(refquant.tensor([0.0]))
         tensor([0.])
         """
-    def tanh_(self) -> Any:
-        """Apply `tanh` in place."""
-    def to(self, *target: Any, dtype: Any = ..., device: Any = ..., non_blocking: Any = ..., copy: Any = ..., memory_format: Any = ...) -> Any:
+    def tanh_(self) -> Self:
+        """Apply `tanh` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
+    def to(self, *target: Any, dtype: Any = ..., device: Any = ..., non_blocking: Any = ..., copy: Any = ..., memory_format: Any = ...) -> Tensor:
         """Convert to another dtype or memory format.
 
         Parameters
@@ -2348,11 +2629,11 @@ class Methods:
             Plain or quantized.
         k : int
             How many.
-        dim : int
+        dim : int, default -1
             Along which to look.
-        largest : bool
+        largest : bool, default True
             Whether the largest or the smallest are wanted.
-        sorted : bool
+        sorted : bool, default True
             Accepted; the result is always sorted, of equals the first comes first.
 
         Returns
@@ -2370,7 +2651,7 @@ class Methods:
         >>> refquant.topk(refquant.tensor([3.0, 1.0, 2.0]), 2).values
         tensor([3., 2.])
         """
-    def transpose(self, dim0: Any, dim1: Any) -> Any:
+    def transpose(self, dim0: Any, dim1: Any) -> Self:
         """Exchange two dimensions; the result shares storage with `input`.
 
         Parameters
@@ -2393,7 +2674,7 @@ class Methods:
         >>> refquant.transpose(refquant.ones(2, 3), 0, 1).shape
         refquant.Size([3, 2])
         """
-    def tril(self, diagonal: Any = ...) -> Any:
+    def tril(self, diagonal: Any = ...) -> Tensor:
         """Keep the lower triangle of a matrix, on and below a diagonal, and set the rest to 0.
 
         Parameters
@@ -2416,7 +2697,7 @@ class Methods:
                 [1., 1., 0.],
                 [1., 1., 1.]])
         """
-    def triu(self, diagonal: Any = ...) -> Any:
+    def triu(self, diagonal: Any = ...) -> Tensor:
         """Keep the upper triangle of a matrix, on and above a diagonal, and set the rest to 0.
 
         Parameters
@@ -2439,7 +2720,7 @@ class Methods:
                 [0., 1., 1.],
                 [0., 0., 1.]])
         """
-    def trunc(self) -> Any:
+    def trunc(self) -> Tensor:
         """Round towards 0; the gradient is 0.
 
         Parameters
@@ -2458,8 +2739,21 @@ class Methods:
         >>> refquant.trunc(refquant.tensor([-1.5, 1.7]))
         tensor([-1.,  1.])
         """
-    def type_as(self, other: Any) -> Any:
-        """Convert to the dtype of another tensor."""
+    def type_as(self, other: Any) -> Tensor:
+        """Convert to the dtype of another tensor.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            Of the common shape.
+        """
     def unbind(self, dim: Any = ...) -> Any:
         """Split into the entries along a dimension; see `select`.
 
@@ -2481,11 +2775,28 @@ class Methods:
         >>> refquant.unbind(refquant.tensor([[1, 2], [3, 4]]))
         (tensor([1, 2]), tensor([3, 4]))
         """
-    def unflatten(self, dim: Any, sizes: Any) -> Any:
+    def unflatten(self, dim: Any, sizes: Any) -> Self:
         """Split one dimension into several; see `view`."""
-    def uniform_(self, a: Any = ..., b: Any = ..., *, generator: Any = ...) -> Any:
-        """Overwrite with draws from the uniform distribution from `a` to `b`."""
-    def unsqueeze(self, dim: Any) -> Any:
+    def uniform_(self, a: Any = ..., b: Any = ..., *, generator: Any = ...) -> Self:
+        """Overwrite with draws from the uniform distribution from `a` to `b`.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        a : float, default 0.0
+            Not above `b`.
+        b : float, default 1.0
+            The upper end.
+        generator : Generator, optional
+            Source of the numbers; by default the one that `refquant.manual_seed` starts.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
+    def unsqueeze(self, dim: Any) -> Self:
         """Insert a dimension of extent 1 before dimension `dim`; shares storage.
 
         Parameters
@@ -2506,7 +2817,7 @@ class Methods:
         >>> refquant.unsqueeze(refquant.ones(3), 0).shape
         refquant.Size([1, 3])
         """
-    def var(self, dim: Any = ..., unbiased: Any = ..., keepdim: Any = ...) -> Any:
+    def var(self, dim: Any = ..., unbiased: Any = ..., keepdim: Any = ...) -> Tensor:
         """Compute the variance; `unbiased` divides by one less than the count.
 
         Parameters
@@ -2531,7 +2842,7 @@ class Methods:
         >>> refquant.var(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
         tensor([0.5, 4.5])
         """
-    def view(self, *shape: Any) -> Any:
+    def view(self, *shape: Any) -> Self:
         """View the elements in another shape, without copying them.
 
         Parameters
@@ -2559,8 +2870,19 @@ class Methods:
         >>> refquant.tensor([[1, 2], [3, 4]]).view(4)
         tensor([1, 2, 3, 4])
         """
-    def view_as(self, other: Any) -> Any:
+    def view_as(self, other: Any) -> Self:
         """View the elements in the shape of another tensor; see `view`."""
     def where(self, condition: Any, other: Any) -> Any: ...
-    def zero_(self) -> Any:
-        """Overwrite all elements with 0."""
+    def zero_(self) -> Self:
+        """Overwrite all elements with 0.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """

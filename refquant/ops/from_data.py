@@ -136,7 +136,7 @@ def is_tensor(obj: Any) -> bool:
     return isinstance(obj, Tensor)
 
 
-def as_tensor(data: Any, dtype=None) -> Tensor:
+def as_tensor(data: Any, dtype: dtypes.dtype | None = None) -> Tensor:
     """Convert data to a tensor, without a copy of tensors and NumPy arrays.
 
     Parameters

@@ -2,27 +2,34 @@
 
 from refquant.ops import broadcasting, indexing, permutation, slicing, strides, views
 from refquant.ops.dispatch import QUANTIZED_FORMS
-from refquant.ops.floating import (
+from refquant.ops.floating import (  # noqa: F401 -- their rows
     activation,
     arithmetic,
     casting,
     comparison,
     concat,
+    convolution,
     creation,
     elementwise,
     extremes,
-    inplace_arithmetic,
+    generator,
     logical,
+    loss,
     matmul,
     matrices,
+    normalization,
     operators,
+    pooling,
     random,
+    ranges,
     reductions,
+    resizing,
     rounding,
     selection,
     softmax,
     sorting,
 )
+from refquant.ops.quantized import activation as quantized_activation
 from refquant.ops.quantized import affine
 from refquant.ops.quantized import casting as quantized_casting
 from refquant.ops.quantized import comparison as quantized_comparison
@@ -31,6 +38,7 @@ from refquant.ops.quantized import elementwise as quantized_elementwise
 from refquant.ops.quantized import pooling as quantized_pooling
 from refquant.ops.quantized import reductions as quantized_reductions
 from refquant.ops.quantized import resizing as quantized_resizing
+from refquant.ops.rows import exported
 from refquant.tensors import Tensor
 
 
@@ -41,6 +49,7 @@ def _named(module, names: str) -> dict:
 
 # What `refquant.ops.dispatch` sends quantized tensors to.
 QUANTIZED_FORMS.update(
+    **quantized_activation.FORMS,
     **_named(quantized_casting, "clone copy_ empty_like fill_ resize_ zero_"),
     **_named(quantized_comparison, "eq equal ge gt le lt ne"),
     **_named(quantized_concat, "cat"),
@@ -80,48 +89,12 @@ METHODS = {
     "select": slicing.select,
     "split": slicing.split,
     "unbind": slicing.unbind,
-    # Arithmetic and elementwise functions.
+    # Operations on plain tensors.
+    **exported("Tensor"),
     **operators.OPERATORS,
-    **_named(
-        arithmetic,
-        "add div floor_divide lerp mul neg pow remainder sub",
-    ),
-    **_named(inplace_arithmetic, "add_ addcdiv_ addcmul_ div_ mul_ sub_"),
-    **_named(activation, "clamp clamp_ relu relu_ sigmoid sigmoid_ tanh tanh_"),
-    **_named(elementwise, "cos exp log log1p log2 log10 reciprocal rsqrt sin sqrt square"),
-    **_named(rounding, "abs ceil floor round sign trunc"),
-    **_named(softmax, "log_softmax logsumexp softmax"),
     "__abs__": rounding.abs,
     "__matmul__": matmul.matmul,
-    **_named(matmul, "addmm bmm dot matmul mm mv outer"),
-    # Comparisons, reductions, order.
-    **_named(
-        comparison,
-        "allclose eq equal ge gt isclose isfinite isinf isnan le lt ne",
-    ),
-    **_named(logical, "all any count_nonzero logical_and logical_not logical_or logical_xor"),
     "where": lambda self, condition, other: selection.where(condition, self, other),
-    **_named(
-        reductions,
-        "cumsum mean norm prod std sum var",
-    ),
-    **_named(extremes, "argmax argmin max maximum median min minimum"),
-    **_named(sorting, "argsort flip sort topk"),
-    **_named(
-        selection,
-        "gather index_select masked_fill masked_fill_ masked_select nonzero",
-    ),
-    # Copies, other dtypes, new elements.
-    **_named(casting, "clone copy_ cpu double fill_ half long resize_ short to type_as zero_"),
-    "bool": casting.bool_,
-    "float": casting.float_,
-    "int": casting.int_,
-    "new_zeros": creation.new_zeros,
-    "tril": matrices.tril,
-    "triu": matrices.triu,
-    "repeat": concat.repeat,
-    "normal_": random.normal_,
-    "uniform_": random.uniform_,
 }
 
 

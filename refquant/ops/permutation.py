@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from refquant._documentation import documented
+from refquant._documentation import document
 from refquant.errors import OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.views import integers, with_axis
@@ -11,8 +11,7 @@ from refquant.tensors import QuantizedTensor, Tensor, differentiable
 __all__ = ["movedim", "permute", "t", "transpose"]
 
 
-@documented()
-def permute(input: Any, *dims) -> Tensor:
+def permute(input: Any, *dims: Any) -> Tensor:
     """Reorder the dimensions.
 
     %(plain_or_quantized)s
@@ -26,9 +25,7 @@ def permute(input: Any, *dims) -> Tensor:
     OperationError
         If not every dimension is named once.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.tensor([[1, 2, 3]]).permute(1, 0).shape
     refquant.Size([3, 1])
     """
@@ -45,14 +42,10 @@ def permute(input: Any, *dims) -> Tensor:
     return differentiable(array, (x,), lambda g: (g.transpose(inverse),))
 
 
-@documented()
 def transpose(input: Any, dim0: int, dim1: int) -> Tensor:
     """Exchange two dimensions; the result shares storage with `input`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
+    %(any_shape)s
     dim0 : int
         A dimension.
     dim1 : int
@@ -60,9 +53,7 @@ def transpose(input: Any, dim0: int, dim1: int) -> Tensor:
 
     %(shares_storage)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.transpose(refquant.ones(2, 3), 0, 1).shape
     refquant.Size([3, 2])
     """
@@ -75,20 +66,14 @@ def transpose(input: Any, dim0: int, dim1: int) -> Tensor:
     return permute(x, order)
 
 
-@documented()
 def t(input: Any) -> Tensor:
     """Transpose a matrix; a tensor of fewer dimensions stays as it is.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
+    %(any_shape)s
 
     %(shares_storage)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.t(refquant.tensor([[1, 2], [3, 4]]))
     tensor([[1, 3],
             [2, 4]])
@@ -104,14 +89,10 @@ def t(input: Any) -> Tensor:
     return permute(x, tuple(reversed(range(x.array.ndim))))
 
 
-@documented()
 def movedim(input: Any, source: int, destination: int) -> Tensor:
     """Move one dimension to another place; the others keep their order.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
+    %(any_shape)s
     source : int
         Where the dimension is.
     destination : int
@@ -119,9 +100,7 @@ def movedim(input: Any, source: int, destination: int) -> Tensor:
 
     %(shares_storage)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.movedim(refquant.ones(2, 3, 4), 0, 2).shape
     refquant.Size([3, 4, 2])
     """
@@ -133,3 +112,6 @@ def movedim(input: Any, source: int, destination: int) -> Tensor:
     if order:
         order.insert(last, order.pop(first))
     return permute(x, order)
+
+
+document(__name__)

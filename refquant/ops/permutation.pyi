@@ -4,7 +4,7 @@
 from typing import Any
 
 from typing import Any
-from refquant._documentation import documented
+from refquant._documentation import document
 from refquant.errors import OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.views import integers, with_axis

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
-from refquant._documentation import documented
+from refquant._documentation import document
 from refquant.errors import IndexRangeError, OperationError, RefquantError, ShapeError
 from refquant.ops import checks
 from refquant.ops.indexing import FULL_SLICE, basic_index
@@ -30,7 +30,6 @@ def _extended(x: Tensor, dim: Any, error: type[RefquantError] = ShapeError) -> i
     return checks.dimension("dim", dim, x.array.ndim)
 
 
-@documented()
 def select(input: Any, dim: int, index: int) -> Tensor:
     """Select one entry along a dimension, and drop the dimension.
 
@@ -47,9 +46,7 @@ def select(input: Any, dim: int, index: int) -> Tensor:
     QuantizerError
         If that would drop the channels of a per-channel tensor.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.tensor([[1, 2], [3, 4]]).select(1, 0)
     tensor([1, 3])
     """
@@ -58,14 +55,10 @@ def select(input: Any, dim: int, index: int) -> Tensor:
     return basic_index(x, _along(x.array.ndim, dim, arguments.integer("index", index)))
 
 
-@documented()
 def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
     """Select `length` entries along a dimension, from `start` on; shares storage.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
+    %(any_shape)s
     dim : int
         The dimension.
     start : int
@@ -75,9 +68,7 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
 
     %(shares_storage)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.tensor([1, 2, 3, 4]).narrow(0, 1, 2)
     tensor([2, 3])
     """
@@ -96,7 +87,6 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
     return basic_index(x, _along(x.array.ndim, dim, slice(first, first + length)))
 
 
-@documented()
 def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
     """Split along a dimension into parts of one size (the last may be smaller) or of given sizes.
 
@@ -116,9 +106,7 @@ def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
     ArgumentError
         If the sizes do not add up.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> [part.tolist() for part in refquant.split(refquant.arange(5), 2)]
     [[0, 1], [2, 3], [4]]
     """
@@ -145,10 +133,7 @@ def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
 def chunk(input: Any, chunks: int, dim: int = 0) -> tuple:
     """Split along a dimension into at most `chunks` parts of one size (the last may be smaller).
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
+    %(any_shape)s
     chunks : int
         How many parts at most.
     dim : int, default 0
@@ -159,9 +144,7 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple:
     tuple of Tensor
         They share storage with `input`.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> [part.tolist() for part in refquant.chunk(refquant.arange(5), 2)]
     [[0, 1, 2], [3, 4]]
     """
@@ -177,10 +160,7 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple:
 def unbind(input: Any, dim: int = 0) -> tuple:
     """Split into the entries along a dimension; see `select`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
+    %(any_shape)s
     dim : int, default 0
         The dimension.
 
@@ -189,12 +169,13 @@ def unbind(input: Any, dim: int = 0) -> tuple:
     tuple of Tensor
         They share storage with `input`.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.unbind(refquant.tensor([[1, 2], [3, 4]]))
     (tensor([1, 2]), tensor([3, 4]))
     """
     x = checks.any_tensor("input", input)
     dim = _extended(x, dim, IndexRangeError)
     return tuple(select(x, dim, i) for i in range(x.array.shape[dim]))
+
+
+document(__name__)

@@ -6,7 +6,7 @@ from typing import Any
 from typing import Any
 import numpy as np
 from refquant import arguments
-from refquant._documentation import documented
+from refquant._documentation import document
 from refquant.errors import IndexRangeError, OperationError, RefquantError, ShapeError
 from refquant.ops import checks
 from refquant.ops.indexing import FULL_SLICE, basic_index

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, dtypes
-from refquant._documentation import documented
+from refquant._documentation import document
 from refquant.errors import OperationError
 from refquant.ops import checks, layout
 from refquant.ops.views import integers, lost_axis
@@ -18,26 +18,22 @@ __all__ = ["as_strided", "contiguous", "is_contiguous", "numel", "storage_offset
 def numel(input: Tensor) -> int:
     """Count the elements.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
+    %(any_shape)s
 
     Returns
     -------
     int
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.numel(refquant.tensor([[1, 2], [3, 4]]))
     4
     """
     return checks.any_tensor("input", input).array.size
 
 
-@documented()
-def contiguous(input: Any, memory_format=dtypes.contiguous_format) -> Tensor:
+def contiguous(
+    input: Any, memory_format: dtypes.memory_format = dtypes.contiguous_format
+) -> Tensor:
     """Lay the elements out without gaps, in the order of a memory format.
 
     %(plain_or_quantized)s
@@ -55,9 +51,7 @@ def contiguous(input: Any, memory_format=dtypes.contiguous_format) -> Tensor:
     ShapeError
         If the tensor does not have the dimensions that the format needs.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> x = refquant.zeros(1, 2, 3, 4).contiguous(memory_format=refquant.channels_last)
     >>> x.shape, x.stride()
     (refquant.Size([1, 2, 3, 4]), (24, 1, 8, 2))
@@ -71,7 +65,9 @@ def contiguous(input: Any, memory_format=dtypes.contiguous_format) -> Tensor:
     return differentiable(array, (x,), lambda g: (g,))
 
 
-def is_contiguous(input: Any, memory_format=dtypes.contiguous_format) -> bool:
+def is_contiguous(
+    input: Any, memory_format: dtypes.memory_format = dtypes.contiguous_format
+) -> bool:
     """Return whether the elements lie without gaps in the order of a memory format."""
     return layout.is_contiguous(input.array, memory_format)
 
@@ -97,8 +93,7 @@ def storage_offset(input: Tensor) -> int:
     return _storage(input.array)[1]
 
 
-@documented()
-def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> Tensor:
+def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """View the memory of a tensor with a given shape and strides.
 
     Parameters
@@ -122,9 +117,7 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
     QuantizerError
         If `input` is quantized per channel.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.tensor([0, 1, 2, 3]).as_strided((3, 2), (1, 1))
     tensor([[0, 1],
             [1, 2],
@@ -173,3 +166,6 @@ def as_strided(input: Any, size, stride, storage_offset: int | None = None) -> T
         return (memory[strided(places, before, strides, start)],)
 
     return differentiable(view, (x,), backward)
+
+
+document(__name__)

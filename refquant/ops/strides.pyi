@@ -7,7 +7,7 @@ import math
 from typing import Any
 import numpy as np
 from refquant import arguments, dtypes
-from refquant._documentation import documented
+from refquant._documentation import document
 from refquant.errors import OperationError
 from refquant.ops import checks, layout
 from refquant.ops.views import integers, lost_axis
@@ -33,7 +33,7 @@ def numel(input: Tensor) -> int:
     4
     """
 
-def contiguous(input: Any, memory_format: Any=dtypes.contiguous_format) -> Tensor:
+def contiguous(input: Any, memory_format: dtypes.memory_format=dtypes.contiguous_format) -> Tensor:
     """Lay the elements out without gaps, in the order of a memory format.
 
     Parameters
@@ -62,7 +62,7 @@ def contiguous(input: Any, memory_format: Any=dtypes.contiguous_format) -> Tenso
     (refquant.Size([1, 2, 3, 4]), (24, 1, 8, 2))
     """
 
-def is_contiguous(input: Any, memory_format: Any=dtypes.contiguous_format) -> bool:
+def is_contiguous(input: Any, memory_format: dtypes.memory_format=dtypes.contiguous_format) -> bool:
     """Return whether the elements lie without gaps in the order of a memory format."""
 
 def _storage(array: np.ndarray) -> tuple[np.ndarray, int]:

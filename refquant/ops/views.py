@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
-from refquant._documentation import documented
+from refquant._documentation import document
 from refquant.errors import OperationError, QuantizerError, ShapeError
 from refquant.ops import checks
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
@@ -103,8 +103,7 @@ def _reshaped(x: Tensor, array: np.ndarray) -> Tensor:
     return differentiable(array, (x,), lambda g: (g.reshape(before),))
 
 
-@documented()
-def reshape(input: Any, *shape) -> Tensor:
+def reshape(input: Any, *shape: Any) -> Tensor:
     """Reshape the elements in row-major order: a view if possible, else a copy.
 
     %(plain_or_quantized)s
@@ -122,9 +121,7 @@ def reshape(input: Any, *shape) -> Tensor:
     QuantizerError
         If the channels of a per-channel tensor would not be one dimension of the result.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.tensor([[1, 2], [3, 4]]).reshape(-1)
     tensor([1, 2, 3, 4])
     """
@@ -133,8 +130,7 @@ def reshape(input: Any, *shape) -> Tensor:
     return _reshaped(x, x.array.reshape(shape))
 
 
-@documented()
-def view(input: Tensor, *shape) -> Tensor:
+def view(input: Tensor, *shape: Any) -> Tensor:
     """View the elements in another shape, without copying them.
 
     %(plain_or_quantized)s
@@ -150,9 +146,7 @@ def view(input: Tensor, *shape) -> Tensor:
     QuantizerError
         If the channels of a per-channel tensor would not be one dimension of the result.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.tensor([[1, 2], [3, 4]]).view(4)
     tensor([1, 2, 3, 4])
     """
@@ -179,7 +173,6 @@ def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     return reshape(input, checks.any_tensor("other", other).array.shape)
 
 
-@documented()
 def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Merge a range of dimensions into one.
 
@@ -197,9 +190,7 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     OperationError
         If the range is empty.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.tensor([[[1, 2]], [[3, 4]]]).flatten(1)
     tensor([[1, 2],
             [3, 4]])
@@ -219,26 +210,21 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 def ravel(input: Any) -> Tensor:
     """Merge all dimensions into one; see `flatten`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
+    %(any_shape)s
 
     Returns
     -------
     Tensor
         One dimension; shares storage where it can.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.ravel(refquant.tensor([[1, 2], [3, 4]]))
     tensor([1, 2, 3, 4])
     """
     return flatten(input)
 
 
-def unflatten(input: Any, dim: int, sizes) -> Tensor:
+def unflatten(input: Any, dim: int, sizes: Any) -> Tensor:
     """Split one dimension into several; see `view`."""
     x = checks.any_tensor("input", input)
     dim = checks.dimension("dim", dim, x.array.ndim)
@@ -249,22 +235,16 @@ def unflatten(input: Any, dim: int, sizes) -> Tensor:
 # -- dimensions of extent 1 --------------------------------------------------------------------
 
 
-@documented()
 def unsqueeze(input: Any, dim: int) -> Tensor:
     """Insert a dimension of extent 1 before dimension `dim`; shares storage.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
+    %(any_shape)s
     dim : int
         Where the new dimension will be.
 
     %(shares_storage)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.unsqueeze(refquant.ones(3), 0).shape
     refquant.Size([1, 3])
     """
@@ -286,22 +266,16 @@ def unsqueeze(input: Any, dim: int) -> Tensor:
     return differentiable(result, (x,), lambda g: (g.reshape(before),))
 
 
-@documented()
 def squeeze(input: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
     """Remove dimensions of extent 1: all, or those of `dim`; shares storage.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
+    %(any_shape)s
     dim : int or tuple of int, optional
         Which dimensions; all of extent 1 if not given.
 
     %(shares_storage)s
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.squeeze(refquant.ones(1, 3, 1)).shape
     refquant.Size([3])
     """
@@ -321,3 +295,6 @@ def squeeze(input: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
         return with_axis(x, result, x.axis - sum(d < x.axis for d in gone))
     before = array.shape
     return differentiable(result, (x,), lambda g: (g.reshape(before),))
+
+
+document(__name__)

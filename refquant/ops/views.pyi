@@ -11,7 +11,7 @@ import math
 from typing import Any
 import numpy as np
 from refquant import arguments
-from refquant._documentation import documented
+from refquant._documentation import document
 from refquant.errors import OperationError, QuantizerError, ShapeError
 from refquant.ops import checks
 from refquant.tensors import QuantizedTensor, Tensor, differentiable

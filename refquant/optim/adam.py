@@ -1,6 +1,7 @@
 """Adam."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -54,13 +55,13 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        params,
+        params: Iterable[Any],
         lr: float = 0.001,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-08,
         weight_decay: float = 0,
         amsgrad: bool = False,
-    ):
+    ) -> None:
         super().__init__(
             params,
             {

@@ -1,5 +1,6 @@
 """Stochastic gradient descent."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -54,13 +55,13 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        params,
+        params: Iterable[Any],
         lr: float = 0.001,
         momentum: float = 0,
         dampening: float = 0,
         weight_decay: float = 0,
         nesterov: bool = False,
-    ):
+    ) -> None:
         super().__init__(
             params,
             {

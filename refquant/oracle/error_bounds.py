@@ -99,7 +99,9 @@ class Legality:
         return f"<Legality: {count} of {self.legal.size} answers are not legal>"
 
 
-def legality(actual: Any, operation: str, *args: Any, integer_bias: bool = True, **kwargs: Any):
+def legality(
+    actual: Any, operation: str, *args: Any, integer_bias: bool = True, **kwargs: Any
+) -> Legality:
     """Return for every element whether a sound implementation may give this answer.
 
     The documentation derives the bound. Sound means rounded once, to the nearest integer, with ties

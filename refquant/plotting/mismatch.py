@@ -13,7 +13,7 @@ __all__ = ["mismatch_bars"]
 
 
 @documented()
-def mismatch_bars(mismatch: Any, *, ax: Any = None):
+def mismatch_bars(mismatch: Any, *, ax: Any = None) -> Any:
     """Draw the number of elements by their difference in steps, with a color for each class.
 
     Parameters

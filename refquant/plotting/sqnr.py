@@ -14,7 +14,9 @@ __all__ = ["sqnr_bars"]
 
 
 @documented()
-def sqnr_bars(layers: Sequence[str], values: Mapping[str, Sequence[float]], *, ax: Any = None):
+def sqnr_bars(
+    layers: Sequence[str], values: Mapping[str, Sequence[float]], *, ax: Any = None
+) -> Any:
     """Draw the signal-to-quantization-noise ratio of layers as bars, the first layer on top.
 
     Parameters

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from refquant import arguments
-from refquant.nn.module import Module
+from refquant.nn.module import AnyModule
 
 __all__ = ["restored_on_error"]
 
@@ -21,7 +21,7 @@ _TABLES = (
 
 
 @contextmanager
-def restored_on_error(model: Module, inplace: bool) -> Iterator[Module]:
+def restored_on_error(model: AnyModule, inplace: bool) -> Iterator[AnyModule]:
     """Yield the model, or a copy of it, to be changed; after an error the model is as before.
 
     Modules, parameters, hooks and other attributes are restored; the values of parameters are

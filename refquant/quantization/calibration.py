@@ -8,7 +8,7 @@ batches, whichever shard finishes first.
 import copy
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from itertools import islice
@@ -21,7 +21,7 @@ from refquant.errors import (
     NotSupportedError,
     OperationError,
 )
-from refquant.nn.module import Module
+from refquant.nn.module import AnyModule, Module
 from refquant.progress import Progress
 from refquant.quantization._checks import checked_model
 from refquant.quantization._observing import NAME, set_paths
@@ -87,14 +87,14 @@ def run_first(model, batch) -> Any:
 
 
 def calibrate(
-    model,
-    batches,
+    model: AnyModule,
+    batches: Iterable[Any],
     progress: bool = True,
     executor: Executor | None = None,
     *,
     run: Callable[[Any, Any], Any] = run_first,
     shard_size: int = 8,
-):
+) -> AnyModule:
     """Run calibration data through a prepared model, for its observers.
 
     The model runs in evaluation mode and without gradients; afterwards its modes are as before.
@@ -171,7 +171,7 @@ def calibrate(
             hint="call refquant.quantization.prepare() first",
         )
     set_paths(model)
-    total = len(batches) if hasattr(batches, "__len__") else None
+    total = len(batches) if isinstance(batches, Sized) else None
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

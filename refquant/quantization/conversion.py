@@ -3,13 +3,14 @@
 import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from refquant import arguments, engines
 from refquant._operation import operation_name
 from refquant.engines import Workflow
 from refquant.errors import ArgumentError, NoDataWarning
 from refquant.nn import quantized as nnq
-from refquant.nn.module import Module
+from refquant.nn.module import AnyModule, Module
 from refquant.quantization import mappings
 from refquant.quantization._checks import checked_mapping, checked_model, checked_settings
 from refquant.quantization._observing import NAME, detach, observer_of
@@ -22,7 +23,12 @@ __all__ = ["convert", "swap_module"]
 _FOLLOWING = {nnq.ReLU, nnq.ReLU6, nnq.DeQuantize}
 
 
-def swap_module(mod, mapping, custom_module_class_mapping=None, use_precomputed_fake_quant=False):
+def swap_module(
+    mod: Module,
+    mapping: Mapping[type, type] | None,
+    custom_module_class_mapping: Any = None,
+    use_precomputed_fake_quant: bool = False,
+) -> Module:
     """Return the quantized version of a module that has a QConfig and whose type is in a mapping.
 
     Parameters
@@ -57,14 +63,14 @@ def swap_module(mod, mapping, custom_module_class_mapping=None, use_precomputed_
 
 
 def convert(
-    module,
-    mapping=None,
-    inplace=False,
-    remove_qconfig=True,
-    is_reference=False,
-    convert_custom_config_dict=None,
-    use_precomputed_fake_quant=False,
-):
+    module: AnyModule,
+    mapping: Mapping[type, type] | None = None,
+    inplace: bool = False,
+    remove_qconfig: bool = True,
+    is_reference: bool = False,
+    convert_custom_config_dict: Any = None,
+    use_precomputed_fake_quant: bool = False,
+) -> AnyModule:
     """Replace the modules below a calibrated or trained model by quantized ones.
 
     Afterwards no module has a QConfig, an observer or an observer's hook; hooks of the user stay.
@@ -144,13 +150,13 @@ def convert(
 
 
 def convert_with(
-    model: Module,
+    model: AnyModule,
     mapping: Mapping[type, type] | None,
     inplace: bool,
     remove_qconfig: bool = True,
     custom: Mapping[type, type] = MappingProxyType({}),
     precomputed: bool = False,
-) -> Module:
+) -> AnyModule:
     """Convert a model on behalf of a public function of another name."""
     if mapping is None:
         mapping = mappings.default("static", _workflow(model))

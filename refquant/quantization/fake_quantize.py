@@ -20,7 +20,7 @@ from refquant.quantization.observers.moving_average import (
     MovingAverageMinMaxObserver,
     MovingAveragePerChannelMinMaxObserver,
 )
-from refquant.tensors import quantizer
+from refquant.tensors import Tensor, quantizer
 
 __all__ = [
     "FakeQuantize",
@@ -107,8 +107,12 @@ class FakeQuantize(Module):
     _statistics = ("scale", "zero_point")
 
     def __init__(
-        self, observer=MovingAverageMinMaxObserver, quant_min=0, quant_max=255, **observer_kwargs
-    ):
+        self,
+        observer: Any = MovingAverageMinMaxObserver,
+        quant_min: int = 0,
+        quant_max: int = 255,
+        **observer_kwargs: Any,
+    ) -> None:
         super().__init__()
         _check_factory(observer, observer_kwargs)
         quant_min = arguments.integer("quant_min", quant_min)
@@ -137,7 +141,7 @@ class FakeQuantize(Module):
         self.ch_axis: Any = getattr(instance, "ch_axis", None)
 
     @classmethod
-    def with_args(cls, **keywords) -> Factory:
+    def with_args(cls, **keywords: Any) -> Factory:
         """Choose arguments of the constructor; the result makes modules when called."""
         return Factory(cls, keywords)
 
@@ -171,18 +175,18 @@ class FakeQuantize(Module):
         """Switch observing off, which keeps scale and zero point; returns the module."""
         return self.enable_observer(False)
 
-    def calculate_qparams(self, **keywords):
+    def calculate_qparams(self, **keywords: Any) -> Any:
         """Choose scale and zero point for what the observer has seen."""
         return self.activation_post_process.calculate_qparams(**keywords)
 
-    def explain(self):
+    def explain(self) -> Any:
         """Explain how scale and zero point follow from what the observer has seen."""
         return self.activation_post_process.explain()
 
     def _repr_html_(self) -> str:
         return self.activation_post_process._repr_html_()
 
-    def forward(self, X):
+    def forward(self, X: Tensor) -> Tensor:
         """Observe `X` and round it, each if it is switched on."""
         tensor = checks.float32_tensor("X", X)
         if tensor.array.size == 0:

@@ -79,7 +79,9 @@ def _method(*sequences: tuple[type, ...]) -> Callable[..., Module]:
     return method
 
 
-def get_fuser_method(op_list, additional_fuser_method_mapping=None):
+def get_fuser_method(
+    op_list: Any, additional_fuser_method_mapping: Any = None
+) -> Callable[..., Any]:
     """Get the function that fuses modules of some types.
 
     Parameters
@@ -118,7 +120,7 @@ def get_fuser_method(op_list, additional_fuser_method_mapping=None):
 
 
 @documented()
-def fuse_conv_bn(is_qat, conv, bn):
+def fuse_conv_bn(is_qat: Any, conv: Any, bn: Any) -> Module:
     """Fuse a convolution and the batch normalization of its output.
 
     %(fuse_normalized)s
@@ -133,7 +135,7 @@ def fuse_conv_bn(is_qat, conv, bn):
 
 
 @documented()
-def fuse_conv_bn_relu(is_qat, conv, bn, relu):
+def fuse_conv_bn_relu(is_qat: Any, conv: Any, bn: Any, relu: Any) -> Module:
     """Fuse a convolution, the batch normalization of its output and the ReLU of that.
 
     %(fuse_normalized)s
@@ -149,7 +151,7 @@ def fuse_conv_bn_relu(is_qat, conv, bn, relu):
 
 
 @documented()
-def fuse_linear_bn(is_qat, linear, bn):
+def fuse_linear_bn(is_qat: Any, linear: Any, bn: Any) -> Module:
     """Fuse a linear layer and the batch normalization of its output.
 
     %(fuse_normalized)s
@@ -164,7 +166,7 @@ def fuse_linear_bn(is_qat, linear, bn):
 
 
 @documented()
-def fuse_convtranspose_bn(is_qat, convt, bn):
+def fuse_convtranspose_bn(is_qat: Any, convt: Any, bn: Any) -> Module:
     """Fuse a transposed convolution and the batch normalization of its output.
 
     %(fuse_normalized)s

@@ -35,7 +35,7 @@ def fuse(modules: list[Module], is_qat: bool | None) -> Module:
 def _method(*sequences: tuple[type, ...]) -> Callable[..., Module]:
     """Make a function that fuses one of some sequences: ``method(is_qat, *modules)``."""
 
-def get_fuser_method(op_list: Any, additional_fuser_method_mapping: Any=None) -> Any:
+def get_fuser_method(op_list: Any, additional_fuser_method_mapping: Any=None) -> Callable[..., Any]:
     """Get the function that fuses modules of some types.
 
     Parameters
@@ -63,7 +63,7 @@ def get_fuser_method(op_list: Any, additional_fuser_method_mapping: Any=None) ->
     'LinearReLU'
     """
 
-def fuse_conv_bn(is_qat: Any, conv: Any, bn: Any) -> Any:
+def fuse_conv_bn(is_qat: Any, conv: Any, bn: Any) -> Module:
     """Fuse a convolution and the batch normalization of its output.
 
     Parameters
@@ -90,7 +90,7 @@ def fuse_conv_bn(is_qat: Any, conv: Any, bn: Any) -> Any:
     Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1))
     """
 
-def fuse_conv_bn_relu(is_qat: Any, conv: Any, bn: Any, relu: Any) -> Any:
+def fuse_conv_bn_relu(is_qat: Any, conv: Any, bn: Any, relu: Any) -> Module:
     """Fuse a convolution, the batch normalization of its output and the ReLU of that.
 
     Parameters
@@ -118,7 +118,7 @@ def fuse_conv_bn_relu(is_qat: Any, conv: Any, bn: Any, relu: Any) -> Any:
     'ConvBnReLU2d'
     """
 
-def fuse_linear_bn(is_qat: Any, linear: Any, bn: Any) -> Any:
+def fuse_linear_bn(is_qat: Any, linear: Any, bn: Any) -> Module:
     """Fuse a linear layer and the batch normalization of its output.
 
     Parameters
@@ -145,7 +145,7 @@ def fuse_linear_bn(is_qat: Any, linear: Any, bn: Any) -> Any:
     Linear(in_features=3, out_features=2, bias=True)
     """
 
-def fuse_convtranspose_bn(is_qat: Any, convt: Any, bn: Any) -> Any:
+def fuse_convtranspose_bn(is_qat: Any, convt: Any, bn: Any) -> Module:
     """Fuse a transposed convolution and the batch normalization of its output.
 
     Parameters

@@ -3,20 +3,20 @@
 
 from typing import Any
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from refquant import arguments, engines, nn
 from refquant._documentation import documented
 from refquant._operation import operation_name
 from refquant.errors import ArgumentError, ArgumentTypeError
-from refquant.nn.module import Module
+from refquant.nn.module import AnyModule, Module
 from refquant.quantization._checks import check_unprepared, checked_model, checked_settings
 from refquant.quantization._rollback import restored_on_error
 from refquant.quantization._swapping import move_hooks
 from refquant.quantization.fuser_methods import check_sequence, fuse
 __all__ = ['fuse_known_modules', 'fuse_modules', 'fuse_modules_qat']
 
-def fuse_known_modules(mod_list: Any, is_qat: Any=None, additional_fuser_method_mapping: Any=None) -> Any:
+def fuse_known_modules(mod_list: Sequence[Module], is_qat: Any=None, additional_fuser_method_mapping: Any=None) -> list[Module]:
     r"""Fuse modules that run one after the other.
 
     Known sequences are a convolution (1d, 2d, 3d), optionally followed by batch normalization,
@@ -70,7 +70,7 @@ def fuse_known_modules(mod_list: Any, is_qat: Any=None, additional_fuser_method_
     ['LinearReLU', 'Identity']
     """
 
-def fuse_modules(model: Any, modules_to_fuse: Any, inplace: Any=False, fuser_func: Any=fuse_known_modules, fuse_custom_config_dict: Any=None) -> Any:
+def fuse_modules(model: AnyModule, modules_to_fuse: Sequence[Any], inplace: bool=False, fuser_func: Callable[..., Any]=fuse_known_modules, fuse_custom_config_dict: Any=None) -> AnyModule:
     """Fuse modules that run one after the other; see `fuse_known_modules`.
 
     Parameters
@@ -120,7 +120,7 @@ def fuse_modules(model: Any, modules_to_fuse: Any, inplace: Any=False, fuser_fun
     )
     """
 
-def fuse_modules_qat(model: Any, modules_to_fuse: Any, inplace: Any=False, fuser_func: Any=fuse_known_modules, fuse_custom_config_dict: Any=None) -> Any:
+def fuse_modules_qat(model: AnyModule, modules_to_fuse: Sequence[Any], inplace: bool=False, fuser_func: Callable[..., Any]=fuse_known_modules, fuse_custom_config_dict: Any=None) -> AnyModule:
     """Fuse modules for quantization-aware training: normalization is kept, not folded.
 
     Parameters

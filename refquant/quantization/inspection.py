@@ -21,7 +21,7 @@ __all__ = ["Row", "Summary", "get_observer_dict", "summary"]
 _PARTS = (NAME, "weight_fake_quant", "_packed_params")
 
 
-def get_observer_dict(mod, target_dict, prefix=""):
+def get_observer_dict(mod: Module, target_dict: dict[str, Any], prefix: str = "") -> None:
     """Collect the observers of a model.
 
     Parameters
@@ -153,7 +153,7 @@ def _text(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def summary(model) -> Summary:
+def summary(model: Module) -> Summary:
     """Summarize for every module of a model what is quantized and how.
 
     Parameters

@@ -319,7 +319,7 @@ def _class_of(kind: str, float_module_class: type, additional: AnyMapping | None
 
 
 def get_static_quant_module_class(
-    float_module_class, additional_static_quant_mapping=None, is_reference=False
+    float_module_class: Any, additional_static_quant_mapping: Any = None, is_reference: Any = False
 ) -> type:
     """Get the type that ``convert`` replaces a type of modules by.
 
@@ -352,7 +352,7 @@ def get_static_quant_module_class(
 
 
 def get_dynamic_quant_module_class(
-    float_module_class, additional_dynamic_quant_mapping=None
+    float_module_class: Any, additional_dynamic_quant_mapping: Any = None
 ) -> type:
     """Get the type that ``quantize_dynamic`` replaces a type of modules by.
 

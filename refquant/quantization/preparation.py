@@ -10,7 +10,7 @@ from refquant.errors import ArgumentError
 from refquant.nn.containers import Identity, Sequential
 from refquant.nn.dropout import Dropout
 from refquant.nn.intrinsic.fused import Fused
-from refquant.nn.module import Module
+from refquant.nn.module import AnyModule, Module
 from refquant.nn.qat.fake_quantized import FakeQuantized, either_order
 from refquant.nn.quantized.functional_modules import FloatFunctional
 from refquant.quantization import fake_quantize, mappings
@@ -60,7 +60,7 @@ def get_default_custom_config_dict() -> dict[str, dict[type, type]]:
     }
 
 
-def add_observer_(module):
+def add_observer_(module: Module) -> None:
     """Attach an observer to every module that has a QConfig and is to be observed.
 
     The observer is the submodule ``activation_post_process``; a forward hook passes it the output
@@ -174,15 +174,15 @@ def _is_leaf(module: Module) -> bool:
     "prepare_custom_config_dict",
 )  # fmt: skip
 def prepare(
-    model,
-    qconfig_dict=None,
-    inplace=False,
-    allow_list=None,
-    observer_non_leaf_module_list=None,
-    prepare_custom_config_dict=None,
+    model: AnyModule,
+    qconfig_dict: Mapping[Any, Any] | None = None,
+    inplace: bool = False,
+    allow_list: Any = None,
+    observer_non_leaf_module_list: Any = None,
+    prepare_custom_config_dict: Any = None,
     *,
-    mapping=None,
-):
+    mapping: Mapping[type, type] | None = None,
+) -> AnyModule:
     """Insert observers, so that calibration can record the ranges of all activations.
 
     Parameters
@@ -296,7 +296,9 @@ def _why_nothing(model: Module, plan: Plan, places: list[_Place]) -> str:
     )
 
 
-def prepare_qat(model, mapping=None, inplace=False):
+def prepare_qat(
+    model: AnyModule, mapping: Mapping[type, type] | None = None, inplace: bool = False
+) -> AnyModule:
     """Replace modules by quantization-aware ones, for training with simulated rounding.
 
     Other modules with a QConfig get fake quantization of their output.

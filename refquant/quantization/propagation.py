@@ -16,7 +16,9 @@ __all__ = ["Plan", "plan_recipes", "propagate_qconfig_", "store"]
 Plan = list[tuple[str, Module, Any]]
 
 
-def propagate_qconfig_(module, qconfig_dict=None, prepare_custom_config_dict=None):
+def propagate_qconfig_(
+    module: Any, qconfig_dict: Any = None, prepare_custom_config_dict: Any = None
+) -> None:
     """Propagate QConfigs from modules to their submodules.
 
     A module gets, in this order: its attribute `qconfig` (None leaves it in float), the entry of

@@ -1,7 +1,8 @@
 """`QConfig`: which observers a module gets, and the default for each engine."""
 
 from collections import namedtuple
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Self
 
 from refquant import dtypes, engines
 from refquant._operation import operation_name
@@ -86,7 +87,7 @@ class QConfig(namedtuple("QConfig", ["activation", "weight"])):
 
     __slots__ = ()
 
-    def __new__(cls, activation, weight):
+    def __new__(cls, activation: Callable[..., Any], weight: Callable[..., Any]) -> Self:
         """Check both and keep them."""
         _check_factory("activation", activation)
         _check_factory("weight", weight)
@@ -117,7 +118,7 @@ class QConfigDynamic(namedtuple("QConfigDynamic", ["weight"])):
 
     __slots__ = ()
 
-    def __new__(cls, weight):
+    def __new__(cls, weight: Callable[..., Any]) -> Self:
         """Check it and keep it."""
         _check_factory("weight", weight)
         return super().__new__(cls, weight)

@@ -1,12 +1,12 @@
 """Quantizing a model in one call: prepare, calibrate or train, convert."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from refquant import arguments, dtypes
 from refquant._operation import operation_name
 from refquant.errors import ArgumentError, ArgumentTypeError, OperationError
-from refquant.nn.module import Module
+from refquant.nn.module import AnyModule, Module
 from refquant.quantization import mappings
 from refquant.quantization._advice import advise
 from refquant.quantization._checks import checked_mapping, checked_model
@@ -21,7 +21,7 @@ from refquant.tensors.autograd import no_grad
 __all__ = ["default_eval_fn", "quantize", "quantize_dynamic", "quantize_qat"]
 
 
-def default_eval_fn(model, calib_data):
+def default_eval_fn(model: Callable[..., Any], calib_data: Iterable[Any]) -> None:
     """Run a model on calibration data.
 
     Parameters
@@ -68,7 +68,13 @@ def _checked_run(run_fn: Any, run_args: Any) -> tuple:
     return tuple(run_args)
 
 
-def quantize(model, run_fn, run_args, mapping=None, inplace=False):
+def quantize(
+    model: AnyModule,
+    run_fn: Callable[..., Any],
+    run_args: Sequence[Any],
+    mapping: Mapping[type, type] | None = None,
+    inplace: bool = False,
+) -> AnyModule:
     """Prepare a model, calibrate it and convert it.
 
     Parameters
@@ -115,7 +121,9 @@ def quantize(model, run_fn, run_args, mapping=None, inplace=False):
         return convert_with(model, mapping, inplace=True)
 
 
-def quantize_qat(model, run_fn, run_args, inplace=False):
+def quantize_qat(
+    model: AnyModule, run_fn: Callable[..., Any], run_args: Sequence[Any], inplace: bool = False
+) -> AnyModule:
     """Prepare a model for quantization-aware training, train it and convert it.
 
     Parameters
@@ -161,7 +169,13 @@ def quantize_qat(model, run_fn, run_args, inplace=False):
         return convert_with(model, None, inplace=True)
 
 
-def quantize_dynamic(model, qconfig_spec=None, dtype=dtypes.qint8, mapping=None, inplace=False):
+def quantize_dynamic(
+    model: AnyModule,
+    qconfig_spec: Any = None,
+    dtype: dtypes.dtype = dtypes.qint8,
+    mapping: Mapping[type, type] | None = None,
+    inplace: bool = False,
+) -> AnyModule:
     """Quantize the weights of a model; activations are quantized batch by batch when it runs.
 
     Needs no calibration. Worth it where weights are large compared with activations.

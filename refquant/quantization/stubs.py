@@ -1,8 +1,11 @@
 """Markers of the places where a model switches to integers and back to floats."""
 
+from typing import Any
+
 from refquant import arguments
 from refquant.nn.module import Module
 from refquant.quantization.qconfig import QConfig, QConfigDynamic
+from refquant.tensors import Tensor
 
 __all__ = ["DeQuantStub", "QuantStub", "QuantWrapper", "add_quant_dequant"]
 
@@ -25,14 +28,14 @@ class QuantStub(Module):
     tensor([1.5])
     """
 
-    def __init__(self, qconfig=None):
+    def __init__(self, qconfig: Any = None) -> None:
         super().__init__()
         if qconfig is not None:
             self.qconfig = arguments.instance(
                 "qconfig", qconfig, QConfig | QConfigDynamic, "a QConfig or None"
             )
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Return the input."""
         return x
 
@@ -51,7 +54,7 @@ class DeQuantStub(Module):
     tensor([1.])
     """
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Return the input."""
         return x
 
@@ -83,20 +86,20 @@ class QuantWrapper(Module):
     )
     """
 
-    def __init__(self, module):
+    def __init__(self, module: Module) -> None:
         super().__init__()
         arguments.instance("module", module, Module, "a Module")
         self.quant = QuantStub(getattr(module, "qconfig", None))
         self.dequant = DeQuantStub()
-        self.module = module
+        self.module: Any = module  # whatever `convert` puts there
         self.train(module.training)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Run the module between the stubs."""
         return self.dequant(self.module(self.quant(x)))
 
 
-def add_quant_dequant(module):
+def add_quant_dequant(module: Module) -> Module:
     """Wrap every module without submodules that has a QConfig in a `QuantWrapper`.
 
     Parameters

@@ -1,7 +1,6 @@
 """A self-contained HTML page, without scripts, style sheets or image files."""
 
 import os
-import tempfile
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from refquant import arguments
 from refquant._version import __version__
+from refquant.archive import replace_file
 from refquant.errors import ArgumentError
 from refquant.plotting.style import checked_axes
 from refquant.reporting.pictures import drawing, svg
@@ -70,7 +70,7 @@ class Page:
     True
     """
 
-    def __init__(self, title: str):
+    def __init__(self, title: str) -> None:
         self.title = arguments.text("title", title)
         self._parts: list[str] = []
         self._pictures = 0
@@ -161,21 +161,5 @@ def _pair(argument: str, value: Any) -> list[Any]:
 def write_atomically(path: str | os.PathLike, text: str) -> Path:
     """Write a text file (UTF-8) so that readers see either the old file or the complete new one."""
     path = Path(path)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        # mkstemp makes files that only the owner can read; a report has the usual permissions.
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    replace_file(path, lambda stream: stream.write(text.encode("utf-8")))
     return path
-
-
-def _umask() -> int:
-    # The mask can only be read by setting it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

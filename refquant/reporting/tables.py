@@ -41,7 +41,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     note: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         arguments.text("title", self.title)
         arguments.text("note", self.note)
         rows = arguments.sequence("rows", self.rows, "a sequence of rows")

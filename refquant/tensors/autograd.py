@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ContextDecorator
 from types import FunctionType
-from typing import Any
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -49,15 +49,15 @@ class _GradMode(ContextDecorator):
 
     enabled: bool
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._before: list[bool] = []
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._before.append(_mode.enabled)
         _mode.enabled = self.enabled
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> Literal[False]:
         _mode.enabled = self._before.pop()
         return False
 
@@ -108,13 +108,13 @@ class set_grad_enabled(_GradMode):
     False
     """
 
-    def __init__(self, mode: bool):
+    def __init__(self, mode: bool) -> None:
         super().__init__()
         self.enabled = arguments.flag("mode", mode)
         self._first = _mode.enabled
         _mode.enabled = self.enabled
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         _mode.enabled = self._first
         return super().__enter__()
 

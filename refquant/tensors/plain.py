@@ -8,16 +8,19 @@ which installs the documented methods (see the table in `refquant.ops.methods`).
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Self
 
 import numpy as np
 
 from refquant import arguments, dtypes
 from refquant._operation import named
+from refquant._paths import absent
 from refquant.errors import (
     ArgumentTypeError,
     DtypeError,
     GradientError,
+    MissingNameError,
     NotSupportedError,
     ShapeError,
 )
@@ -67,7 +70,7 @@ class Tensor(Shaped):
     # NumPy's operators leave ``array * tensor`` to the tensor.
     __array_priority__ = 1000
 
-    def __init__(self, array: np.ndarray, requires_grad: bool = False):
+    def __init__(self, array: np.ndarray, requires_grad: bool = False) -> None:
         known = type(array) is np.ndarray and array.dtype in dtypes.BY_STORAGE
         if not known or not array.flags.aligned:
             given = np.asarray(array) if isinstance(array, np.generic) else array
@@ -83,6 +86,10 @@ class Tensor(Shaped):
         self.requires_grad = self.retains_grad = False
         self.grad: Tensor | None = None
         self.node: autograd.Node | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        missing = absent(f"Tensor.{name}", MissingNameError)
+        raise missing or AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     # -- gradients -----------------------------------------------------------------------------
 
@@ -127,7 +134,7 @@ class Tensor(Shaped):
         """Share the elements, without gradient."""
         return Tensor(self.array)
 
-    def requires_grad_(self, requires_grad: bool = True):
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Set whether operations on the tensor are recorded; returns the tensor."""
         requires_grad = arguments.flag("requires_grad", requires_grad)
         if requires_grad:
@@ -241,15 +248,15 @@ class Tensor(Shaped):
             )
         return self.array
 
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         """Convert for NumPy's functions."""
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
-    def __dlpack__(self, **options):
+    def __dlpack__(self, **options: Any) -> Any:
         """Share the elements with another array library."""
         return self.numpy().__dlpack__(**options)
 
-    def __dlpack_device__(self):
+    def __dlpack_device__(self) -> tuple[int, int]:
         return self.array.__dlpack_device__()
 
     def item(self) -> Any:
@@ -288,13 +295,13 @@ class Tensor(Shaped):
             )
         return self.array.shape[0]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Self]:
         return (self[i] for i in range(len(self)))
 
     def __hash__(self) -> int:
         return id(self)
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         if self.node is not None:
             raise GradientError(
                 argument="tensor",

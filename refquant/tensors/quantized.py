@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -62,7 +62,9 @@ class QuantizedTensor(Tensor):
     __slots__ = ("_dtype", "axis", "scale", "zero_point")
     is_quantized = True
 
-    def __init__(self, array, dtype, scale, zero_point, axis=None):
+    def __init__(
+        self, array: Any, dtype: dtypes.dtype, scale: Any, zero_point: Any, axis: int | None = None
+    ) -> None:
         dtype = quantizer.quantized_dtype("dtype", dtype)
         array = quantizer.codes("array", array, dtype)
         if axis is None:
@@ -158,7 +160,7 @@ class QuantizedTensor(Tensor):
         """Share the integers."""
         return self.like(self.array)
 
-    def requires_grad_(self, requires_grad: bool = True):
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Refuse: integers have no gradient."""
         if arguments.flag("requires_grad", requires_grad):
             raise GradientError(
@@ -182,10 +184,10 @@ class QuantizedTensor(Tensor):
         return self._refuse()
 
     @named("conversion to a NumPy array")
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    def __array__(self, dtype: dtypes.dtype | None = None, copy: Any = None) -> np.ndarray:
         return self._refuse()
 
-    def __dlpack__(self, **options):
+    def __dlpack__(self, **options: Any) -> Any:
         return self._refuse()
 
     def item(self) -> float:
@@ -213,10 +215,10 @@ class QuantizedTensor(Tensor):
         # The quantizer belongs to the integers: another number of channels needs another one.
         self._fill_all(other.array, other.dtype, other.scale, other.zero_point, other.axis)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return QuantizedTensor, (self.array, self._dtype, self.scale, self.zero_point, self.axis)
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> QuantizedTensor:
         return QuantizedTensor._unchecked(
             self.array.copy(order="K"),
             self._dtype,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
@@ -11,14 +11,13 @@ from refquant.errors import IndexRangeError
 
 if TYPE_CHECKING:
     from refquant.ops.declared import Methods
-    from refquant.tensors.plain import Tensor
 else:
     Methods = object  # the real ones are installed by `refquant.ops.methods`
 
 __all__ = ["Shaped", "Size"]
 
 
-class Size(tuple):
+class Size(tuple[int, ...]):
     """The shape of a tensor: a tuple that knows its number of elements.
 
     Parameters
@@ -63,12 +62,12 @@ class Shaped(Methods):
         return Size(self.array.shape)
 
     @property
-    def device(self) -> str:
+    def device(self) -> dtypes.device:
         """Where the elements are: always 'cpu'."""
-        return "cpu"
+        return dtypes.device()
 
     @property
-    def T(self) -> Tensor:
+    def T(self) -> Self:
         """The same elements with the dimensions in reverse order."""
         return self.permute(tuple(reversed(range(self.array.ndim))))
 
@@ -77,6 +76,10 @@ class Shaped(Methods):
         """Number of dimensions."""
         return self.array.ndim
 
+    @overload
+    def size(self, dim: None = None) -> Size: ...
+    @overload
+    def size(self, dim: int) -> int: ...
     def size(self, dim: int | None = None) -> Size | int:
         """Extent of every dimension, or of one."""
         return self.shape if dim is None else self.array.shape[self._place(dim)]
@@ -89,6 +92,10 @@ class Shaped(Methods):
         """Count the elements."""
         return self.array.size
 
+    @overload
+    def stride(self, dim: None = None) -> tuple[int, ...]: ...
+    @overload
+    def stride(self, dim: int) -> int: ...
     def stride(self, dim: int | None = None) -> tuple[int, ...] | int:
         """Elements to step over for one step along every dimension, or along one."""
         strides = tuple(s // self.array.itemsize for s in self.array.strides)

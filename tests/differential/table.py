@@ -14,42 +14,39 @@ import sys
 import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from differential.comparison import OPERATIONS, compare
-from golden import programs as p
+from cases import registry
+from cases.answers import answer, compared
+from cases.recordings import SUFFIX, read, unpacked
+from differential.comparison import compare
 
 import refquant
 
-SUFFIX = {"1.4": "-1.4", "2.13": ""}
+RECORDINGS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "golden")
 
 
 def live_rows(torch, cases, seed):
     """Compute every operation in both libraries."""
     torch.set_num_threads(1)
-    for name, function in OPERATIONS.items():
-        for engine in function.engines:
-            count = compare(torch, name, engine, cases, seed)
-            within = f" (within {function.tolerance:g})" if function.tolerance else ""
-            yield name + within, engine, *count[:3]
+    for name, operation in registry.load().items():
+        within = f" (within {operation.tolerance:g})" if operation.tolerance else ""
+        for release, engine in operation.peers:
+            if release == "2.13":
+                yield name + within, engine, *compare(torch, operation, engine, cases, seed)[:3]
 
 
 def recorded_rows():
     """Compare every recorded answer."""
-    for file in sorted(f for f in os.listdir(p.HERE) if f.endswith(".npz")):
-        provenance, answers = p.read(os.path.join(p.HERE, file))
-        programs = p.programs(file.split("-torch-")[0])
-        for (engine, name), wanted in answers.items():
-            chosen = engine + SUFFIX[provenance["release"]]
-            got = p.run(refquant, programs[name], chosen)
-            differences = sum(unequal(wanted[key], got[key]) for key in wanted)
-            yield name, chosen, len(wanted), sum(v.size for v in wanted.values()), differences
-
-
-def unequal(wanted, got):
-    """Count elements that differ; NaN equals NaN."""
-    if wanted.shape != got.shape or wanted.dtype.kind != got.dtype.kind:
-        return max(wanted.size, 1)
-    nan = (wanted != wanted) & (got != got)
-    return int(np.sum((wanted != got) & ~nan))
+    operations = registry.load()
+    for file in sorted(f for f in os.listdir(RECORDINGS) if f.endswith(".npz")):
+        provenance, answers = read(os.path.join(RECORDINGS, file))
+        release = provenance["release"]
+        for (engine, name), arrays in answers.items():
+            wanted, ours = unpacked(arrays), engine + SUFFIX[release]
+            got = [
+                answer(operations[name], refquant, case, engine, release, 0, ours)
+                for case in range(len(wanted))
+            ]
+            yield name, ours, len(wanted), *compared(wanted, got)[:2]
 
 
 def lines(title, rows):
@@ -76,7 +73,7 @@ def main():
         rows = live_rows(torch, options.cases, options.seed)
         title = f"operation, beside PyTorch {torch.__version__.split('+')[0]}"
         print("\n".join(lines(title, rows)), end="\n\n", flush=True)
-    print("\n".join(lines("program, recorded answers", recorded_rows())))
+    print("\n".join(lines("operation, recorded answers", recorded_rows())))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import textwrap
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # They do their work when a module is imported, and change no signature.
-_DROPPED = {"_shown", "dispatched", "documented", "named", "operation"}
-_EXPANDS = re.compile(r"^ *@(_shown|documented|operation)\b|^document\(", re.MULTILINE)
+_DROPPED = {"_shown", "dispatched", "documented", "named", "operation", "row"}
+_EXPANDS = re.compile(r"^ *@(_shown|documented|operation|row)\b|^document\(", re.MULTILINE)
 
 
 def files(root):

@@ -9,7 +9,6 @@ from refquant.errors import (
     ArgumentTypeError,
     NotSupportedError,
     OperationError,
-    QuantizerError,
     ShapeError,
 )
 from refquant.nn.quantized import functional as F
@@ -27,27 +26,9 @@ ON_IMAGES = {
 }
 
 
-@pytest.mark.parametrize("name", ON_IMAGES)
-def test_plain_tensors(name):
-    with pytest.raises(QuantizerError, match=rf"^quantized\.{name}: `input` must be a") as e:
-        ON_IMAGES[name](refquant.zeros(2, 3, 6, 6))
-    assert isinstance(e.value, ValueError), "as the functions of PyTorch"
-    assert "quantize_per_tensor" in e.value.hint
-
-
 def test_max_pool2d_takes_plain_tensors_as_in_pytorch():
     x = refquant.arange(4.0).reshape(1, 1, 2, 2)
     assert F.max_pool2d(x, 2).item() == 3
-
-
-@pytest.mark.parametrize("name", ON_IMAGES)
-def test_scales_per_channel(name):
-    q = refquant.quantize_per_channel(
-        refquant.zeros(2, 3, 6, 6), refquant.ones(3), refquant.zeros(3, dtype=refquant.int64), 1,
-        refquant.quint8,
-    )  # fmt: skip
-    with pytest.raises(QuantizerError, match="quantized per tensor"):
-        ON_IMAGES[name](q)
 
 
 @pytest.mark.parametrize("name", ON_IMAGES)

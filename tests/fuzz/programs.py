@@ -3,10 +3,10 @@
     python tests/fuzz/programs.py --count 20000 --seed 1
     python tests/fuzz/programs.py --seed 1 --only 4711        # one program of that run
 
-A program begins with a random tensor and goes through one to four operations (`fuzz.calls`)
-under one engine. Each call runs twice, by the best kernels and by the definitions; results,
-their layout, what is left of the arguments, and errors (class and message) must be equal. The
-script prints what ran, and of each difference the call with the smallest operand that shows it.
+A program begins with a random tensor and goes through one to four operations of the registry
+(`cases.registry`) under one engine. Each runs twice, by the best kernels and by the definitions;
+results, their layout, what is left of the arguments, and errors (class and message) must be equal.
+The script prints what ran, and of each difference the call with the smallest operand that shows it.
 """
 
 import argparse
@@ -17,11 +17,13 @@ import time
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from fuzz import calls, calls_of_integers  # noqa: F401  the second registers its operations
+from cases import registry
+from cases.operands import Draw
 from parity.bits import difference
 
 import refquant
@@ -31,6 +33,8 @@ from refquant.tensors import QuantizedTensor, Tensor
 
 LONGEST = 4  # calls of a program
 RARE = {"image", "bytes", "volume", "rows"}  # few values are, so their operations go first
+WILD = 0.04  # share of extreme numbers
+OPERATIONS = registry.load()
 
 
 def every_record():
@@ -61,9 +65,9 @@ def flat(value):
         return [flat(v) for v in value.values()]
     if isinstance(value, tuple | list):
         return [flat(v) for v in value]
-    if isinstance(value, np.ndarray | np.generic | int | float | bool | str) or value is None:
-        return value
-    return repr(value)
+    plain = np.ndarray | np.generic | int | float | bool | str | refquant.dtype
+    # Of packed weights, modules and functions the name is compared.
+    return value if value is None or isinstance(value, plain) else type(value).__name__
 
 
 def own_copy(value):
@@ -92,32 +96,69 @@ def strided(array):
     return made
 
 
-def outcome(call, record, choice):
-    """Run a call; returns (value, flat result and arguments, the error as text, whether ours)."""
-    given = own_copy((call.operand, *call.arguments))
+class Program(NamedTuple):
+    """One operation on an operand, and the seed of its other arguments."""
+
+    operation: registry.Operation
+    operand: Any
+    seed: list
+
+    def run(self):
+        """Draw the calls and run them; returns (results, arguments after it)."""
+        x = own_copy(self.operand)
+        calls = self.operation.calls(Draw(refquant, self.seed, wild=WILD), x)
+        results = [part for call in calls for part in registry.flat(call())]
+        return results, [x, *(a for call in calls for a in call.arguments)]
+
+
+def kinds_of(x):
+    """What a value can be used as."""
+    if not isinstance(x, QuantizedTensor):
+        real = isinstance(x, Tensor) and x.array.dtype == np.float32
+        return {"real", None} if real else {None}
+    if x.axis is not None:
+        return {"channels", None}
+    found, rank = {"integers", None}, x.array.ndim
+    if rank == 4:
+        found.add("image")
+    if x.dtype is refquant.quint8 and rank in (2, 4, 5) and x.array.size:
+        found.add({2: "rows", 4: "bytes", 5: "volume"}[rank])
+    return found
+
+
+def start(seed):
+    """Draw what a program begins with."""
+    d = Draw(refquant, seed, wild=WILD)
+    kinds = ("real", "real", "channels", "image", "bytes", "volume", "rows")
+    return d.operand(d.pick("integers", "integers", *kinds))
+
+
+def outcome(program, record, choice):
+    """Run it; returns (value, flat results and arguments, the error as text, whether ours)."""
     with engines.using(record), kernels.using(choice), warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
-            value, error, ours = call.function(*given), None, True
+            value, given = program.run()
+            error, ours = None, True
         except Exception as raised:
-            value, error = None, f"{type(raised).__name__}: {raised}"
+            value, given, error = None, [], f"{type(raised).__name__}: {raised}"
             ours = isinstance(raised, RefquantError)
     words = sorted(f"{w.category.__name__}: {w.message}" for w in told)
     return value, [flat(value), flat(given), error, words], error, ours
 
 
-def differs(call, sides):
+def differs(program, sides):
     """How the two sides differ, or None."""
-    one, other = (outcome(call, *side)[1] for side in sides)
+    one, other = (outcome(program, *side)[1] for side in sides)
     return difference(one, other)
 
 
-def smallest(call, sides):
+def smallest(program, sides):
     """Cut the operand in halves along its dimensions as long as the difference stays."""
     found = True
     while found:
         found = False
-        x = call.operand
+        x = program.operand
         for dim, extent in enumerate(x.array.shape):
             for part in (slice(0, extent // 2), slice(extent // 2, None)):
                 array = x.array[(slice(None),) * dim + (part,)]
@@ -126,13 +167,13 @@ def smallest(call, sides):
                 parameters = parameters_of(x) if isinstance(x, QuantizedTensor) else ()
                 if len(parameters) > 3:
                     continue
-                shorter = call._replace(operand=type(x)(array, *parameters))
+                shorter = program._replace(operand=type(x)(array, *parameters))
                 if differs(shorter, sides) is not None:
-                    call, found = shorter, True
+                    program, found = shorter, True
                     break
             if found:
                 break
-    return call
+    return program
 
 
 def described(value):
@@ -156,44 +197,42 @@ def drawn(rng, weights):
     return int(rng.choice(len(weights), p=np.array(weights) / sum(weights)))
 
 
+def weight(kind):
+    """How often an operation on this kind is drawn."""
+    return {None: 0.3}.get(kind, 4 if kind in RARE else 1)
+
+
 def _program(seed, number, records, others, choices, report):
     rng = np.random.default_rng([seed, number])
     index = drawn(rng, [4 if kernels.knows(record) else 1 for record in records])
     sides = ((records[index], choices[0]), (others[index], choices[1]))
-    x, length = calls.start(rng), int(rng.integers(1, LONGEST + 1))
+    x, length = start([seed, number]), int(rng.integers(1, LONGEST + 1))
     report.programs += 1
     for step in range(length):
-        kinds = calls.kinds_of(x)
-        fitting = [n for n, (wanted, _) in calls.OPERATIONS.items() if kinds & set(wanted)]
-        if not fitting:
-            break
-        rare = [4 if set(calls.OPERATIONS[n][0]) & RARE else 1 for n in fitting]
-        name = fitting[drawn(rng, rare)]
-        with np.errstate(all="ignore"):
-            call = calls.OPERATIONS[name][1](rng, x)
-        if call is None:
-            continue
-        key = name, records[index].name
+        kinds = kinds_of(x)
+        fitting = [n for n, operation in OPERATIONS.items() if operation.takes in kinds]
+        name = fitting[drawn(rng, [weight(OPERATIONS[n].takes) for n in fitting])]
+        program, key = (
+            Program(OPERATIONS[name], x, [seed, number, step]),
+            (name, records[index].name),
+        )
         report.tried[key] += 1
-        value, result, error, ours = outcome(call, *sides[0])
-        found = difference(result, outcome(call, *sides[1])[1])
+        value, result, error, ours = outcome(program, *sides[0])
+        found = difference(result, outcome(program, *sides[1])[1])
         if found is not None:
-            call = smallest(call, sides)
-            found = differs(call, sides) or found
+            program = smallest(program, sides)
+            found = differs(program, sides) or found
             report.differences.append(
                 f"program {number}, call {step}, {name} under {records[index].name!r}: {found}\n"
-                f"    {getattr(call.function, '__qualname__', call.function)}(\n        "
-                + ",\n        ".join(map(described, (call.operand, *call.arguments)))
-                + "\n    )"
+                f"    the operand: {described(program.operand)}"
             )
             return
         if error is not None:
             report.raw[(name, error)] += not ours
             return
         report.succeeded[key] += 1
-        if isinstance(value, tuple | list):
-            value = value[int(rng.integers(len(value)))]
-        x = value
+        if value:
+            x = value[int(rng.integers(len(value)))]
     report.valid += 1
 
 

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from fuzz import calls, programs
+from fuzz import programs
 
 import refquant
 from refquant import engines, kernels
@@ -22,7 +22,7 @@ def test_two_hundred_programs_run_alike():
 
 def test_every_operation_and_engine_is_drawn():
     report = programs.run(600, seed=3, choices=(kernels.REFERENCE,) * 2)
-    assert {operation for operation, _ in report.succeeded} == set(calls.OPERATIONS)
+    assert {operation for operation, _ in report.succeeded} == set(programs.OPERATIONS)
     names = {*engines.names(), *engines.other_runtimes()}
     assert {engine for _, engine in report.succeeded} == names
 
@@ -46,7 +46,7 @@ def test_a_difference_is_told_with_a_small_operand(monkeypatch):
     monkeypatch.setattr(kernels, "_twins", wrong)
     q = np.arange(100, dtype=np.uint8).reshape(10, 10)
     operand = refquant.tensors.QuantizedTensor(q, refquant.quint8, 0.5, 0)
-    call = calls.Call(refquant.relu, operand)
+    call = programs.Program(programs.OPERATIONS["relu"], operand, [0])
     record = engines.get("fbgemm")
     sides = (record, kernels.available()[-1]), (record, kernels.REFERENCE)
     assert programs.differs(call, sides) is not None
@@ -63,9 +63,8 @@ def test_the_command_prints_a_table(monkeypatch, capsys):
 
 
 def test_a_copy_keeps_strides_and_shares_nothing():
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        x = calls.quantized_of(rng)
+    for seed in range(50):
+        x = programs.Draw(refquant, seed).operand("integers")
         copied = programs.own_copy(x)
         assert copied.array.strides == x.array.strides or not x.array.size
         assert np.array_equal(copied.array, x.array)

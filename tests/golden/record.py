@@ -1,7 +1,7 @@
 """Record the answers of a real engine: run this under the PyTorch that gives them.
 
-    python tests/golden/record.py              # all families
-    python tests/golden/record.py affine       # some
+    python tests/golden/record.py                 # all families
+    python tests/golden/record.py elementwise     # some
 
 It writes ``FAMILY-torch-VERSION.npz`` beside itself. The answers were made with PyTorch 1.4.0
 (Python 3.8) and 2.13.0, CPU builds for x86-64; each file says with what. One thread, because the
@@ -17,8 +17,10 @@ import numpy as np
 import torch
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from golden import programs as p
+from cases import registry
+from cases.recordings import recording, write
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 FEATURES = ("avx", "avx2", "fma", "avx512f", "avx512bw", "avx512_vnni")
 
 
@@ -46,19 +48,22 @@ def provenance(release):
     }
 
 
-def main(names):
+def main(families):
     """Record the families of these names."""
     version = torch.__version__.split("+")[0]
     release = ".".join(version.split(".")[:2])
     torch.set_num_threads(1)
-    for family in names or p.families():
-        answers = {}
-        for name, function in p.programs(family).items():
-            if release in function.releases:
-                for engine in function.engines:
-                    answers[engine, name] = p.run(torch, function, engine)
-        path = os.path.join(p.HERE, f"{family}-torch-{version}.npz")
-        p.write(path, provenance(release), answers)
+    operations = registry.load().values()
+    for family in families or sorted({operation.family for operation in operations}):
+        answers = {
+            (engine, operation.name): recording(operation, torch, engine, release)
+            for operation in operations
+            if operation.family == family and operation.recorded
+            for own, engine in operation.peers
+            if own == release
+        }
+        path = os.path.join(HERE, f"{family}-torch-{version}.npz")
+        write(path, provenance(release), answers)
         print(f"{os.path.basename(path)}: {os.path.getsize(path)} bytes")
 
 

@@ -1,8 +1,8 @@
 """Arguments for the twins of the family `affine`."""
 
 import numpy as np
+from cases.operands import RANGES, SIZES, floats, integers, quantizers, ties
 from parity.draws import draws, draws_large
-from strategies import RANGES, SIZES, floats, integers, quantizers, ties
 
 from refquant.engines import Split
 from refquant.engines.rules import quantize as rules

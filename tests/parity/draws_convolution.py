@@ -1,9 +1,9 @@
 """Arguments for the twins of the family `convolution`."""
 
 import numpy as np
+from cases.operands import integers
 from parity.draws import draws, draws_large
 from parity.draws_matmul import BIAS, MULTIPLIER, ROUNDING, finishing, quint8_output
-from strategies import integers
 
 from refquant.engines.rules import requantize as rules
 from refquant.engines.rules.accumulate import BORDER_OF_ZERO_POINT, WRAPPED

@@ -1,8 +1,8 @@
 """Arguments for the twins of the family `elementwise`."""
 
 import numpy as np
+from cases.operands import RANGES, SIZES, integers, quantizers
 from parity.draws import draws, draws_large
-from strategies import RANGES, SIZES, integers, quantizers
 
 from refquant.engines import Split
 from refquant.engines.rules import elementwise as products

@@ -1,8 +1,8 @@
 """Arguments for the twins of the family `fake_quantization`."""
 
 import numpy as np
+from cases.operands import SIZES, floats, ties
 from parity.draws import draws, draws_large
-from strategies import SIZES, floats, ties
 
 # The last three are wider than float32 can count.
 LIMITS = (

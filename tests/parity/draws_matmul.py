@@ -1,8 +1,8 @@
 """Arguments for the twins of the family `matmul`."""
 
 import numpy as np
+from cases.operands import SPECIAL, integers
 from parity.draws import draws, draws_large
-from strategies import SPECIAL, integers
 
 from refquant.engines.rules import requantize as rules
 from refquant.engines.rules.accumulate import WRAPPED

@@ -1,8 +1,8 @@
 """Arguments for the twins of the family `observation`."""
 
 import numpy as np
+from cases.operands import SIZES, SPECIAL, floats
 from parity.draws import draws, draws_large
-from strategies import SIZES, SPECIAL, floats
 
 from refquant.engines.rules import dynamic_qparams as rules
 

@@ -1,8 +1,8 @@
 """Arguments for the twins of the family `pooling`."""
 
 import numpy as np
+from cases.operands import RANGES, SIZES, integers, zero_points
 from parity.draws import draws, draws_large
-from strategies import RANGES, SIZES, integers, zero_points
 
 from refquant.engines import Split
 from refquant.engines.rules import average as rules

@@ -1,8 +1,8 @@
 """Arguments for the twins of the family `recurrence`."""
 
 import numpy as np
+from cases.operands import SIZES, SPECIAL
 from parity.draws import draws, draws_large
-from strategies import SIZES, SPECIAL
 
 # Where a formula ends and another begins, and where results stop changing.
 EDGES = np.array(

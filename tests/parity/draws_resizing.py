@@ -1,9 +1,9 @@
 """Arguments for the twins of the family `resizing`."""
 
 import numpy as np
+from cases.operands import RANGES, integers, zero_points
 from parity.draws import draws, draws_large
 from parity.draws_pooling import LARGE, images
-from strategies import RANGES, integers, zero_points
 
 from refquant.engines import Split
 from refquant.engines.rules import interpolate as rules

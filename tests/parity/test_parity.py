@@ -1,13 +1,12 @@
 """Every kernel is its definition, to the last bit: one test that finds all twins by itself."""
 
-import copy
 import inspect
 from functools import lru_cache
 from importlib import import_module
 
 import numpy as np
 import pytest
-from parity import draws
+from parity import captured, draws
 from parity.bits import difference
 
 import refquant
@@ -40,11 +39,6 @@ TWINS = [(family, name) for family in kernels.FAMILIES for name in definitions(f
 each_family = pytest.mark.parametrize("family", kernels.FAMILIES)
 each_variant = pytest.mark.parametrize("variant", VARIANTS)
 each_twin = pytest.mark.parametrize(("family", "twin"), TWINS, ids=[name for _, name in TWINS])
-each_large_twin = pytest.mark.parametrize(
-    ("family", "twin"),
-    [pair for pair in TWINS if pair[1] in draws.LARGE],
-    ids=[name for _, name in TWINS if name in draws.LARGE],
-)
 
 
 @each_variant
@@ -75,7 +69,9 @@ def test_no_definition_takes_more_than_nine_arguments(family, twin):
 
 @each_twin
 def test_each_twin_has_arguments_to_compare(family, twin):
-    assert twin in draws.SMALL, f"tests/parity/draws_{family}.py draws nothing for {twin}"
+    assert twin in draws.SMALL or VARIANTS == () or captured.small().get(twin), (
+        f"no operation in tests/cases/ calls {twin}, and tests/parity/ draws nothing for it"
+    )
 
 
 def test_nothing_is_drawn_for_functions_that_do_not_exist():
@@ -95,27 +91,24 @@ def rules_of(arguments):
     return found
 
 
+def arguments_of(twin, large):
+    """List what a twin is compared on: what is drawn for it, and what operations hand to it."""
+    registry = draws.LARGE if large else draws.SMALL
+    drawn = list(draws.seeded(registry, twin)) if twin in registry else []
+    if large:
+        return drawn or captured.large().get(twin, [])
+    return [*drawn, *captured.small().get(twin, [])]
+
+
 @pytest.mark.skipif(not VARIANTS, reason="there are no kernels")
 def test_every_rule_that_kernels_know_is_drawn():
     tables = import_module("refquant._kernels._rules").BY_STEP
     drawn = set()
     for _, twin in TWINS:
-        for arguments in draws.seeded(draws.SMALL, twin):
+        for arguments in arguments_of(twin, large=False):
             drawn |= rules_of(arguments)
     for step, table in tables.items():
         assert set(table) <= drawn, step
-
-
-def own_copy(arguments):
-    """Copy arrays, so that a twin that writes into its arguments is seen; keep the rest."""
-    return tuple(map(_own_copy, arguments))
-
-
-def _own_copy(value):
-    if isinstance(value, np.ndarray | list):
-        return copy.deepcopy(value)
-    # Of the tuples records alone hold arrays.
-    return value._make(map(_own_copy, value)) if hasattr(value, "_make") else value
 
 
 def arrays_of(value):
@@ -129,12 +122,10 @@ def arrays_of(value):
 def answers(family, twin, large):
     """List (arguments, result of the definition, arguments after it)."""
     function = getattr(definitions(family), twin)
-    registry = draws.LARGE if large else draws.SMALL
     listed = []
-    for arguments in draws.seeded(registry, twin):
-        after = own_copy(arguments)
+    for arguments in arguments_of(twin, large):
+        after = captured.own_copy(arguments)
         listed.append((arguments, function(*after), after))
-    assert listed, f"nothing was drawn for {twin}"
     return listed
 
 
@@ -142,7 +133,7 @@ def check(family, twin, variant, threads, large):
     refquant.set_num_threads(threads)
     function = getattr(compiled(family, variant), twin)
     for arguments, wanted, wanted_after in answers(family, twin, large):
-        given = own_copy(arguments)
+        given = captured.own_copy(arguments)
         for value, after in zip(given, wanted_after, strict=True):
             # A kernel must take read-only arrays wherever the definition only reads.
             if difference(value, after) is None:
@@ -174,6 +165,6 @@ def test_kernel_equals_definition(family, twin, variant, threads):
 
 @pytest.mark.parametrize("threads", THREADS)
 @each_variant
-@each_large_twin
+@each_twin
 def test_kernel_equals_definition_on_a_million_elements(family, twin, variant, threads):
     check(family, twin, variant, threads, large=True)

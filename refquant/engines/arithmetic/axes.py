@@ -157,7 +157,7 @@ class Arithmetic:
     clamp: str = "after"
     overflow: str = "indefinite"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, axis in AXES.items():
             value = getattr(self, name)
             if not isinstance(value, str) or value not in axis.values:

@@ -72,7 +72,7 @@ class Fused(Sequential):
     members: tuple[type[Module], ...] = ()
     __signature__: inspect.Signature
 
-    def __init_subclass__(cls):
+    def __init_subclass__(cls) -> None:
         names = [_NAMES[kind][0] for kind in cls.members]
         if names[0] == "bn":
             names[0] = "batch_norm"
@@ -88,7 +88,7 @@ class Fused(Sequential):
         if cls.__doc__ is not None:  # python -OO removes docstrings
             cls.__doc__ = expanded(cls.__doc__, {"container": text})
 
-    def __init__(self, *modules: Module, **named: Module):
+    def __init__(self, *modules: Module, **named: Module) -> None:
         modules = inspect.signature(type(self)).bind(*modules, **named).args
         if tuple(type(module) for module in modules) != self.members:
             raise ArgumentError(

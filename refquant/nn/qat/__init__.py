@@ -3,6 +3,8 @@
 from refquant.nn.qat.convolution import Conv1d, Conv2d, Conv3d
 from refquant.nn.qat.linear import Linear
 
+__all__ = ["Conv2d", "Linear"]
+
 
 def __getattr__(name: str):
     # Documented examples look for it here.

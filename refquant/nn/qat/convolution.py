@@ -1,5 +1,7 @@
 """Convolutions for quantization-aware training."""
 
+from typing import Any
+
 from refquant import nn
 from refquant._documentation import documented
 from refquant.nn.qat.fake_quantized import FakeQuantized
@@ -19,17 +21,17 @@ class _Convolution(FakeQuantized):
 
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        dilation=1,
-        groups=1,
-        bias=True,
-        padding_mode="zeros",
-        qconfig=None,
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        qconfig: Any = None,
+    ) -> None:
         super().__init__(  # type: ignore[call-arg]  # the next class is the convolution
             in_channels,
             out_channels,

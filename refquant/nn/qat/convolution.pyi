@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from typing import Any
 from refquant import nn
 from refquant._documentation import documented
 from refquant.nn.qat.fake_quantized import FakeQuantized
@@ -12,7 +13,7 @@ SETTINGS: Any
 class _Convolution(FakeQuantized):
     """Base class for any number of spatial dimensions."""
     _SETTINGS: Any
-    def __init__(self, in_channels: Any, out_channels: Any, kernel_size: Any, stride: Any=1, padding: Any=0, dilation: Any=1, groups: Any=1, bias: Any=True, padding_mode: Any='zeros', qconfig: Any=None) -> None: ...
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any=1, padding: Any=0, dilation: Any=1, groups: int=1, bias: bool=True, padding_mode: str='zeros', qconfig: Any=None) -> None: ...
     def _rounded(self, input: Any) -> Any: ...
 
 class Conv1d(_Convolution, nn.Conv1d):

@@ -2,13 +2,14 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 from refquant import arguments, engines
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.nn import functional
 from refquant.nn.containers import Sequential
 from refquant.nn.module import Module
+from refquant.tensors import Tensor
 
 __all__ = ["FakeQuantized", "either_order"]
 
@@ -96,7 +97,7 @@ class FakeQuantized(Module):
         """Compute the output from the rounded weight."""
         raise NotImplementedError
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Compute the output of the float module from the rounded weight, and round it."""
         result = self._rounded(input)
         if self._relu:
@@ -104,7 +105,9 @@ class FakeQuantized(Module):
         return self.activation_post_process(result) if self._rounds_output else result
 
     @classmethod
-    def from_float(cls, mod, qconfig=None, use_precomputed_fake_quant=False):
+    def from_float(
+        cls, mod: Module, qconfig: Any = None, use_precomputed_fake_quant: Any = False
+    ) -> Self:
         """Make the module for training from a float one, whose parameters it shares.
 
         Parameters

@@ -1,5 +1,7 @@
 """`Linear` for quantization-aware training."""
 
+from typing import Any
+
 from refquant import nn
 from refquant._documentation import documented
 from refquant.nn import functional
@@ -34,7 +36,9 @@ class Linear(FakeQuantized, nn.Linear):
     _SETTINGS = ("in_features", "out_features")
     _FLOAT_MODULE: type = nn.Linear
 
-    def __init__(self, in_features, out_features, bias=True, qconfig=None):
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, qconfig: Any = None
+    ) -> None:
         super().__init__(in_features, out_features, bias)
         self.start_fake_quantization(qconfig)
 

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from typing import Any
 from refquant import nn
 from refquant._documentation import documented
 from refquant.nn import functional
@@ -44,5 +45,5 @@ class Linear(FakeQuantized, nn.Linear):
     """
     _SETTINGS: Any
     _FLOAT_MODULE: type = ...
-    def __init__(self, in_features: Any, out_features: Any, bias: Any=True, qconfig: Any=None) -> None: ...
+    def __init__(self, in_features: int, out_features: int, bias: bool=True, qconfig: Any=None) -> None: ...
     def _rounded(self, input: Any) -> Any: ...

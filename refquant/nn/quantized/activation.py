@@ -1,6 +1,6 @@
 """Activations of quantized models."""
 
-from typing import Any
+from typing import Any, Self
 
 from refquant._documentation import document
 from refquant.nn import activation as floating
@@ -33,7 +33,7 @@ class ReLU(floating.ReLU):
         return elementwise.relu(input, self.inplace)
 
     @classmethod
-    def from_float(cls, mod: Module):
+    def from_float(cls, mod: Module) -> Self:
         """Convert the float module, keeping its `inplace`."""
         return cls(mod.inplace)
 
@@ -61,7 +61,7 @@ class ReLU6(floating.ReLU6):
         return elementwise.relu6(input, self.inplace)
 
     @classmethod
-    def from_float(cls, mod: Module):
+    def from_float(cls, mod: Module) -> Self:
         """Convert the float module, keeping its `inplace`."""
         return cls(mod.inplace)
 
@@ -88,7 +88,7 @@ class ELU(OutputQuantizer, floating.ELU):
 
     _shown = ("alpha", "scale", "zero_point")
 
-    def __init__(self, scale: float, zero_point: int, alpha: float = 1.0):
+    def __init__(self, scale: float, zero_point: int, alpha: float = 1.0) -> None:
         super().__init__(alpha)
         self.scale, self.zero_point = scale, zero_point
 
@@ -97,7 +97,7 @@ class ELU(OutputQuantizer, floating.ELU):
         return activation.elu(input, self.scale, self.zero_point, self.alpha)
 
     @classmethod
-    def from_float(cls, mod: Module):
+    def from_float(cls, mod: Module) -> Self:
         """Convert the float module, whose observer has seen the output."""
         return cls(*observed(mod), mod.alpha)
 

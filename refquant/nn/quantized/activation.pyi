@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from typing import Any
+from typing import Any, Self
 from refquant._documentation import document
 from refquant.nn import activation as floating
 from refquant.nn.module import Module
@@ -31,7 +31,7 @@ class ReLU(floating.ReLU):
     def forward(self, input: Any) -> QuantizedTensor:
         """Apply to `input`, quantized per tensor."""
     @classmethod
-    def from_float(cls, mod: Module) -> Any:
+    def from_float(cls, mod: Module) -> Self:
         """Convert the float module, keeping its `inplace`."""
     def _get_name(self) -> str: ...
 
@@ -53,7 +53,7 @@ class ReLU6(floating.ReLU6):
     def forward(self, input: Any) -> QuantizedTensor:
         """Apply to `input`, quantized per tensor."""
     @classmethod
-    def from_float(cls, mod: Module) -> Any:
+    def from_float(cls, mod: Module) -> Self:
         """Convert the float module, keeping its `inplace`."""
     def _get_name(self) -> str: ...
 
@@ -81,6 +81,6 @@ class ELU(OutputQuantizer, floating.ELU):
     def forward(self, input: Any) -> QuantizedTensor:
         """Apply to `input`, quantized per tensor; the result is row-major."""
     @classmethod
-    def from_float(cls, mod: Module) -> Any:
+    def from_float(cls, mod: Module) -> Self:
         """Convert the float module, whose observer has seen the output."""
     def _get_name(self) -> str: ...

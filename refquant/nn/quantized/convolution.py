@@ -1,7 +1,7 @@
 """Convolutional layers whose input, weight and output are quantized."""
 
 import functools
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class _Convolution(OutputQuantizer):
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
-    ):
+    ) -> None:
         super().__init__()
         check_padding_mode(padding_mode)
         in_channels, out_channels, groups = channels(in_channels, out_channels, groups, 1)
@@ -98,7 +98,7 @@ class _Convolution(OutputQuantizer):
         self._packed_params = self._pack(w, b)
 
     @classmethod
-    def from_float(cls, mod: Module):
+    def from_float(cls, mod: Module) -> Self:
         """Make a quantized layer from a float one that was prepared and has seen data.
 
         Parameters

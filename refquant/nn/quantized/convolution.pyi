@@ -4,7 +4,7 @@
 from typing import Any
 
 import functools
-from typing import Any
+from typing import Any, Self
 import numpy as np
 from refquant import arguments, dtypes, nn
 from refquant._documentation import document
@@ -45,7 +45,7 @@ class _Convolution(OutputQuantizer):
             float32, in real units.
         """
     @classmethod
-    def from_float(cls, mod: Module) -> Any:
+    def from_float(cls, mod: Module) -> Self:
         """Make a quantized layer from a float one that was prepared and has seen data.
 
         Parameters

@@ -23,7 +23,7 @@ __all__ = ["FloatFunctional", "QFunctional"]
 class _Methods(Module):
     """Base class of modules whose operations are methods."""
 
-    def forward(self, *inputs):
+    def forward(self, *inputs: Any) -> Any:
         """Refuse: it is not clear which operation is meant."""
         raise OperationError(
             f"{'Float' if isinstance(self, FloatFunctional) else 'Q'}Functional cannot be called",
@@ -52,7 +52,7 @@ class FloatFunctional(_Methods):
     tensor(7.)
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.activation_post_process = Identity()
 
@@ -113,7 +113,7 @@ class QFunctional(_Methods, OutputQuantizer):
     tensor([12], dtype=refquant.uint8)
     """
 
-    def __init__(self, *arguments, **keywords):
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
         if arguments or keywords:
             shown = ", ".join([*map(repr, arguments), *(f"{k}={v!r}" for k, v in keywords.items())])
             raise ArgumentTypeError(

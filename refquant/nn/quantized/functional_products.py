@@ -78,7 +78,7 @@ def conv2d(
     padding_mode: str = "zeros",
     scale: float = 1.0,
     zero_point: int = 0,
-    dtype=dtypes.quint8,
+    dtype: dtypes.dtype = dtypes.quint8,
 ) -> QuantizedTensor:
     """Convolve quantized images.
 
@@ -106,7 +106,7 @@ def conv3d(
     padding_mode: str = "zeros",
     scale: float = 1.0,
     zero_point: int = 0,
-    dtype=dtypes.quint8,
+    dtype: dtypes.dtype = dtypes.quint8,
 ) -> QuantizedTensor:
     """Convolve quantized volumes; as `conv2d`, with three dimensions.
 

@@ -50,7 +50,7 @@ def linear(input: Any, weight: Any, bias: Any=None, scale: float | None=None, ze
 
 def _convolve(dims: Any, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any, padding_mode: Any, scale: Any, zero_point: Any) -> Any: ...
 
-def conv2d(input: Any, weight: Any, bias: Any, stride: Any=1, padding: Any=0, dilation: Any=1, groups: int=1, padding_mode: str='zeros', scale: float=1.0, zero_point: int=0, dtype: Any=dtypes.quint8) -> QuantizedTensor:
+def conv2d(input: Any, weight: Any, bias: Any, stride: Any=1, padding: Any=0, dilation: Any=1, groups: int=1, padding_mode: str='zeros', scale: float=1.0, zero_point: int=0, dtype: dtypes.dtype=dtypes.quint8) -> QuantizedTensor:
     """Convolve quantized images.
 
     Parameters
@@ -97,7 +97,7 @@ def conv2d(input: Any, weight: Any, bias: Any, stride: Any=1, padding: Any=0, di
     refquant.Size([1, 8, 5, 5])
     """
 
-def conv3d(input: Any, weight: Any, bias: Any, stride: Any=1, padding: Any=0, dilation: Any=1, groups: int=1, padding_mode: str='zeros', scale: float=1.0, zero_point: int=0, dtype: Any=dtypes.quint8) -> QuantizedTensor:
+def conv3d(input: Any, weight: Any, bias: Any, stride: Any=1, padding: Any=0, dilation: Any=1, groups: int=1, padding_mode: str='zeros', scale: float=1.0, zero_point: int=0, dtype: dtypes.dtype=dtypes.quint8) -> QuantizedTensor:
     """Convolve quantized volumes; as `conv2d`, with three dimensions.
 
     Parameters

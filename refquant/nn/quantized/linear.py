@@ -133,7 +133,7 @@ class Linear(OutputQuantizer):
     _output_dtype = dtypes.quint8
     _shown = ("in_features", "out_features", "scale", "zero_point")
 
-    def __init__(self, in_features: int, out_features: int, bias_: bool = True):
+    def __init__(self, in_features: int, out_features: int, bias_: bool = True) -> None:
         super().__init__()
         self.in_features, self.out_features = features(self, in_features, out_features)
         has_bias = arguments.switch("bias_", bias_)
@@ -150,7 +150,7 @@ class Linear(OutputQuantizer):
     def _packed(self) -> Any:
         return self._modules["_packed_params"]._packed_params
 
-    def forward(self, x: Any):
+    def forward(self, x: Any) -> Tensor:
         """Compute the quint8 output of shape (..., out_features) for a quint8 `x`."""
         return run_linear(x, self._packed, self.scale, self.zero_point, self._relu)
 

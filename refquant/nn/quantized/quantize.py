@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import dtypes
 from refquant.errors import ArgumentTypeError
 from refquant.nn.module import Module
 from refquant.nn.quantized.functional_modules import observed
@@ -53,7 +54,7 @@ class Quantize(Module):
 
     _shown = ("scale", "zero_point", "dtype")
 
-    def __init__(self, scale: Any, zero_point: Any, dtype):
+    def __init__(self, scale: Any, zero_point: Any, dtype: dtypes.dtype) -> None:
         super().__init__()
         self.dtype = checks.quantized_dtype("dtype", dtype)
         s = checks.scale_value("scale", scale)

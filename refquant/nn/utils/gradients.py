@@ -20,7 +20,7 @@ def _with_gradients(parameters: Any) -> list[np.ndarray]:
     return [p.grad.array for p in several if p.grad is not None]
 
 
-def clip_grad_norm_(parameters, max_norm: float, norm_type: float = 2.0) -> Tensor:
+def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0) -> Tensor:
     """Scale all gradients together so that their norm is at most `max_norm`.
 
     Parameters
@@ -64,7 +64,7 @@ def _length(x: np.ndarray, norm_type: float) -> Any:
     return np.linalg.norm(x, norm_type) if x.size else 0.0
 
 
-def clip_grad_value_(parameters, clip_value: float) -> None:
+def clip_grad_value_(parameters: Any, clip_value: float) -> None:
     """Clamp every gradient to plus and minus `clip_value`.
 
     Parameters

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import document
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.floating.concat import stack
@@ -47,9 +48,7 @@ class PackedSequence(NamedTuple):
     sorted_indices, unsorted_indices : Tensor of int64, shape (batch,), or None
         How to put the sequences in the order of their lengths, and back.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> from refquant.nn.utils import rnn
     >>> rnn.pack_sequence([refquant.tensor([1, 2]), refquant.tensor([3])]).batch_sizes
     tensor([2, 1])
@@ -114,6 +113,13 @@ def _filled(shape: tuple[int, ...], value: float, dtype: np.dtype) -> np.ndarray
         arguments.real("padding_value", number, low, high)
     with np.errstate(over="ignore"):  # what float32 does not hold is infinite
         return np.full(arguments.shape("the shape", shape), np.asarray(number).astype(dtype))
+
+
+def _lengthened(part: Tensor, steps: int, value: float) -> Tensor:
+    """Put padding behind the steps of a tensor."""
+    result = Tensor(_filled((steps, *part.array.shape[1:]), value, part.array.dtype))
+    result[: len(part)] = part
+    return result
 
 
 def _sequences(sequences: Any) -> list[Tensor]:
@@ -181,9 +187,7 @@ def pack_padded_sequence(
     ArgumentError
         If a length does not fit, or the order is wrong.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> x = refquant.tensor([[1, 2, 3], [4, 0, 0]])
     >>> packed = refquant.nn.utils.rnn.pack_padded_sequence(x, [3, 1], batch_first=True)
     >>> packed.data, packed.batch_sizes
@@ -244,7 +248,7 @@ def pad_packed_sequence(
     batch_first: bool = False,
     padding_value: float = 0.0,
     total_length: int | None = None,
-):
+) -> tuple[Tensor, Tensor]:
     """Restore the padding of packed sequences.
 
     Parameters
@@ -265,9 +269,7 @@ def pad_packed_sequence(
     lengths : Tensor of int64
         Steps of each.
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> from refquant.nn.utils import rnn
     >>> packed = rnn.pack_sequence([refquant.tensor([1, 2]), refquant.tensor([3])])
     >>> rnn.pad_packed_sequence(packed, batch_first=True)
@@ -279,24 +281,20 @@ def pad_packed_sequence(
     result, counts = padded(sequence, padding_value), sequence.lengths()
     if total_length is not None:
         total_length = arguments.integer("total_length", total_length)
-        missing = total_length - result.array.shape[0]
-        if missing < 0:
+        if total_length < result.array.shape[0]:
             raise ArgumentError(
                 argument="total_length",
                 expected=f"at least {result.array.shape[0]}",
                 got=total_length,
             )
-        shape = (total_length, *result.array.shape[1:])
-        longer = Tensor(_filled(shape, padding_value, result.array.dtype))
-        longer[: total_length - missing] = result
-        result = longer
+        result = _lengthened(result, total_length, padding_value)
     if sequence.unsorted_indices is not None:
         result = result[:, sequence.unsorted_indices]
         counts = counts[sequence.unsorted_indices.array]
     return (result.transpose(0, 1) if batch_first else result), Tensor(counts)
 
 
-def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.0) -> Tensor:
+def pad_sequence(sequences: Any, batch_first: bool = False, padding_value: float = 0.0) -> Tensor:
     """Pad sequences to one length and stack them.
 
     Parameters
@@ -313,9 +311,7 @@ def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.
     Tensor
         Shape (longest, batch, ...), or with `batch_first` (batch, longest, ...).
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> refquant.nn.utils.rnn.pad_sequence([refquant.tensor([1, 2]), refquant.tensor([3])])
     tensor([[1, 3],
             [2, 0]])
@@ -323,16 +319,11 @@ def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.
     batch_first = arguments.flag("batch_first", batch_first)
     sequences = _sequences(sequences)
     longest = max(len(s) for s in sequences)
-    parts = []
-    for sequence in sequences:
-        shape = (longest, *sequence.array.shape[1:])
-        row = Tensor(_filled(shape, padding_value, sequence.array.dtype))
-        row[: len(sequence)] = sequence
-        parts.append(row)
+    parts = [_lengthened(sequence, longest, padding_value) for sequence in sequences]
     return stack(parts, 0 if batch_first else 1)
 
 
-def pack_sequence(sequences, enforce_sorted: bool = True) -> PackedSequence:
+def pack_sequence(sequences: Any, enforce_sorted: bool = True) -> PackedSequence:
     """Pack sequences of unequal length; see `pack_padded_sequence`.
 
     Parameters
@@ -346,9 +337,7 @@ def pack_sequence(sequences, enforce_sorted: bool = True) -> PackedSequence:
     -------
     PackedSequence
 
-    Examples
-    --------
-    >>> import refquant
+    %(example)s
     >>> from refquant.nn.utils import rnn
     >>> packed = rnn.pack_sequence([refquant.tensor([1, 2]), refquant.tensor([3])])
     >>> packed.data, packed.batch_sizes
@@ -358,3 +347,6 @@ def pack_sequence(sequences, enforce_sorted: bool = True) -> PackedSequence:
     return pack_padded_sequence(
         pad_sequence(sequences), [len(s) for s in sequences], enforce_sorted=enforce_sorted
     )
+
+
+document(__name__)

@@ -10,35 +10,13 @@ import numpy as np
 from refquant.arguments import real
 from refquant.errors import ArgumentError
 from refquant.ops.dispatch import dispatched
-from refquant.ops.floating.operands import element, operand
-from refquant.ops.floating.unary import unary_float
-from refquant.ops.inplace import assign
+from refquant.ops.floating.operands import cast, element, number, operand, result_dtype, scalar
+from refquant.ops.floating.unary import unary, unary_float
+from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor, differentiable
 
-__all__ = [
-    "clamp",
-    "clamp_",
-    "elu",
-    "elu_",
-    "hardsigmoid",
-    "hardswish",
-    "hardtanh",
-    "hardtanh_",
-    "leaky_relu",
-    "leaky_relu_",
-    "relu",
-    "relu6",
-    "relu6_",
-    "relu_",
-    "sigmoid",
-    "sigmoid_",
-    "silu",
-    "softplus",
-    "tanh",
-    "tanh_",
-]
 
-
+@row(returns="Of the dtype, shape and memory format of `input`.", domain=(-2, 2))
 @dispatched
 def relu(input: Any) -> Tensor:
     r"""Rectified linear unit, :math:`\max(x, 0)`.
@@ -48,14 +26,6 @@ def relu(input: Any) -> Tensor:
     input : Tensor
         Plain, or quantized in any way: then integers below the zero point become the zero point.
 
-    Returns
-    -------
-    Tensor
-        Of the dtype, shape and memory format of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.relu(refquant.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
@@ -75,13 +45,24 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """Clamp to a range; the gradient is 0 at its ends."""
     min_val = real("min_val", min_val)
     max_val = real("max_val", max_val)
-    return unary_float(
+    formula = unary if operand("input", input).array.dtype.kind in "iu" else unary_float
+    return formula(
         input,
-        lambda x: np.clip(x, x.dtype.type(min_val), x.dtype.type(max_val)),
-        lambda x, y: (x > min_val) & (x < max_val),
+        lambda x: np.clip(x, _end(min_val, x.dtype), _end(max_val, x.dtype)),
+        lambda x, *_: (x > min_val) & (x < max_val),
     )
 
 
+def _end(value: float, dtype: np.dtype) -> Any:
+    """Return the end of a range in a dtype: of integers the largest or smallest, if beyond."""
+    if dtype.kind == "f":
+        return dtype.type(value)
+    info = np.iinfo(dtype)
+    outside = info.min if value < 0 else info.max
+    return dtype.type(int(value) if info.min <= value <= info.max else outside)
+
+
+@row(domain=(-2, 2), options=({"min": -0.5, "max": 1.2}, {"min": 0.3}))
 @dispatched
 def clamp(input: Any, min: float | None = None, max: float | None = None) -> Tensor:
     """Clamp to a range; the gradient is 1 at its ends.
@@ -93,18 +74,11 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Ten
     min, max : number, optional
         Ends of the range, at least one of them.
 
-    Returns
-    -------
-    Tensor
-
     Raises
     ------
     ArgumentError
         If neither end is given.
 
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.clamp(refquant.tensor([-2.0, 0.5, 3.0]), 0, 1)
     tensor([0. , 0.5, 1. ])
     """
@@ -112,6 +86,10 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Ten
     if min is None and max is None:
         raise ArgumentError(argument="min", expected="a number, or `max` one", got=None)
     x = t.array
+    if x.dtype.kind != "f":  # a range of floats makes floats
+        for name, end in (("min", min), ("max", max)):
+            if end is not None:
+                x = cast(x, result_dtype(x, number(name, scalar(name, end), x).array))
     low = -np.inf if min is None else element("min", min, x.dtype)
     high = np.inf if max is None else element("max", max, x.dtype)
     y = x if min is None else np.maximum(x, low)
@@ -154,46 +132,22 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
 
 
+@row("refquant Tensor nn.functional", domain=(-2, 2))
 @dispatched
 def sigmoid(input: Any) -> Tensor:
-    r"""Logistic function, :math:`1 / (1 + e^{-x})`.
+    """Logistic function, :math:`1 / (1 + e^{-x})`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.sigmoid(refquant.tensor([0.0]))
     tensor([0.5])
     """
     return unary_float(input, _sigmoid, lambda x, y: y * (1 - y))
 
 
+@row("refquant Tensor nn.functional", domain=(-2, 2))
 @dispatched
 def tanh(input: Any) -> Tensor:
     """Hyperbolic tangent.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.tanh(refquant.tensor([0.0]))
     tensor([0.])
     """
@@ -210,24 +164,11 @@ def hardsigmoid(input: Any) -> Tensor:
     )
 
 
+@row("nn.functional", domain=(-5, 5))
 @dispatched
 def hardswish(input: Any) -> Tensor:
     r"""Multiply by `hardsigmoid`, :math:`x \min(\max(x + 3, 0), 6) / 6`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.hardswish(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.3333,  0.2917,  8.    ])
     """
@@ -238,23 +179,10 @@ def hardswish(input: Any) -> Tensor:
     )
 
 
+@row("nn.functional", domain=(-2, 2))
 def silu(input: Any) -> Tensor:
-    r"""Multiply by the logistic function, :math:`x / (1 + e^{-x})`.
+    """Multiply by the logistic function, :math:`x / (1 + e^{-x})`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.silu(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.2689,  0.3112,  7.9973])
     """
@@ -266,27 +194,17 @@ def silu(input: Any) -> Tensor:
     return unary_float(input, lambda x: x * _sigmoid(x), slope)
 
 
+@row("nn.functional", domain=(-2, 2), options=({"beta": 1.5, "threshold": 2},))
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     r"""Smooth rectifier, :math:`\log(1 + e^{\beta x}) / \beta`; x itself above the threshold.
 
     Parameters
     ----------
-    input : Tensor
-        The operand, of any shape.
     beta : float, default 1.0
         How sharp the bend is.
     threshold : float, default 20.0
         Where the function is straight.
 
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.softplus(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([0.3133, 0.9741, 8.0003])
     """
@@ -299,64 +217,17 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     )
 
 
-@dispatched
-def relu_(input: Tensor) -> Tensor:
-    """Apply `relu` in place.
+# -- in place ----------------------------------------------------------------------------------
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        `input` itself.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> refquant.relu_(refquant.tensor([-1.0, 2.0]))
-    tensor([0., 2.])
-    """
-    return assign(input, relu(input))
-
-
-@dispatched
-def relu6_(input: Tensor) -> Tensor:
-    """Apply `relu6` in place."""
-    return assign(input, relu6(input))
-
-
-@dispatched
-def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    """Clamp to a range, in place; see `hardtanh`."""
-    return assign(input, hardtanh(input, min_val, max_val))
-
-
-@dispatched
-def clamp_(input: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
-    """Clamp to a range, in place; see `clamp`."""
-    return assign(input, clamp(input, min, max))
-
-
-@dispatched
-def elu_(input: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0):
-    """Apply `elu` in place."""
-    return assign(input, elu(input, alpha, scale, input_scale))
-
-
-@dispatched
-def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """Apply `leaky_relu` in place."""
-    return assign(input, leaky_relu(input, negative_slope))
-
-
-def sigmoid_(input: Tensor) -> Tensor:
-    """Apply `sigmoid` in place."""
-    return assign(input, sigmoid(input))
-
-
-def tanh_(input: Tensor) -> Tensor:
-    """Apply `tanh` in place."""
-    return assign(input, tanh(input))
+clamp_ = in_place(clamp)
+relu_ = in_place(
+    relu, "refquant Tensor", "refquant.relu_(refquant.tensor([-1.0, 2.0]))\ntensor([0., 2.])"
+)
+sigmoid_ = in_place(sigmoid)
+tanh_ = in_place(tanh)
+# For `inplace=True` of `refquant.nn.functional`.
+elu_ = in_place(elu, at="")
+hardsigmoid_ = in_place(hardsigmoid, at="")
+hardtanh_ = in_place(hardtanh, at="")
+leaky_relu_ = in_place(leaky_relu, at="")
+relu6_ = in_place(relu6, at="")

@@ -7,9 +7,9 @@ import numpy as np
 from refquant import arguments
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.floating.operands import broadcast, operand, pair, refuse_quantized, scalar
+from refquant.ops.inplace import assign
+from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor, differentiable
-
-__all__ = ["add", "div", "floor_divide", "lerp", "mul", "neg", "pow", "remainder", "sub"]
 
 
 def _times(other: Any, alpha: Any) -> Any:
@@ -24,6 +24,7 @@ def _times(other: Any, alpha: Any) -> Any:
     return arguments.real("other", other) * arguments.real("alpha", alpha)
 
 
+@row(returns="Of the common dtype and shape.", domain=(-2, 2), options=({}, {"alpha": -0.5}))
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     r"""Add, :math:`x + \alpha y`, with broadcasting.
 
@@ -34,11 +35,6 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     alpha : number
         Multiplies `other`.
 
-    Returns
-    -------
-    Tensor
-        Of the common dtype and shape.
-
     Raises
     ------
     ShapeError
@@ -46,9 +42,6 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     QuantizerError
         If an operand is quantized.
 
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.tensor([1.0, 2.0]) + 1
     tensor([2., 3.])
     """
@@ -68,26 +61,10 @@ def _scaled(x: Tensor, alpha: float) -> Tensor:
     return differentiable(mul(x.detach(), alpha).array, (x,), lambda g: (g * alpha,))
 
 
+@row(domain=(-2, 2), alpha="Factor of `other`.")
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     r"""Subtract, :math:`x - \alpha y`, with broadcasting; see `add`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-    alpha : float, default 1
-        Factor of `other`.
-
-    Returns
-    -------
-    Tensor
-        Of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.sub(refquant.tensor([5.0, 7.0]), refquant.tensor([1.0, 2.0]), alpha=2)
     tensor([3., 3.])
     """
@@ -102,24 +79,10 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     )
 
 
+@row(domain=(-2, 2))
 def mul(input: Any, other: Any) -> Tensor:
     """Multiply element by element, with broadcasting; see `add`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        Of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.mul(refquant.tensor([2.0, 3.0]), 4)
     tensor([ 8., 12.])
     """
@@ -134,6 +97,7 @@ def mul(input: Any, other: Any) -> Tensor:
     )
 
 
+@row(domain=(0.3, 2))
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """Divide element by element, with broadcasting; integers give float32. See `add`.
 
@@ -144,13 +108,6 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     rounding_mode : {None, 'floor', 'trunc'}
         Whether, and in which direction, the quotient is rounded.
 
-    Returns
-    -------
-    Tensor
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.div(refquant.tensor([3, 5]), 2)
     tensor([1.5, 2.5])
     """
@@ -180,48 +137,20 @@ def _rounded_quotient(x: np.ndarray, y: np.ndarray, mode: str) -> np.ndarray:
     return np.asarray(np.trunc(broadcast(np.divide, x, y)))
 
 
+@row()
 def floor_divide(input: Any, other: Any) -> Tensor:
     """Divide and round down; not differentiable.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        Of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.floor_divide(refquant.tensor([-3, 5]), 2)
     tensor([-2,  2])
     """
     return div(input, other, rounding_mode="floor")
 
 
+@row(domain=(0.3, 2))
 def remainder(input: Any, other: Any) -> Tensor:
     """Compute the remainder of the division that rounds down; it has the sign of `other`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        Of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.remainder(refquant.tensor([-3, 5]), 2)
     tensor([1, 1])
     """
@@ -237,28 +166,14 @@ def remainder(input: Any, other: Any) -> Tensor:
     )
 
 
+@row(returns="Of the common shape.", domain=(0.3, 2))
 def pow(input: Any, exponent: Any) -> Tensor:
     """Raise to a power, element by element, with broadcasting.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    exponent : Tensor or number
-        The exponent; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        Of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.tensor([1.0, 3.0]) ** 2
     tensor([1., 9.])
     """
-    a, b, x, y = pair(input, exponent)
+    a, b, x, y = pair(input, exponent, "exponent")
     result = broadcast(np.power, x, y)
 
     def backward(g):
@@ -273,22 +188,10 @@ def pow(input: Any, exponent: Any) -> Tensor:
     return differentiable(result, (a, b), backward)
 
 
+@row(domain=(-2, 2))
 def neg(input: Any) -> Tensor:
     """Change the sign.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.neg(refquant.tensor([1.0, -2.0]))
     tensor([-1.,  2.])
     """
@@ -297,27 +200,67 @@ def neg(input: Any) -> Tensor:
     return differentiable(broadcast(np.negative, x.array), (x,), lambda g: (-g,))
 
 
+@row(returns="Of the common shape.", domain=(-2, 2))
 def lerp(input: Any, end: Any, weight: Any) -> Tensor:
-    r"""Interpolate linearly between two tensors, :math:`x + w (y - x)`.
+    """Interpolate linearly between two tensors, :math:`x + w (y - x)`.
 
     Parameters
     ----------
-    input : Tensor
-        The operand, of any shape.
     end : Tensor
         Where the weight 1 leads, of the shape of `input`.
     weight : Tensor or number
         How far to go, from 0 to 1.
 
-    Returns
-    -------
-    Tensor
-        Of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.lerp(refquant.tensor([0.0, 10.0]), refquant.tensor([4.0, 20.0]), 0.25)
     tensor([ 1. , 12.5])
     """
+    input = operand("input", input)
     return add(input, mul(sub(end, input), weight))
+
+
+# -- in place ----------------------------------------------------------------------------------
+
+add_ = in_place(add)
+sub_ = in_place(sub)
+mul_ = in_place(mul)
+div_ = in_place(div)
+
+
+@row("Tensor", returns="`input`.")
+def addcmul_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """Add ``value * tensor1 * tensor2`` in place.
+
+    Parameters
+    ----------
+    input : Tensor
+        Changes.
+    tensor1, tensor2 : Tensor
+        What is multiplied; shapes broadcast to that of `input`.
+    value : float, default 1
+        Factor of the product.
+
+    >>> x, y = refquant.tensor([1.0, 2.0]), refquant.tensor([3.0, 4.0])
+    >>> x.addcmul_(y, y, value=0.5)
+    tensor([ 5.5, 10. ])
+    """
+    return assign(input, add(input, mul(tensor1, tensor2), alpha=value))
+
+
+@row("Tensor", returns="`input`.")
+def addcdiv_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """Add ``value * tensor1 / tensor2`` in place.
+
+    Parameters
+    ----------
+    input : Tensor
+        Changes.
+    tensor1, tensor2 : Tensor
+        What is divided, and by what; shapes broadcast to that of `input`.
+    value : float, default 1
+        Factor of the quotient.
+
+    >>> x, y = refquant.tensor([1.0, 2.0]), refquant.tensor([4.0, 8.0])
+    >>> x.addcdiv_(y, refquant.tensor([2.0, 4.0]), value=0.5)
+    tensor([2., 3.])
+    """
+    return assign(input, add(input, div(tensor1, tensor2), alpha=value))

@@ -10,7 +10,6 @@ from refquant.errors import (
     ArgumentTypeError,
     DtypeError,
     GradientError,
-    NotSupportedError,
     ShapeError,
 )
 from refquant.ops import checks, layout, views
@@ -18,27 +17,11 @@ from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.dispatch import dispatched, float_only
 from refquant.ops.floating.operands import cast, element, operand
 from refquant.ops.inplace import assign
+from refquant.ops.rows import row
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
-__all__ = [
-    "bool_",
-    "clone",
-    "copy_",
-    "cpu",
-    "double",
-    "fill_",
-    "float_",
-    "half",
-    "int_",
-    "long",
-    "resize_",
-    "short",
-    "to",
-    "type_as",
-    "zero_",
-]
 
-
+@row(returns="Gradients flow through it.")
 @dispatched
 def clone(input: Any, *, memory_format=dtypes.preserve_format) -> Tensor:
     """Copy a tensor.
@@ -50,14 +33,6 @@ def clone(input: Any, *, memory_format=dtypes.preserve_format) -> Tensor:
     memory_format : memory_format
         That of the copy; ``preserve_format`` keeps dense strides as they are.
 
-    Returns
-    -------
-    Tensor
-        Gradients flow through it.
-
-    Examples
-    --------
-    >>> import refquant
     >>> x = refquant.tensor([1.0, 2.0])
     >>> refquant.clone(x) is x
     False
@@ -71,6 +46,7 @@ def clone(input: Any, *, memory_format=dtypes.preserve_format) -> Tensor:
     return differentiable(array, (x,), lambda g: (g,))
 
 
+@row("Tensor", returns="`input`.")
 @dispatched
 def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Overwrite the elements with those of another tensor, converted and broadcast.
@@ -84,11 +60,6 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         The new values.
     non_blocking : bool
         Accepted; there is one device.
-
-    Returns
-    -------
-    Tensor
-        `input`.
 
     Raises
     ------
@@ -116,6 +87,7 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     return assign(input, result)
 
 
+@row("Tensor")
 @dispatched
 def fill_(input: Tensor, value: Any) -> Tensor:
     """Overwrite all elements with a number."""
@@ -123,12 +95,14 @@ def fill_(input: Tensor, value: Any) -> Tensor:
     return assign(input, Tensor(np.broadcast_to(number, input.array.shape)))
 
 
+@row("Tensor")
 @dispatched
 def zero_(input: Tensor) -> Tensor:
     """Overwrite all elements with 0."""
     return fill_(input, 0)
 
 
+@row("Tensor")
 @dispatched
 def resize_(input: Tensor, *sizes) -> Tensor:
     """Give a tensor another number of elements; new ones are 0.
@@ -191,6 +165,7 @@ def _converted(x: Tensor, dtype: dtypes.dtype, memory_format, copy: bool) -> Ten
     return result
 
 
+@row("Tensor", returns="`input` itself if nothing changes.")
 def to(
     input: Tensor,
     *target,
@@ -219,14 +194,6 @@ def to(
     memory_format : memory_format
         That of the result.
 
-    Returns
-    -------
-    Tensor
-        `input` itself if nothing changes.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.tensor([1, 2]).to(refquant.float32)
     tensor([1., 2.])
     """
@@ -243,12 +210,8 @@ def to(
                 expected="a dtype, a tensor or 'cpu'",
                 got=arguments.describe(item),
             )
-    if device is not None and not (isinstance(device, str) and device == "cpu"):
-        raise NotSupportedError(
-            argument="device",
-            expected="'cpu', the only device",
-            got=arguments.describe(device),
-        )
+    if device is not None:
+        dtypes.device(device)
     if dtype is not None and not isinstance(dtype, dtypes.dtype):
         raise DtypeError(argument="dtype", expected="a dtype", got=arguments.describe(dtype))
     copy = arguments.flag("copy", copy)
@@ -260,48 +223,57 @@ def to(
     return _converted(input, dtype if dtype is not None else input.dtype, memory_format, copy)
 
 
+@row("Tensor")
 def cpu(input: Tensor) -> Tensor:
     """Return the tensor; there is no other device."""
     return input
 
 
+@row("Tensor")
 def type_as(input: Tensor, other: Tensor) -> Tensor:
     """Convert to the dtype of another tensor."""
     return to(input, checks.any_tensor("other", other))
 
 
+@row("Tensor")
 @named("float")
 def float_(input: Tensor) -> Tensor:
     """Convert to float32."""
     return to(input, dtypes.float32)
 
 
+@row("Tensor")
 def double(input: Tensor) -> Tensor:
     """Convert to float64."""
     return to(input, dtypes.float64)
 
 
+@row("Tensor")
 def half(input: Tensor) -> Tensor:
     """Convert to float16."""
     return to(input, dtypes.float16)
 
 
+@row("Tensor")
 def long(input: Tensor) -> Tensor:
     """Convert to int64."""
     return to(input, dtypes.int64)
 
 
+@row("Tensor")
 @named("int")
 def int_(input: Tensor) -> Tensor:
     """Convert to int32."""
     return to(input, dtypes.int32)
 
 
+@row("Tensor")
 def short(input: Tensor) -> Tensor:
     """Convert to int16."""
     return to(input, dtypes.int16)
 
 
+@row("Tensor")
 @named("bool")
 def bool_(input: Tensor) -> Tensor:
     """Convert to bool: true is what is not 0."""

@@ -8,22 +8,8 @@ import numpy as np
 from refquant import arguments
 from refquant.ops.dispatch import dispatched, quantized_form
 from refquant.ops.floating.operands import broadcast, compare, operand, pair
+from refquant.ops.rows import row
 from refquant.tensors import QuantizedTensor, Tensor
-
-__all__ = [
-    "allclose",
-    "eq",
-    "equal",
-    "ge",
-    "gt",
-    "isclose",
-    "isfinite",
-    "isinf",
-    "isnan",
-    "le",
-    "lt",
-    "ne",
-]
 
 
 def _compare(name: str, mirrored: str, formula: Callable, input: Any, other: Any) -> Tensor:
@@ -34,6 +20,7 @@ def _compare(name: str, mirrored: str, formula: Callable, input: Any, other: Any
     return Tensor(compare(formula, x, y))
 
 
+@row()
 @dispatched
 def eq(input: Any, other: Any) -> Tensor:
     """Test element by element whether two operands are equal.
@@ -47,140 +34,68 @@ def eq(input: Any, other: Any) -> Tensor:
     -------
     Tensor of bool
 
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.tensor([1.0, 2.0]) == 2
     tensor([False,  True])
     """
     return _compare("eq", "eq", np.equal, input, other)
 
 
+@row(returns="bool, of the common shape.")
 @dispatched
 def ne(input: Any, other: Any) -> Tensor:
     """Test element by element whether two operands differ; see `eq`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        bool, of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.ne(refquant.tensor([1, 2, 3]), 2)
     tensor([ True, False,  True])
     """
     return _compare("ne", "ne", np.not_equal, input, other)
 
 
+@row(returns="bool, of the common shape.")
 @dispatched
 def lt(input: Any, other: Any) -> Tensor:
     """Test element by element whether `input` is less than `other`; see `eq`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        bool, of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.lt(refquant.tensor([1, 2, 3]), 2)
     tensor([ True, False, False])
     """
     return _compare("lt", "gt", np.less, input, other)
 
 
+@row(returns="bool, of the common shape.")
 @dispatched
 def le(input: Any, other: Any) -> Tensor:
     """Test element by element whether `input` is at most `other`; see `eq`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        bool, of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.le(refquant.tensor([1, 2, 3]), 2)
     tensor([ True,  True, False])
     """
     return _compare("le", "ge", np.less_equal, input, other)
 
 
+@row(returns="bool, of the common shape.")
 @dispatched
 def gt(input: Any, other: Any) -> Tensor:
     """Test element by element whether `input` is greater than `other`; see `eq`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        bool, of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.gt(refquant.tensor([1, 2, 3]), 2)
     tensor([False, False,  True])
     """
     return _compare("gt", "lt", np.greater, input, other)
 
 
+@row(returns="bool, of the common shape.")
 @dispatched
 def ge(input: Any, other: Any) -> Tensor:
     """Test element by element whether `input` is at least `other`; see `eq`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        bool, of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.ge(refquant.tensor([1, 2, 3]), 2)
     tensor([False,  True,  True])
     """
     return _compare("ge", "le", np.greater_equal, input, other)
 
 
+@row()
 @dispatched
 def equal(input: Any, other: Any) -> bool:
     """Test whether two tensors have the same shape and the same elements.
@@ -194,9 +109,6 @@ def equal(input: Any, other: Any) -> bool:
     -------
     bool
 
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.equal(refquant.tensor([1, 2]), refquant.tensor([1, 2]))
     True
     """
@@ -206,32 +118,12 @@ def equal(input: Any, other: Any) -> bool:
     return bool(np.array_equal(a.array, b.array))
 
 
+@row(returns="bool, of the common shape.")
 def isclose(
     input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Tensor:
     r"""Test element by element whether :math:`|x - y| \le atol + rtol\,|y|`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-    rtol : float, default 1e-05
-        Relative and absolute tolerance.
-    atol : float, default 1e-08
-        Relative and absolute tolerance.
-    equal_nan : bool, default False
-        Whether NaN is close to NaN.
-
-    Returns
-    -------
-    Tensor
-        bool, of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.isclose(refquant.tensor([1.0, 2.0]), refquant.tensor([1.000001, 2.1]))
     tensor([ True, False])
     """
@@ -244,31 +136,16 @@ def isclose(
     return Tensor(np.asarray(broadcast(lambda a, b: np.isclose(a, b, **tolerances), x, y)))
 
 
+@row()
 def allclose(
     input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> bool:
     """Test whether all elements are close; see `isclose`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-    rtol : float, default 1e-05
-        Relative and absolute tolerance.
-    atol : float, default 1e-08
-        Relative and absolute tolerance.
-    equal_nan : bool, default False
-        Whether NaN is close to NaN.
-
     Returns
     -------
     bool
 
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.allclose(refquant.tensor([1.0]), refquant.tensor([1.000001]))
     True
     """
@@ -278,66 +155,30 @@ def allclose(
 # -- kinds of numbers --------------------------------------------------------------------------
 
 
+@row(returns="bool, of the shape of `input`.")
 def isnan(input: Any) -> Tensor:
     """Test which elements are NaN.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        bool, of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.isnan(refquant.tensor([1.0, float('inf'), float('nan')]))
     tensor([False, False,  True])
     """
     return Tensor(np.asarray(np.isnan(operand("input", input).array)))
 
 
+@row(returns="bool, of the shape of `input`.")
 def isinf(input: Any) -> Tensor:
     """Test which elements are infinite.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        bool, of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.isinf(refquant.tensor([1.0, float('inf'), float('nan')]))
     tensor([False,  True, False])
     """
     return Tensor(np.asarray(np.isinf(operand("input", input).array)))
 
 
+@row(returns="bool, of the shape of `input`.")
 def isfinite(input: Any) -> Tensor:
     """Test which elements are finite: neither infinite nor NaN.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        bool, of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.isfinite(refquant.tensor([1.0, float('inf'), float('nan')]))
     tensor([ True, False, False])
     """

@@ -9,10 +9,9 @@ from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.dispatch import quantized_form
 from refquant.ops.floating.operands import element, operand, result_dtype
+from refquant.ops.rows import row
 from refquant.ops.views import integers, sizes
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
-
-__all__ = ["cat", "pad", "repeat", "stack"]
 
 
 def _operands(tensors: Any) -> tuple[Tensor, ...]:
@@ -27,6 +26,7 @@ def _operands(tensors: Any) -> tuple[Tensor, ...]:
     return tuple(operand(f"tensors[{i}]", t) for i, t in enumerate(tensors))
 
 
+@row("refquant")
 def cat(tensors: Any, dim: int = 0) -> Tensor:
     """Concatenate tensors along a dimension.
 
@@ -50,9 +50,6 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     QuantizerError
         If plain and quantized tensors are mixed.
 
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.cat([refquant.tensor([1]), refquant.tensor([2, 3])])
     tensor([1, 2, 3])
     """
@@ -91,6 +88,7 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     return differentiable(joined, parts, backward)
 
 
+@row("refquant", returns="One dimension more.")
 def stack(tensors: Any, dim: int = 0) -> Tensor:
     """Stack tensors of equal shape along a new dimension.
 
@@ -101,14 +99,6 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
     dim : int, default 0
         Where the new dimension will be.
 
-    Returns
-    -------
-    Tensor
-        One dimension more.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.stack([refquant.tensor([1, 2]), refquant.tensor([3, 4])])
     tensor([[1, 2],
             [3, 4]])
@@ -124,8 +114,15 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
     return cat([p.unsqueeze(dim) for p in parts], dim)
 
 
+@row("Tensor")
 def repeat(input: Any, *repeats) -> Tensor:
-    """Repeat the whole tensor along its dimensions, and new ones in front."""
+    """Repeat the whole tensor along its dimensions, and new ones in front.
+
+    Parameters
+    ----------
+    *repeats : int
+        How often along each dimension, one by one or as one sequence.
+    """
     x = operand("input", input)
     counts = sizes("repeats", repeats)
     shape = (1,) * (len(counts) - x.array.ndim) + x.array.shape
@@ -144,6 +141,7 @@ def repeat(input: Any, *repeats) -> Tensor:
     return differentiable(np.tile(x.array, counts), (x,), backward)
 
 
+@row("nn.functional", returns="Of the padded shape.")
 def pad(input: Any, pad, mode: str = "constant", value: float | None = None) -> Tensor:
     """Pad a tensor.
 
@@ -158,14 +156,7 @@ def pad(input: Any, pad, mode: str = "constant", value: float | None = None) -> 
     value : number, optional
         What the border holds, 0 if not given.
 
-    Returns
-    -------
-    Tensor
-
-    Examples
-    --------
-    >>> import refquant
-    >>> refquant.nn.functional.pad(refquant.tensor([1, 2]), (1, 0))
+    >>> F.pad(refquant.tensor([1, 2]), (1, 0))
     tensor([0, 1, 2])
     """
     x = operand("input", input)

@@ -23,9 +23,8 @@ from refquant.ops.floating.windows import (
     unpadded,
     windows,
 )
+from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-
-__all__ = ["conv1d", "conv2d", "conv3d"]
 
 
 def _checked(ndim: int, input: Any, weight: Any, bias: Any, groups: Any):
@@ -106,6 +105,7 @@ def _convolve(ndim, input, weight, bias, stride, padding, dilation, groups) -> T
     return differentiable(product, (x, w) if b is None else (x, w, b), backward)
 
 
+@row("nn.functional")
 def conv1d(
     input: Any,
     weight: Any,
@@ -125,30 +125,19 @@ def conv1d(
         The filters.
     bias : Tensor, shape (out_channels,), optional
         Added to every output.
-    stride : int or tuple of int, default 1
-        Step of the window.
-    padding : int or tuple of int, default 0
-        Zeros around the input.
-    dilation : int or tuple of int, default 1
-        Distance of the elements of a window.
-    groups : int, default 1
-        Parts into which the channels are cut.
 
     Returns
     -------
     Tensor
         Shape (n, out_channels, ...), the extents of the output after them.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.conv1d(refquant.ones(1, 1, 3), refquant.ones(1, 1, 2)).ravel()
     tensor([2., 2.])
     """
     return _convolve(1, input, weight, bias, stride, padding, dilation, groups)
 
 
+@row("nn.functional")
 def conv2d(
     input: Any,
     weight: Any,
@@ -192,10 +181,6 @@ def conv2d(
     QuantizerError
         If an operand is quantized.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.conv2d(refquant.ones(1, 1, 3, 3), refquant.ones(1, 1, 2, 2), stride=2, padding=1)
     tensor([[[[1., 2.],
               [2., 4.]]]])
@@ -203,6 +188,7 @@ def conv2d(
     return _convolve(2, input, weight, bias, stride, padding, dilation, groups)
 
 
+@row("nn.functional")
 def conv3d(
     input: Any,
     weight: Any,
@@ -222,24 +208,12 @@ def conv3d(
         The filters.
     bias : Tensor, shape (out_channels,), optional
         Added to every output.
-    stride : int or tuple of int, default 1
-        Step of the window.
-    padding : int or tuple of int, default 0
-        Zeros around the input.
-    dilation : int or tuple of int, default 1
-        Distance of the elements of a window.
-    groups : int, default 1
-        Parts into which the channels are cut.
 
     Returns
     -------
     Tensor
         Shape (n, out_channels, ...), the extents of the output after them.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.conv3d(refquant.ones(1, 1, 3, 3, 3), refquant.ones(1, 1, 2, 2, 2)).ravel()
     tensor([8., 8., 8., 8., 8., 8., 8., 8.])
     """

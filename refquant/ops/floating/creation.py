@@ -5,112 +5,36 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, dtypes
-from refquant.errors import NotSupportedError
 from refquant.ops import layout
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import element, operand
 from refquant.ops.from_data import plain_dtype
+from refquant.ops.rows import row
 from refquant.ops.views import sizes
 from refquant.tensors import Tensor
-
-__all__ = [
-    "device",
-    "empty",
-    "empty_like",
-    "full",
-    "full_like",
-    "new_zeros",
-    "ones",
-    "ones_like",
-    "storage",
-    "zeros",
-    "zeros_like",
-]
 
 
 def storage(dtype: Any, device: Any = None, default=dtypes.float32) -> np.dtype:
     """Return the NumPy dtype of a new plain tensor; raise if its dtype or device is not valid."""
-    if device is not None and not (isinstance(device, str) and device == "cpu"):
-        raise NotSupportedError(
-            argument="device",
-            expected="'cpu', the only device",
-            got=arguments.describe(device),
-        )
+    if device is not None:
+        dtypes.device(device)
     return plain_dtype(default if dtype is None else dtype).numpy
 
 
-def device(type: str = "cpu") -> str:
-    """Name a device; there is no other than 'cpu'.
-
-    Parameters
-    ----------
-    type : str, default 'cpu'
-        Only 'cpu'.
-
-    Returns
-    -------
-    str
-        'cpu'.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> refquant.device('cpu')
-    'cpu'
-    """
-    storage(None, type)
-    return "cpu"
-
-
+@row("refquant", dtype="float32 if not given.")
 def zeros(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of zeros.
 
-    Parameters
-    ----------
-    *size : int
-        Shape, one by one or as one sequence.
-    dtype : dtype, optional
-        float32 if not given.
-    device : 'cpu', optional
-        There is no other.
-    requires_grad : bool
-        Whether operations on the tensor are recorded.
-
-    Returns
-    -------
-    Tensor
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.zeros(2, 3).shape
     refquant.Size([2, 3])
     """
     return Tensor(np.zeros(sizes("size", size), storage(dtype, device)), requires_grad)
 
 
+@row("refquant")
 def ones(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of ones; see `zeros`.
 
-    Parameters
-    ----------
-    *size : int, or one sequence of int
-        The shape.
-    dtype : dtype, optional
-        Element type of the result.
-    device : str, optional
-        Only 'cpu'.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
-
-    Returns
-    -------
-    Tensor
-        Of the given shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.ones(2, 2)
     tensor([[1., 1.],
             [1., 1.]])
@@ -118,6 +42,7 @@ def ones(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     return Tensor(np.ones(sizes("size", size), storage(dtype, device)), requires_grad)
 
 
+@row("refquant")
 def empty(
     *size,
     dtype=None,
@@ -129,25 +54,9 @@ def empty(
 
     Parameters
     ----------
-    *size : int, or one sequence of int
-        The shape.
-    dtype : dtype, optional
-        Element type of the result.
-    device : str, optional
-        Only 'cpu'.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
     memory_format : memory_format
         Order of the elements in memory.
 
-    Returns
-    -------
-    Tensor
-        Of the given shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.empty(2, 3).shape
     refquant.Size([2, 3])
     """
@@ -155,6 +64,7 @@ def empty(
     return Tensor(array, requires_grad)
 
 
+@row("refquant", returns="Of the given shape.")
 def full(
     size, fill_value: float, *, dtype=None, device=None, requires_grad: bool = False
 ) -> Tensor:
@@ -164,23 +74,7 @@ def full(
     ----------
     size : int or sequence of int
         The shape.
-    fill_value : number
-        The number.
-    dtype : dtype, optional
-        Element type of the result.
-    device : str, optional
-        Only 'cpu'.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
 
-    Returns
-    -------
-    Tensor
-        Of the given shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.full((2,), 7.5)
     tensor([7.5, 7.5])
     """
@@ -204,113 +98,48 @@ def _like(input: Any, dtype: Any, value: Any, requires_grad: bool) -> Tensor:
     return Tensor(np.full_like(x.array, number, dtype=kind), requires_grad)
 
 
+@row("refquant", input="Gives shape, memory format and dtype.", dtype="Another element type.")
 def zeros_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of zeros of the shape, memory format and dtype of another.
 
-    Parameters
-    ----------
-    input : Tensor
-        Gives shape, memory format and dtype.
-    dtype : dtype, optional
-        Another element type.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.zeros_like(refquant.tensor([1.0, 2.0]))
     tensor([0., 0.])
     """
     return _like(input, dtype, 0, requires_grad)
 
 
+@row("refquant", input="Gives shape, memory format and dtype.", dtype="Another element type.")
 def ones_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of ones of the shape, memory format and dtype of another.
 
-    Parameters
-    ----------
-    input : Tensor
-        Gives shape, memory format and dtype.
-    dtype : dtype, optional
-        Another element type.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.ones_like(refquant.tensor([1.0, 2.0]))
     tensor([1., 1.])
     """
     return _like(input, dtype, 1, requires_grad)
 
 
+@row("refquant", input="Gives shape, memory format and dtype.", dtype="Another element type.")
 def full_like(input: Any, fill_value: float, *, dtype=None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of one number of the shape, memory format and dtype of another.
 
-    Parameters
-    ----------
-    input : Tensor
-        Gives shape, memory format and dtype.
-    fill_value : number
-        The number.
-    dtype : dtype, optional
-        Another element type.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.full_like(refquant.tensor([1.0, 2.0]), 7.0)
     tensor([7., 7.])
     """
     return _like(input, dtype, fill_value, requires_grad)
 
 
+@row("refquant", input="Gives shape, memory format and dtype.", dtype="Another element type.")
 @dispatched
 def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor:
     """Make an uninitialized tensor of the shape, memory format and dtype of another.
 
-    Parameters
-    ----------
-    input : Tensor
-        Gives shape, memory format and dtype.
-    dtype : dtype, optional
-        Another element type.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.empty_like(refquant.tensor([1.0, 2.0])).shape
     refquant.Size([2])
     """
     return _like(input, dtype, 0, requires_grad)
 
 
+@row("Tensor")
 def new_zeros(input: Tensor, *size, dtype=None) -> Tensor:
     """Make a tensor of zeros of the dtype of another."""
     kind = operand("input", input).dtype if dtype is None else dtype

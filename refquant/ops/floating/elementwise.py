@@ -5,259 +5,118 @@ from typing import Any
 import numpy as np
 
 from refquant.ops.floating.unary import unary, unary_float
+from refquant.ops.rows import row
 from refquant.tensors import Tensor
 
-__all__ = [
-    "cos",
-    "exp",
-    "log",
-    "log10",
-    "log1p",
-    "log2",
-    "reciprocal",
-    "rsqrt",
-    "sin",
-    "sqrt",
-    "square",
-]
 
-
+@row(domain=(-2, 2))
 def exp(input: Any) -> Tensor:
     """Exponential function.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.exp(refquant.tensor([0.0, 1.0]))
     tensor([1.    , 2.7183])
     """
     return unary_float(input, np.exp, lambda x, y: y)
 
 
+@row(domain=(0.1, 3))
 def log(input: Any) -> Tensor:
     """Natural logarithm; -inf at 0 and NaN below.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.log(refquant.tensor([1.0, 0.0]))
     tensor([  0., -inf])
     """
     return unary_float(input, np.log, lambda x, y: 1 / x)
 
 
+@row(domain=(0.1, 3))
 def log2(input: Any) -> Tensor:
     """Logarithm to the base 2.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.log2(refquant.tensor([8.0]))
     tensor([3.])
     """
     return unary_float(input, np.log2, lambda x, y: x.dtype.type(1 / np.log(2)) / x)
 
 
+@row(domain=(0.1, 3))
 def log10(input: Any) -> Tensor:
     """Logarithm to the base 10.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.log10(refquant.tensor([100.0]))
     tensor([2.])
     """
     return unary_float(input, np.log10, lambda x, y: x.dtype.type(1 / np.log(10)) / x)
 
 
+@row(domain=(-0.5, 3))
 def log1p(input: Any) -> Tensor:
     r"""Compute :math:`\log(1 + x)`, exact for small x.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.log1p(refquant.tensor([0.0, 1.0]))
     tensor([0.    , 0.6931])
     """
     return unary_float(input, np.log1p, lambda x, y: 1 / (1 + x))
 
 
+@row(domain=(0.1, 3))
 def sqrt(input: Any) -> Tensor:
     """Square root; NaN below 0.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.sqrt(refquant.tensor([4.0, 9.0]))
     tensor([2., 3.])
     """
     return unary_float(input, np.sqrt, lambda x, y: 1 / (2 * y))
 
 
+@row(domain=(0.1, 3))
 def rsqrt(input: Any) -> Tensor:
     """Reciprocal of the square root.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.rsqrt(refquant.tensor([4.0]))
     tensor([0.5])
     """
     return unary_float(input, lambda x: 1 / np.sqrt(x), lambda x, y: -y * y * y / 2)
 
 
+@row(domain=(0.2, 3))
 def reciprocal(input: Any) -> Tensor:
     """Compute 1 / x.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.reciprocal(refquant.tensor([2.0, 4.0]))
     tensor([0.5 , 0.25])
     """
     return unary_float(input, lambda x: 1 / x, lambda x, y: -y * y)
 
 
+@row(domain=(-2, 2))
 def square(input: Any) -> Tensor:
     """Multiply by itself.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.square(refquant.tensor([3.0, -2.0]))
     tensor([9., 4.])
     """
-    return unary(input, np.square, lambda x: 2 * x)
+    return unary(
+        input,
+        lambda x: np.square(x, dtype=np.int64 if x.dtype == np.bool_ else x.dtype),
+        lambda x: 2 * x,
+    )
 
 
+@row(domain=(-2, 2))
 def sin(input: Any) -> Tensor:
     """Sine.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.sin(refquant.tensor([0.0]))
     tensor([0.])
     """
     return unary_float(input, np.sin, lambda x, y: np.cos(x))
 
 
+@row(domain=(-2, 2))
 def cos(input: Any) -> Tensor:
     """Cosine.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.cos(refquant.tensor([0.0]))
     tensor([1.])
     """

@@ -10,10 +10,9 @@ from refquant.ops import checks
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import broadcast, operand, pair
-from refquant.ops.floating.reductions import no_elements
+from refquant.ops.floating.reductions import no_elements, reduced_axes
+from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-
-__all__ = ["ValuesAndIndices", "argmax", "argmin", "max", "maximum", "median", "min", "minimum"]
 
 
 def _larger(formula: Callable, wins: Callable, input: Any, other: Any) -> Tensor:
@@ -26,48 +25,20 @@ def _larger(formula: Callable, wins: Callable, input: Any, other: Any) -> Tensor
     return differentiable(broadcast(formula, x, y), (a, b), backward)
 
 
+@row(domain=(-2, 2))
 def maximum(input: Any, other: Any) -> Tensor:
     """Compute the maximum element by element; ties share the gradient.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        Of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.maximum(refquant.tensor([1.0, 5.0]), refquant.tensor([3.0, 2.0]))
     tensor([3., 5.])
     """
     return _larger(np.maximum, np.greater, input, other)
 
 
+@row(domain=(-2, 2))
 def minimum(input: Any, other: Any) -> Tensor:
     """Compute the minimum element by element; ties share the gradient.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        Of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.minimum(refquant.tensor([1.0, 5.0]), refquant.tensor([3.0, 2.0]))
     tensor([1., 2.])
     """
@@ -130,6 +101,7 @@ def _extreme_along(input: Any, dim: int, keepdim: bool, find) -> ValuesAndIndice
     return taken(t, np.expand_dims(find(t.array, axis=dim), dim), dim, keepdim)
 
 
+@row(domain=(-2, 2))
 @dispatched
 def max(input: Any, dim: Any = None, keepdim: bool = False):
     """Find the largest element, of all or along a dimension; or the larger of two tensors.
@@ -153,9 +125,6 @@ def max(input: Any, dim: Any = None, keepdim: bool = False):
     OperationError
         If there are no elements.
 
-    Examples
-    --------
-    >>> import refquant
     >>> values, indices = refquant.tensor([[1, 5], [7, 2]]).max(dim=1)
     >>> values, indices
     (tensor([5, 7]), tensor([1, 0]))
@@ -167,27 +136,21 @@ def max(input: Any, dim: Any = None, keepdim: bool = False):
     return _extreme_along(input, dim, keepdim, np.argmax)
 
 
+@row(domain=(-2, 2))
 @dispatched
 def min(input: Any, dim: Any = None, keepdim: bool = False):
     """Find the smallest element; see `max`.
 
     Parameters
     ----------
-    input : Tensor
-        The operand, of any shape.
-    dim : int, optional
-        The dimension to search; all elements if not given.
-    keepdim : bool, default False
-        Whether the reduced dimension stays, with extent 1.
+    dim : int or Tensor, optional
+        A dimension; or another tensor to compare with, as in `minimum`.
 
     Returns
     -------
     Tensor, or (values, indices)
         One number without `dim`; with it, the smallest elements and where they are.
 
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.min(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]))
     tensor(0.)
     >>> refquant.min(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1).indices
@@ -198,6 +161,28 @@ def min(input: Any, dim: Any = None, keepdim: bool = False):
     if isinstance(dim, Tensor | np.ndarray):
         return minimum(input, dim)
     return _extreme_along(input, dim, keepdim, np.argmin)
+
+
+@row(domain=(-2, 2), options=({}, {"dim": 1}, {"dim": (0, 1), "keepdim": True}))
+def amax(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Find the largest element over dimensions; equal ones share the gradient.
+
+    >>> refquant.amax(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+    tensor([2., 3.])
+    """
+    t, keepdim = operand("input", input), flag("keepdim", keepdim)
+    x, axes = t.array, reduced_axes(dim, t.array.ndim)
+    if 0 in [x.shape[axis] for axis in axes]:
+        raise no_elements(x)
+    largest = np.max(x, axis=axes, keepdims=True)
+
+    def backward(g):
+        equal = x == largest
+        with np.errstate(all="ignore"):  # beside NaN nothing is equal
+            share = equal / equal.sum(axis=axes, keepdims=True, dtype=x.dtype)
+        return ((g if keepdim else np.expand_dims(g, axes)) * share,)
+
+    return differentiable(largest if keepdim else largest.squeeze(axes), (t,), backward)
 
 
 def _position(input: Any, dim: int | None, keepdim: bool, find) -> Tensor:
@@ -211,74 +196,36 @@ def _position(input: Any, dim: int | None, keepdim: bool, find) -> Tensor:
     return Tensor(np.asarray(find(x, axis=dim, keepdims=keepdim) if x.ndim else np.int64(0)))
 
 
+@row(
+    returns="int64, without the dimension, unless `keepdim`.",
+    dim="The dimension to search; all elements if not given.",
+)
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Find the index of the largest element, of all (in row-major order) or along a dimension.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    dim : int, optional
-        The dimension to search; all elements if not given.
-    keepdim : bool, default False
-        Whether the reduced dimension stays, with extent 1.
-
-    Returns
-    -------
-    Tensor
-        int64, without the dimension, unless `keepdim`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.tensor([[1, 5], [7, 2]]).argmax(1)
     tensor([1, 0])
     """
     return _position(input, dim, keepdim, np.argmax)
 
 
+@row(
+    returns="int64, without the dimension, unless `keepdim`.",
+    dim="The dimension to search; all elements if not given.",
+)
 def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Find the index of the smallest element; see `argmax`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    dim : int, optional
-        The dimension to search; all elements if not given.
-    keepdim : bool, default False
-        Whether the reduced dimension stays, with extent 1.
-
-    Returns
-    -------
-    Tensor
-        int64, without the dimension, unless `keepdim`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.argmin(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([0, 1])
     """
     return _position(input, dim, keepdim, np.argmin)
 
 
+@row(returns="One number.")
 def median(input: Any) -> Tensor:
     """Find the median of all elements, the lower one of two; NaN if there is one.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        One number.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.median(refquant.tensor([3.0, 1.0, 2.0]))
     tensor(2.)
     """

@@ -11,15 +11,7 @@ import numpy as np
 from refquant import arguments
 from refquant.ops import checks
 from refquant.ops.floating.creation import storage
-
-__all__ = [
-    "Generator",
-    "default_generator",
-    "initial_seed",
-    "manual_seed",
-    "numpy_generator",
-    "seed",
-]
+from refquant.ops.rows import row
 
 
 class Generator:
@@ -70,22 +62,15 @@ class Generator:
 default_generator = Generator()
 
 
+@row("refquant", seed="Any whole number.")
 def manual_seed(seed: int) -> Generator:
     """Seed the random numbers, so that a program draws the same ones every time.
-
-    Parameters
-    ----------
-    seed : int
-        Any whole number.
 
     Returns
     -------
     Generator
         That of all functions that are not given another.
 
-    Examples
-    --------
-    >>> import refquant
     >>> generator = refquant.manual_seed(0)
     >>> x = refquant.randn(2)
     >>> _ = refquant.manual_seed(0)
@@ -95,6 +80,7 @@ def manual_seed(seed: int) -> Generator:
     return default_generator.manual_seed(seed)
 
 
+@row("refquant")
 def seed() -> int:
     """Seed the random numbers from the operating system, and return the seed.
 
@@ -103,15 +89,13 @@ def seed() -> int:
     int
         The seed.
 
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.seed() == refquant.initial_seed()
     True
     """
     return default_generator.seed()
 
 
+@row("refquant")
 def initial_seed() -> int:
     """Return the seed that was set last.
 
@@ -119,9 +103,6 @@ def initial_seed() -> int:
     -------
     int
 
-    Examples
-    --------
-    >>> import refquant
     >>> _ = refquant.manual_seed(7)
     >>> refquant.initial_seed()
     7

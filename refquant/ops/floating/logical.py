@@ -10,20 +10,8 @@ from refquant.arguments import flag
 from refquant.errors import DtypeError
 from refquant.ops.floating.operands import compare, operand, pair
 from refquant.ops.floating.reductions import reduced_axes
+from refquant.ops.rows import row
 from refquant.tensors import Tensor
-
-__all__ = [
-    "all",
-    "any",
-    "bitwise",
-    "count_nonzero",
-    "invert",
-    "logical_and",
-    "logical_not",
-    "logical_or",
-    "logical_xor",
-]
-
 
 # -- over dimensions ---------------------------------------------------------------------------
 
@@ -33,76 +21,30 @@ def _truth(input: Any, dim: Any, keepdim: bool, find) -> Tensor:
     return Tensor(np.asarray(find(x, axis=reduced_axes(dim, x.ndim), keepdims=keepdim)))
 
 
+@row(returns="bool, without the reduced dimensions, unless `keepdim`.")
 def all(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Test whether all elements are nonzero.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    dim : int or sequence of int, optional
-        Dimensions to reduce; all if not given.
-    keepdim : bool, default False
-        Whether the reduced dimension stays, with extent 1.
-
-    Returns
-    -------
-    Tensor
-        bool, without the reduced dimensions, unless `keepdim`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.all(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([ True, False])
     """
     return _truth(input, dim, keepdim, np.all)
 
 
+@row(returns="bool, without the reduced dimensions, unless `keepdim`.")
 def any(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Test whether any element is nonzero.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    dim : int or sequence of int, optional
-        Dimensions to reduce; all if not given.
-    keepdim : bool, default False
-        Whether the reduced dimension stays, with extent 1.
-
-    Returns
-    -------
-    Tensor
-        bool, without the reduced dimensions, unless `keepdim`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.any(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([ True,  True])
     """
     return _truth(input, dim, keepdim, np.any)
 
 
+@row(returns="Without the reduced dimensions, unless `keepdim`.")
 def count_nonzero(input: Any, dim: Any = None) -> Tensor:
     """Count the nonzero elements.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    dim : int or sequence of int, optional
-        Dimensions to reduce; all if not given.
-
-    Returns
-    -------
-    Tensor
-        Without the reduced dimensions, unless `keepdim`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.count_nonzero(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([2, 1])
     """
@@ -118,94 +60,40 @@ def _logical(on_bools: Callable, input: Any, other: Any) -> Tensor:
     return Tensor(compare(on_bools, a.array, b.array))
 
 
+@row(returns="bool, of the common shape.")
 def logical_and(input: Any, other: Any) -> Tensor:
     """Compute the logical AND of two tensors: where both elements are nonzero.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        bool, of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.logical_and(refquant.tensor([0, 1, 2]), refquant.tensor([0, 0, 3]))
     tensor([False, False,  True])
     """
     return _logical(np.logical_and, input, other)
 
 
+@row(returns="bool, of the common shape.")
 def logical_or(input: Any, other: Any) -> Tensor:
     """Compute the logical OR of two tensors: where at least one element is nonzero.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        bool, of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.logical_or(refquant.tensor([0, 1, 2]), refquant.tensor([0, 0, 3]))
     tensor([False,  True,  True])
     """
     return _logical(np.logical_or, input, other)
 
 
+@row(returns="bool, of the common shape.")
 def logical_xor(input: Any, other: Any) -> Tensor:
     """Compute the logical XOR of two tensors: where exactly one element is nonzero.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    other : Tensor or number
-        The second operand; shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        bool, of the common shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.logical_xor(refquant.tensor([0, 1, 2]), refquant.tensor([0, 0, 3]))
     tensor([False,  True, False])
     """
     return _logical(np.logical_xor, input, other)
 
 
+@row(returns="bool, of the shape of `input`.")
 def logical_not(input: Any) -> Tensor:
     """Compute the logical NOT: where elements are 0.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        bool, of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.logical_not(refquant.tensor([0, 2]))
     tensor([ True, False])
     """

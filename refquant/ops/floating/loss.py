@@ -9,18 +9,8 @@ from refquant.errors import ArgumentError, DtypeError, IndexRangeError, ShapeErr
 from refquant.ops.floating.operands import cast, float_operand, operand
 from refquant.ops.floating.selection import where
 from refquant.ops.floating.softmax import log_softmax
+from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-
-__all__ = [
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
-    "kl_div",
-    "l1_loss",
-    "mse_loss",
-    "nll_loss",
-    "smooth_l1_loss",
-]
 
 
 def _reduced(loss: Tensor, reduction: str) -> Tensor:
@@ -51,8 +41,9 @@ def _class_weight(weight: Any, classes: int) -> Tensor:
     return w
 
 
+@row("nn.functional")
 def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
-    r"""Squared error, :math:`(x - y)^2`.
+    """Squared error, :math:`(x - y)^2`.
 
     Parameters
     ----------
@@ -61,14 +52,6 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     reduction : {'mean', 'sum', 'none'}
         What becomes of the elements.
 
-    Returns
-    -------
-    Tensor
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.mse_loss(refquant.tensor([1.0, 2.0]), refquant.tensor([1.0, 4.0]))
     tensor(2.)
     """
@@ -76,27 +59,10 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     return _reduced((x - y).square(), reduction)
 
 
+@row("nn.functional")
 def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
-    r"""Absolute error, :math:`|x - y|`; see `mse_loss`.
+    """Absolute error, :math:`|x - y|`; see `mse_loss`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    target : Tensor
-        What the input should be, of its shape.
-    reduction : {'mean', 'sum', 'none'}, default 'mean'
-        What becomes of the single losses.
-
-    Returns
-    -------
-    Tensor
-        One number, or with ``reduction='none'`` one for each element.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.l1_loss(refquant.tensor([1.0, 4.0]), refquant.tensor([2.0, 2.0]))
     tensor(1.5)
     """
@@ -104,29 +70,10 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     return _reduced((x - y).abs(), reduction)
 
 
+@row("nn.functional", beta="Where the square ends.")
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     r"""Squared error :math:`d^2 / 2\beta` up to :math:`\beta`, beyond :math:`d - \beta / 2`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    target : Tensor
-        What the input should be, of its shape.
-    reduction : {'mean', 'sum', 'none'}, default 'mean'
-        What becomes of the single losses.
-    beta : float, default 1.0
-        Where the square ends.
-
-    Returns
-    -------
-    Tensor
-        One number, or with ``reduction='none'`` one for each element.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.smooth_l1_loss(refquant.tensor([0.5, 4.0]), refquant.tensor([0.0, 0.0]))
     tensor(1.8125)
     """
@@ -139,10 +86,11 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
     return _reduced(loss, reduction)
 
 
+@row("nn.functional")
 def nll_loss(
     input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
-    r"""Negative log-likelihood of the target class, :math:`-w_c x_c`.
+    """Negative log-likelihood of the target class, :math:`-w_c x_c`.
 
     Parameters
     ----------
@@ -152,24 +100,14 @@ def nll_loss(
         The right classes.
     weight : Tensor, shape (classes,), optional
         How much each class counts.
-    ignore_index : int
-        A target that does not count.
     reduction : {'mean', 'sum', 'none'}
         The mean is weighted, too.
-
-    Returns
-    -------
-    Tensor
 
     Raises
     ------
     IndexRangeError
         If a target is no class.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.nll_loss(refquant.log(refquant.tensor([[0.25, 0.75]])), refquant.tensor([1]))
     tensor(0.2877)
     """
@@ -222,6 +160,7 @@ def nll_loss(
     return differentiable(result, (t,), backward)
 
 
+@row("nn.functional")
 def cross_entropy(
     input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
@@ -236,19 +175,9 @@ def cross_entropy(
         each class (floats, of the shape of `input`).
     weight : Tensor, shape (classes,), optional
         How much each class counts.
-    ignore_index : int
-        A target that does not count.
     reduction : {'mean', 'sum', 'none'}
         What becomes of the elements.
 
-    Returns
-    -------
-    Tensor
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.cross_entropy(refquant.tensor([[0.0, 0.0]]), refquant.tensor([1]))
     tensor(0.6931)
     """
@@ -275,31 +204,12 @@ def cross_entropy(
     return _reduced(losses, reduction)
 
 
+@row("nn.functional")
 def binary_cross_entropy(
     input: Any, target: Any, weight: Any = None, reduction: str = "mean"
 ) -> Tensor:
     r"""Compute :math:`-y \log x - (1 - y) \log (1 - x)`; logarithms stop at -100.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    target : Tensor
-        What the input should be, of its shape.
-    weight : Tensor, optional
-        Factor of the loss of each element.
-    reduction : {'mean', 'sum', 'none'}, default 'mean'
-        What becomes of the single losses.
-
-    Returns
-    -------
-    Tensor
-        One number, or with ``reduction='none'`` one for each element.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.binary_cross_entropy(refquant.tensor([0.5]), refquant.tensor([1.0]))
     tensor(0.6931)
     """
@@ -311,31 +221,12 @@ def binary_cross_entropy(
     return _reduced(losses, reduction)
 
 
+@row("nn.functional")
 def binary_cross_entropy_with_logits(
     input: Any, target: Any, weight: Any = None, reduction: str = "mean"
 ) -> Tensor:
     """Apply the logistic function, then `binary_cross_entropy`, without overflow.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    target : Tensor
-        What the input should be, of its shape.
-    weight : Tensor, optional
-        Factor of the loss of each element.
-    reduction : {'mean', 'sum', 'none'}, default 'mean'
-        What becomes of the single losses.
-
-    Returns
-    -------
-    Tensor
-        One number, or with ``reduction='none'`` one for each element.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.binary_cross_entropy_with_logits(refquant.tensor([0.0]), refquant.tensor([1.0]))
     tensor(0.6931)
     """
@@ -347,31 +238,12 @@ def binary_cross_entropy_with_logits(
     return _reduced(losses, reduction)
 
 
+@row("nn.functional")
 def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Tensor:
     r"""Compute :math:`y (\log y - x)`, where x are logarithms of probabilities.
 
     The reduction ``'batchmean'`` divides the sum by the size of the batch.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    target : Tensor
-        What the input should be, of its shape.
-    reduction : {'mean', 'sum', 'none'}, default 'mean'
-        What becomes of the single losses.
-    log_target : bool, default False
-        Whether the target holds logarithms.
-
-    Returns
-    -------
-    Tensor
-        One number, or with ``reduction='none'`` one for each element.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> x = refquant.log(refquant.tensor([0.5, 0.5]))
     >>> F.kl_div(x, refquant.tensor([1.0, 0.0]), reduction='sum')
     tensor(0.6931)

@@ -8,11 +8,11 @@ import numpy as np
 from refquant.errors import OperationError, ShapeError
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.floating.operands import float_operand, operand, refuse_quantized, scalar
+from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
-__all__ = ["addmm", "bmm", "dot", "linear", "matmul", "mm", "mv", "outer"]
 
-
+@row(returns="The dimensions in front, then rows and columns as far as they are given.")
 def matmul(input: Any, other: Any) -> Tensor:
     """Multiply matrices; dimensions in front broadcast, vectors count as a row or a column.
 
@@ -21,18 +21,11 @@ def matmul(input: Any, other: Any) -> Tensor:
     input, other : Tensor
         Plain, of one dtype and at least one dimension each.
 
-    Returns
-    -------
-    Tensor
-
     Raises
     ------
     ShapeError
         If the inner extents differ or the dimensions in front do not broadcast.
 
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.tensor([[1.0, 2.0]]) @ refquant.tensor([[3.0], [4.0]])
     tensor([[11.]])
     """
@@ -91,6 +84,7 @@ def _of_dimensions(argument: str, value: Any, ndim: int, hint: str | None = None
         )
 
 
+@row(returns="Shape (n, m).")
 def mm(input: Any, mat2: Any) -> Tensor:
     """Multiply two matrices; see `matmul`.
 
@@ -101,14 +95,6 @@ def mm(input: Any, mat2: Any) -> Tensor:
     mat2 : Tensor, shape (k, m)
         The right matrix.
 
-    Returns
-    -------
-    Tensor
-        Shape (n, m).
-
-    Examples
-    --------
-    >>> import refquant
     >>> x = refquant.tensor([[1.0, 2.0], [3.0, 4.0]])
     >>> refquant.mm(x, x)
     tensor([[ 7., 10.],
@@ -117,6 +103,7 @@ def mm(input: Any, mat2: Any) -> Tensor:
     return _matrix_product(input, mat2, (2, 2))
 
 
+@row(returns="Shape (b, n, m).")
 def bmm(input: Any, mat2: Any) -> Tensor:
     """Multiply two batches of matrices; see `matmul`.
 
@@ -127,20 +114,13 @@ def bmm(input: Any, mat2: Any) -> Tensor:
     mat2 : Tensor, shape (b, k, m)
         The right matrices.
 
-    Returns
-    -------
-    Tensor
-        Shape (b, n, m).
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.bmm(refquant.ones(2, 1, 3), refquant.ones(2, 3, 1)).shape
     refquant.Size([2, 1, 1])
     """
     return _matrix_product(input, mat2, (3, 3))
 
 
+@row(returns="Shape (n,).")
 def mv(input: Any, vec: Any) -> Tensor:
     """Multiply a matrix and a vector; see `matmul`.
 
@@ -151,20 +131,13 @@ def mv(input: Any, vec: Any) -> Tensor:
     vec : Tensor, shape (k,)
         The vector.
 
-    Returns
-    -------
-    Tensor
-        Shape (n,).
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.mv(refquant.tensor([[1.0, 2.0], [3.0, 4.0]]), refquant.tensor([1.0, 10.0]))
     tensor([21., 43.])
     """
     return _matrix_product(input, vec, (2, 1))
 
 
+@row(returns="One number.")
 def dot(input: Any, tensor: Any) -> Tensor:
     """Compute the dot product of two vectors; see `matmul`.
 
@@ -175,20 +148,13 @@ def dot(input: Any, tensor: Any) -> Tensor:
     tensor : Tensor, shape (n,)
         Another one.
 
-    Returns
-    -------
-    Tensor
-        One number.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.dot(refquant.tensor([1.0, 10.0]), refquant.tensor([1.0, 10.0]))
     tensor(101.)
     """
     return _matrix_product(input, tensor, (1, 1))
 
 
+@row(returns="Shape (n, m).")
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """Compute the outer product of two vectors.
 
@@ -199,14 +165,6 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     vec2 : Tensor, shape (m,)
         Another one.
 
-    Returns
-    -------
-    Tensor
-        Shape (n, m).
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.outer(refquant.tensor([1.0, 10.0]), refquant.tensor([1.0, 10.0]))
     tensor([[  1.,  10.],
             [ 10., 100.]])
@@ -217,6 +175,7 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     return left.unsqueeze(1) * right.unsqueeze(0)
 
 
+@row(returns="Shape (n, m).")
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Tensor:
     r"""Compute :math:`\beta\,\mathrm{input} + \alpha\,\mathrm{mat1}\,\mathrm{mat2}`.
 
@@ -233,14 +192,6 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1
     alpha : float, default 1
         Factor of the product.
 
-    Returns
-    -------
-    Tensor
-        Shape (n, m).
-
-    Examples
-    --------
-    >>> import refquant
     >>> x = refquant.tensor([[1.0, 2.0], [3.0, 4.0]])
     >>> refquant.addmm(refquant.tensor([1.0, 10.0]), x, x)
     tensor([[ 8., 20.],
@@ -250,8 +201,9 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1
     return mm(mat1, mat2) * alpha + operand("input", input) * beta
 
 
+@row("nn.functional", returns="Shape (..., out_features).")
 def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
-    r"""Apply a linear map and add a bias, :math:`y = x W^T + b`.
+    """Apply a linear map and add a bias, :math:`y = x W^T + b`.
 
     Parameters
     ----------
@@ -262,11 +214,6 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
     bias : Tensor of the same dtype, shape (out_features,), optional
         Added to every row.
 
-    Returns
-    -------
-    Tensor
-        Shape (..., out_features).
-
     Raises
     ------
     ShapeError
@@ -274,9 +221,6 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
     QuantizerError
         If an operand is quantized.
 
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.nn.functional.linear(refquant.tensor([1.0, 2.0]), refquant.tensor([[3.0, 4.0]]))
     tensor([11.])
     """

@@ -9,37 +9,16 @@ from refquant import arguments
 from refquant.errors import ShapeError
 from refquant.ops.floating.creation import storage
 from refquant.ops.floating.operands import operand
+from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
-__all__ = ["eye", "tril", "triu"]
 
-
+@row("refquant", returns="Shape (n, m).", n="Rows.", m="Columns; as many as rows if not given.")
 def eye(
     n: int, m: int | None = None, *, dtype=None, device=None, requires_grad: bool = False
 ) -> Tensor:
     """Make a matrix with ones on its diagonal and zeros elsewhere.
 
-    Parameters
-    ----------
-    n : int
-        Rows.
-    m : int, optional
-        Columns; as many as rows if not given.
-    dtype : dtype, optional
-        Element type of the result.
-    device : str, optional
-        Only 'cpu'.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
-
-    Returns
-    -------
-    Tensor
-        Shape (n, m).
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.eye(2)
     tensor([[1., 0.],
             [0., 1.]])
@@ -73,24 +52,10 @@ def _triangle(find: Callable, input: Any, diagonal: Any) -> Tensor:
     return differentiable(cut(x.array), (x,), lambda g: (cut(g),))
 
 
+@row(input="At least two dimensions.")
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """Keep the upper triangle of a matrix, on and above a diagonal, and set the rest to 0.
 
-    Parameters
-    ----------
-    input : Tensor
-        At least two dimensions.
-    diagonal : int, default 0
-        0 is the main one; above it numbers are positive.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.triu(refquant.ones(3, 3))
     tensor([[1., 1., 1.],
             [0., 1., 1.],
@@ -99,24 +64,10 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     return _triangle(np.triu, input, diagonal)
 
 
+@row(input="At least two dimensions.")
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """Keep the lower triangle of a matrix, on and below a diagonal, and set the rest to 0.
 
-    Parameters
-    ----------
-    input : Tensor
-        At least two dimensions.
-    diagonal : int, default 0
-        0 is the main one; above it numbers are positive.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.tril(refquant.ones(3, 3))
     tensor([[1., 0., 0.],
             [1., 1., 0.],

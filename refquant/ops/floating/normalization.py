@@ -9,9 +9,8 @@ from refquant.arguments import flag, real
 from refquant.arguments import shape as sizes
 from refquant.errors import OperationError, ShapeError
 from refquant.ops.floating.operands import float_operand
+from refquant.ops.rows import row
 from refquant.tensors import Tensor, autograd, differentiable
-
-__all__ = ["batch_norm", "layer_norm"]
 
 
 def _vector(argument: str, value: Any, channels: int) -> Tensor:
@@ -47,6 +46,7 @@ def _statistics(x, axes, shape, running_mean, running_var, momentum):
     return distance, variance
 
 
+@row("nn.functional", returns="In the memory format of `input`.")
 def batch_norm(
     input: Any,
     running_mean: Tensor | None,
@@ -67,17 +67,10 @@ def batch_norm(
         What evaluation normalizes with. Training moves them towards the batch's own.
     weight, bias : Tensor, shape (channels,), optional
         :math:`\gamma` and :math:`\beta`.
-    training : bool
+    training : bool, default False
         Whether mean and variance are those of the batch.
-    momentum : float
+    momentum : float, default 0.1
         Share of the batch in the running statistics.
-    eps : float
-        Keeps the square root away from 0.
-
-    Returns
-    -------
-    Tensor
-        In the memory format of `input`.
 
     Raises
     ------
@@ -88,6 +81,10 @@ def batch_norm(
     -----
     The batch is normalized with the variance over n, the running variance collects that over
     n - 1. Source: Ioffe and Szegedy, "Batch normalization", 2015.
+
+    >>> F.batch_norm(refquant.tensor([[1.0], [3.0]]), None, None, training=True)
+    tensor([[-1.],
+            [ 1.]])
     """
     training = flag("training", training)
     momentum, eps = real("momentum", momentum), real("eps", eps)
@@ -154,6 +151,7 @@ def batch_norm(
     return differentiable(normalized, inputs, backward)
 
 
+@row("nn.functional")
 def layer_norm(
     input: Any, normalized_shape, weight: Any = None, bias: Any = None, eps: float = 1e-05
 ) -> Tensor:
@@ -161,26 +159,13 @@ def layer_norm(
 
     Parameters
     ----------
-    input : Tensor
-        The operand, of any shape.
     normalized_shape : int or sequence of int
         Sizes of the last dimensions.
     weight : Tensor, optional
         Factors, of the normalized shape.
     bias : Tensor, optional
         Shifts, of the normalized shape.
-    eps : float, default 1e-05
-        Added to the variance.
 
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.layer_norm(refquant.tensor([[1.0, 3.0]]), (2,))
     tensor([[-1.,  1.]])
     """

@@ -19,7 +19,18 @@ from refquant.ops import checks
 from refquant.ops.dispatch import float_only
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["broadcast", "cast", "compare", "element", "float_operand", "operand", "pair", "scalar"]
+__all__ = [
+    "broadcast",
+    "cast",
+    "compare",
+    "element",
+    "float_operand",
+    "number",
+    "operand",
+    "pair",
+    "result_dtype",
+    "scalar",
+]
 
 _NUMBERS = (int, float, np.integer, np.floating, np.bool_)
 # The largest float16: what every floating-point dtype holds.
@@ -73,18 +84,18 @@ def element(argument: str, value: Any, dtype: Any) -> np.ndarray:
     """Return a number, or that of a tensor of one element, as a 0-dimensional array."""
     if type(value) in (int, float) and 0 <= value <= _EVERYWHERE:
         return np.array(value, dtype)
-    number, dtype = scalar(argument, value), np.dtype(dtype)
-    if isinstance(number, int) and dtype.kind == "f":
-        number = arguments.real(argument, number)  # inf where float64 ends
+    found, dtype = scalar(argument, value), np.dtype(dtype)
+    if isinstance(found, int) and dtype.kind == "f":
+        found = arguments.real(argument, found)  # inf where float64 ends
     try:
-        if not isinstance(number, float | np.number) or -_SMALL <= number <= _SMALL:
-            return np.array(number, dtype)
+        if not isinstance(found, float | np.number) or -_SMALL <= found <= _SMALL:
+            return np.array(found, dtype)
     except OverflowError:  # a Python integer that the dtype does not hold wraps around
-        if -(2**63) <= number < 2**64:
-            return np.asarray(number).astype(dtype)
-    if dtype.kind in "iu" and not -(2**63) <= number < 2**64:
-        raise ArgumentError(argument=argument, expected="a number of at most 64 bits", got=number)
-    return cast(np.asarray(number), dtype)
+        if -(2**63) <= found < 2**64:
+            return np.asarray(found).astype(dtype)
+    if dtype.kind in "iu" and not -(2**63) <= found < 2**64:
+        raise ArgumentError(argument=argument, expected="a number of at most 64 bits", got=found)
+    return cast(np.asarray(found), dtype)
 
 
 def broadcast(formula: Callable, *arrays: np.ndarray) -> np.ndarray:
@@ -152,7 +163,7 @@ def result_dtype(a: np.ndarray, b: np.ndarray) -> np.dtype:
     return decides.dtype
 
 
-def _number(argument: str, value: Any, beside: np.ndarray) -> Tensor:
+def number(argument: str, value: Any, beside: np.ndarray) -> Tensor:
     """Make a Python number a tensor of the dtype that it takes on beside an array."""
     if not isinstance(value, _NUMBERS):
         raise ArgumentTypeError(
@@ -173,7 +184,9 @@ def _number(argument: str, value: Any, beside: np.ndarray) -> Tensor:
     return Tensor(element(argument, value, dtype))
 
 
-def pair(input: Any, other: Any) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:
+def pair(
+    input: Any, other: Any, argument: str = "other"
+) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:
     """Return two operands, at least one of them a tensor, in one dtype, or raise.
 
     Returns
@@ -192,14 +205,14 @@ def pair(input: Any, other: Any) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray
         return input, other, input.array, other.array
     refuse_quantized(input, other)
     if not isinstance(input, Tensor | np.ndarray):
-        b = operand("other", other)
-        a = _number("input", input, b.array)
+        b = operand(argument, other)
+        a = number("input", input, b.array)
     else:
         a = operand("input", input)
         if isinstance(other, Tensor | np.ndarray):
-            b = operand("other", other)
+            b = operand(argument, other)
         else:
-            b = _number("other", other, a.array)
+            b = number(argument, other, a.array)
     x, y = a.array, b.array
     if x.dtype != y.dtype:
         dtype = result_dtype(x, y)

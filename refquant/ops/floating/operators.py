@@ -4,9 +4,21 @@ from collections.abc import Callable
 
 import numpy as np
 
-from refquant.ops.floating.arithmetic import add, div, floor_divide, mul, neg, pow, remainder, sub
+from refquant.ops.floating.arithmetic import (
+    add,
+    add_,
+    div,
+    div_,
+    floor_divide,
+    mul,
+    mul_,
+    neg,
+    pow,
+    remainder,
+    sub,
+    sub_,
+)
 from refquant.ops.floating.comparison import eq, ge, gt, le, lt, ne
-from refquant.ops.floating.inplace_arithmetic import add_, div_, mul_, sub_
 from refquant.ops.floating.logical import bitwise, invert
 from refquant.tensors import Tensor
 

@@ -22,9 +22,8 @@ from refquant.ops.floating.windows import (
     strides,
     unpadded,
 )
+from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-
-__all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d", "max_pool2d_with_indices"]
 
 
 def _geometry(kernel_size, stride, padding, dilation):
@@ -108,6 +107,7 @@ def _inside(index, sizes, padding) -> np.ndarray:
     return ((rows >= 0) & (rows < sizes[0]))[:, None] & (columns >= 0) & (columns < sizes[1])
 
 
+@row("nn.functional")
 @dispatched
 def max_pool2d(
     input: Any,
@@ -124,16 +124,10 @@ def max_pool2d(
     ----------
     input : Tensor, shape (batch, channels, height, width)
         Plain or quantized; the batch may be left out.
-    kernel_size : int or pair of int
-        Size of a window.
-    stride : int or pair of int, optional
-        Pixels from window to window; `kernel_size` if not given.
     padding : int or pair of int
         Border that never wins, at most half of a window.
     dilation : int or pair of int
         Pixels from tap to tap of a window.
-    ceil_mode : bool
-        Whether windows may reach over the end.
     return_indices : bool
         Whether to tell where the largest elements are, too.
 
@@ -142,10 +136,6 @@ def max_pool2d(
     Tensor, or pair of Tensor
         In the memory format of `input`. Indices count in row-major order in each channel.
 
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.max_pool2d(refquant.arange(16.0).reshape(1, 1, 4, 4), 2)
     tensor([[[[ 5.,  7.],
               [13., 15.]]]])
@@ -157,6 +147,7 @@ def max_pool2d(
     return values_and_indices if return_indices else values_and_indices[0]
 
 
+@row("nn.functional", returns="In the memory format of `input`.")
 @dispatched
 def avg_pool2d(
     input: Any,
@@ -173,28 +164,13 @@ def avg_pool2d(
     ----------
     input : Tensor, shape (batch, channels, height, width)
         Plain or quantized; the batch may be left out.
-    kernel_size : int or pair of int
-        Size of a window.
-    stride : int or pair of int, optional
-        Pixels from window to window; `kernel_size` if not given.
     padding : int or pair of int
         Border of zeros, at most half of a window.
-    ceil_mode : bool
-        Whether windows may reach over the end.
     count_include_pad : bool
         Whether the zeros of the border count.
     divisor_override : int, optional
         What sums are divided by, instead of the count.
 
-    Returns
-    -------
-    Tensor
-        In the memory format of `input`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.avg_pool2d(refquant.arange(4).float().reshape(1, 1, 2, 2), 2).item()
     1.5
     """
@@ -243,6 +219,7 @@ def divisors(sizes, kernel, stride, padding, counts, include_pad, override) -> n
     return extents[0][:, None] * extents[1]
 
 
+@row("nn.functional", returns="In the memory format of `input`.")
 @dispatched
 def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
     r"""Average windows that are chosen so that the output has a given size.
@@ -257,15 +234,6 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
     output_size : int or pair of int or None
         Size of the output; None keeps that of the input.
 
-    Returns
-    -------
-    Tensor
-        In the memory format of `input`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.adaptive_avg_pool2d(refquant.ones(1, 2, 4, 4), 1).shape
     refquant.Size([1, 2, 1, 1])
     """

@@ -15,50 +15,17 @@ from refquant.ops.floating.creation import storage
 from refquant.ops.floating.generator import default_generator, numpy_generator
 from refquant.ops.floating.operands import cast, float_operand, operand, scalar
 from refquant.ops.inplace import assign
+from refquant.ops.rows import row
 from refquant.ops.views import sizes
 from refquant.tensors import Tensor, differentiable
-
-__all__ = [
-    "bernoulli",
-    "dropout",
-    "normal",
-    "normal_",
-    "rand",
-    "rand_like",
-    "randint",
-    "randn",
-    "randn_like",
-    "randperm",
-    "uniform_",
-]
-
 
 # -- new tensors -------------------------------------------------------------------------------
 
 
+@row("refquant", dtype="float32 if not given.")
 def randn(*size, generator=None, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """Draw from the normal distribution with mean 0 and standard deviation 1.
 
-    Parameters
-    ----------
-    *size : int
-        Shape, one by one or as one sequence.
-    generator : Generator, optional
-        Where the numbers come from.
-    dtype : dtype, optional
-        float32 if not given.
-    device : 'cpu', optional
-        There is no other.
-    requires_grad : bool
-        Whether operations on the tensor are recorded.
-
-    Returns
-    -------
-    Tensor
-
-    Examples
-    --------
-    >>> import refquant
     >>> _ = refquant.manual_seed(0)
     >>> refquant.randn(2, 3).shape
     refquant.Size([2, 3])
@@ -68,30 +35,10 @@ def randn(*size, generator=None, dtype=None, device=None, requires_grad: bool = 
     return Tensor(np.asarray(drawn).astype(kind), requires_grad)
 
 
+@row("refquant")
 def rand(*size, generator=None, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """Draw from the uniform distribution on [0, 1); see `randn`.
 
-    Parameters
-    ----------
-    *size : int, or one sequence of int
-        The shape.
-    generator : Generator, optional
-        Source of the numbers; by default the one that `refquant.manual_seed` starts.
-    dtype : dtype, optional
-        Element type of the result.
-    device : str, optional
-        Only 'cpu'.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
-
-    Returns
-    -------
-    Tensor
-        Of the given shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> _ = refquant.manual_seed(0)
     >>> refquant.rand(2, 3).shape
     refquant.Size([2, 3])
@@ -105,6 +52,7 @@ def rand(*size, generator=None, dtype=None, device=None, requires_grad: bool = F
     return Tensor(np.asarray(drawn).astype(kind), requires_grad)
 
 
+@row("refquant", returns="int64, of the given shape.")
 def randint(
     low: int, high: Any = None, size: Any = None, *, generator=None, dtype=None, device=None
 ) -> Tensor:
@@ -118,21 +66,7 @@ def randint(
         Not included.
     size : sequence of int, optional
         The shape.
-    generator : Generator, optional
-        Source of the numbers; by default the one that `refquant.manual_seed` starts.
-    dtype : dtype, optional
-        Element type of the result.
-    device : str, optional
-        Only 'cpu'.
 
-    Returns
-    -------
-    Tensor
-        int64, of the given shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.randint(0, 10, (2, 3)).shape
     refquant.Size([2, 3])
     """
@@ -150,26 +84,10 @@ def randint(
     return Tensor(np.asarray(drawn).astype(kind))
 
 
+@row("refquant", returns="int64, shape (n,).", n="How many.")
 def randperm(n: int, *, generator=None, dtype=None) -> Tensor:
     """Draw a random permutation of the numbers from 0 to n - 1.
 
-    Parameters
-    ----------
-    n : int
-        How many.
-    generator : Generator, optional
-        Source of the numbers; by default the one that `refquant.manual_seed` starts.
-    dtype : dtype, optional
-        Element type of the result.
-
-    Returns
-    -------
-    Tensor
-        int64, shape (n,).
-
-    Examples
-    --------
-    >>> import refquant
     >>> _ = refquant.manual_seed(0)
     >>> refquant.randperm(4).sort().values
     tensor([0, 1, 2, 3])
@@ -179,26 +97,10 @@ def randperm(n: int, *, generator=None, dtype=None) -> Tensor:
     return Tensor(numpy_generator(generator).permutation(count).astype(kind))
 
 
+@row("refquant", input="Gives shape, memory format and dtype.", dtype="Another element type.")
 def randn_like(input: Tensor, *, dtype=None, requires_grad: bool = False) -> Tensor:
     """Draw as `randn`, of the shape and dtype of another tensor.
 
-    Parameters
-    ----------
-    input : Tensor
-        Gives shape, memory format and dtype.
-    dtype : dtype, optional
-        Another element type.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.randn_like(refquant.tensor([1.0, 2.0])).shape
     refquant.Size([2])
     """
@@ -207,26 +109,10 @@ def randn_like(input: Tensor, *, dtype=None, requires_grad: bool = False) -> Ten
     return randn(x.array.shape, dtype=kind, requires_grad=requires_grad)
 
 
+@row("refquant", input="Gives shape, memory format and dtype.", dtype="Another element type.")
 def rand_like(input: Tensor, *, dtype=None, requires_grad: bool = False) -> Tensor:
     """Draw as `rand`, of the shape and dtype of another tensor.
 
-    Parameters
-    ----------
-    input : Tensor
-        Gives shape, memory format and dtype.
-    dtype : dtype, optional
-        Another element type.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.rand_like(refquant.tensor([1.0, 2.0])).shape
     refquant.Size([2])
     """
@@ -235,28 +121,15 @@ def rand_like(input: Tensor, *, dtype=None, requires_grad: bool = False) -> Tens
     return rand(x.array.shape, dtype=kind, requires_grad=requires_grad)
 
 
+@row("refquant", returns="Of the given shape.")
 def normal(mean: float = 0.0, std: float = 1.0, size: Any = (), *, generator=None) -> Tensor:
     """Draw from the normal distribution, float32.
 
     Parameters
     ----------
-    mean : float, default 0.0
-        Where the middle is.
-    std : float, default 1.0
-        The standard deviation.
     size : sequence of int
         The shape.
-    generator : Generator, optional
-        Source of the numbers; by default the one that `refquant.manual_seed` starts.
 
-    Returns
-    -------
-    Tensor
-        Of the given shape.
-
-    Examples
-    --------
-    >>> import refquant
     >>> _ = refquant.manual_seed(0)
     >>> refquant.normal(5.0, 0.1, (3,)).shape
     refquant.Size([3])
@@ -265,24 +138,10 @@ def normal(mean: float = 0.0, std: float = 1.0, size: Any = (), *, generator=Non
     return randn(*arguments.shape("size", size), generator=generator) * std + mean
 
 
+@row("refquant", input="Probabilities, from 0 to 1.")
 def bernoulli(input: Any, *, generator=None) -> Tensor:
     """Draw 1 with the probability that each element gives, else 0.
 
-    Parameters
-    ----------
-    input : Tensor
-        Probabilities, from 0 to 1.
-    generator : Generator, optional
-        Source of the numbers; by default the one that `refquant.manual_seed` starts.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> _ = refquant.manual_seed(0)
     >>> refquant.bernoulli(refquant.tensor([0.0, 1.0]))
     tensor([0., 1.])
@@ -294,6 +153,7 @@ def bernoulli(input: Any, *, generator=None) -> Tensor:
 # -- in place ----------------------------------------------------------------------------------
 
 
+@row("Tensor")
 def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator=None) -> Tensor:
     """Overwrite with draws from the normal distribution."""
     x = float_operand("input", input)
@@ -303,6 +163,7 @@ def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator=Non
     return assign(input, Tensor(cast(drawn, x.array.dtype)))
 
 
+@row("Tensor", a="Not above `b`.", b="The upper end.")
 def uniform_(input: Tensor, a: float = 0.0, b: float = 1.0, *, generator=None) -> Tensor:
     """Overwrite with draws from the uniform distribution from `a` to `b`."""
     x = float_operand("input", input)
@@ -317,33 +178,30 @@ def uniform_(input: Tensor, a: float = 0.0, b: float = 1.0, *, generator=None) -
 # -- dropout -----------------------------------------------------------------------------------
 
 
-def dropout(input: Any, p: float = 0.5, train: bool = True) -> Tensor:
-    r"""Set elements to 0 with probability p, and multiply the others by :math:`1 / (1 - p)`.
-
-    Parameters
-    ----------
-    input : Tensor of floats
-        Plain.
-    p : float
-        Probability, in 0..1.
-    train : bool
-        Whether to do so at all; else `input` is returned.
-
-    Returns
-    -------
-    Tensor
-        Of the expected value of the input.
+@row(
+    "nn.functional",
+    returns="Of the expected value of the input.",
+    input="Plain.",
+    p="Probability, in 0..1.",
+    training="Whether to do so at all; else `input` is returned.",
+)
+def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Set elements to 0 with probability p, and multiply the others by :math:`1 / (1 - p)`.
 
     Notes
     -----
     Source: Srivastava et al., "Dropout", 2014.
+
+    >>> F.dropout(refquant.ones(3), training=False)
+    tensor([1., 1., 1.])
     """
+    inplace = arguments.switch("inplace", inplace)
     p = arguments.real("p", p, 0, 1)
-    if not arguments.flag("train", train) or p == 0:
+    if not arguments.flag("training", training) or p == 0:
         return input
     x = float_operand("input", input)
     kept = default_generator.numpy.random(x.array.shape, np.float32) >= p
     factor = kept * x.array.dtype.type(0 if p == 1 else 1 / (1 - p))
     with np.errstate(all="ignore"):
-        result = x.array * factor
-    return differentiable(result, (x,), lambda g: (g * factor,))
+        result = differentiable(x.array * factor, (x,), lambda g: (g * factor,))
+    return assign(input, result) if inplace else result

@@ -9,11 +9,11 @@ from refquant import arguments, dtypes
 from refquant.errors import ArgumentError
 from refquant.ops.floating.creation import storage
 from refquant.ops.floating.operands import cast, scalar
+from refquant.ops.rows import row
 from refquant.tensors import Tensor
 
-__all__ = ["arange", "linspace"]
 
-
+@row("refquant", returns="Shape (n,); int64 for integers, else float32.")
 def arange(
     start, end=None, step=1, *, dtype=None, device=None, requires_grad: bool = False
 ) -> Tensor:
@@ -27,21 +27,7 @@ def arange(
         Not included.
     step : number, default 1
         The distance.
-    dtype : dtype, optional
-        Element type of the result.
-    device : str, optional
-        Only 'cpu'.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
 
-    Returns
-    -------
-    Tensor
-        Shape (n,); int64 for integers, else float32.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.arange(3), refquant.arange(0.0, 1.0, 0.5)
     (tensor([0, 1, 2]), tensor([0. , 0.5]))
     """
@@ -74,34 +60,18 @@ def _counts(start: Any, end: Any, step: Any, integral: bool) -> bool:
     return True
 
 
+@row(
+    "refquant",
+    returns="Shape (steps,).",
+    start="The first number.",
+    end="The last number.",
+    steps="How many.",
+)
 def linspace(
     start: float, end: float, steps: int, *, dtype=None, device=None, requires_grad: bool = False
 ) -> Tensor:
     """Make evenly spaced numbers from `start` to `end`, both included.
 
-    Parameters
-    ----------
-    start : float
-        The first number.
-    end : float
-        The last number.
-    steps : int
-        How many.
-    dtype : dtype, optional
-        Element type of the result.
-    device : str, optional
-        Only 'cpu'.
-    requires_grad : bool, default False
-        Whether to record gradients for the result.
-
-    Returns
-    -------
-    Tensor
-        Shape (steps,).
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.linspace(0, 1, 5)
     tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """

@@ -10,9 +10,8 @@ from refquant.ops import checks
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import cast, float_operand, operand
 from refquant.ops.from_data import plain_dtype
+from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-
-__all__ = ["cumsum", "mean", "no_elements", "norm", "prod", "reduced_axes", "std", "sum", "var"]
 
 
 def reduced_axes(dim: Any, ndim: int) -> tuple[int, ...]:
@@ -59,27 +58,16 @@ def no_elements(x: np.ndarray) -> OperationError:
     )
 
 
+@row(
+    domain=(-2, 2),
+    options=({}, {"dim": 1, "keepdim": True}),
+    input="Plain; integers and bools add up to int64.",
+    keepdim="Whether they stay, with extent 1.",
+    dtype="Converts the input first.",
+)
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Add up, over all dimensions or some.
 
-    Parameters
-    ----------
-    input : Tensor
-        Plain; integers and bools add up to int64.
-    dim : int or sequence of int, optional
-        Dimensions to reduce; all if not given.
-    keepdim : bool
-        Whether they stay, with extent 1.
-    dtype : dtype, optional
-        Converts the input first.
-
-    Returns
-    -------
-    Tensor
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.tensor([[1, 2], [3, 4]]).sum(dim=0)
     tensor([4, 6])
     """
@@ -91,31 +79,13 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
     return differentiable(result, (t,), lambda g: (_expand_gradient(g, axes, keepdim, shape),))
 
 
+@row(domain=(-2, 2), options=({}, {"dim": 1, "keepdim": True}))
 @dispatched
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Average, over all dimensions or some; parameters as of `sum`, for floating point.
 
     Of a quantized tensor the mean has the parameters of the input.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    dim : int or sequence of int, optional
-        Dimensions to reduce; all if not given.
-    keepdim : bool, default False
-        Whether the reduced dimension stays, with extent 1.
-    dtype : dtype, optional
-        Element type of the result.
-
-    Returns
-    -------
-    Tensor
-        Without the reduced dimensions, unless `keepdim`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.tensor([1.0, 2.0]).mean()
     tensor(1.5)
     """
@@ -131,26 +101,15 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     )
 
 
+@row(domain=(-2, 2), options=({}, {"dim": 1, "keepdim": True}))
 def prod(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Multiply, over all dimensions or one; integers give int64.
 
     Parameters
     ----------
-    input : Tensor
-        The operand, of any shape.
     dim : int, optional
         The dimension to reduce; all if not given.
-    keepdim : bool, default False
-        Whether the reduced dimension stays, with extent 1.
 
-    Returns
-    -------
-    Tensor
-        Without the reduced dimensions, unless `keepdim`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.prod(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([2., 0.])
     """
@@ -171,28 +130,10 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     return differentiable(result, (t,), backward)
 
 
+@row(domain=(-2, 2), options=({}, {"dim": 1, "unbiased": False}))
 def var(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Tensor:
     """Compute the variance; `unbiased` divides by one less than the count.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    dim : int or sequence of int, optional
-        Dimensions to reduce; all if not given.
-    unbiased : bool, default True
-        Whether to divide by one less than the count.
-    keepdim : bool, default False
-        Whether the reduced dimension stays, with extent 1.
-
-    Returns
-    -------
-    Tensor
-        Without the reduced dimensions, unless `keepdim`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.var(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([0.5, 4.5])
     """
@@ -200,7 +141,7 @@ def var(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = Fals
     unbiased = flag("unbiased", unbiased)
     keepdim = flag("keepdim", keepdim)
     x, axes = t.array, reduced_axes(dim, t.array.ndim)
-    divisor = _count(x.shape, axes) - unbiased
+    divisor = x.dtype.type(max(_count(x.shape, axes) - unbiased, 0))
     with np.errstate(all="ignore"):
         # Not x.mean(), which warns where there is nothing to average.
         mean = _total(x, axes, True) / _count(x.shape, axes)
@@ -208,63 +149,33 @@ def var(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = Fals
         result = np.divide(
             np.square(distance).sum(axis=axes, keepdims=keepdim), divisor, dtype=x.dtype
         )
-    return differentiable(
-        result,
-        (t,),
-        lambda g: (_expand_gradient(g, axes, keepdim, x.shape) * distance * (2 / divisor),),
-    )
+
+    def backward(g):
+        with np.errstate(all="ignore"):  # one element has no variance
+            return (_expand_gradient(g, axes, keepdim, x.shape) * distance * (2 / divisor),)
+
+    return differentiable(result, (t,), backward)
 
 
+@row(domain=(-2, 2), options=({}, {"dim": 1, "keepdim": True}))
 def std(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Tensor:
     """Compute the standard deviation, the square root of `var`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    dim : int or sequence of int, optional
-        Dimensions to reduce; all if not given.
-    unbiased : bool, default True
-        Whether to divide by one less than the count.
-    keepdim : bool, default False
-        Whether the reduced dimension stays, with extent 1.
-
-    Returns
-    -------
-    Tensor
-        Without the reduced dimensions, unless `keepdim`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.std(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([0.7071, 2.1213])
     """
     return var(input, dim, unbiased, keepdim).sqrt()
 
 
+@row(domain=(-2, 2), options=({}, {"p": 3, "dim": 1}, {"p": np.inf, "dim": 0, "keepdim": True}))
 def norm(input: Any, p: float = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
     r"""Norm of the vector of all elements, :math:`(\sum_i |x_i|^p)^{1/p}`; `p` may be inf.
 
     Parameters
     ----------
-    input : Tensor
-        The operand, of any shape.
     p : float, default 2
         The exponent; may be inf.
-    dim : int or sequence of int, optional
-        Dimensions to reduce; all if not given.
-    keepdim : bool, default False
-        Whether the reduced dimension stays, with extent 1.
 
-    Returns
-    -------
-    Tensor
-        Without the reduced dimensions, unless `keepdim`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.norm(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([2.2361, 3.    ])
     """
@@ -299,24 +210,10 @@ def norm(input: Any, p: float = 2, dim: Any = None, keepdim: bool = False) -> Te
     return differentiable(kept if keepdim else kept.squeeze(axes), (t,), backward)
 
 
+@row(domain=(-2, 2), options=({"dim": 1},))
 def cumsum(input: Any, dim: int) -> Tensor:
     """Compute the cumulative sum along a dimension.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    dim : int
-        The dimension.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.cumsum(refquant.tensor([1, 2, 3]), 0)
     tensor([1, 3, 6])
     """

@@ -14,9 +14,8 @@ from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import float_operand
+from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-
-__all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
 
 _LINEAR = {"linear": 1, "bilinear": 2, "trilinear": 3}
 
@@ -133,6 +132,7 @@ def _resize_back(g: np.ndarray, axis: int, plan, size: int) -> np.ndarray:
     return _scatter(g * (1 - w), first, axis, size) + _scatter(g * w, second, axis, size)
 
 
+@row("nn.functional", returns="In the memory format of `input`.")
 @dispatched
 def interpolate(
     input: Any,
@@ -157,15 +157,6 @@ def interpolate(
         For the linear modes: whether the centers of the corner pixels stay in place, or the
         corners themselves (the default).
 
-    Returns
-    -------
-    Tensor
-        In the memory format of `input`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.interpolate(refquant.tensor([[[1.0, 2.0]]]), scale_factor=2)
     tensor([[[1., 1., 2., 2.]]])
     """
@@ -215,6 +206,11 @@ def interpolate(
     return differentiable(layout.to_format(resized, layout.format_of(x)), (t,), backward)
 
 
+@row(
+    "nn.functional",
+    mode="``'nearest'`` or ``'bilinear'``.",
+    align_corners="Whether corner pixels stay in place.",
+)
 def upsample(
     input: Any,
     size: Any = None,
@@ -224,82 +220,26 @@ def upsample(
 ) -> Tensor:
     """Resize; another name of `interpolate`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    size : int or tuple of int, optional
-        The new extents.
-    scale_factor : float or sequence of float, optional
-        Factor of every extent, instead of a size.
-    mode : str, default 'nearest'
-        ``'nearest'`` or ``'bilinear'``.
-    align_corners : bool, optional
-        Whether corner pixels stay in place.
-
-    Returns
-    -------
-    Tensor
-        The image with its new extents.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.upsample(refquant.ones(1, 1, 2, 2), scale_factor=2).shape
     refquant.Size([1, 1, 4, 4])
     """
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
+@row("nn.functional")
 def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> Tensor:
     """Resize by nearest-neighbor interpolation; see `interpolate`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    size : int or tuple of int, optional
-        The new extents.
-    scale_factor : float or sequence of float, optional
-        Factor of every extent, instead of a size.
-
-    Returns
-    -------
-    Tensor
-        The image with its new extents.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.upsample_nearest(refquant.ones(1, 1, 2, 2), scale_factor=2).shape
     refquant.Size([1, 1, 4, 4])
     """
     return interpolate(input, size, scale_factor, "nearest")
 
 
+@row("nn.functional")
 def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> Tensor:
     """Resize by bilinear interpolation with aligned corners; see `interpolate`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    size : int or tuple of int, optional
-        The new extents.
-    scale_factor : float or sequence of float, optional
-        Factor of every extent, instead of a size.
-
-    Returns
-    -------
-    Tensor
-        The image with its new extents.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.nn import functional as F
     >>> F.upsample_bilinear(refquant.ones(1, 1, 2, 2), scale_factor=2).shape
     refquant.Size([1, 1, 4, 4])
     """

@@ -7,16 +7,8 @@ import numpy as np
 
 from refquant.ops.floating.operands import operand
 from refquant.ops.floating.unary import unary
+from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-
-__all__ = [
-    "abs",
-    "ceil",
-    "floor",
-    "round",
-    "sign",
-    "trunc",
-]
 
 
 def _steps(input: Any, formula: Callable) -> Tensor:
@@ -27,133 +19,61 @@ def _steps(input: Any, formula: Callable) -> Tensor:
     return differentiable(y, (t,), lambda g: (np.zeros_like(g),))
 
 
+@row(domain=(-2, 2))
 def abs(input: Any) -> Tensor:
     """Absolute value; the gradient at 0 is 0.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.abs(refquant.tensor([-1.5, 2.0]))
     tensor([1.5, 2. ])
     """
     return unary(input, np.abs, np.sign)
 
 
+@row(domain=(-2, 2))
 def sign(input: Any) -> Tensor:
     """-1, 0 or 1.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.sign(refquant.tensor([-3.0, 0.0, 2.0]))
     tensor([-1.,  0.,  1.])
     """
     return _steps(input, lambda x: x.copy() if x.dtype == np.bool_ else np.sign(x))
 
 
+@row(domain=(-2, 2))
 def floor(input: Any) -> Tensor:
     """Round down; the gradient is 0.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.floor(refquant.tensor([-1.5, 1.2]))
     tensor([-2.,  1.])
     """
     return _steps(input, np.floor)
 
 
+@row(domain=(-2, 2))
 def ceil(input: Any) -> Tensor:
     """Round up; the gradient is 0.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.ceil(refquant.tensor([-1.5, 1.2]))
     tensor([-1.,  2.])
     """
     return _steps(input, np.ceil)
 
 
+@row(domain=(-2, 2))
 def trunc(input: Any) -> Tensor:
     """Round towards 0; the gradient is 0.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.trunc(refquant.tensor([-1.5, 1.7]))
     tensor([-1.,  1.])
     """
     return _steps(input, np.trunc)
 
 
+@row(domain=(-2, 2))
 def round(input: Any) -> Tensor:
     """Round to the nearest integer, ties to the even one; the gradient is 0.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.round(refquant.tensor([0.5, 1.5, 2.6]))
     tensor([0., 2., 3.])
     """
-    return _steps(input, np.rint)
+    return _steps(input, lambda x: np.rint(x) if x.dtype.kind == "f" else x.copy())

@@ -9,23 +9,13 @@ from refquant.errors import ArgumentTypeError, DtypeError, IndexRangeError, Shap
 from refquant.ops import checks
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.floating.operands import broadcast, element, operand, pair
-from refquant.ops.inplace import assign
+from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor, differentiable
-
-__all__ = [
-    "gather",
-    "index_select",
-    "masked_fill",
-    "masked_fill_",
-    "masked_select",
-    "nonzero",
-    "where",
-]
-
 
 # -- by a condition ----------------------------------------------------------------------------
 
 
+@row("refquant")
 def where(condition: Any, input: Any = None, other: Any = None):
     """Select, element by element, from two operands.
 
@@ -41,9 +31,6 @@ def where(condition: Any, input: Any = None, other: Any = None):
     -------
     Tensor, or tuple of Tensor
 
-    Examples
-    --------
-    >>> import refquant
     >>> x = refquant.tensor([1.0, -2.0])
     >>> refquant.where(x > 0, x, 0.0)
     tensor([1., 0.])
@@ -70,26 +57,10 @@ def where(condition: Any, input: Any = None, other: Any = None):
     )
 
 
+@row(value="The number.")
 def masked_fill(input: Tensor, mask: Tensor, value: float) -> Tensor:
     """Replace elements where a mask is true by a number.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    mask : Tensor of bool
-        Broadcasts to `input`.
-    value : float
-        The number.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.masked_fill(refquant.tensor([1.0, 2.0]), refquant.tensor([True, False]), 0.0)
     tensor([0., 2.])
     """
@@ -97,34 +68,16 @@ def masked_fill(input: Tensor, mask: Tensor, value: float) -> Tensor:
     return where(mask, Tensor(element("value", value, x.array.dtype)), x)
 
 
-def masked_fill_(input: Tensor, mask: Tensor, value: float) -> Tensor:
-    """Replace elements where a mask is true by a number, in place."""
-    return assign(input, masked_fill(input, mask, value))
+masked_fill_ = in_place(masked_fill)
 
 
 # -- by indices --------------------------------------------------------------------------------
 
 
+@row(returns="Of the shape of `index`.")
 def gather(input: Any, dim: int, index: Tensor) -> Tensor:
     """Gather elements along a dimension; `index` has the shape of the result.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    dim : int
-        The dimension.
-    index : Tensor of int64
-        Positions along `dim`; its shape is that of the result.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `index`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> x = refquant.tensor([[1, 2], [3, 4]])
     >>> x.gather(1, refquant.tensor([[1], [0]]))
     tensor([[2],
@@ -168,26 +121,15 @@ def gather(input: Any, dim: int, index: Tensor) -> Tensor:
     return differentiable(x[index_tuple], (t,), backward)
 
 
+@row(returns="As many slices as `index` has entries.")
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """Select slices along a dimension.
 
     Parameters
     ----------
-    input : Tensor
-        The operand, of any shape.
-    dim : int
-        The dimension.
     index : Tensor of int64, shape (n,)
         Which slices.
 
-    Returns
-    -------
-    Tensor
-        As many slices as `index` has entries.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.index_select(refquant.tensor([10, 20, 30]), 0, refquant.tensor([2, 0]))
     tensor([30, 10])
     """
@@ -206,24 +148,10 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     return x[(slice(None),) * dim + (places,)]
 
 
+@row(returns="One dimension.", mask="Shapes broadcast.")
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """Select the elements where a mask is true, in row-major order.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    mask : Tensor of bool
-        Shapes broadcast.
-
-    Returns
-    -------
-    Tensor
-        One dimension.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.masked_select(refquant.tensor([1, 2, 3]), refquant.tensor([True, False, True]))
     tensor([1, 3])
     """
@@ -247,22 +175,10 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     return x.expand(shape)[Tensor(kept.array.astype(np.bool_)).expand(shape)].reshape(-1)
 
 
+@row(returns="int64, shape (count, dimensions).")
 def nonzero(input: Any) -> Tensor:
     """Find the indices of nonzero elements, one row for each.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-
-    Returns
-    -------
-    Tensor
-        int64, shape (count, dimensions).
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.nonzero(refquant.tensor([[0, 5], [7, 0]]))
     tensor([[0, 1],
             [1, 0]])

@@ -8,9 +8,8 @@ from refquant import arguments
 from refquant.ops import checks
 from refquant.ops.floating.operands import float_operand, operand
 from refquant.ops.from_data import plain_dtype
+from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-
-__all__ = ["log_softmax", "logsumexp", "softmax"]
 
 
 def _prepared(input: Any, dim: int, dtype: Any) -> tuple[Tensor, int]:
@@ -29,25 +28,16 @@ def _log_sums(x: np.ndarray, dim) -> np.ndarray:
     return largest + np.log(np.sum(np.exp(x - largest), axis=dim, keepdims=True))
 
 
+@row(
+    domain=(-2, 2),
+    options=({"dim": 1},),
+    input="Plain.",
+    dim="Along which the shares add up.",
+    dtype="Converts the input first.",
+)
 def softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
     r"""Normalize exponentials to a sum of 1, :math:`e^{x_i} / \sum_j e^{x_j}`.
 
-    Parameters
-    ----------
-    input : Tensor of floats
-        Plain.
-    dim : int
-        Along which the shares add up.
-    dtype : dtype, optional
-        Converts the input first.
-
-    Returns
-    -------
-    Tensor
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.softmax(refquant.tensor([0.0, 0.0]), dim=0)
     tensor([0.5, 0.5])
     """
@@ -58,26 +48,10 @@ def softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
     return differentiable(y, (x,), lambda g: (y * (g - (g * y).sum(axis=dim, keepdims=True)),))
 
 
+@row(domain=(-2, 2), options=({"dim": 0},), dtype="Converts the input first.")
 def log_softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
     r"""Logarithm of `softmax`, :math:`x_i - \log \sum_j e^{x_j}`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    dim : int
-        The dimension.
-    dtype : dtype, optional
-        Converts the input first.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.log_softmax(refquant.tensor([0.0, 0.0]), 0)
     tensor([-0.6931, -0.6931])
     """
@@ -87,26 +61,10 @@ def log_softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
     return differentiable(y, (x,), lambda g: (g - np.exp(y) * g.sum(axis=dim, keepdims=True),))
 
 
+@row(domain=(-2, 2), options=({"dim": 1},))
 def logsumexp(input: Any, dim: int, keepdim: bool = False) -> Tensor:
     r"""Logarithm of a sum of exponentials, :math:`\log \sum_j e^{x_j}`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    dim : int
-        The dimension.
-    keepdim : bool, default False
-        Whether the reduced dimension stays, with extent 1.
-
-    Returns
-    -------
-    Tensor
-        Without the reduced dimensions, unless `keepdim`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.logsumexp(refquant.tensor([0.0, 0.0]), 0)
     tensor(0.6931)
     """

@@ -10,9 +10,8 @@ from refquant.ops import checks
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.extremes import ValuesAndIndices, taken
 from refquant.ops.floating.operands import operand
+from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
-
-__all__ = ["argsort", "flip", "sort", "topk"]
 
 
 def descending_order(x: np.ndarray, dim: int) -> np.ndarray:
@@ -21,29 +20,21 @@ def descending_order(x: np.ndarray, dim: int) -> np.ndarray:
     return x.shape[dim] - 1 - np.flip(backwards, dim)
 
 
+@row(
+    input="Plain or quantized.",
+    dim="Along which to sort.",
+    descending="From the largest down. NaN counts as largest.",
+    stable="Accepted; the order is always stable.",
+)
 @dispatched
 def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False):
     """Sort along a dimension; equals keep their order.
-
-    Parameters
-    ----------
-    input : Tensor
-        Plain or quantized.
-    dim : int
-        Along which to sort.
-    descending : bool
-        From the largest down. NaN counts as largest.
-    stable : bool
-        Accepted; the order is always stable.
 
     Returns
     -------
     ValuesAndIndices
         The sorted elements, and where each was (int64).
 
-    Examples
-    --------
-    >>> import refquant
     >>> values, indices = refquant.sort(refquant.tensor([3, 1, 2]))
     >>> values, indices
     (tensor([1, 2, 3]), tensor([1, 2, 0]))
@@ -60,50 +51,30 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
     return taken(t, where, dim, keepdim=True)
 
 
+@row(
+    returns="int64, of the shape of `input`.",
+    descending="Whether the largest comes first.",
+    stable="Whether equals keep their order.",
+)
 def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """Find the indices that sort along a dimension; see `sort`.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    dim : int, default -1
-        The dimension.
-    descending : bool, default False
-        Whether the largest comes first.
-    stable : bool, default False
-        Whether equals keep their order.
-
-    Returns
-    -------
-    Tensor
-        int64, of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.argsort(refquant.tensor([3.0, 1.0, 2.0]))
     tensor([1, 2, 0])
     """
     return sort(input, dim, descending).indices
 
 
+@row(
+    input="Plain or quantized.",
+    k="How many.",
+    dim="Along which to look.",
+    largest="Whether the largest or the smallest are wanted.",
+    sorted="Accepted; the result is always sorted, of equals the first comes first.",
+)
 @dispatched
 def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True):
     """Find the `k` largest elements along a dimension, or the smallest.
-
-    Parameters
-    ----------
-    input : Tensor
-        Plain or quantized.
-    k : int
-        How many.
-    dim : int
-        Along which to look.
-    largest : bool
-        Whether the largest or the smallest are wanted.
-    sorted : bool
-        Accepted; the result is always sorted, of equals the first comes first.
 
     Returns
     -------
@@ -114,9 +85,6 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     IndexRangeError
         If there are fewer than `k`.
 
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.topk(refquant.tensor([3.0, 1.0, 2.0]), 2).values
     tensor([3., 2.])
     """
@@ -134,24 +102,10 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     return taken(t, np.take(order, np.arange(k), axis=dim), dim, keepdim=True)
 
 
+@row()
 def flip(input: Any, *dims) -> Tensor:
     """Reverse the order along dimensions; a copy.
 
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    *dims : int
-        The dimensions.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
     >>> refquant.flip(refquant.tensor([1, 2, 3]), 0)
     tensor([3, 2, 1])
     """

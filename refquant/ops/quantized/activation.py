@@ -5,7 +5,7 @@ from typing import Any
 from refquant import arguments, engines, kernels
 from refquant._documentation import document
 from refquant.engines import Operands
-from refquant.errors import ArgumentError
+from refquant.errors import ArgumentError, QuantizerError
 from refquant.ops import checks, layout
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
@@ -21,6 +21,11 @@ def _finite(argument: str, value: Any) -> float:
             argument=argument, expected="a number whose float32 is finite", got=number
         )
     return number
+
+
+def _rules(q: QuantizedTensor, *steps: str) -> list[Any]:
+    record, operands = engines.current(), Operands(q.dtype)
+    return [record.rule(step, operands) for step in steps]
 
 
 @operation(
@@ -93,10 +98,8 @@ def elu(
         _finite(name, value)
         for name, value in (("alpha", alpha), ("scale", scale), ("input_scale", input_scale))
     ]
-    record, operands = engines.current(), Operands(q.dtype)
-    dequantize, exponential, quantize = (
-        record.rule(step, operands)
-        for step in ("elementwise_dequantize", "exponential", "elementwise_quantize")
+    dequantize, exponential, quantize = _rules(
+        q, "elementwise_dequantize", "exponential", "elementwise_quantize"
     )
     flat, run, vectors = layout.row_major(q.array)
     vector_length = layout.vector_length(run, dequantize.block) if vectors else 0
@@ -108,4 +111,16 @@ def elu(
     return QuantizedTensor._unchecked(result.reshape(q.array.shape), q.dtype, made, zero_point)
 
 
+def _elu(input: QuantizedTensor, *arguments, **keywords) -> QuantizedTensor:
+    raise QuantizerError(
+        argument="input",
+        expected="a plain tensor",
+        got=f"a {input.dtype} tensor",
+        hint="write refquant.nn.quantized.functional.elu(input, scale, zero_point, alpha), "
+        "with the scale and zero point of the result, or call .dequantize() first",
+    )
+
+
+# What functions of plain tensors do with quantized ones.
+FORMS = {"elu": _elu, "elu_": _elu}
 document(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 from refquant import arguments, engines, kernels
 from refquant._documentation import document
 from refquant.engines import Operands
-from refquant.errors import ArgumentError
+from refquant.errors import ArgumentError, QuantizerError
 from refquant.ops import checks, layout
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
@@ -15,6 +15,8 @@ from refquant.tensors.quantizer import LARGEST_SCALE
 __all__ = ['elu']
 
 def _finite(argument: str, value: Any) -> float: ...
+
+def _rules(q: QuantizedTensor, *steps: str) -> list[Any]: ...
 
 def elu(self: Any, output_scale: float, output_zero_point: int, alpha: float=1.0, scale: float=1.0, input_scale: float=1.0) -> QuantizedTensor:
     r"""Apply the exponential linear unit: negative numbers approach :math:`-\alpha`.
@@ -68,3 +70,6 @@ def elu(self: Any, output_scale: float, output_zero_point: int, alpha: float=1.0
     >>> refquant.ops.quantized.elu(x, 0.125, 8).dequantize()
     tensor([ 1.   , -0.875])
     """
+
+def _elu(input: QuantizedTensor, *arguments: Any, **keywords: Any) -> QuantizedTensor: ...
+FORMS: Any

@@ -37,7 +37,9 @@ def quantize_array(
 
 
 @operation("reals")
-def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype) -> QuantizedTensor:
+def quantize_per_tensor(
+    input: Any, scale: float, zero_point: int, dtype: dtypes.dtype
+) -> QuantizedTensor:
     r"""Quantize with one scale and zero point.
 
     .. math:: q = \mathrm{clip}(\mathrm{round}(x / s + z), q_{min}, q_{max})
@@ -86,7 +88,9 @@ def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype) -> Qua
 
 
 @operation("reals")
-def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, dtype):
+def quantize_per_channel(
+    input: Any, scales: Any, zero_points: Any, axis: int, dtype: dtypes.dtype
+) -> QuantizedTensor:
     r"""Quantize each slice along an axis with its own scale and zero point.
 
     .. math:: q_{\dots c \dots} =

@@ -18,7 +18,7 @@ __all__ = ['dequantize', 'quantize_array', 'quantize_per_channel', 'quantize_per
 def quantize_array(array: np.ndarray, scale: float, zero_point: int, dtype: Any, step: str='quantize_per_tensor') -> np.ndarray:
     """Quantize float32 with the rule that the chosen engine has for a step."""
 
-def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype: Any) -> QuantizedTensor:
+def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype: dtypes.dtype) -> QuantizedTensor:
     r"""Quantize with one scale and zero point.
 
     .. math:: q = \mathrm{clip}(\mathrm{round}(x / s + z), q_{min}, q_{max})
@@ -65,7 +65,7 @@ def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype: Any) -
     tensor([  0,  10,  13, 109], dtype=refquant.uint8)
     """
 
-def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, dtype: Any) -> Any:
+def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, dtype: dtypes.dtype) -> QuantizedTensor:
     r"""Quantize each slice along an axis with its own scale and zero point.
 
     .. math:: q_{\dots c \dots} =

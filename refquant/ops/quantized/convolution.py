@@ -93,7 +93,9 @@ def run_convolution(
     return QuantizedTensor._unchecked(np.moveaxis(q, -1, 1), dtypes.quint8, scale, zero_point)
 
 
-def conv2d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int):
+def conv2d(
+    qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int
+) -> QuantizedTensor:
     r"""Convolve images with packed filters, add the bias and requantize.
 
     .. math::
@@ -125,7 +127,9 @@ def conv2d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_
     return run_convolution(2, qx, weight, output_scale, output_zero_point, False)
 
 
-def conv2d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int):
+def conv2d_relu(
+    qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int
+) -> QuantizedTensor:
     """Compute `conv2d` and replace negative results by zero.
 
     %(operands_2)s
@@ -137,7 +141,9 @@ def conv2d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_
     return run_convolution(2, qx, weight, output_scale, output_zero_point, True)
 
 
-def conv3d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int):
+def conv3d(
+    qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int
+) -> QuantizedTensor:
     """Convolve over depth, height and width; the formula is that of `conv2d`.
 
     %(operands_3)s
@@ -149,7 +155,9 @@ def conv3d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_
     return run_convolution(3, qx, weight, output_scale, output_zero_point, False)
 
 
-def conv3d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int):
+def conv3d_relu(
+    qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int
+) -> QuantizedTensor:
     """Compute `conv3d` and replace negative results by zero.
 
     %(operands_3)s

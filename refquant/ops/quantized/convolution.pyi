@@ -24,7 +24,7 @@ def _check_image(shape: tuple[int, ...], packed: PackedConvolution) -> None: ...
 def run_convolution(dims: int, qx: Any, packed: PackedConvolution, scale: Any, zero_point: Any, relu: bool) -> QuantizedTensor:
     """Check the arguments and compute a convolution."""
 
-def conv2d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int) -> Any:
+def conv2d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int) -> QuantizedTensor:
     r"""Convolve images with packed filters, add the bias and requantize.
 
     .. math::
@@ -77,7 +77,7 @@ def conv2d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_
     tensor([[[[ 2., -3.]]]])
     """
 
-def conv2d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int) -> Any:
+def conv2d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int) -> QuantizedTensor:
     """Compute `conv2d` and replace negative results by zero.
 
     Parameters
@@ -116,7 +116,7 @@ def conv2d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_
     tensor([8, 8, 8, 8], dtype=refquant.uint8)
     """
 
-def conv3d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int) -> Any:
+def conv3d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int) -> QuantizedTensor:
     """Convolve over depth, height and width; the formula is that of `conv2d`.
 
     Parameters
@@ -155,7 +155,7 @@ def conv3d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_
     tensor([16, 16, 16, 16, 16, 16, 16, 16], dtype=refquant.uint8)
     """
 
-def conv3d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int) -> Any:
+def conv3d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int) -> QuantizedTensor:
     """Compute `conv3d` and replace negative results by zero.
 
     Parameters

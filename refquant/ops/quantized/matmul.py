@@ -153,7 +153,9 @@ def run_linear(X, packed: PackedLinear, scale, zero_point, relu: bool) -> Quanti
     return QuantizedTensor._unchecked(q, dtypes.quint8, scale, zero_point)
 
 
-def linear(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: int):
+def linear(
+    X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: int
+) -> QuantizedTensor:
     r"""Multiply by a packed weight, add the bias and requantize.
 
     .. math::
@@ -182,7 +184,9 @@ def linear(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: in
     return run_linear(X, W_prepack, Y_scale_i, Y_zero_point_i, False)
 
 
-def linear_relu(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: int):
+def linear_relu(
+    X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: int
+) -> QuantizedTensor:
     """Compute `linear` and replace negative results by zero.
 
     %(product)s

@@ -82,7 +82,7 @@ def quint8_input(argument: str, value: Any) -> QuantizedTensor:
 def run_linear(X: Any, packed: PackedLinear, scale: Any, zero_point: Any, relu: bool) -> QuantizedTensor:
     """Check the arguments and compute `linear` or `linear_relu`."""
 
-def linear(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: int) -> Any:
+def linear(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: int) -> QuantizedTensor:
     r"""Multiply by a packed weight, add the bias and requantize.
 
     .. math::
@@ -132,7 +132,7 @@ def linear(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: in
     tensor([[1.5]])
     """
 
-def linear_relu(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: int) -> Any:
+def linear_relu(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: int) -> QuantizedTensor:
     """Compute `linear` and replace negative results by zero.
 
     Parameters

@@ -46,7 +46,9 @@ class Problem:
 
     family = "other"
 
-    def __init__(self, operation: str, function: Callable[..., Any], arguments: dict[str, Any]):
+    def __init__(
+        self, operation: str, function: Callable[..., Any], arguments: dict[str, Any]
+    ) -> None:
         self.operation, self.function, self.arguments = operation, function, arguments
 
     def run(self, engine: str | Engine) -> Any:

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from refquant import arguments
 from refquant.errors import ArgumentError
 from refquant.nn.quantized import functional
 from refquant.ops import quantized
@@ -123,7 +124,7 @@ def bind(operation: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[type[Prob
         raise ArgumentError(
             f"oracle: {operation}",
             argument="the operands",
-            expected=f"those of {operation}{inspect.signature(function)}",
+            expected=f"those of {operation}{arguments.parameters_of(function)}",
             hint=str(error),
         ) from None
     bound.apply_defaults()

@@ -3,7 +3,6 @@
 Names, sizes and types are checked before memory is allocated, and nothing is executed.
 """
 
-import json
 import math
 import re
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, dtypes, engines
+from refquant.archive import strict_json
 from refquant.errors import EngineError, FileFormatError, RefquantError
 from refquant.ops.from_data import tensor
 from refquant.oracle.problems.table import bind
@@ -135,24 +135,12 @@ def read_vectors(folder: Any) -> Vectors:
     return Vectors(operation, engine, tuple(case for case, _ in read), expected)
 
 
-def _no_duplicates(pairs: list) -> dict:
-    entries = dict(pairs)
-    if len(entries) != len(pairs):
-        raise ValueError("duplicate entry")
-    return entries
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _manifest(path: Path) -> dict[str, Any]:
     try:
         check_regular(path)
         if path.stat().st_size > MANIFEST_LIMIT:
             raise fault(path, "it is too large")
-        text = path.read_text(encoding="utf-8")
-        manifest = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        manifest = strict_json(path.read_text(encoding="utf-8"))
     except FileFormatError:
         raise
     except FileNotFoundError:

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -89,7 +89,14 @@ class AffineObserver(ObserverBase):
 
     per_channel = False
 
-    def __init__(self, dtype, qscheme, reduce_range, quant_min=None, quant_max=None):
+    def __init__(
+        self,
+        dtype: dtypes.dtype,
+        qscheme: dtypes.qscheme,
+        reduce_range: bool,
+        quant_min: int | None = None,
+        quant_max: int | None = None,
+    ) -> None:
         super().__init__(dtype)
         if not isinstance(dtype, dtypes.dtype) or dtype not in (dtypes.quint8, dtypes.qint8):
             raise ArgumentError(
@@ -142,11 +149,11 @@ class AffineObserver(ObserverBase):
                 "this place of the model",
             )
 
-    def _range(self) -> Any:
+    def _range(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Return the ends of the range to map, arrays of shape (n,); None if nothing was seen."""
         raise NotImplementedError
 
-    def _unobserved(self) -> tuple[Tensor, Tensor]:
+    def _unobserved(self) -> tuple[Any, ...]:
         paths = _idle.get()
         if paths is not None:
             paths.append(self.path)
@@ -159,7 +166,7 @@ class AffineObserver(ObserverBase):
             )
         return Tensor(np.ones(1, np.float32)), Tensor(np.zeros(1, np.int64))
 
-    def calculate_qparams(self, **keywords):
+    def calculate_qparams(self, **keywords: Any) -> tuple[Tensor, Tensor]:
         r"""Choose scale and zero point for the range that was seen.
 
         The range is widened to contain zero. Affine:
@@ -185,7 +192,7 @@ class AffineObserver(ObserverBase):
         )
         return Tensor(scales), Tensor(zero_points)
 
-    def merge(self, other: Any):
+    def merge(self, other: Any) -> Self:
         """Merge what another observer has seen into this one.
 
         Parameters

@@ -1,6 +1,7 @@
 """The base class of all observers: factories, paths in the model, and state."""
 
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -44,12 +45,12 @@ class ObserverBase(Module):
     # Names of the tensors that are the state; the last two are the ends of a range, or None.
     _statistics: tuple[str, ...] = ()
 
-    def __init__(self, dtype: dtypes.dtype):
+    def __init__(self, dtype: dtypes.dtype) -> None:
         super().__init__()
         self.dtype = dtype
 
     @classmethod
-    def with_args(cls, **keywords) -> Factory:
+    def with_args(cls, **keywords: Any) -> Factory:
         """Choose arguments of the constructor; the result makes observers when called.
 
         Examples
@@ -62,7 +63,7 @@ class ObserverBase(Module):
         """
         return Factory(cls, keywords)
 
-    def calculate_qparams(self, **keywords):
+    def calculate_qparams(self, **keywords: Any) -> Any:
         """Choose scale and zero point; defined by every observer that can."""
         raise NotSupportedError(
             hint=f"{type(self).__name__} chooses no scale and zero point; use MinMaxObserver or "

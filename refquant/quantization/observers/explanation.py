@@ -33,7 +33,9 @@ class Explanation:
         self.title, self.facts = title, facts
 
     @classmethod
-    def of(cls, observer: Any, seen, more: list[tuple[str, str]]) -> "Explanation":
+    def of(
+        cls, observer: Any, seen: tuple[np.ndarray, np.ndarray] | None, more: list[tuple[str, str]]
+    ) -> "Explanation":
         """Explain an observer, given the range that it maps and facts of its class."""
         low_int, high_int = observer.target_range
         reduced = " (one bit left unused by reduce_range)" if observer.reduce_range else ""

@@ -3,7 +3,7 @@
 import functools
 import math
 import operator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -106,15 +106,15 @@ class HistogramObserver(AffineObserver):
 
     def __init__(
         self,
-        bins=2048,
-        upsample_rate=128,
-        dtype=dtypes.quint8,
-        qscheme=dtypes.per_tensor_affine,
-        reduce_range=False,
+        bins: int = 2048,
+        upsample_rate: int = 128,
+        dtype: dtypes.dtype = dtypes.quint8,
+        qscheme: dtypes.qscheme = dtypes.per_tensor_affine,
+        reduce_range: bool = False,
         *,
-        quant_min=None,
-        quant_max=None,
-    ):
+        quant_min: int | None = None,
+        quant_max: int | None = None,
+    ) -> None:
         super().__init__(dtype, qscheme, reduce_range, quant_min, quant_max)
         self.bins = _count("bins", bins, MOST_BINS)
         self.upsample_rate = _count("upsample_rate", upsample_rate, MOST_CUTS // self.bins)
@@ -125,7 +125,7 @@ class HistogramObserver(AffineObserver):
         # state dict holds only those.
         self._extremes: np.ndarray | None = None
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Observe `x` and return it."""
         array = self._elements(x)
         if array.size:
@@ -212,7 +212,7 @@ class HistogramObserver(AffineObserver):
     def _settings(self) -> tuple:
         return (*super()._settings(), self.bins, self.upsample_rate)
 
-    def merge(self, other):
+    def merge(self, other: Any) -> Self:
         """Merge the histogram of another observer into this one.
 
         Equal ranges: the counts are added, which is exact. Otherwise the counts of both are

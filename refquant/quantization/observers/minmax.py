@@ -66,18 +66,18 @@ class MinMaxObserver(AffineObserver):
 
     def __init__(
         self,
-        dtype=dtypes.quint8,
-        qscheme=dtypes.per_tensor_affine,
-        reduce_range=False,
+        dtype: dtypes.dtype = dtypes.quint8,
+        qscheme: dtypes.qscheme = dtypes.per_tensor_affine,
+        reduce_range: bool = False,
         *,
-        quant_min=None,
-        quant_max=None,
-    ):
+        quant_min: int | None = None,
+        quant_max: int | None = None,
+    ) -> None:
         super().__init__(dtype, qscheme, reduce_range, quant_min, quant_max)
         self.register_buffer("min_val", None)
         self.register_buffer("max_val", None)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Observe `x` and return it."""
         array = self._elements(x)
         if array.size:

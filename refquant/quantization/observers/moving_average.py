@@ -54,14 +54,14 @@ class MovingAverageMinMaxObserver(MinMaxObserver):
 
     def __init__(
         self,
-        averaging_constant=0.01,
-        dtype=dtypes.quint8,
-        qscheme=dtypes.per_tensor_affine,
-        reduce_range=False,
+        averaging_constant: float = 0.01,
+        dtype: dtypes.dtype = dtypes.quint8,
+        qscheme: dtypes.qscheme = dtypes.per_tensor_affine,
+        reduce_range: bool = False,
         *,
-        quant_min=None,
-        quant_max=None,
-    ):
+        quant_min: int | None = None,
+        quant_max: int | None = None,
+    ) -> None:
         super().__init__(dtype, qscheme, reduce_range, quant_min=quant_min, quant_max=quant_max)
         self.averaging_constant = _constant(averaging_constant)
 
@@ -108,15 +108,15 @@ class MovingAveragePerChannelMinMaxObserver(PerChannelMinMaxObserver):
 
     def __init__(
         self,
-        averaging_constant=0.01,
-        ch_axis=0,
-        dtype=dtypes.quint8,
-        qscheme=dtypes.per_channel_affine,
-        reduce_range=False,
+        averaging_constant: float = 0.01,
+        ch_axis: int = 0,
+        dtype: dtypes.dtype = dtypes.quint8,
+        qscheme: dtypes.qscheme = dtypes.per_channel_affine,
+        reduce_range: bool = False,
         *,
-        quant_min=None,
-        quant_max=None,
-    ):
+        quant_min: int | None = None,
+        quant_max: int | None = None,
+    ) -> None:
         super().__init__(
             ch_axis, dtype, qscheme, reduce_range, quant_min=quant_min, quant_max=quant_max
         )

@@ -2,6 +2,7 @@
 
 from refquant import dtypes
 from refquant.quantization.observers.base import ObserverBase
+from refquant.tensors import Tensor
 
 __all__ = ["NoopObserver"]
 
@@ -21,9 +22,9 @@ class NoopObserver(ObserverBase):
     refquant.float16
     """
 
-    def __init__(self, dtype=dtypes.float16):
+    def __init__(self, dtype: dtypes.dtype = dtypes.float16) -> None:
         super().__init__(dtype)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Return `x`."""
         return x

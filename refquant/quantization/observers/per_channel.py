@@ -1,5 +1,7 @@
 """The observer of the smallest and the largest element of each channel."""
 
+from typing import Any
+
 import numpy as np
 
 from refquant import dtypes, kernels
@@ -61,30 +63,30 @@ class PerChannelMinMaxObserver(AffineObserver):
 
     def __init__(
         self,
-        ch_axis=0,
-        dtype=dtypes.quint8,
-        qscheme=dtypes.per_channel_affine,
-        reduce_range=False,
+        ch_axis: int = 0,
+        dtype: dtypes.dtype = dtypes.quint8,
+        qscheme: dtypes.qscheme = dtypes.per_channel_affine,
+        reduce_range: bool = False,
         *,
-        quant_min=None,
-        quant_max=None,
-    ):
+        quant_min: int | None = None,
+        quant_max: int | None = None,
+    ) -> None:
         super().__init__(dtype, qscheme, reduce_range, quant_min, quant_max)
         self.ch_axis = ch_axis
         self.register_buffer("min_vals", None)
         self.register_buffer("max_vals", None)
 
     @property
-    def min_val(self):
+    def min_val(self) -> Tensor:
         """Minima, under the name that observers per tensor have."""
         return self.min_vals
 
     @property
-    def max_val(self):
+    def max_val(self) -> Tensor:
         """Maxima, under the name that observers per tensor have."""
         return self.max_vals
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Observe `x` and return it."""
         array = self._elements(x)
         if array.ndim == 0:
@@ -139,7 +141,7 @@ class PerChannelMinMaxObserver(AffineObserver):
             )
         self._set(theirs if ours is None else PerChannelMinMaxObserver._update(self, ours, theirs))
 
-    def calculate_qparams(self, **keywords):
+    def calculate_qparams(self, **keywords: Any) -> tuple[Any, ...]:
         """Choose scale and zero point for each channel; see `MinMaxObserver`.
 
         Returns

@@ -31,11 +31,11 @@ class RecordingObserver(ObserverBase):
     [tensor([1., 2.])]
     """
 
-    def __init__(self, dtype=dtypes.quint8):
+    def __init__(self, dtype: dtypes.dtype = dtypes.quint8) -> None:
         super().__init__(dtype)
-        self.tensor_val = []
+        self.tensor_val: list[Tensor] = []
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Keep a copy of `x` and return it."""
         tensor = checks.plain_tensor("x", x)
         self.tensor_val.append(Tensor(tensor.array.copy(order="K")))

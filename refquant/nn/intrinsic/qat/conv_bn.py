@@ -31,20 +31,20 @@ class ConvBnNd(Normalized):
     @either_order(8, bool | None, "bias", "padding_mode", "eps", "momentum", "freeze_bn", "qconfig")
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        dilation=1,
-        groups=1,
-        padding_mode="zeros",
-        eps=1e-05,
-        momentum=0.1,
-        freeze_bn=False,
-        qconfig=None,
-        bias=False,
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        padding_mode: str = "zeros",
+        eps: float = 1e-05,
+        momentum: float | None = 0.1,
+        freeze_bn: bool = False,
+        qconfig: Any = None,
+        bias: bool = False,
+    ) -> None:
         super().__init__(  # type: ignore[call-arg]  # the next class is the convolution
             in_channels,
             out_channels,
@@ -231,14 +231,14 @@ class LinearBn1d(Normalized, nn.Linear):
 
     def __init__(
         self,
-        in_features,
-        out_features,
-        bias=True,
-        eps=1e-05,
-        momentum=0.1,
-        freeze_bn=False,
-        qconfig=None,
-    ):
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        eps: float = 1e-05,
+        momentum: float = 0.1,
+        freeze_bn: bool = False,
+        qconfig: Any = None,
+    ) -> None:
         super().__init__(in_features, out_features, bias)
         self.start_normalization(self.out_features, eps, momentum, freeze_bn, qconfig)
 

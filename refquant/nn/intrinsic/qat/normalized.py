@@ -12,7 +12,7 @@ in the last place for one value in five. It matters because in the first batch t
 puts the largest weight, if negative, on the edge between -128 and -127: the last bit decides.
 """
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -54,7 +54,9 @@ class Normalized(FakeQuantized):
         """Apply the layer without its bias."""
         raise NotImplementedError
 
-    def start_normalization(self, channels: int, eps, momentum, freeze_bn, qconfig) -> None:
+    def start_normalization(
+        self, channels: int, eps: float, momentum: float | None, freeze_bn: bool, qconfig: Any
+    ) -> None:
         """Make the normalization, gamma uniform in 0..1, and the modules that round."""
         self.freeze_bn = arguments.switch("freeze_bn", freeze_bn)
         self.start_fake_quantization(qconfig)
@@ -103,11 +105,11 @@ class Normalized(FakeQuantized):
         nn.init.uniform_(self._get("weight"))
         nn.init.zeros_(self._get("bias"))
 
-    def update_bn_stats(self):
+    def update_bn_stats(self) -> Self:
         """Normalize with the statistics of each batch, and average them; returns the module."""
         return self._freeze(False)
 
-    def freeze_bn_stats(self):
+    def freeze_bn_stats(self) -> Self:
         """Normalize with the running statistics and leave them as they are; returns the module.
 
         Late in training this makes the module compute exactly what it will when quantized.
@@ -120,7 +122,7 @@ class Normalized(FakeQuantized):
             self.bn.training = not frozen
         return self
 
-    def train(self, mode: bool = True):
+    def train(self, mode: bool = True) -> Self:
         """Switch to training (or evaluation); frozen statistics stay so. Returns the module."""
         super().train(mode)
         if self.freeze_bn:
@@ -198,7 +200,7 @@ class Normalized(FakeQuantized):
         return f"{super().extra_repr()}, freeze_bn={self.freeze_bn}"
 
 
-def update_bn_stats(mod) -> None:
+def update_bn_stats(mod: Any) -> None:
     """Use batch statistics in a layer with batch normalization; for ``model.apply``.
 
     Parameters
@@ -220,7 +222,7 @@ def update_bn_stats(mod) -> None:
         mod.update_bn_stats()
 
 
-def freeze_bn_stats(mod) -> None:
+def freeze_bn_stats(mod: Any) -> None:
     """Use running statistics in a layer with batch normalization; for ``model.apply``.
 
     Parameters

@@ -113,7 +113,7 @@ class LinearReLU(quantized.Linear):
     _FLOAT_MODULE = intrinsic.LinearReLU
     _relu = True
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True):
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         super().__init__(in_features, out_features, bias)
 
     def _get_name(self) -> str:

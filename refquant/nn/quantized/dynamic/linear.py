@@ -40,7 +40,13 @@ class Linear(quantized.Linear):
 
     _FLOAT_MODULE = nn.Linear
 
-    def __init__(self, in_features: int, out_features: int, bias_: bool = True, dtype=dtypes.qint8):
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias_: bool = True,
+        dtype: dtypes.dtype = dtypes.qint8,
+    ) -> None:
         self._packed_dtype = dtype
         super().__init__(in_features, out_features, bias_)
 

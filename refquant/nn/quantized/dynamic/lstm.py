@@ -81,8 +81,8 @@ class LSTM(Layers):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
-        dtype=dtypes.qint8,
-    ):
+        dtype: dtypes.dtype = dtypes.qint8,
+    ) -> None:
         super().__init__()
         keep_settings(
             self,
