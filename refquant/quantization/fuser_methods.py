@@ -1,13 +1,12 @@
 """Which sequences of modules can be fused, and what each becomes."""
 
 import copy
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from refquant import arguments, engines, nn
 from refquant._documentation import documented
-from refquant._operation import operation_name
+from refquant._operation import operation_name, warn
 from refquant.errors import ArgumentError, NotSupportedError
 from refquant.nn import intrinsic
 from refquant.nn.intrinsic.fused import Fused
@@ -330,10 +329,8 @@ def _keep(modules: list[Module]) -> Module:
 
 def _warn_of_lost_hooks(module: Module, hooks: Any) -> None:
     if hooks:
-        warnings.warn(
-            f"{operation_name()}: {len(hooks)} hook(s) between a layer and its batch "
+        warn(
+            f"{len(hooks)} hook(s) between a layer and its batch "
             f"normalization, registered on {type(module).__name__}, no longer run: folding "
             "makes the two one step.",
-            UserWarning,
-            stacklevel=6,
         )

@@ -4,12 +4,11 @@
 from typing import Any
 
 import copy
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 from refquant import arguments, engines, nn
 from refquant._documentation import documented
-from refquant._operation import operation_name
+from refquant._operation import operation_name, warn
 from refquant.errors import ArgumentError, NotSupportedError
 from refquant.nn import intrinsic
 from refquant.nn.intrinsic.fused import Fused
