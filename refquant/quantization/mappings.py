@@ -10,7 +10,7 @@ from collections.abc import Mapping as AnyMapping
 from importlib import import_module
 from typing import Any
 
-from refquant import engines
+from refquant import arguments, engines
 from refquant._documentation import documented
 from refquant.errors import ArgumentError, NotSupportedError
 
@@ -307,7 +307,9 @@ def no_observer_set() -> set[type]:
 
 
 def _class_of(kind: str, float_module_class: type, additional: AnyMapping | None) -> type:
-    mapping = {**default(kind), **(additional or {})}
+    arguments.instance("float_module_class", float_module_class, type, "a type of modules")
+    added = {} if additional is None else arguments.mapping("additional mapping", additional)
+    mapping = {**default(kind), **added}
     if float_module_class not in mapping:
         raise ArgumentError(
             argument="float_module_class",
@@ -346,7 +348,7 @@ def get_static_quant_module_class(
     >>> quantization.get_static_quant_module_class(nn.Linear)
     <class 'refquant.nn.quantized.linear.Linear'>
     """
-    if is_reference:
+    if arguments.switch("is_reference", is_reference):
         get_default_static_quant_reference_module_mappings()
     return _class_of("static", float_module_class, additional_static_quant_mapping)
 

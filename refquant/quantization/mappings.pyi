@@ -12,7 +12,7 @@ from typing import Any
 from collections.abc import Mapping as AnyMapping
 from importlib import import_module
 from typing import Any
-from refquant import engines
+from refquant import arguments, engines
 from refquant._documentation import documented
 from refquant.errors import ArgumentError, NotSupportedError
 __all__ = ['configurable_types', 'default', 'get_default_compare_output_module_list', 'get_default_dynamic_quant_module_mappings', 'get_default_qat_module_mappings', 'get_default_qconfig_propagation_list', 'get_default_static_quant_module_mappings', 'get_default_static_quant_reference_module_mappings', 'get_dynamic_quant_module_class', 'get_static_quant_module_class', 'integer_types', 'no_observer_set', 'quantized_types']

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Container, Mapping
 from typing import Any, NamedTuple
 
-from refquant import arguments
 from refquant._operation import operation_name, warn
 from refquant.errors import ArgumentError
 from refquant.nn.containers import Identity, Sequential
@@ -14,7 +13,12 @@ from refquant.nn.qat.fake_quantized import FakeQuantized, either_order
 from refquant.nn.quantized.functional_modules import FloatFunctional
 from refquant.quantization import fake_quantize, mappings
 from refquant.quantization._advice import check_training_recipes, tell_what_stays_float
-from refquant.quantization._checks import checked_mapping, checked_model, checked_settings
+from refquant.quantization._checks import (
+    checked_mapping,
+    checked_model,
+    checked_settings,
+    checked_types,
+)
 from refquant.quantization._observing import (
     NAME,
     attach,
@@ -252,10 +256,9 @@ def prepare(
     settings = checked_settings("prepare_custom_config_dict", prepare_custom_config_dict)
     listed = mappings.get_default_qconfig_propagation_list() | set(mapping)
     if allow_list is not None:
-        listed = set(arguments.iterable("allow_list", allow_list))
-    wholes = set(
-        arguments.iterable("observer_non_leaf_module_list", observer_non_leaf_module_list or ())
-    )
+        listed = set(checked_types("allow_list", allow_list))
+    wholes = () if observer_non_leaf_module_list is None else observer_non_leaf_module_list
+    wholes = set(checked_types("observer_non_leaf_module_list", wholes))
     with restored_on_error(model, inplace) as model:
         plan = plan_recipes(model, qconfig_dict, mapping, settings)
         _prepare(model, plan, listed, wholes, settings)

@@ -185,8 +185,10 @@ class Conv1d(_Convolution):
     def forward(self, input: Any) -> QuantizedTensor:
         """Compute the quint8 output for a quint8 `input`."""
         check_image_rank(input, self._dims)
+        if isinstance(input, QuantizedTensor):
+            input = input.unsqueeze(2)
         images = run_convolution(
-            2, input.unsqueeze(2), self._packed_params, self.scale, self.zero_point, self._relu
+            2, input, self._packed_params, self.scale, self.zero_point, self._relu
         )
         return images.squeeze(2)
 

@@ -54,7 +54,7 @@ class Normalized(FakeQuantized):
         """Apply the layer without its bias."""
         raise NotImplementedError
 
-    def start_normalization(
+    def _start_normalization(
         self, channels: int, eps: float, momentum: float | None, freeze_bn: bool, qconfig: Any
     ) -> None:
         """Make the normalization, gamma uniform in 0..1, and the modules that round."""
@@ -65,7 +65,7 @@ class Normalized(FakeQuantized):
         nn.init.uniform_(norm.weight)
         if not self._rescales:
             self.bn = norm
-        self.take_normalization(norm)
+        self._take_normalization(norm)
         self.train(self.training)
 
     def _part(self, name: str) -> tuple[Any, str]:
@@ -75,7 +75,7 @@ class Normalized(FakeQuantized):
     def _get(self, name: str) -> Any:
         return getattr(*self._part(name))
 
-    def take_normalization(self, norm: Any) -> None:
+    def _take_normalization(self, norm: Any) -> None:
         """Share the parameters and the statistics of a normalization."""
         for name in ("eps", "momentum", *_OLD_NAMES):
             holder, own = self._part(name)
