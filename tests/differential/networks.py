@@ -74,11 +74,11 @@ def _residual(nn, Q, functional):
             self.conv1, self.bn1 = nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
             self.relu1 = nn.ReLU(inplace=True)
             self.conv2, self.bn2 = nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
-            self.skip_add, self.sum = functional(), nn.Identity()
+            self.skip_add = functional()
 
         def forward(self, x):
             y = self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(x)))))
-            return self.sum(self.skip_add.add_relu(x, y))
+            return self.skip_add.add_relu(x, y)
 
     class Residual(nn.Module):
         fused = (("conv", "bn", "relu"),)
@@ -110,13 +110,13 @@ def _mobile(nn, Q, functional):
             self.depth = nn.Conv2d(wide, wide, 3, stride, 1, groups=wide, bias=False)
             self.bn2, self.relu2 = nn.BatchNorm2d(wide), nn.ReLU(inplace=True)
             self.project, self.bn3 = nn.Conv2d(wide, outer, 1, bias=False), nn.BatchNorm2d(outer)
-            self.skip_add, self.sum = functional(), nn.Identity()
+            self.skip_add = functional()
             self.skips = stride == 1 and inner == outer
 
         def forward(self, x):
             y = self.relu1(self.bn1(self.expand(x)))
             y = self.bn3(self.project(self.relu2(self.bn2(self.depth(y)))))
-            return self.sum(self.skip_add.add(x, y)) if self.skips else y
+            return self.skip_add.add(x, y) if self.skips else y
 
     class Mobile(nn.Module):
         fused = (("conv", "bn", "relu"),)

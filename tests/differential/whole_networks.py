@@ -9,8 +9,9 @@ the layers return.
 
 import sys
 import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,17 +21,55 @@ sys.path[:0] = [str(Path(__file__).parents[1])]
 from differential.networks import NETWORKS, batches, build, groups, trained_state  # noqa: E402
 
 RECIPES = ("default", "MinMax", "default for training")
-TESTED = 4
 
 
-class Result(NamedTuple):
-    """What one network and recipe gave: counts of layers, and of integers where scales agree."""
+class Integers(NamedTuple):
+    """A quantized tensor: arrays of scales, of zero points, and of its integers."""
 
-    layers: int
-    moved: int
-    wrong: int
-    integers: int
-    parted: int
+    scale: np.ndarray
+    zero_point: np.ndarray
+    codes: np.ndarray
+
+    def agrees(self, other):
+        """Return whether the quantizers are equal."""
+        return np.array_equal(self.scale, other.scale) and np.array_equal(
+            self.zero_point, other.zero_point
+        )
+
+    def is_close(self, other):
+        """Return whether the quantizers differ by what float sums may move a scale, or not."""
+        if self.scale.shape != other.scale.shape:
+            return False
+        near = np.abs(self.scale - other.scale) <= 1e-6 * self.scale
+        return bool(near.all()) and np.array_equal(self.zero_point, other.zero_point)
+
+
+class Call(NamedTuple):
+    """What a layer was given and what it returned; `run` calls its operation again."""
+
+    inputs: list[Integers]
+    output: Integers
+    layer: Any
+    run: Any
+
+
+@dataclass
+class Result:
+    """What a network gave under one recipe and engine.
+
+    `scales` counts those of weights and of outputs, `moved` those of them that differ by at most
+    1e-6, `wrong` names the others. `integers` counts those of weights and of layers whose weights
+    have the same scales, given PyTorch's integers and scales; `parted` those that differ.
+    `end_to_end` is the part of the integers that differ where the scale of the output agrees when
+    the whole network runs, and what a moved scale has changed goes on to later layers.
+    """
+
+    scales: int = 0
+    moved: int = 0
+    wrong: list[str] = field(default_factory=list)
+    integers: int = 0
+    parted: int = 0
+    end_to_end: float = 0.0
 
 
 def _namespace(library):
@@ -65,58 +104,113 @@ def convert(library, name, recipe, engine, state):
     return quantization.convert(model.eval())
 
 
-def integers_of(library, model, x):
-    """Collect quantizers and integers by name: of weights, and of what modules return."""
+def _integers(q):
+    per_channel = "channel" in str(q.qscheme())
+    scale = q.q_per_channel_scales() if per_channel else q.q_scale()
+    zero = q.q_per_channel_zero_points() if per_channel else q.q_zero_point()
+    parts = [np.asarray(p if isinstance(p, float | int) else p.numpy()) for p in (scale, zero)]
+    return Integers(*parts, q.int_repr().numpy())
+
+
+def weights_of(model):
+    """Collect the quantized weights by name."""
+    return {
+        f"{name}.weight": _integers(module.weight())
+        for name, module in model.named_modules()
+        if callable(getattr(module, "weight", None))
+    }
+
+
+def calls_of(library, model, x):
+    """Run a converted model; collect the calls of its layers by name."""
     found = {}
 
-    def keep(name, q):
-        per_channel = "channel" in str(q.qscheme())
-        scale = q.q_per_channel_scales() if per_channel else q.q_scale()
-        zero = q.q_per_channel_zero_points() if per_channel else q.q_zero_point()
-        parts = [np.asarray(p if isinstance(p, float | int) else p.numpy()) for p in (scale, zero)]
-        found[name] = (*parts, q.int_repr().numpy())
+    def keep(name, module, inputs, output, run):
+        inputs = [_integers(q) for q in inputs if getattr(q, "is_quantized", False)]
+        if getattr(output, "is_quantized", False):
+            found[name] = Call(inputs, _integers(output), module, run)
 
-    def watch(name):
-        def hook(module, inputs, output):
-            if getattr(output, "is_quantized", False):
-                keep(name, output)
+    def watch(name, module, run):
+        def operation(*inputs):
+            output = run(*inputs)
+            keep(name, module, inputs, output, run)
+            return output
 
-        return hook
+        return operation
 
-    for name, module in model.named_modules():
-        module.register_forward_hook(watch(name))
-        if callable(getattr(module, "weight", None)):
-            keep(f"{name}.weight", module.weight())
+    operations = [
+        (name, module, operation)
+        for name, module in model.named_modules()
+        for operation in ("add", "add_relu", "forward")
+        if hasattr(module, operation) and type(module).__name__ != "Identity"
+        if not any(module.children()) or hasattr(module, "scale")
+    ]
+    for name, module, operation in operations:
+        setattr(module, operation, watch(name, module, getattr(module, operation)))
     with library.no_grad():
         model(library.from_numpy(x))
+    for _, module, operation in operations:
+        delattr(module, operation)
     return found
 
 
-def compare(torch, name, recipe, engine):
-    """Compare one network; returns a `Result` and the names of layers that are wrong."""
+def _codes(call, as_in):
+    """Run a layer again with what one of PyTorch was given, and with its quantizers."""
+    if not as_in.inputs:  # it reads floats, which are the same
+        return call.output.codes
+    if hasattr(call.layer, "scale"):
+        call.layer.scale = float(as_in.output.scale)
+        call.layer.zero_point = int(as_in.output.zero_point)
+    inputs = [
+        refquant._make_per_tensor_quantized_tensor(
+            refquant.from_numpy(q.codes), float(q.scale), int(q.zero_point)
+        )
+        for q in as_in.inputs
+    ]
+    return _integers(call.run(*inputs)).codes
+
+
+def compare(torch, name, recipe, engine, tested=4):
+    """Compare one network; returns a `Result`."""
     state, _ = trained_state(name, torch)
     torch.backends.quantized.engine = engine
+    result = Result()
     with refquant.engines.using(engine), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations, and heads without data
-        models = [(lib, convert(lib, name, recipe, engine, state)) for lib in (torch, refquant)]
-        wrong, moved, integers, parted = [], set(), 0, 0
-        for x in batches(1024, TESTED):
-            wanted, got = (integers_of(lib, model, x) for lib, model in models)
-            if wanted.keys() != got.keys():
-                wrong += sorted(wanted.keys() ^ got.keys())
-            for layer in wanted.keys() & got.keys():
-                scale, zero, codes = wanted[layer]
-                ours, zero_point, own = got[layer]
-                if scale.shape != ours.shape or not np.array_equal(zero, zero_point):
-                    wrong.append(layer)
-                elif not np.array_equal(scale, ours):
-                    moved.add(layer)
-                    if (np.abs(scale - ours) > 1e-6 * scale).any():
-                        wrong.append(layer)
-                else:
-                    integers += codes.size
-                    parted += int((codes != own).sum())
-    return Result(len(wanted), len(moved), len(set(wrong)), integers, parted), sorted(set(wrong))
+        theirs, ours = (convert(lib, name, recipe, engine, state) for lib in (torch, refquant))
+        wanted, got = weights_of(theirs), weights_of(ours)
+        runs = [
+            [calls_of(lib, model, x) for lib, model in ((torch, theirs), (refquant, ours))]
+            for x in batches(1024, tested)
+        ]
+        for place, found in ((wanted, got), *((w, g) for w, g in runs[:1])):
+            result.wrong += sorted(place.keys() ^ found.keys())
+            for layer in place.keys() & found.keys():
+                a, b = (getattr(part[layer], "output", part[layer]) for part in (place, found))
+                result.scales += 1
+                result.moved += not a.agrees(b)
+                result.wrong += [] if a.is_close(b) else [layer]
+        for layer, weight in wanted.items():
+            if layer in got and weight.agrees(got[layer]):
+                result.integers += weight.codes.size
+                result.parted += int((weight.codes != got[layer].codes).sum())
+        whole = differing = 0
+        for theirs_run, ours_run in runs:
+            for layer in theirs_run.keys() & ours_run.keys():
+                want, have = theirs_run[layer], ours_run[layer]
+                if want.output.agrees(have.output):
+                    whole += want.output.codes.size
+                    differing += int((want.output.codes != have.output.codes).sum())
+        for theirs_run, ours_run in runs:
+            for layer in theirs_run.keys() & ours_run.keys():
+                want, have, weight = theirs_run[layer], ours_run[layer], f"{layer}.weight"
+                if weight in wanted and not wanted[weight].agrees(got[weight]):
+                    continue
+                if want.inputs or want.output.agrees(have.output):
+                    result.integers += want.output.codes.size
+                    result.parted += int((_codes(have, want) != want.output.codes).sum())
+        result.end_to_end = differing / whole
+    return result
 
 
 def main():
@@ -124,13 +218,14 @@ def main():
     import torch
 
     torch.set_num_threads(1)
-    print("network, recipe, engine: layers and weights, moved scales, wrong, integers, parted")
+    print("network, recipe, engine: scales, moved, integers, parted, parted end to end; wrong")
     for name in NETWORKS:
         print(f"{name}: accuracy {trained_state(name, torch)[1]:.3f}")
         for recipe in RECIPES:
             for engine in ("fbgemm", "qnnpack"):
-                result, wrong = compare(torch, name, recipe, engine)
-                print(f"  {recipe}, {engine}:", *result, *wrong)
+                r = compare(torch, name, recipe, engine)
+                counts = f"{r.scales:3} {r.moved:3} {r.integers:8,} {r.parted:3} {r.end_to_end:.1e}"
+                print(f"  {recipe:20} {engine:8} {counts}", *r.wrong)
 
 
 if __name__ == "__main__":
