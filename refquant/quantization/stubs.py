@@ -2,12 +2,20 @@
 
 from typing import Any
 
+from typing import Any
+
 from refquant import arguments
 from refquant.nn.module import Module
 from refquant.quantization.qconfig import QConfig, QConfigDynamic
 from refquant.tensors import Tensor
 
 __all__ = ["DeQuantStub", "QuantStub", "QuantWrapper", "add_quant_dequant"]
+
+
+def _keep_recipe(stub: Module, qconfig: Any) -> None:
+    if qconfig is not None:
+        expected = "a QConfig or None"
+        stub.qconfig = arguments.instance("qconfig", qconfig, QConfig | QConfigDynamic, expected)
 
 
 class QuantStub(Module):
@@ -45,6 +53,11 @@ class DeQuantStub(Module):
 
     In a float model it returns its input and is never observed; ``convert`` replaces it by a
     `refquant.nn.quantized.DeQuantize`.
+
+    Parameters
+    ----------
+    qconfig : QConfig, optional
+        Has no effect but to be there, as in PyTorch 2.13.
 
     Examples
     --------

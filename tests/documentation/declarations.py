@@ -70,6 +70,7 @@ FACES = {
         "quantized_types run_first",
         "fake_quantize observer qconfig",
         {
+            "refquant.quantization.counterparts": ["DEFAULT_FLOAT_TO_QUANTIZED_OPERATOR_MAPPINGS"],
             "refquant.quantization.mappings": [
                 "DEFAULT_DYNAMIC_MODULE_MAPPING",
                 "DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS",
@@ -77,7 +78,7 @@ FACES = {
                 "DEFAULT_QAT_MODULE_MAPPING",
                 "DEFAULT_QAT_MODULE_MAPPINGS",
                 "DEFAULT_STATIC_QUANT_MODULE_MAPPINGS",
-            ]
+            ],
         },
     ),
 }
