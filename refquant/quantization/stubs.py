@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from typing import Any
-
 from refquant import arguments
 from refquant.nn.module import Module
 from refquant.quantization.qconfig import QConfig, QConfigDynamic
@@ -38,10 +36,7 @@ class QuantStub(Module):
 
     def __init__(self, qconfig: Any = None) -> None:
         super().__init__()
-        if qconfig is not None:
-            self.qconfig = arguments.instance(
-                "qconfig", qconfig, QConfig | QConfigDynamic, "a QConfig or None"
-            )
+        _keep_recipe(self, qconfig)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the input."""
@@ -66,6 +61,10 @@ class DeQuantStub(Module):
     >>> quantization.DeQuantStub()(refquant.tensor([1.0]))
     tensor([1.])
     """
+
+    def __init__(self, qconfig=None):
+        super().__init__()
+        _keep_recipe(self, qconfig)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the input."""
