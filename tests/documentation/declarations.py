@@ -78,6 +78,7 @@ FACES = {
                 "enable_observer",
             ],
             "refquant.quantization.observer": ["UniformQuantizationObserverBase"],
+            "refquant.quantization.counterparts": ["DEFAULT_FLOAT_TO_QUANTIZED_OPERATOR_MAPPINGS"],
             "refquant.quantization.mappings": [
                 "DEFAULT_DYNAMIC_MODULE_MAPPING",
                 "DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS",
