@@ -32,6 +32,7 @@ cdef enum:
 
 cdef enum:
     ELU = 1
+    LEAKY_RELU = 2
 
 
 cdef struct Rules:
@@ -63,9 +64,18 @@ cdef void _elu(float* x, Py_ssize_t n, const float* factors, int rule) noexcept 
         x[i] = (x[i] if x[i] > 0.0 else y[i]) * output_factor
 
 
+cdef void _leaky_relu(float* x, Py_ssize_t n, float slope) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        x[i] = x[i] if x[i] > 0.0 else x[i] * slope
+
+
 cdef void _function(float* x, Py_ssize_t n, const Unit* unit, int rule) noexcept nogil:
     """Apply the function to a chunk, in place."""
-    _elu(x, n, unit.factors, rule)
+    if unit.function == ELU:
+        _elu(x, n, unit.factors, rule)
+    else:
+        _leaky_relu(x, n, unit.factors[0])
 
 
 cdef void _piece(
@@ -162,3 +172,11 @@ def elu(a not None, a_quantizer, output, factors, runs, dequantize, exponential,
     """Apply the exponential linear unit; inputs are not checked."""
     return _applied(ELU, a, a_quantizer, output, tuple(factors), runs, dequantize, quantize,
                     EXPONENTIAL[exponential.vector], EXPONENTIAL[exponential.tail])
+
+
+def leaky_relu(
+    a not None, a_quantizer, output, double negative_slope, runs, dequantize, quantize
+):
+    """Apply the leaky rectified linear unit; inputs are not checked."""
+    return _applied(LEAKY_RELU, a, a_quantizer, output, (negative_slope,), runs, dequantize,
+                    quantize)

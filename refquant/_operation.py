@@ -5,11 +5,12 @@ No function passes its name on to what it calls, so calls that succeed pay nothi
 
 import inspect
 import sys
+import warnings
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, TypeVar
 
-__all__ = ["named", "operation_name", "owner_of"]
+__all__ = ["named", "operation_name", "owner_of", "warn"]
 
 F = TypeVar("F", bound=Callable)
 
@@ -85,6 +86,14 @@ def operation_name(frame: FrameType | None = None) -> str:
     if not name and frame is not None and frame is not innermost and _is_module_call(frame):
         return _class_name(owner_of(frame))  # the call itself checks the arguments
     return name or ("" if last == "<module>" else last.strip("_<>"))
+
+
+def warn(text: str, category: type[Warning] = UserWarning) -> None:
+    """Warn on behalf of the operation at work, at the line that called it."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and not _is_boundary(frame.f_back):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(f"{operation_name(sys._getframe(1))}: {text}", category, stacklevel=level + 1)
 
 
 def _is_boundary(frame: FrameType) -> bool:

@@ -52,6 +52,9 @@ class Workflow:
     >>> from refquant import engines
     >>> engines.get("fbgemm").workflow.release, engines.get("qnnpack-1.4").workflow.release
     ('2.13', '1.4')
+    >>> from dataclasses import asdict
+    >>> engines.Workflow(**asdict(engines.get("fbgemm").workflow)).observes_pairs
+    'whole'
     """
 
     release: str

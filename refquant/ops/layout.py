@@ -15,6 +15,7 @@ from refquant.arguments import describe
 from refquant.errors import ArgumentError, ShapeError
 
 __all__ = [
+    "as_stored",
     "dense_copy",
     "empty",
     "flatten",
@@ -340,6 +341,11 @@ def row_major(array: np.ndarray) -> tuple[np.ndarray, int, bool]:
     flat = array.ravel()
     run, steps = _run(flat.reshape(array.shape), array)
     return flat, run, steps in ((1, 1), (1, 0))
+
+
+def as_stored(array: np.ndarray) -> np.ndarray:
+    """View an operand with its dimensions as ATen's TensorIterator orders those of a target."""
+    return array.transpose(sorted(range(array.ndim), key=lambda d: -array.strides[d]))
 
 
 def _run(a: np.ndarray, b: np.ndarray) -> tuple[int, tuple[int, int]]:

@@ -1,22 +1,16 @@
 """Warnings that tell early what a workflow will not do, and what to do about it."""
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from refquant._operation import operation_name
+from refquant._operation import warn
 from refquant.errors import WorkflowWarning
 from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import Module
 from refquant.quantization import mappings
 from refquant.quantization.propagation import Plan
 
-__all__ = ["advise", "check_training_recipes", "tell_what_stays_float"]
-
-
-def advise(text: str) -> None:
-    """Warn on behalf of the public function that is running."""
-    warnings.warn(f"{operation_name()}: {text}", WorkflowWarning, stacklevel=4)
+__all__ = ["check_training_recipes", "tell_what_stays_float"]
 
 
 def tell_what_stays_float(model: Module, mapping: Mapping[type, type]) -> None:
@@ -32,7 +26,7 @@ def tell_what_stays_float(model: Module, mapping: Mapping[type, type]) -> None:
         if any(p is not None for p in module._parameters.values()):
             told.append(f"{path or 'the model'} ({kind.__name__}): {_fix(module, mapping)}")
     if told:
-        advise("these modules will stay float:\n  " + "\n  ".join(told))
+        warn("these modules will stay float:\n  " + "\n  ".join(told), WorkflowWarning)
 
 
 def _fix(module: Module, mapping: Mapping[type, type]) -> str:
@@ -60,7 +54,8 @@ def check_training_recipes(plan: Plan) -> None:
             if hasattr(made, "calculate_qparams") and not hasattr(made, "fake_quant_enabled"):
                 told[recipe] = path or "the model"
     if told:
-        advise(
+        warn(
             f"the recipe of {', '.join(told.values())} observes but does not round, so that "
-            "training will not adapt to quantization; use get_default_qat_qconfig()"
+            "training will not adapt to quantization; use get_default_qat_qconfig()",
+            WorkflowWarning,
         )

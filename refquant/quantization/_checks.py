@@ -9,7 +9,13 @@ from refquant.nn.module import Module
 from refquant.quantization import mappings
 from refquant.quantization._observing import observer_of
 
-__all__ = ["check_unprepared", "checked_mapping", "checked_model", "checked_settings"]
+__all__ = [
+    "check_unprepared",
+    "checked_mapping",
+    "checked_model",
+    "checked_settings",
+    "checked_types",
+]
 
 
 def checked_model(argument: str, model: Any) -> Module:
@@ -49,6 +55,14 @@ def checked_mapping(mapping: Any, default: str) -> Mapping[type, type]:
 def checked_settings(argument: str, settings: Any) -> Mapping[Any, Any]:
     """Return a mapping of settings; None stands for none."""
     return {} if settings is None else arguments.mapping(argument, settings)
+
+
+def checked_types(argument: str, types: Any) -> list[type]:
+    """Return a list of types from an iterable of them."""
+    given = arguments.sequence(argument, types, "types of modules")
+    for kind in given:
+        arguments.instance(argument, kind, type, "types of modules")
+    return given
 
 
 def check_unprepared(modules: Mapping[str, Module]) -> None:

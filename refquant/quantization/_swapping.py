@@ -1,12 +1,12 @@
 """Replacing modules by their quantized or quantization-aware counterparts."""
 
 import inspect
-import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from refquant._operation import warn
 from refquant.errors import NotPreparedError, RefquantError
 from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import Module
@@ -142,9 +142,7 @@ def _warn_of_lost_hooks(path: str, module: Module, replacement: Module) -> None:
     for name, member in module.named_children():
         kept = [h for h in member._forward_hooks.values() if h is not observe_output]
         if kept or member._forward_pre_hooks:
-            warnings.warn(
+            warn(
                 f"hooks of {path}.{name} no longer run: {type(replacement).__name__} computes "
                 f"{type(module).__name__} in one step. Register them on {path!r}.",
-                UserWarning,
-                stacklevel=5,
             )

@@ -1,12 +1,11 @@
 """Conversion: replacing calibrated or trained modules by quantized ones."""
 
-import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from refquant import arguments, engines
-from refquant._operation import operation_name
+from refquant._operation import operation_name, warn
 from refquant.engines import Workflow
 from refquant.errors import ArgumentError, NoDataWarning
 from refquant.nn import quantized as nnq
@@ -167,32 +166,24 @@ def convert_with(
     swaps = Swaps(mapping, custom, precomputed)
     forgotten = [] if to_swap(model, swaps) else _recipes_without_use(model, mapping)
     if is_replaced(model, swaps):
-        warnings.warn(
-            f"{operation_name()}: "
+        warn(
             f"the model is itself a {type(model).__name__}, which stays as it is; only "
             "modules below it are replaced. Wrap it in QuantWrapper or Sequential.",
-            UserWarning,
-            stacklevel=3,
         )
     with restored_on_error(model, inplace) as model:
         idle, bare = swap_all(model, swaps)
         if (bare or forgotten) and not is_replaced(model, swaps):
-            warnings.warn(
-                f"{operation_name()}: "
+            warn(
                 f"not prepared: {', '.join(bare or forgotten)}. There is a QConfig, but "
                 "no observer, and so nothing is replaced there. Call prepare() or prepare_qat(), "
                 "run some batches, then convert().",
-                UserWarning,
-                stacklevel=3,
             )
         if idle:
-            warnings.warn(
-                f"{operation_name()}: "
+            warn(
                 f"no data has passed through {', '.join(idle)} (must run observer before "
                 "calling calculate_qparams). Scale 1 and zero point 0 stand there. Run the "
                 "prepared model on calibration data, or load a state with load_state_dict().",
                 NoDataWarning,
-                stacklevel=3,
             )
         for module in model.modules() if remove_qconfig else ():
             detach(module)

@@ -1,20 +1,19 @@
 """Which sequences of modules can be fused, and what each becomes."""
 
 import copy
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from refquant import arguments, engines, nn
 from refquant._documentation import documented
-from refquant._operation import operation_name
+from refquant._operation import operation_name, warn
 from refquant.errors import ArgumentError, NotSupportedError
 from refquant.nn import intrinsic
 from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.nn.quantized.weights import fold_normalization
-from refquant.quantization._checks import checked_settings
+from refquant.quantization._checks import checked_model, checked_settings, checked_types
 from refquant.quantization._swapping import move_hooks
 from refquant.tensors import Tensor
 
@@ -72,9 +71,12 @@ def _method(*sequences: tuple[type, ...]) -> Callable[..., Module]:
     """Make a function that fuses one of some sequences: ``method(is_qat, *modules)``."""
 
     def method(is_qat, *modules):
+        is_qat = arguments.switch("is_qat", is_qat)
+        for module in modules:
+            checked_model("modules", module)
         names = [str(place) for place in range(len(modules))]
-        check_sequence(modules, names, bool(is_qat), sequences)
-        return fuse(list(modules), bool(is_qat))
+        check_sequence(modules, names, is_qat, sequences)
+        return fuse(list(modules), is_qat)
 
     return method
 
@@ -108,7 +110,7 @@ def get_fuser_method(
     >>> type(method(False, nn.Linear(2, 2), nn.ReLU())).__name__
     'LinearReLU'
     """
-    types = tuple(arguments.sequence("op_list", op_list, "a tuple of types"))
+    types = tuple(checked_types("op_list", op_list))
     additional = checked_settings(
         "additional_fuser_method_mapping", additional_fuser_method_mapping
     )
@@ -330,10 +332,8 @@ def _keep(modules: list[Module]) -> Module:
 
 def _warn_of_lost_hooks(module: Module, hooks: Any) -> None:
     if hooks:
-        warnings.warn(
-            f"{operation_name()}: {len(hooks)} hook(s) between a layer and its batch "
+        warn(
+            f"{len(hooks)} hook(s) between a layer and its batch "
             f"normalization, registered on {type(module).__name__}, no longer run: folding "
             "makes the two one step.",
-            UserWarning,
-            stacklevel=6,
         )

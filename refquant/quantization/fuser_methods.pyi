@@ -4,19 +4,18 @@
 from typing import Any
 
 import copy
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 from refquant import arguments, engines, nn
 from refquant._documentation import documented
-from refquant._operation import operation_name
+from refquant._operation import operation_name, warn
 from refquant.errors import ArgumentError, NotSupportedError
 from refquant.nn import intrinsic
 from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.nn.quantized.weights import fold_normalization
-from refquant.quantization._checks import checked_settings
+from refquant.quantization._checks import checked_model, checked_settings, checked_types
 from refquant.quantization._swapping import move_hooks
 from refquant.tensors import Tensor
 __all__ = ['check_sequence', 'fuse', 'fuse_conv_bn', 'fuse_conv_bn_relu', 'fuse_convtranspose_bn', 'fuse_linear_bn', 'get_fuser_method']

@@ -79,6 +79,7 @@ def fuse_known_modules(
         checked_model("mod_list", module)
     names = [str(place) for place in range(len(modules))]
     check_unprepared(dict(zip(names, modules, strict=True)))
+    is_qat = arguments.flag_or_none("is_qat", is_qat)
     types = tuple(type(module) for module in modules)
     if types in additional:
         fused = additional[types](bool(is_qat), *modules)

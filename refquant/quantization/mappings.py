@@ -6,13 +6,12 @@ those of PyTorch 1.4, ``DEFAULT_..._MAPPINGS`` those of 2.13; the functions choo
 Types are looked up exactly: a subclass of `refquant.nn.Linear` is not a `refquant.nn.Linear`.
 """
 
-from collections.abc import Mapping as AnyMapping
 from importlib import import_module
 from typing import Any
 
 from refquant import engines
 from refquant._documentation import documented
-from refquant.errors import ArgumentError, NotSupportedError
+from refquant.errors import NotSupportedError
 
 __all__ = [
     "configurable_types",
@@ -23,8 +22,8 @@ __all__ = [
     "get_default_qconfig_propagation_list",
     "get_default_static_quant_module_mappings",
     "get_default_static_quant_reference_module_mappings",
-    "get_dynamic_quant_module_class",
-    "get_static_quant_module_class",
+    "get_embedding_qat_module_mappings",
+    "get_embedding_static_quant_module_mappings",
     "integer_types",
     "no_observer_set",
     "quantized_types",
@@ -134,10 +133,14 @@ def _type(path: str) -> Any:
     return getattr(import_module(home), name, None)
 
 
+def _types(table: dict[str, str]) -> Mapping:
+    pairs = [(_type(old), _type(new)) for old, new in table.items()]
+    return {old: new for old, new in pairs if old is not None and new is not None}
+
+
 def __getattr__(name: str) -> Mapping:
     if name in _TABLES:
-        pairs = [(_type(old), _type(new)) for old, new in _TABLES[name].items()]
-        mapping = {old: new for old, new in pairs if old is not None and new is not None}
+        mapping = _types(_TABLES[name])
         globals()[name] = mapping
         return mapping
     raise AttributeError(f"module 'refquant.quantization.mappings' has no attribute {name!r}")
@@ -224,6 +227,36 @@ def get_default_dynamic_quant_module_mappings() -> Mapping:
     return dict(default("dynamic"))
 
 
+@documented()
+def get_embedding_static_quant_module_mappings() -> Mapping:
+    """Get what ``convert`` replaces if embeddings were trained with rounding, too.
+
+    %(mapping_of_now)s
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> nn.Linear in quantization.get_embedding_static_quant_module_mappings()
+    True
+    """
+    return default("static") | _types({f"qat.{name}": f"quantized.{name}" for name in _EMBEDDINGS})
+
+
+@documented()
+def get_embedding_qat_module_mappings() -> Mapping:
+    """Get what ``prepare_qat`` replaces if embeddings are to be trained with rounding, too.
+
+    %(mapping_of_now)s
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> nn.Linear in quantization.get_embedding_qat_module_mappings()
+    True
+    """
+    return default("qat") | _types({name: f"qat.{name}" for name in _EMBEDDINGS})
+
+
 def get_default_static_quant_reference_module_mappings() -> Mapping:
     """Refuse: reference modules, which other compilers lower, are not here.
 
@@ -303,77 +336,3 @@ def no_observer_set() -> set[type]:
     """
     found = (_type(f"quantizable.{name}") for name in ("LSTM", "MultiheadAttention"))
     return {kind for kind in found if kind is not None}
-
-
-def _class_of(kind: str, float_module_class: type, additional: AnyMapping | None) -> type:
-    mapping = {**default(kind), **(additional or {})}
-    if float_module_class not in mapping:
-        raise ArgumentError(
-            argument="float_module_class",
-            expected="a type that has a quantized counterpart",
-            got=getattr(float_module_class, "__name__", repr(float_module_class)),
-            hint="give the mapping an entry for it",
-        )
-    return mapping[float_module_class]
-
-
-def get_static_quant_module_class(
-    float_module_class: Any, additional_static_quant_mapping: Any = None, is_reference: Any = False
-) -> type:
-    """Get the type that ``convert`` replaces a type of modules by.
-
-    Parameters
-    ----------
-    float_module_class : type
-    additional_static_quant_mapping : mapping of type to type, optional
-        Entries that win over the default ones.
-    is_reference : bool, default False
-        Reference modules are not here.
-
-    Returns
-    -------
-    type
-
-    Raises
-    ------
-    ArgumentError
-        If there is none.
-
-    Examples
-    --------
-    >>> from refquant import nn, quantization
-    >>> quantization.get_static_quant_module_class(nn.Linear)
-    <class 'refquant.nn.quantized.linear.Linear'>
-    """
-    if is_reference:
-        get_default_static_quant_reference_module_mappings()
-    return _class_of("static", float_module_class, additional_static_quant_mapping)
-
-
-def get_dynamic_quant_module_class(
-    float_module_class: Any, additional_dynamic_quant_mapping: Any = None
-) -> type:
-    """Get the type that ``quantize_dynamic`` replaces a type of modules by.
-
-    Parameters
-    ----------
-    float_module_class : type
-    additional_dynamic_quant_mapping : mapping of type to type, optional
-        Entries that win over the default ones.
-
-    Returns
-    -------
-    type
-
-    Raises
-    ------
-    ArgumentError
-        If there is none.
-
-    Examples
-    --------
-    >>> from refquant import nn, quantization
-    >>> quantization.get_dynamic_quant_module_class(nn.LSTM)
-    <class 'refquant.nn.quantized.dynamic.lstm.LSTM'>
-    """
-    return _class_of("dynamic", float_module_class, additional_dynamic_quant_mapping)

@@ -9,13 +9,12 @@ Types are looked up exactly: a subclass of `refquant.nn.Linear` is not a `refqua
 
 from typing import Any
 
-from collections.abc import Mapping as AnyMapping
 from importlib import import_module
 from typing import Any
 from refquant import engines
 from refquant._documentation import documented
-from refquant.errors import ArgumentError, NotSupportedError
-__all__ = ['configurable_types', 'default', 'get_default_compare_output_module_list', 'get_default_dynamic_quant_module_mappings', 'get_default_qat_module_mappings', 'get_default_qconfig_propagation_list', 'get_default_static_quant_module_mappings', 'get_default_static_quant_reference_module_mappings', 'get_dynamic_quant_module_class', 'get_static_quant_module_class', 'integer_types', 'no_observer_set', 'quantized_types']
+from refquant.errors import NotSupportedError
+__all__ = ['configurable_types', 'default', 'get_default_compare_output_module_list', 'get_default_dynamic_quant_module_mappings', 'get_default_qat_module_mappings', 'get_default_qconfig_propagation_list', 'get_default_static_quant_module_mappings', 'get_default_static_quant_reference_module_mappings', 'get_embedding_qat_module_mappings', 'get_embedding_static_quant_module_mappings', 'integer_types', 'no_observer_set', 'quantized_types']
 Mapping = dict[type, type]
 _STUBS: Any
 _STATIC_1_4: Any
@@ -30,6 +29,8 @@ _KINDS: Any
 
 def _type(path: str) -> Any:
     """Look a type up; None where an operation, and so its module, is missing."""
+
+def _types(table: dict[str, str]) -> Mapping: ...
 
 def __getattr__(name: str) -> Mapping: ...
 
@@ -97,6 +98,36 @@ def get_default_dynamic_quant_module_mappings() -> Mapping:
     True
     """
 
+def get_embedding_static_quant_module_mappings() -> Mapping:
+    """Get what ``convert`` replaces if embeddings were trained with rounding, too.
+
+    Returns
+    -------
+    dict of type to type
+        A copy, for the release of the engine that is chosen now.
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> nn.Linear in quantization.get_embedding_static_quant_module_mappings()
+    True
+    """
+
+def get_embedding_qat_module_mappings() -> Mapping:
+    """Get what ``prepare_qat`` replaces if embeddings are to be trained with rounding, too.
+
+    Returns
+    -------
+    dict of type to type
+        A copy, for the release of the engine that is chosen now.
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> nn.Linear in quantization.get_embedding_qat_module_mappings()
+    True
+    """
+
 def get_default_static_quant_reference_module_mappings() -> Mapping:
     """Refuse: reference modules, which other compilers lower, are not here.
 
@@ -160,58 +191,4 @@ def no_observer_set() -> set[type]:
     >>> from refquant import quantization
     >>> sorted(quantization.no_observer_set(), key=str)
     []
-    """
-
-def _class_of(kind: str, float_module_class: type, additional: AnyMapping | None) -> type: ...
-
-def get_static_quant_module_class(float_module_class: Any, additional_static_quant_mapping: Any=None, is_reference: Any=False) -> type:
-    """Get the type that ``convert`` replaces a type of modules by.
-
-    Parameters
-    ----------
-    float_module_class : type
-    additional_static_quant_mapping : mapping of type to type, optional
-        Entries that win over the default ones.
-    is_reference : bool, default False
-        Reference modules are not here.
-
-    Returns
-    -------
-    type
-
-    Raises
-    ------
-    ArgumentError
-        If there is none.
-
-    Examples
-    --------
-    >>> from refquant import nn, quantization
-    >>> quantization.get_static_quant_module_class(nn.Linear)
-    <class 'refquant.nn.quantized.linear.Linear'>
-    """
-
-def get_dynamic_quant_module_class(float_module_class: Any, additional_dynamic_quant_mapping: Any=None) -> type:
-    """Get the type that ``quantize_dynamic`` replaces a type of modules by.
-
-    Parameters
-    ----------
-    float_module_class : type
-    additional_dynamic_quant_mapping : mapping of type to type, optional
-        Entries that win over the default ones.
-
-    Returns
-    -------
-    type
-
-    Raises
-    ------
-    ArgumentError
-        If there is none.
-
-    Examples
-    --------
-    >>> from refquant import nn, quantization
-    >>> quantization.get_dynamic_quant_module_class(nn.LSTM)
-    <class 'refquant.nn.quantized.dynamic.lstm.LSTM'>
     """

@@ -1,11 +1,9 @@
 """Preparation: inserting observers or fake quantization."""
 
-import warnings
 from collections.abc import Callable, Container, Mapping
 from typing import Any, NamedTuple
 
-from refquant import arguments
-from refquant._operation import operation_name
+from refquant._operation import operation_name, warn
 from refquant.errors import ArgumentError
 from refquant.nn.containers import Identity, Sequential
 from refquant.nn.dropout import Dropout
@@ -15,7 +13,12 @@ from refquant.nn.qat.fake_quantized import FakeQuantized, either_order
 from refquant.nn.quantized.functional_modules import FloatFunctional
 from refquant.quantization import fake_quantize, mappings
 from refquant.quantization._advice import check_training_recipes, tell_what_stays_float
-from refquant.quantization._checks import checked_mapping, checked_model, checked_settings
+from refquant.quantization._checks import (
+    checked_mapping,
+    checked_model,
+    checked_settings,
+    checked_types,
+)
 from refquant.quantization._observing import (
     NAME,
     attach,
@@ -27,6 +30,7 @@ from refquant.quantization._observing import (
 from refquant.quantization._rollback import restored_on_error
 from refquant.quantization._swapping import Swaps, swap_all
 from refquant.quantization.propagation import Plan, plan_recipes, store
+from refquant.quantization.qconfig import is_for_dynamic
 from refquant.quantization.stubs import DeQuantStub
 
 __all__ = ["add_observer_", "get_default_custom_config_dict", "prepare", "prepare_qat"]
@@ -110,13 +114,13 @@ def _places(
         recipe = planned.get(id(place.module), getattr(place.module, "qconfig", None))
         if recipe is None or is_attached(place.module):
             continue
-        if not hasattr(recipe, "activation"):
+        if not hasattr(recipe, "activation") or is_for_dynamic(recipe):
             raise ArgumentError(
                 f"{operation_name()}: the recipe of {paths[id(place.module)]!r}",
                 argument="qconfig",
                 expected="a QConfig with activation and weight",
                 got=repr(recipe),
-                hint="use a QConfigDynamic with quantize_dynamic() alone",
+                hint="use a recipe of dynamic quantization with quantize_dynamic() alone",
             )
         found.append(place)
     return found
@@ -142,6 +146,12 @@ def _wholes(
     dynamic_only = mappings.default("dynamic").keys() - mappings.default("static").keys()
     places: dict[int, _Place] = {}
 
+    def observe_leaf(module: Module) -> None:
+        kind = type(module)
+        left_out = kind is DeQuantStub or kind in dynamic_only
+        if kind in listed and not left_out and _is_leaf(module):
+            places[id(module)] = _Place(module)
+
     def visit(module: Module) -> None:
         kind = type(module)
         if kind is Dropout or kind is DeQuantStub or id(module) in places:
@@ -149,16 +159,18 @@ def _wholes(
         whole = kind is FloatFunctional or isinstance(module, Fused | FakeQuantized)
         if whole or kind in wholes or kind in custom:
             places[id(module)] = _Place(module)
-        elif module.training and kind in fixed and module is not root:
+        elif module.training and kind in fixed:
             places[id(module)] = _Place(module, fixed[kind])
         else:
             for child in module._modules.values():
                 if child is not None:
                     visit(child)
-            if kind in listed and kind not in dynamic_only and _is_leaf(module):
-                places[id(module)] = _Place(module)
+            observe_leaf(module)
 
-    visit(root)
+    for child in root._modules.values():
+        if child is not None:
+            visit(child)
+    observe_leaf(root)
     return list(places.values())
 
 
@@ -245,10 +257,9 @@ def prepare(
     settings = checked_settings("prepare_custom_config_dict", prepare_custom_config_dict)
     listed = mappings.get_default_qconfig_propagation_list() | set(mapping)
     if allow_list is not None:
-        listed = set(arguments.iterable("allow_list", allow_list))
-    wholes = set(
-        arguments.iterable("observer_non_leaf_module_list", observer_non_leaf_module_list or ())
-    )
+        listed = set(checked_types("allow_list", allow_list))
+    wholes = () if observer_non_leaf_module_list is None else observer_non_leaf_module_list
+    wholes = set(checked_types("observer_non_leaf_module_list", wholes))
     with restored_on_error(model, inplace) as model:
         plan = plan_recipes(model, qconfig_dict, mapping, settings)
         _prepare(model, plan, listed, wholes, settings)
@@ -264,11 +275,8 @@ def _prepare(
     places = _places(model, planned, listed, wholes, custom)
     nothing = _why_nothing(model, plan, places)
     if nothing:
-        warnings.warn(
-            f"{operation_name()}: "
+        warn(
             "None of the submodule got qconfig applied: no module will be quantized. " + nothing,
-            UserWarning,
-            stacklevel=4,
         )
     store(plan)
     for parent in tuple(model.modules()):

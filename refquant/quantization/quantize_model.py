@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from refquant import arguments, dtypes
-from refquant._operation import operation_name
-from refquant.errors import ArgumentError, ArgumentTypeError, OperationError
+from refquant._operation import operation_name, warn
+from refquant.errors import ArgumentError, ArgumentTypeError, OperationError, WorkflowWarning
 from refquant.nn.module import AnyModule, Module
 from refquant.quantization import mappings
-from refquant.quantization._advice import advise
 from refquant.quantization._checks import checked_mapping, checked_model
 from refquant.quantization._rollback import restored_on_error
 from refquant.quantization._swapping import Swaps, is_replaced, to_swap
@@ -224,7 +223,7 @@ def quantize_dynamic(
         kinds = mappings.quantized_types()
         done = any(type(module) in kinds for module in model.modules())
         if not (done or to_swap(model, swaps) or is_replaced(model, swaps)):
-            advise(_why_nothing_matched(model, spec, mapping))
+            warn(_why_nothing_matched(model, spec, mapping), WorkflowWarning)
         return convert_with(model, mapping, inplace=True)
 
 

@@ -10,6 +10,12 @@ from refquant.tensors import Tensor
 __all__ = ["DeQuantStub", "QuantStub", "QuantWrapper", "add_quant_dequant"]
 
 
+def _keep_recipe(stub: Module, qconfig: Any) -> None:
+    if qconfig is not None:
+        expected = "a QConfig or None"
+        stub.qconfig = arguments.instance("qconfig", qconfig, QConfig | QConfigDynamic, expected)
+
+
 class QuantStub(Module):
     """Mark where float activations are to become quantized ones.
 
@@ -30,10 +36,7 @@ class QuantStub(Module):
 
     def __init__(self, qconfig: Any = None) -> None:
         super().__init__()
-        if qconfig is not None:
-            self.qconfig = arguments.instance(
-                "qconfig", qconfig, QConfig | QConfigDynamic, "a QConfig or None"
-            )
+        _keep_recipe(self, qconfig)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the input."""
@@ -46,6 +49,11 @@ class DeQuantStub(Module):
     In a float model it returns its input and is never observed; ``convert`` replaces it by a
     `refquant.nn.quantized.DeQuantize`.
 
+    Parameters
+    ----------
+    qconfig : QConfig, optional
+        Has no effect but to be there, as in PyTorch 2.13.
+
     Examples
     --------
     >>> import refquant
@@ -53,6 +61,10 @@ class DeQuantStub(Module):
     >>> quantization.DeQuantStub()(refquant.tensor([1.0]))
     tensor([1.])
     """
+
+    def __init__(self, qconfig=None):
+        super().__init__()
+        _keep_recipe(self, qconfig)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the input."""

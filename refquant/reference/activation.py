@@ -10,7 +10,7 @@ import numpy as np
 
 from refquant.reference.operands import parts, rows
 
-__all__ = ["elu"]
+__all__ = ["elu", "leaky_relu"]
 
 
 @np.errstate(all="ignore")
@@ -48,4 +48,38 @@ def elu(a, a_quantizer, output, factors, runs, dequantize, exponential, quantize
         below = minus_one(x * input_factor) * alpha
         y = np.where(x > 0, x, below) * output_factor
         q[:, columns] = integer(y, *output)
+    return result
+
+
+@np.errstate(all="ignore")
+def leaky_relu(a, a_quantizer, output, negative_slope, runs, dequantize, quantize):
+    r"""Apply the leaky rectified linear unit to real numbers, :math:`q = quantize(y)`.
+
+    .. math:: y = x \text{ if } x > 0 \text{ else } c x,\quad x = s_a (q_a - z_a)
+
+    Parameters
+    ----------
+    a : ndarray of uint8, int8 or int32, shape (n,)
+        Integers.
+    a_quantizer : Quantizer
+        Scale and zero point before.
+    output : Output
+        Scale, zero point and range after.
+    negative_slope : float
+        The slope c, which becomes float32.
+    runs : Runs
+        How the engine walks.
+    dequantize, quantize : Split
+        How one element becomes a real number, and how the result becomes an integer.
+
+    Returns
+    -------
+    ndarray of the type of `a`, shape (n,)
+    """
+    result = np.empty_like(a)
+    q_a, q = rows(runs, a, result)
+    slope = np.float32(negative_slope)
+    for columns, (real, integer) in parts(runs, dequantize, quantize):
+        x = real(q_a[:, columns], *a_quantizer)
+        q[:, columns] = integer(np.where(x > 0, x, x * slope), *output)
     return result

@@ -57,6 +57,33 @@ def elu(d, x):
     return d.call("ops.quantized.elu", x, scale, zero_point, *factors)
 
 
+SLOPES = (0.01, 0.1, 0.25, 0.5, 1 / 3.0, 0.0, -1.0)
+
+
+@operation(
+    "integers",
+    releases=("2.13",),
+    pointwise=True,
+    benchmark=SIZES,
+    refuses=(
+        ("negative_slope", math.nan, "ArgumentError"),
+        ("inplace", "yes", "ArgumentTypeError"),
+    ),
+)
+def leaky_relu(d, x):
+    slope, given = d.pick(*SLOPES), (d.scale(x.q_scale()), d.zero_point(x.dtype))
+    return [
+        d.call("ops.quantized.leaky_relu", x, slope, False, *given),
+        d.call("nn.functional.leaky_relu", x, slope),
+    ]
+
+
+@operation("integers", releases=("2.13",), pointwise=True, keeps_format=False, recorded=20)
+def leaky_relu_row_major(d, x):
+    given = d.pick(x.q_scale(), d.scale(x.q_scale())), d.zero_point(x.dtype)
+    return d.call("nn.quantized.functional.leaky_relu", x, d.pick(*SLOPES), False, *given)
+
+
 @operation(None, releases=("2.13",), recorded=0, why="a few hundred thousand integers")
 def elu_to_the_last_bit(d, x):
     """Where steps are finer than float32, the bits of vectors of exponentials are seen."""

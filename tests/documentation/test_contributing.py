@@ -22,8 +22,7 @@ class Example(NamedTuple):
 
 
 EXAMPLES = {
-    "operation": Example(r"(?<![\w.])elu\b|\b(F|kernels|activation)\.elu\b|\bclass ELU\b",
-                         {"FAMILY": "activation"}, 8),
+    "operation": Example(r"\bleaky_relu\(|\bclass LeakyReLU\b", {"FAMILY": "activation"}, 8),
     "float_operation": Example(r"(?<!np\.)\bamax\b", most=1),
     "rule": Example(r"(?i)\bexpm1_rounded_once\b", {"FILE": "expm1"}),
     "runtime": Example(r"(?i)\btosa\b", {"NAME": "tosa"}, 1),

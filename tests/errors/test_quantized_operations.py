@@ -143,6 +143,30 @@ def test_elu_of_quantized_tensors_needs_parameters():
         nn.functional.elu(q())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "kind", "named"),
+    [
+        ((0.1, False, 0.0, 3), errors.QuantizationParameterError, "output_scale"),
+        ((0.1, False, 0.5, 256), errors.QuantizationParameterError, "output_zero_point"),
+        ((float("nan"), False, 0.5, 3), errors.ArgumentError, "negative_slope"),
+        ((0.1, "yes", 0.5, 3), errors.ArgumentTypeError, "inplace"),
+    ],
+)
+def test_leaky_relu(arguments, kind, named):
+    with pytest.raises(kind, match=rf"quantized\.leaky_relu[\s\S]*{named}"):
+        ops.leaky_relu(q(), *arguments)
+
+
+def test_leaky_relu_keeps_its_operand_where_parameters_are_given():
+    x = q()
+    before = x.int_repr().tolist()
+    with pytest.raises(errors.ArgumentError, match=r"quantized\.leaky_relu[\s\S]*inplace"):
+        nn.quantized.functional.leaky_relu(x, 0.1, True, 0.5, 3)
+    with pytest.warns(UserWarning, match="inplace"):
+        ops.leaky_relu(x, 0.1, True, 0.5, 3)
+    assert x.int_repr().tolist() == before
+
+
 def test_sums_with_a_number_beyond_float32_warn_of_nothing():
     q = refquant.QuantizedTensor(np.uint8([0, 17, 30, 255]), refquant.quint8, 1e37, 0)
     with refquant.engines.using("exact"):

@@ -269,3 +269,22 @@ def test_special_numbers(torch):
         mine = getattr(refquant, name)(refquant.tensor(x)[:, None], refquant.tensor(x)).numpy()
         theirs = getattr(torch, name)(torch.tensor(x)[:, None], torch.tensor(x)).numpy()
         np.testing.assert_allclose(mine, theirs, 1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("shape", [(4, 8), (3, 5, 7), (2, 64, 3, 3), (2, 3, 2, 2, 5)])
+def test_batch_normalization_in_evaluation_has_the_same_bits(torch, shape):
+    rng = np.random.default_rng(0)
+    mean, weight, bias = rng.normal(size=(3, shape[1])).astype(np.float32)
+    variance = rng.uniform(0.2, 4, shape[1]).astype(np.float32)
+    x = rng.normal(size=shape).astype(np.float32)
+    for affine in ((weight, bias), (None, None)):
+        ours, theirs = (
+            library.nn.functional.batch_norm(
+                *(
+                    None if a is None else library.from_numpy(a)
+                    for a in (x, mean, variance, *affine)
+                )
+            ).numpy()
+            for library in (refquant, torch)
+        )
+        assert np.array_equal(ours, theirs)

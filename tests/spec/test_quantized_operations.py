@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import refquant
+from refquant import nn
 from refquant.ops import quantized as ops
 
 
@@ -236,3 +237,31 @@ def test_elu_of_far_negative_numbers_lies_on_a_tie():
     """-1 over 2/3 is one and a half steps: vectors round that before the zero point is added."""
     q = made([50] * 65, 1 / 3, 101)
     assert ints(ops.elu(q, 2 / 3, 101)) == [99] * 64 + [100]
+
+
+def test_leaky_relu_multiplies_what_is_negative():
+    q = made([0, 4, 7, 8, 9, 255], 0.5, 8)
+    assert ints(ops.leaky_relu(q, 0.25, False, 0.125, 8)) == [0, 4, 7, 8, 12, 255]
+    assert ints(ops.leaky_relu(q, -1.0, False, 0.5, 8)) == [16, 12, 9, 8, 9, 255]
+    for function in (nn.functional.leaky_relu, nn.quantized.functional.leaky_relu):
+        kept = function(q, 0.5)
+        assert ints(kept) == [4, 6, 8, 8, 9, 255]
+        assert (kept.q_scale(), kept.q_zero_point()) == (0.5, 8)
+    assert ints(nn.LeakyReLU(0.5)(q)) == [4, 6, 8, 8, 9, 255]
+
+
+def test_leaky_relu_rounds_ties_of_vectors_before_the_zero_point_is_added():
+    """Three steps times one half are one and a half."""
+    q = made([98] * 65, 0.5, 101)
+    assert ints(ops.leaky_relu(q, 0.5, False, 0.5, 101)) == [99] * 64 + [100]
+
+
+def test_leaky_relu_in_place_walks_over_elements_as_they_are_stored():
+    rows = made([98] * 140, 0.5, 101).reshape(2, 70)[:, :65]
+    assert nn.functional.leaky_relu(rows, 0.5, inplace=True) is rows
+    assert ints(rows) == [[99] * 64 + [100]] * 2
+    every = made([98] * 140, 0.5, 101)[::2]
+    assert ints(nn.quantized.functional.leaky_relu(every, 0.5, True)) == [100] * 70
+    turned = made([98] * 140, 0.5, 101).reshape(2, 70).t()
+    nn.functional.leaky_relu(turned, 0.5, True)
+    assert ints(turned.t().reshape(140)) == [99] * 128 + [100] * 12

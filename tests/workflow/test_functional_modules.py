@@ -125,3 +125,18 @@ def test_elu_takes_what_the_observer_chose_and_keeps_it():
     for same in (other, copy.deepcopy(module)):
         assert same(x).int_repr().tolist() == y.int_repr().tolist()
     assert repr(nn.quantized.ELU(0.25, 3)) == "QuantizedELU(alpha=1.0, scale=0.25, zero_point=3)"
+
+
+def test_leaky_relu_takes_what_the_observer_chose_and_keeps_it():
+    observed = nn.LeakyReLU(0.25)
+    observed.activation_post_process = seen(-0.5, 3.0)
+    module = nn.quantized.LeakyReLU.from_float(observed)
+    x = refquant.quantize_per_tensor(refquant.randn(5, 70), 0.1, 40, refquant.quint8)
+    quantizer = (module.scale, module.zero_point)
+    wanted = nn.quantized.functional.leaky_relu(x, 0.25, False, *quantizer)
+    other = nn.quantized.LeakyReLU(1.0, 0, 0.25)
+    other.load_state_dict(module.state_dict())
+    for same in (module, other, copy.deepcopy(module)):
+        assert refquant.equal(same(x), wanted)
+    shown = "QuantizedLeakyReLU(negative_slope=0.01, scale=0.25, zero_point=3)"
+    assert repr(nn.quantized.LeakyReLU(0.25, 3)) == shown

@@ -99,6 +99,28 @@ class Fused(Sequential):
             )
         super().__init__(*modules)
 
+    def _load_from_state_dict(self, report, prefix: str) -> None:
+        """Compare with a state; one of the other release has the observers elsewhere.
+
+        PyTorch 2.13 observes the whole, 1.4 every member, where only the last is used.
+        """
+        super()._load_from_state_dict(report, prefix)
+        name = "activation_post_process."
+        inside = [f"{prefix}{place}.{name}" for place in range(len(self.members))]
+        of_whole = {k: v for k, v in report.state.items() if k.startswith(prefix + name)}
+        of_members = {k: v for k, v in report.state.items() if k.startswith(tuple(inside))}
+        if of_members and name[:-1] in self._modules:
+            report.used.update(of_members)
+            last = {k: v for k, v in of_members.items() if k.startswith(inside[-1])}
+            moved = {prefix + name + k.removeprefix(inside[-1]): v for k, v in last.items()}
+        elif of_whole and any(name[:-1] in self._modules[str(p)]._modules for p in range(2)):
+            report.used.update(of_whole)
+            parts = [(k.removeprefix(prefix + name), v) for k, v in of_whole.items()]
+            moved = {place + k: v for place in inside for k, v in parts}
+        else:
+            return
+        report.state = {**report.state, **moved}
+
 
 class ConvReLU1d(Fused):
     """A `Conv1d` and the `ReLU` of its output.

@@ -142,5 +142,5 @@ class FakeQuantized(Module):
         made = cast(Any, cls)(**settings, bias=layer.bias is not None, qconfig=qconfig)
         made.weight, made.bias = layer.weight, layer.bias
         for norm in norms:
-            made.take_normalization(norm)
+            made._take_normalization(norm)
         return made.train(mod.training)

@@ -10,7 +10,7 @@ from refquant.nn.quantized.functional_modules import observed
 from refquant.ops.quantized import activation, elementwise
 from refquant.tensors import QuantizedTensor
 
-__all__ = ["ELU", "ReLU", "ReLU6"]
+__all__ = ["ELU", "LeakyReLU", "ReLU", "ReLU6"]
 
 
 class ReLU(floating.ReLU):
@@ -103,6 +103,49 @@ class ELU(OutputQuantizer, floating.ELU):
 
     def _get_name(self) -> str:
         return "QuantizedELU"
+
+
+class LeakyReLU(OutputQuantizer, floating.LeakyReLU):
+    """Leaky rectified linear unit: negative numbers are multiplied by a slope.
+
+    Parameters
+    ----------
+    %(quantizer_of_result)s
+    negative_slope : float, default 0.01
+        The slope.
+    inplace : bool, default False
+        Without effect; see `refquant.ops.quantized.leaky_relu`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.5, 3, refquant.quint8)
+    >>> refquant.nn.quantized.LeakyReLU(0.25, 8, 0.5)(x).dequantize()
+    tensor([-0.5,  2. ])
+    """
+
+    _shown = ("negative_slope", "scale", "zero_point")
+
+    def __init__(
+        self, scale: float, zero_point: int, negative_slope: float = 0.01, inplace: bool = False
+    ):
+        super().__init__(negative_slope, inplace)
+        self.scale, self.zero_point = scale, zero_point
+
+    def forward(self, input: Any) -> QuantizedTensor:
+        """Apply to `input`, quantized per tensor."""
+        return activation.leaky_relu(
+            input, self.negative_slope, self.inplace, self.scale, self.zero_point
+        )
+
+    @classmethod
+    def from_float(cls, mod: Module):
+        """Convert the float module, whose observer has seen the output."""
+        floating_module: Any = mod
+        return cls(*observed(mod), floating_module.negative_slope, floating_module.inplace)
+
+    def _get_name(self) -> str:
+        return "QuantizedLeakyReLU"
 
 
 document(__name__)

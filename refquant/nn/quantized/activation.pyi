@@ -11,7 +11,7 @@ from refquant.nn.quantized._output import OutputQuantizer
 from refquant.nn.quantized.functional_modules import observed
 from refquant.ops.quantized import activation, elementwise
 from refquant.tensors import QuantizedTensor
-__all__ = ['ELU', 'ReLU', 'ReLU6']
+__all__ = ['ELU', 'LeakyReLU', 'ReLU', 'ReLU6']
 
 class ReLU(floating.ReLU):
     r"""Rectified linear unit, :math:`\max(q, z)` on the integers.
@@ -82,5 +82,35 @@ class ELU(OutputQuantizer, floating.ELU):
         """Apply to `input`, quantized per tensor; the result is row-major."""
     @classmethod
     def from_float(cls, mod: Module) -> Self:
+        """Convert the float module, whose observer has seen the output."""
+    def _get_name(self) -> str: ...
+
+class LeakyReLU(OutputQuantizer, floating.LeakyReLU):
+    """Leaky rectified linear unit: negative numbers are multiplied by a slope.
+
+    Parameters
+    ----------
+    scale : float
+        Real units of one quantized step of the result.
+    zero_point : int
+        The integer that stands for real zero in the result, in the range of its dtype.
+    negative_slope : float, default 0.01
+        The slope.
+    inplace : bool, default False
+        Without effect; see `refquant.ops.quantized.leaky_relu`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.5, 3, refquant.quint8)
+    >>> refquant.nn.quantized.LeakyReLU(0.25, 8, 0.5)(x).dequantize()
+    tensor([-0.5,  2. ])
+    """
+    _shown: Any
+    def __init__(self, scale: float, zero_point: int, negative_slope: float=0.01, inplace: bool=False) -> None: ...
+    def forward(self, input: Any) -> QuantizedTensor:
+        """Apply to `input`, quantized per tensor."""
+    @classmethod
+    def from_float(cls, mod: Module) -> Any:
         """Convert the float module, whose observer has seen the output."""
     def _get_name(self) -> str: ...

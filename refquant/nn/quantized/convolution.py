@@ -18,7 +18,7 @@ from refquant.ops.quantized.convolution_prepack import conv2d_prepack, conv3d_pr
 from refquant.ops.quantized.packing import PackedConvolution, geometry
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["Conv2d", "Conv3d"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d"]
 
 
 class _Convolution(OutputQuantizer):
@@ -123,14 +123,12 @@ class _Convolution(OutputQuantizer):
         return converted
 
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
-        weight, bias = self._packed_params.unpack()
-        destination[prefix + "weight"] = weight
+        destination[prefix + "weight"] = self.weight()
         super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination[prefix + "bias"] = bias
+        destination[prefix + "bias"] = self.bias()
 
     def _load_from_state_dict(self, report, prefix: str) -> None:
-        shape = self._packed_params.weight.array.shape
-        weight = quantized_value(report, prefix + "weight", shape)
+        weight = quantized_value(report, prefix + "weight", self.weight().shape)
         bias = report.take(prefix + "bias")
         super()._load_from_state_dict(report, prefix)
         if weight is None:
@@ -157,6 +155,46 @@ class _Convolution(OutputQuantizer):
         if self._packed_params.bias is None:
             text += ", bias=False"
         return text
+
+
+class Conv1d(_Convolution):
+    """A convolution of quantized sequences, shape (batch, channels, length); see `Conv2d`.
+
+    It is that of images of height 1, whose integers are the same.
+
+    %(settings)s
+
+    Examples
+    --------
+    >>> import refquant
+    >>> m = refquant.nn.quantized.Conv1d(4, 3, 3, stride=2)
+    >>> x = refquant.quantize_per_tensor(refquant.randn(1, 4, 7), 1.0, 0, refquant.quint8)
+    >>> m(x).size()
+    refquant.Size([1, 3, 3])
+    """
+
+    _dims = 1
+    _FLOAT_MODULE: type = nn.Conv1d
+
+    def _pack(self, weight: Any, bias: Any) -> PackedConvolution:
+        if isinstance(weight, QuantizedTensor) and weight.dim() == 3:
+            weight = weight.unsqueeze(2)
+        stride, padding, dilation = (1, *self.stride), (0, *self.padding), (1, *self.dilation)
+        return conv2d_prepack(weight, bias, stride, padding, dilation, self.groups)
+
+    def forward(self, input: Any) -> QuantizedTensor:
+        """Compute the quint8 output for a quint8 `input`."""
+        check_image_rank(input, self._dims)
+        if isinstance(input, QuantizedTensor):
+            input = input.unsqueeze(2)
+        images = run_convolution(
+            2, input, self._packed_params, self.scale, self.zero_point, self._relu
+        )
+        return images.squeeze(2)
+
+    def weight(self) -> QuantizedTensor:
+        """Copy the weight, shape (out_channels, in_channels // groups, length)."""
+        return super().weight().squeeze(2)
 
 
 class Conv2d(_Convolution):

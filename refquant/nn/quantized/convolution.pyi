@@ -18,7 +18,7 @@ from refquant.ops.quantized.convolution import check_image_rank, run_convolution
 from refquant.ops.quantized.convolution_prepack import conv2d_prepack, conv3d_prepack
 from refquant.ops.quantized.packing import PackedConvolution, geometry
 from refquant.tensors import QuantizedTensor, Tensor
-__all__ = ['Conv2d', 'Conv3d']
+__all__ = ['Conv1d', 'Conv2d', 'Conv3d']
 
 class _Convolution(OutputQuantizer):
     """Base class of convolutions with any number of spatial dimensions."""
@@ -66,6 +66,54 @@ class _Convolution(OutputQuantizer):
         """Describe the geometry and the quantizer of the output; what is usual is left out."""
     output_padding: Any
     _packed_params: PackedConvolution
+
+class Conv1d(_Convolution):
+    """A convolution of quantized sequences, shape (batch, channels, length); see `Conv2d`.
+
+    It is that of images of height 1, whose integers are the same.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels before and after.
+    kernel_size : int or tuple of int
+        Size of a filter.
+    stride, padding, dilation : int or tuple of int
+        Pixels from window to window, border of zero points, pixels from tap to tap.
+    groups : int
+        Channels are cut into as many groups that do not see each other.
+    bias : bool
+        Whether there is a bias.
+    padding_mode : str
+        ``'zeros'`` alone.
+
+    Attributes
+    ----------
+    scale, zero_point : float, int
+        Quantizer of the output, 1.0 and 0 at first.
+
+    Raises
+    ------
+    ArgumentError
+        If `groups` does not divide both numbers of channels, or the geometry is not valid.
+    NotSupportedError
+        If `padding_mode` is another.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> m = refquant.nn.quantized.Conv1d(4, 3, 3, stride=2)
+    >>> x = refquant.quantize_per_tensor(refquant.randn(1, 4, 7), 1.0, 0, refquant.quint8)
+    >>> m(x).size()
+    refquant.Size([1, 3, 3])
+    """
+    _dims: Any
+    _FLOAT_MODULE: type = ...
+    def _pack(self, weight: Any, bias: Any) -> PackedConvolution: ...
+    def forward(self, input: Any) -> QuantizedTensor:
+        """Compute the quint8 output for a quint8 `input`."""
+    def weight(self) -> QuantizedTensor:
+        """Copy the weight, shape (out_channels, in_channels // groups, length)."""
 
 class Conv2d(_Convolution):
     """A convolution of quantized images.

@@ -4,15 +4,19 @@
 from typing import Any
 
 from typing import Any
+from refquant import arguments
 from refquant._documentation import document
+from refquant.errors import ArgumentError
+from refquant.nn import functional as F
 from refquant.nn.functional import max_pool2d
 from refquant.nn.quantized.functional_products import conv2d, conv3d, linear
+from refquant.ops import checks
 from refquant.ops.quantized import activation
 from refquant.ops.quantized.elementwise import relu
 from refquant.ops.quantized.pooling import adaptive_avg_pool2d, avg_pool2d
 from refquant.ops.quantized.resizing import interpolate, upsample, upsample_bilinear, upsample_nearest
 from refquant.tensors import QuantizedTensor
-__all__ = ['adaptive_avg_pool2d', 'avg_pool2d', 'conv2d', 'conv3d', 'elu', 'interpolate', 'linear', 'max_pool2d', 'relu', 'upsample', 'upsample_bilinear', 'upsample_nearest']
+__all__ = ['adaptive_avg_pool2d', 'avg_pool2d', 'conv2d', 'conv3d', 'elu', 'interpolate', 'leaky_relu', 'linear', 'max_pool2d', 'relu', 'upsample', 'upsample_bilinear', 'upsample_nearest']
 
 def elu(input: Any, scale: float, zero_point: int, alpha: float=1.0) -> QuantizedTensor:
     r"""Apply the exponential linear unit: negative numbers approach :math:`-\alpha`.
@@ -44,4 +48,39 @@ def elu(input: Any, scale: float, zero_point: int, alpha: float=1.0) -> Quantize
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.nn.quantized.functional.elu(x, 0.125, 8).dequantize()
     tensor([ 1.   , -0.875])
+    """
+
+def leaky_relu(input: Any, negative_slope: float=0.01, inplace: bool=False, scale: float | None=None, zero_point: int | None=None) -> QuantizedTensor:
+    """Apply the leaky rectified linear unit: negative numbers are multiplied by a slope.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+    negative_slope : float, default 0.01
+        The slope.
+    inplace : bool, default False
+        Whether to change the operand instead of making a new tensor.
+    scale, zero_point : float, int, optional
+        Parameters of the result; those of `input` if either is left out.
+
+    Returns
+    -------
+    QuantizedTensor
+        Row-major if parameters are given, else in the memory format of `input`; `input` itself if
+        `inplace`.
+
+    Raises
+    ------
+    ArgumentError
+        If `inplace` is True and parameters are given.
+    OperationError
+        As `refquant.ops.quantized.leaky_relu`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.nn.quantized.functional.leaky_relu(x, 0.25).dequantize()
+    tensor([ 1. , -0.5])
     """

@@ -24,6 +24,17 @@ def _vector(argument: str, value: Any, channels: int) -> Tensor:
     return tensor
 
 
+def _as_one_line(x, mean, slope, beta):
+    """Compute ``slope * x + (beta - slope * mean)`` with fused multiply-adds, as PyTorch does.
+
+    Products of float32 are exact in float64; the sum that is rounded there first is rounded
+    differently from a fused one in one of 2**29 results.
+    """
+    slope, wide = slope.astype(x.dtype), np.float64
+    offset = (beta - slope.astype(wide) * mean).astype(x.dtype)
+    return (x * slope.astype(wide) + offset).astype(x.dtype)
+
+
 def _statistics(x, axes, shape, running_mean, running_var, momentum):
     """Measure mean and variance of a batch and move the running ones towards them."""
     count = math.prod(x.shape[a] for a in axes)
@@ -124,9 +135,13 @@ def batch_norm(
     with np.errstate(all="ignore"):
         inverse = (1 / np.sqrt(variance + x.dtype.type(eps))).astype(x.dtype)
         normal = distance * inverse
-        normalized = normal * gamma
-        if affine[1] is not None:
-            normalized += affine[1].array.reshape(shape)
+        if training:
+            normalized = normal * gamma
+            if affine[1] is not None:
+                normalized += affine[1].array.reshape(shape)
+        else:
+            beta = 0 if affine[1] is None else affine[1].array.reshape(shape)
+            normalized = _as_one_line(x, running[0].array.reshape(shape), inverse * gamma, beta)
     inputs = [t, *(p for p in affine if p is not None)]
 
     def backward(g):

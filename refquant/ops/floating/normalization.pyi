@@ -15,6 +15,13 @@ from refquant.tensors import Tensor, autograd, differentiable
 
 def _vector(argument: str, value: Any, channels: int) -> Tensor: ...
 
+def _as_one_line(x: Any, mean: Any, slope: Any, beta: Any) -> Any:
+    """Compute ``slope * x + (beta - slope * mean)`` with fused multiply-adds, as PyTorch does.
+
+    Products of float32 are exact in float64; the sum that is rounded there first is rounded
+    differently from a fused one in one of 2**29 results.
+    """
+
 def _statistics(x: Any, axes: Any, shape: Any, running_mean: Any, running_var: Any, momentum: Any) -> Any:
     """Measure mean and variance of a batch and move the running ones towards them."""
 

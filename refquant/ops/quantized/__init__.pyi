@@ -13,6 +13,7 @@ tensor([1., 4.])
 """
 
 from refquant.ops.quantized.activation import elu as elu
+from refquant.ops.quantized.activation import leaky_relu as leaky_relu
 from refquant.ops.quantized.arithmetic import add as add
 from refquant.ops.quantized.arithmetic import add_relu as add_relu
 from refquant.ops.quantized.arithmetic import mul as mul

@@ -1,9 +1,11 @@
-"""The exponential linear unit of a quantized tensor, with parameters given for the result."""
+"""Functions of one quantized tensor that compute with the real numbers of its integers."""
 
+import warnings
 from typing import Any
 
 from refquant import arguments, engines, kernels
 from refquant._documentation import document
+from refquant._operation import operation_name
 from refquant.engines import Operands
 from refquant.errors import ArgumentError, QuantizerError
 from refquant.ops import checks, layout
@@ -11,7 +13,7 @@ from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 from refquant.tensors.quantizer import LARGEST_SCALE
 
-__all__ = ["elu"]
+__all__ = ["elu", "leaky_relu"]
 
 
 def _finite(argument: str, value: Any) -> float:
@@ -111,6 +113,119 @@ def elu(
     return QuantizedTensor._unchecked(result.reshape(q.array.shape), q.dtype, made, zero_point)
 
 
+@operation(
+    "codes",
+    "elementwise_quantize",
+    "elementwise_dequantize",
+    negative_slope=0.1,
+    inplace=False,
+    output_scale=0.04,
+    output_zero_point=30,
+)
+def leaky_relu(
+    qx: Any, negative_slope: float, inplace: bool, output_scale: float, output_zero_point: int
+) -> QuantizedTensor:
+    r"""Apply the leaky rectified linear unit: negative numbers are multiplied by a slope.
+
+    .. math:: y = \begin{cases} x & x > 0 \\ c x & x \le 0 \end{cases}
+
+    with :math:`x = s (q - z)`, the product rounded to float32, and quantized with the parameters
+    given. The engine's record names the rules: steps ``elementwise_dequantize`` and
+    ``elementwise_quantize``; whole vectors and the rest follow different ones.
+
+    Parameters
+    ----------
+    qx : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+    negative_slope : float
+        The slope c.
+    inplace : bool
+        Without effect, as in PyTorch: the parameters of `qx` are others.
+    output_scale : float
+        Real units of one quantized step of the result.
+    output_zero_point : int
+        The integer that stands for real zero in the result, in the range of its dtype.
+
+    Returns
+    -------
+    QuantizedTensor
+        Of the dtype and memory format of `qx`.
+
+    Raises
+    ------
+    QuantizerError
+        If `qx` is not quantized per tensor.
+    QuantizationParameterError
+        If `output_scale` or `output_zero_point` is not valid.
+    ArgumentTypeError, ArgumentError
+        If one of the other arguments is not a finite number or not a bool.
+
+    Warns
+    -----
+    UserWarning
+        If `inplace` is True.
+
+    Notes
+    -----
+    Source: ATen ``qleaky_relu_kernel``, which QNNPACK of PyTorch 2.13 uses too. PyTorch 1.4 has no
+    such operation: its engines here dequantize and quantize as in their other element-wise
+    operations. `refquant.nn.functional.leaky_relu` keeps the parameters of its operand.
+
+    %(one_and_less)s
+    >>> refquant.ops.quantized.leaky_relu(x, 0.25, False, 0.125, 8).dequantize()
+    tensor([ 1. , -0.5])
+    """
+    q = checks.quantized_per_tensor("qx", qx)
+    if arguments.flag("inplace", inplace):
+        warnings.warn(
+            f"{operation_name()}: the result is a new tensor, although inplace is True",
+            stacklevel=2,
+        )
+    scale = checks.scale_value("output_scale", output_scale)
+    zero_point = checks.zero_point_value("output_zero_point", output_zero_point, q.dtype)
+    return _with_slope(q, negative_slope, scale, zero_point)
+
+
+def _with_slope(q: QuantizedTensor, slope: float, scale: float, zero_point: int):
+    flat, memory_format = layout.flatten(q.array)
+    result = _sloped(q, slope, (scale, zero_point), flat, flat.size, True)
+    restored = layout.restore(result, q.array.shape, memory_format)
+    return QuantizedTensor._unchecked(restored, q.dtype, scale, zero_point)
+
+
+def leaky_relu_row_major(q: QuantizedTensor, slope: float, scale: float, zero_point: int):
+    """Apply as the function with given parameters does, whose result is always row-major."""
+    quantizer = (
+        checks.scale_value("scale", scale),
+        checks.zero_point_value("zero_point", zero_point, q.dtype),
+    )
+    result = _sloped(q, slope, quantizer, *layout.row_major(q.array))
+    return QuantizedTensor._unchecked(result.reshape(q.array.shape), q.dtype, *quantizer)
+
+
+def _sloped(q: QuantizedTensor, slope: float, quantizer, flat, run: int, vectors: bool):
+    dequantize, quantize = _rules(q, "elementwise_dequantize", "elementwise_quantize")
+    output = (*quantizer, q.dtype.quant_min, q.dtype.quant_max)
+    runs = run, layout.vector_length(run, dequantize.block) if vectors else 0
+    return kernels.leaky_relu(
+        flat, (q.scale, q.zero_point), output, _finite("negative_slope", slope), runs,
+        dequantize, quantize,
+    )  # fmt: skip
+
+
+def _leaky_relu(input: Any, negative_slope: float = 0.01) -> QuantizedTensor:
+    q = checks.quantized_per_tensor("input", input)
+    return _with_slope(q, negative_slope, q.scale, q.zero_point)
+
+
+def _leaky_relu_(input: Any, negative_slope: float = 0.01) -> QuantizedTensor:
+    q = checks.quantized_per_tensor("input", input)
+    stored = layout.as_stored(q.array)
+    result = _sloped(q, negative_slope, (q.scale, q.zero_point), *layout.row_major(stored))
+    stored[...] = result.reshape(stored.shape)
+    return q
+
+
 def _elu(input: QuantizedTensor, *arguments, **keywords) -> QuantizedTensor:
     raise QuantizerError(
         argument="input",
@@ -122,5 +237,5 @@ def _elu(input: QuantizedTensor, *arguments, **keywords) -> QuantizedTensor:
 
 
 # What functions of plain tensors do with quantized ones.
-FORMS = {"elu": _elu, "elu_": _elu}
+FORMS = {"elu": _elu, "elu_": _elu, "leaky_relu": _leaky_relu, "leaky_relu_": _leaky_relu_}
 document(__name__)

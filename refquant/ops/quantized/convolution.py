@@ -16,7 +16,7 @@ from refquant.tensors import QuantizedTensor
 __all__ = ["check_image_rank", "conv2d", "conv2d_relu", "conv3d", "conv3d_relu", "run_convolution"]
 
 
-_LETTERS = {2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
+_LETTERS = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
 
 
 def check_image_rank(value: Any, dims: int) -> None:

@@ -56,7 +56,7 @@ class ConvBnNd(Normalized):
             False if bias is None else bias,
             padding_mode,
         )
-        self.start_normalization(self.out_channels, eps, momentum, freeze_bn, qconfig)
+        self._start_normalization(self.out_channels, eps, momentum, freeze_bn, qconfig)
 
     def _layer(self, input, weight):
         return self._convolve(input, weight, None)
@@ -240,7 +240,7 @@ class LinearBn1d(Normalized, nn.Linear):
         qconfig: Any = None,
     ) -> None:
         super().__init__(in_features, out_features, bias)
-        self.start_normalization(self.out_features, eps, momentum, freeze_bn, qconfig)
+        self._start_normalization(self.out_features, eps, momentum, freeze_bn, qconfig)
 
     def _layer(self, input, weight):
         return functional.linear(input, weight, None)

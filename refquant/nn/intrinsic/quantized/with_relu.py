@@ -2,7 +2,31 @@
 
 from refquant.nn import intrinsic, quantized
 
-__all__ = ["ConvReLU2d", "ConvReLU3d", "LinearReLU"]
+__all__ = ["ConvReLU1d", "ConvReLU2d", "ConvReLU3d", "LinearReLU"]
+
+
+class ConvReLU1d(quantized.Conv1d):
+    r"""A convolution of quantized sequences with ReLU, :math:`\max(x * w + b, 0)`.
+
+    Parameters
+    ----------
+    in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode
+        As of `refquant.nn.quantized.Conv1d`, whose other attributes and methods it has too.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> m = refquant.nn.intrinsic.quantized.ConvReLU1d(3, 8, 3)
+    >>> x = refquant.quantize_per_tensor(refquant.randn(1, 3, 5), 0.1, 0, refquant.quint8)
+    >>> m(x).size()
+    refquant.Size([1, 8, 3])
+    """
+
+    _FLOAT_MODULE = intrinsic.ConvReLU1d
+    _relu = True
+
+    def _get_name(self) -> str:
+        return "QuantizedConvReLU1d"
 
 
 class ConvReLU2d(quantized.Conv2d):

@@ -1,0 +1,154 @@
+"""Which quantized type stands for a type of modules, and which operation for a function."""
+
+from collections.abc import Callable
+from collections.abc import Mapping as AnyMapping
+from typing import Any
+
+from refquant import arguments
+from refquant.errors import ArgumentError
+from refquant.nn import functional
+from refquant.ops import quantized
+from refquant.quantization import mappings
+
+__all__ = [
+    "get_default_float_to_quantized_operator_mappings",
+    "get_dynamic_quant_module_class",
+    "get_quantized_operator",
+    "get_static_quant_module_class",
+]
+
+_NAMES = ("elu", "hardswish", "instance_norm", "layer_norm", "leaky_relu", "dropout")
+DEFAULT_FLOAT_TO_QUANTIZED_OPERATOR_MAPPINGS: dict[Any, Any] = {
+    getattr(functional, name): getattr(quantized, name)
+    for name in _NAMES
+    if hasattr(functional, name) and hasattr(quantized, name)
+}
+
+
+def get_default_float_to_quantized_operator_mappings() -> dict[Callable, Callable]:
+    """Get which operation of `refquant.ops.quantized` stands for which function.
+
+    Returns
+    -------
+    dict of function to function
+        A copy.
+
+    Examples
+    --------
+    >>> from refquant import quantization
+    >>> mapping = quantization.get_default_float_to_quantized_operator_mappings()
+    >>> any(function.__name__ == "elu" for function in mapping)
+    True
+    """
+    return dict(DEFAULT_FLOAT_TO_QUANTIZED_OPERATOR_MAPPINGS)
+
+
+def get_quantized_operator(float_op) -> Callable:
+    """Get the operation of `refquant.ops.quantized` that stands for a function.
+
+    Parameters
+    ----------
+    float_op : function
+        Of `refquant.nn.functional`.
+
+    Returns
+    -------
+    function
+
+    Raises
+    ------
+    ArgumentError
+        If there is none.
+
+    Examples
+    --------
+    >>> from refquant import ops, quantization
+    >>> from refquant.nn import functional as F
+    >>> quantization.get_quantized_operator(F.elu) is ops.quantized.elu
+    True
+    """
+    for function, operation in DEFAULT_FLOAT_TO_QUANTIZED_OPERATOR_MAPPINGS.items():
+        if function is float_op:
+            return operation
+    raise ArgumentError(
+        argument="float_op",
+        expected="a function that has a quantized counterpart: "
+        + ", ".join(f.__name__ for f in DEFAULT_FLOAT_TO_QUANTIZED_OPERATOR_MAPPINGS),
+        got=getattr(float_op, "__name__", type(float_op).__name__),
+    )
+
+
+def _class_of(kind: str, float_module_class: type, additional: AnyMapping | None) -> type:
+    arguments.instance("float_module_class", float_module_class, type, "a type of modules")
+    added = {} if additional is None else arguments.mapping("additional mapping", additional)
+    mapping = {**mappings.default(kind), **added}
+    if float_module_class not in mapping:
+        raise ArgumentError(
+            argument="float_module_class",
+            expected="a type that has a quantized counterpart",
+            got=getattr(float_module_class, "__name__", repr(float_module_class)),
+            hint="give the mapping an entry for it",
+        )
+    return mapping[float_module_class]
+
+
+def get_static_quant_module_class(
+    float_module_class: Any, additional_static_quant_mapping: Any = None, is_reference: Any = False
+) -> type:
+    """Get the type that ``convert`` replaces a type of modules by.
+
+    Parameters
+    ----------
+    float_module_class : type
+    additional_static_quant_mapping : mapping of type to type, optional
+        Entries that win over the default ones.
+    is_reference : bool, default False
+        Reference modules are not here.
+
+    Returns
+    -------
+    type
+
+    Raises
+    ------
+    ArgumentError
+        If there is none.
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> quantization.get_static_quant_module_class(nn.Linear)
+    <class 'refquant.nn.quantized.linear.Linear'>
+    """
+    if arguments.switch("is_reference", is_reference):
+        mappings.get_default_static_quant_reference_module_mappings()
+    return _class_of("static", float_module_class, additional_static_quant_mapping)
+
+
+def get_dynamic_quant_module_class(
+    float_module_class: Any, additional_dynamic_quant_mapping: Any = None
+) -> type:
+    """Get the type that ``quantize_dynamic`` replaces a type of modules by.
+
+    Parameters
+    ----------
+    float_module_class : type
+    additional_dynamic_quant_mapping : mapping of type to type, optional
+        Entries that win over the default ones.
+
+    Returns
+    -------
+    type
+
+    Raises
+    ------
+    ArgumentError
+        If there is none.
+
+    Examples
+    --------
+    >>> from refquant import nn, quantization
+    >>> quantization.get_dynamic_quant_module_class(nn.LSTM)
+    <class 'refquant.nn.quantized.dynamic.lstm.LSTM'>
+    """
+    return _class_of("dynamic", float_module_class, additional_dynamic_quant_mapping)
