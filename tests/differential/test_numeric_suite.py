@@ -12,6 +12,7 @@ pytestmark = [
     pytest.mark.torch,
     pytest.mark.usefixtures("engine_of_both"),
     pytest.mark.filterwarnings("ignore:torch.ao.quantization is deprecated"),
+    pytest.mark.filterwarnings("ignore:convert. no data:UserWarning"),
     pytest.mark.filterwarnings("ignore:(must run observer|Please use quant_min):UserWarning"),
 ]
 
