@@ -344,3 +344,20 @@ def test_sequences_are_convolved_as_images_of_height_one(engine):
     other = nn.quantized.Conv1d(2, 4, 3, stride=2, padding=1, bias=False)
     other.load_state_dict(module.state_dict())
     assert np.array_equal(other(x).int_repr().numpy(), y.int_repr().numpy())
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+def test_two_passes_compute_the_same_also_without_gamma(training, bias):
+    make = nn.intrinsic.qat.ConvBn2d
+    fast = randomize(make(2, 4, 3, bias=bias, qconfig=default_qat_qconfig)).train(training)
+    slow = make(2, 4, 3, bias=bias, qconfig=default_qat_qconfig).train(training)
+    slow.load_state_dict(fast.state_dict())
+    slow._enable_slow_path_for_better_numerical_stability = True
+    for module in (fast, slow):
+        module.apply(quantization.disable_fake_quant)
+    x = floats(3, 2, 5, 5)
+    np.testing.assert_allclose(values(slow(x)), values(fast(x)), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(slow.bn.running_var.numpy(), fast.bn.running_var.numpy(), rtol=1e-5)
+    slow.bn.weight.array[...] = 0
+    assert np.isfinite(values(slow(x))).all()
