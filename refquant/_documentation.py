@@ -14,6 +14,29 @@ from typing import Any, TypeVar
 __all__ = ["PARTS", "document", "documented", "expanded"]
 
 PARTS: dict[str, str] = {
+    # Observers.
+    "reduce_range": """
+reduce_range : bool, default False
+    Leave one bit unused: 0..127 or -64..63 instead of 0..255 or -128..127. Some processors add
+    products of 8-bit integers in 16 bits, which full ranges overflow.
+""",
+    "quant_limits": """
+quant_min, quant_max : int, optional
+    A narrower range of integers, for 2 to 8 bits. It must contain 0.
+""",
+    "observer_rest": """
+factory_kwargs : dict, optional
+    Accepted and not used: there is one device.
+eps : float, default 2**-23
+    The smallest scale. Under 1.4 it cannot be chosen.
+is_dynamic : bool, default False
+    Whether it is meant for an input that each call quantizes anew; kept as an attribute.
+""",
+    "range_seen": """
+min_val, max_val : Tensor of float32, shape (), or None
+    Ends of the range; before anything was seen inf and -inf, under 1.4 None.
+""",
+    # Modules.
     "convolution_parameters": """
 Parameters
 ----------

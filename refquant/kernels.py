@@ -53,6 +53,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
         elementwise,
         fake_quantization,
         folding,
+        histograms,
         matmul,
         observation,
         pooling,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
     from refquant.reference.elementwise import *  # noqa: F403
     from refquant.reference.fake_quantization import *  # noqa: F403
     from refquant.reference.folding import *  # noqa: F403
+    from refquant.reference.histograms import *  # noqa: F403
     from refquant.reference.matmul import *  # noqa: F403
     from refquant.reference.observation import *  # noqa: F403
     from refquant.reference.pooling import *  # noqa: F403
@@ -78,6 +80,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
     __all__ += fake_quantization.__all__
     __all__ += folding.__all__
     __all__ += matmul.__all__
+    __all__ += histograms.__all__
     __all__ += observation.__all__
     __all__ += pooling.__all__
     __all__ += recurrence.__all__
@@ -89,6 +92,7 @@ FAMILIES = (
     "elementwise",
     "activation",
     "observation",
+    "histograms",
     "fake_quantization",
     "folding",
     "matmul",

@@ -91,6 +91,13 @@ def _settings_stay():
     refquant.set_num_threads(threads)
 
 
+@pytest.fixture
+def release_1_4():
+    """Run a test under an engine of PyTorch 1.4."""
+    with refquant.engines.using("fbgemm-1.4"):
+        yield
+
+
 @pytest.fixture(params=["fbgemm", "qnnpack", "fbgemm-1.4", "qnnpack-1.4"])
 def engine(request):
     """Run a test under each of the built-in engines; its value is the name."""

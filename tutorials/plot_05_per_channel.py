@@ -81,8 +81,8 @@ own.explain()
 
 scale, zero_point = shared.calculate_qparams()
 by_tensor = torch.quantize_per_tensor(weight, scale.item(), zero_point.item(), torch.qint8)
-scales, zero_points, axis = own.calculate_qparams()
-by_channel = torch.quantize_per_channel(weight, scales, zero_points, axis, torch.qint8)
+scales, zero_points = own.calculate_qparams()
+by_channel = torch.quantize_per_channel(weight, scales, zero_points, own.ch_axis, torch.qint8)
 
 tensor_db, channel_db = sqnr(weight, by_tensor), sqnr(weight, by_channel)
 print(f"one scale        {tensor_db:.1f} dB")
@@ -142,9 +142,9 @@ def with_rounded_weights(model, bits, per_channel, layers=LAYERS):
         if per_channel:
             observer = PerChannelMinMaxObserver(qscheme=torch.per_channel_symmetric, **integers)
             observer(weight)
-            scales, zero_points, axis = observer.calculate_qparams()
+            scales, zero_points = observer.calculate_qparams()
             rounded = torch.fake_quantize_per_channel_affine(
-                weight, scales, zero_points, axis, -half, half - 1
+                weight, scales, zero_points, observer.ch_axis, -half, half - 1
             )
         else:
             observer = MinMaxObserver(qscheme=torch.per_tensor_symmetric, **integers)

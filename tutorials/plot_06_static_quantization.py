@@ -97,7 +97,7 @@ with torch.no_grad():
     for images in batches:
         prepared(images)
 
-prepared.conv2[1].activation_post_process.explain()
+prepared.conv2.activation_post_process.explain()
 
 # %%
 # Step 4: convert

@@ -29,7 +29,7 @@ torch.backends.quantized.engine = "fbgemm"
 #
 # *Fake quantization* rounds to the marks of the integers and comes back to real numbers:
 #
-# .. math:: \hat x = s\,\bigl(\mathrm{clip}(\mathrm{round}(x / s + z),\ q_\min,\ q_\max) - z\bigr).
+# .. math:: \hat x = s\,\bigl(\mathrm{clip}(\mathrm{round}(x / s) + z,\ q_\min,\ q_\max) - z\bigr).
 #
 # It is a staircase. Its slope is zero on every stair, so a gradient that goes through it dies. The
 # *straight-through estimator* pretends that the staircase were the line that it follows:

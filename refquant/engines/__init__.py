@@ -7,7 +7,7 @@ Examples
 --------
 >>> import refquant
 >>> refquant.engines.names()
-('fbgemm', 'qnnpack', 'fbgemm-1.4', 'qnnpack-1.4')
+('fbgemm', 'qnnpack', 'fbgemm-1.4', 'qnnpack-1.4', 'x86', 'onednn')
 >>> with refquant.engines.using("qnnpack"):
 ...     refquant.engines.current().title
 'QNNPACK, phones, as of PyTorch 2.13'

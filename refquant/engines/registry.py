@@ -9,7 +9,7 @@ from importlib import import_module
 from refquant import arguments
 from refquant._operation import operation_name
 from refquant.engines import builtin
-from refquant.engines.builtin import fbgemm, qnnpack
+from refquant.engines.builtin import fbgemm, qnnpack, x86
 from refquant.engines.record import Engine
 from refquant.engines.steps import check
 from refquant.errors import ArgumentTypeError, EngineError
@@ -30,9 +30,12 @@ __all__ = [
 
 
 # The engines of the newest release come first.
-_OF_PYTORCH = sorted(
-    (*fbgemm.ENGINES, *qnnpack.ENGINES), key=lambda record: record.release or "", reverse=True
-)
+_OF_PYTORCH = [
+    *sorted(
+        (*fbgemm.ENGINES, *qnnpack.ENGINES), key=lambda record: record.release or "", reverse=True
+    ),
+    *x86.ENGINES,
+]
 _records: dict[str, Engine] = {record.name: record for record in _OF_PYTORCH}
 
 

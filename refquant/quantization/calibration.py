@@ -147,7 +147,7 @@ def calibrate(
     >>> model = quantization.prepare(model)
     >>> batches = [refquant.tensor([-1.0, 3.0]), refquant.tensor([2.0, 5.0])]
     >>> quantization.calibrate(model, batches).quant.activation_post_process
-    MinMaxObserver(min_val=-1.0, max_val=5.0)
+    MinMaxObserver(min_val=-1.0, max_val=5.0, release=2.13)
     """
     checked_model("model", model)
     arguments.function("run", run, 2, "the model and a batch are handed to it")

@@ -229,8 +229,8 @@ def _precision(module: Module) -> tuple[int | None, str]:
     if weight is not None:
         return 8 * weight.array.itemsize, _name(weight.dtype)
     observer = _output_observer(module)
-    if observer is not None:
-        return _levels(observer), _name(observer.qscheme)
+    if isinstance(getattr(observer, "quant_min", None), int):
+        return _levels(observer), _name(getattr(observer, "qscheme", ""))
     if hasattr(module, "scale") and hasattr(module, "zero_point"):
         return 8, "per_tensor_affine"
     return None, ""
@@ -268,9 +268,11 @@ def _observer(module: Module) -> str:
         return ""
     name = type(observer).__name__
     inner: Any = observer._modules.get(NAME, observer)
+    if not has_observed(observer):
+        return f"{name} (no data)"
     low, high = getattr(inner, "min_val", None), getattr(inner, "max_val", None)
     if not isinstance(low, Tensor) or not isinstance(high, Tensor):
-        return name if not hasattr(inner, "min_val") else f"{name} (no data)"
+        return name
     return f"{name} {low.array.min():.4g} .. {high.array.max():.4g}"
 
 

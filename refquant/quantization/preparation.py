@@ -30,6 +30,7 @@ from refquant.quantization._observing import (
 from refquant.quantization._rollback import restored_on_error
 from refquant.quantization._swapping import Swaps, swap_all
 from refquant.quantization.propagation import Plan, plan_recipes, store
+from refquant.quantization.qconfig import is_for_dynamic
 from refquant.quantization.stubs import DeQuantStub
 
 __all__ = ["add_observer_", "get_default_custom_config_dict", "prepare", "prepare_qat"]
@@ -113,13 +114,13 @@ def _places(
         recipe = planned.get(id(place.module), getattr(place.module, "qconfig", None))
         if recipe is None or is_attached(place.module):
             continue
-        if not hasattr(recipe, "activation"):
+        if not hasattr(recipe, "activation") or is_for_dynamic(recipe):
             raise ArgumentError(
                 f"{operation_name()}: the recipe of {paths[id(place.module)]!r}",
                 argument="qconfig",
                 expected="a QConfig with activation and weight",
                 got=repr(recipe),
-                hint="use a QConfigDynamic with quantize_dynamic() alone",
+                hint="use a recipe of dynamic quantization with quantize_dynamic() alone",
             )
         found.append(place)
     return found

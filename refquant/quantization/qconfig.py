@@ -4,23 +4,19 @@ from collections import namedtuple
 from collections.abc import Callable
 from typing import Any, Self
 
-from refquant import dtypes, engines
+from refquant import arguments, dtypes, engines
 from refquant._operation import operation_name
 from refquant.errors import ArgumentError, EngineError
 from refquant.nn.containers import Identity
 from refquant.nn.module import Module
-from refquant.quantization.fake_quantize import (
+from refquant.quantization.fake_quantization import defaults as fq
+from refquant.quantization.fake_quantization.modules import (
     FakeQuantize,
-    default_fake_quant,
-    default_per_channel_weight_fake_quant,
-    default_weight_fake_quant,
+    FusedMovingAvgObsFakeQuantize,
 )
-from refquant.quantization.observers.defaults import (
-    default_debug_observer,
-    default_observer,
-    default_per_channel_weight_observer,
-    default_weight_observer,
-)
+from refquant.quantization.observers import defaults as observers
+from refquant.quantization.observers.factory import Factory
+from refquant.quantization.observers.fixed import PlaceholderObserver, ReuseInputObserver
 from refquant.quantization.observers.histogram import HistogramObserver
 from refquant.quantization.observers.minmax import MinMaxObserver
 from refquant.quantization.observers.moving_average import MovingAverageMinMaxObserver
@@ -31,15 +27,25 @@ __all__ = [
     "QConfigDynamic",
     "default_activation_only_qconfig",
     "default_debug_qconfig",
+    "default_dynamic_qat_qconfig",
     "default_dynamic_qconfig",
     "default_per_channel_qconfig",
+    "default_per_channel_symmetric_qnnpack_qat_qconfig",
+    "default_per_channel_symmetric_qnnpack_qconfig",
     "default_qat_qconfig",
+    "default_qat_qconfig_v2",
     "default_qconfig",
+    "default_quint8_weight_qconfig",
+    "default_reuse_input_qconfig",
+    "default_symmetric_qnnpack_qat_qconfig",
+    "default_symmetric_qnnpack_qconfig",
     "default_weight_only_qconfig",
     "float16_dynamic_qconfig",
+    "float16_static_qconfig",
     "get_default_qat_qconfig",
     "get_default_qconfig",
     "per_channel_dynamic_qconfig",
+    "qconfig_equals",
 ]
 
 
@@ -80,8 +86,9 @@ class QConfig(namedtuple("QConfig", ["activation", "weight"])):
     --------
     >>> import refquant
     >>> from refquant.quantization import MinMaxObserver, QConfig, default_weight_observer
-    >>> QConfig(activation=MinMaxObserver.with_args(reduce_range=True),
-    ...         weight=default_weight_observer) == refquant.quantization.default_qconfig
+    >>> qconfig = QConfig(activation=MinMaxObserver.with_args(reduce_range=True),
+    ...                   weight=default_weight_observer)
+    >>> qconfig.weight == refquant.quantization.default_qconfig.weight
     True
     """
 
@@ -124,25 +131,67 @@ class QConfigDynamic(namedtuple("QConfigDynamic", ["weight"])):
         return super().__new__(cls, weight)
 
 
-default_qconfig = QConfig(default_observer, default_weight_observer)
-default_debug_qconfig = QConfig(default_debug_observer, default_weight_observer)
-default_per_channel_qconfig = QConfig(default_observer, default_per_channel_weight_observer)
-default_qat_qconfig = QConfig(default_fake_quant, default_weight_fake_quant)
-default_weight_only_qconfig = QConfig(Identity, default_weight_fake_quant)
-default_activation_only_qconfig = QConfig(default_fake_quant, Identity)
-default_dynamic_qconfig = QConfigDynamic(default_weight_observer)
-per_channel_dynamic_qconfig = QConfigDynamic(default_per_channel_weight_observer)
-float16_dynamic_qconfig = QConfigDynamic(NoopObserver.with_args(dtype=dtypes.float16))
+SYMMETRIC = {"dtype": dtypes.qint8, "eps": 2.0**-12}
+IN_HALF = PlaceholderObserver.with_args(dtype=dtypes.float16)
+
+default_qconfig = QConfig(observers.default_observer, observers.default_weight_observer)
+default_debug_qconfig = QConfig(observers.default_debug_observer, observers.default_weight_observer)
+default_per_channel_qconfig = QConfig(
+    observers.default_observer, observers.default_per_channel_weight_observer
+)
+default_qat_qconfig = QConfig(fq.default_fake_quant, fq.default_weight_fake_quant)
+default_qat_qconfig_v2 = QConfig(fq.default_fused_act_fake_quant, fq.default_fused_wt_fake_quant)
+default_dynamic_qat_qconfig = QConfig(fq.default_dynamic_fake_quant, fq.default_weight_fake_quant)
+default_weight_only_qconfig = QConfig(Identity, fq.default_weight_fake_quant)
+default_activation_only_qconfig = QConfig(fq.default_fake_quant, Identity)
+default_quint8_weight_qconfig = QConfig(HistogramObserver, MinMaxObserver)
+default_reuse_input_qconfig = QConfig(ReuseInputObserver, NoopObserver)
+default_dynamic_qconfig = QConfig(
+    observers.default_dynamic_quant_observer, observers.default_weight_observer
+)
+per_channel_dynamic_qconfig = QConfig(
+    observers.default_dynamic_quant_observer, observers.default_per_channel_weight_observer
+)
+float16_dynamic_qconfig = QConfig(IN_HALF.with_args(is_dynamic=True), IN_HALF)
+float16_static_qconfig = QConfig(IN_HALF, IN_HALF)
+default_symmetric_qnnpack_qconfig = QConfig(
+    HistogramObserver.with_args(**SYMMETRIC, reduce_range=False),
+    observers.weight_observer_range_neg_127_to_127,
+)
+default_per_channel_symmetric_qnnpack_qconfig = default_symmetric_qnnpack_qconfig._replace(
+    weight=observers.per_channel_weight_observer_range_neg_127_to_127
+)
+default_symmetric_qnnpack_qat_qconfig = QConfig(
+    FusedMovingAvgObsFakeQuantize.with_args(
+        observer=MovingAverageMinMaxObserver,
+        quant_min=-128,
+        quant_max=127,
+        **SYMMETRIC,
+        reduce_range=False,
+    ),
+    fq.fused_wt_fake_quant_range_neg_127_to_127,
+)
+default_per_channel_symmetric_qnnpack_qat_qconfig = default_symmetric_qnnpack_qat_qconfig._replace(
+    weight=fq.fused_per_channel_wt_fake_quant_range_neg_127_to_127
+)
 
 ACTIVATIONS: dict[str, Any] = {"histogram": HistogramObserver, "min_max": MinMaxObserver}
 WEIGHTS = {
-    "per_tensor": default_weight_observer,
-    "per_channel": default_per_channel_weight_observer,
+    "per_tensor": observers.default_weight_observer,
+    "per_channel": observers.default_per_channel_weight_observer,
 }
-WEIGHT_FAKE_QUANTS = {
-    "per_tensor": default_weight_fake_quant,
-    "per_channel": default_per_channel_weight_fake_quant,
-}
+# For each version of the recipes of quantization-aware training.
+FAKE_QUANTS: tuple[type[FakeQuantize], ...] = (FakeQuantize, FusedMovingAvgObsFakeQuantize)
+WEIGHT_FAKE_QUANTS = (
+    {
+        "per_tensor": fq.default_weight_fake_quant,
+        "per_channel": fq.default_per_channel_weight_fake_quant,
+    },
+    {
+        "per_tensor": fq.default_fused_wt_fake_quant,
+        "per_channel": fq.default_fused_per_channel_wt_fake_quant,
+    },
+)
 
 
 def _recipe(backend: str) -> tuple:
@@ -166,23 +215,36 @@ def _recipe(backend: str) -> tuple:
     return recipe["activation"], recipe["weight"], bool(recipe.get("reduce_range"))
 
 
-def get_default_qconfig(backend: str = "fbgemm") -> QConfig:
+def _version(version: Any, known: int) -> int:
+    """Check the version of a recipe, which is less than `known`."""
+    number = arguments.integer("version", version)
+    if not 0 <= number < known:
+        raise ArgumentError(
+            argument="version", expected=" or ".join(map(str, range(known))), got=number
+        )
+    return number
+
+
+def get_default_qconfig(backend: str = "x86", version: int = 0) -> QConfig:
     """Choose observers for an engine, by the recipe of its record.
 
     Parameters
     ----------
-    backend : str, default 'fbgemm'
+    backend : str, default 'x86'
         Name of an engine.
+    version : int, default 0
+        There is one.
 
     Returns
     -------
     QConfig
-        Histograms for activations; per-channel weights where the engine supports them (fbgemm).
+        Histograms for activations; per-channel weights where the engine supports them (all but
+        qnnpack).
 
     Raises
     ------
     ArgumentError
-        If there is no such engine.
+        If there is no such engine or version.
 
     Examples
     --------
@@ -190,41 +252,80 @@ def get_default_qconfig(backend: str = "fbgemm") -> QConfig:
     >>> get_default_qconfig("qnnpack").activation
     HistogramObserver.with_args(reduce_range=False)
     """
+    _version(version, 1)
     activation, weight, reduce_range = _recipe(backend)
     return QConfig(ACTIVATIONS[activation].with_args(reduce_range=reduce_range), WEIGHTS[weight])
 
 
-def get_default_qat_qconfig(backend: str = "fbgemm") -> QConfig:
+def get_default_qat_qconfig(backend: str = "x86", version: int | None = None) -> QConfig:
     """Choose fake quantization for an engine, by the recipe of its record.
 
     Parameters
     ----------
-    backend : str, default 'fbgemm'
+    backend : str, default 'x86'
         Name of an engine.
+    version : int, optional
+        0 for `FakeQuantize`, 1 for `FusedMovingAvgObsFakeQuantize`; if not given that of the
+        engine's release, 0 under 1.4 and 1 under 2.13.
 
     Returns
     -------
     QConfig
         Moving averages for activations; per-channel weights where the engine supports them
-        (fbgemm).
+        (all but qnnpack).
 
     Raises
     ------
     ArgumentError
-        If there is no such engine.
+        If there is no such engine or version.
 
     Examples
     --------
     >>> import refquant
     >>> from refquant import quantization
     >>> type(quantization.get_default_qat_qconfig('qnnpack').activation()).__name__
-    'FakeQuantize'
+    'FusedMovingAvgObsFakeQuantize'
     """
     _, weight, reduce_range = _recipe(backend)
-    activation = FakeQuantize.with_args(
+    if version is None:
+        version = engines.get(backend).workflow.qat_version
+    version = _version(version, len(FAKE_QUANTS))
+    activation = FAKE_QUANTS[version].with_args(
         observer=MovingAverageMinMaxObserver,
         quant_min=0,
         quant_max=255,
         reduce_range=reduce_range,
     )
-    return QConfig(activation, WEIGHT_FAKE_QUANTS[weight])
+    return QConfig(activation, WEIGHT_FAKE_QUANTS[version][weight])
+
+
+def is_for_dynamic(qconfig: Any) -> bool:
+    """Whether a recipe leaves activations to operations that quantize them at each call."""
+    made = getattr(qconfig, "activation", None)
+    chosen = made.keywords if isinstance(made, Factory) else {}
+    return (
+        isinstance(made, Factory)
+        and made.cls is PlaceholderObserver
+        and (bool(chosen.get("is_dynamic")))
+    )
+
+
+def qconfig_equals(q1: Any, q2: Any) -> bool:
+    """Compare two recipes: equal if both make the same observers of the same arguments.
+
+    Parameters
+    ----------
+    q1, q2 : QConfig or None
+        The recipes.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from refquant.quantization import get_default_qconfig, qconfig_equals
+    >>> qconfig_equals(get_default_qconfig("fbgemm"), get_default_qconfig("x86"))
+    True
+    """
+    return type(q1) is type(q2) and q1 == q2

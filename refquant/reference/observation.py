@@ -1,28 +1,23 @@
-r"""What observers compute: ranges, histograms, and the quantizer that fits them.
+r"""What observers compute: ranges, and the quantizer that fits them.
 
 Floats are ordered as real numbers, with :math:`-0 < +0`, so that the smallest and the largest are
-decided to the last bit. Sums that round are written in the order in which they are formed.
+decided to the last bit.
 
-See ``_kernels/observation.pyx``; `search_range` is ``search`` of ``_kernels/_search.pxd``.
+See ``_kernels/observation.pyx``; histograms stand in `refquant.reference.histograms`.
 """
 
 import numpy as np
 
 __all__ = [
-    "combine_histograms",
     "dynamic_qparams",
-    "histogram",
     "min_max",
     "min_max_per_channel",
     "moving_average",
     "observer_qparams",
-    "search_range",
 ]
 
 # A scale is never smaller: the distance from 1 to the next float32.
 EPSILON = 2.0**-23
-# The search for a range narrows it by this share of all observations at each step.
-SEARCH_STEP = 1e-5
 
 
 def _ordered(x):
@@ -87,155 +82,6 @@ def moving_average(average, current, constant):
     ndarray of float32, shape (n,)
     """
     return average + np.float32(constant) * (current - average)
-
-
-@np.errstate(all="ignore")
-def histogram(x, bins, lower, upper):
-    r"""Count elements in bins of equal width over [lower, upper].
-
-    .. math:: k = \lfloor (x - l) / (u - l) \cdot b \rfloor
-
-    Every operation is rounded to float32. The upper end belongs to the last bin. Elements outside
-    and NaN are not counted. Equal ends are moved apart by one on either side.
-
-    Parameters
-    ----------
-    x : ndarray of float32, shape (n,)
-        Real values.
-    bins : int
-        Number of bins.
-    lower, upper : float
-        Ends of the range, float32 numbers.
-
-    Returns
-    -------
-    ndarray of float32, shape (bins,)
-        Counts, formed as integers and rounded once.
-    """
-    low, high = np.float32(lower), np.float32(upper)
-    if low == high:
-        low, high = low - np.float32(1), high + np.float32(1)
-    inside = x[(x >= low) & (x <= high)]
-    position = (inside - low) / (high - low) * np.float32(bins)
-    # Also where the quotient is not a number, because the width is infinite or rounds to zero.
-    position = np.where(position < bins - 1, position, bins - 1)
-    # Integers decide which place is the last: float32 rounds large numbers of bins up.
-    position = np.minimum(position.astype(np.int64), bins - 1)
-    return np.bincount(position, minlength=bins).astype(np.float32)
-
-
-def combine_histograms(counts, added, upsample_rate, downsample_rate, start):
-    """Add a histogram of a narrower range to one of a range that contains it.
-
-    Each old bin is cut into `upsample_rate` parts, and `downsample_rate` parts make a new bin. A
-    new count is the difference of two cumulative sums; the sums are float64, but the second one
-    was stored as float32.
-
-    Parameters
-    ----------
-    counts : ndarray of float32, shape (bins,)
-        The histogram of the narrower range.
-    added : ndarray of float32, shape (bins,)
-        The histogram of the wider range.
-    upsample_rate, downsample_rate : int
-        Parts of an old bin and of a new bin.
-    start : int
-        Parts of the wider range that lie before the narrower one. Parts past the end of the
-        wider range belong to its last bin.
-
-    Returns
-    -------
-    ndarray of float32, shape (bins,)
-    """
-    bins = counts.shape[0]
-    parts = np.repeat(counts, upsample_rate).astype(np.float64)
-    cumulative = np.concatenate([[0.0], np.cumsum(parts)])
-    ends = np.arange(1, bins + 1) * downsample_rate - start
-    ends[-1] = parts.shape[0]
-    upto = cumulative[np.clip(ends, 0, parts.shape[0])]
-    before = np.concatenate([[np.float32(0)], upto[:-1].astype(np.float32)])
-    return added + ((upto - before) / upsample_rate).astype(np.float32)
-
-
-def _error(counts, bin_width, first, last, levels):
-    """Squared error of quantizing to `levels` values that cover the bins first..last."""
-    width = bin_width * (last - first + 1) / levels
-    if width == 0.0:
-        return np.float32(0)
-    density = counts / np.float32(bin_width)
-    begin = np.arange(-first, counts.shape[0] - first) * bin_width
-    end = begin + bin_width
-    level = np.clip(np.floor(begin / width), 0.0, levels - 1.0)
-    last_level = np.clip(np.floor(end / width), 0.0, levels - 1.0)
-    half = width / 2
-
-    def integral(a, b):
-        """Sum the squared distances from a to b, in units of the density."""
-        return density * ((b * b * b - a * a * a) / 3).astype(np.float32)
-
-    to_begin = begin - (level * width + half)
-    to_end = end - (last_level * width + half)
-    whole = np.full_like(begin, half)
-    between = (last_level - level - 1).astype(np.float32)
-    alone = level == last_level
-    terms = np.empty((counts.shape[0], 3), np.float32)
-    terms[:, 0] = np.where(alone, integral(to_begin, to_end), integral(to_begin, whole))
-    terms[:, 1] = np.where(alone, 0, between * integral(-whole, whole))
-    terms[:, 2] = np.where(alone, 0, integral(-whole, to_end))
-    return np.cumsum(terms.reshape(-1), dtype=np.float32)[-1]
-
-
-@np.errstate(all="ignore")
-def search_range(counts, lower, upper, levels):
-    """Narrow the range of a histogram until the squared error of its quantization grows.
-
-    Each step moves one end inward by as many bins as hold a share of 1e-5 of the observations:
-    the end that moves farther. The search is greedy: it ends at the first minimum, which need not
-    be the least error, and the error of the whole range is never computed. Observations are taken
-    as spread evenly over their bin, and the integers as lying in the middles of `levels` equal
-    cells of the range.
-
-    Parameters
-    ----------
-    counts : ndarray of float32, shape (bins,)
-        The histogram.
-    lower, upper : float
-        Ends of its range, float32 numbers.
-    levels : int
-        How many integers the range is quantized to.
-
-    Returns
-    -------
-    ndarray of float32, shape (2,)
-        Ends of the range that was found.
-    """
-    bins = counts.shape[0]
-    bin_width = (upper - lower) / bins
-    cumulative = np.cumsum(counts, dtype=np.float64).astype(np.float32)
-    total = np.cumsum(counts, dtype=np.float32)[-1]
-    first, last, least = 0, bins - 1, np.float32(np.inf)
-    cut_below, kept_above = 0.0, 1.0
-    while cut_below < kept_above:
-        more_cut, less_kept = cut_below + SEARCH_STEP, kept_above - SEARCH_STEP
-        left, right = first, last
-        while left < last and cumulative[left] < np.float32(more_cut) * total:
-            left += 1
-        while right > first and cumulative[right] > np.float32(less_kept) * total:
-            right -= 1
-        if left - first > last - right:
-            candidate, cut_below = (left, last), more_cut
-        else:
-            candidate, kept_above = (first, right), less_kept
-        if candidate == (first, last):
-            continue
-        error = _error(counts, bin_width, *candidate, levels)
-        if error > least:
-            break
-        least, (first, last) = error, candidate
-    low, width = np.float32(lower), (np.float32(upper) - np.float32(lower)) / np.float32(bins)
-    return np.array(
-        [low + width * np.float32(first), low + width * np.float32(last + 1)], np.float32
-    )
 
 
 @np.errstate(all="ignore")

@@ -19,7 +19,7 @@ LAYERS = {
     8: "quantization",
     7: "nn.quantized nn.qat nn.intrinsic nn.quantizable",
     6: "quantization.observers quantization.observer quantization.fake_quantize "
-    "quantization.qconfig",
+    "quantization.fake_quantization quantization.qconfig",
     5: "nn optim utils io",
     4: "ops",
     3: "tensors",

@@ -14,7 +14,7 @@ TENSOR, CHANNEL = bits.GRANULARITIES
 
 @pytest.fixture(scope="module")
 def outcome():
-    with refquant.engines.using("fbgemm"):
+    with refquant.engines.using("fbgemm-1.4"):
         return bits.run(epochs=6, qat_epochs=2, seed=0, show=False)
 
 

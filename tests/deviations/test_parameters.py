@@ -5,7 +5,13 @@ import pytest
 
 import refquant
 from refquant import quantization
-from refquant.errors import OperationError, QuantizationParameterError, RefquantError
+from refquant.errors import (
+    ArgumentError,
+    OperationError,
+    QuantizationParameterError,
+    RefquantError,
+)
+from refquant.reference.learned import backward_zero_point
 
 ops = refquant.ops.quantized
 pytestmark = pytest.mark.torch
@@ -51,6 +57,7 @@ def test_observers_and_infinity(torch):
 
 
 @pytest.mark.filterwarnings("ignore:Please use quant_min and quant_max:UserWarning")
+@pytest.mark.usefixtures("release_1_4")
 def test_search_for_few_integers(torch):
     x = np.abs(np.random.default_rng(0).laplace(size=100_000)).astype(np.float32)
 
@@ -80,6 +87,27 @@ def test_scaling_by_nan(fbgemm):
         ops.mul_scalar(ours, np.nan)
 
 
+def test_ranges_of_observers_outside_of_the_dtype(torch):
+    theirs = torch.ao.quantization.MinMaxObserver(quant_min=0, quant_max=300)
+    theirs(torch.tensor([-3.0, -1.0]))
+    assert theirs.calculate_qparams()[1].item() == 300  # quint8 ends at 255
+    with pytest.raises(ArgumentError, match=r"0 <= quant_min <= 0 <= quant_max <= 255"):
+        quantization.MinMaxObserver(quant_min=0, quant_max=300)
+
+
+def test_the_zero_point_of_learned_gradients(torch):
+    def gradients(library, learned, limits):
+        parts = [library.tensor([v], requires_grad=True) for v in (0.0, 1.0, -0.7)]
+        learned(*parts, *limits).backward(library.tensor([1.0]))
+        return [part.grad.item() for part in parts]
+
+    theirs = gradients(torch, torch._fake_quantize_learnable_per_tensor_affine, (-1, 1, 1.0))
+    ours = gradients(refquant, refquant._fake_quantize_learnable_per_tensor_affine, (-1, 1, 1.0))
+    assert theirs == ours
+    assert backward_zero_point(-0.7, -1, 1) == 0  # the forward pass rounds to -1
+
+
+@pytest.mark.usefixtures("release_1_4")
 def test_fake_quantization_of_infinity_per_channel(torch):
     x = np.array([[np.inf, -np.inf, 1.0]], np.float32)
     theirs = torch.fake_quantize_per_channel_affine(
@@ -90,3 +118,8 @@ def test_fake_quantization_of_infinity_per_channel(torch):
         refquant.tensor(x), refquant.tensor([1.0]), refquant.tensor([0]), 0, -8, 7
     )
     assert ours.tolist() == [[7.0, -8.0, 1.0]]
+    with refquant.engines.using("fbgemm"):
+        ours = refquant.fake_quantize_per_channel_affine(
+            refquant.tensor(x), refquant.tensor([1.0]), refquant.tensor([0]), 0, -8, 7
+        )
+    assert ours.tolist() == theirs.tolist()

@@ -56,20 +56,28 @@ FACES = {
         {"refquant.nn.pooling": ["MaxPool2d"]},
     ),
     "refquant.ops.quantized": Face(
-        "affine casting comparison constructors fake_quantization packing recurrence reductions "
-        "resizing",
+        "affine casting comparison constructors fake_quantization fused_fake_quantization packing "
+        "recurrence reductions resizing",
         "PackedHalf adaptive_avg_pool2d as_rows avg_pool2d check_image_rank clamp clamp_ hardtanh "
         "hardtanh_ pack_convolution pack_linear packed_convolution quint8_input relu relu6_ relu_ "
         "run_convolution run_linear",
     ),
     "refquant.quantization": Face(
-        "correct_bias equalize numeric_suite observer observers.affine observers.explanation "
-        "observers.factory",
+        "correct_bias equalize fake_quantize numeric_suite observer observers.affine "
+        "observers.explanation observers.factory observers.ranges observers.stretching",
         "CalibrationError FailedShard Row Summary check_both_or_none configurable_types default "
-        "check_sequence fuse Plan plan_recipes store has_observed integer_types load_statistic "
-        "quantized_types run_first",
+        "check_sequence fuse Plan plan_recipes store has_observed integer_types load_range "
+        "load_statistic made_observer quantized_types run_first save_statistics "
+        "_LearnableFakeQuantize",
         "fake_quantize observer qconfig",
         {
+            "refquant.quantization.fake_quantize": [
+                "disable_fake_quant",
+                "disable_observer",
+                "enable_fake_quant",
+                "enable_observer",
+            ],
+            "refquant.quantization.observer": ["UniformQuantizationObserverBase"],
             "refquant.quantization.counterparts": ["DEFAULT_FLOAT_TO_QUANTIZED_OPERATOR_MAPPINGS"],
             "refquant.quantization.mappings": [
                 "DEFAULT_DYNAMIC_MODULE_MAPPING",
@@ -90,7 +98,7 @@ SAME_KIND = {
 COMPARING = ("eq", "ge", "gt", "le", "lt", "ne")
 # Imports of packages that they do not hand on.
 _INNER = ("_import_module", "_methods", "_no_attribute")
-_FOLDERS = {"refquant.quantization": (".", "observers")}
+_FOLDERS = {"refquant.quantization": (".", "observers", "fake_quantization")}
 
 
 def files():

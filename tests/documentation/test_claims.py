@@ -37,14 +37,18 @@ def test_integers_of_8_bits_come_back_and_large_ones_of_32_do_not():
 @pytest.mark.parametrize("dtype", [refquant.quint8, refquant.qint8])
 @pytest.mark.parametrize("scheme", [refquant.per_tensor_affine, refquant.per_tensor_symmetric])
 def test_scales_of_zeros_and_of_nearly_zeros(dtype, scheme):
-    assert says("docs/learn/choosing.rst", "take :math:`s = 1`, :math:`z = 0`")
-    for make in (quantization.MinMaxObserver, quantization.HistogramObserver):
-        observer = make(dtype=dtype, qscheme=scheme)
-        observer(refquant.zeros(4))
-        assert [v.item() for v in observer.calculate_qparams()] == [1.0, 0]
-    observer = quantization.MinMaxObserver(dtype=dtype, qscheme=scheme)
-    observer(refquant.tensor([-1e-9, 1e-9]))
-    assert observer.calculate_qparams()[0].item() == 2.0**-23 == np.finfo(f32).eps
+    assert says("docs/learn/choosing.rst", "PyTorch 1.4 take :math:`s = 1`, :math:`z = 0`")
+    middle = 0 if dtype is refquant.qint8 else 128
+    zero_point = middle if scheme.is_symmetric else dtype.quant_min
+    for engine, chosen in (("fbgemm-1.4", [1.0, 0]), ("fbgemm", [2.0**-23, zero_point])):
+        with refquant.engines.using(engine):
+            for make in (quantization.MinMaxObserver, quantization.HistogramObserver):
+                observer = make(dtype=dtype, qscheme=scheme)
+                observer(refquant.zeros(4))
+                assert [v.item() for v in observer.calculate_qparams()] == chosen
+            observer = quantization.MinMaxObserver(dtype=dtype, qscheme=scheme)
+            observer(refquant.tensor([-1e-9, 1e-9]))
+            assert observer.calculate_qparams()[0].item() == 2.0**-23 == np.finfo(f32).eps
     # The scale could be smaller and still have an ordinary reciprocal.
     assert np.isfinite(f32(1) / f32(2.0**-126))
 
@@ -226,13 +230,18 @@ def test_no_value_of_the_concatenation_is_a_tie():
     assert made.tolist() == np.rint(quotients).tolist() == [1, 1, 2]
 
 
-def test_fake_quantization_adds_before_it_rounds():
-    assert says("tutorials/plot_08_quantization_aware_training.py", r"\mathrm{round}(x / s + z)")
-    assert says("docs/learn/training.rst", r"\operatorname{round}(x / s + z)")
+def test_fake_quantization_rounds_before_it_adds():
+    assert says("tutorials/plot_08_quantization_aware_training.py", r"\mathrm{round}(x / s) + z")
+    assert says("docs/learn/training.rst", r"\operatorname{round}(x / s) + z")
+    assert says("docs/from_pytorch/index.rst", "adds the zero point before it rounds in 1.4")
     x = np.arange(-10, 30, dtype=f32) / 4  # half of them ties
-    y = refquant.fake_quantize_per_tensor_affine(refquant.from_numpy(x), 0.5, 3, 0, 15).numpy()
-    assert np.array_equal(y, (np.clip(np.rint(x / 0.5 + 3), 0, 15) - 3) * 0.5)
-    assert not np.array_equal(y, (np.clip(np.rint(x / 0.5) + 3, 0, 15) - 3) * 0.5)
+    after = (np.clip(np.rint(x / 0.5) + 3, 0, 15) - 3) * 0.5
+    before = (np.clip(np.rint(x / 0.5 + 3), 0, 15) - 3) * 0.5
+    assert not np.array_equal(after, before)
+    for engine, wanted in (("fbgemm", after), ("fbgemm-1.4", before)):
+        with refquant.engines.using(engine):
+            y = refquant.fake_quantize_per_tensor_affine(refquant.from_numpy(x), 0.5, 3, 0, 15)
+        assert np.array_equal(y.numpy(), wanted)
 
 
 def test_the_gradient_reaches_half_a_step_beyond_the_range():

@@ -34,8 +34,14 @@ def observers():
 def test_observers_refuse_what_is_not_finite_without_warnings(values, engine):
     with refquant.engines.using(engine):
         for observer in observers():
+            x = refquant.tensor([list(values)] * 2)
+            spreads = observer.workflow.histograms == "spread" and np.isinf(values).any()
+            if spreads and isinstance(observer, quantization.HistogramObserver):
+                with pytest.warns(UserWarning, match="was given infinity, which it leaves out"):
+                    observer(x)
+                continue
             with pytest.raises(errors.OperationError, match=r"was given (infinity|NaN)"):
-                observer(refquant.tensor([list(values)] * 2))
+                observer(x)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -20,6 +20,8 @@ from refquant.errors import (
     StateError,
 )
 
+pytestmark = pytest.mark.usefixtures("release_1_4")
+
 PER_TENSOR = [Q.MinMaxObserver, Q.MovingAverageMinMaxObserver, Q.HistogramObserver]
 PER_CHANNEL = [Q.PerChannelMinMaxObserver, Q.MovingAveragePerChannelMinMaxObserver]
 every = pytest.mark.parametrize("make", PER_TENSOR + PER_CHANNEL)
@@ -120,8 +122,13 @@ def test_the_parts_of_all_bins_together_are_bounded():
             Q.HistogramObserver(bins=4, upsample_rate=rate)
 
 
-@pytest.mark.parametrize("argument", ["bins", "upsample_rate"])
-@pytest.mark.parametrize("value", [0, -1, 2.5, None, "8"])
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        *(("bins", value) for value in (0, -1, 2.5, None, "8")),
+        *(("upsample_rate", value) for value in (0, -1, 2.5, "8")),
+    ],
+)
 def test_histogram_arguments(argument, value):
     with pytest.raises(ArgumentError, match=argument):
         Q.HistogramObserver(**{argument: value})

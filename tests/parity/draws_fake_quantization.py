@@ -18,6 +18,7 @@ LIMITS = (
     (0, 2**24 + 3),
     (-(2**31), 2**31 - 1),
 )
+RULES = ("add_then_round", "round_then_add")
 SHAPES = ((0, 3, 4), (2, 0, 4), (2, 3, 0), (1, 1, 1), (3, 4, 1), (5, 2, 17), (2, 7, 33), (33, 3, 1))
 
 
@@ -35,7 +36,9 @@ def fake_quantize_per_tensor(rng):
     for low, high in LIMITS:
         for scale, zero_point in quantizers(rng, low, high):
             for size in SIZES:
-                yield numbers(rng, size, scale, zero_point), scale, zero_point, low, high
+                x = numbers(rng, size, scale, zero_point)
+                for rule in RULES:
+                    yield x, scale, zero_point, low, high, rule
 
 
 @draws("fake_quantize_per_tensor_backward")
@@ -47,8 +50,8 @@ def fake_quantize_per_tensor_backward(rng):
 @draws_large("fake_quantize_per_tensor")
 def fake_quantize_per_tensor_large(rng):
     for zero_point in (0, 127, 128):
-        yield ties(rng, 1_000_003, 0.1, zero_point), 0.1, zero_point, 0, 255
-    yield floats(rng, 1_000_003, 0.1, 3), 0.1, 3, -(2**31), 2**31 - 1
+        yield ties(rng, 1_000_003, 0.1, zero_point), 0.1, zero_point, 0, 255, RULES[zero_point % 2]
+    yield floats(rng, 1_000_003, 0.1, 3), 0.1, 3, -(2**31), 2**31 - 1, RULES[1]
 
 
 @draws_large("fake_quantize_per_tensor_backward")
@@ -67,7 +70,8 @@ def fake_quantize_per_channel(rng):
             x = np.empty(shape, np.float32)
             for c, (scale, zero_point) in enumerate(pairs):
                 x[:, c] = numbers(rng, (shape[0], shape[2]), scale, zero_point)
-            yield x, scales, zero_points, low, high
+            for rule in RULES:
+                yield x, scales, zero_points, low, high, rule
 
 
 @draws("fake_quantize_per_channel_backward")
@@ -80,7 +84,7 @@ def fake_quantize_per_channel_backward(rng):
 def fake_quantize_per_channel_large(rng):
     scales = (rng.random(11) + 0.01).astype(np.float32)
     zero_points = rng.integers(0, 256, size=11)
-    yield ties(rng, (7, 11, 13001), 0.1, 0), scales, zero_points, 0, 255
+    yield ties(rng, (7, 11, 13001), 0.1, 0), scales, zero_points, 0, 255, RULES[1]
 
 
 @draws_large("fake_quantize_per_channel_backward")

@@ -18,7 +18,7 @@ def f32(*values):
     [
         (0.26, 0.5, 0, (0, 255), 0.5),
         (0.25, 0.5, 0, (0, 255), 0.0),  # 0.5 rounds to the even 0
-        (0.25, 0.5, 1, (0, 255), 0.5),  # 1.5 rounds to the even 2, minus 1
+        (0.25, 0.5, 1, (0, 255), 0.0),  # 0.5 rounds to the even 0 before 1 is added
         (-1.0, 0.5, 0, (0, 255), 0.0),
         (-1.0, 0.5, 1, (0, 255), -0.5),
         (1e9, 0.5, 0, (0, 255), 127.5),
@@ -35,12 +35,20 @@ def test_values(x, scale, zero_point, limits, y):
     assert fake_quantize(f32(x), scale, zero_point, *limits).tolist() == [y]
 
 
-def test_the_zero_point_is_added_before_rounding_and_the_product_is_rounded_first():
+@pytest.mark.parametrize("release", ["1.4", "2.13"])
+def test_the_release_decides_whether_the_zero_point_is_added_before_rounding(release):
     x = np.linspace(-3, 3, 4001, dtype=np.float32)
     scale, z = np.float32(0.037), np.float32(77)
-    t = z + x * (np.float32(1) / scale)
-    wanted = (np.clip(np.rint(t), 0, 255) - z) * scale
-    np.testing.assert_array_equal(fake_quantize(x, 0.037, 77, 0, 255).numpy(), wanted)
+    product = x * (np.float32(1) / scale)
+    q = np.rint(z + product) if release == "1.4" else np.rint(product) + z
+    wanted = (np.clip(q, 0, 255) - z) * scale
+    with refquant.engines.using("fbgemm-1.4" if release == "1.4" else "fbgemm"):
+        np.testing.assert_array_equal(fake_quantize(x, 0.037, 77, 0, 255).numpy(), wanted)
+
+
+@pytest.mark.usefixtures("release_1_4")
+def test_ties_of_release_1_4():
+    assert fake_quantize(f32(0.25), 0.5, 1, 0, 255).tolist() == [0.5]  # 1.5 rounds to 2, minus 1
 
 
 def test_zero_is_never_negative():

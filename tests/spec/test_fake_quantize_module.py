@@ -20,7 +20,8 @@ def test_it_observes_and_rounds():
     np.testing.assert_array_equal(y.numpy(), wanted.numpy())
 
 
-def test_before_the_first_call_there_is_no_scale():
+@pytest.mark.usefixtures("release_1_4")
+def test_before_the_first_call_there_is_no_scale_in_1_4():
     module = Q.FakeQuantize()
     assert module.scale is None
     assert module.zero_point is None
@@ -28,11 +29,21 @@ def test_before_the_first_call_there_is_no_scale():
     assert module.observer_enabled is True
 
 
-def test_switches_return_the_module():
+def test_before_the_first_call_the_scale_is_1():
     module = Q.FakeQuantize()
+    assert module.scale.tolist() == [1.0]
+    assert (module.zero_point.tolist(), module.zero_point.dtype) == ([0], refquant.int32)
+    for flag in (module.fake_quant_enabled, module.observer_enabled):
+        assert (flag.tolist(), flag.dtype) == ([1], refquant.uint8)
+
+
+@pytest.mark.parametrize("engine", ["fbgemm", "fbgemm-1.4"])
+def test_switches_return_the_module(engine):
+    with refquant.engines.using(engine):
+        module = Q.FakeQuantize()
     assert module.disable_observer().enable_observer().disable_fake_quant() is module
-    assert module.enable_fake_quant(False).fake_quant_enabled is False
-    assert module.enable_observer(False).observer_enabled is False
+    assert not module.enable_fake_quant(False).fake_quant_enabled
+    assert not module.enable_observer(False).observer_enabled
 
 
 def test_a_frozen_observer_keeps_scale_and_zero_point():
@@ -54,7 +65,7 @@ def test_an_empty_tensor_comes_back():
     x = refquant.from_numpy(np.empty((0, 3), np.float32))
     module = Q.FakeQuantize()
     assert module(x) is x
-    assert module.scale is None
+    assert module.scale.tolist() == [1.0]
 
 
 def test_gradients_pass_through():
@@ -65,6 +76,30 @@ def test_gradients_pass_through():
     assert x.grad.tolist() == [0, 1, 1, 0, 0]
 
 
+def test_states_of_2_13_come_back_and_those_of_1_4_are_taken():
+    module, other = Q.FakeQuantize(), Q.FakeQuantize()
+    keys = ["fake_quant_enabled", "observer_enabled", "scale", "zero_point"]
+    inner = [f"activation_post_process.{name}" for name in ("eps", "min_val", "max_val")]
+    assert list(module.state_dict()) == [*keys, *inner]
+    other.disable_observer()(refquant.from_numpy(X))
+    other.enable_observer()(refquant.from_numpy(X))
+    other.disable_fake_quant()
+    module.load_state_dict(other.state_dict())
+    assert module.scale.tolist() == other.scale.tolist()
+    assert module.zero_point.dtype is refquant.int32
+    assert not module.fake_quant_enabled
+    with refquant.engines.using("fbgemm-1.4"):
+        older = Q.FakeQuantize()
+    older.load_state_dict(module.state_dict())
+    assert older.zero_point.tolist() == module.zero_point.tolist()
+    assert older.fake_quant_enabled is False
+    fresh = Q.FakeQuantize()
+    fresh.load_state_dict(older.state_dict())
+    assert fresh.scale.tolist() == module.scale.tolist()
+    assert fresh.zero_point.dtype is refquant.int32
+
+
+@pytest.mark.usefixtures("release_1_4")
 def test_state_has_the_documented_keys_and_comes_back():
     module, other = Q.FakeQuantize(), Q.FakeQuantize()
     keys = [
@@ -103,7 +138,15 @@ def test_a_narrow_range_is_handed_to_the_observer(bits):
     assert module.activation_post_process.quant_max == 2**bits - 1
 
 
-def test_full_range_with_reduce_range_clips_at_the_full_range():
+def test_a_reduced_range_clips_at_its_end():
+    module = Q.default_fake_quant()
+    module(refquant.tensor([0.0, 1.27]))
+    y = module.disable_observer()(refquant.tensor([2.0, 9.0]))
+    assert y.tolist() == pytest.approx([1.27, 1.27])
+
+
+@pytest.mark.usefixtures("release_1_4")
+def test_full_range_with_reduce_range_clips_at_the_full_range_in_1_4():
     module = Q.default_fake_quant()
     module(refquant.tensor([0.0, 1.27]))
     assert module.scale.item() == pytest.approx(0.01)

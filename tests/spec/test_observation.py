@@ -50,24 +50,24 @@ def test_moving_average_rounds_the_constant_and_every_step_to_float32():
 
 def test_histogram_gives_the_upper_end_to_the_last_bin_and_skips_what_lies_outside():
     x = f32(0.0, 0.9, 1.0, 3.99, 4.0, 4.1, -0.1, NAN, INF)
-    assert kernels.histogram(x, 4, 0.0, 4.0).tolist() == [2, 1, 0, 2]
+    assert kernels.histogram(x, 4, 0.0, 4.0, False).tolist() == [2, 1, 0, 2]
 
 
 @pytest.mark.parametrize(("x", "position"), [(1.749, 52), (0.429, 13), (3.267, 99)])
 def test_histogram_divides_before_it_multiplies(x, position):
     # f32(f32(x * 100) / 3.3) would lie on the other side of an edge.
-    counts = kernels.histogram(f32(x), 100, 0.0, float(np.float32(3.3)))
+    counts = kernels.histogram(f32(x), 100, 0.0, float(np.float32(3.3)), False)
     assert np.flatnonzero(counts).tolist() == [position]
     assert int(np.float32(x) * np.float32(100) / np.float32(3.3)) != position
 
 
 def test_histogram_of_one_value_moves_the_ends_apart():
-    assert kernels.histogram(f32(2.0, 2.0), 4, 2.0, 2.0).tolist() == [0, 0, 2, 0]
+    assert kernels.histogram(f32(2.0, 2.0), 4, 2.0, 2.0, False).tolist() == [0, 0, 2, 0]
 
 
 def test_histogram_counts_exactly_beyond_what_adding_in_float32_can():
     x = np.zeros(2**24 + 2, np.float32)
-    assert kernels.histogram(x, 1, 0.0, 1.0)[0] == 2**24 + 2
+    assert kernels.histogram(x, 1, 0.0, 1.0, False)[0] == 2**24 + 2
 
 
 def test_combining_histograms_moves_counts_to_wider_bins():
@@ -161,10 +161,10 @@ def test_every_bin_of_the_largest_histogram_is_told_apart():
     bins = 2**20
     places = np.array([0, 1, 2**19 - 1, 2**19, bins - 2, bins - 1])
     x = ((places + 0.5) / bins).astype(np.float32)
-    counts = kernels.histogram(np.repeat(x, 3), bins, 0.0, 1.0)
+    counts = kernels.histogram(np.repeat(x, 3), bins, 0.0, 1.0, False)
     assert np.flatnonzero(counts).tolist() == places.tolist()
     assert set(counts[places]) == {3.0}
-    edges = kernels.histogram(np.array([0.0, 1.0, np.nan], np.float32), bins, 0.0, 1.0)
+    edges = kernels.histogram(np.array([0.0, 1.0, np.nan], np.float32), bins, 0.0, 1.0, False)
     assert np.flatnonzero(edges).tolist() == [0, bins - 1]
 
 

@@ -9,6 +9,8 @@ import pytest
 import refquant
 from refquant import quantization as Q
 
+pytestmark = pytest.mark.usefixtures("release_1_4")
+
 PER_TENSOR = [Q.MinMaxObserver, Q.MovingAverageMinMaxObserver, Q.HistogramObserver]
 PER_CHANNEL = [Q.PerChannelMinMaxObserver, Q.MovingAveragePerChannelMinMaxObserver]
 
@@ -243,9 +245,9 @@ def test_noop_only_names_a_dtype():
 
 
 def test_printing():
-    assert repr(Q.MinMaxObserver()) == "MinMaxObserver(min_val=None, max_val=None)"
+    assert repr(Q.MinMaxObserver()) == "MinMaxObserver(min_val=None, max_val=None, release=1.4)"
     shown = repr(observed(Q.MinMaxObserver, [-1.0, 2.0]))
-    assert shown == "MinMaxObserver(min_val=-1.0, max_val=2.0)"
+    assert shown == "MinMaxObserver(min_val=-1.0, max_val=2.0, release=1.4)"
 
 
 # -- factories -----------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 
 import refquant
 from refquant import quantization as Q
-from refquant.quantization.qconfig import WEIGHT_FAKE_QUANTS, WEIGHTS
+from refquant.quantization.qconfig import FAKE_QUANTS, WEIGHT_FAKE_QUANTS, WEIGHTS
 
 
 @pytest.mark.parametrize(
@@ -29,11 +29,13 @@ def test_defaults(name, activation, weight):
     [
         ("default_dynamic_qconfig", Q.default_weight_observer),
         ("per_channel_dynamic_qconfig", Q.default_per_channel_weight_observer),
-        ("float16_dynamic_qconfig", Q.NoopObserver.with_args(dtype=refquant.float16)),
+        ("float16_dynamic_qconfig", Q.PlaceholderObserver.with_args(dtype=refquant.float16)),
     ],
 )
 def test_dynamic_defaults(name, weight):
-    assert getattr(Q, name) == Q.QConfigDynamic(weight)
+    qconfig = getattr(Q, name)
+    assert qconfig.weight == weight
+    assert qconfig.activation().is_dynamic
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_default_observers(name, made, dtype, scheme, target):
 @pytest.mark.parametrize(
     ("name", "made", "target", "clipped"),
     [
-        ("default_fake_quant", Q.MovingAverageMinMaxObserver, (0, 127), (0, 255)),
+        ("default_fake_quant", Q.MovingAverageMinMaxObserver, (0, 127), (0, 127)),
         ("default_weight_fake_quant", Q.MovingAverageMinMaxObserver, (-128, 127), (-128, 127)),
         (
             "default_per_channel_weight_fake_quant",
@@ -75,7 +77,7 @@ def test_default_observers(name, made, dtype, scheme, target):
             (-128, 127),
             (-128, 127),
         ),
-        ("default_histogram_fake_quant", Q.HistogramObserver, (0, 127), (0, 255)),
+        ("default_histogram_fake_quant", Q.HistogramObserver, (0, 127), (0, 127)),
     ],
 )
 def test_default_fake_quantization(name, made, target, clipped):
@@ -85,28 +87,50 @@ def test_default_fake_quantization(name, made, target, clipped):
     assert (module.quant_min, module.quant_max) == clipped
 
 
+@pytest.mark.usefixtures("release_1_4")
+@pytest.mark.parametrize("name", ["default_fake_quant", "default_histogram_fake_quant"])
+def test_release_1_4_clips_in_all_of_the_range(name):
+    module = getattr(Q, name)()
+    assert module.activation_post_process.target_range == (0, 127)
+    assert (module.quant_min, module.quant_max) == (0, 255)
+
+
 @pytest.mark.parametrize(
-    ("backend", "reduce_range", "weight"),
+    ("backend", "reduce_range", "weight", "version"),
     [
-        ("fbgemm", True, "per_channel"),
-        ("fbgemm-1.4", True, "per_channel"),
-        ("qnnpack", False, "per_tensor"),
-        ("qnnpack-1.4", False, "per_tensor"),
+        ("x86", True, "per_channel", 1),
+        ("fbgemm", True, "per_channel", 1),
+        ("fbgemm-1.4", True, "per_channel", 0),
+        ("qnnpack", False, "per_tensor", 1),
+        ("qnnpack-1.4", False, "per_tensor", 0),
+        ("onednn", False, "per_channel", 1),
     ],
 )
-def test_recipes_of_the_engines(backend, reduce_range, weight):
+def test_recipes_of_the_engines(backend, reduce_range, weight, version):
     static, training = Q.get_default_qconfig(backend), Q.get_default_qat_qconfig(backend)
+    assert training == Q.get_default_qat_qconfig(backend, version)
     assert static.activation == Q.HistogramObserver.with_args(reduce_range=reduce_range)
     assert static.weight == WEIGHTS[weight]
-    module = training.activation()
+    with refquant.engines.using(backend):
+        module = training.activation()
+    assert type(module) is FAKE_QUANTS[version]
     assert module.activation_post_process.reduce_range is reduce_range
-    assert (module.quant_min, module.quant_max) == (0, 255)
-    assert training.weight == WEIGHT_FAKE_QUANTS[weight]
+    clipped = (0, 127) if reduce_range and version else (0, 255)
+    assert (module.quant_min, module.quant_max) == clipped
+    assert training.weight == WEIGHT_FAKE_QUANTS[version][weight]
 
 
-def test_fbgemm_is_the_default():
-    assert Q.get_default_qconfig() == Q.get_default_qconfig("fbgemm")
-    assert Q.get_default_qat_qconfig() == Q.get_default_qat_qconfig("fbgemm")
+@pytest.mark.parametrize("version", [-1, 2, 1.5, "1"])
+def test_versions_that_do_not_exist(version):
+    with pytest.raises(refquant.errors.RefquantError, match="`version` must be"):
+        Q.get_default_qat_qconfig("fbgemm", version)
+    with pytest.raises(refquant.errors.RefquantError, match="`version` must be"):
+        Q.get_default_qconfig("fbgemm", version)
+
+
+def test_x86_is_the_default():
+    assert Q.get_default_qconfig() == Q.get_default_qconfig("x86")
+    assert Q.get_default_qat_qconfig() == Q.get_default_qat_qconfig("x86")
 
 
 def test_qconfig_is_a_named_tuple():
@@ -121,6 +145,8 @@ def test_documented_submodules_hold_the_same_objects():
         assert getattr(Q, name) is not None
     for face in (Q.observer, Q.fake_quantize, Q.qconfig):
         for name in face.__all__:
+            if name.startswith("_"):
+                continue
             assert getattr(face, name) is getattr(Q, name)
 
 

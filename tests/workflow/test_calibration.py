@@ -19,7 +19,7 @@ def ranges(model):
     return {
         key: value.numpy().copy()
         for key, value in model.state_dict().items()
-        if key.endswith(("min_val", "max_val")) and value is not None
+        if key.endswith(("min_val", "max_val")) and value is not None and np.isfinite(value).all()
     }
 
 

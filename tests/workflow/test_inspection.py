@@ -32,7 +32,7 @@ def test_calibrated_model():
 def test_model_in_training():
     row = quantization.summary(trained()[0])["block.conv2"]
     assert (row.bits, row.scheme) == (8, "per_channel_symmetric")
-    assert row.observer.startswith("FakeQuantize ")
+    assert row.observer.startswith("FusedMovingAvgObsFakeQuantize ")
     four = quantization.default_weight_fake_quant.with_args(quant_min=-8, quant_max=7)
     recipe = quantization.QConfig(quantization.default_fake_quant, four)
     assert quantization.summary(trained(recipe)[0])["last"].bits == 4

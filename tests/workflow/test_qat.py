@@ -192,7 +192,7 @@ def test_errors():
     with pytest.raises(ArgumentError, match="qconfig"):
         nn.qat.Linear.from_float(nn.Linear(1, 1))
     with pytest.raises(ArgumentTypeError, match="activation and weight"):
-        nn.qat.Linear(1, 1, qconfig=quantization.default_dynamic_qconfig)
+        nn.qat.Linear(1, 1, qconfig=quantization.QConfigDynamic(RECIPE.weight))
     with pytest.raises(AttributeError, match=r"write refquant\.nn\.intrinsic\.qat\.LinearReLU"):
         _ = nn.qat.LinearReLU
 

@@ -44,7 +44,7 @@ def learned(name, weight, steps=25):
     """A network after quantization-aware training, in evaluation and with its ranges fixed."""
     kind, fuse = NETS[name]
     model = quantization.fuse_modules_qat(randomize(kind()).train(), fuse)
-    activation = quantization.get_default_qat_qconfig("fbgemm").activation
+    activation = quantization.get_default_qat_qconfig("fbgemm", version=0).activation
     model.qconfig = QConfig(activation, weight)
     quantization.prepare_qat(model, inplace=True)
     optimizer = refquant.optim.SGD(model.parameters(), lr=0.02)
@@ -165,16 +165,19 @@ def check_weight(name, twin, layer, count):
     return integers, scale
 
 
-def check_output(name, got, want, exact, spread, scale, zero_point, floor, count):
+def check_output(name, got, want, exact, spread, scale, zero_point, ends, count):
     """Compare integers of an output; `exact` holds what both mean to round, in real numbers.
 
-    `exact` and `spread` have two rows: the twin's number and the layer's, each with its error.
+    `exact` and `spread` have two rows: the twin's number and the layer's, each with its error. The
+    twin clamps to the range that its observer leaves, the layer to that of its dtype: what lies
+    beyond either of `ends` counts as equal.
     """
+    got = np.clip(got, *ends)
     steps = exact / scale + zero_point
     spread = spread / scale + 8 * EPS * (np.abs(exact / scale) + zero_point)
     # Clamping is the same on both sides, and beyond it nothing is rounded.
-    low = np.clip((steps - spread).min(axis=0), floor, 255)
-    high = np.clip((steps + spread).max(axis=0), floor, 255)
+    low = np.clip((steps - spread).min(axis=0), *ends)
+    high = np.clip((steps + spread).max(axis=0), *ends)
     integers = np.rint(want / scale) + zero_point
     assert np.abs(want / scale + zero_point - integers).max() < 1e-3
     parted = got != integers
@@ -226,7 +229,7 @@ def check_layer(name, model, done, seen, inside, count):
         spread,
         result.q_scale(),
         zero_point,
-        floor,
+        (floor, twin.activation_post_process.quant_max),
         count,
     )
 

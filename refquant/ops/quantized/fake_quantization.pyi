@@ -6,49 +6,56 @@ from typing import Any
 import operator
 from typing import Any
 import numpy as np
-from refquant import arguments, kernels
+from refquant import arguments, engines, kernels
 from refquant._documentation import document
 from refquant.errors import ArgumentTypeError, DtypeError, OperationError, QuantizationParameterError
 from refquant.ops import checks, layout
+from refquant.reference import fake_quantization as reference
+from refquant.reference.fake_quantization import rounded_values
+from refquant.reference.learned import float_point_values
 from refquant.tensors import Tensor, differentiable
-__all__ = ['fake_quantize_per_channel_affine', 'fake_quantize_per_tensor_affine']
+__all__ = ['fake_quantize_per_channel_affine', 'fake_quantize_per_tensor_affine', 'integer_limits', 'rounded_per_channel', 'rounded_per_tensor']
 INT32: Any
+OTHER_FLOATS: Any
 
-def _limits(quant_min: Any, quant_max: Any) -> tuple[int, int]: ...
+def integer_limits(quant_min: Any, quant_max: Any) -> tuple[int, int]:
+    """Check a range of integers inside that of int32, or raise."""
 
 def _outside(argument: str, got: Any, low: int, high: int) -> Any: ...
 
 def fake_quantize_per_tensor_affine(input: Any, scale: float, zero_point: int, quant_min: int, quant_max: int) -> Tensor:
     r"""Round to the real numbers that a quantizer can represent.
 
-    .. math:: y = s \, (\mathrm{clip}(\mathrm{round}(z + x / s), q_{min}, q_{max}) - z)
+    .. math:: y = s \, (\mathrm{clip}(\mathrm{round}(x / s) + z, q_{min}, q_{max}) - z)
 
     Quotient (product with the reciprocal of the scale), sum and result are rounded to float32
-    each, ties go to the even integer: the rule ``add_then_round``, under every engine.
+    each, ties go to the even integer. The engine's release decides what comes first:
+    ``round_then_add``, under 1.4 ``add_then_round``.
 
     Parameters
     ----------
     input : Tensor or ndarray of float32
-        Real values, any shape and layout.
-    scale : float
+        Real values, any shape and layout; under 2.13 also float16 and float64.
+    scale : float or Tensor
         Real units of one quantized step; its float32 value and reciprocal must be finite and
         positive.
-    zero_point : int
-        The integer that stands for real zero, in ``quant_min..quant_max``.
+    zero_point : int or Tensor
+        The integer that stands for real zero, in ``quant_min..quant_max``; a tensor is not
+        checked for that, and a float in it is cut towards zero.
     quant_min, quant_max : int
         Range of the integers, inside that of int32; it need not be that of a dtype.
 
     Returns
     -------
     Tensor
-        float32, of the shape and memory format of `input`. NaN gives what `quant_min` stands
+        Of the dtype, shape and memory format of `input`. NaN gives what `quant_min` stands
         for, infinities saturate. The gradient passes unchanged where nothing was clipped and is
         zero elsewhere, NaN included.
 
     Raises
     ------
     DtypeError
-        If `input` is not float32.
+        If `input` is not of such a dtype.
     QuantizationParameterError
         If the scale is not valid, or the zero point lies outside the range.
     OperationError
@@ -56,8 +63,8 @@ def fake_quantize_per_tensor_affine(input: Any, scale: float, zero_point: int, q
 
     Notes
     -----
-    Source: ``fake_quantize_per_tensor_affine`` of PyTorch 1.4; there infinities and numbers
-    beyond int64 give `quant_min`, which is not reproduced.
+    Source: ``fake_quantize_per_tensor_affine`` of PyTorch; in 1.4 infinities and numbers beyond
+    int64 give `quant_min`, which is not reproduced.
 
     Examples
     --------
@@ -71,7 +78,23 @@ def fake_quantize_per_tensor_affine(input: Any, scale: float, zero_point: int, q
     tensor([0., 1., 0.])
     """
 
-def _channels(scale: Any, zero_point: Any, channels: Any, low: Any, high: Any) -> Any: ...
+def _one(argument: str, value: Any) -> Any:
+    """Return the number that a tensor of one element holds; other values as they are."""
+
+def _real_tensor(input: Any, rule: str) -> Tensor:
+    """Return a tensor of a dtype that the rule of a release takes, or raise."""
+
+def rounded_per_tensor(tensor: Tensor, scale: float, zero_point: int, low: int, high: int, rule: str) -> Tensor:
+    """Round a tensor by a rule, with its gradient; arguments are not checked."""
+
+@np.errstate(over='ignore')
+def _narrowed(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Round results to the type of the numbers; to float16 by way of float32, as PyTorch does."""
+
+def _computed(array: np.ndarray) -> np.ndarray:
+    """Convert numbers to the type in which they are rounded."""
+
+def _channels(scale: Any, zero_point: Any, channels: Any, low: Any, high: Any, rule: Any) -> Any: ...
 
 def fake_quantize_per_channel_affine(input: Any, scale: Any, zero_point: Any, axis: int, quant_min: int, quant_max: int) -> Tensor:
     """Round each slice along an axis to the real numbers that its quantizer can represent.
@@ -85,8 +108,9 @@ def fake_quantize_per_channel_affine(input: Any, scale: Any, zero_point: Any, ax
         Real values, any shape of at least one dimension, any layout.
     scale : Tensor or ndarray, shape (channels,)
         Real units of one quantized step; rounded to float32.
-    zero_point : Tensor or ndarray of an integer type, shape (channels,)
-        The integers that stand for real zero, in ``quant_min..quant_max``.
+    zero_point : Tensor or ndarray, shape (channels,)
+        The integers that stand for real zero, in ``quant_min..quant_max``; under 2.13 also float32
+        or float16 of any value, for schemes whose zero points are no integers.
     axis : int
         The dimension of the channels; negative counts from the end.
     quant_min, quant_max : int
@@ -95,13 +119,13 @@ def fake_quantize_per_channel_affine(input: Any, scale: Any, zero_point: Any, ax
     Returns
     -------
     Tensor
-        float32, of the shape and memory format of `input`, with the gradient of
+        Of the dtype, shape and memory format of `input`, with the gradient of
         `fake_quantize_per_tensor_affine`.
 
     Raises
     ------
     DtypeError
-        If `input` is not float32 or `zero_point` are not integers.
+        If `input` or `zero_point` are not of such a dtype.
     QuantizationParameterError
         If scales or zero points are not valid or not one for each slice.
     IndexRangeError
@@ -109,7 +133,8 @@ def fake_quantize_per_channel_affine(input: Any, scale: Any, zero_point: Any, ax
 
     Notes
     -----
-    Source: ``fake_quantize_per_channel_affine`` of PyTorch 1.4.
+    Under 2.13 numbers that int64 cannot hold, infinities included, give `quant_min`, and only the
+    result is rounded to float32. Source: ``fake_quantize_per_channel_affine`` of PyTorch.
 
     Examples
     --------
@@ -120,3 +145,6 @@ def fake_quantize_per_channel_affine(input: Any, scale: Any, zero_point: Any, ax
     tensor([[ 0.3,  1.5],
             [ 0. , 10. ]])
     """
+
+def rounded_per_channel(tensor: Tensor, scales: np.ndarray, zero_points: np.ndarray, axis: int, limits: tuple[int, int], rule: str) -> Tensor:
+    """Round each slice along an axis by a rule, with its gradient; arguments are not checked."""

@@ -1,19 +1,14 @@
 """The base class of all observers: factories, paths in the model, and state."""
 
-import functools
 from typing import Any
 
-import numpy as np
-
-from refquant import dtypes
+from refquant import dtypes, engines
 from refquant.errors import NotSupportedError
-from refquant.nn import state
 from refquant.nn.module import Module
 from refquant.quantization.observers.explanation import Explanation
 from refquant.quantization.observers.factory import Factory
-from refquant.tensors import Tensor
 
-__all__ = ["Observer", "ObserverBase", "check_both_or_none", "has_observed", "load_statistic"]
+__all__ = ["Observer", "ObserverBase", "has_observed"]
 
 
 class ObserverBase(Module):
@@ -31,6 +26,8 @@ class ObserverBase(Module):
     ----------
     path : str
         Path of the observer in its model; set by ``prepare``, named in errors and warnings.
+    workflow : Workflow
+        That of the engine that was chosen when the observer was made: whose arithmetic it follows.
 
     Examples
     --------
@@ -45,9 +42,10 @@ class ObserverBase(Module):
     # Names of the tensors that are the state; the last two are the ends of a range, or None.
     _statistics: tuple[str, ...] = ()
 
-    def __init__(self, dtype: dtypes.dtype) -> None:
+    def __init__(self, dtype: dtypes.dtype, is_dynamic: bool = False) -> None:
         super().__init__()
-        self.dtype = dtype
+        self.dtype, self.is_dynamic = dtype, is_dynamic
+        self.workflow = engines.current().workflow
 
     @classmethod
     def with_args(cls, **keywords: Any) -> Factory:
@@ -63,7 +61,7 @@ class ObserverBase(Module):
         """
         return Factory(cls, keywords)
 
-    def calculate_qparams(self, **keywords: Any) -> Any:
+    def calculate_qparams(self, **keywords: Any) -> tuple[Any, ...]:
         """Choose scale and zero point; defined by every observer that can."""
         raise NotSupportedError(
             hint=f"{type(self).__name__} chooses no scale and zero point; use MinMaxObserver or "
@@ -87,75 +85,19 @@ class ObserverBase(Module):
         name = type(self).__name__
         return f"{name} of {self.path!r}" if self.path else name
 
-    # -- state ---------------------------------------------------------------------------------
-
-    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
-        for name in self._statistics:
-            value = getattr(self, name)
-            kept = value is None or keep_vars
-            destination[prefix + name] = value if kept else value.detach()
-
-    def _load_from_state_dict(self, report, prefix: str) -> None:
-        check_both_or_none(report, prefix, self._statistics[-2:])
-        values = [
-            load_statistic(report, self, name, prefix + name, self._statistic_shape(name))
-            for name in self._statistics
-        ]
-        low, high = values[-2:] or (None, None)
-        if low is None or high is None:
-            return
-        # Moving averages of one number and itself may cross by a rounding error.
-        slack = 1e-6 * np.abs(low)
-        if low.shape != high.shape or (low > high + slack).any():
-            report.error(
-                " and ".join(prefix + name for name in self._statistics[-2:]),
-                "ends of ranges, the smaller ones first",
-                f"{low.tolist()} and {high.tolist()}",
-            )
-
-    def _statistic_shape(self, name: str) -> tuple:
-        """Return the shape of a statistic, -1 where any extent is valid."""
-        return ()
+    def extra_repr(self) -> str:
+        """Show the release whose arithmetic the observer follows."""
+        return f"release={self.workflow.release}"
 
 
 def has_observed(observer: Module) -> bool:
     """Return whether an observer knows a range; True for those that keep none."""
     # Fake quantization holds its observer.
     inner = observer._modules.get("activation_post_process", observer)
+    seen = getattr(inner, "_seen", None)
+    if seen is not None:
+        return seen() is not None
     return getattr(inner, "min_val", observer) is not None
-
-
-def check_both_or_none(report, prefix: str, names: tuple[str, ...]) -> None:
-    """Report an error if only one of two statistics that belong together is None."""
-    values = [report.state[prefix + name] for name in names if prefix + name in report.state]
-    if len({value is None for value in values}) > 1:
-        keys = " and ".join(prefix + name for name in names)
-        report.error(keys, "both None or neither", "None for one of them")
-
-
-def load_statistic(
-    report, module: Module, name: str, key: str, shape: tuple, storage: str = "float32"
-) -> np.ndarray | None:
-    """Schedule a statistic for loading: None, or finite numbers of a shape, which are returned."""
-    value = report.take(key)
-    if value is None:
-        if key in report.state:
-            report.change(functools.partial(setattr, module, name, None))
-        return None
-    array = state.numbers(report, key, value, storage)
-    if array is None:
-        return None
-    if shape == () and array.shape == (1,):
-        array = array.reshape(())
-    fits = array.ndim == len(shape) and all(
-        n in (-1, m) for n, m in zip(shape, array.shape, strict=True)
-    )
-    if not fits or not np.isfinite(array).all():
-        wanted = f"None or {storage} of shape {shape}".replace("-1", "n")
-        report.error(key, wanted, f"shape {array.shape}" if not fits else "NaN or infinity")
-        return None
-    report.change(functools.partial(setattr, module, name, Tensor(array)))
-    return array
 
 
 # The documented name; the class it means is ObserverBase.

@@ -1,11 +1,10 @@
 """How scale and zero point follow from what an observer has seen, in words and numbers."""
 
+import math
 from html import escape
 from typing import Any
 
 import numpy as np
-
-from refquant import kernels
 
 __all__ = ["Explanation"]
 
@@ -46,12 +45,10 @@ class Explanation:
         title = observer._place()
         if seen is None:
             return cls(title, [*facts, ("range seen", "nothing was observed yet")])
-        scales, zero_points = kernels.observer_qparams(
-            *seen, low_int, high_int, observer.qscheme.is_symmetric
-        )
+        scales, zero_points = observer._qparams(*seen)
         facts = [*more, *facts]
         if len(scales) == 1:
-            return cls(title, facts + _one(observer, seen, scales[0], int(zero_points[0])))
+            return cls(title, facts + _one(observer, seen, scales[0], zero_points[0].item()))
         return cls(title, facts + _many(seen, scales, zero_points))
 
     def __str__(self) -> str:
@@ -76,7 +73,7 @@ def _one(observer, seen, scale, zero_point) -> list[tuple[str, str]]:
     facts = [("range mapped", f"{_number(lower)} .. {_number(upper)}")]
     if (low, high) != (lower, upper):
         facts.append(("with zero", f"{_number(low)} .. {_number(high)}, so that zero is exact"))
-    if low == high:
+    if low == high and scale == 1:
         return [*facts, ("scale", "1, because there are only zeros"), ("zero point", "0")]
     if observer.qscheme.is_symmetric:
         extent = max(-low, high)
@@ -85,10 +82,10 @@ def _one(observer, seen, scale, zero_point) -> list[tuple[str, str]]:
     else:
         formula = f"({_number(high)} - {_number(low)}) / {high_int - low_int}"
         exact = (high - low) / (high_int - low_int)
-        unrounded = low_int - low / max(exact, observer.eps)
+        unrounded = low_int - low / max(exact, float(observer.eps))
         point = f"{low_int} - ({_number(low)}) / scale = {unrounded:.4f}, rounded"
-    if exact < observer.eps:
-        formula += ", raised to 2**-23"
+    if exact < float(observer.eps):
+        formula += f", raised to 2**{math.log2(float(observer.eps)):g}"
     first, last = ((q - zero_point) * float(scale) for q in (low_int, high_int))
     facts += [
         ("scale", f"{float(scale):.9g} = {formula}"),

@@ -3,22 +3,20 @@
 import functools
 import math
 import operator
+import warnings
 from typing import Any, Self
 
 import numpy as np
 
 from refquant import dtypes, html, kernels
-from refquant.errors import ArgumentError, OperationError
+from refquant._documentation import documented
+from refquant.errors import ArgumentError, NotSupportedError, OperationError
 from refquant.ops import layout
-from refquant.quantization.observers.affine import AffineObserver
+from refquant.quantization.observers import states, stretching
+from refquant.quantization.observers.affine import EPS, AffineObserver
 from refquant.tensors import Tensor
 
 __all__ = ["HistogramObserver"]
-
-# Wider ranges than this many parts of an old bin in a new one: the old range is then narrower
-# than a small part of one new bin, and float32 does not hold the number of parts exactly.
-MOST_PARTS = 2**24
-
 
 # More than needed in practice. Float32 can distinguish so many bins, and kernels can hold a table
 # of counts for each thread.
@@ -39,12 +37,13 @@ def _count(argument: str, value, most: int) -> int:
     return count
 
 
+@documented()
 class HistogramObserver(AffineObserver):
     r"""Keep a histogram and narrow its range until the squared error of quantization grows.
 
     Bins have equal width over the range seen so far. When a batch widens it, old bins are cut
-    into `upsample_rate` parts which are counted anew in wider bins; the range is stretched a
-    little so that a new bin has a whole number of parts.
+    into `upsample_rate` parts which are counted anew in wider bins; under 1.4 the range is
+    stretched a little so that a new bin has a whole number of parts.
 
     The search narrows the range step by step and stops at the first minimum of the squared error
     of what was observed. That need not be the least error of all ranges, and the whole range is
@@ -54,23 +53,23 @@ class HistogramObserver(AffineObserver):
     ----------
     bins : int, default 2048
         Number of bins, at most 2**20.
-    upsample_rate : int, default 128
-        Into how many parts an old bin is cut; with all bins at most 2**28 parts.
+    upsample_rate : int, optional
+        Into how many parts an old bin is cut; with all bins at most 2**28 parts. 16 if not given,
+        under 1.4 128. Where PyTorch 2.13 is called by position, `dtype` and what follows stand
+        here, which is understood.
     dtype : dtype, default quint8
         quint8 or qint8.
     qscheme : qscheme, default per_tensor_affine
         per_tensor_affine or per_tensor_symmetric.
-    reduce_range : bool, default False
-        Map to 0..127 or -64..63 instead of 0..255 or -128..127.
-    quant_min, quant_max : int, optional
-        A narrower range of integers, for 2 to 8 bits.
+    %(reduce_range)s
+    %(quant_limits)s
+    %(observer_rest)s
 
     Attributes
     ----------
     histogram : Tensor of float32, shape (bins,)
         Counts; fractions arise when ranges change.
-    min_val, max_val : Tensor of float32, shape (), or None
-        Ends of the histogram; None before anything was seen.
+    %(range_seen)s
 
     Raises
     ------
@@ -81,12 +80,13 @@ class HistogramObserver(AffineObserver):
 
     Notes
     -----
-    Memory does not grow with the number of batches. An empty batch changes nothing. A first batch
-    of equal numbers is kept as one value and counted in its bin later on, as PyTorch 2.13 does;
-    so is a range that is too narrow to be cut into parts. Otherwise the arithmetic is that of
-    PyTorch 1.4: `refquant.reference.observation.histogram`, `combine_histograms` and
-    `search_range`, under every engine. The search counts on ``quant_max - quant_min + 1``
-    integers, also where `reduce_range` leaves half of them.
+    Memory does not grow with the number of batches. An empty batch changes nothing. The arithmetic
+    is in `refquant.reference.histograms`: under 2.13 `histogram`, `spread_histogram` and
+    `search_range_in_float32`; infinities are left out with a warning, and the search counts on
+    all integers of the dtype, whatever range was given. Under 1.4 `combine_histograms` and
+    `search_range`; infinities are an error, the search counts on ``quant_max - quant_min + 1``
+    integers, and a first batch of equal numbers, or a range that is too narrow to be cut into
+    parts, is kept as one value and counted in its bin later on.
 
     Examples
     --------
@@ -107,20 +107,33 @@ class HistogramObserver(AffineObserver):
     def __init__(
         self,
         bins: int = 2048,
-        upsample_rate: int = 128,
+        upsample_rate: Any = None,
         dtype: dtypes.dtype = dtypes.quint8,
         qscheme: dtypes.qscheme = dtypes.per_tensor_affine,
         reduce_range: bool = False,
-        *,
         quant_min: int | None = None,
         quant_max: int | None = None,
+        factory_kwargs: Any = None,
+        eps: float = EPS,
+        *,
+        is_dynamic: bool = False,
     ) -> None:
-        super().__init__(dtype, qscheme, reduce_range, quant_min, quant_max)
+        if isinstance(upsample_rate, dtypes.dtype):  # the order of PyTorch 2.13
+            if isinstance(qscheme, bool):
+                reduce_range = qscheme
+            if isinstance(dtype, dtypes.qscheme):
+                qscheme = dtype
+            elif not isinstance(qscheme, dtypes.qscheme):
+                qscheme = dtypes.per_tensor_affine
+            dtype, upsample_rate = upsample_rate, None
+        super().__init__(dtype, qscheme, reduce_range, quant_min, quant_max, eps, is_dynamic)
         self.bins = _count("bins", bins, MOST_BINS)
+        if upsample_rate is None:
+            upsample_rate = self.workflow.upsample_rate
         self.upsample_rate = _count("upsample_rate", upsample_rate, MOST_CUTS // self.bins)
         self.register_buffer("histogram", Tensor(np.zeros(self.bins, np.float32)))
-        self.register_buffer("min_val", None)
-        self.register_buffer("max_val", None)
+        for name, value in zip(("min_val", "max_val"), self._start(), strict=True):
+            self.register_buffer(name, value)
         # The true extremes, where they are known: the ends of the histogram are stretched, and a
         # state dict holds only those.
         self._extremes: np.ndarray | None = None
@@ -130,23 +143,41 @@ class HistogramObserver(AffineObserver):
         array = self._elements(x)
         if array.size:
             flat = layout.flatten(array)[0]
+            if self.workflow.histograms == "spread":
+                flat = self._without_infinities(flat)
+                if not flat.size:
+                    return x
             extremes = kernels.min_max(flat)
             self._check_finite(extremes)
-            if self.min_val is None:
+            seen = self._seen()
+            if seen is None:
                 self._check_width(extremes)
-                counts = kernels.histogram(flat, self.bins, float(extremes[0]), float(extremes[1]))
-                self._set(counts, extremes)
+                self._set(self._count_in(flat, extremes), extremes)
                 self._extremes = extremes
             else:
-                self._add(flat, extremes)
-                self._extremes = _union(self._extremes, extremes)
+                self._add(flat, seen, extremes)
+                self._extremes = stretching.union(self._extremes, extremes)
         return x
 
-    def _seen(self) -> Any:
-        """Return the ends of the histogram."""
-        if self.min_val is None:
-            return None
-        return np.array([self.min_val.array, self.max_val.array], np.float32)
+    def _without_infinities(self, flat: np.ndarray) -> np.ndarray:
+        """Leave out infinities, as masks have them."""
+        low, high = kernels.min_max(flat)
+        if low != -np.inf and high != np.inf:
+            return flat
+        warnings.warn(
+            f"{self._place()} was given infinity, which it leaves out",
+            UserWarning,
+            stacklevel=4,
+        )
+        return flat[np.isfinite(flat)]
+
+    def _count_in(self, flat: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """Count the elements of a batch in bins over a range."""
+        first = self.workflow.histograms == "spread"
+        return kernels.histogram(flat, self.bins, float(ends[0]), float(ends[1]), first)
+
+    def _reduces_symmetric(self) -> bool:
+        return self.workflow.histograms == "spread"
 
     def _set(self, counts: np.ndarray, ends: np.ndarray) -> None:
         self.histogram = Tensor(counts)
@@ -176,23 +207,40 @@ class HistogramObserver(AffineObserver):
                 hint="use MinMaxObserver",
             )
 
-    def _add(self, flat: np.ndarray, extremes: np.ndarray) -> None:
+    def _add(self, flat: np.ndarray, seen: np.ndarray, extremes: np.ndarray) -> None:
         """Add a batch to what was seen before."""
-        seen = self._seen()
         ends = kernels.min_max(np.concatenate([seen, extremes]))
         self._check_width(ends)
+        if self.workflow.histograms == "stretched":
+            plan = stretching.plan(seen, ends, self.bins, self.upsample_rate)
+            self._add_stretched(flat, seen, ends, plan)
+            return
+        counts, added = self._counts(), self._count_in(flat, ends)
+        if (ends == seen).all():
+            self._set(counts + added, ends)
+        elif seen[0] == seen[1]:
+            one = self._count_in(seen[:1], ends)
+            self._set(added + one * np.float32(kernels.cascade_sum(counts)), ends)
+        else:
+            low, high, new_low, new_high = map(float, (*seen, *ends))
+            spread = kernels.spread_histogram(
+                counts, added, low, high, new_low, new_high, self.upsample_rate
+            )
+            self._set(spread, ends)
+
+    def _add_stretched(self, flat: np.ndarray, seen: np.ndarray, ends: np.ndarray, plan) -> None:
+        """Add a batch to a histogram whose range is stretched by a plan, if it can be."""
         counts = self._counts()
-        plan = _plan(seen, ends, self.bins, self.upsample_rate)
         if plan is None:
-            added = kernels.histogram(flat, self.bins, float(ends[0]), float(ends[1]))
+            added = self._count_in(flat, ends)
             if (ends != seen).any():
                 middle = seen[0] + (seen[1] - seen[0]) / np.float32(2)
-                one = kernels.histogram(middle.reshape(1), self.bins, *map(float, ends))
+                one = self._count_in(middle.reshape(1), ends)
                 counts = one * np.float32(counts.sum(dtype=np.float64))
             self._set(added + counts, ends)
             return
         stretched, downsample_rate, start = plan
-        added = kernels.histogram(flat, self.bins, *map(float, stretched))
+        added = self._count_in(flat, stretched)
         if (stretched == seen).all():
             self._set(added + counts, stretched)
         else:
@@ -205,8 +253,13 @@ class HistogramObserver(AffineObserver):
         seen = self._seen()
         if seen is None:
             return None
-        levels = self.quant_max - self.quant_min + 1
-        ends = kernels.search_range(self._counts(), float(seen[0]), float(seen[1]), levels)
+        if self.workflow.qparams == "float32":
+            levels = 2 ** (8 * self.dtype.itemsize)
+            search = kernels.search_range_in_float32
+        else:
+            levels = self.quant_max - self.quant_min + 1
+            search = kernels.search_range
+        ends = search(self._counts(), float(seen[0]), float(seen[1]), levels)
         return ends[0:1], ends[1:2]
 
     def _settings(self) -> tuple:
@@ -248,24 +301,27 @@ class HistogramObserver(AffineObserver):
         ends = kernels.min_max(np.concatenate([ours, theirs]))
         self._check_width(ends)
         spread = [
-            _spread(observer._counts(), seen, ends, self.bins)
+            stretching.spread(observer._counts(), seen, ends, self.bins)
             for observer, seen in ((self, ours), (other, theirs))
         ]
         self._set((spread[0] + spread[1]).astype(np.float32), ends)
-        self._extremes = _union(self._extremes, other._extremes)
+        self._extremes = stretching.union(self._extremes, other._extremes)
 
     def _load_from_state_dict(self, report, prefix: str) -> None:
         super()._load_from_state_dict(report, prefix)
         key = prefix + "histogram"
         if key in report.state and report.state[key] is None:
+            report.used.add(key)
             report.error(key, "counts", "None")
+        else:
+            states.load_statistic(report, self, "histogram", key, (self.bins,))
         report.change(functools.partial(setattr, self, "_extremes", None))
 
     def _explain_more(self) -> list[tuple[str, str]]:
         seen, chosen = self._seen(), self._range()
         counts = self.histogram.array
         total = float(counts.sum(dtype=np.float64))
-        lost = total - float(_spread(counts, seen, np.concatenate(chosen), 1)[0])
+        lost = total - float(stretching.spread(counts, seen, np.concatenate(chosen), 1)[0])
         share = max(lost, 0.0) / max(total, 1.0)
         facts = [
             ("histogram", f"{self.bins} bins over {seen[0]:.6g} .. {seen[1]:.6g}"),
@@ -292,61 +348,6 @@ class HistogramObserver(AffineObserver):
             [(float(end[0]) - low) / width for end in chosen],
         )
 
-    def _statistic_shape(self, name: str) -> tuple:
-        return (self.bins,) if name == "histogram" else ()
-
-
-@np.errstate(all="ignore")
-def _plan(seen: np.ndarray, ends: np.ndarray, bins: int, upsample_rate: int):
-    """Stretch a wider range so that a new bin holds a whole number of parts of old bins.
-
-    Parameters
-    ----------
-    seen, ends : ndarray of float32, shape (2,)
-        The old range, and the wider one that is to be covered.
-    bins, upsample_rate : int
-        Number of bins, and of parts of an old bin.
-
-    Returns
-    -------
-    stretched : ndarray of float32, shape (2,)
-    downsample_rate : int
-        Parts of a new bin.
-    start : int
-        Parts that lie before the old range.
-
-    None is returned where the old range is too narrow for that, or the new one too wide.
-    """
-    f32 = np.float32
-    part = (seen[1] - seen[0]) / f32(bins * upsample_rate)
-    width = ends[1] - ends[0]
-    parts_of_range = f32(bins) * part
-    if parts_of_range == 0 or width / parts_of_range > MOST_PARTS:
-        return None
-    downsample_rate = int(np.ceil(width / parts_of_range))
-    surplus = f32(downsample_rate) * parts_of_range - width
-    half = surplus / f32(2)
-    stretched = np.array([ends[0] - half, ends[1] + half], np.float32)
-    if not np.isfinite(stretched[1] - stretched[0]):
-        return None
-    start = int(np.rint((seen[0] - stretched[0]) / part))
-    return stretched, downsample_rate, start
-
-
-def _union(one: np.ndarray | None, two: np.ndarray | None) -> np.ndarray | None:
-    """Return the ends of the smallest range that contains both; None if either is unknown."""
-    return None if one is None or two is None else kernels.min_max(np.concatenate([one, two]))
-
-
-def _spread(counts: np.ndarray, seen: np.ndarray, ends: np.ndarray, bins: int) -> np.ndarray:
-    """Count in `bins` bins over `ends` what lies evenly spread in the bins over `seen`."""
-    if (seen == ends).all() and bins == len(counts):
-        return counts.astype(np.float64)
-    total = counts.sum(dtype=np.float64)
-    if seen[0] == seen[1]:
-        # A single value lies in the bin that a batch of it would be counted in.
-        return total * kernels.histogram(seen[:1], bins, *map(float, ends)).astype(np.float64)
-    old_edges = np.linspace(float(seen[0]), float(seen[1]), len(counts) + 1)
-    new_edges = np.linspace(float(ends[0]), float(ends[1]), bins + 1)
-    below = np.concatenate([[0.0], np.cumsum(counts, dtype=np.float64)])
-    return np.diff(np.interp(new_edges, old_edges, below))
+    def reset_min_max_vals(self) -> None:
+        """Refuse: a histogram is not forgotten with its range."""
+        raise NotSupportedError(hint="make a new observer")

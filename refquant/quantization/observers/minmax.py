@@ -1,15 +1,19 @@
 """The observer of the smallest and the largest element."""
 
+from typing import Any
+
 import numpy as np
 
 from refquant import dtypes, kernels
+from refquant._documentation import documented
 from refquant.ops import layout
-from refquant.quantization.observers.affine import AffineObserver
+from refquant.quantization.observers.affine import EPS, AffineObserver
 from refquant.tensors import Tensor
 
 __all__ = ["MinMaxObserver"]
 
 
+@documented()
 class MinMaxObserver(AffineObserver):
     r"""Keep the smallest and the largest element that was ever seen.
 
@@ -21,15 +25,13 @@ class MinMaxObserver(AffineObserver):
         quint8 or qint8.
     qscheme : qscheme, default per_tensor_affine
         per_tensor_affine or per_tensor_symmetric.
-    reduce_range : bool, default False
-        Map to 0..127 or -64..63 instead of 0..255 or -128..127.
-    quant_min, quant_max : int, optional
-        A narrower range of integers, for 2 to 8 bits.
+    %(reduce_range)s
+    %(quant_limits)s
+    %(observer_rest)s
 
     Attributes
     ----------
-    min_val, max_val : Tensor of float32, shape (), or None
-        Ends of the range; None before anything was seen.
+    %(range_seen)s
 
     Raises
     ------
@@ -41,7 +43,7 @@ class MinMaxObserver(AffineObserver):
     Notes
     -----
     An empty batch changes nothing. NaN and infinity are an error that names the place in the
-    model. Source: the documentation of ``torch.quantization.MinMaxObserver``, PyTorch 1.4.
+    model. Source: the documentation of ``torch.quantization.MinMaxObserver``.
 
     Examples
     --------
@@ -50,7 +52,7 @@ class MinMaxObserver(AffineObserver):
     >>> observer = MinMaxObserver()
     >>> _ = observer(refquant.tensor([-1.0, 0.5, 4.1]))
     >>> observer.calculate_qparams()
-    (tensor([0.02]), tensor([50]))
+    (tensor([0.02]), tensor([50], dtype=refquant.int32))
     >>> print(observer.explain())
     MinMaxObserver
       integers      0..255 of quint8
@@ -69,13 +71,16 @@ class MinMaxObserver(AffineObserver):
         dtype: dtypes.dtype = dtypes.quint8,
         qscheme: dtypes.qscheme = dtypes.per_tensor_affine,
         reduce_range: bool = False,
-        *,
         quant_min: int | None = None,
         quant_max: int | None = None,
+        factory_kwargs: Any = None,
+        eps: float = EPS,
+        *,
+        is_dynamic: bool = False,
     ) -> None:
-        super().__init__(dtype, qscheme, reduce_range, quant_min, quant_max)
-        self.register_buffer("min_val", None)
-        self.register_buffer("max_val", None)
+        super().__init__(dtype, qscheme, reduce_range, quant_min, quant_max, eps, is_dynamic)
+        for name, value in zip(("min_val", "max_val"), self._start(), strict=True):
+            self.register_buffer(name, value)
 
     def forward(self, x: Tensor) -> Tensor:
         """Observe `x` and return it."""
@@ -86,11 +91,9 @@ class MinMaxObserver(AffineObserver):
             self._set(self._update(extremes))
         return x
 
-    def _seen(self) -> np.ndarray | None:
-        """Minimum and maximum so far."""
-        if self.min_val is None:
-            return None
-        return np.array([self.min_val.array, self.max_val.array], np.float32)
+    def reset_min_max_vals(self) -> None:
+        """Forget the range that was seen."""
+        self.reset_range()
 
     def _update(self, extremes: np.ndarray) -> np.ndarray:
         """Combine what was seen before with the range of a batch."""
@@ -101,17 +104,7 @@ class MinMaxObserver(AffineObserver):
         self.min_val = Tensor(ends[0:1].reshape(()))
         self.max_val = Tensor(ends[1:2].reshape(()))
 
-    def _range(self):
-        seen = self._seen()
-        return None if seen is None else (seen[0:1], seen[1:2])
-
     def _absorb(self, other) -> None:
         seen = other._seen()
         if seen is not None:
             self._set(MinMaxObserver._update(self, seen))
-
-    def extra_repr(self) -> str:
-        """Show the range."""
-        if self.min_val is None:
-            return "min_val=None, max_val=None"
-        return f"min_val={self.min_val.item()}, max_val={self.max_val.item()}"

@@ -3,22 +3,30 @@
 import numpy as np
 
 from refquant import dtypes, kernels
-from refquant.errors import ArgumentError
-from refquant.quantization.observers.affine import AffineObserver
+from refquant._documentation import documented
+from refquant.errors import ArgumentError, NotSupportedError
+from refquant.quantization.observers.affine import EPS, AffineObserver
 from refquant.quantization.observers.minmax import MinMaxObserver
 from refquant.quantization.observers.per_channel import PerChannelMinMaxObserver
 
 __all__ = ["MovingAverageMinMaxObserver", "MovingAveragePerChannelMinMaxObserver"]
 
 
-def _constant(value) -> float:
+def _constant(value, is_dynamic: bool) -> float:
     if not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
         raise ArgumentError(
             argument="averaging_constant", expected="a number in 0..1", got=repr(value)
         )
+    if is_dynamic and value != 1:
+        raise NotSupportedError(
+            argument="averaging_constant",
+            expected="1 where is_dynamic: each batch has a range of its own",
+            got=value,
+        )
     return float(value)
 
 
+@documented()
 class MovingAverageMinMaxObserver(MinMaxObserver):
     r"""Keep moving averages of the smallest and the largest element of every batch.
 
@@ -29,17 +37,16 @@ class MovingAverageMinMaxObserver(MinMaxObserver):
     ----------
     averaging_constant : float, default 0.01
         How far each batch moves the averages, 0..1; rounded to float32.
-    dtype, qscheme, reduce_range, quant_min, quant_max
+    dtype, qscheme, reduce_range, quant_min, quant_max, eps, is_dynamic
         As in `MinMaxObserver`.
 
     Attributes
     ----------
-    min_val, max_val : Tensor of float32, shape (), or None
-        The averages; None before anything was seen.
+    %(range_seen)s
 
     Notes
     -----
-    Source: the documentation of ``torch.quantization.MovingAverageMinMaxObserver``, PyTorch 1.4.
+    Source: the documentation of ``torch.quantization.MovingAverageMinMaxObserver``.
 
     Examples
     --------
@@ -58,12 +65,16 @@ class MovingAverageMinMaxObserver(MinMaxObserver):
         dtype: dtypes.dtype = dtypes.quint8,
         qscheme: dtypes.qscheme = dtypes.per_tensor_affine,
         reduce_range: bool = False,
-        *,
         quant_min: int | None = None,
         quant_max: int | None = None,
+        eps: float = EPS,
+        *,
+        is_dynamic: bool = False,
     ) -> None:
-        super().__init__(dtype, qscheme, reduce_range, quant_min=quant_min, quant_max=quant_max)
-        self.averaging_constant = _constant(averaging_constant)
+        super().__init__(
+            *(dtype, qscheme, reduce_range, quant_min, quant_max), eps=eps, is_dynamic=is_dynamic
+        )
+        self.averaging_constant = _constant(averaging_constant, is_dynamic)
 
     def _update(self, extremes: np.ndarray) -> np.ndarray:
         seen = self._seen()
@@ -83,13 +94,13 @@ class MovingAveragePerChannelMinMaxObserver(PerChannelMinMaxObserver):
     ----------
     averaging_constant : float, default 0.01
         How far each batch moves the averages, 0..1; rounded to float32.
-    ch_axis, dtype, qscheme, reduce_range, quant_min, quant_max
+    ch_axis, dtype, qscheme, reduce_range, quant_min, quant_max, eps, is_dynamic
         As in `PerChannelMinMaxObserver`.
 
     Attributes
     ----------
-    min_vals, max_vals : Tensor of float32, shape (channels,), or None
-        The averages; None before anything was seen.
+    min_val, max_val : Tensor of float32, shape (channels,), or None
+        The averages; before anything was seen of shape (0,), under 1.4 None.
 
     Notes
     -----
@@ -102,7 +113,7 @@ class MovingAveragePerChannelMinMaxObserver(PerChannelMinMaxObserver):
     >>> observer = MovingAveragePerChannelMinMaxObserver(averaging_constant=0.5)
     >>> for largest in (2.0, 4.0):
     ...     _ = observer(refquant.tensor([[-1.0, largest], [0.0, 1.0]]))
-    >>> observer.max_vals
+    >>> observer.max_val
     tensor([3., 1.])
     """
 
@@ -113,14 +124,18 @@ class MovingAveragePerChannelMinMaxObserver(PerChannelMinMaxObserver):
         dtype: dtypes.dtype = dtypes.quint8,
         qscheme: dtypes.qscheme = dtypes.per_channel_affine,
         reduce_range: bool = False,
-        *,
         quant_min: int | None = None,
         quant_max: int | None = None,
+        eps: float = EPS,
+        *,
+        is_dynamic: bool = False,
     ) -> None:
         super().__init__(
-            ch_axis, dtype, qscheme, reduce_range, quant_min=quant_min, quant_max=quant_max
+            *(ch_axis, dtype, qscheme, reduce_range, quant_min, quant_max),
+            eps=eps,
+            is_dynamic=is_dynamic,
         )
-        self.averaging_constant = _constant(averaging_constant)
+        self.averaging_constant = _constant(averaging_constant, is_dynamic)
 
     def _update(self, seen: np.ndarray, extremes: np.ndarray) -> np.ndarray:
         moved = kernels.moving_average(

@@ -15,6 +15,9 @@ class NoopObserver(ObserverBase):
     dtype : dtype, default float16
         The dtype that weights are converted to.
 
+    custom_op_name : str, default ''
+        Kept as an attribute, otherwise unused.
+
     Examples
     --------
     >>> from refquant.quantization import NoopObserver
@@ -22,8 +25,9 @@ class NoopObserver(ObserverBase):
     refquant.float16
     """
 
-    def __init__(self, dtype: dtypes.dtype = dtypes.float16) -> None:
+    def __init__(self, dtype: dtypes.dtype = dtypes.float16, custom_op_name: str = "") -> None:
         super().__init__(dtype)
+        self.custom_op = custom_op_name
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `x`."""

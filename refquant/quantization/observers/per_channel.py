@@ -5,14 +5,16 @@ from typing import Any
 import numpy as np
 
 from refquant import dtypes, kernels
+from refquant._documentation import documented
 from refquant.errors import ShapeError
 from refquant.ops import checks, layout
-from refquant.quantization.observers.affine import AffineObserver
+from refquant.quantization.observers.affine import EPS, AffineObserver
 from refquant.tensors import Tensor
 
 __all__ = ["PerChannelMinMaxObserver"]
 
 
+@documented()
 class PerChannelMinMaxObserver(AffineObserver):
     """Keep the smallest and the largest element that was ever seen in each channel.
 
@@ -24,15 +26,14 @@ class PerChannelMinMaxObserver(AffineObserver):
         quint8 or qint8.
     qscheme : qscheme, default per_channel_affine
         per_channel_affine or per_channel_symmetric.
-    reduce_range : bool, default False
-        Map to 0..127 or -64..63 instead of 0..255 or -128..127.
-    quant_min, quant_max : int, optional
-        A narrower range of integers, for 2 to 8 bits.
+    %(reduce_range)s
+    %(quant_limits)s
+    %(observer_rest)s
 
     Attributes
     ----------
-    min_vals, max_vals : Tensor of float32, shape (channels,), or None
-        Ends of the ranges; None before anything was seen.
+    min_val, max_val : Tensor of float32, shape (channels,), or None
+        Ends of the ranges; before anything was seen of shape (0,), under 1.4 None.
 
     Raises
     ------
@@ -44,7 +45,7 @@ class PerChannelMinMaxObserver(AffineObserver):
     Notes
     -----
     Each channel follows the formulas of `MinMaxObserver`. Source: the documentation of
-    ``torch.quantization.PerChannelMinMaxObserver``, PyTorch 1.4.
+    ``torch.quantization.PerChannelMinMaxObserver``.
 
     Examples
     --------
@@ -53,13 +54,12 @@ class PerChannelMinMaxObserver(AffineObserver):
     >>> observer = PerChannelMinMaxObserver(dtype=refquant.qint8,
     ...                                     qscheme=refquant.per_channel_symmetric)
     >>> _ = observer(refquant.tensor([[-1.0, 0.5], [0.0, 2.55]]))
-    >>> scales, zero_points, axis = observer.calculate_qparams()
-    >>> scales, zero_points, axis
-    (tensor([0.0078, 0.02  ]), tensor([0, 0]), 0)
+    >>> observer.calculate_qparams()
+    (tensor([0.0078, 0.02  ]), tensor([0, 0]))
     """
 
     per_channel = True
-    _statistics = ("min_vals", "max_vals")
+    _statistics = ("min_val", "max_val")
 
     def __init__(
         self,
@@ -67,24 +67,31 @@ class PerChannelMinMaxObserver(AffineObserver):
         dtype: dtypes.dtype = dtypes.quint8,
         qscheme: dtypes.qscheme = dtypes.per_channel_affine,
         reduce_range: bool = False,
-        *,
         quant_min: int | None = None,
         quant_max: int | None = None,
+        factory_kwargs: Any = None,
+        eps: float = EPS,
+        *,
+        is_dynamic: bool = False,
     ) -> None:
-        super().__init__(dtype, qscheme, reduce_range, quant_min, quant_max)
+        super().__init__(dtype, qscheme, reduce_range, quant_min, quant_max, eps, is_dynamic)
         self.ch_axis = ch_axis
-        self.register_buffer("min_vals", None)
-        self.register_buffer("max_vals", None)
+        for name, value in zip(("min_val", "max_val"), self._start(), strict=True):
+            self.register_buffer(name, value)
 
     @property
-    def min_val(self) -> Tensor:
-        """Minima, under the name that observers per tensor have."""
-        return self.min_vals
+    def min_vals(self) -> Any:
+        """Minima, under the name of PyTorch 1.4."""
+        return self.min_val
 
     @property
-    def max_val(self) -> Tensor:
-        """Maxima, under the name that observers per tensor have."""
-        return self.max_vals
+    def max_vals(self) -> Any:
+        """Maxima, under the name of PyTorch 1.4."""
+        return self.max_val
+
+    def reset_min_max_vals(self) -> None:
+        """Forget the ranges that were seen."""
+        self.reset_range()
 
     def forward(self, x: Tensor) -> Tensor:
         """Observe `x` and return it."""
@@ -109,22 +116,12 @@ class PerChannelMinMaxObserver(AffineObserver):
             self._set(extremes if seen is None else self._update(seen, extremes))
         return x
 
-    def _seen(self) -> np.ndarray | None:
-        """Minima and maxima so far, shape (2, channels)."""
-        if self.min_vals is None:
-            return None
-        return np.stack([self.min_vals.array, self.max_vals.array])
-
     def _update(self, seen: np.ndarray, extremes: np.ndarray) -> np.ndarray:
         """Combine what was seen before with the ranges of a batch."""
         return kernels.min_max_per_channel(np.concatenate([seen, extremes])[:, :, None])
 
     def _set(self, ends: np.ndarray) -> None:
-        self.min_vals, self.max_vals = Tensor(ends[0]), Tensor(ends[1])
-
-    def _range(self):
-        seen = self._seen()
-        return None if seen is None else (seen[0], seen[1])
+        self.min_val, self.max_val = Tensor(ends[0]), Tensor(ends[1])
 
     def _settings(self) -> tuple:
         return (*super()._settings(), self.ch_axis)
@@ -147,20 +144,15 @@ class PerChannelMinMaxObserver(AffineObserver):
         Returns
         -------
         scales : Tensor of float32, shape (channels,)
-        zero_points : Tensor of int64, shape (channels,)
+        zero_points : Tensor, shape (channels,)
+            int64; under 2.13 int32 if the scheme is affine, float32 if it has float parameters.
         ch_axis : int
-            The dimension of the channels.
+            The dimension of the channels; under 1.4 alone.
 
         Warns
         -----
         NoDataWarning
             If nothing was observed; there is then one channel of scale 1, zero point 0.
         """
-        return (*super().calculate_qparams(**keywords), self.ch_axis)
-
-    def _statistic_shape(self, name: str) -> tuple:
-        return (-1,)
-
-    def extra_repr(self) -> str:
-        """Show the ranges."""
-        return f"min_val={self.min_vals}, max_val={self.max_vals}"
+        found = (*super().calculate_qparams(**keywords), self.ch_axis)
+        return found[: self.workflow.values_per_channel]

@@ -14,7 +14,11 @@ class RecordingObserver(ObserverBase):
     Parameters
     ----------
     dtype : dtype, default quint8
-        Kept as an attribute, otherwise unused.
+        Kept as an attribute like `qscheme` and `reduce_range`, otherwise unused.
+    qscheme : qscheme, default per_tensor_affine
+        What a quantizer would be.
+    reduce_range : bool, default False
+        Whether a quantizer would leave a bit unused.
 
     Attributes
     ----------
@@ -31,8 +35,14 @@ class RecordingObserver(ObserverBase):
     [tensor([1., 2.])]
     """
 
-    def __init__(self, dtype: dtypes.dtype = dtypes.quint8) -> None:
+    def __init__(
+        self,
+        dtype: dtypes.dtype = dtypes.quint8,
+        qscheme: dtypes.qscheme = dtypes.per_tensor_affine,
+        reduce_range: bool = False,
+    ) -> None:
         super().__init__(dtype)
+        self.qscheme, self.reduce_range = qscheme, reduce_range
         self.tensor_val: list[Tensor] = []
 
     def forward(self, x: Tensor) -> Tensor:
