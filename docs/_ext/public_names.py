@@ -30,7 +30,7 @@ FACES = (
     "refquant.plotting",
     "refquant.reporting",
 )
-_LAZY = {"refquant": ("load", "report", "save", "show_config")}
+_LAZY = {"refquant": ("from_torch", "load", "report", "save", "show_config", "to_torch")}
 
 
 def public(face: str) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """The programs of the page *Save and load*: one process saves, another loads the same bits."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -57,14 +56,6 @@ def of_pytorch(test):
     return test
 
 
-@pytest.fixture
-def take_over_state(torch):
-    spec = importlib.util.spec_from_file_location("from_torch", FOLDER / "from_torch.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.take_over_state
-
-
 def network(nn, quantization, functional):
     """Build the same network in PyTorch and here."""
 
@@ -86,7 +77,7 @@ def network(nn, quantization, functional):
 
 @of_pytorch
 @pytest.mark.parametrize("recipe", ["default_qconfig", "default_per_channel_qconfig"])
-def test_a_converted_model_of_pytorch_comes_over(torch, take_over_state, recipe):
+def test_a_converted_model_of_pytorch_comes_over(torch, recipe):
     theirs = torch.ao.quantization
     torch.manual_seed(0)
     model = network(torch.nn, theirs, torch.ao.nn.quantized.FloatFunctional)
@@ -101,26 +92,26 @@ def test_a_converted_model_of_pytorch_comes_over(torch, take_over_state, recipe)
     other.qconfig = ours.default_qconfig
     with pytest.warns(NoDataWarning):
         other = ours.convert(ours.prepare(other))
-    assert other.load_state_dict(take_over_state(model.state_dict())) == ([], [])
+    assert other.load_state_dict(refquant.from_torch(model.state_dict())) == ([], [])
     found = other(refquant.as_tensor(x.numpy())).numpy()
     assert np.array_equal(found, model(x).numpy())
 
 
 @of_pytorch
-def test_a_float_model_of_pytorch_comes_over(torch, take_over_state):
+def test_a_float_model_of_pytorch_comes_over(torch):
     model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3))
     nn = refquant.nn
     other = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
-    assert other.load_state_dict(take_over_state(model.state_dict())) == ([], [])
+    assert other.load_state_dict(refquant.from_torch(model.state_dict())) == ([], [])
     assert np.array_equal(other[0].weight.detach().numpy(), model[0].weight.detach().numpy())
 
 
 @of_pytorch
-def test_a_dynamic_layer_of_pytorch_comes_over(torch, take_over_state):
+def test_a_dynamic_layer_of_pytorch_comes_over(torch):
     model = torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(torch.nn.Linear(4, 3)))
     nn = refquant.nn
     other = refquant.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 3)))
-    assert other.load_state_dict(take_over_state(model.state_dict())) == ([], [])
+    assert other.load_state_dict(refquant.from_torch(model.state_dict())) == ([], [])
     x = torch.randn(5, 4)
     found = other(refquant.as_tensor(x.numpy())).numpy()
     assert np.array_equal(found, model(x).detach().numpy())
