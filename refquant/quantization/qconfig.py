@@ -265,8 +265,8 @@ def get_default_qat_qconfig(backend: str = "x86", version: int | None = None) ->
     backend : str, default 'x86'
         Name of an engine.
     version : int, optional
-        0 for `FakeQuantize`, 1 for `FusedMovingAvgObsFakeQuantize`; if not given that of the
-        engine's release, 0 under 1.4 and 1 under 2.13.
+        0 for `FakeQuantize`, 1 for `FusedMovingAvgObsFakeQuantize`. If not given 1, or 0 if
+        `backend` or the engine that is chosen is of PyTorch 1.4.
 
     Returns
     -------
@@ -288,7 +288,8 @@ def get_default_qat_qconfig(backend: str = "x86", version: int | None = None) ->
     """
     _, weight, reduce_range = _recipe(backend)
     if version is None:
-        version = engines.get(backend).workflow.qat_version
+        releases = engines.get(backend).workflow, engines.current().workflow
+        version = min(workflow.qat_version for workflow in releases)
     version = _version(version, len(FAKE_QUANTS))
     activation = FAKE_QUANTS[version].with_args(
         observer=MovingAverageMinMaxObserver,
