@@ -4,11 +4,15 @@ from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
 from typing import Any
 
-from refquant import arguments
+from refquant import arguments, nn
 from refquant.errors import ArgumentError
 from refquant.nn import functional
 from refquant.ops import quantized
 from refquant.quantization import mappings
+from refquant.quantization.fake_quantization.defaults import (
+    default_fixed_qparams_range_0to1_fake_quant,
+    default_fixed_qparams_range_neg1to1_fake_quant,
+)
 
 __all__ = [
     "get_default_float_to_quantized_operator_mappings",
@@ -17,6 +21,13 @@ __all__ = [
     "get_static_quant_module_class",
 ]
 
+# What rounds the output in training, of modules whose output has a range that is known before.
+DEFAULT_MODULE_TO_ACT_POST_PROCESS: dict[type[nn.Module], Any] = {
+    nn.Hardsigmoid: default_fixed_qparams_range_0to1_fake_quant,
+    nn.Sigmoid: default_fixed_qparams_range_0to1_fake_quant,
+    nn.Softmax: default_fixed_qparams_range_0to1_fake_quant,
+    nn.Tanh: default_fixed_qparams_range_neg1to1_fake_quant,
+}
 _NAMES = ("elu", "hardswish", "instance_norm", "layer_norm", "leaky_relu", "dropout")
 DEFAULT_FLOAT_TO_QUANTIZED_OPERATOR_MAPPINGS: dict[Any, Any] = {
     getattr(functional, name): getattr(quantized, name)

@@ -11,7 +11,7 @@ from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import AnyModule, Module
 from refquant.nn.qat.fake_quantized import FakeQuantized, either_order
 from refquant.nn.quantized.functional_modules import FloatFunctional
-from refquant.quantization import fake_quantize, mappings
+from refquant.quantization import mappings
 from refquant.quantization._advice import check_training_recipes, tell_what_stays_float
 from refquant.quantization._checks import (
     checked_mapping,
@@ -29,6 +29,7 @@ from refquant.quantization._observing import (
 )
 from refquant.quantization._rollback import restored_on_error
 from refquant.quantization._swapping import Swaps, swap_all
+from refquant.quantization.counterparts import DEFAULT_MODULE_TO_ACT_POST_PROCESS
 from refquant.quantization.propagation import Plan, plan_recipes, store
 from refquant.quantization.qconfig import is_for_dynamic
 from refquant.quantization.stubs import DeQuantStub
@@ -142,7 +143,6 @@ def _wholes(
     root: Module, listed: Container[type], wholes: Container[type], custom: Container[type]
 ) -> list[_Place]:
     """List what PyTorch 2.13 observes: fused pairs, and what it lists or replaces."""
-    fixed = getattr(fake_quantize, "DEFAULT_MODULE_TO_ACT_POST_PROCESS", {})
     dynamic_only = mappings.default("dynamic").keys() - mappings.default("static").keys()
     places: dict[int, _Place] = {}
 
@@ -159,8 +159,8 @@ def _wholes(
         whole = kind is FloatFunctional or isinstance(module, Fused | FakeQuantized)
         if whole or kind in wholes or kind in custom:
             places[id(module)] = _Place(module)
-        elif module.training and kind in fixed:
-            places[id(module)] = _Place(module, fixed[kind])
+        elif module.training and kind in DEFAULT_MODULE_TO_ACT_POST_PROCESS:
+            places[id(module)] = _Place(module, DEFAULT_MODULE_TO_ACT_POST_PROCESS[kind])
         else:
             for child in module._modules.values():
                 if child is not None:

@@ -62,7 +62,7 @@ class DeQuantStub(Module):
     tensor([1.])
     """
 
-    def __init__(self, qconfig=None):
+    def __init__(self, qconfig: Any = None) -> None:
         super().__init__()
         _keep_recipe(self, qconfig)
 

@@ -78,7 +78,10 @@ FACES = {
                 "enable_observer",
             ],
             "refquant.quantization.observer": ["UniformQuantizationObserverBase"],
-            "refquant.quantization.counterparts": ["DEFAULT_FLOAT_TO_QUANTIZED_OPERATOR_MAPPINGS"],
+            "refquant.quantization.counterparts": [
+                "DEFAULT_FLOAT_TO_QUANTIZED_OPERATOR_MAPPINGS",
+                "DEFAULT_MODULE_TO_ACT_POST_PROCESS",
+            ],
             "refquant.quantization.mappings": [
                 "DEFAULT_DYNAMIC_MODULE_MAPPING",
                 "DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS",

@@ -344,3 +344,36 @@ def test_sequences_are_convolved_as_images_of_height_one(engine):
     other = nn.quantized.Conv1d(2, 4, 3, stride=2, padding=1, bias=False)
     other.load_state_dict(module.state_dict())
     assert np.array_equal(other(x).int_repr().numpy(), y.int_repr().numpy())
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+def test_two_passes_compute_the_same_also_without_gamma(training, bias):
+    make = nn.intrinsic.qat.ConvBn2d
+    fast = randomize(make(2, 4, 3, bias=bias, qconfig=default_qat_qconfig)).train(training)
+    slow = make(2, 4, 3, bias=bias, qconfig=default_qat_qconfig).train(training)
+    state = {k: v for k, v in fast.state_dict().items() if "fake_quant" not in k}
+    slow.load_state_dict(state, strict=False)
+    slow._enable_slow_path_for_better_numerical_stability = True
+    for module in (fast, slow):
+        module.apply(quantization.disable_fake_quant)
+    x = floats(3, 2, 5, 5)
+    np.testing.assert_allclose(values(slow(x)), values(fast(x)), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(slow.bn.running_var.numpy(), fast.bn.running_var.numpy(), rtol=1e-5)
+    slow.bn.weight.array[...] = 0
+    assert np.isfinite(values(slow(x))).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale", "zero_point"),
+    [(nn.Sigmoid, 1 / 256, 0), (nn.Hardsigmoid, 1 / 256, 0), (nn.Tanh, 2 / 256, 128)],
+)
+def test_outputs_of_a_known_range_are_rounded_to_it_in_training(kind, scale, zero_point):
+    model = nn.Sequential(nn.Linear(2, 2), kind())
+    model.qconfig = default_qat_qconfig
+    trained = quantization.prepare_qat(model)
+    rounding = trained[1].activation_post_process
+    trained(floats(5, 2))
+    assert (float(rounding.scale), int(rounding.zero_point)) == (scale, zero_point)
+    model.qconfig = default_qconfig
+    assert not hasattr(quantization.prepare(model.eval())[1], "activation_post_process")

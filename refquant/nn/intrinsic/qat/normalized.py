@@ -21,6 +21,7 @@ from refquant import arguments, nn
 from refquant.errors import ShapeError
 from refquant.nn.qat.fake_quantized import FakeQuantized
 from refquant.tensors import Tensor
+from refquant.tensors.autograd import no_grad
 
 __all__ = ["Normalized", "freeze_bn_stats", "update_bn_stats"]
 
@@ -42,6 +43,8 @@ class Normalized(FakeQuantized):
     """
 
     _NORM: type
+    # PyTorch 2.13's name of the form that applies the layer twice, and divides by no gamma.
+    _enable_slow_path_for_better_numerical_stability = False
     gamma: Any
     beta: Any
     eps: Any
@@ -135,6 +138,8 @@ class Normalized(FakeQuantized):
         return vector.reshape([1, -1] + [1] * (self.weight.dim() - 2))
 
     def _rounded(self, input):
+        if self._enable_slow_path_for_better_numerical_stability and not self._rescales:
+            return self._in_two_passes(input)
         deviation = (self._get("running_var") + self._get("eps")).sqrt()
         factor = self._get("weight") / deviation
         folded = self.weight * factor.reshape([-1] + [1] * (self.weight.dim() - 1))
@@ -145,6 +150,26 @@ class Normalized(FakeQuantized):
         if self.bias is not None:
             plain = plain + self._per_channel(self.bias)
         return self.bn(plain)
+
+    def _in_two_passes(self, input):
+        """Measure the batch on the layer itself, then round what is folded with that."""
+        norm, training = self.bn, self.bn.training
+        bias = 0 if self.bias is None else self.bias
+        if training:
+            plain = self._layer(input, self.weight)
+            with no_grad():  # moves the running statistics
+                norm(plain if self.bias is None else plain + self._per_channel(bias))
+            reduced = [0, *range(2, plain.dim())]
+            mean = plain.mean(reduced)
+            centered = plain - self._per_channel(mean)
+            deviation = ((centered * centered).mean(reduced) + norm.eps).sqrt()
+        running = (norm.running_var + norm.eps).sqrt()
+        if not training:
+            mean, deviation = norm.running_mean - bias, running
+        factor = (norm.weight / running).reshape([-1] + [1] * (self.weight.dim() - 1))
+        scaled = self._layer(input, self.weight_fake_quant(self.weight * factor))
+        shift = norm.bias - norm.weight * mean / deviation
+        return scaled * self._per_channel(running / deviation) + self._per_channel(shift)
 
     def _rescaled(self, scaled, deviation, factor):
         """Restore the normalization of the batch as PyTorch 1.4 does."""

@@ -1,0 +1,20 @@
+"""Six networks by the recipes of PyTorch 2.13: integers compared with an installed PyTorch."""
+
+import pytest
+from differential.networks import NETWORKS
+from differential.whole_networks import RECIPES, compare
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_have_the_integers_of_pytorch(torch, name, recipe):
+    for engine in ("fbgemm", "qnnpack"):
+        result = compare(torch, name, recipe, engine)
+        assert result.wrong == []
+        assert result.moved < result.scales
+        assert result.integers > 20_000
+        assert result.parted == 0
+        # A scale that a float sum has moved changes some integers of the layers behind it.
+        assert result.end_to_end < 1e-3
