@@ -165,6 +165,22 @@ def test_scales_and_zero_points_near_ties_in_training(torch, cases, symmetric): 
             np.testing.assert_array_equal(wanted.numpy(), got)
 
 
+def test_embeddings_in_training_have_zero_points_that_are_no_integers(torch, cases):  # noqa: F811
+    rng = np.random.default_rng(75)
+    for _ in range(cases(20)):
+        theirs = torch.ao.quantization.default_embedding_fake_quant()
+        ours = q.default_embedding_fake_quant()
+        for _ in range(3):
+            one, two = both(torch, (rng.normal(size=(5, 7)) + 0.5).astype(np.float32))
+            compare(theirs(one), ours(two), one, two)
+            same(theirs.scale, ours.scale)
+            same(theirs.zero_point, ours.zero_point)
+        wanted, got = theirs.state_dict(), q.default_embedding_fake_quant()
+        state = {key: refquant.from_numpy(value.clone().numpy()) for key, value in wanted.items()}
+        got.load_state_dict(state)
+        same(theirs.zero_point, got.zero_point)
+
+
 def test_a_fused_module_that_never_observed_rounds_as_pytorch_does(torch):
     for kind in ("default_fused_act_fake_quant", "default_fused_per_channel_wt_fake_quant"):
         theirs, ours = getattr(torch.ao.quantization, kind)(), getattr(q, kind)()
