@@ -288,7 +288,9 @@ def get_default_qat_qconfig(backend: str = "x86", version: int | None = None) ->
     """
     _, weight, reduce_range = _recipe(backend)
     if version is None:
-        version = engines.get(backend).workflow.qat_version
+        # The fused modules follow PyTorch 2.13, so both records must know them.
+        records = engines.get(backend), engines.current()
+        version = min(record.workflow.qat_version for record in records)
     version = _version(version, len(FAKE_QUANTS))
     activation = FAKE_QUANTS[version].with_args(
         observer=MovingAverageMinMaxObserver,
