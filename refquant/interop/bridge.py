@@ -168,7 +168,10 @@ class Bridge:
                 made = self._layer(module, cls)
         except RefquantError as error:
             return self._unsupported(f"{kind.__name__}: {error}")
-        made.training = module.training
+        parts = dict(made.named_modules())
+        for name, part in module.named_modules():
+            if name in parts:
+                parts[name].training = part.training
         if "qconfig" in vars(module):
             made.qconfig = self.value(module.qconfig)
         self._known[id(module)] = module, made  # hooks may name it
@@ -225,6 +228,8 @@ class Bridge:
             value = self._attribute(module, name)
             if value is not _NONE:
                 given[name] = value
+        if given.get("reduce_range") and given.get("quant_max") is not None:
+            given["reduce_range"] = False  # the range that is given is reduced already
         inner = module._modules.get(NAME)
         if "observer" in known and inner is not None:
             kind = self.target.counterpart(self.source, type(inner))

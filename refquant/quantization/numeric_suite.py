@@ -7,6 +7,7 @@ gets the same, dequantized input? PyTorch's path is ``torch.ao.ns._numeric_suite
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from refquant import arguments, dtypes
@@ -45,6 +46,7 @@ __all__ = [
 Pairs = dict[str, dict[str, Any]]
 # Endings of the keys under which states keep a quantized weight, the longest first.
 _WEIGHTS = ("._packed_params._packed_params", "._packed_params.weight", ".weight")
+_OPERATIONS = ("add", "add_scalar", "mul", "mul_scalar", "cat", "add_relu")
 # Modules whose own output is logged although they have submodules. PyTorch leaves fused linear
 # layers out.
 _WHOLE = (Fused, Linear, DynamicLinear, DynamicLSTM)
@@ -402,9 +404,12 @@ def prepare_model_outputs(
 
 def _log_outputs(model: Module, types: set[type], logger_cls: Callable[[], Module]) -> None:
     for child in list(model.children()):
-        if isinstance(child, FloatFunctional | QFunctional):  # which calls its observer itself
+        if isinstance(child, FloatFunctional | QFunctional):
             if type(child) in types:
-                child.activation_post_process = _logger(logger_cls)
+                child.add_module(NAME, _logger(logger_cls))
+                # The float one calls its observer itself.
+                wrapped = _OPERATIONS if isinstance(child, QFunctional) else ()
+                vars(child).update({name: partial(_logged, child, name) for name in wrapped})
         elif isinstance(child, _WHOLE):
             _log(child, logger_cls)
         elif not isinstance(child, Dropout):
@@ -412,6 +417,12 @@ def _log_outputs(model: Module, types: set[type], logger_cls: Callable[[], Modul
     leaf = not model._modules and not isinstance(model, Sequential | DeQuantStub)
     if leaf and type(model) in types:
         _log(model, logger_cls)
+
+
+def _logged(functional: Module, operation: str, *inputs: Any) -> Any:
+    output = getattr(type(functional), operation)(functional, *inputs)
+    logger = functional._modules.get(NAME)
+    return output if logger is None else logger(output)
 
 
 def _log(module: Module, logger_cls: Callable[[], Module]) -> None:

@@ -298,8 +298,9 @@ def get_default_qat_qconfig(backend: str = "x86", version: int | None = None) ->
     """
     _, weight, reduce_range = _recipe(backend)
     if version is None:
-        releases = engines.get(backend).workflow, engines.current().workflow
-        version = min(workflow.qat_version for workflow in releases)
+        # The fused modules follow PyTorch 2.13, so both records must know them.
+        records = engines.get(backend), engines.current()
+        version = min(record.workflow.qat_version for record in records)
     version = _version(version, len(FAKE_QUANTS))
     activation = FAKE_QUANTS[version].with_args(
         observer=MovingAverageMinMaxObserver,

@@ -13,6 +13,7 @@ pytestmark = [
     pytest.mark.torch,
     pytest.mark.usefixtures("engine_of_both"),
     pytest.mark.filterwarnings("ignore:torch.ao.quantization is deprecated"),
+    pytest.mark.filterwarnings("ignore:convert. no data:UserWarning"),
     pytest.mark.filterwarnings("ignore:(must run observer|Please use quant_min):UserWarning"),
 ]
 NAMES = ("LeNet", "Residual")
@@ -68,6 +69,18 @@ def test_a_float_model_gives_the_same_numbers(torch, name):
     np.testing.assert_allclose(run(ours, x), run(model, x), rtol=1e-5, atol=1e-6)
     assert_equal(run(refquant.to_torch(ours), x), run(model, x))
     assert list(ours.state_dict()) == list(model.state_dict())
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("stage", ["prepared", "trained"])
+def test_a_model_with_observers_goes_on_where_it_was(torch, name, stage):
+    """After more data it is converted to the same integers."""
+    model, x = made(torch, name, stage)
+    ours = refquant.from_torch(model)
+    assert type(ours).__name__ == name
+    np.testing.assert_allclose(run(ours, x), run(model, x), rtol=1e-5, atol=2e-6)
+    quantized = refquant.quantization.convert(refquant.from_torch(model))
+    assert_equal(run(quantized, x), run(torch.ao.quantization.convert(model), x))
 
 
 @pytest.mark.parametrize("stage", ["qint8", "float16"])
