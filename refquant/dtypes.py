@@ -214,6 +214,8 @@ per_tensor_affine = qscheme("per_tensor_affine")
 per_channel_affine = qscheme("per_channel_affine")
 per_tensor_symmetric = qscheme("per_tensor_symmetric")
 per_channel_symmetric = qscheme("per_channel_symmetric")
+# Of observers and fake quantization alone: zero points are no integers.
+per_channel_affine_float_qparams = qscheme("per_channel_affine_float_qparams")
 SCHEMES = (per_tensor_affine, per_channel_affine, per_tensor_symmetric, per_channel_symmetric)
 
 contiguous_format = memory_format("contiguous_format")
@@ -223,6 +225,7 @@ preserve_format = memory_format("preserve_format")
 
 FORMATS = (contiguous_format, channels_last, channels_last_3d, preserve_format)
 CONSTANTS = {c.name: c for c in (*BY_NAME.values(), *SCHEMES, *FORMATS)}
+CONSTANTS[per_channel_affine_float_qparams.name] = per_channel_affine_float_qparams
 
 
 def _constant(name: str) -> _Constant:

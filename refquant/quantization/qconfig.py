@@ -29,6 +29,7 @@ __all__ = [
     "default_debug_qconfig",
     "default_dynamic_qat_qconfig",
     "default_dynamic_qconfig",
+    "default_embedding_qat_qconfig",
     "default_per_channel_qconfig",
     "default_per_channel_symmetric_qnnpack_qat_qconfig",
     "default_per_channel_symmetric_qnnpack_qconfig",
@@ -42,8 +43,11 @@ __all__ = [
     "default_weight_only_qconfig",
     "float16_dynamic_qconfig",
     "float16_static_qconfig",
+    "float_qparams_weight_only_qconfig",
     "get_default_qat_qconfig",
+    "get_default_qat_qconfig_dict",
     "get_default_qconfig",
+    "get_default_qconfig_dict",
     "per_channel_dynamic_qconfig",
     "qconfig_equals",
 ]
@@ -154,6 +158,12 @@ per_channel_dynamic_qconfig = QConfig(
 )
 float16_dynamic_qconfig = QConfig(IN_HALF.with_args(is_dynamic=True), IN_HALF)
 float16_static_qconfig = QConfig(IN_HALF, IN_HALF)
+float_qparams_weight_only_qconfig = QConfig(
+    observers.default_placeholder_observer, observers.default_float_qparams_observer
+)
+default_embedding_qat_qconfig = QConfig(
+    NoopObserver.with_args(dtype=dtypes.float32), fq.default_embedding_fake_quant
+)
 default_symmetric_qnnpack_qconfig = QConfig(
     HistogramObserver.with_args(**SYMMETRIC, reduce_range=False),
     observers.weight_observer_range_neg_127_to_127,
@@ -265,8 +275,8 @@ def get_default_qat_qconfig(backend: str = "x86", version: int | None = None) ->
     backend : str, default 'x86'
         Name of an engine.
     version : int, optional
-        0 for `FakeQuantize`, 1 for `FusedMovingAvgObsFakeQuantize`; if not given that of the
-        engine's release, 0 under 1.4 and 1 under 2.13.
+        0 for `FakeQuantize`, 1 for `FusedMovingAvgObsFakeQuantize`. If not given 1, or 0 if
+        `backend` or the engine that is chosen is of PyTorch 1.4.
 
     Returns
     -------
@@ -288,7 +298,9 @@ def get_default_qat_qconfig(backend: str = "x86", version: int | None = None) ->
     """
     _, weight, reduce_range = _recipe(backend)
     if version is None:
-        version = engines.get(backend).workflow.qat_version
+        # The fused modules follow PyTorch 2.13, so both records must know them.
+        records = engines.get(backend), engines.current()
+        version = min(record.workflow.qat_version for record in records)
     version = _version(version, len(FAKE_QUANTS))
     activation = FAKE_QUANTS[version].with_args(
         observer=MovingAverageMinMaxObserver,
@@ -297,6 +309,50 @@ def get_default_qat_qconfig(backend: str = "x86", version: int | None = None) ->
         reduce_range=reduce_range,
     )
     return QConfig(activation, WEIGHT_FAKE_QUANTS[version][weight])
+
+
+def get_default_qconfig_dict(backend: str = "x86", version: int = 0) -> dict[str, QConfig]:
+    """Give the default recipe to a whole model, in the form that `prepare` takes.
+
+    Parameters
+    ----------
+    backend, version
+        As of `get_default_qconfig`.
+
+    Returns
+    -------
+    dict of str to QConfig
+
+    Examples
+    --------
+    >>> from refquant.quantization import get_default_qconfig, get_default_qconfig_dict
+    >>> get_default_qconfig_dict("qnnpack") == {"": get_default_qconfig("qnnpack")}
+    True
+    """
+    return {"": get_default_qconfig(backend, version)}
+
+
+def get_default_qat_qconfig_dict(
+    backend: str = "x86", version: int | None = None
+) -> dict[str, QConfig]:
+    """Give the default recipe of training to a whole model, in the form that `prepare_qat` takes.
+
+    Parameters
+    ----------
+    backend, version
+        As of `get_default_qat_qconfig`.
+
+    Returns
+    -------
+    dict of str to QConfig
+
+    Examples
+    --------
+    >>> from refquant import quantization
+    >>> list(quantization.get_default_qat_qconfig_dict())
+    ['']
+    """
+    return {"": get_default_qat_qconfig(backend, version)}
 
 
 def is_for_dynamic(qconfig: Any) -> bool:

@@ -116,11 +116,12 @@ def float_qparams(lower, upper, quant_min, quant_max, eps):
 
 @np.errstate(all="ignore")
 def qparams_of_operation(lower, upper, quant_min, quant_max, symmetric):
-    """Choose scale and zero point as operations do that quantize on the way.
+    """Choose scale and zero point as the operation does that observes and rounds at once.
 
-    The formula is ``range_in_float64`` of `refquant.engines.rules.dynamic_qparams`. A symmetric
-    range is first widened to a multiple of that of the integers, unless it lies on one side of
-    zero.
+    The formula is ``range_in_float64`` of `refquant.engines.rules.dynamic_qparams`, but with zero
+    points by the scale that was rounded to float32. A symmetric range is first widened to a
+    multiple of that of the integers, unless it lies on one side of zero. Source:
+    ``fbgemm::ChooseQuantizationParams``.
 
     Parameters
     ----------
@@ -139,27 +140,23 @@ def qparams_of_operation(lower, upper, quant_min, quant_max, symmetric):
     steps = quant_max - quant_min
     both = (lower < 0) & (upper > 0) & symmetric
     first, last = -(steps // 2 + 1), steps // 2
-    extent = np.maximum(np.abs(lower / np.float64(first)), np.abs(upper / np.float64(last)))
+    extent = np.maximum(np.abs(lower / np.float32(first)), np.abs(upper / np.float32(last)))
+    extent = extent.astype(np.float64)
     low = np.where(both, (extent * first).astype(np.float32), lower)
     high = np.where(both, (extent * last).astype(np.float32), upper)
     low, high = widened(low, high)
-    precise = (high.astype(np.float64) - low) / steps
-    scale = precise.astype(np.float32)
+    scale = ((high.astype(np.float64) - low) / steps).astype(np.float32)
     nothing = (scale == 0) | np.isinf(np.float32(1) / scale)
-    precise = np.where(nothing, SCALE_OF_NOTHING, precise)
-    scale = precise.astype(np.float32)
-    small = scale < SMALL_SCALE
-    amplifier = SMALL_SCALE / scale
-    precise = np.where(small, np.float64(SMALL_SCALE), precise)
-    scale = precise.astype(np.float32)
+    scale = np.where(nothing, np.float32(SCALE_OF_NOTHING), scale)
+    small, amplifier = scale < SMALL_SCALE, SMALL_SCALE / scale
+    scale = np.where(small, SMALL_SCALE, scale)
     least = scale * np.float32(steps)
     wide_low = np.where(low == 0, low, np.where(high == 0, -least, low * amplifier))
     wide_high = np.where(low == 0, least, np.where(high == 0, high, high * amplifier))
     low, high = np.where(small, wide_low, low), np.where(small, wide_high, high)
-    from_low, from_high = quant_min - low / precise, quant_max - high / precise
-    error_low = abs(quant_min) + np.abs(low / precise)
-    error_high = abs(quant_max) + np.abs(high / precise)
-    zero_point = np.where(error_low < error_high, from_low, from_high)
+    below, above = low / scale.astype(np.float64), high / scale.astype(np.float64)
+    nearer = abs(quant_min) + np.abs(below) < abs(quant_max) + np.abs(above)
+    zero_point = np.where(nearer, quant_min - below, quant_max - above)
     zero_point = np.where(both, (quant_min + quant_max) / 2, zero_point)
     rounded = np.rint(np.clip(zero_point, quant_min, quant_max))
     return scale, np.where(np.isnan(rounded), INT32_MIN, rounded).astype(np.int32)

@@ -7,6 +7,7 @@ from differential.test_observers import cases, engine, same  # noqa: F401  fixtu
 import refquant
 from refquant import quantization as q
 from refquant.ops.quantized.fused_fake_quantization import learned_per_channel, learned_per_tensor
+from refquant.reference.qparams import qparams_of_operation
 
 pytestmark = [
     pytest.mark.torch,
@@ -142,6 +143,42 @@ def test_modules_follow_pytorch_whatever_is_switched_on(torch, cases, cls):  # n
                 same(value, ours[key])
             for wanted, got in zip(*(module.calculate_qparams() for module in made), strict=True):
                 same(wanted, got)
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_scales_and_zero_points_near_ties_in_training(torch, cases, symmetric):  # noqa: F811
+    rng = np.random.default_rng(74)
+    for low, high, _ in KINDS:
+        n, steps = cases(2000), high - low
+        width = (rng.random(n) * 10.0 ** rng.uniform(-6, 3, size=n)).astype(np.float32)
+        below = (-(rng.integers(0, steps, size=n) + 0.5) * width.astype(np.float64)) / steps
+        lower = below.astype(np.float32)
+        upper = (width.astype(np.float64) + lower).astype(np.float32)
+        lower[::7] = -upper[::7]
+        flags = torch.zeros(1, dtype=torch.long), torch.ones(1, dtype=torch.long)
+        kept = [torch.from_numpy(end.copy()) for end in (lower, upper)]
+        kept += [torch.ones(n), torch.zeros(n, dtype=torch.int32)]
+        rest = 0.01, low, high, 0, True, symmetric
+        torch.fused_moving_avg_obs_fake_quant(torch.zeros(n, 1), *flags, *kept, *rest)
+        found = qparams_of_operation(lower, upper, low, high, symmetric)
+        for wanted, got in zip(kept[2:], found, strict=True):
+            np.testing.assert_array_equal(wanted.numpy(), got)
+
+
+def test_embeddings_in_training_have_zero_points_that_are_no_integers(torch, cases):  # noqa: F811
+    rng = np.random.default_rng(75)
+    for _ in range(cases(20)):
+        theirs = torch.ao.quantization.default_embedding_fake_quant()
+        ours = q.default_embedding_fake_quant()
+        for _ in range(3):
+            one, two = both(torch, (rng.normal(size=(5, 7)) + 0.5).astype(np.float32))
+            compare(theirs(one), ours(two), one, two)
+            same(theirs.scale, ours.scale)
+            same(theirs.zero_point, ours.zero_point)
+        wanted, got = theirs.state_dict(), q.default_embedding_fake_quant()
+        state = {key: refquant.from_numpy(value.clone().numpy()) for key, value in wanted.items()}
+        got.load_state_dict(state)
+        same(theirs.zero_point, got.zero_point)
 
 
 def test_a_fused_module_that_never_observed_rounds_as_pytorch_does(torch):

@@ -159,6 +159,20 @@ def test_histograms_and_what_is_searched_in_them_are_those_of_pytorch(torch, cas
             same(wanted, got)
 
 
+def test_zero_points_that_are_no_integers(torch, cases):
+    rng = np.random.default_rng(66)
+    for case in range(cases(60)):
+        keywords = {"dtype": "quint8", "qscheme": "per_channel_affine_float_qparams"}
+        if case % 2:
+            keywords |= {"quant_min": 0, "quant_max": 15}
+        theirs, ours = both(torch, "PerChannelMinMaxObserver", keywords)
+        x = np.stack(ends(rng, case % 6, 5), axis=1)
+        theirs(torch.from_numpy(x))
+        ours(refquant.from_numpy(x))
+        for wanted, got in zip(theirs.calculate_qparams(), ours.calculate_qparams(), strict=True):
+            same(wanted, got)
+
+
 def test_many_growing_batches_keep_the_order_of_sums(torch, cases):
     rng = np.random.default_rng(64)
     for _ in range(cases(1)):

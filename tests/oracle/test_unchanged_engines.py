@@ -83,6 +83,7 @@ def problems():
         yield from (("mean", q, dims) for dims in ((2, 3), 1, 3))
         yield "relu6", q
         yield "elu", q, 0.3, 100
+        yield "leaky_relu", q, 0.1, False, 0.3, 100
         yield "relu", q
         yield "max_pool2d", q, 2
         yield "interpolate", q, (5, 7), None, "bilinear", False

@@ -120,6 +120,11 @@ def test_recipes_of_the_engines(backend, reduce_range, weight, version):
     assert training.weight == WEIGHT_FAKE_QUANTS[version][weight]
 
 
+@pytest.mark.usefixtures("release_1_4")
+def test_the_engine_that_is_chosen_decides_the_version_of_a_recipe_by_its_name_of_1_4():
+    assert Q.get_default_qat_qconfig("fbgemm") == Q.get_default_qat_qconfig("fbgemm", 0)
+
+
 @pytest.mark.parametrize("version", [-1, 2, 1.5, "1"])
 def test_versions_that_do_not_exist(version):
     with pytest.raises(refquant.errors.RefquantError, match="`version` must be"):

@@ -377,3 +377,11 @@ def test_outputs_of_a_known_range_are_rounded_to_it_in_training(kind, scale, zer
     assert (float(rounding.scale), int(rounding.zero_point)) == (scale, zero_point)
     model.qconfig = default_qconfig
     assert not hasattr(quantization.prepare(model.eval())[1], "activation_post_process")
+
+
+def test_the_recipe_of_training_is_of_the_release_of_the_engine_too():
+    fused = quantization.get_default_qat_qconfig("fbgemm").activation()
+    assert type(fused) is quantization.FusedMovingAvgObsFakeQuantize
+    with engines.using("qnnpack-1.4"):
+        plain = quantization.get_default_qat_qconfig("fbgemm").activation()
+    assert type(plain) is quantization.FakeQuantize

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from refquant import arguments, engines
+from refquant import arguments, dtypes, engines
 from refquant.engines.workflow import Workflow
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.nn.module import Module
@@ -209,7 +209,7 @@ class FakeQuantizeBase(Module):
         self._load_parameters(report, *keys)
 
     def _load_parameters(self, report, scale_key: str, point_key: str) -> None:
-        storage = "float32" if self.qscheme.name.endswith("float_qparams") else "int64"
+        storage = "float32" if self.qscheme is dtypes.per_channel_affine_float_qparams else "int64"
         shape = (-1,) if self.qscheme.is_per_channel else (1,)
         scale = load_statistic(report, self, "scale", scale_key, shape)
         point = load_statistic(report, self, "zero_point", point_key, shape, storage)

@@ -19,6 +19,7 @@ from refquant.quantization.observers.moving_average import (
 __all__ = [
     "default_affine_fixed_qparams_fake_quant",
     "default_dynamic_fake_quant",
+    "default_embedding_fake_quant",
     "default_fake_quant",
     "default_fixed_qparams_range_0to1_fake_quant",
     "default_fixed_qparams_range_neg1to1_fake_quant",
@@ -61,6 +62,14 @@ default_dynamic_fake_quant = FakeQuantize.with_args(
     **UINT8,
     is_dynamic=True,
     dtype=dtypes.quint8,
+    averaging_constant=1,
+)
+default_embedding_fake_quant = FakeQuantize.with_args(
+    observer=MovingAveragePerChannelMinMaxObserver,
+    qscheme=dtypes.per_channel_affine_float_qparams,
+    dtype=dtypes.quint8,
+    **UINT8,
+    ch_axis=0,
     averaging_constant=1,
 )
 default_fixed_qparams_range_neg1to1_fake_quant = FixedQParamsFakeQuantize.with_args(

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments
+from refquant import arguments, dtypes
 from refquant.errors import ArgumentError, ArgumentTypeError, NotSupportedError, OperationError
 from refquant.ops import checks
 from refquant.ops.quantized.fake_quantization import (
@@ -105,7 +105,7 @@ class FakeQuantize(FakeQuantizeBase):
         self.ch_axis: Any = getattr(instance, "ch_axis", -1 if tensors else None)
         self.is_per_channel = self.qscheme.is_per_channel
         self._start_flags()
-        floats = self.qscheme.name.endswith("float_qparams")
+        floats = self.qscheme is dtypes.per_channel_affine_float_qparams
         point = np.zeros(1, np.float32 if floats else np.int32)
         self.register_buffer("scale", Tensor(np.ones(1, np.float32)) if tensors else None)
         self.register_buffer("zero_point", Tensor(point) if tensors else None)

@@ -129,7 +129,9 @@ class AffineObserver(ObserverBase):
 
     def _check_scheme(self, qscheme) -> None:
         kind = "per_channel" if self.per_channel else "per_tensor"
-        known = isinstance(qscheme, dtypes.qscheme) and qscheme in dtypes.SCHEMES
+        floats = self.workflow.qparams == "float32" and self.per_channel
+        schemes = (*dtypes.SCHEMES, *([dtypes.per_channel_affine_float_qparams] if floats else []))
+        known = isinstance(qscheme, dtypes.qscheme) and qscheme in schemes
         if not known or qscheme.is_per_channel is not self.per_channel:
             raise NotSupportedError(
                 argument="qscheme",
@@ -194,7 +196,7 @@ class AffineObserver(ObserverBase):
         if self.workflow.qparams == "float64":
             return kernels.observer_qparams(lower, upper, low, high, self.qscheme.is_symmetric)
         eps = float(self.eps)
-        if self.qscheme.name == "per_channel_affine_float_qparams":
+        if self.qscheme is dtypes.per_channel_affine_float_qparams:
             return qparams.float_qparams(lower, upper, low, high, eps)
         if self.qscheme.is_symmetric:
             middle = ranges.middle(self.dtype, low, high, self.has_customized_qrange)

@@ -17,6 +17,7 @@ __all__ = [
     "default_debug_observer",
     "default_dynamic_quant_observer",
     "default_fixed_qparams_range_0to1_observer",
+    "default_float_qparams_observer",
     "default_fixed_qparams_range_neg1to1_observer",
     "default_histogram_observer",
     "default_observer",
@@ -48,6 +49,9 @@ default_per_channel_weight_observer = PerChannelMinMaxObserver.with_args(
 weight_observer_range_neg_127_to_127 = default_weight_observer.with_args(**NARROW)
 per_channel_weight_observer_range_neg_127_to_127 = default_per_channel_weight_observer.with_args(
     **NARROW
+)
+default_float_qparams_observer = PerChannelMinMaxObserver.with_args(
+    dtype=dtypes.quint8, qscheme=dtypes.per_channel_affine_float_qparams, ch_axis=0
 )
 default_dynamic_quant_observer = PlaceholderObserver.with_args(
     dtype=dtypes.quint8, quant_min=0, quant_max=255, is_dynamic=True
