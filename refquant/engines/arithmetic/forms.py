@@ -22,6 +22,7 @@ from refquant.engines.arithmetic.compose import (
     QUANTIZE,
     REQUANTIZE,
     Form,
+    dequantize_of_axes,
     finish,
     formula_of_average,
     formula_of_finish,
@@ -49,6 +50,13 @@ def _quantize_by_double(axes, x, scale, zero_point, quant_min, quant_max):
         return quantize_of_axes(axes, x, scale, zero_point, quant_min, quant_max)
     inverse = (1 / np.asarray(scale, np.float64)).astype(np.float32)
     return requantize_of_axes(axes, x, inverse, zero_point, quant_min, quant_max)
+
+
+def _dequantize_fused(axes, codes, scale, zero_point):
+    """Turn integers into real numbers by one fused multiply-add, if in float32."""
+    if axes.precision != "float32":
+        return dequantize_of_axes(axes, codes, scale, zero_point)
+    return q.SUBTRACT_FUSED(codes, scale, zero_point)
 
 
 # -- sums and products -----------------------------------------------------------------------
@@ -181,6 +189,7 @@ def _averaging(factor: _Factor) -> Form:
 # -- places ----------------------------------------------------------------------------------
 
 QUANTIZE_BY_DOUBLE = Form(QUANTIZE.axes, _quantize_by_double, QUANTIZE.formula)
+DEQUANTIZE_FUSED = Form(DEQUANTIZE.axes, _dequantize_fused, DEQUANTIZE.formula)
 MULTIPLY = Form(
     (*FINISH, "precision", "formed_by", "scaling"),
     f.multiply_of_axes,
@@ -219,7 +228,7 @@ _PLACES: dict[Any, tuple[Form, Arithmetic]] = {
     q.ROUND_THEN_ADD_DOUBLE: (QUANTIZE_BY_DOUBLE, _SATURATED),
     q.FUSED_CONVERT_DOUBLE: (QUANTIZE_BY_DOUBLE, _CONVERT),
     q.SUBTRACT: (DEQUANTIZE, Arithmetic()),
-    q.SUBTRACT_FUSED: (DEQUANTIZE, Arithmetic()),
+    q.SUBTRACT_FUSED: (DEQUANTIZE_FUSED, Arithmetic()),
     q.SUBTRACT_DOUBLE: (DEQUANTIZE, Arithmetic()),
     e.CONVERT_THEN_ADD: (REQUANTIZE, Arithmetic(formed_by="product")),
     e.WIDEN_THEN_ADD: (REQUANTIZE, Arithmetic(formed_by="product")),
