@@ -26,7 +26,9 @@ EXAMPLES = {
     "float_operation": Example(r"(?<!np\.)\bamax\b", most=1),
     "rule": Example(r"(?i)\bexpm1_rounded_once\b", {"FILE": "expm1"}),
     "runtime": Example(r"(?i)\btosa\b", {"NAME": "tosa"}, 1),
-    "observer": Example(r"\bNoopObserver\b", {"MODULE": "noop"}, 3),
+    "observer": Example(
+        r"\bPercentileObserver\b|observers\.percentile", {"MODULE": "percentile"}, 3
+    ),
     "file_format": Example(r"""["'`]raw["'`]|--format raw|^"{3}Raw little""", {"NAME": "raw"}, 2),
 }  # fmt: skip
 
