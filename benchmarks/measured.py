@@ -5,11 +5,17 @@ numbers are drawn by NumPy with a fixed seed, so that both namespaces compute th
 is made under an engine packs its weights for it.
 """
 
+import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from cases import registry
+from cases.operands import Draw
 
 CASES: dict[str, Callable[[Any], Callable[[], Any]]] = {}
 
@@ -61,7 +67,7 @@ def prepare(T, module, *x):
 
 # -- between real numbers and integers ---------------------------------------------------------
 
-SIZES = {"one": (1,), "small": (1000,), "large": (1000000,)}
+SIZES = {name: (size,) for name, size in registry.SIZES.items()}
 
 
 @case("quantize-tensor", **SIZES)
@@ -88,35 +94,24 @@ def dequantize_per_channel(T, axis):
     return quantize_per_channel(T, axis)().dequantize
 
 
-# -- element-wise ------------------------------------------------------------------------------
+# -- element-wise: entries of the registry that say what to measure -------------------------------
 
 
-@case("add", **SIZES)
-def add(T, size):
-    a, b = activation(T, size), activation(T, size, seed=1)
-    return partial(T.ops.quantized.add, a, b, 0.1, 64)
+def from_registry(operation, size):
+    """Take the first call that an entry of the registry draws on an operand of a size."""
+
+    def make(T):
+        d = Draw(T, 0, "fbgemm")
+        call = operation.calls(d, activation(T, size))[0]
+        return partial(call.function, *call.arguments, **call.keywords)
+
+    return make
 
 
-@case("add-relu", large=(1000000,))
-def add_relu(T, size):
-    a, b = activation(T, size), activation(T, size, seed=1)
-    return partial(T.ops.quantized.add_relu, a, b, 0.1, 64)
-
-
-@case("mul", **SIZES)
-def mul(T, size):
-    a, b = activation(T, size), activation(T, size, seed=1)
-    return partial(T.ops.quantized.mul, a, b, 0.1, 64)
-
-
-@case("elu", **SIZES)
-def elu(T, size):
-    return partial(T.ops.quantized.elu, activation(T, size), 0.1, 64)
-
-
-@case("relu", **SIZES)
-def relu(T, size):
-    return partial(T.relu, activation(T, size))
+for _operation in registry.load().values():
+    for _suffix, _size in _operation.benchmark.items():
+        _name = f"{_operation.name.replace('_', '-')}-{_suffix}"
+        CASES[_name] = from_registry(_operation, _size)
 
 
 @case("cat", **FORMATS)
