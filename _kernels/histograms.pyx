@@ -202,8 +202,8 @@ def search_range_in_float32(
     found = np.empty(2, np.float32)
     cdef float[::1] out = found
     with nogil:
-        search_in_float32(&counts[0], &cumulative[0], &terms[0], bins, (upper - lower) / <double>bins,
-                          levels, &first, &last)
+        search_in_float32(&counts[0], &cumulative[0], &terms[0], bins,
+                          (upper - lower) / <double>bins, levels, &first, &last)
     out[0] = low + width * <float>first
     out[1] = low + width * <float>(last + 1)
     return found

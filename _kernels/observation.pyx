@@ -1,7 +1,7 @@
 """Kernels of refquant.reference.observation.
 
-Design: compilers do not vectorize minima of floats, because of NaN and signed zeros. Here floats are
-mapped to integers of the same order, for which they do; NaN are the extreme keys.
+Design: compilers do not vectorize minima of floats, because of NaN and signed zeros. Here floats
+are mapped to integers of the same order, for which they do; NaN are the extreme keys.
 """
 
 from cython.parallel cimport prange

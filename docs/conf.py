@@ -65,7 +65,16 @@ html_theme_options = {
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
+_ENGINE = refquant.backends.quantized.engine
+
+
+def choose_engine(gallery, script):
+    """Choose the default engine again before each tutorial: all run in one process."""
+    refquant.backends.quantized.engine = _ENGINE
+
+
 sphinx_gallery_conf = {
+    "reset_modules": ("matplotlib", "seaborn", choose_engine),
     "examples_dirs": "../tutorials",
     "gallery_dirs": "tutorials",
     "filename_pattern": r"plot_",

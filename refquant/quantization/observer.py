@@ -1,6 +1,6 @@
 """The observers, under the path ``refquant.quantization.observer``."""
 
-from refquant.quantization.observers.affine import AffineObserver as UniformQuantizationObserverBase
+from refquant.quantization.observers.affine import UniformQuantizationObserverBase
 from refquant.quantization.observers.base import Observer, ObserverBase
 from refquant.quantization.observers.defaults import *  # noqa: F403
 from refquant.quantization.observers.defaults import __all__ as DEFAULTS

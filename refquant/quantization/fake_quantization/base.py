@@ -12,7 +12,7 @@ from refquant.engines.workflow import Workflow
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.nn.module import Module
 from refquant.quantization.observers import ranges
-from refquant.quantization.observers.affine import STATES_WITH_EPS, AffineObserver
+from refquant.quantization.observers.affine import STATES_WITH_EPS, UniformQuantizationObserverBase
 from refquant.quantization.observers.factory import Factory
 from refquant.quantization.observers.states import check_both_or_none, load_statistic
 from refquant.tensors import Tensor, quantizer
@@ -65,7 +65,7 @@ def made_observer(observer: Any, quant_min, quant_max, is_dynamic: bool, keyword
     if not isinstance(instance, Module):
         raise _no_observer(f"a function that makes {arguments.describe(instance)}")
     follows = getattr(instance, "workflow", engines.current().workflow)
-    takes_range = isinstance(instance, AffineObserver)
+    takes_range = isinstance(instance, UniformQuantizationObserverBase)
     halves = follows.reduced_range == "halved"
     if quant_min is None and quant_max is None:
         if halves and hasattr(instance, "quant_min"):

@@ -24,7 +24,7 @@ from refquant.quantization.observers.explanation import Explanation
 from refquant.reference import qparams
 from refquant.tensors import Tensor
 
-__all__ = ["EPS", "AffineObserver", "noting_idle"]
+__all__ = ["EPS", "UniformQuantizationObserverBase", "noting_idle"]
 
 # The smallest scale, unless another one is chosen: the distance from 1 to the next float32.
 EPS = 2.0**-23
@@ -47,7 +47,7 @@ def noting_idle() -> Iterator[list[str]]:
 
 
 @documented()
-class AffineObserver(ObserverBase):
+class UniformQuantizationObserverBase(ObserverBase):
     """An observer that maps the range it has seen to a range of integers.
 
     Parameters

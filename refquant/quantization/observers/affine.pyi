@@ -18,7 +18,7 @@ from refquant.quantization.observers.base import ObserverBase
 from refquant.quantization.observers.explanation import Explanation
 from refquant.reference import qparams
 from refquant.tensors import Tensor
-__all__ = ['EPS', 'AffineObserver', 'noting_idle']
+__all__ = ['EPS', 'UniformQuantizationObserverBase', 'noting_idle']
 EPS: Any
 STATES_WITH_EPS: Any
 _idle: ContextVar[list[str] | None]
@@ -27,7 +27,7 @@ _idle: ContextVar[list[str] | None]
 def noting_idle() -> Iterator[list[str]]:
     """Collect the paths of observers without data, which then do not warn one by one."""
 
-class AffineObserver(ObserverBase):
+class UniformQuantizationObserverBase(ObserverBase):
     """An observer that maps the range it has seen to a range of integers.
 
     Parameters

@@ -13,7 +13,7 @@ from refquant._documentation import documented
 from refquant.errors import ArgumentError, NotSupportedError, OperationError
 from refquant.ops import layout
 from refquant.quantization.observers import states, stretching
-from refquant.quantization.observers.affine import EPS, AffineObserver
+from refquant.quantization.observers.affine import EPS, UniformQuantizationObserverBase
 from refquant.tensors import Tensor
 
 __all__ = ["HistogramObserver"]
@@ -38,7 +38,7 @@ def _count(argument: str, value, most: int) -> int:
 
 
 @documented()
-class HistogramObserver(AffineObserver):
+class HistogramObserver(UniformQuantizationObserverBase):
     r"""Keep a histogram and narrow its range until the squared error of quantization grows.
 
     Bins have equal width over the range seen so far. When a batch widens it, old bins are cut

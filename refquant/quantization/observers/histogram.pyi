@@ -14,7 +14,7 @@ from refquant._documentation import documented
 from refquant.errors import ArgumentError, NotSupportedError, OperationError
 from refquant.ops import layout
 from refquant.quantization.observers import states, stretching
-from refquant.quantization.observers.affine import EPS, AffineObserver
+from refquant.quantization.observers.affine import EPS, UniformQuantizationObserverBase
 from refquant.tensors import Tensor
 __all__ = ['HistogramObserver']
 MOST_BINS: Any
@@ -22,7 +22,7 @@ MOST_CUTS: Any
 
 def _count(argument: str, value: Any, most: int) -> int: ...
 
-class HistogramObserver(AffineObserver):
+class HistogramObserver(UniformQuantizationObserverBase):
     """Keep a histogram and narrow its range until the squared error of quantization grows.
 
     Bins have equal width over the range seen so far. When a batch widens it, old bins are cut

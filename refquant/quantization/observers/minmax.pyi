@@ -8,11 +8,11 @@ import numpy as np
 from refquant import dtypes, kernels
 from refquant._documentation import documented
 from refquant.ops import layout
-from refquant.quantization.observers.affine import EPS, AffineObserver
+from refquant.quantization.observers.affine import EPS, UniformQuantizationObserverBase
 from refquant.tensors import Tensor
 __all__ = ['MinMaxObserver']
 
-class MinMaxObserver(AffineObserver):
+class MinMaxObserver(UniformQuantizationObserverBase):
     r"""Keep the smallest and the largest element that was ever seen.
 
     .. math:: l = \min(l, \min x), \quad u = \max(u, \max x)

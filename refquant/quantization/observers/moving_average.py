@@ -5,7 +5,7 @@ import numpy as np
 from refquant import dtypes, kernels
 from refquant._documentation import documented
 from refquant.errors import ArgumentError, NotSupportedError
-from refquant.quantization.observers.affine import EPS, AffineObserver
+from refquant.quantization.observers.affine import EPS, UniformQuantizationObserverBase
 from refquant.quantization.observers.minmax import MinMaxObserver
 from refquant.quantization.observers.per_channel import PerChannelMinMaxObserver
 
@@ -84,7 +84,7 @@ class MovingAverageMinMaxObserver(MinMaxObserver):
         self._check_finite(moved)
         return moved
 
-    _absorb = AffineObserver._absorb
+    _absorb = UniformQuantizationObserverBase._absorb
 
 
 class MovingAveragePerChannelMinMaxObserver(PerChannelMinMaxObserver):
@@ -144,4 +144,4 @@ class MovingAveragePerChannelMinMaxObserver(PerChannelMinMaxObserver):
         self._check_finite(moved)
         return moved.reshape(extremes.shape)
 
-    _absorb = AffineObserver._absorb
+    _absorb = UniformQuantizationObserverBase._absorb

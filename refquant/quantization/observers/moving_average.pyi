@@ -7,7 +7,7 @@ import numpy as np
 from refquant import dtypes, kernels
 from refquant._documentation import documented
 from refquant.errors import ArgumentError, NotSupportedError
-from refquant.quantization.observers.affine import EPS, AffineObserver
+from refquant.quantization.observers.affine import EPS, UniformQuantizationObserverBase
 from refquant.quantization.observers.minmax import MinMaxObserver
 from refquant.quantization.observers.per_channel import PerChannelMinMaxObserver
 __all__ = ['MovingAverageMinMaxObserver', 'MovingAveragePerChannelMinMaxObserver']

@@ -9,11 +9,11 @@ from refquant import dtypes, kernels
 from refquant._documentation import documented
 from refquant.errors import ShapeError
 from refquant.ops import checks, layout
-from refquant.quantization.observers.affine import EPS, AffineObserver
+from refquant.quantization.observers.affine import EPS, UniformQuantizationObserverBase
 from refquant.tensors import Tensor
 __all__ = ['PerChannelMinMaxObserver']
 
-class PerChannelMinMaxObserver(AffineObserver):
+class PerChannelMinMaxObserver(UniformQuantizationObserverBase):
     """Keep the smallest and the largest element that was ever seen in each channel.
 
     Parameters
