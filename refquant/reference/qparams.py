@@ -47,7 +47,7 @@ def affine_qparams(lower, upper, quant_min, quant_max, eps):
     lower, upper : ndarray of float32, shape (n,)
         Ends of the ranges.
     quant_min, quant_max : int
-        Range of the integers.
+        The integers in use: those of the dtype, or a narrower range.
     eps : float
         The smallest scale.
 
@@ -73,7 +73,7 @@ def symmetric_qparams(lower, upper, quant_min, quant_max, eps, zero_point):
     lower, upper : ndarray of float32, shape (n,)
         Ends of the ranges.
     quant_min, quant_max : int
-        Range of the integers.
+        The integers in use: those of the dtype, or a narrower range.
     eps : float
         The smallest scale.
     zero_point : int
@@ -101,7 +101,7 @@ def float_qparams(lower, upper, quant_min, quant_max, eps):
     lower, upper : ndarray of float32, shape (n,)
         Ends of the ranges.
     quant_min, quant_max : int
-        Range of the integers.
+        The integers in use: those of the dtype, or a narrower range.
     eps : float
         Scales that are not larger become 1.
 
@@ -128,7 +128,7 @@ def qparams_of_operation(lower, upper, quant_min, quant_max, symmetric):
     lower, upper : ndarray of float32, shape (n,)
         Ends of the ranges.
     quant_min, quant_max : int
-        Range of the integers.
+        The integers in use: those of the dtype, or a narrower range.
     symmetric : bool
         Whether real zero lies in the middle of the integers.
 

@@ -89,32 +89,32 @@ class _LearnableFakeQuantize(FakeQuantizeBase):
         return self.static_enabled
 
     def enable_param_learning(self) -> Self:
-        """Learn the parameters and stop observing; returns the module."""
+        """Learn the parameters and stop observing."""
         return self.toggle_qparam_learning().toggle_fake_quant().toggle_observer_update(False)
 
     def enable_static_estimate(self) -> Self:
-        """Observe, round with what the observer gives, and learn nothing; returns the module."""
+        """Observe, round with what the observer gives, and learn nothing."""
         return self.toggle_qparam_learning(False).toggle_fake_quant().toggle_observer_update()
 
     def enable_static_observation(self) -> Self:
-        """Observe alone; returns the module."""
+        """Observe alone."""
         return self.toggle_qparam_learning(False).toggle_fake_quant(False).toggle_observer_update()
 
     def toggle_observer_update(self, enabled: bool = True) -> Self:
-        """Switch observing; returns the module."""
+        """Switch observing."""
         self._switch("static_enabled", bool(enabled))
         return self
 
     enable_observer = toggle_observer_update
 
     def toggle_qparam_learning(self, enabled: bool = True) -> Self:
-        """Switch the gradients of the parameters; returns the module."""
+        """Switch the gradients of the parameters."""
         self._switch("learning_enabled", bool(enabled))
         self.scale.requires_grad = self.zero_point.requires_grad = bool(enabled)
         return self
 
     def toggle_fake_quant(self, enabled: bool = True) -> Self:
-        """Switch rounding; returns the module."""
+        """Switch rounding."""
         self._switch("fake_quant_enabled", bool(enabled))
         return self
 
