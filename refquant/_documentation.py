@@ -58,6 +58,27 @@ bias : bool, default True
     Whether to add a number for each output channel.
 padding_mode : str, default 'zeros'
     What stands around the input.""",
+    "transposed_parameters": """
+Parameters
+----------
+in_channels, out_channels : int
+    Channels of the input and of the output.
+kernel_size : int or tuple of int
+    Size of the filters.
+stride : int or tuple of int, default 1
+    Step from filter to filter.
+padding : int or tuple of int, default 0
+    Elements that are cut off at each border.
+output_padding : int or tuple of int, default 0
+    Elements that are added behind: fewer than `stride` or `dilation`.
+groups : int, default 1
+    Parts into which the channels are cut.
+bias : bool, default True
+    Whether to add a number for each output channel.
+dilation : int or tuple of int, default 1
+    Distance of the elements of a filter.
+padding_mode : str, default 'zeros'
+    What stands around the input.""",
     "batch_norm_parameters": """
 Parameters
 ----------

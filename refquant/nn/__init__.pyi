@@ -34,6 +34,9 @@ from refquant.nn.containers import Sequential as Sequential
 from refquant.nn.convolution import Conv1d as Conv1d
 from refquant.nn.convolution import Conv2d as Conv2d
 from refquant.nn.convolution import Conv3d as Conv3d
+from refquant.nn.convolution import ConvTranspose1d as ConvTranspose1d
+from refquant.nn.convolution import ConvTranspose2d as ConvTranspose2d
+from refquant.nn.convolution import ConvTranspose3d as ConvTranspose3d
 from refquant.nn.dropout import Dropout as Dropout
 from refquant.nn.dropout import Dropout2d as Dropout2d
 from refquant.nn.linear import Flatten as Flatten

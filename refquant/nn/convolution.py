@@ -13,7 +13,14 @@ from refquant.ops.floating.creation import empty
 from refquant.ops.floating.windows import per_dimension
 from refquant.tensors import Tensor
 
-__all__ = ["Conv1d", "Conv2d", "Conv3d"]
+__all__ = [
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+]
 
 
 def channels(
@@ -40,6 +47,7 @@ class _Convolution(Module):
 
     _ndim: int
     _function: Any
+    transposed = False
 
     def __init__(
         self,
@@ -71,10 +79,12 @@ class _Convolution(Module):
             ("dilation", dilation, 1),
         ):
             setattr(self, name, per_dimension(name, value, self._ndim, least))
-        self.transposed = False
         self.output_padding = (0,) * self._ndim
         has_bias = arguments.switch("bias", bias)
-        shape = (out_channels, in_channels // groups, *self.kernel_size)
+        first, second = in_channels, out_channels
+        if not self.transposed:
+            first, second = second, first
+        shape = (first, second // groups, *self.kernel_size)
         self.weight = Parameter(empty(arguments.shape("the shape of the weight", shape)))
         self.register_parameter("bias", Parameter(empty(out_channels)) if has_bias else None)
         self.reset_parameters()
@@ -100,6 +110,8 @@ class _Convolution(Module):
         )
         if any(self.padding):
             text += f", padding={self.padding}"
+        if any(self.output_padding):
+            text += f", output_padding={self.output_padding}"
         if any(d != 1 for d in self.dilation):
             text += f", dilation={self.dilation}"
         if self.groups != 1:
@@ -151,6 +163,76 @@ class Conv3d(_Convolution):
     """
 
     _ndim, _function = 3, staticmethod(F.conv3d)
+
+
+class _ConvTranspose(_Convolution):
+    """Base class of transposed convolutions, whose arguments come in another order."""
+
+    transposed = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+            padding_mode,
+        )  # fmt: skip
+        self.output_padding = per_dimension("output_padding", output_padding, self._ndim, 0)
+
+    def _convolve(self, input, weight, bias):
+        return type(self)._function(
+            input, weight, bias, self.stride, self.padding, self.output_padding, self.groups,
+            self.dilation,
+        )  # fmt: skip
+
+
+class ConvTranspose1d(_ConvTranspose):
+    """Convolve sequences by the transposed map; see `ConvTranspose2d`.
+
+    %(transposed_parameters)s
+
+    %(example)s
+    >>> refquant.nn.ConvTranspose1d(3, 8, 5)(refquant.randn(2, 3, 9)).shape
+    refquant.Size([2, 8, 13])
+    """
+
+    _ndim, _function = 1, staticmethod(F.conv_transpose1d)
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """Convolve images by the transposed map: filters are added up where they overlap.
+
+    %(transposed_parameters)s
+
+    %(example)s
+    >>> refquant.nn.ConvTranspose2d(3, 8, 2, stride=2)
+    ConvTranspose2d(3, 8, kernel_size=(2, 2), stride=(2, 2))
+    """
+
+    _ndim, _function = 2, staticmethod(F.conv_transpose2d)
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """Convolve volumes by the transposed map; see `ConvTranspose2d`.
+
+    %(transposed_parameters)s
+
+    %(example)s
+    >>> refquant.nn.ConvTranspose3d(3, 8, 2)(refquant.randn(2, 3, 4, 4, 4)).shape
+    refquant.Size([2, 8, 5, 5, 5])
+    """
+
+    _ndim, _function = 3, staticmethod(F.conv_transpose3d)
 
 
 document(__name__)

@@ -14,7 +14,7 @@ from refquant.nn.parameter import Parameter
 from refquant.ops.floating.creation import empty
 from refquant.ops.floating.windows import per_dimension
 from refquant.tensors import Tensor
-__all__ = ['Conv1d', 'Conv2d', 'Conv3d']
+__all__ = ['Conv1d', 'Conv2d', 'Conv3d', 'ConvTranspose1d', 'ConvTranspose2d', 'ConvTranspose3d']
 
 def channels(in_channels: Any, out_channels: Any, groups: Any, least: int=0) -> tuple[int, int, int]:
     """Check the counts of channels and groups, one by one."""
@@ -26,6 +26,7 @@ class _Convolution(Module):
     """Base class of convolutions with any number of spatial dimensions."""
     _ndim: int
     _function: Any
+    transposed: Any
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any=1, padding: Any=0, dilation: Any=1, groups: int=1, bias: bool=True, padding_mode: str='zeros') -> None: ...
     def reset_parameters(self) -> None:
         """Draw new parameters."""
@@ -34,7 +35,6 @@ class _Convolution(Module):
         """Convolve `input`."""
     def extra_repr(self) -> str:
         """Describe the geometry; what is usual is left out."""
-    transposed: Any
     output_padding: Any
 
 class Conv1d(_Convolution):
@@ -137,6 +137,111 @@ class Conv3d(_Convolution):
     >>> import refquant
     >>> refquant.nn.Conv3d(3, 8, 2)(refquant.randn(2, 3, 4, 4, 4)).shape
     refquant.Size([2, 8, 3, 3, 3])
+    """
+    _ndim: Any
+    _function: Any
+
+class _ConvTranspose(_Convolution):
+    """Base class of transposed convolutions, whose arguments come in another order."""
+    transposed: Any
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any=1, padding: Any=0, output_padding: Any=0, groups: int=1, bias: bool=True, dilation: Any=1, padding_mode: str='zeros') -> None: ...
+    def _convolve(self, input: Any, weight: Any, bias: Any) -> Any: ...
+
+class ConvTranspose1d(_ConvTranspose):
+    """Convolve sequences by the transposed map; see `ConvTranspose2d`.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels of the input and of the output.
+    kernel_size : int or tuple of int
+        Size of the filters.
+    stride : int or tuple of int, default 1
+        Step from filter to filter.
+    padding : int or tuple of int, default 0
+        Elements that are cut off at each border.
+    output_padding : int or tuple of int, default 0
+        Elements that are added behind: fewer than `stride` or `dilation`.
+    groups : int, default 1
+        Parts into which the channels are cut.
+    bias : bool, default True
+        Whether to add a number for each output channel.
+    dilation : int or tuple of int, default 1
+        Distance of the elements of a filter.
+    padding_mode : str, default 'zeros'
+        What stands around the input.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.ConvTranspose1d(3, 8, 5)(refquant.randn(2, 3, 9)).shape
+    refquant.Size([2, 8, 13])
+    """
+    _ndim: Any
+    _function: Any
+
+class ConvTranspose2d(_ConvTranspose):
+    """Convolve images by the transposed map: filters are added up where they overlap.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels of the input and of the output.
+    kernel_size : int or tuple of int
+        Size of the filters.
+    stride : int or tuple of int, default 1
+        Step from filter to filter.
+    padding : int or tuple of int, default 0
+        Elements that are cut off at each border.
+    output_padding : int or tuple of int, default 0
+        Elements that are added behind: fewer than `stride` or `dilation`.
+    groups : int, default 1
+        Parts into which the channels are cut.
+    bias : bool, default True
+        Whether to add a number for each output channel.
+    dilation : int or tuple of int, default 1
+        Distance of the elements of a filter.
+    padding_mode : str, default 'zeros'
+        What stands around the input.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.ConvTranspose2d(3, 8, 2, stride=2)
+    ConvTranspose2d(3, 8, kernel_size=(2, 2), stride=(2, 2))
+    """
+    _ndim: Any
+    _function: Any
+
+class ConvTranspose3d(_ConvTranspose):
+    """Convolve volumes by the transposed map; see `ConvTranspose2d`.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels of the input and of the output.
+    kernel_size : int or tuple of int
+        Size of the filters.
+    stride : int or tuple of int, default 1
+        Step from filter to filter.
+    padding : int or tuple of int, default 0
+        Elements that are cut off at each border.
+    output_padding : int or tuple of int, default 0
+        Elements that are added behind: fewer than `stride` or `dilation`.
+    groups : int, default 1
+        Parts into which the channels are cut.
+    bias : bool, default True
+        Whether to add a number for each output channel.
+    dilation : int or tuple of int, default 1
+        Distance of the elements of a filter.
+    padding_mode : str, default 'zeros'
+        What stands around the input.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.ConvTranspose3d(3, 8, 2)(refquant.randn(2, 3, 4, 4, 4)).shape
+    refquant.Size([2, 8, 5, 5, 5])
     """
     _ndim: Any
     _function: Any

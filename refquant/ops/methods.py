@@ -28,6 +28,7 @@ from refquant.ops.floating import (  # noqa: F401 -- their rows
     selection,
     softmax,
     sorting,
+    transposed_convolution,
 )
 from refquant.ops.quantized import activation as quantized_activation
 from refquant.ops.quantized import affine

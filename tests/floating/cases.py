@@ -135,6 +135,9 @@ CASES = {
         lambda T, x, w, b: _f(T).conv2d(x, w, b, (2, 1), (1, 2), (1, 2), 2),
         ((2, 4, 5, 6), (6, 2, 3, 2), (6,)),
     ),
+    "conv_transpose1d": Case(
+        lambda T, x, w, b: _f(T).conv_transpose1d(x, w, b, 2, 1, 1), ((2, 3, 4), (3, 2, 3), (2,))
+    ),
     "conv3d": Case(
         lambda T, x, w: _f(T).conv3d(x, w, None, 1, 1), ((1, 2, 3, 3, 4), (2, 2, 2, 2, 3))
     ),

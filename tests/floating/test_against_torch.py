@@ -84,6 +84,27 @@ def test_convolution(torch, seed):
 
 
 @pytest.mark.parametrize("seed", range(40))
+def test_transposed_convolution(torch, seed):
+    rng = np.random.default_rng(seed)
+    ndim = 1 + seed % 3
+    groups = int(rng.choice([1, 1, 2, 3]))
+    cin, cout = groups * draw(rng, 1, 4), groups * draw(rng, 1, 4)
+    kernel, stride = draw(rng, 1, 4, ndim), draw(rng, 1, 4, ndim)
+    padding = tuple(int(rng.integers(0, k)) for k in kernel)
+    behind = tuple(int(rng.integers(0, s)) for s in stride)
+    dilation = draw(rng, 1, 3, ndim)
+    shape = (draw(rng, 1, 4), cin, *draw(rng, 3, 7, ndim))
+    arrays = [rng.normal(size=s) for s in (shape, (cin, cout // groups, *kernel), (cout,))]
+    arrays = arrays if seed % 4 else arrays[:2]
+
+    def function(T, x, w, b=None):
+        conv = getattr(T.nn.functional, f"conv_transpose{ndim}d")
+        return conv(x, w, b, stride, padding, behind, groups, dilation)
+
+    both(torch, function, arrays, rng)
+
+
+@pytest.mark.parametrize("seed", range(40))
 def test_pooling(torch, seed):
     rng = np.random.default_rng(seed)
     kernel, stride = draw(rng, 1, 5, 2), draw(rng, 1, 4, 2)
