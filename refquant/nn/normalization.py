@@ -74,13 +74,12 @@ class _BatchNorm(Module):
                 expected=f"of {' or '.join(map(str, self._ndims))} dimensions",
             )
         momentum = 0.0 if self.momentum is None else self.momentum
-        if self.training and self.track_running_stats:
-            self.num_batches_tracked.add_(1)
-            if self.momentum is None:  # the plain average over all batches
-                momentum = 1.0 / int(self.num_batches_tracked)
+        counts = self.training and self.track_running_stats
+        if counts and self.momentum is None:  # the plain average over all batches
+            momentum = 1.0 / (int(self.num_batches_tracked) + 1)
         use_batch = self.training or self.running_mean is None
         keeps = not self.training or self.track_running_stats
-        return F.batch_norm(
+        result = F.batch_norm(
             input,
             self.running_mean if keeps else None,
             self.running_var if keeps else None,
@@ -90,6 +89,9 @@ class _BatchNorm(Module):
             momentum,
             self.eps,
         )
+        if counts:
+            self.num_batches_tracked.add_(1)
+        return result
 
     def _load_from_state_dict(self, report, prefix: str) -> None:
         """Compare with a state; those of the first version have no count of batches."""

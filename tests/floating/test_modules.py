@@ -8,7 +8,7 @@ import pytest
 
 import refquant
 from refquant import nn
-from refquant.errors import RefquantError
+from refquant.errors import OperationError, RefquantError
 
 MODULES = {
     "Linear": "Linear(3, 4)",
@@ -234,3 +234,14 @@ def test_copies_of_a_model_learn_apart():
 def test_errors_are_the_projects_own(make):
     with pytest.raises(RefquantError):
         make()
+
+
+def test_a_batch_that_normalization_refuses_is_not_counted():
+    for momentum in (0.1, None):
+        norm = nn.BatchNorm2d(4, momentum=momentum)
+        with pytest.raises(OperationError, match="more than one value"):
+            norm(refquant.ones(1, 4, 1, 1))
+        assert int(norm.num_batches_tracked) == 0
+        norm(refquant.tensor([[[[1.0, 3.0]]] * 4]).reshape(1, 4, 1, 2))
+        assert int(norm.num_batches_tracked) == 1
+        assert norm.running_mean.tolist() == pytest.approx([2.0 * (momentum or 1)] * 4)

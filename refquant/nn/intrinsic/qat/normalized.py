@@ -146,10 +146,24 @@ class Normalized(FakeQuantized):
         scaled = self._layer(input, self.weight_fake_quant(folded))
         if self._rescales:
             return self._rescaled(scaled, deviation, factor)
+        if self.bn.training:
+            self._count(scaled)
         plain = scaled / self._per_channel(factor)
         if self.bias is not None:
             plain = plain + self._per_channel(self.bias)
         return self.bn(plain)
+
+    def _count(self, output) -> int:
+        """Return how many values a channel has, or raise if they have no variance."""
+        count = output.numel() // max(output.size(1), 1)
+        if count < 2:
+            raise ShapeError(
+                argument="input",
+                expected="more than one value a channel in training, as their variance is needed",
+                got=f"{count} after the layer",
+                hint="use a larger batch, or call freeze_bn_stats()",
+            )
+        return count
 
     def _in_two_passes(self, input):
         """Measure the batch on the layer itself, then round what is folded with that."""
@@ -157,6 +171,7 @@ class Normalized(FakeQuantized):
         bias = 0 if self.bias is None else self.bias
         if training:
             plain = self._layer(input, self.weight)
+            self._count(plain)
             with no_grad():  # moves the running statistics
                 norm(plain if self.bias is None else plain + self._per_channel(bias))
             reduced = [0, *range(2, plain.dim())]
@@ -177,14 +192,7 @@ class Normalized(FakeQuantized):
             return scaled + self._per_channel(
                 self.beta - self.gamma * self.running_mean / deviation
             )
-        count = scaled.numel() // scaled.size(1)
-        if count < 2:
-            raise ShapeError(
-                argument="input",
-                expected="more than one value a channel in training, as their variance is needed",
-                got=f"{count} after the layer",
-                hint="use a larger batch, or call freeze_bn_stats()",
-            )
+        count = self._count(scaled)
         plain = scaled / self._per_channel(factor)
         reduced = [0, *range(2, plain.dim())]
         mean = plain.mean(reduced)
