@@ -62,4 +62,11 @@ from refquant.nn.pooling import MaxPool2d as MaxPool2d
 from refquant.nn.pooling import Upsample as Upsample
 from refquant.nn.pooling import UpsamplingBilinear2d as UpsamplingBilinear2d
 from refquant.nn.pooling import UpsamplingNearest2d as UpsamplingNearest2d
+from refquant.nn.recurrent import GRU as GRU
 from refquant.nn.recurrent import LSTM as LSTM
+from refquant.nn.recurrent import RNN as RNN
+from refquant.nn.recurrent import RNNBase as RNNBase
+from refquant.nn.recurrent_cells import GRUCell as GRUCell
+from refquant.nn.recurrent_cells import LSTMCell as LSTMCell
+from refquant.nn.recurrent_cells import RNNCell as RNNCell
+from refquant.nn.recurrent_cells import RNNCellBase as RNNCellBase

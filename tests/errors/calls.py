@@ -78,7 +78,9 @@ def targets() -> list[Target]:
     for module in map(importlib.import_module, modules_below(refquant.ops.quantized)):
         for name in getattr(module, "__all__", ()):
             value = getattr(module, name)
-            if inspect.isfunction(value) and next(iter(inspect.signature(value).parameters)) in (
+            if inspect.isfunction(value) and next(
+                iter(inspect.signature(value).parameters), ""
+            ) in (
                 "input",
                 "qx",
             ):

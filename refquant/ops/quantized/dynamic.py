@@ -18,29 +18,35 @@ from refquant.tensors import Tensor
 
 __all__ = [
     "PackedHalf",
+    "check_range",
     "linear_dynamic",
     "linear_dynamic_fp16",
     "linear_prepack_fp16",
     "linear_relu_dynamic",
     "linear_relu_dynamic_fp16",
     "linear_unpack_fp16",
+    "multiply_rows",
 ]
 
 LARGEST_HALF = np.float32(65504)
 
 
-def _input_quantizer(rows: np.ndarray, reduce_range: bool) -> tuple[float, int]:
-    lower, upper = kernels.min_max(rows.reshape(-1)) if rows.size else (0.0, 0.0)
+def check_range(argument: str, array: np.ndarray) -> tuple[float, float]:
+    """Find the range of a row-major array, whose numbers have to be finite."""
+    lower, upper = kernels.min_max(array.reshape(-1)) if array.size else (0.0, 0.0)
     if not (np.isfinite(lower) and np.isfinite(upper)):
         raise OperationError(
-            argument="X",
+            argument=argument,
             expected="finite numbers, because their range is the quantizer's",
             got=f"a range of {lower} to {upper}",
         )
+    return float(lower), float(upper)
+
+
+def _input_quantizer(rows: np.ndarray, reduce_range: bool) -> tuple[float, int]:
+    lower, upper = check_range("X", rows)
     rule = engines.current().rule("dynamic_qparams")
-    return kernels.dynamic_qparams(
-        float(lower), float(upper), 0, 127 if reduce_range else 255, rule
-    )
+    return kernels.dynamic_qparams(lower, upper, 0, 127 if reduce_range else 255, rule)
 
 
 def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
@@ -63,13 +69,19 @@ def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
         reduce_range = False
     x = checks.float32_tensor("X", X).array
     rows = as_rows(x, packed.weight.array.shape[1])
-    scale, zero_point = _input_quantizer(rows, reduce_range)
-    q = quantize_array(rows, scale, zero_point, dtypes.quint8)
-    y = kernels.linear_dynamic(
-        q, (scale, zero_point), packed.operand, packed.biases, relu,
+    y = multiply_rows(rows, packed, _input_quantizer(rows, reduce_range), relu)
+    return Tensor(y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[1]))
+
+
+def multiply_rows(
+    rows: np.ndarray, packed: PackedLinear, quantizer: tuple[float, int], relu: bool
+) -> np.ndarray:
+    """Quantize a row-major matrix and multiply it by a packed weight."""
+    q = quantize_array(rows, *quantizer, dtypes.quint8)
+    return kernels.linear_dynamic(
+        q, quantizer, packed.operand, packed.biases, relu,
         packed.rules.accumulate, packed.output_rule,
     )  # fmt: skip
-    return Tensor(y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[1]))
 
 
 def linear_dynamic(X: Any, W_prepack: PackedLinear, reduce_range: bool = False) -> Tensor:

@@ -16,12 +16,18 @@ from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.matmul import PackedLinear, as_rows
 from refquant.ops.quantized.packing import check_bias, copy_bias
 from refquant.tensors import Tensor
-__all__ = ['PackedHalf', 'linear_dynamic', 'linear_dynamic_fp16', 'linear_prepack_fp16', 'linear_relu_dynamic', 'linear_relu_dynamic_fp16', 'linear_unpack_fp16']
+__all__ = ['PackedHalf', 'check_range', 'linear_dynamic', 'linear_dynamic_fp16', 'linear_prepack_fp16', 'linear_relu_dynamic', 'linear_relu_dynamic_fp16', 'linear_unpack_fp16', 'multiply_rows']
 LARGEST_HALF: Any
+
+def check_range(argument: str, array: np.ndarray) -> tuple[float, float]:
+    """Find the range of a row-major array, whose numbers have to be finite."""
 
 def _input_quantizer(rows: np.ndarray, reduce_range: bool) -> tuple[float, int]: ...
 
 def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor: ...
+
+def multiply_rows(rows: np.ndarray, packed: PackedLinear, quantizer: tuple[float, int], relu: bool) -> np.ndarray:
+    """Quantize a row-major matrix and multiply it by a packed weight."""
 
 def linear_dynamic(X: Any, W_prepack: PackedLinear, reduce_range: bool=False) -> Tensor:
     r"""Quantize the input by its own range, multiply by a packed weight, return real values.
