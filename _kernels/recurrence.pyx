@@ -97,7 +97,7 @@ cdef void _lstm_row(
     cdef Py_ssize_t start = 0
     while start < size:
         _lstm_chunk(from_input + start, from_hidden + start, cell + start, next_hidden + start,
-               next_cell + start, size, min(<Py_ssize_t>CHUNK, size - start))
+                    next_cell + start, size, min(<Py_ssize_t>CHUNK, size - start))
         start += CHUNK
 
 
@@ -109,7 +109,7 @@ cdef void _lstm_rows(
     cdef int threads = threads_for(batch * size, GRAIN)
     for n in prange(batch, num_threads=threads, schedule="static", use_threads_if=threads > 1):
         _lstm_row(from_input + 4 * n * size, from_hidden + 4 * n * size, cell + n * size,
-             next_hidden + n * size, next_cell + n * size, size)
+                  next_hidden + n * size, next_cell + n * size, size)
 
 
 def lstm_cell(
@@ -123,7 +123,7 @@ def lstm_cell(
     if batch > 0 and size > 0:
         with nogil:
             _lstm_rows(&from_input[0, 0], &from_hidden[0, 0], &cell[0, 0], &next_hidden[0, 0],
-                  &next_cell[0, 0], batch, size)
+                       &next_cell[0, 0], batch, size)
     return hidden, after
 
 

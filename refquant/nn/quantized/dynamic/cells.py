@@ -10,7 +10,7 @@ from refquant import arguments, dtypes, nn
 from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.nn.module import Module
-from refquant.nn.quantized.dynamic.recurrent import (
+from refquant.nn.quantized.dynamic.packed import (
     pack,
     quantized_parameters,
     unpack,

@@ -10,16 +10,18 @@ from refquant import arguments, dtypes, nn
 from refquant._documentation import document
 from refquant.errors import ArgumentError, ShapeError
 from refquant.nn.module import Module
+from refquant.nn.quantized.dynamic.packed import (
+    pack,
+    quantized_parameters,
+    unpack,
+    zero_weight,
+)
 from refquant.nn.quantized.linear import stored_dtype
-from refquant.nn.quantized.weights import dynamic_weight_observer, quantize_weight
 from refquant.nn.recurrent import Layers, keep_settings
 from refquant.nn.utils.rnn import PackedSequence, check_packed
 from refquant.ops import checks
 from refquant.ops.floating.recurrence import CELLS
 from refquant.ops.quantized.cell_params import CellParams, Packed, reduces_range
-from refquant.ops.quantized.dynamic import linear_prepack_fp16, linear_unpack_fp16
-from refquant.ops.quantized.matmul import linear_prepack
-from refquant.ops.quantized.packing import PackedLinear
 from refquant.ops.quantized.recurrence import KINDS, run_layers
 from refquant.tensors import QuantizedTensor, Tensor
 
@@ -47,51 +49,6 @@ class PackedParameter(NamedTuple):
     """
 
     param: CellParams
-
-
-def pack(dtype: dtypes.dtype, name: str, shape: tuple[int, ...], weight: Any, bias: Any) -> Packed:
-    """Pack a weight of a shape, and a bias or None."""
-    arguments.instance(name, weight, Tensor, "a tensor")
-    if tuple(weight.shape) != shape:
-        raise ShapeError(
-            argument=name, expected=f"of shape {shape}", got=f"shape {tuple(weight.shape)}"
-        )
-    return (linear_prepack if dtype is dtypes.qint8 else linear_prepack_fp16)(weight, bias)
-
-
-def unpack(packed: Packed) -> tuple[Tensor, Tensor | None]:
-    """Copy weight and bias out, whatever they are stored in."""
-    return packed.unpack() if isinstance(packed, PackedLinear) else linear_unpack_fp16(packed)
-
-
-def zero_weight(dtype: dtypes.dtype, shape: tuple[int, ...]) -> Tensor:
-    """Make a weight of zeros."""
-    if dtype is dtypes.qint8:
-        return QuantizedTensor(np.zeros(shape, np.int8), dtypes.qint8, 1.0, 0)
-    return Tensor(np.zeros(shape, np.float32))
-
-
-def quantized_parameters(mod: Module, float_type: type) -> tuple[dtypes.dtype, dict[str, Tensor]]:
-    """Quantize the weights of a float module, each by an observer of its own.
-
-    Returns
-    -------
-    dtype : dtype
-        What weights are stored in: that of the observers, qint8 or float16.
-    values : dict of Tensor
-        Weights and biases by name.
-    """
-    observe = dynamic_weight_observer(mod, float_type)
-    half = getattr(observe(), "dtype", None) is dtypes.float16
-    values: dict[str, Tensor] = {}
-    for name, parameter in mod.named_parameters():
-        value = Tensor(parameter.array)
-        if name.startswith("weight") and not half:
-            observer = observe()
-            observer(value)
-            value = quantize_weight(value, observer)
-        values[name] = value
-    return dtypes.float16 if half else dtypes.qint8, values
 
 
 class RNNBase(Layers):

@@ -11,16 +11,13 @@ from refquant import arguments, dtypes, nn
 from refquant._documentation import document
 from refquant.errors import ArgumentError, ShapeError
 from refquant.nn.module import Module
+from refquant.nn.quantized.dynamic.packed import pack, quantized_parameters, unpack, zero_weight
 from refquant.nn.quantized.linear import stored_dtype
-from refquant.nn.quantized.weights import dynamic_weight_observer, quantize_weight
 from refquant.nn.recurrent import Layers, keep_settings
 from refquant.nn.utils.rnn import PackedSequence, check_packed
 from refquant.ops import checks
 from refquant.ops.floating.recurrence import CELLS
 from refquant.ops.quantized.cell_params import CellParams, Packed, reduces_range
-from refquant.ops.quantized.dynamic import linear_prepack_fp16, linear_unpack_fp16
-from refquant.ops.quantized.matmul import linear_prepack
-from refquant.ops.quantized.packing import PackedLinear
 from refquant.ops.quantized.recurrence import KINDS, run_layers
 from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ['GRU', 'LSTM', 'PackedParameter', 'RNNBase']
@@ -45,26 +42,6 @@ class PackedParameter(NamedTuple):
     (16, 3, 4)
     """
     param: CellParams
-
-def pack(dtype: dtypes.dtype, name: str, shape: tuple[int, ...], weight: Any, bias: Any) -> Packed:
-    """Pack a weight of a shape, and a bias or None."""
-
-def unpack(packed: Packed) -> tuple[Tensor, Tensor | None]:
-    """Copy weight and bias out, whatever they are stored in."""
-
-def zero_weight(dtype: dtypes.dtype, shape: tuple[int, ...]) -> Tensor:
-    """Make a weight of zeros."""
-
-def quantized_parameters(mod: Module, float_type: type) -> tuple[dtypes.dtype, dict[str, Tensor]]:
-    """Quantize the weights of a float module, each by an observer of its own.
-
-    Returns
-    -------
-    dtype : dtype
-        What weights are stored in: that of the observers, qint8 or float16.
-    values : dict of Tensor
-        Weights and biases by name.
-    """
 
 class RNNBase(Layers):
     """Base class of `LSTM` and `GRU`.
