@@ -16,7 +16,7 @@ from refquant.nn.quantized.weights import quantize_weight, read_layer
 from refquant.nn.state import quantized_value
 from refquant.ops.quantized.convolution import check_image_rank, run_convolution
 from refquant.ops.quantized.convolution_prepack import conv2d_prepack, conv3d_prepack
-from refquant.ops.quantized.packing import PackedConvolution, geometry
+from refquant.ops.quantized.packed_convolution import PackedConvolution, geometry
 from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ['Conv1d', 'Conv2d', 'Conv3d']
 

@@ -62,7 +62,7 @@ def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
         )
         reduce_range = False
     x = checks.float32_tensor("X", X).array
-    rows = as_rows(x, packed.weight.array.shape[1])
+    rows = as_rows(x, packed.kept_weight.array.shape[1])
     scale, zero_point = _input_quantizer(rows, reduce_range)
     q = quantize_array(rows, scale, zero_point, dtypes.quint8)
     y = kernels.linear_dynamic(
@@ -117,17 +117,25 @@ class PackedHalf:
 
     Attributes
     ----------
-    weight : ndarray of float16, shape (outputs, depth)
-    bias : Tensor or None
+    kept_weight : ndarray of float16, shape (outputs, depth)
+    kept_bias : Tensor or None
     """
 
-    __slots__ = ("bias", "weight")
+    __slots__ = ("kept_bias", "kept_weight")
 
     def __init__(self, weight: np.ndarray, bias: Tensor | None):
-        self.weight, self.bias = weight, bias
+        self.kept_weight, self.kept_bias = weight, bias
 
     def __deepcopy__(self, memo):
         return self
+
+    def unpack(self) -> tuple[Tensor, Tensor | None]:
+        """Copy weight (as float32) and bias out."""
+        return Tensor(self.kept_weight.astype(np.float32)), copy_bias(self.kept_bias)
+
+    def bias(self) -> Tensor | None:
+        """Copy the bias out; None if there is none."""
+        return copy_bias(self.kept_bias)
 
 
 def linear_prepack_fp16(W: Any, B: Any = None) -> PackedHalf:
@@ -192,8 +200,7 @@ def linear_unpack_fp16(W_prepack: PackedHalf) -> tuple[Tensor, Tensor | None]:
     >>> weight
     tensor([[ 1., -2.]])
     """
-    packed = _half(W_prepack)
-    return Tensor(packed.weight.astype(np.float32)), copy_bias(packed.bias)
+    return _half(W_prepack).unpack()
 
 
 def _run_half(X: Any, packed: Any, relu: bool) -> Tensor:

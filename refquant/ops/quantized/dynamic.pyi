@@ -115,12 +115,16 @@ class PackedHalf:
 
     Attributes
     ----------
-    weight : ndarray of float16, shape (outputs, depth)
-    bias : Tensor or None
+    kept_weight : ndarray of float16, shape (outputs, depth)
+    kept_bias : Tensor or None
     """
     __slots__: Any
     def __init__(self, weight: np.ndarray, bias: Tensor | None) -> None: ...
     def __deepcopy__(self, memo: Any) -> Any: ...
+    def unpack(self) -> tuple[Tensor, Tensor | None]:
+        """Copy weight (as float32) and bias out."""
+    def bias(self) -> Tensor | None:
+        """Copy the bias out; None if there is none."""
 
 def linear_prepack_fp16(W: Any, B: Any=None) -> PackedHalf:
     """Round a weight to float16; what it cannot hold saturates at 65504.
