@@ -60,7 +60,38 @@ def conv1d_modules(d, x):
 def conv2d_called_as_in_1_4(d, x):
     (x, weight, bias), layout, output = geometry(d, x)
     packed = prepack(d, "conv2d", weight, bias, layout)
-    return d.call("ops.quantized.conv2d", x, packed, *layout, *output)
+    function = d.T.ops.quantized.conv2d
+    return d.by("conv2d with its geometry", function, x, packed, *layout, *output)
+
+
+def getters(name, takes, engines):
+    """What packed weights tell of themselves, as tensors."""
+
+    @operation(takes, name + "_getters", releases=("2.13",), engines=engines, recorded=4)
+    def call(d, x):
+        transposed = "transpose" in name
+        drawn = transposed_geometry(d, x) if transposed else geometry(d, x)
+        (_, weight, bias), layout, _ = drawn
+        packed = prepack(d, name, weight, bias, layout)
+        parts = ["stride", "padding", "output_padding", "dilation", "groups", "transpose"]
+        parts += ["unpack_sizes"] if name == "conv2d" else []
+        return [telling(d, f"ops.quantized.{name}_{part}", packed) for part in parts]
+
+
+def telling(d, path, packed):
+    def tell(packed):
+        told = d.call(path, packed)()
+        if isinstance(told, tuple):  # shapes of weight and bias, stride, padding, dilation, groups
+            told = [*told[0], *told[2], *told[3], *told[4], told[5]]
+        return d.tensor(np.array(told, np.int64))
+
+    return d.by(path, tell, packed)
+
+
+getters("conv2d", "bytes", ("fbgemm", "qnnpack"))
+getters("conv3d", "volume", ("fbgemm",))
+getters("conv_transpose2d", "bytes", ("fbgemm", "qnnpack"))
+getters("conv_transpose3d", "volume", ("fbgemm",))
 
 
 # -- transposed ------------------------------------------------------------------------------------

@@ -188,7 +188,9 @@ QuantizerError, DtypeError, ShapeError, EngineError, QuantizationParameterError
 document(
     __name__,
     operands_1=_OPERANDS.format(
-        dims=1, sizes="length", memory_format="channels innermost in memory"
+        dims=1,
+        sizes="length",
+        memory_format="channels innermost: the memory format of an image of height 1",
     ),
     operands_2=_OPERANDS.format(dims=2, sizes="height, width", memory_format="channels_last"),
     operands_3=_OPERANDS.format(

@@ -76,7 +76,7 @@ def conv1d(input: Any, weight: Any, bias: Any, stride: Any=1, padding: Any=0, di
     Returns
     -------
     QuantizedTensor, shape (batch, outputs, length)
-        quint8, channels innermost in memory.
+        quint8, channels innermost: the memory format of an image of height 1.
 
     Raises
     ------

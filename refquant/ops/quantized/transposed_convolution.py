@@ -251,8 +251,9 @@ output_scale, output_zero_point : float, int
 Returns
 -------
 QuantizedTensor, shape (batch, outputs, {sizes})
-    quint8, channels innermost in memory. A size is that of the input less 1 times `stride`, plus
-    ``dilation * (kernel - 1)``, less twice the `padding`, plus `output_padding`, plus 1.
+    quint8, channels innermost in memory (channels_last). A size is that of the input less 1 times
+    `stride`, plus ``dilation * (kernel - 1)``, less twice the `padding`, plus `output_padding`,
+    plus 1.
 
 Raises
 ------
