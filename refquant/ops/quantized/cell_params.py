@@ -56,17 +56,17 @@ def check_pair(w_ih: Any, w_hh: Any, gates: int | None = None) -> tuple[Packed, 
     """Return the packed weights of input and state, which fit together, or raise."""
     from_input = check_packed_weight("w_ih", w_ih)
     from_hidden = check_packed_weight("w_hh", w_hh)
-    rows, size = from_hidden.weight.shape
+    rows, size = from_hidden.kept_weight.shape
     if (gates is None and rows % size) or (gates is not None and rows != gates * size):
         times = "a multiple of its columns" if gates is None else f"{gates} times its columns"
         raise ShapeError(
             argument="w_hh", expected=f"of as many rows as {times}", got=f"shape {(rows, size)}"
         )
-    if from_input.weight.shape[0] != rows:
+    if from_input.kept_weight.shape[0] != rows:
         raise ShapeError(
             argument="w_ih",
             expected=f"of {rows} rows, as `w_hh`",
-            got=f"shape {tuple(from_input.weight.shape)}",
+            got=f"shape {tuple(from_input.kept_weight.shape)}",
         )
     return from_input, from_hidden
 
@@ -103,8 +103,8 @@ class CellParams:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Rows of both weights, features of the input, size of the state."""
-        rows, size = self.from_hidden.weight.shape
-        return rows, self.from_input.weight.shape[1], size
+        rows, size = self.from_hidden.kept_weight.shape
+        return rows, self.from_input.kept_weight.shape[1], size
 
     def drive(self, packed: Packed, x: np.ndarray) -> np.ndarray:
         """Multiply the input or the state by its weight."""

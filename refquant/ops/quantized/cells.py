@@ -44,8 +44,8 @@ def check_state_pair(hx: Any) -> tuple[Any, Any]:
 def _drive(gates: int, input: Any, hx: Any, w_ih: Any, w_hh: Any, name: str = "hx"):
     """Multiply input and hidden state by their weights; returns the hidden state, too."""
     from_input, from_hidden = check_pair(w_ih, w_hh, gates)
-    x = check_rows("input", input, (None, from_input.weight.shape[1]))
-    hidden = check_rows(name, hx, (x.shape[0], from_hidden.weight.shape[1]))
+    x = check_rows("input", input, (None, from_input.kept_weight.shape[1]))
+    hidden = check_rows(name, hx, (x.shape[0], from_hidden.kept_weight.shape[1]))
     seven_bits = reduces_range()
     driven = multiply(from_input, x, seven_bits), multiply(from_hidden, hidden, seven_bits)
     return *driven, hidden

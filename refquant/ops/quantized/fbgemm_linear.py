@@ -73,7 +73,7 @@ def quantize_and_pack(argument: str, weight: Any, bias: Any) -> PackedLinear:
 def multiply_by_fbgemm(argument: str, input: Any, packed: PackedLinear) -> Tensor:
     """Quantize the input for all eight bits and multiply it by a weight that FBGEMM packed."""
     x = checks.float32_tensor(argument, input).array
-    rows = as_rows(x, packed.weight.array.shape[1])
+    rows = as_rows(x, packed.kept_weight.array.shape[1])
     quantizer = BY_ROUNDED_SCALE(*check_range(argument, rows), 0, 255)
     with under_fbgemm():
         y = multiply_rows(rows, packed, quantizer, False)
@@ -218,7 +218,7 @@ def fbgemm_pack_gemm_matrix_fp16(input: Any) -> Tensor:
     tensor([[0.5]], dtype=refquant.float16)
     """
     with under_fbgemm():
-        return Tensor(linear_prepack_fp16(input).weight)
+        return Tensor(linear_prepack_fp16(input).kept_weight)
 
 
 def fbgemm_linear_fp16_weight_fp32_activation(input: Any, packed_weight: Any, bias: Any) -> Tensor:

@@ -13,7 +13,6 @@ from refquant.nn.module import Module
 from refquant.nn.quantized.dynamic.packed import (
     pack,
     quantized_parameters,
-    unpack,
     zero_weight,
 )
 from refquant.nn.quantized.linear import stored_dtype
@@ -76,17 +75,17 @@ class RNNCellBase(CellLayer):
     @property
     def bias_ih(self) -> Tensor | None:
         """The bias of the input, or None."""
-        return unpack(self._packed_weight_ih)[1]
+        return self._packed_weight_ih.bias()
 
     @property
     def bias_hh(self) -> Tensor | None:
         """The bias of the hidden state, or None."""
-        return unpack(self._packed_weight_hh)[1]
+        return self._packed_weight_hh.bias()
 
     def get_weight(self) -> dict[str, Tensor]:
         """Copy the weights, ``weight_ih`` and ``weight_hh``, each with its quantizer."""
         packed = {"ih": self._packed_weight_ih, "hh": self._packed_weight_hh}
-        return {f"weight_{end}": unpack(value)[0] for end, value in packed.items()}
+        return {f"weight_{end}": value.unpack()[0] for end, value in packed.items()}
 
     def get_bias(self) -> dict[str, Tensor | None]:
         """Copy the biases, ``bias_ih`` and ``bias_hh``, float32; None where there is none."""

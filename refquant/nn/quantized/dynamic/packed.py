@@ -9,12 +9,11 @@ from refquant.errors import ShapeError
 from refquant.nn.module import Module
 from refquant.nn.quantized.weights import dynamic_weight_observer, quantize_weight
 from refquant.ops.quantized.cell_params import Packed
-from refquant.ops.quantized.dynamic import linear_prepack_fp16, linear_unpack_fp16
+from refquant.ops.quantized.dynamic import linear_prepack_fp16
 from refquant.ops.quantized.matmul import linear_prepack
-from refquant.ops.quantized.packing import PackedLinear
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["pack", "quantized_parameters", "unpack", "zero_weight"]
+__all__ = ["pack", "quantized_parameters", "zero_weight"]
 
 
 def pack(dtype: dtypes.dtype, name: str, shape: tuple[int, ...], weight: Any, bias: Any) -> Packed:
@@ -25,11 +24,6 @@ def pack(dtype: dtypes.dtype, name: str, shape: tuple[int, ...], weight: Any, bi
             argument=name, expected=f"of shape {shape}", got=f"shape {tuple(weight.shape)}"
         )
     return (linear_prepack if dtype is dtypes.qint8 else linear_prepack_fp16)(weight, bias)
-
-
-def unpack(packed: Packed) -> tuple[Tensor, Tensor | None]:
-    """Copy weight and bias out, whatever they are stored in."""
-    return packed.unpack() if isinstance(packed, PackedLinear) else linear_unpack_fp16(packed)
 
 
 def zero_weight(dtype: dtypes.dtype, shape: tuple[int, ...]) -> Tensor:

@@ -13,7 +13,6 @@ from refquant.nn.module import Module
 from refquant.nn.quantized.dynamic.packed import (
     pack,
     quantized_parameters,
-    unpack,
     zero_weight,
 )
 from refquant.nn.quantized.linear import stored_dtype
@@ -125,7 +124,7 @@ class RNNBase(Layers):
 
     def _unpacked(self) -> Iterator[tuple[str, tuple[Tensor, Tensor | None]]]:
         for (ending, _), packed in zip(self._matrices(), self._packed(), strict=True):
-            yield ending, unpack(packed)
+            yield ending, packed.unpack()
 
     def _keep(self, packed: list[Packed]) -> None:
         """Keep packed weights, those of the input and of the state in turn."""
