@@ -18,13 +18,6 @@ from refquant.ops.quantized.arithmetic import add as add
 from refquant.ops.quantized.arithmetic import add_relu as add_relu
 from refquant.ops.quantized.arithmetic import mul as mul
 from refquant.ops.quantized.arithmetic import mul_relu as mul_relu
-from refquant.ops.quantized.cell_params import make_quantized_cell_params as make_quantized_cell_params
-from refquant.ops.quantized.cell_params import make_quantized_cell_params_dynamic as make_quantized_cell_params_dynamic
-from refquant.ops.quantized.cell_params import make_quantized_cell_params_fp16 as make_quantized_cell_params_fp16
-from refquant.ops.quantized.cells import quantized_gru_cell_dynamic as quantized_gru_cell_dynamic
-from refquant.ops.quantized.cells import quantized_lstm_cell_dynamic as quantized_lstm_cell_dynamic
-from refquant.ops.quantized.cells import quantized_rnn_relu_cell_dynamic as quantized_rnn_relu_cell_dynamic
-from refquant.ops.quantized.cells import quantized_rnn_tanh_cell_dynamic as quantized_rnn_tanh_cell_dynamic
 from refquant.ops.quantized.concat import cat as cat
 from refquant.ops.quantized.concat import cat_relu as cat_relu
 from refquant.ops.quantized.convolution import conv1d as conv1d
@@ -73,6 +66,12 @@ from refquant.ops.quantized.dynamic import linear_prepack_fp16 as linear_prepack
 from refquant.ops.quantized.dynamic import linear_relu_dynamic as linear_relu_dynamic
 from refquant.ops.quantized.dynamic import linear_relu_dynamic_fp16 as linear_relu_dynamic_fp16
 from refquant.ops.quantized.dynamic import linear_unpack_fp16 as linear_unpack_fp16
+from refquant.ops.quantized.dynamic_convolution import conv1d_dynamic as conv1d_dynamic
+from refquant.ops.quantized.dynamic_convolution import conv2d_dynamic as conv2d_dynamic
+from refquant.ops.quantized.dynamic_convolution import conv3d_dynamic as conv3d_dynamic
+from refquant.ops.quantized.dynamic_convolution import conv_transpose1d_dynamic as conv_transpose1d_dynamic
+from refquant.ops.quantized.dynamic_convolution import conv_transpose2d_dynamic as conv_transpose2d_dynamic
+from refquant.ops.quantized.dynamic_convolution import conv_transpose3d_dynamic as conv_transpose3d_dynamic
 from refquant.ops.quantized.elementwise import relu6 as relu6
 from refquant.ops.quantized.matmul import linear as linear
 from refquant.ops.quantized.matmul import linear_prepack as linear_prepack
