@@ -18,6 +18,13 @@ from refquant.ops.quantized.arithmetic import add as add
 from refquant.ops.quantized.arithmetic import add_relu as add_relu
 from refquant.ops.quantized.arithmetic import mul as mul
 from refquant.ops.quantized.arithmetic import mul_relu as mul_relu
+from refquant.ops.quantized.cell_params import make_quantized_cell_params as make_quantized_cell_params
+from refquant.ops.quantized.cell_params import make_quantized_cell_params_dynamic as make_quantized_cell_params_dynamic
+from refquant.ops.quantized.cell_params import make_quantized_cell_params_fp16 as make_quantized_cell_params_fp16
+from refquant.ops.quantized.cells import quantized_gru_cell_dynamic as quantized_gru_cell_dynamic
+from refquant.ops.quantized.cells import quantized_lstm_cell_dynamic as quantized_lstm_cell_dynamic
+from refquant.ops.quantized.cells import quantized_rnn_relu_cell_dynamic as quantized_rnn_relu_cell_dynamic
+from refquant.ops.quantized.cells import quantized_rnn_tanh_cell_dynamic as quantized_rnn_tanh_cell_dynamic
 from refquant.ops.quantized.concat import cat as cat
 from refquant.ops.quantized.concat import cat_relu as cat_relu
 from refquant.ops.quantized.convolution import conv1d as conv1d
