@@ -6,7 +6,7 @@ import numpy as np
 
 from refquant import engines, kernels
 from refquant._documentation import document
-from refquant.arguments import flag, integer, real
+from refquant.arguments import flag, real
 from refquant.engines import Operands
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
@@ -199,11 +199,12 @@ def dropout(
     >>> refquant.ops.quantized.dropout(x, 0.1, 3).dequantize()
     tensor([1., 2.])
     """
-    real("output_scale", output_scale)
-    integer("output_zero_point", output_zero_point)
+    q = checks.quantized_tensor("self", self)
+    checks.scale_value("output_scale", output_scale)
+    checks.zero_point_value("output_zero_point", output_zero_point, q.dtype)
     real("p", p)
     flag("training", training)
-    return checks.quantized_tensor("self", self)
+    return q
 
 
 def clamp_(input: Any, min: float | None = None, max: float | None = None) -> QuantizedTensor:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from refquant import engines, kernels
 from refquant._documentation import document
-from refquant.arguments import flag, integer, real
+from refquant.arguments import flag, real
 from refquant.engines import Operands
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout

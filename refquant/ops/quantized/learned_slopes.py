@@ -7,6 +7,7 @@ import numpy as np
 from refquant import engines, kernels
 from refquant._documentation import document
 from refquant.engines import Operands
+from refquant.engines.rules.float32 import wrap_int32
 from refquant.errors import DtypeError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.quantized.elementwise import stored
@@ -15,9 +16,7 @@ from refquant.tensors import QuantizedTensor
 __all__ = ["prelu"]
 
 
-def prelu(
-    qx: Any, weight: Any, output_scale: float, output_zero_point: int
-) -> QuantizedTensor:
+def prelu(qx: Any, weight: Any, output_scale: float, output_zero_point: int) -> QuantizedTensor:
     r"""Multiply negative numbers by slopes, one for each channel or one for all.
 
     .. math:: y = \begin{cases} x & x > 0 \\ w x & x \le 0 \end{cases}
@@ -87,7 +86,7 @@ def _with_slopes(q: QuantizedTensor, weight: Any, scale: float, zero_point: int)
     vector_length = layout.vector_length(run, requantize.block) if vectors else 0
     result = kernels.prelu(
         flat, (q.scale, q.zero_point), of_slopes, (w.scale, w.zero_point),
-        stored(w, 1.0) - w.zero_point,
+        int(wrap_int32(stored(w, 1.0) - w.zero_point)),
         (scale, zero_point, q.dtype.quant_min, q.dtype.quant_max), (run, vector_length),
         requantize,
     )  # fmt: skip

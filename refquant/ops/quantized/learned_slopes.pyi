@@ -8,6 +8,7 @@ import numpy as np
 from refquant import engines, kernels
 from refquant._documentation import document
 from refquant.engines import Operands
+from refquant.engines.rules.float32 import wrap_int32
 from refquant.errors import DtypeError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.quantized.elementwise import stored
