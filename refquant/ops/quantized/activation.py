@@ -284,7 +284,7 @@ _elu = _needs_quantizer("nn.quantized.functional.elu(input, scale, zero_point, a
 _celu = _needs_quantizer("nn.quantized.functional.celu(input, scale, zero_point, alpha)")
 
 # What functions of plain tensors do with quantized ones.
-FORMS = {
+FORMS: dict[str, Any] = {
     "elu": _elu,
     "elu_": _elu,
     "celu": _celu,
