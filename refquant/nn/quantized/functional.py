@@ -7,7 +7,7 @@ from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.nn import functional as F
 from refquant.nn.functional import max_pool2d
-from refquant.nn.quantized.functional_products import conv2d, conv3d, linear
+from refquant.nn.quantized.functional_products import conv1d, conv2d, conv3d, linear
 from refquant.ops import checks
 from refquant.ops.quantized import activation, functions
 from refquant.ops.quantized.elementwise import clamp as _clamp
@@ -26,6 +26,7 @@ __all__ = [
     "avg_pool2d",
     "celu",
     "clamp",
+    "conv1d",
     "conv2d",
     "conv3d",
     "elu",
