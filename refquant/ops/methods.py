@@ -33,8 +33,8 @@ from refquant.ops.floating import (  # noqa: F401 -- their rows
     softmax,
     sorting,
     transposed_convolution,
-    units,
     turning,
+    units,
 )
 from refquant.ops.quantized import activation as quantized_activation
 from refquant.ops.quantized import affine, learned_slopes
