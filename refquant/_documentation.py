@@ -260,6 +260,7 @@ include_last_offset : bool, default False
 Returns
 -------
 Tensor of float32, shape (bags, columns)
+    Always row-major.
 
 Raises
 ------

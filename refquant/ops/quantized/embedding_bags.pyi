@@ -67,6 +67,7 @@ def embedding_bag_byte_rowwise_offsets(weight: Any, indices: Any, offsets: Any=N
     Returns
     -------
     Tensor of float32, shape (bags, columns)
+        Always row-major.
 
     Raises
     ------
@@ -119,6 +120,7 @@ def embedding_bag_4bit_rowwise_offsets(weight: Any, indices: Any, offsets: Any=N
     Returns
     -------
     Tensor of float32, shape (bags, columns)
+        Always row-major.
 
     Raises
     ------
@@ -169,6 +171,7 @@ def embedding_bag_2bit_rowwise_offsets(weight: Any, indices: Any, offsets: Any=N
     Returns
     -------
     Tensor of float32, shape (bags, columns)
+        Always row-major.
 
     Raises
     ------

@@ -1,17 +1,18 @@
 """Tables of embeddings as bytes: rows of 8, 4 or 2 bits, each with its scale and bias."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from refquant import arguments, kernels
 from refquant._documentation import document
-from refquant.errors import ArgumentError, DtypeError, QuantizationParameterError, ShapeError
+from refquant.errors import DtypeError, QuantizationParameterError, ShapeError
 from refquant.ops import checks
+from refquant.ops.quantized.embedding_ranges import row_ends, search_settings, searched_ends
 from refquant.tensors import Tensor
 
 __all__ = [
-    "choose_qparams_optimized",
     "embedding_bag_2bit_prepack",
     "embedding_bag_2bit_prepack_with_rowwise_min_max",
     "embedding_bag_2bit_unpack",
@@ -23,9 +24,6 @@ __all__ = [
     "embedding_bag_byte_unpack",
     "packed_table",
 ]
-
-MOST_BINS = 2**24  # beyond, a float32 cannot count them
-MOST_BITS = 16
 
 
 def _table(weight: Any, bits: int) -> np.ndarray:
@@ -54,15 +52,6 @@ def _check_columns(argument: str, columns: int, bits: int) -> None:
         )
 
 
-def _ends(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the first of the smallest and of the largest numbers of each row, all finite."""
-    places = np.arange(rows.shape[0])
-    lower, upper = rows[places, rows.argmin(axis=1)], rows[places, rows.argmax(axis=1)]
-    if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
-        raise ArgumentError(argument="weight", expected="finite numbers", got="NaN or infinities")
-    return lower, upper
-
-
 def _given_ends(rows: np.ndarray, given: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends that were given for each row, or raise."""
     ends = checks.float32_tensor("rowwise_min_max", given).array
@@ -73,7 +62,7 @@ def _given_ends(rows: np.ndarray, given: Any) -> tuple[np.ndarray, np.ndarray]:
             got=f"shape {ends.shape}",
         )
     lower, upper = np.ascontiguousarray(ends[:, 0]), np.ascontiguousarray(ends[:, 1])
-    _ends(rows)  # raises unless all numbers are finite
+    row_ends(rows)  # raises unless all numbers are finite
     if not (np.isfinite(ends).all() and (lower <= upper).all()):
         raise QuantizationParameterError(
             argument="rowwise_min_max",
@@ -85,34 +74,15 @@ def _given_ends(rows: np.ndarray, given: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _packed(weight: Any, bits: int, given: Any = None, search: Any = None) -> Tensor:
     array = _table(weight, bits)
-    rows = array.reshape(-1, array.shape[-1])
-    lower, upper = _ends(rows) if given is None else _given_ends(rows, given)
+    rows = array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
+    lower, upper = row_ends(rows) if given is None else _given_ends(rows, given)
     if search is not None:
         optimized, nbins, ratio = search
-        settings = _settings("nbins", nbins, ratio)
+        settings = search_settings("nbins", nbins, ratio)
         if arguments.flag("optimized_qparams", optimized):
-            lower, upper = _searched(rows, settings, bits)
+            lower, upper = searched_ends(rows, settings, bits)
     table = kernels.embedding_prepack(rows, lower, upper, bits)
     return Tensor(table.reshape(*array.shape[:-1], table.shape[1]))
-
-
-def _settings(argument: str, n_bins: Any, ratio: Any) -> tuple[int, float]:
-    return (
-        arguments.integer(argument, n_bins, 1, MOST_BINS),
-        arguments.real("ratio", ratio, 0, 1),
-    )
-
-
-def _searched(
-    rows: np.ndarray, settings: tuple[int, float], bits: int
-) -> tuple[np.ndarray, np.ndarray]:
-    n_bins, ratio = settings
-    ends = [
-        kernels.choose_qparams_optimized(row, float(low), float(high), n_bins, ratio, bits)
-        for row, low, high in zip(rows, *_ends(rows), strict=True)
-    ]
-    found = np.array(ends, np.float32).reshape(-1, 2)
-    return found[:, 0].copy(), found[:, 1].copy()
 
 
 def packed_table(argument: str, value: Any, bits: int) -> np.ndarray:
@@ -138,11 +108,11 @@ def packed_table(argument: str, value: Any, bits: int) -> np.ndarray:
 
 def _unpacked(weight: Any, bits: int) -> Tensor:
     given = checks.plain_tensor("weight", weight).array
-    table = weight
-    if bits == 8 and given.ndim != 2 and given.ndim:
-        table = Tensor(np.ascontiguousarray(given).reshape(-1, given.shape[-1]))
-    real = kernels.embedding_unpack(packed_table("weight", table, bits), bits)
-    return Tensor(real if given.ndim == 2 else real.reshape(*given.shape[:-1], real.shape[1]))
+    if bits < 8 or given.ndim in (0, 2):
+        return Tensor(kernels.embedding_unpack(packed_table("weight", weight, bits), bits))
+    rows = given.reshape(math.prod(given.shape[:-1]), given.shape[-1])
+    real = kernels.embedding_unpack(packed_table("weight", Tensor(rows), bits), bits)
+    return Tensor(real.reshape(*given.shape[:-1], real.shape[1]))
 
 
 def embedding_bag_byte_prepack(weight: Any) -> Tensor:
@@ -244,6 +214,15 @@ def embedding_bag_4bit_prepack_with_rowwise_min_max(
     Tensor of uint8, shape (rows, columns / 2 + 4)
 
     %(unless_table)s
+
+    Examples
+    --------
+    >>> import refquant
+    >>> table, ends = refquant.tensor([[0.0, 14.0, 15.0, 99.0]]), refquant.tensor([[0.0, 15.0]])
+    >>> quantized = refquant.ops.quantized
+    >>> packed = quantized.embedding_bag_4bit_prepack_with_rowwise_min_max(table, ends)
+    >>> packed[0, :2].tolist()
+    [224, 255]
     """
     return _packed(weight, 4, rowwise_min_max, (optimized_qparams, nbins, ratio))
 
@@ -287,6 +266,15 @@ def embedding_bag_2bit_prepack_with_rowwise_min_max(
     Tensor of uint8, shape (rows, columns / 4 + 4)
 
     %(unless_table)s
+
+    Examples
+    --------
+    >>> import refquant
+    >>> table, ends = refquant.tensor([[0.0, 2.0, 3.0, 9.0]]), refquant.tensor([[0.0, 3.0]])
+    >>> quantized = refquant.ops.quantized
+    >>> packed = quantized.embedding_bag_2bit_prepack_with_rowwise_min_max(table, ends)
+    >>> packed[0, :1].tolist()
+    [248]
     """
     return _packed(weight, 2, rowwise_min_max, (optimized_qparams, nbins, ratio))
 
@@ -372,64 +360,6 @@ def embedding_bag_2bit_unpack(weight: Any) -> Tensor:
     return _unpacked(weight, 2)
 
 
-def choose_qparams_optimized(
-    input: Any, numel: int, n_bins: int, ratio: float, bit_width: int
-) -> tuple[Tensor, Tensor]:
-    """Search the range that makes the error of few bits small, narrowing it step by step.
-
-    Each step moves the end that costs less by a bin; the range is narrowed by a share of `ratio`
-    at most. See `refquant.reference.embedding.choose_qparams_optimized`.
-
-    Parameters
-    ----------
-    input : Tensor of float32
-        Real numbers, all finite.
-    numel : int
-        How many leading elements count.
-    n_bins : int
-        Steps of the range.
-    ratio : float
-        In 0..1.
-    bit_width : int
-        Bits of an integer, 1 to 16.
-
-    Returns
-    -------
-    upper, lower : Tensor of float32, shape (1,)
-        Ends of the range, the larger one first.
-
-    Raises
-    ------
-    DtypeError
-        If `input` is not float32.
-    ArgumentError
-        If another argument is outside its range.
-
-    Notes
-    -----
-    Source: ATen ``choose_qparams_optimized``. PyTorch does not return if a bin is lost in rounding;
-    here the search ends then.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.tensor([0.0, 0.5, 1.0, 1.5, 10.0])
-    >>> refquant.choose_qparams_optimized(x, 5, 10, 0.5, 2)
-    (tensor([10.]), tensor([1.]))
-    """
-    array = checks.float32_tensor("input", input).array
-    count = arguments.integer("numel", numel, 1, max(array.size, 1))
-    settings = _settings("n_bins", n_bins, ratio)
-    bits = arguments.integer("bit_width", bit_width, 1, MOST_BITS)
-    if not array.size:
-        raise ShapeError(argument="input", expected="of at least one element", got="none")
-    rows = np.ascontiguousarray(array).reshape(1, -1)[:, :count]
-    if not np.isfinite(rows).all():
-        raise ArgumentError(argument="input", expected="finite numbers", got="NaN or infinities")
-    lower, upper = _searched(rows, settings, bits)
-    return Tensor(upper), Tensor(lower)
-
-
 document(
     __name__,
     ends="""
@@ -442,19 +372,17 @@ weight : Tensor of float32 or float16, shape (rows, columns)
     Real numbers, all finite; rows fill whole bytes.
 optimized_qparams : bool, default False
     Whether to search for the range of each row, see `refquant.choose_qparams_optimized`.
-nbins : int, default 200
-    Steps of that search.
-ratio : float, default 0.16
-    The share of the range by which the search may narrow it.""",
+%(of_search)s""",
     few_bits_between="""
 Parameters
 ----------
 weight : Tensor of float32 or float16, shape (rows, columns)
     Real numbers, all finite; rows fill whole bytes.
-rowwise_min_max : Tensor of float32, shape (rows, 2)
-    Lower and upper end for each row.
+%(ends)s
 optimized_qparams : bool, default False
     Whether to search instead of taking the ends that are given, as in PyTorch.
+%(of_search)s""",
+    of_search="""
 nbins : int, default 200
     Steps of that search.
 ratio : float, default 0.16

@@ -3,33 +3,26 @@
 
 from typing import Any
 
+import math
 from typing import Any
 import numpy as np
 from refquant import arguments, kernels
 from refquant._documentation import document
-from refquant.errors import ArgumentError, DtypeError, QuantizationParameterError, ShapeError
+from refquant.errors import DtypeError, QuantizationParameterError, ShapeError
 from refquant.ops import checks
+from refquant.ops.quantized.embedding_ranges import row_ends, search_settings, searched_ends
 from refquant.tensors import Tensor
-__all__ = ['choose_qparams_optimized', 'embedding_bag_2bit_prepack', 'embedding_bag_2bit_prepack_with_rowwise_min_max', 'embedding_bag_2bit_unpack', 'embedding_bag_4bit_prepack', 'embedding_bag_4bit_prepack_with_rowwise_min_max', 'embedding_bag_4bit_unpack', 'embedding_bag_byte_prepack', 'embedding_bag_byte_prepack_with_rowwise_min_max', 'embedding_bag_byte_unpack', 'packed_table']
-MOST_BINS: Any
-MOST_BITS: Any
+__all__ = ['embedding_bag_2bit_prepack', 'embedding_bag_2bit_prepack_with_rowwise_min_max', 'embedding_bag_2bit_unpack', 'embedding_bag_4bit_prepack', 'embedding_bag_4bit_prepack_with_rowwise_min_max', 'embedding_bag_4bit_unpack', 'embedding_bag_byte_prepack', 'embedding_bag_byte_prepack_with_rowwise_min_max', 'embedding_bag_byte_unpack', 'packed_table']
 
 def _table(weight: Any, bits: int) -> np.ndarray:
     """Return real rows that can be packed, or raise."""
 
 def _check_columns(argument: str, columns: int, bits: int) -> None: ...
 
-def _ends(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the first of the smallest and of the largest numbers of each row, all finite."""
-
 def _given_ends(rows: np.ndarray, given: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends that were given for each row, or raise."""
 
 def _packed(weight: Any, bits: int, given: Any=None, search: Any=None) -> Tensor: ...
-
-def _settings(argument: str, n_bins: Any, ratio: Any) -> tuple[int, float]: ...
-
-def _searched(rows: np.ndarray, settings: tuple[int, float], bits: int) -> tuple[np.ndarray, np.ndarray]: ...
 
 def packed_table(argument: str, value: Any, bits: int) -> np.ndarray:
     """Return the bytes of a packed table of 2 dimensions, or raise."""
@@ -170,6 +163,15 @@ def embedding_bag_4bit_prepack_with_rowwise_min_max(weight: Any, rowwise_min_max
         If a number is not finite, or another argument is outside its range.
     QuantizationParameterError
         If ends that are given are not finite, or the larger one comes first.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> table, ends = refquant.tensor([[0.0, 14.0, 15.0, 99.0]]), refquant.tensor([[0.0, 15.0]])
+    >>> quantized = refquant.ops.quantized
+    >>> packed = quantized.embedding_bag_4bit_prepack_with_rowwise_min_max(table, ends)
+    >>> packed[0, :2].tolist()
+    [224, 255]
     """
 
 def embedding_bag_2bit_prepack(weight: Any, optimized_qparams: bool=False, nbins: int=200, ratio: float=0.16) -> Tensor:
@@ -235,6 +237,15 @@ def embedding_bag_2bit_prepack_with_rowwise_min_max(weight: Any, rowwise_min_max
         If a number is not finite, or another argument is outside its range.
     QuantizationParameterError
         If ends that are given are not finite, or the larger one comes first.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> table, ends = refquant.tensor([[0.0, 2.0, 3.0, 9.0]]), refquant.tensor([[0.0, 3.0]])
+    >>> quantized = refquant.ops.quantized
+    >>> packed = quantized.embedding_bag_2bit_prepack_with_rowwise_min_max(table, ends)
+    >>> packed[0, :1].tolist()
+    [248]
     """
 
 def embedding_bag_byte_unpack(weight: Any) -> Tensor:
@@ -313,48 +324,4 @@ def embedding_bag_2bit_unpack(weight: Any) -> Tensor:
     >>> packed = quantized.embedding_bag_2bit_prepack(refquant.tensor([[0.0, 3.0, 2.0, 1.0]]))
     >>> quantized.embedding_bag_2bit_unpack(packed)
     tensor([[0., 3., 2., 1.]])
-    """
-
-def choose_qparams_optimized(input: Any, numel: int, n_bins: int, ratio: float, bit_width: int) -> tuple[Tensor, Tensor]:
-    """Search the range that makes the error of few bits small, narrowing it step by step.
-
-    Each step moves the end that costs less by a bin; the range is narrowed by a share of `ratio`
-    at most. See `refquant.reference.embedding.choose_qparams_optimized`.
-
-    Parameters
-    ----------
-    input : Tensor of float32
-        Real numbers, all finite.
-    numel : int
-        How many leading elements count.
-    n_bins : int
-        Steps of the range.
-    ratio : float
-        In 0..1.
-    bit_width : int
-        Bits of an integer, 1 to 16.
-
-    Returns
-    -------
-    upper, lower : Tensor of float32, shape (1,)
-        Ends of the range, the larger one first.
-
-    Raises
-    ------
-    DtypeError
-        If `input` is not float32.
-    ArgumentError
-        If another argument is outside its range.
-
-    Notes
-    -----
-    Source: ATen ``choose_qparams_optimized``. PyTorch does not return if a bin is lost in rounding;
-    here the search ends then.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> x = refquant.tensor([0.0, 0.5, 1.0, 1.5, 10.0])
-    >>> refquant.choose_qparams_optimized(x, 5, 10, 0.5, 2)
-    (tensor([10.]), tensor([1.]))
     """
