@@ -64,10 +64,9 @@ def _given_ends(rows: np.ndarray, given: Any) -> tuple[np.ndarray, np.ndarray]:
     lower, upper = np.ascontiguousarray(ends[:, 0]), np.ascontiguousarray(ends[:, 1])
     row_ends(rows)  # raises unless all numbers are finite
     if not (np.isfinite(ends).all() and (lower <= upper).all()):
+        expected = "finite ends, the smaller one first"
         raise QuantizationParameterError(
-            argument="rowwise_min_max",
-            expected="finite ends, the smaller one first",
-            got="another row",
+            argument="rowwise_min_max", expected=expected, got="another row"
         )
     return lower, upper
 
@@ -161,8 +160,7 @@ def embedding_bag_byte_prepack_with_rowwise_min_max(weight: Any, rowwise_min_max
 
     Notes
     -----
-    Numbers beyond the ends saturate. In PyTorch those of the last columns, which fill no block of
-    32, wrap around.
+    Numbers beyond the ends saturate; in PyTorch those of the last columns wrap around.
 
     Examples
     --------

@@ -88,8 +88,7 @@ def embedding_bag_byte_prepack_with_rowwise_min_max(weight: Any, rowwise_min_max
 
     Notes
     -----
-    Numbers beyond the ends saturate. In PyTorch those of the last columns, which fill no block of
-    32, wrap around.
+    Numbers beyond the ends saturate; in PyTorch those of the last columns wrap around.
 
     Examples
     --------
