@@ -57,7 +57,8 @@ FACES = {
     ),
     "refquant.ops.quantized": Face(
         "affine casting comparison constructors embedding_ranges fake_quantization "
-        "fused_fake_quantization packed_convolution packing recurrence reductions resizing",
+        "fused_fake_quantization masked_fake_quantization masking own_range packed_convolution "
+        "packing padding recurrence reductions resizing",
         "PackedHalf adaptive_avg_pool2d as_rows avg_pool2d check_image_rank clamp clamp_ hardtanh "
         "looked_up packed_table summed "
         "hardtanh_ pack_convolution pack_linear packed_convolution quint8_input relu relu6_ relu_ "
