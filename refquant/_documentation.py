@@ -238,6 +238,32 @@ Returns
 -------
 dict of type to type
     A copy, for the release of the engine that is chosen now.""",
+    "embedding_settings": """
+padding_idx : int, optional
+    A row without gradient, 0 at first.
+max_norm : float, optional
+    Rows that are used and have a larger norm are scaled down to it.
+norm_type : float, default 2.0
+    Which norm that is.
+scale_grad_by_freq : bool, default False
+    Whether to divide gradients by how often a row is used.
+sparse : bool, default False
+    Without effect: gradients are dense.""",
+    "bag_settings": """
+max_norm : float, optional
+    Rows that are used and have a larger norm are scaled down to it.
+norm_type : float, default 2.0
+    Which norm that is.
+scale_grad_by_freq : bool, default False
+    Whether to divide gradients by how often a row is used.
+mode : {'mean', 'sum', 'max'}
+    What becomes of the rows of a bag.
+sparse : bool, default False
+    Without effect: gradients are dense.
+include_last_offset : bool, default False
+    Whether the last offset is the end of the last bag.
+padding_idx : int, optional
+    A row that has no effect.""",
     "bag": """
 indices : Tensor of int32 or int64, shape (n,) or (bags, n)
     Rows of the table. With 2 dimensions, each row of them is a bag.

@@ -45,6 +45,10 @@ def check_weight(weight: Any, rank: int) -> QuantizedTensor:
             expected=f"of {rank} dimensions",
             got=f"shape {weight.array.shape}",
         )
+    if weight.qscheme() is dtypes.per_channel_affine_float_qparams:
+        raise QuantizerError(
+            argument="weight", expected="integer zero points", got="float zero points"
+        )
     if weight.axis is not None:
         if weight.axis != 0:
             raise QuantizerError(
