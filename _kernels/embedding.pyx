@@ -9,7 +9,7 @@ Design
 """
 
 from cython.parallel cimport prange
-from libc.math cimport fmaf, isinf, rintf, sqrtf
+from libc.math cimport fmaf, isinf, rintf
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
@@ -322,55 +322,3 @@ def embedding_bag(
             _add_bag(packed, &indices[0], factors, bounds[bag], bounds[bag + 1], &y[bag, 0],
                      width, bits)
     return out
-
-
-cdef float _cost(
-    const float* x, float* errors, Py_ssize_t n, float low, float high, float most
-) noexcept nogil:
-    """Root of the sum of squares of the errors of quantizing; `errors` is room for them."""
-    cdef float extent, scale = 1.0, factor = 1.0, bias = through_half(low), total = 0.0, r
-    cdef Py_ssize_t k
-    extent = high - bias
-    if extent != 0.0:
-        scale = through_half(extent / most)
-    if scale != 0.0:
-        factor = <float>1.0 / scale
-    for k in range(n):
-        r = rintf((x[k] - bias) * factor)
-        r = r if r > 0.0 else <float>0.0
-        r = r if r < most else most
-        r = x[k] - (r * scale + bias)
-        errors[k] = r * r
-    for k in range(n):
-        total += errors[k]
-    return sqrtf(total)
-
-
-def choose_qparams_optimized(
-    const float[::1] x not None, float lower, float upper, int n_bins, double ratio, int bits
-):
-    """Narrow a range step by step and keep the best; inputs are not checked."""
-    cdef float low = lower, high = upper, best_low = lower, best_high = upper, best, cost
-    cdef float step = (upper - lower) / <float>n_bins, from_below, from_above, former
-    cdef float least = <float>(<double>n_bins * (1.0 - <double><float>ratio)) * step
-    cdef float most = <float>((1 << bits) - 1)
-    cdef Py_ssize_t n = x.shape[0]
-    if n == 0:
-        return lower, upper
-    cdef float[::1] room = np.empty(n, np.float32)
-    with nogil:
-        best = cost = _cost(&x[0], &room[0], n, low, high, most)
-        while low + least < high:
-            from_below = _cost(&x[0], &room[0], n, low + step, high, most)
-            from_above = _cost(&x[0], &room[0], n, low, high - step, most)
-            if cost < from_below and cost < from_above and cost < best:
-                best, best_low, best_high = cost, low, high
-            if from_below < from_above:
-                former, low, cost = low, low + step, from_below
-                if former == low:
-                    break
-            else:
-                former, high, cost = high, high - step, from_above
-                if former == high:
-                    break
-    return best_low, best_high

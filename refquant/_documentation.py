@@ -238,41 +238,6 @@ Returns
 -------
 dict of type to type
     A copy, for the release of the engine that is chosen now.""",
-    "bag": """
-indices : Tensor of int32 or int64, shape (n,) or (bags, n)
-    Rows of the table. With 2 dimensions, each row of them is a bag.
-offsets : Tensor of int32 or int64, shape (bags,), optional
-    Where each bag begins in `indices` of 1 dimension, not falling.
-scale_grad_by_freq : bool, default False
-    Without effect: there is no gradient.
-mode : int, default 0
-    Without effect, as in PyTorch: rows are always added.
-pruned_weights : bool, default False
-    Whether rows were left out of the table.
-per_sample_weights : Tensor of float32, of the shape of `indices`, optional
-    Factors of scale and bias of the rows. A table of fewer than 8 bits takes float16, too.
-compressed_indices_mapping : Tensor of int32, optional
-    For `pruned_weights`: the row of the table for each index, -1 for one that was left out; a
-    single 0 if none was.
-include_last_offset : bool, default False
-    Whether the last offset is the end of the last bag.
-
-Returns
--------
-Tensor of float32, shape (bags, columns)
-    Always row-major.
-
-Raises
-------
-DtypeError, ShapeError, ArgumentTypeError
-    If an argument has another type or shape, or `offsets` does not go with `indices`.
-IndexRangeError
-    If an index is no row of the table, or offsets fall or lie beyond the indices.
-
-Notes
------
-The rows of a bag are added in their order, in float32; scale and bias are multiplied by the factor
-first. Source: FBGEMM ``EmbeddingSpMDM`` and its form for few bits.""",
     "fuse_modules": """
 modules_to_fuse : list of str, or list of lists of str
     Dotted names of the modules to fuse, in the order in which they run; one group or several.

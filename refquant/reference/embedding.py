@@ -14,7 +14,6 @@ import numpy as np
 from refquant.engines.rules.float32 import fma
 
 __all__ = [
-    "choose_qparams_optimized",
     "embedding_bag",
     "embedding_pack",
     "embedding_prepack",
@@ -124,13 +123,9 @@ def embedding_prepack(x, lower, upper, bits):
         extent = upper - bias
         scale = _half_scale(np.where(extent == 0, np.float32(1), extent / steps))
         factor = np.float32(1) / scale
-    q = _clipped(np.rint((x - bias[:, None]) * factor[:, None]), steps)
+    rounded = np.rint((x - bias[:, None]) * factor[:, None])
+    q = np.where(rounded > 0, np.minimum(rounded, steps), np.float32(0))
     return embedding_pack(q.astype(np.uint8), scale, bias, bits)
-
-
-def _clipped(rounded, most):
-    """Clip to 0..most; NaN becomes 0."""
-    return np.where(rounded > 0, np.minimum(rounded, most), np.float32(0))
 
 
 def _half_scale(scale):
@@ -204,62 +199,3 @@ def embedding_bag(packed, indices, bounds, weights, bits):
                 scale, bias = scale * weights[place], bias * weights[place]
             y[bag] = fma(q[0].astype(np.float32), scale, y[bag] + bias)
     return y
-
-
-@np.errstate(all="ignore")
-def choose_qparams_optimized(x, lower, upper, n_bins, ratio, bits):
-    """Narrow a range step by step, from the end that costs less, and keep the best on the way.
-
-    The cost is the root of the sum of squares of what quantizing changes. All operations are
-    float32; the sum goes over the elements in their order.
-
-    Parameters
-    ----------
-    x : ndarray of float32, shape (n,)
-        Real numbers.
-    lower, upper : float
-        The range of `x`.
-    n_bins : int
-        Steps of the range.
-    ratio : float
-        The share of the range by which it may be narrowed.
-    bits : int
-        Bits of an integer.
-
-    Returns
-    -------
-    lower, upper : float
-        float32 numbers.
-    """
-    best_low = low = np.float32(lower)
-    best_high = high = np.float32(upper)
-    step = (high - low) / np.float32(n_bins)
-    least = np.float32(n_bins * (1.0 - np.float64(np.float32(ratio)))) * step
-    best = cost = _cost(x, low, high, bits)
-    while low + least < high:
-        from_below = _cost(x, low + step, high, bits)
-        from_above = _cost(x, low, high - step, bits)
-        if cost < from_below and cost < from_above and cost < best:
-            best, best_low, best_high = cost, low, high
-        before = low, high
-        if from_below < from_above:
-            low, cost = low + step, from_below
-        else:
-            high, cost = high - step, from_above
-        if before == (low, high):  # the step is lost in rounding: nothing will change any more
-            break
-    return float(best_low), float(best_high)
-
-
-def _cost(x, low, high, bits):
-    """Root of the sum of squares of the errors of quantizing from one end to the other."""
-    low = low.astype(np.float16).astype(np.float32)
-    extent, steps = high - low, np.float32(2**bits - 1)
-    scale = (extent / steps).astype(np.float16).astype(np.float32) if extent != 0 else np.float32(1)
-    factor = np.float32(1) / scale if scale != 0 else np.float32(1)
-    q = _clipped(np.rint((x - low) * factor), steps)
-    error = x - (q * scale + low)
-    total = np.float32(0)
-    for square in error * error:
-        total = total + square
-    return np.sqrt(total)

@@ -65,15 +65,39 @@ def embedding_tables_between(d, x):
     return calls
 
 
-@operation(None, recorded=60, **NEW)
-def choose_qparams_optimized(d, x):
-    bits = d.pick(2, 4, 8)
-    x = table(d, bits, 1, d.pick(1, 7, 16, 33)).reshape(-1)
-    count = d.whole(1, x.size)
-    return d.call(
-        "choose_qparams_optimized", d.tensor(x), count, d.whole(1, 30),
-        d.pick(0.0, 0.16, 0.25, 0.5, 0.9), bits,
-    )  # fmt: skip
+def quantized_table(d, rows, columns, name):
+    """Draw a tensor with float zero points, and its parts."""
+    few = name == "quint4x2"
+    x = table(d, 4 if few else 8, rows, columns)
+    extent = (x.max(axis=1) - x.min(axis=1)) / np.float32(15 if few else 255)
+    scales = np.where(extent > 2.0**-23, extent, np.float32(1)).astype(np.float32)
+    zeros = (-x.min(axis=1) / scales).astype(np.float32)
+    arguments = d.tensor(x), d.tensor(scales), d.tensor(zeros), 0, getattr(d.T, name)
+    return d.T.quantize_per_channel(*arguments)
+
+
+def taken_apart(q):
+    # In PyTorch scales and zero points lie in the memory of the packed weight.
+    quantizer = q.q_per_channel_scales().clone(), q.q_per_channel_zero_points().clone()
+    return [q.int_repr(), q.dequantize(), *quantizer]
+
+
+@operation(None, recorded=80, **NEW)
+def packed_embeddings(d, x):
+    """Pack a quantized table, look rows up, add them, and unpack it again."""
+    name, rows = d.pick("quint8", "quint4x2"), d.whole(1, 7)
+    q = quantized_table(d, rows, d.pick(*WIDTHS), name)
+    packed = d.call("ops.quantized.embedding_bag_prepack", q)()
+    ending = "4bit" if name == "quint4x2" else "byte"
+    indices = d.tensor(d.rng.randint(0, rows, size=d.pick((5,), (2, 3))))
+    bag = d.call("ops.quantized.embedding_bag_" + ending, packed)
+    bag.keywords.update(bags(d, rows))
+    unpack = d.call("ops.quantized.embedding_bag_unpack", packed)
+    return [
+        d.call("ops.quantized.embedding_" + ending, packed, indices),
+        bag,
+        d.by("ops.quantized.embedding_bag_unpack", lambda: taken_apart(unpack())),
+    ]
 
 
 def bags(d, rows):

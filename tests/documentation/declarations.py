@@ -51,7 +51,7 @@ FACES = {
     "refquant.nn.intrinsic": Face(without_names="Fused", packages="qat quantized"),
     "refquant.nn.quantized": Face(
         "functional functional_products output weights",
-        "LinearPackedParams",
+        "EmbeddingPackedParams LinearPackedParams",
         "dynamic functional",
         {"refquant.nn.pooling": ["MaxPool2d"]},
     ),
@@ -60,7 +60,7 @@ FACES = {
         "fused_fake_quantization masked_fake_quantization masking own_range packed_convolution "
         "packing padding recurrence reductions resizing",
         "PackedHalf adaptive_avg_pool2d as_rows avg_pool2d check_image_rank clamp clamp_ hardtanh "
-        "looked_up packed_table summed "
+        "PackedEmbedding ignored looked_up packed_table summed "
         "hardtanh_ pack_convolution pack_linear packed_convolution quint8_input relu relu6_ relu_ "
         "run_convolution run_linear unpacked",
     ),

@@ -93,20 +93,3 @@ def test_numbers_beyond_given_ends_saturate_in_every_column():
     ends = refquant.tensor([[0.0, 1.0]])
     packed = ops.embedding_bag_byte_prepack_with_rowwise_min_max(table, ends).numpy()
     assert packed[0, :45].tolist() == [0, 128, 255] * 15
-
-
-@pytest.mark.parametrize(
-    ("arguments", "kind", "named"),
-    [
-        ((5, 10, 0.5, 4), "Argument", "numel"),
-        ((0, 10, 0.5, 4), "Argument", "numel"),
-        ((4, 0, 0.5, 4), "Argument", "n_bins"),
-        ((4, 10, -0.5, 4), "Argument", "ratio"),
-        ((4, 10, 0.5, 0), "Argument", "bit_width"),
-    ],
-)
-def test_the_search_for_ranges(arguments, kind, named):
-    with pytest.raises(getattr(errors, kind + "Error"), match=named):
-        refquant.choose_qparams_optimized(TABLE[0], *arguments)
-    with pytest.raises(errors.ArgumentError, match="finite"):
-        refquant.choose_qparams_optimized(TABLE[0] / 0.0, 4, 10, 0.5, 4)

@@ -87,16 +87,3 @@ def embedding_prepack_large(rng):
     for bits in (8, 4, 2):
         x = floats(rng, (7001, 36), special=False)
         yield x, x.min(axis=1), x.max(axis=1), bits
-
-
-@draws("choose_qparams_optimized")
-def choose_qparams_optimized(rng):
-    for size in (1, 7, 16, 33):
-        for scale in (0.1, 1e-9, 1e5):
-            for bits in (2, 4, 8):
-                x = floats(rng, size, scale, special=False)
-                ends = float(x.min()), float(x.max())
-                for ratio in (0.0, 0.16, 0.5, 1.0):
-                    yield x, *ends, int(rng.integers(1, 40)), ratio, bits
-    x = np.float32([16777216.0, 16777218.0])
-    yield x, 16777216.0, 16777218.0, 1000, 1.0, 4  # a bin is lost in rounding

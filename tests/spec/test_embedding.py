@@ -63,10 +63,3 @@ def test_rows_that_were_pruned_add_nothing():
         compressed_indices_mapping=mapping,
     )
     assert found.tolist() == [[10.0, 265.0], [0.0, 510.0]]
-
-
-def test_the_search_narrows_the_range_of_a_row_with_an_outlier():
-    x = refquant.from_numpy(np.append(np.linspace(-1, 1, 40), 2.5).astype(np.float32))
-    upper, lower = refquant.choose_qparams_optimized(x, 41, 200, 0.9, 2)
-    assert lower.item() >= -1.0
-    assert upper.item() < 2.5

@@ -67,6 +67,12 @@ from refquant.ops.quantized.dynamic import linear_relu_dynamic as linear_relu_dy
 from refquant.ops.quantized.dynamic import linear_relu_dynamic_fp16 as linear_relu_dynamic_fp16
 from refquant.ops.quantized.dynamic import linear_unpack_fp16 as linear_unpack_fp16
 from refquant.ops.quantized.elementwise import relu6 as relu6
+from refquant.ops.quantized.embedding import embedding_4bit as embedding_4bit
+from refquant.ops.quantized.embedding import embedding_bag_4bit as embedding_bag_4bit
+from refquant.ops.quantized.embedding import embedding_bag_byte as embedding_bag_byte
+from refquant.ops.quantized.embedding import embedding_bag_prepack as embedding_bag_prepack
+from refquant.ops.quantized.embedding import embedding_bag_unpack as embedding_bag_unpack
+from refquant.ops.quantized.embedding import embedding_byte as embedding_byte
 from refquant.ops.quantized.embedding_bags import embedding_bag_2bit_rowwise_offsets as embedding_bag_2bit_rowwise_offsets
 from refquant.ops.quantized.embedding_bags import embedding_bag_4bit_rowwise_offsets as embedding_bag_4bit_rowwise_offsets
 from refquant.ops.quantized.embedding_bags import embedding_bag_byte_rowwise_offsets as embedding_bag_byte_rowwise_offsets

@@ -6,8 +6,9 @@ import numpy as np
 
 from refquant import arguments, kernels
 from refquant._documentation import document
-from refquant.errors import ArgumentTypeError, DtypeError, IndexRangeError, ShapeError
+from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks
+from refquant.ops.bags import bag_bounds, rows_below, whole_numbers
 from refquant.ops.quantized.embedding_tables import packed_table
 from refquant.tensors import Tensor
 
@@ -15,81 +16,19 @@ __all__ = [
     "embedding_bag_2bit_rowwise_offsets",
     "embedding_bag_4bit_rowwise_offsets",
     "embedding_bag_byte_rowwise_offsets",
+    "ignored",
     "looked_up",
     "summed",
 ]
 
 
-def _whole_numbers(argument: str, value: Any) -> np.ndarray:
-    """Return indices or offsets as they are, or raise."""
-    array = checks.plain_tensor(argument, value).array
-    if array.dtype not in (np.int32, np.int64):
-        raise DtypeError(
-            argument=argument,
-            expected="an int32 or int64 tensor",
-            got=array.dtype,
-            hint="convert it with .to(refquant.int64)",
-        )
-    return array
-
-
 def _indices(value: Any) -> np.ndarray:
-    array = _whole_numbers("indices", value)
+    array = whole_numbers("indices", value)
     if array.ndim not in (1, 2):
         raise ShapeError(
             argument="indices", expected="of 1 or 2 dimensions", got=f"shape {array.shape}"
         )
     return array
-
-
-def _rows(indices: np.ndarray, count: int, argument: str = "indices") -> np.ndarray:
-    """Return indices as contiguous int64, each below `count`, or raise."""
-    rows = np.ascontiguousarray(indices.reshape(-1), np.int64)
-    outside = (rows < 0) | (rows >= count)
-    if outside.any():
-        place = int(outside.argmax())
-        raise IndexRangeError(
-            argument=f"{argument}[{place}]",
-            expected=f"in 0..{count - 1}, a row of the table" if count else "a table with rows",
-            got=int(rows[place]),
-        )
-    return rows
-
-
-def _bounds(indices: np.ndarray, offsets: Any, include_last: bool) -> np.ndarray:
-    """Return where each bag begins, and where the last one ends, or raise."""
-    if indices.ndim == 2:
-        if offsets is not None:
-            raise ArgumentTypeError(
-                argument="offsets",
-                expected="None for indices of 2 dimensions, whose rows are the bags",
-                got=arguments.describe(offsets),
-            )
-        return np.arange(indices.shape[0] + 1, dtype=np.int64) * indices.shape[1]
-    if offsets is None:
-        raise ArgumentTypeError(
-            argument="offsets",
-            expected="a tensor, as indices have 1 dimension",
-            got=None,
-            hint="pass where each bag begins, or indices of 2 dimensions, a bag in each row",
-        )
-    array = _whole_numbers("offsets", offsets)
-    if array.ndim != 1 or (include_last and not array.size):
-        raise ShapeError(
-            argument="offsets",
-            expected="of 1 dimension" + ", not empty" * include_last,
-            got=f"shape {array.shape}",
-        )
-    end = np.array([] if include_last else [indices.size], np.int64)
-    bounds = np.concatenate([array.astype(np.int64), end])
-    steps = np.diff(bounds, prepend=0, append=indices.size)
-    if (steps < 0).any():
-        raise IndexRangeError(
-            argument=f"offsets[{min(int((steps < 0).argmax()), array.size - 1)}]",
-            expected=f"offsets that do not fall, in 0..{indices.size}",
-            got=np.array2string(array, threshold=10),
-        )
-    return bounds
 
 
 def _weights(value: Any, indices: np.ndarray, half: bool) -> np.ndarray | None:
@@ -128,9 +67,9 @@ def _through_mapping(indices: np.ndarray, mapping: Any, count: int) -> np.ndarra
             got=f"{array.dtype} of shape {array.shape}",
         )
     if array.size == 1 and array[0] == 0:  # nothing was pruned
-        return _rows(indices, count)
-    rows = array[_rows(indices, array.size)].astype(np.int64)
-    _rows(rows[rows != -1], count, "compressed_indices_mapping")
+        return rows_below(indices, count)
+    rows = array[rows_below(indices, array.size)].astype(np.int64)
+    rows_below(rows[rows != -1], count, "compressed_indices_mapping")
     return rows
 
 
@@ -146,25 +85,26 @@ def summed(
 ) -> Tensor:
     """Check the other arguments of a bag, and add rows of a packed table."""
     places = _indices(indices)
-    bounds = _bounds(places, offsets, arguments.flag("include_last_offset", include_last_offset))
+    bounds = bag_bounds(places, offsets, arguments.flag("include_last_offset", include_last_offset))
     weights = _weights(per_sample_weights, places, bits < 8)
     if arguments.flag("pruned_weights", pruned_weights):
         rows = _through_mapping(places, compressed_indices_mapping, table.shape[0])
     else:
-        rows = _rows(places, table.shape[0])
+        rows = rows_below(places, table.shape[0])
     return Tensor(kernels.embedding_bag(table, rows, bounds, weights, bits))
 
 
 def looked_up(table: np.ndarray, bits: int, indices: Any) -> Tensor:
     """Return the real numbers of rows of a packed table, in the shape of the indices."""
     places = _indices(indices)
-    rows = _rows(places, table.shape[0])
+    rows = rows_below(places, table.shape[0])
     bounds = np.arange(rows.size + 1, dtype=np.int64)
     y = kernels.embedding_bag(table, rows, bounds, None, bits)
     return Tensor(y.reshape(*places.shape, y.shape[1]))
 
 
-def _ignored(scale_grad_by_freq: Any, mode: Any) -> None:
+def ignored(scale_grad_by_freq: Any, mode: Any) -> None:
+    """Check arguments that have no effect."""
     arguments.flag("scale_grad_by_freq", scale_grad_by_freq)
     arguments.integer("mode", mode, 0)
 
@@ -197,7 +137,7 @@ def embedding_bag_byte_rowwise_offsets(
     tensor([[255.,   0.],
             [  0., 510.]])
     """
-    _ignored(scale_grad_by_freq, mode)
+    ignored(scale_grad_by_freq, mode)
     return summed(
         packed_table("weight", weight, 8), 8, indices, offsets, pruned_weights,
         per_sample_weights, compressed_indices_mapping, include_last_offset,
@@ -228,7 +168,7 @@ def embedding_bag_4bit_rowwise_offsets(
     >>> quantized.embedding_bag_4bit_rowwise_offsets(table, refquant.tensor([[0, 0]]))
     tensor([[ 0., 30.]])
     """
-    _ignored(scale_grad_by_freq, mode)
+    ignored(scale_grad_by_freq, mode)
     return summed(
         packed_table("weight", weight, 4), 4, indices, offsets, pruned_weights,
         per_sample_weights, compressed_indices_mapping, include_last_offset,
@@ -259,15 +199,52 @@ def embedding_bag_2bit_rowwise_offsets(
     >>> quantized.embedding_bag_2bit_rowwise_offsets(table, refquant.tensor([[0, 0]]))
     tensor([[0., 6., 2., 4.]])
     """
-    _ignored(scale_grad_by_freq, mode)
+    ignored(scale_grad_by_freq, mode)
     return summed(
         packed_table("weight", weight, 2), 2, indices, offsets, pruned_weights,
         per_sample_weights, compressed_indices_mapping, include_last_offset,
     )  # fmt: skip
 
 
+# The rest of the arguments of a bag, in other modules, too.
+BAG = """
+indices : Tensor of int32 or int64, shape (n,) or (bags, n)
+    Rows of the table. With 2 dimensions, each row of them is a bag.
+offsets : Tensor of int32 or int64, shape (bags,), optional
+    Where each bag begins in `indices` of 1 dimension, not falling.
+scale_grad_by_freq : bool, default False
+    Without effect: there is no gradient.
+mode : int, default 0
+    Without effect, as in PyTorch: rows are always added.
+pruned_weights : bool, default False
+    Whether rows were left out of the table.
+per_sample_weights : Tensor of float32, of the shape of `indices`, optional
+    Factors of scale and bias of the rows. A table of fewer than 8 bits takes float16, too.
+compressed_indices_mapping : Tensor of int32, optional
+    For `pruned_weights`: the row of the table for each index, -1 for one that was left out; a
+    single 0 if none was.
+include_last_offset : bool, default False
+    Whether the last offset is the end of the last bag.
+
+Returns
+-------
+Tensor of float32, shape (bags, columns)
+    Always row-major.
+
+Raises
+------
+DtypeError, ShapeError, ArgumentTypeError
+    If an argument has another type or shape, or `offsets` does not go with `indices`.
+IndexRangeError
+    If an index is no row of the table, or offsets fall or lie beyond the indices.
+
+Notes
+-----
+The rows of a bag are added in their order, in float32; scale and bias are multiplied by the factor
+first. Source: FBGEMM ``EmbeddingSpMDM`` and its form for few bits."""
 document(
     __name__,
+    bag=BAG,
     table_parameters="""
 Parameters
 ----------

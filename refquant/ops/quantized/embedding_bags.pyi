@@ -7,22 +7,14 @@ from typing import Any
 import numpy as np
 from refquant import arguments, kernels
 from refquant._documentation import document
-from refquant.errors import ArgumentTypeError, DtypeError, IndexRangeError, ShapeError
+from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks
+from refquant.ops.bags import bag_bounds, rows_below, whole_numbers
 from refquant.ops.quantized.embedding_tables import packed_table
 from refquant.tensors import Tensor
-__all__ = ['embedding_bag_2bit_rowwise_offsets', 'embedding_bag_4bit_rowwise_offsets', 'embedding_bag_byte_rowwise_offsets', 'looked_up', 'summed']
-
-def _whole_numbers(argument: str, value: Any) -> np.ndarray:
-    """Return indices or offsets as they are, or raise."""
+__all__ = ['embedding_bag_2bit_rowwise_offsets', 'embedding_bag_4bit_rowwise_offsets', 'embedding_bag_byte_rowwise_offsets', 'ignored', 'looked_up', 'summed']
 
 def _indices(value: Any) -> np.ndarray: ...
-
-def _rows(indices: np.ndarray, count: int, argument: str='indices') -> np.ndarray:
-    """Return indices as contiguous int64, each below `count`, or raise."""
-
-def _bounds(indices: np.ndarray, offsets: Any, include_last: bool) -> np.ndarray:
-    """Return where each bag begins, and where the last one ends, or raise."""
 
 def _weights(value: Any, indices: np.ndarray, half: bool) -> np.ndarray | None: ...
 
@@ -35,7 +27,8 @@ def summed(table: np.ndarray, bits: int, indices: Any, offsets: Any, pruned_weig
 def looked_up(table: np.ndarray, bits: int, indices: Any) -> Tensor:
     """Return the real numbers of rows of a packed table, in the shape of the indices."""
 
-def _ignored(scale_grad_by_freq: Any, mode: Any) -> None: ...
+def ignored(scale_grad_by_freq: Any, mode: Any) -> None:
+    """Check arguments that have no effect."""
 
 def embedding_bag_byte_rowwise_offsets(weight: Any, indices: Any, offsets: Any=None, scale_grad_by_freq: bool=False, mode: int=0, pruned_weights: bool=False, per_sample_weights: Any=None, compressed_indices_mapping: Any=None, include_last_offset: bool=False) -> Tensor:
     r"""Add rows of a table that was packed in 8 bits.
@@ -193,3 +186,4 @@ def embedding_bag_2bit_rowwise_offsets(weight: Any, indices: Any, offsets: Any=N
     >>> quantized.embedding_bag_2bit_rowwise_offsets(table, refquant.tensor([[0, 0]]))
     tensor([[0., 6., 2., 4.]])
     """
+BAG: Any
