@@ -8,6 +8,11 @@ __all__ = ["QuantType"]
 class QuantType(enum.IntEnum):
     """How activations and weights are quantized.
 
+    Attributes
+    ----------
+    DYNAMIC, STATIC, QAT, WEIGHT_ONLY : int
+        Batch by batch; once, after calibration; in training; weights alone.
+
     Examples
     --------
     >>> from refquant.quantization import QuantType

@@ -161,7 +161,7 @@ def quantize_per_channel_float(x, scales, zero_points, quant_min, quant_max, sto
     scales, zero_points : ndarray of float32, shape (channels,)
         Real units of one step and the number that stands for real zero, for each channel.
     quant_min, quant_max : int
-        Range of the integers.
+        Ends of the range of the integers.
     storage : numpy.dtype
         Type of the result: uint8 or int8.
 
