@@ -16,7 +16,7 @@ from refquant.ops.quantized import embedding as ops
 from refquant.ops.quantized.affine import quantize_per_channel
 from refquant.quantization.observers.defaults import default_float_qparams_observer
 from refquant.tensors import QuantizedTensor, Tensor
-__all__ = ['Embedding', 'EmbeddingBag', 'EmbeddingPackedParams']
+__all__ = ['Embedding', 'EmbeddingBag']
 _KINDS: Any
 
 def _checked_dtype(dtype: Any) -> dtypes.dtype: ...

@@ -14,7 +14,6 @@ from refquant.ops.quantized.embedding_bags import BAG, ignored, looked_up, summe
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
-    "PackedEmbedding",
     "embedding_4bit",
     "embedding_bag_4bit",
     "embedding_bag_byte",

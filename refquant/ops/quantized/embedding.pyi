@@ -12,7 +12,7 @@ from refquant.errors import ArgumentError, ArgumentTypeError, DtypeError, Quanti
 from refquant.ops import checks
 from refquant.ops.quantized.embedding_bags import BAG, ignored, looked_up, summed
 from refquant.tensors import QuantizedTensor, Tensor
-__all__ = ['PackedEmbedding', 'embedding_4bit', 'embedding_bag_4bit', 'embedding_bag_byte', 'embedding_bag_prepack', 'embedding_bag_unpack', 'embedding_byte']
+__all__ = ['embedding_4bit', 'embedding_bag_4bit', 'embedding_bag_byte', 'embedding_bag_prepack', 'embedding_bag_unpack', 'embedding_byte']
 _TAIL: Any
 
 class PackedEmbedding:

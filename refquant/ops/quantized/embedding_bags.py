@@ -16,9 +16,6 @@ __all__ = [
     "embedding_bag_2bit_rowwise_offsets",
     "embedding_bag_4bit_rowwise_offsets",
     "embedding_bag_byte_rowwise_offsets",
-    "ignored",
-    "looked_up",
-    "summed",
 ]
 
 

@@ -12,7 +12,7 @@ from refquant.ops import checks
 from refquant.ops.bags import bag_bounds, rows_below, whole_numbers
 from refquant.ops.quantized.embedding_tables import packed_table
 from refquant.tensors import Tensor
-__all__ = ['embedding_bag_2bit_rowwise_offsets', 'embedding_bag_4bit_rowwise_offsets', 'embedding_bag_byte_rowwise_offsets', 'ignored', 'looked_up', 'summed']
+__all__ = ['embedding_bag_2bit_rowwise_offsets', 'embedding_bag_4bit_rowwise_offsets', 'embedding_bag_byte_rowwise_offsets']
 
 def _indices(value: Any) -> np.ndarray: ...
 

@@ -7,8 +7,6 @@ import numpy as np
 from refquant import arguments, kernels
 from refquant.errors import ArgumentError
 
-__all__ = ["row_ends", "search_settings", "searched_ends"]
-
 MOST_BINS = 2**24  # beyond, a float32 cannot count them
 
 

@@ -22,7 +22,6 @@ __all__ = [
     "embedding_bag_byte_prepack",
     "embedding_bag_byte_prepack_with_rowwise_min_max",
     "embedding_bag_byte_unpack",
-    "packed_table",
 ]
 
 

@@ -12,7 +12,7 @@ from refquant.errors import DtypeError, QuantizationParameterError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.embedding_ranges import row_ends, search_settings, searched_ends
 from refquant.tensors import Tensor
-__all__ = ['embedding_bag_2bit_prepack', 'embedding_bag_2bit_prepack_with_rowwise_min_max', 'embedding_bag_2bit_unpack', 'embedding_bag_4bit_prepack', 'embedding_bag_4bit_prepack_with_rowwise_min_max', 'embedding_bag_4bit_unpack', 'embedding_bag_byte_prepack', 'embedding_bag_byte_prepack_with_rowwise_min_max', 'embedding_bag_byte_unpack', 'packed_table']
+__all__ = ['embedding_bag_2bit_prepack', 'embedding_bag_2bit_prepack_with_rowwise_min_max', 'embedding_bag_2bit_unpack', 'embedding_bag_4bit_prepack', 'embedding_bag_4bit_prepack_with_rowwise_min_max', 'embedding_bag_4bit_unpack', 'embedding_bag_byte_prepack', 'embedding_bag_byte_prepack_with_rowwise_min_max', 'embedding_bag_byte_unpack']
 
 def _table(weight: Any, bits: int) -> np.ndarray:
     """Return real rows that can be packed, or raise."""
