@@ -11,6 +11,7 @@ from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.ops.floating.creation import empty
 from refquant.ops.floating.embedding import padding_row
+from refquant.ops.floating.operands import float_operand
 from refquant.tensors import Tensor
 
 __all__ = ["Embedding", "EmbeddingBag"]
@@ -45,9 +46,10 @@ class _Table(Module):
             self.weight = Parameter(empty(rows, columns))
             self.reset_parameters()
             return
-        if tuple(weight.shape) != (rows, columns):
+        weight = float_operand("_weight", weight)
+        if weight.array.shape != (rows, columns):
             raise ShapeError(
-                argument="_weight", expected=f"of shape {(rows, columns)}", got=tuple(weight.shape)
+                argument="_weight", expected=f"of shape {(rows, columns)}", got=weight.array.shape
             )
         self.weight = weight if isinstance(weight, Parameter) else Parameter(weight)
 

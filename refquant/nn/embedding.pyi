@@ -13,6 +13,7 @@ from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.ops.floating.creation import empty
 from refquant.ops.floating.embedding import padding_row
+from refquant.ops.floating.operands import float_operand
 from refquant.tensors import Tensor
 __all__ = ['Embedding', 'EmbeddingBag']
 

@@ -21,7 +21,7 @@ _KINDS = (dtypes.quint8, dtypes.quint4x2)
 
 
 def _checked_dtype(dtype: Any) -> dtypes.dtype:
-    if dtype not in _KINDS:
+    if not any(dtype is kind for kind in _KINDS):
         raise NotSupportedError(
             argument="dtype", expected="quint8 or quint4x2", got=arguments.describe(dtype)
         )

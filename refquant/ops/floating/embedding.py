@@ -45,9 +45,10 @@ def _renormalize(w: Tensor, rows: np.ndarray, max_norm: Any, norm_type: Any) -> 
     order = arguments.real("norm_type", norm_type)
     used = np.unique(rows)
     norms = np.linalg.norm(w.array[used], order, axis=1).astype(w.array.dtype)
-    large = norms > most
-    factors = (most / (norms[large] + 1e-7)).astype(w.array.dtype)
-    w.array[used[large]] *= factors[:, None]
+    with np.errstate(over="ignore"):  # what is allowed may be more than the dtype holds
+        large = norms > most
+        factors = (most / (norms[large] + 1e-7)).astype(w.array.dtype)
+        w.array[used[large]] *= factors[:, None]
 
 
 def _scattered(w: Tensor, rows: np.ndarray, g: np.ndarray, padding: int, by_frequency: bool):
@@ -162,10 +163,7 @@ def embedding_bag(
         raise ShapeError(
             argument="input", expected="of 1 or 2 dimensions", got=f"shape {indices.shape}"
         )
-    if mode not in ("sum", "mean", "max"):
-        raise ArgumentError(
-            argument="mode", expected="'sum', 'mean' or 'max'", got=arguments.describe(mode)
-        )
+    mode = arguments.choice("mode", mode, ("sum", "mean", "max"))
     last = arguments.flag("include_last_offset", include_last_offset)
     bounds = bag_bounds(indices, offsets, last, "input")
     if bounds.size and bounds[0] != 0:
