@@ -5,12 +5,14 @@ Design
     the cache.
 """
 
+import math
+
 import numpy as np
 
 
 def aligned(shape, dtype):
-    """Make an array of zeros with two dimensions that begins at a multiple of 64."""
-    size = shape[0] * shape[1] * np.dtype(dtype).itemsize
+    """Make an array of zeros that begins at a multiple of 64."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     whole = np.zeros(size + 64, np.uint8)
     start = -whole.ctypes.data % 64
     return whole[start : start + size].view(dtype).reshape(shape)

@@ -39,6 +39,7 @@ __all__ = [
     "current",
     "get_num_threads",
     "knows",
+    "prefers_panels",
     "set_num_threads",
     "twins",
     "use",
@@ -104,6 +105,9 @@ FAMILIES = (
 
 # Every variant of any processor, as setup.py builds them.
 VARIANTS = ("baseline", "avx2", "avx512vnni", "dotprod", "i8mm")
+# Depth of products up to which panels of columns are faster than dot products of rows, of the
+# variants that have instructions for these; the others have none.
+PANELS_UP_TO = {"avx512vnni": 256, "dotprod": 0, "i8mm": 0, "reference": 0}
 # Modules that all variants need.
 SHARED = ("_cpu", "_rules")
 REFERENCE = "reference"
@@ -195,6 +199,28 @@ def current() -> str:
     'reference'
     """
     return _current
+
+
+def prefers_panels(depth: int) -> bool:
+    """Return whether what is chosen multiplies panels of columns faster than rows.
+
+    Parameters
+    ----------
+    depth : int
+        Products of a sum.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from refquant import kernels
+    >>> with kernels.using('reference'):
+    ...     kernels.prefers_panels(64)
+    False
+    """
+    return depth <= PANELS_UP_TO.get(_current, sys.maxsize)
 
 
 def twins(family: str, choice: str) -> dict[str, Callable[..., Any]]:

@@ -190,7 +190,11 @@ class PackedLinear(PackedWeight):
 
     def __init__(self, weight: QuantizedTensor, bias: Tensor | None):
         super().__init__(weight, bias)
-        packed, sums = kernels.pack_rows(np.ascontiguousarray(weight.array))
+        array = np.ascontiguousarray(weight.array)
+        if kernels.prefers_panels(array.shape[1]):
+            packed, sums = kernels.pack_panels(array, 1)
+        else:
+            packed, sums = kernels.pack_rows(array)
         self.operand = Weight(packed, sums, self.scales, self.zero_points)
 
 
@@ -224,6 +228,8 @@ class PackedConvolution(PackedWeight):
         self.depthwise = groups > 1 and groups == array.shape[0] and array.shape[1] == 1
         if self.depthwise:
             packed, sums = kernels.pack_depthwise(filters, self.zero_points)
+        elif kernels.prefers_panels(filters[:1].size):
+            packed, sums = kernels.pack_panels(filters.reshape(len(filters), -1), groups)
         else:
             packed, sums = kernels.pack_filters(filters, groups)
         self.operand = Weight(packed, sums, self.scales, self.zero_points)
