@@ -14,6 +14,7 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uintptr_t
 from libc.string cimport memcpy, memset
 
+from refquant._kernels._bands cimport Band, band_of, bands_of, first_line_of, lines_of, widen_lines
 from refquant._kernels._columns cimport (
     Columns, set_offsets, set_static, table_length,
 )
@@ -24,7 +25,7 @@ from refquant._kernels._operands cimport (
 )
 from refquant._kernels._panels cimport (
     MOST_PANEL_ROWS, PANEL, Row, TILE, TILE_ROWS, Window, add_piece, begin_window, columns_of_slice,
-    end_window, multiply_panels, tile_width, widen_run, widen_tile, widened_length, window_length,
+    end_window, multiply_panels, tile_width, widen_tile, widened_length, window_length,
 )
 from refquant._kernels._product cimport (
     SHIFT, multiply_block, padded_depth, round_up, rows_of_block,
@@ -33,13 +34,12 @@ from refquant._kernels._threads cimport threads_for
 
 import numpy as np
 
-from refquant._kernels._memory import aligned
+from refquant._kernels._memory import aligned, unset
 from refquant._kernels._rules import ACCUMULATOR, BIAS, BORDER, MULTIPLIER, SUM
 
 cdef enum:
     ROWS = 4
     GRAIN = 1 << 20  # products that are worth a thread
-    POSITIONS = 96  # of the output that are computed at once where lines are short
 
 
 def pack_filters(const int8_t[:, :, :, :, ::1] weight not None, Py_ssize_t groups):
@@ -217,43 +217,6 @@ cdef void _widen_weight(
                to + group * widened_length(s.last - s.first, depth) + at * depth)
 
 
-cdef struct Band:
-    Py_ssize_t lines  # of the output
-    Py_ssize_t held  # lines of the input in each plane
-    Py_ssize_t width  # of a line, with its border
-    Py_ssize_t size  # of all floats
-
-
-cdef Band _band_of(const Geometry* g) noexcept:
-    """Choose how many lines of the output are computed at once."""
-    cdef Band b
-    b.lines = min(g.out[1], max(<Py_ssize_t>1, (POSITIONS + g.out[2] - 1) // g.out[2]))
-    b.held = (b.lines - 1) * g.stride[1] + (g.kernel[1] - 1) * g.dilation[1] + 1
-    b.width = (g.image[2] + 2 * g.padding[2]) * g.channels
-    b.size = g.kernel[0] * b.held * b.width
-    return b
-
-
-cdef void _widen_band(
-    const Geometry* g, const Band* b, const uint8_t* image, Py_ssize_t plane, Py_ssize_t line,
-    float* to
-) noexcept nogil:
-    """Turn the lines of the input from `plane` and `line` on into floats, with their border."""
-    cdef Py_ssize_t i, j, k, border = g.padding[2] * g.channels, inside = g.image[2] * g.channels
-    cdef const uint8_t* source
-    for i in range(g.kernel[0]):
-        for j in range(b.held):
-            source = line_of(g, image, plane + i * g.dilation[0], line + j)
-            if source == NULL:
-                for k in range(b.width):
-                    to[k] = <float>g.zero_point
-            else:
-                for k in range(border):
-                    to[k] = to[border + inside + k] = <float>g.zero_point
-                widen_run(source, inside, to + border)
-            to += b.width
-
-
 cdef Window _window_of(const Geometry* g, const Band* b, Py_ssize_t* table, Py_ssize_t depth) noexcept:
     """List what lies under the filter, from where its first number lies in a band."""
     cdef bint lines = g.dilation[2] == 1 and g.in_group == g.channels
@@ -277,17 +240,12 @@ cdef void _band(
     Py_ssize_t outputs, uint8_t* q
 ) noexcept nogil:
     """Compute the columns of a slice for some lines of the output."""
-    cdef Py_ssize_t bands = (g.out[1] + b.lines - 1) // b.lines
-    cdef Py_ssize_t line = task % bands * b.lines, plane = task // bands % g.out[0]
-    cdef Py_ssize_t lines = min(b.lines, g.out[1] - line), total = lines * g.out[2]
-    cdef Py_ssize_t group, start, count, i, at, first
+    cdef Py_ssize_t total = lines_of(g, b, task) * g.out[2], group, start, count, i, at, first
     cdef Py_ssize_t length = widened_length(s.last - s.first, window.depth)
-    cdef const uint8_t* image = x + (
-        task // bands // g.out[0] * g.image[0] * g.image[1] * g.image[2] * g.channels)
     cdef Row[MOST_PANEL_ROWS] rows
-    _widen_band(g, b, image, plane * g.stride[0] - g.padding[0],
-                line * g.stride[1] - g.padding[1], scratch)
-    q += ((task // bands) * g.out[1] + line) * g.out[2] * outputs
+    q += first_line_of(g, b, task) * g.out[2] * outputs
+    for i in range(lines_of(g, b, task)):
+        widen_lines(g, b, task, x, i, scratch)
     for group in range(s.first_group, s.last_group):
         first = group * in_group
         start = 0
@@ -312,16 +270,16 @@ cdef _convolve_by_panels(
     cdef Py_ssize_t depth = packed.shape[1], in_group = outputs // groups, task, tiles, i, j
     cdef Py_ssize_t panels = packed.shape[0] // groups, columns = columns_of_slice(depth)
     cdef Py_ssize_t at_once = max(<Py_ssize_t>1, columns // round_up(in_group, PANEL))
-    cdef Band b = _band_of(g)
-    cdef Py_ssize_t tasks = images * g.out[0] * ((g.out[1] + b.lines - 1) // b.lines)
+    cdef Band b = band_of(g)
+    cdef Py_ssize_t tasks = images * g.out[0] * bands_of(g, &b)
     cdef int threads = threads_for(
         images * g.out[0] * g.out[1] * g.out[2] * outputs * depth, GRAIN)
     cdef Py_ssize_t[::1] table = np.empty(
         window_length(g.kernel[0] * g.kernel[1] * g.kernel[2], depth), np.intp)
     cdef Window window = _window_of(g, &b, &table[0], depth)
-    cdef float[:, ::1] scratch = np.empty((threads, b.size + 16), np.float32)
-    cdef float[::1] widened = np.empty(
-        1 + min(at_once, groups) * widened_length(min(columns, in_group), depth), np.float32)
+    cdef float[:, ::1] scratch = unset(threads, b.size)
+    cdef float[:, ::1] widened = unset(
+        1, 1 + min(at_once, groups) * widened_length(min(columns, in_group), depth))
     cdef const int8_t* weight = &packed[0, 0, 0] if depth > 0 else NULL
     cdef Slice s
     for i in range((groups + at_once - 1) // at_once):
@@ -334,10 +292,10 @@ cdef _convolve_by_panels(
             with nogil:
                 for task in prange((s.last_group - s.first_group) * tiles, num_threads=threads,
                                    schedule="static", use_threads_if=threads > 1):
-                    _widen_weight(&s, task, tiles, panels, depth, weight, &widened[0])
+                    _widen_weight(&s, task, tiles, panels, depth, weight, &widened[0, 0])
                 for task in prange(tasks, num_threads=threads, schedule="static",
                                    use_threads_if=threads > 1):
-                    _band(c, g, &b, &window, &s, task, &scratch[threadid(), 0], x, &widened[0],
+                    _band(c, g, &b, &window, &s, task, &scratch[threadid(), 0], x, &widened[0, 0],
                           in_group, outputs, q)
 
 

@@ -31,7 +31,7 @@ from refquant._kernels._threads cimport threads_for
 
 import numpy as np
 
-from refquant._kernels._memory import aligned
+from refquant._kernels._memory import aligned, unset
 from refquant._kernels._rules import ACCUMULATOR, BIAS, DYNAMIC_OUTPUT, MULTIPLIER, SUM
 
 cdef enum:
@@ -154,7 +154,7 @@ cdef _multiply_by_panels(
     cdef const int8_t* weight = &panels[0, 0, 0] if depth > 0 else NULL
     cdef const uint8_t* rows = &x[0, 0] if depth > 0 else NULL
     cdef float[:, ::1] scratch
-    cdef float[::1] widened
+    cdef float[:, ::1] widened
     cdef Py_ssize_t[::1] table
     cdef Window window
     if m <= FEW_ROWS:
@@ -168,8 +168,8 @@ cdef _multiply_by_panels(
     window = begin_window(&table[0], 1, depth)
     add_piece(&window, 0, depth)
     end_window(&window)
-    scratch = np.empty((threads, height * (depth + GAP)), np.float32)
-    widened = np.empty(1 + widened_length(min(columns, outputs), depth), np.float32)
+    scratch = unset(threads, height * (depth + GAP))
+    widened = unset(1, 1 + widened_length(min(columns, outputs), depth))
     for part in range((outputs + columns - 1) // columns):
         first = part * columns
         last = min(first + columns, outputs)
@@ -178,11 +178,11 @@ cdef _multiply_by_panels(
             for tile in prange((last - first + TILE - 1) // TILE, num_threads=threads,
                                schedule="static", use_threads_if=threads > 1):
                 widen_tile(weight, depth, first + tile * TILE,
-                           tile_width(last - first - tile * TILE), &widened[tile * TILE * depth])
+                           tile_width(last - first - tile * TILE), &widened[0, tile * TILE * depth])
             for task in prange(blocks * cuts, num_threads=threads, schedule="static",
                                use_threads_if=threads > 1):
                 _block_of_panels(c, &window, task, cuts, height, &scratch[threadid(), 0], rows, m,
-                                 &widened[0], first, last, outputs, q, y)
+                                 &widened[0, 0], first, last, outputs, q, y)
 
 
 def linear(
