@@ -1,8 +1,8 @@
 """Memory for what kernels read again and again.
 
 Design
-(a) Packed weights and scratch memory begin at a multiple of 64 bytes, so that no vector of theirs lies in two lines of
-    the cache.
+(a) Packed weights and scratch memory begin at a multiple of 64 bytes, so that no vector of theirs
+    lies in two lines of the cache.
 """
 
 import math

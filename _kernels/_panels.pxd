@@ -71,7 +71,9 @@ cdef inline Py_ssize_t window_length(Py_ssize_t pieces, Py_ssize_t depth) noexce
     return 2 * pieces + 3 * (depth // EXACT + 1) + 1
 
 
-cdef inline Window begin_window(Py_ssize_t* table, Py_ssize_t pieces, Py_ssize_t depth) noexcept nogil:
+cdef inline Window begin_window(
+    Py_ssize_t* table, Py_ssize_t pieces, Py_ssize_t depth
+) noexcept nogil:
     """Bind the table of a window that will have so many pieces."""
     cdef Window window
     window.depth, window.parts = 0, 0

@@ -105,9 +105,11 @@ FAMILIES = (
 
 # Every variant of any processor, as setup.py builds them.
 VARIANTS = ("baseline", "avx2", "avx512vnni", "dotprod", "i8mm")
-# Depth of products up to which panels of columns are faster than dot products of rows, of the
-# variants that have instructions for these; the others have none.
-PANELS_UP_TO = {"avx512vnni": 256, "dotprod": 0, "i8mm": 0, "reference": 0}
+# Depth of products up to which panels of columns are faster than dot products of rows, for many
+# and for fewer than `MANY_OUTPUTS` columns. Variants that are not here have no instructions for
+# dot products of bytes: there panels are always faster.
+PANELS_UP_TO = {"avx512vnni": (160, 32), "dotprod": (0, 0), "i8mm": (0, 0), "reference": (0, 0)}
+MANY_OUTPUTS = 64
 # Modules that all variants need.
 SHARED = ("_cpu", "_rules")
 REFERENCE = "reference"
@@ -201,13 +203,15 @@ def current() -> str:
     return _current
 
 
-def prefers_panels(depth: int) -> bool:
+def prefers_panels(depth: int, outputs: int) -> bool:
     """Return whether what is chosen multiplies panels of columns faster than rows.
 
     Parameters
     ----------
     depth : int
         Products of a sum.
+    outputs : int
+        Columns, of a group.
 
     Returns
     -------
@@ -217,10 +221,13 @@ def prefers_panels(depth: int) -> bool:
     --------
     >>> from refquant import kernels
     >>> with kernels.using('reference'):
-    ...     kernels.prefers_panels(64)
+    ...     kernels.prefers_panels(64, 256)
     False
     """
-    return depth <= PANELS_UP_TO.get(_current, sys.maxsize)
+    if _current not in PANELS_UP_TO:
+        return True
+    many, few = PANELS_UP_TO[_current]
+    return depth <= (many if outputs >= MANY_OUTPUTS else few)
 
 
 def twins(family: str, choice: str) -> dict[str, Callable[..., Any]]:

@@ -56,11 +56,11 @@ FACES = {
         {"refquant.nn.pooling": ["MaxPool2d"]},
     ),
     "refquant.ops.quantized": Face(
-        "affine casting comparison constructors fake_quantization fused_fake_quantization packing "
-        "recurrence reductions resizing",
+        "affine casting comparison constructors fake_quantization fused_fake_quantization "
+        "packed_convolution packing recurrence reductions resizing",
         "PackedHalf adaptive_avg_pool2d as_rows avg_pool2d check_image_rank clamp clamp_ hardtanh "
         "hardtanh_ pack_convolution pack_linear packed_convolution quint8_input relu relu6_ relu_ "
-        "run_convolution run_linear",
+        "run_convolution run_linear unpacked",
     ),
     "refquant.quantization": Face(
         "correct_bias equalize fake_quantize numeric_suite observer observers.affine "
