@@ -217,6 +217,11 @@ def prefers_panels(depth: int, outputs: int) -> bool:
     -------
     bool
 
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        For anything but integers that are not negative.
+
     Examples
     --------
     >>> from refquant import kernels
@@ -224,6 +229,8 @@ def prefers_panels(depth: int, outputs: int) -> bool:
     ...     kernels.prefers_panels(64, 256)
     False
     """
+    depth = arguments.integer("depth", depth, 0)
+    outputs = arguments.integer("outputs", outputs, 0)
     if _current not in PANELS_UP_TO:
         return True
     many, few = PANELS_UP_TO[_current]
