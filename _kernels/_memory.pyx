@@ -1,16 +1,26 @@
 """Memory for what kernels read again and again.
 
 Design
-(a) Packed weights begin at a multiple of 64 bytes, so that no vector of theirs lies in two lines of
-    the cache.
+(a) Packed weights and scratch memory begin at a multiple of 64 bytes, so that no vector of theirs
+    lies in two lines of the cache.
 """
+
+import math
 
 import numpy as np
 
 
 def aligned(shape, dtype):
-    """Make an array of zeros with two dimensions that begins at a multiple of 64."""
-    size = shape[0] * shape[1] * np.dtype(dtype).itemsize
+    """Make an array of zeros that begins at a multiple of 64."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     whole = np.zeros(size + 64, np.uint8)
     start = -whole.ctypes.data % 64
     return whole[start : start + size].view(dtype).reshape(shape)
+
+
+def unset(rows, length):
+    """Make rows of floats, each of which begins at a multiple of 64."""
+    size = -(-length // 16) * 16
+    whole = np.empty(rows * size + 16, np.float32)
+    start = -whole.ctypes.data % 64 // 4
+    return whole[start : start + rows * size].reshape(rows, size)

@@ -15,6 +15,7 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uintptr_t
 from libc.string cimport memcpy, memset
 
+from refquant._kernels._bands cimport Band, band_of, bands_of, first_line_of, lines_of, widen_lines
 from refquant._kernels._columns cimport (
     Columns, set_offsets, set_static, table_length,
 )
@@ -23,6 +24,10 @@ from refquant._kernels._images cimport Geometry, Position, advance, line_of, pos
 from refquant._kernels._operands cimport (
     Output, ProductRules, Quantizer, output_of, quantizer_of,
 )
+from refquant._kernels._panels cimport (
+    MOST_PANEL_ROWS, PANEL, Row, TILE, TILE_ROWS, Window, add_piece, begin_window, columns_of_slice,
+    end_window, multiply_panels, tile_width, widen_tile, widened_length, window_length,
+)
 from refquant._kernels._product cimport (
     SHIFT, multiply_block, padded_depth, round_up, rows_of_block,
 )
@@ -30,7 +35,7 @@ from refquant._kernels._threads cimport threads_for
 
 import numpy as np
 
-from refquant._kernels._memory import aligned
+from refquant._kernels._memory import aligned, unset
 from refquant._kernels._rules import ACCUMULATOR, BIAS, BORDER, MULTIPLIER, SUM
 
 cdef enum:
@@ -226,13 +231,115 @@ cdef void _block(
                        outputs)
 
 
+cdef struct Slice:
+    Py_ssize_t first_group
+    Py_ssize_t last_group
+    Py_ssize_t first  # column of a group
+    Py_ssize_t last
+
+
+cdef void _widen_weight(
+    const Slice* s, Py_ssize_t task, Py_ssize_t tiles, Py_ssize_t panels, Py_ssize_t depth,
+    const int8_t* packed, float* to
+) noexcept nogil:
+    """Turn one tile of a slice into floats; `panels` is how many each group has."""
+    cdef Py_ssize_t group = task // tiles, at = task % tiles * TILE
+    widen_tile(packed + (s.first_group + group) * panels * PANEL * depth, depth, s.first + at,
+               tile_width(s.last - s.first - at),
+               to + group * widened_length(s.last - s.first, depth) + at * depth)
+
+
+cdef Window _window_of(
+    const Geometry* g, const Band* b, Py_ssize_t* table, Py_ssize_t depth
+) noexcept:
+    """List what lies under the filter, from where its first number lies in a band."""
+    cdef bint lines = g.dilation[2] == 1 and g.in_group == g.channels
+    cdef Py_ssize_t i, j, t, offset
+    cdef Window window = begin_window(table, g.kernel[0] * g.kernel[1] * g.kernel[2], depth)
+    for i in range(g.kernel[0]):
+        for j in range(g.kernel[1]):
+            offset = (i * b.held + j * g.dilation[1]) * b.width
+            if lines:
+                add_piece(&window, offset, g.kernel[2] * g.channels)
+            else:
+                for t in range(g.kernel[2]):
+                    add_piece(&window, offset + t * g.dilation[2] * g.channels, g.in_group)
+    end_window(&window)
+    return window
+
+
+cdef void _band(
+    const Columns* c, const Geometry* g, const Band* b, const Window* window, const Slice* s,
+    Py_ssize_t task, float* scratch, const uint8_t* x, const float* widened, Py_ssize_t in_group,
+    Py_ssize_t outputs, uint8_t* q
+) noexcept nogil:
+    """Compute the columns of a slice for some lines of the output."""
+    cdef Py_ssize_t total = lines_of(g, b, task) * g.out[2], group, start, count, i, at, first
+    cdef Py_ssize_t length = widened_length(s.last - s.first, window.depth)
+    cdef Row[MOST_PANEL_ROWS] rows
+    q += first_line_of(g, b, task) * g.out[2] * outputs
+    for i in range(lines_of(g, b, task)):
+        widen_lines(g, b, task, x, i, scratch)
+    for group in range(s.first_group, s.last_group):
+        first = group * in_group
+        start = 0
+        while start < total:
+            count = min(<Py_ssize_t>MOST_PANEL_ROWS, total - start)
+            for i in range(round_up(count, TILE_ROWS)):
+                at = start + min(i, count - 1)
+                rows[i] = (scratch + at // g.out[2] * g.stride[1] * b.width
+                           + at % g.out[2] * g.stride[2] * g.channels + group * g.in_group)
+            multiply_panels(
+                c, rows, count, window, widened + (group - s.first_group) * length,
+                first + s.first, first + s.last, q + start * outputs, NULL, outputs
+            )
+            start += count
+
+
+cdef _convolve_by_panels(
+    const Columns* c, const Geometry* g, const uint8_t* x, const int8_t[:, :, ::1] packed,
+    Py_ssize_t groups, Py_ssize_t images, Py_ssize_t outputs, uint8_t* q
+):
+    """Compute all bands, for as many columns at a time as a cache holds in float."""
+    cdef Py_ssize_t depth = packed.shape[1], in_group = outputs // groups, task, tiles, i, j
+    cdef Py_ssize_t panels = packed.shape[0] // groups, columns = columns_of_slice(depth)
+    cdef Py_ssize_t at_once = max(<Py_ssize_t>1, columns // round_up(in_group, PANEL))
+    cdef Band b = band_of(g)
+    cdef Py_ssize_t tasks = images * g.out[0] * bands_of(g, &b)
+    cdef int threads = threads_for(
+        images * g.out[0] * g.out[1] * g.out[2] * outputs * depth, GRAIN)
+    cdef Py_ssize_t[::1] table = np.empty(
+        window_length(g.kernel[0] * g.kernel[1] * g.kernel[2], depth), np.intp)
+    cdef Window window = _window_of(g, &b, &table[0], depth)
+    cdef float[:, ::1] scratch = unset(threads, b.size)
+    cdef float[:, ::1] widened = unset(
+        1, 1 + min(at_once, groups) * widened_length(min(columns, in_group), depth))
+    cdef const int8_t* weight = &packed[0, 0, 0] if depth > 0 else NULL
+    cdef Slice s
+    for i in range((groups + at_once - 1) // at_once):
+        s.first_group = i * at_once
+        s.last_group = min(s.first_group + at_once, groups)
+        for j in range((in_group + columns - 1) // columns):
+            s.first = j * columns
+            s.last = min(s.first + columns, in_group)
+            tiles = (s.last - s.first + TILE - 1) // TILE
+            with nogil:
+                for task in prange((s.last_group - s.first_group) * tiles, num_threads=threads,
+                                   schedule="static", use_threads_if=threads > 1):
+                    _widen_weight(&s, task, tiles, panels, depth, weight, &widened[0, 0])
+                for task in prange(tasks, num_threads=threads, schedule="static",
+                                   use_threads_if=threads > 1):
+                    _band(c, g, &b, &window, &s, task, &scratch[threadid(), 0], x, &widened[0, 0],
+                          in_group, outputs, q)
+
+
 def convolve(
     const uint8_t[:, :, :, :, ::1] x not None, input_quantizer, weight,
     const float[::1] bias not None, geometry, Py_ssize_t groups, output, border, rules
 ):
     """Convolve with packed filters, add the bias and requantize; inputs are not checked."""
     cdef tuple w = <tuple>weight
-    cdef const int8_t[:, ::1] packed = w[0]
+    cdef const int8_t[:, ::1] packed
     cdef const int32_t[::1] sums = w[1], zero_points = w[3]
     cdef const double[::1] scales = w[2]
     cdef Quantizer of = quantizer_of(input_quantizer)
@@ -242,11 +349,10 @@ def convolve(
         (x.shape[0], x.shape[1], x.shape[2], x.shape[3], x.shape[4]), groups, geometry,
         of.zero_point
     )
-    cdef Py_ssize_t outputs = sums.shape[0], padded = packed.shape[1], block
+    cdef Py_ssize_t outputs = sums.shape[0], padded, height, blocks, block
     cdef Py_ssize_t length = g.kernel[0] * g.kernel[1] * g.kernel[2] * g.in_group
     cdef Py_ssize_t positions = x.shape[0] * g.out[0] * g.out[1] * g.out[2]
-    cdef Py_ssize_t height = rows_of_block(padded), blocks = (positions + height - 1) // height
-    cdef int threads = threads_for(positions * outputs * padded, GRAIN)
+    cdef int threads
     cdef Columns c
     out = np.empty((x.shape[0], g.out[0], g.out[1], g.out[2], outputs), np.uint8)
     cdef uint8_t[:, :, :, :, ::1] q = out
@@ -255,9 +361,19 @@ def convolve(
     if positions == 0 or outputs == 0:
         return out
     table = np.zeros(table_length(outputs), np.int32)
-    scratch = np.empty((threads, height * padded + 64), np.uint8)
-    set_offsets(&c, &table[0], outputs, length, of.zero_point, SHIFT, &sums[0], &zero_points[0])
+    set_offsets(&c, &table[0], outputs, length, of.zero_point,
+                SHIFT if w[0].ndim == 2 else 0, &sums[0], &zero_points[0])
     set_static(&c, outputs, &scales[0], &bias[0], of.scale, to, by)
+    if w[0].ndim == 3:
+        _convolve_by_panels(&c, &g, &x[0, 0, 0, 0, 0], w[0], groups, x.shape[0], outputs,
+                            &q[0, 0, 0, 0, 0])
+        return out
+    packed = w[0]
+    padded = packed.shape[1]
+    height = rows_of_block(padded)
+    blocks = (positions + height - 1) // height
+    threads = threads_for(positions * outputs * padded, GRAIN)
+    scratch = np.empty((threads, height * padded + 64), np.uint8)
     with nogil:
         for block in prange(blocks, num_threads=threads, schedule="static",
                             use_threads_if=threads > 1):

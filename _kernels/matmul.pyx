@@ -20,6 +20,11 @@ from refquant._kernels._columns cimport (
 from refquant._kernels._operands cimport (
     Output, ProductRules, Quantizer, output_of, quantizer_of,
 )
+from refquant._kernels._panels cimport (
+    FEW_ROWS, MOST_PANEL_ROWS, PANEL, Row, TILE, TILE_ROWS, Window, add_piece, begin_window,
+    columns_of_slice, end_window, multiply_few, multiply_panels, panel_rows_of_block, tile_width,
+    widen_run, widen_tile, widened_length, window_length,
+)
 from refquant._kernels._product cimport (
     SHIFT, multiply_block, padded_depth, round_up, rows_of_block,
 )
@@ -27,7 +32,7 @@ from refquant._kernels._threads cimport threads_for
 
 import numpy as np
 
-from refquant._kernels._memory import aligned
+from refquant._kernels._memory import aligned, unset
 from refquant._kernels._rules import ACCUMULATOR, BIAS, DYNAMIC_OUTPUT, MULTIPLIER, SUM
 
 cdef enum:
@@ -35,6 +40,7 @@ cdef enum:
     SLICE = 256  # columns of a block where there are few rows
     FEW_BLOCKS = 16
     GRAIN = 1 << 20  # products that are worth a thread
+    GAP = 16  # between rows of floats: rows a power of two apart compete for a line of the cache
     WIDTH = 32  # columns of float sums that grow at once
     HALF_BLOCK = 512  # products of the last columns that are added before they join the sums before
 
@@ -54,6 +60,26 @@ def pack_rows(const int8_t[:, ::1] weight not None):
             memcpy(&r[n, 0], &weight[n, 0], depth)
             total = 0
             for k in range(depth):
+                total += <uint32_t><int32_t>weight[n, k]
+            s[n] = <int32_t>total
+    return packed_weight, weight_sums
+
+
+def pack_panels(const int8_t[:, ::1] weight not None, Py_ssize_t groups):
+    """Lay out a weight in panels of columns; inputs are not checked."""
+    cdef Py_ssize_t count = weight.shape[0], depth = weight.shape[1], outputs = count // groups
+    cdef Py_ssize_t n, k, panels = (outputs + PANEL - 1) // PANEL, column
+    cdef uint32_t total
+    packed_weight = aligned((groups * panels, depth, PANEL), np.int8)
+    weight_sums = np.zeros(count, np.int32)
+    cdef int8_t[:, :, ::1] p = packed_weight
+    cdef int32_t[::1] s = weight_sums
+    with nogil:
+        for n in range(count):
+            column = n % outputs
+            total = 0
+            for k in range(depth):
+                p[n // outputs * panels + column // PANEL, k, column % PANEL] = weight[n, k]
                 total += <uint32_t><int32_t>weight[n, k]
             s[n] = <int32_t>total
     return packed_weight, weight_sums
@@ -97,13 +123,77 @@ cdef _multiply(
                    &rows[0, 0], padded, outputs, q, y)
 
 
+cdef void _block_of_panels(
+    const Columns* c, const Window* window, Py_ssize_t task, Py_ssize_t cuts, Py_ssize_t height,
+    float* scratch, const uint8_t* x, Py_ssize_t m, const float* widened, Py_ssize_t first,
+    Py_ssize_t last, Py_ssize_t outputs, uint8_t* q, float* y
+) noexcept nogil:
+    """Compute one block of rows, and one cut of the columns from `first` to `last`."""
+    cdef Py_ssize_t start = task // cuts * height, count = min(height, m - start), i
+    cdef Py_ssize_t depth = window.depth, at = first + task % cuts * SLICE
+    cdef Py_ssize_t end = min(at + SLICE, last) if cuts > 1 else last
+    cdef Row[MOST_PANEL_ROWS] rows
+    for i in range(count):
+        rows[i] = scratch + i * (depth + GAP)
+        widen_run(x + (start + i) * depth, depth, scratch + i * (depth + GAP))
+    for i in range(count, round_up(count, TILE_ROWS)):
+        rows[i] = rows[count - 1]
+    multiply_panels(
+        c, rows, count, window, widened + (at - first) * depth, at, end,
+        q + start * outputs if q != NULL else NULL, y + start * outputs if y != NULL else NULL,
+        outputs
+    )
+
+
+cdef _multiply_by_panels(
+    const Columns* c, const uint8_t[:, ::1] x, const int8_t[:, :, ::1] panels, Py_ssize_t outputs,
+    uint8_t* q, float* y
+):
+    """Compute all blocks, for as many columns at a time as a cache holds in float."""
+    cdef Py_ssize_t m = x.shape[0], depth = x.shape[1], task, first, last, tile, cuts, part
+    cdef Py_ssize_t height = min(panel_rows_of_block(depth), round_up(m, TILE_ROWS))
+    cdef Py_ssize_t blocks = (m + height - 1) // height, columns = columns_of_slice(depth)
+    cdef int threads = threads_for(m * outputs * depth, GRAIN)
+    cdef const int8_t* weight = &panels[0, 0, 0] if depth > 0 else NULL
+    cdef const uint8_t* rows = &x[0, 0] if depth > 0 else NULL
+    cdef float[:, ::1] scratch
+    cdef float[:, ::1] widened
+    cdef Py_ssize_t[::1] table
+    cdef Window window
+    if m <= FEW_ROWS:
+        with nogil:
+            for task in prange((outputs + SLICE - 1) // SLICE, num_threads=threads,
+                               schedule="static", use_threads_if=threads > 1):
+                multiply_few(c, rows, m, depth, weight + task * SLICE * depth, task * SLICE,
+                             min((task + 1) * SLICE, outputs), q, y, outputs)
+        return
+    table = np.empty(window_length(1, depth), np.intp)
+    window = begin_window(&table[0], 1, depth)
+    add_piece(&window, 0, depth)
+    end_window(&window)
+    scratch = unset(threads, height * (depth + GAP))
+    widened = unset(1, 1 + widened_length(min(columns, outputs), depth))
+    for part in range((outputs + columns - 1) // columns):
+        first = part * columns
+        last = min(first + columns, outputs)
+        cuts = (last - first + SLICE - 1) // SLICE if blocks < FEW_BLOCKS else 1
+        with nogil:
+            for tile in prange((last - first + TILE - 1) // TILE, num_threads=threads,
+                               schedule="static", use_threads_if=threads > 1):
+                widen_tile(weight, depth, first + tile * TILE,
+                           tile_width(last - first - tile * TILE), &widened[0, tile * TILE * depth])
+            for task in prange(blocks * cuts, num_threads=threads, schedule="static",
+                               use_threads_if=threads > 1):
+                _block_of_panels(c, &window, task, cuts, height, &scratch[threadid(), 0], rows, m,
+                                 &widened[0, 0], first, last, outputs, q, y)
+
+
 def linear(
     const uint8_t[:, ::1] x not None, input_quantizer, weight, const float[::1] bias not None,
     output, rules
 ):
     """Multiply by a packed weight, add the bias and requantize; inputs are not checked."""
     cdef tuple w = <tuple>weight, r = <tuple>rules
-    cdef const int8_t[:, ::1] packed = w[0]
     cdef const int32_t[::1] sums = w[1], zero_points = w[3]
     cdef const double[::1] scales = w[2]
     cdef Quantizer of = quantizer_of(input_quantizer)
@@ -118,10 +208,13 @@ def linear(
     if x.shape[0] == 0 or outputs == 0:
         return out
     table = np.zeros(table_length(outputs), np.int32)
-    set_offsets(&c, &table[0], outputs, x.shape[1], of.zero_point, SHIFT, &sums[0],
-                &zero_points[0])
+    set_offsets(&c, &table[0], outputs, x.shape[1], of.zero_point,
+                SHIFT if w[0].ndim == 2 else 0, &sums[0], &zero_points[0])
     set_static(&c, outputs, &scales[0], &bias[0], of.scale, to, by)
-    _multiply(&c, x, packed, outputs, &q[0, 0], NULL)
+    if w[0].ndim == 3:
+        _multiply_by_panels(&c, x, w[0], outputs, &q[0, 0], NULL)
+    else:
+        _multiply(&c, x, w[0], outputs, &q[0, 0], NULL)
     return out
 
 
@@ -131,7 +224,6 @@ def linear_dynamic(
 ):
     """Multiply by a packed weight and return real values; inputs are not checked."""
     cdef tuple w = <tuple>weight
-    cdef const int8_t[:, ::1] packed = w[0]
     cdef const int32_t[::1] sums = w[1], zero_points = w[3]
     cdef const double[::1] scales = w[2]
     cdef Quantizer of = quantizer_of(input_quantizer)
@@ -145,10 +237,13 @@ def linear_dynamic(
     if x.shape[0] == 0 or outputs == 0:
         return out
     table = np.zeros(table_length(outputs), np.int32)
-    set_offsets(&c, &table[0], outputs, x.shape[1], of.zero_point, SHIFT, &sums[0],
-                &zero_points[0])
+    set_offsets(&c, &table[0], outputs, x.shape[1], of.zero_point,
+                SHIFT if w[0].ndim == 2 else 0, &sums[0], &zero_points[0])
     set_dynamic(&c, outputs, &scales[0], &bias[0], of.scale, relu, code)
-    _multiply(&c, x, packed, outputs, NULL, &y[0, 0])
+    if w[0].ndim == 3:
+        _multiply_by_panels(&c, x, w[0], outputs, NULL, &y[0, 0])
+    else:
+        _multiply(&c, x, w[0], outputs, NULL, &y[0, 0])
     return out
 
 

@@ -22,7 +22,7 @@ See ``_kernels/convolution.pyx``: `gather` is ``_gather`` there; `convolve_depth
 
 import numpy as np
 
-from refquant.reference.matmul import ROWS, finish, padded, padded_depth
+from refquant.reference.matmul import ROWS, finish, padded, padded_depth, unpack_rows
 
 __all__ = ["convolve", "convolve_depthwise", "pack_depthwise", "pack_filters", "spread"]
 
@@ -187,7 +187,7 @@ def convolve(x, input_quantizer, weight, bias, geometry, groups, output, border,
     input_quantizer : Quantizer
         Scale and zero point of the input.
     weight : Weight
-        As `pack_filters` packs it.
+        As `pack_filters` or `refquant.reference.matmul.pack_panels` packs it.
     bias : ndarray of float32, shape (outputs,)
         Bias in real units; zeros where there is none.
     geometry : Geometry
@@ -209,11 +209,8 @@ def convolve(x, input_quantizer, weight, bias, geometry, groups, output, border,
     scale, zero_point = input_quantizer
     outputs = len(weight.scales) // groups
     length = int(np.prod(geometry.kernel)) * (x.shape[-1] // groups)
-    rows = weight.packed.reshape(groups, len(weight.packed) // groups, weight.packed.shape[1])
-    acc = sum_groups(
-        x, rows[:, :outputs, :length], zero_point, weight.zero_points, geometry,
-        border, rules.accumulate,
-    )  # fmt: skip
+    filters = unpack_rows(weight.packed, groups, outputs, length)
+    acc = sum_groups(x, filters, zero_point, weight.zero_points, geometry, border, rules.accumulate)
     return finish(acc, scale, weight.scales, bias, output, rules)
 
 

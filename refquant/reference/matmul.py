@@ -7,7 +7,8 @@ The first sum is the product of the raw integers; the others need one number for
 column. How an engine sums is a rule (`refquant.engines.rules.accumulate`).
 
 A packed weight is a matrix of int8 with one row for each output, padded with zeros, which add
-nothing, to a multiple of `ROWS` rows and to `padded_depth` columns.
+nothing, to a multiple of `ROWS` rows and to `padded_depth` columns; or panels of `PANEL` outputs
+each, which stand beside each other. Which of both is faster depends on the processor and the depth.
 
 See ``_kernels/matmul.pyx``; what it does with a sum is ``finish_columns`` of
 ``_kernels/_columns.pxd``.
@@ -17,13 +18,14 @@ import numpy as np
 
 from refquant.engines.rules.float32 import fma
 
-__all__ = ["linear", "linear_dynamic", "linear_half", "pack_rows"]
+__all__ = ["linear", "linear_dynamic", "linear_half", "pack_panels", "pack_rows"]
 
 # Columns of float sums that the engine computes at once, and products that it adds in the last
 # columns, too few for that, before they join the sums before.
 WIDTH, BLOCK = 32, 512
-# Outputs that the kernels take at once.
+# Outputs that the kernels take at once, of rows and of panels.
 ROWS = 4
+PANEL = 32
 
 
 def padded(length, multiple):
@@ -55,6 +57,54 @@ def pack_rows(weight):
     packed_weight = np.zeros((padded(outputs, ROWS), padded_depth(depth)), np.int8)
     packed_weight[:outputs, :depth] = weight
     return packed_weight, weight.sum(axis=1, dtype=np.int32)
+
+
+def pack_panels(weight, groups):
+    """Lay out a weight in panels of outputs.
+
+    Parameters
+    ----------
+    weight : ndarray of int8, shape (outputs, depth)
+        Quantized weight.
+    groups : int
+        Number of groups; their outputs follow each other, and each begins a panel.
+
+    Returns
+    -------
+    packed_weight : ndarray of int8, shape (groups * panels of a group, depth, 32)
+        The weight, padded with zeros.
+    weight_sums : ndarray of int32, shape (outputs,)
+        Sum of each row.
+    """
+    outputs, depth = weight.shape[0] // groups, weight.shape[1]
+    panels = padded(outputs, PANEL) // PANEL
+    columns = np.zeros((groups, panels * PANEL, depth), np.int8)
+    columns[:, :outputs] = weight.reshape(groups, outputs, depth)
+    by_panel = columns.reshape(groups * panels, PANEL, depth)
+    packed_weight = np.ascontiguousarray(by_panel.swapaxes(1, 2))
+    return packed_weight, weight.sum(axis=1, dtype=np.int32)
+
+
+def unpack_rows(packed_weight, groups, outputs, depth):
+    """Take the rows of a weight out of what `pack_rows`, `pack_panels` or `pack_filters` returned.
+
+    Parameters
+    ----------
+    packed_weight : ndarray of int8
+        Rows or panels.
+    groups, outputs, depth : int
+        Number of groups, outputs of each, length of a row.
+
+    Returns
+    -------
+    ndarray of int8, shape (groups, outputs, depth)
+    """
+    if packed_weight.ndim == 3:
+        panels, length, width = packed_weight.shape
+        packed_weight = packed_weight.swapaxes(1, 2).reshape(panels * width, length)
+    height = len(packed_weight) // groups
+    rows = packed_weight.reshape(groups, height, packed_weight.shape[1])
+    return rows[:, :outputs, :depth]
 
 
 def finish(acc, input_scale, weight_scales, bias, output, rules):
@@ -99,7 +149,7 @@ def linear(x, input_quantizer, weight, bias, output, rules):
     input_quantizer : Quantizer
         Scale and zero point of the input.
     weight : Weight
-        As `pack_rows` packs it.
+        As `pack_rows` or `pack_panels` packs it.
     bias : ndarray of float32, shape (outputs,)
         Bias in real units; zeros where there is none.
     output : Output
@@ -112,7 +162,7 @@ def linear(x, input_quantizer, weight, bias, output, rules):
     ndarray of uint8, shape (m, outputs)
     """
     scale, zero_point = input_quantizer
-    filters = weight.packed[: len(weight.scales), : x.shape[1]]
+    filters = unpack_rows(weight.packed, 1, len(weight.scales), x.shape[1])[0]
     acc = rules.accumulate(x, filters, zero_point, weight.zero_points)
     return finish(acc, scale, weight.scales, bias, output, rules)
 
@@ -130,7 +180,7 @@ def linear_dynamic(x, input_quantizer, weight, bias, relu, accumulate, rule):
     input_quantizer : Quantizer
         Scale and zero point of the input.
     weight : Weight
-        As `pack_rows` packs it.
+        As `pack_rows` or `pack_panels` packs it.
     bias : ndarray of float32, shape (outputs,)
         Bias in real units; zeros where there is none.
     relu : bool
@@ -143,7 +193,7 @@ def linear_dynamic(x, input_quantizer, weight, bias, relu, accumulate, rule):
     ndarray of float32, shape (m, outputs)
     """
     scale, zero_point = input_quantizer
-    filters = weight.packed[: len(weight.scales), : x.shape[1]]
+    filters = unpack_rows(weight.packed, 1, len(weight.scales), x.shape[1])[0]
     acc = accumulate(x, filters, zero_point, weight.zero_points)
     y = rule(acc, bias, scale, weight.scales)
     return np.where(y < 0, np.float32(0), y) if relu else y

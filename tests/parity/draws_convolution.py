@@ -3,7 +3,7 @@
 import numpy as np
 from cases.operands import integers
 from parity.draws import draws, draws_large
-from parity.draws_matmul import BIAS, MULTIPLIER, ROUNDING, finishing, quint8_output
+from parity.draws_matmul import BIAS, MULTIPLIER, ROUNDING, finishing, packed, quint8_output
 
 from refquant.engines.rules import requantize as rules
 from refquant.engines.rules.accumulate import BORDER_OF_ZERO_POINT, WRAPPED
@@ -25,6 +25,7 @@ CASES = (
     (1, (4, 5, 6), 3, 5, 1, (2, 3, 2), (1, 1, 1), (1, 1, 0), (1, 1, 1)),
     (2, (5, 4, 4), 4, 4, 2, (3, 2, 2), (2, 1, 2), (2, 0, 1), (2, 1, 2)),
     (1, (1, 1, 9), 5, 7, 1, (1, 1, 3), (1, 1, 2), (0, 0, 3), (1, 1, 3)),
+    (1, (1, 5, 6), 70, 17, 1, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1)),
     (0, (1, 5, 5), 3, 4, 1, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1)),
     (1, (1, 3, 4), 0, 3, 1, (1, 2, 2), (1, 1, 1), (0, 1, 1), (1, 1, 1)),
     # More than one block of pixels, of whole and of padded length.
@@ -77,8 +78,9 @@ def convolution(rng, case, bias_rule, rule):
     quantizer = quantizers(rng, outputs)
     bias, *others = finished(rng, x, weight, quantizer, bias_rule, rule)
     input_scale, zx, scales, zeros = quantizer
-    packed = Weight(*pack_filters(weight, groups), scales, zeros)
-    return x, Quantizer(input_scale, zx), packed, bias, Geometry(*geometry), groups, *others
+    by_filter = packed(rng, weight, groups, lambda w: pack_filters(w, groups))
+    operand = Weight(*by_filter, scales, zeros)
+    return x, Quantizer(input_scale, zx), operand, bias, Geometry(*geometry), groups, *others
 
 
 def depthwise(rng, case, bias_rule, rule):

@@ -6,7 +6,7 @@ from parity.draws import draws, draws_large
 
 from refquant.engines.rules import requantize as rules
 from refquant.engines.rules.accumulate import WRAPPED
-from refquant.reference.matmul import pack_rows
+from refquant.reference.matmul import pack_panels, pack_rows
 from refquant.reference.operands import Output, ProductRules, Quantizer, Weight
 
 BIAS = (
@@ -20,7 +20,8 @@ MULTIPLIER = (rules.QUOTIENT, rules.TIMES_RECIPROCAL)
 ROUNDING = (rules.FLOAT_PRODUCT, rules.FIXED_POINT)
 OUTPUT = (rules.OUTPUT_FUSED, rules.OUTPUT_ROUNDED_TWICE)
 
-# (rows, depth, outputs): around tiles of 4, chunks of 64, slices of 256 and blocks of rows.
+# (rows, depth, outputs): around tiles of 4 and 6, parts of 512, chunks of 64, slices of 256 and
+# blocks of rows.
 SHAPES = (
     (1, 1, 1),
     (1, 16, 16),
@@ -36,6 +37,8 @@ SHAPES = (
     (65, 129, 31),
     (130, 9, 66),
     (3, 17, 257),
+    (12, 513, 20),
+    (3, 1030, 40),
     (1, 300, 515),
     (5, 0, 3),
     (0, 5, 3),
@@ -99,6 +102,20 @@ def cases(rng):
                     yield shape, kind, bias_rule, rule
 
 
+def packed(rng, w, groups=1, rows=pack_rows):
+    """Lay out a weight in rows or in panels, which give the same products."""
+    if rng.random() < 0.5:
+        return pack_panels(w.reshape(len(w), int(np.prod(w.shape[1:]))), groups)
+    return rows(w)
+
+
+@draws("pack_panels")
+def pack_in_panels(rng):
+    for _, depth, outputs in SHAPES:
+        for groups in (1, 3):
+            yield integers(rng, (groups * outputs, depth), "int8"), groups
+
+
 @draws("pack_rows")
 def pack(rng):
     for _, depth, outputs in SHAPES:
@@ -112,7 +129,7 @@ def linear(rng):
         bias, output_scale = finishing(rng, x, w, scales, zeros, input_scale, zx, bias_rule, rule)
         multiplier = MULTIPLIER[int(rng.integers(2))]
         yield (
-            x, Quantizer(input_scale, zx), Weight(*pack_rows(w), scales, zeros),
+            x, Quantizer(input_scale, zx), Weight(*packed(rng, w), scales, zeros),
             bias.astype(np.float32), quint8_output(rng, output_scale),
             ProductRules(WRAPPED, bias_rule, multiplier, rule),
         )  # fmt: skip
@@ -135,7 +152,7 @@ def linear_large(rng):
                 rng, x, w, scales, zeros, input_scale, zx, bias_rule, rule
             )
             yield (
-                x, Quantizer(input_scale, zx), Weight(*pack_rows(w), scales, zeros),
+                x, Quantizer(input_scale, zx), Weight(*packed(rng, w), scales, zeros),
                 bias.astype(np.float32), Output(output_scale, 3, 0, 255),
                 ProductRules(WRAPPED, bias_rule, rules.QUOTIENT, rule),
             )  # fmt: skip
@@ -150,7 +167,7 @@ def linear_dynamic(rng):
                 bias = rng.normal(size=w.shape[0]).astype(np.float32)
                 bias = np.where(rng.random(bias.shape) < 0.1, rng.choice(SPECIAL, bias.shape), bias)
                 yield (
-                    x, Quantizer(input_scale, zx), Weight(*pack_rows(w), scales, zeros),
+                    x, Quantizer(input_scale, zx), Weight(*packed(rng, w), scales, zeros),
                     bias.astype(np.float32), bool(rng.integers(2)), WRAPPED, rule,
                 )  # fmt: skip
 

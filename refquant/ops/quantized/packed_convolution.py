@@ -1,5 +1,6 @@
 """Packed weights of convolutions, transposed ones too, with their geometry."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,6 +81,9 @@ class PackedConvolution(PackedWeight):
         self.depthwise = window.groups > 1 and window.groups == outputs and filters.shape[-1] == 1
         if self.depthwise:
             packed, sums = kernels.pack_depthwise(filters, self.zero_points)
+        elif kernels.prefers_panels(math.prod(filters.shape[1:]), outputs // window.groups):
+            by_output = filters.reshape(outputs, math.prod(filters.shape[1:]))
+            packed, sums = kernels.pack_panels(by_output, window.groups)
         else:
             packed, sums = kernels.pack_filters(filters, window.groups)
         self.operand = Weight(packed, sums, self.scales, self.zero_points)

@@ -205,5 +205,9 @@ class PackedLinear(PackedWeight):
 
     def __init__(self, weight: QuantizedTensor, bias: Tensor | None):
         super().__init__(weight, bias, weight.array.shape[0])
-        packed, sums = kernels.pack_rows(np.ascontiguousarray(weight.array))
+        array = np.ascontiguousarray(weight.array)
+        if kernels.prefers_panels(array.shape[1], array.shape[0]):
+            packed, sums = kernels.pack_panels(array, 1)
+        else:
+            packed, sums = kernels.pack_rows(array)
         self.operand = Weight(packed, sums, self.scales, self.zero_points)
