@@ -1,7 +1,7 @@
 # Bands of an image in float: what lies under the filter for some lines of the output.
 #
 # Design
-# (a) A band has the border of the image, so that nothing under a filter lies outside of it, and
+# (a) A band has the border of the image, so that nothing under a filter lies outside it, and
 #     every output position of a line is as far from the next one.
 # (b) It is as large as a cache: a line of the output, or several short ones. Lines that two bands
 #     need are turned into floats twice, which costs little beside the products.
@@ -38,7 +38,7 @@ cdef inline Band band_of(const Geometry* g) noexcept nogil:
 cdef inline void widen_line(
     const Geometry* g, const Band* b, const uint8_t* source, float* to
 ) noexcept nogil:
-    """Turn a line into floats, with its border; NULL lies outside of the image."""
+    """Turn a line into floats, with its border; NULL lies outside the image."""
     cdef Py_ssize_t k, border = g.padding[2] * g.channels, inside = g.image[2] * g.channels
     if source == NULL:
         for k in range(b.width):
@@ -62,25 +62,25 @@ cdef inline Py_ssize_t first_line_of(
     return task // bands * g.out[1] + task % bands * b.lines
 
 
-cdef inline void widen_lines(
-    const Geometry* g, const Band* b, Py_ssize_t task, const uint8_t* x, Py_ssize_t line,
-    float* to
-) noexcept nogil:
-    """Turn what a line of a band needs into floats, but for what the line before it needed."""
-    cdef Py_ssize_t bands = bands_of(g, b), i, j, reach = (g.kernel[1] - 1) * g.dilation[1] + 1
-    cdef Py_ssize_t plane = task // bands % g.out[0] * g.stride[0] - g.padding[0]
-    cdef Py_ssize_t first = task % bands * b.lines * g.stride[1] - g.padding[1]
-    cdef Py_ssize_t start = line * g.stride[1], end = start + reach
-    cdef const uint8_t* image = x + (
-        task // bands // g.out[0] * g.image[0] * g.image[1] * g.image[2] * g.channels)
-    if line > 0:
-        start = max(start, start - g.stride[1] + reach)
-    for i in range(g.kernel[0]):
-        for j in range(start, end):
-            widen_line(g, b, line_of(g, image, plane + i * g.dilation[0], first + j),
-                       to + (i * b.held + j) * b.width)
-
-
 cdef inline Py_ssize_t lines_of(const Geometry* g, const Band* b, Py_ssize_t task) noexcept nogil:
     """Lines of the output that a band has; the last one of a plane may have fewer."""
     return min(b.lines, g.out[1] - task % bands_of(g, b) * b.lines)
+
+
+cdef inline void widen_band(
+    const Geometry* g, const Band* b, Py_ssize_t task, const uint8_t* x, float* to
+) noexcept nogil:
+    """Turn what the lines of a band need into floats; long strides skip lines."""
+    cdef Py_ssize_t bands = bands_of(g, b), reach = (g.kernel[1] - 1) * g.dilation[1] + 1
+    cdef Py_ssize_t plane = task // bands % g.out[0] * g.stride[0] - g.padding[0]
+    cdef Py_ssize_t first = task % bands * b.lines * g.stride[1] - g.padding[1]
+    cdef Py_ssize_t line, i, j, begin, end = 0
+    cdef const uint8_t* image = x + (
+        task // bands // g.out[0] * g.image[0] * g.image[1] * g.image[2] * g.channels)
+    for line in range(lines_of(g, b, task)):
+        begin = max(line * g.stride[1], end)
+        end = line * g.stride[1] + reach
+        for i in range(g.kernel[0]):
+            for j in range(begin, end):
+                widen_line(g, b, line_of(g, image, plane + i * g.dilation[0], first + j),
+                           to + (i * b.held + j) * b.width)

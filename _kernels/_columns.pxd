@@ -255,3 +255,39 @@ cdef inline void finish_row_dynamic(
     if c.relu:
         for j in range(n):
             y[j] = <float>0.0 if y[j] < 0.0 else y[j]
+
+
+# -- rows at once --------------------------------------------------------------------------------
+
+
+cdef inline void sum_rows(
+    const Columns* c, const uint8_t* x, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t length,
+    uint32_t* row_sums
+) noexcept nogil:
+    """Add up each of `m` rows of the input, if the zero points of the weight need the sums."""
+    cdef Py_ssize_t i, k
+    cdef uint32_t row_sum
+    for i in range(m):
+        row_sum = 0
+        if c.row_sums:
+            for k in range(length):
+                row_sum += x[i * stride + k]
+        row_sums[i] = row_sum
+
+
+cdef inline void finish_rows(
+    const Columns* c, Py_ssize_t m, Py_ssize_t first, Py_ssize_t n, const uint32_t* row_sums,
+    int32_t* acc, uint8_t* q, float* y, Py_ssize_t outputs
+) noexcept nogil:
+    """Turn the sums of `n` columns of `m` rows into `q` or `y`, from column `first` on.
+
+    Rows of `acc` are COLUMNS apart, those of `q` or `y` `outputs`; one of these is NULL.
+    """
+    cdef Py_ssize_t i
+    for i in range(m):
+        if c.row_sums:
+            correct_row(c, first, n, acc + i * COLUMNS, row_sums[i])
+        if y == NULL:
+            finish_row(c, first, n, acc + i * COLUMNS, q + i * outputs + first)
+        else:
+            finish_row_dynamic(c, first, n, acc + i * COLUMNS, y + i * outputs + first)

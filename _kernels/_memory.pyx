@@ -10,17 +10,14 @@ import math
 import numpy as np
 
 
-def aligned(shape, dtype):
-    """Make an array of zeros that begins at a multiple of 64."""
+def aligned(shape, dtype, make=np.zeros):
+    """Make an array that begins at a multiple of 64, of zeros or of what `make` gives."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    whole = np.zeros(size + 64, np.uint8)
+    whole = make(size + 64, np.uint8)
     start = -whole.ctypes.data % 64
     return whole[start : start + size].view(dtype).reshape(shape)
 
 
 def unset(rows, length):
-    """Make rows of floats, each of which begins at a multiple of 64."""
-    size = -(-length // 16) * 16
-    whole = np.empty(rows * size + 16, np.float32)
-    start = -whole.ctypes.data % 64 // 4
-    return whole[start : start + rows * size].reshape(rows, size)
+    """Make rows of floats that are not set, each of which begins at a multiple of 64."""
+    return aligned((rows, -(-length // 16) * 16), np.float32, np.empty)

@@ -18,9 +18,7 @@ from libc.math cimport fmaf
 from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t
 
 from refquant._kernels._attributes cimport embedded
-from refquant._kernels._columns cimport (
-    COLUMNS, Columns, correct_row, finish_row, finish_row_dynamic,
-)
+from refquant._kernels._columns cimport COLUMNS, Columns, finish_rows, sum_rows
 
 cdef extern from *:
     """
@@ -74,9 +72,9 @@ cdef inline Py_ssize_t window_length(Py_ssize_t pieces, Py_ssize_t depth) noexce
 cdef inline Window begin_window(
     Py_ssize_t* table, Py_ssize_t pieces, Py_ssize_t depth
 ) noexcept nogil:
-    """Bind the table of a window that will have so many pieces."""
+    """Bind the table of a window that will have so many pieces before they are cut."""
     cdef Window window
-    window.depth, window.parts = 0, 0
+    window.depth, window.parts = 0, 1  # a window of nothing has a part, so that it has sums
     window.pieces = <Piece*>table
     window.starts = table + 2 * (pieces + depth // EXACT + 1)
     window.starts[0] = window.starts[1] = 0
@@ -87,7 +85,7 @@ cdef inline void add_piece(Window* w, Py_ssize_t offset, Py_ssize_t length) noex
     """Append a piece, cut where a part ends."""
     cdef Py_ssize_t n
     while length > 0:
-        if w.depth % EXACT == 0:
+        if w.depth > 0 and w.depth % EXACT == 0:
             w.parts += 1
             w.starts[w.parts] = w.starts[w.parts - 1]
         n = min(length, EXACT - w.depth % EXACT)
@@ -99,9 +97,9 @@ cdef inline void add_piece(Window* w, Py_ssize_t offset, Py_ssize_t length) noex
         length -= n
 
 
-cdef inline void end_window(Window* w) noexcept nogil:
-    """Give a window of nothing one empty part, so that it has sums."""
-    w.parts = w.parts if w.parts > 0 else 1
+cdef inline bint in_panels(packed) noexcept:
+    """Whether a packed weight stands in panels, and not in rows."""
+    return packed.ndim == 3
 
 
 cdef inline Py_ssize_t tile_width(Py_ssize_t columns) noexcept nogil:
@@ -291,21 +289,6 @@ cdef inline void sum_few_rows(
 # -- blocks --------------------------------------------------------------------------------------
 
 
-cdef inline void finish_block(
-    const Columns* c, Py_ssize_t m, Py_ssize_t column, Py_ssize_t n, const uint32_t* row_sums,
-    int32_t* acc, uint8_t* q, float* y, Py_ssize_t outputs
-) noexcept nogil:
-    """Turn the sums of `n` columns of `m` rows into outputs."""
-    cdef Py_ssize_t i
-    for i in range(m):
-        if c.row_sums:
-            correct_row(c, column, n, acc + i * COLUMNS, row_sums[i])
-        if y == NULL:
-            finish_row(c, column, n, acc + i * COLUMNS, q + i * outputs + column)
-        else:
-            finish_row_dynamic(c, column, n, acc + i * COLUMNS, y + i * outputs + column)
-
-
 cdef inline uint32_t sum_of_window(const float* row, const Window* window) noexcept nogil:
     """Add up a row of the input."""
     cdef uint32_t total = 0
@@ -340,7 +323,7 @@ cdef inline void multiply_panels(
             sum_tiles_of_floats(rows, m, window, widened + (column - first + at) * window.depth,
                                 width, acc + at)
             at += width
-        finish_block(c, m, column, n, row_sums, acc, q, y, outputs)
+        finish_rows(c, m, column, n, row_sums, acc, q, y, outputs)
 
 
 cdef inline void multiply_few(
@@ -350,11 +333,8 @@ cdef inline void multiply_few(
     """As `multiply_panels`, for at most `FEW_ROWS` rows and panels that begin with `first`."""
     cdef int32_t[FEW_ROWS * COLUMNS] acc
     cdef uint32_t[FEW_ROWS] row_sums
-    cdef Py_ssize_t chunk, column, at, n, i, k
-    for i in range(m):
-        row_sums[i] = 0
-        for k in range(depth):
-            row_sums[i] += x[i * depth + k]
+    cdef Py_ssize_t chunk, column, at, n
+    sum_rows(c, x, depth, m, depth, row_sums)
     for chunk in range((last - first + COLUMNS - 1) // COLUMNS):
         column = first + chunk * COLUMNS
         n = min(<Py_ssize_t>COLUMNS, last - column)
@@ -362,4 +342,4 @@ cdef inline void multiply_few(
         while at < n:
             sum_few_rows(x, depth, m, panels + (column - first + at) * depth, depth, acc + at)
             at += PANEL
-        finish_block(c, m, column, n, row_sums, acc, q, y, outputs)
+        finish_rows(c, m, column, n, row_sums, acc, q, y, outputs)

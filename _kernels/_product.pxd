@@ -15,9 +15,7 @@
 from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t
 
 from refquant._kernels._attributes cimport embedded, narrow
-from refquant._kernels._columns cimport (
-    COLUMNS, Columns, correct_row, finish_row, finish_row_dynamic,
-)
+from refquant._kernels._columns cimport COLUMNS, Columns, finish_rows, sum_rows
 
 cdef extern from *:
     """
@@ -169,15 +167,9 @@ cdef inline void multiply_block(
     """
     cdef int32_t[MOST_ROWS * COLUMNS] acc
     cdef uint32_t[MOST_ROWS] row_sums
-    cdef uint32_t row_sum
-    cdef Py_ssize_t chunk, column, n, i, k
+    cdef Py_ssize_t chunk, column, n
     cdef const int8_t* w
-    for i in range(m):
-        row_sum = 0
-        if c.row_sums:
-            for k in range(length):
-                row_sum += x[i * stride + k]
-        row_sums[i] = row_sum
+    sum_rows(c, x, stride, m, length, row_sums)
     for chunk in range((last - first + COLUMNS - 1) // COLUMNS):
         column = first + chunk * COLUMNS
         n = min(<Py_ssize_t>COLUMNS, last - column)
@@ -186,10 +178,4 @@ cdef inline void multiply_block(
             sum_shallow_tiles(x, stride, m, w, depth, n, acc)
         else:
             sum_tiles(x, stride, m, w, depth & ~63, n, acc)
-        for i in range(m):
-            if c.row_sums:
-                correct_row(c, column, n, acc + i * COLUMNS, row_sums[i])
-            if y == NULL:
-                finish_row(c, column, n, acc + i * COLUMNS, q + i * outputs + column)
-            else:
-                finish_row_dynamic(c, column, n, acc + i * COLUMNS, y + i * outputs + column)
+        finish_rows(c, m, column, n, row_sums, acc, q, y, outputs)

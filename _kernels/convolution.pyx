@@ -7,7 +7,7 @@ Design
     by all filters while it lies in the cache; nothing of the size of an image is allocated.
 (c) Without groups and dilation neighboring columns of the filter are neighbors in memory, so a
     line of the filter is one copy.
-(d) Depthwise filters stand in _depthwise.pxd.
+(d) Depthwise filters stand in _depthwise.pxd, those in panels in _panel_convolution.pxd.
 (e) For a transposed convolution the image is spread in memory, pixel by pixel.
 """
 
@@ -15,7 +15,7 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uintptr_t
 from libc.string cimport memcpy, memset
 
-from refquant._kernels._bands cimport Band, band_of, bands_of, first_line_of, lines_of, widen_lines
+from refquant._kernels._bands cimport Band, band_of, bands_of
 from refquant._kernels._columns cimport (
     Columns, set_offsets, set_static, table_length,
 )
@@ -24,9 +24,11 @@ from refquant._kernels._images cimport Geometry, Position, advance, line_of, pos
 from refquant._kernels._operands cimport (
     Output, ProductRules, Quantizer, output_of, quantizer_of,
 )
+from refquant._kernels._panel_convolution cimport (
+    Slice, convolve_band, widen_slice, window_of,
+)
 from refquant._kernels._panels cimport (
-    MOST_PANEL_ROWS, PANEL, Row, TILE, TILE_ROWS, Window, add_piece, begin_window, columns_of_slice,
-    end_window, multiply_panels, tile_width, widen_tile, widened_length, window_length,
+    PANEL, TILE, Window, columns_of_slice, in_panels, widened_length, window_length,
 )
 from refquant._kernels._product cimport (
     SHIFT, multiply_block, padded_depth, round_up, rows_of_block,
@@ -231,71 +233,6 @@ cdef void _block(
                        outputs)
 
 
-cdef struct Slice:
-    Py_ssize_t first_group
-    Py_ssize_t last_group
-    Py_ssize_t first  # column of a group
-    Py_ssize_t last
-
-
-cdef void _widen_weight(
-    const Slice* s, Py_ssize_t task, Py_ssize_t tiles, Py_ssize_t panels, Py_ssize_t depth,
-    const int8_t* packed, float* to
-) noexcept nogil:
-    """Turn one tile of a slice into floats; `panels` is how many each group has."""
-    cdef Py_ssize_t group = task // tiles, at = task % tiles * TILE
-    widen_tile(packed + (s.first_group + group) * panels * PANEL * depth, depth, s.first + at,
-               tile_width(s.last - s.first - at),
-               to + group * widened_length(s.last - s.first, depth) + at * depth)
-
-
-cdef Window _window_of(
-    const Geometry* g, const Band* b, Py_ssize_t* table, Py_ssize_t depth
-) noexcept:
-    """List what lies under the filter, from where its first number lies in a band."""
-    cdef bint lines = g.dilation[2] == 1 and g.in_group == g.channels
-    cdef Py_ssize_t i, j, t, offset
-    cdef Window window = begin_window(table, g.kernel[0] * g.kernel[1] * g.kernel[2], depth)
-    for i in range(g.kernel[0]):
-        for j in range(g.kernel[1]):
-            offset = (i * b.held + j * g.dilation[1]) * b.width
-            if lines:
-                add_piece(&window, offset, g.kernel[2] * g.channels)
-            else:
-                for t in range(g.kernel[2]):
-                    add_piece(&window, offset + t * g.dilation[2] * g.channels, g.in_group)
-    end_window(&window)
-    return window
-
-
-cdef void _band(
-    const Columns* c, const Geometry* g, const Band* b, const Window* window, const Slice* s,
-    Py_ssize_t task, float* scratch, const uint8_t* x, const float* widened, Py_ssize_t in_group,
-    Py_ssize_t outputs, uint8_t* q
-) noexcept nogil:
-    """Compute the columns of a slice for some lines of the output."""
-    cdef Py_ssize_t total = lines_of(g, b, task) * g.out[2], group, start, count, i, at, first
-    cdef Py_ssize_t length = widened_length(s.last - s.first, window.depth)
-    cdef Row[MOST_PANEL_ROWS] rows
-    q += first_line_of(g, b, task) * g.out[2] * outputs
-    for i in range(lines_of(g, b, task)):
-        widen_lines(g, b, task, x, i, scratch)
-    for group in range(s.first_group, s.last_group):
-        first = group * in_group
-        start = 0
-        while start < total:
-            count = min(<Py_ssize_t>MOST_PANEL_ROWS, total - start)
-            for i in range(round_up(count, TILE_ROWS)):
-                at = start + min(i, count - 1)
-                rows[i] = (scratch + at // g.out[2] * g.stride[1] * b.width
-                           + at % g.out[2] * g.stride[2] * g.channels + group * g.in_group)
-            multiply_panels(
-                c, rows, count, window, widened + (group - s.first_group) * length,
-                first + s.first, first + s.last, q + start * outputs, NULL, outputs
-            )
-            start += count
-
-
 cdef _convolve_by_panels(
     const Columns* c, const Geometry* g, const uint8_t* x, const int8_t[:, :, ::1] packed,
     Py_ssize_t groups, Py_ssize_t images, Py_ssize_t outputs, uint8_t* q
@@ -310,7 +247,7 @@ cdef _convolve_by_panels(
         images * g.out[0] * g.out[1] * g.out[2] * outputs * depth, GRAIN)
     cdef Py_ssize_t[::1] table = np.empty(
         window_length(g.kernel[0] * g.kernel[1] * g.kernel[2], depth), np.intp)
-    cdef Window window = _window_of(g, &b, &table[0], depth)
+    cdef Window window = window_of(g, &b, &table[0], depth)
     cdef float[:, ::1] scratch = unset(threads, b.size)
     cdef float[:, ::1] widened = unset(
         1, 1 + min(at_once, groups) * widened_length(min(columns, in_group), depth))
@@ -326,11 +263,11 @@ cdef _convolve_by_panels(
             with nogil:
                 for task in prange((s.last_group - s.first_group) * tiles, num_threads=threads,
                                    schedule="static", use_threads_if=threads > 1):
-                    _widen_weight(&s, task, tiles, panels, depth, weight, &widened[0, 0])
+                    widen_slice(&s, task, tiles, panels, depth, weight, &widened[0, 0])
                 for task in prange(tasks, num_threads=threads, schedule="static",
                                    use_threads_if=threads > 1):
-                    _band(c, g, &b, &window, &s, task, &scratch[threadid(), 0], x, &widened[0, 0],
-                          in_group, outputs, q)
+                    convolve_band(c, g, &b, &window, &s, task, &scratch[threadid(), 0], x,
+                                  &widened[0, 0], in_group, outputs, q)
 
 
 def convolve(
@@ -362,9 +299,9 @@ def convolve(
         return out
     table = np.zeros(table_length(outputs), np.int32)
     set_offsets(&c, &table[0], outputs, length, of.zero_point,
-                SHIFT if w[0].ndim == 2 else 0, &sums[0], &zero_points[0])
+                0 if in_panels(w[0]) else SHIFT, &sums[0], &zero_points[0])
     set_static(&c, outputs, &scales[0], &bias[0], of.scale, to, by)
-    if w[0].ndim == 3:
+    if in_panels(w[0]):
         _convolve_by_panels(&c, &g, &x[0, 0, 0, 0, 0], w[0], groups, x.shape[0], outputs,
                             &q[0, 0, 0, 0, 0])
         return out

@@ -22,7 +22,7 @@ from refquant._kernels._operands cimport (
 )
 from refquant._kernels._panels cimport (
     FEW_ROWS, MOST_PANEL_ROWS, PANEL, Row, TILE, TILE_ROWS, Window, add_piece, begin_window,
-    columns_of_slice, end_window, multiply_few, multiply_panels, panel_rows_of_block, tile_width,
+    columns_of_slice, in_panels, multiply_few, multiply_panels, panel_rows_of_block, tile_width,
     widen_run, widen_tile, widened_length, window_length,
 )
 from refquant._kernels._product cimport (
@@ -105,7 +105,7 @@ cdef void _block(
     )
 
 
-cdef _multiply(
+cdef _multiply_by_rows(
     const Columns* c, const uint8_t[:, ::1] x, const int8_t[:, ::1] rows, Py_ssize_t outputs,
     uint8_t* q, float* y
 ):
@@ -170,7 +170,6 @@ cdef _multiply_by_panels(
     table = np.empty(window_length(1, depth), np.intp)
     window = begin_window(&table[0], 1, depth)
     add_piece(&window, 0, depth)
-    end_window(&window)
     scratch = unset(threads, height * (depth + GAP))
     widened = unset(1, 1 + widened_length(min(columns, outputs), depth))
     for part in range((outputs + columns - 1) // columns):
@@ -186,6 +185,16 @@ cdef _multiply_by_panels(
                                use_threads_if=threads > 1):
                 _block_of_panels(c, &window, task, cuts, height, &scratch[threadid(), 0], rows, m,
                                  &widened[0, 0], first, last, outputs, q, y)
+
+
+cdef _multiply(
+    const Columns* c, const uint8_t[:, ::1] x, packed, Py_ssize_t outputs, uint8_t* q, float* y
+):
+    """Compute all blocks by a packed weight."""
+    if in_panels(packed):
+        _multiply_by_panels(c, x, packed, outputs, q, y)
+    else:
+        _multiply_by_rows(c, x, packed, outputs, q, y)
 
 
 def linear(
@@ -209,12 +218,9 @@ def linear(
         return out
     table = np.zeros(table_length(outputs), np.int32)
     set_offsets(&c, &table[0], outputs, x.shape[1], of.zero_point,
-                SHIFT if w[0].ndim == 2 else 0, &sums[0], &zero_points[0])
+                0 if in_panels(w[0]) else SHIFT, &sums[0], &zero_points[0])
     set_static(&c, outputs, &scales[0], &bias[0], of.scale, to, by)
-    if w[0].ndim == 3:
-        _multiply_by_panels(&c, x, w[0], outputs, &q[0, 0], NULL)
-    else:
-        _multiply(&c, x, w[0], outputs, &q[0, 0], NULL)
+    _multiply(&c, x, w[0], outputs, &q[0, 0], NULL)
     return out
 
 
@@ -238,12 +244,9 @@ def linear_dynamic(
         return out
     table = np.zeros(table_length(outputs), np.int32)
     set_offsets(&c, &table[0], outputs, x.shape[1], of.zero_point,
-                SHIFT if w[0].ndim == 2 else 0, &sums[0], &zero_points[0])
+                0 if in_panels(w[0]) else SHIFT, &sums[0], &zero_points[0])
     set_dynamic(&c, outputs, &scales[0], &bias[0], of.scale, relu, code)
-    if w[0].ndim == 3:
-        _multiply_by_panels(&c, x, w[0], outputs, NULL, &y[0, 0])
-    else:
-        _multiply(&c, x, w[0], outputs, NULL, &y[0, 0])
+    _multiply(&c, x, w[0], outputs, NULL, &y[0, 0])
     return out
 
 

@@ -39,7 +39,6 @@ __all__ = [
     "current",
     "get_num_threads",
     "knows",
-    "prefers_panels",
     "set_num_threads",
     "twins",
     "use",
@@ -109,11 +108,6 @@ FAMILIES = (
 
 # Every variant of any processor, as setup.py builds them.
 VARIANTS = ("baseline", "avx2", "avx512vnni", "dotprod", "i8mm")
-# Depth of products up to which panels of columns are faster than dot products of rows, for many
-# and for fewer than `MANY_OUTPUTS` columns. Variants that are not here have no instructions for
-# dot products of bytes: there panels are always faster.
-PANELS_UP_TO = {"avx512vnni": (160, 32), "dotprod": (0, 0), "i8mm": (0, 0), "reference": (0, 0)}
-MANY_OUTPUTS = 64
 # Modules that all variants need.
 SHARED = ("_cpu", "_rules")
 REFERENCE = "reference"
@@ -205,40 +199,6 @@ def current() -> str:
     'reference'
     """
     return _current
-
-
-def prefers_panels(depth: int, outputs: int) -> bool:
-    """Return whether what is chosen multiplies panels of columns faster than rows.
-
-    Parameters
-    ----------
-    depth : int
-        Products of a sum.
-    outputs : int
-        Columns, of a group.
-
-    Returns
-    -------
-    bool
-
-    Raises
-    ------
-    ArgumentTypeError, ArgumentError
-        For anything but integers that are not negative.
-
-    Examples
-    --------
-    >>> from refquant import kernels
-    >>> with kernels.using('reference'):
-    ...     kernels.prefers_panels(64, 256)
-    False
-    """
-    depth = arguments.integer("depth", depth, 0)
-    outputs = arguments.integer("outputs", outputs, 0)
-    if _current not in PANELS_UP_TO:
-        return True
-    many, few = PANELS_UP_TO[_current]
-    return depth <= (many if outputs >= MANY_OUTPUTS else few)
 
 
 def twins(family: str, choice: str) -> dict[str, Callable[..., Any]]:

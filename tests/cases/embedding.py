@@ -51,7 +51,7 @@ def embedding_tables_between(d, x):
     bits = d.pick(8, 4, 2)
     x = table(d, bits)
     wide = np.float32(d.pick(0.0, 0.01, 1.0))
-    # PyTorch wraps what lies outside of 8 bits.
+    # PyTorch wraps what lies outside 8 bits.
     share = np.float32(1.0 if bits == 8 else d.pick(1.0, 0.75))
     ends = np.stack([x.min(axis=1), x.max(axis=1)], axis=1) * share
     ends += np.array([-wide, wide])

@@ -27,7 +27,14 @@ from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
 
-def _checked(ndim: int, input: Any, weight: Any, bias: Any, groups: Any):
+def checked_operands(
+    ndim: int, input: Any, weight: Any, bias: Any, groups: Any, transposed: bool = False
+) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray, Tensor | None, int]:
+    """Return operands, the arrays of input and weight, bias and groups of a convolution, or raise.
+
+    The first dimension of a weight counts outputs, that of a `transposed` convolution inputs; the
+    second those of the other side in a group.
+    """
     x, w = float_operand("input", input), float_operand("weight", weight)
     groups = checks.whole_number("groups", groups)
     xs, ws = spatial_input(x.array, ndim), w.array
@@ -37,12 +44,14 @@ def _checked(ndim: int, input: Any, weight: Any, bias: Any, groups: Any):
             got=f"shape {ws.shape} for groups={describe(groups)}",
             expected=f"of {ndim + 2} dimensions, the first a multiple of `groups`",
         )
-    if xs.shape[1] != ws.shape[1] * groups:
+    first, second = ws.shape[0], ws.shape[1] * groups
+    channels, outputs = (first, second) if transposed else (second, first)
+    if xs.shape[1] != channels:
         raise ShapeError(
             argument="input",
             got=f"shape {tuple(x.shape)}",
-            expected=f"of {ws.shape[1] * groups} channels for a weight of shape {ws.shape} and "
-            f"groups={groups}",
+            expected=f"of {channels} channels for a weight of shape {ws.shape}"
+            + ("" if transposed else f" and groups={groups}"),
         )
     if xs.dtype != ws.dtype:
         raise ArgumentError(
@@ -54,17 +63,17 @@ def _checked(ndim: int, input: Any, weight: Any, bias: Any, groups: Any):
     if bias is None:
         return x, w, xs, ws, None, groups
     b = float_operand("bias", bias)
-    if b.array.shape != ws.shape[:1]:
+    if b.array.shape != (outputs,):
         raise ShapeError(
             argument="bias",
-            expected=f"of shape {ws.shape[:1]}",
+            expected=f"of shape ({outputs},)",
             got=f"shape {b.array.shape}",
         )
     return x, w, xs, ws, b, groups
 
 
 def _convolve(ndim, input, weight, bias, stride, padding, dilation, groups) -> Tensor:
-    x, w, xs, ws, b, groups = _checked(ndim, input, weight, bias, groups)
+    x, w, xs, ws, b, groups = checked_operands(ndim, input, weight, bias, groups)
     stride = per_dimension("stride", stride, ndim, 1)
     padding = per_dimension("padding", padding, ndim, 0)
     dilation = per_dimension("dilation", dilation, ndim, 1)

@@ -19,7 +19,12 @@ from refquant.ops.floating.windows import output_sizes, padded, per_dimension, p
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
-def _checked(ndim: int, input: Any, weight: Any, bias: Any, groups: Any) -> Any: ...
+def checked_operands(ndim: int, input: Any, weight: Any, bias: Any, groups: Any, transposed: bool=False) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray, Tensor | None, int]:
+    """Return operands, the arrays of input and weight, bias and groups of a convolution, or raise.
+
+    The first dimension of a weight counts outputs, that of a `transposed` convolution inputs; the
+    second those of the other side in a group.
+    """
 
 def _convolve(ndim: Any, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Tensor: ...
 

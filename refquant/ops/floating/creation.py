@@ -143,7 +143,7 @@ def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor
 
 
 def _own(input: Any, dtype: Any) -> Any:
-    """Return the dtype that is asked for, or that of a plain tensor."""
+    """Return the requested dtype, or that of a plain tensor."""
     return operand("input", input).dtype if dtype is None else dtype
 
 

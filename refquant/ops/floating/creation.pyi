@@ -227,7 +227,7 @@ def empty_like(input: Any, *, dtype: Any=None, requires_grad: bool=False) -> Ten
     """
 
 def _own(input: Any, dtype: Any) -> Any:
-    """Return the dtype that is asked for, or that of a plain tensor."""
+    """Return the requested dtype, or that of a plain tensor."""
 
 def new_zeros(input: Tensor, *size: Any, dtype: Any=None, device: Any=None, requires_grad: bool=False) -> Tensor:
     """Make a tensor of zeros of the dtype of another.

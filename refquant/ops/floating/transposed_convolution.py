@@ -9,15 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from refquant.arguments import describe, shape
-from refquant.errors import ArgumentError, ShapeError
-from refquant.ops import checks
-from refquant.ops.floating.operands import float_operand
+from refquant.arguments import shape
+from refquant.errors import ArgumentError
+from refquant.ops.floating.convolution import checked_operands
 from refquant.ops.floating.windows import (
     padded,
     per_dimension,
     positions,
-    spatial_input,
     unpadded,
     windows,
 )
@@ -34,45 +32,10 @@ _PARTS: dict[str, Any] = {
 }
 
 
-def _checked(ndim: int, input: Any, weight: Any, bias: Any, groups: Any):
-    x, w = float_operand("input", input), float_operand("weight", weight)
-    groups = checks.whole_number("groups", groups)
-    xs, ws = spatial_input(x.array, ndim), w.array
-    if ws.ndim != ndim + 2 or groups < 1 or ws.shape[0] % groups:
-        raise ShapeError(
-            argument="weight",
-            got=f"shape {ws.shape} for groups={describe(groups)}",
-            expected=f"of {ndim + 2} dimensions, the first a multiple of `groups`",
-        )
-    if xs.shape[1] != ws.shape[0]:
-        raise ShapeError(
-            argument="input",
-            got=f"shape {tuple(x.shape)}",
-            expected=f"of {ws.shape[0]} channels for a weight of shape {ws.shape}",
-        )
-    if xs.dtype != ws.dtype:
-        raise ArgumentError(
-            argument="input",
-            expected=f"of the dtype {w.dtype} of the weight",
-            got=x.dtype,
-            hint="convert it with .to()",
-        )
-    if bias is None:
-        return x, w, xs, ws, None, groups
-    b = float_operand("bias", bias)
-    if b.array.shape != (ws.shape[1] * groups,):
-        raise ShapeError(
-            argument="bias",
-            expected=f"of shape ({ws.shape[1] * groups},)",
-            got=f"shape {b.array.shape}",
-        )
-    return x, w, xs, ws, b, groups
-
-
 def _transpose(
     ndim, input, weight, bias, stride, padding, output_padding, groups, dilation
 ) -> Tensor:
-    x, w, xs, ws, b, groups = _checked(ndim, input, weight, bias, groups)
+    x, w, xs, ws, b, groups = checked_operands(ndim, input, weight, bias, groups, transposed=True)
     stride = per_dimension("stride", stride, ndim, 1)
     padding = per_dimension("padding", padding, ndim, 0)
     behind = per_dimension("output_padding", output_padding, ndim, 0)

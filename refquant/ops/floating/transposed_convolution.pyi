@@ -10,16 +10,13 @@ from typing import Any
 import math
 from typing import Any
 import numpy as np
-from refquant.arguments import describe, shape
-from refquant.errors import ArgumentError, ShapeError
-from refquant.ops import checks
-from refquant.ops.floating.operands import float_operand
-from refquant.ops.floating.windows import padded, per_dimension, positions, spatial_input, unpadded, windows
+from refquant.arguments import shape
+from refquant.errors import ArgumentError
+from refquant.ops.floating.convolution import checked_operands
+from refquant.ops.floating.windows import padded, per_dimension, positions, unpadded, windows
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 _PARTS: dict[str, Any]
-
-def _checked(ndim: int, input: Any, weight: Any, bias: Any, groups: Any) -> Any: ...
 
 def _transpose(ndim: Any, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, output_padding: Any, groups: Any, dilation: Any) -> Tensor: ...
 

@@ -167,7 +167,7 @@ def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Quanti
     Raises
     ------
     NotSupportedError
-        If another dtype or a gradient is asked for.
+        If another dtype or a gradient is requested.
     """
     q = checks.quantized_tensor("input", input)
     requires_grad = arguments.flag("requires_grad", requires_grad)

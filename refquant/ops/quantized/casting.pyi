@@ -129,7 +129,7 @@ def empty_like(input: Any, *, dtype: Any=None, requires_grad: bool=False) -> Qua
     Raises
     ------
     NotSupportedError
-        If another dtype or a gradient is asked for.
+        If another dtype or a gradient is requested.
     """
 
 def resize_(input: Any, *sizes: Any) -> QuantizedTensor:

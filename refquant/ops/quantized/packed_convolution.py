@@ -7,7 +7,7 @@ import numpy as np
 
 from refquant import arguments, kernels
 from refquant.errors import ArgumentTypeError, ShapeError
-from refquant.ops.quantized.packing import PackedWeight, copy_weight
+from refquant.ops.quantized.packing import PackedWeight, copy_weight, prefers_panels
 from refquant.reference.operands import Geometry, Weight
 from refquant.tensors import QuantizedTensor
 
@@ -81,9 +81,9 @@ class PackedConvolution(PackedWeight):
         self.depthwise = window.groups > 1 and window.groups == outputs and filters.shape[-1] == 1
         if self.depthwise:
             packed, sums = kernels.pack_depthwise(filters, self.zero_points)
-        elif kernels.prefers_panels(math.prod(filters.shape[1:]), outputs // window.groups):
-            by_output = filters.reshape(outputs, math.prod(filters.shape[1:]))
-            packed, sums = kernels.pack_panels(by_output, window.groups)
+        elif prefers_panels(math.prod(filters.shape[1:]), outputs // window.groups):
+            rows = filters.reshape(outputs, math.prod(filters.shape[1:]))
+            packed, sums = kernels.pack_panels(rows, window.groups)
         else:
             packed, sums = kernels.pack_filters(filters, window.groups)
         self.operand = Weight(packed, sums, self.scales, self.zero_points)

@@ -23,9 +23,15 @@ __all__ = [
     "check_weight",
     "copy_bias",
     "copy_weight",
+    "prefers_panels",
 ]
 
 SMALLEST_MULTIPLIER = np.float32(2.0**-32)
+# Depth of products up to which panels of columns are faster than dot products of rows, for many
+# and for fewer than `MANY_OUTPUTS` columns, by choice of kernels. Those that are not here have no
+# instructions for dot products of bytes: there panels are always faster.
+PANELS_UP_TO = {"avx512vnni": (160, 32), "dotprod": (0, 0), "i8mm": (0, 0), "reference": (0, 0)}
+MANY_OUTPUTS = 64
 
 
 def check_weight(weight: Any, rank: int, axis: int = 0) -> QuantizedTensor:
@@ -198,6 +204,15 @@ def copy_bias(bias: Tensor | None) -> Tensor | None:
     return None if bias is None else Tensor(bias.array.copy())
 
 
+def prefers_panels(depth: int, outputs: int) -> bool:
+    """Whether the chosen kernels multiply panels faster than rows, given the outputs of a group."""
+    choice = kernels.current()
+    if choice not in PANELS_UP_TO:
+        return True
+    many, few = PANELS_UP_TO[choice]
+    return depth <= (many if outputs >= MANY_OUTPUTS else few)
+
+
 class PackedLinear(PackedWeight):
     """The packed weight of a linear layer; see `refquant.reference.matmul.pack_rows`."""
 
@@ -206,7 +221,7 @@ class PackedLinear(PackedWeight):
     def __init__(self, weight: QuantizedTensor, bias: Tensor | None):
         super().__init__(weight, bias, weight.array.shape[0])
         array = np.ascontiguousarray(weight.array)
-        if kernels.prefers_panels(array.shape[1], array.shape[0]):
+        if prefers_panels(array.shape[1], array.shape[0]):
             packed, sums = kernels.pack_panels(array, 1)
         else:
             packed, sums = kernels.pack_rows(array)

@@ -1,0 +1,81 @@
+# Convolutions by panels of filters, on bands of an image in float.
+#
+# Design
+# (a) The filters of some groups, and of these some columns, are turned into floats at once: a
+#     slice.
+# (b) What lies under a filter is a window of pieces, which begins at another place of the band for
+#     each output position and each group; nothing is gathered.
+
+from libc.stdint cimport int8_t, uint8_t
+
+from refquant._kernels._bands cimport Band, first_line_of, lines_of, widen_band
+from refquant._kernels._columns cimport Columns
+from refquant._kernels._images cimport Geometry
+from refquant._kernels._panels cimport (
+    MOST_PANEL_ROWS, PANEL, Row, TILE, TILE_ROWS, Window, add_piece, begin_window,
+    multiply_panels, tile_width, widen_tile, widened_length,
+)
+from refquant._kernels._product cimport round_up
+
+
+cdef struct Slice:
+    Py_ssize_t first_group
+    Py_ssize_t last_group
+    Py_ssize_t first  # column of a group
+    Py_ssize_t last
+
+
+cdef inline void widen_slice(
+    const Slice* s, Py_ssize_t task, Py_ssize_t tiles, Py_ssize_t panels, Py_ssize_t depth,
+    const int8_t* packed, float* to
+) noexcept nogil:
+    """Turn one tile of a slice into floats; `panels` is how many each group has."""
+    cdef Py_ssize_t group = task // tiles, at = task % tiles * TILE
+    widen_tile(packed + (s.first_group + group) * panels * PANEL * depth, depth, s.first + at,
+               tile_width(s.last - s.first - at),
+               to + group * widened_length(s.last - s.first, depth) + at * depth)
+
+
+cdef inline Window window_of(
+    const Geometry* g, const Band* b, Py_ssize_t* table, Py_ssize_t depth
+) noexcept nogil:
+    """List what lies under the filter, from where its first number lies in a band."""
+    cdef bint lines = g.dilation[2] == 1 and g.in_group == g.channels
+    cdef Py_ssize_t i, j, t, offset
+    cdef Window window = begin_window(table, g.kernel[0] * g.kernel[1] * g.kernel[2], depth)
+    for i in range(g.kernel[0]):
+        for j in range(g.kernel[1]):
+            offset = (i * b.held + j * g.dilation[1]) * b.width
+            if lines:
+                add_piece(&window, offset, g.kernel[2] * g.channels)
+            else:
+                for t in range(g.kernel[2]):
+                    add_piece(&window, offset + t * g.dilation[2] * g.channels, g.in_group)
+    return window
+
+
+cdef inline void convolve_band(
+    const Columns* c, const Geometry* g, const Band* b, const Window* window, const Slice* s,
+    Py_ssize_t task, float* scratch, const uint8_t* x, const float* widened, Py_ssize_t in_group,
+    Py_ssize_t outputs, uint8_t* q
+) noexcept nogil:
+    """Compute the columns of a slice for some lines of the output."""
+    cdef Py_ssize_t total = lines_of(g, b, task) * g.out[2], group, start, count, i, at, first
+    cdef Py_ssize_t length = widened_length(s.last - s.first, window.depth)
+    cdef Row[MOST_PANEL_ROWS] rows
+    q += first_line_of(g, b, task) * g.out[2] * outputs
+    widen_band(g, b, task, x, scratch)
+    for group in range(s.first_group, s.last_group):
+        first = group * in_group
+        start = 0
+        while start < total:
+            count = min(<Py_ssize_t>MOST_PANEL_ROWS, total - start)
+            for i in range(round_up(count, TILE_ROWS)):
+                at = start + min(i, count - 1)
+                rows[i] = (scratch + at // g.out[2] * g.stride[1] * b.width
+                           + at % g.out[2] * g.stride[2] * g.channels + group * g.in_group)
+            multiply_panels(
+                c, rows, count, window, widened + (group - s.first_group) * length,
+                first + s.first, first + s.last, q + start * outputs, NULL, outputs
+            )
+            start += count
