@@ -15,7 +15,7 @@
 # (e) As many columns as fill the registers are summed at once; which, depends on the processor.
 
 from libc.math cimport fmaf
-from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t
+from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uintptr_t
 
 from refquant._kernels._attributes cimport embedded
 from refquant._kernels._columns cimport COLUMNS, Columns, finish_rows, sum_rows
@@ -47,6 +47,7 @@ cdef enum:
     MOST_PANEL_ROWS = 48  # of a block, a multiple of TILE_ROWS
     BLOCK_FLOATS = 16384  # of input that a block works on
     SLICE_FLOATS = 1 << 18  # of weight that are turned into floats at once
+    LINE = 16  # floats of a line of the cache
 
 
 ctypedef const float* Row
@@ -126,6 +127,19 @@ cdef inline Py_ssize_t columns_of_slice(Py_ssize_t depth) noexcept nogil:
     """Columns that are turned into floats at once, a multiple of COLUMNS."""
     cdef Py_ssize_t columns = SLICE_FLOATS // (depth if depth > 0 else 1) // COLUMNS * COLUMNS
     return columns if columns > COLUMNS else <Py_ssize_t>COLUMNS
+
+
+# -- scratch memory ------------------------------------------------------------------------------
+
+
+cdef inline Py_ssize_t room(Py_ssize_t floats) noexcept nogil:
+    """Floats to allocate so that so many can begin with a line of the cache."""
+    return floats + LINE
+
+
+cdef inline float* on_a_line(float* scratch) noexcept nogil:
+    """Go to where a line of the cache begins; what is allocated begins anywhere."""
+    return scratch + (LINE - <uintptr_t>scratch // sizeof(float) % LINE) % LINE
 
 
 # -- from integers to floats ---------------------------------------------------------------------

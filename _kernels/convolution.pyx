@@ -28,7 +28,8 @@ from refquant._kernels._panel_convolution cimport (
     Slice, convolve_band, widen_slice, window_of,
 )
 from refquant._kernels._panels cimport (
-    PANEL, TILE, Window, columns_of_slice, in_panels, widened_length, window_length,
+    PANEL, TILE, Window, columns_of_slice, in_panels, on_a_line, room, widened_length,
+    window_length,
 )
 from refquant._kernels._product cimport (
     SHIFT, multiply_block, padded_depth, round_up, rows_of_block,
@@ -37,7 +38,7 @@ from refquant._kernels._threads cimport threads_for
 
 import numpy as np
 
-from refquant._kernels._memory import aligned, unset
+from refquant._kernels._memory import aligned
 from refquant._kernels._rules import ACCUMULATOR, BIAS, BORDER, MULTIPLIER, SUM
 
 cdef enum:
@@ -248,9 +249,10 @@ cdef _convolve_by_panels(
     cdef Py_ssize_t[::1] table = np.empty(
         window_length(g.kernel[0] * g.kernel[1] * g.kernel[2], depth), np.intp)
     cdef Window window = window_of(g, &b, &table[0], depth)
-    cdef float[:, ::1] scratch = unset(threads, b.size)
-    cdef float[:, ::1] widened = unset(
-        1, 1 + min(at_once, groups) * widened_length(min(columns, in_group), depth))
+    cdef float[:, ::1] scratch = np.empty((threads, room(b.size)), np.float32)
+    cdef float[::1] widths = np.empty(
+        room(min(at_once, groups) * widened_length(min(columns, in_group), depth)), np.float32)
+    cdef float* widened = on_a_line(&widths[0])
     cdef const int8_t* weight = &packed[0, 0, 0] if depth > 0 else NULL
     cdef Slice s
     for i in range((groups + at_once - 1) // at_once):
@@ -263,11 +265,12 @@ cdef _convolve_by_panels(
             with nogil:
                 for task in prange((s.last_group - s.first_group) * tiles, num_threads=threads,
                                    schedule="static", use_threads_if=threads > 1):
-                    widen_slice(&s, task, tiles, panels, depth, weight, &widened[0, 0])
+                    widen_slice(&s, task, tiles, panels, depth, weight, widened)
                 for task in prange(tasks, num_threads=threads, schedule="static",
                                    use_threads_if=threads > 1):
-                    convolve_band(c, g, &b, &window, &s, task, &scratch[threadid(), 0], x,
-                                  &widened[0, 0], in_group, outputs, q)
+                    convolve_band(c, g, &b, &window, &s, task,
+                                  on_a_line(&scratch[threadid(), 0]), x, widened, in_group,
+                                  outputs, q)
 
 
 def convolve(

@@ -22,8 +22,8 @@ from refquant._kernels._operands cimport (
 )
 from refquant._kernels._panels cimport (
     FEW_ROWS, MOST_PANEL_ROWS, PANEL, Row, TILE, TILE_ROWS, Window, add_piece, begin_window,
-    columns_of_slice, in_panels, multiply_few, multiply_panels, panel_rows_of_block, tile_width,
-    widen_run, widen_tile, widened_length, window_length,
+    columns_of_slice, in_panels, multiply_few, multiply_panels, on_a_line, panel_rows_of_block,
+    room, tile_width, widen_run, widen_tile, widened_length, window_length,
 )
 from refquant._kernels._product cimport (
     SHIFT, multiply_block, padded_depth, round_up, rows_of_block,
@@ -32,7 +32,7 @@ from refquant._kernels._threads cimport threads_for
 
 import numpy as np
 
-from refquant._kernels._memory import aligned, unset
+from refquant._kernels._memory import aligned
 from refquant._kernels._rules import ACCUMULATOR, BIAS, DYNAMIC_OUTPUT, MULTIPLIER, SUM
 
 cdef enum:
@@ -157,7 +157,8 @@ cdef _multiply_by_panels(
     cdef const int8_t* weight = &panels[0, 0, 0] if depth > 0 else NULL
     cdef const uint8_t* rows = &x[0, 0] if depth > 0 else NULL
     cdef float[:, ::1] scratch
-    cdef float[:, ::1] widened
+    cdef float[::1] widths
+    cdef float* widened
     cdef Py_ssize_t[::1] table
     cdef Window window
     if m <= FEW_ROWS:
@@ -170,8 +171,9 @@ cdef _multiply_by_panels(
     table = np.empty(window_length(1, depth), np.intp)
     window = begin_window(&table[0], 1, depth)
     add_piece(&window, 0, depth)
-    scratch = unset(threads, height * (depth + GAP))
-    widened = unset(1, 1 + widened_length(min(columns, outputs), depth))
+    scratch = np.empty((threads, room(height * (depth + GAP))), np.float32)
+    widths = np.empty(room(widened_length(min(columns, outputs), depth)), np.float32)
+    widened = on_a_line(&widths[0])
     for part in range((outputs + columns - 1) // columns):
         first = part * columns
         last = min(first + columns, outputs)
@@ -180,11 +182,12 @@ cdef _multiply_by_panels(
             for tile in prange((last - first + TILE - 1) // TILE, num_threads=threads,
                                schedule="static", use_threads_if=threads > 1):
                 widen_tile(weight, depth, first + tile * TILE,
-                           tile_width(last - first - tile * TILE), &widened[0, tile * TILE * depth])
+                           tile_width(last - first - tile * TILE), widened + tile * TILE * depth)
             for task in prange(blocks * cuts, num_threads=threads, schedule="static",
                                use_threads_if=threads > 1):
-                _block_of_panels(c, &window, task, cuts, height, &scratch[threadid(), 0], rows, m,
-                                 &widened[0, 0], first, last, outputs, q, y)
+                _block_of_panels(c, &window, task, cuts, height,
+                                 on_a_line(&scratch[threadid(), 0]), rows, m, widened, first, last,
+                                 outputs, q, y)
 
 
 cdef _multiply(
