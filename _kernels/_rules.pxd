@@ -14,6 +14,7 @@ cdef enum:
     FUSED_CONVERT
     ROUND_THEN_ADD_DOUBLE
     FUSED_CONVERT_DOUBLE
+    ROUND_THEN_ADD_WIDE
 
 # Integers to real numbers.
 cdef enum:

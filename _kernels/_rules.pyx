@@ -26,6 +26,7 @@ QUANTIZING = {
     q.FUSED_CONVERT: FUSED_CONVERT,
     q.ROUND_THEN_ADD_DOUBLE: ROUND_THEN_ADD_DOUBLE,
     q.FUSED_CONVERT_DOUBLE: FUSED_CONVERT_DOUBLE,
+    q.ROUND_THEN_ADD_WIDE: ROUND_THEN_ADD_WIDE,
 }
 DEQUANTIZING = {
     q.SUBTRACT: SUBTRACT,
@@ -102,6 +103,9 @@ BY_STEP = {
     "elementwise_requantize": REQUANTIZING,
     "exponential": EXPONENTIAL,
     "sigmoid_dequantize": DEQUANTIZING,
+    "normalize_dequantize": DEQUANTIZING,
+    "normalize_quantize": QUANTIZING,
+    "batch_norm_quantize": QUANTIZING,
     "sigmoid": FUNCTION,
     "tanh": FUNCTION,
     "gelu": FUNCTION,

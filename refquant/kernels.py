@@ -55,6 +55,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
         folding,
         histograms,
         matmul,
+        normalization,
         observation,
         pooling,
         recurrence,
@@ -68,6 +69,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
     from refquant.reference.folding import *  # noqa: F403
     from refquant.reference.histograms import *  # noqa: F403
     from refquant.reference.matmul import *  # noqa: F403
+    from refquant.reference.normalization import *  # noqa: F403
     from refquant.reference.observation import *  # noqa: F403
     from refquant.reference.pooling import *  # noqa: F403
     from refquant.reference.recurrence import *  # noqa: F403
@@ -80,6 +82,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
     __all__ += fake_quantization.__all__
     __all__ += folding.__all__
     __all__ += matmul.__all__
+    __all__ += normalization.__all__
     __all__ += histograms.__all__
     __all__ += observation.__all__
     __all__ += pooling.__all__
@@ -96,6 +99,7 @@ FAMILIES = (
     "fake_quantization",
     "folding",
     "matmul",
+    "normalization",
     "convolution",
     "pooling",
     "resizing",
