@@ -8,13 +8,13 @@
 # (c) qint32 clamps in double, because float32 cannot hold 2**31 - 1.
 
 from libc.math cimport fabs, fmaf, rint, rintf
-from libc.stdint cimport int32_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from refquant._kernels._operands cimport Output, Quantizer, stored
 from refquant._kernels._rules cimport (
     ADD_THEN_ROUND, DIVIDE_THEN_ROUND, FUSED, FUSED_CLAMP_THEN_ROUND, FUSED_CONVERT,
     FUSED_CONVERT_DOUBLE, ROUND_THEN_ADD, ROUND_THEN_ADD_DOUBLE, ROUND_THEN_ADD_WIDE, SUBTRACT,
-    SUBTRACT_DOUBLE, SUBTRACT_FUSED,
+    SUBTRACT_DOUBLE, SUBTRACT_FUSED, SUBTRACT_WIDE,
 )
 
 cdef inline float clampf(float v, float lo, float hi) noexcept nogil:
@@ -187,6 +187,9 @@ cdef inline void dequantize_run(
     elif code == SUBTRACT_DOUBLE:
         for i in range(n):
             x[i] = subtract_double(q[i], scale, z)
+    elif code == SUBTRACT_WIDE:
+        for i in range(n):
+            x[i] = s * <float>(<int64_t>q[i] - zero_point)
     else:
         for i in range(n):
             x[i] = s * (<float>q[i] - z)

@@ -21,6 +21,7 @@ cdef enum:
     SUBTRACT
     SUBTRACT_FUSED
     SUBTRACT_DOUBLE
+    SUBTRACT_WIDE
     SUBTRACT_ROUNDED
 
 # Products and sums of integers to integers.

@@ -89,13 +89,24 @@ def _squares_in_lanes(rows):
 
 
 def _sums(rows):
-    """Add the elements of each row, and their squares; both as float32."""
+    """Add the elements of each row, and their squares, exactly."""
     wide = rows.astype(np.int64)
-    return wide.sum(axis=1).astype(F), (wide * wide).sum(axis=1).astype(F)
+    return wide.sum(axis=1), (wide * wide).sum(axis=1)
 
 
-def _sums_of_neighbors(rows):
-    """Add the elements of each row as `_sums`, but the squares of int32 in lanes."""
+def sums_of_rows(rows):
+    """Add the elements of each row and their squares: exactly, but squares of int32 in lanes.
+
+    Parameters
+    ----------
+    rows : ndarray of uint8, int8 or int32, shape (rows, n)
+        Integers.
+
+    Returns
+    -------
+    total : ndarray of int64, shape (rows,)
+    squares : ndarray of int64, or of float32 if `rows` are of int32, shape (rows,)
+    """
     total, squares = _sums(rows)
     return total, _squares_in_lanes(rows) if rows.dtype == np.int32 else squares
 
@@ -103,8 +114,8 @@ def _sums_of_neighbors(rows):
 def _statistics(total, squares, count, quantizer, eps):
     """Return the mean less the zero point, and how many deviations a step is."""
     scale, zero_point = F(quantizer[0]), F(quantizer[1])
-    mean = total / F(count)
-    variance = fma(-mean, mean, squares / F(count))
+    mean = total.astype(F) / F(count)
+    variance = fma(-mean, mean, squares.astype(F) / F(count))
     variance = np.where(variance > 0, variance, F(0))
     spread = (variance * scale * scale).astype(np.float64) + eps
     return mean - zero_point, (np.float64(scale) / np.sqrt(spread)).astype(F)
@@ -134,7 +145,7 @@ def layer_norm(a, a_quantizer, weight, bias, eps, output, dequantize, quantize):
     -------
     ndarray, as `a`
     """
-    mean, spread = _statistics(*_sums_of_neighbors(a), a.shape[1], a_quantizer, eps)
+    mean, spread = _statistics(*sums_of_rows(a), a.shape[1], a_quantizer, eps)
     result = np.empty_like(a)
     for columns, (real, integer) in split_at(_vectors(a.shape[1], quantize), dequantize, quantize):
         steps = np.asarray(real(a[:, columns], 1.0, a_quantizer[1]), F)
@@ -170,7 +181,7 @@ def group_norm(a, a_quantizer, weight, bias, eps, output, dequantize, quantize):
     """
     batch, groups, channels, pixels = a.shape
     rows = a.reshape(batch * groups, channels * pixels)
-    mean, spread = _statistics(*_sums_of_neighbors(rows), rows.shape[1], a_quantizer, eps)
+    mean, spread = _statistics(*sums_of_rows(rows), rows.shape[1], a_quantizer, eps)
     mean, spread = (v.reshape(batch, groups, 1, 1) for v in (mean, spread))
     slope, shift = spread * weight[..., None], bias[..., None]
     steps = np.asarray(dequantize.vector(a, 1.0, a_quantizer[1]), F)

@@ -51,8 +51,8 @@ FBGEMM = Engine(
         "gelu": first_of(Split(f.GELU_IN_FLOAT32, f.GELU_IN_FLOAT64)),
         "gelu_tanh": first_of(Split(f.GELU_TANH_IN_FLOAT32, f.GELU_TANH_IN_FLOAT64)),
         "normalize_dequantize": first_of(
-            (IS_QINT32, Split(q.SUBTRACT_ROUNDED, q.SUBTRACT, block=8)),
-            Split(q.SUBTRACT_ROUNDED, q.SUBTRACT, block=32),
+            (IS_QINT32, Split(q.SUBTRACT_ROUNDED, q.SUBTRACT_WIDE, block=8)),
+            Split(q.SUBTRACT_ROUNDED, q.SUBTRACT_WIDE, block=32),
         ),
         "normalize_quantize": first_of(
             (IS_QINT32, Split(q.ADD_THEN_ROUND, q.ADD_THEN_ROUND, block=8)),
@@ -60,7 +60,7 @@ FBGEMM = Engine(
         ),
         "batch_norm_quantize": first_of(
             (IS_QINT32, Split(q.ADD_THEN_ROUND, q.ROUND_THEN_ADD_WIDE, block=8)),
-            Split(q.ROUND_THEN_ADD, q.ROUND_THEN_ADD_WIDE, block=32),
+            Split(q.ROUND_THEN_ADD, q.ROUND_THEN_ADD_WIDE, block=8),
         ),
         "activation": first_of(f.FUNCTION_OF_REALS),
         "elementwise_requantize": first_of(

@@ -168,6 +168,10 @@ def _subtract_double(q, scale, zero_point):
     return (difference.astype(np.float64) * np.asarray(scale, np.float64)).astype(np.float32)
 
 
+def _subtract_wide(q, scale, zero_point):
+    return single(scale) * (np.asarray(q, np.int64) - zero_point).astype(np.float32)
+
+
 def _subtract_rounded(q, scale, zero_point):
     return single(scale) * (np.asarray(q).astype(np.float32) - np.float32(zero_point))
 
@@ -195,6 +199,12 @@ SUBTRACT_DOUBLE = Rule(
     "f32(f64(f32(q) - f32(z)) * scale), the scale in float64",
     "ATen per-channel dequantize of PyTorch 1.4 and 2.13",
     _subtract_double,
+)
+SUBTRACT_WIDE = Rule(
+    "subtract_wide",
+    "f32(S * f32(q - z)), the difference in int64",
+    "ATen q_batch_norm_kernel, PyTorch 2.13 (scalar code)",
+    _subtract_wide,
 )
 SUBTRACT_ROUNDED = Rule(
     "subtract_rounded",
