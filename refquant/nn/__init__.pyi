@@ -39,6 +39,10 @@ from refquant.nn.convolution import ConvTranspose2d as ConvTranspose2d
 from refquant.nn.convolution import ConvTranspose3d as ConvTranspose3d
 from refquant.nn.dropout import Dropout as Dropout
 from refquant.nn.dropout import Dropout2d as Dropout2d
+from refquant.nn.group_normalization import GroupNorm as GroupNorm
+from refquant.nn.group_normalization import InstanceNorm1d as InstanceNorm1d
+from refquant.nn.group_normalization import InstanceNorm2d as InstanceNorm2d
+from refquant.nn.group_normalization import InstanceNorm3d as InstanceNorm3d
 from refquant.nn.linear import Flatten as Flatten
 from refquant.nn.linear import Linear as Linear
 from refquant.nn.linear import Unflatten as Unflatten
@@ -63,3 +67,7 @@ from refquant.nn.pooling import Upsample as Upsample
 from refquant.nn.pooling import UpsamplingBilinear2d as UpsamplingBilinear2d
 from refquant.nn.pooling import UpsamplingNearest2d as UpsamplingNearest2d
 from refquant.nn.recurrent import LSTM as LSTM
+from refquant.nn.units import CELU as CELU
+from refquant.nn.units import GELU as GELU
+from refquant.nn.units import PReLU as PReLU
+from refquant.nn.units import Threshold as Threshold

@@ -13,6 +13,7 @@ from refquant.ops.floating import (  # noqa: F401 -- their rows
     elementwise,
     extremes,
     generator,
+    group_normalization,
     index_put,
     logical,
     loss,

@@ -11,6 +11,7 @@ from refquant._documentation import document
 from refquant.ops import checks
 from refquant.ops.floating.reductions import reduced_axes
 from refquant.ops.quantized.affine import dequantize, quantize_array, quantize_one_by_one
+from refquant.reference.normalization import sums_of_rows
 from refquant.tensors import QuantizedTensor
 __all__ = ['std']
 
