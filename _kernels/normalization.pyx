@@ -284,7 +284,7 @@ cdef _group_norm(
             batch = index // groups
             group = index % groups
             by = _statistics(_sums(&a[batch, group, 0, 0], channels * pixels), channels * pixels,
-                            of, eps)
+                             of, eps)
             for channel in range(channels):
                 _channel(&a[batch, group, channel, 0], &q[batch, group, channel, 0], pixels,
                          of.zero_point, by.mean, by.spread * weight[group, channel],

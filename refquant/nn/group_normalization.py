@@ -1,7 +1,5 @@
 """Layers that normalize groups of channels, and single channels."""
 
-from typing import Any
-
 from refquant import arguments
 from refquant._documentation import document
 from refquant.errors import ArgumentError, ShapeError

@@ -3,7 +3,6 @@
 
 from typing import Any
 
-from typing import Any
 from refquant import arguments
 from refquant._documentation import document
 from refquant.errors import ArgumentError, ShapeError

@@ -11,9 +11,11 @@ def floats(d, shape):
 
 def vectors(d, count, signs="ww"):
     """Draw a tensor of so many numbers for each letter: any of them, positive ones for ``v``."""
-    made = [floats(d, count) for _ in signs]
-    drawn = [np.abs(x) + np.float32(0.25) if s == "v" else x for s, x in zip(signs, made)]
-    return [d.tensor(x) for x in drawn]
+    made = []
+    for sign in signs:
+        x = floats(d, count)
+        made.append(d.tensor(np.abs(x) + np.float32(0.25) if sign == "v" else x))
+    return made
 
 
 def output(d, x):
@@ -90,7 +92,7 @@ def layer_norm(d, x):
 @operation("integers", releases=("2.13",), recorded=30)
 def std(d, x):
     x = held(d, x)
-    dims = [k for k in range(x.dim())]
+    dims = list(range(x.dim()))
     calls = [d.call("std", x), d.call(".std", x, unbiased=False)]
     if dims:
         calls += [d.call("std", x, -1, d.chance(0.5), d.chance(0.5))]

@@ -238,7 +238,11 @@ class _InstanceNorm(_Normalization):
         track_running_stats: bool = False,
     ) -> None:
         super().__init__(
-            num_features, eps, momentum, affine, track_running_stats  # type: ignore[call-arg]
+            num_features,
+            eps,
+            momentum,
+            affine,
+            track_running_stats,  # type: ignore[call-arg]
         )
         self._take(weight, bias)
         self._set(scale, zero_point)

@@ -39,7 +39,7 @@ def _of_channels(argument: str, value: Any, t: Tensor) -> Tensor:
 def group_norm(
     input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-05
 ) -> Tensor:
-    r"""Normalize groups of channels, :math:`y = \gamma (x - \mu) / \sqrt{\sigma^2 + \epsilon} + \beta`.
+    """Normalize groups of channels by their own mean and variance; see `batch_norm`.
 
     Parameters
     ----------
@@ -54,7 +54,11 @@ def group_norm(
     tensor([[[-1.,  1.],
              [-1.,  1.]]])
     """
-    t, groups, eps = float_operand("input", input), integer("num_groups", num_groups), real("eps", eps)
+    t, groups, eps = (
+        float_operand("input", input),
+        integer("num_groups", num_groups),
+        real("eps", eps),
+    )
     channels = _channels(t, 2)
     if groups < 1 or channels % groups:
         raise ArgumentError(

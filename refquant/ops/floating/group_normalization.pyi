@@ -18,7 +18,7 @@ def _channels(t: Tensor, least: int) -> int: ...
 def _of_channels(argument: str, value: Any, t: Tensor) -> Tensor: ...
 
 def group_norm(input: Any, num_groups: int, weight: Any=None, bias: Any=None, eps: float=1e-05) -> Tensor:
-    r"""Normalize groups of channels, :math:`y = \gamma (x - \mu) / \sqrt{\sigma^2 + \epsilon} + \beta`.
+    """Normalize groups of channels by their own mean and variance; see `batch_norm`.
 
     Parameters
     ----------

@@ -46,7 +46,9 @@ def norm_vector(argument: str, value: Any, shape: tuple[int, ...], missing: floa
         )
     array = checks.float32_tensor(argument, value).array
     if array.shape != shape:
-        raise ShapeError(argument=argument, expected=f"of shape {shape}", got=f"shape {array.shape}")
+        raise ShapeError(
+            argument=argument, expected=f"of shape {shape}", got=f"shape {array.shape}"
+        )
     return np.ascontiguousarray(array)
 
 

@@ -52,8 +52,8 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any, bias: Any, eps: f
 
     Notes
     -----
-    Source: ATen ``quantized_normalize_kernel``. Sums of integers of 8 bits are exact; what follows is
-    rounded to float32, but for the root and its quotient. Steps ``normalize_dequantize`` and
+    Source: ATen ``quantized_normalize_kernel``. Sums of integers of 8 bits are exact; what follows
+    is rounded to float32, but for the root and its quotient. Steps ``normalize_dequantize`` and
     ``normalize_quantize`` of the engine's record round whole vectors of a row and the rest.
 
     Examples
@@ -103,8 +103,8 @@ def group_norm(input: Any, num_groups: int, weight: Any, bias: Any, eps: float, 
 
     Notes
     -----
-    Source: ATen ``quantized_normalize_kernel``, ``quantized_groupnorm_nhwc_kernel``. All elements of
-    row-major tensors are rounded like vectors. In channels-last images vectors are counted in
+    Source: ATen ``quantized_normalize_kernel``, ``quantized_groupnorm_nhwc_kernel``. All elements
+    of row-major tensors are rounded like vectors. In channels-last images vectors are counted in
     each group, from 512 pixels on in all channels of a pixel; then sums are those of float32, too.
 
     Examples
