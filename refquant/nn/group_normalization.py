@@ -35,7 +35,7 @@ class GroupNorm(Module):
              [ 1.]]])
     """
 
-    _shown = ("eps", "affine")
+    _shown: tuple[str, ...] = ("eps", "affine")
 
     def __init__(
         self, num_groups: int, num_channels: int, eps: float = 1e-05, affine: bool = True

@@ -111,8 +111,9 @@ def sums_of_rows(rows):
     return total, _squares_in_lanes(rows) if rows.dtype == np.int32 else squares
 
 
-def _statistics(total, squares, count, quantizer, eps):
+def _statistics(sums, count, quantizer, eps):
     """Return the mean less the zero point, and how many deviations a step is."""
+    total, squares = sums
     scale, zero_point = F(quantizer[0]), F(quantizer[1])
     mean = total.astype(F) / F(count)
     variance = fma(-mean, mean, squares.astype(F) / F(count))
@@ -145,7 +146,7 @@ def layer_norm(a, a_quantizer, weight, bias, eps, output, dequantize, quantize):
     -------
     ndarray, as `a`
     """
-    mean, spread = _statistics(*sums_of_rows(a), a.shape[1], a_quantizer, eps)
+    mean, spread = _statistics(sums_of_rows(a), a.shape[1], a_quantizer, eps)
     result = np.empty_like(a)
     for columns, (real, integer) in split_at(_vectors(a.shape[1], quantize), dequantize, quantize):
         steps = np.asarray(real(a[:, columns], 1.0, a_quantizer[1]), F)
@@ -181,7 +182,7 @@ def group_norm(a, a_quantizer, weight, bias, eps, output, dequantize, quantize):
     """
     batch, groups, channels, pixels = a.shape
     rows = a.reshape(batch * groups, channels * pixels)
-    mean, spread = _statistics(*sums_of_rows(rows), rows.shape[1], a_quantizer, eps)
+    mean, spread = _statistics(sums_of_rows(rows), rows.shape[1], a_quantizer, eps)
     mean, spread = (v.reshape(batch, groups, 1, 1) for v in (mean, spread))
     slope, shift = spread * weight[..., None], bias[..., None]
     steps = np.asarray(dequantize.vector(a, 1.0, a_quantizer[1]), F)
@@ -232,7 +233,7 @@ def group_norm_of_pixels(a, a_quantizer, weight, bias, eps, output, dequantize, 
     many = pixels >= MANY_PIXELS
     rows = a.transpose(0, 2, 1, 3).reshape(batch * groups, pixels * channels)
     sums = _sums_of_channels(a) if many else _sums(rows)
-    mean, spread = _statistics(*sums, rows.shape[1], a_quantizer, eps)
+    mean, spread = _statistics(sums, rows.shape[1], a_quantizer, eps)
     mean, spread = (v.reshape(batch, groups, 1) for v in (mean, spread))
     slope = spread * weight
     shift = fma(-slope, mean, bias)

@@ -144,7 +144,7 @@ class LayerNorm(_Normalization, floating.LayerNorm):
         eps: float = 1e-05,
         elementwise_affine: bool = True,
     ) -> None:
-        super().__init__(normalized_shape, eps, elementwise_affine)  # type: ignore[call-arg]
+        super().__init__(normalized_shape, eps, elementwise_affine)
         self._take(weight, bias)
         self._set(scale, zero_point)
 
@@ -200,7 +200,7 @@ class GroupNorm(_Normalization, FloatGroupNorm):
         eps: float = 1e-05,
         affine: bool = True,
     ) -> None:
-        super().__init__(num_groups, num_channels, eps, affine)  # type: ignore[call-arg]
+        super().__init__(num_groups, num_channels, eps, affine)
         self._take(weight, bias)
         self._set(scale, zero_point)
 
@@ -237,13 +237,8 @@ class _InstanceNorm(_Normalization):
         affine: bool = False,
         track_running_stats: bool = False,
     ) -> None:
-        super().__init__(
-            num_features,
-            eps,
-            momentum,
-            affine,
-            track_running_stats,  # type: ignore[call-arg]
-        )
+        settings: Any = num_features, eps, momentum, affine, track_running_stats
+        super().__init__(*settings)
         self._take(weight, bias)
         self._set(scale, zero_point)
 

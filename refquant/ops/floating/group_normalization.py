@@ -114,14 +114,14 @@ def instance_norm(
             got=None,
         )
     running: list[Any] = [running_mean, running_var]
-    repeated = [
+    repeated: list[Any] = [
         None if r is None else Tensor(np.tile(float_operand(name, r).array, batch))
         for name, r in zip(("running_mean", "running_var"), running, strict=True)
     ]
     if not t.array.size:
         return t.clone()
     flat = t.reshape(1, batch * channels, *t.array.shape[2:])
-    normal = batch_norm(flat, *repeated, None, None, own, momentum, eps)
+    normal = batch_norm(flat, repeated[0], repeated[1], None, None, own, momentum, eps)
     if own and running_mean is not None:
         with autograd.no_grad():
             for target, found in zip(running, repeated, strict=True):
