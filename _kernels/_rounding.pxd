@@ -8,13 +8,13 @@
 # (c) qint32 clamps in double, because float32 cannot hold 2**31 - 1.
 
 from libc.math cimport fabs, fmaf, rint, rintf
-from libc.stdint cimport int32_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from refquant._kernels._operands cimport Output, Quantizer, stored
 from refquant._kernels._rules cimport (
     ADD_THEN_ROUND, DIVIDE_THEN_ROUND, FUSED, FUSED_CLAMP_THEN_ROUND, FUSED_CONVERT,
-    FUSED_CONVERT_DOUBLE, ROUND_THEN_ADD, ROUND_THEN_ADD_DOUBLE, SUBTRACT, SUBTRACT_DOUBLE,
-    SUBTRACT_FUSED,
+    FUSED_CONVERT_DOUBLE, ROUND_THEN_ADD, ROUND_THEN_ADD_DOUBLE, ROUND_THEN_ADD_WIDE, SUBTRACT,
+    SUBTRACT_DOUBLE, SUBTRACT_FUSED, SUBTRACT_WIDE,
 )
 
 cdef inline float clampf(float v, float lo, float hi) noexcept nogil:
@@ -50,6 +50,17 @@ cdef inline int32_t round_then_add(
     cdef float r = rintf(below_limit(x * inv))
     r = r if r > -2147483648.0 else <float>-2147483648.0
     return clampi(<int32_t>(<uint32_t><int32_t>r + <uint32_t>z), lo, hi)
+
+
+cdef inline int32_t round_then_add_wide(
+    float x, float inv, int32_t z, int32_t lo, int32_t hi
+) noexcept nogil:
+    """float64 holds the sum of what is near the range; far from it only the sign counts."""
+    cdef double r = rint(<double>(x * inv))
+    cdef bint held = fabs(r) < 9223372036854775808.0
+    cdef double t = r + z
+    t = t if held else (<double>hi if z < 0 else <double>lo)
+    return <int32_t>clampd(t, lo, hi)
 
 
 cdef inline int32_t add_then_round(
@@ -147,6 +158,9 @@ cdef inline void quantize_run(
     elif code == FUSED_CONVERT or code == FUSED_CONVERT_DOUBLE:
         for i in range(n):
             q[i] = <stored>fused_convert(x[i], inv, z, lo, hi)
+    elif code == ROUND_THEN_ADD_WIDE:
+        for i in range(n):
+            q[i] = <stored>round_then_add_wide(x[i], inv, zero_point, lo, hi)
     elif code == DIVIDE_THEN_ROUND:
         for i in range(n):
             q[i] = <stored>divide_then_round(x[i], s, z, lo, hi, unused)
@@ -173,6 +187,9 @@ cdef inline void dequantize_run(
     elif code == SUBTRACT_DOUBLE:
         for i in range(n):
             x[i] = subtract_double(q[i], scale, z)
+    elif code == SUBTRACT_WIDE:
+        for i in range(n):
+            x[i] = s * <float>(<int64_t>q[i] - zero_point)
     else:
         for i in range(n):
             x[i] = s * (<float>q[i] - z)

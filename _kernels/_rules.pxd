@@ -14,12 +14,14 @@ cdef enum:
     FUSED_CONVERT
     ROUND_THEN_ADD_DOUBLE
     FUSED_CONVERT_DOUBLE
+    ROUND_THEN_ADD_WIDE
 
 # Integers to real numbers.
 cdef enum:
     SUBTRACT
     SUBTRACT_FUSED
     SUBTRACT_DOUBLE
+    SUBTRACT_WIDE
     SUBTRACT_ROUNDED
 
 # Products and sums of integers to integers.

@@ -56,6 +56,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
         folding,
         histograms,
         matmul,
+        normalization,
         observation,
         pooling,
         recurrence,
@@ -70,6 +71,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
     from refquant.reference.folding import *  # noqa: F403
     from refquant.reference.histograms import *  # noqa: F403
     from refquant.reference.matmul import *  # noqa: F403
+    from refquant.reference.normalization import *  # noqa: F403
     from refquant.reference.observation import *  # noqa: F403
     from refquant.reference.pooling import *  # noqa: F403
     from refquant.reference.recurrence import *  # noqa: F403
@@ -83,6 +85,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
     __all__ += fake_quantization.__all__
     __all__ += folding.__all__
     __all__ += matmul.__all__
+    __all__ += normalization.__all__
     __all__ += histograms.__all__
     __all__ += observation.__all__
     __all__ += pooling.__all__
@@ -99,6 +102,7 @@ FAMILIES = (
     "fake_quantization",
     "folding",
     "matmul",
+    "normalization",
     "convolution",
     "pooling",
     "resizing",

@@ -78,6 +78,15 @@ STEPS = {
     "tanh": Step("the hyperbolic tangent, in vectors and one by one", ("x",), split=True),
     "gelu": Step("x times the normal distribution, in vectors and one by one", ("x",), split=True),
     "gelu_tanh": Step("gelu by a tangent, in vectors and one by one", ("x",), split=True),
+    "normalize_dequantize": Step(
+        "operands of normalizations, as steps: the scale is 1", _DEQUANTIZE, split=True
+    ),
+    "normalize_quantize": Step(
+        "results of layer, group and instance normalization", _QUANTIZE, split=True
+    ),
+    "batch_norm_quantize": Step(
+        "steps of batch normalization to integers: the scale is 1", _QUANTIZE, split=True
+    ),
     "activation": Step(
         "how sigmoid, tanh, hardsigmoid, hardswish and softmax are computed",
         (),

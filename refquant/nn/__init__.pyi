@@ -41,6 +41,10 @@ from refquant.nn.dropout import Dropout as Dropout
 from refquant.nn.dropout import Dropout2d as Dropout2d
 from refquant.nn.embedding import Embedding as Embedding
 from refquant.nn.embedding import EmbeddingBag as EmbeddingBag
+from refquant.nn.group_normalization import GroupNorm as GroupNorm
+from refquant.nn.group_normalization import InstanceNorm1d as InstanceNorm1d
+from refquant.nn.group_normalization import InstanceNorm2d as InstanceNorm2d
+from refquant.nn.group_normalization import InstanceNorm3d as InstanceNorm3d
 from refquant.nn.linear import Flatten as Flatten
 from refquant.nn.linear import Linear as Linear
 from refquant.nn.linear import Unflatten as Unflatten
@@ -72,3 +76,7 @@ from refquant.nn.recurrent_cells import GRUCell as GRUCell
 from refquant.nn.recurrent_cells import LSTMCell as LSTMCell
 from refquant.nn.recurrent_cells import RNNCell as RNNCell
 from refquant.nn.recurrent_cells import RNNCellBase as RNNCellBase
+from refquant.nn.units import CELU as CELU
+from refquant.nn.units import GELU as GELU
+from refquant.nn.units import PReLU as PReLU
+from refquant.nn.units import Threshold as Threshold

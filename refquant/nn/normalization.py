@@ -21,7 +21,7 @@ __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm"]
 class _BatchNorm(Module):
     """Base class of batch normalization with any number of spatial dimensions."""
 
-    _shown = ("eps", "momentum", "affine", "track_running_stats")
+    _shown: tuple[str, ...] = ("eps", "momentum", "affine", "track_running_stats")
 
     _version = 2
     _ndims: tuple[int, ...]
@@ -171,7 +171,7 @@ class LayerNorm(Module):
     tensor([[-1.,  1.]], grad_fn=<recorded>)
     """
 
-    _shown = ("eps", "elementwise_affine")
+    _shown: tuple[str, ...] = ("eps", "elementwise_affine")
 
     def __init__(
         self, normalized_shape: Any, eps: float = 1e-05, elementwise_affine: bool = True

@@ -19,7 +19,7 @@ __all__ = ['BatchNorm1d', 'BatchNorm2d', 'BatchNorm3d', 'LayerNorm']
 
 class _BatchNorm(Module):
     """Base class of batch normalization with any number of spatial dimensions."""
-    _shown: Any
+    _shown: tuple[str, ...] = ...
     _version: Any
     _ndims: tuple[int, ...]
     def __init__(self, num_features: int, eps: float=1e-05, momentum: float | None=0.1, affine: bool=True, track_running_stats: bool=True) -> None: ...
@@ -131,7 +131,7 @@ class LayerNorm(Module):
     >>> refquant.nn.LayerNorm(2)(refquant.tensor([[1.0, 3.0]]))
     tensor([[-1.,  1.]], grad_fn=<recorded>)
     """
-    _shown: Any
+    _shown: tuple[str, ...] = ...
     def __init__(self, normalized_shape: Any, eps: float=1e-05, elementwise_affine: bool=True) -> None: ...
     def forward(self, input: Tensor) -> Tensor:
         """Normalize `input`."""

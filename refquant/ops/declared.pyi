@@ -2756,19 +2756,21 @@ class Methods:
         >>> refquant.squeeze(refquant.ones(1, 3, 1)).shape
         refquant.Size([3])
         """
-    def std(self, dim: Any = ..., unbiased: Any = ..., keepdim: Any = ...) -> Tensor:
+    def std(self, dim: Any = ..., unbiased: Any = ..., keepdim: Any = ..., *, correction: Any = ...) -> Self:
         """Compute the standard deviation, the square root of `var`.
 
         Parameters
         ----------
         input : Tensor
-            The operand, of any shape.
+            Plain, or quantized per tensor: the result keeps its parameters.
         dim : int or sequence of int, optional
             Dimensions to reduce; all if not given.
         unbiased : bool, default True
             Whether to divide by one less than the count.
         keepdim : bool, default False
             Whether the reduced dimension stays, with extent 1.
+        correction : float, optional
+            What to take from the count instead of the 1 of `unbiased`.
 
         Returns
         -------
@@ -3225,7 +3227,7 @@ class Methods:
         >>> refquant.unsqueeze(refquant.ones(3), 0).shape
         refquant.Size([1, 3])
         """
-    def var(self, dim: Any = ..., unbiased: Any = ..., keepdim: Any = ...) -> Tensor:
+    def var(self, dim: Any = ..., unbiased: Any = ..., keepdim: Any = ..., *, correction: Any = ...) -> Tensor:
         """Compute the variance; `unbiased` divides by one less than the count.
 
         Parameters
@@ -3238,6 +3240,8 @@ class Methods:
             Whether to divide by one less than the count.
         keepdim : bool, default False
             Whether the reduced dimension stays, with extent 1.
+        correction : float, optional
+            What to take from the count instead of the 1 of `unbiased`.
 
         Returns
         -------

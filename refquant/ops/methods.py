@@ -14,6 +14,7 @@ from refquant.ops.floating import (  # noqa: F401 -- their rows
     embedding,
     extremes,
     generator,
+    group_normalization,
     index_put,
     logical,
     loss,
@@ -38,7 +39,7 @@ from refquant.ops.floating import (  # noqa: F401 -- their rows
     units,
 )
 from refquant.ops.quantized import activation as quantized_activation
-from refquant.ops.quantized import affine, learned_slopes
+from refquant.ops.quantized import affine, deviation, learned_slopes
 from refquant.ops.quantized import casting as quantized_casting
 from refquant.ops.quantized import comparison as quantized_comparison
 from refquant.ops.quantized import concat as quantized_concat
@@ -71,6 +72,7 @@ QUANTIZED_FORMS.update(
     **_named(quantized_padding, "pad"),
     **_named(quantized_pooling, "adaptive_avg_pool2d avg_pool2d max_pool2d"),
     **_named(quantized_reductions, "max mean min sort topk"),
+    **_named(deviation, "std"),
     **_named(quantized_resizing, "interpolate"),
 )
 

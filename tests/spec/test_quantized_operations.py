@@ -329,3 +329,45 @@ def test_softmax_of_integers_alone():
         assert ints(ops.softmax(q, 1, 1 / 256, 0)) == [[69, 187], [128, 128]]
     with refquant.engines.using("fbgemm"):
         assert ints(ops.softmax(q, 1, 1 / 256, 0)) == [[69, 187], [128, 128]]
+
+
+def test_batch_norm_scales_and_shifts_channels():
+    q = made([[0, 10, 20], [10, 10, 12]], 0.5, 10)
+    w, b, m, v = (refquant.tensor(x) for x in ([1.0, 2, -1], [0.0, 1, 0], [0.0, 0, 1], [1.0, 4, 1]))
+    y = ops.batch_norm(q, w, b, m, v, 0.0, 0.25, 100)
+    assert ints(y) == [[80, 104, 84], [100, 104, 100]]
+    assert ints(ops.batch_norm_relu(q, w, b, m, v, 0.0, 0.25, 100)) == [[100, 104, 100]] * 2
+
+
+def test_batch_norm_rounds_steps_half_to_even():
+    q = made([[1, 3, 5]], 0.5, 0)
+    one, zero = refquant.ones(3), refquant.zeros(3)
+    assert ints(ops.batch_norm(q, one, zero, zero, one, 0.0, 1.0, 0)) == [[0, 2, 2]]
+
+
+def test_layer_and_group_norm_have_mean_0_and_deviation_1():
+    q = made([[[0, 2, 4, 6], [7, 7, 9, 9]]], 0.5, 3)
+    assert ints(ops.layer_norm(q, [4], None, None, 0.0, 0.125, 20)) == [
+        [[9, 16, 24, 31], [12, 12, 28, 28]]
+    ]
+    assert ints(ops.instance_norm(q, None, None, 0.0, 0.125, 20)) == [
+        [[9, 16, 24, 31], [12, 12, 28, 28]]
+    ]
+    assert ints(ops.group_norm(q, 2, None, None, 0.0, 0.125, 20))[0][1] == [12, 12, 28, 28]
+
+
+def test_ties_of_layer_norm_are_rounded_apart_in_vectors_and_beside_them():
+    """A vector rounds 0.5 and adds 1, scalar code rounds 1.5."""
+    q = made([[0, 2] * 20], 1.0, 0)
+    b = refquant.full((40,), 0.5)
+    with refquant.engines.using("fbgemm"):
+        y = ops.layer_norm(q, [40], refquant.zeros(40), b, 1e-5, 1.0, 1)
+    assert ints(y) == [[1] * 32 + [2] * 8]
+
+
+def test_std_keeps_parameters():
+    q = made([[0, 4], [2, 6]], 0.5, 2)
+    assert ints(refquant.std(q, dim=1, unbiased=False)) == [4, 4]
+    y = refquant.std(q, dim=1, correction=0, keepdim=True)
+    assert (ints(y), y.q_scale(), y.q_zero_point()) == ([[4], [4]], 0.5, 2)
+    assert ints(q.std(0, False)) == [3, 3]

@@ -58,10 +58,10 @@ def unfused_dynamic():
 @pytest.mark.parametrize(
     ("make", "state", "named"),
     [
-        (unfused, "prepared", "block.conv, block.conv2, fc"),
-        (unfused_qat, "prepared", "block.conv, block.conv2, fc"),
+        (unfused, "prepared", "block.conv, block.bn, block.conv2, block.bn2, fc"),
+        (unfused_qat, "prepared", "block.conv, block.bn, block.conv2, block.bn2, fc"),
         (unfused_dynamic, "quantized", "fc"),
-        (unfused_converted, "quantized", "block.conv, block.conv2, fc"),
+        (unfused_converted, "quantized", "block.conv, block.bn, block.conv2, block.bn2, fc"),
     ],
 )
 @pytest.mark.parametrize("inplace", [False, True])

@@ -305,7 +305,10 @@ def recipe_of_an_activation(model):
     ("give", "listed"),
     [
         (recipe_on_top, "the model"),
-        (recipe_everywhere, "quant, block.conv, block.conv2, block.sum, fc, last"),
+        (
+            recipe_everywhere,
+            "quant, block.conv, block.bn, block.conv2, block.bn2, block.sum, fc, last",
+        ),
         (recipe_of_a_layer, "fc"),
         (recipe_of_a_block, "block"),
         (recipe_of_an_activation, "relu"),

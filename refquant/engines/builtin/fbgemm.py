@@ -50,6 +50,18 @@ FBGEMM = Engine(
         "tanh": first_of(Split(f.TANH_OF_PAIRS, f.TANH_ROUNDED_ONCE)),
         "gelu": first_of(Split(f.GELU_IN_FLOAT32, f.GELU_IN_FLOAT64)),
         "gelu_tanh": first_of(Split(f.GELU_TANH_IN_FLOAT32, f.GELU_TANH_IN_FLOAT64)),
+        "normalize_dequantize": first_of(
+            (IS_QINT32, Split(q.SUBTRACT_ROUNDED, q.SUBTRACT_WIDE, block=8)),
+            Split(q.SUBTRACT_ROUNDED, q.SUBTRACT_WIDE, block=32),
+        ),
+        "normalize_quantize": first_of(
+            (IS_QINT32, Split(q.ADD_THEN_ROUND, q.ADD_THEN_ROUND, block=8)),
+            Split(q.ROUND_THEN_ADD, q.ADD_THEN_ROUND, block=32),
+        ),
+        "batch_norm_quantize": first_of(
+            (IS_QINT32, Split(q.ADD_THEN_ROUND, q.ROUND_THEN_ADD_WIDE, block=8)),
+            Split(q.ROUND_THEN_ADD, q.ROUND_THEN_ADD_WIDE, block=8),
+        ),
         "activation": first_of(f.FUNCTION_OF_REALS),
         "elementwise_requantize": first_of(
             (IS_QINT32, Split(e.CONVERT_THEN_ADD, e.WIDEN_THEN_ADD, block=16)),

@@ -89,6 +89,14 @@ def _divide_then_round_wide(x, scale, zero_point, quant_min, quant_max):
     return np.where(held, clip(np.where(held, rounded, 0), quant_min, quant_max), quant_min)
 
 
+def _round_then_add_wide(x, scale, zero_point, quant_min, quant_max):
+    rounded = round_half_even(x * reciprocal(scale)).astype(np.float64)
+    held = np.abs(rounded) < 2.0**63
+    near = np.clip(np.where(held, rounded, 0), -(2.0**40), 2.0**40).astype(np.int64)
+    unheld = quant_max if zero_point < 0 else quant_min  # -2**63 + z wraps around if z is negative
+    return np.where(held, np.clip(near + zero_point, quant_min, quant_max), unheld)
+
+
 ROUND_THEN_ADD = Rule(
     "round_then_add",
     "clip(rne(f32(x * inv)) + z)",
@@ -160,10 +168,20 @@ def _subtract_double(q, scale, zero_point):
     return (difference.astype(np.float64) * np.asarray(scale, np.float64)).astype(np.float32)
 
 
+def _subtract_wide(q, scale, zero_point):
+    return single(scale) * (np.asarray(q, np.int64) - zero_point).astype(np.float32)
+
+
 def _subtract_rounded(q, scale, zero_point):
     return single(scale) * (np.asarray(q).astype(np.float32) - np.float32(zero_point))
 
 
+ROUND_THEN_ADD_WIDE = Rule(
+    "round_then_add_wide",
+    "clip(int64(rne(f32(x * inv))) + z); what int64 cannot hold is -2**63; the sum wraps",
+    "ATen q_batch_norm_kernel, PyTorch 2.13 (scalar code)",
+    _round_then_add_wide,
+)
 SUBTRACT = Rule(
     "subtract",
     "f32(S * f32(q - z)), the difference in int32 (it wraps for qint32)",
@@ -181,6 +199,12 @@ SUBTRACT_DOUBLE = Rule(
     "f32(f64(f32(q) - f32(z)) * scale), the scale in float64",
     "ATen per-channel dequantize of PyTorch 1.4 and 2.13",
     _subtract_double,
+)
+SUBTRACT_WIDE = Rule(
+    "subtract_wide",
+    "f32(S * f32(q - z)), the difference in int64",
+    "ATen q_batch_norm_kernel, PyTorch 2.13 (scalar code)",
+    _subtract_wide,
 )
 SUBTRACT_ROUNDED = Rule(
     "subtract_rounded",

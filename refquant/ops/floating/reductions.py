@@ -130,18 +130,31 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     return differentiable(result, (t,), backward)
 
 
-@row(domain=(-2, 2), options=({}, {"dim": 1, "unbiased": False}))
-def var(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Tensor:
+@row(
+    domain=(-2, 2),
+    options=({}, {"dim": 1, "unbiased": False}, {"dim": 0, "correction": 0}),
+    correction="What to take from the count instead of the 1 of `unbiased`.",
+)
+def var(
+    input: Any,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Tensor:
     """Compute the variance; `unbiased` divides by one less than the count.
 
     >>> refquant.var(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([0.5, 4.5])
     """
     t = float_operand("input", input)
-    unbiased = flag("unbiased", unbiased)
+    if isinstance(dim, bool):  # the form without dimensions
+        dim, unbiased = None, dim
+    less = flag("unbiased", unbiased) if correction is None else real("correction", correction)
     keepdim = flag("keepdim", keepdim)
     x, axes = t.array, reduced_axes(dim, t.array.ndim)
-    divisor = x.dtype.type(max(_count(x.shape, axes) - unbiased, 0))
+    divisor = x.dtype.type(max(_count(x.shape, axes) - less, 0))
     with np.errstate(all="ignore"):
         # Not x.mean(), which warns where there is nothing to average.
         mean = _total(x, axes, True) / _count(x.shape, axes)
@@ -157,14 +170,27 @@ def var(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = Fals
     return differentiable(result, (t,), backward)
 
 
-@row(domain=(-2, 2), options=({}, {"dim": 1, "keepdim": True}))
-def std(input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Tensor:
+@row(
+    domain=(-2, 2),
+    options=({}, {"dim": 1, "keepdim": True}),
+    input="Plain, or quantized per tensor: the result keeps its parameters.",
+    correction="What to take from the count instead of the 1 of `unbiased`.",
+)
+@dispatched
+def std(
+    input: Any,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Tensor:
     """Compute the standard deviation, the square root of `var`.
 
     >>> refquant.std(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([0.7071, 2.1213])
     """
-    return var(input, dim, unbiased, keepdim).sqrt()
+    return var(input, dim, unbiased, keepdim, correction=correction).sqrt()
 
 
 @row(domain=(-2, 2), options=({}, {"p": 3, "dim": 1}, {"p": np.inf, "dim": 0, "keepdim": True}))

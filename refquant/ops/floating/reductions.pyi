@@ -109,7 +109,7 @@ def prod(input: Any, dim: int | None=None, keepdim: bool=False) -> Tensor:
     tensor([2., 0.])
     """
 
-def var(input: Any, dim: Any=None, unbiased: bool=True, keepdim: bool=False) -> Tensor:
+def var(input: Any, dim: Any=None, unbiased: bool=True, keepdim: bool=False, *, correction: float | None=None) -> Tensor:
     """Compute the variance; `unbiased` divides by one less than the count.
 
     Parameters
@@ -122,6 +122,8 @@ def var(input: Any, dim: Any=None, unbiased: bool=True, keepdim: bool=False) -> 
         Whether to divide by one less than the count.
     keepdim : bool, default False
         Whether the reduced dimension stays, with extent 1.
+    correction : float, optional
+        What to take from the count instead of the 1 of `unbiased`.
 
     Returns
     -------
@@ -135,19 +137,21 @@ def var(input: Any, dim: Any=None, unbiased: bool=True, keepdim: bool=False) -> 
     tensor([0.5, 4.5])
     """
 
-def std(input: Any, dim: Any=None, unbiased: bool=True, keepdim: bool=False) -> Tensor:
+def std(input: Any, dim: Any=None, unbiased: bool=True, keepdim: bool=False, *, correction: float | None=None) -> Tensor:
     """Compute the standard deviation, the square root of `var`.
 
     Parameters
     ----------
     input : Tensor
-        The operand, of any shape.
+        Plain, or quantized per tensor: the result keeps its parameters.
     dim : int or sequence of int, optional
         Dimensions to reduce; all if not given.
     unbiased : bool, default True
         Whether to divide by one less than the count.
     keepdim : bool, default False
         Whether the reduced dimension stays, with extent 1.
+    correction : float, optional
+        What to take from the count instead of the 1 of `unbiased`.
 
     Returns
     -------

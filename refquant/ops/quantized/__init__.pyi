@@ -19,6 +19,14 @@ from refquant.ops.quantized.arithmetic import add as add
 from refquant.ops.quantized.arithmetic import add_relu as add_relu
 from refquant.ops.quantized.arithmetic import mul as mul
 from refquant.ops.quantized.arithmetic import mul_relu as mul_relu
+from refquant.ops.quantized.batch_normalization import batch_norm as batch_norm
+from refquant.ops.quantized.batch_normalization import batch_norm1d as batch_norm1d
+from refquant.ops.quantized.batch_normalization import batch_norm1d_relu as batch_norm1d_relu
+from refquant.ops.quantized.batch_normalization import batch_norm2d as batch_norm2d
+from refquant.ops.quantized.batch_normalization import batch_norm2d_relu as batch_norm2d_relu
+from refquant.ops.quantized.batch_normalization import batch_norm3d as batch_norm3d
+from refquant.ops.quantized.batch_normalization import batch_norm3d_relu as batch_norm3d_relu
+from refquant.ops.quantized.batch_normalization import batch_norm_relu as batch_norm_relu
 from refquant.ops.quantized.cell_params import make_quantized_cell_params as make_quantized_cell_params
 from refquant.ops.quantized.cell_params import make_quantized_cell_params_dynamic as make_quantized_cell_params_dynamic
 from refquant.ops.quantized.cell_params import make_quantized_cell_params_fp16 as make_quantized_cell_params_fp16
@@ -104,6 +112,9 @@ from refquant.ops.quantized.embedding_tables import embedding_bag_byte_unpack as
 from refquant.ops.quantized.functions import hardswish as hardswish
 from refquant.ops.quantized.functions import sigmoid as sigmoid
 from refquant.ops.quantized.functions import threshold as threshold
+from refquant.ops.quantized.group_normalization import group_norm as group_norm
+from refquant.ops.quantized.group_normalization import instance_norm as instance_norm
+from refquant.ops.quantized.group_normalization import layer_norm as layer_norm
 from refquant.ops.quantized.learned_slopes import prelu as prelu
 from refquant.ops.quantized.matmul import linear as linear
 from refquant.ops.quantized.matmul import linear_prepack as linear_prepack

@@ -1,5 +1,6 @@
 """Fused pairs on quantized tensors, under their documented names."""
 
+from refquant.nn.intrinsic.quantized.normalized import BNReLU2d, BNReLU3d
 from refquant.nn.intrinsic.quantized.with_relu import ConvReLU1d, ConvReLU2d, ConvReLU3d, LinearReLU
 
-__all__ = ["ConvReLU1d", "ConvReLU2d", "ConvReLU3d", "LinearReLU"]
+__all__ = ["BNReLU2d", "BNReLU3d", "ConvReLU1d", "ConvReLU2d", "ConvReLU3d", "LinearReLU"]
