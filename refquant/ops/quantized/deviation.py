@@ -79,7 +79,7 @@ def std(
 @np.errstate(all="ignore")
 def _of_integers(q: QuantizedTensor, rows: np.ndarray, less: float) -> np.ndarray:
     count = rows.shape[-1]
-    total, squares = sums_of_rows(rows.reshape(-1, count))
+    total, squares = sums_of_rows(rows.reshape(math.prod(rows.shape[:-1]), count))
     total, squares = total.astype(np.float64), squares.astype(np.float64)
     divisor = np.float64(max(count - less, 0.0))
     mean, share = total / np.float64(count), total / divisor

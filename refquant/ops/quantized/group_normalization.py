@@ -75,10 +75,11 @@ def layer_norm(
         )
     w, b = norm_vector("weight", weight, shape, 1.0), norm_vector("bias", bias, shape, 0.0)
     eps, output = arguments.real("eps", eps), norm_output(q, output_scale, output_zero_point)
+    if q.array.size == 0:
+        return QuantizedTensor._unchecked(q.array.copy(), q.dtype, *output)
     dequantize, quantize = rules_of(q, *_RULES)
-    count = math.prod(shape)
     result = kernels.layer_norm(
-        np.ascontiguousarray(q.array).reshape(-1, max(count, 1)), (q.scale, q.zero_point),
+        np.ascontiguousarray(q.array).reshape(-1, math.prod(shape)), (q.scale, q.zero_point),
         w.reshape(-1), b.reshape(-1), eps, (*output, q.dtype.quant_min, q.dtype.quant_max),
         dequantize, quantize,
     )  # fmt: skip
