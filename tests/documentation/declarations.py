@@ -56,10 +56,11 @@ FACES = {
         {"refquant.nn.pooling": ["MaxPool2d"]},
     ),
     "refquant.ops.quantized": Face(
-        "affine casting comparison constructors fake_quantization fused_fake_quantization "
-        "masked_fake_quantization masking own_range packing padding recurrence reductions resizing",
-        "PackedHalf adaptive_avg_pool2d as_rows avg_pool2d check_image_rank clamp clamp_ hardtanh "
-        "hardtanh_ pack_convolution pack_linear packed_convolution quint8_input relu relu6_ relu_ "
+        "affine average_pooling casting comparison constructors fake_quantization "
+        "fused_fake_quantization masked_fake_quantization masking own_range packing padding "
+        "recurrence reductions resizing",
+        "PackedHalf as_rows check_image_rank clamp clamp_ hardtanh hardtanh_ max_pool3d "
+        "pack_convolution pack_linear packed_convolution quint8_input relu relu6_ relu_ "
         "run_convolution run_linear",
     ),
     "refquant.quantization": Face(

@@ -51,6 +51,7 @@ from refquant.ops.quantized.out_variants import mul_out as mul_out
 from refquant.ops.quantized.out_variants import mul_relu_out as mul_relu_out
 from refquant.ops.quantized.out_variants import mul_scalar_out as mul_scalar_out
 from refquant.ops.quantized.out_variants import mul_scalar_relu_out as mul_scalar_relu_out
+from refquant.ops.quantized.pooling import max_pool1d as max_pool1d
 from refquant.ops.quantized.pooling import max_pool2d as max_pool2d
 from refquant.ops.quantized.with_scalar import add_scalar as add_scalar
 from refquant.ops.quantized.with_scalar import add_scalar_relu as add_scalar_relu
