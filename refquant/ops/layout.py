@@ -252,10 +252,10 @@ def image(array: np.ndarray, spatial: int = 2):
         with gaps becomes a row-major one.
     """
     if array.ndim not in (spatial + 1, spatial + 2):
-        extents = "depth, height, width" if spatial == 3 else "height, width"
+        named = "depth, height, width" if spatial == 3 else "height, width"
         raise ShapeError(
             argument="input",
-            expected=f"an image (batch, channels, {extents}), or one without batch",
+            expected=f"an image (batch, channels, {named}), or one without batch",
             got=f"shape {array.shape}",
         )
     if array.ndim == spatial + 2 and is_channels_last(array):

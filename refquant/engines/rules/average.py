@@ -21,10 +21,12 @@ def _steps(total, sizes, zero_point) -> np.ndarray:
     return (total - math.prod(sizes) * zero_point).astype(np.float32)
 
 
-def share_of(sizes) -> np.float32:
+def share_of(sizes) -> np.ndarray:
     """Divide 1 by the extents of a window, one after the other."""
-    depth, height, width = sizes
-    return reciprocal(depth) / np.float32(height) / np.float32(width)
+    share = reciprocal(sizes[0])
+    for side in sizes[1:]:
+        share = share / np.float32(side)
+    return share
 
 
 def _average_add_then_round(total, sizes, divisor, scale, zero_point, quant_min, quant_max):

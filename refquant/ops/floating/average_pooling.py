@@ -176,7 +176,7 @@ def _to_size(spatial: int, input: Any, output_size: Any) -> Tensor:
         )
     counts = adaptive_sizes(output_size, xs.shape[2:])
     spans_along = [adaptive_spans(n, c) for n, c in zip(xs.shape[2:], counts, strict=True)]
-    windows = [
+    windows: list[tuple[Any, Any]] = [
         (
             place,
             tuple(slice(*along[i].tolist()) for along, i in zip(spans_along, place, strict=True)),

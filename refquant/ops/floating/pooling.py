@@ -112,7 +112,7 @@ def _pooled(spatial, input, window, ceil_mode, return_indices):
     return found if return_indices else found[0]
 
 
-_DESCRIBED = {
+_DESCRIBED: dict[str, Any] = {
     "dilation": "Elements from tap to tap of a window.",
     "return_indices": "Whether to tell where the largest elements are, too.",
     "returns": "In the memory format of `input`; with indices a pair, which count in row-major "

@@ -29,7 +29,7 @@ def _inside(index: Any, sizes: Any, padding: Any) -> np.ndarray:
     """Return which of the elements at a tap lie in the image and not in its padding."""
 
 def _pooled(spatial: Any, input: Any, window: Any, ceil_mode: Any, return_indices: Any) -> Any: ...
-_DESCRIBED: Any
+_DESCRIBED: dict[str, Any]
 
 def max_pool1d(input: Any, kernel_size: Any, stride: Any=None, padding: Any=0, dilation: Any=1, ceil_mode: bool=False, return_indices: bool=False) -> Any:
     """Find the largest element of every window of a sequence.
