@@ -20,10 +20,12 @@ class Upsample(Module):
         Spatial sizes of the output.
     scale_factor : float or sequence of float, optional
         Instead of `size`.
-    mode : {'nearest', 'linear', 'bilinear', 'trilinear'}
-        What to take: the pixel at the place, or a mix of those beside it.
+    mode : {'nearest', 'nearest-exact', 'linear', 'bilinear', 'trilinear', 'area'}
+        What to take: the pixel at the place, a mix of those beside it, or an average.
     align_corners : bool, optional
         For the linear modes: whether the centers of the corner pixels stay in place.
+    recompute_scale_factor : bool, optional
+        Whether places follow from the sizes that a factor led to, instead of from the factor.
 
     %(example)s
     >>> refquant.nn.Upsample(scale_factor=2)(refquant.ones(1, 1, 2, 2)).shape
@@ -36,8 +38,12 @@ class Upsample(Module):
         scale_factor: Any = None,
         mode: str = "nearest",
         align_corners: bool | None = None,
+        recompute_scale_factor: bool | None = None,
     ) -> None:
         super().__init__()
+        self.recompute_scale_factor = arguments.flag_or_none(
+            "recompute_scale_factor", recompute_scale_factor
+        )
         self.name = type(self).__name__
         self.size, self.mode, self.align_corners = size, mode, align_corners
         if isinstance(scale_factor, tuple | list):
@@ -49,7 +55,9 @@ class Upsample(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Resize `input`."""
-        return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners)
+        target = self.size, self.scale_factor
+        options = self.align_corners, self.recompute_scale_factor
+        return F.interpolate(input, *target, self.mode, *options)
 
     def extra_repr(self) -> str:
         """Describe the sizes."""

@@ -20,10 +20,12 @@ class Upsample(Module):
         Spatial sizes of the output.
     scale_factor : float or sequence of float, optional
         Instead of `size`.
-    mode : {'nearest', 'linear', 'bilinear', 'trilinear'}
-        What to take: the pixel at the place, or a mix of those beside it.
+    mode : {'nearest', 'nearest-exact', 'linear', 'bilinear', 'trilinear', 'area'}
+        What to take: the pixel at the place, a mix of those beside it, or an average.
     align_corners : bool, optional
         For the linear modes: whether the centers of the corner pixels stay in place.
+    recompute_scale_factor : bool, optional
+        Whether places follow from the sizes that a factor led to, instead of from the factor.
 
     Examples
     --------
@@ -31,7 +33,7 @@ class Upsample(Module):
     >>> refquant.nn.Upsample(scale_factor=2)(refquant.ones(1, 1, 2, 2)).shape
     refquant.Size([1, 1, 4, 4])
     """
-    def __init__(self, size: Any=None, scale_factor: Any=None, mode: str='nearest', align_corners: bool | None=None) -> None: ...
+    def __init__(self, size: Any=None, scale_factor: Any=None, mode: str='nearest', align_corners: bool | None=None, recompute_scale_factor: bool | None=None) -> None: ...
     def forward(self, input: Tensor) -> Tensor:
         """Resize `input`."""
     def extra_repr(self) -> str:

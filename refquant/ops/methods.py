@@ -29,6 +29,7 @@ from refquant.ops.floating import (  # noqa: F401 -- their rows
     repetition,
     resizing,
     rounding,
+    sampling,
     selection,
     shuffling,
     softmax,
@@ -48,6 +49,7 @@ from refquant.ops.quantized import padding as quantized_padding
 from refquant.ops.quantized import pooling as quantized_pooling
 from refquant.ops.quantized import reductions as quantized_reductions
 from refquant.ops.quantized import resizing as quantized_resizing
+from refquant.ops.quantized import sampling as quantized_sampling
 from refquant.ops.rows import exported
 from refquant.tensors import Tensor
 
@@ -74,6 +76,7 @@ QUANTIZED_FORMS.update(
     ),
     **_named(quantized_reductions, "max mean min sort topk"),
     **_named(quantized_resizing, "interpolate"),
+    **_named(quantized_sampling, "grid_sample"),
 )
 
 METHODS = {

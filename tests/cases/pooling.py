@@ -1,5 +1,6 @@
 """Pooling and resizing of images."""
 
+import numpy as np
 from cases.registry import operation
 
 
@@ -192,6 +193,58 @@ def resizing(name, mode):
 
 resizing("nearest", "nearest")
 resizing("bilinear", "bilinear")
+
+
+def nearest(d, x, mode):
+    """Draw a size or factors for every dimension."""
+    sizes = tuple(x.shape[2:])
+    path = d.pick("nn.functional.interpolate", "nn.quantized.functional.interpolate")
+    factors = tuple(d.pick(0.5, 1.0, 1.5, 2.0, 0.7, 3.3, 2.6) for _ in sizes)
+    if d.chance(0.4) and all(int(n * f) for n, f in zip(sizes, factors)):  # noqa: B905
+        return d.call(path, x, None, factors, mode)
+    return d.call(path, x, tuple(d.whole(1, 10) for _ in sizes), None, mode)
+
+
+@operation("image", releases=("2.13",), recorded=60)
+def nearest_exact(d, x):
+    if x.shape[2:] == (1, 1):
+        x = x.repeat(1, 1, 2, 1)
+    return nearest(d, x, "nearest-exact")
+
+
+@operation(None, releases=("2.13",), recorded=40)
+def nearest_of_volumes(d, x):
+    return nearest(d, volume(d), d.pick("nearest", "nearest-exact"))
+
+
+@operation("image", releases=("2.13",), recorded=20)
+def area(d, x):
+    """Averages, under another name; and places by sizes although a factor is given."""
+    again = {} if d.qnnpack else {"recompute_scale_factor": True}
+    options = {"scale_factor": d.pick(1.3, 0.7), "mode": "nearest"}
+    return [
+        d.call("nn.functional.interpolate", x, d.pair(1, 6), None, "area"),
+        d.call("nn.functional.interpolate", x, **again, **options),
+    ]
+
+
+@operation(None, releases=("2.13",), recorded=80)
+def grid_sample(d, x):
+    shape = d.whole(1, 2), d.pick(1, 2, 5), d.whole(1, 6), d.whole(1, 6)
+    x = d.quantized(shape, "quint8", image=True)
+    size = (shape[0], *d.pair(1, 6), 2)
+    # Steps of eighths lie on ties, and on pixels.
+    grid = d.rng.randint(-12, 13, size=size) / 8.0
+    if d.chance(0.5):
+        grid = d.bell(size, 1.3)
+    grid = np.array(grid, np.float32)
+    if d.chance(0.15):
+        grid[0, 0, 0] = d.pick(3e38, -1e30, 1e10, np.inf, -np.inf, np.nan)
+    options = d.pick("zeros", "border", "reflection"), d.chance(0.5)
+    if d.chance(0.5):
+        number = ("zeros", "border", "reflection").index(options[0])
+        return d.call("grid_sampler_2d", x, d.tensor(grid), 0, number, options[1])
+    return d.call("nn.functional.grid_sample", x, d.tensor(grid), "bilinear", *options)
 
 
 @operation("image", releases=("2.13",), recorded=10)

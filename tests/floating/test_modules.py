@@ -69,6 +69,7 @@ MODULES = {
     "AdaptiveAvgPool2d": "AdaptiveAvgPool2d((None, 2))",
     "Upsample": "Upsample(scale_factor=2, mode='bilinear', align_corners=True)",
     "Upsample to a size": "Upsample((3, 4))",
+    "Upsample by middles": "Upsample(scale_factor=2, mode='nearest-exact')",
     "UpsamplingNearest2d": "UpsamplingNearest2d(scale_factor=2)",
     "UpsamplingBilinear2d": "UpsamplingBilinear2d(size=(2, 3))",
     "LSTM": "LSTM(3, 4, num_layers=2, bidirectional=True, batch_first=True, dropout=0.1)",

@@ -95,6 +95,8 @@ def problems():
         yield "dequantize", q
         yield "upsample_bilinear", q, (12, 15)
         yield "upsample", q, (5, 7)
+        grid = np.linspace(-1.2, 1.2, 36, dtype=np.float32).reshape(2, 3, 3, 2)
+        yield "grid_sample", q, refquant.tensor(grid), "bilinear", "border", True
     for name, *window in (("max_pool3d", 2), ("avg_pool3d", 2, 1, 1), ("adaptive_avg_pool3d", 2)):
         yield name, volume, *window
     yield (

@@ -54,6 +54,7 @@ from refquant.ops.floating.resizing import interpolate as interpolate
 from refquant.ops.floating.resizing import upsample as upsample
 from refquant.ops.floating.resizing import upsample_bilinear as upsample_bilinear
 from refquant.ops.floating.resizing import upsample_nearest as upsample_nearest
+from refquant.ops.floating.sampling import grid_sample as grid_sample
 from refquant.ops.floating.shuffling import channel_shuffle as channel_shuffle
 from refquant.ops.floating.shuffling import pixel_shuffle as pixel_shuffle
 from refquant.ops.floating.shuffling import pixel_unshuffle as pixel_unshuffle
@@ -62,4 +63,4 @@ from refquant.ops.floating.transposed_convolution import conv_transpose2d as con
 from refquant.ops.floating.transposed_convolution import conv_transpose3d as conv_transpose3d
 from refquant.ops.rows import exported as _exported
 
-__all__ = ["_activation", "_exported", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cross_entropy", "dropout", "elu", "hardsigmoid", "hardswish", "hardtanh", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "max_pool1d", "max_pool2d", "max_pool3d", "mse_loss", "nll_loss", "pad", "pixel_shuffle", "pixel_unshuffle", "relu", "relu6", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "tanh", "upsample", "upsample_bilinear", "upsample_nearest"]
+__all__ = ["_activation", "_exported", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cross_entropy", "dropout", "elu", "grid_sample", "hardsigmoid", "hardswish", "hardtanh", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "max_pool1d", "max_pool2d", "max_pool3d", "mse_loss", "nll_loss", "pad", "pixel_shuffle", "pixel_unshuffle", "relu", "relu6", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "tanh", "upsample", "upsample_bilinear", "upsample_nearest"]
