@@ -262,4 +262,6 @@ def matmul(d, x):
     x = d.quantized((5, depth), dtype)
     y = d.quantized((depth, 6), dtype)
     near = x.q_scale() * y.q_scale() * depth * 2.0 ** d.whole(0, 6)
-    return d.call("ops.quantized.matmul", x, y, min(max(near, 1e-6), 1e6), d.zero_point(dtype))
+    functional = d.T.nn.quantized.QFunctional()
+    functional.scale, functional.zero_point = min(max(near, 1e-6), 1e6), d.zero_point(dtype)
+    return d.by("nn.quantized.QFunctional.matmul", functional.matmul, x, y)

@@ -57,8 +57,8 @@ FACES = {
     ),
     "refquant.ops.quantized": Face(
         "affine average_pooling casting comparison constructors fake_quantization "
-        "fused_fake_quantization masked_fake_quantization masking own_range packed_convolution "
-        "packing padding recurrence reductions resizing sampling",
+        "fused_fake_quantization masked_fake_quantization masking matrices own_range "
+        "packed_convolution packing padding recurrence reductions resizing sampling",
         "PackedHalf as_rows check_image_rank clamp_ hardtanh hardtanh_ input_quantizer max_pool3d "
         "pack_convolution pack_linear packed_convolution quint8_input reduced_range relu relu6_ "
         "relu_ run_convolution run_linear unpacked",

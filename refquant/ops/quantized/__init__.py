@@ -14,6 +14,3 @@ tensor([1., 4.])
 from refquant._lazy import attach
 
 __getattr__, __dir__, __all__ = attach(__name__)
-
-# At once, because the module is imported under the name of the operation.
-from refquant.ops.quantized.matmul import matmul as matmul  # noqa: E402

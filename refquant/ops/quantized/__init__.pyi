@@ -84,7 +84,6 @@ from refquant.ops.quantized.matmul import linear as linear
 from refquant.ops.quantized.matmul import linear_prepack as linear_prepack
 from refquant.ops.quantized.matmul import linear_relu as linear_relu
 from refquant.ops.quantized.matmul import linear_unpack as linear_unpack
-from refquant.ops.quantized.matmul import matmul as matmul
 from refquant.ops.quantized.out_variants import add_out as add_out
 from refquant.ops.quantized.out_variants import add_relu_out as add_relu_out
 from refquant.ops.quantized.out_variants import add_scalar_out as add_scalar_out

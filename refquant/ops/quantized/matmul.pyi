@@ -9,10 +9,9 @@ from refquant import dtypes, kernels
 from refquant._documentation import document
 from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks
-from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.packing import PackedLinear, check_bias, check_weight
 from refquant.tensors import QuantizedTensor, Tensor
-__all__ = ['as_rows', 'linear', 'linear_prepack', 'linear_relu', 'linear_unpack', 'matmul', 'pack_linear', 'quint8_input', 'run_linear']
+__all__ = ['as_rows', 'linear', 'linear_prepack', 'linear_relu', 'linear_unpack', 'pack_linear', 'quint8_input', 'run_linear']
 
 def pack_linear(weight: Any, bias: Any) -> PackedLinear:
     """Check and pack a weight and bias, which stay unchanged as long as the packed weight lives."""
@@ -170,50 +169,4 @@ def linear_relu(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_
     >>> x = refquant.quantize_per_tensor(refquant.tensor([[1.0, 1.0]]), 0.5, 0, refquant.quint8)
     >>> quantized.linear_relu(x, packed, 0.5, 2).dequantize()
     tensor([[0.]])
-    """
-
-def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Multiply matrices of float32, or stacks of them, as `kernels.linear_half` adds."""
-
-def matmul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
-    r"""Multiply the real numbers of two matrices, or stacks of them, and quantize the product.
-
-    .. math:: y = \mathrm{quantize}\big(\sum_k s_a (q_a - z_a)_{mk} \, s_b (q_b - z_b)_{kn}\big)
-
-    Parameters
-    ----------
-    qa, qb : QuantizedTensor
-        quint8 or qint8, both of one dtype, quantized per tensor. Shapes as of `refquant.matmul`.
-    scale : float
-        Real units of one quantized step of the result.
-    zero_point : int
-        The integer that stands for real zero in the result, in the range of its dtype.
-
-    Returns
-    -------
-    QuantizedTensor
-        Row-major.
-
-    Raises
-    ------
-    DtypeError
-        If the dtypes differ, or are others.
-    QuantizerError
-        If an operand is not quantized per tensor.
-    ShapeError
-        If the shapes do not fit.
-
-    Notes
-    -----
-    Source: ATen ``qmatmul``. Products are added in float32 in the order of k with one rounding
-    each. PyTorch leaves the order to a library: for small matrices it is this one, for others its
-    sums differ in their last bits, so that integers can differ by one step near a tie.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([[1.0, 2.0]]), 0.5, 0, refquant.quint8)
-    >>> quantized.matmul(x, x.t(), 0.5, 0).dequantize()
-    tensor([[5.]])
     """
