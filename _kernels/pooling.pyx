@@ -154,22 +154,27 @@ cdef inline Average average_of(Output to) noexcept nogil:
     )
 
 
-# Pixels of a window inside the image.
+# Elements of a window inside the volume.
 cdef struct Sizes:
+    int64_t depth
     int64_t height
     int64_t width
 
 
+cdef inline int64_t count_of(Sizes of) noexcept nogil:
+    return of.depth * of.height * of.width
+
+
 cdef inline float _share(Sizes of) noexcept nogil:
     """What AVERAGE_OF_INTEGERS multiplies with."""
-    return <float>1.0 / <float>of.height / <float>of.width
+    return <float>1.0 / <float>of.depth / <float>of.height / <float>of.width
 
 
 cdef inline double _average(
     int64_t total, Sizes of, int64_t divisor, Average to, int code
 ) noexcept nogil:
     """The average of one window, rounded and clamped, an integer in double."""
-    cdef int64_t steps = total - of.height * of.width * to.zero_point, multiplier, half
+    cdef int64_t steps = total - count_of(of) * to.zero_point, multiplier, half
     cdef float a = <float>steps, m = <float>1.0 / <float>divisor, t
     cdef int shift
     cdef int32_t bits
@@ -209,7 +214,7 @@ cdef void _average_channels(
     """Averages of neighboring channels by one rule, from sums of 8-bit integers."""
     cdef float m = <float>1.0 / <float>divisor, inverse = <float>1.0 / (<float>1.0 / m)
     cdef float back = <float>1.0 / m, lower = <float>to.lower, upper = <float>to.upper, t
-    cdef int32_t shift = <int32_t>(of.height * of.width * to.zero_point)
+    cdef int32_t shift = <int32_t>(count_of(of) * to.zero_point)
     cdef Py_ssize_t c
     if code == AVERAGE_OF_STEPS:
         m = to.scale / (to.scale * <float>divisor)
@@ -244,24 +249,28 @@ cdef void _average_channels(
             out[c] = <stored><int32_t>_average(total[c], of, divisor, to, code)
 
 
+# The first element of one window along a dimension, and the one after the last.
+ctypedef const int64_t* Span
+
+
 cdef void _average_window(
-    const stored* image, stored* out, const int64_t* row, const int64_t* column,
-    int64_t divisor, Py_ssize_t width, Py_ssize_t inner, Average to, Py_ssize_t vectors,
+    const stored* image, stored* out, Span plane, Span row, Span column, int64_t divisor,
+    Py_ssize_t height, Py_ssize_t width, Py_ssize_t inner, Average to, Py_ssize_t vectors,
     int code, int tail_code
 ) noexcept nogil:
     """All channels of one pixel of the output."""
     cdef int32_t total[CHUNK]
-    cdef Sizes of
+    cdef Sizes of = Sizes(plane[1] - plane[0], row[1] - row[0], column[1] - column[0])
     cdef int64_t wide
-    cdef Py_ssize_t start, count, like_vectors, c, y, x
+    cdef Py_ssize_t start, count, like_vectors, c, z, y, x
     cdef const stored* pixel
-    of.height, of.width = row[1] - row[0], column[1] - column[0]
-    if stored is int32_t or of.height * of.width > MANY:
+    if stored is int32_t or count_of(of) > MANY:
         for c in range(inner):
             wide = 0
-            for y in range(row[0], row[1]):
-                for x in range(column[0], column[1]):
-                    wide = wide + image[(y * width + x) * inner + c]
+            for z in range(plane[0], plane[1]):
+                for y in range(row[0], row[1]):
+                    for x in range(column[0], column[1]):
+                        wide = wide + image[((z * height + y) * width + x) * inner + c]
             out[c] = <stored><int64_t>_average(
                 wide, of, divisor, to, code if c < vectors else tail_code)
         return
@@ -270,11 +279,12 @@ cdef void _average_window(
         count = min(<Py_ssize_t>CHUNK, inner - start)
         for c in range(count):
             total[c] = 0
-        for y in range(row[0], row[1]):
-            for x in range(column[0], column[1]):
-                pixel = image + (y * width + x) * inner + start
-                for c in range(count):
-                    total[c] = total[c] + pixel[c]
+        for z in range(plane[0], plane[1]):
+            for y in range(row[0], row[1]):
+                for x in range(column[0], column[1]):
+                    pixel = image + ((z * height + y) * width + x) * inner + start
+                    for c in range(count):
+                        total[c] = total[c] + pixel[c]
         like_vectors = max(<Py_ssize_t>0, min(count, vectors - start))
         _average_channels(total, out + start, like_vectors, of, divisor, to, code)
         _average_channels(total + like_vectors, out + start + like_vectors, count - like_vectors,
@@ -283,22 +293,23 @@ cdef void _average_window(
 
 
 cdef void _average_line(
-    const stored* image, stored* out, const int64_t* row, const int64_t[:, ::1] columns,
-    const int64_t* divisors, Py_ssize_t width, Average to, int code, int32_t* scratch
+    const stored* image, stored* out, Span plane, Span row, const int64_t[:, ::1] columns,
+    const int64_t* divisors, Py_ssize_t height, Py_ssize_t width, Average to, int code,
+    int32_t* scratch
 ) noexcept nogil:
     """A line of windows over one channel; `scratch` holds a row of input and one of output."""
     cdef int32_t* total = scratch + width
     cdef int32_t value
-    cdef Py_ssize_t widths = columns.shape[0], x, y, j, end
+    cdef Py_ssize_t widths = columns.shape[0], x, y, z, j, end
     cdef const stored* line
-    cdef Sizes of
-    of.height = row[1] - row[0]
+    cdef Sizes of = Sizes(plane[1] - plane[0], row[1] - row[0], 0)
     for x in range(width):
         scratch[x] = 0
-    for y in range(row[0], row[1]):
-        line = image + y * width
-        for x in range(width):
-            scratch[x] = scratch[x] + line[x]
+    for z in range(plane[0], plane[1]):
+        for y in range(row[0], row[1]):
+            line = image + (z * height + y) * width
+            for x in range(width):
+                scratch[x] = scratch[x] + line[x]
     for j in range(widths):
         value = 0
         for x in range(columns[j, 0], columns[j, 1]):
@@ -315,45 +326,54 @@ cdef void _average_line(
         j = end
 
 
-cdef void _average_image(
-    const stored[:, :, :, ::1] q, stored[:, :, :, ::1] result, const int64_t[:, ::1] rows,
-    const int64_t[:, ::1] columns, const int64_t[:, ::1] divisors, Average to, Py_ssize_t vectors,
-    int code, int tail_code, int32_t[:, ::1] scratch
+cdef void _average_volume(
+    const stored[:, :, :, :, ::1] q, stored[:, :, :, :, ::1] result,
+    const int64_t[:, ::1] planes, const int64_t[:, ::1] rows, const int64_t[:, ::1] columns,
+    const int64_t[:, :, ::1] divisors, Average to, Py_ssize_t vectors, int code, int tail_code,
+    int32_t[:, ::1] scratch
 ) noexcept nogil:
-    cdef Py_ssize_t heights = rows.shape[0], widths = columns.shape[0], k, i, j
-    cdef Py_ssize_t inner = q.shape[3], lines = q.shape[0] * heights
+    cdef Py_ssize_t depths = planes.shape[0], heights = rows.shape[0], widths = columns.shape[0]
+    cdef Py_ssize_t height = q.shape[2], width = q.shape[3], inner = q.shape[4]
+    cdef Py_ssize_t lines = q.shape[0] * depths * heights, k, h, i, j, o
     cdef int threads = <int>scratch.shape[0]
-    cdef bint plane = inner == 1 and stored is not int32_t and q.shape[1] * q.shape[2] <= MANY
+    cdef bint flat = inner == 1 and stored is not int32_t
+    flat = flat and q.shape[1] * height * width <= MANY
     for k in prange(lines, num_threads=threads, schedule="static", use_threads_if=threads > 1):
         i = k % heights
-        if plane:
+        h = k // heights % depths
+        o = k // heights // depths
+        if flat:
             _average_line(
-                &q[k // heights, 0, 0, 0], &result[k // heights, i, 0, 0], &rows[i, 0], columns,
-                &divisors[i, 0], q.shape[2], to, code if vectors > 0 else tail_code,
+                &q[o, 0, 0, 0, 0], &result[o, h, i, 0, 0], &planes[h, 0], &rows[i, 0], columns,
+                &divisors[h, i, 0], height, width, to, code if vectors > 0 else tail_code,
                 &scratch[threadid(), 0])
             continue
         for j in range(widths):
             _average_window(
-                &q[k // heights, 0, 0, 0], &result[k // heights, i, j, 0], &rows[i, 0],
-                &columns[j, 0], divisors[i, j], q.shape[2], inner, to, vectors, code, tail_code)
+                &q[o, 0, 0, 0, 0], &result[o, h, i, j, 0], &planes[h, 0], &rows[i, 0],
+                &columns[j, 0], divisors[h, i, j], height, width, inner, to, vectors, code,
+                tail_code)
 
 
 def average_pool(
-    const stored[:, :, :, ::1] q not None, const int64_t[:, ::1] rows not None,
-    const int64_t[:, ::1] columns not None, const int64_t[:, ::1] divisors not None, output,
-    Py_ssize_t vector_length, average
+    const stored[:, :, :, :, ::1] q not None, windows,
+    const int64_t[:, :, ::1] divisors not None, output, Py_ssize_t vector_length, average
 ):
     """Average the integers of every window; inputs are not checked."""
+    cdef tuple along = <tuple>windows
+    cdef const int64_t[:, ::1] planes = along[0], rows = along[1], columns = along[2]
     cdef Average to = average_of(output_of(output))
     cdef int code = AVERAGE[average.vector], tail_code = AVERAGE[average.tail]
-    out = np.empty((q.shape[0], rows.shape[0], columns.shape[0], q.shape[3]), char_of(<stored>0))
-    cdef stored[:, :, :, ::1] result = out
-    cdef int threads = threads_for(q.shape[0] * q.shape[1] * q.shape[2] * q.shape[3], GRAIN)
-    cdef int32_t[:, ::1] scratch = np.empty((threads, q.shape[2] + columns.shape[0]), np.int32)
+    cdef Py_ssize_t work = q.shape[0] * q.shape[1] * q.shape[2] * q.shape[3] * q.shape[4]
+    shape = (q.shape[0], planes.shape[0], rows.shape[0], columns.shape[0], q.shape[4])
+    out = np.empty(shape, char_of(<stored>0))
+    cdef stored[:, :, :, :, ::1] result = out
+    cdef int threads = threads_for(work, GRAIN)
+    cdef int32_t[:, ::1] scratch = np.empty((threads, q.shape[3] + columns.shape[0]), np.int32)
     if out.size:
         with nogil:
-            _average_image(q, result, rows, columns, divisors, to, vector_length, code, tail_code,
-                           scratch)
+            _average_volume(q, result, planes, rows, columns, divisors, to, vector_length, code,
+                            tail_code, scratch)
     return out
 
 
@@ -373,7 +393,7 @@ cdef void _mean_row(
             for k in range(start, end):
                 part = part + row[k]
             total, start = total + part, end
-    out[0] = <stored><int64_t>_average(total, Sizes(n, 1), n, to, code)
+    out[0] = <stored><int64_t>_average(total, Sizes(1, n, 1), n, to, code)
 
 
 def mean(const stored[:, ::1] q not None, output, average):

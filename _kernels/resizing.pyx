@@ -7,8 +7,8 @@ Design
 """
 
 from cython.parallel cimport prange
-from libc.math cimport fmaf, rintf
-from libc.stdint cimport int32_t, int64_t
+from libc.math cimport fabsf, floorf, fmaf, rintf
+from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 
 from refquant._kernels._operands cimport Output, char_of, output_of, stored
@@ -163,4 +163,66 @@ def resize_nearest(
     if out.size:
         with nogil:
             _copy_image(q, result, rows, columns)
+    return out
+
+
+cdef inline int64_t whole(float place) noexcept nogil:
+    """Convert to int64; what does not fit becomes the smallest number."""
+    return <int64_t>place if fabsf(place) < 9223372036854775808.0 else INT64_MIN
+
+
+cdef inline float seen(
+    const uint8_t* image, int64_t row, int64_t column, Py_ssize_t height, Py_ssize_t width,
+    float zero
+) noexcept nogil:
+    if row < 0 or row >= height or column < 0 or column >= width:
+        return zero
+    return image[row * width + column]
+
+
+cdef void _sample_image(
+    const uint8_t* images, const float* x, const float* y, uint8_t* out, Py_ssize_t channels,
+    Py_ssize_t height, Py_ssize_t width, Py_ssize_t count, float zero
+) noexcept nogil:
+    """All channels of one image; the weights of a place serve all of them."""
+    cdef Py_ssize_t k, c
+    cdef int64_t left, right, top, bottom
+    cdef float from_left, to_right, from_top, to_bottom, nw, ne, sw, se, mixed
+    cdef const uint8_t* image
+    for k in range(count):
+        left, top = whole(floorf(x[k])), whole(floorf(y[k]))
+        right, bottom = left + 1, top + 1
+        from_left, to_right = x[k] - <float>left, <float>right - x[k]
+        from_top, to_bottom = y[k] - <float>top, <float>bottom - y[k]
+        nw, ne = to_right * to_bottom, from_left * to_bottom
+        sw, se = to_right * from_top, from_left * from_top
+        for c in range(channels):
+            image = images + c * height * width
+            mixed = <float>0.0 + nw * seen(image, top, left, height, width, zero)
+            mixed = mixed + ne * seen(image, top, right, height, width, zero)
+            mixed = mixed + sw * seen(image, bottom, left, height, width, zero)
+            mixed = rintf(mixed + se * seen(image, bottom, right, height, width, zero))
+            out[c * count + k] = (
+                <uint8_t><int64_t>mixed if fabsf(mixed) < 2147483648.0 else <uint8_t>0)
+
+
+def sample_bilinear(
+    const uint8_t[:, :, :, ::1] q not None, const float[:, ::1] x not None,
+    const float[:, ::1] y not None, int64_t zero_point
+):
+    """Mix the four neighbors of given places; inputs are not checked."""
+    cdef Py_ssize_t batch = q.shape[0], channels = q.shape[1], count = x.shape[1], k
+    cdef Py_ssize_t height = q.shape[2], width = q.shape[3]
+    out = np.empty((batch, channels, count), np.uint8)
+    cdef uint8_t[:, :, ::1] result = out
+    cdef const uint8_t* images = NULL
+    cdef int threads = threads_for(batch * channels * count, GRAIN)
+    if out.size == 0:
+        return out
+    if q.size:
+        images = &q[0, 0, 0, 0]
+    with nogil:
+        for k in prange(batch, num_threads=threads, schedule="static", use_threads_if=threads > 1):
+            _sample_image(images + k * channels * height * width, &x[k, 0], &y[k, 0],
+                          &result[k, 0, 0], channels, height, width, count, <float>zero_point)
     return out

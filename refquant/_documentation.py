@@ -176,6 +176,16 @@ Parameters
 ----------
 input : QuantizedTensor, shape (batch, channels, height, width)
     Quantized per tensor; the batch may be left out.""",
+    "sequence_per_tensor": """
+Parameters
+----------
+input : QuantizedTensor, shape (batch, channels, length)
+    Quantized per tensor; the batch may be left out.""",
+    "volume_per_tensor": """
+Parameters
+----------
+input : QuantizedTensor, shape (batch, channels, depth, height, width)
+    Quantized per tensor; the batch may be left out.""",
     "real_input": """
 Parameters
 ----------

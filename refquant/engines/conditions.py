@@ -20,8 +20,8 @@ WIDE_CHANNELS_LAST = Condition(
 )
 IS_CHANNELS_LAST = Condition("channels-last", lambda operands: operands.channels_last)
 QNNPACK_WINDOW = Condition(
-    "quint8 without ceil_mode",
-    lambda operands: operands.dtype is quint8 and not operands.rounded_up,
+    "quint8 image without ceil_mode",
+    lambda operands: operands.dtype is quint8 and not operands.rounded_up and not operands.volume,
 )
 QNNPACK_DIVIDED = Condition(
     "quint8 to a size that divides its own",

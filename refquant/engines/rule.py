@@ -195,6 +195,8 @@ class Operands(NamedTuple):
         Whether windows may reach over the end (``ceil_mode``).
     divides : bool
         Whether the output size divides that of the image.
+    volume : bool
+        Whether there are three spatial dimensions.
 
     Examples
     --------
@@ -213,6 +215,7 @@ class Operands(NamedTuple):
     spatial: bool = False
     rounded_up: bool = False
     divides: bool = False
+    volume: bool = False
 
 
 @dataclass(frozen=True, slots=True)

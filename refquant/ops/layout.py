@@ -231,45 +231,48 @@ def is_channels_last(array: np.ndarray) -> bool:
     They do wherever the elements lie in that order without gaps, also where the strides mean a
     row-major image: with one channel or one pixel, both orders are one. Found on PyTorch 2.13.
     """
-    return is_contiguous(array, dtypes.channels_last)
+    return array.ndim in _BY_NDIM and is_contiguous(array, _BY_NDIM[array.ndim])
 
 
-def _row_major(result: np.ndarray) -> np.ndarray:
-    """Take (batch, height, width, channels) to row-major strides, those of extents of 1 too."""
-    image = result.transpose(0, 3, 1, 2)
-    return image.ravel().reshape(image.shape)
-
-
-def image(array: np.ndarray):
+def image(array: np.ndarray, spatial: int = 2):
     """Lay an image out as (outer, height, width, inner), in the order in which engines walk.
 
     Parameters
     ----------
     array : ndarray, shape (batch, channels, height, width) or (channels, height, width)
-        The image.
+        The image; of three spatial dimensions there is a depth before the height.
+    spatial : int
+        How many spatial dimensions there are, 2 or 3.
 
     Returns
     -------
     dense : ndarray, shape (outer, height, width, inner)
         Channels are `inner` where `is_channels_last` holds; else they and the batch are `outer`.
     restore : callable
-        Takes such an array of another height and width back to the shape and format of the image;
-        an image with gaps becomes a row-major one.
+        Takes such an array of other extents back to the shape and format of the image; an image
+        with gaps becomes a row-major one.
     """
-    if array.ndim not in (3, 4):
+    if array.ndim not in (spatial + 1, spatial + 2):
+        named = "depth, height, width" if spatial == 3 else "height, width"
         raise ShapeError(
             argument="input",
-            expected="an image (batch, channels, height, width), or one without batch",
+            expected=f"an image (batch, channels, {named}), or one without batch",
             got=f"shape {array.shape}",
         )
-    if is_channels_last(array):
-        dense = array.transpose(0, 2, 3, 1)
-        if format_of(array) is dtypes.channels_last:
-            return dense, lambda result: result.transpose(0, 3, 1, 2)
-        return dense, _row_major
-    lead, (height, width) = array.shape[:-2], array.shape[-2:]
-    dense = np.ascontiguousarray(array).reshape(math.prod(lead), height, width, 1)
-    return dense, lambda result: result.reshape(*lead, *result.shape[1:3])
+    if array.ndim == spatial + 2 and is_channels_last(array):
+        order = _ORDER[_BY_NDIM[array.ndim]]
+        dense, inverse = array.transpose(order), _inverse(order)
+        if format_of(array) is _BY_NDIM[array.ndim]:
+            return dense, lambda result: result.transpose(inverse)
+        return dense, lambda result: _row_major(result.transpose(inverse))
+    lead, extents = array.shape[:-spatial], array.shape[-spatial:]
+    dense = np.ascontiguousarray(array).reshape(math.prod(lead), *extents, 1)
+    return dense, lambda result: result.reshape(*lead, *result.shape[1:-1])
+
+
+def _row_major(image: np.ndarray) -> np.ndarray:
+    """Give an image row-major strides, those of extents of 1 too."""
+    return image.ravel().reshape(image.shape)
 
 
 def vector_length(length: int, block: int) -> int:

@@ -5,6 +5,7 @@ from refquant.ops.dispatch import QUANTIZED_FORMS
 from refquant.ops.floating import (  # noqa: F401 -- their rows
     activation,
     arithmetic,
+    average_pooling,
     casting,
     comparison,
     concat,
@@ -30,6 +31,7 @@ from refquant.ops.floating import (  # noqa: F401 -- their rows
     repetition,
     resizing,
     rounding,
+    sampling,
     selection,
     shuffling,
     softmax,
@@ -40,6 +42,7 @@ from refquant.ops.floating import (  # noqa: F401 -- their rows
 )
 from refquant.ops.quantized import activation as quantized_activation
 from refquant.ops.quantized import affine, deviation, learned_slopes
+from refquant.ops.quantized import average_pooling as quantized_averages
 from refquant.ops.quantized import casting as quantized_casting
 from refquant.ops.quantized import comparison as quantized_comparison
 from refquant.ops.quantized import concat as quantized_concat
@@ -50,6 +53,7 @@ from refquant.ops.quantized import padding as quantized_padding
 from refquant.ops.quantized import pooling as quantized_pooling
 from refquant.ops.quantized import reductions as quantized_reductions
 from refquant.ops.quantized import resizing as quantized_resizing
+from refquant.ops.quantized import sampling as quantized_sampling
 from refquant.ops.rows import exported
 from refquant.tensors import Tensor
 
@@ -70,10 +74,16 @@ QUANTIZED_FORMS.update(
     **_named(quantized_elementwise, "clamp clamp_ hardtanh hardtanh_ relu relu6 relu6_ relu_"),
     **_named(quantized_masking, "index_put_ masked_fill masked_fill_"),
     **_named(quantized_padding, "pad"),
-    **_named(quantized_pooling, "adaptive_avg_pool2d avg_pool2d max_pool2d"),
+    **_named(quantized_pooling, "max_pool1d max_pool2d max_pool3d"),
+    **_named(
+        quantized_averages,
+        "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d avg_pool1d avg_pool2d "
+        "avg_pool3d",
+    ),
     **_named(quantized_reductions, "max mean min sort topk"),
     **_named(deviation, "std"),
     **_named(quantized_resizing, "interpolate"),
+    **_named(quantized_sampling, "grid_sample"),
 )
 
 METHODS = {

@@ -17,6 +17,7 @@ __all__ = [
     "Quantizer",
     "Runs",
     "Weight",
+    "Windows",
     "parts",
     "rows",
     "split_at",
@@ -137,6 +138,20 @@ class Geometry(NamedTuple):
             (n + 2 * p - d * (k - 1) - 1) // s + 1
             for n, k, s, p, d in zip(image, *self, strict=True)
         )
+
+
+class Windows(NamedTuple):
+    """Which elements the windows of a pooling see, along each dimension.
+
+    Attributes
+    ----------
+    planes, rows, columns : ndarray of int64, shape (count, 2)
+        First plane (row, column) of every window inside the volume, and the one after the last.
+    """
+
+    planes: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
 
 
 class Neighbors(NamedTuple):

@@ -1,8 +1,9 @@
 r"""Pooling of quantized images: the largest integer of every window, or their average.
 
 An image is an array of shape (outer, height, width, inner): batch and channels are both `outer`
-for a row-major image, and channels are `inner` for a channels-last one. The parameters of the
-result are those of the input: a window of equal pixels keeps its value.
+for a row-major image, and channels are `inner` for a channels-last one. A volume has its depth
+before the height. The parameters of the result are those of the input: a window of equal pixels
+keeps its value.
 
 See ``_kernels/pooling.pyx``: `max_pool` is ``_max_row`` there, the rules of averages are
 ``_average`` and, for neighbors, ``_average_channels``.
@@ -50,16 +51,16 @@ def max_pool(q, geometry, counts):
 
 
 @np.errstate(all="ignore")
-def average_pool(q, rows, columns, divisors, output, vector_length, average):
+def average_pool(q, windows, divisors, output, vector_length, average):
     r"""Average the integers of every window.
 
     Parameters
     ----------
-    q : ndarray of uint8, int8 or int32, shape (outer, height, width, inner)
-        The image.
-    rows, columns : ndarray of int64, shape (count, 2)
-        First row (column) of every window inside the image, and the one after the last.
-    divisors : ndarray of int64, shape (len(rows), len(columns))
+    q : ndarray of uint8, int8 or int32, shape (outer, depth, height, width, inner)
+        The volume; an image has depth 1.
+    windows : Windows
+        Where windows lie inside it.
+    divisors : ndarray of int64, shape (len(planes), len(rows), len(columns))
         What each window counts as.
     output : Output
         Scale, zero point and range of image and result.
@@ -70,18 +71,17 @@ def average_pool(q, rows, columns, divisors, output, vector_length, average):
 
     Returns
     -------
-    ndarray of the type of `q`, shape (outer, len(rows), len(columns), inner)
+    ndarray of the type of `q`, shape (outer, *divisors.shape, inner)
     """
-    outer, _, _, inner = q.shape
-    result = np.empty((outer, len(rows), len(columns), inner), q.dtype)
-    for i, (top, bottom) in enumerate(rows):
-        for j, (left, right) in enumerate(columns):
-            window = q[:, top:bottom, left:right]
-            total = window.sum(axis=(1, 2), dtype=np.int64)
-            sizes = (int(bottom - top), int(right - left))
-            for channels, (rule,) in split_at(vector_length, average):
-                averages = rule(total[:, channels], sizes, divisors[i, j], *output)
-                result[:, i, j, channels] = averages
+    result = np.empty((q.shape[0], *divisors.shape, q.shape[-1]), q.dtype)
+    for place in np.ndindex(divisors.shape):
+        ends = [along[i].tolist() for along, i in zip(windows, place, strict=True)]
+        window = q[:, *(slice(*pair) for pair in ends)]
+        total = window.sum(axis=(1, 2, 3), dtype=np.int64)
+        sizes = tuple(last - first for first, last in ends)
+        for channels, (rule,) in split_at(vector_length, average):
+            averages = rule(total[:, channels], sizes, divisors[place], *output)
+            result[:, *place, channels] = averages
     return result
 
 
@@ -104,4 +104,4 @@ def mean(q, output, average):
     """
     n = q.shape[1]
     total = q.sum(axis=1, dtype=np.int64)
-    return np.asarray(average(total, (n, 1), n, *output)).astype(q.dtype)
+    return np.asarray(average(total, (1, n, 1), n, *output)).astype(q.dtype)

@@ -12,7 +12,7 @@ import numpy as np
 from refquant.engines.rules.float32 import clip, round_half_even
 from refquant.reference.operands import split_at
 
-__all__ = ["resize_bilinear", "resize_nearest"]
+__all__ = ["resize_bilinear", "resize_nearest", "sample_bilinear"]
 
 
 def resize_nearest(q, rows, columns):
@@ -67,3 +67,61 @@ def resize_bilinear(q, rows, columns, output, vector_length, mix):
         mixed = zero_point + (rule(a, b, c, d, h, w) - zero_point)
         result[..., channels] = clip(round_half_even(mixed), *limits)
     return result
+
+
+@np.errstate(all="ignore")
+def sample_bilinear(q, x, y, zero_point):
+    r"""Mix the four neighbors of given places; outside the image stands the zero point.
+
+    .. math:: v = ((w_{nw} A + w_{ne} B) + w_{sw} C) + w_{se} D
+
+    The weights are products of the distances to the other side, rounded to float32, and so are
+    all products and sums.
+
+    Parameters
+    ----------
+    q : ndarray of uint8, shape (batch, channels, height, width)
+        The images.
+    x, y : ndarray of float32, shape (batch, count)
+        Columns and rows of the places, fractions included.
+    zero_point : int
+        The integer that stands for real zero.
+
+    Returns
+    -------
+    ndarray of uint8, shape (batch, channels, count)
+        What is no number becomes 0.
+    """
+    height, width = q.shape[2:]
+    left, top = (_whole(np.floor(places)) for places in (x, y))
+    right, bottom = left + 1, top + 1
+    edges = [side.astype(np.float32) for side in (left, right, top, bottom)]
+    from_left, to_right, from_top, to_bottom = (
+        x - edges[0],
+        edges[1] - x,
+        y - edges[2],
+        edges[3] - y,
+    )
+    corners = (
+        (top, left, to_right * to_bottom),
+        (top, right, from_left * to_bottom),
+        (bottom, left, to_right * from_top),
+        (bottom, right, from_left * from_top),
+    )
+    mixed = np.zeros((*x.shape, q.shape[1]), np.float32)
+    for row, column, weight in corners:
+        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+        seen = np.full(mixed.shape, zero_point, np.float32)
+        image, place = np.nonzero(inside)
+        seen[inside] = q[image, :, row[image, place], column[image, place]]
+        mixed = mixed + weight[..., None] * seen
+    rounded = round_half_even(mixed)
+    held = np.abs(rounded) < 2.0**31
+    codes = np.where(held, rounded, 0).astype(np.int64).astype(np.uint8)
+    return np.ascontiguousarray(np.moveaxis(codes, 2, 1))
+
+
+def _whole(places):
+    """Convert to int64, as processors do: what does not fit becomes the smallest number."""
+    fits = np.abs(places) < 2.0**63
+    return np.where(fits, np.where(fits, places, 0).astype(np.int64), -(2**63))

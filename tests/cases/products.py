@@ -219,3 +219,20 @@ def convolutions(rank):
 
 convolutions(2)
 convolutions(3)
+
+
+@operation(
+    None,
+    releases=("2.13",),
+    recorded=60,
+    tolerance=1 / 250,
+    why="one step: a library adds the float32 products, in an order of its own for some shapes",
+)
+def matmul(d, x):
+    depth, dtype = d.pick(1, 3, 8, 17, 64, 200, 384), d.pick("quint8", "qint8")
+    x = d.quantized((5, depth), dtype)
+    y = d.quantized((depth, 6), dtype)
+    near = x.q_scale() * y.q_scale() * depth * 2.0 ** d.whole(0, 6)
+    functional = d.T.nn.quantized.QFunctional()
+    functional.scale, functional.zero_point = min(max(near, 1e-6), 1e6), d.zero_point(dtype)
+    return d.by("nn.quantized.QFunctional.matmul", functional.matmul, x, y)

@@ -69,18 +69,39 @@ def test_windows_of_one_pixel(qnnpack, name):
     assert ints(getattr(F, name)(ours, 1, 1)) == ints(ours)
 
 
+def _of_one_pixel(module, q):
+    """Resize and pool an image of 1x1 pixels, and the same as a volume, to 2x2 pixels."""
+    yield module.interpolate(q, (2, 2), mode="bilinear", align_corners=False)
+    yield module.interpolate(q, (2, 2), mode="nearest")
+    yield module.adaptive_avg_pool2d(q, (2, 2))
+    volume = q.unsqueeze(2)
+    yield module.adaptive_avg_pool3d(volume, (1, 2, 2)).squeeze(2)
+    yield module.adaptive_avg_pool3d(q.squeeze(0).unsqueeze(1), (1, 2, 2)).squeeze(1).unsqueeze(0)
+
+
+@pytest.mark.filterwarnings("ignore:.*not implemented for QNNPACK")
 @pytest.mark.parametrize("engine", ["fbgemm", "qnnpack"])
 def test_channels_of_images_of_one_pixel(request, engine):
     pair = request.getfixturevalue(engine)
     theirs, ours = pair.image(np.arange(4).reshape(1, 4, 1, 1) * 10)
-    peer = pair.peer.ao.nn.quantized.functional
     scrambled = [[[[0, 10], [20, 30]]] * 4]
     right = [[[[10 * c] * 2] * 2 for c in range(4)]]
-    for module, wanted in ((peer, scrambled), (F, right)):
-        q = theirs if module is peer else ours
-        assert ints(module.interpolate(q, (2, 2), mode="bilinear", align_corners=False)) == wanted
-        assert ints(module.interpolate(q, (2, 2), mode="nearest")) == wanted
-        assert ints(module.adaptive_avg_pool2d(q, (2, 2))) == wanted
+    for made in _of_one_pixel(pair.peer.ao.nn.quantized.functional, theirs):
+        assert ints(made) == scrambled
+    for made in _of_one_pixel(F, ours):
+        assert ints(made) == right
+
+    if engine == "fbgemm":  # a window beyond the border, and the pixel between two
+        peer = pair.peer.nn.functional
+        assert ints(peer.max_pool2d(theirs, 2, 1, 1)) == scrambled
+    assert ints(refquant.nn.functional.max_pool2d(ours, 2, 1, 1)) == right
+
+
+def test_the_largest_of_volumes(qnnpack):
+    theirs, ours = qnnpack.image(np.arange(16).reshape(1, 1, 2, 2, 4))
+    with pytest.raises(RuntimeError, match="doesn't support"):
+        qnnpack.peer.nn.functional.max_pool3d(theirs, 2)
+    assert ints(refquant.nn.functional.max_pool3d(ours, 2)) == [[[[[13, 15]]]]]
 
 
 def test_number_of_threads(fbgemm):

@@ -177,6 +177,59 @@ CASES = {
         lambda T, x, w: _f(T).conv3d(x, w, None, 1, 1), ((1, 2, 3, 3, 4), (2, 2, 2, 2, 3))
     ),
     "max_pool2d": Case(lambda T, x: _f(T).max_pool2d(x, 3, 2, 1), ((1, 2, 6, 5),)),
+    "max_pool1d": Case(lambda T, x: T.max_pool1d(x, 3, 2, 1, ceil_mode=True), ((2, 3, 8),)),
+    "max_pool1d_dilated": Case(lambda T, x: _f(T).max_pool1d(x, 2, 1, 1, 3), ((3, 8),)),
+    "max_pool3d": Case(lambda T, x: _f(T).max_pool3d(x, (2, 3, 2), 2, 1), ((1, 2, 4, 5, 3),)),
+    "avg_pool1d": Case(
+        lambda T, x: T.avg_pool1d(x, 3, 2, 1, True, count_include_pad=False), ((2, 3, 8),)
+    ),
+    "avg_pool3d": Case(
+        lambda T, x: _f(T).avg_pool3d(x, 2, (1, 2, 2), (0, 1, 1), True), ((2, 4, 3, 5),)
+    ),
+    "avg_pool3d_divisor": Case(
+        lambda T, x: _f(T).avg_pool3d(x, 2, divisor_override=3), ((1, 2, 4, 3, 4),)
+    ),
+    "interpolate_exact": Case(
+        lambda T, x: _f(T).interpolate(x, scale_factor=(1.7, 0.6), mode="nearest-exact"),
+        ((1, 2, 4, 5),),
+    ),
+    "interpolate_area": Case(
+        lambda T, x: _f(T).interpolate(x, (2, 3, 2), mode="area"), ((1, 2, 4, 5, 3),)
+    ),
+    "interpolate_recomputed": Case(
+        lambda T, x: _f(T).interpolate(
+            x, scale_factor=1.4, mode="bilinear", recompute_scale_factor=True, align_corners=False
+        ),
+        ((1, 2, 4, 5),),
+    ),
+    "grid_sample": Case(
+        lambda T, x, g: _f(T).grid_sample(x, g, align_corners=False),
+        ((2, 3, 4, 5), (2, 3, 2, 2)),
+        -1.2,
+        1.2,
+    ),
+    "grid_sample_border": Case(
+        lambda T, x, g: _f(T).grid_sample(x, g, "bilinear", "border", align_corners=True),
+        ((2, 3, 4, 5), (2, 3, 2, 2)),
+        -1.4,
+        1.4,
+    ),
+    "grid_sample_reflection": Case(
+        lambda T, x, g: _f(T).grid_sample(x, g, "bilinear", "reflection", align_corners=False),
+        ((2, 3, 4, 5), (2, 3, 2, 2)),
+    ),
+    "grid_sample_reflection_corners": Case(
+        lambda T, x, g: _f(T).grid_sample(x, g, "bilinear", "reflection", align_corners=True),
+        ((2, 3, 4, 5), (2, 3, 2, 2)),
+    ),
+    "grid_sample_nearest": Case(
+        lambda T, x, g: _f(T).grid_sample(x, g, "nearest", "border", align_corners=False),
+        ((2, 3, 4, 5), (2, 3, 2, 2)),
+    ),
+    "adaptive_avg_pool1d": Case(lambda T, x: T.adaptive_avg_pool1d(x, 3), ((2, 2, 7),)),
+    "adaptive_avg_pool3d": Case(
+        lambda T, x: _f(T).adaptive_avg_pool3d(x, (2, None, 3)), ((2, 2, 3, 2, 5),)
+    ),
     "avg_pool2d": Case(
         lambda T, x: _f(T).avg_pool2d(x, 3, 2, 1, ceil_mode=True, count_include_pad=False),
         ((1, 2, 6, 5),),

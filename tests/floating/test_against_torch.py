@@ -137,6 +137,33 @@ def test_pooling(torch, seed):
     assert np.array_equal(mine.numpy(), theirs.numpy())
 
 
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("spatial", [1, 3])
+def test_pooling_of_sequences_and_volumes(torch, spatial, seed):
+    rng = np.random.default_rng(seed)
+    kernel, stride = (tuple(rng.integers(1, most, size=spatial).tolist()) for most in (4, 4))
+    padding = tuple(int(rng.integers(0, k // 2 + 1)) for k in kernel)
+    ceil, include = bool(rng.integers(2)), bool(rng.integers(2))
+    dilation = tuple(rng.integers(1, 3, size=spatial).tolist())
+    sizes = [7, 6, 8][:spatial]
+    x = rng.permutation(6 * int(np.prod(sizes))).reshape(2, 3, *sizes) / 100
+    size = tuple(rng.integers(1, 9, size=spatial).tolist())
+    options = kernel, stride, padding, dilation, ceil
+
+    def pool(T, name):
+        return getattr(T.nn.functional, f"{name}_pool{spatial}d")
+
+    for function in (
+        lambda T, x: pool(T, "max")(x, *options),
+        lambda T, x: pool(T, "avg")(x, kernel, stride, padding, ceil, include),
+        lambda T, x: pool(T, "adaptive_avg")(x, size),
+    ):
+        both(torch, function, [x], rng)
+    _, mine = pool(refquant, "max")(refquant.tensor(x), *options, True)
+    _, theirs = pool(torch, "max")(torch.tensor(x), *options, True)
+    assert np.array_equal(mine.numpy(), theirs.numpy())
+
+
 def test_max_pool_of_nan_and_infinities(torch):
     x = np.full((1, 1, 4, 6), -np.inf, np.float32)
     x[0, 0, 1, 1] = np.nan

@@ -90,12 +90,19 @@ def problems():
         yield "threshold", q, 0.5, -1.0
         yield "relu", q
         yield "max_pool2d", q, 2
+        yield "max_pool1d", q[0], 2
+        yield "avg_pool1d", q[0], 3, 2, 1
+        yield "adaptive_avg_pool1d", q[0], 4
         yield "pad", q, (1, 2), "constant", 0.7
         yield "interpolate", q, (5, 7), None, "bilinear", False
         yield "upsample_nearest", q, (5, 7)
         yield "dequantize", q
         yield "upsample_bilinear", q, (12, 15)
         yield "upsample", q, (5, 7)
+        grid = np.linspace(-1.2, 1.2, 36, dtype=np.float32).reshape(2, 3, 3, 2)
+        yield "grid_sample", q, refquant.tensor(grid), "bilinear", "border", True
+    for name, *window in (("max_pool3d", 2), ("avg_pool3d", 2, 1, 1), ("adaptive_avg_pool3d", 2)):
+        yield name, volume, *window
     yield (
         "linear_dynamic",
         refquant.tensor(rng.normal(size=(5, 37)).astype(np.float32)),

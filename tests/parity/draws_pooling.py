@@ -7,7 +7,7 @@ from parity.draws import draws, draws_large
 from refquant.engines import Split
 from refquant.engines.rules import average as rules
 from refquant.engines.rules.mean import MEAN_OF_INTEGERS
-from refquant.reference.operands import Geometry, Output
+from refquant.reference.operands import Geometry, Output, Windows
 
 RULES = (
     rules.AVERAGE_ADD_THEN_ROUND,
@@ -58,14 +58,21 @@ def spans(rng, size):
     return np.stack([first, last], axis=1).astype(np.int64)
 
 
+def cells(windows):
+    """Count the elements of all windows."""
+    lengths = [along[:, 1] - along[:, 0] for along in windows]
+    return np.ascontiguousarray(np.einsum("i,j,k->ijk", *lengths))
+
+
 @draws("average_pool")
 def average_pool(rng):
     for storage, image in images(rng):
         low, high = RANGES[storage]
         for rule in RULES:
-            rows, columns = spans(rng, image.shape[1]), spans(rng, image.shape[2])
-            cells = np.outer(rows[:, 1] - rows[:, 0], columns[:, 1] - columns[:, 0])
-            divisors = np.ascontiguousarray(cells)
+            depth = int(rng.integers(1, 4))
+            volume = np.ascontiguousarray(np.stack([image[:, ::-1], image, image][:depth], 1))
+            windows = Windows(*(spans(rng, extent) for extent in volume.shape[1:4]))
+            divisors = cells(windows)
             if rng.random() < 0.3:
                 divisors = divisors + rng.integers(1, 4)
             elif rng.random() < 0.1 and rule is not rules.AVERAGE_IN_FIXED_POINT:
@@ -79,7 +86,7 @@ def average_pool(rng):
             if storage == "int32" and rule is rules.AVERAGE_IN_FIXED_POINT:
                 continue  # its products need the sums of 8-bit integers to stay in int64
             output = Output(scale, zero_point, low, high)
-            yield image, rows, columns, divisors, output, vectors, Split(rule, other)
+            yield volume, windows, divisors, output, vectors, Split(rule, other)
 
 
 @draws("mean")
@@ -125,10 +132,10 @@ def max_pool_large(rng):
 
 @draws_large("average_pool")
 def average_pool_large(rng):
-    rows, columns = parts(99, 30), parts(101, 25)
-    cells = np.outer(rows[:, 1] - rows[:, 0], columns[:, 1] - columns[:, 0])
+    windows = Windows(parts(3, 2), parts(33, 10), parts(101, 25))
     average = Split(rules.AVERAGE_ROUND_THEN_ADD, rules.AVERAGE_FUSED)
     for storage, limits in RANGES.items():
         for shape in LARGE:
-            image, output = integers(rng, shape, storage), Output(0.1, 3, *limits)
-            yield image, rows, columns, cells, output, shape[3] - shape[3] % 16, average
+            volume = integers(rng, shape, storage).reshape(shape[0], 3, 33, *shape[2:])
+            output, vectors = Output(0.1, 3, *limits), shape[3] - shape[3] % 16
+            yield volume, windows, cells(windows), output, vectors, average

@@ -62,3 +62,23 @@ def resize_bilinear_large(rng):
             rows, columns = (neighbors(rng, extent, 300) for extent in shape[1:3])
             image, output = integers(rng, shape, storage), Output(1.0, 3, *limits)
             yield image, rows, columns, output, shape[3] - shape[3] % 8, mix
+
+
+@draws("sample_bilinear")
+def sample_bilinear(rng):
+    for shape in ((1, 1, 1, 1), (2, 3, 4, 5), (1, 8, 7, 3), (0, 2, 3, 3), (2, 0, 3, 3)):
+        for count in (0, 1, 7, 33):
+            image = integers(rng, shape, "uint8")
+            places = [rng.integers(-12, 40, size=(shape[0], count)) / 8 for _ in range(2)]
+            if rng.random() < 0.5:
+                places = [p + rng.normal(size=p.shape) for p in places]
+            x, y = (p.astype(np.float32) for p in places)
+            if count and rng.random() < 0.3:
+                x[:, 0] = rng.choice(np.float32([np.nan, np.inf, -1e30, 1e10, 3e7, 2.0**63]))
+            yield image, x, y, int(rng.choice(zero_points("uint8")))
+
+
+@draws_large("sample_bilinear")
+def sample_bilinear_large(rng):
+    x, y = (rng.uniform(-2, 60, size=(20, 3000)).astype(np.float32) for _ in range(2))
+    yield integers(rng, (20, 3, 57, 58), "uint8"), x, y, 3

@@ -1,5 +1,7 @@
 """Pooling and resizing of quantized images: literal values of every rule, formats, deviations."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -260,3 +262,44 @@ def test_an_image_without_batch(operation):
     q = image(np.arange(2 * 5 * 6).reshape(2, 5, 6))
     assert ints(operation(q[0])) == ints(operation(q))
     assert operation(q[0]).dim() == 3
+
+
+def test_averages_of_volumes_divide_by_one_side_after_the_other():
+    # 1 / 7 / 5 / 2 and 1 / 70 are different numbers, and some sums lie on ties in between.
+    sides = 7, 5, 2
+    factors = np.float32(1), np.float32(1) / np.float32(math.prod(sides))
+    by_sides = factors[0]
+    for side in sides:
+        by_sides = by_sides / np.float32(side)
+    totals = np.arange(255 * math.prod(sides), dtype=np.float32)
+    differ = np.flatnonzero(np.rint(totals * by_sides) != np.rint(totals * factors[1]))
+    assert len(differ)
+    for total in differ[:5].tolist():
+        each, rest = divmod(total, math.prod(sides))
+        window = np.full(math.prod(sides), each)
+        window[:rest] += 1
+        volume = np.zeros((1, 2, 7, 5, 4), np.uint8)
+        volume[..., :2] = window.reshape(sides)
+        q = refquant.QuantizedTensor(volume, refquant.quint8, 0.5, 3)
+        pooled = refquant.nn.functional.adaptive_avg_pool3d(q, (1, 1, 2))
+        assert pooled.array[0, 0, 0, 0, 0] == np.rint(np.float32(total) * by_sides)
+
+
+def test_the_largest_of_volumes_is_that_of_every_window():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        volume = rng.integers(-128, 128, size=(2, 3, 5, 6, 4)).astype(np.int8)
+        kernel, stride, dilation = (rng.integers(1, 3, size=3).tolist() for _ in range(3))
+        padding = [int(rng.integers(0, k // 2 + 1)) for k in kernel]
+        q = refquant.QuantizedTensor(volume, refquant.qint8, 0.5, 3)
+        if rng.random() < 0.5:
+            q = q.contiguous(memory_format=refquant.channels_last_3d)
+        framed = np.pad(volume, [(0, 0), (0, 0), *((p, p) for p in padding)], constant_values=-128)
+        pooled = refquant.nn.functional.max_pool3d(q, kernel, stride, padding, dilation)
+        for place in np.ndindex(pooled.shape[2:]):
+            window = tuple(
+                slice(i * s, i * s + d * (k - 1) + 1, d)
+                for i, s, d, k in zip(place, stride, dilation, kernel, strict=True)
+            )
+            largest = framed[(..., *window)].max(axis=(2, 3, 4))
+            assert np.array_equal(pooled.array[(..., *place)], largest)

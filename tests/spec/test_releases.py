@@ -8,7 +8,7 @@ from refquant import engines, kernels
 from refquant.engines.rules import average as pooling
 from refquant.engines.rules import quantize, requantize
 from refquant.nn.quantized import dynamic
-from refquant.reference.operands import Output
+from refquant.reference.operands import Output, Windows
 
 ops = refquant.ops.quantized
 pytestmark = pytest.mark.parametrize("choice", kernels.available())
@@ -85,11 +85,11 @@ def test_shifts_stay_in_the_width_of_an_integer():
         q = rule(np.array([5, -5, 2**31 - 1]), np.float32(multiplier), 9, 0, 255)
         assert q.tolist() == [9, 9, 9]
     average = pooling.AVERAGE_IN_FIXED_POINT
-    sums = np.full((1, 1, 1, 1), 200, np.uint8)
-    spans = np.array([[0, 1]])
+    sums = np.full((1, 1, 1, 1, 1), 200, np.uint8)
+    spans = Windows(*[np.array([[0, 1]])] * 3)
     for divisor in (2**62, 2**40, 1):
         found = kernels.average_pool(
-            sums, spans, spans, np.array([[divisor]]), Output(0.5, 3, 0, 255), 1,
+            sums, spans, np.array([[[divisor]]]), Output(0.5, 3, 0, 255), 1,
             engines.Split.uniform(average),
         )  # fmt: skip
-        assert found.tolist() == [[[[200 if divisor == 1 else 3]]]]
+        assert found.tolist() == [[[[[200 if divisor == 1 else 3]]]]]

@@ -5,6 +5,7 @@ depends on and its formula, and `record` binds all to one combination. They are 
 an engine made of them runs without kernels.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -187,7 +188,7 @@ def dequantize_of_axes(axes, q, scale, zero_point):
 
 def average_of_axes(axes, total, sizes, divisor, scale, zero_point, quant_min, quant_max):
     """Average a window of an image; arguments as in `refquant.engines.rules.average`."""
-    steps = np.asarray(total) - sizes[0] * sizes[1] * zero_point
+    steps = np.asarray(total) - math.prod(sizes) * zero_point
     n = numbers(divisor, axes.precision)
     if axes.formed_by == "division":
         t = _scaled(axes, steps, n, zero_point, divide=True)

@@ -5,6 +5,7 @@ gives the same bits as the rule itself; `refquant.engines.arithmetic.change` com
 places. The forms of `refquant.engines.arithmetic.compose` are those that need no engine.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -112,7 +113,7 @@ def _add_folded(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point,
 
 def _average(factor, axes, total, sizes, divisor, scale, zero_point, quant_min, quant_max):
     """Average by an engine's own factor, which is replaced where precision or quotient are."""
-    count = sizes[0] * sizes[1]
+    count = math.prod(sizes)
     total = np.asarray(total, np.int64)
     plain = (axes.precision, axes.formed_by) != (factor.precision, factor.formed_by)
     inside = factor.inside and axes.zero_point == "before"
@@ -173,7 +174,7 @@ def _twice(divisor, sizes, scale):
 
 
 def _by_sides(divisor, sizes, scale):
-    return reciprocal(sizes[0]) / np.float32(sizes[1])
+    return w.share_of(sizes)
 
 
 def _by_step(divisor, sizes, scale):

@@ -1,5 +1,6 @@
 r"""How runtimes other than PyTorch add, multiply and average, integers to integers."""
 
+import math
 from functools import partial
 
 import numpy as np
@@ -52,7 +53,7 @@ def multiply_of_axes(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_p
 def _average_of_codes(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
     total, count = np.asarray(total, np.int64), np.asarray(divisor, np.int64)
     # Where the border counts too, it counts as the zero point, so that the image goes on evenly.
-    total = total + (count - sizes[0] * sizes[1]) * zero_point
+    total = total + (count - math.prod(sizes)) * zero_point
     away = np.where((total > 0) | (quant_min >= 0), 1, -1)
     q = away * ((np.abs(total) + count // 2) // count)
     return np.clip(q, quant_min, quant_max)

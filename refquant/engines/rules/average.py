@@ -1,12 +1,15 @@
 r"""Rules of averages over windows of a quantized image, or over dimensions of any tensor.
 
 A rule is called with ``(total, sizes, divisor, scale, zero_point, quant_min, quant_max)``: `total`
-int64 is the sum of the integers of the window inside the image, `sizes` its height and width there,
-`divisor` what the window counts as. It returns int64. An average of n integers that are no image
-is that of a window of height n and width 1. The result has the parameters of the input,
-so that only the steps :math:`a = \sum q - z \cdot height \cdot width` matter;
+int64 is the sum of the integers of the window inside the image, `sizes` its depth (1 in an image of
+two dimensions), height and width there, `divisor` what the window counts as. It returns int64. An
+average of n integers that are no image is that of a window of depth 1, height n and width 1. The
+result has the parameters of the input, so that only the steps
+:math:`a = \sum q - z \cdot depth \cdot height \cdot width` matter;
 :math:`m = f32(1 / f32(divisor))`.
 """
+
+import math
 
 import numpy as np
 
@@ -15,7 +18,15 @@ from refquant.engines.rules.float32 import clip, fma, reciprocal, round_half_eve
 
 
 def _steps(total, sizes, zero_point) -> np.ndarray:
-    return (total - sizes[0] * sizes[1] * zero_point).astype(np.float32)
+    return (total - math.prod(sizes) * zero_point).astype(np.float32)
+
+
+def share_of(sizes) -> np.ndarray:
+    """Divide 1 by the extents of a window, one after the other."""
+    share = reciprocal(sizes[0])
+    for side in sizes[1:]:
+        share = share / np.float32(side)
+    return share
 
 
 def _average_add_then_round(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
@@ -40,7 +51,7 @@ def _average_divide_then_round(total, sizes, divisor, scale, zero_point, quant_m
 
 
 def _average_of_integers(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
-    t = total.astype(np.float32) * (reciprocal(sizes[0]) / np.float32(sizes[1]))
+    t = total.astype(np.float32) * share_of(sizes)
     return clip(round_half_even(t), quant_min, quant_max)
 
 
@@ -52,7 +63,7 @@ def _average_of_steps(total, sizes, divisor, scale, zero_point, quant_min, quant
 def _average_in_fixed_point(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
     bits = np.asarray(step_scale(divisor, scale)).view(np.int32).astype(np.int64)
     multiplier, shift = (bits & 0x7FFFFF) | 0x800000, np.minimum(150 - (bits >> 23), 62)
-    steps = total - sizes[0] * sizes[1] * zero_point
+    steps = total - math.prod(sizes) * zero_point
     half = np.int64(1) << (shift - 1)
     rounded = (steps * multiplier - (steps < 0) + half) >> shift
     return np.clip(rounded + zero_point, quant_min, quant_max)
@@ -84,8 +95,9 @@ AVERAGE_DIVIDE_THEN_ROUND = Rule(
 )
 AVERAGE_OF_INTEGERS = Rule(
     "average_of_integers",
-    "clip(rne(f32(f32(sum q) * f32(f32(1 / height) / width)))), the zero point not taken away",
-    "ATen adaptive_avg_pool2d on row-major images, PyTorch 1.4 and 2.13",
+    "clip(rne(f32(f32(sum q) * f32(f32(f32(1 / depth) / height) / width)))), the zero point not "
+    "taken away",
+    "ATen adaptive average pooling of row-major images, PyTorch 1.4 and 2.13",
     _average_of_integers,
 )
 AVERAGE_OF_STEPS = Rule(

@@ -1,6 +1,6 @@
 r"""How averages over dimensions of a quantized tensor differ from those over windows.
 
-A rule is one of `refquant.engines.rules.average`: n integers are a window of height n and width 1.
+A rule is one of `refquant.engines.rules.average`: n integers are a window of height n.
 A form says how real numbers are averaged instead, in an order of
 `refquant.engines.rules.float_sums`.
 """

@@ -15,6 +15,8 @@ from refquant.nn.module import Module
 from refquant.nn.quantized._output import OutputQuantizer
 from refquant.ops import quantized
 from refquant.ops.floating import activation, arithmetic, concat
+from refquant.ops.floating import matmul as products
+from refquant.ops.quantized import matrices
 from refquant.tensors import Tensor
 
 __all__ = ["FloatFunctional", "QFunctional"]
@@ -79,6 +81,10 @@ class FloatFunctional(_Methods):
     def add_relu(self, x: Any, y: Any) -> Tensor:
         """Add two tensors; negative sums become 0."""
         return self.activation_post_process(activation.relu(arithmetic.add(x, y)))
+
+    def matmul(self, x: Any, y: Any) -> Tensor:
+        """Multiply two matrices."""
+        return self.activation_post_process(products.matmul(x, y))
 
 
 class QFunctional(_Methods, OutputQuantizer):
@@ -148,6 +154,10 @@ class QFunctional(_Methods, OutputQuantizer):
     def add_relu(self, x: Any, y: Any) -> Tensor:
         """Add two quantized tensors; negative sums become 0."""
         return quantized.add_relu(x, y, self.scale, self.zero_point)
+
+    def matmul(self, x: Any, y: Any) -> Tensor:
+        """Multiply two quantized matrices; see `refquant.ops.quantized.matrices.matmul`."""
+        return matrices.matmul(x, y, self.scale, self.zero_point)
 
     @classmethod
     def from_float(cls, mod: Module) -> "QFunctional":

@@ -10,7 +10,7 @@ from refquant.nn.convolution import check_padding_mode
 from refquant.ops import checks
 from refquant.ops.quantized.convolution import check_image_rank, run_convolution
 from refquant.ops.quantized.convolution_prepack import pack_convolution
-from refquant.ops.quantized.matmul import pack_linear, quint8_input, run_linear
+from refquant.ops.quantized.linear_layers import pack_linear, quint8_input, run_linear
 from refquant.tensors import QuantizedTensor
 __all__ = ['conv1d', 'conv2d', 'conv3d', 'linear']
 

@@ -12,7 +12,7 @@ from refquant.nn.module import Module
 from refquant.nn.quantized._output import OutputQuantizer
 from refquant.nn.quantized.weights import quantize_weight, read_layer
 from refquant.ops.quantized.dynamic import PackedHalf, linear_prepack_fp16
-from refquant.ops.quantized.matmul import linear_prepack, run_linear
+from refquant.ops.quantized.linear_layers import linear_prepack, run_linear
 from refquant.ops.quantized.packing import PackedLinear
 from refquant.tensors import QuantizedTensor, Tensor
 

@@ -13,6 +13,11 @@ from refquant import arguments
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.dispatch import dispatched
+from refquant.ops.floating.average_pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+)
 from refquant.ops.floating.operands import float_operand
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
@@ -73,6 +78,18 @@ def target_sizes(sizes, size: Any, scale_factor: Any):
     return arguments.shape("size", counts), factors
 
 
+def recomputed(recompute_scale_factor: Any, scale_factor: Any) -> bool:
+    """Return whether places follow from sizes alone, or raise if there is no factor to leave."""
+    if recompute_scale_factor is None:
+        return False
+    recompute = arguments.flag("recompute_scale_factor", recompute_scale_factor)
+    if recompute and scale_factor is None:
+        raise ArgumentError(
+            argument="recompute_scale_factor", expected="left out without `scale_factor`", got=True
+        )
+    return recompute
+
+
 def _step(size: int, count: int, factor: float | None, align_corners: bool, kind) -> np.floating:
     """Return the distance in the input for one step of the output.
 
@@ -84,11 +101,12 @@ def _step(size: int, count: int, factor: float | None, align_corners: bool, kind
         return kind(1 / factor) if factor else kind(size) / kind(count)
 
 
-def _nearest(size: int, count: int, factor: float | None, ndim: int) -> np.ndarray:
-    if ndim == 2 and count in (size, 2 * size):
+def _nearest(size: int, count: int, factor: float | None, ndim: int, exact: bool) -> np.ndarray:
+    if ndim == 2 and count in (size, 2 * size) and not exact:
         factor = None  # images that stay or double, PyTorch takes by their sizes
     step = _step(size, count, factor, False, np.float32)
-    places = np.floor(np.arange(count, dtype=np.float32) * step)
+    index = np.arange(count, dtype=np.float32)
+    places = np.floor((index + np.float32(0.5) if exact else index) * step)
     return np.minimum(places.astype(np.int64), size - 1)
 
 
@@ -140,22 +158,29 @@ def interpolate(
     scale_factor: Any = None,
     mode: str = "nearest",
     align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
 ) -> Tensor:
     r"""Resize to a size, or by a factor.
 
     Parameters
     ----------
     input : Tensor, shape (batch, channels, ...)
-        Plain with 1 to 3 spatial dimensions, or quantized with 2.
+        Plain with 1 to 3 spatial dimensions, or quantized with 2 or 3.
     size : int or sequence of int, optional
         Spatial sizes of the output.
     scale_factor : float or sequence of float, optional
         Instead of `size`: the output has :math:`\lfloor n f \rfloor` of n pixels.
-    mode : {'nearest', 'linear', 'bilinear', 'trilinear'}
-        What to take: the pixel at the place, or a mix of those beside it.
+    mode : {'nearest', 'nearest-exact', 'linear', 'bilinear', 'trilinear', 'area'}
+        What to take: the pixel at the place, or in the middle of it, a mix of those beside it, or
+        the average, as of `adaptive_avg_pool2d`.
     align_corners : bool, optional
         For the linear modes: whether the centers of the corner pixels stay in place, or the
         corners themselves (the default).
+    recompute_scale_factor : bool, optional
+        Whether places follow from the sizes that a factor led to, instead of from the factor.
+    antialias : bool
+        Not supported.
 
     >>> F.interpolate(refquant.tensor([[[1.0, 2.0]]]), scale_factor=2)
     tensor([[[1., 1., 2., 2.]]])
@@ -163,12 +188,14 @@ def interpolate(
     t = float_operand("input", input)
     x = t.array
     ndim = x.ndim - 2
-    if not isinstance(mode, str) or mode not in ("nearest", *_LINEAR):
+    if not isinstance(mode, str) or mode not in ("nearest", "nearest-exact", "area", *_LINEAR):
         raise NotSupportedError(
             argument="mode",
-            expected="'nearest', 'linear', 'bilinear' or 'trilinear'",
+            expected="'nearest', 'nearest-exact', 'linear', 'bilinear', 'trilinear' or 'area'",
             got=arguments.describe(mode),
         )
+    if arguments.flag("antialias", antialias):
+        raise NotSupportedError(argument="antialias", expected="False", got=True)
     if not 1 <= ndim <= 3 or _LINEAR.get(mode, ndim) != ndim:
         raise ShapeError(
             argument="input",
@@ -177,21 +204,25 @@ def interpolate(
         )
     if align_corners is not None:
         align_corners = arguments.flag("align_corners", align_corners)
-    if mode == "nearest" and align_corners is not None:
+    if mode not in _LINEAR and align_corners is not None:
         raise ArgumentError(
             argument="align_corners",
-            expected="left out for mode='nearest'",
+            expected=f"left out for mode={mode!r}",
             got=align_corners,
         )
     counts, factors = target_sizes(x.shape[2:], size, scale_factor)
+    if recomputed(recompute_scale_factor, scale_factor):
+        factors = (None,) * ndim
+    if mode == "area":
+        return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[ndim - 1](t, counts)
     shape, kind = x.shape, np.float64 if x.dtype == np.float64 else np.float32
 
     def plans():
         for axis, (n, c, f) in enumerate(zip(shape[2:], counts, factors, strict=True), 2):
-            if mode == "nearest":
-                yield axis, (_nearest(n, c, f, ndim), None, None)
-            else:
+            if mode in _LINEAR:
                 yield axis, _linear(n, c, f, bool(align_corners), kind)
+            else:
+                yield axis, (_nearest(n, c, f, ndim, mode == "nearest-exact"), None, None)
 
     resized = x
     with np.errstate(all="ignore"):

@@ -14,6 +14,7 @@ from refquant import arguments
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.dispatch import dispatched
+from refquant.ops.floating.average_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from refquant.ops.floating.operands import float_operand
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
@@ -31,13 +32,16 @@ def target_sizes(sizes: Any, size: Any, scale_factor: Any) -> Any:
     factors : tuple of float or None
     """
 
+def recomputed(recompute_scale_factor: Any, scale_factor: Any) -> bool:
+    """Return whether places follow from sizes alone, or raise if there is no factor to leave."""
+
 def _step(size: int, count: int, factor: float | None, align_corners: bool, kind: Any) -> np.floating:
     """Return the distance in the input for one step of the output.
 
     Places are counted in float32, for float64 input in float64 (`kind`).
     """
 
-def _nearest(size: int, count: int, factor: float | None, ndim: int) -> np.ndarray: ...
+def _nearest(size: int, count: int, factor: float | None, ndim: int, exact: bool) -> np.ndarray: ...
 
 def _linear(size: int, count: int, factor: float | None, align_corners: bool, kind: Any) -> Any:
     """Return the two neighbors of every output coordinate and the weight of the second."""
@@ -51,22 +55,27 @@ def _resize(x: np.ndarray, axis: int, plan: Any) -> np.ndarray: ...
 
 def _resize_back(g: np.ndarray, axis: int, plan: Any, size: int) -> np.ndarray: ...
 
-def interpolate(input: Any, size: Any=None, scale_factor: Any=None, mode: str='nearest', align_corners: bool | None=None) -> Tensor:
+def interpolate(input: Any, size: Any=None, scale_factor: Any=None, mode: str='nearest', align_corners: bool | None=None, recompute_scale_factor: bool | None=None, antialias: bool=False) -> Tensor:
     r"""Resize to a size, or by a factor.
 
     Parameters
     ----------
     input : Tensor, shape (batch, channels, ...)
-        Plain with 1 to 3 spatial dimensions, or quantized with 2.
+        Plain with 1 to 3 spatial dimensions, or quantized with 2 or 3.
     size : int or sequence of int, optional
         Spatial sizes of the output.
     scale_factor : float or sequence of float, optional
         Instead of `size`: the output has :math:`\lfloor n f \rfloor` of n pixels.
-    mode : {'nearest', 'linear', 'bilinear', 'trilinear'}
-        What to take: the pixel at the place, or a mix of those beside it.
+    mode : {'nearest', 'nearest-exact', 'linear', 'bilinear', 'trilinear', 'area'}
+        What to take: the pixel at the place, or in the middle of it, a mix of those beside it, or
+        the average, as of `adaptive_avg_pool2d`.
     align_corners : bool, optional
         For the linear modes: whether the centers of the corner pixels stay in place, or the
         corners themselves (the default).
+    recompute_scale_factor : bool, optional
+        Whether places follow from the sizes that a factor led to, instead of from the factor.
+    antialias : bool
+        Not supported.
 
     Returns
     -------

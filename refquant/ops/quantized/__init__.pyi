@@ -116,10 +116,10 @@ from refquant.ops.quantized.group_normalization import group_norm as group_norm
 from refquant.ops.quantized.group_normalization import instance_norm as instance_norm
 from refquant.ops.quantized.group_normalization import layer_norm as layer_norm
 from refquant.ops.quantized.learned_slopes import prelu as prelu
-from refquant.ops.quantized.matmul import linear as linear
-from refquant.ops.quantized.matmul import linear_prepack as linear_prepack
-from refquant.ops.quantized.matmul import linear_relu as linear_relu
-from refquant.ops.quantized.matmul import linear_unpack as linear_unpack
+from refquant.ops.quantized.linear_layers import linear as linear
+from refquant.ops.quantized.linear_layers import linear_prepack as linear_prepack
+from refquant.ops.quantized.linear_layers import linear_relu as linear_relu
+from refquant.ops.quantized.linear_layers import linear_unpack as linear_unpack
 from refquant.ops.quantized.out_variants import add_out as add_out
 from refquant.ops.quantized.out_variants import add_relu_out as add_relu_out
 from refquant.ops.quantized.out_variants import add_scalar_out as add_scalar_out
@@ -130,6 +130,7 @@ from refquant.ops.quantized.out_variants import mul_out as mul_out
 from refquant.ops.quantized.out_variants import mul_relu_out as mul_relu_out
 from refquant.ops.quantized.out_variants import mul_scalar_out as mul_scalar_out
 from refquant.ops.quantized.out_variants import mul_scalar_relu_out as mul_scalar_relu_out
+from refquant.ops.quantized.pooling import max_pool1d as max_pool1d
 from refquant.ops.quantized.pooling import max_pool2d as max_pool2d
 from refquant.ops.quantized.shares import softmax as softmax
 from refquant.ops.quantized.transposed_convolution import conv_transpose1d as conv_transpose1d

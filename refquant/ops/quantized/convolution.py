@@ -9,7 +9,7 @@ from refquant._documentation import document
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.convolution_prepack import packed_convolution
-from refquant.ops.quantized.matmul import quint8_input
+from refquant.ops.quantized.linear_layers import quint8_input
 from refquant.ops.quantized.packed_convolution import LETTERS, PackedConvolution, geometry
 from refquant.tensors import QuantizedTensor, Tensor
 

@@ -10,7 +10,7 @@ from refquant._documentation import document
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.convolution_prepack import packed_convolution
-from refquant.ops.quantized.matmul import quint8_input
+from refquant.ops.quantized.linear_layers import quint8_input
 from refquant.ops.quantized.packed_convolution import LETTERS, PackedConvolution, geometry
 from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ['check_image_rank', 'conv1d', 'conv1d_relu', 'conv2d', 'conv2d_relu', 'conv3d', 'conv3d_relu', 'run_convolution']

@@ -11,7 +11,7 @@ from refquant.arguments import flag
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
-from refquant.ops.quantized.matmul import PackedLinear, as_rows
+from refquant.ops.quantized.linear_layers import PackedLinear, as_rows
 from refquant.ops.quantized.packing import PackedWeight, check_bias, copy_bias
 from refquant.tensors import Tensor
 

@@ -12,7 +12,7 @@ from refquant.arguments import flag
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
-from refquant.ops.quantized.matmul import PackedLinear, as_rows
+from refquant.ops.quantized.linear_layers import PackedLinear, as_rows
 from refquant.ops.quantized.packing import PackedWeight, check_bias, copy_bias
 from refquant.tensors import Tensor
 __all__ = ['PackedHalf', 'check_range', 'input_quantizer', 'linear_dynamic', 'linear_dynamic_fp16', 'linear_dynamic_fp16_unpacked_weight', 'linear_prepack_fp16', 'linear_relu_dynamic', 'linear_relu_dynamic_fp16', 'linear_unpack_fp16', 'multiply_rows', 'reduced_range']

@@ -21,7 +21,7 @@ from refquant.ops.quantized.dynamic import (
     linear_prepack_fp16,
     multiply_rows,
 )
-from refquant.ops.quantized.matmul import as_rows, linear_prepack
+from refquant.ops.quantized.linear_layers import as_rows, linear_prepack
 from refquant.ops.quantized.packing import PackedLinear
 from refquant.tensors import QuantizedTensor, Tensor
 

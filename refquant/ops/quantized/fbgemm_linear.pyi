@@ -17,7 +17,7 @@ from refquant.errors import DtypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.dynamic import check_range, linear_dynamic_fp16, linear_prepack_fp16, multiply_rows
-from refquant.ops.quantized.matmul import as_rows, linear_prepack
+from refquant.ops.quantized.linear_layers import as_rows, linear_prepack
 from refquant.ops.quantized.packing import PackedLinear
 from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ['fbgemm_linear_fp16_weight', 'fbgemm_linear_fp16_weight_fp32_activation', 'fbgemm_linear_int8_weight', 'fbgemm_linear_int8_weight_fp32_activation', 'fbgemm_linear_quantize_weight', 'fbgemm_pack_gemm_matrix_fp16', 'fbgemm_pack_quantized_matrix', 'multiply_by_fbgemm', 'quantize_and_pack', 'under_fbgemm']

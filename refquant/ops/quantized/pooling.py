@@ -1,31 +1,135 @@
-"""Pooling of quantized images; the parameters of the result are those of the input."""
+"""The largest integers of windows; the parameters of the result are those of the input."""
 
+import math
 from typing import Any
 
 import numpy as np
 
-from refquant import engines, kernels
+from refquant import kernels
 from refquant._documentation import document
 from refquant._operation import operation_name
-from refquant.arguments import flag, switch
-from refquant.engines import Operands
-from refquant.engines.rules.average import AVERAGE_IN_FIXED_POINT
-from refquant.errors import EngineError, NotSupportedError, ShapeError
+from refquant.arguments import switch
+from refquant.errors import NotSupportedError, ShapeError
 from refquant.ops import checks, layout
-from refquant.ops.floating.windows import (
-    adaptive_sizes,
-    adaptive_spans,
-    divisor,
-    per_dimension,
-    pooled_sizes,
-    spans,
-    strides,
-)
+from refquant.ops.floating.windows import per_dimension, pooled_sizes, strides
 from refquant.ops.registered import operation
+from refquant.ops.views import squeeze, unsqueeze
 from refquant.reference.operands import Geometry
 from refquant.tensors import QuantizedTensor
 
-__all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
+__all__ = ["max_pool1d", "max_pool2d", "max_pool3d"]
+
+
+def as_image(input: Any) -> QuantizedTensor:
+    """Return a sequence, (batch, channels, length) or without batch, as an image of height 1."""
+    q = checks.quantized_per_tensor("input", input)
+    if q.array.ndim not in (2, 3):
+        raise ShapeError(
+            argument="input",
+            expected="(batch, channels, length), or one without batch",
+            got=f"shape {q.array.shape}",
+        )
+    return unsqueeze(q, -2)  # type: ignore[return-value]
+
+
+def as_sequence(image: QuantizedTensor) -> QuantizedTensor:
+    """Undo `as_image`."""
+    return squeeze(image, -2)  # type: ignore[return-value]
+
+
+def _no_indices(return_indices: bool) -> None:
+    if switch("return_indices", return_indices):
+        raise NotSupportedError(
+            f"{operation_name()} of a quantized tensor",
+            argument="return_indices",
+            expected="False",
+            got=True,
+            hint="call .dequantize() first",
+        )
+
+
+def _largest(q: QuantizedTensor, geometry: Geometry, ceil_mode: bool) -> QuantizedTensor:
+    """Pool an image or a volume."""
+    spatial = len(geometry.kernel)
+    image, restore = layout.image(q.array, spatial)
+    counts = pooled_sizes(image.shape[1:-1], *geometry, ceil_mode)
+    if spatial == 3:
+        image, geometry, counts = _over_planes(image, geometry, counts)
+    pooled = kernels.max_pool(image, geometry, counts[-2:])
+    return q.like(restore(pooled.reshape(-1, *counts, pooled.shape[-1])))
+
+
+def _over_planes(volume: np.ndarray, geometry: Geometry, counts: tuple[int, ...]):
+    """Pool over the depth, where the largest of the largest is sought in images of one line each.
+
+    Returns
+    -------
+    image : ndarray, shape (outer * depth, height, width, inner)
+        The largest elements over the depth.
+    geometry : Geometry
+        Of the other two dimensions.
+    counts : tuple of int
+        As before.
+    """
+    outer, depth, height, width, inner = volume.shape
+    lines = volume.reshape(outer, depth, 1, math.prod((height, width, inner)))
+    over_depth = Geometry(
+        *((part[0], one) for part, one in zip(geometry, (1, 1, 0, 1), strict=True))
+    )
+    found = kernels.max_pool(lines, over_depth, (counts[0], 1))
+    image = found.reshape(outer * counts[0], height, width, inner)
+    return image, Geometry(*(part[1:] for part in geometry)), counts
+
+
+def _windows(spatial: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> Geometry:
+    kernel = per_dimension("kernel_size", kernel_size, spatial, 1)
+    return Geometry(
+        kernel,
+        strides(stride, kernel),
+        per_dimension("padding", padding, spatial, 0),
+        per_dimension("dilation", dilation, spatial, 1),
+    )
+
+
+@operation()
+def max_pool1d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> QuantizedTensor:
+    """Find the largest integer of every window of a sequence; see `max_pool2d`.
+
+    %(sequence_per_tensor)s
+    kernel_size : int
+        Length of the window.
+    stride : int, optional
+        Step of the window; its length if left out.
+    padding : int
+        Width of the border, at most half of the window.
+    %(dilated)s
+
+    %(like_input)s
+
+    %(unless_it_fits)s
+
+    Notes
+    -----
+    Source: ATen ``quantized_max_pool1d``, which pools an image of height 1.
+
+    %(from_functional)s
+    >>> x = refquant.tensor([[0.0, 3.0, 1.0, 2.0]])
+    >>> F.max_pool1d(refquant.quantize_per_tensor(x, 1.0, 0, refquant.quint8), 2).int_repr()
+    tensor([[3, 2]], dtype=refquant.uint8)
+    """
+    _no_indices(return_indices)
+    q = as_image(input)
+    along = _windows(1, kernel_size, stride, padding, dilation)
+    geometry = Geometry(*((one, *part) for part, one in zip(along, (1, 1, 0, 1), strict=True)))
+    return as_sequence(_largest(q, geometry, ceil_mode))
 
 
 @operation("windows")
@@ -42,21 +146,18 @@ def max_pool2d(
 
     Because the affine map is monotone, that is the largest real number too, exactly.
 
-    %(windows)s
-    dilation : int or pair of int
-        Step inside the window.
-    ceil_mode : bool
-        Whether windows that reach over the end count.
-    return_indices : bool
-        Not supported.
+    %(image_per_tensor)s
+    kernel_size : int or pair of int
+        Size of the window.
+    stride : int or pair of int, optional
+        Step of the window; its size if left out.
+    padding : int or pair of int
+        Width of the border, at most half of the window.
+    %(dilated)s
 
     %(like_input)s
 
-    %(unless_per_tensor)s
-    NotSupportedError
-        If indices are asked for.
-    ArgumentError, OperationError
-        If the window is not valid or does not fit.
+    %(unless_it_fits)s
 
     Notes
     -----
@@ -68,172 +169,63 @@ def max_pool2d(
     tensor([[[[ 5,  7],
               [13, 15]]]], dtype=refquant.uint8)
     """
-    if switch("return_indices", return_indices):
-        raise NotSupportedError(
-            f"{operation_name()} of a quantized tensor",
-            argument="return_indices",
-            expected="False",
-            got=True,
-            hint="call .dequantize() first",
-        )
+    _no_indices(return_indices)
     q = checks.quantized_per_tensor("input", input)
-    kernel = per_dimension("kernel_size", kernel_size, 2, 1)
-    stride = strides(stride, kernel)
-    padding = per_dimension("padding", padding, 2, 0)
-    dilation = per_dimension("dilation", dilation, 2, 1)
-    image, restore = layout.image(q.array)
-    sizes = image.shape[1:3]
-    counts = pooled_sizes(sizes, kernel, stride, padding, dilation, ceil_mode)
-    geometry = Geometry(kernel, stride, padding, dilation)
-    return q.like(restore(kernels.max_pool(image, geometry, counts)))
+    return _largest(q, _windows(2, kernel_size, stride, padding, dilation), ceil_mode)
 
 
-def check_average(q: QuantizedTensor, count: int, rule: Any) -> None:
-    """Raise if fixed point does not hold the multiplier of an average of `count` elements."""
-    if rule is not AVERAGE_IN_FIXED_POINT:
-        return
-    with np.errstate(over="ignore"):
-        total = np.float32(q.scale) * np.float32(count)
-    if not np.isfinite(total):
-        raise EngineError(
-            f"{operation_name()}: engine {engines.current().name!r} averages in fixed point",
-            argument="input",
-            expected=f"of a scale that float32 holds {count}-fold",
-            got=q.scale,
-            hint="choose a smaller scale",
-        )
-
-
-def _average(q, image, restore, rows, columns, divisors, split) -> QuantizedTensor:
-    check_average(q, int(np.abs(divisors).max(initial=1)), split.vector)
-    output = q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max
-    vector_length = layout.vector_length(image.shape[3], split.block)
-    averages = kernels.average_pool(image, rows, columns, divisors, output, vector_length, split)
-    return q.like(restore(averages))
-
-
-@operation("windows", "average_pool")
-def avg_pool2d(
+@operation()
+def max_pool3d(
     input: Any,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
+    dilation: Any = 1,
     ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
+    return_indices: bool = False,
 ) -> QuantizedTensor:
-    r"""Average the windows of a quantized image.
+    """Find the largest integer of every window of a volume; see `max_pool2d`.
 
-    .. math:: y = z + \mathrm{round}\Big(\frac{1}{n} \sum_{u, v} (q_{uv} - z)\Big)
-
-    The border counts as real zero. The engine's record says when the zero point is added (step
-    ``average_pool``); memory formats and channels beyond whole vectors differ.
-
-    %(windows)s
-    ceil_mode : bool
-        Whether windows that reach over the end count.
-    count_include_pad : bool
-        Whether the border counts in n.
-    divisor_override : int, optional
-        n for every window.
+    %(volume_per_tensor)s
+    kernel_size : int or triple of int
+        Size of the window.
+    stride : int or triple of int, optional
+        Step of the window; its size if left out.
+    padding : int or triple of int
+        Width of the border, at most half of the window.
+    %(dilated)s
 
     %(like_input)s
 
-    %(unless_per_tensor)s
-    ArgumentError, OperationError
-        If the window is not valid or does not fit.
+    %(unless_it_fits)s
 
     Notes
     -----
-    Source: ATen ``quantized_avg_pool2d`` and QNNPACK ``q8avgpool``; see
-    `refquant.engines.rules.average`. QNNPACK ignores ``count_include_pad=False`` and
-    `divisor_override`; that is not reproduced.
+    Source: ATen ``quantized_max_pool3d``; QNNPACK has none.
 
-    %(pixels_0_to_15)s
-    >>> F.avg_pool2d(q, 2).int_repr()
-    tensor([[[[ 2,  4],
-              [10, 12]]]], dtype=refquant.uint8)
+    %(from_functional)s
+    >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 4, 4, 4), 0.5, 0, refquant.quint8)
+    >>> refquant.nn.functional.max_pool3d(x, 2).shape
+    refquant.Size([1, 1, 2, 2, 2])
     """
+    _no_indices(return_indices)
     q = checks.quantized_per_tensor("input", input)
-    kernel = per_dimension("kernel_size", kernel_size, 2, 1)
-    stride = strides(stride, kernel)
-    padding = per_dimension("padding", padding, 2, 0)
-    divisor_override = divisor(divisor_override)
-    ceil_mode = flag("ceil_mode", ceil_mode)
-    count_include_pad = flag("count_include_pad", count_include_pad)
-    image, restore = layout.image(q.array)
-    sizes = image.shape[1:3]
-    counts = pooled_sizes(sizes, kernel, stride, padding, (1, 1), ceil_mode)
-    (heights, rows), (widths, columns) = (
-        spans(*values) for values in zip(sizes, kernel, stride, padding, counts, strict=True)
-    )
-    if divisor_override is not None:
-        divisors = np.full(counts, divisor_override, np.int64)
-    elif count_include_pad:
-        divisors = heights[:, None] * widths
-    else:
-        divisors = (rows[:, 1] - rows[:, 0])[:, None] * (columns[:, 1] - columns[:, 0])
-    split = engines.current().rule(
-        "average_pool",
-        Operands(q.dtype, channels_last=layout.is_channels_last(q.array), rounded_up=ceil_mode),
-    )
-    return _average(q, image, restore, rows, columns, np.ascontiguousarray(divisors), split)
-
-
-@operation("sizes", "adaptive_average_pool")
-def adaptive_avg_pool2d(input: Any, output_size: Any) -> QuantizedTensor:
-    r"""Average windows that are chosen so that the output has a given size.
-
-    Window i of n along an extent of m covers
-    :math:`\lfloor i m / n \rfloor \dots \lceil (i + 1) m / n \rceil`. The engine's record says how
-    an average is rounded (step ``adaptive_average_pool``).
-
-    %(image_per_tensor)s
-    output_size : int or pair of int or None
-        Size of the output; None keeps that of the input.
-
-    %(like_input)s
-
-    %(unless_per_tensor)s
-    ArgumentError
-        If the size is not valid.
-    ShapeError
-        If `input` is not an image, or one without pixels.
-
-    Notes
-    -----
-    Source: ATen ``adaptive_avg_pool2d_quantized_cpu``; see `refquant.engines.rules.average`.
-
-    %(pixels_0_to_15)s
-    >>> F.adaptive_avg_pool2d(q, 1).int_repr()
-    tensor([[[[8]]]], dtype=refquant.uint8)
-    """
-    q = checks.quantized_per_tensor("input", input)
-    image, restore = layout.image(q.array)
-    sizes = image.shape[1:3]
-    counts = adaptive_sizes(output_size, sizes)
-    if min(sizes) == 0 and min(counts) > 0:
-        raise ShapeError(
-            argument="input", expected="with pixels to average", got=f"shape {q.array.shape}"
-        )
-    rows, columns = (adaptive_spans(n, c) for n, c in zip(sizes, counts, strict=True))
-    divisors = (rows[:, 1] - rows[:, 0])[:, None] * (columns[:, 1] - columns[:, 0])
-    divides = min(counts) > 0 and sizes[0] % counts[0] == 0 and sizes[1] % counts[1] == 0
-    split = engines.current().rule(
-        "adaptive_average_pool",
-        Operands(q.dtype, channels_last=layout.is_channels_last(q.array), divides=divides),
-    )
-    return _average(q, image, restore, rows, columns, np.ascontiguousarray(divisors), split)
+    return _largest(q, _windows(3, kernel_size, stride, padding, dilation), ceil_mode)
 
 
 document(
     __name__,
-    windows="""
-%(image_per_tensor)s
-kernel_size : int or pair of int
-    Size of the window.
-stride : int or pair of int, optional
-    Step of the window; its size if left out.
-padding : int or pair of int
-    Width of the border, at most half of the window.""",
+    dilated="""
+dilation : int or tuple of int
+    Step inside the window.
+ceil_mode : bool
+    Whether windows that reach over the end count.
+return_indices : bool
+    Not supported.""",
+    unless_it_fits="""
+%(unless_per_tensor)s
+NotSupportedError
+    If indices are asked for.
+ArgumentError, OperationError
+    If the window is not valid or does not fit.""",
 )

@@ -11,12 +11,12 @@ from refquant._operation import operation_name
 from refquant.dtypes import quint8
 from refquant.engines import Operands
 from refquant.engines.rules import float_sums
+from refquant.engines.rules.average import AVERAGE_IN_FIXED_POINT
 from refquant.engines.rules.mean import MEAN_IN_CASCADES, MEAN_IN_ORDER
-from refquant.errors import NotSupportedError, OperationError
+from refquant.errors import EngineError, NotSupportedError, OperationError
 from refquant.ops import checks
 from refquant.ops.floating.extremes import ValuesAndIndices
 from refquant.ops.quantized.affine import dequantize, quantize_array
-from refquant.ops.quantized.pooling import check_average
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor, Tensor
 
@@ -26,6 +26,22 @@ _SUMS = {
     MEAN_IN_ORDER: float_sums.sum_in_order,
     MEAN_IN_CASCADES: float_sums.sum_in_cascades,
 }
+
+
+def check_average(q: QuantizedTensor, count: int, rule: Any) -> None:
+    """Raise if fixed point does not hold the multiplier of an average of `count` elements."""
+    if rule is not AVERAGE_IN_FIXED_POINT:
+        return
+    with np.errstate(over="ignore"):
+        total = np.float32(q.scale) * np.float32(count)
+    if not np.isfinite(total):
+        raise EngineError(
+            f"{operation_name()}: engine {engines.current().name!r} averages in fixed point",
+            argument="input",
+            expected=f"of a scale that float32 holds {count}-fold",
+            got=q.scale,
+            hint="choose a smaller scale",
+        )
 
 
 def _not_empty(count: int, shape) -> None:

@@ -12,16 +12,19 @@ from refquant._operation import operation_name
 from refquant.dtypes import quint8
 from refquant.engines import Operands
 from refquant.engines.rules import float_sums
+from refquant.engines.rules.average import AVERAGE_IN_FIXED_POINT
 from refquant.engines.rules.mean import MEAN_IN_CASCADES, MEAN_IN_ORDER
-from refquant.errors import NotSupportedError, OperationError
+from refquant.errors import EngineError, NotSupportedError, OperationError
 from refquant.ops import checks
 from refquant.ops.floating.extremes import ValuesAndIndices
 from refquant.ops.quantized.affine import dequantize, quantize_array
-from refquant.ops.quantized.pooling import check_average
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ['max', 'mean', 'min', 'sort', 'topk']
 _SUMS: Any
+
+def check_average(q: QuantizedTensor, count: int, rule: Any) -> None:
+    """Raise if fixed point does not hold the multiplier of an average of `count` elements."""
 
 def _not_empty(count: int, shape: Any) -> None: ...
 

@@ -1,5 +1,6 @@
 """Resizing of quantized images; the parameters of the result are those of the input."""
 
+import math
 from numbers import Rational
 from typing import Any
 
@@ -11,12 +12,20 @@ from refquant._operation import operation_name
 from refquant.engines import Operands
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
-from refquant.ops.floating.resizing import target_sizes
+from refquant.ops.floating.resizing import recomputed, target_sizes
+from refquant.ops.quantized.average_pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+)
 from refquant.ops.registered import operation
 from refquant.reference.operands import Neighbors
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
+
+# How many dimensions a tensor may have for a mode.
+_DIMENSIONS = {"nearest": (4, 5), "nearest-exact": (4, 5), "bilinear": (4,), "area": (3, 4, 5)}
 
 
 @operation("sizes")
@@ -26,6 +35,8 @@ def interpolate(
     scale_factor: Any = None,
     mode: str = "nearest",
     align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
 ) -> QuantizedTensor:
     r"""Resize a quantized image to a size, or by a factor.
 
@@ -35,10 +46,15 @@ def interpolate(
 
     with the four neighbors A to D and the shares h of their rows and w of their columns. The
     engine's record says how places and mixtures are rounded (steps ``resize_step``,
-    ``resize_place``, ``resize_mix``).
+    ``resize_place``, ``resize_mix``). The mode 'area' is
+    `refquant.nn.functional.adaptive_avg_pool2d`, or that of another number of dimensions.
 
     %(image_to_size)s
     %(how_to_mix)s
+    recompute_scale_factor : bool, optional
+        Whether places follow from the sizes that a factor led to, instead of from the factor.
+    antialias : bool
+        Not supported.
 
     %(like_input)s
 
@@ -46,7 +62,7 @@ def interpolate(
     NotSupportedError
         If the mode is another.
     ShapeError
-        If `input` does not have 4 dimensions, or a size is not positive.
+        If `input` has another number of dimensions, or a size is not positive.
     ArgumentError
         If not exactly one of `size` and `scale_factor` is given.
 
@@ -64,49 +80,65 @@ def interpolate(
               [ 8, 10, 12]]]], dtype=refquant.uint8)
     """
     q = checks.quantized_per_tensor("input", input)
-    if not isinstance(mode, str) or mode not in ("nearest", "bilinear"):
+    if not isinstance(mode, str) or mode not in _DIMENSIONS:
         raise NotSupportedError(
             f"{operation_name()} of a quantized tensor",
             argument="mode",
-            expected="'nearest' or 'bilinear'",
+            expected="'nearest', 'nearest-exact', 'bilinear' or 'area'",
             got=arguments.describe(mode),
             hint="call .dequantize() first",
         )
-    if q.array.ndim != 4:
+    if arguments.flag("antialias", antialias):
+        raise NotSupportedError(
+            f"{operation_name()} of a quantized tensor",
+            argument="antialias",
+            expected="False",
+            got=True,
+            hint="call .dequantize() first",
+        )
+    if q.array.ndim not in _DIMENSIONS[mode]:
+        known = " or ".join(map(str, _DIMENSIONS[mode]))
         raise ShapeError(
             argument="input",
-            expected="of 4 dimensions (batch, channels, height, width)",
+            expected=f"of {known} dimensions (batch, channels, ...) for mode={mode!r}",
             got=f"shape {q.array.shape}",
         )
     if align_corners is not None:
         align_corners = arguments.flag("align_corners", align_corners)
-    if mode == "nearest" and align_corners is not None:
+    if mode != "bilinear" and align_corners is not None:
         raise ArgumentError(
             argument="align_corners",
-            expected="left out for mode='nearest'",
+            expected=f"left out for mode={mode!r}",
             got=arguments.describe(align_corners),
         )
-    if align_corners is not None:
-        align_corners = arguments.flag("align_corners", align_corners)
-    image, restore = layout.image(q.array)
-    sizes = image.shape[1:3]
+    spatial = q.array.ndim - 2
+    sizes = q.array.shape[2:]
     counts, factors = target_sizes(sizes, size, scale_factor)
+    if recomputed(recompute_scale_factor, scale_factor):
+        factors = (None,) * spatial
     arguments.shape("size", (*q.array.shape[:2], *counts))
+    if mode == "area":
+        return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[spatial - 1](
+            q, counts
+        )
     if counts == sizes:
-        return q.like(q.array.copy(order="K"))
-    operands = Operands(q.dtype, channels_last=layout.is_channels_last(q.array))
+        return q.like(layout.dense_copy(q.array))
+    image, restore = layout.image(q.array, spatial)
+    operands = Operands(
+        q.dtype, channels_last=layout.is_channels_last(q.array), volume=spatial == 3
+    )
     rule = engines.current().rule
     steps = [
         rule("resize_step", operands)(n, c, f, bool(align_corners))
         for n, c, f in zip(sizes, counts, factors, strict=True)
     ]
     index = [_indices(c, step) for c, step in zip(counts, steps, strict=True)]
-    if mode == "nearest":
-        places = (
-            np.minimum(np.floor(i * step).astype(np.int64), n - 1)
+    if mode != "bilinear":
+        places = [
+            np.minimum(np.floor(_middles(i, step, mode)).astype(np.int64), n - 1)
             for i, step, n in zip(index, steps, sizes, strict=True)
-        )
-        return q.like(restore(kernels.resize_nearest(image, *places)))
+        ]
+        return q.like(restore(_copied(image, places)))
     place = np.multiply if align_corners else rule("resize_place", operands)
     rows, columns = (
         _neighbors(place(i, step), n) for i, step, n in zip(index, steps, sizes, strict=True)
@@ -116,6 +148,27 @@ def interpolate(
     vector_length = layout.vector_length(image.shape[3], mix.block)
     resized = kernels.resize_bilinear(image, rows, columns, output, vector_length, mix)
     return q.like(restore(resized))
+
+
+def _middles(index: np.ndarray, step: Any, mode: str) -> np.ndarray:
+    """Find where the pixels of the output begin, or, for 'nearest-exact', their middles are."""
+    if mode == "nearest":
+        return index * step
+    if isinstance(step, Rational):
+        return (2 * index + 1) * step / 2
+    return (index + np.float32(0.5)) * step
+
+
+def _copied(image: np.ndarray, places: list[np.ndarray]) -> np.ndarray:
+    """Copy the pixels of an image or a volume, whose planes are copied first."""
+    if len(places) == 2:
+        return kernels.resize_nearest(image, *places)
+    outer, depth, *extents, inner = image.shape
+    flat = np.arange(math.prod(extents))
+    planes = image.reshape(outer, depth, flat.size, inner)
+    taken = kernels.resize_nearest(planes, places[0], flat)
+    pixels = kernels.resize_nearest(taken.reshape(-1, *extents, inner), *places[1:])
+    return pixels.reshape(outer, len(places[0]), *pixels.shape[1:])
 
 
 def _indices(count: int, step: Any) -> np.ndarray:
@@ -192,14 +245,15 @@ document(
 Parameters
 ----------
 input : QuantizedTensor, shape (batch, channels, height, width)
-    Quantized per tensor.
-size : int or pair of int, optional
+    Quantized per tensor; for the nearest pixels also a volume.
+size : int or tuple of int, optional
     Size of the output.
-scale_factor : float or pair of float, optional
+scale_factor : float or tuple of float, optional
     Instead of `size`: the output has :math:`\lfloor n f \rfloor` of n pixels.""",
     how_to_mix="""
-mode : {'nearest', 'bilinear'}
-    What to take.
+mode : {'nearest', 'nearest-exact', 'bilinear', 'area'}
+    What to take: the pixel where one of the output begins, or where its middle is, a mix, or
+    an average.
 align_corners : bool, optional
     For bilinear: whether the centers of the corner pixels stay in place, or the corners
     themselves (the default).""",

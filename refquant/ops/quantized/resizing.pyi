@@ -3,6 +3,7 @@
 
 from typing import Any
 
+import math
 from numbers import Rational
 from typing import Any
 import numpy as np
@@ -12,13 +13,15 @@ from refquant._operation import operation_name
 from refquant.engines import Operands
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout
-from refquant.ops.floating.resizing import target_sizes
+from refquant.ops.floating.resizing import recomputed, target_sizes
+from refquant.ops.quantized.average_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from refquant.ops.registered import operation
 from refquant.reference.operands import Neighbors
 from refquant.tensors import QuantizedTensor
 __all__ = ['interpolate', 'upsample', 'upsample_bilinear', 'upsample_nearest']
+_DIMENSIONS: Any
 
-def interpolate(input: Any, size: Any=None, scale_factor: Any=None, mode: str='nearest', align_corners: bool | None=None) -> QuantizedTensor:
+def interpolate(input: Any, size: Any=None, scale_factor: Any=None, mode: str='nearest', align_corners: bool | None=None, recompute_scale_factor: bool | None=None, antialias: bool=False) -> QuantizedTensor:
     r"""Resize a quantized image to a size, or by a factor.
 
     Nearest pixels are copied. Bilinear mixing takes the integers themselves,
@@ -27,21 +30,27 @@ def interpolate(input: Any, size: Any=None, scale_factor: Any=None, mode: str='n
 
     with the four neighbors A to D and the shares h of their rows and w of their columns. The
     engine's record says how places and mixtures are rounded (steps ``resize_step``,
-    ``resize_place``, ``resize_mix``).
+    ``resize_place``, ``resize_mix``). The mode 'area' is
+    `refquant.nn.functional.adaptive_avg_pool2d`, or that of another number of dimensions.
 
     Parameters
     ----------
     input : QuantizedTensor, shape (batch, channels, height, width)
-        Quantized per tensor.
-    size : int or pair of int, optional
+        Quantized per tensor; for the nearest pixels also a volume.
+    size : int or tuple of int, optional
         Size of the output.
-    scale_factor : float or pair of float, optional
+    scale_factor : float or tuple of float, optional
         Instead of `size`: the output has :math:`\lfloor n f \rfloor` of n pixels.
-    mode : {'nearest', 'bilinear'}
-        What to take.
+    mode : {'nearest', 'nearest-exact', 'bilinear', 'area'}
+        What to take: the pixel where one of the output begins, or where its middle is, a mix, or
+        an average.
     align_corners : bool, optional
         For bilinear: whether the centers of the corner pixels stay in place, or the corners
         themselves (the default).
+    recompute_scale_factor : bool, optional
+        Whether places follow from the sizes that a factor led to, instead of from the factor.
+    antialias : bool
+        Not supported.
 
     Returns
     -------
@@ -55,7 +64,7 @@ def interpolate(input: Any, size: Any=None, scale_factor: Any=None, mode: str='n
     NotSupportedError
         If the mode is another.
     ShapeError
-        If `input` does not have 4 dimensions, or a size is not positive.
+        If `input` has another number of dimensions, or a size is not positive.
     ArgumentError
         If not exactly one of `size` and `scale_factor` is given.
 
@@ -76,6 +85,12 @@ def interpolate(input: Any, size: Any=None, scale_factor: Any=None, mode: str='n
               [ 8, 10, 12]]]], dtype=refquant.uint8)
     """
 
+def _middles(index: np.ndarray, step: Any, mode: str) -> np.ndarray:
+    """Find where the pixels of the output begin, or, for 'nearest-exact', their middles are."""
+
+def _copied(image: np.ndarray, places: list[np.ndarray]) -> np.ndarray:
+    """Copy the pixels of an image or a volume, whose planes are copied first."""
+
 def _indices(count: int, step: Any) -> np.ndarray:
     """Count the pixels of the output in the arithmetic of the step."""
 
@@ -88,13 +103,14 @@ def upsample(input: Any, size: Any=None, scale_factor: Any=None, mode: str='near
     Parameters
     ----------
     input : QuantizedTensor, shape (batch, channels, height, width)
-        Quantized per tensor.
-    size : int or pair of int, optional
+        Quantized per tensor; for the nearest pixels also a volume.
+    size : int or tuple of int, optional
         Size of the output.
-    scale_factor : float or pair of float, optional
+    scale_factor : float or tuple of float, optional
         Instead of `size`: the output has :math:`\lfloor n f \rfloor` of n pixels.
-    mode : {'nearest', 'bilinear'}
-        What to take.
+    mode : {'nearest', 'nearest-exact', 'bilinear', 'area'}
+        What to take: the pixel where one of the output begins, or where its middle is, a mix, or
+        an average.
     align_corners : bool, optional
         For bilinear: whether the centers of the corner pixels stay in place, or the corners
         themselves (the default).
@@ -119,10 +135,10 @@ def upsample_nearest(input: Any, size: Any=None, scale_factor: Any=None) -> Quan
     Parameters
     ----------
     input : QuantizedTensor, shape (batch, channels, height, width)
-        Quantized per tensor.
-    size : int or pair of int, optional
+        Quantized per tensor; for the nearest pixels also a volume.
+    size : int or tuple of int, optional
         Size of the output.
-    scale_factor : float or pair of float, optional
+    scale_factor : float or tuple of float, optional
         Instead of `size`: the output has :math:`\lfloor n f \rfloor` of n pixels.
 
     Returns
@@ -145,10 +161,10 @@ def upsample_bilinear(input: Any, size: Any=None, scale_factor: Any=None) -> Qua
     Parameters
     ----------
     input : QuantizedTensor, shape (batch, channels, height, width)
-        Quantized per tensor.
-    size : int or pair of int, optional
+        Quantized per tensor; for the nearest pixels also a volume.
+    size : int or tuple of int, optional
         Size of the output.
-    scale_factor : float or pair of float, optional
+    scale_factor : float or tuple of float, optional
         Instead of `size`: the output has :math:`\lfloor n f \rfloor` of n pixels.
 
     Returns

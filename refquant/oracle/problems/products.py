@@ -25,7 +25,7 @@ from refquant.errors import ArgumentError
 from refquant.nn.quantized import functional
 from refquant.ops.quantized.convolution import run_convolution
 from refquant.ops.quantized.convolution_prepack import pack_convolution
-from refquant.ops.quantized.matmul import pack_linear, quint8_input, run_linear
+from refquant.ops.quantized.linear_layers import pack_linear, quint8_input, run_linear
 from refquant.oracle.problems.base import Problem
 from refquant.reference.convolution import gather, sum_groups
 from refquant.tensors import QuantizedTensor

@@ -10,7 +10,7 @@ from refquant.nn.module import Module
 from refquant.nn.quantized.weights import dynamic_weight_observer, quantize_weight
 from refquant.ops.quantized.cell_params import Packed
 from refquant.ops.quantized.dynamic import linear_prepack_fp16
-from refquant.ops.quantized.matmul import linear_prepack
+from refquant.ops.quantized.linear_layers import linear_prepack
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["pack", "quantized_parameters", "zero_weight"]
