@@ -10,6 +10,7 @@ from refquant.engines.rules import dynamic_qparams as c
 from refquant.engines.rules import expm1 as x
 from refquant.engines.rules import average as w
 from refquant.engines.rules import mean as m
+from refquant.engines.rules import pipeline as l
 from refquant.engines.rules import quantize as q
 from refquant.engines.rules import requantize as p
 from refquant.engines.rules import interpolate as s
@@ -18,6 +19,7 @@ from refquant.engines.rules.elementwise import CONVERT_THEN_ADD as CONVERT, WIDE
 QUANTIZING = {
     q.ROUND_THEN_ADD: ROUND_THEN_ADD,
     q.ADD_THEN_ROUND: ADD_THEN_ROUND,
+    q.ADD_THEN_ROUND_INVERTED: ADD_THEN_ROUND_INVERTED,
     q.FUSED: FUSED,
     q.FUSED_CLAMP_THEN_ROUND: FUSED_CLAMP_THEN_ROUND,
     q.DIVIDE_THEN_ROUND: DIVIDE_THEN_ROUND,
@@ -67,6 +69,18 @@ SUM = {p.FLOAT_PRODUCT: FLOAT_PRODUCT, p.FIXED_POINT: FIXED_POINT}
 DYNAMIC_OUTPUT = {
     p.OUTPUT_FUSED: OUTPUT_FUSED,
     p.OUTPUT_ROUNDED_TWICE: OUTPUT_ROUNDED_TWICE,
+    l.OUTPUT_IN_TURN: OUTPUT_IN_TURN,
+    l.OUTPUT_IN_TURN_CHANNELS: OUTPUT_IN_TURN_CHANNELS,
+}
+PRODUCT = {
+    l.IN_STEPS: IN_STEPS,
+    l.LINEAR: LINEAR,
+    l.LINEAR_CHANNELS: LINEAR_CHANNELS,
+    l.LINEAR_DIVIDED: LINEAR_DIVIDED,
+    l.LINEAR_CHANNELS_DIVIDED: LINEAR_CHANNELS_DIVIDED,
+    l.CONVOLUTION: CONVOLUTION,
+    l.CONVOLUTION_PRODUCT_FIRST: CONVOLUTION_PRODUCT_FIRST,
+    l.CONVOLUTION_DIVIDED: CONVOLUTION_DIVIDED,
 }
 
 # The only ones: kernels need no number to tell them from others.
@@ -94,6 +108,8 @@ BY_STEP = {
     "dynamic_qparams": CHOOSING,
     "accumulator": ACCUMULATOR,
     "border": BORDER,
+    "dynamic_quantize": QUANTIZING,
+    "product": PRODUCT,
     "bias": BIAS,
     "multiplier": MULTIPLIER,
     "requantize_sum": SUM,

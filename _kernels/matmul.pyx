@@ -19,6 +19,7 @@ from refquant._kernels._columns cimport (
 from refquant._kernels._operands cimport (
     Output, ProductRules, Quantizer, output_of, quantizer_of,
 )
+from refquant._kernels._pipeline cimport PostOps, post_of
 from refquant._kernels._product cimport (
     SHIFT, multiply_block, padded_depth, round_up, rows_of_block,
 )
@@ -27,7 +28,9 @@ from refquant._kernels._threads cimport threads_for
 import numpy as np
 
 from refquant._kernels._memory import aligned
-from refquant._kernels._rules import ACCUMULATOR, BIAS, DYNAMIC_OUTPUT, MULTIPLIER, SUM
+from refquant._kernels._rules import (
+    ACCUMULATOR, BIAS, BORDER, DYNAMIC_OUTPUT, MULTIPLIER, PRODUCT, SUM,
+)
 
 cdef enum:
     ROWS = 4
@@ -96,7 +99,7 @@ cdef _multiply(
 
 def linear(
     const uint8_t[:, ::1] x not None, input_quantizer, weight, const float[::1] bias not None,
-    output, rules
+    output, rules, post
 ):
     """Multiply by a packed weight, add the bias and requantize; inputs are not checked."""
     cdef tuple w = <tuple>weight, r = <tuple>rules
@@ -105,8 +108,9 @@ def linear(
     cdef const double[::1] scales = w[2]
     cdef Quantizer of = quantizer_of(input_quantizer)
     cdef Output to = output_of(output)
-    ACCUMULATOR[r[0]]  # a rule that is not in it is a KeyError
-    cdef ProductRules by = ProductRules(BIAS[r[1]], MULTIPLIER[r[2]], SUM[r[3]])
+    ACCUMULATOR[r[0]], BORDER[r[1]]  # a rule that is not in them is a KeyError
+    cdef ProductRules by = ProductRules(PRODUCT[r[2]], BIAS[r[3]], MULTIPLIER[r[4]], SUM[r[5]])
+    cdef PostOps after = post_of(post)
     cdef Py_ssize_t outputs = sums.shape[0]
     cdef Columns c
     out = np.empty((x.shape[0], outputs), np.uint8)
@@ -117,7 +121,8 @@ def linear(
     table = np.zeros(table_length(outputs), np.int32)
     set_offsets(&c, &table[0], outputs, x.shape[1], of.zero_point, SHIFT, &sums[0],
                 &zero_points[0])
-    set_static(&c, outputs, &scales[0], &bias[0], of.scale, to, by)
+    set_static(&c, outputs, &scales[0], &bias[0], of.scale, to, by, after)
+    c.start = &q[0, 0]
     _multiply(&c, x, packed, outputs, &q[0, 0], NULL)
     return out
 

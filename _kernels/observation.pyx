@@ -223,4 +223,4 @@ def dynamic_qparams(
         else:
             low = low * (SMALL_SCALE / narrow)
             high = high * (SMALL_SCALE / narrow)
-    return <float>scale, nudge(low, high, scale, quant_min, quant_max)
+    return scale, nudge(low, high, scale, quant_min, quant_max)

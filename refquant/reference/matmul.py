@@ -15,6 +15,8 @@ See ``_kernels/matmul.pyx``; what it does with a sum is ``finish_columns`` of
 
 import numpy as np
 
+from refquant.engines.rules.pipeline import IN_STEPS
+
 __all__ = ["linear", "linear_dynamic", "pack_rows"]
 
 # Outputs that the kernels take at once.
@@ -52,7 +54,7 @@ def pack_rows(weight):
     return packed_weight, weight.sum(axis=1, dtype=np.int32)
 
 
-def finish(acc, input_scale, weight_scales, bias, output, rules):
+def finish(acc, input_scale, weight_scales, bias, output, rules, post):
     """Turn sums into quantized outputs.
 
     Parameters
@@ -69,11 +71,17 @@ def finish(acc, input_scale, weight_scales, bias, output, rules):
         Scale, zero point and range of the result.
     rules : ProductRules
         What the engine does.
+    post : PostOps
+        What is done with the real results, besides.
 
     Returns
     -------
     ndarray of uint8, shape (..., outputs)
+        Negative integers stand for themselves less 256, as int8 has them.
     """
+    if rules.product is not IN_STEPS:
+        operands = acc, bias, input_scale, weight_scales, post
+        return rules.product(*operands, *output).astype(np.uint8)
     scale, *rest = output
     total = rules.bias(acc, bias, input_scale, weight_scales)
     multiplier = rules.multiplier(input_scale, weight_scales, scale)
@@ -81,7 +89,7 @@ def finish(acc, input_scale, weight_scales, bias, output, rules):
 
 
 @np.errstate(all="ignore")
-def linear(x, input_quantizer, weight, bias, output, rules):
+def linear(x, input_quantizer, weight, bias, output, rules, post):
     r"""Multiply by a packed weight, add the bias and requantize.
 
     .. math:: q_{mn} = \mathrm{clip}(\mathrm{round}(
@@ -101,6 +109,8 @@ def linear(x, input_quantizer, weight, bias, output, rules):
         Scale, zero point and range of the result.
     rules : ProductRules
         What the engine does.
+    post : PostOps
+        What is done with the real results, besides.
 
     Returns
     -------
@@ -109,7 +119,7 @@ def linear(x, input_quantizer, weight, bias, output, rules):
     scale, zero_point = input_quantizer
     filters = weight.packed[: len(weight.scales), : x.shape[1]]
     acc = rules.accumulate(x, filters, zero_point, weight.zero_points)
-    return finish(acc, scale, weight.scales, bias, output, rules)
+    return finish(acc, scale, weight.scales, bias, output, rules, post)
 
 
 @np.errstate(all="ignore")

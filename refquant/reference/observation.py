@@ -142,7 +142,6 @@ def dynamic_qparams(lower, upper, quant_min, quant_max, rule):
     Returns
     -------
     scale : float
-        A float32 number.
     zero_point : int
     """
     return rule(lower, upper, quant_min, quant_max)

@@ -10,7 +10,9 @@ from refquant._documentation import document
 from refquant._operation import operation_name
 from refquant.arguments import flag
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
-from refquant.ops import checks
+from refquant.engines import Operands
+from refquant.engines.rules.quantize import AS_TENSORS
+from refquant.ops import checks, layout
 from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.matmul import PackedLinear, as_rows
 from refquant.ops.quantized.packing import check_bias, copy_bias
@@ -43,6 +45,17 @@ def _input_quantizer(rows: np.ndarray, reduce_range: bool) -> tuple[float, int]:
     )
 
 
+def quantize_input(rows: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+    """Quantize the input of a dynamic operation to quint8 as the engine does."""
+    split = engines.current().rule("dynamic_quantize", Operands(dtypes.quint8))
+    if split is AS_TENSORS:
+        return quantize_array(rows, scale, zero_point, dtypes.quint8)
+    vector_length = layout.vector_length(rows.size, split.block)
+    output = scale, zero_point, 0, 255
+    q = kernels.quantize_per_tensor(rows.reshape(-1), output, np.uint8, vector_length, split)
+    return q.reshape(rows.shape)
+
+
 def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
     engines.require("dynamic_linear")
     if not isinstance(packed, PackedLinear):
@@ -64,7 +77,7 @@ def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
     x = checks.float32_tensor("X", X).array
     rows = as_rows(x, packed.kept_weight.array.shape[1])
     scale, zero_point = _input_quantizer(rows, reduce_range)
-    q = quantize_array(rows, scale, zero_point, dtypes.quint8)
+    q = quantize_input(rows, scale, zero_point)
     y = kernels.linear_dynamic(
         q, (scale, zero_point), packed.operand, packed.biases, relu,
         packed.rules.accumulate, packed.output_rule,
