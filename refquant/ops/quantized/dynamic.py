@@ -12,7 +12,7 @@ from refquant.arguments import flag
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.engines import Operands
 from refquant.engines.rules.quantize import AS_TENSORS
-from refquant.ops import checks, layout
+from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.matmul import PackedLinear, as_rows
 from refquant.ops.quantized.packing import check_bias, copy_bias
@@ -47,13 +47,10 @@ def _input_quantizer(rows: np.ndarray, reduce_range: bool) -> tuple[float, int]:
 
 def quantize_input(rows: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
     """Quantize the input of a dynamic operation to quint8 as the engine does."""
-    split = engines.current().rule("dynamic_quantize", Operands(dtypes.quint8))
-    if split is AS_TENSORS:
-        return quantize_array(rows, scale, zero_point, dtypes.quint8)
-    vector_length = layout.vector_length(rows.size, split.block)
-    output = scale, zero_point, 0, 255
-    q = kernels.quantize_per_tensor(rows.reshape(-1), output, np.uint8, vector_length, split)
-    return q.reshape(rows.shape)
+    step = "dynamic_quantize"
+    if engines.current().rule(step, Operands(dtypes.quint8)) is AS_TENSORS:
+        step = "quantize_per_tensor"
+    return quantize_array(rows, scale, zero_point, dtypes.quint8, step)
 
 
 def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
