@@ -4,7 +4,7 @@
 from typing import Any
 
 import functools
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 import numpy as np
 from refquant import arguments, dtypes, nn
 from refquant._documentation import document
@@ -15,19 +15,24 @@ from refquant.nn.quantized._output import OutputQuantizer
 from refquant.nn.quantized.weights import quantize_weight, read_layer
 from refquant.nn.state import quantized_value
 from refquant.ops.quantized.convolution import check_image_rank, run_convolution
-from refquant.ops.quantized.convolution_prepack import conv2d_prepack, conv3d_prepack
+from refquant.ops.quantized.convolution_prepack import conv1d_prepack, conv2d_prepack, conv3d_prepack, unpacked
 from refquant.ops.quantized.packed_convolution import PackedConvolution, geometry
 from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ['Conv1d', 'Conv2d', 'Conv3d']
+_PREPACK: Any
 
-class _Convolution(OutputQuantizer):
+class Convolution(OutputQuantizer):
     """Base class of convolutions with any number of spatial dimensions."""
     _dims: int
     _FLOAT_MODULE: type
+    _like: ClassVar[Any]
     _relu: Any
     _output_dtype: Any
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any=1, padding: Any=0, dilation: Any=1, groups: int=1, bias: bool=True, padding_mode: str='zeros') -> None: ...
+    def _build(self, in_channels: Any, out_channels: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, groups: Any, bias: Any, padding_mode: Any, output_padding: Any=0, transposed: bool=False) -> None:
+        """Check the settings, and pack a weight of zeros."""
     def _pack(self, weight: Any, bias: Any) -> PackedConvolution: ...
+    def _weight_bias(self) -> tuple[QuantizedTensor, Tensor | None]:
+        """Copy weight and bias."""
     def forward(self, input: Any) -> QuantizedTensor:
         """Compute the quint8 output, (channels last in memory), for a quint8 `input`."""
     def weight(self) -> QuantizedTensor:
@@ -64,10 +69,15 @@ class _Convolution(OutputQuantizer):
     def _get_name(self) -> str: ...
     def extra_repr(self) -> str:
         """Describe the geometry and the quantizer of the output; what is usual is left out."""
-    output_padding: Any
     _packed_params: PackedConvolution
 
-class Conv1d(_Convolution):
+class _Plain(Convolution):
+    """Base class of convolutions that are not transposed."""
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any=1, padding: Any=0, dilation: Any=1, groups: int=1, bias: bool=True, padding_mode: str='zeros') -> None: ...
+    @classmethod
+    def _like(cls, mod: Any, bias: bool) -> Self: ...
+
+class Conv1d(_Plain):
     """A convolution of quantized sequences, shape (batch, channels, length); see `Conv2d`.
 
     It is that of images of height 1, whose integers are the same.
@@ -109,13 +119,8 @@ class Conv1d(_Convolution):
     """
     _dims: Any
     _FLOAT_MODULE: type = ...
-    def _pack(self, weight: Any, bias: Any) -> PackedConvolution: ...
-    def forward(self, input: Any) -> QuantizedTensor:
-        """Compute the quint8 output for a quint8 `input`."""
-    def weight(self) -> QuantizedTensor:
-        """Copy the weight, shape (out_channels, in_channels // groups, length)."""
 
-class Conv2d(_Convolution):
+class Conv2d(_Plain):
     """A convolution of quantized images.
 
     Parameters
@@ -162,7 +167,7 @@ class Conv2d(_Convolution):
     _dims: Any
     _FLOAT_MODULE: type = ...
 
-class Conv3d(_Convolution):
+class Conv3d(_Plain):
     """A convolution of quantized volumes, shape (batch, channels, depth, height, width).
 
     Parameters

@@ -61,6 +61,7 @@ from refquant.ops.quantized.convolution_prepack import conv_prepack as conv_prep
 from refquant.ops.quantized.convolution_prepack import conv_unpack as conv_unpack
 from refquant.ops.quantized.dynamic import linear_dynamic as linear_dynamic
 from refquant.ops.quantized.dynamic import linear_dynamic_fp16 as linear_dynamic_fp16
+from refquant.ops.quantized.dynamic import linear_dynamic_fp16_unpacked_weight as linear_dynamic_fp16_unpacked_weight
 from refquant.ops.quantized.dynamic import linear_prepack_fp16 as linear_prepack_fp16
 from refquant.ops.quantized.dynamic import linear_relu_dynamic as linear_relu_dynamic
 from refquant.ops.quantized.dynamic import linear_relu_dynamic_fp16 as linear_relu_dynamic_fp16

@@ -12,7 +12,7 @@ from refquant.ops.quantized.convolution_prepack import packed_convolution
 from refquant.ops.quantized.matmul import quint8_input
 from refquant.ops.quantized.packed_convolution import LETTERS, PackedConvolution, geometry
 from refquant.reference.operands import PostOps
-from refquant.tensors import QuantizedTensor
+from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
     "check_image_rank",
@@ -28,12 +28,11 @@ __all__ = [
 
 def check_image_rank(value: Any, dims: int) -> None:
     """Raise, as modules do, if a tensor does not have the dimensions of images."""
-    shape = getattr(value, "shape", None)
-    if shape is not None and len(shape) != dims + 2:
+    if isinstance(value, Tensor) and value.array.ndim != dims + 2:
         raise ArgumentError(
             argument="input",
             expected=f"of {dims + 2} dimensions, {LETTERS[dims]}",
-            got=f"shape {tuple(shape)}",
+            got=f"shape {value.array.shape}",
         )
 
 
@@ -313,7 +312,10 @@ _ONES = """
 >>> packed = quantized.conv{dims}d_prepack(w, None, 1, 0, 1, 1)
 >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1{three}), 0.5, 0, refquant.quint8)"""
 _SIZES = {
-    1: {"sizes": "length", "memory_format": "channels innermost in memory"},
+    1: {
+        "sizes": "length",
+        "memory_format": "channels innermost: the memory format of an image of height 1",
+    },
     2: {"sizes": "height, width", "memory_format": "channels_last"},
     3: {"sizes": "depth, height, width", "memory_format": "channels_last_3d"},
 }

@@ -12,7 +12,7 @@ from refquant.ops import checks
 from refquant.ops.quantized.convolution_prepack import packed_convolution
 from refquant.ops.quantized.matmul import quint8_input
 from refquant.ops.quantized.packed_convolution import LETTERS, PackedConvolution, geometry
-from refquant.tensors import QuantizedTensor
+from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ['check_image_rank', 'conv1d', 'conv1d_relu', 'conv2d', 'conv2d_relu', 'conv3d', 'conv3d_relu', 'run_convolution']
 
 def check_image_rank(value: Any, dims: int) -> None:
@@ -52,7 +52,7 @@ def conv1d(qx: Any, packed_weight: PackedConvolution, output_scale: float, outpu
     Returns
     -------
     QuantizedTensor, shape (batch, outputs, length)
-        quint8, channels innermost in memory.
+        quint8, channels innermost: the memory format of an image of height 1.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def conv1d_relu(qx: Any, packed_weight: PackedConvolution, output_scale: float, 
     Returns
     -------
     QuantizedTensor, shape (batch, outputs, length)
-        quint8, channels innermost in memory.
+        quint8, channels innermost: the memory format of an image of height 1.
 
     Raises
     ------

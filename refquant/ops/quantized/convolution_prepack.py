@@ -47,15 +47,18 @@ def window(
     dims: int, stride, padding, dilation, groups: int, output_padding: Any = 0, transposed=False
 ) -> Window:
     """Check a geometry; that of a sequence becomes that of an image of height 1."""
-    parts = [
-        geometry("stride", stride, dims, 1),
-        geometry("padding", padding, dims, 0),
-        geometry("dilation", dilation, dims, 1),
-        geometry("output_padding", output_padding, dims, 0),
-    ]
+    steps = geometry("stride", stride, dims, 1)
+    borders = geometry("padding", padding, dims, 0)
+    distances = geometry("dilation", dilation, dims, 1)
+    behind = geometry("output_padding", output_padding, dims, 0)
     if dims == 1:
-        parts = [(first, *part) for first, part in zip((1, 0, 1, 0), parts, strict=True)]
-    return Window(*parts[:3], groups, parts[3], transposed)
+        steps, borders, distances, behind = (
+            (1, *steps),
+            (0, *borders),
+            (1, *distances),
+            (0, *behind),
+        )
+    return Window(steps, borders, distances, groups, behind, transposed)
 
 
 def pack_convolution(

@@ -22,6 +22,7 @@ __all__ = [
     "PackedHalf",
     "linear_dynamic",
     "linear_dynamic_fp16",
+    "linear_dynamic_fp16_unpacked_weight",
     "linear_prepack_fp16",
     "linear_relu_dynamic",
     "linear_relu_dynamic_fp16",
@@ -129,12 +130,15 @@ class PackedHalf:
     ----------
     kept_weight : ndarray of float16, shape (outputs, depth)
     kept_bias : Tensor or None
+    operand : ndarray of float32, shape (depth, outputs)
+        What the kernel takes.
     """
 
-    __slots__ = ("kept_bias", "kept_weight")
+    __slots__ = ("kept_bias", "kept_weight", "operand")
 
     def __init__(self, weight: np.ndarray, bias: Tensor | None):
         self.kept_weight, self.kept_bias = weight, bias
+        self.operand = np.ascontiguousarray(weight.T.astype(np.float32))
 
     def __deepcopy__(self, memo):
         return self
@@ -173,11 +177,17 @@ def linear_prepack_fp16(W: Any, B: Any = None) -> PackedHalf:
     tensor([[ 1., -2.]])
     """
     engines.require("float16_linear")
-    weight = checks.float32_tensor("W", W).array
-    if weight.ndim != 2:
-        raise ShapeError(argument="W", expected="of 2 dimensions", got=f"shape {weight.shape}")
-    bias = copy_bias(check_bias(B, weight.shape[0]))
-    return PackedHalf(np.clip(weight, -LARGEST_HALF, LARGEST_HALF).astype(np.float16), bias)
+    return _packed_half("W", W, B)
+
+
+def _packed_half(weight_name: str, weight: Any, bias: Any) -> PackedHalf:
+    array = checks.float32_tensor(weight_name, weight).array
+    if array.ndim != 2:
+        raise ShapeError(
+            argument=weight_name, expected="of 2 dimensions", got=f"shape {array.shape}"
+        )
+    bias = copy_bias(check_bias(bias, array.shape[0]))
+    return PackedHalf(np.clip(array, -LARGEST_HALF, LARGEST_HALF).astype(np.float16), bias)
 
 
 def _half(value: Any) -> PackedHalf:
@@ -213,24 +223,19 @@ def linear_unpack_fp16(W_prepack: PackedHalf) -> tuple[Tensor, Tensor | None]:
     return _half(W_prepack).unpack()
 
 
-def _run_half(X: Any, packed: Any, relu: bool) -> Tensor:
-    packed = _half(packed)
-    engines.require("float16_linear")
+def _run_half(X: Any, packed: PackedHalf, relu: bool) -> Tensor:
     x = checks.float32_tensor("X", X).array
-    rows = as_rows(x, packed.weight.shape[1])
-    with np.errstate(all="ignore"):  # as in every float product, infinities and NaN are results
-        y = rows @ packed.weight.astype(np.float32).T
-        if packed.bias is not None:
-            y += packed.bias.array
-    if relu:
-        y = np.maximum(y, np.float32(0))
+    rows = as_rows(x, packed.kept_weight.shape[1])
+    bias = None if packed.kept_bias is None else np.ascontiguousarray(packed.kept_bias.array)
+    y = kernels.linear_half(rows, packed.operand, bias, relu)
     return Tensor(y.reshape(*x.shape[:-1], y.shape[1]))
 
 
 def linear_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
     """Multiply float32 by a weight stored in float16, :math:`y = x w^T + b` in float32.
 
-    The order of summation is that of the BLAS library, so the last bits depend on the machine.
+    Products are added in the order of `refquant.reference.matmul.linear_half`, each with one
+    rounding, so the result is the same on every machine.
 
     %(real_and_half)s
 
@@ -238,7 +243,9 @@ def linear_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
     >>> quantized.linear_dynamic_fp16(refquant.tensor([[1.0, 1.0]]), packed)
     tensor([[-1.]])
     """
-    return _run_half(X, W_prepack, False)
+    packed = _half(W_prepack)
+    engines.require("float16_linear")
+    return _run_half(X, packed, False)
 
 
 def linear_relu_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
@@ -250,7 +257,37 @@ def linear_relu_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
     >>> quantized.linear_relu_dynamic_fp16(refquant.tensor([[1.0, 1.0]]), packed)
     tensor([[0.]])
     """
-    return _run_half(X, W_prepack, True)
+    packed = _half(W_prepack)
+    engines.require("float16_linear")
+    return _run_half(X, packed, True)
+
+
+def linear_dynamic_fp16_unpacked_weight(X: Any, weight: Any, bias: Any = None) -> Tensor:
+    """Round a weight to float16 and compute `linear_dynamic_fp16`, under every engine.
+
+    Parameters
+    ----------
+    X : Tensor, shape (..., depth)
+        float32, at least 2 dimensions.
+    weight : Tensor, shape (outputs, depth)
+        float32.
+    bias : Tensor, shape (outputs,), optional
+        float32.
+
+    Returns
+    -------
+    Tensor, shape (..., outputs)
+        float32, row-major.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> w = refquant.tensor([[1.0, 2.0**-30]])
+    >>> ops = refquant.ops.quantized
+    >>> ops.linear_dynamic_fp16_unpacked_weight(refquant.tensor([[3.0, 2.0**30]]), w, None)
+    tensor([[3.]])
+    """
+    return _run_half(X, _packed_half("weight", weight, bias), False)
 
 
 document(

@@ -27,12 +27,12 @@ def _prepack(dims, weight, bias, stride, padding, output_padding, dilation, grou
     if dims == 3:
         engines.require("conv3d")
         engines.require("conv_transpose3d")
+    if getattr(weight, "axis", None) is not None:
+        engines.require("transposed_channels", "with a weight quantized per channel")
     weight = check_weight(weight, dims + 2, axis=1)
     groups = check_groups(weight, groups, 0, "channels")
-    if weight.axis is not None:
-        engines.require("transposed_channels", "with a weight quantized per channel")
-        if groups > 1:
-            engines.require("transposed_groups", f"with a weight per channel, groups={groups}")
+    if weight.axis is not None and groups > 1:
+        engines.require("transposed_groups", f"with a weight per channel, groups={groups}")
     bias = check_bias(bias, weight.array.shape[1] * groups)
     made = window(dims, stride, padding, dilation, groups, output_padding, transposed=True)
     if any(made.output_padding):
@@ -251,8 +251,9 @@ output_scale, output_zero_point : float, int
 Returns
 -------
 QuantizedTensor, shape (batch, outputs, {sizes})
-    quint8, channels innermost in memory. A size is that of the input less 1 times `stride`, plus
-    ``dilation * (kernel - 1)``, less twice the `padding`, plus `output_padding`, plus 1.
+    quint8, channels innermost in memory (channels_last). A size is that of the input less 1 times
+    `stride`, plus ``dilation * (kernel - 1)``, less twice the `padding`, plus `output_padding`,
+    plus 1.
 
 Raises
 ------

@@ -210,8 +210,9 @@ def conv_transpose1d(qx: Any, packed_weight: PackedConvolution, output_scale: fl
     Returns
     -------
     QuantizedTensor, shape (batch, outputs, length)
-        quint8, channels innermost in memory. A size is that of the input less 1 times `stride`, plus
-        ``dilation * (kernel - 1)``, less twice the `padding`, plus `output_padding`, plus 1.
+        quint8, channels innermost in memory (channels_last). A size is that of the input less 1 times
+        `stride`, plus ``dilation * (kernel - 1)``, less twice the `padding`, plus `output_padding`,
+        plus 1.
 
     Raises
     ------
@@ -252,8 +253,9 @@ def conv_transpose2d(qx: Any, packed_weight: PackedConvolution, output_scale: fl
     Returns
     -------
     QuantizedTensor, shape (batch, outputs, height, width)
-        quint8, channels innermost in memory. A size is that of the input less 1 times `stride`, plus
-        ``dilation * (kernel - 1)``, less twice the `padding`, plus `output_padding`, plus 1.
+        quint8, channels innermost in memory (channels_last). A size is that of the input less 1 times
+        `stride`, plus ``dilation * (kernel - 1)``, less twice the `padding`, plus `output_padding`,
+        plus 1.
 
     Raises
     ------
@@ -287,8 +289,9 @@ def conv_transpose3d(qx: Any, packed_weight: PackedConvolution, output_scale: fl
     Returns
     -------
     QuantizedTensor, shape (batch, outputs, depth, height, width)
-        quint8, channels innermost in memory. A size is that of the input less 1 times `stride`, plus
-        ``dilation * (kernel - 1)``, less twice the `padding`, plus `output_padding`, plus 1.
+        quint8, channels innermost in memory (channels_last). A size is that of the input less 1 times
+        `stride`, plus ``dilation * (kernel - 1)``, less twice the `padding`, plus `output_padding`,
+        plus 1.
 
     Raises
     ------
