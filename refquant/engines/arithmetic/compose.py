@@ -290,6 +290,7 @@ def record(axes, name: str, base: Engine = FBGEMM) -> Engine:
         "multiplier": first_of(rule("multiplier", MULTIPLIER)),
         "requantize_sum": first_of(requantize),
         "elementwise_dequantize": first_of(Split.uniform(dequantize)),
+        "sigmoid_dequantize": first_of(Split.uniform(dequantize)),
         "elementwise_quantize": first_of(quantize),
         "elementwise_requantize": first_of(Split.uniform(requantize)),
         "cat_dequantize": first_of(Split.uniform(dequantize)),
