@@ -9,6 +9,7 @@
 from libc.math cimport fmaf, rintf
 from libc.stdint cimport int32_t, uint8_t
 
+from refquant._kernels._exponential cimport tanh_of_double
 from refquant._kernels._rounding cimport (
     clampf, inverted_twice, inverted_twice_in_float32,
 )
@@ -16,24 +17,37 @@ from refquant._kernels._rules cimport (
     CONVOLUTION_DIVIDED, LINEAR, LINEAR_CHANNELS, LINEAR_CHANNELS_DIVIDED, LINEAR_DIVIDED,
 )
 
+# The places of refquant.reference.operands.FUNCTIONS.
+cdef enum:
+    NOTHING
+    RELU
+    LEAKY_RELU
+    TANH
+
 # A refquant.reference.operands.PostOps.
 cdef struct PostOps:
-    bint relu
+    int function  # one of the below
+    float slope
     const uint8_t* addend  # NULL if there is none
     Py_ssize_t size  # of the addend
     float scale
     float zero_point
 
 
+cdef inline int place_of_function(str name):
+    return RELU if name == "relu" else LEAKY_RELU if name == "leaky_relu" else (
+        TANH if name == "tanh" else NOTHING)
+
+
 cdef inline PostOps post_of(record):
     """Keep no reference to the addend, which the caller holds."""
     cdef tuple t = <tuple>record
     cdef const uint8_t[::1] addend
-    cdef PostOps p = PostOps(t[0], NULL, 0, 1.0, 0.0)
-    if t[1] is not None and t[1].size:
-        addend = t[1].reshape(-1)
+    cdef PostOps p = PostOps(place_of_function(t[0]), t[1], NULL, 0, 1.0, 0.0)
+    if t[2] is not None and t[2].size:
+        addend = t[2].reshape(-1)
         p.addend, p.size = &addend[0], addend.shape[0]
-        p.scale, p.zero_point = inverted_twice_in_float32(t[2]), t[3]
+        p.scale, p.zero_point = inverted_twice_in_float32(t[3]), t[4]
     return p
 
 
@@ -73,15 +87,21 @@ cdef inline void finish_in_real(
     if post.addend != NULL:
         for j in range(min(n, post.size - place)):
             v[j] = fmaf(<float>post.addend[place + j] - post.zero_point, post.scale, v[j])
+    if post.function == RELU and divides(code):
+        for j in range(n):
+            v[j] = <float>0.0 if v[j] < 0.0 else v[j]
+    elif post.function == RELU:
+        for j in range(n):
+            v[j] = v[j] if v[j] > 0.0 else <float>0.0
+    elif post.function == LEAKY_RELU:
+        for j in range(n):
+            v[j] = v[j] if v[j] > 0.0 else v[j] * post.slope
+    elif post.function == TANH:
+        for j in range(n):
+            v[j] = <float>tanh_of_double(v[j])
     if divides(code):
-        if post.relu:
-            for j in range(n):
-                v[j] = <float>0.0 if v[j] < 0.0 else v[j]
         for j in range(n):
             done[j] = round_then_clamp(v[j] / scale + z, lo, hi)
     else:
-        if post.relu:
-            for j in range(n):
-                v[j] = v[j] if v[j] > 0.0 else <float>0.0
         for j in range(n):
             done[j] = clamp_then_round(v[j] * inv + z, lo, hi)

@@ -176,15 +176,21 @@ class ProductRules(NamedTuple):
     requantize: Any
 
 
+# What is applied to real results; the first is nothing.
+FUNCTIONS = ("", "relu", "leaky_relu", "tanh")
+
+
 class PostOps(NamedTuple):
     """What is done with the real results of a product before they are quantized.
 
-    Engines without a pipeline of their own have none but ReLU, which the range of the output says.
+    Engines that go in steps have none but ReLU, which the range of the output says already.
 
     Attributes
     ----------
-    relu : bool
-        Whether negative results become 0, after all else.
+    function : str
+        What is applied last, one of `FUNCTIONS`.
+    slope : float
+        Factor of negative results for ``'leaky_relu'``.
     addend : ndarray of uint8 or None
         What is added first, of the shape of the result.
     scale : float
@@ -193,7 +199,8 @@ class PostOps(NamedTuple):
         Zero point of the addend.
     """
 
-    relu: bool = False
+    function: str = ""
+    slope: float = 0.0
     addend: np.ndarray | None = None
     scale: float = 1.0
     zero_point: int = 0

@@ -6,12 +6,13 @@ float32 after each operation:
 
 1. the sum times the scale of the input, then times that of the weight,
 2. plus the bias,
-3. ReLU, or plus another tensor: fused, with one rounding,
+3. plus another tensor, fused, with one rounding; then ReLU, leaky ReLU or tanh,
 4. divided by the scale of the output, as a product with the reciprocal or as a quotient,
 5. plus the zero point, clamped, then rounded half to even.
 
 A rule is called with ``(acc, bias, input_scale, weight_scale, post, scale, zero_point, quant_min,
-quant_max)`` and returns int64; `post` is a `refquant.reference.operands.PostOps`.
+quant_max)`` and returns int64; `post` is a `refquant.reference.operands.PostOps`. NaN becomes the
+upper end, or 0 where it is divided.
 
 Scales are float64 as the tensors hold them. :math:`X` and :math:`O` are those of input and output,
 inverted twice, each time rounded to float32, because oneDNN is given reciprocals. What becomes of
@@ -29,6 +30,7 @@ convolution                         ``f32(s)``
 import numpy as np
 
 from refquant.engines.rule import Form, Rule
+from refquant.engines.rules.exponential import tanh
 from refquant.engines.rules.float32 import (
     clip,
     fma,
@@ -45,8 +47,13 @@ IN_STEPS = Form(
 )
 
 
-def _relu(v, keeps_nan):
-    return np.where(v < 0, np.float32(0), v) if keeps_nan else np.where(v > 0, v, np.float32(0))
+def _apply(function, slope, v, divides):
+    """Apply a post-op; ReLU of the kernel that divides keeps NaN, that of the others does not."""
+    if function == "relu":
+        return np.where(v < 0, np.float32(0), v) if divides else np.where(v > 0, v, np.float32(0))
+    if function == "leaky_relu":
+        return np.where(v > 0, v, v * np.float32(slope))
+    return tanh(v).astype(np.float32) if function == "tanh" else v
 
 
 def _clamp(t, low, high):
@@ -63,12 +70,11 @@ def _pipeline(weight_factor, product_first=False, divides=False):
         v = acc.astype(np.float32)
         v = v * (x * w) if product_first else v * x * w
         v = v + bias
-        relu, addend, addend_scale, addend_zero_point = post
+        function, slope, addend, addend_scale, addend_zero_point = post
         if addend is not None:
             steps = addend.astype(np.float32) - np.float32(addend_zero_point)
             v = fma(steps, inverted_twice_in_float32(addend_scale), v)
-        if relu:
-            v = _relu(v, divides)
+        v = _apply(function, slope, v, divides)
         t = (v / o if divides else v * (np.float32(1) / o)) + np.float32(zero_point)
         if divides:  # the kernel that takes any shape, in C++: NaN is converted to 0
             return np.where(np.isnan(t), 0, clip(round_half_even(t), low, high))
@@ -78,9 +84,9 @@ def _pipeline(weight_factor, product_first=False, divides=False):
 
 
 _FORMULA = (
-    "rne(clamp(f32(f32(relu(f32(f32(f32(f32(acc) * X) * W) + b)) * f32(1 / O)) + f32(z)))), "
+    "rne(clamp(f32(f32(post(f32(f32(f32(f32(acc) * X) * W) + b)) * f32(1 / O)) + f32(z)))), "
 )
-_DIVIDED = "clip(rne(f32(f32(relu(f32(f32(f32(f32(acc) * X) * W) + b)) / O) + f32(z)))), "
+_DIVIDED = "clip(rne(f32(f32(post(f32(f32(f32(f32(acc) * X) * W) + b)) / O) + f32(z)))), "
 _LAYER = "W = f32(1 / f32(1 / s))"
 _CHANNELS = "W = f32(1 / f32(1 / f32(s)))"
 _DIRECT = "W = f32(s)"
@@ -117,7 +123,7 @@ CONVOLUTION = Rule(
 )
 CONVOLUTION_PRODUCT_FIRST = Rule(
     "product_of_scales_first",
-    "rne(clamp(f32(f32(relu(f32(f32(f32(acc) * f32(X * W)) + b)) * f32(1 / O)) + f32(z)))), "
+    "rne(clamp(f32(f32(post(f32(f32(f32(acc) * f32(X * W)) + b)) * f32(1 / O)) + f32(z)))), "
     + _DIRECT,
     "oneDNN gemm_s8u8s32, PyTorch 2.13: depthwise conv3d with dilation",
     _pipeline(single, product_first=True),

@@ -17,7 +17,7 @@ from refquant.ops.quantized.elementwise import relu
 from refquant.ops.quantized.pooling import adaptive_avg_pool2d, avg_pool2d
 from refquant.ops.quantized.resizing import interpolate, upsample, upsample_bilinear, upsample_nearest
 from refquant.tensors import QuantizedTensor
-__all__ = ['adaptive_avg_pool2d', 'avg_pool2d', 'celu', 'clamp', 'conv2d', 'conv3d', 'elu', 'hardsigmoid', 'hardswish', 'hardtanh', 'interpolate', 'leaky_relu', 'linear', 'max_pool2d', 'relu', 'threshold', 'upsample', 'upsample_bilinear', 'upsample_nearest']
+__all__ = ['adaptive_avg_pool2d', 'avg_pool2d', 'celu', 'clamp', 'conv1d', 'conv2d', 'conv3d', 'elu', 'hardsigmoid', 'hardswish', 'hardtanh', 'interpolate', 'leaky_relu', 'linear', 'max_pool2d', 'relu', 'threshold', 'upsample', 'upsample_bilinear', 'upsample_nearest']
 
 def elu(input: Any, scale: float, zero_point: int, alpha: float=1.0) -> QuantizedTensor:
     r"""Apply the exponential linear unit: negative numbers approach :math:`-\alpha`.

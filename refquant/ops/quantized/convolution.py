@@ -9,7 +9,7 @@ from refquant._documentation import document
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.convolution_prepack import packed_convolution
-from refquant.ops.quantized.matmul import quint8_input
+from refquant.ops.quantized.matmul import AFTER, quint8_input
 from refquant.ops.quantized.packed_convolution import LETTERS, PackedConvolution, geometry
 from refquant.reference.operands import PostOps
 from refquant.tensors import QuantizedTensor, Tensor
@@ -36,7 +36,7 @@ def check_image_rank(value: Any, dims: int) -> None:
         )
 
 
-def _addition(addend: QuantizedTensor, shape: tuple[int, ...], relu: bool) -> PostOps:
+def _addition(addend: QuantizedTensor, shape: tuple[int, ...], post: PostOps) -> PostOps:
     """Lay out what is added to a result of a shape, or raise."""
     if addend.array.shape != shape:
         raise ShapeError(
@@ -46,7 +46,8 @@ def _addition(addend: QuantizedTensor, shape: tuple[int, ...], relu: bool) -> Po
         )
     array = np.moveaxis(addend.array, 1, -1)
     array = array if array.ndim == 5 else array[:, None]
-    return PostOps(relu, np.ascontiguousarray(array), addend.scale, addend.zero_point)
+    array = np.ascontiguousarray(array)
+    return post._replace(addend=array, scale=addend.scale, zero_point=addend.zero_point)
 
 
 def _images(
@@ -84,9 +85,9 @@ def convolve_packed(
         engines.require("transposed_relu")
     sizes = packed.check_image(x.array.shape)
     images = _images(packed, x.array, x.zero_point, sizes)
-    rules, post = packed.rules_of(sizes), PostOps(relu)
+    rules, post = packed.rules_of(sizes), AFTER["relu" if relu else ""]
     if addend is not None:
-        post = _addition(addend, (x.array.shape[0], len(packed.scales), *sizes), relu)
+        post = _addition(addend, (x.array.shape[0], len(packed.scales), *sizes), post)
     quantizer = x.scale, x.zero_point
     output = scale, zero_point, zero_point if relu else 0, 255
     if packed.depthwise:

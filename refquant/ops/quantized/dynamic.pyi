@@ -11,6 +11,8 @@ from refquant._documentation import document
 from refquant._operation import operation_name
 from refquant.arguments import flag
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
+from refquant.engines import Operands
+from refquant.engines.rules.quantize import AS_TENSORS
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.matmul import PackedLinear, as_rows
@@ -20,6 +22,9 @@ __all__ = ['PackedHalf', 'linear_dynamic', 'linear_dynamic_fp16', 'linear_dynami
 LARGEST_HALF: Any
 
 def _input_quantizer(rows: np.ndarray, reduce_range: bool) -> tuple[float, int]: ...
+
+def quantize_input(rows: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+    """Quantize the input of a dynamic operation to quint8 as the engine does."""
 
 def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor: ...
 

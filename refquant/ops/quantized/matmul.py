@@ -13,7 +13,7 @@ from refquant.ops.quantized.packing import (
     check_bias,
     check_weight,
 )
-from refquant.reference.operands import PostOps
+from refquant.reference.operands import FUNCTIONS, PostOps
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
@@ -29,8 +29,8 @@ __all__ = [
 
 
 SIGN = np.uint8(128)  # the bit in which int8 and what is 128 more differ
-# What is done with real results, without and with ReLU.
-AFTER = (PostOps(), PostOps(relu=True))
+# What is done with real results, where there are no numbers to it.
+AFTER = {name: PostOps(name) for name in FUNCTIONS}
 
 
 def pack_linear(weight: Any, bias: Any) -> PackedLinear:
@@ -147,8 +147,10 @@ def quint8_input(argument: str, value: Any) -> QuantizedTensor:
     return tensor
 
 
-def run_linear(X, packed: PackedLinear, scale, zero_point, relu: bool) -> QuantizedTensor:
-    """Check the arguments and compute `linear` or `linear_relu`."""
+def run_linear(
+    X, packed: PackedLinear, scale, zero_point, function: str = "", slope: float = 0.0
+) -> QuantizedTensor:
+    """Check the arguments and compute a linear layer and a function of its real result."""
     packed = _packed(packed)
     packed.check_engine()
     x = _activations(X)
@@ -160,10 +162,12 @@ def run_linear(X, packed: PackedLinear, scale, zero_point, relu: bool) -> Quanti
     if dtype is dtypes.qint8:  # kernels take bytes: 128 more, as the zero point is
         rows, input_zero_point = rows.view(np.uint8) ^ SIGN, input_zero_point + 128
         rules = packed.rules_for(dtype, None)
-    output = scale, zero_point, zero_point if relu else dtype.quant_min, dtype.quant_max
+    least = zero_point if function == "relu" else dtype.quant_min
+    output = scale, zero_point, least, dtype.quant_max
+    post = PostOps(function, slope) if slope else AFTER[function]
     q = kernels.linear(
         rows, (x.scale, input_zero_point), packed.operand, packed.biases, output, rules,
-        AFTER[relu],
+        post,
     )  # fmt: skip
     if array.ndim != 2:
         q = q.reshape(*array.shape[:-1], q.shape[1])
@@ -198,7 +202,7 @@ def linear(
     >>> ops.linear(x, ops.linear_prepack(w, refquant.tensor([0.5])), 0.1, 10).dequantize()
     tensor([[1.5]])
     """
-    return run_linear(X, W_prepack, Y_scale_i, Y_zero_point_i, False)
+    return run_linear(X, W_prepack, Y_scale_i, Y_zero_point_i)
 
 
 def linear_relu(
@@ -213,7 +217,7 @@ def linear_relu(
     >>> quantized.linear_relu(x, packed, 0.5, 2).dequantize()
     tensor([[0.]])
     """
-    return run_linear(X, W_prepack, Y_scale_i, Y_zero_point_i, True)
+    return run_linear(X, W_prepack, Y_scale_i, Y_zero_point_i, "relu")
 
 
 document(

@@ -1,5 +1,20 @@
 """Fused pairs on quantized tensors, under their documented names."""
 
+from refquant.nn.intrinsic.quantized.with_post_operations import (
+    ConvAdd2d,
+    ConvAddReLU2d,
+    LinearLeakyReLU,
+    LinearTanh,
+)
 from refquant.nn.intrinsic.quantized.with_relu import ConvReLU1d, ConvReLU2d, ConvReLU3d, LinearReLU
 
-__all__ = ["ConvReLU1d", "ConvReLU2d", "ConvReLU3d", "LinearReLU"]
+__all__ = [
+    "ConvAdd2d",
+    "ConvAddReLU2d",
+    "ConvReLU1d",
+    "ConvReLU2d",
+    "ConvReLU3d",
+    "LinearLeakyReLU",
+    "LinearReLU",
+    "LinearTanh",
+]
