@@ -44,9 +44,7 @@ def both(first: Condition, second: Condition) -> Condition:
 
 def _taken_by_onednn(operands: Operands) -> bool:
     of = operands.convolution
-    return (
-        of is not None and of.groups <= MOST_GROUPS and of.symmetric and not of.output_padding
-    )
+    return of is not None and of.groups <= MOST_GROUPS and of.symmetric and not of.output_padding
 
 
 def _dilated_depthwise(operands: Operands) -> bool:
@@ -71,9 +69,7 @@ def _left_to_reference(operands: Operands) -> bool:
     both_along_an_axis = any(s > 1 and d > 1 for s, d in zip(of.stride, of.dilation, strict=True))
     odd_groups = of.groups > 1 and not of.depthwise and (of.inputs % 4 or of.outputs % 4)
     return bool(
-        both_along_an_axis
-        or (len(of.stride) == 3 and of.depthwise)
-        or (strided and odd_groups)
+        both_along_an_axis or (len(of.stride) == 3 and of.depthwise) or (strided and odd_groups)
     )
 
 

@@ -285,9 +285,9 @@ _celu = _needs_quantizer("nn.quantized.functional.celu(input, scale, zero_point,
 
 # What functions of plain tensors do with quantized ones.
 FORMS = {
-    **{"elu": _elu, "elu_": _elu, "celu": _celu, "celu_": _celu},
+    "elu": _elu, "elu_": _elu, "celu": _celu, "celu_": _celu,
     "hardswish": _needs_quantizer("nn.quantized.functional.hardswish(input, scale, zero_point)"),
     "softmax": _needs_quantizer("ops.quantized.softmax(input, dim, scale, zero_point)"),
-    **{"leaky_relu": _leaky_relu, "leaky_relu_": _leaky_relu_},
+    "leaky_relu": _leaky_relu, "leaky_relu_": _leaky_relu_,
 }
 document(__name__)

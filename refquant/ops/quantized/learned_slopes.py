@@ -15,9 +15,7 @@ from refquant.tensors import QuantizedTensor
 __all__ = ["prelu"]
 
 
-def prelu(
-    qx: Any, weight: Any, output_scale: float, output_zero_point: int
-) -> QuantizedTensor:
+def prelu(qx: Any, weight: Any, output_scale: float, output_zero_point: int) -> QuantizedTensor:
     r"""Multiply negative numbers by slopes, one for each channel or one for all.
 
     .. math:: y = \begin{cases} x & x > 0 \\ w x & x \le 0 \end{cases}
