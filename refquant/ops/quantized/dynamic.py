@@ -79,12 +79,8 @@ def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
     reduce_range = reduced_range(packed, reduce_range)
     x = checks.float32_tensor("X", X).array
     rows = as_rows(x, packed.kept_weight.array.shape[1])
-    scale, zero_point = _input_quantizer(rows, reduce_range)
-    q = quantize_input(rows, scale, zero_point)
-
-
     scale, zero_point = input_quantizer("X", rows, reduce_range)
-    q = quantize_array(rows, scale, zero_point, dtypes.quint8)
+    q = quantize_input(rows, scale, zero_point)
     y = kernels.linear_dynamic(
         q, (scale, zero_point), packed.operand, packed.biases, relu,
         packed.rules.accumulate, packed.output_rule,

@@ -9,9 +9,9 @@ from refquant import dtypes, engines, kernels
 from refquant._documentation import document
 from refquant._operation import warn
 from refquant.arguments import flag
-from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.engines import Operands
 from refquant.engines.rules.quantize import AS_TENSORS
+from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.matmul import PackedLinear, as_rows
@@ -23,11 +23,11 @@ LARGEST_HALF: Any
 def input_quantizer(argument: str, x: np.ndarray, reduce_range: bool) -> tuple[float, int]:
     """Choose the quantizer of an input by its range, or raise if that is not finite."""
 
-def reduced_range(packed: PackedWeight, reduce_range: Any) -> bool:
-    """Return whether seven bits are quantized to; warn if the engine always takes all eight."""
-
 def quantize_input(rows: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
     """Quantize the input of a dynamic operation to quint8 as the engine does."""
+
+def reduced_range(packed: PackedWeight, reduce_range: Any) -> bool:
+    """Return whether seven bits are quantized to; warn if the engine always takes all eight."""
 
 def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor: ...
 
