@@ -72,8 +72,8 @@ class ConvAddReLU2d(ConvAdd2d):
     >>> import refquant
     >>> from refquant import nn
     >>> m = nn.intrinsic.ConvAddReLU2d(nn.Conv2d(3, 2, 1), refquant.add, nn.ReLU())
-    >>> m(refquant.ones(1, 3, 4, 4), refquant.full((1, 2, 4, 4), -9.0)).sum()
-    tensor(0.)
+    >>> m(refquant.ones(1, 3, 4, 4), refquant.full((1, 2, 4, 4), -9.0)).sum().item()
+    0.0
     """
 
     def __init__(
