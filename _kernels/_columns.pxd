@@ -10,10 +10,12 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from refquant._kernels._operands cimport Output, ProductRules
-from refquant._kernels._rounding cimport clampf, quantize_run
+from refquant._kernels._pipeline cimport PostOps, finish_in_real, scale_of_weight
+from refquant._kernels._rounding cimport clampf, inverted_twice, quantize_run
 from refquant._kernels._rules cimport (
-    ADD_THEN_ROUND, BIAS_DIVIDED, BIAS_FUSED, BIAS_ROUNDED, DIVIDE_THEN_ROUND_WIDE, FLOAT_PRODUCT,
-    NO_BIAS, OUTPUT_FUSED, QUOTIENT,
+    ADD_THEN_ROUND, BIAS_DIVIDED, BIAS_FUSED, BIAS_ROUNDED, CONVOLUTION_PRODUCT_FIRST,
+    DIVIDE_THEN_ROUND_WIDE, FLOAT_PRODUCT, IN_STEPS, LINEAR, LINEAR_CHANNELS, NO_BIAS, OUTPUT_FUSED,
+    OUTPUT_IN_TURN, OUTPUT_ROUNDED_TWICE, QUOTIENT,
 )
 
 cdef enum:
@@ -35,6 +37,11 @@ cdef struct Columns:
     float* biases  # b, or b / aw
     float* factors  # 1 / aw
     float* multipliers
+    int product_code
+    float input_factor  # multiplied before the multipliers by rules that go through real numbers
+    float output_scale
+    PostOps post
+    uint8_t* start  # of the result
     int bias_code  # NO_BIAS, BIAS_FUSED or BIAS_DIVIDED
     int rule_code
     int32_t zero_point  # of the output
@@ -78,9 +85,26 @@ cdef inline void set_offsets(
     c.row_sums = any != 0
 
 
+cdef inline void set_in_real(
+    Columns* c, Py_ssize_t outputs, const double* weight_scales, const float* bias,
+    double input_scale, double output_scale
+) noexcept nogil:
+    """Fill in what rules that go through real numbers need."""
+    cdef Py_ssize_t n
+    cdef bint product_first = c.product_code == CONVOLUTION_PRODUCT_FIRST
+    c.input_factor, c.output_scale = inverted_twice(input_scale), inverted_twice(output_scale)
+    for n in range(outputs):
+        c.biases[n] = bias[n]
+        c.multipliers[n] = scale_of_weight(weight_scales[n], c.product_code)
+        if product_first:
+            c.multipliers[n] = c.input_factor * c.multipliers[n]
+    if product_first:
+        c.input_factor = 1.0
+
+
 cdef inline void set_static(
     Columns* c, Py_ssize_t outputs, const double* weight_scales, const float* bias,
-    double input_scale, Output to, ProductRules rules
+    double input_scale, Output to, ProductRules rules, PostOps post
 ) noexcept nogil:
     """Fill in biases and multipliers of quantized outputs."""
     cdef Py_ssize_t n
@@ -90,6 +114,10 @@ cdef inline void set_static(
     cdef Output whole = Output(0.0, 0, -2147483648, 2147483647)
     c.bias_code, c.rule_code, c.zero_point = rules.bias, rules.requantize, to.zero_point
     c.output_min, c.output_max = to.output_min, to.output_max
+    c.product_code, c.post = rules.product, post
+    if rules.product != IN_STEPS:
+        set_in_real(c, outputs, weight_scales, bias, input_scale, to.scale)
+        return
     if rules.multiplier == QUOTIENT:
         for n in range(outputs):
             c.multipliers[n] = x * <float>weight_scales[n] / o
@@ -118,6 +146,10 @@ cdef inline void set_dynamic(
     """Fill in biases and scales of real outputs."""
     cdef Py_ssize_t n
     c.rule_code, c.relu = rule_code, relu
+    if rule_code != OUTPUT_FUSED and rule_code != OUTPUT_ROUNDED_TWICE:
+        c.product_code = LINEAR if rule_code == OUTPUT_IN_TURN else LINEAR_CHANNELS
+        set_in_real(c, outputs, weight_scales, bias, input_scale, 1.0)
+        return
     for n in range(outputs):
         c.biases[n] = bias[n]
         c.multipliers[n] = <float>input_scale * <float>weight_scales[n]
@@ -179,8 +211,10 @@ cdef inline float with_bias(int32_t acc, int32_t offset, float quotient) noexcep
 
 
 cdef inline void finish_columns(
-    const Columns* c, Py_ssize_t first, Py_ssize_t n, const int32_t* acc, uint8_t* done
+    const Columns* c, Py_ssize_t first, Py_ssize_t n, const int32_t* acc, Py_ssize_t place,
+    uint8_t* done
 ) noexcept nogil:
+    """`place` is that of the first output in the result, where the addend has its own."""
     cdef const int32_t* offsets = c.offsets + first
     cdef const float* biases = c.biases + first
     cdef const float* factors = c.factors + first
@@ -189,6 +223,13 @@ cdef inline void finish_columns(
     cdef float lo = <float>(least - z), hi = <float>(most - z)
     cdef Py_ssize_t j
     cdef float[COLUMNS] total
+    if c.product_code != IN_STEPS:
+        for j in range(n):
+            total[j] = <float>corrected(acc[j], offsets[j]) * c.input_factor * multipliers[j]
+            total[j] += biases[j]
+        finish_in_real(&c.post, c.product_code, n, total, place, c.output_scale, <float>z,
+                       <float>least, <float>most, done)
+        return
     if c.bias_code == BIAS_FUSED:  # in a loop of its own: fmaf is a call on some processors
         for j in range(n):
             total[j] = fmaf(biases[j], factors[j], <float>corrected(acc[j], offsets[j]))
@@ -226,12 +267,13 @@ cdef inline void finish_row(
     no other pointer can mean.
     """
     cdef uint8_t[COLUMNS] done
+    cdef Py_ssize_t place = q - c.start
     if n > COLUMNS // 2:
-        finish_columns(c, first, COLUMNS, acc, done)
+        finish_columns(c, first, COLUMNS, acc, place, done)
     elif n > COLUMNS // 4:
-        finish_columns(c, first, COLUMNS // 2, acc, done)
+        finish_columns(c, first, COLUMNS // 2, acc, place, done)
     else:
-        finish_columns(c, first, COLUMNS // 4, acc, done)
+        finish_columns(c, first, COLUMNS // 4, acc, place, done)
     if n == COLUMNS:
         memcpy(q, done, COLUMNS)
     else:
@@ -249,9 +291,13 @@ cdef inline void finish_row_dynamic(
     if c.rule_code == OUTPUT_FUSED:
         for j in range(n):
             y[j] = fmaf(<float>corrected(acc[j], offsets[j]), scales[j], biases[j])
-    else:
+    elif c.rule_code == OUTPUT_ROUNDED_TWICE:
         for j in range(n):
             y[j] = <float>corrected(acc[j], offsets[j]) * scales[j] + biases[j]
+    else:
+        for j in range(n):
+            y[j] = <float>corrected(acc[j], offsets[j]) * c.input_factor * scales[j]
+            y[j] += biases[j]
     if c.relu:
         for j in range(n):
             y[j] = <float>0.0 if y[j] < 0.0 else y[j]

@@ -25,8 +25,10 @@ cdef struct Runs:
     Py_ssize_t run_length
     Py_ssize_t vector_length
 
-# The numbers by which _rules.pyx knows a refquant.reference.operands.ProductRules.
+# The numbers by which _rules.pyx knows a refquant.reference.operands.ProductRules; those of the
+# accumulator and the border are the only ones.
 cdef struct ProductRules:
+    int product
     int bias
     int multiplier
     int requantize

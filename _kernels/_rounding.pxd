@@ -12,9 +12,9 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from refquant._kernels._operands cimport Output, Quantizer, stored
 from refquant._kernels._rules cimport (
-    ADD_THEN_ROUND, DIVIDE_THEN_ROUND, FUSED, FUSED_CLAMP_THEN_ROUND, FUSED_CONVERT,
-    FUSED_CONVERT_DOUBLE, ROUND_THEN_ADD, ROUND_THEN_ADD_DOUBLE, ROUND_THEN_ADD_WIDE, SUBTRACT,
-    SUBTRACT_DOUBLE, SUBTRACT_FUSED, SUBTRACT_WIDE,
+    ADD_THEN_ROUND, ADD_THEN_ROUND_INVERTED, DIVIDE_THEN_ROUND, FUSED, FUSED_CLAMP_THEN_ROUND,
+    FUSED_CONVERT, FUSED_CONVERT_DOUBLE, ROUND_THEN_ADD, ROUND_THEN_ADD_DOUBLE, ROUND_THEN_ADD_WIDE,
+    SUBTRACT, SUBTRACT_DOUBLE, SUBTRACT_FUSED, SUBTRACT_WIDE,
 )
 
 cdef inline float clampf(float v, float lo, float hi) noexcept nogil:
@@ -30,6 +30,14 @@ cdef inline double clampd(double v, double lo, double hi) noexcept nogil:
 cdef inline int32_t clampi(int32_t v, int32_t lo, int32_t hi) noexcept nogil:
     v = v if v > lo else lo
     return v if v < hi else hi
+
+
+cdef inline float inverted_twice(double scale) noexcept nogil:
+    return <float>1.0 / <float>(1.0 / scale)
+
+
+cdef inline float inverted_twice_in_float32(double scale) noexcept nogil:
+    return <float>1.0 / (<float>1.0 / <float>scale)
 
 
 cdef inline float below_limit(float t) noexcept nogil:
@@ -143,10 +151,12 @@ cdef inline void quantize_run(
     cdef stored unused = 0
     if code == ROUND_THEN_ADD_DOUBLE or code == FUSED_CONVERT_DOUBLE:
         inv = <float>(1.0 / to.scale)
+    elif code == ADD_THEN_ROUND_INVERTED:
+        inv = <float>1.0 / inverted_twice(to.scale)
     if code == ROUND_THEN_ADD or code == ROUND_THEN_ADD_DOUBLE:
         for i in range(n):
             q[i] = <stored>round_then_add(x[i], inv, zero_point, lo, hi)
-    elif code == ADD_THEN_ROUND:
+    elif code == ADD_THEN_ROUND or code == ADD_THEN_ROUND_INVERTED:
         for i in range(n):
             q[i] = <stored>add_then_round(x[i], inv, z, lo, hi, unused)
     elif code == FUSED:

@@ -7,6 +7,7 @@
 cdef enum:
     ROUND_THEN_ADD
     ADD_THEN_ROUND
+    ADD_THEN_ROUND_INVERTED
     FUSED
     FUSED_CLAMP_THEN_ROUND
     DIVIDE_THEN_ROUND
@@ -84,3 +85,16 @@ cdef enum:
 cdef enum:
     OUTPUT_FUSED
     OUTPUT_ROUNDED_TWICE
+    OUTPUT_IN_TURN
+    OUTPUT_IN_TURN_CHANNELS
+
+# Sums of products to quantized outputs at once, or in the steps above.
+cdef enum:
+    IN_STEPS
+    LINEAR
+    LINEAR_CHANNELS
+    LINEAR_DIVIDED
+    LINEAR_CHANNELS_DIVIDED
+    CONVOLUTION
+    CONVOLUTION_PRODUCT_FIRST
+    CONVOLUTION_DIVIDED

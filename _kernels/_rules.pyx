@@ -11,6 +11,7 @@ from refquant.engines.rules import expm1 as x
 from refquant.engines.rules import functions as f
 from refquant.engines.rules import average as w
 from refquant.engines.rules import mean as m
+from refquant.engines.rules import pipeline as o
 from refquant.engines.rules import quantize as q
 from refquant.engines.rules import requantize as p
 from refquant.engines.rules import interpolate as s
@@ -19,6 +20,7 @@ from refquant.engines.rules.elementwise import CONVERT_THEN_ADD as CONVERT, WIDE
 QUANTIZING = {
     q.ROUND_THEN_ADD: ROUND_THEN_ADD,
     q.ADD_THEN_ROUND: ADD_THEN_ROUND,
+    q.ADD_THEN_ROUND_INVERTED: ADD_THEN_ROUND_INVERTED,
     q.FUSED: FUSED,
     q.FUSED_CLAMP_THEN_ROUND: FUSED_CLAMP_THEN_ROUND,
     q.DIVIDE_THEN_ROUND: DIVIDE_THEN_ROUND,
@@ -83,6 +85,18 @@ SUM = {p.FLOAT_PRODUCT: FLOAT_PRODUCT, p.FIXED_POINT: FIXED_POINT}
 DYNAMIC_OUTPUT = {
     p.OUTPUT_FUSED: OUTPUT_FUSED,
     p.OUTPUT_ROUNDED_TWICE: OUTPUT_ROUNDED_TWICE,
+    o.OUTPUT_IN_TURN: OUTPUT_IN_TURN,
+    o.OUTPUT_IN_TURN_CHANNELS: OUTPUT_IN_TURN_CHANNELS,
+}
+PRODUCT = {
+    o.IN_STEPS: IN_STEPS,
+    o.LINEAR: LINEAR,
+    o.LINEAR_CHANNELS: LINEAR_CHANNELS,
+    o.LINEAR_DIVIDED: LINEAR_DIVIDED,
+    o.LINEAR_CHANNELS_DIVIDED: LINEAR_CHANNELS_DIVIDED,
+    o.CONVOLUTION: CONVOLUTION,
+    o.CONVOLUTION_PRODUCT_FIRST: CONVOLUTION_PRODUCT_FIRST,
+    o.CONVOLUTION_DIVIDED: CONVOLUTION_DIVIDED,
 }
 
 # The only ones: kernels need no number to tell them from others.
@@ -118,6 +132,8 @@ BY_STEP = {
     "dynamic_qparams": CHOOSING,
     "accumulator": ACCUMULATOR,
     "border": BORDER,
+    "dynamic_quantize": QUANTIZING,
+    "product": PRODUCT,
     "bias": BIAS,
     "multiplier": MULTIPLIER,
     "requantize_sum": SUM,

@@ -31,6 +31,7 @@ from refquant._kernels._panels cimport (
     PANEL, TILE, Window, columns_of_slice, in_panels, on_a_line, room, widened_length,
     window_length,
 )
+from refquant._kernels._pipeline cimport post_of
 from refquant._kernels._product cimport (
     SHIFT, multiply_block, padded_depth, round_up, rows_of_block,
 )
@@ -39,7 +40,7 @@ from refquant._kernels._threads cimport threads_for
 import numpy as np
 
 from refquant._kernels._memory import aligned
-from refquant._kernels._rules import ACCUMULATOR, BIAS, BORDER, MULTIPLIER, SUM
+from refquant._kernels._rules import ACCUMULATOR, BIAS, BORDER, MULTIPLIER, PRODUCT, SUM
 
 cdef enum:
     ROWS = 4
@@ -146,10 +147,10 @@ cdef Geometry _geometry(shape, Py_ssize_t groups, geometry, int zero_point):
     return g
 
 
-cdef ProductRules _rules_of(rules, border):
+cdef ProductRules _rules_of(rules):
     cdef tuple r = <tuple>rules
-    ACCUMULATOR[r[0]], BORDER[border]  # a rule that is not in them is a KeyError
-    return ProductRules(BIAS[r[1]], MULTIPLIER[r[2]], SUM[r[3]])
+    ACCUMULATOR[r[0]], BORDER[r[1]]  # a rule that is not in them is a KeyError
+    return ProductRules(PRODUCT[r[2]], BIAS[r[3]], MULTIPLIER[r[4]], SUM[r[5]])
 
 
 cdef inline void _copy(uint8_t* to, const uint8_t* source, Py_ssize_t n) noexcept nogil:
@@ -275,7 +276,7 @@ cdef _convolve_by_panels(
 
 def convolve(
     const uint8_t[:, :, :, :, ::1] x not None, input_quantizer, weight,
-    const float[::1] bias not None, geometry, Py_ssize_t groups, output, border, rules
+    const float[::1] bias not None, geometry, Py_ssize_t groups, output, rules, post
 ):
     """Convolve with packed filters, add the bias and requantize; inputs are not checked."""
     cdef tuple w = <tuple>weight
@@ -284,7 +285,7 @@ def convolve(
     cdef const double[::1] scales = w[2]
     cdef Quantizer of = quantizer_of(input_quantizer)
     cdef Output to = output_of(output)
-    cdef ProductRules by = _rules_of(rules, border)
+    cdef ProductRules by = _rules_of(rules)
     cdef Geometry g = _geometry(
         (x.shape[0], x.shape[1], x.shape[2], x.shape[3], x.shape[4]), groups, geometry,
         of.zero_point
@@ -303,7 +304,8 @@ def convolve(
     table = np.zeros(table_length(outputs), np.int32)
     set_offsets(&c, &table[0], outputs, length, of.zero_point,
                 0 if in_panels(w[0]) else SHIFT, &sums[0], &zero_points[0])
-    set_static(&c, outputs, &scales[0], &bias[0], of.scale, to, by)
+    set_static(&c, outputs, &scales[0], &bias[0], of.scale, to, by, post_of(post))
+    c.start = &q[0, 0, 0, 0, 0]
     if in_panels(w[0]):
         _convolve_by_panels(&c, &g, &x[0, 0, 0, 0, 0], w[0], groups, x.shape[0], outputs,
                             &q[0, 0, 0, 0, 0])
@@ -325,7 +327,7 @@ def convolve(
 
 def convolve_depthwise(
     const uint8_t[:, :, :, :, ::1] x not None, input_quantizer, weight,
-    const float[::1] bias not None, geometry, output, border, rules
+    const float[::1] bias not None, geometry, output, rules, post
 ):
     """Convolve each channel with its own filter and requantize; inputs are not checked."""
     cdef tuple w = <tuple>weight
@@ -334,7 +336,7 @@ def convolve_depthwise(
     cdef const double[::1] scales = w[2]
     cdef Quantizer of = quantizer_of(input_quantizer)
     cdef Output to = output_of(output)
-    cdef ProductRules by = _rules_of(rules, border)
+    cdef ProductRules by = _rules_of(rules)
     cdef Geometry g = _geometry(
         (x.shape[0], x.shape[1], x.shape[2], x.shape[3], x.shape[4]), 1, geometry, of.zero_point
     )
@@ -352,7 +354,8 @@ def convolve_depthwise(
     outside = np.full(channels, of.zero_point, np.uint8)
     under = np.empty((threads, POINTERS * taps.shape[0]), np.uintp)
     set_offsets(&c, &table[0], channels, 0, of.zero_point, 0, &sums[0], NULL)
-    set_static(&c, channels, &scales[0], &bias[0], of.scale, to, by)
+    set_static(&c, channels, &scales[0], &bias[0], of.scale, to, by, post_of(post))
+    c.start = &q[0, 0, 0, 0, 0]
     with nogil:
         for row in prange(rows, num_threads=threads, schedule="static",
                           use_threads_if=threads > 1):

@@ -25,6 +25,7 @@ from refquant._kernels._panels cimport (
     columns_of_slice, in_panels, multiply_few, multiply_panels, on_a_line, panel_rows_of_block,
     room, tile_width, widen_run, widen_tile, widened_length, window_length,
 )
+from refquant._kernels._pipeline cimport PostOps, post_of
 from refquant._kernels._product cimport (
     SHIFT, multiply_block, padded_depth, round_up, rows_of_block,
 )
@@ -33,7 +34,9 @@ from refquant._kernels._threads cimport threads_for
 import numpy as np
 
 from refquant._kernels._memory import aligned
-from refquant._kernels._rules import ACCUMULATOR, BIAS, DYNAMIC_OUTPUT, MULTIPLIER, SUM
+from refquant._kernels._rules import (
+    ACCUMULATOR, BIAS, BORDER, DYNAMIC_OUTPUT, MULTIPLIER, PRODUCT, SUM,
+)
 
 cdef enum:
     ROWS = 4
@@ -202,7 +205,7 @@ cdef _multiply(
 
 def linear(
     const uint8_t[:, ::1] x not None, input_quantizer, weight, const float[::1] bias not None,
-    output, rules
+    output, rules, post
 ):
     """Multiply by a packed weight, add the bias and requantize; inputs are not checked."""
     cdef tuple w = <tuple>weight, r = <tuple>rules
@@ -210,8 +213,9 @@ def linear(
     cdef const double[::1] scales = w[2]
     cdef Quantizer of = quantizer_of(input_quantizer)
     cdef Output to = output_of(output)
-    ACCUMULATOR[r[0]]  # a rule that is not in it is a KeyError
-    cdef ProductRules by = ProductRules(BIAS[r[1]], MULTIPLIER[r[2]], SUM[r[3]])
+    ACCUMULATOR[r[0]], BORDER[r[1]]  # a rule that is not in them is a KeyError
+    cdef ProductRules by = ProductRules(PRODUCT[r[2]], BIAS[r[3]], MULTIPLIER[r[4]], SUM[r[5]])
+    cdef PostOps after = post_of(post)
     cdef Py_ssize_t outputs = sums.shape[0]
     cdef Columns c
     out = np.empty((x.shape[0], outputs), np.uint8)
@@ -222,7 +226,8 @@ def linear(
     table = np.zeros(table_length(outputs), np.int32)
     set_offsets(&c, &table[0], outputs, x.shape[1], of.zero_point,
                 0 if in_panels(w[0]) else SHIFT, &sums[0], &zero_points[0])
-    set_static(&c, outputs, &scales[0], &bias[0], of.scale, to, by)
+    set_static(&c, outputs, &scales[0], &bias[0], of.scale, to, by, after)
+    c.start = &q[0, 0]
     _multiply(&c, x, w[0], outputs, &q[0, 0], NULL)
     return out
 

@@ -24,6 +24,8 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     # Processes that tests start must import the package that is installed, not the source tree.
     os.environ["PYTHONSAFEPATH"] = "1"
+    # The records of oneDNN are processors with VNNI and without AMX; it reads this when it starts.
+    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_VNNI")
     if config.getoption("--thorough"):
         hypothesis.settings.load_profile("thorough")
 

@@ -29,6 +29,7 @@ from refquant.engines.registry import (
 from refquant.engines.rule import (
     Choice,
     Condition,
+    Convolution,
     Form,
     FusedRule,
     Operands,
@@ -41,6 +42,7 @@ from refquant.engines.workflow import Workflow
 __all__ = [
     "Choice",
     "Condition",
+    "Convolution",
     "Engine",
     "Form",
     "Operands",

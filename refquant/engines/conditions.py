@@ -1,7 +1,7 @@
 """Named questions about operands, which the records of engines share."""
 
-from refquant.dtypes import qint32, quint8
-from refquant.engines.rule import Condition
+from refquant.dtypes import qint8, qint32, quint8
+from refquant.engines.rule import Condition, Operands
 
 IS_QINT32 = Condition("dtype is qint32", lambda operands: operands.dtype is qint32)
 IS_QUINT8 = Condition("dtype is quint8", lambda operands: operands.dtype is quint8)
@@ -27,3 +27,60 @@ QNNPACK_DIVIDED = Condition(
     "quint8 to a size that divides its own",
     lambda operands: operands.dtype is quint8 and operands.divides,
 )
+
+# -- the kernels of oneDNN -------------------------------------------------------------------------
+
+# More groups than these are left to FBGEMM by the engine `x86`.
+MOST_GROUPS = 100
+
+
+def both(first: Condition, second: Condition) -> Condition:
+    """Combine two conditions into one that holds where both do."""
+    return Condition(
+        f"{first.name}, {second.name}",
+        lambda operands: first.holds(operands) and second.holds(operands),
+    )
+
+
+def _taken_by_onednn(operands: Operands) -> bool:
+    of = operands.convolution
+    return of is not None and of.groups <= MOST_GROUPS and of.symmetric and not of.output_padding
+
+
+def _dilated_depthwise(operands: Operands) -> bool:
+    of = operands.convolution
+    return (
+        of is not None
+        and not of.transposed
+        and len(of.stride) == 3
+        and of.depthwise
+        and max(of.dilation) > 1
+    )
+
+
+def _left_to_reference(operands: Operands) -> bool:
+    """Whether no compiled kernel of oneDNN takes a transposed convolution."""
+    of = operands.convolution
+    if of is None or not of.transposed:
+        return False
+    strided, dilated = max(of.stride) > 1, max(of.dilation) > 1
+    if strided and not dilated and of.divisible:
+        return False
+    both_along_an_axis = any(s > 1 and d > 1 for s, d in zip(of.stride, of.dilation, strict=True))
+    odd_groups = of.groups > 1 and not of.depthwise and (of.inputs % 4 or of.outputs % 4)
+    return bool(
+        both_along_an_axis or (len(of.stride) == 3 and of.depthwise) or (strided and odd_groups)
+    )
+
+
+IS_CONVOLUTION = Condition("a convolution", lambda operands: operands.convolution is not None)
+TAKEN_BY_ONEDNN = Condition(
+    f"a convolution of at most {MOST_GROUPS} groups, zero points of the weight 0, no output "
+    "padding",
+    _taken_by_onednn,
+)
+DILATED_DEPTHWISE = Condition("depthwise conv3d with dilation", _dilated_depthwise)
+LEFT_TO_REFERENCE = Condition(
+    "a transposed convolution without a compiled kernel", _left_to_reference
+)
+IS_QINT8 = Condition("qint8 activations", lambda operands: operands.dtype is qint8)

@@ -172,6 +172,47 @@ class Split:
         return cls(rule, rule, 1, row_major)
 
 
+class Convolution(NamedTuple):
+    """What the conditions of a record may ask about a convolution.
+
+    Attributes
+    ----------
+    stride, dilation : tuple of int
+        Along each dimension of the image; a sequence is an image of height 1.
+    groups, inputs, outputs : int
+        Number of groups; channels and outputs of one of them.
+    transposed : bool
+        Whether it is a transposed convolution.
+    output_padding : bool
+        Whether a transposed convolution has any.
+    symmetric : bool
+        Whether all zero points of the weight are 0.
+    divisible : bool
+        Whether each extent of the result is a multiple of its stride.
+
+    Examples
+    --------
+    >>> from refquant.engines import Convolution
+    >>> Convolution((1, 1), (1, 1), 1, 3, 8).depthwise
+    False
+    """
+
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+    inputs: int
+    outputs: int
+    transposed: bool = False
+    output_padding: bool = False
+    symmetric: bool = True
+    divisible: bool = False
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether each channel has one filter of its own."""
+        return self.groups > 1 and self.inputs == self.outputs == 1
+
+
 class Operands(NamedTuple):
     """What the conditions of a record may ask about the operands of a step.
 
@@ -197,6 +238,8 @@ class Operands(NamedTuple):
         Whether the output size divides that of the image.
     volume : bool
         Whether there are three spatial dimensions.
+    convolution : Convolution or None
+        The convolution whose sums are meant; None for linear layers.
 
     Examples
     --------
@@ -216,6 +259,7 @@ class Operands(NamedTuple):
     rounded_up: bool = False
     divides: bool = False
     volume: bool = False
+    convolution: Convolution | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from refquant.engines.record import Engine
 from refquant.engines.rule import Choice, Form, FusedRule, Rule, Split
-from refquant.engines.rules import elementwise, functions, mean
+from refquant.engines.rules import elementwise, functions, mean, pipeline, quantize
 from refquant.engines.workflow import Workflow
 from refquant.errors import EngineError
 
@@ -44,6 +44,7 @@ _DEQUANTIZE = ("q", "scale", "zero_point")
 _REQUANTIZE = ("n", "multiplier", "zero_point", "lower", "upper")
 _AVERAGE = ("total", "sizes", "divisor", "scale", "zero_point", "quant_min", "quant_max")
 _SUM = ("acc", "bias", "input_scale", "weight_scale")
+_PIPELINE = (*_SUM, "post", "scale", "zero_point", "lower", "upper")
 _WHOLE = (
     *("a", "a_scale", "a_zero_point", "b", "b_scale", "b_zero_point"),
     *("scale", "zero_point", "lower", "upper"),
@@ -134,11 +135,23 @@ STEPS = {
         "scale and zero point for the input of a dynamic operation",
         ("lower", "upper", "quant_min", "quant_max"),
     ),
+    "dynamic_quantize": Step(
+        "the input of a dynamic operation to integers",
+        _QUANTIZE,
+        split=True,
+        forms=(quantize.AS_TENSORS,),
+    ),
     "accumulator": Step(
         "how the products of a linear layer or convolution are summed",
         ("x", "weight", "input_zero_point", "weight_zero_points"),
     ),
     "border": Step("what stands outside an image that is convolved", ("zero_point",)),
+    "product": Step(
+        "how the sum of a linear layer or convolution becomes its result: by the next three steps, "
+        "or at once",
+        _PIPELINE,
+        forms=(pipeline.IN_STEPS,),
+    ),
     "bias": Step("the bias of a linear layer or convolution to its integer sum", _SUM),
     "multiplier": Step(
         "the scales of input, weight and output to the factor of the sum",
@@ -158,6 +171,9 @@ CAPABILITIES = {
     "transposed_groups": "the same in groups",
     "transposed_relu": "transposed convolution with ReLU",
     "output_padding": "transposed convolution with output padding",
+    "weight_zero_points": "weights with a zero point other than 0",
+    "qint8_activations": "linear layers with qint8 input and result",
+    "post_operations": "linear_leaky_relu, linear_tanh, conv2d_add and conv2d_add_relu",
     "dynamic_linear": "linear with float input that is quantized on the way",
     "dynamic_reduce_range": "dynamic linear with seven bits of the activation's eight",
     "float16_linear": "dynamic linear with weights in float16",

@@ -177,7 +177,7 @@ def sum_groups(x, filters, zero_point, weight_zero_points, geometry, border, acc
 
 
 @np.errstate(all="ignore")
-def convolve(x, input_quantizer, weight, bias, geometry, groups, output, border, rules):
+def convolve(x, input_quantizer, weight, bias, geometry, groups, output, rules, post):
     """Convolve with packed filters, add the bias and requantize.
 
     Parameters
@@ -196,10 +196,10 @@ def convolve(x, input_quantizer, weight, bias, geometry, groups, output, border,
         Number of groups.
     output : Output
         Scale, zero point and range of the result.
-    border : Rule
-        For the step ``border``.
     rules : ProductRules
         What the engine does.
+    post : PostOps
+        What is done with the real results, besides.
 
     Returns
     -------
@@ -210,12 +210,14 @@ def convolve(x, input_quantizer, weight, bias, geometry, groups, output, border,
     outputs = len(weight.scales) // groups
     length = int(np.prod(geometry.kernel)) * (x.shape[-1] // groups)
     filters = unpack_rows(weight.packed, groups, outputs, length)
-    acc = sum_groups(x, filters, zero_point, weight.zero_points, geometry, border, rules.accumulate)
-    return finish(acc, scale, weight.scales, bias, output, rules)
+    acc = sum_groups(
+        x, filters, zero_point, weight.zero_points, geometry, rules.border, rules.accumulate
+    )
+    return finish(acc, scale, weight.scales, bias, output, rules, post)
 
 
 @np.errstate(all="ignore")
-def convolve_depthwise(x, input_quantizer, weight, bias, geometry, output, border, rules):
+def convolve_depthwise(x, input_quantizer, weight, bias, geometry, output, rules, post):
     """Convolve each channel with its own filter, add the bias and requantize.
 
     Parameters
@@ -232,10 +234,10 @@ def convolve_depthwise(x, input_quantizer, weight, bias, geometry, output, borde
         Where the filters lie.
     output : Output
         Scale, zero point and range of the result.
-    border : Rule
-        For the step ``border``.
     rules : ProductRules
         What the engine does.
+    post : PostOps
+        What is done with the real results, besides.
 
     Returns
     -------
@@ -245,7 +247,7 @@ def convolve_depthwise(x, input_quantizer, weight, bias, geometry, output, borde
     scale, zero_point = input_quantizer
     filters = (weight.packed + weight.zero_points).T.astype(np.int8)
     acc = sum_groups(
-        x, filters[:, None, :], zero_point, weight.zero_points, geometry, border,
+        x, filters[:, None, :], zero_point, weight.zero_points, geometry, rules.border,
         rules.accumulate,
     )  # fmt: skip
-    return finish(acc, scale, weight.scales, bias, output, rules)
+    return finish(acc, scale, weight.scales, bias, output, rules, post)

@@ -17,6 +17,7 @@ See ``_kernels/matmul.pyx``; what it does with a sum is ``finish_columns`` of
 import numpy as np
 
 from refquant.engines.rules.float32 import fma
+from refquant.engines.rules.pipeline import IN_STEPS
 
 __all__ = ["linear", "linear_dynamic", "linear_half", "pack_panels", "pack_rows"]
 
@@ -107,7 +108,7 @@ def unpack_rows(packed_weight, groups, outputs, depth):
     return rows[:, :outputs, :depth]
 
 
-def finish(acc, input_scale, weight_scales, bias, output, rules):
+def finish(acc, input_scale, weight_scales, bias, output, rules, post):
     """Turn sums into quantized outputs.
 
     Parameters
@@ -124,11 +125,17 @@ def finish(acc, input_scale, weight_scales, bias, output, rules):
         Scale, zero point and range of the result.
     rules : ProductRules
         What the engine does.
+    post : PostOps
+        What is done with the real results, besides.
 
     Returns
     -------
     ndarray of uint8, shape (..., outputs)
+        Negative integers stand for themselves less 256, as int8 has them.
     """
+    if rules.product is not IN_STEPS:
+        operands = acc, bias, input_scale, weight_scales, post
+        return rules.product(*operands, *output).astype(np.uint8)
     scale, *rest = output
     total = rules.bias(acc, bias, input_scale, weight_scales)
     multiplier = rules.multiplier(input_scale, weight_scales, scale)
@@ -136,7 +143,7 @@ def finish(acc, input_scale, weight_scales, bias, output, rules):
 
 
 @np.errstate(all="ignore")
-def linear(x, input_quantizer, weight, bias, output, rules):
+def linear(x, input_quantizer, weight, bias, output, rules, post):
     r"""Multiply by a packed weight, add the bias and requantize.
 
     .. math:: q_{mn} = \mathrm{clip}(\mathrm{round}(
@@ -156,6 +163,8 @@ def linear(x, input_quantizer, weight, bias, output, rules):
         Scale, zero point and range of the result.
     rules : ProductRules
         What the engine does.
+    post : PostOps
+        What is done with the real results, besides.
 
     Returns
     -------
@@ -164,7 +173,7 @@ def linear(x, input_quantizer, weight, bias, output, rules):
     scale, zero_point = input_quantizer
     filters = unpack_rows(weight.packed, 1, len(weight.scales), x.shape[1])[0]
     acc = rules.accumulate(x, filters, zero_point, weight.zero_points)
-    return finish(acc, scale, weight.scales, bias, output, rules)
+    return finish(acc, scale, weight.scales, bias, output, rules, post)
 
 
 @np.errstate(all="ignore")

@@ -13,6 +13,7 @@ __all__ = [
     "Geometry",
     "Neighbors",
     "Output",
+    "PostOps",
     "ProductRules",
     "Quantizer",
     "Runs",
@@ -174,14 +175,50 @@ class ProductRules(NamedTuple):
 
     Attributes
     ----------
-    accumulate, bias, multiplier, requantize : Rule
-        For the steps ``accumulator``, ``bias``, ``multiplier`` and ``requantize_sum``.
+    accumulate, border : Rule
+        For the steps ``accumulator`` and ``border``.
+    product : Rule or Form
+        For the step ``product``: a rule that does all that follows, or that the next three do it.
+    bias, multiplier, requantize : Rule
+        For the steps ``bias``, ``multiplier`` and ``requantize_sum``.
     """
 
     accumulate: Any
+    border: Any
+    product: Any
     bias: Any
     multiplier: Any
     requantize: Any
+
+
+# What is applied to real results; the first is nothing.
+FUNCTIONS = ("", "relu", "leaky_relu", "tanh")
+
+
+class PostOps(NamedTuple):
+    """What is done with the real results of a product before they are quantized.
+
+    Engines that go in steps have none but ReLU, which the range of the output says already.
+
+    Attributes
+    ----------
+    function : str
+        What is applied last, one of `FUNCTIONS`.
+    slope : float
+        Factor of negative results for ``'leaky_relu'``.
+    addend : ndarray of uint8 or None
+        What is added first, of the shape of the result.
+    scale : float
+        Scale of the addend.
+    zero_point : int
+        Zero point of the addend.
+    """
+
+    function: str = ""
+    slope: float = 0.0
+    addend: np.ndarray | None = None
+    scale: float = 1.0
+    zero_point: int = 0
 
 
 def rows(runs: tuple[int, int], *operands: np.ndarray) -> list[np.ndarray]:

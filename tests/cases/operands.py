@@ -114,6 +114,7 @@ class Draw:
             engine == "qnnpack",
             release == "1.4",
         )
+        self.onednn = engine if engine in ("onednn", "x86") else None
         self.wild, self.most = wild, most
 
     # -- choices and numbers ---------------------------------------------------------------------

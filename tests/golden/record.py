@@ -14,6 +14,9 @@ import sys
 import warnings
 
 import numpy as np
+
+# The records of oneDNN are processors with VNNI and without AMX; it reads this when it starts.
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_VNNI")
 import torch
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

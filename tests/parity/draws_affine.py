@@ -11,6 +11,7 @@ from refquant.reference.operands import Output, Quantizer
 QUANTIZING = (
     rules.ROUND_THEN_ADD,
     rules.ADD_THEN_ROUND,
+    rules.ADD_THEN_ROUND_INVERTED,
     rules.FUSED,
     rules.FUSED_CLAMP_THEN_ROUND,
     rules.DIVIDE_THEN_ROUND,

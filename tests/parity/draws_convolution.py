@@ -3,12 +3,23 @@
 import numpy as np
 from cases.operands import integers
 from parity.draws import draws, draws_large
-from parity.draws_matmul import BIAS, MULTIPLIER, ROUNDING, finishing, packed, quint8_output
+from parity.draws_matmul import (
+    AT_ONCE,
+    BIAS,
+    MULTIPLIER,
+    ROUNDING,
+    at_once,
+    finishing,
+    in_steps,
+    output_at_once,
+    packed,
+    post_of,
+    quint8_output,
+)
 
 from refquant.engines.rules import requantize as rules
-from refquant.engines.rules.accumulate import BORDER_OF_ZERO_POINT, WRAPPED
 from refquant.reference.convolution import pack_depthwise, pack_filters
-from refquant.reference.operands import Geometry, ProductRules, Quantizer, Weight
+from refquant.reference.operands import Geometry, PostOps, Quantizer, Weight
 
 # batch, image, channels, outputs, groups, kernel, stride, padding, dilation
 CASES = (
@@ -67,8 +78,19 @@ def finished(rng, x, weight, quantizer, bias_rule, rule):
         else np.zeros((0, flat.shape[1]), np.uint8)
     )
     bias, scale = finishing(rng, pixels, flat, scales, zeros, input_scale, zx, bias_rule, rule)
-    by = ProductRules(WRAPPED, bias_rule, MULTIPLIER[int(rng.integers(2))], rule)
-    return bias.astype(np.float32), quint8_output(rng, scale), BORDER_OF_ZERO_POINT, by
+    if rule in AT_ONCE:
+        return bias.astype(np.float32), output_at_once(rng, scale), at_once(rule)
+    by = in_steps(bias_rule, MULTIPLIER[int(rng.integers(2))], rule)
+    return bias.astype(np.float32), quint8_output(rng, scale), by
+
+
+def with_post(rng, drawn, places):
+    """Add what is done with the results, of which there are so many images and outputs."""
+    x, geometry, rules_of_engine = drawn[0], drawn[4], drawn[-1]
+    if rules_of_engine.product not in AT_ONCE:
+        return *drawn, PostOps()
+    shape = (x.shape[0], *geometry.extents(x.shape[1:4]), places)
+    return *drawn, post_of(rng, shape, rules_of_engine.product)
 
 
 def convolution(rng, case, bias_rule, rule):
@@ -80,7 +102,8 @@ def convolution(rng, case, bias_rule, rule):
     input_scale, zx, scales, zeros = quantizer
     by_filter = packed(rng, weight, groups, lambda w: pack_filters(w, groups))
     operand = Weight(*by_filter, scales, zeros)
-    return x, Quantizer(input_scale, zx), operand, bias, Geometry(*geometry), groups, *others
+    drawn = x, Quantizer(input_scale, zx), operand, bias, Geometry(*geometry), groups, *others
+    return with_post(rng, drawn, outputs)
 
 
 def depthwise(rng, case, bias_rule, rule):
@@ -91,7 +114,8 @@ def depthwise(rng, case, bias_rule, rule):
     bias, *others = finished(rng, x, weight, quantizer, bias_rule, rule)
     input_scale, zx, scales, zeros = quantizer
     packed = Weight(*pack_depthwise(weight, zeros), scales, zeros)
-    return x, Quantizer(input_scale, zx), packed, bias, Geometry(*geometry), *others
+    drawn = x, Quantizer(input_scale, zx), packed, bias, Geometry(*geometry), *others
+    return with_post(rng, drawn, channels)
 
 
 @draws("pack_filters")
@@ -113,6 +137,8 @@ def convolve(rng):
         for bias_rule in BIAS:
             for rule in ROUNDING:
                 yield convolution(rng, case, bias_rule, rule)
+        for rule in AT_ONCE:
+            yield convolution(rng, case, rules.BIAS_DIVIDED, rule)
 
 
 @draws_large("convolve")
@@ -129,6 +155,8 @@ def convolve_depthwise(rng):
         for bias_rule in BIAS:
             for rule in ROUNDING:
                 yield depthwise(rng, case, bias_rule, rule)
+        for rule in AT_ONCE:
+            yield depthwise(rng, case, rules.BIAS_DIVIDED, rule)
 
 
 @draws_large("convolve_depthwise")

@@ -4,10 +4,18 @@ import numpy as np
 from cases.operands import SPECIAL, integers
 from parity.draws import draws, draws_large
 
+from refquant.engines.rules import pipeline
 from refquant.engines.rules import requantize as rules
-from refquant.engines.rules.accumulate import WRAPPED
+from refquant.engines.rules.accumulate import BORDER_OF_ZERO_POINT, WRAPPED
 from refquant.reference.matmul import pack_panels, pack_rows
-from refquant.reference.operands import Output, ProductRules, Quantizer, Weight
+from refquant.reference.operands import (
+    FUNCTIONS,
+    Output,
+    PostOps,
+    ProductRules,
+    Quantizer,
+    Weight,
+)
 
 BIAS = (
     rules.NO_BIAS,
@@ -18,7 +26,21 @@ BIAS = (
 )
 MULTIPLIER = (rules.QUOTIENT, rules.TIMES_RECIPROCAL)
 ROUNDING = (rules.FLOAT_PRODUCT, rules.FIXED_POINT)
-OUTPUT = (rules.OUTPUT_FUSED, rules.OUTPUT_ROUNDED_TWICE)
+OUTPUT = (
+    rules.OUTPUT_FUSED,
+    rules.OUTPUT_ROUNDED_TWICE,
+    pipeline.OUTPUT_IN_TURN,
+    pipeline.OUTPUT_IN_TURN_CHANNELS,
+)
+AT_ONCE = (
+    pipeline.LINEAR,
+    pipeline.LINEAR_CHANNELS,
+    pipeline.LINEAR_DIVIDED,
+    pipeline.LINEAR_CHANNELS_DIVIDED,
+    pipeline.CONVOLUTION,
+    pipeline.CONVOLUTION_PRODUCT_FIRST,
+    pipeline.CONVOLUTION_DIVIDED,
+)
 
 # (rows, depth, outputs): around tiles of 4 and 6, parts of 512, chunks of 64, slices of 256 and
 # blocks of rows.
@@ -131,8 +153,51 @@ def linear(rng):
         yield (
             x, Quantizer(input_scale, zx), Weight(*packed(rng, w), scales, zeros),
             bias.astype(np.float32), quint8_output(rng, output_scale),
-            ProductRules(WRAPPED, bias_rule, multiplier, rule),
+            in_steps(bias_rule, multiplier, rule), PostOps(),
         )  # fmt: skip
+    yield from linear_at_once(rng)
+
+
+def in_steps(bias_rule, multiplier, rule):
+    return ProductRules(
+        WRAPPED, BORDER_OF_ZERO_POINT, pipeline.IN_STEPS, bias_rule, multiplier, rule
+    )
+
+
+def at_once(product):
+    return in_steps(rules.NO_BIAS, rules.QUOTIENT, rules.FLOAT_PRODUCT)._replace(product=product)
+
+
+def post_of(rng, shape, product):
+    """Draw a function, and often what is added."""
+    name = str(rng.choice(FUNCTIONS))
+    slope = float(rng.choice([0.01, 0.3, -2.0]))
+    if rng.random() < 0.5:
+        return PostOps(name, slope)
+    scale = float(rng.choice([1.0, 0.1, np.exp(rng.uniform(-7, 1))]))
+    return PostOps(name, slope, integers(rng, shape), scale, int(rng.choice([0, 3, 255])))
+
+
+def output_at_once(rng, scale):
+    """Draw an output of either signedness; its zero point may lie outside."""
+    if rng.random() < 0.3:
+        return Output(scale, int(rng.integers(-128, 128)), -128, 127)
+    return quint8_output(rng, scale)
+
+
+def linear_at_once(rng):
+    for shape in SHAPES:
+        for kind in ("per_tensor", "per_channel", "extreme"):
+            for product in AT_ONCE:
+                x, w, input_scale, zx, scales, zeros = operands(rng, shape, kind)
+                bias, output_scale = finishing(
+                    rng, x, w, scales, zeros, input_scale, zx, rules.BIAS_DIVIDED, product
+                )
+                yield (
+                    x, Quantizer(input_scale, zx), Weight(*packed(rng, w), scales, zeros),
+                    bias.astype(np.float32), output_at_once(rng, output_scale), at_once(product),
+                    post_of(rng, (shape[0], shape[2]), product),
+                )  # fmt: skip
 
 
 def quint8_output(rng, scale):
@@ -154,7 +219,7 @@ def linear_large(rng):
             yield (
                 x, Quantizer(input_scale, zx), Weight(*packed(rng, w), scales, zeros),
                 bias.astype(np.float32), Output(output_scale, 3, 0, 255),
-                ProductRules(WRAPPED, bias_rule, rules.QUOTIENT, rule),
+                in_steps(bias_rule, rules.QUOTIENT, rule), PostOps(),
             )  # fmt: skip
 
 

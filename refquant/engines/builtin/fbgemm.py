@@ -19,6 +19,7 @@ from refquant.engines.rules import interpolate as s
 from refquant.engines.rules import mean as r
 from refquant.engines.rules import quantize as q
 from refquant.engines.rules import requantize as p
+from refquant.engines.rules.pipeline import IN_STEPS
 from refquant.engines.workflow import PYTORCH_1_4, PYTORCH_2_13
 
 FBGEMM = Engine(
@@ -91,14 +92,18 @@ FBGEMM = Engine(
             Split.uniform(s.MIX_ROUNDED),
         ),
         "dynamic_qparams": first_of(dynamic_qparams.RANGE_IN_FLOAT64),
+        "dynamic_quantize": first_of(q.AS_TENSORS),
         "accumulator": first_of(accumulate.WRAPPED),
         "border": first_of(accumulate.BORDER_OF_ZERO_POINT),
+        "product": first_of(IN_STEPS),
         "bias": first_of((HAS_NO_BIAS, p.NO_BIAS), (IS_PER_CHANNEL, p.BIAS_DIVIDED), p.BIAS_FUSED),
         "multiplier": first_of(p.QUOTIENT),
         "requantize_sum": first_of(p.FLOAT_PRODUCT),
         "dynamic_output": first_of(p.OUTPUT_FUSED),
     },
     unsupported={
+        "qint8_activations": "FBGEMM multiplies quint8 by qint8",
+        "post_operations": "FBGEMM has no such kernels",
         "transposed_channels": "FBGEMM packs one scale for the weight of a transposed convolution",
     },
     recipe={

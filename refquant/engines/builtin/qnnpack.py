@@ -17,7 +17,9 @@ from refquant.engines.rules import functions as f
 from refquant.engines.rules import mean as r
 from refquant.engines.rules import requantize as p
 
-_TRANSPOSED = {
+_LACKS = {
+    "qint8_activations": "QNNPACK multiplies quint8 by qint8",
+    "post_operations": "QNNPACK has no such kernels",
     "conv_transpose3d": "its kernel returns memory that it never wrote",
     "transposed_groups": "QNNPACK finds no scales for the groups of a transposed convolution",
     "transposed_relu": "QNNPACK has no transposed convolution with ReLU",
@@ -46,7 +48,7 @@ QNNPACK = FBGEMM.derive(
     },
     unsupported={
         "transposed_channels": None,
-        **_TRANSPOSED,
+        **_LACKS,
         "dynamic_reduce_range": "its dynamic kernels always use the whole range of quint8",
         "float16_linear": "QNNPACK has no kernel for weights in float16",
     },
@@ -68,7 +70,7 @@ QNNPACK_1_4 = FBGEMM_1_4.derive(
         "requantize_sum": first_of(p.FIXED_POINT),
     },
     unsupported={
-        **_TRANSPOSED,
+        **_LACKS,
         "per_channel_weights": "QNNPACK of PyTorch 1.4 packs one scale for a whole weight",
         "mean_dimensions": "QNNPACK of PyTorch 1.4 averages over height and width of images",
         "conv3d": "QNNPACK of PyTorch 1.4 has no kernel for it",

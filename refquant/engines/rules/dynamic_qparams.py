@@ -85,13 +85,14 @@ def _by_rounded_scale(lower, upper, quant_min, quant_max):
 
 RANGE_IN_FLOAT32 = Rule(
     "range_in_float32",
-    "s = f64(f32(u - l)) / (qmax - qmin)",
+    "s = f32(f64(f32(u - l)) / (qmax - qmin))",
     "ChooseQuantizationParams of PyTorch 1.4",
     _range_in_float32,
 )
 RANGE_IN_FLOAT64 = Rule(
     "range_in_float64",
-    "s = (f64(u) - f64(l)) / (qmax - qmin), at least f32(6.1e-5) with the range widened to it",
+    "s = (f64(u) - f64(l)) / (qmax - qmin), not rounded, at least f32(6.1e-5) with the range "
+    "widened to it",
     "ChooseQuantizationParams of PyTorch 2.13",
     _range_in_float64,
 )

@@ -102,6 +102,16 @@ def reciprocal(number) -> np.ndarray:
     return np.float32(1) / single(number)
 
 
+def inverted_twice(scale) -> np.ndarray:
+    """f32(1 / f32(1 / s)), the inner quotient in float64."""
+    return np.float32(1) / (1.0 / np.asarray(scale, np.float64)).astype(np.float32)
+
+
+def inverted_twice_in_float32(scale) -> np.ndarray:
+    """f32(1 / f32(1 / f32(s)))."""
+    return np.float32(1) / reciprocal(scale)
+
+
 def step_scale(divisor, scale) -> np.ndarray:
     """Divide a scale by a divisor as QNNPACK does: S / (S * divisor), each rounded to float32."""
     S = single(scale)

@@ -12,12 +12,13 @@ int64. A dequantizing rule is called with ``(q, scale, zero_point)`` and returns
 
 import numpy as np
 
-from refquant.engines.rule import Rule
+from refquant.engines.rule import Form, Rule
 from refquant.engines.rules.float32 import (
     INT32_MIN,
     clip,
     convert_to_int32,
     fma,
+    inverted_twice,
     reciprocal,
     round_half_even,
     single,
@@ -43,6 +44,10 @@ def _add_then_round(x, scale, zero_point, quant_min, quant_max):
     t = np.float32(zero_point) + x * reciprocal(scale)
     unheld = 0 if quant_min > INT32_MIN else INT32_MIN
     return np.where(np.isnan(t), unheld, clip(round_half_even(t), quant_min, quant_max))
+
+
+def _add_then_round_inverted(x, scale, zero_point, quant_min, quant_max):
+    return _add_then_round(x, inverted_twice(scale), zero_point, quant_min, quant_max)
 
 
 def _fused(x, scale, zero_point, quant_min, quant_max):
@@ -108,6 +113,17 @@ ADD_THEN_ROUND = Rule(
     "clip(rne(f32(f32(z) + f32(x * inv)))); NaN gives 0, or -2**31 for qint32",
     "ATen quantize_val, PyTorch 2.13 (scalar code)",
     _add_then_round,
+)
+AS_TENSORS = Form(
+    "as_tensors",
+    "the rules of the step quantize_per_tensor",
+    "FBGEMM and QNNPACK, PyTorch 1.4 and 2.13",
+)
+ADD_THEN_ROUND_INVERTED = Rule(
+    "add_then_round_inverted",
+    "as add_then_round, of the scale f32(1 / f32(1 / s)), the inner quotient in float64",
+    "oneDNN, PyTorch 2.13: the input of dynamic linear layers",
+    _add_then_round_inverted,
 )
 FUSED = Rule(
     "fused",

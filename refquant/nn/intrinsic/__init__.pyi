@@ -22,3 +22,5 @@ from refquant.nn.intrinsic.fused import LinearBn1d as LinearBn1d
 from refquant.nn.intrinsic.fused import LinearLeakyReLU as LinearLeakyReLU
 from refquant.nn.intrinsic.fused import LinearReLU as LinearReLU
 from refquant.nn.intrinsic.fused import LinearTanh as LinearTanh
+from refquant.nn.intrinsic.with_addition import ConvAdd2d as ConvAdd2d
+from refquant.nn.intrinsic.with_addition import ConvAddReLU2d as ConvAddReLU2d

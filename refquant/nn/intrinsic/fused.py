@@ -71,13 +71,15 @@ class Fused(Sequential):
 
     members: tuple[type[Module], ...] = ()
     __signature__: inspect.Signature
+    _of_members: inspect.Signature  # subclasses may take more than members
 
     def __init_subclass__(cls) -> None:
         names = [_NAMES[kind][0] for kind in cls.members]
         if names[0] == "bn":
             names[0] = "batch_norm"
         by_name = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        cls.__signature__ = inspect.Signature([inspect.Parameter(n, by_name) for n in names])
+        cls._of_members = inspect.Signature([inspect.Parameter(n, by_name) for n in names])
+        cls.__signature__ = cls._of_members
         kinds = [kind.__name__ for kind in cls.members]
         text = _CONTAINER.format(
             parameters="\n".join(f"{n} : {kind}" for n, kind in zip(names, kinds, strict=True)),
@@ -89,7 +91,7 @@ class Fused(Sequential):
             cls.__doc__ = expanded(cls.__doc__, {"container": text})
 
     def __init__(self, *modules: Module, **named: Module) -> None:
-        modules = inspect.signature(type(self)).bind(*modules, **named).args
+        modules = self._of_members.bind(*modules, **named).args
         if tuple(type(module) for module in modules) != self.members:
             raise ArgumentError(
                 argument="modules",

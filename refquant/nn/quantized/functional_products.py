@@ -54,7 +54,7 @@ def linear(
     packed = pack_linear(weight, bias)
     out_scale = x.scale if scale is None else scale
     out_zero_point = x.zero_point if zero_point is None else zero_point
-    return run_linear(x, packed, out_scale, out_zero_point, False)
+    return run_linear(x, packed, out_scale, out_zero_point)
 
 
 def _convolve(

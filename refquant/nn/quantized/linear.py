@@ -151,7 +151,9 @@ class Linear(OutputQuantizer):
 
     def forward(self, x: Any) -> Tensor:
         """Compute the quint8 output of shape (..., out_features) for a quint8 `x`."""
-        return run_linear(x, self._packed, self.scale, self.zero_point, self._relu)
+        return run_linear(
+            x, self._packed, self.scale, self.zero_point, "relu" if self._relu else ""
+        )
 
     def weight(self) -> Any:
         """Copy the weight, shape (out_features, in_features)."""
@@ -190,9 +192,14 @@ class Linear(OutputQuantizer):
         ArgumentError
             If it is of another type, or has no QConfig, or one whose weights are not qint8.
         """
-        layer = read_layer(mod, cls._FLOAT_MODULE, use_precomputed_fake_quant)
+        return cls._from_parts(mod, use_precomputed_fake_quant)
+
+    @classmethod
+    def _from_parts(cls, mod: Module, precomputed: bool, *settings: Any) -> Any:
+        """Make a layer with more settings than its two lengths."""
+        layer = read_layer(mod, cls._FLOAT_MODULE, precomputed)
         module: Any = layer.module
-        converted = cls(module.in_features, module.out_features)
+        converted = cls(module.in_features, module.out_features, *settings)
         converted.set_weight_bias(quantize_weight(layer.weight, layer.observer), layer.bias)
         converted.scale, converted.zero_point = layer.scale, layer.zero_point
         return converted

@@ -133,6 +133,10 @@ from refquant.ops.quantized.out_variants import mul_scalar_out as mul_scalar_out
 from refquant.ops.quantized.out_variants import mul_scalar_relu_out as mul_scalar_relu_out
 from refquant.ops.quantized.pooling import max_pool1d as max_pool1d
 from refquant.ops.quantized.pooling import max_pool2d as max_pool2d
+from refquant.ops.quantized.post_operations import conv2d_add as conv2d_add
+from refquant.ops.quantized.post_operations import conv2d_add_relu as conv2d_add_relu
+from refquant.ops.quantized.post_operations import linear_leaky_relu as linear_leaky_relu
+from refquant.ops.quantized.post_operations import linear_tanh as linear_tanh
 from refquant.ops.quantized.shares import softmax as softmax
 from refquant.ops.quantized.transposed_convolution import conv_transpose1d as conv_transpose1d
 from refquant.ops.quantized.transposed_convolution import conv_transpose1d_prepack as conv_transpose1d_prepack

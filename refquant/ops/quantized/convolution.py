@@ -9,8 +9,9 @@ from refquant._documentation import document
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.convolution_prepack import packed_convolution
-from refquant.ops.quantized.linear_layers import quint8_input
+from refquant.ops.quantized.linear_layers import AFTER, quint8_input
 from refquant.ops.quantized.packed_convolution import LETTERS, PackedConvolution, geometry
+from refquant.reference.operands import PostOps
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
@@ -35,10 +36,25 @@ def check_image_rank(value: Any, dims: int) -> None:
         )
 
 
-def _images(packed: PackedConvolution, x: np.ndarray, zero_point: int) -> np.ndarray:
+def _addition(addend: QuantizedTensor, shape: tuple[int, ...], post: PostOps) -> PostOps:
+    """Lay out what is added to a result of a shape, or raise."""
+    if addend.array.shape != shape:
+        raise ShapeError(
+            argument="qaccum",
+            expected=f"of shape {shape}, as the result",
+            got=f"shape {addend.array.shape}",
+        )
+    array = np.moveaxis(addend.array, 1, -1)
+    array = array if array.ndim == 5 else array[:, None]
+    array = np.ascontiguousarray(array)
+    return post._replace(addend=array, scale=addend.scale, zero_point=addend.zero_point)
+
+
+def _images(
+    packed: PackedConvolution, x: np.ndarray, zero_point: int, sizes: tuple[int, ...]
+) -> np.ndarray:
     """Lay out images channels last, with depth, as the filters meet them."""
     window = packed.window
-    sizes = packed.check_image(x.shape)
     images = np.ascontiguousarray(np.moveaxis(x, 1, -1))
     images = images if len(sizes) == 3 else images[:, None]
     if not window.transposed:
@@ -56,24 +72,33 @@ def _images(packed: PackedConvolution, x: np.ndarray, zero_point: int) -> np.nda
 
 
 def convolve_packed(
-    packed: PackedConvolution, x: QuantizedTensor, scale: float, zero_point: int, relu: bool
+    packed: PackedConvolution,
+    x: QuantizedTensor,
+    scale: float,
+    zero_point: int,
+    relu: bool,
+    addend: QuantizedTensor | None = None,
 ) -> QuantizedTensor:
-    """Compute a convolution or transposed convolution; only the image is checked."""
+    """Compute a convolution or transposed convolution; only image and addend are checked."""
     packed.check_multiplier(x.scale, scale)
     if relu and packed.window.transposed:
         engines.require("transposed_relu")
-    images = _images(packed, x.array, x.zero_point)
+    sizes = packed.check_image(x.array.shape)
+    images = _images(packed, x.array, x.zero_point, sizes)
+    rules, post = packed.rules_of(sizes), AFTER["relu" if relu else ""]
+    if addend is not None:
+        post = _addition(addend, (x.array.shape[0], len(packed.scales), *sizes), post)
     quantizer = x.scale, x.zero_point
     output = scale, zero_point, zero_point if relu else 0, 255
     if packed.depthwise:
         q = kernels.convolve_depthwise(
             images, quantizer, packed.operand, packed.biases, packed.geometry, output,
-            packed.border, packed.rules,
+            rules, post,
         )  # fmt: skip
     else:
         q = kernels.convolve(
             images, quantizer, packed.operand, packed.biases, packed.geometry,
-            packed.window.groups, output, packed.border, packed.rules,
+            packed.window.groups, output, rules, post,
         )  # fmt: skip
     if len(packed.window.stride) == 2:
         q = q[:, 0]

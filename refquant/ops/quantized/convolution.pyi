@@ -10,19 +10,23 @@ from refquant._documentation import document
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.convolution_prepack import packed_convolution
-from refquant.ops.quantized.linear_layers import quint8_input
+from refquant.ops.quantized.linear_layers import AFTER, quint8_input
 from refquant.ops.quantized.packed_convolution import LETTERS, PackedConvolution, geometry
+from refquant.reference.operands import PostOps
 from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ['check_image_rank', 'conv1d', 'conv1d_relu', 'conv2d', 'conv2d_relu', 'conv3d', 'conv3d_relu', 'run_convolution']
 
 def check_image_rank(value: Any, dims: int) -> None:
     """Raise, as modules do, if a tensor does not have the dimensions of images."""
 
-def _images(packed: PackedConvolution, x: np.ndarray, zero_point: int) -> np.ndarray:
+def _addition(addend: QuantizedTensor, shape: tuple[int, ...], post: PostOps) -> PostOps:
+    """Lay out what is added to a result of a shape, or raise."""
+
+def _images(packed: PackedConvolution, x: np.ndarray, zero_point: int, sizes: tuple[int, ...]) -> np.ndarray:
     """Lay out images channels last, with depth, as the filters meet them."""
 
-def convolve_packed(packed: PackedConvolution, x: QuantizedTensor, scale: float, zero_point: int, relu: bool) -> QuantizedTensor:
-    """Compute a convolution or transposed convolution; only the image is checked."""
+def convolve_packed(packed: PackedConvolution, x: QuantizedTensor, scale: float, zero_point: int, relu: bool, addend: QuantizedTensor | None=None) -> QuantizedTensor:
+    """Compute a convolution or transposed convolution; only image and addend are checked."""
 
 def run_convolution(dims: int, qx: Any, packed: PackedConvolution, scale: Any, zero_point: Any, relu: bool, transposed: Any=False) -> QuantizedTensor:
     """Check the arguments and compute a convolution; a sequence is an image of height 1."""

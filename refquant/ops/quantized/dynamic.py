@@ -8,6 +8,8 @@ from refquant import dtypes, engines, kernels
 from refquant._documentation import document
 from refquant._operation import warn
 from refquant.arguments import flag
+from refquant.engines import Operands
+from refquant.engines.rules.quantize import AS_TENSORS
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
@@ -52,6 +54,14 @@ def input_quantizer(argument: str, x: np.ndarray, reduce_range: bool) -> tuple[f
     return kernels.dynamic_qparams(lower, upper, 0, 127 if reduce_range else 255, rule)
 
 
+def quantize_input(rows: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+    """Quantize the input of a dynamic operation to quint8 as the engine does."""
+    step = "dynamic_quantize"
+    if engines.current().rule(step, Operands(dtypes.quint8)) is AS_TENSORS:
+        step = "quantize_per_tensor"
+    return quantize_array(rows, scale, zero_point, dtypes.quint8, step)
+
+
 def reduced_range(packed: PackedWeight, reduce_range: Any) -> bool:
     """Return whether seven bits are quantized to; warn if the engine always takes all eight."""
     reduce_range = flag("reduce_range", reduce_range)
@@ -83,7 +93,7 @@ def multiply_rows(
     rows: np.ndarray, packed: PackedLinear, quantizer: tuple[float, int], relu: bool
 ) -> np.ndarray:
     """Quantize a row-major matrix and multiply it by a packed weight."""
-    q = quantize_array(rows, *quantizer, dtypes.quint8)
+    q = quantize_input(rows, *quantizer)
     return kernels.linear_dynamic(
         q, quantizer, packed.operand, packed.biases, relu,
         packed.rules.accumulate, packed.output_rule,

@@ -9,6 +9,8 @@ from refquant import dtypes, engines, kernels
 from refquant._documentation import document
 from refquant._operation import warn
 from refquant.arguments import flag
+from refquant.engines import Operands
+from refquant.engines.rules.quantize import AS_TENSORS
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
@@ -23,6 +25,9 @@ def check_range(argument: str, array: np.ndarray) -> tuple[float, float]:
 
 def input_quantizer(argument: str, x: np.ndarray, reduce_range: bool) -> tuple[float, int]:
     """Choose the quantizer of an input by its range, or raise if that is not finite."""
+
+def quantize_input(rows: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+    """Quantize the input of a dynamic operation to quint8 as the engine does."""
 
 def reduced_range(packed: PackedWeight, reduce_range: Any) -> bool:
     """Return whether seven bits are quantized to; warn if the engine always takes all eight."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, kernels
+from refquant import dtypes, engines, kernels
 from refquant._documentation import document
 from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks
@@ -13,6 +13,7 @@ from refquant.ops.quantized.packing import (
     check_bias,
     check_weight,
 )
+from refquant.reference.operands import FUNCTIONS, PostOps
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
@@ -25,6 +26,11 @@ __all__ = [
     "quint8_input",
     "run_linear",
 ]
+
+
+SIGN = np.uint8(128)  # the bit in which int8 and what is 128 more differ
+# What is done with real results, where there are no numbers to it.
+AFTER = {name: PostOps(name) for name in FUNCTIONS}
 
 
 def pack_linear(weight: Any, bias: Any) -> PackedLinear:
@@ -119,6 +125,15 @@ def as_rows(array: np.ndarray, depth: int) -> np.ndarray:
     return array if array.flags.c_contiguous else np.ascontiguousarray(array)
 
 
+def _activations(value: Any) -> QuantizedTensor:
+    """Return a tensor that is quint8, or qint8 if the engine takes that, or raise."""
+    tensor = checks.quantized_per_tensor("X", value)
+    taken = "qint8_activations" not in engines.current().unsupported
+    if tensor.dtype is dtypes.qint8 and taken:
+        return tensor
+    return quint8_input("X", tensor)
+
+
 def quint8_input(argument: str, value: Any) -> QuantizedTensor:
     """Return a quint8 tensor quantized per tensor, or raise."""
     tensor = checks.quantized_per_tensor(argument, value)
@@ -132,23 +147,31 @@ def quint8_input(argument: str, value: Any) -> QuantizedTensor:
     return tensor
 
 
-def run_linear(X, packed: PackedLinear, scale, zero_point, relu: bool) -> QuantizedTensor:
-    """Check the arguments and compute `linear` or `linear_relu`."""
+def run_linear(
+    X, packed: PackedLinear, scale, zero_point, function: str = "", slope: float = 0.0
+) -> QuantizedTensor:
+    """Check the arguments and compute a linear layer and a function of its real result."""
     packed = _packed(packed)
     packed.check_engine()
-    x = quint8_input("X", X)
+    x = _activations(X)
+    dtype, array, input_zero_point, rules = x.dtype, x.array, x.zero_point, packed.rules
     scale = checks.scale_value("Y_scale_i", scale)
-    zero_point = checks.zero_point_value("Y_zero_point_i", zero_point, dtypes.quint8)
+    zero_point = checks.zero_point_value("Y_zero_point_i", zero_point, dtype)
     packed.check_multiplier(x.scale, scale)
-    array = x.array
     rows = as_rows(array, packed.kept_weight.array.shape[1])
-    output = scale, zero_point, zero_point if relu else 0, 255
+    if dtype is dtypes.qint8:  # kernels take bytes: 128 more, as the zero point is
+        rows, input_zero_point = rows.view(np.uint8) ^ SIGN, input_zero_point + 128
+        rules = packed.rules_for(dtype, None)
+    least = zero_point if function == "relu" else dtype.quant_min
+    output = scale, zero_point, least, dtype.quant_max
+    post = PostOps(function, slope) if slope else AFTER[function]
     q = kernels.linear(
-        rows, (x.scale, x.zero_point), packed.operand, packed.biases, output, packed.rules
-    )
+        rows, (x.scale, input_zero_point), packed.operand, packed.biases, output, rules,
+        post,
+    )  # fmt: skip
     if array.ndim != 2:
         q = q.reshape(*array.shape[:-1], q.shape[1])
-    return QuantizedTensor._unchecked(q, dtypes.quint8, scale, zero_point)
+    return QuantizedTensor._unchecked(q.view(dtype.numpy), dtype, scale, zero_point)
 
 
 def linear(
@@ -161,7 +184,7 @@ def linear(
         q = \mathrm{clip}(\mathrm{round}(y / s_y) + z_y)
 
     The sum is exact. How bias, product of scales and rounding are formed is the engine's matter:
-    steps ``bias``, ``multiplier`` and ``requantize_sum`` of its record.
+    step ``product`` of its record, or steps ``bias``, ``multiplier`` and ``requantize_sum``.
 
     %(product)s
 
@@ -179,7 +202,7 @@ def linear(
     >>> ops.linear(x, ops.linear_prepack(w, refquant.tensor([0.5])), 0.1, 10).dequantize()
     tensor([[1.5]])
     """
-    return run_linear(X, W_prepack, Y_scale_i, Y_zero_point_i, False)
+    return run_linear(X, W_prepack, Y_scale_i, Y_zero_point_i)
 
 
 def linear_relu(
@@ -194,7 +217,7 @@ def linear_relu(
     >>> quantized.linear_relu(x, packed, 0.5, 2).dequantize()
     tensor([[0.]])
     """
-    return run_linear(X, W_prepack, Y_scale_i, Y_zero_point_i, True)
+    return run_linear(X, W_prepack, Y_scale_i, Y_zero_point_i, "relu")
 
 
 document(
@@ -203,17 +226,17 @@ document(
 Parameters
 ----------
 X : QuantizedTensor, shape (..., depth)
-    quint8, one scale, at least 2 dimensions.
+    quint8, under the engine ``onednn`` also qint8; one scale, at least 2 dimensions.
 %(packed_linear)s
 Y_scale_i : float
     Scale of the output.
 Y_zero_point_i : int
-    Zero point of the output, 0..255.
+    Zero point of the output, in the range of its dtype.
 
 Returns
 -------
 QuantizedTensor, shape (..., outputs)
-    quint8, row-major.
+    Of the dtype of `X`, row-major.
 
 Raises
 ------

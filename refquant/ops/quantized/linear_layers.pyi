@@ -5,13 +5,16 @@ from typing import Any
 
 from typing import Any
 import numpy as np
-from refquant import dtypes, kernels
+from refquant import dtypes, engines, kernels
 from refquant._documentation import document
 from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.packing import PackedLinear, check_bias, check_weight
+from refquant.reference.operands import FUNCTIONS, PostOps
 from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ['as_rows', 'linear', 'linear_prepack', 'linear_relu', 'linear_unpack', 'pack_linear', 'quint8_input', 'run_linear']
+SIGN: Any
+AFTER: Any
 
 def pack_linear(weight: Any, bias: Any) -> PackedLinear:
     """Check and pack a weight and bias, which stay unchanged as long as the packed weight lives."""
@@ -76,11 +79,14 @@ def linear_unpack(W_prepack: PackedLinear) -> tuple[QuantizedTensor, Tensor | No
 def as_rows(array: np.ndarray, depth: int) -> np.ndarray:
     """View an input as a contiguous matrix of rows to multiply."""
 
+def _activations(value: Any) -> QuantizedTensor:
+    """Return a tensor that is quint8, or qint8 if the engine takes that, or raise."""
+
 def quint8_input(argument: str, value: Any) -> QuantizedTensor:
     """Return a quint8 tensor quantized per tensor, or raise."""
 
-def run_linear(X: Any, packed: PackedLinear, scale: Any, zero_point: Any, relu: bool) -> QuantizedTensor:
-    """Check the arguments and compute `linear` or `linear_relu`."""
+def run_linear(X: Any, packed: PackedLinear, scale: Any, zero_point: Any, function: str='', slope: float=0.0) -> QuantizedTensor:
+    """Check the arguments and compute a linear layer and a function of its real result."""
 
 def linear(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: int) -> QuantizedTensor:
     r"""Multiply by a packed weight, add the bias and requantize.
@@ -90,23 +96,23 @@ def linear(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: in
         q = \mathrm{clip}(\mathrm{round}(y / s_y) + z_y)
 
     The sum is exact. How bias, product of scales and rounding are formed is the engine's matter:
-    steps ``bias``, ``multiplier`` and ``requantize_sum`` of its record.
+    step ``product`` of its record, or steps ``bias``, ``multiplier`` and ``requantize_sum``.
 
     Parameters
     ----------
     X : QuantizedTensor, shape (..., depth)
-        quint8, one scale, at least 2 dimensions.
+        quint8, under the engine ``onednn`` also qint8; one scale, at least 2 dimensions.
     W_prepack : PackedLinear
         As `linear_prepack` returns it.
     Y_scale_i : float
         Scale of the output.
     Y_zero_point_i : int
-        Zero point of the output, 0..255.
+        Zero point of the output, in the range of its dtype.
 
     Returns
     -------
     QuantizedTensor, shape (..., outputs)
-        quint8, row-major.
+        Of the dtype of `X`, row-major.
 
     Raises
     ------
@@ -138,18 +144,18 @@ def linear_relu(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_
     Parameters
     ----------
     X : QuantizedTensor, shape (..., depth)
-        quint8, one scale, at least 2 dimensions.
+        quint8, under the engine ``onednn`` also qint8; one scale, at least 2 dimensions.
     W_prepack : PackedLinear
         As `linear_prepack` returns it.
     Y_scale_i : float
         Scale of the output.
     Y_zero_point_i : int
-        Zero point of the output, 0..255.
+        Zero point of the output, in the range of its dtype.
 
     Returns
     -------
     QuantizedTensor, shape (..., outputs)
-        quint8, row-major.
+        Of the dtype of `X`, row-major.
 
     Raises
     ------

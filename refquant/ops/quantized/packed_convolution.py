@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refquant import arguments, kernels
+from refquant import arguments, dtypes, kernels
+from refquant.engines import Convolution
 from refquant.errors import ArgumentTypeError, ShapeError
 from refquant.ops.quantized.packing import PackedWeight, copy_weight, prefers_panels
-from refquant.reference.operands import Geometry, Weight
+from refquant.reference.operands import Geometry, ProductRules, Weight
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["PackedConvolution", "Window", "geometry"]
@@ -101,6 +102,27 @@ class PackedConvolution(PackedWeight):
             array = np.flip(array, axis=tuple(range(2, array.ndim)))
         shape = (array.shape[0], *self.geometry.kernel, array.shape[1])
         return np.ascontiguousarray(np.moveaxis(array, 1, -1).reshape(shape))
+
+    def convolution(self) -> Convolution:
+        """Describe the convolution; `rules_of` tells more of transposed ones."""
+        window, (outputs, *_) = self.window, self.scales.shape
+        return Convolution(
+            window.stride,
+            window.dilation,
+            window.groups,
+            self.channels // window.groups,
+            outputs // window.groups,
+            window.transposed,
+            output_padding=any(window.output_padding),
+            symmetric=not self.zero_points.any(),
+        )
+
+    def rules_of(self, sizes: tuple[int, ...]) -> ProductRules:
+        """Look up what the engine does for extents of the result."""
+        if not self.window.transposed:
+            return self.rules
+        divisible = not any(n % s for n, s in zip(sizes, self.window.stride, strict=True))
+        return self.rules_for(dtypes.quint8, self.convolution()._replace(divisible=divisible))
 
     @property
     def channels(self) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from refquant import dtypes, engines, kernels
 from refquant._operation import operation_name
-from refquant.engines import Operands
+from refquant.engines import Convolution, Operands
 from refquant.errors import DtypeError, EngineError, QuantizerError, ShapeError
 from refquant.ops import checks
 from refquant.reference.operands import ProductRules, Weight
@@ -63,6 +63,9 @@ def check_weight(weight: Any, rank: int, axis: int = 0) -> QuantizedTensor:
                 hint=f"call quantize_per_channel(..., axis={axis}, dtype=refquant.qint8)",
             )
         engines.require("per_channel_weights", "with a weight quantized per channel")
+    found = np.asarray(weight.zero_point).reshape(-1)
+    if found.any():
+        engines.require("weight_zero_points", f"with {found[found != 0][0]} as zero point")
     return weight
 
 
@@ -105,15 +108,14 @@ class PackedWeight:
     operand : Weight
         What the kernels take.
     rules : ProductRules
-        What the engine does.
-    output_rule, border : Rule
-        For the steps ``dynamic_output`` and ``border``.
+        What the engine does with quint8 activations.
+    output_rule : Rule
+        For the step ``dynamic_output``.
     """
 
     __slots__ = (
         "_fitting",
         "biases",
-        "border",
         "engine",
         "kept_bias",
         "kept_weight",
@@ -138,14 +140,25 @@ class PackedWeight:
         self._bind(engines.current())
 
     def _bind(self, record: engines.Engine) -> None:
-        per_channel, has_bias = self.kept_weight.axis is not None, self.kept_bias is not None
-        operands = Operands(dtypes.qint8, per_channel=per_channel, bias=has_bias)
         self.record = record
         self._fitting: tuple[float, float] | None = None
-        steps = ("accumulator", "bias", "multiplier", "requantize_sum")
-        self.rules = ProductRules(*(record.rule(step, operands) for step in steps))
+        self.rules = self.rules_for(dtypes.quint8, self.convolution())
+        operands = self._operands(dtypes.quint8, None)
         self.output_rule = record.rule("dynamic_output", operands)
-        self.border = record.rule("border", operands)
+
+    def _operands(self, dtype: dtypes.dtype, convolution: Convolution | None) -> Operands:
+        per_channel, has_bias = self.kept_weight.axis is not None, self.kept_bias is not None
+        return Operands(dtype, per_channel=per_channel, bias=has_bias, convolution=convolution)
+
+    def convolution(self) -> Convolution | None:
+        """Describe the convolution for which it is packed; None if it is none."""
+        return None
+
+    def rules_for(self, dtype: dtypes.dtype, convolution: Convolution | None) -> ProductRules:
+        """Look up what the engine does with activations of a dtype."""
+        operands = self._operands(dtype, convolution)
+        steps = ("accumulator", "border", "product", "bias", "multiplier", "requantize_sum")
+        return ProductRules(*(self.record.rule(step, operands) for step in steps))
 
     def __deepcopy__(self, memo):
         return self

@@ -20,6 +20,7 @@ from refquant.engines import Engine, Operands
 from refquant.engines.arithmetic.change import values_of
 from refquant.engines.arithmetic.compose import ACCUMULATORS, BORDERS
 from refquant.engines.rules import accumulate
+from refquant.engines.rules.pipeline import IN_STEPS
 from refquant.engines.rules.ratios import Ratios, ratios
 from refquant.errors import ArgumentError
 from refquant.nn.quantized import functional
@@ -28,6 +29,7 @@ from refquant.ops.quantized.convolution_prepack import pack_convolution
 from refquant.ops.quantized.linear_layers import pack_linear, quint8_input, run_linear
 from refquant.oracle.problems.base import Problem
 from refquant.reference.convolution import gather, sum_groups
+from refquant.reference.operands import PostOps
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["Product", "product_function"]
@@ -46,7 +48,7 @@ def product_function(name: str, relu: bool) -> Callable[..., Any]:
             x.scale if scale is None else scale,
             x.zero_point if zero_point is None else zero_point,
         )
-        return run_linear(x, packed, *out, True)
+        return run_linear(x, packed, *out, "relu")
 
     def convolve_relu(**arguments):
         dims = int(name[4])
@@ -209,7 +211,13 @@ class Product(Problem):
 
     def operands(self) -> Operands:
         """Describe the operands for the conditions of a record."""
-        return Operands(dtypes.qint8, per_channel=self.per_channel, bias=self.has_bias)
+        convolution = self.packed.convolution()
+        return Operands(
+            dtypes.quint8,
+            per_channel=self.per_channel,
+            bias=self.has_bias,
+            convolution=convolution,
+        )
 
     def scales(self) -> tuple[float, np.ndarray, float]:
         """Return the scales of input, weight (one for each channel) and output."""
@@ -240,13 +248,18 @@ class Product(Problem):
         weight_scales = weight_scales[other.get("channels", self.channel)[where]]
         biases = other.get("biases", self.packed.biases)[channel]
         zero_point = other.get("zero_point", self.zero_point)
+        lower, upper = other.get("lower", self.lower), other.get("upper", self.upper)
+        at_once = record.rule("product", operands)
+        if at_once is not IN_STEPS:
+            post = PostOps("relu" if self.relu else "")
+            real = (sums[where], biases, input_scale, weight_scales, post)
+            return at_once(*real, output_scale, zero_point, lower, upper).astype(np.int64)
         with np.errstate(all="ignore"):
             total = record.rule("bias", operands)(sums[where], biases, input_scale, weight_scales)
             multiplier = record.rule("multiplier", operands)(
                 input_scale, weight_scales, output_scale
             )
             rule = record.rule("requantize_sum", operands)
-            lower, upper = other.get("lower", self.lower), other.get("upper", self.upper)
             return rule(total, multiplier, zero_point, lower, upper).astype(np.int64)
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
