@@ -78,6 +78,7 @@ cdef enum:
 
 cdef enum:
     FLOAT_PRODUCT
+    DOUBLE_PRODUCT
     FIXED_POINT
 
 cdef enum:
