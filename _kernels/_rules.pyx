@@ -11,7 +11,7 @@ from refquant.engines.rules import expm1 as x
 from refquant.engines.rules import functions as f
 from refquant.engines.rules import average as w
 from refquant.engines.rules import mean as m
-from refquant.engines.rules import pipeline as l
+from refquant.engines.rules import pipeline as o
 from refquant.engines.rules import quantize as q
 from refquant.engines.rules import requantize as p
 from refquant.engines.rules import interpolate as s
@@ -87,18 +87,18 @@ SUM = {
 DYNAMIC_OUTPUT = {
     p.OUTPUT_FUSED: OUTPUT_FUSED,
     p.OUTPUT_ROUNDED_TWICE: OUTPUT_ROUNDED_TWICE,
-    l.OUTPUT_IN_TURN: OUTPUT_IN_TURN,
-    l.OUTPUT_IN_TURN_CHANNELS: OUTPUT_IN_TURN_CHANNELS,
+    o.OUTPUT_IN_TURN: OUTPUT_IN_TURN,
+    o.OUTPUT_IN_TURN_CHANNELS: OUTPUT_IN_TURN_CHANNELS,
 }
 PRODUCT = {
-    l.IN_STEPS: IN_STEPS,
-    l.LINEAR: LINEAR,
-    l.LINEAR_CHANNELS: LINEAR_CHANNELS,
-    l.LINEAR_DIVIDED: LINEAR_DIVIDED,
-    l.LINEAR_CHANNELS_DIVIDED: LINEAR_CHANNELS_DIVIDED,
-    l.CONVOLUTION: CONVOLUTION,
-    l.CONVOLUTION_PRODUCT_FIRST: CONVOLUTION_PRODUCT_FIRST,
-    l.CONVOLUTION_DIVIDED: CONVOLUTION_DIVIDED,
+    o.IN_STEPS: IN_STEPS,
+    o.LINEAR: LINEAR,
+    o.LINEAR_CHANNELS: LINEAR_CHANNELS,
+    o.LINEAR_DIVIDED: LINEAR_DIVIDED,
+    o.LINEAR_CHANNELS_DIVIDED: LINEAR_CHANNELS_DIVIDED,
+    o.CONVOLUTION: CONVOLUTION,
+    o.CONVOLUTION_PRODUCT_FIRST: CONVOLUTION_PRODUCT_FIRST,
+    o.CONVOLUTION_DIVIDED: CONVOLUTION_DIVIDED,
 }
 
 # The only ones: kernels need no number to tell them from others.

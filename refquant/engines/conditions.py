@@ -44,9 +44,7 @@ def both(first: Condition, second: Condition) -> Condition:
 
 def _taken_by_onednn(operands: Operands) -> bool:
     of = operands.convolution
-    return (
-        of is not None and of.groups <= MOST_GROUPS and of.symmetric and not of.output_padding
-    )
+    return of is not None and of.groups <= MOST_GROUPS and of.symmetric and not of.output_padding
 
 
 def _dilated_depthwise(operands: Operands) -> bool:
@@ -70,9 +68,8 @@ def _left_to_reference(operands: Operands) -> bool:
         return False
     both_along_an_axis = any(s > 1 and d > 1 for s, d in zip(of.stride, of.dilation, strict=True))
     # What is cut off reaches beyond the filters, so the border of the convolution is negative.
-    cut = any(
-        p > d * (k - 1) for p, d, k in zip(of.padding, of.dilation, of.kernel, strict=True)
-    )
+    reaches = zip(of.padding, of.dilation, of.kernel, strict=False)  # without a kernel, none
+    cut = any(p > d * (k - 1) for p, d, k in reaches)
     odd_groups = of.groups > 1 and not of.depthwise and (of.inputs % 4 or of.outputs % 4)
     return bool(
         both_along_an_axis

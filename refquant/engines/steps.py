@@ -78,7 +78,7 @@ STEPS = {
     "sigmoid": Step("the logistic function, in vectors and one by one", ("x",), split=True),
     "tanh": Step("the hyperbolic tangent, in vectors and one by one", ("x",), split=True),
     "gelu": Step("x times the normal distribution, in vectors and one by one", ("x",), split=True),
-    "gelu_tanh": Step("gelu by a hyperbolic tangent, in vectors and one by one", ("x",), split=True),
+    "gelu_tanh": Step("gelu by a tangent, in vectors and one by one", ("x",), split=True),
     "activation": Step(
         "how sigmoid, tanh, hardsigmoid, hardswish and softmax are computed",
         (),

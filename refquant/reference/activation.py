@@ -118,7 +118,7 @@ def threshold(a, a_quantizer, output, factors, runs, dequantize, quantize):
 
     Returns
     -------
-    ndarray of the type of `a`, shape (n,)
+    ndarray, as `a`
     """
     result = np.empty_like(a)
     q_a, q = rows(runs, a, result)
@@ -149,12 +149,13 @@ def function(a, a_quantizer, output, runs, dequantize, rules, quantize):
 
     Returns
     -------
-    ndarray of the type of `a`, shape (n,)
+    ndarray, as `a`
     """
     result = np.empty_like(a)
     q_a, q = rows(runs, a, result)
     for columns, (real, rule, integer) in parts(runs, dequantize, rules, quantize):
-        q[:, columns] = integer(rule(real(q_a[:, columns], *a_quantizer)), *output)
+        x = np.asarray(real(q_a[:, columns], *a_quantizer), np.float32)
+        q[:, columns] = integer(rule(x), *output)
     return result
 
 
@@ -202,7 +203,7 @@ def prelu(a, a_quantizer, weight, weight_quantizer, one, output, runs, requantiz
 
     Returns
     -------
-    ndarray of the type of `a`, shape (n,)
+    ndarray, as `a`
     """
     (scale, zero_point), (weight_scale, weight_zero_point) = a_quantizer, weight_quantizer
     result_scale, *rest = output

@@ -107,7 +107,11 @@ def convolution_operands(d, x):
     (x, weight, bias), (stride, *layout), output = geometry(d, x)
     if weight.shape[1] == 1 and weight.shape[0] > layout[-1]:
         stride = [1] * len(stride)  # oneDNN computes some rows of narrow images wrongly
-    return (x, symmetric(d, weight), bias), (stride, *layout), output
+    # Where a window lies in the padding alone, oneDNN returns what it never wrote.
+    padding, dilation, groups = layout
+    reach = [r * (k - 1) for r, k in zip(dilation, weight.shape[2:])]  # noqa: B905
+    padding = [min(p, r) for p, r in zip(padding, reach)]  # noqa: B905
+    return (x, symmetric(d, weight), bias), (stride, padding, dilation, groups), output
 
 
 def prepack(d, name, weight, bias, layout):
@@ -144,14 +148,8 @@ def addition(name):
     def call(d, x):
         (x, weight, bias), layout, output = convolution_operands(d, x)
         packed = prepack(d, "conv2d", weight, bias, layout)
-        # PyTorch writes into what is added.
         addend = added(d, x, weight, layout)
-        return d.by("ops.quantized." + name, run_addition, d.T, name, x, addend, packed, *output)
-
-
-def run_addition(T, name, x, addend, packed, scale, zero_point):
-    function = getattr(T.ops.quantized, name)
-    return function(x, addend.clone(), packed, scale, zero_point).contiguous()
+        return d.call("ops.quantized." + name, x, addend, packed, *output)
 
 
 addition("conv2d_add")

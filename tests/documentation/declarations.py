@@ -57,7 +57,8 @@ FACES = {
     ),
     "refquant.ops.quantized": Face(
         "affine casting comparison constructors fake_quantization fused_fake_quantization "
-        "packed_convolution packing recurrence reductions resizing",
+        "masked_fake_quantization masking own_range packed_convolution packing padding recurrence "
+        "reductions resizing",
         "PackedHalf adaptive_avg_pool2d as_rows avg_pool2d check_image_rank clamp_ hardtanh "
         "hardtanh_ pack_convolution pack_linear packed_convolution quint8_input relu relu6_ relu_ "
         "run_convolution run_linear unpacked",

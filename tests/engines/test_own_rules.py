@@ -131,7 +131,7 @@ def test_an_engine_of_own_rules_runs_alike_under_all_kernels():
     """Own copies in every step, and an engine that truncates: kernels chosen or not, one answer."""
     record = with_own(*RULED)
     assert not kernels.knows(record)
-    agree(100, 100, BASE, record)
+    agree(100, 100, BASE.derive("mine", ""), record)
     report = programs.run(100, 101, [own_engine.record()])
     assert not report.differences, report.differences[0]
     assert report.valid > 50

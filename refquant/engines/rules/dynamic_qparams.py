@@ -2,7 +2,8 @@ r"""Rules that choose scale and zero point for a range of real numbers inside an
 
 Operations that quantize their own input (dynamic quantization) do not ask an observer: the engine
 has a formula of its own. A rule is called with ``(lower, upper, quant_min, quant_max)``, the ends
-of the range as float32 numbers, and returns ``(scale, zero_point)``.
+of the range as float32 numbers, and returns ``(scale, zero_point)``: the scale a float32 number
+under PyTorch 1.4, and one that is not rounded under 2.13.
 
 The range is widened to contain zero. The zero point can be derived from either end,
 :math:`q_{min} - l / s` or :math:`q_{max} - u / s`; the one whose parts are smaller has the smaller

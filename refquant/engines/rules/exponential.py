@@ -33,9 +33,7 @@ FITTED_SINGLE = (
 )
 # Abramowitz and Stegun 7.1.26: the factor of |x|, then the coefficients from the last term.
 ERF_SLOPE = F(0.3275911)
-ERF_SERIES = (
-    *(F(1.061405429), F(-1.453152027), F(1.421413741), F(-0.284496736), F(0.254829592)),
-)
+ERF_SERIES = (*(F(1.061405429), F(-1.453152027), F(1.421413741), F(-0.284496736), F(0.254829592)),)
 # Terms of the series of the error function in float64, which is 1 from 6 on.
 ERF_TERMS, ERF_END = 128, 6.0
 TWO_OVER_ROOT_PI = float.fromhex("0x1.20dd750429b6dp+0")

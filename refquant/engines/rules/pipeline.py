@@ -83,9 +83,7 @@ def _pipeline(weight_factor, product_first=False, divides=False):
     return rule
 
 
-_FORMULA = (
-    "rne(clamp(f32(f32(post(f32(f32(f32(f32(acc) * X) * W) + b)) * f32(1 / O)) + f32(z)))), "
-)
+_FORMULA = "rne(clamp(f32(f32(post(f32(f32(f32(f32(acc) * X) * W) + b)) * f32(1 / O)) + f32(z)))), "
 _DIVIDED = "clip(rne(f32(f32(post(f32(f32(f32(f32(acc) * X) * W) + b)) / O) + f32(z)))), "
 _LAYER = "W = f32(1 / f32(1 / s))"
 _CHANNELS = "W = f32(1 / f32(1 / f32(s)))"

@@ -31,11 +31,13 @@ def sigmoid(scale, zero_point):
     return _answers(F(256) / (F(1) + power))
 
 
+@np.errstate(all="ignore")
 def tanh(scale, zero_point):
-    """Table of the hyperbolic tangent, in steps of 1/128 around 128: rne(f32(128 tanh(x) + 128))."""
+    """Table of tanh, in steps of 1/128 around 128: rne(f32(128 * tanh(x) + 128))."""
     return _answers((128.0 * e.tanh(_reals(scale, zero_point)) + 128.0).astype(F))
 
 
+@np.errstate(all="ignore")
 def hardsigmoid(scale, zero_point):
     """Table of hardsigmoid, in steps of 1/256 from 0: rne(f32(256 * f))."""
     return _answers(F(256) * HARDSIGMOID(_reals(scale, zero_point)))

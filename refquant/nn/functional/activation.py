@@ -5,9 +5,8 @@ from typing import Any
 
 from refquant import arguments
 from refquant.errors import ArgumentError
-from refquant.ops.floating import activation
+from refquant.ops.floating import activation, units
 from refquant.ops.floating import softmax as _softmax
-from refquant.ops.floating import units
 from refquant.ops.rows import row
 from refquant.tensors import Tensor
 
@@ -75,7 +74,7 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     return _chosen(inplace, activation.elu_, activation.elu)(input, alpha)
 
 
-@row("nn.functional", domain=(-2, 2), options=({"alpha": 0.7},))
+@row("nn.functional", domain=(-2, 2), options=({"alpha": 0.5},))
 def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     r"""Exponential linear unit with slope 1 at 0; see `refquant.celu`.
 

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any
 from refquant import arguments
 from refquant.errors import ArgumentError
-from refquant.ops.floating import activation
+from refquant.ops.floating import activation, units
 from refquant.ops.floating import softmax as _softmax
-from refquant.ops.floating import units
 from refquant.ops.rows import row
 from refquant.tensors import Tensor
 

@@ -151,7 +151,7 @@ def hardsigmoid(input: Any, inplace: bool = False) -> QuantizedTensor:
 
     %(one_and_less)s
     >>> refquant.nn.quantized.functional.hardsigmoid(x).dequantize()
-    tensor([0.6680, 0.1680])
+    tensor([0.668, 0.168])
     """
     q: Any = checks.quantized_per_tensor("input", input)
     return F.hardsigmoid(q, inplace)  # type: ignore[return-value]

@@ -166,7 +166,7 @@ def hardsigmoid(input: Any, inplace: bool=False) -> QuantizedTensor:
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.nn.quantized.functional.hardsigmoid(x).dequantize()
-    tensor([0.6680, 0.1680])
+    tensor([0.668, 0.168])
     """
 
 def hardswish(input: Any, scale: float, zero_point: int) -> QuantizedTensor:

@@ -227,9 +227,19 @@ relu_ = in_place(
 )
 sigmoid_ = in_place(sigmoid)
 tanh_ = in_place(tanh)
-elu_ = in_place(elu, "nn.functional")
-hardtanh_ = in_place(hardtanh, "nn.functional")
-leaky_relu_ = in_place(leaky_relu, "nn.functional")
+elu_ = in_place(
+    elu,
+    "nn.functional",
+    "F.elu_(refquant.tensor([-1.0, 2.0]))\ntensor([-0.6321,  2.    ])",
+)
+hardtanh_ = in_place(
+    hardtanh, "nn.functional", "F.hardtanh_(refquant.tensor([-1.5, 2.0]))\ntensor([-1.,  1.])"
+)
+leaky_relu_ = in_place(
+    leaky_relu,
+    "nn.functional",
+    "F.leaky_relu_(refquant.tensor([-1.0, 2.0]))\ntensor([-0.01,  2.  ])",
+)
 # For `inplace=True` of `refquant.nn.functional`.
 hardsigmoid_ = in_place(hardsigmoid, at="")
 relu6_ = in_place(relu6, at="")

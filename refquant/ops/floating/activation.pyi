@@ -271,6 +271,13 @@ def elu_(input: Any, alpha: float=1.0, scale: float=1.0, input_scale: float=1.0)
     -------
     Tensor
         `input` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.elu_(refquant.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.    ])
     """
 def hardtanh_(input: Any, min_val: float=-1.0, max_val: float=1.0) -> Tensor:
     """Apply `hardtanh` in place.
@@ -288,6 +295,13 @@ def hardtanh_(input: Any, min_val: float=-1.0, max_val: float=1.0) -> Tensor:
     -------
     Tensor
         `input` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.hardtanh_(refquant.tensor([-1.5, 2.0]))
+    tensor([-1.,  1.])
     """
 def leaky_relu_(input: Any, negative_slope: float=0.01) -> Tensor:
     """Apply `leaky_relu` in place.
@@ -303,6 +317,13 @@ def leaky_relu_(input: Any, negative_slope: float=0.01) -> Tensor:
     -------
     Tensor
         `input` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.leaky_relu_(refquant.tensor([-1.0, 2.0]))
+    tensor([-0.01,  2.  ])
     """
 def hardsigmoid_(input: Any) -> Tensor:
     """Apply `hardsigmoid` in place."""

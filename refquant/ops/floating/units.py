@@ -17,7 +17,7 @@ from refquant.tensors import Tensor, differentiable
 _ROOT_TWO_OVER_PI, _CUBIC = np.sqrt(2 / np.pi), 0.044715
 
 
-@row("refquant", domain=(-2, 2), options=({}, {"alpha": 0.7}))
+@row("refquant", domain=(-2, 2), options=({}, {"alpha": 0.5}))
 @dispatched
 def celu(input: Any, alpha: float = 1.0) -> Tensor:
     r"""Exponential linear unit with slope 1 at 0: x, or :math:`\alpha (e^{x / \alpha} - 1)`.
@@ -164,5 +164,13 @@ def threshold(input: Any, threshold: float, value: float) -> Tensor:
     )
 
 
-celu_ = in_place(celu, "refquant nn.functional")
-threshold_ = in_place(threshold, "refquant nn.functional")
+celu_ = in_place(
+    celu,
+    "refquant nn.functional",
+    "refquant.celu_(refquant.tensor([-1.0, 2.0]))\ntensor([-0.6321,  2.    ])",
+)
+threshold_ = in_place(
+    threshold,
+    "refquant nn.functional",
+    "refquant.threshold_(refquant.tensor([-1.0, 2.0]), 0.0, 5.0)\ntensor([5., 2.])",
+)

@@ -139,6 +139,12 @@ def celu_(input: Any, alpha: float=1.0) -> Tensor:
     -------
     Tensor
         `input` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.celu_(refquant.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.    ])
     """
 def threshold_(input: Any, threshold: float, value: float) -> Tensor:
     """Apply `threshold` in place.
@@ -156,4 +162,10 @@ def threshold_(input: Any, threshold: float, value: float) -> Tensor:
     -------
     Tensor
         `input` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.threshold_(refquant.tensor([-1.0, 2.0]), 0.0, 5.0)
+    tensor([5., 2.])
     """

@@ -284,10 +284,14 @@ _elu = _needs_quantizer("nn.quantized.functional.elu(input, scale, zero_point, a
 _celu = _needs_quantizer("nn.quantized.functional.celu(input, scale, zero_point, alpha)")
 
 # What functions of plain tensors do with quantized ones.
-FORMS = {
-    **{"elu": _elu, "elu_": _elu, "celu": _celu, "celu_": _celu},
+FORMS: dict[str, Any] = {
+    "elu": _elu,
+    "elu_": _elu,
+    "celu": _celu,
+    "celu_": _celu,
     "hardswish": _needs_quantizer("nn.quantized.functional.hardswish(input, scale, zero_point)"),
     "softmax": _needs_quantizer("ops.quantized.softmax(input, dim, scale, zero_point)"),
-    **{"leaky_relu": _leaky_relu, "leaky_relu_": _leaky_relu_},
+    "leaky_relu": _leaky_relu,
+    "leaky_relu_": _leaky_relu_,
 }
 document(__name__)

@@ -192,4 +192,4 @@ def _needs_quantizer(call: str) -> Any:
     """Make the quantized form of a function whose result needs parameters: it refuses."""
 _elu: Any
 _celu: Any
-FORMS: Any
+FORMS: dict[str, Any]

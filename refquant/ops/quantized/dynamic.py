@@ -9,9 +9,9 @@ from refquant import dtypes, engines, kernels
 from refquant._documentation import document
 from refquant._operation import operation_name
 from refquant.arguments import flag
-from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.engines import Operands
 from refquant.engines.rules.quantize import AS_TENSORS
+from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.matmul import PackedLinear, as_rows

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from refquant import engines, kernels
+from refquant import kernels
 from refquant._documentation import document
-from refquant.arguments import flag, integer, real
-from refquant.engines import Operands
+from refquant.arguments import flag, real
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
+from refquant.ops.quantized.affine import quantize_one_by_one
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 
@@ -34,10 +34,9 @@ def _in_range(q: QuantizedTensor, lower: int, upper: int) -> QuantizedTensor:
 
 def stored(q: QuantizedTensor, value: float) -> int:
     """Quantize one number with the parameters of a tensor, as the engine's scalar code does."""
-    rule = engines.current().rule("elementwise_quantize", Operands(q.dtype)).tail
-    with np.errstate(all="ignore"):  # what float32 does not hold is infinite
+    with np.errstate(over="ignore"):  # what float32 does not hold is infinite
         x = np.full(1, value, np.float32)
-        return int(rule(x, q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)[0])
+    return int(quantize_one_by_one(q, x)[0])
 
 
 @operation("codes")
@@ -199,11 +198,12 @@ def dropout(
     >>> refquant.ops.quantized.dropout(x, 0.1, 3).dequantize()
     tensor([1., 2.])
     """
-    real("output_scale", output_scale)
-    integer("output_zero_point", output_zero_point)
+    q = checks.quantized_tensor("self", self)
+    checks.scale_value("output_scale", output_scale)
+    checks.zero_point_value("output_zero_point", output_zero_point, q.dtype)
     real("p", p)
     flag("training", training)
-    return checks.quantized_tensor("self", self)
+    return q
 
 
 def clamp_(input: Any, min: float | None = None, max: float | None = None) -> QuantizedTensor:

@@ -240,7 +240,7 @@ def _gelu(input: Any, approximate: str = "none") -> QuantizedTensor:
     return _computed(q, step, (float(np.float32(q.scale)), q.zero_point))
 
 
-FORMS = {
+FORMS: dict[str, Any] = {
     "gelu": _gelu,
     "hardsigmoid": _hardsigmoid,
     "hardsigmoid_": _hardsigmoid_,

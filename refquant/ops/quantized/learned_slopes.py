@@ -7,6 +7,7 @@ import numpy as np
 from refquant import engines, kernels
 from refquant._documentation import document
 from refquant.engines import Operands
+from refquant.engines.rules.float32 import wrap_int32
 from refquant.errors import DtypeError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.quantized.elementwise import stored
@@ -15,9 +16,7 @@ from refquant.tensors import QuantizedTensor
 __all__ = ["prelu"]
 
 
-def prelu(
-    qx: Any, weight: Any, output_scale: float, output_zero_point: int
-) -> QuantizedTensor:
+def prelu(qx: Any, weight: Any, output_scale: float, output_zero_point: int) -> QuantizedTensor:
     r"""Multiply negative numbers by slopes, one for each channel or one for all.
 
     .. math:: y = \begin{cases} x & x > 0 \\ w x & x \le 0 \end{cases}
@@ -27,8 +26,8 @@ def prelu(
     qx : QuantizedTensor
         Quantized per tensor, any layout; dimension 1 are the channels.
     weight : QuantizedTensor
-        The slopes w, quantized per tensor with the dtype of `qx`: one element, one for each channel,
-        or a shape that broadcasts.
+        The slopes w, quantized per tensor with the dtype of `qx`: one element, one for each
+        channel, or a shape that broadcasts.
     %(output_quantizer)s
 
     Returns
@@ -73,21 +72,19 @@ def _with_slopes(q: QuantizedTensor, weight: Any, scale: float, zero_point: int)
         )
     slopes = _placed(w.array, q.array.ndim)
     try:
-        slopes = np.broadcast_to(slopes, np.broadcast_shapes(slopes.shape, q.array.shape))
+        slopes = np.broadcast_to(slopes, q.array.shape)
     except ValueError:
-        slopes = None
-    if slopes is None or slopes.shape != q.array.shape:
         raise ShapeError(
             argument="weight",
             expected=f"one element, or one for each channel of shape {q.array.shape}",
             got=f"shape {w.array.shape}",
-        )
+        ) from None
     requantize = engines.current().rule("elementwise_requantize", Operands(q.dtype))
     flat, of_slopes, run, vectors, shape, memory_format = layout.pair(q.array, slopes)
     vector_length = layout.vector_length(run, requantize.block) if vectors else 0
     result = kernels.prelu(
         flat, (q.scale, q.zero_point), of_slopes, (w.scale, w.zero_point),
-        stored(w, 1.0) - w.zero_point,
+        int(wrap_int32(stored(w, 1.0) - w.zero_point)),
         (scale, zero_point, q.dtype.quant_min, q.dtype.quant_max), (run, vector_length),
         requantize,
     )  # fmt: skip
@@ -107,5 +104,5 @@ def _prelu(input: Any, weight: Any) -> QuantizedTensor:
     return _with_slopes(q, weight, q.scale, q.zero_point)
 
 
-FORMS = {"prelu": _prelu, "_prelu_kernel": _prelu}
+FORMS: dict[str, Any] = {"prelu": _prelu, "_prelu_kernel": _prelu}
 document(__name__)

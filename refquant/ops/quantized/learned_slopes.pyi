@@ -8,6 +8,7 @@ import numpy as np
 from refquant import engines, kernels
 from refquant._documentation import document
 from refquant.engines import Operands
+from refquant.engines.rules.float32 import wrap_int32
 from refquant.errors import DtypeError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.quantized.elementwise import stored
@@ -24,8 +25,8 @@ def prelu(qx: Any, weight: Any, output_scale: float, output_zero_point: int) -> 
     qx : QuantizedTensor
         Quantized per tensor, any layout; dimension 1 are the channels.
     weight : QuantizedTensor
-        The slopes w, quantized per tensor with the dtype of `qx`: one element, one for each channel,
-        or a shape that broadcasts.
+        The slopes w, quantized per tensor with the dtype of `qx`: one element, one for each
+        channel, or a shape that broadcasts.
     output_scale : float
         Real units of one quantized step of the result.
     output_zero_point : int
@@ -66,4 +67,4 @@ def _placed(slopes: np.ndarray, ndim: int) -> np.ndarray:
     """Put the slopes of channels where the channels are."""
 
 def _prelu(input: Any, weight: Any) -> QuantizedTensor: ...
-FORMS: Any
+FORMS: dict[str, Any]

@@ -48,8 +48,8 @@ def softmax(qx: Any, dim: int, output_scale: float, output_zero_point: int) -> Q
     Source: ATen ``qsoftmax``: the operand is dequantized, and the shares are quantized as
     `refquant.quantize_per_tensor` does. The shares are computed in float64 and rounded once;
     PyTorch adds float32 in an order that its processor chooses, so that one result in 80000 lies
-    on the other side of a half step. QNNPACK sums integers from a table, for quint8, an output scale
-    of 1/256 and zero point 0.
+    on the other side of a half step. QNNPACK sums integers from a table, for quint8, an output
+    scale of 1/256 and zero point 0.
 
     Examples
     --------

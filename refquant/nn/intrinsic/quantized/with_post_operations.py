@@ -115,7 +115,9 @@ class LinearLeakyReLU(quantized.Linear):
             Without effect: the pair has no counterpart for quantization-aware training.
         """
         return cls._from_parts(
-            mod, use_precomputed_fake_quant, *([mod[1].negative_slope] if type(mod) is cls._FLOAT_MODULE else [])
+            mod,
+            use_precomputed_fake_quant,
+            *([mod[1].negative_slope] if type(mod) is cls._FLOAT_MODULE else []),
         )
 
     def _get_name(self) -> str:
