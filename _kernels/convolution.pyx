@@ -143,6 +143,8 @@ cdef ProductRules _rules_of(rules):
     cdef tuple r = <tuple>rules
     ACCUMULATOR[r[0]], BORDER[r[1]]  # a rule that is not in them is a KeyError
     return ProductRules(PRODUCT[r[2]], BIAS[r[3]], MULTIPLIER[r[4]], SUM[r[5]])
+
+
 cdef inline void _copy(uint8_t* to, const uint8_t* source, Py_ssize_t n) noexcept nogil:
     """Copy `n` bytes; the lines of small filters are too short to call memcpy for."""
     if n > 32 or n < 4:

@@ -60,8 +60,8 @@ FACES = {
         "masked_fake_quantization masking own_range packed_convolution packing padding recurrence "
         "reductions resizing",
         "PackedHalf adaptive_avg_pool2d as_rows avg_pool2d check_image_rank clamp_ hardtanh "
-        "hardtanh_ pack_convolution pack_linear packed_convolution quint8_input relu relu6_ relu_ "
-        "run_convolution run_linear unpacked",
+        "hardtanh_ input_quantizer pack_convolution pack_linear packed_convolution quint8_input "
+        "reduced_range relu relu6_ relu_ run_convolution run_linear unpacked",
     ),
     "refquant.quantization": Face(
         "correct_bias equalize fake_quantize numeric_suite observer observers.affine "

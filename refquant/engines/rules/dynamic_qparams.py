@@ -73,8 +73,8 @@ RANGE_IN_FLOAT32 = Rule(
 )
 RANGE_IN_FLOAT64 = Rule(
     "range_in_float64",
-    "s = (f64(u) - f64(l)) / (qmax - qmin) in float64, at least f32(6.1e-5) with the range widened to "
-    "it",
+    "s = (f64(u) - f64(l)) / (qmax - qmin), not rounded, at least f32(6.1e-5) with the range "
+    "widened to it",
     "ChooseQuantizationParams of PyTorch 2.13",
     _range_in_float64,
 )

@@ -1,13 +1,12 @@
 """Linear layers with float input and output: dynamic quantization, and weights in float16."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
-from refquant._operation import operation_name
+from refquant._operation import warn
 from refquant.arguments import flag
 from refquant.engines import Operands
 from refquant.engines.rules.quantize import AS_TENSORS
@@ -15,11 +14,12 @@ from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.matmul import PackedLinear, as_rows
-from refquant.ops.quantized.packing import check_bias, copy_bias
+from refquant.ops.quantized.packing import PackedWeight, check_bias, copy_bias
 from refquant.tensors import Tensor
 
 __all__ = [
     "PackedHalf",
+    "input_quantizer",
     "linear_dynamic",
     "linear_dynamic_fp16",
     "linear_dynamic_fp16_unpacked_weight",
@@ -27,16 +27,18 @@ __all__ = [
     "linear_relu_dynamic",
     "linear_relu_dynamic_fp16",
     "linear_unpack_fp16",
+    "reduced_range",
 ]
 
 LARGEST_HALF = np.float32(65504)
 
 
-def _input_quantizer(rows: np.ndarray, reduce_range: bool) -> tuple[float, int]:
-    lower, upper = kernels.min_max(rows.reshape(-1)) if rows.size else (0.0, 0.0)
+def input_quantizer(argument: str, x: np.ndarray, reduce_range: bool) -> tuple[float, int]:
+    """Choose the quantizer of an input by its range, or raise if that is not finite."""
+    lower, upper = kernels.min_max(x.reshape(-1)) if x.size else (0.0, 0.0)
     if not (np.isfinite(lower) and np.isfinite(upper)):
         raise OperationError(
-            argument="X",
+            argument=argument,
             expected="finite numbers, because their range is the quantizer's",
             got=f"a range of {lower} to {upper}",
         )
@@ -54,6 +56,16 @@ def quantize_input(rows: np.ndarray, scale: float, zero_point: int) -> np.ndarra
     return quantize_array(rows, scale, zero_point, dtypes.quint8, step)
 
 
+def reduced_range(packed: PackedWeight, reduce_range: Any) -> bool:
+    """Return whether seven bits are quantized to; warn if the engine always takes all eight."""
+    reduce_range = flag("reduce_range", reduce_range)
+    if reduce_range and "dynamic_reduce_range" in packed.record.unsupported:
+        reason = packed.record.unsupported["dynamic_reduce_range"]
+        warn(f"engine {packed.engine!r} ignores reduce_range ({reason})")
+        return False
+    return reduce_range
+
+
 def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
     engines.require("dynamic_linear")
     if not isinstance(packed, PackedLinear):
@@ -64,17 +76,10 @@ def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
             hint="make it with refquant.ops.quantized.linear_prepack(weight, bias)",
         )
     packed.check_engine()
-    reduce_range = flag("reduce_range", reduce_range)
-    if reduce_range and "dynamic_reduce_range" in packed.record.unsupported:
-        reason = packed.record.unsupported["dynamic_reduce_range"]
-        warnings.warn(
-            f"{operation_name()}: engine {packed.engine!r} ignores reduce_range ({reason})",
-            stacklevel=3,
-        )
-        reduce_range = False
+    reduce_range = reduced_range(packed, reduce_range)
     x = checks.float32_tensor("X", X).array
     rows = as_rows(x, packed.kept_weight.array.shape[1])
-    scale, zero_point = _input_quantizer(rows, reduce_range)
+    scale, zero_point = input_quantizer("X", rows, reduce_range)
     q = quantize_input(rows, scale, zero_point)
     y = kernels.linear_dynamic(
         q, (scale, zero_point), packed.operand, packed.biases, relu,

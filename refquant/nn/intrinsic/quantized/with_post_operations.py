@@ -6,7 +6,6 @@ from refquant import arguments, dtypes
 from refquant._documentation import document
 from refquant.nn import intrinsic, quantized
 from refquant.nn.module import Module
-from refquant.nn.quantized.convolution import check_image_rank
 from refquant.nn.quantized.linear import stored_dtype
 from refquant.ops.quantized.post_operations import linear_leaky_relu, linear_tanh, run_addition
 from refquant.tensors import QuantizedTensor, Tensor
@@ -29,13 +28,13 @@ class ConvAdd2d(quantized.Conv2d):
     refquant.Size([1, 3, 5, 5])
     """
 
-    _FLOAT_MODULE = intrinsic.ConvAdd2d
+    _FLOAT_MODULE: type = intrinsic.ConvAdd2d
 
     def forward(self, input: Any, extra_input: Any) -> QuantizedTensor:  # type: ignore[override]
         """Compute the quint8 output for quint8 `input` and what is added."""
-        check_image_rank(input, 2)
+        images = self._bordered(input)
         return run_addition(
-            input, extra_input, self._packed_params, self.scale, self.zero_point, self._relu
+            images, extra_input, self._packed_params, self.scale, self.zero_point, self._relu
         )
 
     def _get_name(self) -> str:

@@ -8,7 +8,6 @@ from refquant import arguments, dtypes
 from refquant._documentation import document
 from refquant.nn import intrinsic, quantized
 from refquant.nn.module import Module
-from refquant.nn.quantized.convolution import check_image_rank
 from refquant.nn.quantized.linear import stored_dtype
 from refquant.ops.quantized.post_operations import linear_leaky_relu, linear_tanh, run_addition
 from refquant.tensors import QuantizedTensor, Tensor
@@ -31,7 +30,7 @@ class ConvAdd2d(quantized.Conv2d):
     ...     m(x, x).size()
     refquant.Size([1, 3, 5, 5])
     """
-    _FLOAT_MODULE = intrinsic.ConvAdd2d
+    _FLOAT_MODULE: type = ...
     def forward(self, input: Any, extra_input: Any) -> QuantizedTensor:
         """Compute the quint8 output for quint8 `input` and what is added."""
     def _get_name(self) -> str: ...
