@@ -5,7 +5,7 @@
 # (b) Bias, multiplier and rounding run along the columns in one loop, where they vectorize.
 # (c) Clamps stand before conversions to integer, so that these are defined on every processor.
 
-from libc.math cimport fmaf, rintf
+from libc.math cimport fmaf, rint, rintf
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
@@ -14,8 +14,8 @@ from refquant._kernels._pipeline cimport PostOps, finish_in_real, scale_of_weigh
 from refquant._kernels._rounding cimport clampf, inverted_twice, quantize_run
 from refquant._kernels._rules cimport (
     ADD_THEN_ROUND, BIAS_DIVIDED, BIAS_FUSED, BIAS_ROUNDED, CONVOLUTION_PRODUCT_FIRST,
-    DIVIDE_THEN_ROUND_WIDE, FLOAT_PRODUCT, IN_STEPS, LINEAR, LINEAR_CHANNELS, NO_BIAS, OUTPUT_FUSED,
-    OUTPUT_IN_TURN, OUTPUT_ROUNDED_TWICE, QUOTIENT,
+    DIVIDE_THEN_ROUND_WIDE, DOUBLE_PRODUCT, FLOAT_PRODUCT, IN_STEPS, LINEAR, LINEAR_CHANNELS,
+    NO_BIAS, OUTPUT_FUSED, OUTPUT_IN_TURN, OUTPUT_ROUNDED_TWICE, QUOTIENT,
 )
 
 cdef enum:
@@ -167,6 +167,16 @@ cdef inline uint8_t float_product(
     return <uint8_t>(<int32_t>clampf(r, lo, hi) + zero_point)
 
 
+cdef inline uint8_t double_product(
+    double total, float multiplier, int32_t zero_point, double lo, double hi
+) noexcept nogil:
+    """As `float_product`, with a product that is not rounded to float32."""
+    cdef double r = rint(total * multiplier)
+    r = r if r < 2147483648.0 else -2147483648.0
+    r = r if r > lo else lo
+    return <uint8_t>(<int32_t>(r if r < hi else hi) + zero_point)
+
+
 cdef inline uint8_t fixed_point(
     int64_t n, float multiplier, int32_t zero_point, int64_t lo, int64_t hi
 ) noexcept nogil:
@@ -223,6 +233,7 @@ cdef inline void finish_columns(
     cdef float lo = <float>(least - z), hi = <float>(most - z)
     cdef Py_ssize_t j
     cdef float[COLUMNS] total
+    cdef double wide
     if c.product_code != IN_STEPS:
         for j in range(n):
             total[j] = <float>corrected(acc[j], offsets[j]) * c.input_factor * multipliers[j]
@@ -245,6 +256,15 @@ cdef inline void finish_columns(
             for j in range(n):
                 done[j] = float_product(
                     <float>corrected(acc[j], offsets[j]), multipliers[j], z, lo, hi)
+    elif c.rule_code == DOUBLE_PRODUCT:
+        for j in range(n):
+            if c.bias_code == BIAS_DIVIDED:
+                wide = with_bias(acc[j], offsets[j], biases[j])
+            elif c.bias_code == BIAS_FUSED:
+                wide = total[j]
+            else:
+                wide = corrected(acc[j], offsets[j])
+            done[j] = double_product(wide, multipliers[j], z, lo, hi)
     elif c.bias_code == BIAS_FUSED:
         for j in range(n):
             done[j] = fixed_point(convert_to_int32(total[j]), multipliers[j], z, least, most)

@@ -80,6 +80,7 @@ cdef enum:
 
 cdef enum:
     FLOAT_PRODUCT
+    DOUBLE_PRODUCT
     FIXED_POINT
 
 cdef enum:

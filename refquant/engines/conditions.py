@@ -67,12 +67,24 @@ def _left_to_reference(operands: Operands) -> bool:
     if strided and not dilated and of.divisible:
         return False
     both_along_an_axis = any(s > 1 and d > 1 for s, d in zip(of.stride, of.dilation, strict=True))
+    # What is cut off reaches beyond the filters, so the border of the convolution is negative.
+    reaches = zip(of.padding, of.dilation, of.kernel, strict=False)  # without a kernel, none
+    cut = any(p > d * (k - 1) for p, d, k in reaches)
     odd_groups = of.groups > 1 and not of.depthwise and (of.inputs % 4 or of.outputs % 4)
     return bool(
-        both_along_an_axis or (len(of.stride) == 3 and of.depthwise) or (strided and odd_groups)
+        both_along_an_axis
+        or cut
+        or (len(of.stride) == 3 and of.depthwise)
+        or (strided and odd_groups)
     )
 
 
+def _of_27_taps(operands: Operands) -> bool:
+    of = operands.convolution
+    return of is not None and of.depthwise and of.kernel == (3, 3, 3)
+
+
+DEPTHWISE_OF_27_TAPS = Condition("depthwise filters of 3 x 3 x 3", _of_27_taps)
 IS_CONVOLUTION = Condition("a convolution", lambda operands: operands.convolution is not None)
 TAKEN_BY_ONEDNN = Condition(
     f"a convolution of at most {MOST_GROUPS} groups, zero points of the weight 0, no output "

@@ -189,6 +189,8 @@ class Convolution(NamedTuple):
         Whether all zero points of the weight are 0.
     divisible : bool
         Whether each extent of the result is a multiple of its stride.
+    kernel, padding : tuple of int
+        Along each dimension of the image.
 
     Examples
     --------
@@ -206,6 +208,8 @@ class Convolution(NamedTuple):
     output_padding: bool = False
     symmetric: bool = True
     divisible: bool = False
+    kernel: tuple[int, ...] = ()
+    padding: tuple[int, ...] = ()
 
     @property
     def depthwise(self) -> bool:

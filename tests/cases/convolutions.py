@@ -96,6 +96,19 @@ getters("conv_transpose2d", "bytes", ("fbgemm", "qnnpack"))
 getters("conv_transpose3d", "volume", ("fbgemm",))
 
 
+@operation("volume", releases=("2.13",), engines=("qnnpack",), recorded=20)
+def depthwise_of_27_taps(d, x):
+    """Products that QNNPACK does not round to float32; those of other filters it does."""
+    channels = d.pick(2, 8, 9)
+    x = d.quantized((2, channels, 3, 4, 3), "quint8", 0.125)
+    weight = weight_of(d, (channels, 1, 3, 3, d.pick(3, 3, 2)))
+    scale = 0.125 * d.pick(1 / 6.0, 0.3, 0.7, 1.0)
+    packed = prepack(
+        d, "conv3d", weight, bias_of(d, channels, scale), ([1] * 3, [1] * 3, [1] * 3, channels)
+    )
+    return d.call("ops.quantized.conv3d", x, packed, scale, d.pick(0, 100, 128))
+
+
 # -- transposed ------------------------------------------------------------------------------------
 
 

@@ -86,6 +86,25 @@ def test_fixed_point_of_the_smallest_and_largest_multiplier():
     assert rules.FIXED_POINT(n, smallest, 0, -9, 9).tolist() == [1, -1, 0, 0, 0]
 
 
+def test_products_in_float64_are_not_rounded_before_they_become_integers():
+    # A sixth in float32 is a little more, so -171 of it are beyond the tie of -28.5.
+    sixth = np.float32(1 / 6)
+    assert rules.FLOAT_PRODUCT(np.array([-171]), sixth, 100, 0, 255).tolist() == [72]
+    assert rules.DOUBLE_PRODUCT(np.array([-171]), sixth, 100, 0, 255).tolist() == [71]
+    large = np.array([2**31 - 1, -(2**31)])
+    assert rules.DOUBLE_PRODUCT(large, np.float32(4), 100, 7, 255).tolist() == [7, 7]
+
+
+def test_depthwise_filters_of_27_taps_under_qnnpack():
+    x, w = np.full((1, 2, 3, 3, 3), 128), np.zeros((2, 1, 3, 3, 3))
+    x[:, :, 1, 1, 1], w[:, 0, 1, 1, 1] = 128 - 57, 3
+    with refquant.engines.using("qnnpack"):
+        for groups, weight in ((2, w), (1, np.concatenate([w, 0 * w], axis=1))):
+            packed = ops.conv3d_prepack(qint8(weight), None, 1, 0, 1, groups)
+            y = ops.conv3d(quint8(x, 1.0, 128), packed, 6.0, 100)
+            assert y.array.ravel().tolist() == [71 if groups == 2 else 72] * 2
+
+
 def test_padding_holds_the_zero_point(engine):
     x = quint8(np.full((1, 1, 2, 2), 7), 1.0, 7)
     packed = ops.conv2d_prepack(qint8(np.full((1, 1, 3, 3), 5)), None, 1, 1, 1, 1)

@@ -243,6 +243,7 @@ _PLACES: dict[Any, tuple[Form, Arithmetic]] = {
     p.QUOTIENT: (MULTIPLIER, Arithmetic()),
     p.TIMES_RECIPROCAL: (MULTIPLIER, Arithmetic(formed_by="product")),
     p.FLOAT_PRODUCT: (REQUANTIZE, Arithmetic()),
+    p.DOUBLE_PRODUCT: (REQUANTIZE, Arithmetic(precision="float64")),
     p.FIXED_POINT: (REQUANTIZE, Arithmetic(rounding="half_away", scaling="q31_double")),
     r.MEAN_OF_INTEGERS: (_averaging(_Factor(None, formed_by="division", inside=True)), _DIVIDED),
     w.AVERAGE_ADD_THEN_ROUND: (AVERAGE, _BEFORE),

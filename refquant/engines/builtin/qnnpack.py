@@ -2,6 +2,7 @@
 
 from refquant.engines.builtin.fbgemm import FBGEMM, FBGEMM_1_4
 from refquant.engines.conditions import (
+    DEPTHWISE_OF_27_TAPS,
     HAS_NO_BIAS,
     IMAGE_QUINT8,
     IS_QUINT8,
@@ -44,6 +45,7 @@ QNNPACK = FBGEMM.derive(
         ),
         "bias": first_of((HAS_NO_BIAS, p.NO_BIAS), p.BIAS_ROUNDED),
         "multiplier": first_of(p.TIMES_RECIPROCAL),
+        "requantize_sum": first_of((DEPTHWISE_OF_27_TAPS, p.DOUBLE_PRODUCT), p.FLOAT_PRODUCT),
         "dynamic_output": first_of(p.OUTPUT_ROUNDED_TWICE),
     },
     unsupported={

@@ -121,6 +121,14 @@ def _float_product(total, multiplier, zero_point, quant_min, quant_max):
     return np.where(rounded == INT32_MIN, quant_min, q)
 
 
+def _double_product(total, multiplier, zero_point, quant_min, quant_max):
+    product = np.asarray(total).astype(np.float64) * np.asarray(multiplier, np.float64)
+    rounded = np.rint(product)
+    held = (rounded >= INT32_MIN) & (rounded < 2.0**31)
+    q = np.where(held, rounded, INT32_MIN).astype(np.int64) + zero_point
+    return np.where(held, np.clip(q, quant_min, quant_max), quant_min)
+
+
 def _fixed_point(total, multiplier, zero_point, quant_min, quant_max):
     total = np.asarray(total)
     n = total.astype(np.int64) if total.dtype.kind == "i" else convert_to_int32(total)
@@ -139,6 +147,12 @@ FLOAT_PRODUCT = Rule(
     "clip(rne(f32(f32(total) * m)) + z); what int32 cannot hold gives quant_min, even if positive",
     "FBGEMM requantizeOutputProcessingAvx2; QNNPACK requantize/fp32, PyTorch 2.13",
     _float_product,
+)
+DOUBLE_PRODUCT = Rule(
+    "double_product",
+    "clip(rne(f64(total) * f64(m)) + z); what int32 cannot hold gives quant_min, even if positive",
+    "QNNPACK, depthwise filters of 27 taps, PyTorch 2.13",
+    _double_product,
 )
 FIXED_POINT = Rule(
     "fixed_point",

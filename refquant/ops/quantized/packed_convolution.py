@@ -115,6 +115,8 @@ class PackedConvolution(PackedWeight):
             window.transposed,
             output_padding=any(window.output_padding),
             symmetric=not self.zero_points.any(),
+            kernel=self.kept_weight.array.shape[2:],
+            padding=window.padding,
         )
 
     def rules_of(self, sizes: tuple[int, ...]) -> ProductRules:
