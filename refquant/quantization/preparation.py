@@ -60,8 +60,8 @@ def get_default_custom_config_dict() -> dict[str, dict[type, type]]:
     'float_to_observed_custom_module_class'
     """
     return {
-        "float_to_observed_custom_module_class": {},
-        "observed_to_quantized_custom_module_class": {},
+        "float_to_observed_custom_module_class": mappings.default_custom("observed"),
+        "observed_to_quantized_custom_module_class": mappings.default_custom("quantized"),
     }
 
 
@@ -213,7 +213,8 @@ def prepare(
         Types to observe as wholes.
     prepare_custom_config_dict : mapping, optional
         Its entry ``"float_to_observed_custom_module_class"`` maps types of modules to types that
-        replace them, by their ``from_float(module)``, and are observed as wholes.
+        replace them, by their ``from_float(module)``, and are observed as wholes. By default it is
+        that of `get_default_custom_config_dict`, under the engines of PyTorch 1.4 empty.
     mapping : mapping of type to type, optional
         The mapping that `convert` will be given, so that its types get QConfigs as well.
 
@@ -255,6 +256,7 @@ def prepare(
     checked_model("model", model)
     mapping = checked_mapping(mapping, "static")
     settings = checked_settings("prepare_custom_config_dict", prepare_custom_config_dict)
+    given = None if prepare_custom_config_dict is None else settings
     listed = mappings.get_default_qconfig_propagation_list() | set(mapping)
     if allow_list is not None:
         listed = set(checked_types("allow_list", allow_list))
@@ -262,16 +264,18 @@ def prepare(
     wholes = set(checked_types("observer_non_leaf_module_list", wholes))
     with restored_on_error(model, inplace) as model:
         plan = plan_recipes(model, qconfig_dict, mapping, settings)
-        _prepare(model, plan, listed, wholes, settings)
+        _prepare(model, plan, listed, wholes, given)
         tell_what_stays_float(model, mapping)
         return model
 
 
 def _prepare(
-    model: Module, plan: Plan, listed: set[type], wholes: set[type], settings: Mapping[str, Any]
-) -> None:
-    custom = settings.get("float_to_observed_custom_module_class", {})
+    model: Module, plan: Plan, listed: set[type], wholes: set[type],
+    settings: Mapping[str, Any] | None,
+) -> None:  # fmt: skip
+    custom = _replaced_when_prepared(settings)
     planned = {id(module): recipe for _, module, recipe in plan}
+    _check_only_dynamic(model, planned, custom)
     places = _places(model, planned, listed, wholes, custom)
     nothing = _why_nothing(model, plan, places)
     if nothing:
@@ -279,13 +283,41 @@ def _prepare(
             "None of the submodule got qconfig applied: no module will be quantized. " + nothing,
         )
     store(plan)
+    inside = tuple(mappings.no_observer_set())
     for parent in tuple(model.modules()):
         for name, child in parent._modules.items():
             if type(child) in custom and getattr(child, "qconfig", None) is not None:
-                observed = custom[type(child)].from_float(child)
+                kind: Any = custom[type(child)]
+                observed = kind.from_float(child)
                 parent._modules[name] = observed
-                places = [_Place(observed) if p.module is child else p for p in places]
+                keep = [] if isinstance(observed, inside) else [_Place(observed)]
+                places = [q for p in places for q in (keep if p.module is child else [p])]
     _attach(model, places)
+
+
+def _check_only_dynamic(model: Module, planned: Mapping[int, Any], custom: Container[type]) -> None:
+    """Raise where a recipe is for modules that hand over tuples, which no observer takes."""
+    if not observes_wholes():
+        return
+    for path, module in model.named_modules():
+        recipe = planned.get(id(module), getattr(module, "qconfig", None))
+        kind = type(module)
+        if kind in mappings.tuple_types() and kind not in custom and recipe is not None:
+            raise ArgumentError(
+                f"{operation_name()}: the recipe of {path!r}",
+                argument="qconfig",
+                expected=f"None for a {kind.__name__}, which can only be quantized dynamically",
+                got=repr(recipe),
+                hint=f"set {path or 'model'}.qconfig = None, or quantize its weights with "
+                f"quantize_dynamic(model, {{refquant.nn.{kind.__name__}}})",
+            )
+
+
+def _replaced_when_prepared(settings: Mapping[str, Any] | None) -> Mapping[type, type]:
+    """Get which types of modules others replace before they are observed."""
+    if settings is None:
+        return mappings.default_custom("observed") if observes_wholes() else {}
+    return settings.get("float_to_observed_custom_module_class", {})
 
 
 def _why_nothing(model: Module, plan: Plan, places: list[_Place]) -> str:
@@ -361,11 +393,11 @@ def prepare_qat(
         check_training_recipes(plan)
         listed = mappings.get_default_qconfig_propagation_list() | set(mapping)
         if not observes_wholes():
-            _prepare(model, plan, listed, set(), {})
+            _prepare(model, plan, listed, set(), None)
             swap_all(model, Swaps(mapping))
             set_paths(model)
             return model
         store(plan)
         swap_all(model, Swaps(mapping))
-        _prepare(model, [], listed, set(mapping.values()), {})
+        _prepare(model, [], listed, set(mapping.values()), None)
         return model

@@ -46,7 +46,7 @@ FACES = {
     "refquant.nn": Face(
         "hooks init state traversal variance_scaling",
         "CellLayer Layers RemovableHandle",
-        "functional init intrinsic qat quantized utils",
+        "functional init intrinsic qat quantizable quantized utils",
     ),
     "refquant.nn.intrinsic": Face(without_names="Fused", packages="qat quantized"),
     "refquant.nn.quantized": Face(
@@ -59,9 +59,9 @@ FACES = {
         "affine casting comparison constructors fake_quantization fbgemm_cells fbgemm_linear "
         "fused_fake_quantization packed_convolution packing recurrence reductions resizing",
         "CellParams PackedHalf adaptive_avg_pool2d as_rows avg_pool2d check_image_rank "
-        "check_range clamp_ hardtanh hardtanh_ multiply multiply_rows pack_convolution "
-        "pack_linear packed_convolution quint8_input reduces_range relu relu6_ relu_ "
-        "run_convolution run_linear unpacked",
+        "check_range clamp_ hardtanh hardtanh_ input_quantizer multiply multiply_rows "
+        "pack_convolution pack_linear packed_convolution quint8_input reduces_range relu relu6_ "
+        "relu_ run_convolution run_linear unpacked",
     ),
     "refquant.quantization": Face(
         "correct_bias equalize fake_quantize numeric_suite observer observers.affine "

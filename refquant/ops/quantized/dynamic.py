@@ -19,6 +19,7 @@ from refquant.tensors import Tensor
 __all__ = [
     "PackedHalf",
     "check_range",
+    "input_quantizer",
     "linear_dynamic",
     "linear_dynamic_fp16",
     "linear_dynamic_fp16_unpacked_weight",
@@ -44,7 +45,8 @@ def check_range(argument: str, array: np.ndarray) -> tuple[float, float]:
     return float(lower), float(upper)
 
 
-def _input_quantizer(rows: np.ndarray, reduce_range: bool) -> tuple[float, int]:
+def input_quantizer(rows: np.ndarray, reduce_range: bool) -> tuple[float, int]:
+    """Choose scale and zero point for a row-major matrix, by its range."""
     lower, upper = check_range("X", rows)
     rule = engines.current().rule("dynamic_qparams")
     return kernels.dynamic_qparams(lower, upper, 0, 127 if reduce_range else 255, rule)
@@ -70,7 +72,7 @@ def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
         reduce_range = False
     x = checks.float32_tensor("X", X).array
     rows = as_rows(x, packed.kept_weight.array.shape[1])
-    y = multiply_rows(rows, packed, _input_quantizer(rows, reduce_range), relu)
+    y = multiply_rows(rows, packed, input_quantizer(rows, reduce_range), relu)
     return Tensor(y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[1]))
 
 

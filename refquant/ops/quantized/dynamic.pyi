@@ -16,13 +16,14 @@ from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.matmul import PackedLinear, as_rows
 from refquant.ops.quantized.packing import check_bias, copy_bias
 from refquant.tensors import Tensor
-__all__ = ['PackedHalf', 'check_range', 'linear_dynamic', 'linear_dynamic_fp16', 'linear_dynamic_fp16_unpacked_weight', 'linear_prepack_fp16', 'linear_relu_dynamic', 'linear_relu_dynamic_fp16', 'linear_unpack_fp16', 'multiply_rows']
+__all__ = ['PackedHalf', 'check_range', 'input_quantizer', 'linear_dynamic', 'linear_dynamic_fp16', 'linear_dynamic_fp16_unpacked_weight', 'linear_prepack_fp16', 'linear_relu_dynamic', 'linear_relu_dynamic_fp16', 'linear_unpack_fp16', 'multiply_rows']
 LARGEST_HALF: Any
 
 def check_range(argument: str, array: np.ndarray) -> tuple[float, float]:
     """Find the range of a row-major array, whose numbers have to be finite."""
 
-def _input_quantizer(rows: np.ndarray, reduce_range: bool) -> tuple[float, int]: ...
+def input_quantizer(rows: np.ndarray, reduce_range: bool) -> tuple[float, int]:
+    """Choose scale and zero point for a row-major matrix, by its range."""
 
 def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor: ...
 
