@@ -187,8 +187,7 @@ def _unpacked(layer: Any) -> tuple[Tensor, Tensor | None]:
     """Return weight and bias of a linear layer, quantized or float, as real numbers."""
     if isinstance(layer, nn.Linear):
         return layer.weight, layer.bias
-    weight, bias = layer._weight_bias()
-    return weight.dequantize(), bias
+    return layer.weight().dequantize(), layer.bias()
 
 
 document(__name__)
