@@ -1,5 +1,7 @@
 """Convolutions of sequences and transposed convolutions; the others stand in `cases.products`."""
 
+import warnings
+
 import numpy as np
 from cases.operands import integers
 from cases.products import bias_of, geometry, of_module, unpacking, weight_of
@@ -161,3 +163,50 @@ def transposed(dims):
 transposed(1)
 transposed(2)
 transposed(3)
+
+
+# -- dynamic ---------------------------------------------------------------------------------------
+
+
+def dynamic(dims, kind):
+    transposes = kind == "conv_transpose"
+    takes, name = ("volume" if dims == 3 else "bytes"), f"{kind}{dims}d"
+    engines = ("fbgemm",) if transposes and dims == 3 else ("fbgemm", "qnnpack")
+    drawn = transposed_geometry if transposes else geometry
+
+    def operands(d, x):
+        (x, weight, bias), layout, _ = drawn(d, shaped(d, x, dims))
+        factor = np.float32(d.pick(0.125, 1.0, 3.7, 1e-4))  # quotients lie on ties
+        steps = np.asarray(x.int_repr().numpy()).astype(np.float32) - d.pick(0, 20, 255)
+        return d.tensor(steps * factor), weight, bias, layout
+
+    @operation(takes, name + "_dynamic", releases=("2.13",), engines=engines, recorded=15)
+    def call(d, x):
+        x, weight, bias, layout = operands(d, x)
+        packed = prepack(d, name, weight, bias, layout)
+        reduced = d.chance(0.5) and not d.qnnpack
+        return d.call(f"ops.quantized.{name}_dynamic", x, packed, reduced)
+
+    @operation(takes, name + "_dynamic_module", releases=("2.13",), engines=engines, recorded=5)
+    def module(d, x):
+        x, weight, bias, (*layout, groups) = operands(d, x)
+        layout = [tuple(part) for part in layout]
+        made = "ConvTranspose" if transposes else "Conv"
+        path = f"quantized.dynamic.{made}{dims}d"
+        if transposes:
+            shape = x.shape[1], weight.shape[1] * groups, tuple(weight.shape[2:])
+            *layout, dilation = layout
+            arguments = (*shape, *layout, groups, bias is not None, dilation)
+        else:
+            shape = x.shape[1], weight.shape[0], tuple(weight.shape[2:])
+            arguments = (*shape, *layout, groups, bias is not None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the accuracy
+            layer = getattr(d.module("nn.quantized.dynamic"), f"{made}{dims}d")(*arguments)
+        layer.set_weight_bias(weight, bias)
+        return d.by("nn." + path, layer, x)
+
+
+for rank in (1, 2, 3):
+    dynamic(rank, "conv")
+    dynamic(rank, "conv_transpose")

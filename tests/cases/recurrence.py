@@ -182,6 +182,13 @@ def fill(d, module):
     return module
 
 
+def dynamic_of(d, made, name, dtype):
+    """Quantize a float module; engines of 1.4 list LSTM alone, but compute all."""
+    kind = "float16" if dtype == "float16" else "default"
+    made.qconfig = getattr(d.module("quantization"), kind + "_dynamic_qconfig")
+    return getattr(d.module("nn.quantized.dynamic"), name).from_float(made)
+
+
 def dynamic_layers(name, dtype, engines):
     @operation(
         None,
@@ -197,9 +204,7 @@ def dynamic_layers(name, dtype, engines):
         made = getattr(T.nn, name)(
             7, 9, count, batch_first=d.chance(0.5), bidirectional=d.chance(0.5)
         )
-        quantize = d.module("quantization").quantize_dynamic
-        model = T.nn.Sequential(fill(d, made))
-        model = quantize(model, {getattr(T.nn, name)}, dtype=getattr(T, dtype))
+        model = dynamic_of(d, fill(d, made), name, dtype)
         return d.by("nn.quantized.dynamic." + name, model, grid(d, 4, 3, 7))
 
 
@@ -217,10 +222,9 @@ def dynamic_cells(name, dtype, engines):
         T = d.T
         keywords = {"nonlinearity": d.pick("tanh", "relu")} if name == "RNNCell" else {}
         made = fill(d, getattr(T.nn, name)(7, 33, **keywords))
-        quantize = d.module("quantization").quantize_dynamic
-        model = quantize(T.nn.Sequential(made), {getattr(T.nn, name)}, dtype=getattr(T, dtype))
+        model = dynamic_of(d, made, name, dtype)
         state = state_of(d, "lstm" if name == "LSTMCell" else "gru", 3, 33)
-        return d.by("nn.quantized.dynamic." + name, model[0], grid(d, 3, 7), state)
+        return d.by("nn.quantized.dynamic." + name, model, grid(d, 3, 7), state)
 
 
 for DTYPE, PEERS in (("qint8", ("fbgemm", "qnnpack")), ("float16", ("fbgemm",))):

@@ -170,3 +170,15 @@ def test_output_padding_of_pointwise_filters(fbgemm):
     ]
     packed = ops.conv_transpose1d_prepack(our_weight, None, *geometry)
     assert ints(ops.conv_transpose1d(ours, packed, 1.0, 0)) == [[[1, 2, 0]], [[3, 4, 0]]]
+
+
+def test_range_of_dynamic_convolutions(fbgemm):
+    ones = np.ones((1, 4, 1, 1), np.float32)
+    their_weight, our_weight = fbgemm.weight(ones)
+    peer, geometry = fbgemm.peer.ops.quantized, ([1, 1], [0, 0], [1, 1], 1)
+    packed = peer.conv2d_prepack(their_weight, None, *geometry)
+    assert peer.conv2d_dynamic(fbgemm.peer.from_numpy(ones), packed).item() == 1.0
+    packed = ops.conv2d_prepack(our_weight, None, *geometry)
+    assert ops.conv2d_dynamic(refquant.from_numpy(ones), packed).item() == 1.0  # 4 is right
+    with pytest.warns(UserWarning, match="cut to the range of the input"):
+        refquant.nn.quantized.dynamic.Conv2d(4, 1, 1)

@@ -57,11 +57,12 @@ FACES = {
     ),
     "refquant.ops.quantized": Face(
         "affine casting comparison constructors fake_quantization fbgemm_cells fbgemm_linear "
-        "fused_fake_quantization packed_convolution packing recurrence reductions resizing",
+        "fused_fake_quantization masked_fake_quantization masking own_range "
+        "packed_convolution packing padding recurrence reductions resizing",
         "CellParams PackedHalf adaptive_avg_pool2d as_rows avg_pool2d check_image_rank "
         "check_range clamp_ hardtanh hardtanh_ input_quantizer multiply multiply_rows "
-        "pack_convolution pack_linear packed_convolution quint8_input reduces_range relu relu6_ "
-        "relu_ run_convolution run_linear unpacked",
+        "pack_convolution pack_linear packed_convolution quint8_input reduced_range "
+        "reduces_range relu relu6_ relu_ run_convolution run_linear unpacked",
     ),
     "refquant.quantization": Face(
         "correct_bias equalize fake_quantize numeric_suite observer observers.affine "

@@ -31,7 +31,6 @@ from refquant.ops.floating.activation import sigmoid as sigmoid
 from refquant.ops.floating.activation import silu as silu
 from refquant.ops.floating.activation import softplus as softplus
 from refquant.ops.floating.activation import tanh as tanh
-from refquant.ops.floating.concat import pad as pad
 from refquant.ops.floating.convolution import conv1d as conv1d
 from refquant.ops.floating.convolution import conv2d as conv2d
 from refquant.ops.floating.convolution import conv3d as conv3d
@@ -46,6 +45,7 @@ from refquant.ops.floating.loss import smooth_l1_loss as smooth_l1_loss
 from refquant.ops.floating.matmul import linear as linear
 from refquant.ops.floating.normalization import batch_norm as batch_norm
 from refquant.ops.floating.normalization import layer_norm as layer_norm
+from refquant.ops.floating.padding import pad as pad
 from refquant.ops.floating.pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
 from refquant.ops.floating.pooling import avg_pool2d as avg_pool2d
 from refquant.ops.floating.pooling import max_pool2d as max_pool2d
@@ -54,6 +54,9 @@ from refquant.ops.floating.resizing import interpolate as interpolate
 from refquant.ops.floating.resizing import upsample as upsample
 from refquant.ops.floating.resizing import upsample_bilinear as upsample_bilinear
 from refquant.ops.floating.resizing import upsample_nearest as upsample_nearest
+from refquant.ops.floating.shuffling import channel_shuffle as channel_shuffle
+from refquant.ops.floating.shuffling import pixel_shuffle as pixel_shuffle
+from refquant.ops.floating.shuffling import pixel_unshuffle as pixel_unshuffle
 from refquant.ops.floating.transposed_convolution import conv_transpose1d as conv_transpose1d
 from refquant.ops.floating.transposed_convolution import conv_transpose2d as conv_transpose2d
 from refquant.ops.floating.transposed_convolution import conv_transpose3d as conv_transpose3d
@@ -63,4 +66,4 @@ from refquant.ops.floating.units import prelu as prelu
 from refquant.ops.floating.units import threshold_ as threshold_
 from refquant.ops.rows import exported as _exported
 
-__all__ = ["_activation", "_exported", "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "celu_", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cross_entropy", "dropout", "elu", "elu_", "gelu", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "leaky_relu_", "linear", "log_softmax", "max_pool2d", "mse_loss", "nll_loss", "pad", "prelu", "relu", "relu6", "relu_", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "tanh", "threshold", "threshold_", "upsample", "upsample_bilinear", "upsample_nearest"]
+__all__ = ["_activation", "_exported", "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "celu_", "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cross_entropy", "dropout", "elu", "elu_", "gelu", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "leaky_relu_", "linear", "log_softmax", "max_pool2d", "mse_loss", "nll_loss", "pad", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu", "relu6", "relu_", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "tanh", "threshold", "threshold_", "upsample", "upsample_bilinear", "upsample_nearest"]

@@ -81,7 +81,7 @@ class MultiheadAttention(attention.MultiheadAttention):
         for name in ("bias_k", "bias_v"):
             value = converted._parameters.pop(name)
             if value is not None:
-                quantizer = input_quantizer(value.array.reshape(1, -1), False)
+                quantizer = input_quantizer(name, value.array.reshape(1, -1), False)
                 value = quantize_per_tensor(value.detach(), *quantizer, dtypes.quint8)
             setattr(converted, name, value)
         converted.in_proj_weight = converted.in_proj_bias = None

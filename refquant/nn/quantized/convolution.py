@@ -8,7 +8,7 @@ import numpy as np
 from refquant import arguments, dtypes, nn
 from refquant._documentation import document
 from refquant.errors import ArgumentError
-from refquant.nn.convolution import channels, check_padding_mode
+from refquant.nn.convolution import bordered, channels, check_padding_mode
 from refquant.nn.module import Module
 from refquant.nn.quantized._output import OutputQuantizer
 from refquant.nn.quantized.weights import quantize_weight, read_layer
@@ -34,6 +34,7 @@ class Convolution(OutputQuantizer):
 
     _dims: int
     _FLOAT_MODULE: type
+    _padding_modes: tuple[str, ...] = ()
     _like: ClassVar[Any]  # makes a layer with the settings of a float one
     _relu = False
     _output_dtype = dtypes.quint8
@@ -43,7 +44,7 @@ class Convolution(OutputQuantizer):
         padding_mode, output_padding: Any = 0, transposed: bool = False,
     ) -> None:  # fmt: skip
         """Check the settings, and pack a weight of zeros."""
-        check_padding_mode(padding_mode)
+        check_padding_mode(padding_mode, *self._padding_modes)
         in_channels, out_channels, groups = channels(in_channels, out_channels, groups, 1)
         for name, count in (("in_channels", in_channels), ("out_channels", out_channels)):
             if count % groups:
@@ -68,9 +69,13 @@ class Convolution(OutputQuantizer):
         self._packed_params: PackedConvolution = self._pack(weight, zeros)
 
     def _pack(self, weight: Any, bias: Any) -> PackedConvolution:
-        return _PREPACK[self._dims](
-            weight, bias, self.stride, self.padding, self.dilation, self.groups
-        )
+        padding = self.padding if self.padding_mode == "zeros" else 0
+        return _PREPACK[self._dims](weight, bias, self.stride, padding, self.dilation, self.groups)
+
+    def _bordered(self, input: Any) -> Any:
+        """Check the dimensions of an input, and put a border around it if that is not of zeros."""
+        check_image_rank(input, self._dims)
+        return bordered(input, self.padding, self.padding_mode)
 
     def _weight_bias(self) -> tuple[QuantizedTensor, Tensor | None]:
         """Copy weight and bias."""
@@ -78,10 +83,9 @@ class Convolution(OutputQuantizer):
 
     def forward(self, input: Any) -> QuantizedTensor:
         """Compute the quint8 output, (channels last in memory), for a quint8 `input`."""
-        check_image_rank(input, self._dims)
         return run_convolution(
-            self._dims, input, self._packed_params, self.scale, self.zero_point, self._relu,
-            self.transposed,
+            self._dims, self._bordered(input), self._packed_params, self.scale, self.zero_point,
+            self._relu, self.transposed,
         )  # fmt: skip
 
     def weight(self) -> QuantizedTensor:
@@ -209,6 +213,7 @@ class Conv1d(_Plain):
 
     _dims = 1
     _FLOAT_MODULE: type = nn.Conv1d
+    _padding_modes = ("reflect",)
 
 
 class Conv2d(_Plain):
@@ -233,6 +238,7 @@ class Conv2d(_Plain):
 
     _dims = 2
     _FLOAT_MODULE: type = nn.Conv2d
+    _padding_modes = ("reflect",)
 
 
 class Conv3d(_Plain):
@@ -271,7 +277,7 @@ groups : int
 bias : bool
     Whether there is a bias.
 padding_mode : str
-    ``'zeros'`` alone.
+    ``'zeros'``, or for one and two dimensions ``'reflect'``: the border mirrors the image.
 
 Attributes
 ----------

@@ -9,7 +9,7 @@ import numpy as np
 from refquant import arguments, dtypes, nn
 from refquant._documentation import document
 from refquant.errors import ArgumentError
-from refquant.nn.convolution import channels, check_padding_mode
+from refquant.nn.convolution import bordered, channels, check_padding_mode
 from refquant.nn.module import Module
 from refquant.nn.quantized._output import OutputQuantizer
 from refquant.nn.quantized.weights import quantize_weight, read_layer
@@ -25,12 +25,15 @@ class Convolution(OutputQuantizer):
     """Base class of convolutions with any number of spatial dimensions."""
     _dims: int
     _FLOAT_MODULE: type
+    _padding_modes: tuple[str, ...] = ...
     _like: ClassVar[Any]
     _relu: Any
     _output_dtype: Any
     def _build(self, in_channels: Any, out_channels: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, groups: Any, bias: Any, padding_mode: Any, output_padding: Any=0, transposed: bool=False) -> None:
         """Check the settings, and pack a weight of zeros."""
     def _pack(self, weight: Any, bias: Any) -> PackedConvolution: ...
+    def _bordered(self, input: Any) -> Any:
+        """Check the dimensions of an input, and put a border around it if that is not of zeros."""
     def _weight_bias(self) -> tuple[QuantizedTensor, Tensor | None]:
         """Copy weight and bias."""
     def forward(self, input: Any) -> QuantizedTensor:
@@ -95,7 +98,7 @@ class Conv1d(_Plain):
     bias : bool
         Whether there is a bias.
     padding_mode : str
-        ``'zeros'`` alone.
+        ``'zeros'``, or for one and two dimensions ``'reflect'``: the border mirrors the image.
 
     Attributes
     ----------
@@ -119,6 +122,7 @@ class Conv1d(_Plain):
     """
     _dims: Any
     _FLOAT_MODULE: type = ...
+    _padding_modes: Any
 
 class Conv2d(_Plain):
     """A convolution of quantized images.
@@ -136,7 +140,7 @@ class Conv2d(_Plain):
     bias : bool
         Whether there is a bias.
     padding_mode : str
-        ``'zeros'`` alone.
+        ``'zeros'``, or for one and two dimensions ``'reflect'``: the border mirrors the image.
 
     Attributes
     ----------
@@ -166,6 +170,7 @@ class Conv2d(_Plain):
     """
     _dims: Any
     _FLOAT_MODULE: type = ...
+    _padding_modes: Any
 
 class Conv3d(_Plain):
     """A convolution of quantized volumes, shape (batch, channels, depth, height, width).
@@ -183,7 +188,7 @@ class Conv3d(_Plain):
     bias : bool
         Whether there is a bias.
     padding_mode : str
-        ``'zeros'`` alone.
+        ``'zeros'``, or for one and two dimensions ``'reflect'``: the border mirrors the image.
 
     Attributes
     ----------

@@ -74,6 +74,12 @@ from refquant.ops.quantized.dynamic import linear_prepack_fp16 as linear_prepack
 from refquant.ops.quantized.dynamic import linear_relu_dynamic as linear_relu_dynamic
 from refquant.ops.quantized.dynamic import linear_relu_dynamic_fp16 as linear_relu_dynamic_fp16
 from refquant.ops.quantized.dynamic import linear_unpack_fp16 as linear_unpack_fp16
+from refquant.ops.quantized.dynamic_convolution import conv1d_dynamic as conv1d_dynamic
+from refquant.ops.quantized.dynamic_convolution import conv2d_dynamic as conv2d_dynamic
+from refquant.ops.quantized.dynamic_convolution import conv3d_dynamic as conv3d_dynamic
+from refquant.ops.quantized.dynamic_convolution import conv_transpose1d_dynamic as conv_transpose1d_dynamic
+from refquant.ops.quantized.dynamic_convolution import conv_transpose2d_dynamic as conv_transpose2d_dynamic
+from refquant.ops.quantized.dynamic_convolution import conv_transpose3d_dynamic as conv_transpose3d_dynamic
 from refquant.ops.quantized.elementwise import clamp as clamp
 from refquant.ops.quantized.elementwise import dropout as dropout
 from refquant.ops.quantized.elementwise import relu6 as relu6

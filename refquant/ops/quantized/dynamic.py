@@ -1,19 +1,18 @@
 """Linear layers with float input and output: dynamic quantization, and weights in float16."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
-from refquant._operation import operation_name
+from refquant._operation import warn
 from refquant.arguments import flag
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.matmul import PackedLinear, as_rows
-from refquant.ops.quantized.packing import check_bias, copy_bias
+from refquant.ops.quantized.packing import PackedWeight, check_bias, copy_bias
 from refquant.tensors import Tensor
 
 __all__ = [
@@ -28,6 +27,7 @@ __all__ = [
     "linear_relu_dynamic_fp16",
     "linear_unpack_fp16",
     "multiply_rows",
+    "reduced_range",
 ]
 
 LARGEST_HALF = np.float32(65504)
@@ -45,11 +45,21 @@ def check_range(argument: str, array: np.ndarray) -> tuple[float, float]:
     return float(lower), float(upper)
 
 
-def input_quantizer(rows: np.ndarray, reduce_range: bool) -> tuple[float, int]:
-    """Choose scale and zero point for a row-major matrix, by its range."""
-    lower, upper = check_range("X", rows)
+def input_quantizer(argument: str, x: np.ndarray, reduce_range: bool) -> tuple[float, int]:
+    """Choose the quantizer of an input by its range, or raise if that is not finite."""
+    lower, upper = check_range(argument, x)
     rule = engines.current().rule("dynamic_qparams")
     return kernels.dynamic_qparams(lower, upper, 0, 127 if reduce_range else 255, rule)
+
+
+def reduced_range(packed: PackedWeight, reduce_range: Any) -> bool:
+    """Return whether seven bits are quantized to; warn if the engine always takes all eight."""
+    reduce_range = flag("reduce_range", reduce_range)
+    if reduce_range and "dynamic_reduce_range" in packed.record.unsupported:
+        reason = packed.record.unsupported["dynamic_reduce_range"]
+        warn(f"engine {packed.engine!r} ignores reduce_range ({reason})")
+        return False
+    return reduce_range
 
 
 def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
@@ -62,17 +72,10 @@ def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
             hint="make it with refquant.ops.quantized.linear_prepack(weight, bias)",
         )
     packed.check_engine()
-    reduce_range = flag("reduce_range", reduce_range)
-    if reduce_range and "dynamic_reduce_range" in packed.record.unsupported:
-        reason = packed.record.unsupported["dynamic_reduce_range"]
-        warnings.warn(
-            f"{operation_name()}: engine {packed.engine!r} ignores reduce_range ({reason})",
-            stacklevel=3,
-        )
-        reduce_range = False
+    reduce_range = reduced_range(packed, reduce_range)
     x = checks.float32_tensor("X", X).array
     rows = as_rows(x, packed.kept_weight.array.shape[1])
-    y = multiply_rows(rows, packed, input_quantizer(rows, reduce_range), relu)
+    y = multiply_rows(rows, packed, input_quantizer("X", rows, reduce_range), relu)
     return Tensor(y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[1]))
 
 

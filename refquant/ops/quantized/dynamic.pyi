@@ -3,27 +3,29 @@
 
 from typing import Any
 
-import warnings
 from typing import Any
 import numpy as np
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
-from refquant._operation import operation_name
+from refquant._operation import warn
 from refquant.arguments import flag
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.matmul import PackedLinear, as_rows
-from refquant.ops.quantized.packing import check_bias, copy_bias
+from refquant.ops.quantized.packing import PackedWeight, check_bias, copy_bias
 from refquant.tensors import Tensor
-__all__ = ['PackedHalf', 'check_range', 'input_quantizer', 'linear_dynamic', 'linear_dynamic_fp16', 'linear_dynamic_fp16_unpacked_weight', 'linear_prepack_fp16', 'linear_relu_dynamic', 'linear_relu_dynamic_fp16', 'linear_unpack_fp16', 'multiply_rows']
+__all__ = ['PackedHalf', 'check_range', 'input_quantizer', 'linear_dynamic', 'linear_dynamic_fp16', 'linear_dynamic_fp16_unpacked_weight', 'linear_prepack_fp16', 'linear_relu_dynamic', 'linear_relu_dynamic_fp16', 'linear_unpack_fp16', 'multiply_rows', 'reduced_range']
 LARGEST_HALF: Any
 
 def check_range(argument: str, array: np.ndarray) -> tuple[float, float]:
     """Find the range of a row-major array, whose numbers have to be finite."""
 
-def input_quantizer(rows: np.ndarray, reduce_range: bool) -> tuple[float, int]:
-    """Choose scale and zero point for a row-major matrix, by its range."""
+def input_quantizer(argument: str, x: np.ndarray, reduce_range: bool) -> tuple[float, int]:
+    """Choose the quantizer of an input by its range, or raise if that is not finite."""
+
+def reduced_range(packed: PackedWeight, reduce_range: Any) -> bool:
+    """Return whether seven bits are quantized to; warn if the engine always takes all eight."""
 
 def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor: ...
 
