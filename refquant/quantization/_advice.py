@@ -17,11 +17,14 @@ def tell_what_stays_float(model: Module, mapping: Mapping[type, type]) -> None:
     """Warn of layers that have a recipe and parameters, but no quantized counterpart."""
     told = []
     inside: set[int] = set()
+    apart = mappings.no_observer_set()
     for path, module in model.named_modules():
         kind = type(module)
         if kind in mapping or isinstance(module, Fused) or "weight_fake_quant" in module._modules:
             inside.update(map(id, module.modules()))
         if id(module) in inside or getattr(module, "qconfig", None) is None:
+            continue
+        if kind in apart:  # their parts are observed
             continue
         if any(p is not None for p in module._parameters.values()):
             told.append(f"{path or 'the model'} ({kind.__name__}): {_fix(module, mapping)}")

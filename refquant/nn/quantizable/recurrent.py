@@ -444,12 +444,12 @@ class LSTM(Module):
         made.dropout = other.dropout
         for place, layer in enumerate(made.layers):
             for direction, ending in enumerate(("", "_reverse")[: 2 if other.bidirectional else 1]):
-                parts: list[Any] = [
+                wi, wh, bi, bh = (
                     getattr(other, f"{kind}_l{place}{ending}", None)
                     for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-                ]
+                )
                 single = layer.layer_bw if direction else layer.layer_fw
-                single.cell = LSTMCell.from_params(*parts[:4], split_gates=split_gates)
+                single.cell = LSTMCell.from_params(wi, wh, bi, bh, split_gates)
         made.qconfig = getattr(other, "qconfig", qconfig)
         made.train(other.training)
         return step("prepare_qat" if other.training else "prepare")(made, inplace=True)
