@@ -41,6 +41,8 @@ from refquant.nn.convolution import ConvTranspose2d as ConvTranspose2d
 from refquant.nn.convolution import ConvTranspose3d as ConvTranspose3d
 from refquant.nn.dropout import Dropout as Dropout
 from refquant.nn.dropout import Dropout2d as Dropout2d
+from refquant.nn.embedding import Embedding as Embedding
+from refquant.nn.embedding import EmbeddingBag as EmbeddingBag
 from refquant.nn.linear import Flatten as Flatten
 from refquant.nn.linear import Linear as Linear
 from refquant.nn.linear import NonDynamicallyQuantizableLinear as NonDynamicallyQuantizableLinear
