@@ -59,7 +59,6 @@ from refquant.quantization.mappings import DEFAULT_MODULE_MAPPING as DEFAULT_MOD
 from refquant.quantization.mappings import DEFAULT_QAT_MODULE_MAPPING as DEFAULT_QAT_MODULE_MAPPING
 from refquant.quantization.mappings import DEFAULT_QAT_MODULE_MAPPINGS as DEFAULT_QAT_MODULE_MAPPINGS
 from refquant.quantization.mappings import DEFAULT_STATIC_QUANT_MODULE_MAPPINGS as DEFAULT_STATIC_QUANT_MODULE_MAPPINGS
-from refquant.quantization.mappings import default_custom as default_custom
 from refquant.quantization.mappings import get_default_compare_output_module_list as get_default_compare_output_module_list
 from refquant.quantization.mappings import get_default_dynamic_quant_module_mappings as get_default_dynamic_quant_module_mappings
 from refquant.quantization.mappings import get_default_qat_module_mappings as get_default_qat_module_mappings
@@ -69,7 +68,6 @@ from refquant.quantization.mappings import get_default_static_quant_reference_mo
 from refquant.quantization.mappings import get_embedding_qat_module_mappings as get_embedding_qat_module_mappings
 from refquant.quantization.mappings import get_embedding_static_quant_module_mappings as get_embedding_static_quant_module_mappings
 from refquant.quantization.mappings import no_observer_set as no_observer_set
-from refquant.quantization.mappings import tuple_types as tuple_types
 from refquant.quantization.observer import UniformQuantizationObserverBase as UniformQuantizationObserverBase
 from refquant.quantization.observers.base import Observer as Observer
 from refquant.quantization.observers.base import ObserverBase as ObserverBase

@@ -13,6 +13,7 @@ from refquant.nn.qat.fake_quantized import FakeQuantized, either_order
 from refquant.nn.quantized.functional_modules import FloatFunctional
 from refquant.quantization import mappings
 from refquant.quantization._advice import (
+    check_only_dynamic,
     check_tables,
     check_training_recipes,
     tell_what_stays_float,
@@ -280,7 +281,7 @@ def _prepare(
 ) -> None:  # fmt: skip
     custom = _replaced_when_prepared(settings)
     planned = {id(module): recipe for _, module, recipe in plan}
-    _check_only_dynamic(model, planned, custom)
+    check_only_dynamic(model, planned, custom)
     places = _places(model, planned, listed, wholes, custom)
     nothing = _why_nothing(model, plan, places)
     if nothing:
@@ -298,24 +299,6 @@ def _prepare(
                 keep = [] if isinstance(observed, inside) else [_Place(observed)]
                 places = [q for p in places for q in (keep if p.module is child else [p])]
     _attach(model, places)
-
-
-def _check_only_dynamic(model: Module, planned: Mapping[int, Any], custom: Container[type]) -> None:
-    """Raise where a recipe is for modules that hand over tuples, which no observer takes."""
-    if not observes_wholes():
-        return
-    for path, module in model.named_modules():
-        recipe = planned.get(id(module), getattr(module, "qconfig", None))
-        kind = type(module)
-        if kind in mappings.tuple_types() and kind not in custom and recipe is not None:
-            raise ArgumentError(
-                f"{operation_name()}: the recipe of {path!r}",
-                argument="qconfig",
-                expected=f"None for a {kind.__name__}, which can only be quantized dynamically",
-                got=repr(recipe),
-                hint=f"set {path or 'model'}.qconfig = None, or quantize its weights with "
-                f"quantize_dynamic(model, {{refquant.nn.{kind.__name__}}})",
-            )
 
 
 def _replaced_when_prepared(settings: Mapping[str, Any] | None) -> Mapping[type, type]:

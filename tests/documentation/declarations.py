@@ -68,6 +68,7 @@ FACES = {
         "correct_bias equalize fake_quantize numeric_suite observer observers.affine "
         "observers.explanation observers.factory observers.ranges observers.stretching",
         "CalibrationError FailedShard Row Summary check_both_or_none configurable_types default "
+        "default_custom tuple_types "
         "check_sequence fuse Plan plan_recipes store has_observed integer_types load_range "
         "load_statistic made_observer quantized_types run_first save_statistics "
         "_LearnableFakeQuantize",

@@ -7,7 +7,8 @@ from typing import Any as _Any
 from refquant.nn import quantized as _quantized
 from refquant.nn.quantizable import workflow as _workflow
 from refquant.nn.quantizable.attention import MultiheadAttention
-from refquant.nn.quantizable.recurrent import LSTM, LSTMCell
+from refquant.nn.quantizable.cell import LSTMCell
+from refquant.nn.quantizable.recurrent import LSTM
 
 __all__ = ["LSTM", "LSTMCell", "MultiheadAttention"]
 

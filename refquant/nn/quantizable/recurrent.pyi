@@ -4,148 +4,22 @@
 from typing import Any
 
 from typing import Any
-from refquant import arguments, dtypes, nn
+from refquant import arguments, nn
 from refquant._documentation import document
 from refquant._operation import warn
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.nn.module import Module
-from refquant.nn.parameter import Parameter
+from refquant.nn.quantizable.cell import LSTMCell, State, check_source
 from refquant.nn.quantizable.workflow import step
-from refquant.nn.quantized.functional_modules import FloatFunctional
 from refquant.nn.recurrent import keep_settings
-from refquant.ops.floating.activation import tanh
 from refquant.ops.floating.concat import cat
 from refquant.ops.floating.creation import zeros
 from refquant.ops.quantized.affine import quantize_per_tensor
 from refquant.tensors import QuantizedTensor, Tensor
-__all__ = ['LSTM', 'LSTMCell']
-GATES: Any
-State = tuple[Tensor, Tensor]
+__all__ = ['LSTM']
 
 def stacked(parts: list[Tensor]) -> Tensor:
     """Put tensors, plain or quantized, behind one another; the quantizer is that of the first."""
-
-def _copied(value: Any) -> Parameter | None: ...
-
-class LSTMCell(Module):
-    """One step of long short-term memory, made of parts that can be observed.
-
-    Parameters
-    ----------
-    input_dim, hidden_dim : int
-        Features of the input, and of the state.
-    bias : bool, default True
-        Whether there are biases.
-    split_gates : bool, default False
-        Whether each gate has linear layers of its own.
-
-    Attributes
-    ----------
-    igates, hgates : Module
-        Linear layers of input and hidden state.
-    gates, fgate_cx, igate_cgate, fgate_cx_igate_cgate, ogate_cy : FloatFunctional
-        Sums and products.
-    initial_hidden_state_qparams, initial_cell_state_qparams : tuple of float and int
-        Quantizers of states that are not given.
-    hidden_state_dtype, cell_state_dtype : dtype
-        Their dtypes.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> cell = refquant.nn.quantizable.LSTMCell(3, 4)
-    >>> hidden, memory = cell(refquant.randn(2, 3))
-    >>> hidden.shape
-    refquant.Size([2, 4])
-    """
-    _FLOAT_MODULE = nn.LSTMCell
-    def __init__(self, input_dim: int, hidden_dim: int, bias: bool=True, *, split_gates: bool=False) -> None: ...
-    def _driven(self, x: Tensor, hidden: Tensor) -> list[Tensor]:
-        """Add what input and hidden state drive each gate with."""
-    def forward(self, x: Any, hidden: Any=None) -> State:
-        """Make the next state.
-
-        Parameters
-        ----------
-        x : Tensor, shape (batch, input_dim)
-            Plain, or quantized after ``convert``.
-        hidden : pair of Tensor, optional
-            Hidden and cell state; zeros if not given.
-
-        Returns
-        -------
-        hidden, cell : Tensor, shape (batch, hidden_dim)
-        """
-    def initialize_hidden(self, batch_size: int, is_quantized: bool=False) -> State:
-        """Make states of zeros.
-
-        Parameters
-        ----------
-        batch_size : int
-        is_quantized : bool, default False
-            Whether they are quantized, as the attributes say.
-
-        Returns
-        -------
-        hidden, cell : Tensor, shape (batch_size, hidden_dim)
-        """
-    def _get_name(self) -> str: ...
-    @classmethod
-    def from_params(cls, wi: Any, wh: Any, bi: Any=None, bh: Any=None, split_gates: bool=False) -> 'LSTMCell':
-        """Make a cell of weights and biases.
-
-        Parameters
-        ----------
-        wi, wh : Tensor, shape (4 * hidden_dim, input_dim) and (4 * hidden_dim, hidden_dim)
-            Weights of input and hidden state; copied.
-        bi, bh : Tensor, shape (4 * hidden_dim,), optional
-            Biases, both or none.
-        split_gates : bool, default False
-            As of the constructor.
-
-        Returns
-        -------
-        LSTMCell
-
-        Raises
-        ------
-        ArgumentError, ShapeError
-            If they do not fit together.
-        """
-    @classmethod
-    def from_float(cls, other: Any, use_precomputed_fake_quant: bool=False, split_gates: bool=False) -> 'LSTMCell':
-        """Make a cell from a float one.
-
-        Parameters
-        ----------
-        other : Module
-            Exactly a `refquant.nn.LSTMCell`, with a QConfig.
-        use_precomputed_fake_quant : bool, default False
-            Has no effect here.
-        split_gates : bool, default False
-            As of the constructor.
-
-        Raises
-        ------
-        ArgumentError
-            If it is of another type, or has no QConfig.
-        """
-    input_size: Any
-    hidden_size: Any
-    igates: Any
-    hgates: Any
-    gates: Any
-    fgate_cx: Any
-    igate_cgate: Any
-    fgate_cx_igate_cgate: Any
-    ogate_cy: Any
-    initial_hidden_state_qparams: tuple[float, int]
-    initial_cell_state_qparams: tuple[float, int]
-    hidden_state_dtype: Any
-    cell_state_dtype: Any
-
-def _check_source(other: Any, kind: type, exact: bool, qconfig: Any=None) -> None:
-    """Raise unless a module has the type that is wanted, and a QConfig."""
 
 class _LSTMSingleLayer(Module):
     """A layer in one direction: its cell, step after step."""
