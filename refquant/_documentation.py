@@ -134,6 +134,25 @@ dropout : float
     Probability with which training drops what one layer hands to the next.
 bidirectional : bool
     Whether each layer also reads from the end; the states are put side by side.""",
+    "attention": """
+Parameters
+----------
+embed_dim : int
+    Features of queries and results.
+num_heads : int
+    Heads, which share the features.
+dropout : float, default 0.0
+    Probability with which training drops a weight.
+bias : bool, default True
+    Whether linear layers have biases.
+add_bias_kv : bool, default False
+    Whether one key and one value are parameters.
+add_zero_attn : bool, default False
+    Whether one key and one value are zero.
+kdim, vdim : int, optional
+    Features of keys and values; `embed_dim` if not given.
+batch_first : bool, default False
+    Whether sequences come as (batch, time, features) instead of (time, batch, features).""",
     "recurrent_cell": """
 Parameters
 ----------

@@ -26,6 +26,7 @@ nn.intrinsic.quantized      nn.intrinsic.quantized.modules  bn_relu conv_add con
 nn.qat                      nn.qat.modules              conv embedding_ops linear
 nn.quantized                nn.quantized.modules        activation batchnorm conv dropout \
 embedding_ops functional_modules linear normalization rnn utils
+nn.quantizable              nn.quantizable.modules      activation rnn
 nn.quantized.dynamic        nn.quantized.dynamic.modules  conv linear rnn
 quantization                quantization                fuse_modules fuser_method_mappings \
 quant_type quantization_mappings quantize utils

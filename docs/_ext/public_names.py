@@ -18,6 +18,7 @@ FACES = (
     "refquant.nn.quantized",
     "refquant.nn.quantized.functional",
     "refquant.nn.quantized.dynamic",
+    "refquant.nn.quantizable",
     "refquant.nn.intrinsic",
     "refquant.nn.intrinsic.qat",
     "refquant.nn.intrinsic.quantized",

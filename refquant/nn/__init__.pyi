@@ -12,6 +12,7 @@ from refquant.nn import functional as functional
 from refquant.nn import init as init
 from refquant.nn import intrinsic as intrinsic
 from refquant.nn import qat as qat
+from refquant.nn import quantizable as quantizable
 from refquant.nn import quantized as quantized
 from refquant.nn import utils as utils
 from refquant.nn.activation import ELU as ELU
@@ -27,6 +28,7 @@ from refquant.nn.activation import Sigmoid as Sigmoid
 from refquant.nn.activation import Softmax as Softmax
 from refquant.nn.activation import Softplus as Softplus
 from refquant.nn.activation import Tanh as Tanh
+from refquant.nn.attention import MultiheadAttention as MultiheadAttention
 from refquant.nn.containers import Identity as Identity
 from refquant.nn.containers import ModuleDict as ModuleDict
 from refquant.nn.containers import ModuleList as ModuleList
@@ -47,6 +49,7 @@ from refquant.nn.group_normalization import InstanceNorm2d as InstanceNorm2d
 from refquant.nn.group_normalization import InstanceNorm3d as InstanceNorm3d
 from refquant.nn.linear import Flatten as Flatten
 from refquant.nn.linear import Linear as Linear
+from refquant.nn.linear import NonDynamicallyQuantizableLinear as NonDynamicallyQuantizableLinear
 from refquant.nn.linear import Unflatten as Unflatten
 from refquant.nn.loss import BCELoss as BCELoss
 from refquant.nn.loss import BCEWithLogitsLoss as BCEWithLogitsLoss

@@ -12,7 +12,7 @@ from refquant.ops import views
 from refquant.ops.floating.creation import empty
 from refquant.tensors import Tensor
 
-__all__ = ["Flatten", "Linear", "Unflatten"]
+__all__ = ["Flatten", "Linear", "NonDynamicallyQuantizableLinear", "Unflatten"]
 
 
 def reset_weight_and_bias(module: Module) -> None:
@@ -136,3 +136,19 @@ class Unflatten(Module):
     def forward(self, input: Tensor) -> Tensor:
         """Split the dimension of `input`, plain or quantized."""
         return views.unflatten(input, self.dim, self.unflattened_size)
+
+
+class NonDynamicallyQuantizableLinear(Linear):
+    """A linear layer that ``quantize_dynamic`` leaves alone, see `Linear`.
+
+    Parameters
+    ----------
+    in_features, out_features, bias
+        As of `Linear`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.nn.NonDynamicallyQuantizableLinear(3, 2)(refquant.ones(1, 3)).shape
+    refquant.Size([1, 2])
+    """

@@ -1,6 +1,6 @@
 """Warnings that tell early what a workflow will not do, and what to do about it."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from refquant._operation import operation_name, warn
@@ -10,20 +10,24 @@ from refquant.nn.embedding import Embedding, EmbeddingBag
 from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import Module
 from refquant.quantization import mappings
+from refquant.quantization._observing import observes_wholes
 from refquant.quantization.propagation import Plan
 
-__all__ = ["check_tables", "check_training_recipes", "tell_what_stays_float"]
+__all__ = ["check_only_dynamic", "check_tables", "check_training_recipes", "tell_what_stays_float"]
 
 
 def tell_what_stays_float(model: Module, mapping: Mapping[type, type]) -> None:
     """Warn of layers that have a recipe and parameters, but no quantized counterpart."""
     told = []
     inside: set[int] = set()
+    apart = mappings.no_observer_set()
     for path, module in model.named_modules():
         kind = type(module)
         if kind in mapping or isinstance(module, Fused) or "weight_fake_quant" in module._modules:
             inside.update(map(id, module.modules()))
         if id(module) in inside or getattr(module, "qconfig", None) is None:
+            continue
+        if kind in apart:  # their parts are observed
             continue
         if any(p is not None for p in module._parameters.values()):
             told.append(f"{path or 'the model'} ({kind.__name__}): {_fix(module, mapping)}")
@@ -81,3 +85,21 @@ def check_training_recipes(plan: Plan) -> None:
             "training will not adapt to quantization; use get_default_qat_qconfig()",
             WorkflowWarning,
         )
+
+
+def check_only_dynamic(model: Module, planned: Mapping[int, Any], custom: Container[type]) -> None:
+    """Raise where a recipe is for modules that hand over tuples, which no observer takes."""
+    if not observes_wholes():
+        return
+    for path, module in model.named_modules():
+        recipe = planned.get(id(module), getattr(module, "qconfig", None))
+        kind = type(module)
+        if kind in mappings.tuple_types() and kind not in custom and recipe is not None:
+            raise ArgumentError(
+                f"{operation_name()}: the recipe of {path!r}",
+                argument="qconfig",
+                expected=f"None for a {kind.__name__}, which can only be quantized dynamically",
+                got=repr(recipe),
+                hint=f"set {path or 'model'}.qconfig = None, or quantize its weights with "
+                f"quantize_dynamic(model, {{refquant.nn.{kind.__name__}}})",
+            )

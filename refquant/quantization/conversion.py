@@ -1,7 +1,6 @@
 """Conversion: replacing calibrated or trained modules by quantized ones."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from refquant import arguments, engines
@@ -90,7 +89,8 @@ def convert(
         Reference modules, for other compilers, are not here.
     convert_custom_config_dict : mapping, optional
         Its entry ``"observed_to_quantized_custom_module_class"`` maps types of modules to types
-        that replace them, by their ``from_observed(module)``.
+        that replace them, by their ``from_observed(module)``. By default it is that of
+        `get_default_custom_config_dict`.
     use_precomputed_fake_quant : bool, default False
         Whether linear layers are quantized as their fake quantization was last, without one more
         look at the weight. Convolutions look in any case, as in PyTorch 2.13.
@@ -138,12 +138,15 @@ def convert(
     if arguments.switch("is_reference", is_reference):
         mappings.get_default_static_quant_reference_module_mappings()
     settings = checked_settings("convert_custom_config_dict", convert_custom_config_dict)
+    custom = settings.get("observed_to_quantized_custom_module_class", {})
+    if convert_custom_config_dict is None:
+        custom = None
     return convert_with(
         module,
         mapping,
         inplace,
         arguments.switch("remove_qconfig", remove_qconfig),
-        settings.get("observed_to_quantized_custom_module_class", {}),
+        custom,
         arguments.switch("use_precomputed_fake_quant", use_precomputed_fake_quant),
     )
 
@@ -153,12 +156,14 @@ def convert_with(
     mapping: Mapping[type, type] | None,
     inplace: bool,
     remove_qconfig: bool = True,
-    custom: Mapping[type, type] = MappingProxyType({}),
+    custom: Mapping[type, type] | None = None,
     precomputed: bool = False,
 ) -> AnyModule:
     """Convert a model on behalf of a public function of another name."""
     if mapping is None:
         mapping = mappings.default("static", _workflow(model))
+    if custom is None:
+        custom = mappings.default_custom("quantized")
     mapping = checked_mapping(mapping, "static")
     if not _has_integers(model):
         # Modules that only pass integers on would get none.

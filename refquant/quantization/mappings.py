@@ -16,6 +16,7 @@ from refquant.errors import NotSupportedError
 __all__ = [
     "configurable_types",
     "default",
+    "default_custom",
     "get_default_compare_output_module_list",
     "get_default_dynamic_quant_module_mappings",
     "get_default_qat_module_mappings",
@@ -27,6 +28,7 @@ __all__ = [
     "integer_types",
     "no_observer_set",
     "quantized_types",
+    "tuple_types",
 ]
 
 Mapping = dict[type, type]
@@ -107,6 +109,8 @@ _DYNAMIC_2_13 = {
     "intrinsic.LinearReLU": "intrinsic.quantized.dynamic.LinearReLU",
     **{name: f"quantized.{name}" for name in _EMBEDDINGS},
 }
+# Layers that are taken apart to be observed.
+_IN_STEPS = ("LSTM", "MultiheadAttention")
 _TABLES = {
     "DEFAULT_MODULE_MAPPING": _STATIC_1_4,
     "DEFAULT_QAT_MODULE_MAPPING": _QAT_1_4,
@@ -164,6 +168,17 @@ def _all(kind: str) -> Mapping:
     }
 
 
+def default_custom(kind: str) -> Mapping:
+    """Get which modules of several steps replace others: observed ones, or quantized ones."""
+    source, target = ("", "quantizable.") if kind == "observed" else ("quantizable.", "quantized.")
+    return _types({f"{source}{name}": f"{target}{name}" for name in _IN_STEPS})
+
+
+def tuple_types() -> set[type]:
+    """Collect the types of float modules that hand over a tuple of output and state."""
+    return {_type("GRU"), _type("LSTM"), _type("LSTMCell")}
+
+
 def integer_types() -> set[type]:
     """Collect the types of modules that compute with quantized tensors."""
     return set(_all("static").values())
@@ -171,7 +186,8 @@ def integer_types() -> set[type]:
 
 def quantized_types() -> set[type]:
     """Collect the types of modules that conversion creates, of any kind."""
-    return integer_types() | set(_all("dynamic").values())
+    custom = set(default_custom("quantized").values())
+    return integer_types() | set(_all("dynamic").values()) | custom
 
 
 def configurable_types() -> set[type]:
@@ -333,8 +349,7 @@ def no_observer_set() -> set[type]:
     Examples
     --------
     >>> from refquant import quantization
-    >>> sorted(quantization.no_observer_set(), key=str)
-    []
+    >>> sorted(kind.__name__ for kind in quantization.no_observer_set())
+    ['LSTM', 'MultiheadAttention']
     """
-    found = (_type(f"quantizable.{name}") for name in ("LSTM", "MultiheadAttention"))
-    return {kind for kind in found if kind is not None}
+    return {_type(f"quantizable.{name}") for name in _IN_STEPS}

@@ -14,7 +14,7 @@ from typing import Any
 from refquant import engines
 from refquant._documentation import documented
 from refquant.errors import NotSupportedError
-__all__ = ['configurable_types', 'default', 'get_default_compare_output_module_list', 'get_default_dynamic_quant_module_mappings', 'get_default_qat_module_mappings', 'get_default_qconfig_propagation_list', 'get_default_static_quant_module_mappings', 'get_default_static_quant_reference_module_mappings', 'get_embedding_qat_module_mappings', 'get_embedding_static_quant_module_mappings', 'integer_types', 'no_observer_set', 'quantized_types']
+__all__ = ['configurable_types', 'default', 'default_custom', 'get_default_compare_output_module_list', 'get_default_dynamic_quant_module_mappings', 'get_default_qat_module_mappings', 'get_default_qconfig_propagation_list', 'get_default_static_quant_module_mappings', 'get_default_static_quant_reference_module_mappings', 'get_embedding_qat_module_mappings', 'get_embedding_static_quant_module_mappings', 'integer_types', 'no_observer_set', 'quantized_types', 'tuple_types']
 Mapping = dict[type, type]
 _STUBS: Any
 _STATIC_1_4: Any
@@ -24,6 +24,7 @@ _EMBEDDINGS: Any
 _STATIC_2_13: Any
 _QAT_2_13: Any
 _DYNAMIC_2_13: Any
+_IN_STEPS: Any
 _TABLES: Any
 _KINDS: Any
 
@@ -39,6 +40,12 @@ def default(kind: str, workflow: engines.Workflow | None=None) -> Mapping:
 
 def _all(kind: str) -> Mapping:
     """Get what any release replaces."""
+
+def default_custom(kind: str) -> Mapping:
+    """Get which modules of several steps replace others: observed ones, or quantized ones."""
+
+def tuple_types() -> set[type]:
+    """Collect the types of float modules that hand over a tuple of output and state."""
 
 def integer_types() -> set[type]:
     """Collect the types of modules that compute with quantized tensors."""
@@ -189,6 +196,6 @@ def no_observer_set() -> set[type]:
     Examples
     --------
     >>> from refquant import quantization
-    >>> sorted(quantization.no_observer_set(), key=str)
-    []
+    >>> sorted(kind.__name__ for kind in quantization.no_observer_set())
+    ['LSTM', 'MultiheadAttention']
     """

@@ -13,6 +13,7 @@ from refquant.nn.qat.fake_quantized import FakeQuantized, either_order
 from refquant.nn.quantized.functional_modules import FloatFunctional
 from refquant.quantization import mappings
 from refquant.quantization._advice import (
+    check_only_dynamic,
     check_tables,
     check_training_recipes,
     tell_what_stays_float,
@@ -64,8 +65,8 @@ def get_default_custom_config_dict() -> dict[str, dict[type, type]]:
     'float_to_observed_custom_module_class'
     """
     return {
-        "float_to_observed_custom_module_class": {},
-        "observed_to_quantized_custom_module_class": {},
+        "float_to_observed_custom_module_class": mappings.default_custom("observed"),
+        "observed_to_quantized_custom_module_class": mappings.default_custom("quantized"),
     }
 
 
@@ -217,7 +218,8 @@ def prepare(
         Types to observe as wholes.
     prepare_custom_config_dict : mapping, optional
         Its entry ``"float_to_observed_custom_module_class"`` maps types of modules to types that
-        replace them, by their ``from_float(module)``, and are observed as wholes.
+        replace them, by their ``from_float(module)``, and are observed as wholes. By default it is
+        that of `get_default_custom_config_dict`, under the engines of PyTorch 1.4 empty.
     mapping : mapping of type to type, optional
         The mapping that `convert` will be given, so that its types get QConfigs as well.
 
@@ -259,6 +261,7 @@ def prepare(
     checked_model("model", model)
     mapping = checked_mapping(mapping, "static")
     settings = checked_settings("prepare_custom_config_dict", prepare_custom_config_dict)
+    given = None if prepare_custom_config_dict is None else settings
     listed = mappings.get_default_qconfig_propagation_list() | set(mapping)
     if allow_list is not None:
         listed = set(checked_types("allow_list", allow_list))
@@ -267,16 +270,18 @@ def prepare(
     with restored_on_error(model, inplace) as model:
         plan = plan_recipes(model, qconfig_dict, mapping, settings)
         check_tables(plan)
-        _prepare(model, plan, listed, wholes, settings)
+        _prepare(model, plan, listed, wholes, given)
         tell_what_stays_float(model, mapping)
         return model
 
 
 def _prepare(
-    model: Module, plan: Plan, listed: set[type], wholes: set[type], settings: Mapping[str, Any]
-) -> None:
-    custom = settings.get("float_to_observed_custom_module_class", {})
+    model: Module, plan: Plan, listed: set[type], wholes: set[type],
+    settings: Mapping[str, Any] | None,
+) -> None:  # fmt: skip
+    custom = _replaced_when_prepared(settings)
     planned = {id(module): recipe for _, module, recipe in plan}
+    check_only_dynamic(model, planned, custom)
     places = _places(model, planned, listed, wholes, custom)
     nothing = _why_nothing(model, plan, places)
     if nothing:
@@ -284,13 +289,23 @@ def _prepare(
             "None of the submodule got qconfig applied: no module will be quantized. " + nothing,
         )
     store(plan)
+    inside = tuple(mappings.no_observer_set())
     for parent in tuple(model.modules()):
         for name, child in parent._modules.items():
             if type(child) in custom and getattr(child, "qconfig", None) is not None:
-                observed = custom[type(child)].from_float(child)
+                kind: Any = custom[type(child)]
+                observed = kind.from_float(child)
                 parent._modules[name] = observed
-                places = [_Place(observed) if p.module is child else p for p in places]
+                keep = [] if isinstance(observed, inside) else [_Place(observed)]
+                places = [q for p in places for q in (keep if p.module is child else [p])]
     _attach(model, places)
+
+
+def _replaced_when_prepared(settings: Mapping[str, Any] | None) -> Mapping[type, type]:
+    """Get which types of modules others replace before they are observed."""
+    if settings is None:
+        return mappings.default_custom("observed") if observes_wholes() else {}
+    return settings.get("float_to_observed_custom_module_class", {})
 
 
 def _why_nothing(model: Module, plan: Plan, places: list[_Place]) -> str:
@@ -367,11 +382,11 @@ def prepare_qat(
         check_training_recipes(plan)
         listed = mappings.get_default_qconfig_propagation_list() | set(mapping)
         if not observes_wholes():
-            _prepare(model, plan, listed, set(), {})
+            _prepare(model, plan, listed, set(), None)
             swap_all(model, Swaps(mapping))
             set_paths(model)
             return model
         store(plan)
         swap_all(model, Swaps(mapping))
-        _prepare(model, [], listed, set(mapping.values()), {})
+        _prepare(model, [], listed, set(mapping.values()), None)
         return model

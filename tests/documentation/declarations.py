@@ -46,7 +46,7 @@ FACES = {
     "refquant.nn": Face(
         "hooks init state traversal variance_scaling",
         "CellLayer Layers RemovableHandle",
-        "functional init intrinsic qat quantized utils",
+        "functional init intrinsic qat quantizable quantized utils",
     ),
     "refquant.nn.intrinsic": Face(without_names="Fused", packages="qat quantized"),
     "refquant.nn.quantized": Face(
@@ -69,6 +69,7 @@ FACES = {
         "correct_bias equalize fake_quantize numeric_suite observer observers.affine "
         "observers.explanation observers.factory observers.ranges observers.stretching",
         "CalibrationError FailedShard Row Summary check_both_or_none configurable_types default "
+        "default_custom tuple_types "
         "check_sequence fuse Plan plan_recipes store has_observed integer_types load_range "
         "load_statistic made_observer quantized_types run_first save_statistics "
         "_LearnableFakeQuantize",

@@ -132,11 +132,31 @@ def test_add_observer_alone():
     assert set(observers(model).values()) == {"MinMaxObserver"}
 
 
-def test_an_lstm_is_left_to_dynamic_quantization():
-    model = nn.Sequential(nn.LSTM(3, 2))
-    ready = quantization.prepare(nn.Sequential(nn.Linear(3, 3), model), {"": default_qconfig})
+def test_a_gated_layer_is_left_to_dynamic_quantization():
+    model = nn.Sequential(nn.Linear(3, 3), nn.GRU(3, 2)).eval()
+    with pytest.raises(ArgumentError, match=r"can only be quantized dynamically.*qconfig = None"):
+        quantization.prepare(model, {"": default_qconfig})
+    ready = quantization.prepare(model, {"": default_qconfig, "1": None})
     assert set(observers(ready)) == {"0.activation_post_process"}
     ready(floats(2, 3, 3))
+
+
+def test_an_lstm_is_taken_apart():
+    model = nn.Sequential(nn.Linear(3, 3), nn.LSTM(3, 2)).eval()
+    ready = quantization.prepare(model, {"": default_qconfig})
+    assert type(ready[1]) is nn.quantizable.LSTM
+    cell = "1.layers.0.layer_fw.cell."
+    assert {name for name in observers(ready) if name.startswith("1.")} == {
+        f"{cell}{part}.activation_post_process"
+        for part in (
+            "igates", "hgates", "gates", "fgate_cx", "igate_cgate", "fgate_cx_igate_cgate",
+            "ogate_cy",
+        )
+    }  # fmt: skip
+    ready(floats(2, 3, 3))
+    with engines.using("fbgemm-1.4"):
+        old = quantization.prepare(model, {"": default_qconfig})
+    assert type(old[1]) is nn.LSTM
 
 
 def test_observers_name_the_module_in_errors():

@@ -174,7 +174,7 @@ def test_what_stays_float_is_told_once_with_the_fix_for_each():
     class Own(nn.Linear):
         pass
 
-    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.LSTM(2, 2), Own(2, 2)).eval()
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.GRUCell(2, 2), Own(2, 2)).eval()
     model.qconfig = default_qconfig
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
@@ -183,7 +183,7 @@ def test_what_stays_float_is_told_once_with_the_fix_for_each():
     lines = str(seen[0].message).split("\n")
     assert lines[0] == "prepare: these modules will stay float:"
     assert "1 (BatchNorm1d): fuse it" in lines[1]
-    assert "2 (LSTM): quantize its weights with quantize_dynamic()" in lines[2]
+    assert "2 (GRUCell): quantize its weights with quantize_dynamic()" in lines[2]
     assert "3 (Own): a subclass of Linear is not replaced" in lines[3]
     assert seen[0].filename == __file__
     model[1].qconfig = model[2].qconfig = model[3].qconfig = None

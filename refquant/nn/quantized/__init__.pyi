@@ -11,6 +11,7 @@ from refquant.nn.quantized.activation import ELU as ELU
 from refquant.nn.quantized.activation import LeakyReLU as LeakyReLU
 from refquant.nn.quantized.activation import ReLU as ReLU
 from refquant.nn.quantized.activation import ReLU6 as ReLU6
+from refquant.nn.quantized.attention import MultiheadAttention as MultiheadAttention
 from refquant.nn.quantized.convolution import Conv1d as Conv1d
 from refquant.nn.quantized.convolution import Conv2d as Conv2d
 from refquant.nn.quantized.convolution import Conv3d as Conv3d
@@ -33,6 +34,7 @@ from refquant.nn.quantized.normalization import InstanceNorm3d as InstanceNorm3d
 from refquant.nn.quantized.normalization import LayerNorm as LayerNorm
 from refquant.nn.quantized.quantize import DeQuantize as DeQuantize
 from refquant.nn.quantized.quantize import Quantize as Quantize
+from refquant.nn.quantized.recurrent import LSTM as LSTM
 from refquant.nn.quantized.transposed_convolution import ConvTranspose1d as ConvTranspose1d
 from refquant.nn.quantized.transposed_convolution import ConvTranspose2d as ConvTranspose2d
 from refquant.nn.quantized.transposed_convolution import ConvTranspose3d as ConvTranspose3d
