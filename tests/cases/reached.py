@@ -18,7 +18,7 @@ class Namespace:
 
     def __getattr__(self, name):
         value, path = getattr(self._module, name), self._path + name
-        if isinstance(value, types.ModuleType) or "." not in path and name == "ops":
+        if isinstance(value, types.ModuleType) or path == "ops":
             return Namespace(value, path + ".", self._found)
         self._found.add(path)
         return value

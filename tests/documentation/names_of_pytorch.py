@@ -1,8 +1,8 @@
 """List the public names of PyTorch 2.13's eager-mode quantization: ``docs/exactness/names.txt``.
 
-Run it under PyTorch 2.13: ``python tests/documentation/names_of_pytorch.py > docs/exactness/names.txt``.
-Modules are asked for their names, the dispatcher for its kernels, the schemas for operations; what
-belongs to graph modes, other devices and sparse layers, which have no eager-mode program, is left out.
+Run it under PyTorch 2.13, and it prints the file. Modules are asked for their names, the dispatcher
+for its kernels, the schemas for operations. What belongs to graph modes, other devices and sparse
+layers, which no eager-mode program uses, is left out.
 """
 
 import importlib
@@ -22,16 +22,16 @@ MODULES = (
 )
 # Graph modes, TorchScript, the tensors of torchao, and sparse layers.
 ELSEWHERE = ("_jit", "script_", "Mapping", "_qconfig_mapping", "sparse", "SPARSE", "FXFloat")
-TORCHAO = set(
-    "AffineQuantizedObserverBase Granularity MappingType PerAxis PerBlock PerGroup PerRow PerTensor "
-    "PerToken TorchAODType ZeroPointDomain get_block_size".split()
-)
+TORCHAO = """
+AffineQuantizedObserverBase Granularity MappingType PerAxis PerBlock PerGroup PerRow PerTensor
+PerToken TorchAODType ZeroPointDomain get_block_size
+"""
 # Type aliases and the helpers of graph modes.
-HELPERS = set(
-    "MatchAllNode ObserverOrFakeQuantize Pattern QConfigAny get_combined_dict get_fuser_method_new "
-    "NON_LEAF_MODULE_TO_ADD_OBSERVER_ALLOW_LIST".split()
-)
-# Kernels that no public function of PyTorch reaches with a quantized tensor, or that only move memory.
+HELPERS = """
+MatchAllNode ObserverOrFakeQuantize Pattern QConfigAny get_combined_dict get_fuser_method_new
+NON_LEAF_MODULE_TO_ADD_OBSERVER_ALLOW_LIST
+"""
+# Kernels that only move memory, and one that no function reaches.
 INTERNAL = {"aten::_reshape_alias", "aten::empty_strided", "aten::gelu_", "aten::set_"}
 FUNCTIONS = """
 _choose_qparams_per_tensor _empty_affine_quantized _empty_per_channel_affine_quantized
@@ -60,9 +60,9 @@ transpose unflatten unfold unsqueeze view where
 
 def of_module(path):
     """List the public names of a module that belong to eager-mode quantization."""
-    module = importlib.import_module(path)
+    module, skipped = importlib.import_module(path), {*TORCHAO.split(), *HELPERS.split()}
     for name in getattr(module, "__all__", None) or public(module):
-        left_out = name in TORCHAO | HELPERS or any(part in name for part in ELSEWHERE)
+        left_out = name in skipped or any(part in name for part in ELSEWHERE)
         if not left_out:
             yield f"{path}.{name}"
 
