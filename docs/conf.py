@@ -28,6 +28,7 @@ extensions = [
     "readme_table",
     "api_pages",
     "rule_tables",
+    "pytorch_names",
 ]
 if any((HERE.parent / "tutorials").glob("plot_*.py")):
     extensions.append("sphinx_gallery.gen_gallery")
