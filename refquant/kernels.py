@@ -55,6 +55,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
         folding,
         histograms,
         matmul,
+        normal,
         observation,
         pooling,
         recurrence,
@@ -68,6 +69,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
     from refquant.reference.folding import *  # noqa: F403
     from refquant.reference.histograms import *  # noqa: F403
     from refquant.reference.matmul import *  # noqa: F403
+    from refquant.reference.normal import *  # noqa: F403
     from refquant.reference.observation import *  # noqa: F403
     from refquant.reference.pooling import *  # noqa: F403
     from refquant.reference.recurrence import *  # noqa: F403
@@ -81,6 +83,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
     __all__ += folding.__all__
     __all__ += matmul.__all__
     __all__ += histograms.__all__
+    __all__ += normal.__all__
     __all__ += observation.__all__
     __all__ += pooling.__all__
     __all__ += recurrence.__all__
@@ -100,6 +103,7 @@ FAMILIES = (
     "pooling",
     "resizing",
     "recurrence",
+    "normal",
 )
 
 # Every variant of any processor, as setup.py builds them.
