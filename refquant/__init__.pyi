@@ -118,9 +118,11 @@ from refquant.ops.floating.extremes import min as min
 from refquant.ops.floating.extremes import minimum as minimum
 from refquant.ops.floating.generator import Generator as Generator
 from refquant.ops.floating.generator import default_generator as default_generator
+from refquant.ops.floating.generator import get_rng_state as get_rng_state
 from refquant.ops.floating.generator import initial_seed as initial_seed
 from refquant.ops.floating.generator import manual_seed as manual_seed
 from refquant.ops.floating.generator import seed as seed
+from refquant.ops.floating.generator import set_rng_state as set_rng_state
 from refquant.ops.floating.logical import all as all
 from refquant.ops.floating.logical import any as any
 from refquant.ops.floating.logical import count_nonzero as count_nonzero
@@ -138,11 +140,11 @@ from refquant.ops.floating.matmul import outer as outer
 from refquant.ops.floating.matrices import eye as eye
 from refquant.ops.floating.matrices import tril as tril
 from refquant.ops.floating.matrices import triu as triu
-from refquant.ops.floating.random import bernoulli as bernoulli
 from refquant.ops.floating.random import normal as normal
 from refquant.ops.floating.random import rand as rand
 from refquant.ops.floating.random import rand_like as rand_like
 from refquant.ops.floating.random import randint as randint
+from refquant.ops.floating.random import randint_like as randint_like
 from refquant.ops.floating.random import randn as randn
 from refquant.ops.floating.random import randn_like as randn_like
 from refquant.ops.floating.random import randperm as randperm
@@ -161,6 +163,8 @@ from refquant.ops.floating.rounding import floor as floor
 from refquant.ops.floating.rounding import round as round
 from refquant.ops.floating.rounding import sign as sign
 from refquant.ops.floating.rounding import trunc as trunc
+from refquant.ops.floating.sampling import bernoulli as bernoulli
+from refquant.ops.floating.sampling import multinomial as multinomial
 from refquant.ops.floating.selection import gather as gather
 from refquant.ops.floating.selection import index_select as index_select
 from refquant.ops.floating.selection import masked_fill as masked_fill
@@ -216,4 +220,4 @@ from refquant.tensors.autograd import is_grad_enabled as is_grad_enabled
 from refquant.tensors.autograd import no_grad as no_grad
 from refquant.tensors.autograd import set_grad_enabled as set_grad_enabled
 
-__all__ = ["Generator", "QuantizedTensor", "Size", "Tensor", "__version__", "_empty_affine_quantized", "_empty_per_channel_affine_quantized", "_exported", "_fake_quantize_learnable_per_channel_affine", "_fake_quantize_learnable_per_tensor_affine", "_make_per_channel_quantized_tensor", "_make_per_tensor_quantized_tensor", "abs", "add", "addmm", "all", "allclose", "amax", "any", "ao", "arange", "argmax", "argmin", "argsort", "as_strided", "as_tensor", "backends", "bernoulli", "bmm", "bool", "cat", "ceil", "channels_last", "channels_last_3d", "chunk", "clamp", "clone", "contiguous_format", "cos", "count_nonzero", "cumsum", "default_generator", "dequantize", "device", "div", "dot", "dtype", "empty", "empty_like", "enable_grad", "engines", "eq", "equal", "exp", "eye", "fake_quantize_per_channel_affine", "fake_quantize_per_tensor_affine", "flatten", "flip", "float", "float16", "float32", "float64", "floor", "floor_divide", "from_numpy", "from_torch", "full", "full_like", "fused_moving_avg_obs_fake_quant", "gather", "ge", "get_num_threads", "gt", "index_select", "initial_seed", "int16", "int32", "int64", "int8", "is_grad_enabled", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "kernels", "le", "lerp", "linspace", "load", "log", "log10", "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_select", "matmul", "max", "maximum", "mean", "median", "memory_format", "min", "minimum", "mm", "movedim", "mul", "mv", "narrow", "ne", "neg", "nn", "no_grad", "nonzero", "norm", "normal", "numel", "ones", "ones_like", "optim", "oracle", "outer", "per_channel_affine", "per_channel_affine_float_qparams", "per_channel_symmetric", "per_tensor_affine", "per_tensor_symmetric", "permute", "plotting", "pow", "preserve_format", "prod", "qint32", "qint8", "qscheme", "quantization", "quantize_per_channel", "quantize_per_tensor", "quint8", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "ravel", "reciprocal", "relu", "relu_", "remainder", "report", "reporting", "reshape", "round", "rsqrt", "save", "seed", "select", "set_grad_enabled", "set_num_threads", "show_config", "sigmoid", "sign", "sin", "softmax", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "sum", "t", "tanh", "tensor", "to_torch", "topk", "transpose", "tril", "triu", "trunc", "uint8", "unbind", "unsqueeze", "var", "where", "zeros", "zeros_like"]
+__all__ = ["Generator", "QuantizedTensor", "Size", "Tensor", "__version__", "_empty_affine_quantized", "_empty_per_channel_affine_quantized", "_exported", "_fake_quantize_learnable_per_channel_affine", "_fake_quantize_learnable_per_tensor_affine", "_make_per_channel_quantized_tensor", "_make_per_tensor_quantized_tensor", "abs", "add", "addmm", "all", "allclose", "amax", "any", "ao", "arange", "argmax", "argmin", "argsort", "as_strided", "as_tensor", "backends", "bernoulli", "bmm", "bool", "cat", "ceil", "channels_last", "channels_last_3d", "chunk", "clamp", "clone", "contiguous_format", "cos", "count_nonzero", "cumsum", "default_generator", "dequantize", "device", "div", "dot", "dtype", "empty", "empty_like", "enable_grad", "engines", "eq", "equal", "exp", "eye", "fake_quantize_per_channel_affine", "fake_quantize_per_tensor_affine", "flatten", "flip", "float", "float16", "float32", "float64", "floor", "floor_divide", "from_numpy", "from_torch", "full", "full_like", "fused_moving_avg_obs_fake_quant", "gather", "ge", "get_num_threads", "get_rng_state", "gt", "index_select", "initial_seed", "int16", "int32", "int64", "int8", "is_grad_enabled", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "kernels", "le", "lerp", "linspace", "load", "log", "log10", "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_select", "matmul", "max", "maximum", "mean", "median", "memory_format", "min", "minimum", "mm", "movedim", "mul", "multinomial", "mv", "narrow", "ne", "neg", "nn", "no_grad", "nonzero", "norm", "normal", "numel", "ones", "ones_like", "optim", "oracle", "outer", "per_channel_affine", "per_channel_affine_float_qparams", "per_channel_symmetric", "per_tensor_affine", "per_tensor_symmetric", "permute", "plotting", "pow", "preserve_format", "prod", "qint32", "qint8", "qscheme", "quantization", "quantize_per_channel", "quantize_per_tensor", "quint8", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "ravel", "reciprocal", "relu", "relu_", "remainder", "report", "reporting", "reshape", "round", "rsqrt", "save", "seed", "select", "set_grad_enabled", "set_num_threads", "set_rng_state", "show_config", "sigmoid", "sign", "sin", "softmax", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "sum", "t", "tanh", "tensor", "to_torch", "topk", "transpose", "tril", "triu", "trunc", "uint8", "unbind", "unsqueeze", "var", "where", "zeros", "zeros_like"]

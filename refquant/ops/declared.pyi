@@ -386,6 +386,47 @@ class Methods:
                 [1, 2],
                 [2, 3]])
         """
+    def bernoulli(self, p: Any = ..., *, generator: Any = ...) -> Tensor:
+        """Draw 1 with the probability that each element gives, else 0.
+
+        Parameters
+        ----------
+        input : Tensor
+            Probabilities, from 0 to 1.
+        p : Any, optional
+            One probability for all instead.
+        generator : Generator, optional
+            Source of the numbers; by default the one that `refquant.manual_seed` starts.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> _ = refquant.manual_seed(0)
+        >>> refquant.bernoulli(refquant.tensor([0.0, 0.5, 1.0]))
+        tensor([0., 0., 1.])
+        """
+    def bernoulli_(self, p: Any = ..., *, generator: Any = ...) -> Self:
+        """Overwrite with draws of 1 and 0.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        p : Any, default 0.5
+            The probability of 1; of each element if it is a tensor.
+        generator : Generator, optional
+            Source of the numbers; by default the one that `refquant.manual_seed` starts.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def bmm(self, mat2: Any) -> Tensor:
         """Multiply two batches of matrices; see `matmul`.
 
@@ -836,6 +877,23 @@ class Methods:
         """
     def expand_as(self, other: Any) -> Self:
         """Repeat to the shape of another tensor; see `expand`."""
+    def exponential_(self, lambd: Any = ..., *, generator: Any = ...) -> Self:
+        """Overwrite with draws from the exponential distribution.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        lambd : float, default 1.0
+            The rate, 1 through the mean.
+        generator : Generator, optional
+            Source of the numbers; by default the one that `refquant.manual_seed` starts.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def fill_(self, value: Any) -> Self:
         """Overwrite all elements with a number.
 
@@ -1745,6 +1803,32 @@ class Methods:
         Tensor
             `input` itself.
         """
+    def multinomial(self, num_samples: Any, replacement: Any = ..., *, generator: Any = ...) -> Tensor:
+        """Choose positions at random, with probabilities in the ratio of weights.
+
+        Parameters
+        ----------
+        input : Tensor
+            Weights of one or two dimensions, at least 0.
+        num_samples : int
+            How many are chosen of each row.
+        replacement : bool, default False
+            Whether one can be chosen more than once.
+        generator : Generator, optional
+            Source of the numbers; by default the one that `refquant.manual_seed` starts.
+
+        Returns
+        -------
+        Tensor
+            int64: positions along the last dimension of `input`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> _ = refquant.manual_seed(0)
+        >>> refquant.multinomial(refquant.tensor([0.0, 10.0, 3.0, 0.0]), 2)
+        tensor([1, 2])
+        """
     def mv(self, vec: Any) -> Tensor:
         """Multiply a matrix and a vector; see `matmul`.
 
@@ -2003,6 +2087,25 @@ class Methods:
         >>> import refquant
         >>> refquant.prod(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
         tensor([2., 0.])
+        """
+    def random_(self, low: Any = ..., high: Any = ..., *, generator: Any = ...) -> Self:
+        """Overwrite with integers, by default with all from 0 on that the dtype has.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        low : Any, optional
+            The smallest number, or with one argument `high`.
+        high : Any, optional
+            Not included.
+        generator : Generator, optional
+            Source of the numbers; by default the one that `refquant.manual_seed` starts.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
         """
     def ravel(self) -> Self:
         """Merge all dimensions into one; see `flatten`.

@@ -25,6 +25,7 @@ from refquant.ops.floating import (  # noqa: F401 -- their rows
     reductions,
     resizing,
     rounding,
+    sampling,
     selection,
     softmax,
     sorting,

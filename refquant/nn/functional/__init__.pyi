@@ -43,11 +43,11 @@ from refquant.ops.floating.normalization import layer_norm as layer_norm
 from refquant.ops.floating.pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
 from refquant.ops.floating.pooling import avg_pool2d as avg_pool2d
 from refquant.ops.floating.pooling import max_pool2d as max_pool2d
-from refquant.ops.floating.random import dropout as dropout
 from refquant.ops.floating.resizing import interpolate as interpolate
 from refquant.ops.floating.resizing import upsample as upsample
 from refquant.ops.floating.resizing import upsample_bilinear as upsample_bilinear
 from refquant.ops.floating.resizing import upsample_nearest as upsample_nearest
+from refquant.ops.floating.sampling import dropout as dropout
 from refquant.ops.floating.transposed_convolution import conv_transpose1d as conv_transpose1d
 from refquant.ops.floating.transposed_convolution import conv_transpose2d as conv_transpose2d
 from refquant.ops.floating.transposed_convolution import conv_transpose3d as conv_transpose3d
