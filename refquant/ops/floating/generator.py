@@ -88,6 +88,7 @@ class Generator:
         -------
         ndarray of uint64
         """
+        (count,) = arguments.shape("count", arguments.integer("count", count))
         self._drawn = self._drawn or count > 0
         return self._twister.random_raw(count)
 
@@ -108,7 +109,7 @@ class Generator:
         Tensor
             5056 elements of uint8.
         """
-        saved: dict[str, Any] = self._twister.state["state"]
+        saved: Any = self._twister.state["state"]
         next_word = saved["pos"] if self._drawn else 0
         left = _COUNT + 1 - next_word if self._drawn else 1
         kept = self.kept is not None
@@ -158,7 +159,7 @@ class Generator:
                 hint="save it with get_state() or get_rng_state()",
             )
         engine = np.random.MT19937()
-        state = {"key": np.array(words, np.uint32), "pos": next_word if drawn else _COUNT}
+        state: Any = {"key": np.array(words, np.uint32), "pos": next_word if drawn else _COUNT}
         engine.state = {"bit_generator": "MT19937", "state": state}
         self._seed, self._engine, self._drawn = seed, engine, drawn
         self.kept = normal if kept else None

@@ -143,7 +143,7 @@ def randperm(n: int, *, generator=None, dtype=None, device=None) -> Tensor:
 
     >>> _ = refquant.manual_seed(0)
     >>> refquant.randperm(4)
-    tensor([2, 0, 1, 3])
+    tensor([0, 1, 3, 2])
     """
     kind = storage(dtype, device, dtypes.int64)
     (count,) = arguments.shape("n", arguments.integer("n", n))

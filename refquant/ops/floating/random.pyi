@@ -171,7 +171,7 @@ def randperm(n: int, *, generator: Any=None, dtype: Any=None, device: Any=None) 
     >>> import refquant
     >>> _ = refquant.manual_seed(0)
     >>> refquant.randperm(4)
-    tensor([2, 0, 1, 3])
+    tensor([0, 1, 3, 2])
     """
 
 def randn_like(input: Tensor, *, dtype: Any=None, device: Any=None, requires_grad: bool=False) -> Tensor:

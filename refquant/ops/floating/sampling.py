@@ -87,7 +87,7 @@ def multinomial(
     replacement = arguments.flag("replacement", replacement)
     most = None if replacement else weights.shape[-1]
     count = arguments.integer("num_samples", num_samples, 1, most)
-    if not np.isfinite(weights).all() or (weights < 0).any() or not (weights.sum(-1) > 0).all():
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any(-1).all():
         raise ArgumentError(
             argument="input",
             expected="finite weights of at least 0, one of each row above it",
@@ -132,8 +132,8 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
         factor = np.zeros_like(x.array)
     else:
         kept = distributions.doubles(default_generator, x.array.size) < 1 - p
-        factor = placed(kept.astype(kind) * (kind.type(1) / kind.type(1 - p)), empty_like(x).array)
-        factor = factor.array
+        value = kind.type(1) / kind.type(1 - p)
+        factor = placed(kept.astype(kind) * value, empty_like(x).array).array
     with np.errstate(all="ignore"):
         result = differentiable(x.array * factor, (x,), lambda g: (g * factor,))
     return assign(input, result) if inplace else result
