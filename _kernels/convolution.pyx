@@ -8,6 +8,7 @@ Design
 (c) Without groups and dilation neighboring columns of the filter are neighbors in memory, so a
     line of the filter is one copy.
 (d) Depthwise filters stand in _depthwise.pxd.
+(e) For a transposed convolution the image is spread in memory, pixel by pixel.
 """
 
 from cython.parallel cimport prange, threadid
@@ -82,6 +83,37 @@ def pack_depthwise(
                 w[t, c] = source[c * count + t] - weight_zero_points[c]
                 s[c] = <int32_t>(<uint32_t>s[c] + <uint32_t>w[t, c])
     return packed_taps, weight_sums
+
+
+def spread(
+    const uint8_t[:, :, :, :, ::1] x not None, int between, step, before, extents
+):
+    """Place the pixels of images apart; inputs are not checked."""
+    cdef Py_ssize_t channels = x.shape[4], n, i, j, k, at, line, column
+    cdef Py_ssize_t[3] s, b, e
+    cdef int d
+    for d in range(3):
+        s[d], b[d], e[d] = step[d], before[d], extents[d]
+    result = np.empty((x.shape[0], e[0], e[1], e[2], channels), np.uint8)
+    cdef uint8_t[:, :, :, :, ::1] y = result
+    if result.size == 0:
+        return result
+    with nogil:
+        memset(&y[0, 0, 0, 0, 0], between, x.shape[0] * e[0] * e[1] * e[2] * channels)
+        for n in range(x.shape[0]):
+            for i in range(x.shape[1]):
+                at = b[0] + i * s[0]
+                if not 0 <= at < e[0]:
+                    continue
+                for j in range(x.shape[2]):
+                    line = b[1] + j * s[1]
+                    if not 0 <= line < e[1]:
+                        continue
+                    for k in range(x.shape[3]):
+                        column = b[2] + k * s[2]
+                        if 0 <= column < e[2]:
+                            memcpy(&y[n, at, line, column, 0], &x[n, i, j, k, 0], channels)
+    return result
 
 
 cdef Geometry _geometry(shape, Py_ssize_t groups, geometry, int zero_point):

@@ -10,6 +10,7 @@ Design
 """
 
 from cython.parallel cimport prange, threadid
+from libc.math cimport fmaf
 from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uintptr_t
 from libc.string cimport memcpy, memset
 
@@ -34,6 +35,8 @@ cdef enum:
     SLICE = 256  # columns of a block where there are few rows
     FEW_BLOCKS = 16
     GRAIN = 1 << 20  # products that are worth a thread
+    WIDTH = 32  # columns of float sums that grow at once
+    HALF_BLOCK = 512  # products of the last columns that are added before they join the sums before
 
 
 def pack_rows(const int8_t[:, ::1] weight not None):
@@ -146,4 +149,68 @@ def linear_dynamic(
                 &zero_points[0])
     set_dynamic(&c, outputs, &scales[0], &bias[0], of.scale, relu, code)
     _multiply(&c, x, packed, outputs, NULL, &y[0, 0])
+    return out
+
+
+cdef inline void _half_columns(
+    const float* x, const float* weight, Py_ssize_t depth, Py_ssize_t block, Py_ssize_t outputs,
+    Py_ssize_t count, float* y
+) noexcept nogil:
+    """Sum `count` columns, at most WIDTH, of one row, in blocks."""
+    cdef float[WIDTH] total
+    cdef Py_ssize_t first = 0, k, n
+    for n in range(count):
+        y[n] = 0
+    while first < depth:
+        for n in range(count):
+            total[n] = 0
+        for k in range(first, min(first + block, depth)):
+            for n in range(count):
+                total[n] = fmaf(x[k], weight[k * outputs + n], total[n])
+        for n in range(count):
+            y[n] += total[n]
+        first += block
+
+
+cdef void _half_row(
+    const float* x, const float* weight, const float* bias, bint relu, Py_ssize_t depth,
+    Py_ssize_t outputs, float* y
+) noexcept nogil:
+    """Compute one row; sums of neighboring columns grow at once, in registers."""
+    cdef Py_ssize_t first = 0, n
+    while first + WIDTH <= outputs:
+        _half_columns(x, weight + first, depth, depth, outputs, WIDTH, y + first)
+        first += WIDTH
+    if first < outputs:
+        _half_columns(x, weight + first, depth, HALF_BLOCK, outputs, outputs - first, y + first)
+    if bias != NULL:
+        for n in range(outputs):
+            y[n] += bias[n]
+    if relu:
+        for n in range(outputs):
+            y[n] = <float>0.0 if y[n] < 0.0 else y[n]
+
+
+def linear_half(
+    const float[:, ::1] x not None, const float[:, ::1] weight not None, bias, bint relu
+):
+    """Multiply float32 by a weight of few bits; inputs are not checked."""
+    cdef Py_ssize_t depth = weight.shape[0], outputs = weight.shape[1], row, m = x.shape[0]
+    cdef int threads = threads_for(m * outputs * depth, GRAIN // 8)
+    out = np.zeros((m, outputs), np.float32)
+    cdef float[:, ::1] y = out
+    cdef const float[::1] given
+    cdef const float* b = NULL
+    cdef const float* xs = NULL
+    cdef const float* w = NULL
+    if m == 0 or outputs == 0:
+        return out
+    if bias is not None:
+        given = bias
+        b = &given[0]
+    if depth > 0:
+        xs, w = &x[0, 0], &weight[0, 0]
+    with nogil:
+        for row in prange(m, num_threads=threads, schedule="static", use_threads_if=threads > 1):
+            _half_row(xs + row * depth, w, b, relu, depth, outputs, &y[row, 0])
     return out

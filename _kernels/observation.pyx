@@ -5,7 +5,7 @@ are mapped to integers of the same order, for which they do; NaN are the extreme
 """
 
 from cython.parallel cimport prange
-from libc.math cimport INFINITY, NAN, floor, rint
+from libc.math cimport INFINITY, NAN, fabs, floor, frexp, ldexp, rint, rintf, sqrtf
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy
 
@@ -223,4 +223,71 @@ def dynamic_qparams(
         else:
             low = low * (SMALL_SCALE / narrow)
             high = high * (SMALL_SCALE / narrow)
-    return <float>scale, nudge(low, high, scale, quant_min, quant_max)
+    return scale, nudge(low, high, scale, quant_min, quant_max)
+
+
+# -- the range of least loss -------------------------------------------------------------------
+
+cdef inline float halved(float v) noexcept nogil:
+    """Round to float16: 11 bits, fewer below 2**-14."""
+    cdef int exponent = 0
+    cdef double wide = v, rounded
+    if wide == 0 or wide != wide or fabs(wide) == INFINITY:
+        return v
+    frexp(wide, &exponent)
+    exponent = 11 - exponent if exponent > -13 else 24
+    rounded = ldexp(rint(ldexp(wide, exponent)), -exponent)
+    if fabs(rounded) > 65504.0:
+        return <float>INFINITY if rounded > 0 else -<float>INFINITY
+    return <float>rounded
+
+
+cdef float _loss(
+    const float* x, Py_ssize_t n, float lower, float upper, float levels
+) noexcept nogil:
+    """Sum the squares of what quantization with a scale in float16 changes, and take the root."""
+    cdef float scale = 1, inverse = 1, code, wrong, total = 0
+    cdef Py_ssize_t i
+    lower = halved(lower)
+    if upper - lower != 0:
+        scale = halved((upper - lower) / levels)
+    if scale != 0:
+        inverse = <float>1.0 / scale
+    for i in range(n):
+        code = rintf((x[i] - lower) * inverse)
+        if code == code:
+            code = code if code > 0 else <float>0.0
+            code = code if code < levels else levels
+        wrong = x[i] - (code * scale + lower)
+        total = total + wrong * wrong
+    return sqrtf(total)
+
+
+def range_of_least_loss(const float[::1] x not None, int64_t bins, double cut, float levels):
+    """Narrow the range of numbers step by step; inputs are not checked."""
+    cdef Py_ssize_t n = x.shape[0], i
+    cdef float low = x[0], high = x[0], step, rest, best_low, best_high
+    cdef float loss, least, without_first, without_last
+    cdef bint moves = True  # a small step may not move an end
+    with nogil:
+        for i in range(n):
+            low = x[i] if x[i] < low or x[i] != x[i] else low
+            high = x[i] if x[i] > high or x[i] != x[i] else high
+        low, high = low + <float>0.0, high + <float>0.0  # which leaves no zero with a sign
+        step = (high - low) / <float>bins
+        rest = <float>(<double>bins * cut) * step
+        best_low, best_high = low, high
+        loss = _loss(&x[0], n, low, high, levels)
+        least = loss
+        while low + rest < high and moves:
+            without_first = _loss(&x[0], n, low + step, high, levels)
+            without_last = _loss(&x[0], n, low, high - step, levels)
+            if loss < without_first and loss < without_last and loss < least:
+                least, best_low, best_high = loss, low, high
+            if without_first < without_last:
+                moves = low + step != low
+                low, loss = low + step, without_first
+            else:
+                moves = high - step != high
+                high, loss = high - step, without_last
+    return best_low, best_high

@@ -68,6 +68,7 @@ from refquant.ops.floating.activation import tanh as tanh
 from refquant.ops.floating.arithmetic import add as add
 from refquant.ops.floating.arithmetic import div as div
 from refquant.ops.floating.arithmetic import floor_divide as floor_divide
+from refquant.ops.floating.arithmetic import fmod as fmod
 from refquant.ops.floating.arithmetic import lerp as lerp
 from refquant.ops.floating.arithmetic import mul as mul
 from refquant.ops.floating.arithmetic import neg as neg
@@ -123,6 +124,9 @@ from refquant.ops.floating.generator import initial_seed as initial_seed
 from refquant.ops.floating.generator import manual_seed as manual_seed
 from refquant.ops.floating.generator import seed as seed
 from refquant.ops.floating.generator import set_rng_state as set_rng_state
+from refquant.ops.floating.index_put import index_put as index_put
+from refquant.ops.floating.index_put import index_put_ as index_put_
+from refquant.ops.floating.index_put import index_put_impl_ as _index_put_impl_
 from refquant.ops.floating.logical import all as all
 from refquant.ops.floating.logical import any as any
 from refquant.ops.floating.logical import count_nonzero as count_nonzero
@@ -157,6 +161,8 @@ from refquant.ops.floating.reductions import prod as prod
 from refquant.ops.floating.reductions import std as std
 from refquant.ops.floating.reductions import sum as sum
 from refquant.ops.floating.reductions import var as var
+from refquant.ops.floating.repetition import repeat_interleave as repeat_interleave
+from refquant.ops.floating.repetition import tile as tile
 from refquant.ops.floating.rounding import abs as abs
 from refquant.ops.floating.rounding import ceil as ceil
 from refquant.ops.floating.rounding import floor as floor
@@ -171,19 +177,28 @@ from refquant.ops.floating.selection import masked_fill as masked_fill
 from refquant.ops.floating.selection import masked_select as masked_select
 from refquant.ops.floating.selection import nonzero as nonzero
 from refquant.ops.floating.selection import where as where
+from refquant.ops.floating.shuffling import channel_shuffle as channel_shuffle
+from refquant.ops.floating.shuffling import pixel_shuffle as pixel_shuffle
+from refquant.ops.floating.shuffling import pixel_unshuffle as pixel_unshuffle
 from refquant.ops.floating.softmax import log_softmax as log_softmax
 from refquant.ops.floating.softmax import logsumexp as logsumexp
 from refquant.ops.floating.softmax import softmax as softmax
 from refquant.ops.floating.sorting import argsort as argsort
-from refquant.ops.floating.sorting import flip as flip
 from refquant.ops.floating.sorting import sort as sort
 from refquant.ops.floating.sorting import topk as topk
+from refquant.ops.floating.turning import flip as flip
+from refquant.ops.floating.turning import fliplr as fliplr
+from refquant.ops.floating.turning import flipud as flipud
+from refquant.ops.floating.turning import rot90 as rot90
 from refquant.ops.from_data import as_tensor as as_tensor
 from refquant.ops.from_data import from_numpy as from_numpy
 from refquant.ops.from_data import is_tensor as is_tensor
 from refquant.ops.from_data import tensor as tensor
+from refquant.ops.permutation import moveaxis as moveaxis
 from refquant.ops.permutation import movedim as movedim
 from refquant.ops.permutation import permute as permute
+from refquant.ops.permutation import swapaxes as swapaxes
+from refquant.ops.permutation import swapdims as swapdims
 from refquant.ops.permutation import t as t
 from refquant.ops.permutation import transpose as transpose
 from refquant.ops.quantized.affine import dequantize as dequantize
@@ -191,6 +206,7 @@ from refquant.ops.quantized.affine import quantize_per_channel as quantize_per_c
 from refquant.ops.quantized.affine import quantize_per_tensor as quantize_per_tensor
 from refquant.ops.quantized.constructors import empty_affine_quantized as _empty_affine_quantized
 from refquant.ops.quantized.constructors import empty_per_channel_affine_quantized as _empty_per_channel_affine_quantized
+from refquant.ops.quantized.constructors import empty_quantized as empty_quantized
 from refquant.ops.quantized.constructors import make_per_channel_quantized_tensor as _make_per_channel_quantized_tensor
 from refquant.ops.quantized.constructors import make_per_tensor_quantized_tensor as _make_per_tensor_quantized_tensor
 from refquant.ops.quantized.fake_quantization import fake_quantize_per_channel_affine as fake_quantize_per_channel_affine
@@ -198,6 +214,12 @@ from refquant.ops.quantized.fake_quantization import fake_quantize_per_tensor_af
 from refquant.ops.quantized.fused_fake_quantization import _fake_quantize_learnable_per_channel_affine as _fake_quantize_learnable_per_channel_affine
 from refquant.ops.quantized.fused_fake_quantization import _fake_quantize_learnable_per_tensor_affine as _fake_quantize_learnable_per_tensor_affine
 from refquant.ops.quantized.fused_fake_quantization import fused_moving_avg_obs_fake_quant as fused_moving_avg_obs_fake_quant
+from refquant.ops.quantized.masked_fake_quantization import _fake_quantize_per_tensor_affine_cachemask_tensor_qparams as _fake_quantize_per_tensor_affine_cachemask_tensor_qparams
+from refquant.ops.quantized.masked_fake_quantization import _fused_moving_avg_obs_fq_helper as _fused_moving_avg_obs_fq_helper
+from refquant.ops.quantized.own_range import _choose_qparams_per_tensor as _choose_qparams_per_tensor
+from refquant.ops.quantized.own_range import _saturate_weight_to_fp16 as _saturate_weight_to_fp16
+from refquant.ops.quantized.own_range import choose_qparams_optimized as choose_qparams_optimized
+from refquant.ops.quantized.own_range import quantize_per_tensor_dynamic as quantize_per_tensor_dynamic
 from refquant.ops.rows import exported as _exported
 from refquant.ops.slicing import chunk as chunk
 from refquant.ops.slicing import narrow as narrow
@@ -220,4 +242,4 @@ from refquant.tensors.autograd import is_grad_enabled as is_grad_enabled
 from refquant.tensors.autograd import no_grad as no_grad
 from refquant.tensors.autograd import set_grad_enabled as set_grad_enabled
 
-__all__ = ["Generator", "QuantizedTensor", "Size", "Tensor", "__version__", "_empty_affine_quantized", "_empty_per_channel_affine_quantized", "_exported", "_fake_quantize_learnable_per_channel_affine", "_fake_quantize_learnable_per_tensor_affine", "_make_per_channel_quantized_tensor", "_make_per_tensor_quantized_tensor", "abs", "add", "addmm", "all", "allclose", "amax", "any", "ao", "arange", "argmax", "argmin", "argsort", "as_strided", "as_tensor", "backends", "bernoulli", "bmm", "bool", "cat", "ceil", "channels_last", "channels_last_3d", "chunk", "clamp", "clone", "contiguous_format", "cos", "count_nonzero", "cumsum", "default_generator", "dequantize", "device", "div", "dot", "dtype", "empty", "empty_like", "enable_grad", "engines", "eq", "equal", "exp", "eye", "fake_quantize_per_channel_affine", "fake_quantize_per_tensor_affine", "flatten", "flip", "float", "float16", "float32", "float64", "floor", "floor_divide", "from_numpy", "from_torch", "full", "full_like", "fused_moving_avg_obs_fake_quant", "gather", "ge", "get_num_threads", "get_rng_state", "gt", "index_select", "initial_seed", "int16", "int32", "int64", "int8", "is_grad_enabled", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "kernels", "le", "lerp", "linspace", "load", "log", "log10", "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_select", "matmul", "max", "maximum", "mean", "median", "memory_format", "min", "minimum", "mm", "movedim", "mul", "multinomial", "mv", "narrow", "ne", "neg", "nn", "no_grad", "nonzero", "norm", "normal", "numel", "ones", "ones_like", "optim", "oracle", "outer", "per_channel_affine", "per_channel_affine_float_qparams", "per_channel_symmetric", "per_tensor_affine", "per_tensor_symmetric", "permute", "plotting", "pow", "preserve_format", "prod", "qint32", "qint8", "qscheme", "quantization", "quantize_per_channel", "quantize_per_tensor", "quint8", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "ravel", "reciprocal", "relu", "relu_", "remainder", "report", "reporting", "reshape", "round", "rsqrt", "save", "seed", "select", "set_grad_enabled", "set_num_threads", "set_rng_state", "show_config", "sigmoid", "sign", "sin", "softmax", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "sum", "t", "tanh", "tensor", "to_torch", "topk", "transpose", "tril", "triu", "trunc", "uint8", "unbind", "unsqueeze", "var", "where", "zeros", "zeros_like"]
+__all__ = ["Generator", "QuantizedTensor", "Size", "Tensor", "__version__", "_choose_qparams_per_tensor", "_empty_affine_quantized", "_empty_per_channel_affine_quantized", "_exported", "_fake_quantize_learnable_per_channel_affine", "_fake_quantize_learnable_per_tensor_affine", "_fake_quantize_per_tensor_affine_cachemask_tensor_qparams", "_fused_moving_avg_obs_fq_helper", "_index_put_impl_", "_make_per_channel_quantized_tensor", "_make_per_tensor_quantized_tensor", "_saturate_weight_to_fp16", "abs", "add", "addmm", "all", "allclose", "amax", "any", "ao", "arange", "argmax", "argmin", "argsort", "as_strided", "as_tensor", "backends", "bernoulli", "bmm", "bool", "cat", "ceil", "channel_shuffle", "channels_last", "channels_last_3d", "choose_qparams_optimized", "chunk", "clamp", "clone", "contiguous_format", "cos", "count_nonzero", "cumsum", "default_generator", "dequantize", "device", "div", "dot", "dtype", "empty", "empty_like", "empty_quantized", "enable_grad", "engines", "eq", "equal", "exp", "eye", "fake_quantize_per_channel_affine", "fake_quantize_per_tensor_affine", "flatten", "flip", "fliplr", "flipud", "float", "float16", "float32", "float64", "floor", "floor_divide", "fmod", "from_numpy", "from_torch", "full", "full_like", "fused_moving_avg_obs_fake_quant", "gather", "ge", "get_num_threads", "get_rng_state", "gt", "index_put", "index_put_", "index_select", "initial_seed", "int16", "int32", "int64", "int8", "is_grad_enabled", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "kernels", "le", "lerp", "linspace", "load", "log", "log10", "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_select", "matmul", "max", "maximum", "mean", "median", "memory_format", "min", "minimum", "mm", "moveaxis", "movedim", "mul", "multinomial", "mv", "narrow", "ne", "neg", "nn", "no_grad", "nonzero", "norm", "normal", "numel", "ones", "ones_like", "optim", "oracle", "outer", "per_channel_affine", "per_channel_affine_float_qparams", "per_channel_symmetric", "per_tensor_affine", "per_tensor_symmetric", "permute", "pixel_shuffle", "pixel_unshuffle", "plotting", "pow", "preserve_format", "prod", "qint32", "qint8", "qscheme", "quantization", "quantize_per_channel", "quantize_per_tensor", "quantize_per_tensor_dynamic", "quint8", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "ravel", "reciprocal", "relu", "relu_", "remainder", "repeat_interleave", "report", "reporting", "reshape", "rot90", "round", "rsqrt", "save", "seed", "select", "set_grad_enabled", "set_num_threads", "set_rng_state", "show_config", "sigmoid", "sign", "sin", "softmax", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "sum", "swapaxes", "swapdims", "t", "tanh", "tensor", "tile", "to_torch", "topk", "transpose", "tril", "triu", "trunc", "uint8", "unbind", "unsqueeze", "var", "where", "zeros", "zeros_like"]

@@ -34,12 +34,21 @@ def channels(
     )
 
 
-def check_padding_mode(padding_mode: Any) -> None:
-    """Raise unless a border holds zeros."""
-    if not isinstance(padding_mode, str) or padding_mode != "zeros":
+def check_padding_mode(padding_mode: Any, *known: str) -> None:
+    """Raise unless a border holds zeros, or what else is known."""
+    if not isinstance(padding_mode, str) or padding_mode not in ("zeros", *known):
         raise NotSupportedError(
-            argument="padding_mode", expected="'zeros'", got=arguments.describe(padding_mode)
+            argument="padding_mode",
+            expected=" or ".join(map(repr, ("zeros", *known))),
+            got=arguments.describe(padding_mode),
         )
+
+
+def bordered(input: Any, padding: tuple[int, ...], padding_mode: str) -> Any:
+    """Put a border around a tensor, unless that is one of zeros, which convolutions make."""
+    if padding_mode == "zeros" or not any(padding):
+        return input
+    return F.pad(input, [size for size in reversed(padding) for _ in range(2)], padding_mode)
 
 
 class _Convolution(Module):
@@ -47,6 +56,7 @@ class _Convolution(Module):
 
     _ndim: int
     _function: Any
+    _padding_modes: tuple[str, ...] = ("reflect", "replicate", "circular")
     transposed = False
 
     def __init__(
@@ -69,7 +79,7 @@ class _Convolution(Module):
                 got=groups,
                 expected=f"a divisor of in_channels={in_channels} and out_channels={out_channels}",
             )
-        check_padding_mode(padding_mode)
+        check_padding_mode(padding_mode, *self._padding_modes)
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.padding_mode = padding_mode
         for name, value, least in (
@@ -94,9 +104,11 @@ class _Convolution(Module):
         reset_weight_and_bias(self)
 
     def _convolve(self, input, weight, bias):
+        padding = self.padding if self.padding_mode == "zeros" else (0,) * self._ndim
         return type(self)._function(
-            input, weight, bias, self.stride, self.padding, self.dilation, self.groups
-        )
+            bordered(input, self.padding, self.padding_mode), weight, bias, self.stride, padding,
+            self.dilation, self.groups,
+        )  # fmt: skip
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve `input`."""
@@ -118,6 +130,8 @@ class _Convolution(Module):
             text += f", groups={self.groups}"
         if self.bias is None:
             text += ", bias=False"
+        if self.padding_mode != "zeros":
+            text += f", padding_mode={self.padding_mode}"
         return text
 
 
@@ -168,6 +182,7 @@ class Conv3d(_Convolution):
 class _ConvTranspose(_Convolution):
     """Base class of transposed convolutions, whose arguments come in another order."""
 
+    _padding_modes = ()
     transposed = True
 
     def __init__(

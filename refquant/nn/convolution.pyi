@@ -19,13 +19,17 @@ __all__ = ['Conv1d', 'Conv2d', 'Conv3d', 'ConvTranspose1d', 'ConvTranspose2d', '
 def channels(in_channels: Any, out_channels: Any, groups: Any, least: int=0) -> tuple[int, int, int]:
     """Check the counts of channels and groups, one by one."""
 
-def check_padding_mode(padding_mode: Any) -> None:
-    """Raise unless a border holds zeros."""
+def check_padding_mode(padding_mode: Any, *known: str) -> None:
+    """Raise unless a border holds zeros, or what else is known."""
+
+def bordered(input: Any, padding: tuple[int, ...], padding_mode: str) -> Any:
+    """Put a border around a tensor, unless that is one of zeros, which convolutions make."""
 
 class _Convolution(Module):
     """Base class of convolutions with any number of spatial dimensions."""
     _ndim: int
     _function: Any
+    _padding_modes: tuple[str, ...] = ...
     transposed: Any
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any=1, padding: Any=0, dilation: Any=1, groups: int=1, bias: bool=True, padding_mode: str='zeros') -> None: ...
     def reset_parameters(self) -> None:
@@ -143,6 +147,7 @@ class Conv3d(_Convolution):
 
 class _ConvTranspose(_Convolution):
     """Base class of transposed convolutions, whose arguments come in another order."""
+    _padding_modes: Any
     transposed: Any
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any=1, padding: Any=0, output_padding: Any=0, groups: int=1, bias: bool=True, dilation: Any=1, padding_mode: str='zeros') -> None: ...
     def _convolve(self, input: Any, weight: Any, bias: Any) -> Any: ...

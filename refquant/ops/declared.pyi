@@ -552,7 +552,8 @@ class Methods:
         input : Tensor
             Plain or quantized.
         memory_format : memory_format
-            That of the copy; ``preserve_format`` keeps dense strides as they are.
+            That of the copy; ``preserve_format`` keeps dense strides as they are, a quantized tensor
+            becomes row-major unless a format is given.
 
         Returns
         -------
@@ -693,23 +694,18 @@ class Methods:
         >>> refquant.cumsum(refquant.tensor([1, 2, 3]), 0)
         tensor([1, 3, 6])
         """
-    def dequantize(self) -> Tensor:
+    def dequantize(self) -> Any:
         """Turn integers into the real numbers that they stand for, :math:`x = s (q - z)`.
 
         Parameters
         ----------
-        input : QuantizedTensor or Tensor
-            A plain float32 tensor is returned as it is.
+        input : QuantizedTensor or Tensor, or a sequence of these
+            A plain tensor is converted to float32; one of float32 is returned as it is.
 
         Returns
         -------
-        Tensor
+        Tensor, or tuple of Tensor for a sequence
             float32, of the shape and memory format of `input`.
-
-        Raises
-        ------
-        DtypeError
-            If `input` is neither quantized nor float32.
 
         Notes
         -----
@@ -942,7 +938,7 @@ class Methods:
         Parameters
         ----------
         input : Tensor
-            The operand, of any shape.
+            Plain, or quantized per tensor.
         *dims : int
             The dimensions.
 
@@ -956,6 +952,46 @@ class Methods:
         >>> import refquant
         >>> refquant.flip(refquant.tensor([1, 2, 3]), 0)
         tensor([3, 2, 1])
+        """
+    def fliplr(self) -> Tensor:
+        """Reverse the order of the columns; see `flip`.
+
+        Parameters
+        ----------
+        input : Tensor
+            Plain, or quantized per tensor; at least 2 dimensions.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.fliplr(refquant.tensor([[1, 2], [3, 4]]))
+        tensor([[2, 1],
+                [4, 3]])
+        """
+    def flipud(self) -> Tensor:
+        """Reverse the order of the rows; see `flip`.
+
+        Parameters
+        ----------
+        input : Tensor
+            Plain, or quantized per tensor; at least 1 dimension.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.flipud(refquant.tensor([[1, 2], [3, 4]]))
+        tensor([[3, 4],
+                [1, 2]])
         """
     def float(self) -> Tensor:
         """Convert to float32.
@@ -1009,6 +1045,27 @@ class Methods:
         >>> import refquant
         >>> refquant.floor_divide(refquant.tensor([-3, 5]), 2)
         tensor([-2,  2])
+        """
+    def fmod(self, other: Any) -> Tensor:
+        """Compute the remainder of the division that cuts off; it has the sign of `input`.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            Of the common shape.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.fmod(refquant.tensor([-3, 5]), 2)
+        tensor([-1,  1])
         """
     def gather(self, dim: Any, index: Any) -> Tensor:
         """Gather elements along a dimension; `index` has the shape of the result.
@@ -1089,6 +1146,73 @@ class Methods:
         -------
         Tensor
             Of the shape of `input`.
+        """
+    def index(self, indices: Any) -> Tensor:
+        """Take elements, as ``input[indices]`` does.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        indices : Any
+            Integer or bool tensors, one for each leading dimension. None stands for all of a dimension.
+
+        Returns
+        -------
+        Tensor
+            A copy.
+        """
+    def index_put(self, indices: Any, values: Any, accumulate: Any = ...) -> Tensor:
+        """Overwrite elements by tensors of indices, in a copy.
+
+        Parameters
+        ----------
+        input : Tensor
+            Plain, or quantized per tensor.
+        indices : Any
+            Integer or bool tensors, one for each leading dimension.
+        values : Tensor
+            The new elements; they broadcast to what the indices take.
+        accumulate : bool, default False
+            Whether to add instead of overwriting; plain tensors alone.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> x = refquant.zeros(3)
+        >>> refquant.index_put(x, (refquant.tensor([0, 2]),), refquant.tensor([1.0, 2.0]))
+        tensor([1., 0., 2.])
+        """
+    def index_put_(self, indices: Any, values: Any, accumulate: Any = ...) -> Self:
+        """Overwrite elements by tensors of indices, in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            Plain, or quantized per tensor.
+        indices : Any
+            Integer or bool tensors, one for each leading dimension.
+        values : Tensor
+            The new elements; they broadcast to what the indices take.
+        accumulate : bool, default False
+            Whether to add instead of overwriting; plain tensors alone.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> x = refquant.zeros(3)
+        >>> refquant.index_put_(x, (refquant.tensor([1]),), refquant.tensor(5.0))
+        tensor([0., 5., 0.])
         """
     def index_select(self, dim: Any, index: Any) -> Tensor:
         """Select slices along a dimension.
@@ -1494,13 +1618,13 @@ class Methods:
         >>> refquant.lt(refquant.tensor([1, 2, 3]), 2)
         tensor([ True, False, False])
         """
-    def masked_fill(self, mask: Any, value: Any) -> Tensor:
+    def masked_fill(self, mask: Any, value: Any) -> Self:
         """Replace elements where a mask is true by a number.
 
         Parameters
         ----------
         input : Tensor
-            The operand, of any shape.
+            Plain, or quantized per tensor.
         mask : Tensor of bool
             Broadcasts to `input`.
         value : number
@@ -1523,7 +1647,7 @@ class Methods:
         Parameters
         ----------
         input : Tensor
-            The operand, of any shape.
+            Plain, or quantized per tensor.
         mask : Tensor of bool
             Broadcasts to `input`.
         value : number
@@ -1744,6 +1868,29 @@ class Methods:
         tensor([[ 7., 10.],
                 [15., 22.]])
         """
+    def moveaxis(self, source: Any, destination: Any) -> Self:
+        """Move one dimension to another place; another name of `movedim`.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        source : int
+            Where the dimension is.
+        destination : int
+            Where it goes.
+
+        Returns
+        -------
+        Tensor
+            Shares storage with `input`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.moveaxis(refquant.ones(2, 3, 4), 0, 2).shape
+        refquant.Size([3, 4, 2])
+        """
     def movedim(self, source: Any, destination: Any) -> Self:
         """Move one dimension to another place; the others keep their order.
 
@@ -1915,17 +2062,109 @@ class Methods:
         >>> refquant.neg(refquant.tensor([1.0, -2.0]))
         tensor([-1.,  2.])
         """
-    def new_zeros(self, *size: Any, dtype: Any = ...) -> Tensor:
+    def nelement(self) -> builtins.int:
+        """Count the elements; see `numel`."""
+    def new_empty(self, *size: Any, dtype: Any = ..., device: Any = ..., requires_grad: Any = ...) -> Tensor:
+        """Make an uninitialized tensor of the dtype of another.
+
+        Parameters
+        ----------
+        input : Tensor
+            Gives the dtype.
+        *size : int, or one sequence of int
+            The shape.
+        dtype : dtype, optional
+            Element type of the result.
+        device : str, optional
+            Only 'cpu'.
+        requires_grad : bool, default False
+            Whether to record gradients for the result.
+
+        Returns
+        -------
+        Tensor
+            Of the given shape.
+        """
+    def new_full(self, size: Any, fill_value: Any, *, dtype: Any = ..., device: Any = ..., requires_grad: Any = ...) -> Tensor:
+        """Make a tensor of one number of the dtype of another.
+
+        Parameters
+        ----------
+        input : Tensor
+            Gives the dtype.
+        size : int or tuple of int
+            The shape.
+        fill_value : number
+            The number.
+        dtype : dtype, optional
+            Element type of the result.
+        device : str, optional
+            Only 'cpu'.
+        requires_grad : bool, default False
+            Whether to record gradients for the result.
+
+        Returns
+        -------
+        Tensor
+            Of the given shape.
+        """
+    def new_ones(self, *size: Any, dtype: Any = ..., device: Any = ..., requires_grad: Any = ...) -> Tensor:
+        """Make a tensor of ones of the dtype of another.
+
+        Parameters
+        ----------
+        input : Tensor
+            Gives the dtype.
+        *size : int, or one sequence of int
+            The shape.
+        dtype : dtype, optional
+            Element type of the result.
+        device : str, optional
+            Only 'cpu'.
+        requires_grad : bool, default False
+            Whether to record gradients for the result.
+
+        Returns
+        -------
+        Tensor
+            Of the given shape.
+        """
+    def new_tensor(self, data: Any, *, dtype: Any = ..., device: Any = ..., requires_grad: Any = ...) -> Tensor:
+        """Make a tensor of numbers, of the dtype of another.
+
+        Parameters
+        ----------
+        input : Tensor
+            Gives the dtype.
+        data : Any
+            Numbers, nested.
+        dtype : dtype, optional
+            Element type of the result.
+        device : str, optional
+            Only 'cpu'.
+        requires_grad : bool, default False
+            Whether to record gradients for the result.
+
+        Returns
+        -------
+        Tensor
+            A copy of the data.
+        """
+    def new_zeros(self, *size: Any, dtype: Any = ..., device: Any = ..., requires_grad: Any = ...) -> Tensor:
         """Make a tensor of zeros of the dtype of another.
 
         Parameters
         ----------
         input : Tensor
-            The operand, of any shape.
+            Gives the dtype.
         *size : int, or one sequence of int
             The shape.
         dtype : dtype, optional
             Element type of the result.
+        device : str, optional
+            Only 'cpu'.
+        requires_grad : bool, default False
+            Whether to record gradients for the result.
 
         Returns
         -------
@@ -2210,14 +2449,39 @@ class Methods:
         Parameters
         ----------
         input : Tensor
-            The operand, of any shape.
+            Plain, or quantized per tensor.
         *repeats : int
             How often along each dimension, one by one or as one sequence.
 
         Returns
         -------
         Tensor
-            Of the shape of `input`.
+            Row-major.
+        """
+    def repeat_interleave(self, repeats: Any, dim: Any = ..., *, output_size: Any = ...) -> Tensor:
+        """Repeat each element, or each slice along a dimension, in its place.
+
+        Parameters
+        ----------
+        input : Tensor
+            Plain, or quantized per tensor.
+        repeats : Any
+            How often each: one number, or one for each slice along `dim`.
+        dim : int, optional
+            Along which; not given, all elements are taken in one row.
+        output_size : int, optional
+            Accepted: the sum of `repeats`.
+
+        Returns
+        -------
+        Tensor
+            Row-major.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.repeat_interleave(refquant.tensor([1, 2]), 2)
+        tensor([1, 1, 2, 2])
         """
     def reshape(self, *shape: Any) -> Self:
         """Reshape the elements in row-major order: a view if possible, else a copy.
@@ -2262,6 +2526,30 @@ class Methods:
         -------
         Tensor
             `input`, with the leading elements that it had in row-major order.
+        """
+    def rot90(self, k: Any = ..., dims: Any = ...) -> Tensor:
+        """Turn a plane by right angles.
+
+        Parameters
+        ----------
+        input : Tensor
+            Plain, or quantized per tensor.
+        k : int, default 1
+            How many right angles, from the first of `dims` towards the second.
+        dims : Any, default (0, 1)
+            Two dimensions, which are the plane.
+
+        Returns
+        -------
+        Tensor
+            A copy.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.rot90(refquant.tensor([[1, 2], [3, 4]]))
+        tensor([[2, 4],
+                [1, 3]])
         """
     def round(self) -> Tensor:
         """Round to the nearest integer, ties to the even one; the gradient is 0.
@@ -2640,6 +2928,48 @@ class Methods:
         >>> refquant.tensor([[1, 2], [3, 4]]).sum(dim=0)
         tensor([4, 6])
         """
+    def swapaxes(self, axis0: Any, axis1: Any) -> Self:
+        """Exchange two dimensions; another name of `transpose`.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        axis0, axis1 : int
+            The dimensions.
+
+        Returns
+        -------
+        Tensor
+            Shares storage with `input`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.swapaxes(refquant.ones(2, 3), 0, 1).shape
+        refquant.Size([3, 2])
+        """
+    def swapdims(self, dim0: Any, dim1: Any) -> Self:
+        """Exchange two dimensions; another name of `transpose`.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        dim0, dim1 : int
+            The dimensions.
+
+        Returns
+        -------
+        Tensor
+            Shares storage with `input`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.swapdims(refquant.ones(2, 3), 0, 1).shape
+        refquant.Size([3, 2])
+        """
     def t(self) -> Self:
         """Transpose a matrix; a tensor of fewer dimensions stays as it is.
 
@@ -2691,6 +3021,27 @@ class Methods:
         -------
         Tensor
             `input` itself.
+        """
+    def tile(self, *dims: Any) -> Tensor:
+        """Repeat the whole tensor along its last dimensions; see `repeat`.
+
+        Parameters
+        ----------
+        input : Tensor
+            Plain, or quantized per tensor.
+        *dims : int
+            How often, one by one or as one sequence; dimensions in front stay.
+
+        Returns
+        -------
+        Tensor
+            Row-major.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.tile(refquant.tensor([1, 2]), (2,))
+        tensor([1, 2, 1, 2])
         """
     def to(self, *target: Any, dtype: Any = ..., device: Any = ..., non_blocking: Any = ..., copy: Any = ..., memory_format: Any = ...) -> Tensor:
         """Convert to another dtype or memory format.
@@ -2880,6 +3231,40 @@ class Methods:
         """
     def unflatten(self, dim: Any, sizes: Any) -> Self:
         """Split one dimension into several; see `view`."""
+    def unfold(self, dimension: Any, size: Any, step: Any) -> Self:
+        """View the windows along a dimension; a new last dimension runs over the elements of each.
+
+        Parameters
+        ----------
+        input : Tensor
+            Plain, or quantized per tensor.
+        dimension : int
+            The dimension.
+        size : int
+            Elements of a window.
+        step : int
+            From one window to the next.
+
+        Returns
+        -------
+        Tensor
+            Shares storage with `input`.
+
+        Raises
+        ------
+        OperationError
+            If a window is longer than the dimension, or there is no step.
+        QuantizerError
+            If `input` is quantized per channel.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.tensor([0, 1, 2, 3]).unfold(0, 2, 1)
+        tensor([[0, 1],
+                [1, 2],
+                [2, 3]])
+        """
     def uniform_(self, a: Any = ..., b: Any = ..., *, generator: Any = ...) -> Self:
         """Overwrite with draws from the uniform distribution from `a` to `b`.
 

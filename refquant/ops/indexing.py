@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments
+from refquant import arguments, dtypes
 from refquant._documentation import documented
 from refquant._operation import named
 from refquant.errors import (
@@ -14,19 +14,19 @@ from refquant.errors import (
     QuantizerError,
     ShapeError,
 )
-from refquant.ops import checks
+from refquant.ops import checks, layout
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.inplace import assign, check_writable
 from refquant.ops.views import lost_axis
 from refquant.tensors import QuantizedTensor, Tensor, autograd, differentiable
 
-__all__ = ["FULL_SLICE", "basic_index", "getitem", "setitem"]
+__all__ = ["FULL_SLICE", "basic_index", "getitem", "index_items", "placed", "setitem"]
 
 
 FULL_SLICE = slice(None)
 
 
-def _items(array: np.ndarray, index: Any) -> list:
+def index_items(array: np.ndarray, index: Any) -> list:
     """Expand an index to one item for each dimension (and None for new ones)."""
     if isinstance(index, list) and any(
         isinstance(i, slice | Tensor | np.ndarray | list | tuple) or i is None for i in index
@@ -80,7 +80,8 @@ def _item(item: Any):
     return array if array.ndim or array.dtype == np.bool_ else int(array)
 
 
-def _placed(array: np.ndarray, index: tuple) -> np.ndarray:
+def placed(array: np.ndarray, index: tuple) -> np.ndarray:
+    """Return the part of an array that an index describes, or raise."""
     try:
         # The ellipsis makes single entries views of 0 dimensions instead of copies.
         return array[(*index, Ellipsis)]
@@ -112,7 +113,7 @@ def _kept_channels(x: QuantizedTensor, index: tuple):
 
 def basic_index(x: Tensor, index: tuple) -> Tensor:
     """Return the view that an index of integers, slices and None describes."""
-    array = _placed(x.array, index)
+    array = placed(x.array, index)
     if isinstance(x, QuantizedTensor):
         if x.axis is None:
             return x.like(array)
@@ -134,7 +135,7 @@ def basic_index(x: Tensor, index: tuple) -> Tensor:
 
 
 def _advanced(x: Tensor, index: tuple) -> Tensor:
-    array = _placed(x.array, index)
+    array = placed(x.array, index)
     if isinstance(x, QuantizedTensor):
         if x.axis is not None:
             raise QuantizerError(
@@ -144,7 +145,14 @@ def _advanced(x: Tensor, index: tuple) -> Tensor:
                 got=x.qscheme(),
                 hint="use slices, or dequantize() first",
             )
-        return x.like(array)
+        first = index[0]
+        batch = (
+            isinstance(first, np.ndarray)
+            and first.ndim == 1
+            and all(isinstance(item, slice) for item in index[1:])
+        )
+        memory_format = layout.format_of(x.array) if batch else dtypes.contiguous_format
+        return x.like(layout.to_format(array, memory_format))
 
     before = x.array.shape
 
@@ -206,7 +214,7 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     """
     if type(index) is int and input.array.ndim:
         return basic_index(input, (index,))
-    basic, arrays = _two_steps(_items(input.array, index))
+    basic, arrays = _two_steps(index_items(input.array, index))
     part = basic_index(input, basic)
     return part if arrays is None else _advanced(part, arrays)
 
@@ -224,7 +232,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     GradientError
         If `input` is a leaf that requires a gradient.
     """
-    basic, arrays = _two_steps(_items(input.array, index))
+    basic, arrays = _two_steps(index_items(input.array, index))
     if isinstance(input, QuantizedTensor):
         _set_quantized(input, basic, arrays, value)
         return
@@ -240,7 +248,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     shape = value.array.shape
 
     def backward(g):
-        kept, part = g.copy(), _placed(g, basic)
+        kept, part = g.copy(), placed(g, basic)
         _assign(kept, basic, arrays, np.zeros((), g.dtype))
         return kept, unbroadcast(part if arrays is None else part[arrays], shape)
 
@@ -248,7 +256,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
 
 
 def _assign(array: np.ndarray, basic: tuple, arrays: tuple | None, value: np.ndarray) -> None:
-    part = _placed(array, basic)
+    part = placed(array, basic)
     try:
         with np.errstate(all="ignore"):
             part[... if arrays is None else arrays] = value

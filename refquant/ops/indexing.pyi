@@ -5,19 +5,19 @@ from typing import Any
 
 from typing import Any
 import numpy as np
-from refquant import arguments
+from refquant import arguments, dtypes
 from refquant._documentation import documented
 from refquant._operation import named
 from refquant.errors import ArgumentError, ArgumentTypeError, IndexRangeError, QuantizerError, ShapeError
-from refquant.ops import checks
+from refquant.ops import checks, layout
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.inplace import assign, check_writable
 from refquant.ops.views import lost_axis
 from refquant.tensors import QuantizedTensor, Tensor, autograd, differentiable
-__all__ = ['FULL_SLICE', 'basic_index', 'getitem', 'setitem']
+__all__ = ['FULL_SLICE', 'basic_index', 'getitem', 'index_items', 'placed', 'setitem']
 FULL_SLICE: Any
 
-def _items(array: np.ndarray, index: Any) -> list:
+def index_items(array: np.ndarray, index: Any) -> list:
     """Expand an index to one item for each dimension (and None for new ones)."""
 
 def _is_mask(item: Any) -> bool: ...
@@ -25,7 +25,8 @@ def _is_mask(item: Any) -> bool: ...
 def _item(item: Any) -> Any:
     """Return one item of an index as an int, slice, None, Ellipsis or array, or raise."""
 
-def _placed(array: np.ndarray, index: tuple) -> np.ndarray: ...
+def placed(array: np.ndarray, index: tuple) -> np.ndarray:
+    """Return the part of an array that an index describes, or raise."""
 
 def _kept_channels(x: QuantizedTensor, index: tuple) -> Any:
     """Follow the channels through a basic index: their new dimension and which of them stay."""

@@ -13,23 +13,28 @@ from refquant.ops.floating import (  # noqa: F401 -- their rows
     elementwise,
     extremes,
     generator,
+    index_put,
     logical,
     loss,
     matmul,
     matrices,
     normalization,
     operators,
+    padding,
     pooling,
     random,
     ranges,
     reductions,
+    repetition,
     resizing,
     rounding,
     sampling,
     selection,
+    shuffling,
     softmax,
     sorting,
     transposed_convolution,
+    turning,
 )
 from refquant.ops.quantized import activation as quantized_activation
 from refquant.ops.quantized import affine
@@ -37,6 +42,8 @@ from refquant.ops.quantized import casting as quantized_casting
 from refquant.ops.quantized import comparison as quantized_comparison
 from refquant.ops.quantized import concat as quantized_concat
 from refquant.ops.quantized import elementwise as quantized_elementwise
+from refquant.ops.quantized import masking as quantized_masking
+from refquant.ops.quantized import padding as quantized_padding
 from refquant.ops.quantized import pooling as quantized_pooling
 from refquant.ops.quantized import reductions as quantized_reductions
 from refquant.ops.quantized import resizing as quantized_resizing
@@ -56,6 +63,8 @@ QUANTIZED_FORMS.update(
     **_named(quantized_comparison, "eq equal ge gt le lt ne"),
     **_named(quantized_concat, "cat"),
     **_named(quantized_elementwise, "clamp clamp_ hardtanh hardtanh_ relu relu6 relu6_ relu_"),
+    **_named(quantized_masking, "index_put_ masked_fill masked_fill_"),
+    **_named(quantized_padding, "pad"),
     **_named(quantized_pooling, "adaptive_avg_pool2d avg_pool2d max_pool2d"),
     **_named(quantized_reductions, "max mean min sort topk"),
     **_named(quantized_resizing, "interpolate"),
@@ -67,12 +76,15 @@ METHODS = {
     "expand": broadcasting.expand,
     "expand_as": broadcasting.expand_as,
     "flatten": views.flatten,
+    "moveaxis": permutation.moveaxis,
     "movedim": permutation.movedim,
     "permute": permutation.permute,
     "ravel": views.ravel,
     "reshape": views.reshape,
     "reshape_as": views.reshape_as,
     "squeeze": views.squeeze,
+    "swapaxes": permutation.swapaxes,
+    "swapdims": permutation.swapdims,
     "t": permutation.t,
     "transpose": permutation.transpose,
     "unflatten": views.unflatten,
@@ -82,7 +94,9 @@ METHODS = {
     "as_strided": strides.as_strided,
     "contiguous": strides.contiguous,
     "is_contiguous": strides.is_contiguous,
+    "nelement": strides.nelement,
     "storage_offset": strides.storage_offset,
+    "unfold": strides.unfold,
     # Parts.
     "__getitem__": indexing.getitem,
     "__setitem__": indexing.setitem,

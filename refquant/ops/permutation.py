@@ -8,7 +8,7 @@ from refquant.ops import checks
 from refquant.ops.views import integers, with_axis
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
-__all__ = ["movedim", "permute", "t", "transpose"]
+__all__ = ["moveaxis", "movedim", "permute", "swapaxes", "swapdims", "t", "transpose"]
 
 
 def permute(input: Any, *dims: Any) -> Tensor:
@@ -112,6 +112,56 @@ def movedim(input: Any, source: int, destination: int) -> Tensor:
     if order:
         order.insert(last, order.pop(first))
     return permute(x, order)
+
+
+def swapaxes(input: Any, axis0: int, axis1: int) -> Tensor:
+    """Exchange two dimensions; another name of `transpose`.
+
+    %(any_shape)s
+    axis0, axis1 : int
+        The dimensions.
+
+    %(shares_storage)s
+
+    %(example)s
+    >>> refquant.swapaxes(refquant.ones(2, 3), 0, 1).shape
+    refquant.Size([3, 2])
+    """
+    return transpose(input, axis0, axis1)
+
+
+def swapdims(input: Any, dim0: int, dim1: int) -> Tensor:
+    """Exchange two dimensions; another name of `transpose`.
+
+    %(any_shape)s
+    dim0, dim1 : int
+        The dimensions.
+
+    %(shares_storage)s
+
+    %(example)s
+    >>> refquant.swapdims(refquant.ones(2, 3), 0, 1).shape
+    refquant.Size([3, 2])
+    """
+    return transpose(input, dim0, dim1)
+
+
+def moveaxis(input: Any, source: int, destination: int) -> Tensor:
+    """Move one dimension to another place; another name of `movedim`.
+
+    %(any_shape)s
+    source : int
+        Where the dimension is.
+    destination : int
+        Where it goes.
+
+    %(shares_storage)s
+
+    %(example)s
+    >>> refquant.moveaxis(refquant.ones(2, 3, 4), 0, 2).shape
+    refquant.Size([3, 4, 2])
+    """
+    return movedim(input, source, destination)
 
 
 document(__name__)

@@ -9,7 +9,7 @@ from refquant.errors import OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.views import integers, with_axis
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
-__all__ = ['movedim', 'permute', 't', 'transpose']
+__all__ = ['moveaxis', 'movedim', 'permute', 'swapaxes', 'swapdims', 't', 'transpose']
 
 def permute(input: Any, *dims: Any) -> Tensor:
     """Reorder the dimensions.
@@ -104,5 +104,73 @@ def movedim(input: Any, source: int, destination: int) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.movedim(refquant.ones(2, 3, 4), 0, 2).shape
+    refquant.Size([3, 4, 2])
+    """
+
+def swapaxes(input: Any, axis0: int, axis1: int) -> Tensor:
+    """Exchange two dimensions; another name of `transpose`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    axis0, axis1 : int
+        The dimensions.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.swapaxes(refquant.ones(2, 3), 0, 1).shape
+    refquant.Size([3, 2])
+    """
+
+def swapdims(input: Any, dim0: int, dim1: int) -> Tensor:
+    """Exchange two dimensions; another name of `transpose`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim0, dim1 : int
+        The dimensions.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.swapdims(refquant.ones(2, 3), 0, 1).shape
+    refquant.Size([3, 2])
+    """
+
+def moveaxis(input: Any, source: int, destination: int) -> Tensor:
+    """Move one dimension to another place; another name of `movedim`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    source : int
+        Where the dimension is.
+    destination : int
+        Where it goes.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.moveaxis(refquant.ones(2, 3, 4), 0, 2).shape
     refquant.Size([3, 4, 2])
     """

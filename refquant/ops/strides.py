@@ -9,10 +9,21 @@ from refquant import arguments, dtypes
 from refquant._documentation import document
 from refquant.errors import OperationError
 from refquant.ops import checks, layout
+from refquant.ops.moved import movable, moved
 from refquant.ops.views import integers, lost_axis
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
-__all__ = ["as_strided", "contiguous", "is_contiguous", "numel", "storage_offset"]
+MOST_STEPS = 2**31  # longer ones reach no second window either
+
+__all__ = [
+    "as_strided",
+    "contiguous",
+    "is_contiguous",
+    "nelement",
+    "numel",
+    "storage_offset",
+    "unfold",
+]
 
 
 def numel(input: Tensor) -> int:
@@ -29,6 +40,11 @@ def numel(input: Tensor) -> int:
     4
     """
     return checks.any_tensor("input", input).array.size
+
+
+def nelement(input: Tensor) -> int:
+    """Count the elements; see `numel`."""
+    return numel(input)
 
 
 def contiguous(
@@ -166,6 +182,63 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
         return (memory[strided(places, before, strides, start)],)
 
     return differentiable(view, (x,), backward)
+
+
+def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """View the windows along a dimension; a new last dimension runs over the elements of each.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain, or quantized per tensor.
+    dimension : int
+        The dimension.
+    size : int
+        Elements of a window.
+    step : int
+        From one window to the next.
+
+    %(shares_storage)s
+
+    Raises
+    ------
+    OperationError
+        If a window is longer than the dimension, or there is no step.
+    QuantizerError
+        If `input` is quantized per channel.
+
+    %(example)s
+    >>> refquant.tensor([0, 1, 2, 3]).unfold(0, 2, 1)
+    tensor([[0, 1],
+            [1, 2],
+            [2, 3]])
+    """
+    x = movable("input", input)
+    array = x.array
+    axis = checks.dimension("dimension", dimension, array.ndim)
+    extent = array.shape[axis] if array.ndim else 1
+    size = arguments.integer("size", size, 0)
+    step = min(arguments.integer("step", step, 1), MOST_STEPS)
+    if size > extent:
+        raise OperationError(
+            argument="size", expected=f"at most the extent {extent} of the dimension", got=size
+        )
+    if array.ndim == 0:
+        return x.reshape((size,))
+    shape, steps = [*array.shape, size], [*array.strides, array.strides[axis]]
+    shape[axis] = (extent - size) // step + 1
+    steps[axis] *= step
+    view = np.lib.stride_tricks.as_strided(array, shape, steps)
+    before = array.shape
+
+    def backward(g):
+        gradient = np.zeros(before, g.dtype)
+        for place in range(size):
+            taken = slice(place, place + step * (g.shape[axis] - 1) + 1, step)
+            gradient[(slice(None),) * axis + (taken,)] += g[..., place]
+        return gradient
+
+    return moved(x, view, backward)
 
 
 document(__name__)

@@ -10,9 +10,11 @@ from refquant import arguments, dtypes
 from refquant._documentation import document
 from refquant.errors import OperationError
 from refquant.ops import checks, layout
+from refquant.ops.moved import movable, moved
 from refquant.ops.views import integers, lost_axis
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
-__all__ = ['as_strided', 'contiguous', 'is_contiguous', 'numel', 'storage_offset']
+MOST_STEPS: Any
+__all__ = ['as_strided', 'contiguous', 'is_contiguous', 'nelement', 'numel', 'storage_offset', 'unfold']
 
 def numel(input: Tensor) -> int:
     """Count the elements.
@@ -32,6 +34,9 @@ def numel(input: Tensor) -> int:
     >>> refquant.numel(refquant.tensor([[1, 2], [3, 4]]))
     4
     """
+
+def nelement(input: Tensor) -> int:
+    """Count the elements; see `numel`."""
 
 def contiguous(input: Any, memory_format: dtypes.memory_format=dtypes.contiguous_format) -> Tensor:
     """Lay the elements out without gaps, in the order of a memory format.
@@ -102,6 +107,41 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None=No
     --------
     >>> import refquant
     >>> refquant.tensor([0, 1, 2, 3]).as_strided((3, 2), (1, 1))
+    tensor([[0, 1],
+            [1, 2],
+            [2, 3]])
+    """
+
+def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """View the windows along a dimension; a new last dimension runs over the elements of each.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain, or quantized per tensor.
+    dimension : int
+        The dimension.
+    size : int
+        Elements of a window.
+    step : int
+        From one window to the next.
+
+    Returns
+    -------
+    Tensor
+        Shares storage with `input`.
+
+    Raises
+    ------
+    OperationError
+        If a window is longer than the dimension, or there is no step.
+    QuantizerError
+        If `input` is quantized per channel.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([0, 1, 2, 3]).unfold(0, 2, 1)
     tensor([[0, 1],
             [1, 2],
             [2, 3]])

@@ -9,6 +9,10 @@ engines with a fault.
 Images lie channels-last, (batch, depth, height, width, channels); a two-dimensional convolution has
 a depth of 1. The tuples of a `refquant.reference.operands.Geometry` are (depth, height, width).
 
+A transposed convolution adds each filter, times a pixel, to the result, `stride` apart. That is the
+convolution, step by step, of an image in which pixels lie `stride` apart and zero points between
+them (`spread`), with filters that are turned around.
+
 Depthwise convolution, one filter for each channel, has rows of few products; its filters are laid
 out with the channels fastest, so that neighboring channels are computed together.
 
@@ -20,7 +24,7 @@ import numpy as np
 
 from refquant.reference.matmul import ROWS, finish, padded, padded_depth
 
-__all__ = ["convolve", "convolve_depthwise", "pack_depthwise", "pack_filters"]
+__all__ = ["convolve", "convolve_depthwise", "pack_depthwise", "pack_filters", "spread"]
 
 
 def pack_filters(weight, groups):
@@ -70,6 +74,38 @@ def pack_depthwise(weight, weight_zero_points):
     filters = weight.reshape(weight.shape[0], int(np.prod(weight.shape[1:]))).astype(np.int32)
     packed_taps = np.ascontiguousarray((filters - weight_zero_points[:, None]).T)
     return packed_taps, packed_taps.sum(axis=0, dtype=np.int32)
+
+
+def spread(x, between, step, before, extents):
+    """Place the pixels of images apart.
+
+    Parameters
+    ----------
+    x : ndarray of uint8, shape (batch, depth, height, width, channels)
+        Quantized images.
+    between : int
+        What stands where no pixel does.
+    step : tuple of int
+        From pixel to pixel, along depth, height and width.
+    before : tuple of int
+        Where the first pixel stands; pixels at places below 0 are left out.
+    extents : tuple of int
+        Depth, height and width of the result; pixels behind them are left out.
+
+    Returns
+    -------
+    ndarray of uint8, shape (batch, *extents, channels)
+    """
+    result = np.full((x.shape[0], *extents, x.shape[4]), between, np.uint8)
+    to, of = [], []
+    for count, s, b, extent in zip(x.shape[1:4], step, before, extents, strict=True):
+        first = max(-(b // s), 0)  # the first pixel at 0 or behind it
+        last = min((extent - 1 - b) // s + 1, count)
+        last = max(last, first)
+        of.append(slice(first, last))
+        to.append(slice(first * s + b, last * s + b, s) if last > first else slice(0, 0))
+    result[:, *to] = x[:, *of]
+    return result
 
 
 def gather(x, outside, geometry):

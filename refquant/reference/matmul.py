@@ -15,8 +15,13 @@ See ``_kernels/matmul.pyx``; what it does with a sum is ``finish_columns`` of
 
 import numpy as np
 
-__all__ = ["linear", "linear_dynamic", "pack_rows"]
+from refquant.engines.rules.float32 import fma
 
+__all__ = ["linear", "linear_dynamic", "linear_half", "pack_rows"]
+
+# Columns of float sums that the engine computes at once, and products that it adds in the last
+# columns, too few for that, before they join the sums before.
+WIDTH, BLOCK = 32, 512
 # Outputs that the kernels take at once.
 ROWS = 4
 
@@ -141,4 +146,41 @@ def linear_dynamic(x, input_quantizer, weight, bias, relu, accumulate, rule):
     filters = weight.packed[: len(weight.scales), : x.shape[1]]
     acc = accumulate(x, filters, zero_point, weight.zero_points)
     y = rule(acc, bias, scale, weight.scales)
+    return np.where(y < 0, np.float32(0), y) if relu else y
+
+
+@np.errstate(all="ignore")
+def linear_half(x, weight, bias, relu):
+    r"""Multiply float32 by a weight of few bits, in the order in which FBGEMM adds.
+
+    .. math:: y_{mn} = \sum_k x_{mk} w_{kn} + b_n
+
+    Each product is added with one rounding, ``fma(x, w, sum)``, in the order of k. The last
+    columns, too few for 32, are added up in blocks of 512 products, whose sums are added in order.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (m, depth)
+        Input.
+    weight : ndarray of float32, shape (depth, outputs)
+        Numbers that float16 holds.
+    bias : ndarray of float32, shape (outputs,), or None
+    relu : bool
+        Whether negative outputs become 0; NaN stays.
+
+    Returns
+    -------
+    ndarray of float32, shape (m, outputs)
+    """
+    depth, outputs = weight.shape
+    whole = outputs // WIDTH * WIDTH
+    parts = ((slice(0, whole), max(depth, 1)), (slice(whole, None), BLOCK))
+    y = np.zeros((x.shape[0], outputs), np.float32)
+    for columns, block in parts:
+        for first in range(0, depth, block):
+            total = np.zeros_like(y[:, columns])
+            for k in range(first, min(first + block, depth)):
+                total = fma(x[:, k : k + 1], weight[k, columns], total)
+            y[:, columns] += total
+    y = y if bias is None else y + bias
     return np.where(y < 0, np.float32(0), y) if relu else y

@@ -14,6 +14,7 @@ __all__ = [
     "min_max_per_channel",
     "moving_average",
     "observer_qparams",
+    "range_of_least_loss",
 ]
 
 # A scale is never smaller: the distance from 1 to the next float32.
@@ -142,7 +143,62 @@ def dynamic_qparams(lower, upper, quant_min, quant_max, rule):
     Returns
     -------
     scale : float
-        A float32 number.
     zero_point : int
     """
     return rule(lower, upper, quant_min, quant_max)
+
+
+def _loss(x, lower, upper, levels):
+    """Sum the squares of what quantization with a scale in float16 changes, and take the root."""
+    lower = np.float32(np.float16(lower))
+    width = upper - lower
+    scale = np.float32(1) if width == 0 else np.float32(np.float16(width / levels))
+    inverse = np.float32(1) if scale == 0 else np.float32(1) / scale
+    codes = np.minimum(np.maximum(np.rint((x - lower) * inverse), np.float32(0)), levels)
+    wrong = x - (codes * scale + lower)
+    # One by one: the order of the sum is part of the definition.
+    return np.sqrt(np.add.accumulate(wrong * wrong)[-1])
+
+
+@np.errstate(all="ignore")
+def range_of_least_loss(x, bins, cut, levels):
+    """Narrow the range of numbers step by step, and keep the range of least loss.
+
+    A step takes a bin away from the end where that costs less. A range counts if either step
+    from it is worse.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (n,)
+        At least one number.
+    bins : int
+        How many steps the whole range is.
+    cut : float
+        Share of the steps after which the search ends, a float64 number.
+    levels : float
+        The largest code, a float32 number.
+
+    Returns
+    -------
+    lower, upper : float
+        float32 numbers.
+    """
+    levels = np.float32(levels)
+    zero = np.float32(0)  # added, it leaves no zero with a sign
+    low, high = x.min() + zero, x.max() + zero
+    step = (high - low) / np.float32(bins)
+    rest = np.float32(np.float64(bins) * cut) * step
+    found, loss = (low, high), _loss(x, low, high, levels)
+    least = loss
+    ends = None
+    while low + rest < high and ends != (low, high):  # a small step may not move an end
+        ends = low, high
+        without_first = _loss(x, low + step, high, levels)
+        without_last = _loss(x, low, high - step, levels)
+        if loss < without_first and loss < without_last and loss < least:
+            least, found = loss, (low, high)
+        if without_first < without_last:
+            low, loss = low + step, without_first
+        else:
+            high, loss = high - step, without_last
+    return float(found[0]), float(found[1])

@@ -149,34 +149,6 @@ def dynamic_module(d, x):
     return d.by("nn.quantized.dynamic.Linear", layer, grid(d, x.shape[1]))
 
 
-def half_precision(name):
-    @operation(
-        "rows",
-        name,
-        releases=("2.13",),
-        engines=("fbgemm",),
-        tolerance=1e-5,
-        recorded=0,
-        why="PyTorch adds in float32, in an order that depends on the processor",
-    )
-    def call(d, x):
-        m, k, n = d.pair(1, 69, 3)
-        x, weight, bias = (
-            d.tensor((d.rng.randint(-4000, 4000, size=shape) / 1024.0).astype(np.float32))
-            for shape in ((m, k), (n, k), (n,))
-        )
-        weight[0, 0] = d.pick(1e5, -1e5, 1e-8)  # what float16 does not hold
-        packed = d.T.ops.quantized.linear_prepack_fp16(weight, bias)
-        return [
-            d.call("ops.quantized." + name, x, packed),
-            d.call("ops.quantized.linear_unpack_fp16", packed),
-        ]
-
-
-half_precision("linear_dynamic_fp16")
-half_precision("linear_relu_dynamic_fp16")
-
-
 # -- convolutions ----------------------------------------------------------------------------------
 
 

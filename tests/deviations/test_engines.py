@@ -5,7 +5,7 @@ import processes
 import pytest
 
 import refquant
-from refquant.errors import ShapeError
+from refquant.errors import EngineError, ShapeError
 from refquant.nn.quantized import functional as F
 
 ops = refquant.ops.quantized
@@ -148,3 +148,37 @@ def test_places_of_clamped_images(qnnpack):
     scrambled = theirs.clamp(0.0, 5.0).int_repr().numpy()
     assert scrambled.tolist() != wanted.tolist()
     assert sorted(scrambled.ravel()) == sorted(wanted.ravel())
+
+
+def test_transposed_convolution_of_volumes(qnnpack):
+    theirs, ours = qnnpack.weight(np.ones((2, 2, 2, 2, 2)))
+    geometry = ([1] * 3, [0] * 3, [0] * 3, [1] * 3, 1)
+    peer = qnnpack.peer.ops.quantized
+    peer.conv_transpose3d_prepack(theirs, None, *geometry)  # its result is arbitrary memory
+    with pytest.raises(EngineError, match="memory that it never wrote"):
+        ops.conv_transpose3d_prepack(ours, None, *geometry)
+
+
+def test_output_padding_of_pointwise_filters(fbgemm):
+    theirs, ours = fbgemm.image([[[1, 2]], [[3, 4]]])
+    peer, geometry = fbgemm.peer.ops.quantized, ([1], [0], [1], [1], 1)
+    their_weight, our_weight = fbgemm.weight([[[1]]])
+    packed = peer.conv_transpose1d_prepack(their_weight, None, *geometry)
+    # Pixels lie one behind the other; the last numbers are what lies in memory behind the image.
+    assert peer.conv_transpose1d(theirs, packed, 1.0, 0).int_repr().ravel().tolist()[:4] == [
+        *(1, 2, 3, 4)
+    ]
+    packed = ops.conv_transpose1d_prepack(our_weight, None, *geometry)
+    assert ints(ops.conv_transpose1d(ours, packed, 1.0, 0)) == [[[1, 2, 0]], [[3, 4, 0]]]
+
+
+def test_range_of_dynamic_convolutions(fbgemm):
+    ones = np.ones((1, 4, 1, 1), np.float32)
+    their_weight, our_weight = fbgemm.weight(ones)
+    peer, geometry = fbgemm.peer.ops.quantized, ([1, 1], [0, 0], [1, 1], 1)
+    packed = peer.conv2d_prepack(their_weight, None, *geometry)
+    assert peer.conv2d_dynamic(fbgemm.peer.from_numpy(ones), packed).item() == 1.0
+    packed = ops.conv2d_prepack(our_weight, None, *geometry)
+    assert ops.conv2d_dynamic(refquant.from_numpy(ones), packed).item() == 1.0  # 4 is right
+    with pytest.warns(UserWarning, match="cut to the range of the input"):
+        refquant.nn.quantized.dynamic.Conv2d(4, 1, 1)

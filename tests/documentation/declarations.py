@@ -56,11 +56,12 @@ FACES = {
         {"refquant.nn.pooling": ["MaxPool2d"]},
     ),
     "refquant.ops.quantized": Face(
-        "affine casting comparison constructors fake_quantization fused_fake_quantization packing "
-        "recurrence reductions resizing",
+        "affine casting comparison constructors fake_quantization fused_fake_quantization "
+        "masked_fake_quantization masking own_range packed_convolution packing padding recurrence "
+        "reductions resizing",
         "PackedHalf adaptive_avg_pool2d as_rows avg_pool2d check_image_rank clamp clamp_ hardtanh "
-        "hardtanh_ pack_convolution pack_linear packed_convolution quint8_input relu relu6_ relu_ "
-        "run_convolution run_linear",
+        "hardtanh_ input_quantizer pack_convolution pack_linear packed_convolution quint8_input "
+        "reduced_range relu relu6_ relu_ run_convolution run_linear unpacked",
     ),
     "refquant.quantization": Face(
         "correct_bias equalize fake_quantize numeric_suite observer observers.affine "

@@ -13,6 +13,7 @@ OPERATIONS = [
     for module in (refquant.ops.quantized, refquant.nn.quantized.functional)
     for name in module.__all__
     if "pack" not in name  # which hold a weight
+    and inspect.signature(getattr(module, name)).return_annotation not in (int, list[int])
 ]
 
 

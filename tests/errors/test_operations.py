@@ -113,9 +113,10 @@ def covered():
 
 def test_every_public_operation_is_in_the_registry():
     called = set(covered())
-    # A packed weight is made for each call; `conv_` is the older name of `conv2d_`.
+    # A packed weight is made for each call; `conv_unpack` is the older name of `conv2d_unpack`.
     public = [
-        "ops.quantized." + name.replace("prepack", "unpack").replace("conv_", "conv2d_")
+        "ops.quantized."
+        + re.sub("^conv_unpack$", "conv2d_unpack", name.replace("prepack", "unpack"))
         for name in refquant.ops.quantized.__all__
     ]
     public += ["nn.quantized.functional." + n for n in refquant.nn.quantized.functional.__all__]

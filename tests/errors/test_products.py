@@ -45,7 +45,85 @@ def conv(weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     return ops.conv2d_prepack(weight, bias, stride, padding, dilation, groups)
 
 
+def transposed(weight, bias=None, stride=1, padding=0, output_padding=0, dilation=1, groups=1):
+    return ops.conv_transpose2d_prepack(
+        weight, bias, stride, padding, output_padding, dilation, groups
+    )
+
+
+TRANSPOSED = transposed(qint8(4, 3, 3, 3))
+
 REFUSED = {
+    "transposed of three dimensions": (
+        lambda: ops.conv_transpose2d(quint8(4, 5, 5), TRANSPOSED, 1.0, 0),
+        ShapeError,
+        "of 4 dimensions",
+    ),
+    "transposed of other channels": (
+        lambda: ops.conv_transpose2d(quint8(1, 3, 5, 5), TRANSPOSED, 1.0, 0),
+        ShapeError,
+        "of 4 channels",
+    ),
+    "transposed with nothing left": (
+        lambda: ops.conv_transpose2d(
+            quint8(1, 4, 2, 5), transposed(qint8(4, 3, 1, 1), padding=1), 1.0, 0
+        ),
+        ShapeError,
+        "padding cuts off",
+    ),
+    "transposed of qint8": (
+        lambda: ops.conv_transpose2d(qint8(1, 4, 5, 5), TRANSPOSED, 1.0, 0),
+        DtypeError,
+        "quint8",
+    ),
+    "transposed packed for sequences of volumes": (
+        lambda: ops.conv_transpose3d(quint8(1, 4, 5, 5, 5), TRANSPOSED, 1.0, 0),
+        ArgumentTypeError,
+        "conv_transpose3d_prepack",
+    ),
+    "transposed bias": (
+        lambda: transposed(qint8(4, 3, 3, 3), zeros(4)),
+        ShapeError,
+        "of shape (3,)",
+    ),
+    "transposed groups": (
+        lambda: transposed(qint8(4, 3, 3, 3), groups=3),
+        ArgumentError,
+        "divisor of 4, the number of channels",
+    ),
+    "transposed weight": (lambda: transposed(qint8(4, 3, 3)), ShapeError, "of 4 dimensions"),
+    "transposed weight of no output": (
+        lambda: transposed(qint8(4, 0, 3, 3)),
+        ShapeError,
+        "at least one output",
+    ),
+    "transposed output padding": (
+        lambda: transposed(qint8(4, 3, 3, 3), output_padding=-1),
+        ArgumentError,
+        "output_padding",
+    ),
+    "sequence of two dimensions": (
+        lambda: ops.conv1d(
+            quint8(3, 5), ops.conv1d_prepack(qint8(4, 3, 3), None, 1, 0, 1, 1), 1.0, 0
+        ),
+        ShapeError,
+        "of 3 dimensions",
+    ),
+    "another geometry than was packed": (
+        lambda: ops.conv2d(quint8(1, 3, 5, 5), CONV, [2, 1], [0, 0], [1, 1], 1, 1.0, 0),
+        ArgumentError,
+        "pack the weight again",
+    ),
+    "five arguments": (
+        lambda: ops.conv2d(quint8(1, 3, 5, 5), CONV, 1.0, 0, 1),
+        ArgumentTypeError,
+        "as in PyTorch 1.4",
+    ),
+    "geometry of a linear weight": (
+        lambda: ops.conv2d_stride(LINEAR),
+        ArgumentTypeError,
+        "conv2d_prepack",
+    ),
     "float input": (lambda: ops.linear(zeros(2, 5), LINEAR, 1.0, 0), QuantizerError, "QuantStub"),
     "float image": (
         lambda: ops.conv2d(zeros(1, 3, 5, 5), CONV, 1.0, 0),
@@ -211,3 +289,35 @@ def test_from_float_needs_the_exact_type_and_a_recipe():
         nn.quantized.Linear.from_float(nn.ReLU())
     with pytest.raises(ArgumentError, match="QConfig"):
         nn.quantized.Linear.from_float(nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize(
+    ("engine", "call", "message"),
+    [
+        ("fbgemm", lambda: transposed(qint8(4, 3, 3, 3, axis=1)), "one scale"),
+        ("fbgemm", lambda: transposed(qint8(4, 3, 3, 3, axis=0)), "one scale"),
+        ("qnnpack", lambda: transposed(qint8(4, 3, 3, 3, axis=1), groups=2), "groups"),
+        (
+            "qnnpack",
+            lambda: ops.conv_transpose3d_prepack(qint8(4, 3, 1, 1, 1), None, 1, 0, 0, 1, 1),
+            "memory that it never wrote",
+        ),
+        (
+            "qnnpack",
+            lambda: ops.conv2d_relu(quint8(1, 4, 2, 2), transposed(qint8(4, 3, 1, 1)), 1.0, 0),
+            "with ReLU",
+        ),
+        ("onednn", lambda: transposed(qint8(4, 3, 3, 3), output_padding=1), "output padding"),
+    ],
+)
+def test_what_an_engine_lacks_of_transposed_convolutions(engine, call, message):
+    with refquant.engines.using(engine), pytest.raises(EngineError, match=message):
+        call()
+
+
+def test_weights_of_transposed_convolutions_have_their_outputs_along_axis_1():
+    with (
+        refquant.engines.using("qnnpack"),
+        pytest.raises(QuantizerError, match="quantized along axis 1"),
+    ):
+        transposed(qint8(4, 3, 3, 3, axis=0))

@@ -31,6 +31,7 @@ CASES = {
     "numbers": Case(lambda T, x: (2 - x) / 3 + 1 / (x + 3) - 2**x, ((5,),)),
     "pow_number": Case(lambda T, x: x**3, ((3, 4),)),
     "remainder": Case(lambda T, x: T.remainder(x, 0.7), ((9,),)),
+    "fmod": Case(lambda T, x, y: T.fmod(x, abs(y) + 0.3) + x.fmod(0.7), ((9,), (9,))),
     "scalar_tensor": Case(lambda T, x, y: x * y, ((), (3, 2))),
     # products
     "matmul": Case(lambda T, x, y: x @ y, ((3, 4), (4, 5))),
@@ -58,6 +59,22 @@ CASES = {
     "index_select": Case(lambda T, x: T.index_select(x, 1, T.tensor([2, 2, 0])), ((3, 4),)),
     "masked_select": Case(lambda T, x: T.masked_select(x, x > 0), ((3, 4),)),
     "flip": Case(lambda T, x: T.flip(x, (0, 1)), ((3, 4),)),
+    "fliplr": Case(lambda T, x: T.fliplr(x) * T.flipud(x), ((3, 4),)),
+    "rot90": Case(lambda T, x: T.rot90(x, 1, (1, 2)), ((2, 3, 4),)),
+    "rot90_half": Case(lambda T, x: T.rot90(x, 2, (0, -1)) * T.rot90(x, 4), ((3, 4),)),
+    "rot90_back": Case(lambda T, x: T.rot90(x, -1), ((3, 4),)),
+    "index_put": Case(
+        lambda T, x, y: T.index_put(x, (T.tensor([2, 0]), T.tensor([1, 1])), y), ((3, 4), (2,))
+    ),
+    "index_put_added": Case(
+        lambda T, x, y: x.index_put((T.tensor([2, 2, 0]),), y, accumulate=True), ((3, 4), (4,))
+    ),
+    "index_put_": Case(
+        lambda T, x, y: (x * 1).index_put_((T.tensor([True, False, True]),), y), ((3, 4), (2, 4))
+    ),
+    "channel_shuffle": Case(lambda T, x: _f(T).channel_shuffle(x, 3), ((2, 6, 2),)),
+    "pixel_shuffle": Case(lambda T, x: _f(T).pixel_shuffle(x, 2), ((2, 8, 2, 3),)),
+    "pixel_unshuffle": Case(lambda T, x: _f(T).pixel_unshuffle(x, 2), ((3, 2, 4, 6),)),
     # views
     "view": Case(lambda T, x: x.view(2, -1) * 2, ((3, 4),)),
     "reshape_copy": Case(lambda T, x: x.t().reshape(2, 6), ((3, 4),)),
@@ -68,6 +85,9 @@ CASES = {
     "movedim": Case(lambda T, x: T.movedim(x, 0, 2), ((2, 3, 4),)),
     "unsqueeze": Case(lambda T, x: x.unsqueeze(-1).unsqueeze(0), ((2, 3),)),
     "squeeze": Case(lambda T, x: x.squeeze(), ((2, 1, 3, 1),)),
+    "swapaxes": Case(lambda T, x: T.swapaxes(x, 0, -1), ((2, 3, 4),)),
+    "unfold": Case(lambda T, x: x.unfold(1, 3, 2), ((2, 7, 3),)),
+    "unfold_overlapping": Case(lambda T, x: x.unfold(-1, 3, 1), ((2, 5),)),
     "expand": Case(lambda T, x: x.expand(2, 3, -1), ((3, 1),)),
     "as_strided": Case(lambda T, x: T.as_strided(x, (3, 3), (1, 2), 1), ((3, 4),)),
     "contiguous": Case(lambda T, x: x.permute(0, 2, 3, 1).contiguous(), ((1, 2, 3, 2),)),
@@ -85,6 +105,18 @@ CASES = {
     "cat": Case(lambda T, x, y: T.cat([x, y, x], 1), ((3, 2), (3, 4))),
     "stack": Case(lambda T, x, y: T.stack((x, y), -1), ((3, 2), (3, 2))),
     "repeat": Case(lambda T, x: x.repeat(2, 1, 3), ((3, 2),)),
+    "tile": Case(lambda T, x: T.tile(x, (2,)) + x.tile(2, 1, 1)[0, 0, 0], ((3, 2),)),
+    "repeat_interleave": Case(lambda T, x: T.repeat_interleave(x, 2, 1), ((3, 2),)),
+    "repeat_interleave_flat": Case(lambda T, x: x.repeat_interleave(3), ((3, 2),)),
+    "repeat_interleave_each": Case(
+        lambda T, x: x.repeat_interleave(T.tensor([2, 0, 1]), dim=0), ((3, 2),)
+    ),
+    "pad_reflect": Case(lambda T, x: _f(T).pad(x, (2, 1, 1, 2), "reflect"), ((2, 3, 4),)),
+    "pad_reflect_cut": Case(lambda T, x: _f(T).pad(x, (-1, 2), "reflect"), ((2, 2, 5),)),
+    "pad_replicate": Case(
+        lambda T, x: _f(T).pad(x, (2, 1, 0, 3, 1, 1), "replicate"), ((1, 2, 2, 3, 4),)
+    ),
+    "pad_circular": Case(lambda T, x: _f(T).pad(x, (3, 1, 1, 2), "circular"), ((1, 2, 3, 4),)),
     "pad": Case(lambda T, x: _f(T).pad(x, (1, -1, 2, 0), value=3.0), ((2, 3, 4),)),
     "clone": Case(lambda T, x: x.clone() * x, ((3,),)),
     # in place

@@ -203,7 +203,7 @@ def test_copies_of_a_model_learn_apart():
         lambda: nn.Conv2d(3, 4, 3, groups=2),
         lambda: nn.Conv2d(3, 4, 0),
         lambda: nn.Conv2d(3, 4, (1, 2, 3)),
-        lambda: nn.Conv2d(3, 4, 3, padding_mode="reflect"),
+        lambda: nn.Conv2d(3, 4, 3, padding_mode="mirror"),
         lambda: nn.Dropout(1.5),
         lambda: nn.LSTM(3, 0),
         lambda: nn.LSTM(3, 4)(refquant.ones(5, 2, 4)),

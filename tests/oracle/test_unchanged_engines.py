@@ -86,6 +86,7 @@ def problems():
         yield "leaky_relu", q, 0.1, False, 0.3, 100
         yield "relu", q
         yield "max_pool2d", q, 2
+        yield "pad", q, (1, 2), "constant", 0.7
         yield "interpolate", q, (5, 7), None, "bilinear", False
         yield "upsample_nearest", q, (5, 7)
         yield "dequantize", q

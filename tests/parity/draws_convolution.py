@@ -133,3 +133,18 @@ def convolve_depthwise(rng):
 def convolve_depthwise_large(rng):
     case = (2, (1, 61, 63), 72, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1))
     yield depthwise(rng, case, rules.BIAS_DIVIDED, rules.FLOAT_PRODUCT)
+
+
+@draws("spread")
+def spread(rng):
+    for batch, image, channels, *_ in CASES:
+        for step, before, more in (
+            ((1, 1, 1), (0, 0, 0), (0, 0, 0)),
+            ((1, 2, 3), (0, 1, 2), (0, 3, 1)),
+            ((2, 1, 2), (3, -1, -4), (1, 0, 2)),
+            ((3, 5, 1), (-1, -7, 40), (0, -2, -1)),
+        ):
+            rows = zip(image, step, before, more, strict=True)
+            extents = tuple(max((n - 1) * s + b + 1 + m, 0) for n, s, b, m in rows)
+            x = integers(rng, (batch, *image, channels))
+            yield x, int(rng.choice([0, 3, 128, 255])), step, before, extents

@@ -153,3 +153,18 @@ def linear_dynamic(rng):
                     x, Quantizer(input_scale, zx), Weight(*pack_rows(w), scales, zeros),
                     bias.astype(np.float32), bool(rng.integers(2)), WRAPPED, rule,
                 )  # fmt: skip
+
+
+@draws("linear_half")
+def linear_half(rng):
+    for m, depth, outputs in (*SHAPES, (2, 511, 3), (3, 513, 70), (1, 1100, 130)):
+        x, weight = (
+            (rng.integers(-4000, 4000, size=size) / 1024.0).astype(np.float32)
+            for size in ((m, depth), (depth, outputs))
+        )
+        x = np.where(rng.random(x.shape) < 0.002, rng.choice(SPECIAL, size=x.shape), x)
+        bias = rng.choice([0.0, -1.5, 1e-3], size=outputs).astype(np.float32)
+        yield (
+            x.astype(np.float32), weight.astype(np.float16).astype(np.float32),
+            bias if rng.random() < 0.8 else None, bool(rng.integers(2)),
+        )  # fmt: skip

@@ -97,3 +97,14 @@ def dynamic_qparams(rng):
             pair = [float(v) for v in rng.choice(ends, size=2)]
             low, high = ((0, 255), (0, 127), (-128, 127), (-8, 7))[rng.integers(4)]
             yield *sorted(pair), low, high, rule
+
+
+@draws("range_of_least_loss")
+def range_of_least_loss(rng):
+    for size in (1, 2, 3, 8, 33, 64):
+        for levels in (1.0, 3.0, 15.0, 255.0):
+            for bins in (1, 5, 20, 200):
+                cut = 1.0 - float(np.float32(rng.choice([0.0, 0.16, 0.5, 1.0])))
+                spread = float(10.0 ** rng.integers(-9, 6))
+                yield plain(rng, size, spread), bins, cut, levels
+                yield np.full(size, spread, np.float32), bins, cut, levels

@@ -148,7 +148,9 @@ def test_dynamic_qparams(ends, rule, scale, zero_point):
     found = kernels.dynamic_qparams(lower, upper, 0, 255, rule)
     assert found[1] == zero_point
     assert found[0] == pytest.approx(scale, rel=2e-7)
-    assert found[0] == float(np.float32(found[0]))
+    # PyTorch 2.13 keeps the quotient as it is; operations round it when they use it.
+    rounded = rule is dynamic_qparams.RANGE_IN_FLOAT32
+    assert not rounded or found[0] == float(np.float32(found[0]))
 
 
 def test_every_engine_says_how_dynamic_operations_choose(engine):

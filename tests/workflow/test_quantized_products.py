@@ -19,6 +19,10 @@ MAKE = {
     ),
     "conv3d": lambda: nn.quantized.Conv3d(6, 4, 1),
     "conv3d with relu": lambda: nn.intrinsic.quantized.ConvReLU3d(6, 4, 1),
+    "conv1d": lambda: nn.quantized.Conv1d(6, 4, 2, dilation=2),
+    "transposed 1d": lambda: nn.quantized.ConvTranspose1d(6, 4, 3, 2, groups=2),
+    "transposed 2d": lambda: nn.quantized.ConvTranspose2d(6, 4, (3, 1), bias=False),
+    "transposed 3d": lambda: nn.quantized.ConvTranspose3d(6, 4, 2, padding=1),
     "dynamic": lambda: nn.quantized.dynamic.Linear(6, 4),
     "float16": lambda: nn.quantized.dynamic.Linear(6, 4, dtype=refquant.float16),
 }
@@ -36,7 +40,7 @@ def filled(name, seed=0):
         weight = refquant.from_numpy(rng.normal(size=shape).astype(np.float32))
     bias = module.bias()
     if bias is not None:
-        bias = refquant.from_numpy(rng.normal(size=shape[0]).astype(np.float32))
+        bias = refquant.from_numpy(rng.normal(size=bias.shape).astype(np.float32))
     module.set_weight_bias(weight, bias)
     module.scale, module.zero_point = 2.5, 100
     return module

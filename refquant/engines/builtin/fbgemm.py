@@ -76,6 +76,9 @@ FBGEMM = Engine(
         "requantize_sum": first_of(p.FLOAT_PRODUCT),
         "dynamic_output": first_of(p.OUTPUT_FUSED),
     },
+    unsupported={
+        "transposed_channels": "FBGEMM packs one scale for the weight of a transposed convolution",
+    },
     recipe={
         "activation": "histogram",
         "reduce_range": True,

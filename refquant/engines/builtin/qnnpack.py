@@ -15,6 +15,12 @@ from refquant.engines.rules import elementwise as e
 from refquant.engines.rules import mean as r
 from refquant.engines.rules import requantize as p
 
+_TRANSPOSED = {
+    "conv_transpose3d": "its kernel returns memory that it never wrote",
+    "transposed_groups": "QNNPACK finds no scales for the groups of a transposed convolution",
+    "transposed_relu": "QNNPACK has no transposed convolution with ReLU",
+}
+
 QNNPACK = FBGEMM.derive(
     "qnnpack",
     "QNNPACK, phones, as of PyTorch 2.13",
@@ -36,6 +42,8 @@ QNNPACK = FBGEMM.derive(
         "dynamic_output": first_of(p.OUTPUT_ROUNDED_TWICE),
     },
     unsupported={
+        "transposed_channels": None,
+        **_TRANSPOSED,
         "dynamic_reduce_range": "its dynamic kernels always use the whole range of quint8",
         "float16_linear": "QNNPACK has no kernel for weights in float16",
     },
@@ -57,6 +65,7 @@ QNNPACK_1_4 = FBGEMM_1_4.derive(
         "requantize_sum": first_of(p.FIXED_POINT),
     },
     unsupported={
+        **_TRANSPOSED,
         "per_channel_weights": "QNNPACK of PyTorch 1.4 packs one scale for a whole weight",
         "mean_dimensions": "QNNPACK of PyTorch 1.4 averages over height and width of images",
         "conv3d": "QNNPACK of PyTorch 1.4 has no kernel for it",

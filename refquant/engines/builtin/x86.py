@@ -13,6 +13,7 @@ ONEDNN = FBGEMM.derive(
     "onednn",
     "oneDNN, x86 servers with VNNI, as of PyTorch 2.13; recipe of oneDNN, integer arithmetic of "
     "FBGEMM",
+    unsupported={"output_padding": "oneDNN has no transposed convolution with output padding"},
     recipe={"reduce_range": False},
     release="2.13",
 )

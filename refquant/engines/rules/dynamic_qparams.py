@@ -2,7 +2,8 @@ r"""Rules that choose scale and zero point for a range of real numbers inside an
 
 Operations that quantize their own input (dynamic quantization) do not ask an observer: the engine
 has a formula of its own. A rule is called with ``(lower, upper, quant_min, quant_max)``, the ends
-of the range as float32 numbers, and returns ``(scale, zero_point)``, the scale a float32 number.
+of the range as float32 numbers, and returns ``(scale, zero_point)``: the scale a float32 number
+under PyTorch 1.4, and one that is not rounded under 2.13.
 
 The range is widened to contain zero. The zero point can be derived from either end,
 :math:`q_{min} - l / s` or :math:`q_{max} - u / s`; the one whose parts are smaller has the smaller
@@ -61,7 +62,7 @@ def _range_in_float64(lower, upper, quant_min, quant_max):
         else:
             low, high = low * amplifier, high * amplifier
     zero_point = _nudge(np.float64(low), np.float64(high), scale, quant_min, quant_max)
-    return float(np.float32(scale)), zero_point
+    return float(scale), zero_point
 
 
 RANGE_IN_FLOAT32 = Rule(

@@ -25,7 +25,6 @@ from refquant.ops.floating.activation import sigmoid as sigmoid
 from refquant.ops.floating.activation import silu as silu
 from refquant.ops.floating.activation import softplus as softplus
 from refquant.ops.floating.activation import tanh as tanh
-from refquant.ops.floating.concat import pad as pad
 from refquant.ops.floating.convolution import conv1d as conv1d
 from refquant.ops.floating.convolution import conv2d as conv2d
 from refquant.ops.floating.convolution import conv3d as conv3d
@@ -40,6 +39,7 @@ from refquant.ops.floating.loss import smooth_l1_loss as smooth_l1_loss
 from refquant.ops.floating.matmul import linear as linear
 from refquant.ops.floating.normalization import batch_norm as batch_norm
 from refquant.ops.floating.normalization import layer_norm as layer_norm
+from refquant.ops.floating.padding import pad as pad
 from refquant.ops.floating.pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
 from refquant.ops.floating.pooling import avg_pool2d as avg_pool2d
 from refquant.ops.floating.pooling import max_pool2d as max_pool2d
@@ -48,9 +48,12 @@ from refquant.ops.floating.resizing import upsample as upsample
 from refquant.ops.floating.resizing import upsample_bilinear as upsample_bilinear
 from refquant.ops.floating.resizing import upsample_nearest as upsample_nearest
 from refquant.ops.floating.sampling import dropout as dropout
+from refquant.ops.floating.shuffling import channel_shuffle as channel_shuffle
+from refquant.ops.floating.shuffling import pixel_shuffle as pixel_shuffle
+from refquant.ops.floating.shuffling import pixel_unshuffle as pixel_unshuffle
 from refquant.ops.floating.transposed_convolution import conv_transpose1d as conv_transpose1d
 from refquant.ops.floating.transposed_convolution import conv_transpose2d as conv_transpose2d
 from refquant.ops.floating.transposed_convolution import conv_transpose3d as conv_transpose3d
 from refquant.ops.rows import exported as _exported
 
-__all__ = ["_activation", "_exported", "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cross_entropy", "dropout", "elu", "hardsigmoid", "hardswish", "hardtanh", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "max_pool2d", "mse_loss", "nll_loss", "pad", "relu", "relu6", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "tanh", "upsample", "upsample_bilinear", "upsample_nearest"]
+__all__ = ["_activation", "_exported", "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cross_entropy", "dropout", "elu", "hardsigmoid", "hardswish", "hardtanh", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "max_pool2d", "mse_loss", "nll_loss", "pad", "pixel_shuffle", "pixel_unshuffle", "relu", "relu6", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "tanh", "upsample", "upsample_bilinear", "upsample_nearest"]

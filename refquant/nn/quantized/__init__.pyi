@@ -19,3 +19,6 @@ from refquant.nn.quantized.functional_modules import QFunctional as QFunctional
 from refquant.nn.quantized.linear import Linear as Linear
 from refquant.nn.quantized.quantize import DeQuantize as DeQuantize
 from refquant.nn.quantized.quantize import Quantize as Quantize
+from refquant.nn.quantized.transposed_convolution import ConvTranspose1d as ConvTranspose1d
+from refquant.nn.quantized.transposed_convolution import ConvTranspose2d as ConvTranspose2d
+from refquant.nn.quantized.transposed_convolution import ConvTranspose3d as ConvTranspose3d

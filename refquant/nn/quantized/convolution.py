@@ -1,48 +1,50 @@
 """Convolutional layers whose input, weight and output are quantized."""
 
 import functools
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from refquant import arguments, dtypes, nn
 from refquant._documentation import document
 from refquant.errors import ArgumentError
-from refquant.nn.convolution import channels, check_padding_mode
+from refquant.nn.convolution import bordered, channels, check_padding_mode
 from refquant.nn.module import Module
 from refquant.nn.quantized._output import OutputQuantizer
 from refquant.nn.quantized.weights import quantize_weight, read_layer
 from refquant.nn.state import quantized_value
 from refquant.ops.quantized.convolution import check_image_rank, run_convolution
-from refquant.ops.quantized.convolution_prepack import conv2d_prepack, conv3d_prepack
-from refquant.ops.quantized.packing import PackedConvolution, geometry
+from refquant.ops.quantized.convolution_prepack import (
+    conv1d_prepack,
+    conv2d_prepack,
+    conv3d_prepack,
+    unpacked,
+)
+from refquant.ops.quantized.packed_convolution import PackedConvolution, geometry
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d"]
 
 
-class _Convolution(OutputQuantizer):
+_PREPACK = {1: conv1d_prepack, 2: conv2d_prepack, 3: conv3d_prepack}
+
+
+class Convolution(OutputQuantizer):
     """Base class of convolutions with any number of spatial dimensions."""
 
     _dims: int
     _FLOAT_MODULE: type
+    _padding_modes: tuple[str, ...] = ()
+    _like: ClassVar[Any]  # makes a layer with the settings of a float one
     _relu = False
     _output_dtype = dtypes.quint8
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-    ) -> None:
-        super().__init__()
-        check_padding_mode(padding_mode)
+    def _build(
+        self, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+        padding_mode, output_padding: Any = 0, transposed: bool = False,
+    ) -> None:  # fmt: skip
+        """Check the settings, and pack a weight of zeros."""
+        check_padding_mode(padding_mode, *self._padding_modes)
         in_channels, out_channels, groups = channels(in_channels, out_channels, groups, 1)
         for name, count in (("in_channels", in_channels), ("out_channels", out_channels)):
             if count % groups:
@@ -55,35 +57,44 @@ class _Convolution(OutputQuantizer):
         self.stride = geometry("stride", stride, dims, 1)
         self.padding = geometry("padding", padding, dims, 0)
         self.dilation = geometry("dilation", dilation, dims, 1)
-        self.padding_mode, self.transposed = padding_mode, False
-        self.output_padding = (0,) * dims
+        self.padding_mode, self.transposed = padding_mode, transposed
+        self.output_padding = geometry("output_padding", output_padding, dims, 0)
         self.scale, self.zero_point = 1.0, 0
         has_bias = arguments.switch("bias", bias)
-        shape = (out_channels, in_channels // groups, *self.kernel_size)
+        first, second = (in_channels, out_channels) if transposed else (out_channels, in_channels)
+        shape = (first, second // groups, *self.kernel_size)
         arguments.shape("the shape of the weight", shape)
         weight = QuantizedTensor(np.zeros(shape, np.int8), dtypes.qint8, 1.0, 0)
         zeros = Tensor(np.zeros(out_channels, np.float32)) if has_bias else None
         self._packed_params: PackedConvolution = self._pack(weight, zeros)
 
     def _pack(self, weight: Any, bias: Any) -> PackedConvolution:
-        pack = conv2d_prepack if self._dims == 2 else conv3d_prepack
-        return pack(weight, bias, self.stride, self.padding, self.dilation, self.groups)
+        padding = self.padding if self.padding_mode == "zeros" else 0
+        return _PREPACK[self._dims](weight, bias, self.stride, padding, self.dilation, self.groups)
+
+    def _bordered(self, input: Any) -> Any:
+        """Check the dimensions of an input, and put a border around it if that is not of zeros."""
+        check_image_rank(input, self._dims)
+        return bordered(input, self.padding, self.padding_mode)
+
+    def _weight_bias(self) -> tuple[QuantizedTensor, Tensor | None]:
+        """Copy weight and bias."""
+        return unpacked(self._dims, self._packed_params)
 
     def forward(self, input: Any) -> QuantizedTensor:
         """Compute the quint8 output, (channels last in memory), for a quint8 `input`."""
-        check_image_rank(input, self._dims)
         return run_convolution(
-            self._dims, input, self._packed_params, self.scale, self.zero_point,
-            self._relu,
+            self._dims, self._bordered(input), self._packed_params, self.scale, self.zero_point,
+            self._relu, self.transposed,
         )  # fmt: skip
 
     def weight(self) -> QuantizedTensor:
         """Copy the weight, shape (out_channels, in_channels // groups, ...)."""
-        return self._packed_params.unpack()[0]
+        return self._weight_bias()[0]
 
     def bias(self) -> Tensor | None:
         """Copy the bias, float32 of shape (out_channels,); None if there is none."""
-        return self._packed_params.unpack()[1]
+        return self._packed_params.bias()
 
     def set_weight_bias(self, w: Any, b: Any) -> None:
         """Replace weight and bias, packed for the engine that is chosen now.
@@ -113,11 +124,7 @@ class _Convolution(OutputQuantizer):
             If it is of another type, or has no QConfig, or one whose weights are not qint8.
         """
         layer = read_layer(mod, cls._FLOAT_MODULE)
-        m: Any = layer.module
-        converted = cls(
-            m.in_channels, m.out_channels, m.kernel_size, m.stride, m.padding, m.dilation,
-            m.groups, layer.bias is not None, m.padding_mode,
-        )  # fmt: skip
+        converted = cls._like(layer.module, layer.bias is not None)
         converted.set_weight_bias(quantize_weight(layer.weight, layer.observer), layer.bias)
         converted.scale, converted.zero_point = layer.scale, layer.zero_point
         return converted
@@ -138,7 +145,7 @@ class _Convolution(OutputQuantizer):
             report.change(functools.partial(setattr, self, "_packed_params", packed))
 
     def _get_name(self) -> str:
-        return f"QuantizedConv{self._dims}d"
+        return f"QuantizedConv{'Transpose' * self.transposed}{self._dims}d"
 
     def extra_repr(self) -> str:
         """Describe the geometry and the quantizer of the output; what is usual is left out."""
@@ -150,14 +157,45 @@ class _Convolution(OutputQuantizer):
             text += f", padding={self.padding}"
         if any(d != 1 for d in self.dilation):
             text += f", dilation={self.dilation}"
+        if any(self.output_padding):
+            text += f", output_padding={self.output_padding}"
         if self.groups != 1:
             text += f", groups={self.groups}"
-        if self._packed_params.bias is None:
+        if self._packed_params.kept_bias is None:
             text += ", bias=False"
         return text
 
 
-class Conv1d(_Convolution):
+class _Plain(Convolution):
+    """Base class of convolutions that are not transposed."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+    ) -> None:
+        super().__init__()
+        self._build(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+            padding_mode,
+        )  # fmt: skip
+
+    @classmethod
+    def _like(cls, mod: Any, bias: bool) -> Self:
+        return cls(
+            mod.in_channels, mod.out_channels, mod.kernel_size, mod.stride, mod.padding,
+            mod.dilation, mod.groups, bias, mod.padding_mode,
+        )  # fmt: skip
+
+
+class Conv1d(_Plain):
     """A convolution of quantized sequences, shape (batch, channels, length); see `Conv2d`.
 
     It is that of images of height 1, whose integers are the same.
@@ -175,29 +213,10 @@ class Conv1d(_Convolution):
 
     _dims = 1
     _FLOAT_MODULE: type = nn.Conv1d
-
-    def _pack(self, weight: Any, bias: Any) -> PackedConvolution:
-        if isinstance(weight, QuantizedTensor) and weight.dim() == 3:
-            weight = weight.unsqueeze(2)
-        stride, padding, dilation = (1, *self.stride), (0, *self.padding), (1, *self.dilation)
-        return conv2d_prepack(weight, bias, stride, padding, dilation, self.groups)
-
-    def forward(self, input: Any) -> QuantizedTensor:
-        """Compute the quint8 output for a quint8 `input`."""
-        check_image_rank(input, self._dims)
-        if isinstance(input, QuantizedTensor):
-            input = input.unsqueeze(2)
-        images = run_convolution(
-            2, input, self._packed_params, self.scale, self.zero_point, self._relu
-        )
-        return images.squeeze(2)
-
-    def weight(self) -> QuantizedTensor:
-        """Copy the weight, shape (out_channels, in_channels // groups, length)."""
-        return super().weight().squeeze(2)
+    _padding_modes = ("reflect",)
 
 
-class Conv2d(_Convolution):
+class Conv2d(_Plain):
     """A convolution of quantized images.
 
     %(settings)s
@@ -219,9 +238,10 @@ class Conv2d(_Convolution):
 
     _dims = 2
     _FLOAT_MODULE: type = nn.Conv2d
+    _padding_modes = ("reflect",)
 
 
-class Conv3d(_Convolution):
+class Conv3d(_Plain):
     """A convolution of quantized volumes, shape (batch, channels, depth, height, width).
 
     %(settings)s
@@ -257,7 +277,7 @@ groups : int
 bias : bool
     Whether there is a bias.
 padding_mode : str
-    ``'zeros'`` alone.
+    ``'zeros'``, or for one and two dimensions ``'reflect'``: the border mirrors the image.
 
 Attributes
 ----------

@@ -4,30 +4,38 @@
 from typing import Any
 
 import functools
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 import numpy as np
 from refquant import arguments, dtypes, nn
 from refquant._documentation import document
 from refquant.errors import ArgumentError
-from refquant.nn.convolution import channels, check_padding_mode
+from refquant.nn.convolution import bordered, channels, check_padding_mode
 from refquant.nn.module import Module
 from refquant.nn.quantized._output import OutputQuantizer
 from refquant.nn.quantized.weights import quantize_weight, read_layer
 from refquant.nn.state import quantized_value
 from refquant.ops.quantized.convolution import check_image_rank, run_convolution
-from refquant.ops.quantized.convolution_prepack import conv2d_prepack, conv3d_prepack
-from refquant.ops.quantized.packing import PackedConvolution, geometry
+from refquant.ops.quantized.convolution_prepack import conv1d_prepack, conv2d_prepack, conv3d_prepack, unpacked
+from refquant.ops.quantized.packed_convolution import PackedConvolution, geometry
 from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ['Conv1d', 'Conv2d', 'Conv3d']
+_PREPACK: Any
 
-class _Convolution(OutputQuantizer):
+class Convolution(OutputQuantizer):
     """Base class of convolutions with any number of spatial dimensions."""
     _dims: int
     _FLOAT_MODULE: type
+    _padding_modes: tuple[str, ...] = ...
+    _like: ClassVar[Any]
     _relu: Any
     _output_dtype: Any
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any=1, padding: Any=0, dilation: Any=1, groups: int=1, bias: bool=True, padding_mode: str='zeros') -> None: ...
+    def _build(self, in_channels: Any, out_channels: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, groups: Any, bias: Any, padding_mode: Any, output_padding: Any=0, transposed: bool=False) -> None:
+        """Check the settings, and pack a weight of zeros."""
     def _pack(self, weight: Any, bias: Any) -> PackedConvolution: ...
+    def _bordered(self, input: Any) -> Any:
+        """Check the dimensions of an input, and put a border around it if that is not of zeros."""
+    def _weight_bias(self) -> tuple[QuantizedTensor, Tensor | None]:
+        """Copy weight and bias."""
     def forward(self, input: Any) -> QuantizedTensor:
         """Compute the quint8 output, (channels last in memory), for a quint8 `input`."""
     def weight(self) -> QuantizedTensor:
@@ -64,10 +72,15 @@ class _Convolution(OutputQuantizer):
     def _get_name(self) -> str: ...
     def extra_repr(self) -> str:
         """Describe the geometry and the quantizer of the output; what is usual is left out."""
-    output_padding: Any
     _packed_params: PackedConvolution
 
-class Conv1d(_Convolution):
+class _Plain(Convolution):
+    """Base class of convolutions that are not transposed."""
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any=1, padding: Any=0, dilation: Any=1, groups: int=1, bias: bool=True, padding_mode: str='zeros') -> None: ...
+    @classmethod
+    def _like(cls, mod: Any, bias: bool) -> Self: ...
+
+class Conv1d(_Plain):
     """A convolution of quantized sequences, shape (batch, channels, length); see `Conv2d`.
 
     It is that of images of height 1, whose integers are the same.
@@ -85,7 +98,7 @@ class Conv1d(_Convolution):
     bias : bool
         Whether there is a bias.
     padding_mode : str
-        ``'zeros'`` alone.
+        ``'zeros'``, or for one and two dimensions ``'reflect'``: the border mirrors the image.
 
     Attributes
     ----------
@@ -109,13 +122,9 @@ class Conv1d(_Convolution):
     """
     _dims: Any
     _FLOAT_MODULE: type = ...
-    def _pack(self, weight: Any, bias: Any) -> PackedConvolution: ...
-    def forward(self, input: Any) -> QuantizedTensor:
-        """Compute the quint8 output for a quint8 `input`."""
-    def weight(self) -> QuantizedTensor:
-        """Copy the weight, shape (out_channels, in_channels // groups, length)."""
+    _padding_modes: Any
 
-class Conv2d(_Convolution):
+class Conv2d(_Plain):
     """A convolution of quantized images.
 
     Parameters
@@ -131,7 +140,7 @@ class Conv2d(_Convolution):
     bias : bool
         Whether there is a bias.
     padding_mode : str
-        ``'zeros'`` alone.
+        ``'zeros'``, or for one and two dimensions ``'reflect'``: the border mirrors the image.
 
     Attributes
     ----------
@@ -161,8 +170,9 @@ class Conv2d(_Convolution):
     """
     _dims: Any
     _FLOAT_MODULE: type = ...
+    _padding_modes: Any
 
-class Conv3d(_Convolution):
+class Conv3d(_Plain):
     """A convolution of quantized volumes, shape (batch, channels, depth, height, width).
 
     Parameters
@@ -178,7 +188,7 @@ class Conv3d(_Convolution):
     bias : bool
         Whether there is a bias.
     padding_mode : str
-        ``'zeros'`` alone.
+        ``'zeros'``, or for one and two dimensions ``'reflect'``: the border mirrors the image.
 
     Attributes
     ----------

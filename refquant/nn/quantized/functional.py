@@ -7,7 +7,7 @@ from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.nn import functional as F
 from refquant.nn.functional import max_pool2d
-from refquant.nn.quantized.functional_products import conv2d, conv3d, linear
+from refquant.nn.quantized.functional_products import conv1d, conv2d, conv3d, linear
 from refquant.ops import checks
 from refquant.ops.quantized import activation
 from refquant.ops.quantized.elementwise import relu
@@ -23,6 +23,7 @@ from refquant.tensors import QuantizedTensor
 __all__ = [
     "adaptive_avg_pool2d",
     "avg_pool2d",
+    "conv1d",
     "conv2d",
     "conv3d",
     "elu",

@@ -9,14 +9,14 @@ from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.nn import functional as F
 from refquant.nn.functional import max_pool2d
-from refquant.nn.quantized.functional_products import conv2d, conv3d, linear
+from refquant.nn.quantized.functional_products import conv1d, conv2d, conv3d, linear
 from refquant.ops import checks
 from refquant.ops.quantized import activation
 from refquant.ops.quantized.elementwise import relu
 from refquant.ops.quantized.pooling import adaptive_avg_pool2d, avg_pool2d
 from refquant.ops.quantized.resizing import interpolate, upsample, upsample_bilinear, upsample_nearest
 from refquant.tensors import QuantizedTensor
-__all__ = ['adaptive_avg_pool2d', 'avg_pool2d', 'conv2d', 'conv3d', 'elu', 'interpolate', 'leaky_relu', 'linear', 'max_pool2d', 'relu', 'upsample', 'upsample_bilinear', 'upsample_nearest']
+__all__ = ['adaptive_avg_pool2d', 'avg_pool2d', 'conv1d', 'conv2d', 'conv3d', 'elu', 'interpolate', 'leaky_relu', 'linear', 'max_pool2d', 'relu', 'upsample', 'upsample_bilinear', 'upsample_nearest']
 
 def elu(input: Any, scale: float, zero_point: int, alpha: float=1.0) -> QuantizedTensor:
     r"""Apply the exponential linear unit: negative numbers approach :math:`-\alpha`.

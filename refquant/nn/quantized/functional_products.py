@@ -11,7 +11,7 @@ from refquant.ops.quantized.convolution_prepack import pack_convolution
 from refquant.ops.quantized.matmul import pack_linear, quint8_input, run_linear
 from refquant.tensors import QuantizedTensor
 
-__all__ = ["conv2d", "conv3d", "linear"]
+__all__ = ["conv1d", "conv2d", "conv3d", "linear"]
 
 
 def linear(
@@ -65,6 +65,34 @@ def _convolve(
     check_image_rank(input, dims)
     packed = pack_convolution(dims, weight, bias, stride, padding, dilation, groups)
     return run_convolution(dims, input, packed, scale, zero_point, False)
+
+
+def conv1d(
+    input: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    scale: float = 1.0,
+    zero_point: int = 0,
+    dtype: dtypes.dtype = dtypes.quint8,
+) -> QuantizedTensor:
+    """Convolve quantized sequences; as `conv2d`, with one dimension.
+
+    %(operands_1)s
+
+    %(from_functional)s
+    >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 3), 0.5, 0, refquant.quint8)
+    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2), 0.5, 0, refquant.qint8)
+    >>> F.conv1d(x, w, None, scale=0.5, zero_point=0).ravel().dequantize()
+    tensor([2., 2.])
+    """
+    return _convolve(
+        1, input, weight, bias, stride, padding, dilation, groups, padding_mode, scale, zero_point
+    )
 
 
 def conv2d(
@@ -159,6 +187,11 @@ QuantizerError, DtypeError, ShapeError, EngineError, QuantizationParameterError
     As `refquant.ops.quantized.conv{dims}d`."""
 document(
     __name__,
+    operands_1=_OPERANDS.format(
+        dims=1,
+        sizes="length",
+        memory_format="channels innermost: the memory format of an image of height 1",
+    ),
     operands_2=_OPERANDS.format(dims=2, sizes="height, width", memory_format="channels_last"),
     operands_3=_OPERANDS.format(
         dims=3, sizes="depth, height, width", memory_format="channels_last_3d"

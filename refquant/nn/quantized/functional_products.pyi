@@ -12,7 +12,7 @@ from refquant.ops.quantized.convolution import check_image_rank, run_convolution
 from refquant.ops.quantized.convolution_prepack import pack_convolution
 from refquant.ops.quantized.matmul import pack_linear, quint8_input, run_linear
 from refquant.tensors import QuantizedTensor
-__all__ = ['conv2d', 'conv3d', 'linear']
+__all__ = ['conv1d', 'conv2d', 'conv3d', 'linear']
 
 def linear(input: Any, weight: Any, bias: Any=None, scale: float | None=None, zero_point: int | None=None) -> QuantizedTensor:
     """Multiply by a quantized weight, add a bias and requantize, :math:`y = x w^T + b`.
@@ -49,6 +49,53 @@ def linear(input: Any, weight: Any, bias: Any=None, scale: float | None=None, ze
     """
 
 def _convolve(dims: Any, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any, padding_mode: Any, scale: Any, zero_point: Any) -> Any: ...
+
+def conv1d(input: Any, weight: Any, bias: Any, stride: Any=1, padding: Any=0, dilation: Any=1, groups: int=1, padding_mode: str='zeros', scale: float=1.0, zero_point: int=0, dtype: dtypes.dtype=dtypes.quint8) -> QuantizedTensor:
+    """Convolve quantized sequences; as `conv2d`, with one dimension.
+
+    Parameters
+    ----------
+    input : QuantizedTensor, shape (batch, channels, length)
+        quint8, any memory format.
+    weight : QuantizedTensor, shape (outputs, channels // groups, length)
+        qint8, per tensor or along axis 0.
+    bias : Tensor, shape (outputs,), or None
+        float32, in real units.
+    stride, padding, dilation : int or sequence of 1 int
+        Geometry.
+    groups : int, default 1
+        Number of groups.
+    padding_mode : str, default 'zeros'
+        Nothing else.
+    scale, zero_point : float, int
+        Quantizer of the output. Write them with their names: the arguments after `bias` are the
+        geometry.
+    dtype : dtype
+        quint8; the output has no other dtype, whatever is written here.
+
+    Returns
+    -------
+    QuantizedTensor, shape (batch, outputs, length)
+        quint8, channels innermost: the memory format of an image of height 1.
+
+    Raises
+    ------
+    NotSupportedError
+        If `padding_mode` is another.
+    ArgumentError
+        If `input` does not have so many dimensions.
+    QuantizerError, DtypeError, ShapeError, EngineError, QuantizationParameterError
+        As `refquant.ops.quantized.conv1d`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn.quantized import functional as F
+    >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 3), 0.5, 0, refquant.quint8)
+    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2), 0.5, 0, refquant.qint8)
+    >>> F.conv1d(x, w, None, scale=0.5, zero_point=0).ravel().dequantize()
+    tensor([2., 2.])
+    """
 
 def conv2d(input: Any, weight: Any, bias: Any, stride: Any=1, padding: Any=0, dilation: Any=1, groups: int=1, padding_mode: str='zeros', scale: float=1.0, zero_point: int=0, dtype: dtypes.dtype=dtypes.quint8) -> QuantizedTensor:
     """Convolve quantized images.

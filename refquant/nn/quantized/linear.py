@@ -11,7 +11,7 @@ from refquant.nn.linear import features
 from refquant.nn.module import Module
 from refquant.nn.quantized._output import OutputQuantizer
 from refquant.nn.quantized.weights import quantize_weight, read_layer
-from refquant.ops.quantized.dynamic import PackedHalf, linear_prepack_fp16, linear_unpack_fp16
+from refquant.ops.quantized.dynamic import PackedHalf, linear_prepack_fp16
 from refquant.ops.quantized.matmul import linear_prepack, run_linear
 from refquant.ops.quantized.packing import PackedLinear
 from refquant.tensors import QuantizedTensor, Tensor
@@ -53,11 +53,10 @@ class LinearPackedParams(Module):
     def set_weight_bias(self, weight: Any, bias: Any) -> None:
         """Pack a weight and a bias (or None) for the engine of now."""
         self._packed_params = _pack(self.dtype, weight, bias)
-        self.shape = tuple(self._packed_params.weight.shape)
+        self.shape = tuple(self._packed_params.kept_weight.shape)
 
     def _weight_bias(self) -> tuple[Tensor, Tensor | None]:
-        packed = self._packed_params
-        return packed.unpack() if isinstance(packed, PackedLinear) else linear_unpack_fp16(packed)
+        return self._packed_params.unpack()
 
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
         destination[prefix + "weight"], destination[prefix + "bias"] = self._weight_bias()

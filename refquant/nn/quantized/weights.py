@@ -87,8 +87,12 @@ def fold_normalization(
     weight = layer.weight.array
     if hasattr(layer, "out_features"):  # a linear layer multiplies its bias by the factor at once
         bias = (before - mean) * factor[:, 0] + beta
-    ahead = (1,) if getattr(layer, "transposed", False) else ()
-    return weight * factor.reshape(*ahead, -1, *(1,) * (weight.ndim - 1 - len(ahead))), bias
+    if getattr(layer, "transposed", False):  # outputs of a group lie along the second dimension
+        groups, (inputs, outputs, *kernel) = layer.groups, weight.shape
+        of_groups = weight.reshape(groups, inputs // groups, outputs, *kernel)
+        factor = factor.reshape(groups, 1, outputs, *(1,) * len(kernel))
+        return (of_groups * factor).reshape(weight.shape), bias
+    return weight * factor.reshape(-1, *(1,) * (weight.ndim - 1)), bias
 
 
 def _folded(module: Any) -> tuple[Tensor, Tensor | None]:

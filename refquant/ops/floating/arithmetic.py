@@ -1,5 +1,6 @@
 """Arithmetic of plain tensors with broadcasting."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -154,15 +155,30 @@ def remainder(input: Any, other: Any) -> Tensor:
     >>> refquant.remainder(refquant.tensor([-3, 5]), 2)
     tensor([1, 1])
     """
+    return _rest(input, other, np.remainder, np.floor_divide)
+
+
+@row(domain=(0.3, 2))
+def fmod(input: Any, other: Any) -> Tensor:
+    """Compute the remainder of the division that cuts off; it has the sign of `input`.
+
+    >>> refquant.fmod(refquant.tensor([-3, 5]), 2)
+    tensor([-1,  1])
+    """
+    return _rest(input, other, np.fmod, lambda x, y: np.trunc(x / y))
+
+
+def _rest(input: Any, other: Any, formula: Callable, quotient: Callable) -> Tensor:
+    """Compute what a division leaves."""
     a, b, x, y = pair(input, other)
     first, second = x.shape, y.shape
-    result = broadcast(np.remainder, x, y)
+    result = broadcast(formula, x, y)
     if not b.requires_grad:
         return differentiable(result, (a, b), lambda g: (unbroadcast(g, first), None))
     return differentiable(
         result,
         (a, b),
-        lambda g: (unbroadcast(g, first), unbroadcast(-g * np.floor_divide(x, y), second)),
+        lambda g: (unbroadcast(g, first), unbroadcast(-g * quotient(x, y), second)),
     )
 
 

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from collections.abc import Callable
 from typing import Any
 import numpy as np
 from refquant import arguments
@@ -159,6 +160,31 @@ def remainder(input: Any, other: Any) -> Tensor:
     >>> refquant.remainder(refquant.tensor([-3, 5]), 2)
     tensor([1, 1])
     """
+
+def fmod(input: Any, other: Any) -> Tensor:
+    """Compute the remainder of the division that cuts off; it has the sign of `input`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        Of the common shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.fmod(refquant.tensor([-3, 5]), 2)
+    tensor([-1,  1])
+    """
+
+def _rest(input: Any, other: Any, formula: Callable, quotient: Callable) -> Tensor:
+    """Compute what a division leaves."""
 
 def pow(input: Any, exponent: Any) -> Tensor:
     """Raise to a power, element by element, with broadcasting.

@@ -31,7 +31,8 @@ def clone(input: Any, *, memory_format=dtypes.preserve_format) -> Tensor:
     input : Tensor
         Plain or quantized.
     memory_format : memory_format
-        That of the copy; ``preserve_format`` keeps dense strides as they are.
+        That of the copy; ``preserve_format`` keeps dense strides as they are, a quantized tensor
+        becomes row-major unless a format is given.
 
     >>> x = refquant.tensor([1.0, 2.0])
     >>> refquant.clone(x) is x

@@ -1,4 +1,4 @@
-"""Concatenation, stacking, repetition and padding."""
+"""Concatenation and stacking."""
 
 from typing import Any
 
@@ -8,9 +8,8 @@ from refquant import arguments
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.dispatch import quantized_form
-from refquant.ops.floating.operands import element, operand, result_dtype
+from refquant.ops.floating.operands import operand, result_dtype
 from refquant.ops.rows import row
-from refquant.ops.views import integers, sizes
 from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
 
@@ -112,79 +111,3 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
         )
     dim = checks.dimension("dim", dim, parts[0].array.ndim + 1)
     return cat([p.unsqueeze(dim) for p in parts], dim)
-
-
-@row("Tensor")
-def repeat(input: Any, *repeats) -> Tensor:
-    """Repeat the whole tensor along its dimensions, and new ones in front.
-
-    Parameters
-    ----------
-    *repeats : int
-        How often along each dimension, one by one or as one sequence.
-    """
-    x = operand("input", input)
-    counts = sizes("repeats", repeats)
-    shape = (1,) * (len(counts) - x.array.ndim) + x.array.shape
-    if len(counts) < x.array.ndim:
-        raise ShapeError(
-            argument="repeats", got=counts, expected=f"at least {x.array.ndim} numbers"
-        )
-    arguments.shape("repeats", tuple(n * m for n, m in zip(counts, shape, strict=True)))
-    between = tuple(n for pair in zip(counts, shape, strict=True) for n in pair)
-
-    before = x.array.shape
-
-    def backward(g):
-        return (g.reshape(between).sum(axis=tuple(range(0, 2 * len(shape), 2))).reshape(before),)
-
-    return differentiable(np.tile(x.array, counts), (x,), backward)
-
-
-@row("nn.functional", returns="Of the padded shape.")
-def pad(input: Any, pad, mode: str = "constant", value: float | None = None) -> Tensor:
-    """Pad a tensor.
-
-    Parameters
-    ----------
-    input : Tensor
-        Plain.
-    pad : sequence of int
-        Sizes before and after, beginning with the last dimension; negative ones cut off.
-    mode : {'constant'}
-        Only a constant border.
-    value : number, optional
-        What the border holds, 0 if not given.
-
-    >>> F.pad(refquant.tensor([1, 2]), (1, 0))
-    tensor([0, 1, 2])
-    """
-    x = operand("input", input)
-    sizes = integers("pad", (pad,))
-    ndim = x.array.ndim
-    if not isinstance(mode, str) or mode != "constant" or len(sizes) % 2 or len(sizes) > 2 * ndim:
-        raise OperationError(
-            argument="pad",
-            expected=f"pairs for at most {ndim} dimensions, and mode='constant'",
-            got=f"{arguments.describe(sizes)}, mode={arguments.describe(mode)}",
-        )
-    pairs = [(0, 0)] * (ndim - len(sizes) // 2)
-    pairs += [(sizes[i], sizes[i + 1]) for i in range(len(sizes) - 2, -1, -2)]
-    grown = [(max(a, 0), max(b, 0)) for a, b in pairs]
-    cut = tuple(
-        slice(max(-a, 0), n + a + b + max(-a, 0))
-        for (a, b), n in zip(pairs, x.array.shape, strict=True)
-    )
-    inner = tuple(slice(a, a + n) for (a, _), n in zip(grown, x.array.shape, strict=True))
-    arguments.shape("pad", tuple(a + n + b for (a, b), n in zip(grown, x.array.shape, strict=True)))
-    border = element("value", 0 if value is None else value, x.array.dtype)
-    padded = np.pad(x.array, grown, constant_values=border) if ndim else x.array
-
-    size = padded.shape
-
-    def backward(g):
-        spread = np.zeros(size, g.dtype)
-        spread[cut] = g
-        return (spread[inner],)
-
-    return differentiable(np.ascontiguousarray(padded[cut]), (x,), backward)

@@ -8,7 +8,7 @@ from refquant import arguments, dtypes
 from refquant.ops import layout
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import element, operand
-from refquant.ops.from_data import plain_dtype
+from refquant.ops.from_data import plain_dtype, tensor
 from refquant.ops.rows import row
 from refquant.ops.views import sizes
 from refquant.tensors import Tensor
@@ -139,8 +139,51 @@ def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Tensor
     return _like(input, dtype, 0, requires_grad)
 
 
-@row("Tensor")
-def new_zeros(input: Tensor, *size, dtype=None) -> Tensor:
+# -- of the dtype of another -------------------------------------------------------------------
+
+
+def _own(input: Any, dtype: Any) -> Any:
+    """Return the dtype that is asked for, or that of a plain tensor."""
+    return operand("input", input).dtype if dtype is None else dtype
+
+
+@row("Tensor", input="Gives the dtype.")
+def new_zeros(input: Tensor, *size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of zeros of the dtype of another."""
-    kind = operand("input", input).dtype if dtype is None else dtype
-    return zeros(*size, dtype=kind)
+    return zeros(*size, dtype=_own(input, dtype), device=device, requires_grad=requires_grad)
+
+
+@row("Tensor", input="Gives the dtype.")
+def new_ones(input: Tensor, *size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """Make a tensor of ones of the dtype of another."""
+    return ones(*size, dtype=_own(input, dtype), device=device, requires_grad=requires_grad)
+
+
+@row("Tensor", input="Gives the dtype.")
+def new_empty(input: Tensor, *size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """Make an uninitialized tensor of the dtype of another."""
+    return empty(*size, dtype=_own(input, dtype), device=device, requires_grad=requires_grad)
+
+
+@row("Tensor", input="Gives the dtype.", size="The shape.", returns="Of the given shape.")
+def new_full(
+    input: Tensor,
+    size: Any,
+    fill_value: float,
+    *,
+    dtype=None,
+    device=None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Make a tensor of one number of the dtype of another."""
+    kind = _own(input, dtype)
+    return full(size, fill_value, dtype=kind, device=device, requires_grad=requires_grad)
+
+
+@row("Tensor", input="Gives the dtype.", data="Numbers, nested.", returns="A copy of the data.")
+def new_tensor(
+    input: Tensor, data: Any, *, dtype=None, device=None, requires_grad: bool = False
+) -> Tensor:
+    """Make a tensor of numbers, of the dtype of another."""
+    kind = storage(_own(input, dtype), device)
+    return tensor(data, dtypes.BY_STORAGE[kind], requires_grad=requires_grad)

@@ -9,7 +9,7 @@ from refquant import arguments, dtypes
 from refquant.ops import layout
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import element, operand
-from refquant.ops.from_data import plain_dtype
+from refquant.ops.from_data import plain_dtype, tensor
 from refquant.ops.rows import row
 from refquant.ops.views import sizes
 from refquant.tensors import Tensor
@@ -226,20 +226,117 @@ def empty_like(input: Any, *, dtype: Any=None, requires_grad: bool=False) -> Ten
     refquant.Size([2])
     """
 
-def new_zeros(input: Tensor, *size: Any, dtype: Any=None) -> Tensor:
+def _own(input: Any, dtype: Any) -> Any:
+    """Return the dtype that is asked for, or that of a plain tensor."""
+
+def new_zeros(input: Tensor, *size: Any, dtype: Any=None, device: Any=None, requires_grad: bool=False) -> Tensor:
     """Make a tensor of zeros of the dtype of another.
 
     Parameters
     ----------
     input : Tensor
-        The operand, of any shape.
+        Gives the dtype.
     *size : int, or one sequence of int
         The shape.
     dtype : dtype, optional
         Element type of the result.
+    device : str, optional
+        Only 'cpu'.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
 
     Returns
     -------
     Tensor
         Of the given shape.
+    """
+
+def new_ones(input: Tensor, *size: Any, dtype: Any=None, device: Any=None, requires_grad: bool=False) -> Tensor:
+    """Make a tensor of ones of the dtype of another.
+
+    Parameters
+    ----------
+    input : Tensor
+        Gives the dtype.
+    *size : int, or one sequence of int
+        The shape.
+    dtype : dtype, optional
+        Element type of the result.
+    device : str, optional
+        Only 'cpu'.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        Of the given shape.
+    """
+
+def new_empty(input: Tensor, *size: Any, dtype: Any=None, device: Any=None, requires_grad: bool=False) -> Tensor:
+    """Make an uninitialized tensor of the dtype of another.
+
+    Parameters
+    ----------
+    input : Tensor
+        Gives the dtype.
+    *size : int, or one sequence of int
+        The shape.
+    dtype : dtype, optional
+        Element type of the result.
+    device : str, optional
+        Only 'cpu'.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        Of the given shape.
+    """
+
+def new_full(input: Tensor, size: Any, fill_value: float, *, dtype: Any=None, device: Any=None, requires_grad: bool=False) -> Tensor:
+    """Make a tensor of one number of the dtype of another.
+
+    Parameters
+    ----------
+    input : Tensor
+        Gives the dtype.
+    size : int or tuple of int
+        The shape.
+    fill_value : number
+        The number.
+    dtype : dtype, optional
+        Element type of the result.
+    device : str, optional
+        Only 'cpu'.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        Of the given shape.
+    """
+
+def new_tensor(input: Tensor, data: Any, *, dtype: Any=None, device: Any=None, requires_grad: bool=False) -> Tensor:
+    """Make a tensor of numbers, of the dtype of another.
+
+    Parameters
+    ----------
+    input : Tensor
+        Gives the dtype.
+    data : Any
+        Numbers, nested.
+    dtype : dtype, optional
+        Element type of the result.
+    device : str, optional
+        Only 'cpu'.
+    requires_grad : bool, default False
+        Whether to record gradients for the result.
+
+    Returns
+    -------
+    Tensor
+        A copy of the data.
     """

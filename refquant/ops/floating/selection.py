@@ -8,6 +8,7 @@ from refquant import arguments
 from refquant.errors import ArgumentTypeError, DtypeError, IndexRangeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.broadcasting import unbroadcast
+from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import broadcast, element, operand, pair
 from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor, differentiable
@@ -57,7 +58,8 @@ def where(condition: Any, input: Any = None, other: Any = None):
     )
 
 
-@row(value="The number.")
+@row(input="Plain, or quantized per tensor.", value="The number.")
+@dispatched
 def masked_fill(input: Tensor, mask: Tensor, value: float) -> Tensor:
     """Replace elements where a mask is true by a number.
 
@@ -145,7 +147,8 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     places = Tensor(where.array.astype(np.int64, copy=False).reshape(-1))
     if x.array.ndim == 0:
         return x.unsqueeze(0)[(places,)].reshape(())
-    return x[(slice(None),) * dim + (places,)]
+    taken = x[(slice(None),) * dim + (places,)]
+    return taken.contiguous() if x.is_quantized else taken  # row-major, as PyTorch has it
 
 
 @row(returns="One dimension.", mask="Shapes broadcast.")

@@ -9,6 +9,7 @@ from refquant import arguments
 from refquant.errors import ArgumentTypeError, DtypeError, IndexRangeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.broadcasting import unbroadcast
+from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import broadcast, element, operand, pair
 from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor, differentiable
@@ -42,7 +43,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: float) -> Tensor:
     Parameters
     ----------
     input : Tensor
-        The operand, of any shape.
+        Plain, or quantized per tensor.
     mask : Tensor of bool
         Broadcasts to `input`.
     value : number
@@ -65,7 +66,7 @@ def masked_fill_(input: Tensor, mask: Tensor, value: float) -> Tensor:
     Parameters
     ----------
     input : Tensor
-        The operand, of any shape.
+        Plain, or quantized per tensor.
     mask : Tensor of bool
         Broadcasts to `input`.
     value : number

@@ -11,7 +11,7 @@ from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.extremes import ValuesAndIndices, taken
 from refquant.ops.floating.operands import operand
 from refquant.ops.rows import row
-from refquant.tensors import Tensor, differentiable
+from refquant.tensors import Tensor
 
 
 def descending_order(x: np.ndarray, dim: int) -> np.ndarray:
@@ -100,17 +100,3 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
         descending_order(t.array, dim) if largest else np.argsort(t.array, axis=dim, kind="stable")
     )
     return taken(t, np.take(order, np.arange(k), axis=dim), dim, keepdim=True)
-
-
-@row()
-def flip(input: Any, *dims) -> Tensor:
-    """Reverse the order along dimensions; a copy.
-
-    >>> refquant.flip(refquant.tensor([1, 2, 3]), 0)
-    tensor([3, 2, 1])
-    """
-    t = operand("input", input)
-    named = dims[0] if len(dims) == 1 and isinstance(dims[0], tuple | list) else dims
-    axes = checks.dimensions("dims", tuple(named), t.array.ndim)
-    axes = axes if t.array.ndim else ()
-    return differentiable(np.flip(t.array, axes).copy(), (t,), lambda g: (np.flip(g, axes),))

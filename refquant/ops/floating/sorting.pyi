@@ -12,7 +12,7 @@ from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.extremes import ValuesAndIndices, taken
 from refquant.ops.floating.operands import operand
 from refquant.ops.rows import row
-from refquant.tensors import Tensor, differentiable
+from refquant.tensors import Tensor
 
 def descending_order(x: np.ndarray, dim: int) -> np.ndarray:
     """Find indices that sort from the largest down; equals keep their order, NaN comes first."""
@@ -100,26 +100,4 @@ def topk(input: Any, k: int, dim: int=-1, largest: bool=True, sorted: bool=True)
     >>> import refquant
     >>> refquant.topk(refquant.tensor([3.0, 1.0, 2.0]), 2).values
     tensor([3., 2.])
-    """
-
-def flip(input: Any, *dims: Any) -> Tensor:
-    """Reverse the order along dimensions; a copy.
-
-    Parameters
-    ----------
-    input : Tensor
-        The operand, of any shape.
-    *dims : int
-        The dimensions.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of `input`.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> refquant.flip(refquant.tensor([1, 2, 3]), 0)
-    tensor([3, 2, 1])
     """

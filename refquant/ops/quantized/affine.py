@@ -16,6 +16,7 @@ from refquant.tensors.quantizer import channel_quantizer
 __all__ = [
     "dequantize",
     "quantize_array",
+    "quantize_one_by_one",
     "quantize_per_channel",
     "quantize_per_tensor",
 ]
@@ -34,6 +35,14 @@ def quantize_array(
     vector_length = layout.vector_length(flat.shape[0], split.block)
     q = kernels.quantize_per_tensor(flat, output, dtype.numpy, vector_length, split)
     return layout.restore(q, array.shape, memory_format)
+
+
+def quantize_one_by_one(q: QuantizedTensor, numbers: np.ndarray) -> np.ndarray:
+    """Quantize float32 with the parameters of a tensor, as the engine's scalar code does."""
+    rule = engines.current().rule("elementwise_quantize", Operands(q.dtype)).tail
+    with np.errstate(all="ignore"):
+        codes = rule(numbers, q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)
+    return codes.astype(q.array.dtype)
 
 
 @operation("reals")
@@ -148,23 +157,18 @@ def quantize_per_channel(
 
 
 @operation()
-def dequantize(input: Any) -> Tensor:
+def dequantize(input: Any) -> Any:
     r"""Turn integers into the real numbers that they stand for, :math:`x = s (q - z)`.
 
     Parameters
     ----------
-    input : QuantizedTensor or Tensor
-        A plain float32 tensor is returned as it is.
+    input : QuantizedTensor or Tensor, or a sequence of these
+        A plain tensor is converted to float32; one of float32 is returned as it is.
 
     Returns
     -------
-    Tensor
+    Tensor, or tuple of Tensor for a sequence
         float32, of the shape and memory format of `input`.
-
-    Raises
-    ------
-    DtypeError
-        If `input` is neither quantized nor float32.
 
     Notes
     -----
@@ -178,8 +182,10 @@ def dequantize(input: Any) -> Tensor:
     >>> refquant.dequantize(q)
     tensor([1. , 0.3])
     """
+    if isinstance(input, list | tuple):
+        return tuple(dequantize(part) for part in input)
     if not isinstance(input, QuantizedTensor):
-        return checks.float32_tensor("input", input)
+        return checks.plain_tensor("input", input).to(dtypes.float32)
     operands = Operands(input.dtype, per_channel=input.axis is not None)
     if input.axis is None:
         rule = engines.current().rule("dequantize_per_tensor", operands)

@@ -13,10 +13,13 @@ from refquant.ops import checks, layout
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor, Tensor
 from refquant.tensors.quantizer import channel_quantizer
-__all__ = ['dequantize', 'quantize_array', 'quantize_per_channel', 'quantize_per_tensor']
+__all__ = ['dequantize', 'quantize_array', 'quantize_one_by_one', 'quantize_per_channel', 'quantize_per_tensor']
 
 def quantize_array(array: np.ndarray, scale: float, zero_point: int, dtype: Any, step: str='quantize_per_tensor') -> np.ndarray:
     """Quantize float32 with the rule that the chosen engine has for a step."""
+
+def quantize_one_by_one(q: QuantizedTensor, numbers: np.ndarray) -> np.ndarray:
+    """Quantize float32 with the parameters of a tensor, as the engine's scalar code does."""
 
 def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype: dtypes.dtype) -> QuantizedTensor:
     r"""Quantize with one scale and zero point.
@@ -113,23 +116,18 @@ def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, d
             [ 3,  5]], dtype=refquant.int8)
     """
 
-def dequantize(input: Any) -> Tensor:
+def dequantize(input: Any) -> Any:
     """Turn integers into the real numbers that they stand for, :math:`x = s (q - z)`.
 
     Parameters
     ----------
-    input : QuantizedTensor or Tensor
-        A plain float32 tensor is returned as it is.
+    input : QuantizedTensor or Tensor, or a sequence of these
+        A plain tensor is converted to float32; one of float32 is returned as it is.
 
     Returns
     -------
-    Tensor
+    Tensor, or tuple of Tensor for a sequence
         float32, of the shape and memory format of `input`.
-
-    Raises
-    ------
-    DtypeError
-        If `input` is neither quantized nor float32.
 
     Notes
     -----

@@ -15,12 +15,13 @@ from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ["clone", "copy_", "empty_like", "fill_", "resize_", "zero_"]
 
 
-def clone(input: Any, *, memory_format=dtypes.preserve_format) -> QuantizedTensor:
+def clone(input: Any, *, memory_format=dtypes.contiguous_format) -> QuantizedTensor:
     """Copy a quantized tensor with its parameters.
 
     %(of_any_scheme)s
     memory_format : memory_format
-        That of the copy; ``preserve_format`` keeps dense strides as they are.
+        That of the copy: row-major unless another is given, as PyTorch has it.
+        ``preserve_format`` keeps channels-last ones.
 
     Returns
     -------
@@ -36,7 +37,7 @@ def clone(input: Any, *, memory_format=dtypes.preserve_format) -> QuantizedTenso
     """
     q = checks.quantized_tensor("input", input)
     if memory_format is dtypes.preserve_format:
-        array = q.array.copy(order="K")
+        array = layout.dense_copy(q.array)
     else:
         array = layout.to_format(q.array, memory_format)
         array = array.copy(order="K") if array is q.array else array
@@ -177,7 +178,7 @@ def empty_like(input: Any, *, dtype=None, requires_grad: bool = False) -> Quanti
             expected=f"{q.dtype} without gradient",
             got=f"{arguments.describe(dtype)}, requires_grad={requires_grad}",
         )
-    result = clone(q)
+    result = clone(q, memory_format=dtypes.preserve_format)
     result.array[...] = 0
     return result
 

@@ -14,7 +14,7 @@ from refquant.ops.quantized.affine import quantize_array, quantize_per_channel
 from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ['clone', 'copy_', 'empty_like', 'fill_', 'resize_', 'zero_']
 
-def clone(input: Any, *, memory_format: Any=dtypes.preserve_format) -> QuantizedTensor:
+def clone(input: Any, *, memory_format: Any=dtypes.contiguous_format) -> QuantizedTensor:
     """Copy a quantized tensor with its parameters.
 
     Parameters
@@ -22,7 +22,8 @@ def clone(input: Any, *, memory_format: Any=dtypes.preserve_format) -> Quantized
     input : QuantizedTensor
         Of any scheme.
     memory_format : memory_format
-        That of the copy; ``preserve_format`` keeps dense strides as they are.
+        That of the copy: row-major unless another is given, as PyTorch has it.
+        ``preserve_format`` keeps channels-last ones.
 
     Returns
     -------

@@ -69,6 +69,36 @@ def empty_per_channel_affine_quantized(
     return QuantizedTensor._unchecked(array, dtype, s, z, axis)
 
 
+def empty_quantized(
+    size: Any, qtensor: Any, *, dtype=None, memory_format=dtypes.contiguous_format
+) -> QuantizedTensor:
+    """Make a tensor from its size, with the scales and zero points of another.
+
+    Parameters
+    ----------
+    size : sequence of int
+        Shape.
+    qtensor : QuantizedTensor
+        Of any scheme; with a scale for each channel, as many slices as it has are needed.
+    %(zeros)s
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.ones(1), 0.5, 8, refquant.quint8)
+    >>> refquant.empty_quantized([2], x).q_zero_point()
+    8
+    """
+    like = checks.quantized_tensor("qtensor", qtensor)
+    kind = like.dtype if dtype is None else checks.quantized_dtype("dtype", dtype)
+    array = _zeros((size,), kind, memory_format)
+    if like.axis is None:
+        zero_point = checks.zero_point_value("qtensor", like.zero_point, kind)
+        return QuantizedTensor._unchecked(array, kind, like.scale, zero_point)
+    s, z, axis = channel_quantizer(like.scale, like.zero_point, like.axis, array, kind)
+    return QuantizedTensor._unchecked(array, kind, s, z, axis)
+
+
 def _integers(value: Any) -> tuple[np.ndarray, dtypes.dtype]:
     array = checks.plain_tensor("input", value).array
     dtype = _QUANTIZED.get(array.dtype)

@@ -81,6 +81,40 @@ def empty_per_channel_affine_quantized(*size: Any, scales: Any, zero_points: Any
         If scale or zero point is not valid, or there is not one for each slice.
     """
 
+def empty_quantized(size: Any, qtensor: Any, *, dtype: Any=None, memory_format: Any=dtypes.contiguous_format) -> QuantizedTensor:
+    """Make a tensor from its size, with the scales and zero points of another.
+
+    Parameters
+    ----------
+    size : sequence of int
+        Shape.
+    qtensor : QuantizedTensor
+        Of any scheme; with a scale for each channel, as many slices as it has are needed.
+    dtype : dtype
+        quint8, qint8 or qint32.
+    memory_format : memory_format
+        Of the result.
+
+    Returns
+    -------
+    QuantizedTensor
+        Its integers are 0.
+
+    Raises
+    ------
+    DtypeError
+        If `dtype` is not quantized.
+    QuantizationParameterError
+        If scale or zero point is not valid, or there is not one for each slice.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.ones(1), 0.5, 8, refquant.quint8)
+    >>> refquant.empty_quantized([2], x).q_zero_point()
+    8
+    """
+
 def _integers(value: Any) -> tuple[np.ndarray, dtypes.dtype]: ...
 
 def make_per_tensor_quantized_tensor(input: Any, scale: float, zero_point: int) -> QuantizedTensor:

@@ -5,26 +5,115 @@ from typing import Any
 
 from typing import Any
 import numpy as np
-from refquant import arguments, dtypes, kernels
+from refquant import dtypes, engines, kernels
 from refquant._documentation import document
-from refquant.errors import ArgumentError, ShapeError
+from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.convolution_prepack import packed_convolution
 from refquant.ops.quantized.matmul import quint8_input
-from refquant.ops.quantized.packing import PackedConvolution
-from refquant.tensors import QuantizedTensor
-__all__ = ['check_image_rank', 'conv2d', 'conv2d_relu', 'conv3d', 'conv3d_relu', 'run_convolution']
-_LETTERS: Any
+from refquant.ops.quantized.packed_convolution import LETTERS, PackedConvolution, geometry
+from refquant.tensors import QuantizedTensor, Tensor
+__all__ = ['check_image_rank', 'conv1d', 'conv1d_relu', 'conv2d', 'conv2d_relu', 'conv3d', 'conv3d_relu', 'run_convolution']
 
 def check_image_rank(value: Any, dims: int) -> None:
-    """Raise, as modules do, if a quantized tensor does not have the dimensions of images."""
+    """Raise, as modules do, if a tensor does not have the dimensions of images."""
 
-def _check_image(shape: tuple[int, ...], packed: PackedConvolution) -> None: ...
+def _images(packed: PackedConvolution, x: np.ndarray, zero_point: int) -> np.ndarray:
+    """Lay out images channels last, with depth, as the filters meet them."""
 
-def run_convolution(dims: int, qx: Any, packed: PackedConvolution, scale: Any, zero_point: Any, relu: bool) -> QuantizedTensor:
-    """Check the arguments and compute a convolution."""
+def convolve_packed(packed: PackedConvolution, x: QuantizedTensor, scale: float, zero_point: int, relu: bool) -> QuantizedTensor:
+    """Compute a convolution or transposed convolution; only the image is checked."""
 
-def conv2d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int) -> QuantizedTensor:
+def run_convolution(dims: int, qx: Any, packed: PackedConvolution, scale: Any, zero_point: Any, relu: bool, transposed: Any=False) -> QuantizedTensor:
+    """Check the arguments and compute a convolution; a sequence is an image of height 1."""
+
+def as_image(x: Any) -> Any:
+    """View sequences as images of height 1, or raise."""
+
+def _run(dims: int, qx: Any, packed: Any, given: tuple, relu: bool) -> QuantizedTensor:
+    """Run a convolution, called with the quantizer of the output, or as in PyTorch 1.4."""
+
+def _check_packed(name: str, given: Any, packed: Any) -> None: ...
+
+def conv1d(qx: Any, packed_weight: PackedConvolution, output_scale: float, output_zero_point: int) -> QuantizedTensor:
+    """Convolve sequences; the formula is that of `conv2d` for images of height 1.
+
+    Parameters
+    ----------
+    qx : QuantizedTensor, shape (batch, channels, length)
+        quint8, one scale, any memory format.
+    packed_weight : PackedConvolution
+        As `conv1d_prepack` returns it.
+    output_scale : float
+        Scale of the output.
+    output_zero_point : int
+        Zero point of the output, 0..255.
+
+    Returns
+    -------
+    QuantizedTensor, shape (batch, outputs, length)
+        quint8, channels innermost: the memory format of an image of height 1.
+
+    Raises
+    ------
+    QuantizerError, DtypeError, ShapeError
+        If `qx` does not fit.
+    EngineError
+        If another engine packed the weight, or the engine has no such convolution or multiplier.
+    QuantizationParameterError
+        If the quantizer of the output is not valid.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv1d_prepack(w, None, 1, 0, 1, 1)
+    >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 3), 0.5, 0, refquant.quint8)
+    >>> quantized.conv1d(x, packed, 0.5, 0).int_repr().ravel()
+    tensor([4, 4], dtype=refquant.uint8)
+    """
+
+def conv1d_relu(qx: Any, packed_weight: PackedConvolution, output_scale: float, output_zero_point: int) -> QuantizedTensor:
+    """Compute `conv1d` and replace negative results by zero.
+
+    Parameters
+    ----------
+    qx : QuantizedTensor, shape (batch, channels, length)
+        quint8, one scale, any memory format.
+    packed_weight : PackedConvolution
+        As `conv1d_prepack` returns it.
+    output_scale : float
+        Scale of the output.
+    output_zero_point : int
+        Zero point of the output, 0..255.
+
+    Returns
+    -------
+    QuantizedTensor, shape (batch, outputs, length)
+        quint8, channels innermost: the memory format of an image of height 1.
+
+    Raises
+    ------
+    QuantizerError, DtypeError, ShapeError
+        If `qx` does not fit.
+    EngineError
+        If another engine packed the weight, or the engine has no such convolution or multiplier.
+    QuantizationParameterError
+        If the quantizer of the output is not valid.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv1d_prepack(w, None, 1, 0, 1, 1)
+    >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 3), 0.5, 0, refquant.quint8)
+    >>> quantized.conv1d_relu(x, packed, 0.5, 0).int_repr().ravel()
+    tensor([4, 4], dtype=refquant.uint8)
+    """
+
+def conv2d(qx: Any, packed_weight: PackedConvolution, output_scale: float, output_zero_point: int, *release_1_4: Any) -> QuantizedTensor:
     r"""Convolve images with packed filters, add the bias and requantize.
 
     .. math::
@@ -38,12 +127,15 @@ def conv2d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_
     ----------
     qx : QuantizedTensor, shape (batch, channels, height, width)
         quint8, one scale, any memory format.
-    weight : PackedConvolution
+    packed_weight : PackedConvolution
         As `conv2d_prepack` returns it.
     output_scale : float
         Scale of the output.
     output_zero_point : int
         Zero point of the output, 0..255.
+    *release_1_4
+        The call of PyTorch 1.4 is understood, which has `stride`, `padding`, `dilation` and `groups`,
+        as they were packed, before the quantizer of the output.
 
     Returns
     -------
@@ -54,6 +146,8 @@ def conv2d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_
     ------
     QuantizerError, DtypeError, ShapeError
         If `qx` does not fit.
+    ArgumentError
+        If the geometry is not that of `packed_weight`.
     EngineError
         If another engine packed the weight, or the engine has no such convolution or multiplier.
     QuantizationParameterError
@@ -77,19 +171,22 @@ def conv2d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_
     tensor([[[[ 2., -3.]]]])
     """
 
-def conv2d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int) -> QuantizedTensor:
+def conv2d_relu(qx: Any, packed_weight: PackedConvolution, output_scale: float, output_zero_point: int, *release_1_4: Any) -> QuantizedTensor:
     """Compute `conv2d` and replace negative results by zero.
 
     Parameters
     ----------
     qx : QuantizedTensor, shape (batch, channels, height, width)
         quint8, one scale, any memory format.
-    weight : PackedConvolution
+    packed_weight : PackedConvolution
         As `conv2d_prepack` returns it.
     output_scale : float
         Scale of the output.
     output_zero_point : int
         Zero point of the output, 0..255.
+    *release_1_4
+        The call of PyTorch 1.4 is understood, which has `stride`, `padding`, `dilation` and `groups`,
+        as they were packed, before the quantizer of the output.
 
     Returns
     -------
@@ -100,6 +197,8 @@ def conv2d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_
     ------
     QuantizerError, DtypeError, ShapeError
         If `qx` does not fit.
+    ArgumentError
+        If the geometry is not that of `packed_weight`.
     EngineError
         If another engine packed the weight, or the engine has no such convolution or multiplier.
     QuantizationParameterError
@@ -116,19 +215,22 @@ def conv2d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_
     tensor([8, 8, 8, 8], dtype=refquant.uint8)
     """
 
-def conv3d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int) -> QuantizedTensor:
+def conv3d(qx: Any, packed_weight: PackedConvolution, output_scale: float, output_zero_point: int, *release_1_4: Any) -> QuantizedTensor:
     """Convolve over depth, height and width; the formula is that of `conv2d`.
 
     Parameters
     ----------
     qx : QuantizedTensor, shape (batch, channels, depth, height, width)
         quint8, one scale, any memory format.
-    weight : PackedConvolution
+    packed_weight : PackedConvolution
         As `conv3d_prepack` returns it.
     output_scale : float
         Scale of the output.
     output_zero_point : int
         Zero point of the output, 0..255.
+    *release_1_4
+        The call of PyTorch 1.4 is understood, which has `stride`, `padding`, `dilation` and `groups`,
+        as they were packed, before the quantizer of the output.
 
     Returns
     -------
@@ -139,6 +241,8 @@ def conv3d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_
     ------
     QuantizerError, DtypeError, ShapeError
         If `qx` does not fit.
+    ArgumentError
+        If the geometry is not that of `packed_weight`.
     EngineError
         If another engine packed the weight, or the engine has no such convolution or multiplier.
     QuantizationParameterError
@@ -155,19 +259,22 @@ def conv3d(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_
     tensor([16, 16, 16, 16, 16, 16, 16, 16], dtype=refquant.uint8)
     """
 
-def conv3d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_zero_point: int) -> QuantizedTensor:
+def conv3d_relu(qx: Any, packed_weight: PackedConvolution, output_scale: float, output_zero_point: int, *release_1_4: Any) -> QuantizedTensor:
     """Compute `conv3d` and replace negative results by zero.
 
     Parameters
     ----------
     qx : QuantizedTensor, shape (batch, channels, depth, height, width)
         quint8, one scale, any memory format.
-    weight : PackedConvolution
+    packed_weight : PackedConvolution
         As `conv3d_prepack` returns it.
     output_scale : float
         Scale of the output.
     output_zero_point : int
         Zero point of the output, 0..255.
+    *release_1_4
+        The call of PyTorch 1.4 is understood, which has `stride`, `padding`, `dilation` and `groups`,
+        as they were packed, before the quantizer of the output.
 
     Returns
     -------
@@ -178,6 +285,8 @@ def conv3d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_
     ------
     QuantizerError, DtypeError, ShapeError
         If `qx` does not fit.
+    ArgumentError
+        If the geometry is not that of `packed_weight`.
     EngineError
         If another engine packed the weight, or the engine has no such convolution or multiplier.
     QuantizationParameterError
@@ -196,3 +305,5 @@ def conv3d_relu(qx: Any, weight: PackedConvolution, output_scale: float, output_
 _OPERANDS: Any
 _ONES: Any
 _SIZES: Any
+_OTHERS: Any
+_GEOMETRY: Any

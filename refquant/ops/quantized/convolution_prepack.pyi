@@ -8,14 +8,59 @@ from refquant import engines
 from refquant._documentation import document
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
-from refquant.ops.quantized.packing import PackedConvolution, check_bias, check_weight, copy_bias, copy_weight, geometry
+from refquant.ops.quantized.packed_convolution import PackedConvolution, Window, geometry
+from refquant.ops.quantized.packing import check_bias, check_weight
 from refquant.tensors import QuantizedTensor, Tensor
-__all__ = ['conv2d_prepack', 'conv2d_unpack', 'conv3d_prepack', 'conv3d_unpack', 'conv_prepack', 'conv_unpack', 'pack_convolution', 'packed_convolution']
+__all__ = ['conv1d_prepack', 'conv1d_unpack', 'conv2d_prepack', 'conv2d_unpack', 'conv3d_prepack', 'conv3d_unpack', 'conv_prepack', 'conv_unpack', 'pack_convolution', 'packed_convolution', 'unpacked']
+
+def check_groups(weight: QuantizedTensor, groups: Any, axis: int, parts: str) -> int:
+    """Return the number of groups of a weight that is not empty, or raise."""
+
+def window(dims: int, stride: Any, padding: Any, dilation: Any, groups: int, output_padding: Any=0, transposed: Any=False) -> Window:
+    """Check a geometry; that of a sequence becomes that of an image of height 1."""
 
 def pack_convolution(dims: int, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> PackedConvolution:
     """Check and pack a weight and bias, which stay unchanged as long as the packed weight lives."""
 
 def _prepack(dims: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any: ...
+
+def conv1d_prepack(weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> PackedConvolution:
+    """Pack filters, bias and geometry of a convolution of sequences.
+
+    The packed weight is that of images of height 1, which `conv2d` takes, too.
+
+    Parameters
+    ----------
+    weight : QuantizedTensor, shape (outputs, channels // groups, length)
+        qint8, quantized per tensor or along axis 0; copied.
+    bias : Tensor, shape (outputs,), or None
+        Bias in real units, float32; copied.
+    stride, padding, dilation : int or sequence of 1 int
+        Geometry along length.
+    groups : int
+        Number of groups.
+
+    Returns
+    -------
+    PackedConvolution
+        For `conv1d` and `conv1d_relu`.
+
+    Raises
+    ------
+    DtypeError, ShapeError, QuantizerError, ArgumentError
+        If weight, bias or geometry do not fit.
+    EngineError
+        If the engine has no such convolution, or no weights per channel.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv1d_prepack(w, None, 1, 0, 1, 1)
+    >>> quantized.conv1d_unpack(packed)[0].shape, quantized.conv2d_stride(packed)
+    (refquant.Size([1, 1, 2]), [1, 1])
+    """
 
 def conv2d_prepack(weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> PackedConvolution:
     """Pack filters, bias and geometry of a convolution for the engine that is chosen.
@@ -89,8 +134,39 @@ def conv3d_prepack(weight: Any, bias: Any, stride: Any, padding: Any, dilation: 
     refquant.Size([1, 1, 2, 2, 2])
     """
 
-def packed_convolution(value: Any, dims: int) -> PackedConvolution:
-    """Return the packed weight of a convolution over `dims` dimensions, or raise."""
+def packed_convolution(value: Any, dims: int, argument: str='packed_weight', transposed: bool=False) -> PackedConvolution:
+    """Return the packed weight of a convolution over `dims` dimensions, or raise.
+
+    That of a sequence is one of an image. What names a kind of convolution takes the packed weights
+    of the other kind, too, and computes what they are packed for.
+    """
+
+def unpacked(dims: int, packed_weights: Any, transposed: bool=False) -> tuple[QuantizedTensor, Tensor | None]:
+    """Copy weight and bias out of a packed weight; the weight of a sequence loses its height."""
+
+def conv1d_unpack(packed_weights: PackedConvolution) -> tuple[QuantizedTensor, Tensor | None]:
+    """Copy weight and bias out of a packed weight.
+
+    Parameters
+    ----------
+    packed_weights : PackedConvolution
+        As `conv1d_prepack` returns it.
+
+    Returns
+    -------
+    weight : QuantizedTensor, shape (outputs, channels // groups, length)
+    bias : Tensor, shape (outputs,), or None
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv1d_prepack(w, None, 1, 0, 1, 1)
+    >>> weight, bias = quantized.conv1d_unpack(packed)
+    >>> weight.dequantize(), bias
+    (tensor([[[1., 1.]]]), None)
+    """
 
 def conv2d_unpack(packed_weights: PackedConvolution) -> tuple[QuantizedTensor, Tensor | None]:
     """Copy weight and bias out of a packed weight.
@@ -144,3 +220,4 @@ conv_unpack: Any
 _PACKING: Any
 _UNPACKING: Any
 _PACKED: Any
+_SIZES: Any

@@ -1,39 +1,42 @@
 """Linear layers with float input and output: dynamic quantization, and weights in float16."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
-from refquant._operation import operation_name
+from refquant._operation import warn
 from refquant.arguments import flag
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.matmul import PackedLinear, as_rows
-from refquant.ops.quantized.packing import check_bias, copy_bias
+from refquant.ops.quantized.packing import PackedWeight, check_bias, copy_bias
 from refquant.tensors import Tensor
 
 __all__ = [
     "PackedHalf",
+    "input_quantizer",
     "linear_dynamic",
     "linear_dynamic_fp16",
+    "linear_dynamic_fp16_unpacked_weight",
     "linear_prepack_fp16",
     "linear_relu_dynamic",
     "linear_relu_dynamic_fp16",
     "linear_unpack_fp16",
+    "reduced_range",
 ]
 
 LARGEST_HALF = np.float32(65504)
 
 
-def _input_quantizer(rows: np.ndarray, reduce_range: bool) -> tuple[float, int]:
-    lower, upper = kernels.min_max(rows.reshape(-1)) if rows.size else (0.0, 0.0)
+def input_quantizer(argument: str, x: np.ndarray, reduce_range: bool) -> tuple[float, int]:
+    """Choose the quantizer of an input by its range, or raise if that is not finite."""
+    lower, upper = kernels.min_max(x.reshape(-1)) if x.size else (0.0, 0.0)
     if not (np.isfinite(lower) and np.isfinite(upper)):
         raise OperationError(
-            argument="X",
+            argument=argument,
             expected="finite numbers, because their range is the quantizer's",
             got=f"a range of {lower} to {upper}",
         )
@@ -41,6 +44,16 @@ def _input_quantizer(rows: np.ndarray, reduce_range: bool) -> tuple[float, int]:
     return kernels.dynamic_qparams(
         float(lower), float(upper), 0, 127 if reduce_range else 255, rule
     )
+
+
+def reduced_range(packed: PackedWeight, reduce_range: Any) -> bool:
+    """Return whether seven bits are quantized to; warn if the engine always takes all eight."""
+    reduce_range = flag("reduce_range", reduce_range)
+    if reduce_range and "dynamic_reduce_range" in packed.record.unsupported:
+        reason = packed.record.unsupported["dynamic_reduce_range"]
+        warn(f"engine {packed.engine!r} ignores reduce_range ({reason})")
+        return False
+    return reduce_range
 
 
 def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
@@ -53,17 +66,10 @@ def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
             hint="make it with refquant.ops.quantized.linear_prepack(weight, bias)",
         )
     packed.check_engine()
-    reduce_range = flag("reduce_range", reduce_range)
-    if reduce_range and "dynamic_reduce_range" in packed.record.unsupported:
-        reason = packed.record.unsupported["dynamic_reduce_range"]
-        warnings.warn(
-            f"{operation_name()}: engine {packed.engine!r} ignores reduce_range ({reason})",
-            stacklevel=3,
-        )
-        reduce_range = False
+    reduce_range = reduced_range(packed, reduce_range)
     x = checks.float32_tensor("X", X).array
-    rows = as_rows(x, packed.weight.array.shape[1])
-    scale, zero_point = _input_quantizer(rows, reduce_range)
+    rows = as_rows(x, packed.kept_weight.array.shape[1])
+    scale, zero_point = input_quantizer("X", rows, reduce_range)
     q = quantize_array(rows, scale, zero_point, dtypes.quint8)
     y = kernels.linear_dynamic(
         q, (scale, zero_point), packed.operand, packed.biases, relu,
@@ -117,17 +123,28 @@ class PackedHalf:
 
     Attributes
     ----------
-    weight : ndarray of float16, shape (outputs, depth)
-    bias : Tensor or None
+    kept_weight : ndarray of float16, shape (outputs, depth)
+    kept_bias : Tensor or None
+    operand : ndarray of float32, shape (depth, outputs)
+        What the kernel takes.
     """
 
-    __slots__ = ("bias", "weight")
+    __slots__ = ("kept_bias", "kept_weight", "operand")
 
     def __init__(self, weight: np.ndarray, bias: Tensor | None):
-        self.weight, self.bias = weight, bias
+        self.kept_weight, self.kept_bias = weight, bias
+        self.operand = np.ascontiguousarray(weight.T.astype(np.float32))
 
     def __deepcopy__(self, memo):
         return self
+
+    def unpack(self) -> tuple[Tensor, Tensor | None]:
+        """Copy weight (as float32) and bias out."""
+        return Tensor(self.kept_weight.astype(np.float32)), copy_bias(self.kept_bias)
+
+    def bias(self) -> Tensor | None:
+        """Copy the bias out; None if there is none."""
+        return copy_bias(self.kept_bias)
 
 
 def linear_prepack_fp16(W: Any, B: Any = None) -> PackedHalf:
@@ -155,11 +172,17 @@ def linear_prepack_fp16(W: Any, B: Any = None) -> PackedHalf:
     tensor([[ 1., -2.]])
     """
     engines.require("float16_linear")
-    weight = checks.float32_tensor("W", W).array
-    if weight.ndim != 2:
-        raise ShapeError(argument="W", expected="of 2 dimensions", got=f"shape {weight.shape}")
-    bias = copy_bias(check_bias(B, weight.shape[0]))
-    return PackedHalf(np.clip(weight, -LARGEST_HALF, LARGEST_HALF).astype(np.float16), bias)
+    return _packed_half("W", W, B)
+
+
+def _packed_half(weight_name: str, weight: Any, bias: Any) -> PackedHalf:
+    array = checks.float32_tensor(weight_name, weight).array
+    if array.ndim != 2:
+        raise ShapeError(
+            argument=weight_name, expected="of 2 dimensions", got=f"shape {array.shape}"
+        )
+    bias = copy_bias(check_bias(bias, array.shape[0]))
+    return PackedHalf(np.clip(array, -LARGEST_HALF, LARGEST_HALF).astype(np.float16), bias)
 
 
 def _half(value: Any) -> PackedHalf:
@@ -192,28 +215,22 @@ def linear_unpack_fp16(W_prepack: PackedHalf) -> tuple[Tensor, Tensor | None]:
     >>> weight
     tensor([[ 1., -2.]])
     """
-    packed = _half(W_prepack)
-    return Tensor(packed.weight.astype(np.float32)), copy_bias(packed.bias)
+    return _half(W_prepack).unpack()
 
 
-def _run_half(X: Any, packed: Any, relu: bool) -> Tensor:
-    packed = _half(packed)
-    engines.require("float16_linear")
+def _run_half(X: Any, packed: PackedHalf, relu: bool) -> Tensor:
     x = checks.float32_tensor("X", X).array
-    rows = as_rows(x, packed.weight.shape[1])
-    with np.errstate(all="ignore"):  # as in every float product, infinities and NaN are results
-        y = rows @ packed.weight.astype(np.float32).T
-        if packed.bias is not None:
-            y += packed.bias.array
-    if relu:
-        y = np.maximum(y, np.float32(0))
+    rows = as_rows(x, packed.kept_weight.shape[1])
+    bias = None if packed.kept_bias is None else np.ascontiguousarray(packed.kept_bias.array)
+    y = kernels.linear_half(rows, packed.operand, bias, relu)
     return Tensor(y.reshape(*x.shape[:-1], y.shape[1]))
 
 
 def linear_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
     """Multiply float32 by a weight stored in float16, :math:`y = x w^T + b` in float32.
 
-    The order of summation is that of the BLAS library, so the last bits depend on the machine.
+    Products are added in the order of `refquant.reference.matmul.linear_half`, each with one
+    rounding, so the result is the same on every machine.
 
     %(real_and_half)s
 
@@ -221,7 +238,9 @@ def linear_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
     >>> quantized.linear_dynamic_fp16(refquant.tensor([[1.0, 1.0]]), packed)
     tensor([[-1.]])
     """
-    return _run_half(X, W_prepack, False)
+    packed = _half(W_prepack)
+    engines.require("float16_linear")
+    return _run_half(X, packed, False)
 
 
 def linear_relu_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
@@ -233,7 +252,37 @@ def linear_relu_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
     >>> quantized.linear_relu_dynamic_fp16(refquant.tensor([[1.0, 1.0]]), packed)
     tensor([[0.]])
     """
-    return _run_half(X, W_prepack, True)
+    packed = _half(W_prepack)
+    engines.require("float16_linear")
+    return _run_half(X, packed, True)
+
+
+def linear_dynamic_fp16_unpacked_weight(X: Any, weight: Any, bias: Any = None) -> Tensor:
+    """Round a weight to float16 and compute `linear_dynamic_fp16`, under every engine.
+
+    Parameters
+    ----------
+    X : Tensor, shape (..., depth)
+        float32, at least 2 dimensions.
+    weight : Tensor, shape (outputs, depth)
+        float32.
+    bias : Tensor, shape (outputs,), optional
+        float32.
+
+    Returns
+    -------
+    Tensor, shape (..., outputs)
+        float32, row-major.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> w = refquant.tensor([[1.0, 2.0**-30]])
+    >>> ops = refquant.ops.quantized
+    >>> ops.linear_dynamic_fp16_unpacked_weight(refquant.tensor([[3.0, 2.0**30]]), w, None)
+    tensor([[3.]])
+    """
+    return _run_half(X, _packed_half("weight", weight, bias), False)
 
 
 document(

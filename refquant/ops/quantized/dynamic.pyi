@@ -3,23 +3,26 @@
 
 from typing import Any
 
-import warnings
 from typing import Any
 import numpy as np
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
-from refquant._operation import operation_name
+from refquant._operation import warn
 from refquant.arguments import flag
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.matmul import PackedLinear, as_rows
-from refquant.ops.quantized.packing import check_bias, copy_bias
+from refquant.ops.quantized.packing import PackedWeight, check_bias, copy_bias
 from refquant.tensors import Tensor
-__all__ = ['PackedHalf', 'linear_dynamic', 'linear_dynamic_fp16', 'linear_prepack_fp16', 'linear_relu_dynamic', 'linear_relu_dynamic_fp16', 'linear_unpack_fp16']
+__all__ = ['PackedHalf', 'input_quantizer', 'linear_dynamic', 'linear_dynamic_fp16', 'linear_dynamic_fp16_unpacked_weight', 'linear_prepack_fp16', 'linear_relu_dynamic', 'linear_relu_dynamic_fp16', 'linear_unpack_fp16', 'reduced_range']
 LARGEST_HALF: Any
 
-def _input_quantizer(rows: np.ndarray, reduce_range: bool) -> tuple[float, int]: ...
+def input_quantizer(argument: str, x: np.ndarray, reduce_range: bool) -> tuple[float, int]:
+    """Choose the quantizer of an input by its range, or raise if that is not finite."""
+
+def reduced_range(packed: PackedWeight, reduce_range: Any) -> bool:
+    """Return whether seven bits are quantized to; warn if the engine always takes all eight."""
 
 def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor: ...
 
@@ -115,12 +118,19 @@ class PackedHalf:
 
     Attributes
     ----------
-    weight : ndarray of float16, shape (outputs, depth)
-    bias : Tensor or None
+    kept_weight : ndarray of float16, shape (outputs, depth)
+    kept_bias : Tensor or None
+    operand : ndarray of float32, shape (depth, outputs)
+        What the kernel takes.
     """
     __slots__: Any
     def __init__(self, weight: np.ndarray, bias: Tensor | None) -> None: ...
     def __deepcopy__(self, memo: Any) -> Any: ...
+    def unpack(self) -> tuple[Tensor, Tensor | None]:
+        """Copy weight (as float32) and bias out."""
+    def bias(self) -> Tensor | None:
+        """Copy the bias out; None if there is none."""
+    operand: Any
 
 def linear_prepack_fp16(W: Any, B: Any=None) -> PackedHalf:
     """Round a weight to float16; what it cannot hold saturates at 65504.
@@ -151,6 +161,8 @@ def linear_prepack_fp16(W: Any, B: Any=None) -> PackedHalf:
     tensor([[ 1., -2.]])
     """
 
+def _packed_half(weight_name: str, weight: Any, bias: Any) -> PackedHalf: ...
+
 def _half(value: Any) -> PackedHalf: ...
 
 def linear_unpack_fp16(W_prepack: PackedHalf) -> tuple[Tensor, Tensor | None]:
@@ -177,12 +189,13 @@ def linear_unpack_fp16(W_prepack: PackedHalf) -> tuple[Tensor, Tensor | None]:
     tensor([[ 1., -2.]])
     """
 
-def _run_half(X: Any, packed: Any, relu: bool) -> Tensor: ...
+def _run_half(X: Any, packed: PackedHalf, relu: bool) -> Tensor: ...
 
 def linear_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
     """Multiply float32 by a weight stored in float16, :math:`y = x w^T + b` in float32.
 
-    The order of summation is that of the BLAS library, so the last bits depend on the machine.
+    Products are added in the order of `refquant.reference.matmul.linear_half`, each with one
+    rounding, so the result is the same on every machine.
 
     Parameters
     ----------
@@ -227,4 +240,30 @@ def linear_relu_dynamic_fp16(X: Any, W_prepack: PackedHalf) -> Tensor:
     >>> packed = quantized.linear_prepack_fp16(refquant.tensor([[1.0, -2.0]]))
     >>> quantized.linear_relu_dynamic_fp16(refquant.tensor([[1.0, 1.0]]), packed)
     tensor([[0.]])
+    """
+
+def linear_dynamic_fp16_unpacked_weight(X: Any, weight: Any, bias: Any=None) -> Tensor:
+    """Round a weight to float16 and compute `linear_dynamic_fp16`, under every engine.
+
+    Parameters
+    ----------
+    X : Tensor, shape (..., depth)
+        float32, at least 2 dimensions.
+    weight : Tensor, shape (outputs, depth)
+        float32.
+    bias : Tensor, shape (outputs,), optional
+        float32.
+
+    Returns
+    -------
+    Tensor, shape (..., outputs)
+        float32, row-major.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> w = refquant.tensor([[1.0, 2.0**-30]])
+    >>> ops = refquant.ops.quantized
+    >>> ops.linear_dynamic_fp16_unpacked_weight(refquant.tensor([[3.0, 2.0**30]]), w, None)
+    tensor([[3.]])
     """

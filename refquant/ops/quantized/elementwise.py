@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from refquant import engines, kernels
+from refquant import kernels
 from refquant._documentation import document
 from refquant.arguments import flag, real
-from refquant.engines import Operands
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
+from refquant.ops.quantized.affine import quantize_one_by_one
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 
@@ -24,10 +24,9 @@ def _in_range(q: QuantizedTensor, lower: int, upper: int) -> QuantizedTensor:
 
 def _stored(q: QuantizedTensor, value: float) -> int:
     """Quantize one number with the parameters of a tensor, as the engine's scalar code does."""
-    rule = engines.current().rule("elementwise_quantize", Operands(q.dtype)).tail
-    with np.errstate(all="ignore"):  # what float32 does not hold is infinite
+    with np.errstate(over="ignore"):  # what float32 does not hold is infinite
         x = np.full(1, value, np.float32)
-        return int(rule(x, q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)[0])
+    return int(quantize_one_by_one(q, x)[0])
 
 
 @operation("codes")

@@ -5,12 +5,12 @@ from typing import Any
 
 from typing import Any
 import numpy as np
-from refquant import engines, kernels
+from refquant import kernels
 from refquant._documentation import document
 from refquant.arguments import flag, real
-from refquant.engines import Operands
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
+from refquant.ops.quantized.affine import quantize_one_by_one
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 __all__ = ['clamp', 'clamp_', 'hardtanh', 'hardtanh_', 'relu', 'relu6', 'relu6_', 'relu_']

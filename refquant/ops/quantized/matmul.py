@@ -12,8 +12,6 @@ from refquant.ops.quantized.packing import (
     PackedLinear,
     check_bias,
     check_weight,
-    copy_bias,
-    copy_weight,
 )
 from refquant.tensors import QuantizedTensor, Tensor
 
@@ -66,7 +64,7 @@ def linear_prepack(W: Any, B: Any = None) -> PackedLinear:
     tensor([0.5])
     """
     packed = pack_linear(W, B)
-    packed.weight, packed.bias = copy_weight(packed.weight), copy_bias(packed.bias)
+    packed.keep_copies()
     return packed
 
 
@@ -143,7 +141,7 @@ def run_linear(X, packed: PackedLinear, scale, zero_point, relu: bool) -> Quanti
     zero_point = checks.zero_point_value("Y_zero_point_i", zero_point, dtypes.quint8)
     packed.check_multiplier(x.scale, scale)
     array = x.array
-    rows = as_rows(array, packed.weight.array.shape[1])
+    rows = as_rows(array, packed.kept_weight.array.shape[1])
     output = scale, zero_point, zero_point if relu else 0, 255
     q = kernels.linear(
         rows, (x.scale, x.zero_point), packed.operand, packed.biases, output, packed.rules

@@ -9,7 +9,7 @@ from refquant import dtypes, kernels
 from refquant._documentation import document
 from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks
-from refquant.ops.quantized.packing import PackedLinear, check_bias, check_weight, copy_bias, copy_weight
+from refquant.ops.quantized.packing import PackedLinear, check_bias, check_weight
 from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ['as_rows', 'linear', 'linear_prepack', 'linear_relu', 'linear_unpack', 'pack_linear', 'quint8_input', 'run_linear']
 

@@ -8,29 +8,28 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, dtypes, engines, kernels
+from refquant import dtypes, engines, kernels
 from refquant._operation import operation_name
 from refquant.engines import Operands
-from refquant.errors import ArgumentTypeError, DtypeError, EngineError, QuantizerError, ShapeError
+from refquant.errors import DtypeError, EngineError, QuantizerError, ShapeError
 from refquant.ops import checks
-from refquant.reference.operands import Geometry, ProductRules, Weight
+from refquant.reference.operands import ProductRules, Weight
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = [
-    "PackedConvolution",
     "PackedLinear",
     "PackedWeight",
     "check_bias",
     "check_weight",
-    "geometry",
+    "copy_bias",
+    "copy_weight",
 ]
 
-MOST = 2**31 - 1  # of every number of a geometry, so that sums of them fit 64 bits
 SMALLEST_MULTIPLIER = np.float32(2.0**-32)
 
 
-def check_weight(weight: Any, rank: int) -> QuantizedTensor:
-    """Return a qint8 weight, quantized per tensor or along its first axis, or raise."""
+def check_weight(weight: Any, rank: int, axis: int = 0) -> QuantizedTensor:
+    """Return a qint8 weight, quantized per tensor or along the axis of its outputs, or raise."""
     weight = checks.quantized_tensor("weight", weight)
     if weight.dtype is not dtypes.qint8:
         raise DtypeError(
@@ -46,12 +45,12 @@ def check_weight(weight: Any, rank: int) -> QuantizedTensor:
             got=f"shape {weight.array.shape}",
         )
     if weight.axis is not None:
-        if weight.axis != 0:
+        if weight.axis != axis:
             raise QuantizerError(
                 argument="weight",
-                expected="quantized along axis 0, the outputs",
+                expected=f"quantized along axis {axis}, the outputs",
                 got=f"axis {weight.axis}",
-                hint="call quantize_per_channel(..., axis=0, dtype=refquant.qint8)",
+                hint=f"call quantize_per_channel(..., axis={axis}, dtype=refquant.qint8)",
             )
         engines.require("per_channel_weights", "with a weight quantized per channel")
     return weight
@@ -77,12 +76,16 @@ class PackedWeight:
     Parameters
     ----------
     weight : QuantizedTensor
-        A qint8 weight, outputs first; kept, not copied.
+        A qint8 weight; kept, not copied.
     bias : Tensor or None
         In real units, float32; kept, not copied.
+    outputs : int
+        How many outputs the weight has.
 
     Attributes
     ----------
+    kept_weight, kept_bias : QuantizedTensor, Tensor or None
+        What was packed.
     engine : str
         Name of the engine by which the weight was packed.
     scales, zero_points : ndarray of float64 and int32, shape (outputs,)
@@ -99,25 +102,25 @@ class PackedWeight:
 
     __slots__ = (
         "_fitting",
-        "bias",
         "biases",
         "border",
         "engine",
+        "kept_bias",
+        "kept_weight",
         "operand",
         "output_rule",
         "record",
         "rules",
         "scales",
-        "weight",
         "zero_points",
     )
 
-    def __init__(self, weight: QuantizedTensor, bias: Tensor | None):
-        outputs = weight.array.shape[0]
+    def __init__(self, weight: QuantizedTensor, bias: Tensor | None, outputs: int):
         # Of its own, because resize_() or .data would give the tensor of the caller another shape.
-        self.weight, self.bias = weight.detach(), bias
-        self.scales, self.zero_points = np.empty(outputs), np.empty(outputs, np.int32)
-        self.scales[:], self.zero_points[:] = weight.scale, weight.zero_point
+        self.kept_weight, self.kept_bias = weight.detach(), bias
+        # One for all, or one for each output of a group, repeated for each group.
+        self.scales = np.resize(np.asarray(weight.scale, np.float64), outputs)
+        self.zero_points = np.resize(np.asarray(weight.zero_point, np.int32), outputs)
         self.biases = np.zeros(outputs, np.float32)
         if bias is not None:
             self.biases[:] = bias.array
@@ -125,7 +128,7 @@ class PackedWeight:
         self._bind(engines.current())
 
     def _bind(self, record: engines.Engine) -> None:
-        per_channel, has_bias = self.weight.axis is not None, self.bias is not None
+        per_channel, has_bias = self.kept_weight.axis is not None, self.kept_bias is not None
         operands = Operands(dtypes.qint8, per_channel=per_channel, bias=has_bias)
         self.record = record
         self._fitting: tuple[float, float] | None = None
@@ -170,7 +173,15 @@ class PackedWeight:
 
     def unpack(self) -> tuple[QuantizedTensor, Tensor | None]:
         """Copy weight and bias out."""
-        return copy_weight(self.weight), None if self.bias is None else copy_bias(self.bias)
+        return copy_weight(self.kept_weight), copy_bias(self.kept_bias)
+
+    def bias(self) -> Tensor | None:
+        """Copy the bias out; None if there is none."""
+        return copy_bias(self.kept_bias)
+
+    def keep_copies(self) -> None:
+        """Keep copies, so that the tensors of the caller can change."""
+        self.kept_weight, self.kept_bias = self.unpack()
 
 
 def copy_weight(weight: QuantizedTensor) -> QuantizedTensor:
@@ -189,66 +200,6 @@ class PackedLinear(PackedWeight):
     __slots__ = ()
 
     def __init__(self, weight: QuantizedTensor, bias: Tensor | None):
-        super().__init__(weight, bias)
+        super().__init__(weight, bias, weight.array.shape[0])
         packed, sums = kernels.pack_rows(np.ascontiguousarray(weight.array))
         self.operand = Weight(packed, sums, self.scales, self.zero_points)
-
-
-class PackedConvolution(PackedWeight):
-    """The packed weight of a convolution, with its geometry.
-
-    Attributes
-    ----------
-    depthwise : bool
-        Whether the weight is packed by `refquant.reference.convolution.pack_depthwise`, and not by
-        `refquant.reference.convolution.pack_filters`.
-    stride, padding, dilation : tuple of int
-        As they were given, along each dimension of the image.
-    groups : int
-    geometry : Geometry
-        Of the filter, along (depth, height, width).
-    """
-
-    __slots__ = ("depthwise", "dilation", "geometry", "groups", "padding", "stride")
-
-    def __init__(self, weight, bias, stride, padding, dilation, groups):
-        super().__init__(weight, bias)
-        self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
-        array = weight.array
-        lacking = 5 - array.ndim  # an image of two dimensions has a depth of 1
-        ones, zeros = (1,) * lacking, (0,) * lacking
-        self.geometry = Geometry(
-            ones + array.shape[2:], ones + stride, zeros + padding, ones + dilation
-        )
-        filters = self.filters()
-        self.depthwise = groups > 1 and groups == array.shape[0] and array.shape[1] == 1
-        if self.depthwise:
-            packed, sums = kernels.pack_depthwise(filters, self.zero_points)
-        else:
-            packed, sums = kernels.pack_filters(filters, groups)
-        self.operand = Weight(packed, sums, self.scales, self.zero_points)
-
-    def filters(self) -> np.ndarray:
-        """Lay out the filters channels last, with depth: (outputs, *kernel, channels)."""
-        array = self.weight.array
-        shape = (array.shape[0], *self.geometry.kernel, array.shape[1])
-        return np.ascontiguousarray(np.moveaxis(array, 1, -1).reshape(shape))
-
-
-def geometry(argument: str, value: Any, count: int, least: int) -> tuple[int, ...]:
-    """Return an integer for each dimension of the image, or raise; one stands for all."""
-    values = tuple(value) if isinstance(value, list | tuple) else (value,) * count
-    if len(values) != count:
-        raise ArgumentTypeError(argument=argument, expected=f"one number or {count}", got=values)
-    try:
-        values = tuple(arguments.integer(argument, v, least) for v in values)
-    except ArgumentTypeError:
-        raise ArgumentTypeError(
-            argument=argument,
-            expected="whole numbers",
-            got=arguments.describe(value),
-            hint="write scale and zero_point of the output with their names, scale=...",
-        ) from None
-    for number in values:
-        arguments.integer(argument, number, most=MOST)
-    return values

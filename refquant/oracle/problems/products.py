@@ -96,7 +96,7 @@ class Product(Problem):
                     int(self.name[4]), a["weight"], a["bias"], a["stride"],
                     a["padding"], a["dilation"], a["groups"],
                 )  # fmt: skip
-        self.weight: QuantizedTensor = self.packed.weight
+        self.weight: QuantizedTensor = self.packed.kept_weight
         self.has_bias = a["bias"] is not None
         self.per_channel = self.weight.axis is not None
         self.scale = self.x.scale if a["scale"] is None else float(a["scale"])
@@ -132,7 +132,7 @@ class Product(Problem):
         images = images[:, None] if images.ndim == 4 else images
         filters = packed.filters()
         filters = filters.reshape(
-            packed.groups, len(filters) // packed.groups, math.prod(filters.shape[1:])
+            packed.window.groups, len(filters) // packed.window.groups, math.prod(filters.shape[1:])
         )
         return sum_groups(images, filters, zero, zeros, packed.geometry, lambda _: outside, rule)
 
@@ -183,7 +183,7 @@ class Product(Problem):
         pixels, place = (pixels[None], [0, *place]) if len(place) == 2 else (pixels, place)
         taps = gather(pixels, self.x.zero_point, packed.geometry)[tuple(place)]
         depth = self.weight.array.shape[1]
-        first = channel // (self.shape[1] // packed.groups) * depth
+        first = channel // (self.shape[1] // packed.window.groups) * depth
         return (
             taps[:, first : first + depth].reshape(-1).astype(np.int64),
             packed.filters()[channel].reshape(-1).astype(np.int64),

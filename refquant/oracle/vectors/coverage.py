@@ -54,10 +54,10 @@ def _product(task: Product, counts: Counter, kinds: dict[str, set]) -> None:
     if task.name != "linear":
         packed = task.packed
         kinds["kernels"].add(packed.geometry.kernel)
-        kinds["strides"].add(packed.stride)
-        kinds["paddings"].add(packed.padding)
-        kinds["dilations"].add(packed.dilation)
-        kinds["groups"].add(packed.groups)
+        kinds["strides"].add(packed.window.stride)
+        kinds["paddings"].add(packed.window.padding)
+        kinds["dilations"].add(packed.window.dilation)
+        kinds["groups"].add(packed.window.groups)
 
 
 def coverage(cases: Sequence[Case]) -> list[tuple[str, str]]:
