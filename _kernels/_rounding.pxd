@@ -13,7 +13,8 @@ from libc.stdint cimport int32_t, uint32_t
 from refquant._kernels._operands cimport Output, Quantizer, stored
 from refquant._kernels._rules cimport (
     ADD_THEN_ROUND, DIVIDE_THEN_ROUND, FUSED, FUSED_CLAMP_THEN_ROUND, FUSED_CONVERT,
-    FUSED_CONVERT_DOUBLE, ROUND_THEN_ADD, ROUND_THEN_ADD_DOUBLE, SUBTRACT, SUBTRACT_FUSED,
+    FUSED_CONVERT_DOUBLE, ROUND_THEN_ADD, ROUND_THEN_ADD_DOUBLE, SUBTRACT, SUBTRACT_DOUBLE,
+    SUBTRACT_FUSED,
 )
 
 cdef inline float clampf(float v, float lo, float hi) noexcept nogil:
@@ -169,6 +170,9 @@ cdef inline void dequantize_run(
     elif code == SUBTRACT_FUSED:
         for i in range(n):
             x[i] = subtract_fused(q[i], s, negative)
-    else:
+    elif code == SUBTRACT_DOUBLE:
         for i in range(n):
             x[i] = subtract_double(q[i], scale, z)
+    else:
+        for i in range(n):
+            x[i] = s * (<float>q[i] - z)

@@ -20,6 +20,7 @@ cdef enum:
     SUBTRACT
     SUBTRACT_FUSED
     SUBTRACT_DOUBLE
+    SUBTRACT_ROUNDED
 
 # Products and sums of integers to integers.
 cdef enum:
@@ -29,6 +30,19 @@ cdef enum:
 cdef enum:
     EXPM1_OF_PAIRS
     EXPM1_ROUNDED_ONCE
+
+# Real numbers to real numbers.
+cdef enum:
+    SIGMOID_IN_FLOAT32
+    SIGMOID_IN_FLOAT64
+    TANH_OF_PAIRS
+    TANH_ROUNDED_ONCE
+    GELU_IN_FLOAT32
+    GELU_IN_FLOAT64
+    GELU_TANH_IN_FLOAT32
+    GELU_TANH_IN_FLOAT64
+    HARDSIGMOID
+    HARDSWISH
 
 cdef enum:
     AVERAGE_ADD_THEN_ROUND

@@ -8,6 +8,7 @@ ever sees a number that it does not know.
 from refquant.engines.rules import accumulate as a
 from refquant.engines.rules import dynamic_qparams as c
 from refquant.engines.rules import expm1 as x
+from refquant.engines.rules import functions as f
 from refquant.engines.rules import average as w
 from refquant.engines.rules import mean as m
 from refquant.engines.rules import quantize as q
@@ -30,11 +31,24 @@ DEQUANTIZING = {
     q.SUBTRACT: SUBTRACT,
     q.SUBTRACT_FUSED: SUBTRACT_FUSED,
     q.SUBTRACT_DOUBLE: SUBTRACT_DOUBLE,
+    q.SUBTRACT_ROUNDED: SUBTRACT_ROUNDED,
 }
 REQUANTIZING = {CONVERT: CONVERT_THEN_ADD, WIDEN: WIDEN_THEN_ADD}
 EXPONENTIAL = {
     x.EXPM1_OF_PAIRS: EXPM1_OF_PAIRS,
     x.EXPM1_ROUNDED_ONCE: EXPM1_ROUNDED_ONCE,
+}
+FUNCTION = {
+    f.SIGMOID_IN_FLOAT32: SIGMOID_IN_FLOAT32,
+    f.SIGMOID_IN_FLOAT64: SIGMOID_IN_FLOAT64,
+    f.TANH_OF_PAIRS: TANH_OF_PAIRS,
+    f.TANH_ROUNDED_ONCE: TANH_ROUNDED_ONCE,
+    f.GELU_IN_FLOAT32: GELU_IN_FLOAT32,
+    f.GELU_IN_FLOAT64: GELU_IN_FLOAT64,
+    f.GELU_TANH_IN_FLOAT32: GELU_TANH_IN_FLOAT32,
+    f.GELU_TANH_IN_FLOAT64: GELU_TANH_IN_FLOAT64,
+    f.HARDSIGMOID: HARDSIGMOID,
+    f.HARDSWISH: HARDSWISH,
 }
 AVERAGE = {
     w.AVERAGE_ADD_THEN_ROUND: AVERAGE_ADD_THEN_ROUND,
@@ -87,6 +101,11 @@ BY_STEP = {
     "cat_dequantize": DEQUANTIZING,
     "elementwise_requantize": REQUANTIZING,
     "exponential": EXPONENTIAL,
+    "sigmoid_dequantize": DEQUANTIZING,
+    "sigmoid": FUNCTION,
+    "tanh": FUNCTION,
+    "gelu": FUNCTION,
+    "gelu_tanh": FUNCTION,
     "average_pool": AVERAGE,
     "adaptive_average_pool": AVERAGE,
     "mean": AVERAGE,

@@ -11,18 +11,23 @@ Design
 """
 
 from cython.parallel cimport prange
-from libc.stdint cimport int8_t, int32_t, uint8_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 
 from refquant._kernels._exponential cimport expm1_run
+from refquant._kernels._functions cimport function_run
+from refquant._kernels._integers cimport convert_then_add, difference, widen_then_add
 from refquant._kernels._operands cimport (
     Output, Quantizer, Runs, output_of, quantizer_of, runs_of, stored,
 )
 from refquant._kernels._rounding cimport dequantize_run, quantize_run
+from refquant._kernels._rules cimport CONVERT_THEN_ADD
 from refquant._kernels._threads cimport threads_for
 
 import numpy as np
 
-from refquant._kernels._rules import DEQUANTIZING, EXPONENTIAL, QUANTIZING
+from refquant._kernels._rules import (
+    DEQUANTIZING, EXPONENTIAL, FUNCTION, QUANTIZING, REQUANTIZING,
+)
 
 cdef enum:
     BLOCK = 32768  # elements a thread takes at once
@@ -33,6 +38,8 @@ cdef enum:
 cdef enum:
     ELU = 1
     LEAKY_RELU = 2
+    THRESHOLD = 3
+    OF_RULES = 4
 
 
 cdef struct Rules:
@@ -70,12 +77,22 @@ cdef void _leaky_relu(float* x, Py_ssize_t n, float slope) noexcept nogil:
         x[i] = x[i] if x[i] > 0.0 else x[i] * slope
 
 
+cdef void _threshold(float* x, Py_ssize_t n, float threshold, float value) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        x[i] = x[i] if x[i] > threshold else value
+
+
 cdef void _function(float* x, Py_ssize_t n, const Unit* unit, int rule) noexcept nogil:
     """Apply the function to a chunk, in place."""
     if unit.function == ELU:
         _elu(x, n, unit.factors, rule)
-    else:
+    elif unit.function == LEAKY_RELU:
         _leaky_relu(x, n, unit.factors[0])
+    elif unit.function == THRESHOLD:
+        _threshold(x, n, unit.factors[0], unit.factors[1])
+    else:
+        function_run(x, n, rule)
 
 
 cdef void _piece(
@@ -180,3 +197,129 @@ def leaky_relu(
     """Apply the leaky rectified linear unit; inputs are not checked."""
     return _applied(LEAKY_RELU, a, a_quantizer, output, (negative_slope,), runs, dequantize,
                     quantize)
+
+
+def threshold(a not None, a_quantizer, output, factors, runs, dequantize, quantize):
+    """Replace what is not above a threshold; inputs are not checked."""
+    return _applied(THRESHOLD, a, a_quantizer, output, tuple(factors), runs, dequantize, quantize)
+
+
+def function(a not None, a_quantizer, output, runs, dequantize, rules, quantize):
+    """Apply a function that is given by its rules; inputs are not checked."""
+    return _applied(OF_RULES, a, a_quantizer, output, (), runs, dequantize, quantize,
+                    FUNCTION[rules.vector], FUNCTION[rules.tail])
+
+
+cdef _looked_up(const uint8_t[::1] a, uint8_t[::1] q, const uint8_t[::1] answers):
+    cdef Py_ssize_t n = a.shape[0], blocks = (n + BLOCK - 1) // BLOCK, block, start
+    cdef int threads = threads_for(blocks, 2)
+    with nogil:
+        for block in prange(blocks, num_threads=threads, schedule="static",
+                            use_threads_if=threads > 1):
+            start = block * BLOCK
+            _look_up(&a[start], &q[start], min(<Py_ssize_t>BLOCK, n - start), &answers[0])
+
+
+def look_up(a not None, answers not None):
+    """Take answers from a table; inputs are not checked."""
+    out = np.empty_like(a)
+    _looked_up(a, out, answers)
+    return out
+
+
+cdef struct Slopes:
+    int32_t zero_point
+    int32_t weight_zero_point
+    int32_t one
+    float factor
+
+
+cdef void _prelu_piece(
+    const stored* a, const stored* weight, stored* q, Py_ssize_t n, Slopes by, Output to, int rule
+) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int32_t p, slope, z = to.zero_point, lower = to.output_min, upper = to.output_max
+    if rule == CONVERT_THEN_ADD:
+        for i in range(n):
+            slope = by.one if a[i] > by.zero_point else difference(weight[i], by.weight_zero_point)
+            p = <int32_t>(<uint32_t>difference(a[i], by.zero_point) * <uint32_t>slope)
+            q[i] = <stored>convert_then_add(p, by.factor, z, lower, upper)
+    else:
+        for i in range(n):
+            slope = by.one if a[i] > by.zero_point else difference(weight[i], by.weight_zero_point)
+            p = <int32_t>(<uint32_t>difference(a[i], by.zero_point) * <uint32_t>slope)
+            q[i] = <stored>widen_then_add(p, by.factor, z, lower, upper)
+
+
+cdef _prelu(
+    const stored[::1] a, const stored[::1] weight, stored[::1] q, Slopes by, Output to, Runs runs,
+    int rule, int tail_rule
+):
+    cdef Py_ssize_t n = a.shape[0], pieces = n // runs.run_length, piece, start, cut
+    cdef int threads = threads_for(n, 2 * BLOCK)
+    cut = runs.vector_length
+    with nogil:
+        for piece in prange(pieces, num_threads=threads, schedule="static",
+                            use_threads_if=threads > 1):
+            start = piece * runs.run_length
+            _prelu_piece(&a[start], &weight[start], &q[start], cut, by, to, rule)
+            if cut < runs.run_length:
+                _prelu_piece(&a[start + cut], &weight[start + cut], &q[start + cut],
+                             runs.run_length - cut, by, to, tail_rule)
+
+
+def prelu(
+    a not None, a_quantizer, weight not None, weight_quantizer, int32_t one, output, runs,
+    requantize
+):
+    """Multiply negative numbers by slopes, on integers; inputs are not checked."""
+    cdef Quantizer qa = quantizer_of(a_quantizer), qw = quantizer_of(weight_quantizer)
+    cdef Output to = output_of(output)
+    cdef float both = <float>qa.scale * <float>qw.scale
+    cdef Slopes by = Slopes(qa.zero_point, qw.zero_point, one,
+                            both * (<float>1.0 / <float>to.scale))
+    cdef Runs walk = runs_of(runs)
+    cdef int rule = REQUANTIZING[requantize.vector], tail_rule = REQUANTIZING[requantize.tail]
+    out = np.empty_like(a)
+    if out.size == 0:
+        return out
+    kind = a.dtype.char
+    if kind == "B":
+        _prelu[uint8_t](a, weight, out, by, to, walk, rule, tail_rule)
+    elif kind == "b":
+        _prelu[int8_t](a, weight, out, by, to, walk, rule, tail_rule)
+    else:
+        _prelu[int32_t](a, weight, out, by, to, walk, rule, tail_rule)
+    return out
+
+
+cdef void _shares(
+    const uint8_t* a, uint8_t* q, Py_ssize_t n, const uint32_t* powers
+) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int32_t most = 0
+    cdef int64_t total = 0, share
+    for i in range(n):
+        most = max(most, <int32_t>a[i])
+    for i in range(n):
+        total = total + powers[a[i] + 255 - most]
+    for i in range(n):
+        share = ((<int64_t>powers[a[i] + 255 - most] << 8) + (total >> 1)) // total
+        q[i] = <uint8_t>min(share, <int64_t>255)
+
+
+cdef _softmax(const uint8_t[:, ::1] a, uint8_t[:, ::1] q, const uint32_t[::1] powers):
+    cdef Py_ssize_t rows = a.shape[0], row
+    cdef int threads = threads_for(rows * a.shape[1], 2 * BLOCK)
+    with nogil:
+        for row in prange(rows, num_threads=threads, schedule="static",
+                          use_threads_if=threads > 1):
+            _shares(&a[row, 0], &q[row, 0], a.shape[1], &powers[0])
+
+
+def softmax_of_integers(a not None, powers not None):
+    """Normalize powers from a table to 256; inputs are not checked."""
+    out = np.empty_like(a)
+    if out.size:
+        _softmax(a, out, powers)
+    return out

@@ -185,6 +185,11 @@ scale : float
     Real units of one quantized step of the result.
 zero_point : int
     The integer that stands for real zero in the result, in the range of its dtype.""",
+    "output_quantizer": """
+output_scale : float
+    Real units of one quantized step of the result.
+output_zero_point : int
+    The integer that stands for real zero in the result, in the range of its dtype.""",
     "like_input": """
 Returns
 -------

@@ -4,6 +4,7 @@ from refquant.dtypes import qint32, quint8
 from refquant.engines.rule import Condition
 
 IS_QINT32 = Condition("dtype is qint32", lambda operands: operands.dtype is qint32)
+IS_QUINT8 = Condition("dtype is quint8", lambda operands: operands.dtype is quint8)
 HAS_NO_BIAS = Condition("there is no bias", lambda operands: not operands.bias)
 IS_PER_CHANNEL = Condition("weights per channel", lambda operands: operands.per_channel)
 SAME_SHAPE_QUINT8 = Condition(

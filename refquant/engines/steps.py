@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from refquant.engines.record import Engine
 from refquant.engines.rule import Choice, Form, FusedRule, Rule, Split
-from refquant.engines.rules import elementwise, mean
+from refquant.engines.rules import elementwise, functions, mean
 from refquant.engines.workflow import Workflow
 from refquant.errors import EngineError
 
@@ -71,6 +71,18 @@ STEPS = {
         "products and sums of integers, in vectors and one by one", _REQUANTIZE, split=True
     ),
     "exponential": Step("e**x - 1 in elu, in vectors and one by one", ("x",), split=True),
+    "sigmoid_dequantize": Step(
+        "the operand of sigmoid, in vectors and one by one", _DEQUANTIZE, split=True
+    ),
+    "sigmoid": Step("the logistic function, in vectors and one by one", ("x",), split=True),
+    "tanh": Step("the hyperbolic tangent, in vectors and one by one", ("x",), split=True),
+    "gelu": Step("x times the normal distribution, in vectors and one by one", ("x",), split=True),
+    "gelu_tanh": Step("gelu by a tangent, in vectors and one by one", ("x",), split=True),
+    "activation": Step(
+        "how sigmoid, tanh, hardsigmoid, hardswish and softmax are computed",
+        (),
+        forms=(functions.FUNCTION_OF_REALS, functions.FUNCTION_BY_TABLE),
+    ),
     "add": Step(
         "how two tensors are added",
         _WHOLE,

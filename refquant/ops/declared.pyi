@@ -2304,6 +2304,28 @@ class Methods:
         >>> refquant.tensor([1.0, 3.0]) ** 2
         tensor([1., 9.])
         """
+    def prelu(self, weight: Any) -> Self:
+        """Multiply negative elements by slopes that can be learned.
+
+        Parameters
+        ----------
+        input : Tensor
+            Plain, or quantized per tensor: the result keeps its parameters.
+        weight : Tensor
+            One slope, or one for each channel, which dimension 1 counts.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> from refquant.nn import functional as F
+        >>> F.prelu(refquant.tensor([-1.0, 2.0]), refquant.tensor([0.25]))
+        tensor([-0.25,  2.  ])
+        """
     def prod(self, dim: Any = ..., keepdim: Any = ...) -> Tensor:
         """Multiply, over all dimensions or one; integers give int64.
 
@@ -2630,7 +2652,7 @@ class Methods:
         Tensor
             Of the shape of `input`.
         """
-    def sigmoid(self) -> Tensor:
+    def sigmoid(self) -> Self:
         """Logistic function, :math:`1 / (1 + e^{-x})`.
 
         Parameters
@@ -2700,7 +2722,7 @@ class Methods:
         >>> refquant.sin(refquant.tensor([0.0]))
         tensor([0.])
         """
-    def softmax(self, dim: Any, dtype: Any = ...) -> Tensor:
+    def softmax(self, dim: Any, dtype: Any = ...) -> Self:
         r"""Normalize exponentials to a sum of 1, :math:`e^{x_i} / \sum_j e^{x_j}`.
 
         Parameters
@@ -2990,7 +3012,7 @@ class Methods:
         tensor([[1, 3],
                 [2, 4]])
         """
-    def tanh(self) -> Tensor:
+    def tanh(self) -> Self:
         """Hyperbolic tangent.
 
         Parameters

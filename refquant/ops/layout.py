@@ -20,6 +20,7 @@ __all__ = [
     "empty",
     "flatten",
     "format_of",
+    "in_own_format",
     "is_contiguous",
     "order_of",
     "pair",
@@ -341,6 +342,26 @@ def row_major(array: np.ndarray) -> tuple[np.ndarray, int, bool]:
     flat = array.ravel()
     run, steps = _run(flat.reshape(array.shape), array)
     return flat, run, steps in ((1, 1), (1, 0))
+
+
+def in_own_format(array: np.ndarray):
+    """Lay an operand out as ATen's TensorIterator walks whose result takes the operand's format.
+
+    Returns
+    -------
+    flat : ndarray, shape (n,)
+        Elements in the order of the format.
+    run : int
+        How many of them the engine takes in one loop.
+    vectors : bool
+        Whether that loop takes whole vectors; see `row_major`.
+    memory_format : memory_format
+        What `restore` needs.
+    """
+    memory_format = format_of(array)
+    order = _ORDER.get(memory_format)
+    flat, run, vectors = row_major(array if order is None else array.transpose(order))
+    return flat, run, vectors, memory_format
 
 
 def as_stored(array: np.ndarray) -> np.ndarray:

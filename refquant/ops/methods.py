@@ -35,13 +35,15 @@ from refquant.ops.floating import (  # noqa: F401 -- their rows
     sorting,
     transposed_convolution,
     turning,
+    units,
 )
 from refquant.ops.quantized import activation as quantized_activation
-from refquant.ops.quantized import affine
+from refquant.ops.quantized import affine, learned_slopes
 from refquant.ops.quantized import casting as quantized_casting
 from refquant.ops.quantized import comparison as quantized_comparison
 from refquant.ops.quantized import concat as quantized_concat
 from refquant.ops.quantized import elementwise as quantized_elementwise
+from refquant.ops.quantized import functions as quantized_functions
 from refquant.ops.quantized import masking as quantized_masking
 from refquant.ops.quantized import padding as quantized_padding
 from refquant.ops.quantized import pooling as quantized_pooling
@@ -59,6 +61,8 @@ def _named(module, names: str) -> dict:
 # What `refquant.ops.dispatch` sends quantized tensors to.
 QUANTIZED_FORMS.update(
     **quantized_activation.FORMS,
+    **quantized_functions.FORMS,
+    **learned_slopes.FORMS,
     **_named(quantized_casting, "clone copy_ empty_like fill_ resize_ zero_"),
     **_named(quantized_comparison, "eq equal ge gt le lt ne"),
     **_named(quantized_concat, "cat"),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from refquant._operation import named
-from refquant.ops.dispatch import QUANTIZED_FORMS
+from refquant.ops.dispatch import quantized_form
 from refquant.ops.inplace import assign
 from refquant.tensors import QuantizedTensor, Tensor
 
@@ -175,8 +175,8 @@ def in_place(
     @named(name)
     @functools.wraps(operation)
     def form(input, *arguments, **keywords):
-        if type(input) is QuantizedTensor and name in QUANTIZED_FORMS:
-            return QUANTIZED_FORMS[name](input, *arguments, **keywords)
+        if type(input) is QuantizedTensor:
+            return quantized_form(name, "input", input)(input, *arguments, **keywords)
         return assign(input, operation(input, *arguments, **keywords))
 
     form.__name__ = form.__qualname__ = name

@@ -10,7 +10,7 @@ See ``_kernels/recurrence.pyx``; the series is ``series_of`` of ``_kernels/_expo
 
 import numpy as np
 
-from refquant.engines.rules.expm1 import COEFFICIENTS, LOG_2_E, LOG_2_HIGH, LOG_2_LOW
+from refquant.engines.rules.exponential import COEFFICIENTS, LOG_2_E, LOG_2_HIGH, LOG_2_LOW
 
 __all__ = ["lstm_cell"]
 

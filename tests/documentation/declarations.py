@@ -59,7 +59,7 @@ FACES = {
         "affine casting comparison constructors fake_quantization fused_fake_quantization "
         "masked_fake_quantization masking own_range packed_convolution packing padding recurrence "
         "reductions resizing",
-        "PackedHalf adaptive_avg_pool2d as_rows avg_pool2d check_image_rank clamp clamp_ hardtanh "
+        "PackedHalf adaptive_avg_pool2d as_rows avg_pool2d check_image_rank clamp_ hardtanh "
         "hardtanh_ input_quantizer pack_convolution pack_linear packed_convolution quint8_input "
         "reduced_range relu relu6_ relu_ run_convolution run_linear unpacked",
     ),

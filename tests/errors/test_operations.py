@@ -14,6 +14,7 @@ from refquant import errors
 
 OPERATIONS = registry.load()
 PUBLIC = ("ops.quantized.", "nn.quantized.functional.")
+ANY_SCHEME = {"ops.quantized.dropout", "ops.quantized.softmax"}
 TAKES_PLAIN = {"nn.quantized.functional.max_pool2d", "nn.quantized.functional.relu"}
 OTHER = {refquant.quint8: refquant.qint8, refquant.qint8: refquant.quint8}
 
@@ -76,7 +77,9 @@ def refusals():
             for name, value in bound.arguments.items():
                 own = [(v, e) for n, v, e in operation.refuses if n == name]
                 for bad, error in (*own, *standard(name, value, bound.arguments, dtype)):
-                    yield call, bound, name, bad, error
+                    scheme = getattr(bad, "axis", None) is not None
+                    if not (scheme and call.path in ANY_SCHEME):
+                        yield call, bound, name, bad, error
 
 
 def title(call, name, bad):

@@ -45,6 +45,9 @@ CASES = {
     "addmm": Case(lambda T, x, y, z: T.addmm(x, y, z, beta=0.5, alpha=2), ((2, 3), (2, 4), (4, 3))),
     "linear": Case(lambda T, x, w, b: _f(T).linear(x, w, b), ((2, 3, 4), (5, 4), (5,))),
     "linear_vector": Case(lambda T, x, w: _f(T).linear(x, w), ((4,), (5, 4))),
+    "prelu": Case(lambda T, x, w: _f(T).prelu(x, w), ((2, 3, 4), (3,))),
+    "prelu_one": Case(lambda T, x, w: T.prelu(x, w), ((5,), (1,))),
+    "threshold": Case(lambda T, x: _f(T).threshold(x, 0.3, 7.0), ((3, 4),)),
     # choice
     "where": Case(lambda T, x, y: T.where(x > y, x * 2, y), ((3, 4), (4,))),
     "masked_fill": Case(lambda T, x: x.masked_fill(x > 0.5, 7.0), ((3, 4),)),

@@ -83,7 +83,11 @@ def problems():
         yield from (("mean", q, dims) for dims in ((2, 3), 1, 3))
         yield "relu6", q
         yield "elu", q, 0.3, 100
+        yield "celu", q, 0.3, 100
         yield "leaky_relu", q, 0.1, False, 0.3, 100
+        yield "sigmoid", q, 1 / 256, 0
+        yield "hardswish", q, 0.3, 100
+        yield "threshold", q, 0.5, -1.0
         yield "relu", q
         yield "max_pool2d", q, 2
         yield "pad", q, (1, 2), "constant", 0.7

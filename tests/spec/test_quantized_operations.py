@@ -7,6 +7,7 @@ import pytest
 
 import refquant
 from refquant import nn
+from refquant.errors import QuantizerError
 from refquant.ops import quantized as ops
 
 
@@ -265,3 +266,66 @@ def test_leaky_relu_in_place_walks_over_elements_as_they_are_stored():
     turned = made([98] * 140, 0.5, 101).reshape(2, 70).t()
     nn.functional.leaky_relu(turned, 0.5, True)
     assert ints(turned.t().reshape(140)) == [99] * 128 + [100] * 12
+
+
+def test_activations_choose_quantizers_of_known_ranges():
+    for dtype, to_one, around in (
+        (refquant.quint8, (2.0**-8, 0), (2.0**-7, 128)),
+        (refquant.qint8, (2.0**-8, -128), (2.0**-7, 0)),
+        (refquant.qint32, (2.0**-32, 0), (2.0**-31, 0)),
+    ):
+        q = made([0, 10, 20], 0.5, 10, dtype)
+        for y in (refquant.sigmoid(q), nn.functional.hardsigmoid(q)):
+            assert (y.q_scale(), y.q_zero_point()) == to_one
+        y = refquant.tanh(q)
+        assert (y.q_scale(), y.q_zero_point()) == around
+
+
+def test_literal_values_of_activations():
+    q = made([0, 8, 10, 12, 20], 0.5, 10)  # -5, -1, 0, 1, 5
+    for engine in ("fbgemm", "qnnpack"):
+        with refquant.engines.using(engine):
+            assert ints(refquant.sigmoid(q)) == [2, 69, 128, 187, 254]
+            assert ints(refquant.tanh(q)) == [0, 31, 128, 225, 255]
+            assert ints(nn.functional.hardsigmoid(q)) == [0, 85, 128, 171, 255]
+            assert ints(ops.hardswish(q, 0.125, 8)) == [8, 5, 8, 13, 48]
+            assert ints(ops.celu(q, 0.125, 16, 2.0)) == [1, 10, 16, 24, 56]
+            assert ints(ops.threshold(q, 0.0, 2.0)) == [14, 14, 14, 12, 20]
+
+
+def test_gelu_and_prelu_keep_parameters():
+    q = made([0, 8, 10, 12, 20], 0.5, 10)
+    assert ints(nn.functional.gelu(q)) == [10, 10, 10, 12, 20]
+    y = refquant.prelu(q, made([3], 0.25, 1))
+    assert (y.q_scale(), ints(y)) == (0.5, [5, 9, 10, 12, 20])
+    y = refquant.prelu(made([[0, 10], [0, 20]], 0.5, 10), made([3, 1], 0.25, 1))
+    assert ints(y) == [[5, 10], [5, 20]]
+
+
+def test_hardsigmoid_in_place_gives_its_operand_new_parameters():
+    q = made([0, 10, 20], 0.5, 10)
+    assert nn.functional.hardsigmoid(q, inplace=True) is q
+    assert (q.q_scale(), q.q_zero_point(), ints(q)) == (2.0**-8, 0, [0, 128, 255])
+
+
+def test_in_place_forms_that_quantized_tensors_lack_refuse_them():
+    q = made([0, 10, 20], 0.5, 10)
+    for call in (
+        q.sigmoid_,
+        q.tanh_,
+        lambda: nn.functional.threshold(q, 0.0, 1.0, inplace=True),
+        lambda: nn.functional.celu(q),
+        lambda: nn.functional.hardswish(q),
+        lambda: nn.functional.softmax(q, 0),
+    ):
+        with pytest.raises(QuantizerError, match="dequantize"):
+            call()
+    assert ints(q) == [0, 10, 20]
+
+
+def test_softmax_of_integers_alone():
+    q = made([[0, 2], [5, 5]], 0.5, 0)
+    with refquant.engines.using("qnnpack"):
+        assert ints(ops.softmax(q, 1, 1 / 256, 0)) == [[69, 187], [128, 128]]
+    with refquant.engines.using("fbgemm"):
+        assert ints(ops.softmax(q, 1, 1 / 256, 0)) == [[69, 187], [128, 128]]

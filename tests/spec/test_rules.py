@@ -1,9 +1,11 @@
 """Literal values of every rule, as the table of formulas has them."""
 
+import math
+
 import numpy as np
 import pytest
 
-from refquant.engines.rules import expm1
+from refquant.engines.rules import expm1, functions
 from refquant.engines.rules import quantize as rules
 from refquant.engines.rules.float32 import convert_to_int32, fma
 
@@ -130,3 +132,56 @@ def test_exponential_less_one_is_right_but_for_the_last_bit(rule):
     steps = np.abs(rule(x).view(np.int32) - right.view(np.int32))
     assert steps.max() <= 1
     assert (steps > 0).mean() < (0.05 if rule is expm1.EXPM1_OF_PAIRS else 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("rule", "right", "most"),
+    [
+        (functions.SIGMOID_IN_FLOAT32, lambda x: 1 / (1 + np.exp(-x)), 2),
+        (functions.SIGMOID_IN_FLOAT64, lambda x: 1 / (1 + np.exp(-x)), 1),
+        (functions.TANH_OF_PAIRS, np.tanh, 1),
+        (functions.TANH_ROUNDED_ONCE, np.tanh, 0),
+        (functions.HARDSIGMOID, lambda x: np.clip(x + 3, 0, 6) / 6, 1),
+        (functions.HARDSWISH, lambda x: x * np.clip(x + 3, 0, 6) / 6, 2),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_functions_are_right_but_for_the_last_bits(rule, right, most):
+    x = np.concatenate([np.linspace(-2.9, 9, 5001), -np.geomspace(1e-3, 2, 999)])
+    x = x.astype(np.float32)
+    wanted = right(x.astype(np.float64)).astype(np.float32)
+    apart = np.abs(rule(x).astype(np.float64) - wanted) / np.spacing(np.maximum(abs(wanted), 1e-3))
+    assert apart.max() <= max(most, 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("exact", "rule", "fast"),
+    [
+        ("none", functions.GELU_IN_FLOAT64, functions.GELU_IN_FLOAT32),
+        ("tanh", functions.GELU_TANH_IN_FLOAT64, functions.GELU_TANH_IN_FLOAT32),
+    ],
+)
+def test_gelu_lies_near_the_formula(exact, rule, fast):
+    x = np.linspace(-9, 9, 3001).astype(np.float32)
+    wide = x.astype(np.float64)
+    if exact == "none":
+        share = np.array([(1 + math.erf(v * math.sqrt(0.5))) / 2 for v in wide])
+    else:
+        share = (1 + np.tanh(math.sqrt(2 / math.pi) * (wide + 0.044715 * wide**3))) / 2
+    close = 1e-7 if exact == "none" else 2e-6  # the cube is rounded
+    np.testing.assert_allclose(rule(x), wide * share, close, 1e-13)
+    np.testing.assert_allclose(fast(x), wide * share, 1e-6, 1e-6)
+
+
+def test_functions_of_infinities_and_nan():
+    values = np.array([-INF, INF, NAN], np.float32)
+    for rule, ends in (
+        (functions.SIGMOID_IN_FLOAT32, [0.0, 1.0]),
+        (functions.SIGMOID_IN_FLOAT64, [0.0, 1.0]),
+        (functions.TANH_OF_PAIRS, [-1.0, 1.0]),
+        (functions.TANH_ROUNDED_ONCE, [-1.0, 1.0]),
+        (functions.HARDSIGMOID, [0.0, 1.0]),
+    ):
+        found = rule(values).tolist()
+        assert found[:2] == ends
+        assert np.isnan(found[2])

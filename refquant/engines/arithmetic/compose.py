@@ -16,7 +16,7 @@ from refquant.engines.builtin.fbgemm import FBGEMM
 from refquant.engines.conditions import HAS_NO_BIAS
 from refquant.engines.record import Engine
 from refquant.engines.rule import Rule, Split, first_of
-from refquant.engines.rules import accumulate, elementwise
+from refquant.engines.rules import accumulate, elementwise, functions
 from refquant.engines.rules import requantize as requantization
 from refquant.engines.rules.float32 import INT32_MAX, INT32_MIN, fma, wrap_int32
 from refquant.engines.rules.ratios import Ratios, ratios
@@ -33,8 +33,9 @@ _DTYPES = {"float32": np.float32, "float64": np.float64}
 
 def numbers(values, precision: str) -> Any:
     """Take scales or sums in the precision of an axis."""
-    if precision == "exact":
-        return ratios(values)
+    if precision == "exact":  # which knows no infinities: the largest numbers stand for them
+        floats = isinstance(values, np.ndarray | np.floating) and values.dtype.kind == "f"
+        return ratios(np.nan_to_num(values) if floats else values)
     floats = values.floats() if isinstance(values, Ratios) else np.asarray(values)
     return floats.astype(_DTYPES[precision])
 
@@ -161,12 +162,14 @@ def requantize_of_axes(axes, total, multiplier, zero_point, lower, upper):
 
 def quantize_of_axes(axes, x, scale, zero_point, quant_min, quant_max):
     """Turn real numbers into integers."""
-    floats = not isinstance(x, Ratios) and np.asarray(x).dtype.kind == "f"
-    if floats and axes.precision == "exact" and not np.isfinite(x).all():
-        # Infinities go to the ends of the range, as the largest numbers do; NaN to the lower one.
-        held = quantize_of_axes(axes, np.nan_to_num(x), scale, zero_point, quant_min, quant_max)
-        unheld = UNHELD if axes.overflow == OWN else quant_min
-        return np.where(np.isnan(x), unheld, held)
+    if axes.precision == "exact" and not isinstance(x, Ratios):
+        floats = np.asarray(x, np.float64)  # also of an array of Fractions and infinities
+        if not np.isfinite(floats).all():
+            # Infinities go to the ends of the range, as the largest numbers do; NaN to the lower.
+            x = np.where(np.isfinite(floats), x, np.nan_to_num(floats))
+            held = quantize_of_axes(axes, x, scale, zero_point, quant_min, quant_max)
+            unheld = UNHELD if axes.overflow == OWN else quant_min
+            return np.where(np.isnan(floats), unheld, held)
     s = numbers(scale, axes.precision)
     if axes.formed_by == "division":
         t = _scaled(axes, x, s, zero_point, divide=True)
@@ -290,6 +293,8 @@ def record(axes, name: str, base: Engine = FBGEMM) -> Engine:
         "multiplier": first_of(rule("multiplier", MULTIPLIER)),
         "requantize_sum": first_of(requantize),
         "elementwise_dequantize": first_of(Split.uniform(dequantize)),
+        "sigmoid_dequantize": first_of(Split.uniform(dequantize)),
+        **{step: first_of(Split.uniform(rule)) for step, rule in FUNCTIONS.items()},
         "elementwise_quantize": first_of(quantize),
         "elementwise_requantize": first_of(Split.uniform(requantize)),
         "cat_dequantize": first_of(Split.uniform(dequantize)),
@@ -311,6 +316,12 @@ def record(axes, name: str, base: Engine = FBGEMM) -> Engine:
     return base.derive(name, f"{base.title}, with rules composed from axes", steps=steps)
 
 
+FUNCTIONS: dict[str, Rule] = {
+    "sigmoid": functions.SIGMOID_IN_FLOAT64,
+    "tanh": functions.TANH_ROUNDED_ONCE,
+    "gelu": functions.GELU_IN_FLOAT64,
+    "gelu_tanh": functions.GELU_TANH_IN_FLOAT64,
+}
 ACCUMULATORS: dict[str, Rule] = {
     "wrapped": accumulate.WRAPPED,
     "exact": accumulate.EXACT,

@@ -14,6 +14,7 @@ from refquant.engines.rules import accumulate, dynamic_qparams
 from refquant.engines.rules import average as w
 from refquant.engines.rules import elementwise as e
 from refquant.engines.rules import expm1 as x
+from refquant.engines.rules import functions as f
 from refquant.engines.rules import interpolate as s
 from refquant.engines.rules import mean as r
 from refquant.engines.rules import quantize as q
@@ -41,6 +42,15 @@ FBGEMM = Engine(
             Split(q.ROUND_THEN_ADD, q.ADD_THEN_ROUND, block=64),
         ),
         "exponential": first_of(Split(x.EXPM1_OF_PAIRS, x.EXPM1_ROUNDED_ONCE)),
+        "sigmoid_dequantize": first_of(
+            (IS_QINT32, Split(q.SUBTRACT_ROUNDED, q.SUBTRACT, block=16)),
+            Split(q.SUBTRACT_ROUNDED, q.SUBTRACT, block=64),
+        ),
+        "sigmoid": first_of(Split(f.SIGMOID_IN_FLOAT32, f.SIGMOID_IN_FLOAT64)),
+        "tanh": first_of(Split(f.TANH_OF_PAIRS, f.TANH_ROUNDED_ONCE)),
+        "gelu": first_of(Split(f.GELU_IN_FLOAT32, f.GELU_IN_FLOAT64)),
+        "gelu_tanh": first_of(Split(f.GELU_TANH_IN_FLOAT32, f.GELU_TANH_IN_FLOAT64)),
+        "activation": first_of(f.FUNCTION_OF_REALS),
         "elementwise_requantize": first_of(
             (IS_QINT32, Split(e.CONVERT_THEN_ADD, e.WIDEN_THEN_ADD, block=16)),
             Split(e.CONVERT_THEN_ADD, e.WIDEN_THEN_ADD, block=64),

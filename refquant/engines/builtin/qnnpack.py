@@ -4,6 +4,7 @@ from refquant.engines.builtin.fbgemm import FBGEMM, FBGEMM_1_4
 from refquant.engines.conditions import (
     HAS_NO_BIAS,
     IMAGE_QUINT8,
+    IS_QUINT8,
     QNNPACK_DIVIDED,
     QNNPACK_WINDOW,
     SAME_SHAPE_QUINT8,
@@ -12,6 +13,7 @@ from refquant.engines.conditions import (
 from refquant.engines.rule import Split, first_of
 from refquant.engines.rules import average as w
 from refquant.engines.rules import elementwise as e
+from refquant.engines.rules import functions as f
 from refquant.engines.rules import mean as r
 from refquant.engines.rules import requantize as p
 
@@ -26,6 +28,7 @@ QNNPACK = FBGEMM.derive(
     "QNNPACK, phones, as of PyTorch 2.13",
     release="2.13",
     steps={
+        "activation": first_of((IS_QUINT8, f.FUNCTION_BY_TABLE), f.FUNCTION_OF_REALS),
         "add": first_of((SAME_SHAPE_QUINT8, e.SUM_IN_FIXED_POINT), e.SUM_OF_REALS),
         "mean": first_of(
             (IMAGE_QUINT8, w.AVERAGE_OF_STEPS), (TRAILING, r.MEAN_OF_INTEGERS), r.MEAN_IN_CASCADES

@@ -160,6 +160,10 @@ def _subtract_double(q, scale, zero_point):
     return (difference.astype(np.float64) * np.asarray(scale, np.float64)).astype(np.float32)
 
 
+def _subtract_rounded(q, scale, zero_point):
+    return single(scale) * (np.asarray(q).astype(np.float32) - np.float32(zero_point))
+
+
 SUBTRACT = Rule(
     "subtract",
     "f32(S * f32(q - z)), the difference in int32 (it wraps for qint32)",
@@ -177,4 +181,10 @@ SUBTRACT_DOUBLE = Rule(
     "f32(f64(f32(q) - f32(z)) * scale), the scale in float64",
     "ATen per-channel dequantize of PyTorch 1.4 and 2.13",
     _subtract_double,
+)
+SUBTRACT_ROUNDED = Rule(
+    "subtract_rounded",
+    "f32(S * f32(f32(q) - f32(z)))",
+    "ATen qsigmoid_kernel, PyTorch 2.13 (vector body)",
+    _subtract_rounded,
 )

@@ -12,6 +12,7 @@ tensor([0., 2.])
 """
 
 from refquant.nn.functional import activation as _activation
+from refquant.nn.functional.activation import celu as celu
 from refquant.nn.functional.activation import elu as elu
 from refquant.nn.functional.activation import hardsigmoid as hardsigmoid
 from refquant.nn.functional.activation import hardtanh as hardtanh
@@ -20,7 +21,12 @@ from refquant.nn.functional.activation import log_softmax as log_softmax
 from refquant.nn.functional.activation import relu as relu
 from refquant.nn.functional.activation import relu6 as relu6
 from refquant.nn.functional.activation import softmax as softmax
+from refquant.nn.functional.activation import threshold as threshold
+from refquant.ops.floating.activation import elu_ as elu_
 from refquant.ops.floating.activation import hardswish as hardswish
+from refquant.ops.floating.activation import hardtanh_ as hardtanh_
+from refquant.ops.floating.activation import leaky_relu_ as leaky_relu_
+from refquant.ops.floating.activation import relu_ as relu_
 from refquant.ops.floating.activation import sigmoid as sigmoid
 from refquant.ops.floating.activation import silu as silu
 from refquant.ops.floating.activation import softplus as softplus
@@ -54,6 +60,10 @@ from refquant.ops.floating.shuffling import pixel_unshuffle as pixel_unshuffle
 from refquant.ops.floating.transposed_convolution import conv_transpose1d as conv_transpose1d
 from refquant.ops.floating.transposed_convolution import conv_transpose2d as conv_transpose2d
 from refquant.ops.floating.transposed_convolution import conv_transpose3d as conv_transpose3d
+from refquant.ops.floating.units import celu_ as celu_
+from refquant.ops.floating.units import gelu as gelu
+from refquant.ops.floating.units import prelu as prelu
+from refquant.ops.floating.units import threshold_ as threshold_
 from refquant.ops.rows import exported as _exported
 
-__all__ = ["_activation", "_exported", "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cross_entropy", "dropout", "elu", "hardsigmoid", "hardswish", "hardtanh", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "max_pool2d", "mse_loss", "nll_loss", "pad", "pixel_shuffle", "pixel_unshuffle", "relu", "relu6", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "tanh", "upsample", "upsample_bilinear", "upsample_nearest"]
+__all__ = ["_activation", "_exported", "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "celu_", "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cross_entropy", "dropout", "elu", "elu_", "gelu", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "leaky_relu_", "linear", "log_softmax", "max_pool2d", "mse_loss", "nll_loss", "pad", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu", "relu6", "relu_", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "tanh", "threshold", "threshold_", "upsample", "upsample_bilinear", "upsample_nearest"]

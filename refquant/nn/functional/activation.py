@@ -5,7 +5,7 @@ from typing import Any
 
 from refquant import arguments
 from refquant.errors import ArgumentError
-from refquant.ops.floating import activation
+from refquant.ops.floating import activation, units
 from refquant.ops.floating import softmax as _softmax
 from refquant.ops.rows import row
 from refquant.tensors import Tensor
@@ -72,6 +72,36 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     tensor([-0.6321,  0.5   ,  8.    ])
     """
     return _chosen(inplace, activation.elu_, activation.elu)(input, alpha)
+
+
+@row("nn.functional", domain=(-2, 2), options=({"alpha": 0.5},))
+def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    r"""Exponential linear unit with slope 1 at 0; see `refquant.celu`.
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        Where the function goes below 0, with the sign changed; not 0.
+
+    >>> F.celu(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([-0.6321,  0.5   ,  8.    ])
+    """
+    return _chosen(inplace, units.celu_, units.celu)(input, alpha)
+
+
+@row("nn.functional", input="Plain, or quantized per tensor if `inplace` is False.")
+def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """Replace what is not above a threshold by a value.
+
+    Parameters
+    ----------
+    threshold, value : float
+        The threshold, and the value.
+
+    >>> F.threshold(refquant.tensor([-1.0, 0.5, 8.0]), 0.5, 20.0)
+    tensor([20., 20.,  8.])
+    """
+    return _chosen(inplace, units.threshold_, units.threshold)(input, threshold, value)
 
 
 @row("nn.functional", domain=(-2, 2), options=({"negative_slope": 0.2},))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from refquant import arguments
 from refquant.errors import ArgumentError
-from refquant.ops.floating import activation
+from refquant.ops.floating import activation, units
 from refquant.ops.floating import softmax as _softmax
 from refquant.ops.rows import row
 from refquant.tensors import Tensor
@@ -115,6 +115,56 @@ def elu(input: Any, alpha: float=1.0, inplace: bool=False) -> Tensor:
     >>> from refquant.nn import functional as F
     >>> F.elu(refquant.tensor([-1.0, 0.5, 8.0]))
     tensor([-0.6321,  0.5   ,  8.    ])
+    """
+
+def celu(input: Any, alpha: float=1.0, inplace: bool=False) -> Tensor:
+    """Exponential linear unit with slope 1 at 0; see `refquant.celu`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    alpha : float, default 1.0
+        Where the function goes below 0, with the sign changed; not 0.
+    inplace : bool, default False
+        Whether to change the input itself.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.celu(refquant.tensor([-1.0, 0.5, 8.0]))
+    tensor([-0.6321,  0.5   ,  8.    ])
+    """
+
+def threshold(input: Any, threshold: float, value: float, inplace: bool=False) -> Tensor:
+    """Replace what is not above a threshold by a value.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain, or quantized per tensor if `inplace` is False.
+    threshold, value : float
+        The threshold, and the value.
+    inplace : bool, default False
+        Whether to change the input itself.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.threshold(refquant.tensor([-1.0, 0.5, 8.0]), 0.5, 20.0)
+    tensor([20., 20.,  8.])
     """
 
 def leaky_relu(input: Any, negative_slope: float=0.01, inplace: bool=False) -> Tensor:

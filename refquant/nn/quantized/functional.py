@@ -9,7 +9,8 @@ from refquant.nn import functional as F
 from refquant.nn.functional import max_pool2d
 from refquant.nn.quantized.functional_products import conv1d, conv2d, conv3d, linear
 from refquant.ops import checks
-from refquant.ops.quantized import activation
+from refquant.ops.quantized import activation, functions
+from refquant.ops.quantized.elementwise import clamp as _clamp
 from refquant.ops.quantized.elementwise import relu
 from refquant.ops.quantized.pooling import adaptive_avg_pool2d, avg_pool2d
 from refquant.ops.quantized.resizing import (
@@ -23,15 +24,21 @@ from refquant.tensors import QuantizedTensor
 __all__ = [
     "adaptive_avg_pool2d",
     "avg_pool2d",
+    "celu",
+    "clamp",
     "conv1d",
     "conv2d",
     "conv3d",
     "elu",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
     "interpolate",
     "leaky_relu",
     "linear",
     "max_pool2d",
     "relu",
+    "threshold",
     "upsample",
     "upsample_bilinear",
     "upsample_nearest",
@@ -61,6 +68,131 @@ def elu(input: Any, scale: float, zero_point: int, alpha: float = 1.0) -> Quanti
     tensor([ 1.   , -0.875])
     """
     return activation.elu(input, scale, zero_point, alpha)
+
+
+def celu(input: Any, scale: float, zero_point: int, alpha: float = 1.0) -> QuantizedTensor:
+    r"""Apply the exponential linear unit whose slope is 1 at zero.
+
+    %(per_tensor)s
+    %(quantizer_of_result)s
+    alpha : float, default 1
+        Far negative numbers become :math:`-\alpha`; not 0.
+
+    Returns
+    -------
+    QuantizedTensor
+        As `refquant.ops.quantized.celu` makes it, row-major.
+
+    Raises
+    ------
+    OperationError
+        As `refquant.ops.quantized.celu`.
+
+    %(one_and_less)s
+    >>> refquant.nn.quantized.functional.celu(x, 0.125, 16, 2.0).dequantize()
+    tensor([ 1.  , -1.25])
+    """
+    return activation.celu(input, scale, zero_point, alpha)
+
+
+def clamp(input: Any, min_: float, max_: float) -> QuantizedTensor:
+    """Clamp to a range of real numbers, by quantizing its ends.
+
+    %(per_tensor)s
+    min_, max_ : float
+        The ends of the range.
+
+    %(like_input)s
+
+    %(unless_per_tensor)s
+
+    %(one_and_less)s
+    >>> refquant.nn.quantized.functional.clamp(x, -1.0, 0.5).dequantize()
+    tensor([ 0.5, -1. ])
+    """
+    return _clamp(checks.quantized_per_tensor("input", input), min_, max_)
+
+
+def hardtanh(
+    input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> QuantizedTensor:
+    """Clamp to a range of real numbers; see `clamp`.
+
+    %(per_tensor)s
+    min_val, max_val : float
+        The ends of the range.
+    %(inplace)s
+
+    %(like_input)s
+
+    %(unless_per_tensor)s
+
+    %(one_and_less)s
+    >>> refquant.nn.quantized.functional.hardtanh(x).dequantize()
+    tensor([ 1., -1.])
+    """
+    q: Any = checks.quantized_per_tensor("input", input)
+    return F.hardtanh(q, min_val, max_val, inplace)  # type: ignore[return-value]
+
+
+def hardsigmoid(input: Any, inplace: bool = False) -> QuantizedTensor:
+    r"""Piecewise linear logistic function, :math:`\min(\max(x + 3, 0), 6) / 6`.
+
+    %(per_tensor)s
+    inplace : bool, default False
+        Whether to change the operand, which takes the new scale and zero point.
+
+    Returns
+    -------
+    QuantizedTensor
+        In steps of 1/256 from 0, of 2**-32 if it is qint32; in the memory format of `input`.
+
+    %(unless_per_tensor)s
+
+    %(one_and_less)s
+    >>> refquant.nn.quantized.functional.hardsigmoid(x).dequantize()
+    tensor([0.668, 0.168])
+    """
+    q: Any = checks.quantized_per_tensor("input", input)
+    return F.hardsigmoid(q, inplace)  # type: ignore[return-value]
+
+
+def hardswish(input: Any, scale: float, zero_point: int) -> QuantizedTensor:
+    r"""Compute :math:`x \min(\max(x + 3, 0), 6) / 6`; see `refquant.ops.quantized.hardswish`.
+
+    %(per_tensor)s
+    %(quantizer_of_result)s
+
+    Returns
+    -------
+    QuantizedTensor
+        In the memory format of `input`.
+
+    %(unless_per_tensor)s
+
+    %(one_and_less)s
+    >>> refquant.nn.quantized.functional.hardswish(x, 0.25, 8).dequantize()
+    tensor([ 0.75, -0.25])
+    """
+    return functions.hardswish(input, scale, zero_point)
+
+
+def threshold(input: Any, threshold: float, value: float) -> QuantizedTensor:
+    """Replace real numbers that are not above a threshold; see `refquant.ops.quantized.threshold`.
+
+    %(per_tensor)s
+    threshold, value : float
+        The threshold, and what stands for numbers that are not above it.
+
+    %(like_input)s
+
+    %(unless_per_tensor)s
+
+    %(one_and_less)s
+    >>> refquant.nn.quantized.functional.threshold(x, 0.0, 3.0).dequantize()
+    tensor([1., 3.])
+    """
+    return functions.threshold(input, threshold, value)
 
 
 def leaky_relu(

@@ -11,12 +11,13 @@ from refquant.nn import functional as F
 from refquant.nn.functional import max_pool2d
 from refquant.nn.quantized.functional_products import conv1d, conv2d, conv3d, linear
 from refquant.ops import checks
-from refquant.ops.quantized import activation
+from refquant.ops.quantized import activation, functions
+from refquant.ops.quantized.elementwise import clamp as _clamp
 from refquant.ops.quantized.elementwise import relu
 from refquant.ops.quantized.pooling import adaptive_avg_pool2d, avg_pool2d
 from refquant.ops.quantized.resizing import interpolate, upsample, upsample_bilinear, upsample_nearest
 from refquant.tensors import QuantizedTensor
-__all__ = ['adaptive_avg_pool2d', 'avg_pool2d', 'conv1d', 'conv2d', 'conv3d', 'elu', 'interpolate', 'leaky_relu', 'linear', 'max_pool2d', 'relu', 'upsample', 'upsample_bilinear', 'upsample_nearest']
+__all__ = ['adaptive_avg_pool2d', 'avg_pool2d', 'celu', 'clamp', 'conv1d', 'conv2d', 'conv3d', 'elu', 'hardsigmoid', 'hardswish', 'hardtanh', 'interpolate', 'leaky_relu', 'linear', 'max_pool2d', 'relu', 'threshold', 'upsample', 'upsample_bilinear', 'upsample_nearest']
 
 def elu(input: Any, scale: float, zero_point: int, alpha: float=1.0) -> QuantizedTensor:
     r"""Apply the exponential linear unit: negative numbers approach :math:`-\alpha`.
@@ -48,6 +49,182 @@ def elu(input: Any, scale: float, zero_point: int, alpha: float=1.0) -> Quantize
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.nn.quantized.functional.elu(x, 0.125, 8).dequantize()
     tensor([ 1.   , -0.875])
+    """
+
+def celu(input: Any, scale: float, zero_point: int, alpha: float=1.0) -> QuantizedTensor:
+    r"""Apply the exponential linear unit whose slope is 1 at zero.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+    scale : float
+        Real units of one quantized step of the result.
+    zero_point : int
+        The integer that stands for real zero in the result, in the range of its dtype.
+    alpha : float, default 1
+        Far negative numbers become :math:`-\alpha`; not 0.
+
+    Returns
+    -------
+    QuantizedTensor
+        As `refquant.ops.quantized.celu` makes it, row-major.
+
+    Raises
+    ------
+    OperationError
+        As `refquant.ops.quantized.celu`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.nn.quantized.functional.celu(x, 0.125, 16, 2.0).dequantize()
+    tensor([ 1.  , -1.25])
+    """
+
+def clamp(input: Any, min_: float, max_: float) -> QuantizedTensor:
+    """Clamp to a range of real numbers, by quantizing its ends.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+    min_, max_ : float
+        The ends of the range.
+
+    Returns
+    -------
+    QuantizedTensor
+        With the parameters and in the memory format of `input`.
+
+    Raises
+    ------
+    QuantizerError
+        If `input` is not quantized per tensor.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.nn.quantized.functional.clamp(x, -1.0, 0.5).dequantize()
+    tensor([ 0.5, -1. ])
+    """
+
+def hardtanh(input: Any, min_val: float=-1.0, max_val: float=1.0, inplace: bool=False) -> QuantizedTensor:
+    """Clamp to a range of real numbers; see `clamp`.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+    min_val, max_val : float
+        The ends of the range.
+    inplace : bool, default False
+        Whether to change the operand instead of making a new tensor.
+
+    Returns
+    -------
+    QuantizedTensor
+        With the parameters and in the memory format of `input`.
+
+    Raises
+    ------
+    QuantizerError
+        If `input` is not quantized per tensor.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.nn.quantized.functional.hardtanh(x).dequantize()
+    tensor([ 1., -1.])
+    """
+
+def hardsigmoid(input: Any, inplace: bool=False) -> QuantizedTensor:
+    r"""Piecewise linear logistic function, :math:`\min(\max(x + 3, 0), 6) / 6`.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+    inplace : bool, default False
+        Whether to change the operand, which takes the new scale and zero point.
+
+    Returns
+    -------
+    QuantizedTensor
+        In steps of 1/256 from 0, of 2**-32 if it is qint32; in the memory format of `input`.
+
+    Raises
+    ------
+    QuantizerError
+        If `input` is not quantized per tensor.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.nn.quantized.functional.hardsigmoid(x).dequantize()
+    tensor([0.668, 0.168])
+    """
+
+def hardswish(input: Any, scale: float, zero_point: int) -> QuantizedTensor:
+    r"""Compute :math:`x \min(\max(x + 3, 0), 6) / 6`; see `refquant.ops.quantized.hardswish`.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+    scale : float
+        Real units of one quantized step of the result.
+    zero_point : int
+        The integer that stands for real zero in the result, in the range of its dtype.
+
+    Returns
+    -------
+    QuantizedTensor
+        In the memory format of `input`.
+
+    Raises
+    ------
+    QuantizerError
+        If `input` is not quantized per tensor.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.nn.quantized.functional.hardswish(x, 0.25, 8).dequantize()
+    tensor([ 0.75, -0.25])
+    """
+
+def threshold(input: Any, threshold: float, value: float) -> QuantizedTensor:
+    """Replace real numbers that are not above a threshold; see `refquant.ops.quantized.threshold`.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+    threshold, value : float
+        The threshold, and what stands for numbers that are not above it.
+
+    Returns
+    -------
+    QuantizedTensor
+        With the parameters and in the memory format of `input`.
+
+    Raises
+    ------
+    QuantizerError
+        If `input` is not quantized per tensor.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.nn.quantized.functional.threshold(x, 0.0, 3.0).dequantize()
+    tensor([1., 3.])
     """
 
 def leaky_relu(input: Any, negative_slope: float=0.01, inplace: bool=False, scale: float | None=None, zero_point: int | None=None) -> QuantizedTensor:

@@ -221,13 +221,25 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
 
 clamp_ = in_place(clamp)
 relu_ = in_place(
-    relu, "refquant Tensor", "refquant.relu_(refquant.tensor([-1.0, 2.0]))\ntensor([0., 2.])"
+    relu,
+    "refquant Tensor nn.functional",
+    "refquant.relu_(refquant.tensor([-1.0, 2.0]))\ntensor([0., 2.])",
 )
 sigmoid_ = in_place(sigmoid)
 tanh_ = in_place(tanh)
+elu_ = in_place(
+    elu,
+    "nn.functional",
+    "F.elu_(refquant.tensor([-1.0, 2.0]))\ntensor([-0.6321,  2.    ])",
+)
+hardtanh_ = in_place(
+    hardtanh, "nn.functional", "F.hardtanh_(refquant.tensor([-1.5, 2.0]))\ntensor([-1.,  1.])"
+)
+leaky_relu_ = in_place(
+    leaky_relu,
+    "nn.functional",
+    "F.leaky_relu_(refquant.tensor([-1.0, 2.0]))\ntensor([-0.01,  2.  ])",
+)
 # For `inplace=True` of `refquant.nn.functional`.
-elu_ = in_place(elu, at="")
 hardsigmoid_ = in_place(hardsigmoid, at="")
-hardtanh_ = in_place(hardtanh, at="")
-leaky_relu_ = in_place(leaky_relu, at="")
 relu6_ = in_place(relu6, at="")

@@ -254,12 +254,78 @@ def tanh_(input: Any) -> Tensor:
         `input` itself.
     """
 def elu_(input: Any, alpha: float=1.0, scale: float=1.0, input_scale: float=1.0) -> Tensor:
-    """Apply `elu` in place."""
+    """Apply `elu` in place.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    alpha : float, default 1.0
+    
+    scale : float, default 1.0
+    
+    input_scale : float, default 1.0
+    
+
+    Returns
+    -------
+    Tensor
+        `input` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.elu_(refquant.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.    ])
+    """
+def hardtanh_(input: Any, min_val: float=-1.0, max_val: float=1.0) -> Tensor:
+    """Apply `hardtanh` in place.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    min_val : float, default -1.0
+    
+    max_val : float, default 1.0
+    
+
+    Returns
+    -------
+    Tensor
+        `input` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.hardtanh_(refquant.tensor([-1.5, 2.0]))
+    tensor([-1.,  1.])
+    """
+def leaky_relu_(input: Any, negative_slope: float=0.01) -> Tensor:
+    """Apply `leaky_relu` in place.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    negative_slope : float, default 0.01
+    
+
+    Returns
+    -------
+    Tensor
+        `input` itself.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.nn import functional as F
+    >>> F.leaky_relu_(refquant.tensor([-1.0, 2.0]))
+    tensor([-0.01,  2.  ])
+    """
 def hardsigmoid_(input: Any) -> Tensor:
     """Apply `hardsigmoid` in place."""
-def hardtanh_(input: Any, min_val: float=-1.0, max_val: float=1.0) -> Tensor:
-    """Apply `hardtanh` in place."""
-def leaky_relu_(input: Any, negative_slope: float=0.01) -> Tensor:
-    """Apply `leaky_relu` in place."""
 def relu6_(input: Any) -> Tensor:
     """Apply `relu6` in place."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import arguments
 from refquant.ops import checks
+from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import float_operand, operand
 from refquant.ops.from_data import plain_dtype
 from refquant.ops.rows import row
@@ -35,6 +36,7 @@ def _log_sums(x: np.ndarray, dim) -> np.ndarray:
     dim="Along which the shares add up.",
     dtype="Converts the input first.",
 )
+@dispatched
 def softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
     r"""Normalize exponentials to a sum of 1, :math:`e^{x_i} / \sum_j e^{x_j}`.
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from refquant import arguments
 from refquant.ops import checks
+from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import float_operand, operand
 from refquant.ops.from_data import plain_dtype
 from refquant.ops.rows import row

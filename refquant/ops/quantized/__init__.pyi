@@ -12,6 +12,7 @@ Examples
 tensor([1., 4.])
 """
 
+from refquant.ops.quantized.activation import celu as celu
 from refquant.ops.quantized.activation import elu as elu
 from refquant.ops.quantized.activation import leaky_relu as leaky_relu
 from refquant.ops.quantized.arithmetic import add as add
@@ -72,7 +73,13 @@ from refquant.ops.quantized.dynamic_convolution import conv3d_dynamic as conv3d_
 from refquant.ops.quantized.dynamic_convolution import conv_transpose1d_dynamic as conv_transpose1d_dynamic
 from refquant.ops.quantized.dynamic_convolution import conv_transpose2d_dynamic as conv_transpose2d_dynamic
 from refquant.ops.quantized.dynamic_convolution import conv_transpose3d_dynamic as conv_transpose3d_dynamic
+from refquant.ops.quantized.elementwise import clamp as clamp
+from refquant.ops.quantized.elementwise import dropout as dropout
 from refquant.ops.quantized.elementwise import relu6 as relu6
+from refquant.ops.quantized.functions import hardswish as hardswish
+from refquant.ops.quantized.functions import sigmoid as sigmoid
+from refquant.ops.quantized.functions import threshold as threshold
+from refquant.ops.quantized.learned_slopes import prelu as prelu
 from refquant.ops.quantized.matmul import linear as linear
 from refquant.ops.quantized.matmul import linear_prepack as linear_prepack
 from refquant.ops.quantized.matmul import linear_relu as linear_relu
@@ -88,6 +95,7 @@ from refquant.ops.quantized.out_variants import mul_relu_out as mul_relu_out
 from refquant.ops.quantized.out_variants import mul_scalar_out as mul_scalar_out
 from refquant.ops.quantized.out_variants import mul_scalar_relu_out as mul_scalar_relu_out
 from refquant.ops.quantized.pooling import max_pool2d as max_pool2d
+from refquant.ops.quantized.shares import softmax as softmax
 from refquant.ops.quantized.transposed_convolution import conv_transpose1d as conv_transpose1d
 from refquant.ops.quantized.transposed_convolution import conv_transpose1d_prepack as conv_transpose1d_prepack
 from refquant.ops.quantized.transposed_convolution import conv_transpose1d_unpack as conv_transpose1d_unpack

@@ -13,10 +13,13 @@ from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 from refquant.tensors.quantizer import LARGEST_SCALE
 
-__all__ = ["elu", "leaky_relu"]
+__all__ = ["celu", "elu", "leaky_relu"]
+
+_STEPS = ("elementwise_quantize", "elementwise_dequantize")
 
 
-def _finite(argument: str, value: Any) -> float:
+def finite(argument: str, value: Any) -> float:
+    """Return a number whose float32 is finite, or raise."""
     number = arguments.real(argument, value)
     if not abs(number) < LARGEST_SCALE:
         raise ArgumentError(
@@ -25,18 +28,13 @@ def _finite(argument: str, value: Any) -> float:
     return number
 
 
-def _rules(q: QuantizedTensor, *steps: str) -> list[Any]:
+def rules_of(q: QuantizedTensor, *steps: str) -> list[Any]:
+    """Look up what the engine does in some steps for operands of a dtype."""
     record, operands = engines.current(), Operands(q.dtype)
     return [record.rule(step, operands) for step in steps]
 
 
-@operation(
-    "codes",
-    "elementwise_quantize",
-    "elementwise_dequantize",
-    output_scale=0.04,
-    output_zero_point=30,
-)
+@operation("codes", *_STEPS, output_scale=0.04, output_zero_point=30)
 def elu(
     self: Any,
     output_scale: float,
@@ -57,10 +55,7 @@ def elu(
     ----------
     self : QuantizedTensor
         Quantized per tensor, any shape and layout.
-    output_scale : float
-        Real units of one quantized step of the result.
-    output_zero_point : int
-        The integer that stands for real zero in the result, in the range of its dtype.
+    %(output_quantizer)s
     alpha : float, default 1
         :math:`\alpha`: far negative numbers become :math:`-\alpha`.
     scale, input_scale : float, default 1
@@ -94,13 +89,17 @@ def elu(
     tensor([ 1.   , -0.875])
     """
     q = checks.quantized_per_tensor("self", self)
-    made = checks.scale_value("output_scale", output_scale)
-    zero_point = checks.zero_point_value("output_zero_point", output_zero_point, q.dtype)
     factors = [
-        _finite(name, value)
+        finite(name, value)
         for name, value in (("alpha", alpha), ("scale", scale), ("input_scale", input_scale))
     ]
-    dequantize, exponential, quantize = _rules(
+    return _exponential(q, output_scale, output_zero_point, factors)
+
+
+def _exponential(q: QuantizedTensor, output_scale: Any, output_zero_point: Any, factors):
+    made = checks.scale_value("output_scale", output_scale)
+    zero_point = checks.zero_point_value("output_zero_point", output_zero_point, q.dtype)
+    dequantize, exponential, quantize = rules_of(
         q, "elementwise_dequantize", "exponential", "elementwise_quantize"
     )
     flat, run, vectors = layout.row_major(q.array)
@@ -113,14 +112,57 @@ def elu(
     return QuantizedTensor._unchecked(result.reshape(q.array.shape), q.dtype, made, zero_point)
 
 
+@operation("codes", *_STEPS, output_scale=0.04, output_zero_point=30)
+def celu(
+    self: Any, output_scale: float, output_zero_point: int, alpha: float = 1.0
+) -> QuantizedTensor:
+    r"""Apply the exponential linear unit whose slope is 1 at zero, whatever its limit.
+
+    .. math:: y = \begin{cases} x & x > 0 \\ \alpha (e^{x / \alpha} - 1) & x \le 0 \end{cases}
+
+    It is `elu` with an `input_scale` of :math:`1 / \alpha`.
+
+    Parameters
+    ----------
+    self : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+    %(output_quantizer)s
+    alpha : float, default 1
+        :math:`\alpha`: far negative numbers become :math:`-\alpha`. Not 0.
+
+    Returns
+    -------
+    QuantizedTensor
+        Of the dtype of `self`, row-major whatever the memory format of `self`.
+
+    Raises
+    ------
+    QuantizerError
+        If `self` is not quantized per tensor.
+    QuantizationParameterError
+        If `output_scale` or `output_zero_point` is not valid.
+    ArgumentTypeError, ArgumentError
+        If `alpha` is not a finite number, or 0.
+
+    Notes
+    -----
+    Source: ATen ``quantized_celu``, which calls ``qelu_kernel``.
+
+    %(one_and_less)s
+    >>> refquant.ops.quantized.celu(x, 0.125, 16, 2.0).dequantize()
+    tensor([ 1.  , -1.25])
+    """
+    q = checks.quantized_per_tensor("self", self)
+    limit = finite("alpha", alpha)
+    if limit == 0 or not abs(1 / limit) < LARGEST_SCALE:
+        raise ArgumentError(
+            argument="alpha", expected="a number whose reciprocal is finite", got=limit
+        )
+    return _exponential(q, output_scale, output_zero_point, (limit, 1.0, 1 / limit))
+
+
 @operation(
-    "codes",
-    "elementwise_quantize",
-    "elementwise_dequantize",
-    negative_slope=0.1,
-    inplace=False,
-    output_scale=0.04,
-    output_zero_point=30,
+    "codes", *_STEPS, negative_slope=0.1, inplace=False, output_scale=0.04, output_zero_point=30
 )
 def leaky_relu(
     qx: Any, negative_slope: float, inplace: bool, output_scale: float, output_zero_point: int
@@ -141,10 +183,7 @@ def leaky_relu(
         The slope c.
     inplace : bool
         Without effect, as in PyTorch: the parameters of `qx` are others.
-    output_scale : float
-        Real units of one quantized step of the result.
-    output_zero_point : int
-        The integer that stands for real zero in the result, in the range of its dtype.
+    %(output_quantizer)s
 
     Returns
     -------
@@ -204,11 +243,11 @@ def leaky_relu_row_major(q: QuantizedTensor, slope: float, scale: float, zero_po
 
 
 def _sloped(q: QuantizedTensor, slope: float, quantizer, flat, run: int, vectors: bool):
-    dequantize, quantize = _rules(q, "elementwise_dequantize", "elementwise_quantize")
+    dequantize, quantize = rules_of(q, "elementwise_dequantize", "elementwise_quantize")
     output = (*quantizer, q.dtype.quant_min, q.dtype.quant_max)
     runs = run, layout.vector_length(run, dequantize.block) if vectors else 0
     return kernels.leaky_relu(
-        flat, (q.scale, q.zero_point), output, _finite("negative_slope", slope), runs,
+        flat, (q.scale, q.zero_point), output, finite("negative_slope", slope), runs,
         dequantize, quantize,
     )  # fmt: skip
 
@@ -226,16 +265,33 @@ def _leaky_relu_(input: Any, negative_slope: float = 0.01) -> QuantizedTensor:
     return q
 
 
-def _elu(input: QuantizedTensor, *arguments, **keywords) -> QuantizedTensor:
-    raise QuantizerError(
-        argument="input",
-        expected="a plain tensor",
-        got=f"a {input.dtype} tensor",
-        hint="write refquant.nn.quantized.functional.elu(input, scale, zero_point, alpha), "
-        "with the scale and zero point of the result, or call .dequantize() first",
-    )
+def _needs_quantizer(call: str) -> Any:
+    """Make the quantized form of a function whose result needs parameters: it refuses."""
 
+    def refuse(input: QuantizedTensor, *arguments, **keywords) -> QuantizedTensor:
+        raise QuantizerError(
+            argument="input",
+            expected="a plain tensor",
+            got=f"a {input.dtype} tensor",
+            hint=f"write refquant.{call}, with the scale and zero point of the result, or call "
+            ".dequantize() first",
+        )
+
+    return refuse
+
+
+_elu = _needs_quantizer("nn.quantized.functional.elu(input, scale, zero_point, alpha)")
+_celu = _needs_quantizer("nn.quantized.functional.celu(input, scale, zero_point, alpha)")
 
 # What functions of plain tensors do with quantized ones.
-FORMS = {"elu": _elu, "elu_": _elu, "leaky_relu": _leaky_relu, "leaky_relu_": _leaky_relu_}
+FORMS: dict[str, Any] = {
+    "elu": _elu,
+    "elu_": _elu,
+    "celu": _celu,
+    "celu_": _celu,
+    "hardswish": _needs_quantizer("nn.quantized.functional.hardswish(input, scale, zero_point)"),
+    "softmax": _needs_quantizer("ops.quantized.softmax(input, dim, scale, zero_point)"),
+    "leaky_relu": _leaky_relu,
+    "leaky_relu_": _leaky_relu_,
+}
 document(__name__)

@@ -14,11 +14,14 @@ from refquant.ops import checks, layout
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 from refquant.tensors.quantizer import LARGEST_SCALE
-__all__ = ['elu', 'leaky_relu']
+__all__ = ['celu', 'elu', 'leaky_relu']
+_STEPS: Any
 
-def _finite(argument: str, value: Any) -> float: ...
+def finite(argument: str, value: Any) -> float:
+    """Return a number whose float32 is finite, or raise."""
 
-def _rules(q: QuantizedTensor, *steps: str) -> list[Any]: ...
+def rules_of(q: QuantizedTensor, *steps: str) -> list[Any]:
+    """Look up what the engine does in some steps for operands of a dtype."""
 
 def elu(self: Any, output_scale: float, output_zero_point: int, alpha: float=1.0, scale: float=1.0, input_scale: float=1.0) -> QuantizedTensor:
     r"""Apply the exponential linear unit: negative numbers approach :math:`-\alpha`.
@@ -71,6 +74,52 @@ def elu(self: Any, output_scale: float, output_zero_point: int, alpha: float=1.0
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.ops.quantized.elu(x, 0.125, 8).dequantize()
     tensor([ 1.   , -0.875])
+    """
+
+def _exponential(q: QuantizedTensor, output_scale: Any, output_zero_point: Any, factors: Any) -> Any: ...
+
+def celu(self: Any, output_scale: float, output_zero_point: int, alpha: float=1.0) -> QuantizedTensor:
+    r"""Apply the exponential linear unit whose slope is 1 at zero, whatever its limit.
+
+    .. math:: y = \begin{cases} x & x > 0 \\ \alpha (e^{x / \alpha} - 1) & x \le 0 \end{cases}
+
+    It is `elu` with an `input_scale` of :math:`1 / \alpha`.
+
+    Parameters
+    ----------
+    self : QuantizedTensor
+        Quantized per tensor, any shape and layout.
+    output_scale : float
+        Real units of one quantized step of the result.
+    output_zero_point : int
+        The integer that stands for real zero in the result, in the range of its dtype.
+    alpha : float, default 1
+        :math:`\alpha`: far negative numbers become :math:`-\alpha`. Not 0.
+
+    Returns
+    -------
+    QuantizedTensor
+        Of the dtype of `self`, row-major whatever the memory format of `self`.
+
+    Raises
+    ------
+    QuantizerError
+        If `self` is not quantized per tensor.
+    QuantizationParameterError
+        If `output_scale` or `output_zero_point` is not valid.
+    ArgumentTypeError, ArgumentError
+        If `alpha` is not a finite number, or 0.
+
+    Notes
+    -----
+    Source: ATen ``quantized_celu``, which calls ``qelu_kernel``.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.ops.quantized.celu(x, 0.125, 16, 2.0).dequantize()
+    tensor([ 1.  , -1.25])
     """
 
 def leaky_relu(qx: Any, negative_slope: float, inplace: bool, output_scale: float, output_zero_point: int) -> QuantizedTensor:
@@ -139,5 +188,8 @@ def _leaky_relu(input: Any, negative_slope: float=0.01) -> QuantizedTensor: ...
 
 def _leaky_relu_(input: Any, negative_slope: float=0.01) -> QuantizedTensor: ...
 
-def _elu(input: QuantizedTensor, *arguments: Any, **keywords: Any) -> QuantizedTensor: ...
-FORMS: Any
+def _needs_quantizer(call: str) -> Any:
+    """Make the quantized form of a function whose result needs parameters: it refuses."""
+_elu: Any
+_celu: Any
+FORMS: dict[str, Any]

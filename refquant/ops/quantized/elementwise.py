@@ -13,7 +13,17 @@ from refquant.ops.quantized.affine import quantize_one_by_one
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 
-__all__ = ["clamp", "clamp_", "hardtanh", "hardtanh_", "relu", "relu6", "relu6_", "relu_"]
+__all__ = [
+    "clamp",
+    "clamp_",
+    "dropout",
+    "hardtanh",
+    "hardtanh_",
+    "relu",
+    "relu6",
+    "relu6_",
+    "relu_",
+]
 
 
 def _in_range(q: QuantizedTensor, lower: int, upper: int) -> QuantizedTensor:
@@ -22,7 +32,7 @@ def _in_range(q: QuantizedTensor, lower: int, upper: int) -> QuantizedTensor:
     return q.like(layout.restore(clamped, q.array.shape, memory_format))
 
 
-def _stored(q: QuantizedTensor, value: float) -> int:
+def stored(q: QuantizedTensor, value: float) -> int:
     """Quantize one number with the parameters of a tensor, as the engine's scalar code does."""
     with np.errstate(over="ignore"):  # what float32 does not hold is infinite
         x = np.full(1, value, np.float32)
@@ -106,7 +116,7 @@ def relu6(qx: Any, inplace: bool = False) -> QuantizedTensor:
     """
     q = checks.quantized_per_tensor("qx", qx)
     inplace = flag("inplace", inplace)
-    result = _in_range(q, q.zero_point, _stored(q, 6.0))
+    result = _in_range(q, q.zero_point, stored(q, 6.0))
     if not inplace:
         return result
     q.array[...] = result.array
@@ -145,9 +155,55 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Qua
     q = checks.quantized_per_tensor("input", input)
     if min is None and max is None:
         raise ArgumentError(argument="min", expected="given, or `max`", got=None)
-    lower = q.dtype.quant_min if min is None else _stored(q, real("min", min))
-    upper = q.dtype.quant_max if max is None else _stored(q, real("max", max))
+    lower = q.dtype.quant_min if min is None else stored(q, real("min", min))
+    upper = q.dtype.quant_max if max is None else stored(q, real("max", max))
     return _in_range(q, lower, upper)
+
+
+def dropout(
+    self: Any,
+    output_scale: float,
+    output_zero_point: int,
+    p: float = 0.5,
+    training: bool = False,
+) -> QuantizedTensor:
+    """Return the operand: PyTorch drops no quantized elements, in training neither.
+
+    Parameters
+    ----------
+    self : QuantizedTensor
+        Of any scheme.
+    output_scale, output_zero_point : float, int
+        Without effect.
+    p : float, default 0.5
+        Without effect.
+    training : bool, default False
+        Without effect.
+
+    Returns
+    -------
+    QuantizedTensor
+        `self`.
+
+    Raises
+    ------
+    NotQuantizedError
+        If `self` is not quantized.
+
+    Notes
+    -----
+    Source: ATen ``quantized_dropout``.
+
+    %(one_to_two)s
+    >>> refquant.ops.quantized.dropout(x, 0.1, 3).dequantize()
+    tensor([1., 2.])
+    """
+    q = checks.quantized_tensor("self", self)
+    checks.scale_value("output_scale", output_scale)
+    checks.zero_point_value("output_zero_point", output_zero_point, q.dtype)
+    real("p", p)
+    flag("training", training)
+    return q
 
 
 def clamp_(input: Any, min: float | None = None, max: float | None = None) -> QuantizedTensor:

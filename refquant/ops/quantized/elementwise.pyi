@@ -13,11 +13,11 @@ from refquant.ops import checks, layout
 from refquant.ops.quantized.affine import quantize_one_by_one
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
-__all__ = ['clamp', 'clamp_', 'hardtanh', 'hardtanh_', 'relu', 'relu6', 'relu6_', 'relu_']
+__all__ = ['clamp', 'clamp_', 'dropout', 'hardtanh', 'hardtanh_', 'relu', 'relu6', 'relu6_', 'relu_']
 
 def _in_range(q: QuantizedTensor, lower: int, upper: int) -> QuantizedTensor: ...
 
-def _stored(q: QuantizedTensor, value: float) -> int:
+def stored(q: QuantizedTensor, value: float) -> int:
     """Quantize one number with the parameters of a tensor, as the engine's scalar code does."""
 
 def relu(input: Any, inplace: bool=False) -> QuantizedTensor:
@@ -146,6 +146,42 @@ def clamp(input: Any, min: float | None=None, max: float | None=None) -> Quantiz
     >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 5.0]), 0.5, 8, refquant.quint8)
     >>> x.clamp(0.0, 2.0).dequantize()
     tensor([0., 2.])
+    """
+
+def dropout(self: Any, output_scale: float, output_zero_point: int, p: float=0.5, training: bool=False) -> QuantizedTensor:
+    """Return the operand: PyTorch drops no quantized elements, in training neither.
+
+    Parameters
+    ----------
+    self : QuantizedTensor
+        Of any scheme.
+    output_scale, output_zero_point : float, int
+        Without effect.
+    p : float, default 0.5
+        Without effect.
+    training : bool, default False
+        Without effect.
+
+    Returns
+    -------
+    QuantizedTensor
+        `self`.
+
+    Raises
+    ------
+    NotQuantizedError
+        If `self` is not quantized.
+
+    Notes
+    -----
+    Source: ATen ``quantized_dropout``.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
+    >>> refquant.ops.quantized.dropout(x, 0.1, 3).dequantize()
+    tensor([1., 2.])
     """
 
 def clamp_(input: Any, min: float | None=None, max: float | None=None) -> QuantizedTensor:
