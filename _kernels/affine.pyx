@@ -7,10 +7,11 @@ Design
 """
 
 from cython.parallel cimport prange
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from libc.math cimport fabsf, rintf
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 
 from refquant._kernels._operands cimport Output, Quantizer, output_of, quantizer_of, stored
-from refquant._kernels._rounding cimport dequantize_run, quantize_run
+from refquant._kernels._rounding cimport clampf, dequantize_run, quantize_run
 from refquant._kernels._threads cimport threads_for
 
 import numpy as np
@@ -138,4 +139,99 @@ def dequantize_per_channel(
             c = k % q.shape[1]
             dequantize_run(&q[k // q.shape[1], c, 0], &x[k // q.shape[1], c, 0], inner,
                            Quantizer(scales[c], <int32_t>zero_points[c]), code)
+    return out
+
+
+cdef inline uint8_t few_bits(float x, float inv, float z, float lo, float hi) noexcept nogil:
+    """What int64 cannot hold, and NaN, becomes the smallest integer."""
+    cdef float r = rintf(x * inv)
+    r = r if fabsf(r) < <float>9223372036854775808.0 else <float>-1024.0
+    return <uint8_t>clampf(clampf(r, -1024.0, 1024.0) + z, lo, hi)  # small integers: exact
+
+
+def quantize_few_bits(const float[::1] x not None, output):
+    """Quantize to fewer than 8 bits; inputs are not checked."""
+    out = np.empty(x.shape[0], np.uint8)
+    cdef uint8_t[::1] q = out
+    cdef Output to = output_of(output)
+    cdef float inv = <float>1.0 / <float>to.scale, z = <float>to.zero_point
+    cdef float lo = <float>to.output_min, hi = <float>to.output_max
+    cdef Py_ssize_t i, n = x.shape[0]
+    with nogil:
+        for i in range(n):
+            q[i] = few_bits(x[i], inv, z, lo, hi)
+    return out
+
+
+cdef inline int32_t wrapped(float r, int32_t lo, int32_t hi) noexcept nogil:
+    """Convert by way of int64 to int32; what int64 cannot hold becomes 0."""
+    cdef float held = r if fabsf(r) < <float>9223372036854775808.0 else <float>0.0
+    cdef int32_t v = <int32_t><uint32_t><int64_t>held
+    v = v if v > lo else lo
+    return v if v < hi else hi
+
+
+cdef void _quantize_float(
+    const float* x, stored* q, Py_ssize_t n, float scale, float z, int32_t lo, int32_t hi
+) noexcept nogil:
+    cdef float inv = <float>1.0 / scale
+    cdef Py_ssize_t i
+    for i in range(n):
+        q[i] = <stored>wrapped(rintf(x[i] * inv + z), lo, hi)
+
+
+cdef _quantize_float_slices(
+    const float[:, :, ::1] x, stored[:, :, ::1] q, const float[::1] scales,
+    const float[::1] zero_points, int32_t lo, int32_t hi
+):
+    cdef Py_ssize_t slices = x.shape[0] * x.shape[1], inner = x.shape[2], k, c
+    cdef int threads = threads_for(slices * inner, 4 * BLOCK)
+    with nogil:
+        for k in prange(slices, num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1):
+            c = k % x.shape[1]
+            _quantize_float(&x[k // x.shape[1], c, 0], &q[k // x.shape[1], c, 0], inner,
+                            scales[c], zero_points[c], lo, hi)
+
+
+def quantize_per_channel_float(
+    const float[:, :, ::1] x not None, const float[::1] scales not None,
+    const float[::1] zero_points not None, int32_t quant_min, int32_t quant_max, storage
+):
+    """Quantize each slice with a float zero point; inputs are not checked."""
+    out = np.empty((x.shape[0], x.shape[1], x.shape[2]), storage)
+    if x.shape[0] == 0 or x.shape[1] == 0 or x.shape[2] == 0:
+        return out
+    if storage.char == "B":
+        _quantize_float_slices[uint8_t](x, out, scales, zero_points, quant_min, quant_max)
+    else:
+        _quantize_float_slices[int8_t](x, out, scales, zero_points, quant_min, quant_max)
+    return out
+
+
+cdef void _dequantize_float(
+    const stored* q, float* x, Py_ssize_t n, float scale, float z
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        x[i] = (<float>q[i] - z) * scale
+
+
+def dequantize_per_channel_float(
+    const stored[:, :, ::1] q not None, const float[::1] scales not None,
+    const float[::1] zero_points not None
+):
+    """Dequantize each slice with a float zero point; inputs are not checked."""
+    out = np.empty((q.shape[0], q.shape[1], q.shape[2]), np.float32)
+    cdef float[:, :, ::1] x = out
+    cdef Py_ssize_t slices = q.shape[0] * q.shape[1], inner = q.shape[2], k, c
+    cdef int threads = threads_for(slices * inner, 4 * BLOCK)
+    if slices == 0 or inner == 0:
+        return out
+    with nogil:
+        for k in prange(slices, num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1):
+            c = k % q.shape[1]
+            _dequantize_float(&q[k // q.shape[1], c, 0], &x[k // q.shape[1], c, 0], inner,
+                              scales[c], zero_points[c])
     return out

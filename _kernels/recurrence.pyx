@@ -68,13 +68,13 @@ cdef void _tanh(const float* x, float* y, Py_ssize_t n) noexcept nogil:
         y[k] = x[k] if fabsf(x[k]) < <float>0.000244140625 else y[k]
 
 
-cdef void _chunk(
+cdef void _lstm_chunk(
     const float* from_input, const float* from_hidden, const float* cell, float* next_hidden,
     float* next_cell, Py_ssize_t size, Py_ssize_t n
 ) noexcept nogil:
     """The next state of `n` neighbors of one sequence."""
     cdef float[4][CHUNK] gates
-    cdef float squashed[CHUNK]
+    cdef float[CHUNK] squashed
     cdef Py_ssize_t k
     for k in range(4):
         _add(from_input + k * size, from_hidden + k * size, gates[k], n)
@@ -89,27 +89,27 @@ cdef void _chunk(
         next_hidden[k] = gates[3][k] * squashed[k]
 
 
-cdef void _row(
+cdef void _lstm_row(
     const float* from_input, const float* from_hidden, const float* cell, float* next_hidden,
     float* next_cell, Py_ssize_t size
 ) noexcept nogil:
     """The next state of one sequence."""
     cdef Py_ssize_t start = 0
     while start < size:
-        _chunk(from_input + start, from_hidden + start, cell + start, next_hidden + start,
-               next_cell + start, size, min(<Py_ssize_t>CHUNK, size - start))
+        _lstm_chunk(from_input + start, from_hidden + start, cell + start, next_hidden + start,
+                    next_cell + start, size, min(<Py_ssize_t>CHUNK, size - start))
         start += CHUNK
 
 
-cdef void _rows(
+cdef void _lstm_rows(
     const float* from_input, const float* from_hidden, const float* cell, float* next_hidden,
     float* next_cell, Py_ssize_t batch, Py_ssize_t size
 ) noexcept nogil:
     cdef Py_ssize_t n
     cdef int threads = threads_for(batch * size, GRAIN)
     for n in prange(batch, num_threads=threads, schedule="static", use_threads_if=threads > 1):
-        _row(from_input + 4 * n * size, from_hidden + 4 * n * size, cell + n * size,
-             next_hidden + n * size, next_cell + n * size, size)
+        _lstm_row(from_input + 4 * n * size, from_hidden + 4 * n * size, cell + n * size,
+                  next_hidden + n * size, next_cell + n * size, size)
 
 
 def lstm_cell(
@@ -122,6 +122,104 @@ def lstm_cell(
     cdef float[:, ::1] next_hidden = hidden, next_cell = after
     if batch > 0 and size > 0:
         with nogil:
-            _rows(&from_input[0, 0], &from_hidden[0, 0], &cell[0, 0], &next_hidden[0, 0],
-                  &next_cell[0, 0], batch, size)
+            _lstm_rows(&from_input[0, 0], &from_hidden[0, 0], &cell[0, 0], &next_hidden[0, 0],
+                       &next_cell[0, 0], batch, size)
     return hidden, after
+
+
+cdef void _gru_chunk(
+    const float* from_input, const float* from_hidden, const float* hidden, float* next_hidden,
+    Py_ssize_t size, Py_ssize_t n
+) noexcept nogil:
+    """The next state of `n` neighbors of one sequence."""
+    cdef float[2][CHUNK] gates
+    cdef float[CHUNK] driven
+    cdef float[CHUNK] new
+    cdef const float* input_of_new = from_input + 2 * size
+    cdef const float* hidden_of_new = from_hidden + 2 * size
+    cdef Py_ssize_t k
+    for k in range(2):
+        _add(from_hidden + k * size, from_input + k * size, gates[k], n)
+        _sigmoid(gates[k], n)
+    for k in range(n):
+        driven[k] = input_of_new[k] + hidden_of_new[k] * gates[0][k]
+    _tanh(driven, new, n)
+    for k in range(n):
+        next_hidden[k] = (hidden[k] - new[k]) * gates[1][k] + new[k]
+
+
+cdef void _gru_row(
+    const float* from_input, const float* from_hidden, const float* hidden, float* next_hidden,
+    Py_ssize_t size
+) noexcept nogil:
+    """The next state of one sequence."""
+    cdef Py_ssize_t start = 0
+    while start < size:
+        _gru_chunk(from_input + start, from_hidden + start, hidden + start, next_hidden + start,
+                   size, min(<Py_ssize_t>CHUNK, size - start))
+        start += CHUNK
+
+
+cdef void _gru_rows(
+    const float* from_input, const float* from_hidden, const float* hidden, float* next_hidden,
+    Py_ssize_t batch, Py_ssize_t size
+) noexcept nogil:
+    cdef Py_ssize_t n
+    cdef int threads = threads_for(batch * size, GRAIN)
+    for n in prange(batch, num_threads=threads, schedule="static", use_threads_if=threads > 1):
+        _gru_row(from_input + 3 * n * size, from_hidden + 3 * n * size, hidden + n * size,
+                 next_hidden + n * size, size)
+
+
+def gru_cell(
+    const float[:, ::1] from_input not None, const float[:, ::1] from_hidden not None,
+    const float[:, ::1] hidden not None
+):
+    """Make the next state of a gated recurrent unit; inputs are not checked."""
+    cdef Py_ssize_t batch = hidden.shape[0], size = hidden.shape[1]
+    after = np.empty((batch, size), np.float32)
+    cdef float[:, ::1] next_hidden = after
+    if batch > 0 and size > 0:
+        with nogil:
+            _gru_rows(&from_input[0, 0], &from_hidden[0, 0], &hidden[0, 0], &next_hidden[0, 0],
+                      batch, size)
+    return after
+
+
+cdef void _rnn_block(
+    const float* from_input, const float* from_hidden, float* next_hidden, Py_ssize_t n, bint relu
+) noexcept nogil:
+    """At most CHUNK elements of the next state."""
+    cdef float[CHUNK] driven
+    cdef Py_ssize_t k
+    _add(from_input, from_hidden, driven, n)
+    if relu:
+        for k in range(n):
+            next_hidden[k] = <float>0.0 if driven[k] <= <float>0.0 else driven[k]
+    else:
+        _tanh(driven, next_hidden, n)
+
+
+cdef void _rnn_blocks(
+    const float* from_input, const float* from_hidden, float* next_hidden, Py_ssize_t count,
+    bint relu
+) noexcept nogil:
+    cdef Py_ssize_t b, blocks = (count + CHUNK - 1) // CHUNK
+    cdef int threads = threads_for(count, GRAIN)
+    for b in prange(blocks, num_threads=threads, schedule="static", use_threads_if=threads > 1):
+        _rnn_block(from_input + b * CHUNK, from_hidden + b * CHUNK, next_hidden + b * CHUNK,
+                   min(<Py_ssize_t>CHUNK, count - b * CHUNK), relu)
+
+
+def rnn_cell(
+    const float[:, ::1] from_input not None, const float[:, ::1] from_hidden not None, bint relu
+):
+    """Make the next state of a plain cell; inputs are not checked."""
+    cdef Py_ssize_t batch = from_input.shape[0], size = from_input.shape[1]
+    after = np.empty((batch, size), np.float32)
+    cdef float[:, ::1] next_hidden = after
+    if batch > 0 and size > 0:
+        with nogil:
+            _rnn_blocks(&from_input[0, 0], &from_hidden[0, 0], &next_hidden[0, 0], batch * size,
+                        relu)
+    return after

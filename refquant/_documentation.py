@@ -122,7 +122,7 @@ Parameters
 ----------
 input : Tensor
     Plain or quantized.""",
-    "lstm": """
+    "recurrent_layers": """
 Parameters
 ----------
 input_size, hidden_size : int
@@ -137,6 +137,13 @@ dropout : float
     Probability with which training drops what one layer hands to the next.
 bidirectional : bool
     Whether each layer also reads from the end; the states are put side by side.""",
+    "recurrent_cell": """
+Parameters
+----------
+input_size, hidden_size : int
+    Features of the input, and of the state.
+bias : bool, default True
+    Whether there are biases.""",
     "any_shape": """
 Parameters
 ----------

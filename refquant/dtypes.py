@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from refquant.arguments import flag, instance, text
+from refquant.arguments import flag, instance, integer, text
 from refquant.errors import ArgumentError, NotSupportedError
 
 
@@ -94,6 +94,8 @@ class dtype(_Constant):
         Type of the elements in memory.
     quantized : bool, default False
         Whether elements have a scale and a zero point.
+    bits : int, optional
+        Bits of an element of a quantized type, if they are fewer than those of its storage.
 
     Attributes
     ----------
@@ -107,6 +109,9 @@ class dtype(_Constant):
         Whether elements are floating-point numbers.
     quant_min, quant_max : int or None
         The range of the integers of a quantized type, else None.
+    bits : int
+        Bits of an element; fewer than 8 for a quantized type whose integers share bytes in
+        ``int_repr()``, in packed weights and in files.
 
     Examples
     --------
@@ -118,9 +123,11 @@ class dtype(_Constant):
     False
     """
 
-    __slots__ = ("is_floating_point", "is_quantized", "numpy", "quant_max", "quant_min")
+    __slots__ = ("bits", "is_floating_point", "is_quantized", "numpy", "quant_max", "quant_min")
 
-    def __init__(self, name: str, storage: Any, *, quantized: bool = False) -> None:
+    def __init__(
+        self, name: str, storage: Any, *, quantized: bool = False, bits: int | None = None
+    ) -> None:
         super().__init__(text("name", name))
         if not isinstance(storage, np.dtype):
             kind = instance("storage", storage, type, "a class of NumPy's numbers")
@@ -134,10 +141,16 @@ class dtype(_Constant):
                 got=storage,
             )
         self.is_floating_point = self.numpy.kind == "f"
+        whole = 8 * storage.itemsize
+        self.bits = whole if bits is None else integer("bits", bits, 1, whole)
+        if self.bits < whole and not (self.is_quantized and storage.kind == "u"):
+            raise ArgumentError(
+                argument="bits", expected=f"{whole}, those of {storage}", got=self.bits
+            )
         limits = np.iinfo(self.numpy) if quantized else None
         # Any, because it is None for plain types, where nothing uses it.
         self.quant_min: Any = int(limits.min) if limits else None
-        self.quant_max: Any = int(limits.max) if limits else None
+        self.quant_max: Any = int(limits.max) >> (whole - self.bits) if limits else None
 
     @property
     def itemsize(self) -> int:
@@ -194,6 +207,9 @@ class memory_format(_Constant):
 quint8 = dtype("quint8", np.uint8, quantized=True)
 qint8 = dtype("qint8", np.int8, quantized=True)
 qint32 = dtype("qint32", np.int32, quantized=True)
+# Two and four integers a byte where they are stored.
+quint4x2 = dtype("quint4x2", np.uint8, quantized=True, bits=4)
+quint2x4 = dtype("quint2x4", np.uint8, quantized=True, bits=2)
 
 float16 = dtype("float16", np.float16)
 float32 = dtype("float32", np.float32)
@@ -206,15 +222,16 @@ int32 = dtype("int32", np.int32)
 int64 = dtype("int64", np.int64)
 
 QUANTIZED = (quint8, qint8, qint32)
+SUB_BYTE = (quint4x2, quint2x4)
 PLAIN = (float16, float32, float64, bool_, uint8, int8, int16, int32, int64)
-BY_NAME = {d.name: d for d in (*QUANTIZED, *PLAIN)}
+BY_NAME = {d.name: d for d in (*QUANTIZED, *SUB_BYTE, *PLAIN)}
 BY_STORAGE = {d.numpy: d for d in PLAIN}
 
 per_tensor_affine = qscheme("per_tensor_affine")
 per_channel_affine = qscheme("per_channel_affine")
 per_tensor_symmetric = qscheme("per_tensor_symmetric")
 per_channel_symmetric = qscheme("per_channel_symmetric")
-# Of observers and fake quantization alone: zero points are no integers.
+# Zero points are real numbers.
 per_channel_affine_float_qparams = qscheme("per_channel_affine_float_qparams")
 SCHEMES = (per_tensor_affine, per_channel_affine, per_tensor_symmetric, per_channel_symmetric)
 

@@ -51,6 +51,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
         affine,
         convolution,
         elementwise,
+        embedding,
         fake_quantization,
         folding,
         histograms,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
     from refquant.reference.affine import *  # noqa: F403
     from refquant.reference.convolution import *  # noqa: F403
     from refquant.reference.elementwise import *  # noqa: F403
+    from refquant.reference.embedding import *  # noqa: F403
     from refquant.reference.fake_quantization import *  # noqa: F403
     from refquant.reference.folding import *  # noqa: F403
     from refquant.reference.histograms import *  # noqa: F403
@@ -79,6 +81,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
     __all__ += convolution.__all__
     __all__ += elementwise.__all__
     __all__ += activation.__all__
+    __all__ += embedding.__all__
     __all__ += fake_quantization.__all__
     __all__ += folding.__all__
     __all__ += matmul.__all__
@@ -104,6 +107,7 @@ FAMILIES = (
     "resizing",
     "recurrence",
     "normal",
+    "embedding",
 )
 
 # Every variant of any processor, as setup.py builds them.

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from refquant import dtypes
 from refquant.errors import NotSupportedError, RefquantError
 from refquant.interop.functions import Functions
 from refquant.interop.libraries import REFQUANT, Library
@@ -27,8 +28,8 @@ _PLAIN = (type(None), bool, int, float, complex, str, bytes, slice, type(Ellipsi
 # What the libraries keep in the attributes of a module.
 _KEPT = ("_parameters", "_buffers", "_modules", "_transient", "_non_persistent_buffers_set",
          "_is_full_backward_hook")  # fmt: skip
-# Parameters of base classes that the class itself gives.
-_OWN = ("self", "mode")
+# A parameter of base classes that the class itself gives.
+_OWN = "mode"
 _NONE = inspect.Parameter.empty
 _OBSERVING = ("observe_output", "_observer_forward_hook")
 _OBSERVING_INPUT = ("observe_input", "_observer_forward_pre_hook")
@@ -133,14 +134,17 @@ class Bridge:
 
     def _tensor(self, tensor: Any) -> Any:
         if tensor.is_quantized:
-            integers = tensor.int_repr().numpy()
             if "per_tensor" in str(tensor.qscheme()):
-                return self.target.quantized(
-                    integers, tensor.q_scale(), tensor.q_zero_point(), None
-                )
-            scales = tensor.q_per_channel_scales().numpy()
-            zeros = tensor.q_per_channel_zero_points().numpy()
-            return self.target.quantized(integers, scales, zeros, tensor.q_per_channel_axis())
+                quantizer = tensor.q_scale(), tensor.q_zero_point(), None
+            else:
+                scales = tensor.q_per_channel_scales().numpy()
+                zeros = tensor.q_per_channel_zero_points().numpy()
+                quantizer = scales, zeros, tensor.q_per_channel_axis()
+            integers = tensor.int_repr().numpy()
+            name = str(tensor.dtype).rpartition(".")[2]
+            if dtypes.BY_NAME[name].bits < 8:
+                return self.target.few_bits(integers, tuple(tensor.shape), name, *quantizer)
+            return self.target.quantized(integers, *quantizer)
         try:
             array = tensor.detach().cpu().numpy()
         except TypeError:  # NumPy has no such dtype
@@ -290,7 +294,8 @@ def _parameters(cls: type) -> dict[str, Any]:
             continue
         parameters = inspect.signature(vars(kind)["__init__"]).parameters.values()
         named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-        found = {**{p.name: p.default for p in named if p.name not in _OWN}, **found}
+        left_out = ("self",) if kind is cls else ("self", _OWN)
+        found = {**{p.name: p.default for p in named if p.name not in left_out}, **found}
         if all(p.kind != p.VAR_KEYWORD for p in parameters):
             break
     return found

@@ -1,5 +1,6 @@
 """The two libraries between which models travel: how they make tensors, and where names are."""
 
+import math
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant import kernels
 from refquant.errors import MissingExtraError
 
 __all__ = ["REFQUANT", "TORCH", "Library"]
@@ -86,6 +88,29 @@ class Library:
         return package._make_per_channel_quantized_tensor(
             elements, self.tensor(scale), self.tensor(zero_point), axis
         )
+
+    def few_bits(
+        self, packed: np.ndarray, shape: Any, name: str, scale: Any, zero_point: Any, axis: Any
+    ) -> Any:
+        """Make a quantized tensor of fewer than 8 bits, from several integers a byte."""
+        package = self.package
+        dtype = getattr(package, name)
+        if self.root == "refquant":
+            q = kernels.unpack_bits(packed, dtype.bits, math.prod(shape)).reshape(shape)
+            return package.QuantizedTensor(q, dtype, scale, zero_point, axis)
+        if axis is None:
+            made = package._empty_affine_quantized(
+                list(shape), scale=scale, zero_point=zero_point, dtype=dtype
+            )
+        else:
+            made = package._empty_per_channel_affine_quantized(
+                list(shape), scales=self.tensor(scale), zero_points=self.tensor(zero_point),
+                axis=axis, dtype=dtype,
+            )  # fmt: skip
+        # Nothing public takes the integers: the bytes are put where they lie.
+        memory = package.empty(0, dtype=package.uint8).set_(made.untyped_storage())
+        memory[: packed.size].copy_(self.tensor(packed))
+        return made
 
 
 REFQUANT, TORCH = Library("refquant"), Library("torch")

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from refquant import archive, arguments, dtypes
+from refquant import archive, arguments, dtypes, kernels
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -238,8 +238,19 @@ class _Writer:
             self._kept.append(array)
         return entry
 
+    def _packed(self, q: QuantizedTensor) -> dict:
+        """Encode integers of fewer than 8 bits, several a byte."""
+        entry = self._entries.get(id(q.array))
+        if entry is None or "shape" not in entry:
+            packed = q.int_repr().array
+            entry = {**self._array(packed), "shape": list(q.array.shape)}
+            self._entries[id(q.array)] = entry
+            self._kept.append(q.array)
+        return entry
+
     def _quantized(self, q: QuantizedTensor) -> dict:
-        entry = {**self._array(q.array), "dtype": q.dtype.name}
+        elements = self._packed(q) if q.dtype.bits < 8 else self._array(q.array)
+        entry = {**elements, "dtype": q.dtype.name}
         if q.axis is None:
             return {**entry, "scale": q.scale, "zero_point": q.zero_point}
         return {
@@ -329,9 +340,23 @@ class _Reader:
             raise self.fault("requires_grad is neither true nor false")
         return Tensor(self._array(**entry), requires_grad)
 
+    def _unpacked(self, kind: dtypes.dtype, shape: Any, **entry) -> np.ndarray:
+        """Decode integers of fewer than 8 bits."""
+        packed = self._array(**entry)
+        known = isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape)
+        count = math.prod(shape) if known else -1
+        if packed.dtype != np.uint8 or packed.shape != (-(-count * kind.bits // 8),):
+            raise self.fault(f"a tensor of {kind.name} does not fit its shape")
+        key = (entry["array"], kind.bits, *shape)
+        if key not in self._views:
+            integers = kernels.unpack_bits(packed, kind.bits, count)
+            self._views[key] = integers.reshape(shape)
+        return self._views[key]
+
     def _quantized(self, dtype: str, scale, zero_point, axis=None, **entry) -> QuantizedTensor:
-        array = self._array(**entry)
         kind = dtypes.BY_NAME[dtype]
+        few = kind.is_quantized and kind.bits < 8
+        array = self._unpacked(kind, **entry) if few else self._array(**entry)
         if not kind.is_quantized or array.dtype != kind.numpy:
             raise self.fault(f"a tensor of {dtype} holds {array.dtype}")
         if axis is None:
@@ -344,9 +369,10 @@ class _Reader:
         if type(axis) is not int or not 0 <= axis < array.ndim:
             raise self.fault(f"axis {axis} is no dimension")
         fits = scales.shape == zero_points.shape == (array.shape[axis],)
-        if not fits or scales.dtype != np.float64 or zero_points.dtype != np.int64:
+        real = zero_points.dtype == np.float32 and scales.dtype == np.float32
+        if not fits or not (real or (scales.dtype, zero_points.dtype) == (np.float64, np.int64)):
             raise self.fault("scales or zero points do not fit their tensor")
         checks.scale_values("scale", scales)
-        if ((zero_points < kind.quant_min) | (zero_points > kind.quant_max)).any():
+        if not real and ((zero_points < kind.quant_min) | (zero_points > kind.quant_max)).any():
             raise self.fault("a zero point is outside its dtype")
         return QuantizedTensor(array, kind, scales, zero_points, axis)

@@ -39,6 +39,8 @@ from refquant.nn.convolution import ConvTranspose2d as ConvTranspose2d
 from refquant.nn.convolution import ConvTranspose3d as ConvTranspose3d
 from refquant.nn.dropout import Dropout as Dropout
 from refquant.nn.dropout import Dropout2d as Dropout2d
+from refquant.nn.embedding import Embedding as Embedding
+from refquant.nn.embedding import EmbeddingBag as EmbeddingBag
 from refquant.nn.linear import Flatten as Flatten
 from refquant.nn.linear import Linear as Linear
 from refquant.nn.linear import Unflatten as Unflatten
@@ -62,4 +64,11 @@ from refquant.nn.pooling import MaxPool2d as MaxPool2d
 from refquant.nn.pooling import Upsample as Upsample
 from refquant.nn.pooling import UpsamplingBilinear2d as UpsamplingBilinear2d
 from refquant.nn.pooling import UpsamplingNearest2d as UpsamplingNearest2d
+from refquant.nn.recurrent import GRU as GRU
 from refquant.nn.recurrent import LSTM as LSTM
+from refquant.nn.recurrent import RNN as RNN
+from refquant.nn.recurrent import RNNBase as RNNBase
+from refquant.nn.recurrent_cells import GRUCell as GRUCell
+from refquant.nn.recurrent_cells import LSTMCell as LSTMCell
+from refquant.nn.recurrent_cells import RNNCell as RNNCell
+from refquant.nn.recurrent_cells import RNNCellBase as RNNCellBase

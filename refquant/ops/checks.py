@@ -106,9 +106,10 @@ def quantized_tensor(argument: str, value: Any) -> QuantizedTensor:
 
 def quantized_per_tensor(argument: str, value: Any) -> QuantizedTensor:
     """Return a tensor quantized per tensor, or raise."""
-    if isinstance(value, QuantizedTensor) and value.axis is None:
+    if isinstance(value, QuantizedTensor) and value.axis is None and value.dtype.bits >= 8:
         return value
     tensor = quantized_tensor(argument, value)
+    quantized_dtype(argument, tensor.dtype)
     raise QuantizerError(
         argument=argument,
         expected="quantized per tensor",

@@ -709,7 +709,8 @@ class Methods:
 
         Notes
         -----
-        Per tensor the product is formed in float32, per channel in float64 and rounded once. Source:
+        Per tensor and with float zero points the product is formed in float32, per channel in float64
+        and rounded once. Source:
         ATen ``dequantize_val`` and ``dequantize_tensor_per_channel_affine``.
 
         Examples

@@ -11,6 +11,7 @@ from refquant.ops.floating import (  # noqa: F401 -- their rows
     convolution,
     creation,
     elementwise,
+    embedding,
     extremes,
     generator,
     index_put,

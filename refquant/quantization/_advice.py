@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from refquant._operation import warn
-from refquant.errors import WorkflowWarning
+from refquant._operation import operation_name, warn
+from refquant.dtypes import per_channel_affine_float_qparams
+from refquant.errors import ArgumentError, WorkflowWarning
+from refquant.nn.embedding import Embedding, EmbeddingBag
 from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import Module
 from refquant.quantization import mappings
 from refquant.quantization.propagation import Plan
 
-__all__ = ["check_training_recipes", "tell_what_stays_float"]
+__all__ = ["check_tables", "check_training_recipes", "tell_what_stays_float"]
 
 
 def tell_what_stays_float(model: Module, mapping: Mapping[type, type]) -> None:
@@ -42,6 +44,26 @@ def _fix(module: Module, mapping: Mapping[type, type]) -> str:
             f"{above[0]} itself"
         )
     return "put a DeQuantStub before and a QuantStub behind it, and set its qconfig to None"
+
+
+def check_tables(plan: Plan) -> None:
+    """Raise if an embedding has a recipe whose weights have no float zero points."""
+    for path, module, recipe in plan:
+        if type(module) not in (Embedding, EmbeddingBag) or type(module) not in mappings.default(
+            "static"
+        ):
+            continue
+        weight = getattr(recipe, "weight", None)
+        scheme = getattr(weight() if callable(weight) else None, "qscheme", None)
+        if weight is not None and scheme is not per_channel_affine_float_qparams:
+            raise ArgumentError(
+                f"{operation_name()}: the recipe of {path!r}, an {type(module).__name__},",
+                argument="qconfig.weight",
+                expected="an observer with float zero points",
+                got=scheme,
+                hint="set its qconfig to refquant.quantization.float_qparams_weight_only_qconfig, "
+                "for training to default_embedding_qat_qconfig, or to None to leave it float",
+            )
 
 
 def check_training_recipes(plan: Plan) -> None:

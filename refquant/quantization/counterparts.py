@@ -160,6 +160,6 @@ def get_dynamic_quant_module_class(
     --------
     >>> from refquant import nn, quantization
     >>> quantization.get_dynamic_quant_module_class(nn.LSTM)
-    <class 'refquant.nn.quantized.dynamic.lstm.LSTM'>
+    <class 'refquant.nn.quantized.dynamic.recurrent.LSTM'>
     """
     return _class_of("dynamic", float_module_class, additional_dynamic_quant_mapping)

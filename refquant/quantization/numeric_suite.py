@@ -16,7 +16,7 @@ from refquant.nn.dropout import Dropout
 from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import Module
 from refquant.nn.quantized.dynamic.linear import Linear as DynamicLinear
-from refquant.nn.quantized.dynamic.lstm import LSTM as DynamicLSTM
+from refquant.nn.quantized.dynamic.recurrent import LSTM as DynamicLSTM
 from refquant.nn.quantized.functional_modules import FloatFunctional, QFunctional
 from refquant.nn.quantized.linear import Linear
 from refquant.quantization._checks import checked_model

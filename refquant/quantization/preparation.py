@@ -12,7 +12,11 @@ from refquant.nn.module import AnyModule, Module
 from refquant.nn.qat.fake_quantized import FakeQuantized, either_order
 from refquant.nn.quantized.functional_modules import FloatFunctional
 from refquant.quantization import mappings
-from refquant.quantization._advice import check_training_recipes, tell_what_stays_float
+from refquant.quantization._advice import (
+    check_tables,
+    check_training_recipes,
+    tell_what_stays_float,
+)
 from refquant.quantization._checks import (
     checked_mapping,
     checked_model,
@@ -262,6 +266,7 @@ def prepare(
     wholes = set(checked_types("observer_non_leaf_module_list", wholes))
     with restored_on_error(model, inplace) as model:
         plan = plan_recipes(model, qconfig_dict, mapping, settings)
+        check_tables(plan)
         _prepare(model, plan, listed, wholes, settings)
         tell_what_stays_float(model, mapping)
         return model
@@ -358,6 +363,7 @@ def prepare_qat(
         )
     with restored_on_error(model, inplace) as model:
         plan = plan_recipes(model, None, mapping, {})
+        check_tables(plan)
         check_training_recipes(plan)
         listed = mappings.get_default_qconfig_propagation_list() | set(mapping)
         if not observes_wholes():

@@ -30,6 +30,7 @@ __all__ = [
     "default_dynamic_qat_qconfig",
     "default_dynamic_qconfig",
     "default_embedding_qat_qconfig",
+    "default_embedding_qat_qconfig_4bit",
     "default_per_channel_qconfig",
     "default_per_channel_symmetric_qnnpack_qat_qconfig",
     "default_per_channel_symmetric_qnnpack_qconfig",
@@ -44,6 +45,7 @@ __all__ = [
     "float16_dynamic_qconfig",
     "float16_static_qconfig",
     "float_qparams_weight_only_qconfig",
+    "float_qparams_weight_only_qconfig_4bit",
     "get_default_qat_qconfig",
     "get_default_qat_qconfig_dict",
     "get_default_qconfig",
@@ -161,8 +163,14 @@ float16_static_qconfig = QConfig(IN_HALF, IN_HALF)
 float_qparams_weight_only_qconfig = QConfig(
     observers.default_placeholder_observer, observers.default_float_qparams_observer
 )
+float_qparams_weight_only_qconfig_4bit = QConfig(
+    observers.default_placeholder_observer, observers.default_float_qparams_observer_4bit
+)
 default_embedding_qat_qconfig = QConfig(
     NoopObserver.with_args(dtype=dtypes.float32), fq.default_embedding_fake_quant
+)
+default_embedding_qat_qconfig_4bit = default_embedding_qat_qconfig._replace(
+    weight=fq.default_embedding_fake_quant_4bit
 )
 default_symmetric_qnnpack_qconfig = QConfig(
     HistogramObserver.with_args(**SYMMETRIC, reduce_range=False),

@@ -6,6 +6,7 @@ from typing import Any
 from refquant import arguments, dtypes
 from refquant._operation import operation_name, warn
 from refquant.errors import ArgumentError, ArgumentTypeError, OperationError, WorkflowWarning
+from refquant.nn.embedding import Embedding, EmbeddingBag
 from refquant.nn.module import AnyModule, Module
 from refquant.quantization import mappings
 from refquant.quantization._checks import checked_mapping, checked_model
@@ -14,10 +15,23 @@ from refquant.quantization._swapping import Swaps, is_replaced, to_swap
 from refquant.quantization.conversion import convert_with
 from refquant.quantization.preparation import prepare, prepare_qat
 from refquant.quantization.propagation import propagate_qconfig_
-from refquant.quantization.qconfig import default_dynamic_qconfig, float16_dynamic_qconfig
+from refquant.quantization.qconfig import (
+    default_dynamic_qconfig,
+    float16_dynamic_qconfig,
+    float_qparams_weight_only_qconfig,
+    float_qparams_weight_only_qconfig_4bit,
+)
 from refquant.tensors.autograd import no_grad
 
 __all__ = ["default_eval_fn", "quantize", "quantize_dynamic", "quantize_qat"]
+
+
+_RECIPES = {
+    dtypes.qint8: default_dynamic_qconfig,
+    dtypes.float16: float16_dynamic_qconfig,
+    dtypes.quint8: float_qparams_weight_only_qconfig,
+    dtypes.quint4x2: float_qparams_weight_only_qconfig_4bit,
+}
 
 
 def default_eval_fn(model: Callable[..., Any], calib_data: Iterable[Any]) -> None:
@@ -184,10 +198,11 @@ def quantize_dynamic(
     model : Module
         Switched to evaluation mode.
     qconfig_spec : set of (type or str), or mapping of these to QConfigDynamic or None, optional
-        Which modules, by type or dotted name; by default all `Linear` and `LSTM`. A mapping also
+        Which modules, by type or dotted name; by default all that `dtype` is for. A mapping also
         says how, and `dtype` is then not used.
     dtype : dtype, default qint8
-        What weights become: qint8 or float16.
+        What weights become: qint8 or float16 for `Linear` and recurrent modules, quint8 for
+        `Embedding` and `EmbeddingBag`, quint4x2 for `EmbeddingBag`.
     mapping : mapping of type to type, optional
         By default ``get_default_dynamic_quant_module_mappings()``.
     inplace : bool, default False
@@ -201,9 +216,9 @@ def quantize_dynamic(
     Raises
     ------
     ArgumentError
-        If `dtype` is neither qint8 nor float16 and `qconfig_spec` is not given.
+        If `dtype` is none of these and `qconfig_spec` is not given.
     OperationError
-        If `dtype` is neither and `qconfig_spec` is a set.
+        If `dtype` is none of these and `qconfig_spec` is a set.
     ModuleNameError
         If there is no module of that name.
 
@@ -246,9 +261,8 @@ def _spec(spec: Any, dtype: Any) -> Mapping[Any, Any]:
     if isinstance(spec, Mapping):
         return spec
     known = isinstance(dtype, dtypes.dtype)
-    recipes = {dtypes.qint8: default_dynamic_qconfig, dtypes.float16: float16_dynamic_qconfig}
-    recipe = recipes.get(dtype) if known else None
-    wanted = "refquant.qint8 or refquant.float16"
+    recipe = _RECIPES.get(dtype) if known else None
+    wanted = "refquant.qint8, refquant.float16, refquant.quint8 or refquant.quint4x2"
     if spec is None:
         if recipe is None:
             raise ArgumentError(
@@ -258,7 +272,11 @@ def _spec(spec: Any, dtype: Any) -> Mapping[Any, Any]:
                 expected=wanted,
                 got=repr(dtype),
             )
-        return dict.fromkeys(mappings.default("dynamic"), recipe)
+        kinds = mappings.default("dynamic")
+        if dtype is dtypes.quint4x2:  # as in PyTorch
+            return {kind: recipe for kind in kinds if kind is EmbeddingBag}
+        tables = dtype is dtypes.quint8
+        return {kind: recipe for kind in kinds if (kind in (Embedding, EmbeddingBag)) is tables}
     if isinstance(spec, str | type) or not arguments.walks(spec):
         raise ArgumentTypeError(
             argument="qconfig_spec",

@@ -9,12 +9,16 @@ See ``_kernels/affine.pyx``; the rules are ``quantize_run`` and ``dequantize_run
 
 import numpy as np
 
+from refquant.engines.rules.float32 import reciprocal, wrap_int32
 from refquant.reference.operands import split_at
 
 __all__ = [
     "dequantize_per_channel",
+    "dequantize_per_channel_float",
     "dequantize_per_tensor",
+    "quantize_few_bits",
     "quantize_per_channel",
+    "quantize_per_channel_float",
     "quantize_per_tensor",
 ]
 
@@ -113,3 +117,79 @@ def dequantize_per_channel(q, scales, zero_points, rule):
     ndarray of float32, shape (outer, channels, inner)
     """
     return rule(q, scales[None, :, None], zero_points[None, :, None])
+
+
+@np.errstate(all="ignore")
+def quantize_few_bits(x, output):
+    r"""Quantize to fewer than 8 bits, :math:`q = clip(round(x / s) + z)`.
+
+    The quotient is a float32 product with the reciprocal of the scale; what int64 cannot hold, and
+    NaN, becomes the smallest integer.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (n,)
+        Real values.
+    output : Output
+        Scale, zero point and range of the integers.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n,)
+    """
+    scale, zero_point, quant_min, quant_max = output
+    rounded = np.rint(x * reciprocal(scale))
+    held = np.abs(rounded) < np.float32(2.0**63)
+    # Beyond these ends the sum with the zero point is clipped in any case.
+    integer = np.clip(np.where(held, rounded, -(2.0**40)), -(2.0**40), 2.0**40).astype(np.int64)
+    return np.clip(integer + zero_point, quant_min, quant_max).astype(np.uint8)
+
+
+@np.errstate(all="ignore")
+def quantize_per_channel_float(x, scales, zero_points, quant_min, quant_max, storage):
+    r"""Quantize each slice of an axis with zero points that are no integers.
+
+    .. math:: q = clip(round(x / s + z))
+
+    The quotient is a float32 product with the reciprocal of the scale, and the sum is rounded to
+    float32. The conversion goes by way of int64 to int32 and wraps there.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (outer, channels, inner)
+        Real values; the middle axis is that of the parameters.
+    scales, zero_points : ndarray of float32, shape (channels,)
+        Real units of one step and the number that stands for real zero, for each channel.
+    quant_min, quant_max : int
+        Ends of the range of the integers.
+    storage : numpy.dtype
+        Type of the result: uint8 or int8.
+
+    Returns
+    -------
+    ndarray of `storage`, shape (outer, channels, inner)
+    """
+    factor = np.float32(1) / scales
+    rounded = np.rint(x * factor[None, :, None] + zero_points[None, :, None])
+    held = np.abs(rounded) < np.float32(2.0**63)
+    integer = wrap_int32(np.where(held, rounded, np.float32(0)).astype(np.int64))
+    return np.clip(integer, quant_min, quant_max).astype(storage)
+
+
+@np.errstate(all="ignore")
+def dequantize_per_channel_float(q, scales, zero_points):
+    r"""Dequantize each slice of an axis, :math:`x = (q - z) s` with both steps in float32.
+
+    Parameters
+    ----------
+    q : ndarray of uint8 or int8, shape (outer, channels, inner)
+        Integers; the middle axis is that of the parameters.
+    scales, zero_points : ndarray of float32, shape (channels,)
+        Real units of one step and the number that stands for real zero, for each channel.
+
+    Returns
+    -------
+    ndarray of float32, shape (outer, channels, inner)
+    """
+    difference = q.astype(np.float32) - zero_points[None, :, None]
+    return difference * scales[None, :, None]

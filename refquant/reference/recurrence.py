@@ -1,4 +1,4 @@
-r"""One step of long short-term memory, in float32.
+r"""One step of recurrent cells, in float32.
 
 The exponential function is computed in float64 with additions and multiplications alone, so that
 every processor and every library finds the same bits. Sigmoid and hyperbolic tangent follow from it
@@ -12,7 +12,7 @@ import numpy as np
 
 from refquant.engines.rules.exponential import COEFFICIENTS, LOG_2_E, LOG_2_HIGH, LOG_2_LOW
 
-__all__ = ["lstm_cell"]
+__all__ = ["gru_cell", "lstm_cell", "rnn_cell"]
 
 # Beyond these the results are 0 or 1 in float32.
 SIGMOID_END = 110.0
@@ -100,3 +100,56 @@ def lstm_cell(from_input, from_hidden, cell):
     i, f, g, o = np.split(gates, 4, axis=1)
     next_cell = sigmoid(f) * cell + sigmoid(i) * tanh(g)
     return sigmoid(o) * tanh(next_cell), next_cell
+
+
+@np.errstate(all="ignore")
+def gru_cell(from_input, from_hidden, hidden):
+    r"""Make the next state of a gated recurrent unit.
+
+    .. math::
+        r &= \sigma(from\_hidden_r + from\_input_r) \\
+        z &= \sigma(from\_hidden_z + from\_input_z) \\
+        n &= \tanh(from\_input_n + from\_hidden_n\, r) \\
+        h' &= (h - n)\, z + n
+
+    Every product and sum is rounded to float32.
+
+    Parameters
+    ----------
+    from_input, from_hidden : ndarray of float32, shape (batch, 3 * size)
+        What the input and the hidden state drive the gates with, in the order r, z, n.
+    hidden : ndarray of float32, shape (batch, size)
+        Hidden state :math:`h`.
+
+    Returns
+    -------
+    ndarray of float32, shape (batch, size)
+        :math:`h'`.
+    """
+    size = hidden.shape[1]
+    both = sigmoid(from_hidden[:, : 2 * size] + from_input[:, : 2 * size])
+    reset, update = both[:, :size], both[:, size:]
+    new = tanh(from_input[:, 2 * size :] + from_hidden[:, 2 * size :] * reset)
+    return (hidden - new) * update + new
+
+
+@np.errstate(all="ignore")
+def rnn_cell(from_input, from_hidden, relu):
+    r"""Make the next state of a plain cell, :math:`h' = f(from\_input + from\_hidden)`.
+
+    Parameters
+    ----------
+    from_input, from_hidden : ndarray of float32, shape (batch, size)
+        What the input and the hidden state drive the next state with.
+    relu : bool
+        Whether :math:`f` replaces negative numbers by zero; otherwise it is the hyperbolic tangent.
+
+    Returns
+    -------
+    ndarray of float32, shape (batch, size)
+        :math:`h'`.
+    """
+    driven = from_input + from_hidden
+    if relu:
+        return np.where(driven <= 0, np.float32(0), driven)
+    return tanh(driven)

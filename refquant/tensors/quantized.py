@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from refquant import arguments, dtypes
+from refquant import arguments, dtypes, kernels
 from refquant._operation import named
 from refquant.errors import DtypeError, GradientError, QuantizerError
 from refquant.tensors import formatting, html, quantizer
@@ -26,17 +26,18 @@ class QuantizedTensor(Tensor):
     Parameters
     ----------
     array : ndarray of uint8, int8 or int32
-        The integers. An array (or plain tensor) of the storage type of `dtype` is kept, not
-        copied. Lists and arrays of other integer types are converted if every integer lies in
-        the range of `dtype`.
+        The integers, each in a place of its own even where they have fewer than 8 bits. An array
+        (or plain tensor) of the storage type of `dtype` is kept, not copied. Lists and arrays of
+        other integer types are converted if every integer lies in the range of `dtype`.
     dtype : dtype
-        quint8, qint8 or qint32.
+        quint8, qint8, qint32, quint4x2 or quint2x4.
     scale : float, or array of shape (channels,)
         Real units of one quantized step; its float32 value and reciprocal must be finite and
         positive. Kept in float64; an array is copied.
-    zero_point : int, or array of an integer type, shape (channels,)
-        The integer that stands for real zero, in the range of `dtype`. An array is copied to
-        int64.
+    zero_point : int, or array, shape (channels,)
+        The integer that stands for real zero, in the range of `dtype`. An array of integers is
+        copied to int64. An array of floats, of dtypes of at most 8 bits, is copied to float32, and
+        so is `scale` then.
     axis : int, optional
         The dimension of the channels, not negative; None if there is one scale for all.
 
@@ -65,7 +66,7 @@ class QuantizedTensor(Tensor):
     def __init__(
         self, array: Any, dtype: dtypes.dtype, scale: Any, zero_point: Any, axis: int | None = None
     ) -> None:
-        dtype = quantizer.quantized_dtype("dtype", dtype)
+        dtype = quantizer.quantized_dtype("dtype", dtype, sub_byte=True)
         array = quantizer.codes("array", array, dtype)
         if axis is None:
             scale = quantizer.scale_value("scale", scale)
@@ -91,7 +92,8 @@ class QuantizedTensor(Tensor):
         """Make a tensor for operations, which checked their arguments: kernels trust it.
 
         `array` has the storage type of `dtype`; scale and zero point are float and int, or
-        arrays of float64 and int64 with an element for each slice along `axis`. All are kept.
+        arrays of float64 and int64, or both of float32, with an element for each slice along
+        `axis`. All are kept.
         """
         tensor = object.__new__(QuantizedTensor)
         tensor._fill_all(array, dtype, scale, zero_point, axis)
@@ -110,7 +112,11 @@ class QuantizedTensor(Tensor):
 
     def qscheme(self) -> dtypes.qscheme:
         """Return the scheme: one scale (``per_tensor_affine``) or one for each channel."""
-        return dtypes.per_tensor_affine if self.axis is None else dtypes.per_channel_affine
+        if self.axis is None:
+            return dtypes.per_tensor_affine
+        if self.zero_point.dtype.kind == "f":
+            return dtypes.per_channel_affine_float_qparams
+        return dtypes.per_channel_affine
 
     def _check_scheme(self, per_channel: bool) -> None:
         if (self.axis is not None) is not per_channel:
@@ -138,12 +144,12 @@ class QuantizedTensor(Tensor):
         return self.zero_point
 
     def q_per_channel_scales(self) -> Tensor:
-        """Real units of one quantized step, for each channel (float64)."""
+        """Real units of one step, for each channel (float64; with float zero points float32)."""
         self._check_scheme(True)
         return Tensor(self.scale.copy())
 
     def q_per_channel_zero_points(self) -> Tensor:
-        """Return the integer that stands for real zero, for each channel (int64)."""
+        """Return the number that stands for real zero, for each channel (int64 or float32)."""
         self._check_scheme(True)
         return Tensor(self.zero_point.copy())
 
@@ -153,7 +159,13 @@ class QuantizedTensor(Tensor):
         return self.axis
 
     def int_repr(self) -> Tensor:
-        """Copy the integers into a plain tensor, in the same memory format."""
+        """Copy the integers into a plain tensor, in the same memory format.
+
+        Integers of fewer than 8 bits come packed, in row-major order and 1 dimension: the first in
+        the lowest bits of a byte.
+        """
+        if self._dtype.bits < 8:
+            return Tensor(kernels.pack_bits(self.array.ravel(), self._dtype.bits))
         return Tensor(self.array.copy(order="K"))
 
     def detach(self) -> QuantizedTensor:

@@ -16,6 +16,7 @@ from refquant.errors import (
     ArgumentTypeError,
     DtypeError,
     IndexRangeError,
+    NotSupportedError,
     QuantizationParameterError,
 )
 from refquant.tensors import arrays
@@ -45,9 +46,17 @@ def describe(value: Any) -> str:
     return type(value).__name__
 
 
-def quantized_dtype(argument: str, value: Any) -> dtypes.dtype:
-    """Return quint8, qint8 or qint32, or raise."""
+def quantized_dtype(argument: str, value: Any, sub_byte: bool = False) -> dtypes.dtype:
+    """Return quint8, qint8 or qint32, or raise; with `sub_byte` also quint4x2 or quint2x4."""
     if isinstance(value, dtypes.dtype) and value.is_quantized:
+        if value.bits < 8 and not sub_byte:
+            raise NotSupportedError(
+                argument=argument,
+                expected="refquant.quint8, refquant.qint8 or refquant.qint32",
+                got=value,
+                hint="few bits are for quantize_per_tensor(), for quantize_per_channel() with "
+                "float zero points and for embeddings",
+            )
         return value
     raise DtypeError(
         argument=argument,
@@ -139,7 +148,10 @@ def channel_quantizer(
     dtype: dtypes.dtype,
     names: tuple[str, str, str] = ("input", "scales", "zero_points"),
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return scales (float64), zero points (int64) and axis, one for each slice, or raise."""
+    """Return scales, zero points and axis, one for each slice, or raise.
+
+    They are float64 and int64, or both float32 if the zero points that are given are floats.
+    """
     is_integer = isinstance(axis, int | np.integer) and not isinstance(axis, bool)
     if not is_integer or not 0 <= axis < array.ndim:
         raise IndexRangeError(
@@ -151,9 +163,37 @@ def channel_quantizer(
         _vector(name, values, array, axis)
         for name, values in zip(names[1:], (scales, zero_points), strict=True)
     )
+    if z.dtype.kind == "f":
+        return *_float_quantizer(names[1:], s, z, dtype), int(axis)
+    if dtype.bits < 8:
+        raise NotSupportedError(
+            argument=names[2],
+            expected=f"float zero points for {dtype} per channel",
+            got=z.dtype,
+            hint="convert them with .to(refquant.float32), or quantize per tensor",
+        )
     z = zero_point_values(names[2], z, dtype)
     # Copies, because later changes of what was given would not be checked.
     return scale_values(names[1], s).copy(), z.copy(), int(axis)
+
+
+def _float_quantizer(
+    names: tuple[str, ...], scales: np.ndarray, zero_points: np.ndarray, dtype: dtypes.dtype
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return scales and zero points as float32, or raise."""
+    if dtype.numpy.itemsize > 1:
+        raise NotSupportedError(
+            argument=names[1],
+            expected=f"integers for {dtype}",
+            got=zero_points.dtype,
+            hint="float zero points are for quint8, qint8, quint4x2 and quint2x4",
+        )
+    if not np.isfinite(zero_points).all():
+        raise QuantizationParameterError(
+            argument=names[1], expected="finite numbers", got="NaN or infinities"
+        )
+    s = scale_values(names[0], scales).astype(np.float32)
+    return s, np.ascontiguousarray(zero_points).astype(np.float32)
 
 
 def _vector(name: str, values: Any, array: np.ndarray, axis: int) -> np.ndarray:
@@ -187,7 +227,7 @@ def codes(argument: str, value: Any, dtype: dtypes.dtype) -> np.ndarray:
     """
     if isinstance(value, Tensor) and not value.is_quantized:
         value = value.array
-    if isinstance(value, np.ndarray) and value.dtype == dtype.numpy:
+    if isinstance(value, np.ndarray) and value.dtype == dtype.numpy and dtype.bits >= 8:
         return arrays.elements(argument, value)
     try:
         given = np.empty(0, object) if isinstance(value, Tensor) else np.asarray(value)
@@ -210,6 +250,8 @@ def codes(argument: str, value: Any, dtype: dtypes.dtype) -> np.ndarray:
             expected=f"integers in {dtype.quant_min}..{dtype.quant_max}, the range of {dtype}",
             got=int(given[outside][0]),
         )
+    if isinstance(value, np.ndarray) and value.dtype == dtype.numpy:
+        return arrays.elements(argument, value)
     return given.astype(dtype.numpy)
 
 

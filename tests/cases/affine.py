@@ -93,3 +93,52 @@ def views(d, x):
         dim = d.whole(0, rank - 1)
         calls.append(d.call(".narrow", x, dim, 0, x.shape[dim] // 2))
     return calls
+
+
+# -- fewer than 8 bits, and float zero points ----------------------------------------------------
+
+NEW = {"releases": ("2.13",)}
+RANGES = {"quint8": (0, 255), "qint8": (-128, 127), "quint4x2": (0, 15), "quint2x4": (0, 3)}
+
+
+def in_parts(quantize, *arguments):
+    """Quantize; returns the integers as they are stored, and real numbers."""
+    q = quantize(*arguments)
+    return [q.int_repr(), q.dequantize()]
+
+
+@operation(None, recorded=40, **NEW)
+def quantize_few_bits(d, x):
+    """Ties, range ends, and numbers that 64 bits do not hold."""
+    name = d.pick("quint4x2", "quint2x4")
+    scale, zero_point = d.scale(), d.whole(0, RANGES[name][1])
+    shape = d.pick((7,), (3, 5), (2, 3, 4), (1, 33), (65,))
+    halves = d.rng.randint(-9, 2 * RANGES[name][1] + 10, size=shape)
+    with np.errstate(over="ignore"):
+        x = ((halves / 2.0 - zero_point) * np.float64(np.float32(scale))).astype(np.float32)
+    if d.chance(0.5):
+        x = floats(d.rng, shape, scale, zero_point, "quint8")
+    path = "quantize_per_tensor"
+    arguments = d.tensor(x), scale, zero_point, getattr(d.T, name)
+    return d.by(path, in_parts, d.call(path).function, *arguments)
+
+
+@operation(None, recorded=60, **NEW)
+def float_zero_points(d, x):
+    """Zero points that are no integers, also outside the range."""
+    name, shape = d.pick(*sorted(RANGES)), d.pick((3, 5), (2, 3, 4), (4, 33), (7,), (1, 65))
+    low, high = RANGES[name]
+    axis = d.whole(0, len(shape) - 1)
+    count = shape[axis]
+    scales = np.array([d.scale() for _ in range(count)], np.float32)
+    halves = d.rng.randint(2 * low - 9, 2 * high + 10, size=count)
+    zeros = (halves / d.pick(2.0, 4.0, 3.0)).astype(np.float32)
+    wide = [count if n == axis else 1 for n in range(len(shape))]
+    steps = d.rng.randint(2 * low - 9, 2 * high + 10, size=shape) / 2.0
+    x = (steps - zeros.reshape(wide)) * scales.reshape(wide).astype(np.float64)
+    x = np.where(d.rng.randint(0, 20, size=shape) == 0, SPECIAL[d.rng.randint(0, 10)], x)
+    with np.errstate(over="ignore"):
+        x = x.astype(np.float32)
+    path = "quantize_per_channel"
+    arguments = d.tensor(x), d.tensor(scales), d.tensor(zeros), axis
+    return d.by(path, in_parts, d.call(path).function, *arguments, getattr(d.T, name))

@@ -1,4 +1,4 @@
-"""Linear layers, convolutions and their packed weights; dynamic layers; the LSTM."""
+"""Linear layers, convolutions and their packed weights; dynamic layers."""
 
 import numpy as np
 from cases.operands import integers
@@ -219,32 +219,3 @@ def convolutions(rank):
 
 convolutions(2)
 convolutions(3)
-
-
-# -- recurrence ------------------------------------------------------------------------------------
-
-
-def recurrence(dtype, engines):
-    @operation(
-        "rows",
-        "dynamic LSTM, " + dtype,
-        releases=("2.13",),
-        engines=engines,
-        tolerance=2e-6,
-        recorded=0,
-        why="sigmoid and tanh of PyTorch err by an ulp, which grows from step to step",
-    )
-    def lstm(d, x):
-        T, layers = d.T, d.whole(1, 2)
-        made = T.nn.LSTM(7, 9, layers, batch_first=d.chance(0.5), bidirectional=d.chance(0.5))
-        for _, parameter in made.named_parameters():
-            values = d.rng.randint(-1000, 1000, size=tuple(parameter.shape)) / 2000.0
-            parameter.data.copy_(d.tensor(values.astype(np.float32)))
-        quantize = d.module("quantization").quantize_dynamic
-        model = quantize(T.nn.Sequential(made), {T.nn.LSTM}, dtype=getattr(T, dtype))
-        x = d.rng.randint(-3000, 3000, size=(4, 3, 7)) / 1024.0
-        return d.by("nn.quantized.dynamic.LSTM", model, d.tensor(x.astype(np.float32)))
-
-
-recurrence("qint8", ("fbgemm", "qnnpack"))
-recurrence("float16", ("fbgemm",))

@@ -45,7 +45,7 @@ class Face(NamedTuple):
 FACES = {
     "refquant.nn": Face(
         "hooks init state traversal variance_scaling",
-        "RemovableHandle",
+        "CellLayer Layers RemovableHandle",
         "functional init intrinsic qat quantized utils",
     ),
     "refquant.nn.intrinsic": Face(without_names="Fused", packages="qat quantized"),
@@ -56,12 +56,13 @@ FACES = {
         {"refquant.nn.pooling": ["MaxPool2d"]},
     ),
     "refquant.ops.quantized": Face(
-        "affine casting comparison constructors fake_quantization fused_fake_quantization "
-        "masked_fake_quantization masking own_range packed_convolution packing padding recurrence "
-        "reductions resizing",
-        "PackedHalf adaptive_avg_pool2d as_rows avg_pool2d check_image_rank clamp_ hardtanh "
-        "hardtanh_ input_quantizer pack_convolution pack_linear packed_convolution quint8_input "
-        "reduced_range relu relu6_ relu_ run_convolution run_linear unpacked",
+        "affine casting comparison constructors fake_quantization fbgemm_cells fbgemm_linear "
+        "fused_fake_quantization masked_fake_quantization masking own_range "
+        "packed_convolution packing padding recurrence reductions resizing",
+        "CellParams PackedHalf adaptive_avg_pool2d as_rows avg_pool2d check_image_rank "
+        "check_range clamp_ hardtanh hardtanh_ input_quantizer multiply multiply_rows "
+        "pack_convolution pack_linear packed_convolution quint8_input reduced_range "
+        "reduces_range relu relu6_ relu_ run_convolution run_linear unpacked",
     ),
     "refquant.quantization": Face(
         "correct_bias equalize fake_quantize numeric_suite observer observers.affine "

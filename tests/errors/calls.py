@@ -70,7 +70,9 @@ def targets() -> list[Target]:
                         part = inspect.getattr_static(value, method)
                         kept = not method.startswith("_") or method in OPERATORS
                         if kept and inspect.isfunction(part):
-                            owner = next(c for c in value.__mro__ if method in vars(c))
+                            owner = next((c for c in value.__mro__ if method in vars(c)), None)
+                            if owner is None:  # of an enumeration's own class
+                                continue
                             add(f"{owner.__module__}.{owner.__name__}.{method}", part, owner)
             elif inspect.isroutine(value):
                 add(path, value)
@@ -78,7 +80,9 @@ def targets() -> list[Target]:
     for module in map(importlib.import_module, modules_below(refquant.ops.quantized)):
         for name in getattr(module, "__all__", ()):
             value = getattr(module, name)
-            if inspect.isfunction(value) and next(iter(inspect.signature(value).parameters)) in (
+            if inspect.isfunction(value) and next(
+                iter(inspect.signature(value).parameters), ""
+            ) in (
                 "input",
                 "qx",
             ):

@@ -120,7 +120,8 @@ def test_scales_of_channels_are_copied():
         ((CODES, qint8, ONES * np.nan, ZEROS, 0), QuantizationParameterError, r"`scale\[0\]`"),
         ((CODES, qint8, ["1"] * 5, ZEROS, 0), ArgumentTypeError, "`scale` must be numbers"),
         ((CODES, qint8, [[1], [2, 3]], ZEROS, 0), ArgumentTypeError, "`scale`"),
-        ((CODES, qint8, ONES, ONES, 0), DtypeError, "`zero_point`"),
+        ((CODES, qint8, ONES, ONES > 0, 0), ArgumentTypeError, "`zero_point`"),
+        ((CODES, qint8, ONES, ONES * np.nan, 0), QuantizationParameterError, "`zero_point`"),
         ((CODES, qint8, ONES, ZEROS + 300, 0), QuantizationParameterError, r"`zero_point\[0\]`"),
         (
             (CODES, qint8, ONES, np.full(5, 2**64 - 1, np.uint64), 0),

@@ -172,7 +172,8 @@ def test_interpolation(torch, seed):
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_lstm(torch, seed):
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_recurrent_layers(torch, kind, seed):
     rng = np.random.default_rng(seed)
     size, hidden, layers = draw(rng, 1, 5), draw(rng, 1, 5), draw(rng, 1, 4)
     options = {name: bool(rng.integers(2)) for name in ("bias", "batch_first", "bidirectional")}
@@ -181,24 +182,54 @@ def test_lstm(torch, seed):
     lengths[0] = steps
     packed = seed % 3 == 0
     state = (layers * (1 + options["bidirectional"]), batch, hidden)
-    mine = refquant.nn.LSTM(size, hidden, layers, **options).double()
-    theirs = torch.nn.LSTM(size, hidden, layers, **options).double()
+    if kind == "RNN":
+        options["nonlinearity"] = ("tanh", "relu")[seed % 2]
+    mine = getattr(refquant.nn, kind)(size, hidden, layers, **options).double()
+    theirs = getattr(torch.nn, kind)(size, hidden, layers, **options).double()
     mine.load_state_dict({k: v.numpy() for k, v in theirs.state_dict().items()})
 
     def function(T, x, h, c):
-        lstm, rnn = (mine, T.nn.utils.rnn) if T is refquant else (theirs, T.nn.utils.rnn)
+        module, rnn = (mine, T.nn.utils.rnn) if T is refquant else (theirs, T.nn.utils.rnn)
         if packed:
             x = rnn.pack_padded_sequence(
                 x, lengths.tolist(), options["batch_first"], enforce_sorted=False
             )
-        y, (hn, cn) = lstm(x, (h, c))
+        y, last = module(x, (h, c) if kind == "LSTM" else h * c)
         if packed:
             y, counts = rnn.pad_packed_sequence(y, options["batch_first"])
             assert counts.tolist() == lengths.tolist()
-        return T.cat([y.flatten(), hn.flatten(), cn.flatten()])
+        parts = last if kind == "LSTM" else [last]
+        return T.cat([y.flatten(), *(part.flatten() for part in parts)])
 
     shape = (batch, steps, size) if options["batch_first"] else (steps, batch, size)
     both(torch, function, [rng.normal(size=s) for s in (shape, state, state)], rng)
+    for (name, a), b in zip(mine.named_parameters(), theirs.parameters(), strict=True):
+        np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), 1e-9, 1e-10, err_msg=name)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("kind", ["LSTMCell", "GRUCell", "RNNCell"])
+def test_recurrent_cells(torch, kind, seed):
+    rng = np.random.default_rng(seed)
+    size, hidden, batch = draw(rng, 1, 5), draw(rng, 1, 5), draw(rng, 1, 5)
+    options = {"bias": bool(rng.integers(2))}
+    if kind == "RNNCell":
+        options["nonlinearity"] = ("tanh", "relu")[seed % 2]
+    mine = getattr(refquant.nn, kind)(size, hidden, **options).double()
+    theirs = getattr(torch.nn, kind)(size, hidden, **options).double()
+    mine.load_state_dict({k: v.numpy() for k, v in theirs.state_dict().items()})
+
+    def function(T, x, h, c):
+        cell = mine if T is refquant else theirs
+        after = cell(x, (h, c)) if kind == "LSTMCell" else [cell(x, h * c), cell(x)]
+        return T.cat([part.flatten() for part in after])
+
+    shapes = (
+        ((batch, size), (batch, hidden), (batch, hidden))
+        if seed % 2
+        else ((size,), *[(hidden,)] * 2)
+    )
+    both(torch, function, [rng.normal(size=s) for s in shapes], rng)
     for (name, a), b in zip(mine.named_parameters(), theirs.parameters(), strict=True):
         np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), 1e-9, 1e-10, err_msg=name)
 

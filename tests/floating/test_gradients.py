@@ -81,25 +81,30 @@ def test_operation(name):
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("lengths", [None, [4, 2, 1]])
 @pytest.mark.parametrize("bias", [True, False])
-def test_lstm(bidirectional, lengths, bias):
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "tanh", "relu"])
+def test_recurrent_layers(kind, bidirectional, lengths, bias):
     rng = np.random.default_rng(5)
     refquant.manual_seed(1)
-    lstm = nn.LSTM(3, 2, num_layers=2, bidirectional=bidirectional, bias=bias).double()
+    make = getattr(nn, kind, nn.RNN)
+    options = {"nonlinearity": kind} if make is nn.RNN else {}
+    options |= {"bidirectional": bidirectional, "bias": bias}
+    layers = make(3, 2, num_layers=2, **options).double()
     directions = 2 if bidirectional else 1
-    names = [name for name, _ in lstm.named_parameters()]
+    names = [name for name, _ in layers.named_parameters()]
 
     def function(x, h, c, *weights):
         for name, weight in zip(names, weights, strict=True):
-            lstm._parameters[name] = weight
+            layers._parameters[name] = weight
         if lengths is not None:
             x = nn.utils.rnn.pack_padded_sequence(x, lengths)
-        y, (hn, cn) = lstm(x, (h, c))
+        y, last = layers(x, (h, c) if kind == "LSTM" else h * c)
         y = y if lengths is None else y.data
+        hn, cn = last if kind == "LSTM" else (last, last)
         return refquant.cat([y.flatten(), hn.flatten(), (cn * 2).flatten()])
 
     state = (2 * directions, 3, 2)
     arrays = [rng.normal(size=s) for s in ((4, 3, 3), state, state)]
-    arrays += [p.detach().numpy().copy() for p in lstm.parameters()]
+    arrays += [p.detach().numpy().copy() for p in layers.parameters()]
     check(function, arrays, rng)
 
 

@@ -49,6 +49,11 @@ MODULES = {
     "UpsamplingBilinear2d": "UpsamplingBilinear2d(size=(2, 3))",
     "LSTM": "LSTM(3, 4, num_layers=2, bidirectional=True, batch_first=True, dropout=0.1)",
     "LSTM without bias": "LSTM(3, 4, bias=False)",
+    "GRU": "GRU(3, 4, num_layers=2, bidirectional=True, dropout=0.1)",
+    "RNN": "RNN(3, 4, nonlinearity='relu')",
+    "LSTMCell": "LSTMCell(3, 4)",
+    "GRUCell": "GRUCell(3, 4, bias=False)",
+    "RNNCell": "RNNCell(3, 4, nonlinearity='relu')",
     "MSELoss": "MSELoss()",
     "CrossEntropyLoss": "CrossEntropyLoss()",
     "NLLLoss": "NLLLoss()",
@@ -206,6 +211,10 @@ def test_copies_of_a_model_learn_apart():
         lambda: nn.Conv2d(3, 4, 3, padding_mode="mirror"),
         lambda: nn.Dropout(1.5),
         lambda: nn.LSTM(3, 0),
+        lambda: nn.GRU(3, 4)(refquant.ones(5, 2, 4)),
+        lambda: nn.RNN(3, 4, nonlinearity="elu"),
+        lambda: nn.LSTMCell(3, 4)(refquant.ones(2, 3), (refquant.ones(2, 4), refquant.ones(1, 4))),
+        lambda: nn.GRUCell(3, 4)(refquant.ones(2, 4)),
         lambda: nn.LSTM(3, 4)(refquant.ones(5, 2, 4)),
         lambda: nn.LSTM(3, 4)(
             refquant.ones(5, 2, 3), (refquant.ones(1, 1, 4), refquant.ones(1, 2, 4))

@@ -143,3 +143,43 @@ def dequantize_per_channel_large(rng):
         for rule in DEQUANTIZING:
             scales, zero_points = channels(rng, (7, 11, 13001), storage)
             yield integers(rng, (7, 11, 13001), storage), scales, zero_points, rule
+
+
+@draws("quantize_few_bits")
+def quantize_few_bits(rng):
+    for high in (15, 3):
+        for scale, zero_point in quantizers(rng, "uint8"):
+            for size in SIZES:
+                yield (
+                    floats(rng, size, scale, zero_point),
+                    Output(scale, zero_point % high, 0, high),
+                )
+
+
+FLOAT_RANGES = (("uint8", 0, 255), ("int8", -128, 127), ("uint8", 0, 15), ("uint8", 0, 3))
+FLOAT_SHAPES = ((0, 3, 4), (2, 0, 4), (2, 3, 0), (1, 1, 1), (2, 3, 17), (1, 5, 33), (7, 2, 1))
+
+
+@draws("quantize_per_channel_float")
+def quantize_per_channel_float(rng):
+    for storage, low, high in FLOAT_RANGES:
+        for shape in FLOAT_SHAPES:
+            scales = np.exp(rng.uniform(-9, 3, shape[1])).astype(np.float32)
+            zeros = floats(rng, shape[1], 1.0, 0, storage, special=False)
+            yield floats(rng, shape, 0.1, 3), scales, zeros, low, high, np.dtype(storage)
+
+
+@draws_large("quantize_per_channel_float")
+def quantize_per_channel_float_large(rng):
+    for storage, low, high in FLOAT_RANGES:
+        scales = np.exp(rng.uniform(-9, 3, 13)).astype(np.float32)
+        x = floats(rng, (5, 13, 5003), 0.1, 3)
+        yield x, scales, rng.normal(size=13).astype(np.float32), low, high, np.dtype(storage)
+
+
+@draws("dequantize_per_channel_float")
+def dequantize_per_channel_float(rng):
+    for storage in ("uint8", "int8"):
+        for shape in FLOAT_SHAPES:
+            scales = np.exp(rng.uniform(-9, 3, shape[1])).astype(np.float32)
+            yield integers(rng, shape, storage), scales, floats(rng, shape[1], special=False)

@@ -33,19 +33,50 @@ def numbers(rng, shape, special):
     return np.ascontiguousarray(x, np.float32)
 
 
-def states(rng, batch, size, special=False):
-    return tuple(numbers(rng, (batch, n * size), special) for n in (4, 4, 1))
+def states(rng, batch, size, special=False, gates=4):
+    return tuple(numbers(rng, (batch, n * size), special) for n in (gates, gates, 1))
+
+
+def of_all_sizes():
+    for size in SIZES:
+        for batch in (0, 1, 3):
+            yield batch, size
 
 
 @draws("lstm_cell")
 def lstm_cell(rng):
-    for size in SIZES:
-        for batch in (0, 1, 3):
-            yield states(rng, batch, size)
-            yield states(rng, batch, size, special=True)
+    for batch, size in of_all_sizes():
+        yield states(rng, batch, size)
+        yield states(rng, batch, size, special=True)
 
 
 @draws_large("lstm_cell")
 def lstm_cell_large(rng):
     yield states(rng, 257, 1021)
     yield states(rng, 3, 50_001, special=True)
+
+
+@draws("gru_cell")
+def gru_cell(rng):
+    for batch, size in of_all_sizes():
+        yield states(rng, batch, size, gates=3)
+        yield states(rng, batch, size, special=True, gates=3)
+
+
+@draws_large("gru_cell")
+def gru_cell_large(rng):
+    yield states(rng, 257, 1021, gates=3)
+    yield states(rng, 3, 50_001, special=True, gates=3)
+
+
+@draws("rnn_cell")
+def rnn_cell(rng):
+    for batch, size in of_all_sizes():
+        for relu in (False, True):
+            yield *states(rng, batch, size, special=batch == 3, gates=1)[:2], relu
+
+
+@draws_large("rnn_cell")
+def rnn_cell_large(rng):
+    for relu in (False, True):
+        yield *states(rng, 257, 1021, special=True, gates=1)[:2], relu

@@ -174,3 +174,19 @@ def test_histograms_of_different_numbers_of_bins_are_not_combined():
     counts, added = np.zeros(9, np.float32), np.zeros(3, np.float32)
     with pytest.raises(ValueError, match=r"bins|broadcast"):
         kernels.combine_histograms(counts, added, 2, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("ends", "scale", "zero_point"),
+    [
+        ((0.0, 0.0), 0.1, 0),
+        ((-1.0, 1.55), 0.01, 100),
+        ((0.0, 255e-6), 6.1e-5, 0),
+        # In float64 both ends lead to 127.5, which becomes 128; by the rounded scale to less.
+        ((-2.8945312, 2.8945312), 0.022702206, 127),
+    ],
+)
+def test_dynamic_qparams_by_the_rounded_scale(ends, scale, zero_point):
+    found = dynamic_qparams.BY_ROUNDED_SCALE(*(float(np.float32(v)) for v in ends), 0, 255)
+    assert found == (float(np.float32(found[0])), zero_point)
+    assert found[0] == pytest.approx(scale, rel=2e-7)

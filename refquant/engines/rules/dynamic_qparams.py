@@ -65,6 +65,24 @@ def _range_in_float64(lower, upper, quant_min, quant_max):
     return float(scale), zero_point
 
 
+@np.errstate(all="ignore")
+def _by_rounded_scale(lower, upper, quant_min, quant_max):
+    low, high = _contain_zero(lower, upper)
+    scale = np.float32((np.float64(high) - np.float64(low)) / (quant_max - quant_min))
+    if scale == 0 or np.isinf(np.float32(1) / scale):
+        scale = np.float32(SCALE_OF_NOTHING)
+    if scale < SMALL_SCALE:
+        amplifier, scale = SMALL_SCALE / scale, SMALL_SCALE
+        if low == 0:
+            high = scale * np.float32(quant_max - quant_min)
+        elif high == 0:
+            low = -scale * np.float32(quant_max - quant_min)
+        else:
+            low, high = low * amplifier, high * amplifier
+    zero_point = _nudge(np.float64(low), np.float64(high), np.float64(scale), quant_min, quant_max)
+    return float(scale), zero_point
+
+
 RANGE_IN_FLOAT32 = Rule(
     "range_in_float32",
     "s = f64(f32(u - l)) / (qmax - qmin)",
@@ -76,4 +94,10 @@ RANGE_IN_FLOAT64 = Rule(
     "s = (f64(u) - f64(l)) / (qmax - qmin), at least f32(6.1e-5) with the range widened to it",
     "ChooseQuantizationParams of PyTorch 2.13",
     _range_in_float64,
+)
+BY_ROUNDED_SCALE = Rule(
+    "by_rounded_scale",
+    "as range_in_float64, but the zero point derives from f32(s)",
+    "ChooseQuantizationParams of the FBGEMM library",
+    _by_rounded_scale,
 )

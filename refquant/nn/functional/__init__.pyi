@@ -34,6 +34,8 @@ from refquant.ops.floating.activation import tanh as tanh
 from refquant.ops.floating.convolution import conv1d as conv1d
 from refquant.ops.floating.convolution import conv2d as conv2d
 from refquant.ops.floating.convolution import conv3d as conv3d
+from refquant.ops.floating.embedding import embedding as embedding
+from refquant.ops.floating.embedding import embedding_bag as embedding_bag
 from refquant.ops.floating.loss import binary_cross_entropy as binary_cross_entropy
 from refquant.ops.floating.loss import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from refquant.ops.floating.loss import cross_entropy as cross_entropy
@@ -66,4 +68,4 @@ from refquant.ops.floating.units import prelu as prelu
 from refquant.ops.floating.units import threshold_ as threshold_
 from refquant.ops.rows import exported as _exported
 
-__all__ = ["_activation", "_exported", "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "celu_", "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cross_entropy", "dropout", "elu", "elu_", "gelu", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "leaky_relu_", "linear", "log_softmax", "max_pool2d", "mse_loss", "nll_loss", "pad", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu", "relu6", "relu_", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "tanh", "threshold", "threshold_", "upsample", "upsample_bilinear", "upsample_nearest"]
+__all__ = ["_activation", "_exported", "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "celu_", "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cross_entropy", "dropout", "elu", "elu_", "embedding", "embedding_bag", "gelu", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "leaky_relu_", "linear", "log_softmax", "max_pool2d", "mse_loss", "nll_loss", "pad", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu", "relu6", "relu_", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "tanh", "threshold", "threshold_", "upsample", "upsample_bilinear", "upsample_nearest"]

@@ -1,9 +1,10 @@
 """Float modules that round as quantization will, under their documented names."""
 
 from refquant.nn.qat.convolution import Conv1d, Conv2d, Conv3d
+from refquant.nn.qat.embedding import Embedding, EmbeddingBag
 from refquant.nn.qat.linear import Linear
 
-__all__ = ["Conv2d", "Linear"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "Embedding", "EmbeddingBag", "Linear"]
 
 
 def __getattr__(name: str):

@@ -14,6 +14,8 @@ from refquant.nn.quantized.activation import ReLU6 as ReLU6
 from refquant.nn.quantized.convolution import Conv1d as Conv1d
 from refquant.nn.quantized.convolution import Conv2d as Conv2d
 from refquant.nn.quantized.convolution import Conv3d as Conv3d
+from refquant.nn.quantized.embedding import Embedding as Embedding
+from refquant.nn.quantized.embedding import EmbeddingBag as EmbeddingBag
 from refquant.nn.quantized.functional_modules import FloatFunctional as FloatFunctional
 from refquant.nn.quantized.functional_modules import QFunctional as QFunctional
 from refquant.nn.quantized.linear import Linear as Linear

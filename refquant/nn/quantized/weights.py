@@ -22,6 +22,7 @@ __all__ = [
     "qconfig_of",
     "quantize_weight",
     "read_layer",
+    "trained_observer",
 ]
 
 
@@ -103,7 +104,7 @@ def _folded(module: Any) -> tuple[Tensor, Tensor | None]:
     return Tensor(module.weight.array), None if module.bias is None else Tensor(module.bias.array)
 
 
-def _rounding(mod: Any, weight: Tensor, precomputed: bool) -> Any:
+def trained_observer(mod: Any, weight: Tensor, precomputed: bool) -> Any:
     """Get the fake quantization of a weight, one that has seen it if it may observe.
 
     It observes once more under the workflow of PyTorch 2.13. Under that of 1.4 only what has never
@@ -144,7 +145,9 @@ def read_layer(mod: Module, float_type: type, precomputed: bool = False) -> Floa
     if hasattr(mod, "weight_fake_quant"):
         weight, bias = _folded(mod)
         scale, zero_point = observed(mod)
-        return FloatLayer(mod, weight, bias, _rounding(mod, weight, precomputed), scale, zero_point)
+        return FloatLayer(
+            mod, weight, bias, trained_observer(mod, weight, precomputed), scale, zero_point
+        )
     if type(mod) is not float_type:
         raise ArgumentError(
             argument="mod",

@@ -7,6 +7,7 @@ import numpy as np
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
 from refquant.engines import Operands
+from refquant.engines.rules.quantize import SUBTRACT
 from refquant.errors import QuantizationParameterError
 from refquant.ops import checks, layout
 from refquant.ops.registered import operation
@@ -26,12 +27,14 @@ def quantize_array(
     array: np.ndarray, scale: float, zero_point: int, dtype, step: str = "quantize_per_tensor"
 ) -> np.ndarray:
     """Quantize float32 with the rule that the chosen engine has for a step."""
+    output = scale, zero_point, dtype.quant_min, dtype.quant_max
+    if dtype.bits < 8:
+        return kernels.quantize_few_bits(array.ravel(), output).reshape(array.shape)
     split = engines.current().rule(step, Operands(dtype))
     if split.row_major:
         flat, memory_format = array.ravel(), dtypes.contiguous_format
     else:
         flat, memory_format = layout.flatten(array)
-    output = scale, zero_point, dtype.quant_min, dtype.quant_max
     vector_length = layout.vector_length(flat.shape[0], split.block)
     q = kernels.quantize_per_tensor(flat, output, dtype.numpy, vector_length, split)
     return layout.restore(q, array.shape, memory_format)
@@ -63,13 +66,13 @@ def quantize_per_tensor(
     zero_point : int
         The integer that stands for real zero, in the range of `dtype`.
     dtype : dtype
-        quint8, qint8 or qint32.
+        quint8, qint8, qint32, quint4x2 or quint2x4.
 
     Returns
     -------
     QuantizedTensor
-        Of the shape and memory format of `input`; other strides become row-major, and under an
-        engine of PyTorch 1.4 all do.
+        Of the shape and memory format of `input`; other strides become row-major. Under an engine
+        of PyTorch 1.4 all do, and of 4 and 2 bits.
 
     Raises
     ------
@@ -78,7 +81,8 @@ def quantize_per_tensor(
     Notes
     -----
     Source: FBGEMM ``QuantizeAvx2`` and ATen ``quantize_val``; see
-    `refquant.engines.rules.quantize`.
+    `refquant.engines.rules.quantize`. With 4 and 2 bits all engines round alike, see
+    `refquant.reference.affine.quantize_few_bits`.
 
     Examples
     --------
@@ -89,7 +93,7 @@ def quantize_per_tensor(
     tensor([  0,  10,  13, 109], dtype=refquant.uint8)
     """
     tensor = checks.float32_tensor("input", input)
-    dtype = checks.quantized_dtype("dtype", dtype)
+    dtype = checks.quantized_dtype("dtype", dtype, sub_byte=True)
     scale = checks.scale_value("scale", scale)
     zero_point = checks.zero_point_value("zero_point", zero_point, dtype)
     q = quantize_array(tensor.array, scale, zero_point, dtype)
@@ -110,28 +114,34 @@ def quantize_per_channel(
     input : Tensor or ndarray of float32
         Real values, any shape of at least one dimension, any layout.
     scales : Tensor or ndarray, shape (channels,)
-        Real units of one quantized step; kept in float64.
-    zero_points : Tensor or ndarray of an integer type, shape (channels,)
-        The integers that stand for real zero; kept in int64.
+        Real units of one quantized step; kept in float64, with float zero points in float32.
+    zero_points : Tensor or ndarray, shape (channels,)
+        The integers that stand for real zero, kept in int64; or floats, which need not be in the
+        range of the integers, kept in float32.
     axis : int
         The dimension of the channels; not negative.
     dtype : dtype
-        quint8, qint8 or qint32.
+        quint8, qint8 or qint32; with float zero points quint8, qint8, quint4x2 or quint2x4.
 
     Returns
     -------
     QuantizedTensor
-        Of the shape and memory format of `input`; other strides become row-major.
+        Of the shape and memory format of `input`; other strides become row-major, and with float
+        zero points all do.
 
     Raises
     ------
     %(unless_valid_quantizer)s
     IndexRangeError
         If `axis` is not a dimension of `input`.
+    NotSupportedError
+        If zero points are integers for 4 or 2 bits, or floats for 32.
 
     Notes
     -----
-    Source: ATen ``quantize_tensor_per_channel_affine``; see `refquant.engines.rules.quantize`.
+    Source: ATen ``quantize_tensor_per_channel_affine``; see `refquant.engines.rules.quantize`. With
+    float zero points all engines round alike, see
+    `refquant.reference.affine.quantize_per_channel_float`.
 
     Examples
     --------
@@ -144,8 +154,15 @@ def quantize_per_channel(
             [ 3,  5]], dtype=refquant.int8)
     """
     array = checks.float32_tensor("input", input).array
-    dtype = checks.quantized_dtype("dtype", dtype)
+    dtype = checks.quantized_dtype("dtype", dtype, sub_byte=True)
     scales, zero_points, axis = channel_quantizer(scales, zero_points, axis, array, dtype)
+    if zero_points.dtype == np.float32:
+        slices, memory_format = layout.slices(np.ascontiguousarray(array), axis)
+        q = kernels.quantize_per_channel_float(
+            slices, scales, zero_points, dtype.quant_min, dtype.quant_max, dtype.numpy
+        )
+        restored = layout.restore(q.reshape(-1), array.shape, memory_format)
+        return QuantizedTensor._unchecked(restored, dtype, scales, zero_points, axis)
     split = engines.current().rule("quantize_per_channel", Operands(dtype, per_channel=True))
     ordered = np.ascontiguousarray(array) if split.row_major else array
     slices, memory_format = layout.slices(ordered, axis)
@@ -172,7 +189,8 @@ def dequantize(input: Any) -> Any:
 
     Notes
     -----
-    Per tensor the product is formed in float32, per channel in float64 and rounded once. Source:
+    Per tensor and with float zero points the product is formed in float32, per channel in float64
+    and rounded once. Source:
     ATen ``dequantize_val`` and ``dequantize_tensor_per_channel_affine``.
 
     Examples
@@ -188,11 +206,11 @@ def dequantize(input: Any) -> Any:
         return checks.plain_tensor("input", input).to(dtypes.float32)
     operands = Operands(input.dtype, per_channel=input.axis is not None)
     if input.axis is None:
-        rule = engines.current().rule("dequantize_per_tensor", operands)
+        few = input.dtype.bits < 8
+        rule = SUBTRACT if few else engines.current().rule("dequantize_per_tensor", operands)
         flat, memory_format = layout.flatten(input.array)
         x = kernels.dequantize_per_tensor(flat, (input.scale, input.zero_point), rule)
         return Tensor(layout.restore(x, input.array.shape, memory_format))
-    rule = engines.current().rule("dequantize_per_channel", operands)
     slices, memory_format = layout.slices(input.array, input.axis)
     channels = slices.shape[1:2]
     if not np.shape(input.scale) == np.shape(input.zero_point) == channels:
@@ -202,7 +220,11 @@ def dequantize(input: Any) -> Any:
             got=f"shapes {np.shape(input.scale)} and {np.shape(input.zero_point)}",
             hint="make a new tensor instead of assigning to the attributes of one",
         )
-    x = kernels.dequantize_per_channel(slices, input.scale, input.zero_point, rule)
+    if input.zero_point.dtype == np.float32:
+        x = kernels.dequantize_per_channel_float(slices, input.scale, input.zero_point)
+    else:
+        rule = engines.current().rule("dequantize_per_channel", operands)
+        x = kernels.dequantize_per_channel(slices, input.scale, input.zero_point, rule)
     return Tensor(layout.restore(x.reshape(-1), input.array.shape, memory_format))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
 from refquant.engines import Operands
+from refquant.engines.rules.quantize import SUBTRACT
 from refquant.errors import QuantizationParameterError
 from refquant.ops import checks, layout
 from refquant.ops.registered import operation
@@ -39,13 +40,13 @@ def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype: dtypes
     zero_point : int
         The integer that stands for real zero, in the range of `dtype`.
     dtype : dtype
-        quint8, qint8 or qint32.
+        quint8, qint8, qint32, quint4x2 or quint2x4.
 
     Returns
     -------
     QuantizedTensor
-        Of the shape and memory format of `input`; other strides become row-major, and under an
-        engine of PyTorch 1.4 all do.
+        Of the shape and memory format of `input`; other strides become row-major. Under an engine
+        of PyTorch 1.4 all do, and of 4 and 2 bits.
 
     Raises
     ------
@@ -57,7 +58,8 @@ def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype: dtypes
     Notes
     -----
     Source: FBGEMM ``QuantizeAvx2`` and ATen ``quantize_val``; see
-    `refquant.engines.rules.quantize`.
+    `refquant.engines.rules.quantize`. With 4 and 2 bits all engines round alike, see
+    `refquant.reference.affine.quantize_few_bits`.
 
     Examples
     --------
@@ -79,18 +81,20 @@ def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, d
     input : Tensor or ndarray of float32
         Real values, any shape of at least one dimension, any layout.
     scales : Tensor or ndarray, shape (channels,)
-        Real units of one quantized step; kept in float64.
-    zero_points : Tensor or ndarray of an integer type, shape (channels,)
-        The integers that stand for real zero; kept in int64.
+        Real units of one quantized step; kept in float64, with float zero points in float32.
+    zero_points : Tensor or ndarray, shape (channels,)
+        The integers that stand for real zero, kept in int64; or floats, which need not be in the
+        range of the integers, kept in float32.
     axis : int
         The dimension of the channels; not negative.
     dtype : dtype
-        quint8, qint8 or qint32.
+        quint8, qint8 or qint32; with float zero points quint8, qint8, quint4x2 or quint2x4.
 
     Returns
     -------
     QuantizedTensor
-        Of the shape and memory format of `input`; other strides become row-major.
+        Of the shape and memory format of `input`; other strides become row-major, and with float
+        zero points all do.
 
     Raises
     ------
@@ -100,10 +104,14 @@ def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, d
         If scale or zero point is not valid, or there is not one for each slice.
     IndexRangeError
         If `axis` is not a dimension of `input`.
+    NotSupportedError
+        If zero points are integers for 4 or 2 bits, or floats for 32.
 
     Notes
     -----
-    Source: ATen ``quantize_tensor_per_channel_affine``; see `refquant.engines.rules.quantize`.
+    Source: ATen ``quantize_tensor_per_channel_affine``; see `refquant.engines.rules.quantize`. With
+    float zero points all engines round alike, see
+    `refquant.reference.affine.quantize_per_channel_float`.
 
     Examples
     --------
@@ -131,7 +139,8 @@ def dequantize(input: Any) -> Any:
 
     Notes
     -----
-    Per tensor the product is formed in float32, per channel in float64 and rounded once. Source:
+    Per tensor and with float zero points the product is formed in float32, per channel in float64
+    and rounded once. Source:
     ATen ``dequantize_val`` and ``dequantize_tensor_per_channel_affine``.
 
     Examples

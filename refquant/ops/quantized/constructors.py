@@ -35,7 +35,7 @@ def empty_affine_quantized(
     tensor([0., 0.], size=(2,), dtype=refquant.quint8,
            quantization_scheme=refquant.per_tensor_affine, scale=0.5, zero_point=0)
     """
-    dtype = checks.quantized_dtype("dtype", dtype)
+    dtype = checks.quantized_dtype("dtype", dtype, sub_byte=True)
     scale = checks.scale_value("scale", scale)
     zero_point = checks.zero_point_value("zero_point", zero_point, dtype)
     return QuantizedTensor._unchecked(_zeros(size, dtype, memory_format), dtype, scale, zero_point)
@@ -63,7 +63,7 @@ def empty_per_channel_affine_quantized(
         The dimension of the channels.
     %(zeros)s
     """
-    dtype = checks.quantized_dtype("dtype", dtype)
+    dtype = checks.quantized_dtype("dtype", dtype, sub_byte=True)
     array = _zeros(size, dtype, memory_format)
     s, z, axis = channel_quantizer(scales, zero_points, axis, array, dtype)
     return QuantizedTensor._unchecked(array, dtype, s, z, axis)
@@ -165,7 +165,7 @@ zero_point : int
     The integer that stands for real zero.""",
     zeros="""
 dtype : dtype
-    quint8, qint8 or qint32.
+    quint8, qint8, qint32, quint4x2 or quint2x4.
 memory_format : memory_format
     Of the result.
 

@@ -26,7 +26,7 @@ def empty_affine_quantized(*size: Any, scale: float=1.0, zero_point: int=0, dtyp
     zero_point : int
         The integer that stands for real zero.
     dtype : dtype
-        quint8, qint8 or qint32.
+        quint8, qint8, qint32, quint4x2 or quint2x4.
     memory_format : memory_format
         Of the result.
 
@@ -64,7 +64,7 @@ def empty_per_channel_affine_quantized(*size: Any, scales: Any, zero_points: Any
     axis : int
         The dimension of the channels.
     dtype : dtype
-        quint8, qint8 or qint32.
+        quint8, qint8, qint32, quint4x2 or quint2x4.
     memory_format : memory_format
         Of the result.
 
@@ -91,7 +91,7 @@ def empty_quantized(size: Any, qtensor: Any, *, dtype: Any=None, memory_format: 
     qtensor : QuantizedTensor
         Of any scheme; with a scale for each channel, as many slices as it has are needed.
     dtype : dtype
-        quint8, qint8 or qint32.
+        quint8, qint8, qint32, quint4x2 or quint2x4.
     memory_format : memory_format
         Of the result.
 

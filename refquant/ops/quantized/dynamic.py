@@ -17,6 +17,7 @@ from refquant.tensors import Tensor
 
 __all__ = [
     "PackedHalf",
+    "check_range",
     "input_quantizer",
     "linear_dynamic",
     "linear_dynamic_fp16",
@@ -25,25 +26,30 @@ __all__ = [
     "linear_relu_dynamic",
     "linear_relu_dynamic_fp16",
     "linear_unpack_fp16",
+    "multiply_rows",
     "reduced_range",
 ]
 
 LARGEST_HALF = np.float32(65504)
 
 
-def input_quantizer(argument: str, x: np.ndarray, reduce_range: bool) -> tuple[float, int]:
-    """Choose the quantizer of an input by its range, or raise if that is not finite."""
-    lower, upper = kernels.min_max(x.reshape(-1)) if x.size else (0.0, 0.0)
+def check_range(argument: str, array: np.ndarray) -> tuple[float, float]:
+    """Find the range of a row-major array, whose numbers have to be finite."""
+    lower, upper = kernels.min_max(array.reshape(-1)) if array.size else (0.0, 0.0)
     if not (np.isfinite(lower) and np.isfinite(upper)):
         raise OperationError(
             argument=argument,
             expected="finite numbers, because their range is the quantizer's",
             got=f"a range of {lower} to {upper}",
         )
+    return float(lower), float(upper)
+
+
+def input_quantizer(argument: str, x: np.ndarray, reduce_range: bool) -> tuple[float, int]:
+    """Choose the quantizer of an input by its range, or raise if that is not finite."""
+    lower, upper = check_range(argument, x)
     rule = engines.current().rule("dynamic_qparams")
-    return kernels.dynamic_qparams(
-        float(lower), float(upper), 0, 127 if reduce_range else 255, rule
-    )
+    return kernels.dynamic_qparams(lower, upper, 0, 127 if reduce_range else 255, rule)
 
 
 def reduced_range(packed: PackedWeight, reduce_range: Any) -> bool:
@@ -69,13 +75,19 @@ def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
     reduce_range = reduced_range(packed, reduce_range)
     x = checks.float32_tensor("X", X).array
     rows = as_rows(x, packed.kept_weight.array.shape[1])
-    scale, zero_point = input_quantizer("X", rows, reduce_range)
-    q = quantize_array(rows, scale, zero_point, dtypes.quint8)
-    y = kernels.linear_dynamic(
-        q, (scale, zero_point), packed.operand, packed.biases, relu,
+    y = multiply_rows(rows, packed, input_quantizer("X", rows, reduce_range), relu)
+    return Tensor(y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[1]))
+
+
+def multiply_rows(
+    rows: np.ndarray, packed: PackedLinear, quantizer: tuple[float, int], relu: bool
+) -> np.ndarray:
+    """Quantize a row-major matrix and multiply it by a packed weight."""
+    q = quantize_array(rows, *quantizer, dtypes.quint8)
+    return kernels.linear_dynamic(
+        q, quantizer, packed.operand, packed.biases, relu,
         packed.rules.accumulate, packed.output_rule,
     )  # fmt: skip
-    return Tensor(y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[1]))
 
 
 def linear_dynamic(X: Any, W_prepack: PackedLinear, reduce_range: bool = False) -> Tensor:

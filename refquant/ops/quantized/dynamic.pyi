@@ -15,8 +15,11 @@ from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.matmul import PackedLinear, as_rows
 from refquant.ops.quantized.packing import PackedWeight, check_bias, copy_bias
 from refquant.tensors import Tensor
-__all__ = ['PackedHalf', 'input_quantizer', 'linear_dynamic', 'linear_dynamic_fp16', 'linear_dynamic_fp16_unpacked_weight', 'linear_prepack_fp16', 'linear_relu_dynamic', 'linear_relu_dynamic_fp16', 'linear_unpack_fp16', 'reduced_range']
+__all__ = ['PackedHalf', 'check_range', 'input_quantizer', 'linear_dynamic', 'linear_dynamic_fp16', 'linear_dynamic_fp16_unpacked_weight', 'linear_prepack_fp16', 'linear_relu_dynamic', 'linear_relu_dynamic_fp16', 'linear_unpack_fp16', 'multiply_rows', 'reduced_range']
 LARGEST_HALF: Any
+
+def check_range(argument: str, array: np.ndarray) -> tuple[float, float]:
+    """Find the range of a row-major array, whose numbers have to be finite."""
 
 def input_quantizer(argument: str, x: np.ndarray, reduce_range: bool) -> tuple[float, int]:
     """Choose the quantizer of an input by its range, or raise if that is not finite."""
@@ -25,6 +28,9 @@ def reduced_range(packed: PackedWeight, reduce_range: Any) -> bool:
     """Return whether seven bits are quantized to; warn if the engine always takes all eight."""
 
 def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor: ...
+
+def multiply_rows(rows: np.ndarray, packed: PackedLinear, quantizer: tuple[float, int], relu: bool) -> np.ndarray:
+    """Quantize a row-major matrix and multiply it by a packed weight."""
 
 def linear_dynamic(X: Any, W_prepack: PackedLinear, reduce_range: bool=False) -> Tensor:
     r"""Quantize the input by its own range, multiply by a packed weight, return real values.

@@ -44,6 +44,10 @@ def check_weight(weight: Any, rank: int, axis: int = 0) -> QuantizedTensor:
             expected=f"of {rank} dimensions",
             got=f"shape {weight.array.shape}",
         )
+    if weight.qscheme() is dtypes.per_channel_affine_float_qparams:
+        raise QuantizerError(
+            argument="weight", expected="integer zero points", got="float zero points"
+        )
     if weight.axis is not None:
         if weight.axis != axis:
             raise QuantizerError(

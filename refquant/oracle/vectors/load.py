@@ -228,4 +228,7 @@ def _from_json(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         if type(scale) not in (float, int) or type(zero_point) is not int:
             raise ValueError(f"scale {scale!r} or zero point {zero_point!r} is not a number")
         return QuantizedTensor(array, dtype, scale, zero_point)
-    return QuantizedTensor(array, dtype, value["scales"], value["zero_points"], axis=value["axis"])
+    zero_points = value["zero_points"]
+    if not isinstance(zero_points, list) or any(type(z) is not int for z in zero_points):
+        raise ValueError("zero points are not an integer tensor")
+    return QuantizedTensor(array, dtype, value["scales"], zero_points, axis=value["axis"])

@@ -20,6 +20,7 @@ __all__ = [
     "default_affine_fixed_qparams_fake_quant",
     "default_dynamic_fake_quant",
     "default_embedding_fake_quant",
+    "default_embedding_fake_quant_4bit",
     "default_fake_quant",
     "default_fixed_qparams_range_0to1_fake_quant",
     "default_fixed_qparams_range_neg1to1_fake_quant",
@@ -69,6 +70,13 @@ default_embedding_fake_quant = FakeQuantize.with_args(
     qscheme=dtypes.per_channel_affine_float_qparams,
     dtype=dtypes.quint8,
     **UINT8,
+    ch_axis=0,
+    averaging_constant=1,
+)
+default_embedding_fake_quant_4bit = FakeQuantize.with_args(
+    observer=MovingAveragePerChannelMinMaxObserver,
+    qscheme=dtypes.per_channel_affine_float_qparams,
+    dtype=dtypes.quint4x2,
     ch_axis=0,
     averaging_constant=1,
 )

@@ -18,6 +18,7 @@ __all__ = [
     "default_dynamic_quant_observer",
     "default_fixed_qparams_range_0to1_observer",
     "default_float_qparams_observer",
+    "default_float_qparams_observer_4bit",
     "default_fixed_qparams_range_neg1to1_observer",
     "default_histogram_observer",
     "default_observer",
@@ -52,6 +53,9 @@ per_channel_weight_observer_range_neg_127_to_127 = default_per_channel_weight_ob
 )
 default_float_qparams_observer = PerChannelMinMaxObserver.with_args(
     dtype=dtypes.quint8, qscheme=dtypes.per_channel_affine_float_qparams, ch_axis=0
+)
+default_float_qparams_observer_4bit = PerChannelMinMaxObserver.with_args(
+    dtype=dtypes.quint4x2, qscheme=dtypes.per_channel_affine_float_qparams, ch_axis=0
 )
 default_dynamic_quant_observer = PlaceholderObserver.with_args(
     dtype=dtypes.quint8, quant_min=0, quant_max=255, is_dynamic=True

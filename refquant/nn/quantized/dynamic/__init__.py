@@ -1,5 +1,6 @@
 """Modules that quantize their input at every call, under their documented names."""
 
+from refquant.nn.quantized.dynamic.cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
 from refquant.nn.quantized.dynamic.convolution import (
     Conv1d,
     Conv2d,
@@ -9,15 +10,22 @@ from refquant.nn.quantized.dynamic.convolution import (
     ConvTranspose3d,
 )
 from refquant.nn.quantized.dynamic.linear import Linear
-from refquant.nn.quantized.dynamic.lstm import LSTM
+from refquant.nn.quantized.dynamic.recurrent import GRU, LSTM, PackedParameter, RNNBase
 
 __all__ = [
-    "LSTM",
     "Conv1d",
     "Conv2d",
     "Conv3d",
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "GRU",
+    "GRUCell",
+    "LSTM",
+    "LSTMCell",
     "Linear",
+    "PackedParameter",
+    "RNNBase",
+    "RNNCell",
+    "RNNCellBase",
 ]

@@ -1,0 +1,56 @@
+"""Packed weights of recurrent modules: made from float ones, and taken apart again."""
+
+from typing import Any
+
+import numpy as np
+
+from refquant import arguments, dtypes
+from refquant.errors import ShapeError
+from refquant.nn.module import Module
+from refquant.nn.quantized.weights import dynamic_weight_observer, quantize_weight
+from refquant.ops.quantized.cell_params import Packed
+from refquant.ops.quantized.dynamic import linear_prepack_fp16
+from refquant.ops.quantized.matmul import linear_prepack
+from refquant.tensors import QuantizedTensor, Tensor
+
+__all__ = ["pack", "quantized_parameters", "zero_weight"]
+
+
+def pack(dtype: dtypes.dtype, name: str, shape: tuple[int, ...], weight: Any, bias: Any) -> Packed:
+    """Pack a weight of a shape, and a bias or None."""
+    arguments.instance(name, weight, Tensor, "a tensor")
+    if tuple(weight.shape) != shape:
+        raise ShapeError(
+            argument=name, expected=f"of shape {shape}", got=f"shape {tuple(weight.shape)}"
+        )
+    return (linear_prepack if dtype is dtypes.qint8 else linear_prepack_fp16)(weight, bias)
+
+
+def zero_weight(dtype: dtypes.dtype, shape: tuple[int, ...]) -> Tensor:
+    """Make a weight of zeros."""
+    if dtype is dtypes.qint8:
+        return QuantizedTensor(np.zeros(shape, np.int8), dtypes.qint8, 1.0, 0)
+    return Tensor(np.zeros(shape, np.float32))
+
+
+def quantized_parameters(mod: Module, float_type: type) -> tuple[dtypes.dtype, dict[str, Tensor]]:
+    """Quantize the weights of a float module, each by an observer of its own.
+
+    Returns
+    -------
+    dtype : dtype
+        What weights are stored in: that of the observers, qint8 or float16.
+    values : dict of Tensor
+        Weights and biases by name.
+    """
+    observe = dynamic_weight_observer(mod, float_type)
+    half = getattr(observe(), "dtype", None) is dtypes.float16
+    values: dict[str, Tensor] = {}
+    for name, parameter in mod.named_parameters():
+        value = Tensor(parameter.array)
+        if name.startswith("weight") and not half:
+            observer = observe()
+            observer(value)
+            value = quantize_weight(value, observer)
+        values[name] = value
+    return dtypes.float16 if half else dtypes.qint8, values
