@@ -257,6 +257,29 @@ class Methods:
         >>> refquant.amax(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
         tensor([2., 3.])
         """
+    def amin(self, dim: Any = ..., keepdim: Any = ...) -> Tensor:
+        """Find the smallest element over dimensions; equal ones share the gradient.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        dim : int or sequence of int, optional
+            Dimensions to reduce; all if not given.
+        keepdim : bool, default False
+            Whether the reduced dimension stays, with extent 1.
+
+        Returns
+        -------
+        Tensor
+            Without the reduced dimensions, unless `keepdim`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.amin(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+        tensor([1., 0.])
+        """
     def any(self, dim: Any = ..., keepdim: Any = ...) -> Tensor:
         """Test whether any element is nonzero.
 
@@ -538,6 +561,46 @@ class Methods:
             Plain.
         min, max : number, optional
             Ends of the range, at least one of them.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
+    def clip(self, min: Any = ..., max: Any = ...) -> Tensor:
+        """Clamp to a range; another name of `clamp`.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        min : float, optional
+            The smallest result.
+        max : float, optional
+            The largest result.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.clip(refquant.tensor([-2.0, 0.5, 3.0]), 0, 1)
+        tensor([0. , 0.5, 1. ])
+        """
+    def clip_(self, min: Any = ..., max: Any = ...) -> Self:
+        """Apply `clip` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        min : float, optional
+            The smallest result.
+        max : float, optional
+            The largest result.
 
         Returns
         -------
@@ -2593,6 +2656,19 @@ class Methods:
         >>> refquant.round(refquant.tensor([0.5, 1.5, 2.6]))
         tensor([0., 2., 3.])
         """
+    def round_(self) -> Self:
+        """Apply `round` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
     def rsqrt(self) -> Tensor:
         """Reciprocal of the square root.
 
@@ -3216,6 +3292,21 @@ class Methods:
         >>> refquant.trunc(refquant.tensor([-1.5, 1.7]))
         tensor([-1.,  1.])
         """
+    def type(self, dtype: Any = ...) -> Any:
+        """Convert to a dtype, or name the type.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        dtype : dtype, optional
+            A dtype, or a name such as 'torch.FloatTensor'.
+
+        Returns
+        -------
+        Tensor
+            Of the dtype; without one, the name of the present type, such as 'torch.FloatTensor'.
+        """
     def type_as(self, other: Any) -> Tensor:
         """Convert to the dtype of another tensor.
 
@@ -3306,6 +3397,31 @@ class Methods:
         -------
         Tensor
             Of the shape of `input`.
+        """
+    def unique(self, sorted: Any = ..., return_inverse: Any = ..., return_counts: Any = ...) -> Any:
+        """Find the different elements.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        sorted : bool, default True
+            Accepted; the order is always ascending.
+        return_inverse : bool, default False
+            Whether to return where each element of `input` is among the results, too.
+        return_counts : bool, default False
+            Whether to return how often each is there, too.
+
+        Returns
+        -------
+        Tensor
+            The different elements in ascending order; with the flags a tuple with what they ask.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.unique(refquant.tensor([3, 1, 3]))
+        tensor([1, 3])
         """
     def unsqueeze(self, dim: Any) -> Self:
         """Insert a dimension of extent 1 before dimension `dim`; shares storage.
