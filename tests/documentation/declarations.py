@@ -56,7 +56,8 @@ FACES = {
         {"refquant.nn.pooling": ["MaxPool2d"]},
     ),
     "refquant.ops.quantized": Face(
-        "accessors affine casting comparison constructors fake_quantization fbgemm_cells fbgemm_linear "
+        "accessors affine casting comparison constructors fake_quantization fbgemm_cells "
+        "fbgemm_linear "
         "fused_fake_quantization masked_fake_quantization masking own_range "
         "packed_convolution packing padding recurrence reductions resizing",
         "CellParams PackedHalf adaptive_avg_pool2d as_rows avg_pool2d check_image_rank "
