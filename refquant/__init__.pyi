@@ -16,7 +16,9 @@ tensor([[20,  0],
 """
 
 from refquant import ao as ao
+from refquant import autograd as autograd
 from refquant import backends as backends
+from refquant import cuda as cuda
 from refquant import engines as engines
 from refquant import kernels as kernels
 from refquant import nn as nn
@@ -25,6 +27,7 @@ from refquant import oracle as oracle
 from refquant import plotting as plotting
 from refquant import quantization as quantization
 from refquant import reporting as reporting
+from refquant import utils as utils
 from refquant._show_config import show_config as show_config
 from refquant._version import __version__ as __version__
 from refquant.dtypes import bool_ as bool
@@ -34,11 +37,15 @@ from refquant.dtypes import contiguous_format as contiguous_format
 from refquant.dtypes import device as device
 from refquant.dtypes import dtype as dtype
 from refquant.dtypes import float16 as float16
+from refquant.dtypes import float16 as half
 from refquant.dtypes import float32 as float32
 from refquant.dtypes import float32 as float
 from refquant.dtypes import float64 as float64
+from refquant.dtypes import float64 as double
 from refquant.dtypes import int16 as int16
+from refquant.dtypes import int16 as short
 from refquant.dtypes import int32 as int32
+from refquant.dtypes import int32 as int
 from refquant.dtypes import int64 as int64
 from refquant.dtypes import int64 as long
 from refquant.dtypes import int8 as int8
@@ -63,6 +70,7 @@ from refquant.io.state import save as save
 from refquant.kernels import get_num_threads as get_num_threads
 from refquant.kernels import set_num_threads as set_num_threads
 from refquant.ops.floating.activation import clamp as clamp
+from refquant.ops.floating.activation import clip as clip
 from refquant.ops.floating.activation import relu as relu
 from refquant.ops.floating.activation import relu_ as relu_
 from refquant.ops.floating.activation import sigmoid as sigmoid
@@ -114,6 +122,7 @@ from refquant.ops.floating.elementwise import sin as sin
 from refquant.ops.floating.elementwise import sqrt as sqrt
 from refquant.ops.floating.elementwise import square as square
 from refquant.ops.floating.extremes import amax as amax
+from refquant.ops.floating.extremes import amin as amin
 from refquant.ops.floating.extremes import argmax as argmax
 from refquant.ops.floating.extremes import argmin as argmin
 from refquant.ops.floating.extremes import max as max
@@ -123,12 +132,16 @@ from refquant.ops.floating.extremes import min as min
 from refquant.ops.floating.extremes import minimum as minimum
 from refquant.ops.floating.generator import Generator as Generator
 from refquant.ops.floating.generator import default_generator as default_generator
+from refquant.ops.floating.generator import get_rng_state as get_rng_state
 from refquant.ops.floating.generator import initial_seed as initial_seed
 from refquant.ops.floating.generator import manual_seed as manual_seed
 from refquant.ops.floating.generator import seed as seed
+from refquant.ops.floating.generator import set_rng_state as set_rng_state
 from refquant.ops.floating.index_put import index_put as index_put
 from refquant.ops.floating.index_put import index_put_ as index_put_
 from refquant.ops.floating.index_put import index_put_impl_ as _index_put_impl_
+from refquant.ops.floating.limits import finfo as finfo
+from refquant.ops.floating.limits import iinfo as iinfo
 from refquant.ops.floating.logical import all as all
 from refquant.ops.floating.logical import any as any
 from refquant.ops.floating.logical import count_nonzero as count_nonzero
@@ -154,6 +167,7 @@ from refquant.ops.floating.random import normal as normal
 from refquant.ops.floating.random import rand as rand
 from refquant.ops.floating.random import rand_like as rand_like
 from refquant.ops.floating.random import randint as randint
+from refquant.ops.floating.random import randint_like as randint_like
 from refquant.ops.floating.random import randn as randn
 from refquant.ops.floating.random import randn_like as randn_like
 from refquant.ops.floating.random import randperm as randperm
@@ -174,7 +188,9 @@ from refquant.ops.floating.rounding import floor as floor
 from refquant.ops.floating.rounding import round as round
 from refquant.ops.floating.rounding import sign as sign
 from refquant.ops.floating.rounding import trunc as trunc
-from refquant.ops.floating.sampling import grid_sampler_2d as grid_sampler_2d
+from refquant.ops.floating.grid_sampling import grid_sampler_2d as grid_sampler_2d
+from refquant.ops.floating.sampling import bernoulli as bernoulli
+from refquant.ops.floating.sampling import multinomial as multinomial
 from refquant.ops.floating.selection import gather as gather
 from refquant.ops.floating.selection import index_select as index_select
 from refquant.ops.floating.selection import masked_fill as masked_fill
@@ -190,6 +206,7 @@ from refquant.ops.floating.softmax import softmax as softmax
 from refquant.ops.floating.sorting import argsort as argsort
 from refquant.ops.floating.sorting import sort as sort
 from refquant.ops.floating.sorting import topk as topk
+from refquant.ops.floating.sorting import unique as unique
 from refquant.ops.floating.turning import flip as flip
 from refquant.ops.floating.turning import fliplr as fliplr
 from refquant.ops.floating.turning import flipud as flipud
@@ -210,6 +227,12 @@ from refquant.ops.permutation import swapaxes as swapaxes
 from refquant.ops.permutation import swapdims as swapdims
 from refquant.ops.permutation import t as t
 from refquant.ops.permutation import transpose as transpose
+from refquant.ops.quantized.accessors import int_repr as int_repr
+from refquant.ops.quantized.accessors import q_per_channel_axis as q_per_channel_axis
+from refquant.ops.quantized.accessors import q_per_channel_scales as q_per_channel_scales
+from refquant.ops.quantized.accessors import q_per_channel_zero_points as q_per_channel_zero_points
+from refquant.ops.quantized.accessors import q_scale as q_scale
+from refquant.ops.quantized.accessors import q_zero_point as q_zero_point
 from refquant.ops.quantized.affine import dequantize as dequantize
 from refquant.ops.quantized.affine import quantize_per_channel as quantize_per_channel
 from refquant.ops.quantized.affine import quantize_per_tensor as quantize_per_tensor
@@ -263,8 +286,11 @@ from refquant.tensors import QuantizedTensor as QuantizedTensor
 from refquant.tensors import Size as Size
 from refquant.tensors import Tensor as Tensor
 from refquant.tensors.autograd import enable_grad as enable_grad
+from refquant.tensors.autograd import inference_mode as inference_mode
 from refquant.tensors.autograd import is_grad_enabled as is_grad_enabled
+from refquant.tensors.autograd import is_inference_mode_enabled as is_inference_mode_enabled
 from refquant.tensors.autograd import no_grad as no_grad
 from refquant.tensors.autograd import set_grad_enabled as set_grad_enabled
 
 __all__ = ["Generator", "QuantizedTensor", "Size", "Tensor", "__version__", "_choose_qparams_per_tensor", "_empty_affine_quantized", "_empty_per_channel_affine_quantized", "_exported", "_fake_quantize_learnable_per_channel_affine", "_fake_quantize_learnable_per_tensor_affine", "_fake_quantize_per_tensor_affine_cachemask_tensor_qparams", "_fused_moving_avg_obs_fq_helper", "_index_put_impl_", "_make_per_channel_quantized_tensor", "_make_per_tensor_quantized_tensor", "_saturate_weight_to_fp16", "abs", "adaptive_avg_pool1d", "add", "addmm", "all", "allclose", "amax", "any", "ao", "arange", "argmax", "argmin", "argsort", "as_strided", "as_tensor", "avg_pool1d", "backends", "bernoulli", "bmm", "bool", "cat", "ceil", "celu", "celu_", "channel_shuffle", "channels_last", "channels_last_3d", "choose_qparams_optimized", "chunk", "clamp", "clone", "contiguous_format", "cos", "count_nonzero", "cumsum", "default_generator", "dequantize", "device", "div", "dot", "dtype", "empty", "empty_like", "empty_quantized", "enable_grad", "engines", "eq", "equal", "exp", "eye", "fake_quantize_per_channel_affine", "fake_quantize_per_tensor_affine", "fbgemm_linear_fp16_weight", "fbgemm_linear_fp16_weight_fp32_activation", "fbgemm_linear_int8_weight", "fbgemm_linear_int8_weight_fp32_activation", "fbgemm_linear_quantize_weight", "fbgemm_pack_gemm_matrix_fp16", "fbgemm_pack_quantized_matrix", "flatten", "flip", "fliplr", "flipud", "float", "float16", "float32", "float64", "floor", "floor_divide", "fmod", "from_numpy", "from_torch", "full", "full_like", "fused_moving_avg_obs_fake_quant", "gather", "ge", "get_num_threads", "grid_sampler_2d", "gt", "index_put", "index_put_", "index_select", "initial_seed", "int16", "int32", "int64", "int8", "is_grad_enabled", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "kernels", "le", "lerp", "linspace", "load", "log", "log10", "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_select", "matmul", "max", "max_pool1d", "max_pool2d", "max_pool3d", "maximum", "mean", "median", "memory_format", "min", "minimum", "mm", "moveaxis", "movedim", "mul", "mv", "narrow", "ne", "neg", "nn", "no_grad", "nonzero", "norm", "normal", "numel", "ones", "ones_like", "optim", "oracle", "outer", "per_channel_affine", "per_channel_affine_float_qparams", "per_channel_symmetric", "per_tensor_affine", "per_tensor_symmetric", "permute", "pixel_shuffle", "pixel_unshuffle", "plotting", "pow", "prelu", "preserve_format", "prod", "qint32", "qint8", "qscheme", "quantization", "quantize_per_channel", "quantize_per_tensor", "quantize_per_tensor_dynamic", "quantized_gru", "quantized_gru_cell", "quantized_lstm", "quantized_lstm_cell", "quantized_max_pool1d", "quantized_max_pool2d", "quantized_max_pool3d", "quantized_rnn_relu_cell", "quantized_rnn_tanh_cell", "quint2x4", "quint4x2", "quint8", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "ravel", "reciprocal", "relu", "relu_", "remainder", "repeat_interleave", "report", "reporting", "reshape", "rot90", "round", "rsqrt", "save", "seed", "select", "set_grad_enabled", "set_num_threads", "show_config", "sigmoid", "sign", "sin", "softmax", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "sum", "swapaxes", "swapdims", "t", "tanh", "tensor", "threshold", "threshold_", "tile", "to_torch", "topk", "transpose", "tril", "triu", "trunc", "uint8", "unbind", "unsqueeze", "var", "where", "zeros", "zeros_like"]
+__all__ = ["Generator", "QuantizedTensor", "Size", "Tensor", "__version__", "_choose_qparams_per_tensor", "_empty_affine_quantized", "_empty_per_channel_affine_quantized", "_exported", "_fake_quantize_learnable_per_channel_affine", "_fake_quantize_learnable_per_tensor_affine", "_fake_quantize_per_tensor_affine_cachemask_tensor_qparams", "_fused_moving_avg_obs_fq_helper", "_index_put_impl_", "_make_per_channel_quantized_tensor", "_make_per_tensor_quantized_tensor", "_saturate_weight_to_fp16", "abs", "add", "addmm", "all", "allclose", "amax", "amin", "any", "ao", "arange", "argmax", "argmin", "argsort", "as_strided", "as_tensor", "autograd", "backends", "bernoulli", "bmm", "bool", "cat", "ceil", "celu", "celu_", "channel_shuffle", "channels_last", "channels_last_3d", "choose_qparams_optimized", "chunk", "clamp", "clip", "clone", "contiguous_format", "cos", "count_nonzero", "cuda", "cumsum", "default_generator", "dequantize", "device", "div", "dot", "double", "dtype", "empty", "empty_like", "empty_quantized", "enable_grad", "engines", "eq", "equal", "exp", "eye", "fake_quantize_per_channel_affine", "fake_quantize_per_tensor_affine", "fbgemm_linear_fp16_weight", "fbgemm_linear_fp16_weight_fp32_activation", "fbgemm_linear_int8_weight", "fbgemm_linear_int8_weight_fp32_activation", "fbgemm_linear_quantize_weight", "fbgemm_pack_gemm_matrix_fp16", "fbgemm_pack_quantized_matrix", "finfo", "flatten", "flip", "fliplr", "flipud", "float", "float16", "float32", "float64", "floor", "floor_divide", "fmod", "from_numpy", "from_torch", "full", "full_like", "fused_moving_avg_obs_fake_quant", "gather", "ge", "get_num_threads", "get_rng_state", "gt", "half", "iinfo", "index_put", "index_put_", "index_select", "inference_mode", "initial_seed", "int", "int16", "int32", "int64", "int8", "int_repr", "is_grad_enabled", "is_inference_mode_enabled", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "kernels", "le", "lerp", "linspace", "load", "log", "log10", "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_select", "matmul", "max", "maximum", "mean", "median", "memory_format", "min", "minimum", "mm", "moveaxis", "movedim", "mul", "multinomial", "mv", "narrow", "ne", "neg", "nn", "no_grad", "nonzero", "norm", "normal", "numel", "ones", "ones_like", "optim", "oracle", "outer", "per_channel_affine", "per_channel_affine_float_qparams", "per_channel_symmetric", "per_tensor_affine", "per_tensor_symmetric", "permute", "pixel_shuffle", "pixel_unshuffle", "plotting", "pow", "prelu", "preserve_format", "prod", "q_per_channel_axis", "q_per_channel_scales", "q_per_channel_zero_points", "q_scale", "q_zero_point", "qint32", "qint8", "qscheme", "quantization", "quantize_per_channel", "quantize_per_tensor", "quantize_per_tensor_dynamic", "quantized_gru", "quantized_gru_cell", "quantized_lstm", "quantized_lstm_cell", "quantized_rnn_relu_cell", "quantized_rnn_tanh_cell", "quint2x4", "quint4x2", "quint8", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "ravel", "reciprocal", "relu", "relu_", "remainder", "repeat_interleave", "report", "reporting", "reshape", "rot90", "round", "rsqrt", "save", "seed", "select", "set_grad_enabled", "set_num_threads", "set_rng_state", "short", "show_config", "sigmoid", "sign", "sin", "softmax", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "sum", "swapaxes", "swapdims", "t", "tanh", "tensor", "threshold", "threshold_", "tile", "to_torch", "topk", "transpose", "tril", "triu", "trunc", "uint8", "unbind", "unique", "unsqueeze", "utils", "var", "where", "zeros", "zeros_like"]

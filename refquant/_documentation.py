@@ -97,6 +97,9 @@ Parameters
 ----------
 tensor : Tensor
     Filled in place, without a gradient.""",
+    "source": """
+generator : Generator, optional
+    Source of the numbers; by default the one that `refquant.manual_seed` starts.""",
     "itself": """
 Returns
 -------

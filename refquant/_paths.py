@@ -33,6 +33,8 @@ quant_type quantization_mappings quantize utils
 quantization.numeric_suite  quantization._numeric_suite
 quantization.equalize       quantization._equalize
 quantization.correct_bias   quantization._correct_bias
+autograd                    autograd                    function
+utils.data                  utils.data                  dataloader
 """
 HOMES = {
     path: home
@@ -65,7 +67,7 @@ _REASONS = {
     ("nothing exports graphs", "refquant.save() keeps a state_dict()"): "export _export",
     ("ONNX files are not written", "export what refquant.to_torch() gives"): "onnx",
     ("models are not compiled", _RUN): "compile _dynamo _inductor",
-    (_DEVICE, "leave the call out, or write 'cpu'"): "cuda mps xpu Tensor.cuda Module.cuda "
+    (_DEVICE, "leave the call out, or write 'cpu'"): "mps xpu Tensor.cuda Module.cuda "
     "Tensor.xpu Module.xpu backends.cuda backends.mps",
     ("there is no oneDNN library behind the float operations", "leave the line out"):
     "backends.mkldnn backends.mkl backends.openmp Tensor.to_mkldnn",

@@ -57,6 +57,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
         histograms,
         matmul,
         normalization,
+        normal,
         observation,
         pooling,
         recurrence,
@@ -72,6 +73,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
     from refquant.reference.histograms import *  # noqa: F403
     from refquant.reference.matmul import *  # noqa: F403
     from refquant.reference.normalization import *  # noqa: F403
+    from refquant.reference.normal import *  # noqa: F403
     from refquant.reference.observation import *  # noqa: F403
     from refquant.reference.pooling import *  # noqa: F403
     from refquant.reference.recurrence import *  # noqa: F403
@@ -87,6 +89,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
     __all__ += matmul.__all__
     __all__ += normalization.__all__
     __all__ += histograms.__all__
+    __all__ += normal.__all__
     __all__ += observation.__all__
     __all__ += pooling.__all__
     __all__ += recurrence.__all__
@@ -107,6 +110,7 @@ FAMILIES = (
     "pooling",
     "resizing",
     "recurrence",
+    "normal",
     "embedding",
 )
 

@@ -156,10 +156,11 @@ zero_point = round(-low / scale)
 print(f"states from {low:.4f} to {high:.4f}: scale {scale:.6f}, zero point {zero_point}")
 
 # %%
-# *Second*, input and weight are integers, and the sum of their products is exact.
+# *Second*, input and weight are integers, and the sum of their products is exact. FBGEMM adds the
+# zero point before it rounds.
 
 weight = quantized.fc.weight()
-q_x = np.clip(np.rint(x / np.float32(scale)) + zero_point, 0, 127).astype(np.int64)
+q_x = np.clip(np.rint(x / np.float32(scale) + np.float32(zero_point)), 0, 127).astype(np.int64)
 q_w = weight.int_repr().numpy().astype(np.int64)
 acc = (q_x - zero_point) @ (q_w - weight.q_zero_point()).T
 print("sums from", acc.min(), "to", acc.max())

@@ -12,6 +12,7 @@ from refquant import arguments
 from refquant._documentation import document
 from refquant.errors import ShapeError
 from refquant.nn.variance_scaling import calculate_gain, fans, fillable, standard_deviation
+from refquant.ops.floating.generator import Generator
 from refquant.tensors import Tensor, autograd
 
 __all__ = [
@@ -30,7 +31,9 @@ __all__ = [
 ]
 
 
-def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
+def uniform_(
+    tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
+) -> Tensor:
     """Draw from the uniform distribution from `a` to `b`.
 
     %(filled)s
@@ -38,6 +41,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
         The lower end.
     b : float, default 1.0
         The upper end.
+    %(source)s
 
     %(itself)s
 
@@ -48,10 +52,12 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """
     fillable(tensor)
     with autograd.no_grad():
-        return tensor.uniform_(a, b)
+        return tensor.uniform_(a, b, generator=generator)
 
 
-def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
+def normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
+) -> Tensor:
     """Draw from the normal distribution.
 
     %(filled)s
@@ -59,6 +65,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
         Where the middle is.
     std : float, default 1.0
         The standard deviation.
+    %(source)s
 
     %(itself)s
 
@@ -69,7 +76,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """
     fillable(tensor)
     with autograd.no_grad():
-        return tensor.normal_(mean, std)
+        return tensor.normal_(mean, std, generator=generator)
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
@@ -139,11 +146,14 @@ def eye_(tensor: Tensor) -> Tensor:
         return tensor.copy_(np.eye(*tensor.array.shape))
 
 
-def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+def xavier_uniform_(
+    tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
+) -> Tensor:
     r"""Draw uniformly from :math:`\pm g \sqrt{6 / (\mathrm{fan}_{in} + \mathrm{fan}_{out})}`.
 
     %(filled)s
     %(gain)s
+    %(source)s
 
     %(itself)s
 
@@ -154,15 +164,16 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """
     counts = fans(tensor)
     gain = arguments.real("gain", gain, finite=True)
-    bound = abs(gain) * math.sqrt(6 / max(sum(counts), 1))
-    return uniform_(tensor, -bound, bound)
+    bound = math.sqrt(3) * (abs(gain) * math.sqrt(2 / max(sum(counts), 1)))
+    return uniform_(tensor, -bound, bound, generator)
 
 
-def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     r"""Draw with deviation :math:`g \sqrt{2 / (\mathrm{fan}_{in} + \mathrm{fan}_{out})}`.
 
     %(filled)s
     %(gain)s
+    %(source)s
 
     %(itself)s
 
@@ -173,11 +184,15 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """
     counts = fans(tensor)
     gain = arguments.real("gain", gain)
-    return normal_(tensor, 0.0, gain * math.sqrt(2 / max(sum(counts), 1)))
+    return normal_(tensor, 0.0, gain * math.sqrt(2 / max(sum(counts), 1)), generator)
 
 
 def kaiming_uniform_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
 ) -> Tensor:
     r"""Draw uniformly from :math:`\pm g \sqrt{3 / \mathrm{fan}}`.
 
@@ -188,6 +203,7 @@ def kaiming_uniform_(
         Which direction keeps its spread.
     nonlinearity : str
         What follows; gives the gain g, see `calculate_gain`.
+    %(source)s
 
     %(itself)s
 
@@ -197,11 +213,15 @@ def kaiming_uniform_(
     True
     """
     bound = math.sqrt(3) * standard_deviation(tensor, a, mode, nonlinearity)
-    return uniform_(tensor, -bound, bound)
+    return uniform_(tensor, -bound, bound, generator)
 
 
 def kaiming_normal_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
 ) -> Tensor:
     r"""Draw with deviation :math:`g / \sqrt{\mathrm{fan}}`; see `kaiming_uniform_`.
 
@@ -212,6 +232,7 @@ def kaiming_normal_(
         Whether inputs or outputs are counted.
     nonlinearity : str, default 'leaky_relu'
         What follows, see `calculate_gain`.
+    %(source)s
 
     %(itself)s
 
@@ -220,14 +241,15 @@ def kaiming_normal_(
     >>> refquant.nn.init.kaiming_normal_(w) is w
     True
     """
-    return normal_(tensor, 0.0, standard_deviation(tensor, a, mode, nonlinearity))
+    return normal_(tensor, 0.0, standard_deviation(tensor, a, mode, nonlinearity), generator)
 
 
-def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with an orthogonal matrix, the first dimension against all others.
 
     %(filled)s
     %(gain)s
+    %(source)s
 
     %(itself)s
 
@@ -242,7 +264,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
         return tensor
     rows = tensor.array.shape[0]
     with autograd.no_grad():
-        drawn = normal_(Tensor(np.empty((rows, tensor.array.size // rows)))).array
+        empty = Tensor(np.empty((rows, tensor.array.size // rows), tensor.array.dtype))
+        drawn = normal_(empty, generator=generator).array
         q, r = np.linalg.qr(drawn if drawn.shape[0] >= drawn.shape[1] else drawn.T)
         q = q * np.sign(np.diag(r))  # makes every orthogonal matrix equally likely
         q = q if drawn.shape[0] >= drawn.shape[1] else q.T

@@ -13,10 +13,11 @@ from refquant import arguments
 from refquant._documentation import document
 from refquant.errors import ShapeError
 from refquant.nn.variance_scaling import calculate_gain, fans, fillable, standard_deviation
+from refquant.ops.floating.generator import Generator
 from refquant.tensors import Tensor, autograd
 __all__ = ['calculate_gain', 'constant_', 'eye_', 'kaiming_normal_', 'kaiming_uniform_', 'normal_', 'ones_', 'orthogonal_', 'uniform_', 'xavier_normal_', 'xavier_uniform_', 'zeros_']
 
-def uniform_(tensor: Tensor, a: float=0.0, b: float=1.0) -> Tensor:
+def uniform_(tensor: Tensor, a: float=0.0, b: float=1.0, generator: Generator | None=None) -> Tensor:
     """Draw from the uniform distribution from `a` to `b`.
 
     Parameters
@@ -27,6 +28,8 @@ def uniform_(tensor: Tensor, a: float=0.0, b: float=1.0) -> Tensor:
         The lower end.
     b : float, default 1.0
         The upper end.
+    generator : Generator, optional
+        Source of the numbers; by default the one that `refquant.manual_seed` starts.
 
     Returns
     -------
@@ -41,7 +44,7 @@ def uniform_(tensor: Tensor, a: float=0.0, b: float=1.0) -> Tensor:
     True
     """
 
-def normal_(tensor: Tensor, mean: float=0.0, std: float=1.0) -> Tensor:
+def normal_(tensor: Tensor, mean: float=0.0, std: float=1.0, generator: Generator | None=None) -> Tensor:
     """Draw from the normal distribution.
 
     Parameters
@@ -52,6 +55,8 @@ def normal_(tensor: Tensor, mean: float=0.0, std: float=1.0) -> Tensor:
         Where the middle is.
     std : float, default 1.0
         The standard deviation.
+    generator : Generator, optional
+        Source of the numbers; by default the one that `refquant.manual_seed` starts.
 
     Returns
     -------
@@ -152,7 +157,7 @@ def eye_(tensor: Tensor) -> Tensor:
             [0., 1.]])
     """
 
-def xavier_uniform_(tensor: Tensor, gain: float=1.0) -> Tensor:
+def xavier_uniform_(tensor: Tensor, gain: float=1.0, generator: Generator | None=None) -> Tensor:
     r"""Draw uniformly from :math:`\pm g \sqrt{6 / (\mathrm{fan}_{in} + \mathrm{fan}_{out})}`.
 
     Parameters
@@ -161,6 +166,8 @@ def xavier_uniform_(tensor: Tensor, gain: float=1.0) -> Tensor:
         Filled in place, without a gradient.
     gain : float, default 1.0
         Factor of the spread, see `calculate_gain`.
+    generator : Generator, optional
+        Source of the numbers; by default the one that `refquant.manual_seed` starts.
 
     Returns
     -------
@@ -175,7 +182,7 @@ def xavier_uniform_(tensor: Tensor, gain: float=1.0) -> Tensor:
     True
     """
 
-def xavier_normal_(tensor: Tensor, gain: float=1.0) -> Tensor:
+def xavier_normal_(tensor: Tensor, gain: float=1.0, generator: Generator | None=None) -> Tensor:
     r"""Draw with deviation :math:`g \sqrt{2 / (\mathrm{fan}_{in} + \mathrm{fan}_{out})}`.
 
     Parameters
@@ -184,6 +191,8 @@ def xavier_normal_(tensor: Tensor, gain: float=1.0) -> Tensor:
         Filled in place, without a gradient.
     gain : float, default 1.0
         Factor of the spread, see `calculate_gain`.
+    generator : Generator, optional
+        Source of the numbers; by default the one that `refquant.manual_seed` starts.
 
     Returns
     -------
@@ -198,7 +207,7 @@ def xavier_normal_(tensor: Tensor, gain: float=1.0) -> Tensor:
     True
     """
 
-def kaiming_uniform_(tensor: Tensor, a: float=0, mode: str='fan_in', nonlinearity: str='leaky_relu') -> Tensor:
+def kaiming_uniform_(tensor: Tensor, a: float=0, mode: str='fan_in', nonlinearity: str='leaky_relu', generator: Generator | None=None) -> Tensor:
     r"""Draw uniformly from :math:`\pm g \sqrt{3 / \mathrm{fan}}`.
 
     Parameters
@@ -211,6 +220,8 @@ def kaiming_uniform_(tensor: Tensor, a: float=0, mode: str='fan_in', nonlinearit
         Which direction keeps its spread.
     nonlinearity : str
         What follows; gives the gain g, see `calculate_gain`.
+    generator : Generator, optional
+        Source of the numbers; by default the one that `refquant.manual_seed` starts.
 
     Returns
     -------
@@ -225,7 +236,7 @@ def kaiming_uniform_(tensor: Tensor, a: float=0, mode: str='fan_in', nonlinearit
     True
     """
 
-def kaiming_normal_(tensor: Tensor, a: float=0, mode: str='fan_in', nonlinearity: str='leaky_relu') -> Tensor:
+def kaiming_normal_(tensor: Tensor, a: float=0, mode: str='fan_in', nonlinearity: str='leaky_relu', generator: Generator | None=None) -> Tensor:
     r"""Draw with deviation :math:`g / \sqrt{\mathrm{fan}}`; see `kaiming_uniform_`.
 
     Parameters
@@ -238,6 +249,8 @@ def kaiming_normal_(tensor: Tensor, a: float=0, mode: str='fan_in', nonlinearity
         Whether inputs or outputs are counted.
     nonlinearity : str, default 'leaky_relu'
         What follows, see `calculate_gain`.
+    generator : Generator, optional
+        Source of the numbers; by default the one that `refquant.manual_seed` starts.
 
     Returns
     -------
@@ -252,7 +265,7 @@ def kaiming_normal_(tensor: Tensor, a: float=0, mode: str='fan_in', nonlinearity
     True
     """
 
-def orthogonal_(tensor: Tensor, gain: float=1.0) -> Tensor:
+def orthogonal_(tensor: Tensor, gain: float=1.0, generator: Generator | None=None) -> Tensor:
     """Fill with an orthogonal matrix, the first dimension against all others.
 
     Parameters
@@ -261,6 +274,8 @@ def orthogonal_(tensor: Tensor, gain: float=1.0) -> Tensor:
         Filled in place, without a gradient.
     gain : float, default 1.0
         Factor of the spread, see `calculate_gain`.
+    generator : Generator, optional
+        Source of the numbers; by default the one that `refquant.manual_seed` starts.
 
     Returns
     -------

@@ -257,6 +257,29 @@ class Methods:
         >>> refquant.amax(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
         tensor([2., 3.])
         """
+    def amin(self, dim: Any = ..., keepdim: Any = ...) -> Tensor:
+        """Find the smallest element over dimensions; equal ones share the gradient.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        dim : int or sequence of int, optional
+            Dimensions to reduce; all if not given.
+        keepdim : bool, default False
+            Whether the reduced dimension stays, with extent 1.
+
+        Returns
+        -------
+        Tensor
+            Without the reduced dimensions, unless `keepdim`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.amin(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+        tensor([1., 0.])
+        """
     def any(self, dim: Any = ..., keepdim: Any = ...) -> Tensor:
         """Test whether any element is nonzero.
 
@@ -386,6 +409,47 @@ class Methods:
                 [1, 2],
                 [2, 3]])
         """
+    def bernoulli(self, p: Any = ..., *, generator: Any = ...) -> Tensor:
+        """Draw 1 with the probability that each element gives, else 0.
+
+        Parameters
+        ----------
+        input : Tensor
+            Probabilities, from 0 to 1.
+        p : Any, optional
+            One probability for all instead.
+        generator : Generator, optional
+            Source of the numbers; by default the one that `refquant.manual_seed` starts.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> _ = refquant.manual_seed(0)
+        >>> refquant.bernoulli(refquant.tensor([0.0, 0.5, 1.0]))
+        tensor([0., 0., 1.])
+        """
+    def bernoulli_(self, p: Any = ..., *, generator: Any = ...) -> Self:
+        """Overwrite with draws of 1 and 0.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        p : Any, default 0.5
+            The probability of 1; of each element if it is a tensor.
+        generator : Generator, optional
+            Source of the numbers; by default the one that `refquant.manual_seed` starts.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def bmm(self, mat2: Any) -> Tensor:
         """Multiply two batches of matrices; see `matmul`.
 
@@ -497,6 +561,46 @@ class Methods:
             Plain.
         min, max : number, optional
             Ends of the range, at least one of them.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
+    def clip(self, min: Any = ..., max: Any = ...) -> Tensor:
+        """Clamp to a range; another name of `clamp`.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        min : float, optional
+            The smallest result.
+        max : float, optional
+            The largest result.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.clip(refquant.tensor([-2.0, 0.5, 3.0]), 0, 1)
+        tensor([0. , 0.5, 1. ])
+        """
+    def clip_(self, min: Any = ..., max: Any = ...) -> Self:
+        """Apply `clip` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        min : float, optional
+            The smallest result.
+        max : float, optional
+            The largest result.
 
         Returns
         -------
@@ -833,6 +937,23 @@ class Methods:
         """
     def expand_as(self, other: Any) -> Self:
         """Repeat to the shape of another tensor; see `expand`."""
+    def exponential_(self, lambd: Any = ..., *, generator: Any = ...) -> Self:
+        """Overwrite with draws from the exponential distribution.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        lambd : float, default 1.0
+            The rate, 1 through the mean.
+        generator : Generator, optional
+            Source of the numbers; by default the one that `refquant.manual_seed` starts.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def fill_(self, value: Any) -> Self:
         """Overwrite all elements with a number.
 
@@ -1893,6 +2014,32 @@ class Methods:
         Tensor
             `input` itself.
         """
+    def multinomial(self, num_samples: Any, replacement: Any = ..., *, generator: Any = ...) -> Tensor:
+        """Choose positions at random, with probabilities in the ratio of weights.
+
+        Parameters
+        ----------
+        input : Tensor
+            Weights of one or two dimensions, at least 0.
+        num_samples : int
+            How many are chosen of each row.
+        replacement : bool, default False
+            Whether one can be chosen more than once.
+        generator : Generator, optional
+            Source of the numbers; by default the one that `refquant.manual_seed` starts.
+
+        Returns
+        -------
+        Tensor
+            int64: positions along the last dimension of `input`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> _ = refquant.manual_seed(0)
+        >>> refquant.multinomial(refquant.tensor([0.0, 10.0, 3.0, 0.0]), 2)
+        tensor([1, 2])
+        """
     def mv(self, vec: Any) -> Tensor:
         """Multiply a matrix and a vector; see `matmul`.
 
@@ -2266,6 +2413,25 @@ class Methods:
         >>> refquant.prod(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
         tensor([2., 0.])
         """
+    def random_(self, low: Any = ..., high: Any = ..., *, generator: Any = ...) -> Self:
+        """Overwrite with integers, by default with all from 0 on that the dtype has.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        low : Any, optional
+            The smallest number, or with one argument `high`.
+        high : Any, optional
+            Not included.
+        generator : Generator, optional
+            Source of the numbers; by default the one that `refquant.manual_seed` starts.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+        """
     def ravel(self) -> Self:
         """Merge all dimensions into one; see `flatten`.
 
@@ -2489,6 +2655,19 @@ class Methods:
         >>> import refquant
         >>> refquant.round(refquant.tensor([0.5, 1.5, 2.6]))
         tensor([0., 2., 3.])
+        """
+    def round_(self) -> Self:
+        """Apply `round` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
         """
     def rsqrt(self) -> Tensor:
         """Reciprocal of the square root.
@@ -3115,6 +3294,21 @@ class Methods:
         >>> refquant.trunc(refquant.tensor([-1.5, 1.7]))
         tensor([-1.,  1.])
         """
+    def type(self, dtype: Any = ...) -> Any:
+        """Convert to a dtype, or name the type.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        dtype : dtype, optional
+            A dtype, or a name such as 'torch.FloatTensor'.
+
+        Returns
+        -------
+        Tensor
+            Of the dtype; without one, the name of the present type, such as 'torch.FloatTensor'.
+        """
     def type_as(self, other: Any) -> Tensor:
         """Convert to the dtype of another tensor.
 
@@ -3205,6 +3399,31 @@ class Methods:
         -------
         Tensor
             Of the shape of `input`.
+        """
+    def unique(self, sorted: Any = ..., return_inverse: Any = ..., return_counts: Any = ...) -> Any:
+        """Find the different elements.
+
+        Parameters
+        ----------
+        input : Tensor
+            The operand, of any shape.
+        sorted : bool, default True
+            Accepted; the order is always ascending.
+        return_inverse : bool, default False
+            Whether to return where each element of `input` is among the results, too.
+        return_counts : bool, default False
+            Whether to return how often each is there, too.
+
+        Returns
+        -------
+        Tensor
+            The different elements in ascending order; with the flags a tuple with what they ask.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.unique(refquant.tensor([3, 1, 3]))
+        tensor([1, 3])
         """
     def unsqueeze(self, dim: Any) -> Self:
         """Insert a dimension of extent 1 before dimension `dim`; shares storage.

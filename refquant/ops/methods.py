@@ -15,6 +15,7 @@ from refquant.ops.floating import (  # noqa: F401 -- their rows
     embedding,
     extremes,
     generator,
+    grid_sampling,
     group_normalization,
     index_put,
     logical,

@@ -1,4 +1,4 @@
-"""Adam."""
+"""Adam, and Adam with decoupled weight decay."""
 
 import math
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from refquant.errors import ArgumentError
 from refquant.optim.optimizer import Optimizer
 from refquant.tensors import Tensor
 
-__all__ = ["Adam"]
+__all__ = ["Adam", "AdamW"]
 
 
 class Adam(Optimizer):
@@ -96,7 +96,7 @@ class Adam(Optimizer):
             names = ["exp_avg", "exp_avg_sq", *(["max_exp_avg_sq"] if group["amsgrad"] else [])]
             state.update({name: Tensor(np.zeros_like(p)) for name in names})
         if group["weight_decay"]:
-            g = g + group["weight_decay"] * p
+            g = self._decay(p, g, group)
         state["step"].array[...] += 1
         step = int(state["step"].array)
         m, v = state["exp_avg"].array, state["exp_avg_sq"].array
@@ -109,3 +109,56 @@ class Adam(Optimizer):
             v = largest
         spread = np.sqrt(v) / math.sqrt(1 - beta2**step) + group["eps"]
         p -= (group["lr"] / (1 - beta1**step)) * m / spread
+
+    def _decay(self, p: np.ndarray, g: np.ndarray, group: dict[str, Any]) -> np.ndarray:
+        """Return the gradient with weight decay in it."""
+        return g + group["weight_decay"] * p
+
+
+class AdamW(Adam):
+    r"""Adam with decoupled weight decay: :math:`p \leftarrow (1 - \eta\lambda) p` first.
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        What to learn.
+    lr : float
+        Step size :math:`\eta`.
+    betas : pair of float
+        How long gradients and their squares are remembered.
+    eps : float
+        Keeps the divisor away from 0.
+    weight_decay : float
+        :math:`\lambda`; the parameters shrink by it, their gradients stay.
+    amsgrad : bool
+        Whether to divide by the largest mean of squares so far.
+
+    Notes
+    -----
+    Source: Loshchilov and Hutter, "Decoupled weight decay regularization", 2019.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> p = refquant.tensor([1.0], requires_grad=True)
+    >>> optimizer = refquant.optim.AdamW([p], lr=0.1)
+    >>> (p * p).sum().backward()
+    >>> optimizer.step()
+    >>> p
+    tensor([0.899], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.01,
+        amsgrad: bool = False,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad)
+
+    def _decay(self, p: np.ndarray, g: np.ndarray, group: dict[str, Any]) -> np.ndarray:
+        p *= 1 - group["lr"] * group["weight_decay"]
+        return g

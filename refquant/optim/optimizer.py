@@ -15,6 +15,17 @@ from refquant.tensors import Tensor, autograd
 
 __all__ = ["Optimizer"]
 
+# Settings that are numbers of at least 0.
+_AT_LEAST_0 = (
+    "lr",
+    "eps",
+    "weight_decay",
+    "momentum",
+    "alpha",
+    "lr_decay",
+    "initial_accumulator_value",
+)
+
 
 class Optimizer:
     """Base class of the optimizers.
@@ -53,6 +64,7 @@ class Optimizer:
         groups = arguments.sequence("params", params, "an iterable of tensors or dicts")
         self.defaults = dict(arguments.mapping("defaults", defaults))
         self.param_groups: list[dict[str, Any]] = []
+        self.steps = 0  # schedulers warn if they come first
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         if not groups:
             raise ArgumentError(argument="params", expected="at least one parameter", got="none")
@@ -100,12 +112,12 @@ class Optimizer:
 
     def _check(self, group: dict[str, Any]) -> None:
         """Raise if settings are not valid."""
-        for name in ("lr", "eps", "weight_decay", "momentum"):
+        for name in _AT_LEAST_0:
             if name in group:
                 group[name] = arguments.number(name, group[name], 0)
         if "dampening" in group:
             group["dampening"] = arguments.number("dampening", group["dampening"])
-        for name in ("nesterov", "amsgrad"):
+        for name in ("nesterov", "amsgrad", "centered"):
             if name in group:
                 group[name] = arguments.switch(name, group[name])
 
@@ -143,6 +155,7 @@ class Optimizer:
         ArgumentTypeError
             If the closure cannot be called without arguments.
         """
+        self.steps += 1
         loss = None
         if closure is not None:
             arguments.function("closure", closure, given=0)

@@ -17,11 +17,22 @@ import numpy as np
 from refquant import arguments
 from refquant.errors import GradientError
 
-__all__ = ["Node", "backward", "enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "Node",
+    "backward",
+    "enable_grad",
+    "gradients",
+    "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "set_grad_enabled",
+]
 
 
 class _Mode(threading.local):
     enabled = True
+    inference = 0
 
 
 _mode = _Mode()
@@ -76,6 +87,63 @@ class no_grad(_GradMode):
     """
 
     enabled = False
+
+
+class inference_mode(_GradMode):
+    """Record nothing, as `no_grad`; as a decorator, too.
+
+    Parameters
+    ----------
+    mode : bool, default True
+        Whether to do so at all.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> @refquant.inference_mode()
+    ... def double(x):
+    ...     return x * 2
+    >>> double(refquant.tensor([1.0], requires_grad=True)).requires_grad
+    False
+    """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        """Decorate a function that stands in the place of `mode`."""
+        self = super().__new__(cls)
+        if isinstance(mode, FunctionType):
+            self.__init__()  # type: ignore[misc]
+            return self(mode)
+        return self
+
+    def __init__(self, mode: bool = True) -> None:
+        super().__init__()
+        self.mode = arguments.flag("mode", mode)
+
+    def __enter__(self) -> Self:
+        self.enabled = _mode.enabled and not self.mode
+        _mode.inference += self.mode
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> Literal[False]:
+        _mode.inference -= self.mode
+        return super().__exit__(*error)
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether `inference_mode` is on.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import refquant
+    >>> with refquant.inference_mode():
+    ...     refquant.is_inference_mode_enabled()
+    True
+    """
+    return _mode.inference > 0
 
 
 class enable_grad(_GradMode):
@@ -225,11 +293,45 @@ def backward(root, gradient=None, retain_graph: bool = False) -> None:
     with np.errstate(all="ignore"):
         order = list(_last_to_first(root.node or root))
         _check_kept(order)
-        _walk(order, gradient)
+        _walk(order, {id(order[0]): gradient})
         if not retain_graph:
-            for source in order:
-                if isinstance(source, Node):
-                    source.free()
+            _free(order)
+
+
+def gradients(roots, incoming, inputs, retain_graph: bool = False) -> list[Any]:
+    """Compute the gradients of `roots` with respect to `inputs`; nothing is added to ``.grad``.
+
+    Parameters
+    ----------
+    roots : sequence of Tensor
+        What is differentiated, all requiring a gradient.
+    incoming : sequence of ndarray
+        Gradients with respect to `roots`.
+    inputs : sequence of Tensor
+        Leaves or not.
+    retain_graph : bool, default False
+        As of `backward`.
+
+    Returns
+    -------
+    list of ndarray or None
+        None where a tensor was not used.
+    """
+    with np.errstate(all="ignore"):
+        above = Node(roots, lambda gradient: gradient)
+        order = list(_last_to_first(above))
+        _check_kept(order)
+        found: dict[int, Any] = {id(t.node or t): None for t in inputs}
+        _walk(order, {id(above): list(incoming)}, found)
+        if not retain_graph:
+            _free(order)
+    return [found[id(t.node or t)] for t in inputs]
+
+
+def _free(order: list[Any]) -> None:
+    for source in order:
+        if isinstance(source, Node):
+            source.free()
 
 
 def _check_kept(order: list[Any]) -> None:
@@ -243,17 +345,19 @@ def _check_kept(order: list[Any]) -> None:
         )
 
 
-def _walk(order: list[Any], gradient: np.ndarray) -> None:
-    """Propagate the gradient of the first in `order` back to every leaf."""
-    pending = {id(order[0]): gradient}
+def _walk(order: list[Any], pending: dict[int, Any], found: dict[int, Any] | None = None) -> None:
+    """Propagate gradients back, to every leaf or into what is to be found."""
     for source in order:
         grad = pending.pop(id(source), None)
         if grad is None:
             continue
+        if found is not None and id(source) in found:
+            found[id(source)] = grad
         if not isinstance(source, Node):
-            source.accumulate_grad(grad)
+            if found is None:
+                source.accumulate_grad(grad)
             continue
-        if source.retained is not None:
+        if source.retained is not None and found is None:
             source.retained.accumulate_grad(grad)
         for below, part in zip(source.sources, source.function(grad), strict=True):
             if part is not None and below is not None:

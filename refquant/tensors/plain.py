@@ -37,11 +37,14 @@ class Tensor(Shaped):
 
     Parameters
     ----------
-    array : ndarray
+    array : ndarray, or numbers in lists, or int
         The elements, of a dtype that tensors have and aligned in memory; kept, not copied.
-        Strides say in which memory format they lie.
+        Strides say in which memory format they lie. Numbers in lists become float32. A whole
+        number is the first size of a tensor of zeros; the others follow.
     requires_grad : bool, default False
         Whether operations on the tensor are recorded.
+    *sizes : int
+        Sizes after the second.
 
     Raises
     ------
@@ -70,15 +73,26 @@ class Tensor(Shaped):
     # NumPy's operators leave ``array * tensor`` to the tensor.
     __array_priority__ = 1000
 
-    def __init__(self, array: np.ndarray, requires_grad: bool = False) -> None:
+    def __init__(self, array: Any = (), requires_grad: Any = False, *sizes: int) -> None:
         known = type(array) is np.ndarray and array.dtype in dtypes.BY_STORAGE
         if not known or not array.flags.aligned:
-            given = np.asarray(array) if isinstance(array, np.generic) else array
-            array = arrays.elements("array", given)
+            array, requires_grad = self._data(array, requires_grad, sizes)
         self._fill(array)
         if requires_grad is not False and arguments.flag("requires_grad", requires_grad):
             self._check_differentiable()
             self.requires_grad = True
+
+    @staticmethod
+    def _data(given: Any, requires_grad: Any, sizes: tuple[int, ...]) -> tuple[np.ndarray, Any]:
+        """Return the elements of what is no array: numbers in lists, or sizes as PyTorch takes."""
+        if type(given) is int:
+            if type(requires_grad) is int:
+                sizes, requires_grad = (requires_grad, *sizes), False
+            return np.zeros(arguments.shape("size", (given, *sizes)), np.float32), requires_grad
+        if isinstance(given, list | tuple):
+            return arguments.numbers("array", given, np.float32), requires_grad
+        given = np.asarray(given) if isinstance(given, np.generic) else given
+        return arrays.elements("array", given), requires_grad
 
     def _fill(self, array: np.ndarray) -> None:
         """Begin as a leaf that requires no gradient; `array` is trusted."""
@@ -133,6 +147,12 @@ class Tensor(Shaped):
     def detach(self) -> Tensor:
         """Share the elements, without gradient."""
         return Tensor(self.array)
+
+    def detach_(self) -> Self:
+        """Forget how the tensor was computed: it becomes a leaf; returns the tensor."""
+        self.requires_grad = self.retains_grad = False
+        self.node = None
+        return self
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Set whether operations on the tensor are recorded; returns the tensor."""

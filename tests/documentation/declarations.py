@@ -56,10 +56,10 @@ FACES = {
         {"refquant.nn.pooling": ["MaxPool2d"]},
     ),
     "refquant.ops.quantized": Face(
-        "affine average_pooling casting comparison constructors deviation fake_quantization "
-        "fbgemm_cells fbgemm_linear fused_fake_quantization masked_fake_quantization masking "
-        "matrices own_range packed_convolution packing padding recurrence reductions resizing "
-        "sampling",
+        "accessors affine average_pooling casting comparison constructors deviation "
+        "fake_quantization fbgemm_cells fbgemm_linear fused_fake_quantization "
+        "masked_fake_quantization masking matrices own_range packed_convolution packing padding "
+        "recurrence reductions resizing sampling",
         "CellParams PackedHalf as_rows check_image_rank check_range clamp_ hardtanh hardtanh_ "
         "input_quantizer max_pool3d multiply multiply_rows norm_output norm_vector "
         "pack_convolution pack_linear quint8_input reduced_range reduces_range relu relu6_ "

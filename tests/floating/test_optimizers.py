@@ -22,6 +22,17 @@ OPTIONS = {
         {"lr": 0.1, "weight_decay": 0.3},
         {"lr": 0.1, "amsgrad": True},
     ],
+    "AdamW": [{"lr": 0.1}, {"lr": 0.1, "weight_decay": 0.3, "amsgrad": True}],
+    "Adagrad": [
+        {"lr": 0.1},
+        {"lr": 0.1, "lr_decay": 0.2, "weight_decay": 0.3, "initial_accumulator_value": 0.5},
+    ],
+    "Adadelta": [{}, {"lr": 0.5, "rho": 0.8, "eps": 1e-3, "weight_decay": 0.3}],
+    "RMSprop": [
+        {"lr": 0.1},
+        {"lr": 0.1, "alpha": 0.8, "eps": 1e-3, "weight_decay": 0.3},
+        {"lr": 0.1, "momentum": 0.9, "centered": True},
+    ],
 }
 CASES = [(name, options) for name, several in OPTIONS.items() for options in several]
 

@@ -59,12 +59,12 @@ from refquant.ops.floating.padding import pad as pad
 from refquant.ops.floating.pooling import max_pool1d as max_pool1d
 from refquant.ops.floating.pooling import max_pool2d as max_pool2d
 from refquant.ops.floating.pooling import max_pool3d as max_pool3d
-from refquant.ops.floating.random import dropout as dropout
 from refquant.ops.floating.resizing import interpolate as interpolate
 from refquant.ops.floating.resizing import upsample as upsample
 from refquant.ops.floating.resizing import upsample_bilinear as upsample_bilinear
 from refquant.ops.floating.resizing import upsample_nearest as upsample_nearest
-from refquant.ops.floating.sampling import grid_sample as grid_sample
+from refquant.ops.floating.grid_sampling import grid_sample as grid_sample
+from refquant.ops.floating.sampling import dropout as dropout
 from refquant.ops.floating.shuffling import channel_shuffle as channel_shuffle
 from refquant.ops.floating.shuffling import pixel_shuffle as pixel_shuffle
 from refquant.ops.floating.shuffling import pixel_unshuffle as pixel_unshuffle

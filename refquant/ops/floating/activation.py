@@ -220,6 +220,19 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
 # -- in place ----------------------------------------------------------------------------------
 
 clamp_ = in_place(clamp)
+
+
+@row(returns="Of the shape of `input`.", min="The smallest result.", max="The largest result.")
+def clip(input: Any, min: float | None = None, max: float | None = None) -> Tensor:
+    """Clamp to a range; another name of `clamp`.
+
+    >>> refquant.clip(refquant.tensor([-2.0, 0.5, 3.0]), 0, 1)
+    tensor([0. , 0.5, 1. ])
+    """
+    return clamp(input, min, max)
+
+
+clip_ = in_place(clip)
 relu_ = in_place(
     relu,
     "refquant Tensor nn.functional",

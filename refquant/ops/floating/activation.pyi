@@ -208,6 +208,47 @@ def clamp_(input: Any, min: float | None=None, max: float | None=None) -> Tensor
     Tensor
         `input` itself.
     """
+
+def clip(input: Any, min: float | None=None, max: float | None=None) -> Tensor:
+    """Clamp to a range; another name of `clamp`.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    min : float, optional
+        The smallest result.
+    max : float, optional
+        The largest result.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.clip(refquant.tensor([-2.0, 0.5, 3.0]), 0, 1)
+    tensor([0. , 0.5, 1. ])
+    """
+def clip_(input: Any, min: float | None=None, max: float | None=None) -> Tensor:
+    """Apply `clip` in place.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    min : float, optional
+        The smallest result.
+    max : float, optional
+        The largest result.
+
+    Returns
+    -------
+    Tensor
+        `input` itself.
+    """
 def relu_(input: Any) -> Tensor:
     """Apply `relu` in place.
 

@@ -279,3 +279,34 @@ def short(input: Tensor) -> Tensor:
 def bool_(input: Tensor) -> Tensor:
     """Convert to bool: true is what is not 0."""
     return to(input, dtypes.bool_)
+
+
+# Names that `type` returns and takes; the same without the package, too.
+_TYPE_NAMES = {
+    "FloatTensor": dtypes.float32,
+    "DoubleTensor": dtypes.float64,
+    "HalfTensor": dtypes.float16,
+    "ByteTensor": dtypes.uint8,
+    "CharTensor": dtypes.int8,
+    "ShortTensor": dtypes.int16,
+    "IntTensor": dtypes.int32,
+    "LongTensor": dtypes.int64,
+    "BoolTensor": dtypes.bool_,
+}
+
+
+@row(
+    "Tensor",
+    returns="Of the dtype; without one, the name of the present type, such as 'torch.FloatTensor'.",
+    dtype="A dtype, or a name such as 'torch.FloatTensor'.",
+)
+def type(input: Tensor, dtype=None) -> Any:
+    """Convert to a dtype, or name the type."""
+    x = operand("input", input)
+    if dtype is None:
+        names = {kind: name for name, kind in _TYPE_NAMES.items()}
+        return f"torch.{names[x.dtype]}"
+    if isinstance(dtype, str):
+        name = arguments.choice("dtype", dtype.rpartition(".")[2], _TYPE_NAMES)
+        dtype = _TYPE_NAMES[name]
+    return to(input, dtype)

@@ -273,3 +273,20 @@ def bool_(input: Tensor) -> Tensor:
     Tensor
         Of the shape of `input`.
     """
+_TYPE_NAMES: Any
+
+def type(input: Tensor, dtype: Any=None) -> Any:
+    """Convert to a dtype, or name the type.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dtype : dtype, optional
+        A dtype, or a name such as 'torch.FloatTensor'.
+
+    Returns
+    -------
+    Tensor
+        Of the dtype; without one, the name of the present type, such as 'torch.FloatTensor'.
+    """

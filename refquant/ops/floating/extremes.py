@@ -170,19 +170,33 @@ def amax(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
     >>> refquant.amax(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
     tensor([2., 3.])
     """
+    return _extreme_over(input, dim, keepdim, np.max)
+
+
+@row(domain=(-2, 2), options=({}, {"dim": 1}, {"dim": (0, 1), "keepdim": True}))
+def amin(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Find the smallest element over dimensions; equal ones share the gradient.
+
+    >>> refquant.amin(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+    tensor([1., 0.])
+    """
+    return _extreme_over(input, dim, keepdim, np.min)
+
+
+def _extreme_over(input: Any, dim: Any, keepdim: Any, find: Any) -> Tensor:
     t, keepdim = operand("input", input), flag("keepdim", keepdim)
     x, axes = t.array, reduced_axes(dim, t.array.ndim)
     if 0 in [x.shape[axis] for axis in axes]:
         raise no_elements(x)
-    largest = np.max(x, axis=axes, keepdims=True)
+    found = find(x, axis=axes, keepdims=True)
 
     def backward(g):
-        equal = x == largest
+        equal = x == found
         with np.errstate(all="ignore"):  # beside NaN nothing is equal
             share = equal / equal.sum(axis=axes, keepdims=True, dtype=x.dtype)
         return ((g if keepdim else np.expand_dims(g, axes)) * share,)
 
-    return differentiable(largest if keepdim else largest.squeeze(axes), (t,), backward)
+    return differentiable(found if keepdim else found.squeeze(axes), (t,), backward)
 
 
 def _position(input: Any, dim: int | None, keepdim: bool, find) -> Tensor:

@@ -155,6 +155,32 @@ def amax(input: Any, dim: Any=None, keepdim: bool=False) -> Tensor:
     tensor([2., 3.])
     """
 
+def amin(input: Any, dim: Any=None, keepdim: bool=False) -> Tensor:
+    """Find the smallest element over dimensions; equal ones share the gradient.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    dim : int or sequence of int, optional
+        Dimensions to reduce; all if not given.
+    keepdim : bool, default False
+        Whether the reduced dimension stays, with extent 1.
+
+    Returns
+    -------
+    Tensor
+        Without the reduced dimensions, unless `keepdim`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.amin(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
+    tensor([1., 0.])
+    """
+
+def _extreme_over(input: Any, dim: Any, keepdim: Any, find: Any) -> Tensor: ...
+
 def _position(input: Any, dim: int | None, keepdim: bool, find: Any) -> Tensor: ...
 
 def argmax(input: Any, dim: int | None=None, keepdim: bool=False) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 
 from refquant.ops.floating.operands import operand
 from refquant.ops.floating.unary import unary
-from refquant.ops.rows import row
+from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor, differentiable
 
 
@@ -77,3 +77,6 @@ def round(input: Any) -> Tensor:
     tensor([0., 2., 3.])
     """
     return _steps(input, lambda x: np.rint(x) if x.dtype.kind == "f" else x.copy())
+
+
+round_ = in_place(round)

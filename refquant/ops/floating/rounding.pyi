@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from refquant.ops.floating.operands import operand
 from refquant.ops.floating.unary import unary
-from refquant.ops.rows import row
+from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor, differentiable
 
 def _steps(input: Any, formula: Callable) -> Tensor:
@@ -132,4 +132,17 @@ def round(input: Any) -> Tensor:
     >>> import refquant
     >>> refquant.round(refquant.tensor([0.5, 1.5, 2.6]))
     tensor([0., 2., 3.])
+    """
+def round_(input: Any) -> Tensor:
+    """Apply `round` in place.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+
+    Returns
+    -------
+    Tensor
+        `input` itself.
     """

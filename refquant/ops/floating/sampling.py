@@ -1,210 +1,139 @@
-"""Sampling of images at given places."""
+"""Random choices: of ones and zeros, of categories, and of elements to drop."""
 
 from typing import Any
 
 import numpy as np
 
 from refquant import arguments
-from refquant._operation import warn
-from refquant.errors import DtypeError, NotSupportedError, ShapeError
-from refquant.ops.dispatch import dispatched
-from refquant.ops.floating.operands import float_operand
+from refquant.errors import ArgumentError, ShapeError
+from refquant.ops.floating import distributions
+from refquant.ops.floating.creation import empty_like
+from refquant.ops.floating.generator import default_generator, source
+from refquant.ops.floating.operands import cast, float_operand, operand
+from refquant.ops.floating.random import placed
+from refquant.ops.inplace import assign
 from refquant.ops.rows import row
+from refquant.reference import random_numbers
 from refquant.tensors import Tensor, differentiable
 
-PADDING_MODES = ("zeros", "border", "reflection")
 
-
-def grid_options(mode: Any, padding_mode: Any, align_corners: Any) -> tuple[str, str, bool]:
-    """Return the options of sampling, or raise; PyTorch's numbers of modes are names here."""
-    if type(mode) is int and 0 <= mode <= 1:
-        mode = ("bilinear", "nearest")[mode]
-    if type(padding_mode) is int and 0 <= padding_mode <= 2:
-        padding_mode = PADDING_MODES[padding_mode]
-    for name, value, known in (
-        ("mode", mode, ("bilinear", "nearest")),
-        ("padding_mode", padding_mode, PADDING_MODES),
-    ):
-        if not isinstance(value, str) or value not in known:
-            raise NotSupportedError(
-                argument=name,
-                expected=" or ".join(map(repr, known)),
-                got=arguments.describe(value),
-            )
-    if align_corners is None:
-        warn("align_corners is False unless given, which is not how PyTorch 1.2 sampled")
-        align_corners = False
-    return mode, padding_mode, arguments.flag("align_corners", align_corners)
-
-
-def check_grid(image: np.ndarray, grid: Any) -> Tensor:
-    """Return the places to sample an image at, or raise."""
-    places = float_operand("grid", grid)
-    if image.ndim != 4 or 0 in image.shape[1:]:
-        raise ShapeError(
-            argument="input",
-            expected="an image (batch, channels, height, width) with pixels",
-            got=f"shape {image.shape}",
+def _probabilities(argument: str, value: Any) -> np.ndarray:
+    array = float_operand(argument, value).array
+    if not ((array >= 0) & (array <= 1)).all():
+        raise ArgumentError(
+            argument=argument, expected="probabilities, in 0..1", got="others", hint="use sigmoid()"
         )
-    if places.array.ndim != 4 or places.array.shape[3] != 2 or len(image) != len(places.array):
-        raise ShapeError(
-            argument="grid",
-            expected=f"of shape ({len(image)}, height, width, 2)",
-            got=f"shape {places.array.shape}",
-        )
-    return places
+    return array
 
 
-def coordinates(
-    places: np.ndarray, size: int, padding_mode: str, align_corners: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Turn places from -1 to 1 into pixels along one dimension, and find the slope of that.
+def _chosen(p: np.ndarray, generator: Any) -> np.ndarray:
+    """Draw for each probability whether it comes true, row-major."""
+    return distributions.uniforms(source(generator), p.size, p.dtype).reshape(p.shape) < p
 
-    Every operation is rounded to the dtype of the places. What lies outside is brought inside, or
-    stays; NaN is brought to the last pixel.
+
+@row(input="Probabilities, from 0 to 1.", p="One probability for all instead.")
+def bernoulli(input: Any, p: Any = None, *, generator=None) -> Tensor:
+    """Draw 1 with the probability that each element gives, else 0.
+
+    >>> _ = refquant.manual_seed(0)
+    >>> refquant.bernoulli(refquant.tensor([0.0, 0.5, 1.0]))
+    tensor([0., 0., 1.])
     """
-    kind = places.dtype.type
-    one, last = kind(1), kind(size - 1)
-    if align_corners:
-        x, factor = (places + one) / kind(2) * last, (size - 1) / 2
-    else:
-        x, factor = ((places + one) * kind(size) - one) / kind(2), size / 2
-    slope = np.full(x.shape, factor, kind)
-    if padding_mode == "zeros":
-        return x, slope
-    if padding_mode == "reflection":
-        low, span = (0.0, size - 1.0) if align_corners else (-0.5, float(size))
-        x, turned = _reflected(x, kind(low), kind(span))
-        slope = slope * turned
-    slope = np.where((x > 0) & (x < last), slope, kind(0))
-    x = np.where(x < 0, kind(0), x)
-    return np.where(x < last, x, last), slope
+    if p is not None:
+        x = operand("input", input).array
+        return bernoulli_(Tensor(np.empty(x.shape, x.dtype)), p, generator=generator)
+    probabilities = _probabilities("input", input)
+    return Tensor(_chosen(probabilities, generator).astype(probabilities.dtype))
 
 
-def _reflected(x: np.ndarray, low: Any, span: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Reflect at both ends of a span; also return 1 or -1, which way it goes."""
-    if span <= 0:
-        return np.zeros_like(x), np.zeros_like(x)
-    away = np.abs(x - low)
-    rest, turns = np.fmod(away, span), np.floor(away / span)
-    odd = np.where(turns < 2.0**31, turns, 0) % 2 == 1  # larger ones do not fit int32
-    sign = np.where((x < low) != odd, -1, 1).astype(x.dtype)
-    return np.where(odd, (span - rest) + low, rest + low), sign
+@row("Tensor", p="The probability of 1; of each element if it is a tensor.")
+def bernoulli_(input: Tensor, p: Any = 0.5, *, generator=None) -> Tensor:
+    """Overwrite with draws of 1 and 0."""
+    x = operand("input", input).array
+    if isinstance(p, Tensor):
+        probabilities = _probabilities("p", p)
+        try:
+            probabilities = np.broadcast_to(probabilities, x.shape)
+        except ValueError as error:
+            raise ShapeError(
+                argument="p", expected=f"a shape that {x.shape} can be cut from", got=p.array.shape
+            ) from error
+        return assign(input, Tensor(_chosen(probabilities, generator).astype(x.dtype)))
+    p = arguments.real("p", p, 0, 1)
+    drawn = distributions.doubles(source(generator), x.size) < p
+    return assign(input, placed(drawn.astype(x.dtype), x))
+
+
+@row(
+    returns="int64: positions along the last dimension of `input`.",
+    input="Weights of one or two dimensions, at least 0.",
+    num_samples="How many are chosen of each row.",
+    replacement="Whether one can be chosen more than once.",
+)
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator=None
+) -> Tensor:
+    """Choose positions at random, with probabilities in the ratio of weights.
+
+    >>> _ = refquant.manual_seed(0)
+    >>> refquant.multinomial(refquant.tensor([0.0, 10.0, 3.0, 0.0]), 2)
+    tensor([1, 2])
+    """
+    weights = float_operand("input", input).array
+    if weights.ndim not in (1, 2):
+        raise ShapeError(
+            argument="input", expected="1 or 2 dimensions", got=f"shape {weights.shape}"
+        )
+    replacement = arguments.flag("replacement", replacement)
+    most = None if replacement else weights.shape[-1]
+    count = arguments.integer("num_samples", num_samples, 1, most)
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any(-1).all():
+        raise ArgumentError(
+            argument="input",
+            expected="finite weights of at least 0, one of each row above it",
+            got="others",
+        )
+    if not replacement or count == 1:
+        # The smallest of exponential times, each with its weight as rate, comes first.
+        times = cast(distributions.exponential(source(generator), weights.size, 1.0), weights.dtype)
+        with np.errstate(all="ignore"):
+            speed = weights / times.reshape(weights.shape)
+        return Tensor(np.argsort(-speed, axis=-1, kind="stable")[..., :count].copy())
+    rows = weights.reshape(-1, weights.shape[-1])
+    drawn = distributions.doubles(source(generator), len(rows) * count).reshape(-1, count)
+    chosen = [random_numbers.categories(w, u) for w, u in zip(rows, drawn, strict=True)]
+    return Tensor(np.reshape(chosen, (*weights.shape[:-1], count)))
 
 
 @row(
     "nn.functional",
-    mode="What to take: a mix of the four pixels beside a place, or the nearest.",
-    padding_mode="What lies outside: zeros, the last pixel, or the image reflected.",
-    align_corners="Whether -1 and 1 are the middles of the corner pixels, or their corners.",
-    grid="Where to sample: columns and rows, -1 to 1 from end to end.",
-    returns="Of shape (batch, channels, height, width) of the grid, row-major.",
+    returns="Of the expected value of the input.",
+    input="Plain.",
+    p="Probability, in 0..1.",
+    training="Whether to do so at all; else `input` is returned.",
 )
-@dispatched
-def grid_sample(
-    input: Any,
-    grid: Tensor,
-    mode: str = "bilinear",
-    padding_mode: str = "zeros",
-    align_corners: bool | None = None,
-) -> Tensor:
-    """Sample an image at given places.
+def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Set elements to 0 with probability p, and multiply the others by :math:`1 / (1 - p)`.
 
-    Parameters
-    ----------
-    input : Tensor, shape (batch, channels, height, width)
-        Plain, or quint8 quantized per tensor, which is mixed alone.
+    Notes
+    -----
+    Source: Srivastava et al., "Dropout", 2014.
 
-    >>> x = refquant.tensor([[[[0.0, 1.0]]]])
-    >>> F.grid_sample(x, refquant.zeros(1, 1, 1, 2), align_corners=False).item()
-    0.5
+    >>> F.dropout(refquant.ones(3), training=False)
+    tensor([1., 1., 1.])
     """
-    t = float_operand("input", input)
-    mode, padding_mode, align_corners = grid_options(mode, padding_mode, align_corners)
-    g = check_grid(t.array, grid)
-    x, places = t.array, g.array
-    if x.dtype != places.dtype:
-        raise DtypeError(
-            argument="grid", expected=f"a {t.dtype} tensor", got=arguments.describe(grid)
-        )
-    height, width = x.shape[2:]
+    inplace = arguments.switch("inplace", inplace)
+    p = arguments.real("p", p, 0, 1)
+    if not arguments.flag("training", training) or p == 0:
+        return input
+    x = float_operand("input", input)
+    kind = x.array.dtype
+    if p == 1:
+        factor = np.zeros_like(x.array)
+    else:
+        kept = distributions.doubles(default_generator, x.array.size) < 1 - p
+        value = kind.type(1) / kind.type(1 - p)
+        factor = placed(kept.astype(kind) * value, empty_like(x).array).array
     with np.errstate(all="ignore"):
-        columns, column_slope = coordinates(places[..., 0], width, padding_mode, align_corners)
-        rows, row_slope = coordinates(places[..., 1], height, padding_mode, align_corners)
-        if mode == "nearest":
-            corners = [(np.rint(rows), np.rint(columns), None, None, None)]
-        else:
-            corners = _corners(rows, columns)
-    batch = np.arange(len(x))[:, None, None]
-    taps = [
-        (batch, *_clipped(i, j, height, width), w, down, across)
-        for i, j, w, down, across in corners
-    ]
-    result = np.zeros((*places.shape[:3], x.shape[1]), x.dtype)
-    for image, i, j, inside, w, _, _ in taps:
-        weight = inside if w is None else np.where(inside, w, 0)
-        result += weight[..., None].astype(x.dtype) * x[image, :, i, j]
-
-    def backward(g):
-        g = np.moveaxis(g, 1, 3)
-        gradient = np.zeros((x.shape[0], *x.shape[2:], x.shape[1]), x.dtype)
-        moved = np.zeros(places.shape, places.dtype)
-        for image, i, j, inside, w, down, across in taps:
-            weight = inside if w is None else np.where(inside, w, 0)
-            np.add.at(gradient, (image, i, j), weight[..., None].astype(x.dtype) * g)
-            if w is not None:
-                along = np.where(inside, (x[image, :, i, j] * g).sum(axis=3), 0)
-                moved[..., 0] += along * across * column_slope
-                moved[..., 1] += along * down * row_slope
-        return np.moveaxis(gradient, 3, 1), moved
-
-    return differentiable(np.ascontiguousarray(np.moveaxis(result, 3, 1)), (t, g), backward)
-
-
-@row(
-    interpolation_mode="0, bilinear, or 1, nearest.",
-    padding_mode="0, zeros, 1, the last pixel, or 2, the image reflected.",
-    align_corners="Whether -1 and 1 are the middles of the corner pixels, or their corners.",
-    grid="Where to sample: columns and rows, -1 to 1 from end to end.",
-    returns="Of shape (batch, channels, height, width) of the grid, row-major.",
-    at="refquant",
-)
-def grid_sampler_2d(
-    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
-) -> Tensor:
-    """Sample an image at given places; see `refquant.nn.functional.grid_sample`.
-
-    Parameters
-    ----------
-    input : Tensor, shape (batch, channels, height, width)
-        Plain, or quint8 quantized per tensor, which is mixed alone.
-
-    >>> x = refquant.tensor([[[[0.0, 1.0]]]])
-    >>> refquant.grid_sampler_2d(x, refquant.zeros(1, 1, 1, 2), 0, 0, False).item()
-    0.5
-    """
-    modes: Any = interpolation_mode, padding_mode
-    return grid_sample(input, grid, *modes, align_corners)
-
-
-def _corners(rows: np.ndarray, columns: np.ndarray) -> list[tuple]:
-    """List the four pixels beside places: row, column, weight, and its slopes along both."""
-    top, left = np.floor(rows), np.floor(columns)
-    bottom, right = top + 1, left + 1
-    up, down, back, on = bottom - rows, rows - top, right - columns, columns - left
-    return [
-        (top, left, back * up, -back, -up),
-        (top, right, on * up, -on, up),
-        (bottom, left, back * down, back, -down),
-        (bottom, right, on * down, on, down),
-    ]
-
-
-def _clipped(i: np.ndarray, j: np.ndarray, height: int, width: int) -> tuple:
-    """Bring rows and columns inside the image, and tell which were."""
-    inside = (i >= 0) & (i < height) & (j >= 0) & (j < width)
-    return (
-        np.where(inside, i, 0).astype(np.int64),
-        np.where(inside, j, 0).astype(np.int64),
-        inside,
-    )
+        result = differentiable(x.array * factor, (x,), lambda g: (g * factor,))
+    return assign(input, result) if inplace else result

@@ -100,3 +100,28 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
         descending_order(t.array, dim) if largest else np.argsort(t.array, axis=dim, kind="stable")
     )
     return taken(t, np.take(order, np.arange(k), axis=dim), dim, keepdim=True)
+
+
+@row(
+    returns="The different elements in ascending order; with the flags a tuple with what they ask.",
+    sorted="Accepted; the order is always ascending.",
+    return_inverse="Whether to return where each element of `input` is among the results, too.",
+    return_counts="Whether to return how often each is there, too.",
+)
+def unique(
+    input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False
+) -> Any:
+    """Find the different elements.
+
+    >>> refquant.unique(refquant.tensor([3, 1, 3]))
+    tensor([1, 3])
+    """
+    x = operand("input", input).array
+    arguments.flag("sorted", sorted)
+    inverse = arguments.flag("return_inverse", return_inverse)
+    counts = arguments.flag("return_counts", return_counts)
+    values, places, times = np.unique(x, return_inverse=True, return_counts=True, equal_nan=False)
+    found = [Tensor(values)]
+    found += [Tensor(places.reshape(x.shape).astype(np.int64))] if inverse else []
+    found += [Tensor(times.astype(np.int64))] if counts else []
+    return tuple(found) if len(found) > 1 else found[0]

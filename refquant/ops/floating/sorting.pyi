@@ -101,3 +101,29 @@ def topk(input: Any, k: int, dim: int=-1, largest: bool=True, sorted: bool=True)
     >>> refquant.topk(refquant.tensor([3.0, 1.0, 2.0]), 2).values
     tensor([3., 2.])
     """
+
+def unique(input: Any, sorted: bool=True, return_inverse: bool=False, return_counts: bool=False) -> Any:
+    """Find the different elements.
+
+    Parameters
+    ----------
+    input : Tensor
+        The operand, of any shape.
+    sorted : bool, default True
+        Accepted; the order is always ascending.
+    return_inverse : bool, default False
+        Whether to return where each element of `input` is among the results, too.
+    return_counts : bool, default False
+        Whether to return how often each is there, too.
+
+    Returns
+    -------
+    Tensor
+        The different elements in ascending order; with the flags a tuple with what they ask.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.unique(refquant.tensor([3, 1, 3]))
+    tensor([1, 3])
+    """

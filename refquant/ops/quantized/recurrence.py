@@ -9,7 +9,7 @@ from refquant import arguments, kernels
 from refquant._documentation import document
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
-from refquant.ops.floating.random import dropout
+from refquant.ops.floating.sampling import dropout
 from refquant.ops.quantized.cell_params import CellParams
 from refquant.tensors import Tensor
 

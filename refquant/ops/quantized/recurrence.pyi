@@ -10,7 +10,7 @@ from refquant import arguments, kernels
 from refquant._documentation import document
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
-from refquant.ops.floating.random import dropout
+from refquant.ops.floating.sampling import dropout
 from refquant.ops.quantized.cell_params import CellParams
 from refquant.tensors import Tensor
 __all__ = ['KINDS', 'quantized_gru', 'quantized_lstm', 'run_layers']

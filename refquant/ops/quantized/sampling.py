@@ -10,7 +10,7 @@ from refquant._operation import operation_name
 from refquant.dtypes import quint8
 from refquant.errors import DtypeError, NotSupportedError
 from refquant.ops import checks
-from refquant.ops.floating.sampling import check_grid, coordinates, grid_options
+from refquant.ops.floating.grid_sampling import check_grid, coordinates, grid_options
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 

@@ -1,0 +1,21 @@
+"""Gradients: operations with a backward pass of their own, and gradients as values."""
+
+from refquant.ops.gradients import backward, grad
+from refquant.tensors.autograd import (
+    enable_grad,
+    inference_mode,
+    no_grad,
+    set_grad_enabled,
+)
+from refquant.tensors.function import Function, FunctionCtx
+
+__all__ = [
+    "Function",
+    "FunctionCtx",
+    "backward",
+    "enable_grad",
+    "grad",
+    "inference_mode",
+    "no_grad",
+    "set_grad_enabled",
+]

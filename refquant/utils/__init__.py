@@ -1,0 +1,5 @@
+"""Loading data: `refquant.utils.data`."""
+
+from refquant.utils import data
+
+__all__ = ["data"]

@@ -1,0 +1,107 @@
+"""Schedules of the step size: by hand, and compared with PyTorch's."""
+
+import numpy as np
+import pytest
+
+import refquant
+from refquant import optim
+from refquant.errors import RefquantError
+from refquant.optim import lr_scheduler
+
+SCHEDULES = {
+    "StepLR": {"step_size": 3, "gamma": 0.5},
+    "MultiStepLR": {"milestones": [2, 5, 5, 9], "gamma": 0.3},
+    "ExponentialLR": {"gamma": 0.9},
+    "CosineAnnealingLR": {"T_max": 6, "eta_min": 0.001},
+    "LambdaLR": {"lr_lambda": lambda epoch: 0.95**epoch},
+    "ReduceLROnPlateau": {"patience": 1, "factor": 0.5, "cooldown": 1, "min_lr": 0.01},
+}
+MEASURES = [3.0, 2.9, 2.95, 2.95, 2.95, 2.8, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9]
+
+
+def optimizer_of(T):
+    return T.optim.SGD(
+        [{"params": [T.ones(2, requires_grad=True)]}, {"params": [T.ones(1)], "lr": 0.2}], lr=0.1
+    )
+
+
+def advanced(scheduler, measures):
+    """Step sizes of both groups after each epoch."""
+    plateau = type(scheduler).__name__ == "ReduceLROnPlateau"
+    steps = []
+    for measure in measures:
+        scheduler.optimizer.step()
+        scheduler.step(*([measure] if plateau else []))
+        steps.append(list(scheduler.get_last_lr()))
+    return steps
+
+
+def run(T, name, **options):
+    """Step, save, load into another optimizer and schedule, step, and go to an epoch."""
+    make = getattr(T.optim.lr_scheduler, name)
+    scheduler = make(optimizer_of(T), **options)
+    steps = advanced(scheduler, MEASURES)
+    other = make(optimizer_of(T), **options)
+    other.optimizer.load_state_dict(scheduler.optimizer.state_dict())
+    other.load_state_dict(scheduler.state_dict())
+    steps += advanced(other, MEASURES)
+    if name != "ReduceLROnPlateau":
+        again = make(other.optimizer, **options, last_epoch=other.last_epoch)
+        steps += advanced(again, MEASURES)
+    return np.array(steps)
+
+
+@pytest.mark.torch
+@pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch's own about the order of steps
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_step_sizes_are_those_of_pytorch(torch, name):
+    wanted, got = (run(T, name, **SCHEDULES[name]) for T in (torch, refquant))
+    assert np.array_equal(wanted, got)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("StepLR", [0.1, 0.1, 0.05, 0.05]),
+        ("MultiStepLR", [0.1, 0.03, 0.03, 0.03]),
+        ("LambdaLR", [0.095, 0.09025, 0.0857375, 0.081450625]),
+    ],
+)
+def test_step_sizes_follow_the_formula(name, wanted):
+    scheduler = getattr(lr_scheduler, name)(optimizer_of(refquant), **SCHEDULES[name])
+    got = [steps[0] for steps in advanced(scheduler, MEASURES[:4])]
+    assert got == pytest.approx(wanted, rel=1e-12)
+
+
+def test_schedules_can_be_chained():
+    optimizer = optim.SGD([refquant.ones(1, requires_grad=True)], lr=1.0)
+    first = lr_scheduler.ExponentialLR(optimizer, 0.5)
+    second = lr_scheduler.StepLR(optimizer, 2, 0.1)
+    for wanted in (0.5, 0.025, 0.0125):
+        optimizer.step()
+        first.step()
+        second.step()
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(wanted)
+
+
+def test_a_schedule_before_the_optimizer_warns():
+    scheduler = lr_scheduler.StepLR(optimizer_of(refquant), 2)
+    with pytest.warns(UserWarning, match=r"call optimizer\.step\(\) first"):
+        scheduler.step()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o: lr_scheduler.StepLR(o, 0),
+        lambda o: lr_scheduler.StepLR("adam", 2),
+        lambda o: lr_scheduler.StepLR(o, 2, last_epoch=3),
+        lambda o: lr_scheduler.LambdaLR(o, [lambda epoch: 1.0]),
+        lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=1.0),
+        lambda o: lr_scheduler.ReduceLROnPlateau(o, mode="least"),
+        lambda o: lr_scheduler.CosineAnnealingLR(o, 0),
+    ],
+)
+def test_what_is_not_valid_is_refused(make):
+    with pytest.raises(RefquantError):
+        make(optimizer_of(refquant))
