@@ -42,6 +42,7 @@ from refquant.ops.floating.convolution import conv2d as conv2d
 from refquant.ops.floating.convolution import conv3d as conv3d
 from refquant.ops.floating.embedding import embedding as embedding
 from refquant.ops.floating.embedding import embedding_bag as embedding_bag
+from refquant.ops.floating.grid_sampling import grid_sample as grid_sample
 from refquant.ops.floating.group_normalization import group_norm as group_norm
 from refquant.ops.floating.group_normalization import instance_norm as instance_norm
 from refquant.ops.floating.loss import binary_cross_entropy as binary_cross_entropy
@@ -63,7 +64,6 @@ from refquant.ops.floating.resizing import interpolate as interpolate
 from refquant.ops.floating.resizing import upsample as upsample
 from refquant.ops.floating.resizing import upsample_bilinear as upsample_bilinear
 from refquant.ops.floating.resizing import upsample_nearest as upsample_nearest
-from refquant.ops.floating.grid_sampling import grid_sample as grid_sample
 from refquant.ops.floating.sampling import dropout as dropout
 from refquant.ops.floating.shuffling import channel_shuffle as channel_shuffle
 from refquant.ops.floating.shuffling import pixel_shuffle as pixel_shuffle
