@@ -56,8 +56,8 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
         folding,
         histograms,
         matmul,
-        normalization,
         normal,
+        normalization,
         observation,
         pooling,
         recurrence,
@@ -72,8 +72,8 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
     from refquant.reference.folding import *  # noqa: F403
     from refquant.reference.histograms import *  # noqa: F403
     from refquant.reference.matmul import *  # noqa: F403
-    from refquant.reference.normalization import *  # noqa: F403
     from refquant.reference.normal import *  # noqa: F403
+    from refquant.reference.normalization import *  # noqa: F403
     from refquant.reference.observation import *  # noqa: F403
     from refquant.reference.pooling import *  # noqa: F403
     from refquant.reference.recurrence import *  # noqa: F403
