@@ -27,9 +27,10 @@ __all__ = [
 ]
 
 SMALLEST_MULTIPLIER = np.float32(2.0**-32)
-# Depth of products up to which panels of columns are faster than dot products of rows, for many
-# and for fewer than `MANY_OUTPUTS` columns, by choice of kernels. Those that are not here have no
-# instructions for dot products of bytes: there panels are always faster.
+# Depth of filters up to which panels of columns are faster than dot products of rows, for many and
+# for fewer than `MANY_OUTPUTS` columns, by choice of kernels; rows of a matrix need not be gathered,
+# and dot products are faster. Choices that are not here have no instructions for dot products of
+# bytes: there panels are always faster.
 PANELS_UP_TO = {"avx512vnni": (160, 32), "dotprod": (0, 0), "i8mm": (0, 0), "reference": (0, 0)}
 MANY_OUTPUTS = 64
 
@@ -217,11 +218,13 @@ def copy_bias(bias: Tensor | None) -> Tensor | None:
     return None if bias is None else Tensor(bias.array.copy())
 
 
-def prefers_panels(depth: int, outputs: int) -> bool:
+def prefers_panels(depth: int, outputs: int, filters: bool = False) -> bool:
     """Whether the chosen kernels multiply panels faster than rows, given the outputs of a group."""
     choice = kernels.current()
     if choice not in PANELS_UP_TO:
         return True
+    if not filters:
+        return False
     many, few = PANELS_UP_TO[choice]
     return depth <= (many if outputs >= MANY_OUTPUTS else few)
 
