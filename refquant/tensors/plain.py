@@ -321,7 +321,7 @@ class Tensor(Shaped):
     def __hash__(self) -> int:
         return id(self)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+    def _check_leaf(self) -> None:
         if self.node is not None:
             raise GradientError(
                 argument="tensor",
@@ -329,6 +329,18 @@ class Tensor(Shaped):
                 got="the result of a recorded operation",
                 hint="call detach() first",
             )
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        self._check_leaf()
+        return (*arrays.to_pickle(self.array), self.requires_grad, self.grad)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        array, order, requires_grad, grad = state
+        Tensor.__init__(self, arrays.from_pickle(array, order), requires_grad)
+        self.grad = grad
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        self._check_leaf()
         tensor = object.__new__(type(self))
         memo[id(self)] = tensor
         Tensor.__init__(tensor, self.array.copy(order="K"), self.requires_grad)

@@ -84,6 +84,10 @@ def check_bias(bias: Any, outputs: int) -> Tensor | None:
     return bias
 
 
+# What packed weights take from the record of their engine.
+_BOUND = ("_fitting", "output_rule", "rules")
+
+
 class PackedWeight:
     """Base class of the packed weights of linear layers and convolutions.
 
@@ -163,6 +167,17 @@ class PackedWeight:
 
     def __deepcopy__(self, memo):
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the rules, of which a process has its own: kernels know them by identity."""
+        slots = {name for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ())}
+        return {name: getattr(self, name) for name in sorted(slots) if name not in _BOUND}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Look the rules up in the record of the engine."""
+        for name, value in state.items():
+            setattr(self, name, value)
+        self._bind(self.record)
 
     def check_engine(self) -> None:
         """Raise unless the engine that is chosen is the one by which the weight was packed."""
