@@ -28,8 +28,8 @@ __all__ = [
 
 SMALLEST_MULTIPLIER = np.float32(2.0**-32)
 # Depth of filters up to which panels of columns are faster than dot products of rows, for many and
-# for fewer than `MANY_OUTPUTS` columns, by choice of kernels; rows of a matrix need not be gathered,
-# and dot products are faster. Choices that are not here have no instructions for dot products of
+# for fewer than `MANY_OUTPUTS` columns, by choice of kernels; rows of a matrix are not gathered, so
+# that dot products are faster. Choices that are not here have no instructions for dot products of
 # bytes: there panels are always faster.
 PANELS_UP_TO = {"avx512vnni": (160, 32), "dotprod": (0, 0), "i8mm": (0, 0), "reference": (0, 0)}
 MANY_OUTPUTS = 64
