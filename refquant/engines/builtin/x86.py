@@ -55,4 +55,4 @@ X86 = FBGEMM.derive(
     release="2.13",
 )
 
-ENGINES = (X86, ONEDNN)
+ENGINES = (ONEDNN, X86)
