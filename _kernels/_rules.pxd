@@ -89,6 +89,11 @@ cdef enum:
     OUTPUT_IN_TURN
     OUTPUT_IN_TURN_CHANNELS
 
+cdef enum:
+    NO_RELU
+    RELU_OF_NEGATIVE
+    RELU_OF_POSITIVE
+
 # Sums of products to quantized outputs at once, or in the steps above.
 cdef enum:
     IN_STEPS

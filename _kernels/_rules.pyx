@@ -92,6 +92,10 @@ DYNAMIC_OUTPUT = {
     o.OUTPUT_IN_TURN: OUTPUT_IN_TURN,
     o.OUTPUT_IN_TURN_CHANNELS: OUTPUT_IN_TURN_CHANNELS,
 }
+DYNAMIC_RELU = {
+    p.RELU_OF_NEGATIVE: RELU_OF_NEGATIVE,
+    o.RELU_OF_POSITIVE: RELU_OF_POSITIVE,
+}
 PRODUCT = {
     o.IN_STEPS: IN_STEPS,
     o.LINEAR: LINEAR,
@@ -142,4 +146,5 @@ BY_STEP = {
     "multiplier": MULTIPLIER,
     "requantize_sum": SUM,
     "dynamic_output": DYNAMIC_OUTPUT,
+    "dynamic_relu": DYNAMIC_RELU,
 }

@@ -7,7 +7,7 @@ Examples
 --------
 >>> import refquant
 >>> refquant.engines.names()
-('fbgemm', 'qnnpack', 'fbgemm-1.4', 'qnnpack-1.4', 'x86', 'onednn')
+('qnnpack', 'onednn', 'x86', 'fbgemm', 'qnnpack-1.4', 'fbgemm-1.4')
 >>> with refquant.engines.using("qnnpack"):
 ...     refquant.engines.current().title
 'QNNPACK, phones, as of PyTorch 2.13'

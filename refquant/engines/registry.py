@@ -30,13 +30,12 @@ __all__ = [
 ]
 
 
-# The engines of the newest release come first.
-_OF_PYTORCH = [
-    *sorted(
-        (*fbgemm.ENGINES, *qnnpack.ENGINES), key=lambda record: record.release or "", reverse=True
-    ),
-    *x86.ENGINES,
-]
+# In the order of PyTorch's own list, the newest release first.
+_OF_PYTORCH = sorted(
+    (*qnnpack.ENGINES, *x86.ENGINES, *fbgemm.ENGINES),
+    key=lambda record: record.release or "",
+    reverse=True,
+)
 _records: dict[str, Engine] = {record.name: record for record in _OF_PYTORCH}
 
 
@@ -54,8 +53,8 @@ def _others() -> dict[str, Engine]:
     return {record.name: record for record in records if record.release is None}
 
 
-_on_arm = platform.machine().lower() in ("aarch64", "arm64")
-_current: Engine = _records["qnnpack" if _on_arm else "fbgemm"]
+_on_x86 = platform.machine().lower() in ("x86_64", "amd64")
+_current: Engine = _records["x86" if _on_x86 else "qnnpack"]
 
 # Called with the record after each change of engine; the kernels bind themselves here.
 on_change: list[Callable[[Engine], None]] = []
@@ -72,7 +71,7 @@ def names() -> tuple[str, ...]:
     --------
     >>> from refquant import engines
     >>> engines.names()[:4]
-    ('fbgemm', 'qnnpack', 'fbgemm-1.4', 'qnnpack-1.4')
+    ('qnnpack', 'onednn', 'x86', 'fbgemm')
     """
     return tuple(_records)
 

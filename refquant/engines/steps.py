@@ -159,6 +159,7 @@ STEPS = {
     ),
     "requantize_sum": Step("the sum of a linear layer or convolution to integers", _REQUANTIZE),
     "dynamic_output": Step("the sum of a dynamic linear layer to float32", _SUM),
+    "dynamic_relu": Step("ReLU of what a dynamic linear layer gives", ("y",)),
 }
 
 CAPABILITIES = {

@@ -100,6 +100,7 @@ FBGEMM = Engine(
         "multiplier": first_of(p.QUOTIENT),
         "requantize_sum": first_of(p.FLOAT_PRODUCT),
         "dynamic_output": first_of(p.OUTPUT_FUSED),
+        "dynamic_relu": first_of(p.RELU_OF_NEGATIVE),
     },
     unsupported={
         "qint8_activations": "FBGEMM multiplies quint8 by qint8",

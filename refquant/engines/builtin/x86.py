@@ -29,6 +29,7 @@ ONEDNN = FBGEMM.derive(
         ),
         "dynamic_quantize": first_of(Split.uniform(q.ADD_THEN_ROUND_INVERTED)),
         "dynamic_output": first_of((IS_PER_CHANNEL, p.OUTPUT_IN_TURN_CHANNELS), p.OUTPUT_IN_TURN),
+        "dynamic_relu": first_of(p.RELU_OF_POSITIVE),
     },
     unsupported={
         "qint8_activations": None,
@@ -55,4 +56,4 @@ X86 = FBGEMM.derive(
     release="2.13",
 )
 
-ENGINES = (X86, ONEDNN)
+ENGINES = (ONEDNN, X86)

@@ -136,6 +136,10 @@ CONVOLUTION_DIVIDED = Rule(
 # -- dynamic output --------------------------------------------------------------------------
 
 
+def _relu_of_positive(y):
+    return np.where(y > 0, y, np.float32(0))
+
+
 def _in_turn(weight_factor):
     def rule(acc, bias, input_scale, weight_scale):
         v = acc.astype(np.float32) * inverted_twice(input_scale) * weight_factor(weight_scale)
@@ -155,4 +159,10 @@ OUTPUT_IN_TURN_CHANNELS = Rule(
     "f32(f32(f32(f32(acc) * X) * W) + b), " + _CHANNELS,
     "oneDNN brg_matmul, PyTorch 2.13: dynamic linear, a scale for each channel",
     _in_turn(inverted_twice_in_float32),
+)
+RELU_OF_POSITIVE = Rule(
+    "relu_of_positive",
+    "y > 0 ? y : 0; NaN gives 0",
+    "oneDNN brg_matmul, PyTorch 2.13",
+    _relu_of_positive,
 )

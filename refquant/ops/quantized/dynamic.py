@@ -95,7 +95,7 @@ def multiply_rows(
     """Quantize a row-major matrix and multiply it by a packed weight."""
     q = quantize_input(rows, *quantizer)
     return kernels.linear_dynamic(
-        q, quantizer, packed.operand, packed.biases, relu,
+        q, quantizer, packed.operand, packed.biases, packed.relu_rule if relu else None,
         packed.rules.accumulate, packed.output_rule,
     )  # fmt: skip
 

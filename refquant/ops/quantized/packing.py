@@ -114,8 +114,8 @@ class PackedWeight:
         What the kernels take.
     rules : ProductRules
         What the engine does with quint8 activations.
-    output_rule : Rule
-        For the step ``dynamic_output``.
+    output_rule, relu_rule : Rule
+        For the steps ``dynamic_output`` and ``dynamic_relu``.
     """
 
     __slots__ = (
@@ -127,6 +127,7 @@ class PackedWeight:
         "operand",
         "output_rule",
         "record",
+        "relu_rule",
         "rules",
         "scales",
         "zero_points",
@@ -150,6 +151,7 @@ class PackedWeight:
         self.rules = self.rules_for(dtypes.quint8, self.convolution())
         operands = self._operands(dtypes.quint8, None)
         self.output_rule = record.rule("dynamic_output", operands)
+        self.relu_rule = record.rule("dynamic_relu", operands)
 
     def _operands(self, dtype: dtypes.dtype, convolution: Convolution | None) -> Operands:
         per_channel, has_bias = self.kept_weight.axis is not None, self.kept_bias is not None
