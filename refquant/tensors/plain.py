@@ -322,6 +322,7 @@ class Tensor(Shaped):
         return id(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy the elements, for ``copy.deepcopy``; the result of an operation raises."""
         if self.node is not None:
             raise GradientError(
                 argument="tensor",

@@ -231,6 +231,7 @@ class QuantizedTensor(Tensor):
         return QuantizedTensor, (self.array, self._dtype, self.scale, self.zero_point, self.axis)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> QuantizedTensor:
+        """Copy integers and quantizer, for ``copy.deepcopy``."""
         return QuantizedTensor._unchecked(
             self.array.copy(order="K"),
             self._dtype,
