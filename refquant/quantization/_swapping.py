@@ -11,6 +11,7 @@ from refquant.errors import NotPreparedError, RefquantError
 from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import Module
 from refquant.quantization._observing import observe_output, remove_hook
+from refquant.quantization._reference import is_reference, reference_of
 from refquant.quantization.observers.affine import noting_idle
 from refquant.quantization.stubs import DeQuantStub
 
@@ -62,6 +63,8 @@ def replace(module: Module, swaps: Swaps) -> Module:
     if type(module) in swaps.custom:
         kind = swaps.custom[type(module)]
         replacement = kind.from_observed(module)
+    elif is_reference(swaps.mapping[type(module)]):
+        replacement = reference_of(module, swaps.mapping[type(module)])
     else:
         kind = swaps.mapping[type(module)]
         takes = inspect.signature(kind.from_float).parameters

@@ -52,7 +52,7 @@ FACES = {
     "refquant.nn.quantized": Face(
         "functional functional_products output weights",
         "LinearPackedParams",
-        "dynamic functional",
+        "dynamic functional reference",
         {"refquant.nn.pooling": ["MaxPool2d"]},
     ),
     "refquant.ops.quantized": Face(
@@ -71,7 +71,7 @@ FACES = {
         "CalibrationError FailedShard Row Summary check_both_or_none configurable_types default "
         "default_custom tuple_types "
         "check_sequence fuse Plan plan_recipes store has_observed integer_types load_range "
-        "load_statistic made_observer quantized_types run_first save_statistics "
+        "load_statistic made_observer quantized_types reference run_first save_statistics "
         "_LearnableFakeQuantize",
         "fake_quantize observer qconfig",
         {
@@ -92,6 +92,7 @@ FACES = {
                 "DEFAULT_MODULE_MAPPING",
                 "DEFAULT_QAT_MODULE_MAPPING",
                 "DEFAULT_QAT_MODULE_MAPPINGS",
+                "DEFAULT_REFERENCE_STATIC_QUANT_MODULE_MAPPINGS",
                 "DEFAULT_STATIC_QUANT_MODULE_MAPPINGS",
             ],
         },
