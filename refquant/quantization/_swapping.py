@@ -96,8 +96,8 @@ def to_swap(model: Module, swaps: Swaps) -> list[tuple[str, Module]]:
             seen.add(id(child))
             below = f"{path}.{name}" if path else name
             replaced = is_replaced(child, swaps)
-            # The members of a fused module are replaced with it.
-            if not (replaced and (isinstance(child, Fused) or type(child) in swaps.custom)):
+            # The members of a fused module are replaced with it, or not at all.
+            if not isinstance(child, Fused) and not (replaced and type(child) in swaps.custom):
                 visit(child, below)
             if replaced:
                 listed.append((below, child))

@@ -64,10 +64,9 @@ class _Rounded(nn.RNNCellBase):
             for name in ("input_size", "hidden_size", "bias", "nonlinearity")
             if hasattr(given, name)
         }
-        made: Any = cls(**settings)
+        made: Any = cls(**settings, weight_qparams_dict=weight_qparams_dict)
         for name in (*WEIGHTS, "bias_ih", "bias_hh"):
             setattr(made, name, getattr(given, name))
-        keep_several(made, WEIGHTS, weight_qparams_dict)
         return made
 
 

@@ -37,8 +37,9 @@ class _Rounded(OneWeight):
         name = f"a {cls._float.__name__}"
         given: Any = arguments.instance("float_conv", float_conv, cls._float, name)
         settings = {part: getattr(given, part) for part in cls._order}
-        made: Any = cls(**{**settings, "bias": given.bias is not None})
-        return made._share(given, weight_qparams)
+        settings["bias"] = given.bias is not None
+        made: Any = cls
+        return made(**settings, weight_qparams=weight_qparams)._share(given)
 
 
 class _Convolution(_Rounded):

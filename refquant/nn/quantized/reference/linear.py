@@ -80,8 +80,8 @@ class Linear(OneWeight, nn.Linear):
             As of the constructor.
         """
         given: Any = arguments.instance("float_linear", float_linear, nn.Linear, "a Linear")
-        made = cls(given.in_features, given.out_features, given.bias is not None)
-        return made._share(given, weight_qparams)
+        settings: Any = (given.in_features, given.out_features, given.bias is not None)
+        return cls(*settings, weight_qparams=weight_qparams)._share(given)
 
 
 document(__name__, **PARTS)

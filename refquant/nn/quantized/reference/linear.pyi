@@ -8,7 +8,6 @@ from refquant import arguments, nn
 from refquant._documentation import document
 from refquant.nn import functional as F
 from refquant.nn.module import Module
-from refquant.nn.parameter import Parameter
 from refquant.nn.quantized.reference.rounding import PARTS, OneWeight, check_place
 from refquant.tensors import Tensor
 __all__ = ['Linear']

@@ -59,10 +59,10 @@ class _Rounded(nn.RNNBase):
             As of the constructor.
         """
         given: Any = arguments.instance("mod", mod, cls._float, f"a {cls._float.__name__}")
-        made: Any = cls(**{name: getattr(given, name) for name in _SETTINGS})
+        settings: dict[str, Any] = {name: getattr(given, name) for name in _SETTINGS}
+        made: Any = cls(**settings, weight_qparams_dict=weight_qparams_dict)
         for name in given._flat_weights_names:
             setattr(made, name, getattr(given, name))
-        keep_several(made, made._names_of_weights(), weight_qparams_dict)
         return made
 
 

@@ -1,7 +1,7 @@
 """Weights that stay float and are rounded whenever they are used."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -231,12 +231,11 @@ class OneWeight(Module):
         self.weight_quant_min = given.get("quant_min")
         self.weight_quant_max = given.get("quant_max")
 
-    def _share(self, module: Any, weight_qparams: Any) -> Any:
+    def _share(self, module: Any) -> Self:
         """Take over the parameters of a float module."""
         self.weight = Parameter(module.weight.detach())
         if getattr(module, "bias", None) is not None:
             self.bias = Parameter(module.bias.detach())
-        self._keep(weight_qparams)
         return self
 
     def get_weight(self) -> Tensor:
