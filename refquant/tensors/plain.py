@@ -340,6 +340,7 @@ class Tensor(Shaped):
         self.grad = grad
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy the elements, for ``copy.deepcopy``; the result of an operation raises."""
         self._check_leaf()
         tensor = object.__new__(type(self))
         memo[id(self)] = tensor

@@ -232,6 +232,7 @@ class QuantizedTensor(Tensor):
         return _from_pickle, (*arrays.to_pickle(self.array), quantizer)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> QuantizedTensor:
+        """Copy integers and quantizer, for ``copy.deepcopy``."""
         return QuantizedTensor._unchecked(
             self.array.copy(order="K"),
             self._dtype,

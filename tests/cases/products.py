@@ -141,6 +141,20 @@ dynamic("linear_dynamic")
 dynamic("linear_relu_dynamic")
 
 
+def given(name):
+    @operation("rows", name, releases=("2.13",), engines=("fbgemm", "x86"), recorded=30)
+    def call(d, x):
+        outputs = d.pick(1, 3, 4, 8, 9, 17, 33)
+        weight = weight_of(d, (outputs, x.shape[1]))
+        packed = d.T.ops.quantized.linear_prepack(weight, bias_of(d, outputs, 1 / 7.0))
+        scale, zero_point = d.pick(0.125, 0.25, 0.1, d.scale()), d.zero_point("quint8")
+        return d.call("ops.quantized." + name, grid(d, x.shape[1]), scale, zero_point, packed)
+
+
+given("linear_with_input_q_dq_qweight_dq_output_fp32")
+given("linear_with_input_q_dq_qweight_dq_relu_output_fp32")
+
+
 @operation("rows", engines=("fbgemm",), recorded=12)
 def dynamic_module(d, x):
     weight = weight_of(d, (4, x.shape[1]), False)
@@ -194,8 +208,11 @@ def convolutions(rank):
     @operation(kind, conv + "_unpack", releases=("2.13",), engines=engines, recorded=10)
     def unpack(d, x):
         (_, weight, bias), layout, _ = geometry(d, x)
-        packed = getattr(d.T.ops.quantized, conv + "_prepack")(weight, bias, *layout)
-        return unpacking(d, "ops.quantized." + conv + "_unpack", packed, bias)
+        calls = []
+        for name in [conv, "conv"] if rank == 2 else [conv]:
+            packed = getattr(d.T.ops.quantized, name + "_prepack")(weight, bias, *layout)
+            calls.append(unpacking(d, f"ops.quantized.{name}_unpack", packed, bias))
+        return calls
 
     @operation(kind, "functional_" + conv, engines=engines, recorded=180 if rank == 2 else 30)
     def functional(d, x):
@@ -233,6 +250,10 @@ def matmul(d, x):
     x = d.quantized((5, depth), dtype)
     y = d.quantized((depth, 6), dtype)
     near = x.q_scale() * y.q_scale() * depth * 2.0 ** d.whole(0, 6)
+    scale, zero_point = min(max(near, 1e-6), 1e6), d.zero_point(dtype)
     functional = d.T.nn.quantized.QFunctional()
-    functional.scale, functional.zero_point = min(max(near, 1e-6), 1e6), d.zero_point(dtype)
-    return d.by("nn.quantized.QFunctional.matmul", functional.matmul, x, y)
+    functional.scale, functional.zero_point = scale, zero_point
+    return [
+        d.call("ops.quantized.matmul", x, y, scale, zero_point),
+        d.by("nn.quantized.QFunctional.matmul", functional.matmul, x, y),
+    ]
