@@ -219,6 +219,7 @@ def test_infinite_real_numbers_follow_the_record():
 def test_results_written_into_a_target():
     x, target = made([10, 12], 0.5, 8), made([0, 0], 1.0, 8)
     assert ops.add_out(x, x, target) is target
+    assert ops.add(x, x, out=target) is target
     assert (ints(target), target.q_scale()) == ([10, 12], 1.0)
     assert ints(ops.mul_relu_out(x, x, target)) == [9, 12]
     assert ops.mul_scalar_out(x, 3.0, target) is target

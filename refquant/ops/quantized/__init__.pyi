@@ -113,6 +113,8 @@ from refquant.ops.quantized.embedding_tables import embedding_bag_byte_unpack as
 from refquant.ops.quantized.functions import hardswish as hardswish
 from refquant.ops.quantized.functions import sigmoid as sigmoid
 from refquant.ops.quantized.functions import threshold as threshold
+from refquant.ops.quantized.given_out import target as target
+from refquant.ops.quantized.given_out import written as written
 from refquant.ops.quantized.group_normalization import group_norm as group_norm
 from refquant.ops.quantized.group_normalization import instance_norm as instance_norm
 from refquant.ops.quantized.group_normalization import layer_norm as layer_norm
