@@ -372,3 +372,11 @@ def test_std_keeps_parameters():
     y = refquant.std(q, dim=1, correction=0, keepdim=True)
     assert (ints(y), y.q_scale(), y.q_zero_point()) == ([[4], [4]], 0.5, 2)
     assert ints(q.std(0, False)) == [3, 3]
+
+
+def test_std_of_one_element_that_is_taken_away():
+    with refquant.engines.using("fbgemm"):
+        one = made([9], 0.5, 2)
+        assert ints(refquant.std(one, correction=0)) == 2
+        # NaN, quantized as a tensor is: it becomes the largest integer.
+        assert [ints(refquant.std(one, correction=c)) for c in (1, 2, 3)] == [255] * 3
