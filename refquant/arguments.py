@@ -296,6 +296,15 @@ def sequence(argument: str, value: Any, expected: str = "a sequence") -> list[An
     raise ArgumentTypeError(argument=argument, expected=expected, got=describe(value))
 
 
+def pair_of_tensors(argument: str, value: Any) -> tuple[Any, Any]:
+    """Return both parts of a tuple or list of two, such as the state of an LSTM, or raise."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise ArgumentTypeError(
+            argument=argument, expected="a pair of tensors", got=describe(value)
+        )
+    return value[0], value[1]
+
+
 def walks(value: Any) -> bool:
     """Tell whether a value can be walked; arrays without dimensions look so, and cannot."""
     try:

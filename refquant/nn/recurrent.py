@@ -5,7 +5,7 @@ from typing import Any
 
 from refquant import arguments
 from refquant._documentation import document
-from refquant.errors import ArgumentTypeError, ShapeError
+from refquant.errors import ShapeError
 from refquant.nn import functional as F
 from refquant.nn import init
 from refquant.nn.module import Module
@@ -77,11 +77,7 @@ class Layers(Module):
         """Take the parts of a state from how it is handed over, or raise."""
         if len(self._states) == 1:
             return (hx,)
-        if not isinstance(hx, tuple | list) or len(hx) != 2:
-            raise ArgumentTypeError(
-                "LSTM", argument="hx", expected="a pair of tensors", got=arguments.describe(hx)
-            )
-        return tuple(hx)
+        return arguments.pair_of_tensors("hx", hx)
 
     def _whole(self, parts: Any) -> Any:
         """Hand over a state: a pair, or the hidden state alone."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from refquant import arguments
 from refquant._documentation import document
-from refquant.errors import ArgumentTypeError, ShapeError
+from refquant.errors import ShapeError
 from refquant.nn import init
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
@@ -44,11 +44,7 @@ class CellLayer(Module):
         """Take the parts of a state from how it is handed over, or raise."""
         if CELLS[self.mode].states == 1:
             return [hx]
-        if not isinstance(hx, tuple | list) or len(hx) != 2:
-            raise ArgumentTypeError(
-                argument="hx", expected="a pair of tensors", got=arguments.describe(hx)
-            )
-        return list(hx)
+        return list(arguments.pair_of_tensors("hx", hx))
 
     def _names(self) -> tuple[str, ...]:
         return ("hx",) if CELLS[self.mode].states == 1 else ("hx[0]", "hx[1]")

@@ -7,7 +7,7 @@ import math
 from typing import Any
 from refquant import arguments
 from refquant._documentation import document
-from refquant.errors import ArgumentTypeError, ShapeError
+from refquant.errors import ShapeError
 from refquant.nn import init
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter

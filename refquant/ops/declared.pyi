@@ -2877,7 +2877,10 @@ class Methods:
         [[0, 1], [2, 3], [4]]
         """
     def sqrt(self) -> Tensor:
-        """Square root; NaN below 0.
+        """Square root, as PyTorch's library has it; NaN below 0.
+
+        Results of float32 may be a unit in the last place too small; see
+        `refquant.engines.rules.square_root`.
 
         Parameters
         ----------

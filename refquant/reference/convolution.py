@@ -94,7 +94,7 @@ def spread(x, between, step, before, extents):
 
     Returns
     -------
-    ndarray of uint8, shape (batch, *extents, channels)
+    ndarray of uint8, shape (batch, depth, height, width, channels)
     """
     result = np.full((x.shape[0], *extents, x.shape[4]), between, np.uint8)
     to, of = [], []

@@ -71,7 +71,7 @@ def average_pool(q, windows, divisors, output, vector_length, average):
 
     Returns
     -------
-    ndarray of the type of `q`, shape (outer, *divisors.shape, inner)
+    ndarray of the type of `q`, shape (outer, planes, rows, columns, inner)
     """
     result = np.empty((q.shape[0], *divisors.shape, q.shape[-1]), q.dtype)
     for place in np.ndindex(divisors.shape):

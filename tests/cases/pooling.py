@@ -71,7 +71,7 @@ def along(d, sizes, most=4):
 def sequence(d, x):
     """Take one row of an image, and at random one of its images without batch."""
     x = x[:, :, 0] if x.shape[2] else x[:, :, :, 0]
-    if d.peer and d.qnnpack:  # whose results of images with gaps have the format of the strides
+    if d.peer and (d.qnnpack or d.old):  # which read or write sequences with gaps by wrong strides
         x = x.contiguous()
     whole = d.qnnpack or d.old or not x.shape[0]
     return x if whole or d.chance(0.8) else x[0]
@@ -164,12 +164,12 @@ def adaptive_avg_pool3d(d, x):
 @operation("image", releases=("2.13",), engines=("fbgemm",), recorded=10)
 def volume_modules(d, x):
     """Float modules of one and three dimensions take quantized tensors."""
-    nn, sequence, x = d.T.nn, x[0, :, :1], volume(d)
+    nn, sequence, x = d.T.nn, x[:, :, 0], volume(d)
     modules = nn.MaxPool1d(2, 1), nn.AvgPool1d(2, 1), nn.AdaptiveAvgPool1d(3)
     of_volumes = nn.MaxPool3d(1, 2), nn.AvgPool3d(1, 2), nn.AdaptiveAvgPool3d(2)
     return [
         d.by("nn." + type(module).__name__, module, operand)
-        for operand, some in ((sequence[:, 0], modules), (x, of_volumes))
+        for operand, some in ((sequence, modules), (x, of_volumes))
         for module in some
     ]
 

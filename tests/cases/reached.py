@@ -44,7 +44,7 @@ def reached(package):
         for release, engine in operation.peers[-1:] or [("2.13", "fbgemm")]:
             for case in range(TRIED):
                 d = Noting(Namespace(package, "", names), [7, case], engine, release, most=64)
-                with np.errstate(all="ignore"):
+                with package.engines.using(engine), np.errstate(all="ignore"):
                     operation.results(d)
         for name in names:
             found.setdefault(name, []).append(operation)

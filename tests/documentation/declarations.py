@@ -62,8 +62,8 @@ FACES = {
         "recurrence reductions resizing sampling",
         "CellParams PackedHalf as_rows check_image_rank check_range clamp_ hardtanh hardtanh_ "
         "input_quantizer max_pool3d multiply multiply_rows norm_output norm_vector "
-        "pack_convolution pack_linear quint8_input reduced_range reduces_range relu relu6_ "
-        "relu_ run_convolution run_linear unpacked",
+        "pack_convolution pack_linear packed_convolution quint8_input reduced_range "
+        "reduces_range relu relu6_ relu_ run_convolution run_linear unpacked",
     ),
     "refquant.quantization": Face(
         "correct_bias equalize fake_quantize numeric_suite observer observers.affine "

@@ -1,5 +1,7 @@
 """A record whose rules truncate wherever FBGEMM rounds; kernels know none of them."""
 
+import math
+
 import numpy as np
 
 from refquant.engines import Rule, Split, first_of, get
@@ -18,7 +20,7 @@ def _requantize(n, multiplier, zero_point, lower, upper):
 
 
 def _average(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
-    steps = total - sizes[0] * sizes[1] * zero_point
+    steps = total - math.prod(sizes) * zero_point
     return _clip(steps / divisor, zero_point, quant_min, quant_max)
 
 

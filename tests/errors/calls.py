@@ -210,12 +210,12 @@ def take(target: Target, local: dict) -> None:
 
 
 def copied(arguments: dict) -> dict:
-    """Copy arguments one by one; what cannot be copied, such as an engine, cannot change."""
+    """Copy arguments one by one; what cannot be copied, as an engine, does not change."""
     found = {}
     for name, value in arguments.items():
         try:
             found[name] = copy.deepcopy(value)
-        except TypeError:
+        except (TypeError, refquant.errors.GradientError):
             found[name] = value
     return found
 

@@ -22,7 +22,6 @@ X = image(2, 3, 6, 6)
 ON_IMAGES = {
     "avg_pool2d": lambda q: F.avg_pool2d(q, 2),
     "adaptive_avg_pool2d": lambda q: F.adaptive_avg_pool2d(q, 2),
-    "interpolate": lambda q: F.interpolate(q, size=3),
 }
 
 
@@ -36,6 +35,12 @@ def test_max_pool2d_takes_plain_tensors_as_in_pytorch():
 def test_ranks(name, shape):
     with pytest.raises(ShapeError, match="batch, channels, height, width"):
         ON_IMAGES[name](image(*shape))
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (2, 3, 6), (1, 1, 2, 3, 6, 6)])
+def test_ranks_that_cannot_be_resized(shape):
+    with pytest.raises(ShapeError, match="of 4 or 5 dimensions"):
+        F.interpolate(image(*shape), size=3)
 
 
 WINDOWS = {
@@ -131,8 +136,8 @@ def test_images_without_pixels():
         ({"scale_factor": float("nan")}, ArgumentError, "`scale_factor` must be finite"),
         ({"scale_factor": float("inf")}, ArgumentError, "`scale_factor` must be finite"),
         ({"scale_factor": "a"}, ArgumentTypeError, "`scale_factor` must be a number"),
-        ({"size": 3, "mode": "bicubic"}, NotSupportedError, "'nearest' or 'bilinear'"),
-        ({"size": 3, "mode": "other"}, NotSupportedError, "'nearest' or 'bilinear'"),
+        ({"size": 3, "mode": "bicubic"}, NotSupportedError, "'nearest', 'nearest-exact', 'bil"),
+        ({"size": 3, "mode": "other"}, NotSupportedError, "'nearest', 'nearest-exact', 'bil"),
         ({"size": 3, "align_corners": True}, ArgumentError, "`align_corners`"),
     ],
 )

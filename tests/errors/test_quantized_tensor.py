@@ -170,7 +170,7 @@ def test_elements_that_lie_between_addresses_are_refused():
 
 @pytest.mark.parametrize(
     "value",
-    [[1.0], 1.0, None, "x", np.zeros(2, complex), np.zeros(2, ">f4"), np.array(["a"]),
+    [1.0, None, "x", np.zeros(2, complex), np.zeros(2, ">f4"), np.array(["a"]),
      np.zeros(2, object), np.zeros(2, "M8[s]"), np.zeros(2, np.uint16)],
 )  # fmt: skip
 def test_what_cannot_be_a_plain_tensor(value):

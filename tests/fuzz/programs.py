@@ -197,9 +197,13 @@ def drawn(rng, weights):
     return int(rng.choice(len(weights), p=np.array(weights) / sum(weights)))
 
 
-def weight(kind):
-    """How often an operation on this kind is drawn."""
-    return {None: 0.3}.get(kind, 4 if kind in RARE else 1)
+def weight(operation, record):
+    """How often an operation is drawn: rarely where only other engines of PyTorch have it."""
+    often = {None: 0.3}.get(operation.takes, 4 if operation.takes in RARE else 1)
+    having, base = {engine for _, engine in operation.peers}, record.name.partition("-")[0]
+    if len(having) != 1 or base not in (*registry.ENGINES, "onednn", "x86"):
+        return often
+    return often * 4 if base in having else often / 4
 
 
 def _program(seed, number, records, others, choices, report):
@@ -211,7 +215,7 @@ def _program(seed, number, records, others, choices, report):
     for step in range(length):
         kinds = kinds_of(x)
         fitting = [n for n, operation in OPERATIONS.items() if operation.takes in kinds]
-        name = fitting[drawn(rng, [weight(OPERATIONS[n].takes) for n in fitting])]
+        name = fitting[drawn(rng, [weight(OPERATIONS[n], records[index]) for n in fitting])]
         program, key = (
             Program(OPERATIONS[name], x, [seed, number, step]),
             (name, records[index].name),

@@ -21,7 +21,7 @@ def test_two_hundred_programs_run_alike():
 
 
 def test_every_operation_and_engine_is_drawn():
-    report = programs.run(1500, seed=3, choices=(kernels.REFERENCE,) * 2)
+    report = programs.run(2000, seed=3, choices=(kernels.REFERENCE,) * 2)
     assert {operation for operation, _ in report.succeeded} == set(programs.OPERATIONS)
     names = {*engines.names(), *engines.other_runtimes()}
     assert {engine for _, engine in report.succeeded} == names

@@ -11,6 +11,7 @@ from parity.bits import difference
 
 import refquant
 from refquant import engines, kernels
+from refquant.engines.rule import Form
 
 draws.load()
 
@@ -84,7 +85,7 @@ def rules_of(arguments):
     for value in arguments:
         if isinstance(value, engines.Split):
             found |= {value.vector, value.tail}
-        elif isinstance(value, engines.Rule):
+        elif isinstance(value, engines.Rule | Form):
             found.add(value)
         elif isinstance(value, tuple):
             found |= rules_of(value)

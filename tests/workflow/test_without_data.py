@@ -318,6 +318,8 @@ def test_a_model_that_was_never_prepared_passes_through(give, listed, mapping):
     model = net().eval()
     before = types(model)
     give(model)
+    if mapping:  # that of release 1.4, which leaves batch normalizations in float
+        listed = listed.replace("block.bn, ", "").replace("block.bn2, ", "")
     done, warning = warned(
         quantization.convert, model, mapping and getattr(quantization, mapping), inplace=True
     )

@@ -129,9 +129,9 @@ class LSTMCell(Module):
         -------
         hidden, cell : Tensor, shape (batch, hidden_dim)
         """
-        if hidden is None or hidden[0] is None or hidden[1] is None:
-            hidden = self.initialize_hidden(x.shape[0], x.is_quantized)
-        hx, cx = hidden
+        hx, cx = (None, None) if hidden is None else arguments.pair_of_tensors("hidden", hidden)
+        if hx is None or cx is None:
+            hx, cx = self.initialize_hidden(x.shape[0], x.is_quantized)
         input_gate, forget_gate, cell_gate, output_gate = self._driven(x, hx)
         input_gate, forget_gate = self.input_gate(input_gate), self.forget_gate(forget_gate)
         cell_gate, output_gate = self.cell_gate(cell_gate), self.output_gate(output_gate)

@@ -5,7 +5,7 @@ from typing import Any
 from refquant import arguments, nn
 from refquant._documentation import document
 from refquant._operation import warn
-from refquant.errors import ArgumentError, NotSupportedError, ShapeError
+from refquant.errors import NotSupportedError, ShapeError
 from refquant.nn.module import Module
 from refquant.nn.quantizable.cell import LSTMCell, State, check_source
 from refquant.nn.quantizable.workflow import step
@@ -140,10 +140,7 @@ class LSTM(Module):
             if isinstance(x, QuantizedTensor):
                 made = quantize_per_tensor(made, 1.0, 0, x.dtype)
             return [[(made, made)] * count for _ in range(self.num_layers)]
-        if not isinstance(hidden, tuple | list) or len(hidden) != 2:
-            raise ArgumentError(
-                argument="hidden", expected="a pair of tensors", got=arguments.describe(hidden)
-            )
+        hidden = arguments.pair_of_tensors("hidden", hidden)
         shape = (self.num_layers * count, batch, self.hidden_size)
         for name, part in zip(("hidden[0]", "hidden[1]"), hidden, strict=True):
             arguments.instance(name, part, Tensor, "a tensor")

@@ -7,7 +7,7 @@ from typing import Any
 from refquant import arguments, nn
 from refquant._documentation import document
 from refquant._operation import warn
-from refquant.errors import ArgumentError, NotSupportedError, ShapeError
+from refquant.errors import NotSupportedError, ShapeError
 from refquant.nn.module import Module
 from refquant.nn.quantizable.cell import LSTMCell, State, check_source
 from refquant.nn.quantizable.workflow import step

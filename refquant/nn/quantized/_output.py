@@ -1,11 +1,14 @@
 """What modules share that quantize their output by one scale and zero point."""
 
+from typing import Any
+
 import numpy as np
 
 from refquant import dtypes
 from refquant.nn.module import Module
 from refquant.nn.state import load_quantizer
 from refquant.tensors import Tensor
+from refquant.tensors.quantizer import scale_value, zero_point_value
 
 __all__ = ["OutputQuantizer"]
 
@@ -19,6 +22,11 @@ class OutputQuantizer(Module):
     _output_dtype = dtypes.qint32
     _shown: tuple[str, ...] = ("scale", "zero_point")
     extra_repr = Module.extra_repr  # also where the float module has its own
+
+    def _set_output(self, scale: Any, zero_point: Any) -> None:
+        """Keep scale and zero point as float32 and int64 do, or raise."""
+        self.scale = float(np.float32(scale_value("scale", scale)))
+        self.zero_point = zero_point_value("zero_point", zero_point, self._output_dtype)
 
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)

@@ -35,12 +35,12 @@ class EmbeddingPackedParams(Module):
     ----------
     num_embeddings, embedding_dim : int
         Rows and columns.
-    dtype : dtype, default quint8
+    dtype : refquant.dtype, default quint8
         quint8 or quint4x2.
 
     Attributes
     ----------
-    dtype : dtype
+    dtype : refquant.dtype
         That of the table that was set last.
     shape : tuple of int
         Rows and columns.
@@ -108,13 +108,13 @@ class Embedding(Module):
     _weight : QuantizedTensor, optional
         The table: quint8 or quint4x2, quantized along axis 0 with float zero points. By default
         integers 0 with scale 1 and zero point 0.
-    dtype : dtype, default quint8
+    dtype : refquant.dtype, default quint8
         quint8 or quint4x2, if there is no table.
 
     Attributes
     ----------
     num_embeddings, embedding_dim : int
-    dtype : dtype
+    dtype : refquant.dtype
 
     Examples
     --------
@@ -155,7 +155,7 @@ class Embedding(Module):
         return self._packed_params._packed_weight
 
     def forward(self, indices: Any) -> Tensor:
-        """Look up rows, shape (*indices.shape, embedding_dim)."""
+        """Look up rows; the result has the shape of `indices` and a dimension of columns."""
         four = self.dtype is dtypes.quint4x2
         return (ops.embedding_4bit if four else ops.embedding_byte)(self._packed, indices)
 
@@ -224,13 +224,12 @@ class EmbeddingBag(Embedding):
         integers 0 with scale 1 and zero point 0.
     include_last_offset : bool, default False
         Whether the last offset is the end of the last bag.
-    dtype : dtype, default quint8
+    dtype : refquant.dtype, default quint8
         quint8 or quint4x2, if there is no table.
 
     Attributes
     ----------
     num_embeddings, embedding_dim : int
-    dtype : dtype
     mode : str
     include_last_offset : bool
     pruned_weights : bool

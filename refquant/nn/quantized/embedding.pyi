@@ -28,12 +28,12 @@ class EmbeddingPackedParams(Module):
     ----------
     num_embeddings, embedding_dim : int
         Rows and columns.
-    dtype : dtype, default quint8
+    dtype : refquant.dtype, default quint8
         quint8 or quint4x2.
 
     Attributes
     ----------
-    dtype : dtype
+    dtype : refquant.dtype
         That of the table that was set last.
     shape : tuple of int
         Rows and columns.
@@ -63,13 +63,13 @@ class Embedding(Module):
     _weight : QuantizedTensor, optional
         The table: quint8 or quint4x2, quantized along axis 0 with float zero points. By default
         integers 0 with scale 1 and zero point 0.
-    dtype : dtype, default quint8
+    dtype : refquant.dtype, default quint8
         quint8 or quint4x2, if there is no table.
 
     Attributes
     ----------
     num_embeddings, embedding_dim : int
-    dtype : dtype
+    dtype : refquant.dtype
 
     Examples
     --------
@@ -87,7 +87,7 @@ class Embedding(Module):
     @property
     def _packed(self) -> ops.PackedEmbedding: ...
     def forward(self, indices: Any) -> Tensor:
-        """Look up rows, shape (*indices.shape, embedding_dim)."""
+        """Look up rows; the result has the shape of `indices` and a dimension of columns."""
     def set_weight(self, w: Any) -> None:
         """Replace the table.
 
@@ -137,13 +137,12 @@ class EmbeddingBag(Embedding):
         integers 0 with scale 1 and zero point 0.
     include_last_offset : bool, default False
         Whether the last offset is the end of the last bag.
-    dtype : dtype, default quint8
+    dtype : refquant.dtype, default quint8
         quint8 or quint4x2, if there is no table.
 
     Attributes
     ----------
     num_embeddings, embedding_dim : int
-    dtype : dtype
     mode : str
     include_last_offset : bool
     pruned_weights : bool

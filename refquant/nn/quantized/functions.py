@@ -2,8 +2,6 @@
 
 from typing import Any, Self
 
-import numpy as np
-
 from refquant import dtypes
 from refquant._documentation import document
 from refquant._operation import warn
@@ -39,7 +37,7 @@ class Hardswish(OutputQuantizer, floating.Hardswish):
 
     def __init__(self, scale: float, zero_point: int) -> None:
         super().__init__()
-        self.scale, self.zero_point = float(np.float32(scale)), zero_point
+        self._set_output(scale, zero_point)
 
     def forward(self, input: Any) -> QuantizedTensor:
         """Apply to `input`, quantized per tensor."""

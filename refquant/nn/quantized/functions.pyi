@@ -4,7 +4,6 @@
 from typing import Any
 
 from typing import Any, Self
-import numpy as np
 from refquant import dtypes
 from refquant._documentation import document
 from refquant._operation import warn

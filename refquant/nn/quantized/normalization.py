@@ -2,8 +2,6 @@
 
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from refquant._documentation import document
 from refquant.nn import intrinsic
 from refquant.nn import normalization as floating
@@ -29,10 +27,7 @@ __all__ = [
 
 
 class _Normalization(OutputQuantizer):
-    """Base class: keeps scale and zero point as float32 and int64 do, and takes parameters over."""
-
-    def _set(self, scale: Any, zero_point: Any) -> None:
-        self.scale, self.zero_point = float(np.float32(scale)), int(zero_point)
+    """Base class: takes parameters over."""
 
     def _take(self, weight: Any, bias: Any) -> None:
         self.register_parameter("weight", None)
@@ -53,7 +48,7 @@ class _BatchNorm(_Normalization):
 
     def __init__(self, num_features: int, eps: float = 1e-05, momentum: float = 0.1) -> None:
         super().__init__(num_features, eps, momentum)  # type: ignore[call-arg]
-        self._set(1.0, 0)
+        self._set_output(1.0, 0)
 
     def forward(self, input: Any) -> QuantizedTensor:
         """Normalize `input`, quantized per tensor, by the running statistics."""
@@ -70,7 +65,7 @@ class _BatchNorm(_Normalization):
         made = cls(given.num_features, given.eps)
         made._take(given.weight, given.bias)
         made.running_mean, made.running_var = given.running_mean, given.running_var
-        made._set(*output)
+        made._set_output(*output)
         return made
 
 
@@ -146,7 +141,7 @@ class LayerNorm(_Normalization, floating.LayerNorm):
     ) -> None:
         super().__init__(normalized_shape, eps, elementwise_affine)
         self._take(weight, bias)
-        self._set(scale, zero_point)
+        self._set_output(scale, zero_point)
 
     def forward(self, input: Any) -> QuantizedTensor:
         """Normalize `input`, quantized per tensor."""
@@ -202,7 +197,7 @@ class GroupNorm(_Normalization, FloatGroupNorm):
     ) -> None:
         super().__init__(num_groups, num_channels, eps, affine)
         self._take(weight, bias)
-        self._set(scale, zero_point)
+        self._set_output(scale, zero_point)
 
     def forward(self, input: Any) -> QuantizedTensor:
         """Normalize `input`, quantized per tensor."""
@@ -240,7 +235,7 @@ class _InstanceNorm(_Normalization):
         settings: Any = num_features, eps, momentum, affine, track_running_stats
         super().__init__(*settings)
         self._take(weight, bias)
-        self._set(scale, zero_point)
+        self._set_output(scale, zero_point)
 
     def forward(self, input: Any) -> QuantizedTensor:
         """Normalize `input`, quantized per tensor."""

@@ -4,7 +4,6 @@
 from typing import Any
 
 from typing import Any, ClassVar, Self
-import numpy as np
 from refquant._documentation import document
 from refquant.nn import intrinsic
 from refquant.nn import normalization as floating
@@ -20,8 +19,7 @@ from refquant.tensors import QuantizedTensor
 __all__ = ['BatchNorm2d', 'BatchNorm3d', 'GroupNorm', 'InstanceNorm1d', 'InstanceNorm2d', 'InstanceNorm3d', 'LayerNorm']
 
 class _Normalization(OutputQuantizer):
-    """Base class: keeps scale and zero point as float32 and int64 do, and takes parameters over."""
-    def _set(self, scale: Any, zero_point: Any) -> None: ...
+    """Base class: takes parameters over."""
     def _take(self, weight: Any, bias: Any) -> None: ...
     def _get_name(self) -> str: ...
 

@@ -10,6 +10,9 @@ from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import cast, float_operand
 from refquant.ops.floating.pooling import behind, finish, geometry
 from refquant.ops.floating.windows import (
+    IMAGE,
+    SEQUENCE,
+    VOLUME,
     adaptive_sizes,
     adaptive_spans,
     divisor,
@@ -72,6 +75,7 @@ def divisors(sizes, kernel, stride, padding, counts, include_pad, override) -> n
 
 @row(
     "refquant nn.functional",
+    input=SEQUENCE,
     count_include_pad="Whether the zeros of the border count.",
     returns="In the memory format of `input`.",
 )
@@ -88,8 +92,6 @@ def avg_pool1d(
 
     Parameters
     ----------
-    input : Tensor, shape (batch, channels, length)
-        Plain or quantized; the batch may be left out.
     padding : int
         Border of zeros, at most half of a window.
 
@@ -102,6 +104,7 @@ def avg_pool1d(
 
 @row(
     "nn.functional",
+    input=IMAGE,
     count_include_pad="Whether the zeros of the border count.",
     divisor_override="What sums are divided by, instead of the count.",
     returns="In the memory format of `input`.",
@@ -120,8 +123,6 @@ def avg_pool2d(
 
     Parameters
     ----------
-    input : Tensor, shape (batch, channels, height, width)
-        Plain or quantized; the batch may be left out.
     padding : int or pair of int
         Border of zeros, at most half of a window.
 
@@ -134,6 +135,7 @@ def avg_pool2d(
 
 @row(
     "nn.functional",
+    input=VOLUME,
     count_include_pad="Whether the zeros of the border count.",
     divisor_override="What sums are divided by, instead of the count.",
     returns="In the memory format of `input`; channels-last if quantized.",
@@ -152,8 +154,6 @@ def avg_pool3d(
 
     Parameters
     ----------
-    input : Tensor, shape (batch, channels, depth, height, width)
-        Plain or quantized; the batch may be left out.
     padding : int or triple of int
         Border of zeros, at most half of a window.
 
@@ -204,16 +204,12 @@ def _to_size(spatial: int, input: Any, output_size: Any) -> Tensor:
 
 @row(
     "refquant nn.functional",
+    input=SEQUENCE,
     output_size="Length of the output; None keeps that of the input.",
 )
 @dispatched
 def adaptive_avg_pool1d(input: Any, output_size: Any) -> Tensor:
     """Average windows of a sequence so that it gets a given length; see `adaptive_avg_pool2d`.
-
-    Parameters
-    ----------
-    input : Tensor, shape (batch, channels, length)
-        Plain or quantized; the batch may be left out.
 
     >>> F.adaptive_avg_pool1d(refquant.arange(4.0).reshape(1, 4), 2)
     tensor([[0.5, 2.5]])
@@ -221,7 +217,7 @@ def adaptive_avg_pool1d(input: Any, output_size: Any) -> Tensor:
     return _to_size(1, input, output_size)
 
 
-@row("nn.functional", output_size="Size of the output; None keeps that of the input.")
+@row("nn.functional", input=IMAGE, output_size="Size of the output; None keeps that of the input.")
 @dispatched
 def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
     r"""Average windows that are chosen so that the output has a given size.
@@ -229,26 +225,16 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
     Window i of n along an extent of m covers
     :math:`\lfloor i m / n \rfloor \dots \lceil (i + 1) m / n \rceil`.
 
-    Parameters
-    ----------
-    input : Tensor, shape (batch, channels, height, width)
-        Plain or quantized; the batch may be left out.
-
     >>> F.adaptive_avg_pool2d(refquant.ones(1, 2, 4, 4), 1).shape
     refquant.Size([1, 2, 1, 1])
     """
     return _to_size(2, input, output_size)
 
 
-@row("nn.functional", output_size="Size of the output; None keeps that of the input.")
+@row("nn.functional", input=VOLUME, output_size="Size of the output; None keeps that of the input.")
 @dispatched
 def adaptive_avg_pool3d(input: Any, output_size: Any) -> Tensor:
     """Average windows of a volume so that it gets a given size; see `adaptive_avg_pool2d`.
-
-    Parameters
-    ----------
-    input : Tensor, shape (batch, channels, depth, height, width)
-        Plain or quantized; the batch may be left out.
 
     >>> F.adaptive_avg_pool3d(refquant.ones(1, 2, 4, 4, 4), 1).shape
     refquant.Size([1, 2, 1, 1, 1])

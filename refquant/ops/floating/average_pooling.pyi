@@ -10,7 +10,7 @@ from refquant.errors import ShapeError
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import cast, float_operand
 from refquant.ops.floating.pooling import behind, finish, geometry
-from refquant.ops.floating.windows import adaptive_sizes, adaptive_spans, divisor, padded, pooled_sizes, positions, spans, spatial_input, unpadded
+from refquant.ops.floating.windows import IMAGE, SEQUENCE, VOLUME, adaptive_sizes, adaptive_spans, divisor, padded, pooled_sizes, positions, spans, spatial_input, unpadded
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
@@ -29,8 +29,8 @@ def avg_pool1d(input: Any, kernel_size: Any, stride: Any=None, padding: Any=0, c
 
     Parameters
     ----------
-    input : Tensor, shape (batch, channels, length)
-        Plain or quantized; the batch may be left out.
+    input : Tensor
+        Of shape (batch, channels, length), plain or quantized; the batch may be left out.
     kernel_size : int or pair of int
         Size of a window.
     stride : int or pair of int, optional
@@ -60,8 +60,8 @@ def avg_pool2d(input: Any, kernel_size: Any, stride: Any=None, padding: Any=0, c
 
     Parameters
     ----------
-    input : Tensor, shape (batch, channels, height, width)
-        Plain or quantized; the batch may be left out.
+    input : Tensor
+        Of shape (batch, channels, height, width), plain or quantized; the batch may be left out.
     kernel_size : int or pair of int
         Size of a window.
     stride : int or pair of int, optional
@@ -93,8 +93,8 @@ def avg_pool3d(input: Any, kernel_size: Any, stride: Any=None, padding: Any=0, c
 
     Parameters
     ----------
-    input : Tensor, shape (batch, channels, depth, height, width)
-        Plain or quantized; the batch may be left out.
+    input : Tensor
+        Of shape (batch, channels, depth, height, width), plain or quantized; the batch may be left out.
     kernel_size : int or pair of int
         Size of a window.
     stride : int or pair of int, optional
@@ -129,8 +129,8 @@ def adaptive_avg_pool1d(input: Any, output_size: Any) -> Tensor:
 
     Parameters
     ----------
-    input : Tensor, shape (batch, channels, length)
-        Plain or quantized; the batch may be left out.
+    input : Tensor
+        Of shape (batch, channels, length), plain or quantized; the batch may be left out.
     output_size : int or pair of int or None
         Length of the output; None keeps that of the input.
 
@@ -155,8 +155,8 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
 
     Parameters
     ----------
-    input : Tensor, shape (batch, channels, height, width)
-        Plain or quantized; the batch may be left out.
+    input : Tensor
+        Of shape (batch, channels, height, width), plain or quantized; the batch may be left out.
     output_size : int or pair of int or None
         Size of the output; None keeps that of the input.
 
@@ -178,8 +178,8 @@ def adaptive_avg_pool3d(input: Any, output_size: Any) -> Tensor:
 
     Parameters
     ----------
-    input : Tensor, shape (batch, channels, depth, height, width)
-        Plain or quantized; the batch may be left out.
+    input : Tensor
+        Of shape (batch, channels, depth, height, width), plain or quantized; the batch may be left out.
     output_size : int or pair of int or None
         Size of the output; None keeps that of the input.
 

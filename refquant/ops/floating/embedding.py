@@ -61,7 +61,11 @@ def _scattered(w: Tensor, rows: np.ndarray, g: np.ndarray, padding: int, by_freq
     return gradient
 
 
-@row("nn.functional", returns="Of shape (*input.shape, columns).", **_PARTS)
+@row(
+    "nn.functional",
+    returns="A row for each index: the shape of `input` and a dimension of columns.",
+    **_PARTS,
+)
 def embedding(
     input: Any,
     weight: Any,

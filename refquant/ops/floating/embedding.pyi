@@ -46,7 +46,7 @@ def embedding(input: Any, weight: Any, padding_idx: int | None=None, max_norm: f
     Returns
     -------
     Tensor
-        Of shape (*input.shape, columns).
+        A row for each index: the shape of `input` and a dimension of columns.
 
     Raises
     ------

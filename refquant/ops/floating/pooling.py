@@ -9,6 +9,9 @@ from refquant.ops import layout
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import float_operand
 from refquant.ops.floating.windows import (
+    IMAGE,
+    SEQUENCE,
+    VOLUME,
     padded,
     per_dimension,
     pooled_sizes,
@@ -120,7 +123,7 @@ _DESCRIBED: dict[str, Any] = {
 }
 
 
-@row("refquant nn.functional", **_DESCRIBED)
+@row("refquant nn.functional", input=SEQUENCE, **_DESCRIBED)
 @dispatched
 def max_pool1d(
     input: Any,
@@ -135,8 +138,6 @@ def max_pool1d(
 
     Parameters
     ----------
-    input : Tensor, shape (batch, channels, length)
-        Plain or quantized; the batch may be left out.
     padding : int
         Border that never wins, at most half of a window.
 
@@ -147,7 +148,7 @@ def max_pool1d(
     return _pooled(1, input, window, ceil_mode, return_indices)
 
 
-@row("refquant nn.functional", **_DESCRIBED)
+@row("refquant nn.functional", input=IMAGE, **_DESCRIBED)
 @dispatched
 def max_pool2d(
     input: Any,
@@ -162,8 +163,6 @@ def max_pool2d(
 
     Parameters
     ----------
-    input : Tensor, shape (batch, channels, height, width)
-        Plain or quantized; the batch may be left out.
     padding : int or pair of int
         Border that never wins, at most half of a window.
 
@@ -175,7 +174,7 @@ def max_pool2d(
     return _pooled(2, input, window, ceil_mode, return_indices)
 
 
-@row("refquant nn.functional", **_DESCRIBED)
+@row("refquant nn.functional", input=VOLUME, **_DESCRIBED)
 @dispatched
 def max_pool3d(
     input: Any,
@@ -190,8 +189,6 @@ def max_pool3d(
 
     Parameters
     ----------
-    input : Tensor, shape (batch, channels, depth, height, width)
-        Plain or quantized; the batch may be left out.
     padding : int or triple of int
         Border that never wins, at most half of a window.
 

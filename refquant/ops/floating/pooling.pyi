@@ -9,7 +9,7 @@ from refquant.arguments import switch
 from refquant.ops import layout
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.operands import float_operand
-from refquant.ops.floating.windows import padded, per_dimension, pooled_sizes, positions, spatial_input, strides, unpadded
+from refquant.ops.floating.windows import IMAGE, SEQUENCE, VOLUME, padded, per_dimension, pooled_sizes, positions, spatial_input, strides, unpadded
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
@@ -36,8 +36,8 @@ def max_pool1d(input: Any, kernel_size: Any, stride: Any=None, padding: Any=0, d
 
     Parameters
     ----------
-    input : Tensor, shape (batch, channels, length)
-        Plain or quantized; the batch may be left out.
+    input : Tensor
+        Of shape (batch, channels, length), plain or quantized; the batch may be left out.
     kernel_size : int or pair of int
         Size of a window.
     stride : int or pair of int, optional
@@ -69,8 +69,8 @@ def max_pool2d(input: Any, kernel_size: Any, stride: Any=None, padding: Any=0, d
 
     Parameters
     ----------
-    input : Tensor, shape (batch, channels, height, width)
-        Plain or quantized; the batch may be left out.
+    input : Tensor
+        Of shape (batch, channels, height, width), plain or quantized; the batch may be left out.
     kernel_size : int or pair of int
         Size of a window.
     stride : int or pair of int, optional
@@ -103,8 +103,8 @@ def max_pool3d(input: Any, kernel_size: Any, stride: Any=None, padding: Any=0, d
 
     Parameters
     ----------
-    input : Tensor, shape (batch, channels, depth, height, width)
-        Plain or quantized; the batch may be left out.
+    input : Tensor
+        Of shape (batch, channels, depth, height, width), plain or quantized; the batch may be left out.
     kernel_size : int or pair of int
         Size of a window.
     stride : int or pair of int, optional

@@ -11,6 +11,9 @@ from refquant.errors import ArgumentError, ArgumentTypeError, OperationError, Sh
 from refquant.ops.checks import whole_number
 
 __all__ = [
+    "IMAGE",
+    "SEQUENCE",
+    "VOLUME",
     "adaptive_sizes",
     "adaptive_spans",
     "divisor",
@@ -23,6 +26,12 @@ __all__ = [
     "unpadded",
     "windows",
 ]
+
+# What documentation says of the inputs of pooling.
+SEQUENCE, IMAGE, VOLUME = (
+    f"Of shape (batch, channels, {sizes}), plain or quantized; the batch may be left out."
+    for sizes in ("length", "height, width", "depth, height, width")
+)
 
 # Larger than any image; offsets in bytes stay below 2**63.
 _MOST = 2**31 - 1

@@ -75,7 +75,6 @@ from refquant.ops.quantized.convolution_prepack import conv3d_prepack as conv3d_
 from refquant.ops.quantized.convolution_prepack import conv3d_unpack as conv3d_unpack
 from refquant.ops.quantized.convolution_prepack import conv_prepack as conv_prepack
 from refquant.ops.quantized.convolution_prepack import conv_unpack as conv_unpack
-from refquant.ops.quantized.convolution_prepack import packed_convolution as packed_convolution
 from refquant.ops.quantized.dynamic import linear_dynamic as linear_dynamic
 from refquant.ops.quantized.dynamic import linear_dynamic_fp16 as linear_dynamic_fp16
 from refquant.ops.quantized.dynamic import linear_dynamic_fp16_unpacked_weight as linear_dynamic_fp16_unpacked_weight

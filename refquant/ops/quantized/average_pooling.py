@@ -206,7 +206,7 @@ def avg_pool3d(
     Returns
     -------
     QuantizedTensor
-        With the parameters of `input`, always channels-last.
+        With the parameters of `input`, in the memory format channels_last_3d.
 
     %(unless_it_fits)s
 

@@ -147,7 +147,7 @@ def avg_pool3d(input: Any, kernel_size: Any, stride: Any=None, padding: Any=0, c
     Returns
     -------
     QuantizedTensor
-        With the parameters of `input`, always channels-last.
+        With the parameters of `input`, in the memory format channels_last_3d.
 
     Raises
     ------

@@ -90,7 +90,7 @@ class PackedConvolution(PackedWeight):
         self.operand = Weight(packed, sums, self.scales, self.zero_points)
 
     def filters(self) -> np.ndarray:
-        """Lay out the filters channels last, with depth: (outputs, *kernel, channels of a group).
+        """Lay out the filters channels last, with depth: outputs, kernel, channels of a group.
 
         Those of a transposed convolution are turned around: they meet the image as it is spread.
         """

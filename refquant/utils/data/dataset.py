@@ -221,7 +221,13 @@ class Subset(Dataset[Item]):
 
     def __getitem__(self, index: Any) -> Item:
         if isinstance(index, list):
-            return self.dataset[[self.indices[_place(i, len(self))] for i in index]]
+            places = [self.indices[_place(i, len(self))] for i in index]
+            try:
+                return self.dataset[places]
+            except TypeError as error:
+                raise ArgumentTypeError(
+                    argument="index", expected="a number, as the data set takes no list", got=index
+                ) from error
         return self.dataset[self.indices[_place(index, len(self))]]
 
     def __len__(self) -> int:
