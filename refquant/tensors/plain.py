@@ -354,7 +354,8 @@ class Tensor(Shaped):
         return formatting.plain(self)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.array.size == 1 else repr(self)
+        number = self.array.ndim == 0 or (spec and self.array.size == 1)
+        return format(self.item(), spec) if number else repr(self)
 
 
 def differentiable(array: np.ndarray, inputs, function) -> Tensor:
