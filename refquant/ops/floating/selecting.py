@@ -28,7 +28,7 @@ def chosen(x: np.ndarray, k: int, dim: int, largest: bool) -> np.ndarray:
     near = np.take_along_axis(rows, order[..., : k + 1], -1)
     before, after = near[..., :-1], near[..., 1:]
     equal = (before == after) | ((before != before) & (after != after))
-    for place in zip(*np.nonzero(equal.any(-1)), strict=True):
+    for place in map(tuple, np.argwhere(equal.any(-1))):
         line = np.take(rows[place], order[place])
         steps = (line[1:] != line[:-1]) & ((line[1:] == line[1:]) | (line[:-1] == line[:-1]))
         ranks = np.empty(len(line), np.int64)
