@@ -140,6 +140,12 @@ class Engine:
             release=release,
         )
 
+    def __copy__(self) -> "Engine":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Engine":
+        return self
+
     @property
     def workflow(self) -> Workflow:
         """What its release does in observers, fake quantization, preparation and conversion."""

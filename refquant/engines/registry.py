@@ -1,5 +1,6 @@
 """Which engines there are, and which one is chosen."""
 
+import copyreg
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -138,6 +139,22 @@ def get(name: str) -> Engine:
             hint="choose one of these, or add your own with refquant.engines.register()",
         )
     return record
+
+
+def _reduce(record: Engine) -> tuple[Callable[[str], Engine], tuple[str]]:
+    """Pickle a record as its name: its rules are functions of this process."""
+    known = _records.get(record.name) or _others().get(record.name)
+    if known is not record:
+        raise EngineError(
+            f"engine {record.name!r} cannot be sent to another process",
+            expected="an engine that has a name there",
+            got="one that is not registered",
+            hint="register it with refquant.engines.register(), here and in the other process",
+        )
+    return get, (record.name,)
+
+
+copyreg.pickle(Engine, _reduce)
 
 
 def current() -> Engine:

@@ -177,6 +177,7 @@ CAPABILITIES = {
     "post_operations": "linear_leaky_relu, linear_tanh, conv2d_add and conv2d_add_relu",
     "dynamic_linear": "linear with float input that is quantized on the way",
     "dynamic_reduce_range": "dynamic linear with seven bits of the activation's eight",
+    "given_input": "linear with float input that is quantized by given parameters",
     "float16_linear": "dynamic linear with weights in float16",
     "any_multiplier": "input scale * weight scale / output scale below 2**-32, or 1 and more",
 }

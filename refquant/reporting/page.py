@@ -8,7 +8,7 @@ from typing import Any
 
 from refquant import arguments
 from refquant._version import __version__
-from refquant.archive import replace_file
+from refquant.atomic import replace_file
 from refquant.errors import ArgumentError
 from refquant.plotting.style import checked_axes
 from refquant.reporting.pictures import drawing, svg

@@ -1,6 +1,7 @@
 """Recurrent layers and cells whose products are dynamically quantized."""
 
 import numpy as np
+from cases.onednn import symmetric
 from cases.products import bias_of, weight_of
 from cases.registry import operation
 
@@ -17,6 +18,7 @@ def grid(d, *shape):
 def packed(d, rows, depth):
     """Pack a qint8 weight; QNNPACK's kernel reads one scale."""
     weight = weight_of(d, (rows, depth), False if d.qnnpack else None)
+    weight = symmetric(d, weight) if d.onednn == "onednn" else weight
     return d.T.ops.quantized.linear_prepack(weight, bias_of(d, rows, 1 / 64.0))
 
 
@@ -115,7 +117,7 @@ def params_of(d, how, rows, width, size):
     return d.call(path, *weights, zeros, zeros, d.chance(0.5) and not d.qnnpack)
 
 
-def layers(kind, how, engines):
+def layers(kind, how, engines, also=None):
     exact = "" if how != "fp16" else ", and float products are added in another order"
 
     @operation(
@@ -123,6 +125,7 @@ def layers(kind, how, engines):
         "quantized_" + kind + ", " + how,
         releases=("2.13",),
         engines=engines,
+        also=also,
         tolerance=4e-6,
         recorded=0,
         why=WHY + exact,
@@ -169,7 +172,7 @@ def shown(make):
 for KIND in ("lstm", "gru"):
     layers(KIND, "dynamic", ("fbgemm", "qnnpack"))
     layers(KIND, "fbgemm", ("fbgemm", "qnnpack"))
-    layers(KIND, "fp16", ("fbgemm",))
+    layers(KIND, "fp16", ("fbgemm",), ("x86",))
 
 
 # -- modules ---------------------------------------------------------------------------------------
@@ -195,6 +198,7 @@ def dynamic_layers(name, dtype, engines):
         "dynamic " + name + ", " + dtype,
         releases=("2.13",),
         engines=engines,
+        also=("x86",) if dtype == "float16" else None,
         tolerance=2e-6,
         recorded=0,
         why=WHY,
@@ -214,6 +218,7 @@ def dynamic_cells(name, dtype, engines):
         "dynamic " + name + ", " + dtype,
         releases=("2.13",),
         engines=engines,
+        also=("x86",) if dtype == "float16" else None,
         tolerance=2e-6,
         recorded=0,
         why=WHY,

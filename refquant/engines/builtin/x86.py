@@ -36,6 +36,7 @@ ONEDNN = FBGEMM.derive(
         "post_operations": None,
         "weight_zero_points": "oneDNN quantizes weights symmetrically",
         "output_padding": "oneDNN has no transposed convolution with output padding",
+        "given_input": "oneDNN has no kernel for it",
         "float16_linear": "oneDNN packs no weights in float16",
     },
     recipe={"reduce_range": False},

@@ -230,7 +230,6 @@ class EmbeddingBag(Embedding):
     Attributes
     ----------
     num_embeddings, embedding_dim : int
-    dtype : refquant.dtype
     mode : str
     include_last_offset : bool
     pruned_weights : bool

@@ -19,6 +19,7 @@ __all__ = [
     "FloatLayer",
     "dynamic_weight_observer",
     "fold_normalization",
+    "folded",
     "qconfig_of",
     "quantize_weight",
     "read_layer",
@@ -96,7 +97,7 @@ def fold_normalization(
     return weight * factor.reshape(-1, *(1,) * (weight.ndim - 1)), bias
 
 
-def _folded(module: Any) -> tuple[Tensor, Tensor | None]:
+def folded(module: Any) -> tuple[Tensor, Tensor | None]:
     """Weight and bias of a layer, with the normalization of its output folded in if it has one."""
     if hasattr(module, "normalization"):
         weight, bias = fold_normalization(module, *module.normalization())
@@ -143,7 +144,7 @@ def read_layer(mod: Module, float_type: type, precomputed: bool = False) -> Floa
         If `mod` is neither, or has no QConfig.
     """
     if hasattr(mod, "weight_fake_quant"):
-        weight, bias = _folded(mod)
+        weight, bias = folded(mod)
         scale, zero_point = observed(mod)
         return FloatLayer(
             mod, weight, bias, trained_observer(mod, weight, precomputed), scale, zero_point
@@ -160,18 +161,18 @@ def read_layer(mod: Module, float_type: type, precomputed: bool = False) -> Floa
     inside = pair and "activation_post_process" not in mod._modules
     scale, zero_point = observed(mod[1] if inside else mod)  # type: ignore[index]
     module = mod[0] if pair else mod  # type: ignore[index]
-    weight, bias = _folded(module)
+    weight, bias = folded(module)
     observer = qconfig.weight()
     observer(weight)
     return FloatLayer(module, weight, bias, observer, scale, zero_point)
 
 
-def dynamic_weight_observer(mod: Module, float_type: type) -> Callable[[], Any]:
+def dynamic_weight_observer(mod: Module, *float_types: type) -> Callable[[], Any]:
     """Get what makes the weight observers of a float module, whose type has to be exact."""
-    if type(mod) is not float_type:
+    if type(mod) not in float_types:
         raise ArgumentError(
             argument="mod",
-            expected=f"exactly a {float_type.__name__}",
+            expected="exactly a " + " or ".join(kind.__name__ for kind in float_types),
             got=type(mod).__name__,
         )
     qconfig = getattr(mod, "qconfig", None)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant.engines.rules.square_root import square_root
 from refquant.ops.floating.unary import unary, unary_float
 from refquant.ops.rows import row
 from refquant.tensors import Tensor
@@ -61,12 +62,15 @@ def log1p(input: Any) -> Tensor:
 
 @row(domain=(0.1, 3))
 def sqrt(input: Any) -> Tensor:
-    """Square root; NaN below 0.
+    """Square root, as PyTorch's library has it; NaN below 0.
+
+    Results of float32 may be a unit in the last place too small; see
+    `refquant.engines.rules.square_root`.
 
     >>> refquant.sqrt(refquant.tensor([4.0, 9.0]))
     tensor([2., 3.])
     """
-    return unary_float(input, np.sqrt, lambda x, y: 1 / (2 * y))
+    return unary_float(input, square_root, lambda x, y: 1 / (2 * y))
 
 
 @row(domain=(0.1, 3))

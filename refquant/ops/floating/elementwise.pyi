@@ -5,6 +5,7 @@ from typing import Any
 
 from typing import Any
 import numpy as np
+from refquant.engines.rules.square_root import square_root
 from refquant.ops.floating.unary import unary, unary_float
 from refquant.ops.rows import row
 from refquant.tensors import Tensor
@@ -110,7 +111,10 @@ def log1p(input: Any) -> Tensor:
     """
 
 def sqrt(input: Any) -> Tensor:
-    """Square root; NaN below 0.
+    """Square root, as PyTorch's library has it; NaN below 0.
+
+    Results of float32 may be a unit in the last place too small; see
+    `refquant.engines.rules.square_root`.
 
     Parameters
     ----------

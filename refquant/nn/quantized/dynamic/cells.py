@@ -10,11 +10,7 @@ from refquant import arguments, dtypes, nn
 from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.nn.module import Module
-from refquant.nn.quantized.dynamic.packed import (
-    pack,
-    quantized_parameters,
-    zero_weight,
-)
+from refquant.nn.quantized.dynamic.packed import drawn, drawn_weight, pack, quantized_parameters
 from refquant.nn.quantized.linear import stored_dtype
 from refquant.nn.recurrent_cells import CellLayer
 from refquant.ops import checks
@@ -62,10 +58,10 @@ class RNNCellBase(CellLayer):
         self.weight_dtype = stored_dtype(dtype)
         biases: dict[str, Any] = {}
         for end in ("ih", "hh"):
-            zeros = Tensor(np.zeros(self._rows, np.float32)) if self.bias else None
-            biases[f"bias_{end}"] = zeros
+            biases[f"bias_{end}"] = drawn(self._rows) if self.bias else None
         weights = {
-            f"weight_{end}": zero_weight(self.weight_dtype, shape) for end, shape in self._shapes()
+            f"weight_{end}": drawn_weight(self.weight_dtype, shape, 1.0)
+            for end, shape in self._shapes()
         }
         self.set_weight_bias({"weight": weights, "bias": biases})
 

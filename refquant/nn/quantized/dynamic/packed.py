@@ -1,5 +1,6 @@
 """Packed weights of recurrent modules: made from float ones, and taken apart again."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,17 @@ from refquant import arguments, dtypes
 from refquant.errors import ShapeError
 from refquant.nn.module import Module
 from refquant.nn.quantized.weights import dynamic_weight_observer, quantize_weight
+from refquant.ops.floating import distributions
+from refquant.ops.floating.generator import default_generator
+from refquant.ops.quantized.affine import quantize_per_tensor
 from refquant.ops.quantized.cell_params import Packed
 from refquant.ops.quantized.dynamic import linear_prepack_fp16
 from refquant.ops.quantized.linear_layers import linear_prepack
-from refquant.tensors import QuantizedTensor, Tensor
+from refquant.tensors import Tensor
 
-__all__ = ["pack", "quantized_parameters", "zero_weight"]
+__all__ = ["drawn", "drawn_weight", "pack", "quantized_parameters"]
+
+FLOAT = np.dtype(np.float32)
 
 
 def pack(dtype: dtypes.dtype, name: str, shape: tuple[int, ...], weight: Any, bias: Any) -> Packed:
@@ -26,11 +32,15 @@ def pack(dtype: dtypes.dtype, name: str, shape: tuple[int, ...], weight: Any, bi
     return (linear_prepack if dtype is dtypes.qint8 else linear_prepack_fp16)(weight, bias)
 
 
-def zero_weight(dtype: dtypes.dtype, shape: tuple[int, ...]) -> Tensor:
-    """Make a weight of zeros."""
-    if dtype is dtypes.qint8:
-        return QuantizedTensor(np.zeros(shape, np.int8), dtypes.qint8, 1.0, 0)
-    return Tensor(np.zeros(shape, np.float32))
+def drawn(*shape: int) -> Tensor:
+    """Draw from the normal distribution: the first values of these modules, as in PyTorch."""
+    return Tensor(distributions.normal(default_generator, math.prod(shape), FLOAT).reshape(shape))
+
+
+def drawn_weight(dtype: dtypes.dtype, shape: tuple[int, ...], scale: float) -> Tensor:
+    """Draw a weight, and quantize it with a scale unless it stays float."""
+    weight = drawn(*shape)
+    return quantize_per_tensor(weight, scale, 0, dtype) if dtype is dtypes.qint8 else weight
 
 
 def quantized_parameters(mod: Module, float_type: type) -> tuple[dtypes.dtype, dict[str, Tensor]]:

@@ -10,11 +10,7 @@ from refquant import arguments, dtypes, nn
 from refquant._documentation import document
 from refquant.errors import ArgumentError, ShapeError
 from refquant.nn.module import Module
-from refquant.nn.quantized.dynamic.packed import (
-    pack,
-    quantized_parameters,
-    zero_weight,
-)
+from refquant.nn.quantized.dynamic.packed import drawn, drawn_weight, pack, quantized_parameters
 from refquant.nn.quantized.linear import stored_dtype
 from refquant.nn.recurrent import Layers, keep_settings
 from refquant.nn.utils.rnn import PackedSequence, check_packed
@@ -92,11 +88,14 @@ class RNNBase(Layers):
         )
         self.dtype = stored_dtype(dtype)
         self._all_weight_values: list[PackedParameter] = []
-        zeros: dict[str, Tensor] = {}
-        for ending, shape in self._matrices():
-            zeros[f"weight_{ending}"] = zero_weight(self.dtype, shape)
-            zeros[f"bias_{ending}"] = Tensor(np.zeros(shape[0], np.float32))
-        self.set_weight_bias(zeros)
+        first: dict[str, Tensor] = {}
+        shapes = list(self._matrices())
+        for pair in zip(shapes[::2], shapes[1::2], strict=True):  # in PyTorch's order
+            for ending, shape in pair:
+                first[f"weight_{ending}"] = drawn_weight(self.dtype, shape, 0.1)
+            for ending, shape in pair:
+                first[f"bias_{ending}"] = drawn(shape[0])
+        self.set_weight_bias(first)
 
     # -- weights ---------------------------------------------------------------------------------
 
