@@ -1,7 +1,8 @@
 """Which of equal elements come first among the largest few: as in PyTorch, on a processor.
 
-PyTorch selects with ``std::nth_element`` and ``std::sort``, of long rows with ``std::partial_sort``,
-all of GNU's C++ library. Quantized numbers are often equal, and then the steps of these decide.
+PyTorch selects with ``std::nth_element`` and ``std::sort``, of long rows with
+``std::partial_sort``, all of GNU's C++ library. Quantized numbers are often equal, and then the
+steps of these decide.
 """
 
 from typing import Any
