@@ -1,16 +1,16 @@
 """What surrounds every call: the floating-point environment, and which kernels run.
 
 Design
-(a) A `Twin` is called like a function. It looks up which of its functions is chosen, in the context
-    of the caller or for the process, and calls it with the arguments as they came.
-(b) Rounding to nearest and gradual underflow are what definitions and kernels are written for. If the
-    control register of the thread says anything else, it is set, and restored after the call. Else
-    that costs one look at the register.
+(a) A `Twin` is called like a function. It looks up which of its functions is chosen, in the
+    context of the caller or for the process, and calls it with the arguments as they came.
+(b) Rounding to nearest and gradual underflow are what definitions and kernels are written for. If
+    the control register of the thread says anything else, it is set, and restored after the call.
+    Else that costs one look at the register.
 (c) Threads of OpenMP have registers of their own, which they inherit from the thread that starts
     them; another library may have started them. A team is set once for each thread that leads one,
     and again after its leader was found in another environment.
-(d) The threads of a process do not survive a fork, but OpenMP believes that they do: a forked process
-    stays with one.
+(d) The threads of a process do not survive a fork, but OpenMP believes that they do: a forked
+    process stays with one.
 """
 
 cdef extern from *:
