@@ -43,7 +43,7 @@ from refquant.engines.rules.float32 import (
     step_scale,
     wrap_int32,
 )
-from refquant.engines.rules.pipeline import AT_ONCE, Pipeline
+from refquant.engines.rules.pipeline import AT_ONCE
 from refquant.engines.rules.rounding import round_shift
 
 __all__ = ["MULTIPLY", "place"]
