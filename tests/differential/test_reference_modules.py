@@ -259,3 +259,58 @@ def test_layers_are_converted_dynamically_as_in_pytorch(torch, path, half):
         return kind.from_float(module)
 
     both(torch, lambda T: [made(T)(*inputs(T, "", (6, 7)))], rtol=1e-6 if half else 0.0)
+
+
+def integers(T, shape):
+    rng = np.random.default_rng(9)
+    return T._make_per_tensor_quantized_tensor(
+        T.from_numpy(rng.integers(0, 256, shape, dtype=np.uint8)), 0.02, 100
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme"),
+    [(name, "tensor") for name in LAYERS if "Embedding" not in name]
+    + [(name, "channel") for name in ("Linear", "Conv1d", "Conv2d", "Conv3d")]
+    + [(name, "float_qparams") for name in ("Embedding", "EmbeddingBag")],
+)
+def test_reference_layers_become_quantized_ones_as_in_pytorch(torch, name, scheme):
+    arguments, axis, shape = LAYERS[name]
+
+    def computed(T):
+        module = fill(getattr(T.nn, name)(*arguments), T, 3)
+        dtype = "quint8" if scheme == "float_qparams" else "qint8"
+        steps = quantizer(T, scheme, dtype, module.weight.shape[axis], axis, 11)
+        meant = place(T, f"quantized.reference.{name}").from_float(module, steps)
+        kind = place(T, f"quantized.{name}")
+        if scheme == "float_qparams":
+            return [kind.from_reference(meant)(*inputs(T, name, shape))]
+        made = kind.from_reference(meant, 0.05, 30)
+        assert (made.scale, made.zero_point) == (pytest.approx(0.05), 30)
+        results = [made(integers(T, shape))]
+        if name in ("Linear", "Conv2d"):
+            pair = T.nn.Sequential(meant, T.nn.ReLU())
+            path = {"Linear": "LinearReLU", "Conv2d": "ConvReLU2d"}[name]
+            with_relu = place(T, f"intrinsic.quantized.{path}")
+            results.append(with_relu.from_reference(pair, 0.05, 30)(integers(T, shape)))
+        return results
+
+    both(torch, computed)
+
+
+@pytest.mark.parametrize("name", ["Linear", *CELLS, *SEQUENCES])
+def test_reference_layers_become_dynamic_ones_as_in_pytorch(torch, name):
+    arguments = {**CELLS, **SEQUENCES}.get(name, (7, 5))
+
+    def computed(T):
+        module = fill(getattr(T.nn, name)(*arguments), T, 3)
+        weights = [n for n, _ in module.named_parameters() if n.startswith("weight")]
+        steps = {"qscheme": T.per_tensor_affine, "dtype": T.qint8, "scale": 0.01, "zero_point": 0}
+        given = {**dict.fromkeys(weights, steps), "is_decomposed": False}
+        given = steps if name == "Linear" else given
+        meant = place(T, f"quantized.reference.{name}").from_float(module, given)
+        made = place(T, f"quantized.dynamic.{name}").from_reference(meant)
+        shape = (4, 3, 7) if name in SEQUENCES else (3, 7)
+        return flat(made(*inputs(T, name, shape)))
+
+    both(torch, computed, rtol=0.0 if name == "Linear" else 1e-6)

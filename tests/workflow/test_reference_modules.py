@@ -211,3 +211,50 @@ def test_trained_modules_become_float_again(name, release):
     assert not made.training
     relu = name.replace("Bn", "") if "ReLU" in name else "Conv2d"
     assert type(made).__name__ == relu
+
+
+def test_only_reference_modules_become_quantized_by_from_reference():
+    for kind, given, more in (
+        (nn.quantized.Linear, nn.Linear(2, 2), (0.5, 0)),
+        (nn.quantized.Conv2d, reference.Linear(2, 2), (0.5, 0)),
+        (nn.quantized.Linear, reference.LSTM(2, 2), (0.5, 0)),
+        (nn.quantized.Embedding, nn.Embedding(2, 2), ()),
+        (nn.quantized.dynamic.Linear, nn.Linear(2, 2), ()),
+        (nn.quantized.dynamic.LSTM, reference.LSTMCell(2, 2), ()),
+        (nn.quantized.dynamic.GRUCell, nn.GRUCell(2, 2), ()),
+    ):
+        with pytest.raises(ArgumentError, match=r"refquant\.nn\.quantized\.reference"):
+            kind.from_reference(given, *more)
+
+
+def test_quantized_layers_take_the_weights_of_reference_modules():
+    layer = nn.Linear(3, 2)
+    meant = reference.Linear.from_float(layer, STEPS)
+    made = nn.quantized.Linear.from_reference(meant, 0.25, 7)
+    assert refquant.equal(made.weight().dequantize(), meant.get_weight())
+    assert (made.scale, made.zero_point) == (0.25, 7)
+    with pytest.raises(QuantizationParameterError, match="scale"):
+        nn.quantized.Linear.from_reference(meant, -1.0, 7)
+    pair = nn.intrinsic.LinearLeakyReLU(layer, nn.LeakyReLU(0.25))
+    pair[0] = meant
+    with refquant.engines.using("onednn"):
+        leaky = nn.intrinsic.quantized.LinearLeakyReLU.from_reference(pair, 0.25, 7)
+        assert leaky.negative_slope == 0.25
+        with pytest.raises(ArgumentError, match="LinearLeakyReLU"):
+            nn.intrinsic.quantized.LinearLeakyReLU.from_reference(meant, 0.25, 7)
+
+
+@pytest.mark.parametrize("name", ["Linear", "LSTM", "GRUCell"])
+def test_weights_of_float16_become_those_of_dynamic_layers(name):
+    layer = getattr(nn, name)(3, 2)
+    weights = [n for n, _ in layer.named_parameters() if n.startswith("weight")]
+    half = {"qscheme": None, "dtype": refquant.float16}
+    given = half if name == "Linear" else dict.fromkeys(weights, half)
+    made = getattr(nn.quantized.dynamic, name).from_reference(
+        getattr(reference, name).from_float(layer, given)
+    )
+    layer.qconfig = quantization.float16_dynamic_qconfig
+    right = getattr(nn.quantized.dynamic, name).from_float(layer)
+    x = floats(4, 1, 3) if name == "LSTM" else floats(4, 3)
+    results = [m(x)[0] if name == "LSTM" else m(x) for m in (made, right)]
+    assert refquant.equal(*results)

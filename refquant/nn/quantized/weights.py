@@ -8,6 +8,7 @@ import numpy as np
 
 from refquant import dtypes, kernels
 from refquant.errors import ArgumentError
+from refquant.nn.containers import Sequential
 from refquant.nn.module import Module
 from refquant.nn.quantized.functional_modules import observed
 from refquant.ops.quantized.affine import quantize_per_channel, quantize_per_tensor
@@ -23,6 +24,7 @@ __all__ = [
     "qconfig_of",
     "quantize_weight",
     "read_layer",
+    "reference_layer",
     "trained_observer",
 ]
 
@@ -165,6 +167,21 @@ def read_layer(mod: Module, float_type: type, precomputed: bool = False) -> Floa
     observer = qconfig.weight()
     observer(weight)
     return FloatLayer(module, weight, bias, observer, scale, zero_point)
+
+
+def reference_layer(argument: str, mod: Any, *parts: str) -> Any:
+    """Get a reference module, or that of a fused pair, with what a quantized one is made of."""
+    layer = mod[0] if isinstance(mod, Sequential) and len(mod) else mod
+    needed = parts or ("get_quantized_weight",)
+    if not (getattr(layer, "_IS_REFERENCE", False) and all(hasattr(layer, p) for p in needed)):
+        raise ArgumentError(
+            argument=argument,
+            expected="a module of refquant.nn.quantized.reference with the same name",
+            got=type(layer).__name__,
+            hint="make one with from_float(mod, weight_qparams), or call from_float(mod) of the "
+            "quantized type",
+        )
+    return layer
 
 
 def dynamic_weight_observer(mod: Module, *float_types: type) -> Callable[[], Any]:

@@ -10,7 +10,14 @@ from refquant import arguments, dtypes, nn
 from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.nn.module import Module
-from refquant.nn.quantized.dynamic.packed import drawn, drawn_weight, pack, quantized_parameters
+from refquant.nn.quantized.dynamic.packed import (
+    FromReference,
+    drawn,
+    drawn_weight,
+    pack,
+    quantized_parameters,
+    unpacked_half,
+)
 from refquant.nn.quantized.linear import stored_dtype
 from refquant.nn.recurrent_cells import CellLayer
 from refquant.ops import checks
@@ -21,7 +28,7 @@ from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ["GRUCell", "LSTMCell", "RNNCell", "RNNCellBase"]
 
 
-class RNNCellBase(CellLayer):
+class RNNCellBase(CellLayer, FromReference):
     """Base class of `RNNCell`, `LSTMCell` and `GRUCell`.
 
     Parameters
@@ -140,6 +147,18 @@ class RNNCellBase(CellLayer):
                 continue
             packed = report.attempt(name, pack, self.weight_dtype, name, shape, weight, bias)
             report.change(functools.partial(setattr, self, f"_packed_weight_{end}", packed))
+
+    _REFERENCE = ("get_quantized_weight_ih", "get_quantized_weight_hh")
+
+    def _take_reference(self, layer: Any) -> None:
+        ends = ("ih", "hh")
+        weights = {
+            f"weight_{end}": unpacked_half(getattr(layer, f"get_quantized_weight_{end}")())
+            for end in ends
+        }
+        biases = {f"bias_{end}": getattr(layer, f"bias_{end}") for end in ends}
+        biases = {name: None if b is None else b.detach() for name, b in biases.items()}
+        self.set_weight_bias({"weight": weights, "bias": biases})
 
     @classmethod
     def from_float(cls, mod: Module, use_precomputed_fake_quant: bool = False) -> "RNNCellBase":

@@ -7,7 +7,8 @@ from refquant.nn import quantized
 from refquant.nn.intrinsic.fused import LinearReLU
 from refquant.nn.module import Module
 from refquant.nn.qat.dynamic.linear import Linear as TrainedLinear
-from refquant.nn.quantized.weights import dynamic_weight_observer, quantize_weight
+from refquant.nn.quantized.dynamic.packed import unpacked_half
+from refquant.nn.quantized.weights import dynamic_weight_observer, quantize_weight, reference_layer
 from refquant.ops.quantized import dynamic
 from refquant.tensors import Tensor
 
@@ -94,6 +95,23 @@ class Linear(quantized.Linear):
             observer(weight)
             converted.set_weight_bias(quantize_weight(weight, observer), bias)
         return converted
+
+    @classmethod
+    def from_reference(  # type: ignore[override]  # the output is not quantized
+        cls, ref_qlinear: Module
+    ) -> "Linear":
+        """Make a layer from a reference module, whose weight is qint8 or float16.
+
+        Parameters
+        ----------
+        ref_qlinear : Module
+            `refquant.nn.quantized.reference.Linear`, or a fused pair that begins with one.
+        """
+        layer = reference_layer("ref_qlinear", ref_qlinear, "in_features", "get_quantized_weight")
+        made = cls(layer.in_features, layer.out_features, dtype=layer.weight_dtype)
+        bias = None if layer.bias is None else Tensor(layer.bias.array)
+        made.set_weight_bias(unpacked_half(layer.get_quantized_weight()), bias)
+        return made
 
     def _get_name(self) -> str:
         return "DynamicQuantizedLinear"

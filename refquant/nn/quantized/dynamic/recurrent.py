@@ -10,7 +10,14 @@ from refquant import arguments, dtypes, nn
 from refquant._documentation import document
 from refquant.errors import ArgumentError, ShapeError
 from refquant.nn.module import Module
-from refquant.nn.quantized.dynamic.packed import drawn, drawn_weight, pack, quantized_parameters
+from refquant.nn.quantized.dynamic.packed import (
+    FromReference,
+    drawn,
+    drawn_weight,
+    pack,
+    quantized_parameters,
+    unpacked_half,
+)
 from refquant.nn.quantized.linear import stored_dtype
 from refquant.nn.recurrent import Layers, keep_settings
 from refquant.nn.utils.rnn import PackedSequence, check_packed
@@ -46,7 +53,7 @@ class PackedParameter(NamedTuple):
     param: CellParams
 
 
-class RNNBase(Layers):
+class RNNBase(Layers, FromReference):
     """Base class of `LSTM` and `GRU`.
 
     Parameters
@@ -190,6 +197,12 @@ class RNNBase(Layers):
                 continue
             packed[place] = report.attempt(name, pack, self.dtype, name, shape, weight, bias)
         report.change(functools.partial(self._keep, packed))
+
+    _REFERENCE = ("get_quantized_weight_bias_dict",)
+
+    def _take_reference(self, layer: Any) -> None:
+        parts = layer.get_quantized_weight_bias_dict()
+        self.set_weight_bias({name: unpacked_half(part.detach()) for name, part in parts.items()})
 
     @classmethod
     def from_float(cls, mod: Module, use_precomputed_fake_quant: bool = False) -> "RNNBase":
