@@ -228,7 +228,7 @@ def _at_once(task: Product, rule: Rule, where: Any, *sums: Any) -> list[Step]:
     steps = [Step("rule", rule.name, rule.formula)]
     if isinstance(rule.function, Pipeline):
         with np.errstate(all="ignore"):
-            stages = list(rule.function.stages(*sums, PostOps("relu" if task.relu else "")))
+            stages = list(rule.function.stages(*sums, post=PostOps("relu" if task.relu else "")))
             if not task.has_bias:
                 stages = [stage for stage in stages if stage[0] != "with bias"]
             stages.append(rule.function.unrounded(stages[-1][1], task.scale, task.zero_point))
