@@ -227,8 +227,9 @@ def _at_once(task: Product, rule: Rule, where: Any, *sums: Any) -> list[Step]:
     """Make the steps of a rule of the whole product, as far as it tells them."""
     steps = [Step("rule", rule.name, rule.formula)]
     if isinstance(rule.function, Pipeline):
+        operands = (*sums, PostOps("relu" if task.relu else ""))
         with np.errstate(all="ignore"):
-            stages = list(rule.function.stages(*sums, post=PostOps("relu" if task.relu else "")))
+            stages = list(rule.function.stages(*operands))
             if not task.has_bias:
                 stages = [stage for stage in stages if stage[0] != "with bias"]
             stages.append(rule.function.unrounded(stages[-1][1], task.scale, task.zero_point))

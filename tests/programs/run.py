@@ -1,7 +1,7 @@
 """Run programs that were written for PyTorch, and record what they print.
 
-    python tests/programs/run.py            # under PyTorch 2.13: write NAME.txt beside each program
-    python tests/programs/run.py NAME ...   # print what these print under refquant
+python tests/programs/run.py            # under PyTorch 2.13: write NAME.txt beside each program
+python tests/programs/run.py NAME ...   # print what these print under refquant
 """
 
 import ast

@@ -171,7 +171,6 @@ model.fuse_model()
 print("Fused:", evaluate(model, criterion, test_loader))
 
 
-
 def quantize(qconfig):
     quantized = MobileNet()
     quantized.eval()

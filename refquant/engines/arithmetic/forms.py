@@ -135,13 +135,15 @@ def _at_once(
     return finish(axes, t, zero_point, lower, upper)
 
 
-def _product_at_once(own: Pipeline) -> Form:
+def _product_at_once(own: Any) -> tuple[Form, Arithmetic]:
+    """Describe a rule by its function, a `Pipeline`."""
     quotient = {"division": "v / O", "product": "v * (1 / O)"}
-    return Form(
+    form = Form(
         (*FINISH, "formed_by"),
         partial(_at_once, own),
         lambda a: formula_of_finish(a, quotient[a.formed_by]) + ", v in real units",
     )
+    return form, _DIVIDED if own.divides else _BEFORE.change(clamp="before")
 
 
 # -- averages --------------------------------------------------------------------------------
@@ -292,13 +294,7 @@ _PLACES: dict[Any, tuple[Form, Arithmetic]] = {
     w.AVERAGE_OF_INTEGERS: (_averaging(_Factor(_by_sides, inside=True)), _BEFORE),
     w.AVERAGE_OF_STEPS: (_averaging(_Factor(_by_step)), _SATURATED),
     w.AVERAGE_IN_FIXED_POINT: (_averaging(_Factor(_by_step, bits=True)), _FIXED),
-    **{
-        rule: (
-            _product_at_once(rule.function),
-            _DIVIDED if rule.function.divides else _BEFORE.change(clamp="before"),
-        )
-        for rule in AT_ONCE
-    },
+    **{rule: _product_at_once(rule.function) for rule in AT_ONCE},
 }
 # Rules that are made of axes already carry their place.
 _BY_FUNCTION = {

@@ -231,10 +231,11 @@ class LSTM(Module):
         for place, layer in enumerate(made.layers):
             spend(other.input_size, count)
             for direction, ending in enumerate(("", "_reverse")[:count]):
-                wi, wh, bi, bh = (
+                taken: list[Any] = [
                     getattr(other, f"{kind}_l{place}{ending}", None)
                     for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-                )
+                ]
+                wi, wh, bi, bh = taken
                 single = layer.layer_bw if direction else layer.layer_fw
                 single.cell = LSTMCell.from_params(wi, wh, bi, bh, split_gates)
                 spend(wi.shape[1], 1)

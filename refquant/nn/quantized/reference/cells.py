@@ -64,7 +64,8 @@ class _Rounded(nn.RNNCellBase):
             for name in ("input_size", "hidden_size", "bias", "nonlinearity")
             if hasattr(given, name)
         }
-        made: Any = cls(**settings, weight_qparams_dict=weight_qparams_dict)
+        make: Any = cls
+        made = make(**settings, weight_qparams_dict=weight_qparams_dict)
         for name in (*WEIGHTS, "bias_ih", "bias_hh"):
             setattr(made, name, getattr(given, name))
         return made

@@ -81,7 +81,8 @@ class Linear(OneWeight, nn.Linear):
         """
         given: Any = arguments.instance("float_linear", float_linear, nn.Linear, "a Linear")
         settings: Any = (given.in_features, given.out_features, given.bias is not None)
-        return cls(*settings, weight_qparams=weight_qparams)._share(given)
+        make: Any = cls
+        return make(*settings, weight_qparams=weight_qparams)._share(given)
 
 
 document(__name__, **PARTS)

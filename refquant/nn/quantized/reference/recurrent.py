@@ -60,7 +60,8 @@ class _Rounded(nn.RNNBase):
         """
         given: Any = arguments.instance("mod", mod, cls._float, f"a {cls._float.__name__}")
         settings: dict[str, Any] = {name: getattr(given, name) for name in _SETTINGS}
-        made: Any = cls(**settings, weight_qparams_dict=weight_qparams_dict)
+        make: Any = cls
+        made = make(**settings, weight_qparams_dict=weight_qparams_dict)
         for name in given._flat_weights_names:
             setattr(made, name, getattr(given, name))
         return made
