@@ -45,6 +45,7 @@ EXPONENTIAL = {
 FUNCTION = {
     f.SIGMOID_IN_FLOAT32: SIGMOID_IN_FLOAT32,
     f.SIGMOID_IN_FLOAT64: SIGMOID_IN_FLOAT64,
+    f.SIGMOID_ROUNDED: SIGMOID_ROUNDED,
     f.TANH_OF_PAIRS: TANH_OF_PAIRS,
     f.TANH_ROUNDED_ONCE: TANH_ROUNDED_ONCE,
     f.GELU_IN_FLOAT32: GELU_IN_FLOAT32,
@@ -130,6 +131,7 @@ BY_STEP = {
     "normalize_quantize": QUANTIZING,
     "batch_norm_quantize": QUANTIZING,
     "sigmoid": FUNCTION,
+    "gate": FUNCTION,
     "tanh": FUNCTION,
     "gelu": FUNCTION,
     "gelu_tanh": FUNCTION,

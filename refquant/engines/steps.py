@@ -76,6 +76,9 @@ STEPS = {
         "the operand of sigmoid, in vectors and one by one", _DEQUANTIZE, split=True
     ),
     "sigmoid": Step("the logistic function, in vectors and one by one", ("x",), split=True),
+    "gate": Step(
+        "the logistic function in recurrent cells, in vectors and one by one", ("x",), split=True
+    ),
     "tanh": Step("the hyperbolic tangent, in vectors and one by one", ("x",), split=True),
     "gelu": Step("x times the normal distribution, in vectors and one by one", ("x",), split=True),
     "gelu_tanh": Step("gelu by a tangent, in vectors and one by one", ("x",), split=True),

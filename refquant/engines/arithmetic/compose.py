@@ -324,6 +324,7 @@ def record(axes, name: str, base: Engine = FBGEMM) -> Engine:
 
 FUNCTIONS: dict[str, Rule] = {
     "sigmoid": functions.SIGMOID_IN_FLOAT64,
+    "gate": functions.SIGMOID_IN_FLOAT64,
     "tanh": functions.TANH_ROUNDED_ONCE,
     "gelu": functions.GELU_IN_FLOAT64,
     "gelu_tanh": functions.GELU_TANH_IN_FLOAT64,
