@@ -140,7 +140,8 @@ def get(name: str) -> Engine:
         raise EngineError(
             f"{arguments.describe(name)} is not a valid value for quantized engine",
             expected=f"one of {', '.join(map(repr, (*_records, *_others())))}",
-            hint="choose one of these, or add your own with refquant.engines.register()",
+            hint=arguments.did_you_mean(name, (*_records, *_others()))
+            or "choose one of these, or add your own with refquant.engines.register()",
         )
     return record
 

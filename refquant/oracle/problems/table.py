@@ -116,6 +116,7 @@ def bind(operation: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[type[Prob
             argument="operation",
             expected=f"one of {', '.join(_TABLE)}",
             got=repr(operation),
+            hint=arguments.did_you_mean(operation, _TABLE),
         )
     kind, function = _TABLE[operation]
     signature = inspect.signature(function)
