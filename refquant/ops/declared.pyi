@@ -3178,6 +3178,8 @@ class Methods:
     def topk(self, k: Any, dim: Any = ..., largest: Any = ..., sorted: Any = ...) -> Any:
         """Find the `k` largest elements along a dimension, or the smallest.
 
+        Of equal elements those are found that PyTorch finds, in the same order.
+
         Parameters
         ----------
         input : Tensor
@@ -3189,7 +3191,7 @@ class Methods:
         largest : bool, default True
             Whether the largest or the smallest are wanted.
         sorted : bool, default True
-            Accepted; the result is always sorted, of equals the first comes first.
+            Accepted; the result is always sorted.
 
         Returns
         -------

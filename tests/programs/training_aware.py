@@ -32,7 +32,12 @@ class Strokes(Dataset):
         for picture, target in zip(self.data, self.targets):
             i = np.random.randint(2, 10)
             along, at = np.arange(12), np.clip(np.arange(12) + i - 6, 0, 11)
-            places = [(np.full(12, i), along), (along, np.full(12, i)), (along, at), (11 - along, at)]
+            places = [
+                (np.full(12, i), along),
+                (along, np.full(12, i)),
+                (along, at),
+                (11 - along, at),
+            ]
             picture[places[target]] = 1
         self.data += np.random.normal(0, 0.3, self.data.shape).astype(np.float32)
 

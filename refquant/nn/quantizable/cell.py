@@ -128,7 +128,21 @@ class LSTMCell(Module):
         Returns
         -------
         hidden, cell : Tensor, shape (batch, hidden_dim)
+
+        Raises
+        ------
+        ArgumentError
+            If `x` is no tensor, or `hidden` no pair of tensors.
         """
+        arguments.instance("x", x, Tensor, "a tensor")
+        if hidden is not None and not (
+            isinstance(hidden, tuple | list)
+            and len(hidden) == 2
+            and all(part is None or isinstance(part, Tensor) for part in hidden)
+        ):
+            raise ArgumentError(
+                argument="hidden", expected="a pair of tensors", got=arguments.describe(hidden)
+            )
         if hidden is None or hidden[0] is None or hidden[1] is None:
             hidden = self.initialize_hidden(x.shape[0], x.is_quantized)
         hx, cx = hidden

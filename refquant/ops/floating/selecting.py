@@ -1,7 +1,8 @@
 """Which of equal elements come first among the largest few: as in PyTorch, on a processor.
 
-PyTorch selects with ``std::nth_element`` and ``std::sort``, of long rows with ``std::partial_sort``,
-all of GNU's C++ library. Quantized numbers are often equal, and then the steps of these decide.
+PyTorch selects with ``std::nth_element`` and ``std::sort``, from long rows with
+``std::partial_sort``, of GNU's C++ library. Quantized numbers are often equal; then the steps of
+these functions decide.
 """
 
 from typing import Any
@@ -28,7 +29,7 @@ def chosen(x: np.ndarray, k: int, dim: int, largest: bool) -> np.ndarray:
     near = np.take_along_axis(rows, order[..., : k + 1], -1)
     before, after = near[..., :-1], near[..., 1:]
     equal = (before == after) | ((before != before) & (after != after))
-    for place in zip(*np.nonzero(equal.any(-1)), strict=True):
+    for place in map(tuple, np.argwhere(equal.any(-1))):
         line = np.take(rows[place], order[place])
         steps = (line[1:] != line[:-1]) & ((line[1:] == line[1:]) | (line[:-1] == line[:-1]))
         ranks = np.empty(len(line), np.int64)

@@ -11,7 +11,7 @@ from refquant import arguments, dtypes, nn
 from refquant._documentation import document
 from refquant.errors import ArgumentError, ShapeError
 from refquant.nn.module import Module
-from refquant.nn.quantized.dynamic.packed import pack, quantized_parameters, zero_weight
+from refquant.nn.quantized.dynamic.packed import drawn, drawn_weight, pack, quantized_parameters
 from refquant.nn.quantized.linear import stored_dtype
 from refquant.nn.recurrent import Layers, keep_settings
 from refquant.nn.utils.rnn import PackedSequence, check_packed
