@@ -1,16 +1,19 @@
 """Run programs that were written for PyTorch, and record what they print.
 
-python tests/programs/run.py            # under PyTorch 2.13: write NAME.txt beside each program
-python tests/programs/run.py NAME ...   # print what these print under refquant
+python tests/programs/run.py            # under PyTorch: write printed-torch-VERSION.json
+python tests/programs/run.py NAME ...   # show what these print under refquant
 """
 
 import ast
 import contextlib
 import importlib
 import io
+import json
 import sys
 import warnings
 from pathlib import Path
+
+import numpy as np
 
 HERE = Path(__file__).parent
 PROGRAMS = sorted(p.stem for p in HERE.glob("*.py") if not p.stem.startswith(("run", "test_")))
@@ -58,14 +61,23 @@ def printed(name: str, package: str) -> str:
     return shown.getvalue()
 
 
+def record(torch) -> None:
+    """Record under PyTorch what all programs print."""
+    torch.set_num_threads(1)
+    version = torch.__version__.split("+")[0]
+    capability = torch.backends.cpu.get_cpu_capability()
+    said = {"peer": f"torch {version}", "capability": capability, "numpy": np.__version__}
+    shown = {name: printed(name, "torch").splitlines() for name in PROGRAMS}
+    path = HERE / f"printed-torch-{version}.json"
+    path.write_text(json.dumps({"provenance": said, "printed": shown}, indent=1) + "\n")
+
+
 def main(names: list[str]) -> None:
-    """Print what programs print under refquant; without names, record under PyTorch."""
+    """Show what programs print under refquant; without names, record under PyTorch."""
     for name in names:
         print(printed(name, "refquant"), end="")
     if not names:
-        importlib.import_module("torch").set_num_threads(1)
-        for name in PROGRAMS:
-            (HERE / f"{name}.txt").write_text(printed(name, "torch"))
+        record(importlib.import_module("torch"))
 
 
 if __name__ == "__main__":

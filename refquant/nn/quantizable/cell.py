@@ -128,8 +128,17 @@ class LSTMCell(Module):
         Returns
         -------
         hidden, cell : Tensor, shape (batch, hidden_dim)
+
+        Raises
+        ------
+        ArgumentError
+            If `x` is no tensor, or `hidden` no pair of tensors.
         """
+        arguments.instance("x", x, Tensor, "a tensor")
         hx, cx = (None, None) if hidden is None else arguments.pair_of_tensors("hidden", hidden)
+        for part in (hx, cx):
+            if part is not None:
+                arguments.instance("hidden", part, Tensor, "a pair of tensors")
         if hx is None or cx is None:
             hx, cx = self.initialize_hidden(x.shape[0], x.is_quantized)
         input_gate, forget_gate, cell_gate, output_gate = self._driven(x, hx)
