@@ -189,8 +189,9 @@ def default() -> Engine:
     Examples
     --------
     >>> from refquant.engines import registry
-    >>> registry.default().name
-    'fbgemm'
+    >>> with registry.using('fbgemm'):
+    ...     registry.current() is registry.default()
+    False
     """
     return _current
 
@@ -295,6 +296,7 @@ def register(record: Engine) -> Engine:
     'mine'
     >>> engines.unregister('mine')
     """
+    global _current
     if not isinstance(record, Engine):
         raise ArgumentTypeError(
             argument="record",
@@ -309,8 +311,14 @@ def register(record: Engine) -> Engine:
         )
     check(record)
     _records[record.name] = record
+    # It takes the place of the record of its name where that is chosen.
+    chosen = _chosen.get()
     if _current.name == record.name:
-        use(record.name)
+        _current = record
+    if chosen is not None and chosen.name == record.name:
+        _chosen.set(record)
+    if current() is record:
+        _tell()
     return record
 
 

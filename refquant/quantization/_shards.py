@@ -57,11 +57,16 @@ class Pool:
         self.executor: Executor = self._made() if self._make else given
 
     def _made(self) -> Executor:
+        expected = "an Executor, or a function without arguments that makes one"
+        if not arguments.fits(self._make):
+            raise ArgumentTypeError(
+                argument="executor", expected=expected, got=arguments.describe(self._make)
+            )
         executor = self._make()  # type: ignore[misc]
         if not callable(getattr(executor, "submit", None)):
             raise ArgumentTypeError(
                 argument="executor",
-                expected="an Executor, or a function that makes one",
+                expected=expected,
                 got=f"a function that gives {arguments.describe(executor)}",
             )
         return executor
