@@ -74,9 +74,10 @@ def _facts() -> dict[str, Any]:
             "available": list(kernels.available()),
             "built": list(built),
             "supported": list(supported),
-            "families": {family: _running(family) for family in kernels.FAMILIES},
+            "families": dict.fromkeys(kernels.FAMILIES, kernels.running()),
         },
         "threads": kernels.get_num_threads(),
+        "floating point": kernels.describe_environment(),
         "openmp": openmp or None,
         "engine": engines.current().name,
         "engines": list(engines.names()),
@@ -84,13 +85,6 @@ def _facts() -> dict[str, Any]:
         "flags": flags,
         "environment": {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
     }
-
-
-def _running(family: str) -> str:
-    """Which choice the functions of a family are bound to now."""
-    name = next(iter(kernels.twins(family, kernels.REFERENCE)))
-    module = getattr(kernels, name).__module__
-    return module.rpartition("_")[2] if "._kernels." in module else kernels.REFERENCE
 
 
 def _lines(facts: dict[str, Any]):

@@ -4,6 +4,7 @@ import copyreg
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
 
@@ -18,6 +19,7 @@ from refquant.errors import ArgumentTypeError, EngineError
 __all__ = [
     "built_in",
     "current",
+    "default",
     "get",
     "names",
     "on_change",
@@ -54,9 +56,11 @@ def _others() -> dict[str, Engine]:
 
 
 _on_x86 = platform.machine().lower() in ("x86_64", "amd64")
-_current: Engine = _records["x86" if _on_x86 else "qnnpack"]
+_current: Engine = _records["x86" if _on_x86 else "qnnpack"]  # of the process
+_chosen: ContextVar[Engine | None] = ContextVar("engine that is chosen in a context", default=None)
 
-# Called with the record after each change of engine; the kernels bind themselves here.
+# Called with the record after each change of engine, in the context that changed it; the kernels
+# bind themselves here.
 on_change: list[Callable[[Engine], None]] = []
 
 
@@ -158,7 +162,7 @@ copyreg.pickle(Engine, _reduce)
 
 
 def current() -> Engine:
-    """Return the record of the engine that is chosen now.
+    """Return the record of the engine that is chosen here: by `using`, or for the process.
 
     Returns
     -------
@@ -171,11 +175,27 @@ def current() -> Engine:
     ...     engines.current().name
     'qnnpack'
     """
+    return _chosen.get() or _current
+
+
+def default() -> Engine:
+    """Return the record of the engine of the process, which `using` overrides.
+
+    Returns
+    -------
+    Engine
+
+    Examples
+    --------
+    >>> from refquant.engines import registry
+    >>> registry.default().name
+    'fbgemm'
+    """
     return _current
 
 
 def use(engine: str | Engine) -> None:
-    """Choose an engine for the whole process, by its name or by its record.
+    """Choose the engine of the process, by its name or by its record; `using` overrides it.
 
     Parameters
     ----------
@@ -193,17 +213,29 @@ def use(engine: str | Engine) -> None:
     >>> engines.use(engines.current().name)
     """
     global _current
+    _current = _checked(engine)
+    _tell()
+
+
+def _checked(engine: str | Engine) -> Engine:
     record = engine if isinstance(engine, Engine) else get(engine)
     if record is not _records.get(record.name):  # `register` and built-in files checked the others
         check(record)
-    _current = record
+    return record
+
+
+def _tell() -> None:
+    record = current()
     for listener in on_change:
-        listener(_current)
+        listener(record)
 
 
 @contextmanager
 def using(engine: str | Engine) -> Iterator[Engine]:
-    """Choose an engine for a ``with`` block, and the former one again after it.
+    """Choose an engine for a ``with`` block, in its thread (its context) alone.
+
+    Threads that the block starts have the engine of the process; `refquant.quantization.calibrate`
+    hands the engine of its caller to the workers of an executor.
 
     Parameters
     ----------
@@ -222,12 +254,15 @@ def using(engine: str | Engine) -> Iterator[Engine]:
     ...     record.title
     'QNNPACK, phones, as of PyTorch 2.13'
     """
-    before = _current
-    use(engine)
+    record, before = _checked(engine), _chosen.get()
+    _chosen.set(record)
+    _tell()
     try:
-        yield _current
+        yield record
     finally:
-        use(_records.get(before.name, before))
+        # Perhaps registered anew, within the block.
+        _chosen.set(before and _records.get(before.name, before))
+        _tell()
 
 
 def register(record: Engine) -> Engine:
@@ -306,7 +341,7 @@ def unregister(name: str) -> None:
             f"engine {name!r} is built in and stays",
             hint="unregister only what refquant.engines.register() added",
         )
-    if record is _current:
+    if record is _current or record is _chosen.get():
         raise EngineError(
             f"engine {name!r} is chosen and cannot be removed",
             hint="choose another one first, or leave the block of refquant.engines.using()",
@@ -339,11 +374,12 @@ def require(capability: str, operands: str = "") -> None:
     """
     if type(capability) is not str:
         arguments.text("capability", capability)
-    reason = _current.unsupported.get(capability)
+    engine = current()
+    reason = engine.unsupported.get(capability)
     if reason is not None:
         able = [repr(r.name) for r in _records.values() if capability not in r.unsupported]
         raise EngineError(
             f"{operation_name()} {operands}".strip()
-            + f": engine {_current.name!r} does not support it ({reason})",
+            + f": engine {engine.name!r} does not support it ({reason})",
             hint=f"set refquant.backends.quantized.engine to {' or '.join(able)}" if able else None,
         )

@@ -35,7 +35,7 @@ def chosen(x: np.ndarray, k: int, dim: int, largest: bool) -> np.ndarray:
         ranks = np.empty(len(line), np.int64)
         ranks[order[place]] = np.concatenate([[0], np.cumsum(steps)])
         where[place] = leading(ranks, k)
-    return np.moveaxis(where, -1, dim)
+    return np.ascontiguousarray(np.moveaxis(where, -1, dim))
 
 
 def leading(ranks: np.ndarray, k: int) -> np.ndarray:
@@ -46,7 +46,7 @@ def leading(ranks: np.ndarray, k: int) -> np.ndarray:
     >>> import numpy as np
     >>> from refquant.ops.floating.selecting import leading
     >>> leading(np.array([1, 0, 0, 0, 1, 0]), 2)
-    array([5, 1])
+    array([3, 5])
     """
     row = list(zip(ranks.tolist(), range(len(ranks)), strict=True))
     if k * _LONG <= len(row):

@@ -114,8 +114,6 @@ from refquant.ops.quantized.functions import sigmoid as sigmoid
 from refquant.ops.quantized.functions import threshold as threshold
 from refquant.ops.quantized.given_input import linear_with_input_q_dq_qweight_dq_output_fp32 as linear_with_input_q_dq_qweight_dq_output_fp32
 from refquant.ops.quantized.given_input import linear_with_input_q_dq_qweight_dq_relu_output_fp32 as linear_with_input_q_dq_qweight_dq_relu_output_fp32
-from refquant.ops.quantized.given_out import target as target
-from refquant.ops.quantized.given_out import written as written
 from refquant.ops.quantized.group_normalization import group_norm as group_norm
 from refquant.ops.quantized.group_normalization import instance_norm as instance_norm
 from refquant.ops.quantized.group_normalization import layer_norm as layer_norm

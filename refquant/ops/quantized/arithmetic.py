@@ -18,20 +18,16 @@ from refquant.tensors import QuantizedTensor
 
 __all__ = ["add", "add_relu", "mul", "mul_relu"]
 
-# Rules by step, dtype and equality of shapes, for the engine that is chosen.
-_plans: dict[tuple, tuple] = {}
-engines.on_change.append(lambda record: _plans.clear())
-
 
 def _plan(step: str, dtype: dtypes.dtype, same_shape: bool) -> tuple:
     """(how to combine, how to dequantize, how to quantize, how to requantize)."""
-    key = (step, dtype, same_shape)
-    plan = _plans.get(key)
+    record, key = engines.current(), (step, dtype, same_shape)
+    plan = record.plans.get(key)
     if plan is None:
-        record, operands = engines.current(), Operands(dtype, same_shape=same_shape)
+        operands = Operands(dtype, same_shape=same_shape)
         steps = ("elementwise_dequantize", "elementwise_quantize", "elementwise_requantize")
         plan = (record.rule(step, operands), *(record.rule(s, operands) for s in steps))
-        _plans[key] = plan
+        record.plans[key] = plan
     return plan
 
 

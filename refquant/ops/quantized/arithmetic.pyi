@@ -17,7 +17,6 @@ from refquant.ops.quantized import given_out, with_scalar
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 __all__ = ['add', 'add_relu', 'mul', 'mul_relu']
-_plans: dict[tuple, tuple]
 
 def _plan(step: str, dtype: dtypes.dtype, same_shape: bool) -> tuple:
     """(how to combine, how to dequantize, how to quantize, how to requantize)."""

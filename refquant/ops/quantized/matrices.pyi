@@ -33,7 +33,7 @@ def matmul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     Returns
     -------
     QuantizedTensor
-        Row-major.
+        In row-major order.
 
     Raises
     ------

@@ -17,7 +17,7 @@ import numpy as np
 
 from refquant import dtypes, engines
 from refquant.engines import Engine, Operands
-from refquant.engines.arithmetic.change import values_of
+from refquant.engines.arithmetic.change import steps_of_product, values_of
 from refquant.engines.arithmetic.compose import ACCUMULATORS, BORDERS
 from refquant.engines.rules import accumulate
 from refquant.engines.rules.pipeline import IN_STEPS
@@ -264,8 +264,8 @@ class Product(Problem):
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the engine's values on each axis that this operation depends on."""
-        steps = ("accumulator", "border", "bias", "multiplier", "requantize_sum")
-        return values_of(record, steps, self.operands())
+        operands = self.operands()
+        return values_of(record, steps_of_product(record, operands), operands)
 
     def ratio(self, where: Any, sums: np.ndarray | None = None) -> Ratios:
         """Compute the exact value of some outputs, in steps and including the zero point.
