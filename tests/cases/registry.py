@@ -84,7 +84,15 @@ class Operation:
             self.also = () if packs or "fbgemm" not in self.live else ("x86", "onednn")
         self.live += [engine for engine in self.also if engine not in self.live]
         if self.elements is None:
-            again = "_unpack", "_getters", "_module", "_modules", "functional", "modules_of", "called"
+            again = (
+                "_unpack",
+                "_getters",
+                "_module",
+                "_modules",
+                "functional",
+                "modules_of",
+                "called",
+            )
             computes = packs and not any(part in self.name for part in again)
             self.elements = 10**6 if computes else 10**5
 

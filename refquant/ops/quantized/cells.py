@@ -54,9 +54,7 @@ def next_of_lstm(
     return kernels.lstm_cell(from_input, from_hidden, cell, *gate_of(cell.shape[1]))
 
 
-def next_of_gru(
-    from_input: np.ndarray, from_hidden: np.ndarray, hidden: np.ndarray
-) -> np.ndarray:
+def next_of_gru(from_input: np.ndarray, from_hidden: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     """Make the next hidden state by the rules of the engine."""
     return kernels.gru_cell(from_input, from_hidden, hidden, *gate_of(hidden.shape[1]))
 
