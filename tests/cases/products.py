@@ -180,7 +180,8 @@ def geometry(d, x):
     )
     if groups == channels and not d.qnnpack:
         # FBGEMM's depthwise kernels saturate beyond seven bits.
-        x = d.quantized(tuple(x.shape), "quint8", x.q_scale(), most=127)
+        border = d.whole(0, 127) if d.most > 4096 else None  # the zero point lies in the padding
+        x = d.quantized(tuple(x.shape), "quint8", x.q_scale(), border, most=127)
     depth = channels // groups * int(np.prod(kernel))
     weight = weight_of(d, (outputs, channels // groups, *kernel))
     scale = float(np.clip(x.q_scale() * d.pick(1, 2, 3) * np.sqrt(depth + 1.0), 1e-37, 1e37))

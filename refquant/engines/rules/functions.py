@@ -119,7 +119,7 @@ SIGMOID_IN_FLOAT64 = Rule(
 SIGMOID_ROUNDED = Rule(
     "sigmoid_rounded",
     "f32(1 / f32(1 + f32(e**-x))), the exponential rounded once",
-    "ATen sigmoid_kernel, PyTorch 1.4 and 2.13 (scalar code); its library may err by an ulp",
+    "ATen sigmoid_kernel (scalar code); its C library may err by the last bit",
     _sigmoid_rounded,
 )
 TANH_OF_PAIRS = Rule(
