@@ -46,7 +46,7 @@ def leading(ranks: np.ndarray, k: int) -> np.ndarray:
     >>> import numpy as np
     >>> from refquant.ops.floating.selecting import leading
     >>> leading(np.array([1, 0, 0, 0, 1, 0]), 2)
-    array([5, 1])
+    array([3, 5])
     """
     row = list(zip(ranks.tolist(), range(len(ranks)), strict=True))
     if k * _LONG <= len(row):
