@@ -57,12 +57,12 @@ class Pool:
         self.executor: Executor = self._made() if self._make else given
 
     def _made(self) -> Executor:
-        expected = "an Executor, or a function without arguments that makes one"
-        if not arguments.fits(self._make):
+        expected, make = "an Executor, or a function without arguments that makes one", self._make
+        if make is None or not arguments.fits(make):
             raise ArgumentTypeError(
-                argument="executor", expected=expected, got=arguments.describe(self._make)
+                argument="executor", expected=expected, got=arguments.describe(make)
             )
-        executor = self._make()  # type: ignore[misc]
+        executor = make()
         if not callable(getattr(executor, "submit", None)):
             raise ArgumentTypeError(
                 argument="executor",
