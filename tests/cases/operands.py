@@ -225,11 +225,12 @@ class Draw:
         few, wide = self.chance(0.4), not self.peer and self.chance(0.5)
 
         def make(own):
-            q = integers(self.rng, own, dtype, most or (2**31 if wide or high < 256 else 1000))
+            bound = most or (2**31 if wide or high < 256 else 1000)
+            q = integers(self.rng, own, dtype, bound)
             if few:
                 q = np.array([max(low, -1000), 0, 1, 2, min(high, most or 1000)])[q % 5]
             if self.edges:
-                ends = max(low, -(most or -low)), min(high, most or high)
+                ends = max(low, -bound), min(high, bound)
                 q = np.where(self.rng.randint(0, 2, size=own), q, self.rng.choice(ends, own))
             q = self.tensor(q.astype(STORAGE[dtype]))
             return self.T._make_per_tensor_quantized_tensor(q, scale, zero_point)
