@@ -33,6 +33,10 @@ def FloatTensor(*data: Any) -> Tensor:
     *data : array_like, or int
         The numbers, or the sizes.
 
+    Returns
+    -------
+    Tensor
+
     Examples
     --------
     >>> import refquant
@@ -44,6 +48,15 @@ def FloatTensor(*data: Any) -> Tensor:
 
 def DoubleTensor(*data: Any) -> Tensor:
     """Make a float64 tensor; see `FloatTensor`.
+
+    Parameters
+    ----------
+    *data : array_like, or int
+        The numbers, or the sizes.
+
+    Returns
+    -------
+    Tensor
 
     Examples
     --------
@@ -57,6 +70,15 @@ def DoubleTensor(*data: Any) -> Tensor:
 def HalfTensor(*data: Any) -> Tensor:
     """Make a float16 tensor; see `FloatTensor`.
 
+    Parameters
+    ----------
+    *data : array_like, or int
+        The numbers, or the sizes.
+
+    Returns
+    -------
+    Tensor
+
     Examples
     --------
     >>> import refquant
@@ -68,6 +90,15 @@ def HalfTensor(*data: Any) -> Tensor:
 
 def LongTensor(*data: Any) -> Tensor:
     """Make an int64 tensor; see `FloatTensor`.
+
+    Parameters
+    ----------
+    *data : array_like, or int
+        The numbers, or the sizes.
+
+    Returns
+    -------
+    Tensor
 
     Examples
     --------
@@ -81,6 +112,15 @@ def LongTensor(*data: Any) -> Tensor:
 def IntTensor(*data: Any) -> Tensor:
     """Make an int32 tensor; see `FloatTensor`.
 
+    Parameters
+    ----------
+    *data : array_like, or int
+        The numbers, or the sizes.
+
+    Returns
+    -------
+    Tensor
+
     Examples
     --------
     >>> import refquant
@@ -93,6 +133,15 @@ def IntTensor(*data: Any) -> Tensor:
 def ByteTensor(*data: Any) -> Tensor:
     """Make a uint8 tensor; see `FloatTensor`.
 
+    Parameters
+    ----------
+    *data : array_like, or int
+        The numbers, or the sizes.
+
+    Returns
+    -------
+    Tensor
+
     Examples
     --------
     >>> import refquant
@@ -104,6 +153,15 @@ def ByteTensor(*data: Any) -> Tensor:
 
 def BoolTensor(*data: Any) -> Tensor:
     """Make a tensor of truth values; see `FloatTensor`.
+
+    Parameters
+    ----------
+    *data : array_like, or int
+        The numbers, or the sizes.
+
+    Returns
+    -------
+    Tensor
 
     Examples
     --------
