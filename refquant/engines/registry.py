@@ -310,6 +310,10 @@ def register(record: Engine) -> Engine:
         )
     check(record)
     _records[record.name] = record
+    chosen = _chosen.get()
+    if chosen is not None and chosen.name == record.name:
+        _chosen.set(record)
+        _tell()
     if _current.name == record.name:
         use(record.name)
     return record
