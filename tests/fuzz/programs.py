@@ -202,7 +202,9 @@ def weight(operation, record):
     """How often an operation is drawn: rarely where only other engines of PyTorch have it."""
     often = {None: 0.3}.get(operation.takes, 4 if operation.takes in RARE else 1)
     having, base = {engine for _, engine in operation.peers}, record.name.partition("-")[0]
-    if len(having) != 1 or base not in (*registry.ENGINES, "onednn", "x86"):
+    if base not in (*registry.ENGINES, "onednn", "x86"):
+        base = "fbgemm"  # of which records of one's own and those of other runtimes are made
+    if len(having) != 1:
         return often
     return often * 4 if base in having else often / 4
 

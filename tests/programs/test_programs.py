@@ -18,8 +18,10 @@ NUMBER = re.compile(r"(-?\d+\.\d+(?:e[-+]\d+)?)")
 def surroundings():
     """Restore the engine and the generators that programs choose and seed."""
     state = refquant.get_rng_state(), random.getstate(), np.random.get_state()
-    with refquant.engines.using("fbgemm"):
-        yield
+    engine = refquant.backends.quantized.engine  # programs assign it, which `using` would override
+    refquant.backends.quantized.engine = "fbgemm"
+    yield
+    refquant.backends.quantized.engine = engine
     refquant.set_rng_state(state[0])
     random.setstate(state[1])
     np.random.set_state(state[2])
