@@ -147,6 +147,11 @@ class Page:
         -------
         pathlib.Path
             The file.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written, as in a folder that is not there.
         """
         return write_atomically(arguments.file_path("path", path), self.html())
 
