@@ -110,12 +110,14 @@ def update(path, rows):
     known = {}
     if os.path.exists(path):
         with open(path, encoding="utf-8", newline="") as file:
-            known = {row["operation"]: row for row in csv.DictReader(file)}
+            known = {row["operation"].strip("`"): row for row in csv.DictReader(file)}
     known.update((row["operation"], row) for row in rows)
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(known[name] for name in registry.load() if name in known)
+        # Literal, as an underscore at the end of a name would be a link in the documentation.
+        names = [name for name in registry.load() if name in known]
+        writer.writerows({**known[name], "operation": f"``{name}``"} for name in names)
 
 
 def chosen(options):

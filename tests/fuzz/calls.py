@@ -9,6 +9,7 @@ a hostile value, or by one that another example gives to an argument of the same
 
 import argparse
 import contextlib
+import inspect
 import os
 import random
 import sys
@@ -61,7 +62,8 @@ def run(count, seed, seconds):
     pool = {name: [] for target in targets for name in target.arguments}
     for target in targets:
         for name, value in target.arguments.items():
-            pool[name].append({name: value})
+            if not inspect.isfunction(value):  # which would raise errors of its own
+                pool[name].append({name: value})
     restore = remember()
     while sum(made.values()) < count and time.monotonic() - begun < seconds:
         target = draw.choice(targets)

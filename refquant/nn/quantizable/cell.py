@@ -131,10 +131,14 @@ class LSTMCell(Module):
 
         Raises
         ------
-        ArgumentError
-            If `x` is no tensor, or `hidden` no pair of tensors.
+        ArgumentTypeError, ShapeError
+            If `x` is no matrix, or `hidden` no pair of tensors.
         """
         arguments.instance("x", x, Tensor, "a tensor")
+        if x.dim() != 2:
+            raise ShapeError(
+                argument="x", expected="of shape (batch, input_dim)", got=tuple(x.shape)
+            )
         hx, cx = (None, None) if hidden is None else arguments.pair_of_tensors("hidden", hidden)
         for part in (hx, cx):
             if part is not None:

@@ -14,15 +14,10 @@ __all__ = ["Linear"]
 class Linear(StaticLinear):
     """A `Linear` whose weight is rounded as dynamic quantization will round it.
 
-    The observer of the output has to forget every batch, as dynamic quantization chooses a
-    quantizer for each.
+    The observer of the activation has to forget every batch, as dynamic quantization chooses a
+    quantizer for each: a recipe whose observer is no moving average with constant 1 is an error.
 
     %(qat_linear)s
-
-    Raises
-    ------
-    ArgumentError
-        If the observer of the activation in `qconfig` is not a moving average with constant 1.
 
     Examples
     --------

@@ -13,8 +13,8 @@ __all__ = ['Linear']
 class Linear(StaticLinear):
     """A `Linear` whose weight is rounded as dynamic quantization will round it.
 
-    The observer of the output has to forget every batch, as dynamic quantization chooses a
-    quantizer for each.
+    The observer of the activation has to forget every batch, as dynamic quantization chooses a
+    quantizer for each: a recipe whose observer is no moving average with constant 1 is an error.
 
     Parameters
     ----------
@@ -29,11 +29,6 @@ class Linear(StaticLinear):
     ------
     ArgumentError
         If there is no `qconfig`.
-
-    Raises
-    ------
-    ArgumentError
-        If the observer of the activation in `qconfig` is not a moving average with constant 1.
 
     Examples
     --------
