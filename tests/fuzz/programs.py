@@ -203,7 +203,9 @@ def weight(operation, record):
     often = {None: 0.3}.get(operation.takes, 4 if operation.takes in RARE else 1)
     having, base = {engine for _, engine in operation.peers}, record.name.partition("-")[0]
     if base not in (*registry.ENGINES, "onednn", "x86"):
-        base = "fbgemm"  # of which records of one's own and those of other runtimes are made
+        # A record of one's own, or of another runtime, has what that has of which it is made.
+        lacks = engines.get("onednn").unsupported
+        base = "onednn" if record.unsupported == lacks else "fbgemm"
     if len(having) != 1:
         return often
     return often * 4 if base in having else often / 4
