@@ -60,6 +60,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
         elementwise,
         embedding,
         fake_quantization,
+        float_products,
         folding,
         histograms,
         matmul,
@@ -76,6 +77,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
     from refquant.reference.elementwise import *  # noqa: F403
     from refquant.reference.embedding import *  # noqa: F403
     from refquant.reference.fake_quantization import *  # noqa: F403
+    from refquant.reference.float_products import *  # noqa: F403
     from refquant.reference.folding import *  # noqa: F403
     from refquant.reference.histograms import *  # noqa: F403
     from refquant.reference.matmul import *  # noqa: F403
@@ -92,6 +94,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
     __all__ += activation.__all__
     __all__ += embedding.__all__
     __all__ += fake_quantization.__all__
+    __all__ += float_products.__all__
     __all__ += folding.__all__
     __all__ += matmul.__all__
     __all__ += normalization.__all__
@@ -119,6 +122,7 @@ FAMILIES = (
     "recurrence",
     "normal",
     "embedding",
+    "float_products",
 )
 
 # Every variant of any processor, as setup.py builds them.

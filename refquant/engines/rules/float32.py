@@ -18,7 +18,7 @@ def fma(a, b, c) -> np.ndarray:
     The product of two float32 is exact in float64 (48 of 53 bits). The sum is rounded *to odd*
     there: where it is inexact, the last bit is set to 1, which keeps the one bit of information
     that the second rounding, to float32, needs (Boldo and Melquiond 2008). The error of the sum
-    comes from TwoSum (Knuth).
+    comes from TwoSum (Knuth). Other sums than those halfway between two float32 do not need it.
 
     Parameters
     ----------
@@ -39,9 +39,11 @@ def fma(a, b, c) -> np.ndarray:
     (0.00048828125, 0.0004883408546447754)
     """
     a, b, c = (np.asarray(v, dtype=np.float32).astype(np.float64) for v in (a, b, c))
-    product = a * b
-    total = np.asarray(product + c)
     with np.errstate(invalid="ignore", over="ignore"):
+        product = a * b
+        total = np.asarray(product + c)
+        if not _may_round_twice(total).any():
+            return total.astype(np.float32)
         partner = total - product
         error = (product - (total - partner)) + (c - partner)
         even = (total.view(np.int64) & 1) == 0
@@ -49,6 +51,12 @@ def fma(a, b, c) -> np.ndarray:
         toward = np.where(error > 0, np.inf, -np.inf)
         odd = np.where(inexact, np.nextafter(total, toward), total)
         return odd.astype(np.float32)
+
+
+def _may_round_twice(total) -> np.ndarray:
+    """Tell which float64 lie halfway between two float32, or nearer to 0 than these are even."""
+    halfway = (total.view(np.int64) & 0x1FFFFFFF) == 0x10000000
+    return halfway | ((np.abs(total) < 2.0**-125) & (total != 0))
 
 
 def round_half_even(x) -> np.ndarray:

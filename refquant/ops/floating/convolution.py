@@ -11,9 +11,11 @@ import numpy as np
 
 from refquant import dtypes
 from refquant.arguments import describe
+from refquant.engines.rules.product_order import convolution_order
 from refquant.errors import ArgumentError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.operands import float_operand
+from refquant.ops.floating.products import convolution_product, in_blocks, out_of_blocks
 from refquant.ops.floating.windows import (
     output_sizes,
     padded,
@@ -82,26 +84,32 @@ def _convolve(ndim, input, weight, bias, stride, padding, dilation, groups) -> T
     pixels, fan = math.prod(sizes), math.prod(ws.shape[1:])
 
     framed = padded(xs, padding, padding)
-    columns = windows(framed, kernel, stride, dilation, sizes).reshape(batch, groups, fan, pixels)
-    matrix = ws.reshape(groups, channels // groups, fan)
-    with np.errstate(all="ignore"):
-        product = np.matmul(matrix, columns).reshape(batch, channels, *sizes)
-        if b is not None:
-            product += b.array.reshape(-1, *(1,) * ndim)
     memory_format = layout.format_of(xs)
     if memory_format is dtypes.contiguous_format:
         memory_format = layout.format_of(ws)
+    channels_last = memory_format is not dtypes.contiguous_format
+    order = convolution_order(xs.shape, ws.shape, stride, padding, dilation, groups, channels_last)
+    view = windows(framed, kernel, stride, dilation, sizes)
+    columns = in_blocks(view.reshape(batch, groups, -1, *view.shape[2:]), ndim, order)
+    columns = columns.reshape(batch, groups, fan, pixels)
+    rows = ws.reshape(groups, channels // groups, ws.shape[1], *kernel)
+    matrix = in_blocks(rows, ndim, order).reshape(groups, channels // groups, fan)
+    with np.errstate(all="ignore"):
+        product = convolution_product(matrix, columns, None if b is None else b.array, order)
+    product = product.reshape(batch, channels, *sizes)
     product = layout.to_format(product, memory_format)
 
     def backward(g):
         g = g.reshape(batch, groups, channels // groups, pixels)
         dx = dw = db = None
         if w.requires_grad:
-            dw = np.matmul(g, columns.swapaxes(-1, -2)).sum(axis=0).reshape(ws.shape)
+            dw = np.matmul(g, columns.swapaxes(-1, -2)).sum(axis=0)
+            dw = out_of_blocks(dw, ws.shape[1], kernel, order).reshape(ws.shape)
         if b is not None and b.requires_grad:
             db = g.sum(axis=(0, 3)).reshape(-1)
         if x.requires_grad:
-            parts = np.matmul(matrix.swapaxes(-1, -2), g)
+            filters = ws.reshape(groups, channels // groups, fan)
+            parts = np.matmul(filters.swapaxes(-1, -2), g)
             parts = parts.reshape(*xs.shape[:2], *kernel, *sizes)
             gradient = np.zeros(framed.shape, g.dtype)
             for place, index in positions(kernel, stride, dilation, sizes):

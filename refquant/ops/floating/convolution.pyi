@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from refquant import dtypes
 from refquant.arguments import describe
+from refquant.engines.rules.product_order import convolution_order
 from refquant.errors import ArgumentError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.operands import float_operand
+from refquant.ops.floating.products import convolution_product, in_blocks, out_of_blocks
 from refquant.ops.floating.windows import output_sizes, padded, per_dimension, positions, spatial_input, unpadded, windows
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable

@@ -8,6 +8,7 @@ import numpy as np
 from refquant.errors import OperationError, ShapeError
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.floating.operands import float_operand, operand, refuse_quantized, scalar
+from refquant.ops.floating.products import linear_product
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
@@ -252,9 +253,8 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
             )
         inputs = (x, w, b)
     with np.errstate(all="ignore"):
-        product = rows @ ws.T
-        if b is not None:
-            product += b.array
+        bias_first = xs.ndim == 2 or (xs.ndim == 3 and xs.flags.c_contiguous)
+        product = linear_product(rows, ws, None if b is None else b.array, bias_first)
 
     def backward(g):
         g = g.reshape(len(rows), ws.shape[0])
