@@ -171,5 +171,5 @@ def convolution_order(
     block = block or channels
     if channels == 1:  # taps follow each other in either order
         return ConvolutionOrder(0, False, whole, "start" if flat else "first")
-    ends = [min(c + block, channels) * taps for c in range(0, channels, block)]
-    return ConvolutionOrder(block, False, np.array(ends, np.intp), "start" if flat else "first")
+    blocks = [min(c + block, channels) * taps for c in range(0, channels, block)]
+    return ConvolutionOrder(block, False, np.array(blocks, np.intp), "start" if flat else "first")
