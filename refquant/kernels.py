@@ -400,7 +400,8 @@ def _check(choice: Any) -> None:
         raise KernelError(
             f"kernels {arguments.describe(choice)} are not available",
             expected=f"one of {', '.join(available())}",
-            hint="build them (REFQUANT_REQUIRE_EXT=1 pip install refquant shows why they are "
+            hint=arguments.did_you_mean(choice, available())
+            or "build them (REFQUANT_REQUIRE_EXT=1 pip install refquant shows why they are "
             "missing) or choose another",
         )
 
