@@ -203,7 +203,7 @@ def _unknown(types: Sequence[type], names: Sequence[str], known: Any = None) -> 
     fits = next((n for n in range(len(types) - 1, 1, -1) if tuple(types[:n]) in known), 0)
     if fits:
         hint = f"fuse {[*names[:fits]]} without {', '.join(names[fits:])}"
-    if types[-1] in _LIKE_RELU and (*types[:-1], nn.ReLU) in known:
+    if types and types[-1] in _LIKE_RELU and (*types[:-1], nn.ReLU) in known:
         hint = f"make {names[-1]} an nn.ReLU, or {hint}"
     for sequence in known:
         if sorted(map(id, types)) == sorted(map(id, sequence)):

@@ -62,3 +62,8 @@ def test_sequences_that_nearly_fuse():
     layers = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))
     with pytest.raises(RefquantError, match=r"fuse \['0', '1'\] without 2"):
         quantization.fuse_modules(layers.eval(), ["0", "1", "2"])
+
+
+def test_no_modules_at_all():
+    with pytest.raises(RefquantError, match="leave it out of modules_to_fuse"):
+        quantization.get_fuser_method([])
