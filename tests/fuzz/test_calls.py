@@ -1,10 +1,12 @@
 """Random calls: what counts as a fault."""
 
+import inspect
 import itertools
 
-import refquant
-from errors.calls import Target, inspect
+from errors.calls import Target
 from fuzz import calls
+
+import refquant
 
 
 def target(function):

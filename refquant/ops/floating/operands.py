@@ -100,7 +100,7 @@ def element(argument: str, value: Any, dtype: Any) -> np.ndarray:
 
 
 def held(argument: str, value: Any, dtype: Any) -> Any:
-    """Return a number as an element of a dtype that holds it; negative ones wrap around in uint8."""
+    """Return a number as an element of a dtype that holds it; -1 is 255 in uint8."""
     found, dtype = scalar(argument, value), np.dtype(dtype)
     if dtype.kind == "f":
         fits = not -np.inf < found < np.inf or abs(found) <= float(np.finfo(dtype).max)
