@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 import refquant
 from refquant.arguments import did_you_mean
@@ -153,11 +153,18 @@ COMMANDS = (
 
 
 class _Parser(argparse.ArgumentParser):
+    options: ClassVar[list[str]] = []
+
+    def add_argument(self, *names, **keywords) -> argparse.Action:
+        """Add an argument, and remember the names of its option."""
+        self.options.extend(name for name in names if name.startswith("--"))
+        return super().add_argument(*names, **keywords)
+
     def error(self, message: str) -> NoReturn:
-        """End with a message, and the command that was probably meant."""
-        wrong = re.search(r"invalid choice: '(\w+)'", message)
-        names = [command.name for command in COMMANDS]
-        hint = did_you_mean(wrong[1], names) if wrong else None
+        """End with a message, and the command or option that was probably meant."""
+        wrong = re.search(r"invalid choice: '(\w+)'|unrecognized arguments: (--[\w-]+)", message)
+        names = [*(command.name for command in COMMANDS), *self.options]
+        hint = did_you_mean(wrong[1] or wrong[2], names) if wrong else None
         super().error(f"{message}; {hint}" if hint else message)
 
 

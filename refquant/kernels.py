@@ -136,6 +136,8 @@ _current = REFERENCE  # of the process
 _chosen: ContextVar[str | None] = ContextVar("kernels that are chosen in a context", default=None)
 # By name, the functions of all choices that were loaded.
 _functions: dict[str, list[Callable[..., Any] | None]] = {}
+_loaded: set[int] = set()  # numbers of those choices
+_KNOWN = ("known to kernels",)  # where a record keeps whether they know all its rules
 
 
 def _built(name: str) -> bool:
@@ -335,14 +337,18 @@ def knows(record: engines.Engine) -> bool:
     arguments.instance("record", record, engines.Engine, "an Engine")
     if not _built("_rules"):
         return False
-    tables = import_module("refquant._kernels._rules").BY_STEP
-    return all(
-        rule in table
-        for step, table in tables.items()
-        if step in record.steps
-        for rule in record.rules_of(step)
-        if not isinstance(rule, engines.Form)
-    )
+    known = record.plans.get(_KNOWN)
+    if known is None:
+        tables = import_module("refquant._kernels._rules").BY_STEP
+        found = all(
+            rule in table
+            for step, table in tables.items()
+            if step in record.steps
+            for rule in record.rules_of(step)
+            if not isinstance(rule, engines.Form)
+        )
+        known = record.plans[_KNOWN] = (found,)
+    return known[0]
 
 
 def _for_engine(choice: str, record: engines.Engine) -> str:
@@ -353,6 +359,8 @@ def _for_engine(choice: str, record: engines.Engine) -> str:
 def _load(choice: str) -> int:
     """Make the functions of a choice ready to be called; returns its number."""
     number = available().index(choice)
+    if number in _loaded:
+        return number
     for family in FAMILIES:
         for name, function in _twins(family, choice).items():
             if name not in _functions:
@@ -360,6 +368,7 @@ def _load(choice: str) -> int:
                 twin = import_module("refquant._kernels._environment").twin(_functions[name])
                 globals()[name] = update_wrapper(twin, function)
             _functions[name][number] = function
+    _loaded.add(number)
     return number
 
 
@@ -404,7 +413,8 @@ def _check(choice: Any) -> None:
         raise KernelError(
             f"kernels {arguments.describe(choice)} are not available",
             expected=f"one of {', '.join(available())}",
-            hint="build them (REFQUANT_REQUIRE_EXT=1 pip install refquant shows why they are "
+            hint=arguments.did_you_mean(choice, available())
+            or "build them (REFQUANT_REQUIRE_EXT=1 pip install refquant shows why they are "
             "missing) or choose another",
         )
 

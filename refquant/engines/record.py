@@ -97,7 +97,8 @@ class Engine:
             raise EngineError(
                 f"engine {self.name!r} has no rule for {step!r}",
                 expected=f"one of {', '.join(sorted(self.steps))}",
-                hint="add the step to the record, or derive() the record from a complete one",
+                hint=arguments.did_you_mean(step, self.steps)
+                or "add the step to the record, or derive() the record from a complete one",
             )
         return self.steps[step]
 

@@ -201,6 +201,7 @@ class ModuleDict(Module):
                 argument="name",
                 expected=f"one of {', '.join(self._modules) or 'none'}",
                 got=arguments.describe(name),
+                hint=arguments.did_you_mean(name, self._modules),
             )
         return name
 

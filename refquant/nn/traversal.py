@@ -114,6 +114,7 @@ def _descend(root: ModuleTree, target: str) -> Module:
                 f"{type(root).__name__} has no submodule {target!r}",
                 expected=f"one of {', '.join(module._modules) or 'none'} in {place}",
                 got=part,
+                hint=arguments.did_you_mean(part, module._modules),
             )
         module = child
         walked.append(part)

@@ -28,6 +28,8 @@ __all__ = [
 ]
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+# Activations for which a ReLU is often put in, since it can be fused.
+_LIKE_RELU = (nn.ReLU6, nn.Hardtanh, nn.LeakyReLU, nn.Hardswish)
 # Types in the order in which they run, and the module that keeps them; None where the
 # normalization can only be folded.
 KNOWN: dict[tuple[type, ...], type | None] = {
@@ -198,6 +200,11 @@ def _of(first: str, count: int) -> Callable[..., Module]:
 def _unknown(types: Sequence[type], names: Sequence[str], known: Any = None) -> NotSupportedError:
     known = list(KNOWN if known is None else known)
     hint = "leave it out of modules_to_fuse, or pass a fuser_func that knows it"
+    fits = next((n for n in range(len(types) - 1, 1, -1) if tuple(types[:n]) in known), 0)
+    if fits:
+        hint = f"fuse {[*names[:fits]]} without {', '.join(names[fits:])}"
+    if types and types[-1] in _LIKE_RELU and (*types[:-1], nn.ReLU) in known:
+        hint = f"make {names[-1]} an nn.ReLU, or {hint}"
     for sequence in known:
         if sorted(map(id, types)) == sorted(map(id, sequence)):
             order = sorted(range(len(types)), key=lambda i: sequence.index(types[i]))

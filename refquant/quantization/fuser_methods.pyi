@@ -20,6 +20,7 @@ from refquant.quantization._swapping import move_hooks
 from refquant.tensors import Tensor
 __all__ = ['check_sequence', 'fuse', 'fuse_conv_bn', 'fuse_conv_bn_relu', 'fuse_convtranspose_bn', 'fuse_linear_bn', 'get_fuser_method']
 _NORMS: Any
+_LIKE_RELU: Any
 KNOWN: dict[tuple[type, ...], type | None]
 
 def _is_normalized(modules: Sequence[Module]) -> bool:

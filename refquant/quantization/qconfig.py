@@ -219,6 +219,7 @@ def _recipe(backend: str) -> tuple:
             argument="backend",
             got=repr(backend),
             expected=f"the name of an engine, one of {', '.join(map(repr, engines.names()))}",
+            hint=arguments.did_you_mean(backend, engines.names()),
         )
     recipe = engines.get(backend).recipe
     for key, known in (("activation", ACTIVATIONS), ("weight", WEIGHTS)):

@@ -124,6 +124,20 @@ def test_threads_under_different_kernels_run_what_they_chose():
 
 
 @has_kernels
+def test_choosing_again_looks_nothing_up(monkeypatch):
+    def choose():
+        with engines.using("qnnpack"), kernels.using(kernels.REFERENCE):
+            pass
+        with kernels.using(kernels.available()[-1]):
+            pass
+
+    choose()
+    monkeypatch.delattr(engines.Engine, "rules_of")
+    monkeypatch.delattr(kernels, "_twins")
+    choose()
+
+
+@has_kernels
 def test_an_engine_with_own_rules_runs_definitions_in_its_context_alone():
     with engines.using("exact"):
         assert kernels.running() == kernels.REFERENCE

@@ -40,12 +40,21 @@ def recorded(tmp_path_factory):
 def surroundings(tmp_path, monkeypatch):
     """Restore what a call may change for the whole process."""
     monkeypatch.chdir(tmp_path)
+    with limited():
+        restore = remember()
+        yield restore
+        restore()
+
+
+@contextlib.contextmanager
+def limited():
+    """Make large arrays a MemoryError within the block."""
     limits = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (mapped() + MEMORY, limits[1]))
-    restore = remember()
-    yield restore
-    restore()
-    resource.setrlimit(resource.RLIMIT_AS, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 def mapped() -> int:

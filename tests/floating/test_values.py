@@ -252,3 +252,32 @@ def test_devices_and_transposition():
     assert not refquant.is_tensor(x.array)
     with pytest.raises(NotImplementedError):
         refquant.device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "number"),
+    [
+        ("float32", 1e300),
+        ("uint8", 256),
+        ("uint8", -256),
+        ("uint8", -1.5),
+        ("uint8", np.nan),
+        ("int8", 128),
+        ("int64", 2**63),
+        ("int64", np.inf),
+    ],
+)
+def test_thresholds_that_a_dtype_does_not_hold_are_refused(dtype, number):
+    x = refquant.ones(2).to(getattr(refquant, dtype))
+    with pytest.raises(RefquantError, match=f"`value`.*a number that {dtype} holds"):
+        refquant.threshold(x, 1, number)
+    with pytest.raises(RefquantError, match=f"`threshold`.*a number that {dtype} holds"):
+        refquant.threshold(x, number, 1)
+
+
+def test_thresholds_keep_nan_and_whole_numbers():
+    x = refquant.tensor([np.nan, 1.0, -1.0])
+    assert np.array_equal(refquant.threshold(x, 0, 5).numpy(), [np.nan, 1, 5], equal_nan=True)
+    assert refquant.threshold(x, np.nan, 5).tolist()[1:] == [1, -1]
+    assert refquant.threshold(refquant.arange(2), 0, 2**62 + 1).tolist() == [2**62 + 1, 1]
+    assert refquant.threshold(refquant.ones(1).to(refquant.uint8), 1, -1).tolist() == [255]

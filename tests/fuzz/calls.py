@@ -4,7 +4,8 @@
     python tests/fuzz/calls.py --seconds 30
 
 A call is that of an example in the documentation, with none to three of its arguments replaced: by
-a hostile value, or by one that another example gives to an argument of the same name.
+a hostile value, or by one that another example gives to an argument of the same name. A call that
+computes for longer than a minute is a fault too.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import contextlib
 import inspect
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -19,9 +21,10 @@ from collections import Counter
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from errors import calls, hostile
-from errors.test_hostile_calls import fault, remember, replaced
+from errors.test_hostile_calls import fault, limited, remember, replaced
 
 # Time and output of these grow with their arguments, or they end the process.
+LONGEST = 60  # seconds of processor time of a call
 LEFT_OUT = ("demo", "plotting", "cli", "write_vectors", "html_report")
 
 
@@ -55,6 +58,27 @@ def drawn(target, pool, draw):
     return arguments, ", ".join(titles)
 
 
+class Hang(BaseException):
+    """A call took too long."""
+
+
+def bounded(target, arguments):
+    """Call a target; return its fault, if any."""
+
+    def end(number, frame):
+        raise Hang(f"more than {LONGEST} s ({frame.f_code.co_filename}:{frame.f_lineno})")
+
+    before = signal.signal(signal.SIGVTALRM, end)
+    signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST)
+    try:
+        return fault(target, arguments)
+    except Hang as hang:
+        return f"Hang: {hang}"
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
 def run(count, seed, seconds):
     """Call; returns how many calls were made, by name, and the faults."""
     draw, begun, made, faults = random.Random(seed), time.monotonic(), Counter(), []
@@ -68,7 +92,7 @@ def run(count, seed, seconds):
     while sum(made.values()) < count and time.monotonic() - begun < seconds:
         target = draw.choice(targets)
         arguments, title = drawn(target, pool, draw)
-        found = fault(target, arguments)
+        found = bounded(target, arguments)
         restore()
         made[target.name] += 1
         if found:
@@ -84,7 +108,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=1e9, help="how long")
     parser.add_argument("--seed", type=int, default=1, help="which calls")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), limited():
         made, faults = run(options.count, options.seed, options.seconds)
     print(f"{sum(made.values())} calls of {len(made)} functions, {len(faults)} faults")
     return bool(faults)

@@ -122,6 +122,9 @@ def test_names_that_are_nearly_right_are_suggested(folder, capsys):
     with pytest.raises(SystemExit):
         run("chek", folder / "vectors")
     assert "did you mean 'check'?" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run("vectors", "linear", "--out", folder / "new", "--froce")
+    assert "did you mean '--force'?" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_not_there_is_not_called_damaged(folder, capsys):

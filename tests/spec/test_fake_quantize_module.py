@@ -186,3 +186,10 @@ def test_a_factory_as_observer():
         observer=Q.MinMaxObserver.with_args(dtype=refquant.qint8), quant_min=-4, quant_max=3
     )
     assert module.activation_post_process.target_range == (-4, 3)
+
+
+@pytest.mark.parametrize("kind", [Q.FakeQuantize, Q.FusedMovingAvgObsFakeQuantize])
+def test_a_factory_that_does_not_take_its_arguments_is_refused(kind):
+    observer = Q.FixedQParamsObserver.with_args(scale=1.0, zero_point=0)
+    with pytest.raises(TypeError, match=r"`observer`.*cannot be called so.*'reduce_range'"):
+        kind(observer=observer, quant_min=0, quant_max=255, reduce_range=False)

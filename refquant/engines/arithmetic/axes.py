@@ -165,6 +165,7 @@ class Arithmetic:
                     argument=name,
                     expected=f"one of {', '.join(axis.values)}",
                     got=arguments.describe(value),
+                    hint=arguments.did_you_mean(value, axis.values),
                 )
 
     def change(self, **axes: str) -> "Arithmetic":

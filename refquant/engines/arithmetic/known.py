@@ -40,7 +40,8 @@ def arithmetic_of(engine: str, per_channel: bool = False) -> Arithmetic:
         raise EngineError(
             f"oracle.arithmetic_of: {arguments.describe(engine)} has no known place on the axes",
             expected=f"one of {', '.join(built_in())}",
-            hint="write it down as oracle.Arithmetic(...) for oracle.engine_of()",
+            hint=arguments.did_you_mean(engine, built_in())
+            or "write it down as oracle.Arithmetic(...) for oracle.engine_of()",
         )
     return place_of(get(engine), per_channel)
 

@@ -25,6 +25,7 @@ __all__ = [
     "compare",
     "element",
     "float_operand",
+    "held",
     "number",
     "operand",
     "pair",
@@ -96,6 +97,20 @@ def element(argument: str, value: Any, dtype: Any) -> np.ndarray:
     if dtype.kind in "iu" and not -(2**63) <= found < 2**64:
         raise ArgumentError(argument=argument, expected="a number of at most 64 bits", got=found)
     return cast(np.asarray(found), dtype)
+
+
+def held(argument: str, value: Any, dtype: Any) -> Any:
+    """Return a number as an element of a dtype that holds it; -1 is 255 in uint8."""
+    found, dtype = scalar(argument, value), np.dtype(dtype)
+    if dtype.kind == "f":
+        fits = not -np.inf < found < np.inf or abs(found) <= float(np.finfo(dtype).max)
+    else:
+        limits = np.iinfo(np.uint8 if dtype.kind == "b" else dtype)
+        least = -limits.max if isinstance(found, int) else 0  # of an unsigned dtype
+        fits = (limits.min or least) <= found <= limits.max
+    if not fits:
+        raise ArgumentError(argument=argument, expected=f"a number that {dtype} holds", got=found)
+    return dtype.type(found) if dtype.kind == "f" else np.int64(found).astype(dtype)
 
 
 def broadcast(formula: Callable, *arrays: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from refquant.arguments import real
 from refquant.engines.rules.exponential import erf
 from refquant.errors import ArgumentError, ShapeError
 from refquant.ops.dispatch import QUANTIZED_FORMS, dispatched
-from refquant.ops.floating.operands import float_operand
+from refquant.ops.floating.operands import float_operand, held, operand
 from refquant.ops.floating.selection import where
 from refquant.ops.floating.unary import unary, unary_float
 from refquant.ops.rows import in_place, row
@@ -186,12 +186,9 @@ def threshold(input: Any, threshold: float, value: float) -> Tensor:
     >>> refquant.threshold(refquant.tensor([-1.0, 0.5, 8.0]), 0.5, 20.0)
     tensor([20., 20.,  8.])
     """
-    limit, number = real("threshold", threshold), real("value", value)
-    return unary(
-        input,
-        lambda x: np.where(x > x.dtype.type(limit), x, x.dtype.type(number)),
-        lambda x: x > x.dtype.type(limit),
-    )
+    dtype = operand("input", input).array.dtype
+    limit, number = held("threshold", threshold, dtype), held("value", value, dtype)
+    return unary(input, lambda x: np.where(x <= limit, number, x), lambda x: ~(x <= limit))
 
 
 celu_ = in_place(

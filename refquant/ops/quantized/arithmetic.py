@@ -73,9 +73,10 @@ def add(
     >>> refquant.ops.quantized.add(x, x, 1.0, 8).int_repr()
     tensor([10,  4], dtype=refquant.uint8)
     """
+    if out is None and scale is not None:
+        return _add(qa, qb, scale, zero_point, False)
     pair = _add if out is None else _add_written
-    given = qa, qb, scale, zero_point, out
-    return _overload(pair, with_scalar.add_scalar, False, *given)
+    return _overload(pair, with_scalar.add_scalar, False, qa, qb, scale, zero_point, out)
 
 
 @operation("pair")
@@ -94,9 +95,10 @@ def add_relu(
     >>> refquant.ops.quantized.add_relu(x, x, 1.0, 8).int_repr()
     tensor([10,  8], dtype=refquant.uint8)
     """
+    if out is None and scale is not None:
+        return _add(qa, qb, scale, zero_point, True)
     pair = _add if out is None else _add_written
-    given = qa, qb, scale, zero_point, out
-    return _overload(pair, with_scalar.add_scalar_relu, True, *given)
+    return _overload(pair, with_scalar.add_scalar_relu, True, qa, qb, scale, zero_point, out)
 
 
 def _overload(
@@ -204,8 +206,9 @@ def mul(
     >>> refquant.ops.quantized.mul(x, x, 0.5, 8).int_repr()
     tensor([10, 16], dtype=refquant.uint8)
     """
-    given = qa, qb, scale, zero_point, out
-    return _overload(_multiply, with_scalar.mul_scalar, False, *given)
+    if out is None and scale is not None:
+        return _multiply(qa, qb, scale, zero_point, False)
+    return _overload(_multiply, with_scalar.mul_scalar, False, qa, qb, scale, zero_point, out)
 
 
 @operation("pair")
@@ -223,8 +226,9 @@ def mul_relu(
     >>> refquant.ops.quantized.mul_relu(x, y, 0.5, 8).int_repr()
     tensor([10,  8], dtype=refquant.uint8)
     """
-    given = qa, qb, scale, zero_point, out
-    return _overload(_multiply, with_scalar.mul_scalar_relu, True, *given)
+    if out is None and scale is not None:
+        return _multiply(qa, qb, scale, zero_point, True)
+    return _overload(_multiply, with_scalar.mul_scalar_relu, True, qa, qb, scale, zero_point, out)
 
 
 def _multiply(qa: Any, qb: Any, scale, zero_point, relu: bool) -> QuantizedTensor:

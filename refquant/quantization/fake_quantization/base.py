@@ -30,6 +30,8 @@ def _check_factory(observer: Any, keywords: Mapping[str, Any]) -> None:
     other = isinstance(observer, type) and not issubclass(observer, Module)
     if not callable(observer) or isinstance(observer, Module) or other:
         raise _no_observer(arguments.describe(observer))
+    if isinstance(observer, Factory):
+        observer, keywords = observer.cls, observer._given(keywords)
     try:
         inspect.signature(observer).bind(**keywords)
     except TypeError as error:

@@ -1,5 +1,6 @@
 """Factories: a class with some arguments of its constructor chosen."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from refquant import engines
@@ -50,8 +51,12 @@ class Factory:
 
     def __call__(self, *arguments, **keywords):
         """Create an instance; `keywords` override those that were chosen."""
+        return self.cls(*arguments, **self._given(keywords))
+
+    def _given(self, keywords: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all arguments by name of a call with these."""
         computed = {name: f() for name, f in self.computed.items() if name not in keywords}
-        return self.cls(*arguments, **{**self._chosen(), **computed, **keywords})
+        return {**self._chosen(), **computed, **keywords}
 
     def _chosen(self) -> dict[str, Any]:
         """Return the arguments under the engine that is chosen."""
