@@ -33,6 +33,7 @@ from refquant.errors import RefquantError
 from refquant.tensors import QuantizedTensor, Tensor
 
 LONGEST = 4  # calls of a program
+LARGEST = 1 << 16  # elements of an operand; a program ends with a larger result
 RARE = {"image", "bytes", "volume", "rows"}  # few values are, so their operations go first
 WILD = 0.04  # share of extreme numbers
 OPERATIONS = registry.load()
@@ -243,6 +244,8 @@ def _program(seed, number, records, others, choices, report):
         report.succeeded[key] += 1
         if value:
             x = value[int(rng.integers(len(value)))]
+            if getattr(x, "array", np.empty(0)).size > LARGEST:
+                break
     report.valid += 1
 
 
