@@ -12,6 +12,7 @@ The script prints what ran, and of each difference the call with the smallest op
 import argparse
 import copy
 import itertools
+import math
 import os
 import sys
 import time
@@ -33,6 +34,7 @@ from refquant.errors import RefquantError
 from refquant.tensors import QuantizedTensor, Tensor
 
 LONGEST = 4  # calls of a program
+LARGEST = 1 << 16  # elements of an operand; a program ends with a larger result
 RARE = {"image", "bytes", "volume", "rows"}  # few values are, so their operations go first
 WILD = 0.04  # share of extreme numbers
 OPERATIONS = registry.load()
@@ -243,6 +245,8 @@ def _program(seed, number, records, others, choices, report):
         report.succeeded[key] += 1
         if value:
             x = value[int(rng.integers(len(value)))]
+            if getattr(x, "array", np.empty(0)).size > LARGEST:
+                break
     report.valid += 1
 
 
@@ -292,15 +296,18 @@ def table(report):
 def main():
     """Run from the command line; the exit code is nonzero if anything differed."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--count", type=int, default=2000, help="how many programs")
+    parser.add_argument("--count", type=int, help="how many programs; 2000 unless --seconds")
     parser.add_argument("--seed", type=int, default=1, help="which programs")
     parser.add_argument("--only", type=int, action="append", help="a program of that seed")
-    parser.add_argument("--seconds", type=float, default=1e9, help="end after so many")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="end after so many")
     parser.add_argument(
         "--kernels", nargs="*", help="to compare with definitions; the best, or all"
     )
     parser.add_argument("--engine", action="append", help="an engine; all if left out")
     options = parser.parse_args()
+    endless = options.count is None and options.seconds < math.inf
+    options.count = options.count or (10**9 if endless else 2000)
+    of = "" if endless else f" of {options.count}"
     records = [engines.get(name) for name in options.engine] if options.engine else None
     begun, last = time.monotonic(), [0.0]
 
@@ -309,7 +316,7 @@ def main():
         if now - last[0] > 1 or report.programs == options.count:
             last[0] = now
             print(
-                f"\r{report.programs} of {options.count} programs, {report.valid} valid, "
+                f"\r{report.programs}{of} programs, {report.valid} valid, "
                 f"{len(report.differences)} differ, {now - begun:.0f} s",
                 end="",
                 flush=True,

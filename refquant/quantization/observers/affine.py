@@ -262,7 +262,8 @@ class UniformQuantizationObserverBase(ObserverBase):
             If the statistic depends on the order of batches (moving averages).
         """
         self._check_mergeable(other)
-        self._absorb(other)
+        with self._turn:
+            self._absorb(other)
         return self
 
     def _settings(self) -> tuple:

@@ -1,5 +1,6 @@
 """The base class of all observers: factories, paths in the model, and state."""
 
+import threading
 from typing import Any
 
 from refquant import dtypes, engines
@@ -9,6 +10,24 @@ from refquant.quantization.observers.explanation import Explanation
 from refquant.quantization.observers.factory import Factory
 
 __all__ = ["Observer", "ObserverBase", "has_observed"]
+
+
+class Turn:
+    """A lock of one object, for a ``with`` block; copies of the object have locks of their own."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+    def __reduce__(self) -> tuple[type, tuple]:
+        return Turn, ()
 
 
 class ObserverBase(Module):
@@ -46,6 +65,8 @@ class ObserverBase(Module):
         super().__init__()
         self.dtype, self.is_dynamic = dtype, is_dynamic
         self.workflow = engines.current().workflow
+        # Threads add what they have seen one after the other.
+        self._turn = Turn()
 
     @classmethod
     def with_args(cls, **keywords: Any) -> Factory:

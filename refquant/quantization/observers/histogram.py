@@ -149,14 +149,15 @@ class HistogramObserver(UniformQuantizationObserverBase):
                     return x
             extremes = kernels.min_max(flat)
             self._check_finite(extremes)
-            seen = self._seen()
-            if seen is None:
-                self._check_width(extremes)
-                self._set(self._count_in(flat, extremes), extremes)
-                self._extremes = extremes
-            else:
-                self._add(flat, seen, extremes)
-                self._extremes = stretching.union(self._extremes, extremes)
+            with self._turn:
+                seen = self._seen()
+                if seen is None:
+                    self._check_width(extremes)
+                    self._set(self._count_in(flat, extremes), extremes)
+                    self._extremes = extremes
+                else:
+                    self._add(flat, seen, extremes)
+                    self._extremes = stretching.union(self._extremes, extremes)
         return x
 
     def _without_infinities(self, flat: np.ndarray) -> np.ndarray:

@@ -88,7 +88,8 @@ class MinMaxObserver(UniformQuantizationObserverBase):
         if array.size:
             extremes = kernels.min_max(layout.flatten(array)[0])
             self._check_finite(extremes)
-            self._set(self._update(extremes))
+            with self._turn:
+                self._set(self._update(extremes))
         return x
 
     def reset_min_max_vals(self) -> None:

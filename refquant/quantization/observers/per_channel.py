@@ -103,17 +103,18 @@ class PerChannelMinMaxObserver(UniformQuantizationObserverBase):
                 got="a 0-dimensional tensor",
             )
         axis = checks.dimension("ch_axis", self.ch_axis, array.ndim)
-        seen = self._seen()
-        if seen is not None and array.shape[axis] != seen.shape[1]:
-            raise ShapeError(
-                argument="x",
-                got=f"shape {array.shape}",
-                expected=f"of {seen.shape[1]} channels along axis {axis}, as before",
-            )
-        if array.size:
-            extremes = kernels.min_max_per_channel(layout.slices(array, axis)[0])
-            self._check_finite(extremes)
-            self._set(extremes if seen is None else self._update(seen, extremes))
+        with self._turn:
+            seen = self._seen()
+            if seen is not None and array.shape[axis] != seen.shape[1]:
+                raise ShapeError(
+                    argument="x",
+                    got=f"shape {array.shape}",
+                    expected=f"of {seen.shape[1]} channels along axis {axis}, as before",
+                )
+            if array.size:
+                extremes = kernels.min_max_per_channel(layout.slices(array, axis)[0])
+                self._check_finite(extremes)
+                self._set(extremes if seen is None else self._update(seen, extremes))
         return x
 
     def _update(self, seen: np.ndarray, extremes: np.ndarray) -> np.ndarray:
