@@ -3,7 +3,8 @@
 # Design
 # (a) Scale and bias are read and written byte by byte, because rows begin anywhere. There are two
 #     for a row, so that float16 is converted in plain code.
-# (b) Integers are packed and unpacked in pairs, those of 2 bits in pairs of pairs, which vectorizes.
+# (b) Integers are packed and unpacked in pairs, those of 2 bits in pairs of pairs: loops over pairs
+#     vectorize.
 
 from libc.math cimport rintf
 from libc.stdint cimport uint8_t, uint16_t, uint32_t

@@ -167,7 +167,8 @@ cdef Walk _walk(Py_ssize_t rows, Py_ssize_t columns, int bits) noexcept nogil:
 
 
 cdef void _prepack(
-    const float* x, uint8_t* packed, const float* lower, const float* upper, Py_ssize_t rows, Walk by
+    const float* x, uint8_t* packed, const float* lower, const float* upper, Py_ssize_t rows,
+    Walk by
 ) noexcept nogil:
     """Quantize some neighboring rows."""
     cdef uint8_t q[AT_ONCE]
