@@ -165,7 +165,8 @@ def embedding_prepack_rows(x, bits):
         By `row_ends`.
     """
     ends = row_ends(x)
-    return embedding_prepack(x, *ends, bits), ends
+    lower, upper = ends
+    return embedding_prepack(x, lower, upper, bits), ends
 
 
 def _half_scale(scale):
