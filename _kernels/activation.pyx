@@ -237,6 +237,7 @@ cdef struct Slopes:
 cdef void _prelu_piece(
     const stored* a, const stored* weight, stored* q, Py_ssize_t n, Slopes by, Output to, int rule
 ) noexcept nogil:
+    """Elements that follow one rule, each with a slope of its own."""
     cdef Py_ssize_t i
     cdef int32_t p, slope, z = to.zero_point, lower = to.output_min, upper = to.output_max
     if rule == CONVERT_THEN_ADD:
@@ -251,21 +252,56 @@ cdef void _prelu_piece(
             q[i] = <stored>widen_then_add(p, by.factor, z, lower, upper)
 
 
+cdef void _prelu_of_one_slope(
+    const stored* a, int32_t below, stored* q, Py_ssize_t n, Slopes by, Output to, int rule
+) noexcept nogil:
+    """Elements that follow one rule and have one slope."""
+    cdef Py_ssize_t i
+    cdef int32_t p, z = to.zero_point, lower = to.output_min, upper = to.output_max
+    cdef uint32_t slope
+    if rule == CONVERT_THEN_ADD:
+        for i in range(n):
+            slope = <uint32_t>(by.one if a[i] > by.zero_point else below)
+            p = <int32_t>(<uint32_t>difference(a[i], by.zero_point) * slope)
+            q[i] = <stored>convert_then_add(p, by.factor, z, lower, upper)
+    else:
+        for i in range(n):
+            slope = <uint32_t>(by.one if a[i] > by.zero_point else below)
+            p = <int32_t>(<uint32_t>difference(a[i], by.zero_point) * slope)
+            q[i] = <stored>widen_then_add(p, by.factor, z, lower, upper)
+
+
+cdef void _prelu_run(
+    const stored* a, const stored* weight, bint single, stored* q, Py_ssize_t n, Slopes by,
+    Output to, int rule
+) noexcept nogil:
+    if single:
+        _prelu_of_one_slope(a, difference(weight[0], by.weight_zero_point), q, n, by, to, rule)
+    else:
+        _prelu_piece(a, weight, q, n, by, to, rule)
+
+
 cdef _prelu(
     const stored[::1] a, const stored[::1] weight, stored[::1] q, Slopes by, Output to, Runs runs,
     int rule, int tail_rule
 ):
-    cdef Py_ssize_t n = a.shape[0], pieces = n // runs.run_length, piece, start, cut
-    cdef int threads = threads_for(n, 2 * BLOCK)
-    cut = runs.vector_length
+    cdef Py_ssize_t n = a.shape[0], blocks = (n + BLOCK - 1) // BLOCK, block, start, stop, place
+    cdef Py_ssize_t end
+    cdef bint single = weight.shape[0] == 1, inside
+    cdef int threads = threads_for(blocks, 2)
     with nogil:
-        for piece in prange(pieces, num_threads=threads, schedule="static",
+        for block in prange(blocks, num_threads=threads, schedule="static",
                             use_threads_if=threads > 1):
-            start = piece * runs.run_length
-            _prelu_piece(&a[start], &weight[start], &q[start], cut, by, to, rule)
-            if cut < runs.run_length:
-                _prelu_piece(&a[start + cut], &weight[start + cut], &q[start + cut],
-                             runs.run_length - cut, by, to, tail_rule)
+            start = block * BLOCK
+            stop = min(start + BLOCK, n)
+            while start < stop:
+                place = start % runs.run_length
+                inside = place < runs.vector_length
+                end = (runs.vector_length if inside else runs.run_length) - place + start
+                end = min(end, stop)
+                _prelu_run(&a[start], &weight[0 if single else start], single, &q[start],
+                           end - start, by, to, rule if inside else tail_rule)
+                start = end
 
 
 def prelu(

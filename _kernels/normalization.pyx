@@ -4,9 +4,9 @@ Design
 (a) Sums first: integers of eight bits in int32 for as long as it holds them, then in int64.
 (b) Then elements go through a small buffer of real numbers, one plain loop a step; the rules on
     both sides stand in _rounding.pxd.
-(c) Where channels lie innermost, all that differs between channels is a slope and a shift. A pixel
-    is cut where rules change, and neighbors with the same rules are one piece.
-(d) Threads take rows, groups or pixels.
+(c) Where channels lie innermost, all that differs between channels is a slope and a shift; see
+    _pixels.pxd.
+(d) Threads take rows, groups or runs of pixels.
 """
 
 from cython.parallel cimport prange
@@ -16,7 +16,12 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint64_t
 from refquant._kernels._operands cimport (
     Output, Quantizer, output_of, quantizer_of, stored,
 )
+from refquant._kernels._pixels cimport (
+    CHUNK, SUMMED, Cut, Rules, cut_of, exact_sums, repeat, scaled_pixels,
+    sums_of_channels,
+)
 from refquant._kernels._rounding cimport dequantize_run, quantize_run
+from refquant._kernels._row_sums cimport RowSums, sums_of_row
 from refquant._kernels._threads cimport threads_for
 
 import numpy as np
@@ -24,19 +29,8 @@ import numpy as np
 from refquant._kernels._rules import DEQUANTIZING, QUANTIZING
 
 cdef enum:
-    CHUNK = 1024         # elements of a buffer: 4 KiB of float32
     GRAIN = 1 << 15      # elements that are worth a thread
-    HELD = 1 << 15       # squares of eight bits that an int32 holds
-    LANES = 8
     MANY_PIXELS = 512
-
-
-cdef struct Rules:
-    int dequantize
-    int tail_dequantize
-    int quantize
-    int tail_quantize
-    Py_ssize_t block
 
 
 cdef Rules rules_of(dequantize, quantize):
@@ -49,48 +43,9 @@ cdef struct Sums:
     float squares
 
 
-cdef float _squares_in_lanes(const int32_t* a, Py_ssize_t n) noexcept nogil:
-    cdef float lanes[LANES]
-    cdef float total = 0.0, x
-    cdef Py_ssize_t i, lane, whole = n - n % LANES, unfused
-    for lane in range(LANES):
-        lanes[lane] = 0.0
-    i = 0
-    while i < whole:
-        for lane in range(LANES):
-            x = <float>a[i + lane]
-            lanes[lane] = fmaf(x, x, lanes[lane])
-        i = i + LANES
-    for lane in range(LANES):
-        total = total + lanes[lane]
-    unfused = whole + (n - whole) // 4 * 4
-    for i in range(whole, n):
-        x = <float>a[i]
-        total = total + x * x if i < unfused else fmaf(x, x, total)
-    return total
-
-
-cdef Sums _sums(const stored* a, Py_ssize_t n) noexcept nogil:
-    """Sums of neighbors."""
-    cdef int64_t total = 0, squares = 0
-    cdef int32_t few, few_squares, x
-    cdef Py_ssize_t i, start = 0, stop
-    if stored is int32_t:
-        for i in range(n):
-            total = total + a[i]
-        return Sums(<float>total, _squares_in_lanes(a, n))
-    else:
-        while start < n:
-            stop = min(n, start + HELD)
-            few = few_squares = 0
-            for i in range(start, stop):
-                x = a[i]
-                few = few + x
-                few_squares = few_squares + x * x
-            total = total + few
-            squares = squares + few_squares
-            start = stop
-        return Sums(<float>total, <float>squares)
+cdef inline Sums _sums(const stored* a, Py_ssize_t n) noexcept nogil:
+    cdef RowSums sums = sums_of_row(a, n)
+    return Sums(<float>sums.total, sums.squares)
 
 
 # The mean less the zero point, and how many deviations a step is.
@@ -109,22 +64,6 @@ cdef inline Statistics _statistics(
     variance = variance * scale * scale
     return Statistics(mean - <float>of.zero_point,
                       <float>(<double>scale / sqrt(<double>variance + eps)))
-
-
-cdef void _scaled(
-    const stored* a, stored* q, Py_ssize_t n, int32_t zero_point, const float* slope,
-    const float* shift, Output to, int dequantize, int quantize
-) noexcept nogil:
-    """Multiply by a slope and add a shift, both of the place."""
-    cdef float x[CHUNK]
-    cdef Py_ssize_t start = 0, count, i
-    while start < n:
-        count = min(<Py_ssize_t>CHUNK, n - start)
-        dequantize_run(a + start, x, count, Quantizer(1.0, zero_point), dequantize)
-        for i in range(count):
-            x[i] = fmaf(x[i], slope[start + i], shift[start + i])
-        quantize_run(x, q + start, count, to, quantize)
-        start = start + count
 
 
 cdef void _layer(
@@ -157,26 +96,6 @@ cdef void _channel(
         start = start + count
 
 
-cdef void _pixel(
-    const stored* a, stored* q, Py_ssize_t channels, Py_ssize_t block, int32_t zero_point,
-    const float* slope, const float* shift, Output to, Rules rules
-) noexcept nogil:
-    """One pixel: blocks of channels, each of vectors and a tail."""
-    cdef Py_ssize_t whole = block - block % rules.block, start = 0
-    if whole == 0 or whole == block:  # the same rules everywhere
-        _scaled(a, q, channels, zero_point, slope, shift, to,
-                rules.dequantize if whole else rules.tail_dequantize,
-                rules.quantize if whole else rules.tail_quantize)
-        return
-    while start < channels:
-        _scaled(a + start, q + start, whole, zero_point, slope + start, shift + start, to,
-                rules.dequantize, rules.quantize)
-        _scaled(a + start + whole, q + start + whole, block - whole, zero_point,
-                slope + start + whole, shift + start + whole, to, rules.tail_dequantize,
-                rules.tail_quantize)
-        start = start + block
-
-
 cdef void _not_below(stored* q, Py_ssize_t n, stored least) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -185,17 +104,19 @@ cdef void _not_below(stored* q, Py_ssize_t n, stored least) noexcept nogil:
 
 cdef _batch_norm(
     const stored[:, ::1] a, stored[:, ::1] q, int32_t zero_point, const float[::1] slope,
-    const float[::1] shift, Output to, bint relu, Rules rules
+    const float[::1] shift, Output to, bint relu, Cut cut, Rules rules
 ):
-    cdef Py_ssize_t pixels = a.shape[0], channels = a.shape[1], pixel
+    cdef Py_ssize_t pixels = a.shape[0], channels = a.shape[1], run, first, count
     cdef int threads = threads_for(pixels * channels, GRAIN)
     with nogil:
-        for pixel in prange(pixels, num_threads=threads, schedule="static",
-                            use_threads_if=threads > 1):
-            _pixel(&a[pixel, 0], &q[pixel, 0], channels, channels, zero_point, &slope[0],
-                   &shift[0], to, rules)
+        for run in prange((pixels + cut.together - 1) // cut.together, num_threads=threads,
+                          schedule="static", use_threads_if=threads > 1):
+            first = run * cut.together
+            count = min(cut.together, pixels - first)
+            scaled_pixels(&a[first, 0], &q[first, 0], count, cut, zero_point, &slope[0], &shift[0],
+                          to, rules)
             if relu:
-                _not_below(&q[pixel, 0], channels, <stored>to.zero_point)
+                _not_below(&q[first, 0], count * channels, <stored>to.zero_point)
 
 
 def batch_norm(
@@ -208,25 +129,28 @@ def batch_norm(
     cdef const float[::1] weight, bias, mean, variance
     weight, bias, mean, variance = statistics
     cdef Py_ssize_t channels = weight.shape[0], c
-    slopes, shifts = np.empty(channels, np.float32), np.empty(channels, np.float32)
-    cdef float[::1] slope = slopes, shift = shifts
+    out = np.empty_like(a)
+    if out.size == 0:
+        return out
+    cdef Cut cut = cut_of(len(a), channels, channels, rules)
+    cdef float[:, ::1] lines = np.empty((2, cut.together * channels), np.float32)
+    cdef float[::1] slope = lines[0], shift = lines[1]
     cdef double ratio = of.scale / to.scale, scale = to.scale
     cdef float inverse
     for c in range(channels):
         inverse = <float>(1.0 / <double>sqrtf(variance[c] + <float>eps))
         slope[c] = <float>(<double>(inverse * weight[c]) * ratio)
         shift[c] = <float>(<double>(bias[c] - mean[c] * inverse * weight[c]) / scale)
-    out = np.empty_like(a)
-    if out.size == 0:
-        return out
+    repeat(&slope[0], channels, cut.together)
+    repeat(&shift[0], channels, cut.together)
     to.scale = 1.0
     kind = a.dtype.char
     if kind == "B":
-        _batch_norm[uint8_t](a, out, of.zero_point, slope, shift, to, relu, rules)
+        _batch_norm[uint8_t](a, out, of.zero_point, slope, shift, to, relu, cut, rules)
     elif kind == "b":
-        _batch_norm[int8_t](a, out, of.zero_point, slope, shift, to, relu, rules)
+        _batch_norm[int8_t](a, out, of.zero_point, slope, shift, to, relu, cut, rules)
     else:
-        _batch_norm[int32_t](a, out, of.zero_point, slope, shift, to, relu, rules)
+        _batch_norm[int32_t](a, out, of.zero_point, slope, shift, to, relu, cut, rules)
     return out
 
 
@@ -267,6 +191,38 @@ def layer_norm(
         _layer_norm[int8_t](a, out, of, weight, bias, eps, to, rules)
     else:
         _layer_norm[int32_t](a, out, of, weight, bias, eps, to, rules)
+    return out
+
+
+cdef double _deviation(RowSums sums, Py_ssize_t n, double divisor) noexcept nogil:
+    cdef double total = <double>sums.total, mean = total / <double>n, share = total / divisor
+    cdef double variance = sums.wide_squares / divisor - 2.0 * mean * share + (
+        mean * mean * <double>n / divisor)
+    return sqrt(0.0 if variance <= 0.0 else variance)
+
+
+cdef _deviations(const stored[:, ::1] a, double[::1] result, double divisor):
+    cdef Py_ssize_t rows = a.shape[0], n = a.shape[1], row
+    cdef int threads = threads_for(rows * n, GRAIN)
+    with nogil:
+        for row in prange(rows, num_threads=threads, schedule="static",
+                          use_threads_if=threads > 1):
+            result[row] = _deviation(sums_of_row(&a[row, 0], n), n, divisor)
+
+
+def deviation(a not None, double less):
+    """Compute the standard deviation of rows, in steps; inputs are not checked."""
+    cdef double divisor = <double>a.shape[1] - less
+    if divisor < 0.0:
+        divisor = 0.0
+    out = np.empty(a.shape[0])
+    kind = a.dtype.char
+    if kind == "B":
+        _deviations[uint8_t](a, out, divisor)
+    elif kind == "b":
+        _deviations[int8_t](a, out, divisor)
+    else:
+        _deviations[int32_t](a, out, divisor)
     return out
 
 
@@ -312,82 +268,88 @@ def group_norm(
     return out
 
 
-cdef Sums _sums_of_pixels(
-    const stored* a, Py_ssize_t pixels, Py_ssize_t channels, Py_ssize_t step
+cdef inline void _line(
+    Sums sums, Py_ssize_t count, Py_ssize_t channels, Quantizer of, const float* weight,
+    const float* bias, double eps, float* slope, float* shift
 ) noexcept nogil:
-    """Exact sums of a group whose pixels are `step` apart."""
-    cdef int64_t total = 0, x
-    cdef uint64_t squares = 0  # which wraps
-    cdef Py_ssize_t pixel, channel
-    for pixel in range(pixels):
-        for channel in range(channels):
-            x = a[pixel * step + channel]
-            total = total + x
-            squares = squares + <uint64_t>(x * x)
-    return Sums(<float>total, <float><int64_t>squares)
+    """Slopes and shifts of the channels of a group."""
+    cdef Statistics by = _statistics(sums, count, of, eps)
+    cdef Py_ssize_t c
+    for c in range(channels):
+        slope[c] = by.spread * weight[c]
+        shift[c] = fmaf(-slope[c], by.mean, bias[c])
 
 
-cdef void _sums_of_channels(
-    const stored* a, Py_ssize_t pixels, Py_ssize_t channels, float* total, float* squares
+cdef void _lines_of_many(
+    const stored* a, Py_ssize_t pixels, Py_ssize_t groups, Py_ssize_t channels, Quantizer of,
+    const float* weight, const float* bias, double eps, float* slope, float* shift
 ) noexcept nogil:
-    """Sums of float32, a channel at a time, pixels in order."""
-    cdef Py_ssize_t pixel, channel
-    cdef int64_t x
-    for channel in range(channels):
-        total[channel] = squares[channel] = 0.0
-    for pixel in range(pixels):
+    """Slopes and shifts of the channels of one image of many pixels; they hold sums at first."""
+    cdef Py_ssize_t group, channel, place
+    cdef Sums sums
+    sums_of_channels(a, pixels, groups * channels, slope, shift)
+    for group in range(groups):
+        place = group * channels
+        sums = Sums(0.0, 0.0)
         for channel in range(channels):
-            x = a[pixel * channels + channel]
-            total[channel] = total[channel] + <float>x
-            squares[channel] = squares[channel] + <float>(x * x)
+            sums.total = sums.total + slope[place + channel]
+            sums.squares = sums.squares + shift[place + channel]
+        _line(sums, pixels * channels, channels, of, weight + place, bias + place, eps,
+              slope + place, shift + place)
 
 
 cdef void _lines(
     const stored* a, Py_ssize_t pixels, Py_ssize_t groups, Py_ssize_t channels, Quantizer of,
     const float* weight, const float* bias, double eps, float* slope, float* shift
 ) noexcept nogil:
-    """Slopes and shifts of the channels of one image; they hold sums at first."""
-    cdef Py_ssize_t group, channel, place
-    cdef Sums sums
-    cdef Statistics by
-    cdef bint many = pixels >= MANY_PIXELS
-    if many:
-        _sums_of_channels(a, pixels, groups * channels, slope, shift)
-    for group in range(groups):
-        if many:
-            sums = Sums(0.0, 0.0)
-            for channel in range(channels):
-                sums.total = sums.total + slope[group * channels + channel]
-                sums.squares = sums.squares + shift[group * channels + channel]
-        else:
-            sums = _sums_of_pixels(a + group * channels, pixels, channels, groups * channels)
-        by = _statistics(sums, pixels * channels, of, eps)
-        for channel in range(channels):
-            place = group * channels + channel
-            slope[place] = by.spread * weight[place]
-            shift[place] = fmaf(-slope[place], by.mean, bias[place])
+    """Slopes and shifts of the channels of one image."""
+    cdef int64_t total[SUMMED]
+    cdef uint64_t squares[SUMMED]
+    cdef int64_t of_group = 0
+    cdef uint64_t squares_of_group = 0  # which wraps
+    cdef Py_ssize_t all_channels = groups * channels, first = 0, count, c, place
+    while first < all_channels:
+        count = min(<Py_ssize_t>SUMMED, all_channels - first)
+        exact_sums(a + first, pixels, all_channels, count, total, squares)
+        for c in range(count):
+            of_group = of_group + total[c]
+            squares_of_group = squares_of_group + squares[c]
+            place = first + c + 1 - channels
+            if place % channels == 0:  # the last channel of a group
+                _line(Sums(<float>of_group, <float><int64_t>squares_of_group), pixels * channels,
+                      channels, of, weight + place, bias + place, eps, slope + place,
+                      shift + place)
+                of_group = squares_of_group = 0
+        first += count
 
 
 cdef _group_norm_of_pixels(
     const stored[:, :, :, ::1] a, stored[:, :, :, ::1] q, Quantizer of, const float[:, ::1] weight,
-    const float[:, ::1] bias, double eps, Output to, Rules rules, float[:, ::1] slope,
+    const float[:, ::1] bias, double eps, Output to, Cut cut, Rules rules, float[:, ::1] slope,
     float[:, ::1] shift
 ):
     cdef Py_ssize_t images = a.shape[0], pixels = a.shape[1], groups = a.shape[2]
-    cdef Py_ssize_t channels = a.shape[3], all_channels = groups * channels, image, pixel, index
-    cdef Py_ssize_t block = all_channels if pixels >= MANY_PIXELS else channels
-    cdef int threads = threads_for(images * pixels * all_channels, GRAIN)
+    cdef Py_ssize_t channels = a.shape[3], runs = (pixels + cut.together - 1) // cut.together
+    cdef Py_ssize_t image, first, index
+    cdef int threads = threads_for(images * pixels * cut.channels, GRAIN)
     with nogil:
         for image in prange(images, num_threads=threads, schedule="static",
                             use_threads_if=threads > 1):
-            _lines(&a[image, 0, 0, 0], pixels, groups, channels, of, &weight[0, 0], &bias[0, 0],
-                   eps, &slope[image, 0], &shift[image, 0])
-        for index in prange(images * pixels, num_threads=threads, schedule="static",
+            if pixels >= MANY_PIXELS:
+                _lines_of_many(&a[image, 0, 0, 0], pixels, groups, channels, of, &weight[0, 0],
+                               &bias[0, 0], eps, &slope[image, 0], &shift[image, 0])
+            else:
+                _lines(&a[image, 0, 0, 0], pixels, groups, channels, of, &weight[0, 0],
+                       &bias[0, 0], eps, &slope[image, 0], &shift[image, 0])
+            repeat(&slope[image, 0], cut.channels, cut.together)
+            repeat(&shift[image, 0], cut.channels, cut.together)
+        for index in prange(images * runs, num_threads=threads, schedule="static",
                             use_threads_if=threads > 1):
-            image = index // pixels
-            pixel = index % pixels
-            _pixel(&a[image, pixel, 0, 0], &q[image, pixel, 0, 0], all_channels, block,
-                   of.zero_point, &slope[image, 0], &shift[image, 0], to, rules)
+            image = index // runs
+            first = index % runs * cut.together
+            scaled_pixels(&a[image, first, 0, 0], &q[image, first, 0, 0],
+                          min(cut.together, pixels - first), cut, of.zero_point,
+                          &slope[image, 0], &shift[image, 0], to, rules)
 
 
 def group_norm_of_pixels(
@@ -401,12 +363,15 @@ def group_norm_of_pixels(
     out = np.empty_like(a)
     if out.size == 0:
         return out
-    lines = np.empty((2, a.shape[0], a.shape[2] * a.shape[3]), np.float32)
+    images, pixels, groups, channels = a.shape
+    cdef Py_ssize_t block = groups * channels if pixels >= MANY_PIXELS else channels
+    cdef Cut cut = cut_of(pixels, groups * channels, block, rules)
+    lines = np.empty((2, images, cut.together * cut.channels), np.float32)
     kind = a.dtype.char
     if kind == "B":
-        _group_norm_of_pixels[uint8_t](a, out, of, weight, bias, eps, to, rules, *lines)
+        _group_norm_of_pixels[uint8_t](a, out, of, weight, bias, eps, to, cut, rules, *lines)
     elif kind == "b":
-        _group_norm_of_pixels[int8_t](a, out, of, weight, bias, eps, to, rules, *lines)
+        _group_norm_of_pixels[int8_t](a, out, of, weight, bias, eps, to, cut, rules, *lines)
     else:
-        _group_norm_of_pixels[int32_t](a, out, of, weight, bias, eps, to, rules, *lines)
+        _group_norm_of_pixels[int32_t](a, out, of, weight, bias, eps, to, cut, rules, *lines)
     return out

@@ -1,12 +1,13 @@
 """Kernels of refquant.reference.pooling.
 
 Design
-(a) Channels-last images have their channels innermost: loops over them vectorize, and each
-    window goes through a buffer of sums. Row-major images have one element innermost: there the
-    loop over the columns of an output row is the one that vectorizes. Averages of them add up
-    the rows under a line of windows first, then the columns of each window.
-(b) Sums of 8-bit integers fit int32; those of int32 are kept in int64.
-(c) Every row of the output is a unit of work for a thread.
+(a) Channels-last images have their channels innermost: loops over them vectorize. Row-major images
+    have one element innermost: there the loop over the columns of an output row is the one that
+    vectorizes.
+(b) Averages add up the rows under a line of windows first, whatever lies innermost, then the
+    columns of each window; neighbors of one size and divisor are finished in one loop.
+(c) Sums of 8-bit integers fit int32; those of int32 are kept in int64, a window at a time.
+(d) Every row of the output is a unit of work for a thread.
 """
 
 from cython.parallel cimport prange, threadid
@@ -28,7 +29,6 @@ from refquant._kernels._rules import AVERAGE
 
 cdef enum:
     GRAIN = 1 << 16  # elements worth a thread
-    CHUNK = 512      # channels summed at once
     MANY = 1 << 23   # elements of a window whose sum int32 may not hold
     MOST_SHIFT = 62  # of an int64
 
@@ -253,76 +253,100 @@ cdef void _average_channels(
 ctypedef const int64_t* Span
 
 
-cdef void _average_window(
+cdef void _average_wide(
     const stored* image, stored* out, Span plane, Span row, Span column, int64_t divisor,
     Py_ssize_t height, Py_ssize_t width, Py_ssize_t inner, Average to, Py_ssize_t vectors,
     int code, int tail_code
 ) noexcept nogil:
-    """All channels of one pixel of the output."""
-    cdef int32_t total[CHUNK]
+    """All channels of one pixel of the output, whose sums int32 does not hold."""
     cdef Sizes of = Sizes(plane[1] - plane[0], row[1] - row[0], column[1] - column[0])
     cdef int64_t wide
-    cdef Py_ssize_t start, count, like_vectors, c, z, y, x
-    cdef const stored* pixel
-    if stored is int32_t or count_of(of) > MANY:
-        for c in range(inner):
-            wide = 0
-            for z in range(plane[0], plane[1]):
-                for y in range(row[0], row[1]):
-                    for x in range(column[0], column[1]):
-                        wide = wide + image[((z * height + y) * width + x) * inner + c]
-            out[c] = <stored><int64_t>_average(
-                wide, of, divisor, to, code if c < vectors else tail_code)
-        return
-    start = 0
-    while start < inner:
-        count = min(<Py_ssize_t>CHUNK, inner - start)
-        for c in range(count):
-            total[c] = 0
+    cdef Py_ssize_t c, z, y, x
+    for c in range(inner):
+        wide = 0
         for z in range(plane[0], plane[1]):
             for y in range(row[0], row[1]):
                 for x in range(column[0], column[1]):
-                    pixel = image + ((z * height + y) * width + x) * inner + start
-                    for c in range(count):
-                        total[c] = total[c] + pixel[c]
-        like_vectors = max(<Py_ssize_t>0, min(count, vectors - start))
-        _average_channels(total, out + start, like_vectors, of, divisor, to, code)
-        _average_channels(total + like_vectors, out + start + like_vectors, count - like_vectors,
-                          of, divisor, to, tail_code)
-        start += count
+                    wide = wide + image[((z * height + y) * width + x) * inner + c]
+        out[c] = <stored><int64_t>_average(
+            wide, of, divisor, to, code if c < vectors else tail_code)
+
+
+cdef void _add_columns(
+    const int32_t* sums, int32_t* total, Py_ssize_t count, Py_ssize_t size, Py_ssize_t step,
+    Py_ssize_t inner
+) noexcept nogil:
+    """Add the columns of neighboring windows of one size, `step` apart."""
+    cdef Py_ssize_t i, u, c
+    cdef const int32_t* pixel
+    cdef int32_t* of_window
+    for i in range(count * inner):
+        total[i] = 0
+    if inner > 1:
+        for i in range(count):
+            of_window = total + i * inner
+            for u in range(size):
+                pixel = sums + (i * step + u) * inner
+                for c in range(inner):
+                    of_window[c] = of_window[c] + pixel[c]
+        return
+    for u in range(size):
+        if step == 1:
+            for i in range(count):
+                total[i] = total[i] + sums[i + u]
+        elif step == 2:
+            for i in range(count):
+                total[i] = total[i] + sums[2 * i + u]
+        else:
+            for i in range(count):
+                total[i] = total[i] + sums[i * step + u]
+
+
+cdef void _average_pixels(
+    const int32_t* total, stored* out, Py_ssize_t count, Py_ssize_t inner, Sizes of,
+    int64_t divisor, Average to, Py_ssize_t vectors, int code, int tail_code
+) noexcept nogil:
+    """Averages of neighboring pixels of one size and divisor."""
+    cdef Py_ssize_t i, place
+    if vectors == inner or vectors == 0 or code == tail_code:
+        _average_channels(total, out, count * inner, of, divisor, to,
+                          code if vectors else tail_code)
+        return
+    for i in range(count):
+        place = i * inner
+        _average_channels(total + place, out + place, vectors, of, divisor, to, code)
+        place += vectors
+        _average_channels(total + place, out + place, inner - vectors, of, divisor, to, tail_code)
 
 
 cdef void _average_line(
     const stored* image, stored* out, Span plane, Span row, const int64_t[:, ::1] columns,
-    const int64_t* divisors, Py_ssize_t height, Py_ssize_t width, Average to, int code,
-    int32_t* scratch
+    const int64_t* divisors, Py_ssize_t height, Py_ssize_t width, Py_ssize_t inner, Average to,
+    Py_ssize_t vectors, int code, int tail_code, int32_t* scratch
 ) noexcept nogil:
-    """A line of windows over one channel; `scratch` holds a row of input and one of output."""
-    cdef int32_t* total = scratch + width
-    cdef int32_t value
-    cdef Py_ssize_t widths = columns.shape[0], x, y, z, j, end
+    """A line of windows; `scratch` holds a row of input and one of output."""
+    cdef Py_ssize_t across = width * inner, widths = columns.shape[0], x, y, z, j, end, step
+    cdef int32_t* total = scratch + across
     cdef const stored* line
     cdef Sizes of = Sizes(plane[1] - plane[0], row[1] - row[0], 0)
-    for x in range(width):
+    for x in range(across):
         scratch[x] = 0
     for z in range(plane[0], plane[1]):
         for y in range(row[0], row[1]):
-            line = image + (z * height + y) * width
-            for x in range(width):
+            line = image + (z * height + y) * across
+            for x in range(across):
                 scratch[x] = scratch[x] + line[x]
-    for j in range(widths):
-        value = 0
-        for x in range(columns[j, 0], columns[j, 1]):
-            value = value + scratch[x]
-        total[j] = value
     j = 0
-    while j < widths:  # neighbors of one size and divisor at once
+    while j < widths:
         of.width, end = columns[j, 1] - columns[j, 0], j + 1
+        step = columns[end, 0] - columns[j, 0] if end < widths else 1
         while end < widths and columns[end, 1] - columns[end, 0] == of.width and (
-            divisors[end] == divisors[j]
+            divisors[end] == divisors[j] and columns[end, 0] - columns[end - 1, 0] == step
         ):
             end += 1
-        _average_channels(total + j, out + j, end - j, of, divisors[j], to, code)
+        _add_columns(scratch + columns[j, 0] * inner, total, end - j, of.width, step, inner)
+        _average_pixels(total, out + j * inner, end - j, inner, of, divisors[j], to, vectors, code,
+                        tail_code)
         j = end
 
 
@@ -336,20 +360,19 @@ cdef void _average_volume(
     cdef Py_ssize_t height = q.shape[2], width = q.shape[3], inner = q.shape[4]
     cdef Py_ssize_t lines = q.shape[0] * depths * heights, k, h, i, j, o
     cdef int threads = <int>scratch.shape[0]
-    cdef bint flat = inner == 1 and stored is not int32_t
-    flat = flat and q.shape[1] * height * width <= MANY
+    cdef bint held = stored is not int32_t and q.shape[1] * height * width <= MANY
     for k in prange(lines, num_threads=threads, schedule="static", use_threads_if=threads > 1):
         i = k % heights
         h = k // heights % depths
         o = k // heights // depths
-        if flat:
+        if held:
             _average_line(
                 &q[o, 0, 0, 0, 0], &result[o, h, i, 0, 0], &planes[h, 0], &rows[i, 0], columns,
-                &divisors[h, i, 0], height, width, to, code if vectors > 0 else tail_code,
+                &divisors[h, i, 0], height, width, inner, to, vectors, code, tail_code,
                 &scratch[threadid(), 0])
             continue
         for j in range(widths):
-            _average_window(
+            _average_wide(
                 &q[o, 0, 0, 0, 0], &result[o, h, i, j, 0], &planes[h, 0], &rows[i, 0],
                 &columns[j, 0], divisors[h, i, j], height, width, inner, to, vectors, code,
                 tail_code)
@@ -369,7 +392,8 @@ def average_pool(
     out = np.empty(shape, char_of(<stored>0))
     cdef stored[:, :, :, :, ::1] result = out
     cdef int threads = threads_for(work, GRAIN)
-    cdef int32_t[:, ::1] scratch = np.empty((threads, q.shape[3] + columns.shape[0]), np.int32)
+    cdef Py_ssize_t width = (q.shape[3] + columns.shape[0]) * q.shape[4]
+    cdef int32_t[:, ::1] scratch = np.empty((threads, width), np.int32)
     if out.size:
         with nogil:
             _average_volume(q, result, planes, rows, columns, divisors, to, vector_length, code,

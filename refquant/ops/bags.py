@@ -27,9 +27,8 @@ def whole_numbers(argument: str, value: Any) -> np.ndarray:
 def rows_below(indices: np.ndarray, count: int, argument: str = "indices") -> np.ndarray:
     """Return indices as contiguous int64 of 1 dimension, each below `count`, or raise."""
     rows = np.ascontiguousarray(indices.reshape(-1), np.int64)
-    outside = (rows < 0) | (rows >= count)
-    if outside.any():
-        place = int(outside.argmax())
+    if rows.size and int(rows.view(np.uint64).max()) >= count:  # negative ones are large, too
+        place = int(((rows < 0) | (rows >= count)).argmax())
         raise IndexRangeError(
             argument=f"{argument}[{place}]",
             expected=f"in 0..{count - 1}, a row of the table" if count else "a table with rows",
@@ -64,12 +63,15 @@ def bag_bounds(
             expected="of 1 dimension" + ", not empty" * include_last,
             got=f"shape {array.shape}",
         )
-    end = np.array([] if include_last else [indices.size], np.int64)
-    bounds = np.concatenate([array.astype(np.int64), end])
-    steps = np.diff(bounds, prepend=0, append=indices.size)
-    if (steps < 0).any():
+    bounds = np.empty(array.size + (not include_last), np.int64)
+    bounds[: array.size] = array
+    if not include_last:
+        bounds[-1] = indices.size
+    if bounds[0] < 0 or bounds[-1] > indices.size or (bounds[1:] < bounds[:-1]).any():
+        ends = [0, *bounds.tolist(), indices.size]
+        place = next(k for k, end in enumerate(ends[1:]) if end < ends[k])
         raise IndexRangeError(
-            argument=f"offsets[{min(int((steps < 0).argmax()), array.size - 1)}]",
+            argument=f"offsets[{min(place, array.size - 1)}]",
             expected=f"offsets that do not fall, in 0..{indices.size}",
             got=np.array2string(array, threshold=10),
         )

@@ -7,6 +7,7 @@ elements of a run an engine takes in whole vectors (`vector_length`).
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -51,6 +52,7 @@ def order_of(memory_format) -> tuple[int, ...]:
     return _ORDER[memory_format]
 
 
+@lru_cache(maxsize=8)
 def _inverse(order):
     return tuple(order.index(i) for i in range(len(order)))
 

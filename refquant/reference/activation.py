@@ -188,8 +188,8 @@ def prelu(a, a_quantizer, weight, weight_quantizer, one, output, runs, requantiz
         Integers.
     a_quantizer : Quantizer
         Their scale and zero point.
-    weight : ndarray of the type of `a`, shape (n,)
-        Integers of the slopes.
+    weight : ndarray of the type of `a`, shape (n,) or (1,)
+        Integers of the slopes, or of the only one.
     weight_quantizer : Quantizer
         Their scale and zero point.
     one : int

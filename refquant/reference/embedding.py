@@ -17,8 +17,10 @@ __all__ = [
     "embedding_bag",
     "embedding_pack",
     "embedding_prepack",
+    "embedding_prepack_rows",
     "embedding_unpack",
     "pack_bits",
+    "row_ends",
     "unpack_bits",
 ]
 
@@ -92,6 +94,23 @@ def embedding_pack(q, scales, biases, bits):
     return np.concatenate([integers, parameters.view(np.uint8)], axis=1)
 
 
+def row_ends(x):
+    """Find the first of the smallest and of the largest numbers of each row.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (rows, columns)
+        Real numbers, at least one a row.
+
+    Returns
+    -------
+    ndarray of float32, shape (2, rows)
+        Lower and upper ends; both are the first NaN of a row that has one.
+    """
+    places = np.arange(x.shape[0])
+    return np.stack([x[places, x.argmin(axis=1)], x[places, x.argmax(axis=1)]])
+
+
 @np.errstate(all="ignore")
 def embedding_prepack(x, lower, upper, bits):
     r"""Quantize the rows of a table, each from its lower to its upper end.
@@ -126,6 +145,28 @@ def embedding_prepack(x, lower, upper, bits):
     rounded = np.rint((x - bias[:, None]) * factor[:, None])
     q = np.where(rounded > 0, np.minimum(rounded, steps), np.float32(0))
     return embedding_pack(q.astype(np.uint8), scale, bias, bits)
+
+
+def embedding_prepack_rows(x, bits):
+    """Quantize the rows of a table, each between its own ends.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (rows, columns)
+        Real numbers, at least one a row; the columns of a row fill whole bytes.
+    bits : int
+        8, 4 or 2.
+
+    Returns
+    -------
+    packed : ndarray of uint8, shape (rows, bytes)
+        By `embedding_prepack`.
+    ends : ndarray of float32, shape (2, rows)
+        By `row_ends`.
+    """
+    ends = row_ends(x)
+    lower, upper = ends
+    return embedding_prepack(x, lower, upper, bits), ends
 
 
 def _half_scale(scale):

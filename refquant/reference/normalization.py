@@ -12,7 +12,7 @@ import numpy as np
 from refquant.engines.rules.float32 import fma
 from refquant.reference.operands import split_at
 
-__all__ = ["batch_norm", "group_norm", "group_norm_of_pixels", "layer_norm"]
+__all__ = ["batch_norm", "deviation", "group_norm", "group_norm_of_pixels", "layer_norm"]
 
 F = np.float32
 # From so many pixels on, channels-last groups are added in float32, a channel at a time.
@@ -94,21 +94,38 @@ def _sums(rows):
     return wide.sum(axis=1), (wide * wide).sum(axis=1)
 
 
-def sums_of_rows(rows):
-    """Add the elements of each row and their squares: exactly, but squares of int32 in lanes.
+def _sums_of_rows(rows):
+    """Add the elements of each row and their squares: exactly, but squares of int32 in lanes."""
+    total, squares = _sums(rows)
+    return total, _squares_in_lanes(rows) if rows.dtype == np.int32 else squares
+
+
+@np.errstate(all="ignore")
+def deviation(a, less):
+    r"""Compute the standard deviation of rows, in steps and in float64.
+
+    .. math:: \sqrt{\frac{\sum q^2}{d} - 2 m \frac{\sum q}{d} + \frac{m^2 n}{d}}
+
+    with the mean m of the n elements of a row, and d of n less `less`, at least 0. What is under
+    the root is at least 0, too.
 
     Parameters
     ----------
-    rows : ndarray of uint8, int8 or int32, shape (rows, n)
-        Integers.
+    a : ndarray of uint8, int8 or int32, shape (rows, n)
+        Integers. Sums are exact but for squares of int32, which are added in float32.
+    less : float
+        What is taken from n.
 
     Returns
     -------
-    total : ndarray of int64, shape (rows,)
-    squares : ndarray of int64, or of float32 if `rows` are of int32, shape (rows,)
+    ndarray of float64, shape (rows,)
     """
-    total, squares = _sums(rows)
-    return total, _squares_in_lanes(rows) if rows.dtype == np.int32 else squares
+    total, squares = (v.astype(np.float64) for v in _sums_of_rows(a))
+    count = np.float64(a.shape[1])
+    divisor = np.float64(max(a.shape[1] - less, 0.0))
+    mean, share = total / count, total / divisor
+    variance = squares / divisor - 2.0 * mean * share + mean * mean * count / divisor
+    return np.sqrt(np.where(variance <= 0, 0.0, variance))
 
 
 def _statistics(sums, count, quantizer, eps):
@@ -146,7 +163,7 @@ def layer_norm(a, a_quantizer, weight, bias, eps, output, dequantize, quantize):
     -------
     ndarray, as `a`
     """
-    mean, spread = _statistics(sums_of_rows(a), a.shape[1], a_quantizer, eps)
+    mean, spread = _statistics(_sums_of_rows(a), a.shape[1], a_quantizer, eps)
     result = np.empty_like(a)
     for columns, (real, integer) in split_at(_vectors(a.shape[1], quantize), dequantize, quantize):
         steps = np.asarray(real(a[:, columns], 1.0, a_quantizer[1]), F)
@@ -182,7 +199,7 @@ def group_norm(a, a_quantizer, weight, bias, eps, output, dequantize, quantize):
     """
     batch, groups, channels, pixels = a.shape
     rows = a.reshape(batch * groups, channels * pixels)
-    mean, spread = _statistics(sums_of_rows(rows), rows.shape[1], a_quantizer, eps)
+    mean, spread = _statistics(_sums_of_rows(rows), rows.shape[1], a_quantizer, eps)
     mean, spread = (v.reshape(batch, groups, 1, 1) for v in (mean, spread))
     slope, shift = spread * weight[..., None], bias[..., None]
     steps = np.asarray(dequantize.vector(a, 1.0, a_quantizer[1]), F)

@@ -5,6 +5,8 @@ from cases.operands import SIZES, floats
 from parity.draws import draws, draws_large
 
 WIDTHS = (0, 4, 8, 12, 60, 252, 256, 260)
+# Around the integers and rows that are packed at once.
+WIDE, ROWS = (64, 68, 1020, 1024, 1028, 2052), (1, 15, 16, 17, 33)
 
 
 def halves():
@@ -55,13 +57,49 @@ def embedding_prepack(rng):
             for scale in (0.1, 1.0, 1e-30, 1e30):
                 ends = np.sort(floats(rng, (2, 3), scale), axis=0)
                 yield floats(rng, (3, width), scale), ends[0], ends[1], bits
+        for width in WIDE:
+            for rows in ROWS:
+                x, ends = floats(rng, (rows, width)), np.sort(floats(rng, (2, rows)), axis=0)
+                yield x, ends[0], ends[1], bits
+
+
+def rows_with_special_ends(rng, rows, width):
+    """Draw a table whose smallest and largest numbers are zeros of both signs, infinities, NaN."""
+    x = floats(rng, (rows, width))
+    for row in x:
+        special = rng.permutation(np.array([0.0, -0.0, np.nan, np.inf, -np.inf], np.float32))
+        places = rng.integers(0, width, 2)
+        row[:] = np.where(rng.random() < 0.5, np.abs(row), -np.abs(row))
+        row[places] = special[:2]
+    return x
+
+
+@draws("row_ends")
+def row_ends(rng):
+    for width in (1, *WIDTHS[1:]):
+        yield (floats(rng, (5, width)),)
+        yield (rows_with_special_ends(rng, 40, width),)
+        yield (np.where(rng.random((5, width)) < 0.5, np.float32(0), -np.float32(0)),)
+    yield (floats(rng, (0, 4)),)
+
+
+@draws("embedding_prepack_rows")
+def embedding_prepack_rows(rng):
+    for bits in (8, 4, 2):
+        for width in WIDTHS[1:]:
+            for scale in (0.1, 1.0, 1e-30, 1e30):
+                yield floats(rng, (3, width), scale, special=False), bits
+        for width in WIDE:
+            for rows in ROWS:
+                yield floats(rng, (rows, width), special=False), bits
 
 
 @draws("embedding_unpack")
 def embedding_unpack(rng):
     for bits in (8, 4, 2):
-        for width in WIDTHS:
-            yield table(rng, 3, width, bits), bits
+        for width in (*WIDTHS, *WIDE):
+            for rows in (3, *ROWS):
+                yield table(rng, rows, width, bits), bits
 
 
 @draws("embedding_bag")
@@ -73,6 +111,10 @@ def embedding_bag(rng):
                 bounds = np.sort(rng.integers(0, count + 1, 4))
                 for weights in (None, floats(rng, count)):
                     yield table(rng, 3, width, bits), indices, bounds, weights, bits
+        for width in (16, 64, 68, 128, 132):  # around the rows and columns that are taken at once
+            for count in (15, 16, 17, 33):
+                indices, bounds = rng.integers(-1, 5, count), np.array([0, count])
+                yield table(rng, 5, width, bits), indices, bounds, None, bits
 
 
 @draws_large("embedding_bag")

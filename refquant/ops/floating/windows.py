@@ -97,8 +97,7 @@ def spans(size: int, kernel: int, stride: int, padding: int, count: int):
     """
     start = np.arange(count, dtype=np.int64) * stride - padding
     end = np.minimum(start + kernel, size + padding)
-    inside = np.stack([np.maximum(start, 0), np.minimum(end, size)], axis=1)
-    return end - start, inside
+    return end - start, _pairs(np.maximum(start, 0), np.minimum(end, size))
 
 
 def adaptive_spans(size: int, count: int) -> np.ndarray:
@@ -112,7 +111,13 @@ def adaptive_spans(size: int, count: int) -> np.ndarray:
     index = np.arange(count, dtype=np.int64)
     first = index * size // max(count, 1)
     last = -(-(index + 1) * size // max(count, 1))
-    return np.stack([first, last], axis=1)
+    return _pairs(first, last)
+
+
+def _pairs(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    result = np.empty((first.size, 2), np.int64)
+    result[:, 0], result[:, 1] = first, last
+    return result
 
 
 def spatial_input(array: np.ndarray, ndim: int) -> np.ndarray:

@@ -50,12 +50,12 @@ def _products(extents: list[np.ndarray]) -> np.ndarray:
 
 
 def _average(
-    q: QuantizedTensor, array: np.ndarray, inside: list[np.ndarray], divisors: np.ndarray, split
+    q: QuantizedTensor, laid_out, inside: list[np.ndarray], divisors: np.ndarray, split
 ) -> QuantizedTensor:
-    """Average the windows of an image or a volume by the rules of a step."""
-    check_average(q, int(np.abs(divisors).max(initial=1)), split.vector)
+    """Average the windows of an image or a volume by the rules of a step; see `layout.image`."""
+    check_average(q, divisors, split.vector)
     spatial = len(inside)
-    image, restore = layout.image(array, spatial)
+    image, restore = laid_out
     windows = Windows(*[_ONE_PLANE] * (3 - spatial), *inside)
     output = q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max
     vector_length = layout.vector_length(image.shape[-1], split.block)
@@ -78,8 +78,8 @@ def _of_windows(
     array = q.array
     if spatial == 3:  # a volume is averaged in this format alone
         array = layout.to_format(array, dtypes.channels_last_3d)
-    image, _ = layout.image(array, spatial)
-    sizes = image.shape[1:-1]
+    laid_out = layout.image(array, spatial)
+    sizes = laid_out[0].shape[1:-1]
     counts = pooled_sizes(sizes, kernel, stride, padding, (1,) * spatial, ceil_mode)
     found = [spans(*along) for along in zip(sizes, kernel, stride, padding, counts, strict=True)]
     inside = [span for _, span in found]
@@ -94,7 +94,7 @@ def _of_windows(
         volume=spatial == 3,
     )
     split = engines.current().rule("average_pool", operands)
-    return _average(q, array, inside, divisors, split)
+    return _average(q, laid_out, inside, divisors, split)
 
 
 @operation()
@@ -228,8 +228,8 @@ def avg_pool3d(
 
 def _to_size(q: QuantizedTensor, spatial: int, output_size: Any) -> QuantizedTensor:
     """Average windows that cover an image or a volume."""
-    image, _ = layout.image(q.array, spatial)
-    sizes = image.shape[1:-1]
+    laid_out = layout.image(q.array, spatial)
+    sizes = laid_out[0].shape[1:-1]
     counts = adaptive_sizes(output_size, sizes)
     if min(sizes) == 0 and min(counts) > 0:
         raise ShapeError(
@@ -244,7 +244,7 @@ def _to_size(q: QuantizedTensor, spatial: int, output_size: Any) -> QuantizedTen
         volume=spatial == 3,
     )
     split = engines.current().rule("adaptive_average_pool", operands)
-    return _average(q, q.array, inside, _products(_lengths(inside)), split)
+    return _average(q, laid_out, inside, _products(_lengths(inside)), split)
 
 
 @operation()

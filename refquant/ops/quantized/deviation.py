@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments
+from refquant import arguments, kernels
 from refquant._documentation import document
 from refquant.ops import checks
 from refquant.ops.floating.reductions import reduced_axes
 from refquant.ops.quantized.affine import dequantize, quantize_array, quantize_one_by_one
-from refquant.reference.normalization import sums_of_rows
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["std"]
@@ -68,24 +67,15 @@ def std(
     trailing = axes == tuple(range(ndim - len(axes), ndim))
     if trailing and not (count == 1 and less >= 1):
         kept = q.array.shape[: ndim - len(axes)]
-        result = _of_integers(q, q.array.reshape(*kept, count), less).reshape(kept)
+        rows = np.ascontiguousarray(q.array).reshape(math.prod(kept), count)
+        with np.errstate(all="ignore"):
+            real = (kernels.deviation(rows, less) * q.scale).astype(np.float32)
+        result = quantize_one_by_one(q, real).reshape(kept)
     else:
         result = _of_reals(q, axes, count - less)
     if keepdim:
         result = np.expand_dims(result, axes)
     return q.like(result)
-
-
-@np.errstate(all="ignore")
-def _of_integers(q: QuantizedTensor, rows: np.ndarray, less: float) -> np.ndarray:
-    count = rows.shape[-1]
-    total, squares = sums_of_rows(rows.reshape(math.prod(rows.shape[:-1]), count))
-    total, squares = total.astype(np.float64), squares.astype(np.float64)
-    divisor = np.float64(max(count - less, 0.0))
-    mean, share = total / np.float64(count), total / divisor
-    variance = squares / divisor - 2.0 * mean * share + mean * mean * count / divisor
-    variance = np.where(variance > 0, variance, np.where(variance == variance, 0.0, variance))
-    return quantize_one_by_one(q, (np.sqrt(variance) * q.scale).astype(np.float32))
 
 
 @np.errstate(all="ignore")

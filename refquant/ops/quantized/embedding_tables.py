@@ -9,7 +9,7 @@ from refquant import arguments, kernels
 from refquant._documentation import document
 from refquant.errors import DtypeError, QuantizationParameterError, ShapeError
 from refquant.ops import checks
-from refquant.ops.quantized.embedding_ranges import row_ends, search_settings, searched_ends
+from refquant.ops.quantized.embedding_ranges import check_finite, search_settings, searched_ends
 from refquant.tensors import Tensor
 
 __all__ = [
@@ -61,7 +61,7 @@ def _given_ends(rows: np.ndarray, given: Any) -> tuple[np.ndarray, np.ndarray]:
             got=f"shape {ends.shape}",
         )
     lower, upper = np.ascontiguousarray(ends[:, 0]), np.ascontiguousarray(ends[:, 1])
-    row_ends(rows)  # raises unless all numbers are finite
+    check_finite(kernels.row_ends(rows))
     if not (np.isfinite(ends).all() and (lower <= upper).all()):
         expected = "finite ends, the smaller one first"
         raise QuantizationParameterError(
@@ -73,13 +73,19 @@ def _given_ends(rows: np.ndarray, given: Any) -> tuple[np.ndarray, np.ndarray]:
 def _packed(weight: Any, bits: int, given: Any = None, search: Any = None) -> Tensor:
     array = _table(weight, bits)
     rows = array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
-    lower, upper = row_ends(rows) if given is None else _given_ends(rows, given)
+    ends = None if given is None else _given_ends(rows, given)
     if search is not None:
         optimized, nbins, ratio = search
         settings = search_settings("nbins", nbins, ratio)
         if arguments.flag("optimized_qparams", optimized):
-            lower, upper = searched_ends(rows, settings, bits)
-    table = kernels.embedding_prepack(rows, lower, upper, bits)
+            if given is None:
+                check_finite(kernels.row_ends(rows))
+            ends = searched_ends(rows, settings, bits)
+    if ends is None:
+        table, own = kernels.embedding_prepack_rows(rows, bits)
+        check_finite(own)
+    else:
+        table = kernels.embedding_prepack(rows, *ends, bits)
     return Tensor(table.reshape(*array.shape[:-1], table.shape[1]))
 
 

@@ -70,17 +70,8 @@ def _with_slopes(q: QuantizedTensor, weight: Any, scale: float, zero_point: int)
             got=w.dtype,
             hint="quantize the slopes with that dtype",
         )
-    slopes = _placed(w.array, q.array.ndim)
-    try:
-        slopes = np.broadcast_to(slopes, q.array.shape)
-    except ValueError:
-        raise ShapeError(
-            argument="weight",
-            expected=f"one element, or one for each channel of shape {q.array.shape}",
-            got=f"shape {w.array.shape}",
-        ) from None
     requantize = engines.current().rule("elementwise_requantize", Operands(q.dtype))
-    flat, of_slopes, run, vectors, shape, memory_format = layout.pair(q.array, slopes)
+    flat, of_slopes, run, vectors, shape, memory_format = _side_by_side(q.array, w.array)
     vector_length = layout.vector_length(run, requantize.block) if vectors else 0
     result = kernels.prelu(
         flat, (q.scale, q.zero_point), of_slopes, (w.scale, w.zero_point),
@@ -90,6 +81,24 @@ def _with_slopes(q: QuantizedTensor, weight: Any, scale: float, zero_point: int)
     )  # fmt: skip
     restored = layout.restore(result, shape, memory_format)
     return QuantizedTensor._unchecked(restored, q.dtype, scale, zero_point)
+
+
+def _side_by_side(array: np.ndarray, slopes: np.ndarray):
+    """Lay out elements and slopes; a single slope of elements without gaps is not repeated."""
+    if slopes.size == 1:
+        memory_format = layout.format_of(array)
+        if layout.is_contiguous(array, memory_format):
+            flat, _ = layout.flatten(array, memory_format)
+            return flat, slopes.reshape(1), flat.size, True, array.shape, memory_format
+    try:
+        placed = np.broadcast_to(_placed(slopes, array.ndim), array.shape)
+    except ValueError:
+        raise ShapeError(
+            argument="weight",
+            expected=f"one element, or one for each channel of shape {array.shape}",
+            got=f"shape {slopes.shape}",
+        ) from None
+    return layout.pair(array, placed)
 
 
 def _placed(slopes: np.ndarray, ndim: int) -> np.ndarray:

@@ -29,10 +29,11 @@ _SUMS = {
 }
 
 
-def check_average(q: QuantizedTensor, count: int, rule: Any) -> None:
-    """Raise if fixed point does not hold the multiplier of an average of `count` elements."""
+def check_average(q: QuantizedTensor, counts: int | np.ndarray, rule: Any) -> None:
+    """Raise if fixed point does not hold the multiplier of an average of so many elements."""
     if rule is not AVERAGE_IN_FIXED_POINT:
         return
+    count = int(np.abs(counts).max(initial=1))
     with np.errstate(over="ignore"):
         total = np.float32(q.scale) * np.float32(count)
     if not np.isfinite(total):
