@@ -1,5 +1,6 @@
 """Weights of few bits: the accuracy when they are quantized after training, and in training."""
 
+import numpy as np
 import pytest
 
 import refquant
@@ -7,6 +8,7 @@ from refquant import cli
 from refquant.demo import bits
 from refquant.demo.data import load_digits
 from refquant.demo.experiment import calibration_batches
+from refquant.demo.schemes import fuse
 from refquant.demo.training import train
 
 TENSOR, CHANNEL = bits.GRANULARITIES
@@ -49,9 +51,26 @@ def test_training_with_rounding_recovers_what_few_bits_lose(outcome):
 
 def test_a_scale_for_each_channel_helps_where_bits_are_few(outcome):
     after, within = outcome.after_training, outcome.in_training
-    assert after[4, CHANNEL] > after[4, TENSOR] + 0.003
     assert after[2, CHANNEL] > after[2, TENSOR] + 0.2
     assert within[2, CHANNEL] > within[2, TENSOR] + 0.05
+
+
+def test_a_scale_for_each_channel_makes_weights_of_four_bits_finer():
+    digits = load_digits()
+    model = train(digits.train, epochs=6)
+    with refquant.engines.using("fbgemm"):
+        by_granularity = {
+            granularity: bits.after_training(model, 4, granularity, calibration_batches(digits))
+            for granularity in bits.GRANULARITIES
+        }
+    floats = fuse(model)
+    for name in ("conv1", "conv2", "fc1"):
+        weight = getattr(floats, name)[0].weight.detach().numpy()
+        errors = {
+            granularity: np.square(getattr(network, name).weight().dequantize().numpy() - weight)
+            for granularity, network in by_granularity.items()
+        }
+        assert errors[CHANNEL].mean() < 0.8 * errors[TENSOR].mean()
 
 
 def test_weights_use_the_integers_of_their_bits():

@@ -154,7 +154,8 @@ def convolution_order(
         narrow = groups > 1 and channels < CHANNELS and outputs % CHANNELS and not native
         block = (_block_of_channels(channels, outputs, groups) if narrow else 0) or channels
         ends = ends_of_runs(depth) if native else whole
-        return ConvolutionOrder(block, by_columns, ends, "first")
+        bias = "start" if native and depth == 1 else "first"
+        return ConvolutionOrder(block, by_columns, ends, bias)
     if native:
         return ConvolutionOrder(0, False, ends_of_runs(depth), "start" if depth == 1 else "first")
     in_order = ConvolutionOrder(0, False, ends_of_runs(depth), "last")
@@ -162,7 +163,9 @@ def convolution_order(
         return in_order
     block = _block_of_channels(channels, outputs, groups)
     if taps == 1 and block == CHANNELS and _tiles(shape, stride, padding):
-        return ConvolutionOrder(0, False, whole, "start")
+        # Channels are filled up with zeros: a run without terms, which makes -0 to 0.
+        filled = np.array([depth, depth], np.intp) if channels % CHANNELS else whole
+        return ConvolutionOrder(0, False, filled, "start")
     if channels == outputs == 1 < groups:
         return ConvolutionOrder(0, False, whole, "start")
     flat = not block and channels == 1 and outputs % 8 == 0 and groups < 8

@@ -90,7 +90,7 @@ def _convolve(ndim, input, weight, bias, stride, padding, dilation, groups) -> T
     channels_last = memory_format is not dtypes.contiguous_format
     order = convolution_order(xs.shape, ws.shape, stride, padding, dilation, groups, channels_last)
     view = windows(framed, kernel, stride, dilation, sizes)
-    columns = in_blocks(view.reshape(batch, groups, -1, *view.shape[2:]), ndim, order)
+    columns = in_blocks(view.reshape(batch, groups, ws.shape[1], *view.shape[2:]), ndim, order)
     columns = columns.reshape(batch, groups, fan, pixels)
     rows = ws.reshape(groups, channels // groups, ws.shape[1], *kernel)
     matrix = in_blocks(rows, ndim, order).reshape(groups, channels // groups, fan)

@@ -41,9 +41,10 @@ def linear_product(rows, weight, bias, bias_first):
         rows, weight = np.ascontiguousarray(rows), np.ascontiguousarray(weight)
         product = kernels.products_in_lanes(rows, weight)
     else:
-        start = np.zeros((1, 1, m, n), np.float32)
+        # A single term is not added to 0: it keeps the sign of its zero.
+        start = np.full((1, 1, m, n), -0.0 if depth == 1 else 0.0, np.float32)
         if bias is not None and bias_first:
-            start += bias
+            start[...] = bias
             bias = None
         columns = np.ascontiguousarray(weight.T)[None, None]
         left = np.ascontiguousarray(rows)[None]
@@ -127,9 +128,11 @@ def convolution_product(matrix, columns, bias, order):
         if bias is not None:
             product += bias
         return product
-    start = np.zeros((columns.shape[0], groups, rows, columns.shape[3]), np.float32)
+    alone = order.bias == "start" and matrix.shape[2] == 1
+    shape = columns.shape[0], groups, rows, columns.shape[3]
+    start = np.full(shape, -0.0 if alone else 0.0, np.float32)
     if bias is not None and order.bias != "last":
-        start += bias
+        start[...] = bias
     matrix, columns = np.ascontiguousarray(matrix), np.ascontiguousarray(columns)
     from_start = order.bias == "start"
     product = kernels.chained_products(matrix, columns, start, order.ends, from_start)

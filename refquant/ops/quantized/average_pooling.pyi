@@ -25,8 +25,8 @@ def _lengths(inside: list[np.ndarray]) -> list[np.ndarray]: ...
 def _products(extents: list[np.ndarray]) -> np.ndarray:
     """Multiply numbers along each dimension to those of all windows; an image gets a depth."""
 
-def _average(q: QuantizedTensor, array: np.ndarray, inside: list[np.ndarray], divisors: np.ndarray, split: Any) -> QuantizedTensor:
-    """Average the windows of an image or a volume by the rules of a step."""
+def _average(q: QuantizedTensor, laid_out: Any, inside: list[np.ndarray], divisors: np.ndarray, split: Any) -> QuantizedTensor:
+    """Average the windows of an image or a volume by the rules of a step; see `layout.image`."""
 
 def _of_windows(q: QuantizedTensor, spatial: int, window: tuple[Any, Any, Any], ceil_mode: bool, options: Any) -> QuantizedTensor:
     """Average windows of one size; `options` are the last two arguments of `avg_pool2d`."""
