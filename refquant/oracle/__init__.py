@@ -8,6 +8,7 @@ from refquant.oracle.error_bounds import Legality, legality
 from refquant.oracle.int16_pairs import SaturationReport, saturation
 from refquant.oracle.issue_catalog import KnownIssue, known_issues
 from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.table import operations, problem
 from refquant.oracle.search import Contradiction
 from refquant.oracle.tracing import Step, Trace, trace
@@ -25,6 +26,7 @@ __all__ = [
     "Arithmetic",
     "Axis",
     "Case",
+    "Codes",
     "Contradiction",
     "Diagnosis",
     "Grade",
@@ -32,6 +34,7 @@ __all__ = [
     "Legality",
     "Mismatch",
     "KnownIssue",
+    "Output",
     "Problem",
     "SaturationReport",
     "Step",

@@ -163,14 +163,14 @@ def _product_steps(task: Product, record: Engine, flat: int) -> list[Step]:
     channel = int(task.channel[flat])
     rules = {s: record.rule(s, operands) for s in ("bias", "multiplier", "requantize_sum")}
     x_raw, w_raw = task.operands_of(flat)
-    zx, zw = task.x.zero_point, int(task.packed.zero_points[channel])
+    zx, zw = task.layer.input_zero, int(task.layer.zero_points[channel])
     raw = int((x_raw * w_raw).sum())
     input_scale, weight_scales, output_scale = task.scales()
     weight_scale = weight_scales[channel : channel + 1]
     acc = task.sums_for(record)[where]
     with np.errstate(all="ignore"):
-        total = rules["bias"](
-            acc, task.packed.biases[channel : channel + 1], input_scale, weight_scale
+        total = task.totals(
+            record, acc, task.layer.biases[channel : channel + 1], input_scale, weight_scale
         )
         multiplier = rules["multiplier"](input_scale, weight_scale, output_scale)
         free = rules["requantize_sum"](total, multiplier, 0, -(2**31), 2**31 - 1)
@@ -189,11 +189,12 @@ def _product_steps(task: Product, record: Engine, flat: int) -> list[Step]:
         ),
         _step("accumulator", acc[0], record.rule("accumulator", operands).formula),
     ]
-    if task.has_bias:
-        bias = task.packed.biases[channel]
+    if task.layer.has_bias:
+        bias = task.layer.biases[channel]
+        added = "acc + b" if task.layer.integer_bias else rules["bias"].formula
         steps += [
             _step("bias", bias),
-            _step("with bias", np.asarray(total)[0], rules["bias"].formula),
+            _step("with bias", np.asarray(total)[0], added),
         ]
     steps.append(_step("multiplier", np.asarray(multiplier)[0], rules["multiplier"].formula))
     if np.asarray(multiplier).dtype == np.float32:
