@@ -105,7 +105,7 @@ class Legality:
 
 
 def legality(
-    actual: Any, operation: str, *args: Any, integer_bias: bool = True, **kwargs: Any
+    actual: Any, operation: str | Problem, *args: Any, integer_bias: bool = True, **kwargs: Any
 ) -> Legality:
     """Return for every element whether a sound implementation may give this answer.
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.codes import Codes
 from refquant.oracle.problems.elementwise import Quantization, Sum
 from refquant.oracle.problems.products import Product
 from refquant.tensors import QuantizedTensor
@@ -134,6 +135,8 @@ def _operand_zero(name: str) -> Callable[[Sum], dict[str, Any] | None]:
 
 
 def _requantized(q, scale, zero_point):
+    if isinstance(q, Codes):
+        return Codes(q.array, scale, zero_point)
     return QuantizedTensor(q.array, q.dtype, scale, zero_point)
 
 

@@ -269,7 +269,7 @@ def _quantization_steps(task: Quantization, record: Engine, flat: int) -> list[S
 
 
 def trace(
-    operation: str,
+    operation: str | Problem,
     *args: Any,
     index: Any,
     engine: str | Engine | None = None,

@@ -16,7 +16,7 @@ def exact(total, x_scale, w_scales, out):
 
 
 def convolve(x, w, bias, stride, pads, dilation, groups):
-    """Sum products one by one: x (batch, channels, h, w), w (outputs, channels of a group, h, w)."""
+    """Sum products one by one, channels and outputs before height and width."""
     (before_h, behind_h), (before_w, behind_w) = pads
     image = np.pad(x, ((0, 0), (0, 0), (before_h, behind_h), (before_w, behind_w)))
     outputs, depth, lines, columns = w.shape
@@ -84,7 +84,7 @@ def test_a_depthwise_weight_has_its_outputs_last():
 
 
 def test_an_integer_bias_keeps_ties_where_a_real_one_moves_them():
-    # The case of a fully connected layer of TensorFlow Lite: 5 steps of the sum are 2.5 of the output.
+    # 5 steps of the sum are 2.5 of the output; as a real number they are 2.49999996.
     s = float(np.float32(0.1))
     x, w, out = Codes(np.int8([[0]]), s), Codes(np.int8([[1]]), 1.0), Output(2 * s)
     task = oracle.problem("linear", x, w, np.int32([5]), out)

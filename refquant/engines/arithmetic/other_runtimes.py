@@ -11,11 +11,13 @@ from refquant.engines.arithmetic.compose import (
     in_fixed_point,
     multiplier_of_axes,
     numbers,
+    quantized_multiplier,
     requantize_of_axes,
 )
 from refquant.engines.rule import FusedRule, Rule
 from refquant.engines.rules.elementwise import product_of_integers
 from refquant.engines.rules.float32 import fma
+from refquant.engines.rules.rounding import round_shift
 
 LEFT_SHIFT = 20
 
@@ -50,6 +52,36 @@ def multiply_of_axes(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_p
     return requantize_of_axes(axes, product, multiplier, zero_point, lower, upper)
 
 
+def add_merged(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
+    """Add as `add_shifted`, the shift of an operand to the right merged with its 20 more bits."""
+    twice = 2 * max(a_scale, b_scale)
+    total = np.int64(0)
+    for steps, s in ((_steps(a, a_zero), a_scale), (_steps(b, b_zero), b_scale)):
+        q, shift = quantized_multiplier(s / twice)
+        left = int(LEFT_SHIFT + shift)
+        n = steps << left if left >= 0 else round_shift(steps, -left, axes.rounding)
+        total = total + round_shift(n * q, 31, "half_up")
+    result = in_fixed_point(axes, total, twice / (scale * 2**LEFT_SHIFT))
+    return np.clip(result + zero_point, lower, upper)
+
+
+def _add_in_20_bits(a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
+    ratio_a, ratio_b = (np.float32(s) / np.float32(scale) for s in (a_scale, b_scale))
+    shift = 21 - int(np.frexp(max(ratio_a, ratio_b))[1])
+    m_a, m_b = (int(np.rint(np.float64(r) * 2.0**shift)) for r in (ratio_a, ratio_b))
+    total = m_a * _steps(a, a_zero) + m_b * _steps(b, b_zero)
+    return np.clip(round_shift(total, shift, "half_up") + zero_point, lower, upper)
+
+
+ADD_IN_20_BITS = FusedRule(
+    "add_in_20_bits",
+    "clip(((m_a * (q_a - z_a) + m_b * (q_b - z_b) + 2**(shift - 1)) >> shift) + z), "
+    "m = rne(f32(s / s_y) * 2**shift), the greater m in [2**20, 2**21)",
+    "XNNPACK, src/microparams-init.c",
+    _add_in_20_bits,
+)
+
+
 def _average_of_codes(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
     total, count = np.asarray(total, np.int64), np.asarray(divisor, np.int64)
     # Where the border counts too, it counts as the zero point, so that the image goes on evenly.
@@ -66,6 +98,27 @@ AVERAGE_OF_CODES = Rule(
     "TensorFlow Lite, reference kernels of average pooling",
     _average_of_codes,
 )
+
+
+def litert_rules(axes: Arithmetic, merged: bool) -> dict[str, FusedRule]:
+    """Make the element-wise rules of LiteRT, which forms the multiplier of products in float32."""
+    rules = tflite_rules(axes)
+    source = "LiteRT 2.3"
+    rules["multiply"] = FusedRule(
+        f"multiply_{axes.scaling}_of_float32",
+        "clip(fixed((q_a - z_a) * (q_b - z_b), f32(f32(s_a * s_b) / s)) + z)",
+        source,
+        partial(multiply_of_axes, axes.change(precision="float32")),
+    )
+    if merged:
+        rules["add"] = FusedRule(
+            "add_merged",
+            "clip(fixed(sum high(((q - z) << (20 + e)) * m), t / (2**20 * s)) + z), "
+            "s_i / t = m * 2**(e - 31), t = 2 * max(s_a, s_b)",
+            f"{source}, optimized kernels",
+            partial(add_merged, axes),
+        )
+    return rules
 
 
 def tflite_rules(axes: Arithmetic) -> dict[str, FusedRule]:

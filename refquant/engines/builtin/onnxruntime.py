@@ -13,4 +13,10 @@ ONNX = record(_ARITHMETIC, "onnx").derive(
     steps={"add": first_of(ADD_FOLDED), "multiply": first_of(MULTIPLY_BY_RATIO)},
 )
 
-ENGINES = (ONNX,)
+_REFERENCE = _ARITHMETIC.change(zero_point="before")
+
+ONNX_REFERENCE = record(_REFERENCE, "onnx-reference").derive(
+    "onnx-reference", "The ReferenceEvaluator of onnx: zero points are added before rounding"
+)
+
+ENGINES = (ONNX, ONNX_REFERENCE)

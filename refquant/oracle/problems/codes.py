@@ -139,6 +139,10 @@ class Codes:
         """The shape of the integers."""
         return self.array.shape
 
+    def like(self, array: np.ndarray) -> "Codes":
+        """Make codes of other integers with the same scales."""
+        return Codes(array, self.scale, self.zero_point, self.axis)
+
     def __repr__(self) -> str:
         if self.axis is None:
             how = f"scale {self.scale:.6g}, zero point {self.zero_point}"

@@ -65,9 +65,13 @@ class Sum(Problem):
         if self.flat and 2 * where.size <= self.size:
             subset, where = self._subset(record, where)
             a, b = (q.like(q.array.reshape(-1)[subset]) for q in (a, b))
+        return self.compute(record, a, b, *parameters)[where]
+
+    def compute(self, record: Engine, a: Any, b: Any, scale: float, zero_point: int) -> np.ndarray:
+        """Compute all outputs for operands, flat int64."""
         with engines.using(record):
-            q = self.function(a, b, *parameters)
-        return q.array.reshape(-1)[where].astype(np.int64)
+            q = self.function(a, b, scale, zero_point)
+        return q.array.reshape(-1).astype(np.int64)
 
     def _subset(self, record: Engine, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Choose a subset around some elements that leaves those in vectors and in the tail there.

@@ -209,7 +209,7 @@ class NeutralProduct(Product):
             Convolution(
                 stride, dilation, groups, channels // groups, outputs // groups,
                 symmetric=not zeros.any(), kernel=kernel[missing:],
-                padding=tuple(max(p) for p in pads),
+                padding=tuple(max(p) for p in pads), separate=weight_layout == "1HWO",
             ),
         )  # fmt: skip
         return layer, shape

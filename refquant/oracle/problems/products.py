@@ -23,6 +23,7 @@ from refquant.engines.rules import accumulate
 from refquant.engines.rules.float32 import wrap_int32
 from refquant.engines.rules.pipeline import IN_STEPS
 from refquant.engines.rules.ratios import Ratios, ratios
+from refquant.engines.rules.requantize import parts_by_channels
 from refquant.errors import ArgumentError
 from refquant.nn.quantized import functional
 from refquant.ops.quantized.convolution import run_convolution
@@ -263,7 +264,15 @@ class Product(Problem):
                 input_scale, weight_scales, output_scale
             )
             rule = record.rule("requantize_sum", operands)
-            return rule(total, multiplier, zero_point, lower, upper).astype(np.int64)
+            rest = (zero_point, lower, upper)
+            parts = parts_by_channels(rule)
+            if parts is None:
+                return rule(total, multiplier, *rest).astype(np.int64)
+            vector, tail, block = parts
+            outputs = self.layer.scales.size
+            in_blocks = channel < outputs - outputs % block
+            answers = (part(total, multiplier, *rest) for part in (vector, tail))
+            return np.where(in_blocks, *answers).astype(np.int64)
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the engine's values on each axis that this operation depends on."""

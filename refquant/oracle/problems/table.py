@@ -22,6 +22,7 @@ from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.codes import Codes
 from refquant.oracle.problems.elementwise import Quantization, Sum
 from refquant.oracle.problems.neutral import FUNCTIONS, NeutralProduct
+from refquant.oracle.problems.neutral_pairs import NeutralSum, pair
 from refquant.oracle.problems.products import Product, product_function
 
 __all__ = ["bind", "operations", "problem"]
@@ -80,8 +81,8 @@ def problem(operation: Any, *args: Any, **kwargs: Any) -> Problem:
         those of `refquant.ops.quantized`; ``quantize_per_tensor``, ``quantize_per_channel``,
         ``dequantize`` and ``mean`` with those of `refquant`; ``linear_dynamic`` with a float
         input, a weight and a bias. A quantized linear layer or convolution, with its input.
-        With operands that are `Codes`, ``linear``, ``matmul`` and ``conv1d`` to ``conv3d`` of any
-        runtime, see *Neutral problems*. A Problem stays itself.
+        With operands that are `Codes`, ``linear``, ``matmul``, ``conv1d`` to ``conv3d``, ``add`` and
+        ``mul`` of any runtime, see *Neutral problems*. A Problem stays itself.
     *args, **kwargs
         The operands.
 
@@ -144,6 +145,11 @@ def _made(given: Problem | Module, args: tuple, kwargs: dict[str, Any]) -> Probl
     return problem(name + relu, **operands)
 
 
+_NEUTRAL: dict[str, tuple[type[Problem], Callable[..., Any]]] = {
+    **{name: (NeutralProduct, function) for name, function in FUNCTIONS.items()},
+    "add": (NeutralSum, pair),
+    "mul": (NeutralSum, pair),
+}
 _MODULES: dict[type, str] = {
     modules.Linear: "linear",
     modules.Conv2d: "conv2d",
@@ -165,14 +171,14 @@ def bind(operation: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[type[Prob
         All of them, by name.
     """
     neutral = any(isinstance(v, Codes) for v in (*args, *kwargs.values()))
-    known = tuple(FUNCTIONS if neutral else _TABLE)
+    known = tuple(_NEUTRAL if neutral else _TABLE)
     if not isinstance(operation, str) or operation not in known:
         raise ArgumentError(
             argument="operation",
             expected=f"one of {', '.join(known)}",
             got=repr(operation),
         )
-    kind, function = (NeutralProduct, FUNCTIONS[operation]) if neutral else _TABLE[operation]
+    kind, function = (_NEUTRAL if neutral else _TABLE)[operation]
     try:
         bound = inspect.signature(function).bind(*args, **kwargs)
     except TypeError as error:
