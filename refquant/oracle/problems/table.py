@@ -81,8 +81,8 @@ def problem(operation: Any, *args: Any, **kwargs: Any) -> Problem:
         those of `refquant.ops.quantized`; ``quantize_per_tensor``, ``quantize_per_channel``,
         ``dequantize`` and ``mean`` with those of `refquant`; ``linear_dynamic`` with a float
         input, a weight and a bias. A quantized linear layer or convolution, with its input.
-        With operands that are `Codes`, ``linear``, ``matmul``, ``conv1d`` to ``conv3d``, ``add`` and
-        ``mul`` of any runtime, see *Neutral problems*. A Problem stays itself.
+        With operands that are `Codes`, ``linear``, ``matmul``, ``conv1d`` to ``conv3d``, ``add``
+        and ``mul`` of any runtime, see *Neutral problems*. A Problem stays itself.
     *args, **kwargs
         The operands.
 
@@ -121,10 +121,8 @@ def _made(given: Problem | Module, args: tuple, kwargs: dict[str, Any]) -> Probl
         raise ArgumentError(
             argument="operands", expected="one input beside a module", got=f"{len(args)}"
         )
-    for kind, name in _MODULES.items():
-        if isinstance(given, kind):
-            break
-    else:
+    name = next((n for kind, n in _MODULES.items() if isinstance(given, kind)), None)
+    if name is None:
         raise ArgumentTypeError(
             argument="operation",
             expected="a name, a Problem, or a quantized linear layer or convolution",
