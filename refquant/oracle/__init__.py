@@ -7,6 +7,7 @@ from refquant.oracle.diagnosis import Diagnosis, diagnose
 from refquant.oracle.error_bounds import Legality, legality
 from refquant.oracle.int16_pairs import SaturationReport, saturation
 from refquant.oracle.issue_catalog import KnownIssue, known_issues
+from refquant.oracle.joint import diagnose_all
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.table import operations, problem
@@ -48,6 +49,7 @@ __all__ = [
     "compare",
     "coverage",
     "diagnose",
+    "diagnose_all",
     "known_issues",
     "legality",
     "operations",
