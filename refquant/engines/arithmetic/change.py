@@ -63,11 +63,11 @@ def _changed_rule(rule: Any, changes: Mapping[str, str]) -> Any:
         return Split(vector, tail, rule.block, rule.row_major)
     channels = requantize.parts_by_channels(rule)
     if channels is not None:
-        old, block = channels[:2], channels[2]
-        new = [_changed_rule(part, changes) for part in old]
-        if all(n is o for n, o in zip(new, old, strict=True)):
+        vector, tail = (_changed_rule(part, changes) for part in channels[:2])
+        if (vector, tail) == channels[:2]:
             return rule
-        return requantize.split_by_channels(*new, block, f"{rule.name}, changed on axes")
+        source = f"{rule.name}, changed on axes"
+        return requantize.split_by_channels(vector, tail, channels[2], source)
     found = place(rule)
     return rule if found is None else _rule_at(rule, *found, changes)
 

@@ -55,7 +55,7 @@ def multiply_of_axes(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_p
 def add_merged(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
     """Add as `add_shifted`, the shift of an operand to the right merged with its 20 more bits."""
     twice = 2 * max(a_scale, b_scale)
-    total = np.int64(0)
+    total: np.ndarray = np.zeros(1, np.int64)
     for steps, s in ((_steps(a, a_zero), a_scale), (_steps(b, b_zero), b_scale)):
         q, shift = quantized_multiplier(s / twice)
         left = int(LEFT_SHIFT + shift)

@@ -1,6 +1,7 @@
 """Linear layers and convolutions of any int8 runtime: neutral operands, layouts and bounds."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def _convolution(
     """Take the operands of a convolution."""
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "linear": linear,
     "matmul": matmul,
     "conv1d": _convolution,
