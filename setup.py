@@ -12,6 +12,9 @@ private copy: ``refquant._kernels.NAME_baseline``, ``NAME_avx2`` and so on. Envi
     Build without threads.
 ``REFQUANT_VARIANTS="baseline avx2"``
     Build these instruction sets only.
+``REFQUANT_SANITIZE=address,undefined``
+    Build kernels that check themselves while they run, as fast as they are shipped otherwise (GCC
+    or clang): `tests/sanitized/run` builds them, and runs the tests under them.
 ``REFQUANT_KEEP_KERNELS=1``
     For an editable installation take the kernels that ``python setup.py build_ext --inplace`` has
     built, unless their sources have changed since; pip would compile them again.
@@ -101,6 +104,18 @@ def variants_of_machine():
     return VARIANTS["arm" if machine in ("aarch64", "arm64") else "other"]
 
 
+def sanitizing(kind):
+    """Return the flags of the sanitizers that are asked for; a report ends the program."""
+    wanted = os.environ.get("REFQUANT_SANITIZE", "").replace(",", " ").split()
+    unknown = [name for name in wanted if name not in ("address", "undefined")]
+    if unknown or (wanted and kind == "msvc"):
+        raise SystemExit(f"REFQUANT_SANITIZE: {unknown or wanted} cannot be built here")
+    if not wanted:
+        return []
+    checks = [f"-fsanitize={name}" for name in wanted]
+    return [*checks, "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g1"]
+
+
 def extensions():
     """List every extension module, with the name of its variant and its Cython source."""
     if switched_on("REFQUANT_PURE_PYTHON"):
@@ -130,14 +145,14 @@ class BuildExtensions(build_ext):
         """Choose flags now that the compiler is known, then compile."""
         kind = "msvc" if self.compiler.compiler_type == "msvc" else "unix"
         compile_openmp, link_openmp = self.openmp_flags(kind)
-        common = COMMON[kind] + compile_openmp
+        common = COMMON[kind] + compile_openmp + sanitizing(kind)
         by_variant = {name: flags[kind] for name, flags in variants().items()}
         self.translate()
         for extension in self.extensions:
             flags = by_variant.get(extension.refquant_variant, [])
             extension.extra_compile_args = common + flags
-            extension.extra_link_args = list(link_openmp)
-            if kind == "unix" and sys.platform.startswith("linux"):
+            extension.extra_link_args = link_openmp + sanitizing(kind)
+            if kind == "unix" and sys.platform.startswith("linux") and not sanitizing(kind):
                 extension.extra_link_args.append("-Wl,--strip-debug")
             if extension.name == f"{PACKAGE}._cpu":  # which tells them to show_config()
                 record = json.dumps({"common": common, **by_variant})

@@ -15,7 +15,8 @@ from refquant._kernels._rounding cimport clampf, inverted_twice, quantize_run
 from refquant._kernels._rules cimport (
     ADD_THEN_ROUND, BIAS_DIVIDED, BIAS_FUSED, BIAS_ROUNDED, CONVOLUTION_PRODUCT_FIRST,
     DIVIDE_THEN_ROUND_WIDE, DOUBLE_PRODUCT, FLOAT_PRODUCT, IN_STEPS, LINEAR, LINEAR_CHANNELS,
-    NO_BIAS, OUTPUT_FUSED, OUTPUT_IN_TURN, OUTPUT_ROUNDED_TWICE, QUOTIENT,
+    NO_BIAS, OUTPUT_FUSED, OUTPUT_IN_TURN, OUTPUT_ROUNDED_TWICE, QUOTIENT, RELU_OF_NEGATIVE,
+    RELU_OF_POSITIVE,
 )
 
 cdef enum:
@@ -47,7 +48,7 @@ cdef struct Columns:
     int32_t zero_point  # of the output
     int32_t output_min
     int32_t output_max
-    bint relu  # of dynamic outputs
+    int relu_code  # of dynamic outputs
 
 
 cdef inline Py_ssize_t table_length(Py_ssize_t outputs) noexcept nogil:
@@ -141,11 +142,11 @@ cdef inline void set_static(
 
 cdef inline void set_dynamic(
     Columns* c, Py_ssize_t outputs, const double* weight_scales, const float* bias,
-    double input_scale, bint relu, int rule_code
+    double input_scale, int relu_code, int rule_code
 ) noexcept nogil:
     """Fill in biases and scales of real outputs."""
     cdef Py_ssize_t n
-    c.rule_code, c.relu = rule_code, relu
+    c.rule_code, c.relu_code = rule_code, relu_code
     if rule_code != OUTPUT_FUSED and rule_code != OUTPUT_ROUNDED_TWICE:
         c.product_code = LINEAR if rule_code == OUTPUT_IN_TURN else LINEAR_CHANNELS
         set_in_real(c, outputs, weight_scales, bias, input_scale, 1.0)
@@ -318,9 +319,12 @@ cdef inline void finish_row_dynamic(
         for j in range(n):
             y[j] = <float>corrected(acc[j], offsets[j]) * c.input_factor * scales[j]
             y[j] += biases[j]
-    if c.relu:
+    if c.relu_code == RELU_OF_NEGATIVE:
         for j in range(n):
             y[j] = <float>0.0 if y[j] < 0.0 else y[j]
+    elif c.relu_code == RELU_OF_POSITIVE:
+        for j in range(n):
+            y[j] = y[j] if y[j] > 0.0 else <float>0.0
 
 
 # -- rows at once --------------------------------------------------------------------------------

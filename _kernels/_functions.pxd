@@ -8,7 +8,8 @@ from refquant._kernels._exponential cimport (
 )
 from refquant._kernels._rules cimport (
     GELU_IN_FLOAT32, GELU_IN_FLOAT64, GELU_TANH_IN_FLOAT32, GELU_TANH_IN_FLOAT64, HARDSIGMOID,
-    SIGMOID_IN_FLOAT32, SIGMOID_IN_FLOAT64, TANH_OF_PAIRS, TANH_ROUNDED_ONCE,
+    SIGMOID_IN_FLOAT32, SIGMOID_IN_FLOAT64, SIGMOID_ROUNDED, TANH_OF_PAIRS,
+    TANH_ROUNDED_ONCE,
 )
 
 
@@ -81,6 +82,9 @@ cdef inline void function_run(float* x, Py_ssize_t n, int code) noexcept nogil:
     elif code == SIGMOID_IN_FLOAT64:
         for i in range(n):
             x[i] = sigmoid_in_float64(x[i])
+    elif code == SIGMOID_ROUNDED:
+        for i in range(n):
+            x[i] = <float>1.0 / (<float>1.0 + <float>exp_of_double(-x[i]))
     elif code == TANH_OF_PAIRS:
         for i in range(n):
             x[i] = tanh_of_pairs(x[i])

@@ -42,7 +42,7 @@ cdef extern from *:
 cdef enum:
     PANEL = 32  # columns of a panel
     TILE_ROWS = 6
-    FEW_ROWS = 4  # for which weights are not turned into floats
+    FEW_ROWS = 2  # for which weights are not turned into floats
     EXACT = 512  # products whose sum float32 holds
     MOST_PANEL_ROWS = 48  # of a block, a multiple of TILE_ROWS
     BLOCK_FLOATS = 16384  # of input that a block works on

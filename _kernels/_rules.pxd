@@ -46,6 +46,7 @@ cdef enum:
     GELU_TANH_IN_FLOAT64
     HARDSIGMOID
     HARDSWISH
+    SIGMOID_ROUNDED
 
 cdef enum:
     AVERAGE_ADD_THEN_ROUND
@@ -88,6 +89,11 @@ cdef enum:
     OUTPUT_ROUNDED_TWICE
     OUTPUT_IN_TURN
     OUTPUT_IN_TURN_CHANNELS
+
+cdef enum:
+    NO_RELU
+    RELU_OF_NEGATIVE
+    RELU_OF_POSITIVE
 
 # Sums of products to quantized outputs at once, or in the steps above.
 cdef enum:

@@ -45,6 +45,7 @@ EXPONENTIAL = {
 FUNCTION = {
     f.SIGMOID_IN_FLOAT32: SIGMOID_IN_FLOAT32,
     f.SIGMOID_IN_FLOAT64: SIGMOID_IN_FLOAT64,
+    f.SIGMOID_ROUNDED: SIGMOID_ROUNDED,
     f.TANH_OF_PAIRS: TANH_OF_PAIRS,
     f.TANH_ROUNDED_ONCE: TANH_ROUNDED_ONCE,
     f.GELU_IN_FLOAT32: GELU_IN_FLOAT32,
@@ -92,6 +93,10 @@ DYNAMIC_OUTPUT = {
     o.OUTPUT_IN_TURN: OUTPUT_IN_TURN,
     o.OUTPUT_IN_TURN_CHANNELS: OUTPUT_IN_TURN_CHANNELS,
 }
+DYNAMIC_RELU = {
+    p.RELU_OF_NEGATIVE: RELU_OF_NEGATIVE,
+    o.RELU_OF_POSITIVE: RELU_OF_POSITIVE,
+}
 PRODUCT = {
     o.IN_STEPS: IN_STEPS,
     o.LINEAR: LINEAR,
@@ -126,6 +131,7 @@ BY_STEP = {
     "normalize_quantize": QUANTIZING,
     "batch_norm_quantize": QUANTIZING,
     "sigmoid": FUNCTION,
+    "gate": FUNCTION,
     "tanh": FUNCTION,
     "gelu": FUNCTION,
     "gelu_tanh": FUNCTION,
@@ -142,4 +148,5 @@ BY_STEP = {
     "multiplier": MULTIPLIER,
     "requantize_sum": SUM,
     "dynamic_output": DYNAMIC_OUTPUT,
+    "dynamic_relu": DYNAMIC_RELU,
 }

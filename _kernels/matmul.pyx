@@ -29,13 +29,14 @@ from refquant._kernels._pipeline cimport PostOps, post_of
 from refquant._kernels._product cimport (
     SHIFT, multiply_block, padded_depth, round_up, rows_of_block,
 )
+from refquant._kernels._rules cimport NO_RELU
 from refquant._kernels._threads cimport threads_for
 
 import numpy as np
 
 from refquant._kernels._memory import aligned
 from refquant._kernels._rules import (
-    ACCUMULATOR, BIAS, BORDER, DYNAMIC_OUTPUT, MULTIPLIER, PRODUCT, SUM,
+    ACCUMULATOR, BIAS, BORDER, DYNAMIC_OUTPUT, DYNAMIC_RELU, MULTIPLIER, PRODUCT, SUM,
 )
 
 cdef enum:
@@ -234,7 +235,7 @@ def linear(
 
 def linear_dynamic(
     const uint8_t[:, ::1] x not None, input_quantizer, weight, const float[::1] bias not None,
-    bint relu, accumulate, rule
+    relu, accumulate, rule
 ):
     """Multiply by a packed weight and return real values; inputs are not checked."""
     cdef tuple w = <tuple>weight
@@ -242,6 +243,7 @@ def linear_dynamic(
     cdef const double[::1] scales = w[2]
     cdef Quantizer of = quantizer_of(input_quantizer)
     cdef int code = DYNAMIC_OUTPUT[rule]
+    cdef int relu_code = NO_RELU if relu is None else DYNAMIC_RELU[relu]
     ACCUMULATOR[accumulate]  # a rule that is not in it is a KeyError
     cdef Py_ssize_t outputs = sums.shape[0]
     cdef Columns c
@@ -253,7 +255,7 @@ def linear_dynamic(
     table = np.zeros(table_length(outputs), np.int32)
     set_offsets(&c, &table[0], outputs, x.shape[1], of.zero_point,
                 0 if in_panels(w[0]) else SHIFT, &sums[0], &zero_points[0])
-    set_dynamic(&c, outputs, &scales[0], &bias[0], of.scale, relu, code)
+    set_dynamic(&c, outputs, &scales[0], &bias[0], of.scale, relu_code, code)
     _multiply(&c, x, w[0], outputs, NULL, &y[0, 0])
     return out
 

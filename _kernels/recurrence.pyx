@@ -7,7 +7,8 @@ Design
     nothing is converted, NaN stays NaN.
 (c) Numbers go through small buffers, one function a loop: compilers give up on loops in which one
     comparison decides another.
-(d) Threads take rows of the batch.
+(d) The gates of a row are cut where vectors end; their rules stand in _functions.pxd.
+(e) Threads take rows of the batch.
 """
 
 from cython.parallel cimport prange
@@ -16,13 +17,26 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
 from refquant._kernels._exponential cimport LOG_2_E, less_powers, series_of
+from refquant._kernels._functions cimport function_run
 from refquant._kernels._threads cimport threads_for
 
 import numpy as np
 
+from refquant._kernels._rules import FUNCTION
+
 cdef enum:
     GRAIN = 1 << 13  # elements of the state that are worth a thread
     CHUNK = 256      # elements of a buffer
+
+
+cdef struct Gate:
+    Py_ssize_t vectors  # leading elements of a row that follow the first rule
+    int vector
+    int tail
+
+
+cdef Gate gate_of(Py_ssize_t vector_length, rules):
+    return Gate(vector_length, FUNCTION[rules.vector], FUNCTION[rules.tail])
 
 
 cdef inline double exponential(double x) noexcept nogil:
@@ -48,13 +62,11 @@ cdef void _add(const float* a, const float* b, float* y, Py_ssize_t n) noexcept 
         y[k] = a[k] + b[k]
 
 
-cdef void _sigmoid(float* x, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t k
-    cdef double wide
-    for k in range(n):
-        wide = x[k]
-        wide = copysign(held(fabs(wide), 110.0), wide)
-        x[k] = <float>(1.0 / (1.0 + exponential(-wide)))
+cdef void _sigmoid(float* x, Py_ssize_t n, Gate gate) noexcept nogil:
+    """Replace `n` neighbors, of which `gate.vectors` lie in vectors, fewer than none or more."""
+    cdef Py_ssize_t vectors = max(<Py_ssize_t>0, min(gate.vectors, n))
+    function_run(x, vectors, gate.vector)
+    function_run(x + vectors, n - vectors, gate.tail)
 
 
 cdef void _tanh(const float* x, float* y, Py_ssize_t n) noexcept nogil:
@@ -70,7 +82,7 @@ cdef void _tanh(const float* x, float* y, Py_ssize_t n) noexcept nogil:
 
 cdef void _lstm_chunk(
     const float* from_input, const float* from_hidden, const float* cell, float* next_hidden,
-    float* next_cell, Py_ssize_t size, Py_ssize_t n
+    float* next_cell, Py_ssize_t size, Py_ssize_t n, Gate gate
 ) noexcept nogil:
     """The next state of `n` neighbors of one sequence."""
     cdef float[4][CHUNK] gates
@@ -78,9 +90,9 @@ cdef void _lstm_chunk(
     cdef Py_ssize_t k
     for k in range(4):
         _add(from_input + k * size, from_hidden + k * size, gates[k], n)
-    _sigmoid(gates[0], n)
-    _sigmoid(gates[1], n)
-    _sigmoid(gates[3], n)
+    _sigmoid(gates[0], n, gate)
+    _sigmoid(gates[1], n, gate)
+    _sigmoid(gates[3], n, gate)
     _tanh(gates[2], squashed, n)
     for k in range(n):
         next_cell[k] = gates[1][k] * cell[k] + gates[0][k] * squashed[k]
@@ -91,45 +103,48 @@ cdef void _lstm_chunk(
 
 cdef void _lstm_row(
     const float* from_input, const float* from_hidden, const float* cell, float* next_hidden,
-    float* next_cell, Py_ssize_t size
+    float* next_cell, Py_ssize_t size, Gate gate
 ) noexcept nogil:
     """The next state of one sequence."""
     cdef Py_ssize_t start = 0
     while start < size:
         _lstm_chunk(from_input + start, from_hidden + start, cell + start, next_hidden + start,
-                    next_cell + start, size, min(<Py_ssize_t>CHUNK, size - start))
+                    next_cell + start, size, min(<Py_ssize_t>CHUNK, size - start), gate)
         start += CHUNK
+        gate.vectors -= CHUNK
 
 
 cdef void _lstm_rows(
     const float* from_input, const float* from_hidden, const float* cell, float* next_hidden,
-    float* next_cell, Py_ssize_t batch, Py_ssize_t size
+    float* next_cell, Py_ssize_t batch, Py_ssize_t size,
+    Gate gate
 ) noexcept nogil:
     cdef Py_ssize_t n
     cdef int threads = threads_for(batch * size, GRAIN)
     for n in prange(batch, num_threads=threads, schedule="static", use_threads_if=threads > 1):
         _lstm_row(from_input + 4 * n * size, from_hidden + 4 * n * size, cell + n * size,
-                  next_hidden + n * size, next_cell + n * size, size)
+                  next_hidden + n * size, next_cell + n * size, size, gate)
 
 
 def lstm_cell(
     const float[:, ::1] from_input not None, const float[:, ::1] from_hidden not None,
-    const float[:, ::1] cell not None
+    const float[:, ::1] cell not None, Py_ssize_t vector_length, gate not None
 ):
     """Make the next state of long short-term memory; inputs are not checked."""
     cdef Py_ssize_t batch = cell.shape[0], size = cell.shape[1]
     hidden, after = np.empty((batch, size), np.float32), np.empty((batch, size), np.float32)
     cdef float[:, ::1] next_hidden = hidden, next_cell = after
+    cdef Gate rules = gate_of(vector_length, gate)
     if batch > 0 and size > 0:
         with nogil:
             _lstm_rows(&from_input[0, 0], &from_hidden[0, 0], &cell[0, 0], &next_hidden[0, 0],
-                       &next_cell[0, 0], batch, size)
+                       &next_cell[0, 0], batch, size, rules)
     return hidden, after
 
 
 cdef void _gru_chunk(
     const float* from_input, const float* from_hidden, const float* hidden, float* next_hidden,
-    Py_ssize_t size, Py_ssize_t n
+    Py_ssize_t size, Py_ssize_t n, Gate gate
 ) noexcept nogil:
     """The next state of `n` neighbors of one sequence."""
     cdef float[2][CHUNK] gates
@@ -140,7 +155,7 @@ cdef void _gru_chunk(
     cdef Py_ssize_t k
     for k in range(2):
         _add(from_hidden + k * size, from_input + k * size, gates[k], n)
-        _sigmoid(gates[k], n)
+        _sigmoid(gates[k], n, gate)
     for k in range(n):
         driven[k] = input_of_new[k] + hidden_of_new[k] * gates[0][k]
     _tanh(driven, new, n)
@@ -150,39 +165,42 @@ cdef void _gru_chunk(
 
 cdef void _gru_row(
     const float* from_input, const float* from_hidden, const float* hidden, float* next_hidden,
-    Py_ssize_t size
+    Py_ssize_t size, Gate gate
 ) noexcept nogil:
     """The next state of one sequence."""
     cdef Py_ssize_t start = 0
     while start < size:
         _gru_chunk(from_input + start, from_hidden + start, hidden + start, next_hidden + start,
-                   size, min(<Py_ssize_t>CHUNK, size - start))
+                   size, min(<Py_ssize_t>CHUNK, size - start), gate)
         start += CHUNK
+        gate.vectors -= CHUNK
 
 
 cdef void _gru_rows(
     const float* from_input, const float* from_hidden, const float* hidden, float* next_hidden,
-    Py_ssize_t batch, Py_ssize_t size
+    Py_ssize_t batch, Py_ssize_t size,
+    Gate gate
 ) noexcept nogil:
     cdef Py_ssize_t n
     cdef int threads = threads_for(batch * size, GRAIN)
     for n in prange(batch, num_threads=threads, schedule="static", use_threads_if=threads > 1):
         _gru_row(from_input + 3 * n * size, from_hidden + 3 * n * size, hidden + n * size,
-                 next_hidden + n * size, size)
+                 next_hidden + n * size, size, gate)
 
 
 def gru_cell(
     const float[:, ::1] from_input not None, const float[:, ::1] from_hidden not None,
-    const float[:, ::1] hidden not None
+    const float[:, ::1] hidden not None, Py_ssize_t vector_length, gate not None
 ):
     """Make the next state of a gated recurrent unit; inputs are not checked."""
     cdef Py_ssize_t batch = hidden.shape[0], size = hidden.shape[1]
     after = np.empty((batch, size), np.float32)
     cdef float[:, ::1] next_hidden = after
+    cdef Gate rules = gate_of(vector_length, gate)
     if batch > 0 and size > 0:
         with nogil:
             _gru_rows(&from_input[0, 0], &from_hidden[0, 0], &hidden[0, 0], &next_hidden[0, 0],
-                      batch, size)
+                      batch, size, rules)
     return after
 
 

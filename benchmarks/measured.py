@@ -99,10 +99,12 @@ def dequantize_per_channel(T, axis):
 
 def from_registry(operation, size):
     """Take the first call that an entry of the registry draws on an operand of a size."""
+    side = round(size ** (1 / 3))
+    shape = (1, side, side, side) if operation.takes == "image" else (size,)
 
     def make(T):
         d = Draw(T, 0, "fbgemm")
-        call = operation.calls(d, activation(T, size))[0]
+        call = operation.calls(d, activation(T, *shape))[0]
         return partial(call.function, *call.arguments, **call.keywords)
 
     return make
@@ -160,6 +162,130 @@ def bilinear(T, memory_format):
     return partial(T.nn.functional.interpolate, x, size=size, mode=mode, align_corners=False)
 
 
+LINE, VOLUME = (64, 64, 256), (2, 32, 16, 28, 28)
+
+
+def volume(T, *shape):
+    x = T.quantize_per_tensor(floats(T, *shape), 0.05, 64, T.quint8)
+    return x.contiguous(memory_format=T.channels_last_3d)
+
+
+@case("max-pool-1d")
+def max_pool_1d(T):
+    return partial(T.nn.functional.max_pool1d, activation(T, *LINE), 3, 2, 1)
+
+
+@case("avg-pool-1d")
+def avg_pool_1d(T):
+    return partial(T.nn.functional.avg_pool1d, activation(T, *LINE), 2)
+
+
+@case("adaptive-avg-pool-1d")
+def adaptive_avg_pool_1d(T):
+    return partial(T.nn.functional.adaptive_avg_pool1d, activation(T, *LINE), 16)
+
+
+@case("max-pool-3d")
+def max_pool_3d(T):
+    return partial(T.nn.functional.max_pool3d, activation(T, *VOLUME), 2)
+
+
+@case("avg-pool-3d")
+def avg_pool_3d(T):
+    return partial(T.nn.functional.avg_pool3d, volume(T, *VOLUME), 2)
+
+
+@case("adaptive-avg-pool-3d")
+def adaptive_avg_pool_3d(T):
+    return partial(T.nn.functional.adaptive_avg_pool3d, volume(T, *VOLUME), 4)
+
+
+@case("grid-sample")
+def grid_sample(T):
+    x, grid = activation(T, *PHOTO), floats(T, 8, 56, 56, 2, seed=1)
+    return partial(T.nn.functional.grid_sample, x, grid, align_corners=False)
+
+
+# -- normalization and sums --------------------------------------------------------------------
+
+
+def of_channels(T, count, *names):
+    """Draw one number for each channel and name; variances are positive."""
+    return [abs(floats(T, count, seed=seed)) + 0.1 for seed, _ in enumerate(names)]
+
+
+@case("batch-norm-image", **FORMATS)
+def batch_norm_image(T, memory_format):
+    parameters = of_channels(T, PHOTO[1], "weight", "bias", "mean", "variance")
+    x = image(T, memory_format, *PHOTO)
+    return partial(T.ops.quantized.batch_norm2d, x, *parameters, 1e-5, 0.05, 64)
+
+
+@case("group-norm-image", **FORMATS)
+def group_norm_image(T, memory_format):
+    parameters = of_channels(T, PHOTO[1], "weight", "bias")
+    x = image(T, memory_format, *PHOTO)
+    return partial(T.ops.quantized.group_norm, x, 8, *parameters, 1e-5, 0.05, 64)
+
+
+@case("instance-norm-image", **FORMATS)
+def instance_norm_image(T, memory_format):
+    parameters = of_channels(T, PHOTO[1], "weight", "bias")
+    x = image(T, memory_format, *PHOTO)
+    return partial(T.ops.quantized.instance_norm, x, *parameters, 1e-5, 0.05, 64)
+
+
+@case("layer-norm-rows", narrow=(64,), wide=(1024,))
+def layer_norm_rows(T, width):
+    parameters = of_channels(T, width, "weight", "bias")
+    x = activation(T, 2**19 // width, width)
+    return partial(T.ops.quantized.layer_norm, x, [width], *parameters, 1e-5, 0.05, 64)
+
+
+@case("std-rows")
+def std_rows(T):
+    return partial(T.std, activation(T, 512, 1024), 1)
+
+
+# -- embedding ---------------------------------------------------------------------------------
+
+
+TABLES = {"byte": ("byte",), "4bit": ("4bit",), "2bit": ("2bit",)}
+ROWS, WIDTH = 20000, 64
+
+
+def lookups(T, bags):
+    """Draw the rows that are looked up, ten for each bag, and where bags begin."""
+    rows = np.random.default_rng(0).integers(0, ROWS, size=10 * bags)
+    return T.from_numpy(rows), T.from_numpy(np.arange(bags, dtype=np.int64) * 10)
+
+
+@case("embedding-prepack", **TABLES)
+def embedding_prepack(T, name):
+    pack = getattr(T.ops.quantized, f"embedding_bag_{name}_prepack")
+    return partial(pack, floats(T, ROWS, WIDTH))
+
+
+@case("embedding-unpack", **TABLES)
+def embedding_unpack(T, name):
+    packed = embedding_prepack(T, name)()
+    return partial(getattr(T.ops.quantized, f"embedding_bag_{name}_unpack"), packed)
+
+
+@case("embedding-bag", **TABLES)
+def embedding_bag(T, name):
+    packed, (rows, offsets) = embedding_prepack(T, name)(), lookups(T, 1000)
+    bags = getattr(T.ops.quantized, f"embedding_bag_{name}_rowwise_offsets")
+    return partial(bags, packed, rows, offsets, include_last_offset=False)
+
+
+@case("embedding-bag-one")
+def embedding_bag_one(T):
+    packed, (rows, offsets) = embedding_prepack(T, "byte")(), lookups(T, 1)
+    bags = T.ops.quantized.embedding_bag_byte_rowwise_offsets
+    return partial(bags, packed, rows, offsets, include_last_offset=False)
+
+
 # -- layers ------------------------------------------------------------------------------------
 
 
@@ -201,6 +327,20 @@ def linear_dynamic(T, batch):
 def lstm_dynamic(T, batch):
     model = T.quantization.quantize_dynamic(T.nn.Sequential(T.nn.LSTM(128, 128)))
     return partial(model, floats(T, 20, batch, 128))
+
+
+@case("gru-dynamic", one=(1,), batch=(16,))
+def gru_dynamic(T, batch):
+    model = T.quantization.quantize_dynamic(T.nn.Sequential(T.nn.GRU(128, 128)))
+    return partial(model, floats(T, 20, batch, 128))
+
+
+@case("matmul")
+def matmul(T):
+    x, y = activation(T, 64, 512), activation(T, 512, 512, seed=1)
+    functional = T.nn.quantized.QFunctional()
+    functional.scale, functional.zero_point = 1.0, 64
+    return partial(functional.matmul, x, y)
 
 
 # -- observers and fake quantization -----------------------------------------------------------

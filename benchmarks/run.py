@@ -3,18 +3,22 @@
     python benchmarks/run.py --only add conv2d
     python benchmarks/run.py --kernels reference avx2 --threads 1
     python benchmarks/run.py --peer torch --engine qnnpack
+    python benchmarks/run.py --peer torch --peer-engines fbgemm qnnpack x86 onednn
 
 A figure is the median over repeated calls. With a peer, calls of the peer and of the last choice
 of kernels alternate, so that a busy machine slows both; the ratio peer / ours is the median of the
-ratios of neighboring calls, and above 1 where refquant is faster.
+ratios of neighboring calls, and above 1 where refquant is faster. Of several engines of the peer
+the fastest counts, among those that have the operation.
 """
 
 import argparse
 import importlib
+import math
 import statistics
 import sys
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -56,7 +60,27 @@ def medians(turns):
     return [statistics.median(column) for column in zip(*turns, strict=True)]
 
 
-def figures(name, choices, peer, seconds):
+def of_engines(name, peer, engines):
+    """List the calls of the peer, one for each of its engines that has the operation."""
+    calls = []
+    for engine in engines:
+        peer.backends.quantized.engine = engine
+        try:
+            made = CASES[name](peer)
+            made()
+        except RuntimeError:  # what PyTorch raises where an engine lacks something
+            continue
+        calls.append(partial(under, peer, engine, made))
+    return calls
+
+
+def under(peer, engine, call):
+    """Make a call of the peer under an engine; choosing it takes no measurable time."""
+    peer.backends.quantized.engine = engine
+    return call()
+
+
+def figures(name, choices, peer, peer_engines, seconds):
     """Microseconds per choice; with a peer also its own, and the ratio to the last choice."""
     found = []
     call = None
@@ -66,9 +90,11 @@ def figures(name, choices, peer, seconds):
         if peer is None or choice != choices[-1]:
             found += [1e6 * m for m in medians(alternate([call], seconds))]
     if peer is not None:
-        turns = alternate([call, CASES[name](peer)], seconds)
-        found += [1e6 * m for m in medians(turns)]
-        found.append(statistics.median(theirs / ours for ours, theirs in turns))
+        turns = alternate([call, *of_engines(name, peer, peer_engines)], seconds)
+        ours, *theirs = medians(turns)
+        found += [1e6 * ours, 1e6 * min(theirs, default=math.nan)]
+        ratios = [min(theirs, default=math.nan) / ours for ours, *theirs in turns]
+        found.append(statistics.median(ratios))
     return found
 
 
@@ -89,6 +115,7 @@ def arguments(words):
     )
     parser.add_argument("--peer", choices=["torch"], help="compare with it")
     parser.add_argument("--engine", default=refquant.engines.current().name, metavar="NAME")
+    parser.add_argument("--peer-engines", nargs="+", metavar="NAME", help="default: that engine")
     parser.add_argument("--threads", type=int, default=1, metavar="COUNT")
     parser.add_argument("--seconds", type=float, default=0.5, help="for each case and choice")
     options = parser.parse_args(words)
@@ -101,6 +128,10 @@ def arguments(words):
         known = [name for name in known if name in supported]
     if options.engine not in known:
         parser.error(f"--engine: expected one of {', '.join(known)}, got {options.engine}")
+    options.peer_engines = options.peer_engines or [options.engine]
+    unknown = set(options.peer_engines) - set(known)
+    if unknown:
+        parser.error(f"--peer-engines: expected some of {', '.join(known)}, got {unknown.pop()}")
     return options
 
 
@@ -131,8 +162,8 @@ def main(words=None):
         print(f"engine {options.engine}, threads {options.threads}, microseconds (median)")
         print("case".ljust(width), *(h.rjust(12) for h in headings))
         for name in options.names:
-            row = figures(name, options.kernels, peer, options.seconds)
-            cells = [f"{value:12.1f}" for value in row]
+            row = figures(name, options.kernels, peer, options.peer_engines, options.seconds)
+            cells = [f"{value:12.1f}" for value in row]  # nan: no engine of the peer has it
             if peer is not None:
                 cells[-1] = f"{row[-1]:12.2f}"
             print(name.ljust(width), *cells, flush=True)

@@ -23,7 +23,9 @@ dropout flatten instancenorm linear loss module normalization padding pooling rn
 nn.intrinsic                nn.intrinsic.modules        fused
 nn.intrinsic.qat            nn.intrinsic.qat.modules    conv_fused linear_fused linear_relu
 nn.intrinsic.quantized      nn.intrinsic.quantized.modules  bn_relu conv_add conv_relu linear_relu
+nn.intrinsic.quantized.dynamic  nn.intrinsic.quantized.dynamic.modules  linear_relu
 nn.qat                      nn.qat.modules              conv embedding_ops linear
+nn.qat.dynamic              nn.qat.dynamic.modules      linear
 nn.quantized                nn.quantized.modules        activation batchnorm conv dropout \
 embedding_ops functional_modules linear normalization rnn utils
 nn.quantizable              nn.quantizable.modules      activation rnn

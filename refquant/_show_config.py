@@ -23,6 +23,7 @@ ENVIRONMENT = (
     "REFQUANT_REQUIRE_EXT",
     "REFQUANT_NO_OPENMP",
     "REFQUANT_VARIANTS",
+    "REFQUANT_SANITIZE",
 )
 
 
@@ -43,8 +44,10 @@ def show_config(as_dict: bool = False) -> dict[str, Any] | None:
     --------
     >>> import refquant
     >>> config = refquant.show_config(as_dict=True)
-    >>> config["engine"], sorted(config["kernels"])
-    ('fbgemm', ['available', 'built', 'chosen', 'families', 'supported'])
+    >>> config["engine"] == refquant.engines.current().name
+    True
+    >>> sorted(config["kernels"])
+    ['available', 'built', 'chosen', 'families', 'supported']
     """
     as_dict = arguments.flag("as_dict", as_dict)
     facts = _facts()
@@ -72,9 +75,10 @@ def _facts() -> dict[str, Any]:
             "available": list(kernels.available()),
             "built": list(built),
             "supported": list(supported),
-            "families": {family: _running(family) for family in kernels.FAMILIES},
+            "families": dict.fromkeys(kernels.FAMILIES, kernels.running()),
         },
         "threads": kernels.get_num_threads(),
+        "floating point": kernels.describe_environment(),
         "openmp": openmp or None,
         "engine": engines.current().name,
         "engines": list(engines.names()),
@@ -82,13 +86,6 @@ def _facts() -> dict[str, Any]:
         "flags": flags,
         "environment": {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
     }
-
-
-def _running(family: str) -> str:
-    """Which choice the functions of a family are bound to now."""
-    name = next(iter(kernels.twins(family, kernels.REFERENCE)))
-    module = getattr(kernels, name).__module__
-    return module.rpartition("_")[2] if "._kernels." in module else kernels.REFERENCE
 
 
 def _lines(facts: dict[str, Any]):

@@ -5,6 +5,7 @@ form that the caller works with, and raises an error that says what was expected
 are in `refquant.ops.checks`.
 """
 
+import difflib
 import inspect
 import math
 import operator
@@ -232,9 +233,18 @@ def choice(argument: str, value: Any, names: Iterable[str]) -> str:
     known = list(names)
     if not isinstance(value, str) or value not in known:
         raise ArgumentError(
-            argument=argument, expected="one of " + ", ".join(map(repr, known)), got=describe(value)
+            argument=argument,
+            expected="one of " + ", ".join(map(repr, known)),
+            got=describe(value),
+            hint=did_you_mean(value, known),
         )
     return value
+
+
+def did_you_mean(value: Any, names: Iterable[str]) -> str | None:
+    """Return a question after the name that was probably meant, if one is near."""
+    near = difflib.get_close_matches(value, list(names), 1) if isinstance(value, str) else []
+    return f"did you mean {near[0]!r}?" if near else None
 
 
 def function(

@@ -7,12 +7,15 @@ standard error says why), 2 wrong usage, 130 interrupted.
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from typing import NoReturn
 
 import refquant
+from refquant.arguments import did_you_mean
 from refquant.errors import RefquantError
 
 __all__ = ["COMMANDS", "Command", "main"]
@@ -106,7 +109,7 @@ def _declare_vectors(parser: argparse.ArgumentParser) -> None:
         "--format", metavar="F", default="npz", help="of the arrays (default: %(default)s)"
     )
     parser.add_argument("--force", action="store_true", help="replace vectors that are there")
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
 def _declare_check(parser: argparse.ArgumentParser) -> None:
@@ -121,7 +124,9 @@ def _declare_check(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="folder with the integers for each case, such as CASE.npz with an array `output`",
     )
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.add_argument(
+        "--quiet", action="store_true", help="print nothing if all are equal, show no progress"
+    )
 
 
 COMMANDS = (
@@ -147,8 +152,17 @@ COMMANDS = (
 )
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """End with a message, and the command that was probably meant."""
+        wrong = re.search(r"invalid choice: '(\w+)'", message)
+        names = [command.name for command in COMMANDS]
+        hint = did_you_mean(wrong[1], names) if wrong else None
+        super().error(f"{message}; {hint}" if hint else message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="refquant",
         description="The executable definition of PyTorch's eager-mode quantization.",
         epilog="'refquant COMMAND --help' explains a command.",

@@ -1,8 +1,9 @@
 """Which twin runs: a compiled kernel or the definition it translates.
 
 The functions of all families are attributes of this module, such as
-``refquant.kernels.quantize_per_tensor``. They are bound once, at import or when the choice
-changes, so that a call pays nothing for the choice. Environment:
+``refquant.kernels.quantize_per_tensor``. Where kernels are built, each looks up what is chosen, in
+its context or for the process, and runs in the usual floating-point environment, whatever that of
+its caller. Environment variables:
 
 ``REFQUANT_KERNELS``
     ``reference`` or the name of a variant; asking for one that is not there is an error.
@@ -26,8 +27,12 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import update_wrapper
 from importlib import import_module, util
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from refquant import arguments, engines
 from refquant.errors import ArgumentError, KernelError
@@ -37,8 +42,10 @@ __all__ = [
     "available",
     "built",
     "current",
+    "describe_environment",
     "get_num_threads",
     "knows",
+    "running",
     "set_num_threads",
     "twins",
     "use",
@@ -117,18 +124,25 @@ FAMILIES = (
 # Every variant of any processor, as setup.py builds them.
 VARIANTS = ("baseline", "avx2", "avx512vnni", "dotprod", "i8mm")
 # Modules that all variants need.
-SHARED = ("_cpu", "_rules")
+SHARED = ("_cpu", "_environment", "_rules", "_threads")
 REFERENCE = "reference"
 # OpenMP ends the process if the system does not give it the threads it wants.
 MOST_THREADS = 1024
-_current = REFERENCE
-_bound: dict[str, Callable[..., Any]] = {}
+_current = REFERENCE  # of the process
+_chosen: ContextVar[str | None] = ContextVar("kernels that are chosen in a context", default=None)
+# By name, the functions of all choices that were loaded.
+_functions: dict[str, list[Callable[..., Any] | None]] = {}
 
 
 def _built(name: str) -> bool:
     # In a source tree that was not installed there is not even the package.
     package = util.find_spec("refquant._kernels")
     return package is not None and util.find_spec(f"refquant._kernels.{name}") is not None
+
+
+def _compiled() -> bool:
+    """Whether there is what every kernel needs."""
+    return all(_built(shared) for shared in SHARED)
 
 
 def built() -> tuple[str, ...]:
@@ -147,8 +161,7 @@ def built() -> tuple[str, ...]:
     return tuple(
         variant
         for variant in VARIANTS
-        if all(_built(shared) for shared in SHARED)
-        and all(_built(f"{family}_{variant}") for family in FAMILIES)
+        if _compiled() and all(_built(f"{family}_{variant}") for family in FAMILIES)
     )
 
 
@@ -206,7 +219,53 @@ def current() -> str:
     ...     kernels.current()
     'reference'
     """
-    return _current
+    return _chosen.get() or _current
+
+
+def running() -> str:
+    """Tell what runs: what is chosen, but definitions under an engine with rules of its own.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from refquant import engines, kernels
+    >>> with engines.using("exact"):
+    ...     kernels.running()
+    'reference'
+    """
+    return _for_engine(current(), engines.current())
+
+
+def describe_environment() -> str:
+    """Say in words what the floating-point environment of this thread is, and who sets it.
+
+    Results are defined for rounding to the nearest and for denormal numbers that are kept. Compiled
+    kernels set both around each call; without them definitions compute in the environment of the
+    caller.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from refquant import kernels
+    >>> kernels.describe_environment().startswith("usual")
+    True
+    """
+    state = "usual" if _is_usual() else "unusual: rounding or denormal numbers were changed"
+    return f"{state}; {'set' if _compiled() else 'not set'} around each call"
+
+
+def _is_usual() -> bool:
+    """Whether sums are rounded to the nearest and denormal numbers are kept, by trying."""
+    one, small = np.float64(1), np.float32(1e-40)
+    with np.errstate(all="ignore"):
+        up, down = one + 2.0**-53, one - 2.0**-55  # both round to 1; so does no other direction
+        return bool(up == one and down == one and small * np.float32(1) == small and small > 0)
 
 
 def twins(family: str, choice: str) -> dict[str, Callable[..., Any]]:
@@ -282,17 +341,38 @@ def knows(record: engines.Engine) -> bool:
     )
 
 
-def _bind(record: engines.Engine) -> None:
-    """Bind every twin; an engine with rules that no kernel knows runs by definitions."""
-    choice = _current if _current == REFERENCE or knows(record) else REFERENCE
-    _bound.clear()
+def _for_engine(choice: str, record: engines.Engine) -> str:
+    """Fall back to the definitions for an engine with rules that no kernel knows."""
+    return choice if choice == REFERENCE or knows(record) else REFERENCE
+
+
+def _load(choice: str) -> int:
+    """Make the functions of a choice ready to be called; returns its number."""
+    number = available().index(choice)
     for family in FAMILIES:
-        _bound.update(_twins(family, choice))
-    globals().update(_bound)
+        for name, function in _twins(family, choice).items():
+            if name not in _functions:
+                _functions[name] = [None] * len(available())
+                twin = import_module("refquant._kernels._environment").twin(_functions[name])
+                globals()[name] = update_wrapper(twin, function)
+            _functions[name][number] = function
+    return number
+
+
+def _follow(record: engines.Engine) -> None:
+    """Bind what runs for the process, and in this context if something is chosen here."""
+    if not _compiled():
+        for family in FAMILIES:
+            globals().update(_twins(family, REFERENCE))
+        return
+    environment = import_module("refquant._kernels._environment")
+    environment.set_default(_load(_for_engine(_current, engines.default())))
+    here = _chosen.get() is not None or record is not engines.default()
+    environment.chosen.set(_load(_for_engine(current(), record)) if here else None)
 
 
 def use(choice: str) -> None:
-    """Choose the kernels for the whole process.
+    """Choose the kernels of the process; `using` overrides them.
 
     Parameters
     ----------
@@ -312,7 +392,7 @@ def use(choice: str) -> None:
     global _current
     _check(choice)
     _current = choice
-    _bind(engines.current())
+    _follow(engines.current())
 
 
 def _check(choice: Any) -> None:
@@ -327,7 +407,7 @@ def _check(choice: Any) -> None:
 
 @contextmanager
 def using(choice: str) -> Iterator[None]:
-    """Choose kernels for a ``with`` block, and the former ones again after it.
+    """Choose kernels for a ``with`` block, in its thread (its context) alone.
 
     Parameters
     ----------
@@ -341,12 +421,15 @@ def using(choice: str) -> Iterator[None]:
     ...     kernels.current()
     'reference'
     """
-    before = _current
-    use(choice)
+    _check(choice)
+    before = _chosen.get()
+    _chosen.set(choice)
+    _follow(engines.current())
     try:
         yield
     finally:
-        use(before)
+        _chosen.set(before)
+        _follow(engines.current())
 
 
 def set_num_threads(count: int) -> None:
@@ -361,6 +444,8 @@ def set_num_threads(count: int) -> None:
     ------
     ArgumentError
         If it is not a whole number in that range.
+    KernelError
+        If it is more than one in a process that was forked.
 
     Examples
     --------
@@ -378,7 +463,16 @@ def set_num_threads(count: int) -> None:
             got=repr(count),
         )
     if _variants:
-        import_module("refquant._kernels._threads").set_count(wanted)
+        threads = import_module("refquant._kernels._threads")
+        if wanted > 1 and threads.is_forked():
+            raise KernelError(
+                "a forked process computes with one thread: those of its parent are not there",
+                argument="count",
+                expected="1",
+                got=wanted,
+                hint="start workers with the method 'spawn' or 'forkserver' of multiprocessing",
+            )
+        threads.set_count(wanted)
 
 
 def get_num_threads() -> int:
@@ -413,12 +507,20 @@ def _start() -> None:
             RuntimeWarning,
             stacklevel=2,
         )
+    if not _compiled() and not _is_usual():
+        warnings.warn(
+            "refquant was imported in a thread whose floating-point environment another library "
+            "has changed (rounding, or flush-to-zero), and without compiled kernels it does not "
+            "change it: results may differ from those that are documented.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     use(wanted or available()[-1])
-    engines.on_change.append(_bind)
+    engines.on_change.append(_follow)
     set_num_threads(_default_threads())
-    if hasattr(os, "register_at_fork"):
+    if hasattr(os, "register_at_fork") and _variants:
         # A forked worker inherits the number of threads, but not the threads.
-        os.register_at_fork(after_in_child=lambda: set_num_threads(1))
+        os.register_at_fork(after_in_child=import_module("refquant._kernels._threads").after_fork)
 
 
 def _meant_to_be_pure() -> bool:
@@ -429,8 +531,11 @@ def _meant_to_be_pure() -> bool:
 def _default_threads() -> int:
     """One in a worker process, whose siblings use the other cores; all cores otherwise."""
     workers = sys.modules.get("multiprocessing")  # a worker process has imported it already
-    if workers is not None and workers.parent_process() is not None:
-        return 1
+    if workers is not None:
+        # A spawned process reads the main program, with its imports, before it knows its parent.
+        starting = getattr(workers.current_process(), "_inheriting", False)
+        if starting or workers.parent_process() is not None:
+            return 1
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     # A list is for nested levels; OpenMP itself complains about what is neither.

@@ -17,7 +17,7 @@ import refquant as torch
 from refquant import plotting
 from refquant.nn.quantized import functional as qF
 
-# The arithmetic of FBGEMM, which PyTorch uses on x86 processors.
+# The arithmetic of FBGEMM. The default on x86-64, ``x86``, leaves convolutions to oneDNN.
 torch.backends.quantized.engine = "fbgemm"
 
 # %%

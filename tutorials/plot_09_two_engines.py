@@ -55,7 +55,8 @@ print(f"output scale {s_o:.6f}, zero point {z_o}")
 # Four engines
 # ------------
 #
-# refquant knows each engine in two releases of PyTorch. ``engines.using`` chooses one for a block.
+# refquant knows FBGEMM and QNNPACK in two releases of PyTorch. ``engines.using`` chooses one for a
+# block.
 
 
 def answer(engine):

@@ -52,7 +52,7 @@ def compared(path):
     found = comparisons()
     wanted = same_as(path)[:1] if path.startswith(("ops.", "ao.")) else same_as(path)
     entries = [entry for name in wanted for entry in found.get(name, ())]
-    engines = sorted({engine for entry in entries for _, engine in entry.peers})
+    engines = sorted({engine for entry in entries for engine in entry.live})
     if not engines:
         return ""
     loosest = max(entries, key=lambda entry: entry.tolerance)

@@ -5,11 +5,17 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 from refquant import engines
-from refquant.engines import Split
+from refquant.engines import Operands, Split
 from refquant.engines.arithmetic.axes import AXES
 from refquant.engines.arithmetic.known import arithmetic_of
 from refquant.engines.registry import built_in
+from refquant.engines.rules.pipeline import IN_STEPS
 from refquant.engines.steps import CAPABILITIES, STEPS
+
+# The steps into which `product` divides a product, unless it is computed at once, and the axes that
+# they alone depend on.
+_IN_STEPS = ("bias", "multiplier", "requantize_sum")
+_LEFT_OUT = ("scaling", "bias")
 
 
 def _words(choice):
@@ -19,6 +25,13 @@ def _words(choice):
     else:
         text = f"``{rule.vector.name if isinstance(rule, Split) else rule.name}``"
     return text if choice.when is None else f"{text} if {choice.when.name}"
+
+
+def _rules(record, step):
+    """List the rules of a step; those of steps that `product` leaves out are never used."""
+    if step in _IN_STEPS and all(c.rule is not IN_STEPS for c in record.steps["product"]):
+        return "in ``product``"
+    return "; ".join(_words(c) for c in record.steps[step])
 
 
 def _built_in():
@@ -49,7 +62,7 @@ class EngineSteps(_Generated):
         made = [".. list-table::", "   :header-rows: 1", "   :class: rule-table", ""]
         made += _cells(["Step", *(f"``{record.name}``" for record in records)])
         for name, step in STEPS.items():
-            cells = ["; ".join(_words(c) for c in record.steps[name]) for record in records]
+            cells = [_rules(record, name) for record in records]
             made += _cells([f"``{name}``: {step.meaning}", *cells])
         return made
 
@@ -100,7 +113,16 @@ class EnginePoints(_Generated):
         made += _cells(["Engine", *(f"``{name}``" for name in AXES)])
         for engine in built_in():
             point = arithmetic_of(engine)
-            made += _cells([f"``{engine}``", *(f"``{getattr(point, name)}``" for name in AXES)])
+            at_once = engines.get(engine).rule("product", Operands(bias=True)) is not IN_STEPS
+            made += _cells(
+                [f"``{engine}``"]
+                + [
+                    "real numbers"
+                    if at_once and name in _LEFT_OUT
+                    else f"``{getattr(point, name)}``"
+                    for name in AXES
+                ]
+            )
         return made
 
 

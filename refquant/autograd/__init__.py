@@ -1,6 +1,6 @@
 """Gradients: operations with a backward pass of their own, and gradients as values."""
 
-from refquant.ops.gradients import backward, grad
+from refquant.ops.gradients import Variable, backward, grad
 from refquant.tensors.autograd import (
     enable_grad,
     inference_mode,
@@ -12,6 +12,7 @@ from refquant.tensors.function import Function, FunctionCtx
 __all__ = [
     "Function",
     "FunctionCtx",
+    "Variable",
     "backward",
     "enable_grad",
     "grad",

@@ -1,12 +1,14 @@
 """The documented face of `refquant.engines`: ``engine`` can be read and set.
 
+At first it is ``x86`` on x86-64 and ``qnnpack`` on other machines, as in PyTorch 2.
+
 Examples
 --------
 >>> import refquant
 >>> refquant.backends.quantized.engine = "qnnpack"
 >>> refquant.backends.quantized.engine
 'qnnpack'
->>> refquant.backends.quantized.engine = "fbgemm"
+>>> refquant.backends.quantized.engine = "x86"
 """
 
 import sys

@@ -1,13 +1,13 @@
 """Engines as data: rules, records, and which record is chosen.
 
-The choice is a setting of the whole process. ``refquant.backends.quantized.engine`` is its
-documented face; `using` chooses an engine for a block of code.
+The engine is a setting of the process, whose documented face is
+``refquant.backends.quantized.engine``; `using` overrides it for a block of code, in its context.
 
 Examples
 --------
 >>> import refquant
 >>> refquant.engines.names()
-('fbgemm', 'qnnpack', 'fbgemm-1.4', 'qnnpack-1.4', 'x86', 'onednn')
+('qnnpack', 'onednn', 'x86', 'fbgemm', 'qnnpack-1.4', 'fbgemm-1.4')
 >>> with refquant.engines.using("qnnpack"):
 ...     refquant.engines.current().title
 'QNNPACK, phones, as of PyTorch 2.13'
@@ -16,6 +16,7 @@ Examples
 from refquant.engines.record import Engine
 from refquant.engines.registry import (
     current,
+    default,
     get,
     names,
     on_change,
@@ -52,6 +53,7 @@ __all__ = [
     "FusedRule",
     "first_of",
     "current",
+    "default",
     "other_runtimes",
     "get",
     "names",

@@ -49,6 +49,8 @@ class Engine:
     recipe: Mapping[str, Any] = field(default_factory=dict, repr=False)
     release: str | None = field(default=None, repr=False)
     _found: dict = field(default_factory=dict, repr=False, compare=False, init=False)
+    # What operations looked up in the record, by keys of their own.
+    plans: dict[tuple, tuple] = field(default_factory=dict, repr=False, compare=False, init=False)
 
     def __post_init__(self) -> None:
         for name in ("name", "title"):
@@ -139,6 +141,12 @@ class Engine:
             recipe={**self.recipe, **changes["recipe"]},
             release=release,
         )
+
+    def __copy__(self) -> "Engine":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Engine":
+        return self
 
     @property
     def workflow(self) -> Workflow:

@@ -1,8 +1,10 @@
 """Which engines there are, and which one is chosen."""
 
+import copyreg
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
 
@@ -17,6 +19,7 @@ from refquant.errors import ArgumentTypeError, EngineError
 __all__ = [
     "built_in",
     "current",
+    "default",
     "get",
     "names",
     "on_change",
@@ -29,13 +32,12 @@ __all__ = [
 ]
 
 
-# The engines of the newest release come first.
-_OF_PYTORCH = [
-    *sorted(
-        (*fbgemm.ENGINES, *qnnpack.ENGINES), key=lambda record: record.release or "", reverse=True
-    ),
-    *x86.ENGINES,
-]
+# In the order of PyTorch's own list, the newest release first.
+_OF_PYTORCH = sorted(
+    (*qnnpack.ENGINES, *x86.ENGINES, *fbgemm.ENGINES),
+    key=lambda record: record.release or "",
+    reverse=True,
+)
 _records: dict[str, Engine] = {record.name: record for record in _OF_PYTORCH}
 
 
@@ -53,10 +55,12 @@ def _others() -> dict[str, Engine]:
     return {record.name: record for record in records if record.release is None}
 
 
-_on_arm = platform.machine().lower() in ("aarch64", "arm64")
-_current: Engine = _records["qnnpack" if _on_arm else "fbgemm"]
+_on_x86 = platform.machine().lower() in ("x86_64", "amd64")
+_current: Engine = _records["x86" if _on_x86 else "qnnpack"]  # of the process
+_chosen: ContextVar[Engine | None] = ContextVar("engine that is chosen in a context", default=None)
 
-# Called with the record after each change of engine; the kernels bind themselves here.
+# Called with the record after each change of engine, in the context that changed it; the kernels
+# bind themselves here.
 on_change: list[Callable[[Engine], None]] = []
 
 
@@ -71,7 +75,7 @@ def names() -> tuple[str, ...]:
     --------
     >>> from refquant import engines
     >>> engines.names()[:4]
-    ('fbgemm', 'qnnpack', 'fbgemm-1.4', 'qnnpack-1.4')
+    ('qnnpack', 'onednn', 'x86', 'fbgemm')
     """
     return tuple(_records)
 
@@ -136,13 +140,30 @@ def get(name: str) -> Engine:
         raise EngineError(
             f"{arguments.describe(name)} is not a valid value for quantized engine",
             expected=f"one of {', '.join(map(repr, (*_records, *_others())))}",
-            hint="choose one of these, or add your own with refquant.engines.register()",
+            hint=arguments.did_you_mean(name, (*_records, *_others()))
+            or "choose one of these, or add your own with refquant.engines.register()",
         )
     return record
 
 
+def _reduce(record: Engine) -> tuple[Callable[[str], Engine], tuple[str]]:
+    """Pickle a record as its name: its rules are functions of this process."""
+    known = _records.get(record.name) or _others().get(record.name)
+    if known is not record:
+        raise EngineError(
+            f"engine {record.name!r} cannot be sent to another process",
+            expected="an engine that has a name there",
+            got="one that is not registered",
+            hint="register it with refquant.engines.register(), here and in the other process",
+        )
+    return get, (record.name,)
+
+
+copyreg.pickle(Engine, _reduce)
+
+
 def current() -> Engine:
-    """Return the record of the engine that is chosen now.
+    """Return the record of the engine that is chosen here: by `using`, or for the process.
 
     Returns
     -------
@@ -155,11 +176,28 @@ def current() -> Engine:
     ...     engines.current().name
     'qnnpack'
     """
+    return _chosen.get() or _current
+
+
+def default() -> Engine:
+    """Return the record of the engine of the process, which `using` overrides.
+
+    Returns
+    -------
+    Engine
+
+    Examples
+    --------
+    >>> from refquant.engines import registry
+    >>> with registry.using('fbgemm'):
+    ...     registry.current() is registry.default()
+    False
+    """
     return _current
 
 
 def use(engine: str | Engine) -> None:
-    """Choose an engine for the whole process, by its name or by its record.
+    """Choose the engine of the process, by its name or by its record; `using` overrides it.
 
     Parameters
     ----------
@@ -177,17 +215,29 @@ def use(engine: str | Engine) -> None:
     >>> engines.use(engines.current().name)
     """
     global _current
+    _current = _checked(engine)
+    _tell()
+
+
+def _checked(engine: str | Engine) -> Engine:
     record = engine if isinstance(engine, Engine) else get(engine)
     if record is not _records.get(record.name):  # `register` and built-in files checked the others
         check(record)
-    _current = record
+    return record
+
+
+def _tell() -> None:
+    record = current()
     for listener in on_change:
-        listener(_current)
+        listener(record)
 
 
 @contextmanager
 def using(engine: str | Engine) -> Iterator[Engine]:
-    """Choose an engine for a ``with`` block, and the former one again after it.
+    """Choose an engine for a ``with`` block, in its thread (its context) alone.
+
+    Threads that the block starts have the engine of the process; `refquant.quantization.calibrate`
+    hands the engine of its caller to the workers of an executor.
 
     Parameters
     ----------
@@ -206,12 +256,15 @@ def using(engine: str | Engine) -> Iterator[Engine]:
     ...     record.title
     'QNNPACK, phones, as of PyTorch 2.13'
     """
-    before = _current
-    use(engine)
+    record, before = _checked(engine), _chosen.get()
+    _chosen.set(record)
+    _tell()
     try:
-        yield _current
+        yield record
     finally:
-        use(_records.get(before.name, before))
+        # Perhaps registered anew, within the block.
+        _chosen.set(before and _records.get(before.name, before))
+        _tell()
 
 
 def register(record: Engine) -> Engine:
@@ -243,6 +296,7 @@ def register(record: Engine) -> Engine:
     'mine'
     >>> engines.unregister('mine')
     """
+    global _current
     if not isinstance(record, Engine):
         raise ArgumentTypeError(
             argument="record",
@@ -257,8 +311,14 @@ def register(record: Engine) -> Engine:
         )
     check(record)
     _records[record.name] = record
+    # It takes the place of the record of its name where that is chosen.
+    chosen = _chosen.get()
     if _current.name == record.name:
-        use(record.name)
+        _current = record
+    if chosen is not None and chosen.name == record.name:
+        _chosen.set(record)
+    if current() is record:
+        _tell()
     return record
 
 
@@ -290,7 +350,7 @@ def unregister(name: str) -> None:
             f"engine {name!r} is built in and stays",
             hint="unregister only what refquant.engines.register() added",
         )
-    if record is _current:
+    if record is _current or record is _chosen.get():
         raise EngineError(
             f"engine {name!r} is chosen and cannot be removed",
             hint="choose another one first, or leave the block of refquant.engines.using()",
@@ -323,11 +383,12 @@ def require(capability: str, operands: str = "") -> None:
     """
     if type(capability) is not str:
         arguments.text("capability", capability)
-    reason = _current.unsupported.get(capability)
+    engine = current()
+    reason = engine.unsupported.get(capability)
     if reason is not None:
         able = [repr(r.name) for r in _records.values() if capability not in r.unsupported]
         raise EngineError(
             f"{operation_name()} {operands}".strip()
-            + f": engine {_current.name!r} does not support it ({reason})",
+            + f": engine {engine.name!r} does not support it ({reason})",
             hint=f"set refquant.backends.quantized.engine to {' or '.join(able)}" if able else None,
         )

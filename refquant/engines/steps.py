@@ -76,6 +76,9 @@ STEPS = {
         "the operand of sigmoid, in vectors and one by one", _DEQUANTIZE, split=True
     ),
     "sigmoid": Step("the logistic function, in vectors and one by one", ("x",), split=True),
+    "gate": Step(
+        "the logistic function in recurrent cells, in vectors and one by one", ("x",), split=True
+    ),
     "tanh": Step("the hyperbolic tangent, in vectors and one by one", ("x",), split=True),
     "gelu": Step("x times the normal distribution, in vectors and one by one", ("x",), split=True),
     "gelu_tanh": Step("gelu by a tangent, in vectors and one by one", ("x",), split=True),
@@ -159,6 +162,7 @@ STEPS = {
     ),
     "requantize_sum": Step("the sum of a linear layer or convolution to integers", _REQUANTIZE),
     "dynamic_output": Step("the sum of a dynamic linear layer to float32", _SUM),
+    "dynamic_relu": Step("ReLU of what a dynamic linear layer gives", ("y",)),
 }
 
 CAPABILITIES = {
@@ -176,6 +180,7 @@ CAPABILITIES = {
     "post_operations": "linear_leaky_relu, linear_tanh, conv2d_add and conv2d_add_relu",
     "dynamic_linear": "linear with float input that is quantized on the way",
     "dynamic_reduce_range": "dynamic linear with seven bits of the activation's eight",
+    "given_input": "linear with float input that is quantized by given parameters",
     "float16_linear": "dynamic linear with weights in float16",
     "any_multiplier": "input scale * weight scale / output scale below 2**-32, or 1 and more",
 }

@@ -145,6 +145,10 @@ class RNNBase(Layers):
             for ending in ("", "_reverse")[: self._directions]
         ]
 
+    def _parameter(self, name: str) -> Tensor:
+        """Get what is used of a parameter."""
+        return getattr(self, name)
+
     @property
     def all_weights(self) -> list[list[Parameter]]:
         """List the parameters of every layer and direction."""
@@ -189,7 +193,7 @@ class RNNBase(Layers):
             outputs = []
             for direction, names in enumerate(self._names(layer)):
                 place = layer * self._directions + direction
-                weights = [getattr(self, name) for name in names]
+                weights = [self._parameter(name) for name in names]
                 begin = [part[place] for part in state]
                 output, after = run_direction(cell, input, begin, weights, lengths, direction == 1)
                 outputs.append(output)

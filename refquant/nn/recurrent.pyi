@@ -73,6 +73,8 @@ class RNNBase(Layers):
     def __init__(self, mode: str, input_size: int, hidden_size: int, num_layers: int=1, bias: bool=True, batch_first: bool=False, dropout: float=0.0, bidirectional: bool=False) -> None: ...
     def _names(self, layer: int) -> list[list[str]]:
         """List the parameters of a layer, for each direction."""
+    def _parameter(self, name: str) -> Tensor:
+        """Get what is used of a parameter."""
     @property
     def all_weights(self) -> list[list[Parameter]]:
         """List the parameters of every layer and direction."""

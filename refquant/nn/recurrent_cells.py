@@ -102,6 +102,10 @@ class RNNCellBase(CellLayer):
         for parameter in self.parameters():
             init.uniform_(parameter, -bound, bound)
 
+    def _weights(self) -> list[Tensor]:
+        """Get what is used of the weights."""
+        return [self.weight_ih, self.weight_hh]
+
     def _next(self, input: Any, hx: Any) -> list[Tensor]:
         input = operand("input", input)
         single = input.dim() == 1
@@ -115,7 +119,7 @@ class RNNCellBase(CellLayer):
             shape = (input.shape[0] if input.dim() == 2 else 0, self.hidden_size)
             state = [zeros(*shape, dtype=input.dtype) for _ in self._names()]
         self._check(input, state)
-        weights = [self.weight_ih, self.weight_hh]
+        weights = self._weights()
         weights += [self.bias_ih, self.bias_hh] if self.bias else []
         _, state = run_direction(CELLS[self.mode], input.unsqueeze(0), state, weights)
         return [part.squeeze(0) for part in state] if single else state

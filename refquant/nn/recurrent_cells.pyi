@@ -54,6 +54,8 @@ class RNNCellBase(CellLayer):
     def __init__(self, input_size: int, hidden_size: int, bias: bool, num_chunks: int) -> None: ...
     def reset_parameters(self) -> None:
         r"""Draw all parameters uniformly from :math:`\pm 1 / \sqrt{\mathrm{hidden\_size}}`."""
+    def _weights(self) -> list[Tensor]:
+        """Get what is used of the weights."""
     def _next(self, input: Any, hx: Any) -> list[Tensor]: ...
     weight_ih: Any
     weight_hh: Any

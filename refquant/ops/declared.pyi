@@ -664,7 +664,7 @@ class Methods:
         Parameters
         ----------
         input : Tensor
-            Plain or quantized; the quantized takes real values and quantizes them with its own
+            Plain, or quantized: it takes real values and quantizes them with its own
             parameters.
         src : Tensor or ndarray
             The new values.
@@ -859,7 +859,7 @@ class Methods:
         Parameters
         ----------
         input, other : Tensor or number
-            Plain or quantized; real values are compared. Shapes broadcast.
+            Plain, or quantized: real values are compared. Shapes broadcast.
 
         Returns
         -------
@@ -1773,7 +1773,7 @@ class Methods:
         Parameters
         ----------
         input : Tensor
-            Plain or quantized; a quantized result has the parameters of the input.
+            Plain, or quantized: a quantized result has the parameters of the input.
         dim : int or Tensor, optional
             A dimension; or another tensor to compare with, as in `maximum`.
         keepdim : bool
@@ -3181,6 +3181,8 @@ class Methods:
     def topk(self, k: Any, dim: Any = ..., largest: Any = ..., sorted: Any = ...) -> Any:
         """Find the `k` largest elements along a dimension, or the smallest.
 
+        Of equal elements those are found that PyTorch finds, in the same order.
+
         Parameters
         ----------
         input : Tensor
@@ -3192,7 +3194,7 @@ class Methods:
         largest : bool, default True
             Whether the largest or the smallest are wanted.
         sorted : bool, default True
-            Accepted; the result is always sorted, of equals the first comes first.
+            Accepted; the result is always sorted.
 
         Returns
         -------
@@ -3506,7 +3508,27 @@ class Methods:
         """
     def view_as(self, other: Any) -> Self:
         """View the elements in the shape of another tensor; see `view`."""
-    def where(self, condition: Any, other: Any) -> Any: ...
+    def where(self, condition: Any, other: Any) -> Tensor:
+        """Take the elements where a condition is true, others from another tensor or number.
+
+        Parameters
+        ----------
+        condition : Tensor of bool
+            Shapes broadcast.
+        other : Tensor or number
+            Plain, as the tensor has to be.
+
+        Returns
+        -------
+        Tensor
+
+        Examples
+        --------
+        >>> import refquant
+        >>> x = refquant.tensor([1.0, -2.0])
+        >>> x.where(x > 0, 0.0)
+        tensor([1., 0.])
+        """
     def zero_(self) -> Self:
         """Overwrite all elements with 0.
 

@@ -9,7 +9,7 @@ from refquant import arguments
 from refquant.errors import ArgumentError, GradientError, NotSupportedError, ShapeError
 from refquant.tensors import Tensor, autograd
 
-__all__ = ["backward", "grad"]
+__all__ = ["Variable", "backward", "grad"]
 
 
 def _tensors(argument: str, value: Any) -> list[Tensor]:
@@ -169,3 +169,28 @@ def backward(
     incoming = _incoming("grad_tensors", roots, grad_tensors)
     for number, (root, part) in enumerate(zip(roots, incoming, strict=True)):
         autograd.backward(root, part, kept or number < len(roots) - 1)
+
+
+def Variable(data: Tensor, requires_grad: bool = False) -> Tensor:
+    """Return a tensor that requires a gradient or none, as programs of the first releases do.
+
+    Parameters
+    ----------
+    data : Tensor
+        Whose elements are shared.
+    requires_grad : bool, default False
+        Whether operations on the result are recorded.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.autograd.Variable(refquant.ones(1), requires_grad=True)
+    tensor([1.], requires_grad=True)
+    """
+    arguments.instance("data", data, Tensor, "a tensor")
+    requires_grad = arguments.flag("requires_grad", requires_grad)
+    return data.detach().requires_grad_(requires_grad)

@@ -10,11 +10,11 @@ from refquant.tensors import Tensor, autograd
 __all__ = ["assign", "check_writable"]
 
 
-def check_writable(array: np.ndarray) -> None:
+def check_writable(array: np.ndarray, argument: str = "self") -> None:
     """Raise if the elements belong to a read-only NumPy array."""
     if not array.flags.writeable:
         raise OperationError(
-            argument="self",
+            argument=argument,
             expected="a tensor whose elements may change",
             got="one of a read-only array",
             hint="call .clone() first",

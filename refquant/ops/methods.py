@@ -1,5 +1,8 @@
 """The documented methods of tensors, in one table."""
 
+from typing import Any
+
+from refquant._operation import named
 from refquant.ops import broadcasting, indexing, permutation, slicing, strides, views
 from refquant.ops.dispatch import QUANTIZED_FORMS
 from refquant.ops.floating import (  # noqa: F401 -- their rows
@@ -87,6 +90,32 @@ QUANTIZED_FORMS.update(
     **_named(quantized_sampling, "grid_sample"),
 )
 
+
+@named("where")
+def _where(self: Tensor, condition: Any, other: Any) -> Tensor:
+    """Take the elements where a condition is true, others from another tensor or number.
+
+    Parameters
+    ----------
+    condition : Tensor of bool
+        Shapes broadcast.
+    other : Tensor or number
+        Plain, as the tensor has to be.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import refquant
+    >>> x = refquant.tensor([1.0, -2.0])
+    >>> x.where(x > 0, 0.0)
+    tensor([1., 0.])
+    """
+    return selection.where(condition, self, other)
+
+
 METHODS = {
     "dequantize": affine.dequantize,
     # The same elements in other shapes, plain or quantized.
@@ -127,7 +156,7 @@ METHODS = {
     **operators.OPERATORS,
     "__abs__": rounding.abs,
     "__matmul__": matmul.matmul,
-    "where": lambda self, condition, other: selection.where(condition, self, other),
+    "where": _where,
 }
 
 

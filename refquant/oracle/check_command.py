@@ -12,5 +12,6 @@ def run(options: Any) -> int:
     grades = check_results(
         options.vectors, options.results, progress=False if options.quiet else None
     )
-    print(grades)
+    if not (options.quiet and grades.passed):
+        print(grades)
     return 0 if grades.passed else 1

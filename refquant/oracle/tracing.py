@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, engines
-from refquant.engines import Engine, Operands
+from refquant.engines import Engine, Operands, Rule
+from refquant.engines.rules.pipeline import IN_STEPS, Pipeline
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.oracle.error_bounds import has_exact_values
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.elementwise import Quantization, Sum
 from refquant.oracle.problems.products import Product
 from refquant.oracle.problems.table import problem
+from refquant.reference.operands import PostOps
 
 __all__ = ["Step", "Trace", "trace"]
 
@@ -161,21 +163,13 @@ def _product_steps(task: Product, record: Engine, flat: int) -> list[Step]:
     where = np.array([flat])
     operands = task.operands()
     channel = int(task.channel[flat])
-    rules = {s: record.rule(s, operands) for s in ("bias", "multiplier", "requantize_sum")}
     x_raw, w_raw = task.operands_of(flat)
     zx, zw = task.layer.input_zero, int(task.layer.zero_points[channel])
     raw = int((x_raw * w_raw).sum())
     input_scale, weight_scales, output_scale = task.scales()
     weight_scale = weight_scales[channel : channel + 1]
     acc = task.sums_for(record)[where]
-    with np.errstate(all="ignore"):
-        total = task.totals(
-            record, acc, task.layer.biases[channel : channel + 1], input_scale, weight_scale
-        )
-        multiplier = rules["multiplier"](input_scale, weight_scale, output_scale)
-        free = rules["requantize_sum"](total, multiplier, 0, -(2**31), 2**31 - 1)
-        result = task.answer_for(record, where)
-    real = task.exact(where)[0]
+    result = task.answer_for(record, where)
     steps = [
         _step("input scale", float(input_scale), f"zero point {zx}"),
         _step("weight scale", float(weight_scale[0]), f"zero point {zw}, output channel {channel}"),
@@ -189,27 +183,59 @@ def _product_steps(task: Product, record: Engine, flat: int) -> list[Step]:
         ),
         _step("accumulator", acc[0], record.rule("accumulator", operands).formula),
     ]
+    bias = task.layer.biases[channel : channel + 1]
     if task.layer.has_bias:
-        bias = task.layer.biases[channel]
+        steps.append(_step("bias", bias[0]))
+    rule = record.rule("product", operands)
+    if rule is IN_STEPS:
+        steps += _in_steps(task, record, where, acc, bias, input_scale, weight_scale)
+    else:
+        real = task.layer.real_biases()[channel : channel + 1]
+        steps += _at_once(task, rule, where, acc, real, input_scale, weight_scale)
+    steps.append(_step("clipped", int(result[0]), f"to {task.lower}..{task.upper}"))
+    return steps
+
+
+def _in_steps(task: Product, record: Engine, where: Any, *sums: Any) -> list[Step]:
+    """Make the steps from the sum to the result: bias, multiplier, rounding."""
+    operands = task.operands()
+    rules = {s: record.rule(s, operands) for s in ("bias", "multiplier", "requantize_sum")}
+    acc, bias, input_scale, weight_scale = sums
+    with np.errstate(all="ignore"):
+        total = task.totals(record, acc, bias, input_scale, weight_scale)
+        multiplier = np.asarray(rules["multiplier"](input_scale, weight_scale, task.scale))
+    free = int(task.rounded(record, total, multiplier, where, 0, -(2**31), 2**31 - 1)[0])
+    steps = []
+    if task.layer.has_bias:
         added = "acc + b" if task.layer.integer_bias else rules["bias"].formula
-        steps += [
-            _step("bias", bias),
-            _step("with bias", np.asarray(total)[0], added),
-        ]
-    steps.append(_step("multiplier", np.asarray(multiplier)[0], rules["multiplier"].formula))
-    if np.asarray(multiplier).dtype == np.float32:
-        mantissa, exponent = np.frexp(np.asarray(multiplier)[0])
+        steps.append(_step("with bias", np.asarray(total)[0], added))
+    steps.append(_step("multiplier", multiplier[0], rules["multiplier"].formula))
+    if multiplier.dtype == np.float32:
+        mantissa, exponent = np.frexp(multiplier[0])
         q = int(np.rint(float(mantissa) * 2**31))
         steps.append(
             Step("as integer and shift", f"{q} * 2**{int(exponent) - 31}", "q * 2**(e - 31)")
         )
-    steps += [
-        _step("rounded", int(np.asarray(free)[0]), rules["requantize_sum"].formula),
-        *_exact_steps(real, task.zero_point),
-        _step("zero point added", int(np.asarray(free)[0]) + task.zero_point),
-        _step("clipped", int(result[0]), f"to {task.lower}..{task.upper}"),
+    return [
+        *steps,
+        _step("rounded", free, rules["requantize_sum"].formula),
+        *_exact_steps(task.exact(where)[0], task.zero_point),
+        _step("zero point added", free + task.zero_point),
     ]
-    return steps
+
+
+def _at_once(task: Product, rule: Rule, where: Any, *sums: Any) -> list[Step]:
+    """Make the steps of a rule of the whole product, as far as it tells them."""
+    steps = [Step("rule", rule.name, rule.formula)]
+    if isinstance(rule.function, Pipeline):
+        operands = (*sums, PostOps("relu" if task.relu else ""))
+        with np.errstate(all="ignore"):
+            stages = list(rule.function.stages(*operands))
+            if not task.layer.has_bias:
+                stages = [stage for stage in stages if stage[0] != "with bias"]
+            stages.append(rule.function.unrounded(stages[-1][1], task.scale, task.zero_point))
+        steps += [_step(name, np.ravel(value)[0], formula) for name, value, formula in stages]
+    return [*steps, *_exact_steps(task.exact(where)[0], task.zero_point)]
 
 
 def _exact_steps(real: Any, zero_point: int) -> list[Step]:

@@ -8,7 +8,7 @@ __all__ = ["run"]
 
 
 def run(options: Any) -> int:
-    """Write vectors and print what they cover."""
+    """Write vectors, and print what they cover unless that is to be quiet."""
     rows = write_vectors(
         options.operation,
         options.out,
@@ -18,6 +18,8 @@ def run(options: Any) -> int:
         force=options.force,
         progress=False if options.quiet else None,
     )
+    if options.quiet:
+        return 0
     width = max(len(name) for name, _ in rows)
     print(f"{options.out}: vectors of {options.operation} by engine {options.engine}")
     for name, how in rows:

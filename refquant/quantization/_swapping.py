@@ -11,6 +11,7 @@ from refquant.errors import NotPreparedError, RefquantError
 from refquant.nn.intrinsic.fused import Fused
 from refquant.nn.module import Module
 from refquant.quantization._observing import observe_output, remove_hook
+from refquant.quantization._reference import is_reference, reference_of
 from refquant.quantization.observers.affine import noting_idle
 from refquant.quantization.stubs import DeQuantStub
 
@@ -62,6 +63,8 @@ def replace(module: Module, swaps: Swaps) -> Module:
     if type(module) in swaps.custom:
         kind = swaps.custom[type(module)]
         replacement = kind.from_observed(module)
+    elif is_reference(swaps.mapping[type(module)]):
+        replacement = reference_of(module, swaps.mapping[type(module)])
     else:
         kind = swaps.mapping[type(module)]
         takes = inspect.signature(kind.from_float).parameters
@@ -93,8 +96,8 @@ def to_swap(model: Module, swaps: Swaps) -> list[tuple[str, Module]]:
             seen.add(id(child))
             below = f"{path}.{name}" if path else name
             replaced = is_replaced(child, swaps)
-            # The members of a fused module are replaced with it.
-            if not (replaced and (isinstance(child, Fused) or type(child) in swaps.custom)):
+            # The members of a fused module are replaced with it, or not at all.
+            if not isinstance(child, Fused) and not (replaced and type(child) in swaps.custom):
                 visit(child, below)
             if replaced:
                 listed.append((below, child))

@@ -2,19 +2,17 @@
 
 With an executor the batches are split into shards. Each shard runs on a copy of the model with
 fresh observers; their statistics are merged into the observers of the model in the order of the
-batches, whichever shard finishes first.
+batches, whichever shard finishes first. Workers that die or hang are the business of `_shards`.
 """
 
 import copy
-import traceback
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sized
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable, Iterable, Sized
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
-from refquant import arguments
+from refquant import arguments, engines, kernels
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -25,31 +23,10 @@ from refquant.nn.module import AnyModule, Module
 from refquant.progress import Progress
 from refquant.quantization._checks import checked_model
 from refquant.quantization._observing import NAME, set_paths
+from refquant.quantization._shards import FailedShard, Pool, failed_shard, run_shards
 from refquant.tensors.autograd import no_grad
 
 __all__ = ["CalibrationError", "FailedShard", "calibrate", "run_first"]
-
-
-@dataclass(frozen=True)
-class FailedShard:
-    """Batches whose observations were lost.
-
-    Attributes
-    ----------
-    batches : tuple of int
-        Numbers of the batches of the shard, counted from 0.
-    failed : int or None
-        The batch that failed; None if the whole worker was lost.
-    reason : str
-        The error in words.
-    details : str
-        Its traceback.
-    """
-
-    batches: tuple[int, ...]
-    failed: int | None
-    reason: str
-    details: str = ""
 
 
 class CalibrationError(OperationError):
@@ -90,10 +67,12 @@ def calibrate(
     model: AnyModule,
     batches: Iterable[Any],
     progress: bool = True,
-    executor: Executor | None = None,
+    executor: Executor | Callable[[], Executor] | None = None,
     *,
     run: Callable[[Any, Any], Any] = run_first,
     shard_size: int = 8,
+    timeout: float | None = None,
+    retries: int = 1,
 ) -> AnyModule:
     """Run calibration data through a prepared model, for its observers.
 
@@ -107,14 +86,22 @@ def calibrate(
         Each is a tensor, or a pair of input and target; read once, and never all in memory at once.
     progress : bool, default True
         Whether to draw a progress bar where standard error is a terminal.
-    executor : concurrent.futures.Executor, optional
+    executor : concurrent.futures.Executor or callable, optional
         Where shards run: a pool of processes or threads, or ``client.get_executor()`` of
-        dask.distributed. Model and batches travel to the workers. By default the batches run
+        dask.distributed. Model, batches and the engine of the caller travel to the workers. A
+        function that makes one is called again when a worker has died or hangs, since a pool of
+        processes is broken then: ``lambda: ProcessPoolExecutor(4)``. By default the batches run
         here, one after the other.
     run : callable, optional
         Called as ``run(model, batch)`` to run a batch of another form.
     shard_size : int, default 8
         Batches of a shard, with an executor.
+    timeout : float, optional
+        Seconds to wait for a shard when all before it are done, with an executor; a worker that
+        takes longer is given up. No limit by default.
+    retries : int, default 1
+        How often a shard whose worker was lost runs again, alone, with an executor that still
+        works or a function that makes one.
 
     Returns
     -------
@@ -127,8 +114,8 @@ def calibrate(
         If observers are to be merged whose statistic depends on the order of the batches (moving
         averages). Nothing has run then.
     CalibrationError
-        If batches failed. The error names them; the observers have seen all others, except those
-        after the failed one if there is no executor.
+        If batches failed, or their workers were lost. The error names them; the observers have
+        seen all others, except those after the failed one if there is no executor.
     ArgumentError
         If the model has no observers.
 
@@ -153,16 +140,16 @@ def calibrate(
     arguments.function("run", run, 2, "the model and a batch are handed to it")
     arguments.iterable("batches", batches)
     progress = arguments.flag("progress", progress)
-    if executor is not None and not callable(getattr(executor, "submit", None)):
+    if executor is not None and not callable(getattr(executor, "submit", executor)):
         raise ArgumentTypeError(
             argument="executor",
-            expected="an Executor, with a method submit",
+            expected="an Executor, with a method submit, or a function that makes one",
             got=arguments.describe(executor),
         )
-    if not isinstance(shard_size, int) or shard_size < 1:
-        raise ArgumentError(
-            argument="shard_size", expected="a whole number of at least 1", got=shard_size
-        )
+    shard_size = arguments.integer("shard_size", shard_size, 1)
+    retries = arguments.integer("retries", retries, 0)
+    if timeout is not None:
+        timeout = arguments.real("timeout", timeout, 0.0)
     if not _observers(model):
         raise ArgumentError(
             argument="model",
@@ -179,7 +166,20 @@ def calibrate(
             if executor is None:
                 _run_here(model, batches, run, bar)
             else:
-                _run_shards(model, batches, run, bar, executor, shard_size)
+                blank = _with_fresh_observers(model)
+                task = partial(_run_shard, _choices(), blank, run)
+                failed = run_shards(
+                    batches,
+                    shard_size,
+                    Pool(executor),
+                    task,
+                    partial(_merge, model),
+                    bar.advance,
+                    timeout,
+                    retries,
+                )
+                if failed:
+                    raise _failure(failed)
     finally:
         for module, training in modes:
             module.training = training
@@ -207,10 +207,12 @@ def _run_here(model: Module, batches: Iterable[Any], run: Any, bar: Progress) ->
         before = {path: _remember(module) for path, module in _observers(model).items()}
         try:
             run(model, batch)
-        except Exception as error:
+        except BaseException as error:
             for path, module in _observers(model).items():
                 _restore(module, before[path])
-            raise _failure([_shard((number,), number, error)]) from error
+            if not isinstance(error, Exception):  # the program is to end
+                raise
+            raise _failure([failed_shard((number,), number, error)]) from error
         bar.advance()
 
 
@@ -232,49 +234,25 @@ def _restore(observer: Module, before: list[tuple[Module, dict, dict]]) -> None:
         part._buffers.update(buffers)
 
 
-def _run_shards(
-    model: Module,
-    batches: Iterable[Any],
-    run: Any,
-    bar: Progress,
-    executor: Executor,
-    shard_size: int,
-) -> None:
-    blank = _with_fresh_observers(model)
-    # Every worker has one shard to run, and another one queued.
-    ahead = 2 * max(2, getattr(executor, "_max_workers", 4))
-    waiting: deque[tuple[tuple[int, ...], Future]] = deque()
-    failed: list[FailedShard] = []
-
-    def finish_oldest() -> None:
-        numbers, future = waiting.popleft()
-        try:
-            seen = future.result()
-        except Exception as error:  # the worker itself was lost
-            seen = _shard(numbers, None, error)
-        if isinstance(seen, FailedShard):
-            failed.append(seen)
-        else:
-            observers = _observers(model)
-            for path, observer in seen.items():
-                observers[path].merge(observer)
-        bar.advance(len(numbers))
-
-    for numbers, shard in _cut(batches, shard_size):
-        if len(waiting) >= ahead:
-            finish_oldest()
-        waiting.append((numbers, executor.submit(_run_shard, blank, numbers, shard, run)))
-    while waiting:
-        finish_oldest()
-    if failed:
-        raise _failure(failed)
+def _merge(model: Module, seen: dict[str, Any]) -> None:
+    """Merge what a shard has seen into the observers of the model, all of it or nothing."""
+    observers = _observers(model)
+    before = {path: _remember(module) for path, module in observers.items()}
+    try:
+        for path, observer in seen.items():
+            observers[path].merge(observer)
+    except BaseException:
+        for path, module in observers.items():
+            _restore(module, before[path])
+        raise
 
 
-def _cut(batches: Iterable[Any], size: int) -> Iterator[tuple[tuple[int, ...], list[Any]]]:
-    """Cut into shards of consecutive batches, with the batches' numbers."""
-    rest = enumerate(batches)
-    while shard := list(islice(rest, size)):
-        yield tuple(number for number, _ in shard), [batch for _, batch in shard]
+def _choices() -> tuple[Any, str]:
+    """Engine, by name if it has one, and kernels of the caller."""
+    record = engines.current()
+    known = {*engines.names(), *engines.other_runtimes()}
+    named = record.name in known and engines.get(record.name) is record
+    return (record.name if named else record), kernels.current()
 
 
 def _with_fresh_observers(model: Module) -> Module:
@@ -300,22 +278,24 @@ def _with_fresh_observers(model: Module) -> Module:
 
 
 def _run_shard(
-    blank: Module, numbers: tuple[int, ...], shard: list[Any], run: Any
+    choices: tuple[Any, str], blank: Module, run: Any, numbers: tuple[int, ...], shard: list[Any]
 ) -> dict[str, Any] | FailedShard:
     """Run a shard on a copy of the model; runs in a worker."""
-    model = copy.deepcopy(blank)
-    with no_grad():
-        for number, batch in zip(numbers, shard, strict=True):
-            try:
+    engine, kernel = choices
+    failed = None
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(engines.using(engine))
+            if kernel in kernels.available():  # of the machine of the worker
+                stack.enter_context(kernels.using(kernel))
+            stack.enter_context(no_grad())
+            model = copy.deepcopy(blank)
+            for number, batch in zip(numbers, shard, strict=True):
+                failed = number
                 run(model, batch)
-            except Exception as error:
-                return _shard(numbers, number, error)
+    except (Exception, SystemExit) as error:
+        return failed_shard(numbers, failed, error)
     return _observers(model)
-
-
-def _shard(numbers: tuple[int, ...], failed: int | None, error: Exception) -> FailedShard:
-    details = "".join(traceback.format_exception(error))
-    return FailedShard(numbers, failed, f"{type(error).__name__}: {error}", details)
 
 
 def _failure(shards: list[FailedShard]) -> CalibrationError:

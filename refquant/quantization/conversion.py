@@ -86,7 +86,11 @@ def convert(
     remove_qconfig : bool, default True
         Whether to remove QConfigs and observers in the end.
     is_reference : bool, default False
-        Reference modules, for other compilers, are not here.
+        Whether the default mapping is
+        ``get_default_static_quant_reference_module_mappings()``: modules compute in float, with
+        weights that are quantized and dequantized as the QConfig says. Stubs quantize and
+        dequantize as ever, so that the model needs a ``DeQuantStub`` before each such module and a
+        ``QuantStub`` behind it. Fused pairs stay float.
     convert_custom_config_dict : mapping, optional
         Its entry ``"observed_to_quantized_custom_module_class"`` maps types of modules to types
         that replace them, by their ``from_observed(module)``. By default it is that of
@@ -102,8 +106,6 @@ def convert(
 
     Raises
     ------
-    NotSupportedError
-        If reference modules are wanted.
     ArgumentError
         If observers of the model follow the workflows of different releases.
 
@@ -135,8 +137,8 @@ def convert(
     tensor([0. , 0.2])
     """
     checked_model("module", module)
-    if arguments.switch("is_reference", is_reference):
-        mappings.get_default_static_quant_reference_module_mappings()
+    if arguments.switch("is_reference", is_reference) and mapping is None:
+        mapping = mappings.reference()
     settings = checked_settings("convert_custom_config_dict", convert_custom_config_dict)
     custom = settings.get("observed_to_quantized_custom_module_class", {})
     if convert_custom_config_dict is None:

@@ -89,10 +89,10 @@ def get_quantized_operator(float_op) -> Callable:
     )
 
 
-def _class_of(kind: str, float_module_class: type, additional: AnyMapping | None) -> type:
+def _class_of(mapping: AnyMapping, float_module_class: type, additional: AnyMapping | None) -> type:
     arguments.instance("float_module_class", float_module_class, type, "a type of modules")
     added = {} if additional is None else arguments.mapping("additional mapping", additional)
-    mapping = {**mappings.default(kind), **added}
+    mapping = {**mapping, **added}
     if float_module_class not in mapping:
         raise ArgumentError(
             argument="float_module_class",
@@ -114,7 +114,7 @@ def get_static_quant_module_class(
     additional_static_quant_mapping : mapping of type to type, optional
         Entries that win over the default ones.
     is_reference : bool, default False
-        Reference modules are not here.
+        Whether the type is one of `refquant.nn.quantized.reference`.
 
     Returns
     -------
@@ -131,9 +131,9 @@ def get_static_quant_module_class(
     >>> quantization.get_static_quant_module_class(nn.Linear)
     <class 'refquant.nn.quantized.linear.Linear'>
     """
-    if arguments.switch("is_reference", is_reference):
-        mappings.get_default_static_quant_reference_module_mappings()
-    return _class_of("static", float_module_class, additional_static_quant_mapping)
+    reference = arguments.switch("is_reference", is_reference)
+    mapping = mappings.reference() if reference else mappings.default("static")
+    return _class_of(mapping, float_module_class, additional_static_quant_mapping)
 
 
 def get_dynamic_quant_module_class(
@@ -162,4 +162,5 @@ def get_dynamic_quant_module_class(
     >>> quantization.get_dynamic_quant_module_class(nn.LSTM)
     <class 'refquant.nn.quantized.dynamic.recurrent.LSTM'>
     """
-    return _class_of("dynamic", float_module_class, additional_dynamic_quant_mapping)
+    mapping = mappings.default("dynamic")
+    return _class_of(mapping, float_module_class, additional_dynamic_quant_mapping)

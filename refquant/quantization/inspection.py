@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments
+from refquant import arguments, dtypes
 from refquant.nn.module import Module
+from refquant.nn.quantized import dynamic
 from refquant.quantization._checks import checked_model
 from refquant.quantization._observing import NAME, observer_of
 from refquant.quantization.observers.base import has_observed
@@ -17,6 +18,8 @@ from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["Row", "Summary", "get_observer_dict", "summary"]
 
+# Their outputs are float: a scale that they keep for PyTorch's sake stands for nothing.
+_DYNAMIC = tuple(getattr(dynamic, name) for name in dynamic.__all__)
 # Submodules that are described in the row of the module they belong to.
 _PARTS = (NAME, "weight_fake_quant", "_packed_params")
 
@@ -228,6 +231,11 @@ def _precision(module: Module) -> tuple[int | None, str]:
         return 8 * weight.array.itemsize, _name(weight.qscheme())
     if weight is not None:
         return 8 * weight.array.itemsize, _name(weight.dtype)
+    if isinstance(module, _DYNAMIC):  # of several weights, all of one type
+        kind = getattr(module, "dtype", None)
+        if kind is dtypes.float16:
+            return 16, _name(kind)
+        return 8, "per_tensor_affine"
     observer = _output_observer(module)
     if isinstance(getattr(observer, "quant_min", None), int):
         return _levels(observer), _name(getattr(observer, "qscheme", ""))
@@ -246,6 +254,8 @@ def _name(kind: Any) -> str:
 
 
 def _output_quantizer(module: Module) -> tuple[float | None, int | None]:
+    if isinstance(module, _DYNAMIC):
+        return None, None
     observer = _output_observer(module)
     if observer is not None:
         if not has_observed(observer):

@@ -11,7 +11,6 @@ from typing import Any
 
 from refquant import engines
 from refquant._documentation import documented
-from refquant.errors import NotSupportedError
 
 __all__ = [
     "configurable_types",
@@ -28,6 +27,7 @@ __all__ = [
     "integer_types",
     "no_observer_set",
     "quantized_types",
+    "reference",
     "tuple_types",
 ]
 
@@ -109,6 +109,17 @@ _DYNAMIC_2_13 = {
     "intrinsic.LinearReLU": "intrinsic.quantized.dynamic.LinearReLU",
     **{name: f"quantized.{name}" for name in _EMBEDDINGS},
 }
+# Float arithmetic over weights that are quantized and dequantized.
+_REFERENCE = {
+    **_STUBS,
+    **{
+        name: f"quantized.reference.{name}"
+        for name in (
+            "Linear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d",
+            "ConvTranspose3d", *_EMBEDDINGS, "GRUCell", "LSTMCell", "RNNCell", "LSTM",
+        )
+    },
+}  # fmt: skip
 # Layers that are taken apart to be observed.
 _IN_STEPS = ("LSTM", "MultiheadAttention")
 _TABLES = {
@@ -118,6 +129,7 @@ _TABLES = {
     "DEFAULT_STATIC_QUANT_MODULE_MAPPINGS": _STATIC_2_13,
     "DEFAULT_QAT_MODULE_MAPPINGS": _QAT_2_13,
     "DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS": _DYNAMIC_2_13,
+    "DEFAULT_REFERENCE_STATIC_QUANT_MODULE_MAPPINGS": _REFERENCE,
 }
 # By the kind of quantization: for PyTorch 1.4, for 2.13.
 _KINDS = {
@@ -168,6 +180,12 @@ def _all(kind: str) -> Mapping:
     }
 
 
+def reference() -> Mapping:
+    """Get the mapping to reference modules."""
+    name = "DEFAULT_REFERENCE_STATIC_QUANT_MODULE_MAPPINGS"
+    return globals().get(name) or __getattr__(name)
+
+
 def default_custom(kind: str) -> Mapping:
     """Get which modules of several steps replace others: observed ones, or quantized ones."""
     source, target = ("", "quantizable.") if kind == "observed" else ("quantizable.", "quantized.")
@@ -187,7 +205,7 @@ def integer_types() -> set[type]:
 def quantized_types() -> set[type]:
     """Collect the types of modules that conversion creates, of any kind."""
     custom = set(default_custom("quantized").values())
-    return integer_types() | set(_all("dynamic").values()) | custom
+    return integer_types() | set(_all("dynamic").values()) | set(reference().values()) | custom
 
 
 def configurable_types() -> set[type]:
@@ -276,34 +294,20 @@ def get_embedding_qat_module_mappings() -> Mapping:
 
 
 def get_default_static_quant_reference_module_mappings() -> Mapping:
-    """Refuse: reference modules, which other compilers lower, are not here.
-
-    Raises
-    ------
-    NotSupportedError
-        Always.
+    """Get what ``convert`` replaces by reference modules, if `is_reference` is set.
 
     Returns
     -------
-    dict
-        Never.
+    dict of type to type
+        A copy. Fused pairs are not in it.
 
     Examples
     --------
-    >>> from refquant import quantization
-    >>> try:
-    ...     quantization.get_default_static_quant_reference_module_mappings()
-    ... except NotImplementedError as error:
-    ...     print(str(error).split(":")[0])
-    reference modules
+    >>> from refquant import nn, quantization
+    >>> quantization.get_default_static_quant_reference_module_mappings()[nn.Linear].__module__
+    'refquant.nn.quantized.reference.linear'
     """
-    raise NotSupportedError(
-        "reference modules",
-        expected="quantized modules",
-        got="the mapping of graph mode for other compilers",
-        hint="use get_default_static_quant_module_mappings(); definitions to compare a compiler "
-        "with are in refquant.reference",
-    )
+    return dict(reference())
 
 
 def get_default_qconfig_propagation_list() -> set[type]:

@@ -13,8 +13,7 @@ from importlib import import_module
 from typing import Any
 from refquant import engines
 from refquant._documentation import documented
-from refquant.errors import NotSupportedError
-__all__ = ['configurable_types', 'default', 'default_custom', 'get_default_compare_output_module_list', 'get_default_dynamic_quant_module_mappings', 'get_default_qat_module_mappings', 'get_default_qconfig_propagation_list', 'get_default_static_quant_module_mappings', 'get_default_static_quant_reference_module_mappings', 'get_embedding_qat_module_mappings', 'get_embedding_static_quant_module_mappings', 'integer_types', 'no_observer_set', 'quantized_types', 'tuple_types']
+__all__ = ['configurable_types', 'default', 'default_custom', 'get_default_compare_output_module_list', 'get_default_dynamic_quant_module_mappings', 'get_default_qat_module_mappings', 'get_default_qconfig_propagation_list', 'get_default_static_quant_module_mappings', 'get_default_static_quant_reference_module_mappings', 'get_embedding_qat_module_mappings', 'get_embedding_static_quant_module_mappings', 'integer_types', 'no_observer_set', 'quantized_types', 'reference', 'tuple_types']
 Mapping = dict[type, type]
 _STUBS: Any
 _STATIC_1_4: Any
@@ -24,6 +23,7 @@ _EMBEDDINGS: Any
 _STATIC_2_13: Any
 _QAT_2_13: Any
 _DYNAMIC_2_13: Any
+_REFERENCE: Any
 _IN_STEPS: Any
 _TABLES: Any
 _KINDS: Any
@@ -40,6 +40,9 @@ def default(kind: str, workflow: engines.Workflow | None=None) -> Mapping:
 
 def _all(kind: str) -> Mapping:
     """Get what any release replaces."""
+
+def reference() -> Mapping:
+    """Get the mapping to reference modules."""
 
 def default_custom(kind: str) -> Mapping:
     """Get which modules of several steps replace others: observed ones, or quantized ones."""
@@ -136,26 +139,18 @@ def get_embedding_qat_module_mappings() -> Mapping:
     """
 
 def get_default_static_quant_reference_module_mappings() -> Mapping:
-    """Refuse: reference modules, which other compilers lower, are not here.
-
-    Raises
-    ------
-    NotSupportedError
-        Always.
+    """Get what ``convert`` replaces by reference modules, if `is_reference` is set.
 
     Returns
     -------
-    dict
-        Never.
+    dict of type to type
+        A copy. Fused pairs are not in it.
 
     Examples
     --------
-    >>> from refquant import quantization
-    >>> try:
-    ...     quantization.get_default_static_quant_reference_module_mappings()
-    ... except NotImplementedError as error:
-    ...     print(str(error).split(":")[0])
-    reference modules
+    >>> from refquant import nn, quantization
+    >>> quantization.get_default_static_quant_reference_module_mappings()[nn.Linear].__module__
+    'refquant.nn.quantized.reference.linear'
     """
 
 def get_default_qconfig_propagation_list() -> set[type]:

@@ -192,8 +192,8 @@ def linear_dynamic(x, input_quantizer, weight, bias, relu, accumulate, rule):
         As `pack_rows` or `pack_panels` packs it.
     bias : ndarray of float32, shape (outputs,)
         Bias in real units; zeros where there is none.
-    relu : bool
-        Whether negative outputs become 0; NaN stays.
+    relu : Rule or None
+        For the step ``dynamic_relu``, if negative outputs become 0.
     accumulate, rule : Rule
         For the steps ``accumulator`` and ``dynamic_output``.
 
@@ -205,7 +205,7 @@ def linear_dynamic(x, input_quantizer, weight, bias, relu, accumulate, rule):
     filters = unpack_rows(weight.packed, 1, len(weight.scales), x.shape[1])[0]
     acc = accumulate(x, filters, zero_point, weight.zero_points)
     y = rule(acc, bias, scale, weight.scales)
-    return np.where(y < 0, np.float32(0), y) if relu else y
+    return y if relu is None else relu(y)
 
 
 @np.errstate(all="ignore")

@@ -70,7 +70,7 @@ def _two_sum(a, b):
     return total, (a - (total - partner)) + (b - partner)
 
 
-def _fma(a, b, c):
+def fused(a, b, c):
     """Compute a * b + c in float64 with one rounding (Boldo and Melquiond 2008)."""
     with np.errstate(all="ignore"):
         plain = np.asarray(a * b + c)
@@ -98,7 +98,7 @@ def stretched(u, low, high, dtype):
         Of the result; that of float16 is rounded from float32.
     """
     if dtype == np.float64:
-        x = _fma(u, np.float64(high) - np.float64(low), np.float64(low))
+        x = fused(u, np.float64(high) - np.float64(low), np.float64(low))
     else:
         low, high = np.float32(low), np.float32(high)
         # The product of two float32 is exact in float64.
@@ -201,7 +201,7 @@ def double_blocks(u):
 
 def stretched_normals(z, mean, std):
     r"""Compute :math:`z\sigma + \mu` in float64 with one rounding."""
-    return _fma(z, np.float64(std), np.float64(mean))
+    return fused(z, np.float64(std), np.float64(mean))
 
 
 def exponentials(u, rate):

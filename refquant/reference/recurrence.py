@@ -1,9 +1,10 @@
 r"""One step of recurrent cells, in float32.
 
-The exponential function is computed in float64 with additions and multiplications alone, so that
-every processor and every library finds the same bits. Sigmoid and hyperbolic tangent follow from it
-and are rounded to float32 once: their error is less than half a unit in the last place, but for
-results that lie within a millionth of a unit of the middle between two float32.
+The engine's record says how sigmoids are computed (step ``gate``). The exponential function of the
+hyperbolic tangent is computed in float64 with additions and multiplications alone, so that every
+processor and every library finds the same bits. The tangent is rounded to float32 once: its error
+is less than half a unit in the last place, but for results that lie within a millionth of a unit of
+the middle between two float32.
 
 See ``_kernels/recurrence.pyx``; the series is ``series_of`` of ``_kernels/_exponential.pxd``.
 """
@@ -11,11 +12,11 @@ See ``_kernels/recurrence.pyx``; the series is ``series_of`` of ``_kernels/_expo
 import numpy as np
 
 from refquant.engines.rules.exponential import COEFFICIENTS, LOG_2_E, LOG_2_HIGH, LOG_2_LOW
+from refquant.reference.operands import split_at
 
 __all__ = ["gru_cell", "lstm_cell", "rnn_cell"]
 
-# Beyond these the results are 0 or 1 in float32.
-SIGMOID_END = 110.0
+# Beyond this the result is 1 in float32.
 TANH_END = 20.0
 # Below this tanh(x) is x in float32: the next term of its series is x**3 / 3.
 TANH_START = 2.0**-12
@@ -42,19 +43,25 @@ def exponential(x):
     return series * np.ldexp(1.0, k.astype(np.int32))
 
 
-def sigmoid(x):
+def sigmoid(x, vector_length, gate):
     r"""Compute :math:`1 / (1 + e^{-x})`.
 
     Parameters
     ----------
-    x : ndarray of float32
+    x : ndarray of float32, shape (batch, size)
+    vector_length : int
+        How many leading elements of each row are computed like vectors.
+    gate : Split
+        How.
 
     Returns
     -------
-    ndarray of float32
+    ndarray of float32, shape (batch, size)
     """
-    wide = np.clip(x.astype(np.float64), -SIGMOID_END, SIGMOID_END)
-    return (1.0 / (1.0 + exponential(-wide))).astype(np.float32)
+    result = np.empty_like(x)
+    for columns, (rule,) in split_at(vector_length, gate):
+        result[:, columns] = rule(x[:, columns])
+    return result
 
 
 def tanh(x):
@@ -74,7 +81,7 @@ def tanh(x):
 
 
 @np.errstate(all="ignore")
-def lstm_cell(from_input, from_hidden, cell):
+def lstm_cell(from_input, from_hidden, cell, vector_length, gate):
     r"""Make the next state of long short-term memory.
 
     .. math::
@@ -90,6 +97,10 @@ def lstm_cell(from_input, from_hidden, cell):
         What the input and the hidden state drive the gates with, in the order i, f, g, o.
     cell : ndarray of float32, shape (batch, size)
         Cell state :math:`c`.
+    vector_length : int
+        How many leading elements of the state are computed like vectors.
+    gate : Split
+        How :math:`\sigma` is computed.
 
     Returns
     -------
@@ -98,12 +109,13 @@ def lstm_cell(from_input, from_hidden, cell):
     """
     gates = from_input + from_hidden
     i, f, g, o = np.split(gates, 4, axis=1)
-    next_cell = sigmoid(f) * cell + sigmoid(i) * tanh(g)
-    return sigmoid(o) * tanh(next_cell), next_cell
+    i, f, o = (sigmoid(part, vector_length, gate) for part in (i, f, o))
+    next_cell = f * cell + i * tanh(g)
+    return o * tanh(next_cell), next_cell
 
 
 @np.errstate(all="ignore")
-def gru_cell(from_input, from_hidden, hidden):
+def gru_cell(from_input, from_hidden, hidden, vector_length, gate):
     r"""Make the next state of a gated recurrent unit.
 
     .. math::
@@ -120,6 +132,8 @@ def gru_cell(from_input, from_hidden, hidden):
         What the input and the hidden state drive the gates with, in the order r, z, n.
     hidden : ndarray of float32, shape (batch, size)
         Hidden state :math:`h`.
+    vector_length, gate
+        As of `lstm_cell`.
 
     Returns
     -------
@@ -127,8 +141,10 @@ def gru_cell(from_input, from_hidden, hidden):
         :math:`h'`.
     """
     size = hidden.shape[1]
-    both = sigmoid(from_hidden[:, : 2 * size] + from_input[:, : 2 * size])
-    reset, update = both[:, :size], both[:, size:]
+    both = from_hidden[:, : 2 * size] + from_input[:, : 2 * size]
+    reset, update = (
+        sigmoid(part, vector_length, gate) for part in (both[:, :size], both[:, size:])
+    )
     new = tanh(from_input[:, 2 * size :] + from_hidden[:, 2 * size :] * reset)
     return (hidden - new) * update + new
 

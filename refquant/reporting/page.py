@@ -8,7 +8,7 @@ from typing import Any
 
 from refquant import arguments
 from refquant._version import __version__
-from refquant.archive import replace_file
+from refquant.atomic import replace_file
 from refquant.errors import ArgumentError
 from refquant.plotting.style import checked_axes
 from refquant.reporting.pictures import drawing, svg
@@ -147,6 +147,11 @@ class Page:
         -------
         pathlib.Path
             The file.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written, as in a folder that is not there.
         """
         return write_atomically(arguments.file_path("path", path), self.html())
 

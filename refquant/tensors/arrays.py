@@ -1,4 +1,4 @@
-"""Checks of the NumPy arrays that tensors keep: kernels trust their dtype and strides."""
+"""NumPy arrays that tensors keep: kernels trust their dtype and strides."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy as np
 from refquant import arguments, dtypes
 from refquant.errors import ArgumentTypeError, DtypeError
 
-__all__ = ["elements", "native"]
+__all__ = ["elements", "from_pickle", "memory_order", "native", "to_pickle"]
 
 
 def elements(argument: str, value: Any) -> np.ndarray:
@@ -50,3 +50,31 @@ def native(argument: str, array: np.ndarray) -> np.ndarray:
             hint="convert it with .astype()",
         )
     return array
+
+
+def memory_order(array: np.ndarray) -> list[int] | None:
+    """Return the dimensions from slowest to fastest, if the array is dense in that order."""
+    if array.size == 0:
+        return list(range(array.ndim))
+    order = sorted(range(array.ndim), key=lambda d: (-array.strides[d], -array.shape[d]))
+    step = array.itemsize
+    for dimension in reversed(order):
+        if array.strides[dimension] != step:
+            return None
+        step *= array.shape[dimension]
+    return order
+
+
+def to_pickle(array: np.ndarray) -> tuple[np.ndarray, tuple[int, ...] | None]:
+    """Return what pickles a dense array with its strides, which pickles of NumPy forget."""
+    order = memory_order(array)
+    if order is None or order == list(range(array.ndim)):
+        return array, None
+    return array.transpose(order), tuple(order)
+
+
+def from_pickle(array: np.ndarray, order: tuple[int, ...] | None) -> np.ndarray:
+    """Rebuild the array of `to_pickle`."""
+    if not array.flags.writeable:  # a buffer of a message
+        array = array.copy()
+    return array if order is None else array.transpose(np.argsort(order).tolist())

@@ -321,7 +321,7 @@ class Tensor(Shaped):
     def __hash__(self) -> int:
         return id(self)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+    def _check_leaf(self) -> None:
         if self.node is not None:
             raise GradientError(
                 argument="tensor",
@@ -329,6 +329,19 @@ class Tensor(Shaped):
                 got="the result of a recorded operation",
                 hint="call detach() first",
             )
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        self._check_leaf()
+        return (*arrays.to_pickle(self.array), self.requires_grad, self.grad)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        array, order, requires_grad, grad = state
+        Tensor.__init__(self, arrays.from_pickle(array, order), requires_grad)
+        self.grad = grad
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy the elements, for ``copy.deepcopy``; the result of an operation raises."""
+        self._check_leaf()
         tensor = object.__new__(type(self))
         memo[id(self)] = tensor
         Tensor.__init__(tensor, self.array.copy(order="K"), self.requires_grad)
@@ -341,7 +354,8 @@ class Tensor(Shaped):
         return formatting.plain(self)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.array.size == 1 else repr(self)
+        number = self.array.ndim == 0 or (spec and self.array.size == 1)
+        return format(self.item(), spec) if number else repr(self)
 
 
 def differentiable(array: np.ndarray, inputs, function) -> Tensor:

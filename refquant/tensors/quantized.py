@@ -10,7 +10,7 @@ import numpy as np
 from refquant import arguments, dtypes, kernels
 from refquant._operation import named
 from refquant.errors import DtypeError, GradientError, QuantizerError
-from refquant.tensors import formatting, html, quantizer
+from refquant.tensors import arrays, formatting, html, quantizer
 from refquant.tensors.plain import Tensor
 
 __all__ = ["QuantizedTensor"]
@@ -228,9 +228,11 @@ class QuantizedTensor(Tensor):
         self._fill_all(other.array, other.dtype, other.scale, other.zero_point, other.axis)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return QuantizedTensor, (self.array, self._dtype, self.scale, self.zero_point, self.axis)
+        quantizer = self._dtype, self.scale, self.zero_point, self.axis
+        return _from_pickle, (*arrays.to_pickle(self.array), quantizer)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> QuantizedTensor:
+        """Copy integers and quantizer, for ``copy.deepcopy``."""
         return QuantizedTensor._unchecked(
             self.array.copy(order="K"),
             self._dtype,
@@ -244,3 +246,7 @@ class QuantizedTensor(Tensor):
 
     def _repr_html_(self) -> str:
         return html.quantized_tensor(self)
+
+
+def _from_pickle(array: Any, order: Any, quantizer: tuple[Any, ...]) -> QuantizedTensor:
+    return QuantizedTensor(arrays.from_pickle(array, order), *quantizer)

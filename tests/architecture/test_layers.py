@@ -25,7 +25,7 @@ LAYERS = {
     3: "tensors",
     2: "kernels reference _kernels _show_config",
     1: "engines backends",
-    0: "dtypes errors arguments html archive progress extras "
+    0: "dtypes errors arguments html archive atomic progress extras "
     "_documentation _lazy _operation _paths _version",
 }
 LAYER_OF = {place: layer for layer, places in LAYERS.items() for place in places.split()}

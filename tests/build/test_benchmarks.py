@@ -49,7 +49,7 @@ def test_cases_are_listed_and_chosen_by_words():
     ("words", "message"),
     [
         (["--only", "nothing"], "no case has nothing in its name"),
-        (["--engine", "metal"], "expected one of fbgemm"),
+        (["--engine", "metal"], "expected one of qnnpack"),
         (["--kernels", "fast"], "invalid choice"),
     ],
 )

@@ -1,6 +1,8 @@
 """What importing refquant does to a process, and what it does not do."""
 
+import multiprocessing
 import os
+import subprocess
 import sys
 
 import pytest
@@ -156,6 +158,29 @@ def test_a_forked_worker_uses_one_thread():
     """Also after the parent has used several: the child has none of them."""
     code = WORKER.format(method="fork", function="work")
     assert output(code, "-W", "ignore") == [f"(1, {10 << 20})"]
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_worker_uses_one_thread_if_its_main_program_imports_refquant(tmp_path, method):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"{method} is not there")
+    script = tmp_path / "program.py"
+    script.write_text(WORKER.format(method=method, function="refquant.get_num_threads"))
+    done = subprocess.run(
+        [sys.executable, "-P", "-W", "ignore", str(script)], capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == ["1"], done.stderr
+
+
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system cannot fork")
+@pytest.mark.skipif(len(kernels.available()) == 1, reason="without kernels there is one thread")
+def test_a_forked_process_that_asks_for_threads_is_told_what_to_do():
+    code = WORKER.format(method="fork", function="ask").replace(
+        "def work", "def ask():\n    refquant.set_num_threads(1)\n"
+        "    try: refquant.set_num_threads(2)\n"
+        "    except refquant.errors.KernelError as error: return str(error)\ndef work"
+    )  # fmt: skip
+    assert "'spawn'" in output(code, "-W", "ignore")[0]
 
 
 def test_python_is_recent_enough():

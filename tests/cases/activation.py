@@ -155,7 +155,11 @@ def prelu(d, x):
     count = d.pick(1, max(channels, 1))
     w = d.quantized((count,), x.dtype, dense=True)
     given = d.scale(x.q_scale()), d.zero_point(x.dtype)
-    return [d.call("ops.quantized.prelu", x, w, *given), d.call("prelu", x, w)]
+    return [
+        d.call("ops.quantized.prelu", x, w, *given),
+        d.call("prelu", x, w),
+        d.call("_prelu_kernel", x, w),
+    ]
 
 
 @operation("integers", releases=("2.13",), recorded=30, refuses=(("dim", 9, "IndexRangeError"),))

@@ -60,6 +60,22 @@ for _name in ("mul_scalar", "mul_scalar_relu"):
     )
 
 
+@operation("integers", releases=("2.13",), pointwise=True, recorded=10)
+def with_numbers(d, x):
+    """The forms of two tensors take numbers, too, on either side, and a tensor to write into."""
+    name, number = d.pick("add", "add_relu", "mul", "mul_relu"), d.number(x.q_scale()) or 1.0
+    path, out = "ops.quantized." + name, d.T.ops.quantized.add_scalar(x, 0.0)
+    # With a number in a tensor PyTorch forgets the ReLU of sums.
+    scalar = "ops.quantized." + ("mul_scalar_relu" if name == "mul_relu" else name[:3] + "_scalar")
+    return [
+        d.call(path, x, number),
+        d.call(path, number, x),
+        d.call(scalar, x, d.tensor(np.array([number], np.float64))),
+        d.call(path, x, number, out=out),
+        d.call(path, x, d.like(x), out=d.like(x)),
+    ]
+
+
 # -- scales and integers so far apart that sums and products overflow ----------------------------
 
 

@@ -16,7 +16,7 @@ def operands(d):
 
 
 def half_precision(name):
-    @operation("rows", name, releases=("2.13",), engines=("fbgemm",), recorded=5)
+    @operation("rows", name, releases=("2.13",), engines=("fbgemm",), also=("x86",), recorded=5)
     def call(d, x):
         x, weight, bias = operands(d)
         packed = d.T.ops.quantized.linear_prepack_fp16(weight, bias)

@@ -48,10 +48,15 @@ def parts_by_index(d, x):
     index = some(d, x.shape[dim])
     size = d.whole(1, x.shape[dim])
     place = (slice(None),) * (dim % x.dim()) + (index,)
-    return [
-        d.call("index_select", x, dim, abs(index) % x.shape[dim]),
+    indexing = [
         d.by("indexing", lambda q: q[place], x),
         d.by("indexing", lambda q: q[abs(index) % q.shape[0], :1], x.reshape(len(x), -1)),
+    ]
+    if d.edges and name_of(x.dtype) == "qint32":  # PyTorch takes float32 for integers
+        indexing = []
+    return [
+        d.call("index_select", x, dim, abs(index) % x.shape[dim]),
+        *indexing,
         d.call(".unfold", x, dim, size, d.whole(1, 3)),
         d.call("swapaxes", x, dim, 0),
         d.by("topk", lambda q: q.topk(size, dim).values, x),
@@ -86,6 +91,9 @@ def numbers(d, x, shape):
 def pads(d, x):
     sizes = [d.whole(-1, 3) for _ in range(2 * d.whole(0, min(x.dim(), 3)))]
     sizes = [max(0, s) if n < 3 else s for s, n in zip(sizes, 2 * tuple(x.shape) * 2)]  # noqa: B905
+    for place in range(0, len(sizes), 2):  # no more is cut off than there is
+        if x.shape[-1 - place // 2] + sum(sizes[place : place + 2]) < 0:
+            sizes[place : place + 2] = 0, 0
     value = float(numbers(d, x, (1,))[0])
     pad = "nn.functional.pad"
     calls = [d.call(pad, x, sizes, "constant", value), d.call(pad, x, sizes)]

@@ -39,7 +39,10 @@ BAD = (("eps", "small", "ArgumentTypeError"),)
 def batch_norm(d, x):
     given = (*vectors(d, x.shape[1], "wwwv"), d.pick(1e-5, 0.0), *output(d, x))
     name = d.pick("batch_norm", "batch_norm_relu", "batch_norm2d", "batch_norm2d_relu")
-    return d.call("ops.quantized." + name, x, *given)
+    return [
+        d.call("ops.quantized." + name, x, *given),
+        d.call("quantized_batch_norm", x, *given),
+    ]
 
 
 @operation("volume", releases=("2.13",), recorded=10, refuses=BAD)

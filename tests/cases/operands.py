@@ -104,10 +104,12 @@ class Draw:
 
     `T` is torch or refquant. With `engine` and `release` a real engine answers too, and what is
     drawn is what that engine supports; without, it is what refquant is to take. `wild` is the
-    share of extreme scales, zero points, integers and numbers; `most` bounds the elements of `x`.
+    share of extreme scales, zero points, integers and numbers; `most` bounds the elements of `x`;
+    with `edges` half of the integers are ends of their range, and scales are powers of two, so that
+    results lie on ties.
     """
 
-    def __init__(self, T, seed, engine=None, release="2.13", wild=0.0, most=4096):
+    def __init__(self, T, seed, engine=None, release="2.13", wild=0.0, most=4096, edges=False):
         self.T, self.rng = T, np.random.RandomState(seed)
         self.peer, self.qnnpack, self.old = (
             engine is not None,
@@ -115,7 +117,7 @@ class Draw:
             release == "1.4",
         )
         self.onednn = engine if engine in ("onednn", "x86") else None
-        self.wild, self.most = wild, most
+        self.wild, self.most, self.edges = wild, most, edges
 
     # -- choices and numbers ---------------------------------------------------------------------
 
@@ -140,6 +142,8 @@ class Draw:
         """Draw a scale: simple, any between 2**-10 and 2**3, near another one, or extreme."""
         if self.chance(self.wild):
             return self.pick(*EXTREME)
+        if self.edges:
+            return float(np.ldexp(1.0 if near is None else near, self.whole(-1, 1)))
         if near is not None:
             factor = self.pick(0.5, 1.0, 1.0, 2.0, 3.0, 1.37, 0.77)
             return float(np.clip(near * factor, 2.0**-126, 2.0**126))
@@ -169,10 +173,12 @@ class Draw:
     def shape(self, rank=None):
         """Draw extents around the widths of vectors; without a peer also 0-d and empty shapes."""
         rank = self.pick(*([] if self.peer else [0]), 1, 1, 2, 2, 3, 4, 4) if rank is None else rank
+        more = 20 if self.most > 4096 else 0
         if rank == 4:
-            shape = [self.whole(1, 2), self.pick(1, 2, 7, 8, 9, 17, 33, 65), *self.pair(4, 9)]
+            shape = [self.whole(1, 2), self.pick(1, 2, 7, 8, 9, 17, 33, 65)]
+            shape += self.pair(4, 9 + more)
         elif rank == 5:
-            shape = [self.whole(1, 2), self.pick(1, 3, 8), *self.pair(3, 6, 3)]
+            shape = [self.whole(1, 2), self.pick(1, 3, 8), *self.pair(3, 6 + more // 4, 3)]
         else:
             shape = [self.pick(*SIZES[1:]) for _ in range(rank)]
         while np.prod(shape) > self.most:
@@ -219,9 +225,13 @@ class Draw:
         few, wide = self.chance(0.4), not self.peer and self.chance(0.5)
 
         def make(own):
-            q = integers(self.rng, own, dtype, most or (2**31 if wide or high < 256 else 1000))
+            bound = most or (2**31 if wide or high < 256 else 1000)
+            q = integers(self.rng, own, dtype, bound)
             if few:
                 q = np.array([max(low, -1000), 0, 1, 2, min(high, most or 1000)])[q % 5]
+            if self.edges:
+                ends = max(low, -bound), min(high, bound)
+                q = np.where(self.rng.randint(0, 2, size=own), q, self.rng.choice(ends, own))
             q = self.tensor(q.astype(STORAGE[dtype]))
             return self.T._make_per_tensor_quantized_tensor(q, scale, zero_point)
 

@@ -121,7 +121,7 @@ def linear_modules(d, x):
 
 def grid(d, depth):
     """Make rows of float32 on a grid, whose quotients lie on ties."""
-    shape = (d.pick(1, 3, 5, 9), depth)
+    shape = (d.pick(1, 3, 5, 9) * (16 if d.most > 4096 else 1), depth)
     steps = d.rng.randint(*d.pick((-20, 30), (0, 30), (-30, 0), (-9000, 9000)), size=shape)
     return d.tensor((steps / 8.0).astype(np.float32))
 
@@ -139,6 +139,20 @@ def dynamic(name):
 
 dynamic("linear_dynamic")
 dynamic("linear_relu_dynamic")
+
+
+def given(name):
+    @operation("rows", name, releases=("2.13",), engines=("fbgemm", "x86"), recorded=30)
+    def call(d, x):
+        outputs = d.pick(1, 3, 4, 8, 9, 17, 33)
+        weight = weight_of(d, (outputs, x.shape[1]))
+        packed = d.T.ops.quantized.linear_prepack(weight, bias_of(d, outputs, 1 / 7.0))
+        scale, zero_point = d.pick(0.125, 0.25, 0.1, d.scale()), d.zero_point("quint8")
+        return d.call("ops.quantized." + name, grid(d, x.shape[1]), scale, zero_point, packed)
+
+
+given("linear_with_input_q_dq_qweight_dq_output_fp32")
+given("linear_with_input_q_dq_qweight_dq_relu_output_fp32")
 
 
 @operation("rows", engines=("fbgemm",), recorded=12)
@@ -166,7 +180,8 @@ def geometry(d, x):
     )
     if groups == channels and not d.qnnpack:
         # FBGEMM's depthwise kernels saturate beyond seven bits.
-        x = d.quantized(tuple(x.shape), "quint8", x.q_scale(), most=127)
+        border = d.whole(0, 127) if d.most > 4096 else None  # the zero point lies in the padding
+        x = d.quantized(tuple(x.shape), "quint8", x.q_scale(), border, most=127)
     depth = channels // groups * int(np.prod(kernel))
     weight = weight_of(d, (outputs, channels // groups, *kernel))
     scale = float(np.clip(x.q_scale() * d.pick(1, 2, 3) * np.sqrt(depth + 1.0), 1e-37, 1e37))
@@ -194,8 +209,11 @@ def convolutions(rank):
     @operation(kind, conv + "_unpack", releases=("2.13",), engines=engines, recorded=10)
     def unpack(d, x):
         (_, weight, bias), layout, _ = geometry(d, x)
-        packed = getattr(d.T.ops.quantized, conv + "_prepack")(weight, bias, *layout)
-        return unpacking(d, "ops.quantized." + conv + "_unpack", packed, bias)
+        calls = []
+        for name in [conv, "conv"] if rank == 2 else [conv]:
+            packed = getattr(d.T.ops.quantized, name + "_prepack")(weight, bias, *layout)
+            calls.append(unpacking(d, f"ops.quantized.{name}_unpack", packed, bias))
+        return calls
 
     @operation(kind, "functional_" + conv, engines=engines, recorded=180 if rank == 2 else 30)
     def functional(d, x):
@@ -224,7 +242,9 @@ convolutions(3)
 @operation(
     None,
     releases=("2.13",),
+    also=("x86", "onednn"),
     recorded=60,
+    elements=10**5,
     tolerance=1 / 250,
     why="one step: a library adds the float32 products, in an order of its own for some shapes",
 )
@@ -233,6 +253,10 @@ def matmul(d, x):
     x = d.quantized((5, depth), dtype)
     y = d.quantized((depth, 6), dtype)
     near = x.q_scale() * y.q_scale() * depth * 2.0 ** d.whole(0, 6)
+    scale, zero_point = min(max(near, 1e-6), 1e6), d.zero_point(dtype)
     functional = d.T.nn.quantized.QFunctional()
-    functional.scale, functional.zero_point = min(max(near, 1e-6), 1e6), d.zero_point(dtype)
-    return d.by("nn.quantized.QFunctional.matmul", functional.matmul, x, y)
+    functional.scale, functional.zero_point = scale, zero_point
+    return [
+        d.call("ops.quantized.matmul", x, y, scale, zero_point),
+        d.by("nn.quantized.QFunctional.matmul", functional.matmul, x, y),
+    ]

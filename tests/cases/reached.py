@@ -4,6 +4,7 @@ import types
 
 import numpy as np
 from cases.operands import Draw
+from cases.recordings import SUFFIX
 from cases.registry import load
 
 TRIED = 12  # cases of an entry: each chooses among forms of a call
@@ -44,7 +45,7 @@ def reached(package):
         for release, engine in operation.peers[-1:] or [("2.13", "fbgemm")]:
             for case in range(TRIED):
                 d = Noting(Namespace(package, "", names), [7, case], engine, release, most=64)
-                with package.engines.using(engine), np.errstate(all="ignore"):
+                with np.errstate(all="ignore"), package.engines.using(engine + SUFFIX[release]):
                     operation.results(d)
         for name in names:
             found.setdefault(name, []).append(operation)

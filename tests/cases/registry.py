@@ -19,6 +19,9 @@ import os
 HERE = os.path.dirname(os.path.abspath(__file__))
 RELEASES = ("1.4", "2.13")
 ENGINES = ("fbgemm", "qnnpack")
+# Families whose operations pack weights, which each engine does its own way: entries of their own,
+# in cases.onednn, compare them under oneDNN's engines.
+PRODUCTS = ("products", "convolutions", "onednn")
 # Elements of the operand of a benchmark, by the suffix of its name.
 SIZES = {"one": 1, "small": 1000, "large": 1000000}
 OPERATIONS = {}
@@ -44,6 +47,11 @@ class Operation:
         The reason for a tolerance, or for `recorded` being 0.
     recorded : int
         How many cases are recorded.
+    live : list of str
+        Engines of PyTorch 2.13 that are compared live: those of `peers`, and where these do not
+        pack weights also ``x86`` and ``onednn``, which answer as FBGEMM does there.
+    elements : int
+        How many elements the table of live comparisons is to have, of each engine.
     pointwise : bool
         Whether each element of the result depends on the elements in its place alone.
     keeps_format : bool
@@ -59,6 +67,7 @@ class Operation:
         releases, engines = facts.pop("releases", RELEASES), facts.pop("engines", ENGINES)
         without = facts.pop("without", ())
         self.peers = [(r, e) for r in releases for e in engines if (r, e) not in without]
+        self.also, self.elements = facts.pop("also", None), facts.pop("elements", None)
         self.tolerance, self.why = facts.pop("tolerance", 0.0), facts.pop("why", "")
         self.recorded = facts.pop("recorded", 40)
         self.pointwise = facts.pop("pointwise", False)
@@ -66,6 +75,26 @@ class Operation:
         self.refuses, self.benchmark = facts.pop("refuses", ()), facts.pop("benchmark", {})
         if facts:
             raise TypeError("an operation has no " + ", ".join(facts))
+
+    def belongs_to(self, family):
+        """Take over what the entries of a family have in common."""
+        self.family, packs = family, family in PRODUCTS
+        self.live = [engine for release, engine in self.peers if release == "2.13"]
+        if self.also is None:
+            self.also = () if packs or "fbgemm" not in self.live else ("x86", "onednn")
+        self.live += [engine for engine in self.also if engine not in self.live]
+        if self.elements is None:
+            again = (
+                "_unpack",
+                "_getters",
+                "_module",
+                "_modules",
+                "functional",
+                "modules_of",
+                "called",
+            )
+            computes = packs and not any(part in self.name for part in again)
+            self.elements = 10**6 if computes else 10**5
 
     def calls(self, d, x=None):
         """Draw the calls on an operand, by default on one of the kind that is taken."""
@@ -92,7 +121,7 @@ def operation(takes, name=None, **facts):
         if own in OPERATIONS:
             raise ValueError("two operations are called " + own)
         OPERATIONS[own] = Operation(own, function, takes, **facts)
-        OPERATIONS[own].family = function.__module__.rsplit(".", 1)[-1]
+        OPERATIONS[own].belongs_to(function.__module__.rsplit(".", 1)[-1])
         return function
 
     return enter

@@ -50,6 +50,50 @@ def test_border_of_a_dilated_max_pool(qnnpack):
     assert ints(peer.max_pool2d(theirs, 3, 1, 1, 2))[0][0] == right
 
 
+@pytest.mark.filterwarnings("ignore:.*resized:UserWarning")
+def test_targets_of_another_shape(fbgemm):
+    theirs, ours = fbgemm.image([10, 20])
+    wrong, target = fbgemm.image([0, 0, 0])
+    peer = fbgemm.peer.ops.quantized
+    assert peer.add(theirs, theirs, out=wrong).shape == (2,)
+    with pytest.raises(ShapeError, match=r"`out` must be of shape \(2,\), got shape \(3,\)"):
+        ops.add(ours, ours, out=target)
+    assert ints(target) == [0, 0, 0]
+    empty = ops.add_scalar(target[:0], 0.0)
+    assert ints(ops.add(ours, ours, out=empty)) == [20, 40]
+
+
+def test_rectified_sums_with_a_number_in_a_tensor(fbgemm):
+    theirs, ours = fbgemm.image([10, 20], zero_point=100)
+    peer = fbgemm.peer.ops.quantized
+    assert ints(peer.add_scalar_relu(theirs, fbgemm.peer.tensor(85.0))) == [10, 20]
+    assert ints(peer.add_scalar_relu(theirs, 85.0)) == [15, 20]
+    for number in (85.0, refquant.tensor(85.0), refquant.tensor([85.0])):
+        assert ints(ops.add_scalar_relu(ours, number)) == [15, 20]
+
+
+def test_pools_of_images_with_gaps(qnnpack):
+    def cut(q, T):
+        return q.contiguous(memory_format=T.channels_last)[..., 1:-1]
+
+    theirs, ours = qnnpack.image(np.arange(2 * 5 * 6 * 8).reshape(2, 5, 6, 8) % 256)
+    theirs, ours = cut(theirs, qnnpack.peer), cut(ours, refquant)
+    for name, *arguments in (
+        ("max_pool2d", 3, 2, 1),
+        ("avg_pool2d", 3, 2, 1),
+        ("adaptive_avg_pool2d", 3),
+        ("max_pool1d", 3, 2, 1),
+        ("avg_pool1d", 3, 2, 1),
+        ("adaptive_avg_pool1d", 3),
+    ):
+        x, y = (theirs[:, :, 0], ours[:, :, 0]) if "1d" in name else (theirs, ours)
+        wrong = getattr(qnnpack.peer.nn.functional, name)(x, *arguments)
+        right = getattr(refquant.nn.functional, name)(y, *arguments)
+        assert ints(wrong) == ints(right)
+        assert wrong.stride()[1] == 1
+        assert right.is_contiguous()
+
+
 def test_divisor_of_an_average_pool(qnnpack):
     theirs, ours = qnnpack.image(np.full((1, 1, 4, 4), 100))
     peer = qnnpack.peer.ao.nn.quantized.functional

@@ -8,7 +8,8 @@ from refquant._paths import HOMES
 MOVED = ("nn.intrinsic", "nn.qat", "nn.quantized", "quantization")
 # Files that PyTorch has, and refquant too.
 SHARED = (
-    "nn.intrinsic nn.intrinsic.qat nn.intrinsic.quantized nn.qat nn.quantized nn.quantized.dynamic "
+    "nn.intrinsic nn.intrinsic.qat nn.intrinsic.quantized nn.intrinsic.quantized.dynamic nn.qat "
+    "nn.qat.dynamic nn.quantized nn.quantized.dynamic nn.quantized.reference "
     "nn.quantized.functional quantization quantization.fake_quantize quantization.observer "
     "quantization.qconfig quantization.stubs"
 )

@@ -52,18 +52,19 @@ FACES = {
     "refquant.nn.quantized": Face(
         "functional functional_products output weights",
         "LinearPackedParams",
-        "dynamic functional",
+        "dynamic functional reference",
         {"refquant.nn.pooling": ["MaxPool2d"]},
     ),
     "refquant.ops.quantized": Face(
         "accessors affine average_pooling casting comparison constructors deviation "
-        "fake_quantization fbgemm_cells fbgemm_linear fused_fake_quantization "
-        "masked_fake_quantization masking matrices own_range packed_convolution packing padding "
+        "fake_quantization fbgemm_cells fbgemm_linear fused_fake_quantization given_out "
+        "masked_fake_quantization masking own_range packed_convolution packing padding "
         "recurrence reductions resizing sampling",
         "CellParams PackedHalf as_rows check_image_rank check_range clamp_ hardtanh hardtanh_ "
         "input_quantizer max_pool3d multiply multiply_rows norm_output norm_vector "
-        "pack_convolution pack_linear packed_convolution quint8_input reduced_range "
-        "reduces_range relu relu6_ relu_ run_convolution run_linear unpacked",
+        "pack_convolution pack_linear packed_convolution packed_linear quantized_batch_norm "
+        "quint8_input reduced_range reduces_range relu relu6_ relu_ run_convolution run_linear "
+        "target unpacked written",
     ),
     "refquant.quantization": Face(
         "correct_bias equalize fake_quantize numeric_suite observer observers.affine "
@@ -71,7 +72,7 @@ FACES = {
         "CalibrationError FailedShard Row Summary check_both_or_none configurable_types default "
         "default_custom tuple_types "
         "check_sequence fuse Plan plan_recipes store has_observed integer_types load_range "
-        "load_statistic made_observer quantized_types run_first save_statistics "
+        "load_statistic made_observer quantized_types reference run_first save_statistics "
         "_LearnableFakeQuantize",
         "fake_quantize observer qconfig",
         {
@@ -92,6 +93,7 @@ FACES = {
                 "DEFAULT_MODULE_MAPPING",
                 "DEFAULT_QAT_MODULE_MAPPING",
                 "DEFAULT_QAT_MODULE_MAPPINGS",
+                "DEFAULT_REFERENCE_STATIC_QUANT_MODULE_MAPPINGS",
                 "DEFAULT_STATIC_QUANT_MODULE_MAPPINGS",
             ],
         },

@@ -1,6 +1,7 @@
-"""Engines are data: four are known, unknown ones are refused, others can be registered."""
+"""Engines are data: six are known, unknown ones are refused, others can be registered."""
 
 import numpy as np
+import processes
 import pytest
 
 import refquant
@@ -10,7 +11,7 @@ from refquant.engines.rules import quantize
 from refquant.engines.steps import CAPABILITIES, STEPS
 from refquant.errors import ArgumentTypeError, EngineError
 
-BUILT_IN = ("fbgemm", "qnnpack", "fbgemm-1.4", "qnnpack-1.4")
+BUILT_IN = ("qnnpack", "onednn", "x86", "fbgemm", "qnnpack-1.4", "fbgemm-1.4")
 
 
 @pytest.fixture
@@ -36,9 +37,14 @@ def truncating(name="truncating", **changes):
     )
 
 
-def test_the_four_engines_are_there():
-    assert engines.names()[:4] == BUILT_IN
-    assert refquant.backends.quantized.supported_engines[:4] == list(BUILT_IN)
+def test_the_engines_of_pytorch_are_there_in_its_order():
+    assert engines.names() == BUILT_IN
+    assert refquant.backends.quantized.supported_engines == list(BUILT_IN)
+
+
+def test_the_supported_engines_begin_with_those_of_an_installed_pytorch(torch):
+    theirs = [name for name in torch.backends.quantized.supported_engines if name != "none"]
+    assert refquant.backends.quantized.supported_engines[: len(theirs)] == theirs
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -89,12 +95,12 @@ def test_an_own_engine_runs_its_own_rule():
     choice = kernels.current()
     with engines.using("truncating"):
         q = refquant.quantize_per_tensor(x, 0.1, 10, refquant.quint8)
-        assert kernels.quantize_per_tensor.__module__ == "refquant.reference.affine"
+        assert kernels.running() == kernels.REFERENCE
         back = q.dequantize()
     assert q.int_repr().tolist() == [11, 9, 20, 255, 10]
     assert back.array.tolist() == (np.float32(0.1) * np.float32([1, -1, 10, 245, 0])).tolist()
     assert kernels.current() == choice
-    assert kernels.twins("affine", choice)["quantize_per_tensor"] is kernels.quantize_per_tensor
+    assert kernels.running() == choice
 
 
 @pytest.mark.usefixtures("own_engines")
@@ -141,7 +147,7 @@ def test_an_own_engine_can_be_forgotten():
     with engines.using("truncating"), pytest.raises(EngineError, match="is chosen"):
         engines.unregister("truncating")
     engines.unregister("truncating")
-    assert engines.names() == (*BUILT_IN, "x86", "onednn")
+    assert engines.names() == BUILT_IN
     with pytest.raises(EngineError, match="not a valid value"):
         engines.unregister("truncating")
 
@@ -150,7 +156,7 @@ def test_an_own_engine_can_be_forgotten():
 def test_a_built_in_engine_stays(name):
     with pytest.raises(EngineError, match="is built in"):
         engines.unregister(name)
-    assert engines.names()[:4] == BUILT_IN
+    assert engines.names() == BUILT_IN
 
 
 @pytest.mark.usefixtures("own_engines")
@@ -171,11 +177,22 @@ def test_choosing_for_a_block_gives_the_former_engine_back():
     assert engines.current().name == before
 
 
-def test_defaults_by_processor():
-    import platform
-
-    on_arm = platform.machine().lower() in ("aarch64", "arm64")
-    assert registry._current.name == ("qnnpack" if on_arm else "fbgemm")
+@pytest.mark.parametrize(
+    ("machine", "wanted"),
+    [
+        ("x86_64", "x86"),
+        ("AMD64", "x86"),
+        ("aarch64", "qnnpack"),
+        ("arm64", "qnnpack"),
+        ("riscv64", "qnnpack"),
+    ],
+)
+def test_the_default_is_that_of_pytorch_on_the_same_kind_of_machine(machine, wanted):
+    program = (
+        f"import platform; platform.machine = lambda: {machine!r}\n"
+        "import refquant; print(refquant.backends.quantized.engine)"
+    )
+    assert processes.output(program) == [wanted]
 
 
 @pytest.mark.usefixtures("own_engines")

@@ -210,14 +210,20 @@ def take(target: Target, local: dict) -> None:
 
 
 def copied(arguments: dict) -> dict:
-    """Copy arguments one by one; what cannot be copied, as an engine, does not change."""
-    found = {}
-    for name, value in arguments.items():
-        try:
-            found[name] = copy.deepcopy(value)
-        except (TypeError, refquant.errors.GradientError):
-            found[name] = value
-    return found
+    """Copy arguments one by one."""
+    return {name: copied_value(value) for name, value in arguments.items()}
+
+
+def copied_value(value):
+    """Copy a value; what cannot be copied, such as an engine, cannot change."""
+    try:
+        return copy.deepcopy(value)
+    except TypeError:
+        return value
+    except refquant.errors.GradientError:  # the result of a recorded operation becomes a leaf
+        if isinstance(value, refquant.Tensor):
+            return value.detach().clone().requires_grad_()
+        return type(value)(map(copied_value, value)) if isinstance(value, list | tuple) else value
 
 
 def richness(arguments: dict) -> int:

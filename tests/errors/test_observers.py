@@ -327,7 +327,7 @@ def test_an_observer_instance_is_refused_with_the_hint(argument):
 @pytest.mark.parametrize("function", [Q.get_default_qconfig, Q.get_default_qat_qconfig])
 @pytest.mark.parametrize("backend", ["mkldnn", "", None, 3, []])
 def test_an_unknown_engine_is_a_value_error_that_lists_them(function, backend):
-    with pytest.raises(ValueError, match="'fbgemm', 'qnnpack'"):
+    with pytest.raises(ValueError, match="'qnnpack', 'onednn', 'x86', 'fbgemm'"):
         function(backend)
 
 

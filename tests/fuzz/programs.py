@@ -11,6 +11,7 @@ The script prints what ran, and of each difference the call with the smallest op
 
 import argparse
 import copy
+import itertools
 import os
 import sys
 import time
@@ -201,7 +202,11 @@ def weight(operation, record):
     """How often an operation is drawn: rarely where only other engines of PyTorch have it."""
     often = {None: 0.3}.get(operation.takes, 4 if operation.takes in RARE else 1)
     having, base = {engine for _, engine in operation.peers}, record.name.partition("-")[0]
-    if len(having) != 1 or base not in (*registry.ENGINES, "onednn", "x86"):
+    if base not in (*registry.ENGINES, "onednn", "x86"):
+        # A record of one's own, or of another runtime, has what that has of which it is made.
+        lacks = engines.get("onednn").unsupported
+        base = "onednn" if record.unsupported == lacks else "fbgemm"
+    if len(having) != 1:
         return often
     return often * 4 if base in having else often / 4
 
@@ -209,7 +214,8 @@ def weight(operation, record):
 def _program(seed, number, records, others, choices, report):
     rng = np.random.default_rng([seed, number])
     index = drawn(rng, [4 if kernels.knows(record) else 1 for record in records])
-    sides = ((records[index], choices[0]), (others[index], choices[1]))
+    compared = choices[number % (len(choices) - 1)]  # with the last
+    sides = ((records[index], compared), (others[index], choices[-1]))
     x, length = start([seed, number]), int(rng.integers(1, LONGEST + 1))
     report.programs += 1
     for step in range(length):
@@ -249,8 +255,9 @@ def run(count, seed, records=None, others=None, choices=None, numbers=None, tell
         How many programs, and which.
     records, others : list of Engine, optional
         Engines of the first and of the second side; all and the same if left out.
-    choices : pair of str, optional
-        Kernels of both sides: the best ones and the definitions if left out.
+    choices : sequence of str, optional
+        Kernels; each but the last is compared with the last. The best and the definitions if left
+        out.
     numbers : iterable of int, optional
         The programs to run, in place of `count`.
     tell : callable, optional
@@ -288,6 +295,10 @@ def main():
     parser.add_argument("--count", type=int, default=2000, help="how many programs")
     parser.add_argument("--seed", type=int, default=1, help="which programs")
     parser.add_argument("--only", type=int, action="append", help="a program of that seed")
+    parser.add_argument("--seconds", type=float, default=1e9, help="end after so many")
+    parser.add_argument(
+        "--kernels", nargs="*", help="to compare with definitions; the best, or all"
+    )
     parser.add_argument("--engine", action="append", help="an engine; all if left out")
     options = parser.parse_args()
     records = [engines.get(name) for name in options.engine] if options.engine else None
@@ -304,7 +315,11 @@ def main():
                 flush=True,
             )
 
-    report = run(options.count, options.seed, records, numbers=options.only, tell=tell)
+    numbers = options.only or range(options.count)
+    numbers = itertools.takewhile(lambda _: time.monotonic() - begun < options.seconds, numbers)
+    known = kernels.available()[1:] if options.kernels == ["all"] else options.kernels
+    choices = (*known, kernels.REFERENCE) if known else None
+    report = run(options.count, options.seed, records, choices=choices, numbers=numbers, tell=tell)
     print("\n\n" + table(report))
     for (name, error), times in report.raw.most_common():
         if times:

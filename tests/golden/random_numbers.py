@@ -117,6 +117,26 @@ MODULES = {
         nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(32, 10)
     ),
 }
+# Constructors and conversions whose draws show in the state of the generator alone.
+LAYERS = {
+    "dynamic.LSTM": lambda T: T.ao.nn.quantized.dynamic.LSTM(3, 4, 2, bidirectional=True),
+    "dynamic.GRU": lambda T: T.ao.nn.quantized.dynamic.GRU(3, 4),
+    "dynamic.LSTMCell": lambda T: T.ao.nn.quantized.dynamic.LSTMCell(3, 4),
+    "dynamic.RNNCell without bias": lambda T: T.ao.nn.quantized.dynamic.RNNCell(3, 4, False),
+    "quantize_dynamic": lambda T: T.ao.quantization.quantize_dynamic(
+        T.nn.Sequential(T.nn.LSTM(3, 4), T.nn.Linear(4, 2))
+    ),
+    "prepare of LSTM": lambda T: _prepared(T, T.nn.LSTM(3, 4, 2)),
+    "prepare of a bidirectional LSTM": lambda T: _prepared(
+        T, T.nn.LSTM(3, 4, 2, bidirectional=True)
+    ),
+}
+
+
+def _prepared(T, layer):
+    model = T.nn.Sequential(T.ao.quantization.QuantStub(), layer).eval()
+    model.qconfig = T.ao.quantization.default_qconfig
+    return T.ao.quantization.prepare(model)
 
 
 def results(T, program, seed):
@@ -160,6 +180,13 @@ def programs(T):
     for name, make in MODULES.items():
         for seed in SEEDS:
             yield f"{name}, {seed}", seed, lambda make=make: _module(T, make)
+    for name, make in LAYERS.items():
+
+        def left(make=make):
+            make(T)
+            return T.rand(2)
+
+        yield f"after {name}", 5, left
 
 
 def main(torch):

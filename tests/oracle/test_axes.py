@@ -7,7 +7,9 @@ import pytest
 from oracle.operands import activations, bias, weights
 
 from refquant import engines, oracle
+from refquant.engines import Convolution, Operands
 from refquant.engines.arithmetic import compose
+from refquant.engines.arithmetic.change import changed
 from refquant.engines.rules.rounding import ROUNDINGS, as_fractions, round_number, round_shift
 from refquant.errors import ArgumentError, EngineError
 from refquant.nn.quantized import functional as F
@@ -20,6 +22,10 @@ _TFLITE = oracle.Arithmetic(
     scaling="q31_double",
     bias="int32_half_away",
     overflow="saturated",
+)
+_OPERANDS = Operands(
+    bias=True,
+    convolution=Convolution((1, 1), (1, 1), 1, 1, 1),
 )
 POINTS = {
     "fbgemm": _FBGEMM,
@@ -74,6 +80,32 @@ def test_engines_stand_where_they_are_known_to_stand(name, point):
     assert oracle.arithmetic_of(name) == point
     divided = {"bias": "divided"} if point.bias == "fused" else {}
     assert oracle.arithmetic_of(name, per_channel=True) == point.change(**divided)
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_onednn_stands_where_it_goes_through_real_numbers(per_channel):
+    bias = {"bias": "divided"} if per_channel else {}
+    assert oracle.arithmetic_of("x86", per_channel) == _FBGEMM.change(**bias)
+    assert oracle.arithmetic_of("onednn", per_channel) == oracle.Arithmetic(
+        zero_point="before", formed_by="product", clamp="before", overflow="saturated"
+    )
+
+
+@pytest.mark.parametrize("name", ["onednn", "x86"])
+def test_a_choice_changes_products_that_are_computed_at_once(name, composed):
+    x = activations(np.random.default_rng(0), (1, 1, 1, 1))
+    x.array[...] = x.zero_point + 5
+    w = weights(np.random.default_rng(0), (1, 1, 1, 1), scale=0.25)
+    w.array[...] = 2
+    scale = x.scale  # 5 steps times 2 of 1/4 are 2.5 steps
+    given = {"scale": scale, "zero_point": 1}
+    assert engines.get(name).rule("product", _OPERANDS).name == "in_turn_direct"
+    for rounding, wanted in (("half_even", 4), ("half_away", 4), ("floor", 3), ("truncate", 3)):
+        arithmetic = oracle.arithmetic_of(name).change(rounding=rounding)
+        with engines.using(composed(oracle.engine_of(arithmetic, base=name))):
+            assert F.conv2d(x, w, None, **given).array.item() == wanted
+    with engines.using(composed(changed(engines.get(name), {"zero_point": "after"}))):
+        assert F.conv2d(x, w, None, **given).array.item() == 3  # 2.5 to even, then 1
 
 
 @pytest.mark.parametrize("name", POINTS)

@@ -36,7 +36,7 @@ def test_answers_are_graded_in_every_format(format, tmp_path, capsys):
     results.mkdir()
     for name, integers in vectors.expected.items():
         form.write(results, {"name": name}, {"output": integers})
-    words = ("check", str(tmp_path / format), "--results", str(results), "--quiet")
+    words = ("check", str(tmp_path / format), "--results", str(results))
     assert cli.main(words) == 0
     assert "passed" in capsys.readouterr().out
 

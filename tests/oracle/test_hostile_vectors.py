@@ -215,5 +215,5 @@ def test_hostile_files(folder):
     with pytest.raises(FileFormatError, match="1 of 3 results are missing"):
         oracle.check_results(vectors, results)
     shutil.rmtree(vectors)
-    with pytest.raises(FileFormatError, match="does not exist"):
+    with pytest.raises(FileFormatError, match="there is no such folder"):
         oracle.read_vectors(vectors)

@@ -10,7 +10,15 @@ from refquant.engines.arithmetic.change import changed
 from refquant.errors import EngineError
 from refquant.oracle.search import Search
 
-ENGINES = (*engines.names()[:4], *engines.other_runtimes())
+ENGINES = (
+    "fbgemm",
+    "qnnpack",
+    "fbgemm-1.4",
+    "qnnpack-1.4",
+    "x86",
+    "onednn",
+    *engines.other_runtimes(),
+)
 KINDS = ("add", "mul", "quantize_per_tensor", "linear", "conv2d", "avg_pool2d")
 
 

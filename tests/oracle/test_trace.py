@@ -29,6 +29,46 @@ def test_a_linear_layer_by_hand():
     assert "0x3e800000" in str(found)
 
 
+def test_a_linear_layer_of_onednn_by_hand():
+    x = refquant.QuantizedTensor(np.uint8([[7, 3, 9]]), refquant.quint8, 0.5, 3)
+    w = refquant.QuantizedTensor(np.int8([[2, 50, -1]]), refquant.qint8, 0.25, 0)
+    given = {"scale": 0.5, "zero_point": 9, "index": (0, 0), "engine": "onednn"}
+    found = oracle.trace("linear_relu", x, w, refquant.tensor([0.75]), **given)
+    assert found["accumulator"] == 4 * 2 - 6
+    assert found["rule"] == "in_turn"
+    assert (found["X"], found["W"]) == (0.5, 0.25)
+    assert (found["times X"], found["times W"]) == (1.0, 0.25)
+    assert (found["with bias"], found["relu"]) == (1.0, 1.0)
+    assert (found["unrounded"], found["exact number of steps"]) == (11.0, 2.0)
+    assert found.result == 11
+    names = [step.name for step in found.steps]
+    assert not {"multiplier", "rounded"} & set(names)  # steps of the other engines
+
+
+def test_a_trace_under_x86_shows_the_rule_of_the_library_that_computes():
+    rng = np.random.default_rng(3)
+    x, w, b = activations(rng, (1, 4, 5, 5)), weights(rng, (2, 4, 3, 3)), bias(rng, 2)
+    given = {"scale": 6.5, "zero_point": 120, "index": (0, 1, 1, 2), "engine": "x86"}
+    of_onednn = oracle.trace("conv2d", x, w, b, **given)
+    assert of_onednn["rule"] == "in_turn_direct"
+    with pytest.raises(KeyError, match="unrounded"):
+        of_onednn["multiplier"]
+    asymmetric = weights(rng, (2, 4, 3, 3), zero_point=2)
+    of_fbgemm = oracle.trace("conv2d", x, asymmetric, b, **given)
+    assert "fma" in next(s.formula for s in of_fbgemm.steps if s.name == "with bias")
+    with pytest.raises(KeyError, match="multiplier"):
+        of_fbgemm["unrounded"]
+
+
+def test_scales_that_are_multiplied_first_are_shown_so():
+    rng = np.random.default_rng(4)
+    x, w = activations(rng, (1, 2, 5, 5, 5)), weights(rng, (2, 1, 2, 2, 2))
+    given = {"dilation": 2, "groups": 2, "scale": 3.0, "zero_point": 100, "engine": "x86"}
+    found = oracle.trace("conv3d", x, w, None, index=(0, 0, 0, 0, 0), **given)
+    assert found["rule"] == "product_of_scales_first"
+    assert found["X * W"] == float(np.float32(x.scale) * np.float32(w.scale))
+
+
 @pytest.mark.parametrize("engine", [*engines.names(), *engines.other_runtimes()])
 def test_results_are_those_of_the_engine(engine):
     rng = np.random.default_rng(0)

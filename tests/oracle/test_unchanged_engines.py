@@ -13,7 +13,15 @@ from refquant.engines.arithmetic.change import _with_own_overflow, changed, plac
 from refquant.engines.arithmetic.forms import place
 from refquant.errors import EngineError
 
-ENGINES = (*engines.names()[:4], *engines.other_runtimes())
+ENGINES = (
+    "fbgemm",
+    "qnnpack",
+    "fbgemm-1.4",
+    "qnnpack-1.4",
+    "x86",
+    "onednn",
+    *engines.other_runtimes(),
+)
 CODES = np.arange(256)
 
 

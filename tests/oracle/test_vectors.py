@@ -97,10 +97,14 @@ def run(*words):
 
 
 def test_commands(folder, capsys):
-    assert run("vectors", "relu6", "--engine", "qnnpack", "--out", folder / "six", "--quiet") == 0
+    assert run("vectors", "relu6", "--engine", "qnnpack", "--out", folder / "six") == 0
     assert "3" in capsys.readouterr().out
-    assert run("check", folder / "vectors", "--results", folder / "results", "--quiet") == 0
+    assert run("vectors", "relu6", "--out", folder / "seven", "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+    assert run("check", folder / "vectors", "--results", folder / "results") == 0
     assert "passed" in capsys.readouterr().out
+    assert run("check", folder / "vectors", "--results", folder / "results", "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
     path = folder / "results" / "all-codes-z100.npz"
     with np.load(path) as kept:
         output = kept["output"].copy()
@@ -110,10 +114,27 @@ def test_commands(folder, capsys):
     assert "all-codes-z100" in capsys.readouterr().out
 
 
+def test_names_that_are_nearly_right_are_suggested(folder, capsys):
+    assert run("vectors", "lineer", "--out", folder / "new") == 1
+    assert "did you mean 'linear'?" in capsys.readouterr().err
+    assert run("vectors", "linear", "--engine", "fbgem", "--out", folder / "new") == 1
+    assert "did you mean 'fbgemm'?" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run("chek", folder / "vectors")
+    assert "did you mean 'check'?" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_not_there_is_not_called_damaged(folder, capsys):
+    assert run("check", folder / "nowhere", "--results", folder / "results") == 1
+    told = capsys.readouterr().err
+    assert "there is no such folder" in told
+    assert "damaged" not in told
+
+
 def test_existing_folders_are_kept(folder, capsys):
     again = ("vectors", "relu", "--out", folder / "vectors", "--quiet")
     assert run(*again) == 1
-    assert "replace it with force" in capsys.readouterr().err
+    assert "--force on the command line" in capsys.readouterr().err
     assert run(*again, "--force") == 0
     other = folder / "other"
     other.mkdir()

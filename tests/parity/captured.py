@@ -38,6 +38,7 @@ def capturing(record, found):
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")  # of what an engine ignores
+        bound = {}
         for family in kernels.FAMILIES:
             for name, definition in kernels.twins(family, kernels.REFERENCE).items():
 
@@ -45,8 +46,13 @@ def capturing(record, found):
                     found.setdefault(name, []).append(own_copy(arguments))
                     return definition(*arguments)
 
+                bound[name] = getattr(kernels, name)
                 setattr(kernels, name, called)
-        yield  # what is bound anew on leaving are the twins themselves
+        try:
+            yield
+        finally:
+            for name, twin in bound.items():
+                setattr(kernels, name, twin)
 
 
 def known():

@@ -26,6 +26,7 @@ BIAS = (
 )
 MULTIPLIER = (rules.QUOTIENT, rules.TIMES_RECIPROCAL)
 ROUNDING = (rules.FLOAT_PRODUCT, rules.DOUBLE_PRODUCT, rules.FIXED_POINT)
+RELU = (None, rules.RELU_OF_NEGATIVE, pipeline.RELU_OF_POSITIVE)
 OUTPUT = (
     rules.OUTPUT_FUSED,
     rules.OUTPUT_ROUNDED_TWICE,
@@ -233,7 +234,7 @@ def linear_dynamic(rng):
                 bias = np.where(rng.random(bias.shape) < 0.1, rng.choice(SPECIAL, bias.shape), bias)
                 yield (
                     x, Quantizer(input_scale, zx), Weight(*packed(rng, w), scales, zeros),
-                    bias.astype(np.float32), bool(rng.integers(2)), WRAPPED, rule,
+                    bias.astype(np.float32), RELU[rng.integers(3)], WRAPPED, rule,
                 )  # fmt: skip
 
 

@@ -4,6 +4,15 @@ import numpy as np
 from cases.operands import SIZES, SPECIAL
 from parity.draws import draws, draws_large
 
+from refquant.engines import Split
+from refquant.engines.rules import functions
+
+SIGMOIDS = (
+    functions.SIGMOID_IN_FLOAT32,
+    functions.SIGMOID_ROUNDED,
+    functions.SIGMOID_IN_FLOAT64,
+)
+
 # Where a formula ends and another begins, and where results stop changing.
 EDGES = np.array(
     [
@@ -34,7 +43,10 @@ def numbers(rng, shape, special):
 
 
 def states(rng, batch, size, special=False, gates=4):
-    return tuple(numbers(rng, (batch, n * size), special) for n in (gates, gates, 1))
+    driven = (numbers(rng, (batch, n * size), special) for n in (gates, gates, 1))
+    vectors = int(rng.choice([0, size - size % 32, size]))
+    vector, tail = rng.integers(len(SIGMOIDS), size=2)
+    return *driven, vectors, Split(SIGMOIDS[vector], SIGMOIDS[tail])
 
 
 def of_all_sizes():

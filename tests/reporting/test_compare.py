@@ -25,16 +25,16 @@ def both(*layers, batch):
     model = nn.Sequential(QuantStub(), *layers, DeQuantStub())
     model.eval()
     model.qconfig = default_qconfig
-    with refquant.engines.using("fbgemm"):
-        prepared = prepare(model)
-        prepared(batch)
-        return model, convert(prepared)
+    prepared = prepare(model)
+    prepared(batch)
+    return model, convert(prepared)
 
 
 @pytest.fixture
 def batch():
     refquant.manual_seed(0)
-    return refquant.randn(16, 8)
+    with refquant.engines.using("fbgemm"):
+        yield refquant.randn(16, 8)
 
 
 def test_layers_come_in_the_order_of_their_run(batch):

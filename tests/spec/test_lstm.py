@@ -8,6 +8,8 @@ import pytest
 
 import refquant
 from refquant import kernels
+from refquant.engines import Split
+from refquant.engines.rules import functions
 from refquant.errors import (
     ArgumentError,
     DtypeError,
@@ -38,6 +40,8 @@ def same(a, b):
     return np.array_equal(a.array, b.array)
 
 
+GATE = Split(functions.SIGMOID_IN_FLOAT32, functions.SIGMOID_ROUNDED, block=32)
+
 # -- one step ----------------------------------------------------------------------------------
 
 
@@ -45,25 +49,43 @@ def test_one_step_by_hand():
     # Gates i, f, g, o of one element: their sums are 0, 0, 20 and 0.
     from_input = np.array([[1, -1, 12, 0.5]], np.float32)
     from_hidden = np.array([[-1, 1, 8, -0.5]], np.float32)
-    hidden, cell = kernels.lstm_cell(from_input, from_hidden, np.array([[0.5]], np.float32))
+    old = np.array([[0.5]], np.float32)
+    hidden, cell = kernels.lstm_cell(from_input, from_hidden, old, 0, GATE)
     assert cell.item() == 0.75  # 0.5 * 0.5 + 0.5 * 1
     assert hidden.item() == np.float32(0.5) * np.float32(math.tanh(0.75))
 
 
-def test_functions_are_rounded_once():
+def test_the_tangent_is_rounded_once():
     x = np.concatenate([np.linspace(-20, 20, 4001), [1e-5, 2.0**-12, -3e-39, 0, -0.0]])
     x = x.astype(np.float32)
     wanted = np.array([math.tanh(v) for v in x.tolist()]).astype(np.float32)
     assert np.array_equal(recurrence.tanh(x), wanted)
-    wanted = np.array([1 / (1 + math.exp(-v)) for v in x.tolist()]).astype(np.float32)
-    assert np.array_equal(recurrence.sigmoid(x), wanted)
+
+
+def test_each_step_of_the_sigmoid_behind_vectors_is_rounded():
+    x = np.linspace(-20, 20, 4001).astype(np.float32)
+    one = np.float32(1)
+    powers = np.array([math.exp(-v) for v in x.tolist()]).astype(np.float32)
+    found = recurrence.sigmoid(x[None], 32, GATE)[0]
+    assert np.array_equal(found[32:], (one / (one + powers))[32:])
+    assert np.allclose(found[:32], (one / (one + powers))[:32], rtol=3e-7, atol=0)
+
+
+@pytest.mark.parametrize(("name", "block"), [("fbgemm", 32), ("qnnpack", 32), ("fbgemm-1.4", 16)])
+def test_gates_are_computed_in_blocks(name, block):
+    split = refquant.engines.get(name).rule("gate")
+    assert (split.vector, split.tail) == (GATE.vector, GATE.tail)
+    assert split.block == block
 
 
 def test_ends_and_nan():
     x = np.array([-np.inf, -1e30, 1e30, np.inf, np.nan], np.float32)
-    assert recurrence.sigmoid(x)[:4].tolist() == [0, 0, 1, 1]
+    for vectors in (0, 5):
+        sigmoid = recurrence.sigmoid(x[None], vectors, GATE)[0]
+        assert sigmoid[:4].tolist() == [0, 0, 1, 1]
+        assert np.isnan(sigmoid[4])
     assert recurrence.tanh(x)[:4].tolist() == [-1, -1, 1, 1]
-    assert np.isnan([recurrence.sigmoid(x)[4], recurrence.tanh(x)[4]]).all()
+    assert np.isnan(recurrence.tanh(x)[4])
     assert np.signbit(recurrence.tanh(np.array([-0.0], np.float32))[0])
 
 
@@ -88,7 +110,8 @@ def test_definition_by_dynamic_linear_layers(engine):
     output, (last_hidden, last_cell) = lstm(x)
     for t in range(5):
         own = multiply(refquant.from_numpy(hidden), layers[1], seven_bits).array
-        hidden, cell = kernels.lstm_cell(np.ascontiguousarray(driven[t]), own, cell)
+        gate = refquant.engines.current().rule("gate")
+        hidden, cell = kernels.lstm_cell(np.ascontiguousarray(driven[t]), own, cell, 0, gate)
         assert np.array_equal(output.array[t], hidden)
     assert np.array_equal(last_hidden.array[0], hidden)
     assert np.array_equal(last_cell.array[0], cell)

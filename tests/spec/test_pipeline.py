@@ -39,6 +39,18 @@ def test_a_bias_is_real_and_results_saturate():
     assert ops.linear(quantized([[255]]), packed([[-1]]), 1e-12, 3).array.tolist() == [[0]]
 
 
+@pytest.mark.parametrize(
+    ("engine", "wanted"), [("onednn", 0.0), ("x86", np.nan), ("fbgemm", np.nan)]
+)
+def test_relu_of_a_dynamic_layer_makes_nan_zero_under_onednn_alone(engine, wanted):
+    with refquant.engines.using(engine):
+        weight = packed([[1], [1], [-1]], [np.nan, 0.5, 0.0])
+        y = ops.linear_relu_dynamic(refquant.tensor([[255.0]]), weight)
+        x = ops.linear_dynamic(refquant.tensor([[255.0]]), weight)
+    assert np.array_equal(y.array, np.float32([[wanted, 255.5, 0.0]]), equal_nan=True)
+    assert np.array_equal(x.array, np.float32([[np.nan, 255.5, -255.0]]), equal_nan=True)
+
+
 def test_results_of_qint8_are_qint8():
     x = quantized([[-3, 7]], np.int8, 1.0, 2)
     y = ops.linear(x, packed([[2, 1], [-1, 0], [0, 127]]), 1.0, -1)

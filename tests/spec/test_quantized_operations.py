@@ -219,6 +219,7 @@ def test_infinite_real_numbers_follow_the_record():
 def test_results_written_into_a_target():
     x, target = made([10, 12], 0.5, 8), made([0, 0], 1.0, 8)
     assert ops.add_out(x, x, target) is target
+    assert ops.add(x, x, out=target) is target
     assert (ints(target), target.q_scale()) == ([10, 12], 1.0)
     assert ints(ops.mul_relu_out(x, x, target)) == [9, 12]
     assert ops.mul_scalar_out(x, 3.0, target) is target
@@ -371,3 +372,11 @@ def test_std_keeps_parameters():
     y = refquant.std(q, dim=1, correction=0, keepdim=True)
     assert (ints(y), y.q_scale(), y.q_zero_point()) == ([[4], [4]], 0.5, 2)
     assert ints(q.std(0, False)) == [3, 3]
+
+
+def test_std_of_one_element_that_is_taken_away():
+    with refquant.engines.using("fbgemm"):
+        one = made([9], 0.5, 2)
+        assert ints(refquant.std(one, correction=0)) == 2
+        # NaN, quantized as a tensor is: it becomes the largest integer.
+        assert [ints(refquant.std(one, correction=c)) for c in (1, 2, 3)] == [255] * 3

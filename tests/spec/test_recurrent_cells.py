@@ -44,7 +44,9 @@ def test_one_step_of_a_gated_unit_by_hand():
     from_hidden = np.array([[-1, 1, 1]], np.float32)
     new = np.float32(math.tanh(0.75))
     wanted = (np.float32(2) - new) * np.float32(0.5) + new
-    assert kernels.gru_cell(from_input, from_hidden, np.array([[2]], np.float32)).item() == wanted
+    gate = refquant.engines.get("fbgemm").rule("gate")
+    two = np.array([[2]], np.float32)
+    assert kernels.gru_cell(from_input, from_hidden, two, 0, gate).item() == wanted
 
 
 def test_one_step_of_a_plain_cell_by_hand():

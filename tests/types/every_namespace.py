@@ -204,7 +204,8 @@ def saving(model: Net) -> None:
 
 def choices() -> None:
     """Choose engines and kernels."""
-    torch.backends.quantized.engine = "fbgemm"
+    chosen: str = torch.backends.quantized.engine
+    torch.backends.quantized.engine = chosen
     supported: list[str] = torch.backends.quantized.supported_engines
     assert "qnnpack" in supported
     with engines.using("qnnpack"):

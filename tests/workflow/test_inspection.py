@@ -3,6 +3,7 @@
 import pytest
 from workflow.models import calibrated, converted, floats, net, prepared, trained
 
+import refquant
 from refquant import nn, quantization
 from refquant.errors import ArgumentTypeError
 
@@ -88,3 +89,11 @@ def test_observers_by_name():
 def test_only_modules():
     with pytest.raises(ArgumentTypeError, match=r"refquant\.nn\.Module"):
         quantization.summary([1])
+
+
+def test_dynamic_layers_have_bits_but_no_scale_of_their_output():
+    model = quantization.quantize_dynamic(nn.Sequential(nn.Linear(3, 3)))
+    lstm = quantization.quantize_dynamic(nn.Sequential(nn.LSTM(3, 2)), dtype=refquant.float16)
+    row, other = quantization.summary(model)["0"], quantization.summary(lstm)["0"]
+    assert (row.bits, row.scheme, row.scale, row.zero_point) == (8, "per_tensor_affine", None, None)
+    assert (other.bits, other.scheme, other.scale) == (16, "float16", None)

@@ -22,8 +22,9 @@ from refquant.engines.record import Engine
 from refquant.engines.rule import Choice, FusedRule, Operands, Rule, Split
 from refquant.engines.rule import Form as ChosenForm
 from refquant.engines.rules import elementwise, requantize
+from refquant.engines.rules.pipeline import IN_STEPS
 
-__all__ = ["changed", "place_of", "values_of", "values_of_rule"]
+__all__ = ["changed", "place_of", "steps_of_product", "values_of", "values_of_rule"]
 
 # Steps whose rule is the value of an axis.
 _NAMED = {"accumulator": ACCUMULATORS, "border": BORDERS, "bias": BIASES}
@@ -200,12 +201,19 @@ def values_of(
     return {axis: values for axis, values in _joined(*parts).items() if values}
 
 
+def steps_of_product(record: Engine, operands: Operands) -> tuple[str, ...]:
+    """List the steps by which a linear layer or a convolution is computed, most important first."""
+    if record.rule("product", operands) is not IN_STEPS:
+        return ("accumulator", "border", "product")
+    # The requantization says how precise its own product is; the multiplier comes first.
+    return ("accumulator", "border", "bias", *_OF_PRODUCTS)
+
+
 def place_of(engine: Engine, per_channel: bool = False) -> Arithmetic:
     """Tell where an engine stands on the axes, for linear layers and convolutions.
 
     An axis that its rules do not show has the value of `Arithmetic`'s own default.
     """
     operands = Operands(per_channel=per_channel, bias=True)
-    # The requantization says how precise its own product is; the multiplier comes first.
-    found = values_of(engine, ("accumulator", "border", "bias", *_OF_PRODUCTS), operands)
+    found = values_of(engine, steps_of_product(engine, operands), operands)
     return Arithmetic(**{axis: values[0] for axis, values in found.items()})

@@ -20,6 +20,7 @@ from refquant.engines.rule import Rule, Split, first_of
 from refquant.engines.rules import accumulate, elementwise, functions
 from refquant.engines.rules import requantize as requantization
 from refquant.engines.rules.float32 import INT32_MAX, INT32_MIN, fma, wrap_int32
+from refquant.engines.rules.pipeline import IN_STEPS
 from refquant.engines.rules.ratios import Ratios, ratios
 from refquant.engines.rules.rounding import round_number, round_shift
 
@@ -290,6 +291,7 @@ def record(axes, name: str, base: Engine = FBGEMM) -> Engine:
     steps = {
         "accumulator": first_of(ACCUMULATORS[axes.accumulator]),
         "border": first_of(BORDERS[axes.border]),
+        "product": first_of(IN_STEPS),
         "bias": first_of((HAS_NO_BIAS, requantization.NO_BIAS), bias),
         "multiplier": first_of(rule("multiplier", MULTIPLIER)),
         "requantize_sum": first_of(requantize),
@@ -322,6 +324,7 @@ def record(axes, name: str, base: Engine = FBGEMM) -> Engine:
 
 FUNCTIONS: dict[str, Rule] = {
     "sigmoid": functions.SIGMOID_IN_FLOAT64,
+    "gate": functions.SIGMOID_IN_FLOAT64,
     "tanh": functions.TANH_ROUNDED_ONCE,
     "gelu": functions.GELU_IN_FLOAT64,
     "gelu_tanh": functions.GELU_TANH_IN_FLOAT64,

@@ -36,7 +36,14 @@ from refquant.engines.rules import elementwise as e
 from refquant.engines.rules import mean as r
 from refquant.engines.rules import quantize as q
 from refquant.engines.rules import requantize as p
-from refquant.engines.rules.float32 import fma, reciprocal, step_scale, wrap_int32
+from refquant.engines.rules.float32 import (
+    fma,
+    inverted_twice,
+    reciprocal,
+    step_scale,
+    wrap_int32,
+)
+from refquant.engines.rules.pipeline import AT_ONCE
 from refquant.engines.rules.rounding import round_shift
 
 __all__ = ["MULTIPLY", "place"]
@@ -106,6 +113,37 @@ def _add_folded(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point,
     constant = number(z) - (ratio_a * zeros[0] + ratio_b * zeros[1])
     t[tail] = ratio_a * q_a[tail] + (ratio_b * q_b[tail] + constant)
     return finish(axes, t, zero_point, lower, upper)
+
+
+# -- products at once ------------------------------------------------------------------------
+
+
+def _at_once(
+    own, axes, acc, bias, input_scale, weight_scale, post, scale, zero_point, lower, upper
+):
+    """Quantize the real result of a product, as oneDNN does it in float32."""
+    v = own.real(acc, bias, input_scale, weight_scale, post)
+    o = inverted_twice(scale)
+    z = np.float32(zero_point)
+    if axes.formed_by == "division":
+        t = v / o if axes.zero_point == "after" else v / o + z
+    elif axes.zero_point == "fused":
+        t = fma(v, np.float32(1) / o, z)
+    else:
+        t = v * (np.float32(1) / o)
+        t = t if axes.zero_point == "after" else t + z
+    return finish(axes, t, zero_point, lower, upper)
+
+
+def _product_at_once(own: Any) -> tuple[Form, Arithmetic]:
+    """Describe a rule by its function, a `Pipeline`."""
+    quotient = {"division": "v / O", "product": "v * (1 / O)"}
+    form = Form(
+        (*FINISH, "formed_by"),
+        partial(_at_once, own),
+        lambda a: formula_of_finish(a, quotient[a.formed_by]) + ", v in real units",
+    )
+    return form, _DIVIDED if own.divides else _BEFORE.change(clamp="before")
 
 
 # -- averages --------------------------------------------------------------------------------
@@ -256,6 +294,7 @@ _PLACES: dict[Any, tuple[Form, Arithmetic]] = {
     w.AVERAGE_OF_INTEGERS: (_averaging(_Factor(_by_sides, inside=True)), _BEFORE),
     w.AVERAGE_OF_STEPS: (_averaging(_Factor(_by_step)), _SATURATED),
     w.AVERAGE_IN_FIXED_POINT: (_averaging(_Factor(_by_step, bits=True)), _FIXED),
+    **{rule: _product_at_once(rule.function) for rule in AT_ONCE},
 }
 # Rules that are made of axes already carry their place.
 _BY_FUNCTION = {

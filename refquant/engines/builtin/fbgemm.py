@@ -48,6 +48,7 @@ FBGEMM = Engine(
             Split(q.SUBTRACT_ROUNDED, q.SUBTRACT, block=64),
         ),
         "sigmoid": first_of(Split(f.SIGMOID_IN_FLOAT32, f.SIGMOID_IN_FLOAT64)),
+        "gate": first_of(Split(f.SIGMOID_IN_FLOAT32, f.SIGMOID_ROUNDED, block=32)),
         "tanh": first_of(Split(f.TANH_OF_PAIRS, f.TANH_ROUNDED_ONCE)),
         "gelu": first_of(Split(f.GELU_IN_FLOAT32, f.GELU_IN_FLOAT64)),
         "gelu_tanh": first_of(Split(f.GELU_TANH_IN_FLOAT32, f.GELU_TANH_IN_FLOAT64)),
@@ -100,6 +101,7 @@ FBGEMM = Engine(
         "multiplier": first_of(p.QUOTIENT),
         "requantize_sum": first_of(p.FLOAT_PRODUCT),
         "dynamic_output": first_of(p.OUTPUT_FUSED),
+        "dynamic_relu": first_of(p.RELU_OF_NEGATIVE),
     },
     unsupported={
         "qint8_activations": "FBGEMM multiplies quint8 by qint8",
@@ -129,6 +131,7 @@ FBGEMM_1_4 = FBGEMM.derive(
             (IS_QINT32, Split(q.DIVIDE_THEN_ROUND_WIDE, q.DIVIDE_THEN_ROUND_WIDE, block=16)),
             Split(q.FUSED_CONVERT, q.DIVIDE_THEN_ROUND_WIDE, block=64),
         ),
+        "gate": first_of(Split(f.SIGMOID_IN_FLOAT32, f.SIGMOID_ROUNDED, block=16)),
         "multiply": first_of(e.PRODUCT_OF_REALS),
         "add_scalar": first_of(e.SHIFT_OF_REALS),
         "cat_dequantize": first_of(Split(q.SUBTRACT_FUSED, q.SUBTRACT, block=32)),

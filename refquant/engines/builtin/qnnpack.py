@@ -19,6 +19,7 @@ from refquant.engines.rules import mean as r
 from refquant.engines.rules import requantize as p
 
 _LACKS = {
+    "given_input": "QNNPACK has no kernel for it",
     "qint8_activations": "QNNPACK multiplies quint8 by qint8",
     "post_operations": "QNNPACK has no such kernels",
     "conv_transpose3d": "its kernel returns memory that it never wrote",

@@ -29,12 +29,14 @@ ONEDNN = FBGEMM.derive(
         ),
         "dynamic_quantize": first_of(Split.uniform(q.ADD_THEN_ROUND_INVERTED)),
         "dynamic_output": first_of((IS_PER_CHANNEL, p.OUTPUT_IN_TURN_CHANNELS), p.OUTPUT_IN_TURN),
+        "dynamic_relu": first_of(p.RELU_OF_POSITIVE),
     },
     unsupported={
         "qint8_activations": None,
         "post_operations": None,
         "weight_zero_points": "oneDNN quantizes weights symmetrically",
         "output_padding": "oneDNN has no transposed convolution with output padding",
+        "given_input": "oneDNN has no kernel for it",
         "float16_linear": "oneDNN packs no weights in float16",
     },
     recipe={"reduce_range": False},
@@ -55,4 +57,4 @@ X86 = FBGEMM.derive(
     release="2.13",
 )
 
-ENGINES = (X86, ONEDNN)
+ENGINES = (ONEDNN, X86)

@@ -22,6 +22,7 @@ __all__ = [
     "HARDSWISH",
     "SIGMOID_IN_FLOAT32",
     "SIGMOID_IN_FLOAT64",
+    "SIGMOID_ROUNDED",
     "TANH_OF_PAIRS",
     "TANH_ROUNDED_ONCE",
 ]
@@ -41,6 +42,10 @@ def _sigmoid_in_float32(x):
 def _sigmoid_in_float64(x):
     power = e.exp(-x).astype(F).astype(np.float64)
     return (1.0 / (1.0 + power)).astype(F)
+
+
+def _sigmoid_rounded(x):
+    return F(1) / (F(1) + e.exp(-x).astype(F))
 
 
 def _difference(a, b):
@@ -110,6 +115,12 @@ SIGMOID_IN_FLOAT64 = Rule(
     "f32(1 / (1 + f64(f32(e**-x)))), the exponential rounded once",
     "ATen qsigmoid_kernel, PyTorch 2.13 (scalar code); its C library may err by the last bit",
     _sigmoid_in_float64,
+)
+SIGMOID_ROUNDED = Rule(
+    "sigmoid_rounded",
+    "f32(1 / f32(1 + f32(e**-x))), the exponential rounded once",
+    "ATen sigmoid_kernel (scalar code); its C library may err by the last bit",
+    _sigmoid_rounded,
 )
 TANH_OF_PAIRS = Rule(
     "tanh_of_pairs",

@@ -12,6 +12,7 @@ bias                      ``(acc, bias, input_scale, weight_scale)``; the sum wi
 multiplier                ``(input_scale, weight_scale, output_scale)``; float32
 requantize_sum            ``(total, multiplier, zero_point, quant_min, quant_max)``; int64
 dynamic_output            ``(acc, bias, input_scale, weight_scale)``; real values, float32
+dynamic_relu              ``(y)``; these values, 0 where they are negative
 ========================= ======================================================================
 
 Scales are float64 as the tensors hold them, `bias` is float32; arrays of one value an output
@@ -215,4 +216,16 @@ OUTPUT_ROUNDED_TWICE = Rule(
     "f32(f32(f32(acc) * aw) + b)",
     "QNNPACK dynamic linear, PyTorch 2.13",
     _output_rounded_twice,
+)
+
+
+def _relu_of_negative(y):
+    return np.where(y < 0, np.float32(0), y)
+
+
+RELU_OF_NEGATIVE = Rule(
+    "relu_of_negative",
+    "y < 0 ? 0 : y; NaN stays",
+    "FBGEMM and QNNPACK, PyTorch 1.4 and 2.13",
+    _relu_of_negative,
 )

@@ -1,5 +1,6 @@
 """Float modules that round as quantization will, under their documented names."""
 
+from refquant.nn.qat import dynamic
 from refquant.nn.qat.convolution import Conv1d, Conv2d, Conv3d
 from refquant.nn.qat.embedding import Embedding, EmbeddingBag
 from refquant.nn.qat.linear import Linear

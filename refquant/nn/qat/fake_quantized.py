@@ -9,6 +9,8 @@ from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.nn import functional
 from refquant.nn.containers import Sequential
 from refquant.nn.module import Module
+from refquant.nn.parameter import Parameter
+from refquant.nn.quantized.weights import folded
 from refquant.tensors import Tensor
 
 __all__ = ["FakeQuantized", "either_order"]
@@ -80,6 +82,7 @@ class FakeQuantized(Module):
     # Attributes of the float layer that are arguments of the constructor, beside the bias.
     _SETTINGS: tuple[str, ...]
     _FLOAT_MODULE: type
+    _WITHOUT_NORM: type | None = None  # the fused pair of what has a normalization between
     _relu = False
     weight: Any
     bias: Any
@@ -144,3 +147,24 @@ class FakeQuantized(Module):
         for norm in norms:
             made._take_normalization(norm)
         return made.train(mod.training)
+
+    def to_float(self) -> Module:
+        """Make the float module, a normalization folded into it and followed by its ReLU.
+
+        Returns
+        -------
+        Module
+            With parameters of its own.
+        """
+        wanted: Any = self._FLOAT_MODULE
+        members: tuple[Any, ...] = getattr(wanted, "members", (wanted,))
+        weight, bias = folded(self)
+        settings = {name: getattr(self, name) for name in self._SETTINGS}
+        layer = members[0](**settings, bias=bias is not None)
+        layer.weight = Parameter(weight)
+        if bias is not None:
+            layer.bias = Parameter(bias)
+        if self._relu:
+            wanted = wanted if self._WITHOUT_NORM is None else self._WITHOUT_NORM
+            layer = wanted(layer, members[-1]())
+        return layer.train(self.training)

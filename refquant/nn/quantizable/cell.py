@@ -128,8 +128,21 @@ class LSTMCell(Module):
         Returns
         -------
         hidden, cell : Tensor, shape (batch, hidden_dim)
+
+        Raises
+        ------
+        ArgumentTypeError, ShapeError
+            If `x` is no matrix, or `hidden` no pair of tensors.
         """
+        arguments.instance("x", x, Tensor, "a tensor")
+        if x.dim() != 2:
+            raise ShapeError(
+                argument="x", expected="of shape (batch, input_dim)", got=tuple(x.shape)
+            )
         hx, cx = (None, None) if hidden is None else arguments.pair_of_tensors("hidden", hidden)
+        for part in (hx, cx):
+            if part is not None:
+                arguments.instance("hidden", part, Tensor, "a pair of tensors")
         if hx is None or cx is None:
             hx, cx = self.initialize_hidden(x.shape[0], x.is_quantized)
         input_gate, forget_gate, cell_gate, output_gate = self._driven(x, hx)

@@ -12,6 +12,7 @@ from refquant.nn.quantizable.workflow import step
 from refquant.nn.recurrent import keep_settings
 from refquant.ops.floating.concat import cat
 from refquant.ops.floating.creation import zeros
+from refquant.ops.floating.generator import default_generator
 from refquant.ops.quantized.affine import quantize_per_tensor
 from refquant.tensors import QuantizedTensor, Tensor
 
@@ -211,19 +212,33 @@ class LSTM(Module):
             If it is of another type, or there is no QConfig.
         """
         check_source(other, cls._FLOAT_MODULE, False, qconfig)
+        count, size = 2 if other.bidirectional else 1, other.hidden_size
+        begin = default_generator.get_state()
         made = cls(
             other.input_size, other.hidden_size, other.num_layers, other.bias, other.batch_first,
             0.0, other.bidirectional, split_gates=split_gates,
         )  # fmt: skip
         made.dropout = other.dropout
+        default_generator.set_state(begin)
+
+        def spend(width: int, cells: int) -> None:
+            """Draw what PyTorch draws for cells whose weights are replaced."""
+            for _ in range(cells):
+                LSTMCell(width, size, other.bias)
+
+        spend(other.input_size, count)
+        spend(size, count * (other.num_layers - 1))
         for place, layer in enumerate(made.layers):
-            for direction, ending in enumerate(("", "_reverse")[: 2 if other.bidirectional else 1]):
-                wi, wh, bi, bh = (
+            spend(other.input_size, count)
+            for direction, ending in enumerate(("", "_reverse")[:count]):
+                taken: list[Any] = [
                     getattr(other, f"{kind}_l{place}{ending}", None)
                     for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-                )
+                ]
+                wi, wh, bi, bh = taken
                 single = layer.layer_bw if direction else layer.layer_fw
                 single.cell = LSTMCell.from_params(wi, wh, bi, bh, split_gates)
+                spend(wi.shape[1], 1)
         made.qconfig = getattr(other, "qconfig", qconfig)
         made.train(other.training)
         return step("prepare_qat" if other.training else "prepare")(made, inplace=True)

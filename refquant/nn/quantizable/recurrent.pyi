@@ -14,6 +14,7 @@ from refquant.nn.quantizable.workflow import step
 from refquant.nn.recurrent import keep_settings
 from refquant.ops.floating.concat import cat
 from refquant.ops.floating.creation import zeros
+from refquant.ops.floating.generator import default_generator
 from refquant.ops.quantized.affine import quantize_per_tensor
 from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ['LSTM']

@@ -6,6 +6,7 @@
 
 from refquant.nn.quantized import dynamic as dynamic
 from refquant.nn.quantized import functional as functional
+from refquant.nn.quantized import reference as reference
 from refquant.nn.pooling import MaxPool2d as MaxPool2d
 from refquant.nn.quantized.activation import ELU as ELU
 from refquant.nn.quantized.activation import LeakyReLU as LeakyReLU

@@ -11,7 +11,7 @@ from refquant.errors import ArgumentError
 from refquant.nn.convolution import bordered, channels, check_padding_mode
 from refquant.nn.module import Module
 from refquant.nn.quantized._output import OutputQuantizer
-from refquant.nn.quantized.weights import quantize_weight, read_layer
+from refquant.nn.quantized.weights import quantize_weight, read_layer, reference_layer
 from refquant.nn.state import quantized_value
 from refquant.ops.quantized.convolution import check_image_rank, run_convolution
 from refquant.ops.quantized.convolution_prepack import (
@@ -128,6 +128,27 @@ class Convolution(OutputQuantizer):
         converted.set_weight_bias(quantize_weight(layer.weight, layer.observer), layer.bias)
         converted.scale, converted.zero_point = layer.scale, layer.zero_point
         return converted
+
+    @classmethod
+    def from_reference(cls, ref_qconv: Module, output_scale: float, output_zero_point: int) -> Self:
+        """Make a quantized layer from a reference module.
+
+        Parameters
+        ----------
+        ref_qconv : Module
+            That of the same name in `refquant.nn.quantized.reference`, or a fused pair that begins
+            with one.
+        output_scale : float
+            Real units of one quantized step of the output.
+        output_zero_point : int
+            The integer that stands for real zero there.
+        """
+        layer = reference_layer("ref_qconv", ref_qconv, "kernel_size", "get_quantized_weight")
+        bias = None if layer.bias is None else Tensor(layer.bias.array)
+        made = cls._like(layer, bias is not None)
+        made.set_weight_bias(layer.get_quantized_weight(), bias)
+        made._set_output(output_scale, output_zero_point)
+        return made
 
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
         destination[prefix + "weight"] = self.weight()

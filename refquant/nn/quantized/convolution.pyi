@@ -12,7 +12,7 @@ from refquant.errors import ArgumentError
 from refquant.nn.convolution import bordered, channels, check_padding_mode
 from refquant.nn.module import Module
 from refquant.nn.quantized._output import OutputQuantizer
-from refquant.nn.quantized.weights import quantize_weight, read_layer
+from refquant.nn.quantized.weights import quantize_weight, read_layer, reference_layer
 from refquant.nn.state import quantized_value
 from refquant.ops.quantized.convolution import check_image_rank, run_convolution
 from refquant.ops.quantized.convolution_prepack import conv1d_prepack, conv2d_prepack, conv3d_prepack, unpacked
@@ -66,6 +66,20 @@ class Convolution(OutputQuantizer):
         ------
         ArgumentError
             If it is of another type, or has no QConfig, or one whose weights are not qint8.
+        """
+    @classmethod
+    def from_reference(cls, ref_qconv: Module, output_scale: float, output_zero_point: int) -> Self:
+        """Make a quantized layer from a reference module.
+
+        Parameters
+        ----------
+        ref_qconv : Module
+            That of the same name in `refquant.nn.quantized.reference`, or a fused pair that begins
+            with one.
+        output_scale : float
+            Real units of one quantized step of the output.
+        output_zero_point : int
+            The integer that stands for real zero there.
         """
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None: ...
     def _load_from_state_dict(self, report: Any, prefix: str) -> None: ...

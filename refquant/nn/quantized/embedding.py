@@ -8,7 +8,7 @@ from refquant._documentation import document
 from refquant._operation import warn
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError, WorkflowWarning
 from refquant.nn.module import Module
-from refquant.nn.quantized.weights import trained_observer
+from refquant.nn.quantized.weights import reference_layer, trained_observer
 from refquant.nn.state import quantized_value
 from refquant.ops.quantized import embedding as ops
 from refquant.ops.quantized.affine import quantize_per_channel
@@ -126,6 +126,7 @@ class Embedding(Module):
 
     _version = 1
     _FLOAT_MODULE: type = nn.Embedding
+    _NEEDED: tuple[str, ...] = ("num_embeddings", "embedding_dim", "get_quantized_weight")
 
     def __init__(
         self,
@@ -194,6 +195,21 @@ class Embedding(Module):
         module: Any = mod
         return cls(module.num_embeddings, module.embedding_dim, _weight=weight)
 
+    @classmethod
+    def from_reference(cls, ref_embedding: Module) -> Self:
+        """Make the quantized module from one of `refquant.nn.quantized.reference`.
+
+        Parameters
+        ----------
+        ref_embedding : Module
+            Its quantizer has float zero points, along axis 0.
+        """
+        table = reference_layer("ref_embedding", ref_embedding, *cls._NEEDED)
+        settings = {name: getattr(table, name) for name in cls._NEEDED}
+        weight = settings.pop("get_quantized_weight")()
+        made: Any = cls
+        return made(**settings, _weight=weight)
+
     def _get_name(self) -> str:
         return "QuantizedEmbedding"
 
@@ -244,6 +260,7 @@ class EmbeddingBag(Embedding):
     """
 
     _FLOAT_MODULE: type = nn.EmbeddingBag
+    _NEEDED = (*Embedding._NEEDED, "mode", "include_last_offset")
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from refquant._documentation import document
 from refquant._operation import warn
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError, WorkflowWarning
 from refquant.nn.module import Module
-from refquant.nn.quantized.weights import trained_observer
+from refquant.nn.quantized.weights import reference_layer, trained_observer
 from refquant.nn.state import quantized_value
 from refquant.ops.quantized import embedding as ops
 from refquant.ops.quantized.affine import quantize_per_channel
@@ -80,6 +80,7 @@ class Embedding(Module):
     """
     _version: Any
     _FLOAT_MODULE: type = ...
+    _NEEDED: tuple[str, ...] = ...
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None=None, max_norm: float | None=None, norm_type: float=2.0, scale_grad_by_freq: bool=False, sparse: bool=False, _weight: Any=None, dtype: dtypes.dtype=dtypes.quint8) -> None: ...
     @property
     def dtype(self) -> dtypes.dtype:
@@ -114,6 +115,15 @@ class Embedding(Module):
         ArgumentError
             If it is of another type, or has no QConfig, or one whose weights have no float zero
             points.
+        """
+    @classmethod
+    def from_reference(cls, ref_embedding: Module) -> Self:
+        """Make the quantized module from one of `refquant.nn.quantized.reference`.
+
+        Parameters
+        ----------
+        ref_embedding : Module
+            Its quantizer has float zero points, along axis 0.
         """
     def _get_name(self) -> str: ...
     def extra_repr(self) -> str:
@@ -156,6 +166,7 @@ class EmbeddingBag(Embedding):
     refquant.Size([2, 12])
     """
     _FLOAT_MODULE: type = ...
+    _NEEDED: Any
     def __init__(self, num_embeddings: int, embedding_dim: int, max_norm: float | None=None, norm_type: float=2.0, scale_grad_by_freq: bool=False, mode: str='sum', sparse: bool=False, _weight: Any=None, include_last_offset: bool=False, dtype: dtypes.dtype=dtypes.quint8) -> None: ...
     def forward(self, indices: Any, offsets: Any=None, per_sample_weights: Any=None, compressed_indices_mapping: Any=None) -> Tensor:
         """Add the rows of each bag, shape (bags, embedding_dim)."""

@@ -16,7 +16,6 @@ from refquant.nn.quantized._output import OutputQuantizer
 from refquant.ops import quantized
 from refquant.ops.floating import activation, arithmetic, concat
 from refquant.ops.floating import matmul as products
-from refquant.ops.quantized import matrices
 from refquant.tensors import Tensor
 
 __all__ = ["FloatFunctional", "QFunctional"]
@@ -156,8 +155,8 @@ class QFunctional(_Methods, OutputQuantizer):
         return quantized.add_relu(x, y, self.scale, self.zero_point)
 
     def matmul(self, x: Any, y: Any) -> Tensor:
-        """Multiply two quantized matrices; see `refquant.ops.quantized.matrices.matmul`."""
-        return matrices.matmul(x, y, self.scale, self.zero_point)
+        """Multiply two quantized matrices; see `refquant.ops.quantized.matmul`."""
+        return quantized.matmul(x, y, self.scale, self.zero_point)
 
     @classmethod
     def from_float(cls, mod: Module) -> "QFunctional":

@@ -10,7 +10,7 @@ from refquant.errors import DtypeError
 from refquant.nn.linear import features
 from refquant.nn.module import Module
 from refquant.nn.quantized._output import OutputQuantizer
-from refquant.nn.quantized.weights import quantize_weight, read_layer
+from refquant.nn.quantized.weights import quantize_weight, read_layer, reference_layer
 from refquant.ops.quantized.dynamic import PackedHalf, linear_prepack_fp16
 from refquant.ops.quantized.linear_layers import linear_prepack, run_linear
 from refquant.ops.quantized.packing import PackedLinear
@@ -193,6 +193,34 @@ class Linear(OutputQuantizer):
             If it is of another type, or has no QConfig, or one whose weights are not qint8.
         """
         return cls._from_parts(mod, use_precomputed_fake_quant)
+
+    @classmethod
+    def from_reference(
+        cls, ref_qlinear: Module, output_scale: float, output_zero_point: int
+    ) -> "Linear":
+        """Make a quantized layer from a reference module.
+
+        Parameters
+        ----------
+        ref_qlinear : Module
+            `refquant.nn.quantized.reference.Linear`, or a fused pair that begins with one.
+        output_scale : float
+            Real units of one quantized step of the output.
+        output_zero_point : int
+            The integer that stands for real zero there.
+        """
+        layer = reference_layer("ref_qlinear", ref_qlinear, "in_features", "get_quantized_weight")
+        made: Any = cls
+        made = made(layer.in_features, layer.out_features, *cls._more_settings(ref_qlinear))
+        bias = None if layer.bias is None else Tensor(layer.bias.array)
+        made.set_weight_bias(layer.get_quantized_weight(), bias)
+        made._set_output(output_scale, output_zero_point)
+        return made
+
+    @classmethod
+    def _more_settings(cls, mod: Any) -> tuple[Any, ...]:
+        """Get what else the constructor takes before the bias."""
+        return ()
 
     @classmethod
     def _from_parts(cls, mod: Module, precomputed: bool, *settings: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 
 from refquant import dtypes, kernels
 from refquant.errors import ArgumentError
+from refquant.nn.containers import Sequential
 from refquant.nn.module import Module
 from refquant.nn.quantized.functional_modules import observed
 from refquant.ops.quantized.affine import quantize_per_channel, quantize_per_tensor
@@ -19,9 +20,11 @@ __all__ = [
     "FloatLayer",
     "dynamic_weight_observer",
     "fold_normalization",
+    "folded",
     "qconfig_of",
     "quantize_weight",
     "read_layer",
+    "reference_layer",
     "trained_observer",
 ]
 
@@ -96,7 +99,7 @@ def fold_normalization(
     return weight * factor.reshape(-1, *(1,) * (weight.ndim - 1)), bias
 
 
-def _folded(module: Any) -> tuple[Tensor, Tensor | None]:
+def folded(module: Any) -> tuple[Tensor, Tensor | None]:
     """Weight and bias of a layer, with the normalization of its output folded in if it has one."""
     if hasattr(module, "normalization"):
         weight, bias = fold_normalization(module, *module.normalization())
@@ -143,7 +146,7 @@ def read_layer(mod: Module, float_type: type, precomputed: bool = False) -> Floa
         If `mod` is neither, or has no QConfig.
     """
     if hasattr(mod, "weight_fake_quant"):
-        weight, bias = _folded(mod)
+        weight, bias = folded(mod)
         scale, zero_point = observed(mod)
         return FloatLayer(
             mod, weight, bias, trained_observer(mod, weight, precomputed), scale, zero_point
@@ -160,18 +163,33 @@ def read_layer(mod: Module, float_type: type, precomputed: bool = False) -> Floa
     inside = pair and "activation_post_process" not in mod._modules
     scale, zero_point = observed(mod[1] if inside else mod)  # type: ignore[index]
     module = mod[0] if pair else mod  # type: ignore[index]
-    weight, bias = _folded(module)
+    weight, bias = folded(module)
     observer = qconfig.weight()
     observer(weight)
     return FloatLayer(module, weight, bias, observer, scale, zero_point)
 
 
-def dynamic_weight_observer(mod: Module, float_type: type) -> Callable[[], Any]:
+def reference_layer(argument: str, mod: Any, *parts: str) -> Any:
+    """Get a reference module, or that of a fused pair, with what a quantized one is made of."""
+    layer = mod[0] if isinstance(mod, Sequential) and len(mod) else mod
+    needed = parts or ("get_quantized_weight",)
+    if not (getattr(layer, "_IS_REFERENCE", False) and all(hasattr(layer, p) for p in needed)):
+        raise ArgumentError(
+            argument=argument,
+            expected="a module of refquant.nn.quantized.reference with the same name",
+            got=type(layer).__name__,
+            hint="make one with from_float(mod, weight_qparams), or call from_float(mod) of the "
+            "quantized type",
+        )
+    return layer
+
+
+def dynamic_weight_observer(mod: Module, *float_types: type) -> Callable[[], Any]:
     """Get what makes the weight observers of a float module, whose type has to be exact."""
-    if type(mod) is not float_type:
+    if type(mod) not in float_types:
         raise ArgumentError(
             argument="mod",
-            expected=f"exactly a {float_type.__name__}",
+            expected="exactly a " + " or ".join(kind.__name__ for kind in float_types),
             got=type(mod).__name__,
         )
     qconfig = getattr(mod, "qconfig", None)

@@ -55,7 +55,7 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     Parameters
     ----------
     input : Tensor
-        Plain or quantized; the quantized takes real values and quantizes them with its own
+        Plain, or quantized: it takes real values and quantizes them with its own
         parameters.
     src : Tensor or ndarray
         The new values.

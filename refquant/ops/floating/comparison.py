@@ -28,7 +28,7 @@ def eq(input: Any, other: Any) -> Tensor:
     Parameters
     ----------
     input, other : Tensor or number
-        Plain or quantized; real values are compared. Shapes broadcast.
+        Plain, or quantized: real values are compared. Shapes broadcast.
 
     Returns
     -------

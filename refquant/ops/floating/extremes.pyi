@@ -81,7 +81,7 @@ def max(input: Any, dim: Any=None, keepdim: bool=False) -> Any:
     Parameters
     ----------
     input : Tensor
-        Plain or quantized; a quantized result has the parameters of the input.
+        Plain, or quantized: a quantized result has the parameters of the input.
     dim : int or Tensor, optional
         A dimension; or another tensor to compare with, as in `maximum`.
     keepdim : bool

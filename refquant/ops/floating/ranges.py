@@ -10,6 +10,7 @@ from refquant.errors import ArgumentError
 from refquant.ops.floating.creation import storage
 from refquant.ops.floating.operands import cast, scalar
 from refquant.ops.rows import row
+from refquant.reference.random_numbers import fused
 from refquant.tensors import Tensor
 
 
@@ -37,8 +38,28 @@ def arange(
     step = scalar("step", step)
     integral = all(isinstance(v, int | np.integer) for v in (start, end, step))
     kind = storage(dtype, device, dtypes.int64 if integral else dtypes.float32)
-    counted = np.arange(start, end, step) if _counts(start, end, step, integral) else np.arange(0)
-    return Tensor(cast(counted, kind), requires_grad)
+    if not _counts(start, end, step, integral):
+        return Tensor(np.zeros(0, kind), requires_grad)
+    if integral or kind.char not in _LANES:
+        return Tensor(cast(np.arange(start, end, step), kind), requires_grad)
+    return Tensor(_spaced(float(start), float(end), float(step), kind), requires_grad)
+
+
+# Elements of a vector of AVX2, which PyTorch makes two of at a time.
+_LANES = {"f": 8, "d": 4}
+
+
+def _spaced(start: float, end: float, step: float, kind: np.dtype) -> np.ndarray:
+    """Count as PyTorch: each vector from its first element on, what is left from `start` on."""
+    lanes = _LANES[kind.char]
+    place = np.arange(math.ceil((end - start) / step))
+    lane = place % lanes
+    with np.errstate(all="ignore"):
+        alone = fused(place.astype(np.float64), step, start).astype(kind)
+        first = fused((place - lane).astype(np.float64), step, start).astype(kind)
+        inside = fused(lane.astype(np.float64), step, first.astype(np.float64)).astype(kind)
+    whole = place < len(place) // (2 * lanes) * (2 * lanes)
+    return np.where(whole, inside, alone)
 
 
 def _counts(start: Any, end: Any, step: Any, integral: bool) -> bool:
@@ -80,4 +101,25 @@ def linspace(
     last = arguments.real("end", end, finite=True)
     (count,) = arguments.shape("steps", arguments.integer("steps", steps))
     with np.errstate(all="ignore"):
-        return Tensor(np.linspace(first, last, count).astype(kind), requires_grad)
+        return Tensor(_between(first, last, count, kind), requires_grad)
+
+
+def _between(first: float, last: float, count: int, kind: np.dtype) -> np.ndarray:
+    """Count up from the first number in the first half, down from the last in the second."""
+    exact = kind if kind.kind == "f" else np.dtype(np.float64)
+    if kind.kind in "iu":  # PyTorch truncates the ends first
+        first, last = math.trunc(first), math.trunc(last)
+    low, high = exact.type(first), exact.type(last)
+    step = (high - low) / exact.type(max(count - 1, 1))
+    up = np.arange(count).astype(exact)
+    rising, falling = _stepped(low, step, up), _stepped(high, -step, up[::-1])
+    first_half = np.arange(count) < max(count // 2, 2 - count)
+    return cast(np.where(first_half, rising, falling), kind)
+
+
+def _stepped(start: Any, step: Any, steps: np.ndarray) -> np.ndarray:
+    """Compute start + steps * step with one rounding, in float16 with two."""
+    if steps.dtype == np.float16:
+        return start + steps * step
+    wide = (np.asarray(v, np.float64) for v in (steps, step, start))
+    return fused(*wide).astype(steps.dtype)

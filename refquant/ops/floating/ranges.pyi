@@ -11,6 +11,7 @@ from refquant.errors import ArgumentError
 from refquant.ops.floating.creation import storage
 from refquant.ops.floating.operands import cast, scalar
 from refquant.ops.rows import row
+from refquant.reference.random_numbers import fused
 from refquant.tensors import Tensor
 
 def arange(start: Any, end: Any=None, step: Any=1, *, dtype: Any=None, device: Any=None, requires_grad: bool=False) -> Tensor:
@@ -42,6 +43,10 @@ def arange(start: Any, end: Any=None, step: Any=1, *, dtype: Any=None, device: A
     >>> refquant.arange(3), refquant.arange(0.0, 1.0, 0.5)
     (tensor([0, 1, 2]), tensor([0. , 0.5]))
     """
+_LANES: Any
+
+def _spaced(start: float, end: float, step: float, kind: np.dtype) -> np.ndarray:
+    """Count as PyTorch: each vector from its first element on, what is left from `start` on."""
 
 def _counts(start: Any, end: Any, step: Any, integral: bool) -> bool:
     """Return whether a range has elements; raise if they cannot be counted or stored."""
@@ -75,3 +80,9 @@ def linspace(start: float, end: float, steps: int, *, dtype: Any=None, device: A
     >>> refquant.linspace(0, 1, 5)
     tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
+
+def _between(first: float, last: float, count: int, kind: np.dtype) -> np.ndarray:
+    """Count up from the first number in the first half, down from the last in the second."""
+
+def _stepped(start: Any, step: Any, steps: np.ndarray) -> np.ndarray:
+    """Compute start + steps * step with one rounding, in float16 with two."""

@@ -10,14 +10,9 @@ from refquant.ops import checks
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.extremes import ValuesAndIndices, taken
 from refquant.ops.floating.operands import operand
+from refquant.ops.floating.selecting import chosen, descending_order
 from refquant.ops.rows import row
 from refquant.tensors import Tensor
-
-
-def descending_order(x: np.ndarray, dim: int) -> np.ndarray:
-    """Find indices that sort from the largest down; equals keep their order, NaN comes first."""
-    backwards = np.argsort(np.flip(x, dim), axis=dim, kind="stable")
-    return x.shape[dim] - 1 - np.flip(backwards, dim)
 
 
 @row(
@@ -70,11 +65,13 @@ def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = 
     k="How many.",
     dim="Along which to look.",
     largest="Whether the largest or the smallest are wanted.",
-    sorted="Accepted; the result is always sorted, of equals the first comes first.",
+    sorted="Accepted; the result is always sorted.",
 )
 @dispatched
 def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True):
     """Find the `k` largest elements along a dimension, or the smallest.
+
+    Of equal elements those are found that PyTorch finds, in the same order.
 
     Returns
     -------
@@ -96,10 +93,7 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
         raise OperationError(argument="k", expected=f"in 0..{extent}", got=k)
     if t.array.ndim == 0:
         return ValuesAndIndices(t.clone(), Tensor(np.zeros((), np.int64)))
-    order = (
-        descending_order(t.array, dim) if largest else np.argsort(t.array, axis=dim, kind="stable")
-    )
-    return taken(t, np.take(order, np.arange(k), axis=dim), dim, keepdim=True)
+    return taken(t, chosen(t.array, k, dim, largest), dim, keepdim=True)
 
 
 @row(

@@ -11,11 +11,9 @@ from refquant.ops import checks
 from refquant.ops.dispatch import dispatched
 from refquant.ops.floating.extremes import ValuesAndIndices, taken
 from refquant.ops.floating.operands import operand
+from refquant.ops.floating.selecting import chosen, descending_order
 from refquant.ops.rows import row
 from refquant.tensors import Tensor
-
-def descending_order(x: np.ndarray, dim: int) -> np.ndarray:
-    """Find indices that sort from the largest down; equals keep their order, NaN comes first."""
 
 def sort(input: Any, dim: int=-1, descending: bool=False, stable: bool=False) -> Any:
     """Sort along a dimension; equals keep their order.
@@ -73,6 +71,8 @@ def argsort(input: Any, dim: int=-1, descending: bool=False, stable: bool=False)
 def topk(input: Any, k: int, dim: int=-1, largest: bool=True, sorted: bool=True) -> Any:
     """Find the `k` largest elements along a dimension, or the smallest.
 
+    Of equal elements those are found that PyTorch finds, in the same order.
+
     Parameters
     ----------
     input : Tensor
@@ -84,7 +84,7 @@ def topk(input: Any, k: int, dim: int=-1, largest: bool=True, sorted: bool=True)
     largest : bool, default True
         Whether the largest or the smallest are wanted.
     sorted : bool, default True
-        Accepted; the result is always sorted, of equals the first comes first.
+        Accepted; the result is always sorted.
 
     Returns
     -------

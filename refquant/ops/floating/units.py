@@ -5,14 +5,16 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._operation import named
 from refquant.arguments import real
 from refquant.engines.rules.exponential import erf
 from refquant.errors import ArgumentError, ShapeError
-from refquant.ops.dispatch import dispatched
+from refquant.ops.dispatch import QUANTIZED_FORMS, dispatched
 from refquant.ops.floating.operands import float_operand
+from refquant.ops.floating.selection import where
 from refquant.ops.floating.unary import unary, unary_float
 from refquant.ops.rows import in_place, row
-from refquant.tensors import Tensor, differentiable
+from refquant.tensors import QuantizedTensor, Tensor, differentiable
 
 _ROOT_TWO_OVER_PI, _CUBIC = np.sqrt(2 / np.pi), 0.044715
 
@@ -139,6 +141,34 @@ def prelu(input: Any, weight: Any) -> Tensor:
         )
 
     return differentiable(y.astype(x.dtype, copy=False), (t, w), backward)
+
+
+@named("_prelu_kernel")
+def prelu_kernel(input: Any, weight: Any) -> Tensor:
+    """Multiply negative elements by slopes of any shape; `prelu` of slopes that broadcast.
+
+    Parameters
+    ----------
+    input : Tensor
+        Plain, or quantized per tensor: the result keeps its parameters.
+    weight : Tensor
+        Slopes, of the dtype of `input`; shapes broadcast. Of a quantized `input` a vector holds
+        the slopes of its channels.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant._prelu_kernel(refquant.tensor([-1.0, 2.0]), refquant.tensor([0.25, 0.5]))
+    tensor([-0.25,  2.  ])
+    """
+    if type(input) is QuantizedTensor:
+        return QUANTIZED_FORMS["prelu"](input, weight)
+    t, w = float_operand("input", input), float_operand("weight", weight)
+    return where(t > 0, t, t * w)
 
 
 @row("refquant", input="Plain, or quantized per tensor: the result keeps its parameters.")

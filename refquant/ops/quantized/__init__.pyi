@@ -112,6 +112,8 @@ from refquant.ops.quantized.embedding_tables import embedding_bag_byte_unpack as
 from refquant.ops.quantized.functions import hardswish as hardswish
 from refquant.ops.quantized.functions import sigmoid as sigmoid
 from refquant.ops.quantized.functions import threshold as threshold
+from refquant.ops.quantized.given_input import linear_with_input_q_dq_qweight_dq_output_fp32 as linear_with_input_q_dq_qweight_dq_output_fp32
+from refquant.ops.quantized.given_input import linear_with_input_q_dq_qweight_dq_relu_output_fp32 as linear_with_input_q_dq_qweight_dq_relu_output_fp32
 from refquant.ops.quantized.group_normalization import group_norm as group_norm
 from refquant.ops.quantized.group_normalization import instance_norm as instance_norm
 from refquant.ops.quantized.group_normalization import layer_norm as layer_norm
@@ -120,6 +122,7 @@ from refquant.ops.quantized.linear_layers import linear as linear
 from refquant.ops.quantized.linear_layers import linear_prepack as linear_prepack
 from refquant.ops.quantized.linear_layers import linear_relu as linear_relu
 from refquant.ops.quantized.linear_layers import linear_unpack as linear_unpack
+from refquant.ops.quantized.matrices import matmul as matmul
 from refquant.ops.quantized.out_variants import add_out as add_out
 from refquant.ops.quantized.out_variants import add_relu_out as add_relu_out
 from refquant.ops.quantized.out_variants import add_scalar_out as add_scalar_out
@@ -150,3 +153,5 @@ from refquant.ops.quantized.with_scalar import add_scalar as add_scalar
 from refquant.ops.quantized.with_scalar import add_scalar_relu as add_scalar_relu
 from refquant.ops.quantized.with_scalar import mul_scalar as mul_scalar
 from refquant.ops.quantized.with_scalar import mul_scalar_relu as mul_scalar_relu
+from refquant.ops.quantized.withdrawn import linear_prepack_fp16_legacy as linear_prepack_fp16_legacy
+from refquant.ops.quantized.withdrawn import linear_prepack_legacy as linear_prepack_legacy

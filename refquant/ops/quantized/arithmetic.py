@@ -1,5 +1,6 @@
 """Sums and products of two quantized tensors, with parameters given for the result."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,27 +10,24 @@ from refquant._documentation import document
 from refquant._operation import operation_name
 from refquant.engines import FusedRule, Operands
 from refquant.engines.rules.elementwise import PRODUCT_OF_INTEGERS, SUM_IN_FIXED_POINT
-from refquant.errors import DtypeError, EngineError
+from refquant.errors import ArgumentTypeError, DtypeError, EngineError
 from refquant.ops import checks, layout
+from refquant.ops.quantized import given_out, with_scalar
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["add", "add_relu", "mul", "mul_relu"]
 
-# Rules by step, dtype and equality of shapes, for the engine that is chosen.
-_plans: dict[tuple, tuple] = {}
-engines.on_change.append(lambda record: _plans.clear())
-
 
 def _plan(step: str, dtype: dtypes.dtype, same_shape: bool) -> tuple:
     """(how to combine, how to dequantize, how to quantize, how to requantize)."""
-    key = (step, dtype, same_shape)
-    plan = _plans.get(key)
+    record, key = engines.current(), (step, dtype, same_shape)
+    plan = record.plans.get(key)
     if plan is None:
-        record, operands = engines.current(), Operands(dtype, same_shape=same_shape)
+        operands = Operands(dtype, same_shape=same_shape)
         steps = ("elementwise_dequantize", "elementwise_quantize", "elementwise_requantize")
         plan = (record.rule(step, operands), *(record.rule(s, operands) for s in steps))
-        _plans[key] = plan
+        record.plans[key] = plan
     return plan
 
 
@@ -49,7 +47,9 @@ def _operands(a: Any, b: Any) -> tuple[QuantizedTensor, QuantizedTensor]:
 
 
 @operation("pair")
-def add(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
+def add(
+    qa: Any, qb: Any, scale: Any = None, zero_point: Any = None, *, out: Any = None
+) -> QuantizedTensor:
     r"""Add two quantized tensors.
 
     .. math:: q = quantize(s_a (q_a - z_a) + s_b (q_b - z_b);\; s, z)
@@ -73,11 +73,15 @@ def add(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     >>> refquant.ops.quantized.add(x, x, 1.0, 8).int_repr()
     tensor([10,  4], dtype=refquant.uint8)
     """
-    return _add(qa, qb, scale, zero_point, False)
+    pair = _add if out is None else _add_written
+    given = qa, qb, scale, zero_point, out
+    return _overload(pair, with_scalar.add_scalar, False, *given)
 
 
 @operation("pair")
-def add_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
+def add_relu(
+    qa: Any, qb: Any, scale: Any = None, zero_point: Any = None, *, out: Any = None
+) -> QuantizedTensor:
     """Add two quantized tensors; negative sums become 0.
 
     As `add`, with :math:`max(0, x)` between the sum and its quantization.
@@ -90,17 +94,44 @@ def add_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor
     >>> refquant.ops.quantized.add_relu(x, x, 1.0, 8).int_repr()
     tensor([10,  8], dtype=refquant.uint8)
     """
-    return _add(qa, qb, scale, zero_point, True)
+    pair = _add if out is None else _add_written
+    given = qa, qb, scale, zero_point, out
+    return _overload(pair, with_scalar.add_scalar_relu, True, *given)
 
 
-def add_written(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
-    """Add as the ``_out`` form does: QNNPACK has no kernel that writes into a given tensor."""
-    return _add(qa, qb, scale, zero_point, False, written=True)
+def _overload(
+    of_pair: Callable, of_number: Callable, relu: bool, qa: Any, qb: Any, scale, zero_point, out
+) -> QuantizedTensor:
+    """Choose among the forms of an operation: of two tensors or a number, into a given tensor."""
+    numbers = [False, False]
+    if scale is None and zero_point is None:
+        numbers = [isinstance(q, int | float | np.number) for q in (qa, qb)]
+    into = None if out is None else given_out.target(out)
+    if any(numbers):
+        result = of_number(*((qb, qa) if numbers[0] else (qa, qb)))
+    elif into is None:
+        result = of_pair(qa, qb, scale, zero_point, relu)
+    else:
+        _leave_out(scale, zero_point)
+        result = of_pair(qa, qb, into.scale, into.zero_point, relu)
+    return result if into is None else given_out.written(into, result, not any(numbers))
 
 
-def add_relu_written(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
-    """Add as `add_written` does; negative sums become 0."""
-    return _add(qa, qb, scale, zero_point, True, written=True)
+def _leave_out(scale: Any, zero_point: Any) -> None:
+    """Raise if parameters are given beside a target, which has its own."""
+    for name, value in (("scale", scale), ("zero_point", zero_point)):
+        if value is not None:
+            raise ArgumentTypeError(
+                argument=name,
+                expected="left out beside `out`",
+                got=value,
+                hint="call it without `scale` and `zero_point`; those of `out` are used",
+            )
+
+
+def _add_written(qa: Any, qb: Any, scale: Any, zero_point: Any, relu: bool) -> QuantizedTensor:
+    """Add into a given tensor, for which QNNPACK has no kernel of its own."""
+    return _add(qa, qb, scale, zero_point, relu, written=True)
 
 
 def _add(qa: Any, qb: Any, scale, zero_point, relu: bool, written: bool = False) -> QuantizedTensor:
@@ -150,7 +181,9 @@ def _check_fixed_point(a: QuantizedTensor, b: QuantizedTensor, scale: float) -> 
 
 
 @operation("pair")
-def mul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
+def mul(
+    qa: Any, qb: Any, scale: Any = None, zero_point: Any = None, *, out: Any = None
+) -> QuantizedTensor:
     r"""Multiply two quantized tensors.
 
     .. math:: q = quantize(s_a (q_a - z_a) \cdot s_b (q_b - z_b);\; s, z)
@@ -171,11 +204,14 @@ def mul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     >>> refquant.ops.quantized.mul(x, x, 0.5, 8).int_repr()
     tensor([10, 16], dtype=refquant.uint8)
     """
-    return _multiply(qa, qb, scale, zero_point, False)
+    given = qa, qb, scale, zero_point, out
+    return _overload(_multiply, with_scalar.mul_scalar, False, *given)
 
 
 @operation("pair")
-def mul_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
+def mul_relu(
+    qa: Any, qb: Any, scale: Any = None, zero_point: Any = None, *, out: Any = None
+) -> QuantizedTensor:
     """Multiply two quantized tensors; negative products become 0.
 
     %(pair)s
@@ -187,7 +223,8 @@ def mul_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor
     >>> refquant.ops.quantized.mul_relu(x, y, 0.5, 8).int_repr()
     tensor([10,  8], dtype=refquant.uint8)
     """
-    return _multiply(qa, qb, scale, zero_point, True)
+    given = qa, qb, scale, zero_point, out
+    return _overload(_multiply, with_scalar.mul_scalar_relu, True, *given)
 
 
 def _multiply(qa: Any, qb: Any, scale, zero_point, relu: bool) -> QuantizedTensor:
@@ -221,14 +258,18 @@ document(
     pair="""
 Parameters
 ----------
-qa, qb : QuantizedTensor
-    Operands quantized per tensor, of one dtype, of shapes that broadcast.
+qa, qb : QuantizedTensor or float
+    Operands quantized per tensor, of one dtype, of shapes that broadcast. One of them may be a
+    number; the parameters then follow from it, as in `add_scalar` and `mul_scalar`.
 %(quantizer_of_result)s
+    Left out beside a number or `out`.
+out : QuantizedTensor, optional
+    A tensor that the result is written into, with its scale and zero point.
 
 Returns
 -------
 QuantizedTensor
-    Of the dtype and memory format of `qa`.""",
+    Of the dtype and memory format of `qa`; `out` where it is given.""",
     unless_pair="""
 Raises
 ------

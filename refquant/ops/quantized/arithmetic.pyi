@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from collections.abc import Callable
 from typing import Any
 import numpy as np
 from refquant import dtypes, engines, kernels
@@ -10,19 +11,19 @@ from refquant._documentation import document
 from refquant._operation import operation_name
 from refquant.engines import FusedRule, Operands
 from refquant.engines.rules.elementwise import PRODUCT_OF_INTEGERS, SUM_IN_FIXED_POINT
-from refquant.errors import DtypeError, EngineError
+from refquant.errors import ArgumentTypeError, DtypeError, EngineError
 from refquant.ops import checks, layout
+from refquant.ops.quantized import given_out, with_scalar
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 __all__ = ['add', 'add_relu', 'mul', 'mul_relu']
-_plans: dict[tuple, tuple]
 
 def _plan(step: str, dtype: dtypes.dtype, same_shape: bool) -> tuple:
     """(how to combine, how to dequantize, how to quantize, how to requantize)."""
 
 def _operands(a: Any, b: Any) -> tuple[QuantizedTensor, QuantizedTensor]: ...
 
-def add(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
+def add(qa: Any, qb: Any, scale: Any=None, zero_point: Any=None, *, out: Any=None) -> QuantizedTensor:
     r"""Add two quantized tensors.
 
     .. math:: q = quantize(s_a (q_a - z_a) + s_b (q_b - z_b);\; s, z)
@@ -33,17 +34,21 @@ def add(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
 
     Parameters
     ----------
-    qa, qb : QuantizedTensor
-        Operands quantized per tensor, of one dtype, of shapes that broadcast.
+    qa, qb : QuantizedTensor or float
+        Operands quantized per tensor, of one dtype, of shapes that broadcast. One of them may be a
+        number; the parameters then follow from it, as in `add_scalar` and `mul_scalar`.
     scale : float
         Real units of one quantized step of the result.
     zero_point : int
         The integer that stands for real zero in the result, in the range of its dtype.
+        Left out beside a number or `out`.
+    out : QuantizedTensor, optional
+        A tensor that the result is written into, with its scale and zero point.
 
     Returns
     -------
     QuantizedTensor
-        Of the dtype and memory format of `qa`.
+        Of the dtype and memory format of `qa`; `out` where it is given.
 
     Raises
     ------
@@ -73,24 +78,28 @@ def add(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     tensor([10,  4], dtype=refquant.uint8)
     """
 
-def add_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
+def add_relu(qa: Any, qb: Any, scale: Any=None, zero_point: Any=None, *, out: Any=None) -> QuantizedTensor:
     """Add two quantized tensors; negative sums become 0.
 
     As `add`, with :math:`max(0, x)` between the sum and its quantization.
 
     Parameters
     ----------
-    qa, qb : QuantizedTensor
-        Operands quantized per tensor, of one dtype, of shapes that broadcast.
+    qa, qb : QuantizedTensor or float
+        Operands quantized per tensor, of one dtype, of shapes that broadcast. One of them may be a
+        number; the parameters then follow from it, as in `add_scalar` and `mul_scalar`.
     scale : float
         Real units of one quantized step of the result.
     zero_point : int
         The integer that stands for real zero in the result, in the range of its dtype.
+        Left out beside a number or `out`.
+    out : QuantizedTensor, optional
+        A tensor that the result is written into, with its scale and zero point.
 
     Returns
     -------
     QuantizedTensor
-        Of the dtype and memory format of `qa`.
+        Of the dtype and memory format of `qa`; `out` where it is given.
 
     Raises
     ------
@@ -113,11 +122,14 @@ def add_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor
     tensor([10,  8], dtype=refquant.uint8)
     """
 
-def add_written(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
-    """Add as the ``_out`` form does: QNNPACK has no kernel that writes into a given tensor."""
+def _overload(of_pair: Callable, of_number: Callable, relu: bool, qa: Any, qb: Any, scale: Any, zero_point: Any, out: Any) -> QuantizedTensor:
+    """Choose among the forms of an operation: of two tensors or a number, into a given tensor."""
 
-def add_relu_written(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
-    """Add as `add_written` does; negative sums become 0."""
+def _leave_out(scale: Any, zero_point: Any) -> None:
+    """Raise if parameters are given beside a target, which has its own."""
+
+def _add_written(qa: Any, qb: Any, scale: Any, zero_point: Any, relu: bool) -> QuantizedTensor:
+    """Add into a given tensor, for which QNNPACK has no kernel of its own."""
 
 def _add(qa: Any, qb: Any, scale: Any, zero_point: Any, relu: bool, written: bool=False) -> QuantizedTensor: ...
 
@@ -127,7 +139,7 @@ def _at_once(rule: Any, x: Any, of_a: Any, y: Any, of_b: Any, output: Any) -> np
 def _check_fixed_point(a: QuantizedTensor, b: QuantizedTensor, scale: float) -> None:
     """Multipliers of the fixed-point sum hold ratios of scales from 2**-14 to 2**8 only."""
 
-def mul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
+def mul(qa: Any, qb: Any, scale: Any=None, zero_point: Any=None, *, out: Any=None) -> QuantizedTensor:
     r"""Multiply two quantized tensors.
 
     .. math:: q = quantize(s_a (q_a - z_a) \cdot s_b (q_b - z_b);\; s, z)
@@ -137,17 +149,21 @@ def mul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
 
     Parameters
     ----------
-    qa, qb : QuantizedTensor
-        Operands quantized per tensor, of one dtype, of shapes that broadcast.
+    qa, qb : QuantizedTensor or float
+        Operands quantized per tensor, of one dtype, of shapes that broadcast. One of them may be a
+        number; the parameters then follow from it, as in `add_scalar` and `mul_scalar`.
     scale : float
         Real units of one quantized step of the result.
     zero_point : int
         The integer that stands for real zero in the result, in the range of its dtype.
+        Left out beside a number or `out`.
+    out : QuantizedTensor, optional
+        A tensor that the result is written into, with its scale and zero point.
 
     Returns
     -------
     QuantizedTensor
-        Of the dtype and memory format of `qa`.
+        Of the dtype and memory format of `qa`; `out` where it is given.
 
     Raises
     ------
@@ -175,22 +191,26 @@ def mul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     tensor([10, 16], dtype=refquant.uint8)
     """
 
-def mul_relu(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
+def mul_relu(qa: Any, qb: Any, scale: Any=None, zero_point: Any=None, *, out: Any=None) -> QuantizedTensor:
     """Multiply two quantized tensors; negative products become 0.
 
     Parameters
     ----------
-    qa, qb : QuantizedTensor
-        Operands quantized per tensor, of one dtype, of shapes that broadcast.
+    qa, qb : QuantizedTensor or float
+        Operands quantized per tensor, of one dtype, of shapes that broadcast. One of them may be a
+        number; the parameters then follow from it, as in `add_scalar` and `mul_scalar`.
     scale : float
         Real units of one quantized step of the result.
     zero_point : int
         The integer that stands for real zero in the result, in the range of its dtype.
+        Left out beside a number or `out`.
+    out : QuantizedTensor, optional
+        A tensor that the result is written into, with its scale and zero point.
 
     Returns
     -------
     QuantizedTensor
-        Of the dtype and memory format of `qa`.
+        Of the dtype and memory format of `qa`; `out` where it is given.
 
     Raises
     ------

@@ -22,6 +22,7 @@ __all__ = [
     "batch_norm_relu",
     "norm_output",
     "norm_vector",
+    "quantized_batch_norm",
 ]
 
 
@@ -52,13 +53,13 @@ def norm_vector(argument: str, value: Any, shape: tuple[int, ...], missing: floa
     return np.ascontiguousarray(array)
 
 
-def _batch_norm(qx, weight, bias, mean, var, eps, scale, zero_point, ranks, relu):
-    q = checks.quantized_per_tensor("qx", qx)
+def _batch_norm(qx, weight, bias, mean, var, eps, scale, zero_point, ranks, relu, argument="qx"):
+    q = checks.quantized_per_tensor(argument, qx)
     ndim = q.array.ndim
     if ndim not in ranks:
         named = ", ".join(map(str, ranks[:-1])) + " or " if len(ranks) > 1 else ""
         raise ShapeError(
-            argument="qx",
+            argument=argument,
             expected=f"of {named}{ranks[-1]} dimensions",
             got=f"shape {q.array.shape}",
         )
@@ -117,6 +118,41 @@ def batch_norm(
     return _batch_norm(
         qx, weight, bias, mean, var, eps, output_scale, output_zero_point, (2, 3, 4, 5), False
     )
+
+
+def quantized_batch_norm(
+    input: Any,
+    weight: Any,
+    bias: Any,
+    mean: Any,
+    var: Any,
+    eps: float,
+    output_scale: float,
+    output_zero_point: int,
+) -> QuantizedTensor:
+    """Compute `refquant.ops.quantized.batch_norm`, whose other name this is.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Its `qx`.
+    weight, bias, mean, var : Tensor of float32, shape (channels,)
+        As there.
+    eps, output_scale, output_zero_point : float, float, int
+        As there.
+
+    Returns
+    -------
+    QuantizedTensor
+
+    %(two_channels)s
+    >>> refquant.quantized_batch_norm(x, one, zero, zero, one, 0.0, 0.5, 8).dequantize()
+    tensor([[ 1., -2.]])
+    """
+    return _batch_norm(
+        input, weight, bias, mean, var, eps, output_scale, output_zero_point, (2, 3, 4, 5), False,
+        "input",
+    )  # fmt: skip
 
 
 def batch_norm_relu(

@@ -11,7 +11,7 @@ from refquant.errors import ArgumentError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.activation import rules_of
 from refquant.tensors import QuantizedTensor
-__all__ = ['batch_norm', 'batch_norm1d', 'batch_norm1d_relu', 'batch_norm2d', 'batch_norm2d_relu', 'batch_norm3d', 'batch_norm3d_relu', 'batch_norm_relu', 'norm_output', 'norm_vector']
+__all__ = ['batch_norm', 'batch_norm1d', 'batch_norm1d_relu', 'batch_norm2d', 'batch_norm2d_relu', 'batch_norm3d', 'batch_norm3d_relu', 'batch_norm_relu', 'norm_output', 'norm_vector', 'quantized_batch_norm']
 
 def norm_output(q: QuantizedTensor, scale: Any, zero_point: Any) -> tuple[float, int]:
     """Return scale and zero point of a result, or raise."""
@@ -19,7 +19,7 @@ def norm_output(q: QuantizedTensor, scale: Any, zero_point: Any) -> tuple[float,
 def norm_vector(argument: str, value: Any, shape: tuple[int, ...], missing: float | None=None) -> Any:
     """Return contiguous float32 numbers of a shape; of 0 or 1 where they may be left out."""
 
-def _batch_norm(qx: Any, weight: Any, bias: Any, mean: Any, var: Any, eps: Any, scale: Any, zero_point: Any, ranks: Any, relu: Any) -> Any: ...
+def _batch_norm(qx: Any, weight: Any, bias: Any, mean: Any, var: Any, eps: Any, scale: Any, zero_point: Any, ranks: Any, relu: Any, argument: Any='qx') -> Any: ...
 
 def batch_norm(qx: Any, weight: Any, bias: Any, mean: Any, var: Any, eps: float, output_scale: float, output_zero_point: int) -> QuantizedTensor:
     r"""Normalize channels by given statistics, quantized with the parameters given.
@@ -67,6 +67,32 @@ def batch_norm(qx: Any, weight: Any, bias: Any, mean: Any, var: Any, eps: float,
     >>> x = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.5, 8, refquant.quint8)
     >>> one, zero = refquant.ones(2), refquant.zeros(2)
     >>> ops.batch_norm(x, one, zero, zero, one, 0.0, 0.5, 8).dequantize()
+    tensor([[ 1., -2.]])
+    """
+
+def quantized_batch_norm(input: Any, weight: Any, bias: Any, mean: Any, var: Any, eps: float, output_scale: float, output_zero_point: int) -> QuantizedTensor:
+    """Compute `refquant.ops.quantized.batch_norm`, whose other name this is.
+
+    Parameters
+    ----------
+    input : QuantizedTensor
+        Its `qx`.
+    weight, bias, mean, var : Tensor of float32, shape (channels,)
+        As there.
+    eps, output_scale, output_zero_point : float, float, int
+        As there.
+
+    Returns
+    -------
+    QuantizedTensor
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized as ops
+    >>> x = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.5, 8, refquant.quint8)
+    >>> one, zero = refquant.ones(2), refquant.zeros(2)
+    >>> refquant.quantized_batch_norm(x, one, zero, zero, one, 0.0, 0.5, 8).dequantize()
     tensor([[ 1., -2.]])
     """
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, kernels
+from refquant import arguments, engines, kernels
 from refquant._documentation import document
 from refquant.errors import ArgumentTypeError, ShapeError
-from refquant.ops import checks
+from refquant.ops import checks, layout
 from refquant.ops.quantized.cell_params import check_pair, multiply, reduces_range
 from refquant.tensors import Tensor
 
@@ -39,6 +39,24 @@ def check_state_pair(hx: Any) -> tuple[Any, Any]:
             argument="hx", expected="a pair of tensors", got=arguments.describe(hx)
         )
     return hx[0], hx[1]
+
+
+def gate_of(size: int) -> tuple[int, Any]:
+    """How many of the elements of a state have gates like vectors, and how those are computed."""
+    split = engines.current().rule("gate")
+    return layout.vector_length(size, split.block), split
+
+
+def next_of_lstm(
+    from_input: np.ndarray, from_hidden: np.ndarray, cell: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Make the next hidden and cell state by the rules of the engine."""
+    return kernels.lstm_cell(from_input, from_hidden, cell, *gate_of(cell.shape[1]))
+
+
+def next_of_gru(from_input: np.ndarray, from_hidden: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Make the next hidden state by the rules of the engine."""
+    return kernels.gru_cell(from_input, from_hidden, hidden, *gate_of(hidden.shape[1]))
 
 
 def _drive(gates: int, input: Any, hx: Any, w_ih: Any, w_hh: Any, name: str = "hx"):
@@ -85,7 +103,7 @@ def quantized_lstm_cell_dynamic(
     h, c = check_state_pair(hx)
     from_input, from_hidden, hidden = _drive(4, input, h, w_ih, w_hh, "hx[0]")
     cell = check_rows("hx[1]", c, hidden.shape)
-    hidden, cell = kernels.lstm_cell(from_input, from_hidden, cell)
+    hidden, cell = next_of_lstm(from_input, from_hidden, cell)
     return Tensor(hidden), Tensor(cell)
 
 
@@ -106,7 +124,7 @@ def quantized_gru_cell_dynamic(
     >>> quantized.quantized_gru_cell_dynamic(x, x, w, w, None, None)
     tensor([[0.5]])
     """
-    return Tensor(kernels.gru_cell(*_drive(3, input, hx, w_ih, w_hh)))
+    return Tensor(next_of_gru(*_drive(3, input, hx, w_ih, w_hh)))
 
 
 def quantized_rnn_relu_cell_dynamic(

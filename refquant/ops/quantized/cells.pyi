@@ -5,10 +5,10 @@ from typing import Any
 
 from typing import Any
 import numpy as np
-from refquant import arguments, kernels
+from refquant import arguments, engines, kernels
 from refquant._documentation import document
 from refquant.errors import ArgumentTypeError, ShapeError
-from refquant.ops import checks
+from refquant.ops import checks, layout
 from refquant.ops.quantized.cell_params import check_pair, multiply, reduces_range
 from refquant.tensors import Tensor
 __all__ = ['quantized_gru_cell_dynamic', 'quantized_lstm_cell_dynamic', 'quantized_rnn_relu_cell_dynamic', 'quantized_rnn_tanh_cell_dynamic']
@@ -18,6 +18,15 @@ def check_rows(argument: str, value: Any, shape: tuple[Any, int]) -> np.ndarray:
 
 def check_state_pair(hx: Any) -> tuple[Any, Any]:
     """Return hidden and cell state, or raise."""
+
+def gate_of(size: int) -> tuple[int, Any]:
+    """How many of the elements of a state have gates like vectors, and how those are computed."""
+
+def next_of_lstm(from_input: np.ndarray, from_hidden: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Make the next hidden and cell state by the rules of the engine."""
+
+def next_of_gru(from_input: np.ndarray, from_hidden: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Make the next hidden state by the rules of the engine."""
 
 def _drive(gates: int, input: Any, hx: Any, w_ih: Any, w_hh: Any, name: str='hx') -> Any:
     """Multiply input and hidden state by their weights; returns the hidden state, too."""

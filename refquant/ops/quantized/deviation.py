@@ -66,7 +66,7 @@ def std(
     ndim, axes = q.array.ndim, tuple(sorted(reduced_axes(dim, q.array.ndim)))
     count = math.prod(q.array.shape[a] for a in axes)
     trailing = axes == tuple(range(ndim - len(axes), ndim))
-    if trailing and not (count == 1 and less == 1):
+    if trailing and not (count == 1 and less >= 1):
         kept = q.array.shape[: ndim - len(axes)]
         result = _of_integers(q, q.array.reshape(*kept, count), less).reshape(kept)
     else:

@@ -29,6 +29,7 @@ __all__ = [
     "linear_relu_dynamic_fp16",
     "linear_unpack_fp16",
     "multiply_rows",
+    "packed_linear",
     "reduced_range",
 ]
 
@@ -72,16 +73,22 @@ def reduced_range(packed: PackedWeight, reduce_range: Any) -> bool:
     return reduce_range
 
 
-def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
-    engines.require("dynamic_linear")
-    if not isinstance(packed, PackedLinear):
+def packed_linear(value: Any) -> PackedLinear:
+    """Return the packed weight of a linear layer; raise for others, and for another engine's."""
+    if not isinstance(value, PackedLinear):
         raise ArgumentTypeError(
             argument="W_prepack",
             expected="a packed weight",
-            got=type(packed).__name__,
+            got=type(value).__name__,
             hint="make it with refquant.ops.quantized.linear_prepack(weight, bias)",
         )
-    packed.check_engine()
+    value.check_engine()
+    return value
+
+
+def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor:
+    engines.require("dynamic_linear")
+    packed = packed_linear(packed)
     reduce_range = reduced_range(packed, reduce_range)
     x = checks.float32_tensor("X", X).array
     rows = as_rows(x, packed.kept_weight.array.shape[1])
@@ -95,7 +102,7 @@ def multiply_rows(
     """Quantize a row-major matrix and multiply it by a packed weight."""
     q = quantize_input(rows, *quantizer)
     return kernels.linear_dynamic(
-        q, quantizer, packed.operand, packed.biases, relu,
+        q, quantizer, packed.operand, packed.biases, packed.relu_rule if relu else None,
         packed.rules.accumulate, packed.output_rule,
     )  # fmt: skip
 

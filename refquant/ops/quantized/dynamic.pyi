@@ -17,7 +17,7 @@ from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.linear_layers import PackedLinear, as_rows
 from refquant.ops.quantized.packing import PackedWeight, check_bias, copy_bias
 from refquant.tensors import Tensor
-__all__ = ['PackedHalf', 'check_range', 'input_quantizer', 'linear_dynamic', 'linear_dynamic_fp16', 'linear_dynamic_fp16_unpacked_weight', 'linear_prepack_fp16', 'linear_relu_dynamic', 'linear_relu_dynamic_fp16', 'linear_unpack_fp16', 'multiply_rows', 'reduced_range']
+__all__ = ['PackedHalf', 'check_range', 'input_quantizer', 'linear_dynamic', 'linear_dynamic_fp16', 'linear_dynamic_fp16_unpacked_weight', 'linear_prepack_fp16', 'linear_relu_dynamic', 'linear_relu_dynamic_fp16', 'linear_unpack_fp16', 'multiply_rows', 'packed_linear', 'reduced_range']
 LARGEST_HALF: Any
 
 def check_range(argument: str, array: np.ndarray) -> tuple[float, float]:
@@ -31,6 +31,9 @@ def quantize_input(rows: np.ndarray, scale: float, zero_point: int) -> np.ndarra
 
 def reduced_range(packed: PackedWeight, reduce_range: Any) -> bool:
     """Return whether seven bits are quantized to; warn if the engine always takes all eight."""
+
+def packed_linear(value: Any) -> PackedLinear:
+    """Return the packed weight of a linear layer; raise for others, and for another engine's."""
 
 def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor: ...
 

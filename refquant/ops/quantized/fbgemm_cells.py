@@ -6,7 +6,7 @@ from refquant import kernels
 from refquant._documentation import document
 from refquant.errors import ShapeError
 from refquant.ops import checks
-from refquant.ops.quantized.cells import check_rows, check_state_pair
+from refquant.ops.quantized.cells import check_rows, check_state_pair, next_of_gru, next_of_lstm
 from refquant.ops.quantized.fbgemm_linear import fbgemm_linear_int8_weight_fp32_activation
 from refquant.tensors import Tensor
 
@@ -94,7 +94,7 @@ def quantized_lstm_cell(
     h, c = check_state_pair(hx)
     from_input, from_hidden, hidden = _drive(4, input, h, "hx[0]", given)
     cell = check_rows("hx[1]", c, hidden.shape)
-    hidden, cell = kernels.lstm_cell(from_input, from_hidden, cell)
+    hidden, cell = next_of_lstm(from_input, from_hidden, cell)
     return Tensor(hidden), Tensor(cell)
 
 
@@ -125,7 +125,7 @@ def quantized_gru_cell(
     >>> refquant.quantized_gru_cell(x, x, w, w, b, b, w, w, o, o, s, s, z, z).shape
     refquant.Size([1, 1])
     """
-    return Tensor(kernels.gru_cell(*_drive(3, input, hx, "hx", _given(locals()))))
+    return Tensor(next_of_gru(*_drive(3, input, hx, "hx", _given(locals()))))
 
 
 def quantized_rnn_relu_cell(

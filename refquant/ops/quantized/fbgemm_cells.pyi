@@ -8,7 +8,7 @@ from refquant import kernels
 from refquant._documentation import document
 from refquant.errors import ShapeError
 from refquant.ops import checks
-from refquant.ops.quantized.cells import check_rows, check_state_pair
+from refquant.ops.quantized.cells import check_rows, check_state_pair, next_of_gru, next_of_lstm
 from refquant.ops.quantized.fbgemm_linear import fbgemm_linear_int8_weight_fp32_activation
 from refquant.tensors import Tensor
 __all__ = ['quantized_gru_cell', 'quantized_lstm_cell', 'quantized_rnn_relu_cell', 'quantized_rnn_tanh_cell']

@@ -104,5 +104,5 @@ def _prelu(input: Any, weight: Any) -> QuantizedTensor:
     return _with_slopes(q, weight, q.scale, q.zero_point)
 
 
-FORMS: dict[str, Any] = {"prelu": _prelu, "_prelu_kernel": _prelu}
+FORMS: dict[str, Any] = {"prelu": _prelu}
 document(__name__)

@@ -33,7 +33,7 @@ def matmul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     Returns
     -------
     QuantizedTensor
-        Row-major.
+        In row-major order.
 
     Raises
     ------
@@ -53,9 +53,7 @@ def matmul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
     Examples
     --------
     >>> import refquant
-    >>> f = refquant.nn.quantized.QFunctional()
-    >>> f.scale = 0.5
     >>> x = refquant.quantize_per_tensor(refquant.tensor([[1.0, 2.0]]), 0.5, 0, refquant.quint8)
-    >>> f.matmul(x, x.t()).dequantize()
+    >>> refquant.ops.quantized.matmul(x, x.t(), 0.5, 0).dequantize()
     tensor([[5.]])
     """

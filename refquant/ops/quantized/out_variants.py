@@ -7,9 +7,7 @@ them itself, the target takes them over.
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from refquant.errors import DtypeError, ShapeError
-from refquant.ops import checks
-from refquant.ops.quantized import arithmetic, concat, with_scalar
+from refquant.ops.quantized import arithmetic, concat, given_out, with_scalar
 from refquant.tensors import QuantizedTensor
 
 __all__ = [
@@ -26,36 +24,14 @@ __all__ = [
 ]
 
 
-def _target(out: Any) -> QuantizedTensor:
-    return checks.quantized_per_tensor("out", out)
-
-
-def _written(target: QuantizedTensor, result: QuantizedTensor) -> QuantizedTensor:
-    if result.dtype is not target.dtype:
-        raise DtypeError(argument="out", expected=str(result.dtype), got=target.dtype)
-    if result.array.shape != target.array.shape:
-        raise ShapeError(
-            argument="out",
-            expected=f"of shape {result.array.shape}",
-            got=f"shape {target.array.shape}",
-        )
-    target.array[...] = result.array
-    target.scale, target.zero_point = result.scale, result.zero_point
-    return target
-
-
-def _binary(operation: Callable, qa: Any, qb: Any, out: Any) -> QuantizedTensor:
-    target = _target(out)
-    return _written(target, operation(qa, qb, target.scale, target.zero_point))
-
-
 def _scalar(operation: Callable, qa: Any, number: float, out: Any) -> QuantizedTensor:
-    return _written(_target(out), operation(qa, number))
+    into = given_out.target(out)
+    return given_out.written(into, operation(qa, number), False)
 
 
 def _join(operation: Callable, qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
-    target = _target(out)
-    return _written(target, operation(qx, dim, target.scale, target.zero_point))
+    into = given_out.target(out)
+    return given_out.written(into, operation(qx, dim, into.scale, into.zero_point), False)
 
 
 _OPERANDS = {
@@ -70,13 +46,14 @@ number : float
 dim : int
     The dimension along which they are joined.""",
 }
+_FITS = {"qb": ", or without elements, whose place it takes", "": ", or of one it broadcasts to"}
 _DOCUMENTED = """{summary}
 
 Parameters
 ----------
 {operands}
 out : QuantizedTensor
-    Of the shape and dtype of the result.
+    Of the shape and dtype of the result{fits}.
 
 Returns
 -------
@@ -109,6 +86,7 @@ def _shown(arguments: str, numbers: str) -> Callable[[_Function], _Function]:
             function.__doc__ = _DOCUMENTED.format(
                 summary=function.__doc__, operands=_OPERANDS[second],
                 operation=function.__name__.removesuffix("_out"), size=numbers.count(",") + 1,
+                fits=_FITS["qb" if second == "qb" else ""],
                 arguments=arguments, numbers=numbers,
             )  # fmt: skip
         return function
@@ -119,25 +97,25 @@ def _shown(arguments: str, numbers: str) -> Callable[[_Function], _Function]:
 @_shown("x, x", "-2.,  4.")
 def add_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     """Add into `out`, with its scale and zero point; see `add`."""
-    return _binary(arithmetic.add_written, qa, qb, out)
+    return arithmetic.add(qa, qb, out=out)
 
 
 @_shown("x, x", "0., 4.")
 def add_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     """Add into `out`, negative sums as 0; see `add_out`."""
-    return _binary(arithmetic.add_relu_written, qa, qb, out)
+    return arithmetic.add_relu(qa, qb, out=out)
 
 
 @_shown("x, x", "1., 4.")
 def mul_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     """Multiply into `out`, with its scale and zero point; see `mul` and `add_out`."""
-    return _binary(arithmetic.mul, qa, qb, out)
+    return arithmetic.mul(qa, qb, out=out)
 
 
 @_shown("x, x", "1., 4.")
 def mul_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     """Multiply into `out`, negative products as 0; see `mul` and `add_out`."""
-    return _binary(arithmetic.mul_relu, qa, qb, out)
+    return arithmetic.mul_relu(qa, qb, out=out)
 
 
 @_shown("x, 2.0", "1., 4.")

@@ -9,22 +9,15 @@ from typing import Any
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
-from refquant.errors import DtypeError, ShapeError
-from refquant.ops import checks
-from refquant.ops.quantized import arithmetic, concat, with_scalar
+from refquant.ops.quantized import arithmetic, concat, given_out, with_scalar
 from refquant.tensors import QuantizedTensor
 __all__ = ['add_out', 'add_relu_out', 'add_scalar_out', 'add_scalar_relu_out', 'cat_out', 'cat_relu_out', 'mul_out', 'mul_relu_out', 'mul_scalar_out', 'mul_scalar_relu_out']
-
-def _target(out: Any) -> QuantizedTensor: ...
-
-def _written(target: QuantizedTensor, result: QuantizedTensor) -> QuantizedTensor: ...
-
-def _binary(operation: Callable, qa: Any, qb: Any, out: Any) -> QuantizedTensor: ...
 
 def _scalar(operation: Callable, qa: Any, number: float, out: Any) -> QuantizedTensor: ...
 
 def _join(operation: Callable, qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor: ...
 _OPERANDS: Any
+_FITS: Any
 _DOCUMENTED: Any
 _Function = TypeVar('_Function', bound=Callable[..., QuantizedTensor])
 
@@ -39,7 +32,7 @@ def add_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     qa, qb : QuantizedTensor
         Operands quantized per tensor, of one dtype, of shapes that broadcast.
     out : QuantizedTensor
-        Of the shape and dtype of the result.
+        Of the shape and dtype of the result, or without elements, whose place it takes.
 
     Returns
     -------
@@ -69,7 +62,7 @@ def add_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     qa, qb : QuantizedTensor
         Operands quantized per tensor, of one dtype, of shapes that broadcast.
     out : QuantizedTensor
-        Of the shape and dtype of the result.
+        Of the shape and dtype of the result, or without elements, whose place it takes.
 
     Returns
     -------
@@ -99,7 +92,7 @@ def mul_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     qa, qb : QuantizedTensor
         Operands quantized per tensor, of one dtype, of shapes that broadcast.
     out : QuantizedTensor
-        Of the shape and dtype of the result.
+        Of the shape and dtype of the result, or without elements, whose place it takes.
 
     Returns
     -------
@@ -129,7 +122,7 @@ def mul_relu_out(qa: Any, qb: Any, out: Any) -> QuantizedTensor:
     qa, qb : QuantizedTensor
         Operands quantized per tensor, of one dtype, of shapes that broadcast.
     out : QuantizedTensor
-        Of the shape and dtype of the result.
+        Of the shape and dtype of the result, or without elements, whose place it takes.
 
     Returns
     -------
@@ -161,7 +154,7 @@ def add_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
     number : float
         The number.
     out : QuantizedTensor
-        Of the shape and dtype of the result.
+        Of the shape and dtype of the result, or of one it broadcasts to.
 
     Returns
     -------
@@ -193,7 +186,7 @@ def add_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
     number : float
         The number.
     out : QuantizedTensor
-        Of the shape and dtype of the result.
+        Of the shape and dtype of the result, or of one it broadcasts to.
 
     Returns
     -------
@@ -225,7 +218,7 @@ def mul_scalar_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
     number : float
         The number.
     out : QuantizedTensor
-        Of the shape and dtype of the result.
+        Of the shape and dtype of the result, or of one it broadcasts to.
 
     Returns
     -------
@@ -257,7 +250,7 @@ def mul_scalar_relu_out(qa: Any, number: float, out: Any) -> QuantizedTensor:
     number : float
         The number.
     out : QuantizedTensor
-        Of the shape and dtype of the result.
+        Of the shape and dtype of the result, or of one it broadcasts to.
 
     Returns
     -------
@@ -289,7 +282,7 @@ def cat_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
     dim : int
         The dimension along which they are joined.
     out : QuantizedTensor
-        Of the shape and dtype of the result.
+        Of the shape and dtype of the result, or of one it broadcasts to.
 
     Returns
     -------
@@ -321,7 +314,7 @@ def cat_relu_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
     dim : int
         The dimension along which they are joined.
     out : QuantizedTensor
-        Of the shape and dtype of the result.
+        Of the shape and dtype of the result, or of one it broadcasts to.
 
     Returns
     -------

@@ -82,7 +82,7 @@ class PackedConvolution(PackedWeight):
         self.depthwise = window.groups > 1 and window.groups == outputs and filters.shape[-1] == 1
         if self.depthwise:
             packed, sums = kernels.pack_depthwise(filters, self.zero_points)
-        elif prefers_panels(math.prod(filters.shape[1:]), outputs // window.groups):
+        elif prefers_panels(math.prod(filters.shape[1:]), outputs // window.groups, True):
             rows = filters.reshape(outputs, math.prod(filters.shape[1:]))
             packed, sums = kernels.pack_panels(rows, window.groups)
         else:

@@ -27,9 +27,10 @@ __all__ = [
 ]
 
 SMALLEST_MULTIPLIER = np.float32(2.0**-32)
-# Depth of products up to which panels of columns are faster than dot products of rows, for many
-# and for fewer than `MANY_OUTPUTS` columns, by choice of kernels. Those that are not here have no
-# instructions for dot products of bytes: there panels are always faster.
+# Depth of filters up to which panels of columns are faster than dot products of rows, for many and
+# for fewer than `MANY_OUTPUTS` columns, by choice of kernels; rows of a matrix are not gathered, so
+# that dot products are faster. Choices that are not here have no instructions for dot products of
+# bytes: there panels are always faster.
 PANELS_UP_TO = {"avx512vnni": (160, 32), "dotprod": (0, 0), "i8mm": (0, 0), "reference": (0, 0)}
 MANY_OUTPUTS = 64
 
@@ -83,6 +84,10 @@ def check_bias(bias: Any, outputs: int) -> Tensor | None:
     return bias
 
 
+# What packed weights take from the record of their engine.
+_BOUND = ("_fitting", "output_rule", "rules")
+
+
 class PackedWeight:
     """Base class of the packed weights of linear layers and convolutions.
 
@@ -109,8 +114,8 @@ class PackedWeight:
         What the kernels take.
     rules : ProductRules
         What the engine does with quint8 activations.
-    output_rule : Rule
-        For the step ``dynamic_output``.
+    output_rule, relu_rule : Rule
+        For the steps ``dynamic_output`` and ``dynamic_relu``.
     """
 
     __slots__ = (
@@ -122,6 +127,7 @@ class PackedWeight:
         "operand",
         "output_rule",
         "record",
+        "relu_rule",
         "rules",
         "scales",
         "zero_points",
@@ -145,6 +151,7 @@ class PackedWeight:
         self.rules = self.rules_for(dtypes.quint8, self.convolution())
         operands = self._operands(dtypes.quint8, None)
         self.output_rule = record.rule("dynamic_output", operands)
+        self.relu_rule = record.rule("dynamic_relu", operands)
 
     def _operands(self, dtype: dtypes.dtype, convolution: Convolution | None) -> Operands:
         per_channel, has_bias = self.kept_weight.axis is not None, self.kept_bias is not None
@@ -162,6 +169,17 @@ class PackedWeight:
 
     def __deepcopy__(self, memo):
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the rules, of which a process has its own: kernels know them by identity."""
+        slots = {name for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ())}
+        return {name: getattr(self, name) for name in sorted(slots) if name not in _BOUND}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Look the rules up in the record of the engine."""
+        for name, value in state.items():
+            setattr(self, name, value)
+        self._bind(self.record)
 
     def check_engine(self) -> None:
         """Raise unless the engine that is chosen is the one by which the weight was packed."""
@@ -217,11 +235,13 @@ def copy_bias(bias: Tensor | None) -> Tensor | None:
     return None if bias is None else Tensor(bias.array.copy())
 
 
-def prefers_panels(depth: int, outputs: int) -> bool:
+def prefers_panels(depth: int, outputs: int, filters: bool = False) -> bool:
     """Whether the chosen kernels multiply panels faster than rows, given the outputs of a group."""
     choice = kernels.current()
     if choice not in PANELS_UP_TO:
         return True
+    if not filters:
+        return False
     many, few = PANELS_UP_TO[choice]
     return depth <= (many if outputs >= MANY_OUTPUTS else few)
 

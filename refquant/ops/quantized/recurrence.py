@@ -5,12 +5,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refquant import arguments, kernels
+from refquant import arguments
 from refquant._documentation import document
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.floating.sampling import dropout
 from refquant.ops.quantized.cell_params import CellParams
+from refquant.ops.quantized.cells import next_of_gru, next_of_lstm
 from refquant.tensors import Tensor
 
 __all__ = ["KINDS", "quantized_gru", "quantized_lstm", "run_layers"]
@@ -20,13 +21,13 @@ Step = Callable[[np.ndarray, np.ndarray, Sequence[np.ndarray]], tuple[np.ndarray
 
 
 def lstm_step(from_input, from_hidden, state):
-    """Call `lstm_cell`."""
-    return kernels.lstm_cell(from_input, from_hidden, state[1])
+    """Call `next_of_lstm`."""
+    return next_of_lstm(from_input, from_hidden, state[1])
 
 
 def gru_step(from_input, from_hidden, state):
-    """Call `gru_cell`."""
-    return (kernels.gru_cell(from_input, from_hidden, state[0]),)
+    """Call `next_of_gru`."""
+    return (next_of_gru(from_input, from_hidden, state[0]),)
 
 
 class Kind(NamedTuple):

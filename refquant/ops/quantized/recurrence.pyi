@@ -6,21 +6,22 @@ from typing import Any
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 import numpy as np
-from refquant import arguments, kernels
+from refquant import arguments
 from refquant._documentation import document
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.floating.sampling import dropout
 from refquant.ops.quantized.cell_params import CellParams
+from refquant.ops.quantized.cells import next_of_gru, next_of_lstm
 from refquant.tensors import Tensor
 __all__ = ['KINDS', 'quantized_gru', 'quantized_lstm', 'run_layers']
 Step: Any
 
 def lstm_step(from_input: Any, from_hidden: Any, state: Any) -> Any:
-    """Call `lstm_cell`."""
+    """Call `next_of_lstm`."""
 
 def gru_step(from_input: Any, from_hidden: Any, state: Any) -> Any:
-    """Call `gru_cell`."""
+    """Call `next_of_gru`."""
 
 class Kind(NamedTuple):
     """What tells recurrent layers apart.

@@ -16,6 +16,7 @@ from refquant.engines.rules.mean import MEAN_IN_CASCADES, MEAN_IN_ORDER
 from refquant.errors import EngineError, NotSupportedError, OperationError
 from refquant.ops import checks
 from refquant.ops.floating.extremes import ValuesAndIndices
+from refquant.ops.floating.selecting import chosen
 from refquant.ops.quantized.affine import dequantize, quantize_array
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor, Tensor
@@ -150,7 +151,7 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
 
 
 def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True):
-    """Find the `k` largest elements along a dimension, or the smallest.
+    """Find the `k` largest elements along a dimension, or the smallest, of equals as PyTorch does.
 
     %(per_tensor)s
     k : int
@@ -160,7 +161,7 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     largest : bool
         Whether the largest or the smallest are wanted.
     sorted : bool
-        Accepted; the result is always sorted, of equals the first comes first.
+        Accepted; the result is always sorted.
 
     Returns
     -------
@@ -186,8 +187,7 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
         raise OperationError(argument="k", expected=f"in 0..{extent}", got=k)
     if q.array.ndim == 0:
         return ValuesAndIndices(q.like(q.array.copy()), Tensor(np.zeros((), np.int64)))
-    order = _order(q, dim, largest)
-    return _taken(q, np.take(order, np.arange(count), axis=dim), dim, keepdim=True)
+    return _taken(q, chosen(q.array, count, dim, largest), dim, keepdim=True)
 
 
 @operation("dimensions", "mean", "quantize_per_tensor")

@@ -17,6 +17,7 @@ from refquant.engines.rules.mean import MEAN_IN_CASCADES, MEAN_IN_ORDER
 from refquant.errors import EngineError, NotSupportedError, OperationError
 from refquant.ops import checks
 from refquant.ops.floating.extremes import ValuesAndIndices
+from refquant.ops.floating.selecting import chosen
 from refquant.ops.quantized.affine import dequantize, quantize_array
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor, Tensor
@@ -104,7 +105,7 @@ def sort(input: Any, dim: int=-1, descending: bool=False, stable: bool=False) ->
     """
 
 def topk(input: Any, k: int, dim: int=-1, largest: bool=True, sorted: bool=True) -> Any:
-    """Find the `k` largest elements along a dimension, or the smallest.
+    """Find the `k` largest elements along a dimension, or the smallest, of equals as PyTorch does.
 
     Parameters
     ----------
@@ -117,7 +118,7 @@ def topk(input: Any, k: int, dim: int=-1, largest: bool=True, sorted: bool=True)
     largest : bool
         Whether the largest or the smallest are wanted.
     sorted : bool
-        Accepted; the result is always sorted, of equals the first comes first.
+        Accepted; the result is always sorted.
 
     Returns
     -------

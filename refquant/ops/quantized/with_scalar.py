@@ -19,13 +19,15 @@ __all__ = ["add_scalar", "add_scalar_relu", "mul_scalar", "mul_scalar_relu"]
 
 
 def _number(argument: str, value: Any) -> float:
+    if isinstance(value, Tensor) and value.array.size == 1:
+        value = value.item()
     if isinstance(value, int | float) or (
-        isinstance(value, Tensor | np.generic | np.ndarray) and np.ndim(value) == 0
+        isinstance(value, np.generic | np.ndarray) and np.ndim(value) == 0
     ):
         return arguments.real(argument, value)
     raise ArgumentTypeError(
         argument=argument,
-        expected="a number",
+        expected="a number, or a tensor of one",
         got=type(value).__name__,
         hint="use quantized.add or quantized.mul for two tensors",
     )
@@ -178,8 +180,8 @@ Parameters
 ----------
 qa : QuantizedTensor
     Quantized per tensor, any shape and layout.
-number : float
-    Real number; as a summand it is at most 2**31 steps of `qa`.
+number : float or Tensor
+    Real number, or a tensor of one element; as a summand it is at most 2**31 steps of `qa`.
 
 Returns
 -------

@@ -37,8 +37,8 @@ def add_scalar(qa: Any, number: float) -> QuantizedTensor:
     ----------
     qa : QuantizedTensor
         Quantized per tensor, any shape and layout.
-    number : float
-        Real number; as a summand it is at most 2**31 steps of `qa`.
+    number : float or Tensor
+        Real number, or a tensor of one element; as a summand it is at most 2**31 steps of `qa`.
 
     Returns
     -------
@@ -74,8 +74,8 @@ def add_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
     ----------
     qa : QuantizedTensor
         Quantized per tensor, any shape and layout.
-    number : float
-        Real number; as a summand it is at most 2**31 steps of `qa`.
+    number : float or Tensor
+        Real number, or a tensor of one element; as a summand it is at most 2**31 steps of `qa`.
 
     Returns
     -------
@@ -115,8 +115,8 @@ def mul_scalar(qa: Any, number: float) -> QuantizedTensor:
     ----------
     qa : QuantizedTensor
         Quantized per tensor, any shape and layout.
-    number : float
-        Real number; as a summand it is at most 2**31 steps of `qa`.
+    number : float or Tensor
+        Real number, or a tensor of one element; as a summand it is at most 2**31 steps of `qa`.
 
     Returns
     -------
@@ -151,8 +151,8 @@ def mul_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
     ----------
     qa : QuantizedTensor
         Quantized per tensor, any shape and layout.
-    number : float
-        Real number; as a summand it is at most 2**31 steps of `qa`.
+    number : float or Tensor
+        Real number, or a tensor of one element; as a summand it is at most 2**31 steps of `qa`.
 
     Returns
     -------

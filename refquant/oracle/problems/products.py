@@ -17,7 +17,7 @@ import numpy as np
 
 from refquant import dtypes, engines
 from refquant.engines import Engine, Operands
-from refquant.engines.arithmetic.change import values_of
+from refquant.engines.arithmetic.change import steps_of_product, values_of
 from refquant.engines.arithmetic.compose import ACCUMULATORS, BORDERS
 from refquant.engines.rules import accumulate
 from refquant.engines.rules.float32 import wrap_int32
@@ -263,22 +263,27 @@ class Product(Problem):
             multiplier = record.rule("multiplier", operands)(
                 input_scale, weight_scales, output_scale
             )
-            rule = record.rule("requantize_sum", operands)
-            rest = (zero_point, lower, upper)
-            parts = parts_by_channels(rule)
-            if parts is None:
-                return rule(total, multiplier, *rest).astype(np.int64)
-            vector, tail, block = parts
-            outputs = self.layer.scales.size
-            in_blocks = channel < outputs - outputs % block
-            answers = (part(total, multiplier, *rest) for part in (vector, tail))
-            return np.where(in_blocks, *answers).astype(np.int64)
+            return self.rounded(record, total, multiplier, where, zero_point, lower, upper)
+
+    def rounded(self, record: Engine, total, multiplier, where, *rest) -> np.ndarray:
+        """Scale and round sums of some outputs by the rule of a record, then clip them."""
+        rule = record.rule("requantize_sum", self.operands())
+        parts = parts_by_channels(rule)
+        if parts is None:
+            return rule(total, multiplier, *rest).astype(np.int64)
+        vector, tail, block = parts
+        outputs = self.layer.scales.size
+        in_blocks = self.channel[where] < outputs - outputs % block
+        answers = (part(total, multiplier, *rest) for part in (vector, tail))
+        return np.where(in_blocks, *answers).astype(np.int64)
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the engine's values on each axis that this operation depends on."""
-        bias = () if self.layer.integer_bias else ("bias",)
-        steps = ("accumulator", "border", *bias, "multiplier", "requantize_sum")
-        return values_of(record, steps, self.operands())
+        operands = self.operands()
+        steps = steps_of_product(record, operands)
+        if self.layer.integer_bias:
+            steps = tuple(step for step in steps if step != "bias")
+        return values_of(record, steps, operands)
 
     def ratio(self, where: Any, sums: np.ndarray | None = None) -> Ratios:
         """Compute the exact value of some outputs, in steps and including the zero point.

@@ -175,10 +175,14 @@ def bind(operation: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[type[Prob
             argument="operation",
             expected=f"one of {', '.join(known)}",
             got=repr(operation),
+            hint=arguments.did_you_mean(operation, _TABLE),
         )
     kind, function = (_NEUTRAL if neutral else _TABLE)[operation]
+    signature = inspect.signature(function)
+    # What is written into is no part of a problem.
+    taken = [p for p in signature.parameters.values() if p.name != "out"]
     try:
-        bound = inspect.signature(function).bind(*args, **kwargs)
+        bound = signature.replace(parameters=taken).bind(*args, **kwargs)
     except TypeError as error:
         raise ArgumentError(
             f"oracle: {operation}",

@@ -53,6 +53,7 @@ def cases_of(operation: Any, seed: int = 0) -> tuple[Case, ...]:
             argument="operation",
             expected=f"one of {', '.join(OPERATIONS)}",
             got=arguments.describe(operation),
+            hint=arguments.did_you_mean(operation, OPERATIONS),
         )
     seed = arguments.integer("seed", seed, 0)
     if operation.startswith("linear"):

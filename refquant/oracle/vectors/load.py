@@ -144,7 +144,11 @@ def _manifest(path: Path) -> dict[str, Any]:
     except FileFormatError:
         raise
     except FileNotFoundError:
-        raise fault(path, "it does not exist") from None
+        there = path.parent.exists()
+        raise FileFormatError(
+            f"{path.parent}: " + (f"it has no {MANIFEST}" if there else "there is no such folder"),
+            hint="give a folder that `refquant vectors` has made",
+        ) from None
     except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise fault(path, f"{type(error).__name__}: {error}") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:

@@ -177,5 +177,6 @@ def _check_target(target: Path, force: bool) -> None:
         argument="folder",
         expected="a folder that does not exist or is empty",
         got=str(target),
-        hint="give another one" + (", or replace it with force" if ours else ""),
+        hint="give another one"
+        + (", or replace it with force=True (--force on the command line)" if ours else ""),
     )

@@ -210,6 +210,13 @@ class DataLoader(Generic[Batch]):
                 yield self.collate_fn([self.dataset[number] for number in numbers])
 
     def __len__(self) -> int:
+        """Count the batches.
+
+        Raises
+        ------
+        TypeError
+            If the data set is a stream that tells no length.
+        """
         if not self._streams:
             return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
         count = len(self.dataset)

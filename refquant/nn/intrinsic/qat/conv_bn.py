@@ -162,6 +162,7 @@ class ConvBnReLU1d(ConvBn1d):
     """
 
     _FLOAT_MODULE = fused.ConvBnReLU1d
+    _WITHOUT_NORM = fused.ConvReLU1d
     _relu = True
 
 
@@ -182,6 +183,7 @@ class ConvBnReLU2d(ConvBn2d):
     """
 
     _FLOAT_MODULE = fused.ConvBnReLU2d
+    _WITHOUT_NORM = fused.ConvReLU2d
     _relu = True
 
 
@@ -202,6 +204,7 @@ class ConvBnReLU3d(ConvBn3d):
     """
 
     _FLOAT_MODULE = fused.ConvBnReLU3d
+    _WITHOUT_NORM = fused.ConvReLU3d
     _relu = True
 
 

@@ -170,6 +170,7 @@ class ConvBnReLU1d(ConvBn1d):
     0.0
     """
     _FLOAT_MODULE = fused.ConvBnReLU1d
+    _WITHOUT_NORM = fused.ConvReLU1d
     _relu: Any
 
 class ConvBnReLU2d(ConvBn2d):
@@ -202,6 +203,7 @@ class ConvBnReLU2d(ConvBn2d):
     0.0
     """
     _FLOAT_MODULE = fused.ConvBnReLU2d
+    _WITHOUT_NORM = fused.ConvReLU2d
     _relu: Any
 
 class ConvBnReLU3d(ConvBn3d):
@@ -234,6 +236,7 @@ class ConvBnReLU3d(ConvBn3d):
     0.0
     """
     _FLOAT_MODULE = fused.ConvBnReLU3d
+    _WITHOUT_NORM = fused.ConvReLU3d
     _relu: Any
 
 class LinearBn1d(Normalized, nn.Linear):

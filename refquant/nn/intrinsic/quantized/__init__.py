@@ -1,5 +1,6 @@
 """Fused pairs on quantized tensors, under their documented names."""
 
+from refquant.nn.intrinsic.quantized import dynamic
 from refquant.nn.intrinsic.quantized.normalized import BNReLU2d, BNReLU3d
 from refquant.nn.intrinsic.quantized.with_post_operations import (
     ConvAdd2d,

@@ -4,6 +4,7 @@ from typing import Any, Self
 
 from refquant import arguments, dtypes
 from refquant._documentation import document
+from refquant.errors import ArgumentError
 from refquant.nn import intrinsic, quantized
 from refquant.nn.module import Module
 from refquant.nn.quantized.linear import stored_dtype
@@ -118,6 +119,16 @@ class LinearLeakyReLU(quantized.Linear):
             use_precomputed_fake_quant,
             *([mod[1].negative_slope] if type(mod) is cls._FLOAT_MODULE else []),
         )
+
+    @classmethod
+    def _more_settings(cls, mod: Any) -> tuple[Any, ...]:
+        if type(mod) is not cls._FLOAT_MODULE:
+            raise ArgumentError(
+                argument="ref_qlinear",
+                expected="a LinearLeakyReLU that begins with a reference module",
+                got=type(mod).__name__,
+            )
+        return (mod[1].negative_slope,)
 
     def _get_name(self) -> str:
         return "QuantizedLinearLeakyReLU"

@@ -6,6 +6,7 @@ from typing import Any
 from typing import Any, Self
 from refquant import arguments, dtypes
 from refquant._documentation import document
+from refquant.errors import ArgumentError
 from refquant.nn import intrinsic, quantized
 from refquant.nn.module import Module
 from refquant.nn.quantized.linear import stored_dtype
@@ -98,6 +99,8 @@ class LinearLeakyReLU(quantized.Linear):
         use_precomputed_fake_quant : bool, default False
             Without effect: the pair has no counterpart for quantization-aware training.
         """
+    @classmethod
+    def _more_settings(cls, mod: Any) -> tuple[Any, ...]: ...
     def _get_name(self) -> str: ...
 
 class LinearTanh(quantized.Linear):

@@ -11,9 +11,12 @@ from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.nn.module import Module
 from refquant.nn.quantized.dynamic.packed import (
+    FromReference,
+    drawn,
+    drawn_weight,
     pack,
     quantized_parameters,
-    zero_weight,
+    unpacked_half,
 )
 from refquant.nn.quantized.linear import stored_dtype
 from refquant.nn.recurrent_cells import CellLayer
@@ -25,7 +28,7 @@ from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ["GRUCell", "LSTMCell", "RNNCell", "RNNCellBase"]
 
 
-class RNNCellBase(CellLayer):
+class RNNCellBase(CellLayer, FromReference):
     """Base class of `RNNCell`, `LSTMCell` and `GRUCell`.
 
     Parameters
@@ -62,10 +65,10 @@ class RNNCellBase(CellLayer):
         self.weight_dtype = stored_dtype(dtype)
         biases: dict[str, Any] = {}
         for end in ("ih", "hh"):
-            zeros = Tensor(np.zeros(self._rows, np.float32)) if self.bias else None
-            biases[f"bias_{end}"] = zeros
+            biases[f"bias_{end}"] = drawn(self._rows) if self.bias else None
         weights = {
-            f"weight_{end}": zero_weight(self.weight_dtype, shape) for end, shape in self._shapes()
+            f"weight_{end}": drawn_weight(self.weight_dtype, shape, 1.0)
+            for end, shape in self._shapes()
         }
         self.set_weight_bias({"weight": weights, "bias": biases})
 
@@ -144,6 +147,18 @@ class RNNCellBase(CellLayer):
                 continue
             packed = report.attempt(name, pack, self.weight_dtype, name, shape, weight, bias)
             report.change(functools.partial(setattr, self, f"_packed_weight_{end}", packed))
+
+    _REFERENCE = ("get_quantized_weight_ih", "get_quantized_weight_hh")
+
+    def _take_reference(self, layer: Any) -> None:
+        ends = ("ih", "hh")
+        weights = {
+            f"weight_{end}": unpacked_half(getattr(layer, f"get_quantized_weight_{end}")())
+            for end in ends
+        }
+        biases = {f"bias_{end}": getattr(layer, f"bias_{end}") for end in ends}
+        biases = {name: None if b is None else b.detach() for name, b in biases.items()}
+        self.set_weight_bias({"weight": weights, "bias": biases})
 
     @classmethod
     def from_float(cls, mod: Module, use_precomputed_fake_quant: bool = False) -> "RNNCellBase":

@@ -11,7 +11,7 @@ from refquant import arguments, dtypes, nn
 from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.nn.module import Module
-from refquant.nn.quantized.dynamic.packed import pack, quantized_parameters, zero_weight
+from refquant.nn.quantized.dynamic.packed import FromReference, drawn, drawn_weight, pack, quantized_parameters, unpacked_half
 from refquant.nn.quantized.linear import stored_dtype
 from refquant.nn.recurrent_cells import CellLayer
 from refquant.ops import checks
@@ -20,7 +20,7 @@ from refquant.ops.quantized import cells
 from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ['GRUCell', 'LSTMCell', 'RNNCell', 'RNNCellBase']
 
-class RNNCellBase(CellLayer):
+class RNNCellBase(CellLayer, FromReference):
     """Base class of `RNNCell`, `LSTMCell` and `GRUCell`.
 
     Parameters
@@ -70,6 +70,8 @@ class RNNCellBase(CellLayer):
         """
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None: ...
     def _load_from_state_dict(self, report: Any, prefix: str) -> None: ...
+    _REFERENCE: Any
+    def _take_reference(self, layer: Any) -> None: ...
     @classmethod
     def from_float(cls, mod: Module, use_precomputed_fake_quant: bool=False) -> 'RNNCellBase':
         """Make a module from a float one; no data is needed.

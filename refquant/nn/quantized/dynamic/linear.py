@@ -4,9 +4,12 @@ from typing import Any
 
 from refquant import dtypes, engines, nn
 from refquant.nn import quantized
+from refquant.nn.intrinsic.fused import LinearReLU
 from refquant.nn.module import Module
-from refquant.nn.quantized.weights import dynamic_weight_observer, quantize_weight
-from refquant.ops.quantized.dynamic import linear_dynamic, linear_dynamic_fp16
+from refquant.nn.qat.dynamic.linear import Linear as TrainedLinear
+from refquant.nn.quantized.dynamic.packed import unpacked_half
+from refquant.nn.quantized.weights import dynamic_weight_observer, quantize_weight, reference_layer
+from refquant.ops.quantized import dynamic
 from refquant.tensors import Tensor
 
 __all__ = ["Linear"]
@@ -38,7 +41,7 @@ class Linear(quantized.Linear):
     refquant.Size([128, 30])
     """
 
-    _FLOAT_MODULE = nn.Linear
+    _FLOAT_MODULES = (nn.Linear, nn.NonDynamicallyQuantizableLinear, LinearReLU, TrainedLinear)
 
     def __init__(
         self,
@@ -53,9 +56,11 @@ class Linear(quantized.Linear):
     def forward(self, x: Any) -> Tensor:
         """Compute the float32 output of shape (..., out_features) for a float32 `x`."""
         if self._packed_dtype is dtypes.float16:
-            return linear_dynamic_fp16(x, self._packed)
+            half = dynamic.linear_relu_dynamic_fp16 if self._relu else dynamic.linear_dynamic_fp16
+            return half(x, self._packed)
         seven_bits = bool(engines.current().recipe.get("dynamic_reduce_range"))
-        return linear_dynamic(x, self._packed, seven_bits)
+        multiply = dynamic.linear_relu_dynamic if self._relu else dynamic.linear_dynamic
+        return multiply(x, self._packed, seven_bits)
 
     @classmethod
     def from_float(cls, mod: Module, use_precomputed_fake_quant: bool = False) -> "Linear":
@@ -64,8 +69,9 @@ class Linear(quantized.Linear):
         Parameters
         ----------
         mod : Module
-            Exactly a `refquant.nn.Linear`. The dtype of the weight is that of the weight observer
-            of its QConfig; without one it is qint8.
+            Exactly a `refquant.nn.Linear`, a `refquant.nn.intrinsic.LinearReLU`, whose first
+            module is taken, or a `refquant.nn.qat.dynamic.Linear`. The dtype of the weight is
+            that of the weight observer of its QConfig; without one it is qint8.
         use_precomputed_fake_quant : bool, default False
             Has no effect here.
 
@@ -74,8 +80,8 @@ class Linear(quantized.Linear):
         ArgumentError
             If it is of another type, or the observer's dtype is another.
         """
-        observer = dynamic_weight_observer(mod, cls._FLOAT_MODULE)()
-        float_module: Any = mod
+        observer = dynamic_weight_observer(mod, *cls._FLOAT_MODULES)()
+        float_module: Any = mod[0] if isinstance(mod, LinearReLU) else mod
         weight = Tensor(float_module.weight.array)
         bias = None if float_module.bias is None else Tensor(float_module.bias.array)
         half = getattr(observer, "dtype", None) is dtypes.float16
@@ -89,6 +95,23 @@ class Linear(quantized.Linear):
             observer(weight)
             converted.set_weight_bias(quantize_weight(weight, observer), bias)
         return converted
+
+    @classmethod
+    def from_reference(  # type: ignore[override]  # the output is not quantized
+        cls, ref_qlinear: Module
+    ) -> "Linear":
+        """Make a layer from a reference module, whose weight is qint8 or float16.
+
+        Parameters
+        ----------
+        ref_qlinear : Module
+            `refquant.nn.quantized.reference.Linear`, or a fused pair that begins with one.
+        """
+        layer = reference_layer("ref_qlinear", ref_qlinear, "in_features", "get_quantized_weight")
+        made = cls(layer.in_features, layer.out_features, dtype=layer.weight_dtype)
+        bias = None if layer.bias is None else Tensor(layer.bias.array)
+        made.set_weight_bias(unpacked_half(layer.get_quantized_weight()), bias)
+        return made
 
     def _get_name(self) -> str:
         return "DynamicQuantizedLinear"

@@ -11,9 +11,12 @@ from refquant._documentation import document
 from refquant.errors import ArgumentError, ShapeError
 from refquant.nn.module import Module
 from refquant.nn.quantized.dynamic.packed import (
+    FromReference,
+    drawn,
+    drawn_weight,
     pack,
     quantized_parameters,
-    zero_weight,
+    unpacked_half,
 )
 from refquant.nn.quantized.linear import stored_dtype
 from refquant.nn.recurrent import Layers, keep_settings
@@ -50,7 +53,7 @@ class PackedParameter(NamedTuple):
     param: CellParams
 
 
-class RNNBase(Layers):
+class RNNBase(Layers, FromReference):
     """Base class of `LSTM` and `GRU`.
 
     Parameters
@@ -92,11 +95,14 @@ class RNNBase(Layers):
         )
         self.dtype = stored_dtype(dtype)
         self._all_weight_values: list[PackedParameter] = []
-        zeros: dict[str, Tensor] = {}
-        for ending, shape in self._matrices():
-            zeros[f"weight_{ending}"] = zero_weight(self.dtype, shape)
-            zeros[f"bias_{ending}"] = Tensor(np.zeros(shape[0], np.float32))
-        self.set_weight_bias(zeros)
+        first: dict[str, Tensor] = {}
+        shapes = list(self._matrices())
+        for pair in zip(shapes[::2], shapes[1::2], strict=True):  # in PyTorch's order
+            for ending, shape in pair:
+                first[f"weight_{ending}"] = drawn_weight(self.dtype, shape, 0.1)
+            for ending, shape in pair:
+                first[f"bias_{ending}"] = drawn(shape[0])
+        self.set_weight_bias(first)
 
     # -- weights ---------------------------------------------------------------------------------
 
@@ -191,6 +197,12 @@ class RNNBase(Layers):
                 continue
             packed[place] = report.attempt(name, pack, self.dtype, name, shape, weight, bias)
         report.change(functools.partial(self._keep, packed))
+
+    _REFERENCE = ("get_quantized_weight_bias_dict",)
+
+    def _take_reference(self, layer: Any) -> None:
+        parts = layer.get_quantized_weight_bias_dict()
+        self.set_weight_bias({name: unpacked_half(part.detach()) for name, part in parts.items()})
 
     @classmethod
     def from_float(cls, mod: Module, use_precomputed_fake_quant: bool = False) -> "RNNBase":

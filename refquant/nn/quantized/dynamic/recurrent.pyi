@@ -11,7 +11,7 @@ from refquant import arguments, dtypes, nn
 from refquant._documentation import document
 from refquant.errors import ArgumentError, ShapeError
 from refquant.nn.module import Module
-from refquant.nn.quantized.dynamic.packed import pack, quantized_parameters, zero_weight
+from refquant.nn.quantized.dynamic.packed import FromReference, drawn, drawn_weight, pack, quantized_parameters, unpacked_half
 from refquant.nn.quantized.linear import stored_dtype
 from refquant.nn.recurrent import Layers, keep_settings
 from refquant.nn.utils.rnn import PackedSequence, check_packed
@@ -43,7 +43,7 @@ class PackedParameter(NamedTuple):
     """
     param: CellParams
 
-class RNNBase(Layers):
+class RNNBase(Layers, FromReference):
     """Base class of `LSTM` and `GRU`.
 
     Parameters
@@ -89,6 +89,8 @@ class RNNBase(Layers):
         """
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None: ...
     def _load_from_state_dict(self, report: Any, prefix: str) -> None: ...
+    _REFERENCE: Any
+    def _take_reference(self, layer: Any) -> None: ...
     @classmethod
     def from_float(cls, mod: Module, use_precomputed_fake_quant: bool=False) -> 'RNNBase':
         """Make a module from a float one; no data is needed.

@@ -1,0 +1,1 @@
+cdef void set_team(int count) noexcept nogil

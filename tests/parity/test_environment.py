@@ -1,0 +1,134 @@
+"""Bits do not depend on the floating-point environment of the caller or of any thread."""
+
+import contextlib
+import ctypes
+import platform
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from parity import captured
+from parity.bits import difference
+from processes import output
+
+import refquant
+from refquant import kernels
+
+X86 = platform.machine().lower() in ("x86_64", "amd64")
+pytestmark = pytest.mark.skipif(
+    not X86 or not sys.platform.startswith("linux") or len(kernels.available()) == 1,
+    reason="needs compiled kernels, and the control register of x86 as glibc shows it",
+)
+DOWNWARD, UPWARD, TO_ZERO = 1 << 13, 2 << 13, 3 << 13
+FLUSH, DENORMALS_ARE_ZERO, UNMASKED = 1 << 15, 1 << 6, 1 << 9
+FLIPPED = {
+    "downward": DOWNWARD,
+    "upward": UPWARD,
+    "to zero": TO_ZERO,
+    "flush to zero": FLUSH | DENORMALS_ARE_ZERO,
+}
+
+
+def registers(bits=None):
+    """Read the control register, or set these bits in it."""
+    libm, environment = ctypes.CDLL("libm.so.6"), (ctypes.c_uint32 * 8)()
+    libm.fegetenv(environment)
+    if bits is not None:
+        environment[7] = 0x1F80 | bits
+        libm.fesetenv(environment)
+    return environment[7] & ~0x3F
+
+
+@contextlib.contextmanager
+def flipped(name):
+    registers(FLIPPED[name])
+    try:
+        yield
+    finally:
+        registers(0)
+
+
+def tiny():
+    return refquant.from_numpy(np.full(1 << 20, 3e-39, np.float32))
+
+
+@pytest.mark.parametrize("name", FLIPPED)
+def test_the_register_is_as_before_after_a_call(name):
+    x = refquant.ones(5)
+    with flipped(name):
+        before = registers()
+        refquant.quantize_per_tensor(x, 0.1, 0, refquant.quint8)
+        after = registers()
+        with pytest.raises(TypeError):
+            kernels.quantize_per_tensor()
+        failed = registers()
+    assert before == after == failed == 0x1F80 | FLIPPED[name]
+
+
+@pytest.mark.parametrize("choice", sorted({kernels.available()[0], kernels.available()[-1]}))
+@pytest.mark.parametrize("name", FLIPPED)
+def test_every_twin_has_the_same_bits(name, choice):
+    with kernels.using(choice):
+        for twin, calls in captured.small().items():
+            function = getattr(kernels, twin)
+            for arguments in calls[:3]:
+                wanted = function(*captured.own_copy(arguments))
+                again = captured.own_copy(arguments)
+                with flipped(name):
+                    got = function(*again)
+                assert difference(wanted, got) is None, twin
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", FLIPPED)
+def test_large_tensors_have_the_same_bits_in_every_thread(name, threads):
+    before, x = refquant.get_num_threads(), tiny()
+    refquant.set_num_threads(threads)
+    try:
+        with flipped(name):
+            q = refquant.quantize_per_tensor(x, 2.0**-127, 0, refquant.quint8)
+        assert np.unique(q.int_repr().numpy()).tolist() == [1]
+    finally:
+        refquant.set_num_threads(before)
+
+
+def test_threads_of_a_pool_are_set_too():
+    def work(name):
+        x = tiny()
+        with flipped(name):
+            q = refquant.quantize_per_tensor(x, 2.0**-127, 0, refquant.quint8)
+        return np.unique(q.int_repr().numpy()).tolist()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, list(FLIPPED) * 3)) == [[1]] * 12
+
+
+def test_a_team_that_starts_in_another_environment_is_set():
+    code = (
+        "import ctypes, numpy as np, refquant\n"
+        "libm, e = ctypes.CDLL('libm.so.6'), (ctypes.c_uint32 * 8)()\n"
+        "x = refquant.from_numpy(np.full(1 << 20, 3e-39, np.float32))\n"
+        "libm.fegetenv(e); e[7] |= 0x8040; libm.fesetenv(e)\n"
+        "q = refquant.quantize_per_tensor(x, 2.0**-127, 0, refquant.quint8)\n"
+        "print(np.unique(q.int_repr().numpy()).tolist())"
+    )
+    assert output(code, OMP_NUM_THREADS="4") == ["[1]"]
+
+
+def test_show_config_tells_the_environment():
+    assert refquant.show_config(as_dict=True)["floating point"].startswith("usual; set around")
+    with flipped("downward"):
+        told = kernels.describe_environment()
+    assert told.startswith("unusual")
+
+
+@pytest.mark.torch
+def test_flush_to_zero_of_pytorch_changes_nothing(torch):
+    x = tiny()
+    torch.set_flush_denormal(True)
+    try:
+        q = refquant.quantize_per_tensor(x, 2.0**-127, 0, refquant.quint8)
+    finally:
+        torch.set_flush_denormal(False)
+    assert np.unique(q.int_repr().numpy()).tolist() == [1]
