@@ -12,11 +12,13 @@ from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.table import operations, problem
 from refquant.oracle.search import Contradiction
-from refquant.oracle.tracing import Step, Trace, trace
+from refquant.oracle.traces import Step, Trace
+from refquant.oracle.tracing import trace
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.coverage import coverage
 from refquant.oracle.vectors.generate import OPERATIONS, cases_of
-from refquant.oracle.vectors.grade import Grade, Grades, check, check_results
+from refquant.oracle.vectors.grade import check, check_results
+from refquant.oracle.vectors.grades import Grade, Grades
 from refquant.oracle.vectors.load import Vectors, read_vectors
 from refquant.oracle.vectors.save import write_vectors
 

@@ -10,7 +10,7 @@ from refquant.engines import Engine
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.oracle.comparison import compare_problem
 from refquant.oracle.problems.base import Problem
-from refquant.oracle.search import Search
+from refquant.oracle.search import Candidate, Search, paired
 
 __all__ = ["diagnose_all"]
 
@@ -34,7 +34,7 @@ def diagnose_all(
     -------
     tuple of tuple of str
         All equally small explanations, which the data cannot tell apart; an empty explanation if
-        the engine itself agrees everywhere; no explanation if nothing within one change, and no
+        the engine itself agrees everywhere; no explanation if nothing within two changes, and no
         other engine, reproduces everything.
 
     Raises
@@ -69,7 +69,6 @@ def diagnose_all(
         raise ArgumentError(argument="cases", expected="at least one case", got="none")
     start = engines.current() if engine is None else engine
     searches = []
-    differs = False
     for answer, task in pairs:
         mismatch = compare_problem(task, answer, start)
         flat = task.check(answer, start)[0]
@@ -77,26 +76,49 @@ def diagnose_all(
             raise ArgumentError(
                 argument="cases", expected="operations that return integers", got=task.operation
             )
-        differs = differs or bool(mismatch.count)
         searches.append(Search(task, np.asarray(flat), start, mismatch))
-    if not differs:
+    if not any(search.mismatch.count for search in searches):
         return ((),)
-    # A change that leaves a case as it is does not appear among its candidates.
-    candidates: dict[tuple[str, ...], Any] = {}
-    for search in searches:
-        for candidate in (*search.singles(), *search.engines()):
-            candidates.setdefault(candidate.names(search.values), candidate)
     # Cases that differ refute most candidates, so they come first.
-    searches.sort(key=lambda search: not search.mismatch.count)
-    return tuple(
-        names
-        for names, candidate in candidates.items()
-        if all(_explains(search, names, candidate) for search in searches)
+    searches.sort(key=lambda search: -search.mismatch.count)
+    singles = _union(search.singles() for search in searches)
+    groups = (
+        lambda: {**singles, **_union(search.engines() for search in searches)},
+        lambda: _union(search.parts() for search in searches),
+        lambda: _union([paired(list(singles.values()))]),
     )
+    for group in groups:
+        right = [
+            candidate
+            for candidate in group().values()
+            if all(_explains(search, candidate) for search in searches)
+        ]
+        if right:
+            return tuple(dict.fromkeys(_names(searches, candidate) for candidate in right))
+    return ()
 
 
-def _explains(search: Search, names: tuple[str, ...], candidate: Any) -> bool:
-    own = {c.names(search.values) for c in search.singles()}
-    if not candidate.engine and names not in own:
+def _union(lists: Iterable[list[Candidate]]) -> dict[tuple, Candidate]:
+    """Take each candidate once; problems of two kinds may share a fault by its name."""
+    return {
+        (c.axes, tuple(f.name for f in c.faults), c.engine, c.block, c.behind): c
+        for candidates in lists
+        for c in candidates
+    }
+
+
+def _explains(search: Search, candidate: Candidate) -> bool:
+    applied = search.applied(candidate)
+    if applied is None:
         return not search.mismatch.count
-    return search.reproduces(candidate, False)
+    return search.reproduces(applied, False)
+
+
+def _names(searches: list[Search], candidate: Candidate) -> tuple[str, ...]:
+    """Name the changes as the first case does in which all of them apply, or most."""
+    applied = [(search, search.applied(candidate)) for search in searches]
+    search, most = max(
+        ((search, found) for search, found in applied if found is not None),
+        key=lambda pair: len(pair[1].axes) + len(pair[1].faults),
+    )
+    return search.names(most)
