@@ -18,6 +18,9 @@ IS_DEPTHWISE = Condition(
         and (operands.convolution.separate or operands.convolution.depthwise)
     ),
 )
+KEEPS_IMAGE = Condition(
+    "over height and width of an image, whose dimensions stay", lambda operands: operands.spatial
+)
 TRAILING = Condition("trailing dimensions, row-major", lambda operands: operands.trailing)
 IMAGE_QUINT8 = Condition(
     "height and width of a quint8 image",

@@ -80,6 +80,7 @@ class Candidate:
     behind: bool = False
 
     def names(self, values: Values, units: str = "elements") -> tuple[str, ...]:
+        """Name the changes against an engine whose values on the axes are given."""
         if self.engine:
             return (f"engine {self.engine!r}",)
         where = ""

@@ -6,11 +6,14 @@ A third of the cases have powers of two as scales, so that many results are ties
 from typing import Any, NamedTuple
 
 import numpy as np
+from oracle.runtime_code_cases import DRAW as DRAW_CODES
+from oracle.runtime_code_cases import problem_of
 
 from refquant import oracle
 from refquant.oracle import Codes, Output
 
-OPERATIONS = ("linear", "conv", "depthwise", "add", "mul")
+PRODUCTS = ("linear", "conv", "depthwise", "add", "mul")
+OPERATIONS = (*PRODUCTS, *DRAW_CODES)
 CASES = 12  # of each operation
 CHANNELS = (1, 3, 7, 8, 9, 15, 16, 17, 24, 30, 33, 5)  # of depthwise convolutions
 ZEROS = (-128, -5, 0, 13, 127)
@@ -25,6 +28,8 @@ class Case(NamedTuple):
 
     def problem(self) -> oracle.Problem:
         """Make the problem that the oracle knows."""
+        if self.operation in DRAW_CODES:
+            return problem_of(self.operation, self.operands)
         c = self.operands
         out = Output(c["s_y"], c["z_y"], activation=c.get("activation", "none"))
         if self.operation in ("add", "mul"):
@@ -111,7 +116,7 @@ def _pair(product):
 
 _DRAW = {
     "linear": _linear, "conv": _conv, "depthwise": _depthwise, "add": _pair(False),
-    "mul": _pair(True),
+    "mul": _pair(True), **DRAW_CODES,
 }  # fmt: skip
 
 
@@ -128,9 +133,10 @@ def cases(seed: int) -> list[Case]:
 
 def digest(case: Case) -> int:
     """Sum up the integers of a case, to see whether it is the one that was recorded."""
-    arrays = [
-        v for v in case.operands.values() if isinstance(v, np.ndarray) and v.dtype.kind == "i"
-    ]
-    return int(
-        sum((a.astype(np.int64).reshape(-1) * np.arange(1, a.size + 1)).sum() for a in arrays)
-    )
+    arrays = [v for v in case.operands.values() if isinstance(v, np.ndarray)]
+    total = 0
+    for array in arrays:
+        integers = array if array.dtype.kind == "i" else np.float32(array).view(np.int32)
+        flat = integers.astype(np.int64).reshape(-1)
+        total += int((flat * np.arange(1, flat.size + 1)).sum())
+    return total % 2**62

@@ -26,23 +26,36 @@ def _steps(q, zero_point) -> np.ndarray:
     return np.asarray(q, np.int64) - zero_point
 
 
-def add_shifted(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
-    """Add as TensorFlow Lite does: both operands with 20 more bits at twice the greater scale."""
+def add_shifted(
+    axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper, sign=1
+):
+    """Add as TensorFlow Lite does: both operands with 20 more bits at twice the greater scale.
+
+    A sign of -1 subtracts the second operand, after it was scaled.
+    """
     operands = ((_steps(a, a_zero), a_scale), (_steps(b, b_zero), b_scale))
     if axes.scaling == "number":
         y = numbers(scale, axes.precision)
-        t = sum(numbers(n, axes.precision) * (numbers(s, axes.precision) / y) for n, s in operands)
+        first, second = (
+            numbers(n, axes.precision) * (numbers(s, axes.precision) / y) for n, s in operands
+        )
+        t = first + second if sign > 0 else first - second
         return finish(
             axes, t if axes.zero_point == "after" else t + zero_point, zero_point, lower, upper
         )
     own, y = [numbers(s, axes.precision) for _, s in operands], numbers(scale, axes.precision)
     twice = numbers(max(a_scale, b_scale), axes.precision) * 2
-    total = sum(
+    first, second = (
         in_fixed_point(axes, n << LEFT_SHIFT, s / twice)
         for (n, _), s in zip(operands, own, strict=True)
     )
-    result = in_fixed_point(axes, total, twice / (y * 2**LEFT_SHIFT))
+    result = in_fixed_point(axes, first + sign * second, twice / (y * 2**LEFT_SHIFT))
     return np.clip(result + zero_point, lower, upper)
+
+
+def subtract_shifted(axes, *operands):
+    """Subtract as `add_shifted` adds."""
+    return add_shifted(axes, *operands, sign=-1)
 
 
 def multiply_of_axes(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
@@ -65,21 +78,36 @@ def add_merged(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, 
     return np.clip(result + zero_point, lower, upper)
 
 
-def _add_in_20_bits(a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
+def add_in_20_bits(
+    axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper, sign=1
+):
+    """Add as XNNPACK does: multipliers of 20 bits, a common shift."""
     ratio_a, ratio_b = (np.float32(s) / np.float32(scale) for s in (a_scale, b_scale))
     shift = 21 - int(np.frexp(max(ratio_a, ratio_b))[1])
     m_a, m_b = (int(np.rint(np.float64(r) * 2.0**shift)) for r in (ratio_a, ratio_b))
-    total = m_a * _steps(a, a_zero) + m_b * _steps(b, b_zero)
-    return np.clip(round_shift(total, shift, "half_up") + zero_point, lower, upper)
+    total = m_a * _steps(a, a_zero) + sign * m_b * _steps(b, b_zero)
+    return np.clip(round_shift(total, shift, axes.rounding) + zero_point, lower, upper)
 
 
-ADD_IN_20_BITS = FusedRule(
-    "add_in_20_bits",
-    "clip(((m_a * (q_a - z_a) + m_b * (q_b - z_b) + 2**(shift - 1)) >> shift) + z), "
-    "m = rne(f32(s / s_y) * 2**shift), the greater m in [2**20, 2**21)",
-    "XNNPACK, src/microparams-init.c",
-    _add_in_20_bits,
-)
+def subtract_in_20_bits(axes, *operands):
+    """Subtract as `add_in_20_bits` adds."""
+    return add_in_20_bits(axes, *operands, sign=-1)
+
+
+def _in_20_bits(sign: str) -> FusedRule:
+    return FusedRule(
+        "add_in_20_bits" if sign == "+" else "subtract_in_20_bits",
+        f"clip(((m_a * (q_a - z_a) {sign} m_b * (q_b - z_b) + 2**(shift - 1)) >> shift) + z), "
+        "m = rne(f32(s / s_y) * 2**shift), the greater m in [2**20, 2**21)",
+        "XNNPACK, src/microparams-init.c",
+        partial(
+            add_in_20_bits if sign == "+" else subtract_in_20_bits, Arithmetic(rounding="half_up")
+        ),
+    )
+
+
+ADD_IN_20_BITS = _in_20_bits("+")
+SUBTRACT_IN_20_BITS = _in_20_bits("-")
 
 
 def _average_of_codes(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
@@ -122,7 +150,7 @@ def litert_rules(axes: Arithmetic, merged: bool) -> dict[str, FusedRule]:
 
 
 def tflite_rules(axes: Arithmetic) -> dict[str, FusedRule]:
-    """Make the two element-wise rules of TensorFlow Lite for one way of rounding."""
+    """Make the rules of pairs of TensorFlow Lite for one way of rounding."""
     source = "TensorFlow Lite, reference kernels"
     return {
         "add": FusedRule(
@@ -131,6 +159,13 @@ def tflite_rules(axes: Arithmetic) -> dict[str, FusedRule]:
             "t / (2**20 * s)) + z), t = 2 * max(s_a, s_b)",
             source,
             partial(add_shifted, axes),
+        ),
+        "subtract": FusedRule(
+            f"subtract_shifted_{axes.scaling}",
+            "clip(fixed((fixed((q_a - z_a) << 20, s_a / t) - fixed((q_b - z_b) << 20, s_b / t)), "
+            "t / (2**20 * s)) + z), t = 2 * max(s_a, s_b)",
+            source,
+            partial(subtract_shifted, axes),
         ),
         "multiply": FusedRule(
             f"multiply_{axes.scaling}",

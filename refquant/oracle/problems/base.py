@@ -94,7 +94,8 @@ class Problem:
                 got=f"shape {array.shape}",
             )
         quantized_output = isinstance(expected, QuantizedTensor)
-        if (quantized_output or isinstance(expected, np.ndarray)) and array.dtype.kind not in "iu":
+        integers = isinstance(expected, np.ndarray) and expected.dtype.kind in "iu"
+        if (quantized_output or integers) and array.dtype.kind not in "iu":
             raise DtypeError(
                 f"oracle: {self.operation}",
                 argument="actual",

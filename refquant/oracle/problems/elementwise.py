@@ -115,7 +115,7 @@ class Sum(Problem):
             ratios(n[where] - q.zero_point) * ratios(q.scale)
             for n, q in zip(self.integers, (self.a, self.b), strict=True)
         )
-        total = x + y if self.kind == "add" else x * y
+        total = {"add": x.__add__, "subtract": x.__sub__, "multiply": x.__mul__}[self.kind](y)
         return total / ratios(self.scale) + self.zero_point
 
     def exact(self, where: Any) -> np.ndarray:
@@ -124,7 +124,7 @@ class Sum(Problem):
 
     def fixed_point(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Bound the integers that fixed-point arithmetic scales, and return their multiplier."""
-        if self.kind == "add":
+        if self.kind != "multiply":
             return None
         x, y = (n - q.zero_point for n, q in zip(self.integers, (self.a, self.b), strict=True))
         return x * y, x * y, np.asarray(self.a.scale * self.b.scale / self.scale)
@@ -135,7 +135,7 @@ class Sum(Problem):
             np.abs(n[where].astype(np.float64)) * q.scale + abs(q.zero_point) * q.scale
             for n, q in zip(self.integers, (self.a, self.b), strict=True)
         )
-        return (x + y if self.kind == "add" else x * y) / self.scale
+        return (x * y if self.kind == "multiply" else x + y) / self.scale
 
 
 class Quantization(Problem):

@@ -15,7 +15,7 @@ from refquant.oracle.problems.products import Product
 from refquant.reference.operands import Geometry
 from refquant.tensors import Tensor
 
-__all__ = ["FUNCTIONS", "NeutralProduct"]
+__all__ = ["FUNCTIONS", "NeutralProduct", "pads_of"]
 
 LAYOUTS = ("NCHW", "NHWC")
 WEIGHT_LAYOUTS = ("OIHW", "OHWI", "HWIO", "1HWO")
@@ -102,7 +102,7 @@ def _bias(value: Any, outputs: int) -> np.ndarray:
     return array.astype(np.float32)
 
 
-def _pads(value: Any, dims: int) -> tuple[tuple[int, int], ...]:
+def pads_of(value: Any, dims: int) -> tuple[tuple[int, int], ...]:
     """Read the border: one number, one for each dimension, or one for each side of each."""
     if not isinstance(value, list | tuple) or not any(isinstance(v, list | tuple) for v in value):
         return tuple((p, p) for p in arguments.integers("padding", value, dims, 0))
@@ -166,7 +166,7 @@ class NeutralProduct(Product):
         stride, dilation = (
             arguments.integers(name, a[name], dims, 1) for name in ("stride", "dilation")
         )
-        pads = _pads(a["padding"], dims)
+        pads = pads_of(a["padding"], dims)
         # Outputs first, then the window, then the channels of a group.
         output_axis, input_axis = {
             "OIHW": (0, 1), "OHWI": (0, -1), "HWIO": (dims + 1, dims), "1HWO": (dims + 1, 0),

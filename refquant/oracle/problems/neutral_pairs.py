@@ -1,4 +1,4 @@
-"""Sums and products of two tensors of any int8 runtime."""
+"""Sums, differences and products of two tensors of any int8 runtime."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ class NeutralSum(Sum):
         self.size = self.integers[0].size
         self.undefined = np.zeros(self.size, bool)
         self.flat = a.shape == b.shape and all(q.array.flags.c_contiguous for q in (a, b))
-        self.kind = "add" if operation == "add" else "multiply"
+        self.kind = {"add": "add", "sub": "subtract"}.get(operation, "multiply")
 
     def run(self, engine: str | Engine) -> np.ndarray:
         """Compute the operation by the rules of an engine, as integers in the output's shape."""

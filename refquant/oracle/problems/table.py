@@ -19,9 +19,10 @@ from refquant.ops import quantized
 from refquant.ops.floating.reductions import mean
 from refquant.ops.registered import OPERATIONS
 from refquant.oracle.problems.base import Problem
-from refquant.oracle.problems.codes import Codes
+from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.elementwise import Quantization, Sum
 from refquant.oracle.problems.neutral import FUNCTIONS, NeutralProduct
+from refquant.oracle.problems.neutral_codes import CODE_FUNCTIONS, NeutralCodes
 from refquant.oracle.problems.neutral_pairs import NeutralSum, pair
 from refquant.oracle.problems.products import Product, product_function
 
@@ -81,8 +82,8 @@ def problem(operation: Any, *args: Any, **kwargs: Any) -> Problem:
         those of `refquant.ops.quantized`; ``quantize_per_tensor``, ``quantize_per_channel``,
         ``dequantize`` and ``mean`` with those of `refquant`; ``linear_dynamic`` with a float
         input, a weight and a bias. A quantized linear layer or convolution, with its input.
-        With operands that are `Codes`, ``linear``, ``matmul``, ``conv1d`` to ``conv3d``, ``add``
-        and ``mul`` of any runtime, see *Neutral problems*. A Problem stays itself.
+        With operands that are `Codes`, operations of any runtime, see *Neutral problems*. A Problem
+        stays itself.
     *args, **kwargs
         The operands.
 
@@ -145,8 +146,8 @@ def _made(given: Problem | Module, args: tuple, kwargs: dict[str, Any]) -> Probl
 
 _NEUTRAL: dict[str, tuple[type[Problem], Callable[..., Any]]] = {
     **{name: (NeutralProduct, function) for name, function in FUNCTIONS.items()},
-    "add": (NeutralSum, pair),
-    "mul": (NeutralSum, pair),
+    **{name: (NeutralSum, pair) for name in ("add", "sub", "mul")},
+    **{name: (NeutralCodes, function) for name, function in CODE_FUNCTIONS.items()},
 }
 _MODULES: dict[type, str] = {
     modules.Linear: "linear",
@@ -168,7 +169,9 @@ def bind(operation: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[type[Prob
     operands : dict
         All of them, by name.
     """
-    neutral = any(isinstance(v, Codes) for v in (*args, *kwargs.values()))
+    given = [*args, *kwargs.values()]
+    given += [part for value in given if isinstance(value, list | tuple) for part in value]
+    neutral = any(isinstance(value, Codes | Output) for value in given)
     known = tuple(_NEUTRAL if neutral else _TABLE)
     if not isinstance(operation, str) or operation not in known:
         raise ArgumentError(
