@@ -181,7 +181,9 @@ RUNTIME_STEPS = {
     "hardswish_of_codes": Step("hardswish of integers", _CODES),
     "leaky_relu_of_codes": Step("leaky ReLU of integers", (*_CODES[:3], "slope", *_CODES[3:])),
     "softmax_of_codes": Step("softmax of rows of integers", _CODES),
-    "average_of_codes": Step("the average of integers over windows", _COUNTED),
+    "average_of_codes": Step(
+        "the average of integers over windows", ("taps", "inside", *_CODES[1:])
+    ),
     "global_average_of_codes": Step("the average of integers over images", _COUNTED),
     "mean_of_codes": Step("the average of integers over axes", _COUNTED),
     "resize_of_codes": Step(

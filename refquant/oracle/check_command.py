@@ -35,7 +35,7 @@ def run(options: Any) -> int:
 
 def _shown(answered: Answered, name: str) -> dict[str, Any]:
     """Find the first element of a case that differs, and trace it."""
-    cases = {case.name: (case, *rest) for case, *rest in answered.cases}
+    cases = {entry[0].name: entry for entry in answered.cases}
     if name not in cases:
         raise ArgumentError(
             "refquant check",

@@ -150,7 +150,9 @@ class Search:
         if candidate.block:
             changed_ones = self.answers(replace(candidate, block=0), where)
             own, chosen = self.answers(Candidate(), where), self.part(candidate)[where]
-            return None if changed_ones is None else np.where(chosen, changed_ones, own)
+            if changed_ones is None or own is None:
+                return None
+            return np.where(chosen, changed_ones, own)
         task, record = self.task, self.record_of(candidate)
         if not has_exact_values(task):  # only all elements at once can be computed
             if self.latest[0] != candidate:

@@ -1,134 +1,108 @@
-"""Record what runtimes that read ``.tflite`` files answer to `runtime_cases`.
+"""Record what real runtimes answer to `runtime_cases`, and print the table runtime x operation.
 
-Run where ``ai-edge-litert==2.3.0``, ``flatbuffers``, ``tflite-micro`` and refquant are installed::
+Each runtime is run in a process of its own, so that it may have another Python: one that has
+``ai-edge-litert==2.3.0``, ``tflite-micro``, ``onnxruntime==1.32`` and ``onnx``, and one that has
+``tflite-runtime==2.14.0``; flatbuffers and refquant are needed here::
 
-    python tests/oracle/record_runtimes.py [SEED]
+    python tests/oracle/record_runtimes.py --python tflite-2.14=/env/bin/python [--seed S]
 
-It writes ``recorded/runtimes.npz``, and prints how many elements differ from the engine of each
-runtime; with a seed it draws other cases, prints, and writes nothing.
+It writes ``recorded/RUNTIME.npz`` and the table of ``docs/oracle/runtimes.rst``; with a seed it
+draws other cases, writes nothing, and exits with 1 if an answer differs from the engine of its
+runtime: then a release has drifted, and the verdict of `refquant.oracle.diagnose_all` is printed.
 """
 
+import argparse
+import subprocess
 import sys
-from collections import Counter
+import tempfile
 from pathlib import Path
 
-import flatbuffers
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from oracle.runtime_cases import ACTIVATIONS, Case, cases, digest
-from oracle.test_runtimes import ENGINES, RECORDED
+from oracle import runtime_table
+from oracle.judges import onnx_files, tflite_files
+from oracle.runtime_cases import cases, digest
+from oracle.test_runtimes import JUDGED, ONNX, RECORDED, as_asked
 
-CODES = {"linear": (9, 4), "conv": (3, 3), "depthwise": (4, 5), "add": (0, 2), "mul": (18, 2)}
-FUSED = dict(zip(ACTIVATIONS, (0, 1, 3, 2), strict=True))
-RESOLVERS = {
-    "litert-2.3-reference": OpResolverType.BUILTIN_REF,
-    "litert-2.3-optimized-x86": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    "xnnpack": OpResolverType.AUTO,
-}
-ARENA = 1 << 20
+from refquant import oracle
+
+JUDGES = Path(__file__).with_name("judges")
 
 
-def options(case: Case):
-    """Make the options of the operator, and their type."""
-    name = {"linear": "FullyConnected", "conv": "Conv2D", "depthwise": "DepthwiseConv2D",
-            "add": "Add", "mul": "Mul"}[case.operation] + "Options"  # fmt: skip
-    made = getattr(schema, f"{name}T")()
-    made.fusedActivationFunction = FUSED[case.operands.get("activation", "none")]
-    if case.operation in ("conv", "depthwise"):
-        made.padding = 0
-        made.strideH = made.strideW = 2 if case.operation == "conv" else 1
-        made.dilationHFactor = made.dilationWFactor = 1
-    if case.operation == "depthwise":
-        made.depthMultiplier = 1
-    return getattr(schema.BuiltinOptions, name), made
+def questions(runtime, drawn):
+    """Collect models and what they are fed, by the numbers of the cases."""
+    asked = {}
+    for number, case in enumerate(drawn):
+        if case.operation not in JUDGED[runtime]:
+            continue
+        case = as_asked(runtime, case)
+        if runtime in ONNX:
+            asked[number] = onnx_files.model(case)
+        else:
+            asked[number] = tflite_files.model(case), tflite_files.feeds(case)
+    return asked
 
 
-def model(case: Case, shape: tuple[int, ...]) -> bytes:
-    """Write a model of one operator."""
-    c, graph, made = case.operands, schema.SubGraphT(), schema.ModelT()
-    graph.tensors, made.buffers = [], [schema.BufferT()]
-
-    def add(name, array_shape, kind, scale, zero, axis=0, data=None):
-        tensor, quantization = schema.TensorT(), schema.QuantizationParametersT()
-        scales = np.atleast_1d(np.float32(scale))
-        quantization.scale, quantization.quantizedDimension = scales.tolist(), axis
-        quantization.zeroPoint = [int(zero)] * scales.size
-        tensor.name, tensor.shape, tensor.type = name, list(array_shape), kind
-        tensor.quantization, tensor.buffer = quantization, len(made.buffers)
-        buffer = schema.BufferT()
-        if data is not None:
-            buffer.data = np.frombuffer(data.tobytes(), np.uint8)
-        made.buffers.append(buffer)
-        graph.tensors.append(tensor)
-        return len(graph.tensors) - 1
-
-    int8, int32 = schema.TensorType.INT8, schema.TensorType.INT32
-    if case.operation in ("add", "mul"):
-        inputs = [add(n, c[n].shape, int8, c[f"s_{n}"], c[f"z_{n}"]) for n in "ab"]
-        graph.inputs = list(inputs)
-    else:
-        axis = 3 if case.operation == "depthwise" else 0
-        inputs = [
-            add("x", c["x"].shape, int8, c["s_x"], c["z_x"]),
-            add("w", c["w"].shape, int8, c["s_w"], 0, axis, c["w"]),
-            add("b", c["b"].shape, int32, c["s_x"] * c["s_w"], 0, 0, c["b"]),
-        ]
-        graph.inputs = inputs[:1]
-    output = add("y", shape, int8, c["s_y"], c["z_y"])
-    operator, code = schema.OperatorT(), schema.OperatorCodeT()
-    operator.opcodeIndex, operator.inputs, operator.outputs = 0, inputs, [output]
-    operator.builtinOptionsType, operator.builtinOptions = options(case)
-    code.builtinCode, code.version = CODES[case.operation]
-    code.deprecatedBuiltinCode = code.builtinCode
-    graph.operators, graph.outputs = [operator], [output]
-    made.version, made.subgraphs, made.operatorCodes = 3, [graph], [code]
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(made.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+def answers(runtime, python, asked):
+    """Run models by a runtime, in a process of its own."""
+    arrays = {}
+    for place, (content, feeds) in enumerate(asked.values()):
+        arrays[f"{place}.model"] = np.frombuffer(content, np.uint8)
+        arrays.update({f"{place}.{k}": feed for k, feed in enumerate(feeds)})
+    runner = JUDGES / ("onnx_runners.py" if runtime in ONNX else "tflite_runners.py")
+    with tempfile.TemporaryDirectory() as folder:
+        files = [f"{folder}/questions.npz", f"{folder}/answers.npz"]
+        np.savez(files[0], **arrays)
+        subprocess.run([python, runner, runtime, *files], check=True, capture_output=True)
+        with np.load(files[1]) as found:
+            refused = [found[n].tobytes().decode() for n in found.files if n.endswith(".refused")]
+            if refused:
+                raise SystemExit(f"{runtime}: {refused[0]}")
+            return {number: found[str(place)] for place, number in enumerate(asked)}
 
 
-def answer(runtime: str, content: bytes, feeds: list[np.ndarray]) -> np.ndarray:
-    """Run a model by a runtime."""
-    if runtime == "tflite-micro":
-        from tflite_micro.python.tflite_micro import runtime as micro
-
-        interpreter = micro.Interpreter.from_bytes(content, arena_size=ARENA)
-        for number, feed in enumerate(feeds):
-            interpreter.set_input(feed, number)
-        interpreter.invoke()
-        return interpreter.get_output(0).copy()
-    interpreter = Interpreter(
-        model_content=content, experimental_op_resolver_type=RESOLVERS[runtime], num_threads=1
-    )
-    interpreter.allocate_tensors()
-    for detail, feed in zip(interpreter.get_input_details(), feeds, strict=True):
-        interpreter.set_tensor(detail["index"], feed)
-    interpreter.invoke()
-    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).copy()
-
-
-def main() -> None:
-    seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-    recorded, differ, elements = {}, Counter(), Counter()
-    for number, case in enumerate(cases(seed)):
+def judged(runtime, python, drawn):
+    """Ask a runtime; returns its answers, and for each operation (differing, elements, verdict)."""
+    recorded, rows = {}, {}
+    joined = {}
+    for number, theirs in answers(runtime, python, questions(runtime, drawn)).items():
+        case = as_asked(runtime, drawn[number])
+        theirs = onnx_files.in_order(case, theirs) if runtime in ONNX else theirs
         task = case.problem()
-        content = model(case, task.shape)
-        names = "ab" if case.operation in ("add", "mul") else "x"
-        feeds = [case.operands[name] for name in names]
+        recorded[f"{number}"] = theirs
         recorded[f"{number}.digest"] = np.int64(digest(case))
-        for runtime in ENGINES:
-            theirs = answer(runtime, content, feeds)
-            recorded[f"{number}.{runtime}"] = theirs
-            differ[runtime, case.operation] += int((task.run(runtime) != theirs).sum())
-            elements[runtime, case.operation] += theirs.size
-    for (runtime, operation), count in elements.items():
-        print(f"{runtime:26} {operation:10} {differ[runtime, operation]:>6} of {count:,} differ")
-    if len(sys.argv) == 1:
-        np.savez_compressed(RECORDED, **recorded)
+        differing, elements = rows.get(case.operation, (0, 0))
+        wrong = int((task.run(runtime) != theirs).sum())
+        rows[case.operation] = differing + wrong, elements + theirs.size
+        joined.setdefault(case.operation, []).append((theirs, task))
+    for operation, (differing, _) in rows.items():
+        if differing:
+            found = oracle.diagnose_all(joined[operation], runtime)
+            verdict = "; or ".join(" and ".join(names) for names in found) or "unexplained"
+            print(f"{runtime} {operation}: {differing:,} elements differ: {verdict}")
+    return recorded, rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, help="of other cases; nothing is written")
+    parser.add_argument("--only", nargs="*", choices=list(JUDGED), default=list(JUDGED))
+    parser.add_argument("--python", action="append", default=[], metavar="PREFIX=PATH")
+    options = parser.parse_args()
+    pythons = dict(entry.split("=", 1) for entry in options.python)
+    drawn, table = cases(options.seed or 0), {}
+    for runtime in options.only:
+        python = next((p for n, p in pythons.items() if runtime.startswith(n)), sys.executable)
+        recorded, table[runtime] = judged(runtime, python, drawn)
+        if options.seed is None:
+            np.savez_compressed(RECORDED / f"{runtime}.npz", **recorded)
+    print(runtime_table.text(table))
+    if options.seed is None and options.only == list(JUDGED):
+        runtime_table.write(table)
+    differing = sum(row[0] for rows in table.values() for row in rows.values())
+    raise SystemExit(1 if differing else 0)
 
 
 if __name__ == "__main__":

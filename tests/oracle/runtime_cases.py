@@ -26,6 +26,12 @@ class Case(NamedTuple):
     operation: str
     operands: dict[str, Any]
 
+    def plain(self) -> "Case":
+        """Leave out what operators of ONNX lack: activations, the bias of linear layers."""
+        without = ("activation", "b") if self.operation == "linear" else ("activation",)
+        kept = {name: value for name, value in self.operands.items() if name not in without}
+        return Case(self.operation, kept)
+
     def problem(self) -> oracle.Problem:
         """Make the problem that the oracle knows."""
         if self.operation in DRAW_CODES:
@@ -37,7 +43,7 @@ class Case(NamedTuple):
             return oracle.problem(self.operation, a, b, out)
         x = Codes(c["x"], c["s_x"], c["z_x"])
         if self.operation == "linear":
-            return oracle.problem("linear", x, Codes(c["w"], c["s_w"]), c["b"], out)
+            return oracle.problem("linear", x, Codes(c["w"], c["s_w"]), c.get("b"), out)
         if self.operation == "conv":
             w = Codes(c["w"], c["s_w"], axis=0)
             return oracle.problem(
@@ -83,7 +89,7 @@ def _conv(rng, ties, number):
     s_x = np.float32(0.5 if ties else rng.uniform(0.01, 0.1))
     s_y = np.float32(1 if ties else rng.uniform(0.2, 0.5) * np.sqrt(channels) * s_x * 60)
     return {
-        "x": int8(rng, -128, 6, height, 7, channels),
+        "x": int8(rng, -128, 9, height, 7, channels),
         **_filters(rng, ties, (outputs, 3, 3, channels), outputs),
         "s_x": s_x, "s_y": s_y, "activation": ACTIVATIONS[number % 4],
         "pads": (same(height), same(7)),

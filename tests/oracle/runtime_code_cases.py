@@ -61,7 +61,8 @@ def _images(rng, ties, *shape):
 def _pool(rng, ties, number):
     x = _images(rng, ties, 4, int(rng.integers(11, 14)), 13, int(rng.integers(6, 10)))
     kernel = (2, 2) if ties else (3, 2)
-    return {"x": x, "s_x": _scale(rng, ties), "kernel": kernel, "stride": (2, 2)}
+    pads = tuple(same(n, k) for n, k in zip(x.shape[1:3], kernel, strict=True))
+    return {"x": x, "s_x": _scale(rng, ties), "kernel": kernel, "stride": (2, 2), "pads": pads}
 
 
 def _mean(rng, ties, number):
@@ -78,6 +79,18 @@ def _mean(rng, ties, number):
 def _concatenate(rng, ties, number):
     a, b = (int8(rng, -128, 3, 10, count) for count in rng.integers(12, 25, 2))
     return {"a": a, "b": b, "s_x": _scale(rng, ties)}
+
+
+def _global(rng, ties, number):
+    x = _images(rng, ties, 16, 4, 5, 60)
+    return {"x": x, "s_x": _scale(rng, ties), "s_y": _scale(rng, ties)}
+
+
+def _requantized(rng, ties, number):
+    """Draw pieces whose quantizers differ from each other and from that of the result."""
+    zeros = {f"z_{n}": int(rng.choice(ZEROS)) for n in "ab"}
+    scales = {f"s_{n}": _scale(rng, ties) for n in "aby"}
+    return {**_concatenate(rng, ties, number), **zeros, **scales}
 
 
 def _resize(rng, ties, number):
@@ -104,6 +117,7 @@ DRAW = {
     "sigmoid": _bounded(1 / 256, -128), "tanh": _bounded(1 / 128, 0), "elu": _unary,
     "hardswish": _unary, "leaky_relu": _leaky_relu, "softmax": _softmax, "avg_pool2d": _pool,
     "max_pool2d": _pool, "mean": _mean, "cat": _concatenate, "resize_bilinear": _resize,
+    "global_avg_pool2d": _global, "concat": _requantized,
 }  # fmt: skip
 
 
@@ -120,6 +134,9 @@ def problem_of(operation: str, c: dict) -> oracle.Problem:
         return oracle.problem("sub", a, b, Output(c["s_y"], c["z_y"]))
     if operation == "quantize":
         return oracle.problem("quantize", c["x"], Output(c["s_y"], c["z_y"]))
+    if operation == "concat":
+        pieces = [Codes(c[n], c[f"s_{n}"], c[f"z_{n}"]) for n in "ab"]
+        return oracle.problem("cat", pieces, 2, Output(c["s_y"], c["z_y"]))
     if operation == "cat":
         pieces = [Codes(c[n], c["s_x"], c["z_x"]) for n in "ab"]
         return oracle.problem("cat", pieces, 2)
@@ -127,15 +144,14 @@ def problem_of(operation: str, c: dict) -> oracle.Problem:
     if operation == "dequantize":
         return oracle.problem("dequantize", x)
     if operation in ("avg_pool2d", "max_pool2d"):
-        pads = tuple(same(n, k) for n, k in zip(x.shape[1:3], c["kernel"], strict=True))
-        return oracle.problem(
-            operation, x, c["kernel"], c["stride"], pads, layout="NHWC"
-        )
+        return oracle.problem(operation, x, c["kernel"], c["stride"], c["pads"], layout="NHWC")
     if operation == "resize_bilinear":
         return oracle.problem(
             operation, x, c["size"], c["align_corners"], c["half_pixel"], layout="NHWC"
         )
     out = Output(c["s_y"], c["z_y"])
+    if operation == "global_avg_pool2d":
+        return oracle.problem(operation, x, out, layout="NHWC")
     if operation == "mean":
         return oracle.problem("mean", x, c["axes"], out, c["keepdims"])
     if operation == "leaky_relu":

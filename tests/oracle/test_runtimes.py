@@ -1,7 +1,8 @@
-"""Runtimes that read ``.tflite`` files: recorded answers, and the engines that have their bits.
+"""Real runtimes: recorded answers, and the engines that have their bits.
 
-``record_runtimes.py`` made the recordings, with LiteRT 2.3.0 (which has XNNPACK) and TensorFlow
-Lite Micro of October 2026, on an x86 processor with AVX512-VNNI.
+``record_runtimes.py`` made the recordings, on an x86 processor with AVX512-VNNI: LiteRT 2.3.0
+(which has XNNPACK), tflite-runtime 2.14.0, TensorFlow Lite Micro of October 2026, ONNX Runtime 1.32
+and the evaluator of onnx 1.23.
 """
 
 from functools import cache
@@ -9,35 +10,93 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracle.runtime_cases import OPERATIONS, cases, digest
+from oracle.runtime_cases import PRODUCTS, cases, digest
 
 from refquant import engines, oracle
+from refquant.errors import EngineError
 
-RECORDED = Path(__file__).with_name("recorded") / "runtimes.npz"
+RECORDED = Path(__file__).with_name("recorded")
+# Operations that kernels of each runtime compute.
+_ALL = (
+    *PRODUCTS, "sub", "requantize", "quantize", "dequantize", "sigmoid", "tanh", "leaky_relu",
+    "max_pool2d", "mean", "cat", "resize_bilinear",
+)  # fmt: skip
+_TFLITE = (*_ALL, "hardswish", "softmax", "avg_pool2d")
+_LINEAR = ("requantize", "quantize", "dequantize", "max_pool2d")
+JUDGED = {
+    "litert-2.3-reference": _TFLITE,
+    "litert-2.3-optimized-x86": (*_TFLITE, "elu"),
+    "tflite-2.14-reference": _TFLITE,
+    "tflite-2.14-optimized-x86": (*_TFLITE, "elu"),
+    "tflite-micro": (*_TFLITE, "elu"),
+    "xnnpack": _ALL,
+    "onnx": (
+        *PRODUCTS, *_LINEAR, "sigmoid", "leaky_relu", "softmax", "avg_pool2d", "global_avg_pool2d",
+        "concat",
+    ),
+    "onnx-reference": ("linear", "conv", "depthwise", *_LINEAR),
+}  # fmt: skip
+ONNX = ("onnx", "onnx-reference")
 ENGINES = ("litert-2.3-reference", "litert-2.3-optimized-x86", "tflite-micro", "xnnpack")
+PAIRS = [(runtime, operation) for runtime, names in JUDGED.items() for operation in names]
+
+
+def as_asked(runtime, case):
+    """Return a case as the files of a runtime can hold it."""
+    return case.plain() if runtime in ONNX else case
 
 
 @cache
-def recorded():
-    with np.load(RECORDED) as file:
+def recorded(runtime):
+    with np.load(RECORDED / f"{runtime}.npz") as file:
         return {name: file[name] for name in file.files}
 
 
+@cache
+def drawn():
+    return cases(0)
+
+
 def answers(runtime, operation):
-    for number, case in enumerate(cases(0)):
-        if case.operation == operation:
-            assert recorded()[f"{number}.digest"] == digest(case), "other cases were recorded"
-            yield case.problem(), recorded()[f"{number}.{runtime}"]
+    for number, given in enumerate(drawn()):
+        if given.operation == operation:
+            case = as_asked(runtime, given)
+            assert recorded(runtime)[f"{number}.digest"] == digest(case), "other cases"
+            yield case.problem(), recorded(runtime)[f"{number}"]
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("runtime", ENGINES)
+@pytest.mark.parametrize(("runtime", "operation"), PAIRS)
 def test_the_engine_of_a_runtime_has_its_bits(runtime, operation):
     elements = 0
     for task, theirs in answers(runtime, operation):
-        assert np.array_equal(task.run(runtime), theirs)
+        mine = task.run(runtime)
+        assert mine.dtype == theirs.dtype
+        assert np.array_equal(mine, theirs)
         elements += theirs.size
-    assert elements > 6000
+    assert elements > 10_000
+
+
+@pytest.mark.parametrize(
+    ("runtime", "operation"),
+    [pair for pair in PAIRS if pair[0] in ("tflite-micro", "xnnpack", "onnx")],
+)
+def test_other_engines_are_refuted_or_have_the_same_bits(runtime, operation):
+    """A diagnosis of all cases from another engine names this one, with those that equal it."""
+    pairs = [(theirs, task) for task, theirs in answers(runtime, operation)]
+    if pairs[0][0].dtype.kind == "f" or operation in PRODUCTS:
+        return  # the former have no diagnosis, the latter tests of their own
+    start = "xnnpack" if runtime == "litert-2.3-optimized-x86" else "litert-2.3-optimized-x86"
+    try:
+        found = oracle.diagnose_all(pairs, start)
+    except EngineError:
+        return  # a runtime without the operation
+    assert found == ((),) or (f"engine {runtime!r}",) in found
+
+
+def test_a_runtime_without_an_operation_says_which_have_it():
+    x = oracle.Codes(np.int8([1, 2]), 0.5)
+    with pytest.raises(EngineError, match=r"one that has the operation: .*tflite-micro.*'fbgemm'"):
+        oracle.problem("hardswish", x).run("fbgemm")
 
 
 @pytest.mark.parametrize("operation", ["linear", "depthwise", "add", "mul"])

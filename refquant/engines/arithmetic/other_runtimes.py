@@ -26,13 +26,10 @@ def _steps(q, zero_point) -> np.ndarray:
     return np.asarray(q, np.int64) - zero_point
 
 
-def add_shifted(
-    axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper, sign=1
-):
-    """Add as TensorFlow Lite does: both operands with 20 more bits at twice the greater scale.
-
-    A sign of -1 subtracts the second operand, after it was scaled.
-    """
+def _shifted(
+    sign, axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper
+):  # fmt: skip
+    """Add or subtract operands with 20 more bits at twice the greater scale."""
     operands = ((_steps(a, a_zero), a_scale), (_steps(b, b_zero), b_scale))
     if axes.scaling == "number":
         y = numbers(scale, axes.precision)
@@ -53,9 +50,14 @@ def add_shifted(
     return np.clip(result + zero_point, lower, upper)
 
 
+def add_shifted(axes, *operands):
+    """Add as TensorFlow Lite does: both operands with 20 more bits at twice the greater scale."""
+    return _shifted(1, axes, *operands)
+
+
 def subtract_shifted(axes, *operands):
     """Subtract as `add_shifted` adds."""
-    return add_shifted(axes, *operands, sign=-1)
+    return _shifted(-1, axes, *operands)
 
 
 def multiply_of_axes(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
@@ -78,10 +80,10 @@ def add_merged(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, 
     return np.clip(result + zero_point, lower, upper)
 
 
-def add_in_20_bits(
-    axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper, sign=1
-):
-    """Add as XNNPACK does: multipliers of 20 bits, a common shift."""
+def _in_common_steps(
+    sign, axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper
+):  # fmt: skip
+    """Add or subtract operands with multipliers of 20 bits and a common shift."""
     ratio_a, ratio_b = (np.float32(s) / np.float32(scale) for s in (a_scale, b_scale))
     shift = 21 - int(np.frexp(max(ratio_a, ratio_b))[1])
     m_a, m_b = (int(np.rint(np.float64(r) * 2.0**shift)) for r in (ratio_a, ratio_b))
@@ -89,9 +91,14 @@ def add_in_20_bits(
     return np.clip(round_shift(total, shift, axes.rounding) + zero_point, lower, upper)
 
 
+def add_in_20_bits(axes, *operands):
+    """Add as XNNPACK does: multipliers of 20 bits, a common shift."""
+    return _in_common_steps(1, axes, *operands)
+
+
 def subtract_in_20_bits(axes, *operands):
     """Subtract as `add_in_20_bits` adds."""
-    return add_in_20_bits(axes, *operands, sign=-1)
+    return _in_common_steps(-1, axes, *operands)
 
 
 def _in_20_bits(sign: str) -> FusedRule:

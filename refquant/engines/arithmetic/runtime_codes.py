@@ -15,10 +15,24 @@ from refquant.engines.rules.float32 import wrap_int32
 from refquant.engines.rules.rounding import round_number, round_shift
 
 __all__ = [
-    "DEQUANTIZE_IN_BLOCKS", "DEQUANTIZE_IN_FLOAT32", "ELU_BY_TABLE", "HARDSWISH_IN_16_BITS", "LEAKY_RELU_IN_8_BITS",
-    "QUANTIZE_AWAY", "QUANTIZE_EVEN", "REQUANTIZE_BY_TABLE", "REQUANTIZE_IN_8_BITS",
-    "SIGMOID_BY_TABLE", "SOFTMAX_BY_TABLE", "TANH_BY_TABLE", "leaky_relu_rule", "requantize_rule",
-]  # fmt: skip
+    "DEQUANTIZE_IN_BLOCKS",
+    "DEQUANTIZE_IN_FLOAT32",
+    "ELU_BY_TABLE",
+    "HARDSWISH_IN_16_BITS",
+    "LEAKY_RELU_BY_TABLE",
+    "LEAKY_RELU_IN_8_BITS",
+    "QUANTIZE_AWAY",
+    "QUANTIZE_EVEN",
+    "REQUANTIZE_BY_TABLE",
+    "REQUANTIZE_IN_8_BITS",
+    "SIGMOID_BY_TABLE",
+    "SIGMOID_BY_TABLE_EVEN",
+    "SOFTMAX_BY_TABLE",
+    "SOFTMAX_EVEN",
+    "TANH_BY_TABLE",
+    "leaky_relu_rule",
+    "requantize_rule",
+]
 
 _LITERT = "LiteRT 2.3"
 _XNNPACK = "XNNPACK, src/microparams-init.c"
@@ -180,26 +194,62 @@ LEAKY_RELU_IN_8_BITS = Rule(
 )
 
 
-def _by_table(function, q, x_scale, x_zero, scale, zero_point, lower, upper):
+def _by_table(function, rounding, q, x_scale, x_zero, scale, zero_point, lower, upper):
     x = np.float32(x_scale) * steps_of(q, x_zero).astype(np.float32)
     y = function(x.astype(np.float64)).astype(np.float32)
-    t = round_number(y / np.float32(scale), "half_away")
+    t = round_number(y / np.float32(scale), rounding)
     return np.clip(t + zero_point, lower, upper).astype(np.int64)
 
 
-def _table(name: str, formula: str, function) -> Rule:
+def _table(name: str, formula: str, function, rounding="half_away", source="") -> Rule:
     return Rule(
-        f"{name}_by_table",
-        f"clip(half_away(f32(f32({formula}) / s)) + z), x = f32(s_x * (q - z_x))",
-        f"{_LITERT} and TensorFlow Lite Micro",
-        partial(_by_table, function),
+        f"{name}_by_table" if rounding == "half_away" else f"{name}_by_table_{rounding}",
+        f"clip({rounding}(f32(f32({formula}) / s)) + z), x = f32(s_x * (q - z_x))",
+        source or f"{_LITERT} and TensorFlow Lite Micro",
+        partial(_by_table, function, rounding),
     )
 
 
-SIGMOID_BY_TABLE = _table("sigmoid", "1 / (1 + exp(-x))", lambda x: 1 / (1 + np.exp(-x)))
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+_ORT = "ONNX Runtime, measured with release 1.32 on x86"
+SIGMOID_BY_TABLE = _table("sigmoid", "1 / (1 + exp(-x))", _sigmoid)
+SIGMOID_BY_TABLE_EVEN = _table("sigmoid", "1 / (1 + exp(-x))", _sigmoid, "half_even", _ORT)
 TANH_BY_TABLE = _table("tanh", "tanh(x)", np.tanh)
 ELU_BY_TABLE = _table(
     "elu", "x if x >= 0 else exp(x) - 1", lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0)), x)
+)
+
+
+def _leaky_relu_by_table(q, x_scale, x_zero, slope, scale, zero_point, lower, upper):
+    x = np.float32(x_scale) * steps_of(q, x_zero).astype(np.float32)
+    t = np.where(x >= 0, x, x * np.float32(slope)) / np.float32(scale)
+    return np.clip(np.rint(t) + zero_point, lower, upper).astype(np.int64)
+
+
+LEAKY_RELU_BY_TABLE = Rule(
+    "leaky_relu_by_table",
+    "clip(rne(f32(x / s)) + z), x = f32(s_x * (q - z_x)), of negative numbers f32(x * slope)",
+    _ORT,
+    _leaky_relu_by_table,
+)
+
+
+def _softmax_in_float64(q, x_scale, x_zero, scale, zero_point, lower, upper):
+    codes = np.asarray(q, np.int64)
+    powers = np.exp(np.float64(x_scale) * (codes - codes.max(-1, keepdims=True)))
+    share = (powers / powers.sum(-1, keepdims=True)).astype(np.float32)
+    t = np.rint(share / np.float32(scale)) + zero_point
+    return np.clip(t, lower, upper).astype(np.int64)
+
+
+SOFTMAX_EVEN = Rule(
+    "softmax_half_even",
+    "clip(rne(f32(f32(e / sum e) / s)) + z), e = exp(s_x * (q - max q)) of rows",
+    _ORT,
+    _softmax_in_float64,
 )
 
 

@@ -1,8 +1,9 @@
 r"""How other runtimes average integers and mix those of neighboring pixels.
 
-Averages are called with ``(total, count, x_scale, x_zero_point, scale, zero_point, lower, upper)``:
-the sums of `count` integers each. Resizing is called with images of integers, channels last, and
-the new size.
+Means are called with ``(total, count, x_scale, x_zero_point, scale, zero_point, lower, upper)``:
+the sums of `count` integers each. Averages over windows are called with the integers tap by tap,
+and which of them lie inside the image, in place of these sums. Resizing is called with images of
+integers, channels last, and the new size.
 """
 
 import math
@@ -15,13 +16,20 @@ from refquant.engines.rule import Rule
 from refquant.engines.rules.rounding import round_shift
 
 __all__ = [
-    "AVERAGE_OF_CODES_ALONE", "AVERAGE_OF_REALS", "MEAN_BY_BIAS", "MEAN_BY_BIAS_IN_BLOCKS", "MEAN_BY_MULTIPLIER",
-    "MEAN_IN_FLOAT32", "RESIZE_IN_10_BITS", "RESIZE_IN_11_BITS",
-]  # fmt: skip
+    "AVERAGE_OF_CODES_ALONE",
+    "AVERAGE_OF_REALS",
+    "GLOBAL_AVERAGE",
+    "MEAN_BY_BIAS",
+    "MEAN_BY_BIAS_IN_BLOCKS",
+    "MEAN_BY_MULTIPLIER",
+    "MEAN_IN_FLOAT32",
+    "RESIZE_IN_10_BITS",
+    "RESIZE_IN_11_BITS",
+]
 
 
-def _average_of_codes(total, count, x_scale, x_zero, scale, zero_point, lower, upper):
-    total, count = np.asarray(total, np.int64), np.asarray(count, np.int64)
+def _average_of_codes(taps, inside, x_scale, x_zero, scale, zero_point, lower, upper):
+    total, count = np.where(inside, taps, 0).sum(0), inside.sum(0)
     away = np.where((total > 0) | (lower >= 0), 1, -1)
     return np.clip(away * ((np.abs(total) + count // 2) // count), lower, upper)
 
@@ -35,23 +43,39 @@ AVERAGE_OF_CODES_ALONE = Rule(
 )
 
 
-def _average_of_reals(total, count, x_scale, x_zero, scale, zero_point, lower, upper):
-    total, count = np.asarray(total, np.int64), np.asarray(count)
-    n = (total - count * np.int64(x_zero)).astype(np.float32)
-    factor = np.float32(x_scale) / (np.float32(scale) * count.astype(np.float32))
-    return np.clip(np.rint(n * factor) + zero_point, lower, upper).astype(np.int64)
+def _average_of_reals(taps, inside, x_scale, x_zero, scale, zero_point, lower, upper):
+    s_x, total = np.float32(x_scale), np.zeros((), np.float32)
+    for codes, there in zip(taps, inside, strict=True):
+        total = total + np.where(there, s_x * (codes - x_zero).astype(np.float32), np.float32(0))
+    t = total / inside.sum(0).astype(np.float32) / np.float32(scale) + np.float32(zero_point)
+    return np.clip(np.rint(t), lower, upper).astype(np.int64)
 
 
 AVERAGE_OF_REALS = Rule(
     "average_of_reals",
-    "clip(rne(f32((sum q - n * z_x) * f32(s_x / f32(s * n)))) + z)",
-    "ONNX Runtime, QLinearGlobalAveragePool, measured with release 1.32 on x86",
+    "clip(rne(f32(f32(f32(sum x / n) / s) + z))), x = f32(s_x * (q - z_x)), summed in float32 tap "
+    "by tap",
+    "ONNX Runtime, QLinearAveragePool, measured with release 1.32 on x86",
     _average_of_reals,
 )
 
 
+def _global_average(total, count, x_scale, x_zero, scale, zero_point, lower, upper):
+    n = (np.asarray(total, np.int64) - int(count) * int(x_zero)).astype(np.float32)
+    factor = np.float32(x_scale) / (np.float32(scale) * np.float32(int(count)))
+    return np.clip(np.rint(n * factor) + zero_point, lower, upper).astype(np.int64)
+
+
+GLOBAL_AVERAGE = Rule(
+    "global_average",
+    "clip(rne(f32((sum q - n * z_x) * f32(s_x / f32(s * n)))) + z)",
+    "ONNX Runtime, QLinearGlobalAveragePool, measured with release 1.32 on x86",
+    _global_average,
+)
+
+
 def _fixed(n, q, shift, rounding="half_away"):
-    """Scale integers by ``q * 2**(shift - 31)``: the first rounding goes up, the second as given."""
+    """Scale integers by ``q * 2**(shift - 31)``: rounded up first, then as given."""
     n = np.asarray(n, np.int64) << max(shift, 0)
     return round_shift(round_shift(n * q, 31, "half_up"), max(-shift, 0), rounding)
 

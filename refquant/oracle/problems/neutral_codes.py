@@ -18,6 +18,7 @@ from refquant.errors import ArgumentError, DtypeError, ShapeError
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.neutral import pads_of
+from refquant.oracle.problems.neutral_pairs import rule_of
 
 __all__ = ["CODE_FUNCTIONS", "NeutralCodes"]
 
@@ -112,13 +113,29 @@ def _part(entry: Any, flat: np.ndarray, *operands: Any) -> np.ndarray:
     return np.concatenate([rule(part, *operands) for rule, part in parts])
 
 
+def _taps(images, kernel, strides, pads, extents) -> tuple[np.ndarray, np.ndarray]:
+    """Collect what windows cover, tap by tap, and which taps lie inside the image."""
+    padded = np.pad(images, ((0, 0), *pads, (0, 0)))
+    there = np.pad(np.ones((1, *images.shape[1:3], 1), bool), ((0, 0), *pads, (0, 0)))
+    corners = [(i, j) for i in range(kernel[0]) for j in range(kernel[1])]
+    spans = [
+        tuple(
+            slice(start, start + s * (n - 1) + 1, s)
+            for start, s, n in zip(corner, strides, extents, strict=True)
+        )
+        for corner in corners
+    ]
+    taps, inside = (np.array([a[:, r, c] for r, c in spans]) for a in (padded, there))
+    return taps, inside
+
+
 class NeutralCodes(Problem):
     """An operation on integers that is one step of an engine."""
 
     def __init__(self, operation, function, operands):
         super().__init__(operation, function, operands)
         self.step = _STEPS[operation]
-        bind = {
+        bind: Any = {
             "quantize": self._quantize, "dequantize": self._dequantize, "cat": self._concatenate,
             "avg_pool2d": self._pool, "max_pool2d": self._pool, "mean": self._mean,
             "global_avg_pool2d": self._global_pool, "resize_bilinear": self._resize,
@@ -138,7 +155,8 @@ class NeutralCodes(Problem):
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the engine's values on each axis that this operation depends on."""
-        return values_of(record, (self.step,) if self.step else (), self.asked)
+        steps = (self.step,) if self.step in record.steps else ()
+        return values_of(record, steps, self.asked)
 
     def _to(self, output: Any, default: Codes) -> tuple[Any, ...]:
         """Keep where results go, and return its scale, zero point and bounds."""
@@ -149,7 +167,7 @@ class NeutralCodes(Problem):
         return made.scale, made.zero_point, made.lower, made.upper
 
     def _rule(self, record: Engine) -> Any:
-        return record.rule(self.step, self.asked)
+        return rule_of(record, self.step, self.asked, self.operation)
 
     # -- one by one --------------------------------------------------------------------------
 
@@ -238,25 +256,12 @@ class NeutralCodes(Problem):
             raise ShapeError(
                 argument="kernel", expected="windows that fit into the image", got=f"{kernel}"
             )
-        rows, columns = (
-            [
-                slice(max(i * s - p[0], 0), min(i * s - p[0] + k, n))
-                for i in range(extent)
-            ]
-            for extent, n, p, k, s in zip(extents, sizes, pads, kernel, strides, strict=True)
-        )  # fmt: skip
-        wide = images.astype(np.int64)
-        windows = [[wide[:, r, c] for c in columns] for r in rows]
+        taps, inside = _taps(images.astype(np.int64), kernel, strides, pads, extents)
         if self.operation == "max_pool2d":
-            most = np.array([[w.max((1, 2)) for w in line] for line in windows])
-            most = np.clip(np.moveaxis(most, 2, 0), to[2], to[3])
-            return lambda record: self._back(most, layout)
-        totals = np.moveaxis(np.array([[w.sum((1, 2)) for w in line] for line in windows]), 2, 0)
-        counts = np.array([[w.shape[1] * w.shape[2] for w in line] for line in windows])
+            most = np.where(inside, taps, np.iinfo(np.int64).min).max(0)
+            return lambda record: self._back(np.clip(most, to[2], to[3]), layout)
         where = codes.scale, codes.zero_point, *to
-        return lambda record: self._back(
-            self._rule(record)(totals, counts[None, :, :, None], *where), layout
-        )
+        return lambda record: self._back(self._rule(record)(taps, inside, *where), layout)
 
     def _global_pool(self, x, output=None, layout="NCHW"):
         codes, images = self._images(x, layout)

@@ -15,16 +15,29 @@ from refquant.engines.rules.elementwise import (
     sum_in_fixed_point,
 )
 from refquant.engines.rules.float32 import reciprocal
-from refquant.errors import ArgumentError, ShapeError
+from refquant.errors import ArgumentError, EngineError, ShapeError
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.elementwise import Sum
 
-__all__ = ["NeutralSum", "pair"]
+__all__ = ["NeutralSum", "pair", "rule_of"]
 
 
 def pair(a, b, output=None):
     """Take the operands of a sum or a product of two tensors."""
+
+
+def rule_of(record: Engine, step: str, operands: Operands, operation: str) -> Any:
+    """Look up the rule of a step, or raise if the engine's runtime lacks the operation."""
+    if step not in record.steps:
+        others = [n for n in engines.other_runtimes() if step in engines.get(n).steps]
+        raise EngineError(
+            f"oracle: {operation}",
+            argument="engine",
+            expected=f"one that has the operation: {', '.join(others)}",
+            got=repr(record.name),
+        )
+    return record.rule(step, operands)
 
 
 class NeutralSum(Sum):
@@ -66,7 +79,8 @@ class NeutralSum(Sum):
         q_a, q_b = (q.reshape(-1).astype(np.int64) for q in np.broadcast_arrays(a.array, b.array))
         first, second = (q_a, a.scale, a.zero_point), (q_b, b.scale, b.zero_point)
         operands = Operands(self.dtype, same_shape=a.shape == b.shape)
-        rule, bounds = record.rule(self.kind, operands), (self.lower, self.upper)
+        rule = rule_of(record, self.kind, operands, self.operation)
+        bounds = self.lower, self.upper
         with np.errstate(all="ignore"):
             if isinstance(rule, Rule):
                 return rule(*first, *second, scale, zero_point, *bounds).astype(np.int64)

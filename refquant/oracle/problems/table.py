@@ -146,7 +146,7 @@ def _made(given: Problem | Module, args: tuple, kwargs: dict[str, Any]) -> Probl
 
 _NEUTRAL: dict[str, tuple[type[Problem], Callable[..., Any]]] = {
     **{name: (NeutralProduct, function) for name, function in FUNCTIONS.items()},
-    **{name: (NeutralSum, pair) for name in ("add", "sub", "mul")},
+    **dict.fromkeys(("add", "sub", "mul"), (NeutralSum, pair)),
     **{name: (NeutralCodes, function) for name, function in CODE_FUNCTIONS.items()},
 }
 _MODULES: dict[type, str] = {

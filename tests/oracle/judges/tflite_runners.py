@@ -4,8 +4,8 @@ It needs the runtime and NumPy alone, so that an older Python can run it::
 
     python tflite_runners.py RUNTIME QUESTIONS.npz ANSWERS.npz
 
-``QUESTIONS.npz`` has arrays ``N.model`` (bytes) and ``N.0``, ``N.1``, ... for each model; the answers
-are ``N``, or ``N.refused`` with a message.
+``QUESTIONS.npz`` has arrays ``N.model`` (bytes) and ``N.0``, ``N.1``, ... for each model; the
+answers are ``N``, or ``N.refused`` with a message.
 """
 
 import sys
@@ -26,9 +26,7 @@ def _interpreter(runtime, content):
         resolver = OpResolverType.AUTO
     else:
         resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    made = Interpreter(
-        model_content=content, experimental_op_resolver_type=resolver, num_threads=1
-    )
+    made = Interpreter(model_content=content, experimental_op_resolver_type=resolver, num_threads=1)
     made.allocate_tensors()
     return made
 
@@ -48,13 +46,14 @@ def answer(runtime, content, feeds):
         names = {op["op_name"] for op in interpreter._get_ops_details()}
         if "DELEGATE" not in names:
             raise RuntimeError("not delegated to XNNPACK")
-    for detail, feed in zip(interpreter.get_input_details(), feeds):
+    for detail, feed in zip(interpreter.get_input_details(), feeds, strict=True):
         interpreter.set_tensor(detail["index"], feed)
     interpreter.invoke()
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).copy()
 
 
-def main(runtime, questions, answers):
+def main(runtime, questions, answers, answer=answer):
+    """Answer the questions of a file by a runtime."""
     found = {}
     with np.load(questions) as asked:
         count = sum(name.endswith(".model") for name in asked.files)
