@@ -1,10 +1,12 @@
-"""Record what real runtimes answer to `runtime_cases`, and print the table runtime x operation.
+r"""Record what real runtimes answer to `runtime_cases`, and print the table runtime x operation.
 
 Each runtime is run in a process of its own, so that it may have another Python: one that has
-``ai-edge-litert==2.3.0``, ``tflite-micro``, ``onnxruntime==1.32`` and ``onnx``, and one that has
-``tflite-runtime==2.14.0``; flatbuffers and refquant are needed here::
+``ai-edge-litert==2.3.0``, ``tflite-micro``, ``onnxruntime==1.32``, ``onnx`` and ``openvino``, one
+that has ``tflite-runtime==2.14.0``, and one that has ``tosa-tools``; flatbuffers, onnx and refquant
+are needed here::
 
-    python tests/oracle/record_runtimes.py --python tflite-2.14=/env/bin/python [--seed S]
+    python tests/oracle/record_runtimes.py --python tflite-2.14=/one/bin/python \
+        --python tosa=/other/bin/python [--seed S]
 
 It writes ``recorded/RUNTIME.npz`` and the table of ``docs/oracle/runtimes.rst``; with a seed it
 draws other cases, writes nothing, and exits with 1 if an answer differs from the engine of its
@@ -24,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from oracle import runtime_table
 from oracle.judges import onnx_files, tflite_files
 from oracle.runtime_cases import cases, digest
-from oracle.test_runtimes import JUDGED, ONNX, RECORDED, as_asked
+from oracle.test_runtimes import JUDGED, ONNX, RECORDED, TOSA, as_asked
 
 from refquant import oracle
 
@@ -32,26 +34,34 @@ JUDGES = Path(__file__).with_name("judges")
 
 
 def questions(runtime, drawn):
-    """Collect models and what they are fed, by the numbers of the cases."""
+    """Collect models and what they are fed, or operands, by the numbers of the cases."""
     asked = {}
     for number, case in enumerate(drawn):
         if case.operation not in JUDGED[runtime]:
             continue
         case = as_asked(runtime, case)
+        if runtime in TOSA:
+            operation = np.frombuffer(case.operation.encode(), np.uint8)
+            asked[number] = {"operation": operation, **case.operands}
+            continue
         if runtime in ONNX:
-            asked[number] = onnx_files.model(case)
+            content, feeds = onnx_files.model(case)
         else:
-            asked[number] = tflite_files.model(case), tflite_files.feeds(case)
+            content, feeds = tflite_files.model(case), tflite_files.feeds(case)
+        arrays = {f"{k}": feed for k, feed in enumerate(feeds)}
+        asked[number] = {"model": np.frombuffer(content, np.uint8), **arrays}
     return asked
 
 
 def answers(runtime, python, asked):
     """Run models by a runtime, in a process of its own."""
-    arrays = {}
-    for place, (content, feeds) in enumerate(asked.values()):
-        arrays[f"{place}.model"] = np.frombuffer(content, np.uint8)
-        arrays.update({f"{place}.{k}": feed for k, feed in enumerate(feeds)})
-    runner = JUDGES / ("onnx_runners.py" if runtime in ONNX else "tflite_runners.py")
+    arrays = {
+        f"{place}.{name}": np.asarray(value)
+        for place, entry in enumerate(asked.values())
+        for name, value in entry.items()
+    }
+    family = "onnx" if runtime in ONNX else "tosa" if runtime in TOSA else "tflite"
+    runner = JUDGES / f"{family}_runners.py"
     with tempfile.TemporaryDirectory() as folder:
         files = [f"{folder}/questions.npz", f"{folder}/answers.npz"]
         np.savez(files[0], **arrays)

@@ -26,9 +26,10 @@ class Case(NamedTuple):
     operation: str
     operands: dict[str, Any]
 
-    def plain(self) -> "Case":
-        """Leave out what operators of ONNX lack: activations, the bias of linear layers."""
-        without = ("activation", "b") if self.operation == "linear" else ("activation",)
+    def plain(self, bias: bool = False) -> "Case":
+        """Leave out fused activations, and the bias of linear layers unless it is wanted."""
+        alone = self.operation == "linear" and not bias
+        without = ("activation", "b") if alone else ("activation",)
         kept = {name: value for name, value in self.operands.items() if name not in without}
         return Case(self.operation, kept)
 

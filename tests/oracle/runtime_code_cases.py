@@ -93,6 +93,21 @@ def _requantized(rng, ties, number):
     return {**_concatenate(rng, ties, number), **zeros, **scales}
 
 
+def _conv_u8(rng, ties, number):
+    channels, outputs, height = (int(n) for n in rng.integers([1, 1, 5], [9, 20, 9]))
+    x = rng.integers(0, 256, (12, height, 7, channels)).astype(np.uint8)
+    w = int8(rng, -127, outputs, 3, 3, channels)
+    s_x = np.float32(0.5 if ties else rng.uniform(0.01, 0.1))
+    s_w = np.float32(2.0 ** -rng.integers(4, 8) if ties else rng.uniform(0.001, 0.02))
+    s_y = np.float32(1 if ties else rng.uniform(0.2, 0.5) * np.sqrt(channels) * s_x * s_w * 5000)
+    zeros = {"z_x": int(rng.integers(0, 256)), "z_y": int(rng.choice([0, 100, 128, 255]))}
+    b = rng.integers(-2000, 2000, outputs).astype(np.int32)
+    return {
+        "x": x, "w": w // np.int8(32) if ties else w, "b": b, "s_x": s_x, "s_w": s_w, "s_y": s_y,
+        **zeros,
+    }  # fmt: skip
+
+
 def _resize(rng, ties, number):
     height, width = (int(n) for n in rng.integers(8, 15, 2))
     align, half = ((False, False), (False, True), (True, False))[number // 3 % 3]
@@ -117,7 +132,7 @@ DRAW = {
     "sigmoid": _bounded(1 / 256, -128), "tanh": _bounded(1 / 128, 0), "elu": _unary,
     "hardswish": _unary, "leaky_relu": _leaky_relu, "softmax": _softmax, "avg_pool2d": _pool,
     "max_pool2d": _pool, "mean": _mean, "cat": _concatenate, "resize_bilinear": _resize,
-    "global_avg_pool2d": _global, "concat": _requantized,
+    "global_avg_pool2d": _global, "concat": _requantized, "conv_u8": _conv_u8,
 }  # fmt: skip
 
 
@@ -149,6 +164,9 @@ def problem_of(operation: str, c: dict) -> oracle.Problem:
         return oracle.problem(
             operation, x, c["size"], c["align_corners"], c["half_pixel"], layout="NHWC"
         )
+    if operation == "conv_u8":
+        w, out = Codes(c["w"], c["s_w"]), Output(c["s_y"], c["z_y"], "uint8")
+        return oracle.problem("conv2d", x, w, c["b"], out, layout="NHWC")
     out = Output(c["s_y"], c["z_y"])
     if operation == "global_avg_pool2d":
         return oracle.problem(operation, x, out, layout="NHWC")

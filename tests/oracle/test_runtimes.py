@@ -1,8 +1,8 @@
 """Real runtimes: recorded answers, and the engines that have their bits.
 
 ``record_runtimes.py`` made the recordings, on an x86 processor with AVX512-VNNI: LiteRT 2.3.0
-(which has XNNPACK), tflite-runtime 2.14.0, TensorFlow Lite Micro of October 2026, ONNX Runtime 1.32
-and the evaluator of onnx 1.23.
+(which has XNNPACK), tflite-runtime 2.14.0, TensorFlow Lite Micro of October 2026, ONNX Runtime
+1.32, the evaluator of onnx 1.23, OpenVINO 2026.4 and Arm's reference model of TOSA, of August 2026.
 """
 
 from functools import cache
@@ -32,18 +32,22 @@ JUDGED = {
     "xnnpack": _ALL,
     "onnx": (
         *PRODUCTS, *_LINEAR, "sigmoid", "leaky_relu", "softmax", "avg_pool2d", "global_avg_pool2d",
-        "concat",
+        "concat", "conv_u8",
     ),
-    "onnx-reference": ("linear", "conv", "depthwise", *_LINEAR),
+    "onnx-reference": ("linear", "conv", "depthwise", "conv_u8", *_LINEAR),
+    "openvino-u8": ("conv_u8", *_LINEAR),
+    "tosa-double": (*PRODUCTS, "sub", "requantize"),
+    "tosa-single": (*PRODUCTS, "sub", "requantize"),
 }  # fmt: skip
-ONNX = ("onnx", "onnx-reference")
+ONNX = ("onnx", "onnx-reference", "openvino-u8")
+TOSA = ("tosa-double", "tosa-single")
 ENGINES = ("litert-2.3-reference", "litert-2.3-optimized-x86", "tflite-micro", "xnnpack")
 PAIRS = [(runtime, operation) for runtime, names in JUDGED.items() for operation in names]
 
 
 def as_asked(runtime, case):
     """Return a case as the files of a runtime can hold it."""
-    return case.plain() if runtime in ONNX else case
+    return case.plain(bias=runtime in TOSA) if runtime in (*ONNX, *TOSA) else case
 
 
 @cache

@@ -8,9 +8,13 @@ from onnx import TensorProto, helper, numpy_helper
 from oracle.runtime_cases import Case
 
 MICROSOFT = "com.microsoft"
-KINDS = {np.dtype("int8"): TensorProto.INT8, np.dtype("float32"): TensorProto.FLOAT}
+KINDS = {
+    np.dtype("int8"): TensorProto.INT8,
+    np.dtype("uint8"): TensorProto.UINT8,
+    np.dtype("float32"): TensorProto.FLOAT,
+}
 IMAGES = (
-    "conv", "depthwise", "avg_pool2d", "max_pool2d", "global_avg_pool2d", "resize_bilinear",
+    "conv", "conv_u8", "depthwise", "avg_pool2d", "max_pool2d", "global_avg_pool2d", "resize_bilinear",
 )  # fmt: skip
 
 
@@ -25,8 +29,8 @@ class _Model:
         self.constants.append(numpy_helper.from_array(np.asarray(array), name))
         return name
 
-    def quantizer(self, scale, zero) -> list[str]:
-        return [self.constant(np.float32(scale)), self.constant(np.int8(zero))]
+    def quantizer(self, scale, zero, dtype=np.int8) -> list[str]:
+        return [self.constant(np.float32(scale)), self.constant(dtype(zero))]
 
     def input(self, array) -> str:
         name = f"x{len(self.inputs)}"
@@ -62,6 +66,11 @@ def _build(m: _Model, case: Case) -> None:
     x = m.input(_first(c["x"]) if name in IMAGES else c["x"])
     if name == "quantize":
         m.node("QuantizeLinear", [x, *m.quantizer(*to)])
+        return
+    if name == "conv_u8":
+        own, end = (m.quantizer(c[f"s_{n}"], c[f"z_{n}"], np.uint8) for n in "xy")
+        w = [m.constant(_first(c["w"])), *m.quantizer(c["s_w"], 0)]
+        m.node("QLinearConv", [x, *own, *w, *end, m.constant(c["b"])])
         return
     own = m.quantizer(c["s_x"], c["z_x"])
     if name == "dequantize":
@@ -106,7 +115,9 @@ def model(case: Case) -> tuple[bytes, list[np.ndarray]]:
     """Write a model of one operator; returns it and what it is fed."""
     m = _Model()
     _build(m, case)
-    kind = TensorProto.FLOAT if case.operation == "dequantize" else TensorProto.INT8
+    kind = {"dequantize": TensorProto.FLOAT, "conv_u8": TensorProto.UINT8}.get(
+        case.operation, TensorProto.INT8
+    )
     graph = helper.make_graph(
         m.nodes,
         case.operation,

@@ -1,4 +1,4 @@
-"""Run ``.onnx`` files by ONNX Runtime or by the evaluator of onnx; see ``tflite_runners``."""
+"""Run ``.onnx`` files by ONNX Runtime, the evaluator of onnx or OpenVINO; see `tflite_runners`."""
 
 import sys
 
@@ -13,6 +13,12 @@ def answer(runtime, content, feeds):
         from onnx.reference import ReferenceEvaluator
 
         return np.asarray(ReferenceEvaluator(onnx.load_from_string(content)).run(None, fed)[0])
+    if runtime == "openvino-u8":
+        import openvino
+
+        core = openvino.Core()
+        compiled = core.compile_model(core.read_model(content), "CPU")
+        return np.asarray(compiled(feeds)[0])
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
