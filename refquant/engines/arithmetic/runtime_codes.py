@@ -9,7 +9,13 @@ from functools import partial
 
 import numpy as np
 
-from refquant.engines.arithmetic.compose import in_fixed_point, quantized_multiplier
+from refquant.engines.arithmetic.axes import Arithmetic
+from refquant.engines.arithmetic.compose import (
+    dequantize_of_axes,
+    in_fixed_point,
+    quantize_of_axes,
+    quantized_multiplier,
+)
 from refquant.engines.rule import Rule
 from refquant.engines.rules.float32 import wrap_int32
 from refquant.engines.rules.rounding import round_number, round_shift
@@ -51,35 +57,24 @@ def ratio_of(x_scale, y_scale) -> np.float32:
 # -- float32 to integers and back ------------------------------------------------------------
 
 
-def _quantize(rounding, x, scale, zero_point, lower, upper):
-    t = np.asarray(x, np.float32) / np.asarray(scale, np.float32)
-    wide = np.nan_to_num(round_number(t, rounding).astype(np.float64), nan=0.0)
-    return np.clip(wide + zero_point, lower, upper).astype(np.int64)
-
-
+_EVEN = Arithmetic(overflow="saturated")
 QUANTIZE_AWAY = Rule(
     "quantize_half_away",
     "clip(half_away(f32(x / s)) + z)",
     f"{_LITERT} and TensorFlow Lite Micro, reference kernels of QUANTIZE",
-    partial(_quantize, "half_away"),
+    partial(quantize_of_axes, _EVEN.change(rounding="half_away")),
 )
 QUANTIZE_EVEN = Rule(
     "quantize_half_even",
     "clip(rne(f32(x / s)) + z)",
-    f"{_LITERT}, optimized kernels of QUANTIZE; XNNPACK",
-    partial(_quantize, "half_even"),
+    f"{_LITERT}, optimized kernels of QUANTIZE; XNNPACK; ONNX",
+    partial(quantize_of_axes, _EVEN),
 )
-
-
-def _dequantize(q, scale, zero_point):
-    return np.asarray(scale, np.float32) * steps_of(q, zero_point).astype(np.float32)
-
-
 DEQUANTIZE_IN_FLOAT32 = Rule(
     "dequantize_in_float32",
     "f32(s * (q - z))",
-    f"{_LITERT} and TensorFlow Lite Micro, reference kernels of DEQUANTIZE; XNNPACK",
-    _dequantize,
+    f"{_LITERT} and TensorFlow Lite Micro, reference kernels of DEQUANTIZE; XNNPACK; ONNX",
+    partial(dequantize_of_axes, _EVEN),
 )
 
 
@@ -88,7 +83,9 @@ def _dequantize_in_blocks(q, scale, zero_point):
     offset = (-np.asarray(zero_point)).astype(np.float32) * s
     in_blocks = (np.arange(codes.size) < codes.size - codes.size % 8).reshape(codes.shape)
     return np.where(
-        in_blocks, codes.astype(np.float32) * s + offset, _dequantize(codes, s, zero_point)
+        in_blocks,
+        codes.astype(np.float32) * s + offset,
+        DEQUANTIZE_IN_FLOAT32.function(codes, s, zero_point),
     )
 
 

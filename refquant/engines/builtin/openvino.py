@@ -1,9 +1,11 @@
 """OpenVINO on x86 processors, with uint8 activations."""
 
+from functools import partial
+
 import numpy as np
 
 from refquant.engines.arithmetic.axes import Arithmetic
-from refquant.engines.arithmetic.compose import record
+from refquant.engines.arithmetic.compose import quantize_of_axes, record
 from refquant.engines.arithmetic.runtime_codes import steps_of
 from refquant.engines.rule import Rule, Split, first_of
 from refquant.engines.rules.float32 import fma
@@ -27,13 +29,10 @@ PRODUCT = Rule(
 )
 
 
-def _quantize(x, scale, zero_point, lower, upper):
-    inverse = np.float32(1) / np.asarray(scale, np.float32)
-    steps = fma(np.asarray(x, np.float32), inverse, np.asarray(zero_point, np.float32))
-    return np.clip(np.rint(np.nan_to_num(steps)), lower, upper).astype(np.int64)
-
-
-QUANTIZE = Rule("quantize_fused", "clip(rne(fma(x, f32(1 / s), z)))", _SOURCE, _quantize)
+_FUSED = Arithmetic(zero_point="fused", formed_by="product", overflow="saturated")
+QUANTIZE = Rule(
+    "quantize_fused", "clip(rne(fma(x, f32(1 / s), z)))", _SOURCE, partial(quantize_of_axes, _FUSED)
+)
 
 
 def _dequantize(q, scale, zero_point):
@@ -46,7 +45,7 @@ DEQUANTIZE = Rule("dequantize_fused", "fma(q, s, f32(-z * s))", _SOURCE, _dequan
 
 def _requantize(q, x_scale, x_zero, scale, zero_point, lower, upper):
     real = np.float32(x_scale) * steps_of(q, x_zero).astype(np.float32)
-    return _quantize(real, scale, zero_point, lower, upper)
+    return QUANTIZE.function(real, scale, zero_point, lower, upper)
 
 
 REQUANTIZE = Rule(
@@ -56,10 +55,8 @@ REQUANTIZE = Rule(
     _requantize,
 )
 
-_ARITHMETIC = Arithmetic(zero_point="fused", overflow="saturated")
-
 ENGINES = (
-    record(_ARITHMETIC, "openvino-u8").derive(
+    record(_FUSED, "openvino-u8").derive(
         "openvino-u8",
         "OpenVINO on x86 processors: convolutions of uint8 by one weight scale",
         steps={

@@ -14,7 +14,8 @@ KINDS = {
     np.dtype("float32"): TensorProto.FLOAT,
 }
 IMAGES = (
-    "conv", "conv_u8", "depthwise", "avg_pool2d", "max_pool2d", "global_avg_pool2d", "resize_bilinear",
+    "conv", "conv_u8", "depthwise", "avg_pool2d", "max_pool2d", "global_avg_pool2d",
+    "resize_bilinear",
 )  # fmt: skip
 
 

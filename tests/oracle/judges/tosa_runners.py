@@ -4,8 +4,8 @@ It needs ``tosa-tools`` and NumPy alone::
 
     python tosa_runners.py tosa-double QUESTIONS.npz ANSWERS.npz
 
-``QUESTIONS.npz`` has for each case ``N.operation`` (bytes) and its operands, ``N.NAME``. Operations are
-lowered as those of TensorFlow Lite are.
+``QUESTIONS.npz`` has for each case ``N.operation`` (bytes) and its operands, ``N.NAME``. Operations
+are lowered as those of TensorFlow Lite are.
 """
 
 import math
@@ -52,8 +52,8 @@ class Graph:
         for k, value in enumerate(q):
             if value == 2**31:
                 q[k], shifts[k] = 2**30, shifts[k] - 1
-        inputs = [name, self.constant(q, "int32"), self.constant(shifts, "int8"),
-                  self.constant(given[1], given[0]), self.constant(result[1], result[0])]  # fmt: skip
+        constants = ((q, "int32"), (shifts, "int8"), given[::-1], result[::-1])
+        inputs = [name, *(self.constant(*pair) for pair in constants)]
         attributes = (True, self.mode, len(q) > 1, False, False)
         return self.node(ts.Op.RESCALE, inputs, shape, result[0], last, "Rescale", attributes)
 
