@@ -125,6 +125,12 @@ def _declare_check(parser: argparse.ArgumentParser) -> None:
         help="folder with the integers for each case, such as CASE.npz with an array `output`",
     )
     parser.add_argument(
+        "--show",
+        metavar="CASE",
+        help="also print how the engine computes the first element of a case that differs",
+    )
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument(
         "--quiet", action="store_true", help="print nothing if all are equal, show no progress"
     )
 

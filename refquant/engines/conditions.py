@@ -10,6 +10,17 @@ IS_PER_CHANNEL = Condition("weights per channel", lambda operands: operands.per_
 SAME_SHAPE_QUINT8 = Condition(
     "quint8 of the same shape", lambda operands: operands.dtype is quint8 and operands.same_shape
 )
+IS_CONVOLUTION = Condition("a convolution", lambda operands: operands.convolution is not None)
+IS_DEPTHWISE = Condition(
+    "a depthwise convolution",
+    lambda operands: (
+        operands.convolution is not None
+        and (operands.convolution.separate or operands.convolution.depthwise)
+    ),
+)
+KEEPS_IMAGE = Condition(
+    "over height and width of an image, whose dimensions stay", lambda operands: operands.spatial
+)
 TRAILING = Condition("trailing dimensions, row-major", lambda operands: operands.trailing)
 IMAGE_QUINT8 = Condition(
     "height and width of a quint8 image",

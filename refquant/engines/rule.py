@@ -191,6 +191,8 @@ class Convolution(NamedTuple):
         Whether each extent of the result is a multiple of its stride.
     kernel, padding : tuple of int
         Along each dimension of the image.
+    separate : bool
+        Whether it was given as a depthwise convolution, whatever its number of channels.
 
     Examples
     --------
@@ -210,6 +212,7 @@ class Convolution(NamedTuple):
     divisible: bool = False
     kernel: tuple[int, ...] = ()
     padding: tuple[int, ...] = ()
+    separate: bool = False
 
     @property
     def depthwise(self) -> bool:

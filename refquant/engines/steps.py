@@ -1,7 +1,8 @@
 """The steps in which engines differ, and the capabilities that they may lack.
 
 A step is the one place where a rule is looked up; adding an engine means giving a rule for each of
-them, adding a step means giving it to every record. `check` compares a record with them.
+them, adding a step means giving it to every record. `check` compares a record with them. Steps of
+other runtimes alone may be missing.
 """
 
 import inspect
@@ -165,6 +166,31 @@ STEPS = {
     "dynamic_relu": Step("ReLU of what a dynamic linear layer gives", ("y",)),
 }
 
+_CODES = ("q", "x_scale", "x_zero_point", "scale", "zero_point", "lower", "upper")
+_COUNTED = ("total", "count", *_CODES[1:])
+
+# What other runtimes compute with integers of any quantizer, for the oracle alone: a record has
+# rules for those operations that its runtime has.
+RUNTIME_STEPS = {
+    "subtract": Step("how two tensors are subtracted", _WHOLE, kind=FusedRule),
+    "requantize_codes": Step("integers of one quantizer to those of another", _CODES, split=True),
+    "concatenate_codes": Step("pieces of a concatenation to its quantizer", _CODES),
+    "sigmoid_of_codes": Step("the logistic function of integers", _CODES),
+    "tanh_of_codes": Step("the hyperbolic tangent of integers", _CODES),
+    "elu_of_codes": Step("elu of integers", _CODES),
+    "hardswish_of_codes": Step("hardswish of integers", _CODES),
+    "leaky_relu_of_codes": Step("leaky ReLU of integers", (*_CODES[:3], "slope", *_CODES[3:])),
+    "softmax_of_codes": Step("softmax of rows of integers", _CODES),
+    "average_of_codes": Step(
+        "the average of integers over windows", ("taps", "inside", *_CODES[1:])
+    ),
+    "global_average_of_codes": Step("the average of integers over images", _COUNTED),
+    "mean_of_codes": Step("the average of integers over axes", _COUNTED),
+    "resize_of_codes": Step(
+        "bilinear resizing of integers", ("x", "height", "width", "align_corners", "half_pixel")
+    ),
+}
+
 CAPABILITIES = {
     "broadcast": "element-wise operations on operands of different shapes",
     "mean_dimensions": "averages over other dimensions than height and width",
@@ -263,15 +289,15 @@ def check(record: Engine) -> None:
             f"engine {record.name!r} has no rule for {', '.join(missing)}",
             hint="derive() the record from a complete one",
         )
-    unknown = [step for step in record.steps if step not in STEPS]
+    unknown = [step for step in record.steps if step not in STEPS and step not in RUNTIME_STEPS]
     if unknown:
         raise EngineError(
             f"engine {record.name!r} has rules for unknown steps {', '.join(map(repr, unknown))}",
             expected=f"steps among {', '.join(STEPS)}",
             hint="write the names of steps as refquant.engines.steps lists them",
         )
-    for name, step in STEPS.items():
-        for choice in record.steps[name]:
+    for name, step in {**STEPS, **RUNTIME_STEPS}.items():
+        for choice in record.steps.get(name, ()):
             if isinstance(choice, Choice):
                 fault = _fault(step, choice.rule)
             else:

@@ -7,14 +7,18 @@ from refquant.oracle.diagnosis import Diagnosis, diagnose
 from refquant.oracle.error_bounds import Legality, legality
 from refquant.oracle.int16_pairs import SaturationReport, saturation
 from refquant.oracle.issue_catalog import KnownIssue, known_issues
+from refquant.oracle.joint import diagnose_all
 from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.table import operations, problem
 from refquant.oracle.search import Contradiction
-from refquant.oracle.tracing import Step, Trace, trace
+from refquant.oracle.traces import Step, Trace
+from refquant.oracle.tracing import trace
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.coverage import coverage
 from refquant.oracle.vectors.generate import OPERATIONS, cases_of
-from refquant.oracle.vectors.grade import Grade, Grades, check, check_results
+from refquant.oracle.vectors.grade import check, check_results
+from refquant.oracle.vectors.grades import Grade, Grades
 from refquant.oracle.vectors.load import Vectors, read_vectors
 from refquant.oracle.vectors.save import write_vectors
 
@@ -25,6 +29,7 @@ __all__ = [
     "Arithmetic",
     "Axis",
     "Case",
+    "Codes",
     "Contradiction",
     "Diagnosis",
     "Grade",
@@ -32,6 +37,7 @@ __all__ = [
     "Legality",
     "Mismatch",
     "KnownIssue",
+    "Output",
     "Problem",
     "SaturationReport",
     "Step",
@@ -45,6 +51,7 @@ __all__ = [
     "compare",
     "coverage",
     "diagnose",
+    "diagnose_all",
     "known_issues",
     "legality",
     "operations",

@@ -232,7 +232,11 @@ def compare_problem(task: Problem, actual: Any, engine: str | Engine) -> Mismatc
 
 
 def compare(
-    actual: Any, operation: str, *args: Any, engine: str | Engine | None = None, **kwargs: Any
+    actual: Any,
+    operation: str | Problem,
+    *args: Any,
+    engine: str | Engine | None = None,
+    **kwargs: Any,
 ) -> Mismatch:
     """Compare a backend's answer with that of an engine.
 

@@ -98,7 +98,11 @@ class Diagnosis:
 
 
 def diagnose(
-    actual: Any, operation: str, *args: Any, engine: str | Engine | None = None, **kwargs: Any
+    actual: Any,
+    operation: str | Problem,
+    *args: Any,
+    engine: str | Engine | None = None,
+    **kwargs: Any,
 ) -> Diagnosis:
     """Find the smallest change of rules that turns an engine's answer into a backend's.
 

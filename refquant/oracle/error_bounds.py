@@ -48,7 +48,12 @@ def error_bound(task: Any, where: np.ndarray, real: np.ndarray, integer_bias: bo
     """Bound the error of float32 arithmetic before rounding, in output steps."""
     zero = abs(task.zeros[where] if isinstance(task, Quantization) else task.zero_point)
     bound = GAMMA * task.roundings(where) + UNIT * (np.abs(real) + zero)
-    if integer_bias and isinstance(task, Product) and task.has_bias:
+    if (
+        integer_bias
+        and isinstance(task, Product)
+        and task.layer.has_bias
+        and not task.layer.integer_bias
+    ):
         x, w, y = task.scales()
         bound = bound + x * w[task.channel[where]] / (2 * y)
     return bound
@@ -100,7 +105,7 @@ class Legality:
 
 
 def legality(
-    actual: Any, operation: str, *args: Any, integer_bias: bool = True, **kwargs: Any
+    actual: Any, operation: str | Problem, *args: Any, integer_bias: bool = True, **kwargs: Any
 ) -> Legality:
     """Return for every element whether a sound implementation may give this answer.
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.codes import Codes
 from refquant.oracle.problems.elementwise import Quantization, Sum
 from refquant.oracle.problems.products import Product
 from refquant.tensors import QuantizedTensor
@@ -37,11 +38,11 @@ class Fault:
 
 
 def _input_zero(task: Product):
-    return {"input_zero": 0} if task.x.zero_point else None
+    return {"input_zero": 0} if task.layer.input_zero else None
 
 
 def _weight_zero(task: Product):
-    return {"weight_zero": 0} if np.any(task.packed.zero_points) else None
+    return {"weight_zero": 0} if np.any(task.layer.zero_points) else None
 
 
 def _output_zero(task: Any):
@@ -49,7 +50,7 @@ def _output_zero(task: Any):
 
 
 def _no_bias(task: Product):
-    return {"biases": np.zeros_like(task.packed.biases)} if task.has_bias else None
+    return {"biases": np.zeros_like(task.layer.biases)} if task.layer.has_bias else None
 
 
 def _swapped_input_output(task: Product):
@@ -69,13 +70,13 @@ def _output_scale_inverted(task: Product):
 
 
 def _one_weight_scale(task: Product):
-    if np.unique(task.packed.scales).size < 2:
+    if np.unique(task.layer.scales).size < 2:
         return None
     return {"scales": lambda x, w, y: (x, np.full_like(w, w[0]), y)}
 
 
 def _reversed_weight_scales(task: Product):
-    if np.unique(task.packed.scales).size < 2:
+    if np.unique(task.layer.scales).size < 2:
         return None
     return {"scales": lambda x, w, y: (x, w[::-1].copy(), y)}
 
@@ -85,8 +86,8 @@ def _along(axis: int) -> Callable[[Product], dict[str, Any] | None]:
 
     def changes(task: Product):
         shape = task.shape
-        channels = len(shape) - 1 if task.name == "linear" else 1
-        if axis >= len(shape) or axis == channels or np.unique(task.packed.scales).size < 2:
+        channels = 1 if task.channels_first else len(shape) - 1
+        if axis >= len(shape) or axis == channels or np.unique(task.layer.scales).size < 2:
             return None
         along = np.arange(shape[axis]).reshape([-1 if a == axis else 1 for a in range(len(shape))])
         return {"channels": np.broadcast_to(along % shape[channels], shape).reshape(-1)}
@@ -134,6 +135,8 @@ def _operand_zero(name: str) -> Callable[[Sum], dict[str, Any] | None]:
 
 
 def _requantized(q, scale, zero_point):
+    if isinstance(q, Codes):
+        return Codes(q.array, scale, zero_point)
     return QuantizedTensor(q.array, q.dtype, scale, zero_point)
 
 

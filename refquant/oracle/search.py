@@ -10,7 +10,7 @@ of the sample as the closest so far is at all.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -24,12 +24,15 @@ from refquant.errors import RefquantError
 from refquant.oracle.comparison import Mismatch
 from refquant.oracle.error_bounds import has_exact_values
 from refquant.oracle.faults import Fault, faults_of
+from refquant.oracle.problems.elementwise import Quantization, Sum
 from refquant.oracle.problems.products import Product
 
-__all__ = ["Contradiction", "Search"]
+__all__ = ["Candidate", "Contradiction", "Search", "paired"]
 
 # How many differing elements, and as many equal ones, a candidate is tried on before all of them.
 GLANCE, SAMPLE = 50, 2000
+# How many channels or elements a backend may compute at once.
+BLOCKS = (4, 8, 16, 32)
 _EXACT = ("avg_pool2d", "adaptive_avg_pool2d")
 Values = Mapping[str, tuple[str, ...]]
 
@@ -64,17 +67,31 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class Candidate:
-    """Values on some axes and faults, or another engine."""
+    """Values on some axes and faults, or another engine.
+
+    With a block, the values hold for whole blocks of channels or elements alone, or for what is
+    left behind them.
+    """
 
     axes: tuple[tuple[str, str], ...] = ()
     faults: tuple[Fault, ...] = ()
     engine: str = ""
+    block: int = 0
+    behind: bool = False
 
-    def names(self, values: Values) -> tuple[str, ...]:
+    def names(self, values: Values, units: str = "elements") -> tuple[str, ...]:
+        """Name the changes against an engine whose values on the axes are given."""
         if self.engine:
             return (f"engine {self.engine!r}",)
+        where = ""
+        if self.block:
+            blocks = f"whole blocks of {self.block} {units}"
+            where = f" for {units} behind {blocks}" if self.behind else f" for {blocks}"
         return (
-            *(f"{axis}: {_other(values[axis], value)} -> {value}" for axis, value in self.axes),
+            *(
+                f"{axis}: {_other(values[axis], value)} -> {value}{where}"
+                for axis, value in self.axes
+            ),
             *(fault.name for fault in self.faults),
         )
 
@@ -91,6 +108,16 @@ def _some(indices: np.ndarray, count: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).choice(indices, count, replace=False))
 
 
+def paired(singles: list[Candidate]) -> list[Candidate]:
+    """List the candidates of two changes, which are on two axes if both are on any."""
+    candidates = []
+    for one, other in combinations(singles, 2):
+        axes = one.axes + other.axes
+        if len({axis for axis, _ in axes}) == len(axes):
+            candidates.append(Candidate(axes, one.faults + other.faults))
+    return candidates
+
+
 class Search:
     """A search for candidates that reproduce one answer to one problem."""
 
@@ -98,6 +125,7 @@ class Search:
         self.task, self.actual, self.mismatch = task, actual, mismatch
         self.record = engine if isinstance(engine, Engine) else engines.get(engine)
         self.values: Values = task.values(self.record)
+        self.units = "channels" if isinstance(task, Product) else "elements"
         equal = np.ones(actual.size, bool)
         equal[mismatch.where] = False
         self.glance, self.sample = (
@@ -119,6 +147,12 @@ class Search:
 
     def answers(self, candidate: Candidate, where: np.ndarray) -> np.ndarray | None:
         """Compute some elements as a candidate would; None if it does not apply."""
+        if candidate.block:
+            changed_ones = self.answers(replace(candidate, block=0), where)
+            own, chosen = self.answers(Candidate(), where), self.part(candidate)[where]
+            if changed_ones is None or own is None:
+                return None
+            return np.where(chosen, changed_ones, own)
         task, record = self.task, self.record_of(candidate)
         if not has_exact_values(task):  # only all elements at once can be computed
             if self.latest[0] != candidate:
@@ -142,6 +176,33 @@ class Search:
             )
         answers = task.answer_for(record, where, **changes)
         return answers & (2**keep_bits - 1) if keep_bits else answers
+
+    def part(self, candidate: Candidate) -> np.ndarray:
+        """Find the outputs that whole blocks hold, or those behind them."""
+        if isinstance(self.task, Product):
+            units, count = self.task.channel, int(self.task.layer.scales.size)
+        else:
+            units, count = self.everything, self.actual.size
+        return (units >= count - count % candidate.block) == candidate.behind
+
+    def applied(self, candidate: Candidate) -> Candidate | None:
+        """Reduce a candidate to what it changes in this problem; None if that is nothing."""
+        if candidate.engine:
+            return candidate
+        own = {fault.name: fault for fault in faults_of(self.task)}
+        axes = tuple((a, v) for a, v in candidate.axes if a in self.values and self._sensible(a, v))
+        faults = tuple(
+            own[fault.name]
+            for fault in candidate.faults
+            if fault.name in own and own[fault.name].changes(self.task) is not None
+        )
+        if not axes and not faults:
+            return None
+        return replace(candidate, axes=axes, faults=faults)
+
+    def names(self, candidate: Candidate) -> tuple[str, ...]:
+        """Name the changes of a candidate."""
+        return candidate.names(self.values, self.units)
 
     def tries(self, candidate: Candidate, *parts: np.ndarray) -> Iterator[tuple]:
         """Compute parts of the answer one after the other, on demand.
@@ -170,7 +231,7 @@ class Search:
                 if keep:
                     first = where[wrong[0]]
                     index = np.unravel_index(first, self.mismatch.shape)
-                    self.rejected[" and ".join(candidate.names(self.values))] = Contradiction(
+                    self.rejected[" and ".join(self.names(candidate))] = Contradiction(
                         tuple(int(i) for i in index),
                         int(answers[wrong[0]]),
                         int(self.actual[first]),
@@ -189,7 +250,7 @@ class Search:
                 if wrong.size >= fewest:
                     break
             if left is not None and left < fewest:
-                fewest, best = left, " and ".join(candidate.names(self.values))
+                fewest, best = left, " and ".join(self.names(candidate))
         return best, fewest
 
     def singles(self) -> list[Candidate]:
@@ -216,19 +277,29 @@ class Search:
             if name != self.record.name
         ]
 
+    def parts(self) -> list[Candidate]:
+        """List the candidates of one change in a part of the channels or elements."""
+        if not isinstance(self.task, Product | Sum | Quantization):
+            return []
+        return [
+            replace(single, block=block, behind=behind)
+            for single in self.singles()
+            for block in BLOCKS
+            for behind in (False, True)
+            if single.axes
+        ]
+
     def pairs(self) -> list[Candidate]:
         """List the candidates of two changes."""
-        candidates = []
-        for one, other in combinations(self.singles(), 2):
-            axes = one.axes + other.axes
-            if len({axis for axis, _ in axes}) == len(axes):
-                candidates.append(Candidate(axes, one.faults + other.faults))
-        return candidates
+        return paired(self.singles())
 
     def run(self) -> tuple[tuple[str, ...], ...]:
         """Return the explanations of the first group that has any."""
-        for group, keep in ((self.singles() + self.engines(), True), (self.pairs(), False)):
+        groups = (
+            (self.singles() + self.engines(), True), (self.parts(), False), (self.pairs(), False)
+        )  # fmt: skip
+        for group, keep in groups:
             right = [c for c in group if self.reproduces(c, keep)]
             if right:
-                return tuple(c.names(self.values) for c in right)
+                return tuple(map(self.names, right))
         return ()

@@ -1,13 +1,15 @@
 """Traces of single output elements: the operands, and the result of every rule."""
 
-from dataclasses import dataclass
-from html import escape
+import re
 from typing import Any
 
 import numpy as np
 
 from refquant import arguments, engines
 from refquant.engines import Engine, Operands, Rule
+from refquant.engines.arithmetic.change import values_of
+from refquant.engines.arithmetic.compose import quantized_multiplier
+from refquant.engines.rules.float32 import inverted_twice
 from refquant.engines.rules.pipeline import IN_STEPS, Pipeline
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.oracle.error_bounds import has_exact_values
@@ -15,130 +17,12 @@ from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.elementwise import Quantization, Sum
 from refquant.oracle.problems.products import Product
 from refquant.oracle.problems.table import problem
+from refquant.oracle.traces import Step, Trace
 from refquant.reference.operands import PostOps
 
-__all__ = ["Step", "Trace", "trace"]
+__all__ = ["trace", "trace_problem"]
 
 SHOWN = 6  # products written out
-
-
-@dataclass(frozen=True)
-class Step:
-    """One line of a trace.
-
-    Attributes
-    ----------
-    name : str
-        What is computed.
-    value : int, float or str
-        The result.
-    formula : str
-        How, or by which rule.
-    bits : str
-        The bits of a float32, as hexadecimal digits; empty for integers.
-
-    Examples
-    --------
-    >>> import numpy as np, refquant
-    >>> from refquant import oracle
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([[3.0, 1.0]]), 0.5, 2, refquant.quint8)
-    >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.25, 0, refquant.qint8)
-    >>> steps = oracle.trace("linear", x, w, scale=0.4, zero_point=10, index=(0, 0)).steps
-    >>> all(isinstance(step, oracle.Step) for step in steps)
-    True
-    """
-
-    name: str
-    value: Any
-    formula: str = ""
-    bits: str = ""
-
-
-@dataclass(frozen=True)
-class Trace:
-    """How an engine computes one element of an output.
-
-    Attributes
-    ----------
-    operation, engine : str
-        What was computed, and by which engine.
-    index : tuple of int
-        Which element.
-    steps : tuple of Step
-        From the operands to the result.
-    result : int or float
-        The element.
-
-    Examples
-    --------
-    >>> import numpy as np, refquant
-    >>> from refquant import oracle
-    >>> x = refquant.quantize_per_tensor(refquant.tensor([[3.0, 1.0]]), 0.5, 2, refquant.quint8)
-    >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.25, 0, refquant.qint8)
-    >>> steps = oracle.trace("linear", x, w, scale=0.4, zero_point=10, index=(0, 0))
-    >>> steps["accumulator"]
-    8
-    """
-
-    operation: str
-    engine: str
-    index: tuple[int, ...]
-    steps: tuple[Step, ...]
-    result: Any
-
-    def __getitem__(self, name: str) -> Any:
-        """Return the value of a step.
-
-        Raises
-        ------
-        KeyError
-            If the trace has no step of this name.
-        """
-        for step in self.steps:
-            if isinstance(name, str) and step.name == name:
-                return step.value
-        raise KeyError(
-            f"{arguments.describe(name)} is none of {', '.join(s.name for s in self.steps)}"
-        )
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the trace as plain values that JSON can represent."""
-        return {
-            "operation": self.operation,
-            "engine": self.engine,
-            "index": list(self.index),
-            "steps": [dict(vars(step)) for step in self.steps],
-            "result": self.result,
-        }
-
-    def __str__(self) -> str:
-        place = ", ".join(map(str, self.index))
-        width = max(len(step.name) for step in self.steps)
-        lines = [f"{self.operation}[{place}] by engine {self.engine!r}"]
-        for step in self.steps:
-            line = f"  {step.name:<{width}} = {_text(step.value)}"
-            if step.bits:
-                line += f"  (0x{step.bits})"
-            lines.append(f"{line:<52}  {step.formula}".rstrip())
-        return "\n".join(lines)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{escape(step.name)}</th>"
-            f"<td><code>{escape(_text(step.value))}</code></td>"
-            f"<td><code>{escape(step.bits)}</code></td>"
-            f"<td style='text-align:left'>{escape(step.formula)}</td></tr>"
-            for step in self.steps
-        )
-        place = ", ".join(map(str, self.index))
-        head = f"{self.operation}[{place}] by engine {self.engine!r}"
-        return f"<table><caption>{escape(head)}</caption>{rows}</table>"
-
-
-def _text(value: Any) -> str:
-    return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
 def _step(name: str, value: Any, formula: str = "") -> Step:
@@ -164,16 +48,20 @@ def _product_steps(task: Product, record: Engine, flat: int) -> list[Step]:
     operands = task.operands()
     channel = int(task.channel[flat])
     x_raw, w_raw = task.operands_of(flat)
-    zx, zw = task.x.zero_point, int(task.packed.zero_points[channel])
+    zx, zw = task.layer.input_zero, int(task.layer.zero_points[channel])
     raw = int((x_raw * w_raw).sum())
     input_scale, weight_scales, output_scale = task.scales()
     weight_scale = weight_scales[channel : channel + 1]
     acc = task.sums_for(record)[where]
     result = task.answer_for(record, where)
     steps = [
-        _step("input scale", float(input_scale), f"zero point {zx}"),
-        _step("weight scale", float(weight_scale[0]), f"zero point {zw}, output channel {channel}"),
-        _step("output scale", float(output_scale), f"zero point {task.zero_point}"),
+        _step("input scale", float(input_scale), f"s_x; zero point z_x = {zx}"),
+        _step(
+            "weight scale",
+            float(weight_scale[0]),
+            f"s_w; zero point z_w = {zw}, output channel {channel}",
+        ),
+        _step("output scale", float(output_scale), f"s_y; zero point z = {task.zero_point}"),
         Step("products", x_raw.size, _elided(np.stack([x_raw, w_raw]), (zx, zw))),
         _step("sum of raw products", raw, "sum x * w"),
         _step(
@@ -181,17 +69,17 @@ def _product_steps(task: Product, record: Engine, flat: int) -> list[Step]:
             int(((x_raw - zx) * (w_raw - zw)).sum()) - raw,
             "- z_x * sum w - z_w * sum x + K * z_x * z_w",
         ),
-        _step("accumulator", acc[0], record.rule("accumulator", operands).formula),
+        _step("accumulator", acc[0], f"acc = {record.rule('accumulator', operands).formula}"),
     ]
-    bias = task.packed.biases[channel : channel + 1]
-    if task.has_bias:
-        steps.append(_step("bias", bias[0]))
+    bias = task.layer.biases[channel : channel + 1]
+    if task.layer.has_bias:
+        steps.append(_step("bias", bias[0], "b"))
     rule = record.rule("product", operands)
-    sums = acc, bias, input_scale, weight_scale
     if rule is IN_STEPS:
-        steps += _in_steps(task, record, where, *sums)
+        steps += _in_steps(task, record, where, acc, bias, input_scale, weight_scale)
     else:
-        steps += _at_once(task, rule, where, *sums)
+        real = task.layer.real_biases()[channel : channel + 1]
+        steps += _at_once(task, rule, where, acc, real, input_scale, weight_scale)
     steps.append(_step("clipped", int(result[0]), f"to {task.lower}..{task.upper}"))
     return steps
 
@@ -200,27 +88,44 @@ def _in_steps(task: Product, record: Engine, where: Any, *sums: Any) -> list[Ste
     """Make the steps from the sum to the result: bias, multiplier, rounding."""
     operands = task.operands()
     rules = {s: record.rule(s, operands) for s in ("bias", "multiplier", "requantize_sum")}
-    _, _, input_scale, weight_scale = sums
-    total = rules["bias"](*sums)
-    multiplier = rules["multiplier"](input_scale, weight_scale, task.scale)
-    free = int(np.asarray(rules["requantize_sum"](total, multiplier, 0, -(2**31), 2**31 - 1))[0])
-    multiplier = np.asarray(multiplier)
-    steps = []
-    if task.has_bias:
-        steps.append(_step("with bias", np.asarray(total)[0], rules["bias"].formula))
-    steps.append(_step("multiplier", multiplier[0], rules["multiplier"].formula))
-    if multiplier.dtype == np.float32:
-        mantissa, exponent = np.frexp(multiplier[0])
-        q = int(np.rint(float(mantissa) * 2**31))
-        steps.append(
-            Step("as integer and shift", f"{q} * 2**{int(exponent) - 31}", "q * 2**(e - 31)")
-        )
+    acc, bias, input_scale, weight_scale = sums
+    with np.errstate(all="ignore"):
+        total = task.totals(record, acc, bias, input_scale, weight_scale)
+        multiplier = np.asarray(rules["multiplier"](input_scale, weight_scale, task.scale))
+    free = int(task.rounded(record, total, multiplier, where, 0, -(2**31), 2**31 - 1)[0])
+    added = "acc + b" if task.layer.integer_bias else rules["bias"].formula
+    formulas = (added if task.layer.has_bias else "", rules["multiplier"].formula)
+    steps = _abbreviations(formulas, input_scale, weight_scale, task.scale)
+    if task.layer.has_bias:
+        steps.append(_step("with bias", np.asarray(total)[0], f"total = {added}"))
+    steps.append(_step("multiplier", multiplier[0], f"m = {rules['multiplier'].formula}"))
+    steps += _in_fixed_point(record, operands, multiplier)
     return [
         *steps,
         _step("rounded", free, rules["requantize_sum"].formula),
         *_exact_steps(task.exact(where)[0], task.zero_point),
         _step("zero point added", free + task.zero_point),
     ]
+
+
+def _abbreviations(formulas: Any, input_scale: Any, weight_scale: Any, scale: Any) -> list[Step]:
+    """Define the names by which formulas call products and roundings of scales."""
+    product = np.float32(input_scale) * np.asarray(weight_scale, np.float32)
+    known = (
+        _step("aw", product[0], "f32(f32(s_x) * f32(s_w))"),
+        _step("O", np.float32(scale), "f32(s_y)"),
+    )
+    words = set(re.findall(r"\w+", " ".join(formulas)))
+    return [step for step in known if step.name in words]
+
+
+def _in_fixed_point(record: Engine, operands: Operands, multiplier: np.ndarray) -> list[Step]:
+    """Write the multiplier as an integer and a shift, if it is a number that this tells much of."""
+    scaling = values_of(record, ("requantize_sum",), operands).get("scaling", ("number",))
+    if multiplier.dtype == np.float32 or scaling[0] != "number":
+        q, shift = (int(part[0]) for part in quantized_multiplier(multiplier))
+        return [Step("as integer and shift", f"{q} * 2**{shift - 31}", "m = q * 2**(shift - 31)")]
+    return []
 
 
 def _at_once(task: Product, rule: Rule, where: Any, *sums: Any) -> list[Step]:
@@ -230,9 +135,10 @@ def _at_once(task: Product, rule: Rule, where: Any, *sums: Any) -> list[Step]:
         operands = (*sums, PostOps("relu" if task.relu else ""))
         with np.errstate(all="ignore"):
             stages = list(rule.function.stages(*operands))
-            if not task.has_bias:
+            if not task.layer.has_bias:
                 stages = [stage for stage in stages if stage[0] != "with bias"]
-            stages.append(rule.function.unrounded(stages[-1][1], task.scale, task.zero_point))
+            stages.append(("O", inverted_twice(task.scale), "f32(1 / f32(1 / s_y))"))
+            stages.append(rule.function.unrounded(stages[-2][1], task.scale, task.zero_point))
         steps += [_step(name, np.ravel(value)[0], formula) for name, value, formula in stages]
     return [*steps, *_exact_steps(task.exact(where)[0], task.zero_point)]
 
@@ -294,7 +200,7 @@ def _quantization_steps(task: Quantization, record: Engine, flat: int) -> list[S
 
 
 def trace(
-    operation: str,
+    operation: str | Problem,
     *args: Any,
     index: Any,
     engine: str | Engine | None = None,

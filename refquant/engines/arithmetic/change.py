@@ -62,6 +62,13 @@ def _changed_rule(rule: Any, changes: Mapping[str, str]) -> Any:
         vector = _changed_rule(rule.vector, changes)
         tail = vector if rule.tail is rule.vector else _changed_rule(rule.tail, changes)
         return Split(vector, tail, rule.block, rule.row_major)
+    channels = requantize.parts_by_channels(rule)
+    if channels is not None:
+        vector, tail = (_changed_rule(part, changes) for part in channels[:2])
+        if (vector, tail) == channels[:2]:
+            return rule
+        source = f"{rule.name}, changed on axes"
+        return requantize.split_by_channels(vector, tail, channels[2], source)
     found = place(rule)
     return rule if found is None else _rule_at(rule, *found, changes)
 
@@ -152,6 +159,9 @@ def values_of_rule(
             (rule.tail, run is None or run % rule.block != 0),
         )
         return _joined(*(values_of_rule(record, step, part) for part, occurs in parts if occurs))
+    channels = requantize.parts_by_channels(rule)
+    if channels is not None:
+        return _joined(*(values_of_rule(record, step, part) for part in channels[:2]))
     if step in _NAMED:
         return {step: tuple(name for name, known in _NAMED[step].items() if known == rule)}
     if rule is elementwise.PRODUCT_OF_INTEGERS:

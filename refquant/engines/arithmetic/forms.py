@@ -31,6 +31,7 @@ from refquant.engines.arithmetic.compose import (
     quantize_of_axes,
     requantize_of_axes,
 )
+from refquant.engines.arithmetic.runtime_codes import requantize_codes_of_axes
 from refquant.engines.rules import average as w
 from refquant.engines.rules import elementwise as e
 from refquant.engines.rules import mean as r
@@ -244,6 +245,29 @@ ADD_SHIFTED = Form(
     f.add_shifted,
     lambda a: formula_of_finish(a, f"fixed(x_a) + fixed(x_b), {a.scaling}"),
 )
+ADD_MERGED = Form(
+    ("rounding",), f.add_merged, lambda a: f"{a.rounding}(sum of fixed(x_a) and fixed(x_b))"
+)
+ADD_IN_20_BITS = Form(
+    ("rounding",),
+    f.add_in_20_bits,
+    lambda a: f"{a.rounding}((m_a * (q_a - z_a) + m_b * (q_b - z_b)) / 2**shift), m of 21 bits",
+)
+SUBTRACT_SHIFTED = Form(
+    ADD_SHIFTED.axes,
+    f.subtract_shifted,
+    lambda a: formula_of_finish(a, f"fixed(x_a) - fixed(x_b), {a.scaling}"),
+)
+SUBTRACT_IN_20_BITS = Form(
+    ("rounding",),
+    f.subtract_in_20_bits,
+    lambda a: f"{a.rounding}((m_a * (q_a - z_a) - m_b * (q_b - z_b)) / 2**shift), m of 21 bits",
+)
+REQUANTIZE_CODES = Form(
+    ("rounding", "scaling"),
+    requantize_codes_of_axes,
+    lambda a: f"{a.rounding}((q - z_x) * m * 2**e) + z, {a.scaling}",
+)
 ADD_FOLDED = Form(
     (*FINISH, "precision", "formed_by"),
     _add_folded,
@@ -300,7 +324,8 @@ _PLACES: dict[Any, tuple[Form, Arithmetic]] = {
 _BY_FUNCTION = {
     form.function: form
     for form in (
-        QUANTIZE, DEQUANTIZE, REQUANTIZE, MULTIPLIER, MULTIPLY, ADD_SHIFTED, AVERAGE,
+        QUANTIZE, DEQUANTIZE, REQUANTIZE, MULTIPLIER, MULTIPLY, ADD_SHIFTED, AVERAGE, ADD_MERGED,
+        ADD_IN_20_BITS, SUBTRACT_SHIFTED, SUBTRACT_IN_20_BITS, REQUANTIZE_CODES,
     )
 }  # fmt: skip
 

@@ -11,11 +11,13 @@ from refquant.engines.arithmetic.compose import (
     in_fixed_point,
     multiplier_of_axes,
     numbers,
+    quantized_multiplier,
     requantize_of_axes,
 )
 from refquant.engines.rule import FusedRule, Rule
 from refquant.engines.rules.elementwise import product_of_integers
 from refquant.engines.rules.float32 import fma
+from refquant.engines.rules.rounding import round_shift
 
 LEFT_SHIFT = 20
 
@@ -24,23 +26,38 @@ def _steps(q, zero_point) -> np.ndarray:
     return np.asarray(q, np.int64) - zero_point
 
 
-def add_shifted(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
-    """Add as TensorFlow Lite does: both operands with 20 more bits at twice the greater scale."""
+def _shifted(
+    sign, axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper
+):  # fmt: skip
+    """Add or subtract operands with 20 more bits at twice the greater scale."""
     operands = ((_steps(a, a_zero), a_scale), (_steps(b, b_zero), b_scale))
     if axes.scaling == "number":
         y = numbers(scale, axes.precision)
-        t = sum(numbers(n, axes.precision) * (numbers(s, axes.precision) / y) for n, s in operands)
+        first, second = (
+            numbers(n, axes.precision) * (numbers(s, axes.precision) / y) for n, s in operands
+        )
+        t = first + second if sign > 0 else first - second
         return finish(
             axes, t if axes.zero_point == "after" else t + zero_point, zero_point, lower, upper
         )
     own, y = [numbers(s, axes.precision) for _, s in operands], numbers(scale, axes.precision)
     twice = numbers(max(a_scale, b_scale), axes.precision) * 2
-    total = sum(
+    first, second = (
         in_fixed_point(axes, n << LEFT_SHIFT, s / twice)
         for (n, _), s in zip(operands, own, strict=True)
     )
-    result = in_fixed_point(axes, total, twice / (y * 2**LEFT_SHIFT))
+    result = in_fixed_point(axes, first + sign * second, twice / (y * 2**LEFT_SHIFT))
     return np.clip(result + zero_point, lower, upper)
+
+
+def add_shifted(axes, *operands):
+    """Add as TensorFlow Lite does: both operands with 20 more bits at twice the greater scale."""
+    return _shifted(1, axes, *operands)
+
+
+def subtract_shifted(axes, *operands):
+    """Subtract as `add_shifted` adds."""
+    return _shifted(-1, axes, *operands)
 
 
 def multiply_of_axes(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
@@ -48,6 +65,56 @@ def multiply_of_axes(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_p
     product = product_of_integers(a, a_zero, b, b_zero)
     multiplier = multiplier_of_axes(axes, a_scale, b_scale, scale)
     return requantize_of_axes(axes, product, multiplier, zero_point, lower, upper)
+
+
+def add_merged(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
+    """Add as `add_shifted`, the shift of an operand to the right merged with its 20 more bits."""
+    twice = 2 * max(a_scale, b_scale)
+    total: np.ndarray = np.zeros(1, np.int64)
+    for steps, s in ((_steps(a, a_zero), a_scale), (_steps(b, b_zero), b_scale)):
+        q, shift = quantized_multiplier(s / twice)
+        left = int(LEFT_SHIFT + shift)
+        n = steps << left if left >= 0 else round_shift(steps, -left, axes.rounding)
+        total = total + round_shift(n * q, 31, "half_up")
+    result = in_fixed_point(axes, total, twice / (scale * 2**LEFT_SHIFT))
+    return np.clip(result + zero_point, lower, upper)
+
+
+def _in_common_steps(
+    sign, axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper
+):  # fmt: skip
+    """Add or subtract operands with multipliers of 20 bits and a common shift."""
+    ratio_a, ratio_b = (np.float32(s) / np.float32(scale) for s in (a_scale, b_scale))
+    shift = 21 - int(np.frexp(max(ratio_a, ratio_b))[1])
+    m_a, m_b = (int(np.rint(np.float64(r) * 2.0**shift)) for r in (ratio_a, ratio_b))
+    total = m_a * _steps(a, a_zero) + sign * m_b * _steps(b, b_zero)
+    return np.clip(round_shift(total, shift, axes.rounding) + zero_point, lower, upper)
+
+
+def add_in_20_bits(axes, *operands):
+    """Add as XNNPACK does: multipliers of 20 bits, a common shift."""
+    return _in_common_steps(1, axes, *operands)
+
+
+def subtract_in_20_bits(axes, *operands):
+    """Subtract as `add_in_20_bits` adds."""
+    return _in_common_steps(-1, axes, *operands)
+
+
+def _in_20_bits(sign: str) -> FusedRule:
+    return FusedRule(
+        "add_in_20_bits" if sign == "+" else "subtract_in_20_bits",
+        f"clip(((m_a * (q_a - z_a) {sign} m_b * (q_b - z_b) + 2**(shift - 1)) >> shift) + z), "
+        "m = rne(f32(s / s_y) * 2**shift), the greater m in [2**20, 2**21)",
+        "XNNPACK, src/microparams-init.c",
+        partial(
+            add_in_20_bits if sign == "+" else subtract_in_20_bits, Arithmetic(rounding="half_up")
+        ),
+    )
+
+
+ADD_IN_20_BITS = _in_20_bits("+")
+SUBTRACT_IN_20_BITS = _in_20_bits("-")
 
 
 def _average_of_codes(total, sizes, divisor, scale, zero_point, quant_min, quant_max):
@@ -68,8 +135,29 @@ AVERAGE_OF_CODES = Rule(
 )
 
 
+def litert_rules(axes: Arithmetic, merged: bool) -> dict[str, FusedRule]:
+    """Make the element-wise rules of LiteRT, which forms the multiplier of products in float32."""
+    rules = tflite_rules(axes)
+    source = "LiteRT 2.3"
+    rules["multiply"] = FusedRule(
+        f"multiply_{axes.scaling}_of_float32",
+        "clip(fixed((q_a - z_a) * (q_b - z_b), f32(f32(s_a * s_b) / s)) + z)",
+        source,
+        partial(multiply_of_axes, axes.change(precision="float32")),
+    )
+    if merged:
+        rules["add"] = FusedRule(
+            "add_merged",
+            "clip(fixed(sum high(((q - z) << (20 + e)) * m), t / (2**20 * s)) + z), "
+            "s_i / t = m * 2**(e - 31), t = 2 * max(s_a, s_b)",
+            f"{source}, optimized kernels",
+            partial(add_merged, axes),
+        )
+    return rules
+
+
 def tflite_rules(axes: Arithmetic) -> dict[str, FusedRule]:
-    """Make the two element-wise rules of TensorFlow Lite for one way of rounding."""
+    """Make the rules of pairs of TensorFlow Lite for one way of rounding."""
     source = "TensorFlow Lite, reference kernels"
     return {
         "add": FusedRule(
@@ -78,6 +166,13 @@ def tflite_rules(axes: Arithmetic) -> dict[str, FusedRule]:
             "t / (2**20 * s)) + z), t = 2 * max(s_a, s_b)",
             source,
             partial(add_shifted, axes),
+        ),
+        "subtract": FusedRule(
+            f"subtract_shifted_{axes.scaling}",
+            "clip(fixed((fixed((q_a - z_a) << 20, s_a / t) - fixed((q_b - z_b) << 20, s_b / t)), "
+            "t / (2**20 * s)) + z), t = 2 * max(s_a, s_b)",
+            source,
+            partial(subtract_shifted, axes),
         ),
         "multiply": FusedRule(
             f"multiply_{axes.scaling}",

@@ -3,14 +3,49 @@
 from refquant.engines.arithmetic.axes import Arithmetic
 from refquant.engines.arithmetic.compose import record
 from refquant.engines.arithmetic.other_runtimes import ADD_FOLDED, MULTIPLY_BY_RATIO
-from refquant.engines.rule import first_of
+from refquant.engines.arithmetic.runtime_codes import (
+    DEQUANTIZE_IN_FLOAT32,
+    LEAKY_RELU_BY_TABLE,
+    QUANTIZE_EVEN,
+    REQUANTIZE_BY_TABLE,
+    SIGMOID_BY_TABLE_EVEN,
+    SOFTMAX_EVEN,
+)
+from refquant.engines.arithmetic.runtime_windows import AVERAGE_OF_REALS, GLOBAL_AVERAGE
+from refquant.engines.rule import Split, first_of
 
 _ARITHMETIC = Arithmetic(bias="int32_division", clamp="before", overflow="saturated")
+
+# QuantizeLinear and DequantizeLinear, one after the other or alone.
+_LINEAR = {
+    "quantize_per_tensor": first_of(Split.uniform(QUANTIZE_EVEN)),
+    "quantize_per_channel": first_of(Split.uniform(QUANTIZE_EVEN)),
+    "dequantize_per_tensor": first_of(DEQUANTIZE_IN_FLOAT32),
+    "requantize_codes": first_of(Split.uniform(REQUANTIZE_BY_TABLE)),
+}
 
 ONNX = record(_ARITHMETIC, "onnx").derive(
     "onnx",
     "ONNX Runtime on processors: QLinearConv, QLinearMatMul, QLinearAdd, QLinearMul",
-    steps={"add": first_of(ADD_FOLDED), "multiply": first_of(MULTIPLY_BY_RATIO)},
+    steps={
+        **_LINEAR,
+        "add": first_of(ADD_FOLDED),
+        "multiply": first_of(MULTIPLY_BY_RATIO),
+        "concatenate_codes": first_of(REQUANTIZE_BY_TABLE),
+        "sigmoid_of_codes": first_of(SIGMOID_BY_TABLE_EVEN),
+        "leaky_relu_of_codes": first_of(LEAKY_RELU_BY_TABLE),
+        "softmax_of_codes": first_of(SOFTMAX_EVEN),
+        "average_of_codes": first_of(AVERAGE_OF_REALS),
+        "global_average_of_codes": first_of(GLOBAL_AVERAGE),
+    },
 )
 
-ENGINES = (ONNX,)
+_REFERENCE = _ARITHMETIC.change(zero_point="before")
+
+ONNX_REFERENCE = record(_REFERENCE, "onnx-reference").derive(
+    "onnx-reference",
+    "The ReferenceEvaluator of onnx: zero points of products are added before rounding",
+    steps=_LINEAR,
+)
+
+ENGINES = (ONNX, ONNX_REFERENCE)

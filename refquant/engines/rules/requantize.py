@@ -19,6 +19,9 @@ Scales are float64 as the tensors hold them, `bias` is float32; arrays of one va
 channel broadcast against the last axis of `acc`.
 """
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 
 from refquant.engines.rule import Rule
@@ -141,6 +144,32 @@ def _fixed_point(total, multiplier, zero_point, quant_min, quant_max):
     remainder = (high & mask) - (high < 0)
     rounded = (high >> shift) + (remainder > (mask >> 1))
     return np.clip(rounded + zero_point, quant_min, quant_max)
+
+
+def by_channels(vector, tail, block, total, multiplier, zero_point, quant_min, quant_max):
+    """Requantize whole blocks of channels, which lie along the last axis, and then the rest."""
+    channels = np.shape(total)[-1]
+    in_blocks = np.arange(channels) < channels - channels % block
+    operands = (total, multiplier, zero_point, quant_min, quant_max)
+    return np.where(in_blocks, vector(*operands), tail(*operands))
+
+
+def split_by_channels(vector: Rule, tail: Rule, block: int, source: str) -> Rule:
+    """Make a rule of two: for whole blocks of channels, and for the rest."""
+    return Rule(
+        f"{vector.name}_in_blocks_of_{block}",
+        f"channels [0, {block} * (C // {block})): {vector.formula}; the rest: {tail.formula}",
+        source,
+        partial(by_channels, vector, tail, block),
+    )
+
+
+def parts_by_channels(rule: Any) -> tuple[Rule, Rule, int] | None:
+    """Return the two rules that a rule uses for channels, and its block; None if it is one rule."""
+    function = getattr(rule, "function", None)
+    if isinstance(function, partial) and function.func is by_channels:
+        return function.args[:3]
+    return None
 
 
 FLOAT_PRODUCT = Rule(

@@ -13,6 +13,7 @@ from refquant.engines import Engine
 from refquant.engines.arithmetic.change import values_of_rule
 from refquant.errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops.registered import OPERATIONS
+from refquant.oracle.problems.codes import Codes
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["Problem"]
@@ -84,7 +85,7 @@ class Problem:
             Of the output.
         """
         expected = self.run(engine)
-        array = _array(actual)
+        array = _array(actual.array if isinstance(actual, Codes) else actual)
         if array.shape != tuple(expected.shape):
             raise ShapeError(
                 f"oracle: {self.operation}",
@@ -93,7 +94,8 @@ class Problem:
                 got=f"shape {array.shape}",
             )
         quantized_output = isinstance(expected, QuantizedTensor)
-        if quantized_output and array.dtype.kind not in "iu":
+        integers = isinstance(expected, np.ndarray) and expected.dtype.kind in "iu"
+        if (quantized_output or integers) and array.dtype.kind not in "iu":
             raise DtypeError(
                 f"oracle: {self.operation}",
                 argument="actual",

@@ -65,9 +65,13 @@ class Sum(Problem):
         if self.flat and 2 * where.size <= self.size:
             subset, where = self._subset(record, where)
             a, b = (q.like(q.array.reshape(-1)[subset]) for q in (a, b))
+        return self.compute(record, a, b, *parameters)[where]
+
+    def compute(self, record: Engine, a: Any, b: Any, scale: float, zero_point: int) -> np.ndarray:
+        """Compute all outputs for operands, flat int64."""
         with engines.using(record):
-            q = self.function(a, b, *parameters)
-        return q.array.reshape(-1)[where].astype(np.int64)
+            q = self.function(a, b, scale, zero_point)
+        return q.array.reshape(-1).astype(np.int64)
 
     def _subset(self, record: Engine, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Choose a subset around some elements that leaves those in vectors and in the tail there.
@@ -111,7 +115,7 @@ class Sum(Problem):
             ratios(n[where] - q.zero_point) * ratios(q.scale)
             for n, q in zip(self.integers, (self.a, self.b), strict=True)
         )
-        total = x + y if self.kind == "add" else x * y
+        total = {"add": x.__add__, "subtract": x.__sub__, "multiply": x.__mul__}[self.kind](y)
         return total / ratios(self.scale) + self.zero_point
 
     def exact(self, where: Any) -> np.ndarray:
@@ -120,7 +124,7 @@ class Sum(Problem):
 
     def fixed_point(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Bound the integers that fixed-point arithmetic scales, and return their multiplier."""
-        if self.kind == "add":
+        if self.kind != "multiply":
             return None
         x, y = (n - q.zero_point for n, q in zip(self.integers, (self.a, self.b), strict=True))
         return x * y, x * y, np.asarray(self.a.scale * self.b.scale / self.scale)
@@ -131,7 +135,7 @@ class Sum(Problem):
             np.abs(n[where].astype(np.float64)) * q.scale + abs(q.zero_point) * q.scale
             for n, q in zip(self.integers, (self.a, self.b), strict=True)
         )
-        return (x + y if self.kind == "add" else x * y) / self.scale
+        return (x * y if self.kind == "multiply" else x + y) / self.scale
 
 
 class Quantization(Problem):

@@ -20,15 +20,17 @@ from refquant.engines import Engine, Operands
 from refquant.engines.arithmetic.change import steps_of_product, values_of
 from refquant.engines.arithmetic.compose import ACCUMULATORS, BORDERS
 from refquant.engines.rules import accumulate
+from refquant.engines.rules.float32 import wrap_int32
 from refquant.engines.rules.pipeline import IN_STEPS
 from refquant.engines.rules.ratios import Ratios, ratios
+from refquant.engines.rules.requantize import parts_by_channels
 from refquant.errors import ArgumentError
 from refquant.nn.quantized import functional
 from refquant.ops.quantized.convolution import run_convolution
 from refquant.ops.quantized.convolution_prepack import pack_convolution
 from refquant.ops.quantized.linear_layers import pack_linear, quint8_input, run_linear
 from refquant.oracle.problems.base import Problem
-from refquant.reference.convolution import gather, sum_groups
+from refquant.oracle.problems.layer import Layer
 from refquant.reference.operands import PostOps
 from refquant.tensors import QuantizedTensor
 
@@ -66,12 +68,18 @@ def product_function(name: str, relu: bool) -> Callable[..., Any]:
 
 
 class Product(Problem):
-    """A linear layer or a convolution.
+    """A linear layer or a convolution, given as PyTorch's functions take it.
 
     Attributes
     ----------
+    layer : Layer
+        Its integers, quantizers and geometry.
     shape : tuple of int
         Of the output.
+    channels_first : bool
+        Whether the channels of the output are its dimension 1; otherwise they are the last one.
+    scale, zero_point, lower, upper
+        The quantizer of the output, and its bounds.
     channel : ndarray of int64
         The output channel of every output, flat.
     undefined : ndarray of bool
@@ -84,59 +92,66 @@ class Product(Problem):
 
     def __init__(self, operation, function, arguments):
         super().__init__(operation, function, arguments)
-        self.relu = operation.endswith("_relu")
         self.name = operation.removesuffix("_relu")
-        a = arguments
-        self.x: QuantizedTensor = quint8_input("input", a["input"])
-        self.shape = tuple(self.run("fbgemm").shape)  # checks all operands
-        with engines.using("fbgemm"):
-            self.packed: Any
-            if self.name == "linear":
-                self.packed = pack_linear(a["weight"], a["bias"])
-            else:
-                self.packed = pack_convolution(
-                    int(self.name[4]), a["weight"], a["bias"], a["stride"],
-                    a["padding"], a["dilation"], a["groups"],
-                )  # fmt: skip
-        self.weight: QuantizedTensor = self.packed.kept_weight
-        self.has_bias = a["bias"] is not None
-        self.per_channel = self.weight.axis is not None
-        self.scale = self.x.scale if a["scale"] is None else float(a["scale"])
-        self.zero_point = self.x.zero_point if a["zero_point"] is None else int(a["zero_point"])
-        self.lower, self.upper = (self.zero_point if self.relu else 0), 255
+        self._bind(arguments)
         self._sums: dict[tuple, np.ndarray] = {}
-        shape = self._sum_shape()
+        shape = self._raw_sums("wrapped", "zero_point", 0, 0).shape
+        self._places = self._flatten(np.arange(math.prod(shape)).reshape(shape)), shape
         self.channel = self._flatten(np.broadcast_to(np.arange(shape[-1]), shape))
         self.size = self.channel.size
         self.undefined = np.zeros(self.size, bool)
+
+    def _bind(self, a: dict[str, Any]) -> None:
+        """Take operands as the functions of PyTorch do."""
+        x: QuantizedTensor = quint8_input("input", a["input"])
+        self.relu = self.operation.endswith("_relu")
+        self.shape = tuple(self.run("fbgemm").shape)  # checks all operands
+        self.dtype = dtypes.quint8
+        self.scale = x.scale if a["scale"] is None else float(a["scale"])
+        self.zero_point = x.zero_point if a["zero_point"] is None else int(a["zero_point"])
+        self.lower, self.upper = (self.zero_point if self.relu else 0), 255
+        self.channels_first = self.name != "linear"
+        with engines.using("fbgemm"):
+            if self.name == "linear":
+                packed: Any = pack_linear(a["weight"], a["bias"])
+                weight = packed.kept_weight
+                rows = x.array.reshape(-1, weight.array.shape[1])
+                place: dict[str, Any] = {}
+                filters = weight.array[None]
+            else:
+                packed = pack_convolution(
+                    int(self.name[4]), a["weight"], a["bias"], a["stride"],
+                    a["padding"], a["dilation"], a["groups"],
+                )  # fmt: skip
+                weight = packed.kept_weight
+                rows = np.moveaxis(x.array, 1, -1)
+                rows = rows[:, None] if rows.ndim == 4 else rows
+                taps, groups = packed.filters(), packed.window.groups
+                filters = taps.reshape(groups, len(taps) // groups, math.prod(taps.shape[1:]))
+                geometry = packed.geometry
+                place = {
+                    "geometry": geometry._replace(padding=(0, 0, 0)),
+                    "pads": tuple((p, p) for p in geometry.padding),
+                    "convolution": packed.convolution(),
+                }
+        self.layer = Layer(
+            rows, x.scale, x.zero_point, filters, packed.scales, packed.zero_points,
+            packed.biases, a["bias"] is not None, weight.axis is not None, **place,
+        )  # fmt: skip
 
     # -- sums --------------------------------------------------------------------------------
 
     def _flatten(self, sums: np.ndarray) -> np.ndarray:
         """Flatten sums with channels last in the row-major order of the result."""
-        if self.name == "linear":
-            return sums.reshape(-1)
-        return np.moveaxis(sums, -1, 1).reshape(-1)
-
-    def _sum_shape(self) -> tuple[int, ...]:
-        return self._raw_sums("wrapped", "zero_point", 0, 0).shape
+        return (np.moveaxis(sums, -1, 1) if self.channels_first else sums).reshape(-1)
 
     def _raw_sums(self, accumulator, border, input_zero, weight_zero):
-        packed, rule = self.packed, ACCUMULATORS[accumulator]
-        zeros = packed.zero_points if weight_zero is None else np.zeros_like(packed.zero_points)
-        zero = self.x.zero_point if input_zero is None else input_zero
+        layer = self.layer
+        zeros = layer.zero_points if weight_zero is None else np.zeros_like(layer.zero_points)
+        zero = layer.input_zero if input_zero is None else input_zero
         # A backend that ignores the zero point in the sums may still pad with it.
-        outside = BORDERS[border](self.x.zero_point)
-        if self.name == "linear":
-            rows = self.x.array.reshape(-1, self.weight.array.shape[1])
-            return rule(rows, self.weight.array, zero, zeros)
-        images = np.moveaxis(self.x.array, 1, -1)
-        images = images[:, None] if images.ndim == 4 else images
-        filters = packed.filters()
-        filters = filters.reshape(
-            packed.window.groups, len(filters) // packed.window.groups, math.prod(filters.shape[1:])
-        )
-        return sum_groups(images, filters, zero, zeros, packed.geometry, lambda _: outside, rule)
+        outside = BORDERS[border](layer.input_zero)
+        return layer.sums(ACCUMULATORS[accumulator], outside, zero, zeros)
 
     def sums(
         self, accumulator="wrapped", border="zero_point", input_zero=None, weight_zero=None
@@ -175,53 +190,40 @@ class Product(Problem):
         x, w : ndarray of int64, shape (depth,)
             Outside the image x is the zero point.
         """
-        if self.name == "linear":
-            row, channel = divmod(flat, self.shape[-1])
-            rows = self.x.array.reshape(-1, self.weight.array.shape[1])
-            return rows[row].astype(np.int64), self.weight.array[channel].astype(np.int64)
-        image, channel, *place = (int(i) for i in np.unravel_index(flat, self.shape))
-        packed = self.packed
-        pixels = np.moveaxis(self.x.array[image], 0, -1)
-        pixels, place = (pixels[None], [0, *place]) if len(place) == 2 else (pixels, place)
-        taps = gather(pixels, self.x.zero_point, packed.geometry)[tuple(place)]
-        depth = self.weight.array.shape[1]
-        first = channel // (self.shape[1] // packed.window.groups) * depth
-        return (
-            taps[:, first : first + depth].reshape(-1).astype(np.int64),
-            packed.filters()[channel].reshape(-1).astype(np.int64),
-        )
+        places, shape = self._places
+        return self.layer.products_of(*map(int, np.unravel_index(places[flat], shape)))
 
     @cached_property
     def border(self) -> np.ndarray:
         """Whether the window of an output reaches outside the image."""
-        if self.name == "linear":
-            return np.zeros(self.channel.size, bool)
-        channels, missing = self.weight.array.shape[1], 5 - self.x.array.ndim
-        image = np.ones((1, *(1,) * missing, *self.x.array.shape[2:], channels), np.uint8)
-        ones = np.ones((1, 1, math.prod(self.weight.array.shape[1:])), np.int8)
-        inside = sum_groups(
-            image, ones, 0, np.zeros(1, np.int32), self.packed.geometry,
-            accumulate.BORDER_OF_ZERO, accumulate.EXACT,
-        )[..., 0]  # fmt: skip
-        touched = inside < ones.size
-        batch, outputs = self.x.array.shape[0], self.weight.array.shape[0]
-        return np.broadcast_to(touched[:, None], (batch, outputs, *touched.shape[1:])).reshape(-1)
+        if self.layer.geometry is None:
+            return np.zeros(self.size, bool)
+        touched = self.layer.touches_border()
+        return self._flatten(np.broadcast_to(touched[None, ..., None], self._places[1]))
 
     # -- answers -----------------------------------------------------------------------------
 
     def operands(self) -> Operands:
         """Describe the operands for the conditions of a record."""
-        convolution = self.packed.convolution()
         return Operands(
-            dtypes.quint8,
-            per_channel=self.per_channel,
-            bias=self.has_bias,
-            convolution=convolution,
+            self.dtype,
+            per_channel=self.layer.per_channel,
+            bias=self.layer.has_bias,
+            convolution=self.layer.convolution,
         )
 
     def scales(self) -> tuple[float, np.ndarray, float]:
         """Return the scales of input, weight (one for each channel) and output."""
-        return self.x.scale, self.packed.scales, self.scale
+        return self.layer.input_scale, self.layer.scales, self.scale
+
+    def totals(self, record: Engine, sums, biases, input_scale, weight_scales) -> np.ndarray:
+        """Add the bias to sums: by the rule of a record, or in int32 if it is an integer."""
+        if self.layer.integer_bias:
+            return wrap_int32(sums + biases) if self._wraps(record) else sums + biases
+        return record.rule("bias", self.operands())(sums, biases, input_scale, weight_scales)
+
+    def _wraps(self, record: Engine) -> bool:
+        return record.rule("accumulator", self.operands()) is not accumulate.EXACT
 
     def answer_for(self, record: Engine, where: Any, sums=None, scales=None, **other) -> np.ndarray:
         """Compute some outputs by the rules of a record.
@@ -246,26 +248,42 @@ class Product(Problem):
         channel = self.channel[where]
         input_scale, weight_scales, output_scale = scales or self.scales()
         weight_scales = weight_scales[other.get("channels", self.channel)[where]]
-        biases = other.get("biases", self.packed.biases)[channel]
+        biases = other.get("biases", self.layer.biases)[channel]
         zero_point = other.get("zero_point", self.zero_point)
         lower, upper = other.get("lower", self.lower), other.get("upper", self.upper)
         at_once = record.rule("product", operands)
         if at_once is not IN_STEPS:
+            if self.layer.integer_bias:
+                biases = self.layer.real_biases()[channel]
             post = PostOps("relu" if self.relu else "")
             real = (sums[where], biases, input_scale, weight_scales, post)
             return at_once(*real, output_scale, zero_point, lower, upper).astype(np.int64)
         with np.errstate(all="ignore"):
-            total = record.rule("bias", operands)(sums[where], biases, input_scale, weight_scales)
+            total = self.totals(record, sums[where], biases, input_scale, weight_scales)
             multiplier = record.rule("multiplier", operands)(
                 input_scale, weight_scales, output_scale
             )
-            rule = record.rule("requantize_sum", operands)
-            return rule(total, multiplier, zero_point, lower, upper).astype(np.int64)
+            return self.rounded(record, total, multiplier, where, zero_point, lower, upper)
+
+    def rounded(self, record: Engine, total, multiplier, where, *rest) -> np.ndarray:
+        """Scale and round sums of some outputs by the rule of a record, then clip them."""
+        rule = record.rule("requantize_sum", self.operands())
+        parts = parts_by_channels(rule)
+        if parts is None:
+            return rule(total, multiplier, *rest).astype(np.int64)
+        vector, tail, block = parts
+        outputs = self.layer.scales.size
+        in_blocks = self.channel[where] < outputs - outputs % block
+        answers = (part(total, multiplier, *rest) for part in (vector, tail))
+        return np.where(in_blocks, *answers).astype(np.int64)
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the engine's values on each axis that this operation depends on."""
         operands = self.operands()
-        return values_of(record, steps_of_product(record, operands), operands)
+        steps = steps_of_product(record, operands)
+        if self.layer.integer_bias:
+            steps = tuple(step for step in steps if step != "bias")
+        return values_of(record, steps, operands)
 
     def ratio(self, where: Any, sums: np.ndarray | None = None) -> Ratios:
         """Compute the exact value of some outputs, in steps and including the zero point.
@@ -277,12 +295,14 @@ class Product(Problem):
         sums : ndarray, optional
             Of all outputs, in place of the exact ones.
         """
-        channel = self.channel[where]
+        channel, layer = self.channel[where], self.layer
         input_scale, weight_scales, output_scale = map(ratios, self.scales())
-        exact = self.sums("exact") if sums is None else sums
-        real = ratios(exact[where]) * (input_scale * weight_scales)[channel]
-        if self.has_bias:
-            real = real + ratios(self.packed.biases)[channel]
+        exact = (self.sums("exact") if sums is None else sums)[where]
+        if layer.integer_bias:
+            exact = exact + layer.biases[channel]
+        real = ratios(exact) * (input_scale * weight_scales)[channel]
+        if layer.has_bias and not layer.integer_bias:
+            real = real + ratios(layer.biases)[channel]
         return real / output_scale + self.zero_point
 
     def exact(self, where: Any) -> np.ndarray:
@@ -300,15 +320,19 @@ class Product(Problem):
         """
         x, w, y = self.scales()
         sums, weight_scales = self.sums("exact"), np.asarray(w, np.float64)[self.channel]
-        steps = self.packed.biases.astype(np.float64)[self.channel] / (x * weight_scales)
+        multiplier = x * weight_scales / y
+        if self.layer.integer_bias:
+            sums = sums + self.layer.biases[self.channel]
+            return sums, sums, multiplier
+        if not self.layer.has_bias:
+            return sums, sums, multiplier
+        steps = self.layer.biases.astype(np.float64)[self.channel] / (x * weight_scales)
         near = 2.0**-20 * (1 + np.abs(steps))  # the quotient in float32
         low, high = (np.clip(steps + d, -(2.0**31), 2.0**31) for d in (-0.5 - near, 0.5 + near))
-        if not self.has_bias:
-            return sums, sums, x * weight_scales / y
         return (
             sums + np.ceil(low).astype(np.int64),
             sums + np.floor(high).astype(np.int64),
-            x * weight_scales / y,
+            multiplier,
         )
 
     def roundings(self, where: Any) -> np.ndarray:
@@ -322,7 +346,8 @@ class Product(Problem):
         channel = self.channel[where]
         input_scale, weight_scales, output_scale = self.scales()
         product = np.abs(self.sums("exact")[where]) * input_scale * weight_scales[channel]
-        return (product + np.abs(self.packed.biases[channel].astype(np.float64))) / output_scale
+        biases = np.abs(self.layer.real_biases()[channel].astype(np.float64))
+        return (product + biases) / output_scale
 
 
 def _name(table: dict, rule) -> str:

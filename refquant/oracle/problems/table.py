@@ -10,13 +10,20 @@ from collections.abc import Callable
 from typing import Any
 
 from refquant import arguments
-from refquant.errors import ArgumentError
+from refquant.errors import ArgumentError, ArgumentTypeError
+from refquant.nn import quantized as modules
+from refquant.nn.intrinsic import quantized as fused
+from refquant.nn.module import Module
 from refquant.nn.quantized import functional
 from refquant.ops import quantized
 from refquant.ops.floating.reductions import mean
 from refquant.ops.registered import OPERATIONS
 from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.elementwise import Quantization, Sum
+from refquant.oracle.problems.neutral import FUNCTIONS, NeutralProduct
+from refquant.oracle.problems.neutral_codes import CODE_FUNCTIONS, NeutralCodes
+from refquant.oracle.problems.neutral_pairs import NeutralSum, pair
 from refquant.oracle.problems.products import Product, product_function
 
 __all__ = ["bind", "operations", "problem"]
@@ -69,12 +76,14 @@ def problem(operation: Any, *args: Any, **kwargs: Any) -> Problem:
 
     Parameters
     ----------
-    operation : str
+    operation : str, Module or Problem
         ``linear``, ``conv2d``, ``conv3d`` (and the same with ``_relu``), pooling and resizing with
         the arguments of `refquant.nn.quantized.functional`; ``add``, ``mul``, ``cat``, ... with
         those of `refquant.ops.quantized`; ``quantize_per_tensor``, ``quantize_per_channel``,
         ``dequantize`` and ``mean`` with those of `refquant`; ``linear_dynamic`` with a float
-        input, a weight and a bias.
+        input, a weight and a bias. A quantized linear layer or convolution, with its input.
+        With operands that are `Codes`, operations of any runtime, see *Neutral problems*. A Problem
+        stays itself.
     *args, **kwargs
         The operands.
 
@@ -95,8 +104,57 @@ def problem(operation: Any, *args: Any, **kwargs: Any) -> Problem:
     >>> oracle.problem("add", x, x, 0.3, 2)
     <Problem add(qa=quint8 (2,), scale 0.5, qb=quint8 (2,), scale 0.5, scale=0.3, zero_point=2)>
     """
+    if isinstance(operation, Problem | Module):
+        return _made(operation, args, kwargs)
     kind, function, operands = bind(operation, args, kwargs)
     return kind(operation, function, operands)
+
+
+def _made(given: Problem | Module, args: tuple, kwargs: dict[str, Any]) -> Problem:
+    """Return a problem that is there already, or make that of a quantized layer and its input."""
+    if isinstance(given, Problem):
+        if args or kwargs:
+            raise ArgumentError(
+                argument="operands", expected="none beside a Problem, which has them", got="some"
+            )
+        return given
+    if len(args) != 1 or kwargs:
+        raise ArgumentError(
+            argument="operands", expected="one input beside a module", got=f"{len(args)}"
+        )
+    name = next((n for kind, n in _MODULES.items() if isinstance(given, kind)), None)
+    if name is None:
+        raise ArgumentTypeError(
+            argument="operation",
+            expected="a name, a Problem, or a quantized linear layer or convolution",
+            got=type(given).__name__,
+        )
+    layer: Any = given
+    relu = "_relu" if isinstance(given, _WITH_RELU) else ""
+    operands = {"input": args[0], "weight": layer.weight(), "bias": layer.bias(),
+                "scale": layer.scale, "zero_point": layer.zero_point}  # fmt: skip
+    if name != "linear":
+        if layer.padding_mode != "zeros":
+            raise ArgumentError(
+                argument="operation",
+                expected="a convolution whose border is of zeros",
+                got=f"padding_mode {layer.padding_mode!r}",
+            )
+        operands |= {n: getattr(layer, n) for n in ("stride", "padding", "dilation", "groups")}
+    return problem(name + relu, **operands)
+
+
+_NEUTRAL: dict[str, tuple[type[Problem], Callable[..., Any]]] = {
+    **{name: (NeutralProduct, function) for name, function in FUNCTIONS.items()},
+    **dict.fromkeys(("add", "sub", "mul"), (NeutralSum, pair)),
+    **{name: (NeutralCodes, function) for name, function in CODE_FUNCTIONS.items()},
+}
+_MODULES: dict[type, str] = {
+    modules.Linear: "linear",
+    modules.Conv2d: "conv2d",
+    modules.Conv3d: "conv3d",
+}
+_WITH_RELU = (fused.LinearReLU, fused.ConvReLU2d, fused.ConvReLU3d)
 
 
 def bind(operation: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[type[Problem], Any, dict]:
@@ -111,14 +169,18 @@ def bind(operation: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[type[Prob
     operands : dict
         All of them, by name.
     """
-    if not isinstance(operation, str) or operation not in _TABLE:
+    given = [*args, *kwargs.values()]
+    given += [part for value in given if isinstance(value, list | tuple) for part in value]
+    neutral = any(isinstance(value, Codes | Output) for value in given)
+    known = tuple(_NEUTRAL if neutral else _TABLE)
+    if not isinstance(operation, str) or operation not in known:
         raise ArgumentError(
             argument="operation",
-            expected=f"one of {', '.join(_TABLE)}",
+            expected=f"one of {', '.join(known)}",
             got=repr(operation),
             hint=arguments.did_you_mean(operation, _TABLE),
         )
-    kind, function = _TABLE[operation]
+    kind, function = (_NEUTRAL if neutral else _TABLE)[operation]
     signature = inspect.signature(function)
     # What is written into is no part of a problem.
     taken = [p for p in signature.parameters.values() if p.name != "out"]

@@ -36,28 +36,28 @@ def _rounding(task: Any, counts: Counter) -> None:
 def _product(task: Product, counts: Counter, kinds: dict[str, set]) -> None:
     sums = task.sums("exact")
     x, w, y = task.scales()
-    kinds["input zero points"].add(task.x.zero_point)
+    kinds["input zero points"].add(task.layer.input_zero)
     kinds["output zero points"].add(task.zero_point)
     if w.size:
         kinds["shifts"].update((-np.frexp(x * w / y)[1]).tolist())
-    kinds["depths"].add(int(np.prod(task.weight.shape[1:])))
-    kinds["outputs"].add(int(task.weight.shape[0]))
+    kinds["depths"].add(task.layer.depth)
+    kinds["outputs"].add(int(task.layer.scales.size))
     if sums.size:
         largest = int(np.abs(sums).max())
         kinds["largest |sum|"].add(largest)
-    counts["per channel"] += task.per_channel
-    counts["weight zero points"] += bool(np.any(task.packed.zero_points))
+    counts["per channel"] += task.layer.per_channel
+    counts["weight zero points"] += bool(np.any(task.layer.zero_points))
     counts["windows at the border"] += int(task.border.sum())
     counts["sums that int16 saturation changes"] += int(
         np.count_nonzero(task.sums("saturated_pairs") != sums)
     )
-    if task.name != "linear":
-        packed = task.packed
-        kinds["kernels"].add(packed.geometry.kernel)
-        kinds["strides"].add(packed.window.stride)
-        kinds["paddings"].add(packed.window.padding)
-        kinds["dilations"].add(packed.window.dilation)
-        kinds["groups"].add(packed.window.groups)
+    if task.layer.geometry is not None and task.layer.convolution is not None:
+        window = task.layer.convolution
+        kinds["kernels"].add(task.layer.geometry.kernel)
+        kinds["strides"].add(window.stride)
+        kinds["paddings"].add(window.padding)
+        kinds["dilations"].add(window.dilation)
+        kinds["groups"].add(window.groups)
 
 
 def coverage(cases: Sequence[Case]) -> list[tuple[str, str]]:

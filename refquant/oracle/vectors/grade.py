@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -16,127 +15,38 @@ from refquant.errors import (
     OperationError,
     RefquantError,
 )
-from refquant.oracle.diagnosis import Diagnosis, diagnose_problem
+from refquant.oracle.diagnosis import diagnose_problem
+from refquant.oracle.joint import diagnose_all
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.generate import cases_of
+from refquant.oracle.vectors.grades import Grade, Grades
 from refquant.oracle.vectors.load import MALFORMED, Vectors, read_vectors
 from refquant.oracle.vectors.save import MANIFEST
 from refquant.oracle.vectors.storage import DEFAULT, fault, format_names, format_of
 from refquant.progress import track
 
-__all__ = ["Grade", "Grades", "check", "check_results"]
+__all__ = ["Answered", "check", "check_results", "read_results"]
 
 
 @dataclass(frozen=True)
-class Grade:
-    """Grade of a backend's answer to one case.
-
-    Attributes
-    ----------
-    name : str
-        Name of the case.
-    elements, equal, near : int
-        Number of elements, of equal ones, and of those that differ by one step.
-    diagnosis : Diagnosis or None
-        Why elements differ; None if all are equal.
-
-    Examples
-    --------
-    >>> from refquant import oracle
-    >>> oracle.Grade("two-values", elements=2, equal=2, near=0, diagnosis=None).equal
-    2
-    """
-
-    name: str
-    elements: int
-    equal: int
-    near: int
-    diagnosis: Diagnosis | None
-
-    @property
-    def verdict(self) -> str:
-        """The verdict in one line: equal, or why not."""
-        return "equal" if self.diagnosis is None else self.diagnosis.verdict
-
-
-@dataclass(frozen=True)
-class Grades:
-    """Grades of a backend's answers to all cases of an operation.
+class Answered:
+    """Vectors and what a backend answered to them.
 
     Attributes
     ----------
     operation, engine : str
-        What was computed, and the engine it was compared with.
-    grades : tuple of Grade
-        One for each case.
-
-    Examples
-    --------
-    >>> from refquant import oracle
-    >>> grade = oracle.Grade("two-values", elements=2, equal=2, near=0, diagnosis=None)
-    >>> oracle.Grades("relu6", "fbgemm", (grade,)).engine
-    'fbgemm'
+        What was computed, and by which engine the expected answers were.
+    manifest : Path
+        The file that describes the vectors.
+    cases : tuple of (Case, ndarray, ndarray, Path)
+        Operands, the expected integers, those of the backend, and the file that holds them.
     """
 
     operation: str
     engine: str
-    grades: tuple[Grade, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every element of every case is equal."""
-        return all(grade.diagnosis is None for grade in self.grades)
-
-    @property
-    def elements(self) -> int:
-        """Number of elements compared."""
-        return sum(grade.elements for grade in self.grades)
-
-    @property
-    def equal(self) -> int:
-        """Number of elements that are equal."""
-        return sum(grade.equal for grade in self.grades)
-
-    @property
-    def verdict(self) -> str:
-        """The explanation that all differing cases share, if there is one."""
-        diagnoses = [g.diagnosis for g in self.grades if g.diagnosis is not None]
-        if not diagnoses:
-            return "equal"
-        first, *others = diagnoses
-        shared = [e for e in first.explanations if all(e in d.explanations for d in others)]
-        if shared:
-            return " and ".join(shared[0])
-        if any(d.unexplained for d in diagnoses):
-            return "unexplained"
-        return "several causes"
-
-    def __str__(self) -> str:
-        head = (
-            f"{self.operation} against engine {self.engine!r}: {self.equal:,} of "
-            f"{self.elements:,} elements equal in {len(self.grades)} cases"
-        )
-        wrong = [grade for grade in self.grades if grade.diagnosis is not None]
-        if not wrong:
-            return f"{head}: passed"
-        width = max(len(grade.name) for grade in wrong)
-        lines = [
-            f"{head}: {self.verdict}",
-            f"  {'case':<{width}}  elements  off by 1  more  verdict",
-        ]
-        for grade in wrong:
-            more = grade.elements - grade.equal - grade.near
-            lines.append(
-                f"  {grade.name:<{width}}  {grade.elements:>8,}  {grade.near:>8,}  {more:>4,}  "
-                f"{grade.verdict}"
-            )
-        return "\n".join(lines)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{escape(str(self))}</pre>"
+    manifest: Path
+    cases: tuple[tuple[Case, np.ndarray, np.ndarray, Path], ...]
 
 
 def _grade(name: str, task: Problem, actual: Any, expected: np.ndarray, engine: str) -> Grade:
@@ -144,6 +54,13 @@ def _grade(name: str, task: Problem, actual: Any, expected: np.ndarray, engine: 
     off = np.abs(given - expected.reshape(-1).astype(np.int64))
     diagnosis = diagnose_problem(task, actual, engine) if off.any() else None
     return Grade(name, off.size, int((off == 0).sum()), int((off == 1).sum()), diagnosis)
+
+
+def _joint(grades: list[Grade], answers: list, engine: str) -> tuple[tuple[str, ...], ...]:
+    """Explain all answers together, if any differs."""
+    if all(grade.diagnosis is None for grade in grades):
+        return ()
+    return diagnose_all(answers, engine)
 
 
 def check(
@@ -194,7 +111,7 @@ def check(
     if not callable(backend):
         raise ArgumentError(argument="backend", expected="callable", got=type(backend).__name__)
     name = engines.current().name if engine is None else engines.get(engine).name
-    grades = []
+    grades, answers = [], []
     progress = arguments.flag_or_none("progress", progress)
     for case in track(cases_of(operation, seed), f"checking {operation}", show=progress):
         try:
@@ -212,12 +129,13 @@ def check(
             ) from error
         try:
             grades.append(_grade(case.name, task, actual, expected, name))
+            answers.append((actual, task))
         except RefquantError as error:
             raise OperationError(
                 f"oracle.check: what the backend returned for case {case.name!r} cannot be "
                 f"compared: {error}"
             ) from None
-    return Grades(operation, name, tuple(grades))
+    return Grades(operation, name, tuple(grades), _joint(grades, answers, name))
 
 
 def check_results(folder: Any, results: Any, *, progress: bool | None = None) -> Grades:
@@ -257,6 +175,27 @@ def check_results(folder: Any, results: Any, *, progress: bool | None = None) ->
     True
     """
     progress = arguments.flag_or_none("progress", progress)
+    return grade_results(read_results(folder, results), progress=progress)
+
+
+def grade_results(answered: Answered, *, progress: bool | None = None) -> Grades:
+    """Grade answers that `read_results` read."""
+    grades, answers = [], []
+    for case, expected, answer, path in track(
+        answered.cases, f"checking {answered.operation}", show=progress
+    ):
+        task = _task(answered.manifest, case, expected)
+        try:
+            grades.append(_grade(case.name, task, answer, expected, answered.engine))
+            answers.append((answer, task))
+        except RefquantError as error:
+            raise FileFormatError(f"{path}: {error}") from None
+    explanations = _joint(grades, answers, answered.engine)
+    return Grades(answered.operation, answered.engine, tuple(grades), explanations)
+
+
+def read_results(folder: Any, results: Any) -> Answered:
+    """Read a folder of vectors, and what a backend answered to them."""
     manifest = arguments.path("folder", folder) / MANIFEST
     top = arguments.path("results", results)
     vectors: Vectors = read_vectors(folder)
@@ -275,17 +214,12 @@ def check_results(folder: Any, results: Any, *, progress: bool | None = None) ->
             hint="write for each case of the manifest one "
             + " or ".join(f.ANSWER for f in formats),
         )
-    grades = []
-    for case in track(vectors.cases, f"checking {vectors.operation}", show=progress):
+    cases = []
+    for case in vectors.cases:
         expected = vectors.expected[case.name]
-        task = _task(manifest, case, expected)
         form, path = found[case.name]
-        answer = form.answer(path, expected)
-        try:
-            grades.append(_grade(case.name, task, answer, expected, vectors.engine))
-        except RefquantError as error:
-            raise FileFormatError(f"{path}: {error}") from None
-    return Grades(vectors.operation, vectors.engine, tuple(grades))
+        cases.append((case, expected, form.answer(path, expected), path))
+    return Answered(vectors.operation, vectors.engine, manifest, tuple(cases))
 
 
 def _task(manifest: Path, case: Case, expected: np.ndarray) -> Problem:

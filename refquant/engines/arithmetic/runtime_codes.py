@@ -1,0 +1,321 @@
+r"""How other runtimes turn integers of one quantizer into integers of another, one by one.
+
+All rules take the integers :math:`q` of an operand with its scale and zero point, then the scale,
+zero point and bounds of the result, and return int64. Functions of eight bits are tables of 256
+entries in these runtimes: the rules compute an entry.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from refquant.engines.arithmetic.axes import Arithmetic
+from refquant.engines.arithmetic.compose import (
+    dequantize_of_axes,
+    in_fixed_point,
+    quantize_of_axes,
+    quantized_multiplier,
+)
+from refquant.engines.rule import Rule
+from refquant.engines.rules.float32 import wrap_int32
+from refquant.engines.rules.rounding import round_number, round_shift
+
+__all__ = [
+    "DEQUANTIZE_IN_BLOCKS",
+    "DEQUANTIZE_IN_FLOAT32",
+    "ELU_BY_TABLE",
+    "HARDSWISH_IN_16_BITS",
+    "LEAKY_RELU_BY_TABLE",
+    "LEAKY_RELU_IN_8_BITS",
+    "QUANTIZE_AWAY",
+    "QUANTIZE_EVEN",
+    "REQUANTIZE_BY_TABLE",
+    "REQUANTIZE_IN_8_BITS",
+    "SIGMOID_BY_TABLE",
+    "SIGMOID_BY_TABLE_EVEN",
+    "SOFTMAX_BY_TABLE",
+    "SOFTMAX_EVEN",
+    "TANH_BY_TABLE",
+    "leaky_relu_rule",
+    "requantize_rule",
+]
+
+_LITERT = "LiteRT 2.3"
+_XNNPACK = "XNNPACK, src/microparams-init.c"
+
+
+def steps_of(q, zero_point) -> np.ndarray:
+    """Take zero points off integers, int64."""
+    return np.asarray(q, np.int64) - zero_point
+
+
+def ratio_of(x_scale, y_scale) -> np.float32:
+    """Divide two scales in float32."""
+    return np.float32(x_scale) / np.float32(y_scale)
+
+
+# -- float32 to integers and back ------------------------------------------------------------
+
+
+_EVEN = Arithmetic(overflow="saturated")
+QUANTIZE_AWAY = Rule(
+    "quantize_half_away",
+    "clip(half_away(f32(x / s)) + z)",
+    f"{_LITERT} and TensorFlow Lite Micro, reference kernels of QUANTIZE",
+    partial(quantize_of_axes, _EVEN.change(rounding="half_away")),
+)
+QUANTIZE_EVEN = Rule(
+    "quantize_half_even",
+    "clip(rne(f32(x / s)) + z)",
+    f"{_LITERT}, optimized kernels of QUANTIZE; XNNPACK; ONNX",
+    partial(quantize_of_axes, _EVEN),
+)
+DEQUANTIZE_IN_FLOAT32 = Rule(
+    "dequantize_in_float32",
+    "f32(s * (q - z))",
+    f"{_LITERT} and TensorFlow Lite Micro, reference kernels of DEQUANTIZE; XNNPACK; ONNX",
+    partial(dequantize_of_axes, _EVEN),
+)
+
+
+def _dequantize_in_blocks(q, scale, zero_point):
+    codes, s = np.asarray(q), np.asarray(scale, np.float32)
+    offset = (-np.asarray(zero_point)).astype(np.float32) * s
+    in_blocks = (np.arange(codes.size) < codes.size - codes.size % 8).reshape(codes.shape)
+    return np.where(
+        in_blocks,
+        codes.astype(np.float32) * s + offset,
+        DEQUANTIZE_IN_FLOAT32.function(codes, s, zero_point),
+    )
+
+
+DEQUANTIZE_IN_BLOCKS = Rule(
+    "dequantize_in_blocks",
+    "f32(f32(s * q) + f32(s * -z)) in whole blocks of 8, f32(s * (q - z)) behind them",
+    f"{_LITERT}, optimized kernels of DEQUANTIZE",
+    _dequantize_in_blocks,
+)
+
+
+# -- one quantizer to another ----------------------------------------------------------------
+
+
+def requantize_codes_of_axes(axes, q, x_scale, x_zero, scale, zero_point, lower, upper):
+    """Scale integers in fixed point by the quotient of two scales."""
+    multiplier = np.float64(x_scale) / np.float64(scale)
+    steps = in_fixed_point(axes, steps_of(q, x_zero), multiplier)
+    return np.clip(steps + zero_point, lower, upper)
+
+
+def requantize_rule(axes, source: str) -> Rule:
+    """Make the rule of one way of rounding in fixed point."""
+    return Rule(
+        f"requantize_codes_{axes.rounding}",
+        f"clip({axes.rounding}(high((q - z_x) * m) * 2**e) + z), m * 2**(e - 31) = f64(s_x / s)",
+        source,
+        partial(requantize_codes_of_axes, axes),
+    )
+
+
+def _in_8_bits(steps, factor, zero_point, lower, upper):
+    m = np.rint(np.float32(256) * factor).astype(np.int64)
+    return np.clip(((steps * m + 128) >> 8) + zero_point, lower, upper)
+
+
+def _requantize_in_8_bits(q, x_scale, x_zero, scale, zero_point, lower, upper):
+    factor = ratio_of(x_scale, scale)
+    return _in_8_bits(steps_of(q, x_zero), factor, zero_point, lower, upper)
+
+
+REQUANTIZE_IN_8_BITS = Rule(
+    "requantize_in_8_bits",
+    "clip(((q - z_x) * m + 128) >> 8) + z), m = rne(256 * f32(s_x / s))",
+    _XNNPACK,
+    _requantize_in_8_bits,
+)
+
+
+def _requantize_by_table(q, x_scale, x_zero, scale, zero_point, lower, upper):
+    real = np.float32(x_scale) * steps_of(q, x_zero).astype(np.float32)
+    return np.clip(np.rint(real / np.float32(scale)) + zero_point, lower, upper).astype(np.int64)
+
+
+REQUANTIZE_BY_TABLE = Rule(
+    "requantize_by_table",
+    "clip(rne(f32(f32(s_x * (q - z_x)) / s)) + z)",
+    "ONNX Runtime, QLinearConcat, measured with release 1.32 on x86",
+    _requantize_by_table,
+)
+
+
+# -- functions -------------------------------------------------------------------------------
+
+
+def _leaky_relu(axes, q, x_scale, x_zero, slope, scale, zero_point, lower, upper):
+    n = steps_of(q, x_zero)
+    below = np.float32(x_scale) * np.float32(slope) / np.float32(scale)
+    t = np.where(
+        n >= 0,
+        in_fixed_point(axes, n, ratio_of(x_scale, scale)),
+        in_fixed_point(axes, n, below),
+    )
+    return np.clip(t + zero_point, lower, upper)
+
+
+def leaky_relu_rule(axes, source: str) -> Rule:
+    """Make the rule of one way of rounding in fixed point."""
+    return Rule(
+        f"leaky_relu_{axes.rounding}",
+        f"clip({axes.rounding}(high((q - z_x) * m) * 2**e) + z), m * 2**(e - 31) = f32(s_x / s), "
+        "of negative numbers f32(f32(s_x * slope) / s)",
+        source,
+        partial(_leaky_relu, axes),
+    )
+
+
+def _leaky_relu_in_8_bits(q, x_scale, x_zero, slope, scale, zero_point, lower, upper):
+    n, factor = steps_of(q, x_zero), ratio_of(x_scale, scale)
+    return np.where(
+        n >= 0,
+        _in_8_bits(n, factor, zero_point, lower, upper),
+        _in_8_bits(n, factor * np.float32(slope), zero_point, lower, upper),
+    )
+
+
+LEAKY_RELU_IN_8_BITS = Rule(
+    "leaky_relu_in_8_bits",
+    "clip(((q - z_x) * m + 128) >> 8) + z), m = rne(256 * f32(s_x / s)), of negative numbers "
+    "rne(256 * f32(f32(s_x / s) * slope))",
+    _XNNPACK,
+    _leaky_relu_in_8_bits,
+)
+
+
+def _by_table(function, rounding, q, x_scale, x_zero, scale, zero_point, lower, upper):
+    x = np.float32(x_scale) * steps_of(q, x_zero).astype(np.float32)
+    y = function(x.astype(np.float64)).astype(np.float32)
+    t = round_number(y / np.float32(scale), rounding)
+    return np.clip(t + zero_point, lower, upper).astype(np.int64)
+
+
+def _table(name: str, formula: str, function, rounding="half_away", source="") -> Rule:
+    return Rule(
+        f"{name}_by_table" if rounding == "half_away" else f"{name}_by_table_{rounding}",
+        f"clip({rounding}(f32(f32({formula}) / s)) + z), x = f32(s_x * (q - z_x))",
+        source or f"{_LITERT} and TensorFlow Lite Micro",
+        partial(_by_table, function, rounding),
+    )
+
+
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+_ORT = "ONNX Runtime, measured with release 1.32 on x86"
+SIGMOID_BY_TABLE = _table("sigmoid", "1 / (1 + exp(-x))", _sigmoid)
+SIGMOID_BY_TABLE_EVEN = _table("sigmoid", "1 / (1 + exp(-x))", _sigmoid, "half_even", _ORT)
+TANH_BY_TABLE = _table("tanh", "tanh(x)", np.tanh)
+ELU_BY_TABLE = _table(
+    "elu", "x if x >= 0 else exp(x) - 1", lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0)), x)
+)
+
+
+def _leaky_relu_by_table(q, x_scale, x_zero, slope, scale, zero_point, lower, upper):
+    x = np.float32(x_scale) * steps_of(q, x_zero).astype(np.float32)
+    t = np.where(x >= 0, x, x * np.float32(slope)) / np.float32(scale)
+    return np.clip(np.rint(t) + zero_point, lower, upper).astype(np.int64)
+
+
+LEAKY_RELU_BY_TABLE = Rule(
+    "leaky_relu_by_table",
+    "clip(rne(f32(x / s)) + z), x = f32(s_x * (q - z_x)), of negative numbers f32(x * slope)",
+    _ORT,
+    _leaky_relu_by_table,
+)
+
+
+def _softmax_in_float64(q, x_scale, x_zero, scale, zero_point, lower, upper):
+    codes = np.asarray(q, np.int64)
+    powers = np.exp(np.float64(x_scale) * (codes - codes.max(-1, keepdims=True)))
+    share = (powers / powers.sum(-1, keepdims=True)).astype(np.float32)
+    t = np.rint(share / np.float32(scale)) + zero_point
+    return np.clip(t, lower, upper).astype(np.int64)
+
+
+SOFTMAX_EVEN = Rule(
+    "softmax_half_even",
+    "clip(rne(f32(f32(e / sum e) / s)) + z), e = exp(s_x * (q - max q)) of rows",
+    _ORT,
+    _softmax_in_float64,
+)
+
+
+def _softmax_by_table(q, x_scale, x_zero, scale, zero_point, lower, upper):
+    codes = np.asarray(q, np.int64)
+    table = np.exp(-np.float64(x_scale) * np.arange(256)).astype(np.float32)
+    powers = table[codes.max(-1, keepdims=True) - codes]
+    total = np.zeros((*codes.shape[:-1], 1), np.float32)
+    for k in range(codes.shape[-1]):
+        total += powers[..., k : k + 1]
+    share = powers * (np.float32(1) / (total * np.float32(scale)))
+    return np.clip(np.floor(share + np.float32(0.5)) + zero_point, lower, upper).astype(np.int64)
+
+
+SOFTMAX_BY_TABLE = Rule(
+    "softmax_by_table",
+    "clip(floor(f32(f32(e * f32(1 / f32(sum e * s))) + 0.5)) + z), e = f32(exp(s_x * (q - max q))) "
+    "of rows, summed from left to right in float32",
+    f"{_LITERT} and TensorFlow Lite Micro",
+    _softmax_by_table,
+)
+
+
+# -- hardswish -------------------------------------------------------------------------------
+
+
+def _int16(n):
+    return np.clip(n, -(2**15), 2**15 - 1)
+
+
+def _high_16(a, b):
+    """Twice the product of two int16, rounded to its upper half, ties up: negative ones down."""
+    product = a * b
+    return _int16(np.trunc((product + np.where(product >= 0, 2**14, 1 - 2**14)) / 2**15)).astype(
+        np.int64
+    )
+
+
+def _multiplier_of_16_bits(factor) -> tuple[np.int64, int]:
+    q, shift = quantized_multiplier(factor)
+    return np.minimum((q + 2**15) >> 16, 2**15 - 1), int(shift)
+
+
+def _hardswish(q, x_scale, x_zero, scale, zero_point, lower, upper):
+    wide = np.float32(1 / 128) * np.float32(x_scale)  # the scale of n, 7 more bits
+    n = steps_of(q, x_zero) << 7
+    n = wrap_int32(n << 16) >> 16
+    to_output, output_shift = _multiplier_of_16_bits(wide / np.float32(scale))
+    to_gate, gate_shift = _multiplier_of_16_bits(wide / (np.float32(3) / np.float32(2**15)))
+    before = _high_16(n, to_output)
+    gate = _int16(n << (gate_shift - 1)) if gate_shift > 0 else n
+    gate = _high_16(gate, to_gate)
+    if gate_shift > 0:
+        gate = _int16(gate << 1)
+    elif gate_shift < 0:
+        gate = round_shift(gate, -gate_shift, "half_away")
+    gate = (gate + 2**15) >> 1
+    product = _int16(np.trunc(gate * before / 2**15)).astype(np.int64)
+    if output_shift > 0:
+        result = _int16(product << output_shift)
+    else:
+        result = round_shift(product, -output_shift, "half_away")
+    return np.clip(result + zero_point, lower, upper)
+
+
+HARDSWISH_IN_16_BITS = Rule(
+    "hardswish_in_16_bits",
+    "clip(half_away(trunc(g * high16(n, m_y) / 2**15) * 2**e) + z), n = (q - z_x) * 128, "
+    "g = (high16(n, m_g) scaled to 3 / 2**15 + 2**15) >> 1; multipliers of 16 bits",
+    "TensorFlow Lite, reference kernels of HARD_SWISH",
+    _hardswish,
+)

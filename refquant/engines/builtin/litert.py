@@ -1,0 +1,129 @@
+"""Releases of TensorFlow Lite, later LiteRT, and of TensorFlow Lite Micro.
+
+Sums become integers in fixed point with two roundings; releases and kinds of kernels differ in the
+second one, which goes away from zero in reference kernels and up in those of ruy.
+"""
+
+from functools import partial
+from typing import Any
+
+from refquant.engines.arithmetic.axes import Arithmetic
+from refquant.engines.arithmetic.compose import REQUANTIZE, record
+from refquant.engines.arithmetic.other_runtimes import AVERAGE_OF_CODES, litert_rules, tflite_rules
+from refquant.engines.arithmetic.runtime_codes import (
+    DEQUANTIZE_IN_BLOCKS,
+    DEQUANTIZE_IN_FLOAT32,
+    ELU_BY_TABLE,
+    HARDSWISH_IN_16_BITS,
+    QUANTIZE_AWAY,
+    QUANTIZE_EVEN,
+    SIGMOID_BY_TABLE,
+    SOFTMAX_BY_TABLE,
+    TANH_BY_TABLE,
+    leaky_relu_rule,
+    requantize_rule,
+)
+from refquant.engines.arithmetic.runtime_windows import (
+    AVERAGE_OF_CODES_ALONE,
+    MEAN_BY_BIAS,
+    MEAN_BY_BIAS_IN_BLOCKS,
+    MEAN_BY_MULTIPLIER,
+    RESIZE_IN_10_BITS,
+)
+from refquant.engines.builtin.tflite import DOUBLE
+from refquant.engines.conditions import IS_CONVOLUTION, IS_DEPTHWISE, KEEPS_IMAGE
+from refquant.engines.record import Engine
+from refquant.engines.rule import Rule, Split, first_of
+from refquant.engines.rules.requantize import split_by_channels
+
+UP = DOUBLE.change(rounding="half_up")
+IN_FLOAT64 = DOUBLE.change(scaling="number")
+BLOCK = 8
+
+
+def _requantize(axes: Arithmetic, source: str) -> Rule:
+    return Rule(
+        "requantize_of_axes", REQUANTIZE.formula(axes), source, partial(REQUANTIZE.function, axes)
+    )
+
+
+AWAY = _requantize(DOUBLE, "TensorFlow Lite, reference kernels")
+UPWARD = _requantize(UP, "ruy, kernels for x86 and NEON")
+BY_CHANNELS = split_by_channels(UPWARD, AWAY, BLOCK, "TensorFlow Lite, optimized depthwise kernels")
+
+
+def _engine(
+    name: str, title: str, arithmetic: Arithmetic, products: Any, pairs: Any, codes: Any
+) -> Engine:
+    averages = first_of(Split.uniform(AVERAGE_OF_CODES))
+    steps = {step: first_of(rule) for step, rule in (*pairs.items(), *_CODES.items())}
+    steps.update(
+        average_pool=averages, adaptive_average_pool=averages, requantize_sum=first_of(*products)
+    )
+    steps.update({step: first_of(*rules) for step, rules in codes.items()})
+    return record(arithmetic, name).derive(name, title, steps=steps)
+
+
+# What all of these runtimes have in common.
+_CODES: dict[str, Any] = {
+    "sigmoid_of_codes": SIGMOID_BY_TABLE,
+    "tanh_of_codes": TANH_BY_TABLE,
+    "hardswish_of_codes": HARDSWISH_IN_16_BITS,
+    "leaky_relu_of_codes": leaky_relu_rule(DOUBLE, "TensorFlow Lite, reference kernels"),
+    "softmax_of_codes": SOFTMAX_BY_TABLE,
+    "average_of_codes": AVERAGE_OF_CODES_ALONE,
+    "mean_of_codes": MEAN_BY_MULTIPLIER,
+    "resize_of_codes": RESIZE_IN_10_BITS,
+}
+_AWAY = requantize_rule(DOUBLE, "TensorFlow Lite, reference kernels of QUANTIZE")
+_UP = requantize_rule(UP, "LiteRT, optimized kernels of QUANTIZE")
+_REFERENCE: dict[str, Any] = {
+    "requantize_codes": (Split.uniform(_AWAY),),
+    **{
+        step: (Split.uniform(QUANTIZE_AWAY),)
+        for step in ("quantize_per_tensor", "quantize_per_channel")
+    },
+    "dequantize_per_tensor": (DEQUANTIZE_IN_FLOAT32,),
+}
+_FAST_2_14: dict[str, Any] = {
+    **_REFERENCE,
+    "elu_of_codes": (ELU_BY_TABLE,),
+    "mean_of_codes": ((KEEPS_IMAGE, MEAN_BY_BIAS), MEAN_BY_MULTIPLIER),
+}
+_FAST: dict[str, Any] = {
+    "requantize_codes": (Split(_UP, _AWAY, 16),),
+    **{
+        step: (Split(QUANTIZE_EVEN, QUANTIZE_AWAY, 8),)
+        for step in ("quantize_per_tensor", "quantize_per_channel")
+    },
+    "dequantize_per_tensor": (DEQUANTIZE_IN_BLOCKS,),
+    "elu_of_codes": (ELU_BY_TABLE,),
+    "mean_of_codes": ((KEEPS_IMAGE, MEAN_BY_BIAS_IN_BLOCKS), MEAN_BY_MULTIPLIER),
+}
+
+
+_FLOAT64 = _requantize(IN_FLOAT64, "LiteRT 2.3, reference kernel of FULLY_CONNECTED")
+_OPTIMIZED = ((IS_DEPTHWISE, BY_CHANNELS), UPWARD)
+
+ENGINES = (
+    _engine(
+        "litert-2.3-reference", "LiteRT 2.3, reference kernels", DOUBLE,
+        ((IS_CONVOLUTION, AWAY), _FLOAT64), litert_rules(DOUBLE, merged=False), _REFERENCE,
+    ),
+    _engine(
+        "litert-2.3-optimized-x86", "LiteRT 2.3, optimized kernels on x86 without XNNPACK", UP,
+        _OPTIMIZED, litert_rules(DOUBLE, merged=True), _FAST,
+    ),
+    _engine(
+        "tflite-2.14-reference", "TensorFlow Lite 2.14, reference kernels", DOUBLE, (AWAY,),
+        litert_rules(DOUBLE, merged=False), _REFERENCE,
+    ),
+    _engine(
+        "tflite-2.14-optimized-x86", "TensorFlow Lite 2.14, optimized kernels on x86", UP,
+        ((IS_DEPTHWISE, AWAY), UPWARD), litert_rules(DOUBLE, merged=False), _FAST_2_14,
+    ),
+    _engine(
+        "tflite-micro", "TensorFlow Lite Micro, reference kernels", DOUBLE, (AWAY,),
+        tflite_rules(DOUBLE), {**_REFERENCE, "elu_of_codes": (ELU_BY_TABLE,)},
+    ),
+)  # fmt: skip

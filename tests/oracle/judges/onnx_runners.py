@@ -1,0 +1,33 @@
+"""Run ``.onnx`` files by ONNX Runtime, the evaluator of onnx or OpenVINO; see `tflite_runners`."""
+
+import sys
+
+import numpy as np
+
+
+def answer(runtime, content, feeds):
+    """Run a model by a runtime."""
+    fed = {f"x{k}": array for k, array in enumerate(feeds)}
+    if runtime == "onnx-reference":
+        import onnx
+        from onnx.reference import ReferenceEvaluator
+
+        return np.asarray(ReferenceEvaluator(onnx.load_from_string(content)).run(None, fed)[0])
+    if runtime == "openvino-u8":
+        import openvino
+
+        core = openvino.Core()
+        compiled = core.compile_model(core.read_model(content), "CPU")
+        return np.asarray(compiled(feeds)[0])
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return session.run(None, fed)[0]
+
+
+if __name__ == "__main__":
+    from tflite_runners import main
+
+    main(*sys.argv[1:], answer=answer)

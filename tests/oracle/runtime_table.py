@@ -1,0 +1,42 @@
+"""The table of runtimes and operations in ``docs/oracle/runtimes.rst``."""
+
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "docs" / "oracle" / "runtimes.rst"
+START, END = ".. table-starts", ".. table-ends"
+
+
+def _cell(row):
+    if row is None:
+        return ""
+    differing, elements = row
+    return f"{elements:,}" if not differing else f"{differing:,} of {elements:,} differ"
+
+
+def text(table) -> str:
+    """Write a table as reStructuredText: operations down, runtimes across."""
+    operations = list(dict.fromkeys(name for rows in table.values() for name in rows))
+    lines = [".. list-table::", "   :header-rows: 1", "", "   * - operation"]
+    lines += [f"     - {runtime}" for runtime in table]
+    for operation in operations:
+        lines.append(f"   * - {operation}")
+        lines += [f"     - {_cell(rows.get(operation))}".rstrip() for rows in table.values()]
+    return "\n".join(lines)
+
+
+def summary(table) -> str:
+    """Count pairs and elements in one sentence."""
+    pairs = [row for rows in table.values() for row in rows.values()]
+    equal = [row for row in pairs if not row[0]]
+    return (
+        f"{len(equal)} of {len(pairs)} pairs of a runtime and an operation have no differing "
+        f"element, over {len(table)} runtimes and {sum(row[1] for row in pairs):,} elements."
+    )
+
+
+def write(table) -> None:
+    """Replace the table of the page."""
+    before, rest = PAGE.read_text(encoding="utf-8").split(START)
+    after = rest.split(END)[1]
+    made = f"{before}{START}\n\n{summary(table)}\n\n{text(table)}\n\n{END}{after}"
+    PAGE.write_text(made, encoding="utf-8")
