@@ -57,6 +57,12 @@ def diagnose_all(
     >>> ("rounding: half_even -> half_away",) in oracle.diagnose_all(cases, "fbgemm")
     False
     """
+    if not isinstance(cases, Iterable):
+        raise ArgumentTypeError(
+            argument="cases",
+            expected="pairs of an answer and an oracle.Problem",
+            got=arguments.describe(cases),
+        )
     pairs = list(cases)
     for pair in pairs:
         if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[1], Problem):

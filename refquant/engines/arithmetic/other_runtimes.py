@@ -18,6 +18,7 @@ from refquant.engines.rule import FusedRule, Rule
 from refquant.engines.rules.elementwise import product_of_integers
 from refquant.engines.rules.float32 import fma
 from refquant.engines.rules.rounding import round_shift
+from refquant.errors import QuantizerError
 
 LEFT_SHIFT = 20
 
@@ -84,7 +85,16 @@ def _in_common_steps(
     sign, axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper
 ):  # fmt: skip
     """Add or subtract operands with multipliers of 20 bits and a common shift."""
-    ratio_a, ratio_b = (np.float32(s) / np.float32(scale) for s in (a_scale, b_scale))
+    with np.errstate(over="ignore"):
+        ratio_a, ratio_b = (np.float32(s) / np.float32(scale) for s in (a_scale, b_scale))
+    if not all(2.0**-10 <= ratio < 2.0**8 for ratio in (ratio_a, ratio_b)):
+        raise QuantizerError(
+            argument="scale",
+            expected="scales of the inputs between 2**-10 and 2**8 of that of the output, which "
+            "XNNPACK demands",
+            got=f"scales {a_scale:g} and {b_scale:g} for {scale:g}",
+            hint="observe again, or choose another output scale",
+        )
     shift = 21 - int(np.frexp(max(ratio_a, ratio_b))[1])
     m_a, m_b = (int(np.rint(np.float64(r) * 2.0**shift)) for r in (ratio_a, ratio_b))
     total = m_a * _steps(a, a_zero) + sign * m_b * _steps(b, b_zero)
