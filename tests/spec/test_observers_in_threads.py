@@ -43,7 +43,8 @@ def test_the_range_is_that_of_all(kind):
 @pytest.mark.parametrize("kind", ["HistogramObserver", "PercentileObserver"])
 def test_no_count_is_lost(kind):
     observer = fed(getattr(quantization, kind)(), 8)
-    assert observer.histogram.numpy().sum() == 100 * 8 * 300
+    # Merging histograms splits counts, whose sum is rounded; a lost batch would be 1 %.
+    assert observer.histogram.numpy().sum() == pytest.approx(100 * 8 * 300, rel=1e-6)
     least = min(x.numpy().min() for x in batches())
     assert observer.min_val.item() <= least
 
