@@ -281,3 +281,11 @@ def test_thresholds_keep_nan_and_whole_numbers():
     assert refquant.threshold(x, np.nan, 5).tolist()[1:] == [1, -1]
     assert refquant.threshold(refquant.arange(2), 0, 2**62 + 1).tolist() == [2**62 + 1, 1]
     assert refquant.threshold(refquant.ones(1).to(refquant.uint8), 1, -1).tolist() == [255]
+
+
+def test_slopes_that_overflow_give_infinity_silently():
+    x = refquant.full((2,), -3e38, requires_grad=True)
+    y = nn.functional.prelu(x, refquant.tensor([3e38]))
+    y.sum().backward()
+    assert y.tolist() == [-INF, -INF]
+    assert x.grad.tolist() == pytest.approx([3e38] * 2)

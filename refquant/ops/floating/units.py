@@ -10,7 +10,7 @@ from refquant.arguments import real
 from refquant.engines.rules.exponential import erf
 from refquant.errors import ArgumentError, ShapeError
 from refquant.ops.dispatch import QUANTIZED_FORMS, dispatched
-from refquant.ops.floating.operands import float_operand, held, operand
+from refquant.ops.floating.operands import broadcast, float_operand, held, operand
 from refquant.ops.floating.selection import where
 from refquant.ops.floating.unary import unary, unary_float
 from refquant.ops.rows import in_place, row
@@ -130,7 +130,7 @@ def prelu(input: Any, weight: Any) -> Tensor:
         )
     one = w.array.size == 1
     slopes = w.array.reshape((1,) * ndim if one else (1, -1, *(1,) * (ndim - 2)))
-    y = np.where(x > 0, x, x * slopes.astype(x.dtype))
+    y = np.where(x > 0, x, broadcast(np.multiply, x, slopes.astype(x.dtype)))
 
     def backward(g):
         of_slopes = np.where(x > 0, 0, g * x)
