@@ -25,8 +25,8 @@ def _lengths(inside: list[np.ndarray]) -> list[np.ndarray]: ...
 def _products(extents: list[np.ndarray]) -> np.ndarray:
     """Multiply numbers along each dimension to those of all windows; an image gets a depth."""
 
-def _average(q: QuantizedTensor, array: np.ndarray, inside: list[np.ndarray], divisors: np.ndarray, split: Any) -> QuantizedTensor:
-    """Average the windows of an image or a volume by the rules of a step."""
+def _average(q: QuantizedTensor, laid_out: Any, inside: list[np.ndarray], divisors: np.ndarray, split: Any) -> QuantizedTensor:
+    """Average the windows of an image or a volume by the rules of a step; see `layout.image`."""
 
 def _of_windows(q: QuantizedTensor, spatial: int, window: tuple[Any, Any, Any], ceil_mode: bool, options: Any) -> QuantizedTensor:
     """Average windows of one size; `options` are the last two arguments of `avg_pool2d`."""
@@ -171,6 +171,9 @@ def avg_pool3d(input: Any, kernel_size: Any, stride: Any=None, padding: Any=0, c
 
 def _to_size(q: QuantizedTensor, spatial: int, output_size: Any) -> QuantizedTensor:
     """Average windows that cover an image or a volume."""
+
+def _to_counts(q: QuantizedTensor, laid_out: Any, counts: tuple[int, ...]) -> QuantizedTensor:
+    """Average as many windows along each dimension."""
 
 def adaptive_avg_pool1d(input: Any, output_size: Any) -> QuantizedTensor:
     """Average windows of a sequence so that it gets a given length; see `adaptive_avg_pool2d`.

@@ -6,12 +6,11 @@ from typing import Any
 import math
 from typing import Any
 import numpy as np
-from refquant import arguments
+from refquant import arguments, kernels
 from refquant._documentation import document
 from refquant.ops import checks
 from refquant.ops.floating.reductions import reduced_axes
 from refquant.ops.quantized.affine import dequantize, quantize_array, quantize_one_by_one
-from refquant.reference.normalization import sums_of_rows
 from refquant.tensors import QuantizedTensor
 __all__ = ['std']
 
@@ -54,9 +53,6 @@ def std(input: Any, dim: Any=None, unbiased: bool=True, keepdim: bool=False, *, 
     >>> refquant.std(x).dequantize()
     tensor(1.5)
     """
-
-@np.errstate(all='ignore')
-def _of_integers(q: QuantizedTensor, rows: np.ndarray, less: float) -> np.ndarray: ...
 
 @np.errstate(all='ignore')
 def _of_reals(q: QuantizedTensor, axes: tuple[int, ...], divisor: float) -> np.ndarray: ...

@@ -10,7 +10,7 @@ from refquant import arguments, kernels
 from refquant._documentation import document
 from refquant.errors import DtypeError, QuantizationParameterError, ShapeError
 from refquant.ops import checks
-from refquant.ops.quantized.embedding_ranges import row_ends, search_settings, searched_ends
+from refquant.ops.quantized.embedding_ranges import check_finite, search_settings, searched_ends
 from refquant.tensors import Tensor
 __all__ = ['embedding_bag_2bit_prepack', 'embedding_bag_2bit_prepack_with_rowwise_min_max', 'embedding_bag_2bit_unpack', 'embedding_bag_4bit_prepack', 'embedding_bag_4bit_prepack_with_rowwise_min_max', 'embedding_bag_4bit_unpack', 'embedding_bag_byte_prepack', 'embedding_bag_byte_prepack_with_rowwise_min_max', 'embedding_bag_byte_unpack']
 

@@ -63,6 +63,9 @@ def prelu(qx: Any, weight: Any, output_scale: float, output_zero_point: int) -> 
 
 def _with_slopes(q: QuantizedTensor, weight: Any, scale: float, zero_point: int) -> Any: ...
 
+def _side_by_side(array: np.ndarray, slopes: np.ndarray) -> Any:
+    """Lay out elements and slopes; a single slope of elements without gaps is not repeated."""
+
 def _placed(slopes: np.ndarray, ndim: int) -> np.ndarray:
     """Put the slopes of channels where the channels are."""
 

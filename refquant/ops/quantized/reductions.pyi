@@ -24,8 +24,8 @@ from refquant.tensors import QuantizedTensor, Tensor
 __all__ = ['max', 'mean', 'min', 'sort', 'topk']
 _SUMS: Any
 
-def check_average(q: QuantizedTensor, count: int, rule: Any) -> None:
-    """Raise if fixed point does not hold the multiplier of an average of `count` elements."""
+def check_average(q: QuantizedTensor, counts: int | np.ndarray, rule: Any) -> None:
+    """Raise if fixed point does not hold the multiplier of an average of so many elements."""
 
 def _not_empty(count: int, shape: Any) -> None: ...
 
