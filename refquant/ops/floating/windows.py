@@ -1,8 +1,9 @@
 """Windows that slide over the last dimensions: their sizes, and the elements that they see."""
 
 import operator
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import lru_cache, wraps
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -32,6 +33,8 @@ SEQUENCE, IMAGE, VOLUME = (
     f"Of shape (batch, channels, {sizes}), plain or quantized; the batch may be left out."
     for sizes in ("length", "height, width", "depth, height, width")
 )
+
+_Found = TypeVar("_Found")
 
 # Larger than any image; offsets in bytes stay below 2**63.
 _MOST = 2**31 - 1
@@ -84,8 +87,21 @@ def divisor(value: Any) -> int | None:
     return number
 
 
-def spans(size: int, kernel: int, stride: int, padding: int, count: int):
-    """Find the windows of a pooling along one dimension.
+# Windows are found once for dimensions of the usual lengths: a layer meets the same ones again.
+_USUAL = 512
+
+
+def _found_once(find: Callable[..., _Found]) -> Callable[..., _Found]:
+    """Keep the last results of a function whose last argument is the length of its arrays."""
+    kept = lru_cache(maxsize=64)(find)
+    return wraps(find)(lambda *sizes: kept(*sizes) if sizes[-1] <= _USUAL else find(*sizes))
+
+
+@_found_once
+def spans(
+    size: int, kernel: int, stride: int, padding: int, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the windows of a pooling along one dimension; arrays are not to be changed.
 
     Returns
     -------
@@ -97,11 +113,16 @@ def spans(size: int, kernel: int, stride: int, padding: int, count: int):
     """
     start = np.arange(count, dtype=np.int64) * stride - padding
     end = np.minimum(start + kernel, size + padding)
-    return end - start, _pairs(np.maximum(start, 0), np.minimum(end, size))
+    extents = end - start
+    extents.flags.writeable = False
+    return extents, _pairs(np.maximum(start, 0), np.minimum(end, size))
 
 
+@_found_once
 def adaptive_spans(size: int, count: int) -> np.ndarray:
     """Divide `size` elements into `count` parts that cover them and overlap by at most one.
+
+    The array is not to be changed.
 
     Returns
     -------
@@ -117,6 +138,7 @@ def adaptive_spans(size: int, count: int) -> np.ndarray:
 def _pairs(first: np.ndarray, last: np.ndarray) -> np.ndarray:
     result = np.empty((first.size, 2), np.int64)
     result[:, 0], result[:, 1] = first, last
+    result.flags.writeable = False
     return result
 
 

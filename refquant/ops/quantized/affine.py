@@ -42,10 +42,10 @@ def quantize_array(
 
 def quantize_one_by_one(q: QuantizedTensor, numbers: np.ndarray) -> np.ndarray:
     """Quantize float32 with the parameters of a tensor, as the engine's scalar code does."""
-    rule = engines.current().rule("elementwise_quantize", Operands(q.dtype)).tail
-    with np.errstate(all="ignore"):
-        codes = rule(numbers, q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max)
-    return codes.astype(q.array.dtype)
+    split = engines.current().rule("elementwise_quantize", Operands(q.dtype))
+    output = q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max
+    codes = kernels.quantize_per_tensor(numbers.ravel(), output, q.array.dtype, 0, split)
+    return codes.reshape(numbers.shape)
 
 
 @operation("reals")

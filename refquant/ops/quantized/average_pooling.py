@@ -229,8 +229,12 @@ def avg_pool3d(
 def _to_size(q: QuantizedTensor, spatial: int, output_size: Any) -> QuantizedTensor:
     """Average windows that cover an image or a volume."""
     laid_out = layout.image(q.array, spatial)
-    sizes = laid_out[0].shape[1:-1]
-    counts = adaptive_sizes(output_size, sizes)
+    return _to_counts(q, laid_out, adaptive_sizes(output_size, laid_out[0].shape[1:-1]))
+
+
+def _to_counts(q: QuantizedTensor, laid_out, counts: tuple[int, ...]) -> QuantizedTensor:
+    """Average as many windows along each dimension."""
+    sizes, spatial = laid_out[0].shape[1:-1], len(counts)
     if min(sizes) == 0 and min(counts) > 0:
         raise ShapeError(
             argument="input", expected="with pixels to average", got=f"shape {q.array.shape}"
@@ -319,12 +323,12 @@ def adaptive_avg_pool3d(input: Any, output_size: Any) -> QuantizedTensor:
     2
     """
     q = checks.quantized_per_tensor("input", input)
-    layout.image(q.array, 3)  # checks the shape
+    laid_out = layout.image(q.array, 3)
     counts = adaptive_sizes(output_size, q.array.shape[-3:])
     by_mean = counts == (1, 1, 1) and min(q.array.shape[-3:]) > 0
     if by_mean and "mean_dimensions" not in engines.current().unsupported:
         return mean(q, (-3, -2, -1), keepdim=True)
-    return _to_size(q, 3, counts)
+    return _to_counts(q, laid_out, counts)
 
 
 document(

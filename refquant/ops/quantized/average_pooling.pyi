@@ -172,6 +172,9 @@ def avg_pool3d(input: Any, kernel_size: Any, stride: Any=None, padding: Any=0, c
 def _to_size(q: QuantizedTensor, spatial: int, output_size: Any) -> QuantizedTensor:
     """Average windows that cover an image or a volume."""
 
+def _to_counts(q: QuantizedTensor, laid_out: Any, counts: tuple[int, ...]) -> QuantizedTensor:
+    """Average as many windows along each dimension."""
+
 def adaptive_avg_pool1d(input: Any, output_size: Any) -> QuantizedTensor:
     """Average windows of a sequence so that it gets a given length; see `adaptive_avg_pool2d`.
 
