@@ -11,7 +11,7 @@ from refquant.arguments import real
 from refquant.engines.rules.exponential import erf
 from refquant.errors import ArgumentError, ShapeError
 from refquant.ops.dispatch import QUANTIZED_FORMS, dispatched
-from refquant.ops.floating.operands import float_operand, held, operand
+from refquant.ops.floating.operands import broadcast, float_operand, held, operand
 from refquant.ops.floating.selection import where
 from refquant.ops.floating.unary import unary, unary_float
 from refquant.ops.rows import in_place, row
