@@ -135,11 +135,11 @@ NEUTRAL_ISSUES = (
     ),
     KnownIssue(
         "tensorflow/tensorflow#54333",
-        "averages of TensorFlow Lite and of TOSA differ",
+        "averages differ from those of the operator that they are lowered to",
         np.array([[[[-2]]]]),
         "tflite-micro",
-        "TensorFlow Lite rounds the average of the integers, -2.5, away from zero; TOSA takes off "
-        "the zero point first, and rounds 97.5.",
+        "TensorFlow Lite rounds the average of the integers, -2.5, away from zero; the other takes "
+        "off the zero point first, and rounds 97.5.",
         "constructed",
         "avg_pool2d",
         {
