@@ -4,7 +4,7 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from refquant import engines
+from refquant import engines, oracle
 from refquant.engines import Operands, Split
 from refquant.engines.arithmetic.axes import AXES
 from refquant.engines.arithmetic.known import arithmetic_of
@@ -136,6 +136,22 @@ class OtherRuntimes(_Generated):
         return made
 
 
+class KnownIssues(_Generated):
+    """A card for each known issue: operands, both answers, verdict and cause."""
+
+    def lines(self):
+        made = []
+        for issue in oracle.known_issues():
+            head, *rows = issue.card().splitlines()
+            title = head.removeprefix(f"{issue.thread}: ")
+            repository, number = issue.thread.split("#")
+            link = f"https://github.com/{repository}/issues/{number}"
+            made += [f".. rubric:: {title[0].upper()}{title[1:]}", ""]
+            made += [f"`{issue.thread} <{link}>`__; operands: {issue.operands}.", "", "::", ""]
+            made += [f"   {row}" for row in rows] + [""]
+        return made
+
+
 def setup(app):
     """Register the directives."""
     app.add_directive("engine-steps", EngineSteps)
@@ -144,4 +160,5 @@ def setup(app):
     app.add_directive("arithmetic-axes", ArithmeticAxes)
     app.add_directive("engine-points", EnginePoints)
     app.add_directive("other-runtimes", OtherRuntimes)
+    app.add_directive("known-issues", KnownIssues)
     return {"parallel_read_safe": True}

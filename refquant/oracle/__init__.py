@@ -6,7 +6,8 @@ from refquant.oracle.comparison import CLASSES, Mismatch, compare
 from refquant.oracle.diagnosis import Diagnosis, diagnose
 from refquant.oracle.error_bounds import Legality, legality
 from refquant.oracle.int16_pairs import SaturationReport, saturation
-from refquant.oracle.issue_catalog import KnownIssue, known_issues
+from refquant.oracle.issue_cards import KnownIssue
+from refquant.oracle.issue_catalog import known_issues
 from refquant.oracle.joint import diagnose_all
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.codes import Codes, Output

@@ -103,8 +103,45 @@ def _relu_added(task: Any):
     return {"lower": task.zero_point} if not task.relu and task.zero_point else None
 
 
-def _wraps(task: Product):
+def _wraps(task: Any):
     return {"lower": -(2**31), "upper": 2**31 - 1, "keep_bits": 8}
+
+
+def _unlimited(task: Any):
+    return {"lower": -(2**31), "upper": 2**31 - 1}
+
+
+def _narrow(task: Any):
+    low, high = _ends(task)
+    return {"lower": low + 1} if (task.lower, task.upper) == (low, high) else None
+
+
+def _ends(task: Any) -> tuple[int, int]:
+    """Return the range of the dtype of the result."""
+    if hasattr(task, "output"):
+        info = np.iinfo(task.output.dtype)
+        return int(info.min), int(info.max)
+    return task.dtype.quant_min, task.dtype.quant_max
+
+
+def _no_activation(task: Any):
+    low, high = _ends(task)
+    bounded = hasattr(task, "output") and (task.lower, task.upper) != (low, high)
+    return {"lower": low, "upper": high} if bounded else None
+
+
+def _bias_at(scale: str) -> Callable[[Product], dict[str, Any] | None]:
+    """Make a change that takes a real bias as steps of another scale than that of the sums."""
+
+    def changes(task: Product):
+        layer = task.layer
+        if not layer.has_bias or layer.integer_bias:
+            return None
+        x, w, y = task.scales()
+        steps = layer.biases if scale == "none" else layer.biases / y
+        return {"biases": (steps * (x * w)).astype(np.float32)}
+
+    return changes
 
 
 _PRODUCT = (
@@ -112,6 +149,8 @@ _PRODUCT = (
     Fault("weight zero point ignored", _weight_zero),
     Fault("output zero point ignored", _output_zero),
     Fault("bias ignored", _no_bias),
+    Fault("bias not divided by the scales", _bias_at("none")),
+    Fault("bias divided by the scale of the output", _bias_at("output")),
     Fault("input and output scales swapped", _swapped_input_output),
     Fault("weight and output scales swapped", _swapped_weight_output),
     Fault("multiplied by the output scale", _output_scale_inverted),
@@ -122,7 +161,10 @@ _PRODUCT = (
     Fault("channel axis: scales applied along dimension 3", _along(3)),
     Fault("ReLU at the integer 0, or missing", _relu_at_zero),
     Fault("ReLU that was not requested", _relu_added),
+    Fault("fused activation ignored", _no_activation),
+    Fault("narrow range: the lowest code is not used", _narrow),
     Fault("results wrap around instead of saturating", _wraps),
+    Fault("results are not limited to the dtype", _unlimited),
 )
 
 
@@ -155,12 +197,22 @@ def _same_scale(task: Sum):
     return {"b": _requantized(b, a.scale, b.zero_point)} if a.scale != b.scale else None
 
 
+def _of_neutral(changes: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Make a change of neutral problems alone: PyTorch's functions have bounds of their own."""
+    return lambda task: changes(task) if hasattr(task, "output") else None
+
+
 _SUM = (
     Fault("zero point of the first operand ignored", _operand_zero("a")),
     Fault("zero point of the second operand ignored", _operand_zero("b")),
     Fault("output zero point ignored", _output_zero),
     Fault("operand scales swapped", _swapped_operands),
     Fault("scale of the first operand used for both operands", _same_scale),
+    Fault("ReLU that was not requested", _relu_added),
+    Fault("fused activation ignored", _of_neutral(_no_activation)),
+    Fault("narrow range: the lowest code is not used", _narrow),
+    Fault("results wrap around instead of saturating", _of_neutral(_wraps)),
+    Fault("results are not limited to the dtype", _of_neutral(_unlimited)),
 )
 
 
@@ -182,6 +234,9 @@ _QUANTIZATION = (
     Fault("zero point ignored", _no_zeros),
     Fault("scale of the first channel used for all channels", _first_scale),
     Fault("multiplied by the scale", _inverted),
+    Fault("narrow range: the lowest code is not used", _narrow),
+    Fault("results wrap around instead of saturating", _wraps),
+    Fault("results are not limited to the dtype", _unlimited),
 )
 
 

@@ -5,82 +5,17 @@ mismatch), the backend's answer, and the engine that the reporter expected it to
 been open for years; `KnownIssue.diagnosis` explains each in one line.
 """
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from refquant.dtypes import qint8, quint8
 from refquant.ops.from_data import tensor
-from refquant.oracle.diagnosis import Diagnosis, diagnose
-from refquant.oracle.tracing import Trace, trace
+from refquant.oracle.issue_cards import KnownIssue
+from refquant.oracle.issue_catalog_neutral import NEUTRAL_ISSUES
 from refquant.tensors import QuantizedTensor
 
-__all__ = ["KnownIssue", "known_issues"]
-
-
-@dataclass(frozen=True)
-class KnownIssue:
-    """A mismatch that was reported in public.
-
-    Attributes
-    ----------
-    thread : str
-        ``owner/repository#number`` on GitHub.
-    title : str
-        The report in a few words.
-    actual : ndarray
-        The backend's answer.
-    engine : str
-        The engine that it was expected to match.
-    cause : str
-        The explanation, in a sentence.
-    operands : str
-        Where the operands come from: ``'thread'``, or ``'constructed'`` if the thread gives none.
-    operation : str
-        The name of the operation.
-    arguments : dict
-        Its operands by name.
-
-    Examples
-    --------
-    >>> from refquant import oracle
-    >>> oracle.known_issues()[0].cause
-    'The first of two roundings takes 11.4991 to 11.5, and the second to 12.'
-    """
-
-    thread: str
-    title: str
-    actual: np.ndarray
-    engine: str
-    cause: str
-    operands: str
-    operation: str = field(repr=False)
-    arguments: dict[str, Any] = field(repr=False)
-
-    def diagnosis(self) -> Diagnosis:
-        """Diagnose the backend's answer.
-
-        Examples
-        --------
-        >>> from refquant import oracle
-        >>> issue = next(i for i in oracle.known_issues() if i.thread == "pytorch/pytorch#44939")
-        >>> issue.diagnosis().verdict
-        'accumulator: wrapped -> saturated_pairs'
-        """
-        return diagnose(self.actual, self.operation, engine=self.engine, **self.arguments)
-
-    def trace(self, engine: str | None = None) -> Trace:
-        """Trace how the expected engine, or another one, computes the first element.
-
-        Raises
-        ------
-        ArgumentError
-            If the operation cannot be traced, for example an average.
-        """
-        index = (0,) * self.actual.ndim
-        name = self.engine if engine is None else engine
-        return trace(self.operation, index=index, engine=name, **self.arguments)
+__all__ = ["known_issues"]
 
 
 def _linear(x, w, scales, zero_point, bias=None) -> dict[str, Any]:
@@ -307,4 +242,5 @@ def known_issues() -> tuple[KnownIssue, ...]:
                 "kernel_size": 2,
             },
         ),
+        *NEUTRAL_ISSUES,
     )

@@ -108,6 +108,12 @@ def _some(indices: np.ndarray, count: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).choice(indices, count, replace=False))
 
 
+def _wrapped(answers: np.ndarray, bits: int, signed: bool) -> np.ndarray:
+    """Keep the lowest bits of integers, as two's complement if they are signed."""
+    half = 1 << (bits - 1) if signed else 0
+    return ((answers + half) & ((1 << bits) - 1)) - half
+
+
 def paired(singles: list[Candidate]) -> list[Candidate]:
     """List the candidates of two changes, which are on two axes if both are on any."""
     candidates = []
@@ -175,7 +181,7 @@ class Search:
                 record, changes.pop("input_zero", None), changes.pop("weight_zero", None)
             )
         answers = task.answer_for(record, where, **changes)
-        return answers & (2**keep_bits - 1) if keep_bits else answers
+        return _wrapped(answers, keep_bits, self.task.lower < 0) if keep_bits else answers
 
     def part(self, candidate: Candidate) -> np.ndarray:
         """Find the outputs that whole blocks hold, or those behind them."""

@@ -176,3 +176,42 @@ def test_wrong_words_are_refused():
 
 def test_fractions_are_exact():
     assert as_fractions(np.float32(0.1)).item() == Fraction(13421773, 134217728)
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        ("full", np.float32(0.3)),
+        ("bits_21", 1258291 * 2.0**-22),
+        ("bits_15", 19661 * 2.0**-16),
+        ("bits_8", 154 * 2.0**-9),
+        ("power_of_two", 0.25),
+    ],
+)
+def test_multipliers_of_fewer_bits(width, expected):
+    arithmetic = oracle.Arithmetic(width=width)
+    assert compose.narrowed(arithmetic, np.float32(0.3)) == np.float32(expected)
+    assert compose.narrowed(arithmetic, 2.0**-7) == 2.0**-7
+
+
+def test_a_narrow_multiplier_scales_in_fixed_point():
+    base = engines.get("tflite-single")
+    x, w = oracle.Codes(np.int8([[100]]), 0.3), oracle.Codes(np.int8([[1]]), 1.0)
+    task = oracle.problem("linear", x, w, None, oracle.Output(1.0))
+    found = {
+        width: task.run(changed(base, {"width": width})).item()
+        for width in oracle.AXES["width"].values
+    }
+    assert found == {"full": 30, "bits_21": 30, "bits_15": 30, "bits_8": 30, "power_of_two": 25}
+
+
+def test_sums_in_int16_and_offsets_in_int8_wrap():
+    x = oracle.Codes(np.full((1, 3), 127, np.int8), 1.0, -3)
+    w = oracle.Codes(np.full((1, 3), 100, np.int8), 1.0)
+    task = oracle.problem("linear", x, w, None, oracle.Output(1.0, dtype="int32"))
+    exact = 3 * 130 * 100
+    assert task.run("tflite").item() == exact
+    base = engines.get("tflite")
+    assert task.run(changed(base, {"accumulator": "wrapped_int16"})).item() == exact - 2**16
+    wrapped = task.run(changed(base, {"accumulator": "offsets_in_int8"})).item()
+    assert wrapped == 3 * (130 - 256) * 100

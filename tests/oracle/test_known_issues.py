@@ -20,7 +20,20 @@ EXPLANATIONS = {
     "pytorch/pytorch#49779": ("zero_point: fused -> after",),
     "tinygrad/tinygrad#9301": ("formed_by: product -> division",),
     "apache/tvm#20298": ("rounding: half_even -> truncate",),
+    "tensorflow/tensorflow#104605": ("rounding: half_away -> half_up",),
+    "tensorflow/tensorflow#99072": ("engine 'litert-2.3-optimized-x86'",),
+    "google/ruy#227": ("scaling: q31_single -> q31_double",),
+    "google-ai-edge/LiteRT#7441": ("engine 'xnnpack'",),
+    "apache/tvm#4828": ("rounding: half_away -> half_up",),
+    "sonos/tract#2850": ("rounding: half_even -> half_away",),
+    "microsoft/onnxruntime#32452": ("rounding: half_even -> truncate",),
+    "microsoft/onnxruntime#25045": ("rounding: half_even -> half_away",),
+    "ARM-software/ComputeLibrary#834": ("rounding: half_even -> truncate",),
+    "uxlfoundation/oneDNN#560": ("engine 'onnx'",),
+    "tensorflow/tensorflow#54333": ("engine 'onnx'",),
+    "tensorflow/tensorflow#40781": ("engine 'tflite-micro' itself",),
 }
+UNTRACED = ("avg_pool2d", "quantize")  # all elements at once
 
 
 @pytest.mark.parametrize("issue", oracle.known_issues(), ids=lambda issue: issue.thread)
@@ -29,7 +42,8 @@ def test_issue(issue):
     assert EXPLANATIONS[issue.thread] in found.explanations
     assert issue.operands in ("thread", "constructed")
     assert issue.cause.endswith((".", ")"))
-    if found.mismatch.count and issue.operation != "avg_pool2d":
+    assert "\n  verdict   " in issue.card()
+    if found.mismatch.count and issue.operation not in UNTRACED:
         assert issue.trace().result == found.mismatch.expected[0]
 
 

@@ -1,7 +1,7 @@
 r"""Arithmetic as a choice on every axis: what may differ between two sound int8 backends.
 
-An `Engine` names a rule for each step; an `Arithmetic` says in ten words how such rules are made:
-which way to round, where the zero point is added, how precise the multiplier is, ... Every
+An `Engine` names a rule for each step; an `Arithmetic` says in eleven words how such rules are
+made: which way to round, where the zero point is added, how precise the multiplier is, ... Every
 combination can be computed, and `refquant.engines.arithmetic.known` makes an engine of it. Known
 engines are points in this space.
 """
@@ -82,6 +82,15 @@ AXES: Mapping[str, Axis] = MappingProxyType(
                 q31_single="m = q * 2**(shift - 31): total * q shifted and rounded once",
             ),
             _axis(
+                "width",
+                "How many bits has the multiplier?",
+                full="those of its numbers: 24 of float32, 53 of float64, 31 in fixed point",
+                bits_21="q * 2**e, q of 21 bits, ties away from zero",
+                bits_15="q * 2**e, q of 15 bits, ties away from zero",
+                bits_8="q * 2**e, q of 8 bits, ties away from zero",
+                power_of_two="2**rne(log2(m)): a shift alone",
+            ),
+            _axis(
                 "bias",
                 "How is the bias added to the sum?",
                 fused="fma(b, f32(1 / aw), f32(acc)), aw = f32(s_x * s_w)",
@@ -97,6 +106,8 @@ AXES: Mapping[str, Axis] = MappingProxyType(
                 wrapped="in int32, which wraps on overflow",
                 exact="without limit",
                 saturated_pairs="pairs of neighbors in int16, which saturates, then in int32",
+                wrapped_int16="in int16, which wraps on overflow",
+                offsets_in_int8="with x - z_x in int8, which wraps, then in int32",
             ),
             _axis(
                 "border",
@@ -127,7 +138,8 @@ class Arithmetic:
 
     Attributes
     ----------
-    rounding, zero_point, precision, formed_by, scaling, bias, accumulator, border, clamp, overflow
+    rounding, zero_point, precision, formed_by, scaling, width : str
+    bias, accumulator, border, clamp, overflow : str
         One of the values that `AXES` lists for the axis of that name.
 
     Raises
@@ -151,6 +163,7 @@ class Arithmetic:
     precision: str = "float32"
     formed_by: str = "division"
     scaling: str = "number"
+    width: str = "full"
     bias: str = "fused"
     accumulator: str = "wrapped"
     border: str = "zero_point"

@@ -78,7 +78,7 @@ def _changed_product(record: Engine, changes: Mapping[str, str], choice: Choice)
     own = _place_of_integers(record)
     if (
         own is None
-        or not {"precision", "formed_by", "scaling"}
+        or not {"precision", "formed_by", "scaling", "width"}
         & own.differences(
             own.change(**{a: v for a, v in changes.items() if a in MULTIPLY.axes})
         ).keys()

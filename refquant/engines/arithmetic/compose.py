@@ -154,8 +154,37 @@ def in_fixed_point(axes, total, multiplier):
     return round_shift(round_shift(n * q, 31, "half_up"), right, axes.rounding)
 
 
+def narrowed(axes, multiplier) -> Any:
+    """Round a multiplier to the width of an axis, in its own precision.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refquant.engines.arithmetic.axes import Arithmetic
+    >>> from refquant.engines.arithmetic.compose import narrowed
+    >>> for width in ("bits_8", "power_of_two"):
+    ...     print(narrowed(Arithmetic(width=width), np.float32(0.3)))
+    0.30078125
+    0.25
+    """
+    if axes.width == "full":
+        return multiplier
+    exact = isinstance(multiplier, Ratios)
+    given = multiplier.floats() if exact else np.asarray(multiplier)
+    wide = np.asarray(given, np.float64)
+    with np.errstate(all="ignore"):
+        if axes.width == "power_of_two":
+            m = 2.0 ** np.rint(np.log2(wide))
+        else:
+            bits = int(axes.width.removeprefix("bits_"))
+            fraction, exponent = np.frexp(wide)
+            m = np.ldexp(round_number(fraction * 2.0**bits, "half_away"), exponent - bits)
+    return ratios(m) if exact else m.astype(given.dtype)
+
+
 def requantize_of_axes(axes, total, multiplier, zero_point, lower, upper):
     """Scale integers and round them."""
+    multiplier = narrowed(axes, multiplier)
     if axes.scaling != "number":
         return np.clip(in_fixed_point(axes, total, multiplier) + zero_point, lower, upper)
     factor = numbers(multiplier, axes.precision)
@@ -224,9 +253,10 @@ def _quotient(axes) -> str:
 
 
 def _product(axes) -> str:
+    width = "" if axes.width == "full" else f", m: {axes.width}"
     if axes.scaling != "number":
-        return f"total * q * 2**(shift - 31), {axes.scaling}"
-    return f"{_PREFIX[axes.precision]}(total) * m"
+        return f"total * q * 2**(shift - 31), {axes.scaling}{width}"
+    return f"{_PREFIX[axes.precision]}(total) * m{width}"
 
 
 def _multiplier(axes) -> str:
@@ -269,7 +299,7 @@ DEQUANTIZE = Form(
     ("precision",), dequantize_of_axes, lambda axes: f"{_PREFIX[axes.precision]}(s * (q - z))"
 )
 REQUANTIZE = Form(
-    (*FINISH, "precision", "scaling"),
+    (*FINISH, "precision", "scaling", "width"),
     requantize_of_axes,
     lambda axes: formula_of_finish(axes, _product(axes)),
 )
@@ -333,6 +363,8 @@ ACCUMULATORS: dict[str, Rule] = {
     "wrapped": accumulate.WRAPPED,
     "exact": accumulate.EXACT,
     "saturated_pairs": accumulate.SATURATED_PAIRS,
+    "wrapped_int16": accumulate.WRAPPED_INT16,
+    "offsets_in_int8": accumulate.OFFSETS_IN_INT8,
 }
 BORDERS: dict[str, Rule] = {
     "zero_point": accumulate.BORDER_OF_ZERO_POINT,

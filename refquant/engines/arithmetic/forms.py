@@ -231,7 +231,7 @@ def _averaging(factor: _Factor) -> Form:
 QUANTIZE_BY_DOUBLE = Form(QUANTIZE.axes, _quantize_by_double, QUANTIZE.formula)
 DEQUANTIZE_FUSED = Form(DEQUANTIZE.axes, _dequantize_fused, DEQUANTIZE.formula)
 MULTIPLY = Form(
-    (*FINISH, "precision", "formed_by", "scaling"),
+    (*FINISH, "precision", "formed_by", "scaling", "width"),
     f.multiply_of_axes,
     lambda a: REQUANTIZE.formula(a) + ", m = " + MULTIPLIER.formula(a),
 )
@@ -264,7 +264,7 @@ SUBTRACT_IN_20_BITS = Form(
     lambda a: f"{a.rounding}((m_a * (q_a - z_a) - m_b * (q_b - z_b)) / 2**shift), m of 21 bits",
 )
 REQUANTIZE_CODES = Form(
-    ("rounding", "scaling"),
+    ("rounding", "scaling", "width"),
     requantize_codes_of_axes,
     lambda a: f"{a.rounding}((q - z_x) * m * 2**e) + z, {a.scaling}",
 )

@@ -13,6 +13,7 @@ from refquant.engines.arithmetic.axes import Arithmetic
 from refquant.engines.arithmetic.compose import (
     dequantize_of_axes,
     in_fixed_point,
+    narrowed,
     quantize_of_axes,
     quantized_multiplier,
 )
@@ -102,7 +103,7 @@ DEQUANTIZE_IN_BLOCKS = Rule(
 
 def requantize_codes_of_axes(axes, q, x_scale, x_zero, scale, zero_point, lower, upper):
     """Scale integers in fixed point by the quotient of two scales."""
-    multiplier = np.float64(x_scale) / np.float64(scale)
+    multiplier = narrowed(axes, np.float64(x_scale) / np.float64(scale))
     steps = in_fixed_point(axes, steps_of(q, x_zero), multiplier)
     return np.clip(steps + zero_point, lower, upper)
 

@@ -51,6 +51,16 @@ def _saturated_pairs(x, weight, input_zero_point, weight_zero_points):
     return wrap_int32(acc)
 
 
+def _wrapped_int16(x, weight, input_zero_point, weight_zero_points):
+    acc = _exact(x, weight, input_zero_point, weight_zero_points)
+    return ((acc - INT16.min) & 0xFFFF) + INT16.min
+
+
+def _offsets_in_int8(x, weight, input_zero_point, weight_zero_points):
+    offsets = ((x.astype(np.int64) - input_zero_point + 128) & 0xFF) - 128
+    return _wrapped(offsets, weight, 0, weight_zero_points)
+
+
 WRAPPED = Rule(
     "wrapped",
     "int32(sum (x - z_x) * (w - z_w)), exact unless int32 overflows, which wraps",
@@ -64,6 +74,18 @@ SATURATED_PAIRS = Rule(
     "FBGEMM and oneDNN on x86 processors without VNNI (vpmaddubsw), and FBGEMM's kernels for "
     "depthwise convolutions on all",
     _saturated_pairs,
+)
+WRAPPED_INT16 = Rule(
+    "wrapped_int16",
+    "int16(sum (x - z_x) * (w - z_w)), which wraps on overflow",
+    "backends for processors without 32 bits",
+    _wrapped_int16,
+)
+OFFSETS_IN_INT8 = Rule(
+    "offsets_in_int8",
+    "int32(sum int8(x - z_x) * (w - z_w)), differences that wrap at 128",
+    "a fault of backends that subtract the zero point in the type of the operand",
+    _offsets_in_int8,
 )
 
 BORDER_OF_ZERO_POINT = Rule(

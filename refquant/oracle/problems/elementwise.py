@@ -58,20 +58,24 @@ class Sum(Problem):
         where : ndarray of int64
             Flat indices.
         **other
-            ``a``, ``b``, ``scale``, ``zero_point`` in place of the problem's own.
+            ``a``, ``b``, ``scale``, ``zero_point``, ``lower``, ``upper`` in place of the
+            problem's own.
         """
         a, b = other.get("a", self.a), other.get("b", self.b)
         parameters = other.get("scale", self.scale), other.get("zero_point", self.zero_point)
+        bounds = other.get("lower", self.lower), other.get("upper", self.upper)
         if self.flat and 2 * where.size <= self.size:
             subset, where = self._subset(record, where)
             a, b = (q.like(q.array.reshape(-1)[subset]) for q in (a, b))
-        return self.compute(record, a, b, *parameters)[where]
+        return self.compute(record, a, b, *parameters, *bounds)[where]
 
-    def compute(self, record: Engine, a: Any, b: Any, scale: float, zero_point: int) -> np.ndarray:
-        """Compute all outputs for operands, flat int64."""
+    def compute(
+        self, record: Engine, a: Any, b: Any, scale: float, zero_point: int, lower: int, upper: int
+    ) -> np.ndarray:
+        """Compute all outputs for operands, flat int64, in bounds that may be narrower."""
         with engines.using(record):
             q = self.function(a, b, scale, zero_point)
-        return q.array.reshape(-1).astype(np.int64)
+        return np.clip(q.array.reshape(-1).astype(np.int64), lower, upper)
 
     def _subset(self, record: Engine, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Choose a subset around some elements that leaves those in vectors and in the tail there.
@@ -169,18 +173,17 @@ class Quantization(Problem):
         where : ndarray of int64
             Flat indices.
         **other
-            ``scales``, ``zeros`` in place of the problem's own.
+            ``scales``, ``zeros``, ``lower``, ``upper`` in place of the problem's own.
         """
         split = record.rule(self.step, Operands(self.dtype))
+        bounds = other.get("lower", self.lower), other.get("upper", self.upper)
         scales, zeros = other.get("scales", self.scales), other.get("zeros", self.zeros)
         answers = np.empty(where.size, np.int64)
         tail = where >= self.x.size - self.x.size % split.block
         with np.errstate(all="ignore"):
             for rule, here in ((split.vector, ~tail), (split.tail, tail)):
                 chosen = where[here]
-                answers[here] = rule(
-                    self.x[chosen], scales[chosen], zeros[chosen], self.lower, self.upper
-                )
+                answers[here] = rule(self.x[chosen], scales[chosen], zeros[chosen], *bounds)
         return answers
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:

@@ -71,16 +71,19 @@ class NeutralSum(Sum):
     def run(self, engine: str | Engine) -> np.ndarray:
         """Compute the operation by the rules of an engine, as integers in the output's shape."""
         record = engine if isinstance(engine, Engine) else engines.get(engine)
-        answers = self.compute(record, self.a, self.b, self.scale, self.zero_point)
+        bounds = self.lower, self.upper
+        answers = self.compute(record, self.a, self.b, self.scale, self.zero_point, *bounds)
         return answers.reshape(self.shape).astype(self.output.dtype)
 
-    def compute(self, record: Engine, a: Any, b: Any, scale: float, zero_point: int) -> np.ndarray:
+    def compute(
+        self, record: Engine, a: Any, b: Any, scale: float, zero_point: int, lower: int, upper: int
+    ) -> np.ndarray:
         """Compute all outputs for operands, flat int64."""
         q_a, q_b = (q.reshape(-1).astype(np.int64) for q in np.broadcast_arrays(a.array, b.array))
         first, second = (q_a, a.scale, a.zero_point), (q_b, b.scale, b.zero_point)
         operands = Operands(self.dtype, same_shape=a.shape == b.shape)
         rule = rule_of(record, self.kind, operands, self.operation)
-        bounds = self.lower, self.upper
+        bounds = lower, upper
         with np.errstate(all="ignore"):
             if isinstance(rule, Rule):
                 return rule(*first, *second, scale, zero_point, *bounds).astype(np.int64)
