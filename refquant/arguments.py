@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "NotGiven",
     "choice",
     "describe",
     "file_path",
@@ -28,6 +29,7 @@ __all__ = [
     "flag",
     "flag_or_none",
     "function",
+    "given",
     "instance",
     "integer",
     "integers",
@@ -49,6 +51,22 @@ MOST_BYTES = 2**63 - 1
 MOST_DIMENSIONS = 64  # of a NumPy array
 _LARGEST = 2**256  # larger integers do not even print
 _ITEM = 8  # bytes of the largest element
+
+
+class NotGiven(int):
+    """A documented default that a signature shows, and that another release replaces by its own.
+
+    Examples
+    --------
+    >>> from refquant.arguments import NotGiven, given
+    >>> given(NotGiven(128)), given(128)
+    (None, 128)
+    """
+
+
+def given(value: Any) -> Any:
+    """Return a value, or None if it is a default that was `NotGiven`."""
+    return None if isinstance(value, NotGiven) else value
 
 
 def describe(value: Any) -> str:

@@ -244,13 +244,13 @@ def _version(version: Any, known: int) -> int:
     return number
 
 
-def get_default_qconfig(backend: str = "x86", version: int = 0) -> QConfig:
+def get_default_qconfig(backend: str = "fbgemm", version: int = 0) -> QConfig:
     """Choose observers for an engine, by the recipe of its record.
 
     Parameters
     ----------
-    backend : str, default 'x86'
-        Name of an engine.
+    backend : str, default 'fbgemm'
+        Name of an engine; 'x86' has the same recipe.
     version : int, default 0
         There is one.
 
@@ -276,13 +276,13 @@ def get_default_qconfig(backend: str = "x86", version: int = 0) -> QConfig:
     return QConfig(ACTIVATIONS[activation].with_args(reduce_range=reduce_range), WEIGHTS[weight])
 
 
-def get_default_qat_qconfig(backend: str = "x86", version: int | None = None) -> QConfig:
+def get_default_qat_qconfig(backend: str = "fbgemm", version: int | None = None) -> QConfig:
     """Choose fake quantization for an engine, by the recipe of its record.
 
     Parameters
     ----------
-    backend : str, default 'x86'
-        Name of an engine.
+    backend : str, default 'fbgemm'
+        Name of an engine; 'x86' has the same recipe.
     version : int, optional
         0 for `FakeQuantize`, 1 for `FusedMovingAvgObsFakeQuantize`. If not given 1, or 0 if
         `backend` or the engine that is chosen is of PyTorch 1.4.

@@ -24,6 +24,9 @@ from refquant.tensors import Tensor, differentiable, quantizer
 
 __all__ = ["FakeQuantize", "FixedQParamsFakeQuantize", "FusedMovingAvgObsFakeQuantize"]
 
+# The range of release 1.4.
+QUANT_MIN, QUANT_MAX = arguments.NotGiven(0), arguments.NotGiven(255)
+
 
 class FakeQuantize(FakeQuantizeBase):
     r"""Observe, then quantize and dequantize: round to what the chosen quantizer can represent.
@@ -38,7 +41,8 @@ class FakeQuantize(FakeQuantizeBase):
         What chooses scale and zero point.
     quant_min, quant_max : int, optional
         The range that integers are clipped to, inside that of the dtype, and passed on to the
-        observer (2 to 8 bits). That of the observer if not given, under 1.4 0..255.
+        observer (2 to 8 bits). Not given, that of the observer; only under 1.4 0..255, which the
+        signature shows.
     is_dynamic : bool, default False
         Whether the range of each batch is taken anew.
     **observer_kwargs
@@ -81,12 +85,13 @@ class FakeQuantize(FakeQuantizeBase):
     def __init__(
         self,
         observer: Any = MovingAverageMinMaxObserver,
-        quant_min: int | None = None,
-        quant_max: int | None = None,
+        quant_min: int | None = QUANT_MIN,
+        quant_max: int | None = QUANT_MAX,
         is_dynamic: bool = False,
         **observer_kwargs: Any,
     ) -> None:
         super().__init__()
+        quant_min, quant_max = arguments.given(quant_min), arguments.given(quant_max)
         if (quant_min is None) is not (quant_max is None):
             raise ArgumentError(
                 argument="quant_min, quant_max",

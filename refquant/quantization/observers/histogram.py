@@ -10,6 +10,7 @@ import numpy as np
 
 from refquant import dtypes, html, kernels
 from refquant._documentation import documented
+from refquant.arguments import NotGiven, given
 from refquant.errors import ArgumentError, NotSupportedError, OperationError
 from refquant.ops import layout
 from refquant.quantization.observers import states, stretching
@@ -20,6 +21,7 @@ __all__ = ["HistogramObserver"]
 
 # More than needed in practice. Float32 can distinguish so many bins, and kernels can hold a table
 # of counts for each thread.
+UPSAMPLE_RATE = NotGiven(128)
 MOST_BINS = 2**20
 # Parts of all old bins, which are visited one by one.
 MOST_CUTS = 2**28
@@ -54,9 +56,9 @@ class HistogramObserver(UniformQuantizationObserverBase):
     bins : int, default 2048
         Number of bins, at most 2**20.
     upsample_rate : int, optional
-        Into how many parts an old bin is cut; with all bins at most 2**28 parts. 16 if not given,
-        under 1.4 128. Where PyTorch 2.13 is called by position, `dtype` and what follows stand
-        here, which is understood.
+        Into how many parts an old bin is cut; with all bins at most 2**28 parts. Not given,
+        16; only under 1.4 128, which the signature shows. Where PyTorch 2.13 is called by position,
+        `dtype` and what follows stand here, which is understood.
     dtype : dtype, default quint8
         quint8 or qint8.
     qscheme : qscheme, default per_tensor_affine
@@ -107,7 +109,7 @@ class HistogramObserver(UniformQuantizationObserverBase):
     def __init__(
         self,
         bins: int = 2048,
-        upsample_rate: Any = None,
+        upsample_rate: Any = UPSAMPLE_RATE,
         dtype: dtypes.dtype = dtypes.quint8,
         qscheme: dtypes.qscheme = dtypes.per_tensor_affine,
         reduce_range: bool = False,
@@ -128,6 +130,7 @@ class HistogramObserver(UniformQuantizationObserverBase):
             dtype, upsample_rate = upsample_rate, None
         super().__init__(dtype, qscheme, reduce_range, quant_min, quant_max, eps, is_dynamic)
         self.bins = _count("bins", bins, MOST_BINS)
+        upsample_rate = given(upsample_rate)
         if upsample_rate is None:
             upsample_rate = self.workflow.upsample_rate
         self.upsample_rate = _count("upsample_rate", upsample_rate, MOST_CUTS // self.bins)

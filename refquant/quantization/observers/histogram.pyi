@@ -11,12 +11,14 @@ from typing import Any, Self
 import numpy as np
 from refquant import dtypes, html, kernels
 from refquant._documentation import documented
+from refquant.arguments import NotGiven, given
 from refquant.errors import ArgumentError, NotSupportedError, OperationError
 from refquant.ops import layout
 from refquant.quantization.observers import states, stretching
 from refquant.quantization.observers.affine import EPS, UniformQuantizationObserverBase
 from refquant.tensors import Tensor
 __all__ = ['HistogramObserver']
+UPSAMPLE_RATE: Any
 MOST_BINS: Any
 MOST_CUTS: Any
 
@@ -38,9 +40,9 @@ class HistogramObserver(UniformQuantizationObserverBase):
     bins : int, default 2048
         Number of bins, at most 2**20.
     upsample_rate : int, optional
-        Into how many parts an old bin is cut; with all bins at most 2**28 parts. 16 if not given,
-        under 1.4 128. Where PyTorch 2.13 is called by position, `dtype` and what follows stand
-        here, which is understood.
+        Into how many parts an old bin is cut; with all bins at most 2**28 parts. Not given,
+        16; only under 1.4 128, which the signature shows. Where PyTorch 2.13 is called by position,
+        `dtype` and what follows stand here, which is understood.
     dtype : dtype, default quint8
         quint8 or qint8.
     qscheme : qscheme, default per_tensor_affine
@@ -95,7 +97,7 @@ class HistogramObserver(UniformQuantizationObserverBase):
     True
     """
     _statistics: Any
-    def __init__(self, bins: int=2048, upsample_rate: Any=None, dtype: dtypes.dtype=dtypes.quint8, qscheme: dtypes.qscheme=dtypes.per_tensor_affine, reduce_range: bool=False, quant_min: int | None=None, quant_max: int | None=None, factory_kwargs: Any=None, eps: float=EPS, *, is_dynamic: bool=False) -> None: ...
+    def __init__(self, bins: int=2048, upsample_rate: Any=UPSAMPLE_RATE, dtype: dtypes.dtype=dtypes.quint8, qscheme: dtypes.qscheme=dtypes.per_tensor_affine, reduce_range: bool=False, quant_min: int | None=None, quant_max: int | None=None, factory_kwargs: Any=None, eps: float=EPS, *, is_dynamic: bool=False) -> None: ...
     def forward(self, x: Tensor) -> Tensor:
         """Observe `x` and return it."""
     def _without_infinities(self, flat: np.ndarray) -> np.ndarray:
