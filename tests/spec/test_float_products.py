@@ -92,6 +92,13 @@ def test_channels_last_has_no_blocks():
     assert found == 17
 
 
+@pytest.mark.parametrize(("other", "expected"), [((0, 1, 0), 5), ((0, 0, 1), 16), ((3, 1, 0), 8)])
+def test_channels_last_with_wide_borders_adds_column_by_column(other, expected):
+    shapes = (2, 4, 9, 9), (16, 4, 2, 2)
+    found = convolution_partial_sum(*shapes, ((0, 0, 0), other), True, padding=1)
+    assert found == expected
+
+
 @pytest.mark.parametrize(
     ("shape", "weight_shape", "groups", "expected"),
     [

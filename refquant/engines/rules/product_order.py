@@ -99,7 +99,17 @@ def _unrolls(shape, kernel, stride, padding) -> bool:
         return False
     (size, k, step, border) = (shape[-1], kernel[-1], stride[-1], padding[-1])
     outputs = (size + 2 * border - k) // step + 1
-    return outputs > 4 and not (step > 1 and k % step == 0 and size % step == 0)
+    whole = step > 1 and k % step == 0 and size % step == 0
+    return outputs > 4 and not whole and not _widens(shape, kernel, stride, padding)
+
+
+def _widens(shape, kernel, stride, padding) -> bool:
+    """Whether the borders are as wide as the filter, whose columns are runs of oneDNN then."""
+    if len(kernel) != 2:
+        return False
+    size, k, step, border = shape[-1], kernel[-1], stride[-1], padding[-1]
+    outputs = (size + 2 * border - k) // step + 1
+    return border + max((outputs - 1) * step + k - size - border, 0) >= k
 
 
 def _block_of_channels(channels, outputs, groups) -> int:
@@ -151,6 +161,9 @@ def convolution_order(
         by_columns = (
             channels == groups == 1 and not native and _unrolls(shape, kernel, stride, padding)
         )
+        if groups == 1 < channels and not native and _widens(shape, kernel, stride, padding):
+            ends = np.arange(1, kernel[1] + 1, dtype=np.intp) * (channels * kernel[0])
+            return ConvolutionOrder(channels, True, ends, "last")
         narrow = groups > 1 and channels < CHANNELS and outputs % CHANNELS and not native
         block = (_block_of_channels(channels, outputs, groups) if narrow else 0) or channels
         ends = ends_of_runs(depth) if native else whole
