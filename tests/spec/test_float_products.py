@@ -113,3 +113,21 @@ def test_when_the_bias_is_added(shape, weight_shape, groups, expected):
     terms = weight_shape[1] * 9
     # Ones vanish beside 2**24 one by one, but not their sum.
     assert y[0, 0, 0, 0].item() == (expected if groups == 4 else expected + terms)
+
+
+@pytest.mark.parametrize("channels", [1, 4, 20])
+@pytest.mark.parametrize("kernel", [(3, 3), (2, 4), (4, 2)])
+def test_gradients_of_weights_stand_where_their_weights_stand(channels, kernel):
+    """Integers are added exactly in any order, so both memory formats have the same gradient."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(-4, 5, (2, channels, 9, 9)).astype(np.float32)
+    weight = rng.integers(-4, 5, (4, channels, *kernel)).astype(np.float32)
+    found = []
+    for memory_format in (refquant.contiguous_format, refquant.channels_last):
+        x = refquant.from_numpy(image).contiguous(memory_format=memory_format)
+        w = refquant.from_numpy(weight.copy()).requires_grad_()
+        y = functional.conv2d(x, w, padding=tuple(k // 2 for k in kernel))
+        (y * y).sum().backward()
+        found.append((y.detach().numpy(), w.grad.numpy()))
+    for one, other in zip(*found, strict=True):
+        assert np.array_equal(one, other)

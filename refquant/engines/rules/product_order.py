@@ -181,11 +181,10 @@ def convolution_order(
         return ConvolutionOrder(0, False, filled, "start")
     if channels == outputs == 1 < groups:
         return ConvolutionOrder(0, False, whole, "start")
-    flat = not block and channels == 1 and outputs % 8 == 0 and groups < 8
-    if not block and not flat:
-        return in_order
-    block = block or channels
+    if not block:
+        flat = channels == 1 and outputs % 8 == 0 and groups < 8
+        return ConvolutionOrder(0, False, whole, "start") if flat else in_order
     if channels == 1:  # taps follow each other in either order
-        return ConvolutionOrder(0, False, whole, "start" if flat else "first")
+        return ConvolutionOrder(0, False, whole, "first")
     blocks = [min(c + block, channels) * taps for c in range(0, channels, block)]
-    return ConvolutionOrder(block, False, np.array(blocks, np.intp), "start" if flat else "first")
+    return ConvolutionOrder(block, False, np.array(blocks, np.intp), "first")

@@ -72,10 +72,10 @@ def in_blocks(x, ndim, order):
     ndarray, shape (a, b, channels * taps, ...)
         Contiguous if anything has moved.
     """
-    a, b, channels, *rest = x.shape
-    taps, others = math.prod(rest[:ndim]), rest[ndim:]
     if order.by_columns:
         x = x.swapaxes(3, 4)
+    a, b, channels, *rest = x.shape
+    taps, others = math.prod(rest[:ndim]), rest[ndim:]
     if order.block == 0 or channels == 1:
         return x.reshape(a, b, channels * taps, *others)
     out = np.empty((a, b, channels * taps, *others), x.dtype)
@@ -89,17 +89,10 @@ def in_blocks(x, ndim, order):
 
 def out_of_blocks(x, channels, kernel, order):
     """Undo `in_blocks` for filters, shape (groups, rows, channels * taps)."""
-    if order.by_columns:
-        x = x.reshape(*x.shape[:2], *kernel[::-1]).swapaxes(2, 3).reshape(x.shape)
-    if order.block == 0 or channels == 1:
-        return x
-    taps = math.prod(kernel)
-    parts = []
-    for c in range(0, channels, order.block):
-        n = min(order.block, channels - c)
-        part = x[:, :, c * taps : (c + n) * taps].reshape(*x.shape[:2], taps, n)
-        parts.append(part.swapaxes(2, 3).reshape(*x.shape[:2], n * taps))
-    return np.concatenate(parts, axis=2)
+    terms = np.arange(x.shape[2]).reshape(1, 1, channels, *kernel)
+    out = np.empty_like(x)
+    out[:, :, in_blocks(terms, len(kernel), order).ravel()] = x
+    return out
 
 
 def convolution_product(matrix, columns, bias, order):
