@@ -75,15 +75,19 @@ def _uses_onednn(shape, kernel, stride, dilation, groups) -> bool:
     return unusual and heavy
 
 
+def _border_behind(size, extent, step, border) -> int:
+    """How far the last filter reaches beyond the image; a stride can leave borders out."""
+    outputs = (size + 2 * border - extent) // step + 1
+    return max((outputs - 1) * step + extent - size - border, 0)
+
+
 def _sees_border_alone(shape, kernel, stride, padding, dilation) -> bool:
     """Whether a filter can lie on the border alone, where oneDNN multiplies matrices instead."""
     for size, k, step, border, gap in zip(
         shape[2:], kernel, stride, padding, dilation, strict=True
     ):
         extent = (k - 1) * gap + 1
-        outputs = (size + 2 * border - extent) // step + 1
-        end = max((outputs - 1) * step + extent - size - border, 0)
-        if extent <= max(border, end):
+        if extent <= max(border, _border_behind(size, extent, step, border)):
             return True
     return False
 
@@ -108,8 +112,7 @@ def _widens(shape, kernel, stride, padding) -> bool:
     if len(kernel) != 2:
         return False
     size, k, step, border = shape[-1], kernel[-1], stride[-1], padding[-1]
-    outputs = (size + 2 * border - k) // step + 1
-    return border + max((outputs - 1) * step + k - size - border, 0) >= k
+    return border + _border_behind(size, k, step, border) >= k
 
 
 def _block_of_channels(channels, outputs, groups) -> int:
