@@ -31,8 +31,8 @@ class GroupNorm(Module):
 
     %(example)s
     >>> refquant.nn.GroupNorm(1, 2)(refquant.tensor([[[1.0], [3.0]]])).detach()
-    tensor([[[-1.],
-             [ 1.]]])
+    tensor([[[-1.0000],
+             [ 1.0000]]])
     """
 
     _shown: tuple[str, ...] = ("eps", "affine")
@@ -114,8 +114,8 @@ class InstanceNorm1d(_InstanceNorm):
 
     %(example)s
     >>> refquant.nn.InstanceNorm1d(2)(refquant.tensor([[[1.0, 3.0], [0.0, 4.0]]]))
-    tensor([[[-1.,  1.],
-             [-1.,  1.]]])
+    tensor([[[-1.0000,  1.0000],
+             [-1.0000,  1.0000]]])
     """
 
     _ndims = (2, 3)

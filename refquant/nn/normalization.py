@@ -115,8 +115,8 @@ class BatchNorm1d(_BatchNorm):
 
     %(example)s
     >>> refquant.nn.BatchNorm1d(2)(refquant.tensor([[1.0, 0.0], [3.0, 0.0]]))
-    tensor([[-1.,  0.],
-            [ 1.,  0.]], grad_fn=<recorded>)
+    tensor([[-1.0000,  0.0000],
+            [ 1.0000,  0.0000]], grad_fn=<recorded>)
     """
 
     _ndims = (2, 3)
@@ -168,7 +168,7 @@ class LayerNorm(Module):
 
     %(example)s
     >>> refquant.nn.LayerNorm(2)(refquant.tensor([[1.0, 3.0]]))
-    tensor([[-1.,  1.]], grad_fn=<recorded>)
+    tensor([[-1.0000,  1.0000]], grad_fn=<recorded>)
     """
 
     _shown: tuple[str, ...] = ("eps", "elementwise_affine")

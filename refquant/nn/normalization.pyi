@@ -54,8 +54,8 @@ class BatchNorm1d(_BatchNorm):
     --------
     >>> import refquant
     >>> refquant.nn.BatchNorm1d(2)(refquant.tensor([[1.0, 0.0], [3.0, 0.0]]))
-    tensor([[-1.,  0.],
-            [ 1.,  0.]], grad_fn=<recorded>)
+    tensor([[-1.0000,  0.0000],
+            [ 1.0000,  0.0000]], grad_fn=<recorded>)
     """
     _ndims: Any
 
@@ -129,7 +129,7 @@ class LayerNorm(Module):
     --------
     >>> import refquant
     >>> refquant.nn.LayerNorm(2)(refquant.tensor([[1.0, 3.0]]))
-    tensor([[-1.,  1.]], grad_fn=<recorded>)
+    tensor([[-1.0000,  1.0000]], grad_fn=<recorded>)
     """
     _shown: tuple[str, ...] = ...
     def __init__(self, normalized_shape: Any, eps: float=1e-05, elementwise_affine: bool=True) -> None: ...
