@@ -35,8 +35,6 @@ class GroupNorm(Module):
              [ 1.0000]]])
     """
 
-    _shown: tuple[str, ...] = ("eps", "affine")
-
     def __init__(
         self, num_groups: int, num_channels: int, eps: float = 1e-05, affine: bool = True
     ) -> None:
@@ -68,7 +66,10 @@ class GroupNorm(Module):
 
     def extra_repr(self) -> str:
         """Describe the settings."""
-        return f"{self.num_groups}, {self.num_channels}, {super().extra_repr()}"
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class _InstanceNorm(_BatchNorm):

@@ -37,7 +37,6 @@ class GroupNorm(Module):
     tensor([[[-1.0000],
              [ 1.0000]]])
     """
-    _shown: tuple[str, ...] = ...
     def __init__(self, num_groups: int, num_channels: int, eps: float=1e-05, affine: bool=True) -> None: ...
     def reset_parameters(self) -> None:
         """Make the factors 1 and the shifts 0."""
