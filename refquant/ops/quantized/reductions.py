@@ -233,7 +233,7 @@ def mean(
 
     %(one_to_two)s
     >>> x.mean().dequantize()
-    tensor(1.5)
+    tensor(1.5000)
     """
     q = checks.quantized_per_tensor("input", input)
     keepdim = arguments.flag("keepdim", keepdim)

@@ -188,7 +188,7 @@ def mean(input: Any, dim: Any=None, keepdim: bool=False, *, dtype: Any=None, out
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
     >>> x.mean().dequantize()
-    tensor(1.5)
+    tensor(1.5000)
     """
 
 def _axes(dim: Any, ndim: int) -> tuple[int, ...]:
