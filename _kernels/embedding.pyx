@@ -13,7 +13,7 @@ from libc.math cimport fmaf, isinf, rintf
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 
-from refquant._kernels._bags cimport Bag, sum_of_bag
+from refquant._kernels._bags cimport Bags, sums_of_bags
 from refquant._kernels._table_rows cimport (
     pack_run, read_parameters, tail_of, through_half, unpack_run, write_parameters,
 )
@@ -303,20 +303,27 @@ def embedding_bag(
     const int64_t[::1] bounds not None, const float[::1] weights, int bits
 ):
     """Add rows of a packed table; inputs are not checked."""
-    cdef Py_ssize_t bags = bounds.shape[0] - 1, width = packed.shape[1] - tail_of(bits), index
-    cdef Py_ssize_t columns = width * 8 // bits
+    cdef Py_ssize_t bags = bounds.shape[0] - 1, width = packed.shape[1] - tail_of(bits), start, stop
+    cdef Py_ssize_t columns = width * 8 // bits, each, piece
     cdef int threads = threads_for(indices.shape[0] * columns, GRAIN)
-    cdef const float* factors = NULL
-    cdef Bag bag
+    cdef Bags of
     if columns == 0 or indices.shape[0] == 0:
         return np.zeros((bags, columns), np.float32)
     out = np.empty((bags, columns), np.float32)
     cdef float[:, ::1] y = out
+    of = Bags(&packed[0, 0], width, &indices[0], &bounds[0], NULL)
     if weights is not None:
-        factors = &weights[0]
+        of.weights = &weights[0]
+    each = (bags + threads - 1) // threads
     with nogil:
-        for index in prange(bags, num_threads=threads, schedule="static",
+        for piece in prange(threads, num_threads=threads, schedule="static",
                             use_threads_if=threads > 1):
-            bag = Bag(&packed[0, 0], width, &indices[0], factors, bounds[index], bounds[index + 1])
-            sum_of_bag(&bag, &y[index, 0], bits)
+            start = min(bags, piece * each)
+            stop = min(bags, start + each)
+            if bits == 8:
+                sums_of_bags(&of, &y[0, 0], start, stop, 8)
+            elif bits == 4:
+                sums_of_bags(&of, &y[0, 0], start, stop, 4)
+            else:
+                sums_of_bags(&of, &y[0, 0], start, stop, 2)
     return out
