@@ -10,7 +10,7 @@ Design
 
 from cython.parallel cimport prange
 from libc.math cimport fmaf, isinf, rintf
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
 from refquant._kernels._bags cimport Bags, sums_of_bags
@@ -296,6 +296,31 @@ def embedding_unpack(const uint8_t[:, ::1] packed not None, int bits):
             first = piece * by.together
             _unpack(&packed[first, 0], &y[first, 0], min(by.together, by.rows - first), by)
     return out
+
+
+def all_below(const int64_t[::1] rows not None, int64_t count):
+    """Tell whether all integers are rows of a table; inputs are not checked."""
+    cdef uint64_t outside = 0, last = <uint64_t>count - 1
+    cdef Py_ssize_t k
+    with nogil:
+        for k in range(rows.shape[0]):
+            outside |= <uint64_t>rows[k] | (last - <uint64_t>rows[k])  # the sign of either
+    return outside >> 63 == 0
+
+
+def bounds_of_bags(const int64_t[::1] offsets not None, int64_t count, bint include_last):
+    """Put the end of the last bag behind the offsets; inputs are not checked."""
+    cdef Py_ssize_t n = offsets.shape[0], k
+    cdef int64_t before = 0, falls = 0
+    out = np.empty(n if include_last else n + 1, np.int64)
+    cdef int64_t[::1] bounds = out
+    with nogil:
+        for k in range(n):
+            falls |= offsets[k] < before
+            before = bounds[k] = offsets[k]
+    if not include_last:
+        bounds[n] = count
+    return None if falls or before > count else out
 
 
 def embedding_bag(
