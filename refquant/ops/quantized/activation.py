@@ -28,10 +28,14 @@ def finite(argument: str, value: Any) -> float:
     return number
 
 
-def rules_of(q: QuantizedTensor, *steps: str) -> list[Any]:
-    """Look up what the engine does in some steps for operands of a dtype."""
-    record, operands = engines.current(), Operands(q.dtype)
-    return [record.rule(step, operands) for step in steps]
+def rules_of(q: QuantizedTensor, *steps: str) -> tuple[Any, ...]:
+    """Look up what the engine does in some steps for operands of a dtype; its record keeps that."""
+    record, key = engines.current(), (q.dtype, steps)
+    rules = record.plans.get(key)
+    if rules is None:
+        operands = Operands(q.dtype)
+        rules = record.plans[key] = tuple(record.rule(step, operands) for step in steps)
+    return rules
 
 
 @operation("codes", *_STEPS, output_scale=0.04, output_zero_point=30)

@@ -20,8 +20,8 @@ _STEPS: Any
 def finite(argument: str, value: Any) -> float:
     """Return a number whose float32 is finite, or raise."""
 
-def rules_of(q: QuantizedTensor, *steps: str) -> list[Any]:
-    """Look up what the engine does in some steps for operands of a dtype."""
+def rules_of(q: QuantizedTensor, *steps: str) -> tuple[Any, ...]:
+    """Look up what the engine does in some steps for operands of a dtype; its record keeps that."""
 
 def elu(self: Any, output_scale: float, output_zero_point: int, alpha: float=1.0, scale: float=1.0, input_scale: float=1.0) -> QuantizedTensor:
     r"""Apply the exponential linear unit: negative numbers approach :math:`-\alpha`.

@@ -3,12 +3,12 @@
 
 from typing import Any
 
+from functools import lru_cache
 from typing import Any
 import numpy as np
-from refquant import arguments, engines, kernels
+from refquant import arguments, kernels
 from refquant._documentation import document
 from refquant.dtypes import qint8, qint32, quint8
-from refquant.engines import Operands
 from refquant.engines.rule import Split
 from refquant.engines.rules import functions as rules
 from refquant.engines.rules import tables
@@ -26,7 +26,11 @@ _UNIFORM: Any
 def by_table(q: QuantizedTensor) -> bool:
     """Whether the engine looks functions of such a tensor up."""
 
-def _looked_up(q: QuantizedTensor, answers: Any, scale: float, zero_point: int) -> QuantizedTensor: ...
+@lru_cache(maxsize=256)
+def _answers(table: Any, *parameters: Any) -> np.ndarray: ...
+
+def _looked_up(q: QuantizedTensor, table: Any, scale: float, zero_point: int, *parameters: Any) -> Any:
+    """Look a function up; `table` makes the answers for the operand's and other parameters."""
 
 def _computed(q: QuantizedTensor, function: Any, output: Any, dequantize: Any='elementwise_dequantize') -> Any:
     """Apply a function that is given by a step, or by one rule for every element."""

@@ -5,12 +5,11 @@ from typing import Any
 
 from typing import Any
 import numpy as np
-from refquant import engines, kernels
+from refquant import kernels
 from refquant._documentation import document
-from refquant.engines import Operands
-from refquant.engines.rules.float32 import wrap_int32
 from refquant.errors import DtypeError, ShapeError
 from refquant.ops import checks, layout
+from refquant.ops.quantized.activation import rules_of
 from refquant.ops.quantized.elementwise import stored
 from refquant.tensors import QuantizedTensor
 __all__ = ['prelu']
@@ -62,6 +61,9 @@ def prelu(qx: Any, weight: Any, output_scale: float, output_zero_point: int) -> 
     """
 
 def _with_slopes(q: QuantizedTensor, weight: Any, scale: float, zero_point: int) -> Any: ...
+
+def _wrapped(steps: int) -> int:
+    """Return what int32 arithmetic makes of a difference."""
 
 def _side_by_side(array: np.ndarray, slopes: np.ndarray) -> Any:
     """Lay out elements and slopes; a single slope of elements without gaps is not repeated."""
