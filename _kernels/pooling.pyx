@@ -11,16 +11,12 @@ Design
 """
 
 from cython.parallel cimport prange, threadid
-from libc.math cimport fmaf, rintf
-from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.string cimport memcpy
+from libc.stdint cimport int32_t, int64_t
 
-from refquant._kernels._operands cimport Output, char_of, output_of, stored
-from refquant._kernels._rounding cimport clampd, clampf
-from refquant._kernels._rules cimport (
-    AVERAGE_ADD_THEN_ROUND, AVERAGE_DIVIDE_THEN_ROUND, AVERAGE_FUSED, AVERAGE_OF_INTEGERS,
-    AVERAGE_OF_STEPS, AVERAGE_ROUND_THEN_ADD, MEAN_OF_INTEGERS,
+from refquant._kernels._averages cimport (
+    Average, Sizes, average_channels, average_of, average_of_sum,
 )
+from refquant._kernels._operands cimport char_of, output_of, stored
 from refquant._kernels._threads cimport threads_for
 
 import numpy as np
@@ -30,7 +26,6 @@ from refquant._kernels._rules import AVERAGE
 cdef enum:
     GRAIN = 1 << 16  # elements worth a thread
     MANY = 1 << 23   # elements of a window whose sum int32 may not hold
-    MOST_SHIFT = 62  # of an int64
 
 
 cdef struct Geometry:
@@ -140,115 +135,6 @@ def max_pool(const stored[:, :, :, ::1] q not None, geometry, counts):
     return out
 
 
-cdef struct Average:
-    float zero
-    int64_t zero_point
-    double lower
-    double upper
-    float scale
-
-
-cdef inline Average average_of(Output to) noexcept nogil:
-    return Average(
-        <float>to.zero_point, to.zero_point, to.output_min, to.output_max, <float>to.scale
-    )
-
-
-# Elements of a window inside the volume.
-cdef struct Sizes:
-    int64_t depth
-    int64_t height
-    int64_t width
-
-
-cdef inline int64_t count_of(Sizes of) noexcept nogil:
-    return of.depth * of.height * of.width
-
-
-cdef inline float _share(Sizes of) noexcept nogil:
-    """What AVERAGE_OF_INTEGERS multiplies with."""
-    return <float>1.0 / <float>of.depth / <float>of.height / <float>of.width
-
-
-cdef inline double _average(
-    int64_t total, Sizes of, int64_t divisor, Average to, int code
-) noexcept nogil:
-    """The average of one window, rounded and clamped, an integer in double."""
-    cdef int64_t steps = total - count_of(of) * to.zero_point, multiplier, half
-    cdef float a = <float>steps, m = <float>1.0 / <float>divisor, t
-    cdef int shift
-    cdef int32_t bits
-    cdef uint64_t product
-    if code == AVERAGE_ADD_THEN_ROUND:
-        t = to.zero + a * m
-    elif code == AVERAGE_ROUND_THEN_ADD:
-        return clampd(<double>rintf(a * m) + to.zero_point, to.lower, to.upper)
-    elif code == AVERAGE_FUSED:
-        t = fmaf(a, <float>1.0 / (<float>1.0 / m), to.zero)
-    elif code == AVERAGE_DIVIDE_THEN_ROUND:
-        t = to.zero + a / (<float>1.0 / m)
-    elif code == AVERAGE_OF_INTEGERS:
-        t = <float>total * _share(of)
-    elif code == MEAN_OF_INTEGERS:
-        t = rintf(<float>total / <float>divisor)
-        # In float32, which does not hold 2**31 - 1.
-        return clampf(t, <float>to.lower, <float>to.upper)
-    elif code == AVERAGE_OF_STEPS:
-        m = to.scale / (to.scale * <float>divisor)
-        return clampd(<double>rintf(a * m) + to.zero_point, to.lower, to.upper)
-    else:
-        m = to.scale / (to.scale * <float>divisor)
-        memcpy(&bits, &m, 4)
-        multiplier = (bits & 0x7FFFFF) | 0x800000
-        shift = min(150 - (bits >> 23), MOST_SHIFT)
-        half = (<int64_t>1) << (shift - 1)
-        product = <uint64_t>steps * <uint64_t>multiplier  # wraps
-        steps = <int64_t>(product - <uint64_t>(steps < 0) + <uint64_t>half) >> shift
-        return clampd(<double>(steps + to.zero_point), to.lower, to.upper)
-    return clampd(<double>rintf(t), to.lower, to.upper)
-
-
-cdef void _average_channels(
-    const int32_t* total, stored* out, Py_ssize_t n, Sizes of, int64_t divisor, Average to, int code
-) noexcept nogil:
-    """Averages of neighboring channels by one rule, from sums of 8-bit integers."""
-    cdef float m = <float>1.0 / <float>divisor, inverse = <float>1.0 / (<float>1.0 / m)
-    cdef float back = <float>1.0 / m, lower = <float>to.lower, upper = <float>to.upper, t
-    cdef int32_t shift = <int32_t>(count_of(of) * to.zero_point)
-    cdef Py_ssize_t c
-    if code == AVERAGE_OF_STEPS:
-        m = to.scale / (to.scale * <float>divisor)
-    if code == AVERAGE_ROUND_THEN_ADD or code == AVERAGE_OF_STEPS:
-        for c in range(n):
-            t = rintf(<float>(total[c] - shift) * m) + to.zero
-            t = t if t > lower else lower
-            out[c] = <stored><int32_t>(t if t < upper else upper)
-    elif code == AVERAGE_FUSED:
-        for c in range(n):
-            t = rintf(fmaf(<float>(total[c] - shift), inverse, to.zero))
-            t = t if t > lower else lower
-            out[c] = <stored><int32_t>(t if t < upper else upper)
-    elif code == AVERAGE_ADD_THEN_ROUND:
-        for c in range(n):
-            t = rintf(to.zero + <float>(total[c] - shift) * m)
-            t = t if t > lower else lower
-            out[c] = <stored><int32_t>(t if t < upper else upper)
-    elif code == AVERAGE_DIVIDE_THEN_ROUND:
-        for c in range(n):
-            t = rintf(to.zero + <float>(total[c] - shift) / back)
-            t = t if t > lower else lower
-            out[c] = <stored><int32_t>(t if t < upper else upper)
-    elif code == AVERAGE_OF_INTEGERS:
-        m = _share(of)
-        for c in range(n):
-            t = rintf(<float>total[c] * m)
-            t = t if t > lower else lower
-            out[c] = <stored><int32_t>(t if t < upper else upper)
-    else:
-        for c in range(n):
-            out[c] = <stored><int32_t>_average(total[c], of, divisor, to, code)
-
-
 # The first element of one window along a dimension, and the one after the last.
 ctypedef const int64_t* Span
 
@@ -268,7 +154,7 @@ cdef void _average_wide(
             for y in range(row[0], row[1]):
                 for x in range(column[0], column[1]):
                     wide = wide + image[((z * height + y) * width + x) * inner + c]
-        out[c] = <stored><int64_t>_average(
+        out[c] = <stored><int64_t>average_of_sum(
             wide, of, divisor, to, code if c < vectors else tail_code)
 
 
@@ -309,14 +195,14 @@ cdef void _average_pixels(
     """Averages of neighboring pixels of one size and divisor."""
     cdef Py_ssize_t i, place
     if vectors == inner or vectors == 0 or code == tail_code:
-        _average_channels(total, out, count * inner, of, divisor, to,
-                          code if vectors else tail_code)
+        average_channels(total, out, count * inner, of, divisor, to,
+                         code if vectors else tail_code)
         return
     for i in range(count):
         place = i * inner
-        _average_channels(total + place, out + place, vectors, of, divisor, to, code)
+        average_channels(total + place, out + place, vectors, of, divisor, to, code)
         place += vectors
-        _average_channels(total + place, out + place, inner - vectors, of, divisor, to, tail_code)
+        average_channels(total + place, out + place, inner - vectors, of, divisor, to, tail_code)
 
 
 cdef void _average_line(
@@ -417,7 +303,7 @@ cdef void _mean_row(
             for k in range(start, end):
                 part = part + row[k]
             total, start = total + part, end
-    out[0] = <stored><int64_t>_average(total, Sizes(1, n, 1), n, to, code)
+    out[0] = <stored><int64_t>average_of_sum(total, Sizes(1, n, 1), n, to, code)
 
 
 def mean(const stored[:, ::1] q not None, output, average):

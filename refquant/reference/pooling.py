@@ -5,8 +5,8 @@ for a row-major image, and channels are `inner` for a channels-last one. A volum
 before the height. The parameters of the result are those of the input: a window of equal pixels
 keeps its value.
 
-See ``_kernels/pooling.pyx``: `max_pool` is ``_max_row`` there, the rules of averages are
-``_average`` and, for neighbors, ``_average_channels``.
+See ``_kernels/pooling.pyx``: `max_pool` is ``_max_row`` there; the rules of averages are
+``average_of_sum`` and, for neighbors, ``average_channels`` in ``_kernels/_averages.pxd``.
 """
 
 import numpy as np
