@@ -2,7 +2,8 @@
 #
 # Design
 # (a) One window by any rule is a number of float64, which holds what the rules clamp.
-# (b) Neighbors of one size and divisor, of 8 bits, are a loop for each rule that vectorizes.
+# (b) Neighbors of one size and divisor, of 8 bits, are a loop for each rule that vectorizes; what
+#     is left of whole vectors is computed like them and cut, few neighbors one by one.
 
 from libc.math cimport fmaf, rintf
 from libc.stdint cimport int32_t, int64_t, uint64_t
@@ -17,6 +18,8 @@ from refquant._kernels._rules cimport (
 
 cdef enum:
     MOST_SHIFT = 62  # of an int64
+    VECTORS = 64     # neighbors in whole vectors of every instruction set
+    FEW = 8
 
 
 cdef struct Average:
@@ -91,30 +94,31 @@ cdef inline void average_channels(
     const int32_t* total, stored* out, Py_ssize_t n, Sizes of, int64_t divisor, Average to, int code
 ) noexcept nogil:
     """Averages of neighboring channels by one rule, from sums of 8-bit integers."""
-    cdef float m = <float>1.0 / <float>divisor, inverse = <float>1.0 / (<float>1.0 / m)
-    cdef float back = <float>1.0 / m, lower = <float>to.lower, upper = <float>to.upper, t
+    cdef float lower = <float>to.lower, upper = <float>to.upper, m = <float>divisor, t
     cdef int32_t shift = <int32_t>(count_of(of) * to.zero_point)
     cdef Py_ssize_t c
-    if code == AVERAGE_OF_STEPS:
-        m = to.scale / (to.scale * <float>divisor)
     if code == AVERAGE_ROUND_THEN_ADD or code == AVERAGE_OF_STEPS:
+        m = to.scale / (to.scale * m) if code == AVERAGE_OF_STEPS else <float>1.0 / m
         for c in range(n):
             t = rintf(<float>(total[c] - shift) * m) + to.zero
             t = t if t > lower else lower
             out[c] = <stored><int32_t>(t if t < upper else upper)
     elif code == AVERAGE_FUSED:
+        m = <float>1.0 / (<float>1.0 / (<float>1.0 / m))
         for c in range(n):
-            t = rintf(fmaf(<float>(total[c] - shift), inverse, to.zero))
+            t = rintf(fmaf(<float>(total[c] - shift), m, to.zero))
             t = t if t > lower else lower
             out[c] = <stored><int32_t>(t if t < upper else upper)
     elif code == AVERAGE_ADD_THEN_ROUND:
+        m = <float>1.0 / m
         for c in range(n):
             t = rintf(to.zero + <float>(total[c] - shift) * m)
             t = t if t > lower else lower
             out[c] = <stored><int32_t>(t if t < upper else upper)
     elif code == AVERAGE_DIVIDE_THEN_ROUND:
+        m = <float>1.0 / (<float>1.0 / m)
         for c in range(n):
-            t = rintf(to.zero + <float>(total[c] - shift) / back)
+            t = rintf(to.zero + <float>(total[c] - shift) / m)
             t = t if t > lower else lower
             out[c] = <stored><int32_t>(t if t < upper else upper)
     elif code == AVERAGE_OF_INTEGERS:
@@ -125,4 +129,20 @@ cdef inline void average_channels(
             out[c] = <stored><int32_t>(t if t < upper else upper)
     else:
         for c in range(n):
+            out[c] = <stored><int32_t>average_of_sum(total[c], of, divisor, to, code)
+
+
+cdef inline void average_neighbors(
+    const int32_t* total, stored* out, Py_ssize_t n, Sizes of, int64_t divisor, Average to, int code
+) noexcept nogil:
+    """Averages of any number of neighbors; `total` has room for VECTORS."""
+    cdef stored rest[VECTORS]
+    cdef Py_ssize_t whole = n - n % VECTORS, c
+    if whole:
+        average_channels(total, out, whole, of, divisor, to, code)
+    if n - whole >= FEW:
+        average_channels(total + whole, rest, VECTORS, of, divisor, to, code)
+        memcpy(out + whole, rest, (n - whole) * sizeof(stored))
+    else:
+        for c in range(whole, n):
             out[c] = <stored><int32_t>average_of_sum(total[c], of, divisor, to, code)

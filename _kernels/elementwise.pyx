@@ -141,6 +141,8 @@ cdef _combined(a, a_quantizer, b, b_quantizer, output, Way way, runs, dequantize
     way.tail_dequantize = DEQUANTIZING[dequantize.tail]
     way.quantize, way.tail_quantize = QUANTIZING[quantize.vector], QUANTIZING[quantize.tail]
     out = np.empty_like(a)
+    if walk.vector_length == walk.run_length:  # nothing is left of any run
+        walk = Runs(out.size, out.size)
     if out.size == 0:
         return out
     kind = a.dtype.char
