@@ -7,6 +7,7 @@ import numpy as np
 
 from refquant import arguments, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.dtypes import qint8, qint32, quint8
 from refquant.engines.rule import Split
 from refquant.engines.rules import functions as rules
@@ -257,3 +258,4 @@ FORMS: dict[str, Any] = {
     "threshold": _threshold,
 }
 document(__name__)
+enclose(__name__)
