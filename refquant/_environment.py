@@ -68,7 +68,11 @@ def enclose(module: str) -> None:
     names = vars(sys.modules[module])
     defined = [name for name, value in names.items() if getattr(value, "__module__", "") == module]
     forms = names.get("FORMS", {})
+    enclosed: dict[Callable[..., Any], Callable[..., Any]] = {}  # a function can have two names
     for table, offered in ((names, names.get("__all__", defined)), (forms, tuple(forms))):
         for name in offered:
-            if inspect.isfunction(table[name]):
-                table[name] = in_usual_environment(table[name])
+            function = table[name]
+            if inspect.isfunction(function):
+                if function not in enclosed:
+                    enclosed[function] = in_usual_environment(function)
+                table[name] = enclosed[function]

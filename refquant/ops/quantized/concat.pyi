@@ -3,11 +3,13 @@
 
 from typing import Any
 
+import math
 from collections.abc import Sequence
 from typing import Any
 import numpy as np
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.engines import Operands
 from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks, layout
