@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, engines
+from refquant import arguments
 from refquant.engines import Convolution, Engine
+from refquant.engines.registry import chosen
 from refquant.errors import ArgumentError, DtypeError, ShapeError
 from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.layer import Layer
@@ -217,6 +218,6 @@ class NeutralProduct(Product):
 
     def run(self, engine: str | Engine) -> np.ndarray:
         """Compute the operation by the rules of an engine, as integers in the output's shape."""
-        record = engine if isinstance(engine, Engine) else engines.get(engine)
+        record = chosen(engine)
         answers = self.answer_for(record, np.arange(self.size))
         return answers.reshape(self.shape).astype(self.output.dtype)

@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import arguments, engines
 from refquant.engines import Engine, Operands
+from refquant.engines.registry import chosen
 from refquant.engines.rule import Rule
 from refquant.engines.rules.elementwise import (
     PRODUCT_OF_INTEGERS,
@@ -70,7 +71,7 @@ class NeutralSum(Sum):
 
     def run(self, engine: str | Engine) -> np.ndarray:
         """Compute the operation by the rules of an engine, as integers in the output's shape."""
-        record = engine if isinstance(engine, Engine) else engines.get(engine)
+        record = chosen(engine)
         bounds = self.lower, self.upper
         answers = self.compute(record, self.a, self.b, self.scale, self.zero_point, *bounds)
         return answers.reshape(self.shape).astype(self.output.dtype)
