@@ -118,6 +118,8 @@ def pads_of(value: Any, dims: int) -> tuple[tuple[int, int], ...]:
 class NeutralProduct(Product):
     """A product of neutral operands, computed by rules alone."""
 
+    output: Output
+
     def _bind(self, a: dict[str, Any]) -> None:
         self.relu = False
         output = arguments.instance("output", a["output"], Output, "an oracle.Output")

@@ -44,6 +44,8 @@ def rule_of(record: Engine, step: str, operands: Operands, operation: str) -> An
 class NeutralSum(Sum):
     """A sum or a product of neutral operands, computed by rules alone."""
 
+    output: Output
+
     def __init__(self, operation, function, operands):
         Problem.__init__(self, operation, function, operands)
         a, b = (arguments.instance(n, operands[n], Codes, "an oracle.Codes") for n in ("a", "b"))
