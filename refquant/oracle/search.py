@@ -277,12 +277,10 @@ class Search:
         return value != "exact" or has_exact_values(self.task) or self.task.operation in _EXACT
 
     def engines(self) -> list[Candidate]:
-        """List the other engines."""
-        return [
-            Candidate(engine=name)
-            for name in (*engines.names(), *engines.other_runtimes())
-            if name != self.record.name
-        ]
+        """List the other engines; of neutral operands those of other runtimes first."""
+        names = engines.names(), engines.other_runtimes()
+        first, second = names if self.task.output is None else names[::-1]
+        return [Candidate(engine=n) for n in (*first, *second) if n != self.record.name]
 
     def parts(self) -> list[Candidate]:
         """List the candidates of one change in a part of the channels or elements."""

@@ -20,6 +20,10 @@ ALL = np.arange(-128, 128).astype(np.int8)
 # Sizes around those of vectors.
 ODD_SIZES = (1, 7, 8, 9, 15, 16, 17, 31, 33)
 
+# In float32 s_x * s_w / s_y is one half, but the exact quotient of the scales is less or more: by
+# division and by a product with 1 / s_y; in the third by division alone, in the fourth not by it.
+NEAR_TIES = ((0.05, 0.53, 0.053), (0.05, 0.65, 0.065), (0.05, 0.56, 0.056), (0.05, 0.62, 0.062))
+
 
 def _int8(rng, *shape, low=-128) -> np.ndarray:
     return rng.integers(low, -low, shape).astype(np.int8)
@@ -37,25 +41,37 @@ def _sets(rng) -> Iterator[tuple[str, bool, int, int]]:
             yield f"{word}-z{zero}".replace("z-", "zm"), ties, zero, ZEROS[-1 - number]
 
 
-def _filters(rng, shape, outputs: int, ties: bool, axis: int) -> tuple[Codes, np.ndarray]:
-    w = _int8(rng, *shape, low=-4 if ties else -127)
-    scales = [_scale(rng, ties) / 8 for _ in range(outputs)]
-    return Codes(w, scales, axis=axis), rng.integers(-200, 200, outputs).astype(np.int32)
+def _near(rng, zero: int, *shape) -> np.ndarray:
+    """Draw integers near a zero point, so that sums are small."""
+    low, high = max(zero - 9, -128), min(zero + 9, 127)
+    return rng.integers(low, high + 1, shape).astype(np.int8)
 
 
-def _spread(x: Codes, w: Codes, depth: int, ties: bool) -> float:
-    """Choose a scale under which most results are in range; a power of two for ties."""
-    size = x.scale * float(np.mean(w.scale)) * 40 * float(w.array.std() + 1) * depth**0.5 / 40
-    return float(2.0 ** np.ceil(np.log2(size)) if ties else np.float32(size))
+def _small(rng, ties: bool, x: Codes, w_scale: float) -> float:
+    """Choose a scale under which small sums differ by how they are rounded."""
+    multiplier = 2.0 ** -rng.integers(1, 4) if ties else rng.uniform(0.1, 0.6)
+    return float(np.float32(x.scale * w_scale / multiplier))
+
+
+def _filters(rng, shape, ties: bool, axis: int) -> tuple[Codes, np.ndarray]:
+    scales = [2.0 ** -rng.integers(4, 6) if ties else _scale(rng, ties) for _ in range(shape[axis])]
+    w = Codes(_int8(rng, *shape, low=-4), scales, axis=axis)
+    return w, rng.integers(-40, 40, shape[axis]).astype(np.int32)
 
 
 def _linear(rng) -> Iterator[tuple[str, dict[str, Any]]]:
-    def make(ties, z_x, z_y, rows=9, depth=33, outputs=11, activation="none", bias=True):
-        x = Codes(_int8(rng, rows, depth), _scale(rng, ties), z_x)
-        w = Codes(_int8(rng, outputs, depth, low=-4 if ties else -127), _scale(rng, ties) / 8)
-        b = rng.integers(-200, 200, outputs).astype(np.int32) if bias else None
-        out = Output(_spread(x, w, depth, ties), z_y, activation=activation)
+    def make(ties, z_x, z_y, rows=15, depth=33, outputs=11, activation="none", bias=True):
+        x = Codes(_near(rng, z_x, rows, depth), _scale(rng, ties), z_x)
+        w = Codes(_int8(rng, outputs, depth, low=-4), _scale(rng, ties))
+        b = rng.integers(-40, 40, outputs).astype(np.int32) if bias else None
+        out = Output(_small(rng, ties, x, w.scale), z_y, activation=activation)
         return {"x": x, "weight": w, "bias": b, "output": out}
+
+    def whole():
+        x = Codes(_int8(rng, 15, 64), 0.02, -5)
+        w = Codes(_int8(rng, 11, 64, low=-127), 0.01)
+        b = rng.integers(-9999, 9999, 11).astype(np.int32)
+        return {"x": x, "weight": w, "bias": b, "output": Output(0.25, 3)}
 
     for name, ties, z_x, z_y in _sets(rng):
         yield name, make(ties, z_x, z_y)
@@ -65,15 +81,20 @@ def _linear(rng) -> Iterator[tuple[str, dict[str, Any]]]:
     for activation in ACTIVATIONS[1:]:
         yield activation, make(False, 13, -100, activation=activation)
     yield "no-bias", make(True, 13, -5, bias=False)
+    yield "whole-range", whole()
+    for number, (s_x, s_w, s_y) in enumerate(NEAR_TIES):
+        x, w = Codes(_near(rng, 7, 15, 33), s_x, 7), Codes(_int8(rng, 11, 33, low=-4), s_w)
+        yield f"near-ties-{number}", {"x": x, "weight": w, "bias": None, "output": Output(s_y, -5)}
 
 
 def _convolution(deep: bool) -> Callable[[Any], Iterator[tuple[str, dict[str, Any]]]]:
     def make(rng, ties, z_x, z_y, channels=5, outputs=9, stride=1, same=True, activation="none"):
         size, outputs = (6, 7), channels if deep else outputs
-        x = Codes(_int8(rng, 2, *size, channels), _scale(rng, ties), z_x)
+        x = Codes(_near(rng, z_x, 2, *size, channels), _scale(rng, ties), z_x)
         shape = (1, 3, 3, channels) if deep else (outputs, 3, 3, channels)
-        w, b = _filters(rng, shape, outputs, ties, 3 if deep else 0)
-        out = Output(_spread(x, w, 9 * (1 if deep else channels), ties), z_y, activation=activation)
+        w, b = _filters(rng, shape, ties, 3 if deep else 0)
+        to = _small(rng, ties, x, float(np.median(w.scale)))
+        out = Output(to, z_y, activation=activation)
         pads = tuple(_same(n, 3, stride) for n in size) if same else 0
         place = {"stride": stride, "padding": pads, "dilation": 1}
         place |= {"groups": channels if deep else 1, "layout": "NHWC"}
@@ -103,9 +124,9 @@ def _same(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 def _matmul(rng):
     for name, ties, z_x, z_y in _sets(rng):
-        a = Codes(_int8(rng, 9, 33), _scale(rng, ties), z_x)
-        b = Codes(_int8(rng, 33, 11, low=-4 if ties else -127), _scale(rng, ties) / 8)
-        yield name, {"a": a, "b": b, "output": Output(_spread(a, b, 33, ties), z_y)}
+        a = Codes(_near(rng, z_x, 15, 33), _scale(rng, ties), z_x)
+        b = Codes(_int8(rng, 33, 11, low=-4), _scale(rng, ties))
+        yield name, {"a": a, "b": b, "output": Output(_small(rng, ties, a, b.scale), z_y)}
 
 
 def _pair(product: bool):

@@ -20,8 +20,8 @@ __all__ = ["ANSWER", "ENDING", "answer", "read", "write"]
 ENDING = ".output.txt"
 ANSWER = "CASE.output.txt with its integers as text"
 _TYPES = {
-    "uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t",
-    "float32": "float", "float64": "double",
+    "uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t",
+    "int64": "int64_t", "float32": "float", "float64": "double",
 }  # fmt: skip
 _END = "/* end */\n"
 _ODD = {"nan": "NAN", "inf": "INFINITY", "-inf": "-INFINITY"}
