@@ -47,7 +47,6 @@ class _Graph:
 
     def codes(self, name: str, q: Quantized) -> list[str]:
         """Add an input of integers with its quantizer."""
-        assert q.array is not None
         return [self.input(name, q.array), *self.quantizer(q)]
 
     def node(self, kind: str, inputs: list[str], domain: str = "", **attributes: Any) -> str:

@@ -14,9 +14,9 @@ __all__ = ["Operands", "Quantized", "same_border"]
 
 @dataclass(frozen=True)
 class Quantized:
-    """Integers (or none, of a result) with scales and zero points."""
+    """Integers with scales and zero points."""
 
-    array: np.ndarray | None
+    array: Any  # None of a result
     dtype: np.dtype
     scale: np.ndarray  # float32: one, or one for each slice along the axis
     zero_point: np.ndarray
