@@ -90,7 +90,7 @@ def elu(
 
     %(one_and_less)s
     >>> refquant.ops.quantized.elu(x, 0.125, 8).dequantize()
-    tensor([ 1.   , -0.875])
+    tensor([ 1.0000, -0.8750])
     """
     q = checks.quantized_per_tensor("self", self)
     factors = [
@@ -154,7 +154,7 @@ def celu(
 
     %(one_and_less)s
     >>> refquant.ops.quantized.celu(x, 0.125, 16, 2.0).dequantize()
-    tensor([ 1.  , -1.25])
+    tensor([ 1.0000, -1.2500])
     """
     q = checks.quantized_per_tensor("self", self)
     limit = finite("alpha", alpha)
@@ -216,7 +216,7 @@ def leaky_relu(
 
     %(one_and_less)s
     >>> refquant.ops.quantized.leaky_relu(x, 0.25, False, 0.125, 8).dequantize()
-    tensor([ 1. , -0.5])
+    tensor([ 1.0000, -0.5000])
     """
     q = checks.quantized_per_tensor("qx", qx)
     if arguments.flag("inplace", inplace):

@@ -97,7 +97,7 @@ def sigmoid(qx: Any, output_scale: float, output_zero_point: int) -> QuantizedTe
 
     %(one_and_less)s
     >>> refquant.ops.quantized.sigmoid(x, 0.01, 0).dequantize()
-    tensor([0.73, 0.12])
+    tensor([0.7300, 0.1200])
     """
     q = checks.quantized_per_tensor("qx", qx)
     scale = checks.scale_value("output_scale", output_scale)
@@ -146,7 +146,7 @@ def hardswish(input: Any, output_scale: float, output_zero_point: int) -> Quanti
 
     %(one_and_less)s
     >>> refquant.ops.quantized.hardswish(x, 0.25, 8).dequantize()
-    tensor([ 0.75, -0.25])
+    tensor([ 0.7500, -0.2500])
     """
     q = checks.quantized_per_tensor("input", input)
     scale = checks.scale_value("output_scale", output_scale)

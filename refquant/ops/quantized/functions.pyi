@@ -73,7 +73,7 @@ def sigmoid(qx: Any, output_scale: float, output_zero_point: int) -> QuantizedTe
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.ops.quantized.sigmoid(x, 0.01, 0).dequantize()
-    tensor([0.73, 0.12])
+    tensor([0.7300, 0.1200])
     """
 
 def _sigmoid_to(q: QuantizedTensor, output: tuple[float, int]) -> QuantizedTensor: ...
@@ -111,7 +111,7 @@ def hardswish(input: Any, output_scale: float, output_zero_point: int) -> Quanti
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.ops.quantized.hardswish(x, 0.25, 8).dequantize()
-    tensor([ 0.75, -0.25])
+    tensor([ 0.7500, -0.2500])
     """
 
 def threshold(qx: Any, threshold: float, value: float) -> QuantizedTensor:

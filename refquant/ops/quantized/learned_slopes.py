@@ -52,7 +52,7 @@ def prelu(qx: Any, weight: Any, output_scale: float, output_zero_point: int) -> 
     %(one_and_less)s
     >>> w = refquant.quantize_per_tensor(refquant.tensor([0.25]), 0.25, 0, refquant.quint8)
     >>> refquant.ops.quantized.prelu(x, w, 0.125, 8).dequantize()
-    tensor([ 1. , -0.5])
+    tensor([ 1.0000, -0.5000])
     """
     q = checks.quantized_per_tensor("qx", qx)
     scale = checks.scale_value("output_scale", output_scale)

@@ -57,7 +57,7 @@ def prelu(qx: Any, weight: Any, output_scale: float, output_zero_point: int) -> 
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> w = refquant.quantize_per_tensor(refquant.tensor([0.25]), 0.25, 0, refquant.quint8)
     >>> refquant.ops.quantized.prelu(x, w, 0.125, 8).dequantize()
-    tensor([ 1. , -0.5])
+    tensor([ 1.0000, -0.5000])
     """
 
 def _with_slopes(q: QuantizedTensor, weight: Any, scale: float, zero_point: int) -> Any: ...
