@@ -148,7 +148,8 @@ cdef void _average_pixels(
                           v.tail_code)
 
 
-cdef void _find_ends(Spans columns, Py_ssize_t widths, const int64_t* divisors, Py_ssize_t* ends
+cdef void _find_ends(
+    Spans columns, Py_ssize_t widths, const int64_t* divisors, Py_ssize_t* ends
 ) noexcept nogil:
     """Find where neighboring windows of one size, divisor and distance end, where they begin."""
     cdef Py_ssize_t j = 0, end, size, step
