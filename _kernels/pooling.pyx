@@ -167,7 +167,8 @@ cdef void _find_ends(
 
 
 cdef void _average_line(
-    const stored* image, stored* out, Py_ssize_t h, Py_ssize_t i, Volume v, int32_t* scratch
+    const stored* image, const stored* end_of_images, stored* out, Py_ssize_t h, Py_ssize_t i,
+    Volume v, int32_t* scratch
 ) noexcept nogil:
     """A line of windows; `scratch` holds a row of input and one of output."""
     cdef Spans plane = v.planes + 2 * h, row = v.rows + 2 * i
@@ -175,7 +176,7 @@ cdef void _average_line(
     cdef Py_ssize_t j = 0, end, first, step
     cdef int32_t* total = scratch + across + ROOM
     cdef Sizes of = Sizes(plane[1] - plane[0], row[1] - row[0], 0)
-    add_rows(image + (plane[0] * v.height + row[0]) * across,
+    add_rows(image + (plane[0] * v.height + row[0]) * across, end_of_images,
              Slab(of.depth, v.height * across, of.height, across), across, scratch)
     while j < v.widths:
         first, end = v.columns[2 * j], v.ends[window + j]
@@ -187,8 +188,8 @@ cdef void _average_line(
 
 
 cdef void _average_lines(
-    const stored* q, stored* result, Py_ssize_t start, Py_ssize_t stop, Volume v, bint held,
-    int32_t* scratch
+    const stored* q, const stored* end, stored* result, Py_ssize_t start, Py_ssize_t stop,
+    Volume v, bint held, int32_t* scratch
 ) noexcept nogil:
     """Lines of windows from start to stop."""
     cdef Py_ssize_t i = start % v.heights, h = start // v.heights % v.depths, k
@@ -198,7 +199,7 @@ cdef void _average_lines(
     for k in range(start, stop):
         out = result + k * v.widths * v.inner
         if held:
-            _average_line(image, out, h, i, v, scratch)
+            _average_line(image, end, out, h, i, v, scratch)
         else:
             _average_wide(image, out, h, i, v)
         i += 1
@@ -214,13 +215,14 @@ cdef void _average_volumes(
 ) noexcept nogil:
     cdef bint held = stored is not int32_t and v.depth * v.height * v.width <= MANY
     cdef int threads = <int>scratch.shape[0], t
-    cdef Py_ssize_t window
+    cdef Py_ssize_t window, images = lines // v.heights // v.depths
+    cdef const stored* end = q + images * v.depth * v.height * v.width * v.inner
     if held:
         for window in range(v.depths * v.heights):
             _find_ends(v.columns, v.widths, v.divisors + window * v.widths,
                        v.ends + window * v.widths)
     for t in prange(threads, num_threads=threads, schedule="static", use_threads_if=threads > 1):
-        _average_lines(q, result, lines * t // threads, lines * (t + 1) // threads, v, held,
+        _average_lines(q, end, result, lines * t // threads, lines * (t + 1) // threads, v, held,
                        &scratch[t, 0])
 
 
