@@ -142,7 +142,7 @@ class Search:
         self.everything = np.arange(actual.size)
         self.rejected: dict[str, Contradiction] = {}
         self.records: dict[tuple, Engine] = {}
-        self.latest: tuple[Candidate | None, np.ndarray] = (None, actual)
+        self.latest: tuple[Candidate | None, np.ndarray | None] = (None, actual)
 
     def record_of(self, candidate: Candidate) -> Engine:
         """Return the record of a candidate: another engine, or this one with other axes."""
@@ -163,8 +163,8 @@ class Search:
         task, record = self.task, self.record_of(candidate)
         if not has_exact_values(task):  # only all elements at once can be computed
             if self.latest[0] != candidate:
-                self.latest = candidate, task.answer(record)
-            return self.latest[1][where]
+                self.latest = candidate, self._whole(candidate, record)
+            return None if self.latest[1] is None else self.latest[1][where]
         changes: dict[str, Any] = {}
         for fault in candidate.faults:
             change = fault.changes(task)
@@ -182,6 +182,21 @@ class Search:
                 record, changes.pop("input_zero", None), changes.pop("weight_zero", None)
             )
         answers = task.answer_for(record, where, **changes)
+        return _wrapped(answers, keep_bits, self.task.lower < 0) if keep_bits else answers
+
+    def _whole(self, candidate: Candidate, record: Engine) -> np.ndarray | None:
+        """Compute all elements of an operation that is one step, from other operands if need be."""
+        task, operands = self.task, {}
+        for fault in candidate.faults:
+            change = fault.changes(task)
+            if change is None or operands.keys() & change.keys():
+                return None
+            operands.update(change)
+        keep_bits = operands.pop("keep_bits", None)
+        if operands:
+            given = {**task.arguments, **operands}
+            task = type(task)(task.operation, task.function, given)
+        answers = task.answer(record)
         return _wrapped(answers, keep_bits, self.task.lower < 0) if keep_bits else answers
 
     def part(self, candidate: Candidate) -> np.ndarray:

@@ -10,6 +10,7 @@ output quantizer and including its zero point, is
 import inspect
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -334,6 +335,15 @@ class Product(Problem):
             sums + np.floor(high).astype(np.int64),
             multiplier,
         )
+
+    def magnitudes(self) -> np.ndarray:
+        """Sum the magnitudes of the products of every output, flat."""
+        layer = self.layer
+        x = np.abs(layer.x.astype(np.int64) - layer.input_zero)
+        zeros = layer.zero_points.reshape(*layer.filters.shape[:2], 1)
+        plain = replace(layer, x=x, filters=np.abs(layer.filters.astype(np.int64) - zeros))
+        sums = plain.sums(ACCUMULATORS["exact"], 0, 0, np.zeros_like(layer.zero_points))
+        return self._flatten(sums)
 
     def roundings(self, where: Any) -> np.ndarray:
         """Bound the magnitudes that are rounded on the way, products and bias, in output steps.
