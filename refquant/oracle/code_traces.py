@@ -8,7 +8,7 @@ from refquant.engines import Engine
 from refquant.engines.rule import Split
 from refquant.engines.rules.telling import listening
 from refquant.oracle.problems.codes import Codes
-from refquant.oracle.problems.meaning import meaning_of
+from refquant.oracle.problems.meaning import meaning_of, sums_of
 from refquant.oracle.problems.neutral_codes import NeutralCodes
 from refquant.oracle.traces import Step
 
@@ -25,9 +25,15 @@ def code_steps(task: NeutralCodes, record: Engine, flat: int) -> list[Step]:
         whole = task.run(record)
     place = tuple(map(int, np.unravel_index(flat, whole.shape)))
     steps = _operands(task, place)
-    rule: Any = None
+    sums = sums_of(task)
+    if sums is not None:
+        names = (("sum q", "of the codes"), ("n", "how many they are"))
+        steps += [
+            Step(name, round(part[place]), what)
+            for (name, what), part in zip(names, sums, strict=True)
+        ]
     if task.step in record.steps:
-        rule = record.rule(task.step, task.asked)
+        rule: Any = record.rule(task.step, task.asked)
         end = whole.size - whole.size % rule.block if isinstance(rule, Split) else whole.size
         if isinstance(rule, Split):
             rule = rule.vector if flat < end else rule.tail

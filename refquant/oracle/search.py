@@ -186,7 +186,7 @@ class Search:
 
     def _whole(self, candidate: Candidate, record: Engine) -> np.ndarray | None:
         """Compute all elements of an operation that is one step, from other operands if need be."""
-        task, operands = self.task, {}
+        task, operands = self.task, dict[str, Any]()
         for fault in candidate.faults:
             change = fault.changes(task)
             if change is None or operands.keys() & change.keys():

@@ -24,8 +24,8 @@ ENGINES = ("litert-2.3-reference", "litert-2.3-optimized-x86", "tflite-micro", "
 DRAWN = ("linear", "conv2d", "add", "mul", "sub")
 # Operations on codes have the cases of vectors.
 OPERATIONS = (
-    *DRAWN, "requantize", "quantize", "leaky_relu", "sigmoid", "tanh", "elu", "hardswish", "softmax",
-    "cat", "mean", "global_avg_pool2d", "avg_pool2d", "max_pool2d", "resize_bilinear",
+    *DRAWN, "requantize", "quantize", "leaky_relu", "sigmoid", "tanh", "elu", "hardswish",
+    "softmax", "cat", "mean", "global_avg_pool2d", "avg_pool2d", "max_pool2d", "resize_bilinear",
 )  # fmt: skip
 KINDS = ("axis", "fault", "part", "engine", "pair")
 ZEROS = (-128, -5, 0, 13, 100)
@@ -99,7 +99,8 @@ def plant(rng):
         if not any(seen):
             continue  # the data does not show it
         cases = [
-            (answer.reshape(task.shape), task) for answer, task in zip(answers, tasks, strict=True)
+            (answer.reshape(search.mismatch.shape), task)
+            for answer, search, task in zip(answers, searches, tasks, strict=True)
         ]
         names = searches[-1].names(candidate)
         return engine, operation, names, diagnose_all(cases, engine)

@@ -14,7 +14,7 @@ from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.neutral import pads_of
 from refquant.oracle.problems.neutral_codes import NeutralCodes
 
-__all__ = ["NARROW", "SHORT", "Meaning", "first_rounding", "gamma", "meaning_of"]
+__all__ = ["NARROW", "SHORT", "Meaning", "first_rounding", "gamma", "meaning_of", "sums_of"]
 
 UNIT = 2.0**-24
 NARROW = 2.0**-21  # relative errors of multipliers of 22 bits
@@ -231,6 +231,20 @@ _MEANINGS: dict[str, Callable[[dict[str, Any], Output], Meaning]] = {
     "max_pool2d": _largest,
     "resize_bilinear": _resize,
 }
+
+
+def sums_of(task: NeutralCodes) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the sums of codes that an average is made of, and of how many; None of others."""
+    if task.operation not in ("mean", "global_avg_pool2d", "avg_pool2d"):
+        return None
+    codes = task.arguments["x"]
+    plain = {**task.arguments, "x": Codes(codes.array, 1.0)}
+    if task.operation == "avg_pool2d":
+        taps, inside = _windows(plain, 0.0)
+        return taps.sum(-1), inside.sum(-1)
+    averages = _MEANINGS[task.operation](plain, Output(1.0)).real
+    count = codes.array.size // max(averages.size, 1)
+    return averages * count, np.full(averages.shape, count)
 
 
 def meaning_of(task: Problem) -> Meaning | None:
