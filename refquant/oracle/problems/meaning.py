@@ -83,8 +83,8 @@ class Meaning(NamedTuple):
         bound = bound + self.place * PLACE
         if family == "fixed_point":
             return bound
-        m = np.maximum(np.asarray(self.multiplier, np.float64), SHORT)
-        return bound + SHORT * self.magnitude / m
+        m = np.asarray(self.multiplier, np.float64)
+        return bound + np.where(m > 0, SHORT * self.magnitude / np.where(m > 0, m, 1.0), 0.0)
 
 
 def _of_codes(codes: Codes) -> np.ndarray:
@@ -98,6 +98,8 @@ def _function(function: Callable[..., Any], slope: float, scaled: bool = False) 
         x = _of_codes(a["x"])
         y = function(x, a) if "negative_slope" in a else function(x)
         multiplier = a["x"].scale / to.scale if scaled else 0.0
+        if "negative_slope" in a:
+            multiplier = multiplier * np.where(x < 0, abs(a["negative_slope"]), 1.0)
         steps = np.abs(y) / to.scale
         return Meaning(y / to.scale + to.zero_point, steps, 1, slope, x / to.scale, multiplier)
 
@@ -221,7 +223,7 @@ _MEANINGS: dict[str, Callable[[dict[str, Any], Output], Meaning]] = {
     "sigmoid": _function(lambda x: 1 / (1 + np.exp(-x)), 0.25),
     "tanh": _function(np.tanh, 1.0),
     "elu": _function(lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0)), x), 1.0),
-    "hardswish": _function(_hardswish, 1.5),
+    "hardswish": _function(_hardswish, 1.5, True),
     "softmax": _softmax,
     "quantize": _quantize,
     "cat": _pieces,

@@ -37,6 +37,8 @@ from refquant.tensors import QuantizedTensor
 
 __all__ = ["Product", "product_function"]
 
+KEPT = 1 << 23  # sums that are kept for other candidates of a search
+
 
 def product_function(name: str, relu: bool) -> Callable[..., Any]:
     """Return ``functional.NAME``, or a function with its signature that also applies ReLU."""
@@ -157,7 +159,7 @@ class Product(Problem):
     def sums(
         self, accumulator="wrapped", border="zero_point", input_zero=None, weight_zero=None
     ) -> np.ndarray:
-        """Sum the products of every output, flat int64; the last eight results are kept.
+        """Sum the products of every output, flat int64; the last results are kept.
 
         Parameters
         ----------
@@ -168,7 +170,7 @@ class Product(Problem):
         """
         key = (accumulator, border, input_zero, weight_zero)
         if key not in self._sums:
-            if len(self._sums) > 7:
+            if len(self._sums) > 7 and len(self._sums) * self.size > KEPT:
                 self._sums.pop(next(iter(self._sums)))
             self._sums[key] = self._flatten(self._raw_sums(*key))
         return self._sums[key]
