@@ -275,7 +275,8 @@ class Search:
         promising = []
         for candidate in (*self.singles(), *self.engines(), *self.pairs()):
             for _, answers, wrong in self.tries(candidate, sample):
-                if wrong.size < fewest and not (known and np.array_equal(answers, own)):
+                same = own is not None and np.array_equal(answers, own)
+                if wrong.size < fewest and not (known and same):
                     promising.append((wrong.size, candidate))
         for least, candidate in sorted(promising, key=lambda pair: pair[0]):
             if least >= fewest:
