@@ -47,7 +47,7 @@ import numpy as np
 
 from refquant import arguments
 from refquant.errors import ArgumentError
-from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.base import Problem, fitted
 from refquant.oracle.problems.elementwise import Quantization, Sum
 from refquant.oracle.problems.meaning import NARROW, SHORT, first_rounding, gamma, meaning_of
 from refquant.oracle.problems.products import Product
@@ -209,7 +209,7 @@ def legality(
         form = task.run("exact")
     else:  # which need not have the operation
         form = np.zeros(shape_of(task), task.output.dtype)
-    answers, _, shape = task.fit(actual, form)
+    answers, _, shape = fitted(task, actual, form)
     allowed = legal(task, answers, real, bound)
     return Legality(*(part.reshape(shape) for part in (allowed, real, bound)))
 
