@@ -122,3 +122,11 @@ def test_the_engine_of_the_caller_is_that_of_the_backend():
 def test_a_limit_is_a_number_of_seconds(limit):
     with pytest.raises((ArgumentError, TypeError), match="time_limit"):
         oracle.check(half_away, "mul", "fbgemm", time_limit=limit)
+
+
+@pytest.mark.parametrize("limit", [float("inf"), 1e300])
+def test_a_limit_may_be_longer_than_a_thread_can_wait(limit):
+    def relu(input):
+        return np.maximum(input.array, input.zero_point)
+
+    assert oracle.check(relu, "relu", "fbgemm", time_limit=limit).passed

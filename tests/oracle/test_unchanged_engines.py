@@ -8,8 +8,8 @@ import refquant
 from refquant import engines, oracle
 from refquant.engines import Choice, Form, FusedRule, Split
 from refquant.engines.arithmetic.change import changed, place_of
-from refquant.engines.arithmetic.compose import Placed
 from refquant.engines.arithmetic.forms import place
+from refquant.engines.arithmetic.placed import Placed
 from refquant.errors import EngineError
 
 ENGINES = (

@@ -12,8 +12,9 @@ from functools import partial
 from typing import Any
 
 from refquant.engines.arithmetic.axes import Arithmetic
-from refquant.engines.arithmetic.compose import ACCUMULATORS, BIASES, BORDERS, Form, Placed
+from refquant.engines.arithmetic.compose import ACCUMULATORS, BIASES, BORDERS, Form
 from refquant.engines.arithmetic.forms import MULTIPLY, place
+from refquant.engines.arithmetic.placed import Placed
 from refquant.engines.record import Engine
 from refquant.engines.rule import Choice, FusedRule, Operands, Rule, Split
 from refquant.engines.rule import Form as ChosenForm

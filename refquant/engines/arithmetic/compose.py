@@ -7,9 +7,8 @@ an engine made of them runs without kernels.
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from refquant.engines.rules.float32 import INT32_MAX, INT32_MIN, fma, wrap_int32
 from refquant.engines.rules.pipeline import IN_STEPS
 from refquant.engines.rules.ratios import Ratios, ratios
 from refquant.engines.rules.rounding import round_number, round_shift
+from refquant.engines.rules.telling import told
 
 # The axes that say how a number of steps becomes an integer.
 FINISH = ("rounding", "zero_point", "clamp", "overflow")
@@ -122,6 +122,7 @@ def _like(zero_point, t):
     return ratios(zero_point) if isinstance(t, Ratios) else np.asarray(zero_point).astype(t.dtype)
 
 
+@told("multiplier", lambda m: "m = q * 2**(shift - 31)", whole=True)
 def quantized_multiplier(multiplier) -> tuple[np.ndarray, np.ndarray]:
     r"""Write positive numbers as :math:`q \, 2^{shift - 31}` with q an integer in [2**30, 2**31).
 
@@ -289,34 +290,6 @@ class Form:
     axes: tuple[str, ...]
     function: Callable[..., Any]
     formula: Callable[[Any], str]
-
-
-@dataclass(frozen=True)
-class Placed:
-    """The function of a rule that stands at a place of a form.
-
-    Attributes
-    ----------
-    form : Form
-        How it follows from axes.
-    axes : Arithmetic
-        Its place.
-    own : callable, optional
-        What computes results that int32 cannot hold, in place of the axes.
-    """
-
-    form: Form
-    axes: Any
-    own: Callable[..., Any] | None = None
-
-    def __call__(self, *arguments: Any) -> Any:
-        """Compute the form at its place."""
-        if self.own is None:
-            return self.form.function(self.axes, *arguments)
-        marked = SimpleNamespace(**{**asdict(self.axes), "overflow": OWN})
-        found = self.form.function(marked, *arguments)
-        unheld = np.asarray(found) == UNHELD
-        return np.where(unheld, self.own(*arguments), found) if unheld.any() else found
 
 
 QUANTIZE = Form(

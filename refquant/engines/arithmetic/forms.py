@@ -23,7 +23,6 @@ from refquant.engines.arithmetic.compose import (
     QUANTIZE,
     REQUANTIZE,
     Form,
-    Placed,
     dequantize_of_axes,
     finish,
     formula_of_average,
@@ -32,6 +31,7 @@ from refquant.engines.arithmetic.compose import (
     quantize_of_axes,
     requantize_of_axes,
 )
+from refquant.engines.arithmetic.placed import Placed
 from refquant.engines.arithmetic.runtime_codes import requantize_codes_of_axes
 from refquant.engines.rules import average as w
 from refquant.engines.rules import elementwise as e

@@ -16,7 +16,7 @@ from refquant.ops.registered import OPERATIONS
 from refquant.oracle.problems.codes import Codes, Output
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["Problem"]
+__all__ = ["Problem", "fitted"]
 
 
 class Problem:
@@ -89,36 +89,7 @@ class Problem:
         shape : tuple of int
             Of the output.
         """
-        expected = self.run(engine)
-        array = _array(actual.array if isinstance(actual, Codes) else actual)
-        if array.shape != tuple(expected.shape):
-            raise ShapeError(
-                f"oracle: {self.operation}",
-                argument="actual",
-                expected=f"of shape {tuple(expected.shape)}, as the operation returns",
-                got=f"shape {array.shape}",
-            )
-        quantized_output = isinstance(expected, QuantizedTensor)
-        integers = isinstance(expected, np.ndarray) and expected.dtype.kind in "iu"
-        if (quantized_output or integers) and array.dtype.kind not in "iu":
-            raise DtypeError(
-                f"oracle: {self.operation}",
-                argument="actual",
-                expected="a quantized tensor or an array of its integers",
-                got=f"an array of {array.dtype}",
-                hint="give the integers, not the real numbers that they stand for",
-            )
-        if isinstance(actual, QuantizedTensor) and quantized_output:
-            ours = (expected.dtype, expected.scale, expected.zero_point)
-            theirs = (actual.dtype, actual.scale, actual.zero_point)
-            if not all(np.array_equal(o, t) for o, t in zip(ours, theirs, strict=True)):
-                raise ArgumentError(
-                    f"oracle: {self.operation}",
-                    argument="actual",
-                    expected="quantized with dtype {}, scale {} and zero point {}".format(*ours),
-                    got="{}, {} and {}".format(*theirs),
-                )
-        return _flat(array), _flat(expected), array.shape
+        return fitted(self, actual, self.run(engine))
 
     def describe(self) -> str:
         """Describe the operation and its operands in one line."""
@@ -127,6 +98,39 @@ class Problem:
 
     def __repr__(self) -> str:
         return f"<Problem {self.describe()}>"
+
+
+def fitted(task: Problem, actual: Any, expected: Any) -> tuple[np.ndarray, np.ndarray, tuple]:
+    """Validate a backend's answer against a right one; see `Problem.check`."""
+    array = _array(actual.array if isinstance(actual, Codes) else actual)
+    if array.shape != tuple(expected.shape):
+        raise ShapeError(
+            f"oracle: {task.operation}",
+            argument="actual",
+            expected=f"of shape {tuple(expected.shape)}, as the operation returns",
+            got=f"shape {array.shape}",
+        )
+    quantized_output = isinstance(expected, QuantizedTensor)
+    integers = isinstance(expected, np.ndarray) and expected.dtype.kind in "iu"
+    if (quantized_output or integers) and array.dtype.kind not in "iu":
+        raise DtypeError(
+            f"oracle: {task.operation}",
+            argument="actual",
+            expected="a quantized tensor or an array of its integers",
+            got=f"an array of {array.dtype}",
+            hint="give the integers, not the real numbers that they stand for",
+        )
+    if isinstance(actual, QuantizedTensor) and quantized_output:
+        ours = (expected.dtype, expected.scale, expected.zero_point)
+        theirs = (actual.dtype, actual.scale, actual.zero_point)
+        if not all(np.array_equal(o, t) for o, t in zip(ours, theirs, strict=True)):
+            raise ArgumentError(
+                f"oracle: {task.operation}",
+                argument="actual",
+                expected="quantized with dtype {}, scale {} and zero point {}".format(*ours),
+                got="{}, {} and {}".format(*theirs),
+            )
+    return _flat(array), _flat(expected), array.shape
 
 
 def _array(value: Any) -> np.ndarray:

@@ -154,6 +154,16 @@ class NeutralCodes(Problem):
             answers = self.formula(record)
         return answers.astype(np.float32 if self.output is None else self.output.dtype)
 
+    @property
+    def lower(self) -> int:
+        """The least result."""
+        return 0 if self.output is None else int(self.output.lower or 0)
+
+    @property
+    def upper(self) -> int:
+        """The greatest result."""
+        return 0 if self.output is None else int(self.output.upper or 0)
+
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the engine's values on each axis that this operation depends on."""
         steps = (self.step,) if self.step in record.steps else ()

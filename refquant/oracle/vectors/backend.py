@@ -37,7 +37,7 @@ def answered(backend: Callable[..., Any], case: Case, limit: float | None) -> An
     # Nothing can end a thread; as a daemon it does not keep the process from ending.
     thread = threading.Thread(target=copy_context().run, args=(work,), daemon=True)
     thread.start()
-    thread.join(limit)
+    thread.join(min(limit, threading.TIMEOUT_MAX))
     if failed:
         raise failed[0]
     if not found:

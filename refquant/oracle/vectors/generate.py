@@ -58,7 +58,7 @@ def cases_of(operation: Any, seed: int = 0, *, neutral: bool = False) -> tuple[C
     known = NEUTRAL_OPERATIONS if neutral else OPERATIONS
     if not isinstance(operation, str) or operation not in known:
         hint = arguments.did_you_mean(operation, known)
-        if not neutral and operation in NEUTRAL_OPERATIONS:
+        if not neutral and isinstance(operation, str) and operation in NEUTRAL_OPERATIONS:
             hint = f"{operation} has neutral vectors: neutral=True, --neutral on the command line"
         raise ArgumentError(
             argument="operation",

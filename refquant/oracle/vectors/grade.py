@@ -74,6 +74,7 @@ def check(
     engine: str | Engine | None = None,
     *,
     seed: int = 0,
+    neutral: bool = False,
     time_limit: float | None = 60.0,
     progress: bool | None = None,
 ) -> Grades:
@@ -86,11 +87,13 @@ def check(
         quantized tensors have ``.array`` (the integers), ``.scale`` and ``.zero_point``. It returns
         the integers of the output as an ndarray, or a QuantizedTensor.
     operation : str
-        One of `OPERATIONS`.
+        One of `OPERATIONS`, or of `NEUTRAL_OPERATIONS`.
     engine : str or Engine, optional
         The engine to compare with; the current engine by default.
     seed : int, default 0
         Seed of the vectors.
+    neutral : bool, default False
+        Whether operands are `Codes` and `Output`, see `cases_of`.
     time_limit : float or None, default 60.0
         Seconds that the backend has for a case, in a thread of its own; None calls it in this one,
         however long it takes.
@@ -124,7 +127,9 @@ def check(
         time_limit = arguments.real("time_limit", time_limit, 0.0)
     grades, answers = [], []
     progress = arguments.flag_or_none("progress", progress)
-    for case in track(cases_of(operation, seed), f"checking {operation}", show=progress):
+    for case in track(
+        cases_of(operation, seed, neutral=neutral), f"checking {operation}", show=progress
+    ):
         try:
             task = case.problem
             expected = task.result(record)
