@@ -32,7 +32,7 @@ from parity.bits import difference
 
 import refquant
 from refquant import engines, kernels
-from refquant.errors import NotSupportedError, RefquantError
+from refquant.errors import DtypeError, EngineError, NotSupportedError, RefquantError
 from refquant.tensors import QuantizedTensor, Tensor
 
 LONGEST = 4  # calls of a program
@@ -40,6 +40,8 @@ LONG = 50000  # programs after which rare operations are listed
 SEPARATOR = " > "  # between the operations of a program
 LARGEST = 1 << 16  # elements of an operand; a program ends with a larger result
 WILD = 0.04  # share of extreme numbers
+# Of an engine that has no such operation, or none on tensors of this dtype.
+REFUSALS = (EngineError, NotSupportedError, DtypeError)
 OPERATIONS = registry.load()
 
 
@@ -236,7 +238,7 @@ def _program(seed, number, plan, sides_of, report):
                 )
                 return
         report.compared += len(sides) - 1
-        report.successes.add(engine, name, error is None, isinstance(error, NotSupportedError))
+        report.successes.add(engine, name, error is None, isinstance(error, REFUSALS))
         if error is not None:
             report.raw[(name, described(error))] += not isinstance(error, RefquantError)
             return

@@ -6,8 +6,9 @@ Things are operations and groups are engines, or public functions in one group.
 import numpy as np
 
 WANTED = 100  # successes of each thing in each group that has it
-HOPELESS = 12  # so many tries, each refused, show that a group does not have a thing
+HOPELESS = 8  # so many tries, each refused, show that a group does not have a thing
 OFTEN = 20.0  # weight of what never succeeded; of what succeeded often enough it is 1
+UNKNOWN = 50.0  # how much oftener a thing is drawn that no group is known to have
 
 
 class Successes:
@@ -25,7 +26,7 @@ class Successes:
         self._column = {name: column for column, name in enumerate(self.things)}
         shape = len(self.groups), len(self.things)
         self.tried, self.succeeded, self.refused = (np.zeros(shape, np.int64) for _ in range(3))
-        self.weights = np.full(shape, OFTEN)
+        self.weights = np.full(shape, OFTEN * UNKNOWN)
 
     def add(self, group, thing, succeeded, refused=False):
         """Count a try; `refused` says that the group may not have the thing at all."""
@@ -33,11 +34,17 @@ class Successes:
         self.tried[at] += 1
         self.succeeded[at] += succeeded
         self.refused[at] += refused
-        if self.tried[at] >= HOPELESS and self.refused[at] == self.tried[at]:
-            self.weights[at] = 0.1
-        else:
-            lacking = max(0, WANTED - int(self.succeeded[at])) / WANTED
-            self.weights[at] = 1 + (OFTEN - 1) * lacking
+        first = succeeded and self.succeeded[:, at[1]].sum() == 1
+        for row in range(len(self.groups)) if first else [at[0]]:
+            self.weights[row, at[1]] = self._weight(row, at[1])
+
+    def _weight(self, row, column):
+        tried, succeeded = int(self.tried[row, column]), int(self.succeeded[row, column])
+        refused_each_time = tried and self.refused[row, column] == tried
+        if refused_each_time:
+            return max(OFTEN / 4**tried, 0.02)
+        weight = 1 + (OFTEN - 1) * max(0, WANTED - succeeded) / WANTED
+        return weight if self.succeeded[:, column].any() else weight * UNKNOWN
 
     def had(self):
         """Which pairs of group and thing there are: those that were not refused each time."""

@@ -11,6 +11,7 @@ from refquant import arguments, dtypes, engines
 from refquant.engines.workflow import Workflow
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.nn.module import Module
+from refquant.nn.turns import Turn, in_turn
 from refquant.quantization.observers import ranges
 from refquant.quantization.observers.affine import STATES_WITH_EPS, UniformQuantizationObserverBase
 from refquant.quantization.observers.factory import Factory
@@ -108,6 +109,11 @@ class FakeQuantizeBase(Module):
     _flags: tuple[str, ...] = ("fake_quant_enabled", "observer_enabled")
     _flag_type: type[np.generic] = np.uint8
 
+    def __init__(self) -> None:
+        super().__init__()
+        # Threads observe one after the other, each with a scale and zero point of one pair.
+        self._turn = Turn()
+
     @classmethod
     def with_args(cls, **keywords: Any) -> Factory:
         """Choose arguments of the constructor; the result makes modules when called."""
@@ -182,6 +188,7 @@ class FakeQuantizeBase(Module):
 
     # -- state ---------------------------------------------------------------------------------
 
+    @in_turn
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
         names = [*(self._flags if self._has_tensors() else ()), "scale", "zero_point"]
         for name in names:
