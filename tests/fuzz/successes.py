@@ -8,7 +8,9 @@ import numpy as np
 WANTED = 100  # successes of each thing in each group that has it
 HOPELESS = 8  # so many tries, each refused, show that a group does not have a thing
 OFTEN = 20.0  # weight of what never succeeded; of what succeeded often enough it is 1
-UNKNOWN = 50.0  # how much oftener a thing is drawn that no group is known to have
+UNKNOWN = 50.0  # how much oftener a thing is drawn while no group is known to have it,
+SEARCHED = 100  # at most for so many tries
+VAIN = 50 * WANTED  # tries after which what still succeeded rarely is drawn no more often
 
 
 class Successes:
@@ -35,7 +37,8 @@ class Successes:
         self.succeeded[at] += succeeded
         self.refused[at] += refused
         first = succeeded and self.succeeded[:, at[1]].sum() == 1
-        for row in range(len(self.groups)) if first else [at[0]]:
+        known = first or self.tried[:, at[1]].sum() == SEARCHED
+        for row in range(len(self.groups)) if known else [at[0]]:
             self.weights[row, at[1]] = self._weight(row, at[1])
 
     def _weight(self, row, column):
@@ -43,8 +46,11 @@ class Successes:
         refused_each_time = tried and self.refused[row, column] == tried
         if refused_each_time:
             return max(OFTEN / 4**tried, 0.02)
-        weight = 1 + (OFTEN - 1) * max(0, WANTED - succeeded) / WANTED
-        return weight if self.succeeded[:, column].any() else weight * UNKNOWN
+        if succeeded >= WANTED or tried >= VAIN:
+            return 1.0
+        weight = 1 + (OFTEN - 1) * (WANTED - succeeded) / WANTED
+        unknown = not self.succeeded[:, column].any() and self.tried[:, column].sum() < SEARCHED
+        return weight * UNKNOWN if unknown else weight
 
     def had(self):
         """Which pairs of group and thing there are: those that were not refused each time."""
