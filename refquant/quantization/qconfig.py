@@ -393,4 +393,6 @@ def qconfig_equals(q1: Any, q2: Any) -> bool:
     >>> qconfig_equals(get_default_qconfig("fbgemm"), get_default_qconfig("x86"))
     True
     """
+    for name, given in (("q1", q1), ("q2", q2)):
+        arguments.instance(name, given, QConfig | QConfigDynamic | None, "a QConfig or None")
     return type(q1) is type(q2) and q1 == q2
