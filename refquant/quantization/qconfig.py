@@ -387,6 +387,11 @@ def qconfig_equals(q1: Any, q2: Any) -> bool:
     -------
     bool
 
+    Raises
+    ------
+    ArgumentTypeError
+        If one is neither.
+
     Examples
     --------
     >>> from refquant.quantization import get_default_qconfig, qconfig_equals
