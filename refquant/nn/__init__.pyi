@@ -100,8 +100,6 @@ from refquant.nn.recurrent_cells import RNNCellBase as RNNCellBase
 from refquant.nn.shuffling import ChannelShuffle as ChannelShuffle
 from refquant.nn.shuffling import PixelShuffle as PixelShuffle
 from refquant.nn.shuffling import PixelUnshuffle as PixelUnshuffle
-from refquant.nn.turns import Turn as Turn
-from refquant.nn.turns import in_turn as in_turn
 from refquant.nn.units import CELU as CELU
 from refquant.nn.units import GELU as GELU
 from refquant.nn.units import PReLU as PReLU

@@ -11,9 +11,9 @@ from refquant._documentation import document
 from refquant.errors import ShapeError
 from refquant.nn import functional as F
 from refquant.nn import init
+from refquant.nn._turns import Turn
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
-from refquant.nn.turns import Turn
 from refquant.ops.floating.creation import empty, ones, zeros
 from refquant.ops.floating.operands import operand
 from refquant.tensors import Tensor

@@ -3,9 +3,9 @@
 from typing import Any
 
 from refquant import arguments, dtypes
+from refquant.nn._turns import Turn
 from refquant.nn.module import Module
 from refquant.nn.quantized.quantize import DeQuantize
-from refquant.nn.turns import Turn
 from refquant.quantization._checks import checked_model
 from refquant.tensors import Tensor
 

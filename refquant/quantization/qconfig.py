@@ -368,11 +368,8 @@ def is_for_dynamic(qconfig: Any) -> bool:
     """Whether a recipe leaves activations to operations that quantize them at each call."""
     made = getattr(qconfig, "activation", None)
     chosen = made.keywords if isinstance(made, Factory) else {}
-    return (
-        isinstance(made, Factory)
-        and made.cls is PlaceholderObserver
-        and (bool(chosen.get("is_dynamic")))
-    )
+    placeholder = isinstance(made, Factory) and made.cls is PlaceholderObserver
+    return placeholder and bool(chosen.get("is_dynamic"))
 
 
 def qconfig_equals(q1: Any, q2: Any) -> bool:

@@ -6,8 +6,8 @@ import numpy as np
 
 from refquant import arguments
 from refquant.errors import ArgumentError
+from refquant.nn._turns import in_turn
 from refquant.nn.parameter import Parameter
-from refquant.nn.turns import in_turn
 from refquant.ops import checks
 from refquant.ops.quantized.fused_fake_quantization import learned_per_channel, learned_per_tensor
 from refquant.quantization.fake_quantization.base import FakeQuantizeBase, made_observer

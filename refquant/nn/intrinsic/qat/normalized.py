@@ -20,8 +20,8 @@ import numpy as np
 
 from refquant import arguments, nn
 from refquant.errors import ShapeError
+from refquant.nn._turns import Turn
 from refquant.nn.qat.fake_quantized import FakeQuantized
-from refquant.nn.turns import Turn
 from refquant.tensors import Tensor
 from refquant.tensors.autograd import no_grad
 
