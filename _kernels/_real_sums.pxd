@@ -4,41 +4,89 @@
 # Design
 # (a) A few rows at a time become real numbers, in a buffer that stays in the first cache, and are
 #     added to the lowest level of the cascade.
-# (b) Columns are added in chunks of a constant size, which stay in registers while rows pass.
+# (b) Columns are added in chunks of a constant size, which stay in registers while rows pass. By
+#     the rule of PyTorch's engines, whole chunks need no buffer, and the sum of a block goes to the
+#     second level at once.
 
+from libc.stdint cimport int32_t
 from libc.string cimport memset
 
 from refquant._kernels._operands cimport Quantizer, stored
-from refquant._kernels._rounding cimport dequantize_run
+from refquant._kernels._rounding cimport dequantize_run, subtract
+from refquant._kernels._rules cimport SUBTRACT
 
 cdef enum:
-    WIDEST = 256  # columns
-    ROWS = 16     # of the smallest block
-    CHUNK = 32
+    WIDEST = 256   # columns
+    BUFFER = 4096  # numbers
+    ROWS = 16      # of the smallest block; the buffer holds those of the widest
+    CHUNK = 64
     LEVELS = 4
-    SIDE = 4      # cascades side by side
+    SIDE = 4       # cascades side by side
     LANES = 8
+
+
+cdef inline void add_chunk(
+    const float* x, Py_ssize_t rows, Py_ssize_t step, float* totals, const Py_ssize_t size
+) noexcept nogil:
+    cdef float held[CHUNK]
+    cdef Py_ssize_t i, k
+    for k in range(size):
+        held[k] = totals[k]
+    for i in range(rows):
+        for k in range(size):
+            held[k] = held[k] + x[i * step + k]
+    for k in range(size):
+        totals[k] = held[k]
 
 
 cdef inline void add_real_rows(
     const float* x, Py_ssize_t rows, Py_ssize_t width, float* totals
 ) noexcept nogil:
     """Add rows of `width` numbers to totals, one after the other."""
-    cdef float held[CHUNK]
-    cdef Py_ssize_t whole = width - width % CHUNK, start = 0, i, k
-    while start < whole:
-        for k in range(CHUNK):
-            held[k] = totals[start + k]
+    cdef Py_ssize_t start = 0, i, k
+    while start + CHUNK // 2 <= width:
+        add_chunk(x + start, rows, width, totals + start, CHUNK // 2)
+        start += CHUNK // 2
+    if start < width:
         for i in range(rows):
-            for k in range(CHUNK):
-                held[k] = held[k] + x[i * width + start + k]
-        for k in range(CHUNK):
-            totals[start + k] = held[k]
-        start += CHUNK
-    if whole < width:
-        for i in range(rows):
-            for k in range(whole, width):
+            for k in range(start, width):
                 totals[k] = totals[k] + x[i * width + k]
+
+
+cdef inline void subtract_chunk(
+    const stored* q, Py_ssize_t blocks, Py_ssize_t step, float* totals, Quantizer of,
+    const Py_ssize_t size
+) noexcept nogil:
+    cdef float held[CHUNK]
+    cdef float total[CHUNK]
+    cdef float s = <float>of.scale
+    cdef int32_t z = of.zero_point
+    cdef Py_ssize_t b, i, k
+    for k in range(size):
+        total[k] = totals[k]
+    for b in range(blocks):
+        for k in range(size):
+            held[k] = 0
+        for i in range(ROWS):
+            for k in range(size):
+                held[k] = held[k] + subtract(q[(b * ROWS + i) * step + k], s, z)
+        for k in range(size):
+            total[k] = total[k] + held[k]
+    for k in range(size):
+        totals[k] = total[k]
+
+
+cdef inline void subtract_blocks(
+    const stored* q, Py_ssize_t blocks, Py_ssize_t step, Py_ssize_t width, float* totals,
+    Quantizer of
+) noexcept nogil:
+    """Add the sums of blocks of ROWS dequantized rows of half a chunk or more of them."""
+    cdef Py_ssize_t start = 0
+    while start + CHUNK <= width:
+        subtract_chunk(q + start, blocks, step, totals + start, of, CHUNK)
+        start += CHUNK
+    if start < width:
+        subtract_chunk(q + start, blocks, step, totals + start, of, CHUNK // 2)
 
 
 cdef inline void dequantize_rows(
@@ -58,19 +106,27 @@ cdef inline void cascade_columns(
     int code
 ) noexcept nogil:
     """Add `n` rows of at most WIDEST columns, `step` apart: blocks, then blocks of blocks."""
-    cdef float x[ROWS * WIDEST]
+    cdef float x[BUFFER]
     cdef float level[LEVELS][WIDEST]
-    cdef Py_ssize_t done = 0, bits = 0, power = 4, rows, j, k
+    cdef Py_ssize_t held = BUFFER // width // ROWS * ROWS, done = 0, bits = 0, power = 4, place
+    cdef Py_ssize_t rows, j, k
+    cdef bint direct
     while (<Py_ssize_t>1 << bits) < n:
         bits += 1
     power = max(power, bits // LEVELS)
+    direct = code == SUBTRACT and width % (CHUNK // 2) == 0 and <Py_ssize_t>1 << power == ROWS
     memset(level, 0, sizeof(level))
     while done < n:
-        rows = min(<Py_ssize_t>ROWS, n - done)
-        dequantize_rows(q + done * step, rows, step, width, x, of, code)
-        add_real_rows(x, rows, width, level[0])
+        rows, j = min(<Py_ssize_t>ROWS, n - done), 1
+        if direct and rows == ROWS:
+            rows, j = min(<Py_ssize_t>ROWS, (n - done) // ROWS) * ROWS, 2
+            subtract_blocks(q + done * step, rows // ROWS, step, width, level[1], of)
+        else:
+            place = 0 if direct else done % held
+            if place == 0:
+                dequantize_rows(q + done * step, min(held, n - done), step, width, x, of, code)
+            add_real_rows(x + place * width, rows, width, level[0])
         done += rows
-        j = 1
         while j < LEVELS and not done & ((<Py_ssize_t>1 << (j * power)) - 1):
             for k in range(width):
                 level[j][k] = level[j][k] + level[j - 1][k]

@@ -3,7 +3,8 @@
 # Design
 # (a) The rows under a line of windows are added up first, then the columns of each window.
 # (b) Rows go in chunks of a constant size, which the compiler turns into vectors without a loop
-#     for the rest: the last chunk ends where the row ends and is computed once more in part.
+#     for the rest: the last chunk ends where the row ends and is computed once more in part. A
+#     narrow row is a chunk with what follows it in memory, as long as memory does not end there.
 # (c) A chunk of 8-bit integers is added in 16 bits, in registers, as long as these hold the sum.
 # (d) Sums of columns are in blocks, too; a line of sums has ROOM behind its end for the last one.
 
@@ -71,10 +72,11 @@ cdef inline void add_high_chunk(
 
 
 cdef inline void add_rows(
-    const stored* first, Slab of, Py_ssize_t n, int32_t* sums
+    const stored* first, const stored* end, Slab of, Py_ssize_t n, int32_t* sums
 ) noexcept nogil:
-    """Add up rows of `n` 8-bit integers."""
-    cdef Py_ssize_t start = 0, k
+    """Add up rows of `n` 8-bit integers, which lie before `end`; `sums` has ROOM behind them."""
+    cdef Py_ssize_t last = (of.planes - 1) * of.plane_step + (of.rows - 1) * of.row_step
+    cdef Py_ssize_t readable = end - first - last, start = 0, k
     if of.planes * of.rows > HELD_ROWS:
         if n >= CHUNK // 4:
             while start < n:
@@ -89,6 +91,8 @@ cdef inline void add_rows(
             start = min(start, n - CHUNK)
             add_chunk(first + start, of, sums + start, CHUNK)
             start += CHUNK
+    elif readable >= CHUNK:
+        add_chunk(first, of, sums, CHUNK)
     elif n >= CHUNK // 2:
         start = n - CHUNK // 2
         add_chunk(first, of, sums, CHUNK // 2)

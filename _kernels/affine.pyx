@@ -259,12 +259,36 @@ cdef void _quantize_float(
         q[i] = <stored>wrapped(rintf(x[i] * inv + z), lo, hi)
 
 
+cdef void _quantize_float_narrow(
+    const float* x, stored* q, Py_ssize_t n, const float[::1] factors, const float[::1] zeros,
+    int32_t lo, int32_t hi
+) noexcept nogil:
+    cdef Py_ssize_t period = factors.shape[0], blocks = (n + period - 1) // period, block, start, i
+    cdef int threads = threads_for(n, 4 * BLOCK)
+    cdef const float* by = &factors[0]
+    cdef const float* z = &zeros[0]
+    for block in prange(blocks, num_threads=threads, schedule="static", use_threads_if=threads > 1):
+        start = block * period
+        for i in range(min(period, n - start)):
+            q[start + i] = <stored>wrapped(rintf(x[start + i] * by[i] + z[i]), lo, hi)
+
+
 cdef _quantize_float_slices(
     const float[:, :, ::1] x, stored[:, :, ::1] q, const float[::1] scales,
     const float[::1] zero_points, int32_t lo, int32_t hi
 ):
     cdef Py_ssize_t slices = x.shape[0] * x.shape[1], inner = x.shape[2], k, c
     cdef int threads = threads_for(slices * inner, 4 * BLOCK)
+    cdef float[::1] factors, zeros
+    if inner < NARROW:
+        period = _period(x.shape[1], inner)
+        factors = _repeat[float, float](scales, inner, np.empty(period, np.float32))
+        zeros = _repeat[float, float](zero_points, inner, np.empty(period, np.float32))
+        with nogil:
+            for k in range(factors.shape[0]):
+                factors[k] = <float>1.0 / factors[k]
+            _quantize_float_narrow(&x[0, 0, 0], &q[0, 0, 0], slices * inner, factors, zeros, lo, hi)
+        return
     with nogil:
         for k in prange(slices, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1):
@@ -296,6 +320,19 @@ cdef void _dequantize_float(
         x[i] = (<float>q[i] - z) * scale
 
 
+cdef void _dequantize_float_narrow(
+    const stored* q, float* x, Py_ssize_t n, const float[::1] scales, const float[::1] zeros
+) noexcept nogil:
+    cdef Py_ssize_t period = scales.shape[0], blocks = (n + period - 1) // period, block, start, i
+    cdef int threads = threads_for(n, 4 * BLOCK)
+    cdef const float* s = &scales[0]
+    cdef const float* z = &zeros[0]
+    for block in prange(blocks, num_threads=threads, schedule="static", use_threads_if=threads > 1):
+        start = block * period
+        for i in range(min(period, n - start)):
+            x[start + i] = (<float>q[start + i] - z[i]) * s[i]
+
+
 def dequantize_per_channel_float(
     const stored[:, :, ::1] q not None, const float[::1] scales not None,
     const float[::1] zero_points not None
@@ -305,7 +342,15 @@ def dequantize_per_channel_float(
     cdef float[:, :, ::1] x = out
     cdef Py_ssize_t slices = q.shape[0] * q.shape[1], inner = q.shape[2], k, c
     cdef int threads = threads_for(slices * inner, 4 * BLOCK)
+    cdef float[::1] factors, zeros
     if slices == 0 or inner == 0:
+        return out
+    if inner < NARROW:
+        period = _period(q.shape[1], inner)
+        factors = _repeat[float, float](scales, inner, np.empty(period, np.float32))
+        zeros = _repeat[float, float](zero_points, inner, np.empty(period, np.float32))
+        with nogil:
+            _dequantize_float_narrow(&q[0, 0, 0], &x[0, 0, 0], slices * inner, factors, zeros)
         return out
     with nogil:
         for k in prange(slices, num_threads=threads, schedule="static",

@@ -23,7 +23,7 @@ import numpy as np
 
 cdef enum:
     GRAIN = 1 << 14  # elements that are worth a thread
-    AT_ONCE = 1024   # integers that are packed at once
+    AT_ONCE = 4096   # integers that are packed at once
     INFINITE = 0x7F800000
 
 

@@ -28,7 +28,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import update_wrapper
+from functools import cache, update_wrapper
 from importlib import import_module, util
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +140,7 @@ _loaded: set[int] = set()  # numbers of those choices
 _KNOWN = ("known to kernels",)  # where a record keeps whether they know all its rules
 
 
+@cache
 def _built(name: str) -> bool:
     # In a source tree that was not installed there is not even the package.
     package = util.find_spec("refquant._kernels")

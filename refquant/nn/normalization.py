@@ -1,5 +1,6 @@
 """Layers that normalize."""
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from refquant._documentation import document
 from refquant.errors import ShapeError
 from refquant.nn import functional as F
 from refquant.nn import init
+from refquant.nn._turns import Turn
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.ops.floating.creation import empty, ones, zeros
@@ -46,6 +48,8 @@ class _BatchNorm(Module):
         self.register_buffer("running_var", ones(num_features) if tracked else None)
         count = Tensor(np.zeros((), np.int64))
         self.register_buffer("num_batches_tracked", count if tracked else None)
+        # Threads move the statistics one after the other.
+        self._turn = Turn()
         self.reset_parameters()
 
     def reset_running_stats(self) -> None:
@@ -71,6 +75,10 @@ class _BatchNorm(Module):
                 got=f"shape {tuple(input.shape)}",
                 expected=f"of {' or '.join(map(str, self._ndims))} dimensions",
             )
+        with self._turn if self.training else contextlib.nullcontext():
+            return self._normalized(input)
+
+    def _normalized(self, input: Tensor) -> Tensor:
         momentum = 0.0 if self.momentum is None else self.momentum
         counts = self.training and self.track_running_stats
         if counts and self.momentum is None:  # the plain average over all batches

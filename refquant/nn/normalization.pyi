@@ -3,6 +3,7 @@
 
 from typing import Any
 
+import contextlib
 from typing import Any
 import numpy as np
 from refquant import arguments
@@ -10,6 +11,7 @@ from refquant._documentation import document
 from refquant.errors import ShapeError
 from refquant.nn import functional as F
 from refquant.nn import init
+from refquant.nn._turns import Turn
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.ops.floating.creation import empty, ones, zeros
@@ -28,10 +30,12 @@ class _BatchNorm(Module):
         """Forget the statistics, and make the scale 1 and the shift 0."""
     def forward(self, input: Tensor) -> Tensor:
         """Normalize `input`; in training with its own statistics, which are collected."""
+    def _normalized(self, input: Tensor) -> Tensor: ...
     def _load_from_state_dict(self, report: Any, prefix: str) -> None:
         """Compare with a state; those of the first version have no count of batches."""
     def extra_repr(self) -> str:
         """Describe the settings."""
+    _turn: Any
 
 class BatchNorm1d(_BatchNorm):
     """Normalize the channels of rows or sequences; see `BatchNorm2d`.

@@ -255,8 +255,15 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     assign(input, differentiable(changed, (input, value), backward))
 
 
+def _is_mask_of(part: np.ndarray, item: Any) -> bool:
+    boolean = isinstance(item, np.ndarray) and item.dtype == np.bool_
+    return boolean and item.ndim > 0 and item.shape == part.shape
+
+
 def _assign(array: np.ndarray, basic: tuple, arrays: tuple | None, value: np.ndarray) -> None:
     part = placed(array, basic)
+    if arrays is not None and len(arrays) == 1 and _is_mask_of(part, arrays[0]):
+        arrays = np.nonzero(arrays[0])  # a mask takes values of one dimension only
     try:
         with np.errstate(all="ignore"):
             part[... if arrays is None else arrays] = value

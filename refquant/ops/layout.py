@@ -363,7 +363,7 @@ def in_own_format(array: np.ndarray):
     memory_format : memory_format
         What `restore` needs.
     """
-    memory_format = format_of(array)
+    memory_format = dtypes.contiguous_format if array.ndim < 4 else format_of(array)
     if memory_format is dtypes.contiguous_format:
         return *row_major(array), memory_format
     return *row_major(array.transpose(_ORDER[memory_format])), memory_format

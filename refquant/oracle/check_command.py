@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, engines
+from refquant import arguments
 from refquant.errors import ArgumentError
-from refquant.oracle.error_bounds import has_exact_values
 from refquant.oracle.traces import Trace
-from refquant.oracle.tracing import trace_problem
+from refquant.oracle.tracing import has_trace, trace_problem
 from refquant.oracle.vectors.grade import Answered, grade_results, read_results
 
 __all__ = ["run"]
@@ -52,8 +51,8 @@ def _shown(answered: Answered, name: str) -> dict[str, Any]:
         index = tuple(map(int, differ[0]))
         found |= {"index": index, "expected": int(expected[index]), "got": int(answer[index])}
         task = case.problem
-        if has_exact_values(task):
-            found["trace"] = trace_problem(task, engines.get(answered.engine), index)
+        if has_trace(task):
+            found["trace"] = trace_problem(task, answered.engine, index)
     return found
 
 

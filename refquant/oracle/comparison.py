@@ -32,7 +32,7 @@ import numpy as np
 from refquant import engines
 from refquant.engines import Engine
 from refquant.engines.rules.ratios import Ratios
-from refquant.oracle.error_bounds import has_exact_values
+from refquant.oracle.error_bounds import bounds_of, has_exact_values, legal
 from refquant.oracle.hypotheses import explaining, plain
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.elementwise import Quantization
@@ -51,6 +51,9 @@ CLASSES = (
     "wrap-around",
     "unexplained",
 )
+
+
+HALF = 2.0**-40  # how far a value in float64 may be from the tie that it is
 
 
 @dataclass(frozen=True)
@@ -215,8 +218,11 @@ def compare_problem(task: Problem, actual: Any, engine: str | Engine) -> Mismatc
     classes, is_legal = np.full(where.size, "unexplained", dtype=object), None
     if has_exact_values(task) and where.size:
         classes, is_legal = _classes(task, where, answers, expected)
-    elif has_exact_values(task):
-        is_legal = np.zeros(0, bool)
+    elif (found := bounds_of(task)) is not None:
+        sound, ours = (legal(task, q, *found)[where] for q in (answers, expected))
+        classes[sound & ours], is_legal = "multiplier precision", sound
+        halves = np.abs(found[0] - np.floor(found[0]) - 0.5)[where] < HALF
+        classes[sound & ours & halves] = "tie"
     at_border = task.border[where] if isinstance(task, Product) else np.zeros(where.size, bool)
     return Mismatch(
         task.operation,

@@ -23,6 +23,21 @@ An answer :math:`q` is *legal* if rounding to nearest, ties to either side, take
 
 .. math:: \mathrm{clip}(\lceil r - \varepsilon - \tfrac12 \rceil) \le q \le
     \mathrm{clip}(\lfloor r + \varepsilon + \tfrac12 \rfloor) .
+
+Other families of arithmetic add to this bound:
+
+``float32_sums``
+    products of real numbers are added in float32, in any order: :math:`\gamma_{K + 8}` of the sum
+    of the magnitudes of K products (Higham, section 4.2).
+``fixed_point``
+    a multiplier :math:`m = f 2^{-k}`, :math:`\frac12 \le f < 1`, of at least 22 bits scales
+    integers. They are rounded once before the last shift of k bits, which moves a number by up to
+    half a unit, :math:`2^{-k-1}` steps. Places of pixels have 10 bits.
+``short_multipliers``
+    the same with multipliers of 8 or 16 bits, which are off by up to 1/512.
+
+A function whose slope is at most L turns an error of its operand into at most L times as much; sums
+of pooling and means have K terms in every family.
 """
 
 from dataclasses import dataclass
@@ -32,20 +47,24 @@ import numpy as np
 
 from refquant import arguments
 from refquant.errors import ArgumentError
-from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.base import Problem, fitted
 from refquant.oracle.problems.elementwise import Quantization, Sum
+from refquant.oracle.problems.meaning import NARROW, SHORT, first_rounding, gamma, meaning_of
 from refquant.oracle.problems.products import Product
 from refquant.oracle.problems.table import problem
 
-__all__ = ["Legality", "error_bound", "legal", "legality"]
+__all__ = ["FAMILIES", "Legality", "bounds_of", "error_bound", "legal", "legality"]
 
 UNIT = 2.0**-24
 ROUNDINGS = 8
-GAMMA = ROUNDINGS * UNIT / (1 - ROUNDINGS * UNIT)
+GAMMA = gamma(ROUNDINGS)
+FAMILIES = ("float32", "float32_sums", "fixed_point", "short_multipliers")
 
 
-def error_bound(task: Any, where: np.ndarray, real: np.ndarray, integer_bias: bool) -> np.ndarray:
-    """Bound the error of float32 arithmetic before rounding, in output steps."""
+def error_bound(
+    task: Any, where: np.ndarray, real: np.ndarray, integer_bias: bool, family: str = "float32"
+) -> np.ndarray:
+    """Bound the error of a family of arithmetic before rounding, in output steps."""
     zero = abs(task.zeros[where] if isinstance(task, Quantization) else task.zero_point)
     bound = GAMMA * task.roundings(where) + UNIT * (np.abs(real) + zero)
     if (
@@ -56,7 +75,28 @@ def error_bound(task: Any, where: np.ndarray, real: np.ndarray, integer_bias: bo
     ):
         x, w, y = task.scales()
         bound = bound + x * w[task.channel[where]] / (2 * y)
-    return bound
+    return bound + _more(task, where, family)
+
+
+def _more(task: Any, where: np.ndarray, family: str) -> Any:
+    """Bound what the arithmetic of a family adds to that of float32."""
+    if family == "float32" or isinstance(task, Quantization):
+        return 0.0
+    if family == "float32_sums":
+        if not isinstance(task, Product):
+            return 0.0
+        x, w, y = task.scales()
+        terms = task.magnitudes()[where] * (x * w[task.channel[where]] / y)
+        return gamma(task.layer.depth + ROUNDINGS) * terms
+    size = task.roundings(where)
+    more = (NARROW if family == "fixed_point" else SHORT) * size
+    if isinstance(task, Sum) and task.kind != "multiply":
+        # Of 20 bits or more in common steps, each of up to 255 units, or of 20 bits to the left.
+        return more + 2.0**-12 * max(task.a.scale, task.b.scale) / task.scale
+    if isinstance(task, Sum):
+        return more + first_rounding(task.a.scale * task.b.scale / task.scale)
+    x, w, y = task.scales()
+    return more + first_rounding(x * w[task.channel[where]] / y)
 
 
 def has_exact_values(task: Problem) -> bool:
@@ -105,7 +145,12 @@ class Legality:
 
 
 def legality(
-    actual: Any, operation: str | Problem, *args: Any, integer_bias: bool = True, **kwargs: Any
+    actual: Any,
+    operation: str | Problem,
+    *args: Any,
+    integer_bias: bool = True,
+    family: str = "float32",
+    **kwargs: Any,
 ) -> Legality:
     """Return for every element whether a sound implementation may give this answer.
 
@@ -118,11 +163,15 @@ def legality(
     actual : QuantizedTensor or ndarray
         The backend's answer.
     operation : str
-        A linear layer, a convolution, ``add``, ``mul`` or a quantizing operation; see `problem`.
+        A linear layer, a convolution, ``add``, ``mul``, a quantizing operation, or an operation on
+        neutral operands; see `problem`.
     *args, **kwargs
         Its operands.
     integer_bias : bool, default True
         Whether a backend may round the bias to int32 first.
+    family : {'float32', 'float32_sums', 'fixed_point', 'short_multipliers'}
+        The arithmetic of the backend; sums of products in float32, fixed point with two roundings,
+        or multipliers of 8 or 16 bits may be further from exact values.
 
     Returns
     -------
@@ -143,18 +192,45 @@ def legality(
     array([ True, False])
     """
     integer_bias = arguments.flag("integer_bias", integer_bias)
+    family = arguments.choice("family", family, FAMILIES)
     task: Any = problem(operation, *args, **kwargs)
-    if not has_exact_values(task):
+    found = bounds_of(task, integer_bias, family)
+    if found is None:
         raise ArgumentError(
-            f"oracle.legality of {operation}",
+            f"oracle.legality of {task.operation}",
             argument="operation",
-            expected="a linear layer, a convolution, add, mul or a quantizing operation",
-            got=repr(operation),
+            expected="a linear layer, a convolution, add, mul, a quantizing operation, or one on "
+            "neutral operands",
+            got=repr(task.operation),
             hint="oracle.compare works for it, without legality",
         )
-    answers, _, shape = task.check(actual, "exact")
-    where = np.arange(answers.size)
-    real = task.ratio(where).floats()
-    bound = error_bound(task, where, real, integer_bias)
+    real, bound = found
+    if task.output is None:
+        form = task.run("exact")
+    else:  # which need not have the operation
+        form = np.zeros(shape_of(task), task.output.dtype)
+    answers, _, shape = fitted(task, actual, form)
     allowed = legal(task, answers, real, bound)
     return Legality(*(part.reshape(shape) for part in (allowed, real, bound)))
+
+
+def shape_of(task: Any) -> tuple[int, ...]:
+    """Return the shape of a result of neutral operands, which no engine need compute."""
+    meaning = meaning_of(task)
+    return task.shape if meaning is None else meaning.real.shape
+
+
+def bounds_of(
+    task: Any, integer_bias: bool = True, family: str = "float32"
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return exact values and error bounds of all outputs, flat; None if they are not known."""
+    meaning = meaning_of(task)
+    if meaning is not None:
+        bound = meaning.bound(family, task.output.zero_point)
+        flat = np.broadcast_arrays(meaning.real, bound)
+        return flat[0].reshape(-1), flat[1].reshape(-1)
+    if not has_exact_values(task):
+        return None
+    where = np.arange(task.size)
+    real = task.ratio(where).floats()
+    return real, error_bound(task, where, real, integer_bias, family)

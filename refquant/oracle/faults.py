@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from refquant.oracle.problems.base import Problem
-from refquant.oracle.problems.codes import Codes
+from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.elementwise import Quantization, Sum
+from refquant.oracle.problems.neutral_codes import NeutralCodes
 from refquant.oracle.problems.products import Product
 from refquant.tensors import QuantizedTensor
 
@@ -30,7 +31,7 @@ class Fault:
     changes : callable
         ``changes(problem)`` returns a dict of arguments for ``answer_for``, or None. Of a product,
         ``input_zero`` and ``weight_zero`` change the sums, and ``scales`` is a function of the
-        three scales.
+        three scales. Of an operation on codes they are other operands.
     """
 
     name: str
@@ -118,7 +119,7 @@ def _narrow(task: Any):
 
 def _ends(task: Any) -> tuple[int, int]:
     """Return the range of the dtype of the result."""
-    if hasattr(task, "output"):
+    if task.output is not None:
         info = np.iinfo(task.output.dtype)
         return int(info.min), int(info.max)
     return task.dtype.quant_min, task.dtype.quant_max
@@ -126,7 +127,7 @@ def _ends(task: Any) -> tuple[int, int]:
 
 def _no_activation(task: Any):
     low, high = _ends(task)
-    bounded = hasattr(task, "output") and (task.lower, task.upper) != (low, high)
+    bounded = task.output is not None and (task.lower, task.upper) != (low, high)
     return {"lower": low, "upper": high} if bounded else None
 
 
@@ -199,7 +200,7 @@ def _same_scale(task: Sum):
 
 def _of_neutral(changes: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Make a change of neutral problems alone: PyTorch's functions have bounds of their own."""
-    return lambda task: changes(task) if hasattr(task, "output") else None
+    return lambda task: changes(task) if task.output is not None else None
 
 
 _SUM = (
@@ -240,9 +241,70 @@ _QUANTIZATION = (
 )
 
 
+def _to(task: NeutralCodes, **changes: Any) -> dict[str, Any] | None:
+    """Change the quantizer or the bounds of a result; None if the operation takes none."""
+    if "output" not in task.arguments or task.output is None:
+        return None
+    kept = {name: getattr(task.output, name) for name in ("scale", "zero_point", "dtype")}
+    bounds = {} if "dtype" in changes else {"lower": task.lower, "upper": task.upper}
+    return {"output": Output(**{**kept, **bounds, **changes})}
+
+
+def _of_operands(change: Callable[[Codes], Codes]) -> Callable[[Any], dict[str, Any] | None]:
+    """Make a change of the integers that an operation takes, one or several."""
+
+    def changes(task: NeutralCodes) -> dict[str, Any] | None:
+        x = task.arguments["x"]
+        if isinstance(x, list | tuple):
+            return {"x": [change(piece) for piece in x]}
+        return {"x": change(x)} if isinstance(x, Codes) else None
+
+    return changes
+
+
+def _swapped_scales(task: NeutralCodes) -> dict[str, Any] | None:
+    x = task.arguments["x"]
+    if not isinstance(x, Codes) or task.output is None or x.scale == task.output.scale:
+        return None
+    to = _to(task, scale=x.scale)
+    return None if to is None else {**to, "x": Codes(x.array, task.output.scale, x.zero_point)}
+
+
+def _wide(**more: Any) -> Callable[[Any], dict[str, Any] | None]:
+    """Make a change after which results are not limited."""
+
+    def changes(task: NeutralCodes) -> dict[str, Any] | None:
+        to = _to(task, dtype="int32")
+        return None if to is None else {**to, **more}
+
+    return changes
+
+
+def _bounds(task: NeutralCodes, make: Callable[[Any], dict[str, Any] | None]) -> Any:
+    changes = make(task)
+    return None if changes is None else _to(task, **changes)
+
+
+_CODES = (
+    Fault(
+        "input zero point ignored", _of_operands(lambda codes: Codes(codes.array, codes.scale, 0))
+    ),
+    Fault("output zero point ignored", lambda task: _to(task, zero_point=0)),
+    Fault("input and output scales swapped", _swapped_scales),
+    Fault("multiplied by the output scale", lambda task: _to(task, scale=1 / task.output.scale)),
+    Fault("ReLU that was not requested", lambda task: _to(task, lower=task.output.zero_point)),
+    Fault("fused activation ignored", lambda task: _bounds(task, _no_activation)),
+    Fault("narrow range: the lowest code is not used", lambda task: _bounds(task, _narrow)),
+    Fault("results wrap around instead of saturating", _wide(keep_bits=8)),
+    Fault("results are not limited to the dtype", _wide()),
+)
+
+
 def faults_of(task: Problem) -> tuple[Fault, ...]:
     """List the faults that the answer to a problem can be searched for."""
-    for kind, faults in ((Product, _PRODUCT), (Sum, _SUM), (Quantization, _QUANTIZATION)):
+    for kind, faults in (
+        (Product, _PRODUCT), (Sum, _SUM), (Quantization, _QUANTIZATION), (NeutralCodes, _CODES),
+    ):  # fmt: skip
         if isinstance(task, kind):
             return faults
     return ()

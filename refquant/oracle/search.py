@@ -20,6 +20,7 @@ from refquant import engines
 from refquant.engines import Engine
 from refquant.engines.arithmetic.axes import AXES
 from refquant.engines.arithmetic.change import changed
+from refquant.engines.registry import chosen
 from refquant.errors import RefquantError
 from refquant.oracle.comparison import Mismatch
 from refquant.oracle.error_bounds import has_exact_values
@@ -31,6 +32,8 @@ __all__ = ["Candidate", "Contradiction", "Search", "paired"]
 
 # How many differing elements, and as many equal ones, a candidate is tried on before all of them.
 GLANCE, SAMPLE = 50, 2000
+# How many elements are computed before a candidate that is wrong too often is given up.
+CHUNK = 16384
 # How many channels or elements a backend may compute at once.
 BLOCKS = (4, 8, 16, 32)
 _EXACT = ("avg_pool2d", "adaptive_avg_pool2d")
@@ -129,7 +132,7 @@ class Search:
 
     def __init__(self, task: Any, actual: np.ndarray, engine: str | Engine, mismatch: Mismatch):
         self.task, self.actual, self.mismatch = task, actual, mismatch
-        self.record = engine if isinstance(engine, Engine) else engines.get(engine)
+        self.record = chosen(engine)
         self.values: Values = task.values(self.record)
         self.units = "channels" if isinstance(task, Product) else "elements"
         equal = np.ones(actual.size, bool)
@@ -141,7 +144,7 @@ class Search:
         self.everything = np.arange(actual.size)
         self.rejected: dict[str, Contradiction] = {}
         self.records: dict[tuple, Engine] = {}
-        self.latest: tuple[Candidate | None, np.ndarray] = (None, actual)
+        self.latest: tuple[Candidate | None, np.ndarray | None] = (None, actual)
 
     def record_of(self, candidate: Candidate) -> Engine:
         """Return the record of a candidate: another engine, or this one with other axes."""
@@ -162,8 +165,8 @@ class Search:
         task, record = self.task, self.record_of(candidate)
         if not has_exact_values(task):  # only all elements at once can be computed
             if self.latest[0] != candidate:
-                self.latest = candidate, task.answer(record)
-            return self.latest[1][where]
+                self.latest = candidate, self._whole(candidate, record)
+            return None if self.latest[1] is None else self.latest[1][where]
         changes: dict[str, Any] = {}
         for fault in candidate.faults:
             change = fault.changes(task)
@@ -181,6 +184,21 @@ class Search:
                 record, changes.pop("input_zero", None), changes.pop("weight_zero", None)
             )
         answers = task.answer_for(record, where, **changes)
+        return _wrapped(answers, keep_bits, self.task.lower < 0) if keep_bits else answers
+
+    def _whole(self, candidate: Candidate, record: Engine) -> np.ndarray | None:
+        """Compute all elements of an operation that is one step, from other operands if need be."""
+        task, operands = self.task, dict[str, Any]()
+        for fault in candidate.faults:
+            change = fault.changes(task)
+            if change is None or operands.keys() & change.keys():
+                return None
+            operands.update(change)
+        keep_bits = operands.pop("keep_bits", None)
+        if operands:
+            given = {**task.arguments, **operands}
+            task = type(task)(task.operation, task.function, given)
+        answers = task.answer(record)
         return _wrapped(answers, keep_bits, self.task.lower < 0) if keep_bits else answers
 
     def part(self, candidate: Candidate) -> np.ndarray:
@@ -249,15 +267,34 @@ class Search:
     def closest(self) -> tuple[str, int]:
         """Name the candidate that is wrong at the fewest elements, and count these."""
         fewest, best = self.mismatch.count, "the engine itself"
+        # If all differing elements are in the sample, the engine is right at the others, so that a
+        # candidate with its answers to the sample is nowhere better.
+        known = fewest <= CHUNK
+        sample = np.union1d(self.mismatch.where, self.sample) if known else self.sample
+        own = self.answers(Candidate(), sample)
+        promising = []
         for candidate in (*self.singles(), *self.engines(), *self.pairs()):
-            left = None
-            for where, _, wrong in self.tries(candidate, self.sample, self.everything):
-                left = wrong.size if where is self.everything else None
-                if wrong.size >= fewest:
-                    break
-            if left is not None and left < fewest:
+            for _, answers, wrong in self.tries(candidate, sample):
+                same = own is not None and np.array_equal(answers, own)
+                if wrong.size < fewest and not (known and same):
+                    promising.append((wrong.size, candidate))
+        for least, candidate in sorted(promising, key=lambda pair: pair[0]):
+            if least >= fewest:
+                break
+            left = self._left(candidate, fewest)
+            if left is not None:
                 fewest, best = left, " and ".join(self.names(candidate))
         return best, fewest
+
+    def _left(self, candidate: Candidate, fewest: int) -> int | None:
+        """Count at how many elements a candidate is wrong; None if they are not fewer."""
+        parts = np.array_split(self.everything, 1 + self.everything.size // CHUNK)
+        left = done = 0
+        for where, _, wrong in self.tries(candidate, *parts):
+            left, done = left + wrong.size, done + where.size
+            if left >= fewest:
+                return None
+        return left if done == self.everything.size else None
 
     def singles(self) -> list[Candidate]:
         """List the candidates of one change."""
@@ -276,12 +313,10 @@ class Search:
         return value != "exact" or has_exact_values(self.task) or self.task.operation in _EXACT
 
     def engines(self) -> list[Candidate]:
-        """List the other engines."""
-        return [
-            Candidate(engine=name)
-            for name in (*engines.names(), *engines.other_runtimes())
-            if name != self.record.name
-        ]
+        """List the other engines; of neutral operands those of other runtimes first."""
+        names = engines.names(), engines.other_runtimes()
+        first, second = names if self.task.output is None else names[::-1]
+        return [Candidate(engine=n) for n in (*first, *second) if n != self.record.name]
 
     def parts(self) -> list[Candidate]:
         """List the candidates of one change in a part of the channels or elements."""

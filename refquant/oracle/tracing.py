@@ -5,22 +5,25 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, engines
+from refquant import arguments
 from refquant.engines import Engine, Operands, Rule
 from refquant.engines.arithmetic.change import values_of
 from refquant.engines.arithmetic.compose import quantized_multiplier
+from refquant.engines.registry import chosen
 from refquant.engines.rules.float32 import inverted_twice
 from refquant.engines.rules.pipeline import IN_STEPS, Pipeline
 from refquant.errors import ArgumentError, ArgumentTypeError
+from refquant.oracle.code_traces import code_steps
 from refquant.oracle.error_bounds import has_exact_values
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.elementwise import Quantization, Sum
+from refquant.oracle.problems.neutral_codes import NeutralCodes
 from refquant.oracle.problems.products import Product
 from refquant.oracle.problems.table import problem
 from refquant.oracle.traces import Step, Trace
 from refquant.reference.operands import PostOps
 
-__all__ = ["trace", "trace_problem"]
+__all__ = ["has_trace", "trace", "trace_problem"]
 
 SHOWN = 6  # products written out
 
@@ -211,7 +214,8 @@ def trace(
     Parameters
     ----------
     operation : str
-        A linear layer, a convolution, ``add``, ``mul`` or a quantizing operation; see `problem`.
+        A linear layer, a convolution, ``add``, ``mul``, a quantizing operation, or an operation on
+        neutral operands; see `problem`.
     *args, **kwargs
         Its operands.
     index : int or tuple of int
@@ -241,16 +245,20 @@ def trace(
     (8, 2.5, 12)
     """
     task = problem(operation, *args, **kwargs)
-    if not has_exact_values(task):
+    if not has_trace(task):
         raise ArgumentError(
-            f"oracle.trace of {operation}",
+            f"oracle.trace of {task.operation}",
             argument="operation",
-            expected="a linear layer, a convolution, add, mul or a quantizing operation",
-            got=repr(operation),
+            expected="a linear layer, a convolution, add, mul, a quantizing operation, or one on "
+            "neutral operands",
+            got=repr(task.operation),
         )
-    chosen = engines.current() if engine is None else engine
-    record = chosen if isinstance(chosen, Engine) else engines.get(chosen)
-    return trace_problem(task, record, index)
+    return trace_problem(task, chosen(engine), index)
+
+
+def has_trace(task: Problem) -> bool:
+    """Return whether the elements of a problem can be traced."""
+    return has_exact_values(task) or isinstance(task, NeutralCodes)
 
 
 def trace_problem(task: Problem, record: Engine, index: Any) -> Trace:
@@ -279,6 +287,7 @@ def trace_problem(task: Problem, record: Engine, index: Any) -> Trace:
         (Product, _product_steps),
         (Sum, _sum_steps),
         (Quantization, _quantization_steps),
+        (NeutralCodes, code_steps),
     )
     steps = next(make for kind, make in kinds if isinstance(task, kind))(task, record, flat)
     return Trace(task.operation, record.name, place, tuple(steps), steps[-1].value)

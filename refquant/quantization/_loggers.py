@@ -3,6 +3,7 @@
 from typing import Any
 
 from refquant import arguments, dtypes
+from refquant.nn._turns import Turn
 from refquant.nn.module import Module
 from refquant.nn.quantized.quantize import DeQuantize
 from refquant.quantization._checks import checked_model
@@ -64,12 +65,17 @@ class ShadowLogger(Logger):
     def __init__(self):
         super().__init__()
         self.stats = {"float": [], "quantized": []}
+        # What threads keep of one call stands at one place of both lists.
+        self._turn = Turn()
 
     def forward(self, x, y):  # type: ignore[override]
         """Keep the output `x` of the quantized module, and `y` of the float one."""
-        for kind, output in (("quantized", x), ("float", y)):
+        for output in (x, y):
             arguments.instance("output", output, Tensor | tuple | list, "a tensor or a tuple")
-            self.stats[kind].append((output[0] if len(output) > 1 else output).detach())
+        kept = [(output[0] if len(output) > 1 else output).detach() for output in (x, y)]
+        with self._turn:
+            for kind, tensor in zip(("quantized", "float"), kept, strict=True):
+                self.stats[kind].append(tensor)
 
 
 class OutputLogger(Logger):

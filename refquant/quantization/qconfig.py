@@ -368,11 +368,8 @@ def is_for_dynamic(qconfig: Any) -> bool:
     """Whether a recipe leaves activations to operations that quantize them at each call."""
     made = getattr(qconfig, "activation", None)
     chosen = made.keywords if isinstance(made, Factory) else {}
-    return (
-        isinstance(made, Factory)
-        and made.cls is PlaceholderObserver
-        and (bool(chosen.get("is_dynamic")))
-    )
+    placeholder = isinstance(made, Factory) and made.cls is PlaceholderObserver
+    return placeholder and bool(chosen.get("is_dynamic"))
 
 
 def qconfig_equals(q1: Any, q2: Any) -> bool:
@@ -387,10 +384,17 @@ def qconfig_equals(q1: Any, q2: Any) -> bool:
     -------
     bool
 
+    Raises
+    ------
+    ArgumentTypeError
+        If one is neither.
+
     Examples
     --------
     >>> from refquant.quantization import get_default_qconfig, qconfig_equals
     >>> qconfig_equals(get_default_qconfig("fbgemm"), get_default_qconfig("x86"))
     True
     """
+    for name, given in (("q1", q1), ("q2", q2)):
+        arguments.instance(name, given, QConfig | QConfigDynamic | None, "a QConfig or None")
     return type(q1) is type(q2) and q1 == q2

@@ -7,15 +7,17 @@ keeps its value.
 
 See ``_kernels/pooling.pyx``: `max_pool` is ``largest_of_line`` of ``_kernels/_maxima.pxd``, the
 rules of averages are ``average_of_sum`` and, for neighbors, ``average_channels`` of
-``_kernels/_averages.pxd``, and `sum_of_reals` is ``sum_columns`` of ``_kernels/_real_sums.pxd``.
+``_kernels/_averages.pxd``, and `mean_of_reals` adds by ``sum_columns`` of
+``_kernels/_real_sums.pxd``.
 """
 
 import numpy as np
 
 from refquant.engines.rules.float_sums import sum_in_cascades
+from refquant.reference.affine import quantize_per_tensor
 from refquant.reference.operands import split_at
 
-__all__ = ["average_pool", "max_pool", "mean", "sum_of_reals"]
+__all__ = ["average_pool", "max_pool", "mean", "mean_of_reals"]
 
 
 def max_pool(q, geometry, counts):
@@ -110,20 +112,27 @@ def mean(q, output, average):
 
 
 @np.errstate(all="ignore")
-def sum_of_reals(q, quantizer, dequantize):
-    r"""Add up real numbers along the middle axis, float32 in cascades.
+def mean_of_reals(q, output, vector_length, dequantize, quantize):
+    r"""Average real numbers along the middle axis, float32 added in cascades.
 
     Parameters
     ----------
     q : ndarray of uint8, int8 or int32, shape (outer, n, columns)
-        The integers; at least two columns, which are neighbors in memory.
-    quantizer : Quantizer
-        Scale and zero point.
+        The integers; at least one to average, and two columns, which are neighbors in memory.
+    output : Output
+        Scale, zero point and range of integers and result.
+    vector_length : int
+        How many leading elements of the result are rounded like vectors.
     dequantize : Rule
         How an integer becomes a real number.
+    quantize : Split
+        How an average becomes an integer.
 
     Returns
     -------
-    ndarray of float32, shape (outer, columns)
+    ndarray of the type of `q`, shape (outer, columns)
     """
-    return sum_in_cascades(dequantize(q, *quantizer), (1,))
+    total = sum_in_cascades(dequantize(q, *output[:2]), (1,))
+    real = (total / np.float32(q.shape[1])).ravel()
+    averages = quantize_per_tensor(real, output, q.dtype, vector_length, quantize)
+    return averages.reshape(total.shape)

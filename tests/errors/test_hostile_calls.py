@@ -98,6 +98,11 @@ def replaced(target, name, value) -> dict:
 
 def fault(target, arguments) -> str | None:
     """Call a target; return the undocumented error or warning that it caused, if any."""
+    return outcome(target, arguments)[1]
+
+
+def outcome(target, arguments) -> tuple[bool, str | None]:
+    """Call a target; return whether it succeeded, and its `fault`."""
     silent = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
     try:
         with silent[0], silent[1], warnings.catch_warnings():
@@ -108,13 +113,13 @@ def fault(target, arguments) -> str | None:
                 for _ in zip(range(100), result, strict=False):
                     pass
     except (RefquantError, MemoryError):
-        return None
+        return False, None
     except (Exception, SystemExit) as error:
         if any(kind.__name__ in documented(target) for kind in type(error).__mro__):
-            return None
+            return False, None
         last = traceback.extract_tb(error.__traceback__)[-1]
-        return f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"
-    return None
+        return False, f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"
+    return True, None
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)

@@ -339,3 +339,13 @@ def test_a_recipe_that_names_no_observer():
             Q.get_default_qconfig("odd")
     finally:
         refquant.engines.unregister("odd")
+
+
+@pytest.mark.parametrize("given", [np.ones((2, 3)), "fbgemm", Q.MinMaxObserver])
+def test_only_recipes_are_compared(given):
+    qconfig = Q.get_default_qconfig("fbgemm")
+    for pair in ((given, given), (qconfig, given), (None, given)):
+        with pytest.raises(ArgumentTypeError):
+            Q.qconfig_equals(*pair)
+    assert Q.qconfig_equals(None, None)
+    assert not Q.qconfig_equals(qconfig, None)

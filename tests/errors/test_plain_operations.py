@@ -186,6 +186,19 @@ def test_assignment_of_what_overflows_is_silent():
     assert x.tolist() == [math.inf, 1.0]
 
 
+def test_a_mask_takes_values_with_leading_dimensions_of_one_element():
+    x, mask = refquant.zeros(2, 2), refquant.tensor([[True, False], [True, False]])
+    for shape in ((2,), (1, 2), (1, 1, 2), (1, 1)):
+        x.zero_()
+        x[mask] = refquant.ones(shape)
+        assert x.tolist() == [[1.0, 0.0], [1.0, 0.0]]
+    for shape in ((2, 2), (2, 1, 2), (3,)):
+        with pytest.raises(ShapeError):
+            x[mask] = refquant.ones(shape)
+    with pytest.raises(IndexRangeError):
+        x[refquant.ones(3, 2) > 0] = 1.0
+
+
 def test_nothing_is_assigned_where_an_index_is_wrong():
     x = refquant.zeros(2, 2)
     for index in ((refquant.tensor([0, 5]),), (slice(None), 2**70)):

@@ -5,7 +5,8 @@
 
 A call is that of an example in the documentation, with none to three of its arguments replaced: by
 a hostile value, or by one that another example gives to an argument of the same name. A call that
-computes for longer than a minute is a fault too.
+computes for longer than a minute is a fault too. Every other call has another engine than that of
+the process; functions that succeeded rarely are called more often.
 """
 
 import argparse
@@ -17,14 +18,19 @@ import signal
 import sys
 import tempfile
 import time
-from collections import Counter
+
+import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from errors import calls, hostile
-from errors.test_hostile_calls import fault, limited, remember, replaced
+from errors.test_hostile_calls import limited, outcome, remember, replaced
+from fuzz.successes import Successes
+
+from refquant import engines
 
 # Time and output of these grow with their arguments, or they end the process.
 LONGEST = 60  # seconds of processor time of a call
+LONG = 100000  # calls after which functions that succeeded rarely are listed
 LEFT_OUT = ("demo", "plotting", "cli", "write_vectors", "html_report")
 
 
@@ -63,7 +69,7 @@ class Hang(BaseException):
 
 
 def bounded(target, arguments):
-    """Call a target; return its fault, if any."""
+    """Call a target; return whether it succeeded, and its fault, if any."""
 
     def end(number, frame):
         raise Hang(f"more than {LONGEST} s ({frame.f_code.co_filename}:{frame.f_lineno})")
@@ -71,32 +77,39 @@ def bounded(target, arguments):
     before = signal.signal(signal.SIGVTALRM, end)
     signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST)
     try:
-        return fault(target, arguments)
+        return outcome(target, arguments)
     except Hang as hang:
-        return f"Hang: {hang}"
+        return False, f"Hang: {hang}"
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
 
 
 def run(count, seed, seconds):
-    """Call; returns how many calls were made, by name, and the faults."""
-    draw, begun, made, faults = random.Random(seed), time.monotonic(), Counter(), []
+    """Call; returns the `Successes` of each function, and the faults."""
+    draw, begun, faults = random.Random(seed), time.monotonic(), []
     targets = recorded()
+    # Several faces can have one name.
+    by_name = {f"{target.name} ({number})": target for number, target in enumerate(targets)}
+    made, others = Successes(["any engine"], by_name), engines.names()
     pool = {name: [] for target in targets for name in target.arguments}
     for target in targets:
         for name, value in target.arguments.items():
             if not inspect.isfunction(value):  # which would raise errors of its own
                 pool[name].append({name: value})
     restore = remember()
-    while sum(made.values()) < count and time.monotonic() - begun < seconds:
-        target = draw.choice(targets)
+    everything = np.ones(len(targets), bool)
+    while made.tried.sum() < count and time.monotonic() - begun < seconds:
+        name = made.draw(draw, "any engine", everything)
+        target = by_name[name]
         arguments, title = drawn(target, pool, draw)
-        found = bounded(target, arguments)
+        engine = draw.choice((engines.current().name, draw.choice(others)))
+        with engines.using(engine):
+            succeeded, found = bounded(target, arguments)
         restore()
-        made[target.name] += 1
+        made.add("any engine", name, succeeded)
         if found:
-            faults.append(f"{target.name}({title}): {found}")
+            faults.append(f"{target.name}({title}) under {engine!r}: {found}")
             print(faults[-1], flush=True)
     return made, faults
 
@@ -110,7 +123,14 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), limited():
         made, faults = run(options.count, options.seed, options.seconds)
-    print(f"{sum(made.values())} calls of {len(made)} functions, {len(faults)} faults")
+    calls_made, functions = made.tried.sum(), np.count_nonzero(made.tried)
+    if calls_made >= LONG:
+        for name, _, times in made.rare():
+            print(f"succeeded {times} times alone: {name}")
+    print(
+        f"{calls_made} calls of {functions} functions, {made.succeeded.sum()} succeeded, "
+        f"functions: {made.summary()}, {len(faults)} faults"
+    )
     return bool(faults)
 
 

@@ -1,12 +1,13 @@
 """Run random programs by kernels and by definitions, and compare every result bit by bit.
 
     python tests/fuzz/programs.py --count 20000 --seed 1
-    python tests/fuzz/programs.py --seed 1 --only 4711        # one program of that run
+    python tests/fuzz/programs.py --seed 1 --only '4711:fbgemm:relu > add'    # one of it
 
 A program begins with a random tensor and goes through one to four operations of the registry
-(`cases.registry`) under one engine. Each runs twice, by the best kernels and by the definitions;
-results, their layout, what is left of the arguments, and errors (class and message) must be equal.
-The script prints what ran, and of each difference the call with the smallest operand that shows it.
+(`cases.registry`) under one engine; what succeeded rarely is drawn more often. Each operation runs
+by the definitions and by kernels; results, their layout, what is left of the arguments, and errors
+(class and message) must be equal. The script prints what ran, and of each difference the call with
+the smallest operand that shows it, and how to run its program again.
 """
 
 import argparse
@@ -26,17 +27,21 @@ import numpy as np
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from cases import registry
 from cases.operands import Draw
+from fuzz.successes import Successes
 from parity.bits import difference
 
 import refquant
 from refquant import engines, kernels
-from refquant.errors import RefquantError
+from refquant.errors import DtypeError, EngineError, NotSupportedError, RefquantError
 from refquant.tensors import QuantizedTensor, Tensor
 
 LONGEST = 4  # calls of a program
+LONG = 50000  # programs after which rare operations are listed
+SEPARATOR = " > "  # between the operations of a program
 LARGEST = 1 << 16  # elements of an operand; a program ends with a larger result
-RARE = {"image", "bytes", "volume", "rows"}  # few values are, so their operations go first
 WILD = 0.04  # share of extreme numbers
+# Of an engine that has no such operation, or none on tensors of this dtype.
+REFUSALS = (EngineError, NotSupportedError, DtypeError)
 OPERATIONS = registry.load()
 
 
@@ -47,12 +52,12 @@ def every_record():
 
 @dataclass
 class Report:
-    """What ran: programs without an error, calls by operation and engine, differences."""
+    """What ran: calls by operation and engine, programs without an error, comparisons, faults."""
 
+    successes: Successes
     programs: int = 0
     valid: int = 0
-    tried: Counter = field(default_factory=Counter)
-    succeeded: Counter = field(default_factory=Counter)
+    compared: int = 0
     raw: Counter = field(default_factory=Counter)
     differences: list = field(default_factory=list)
 
@@ -129,25 +134,21 @@ def kinds_of(x):
     return found
 
 
-def start(seed):
+def start(seed, kind):
     """Draw what a program begins with."""
-    d = Draw(refquant, seed, wild=WILD)
-    kinds = ("real", "real", "channels", "image", "bytes", "volume", "rows")
-    return d.operand(d.pick("integers", "integers", *kinds))
+    return Draw(refquant, seed, wild=WILD).operand(kind or "integers")
 
 
 def outcome(program, record, choice):
-    """Run it; returns (value, flat results and arguments, the error as text, whether ours)."""
+    """Run it; returns (value, flat results, arguments, error and warnings, the error or None)."""
     with engines.using(record), kernels.using(choice), warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
-            value, given = program.run()
-            error, ours = None, True
+            (value, given), error = program.run(), None
         except Exception as raised:
-            value, given, error = None, [], f"{type(raised).__name__}: {raised}"
-            ours = isinstance(raised, RefquantError)
+            value, given, error = None, [], raised
     words = sorted(f"{w.category.__name__}: {w.message}" for w in told)
-    return value, [flat(value), flat(given), error, words], error, ours
+    return value, [flat(value), flat(given), error and described(error), words], error
 
 
 def differs(program, sides):
@@ -186,6 +187,8 @@ def described(value):
         return f"QuantizedTensor({described(value.array)}, {words})"
     if isinstance(value, Tensor):
         return f"Tensor({described(value.array)})"
+    if isinstance(value, Exception):
+        return f"{type(value).__name__}: {value}"
     if isinstance(value, np.ndarray):
         with np.printoptions(threshold=sys.maxsize, floatmode="unique", linewidth=100):
             text = f"np.{np.array_repr(value)}"
@@ -195,63 +198,58 @@ def described(value):
     return str(value) if isinstance(value, refquant.dtype) else repr(value)
 
 
-def drawn(rng, weights):
-    """Draw an index, some more often than others."""
-    return int(rng.choice(len(weights), p=np.array(weights) / sum(weights)))
+def fitting(x):
+    """Which operations take a value."""
+    kinds = kinds_of(x)
+    return np.array([operation.takes in kinds for operation in OPERATIONS.values()])
 
 
-def weight(operation, record):
-    """How often an operation is drawn: rarely where only other engines of PyTorch have it."""
-    often = {None: 0.3}.get(operation.takes, 4 if operation.takes in RARE else 1)
-    having, base = {engine for _, engine in operation.peers}, record.name.partition("-")[0]
-    if base not in (*registry.ENGINES, "onednn", "x86"):
-        # A record of one's own, or of another runtime, has what that has of which it is made.
-        lacks = engines.get("onednn").unsupported
-        base = "onednn" if record.unsupported == lacks else "fbgemm"
-    if len(having) != 1:
-        return often
-    return often * 4 if base in having else often / 4
-
-
-def _program(seed, number, records, others, choices, report):
+def _program(seed, number, plan, sides_of, report):
+    """Run a program: under the engine and with the operations of `plan`, or with drawn ones."""
     rng = np.random.default_rng([seed, number])
-    often = (*registry.ENGINES, "onednn", "x86")  # whether or not kernels were built
-    index = drawn(rng, [4 if record.name in often else 1 for record in records])
-    compared = choices[number % (len(choices) - 1)]  # with the last
-    sides = ((records[index], compared), (others[index], choices[-1]))
-    x, length = start([seed, number]), int(rng.integers(1, LONGEST + 1))
+    if plan is None:
+        engine, name = report.successes.draw_pair(rng)
+        length = int(rng.integers(1, LONGEST + 1))
+    else:
+        engine, names = plan
+        name, length = names[0], len(names)
+    sides, ran = sides_of[engine], []
+    x = start([seed, number], OPERATIONS[name].takes)
+    if OPERATIONS[name].takes not in kinds_of(x):  # an empty image is none
+        length = 0
     report.programs += 1
     for step in range(length):
-        kinds = kinds_of(x)
-        fitting = [n for n, operation in OPERATIONS.items() if operation.takes in kinds]
-        name = fitting[drawn(rng, [weight(OPERATIONS[n], records[index]) for n in fitting])]
-        program, key = (
-            Program(OPERATIONS[name], x, [seed, number, step]),
-            (name, records[index].name),
-        )
-        report.tried[key] += 1
-        value, result, error, ours = outcome(program, *sides[0])
-        found = difference(result, outcome(program, *sides[1])[1])
-        if found is not None:
-            program = smallest(program, sides)
-            found = differs(program, sides) or found
-            report.differences.append(
-                f"program {number}, call {step}, {name} under {records[index].name!r}: {found}\n"
-                f"    the operand: {described(program.operand)}"
-            )
-            return
+        if step:
+            name = names[step] if plan else report.successes.draw(rng, engine, fitting(x))
+        ran.append(name)
+        program = Program(OPERATIONS[name], x, [seed, number, step])
+        value, result, error = outcome(program, *sides[-1])
+        for side in sides[:-1]:
+            value, other, error = outcome(program, *side)
+            found = difference(other, result)
+            if found is not None:
+                pair = side, sides[-1]
+                program = smallest(program, pair)
+                found = differs(program, pair) or found
+                report.differences.append(
+                    f"program {number}, call {step}, {name} under {engine!r} by {side[1]!r}: "
+                    f"{found}\n    again: --only '{number}:{engine}:{SEPARATOR.join(ran)}'\n"
+                    f"    the operand: {described(program.operand)}"
+                )
+                return
+        report.compared += len(sides) - 1
+        report.successes.add(engine, name, error is None, isinstance(error, REFUSALS))
         if error is not None:
-            report.raw[(name, error)] += not ours
+            report.raw[(name, described(error))] += not isinstance(error, RefquantError)
             return
-        report.succeeded[key] += 1
         if value:
-            x = value[int(rng.integers(len(value)))]
+            x = value[(number + step) % len(value)]
             if getattr(x, "array", np.empty(0)).size > LARGEST:
                 break
     report.valid += 1
 
 
-def run(count, seed, records=None, others=None, choices=None, numbers=None, tell=None):
+def run(count, seed, records=None, others=None, choices=None, numbers=None, tell=None, plans=None):
     """Run programs.
 
     Parameters
@@ -267,6 +265,8 @@ def run(count, seed, records=None, others=None, choices=None, numbers=None, tell
         The programs to run, in place of `count`.
     tell : callable, optional
         Called with the report after each program.
+    plans : dict, optional
+        By number, the name of the engine and those of the operations, in place of drawn ones.
 
     Returns
     -------
@@ -275,9 +275,13 @@ def run(count, seed, records=None, others=None, choices=None, numbers=None, tell
     records = every_record() if records is None else records
     others = records if others is None else others
     choices = (kernels.available()[-1], kernels.REFERENCE) if choices is None else choices
-    report = Report()
+    sides_of = {
+        record.name: [*((record, choice) for choice in choices[:-1]), (other, choices[-1])]
+        for record, other in zip(records, others, strict=True)
+    }
+    report = Report(Successes(sides_of, OPERATIONS))
     for number in range(count) if numbers is None else numbers:
-        _program(seed, number, records, others, choices, report)
+        _program(seed, number, (plans or {}).get(number), sides_of, report)
         if tell is not None:
             tell(report)
     return report
@@ -285,21 +289,32 @@ def run(count, seed, records=None, others=None, choices=None, numbers=None, tell
 
 def table(report):
     """Write a table of the calls that succeeded, by operation and engine."""
-    names = sorted({engine for _, engine in report.tried})
-    lines = [f"{'':28}" + "".join(f"{name:>14}" for name in names) + f"{'tried':>9}"]
-    for operation in sorted({operation for operation, _ in report.tried}):
-        cells = "".join(f"{report.succeeded[operation, name]:>14}" for name in names)
-        tried = sum(report.tried[operation, name] for name in names)
-        lines.append(f"{operation:28}{cells}{tried:>9}")
+    made, shown = report.successes, report.successes.tried.any(axis=1)
+    names = [f"{name:>{max(9, len(name) + 2)}}" for name in np.array(made.groups)[shown]]
+    lines = [f"{'':35}" + "".join(names) + f"{'tried':>9}"]
+    for column, operation in enumerate(made.things):
+        if tried := made.tried[:, column].sum():
+            counts = zip(names, made.succeeded[shown, column], strict=True)
+            cells = "".join(f"{count:>{len(name)}}" for name, count in counts)
+            lines.append(f"{operation:35}{cells}{tried:>9}")
     return "\n".join(lines)
 
 
+def planned(text):
+    """Read a program as a difference prints it."""
+    number, engine, names = text.split(":", 2)
+    return int(number), (engine, names.split(SEPARATOR))
+
+
 def main():
-    """Run from the command line; the exit code is nonzero if anything differed."""
+    """Run from the command line; the exit code is nonzero if anything differed.
+
+    It also is if fewer than half of the programs were valid.
+    """
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, help="how many programs; 2000 unless --seconds")
     parser.add_argument("--seed", type=int, default=1, help="which programs")
-    parser.add_argument("--only", type=int, action="append", help="a program of that seed")
+    parser.add_argument("--only", type=planned, action="append", help="a program, as printed")
     parser.add_argument("--seconds", type=float, default=math.inf, help="end after so many")
     parser.add_argument(
         "--kernels", nargs="*", help="to compare with definitions; the best, or all"
@@ -323,22 +338,33 @@ def main():
                 flush=True,
             )
 
-    numbers = options.only or range(options.count)
+    numbers = dict(options.only) if options.only else range(options.count)
     numbers = itertools.takewhile(lambda _: time.monotonic() - begun < options.seconds, numbers)
     known = kernels.available()[1:] if options.kernels == ["all"] else options.kernels
     choices = (*known, kernels.REFERENCE) if known else None
-    report = run(options.count, options.seed, records, choices=choices, numbers=numbers, tell=tell)
+    report = run(
+        *(options.count, options.seed, records),
+        choices=choices,
+        numbers=numbers,
+        tell=tell,
+        plans=dict(options.only or ()),
+    )
     print("\n\n" + table(report))
+    rare = report.successes.rare() if report.programs >= LONG else ()
+    for name, engine, times in rare:
+        print(f"succeeded {times} times alone: {name} under {engine!r}")
     for (name, error), times in report.raw.most_common():
         if times:
             print(f"{times} errors that are none of refquant's: {name}: {error}")
     for text in report.differences:
         print(f"\n{text}")
+    made = report.successes
     print(
-        f"\n{report.programs} programs, {report.valid} valid, "
-        f"{sum(report.succeeded.values())} calls succeeded, {len(report.differences)} differ"
+        f"\n{report.programs} programs, {report.valid} valid, {report.compared} comparisons, "
+        f"operations and engines: {made.summary()}, "
+        f"{made.succeeded.sum()} calls succeeded, {len(report.differences)} differ"
     )
-    return bool(report.differences)
+    return bool(report.differences) or 2 * report.valid < report.programs
 
 
 if __name__ == "__main__":

@@ -28,10 +28,12 @@ def takes_too_much():
 
 def test_a_call_that_does_not_end_is_a_fault(monkeypatch):
     monkeypatch.setattr(calls, "LONGEST", 0.01)
-    assert calls.bounded(target(never_ends), {}).startswith("Hang: more than 0.01 s")
-    assert calls.bounded(target(ends), {}) is None
+    succeeded, found = calls.bounded(target(never_ends), {})
+    assert not succeeded
+    assert found.startswith("Hang: more than 0.01 s")
+    assert calls.bounded(target(ends), {}) == (True, None)
 
 
 def test_a_call_that_needs_too_much_memory_is_none():
     with calls.limited():
-        assert calls.bounded(target(takes_too_much), {}) is None
+        assert calls.bounded(target(takes_too_much), {}) == (False, None)

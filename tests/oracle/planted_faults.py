@@ -21,7 +21,12 @@ from refquant.oracle.joint import diagnose_all
 from refquant.oracle.search import Candidate, Search
 
 ENGINES = ("litert-2.3-reference", "litert-2.3-optimized-x86", "tflite-micro", "xnnpack", "onnx")
-OPERATIONS = ("linear", "conv2d", "add", "mul", "sub")
+DRAWN = ("linear", "conv2d", "add", "mul", "sub")
+# Operations on codes have the cases of vectors.
+OPERATIONS = (
+    *DRAWN, "requantize", "quantize", "leaky_relu", "sigmoid", "tanh", "elu", "hardswish",
+    "softmax", "cat", "mean", "global_avg_pool2d", "avg_pool2d", "max_pool2d", "resize_bilinear",
+)  # fmt: skip
 KINDS = ("axis", "fault", "part", "engine", "pair")
 ZEROS = (-128, -5, 0, 13, 100)
 
@@ -32,6 +37,9 @@ def _int8(rng, low, high, *shape):
 
 def draw_case(rng, operation, number):
     """Draw operands on which ties, clipped results and borders are frequent."""
+    if operation not in DRAWN:
+        cases = oracle.cases_of(operation, int(rng.integers(1000)), neutral=True)
+        return cases[int(rng.integers(len(cases)))].problem
     ties = number == 0
     z_x, z_w, z_y = (int(rng.choice(ZEROS)) for _ in range(3))
     out = Output(
@@ -91,7 +99,8 @@ def plant(rng):
         if not any(seen):
             continue  # the data does not show it
         cases = [
-            (answer.reshape(task.shape), task) for answer, task in zip(answers, tasks, strict=True)
+            (answer.reshape(search.mismatch.shape), task)
+            for answer, search, task in zip(answers, searches, tasks, strict=True)
         ]
         names = searches[-1].names(candidate)
         return engine, operation, names, diagnose_all(cases, engine)

@@ -6,7 +6,7 @@ from parity.draws import draws, draws_large
 
 WIDTHS = (0, 4, 8, 12, 60, 252, 256, 260)
 # Around the integers and rows that are packed at once.
-WIDE, ROWS = (64, 68, 1020, 1024, 1028, 2052), (1, 15, 16, 17, 33)
+WIDE, ROWS = (64, 68, 2052, 4092, 4096, 4100), (1, 63, 64, 65, 130)
 
 
 def halves():

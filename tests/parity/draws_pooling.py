@@ -8,7 +8,7 @@ from refquant.engines import Split
 from refquant.engines.rules import average as rules
 from refquant.engines.rules import quantize as rules_of_one
 from refquant.engines.rules.mean import MEAN_OF_INTEGERS
-from refquant.reference.operands import Geometry, Output, Quantizer, Windows
+from refquant.reference.operands import Geometry, Output, Windows
 
 RULES = (
     rules.AVERAGE_ADD_THEN_ROUND,
@@ -114,24 +114,31 @@ def mean_large(rng):
     yield np.full((1, 2**23 + 9), 255, np.uint8), Output(0.1, 3, 0, 255), rules.AVERAGE_OF_STEPS
 
 
-@draws("sum_of_reals")
-def sum_of_reals(rng):
+def averaged(rng, shape, storage, rule):
+    """Draw integers, and the rules of the averages of their real numbers."""
+    scale = float(np.exp(rng.uniform(-9, 3)))
+    output = Output(scale, int(rng.choice(zero_points(storage))), *RANGES[storage])
+    vectors = int(rng.integers(shape[0] * shape[2] + 1))
+    quantize = Split(rules_of_one.FUSED, rules_of_one.DIVIDE_THEN_ROUND)
+    return integers(rng, shape, storage), output, vectors, rule, quantize
+
+
+@draws("mean_of_reals")
+def mean_of_reals(rng):
     for storage in RANGES:
         for rule in DEQUANTIZING:
-            for columns in (2, 3, 5, 8, 31, 33, 64, 257, 300):
+            for columns in (2, 3, 5, 8, 31, 33, 64, 96, 257, 300):
                 n = int(rng.choice([1, 2, 3, 4, 5, 15, 16, 17, 33, 63, 64, 65, 100]))
-                q = integers(rng, (int(rng.integers(1, 4)), n, columns), storage)
-                scale = float(np.exp(rng.uniform(-9, 3)))
-                yield q, Quantizer(scale, int(rng.choice(zero_points(storage)))), rule
+                yield averaged(rng, (int(rng.integers(1, 4)), n, columns), storage, rule)
     for n in (255, 256, 257, 4095, 4097):  # blocks of blocks
-        yield integers(rng, (1, n, 37), "uint8"), Quantizer(1 / 3, 7), rules_of_one.SUBTRACT
-    yield np.empty((2, 0, 3), np.uint8), Quantizer(1 / 3, 7), rules_of_one.SUBTRACT
+        yield averaged(rng, (1, n, 37), "uint8", rules_of_one.SUBTRACT)
+    yield averaged(rng, (0, 2, 3), "uint8", rules_of_one.SUBTRACT)
 
 
-@draws_large("sum_of_reals")
-def sum_of_reals_large(rng):
+@draws_large("mean_of_reals")
+def mean_of_reals_large(rng):
     for shape in ((8, 3136, 64), (1, 2**19 + 21, 5), (1, 700, 3000)):
-        yield integers(rng, shape, "uint8"), Quantizer(0.05, 64), rules_of_one.SUBTRACT
+        yield averaged(rng, shape, "uint8", rules_of_one.SUBTRACT)
 
 
 def parts(size, count):

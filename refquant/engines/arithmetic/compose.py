@@ -23,6 +23,7 @@ from refquant.engines.rules.float32 import INT32_MAX, INT32_MIN, fma, wrap_int32
 from refquant.engines.rules.pipeline import IN_STEPS
 from refquant.engines.rules.ratios import Ratios, ratios
 from refquant.engines.rules.rounding import round_number, round_shift
+from refquant.engines.rules.telling import told
 
 # The axes that say how a number of steps becomes an integer.
 FINISH = ("rounding", "zero_point", "clamp", "overflow")
@@ -121,6 +122,7 @@ def _like(zero_point, t):
     return ratios(zero_point) if isinstance(t, Ratios) else np.asarray(zero_point).astype(t.dtype)
 
 
+@told("multiplier", lambda m: "m = q * 2**(shift - 31)", whole=True)
 def quantized_multiplier(multiplier) -> tuple[np.ndarray, np.ndarray]:
     r"""Write positive numbers as :math:`q \, 2^{shift - 31}` with q an integer in [2**30, 2**31).
 

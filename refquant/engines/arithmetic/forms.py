@@ -31,6 +31,7 @@ from refquant.engines.arithmetic.compose import (
     quantize_of_axes,
     requantize_of_axes,
 )
+from refquant.engines.arithmetic.placed import Placed
 from refquant.engines.arithmetic.runtime_codes import requantize_codes_of_axes
 from refquant.engines.rules import average as w
 from refquant.engines.rules import elementwise as e
@@ -336,6 +337,8 @@ def place(rule: Any) -> tuple[Form, Arithmetic] | None:
     if known is not None:
         return known
     function = getattr(rule, "function", None)
+    if isinstance(function, Placed):
+        return function.form, function.axes
     if isinstance(function, partial) and function.func in _BY_FUNCTION:
         return _BY_FUNCTION[function.func], function.args[0]
     return None

@@ -19,6 +19,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from refquant.engines.rules.telling import told
+
 __all__ = ["ROUNDINGS", "as_fractions", "round_number", "round_shift"]
 
 ROUNDINGS = {
@@ -60,6 +62,7 @@ def _steps_away(odd, rest, half, negative, rounding):
     return above | (tie & ties[rounding])
 
 
+@told("rounded", lambda t, rounding: f"{rounding} of the number of steps")
 def round_number(t, rounding: str) -> np.ndarray:
     """Round floats or Fractions to whole numbers of the same type.
 
@@ -105,6 +108,7 @@ def round_number(t, rounding: str) -> np.ndarray:
     return np.where(negative, -1, 1) * (whole + away)
 
 
+@told("shifted", lambda n, shift, rounding: f"{rounding} of an integer over 2**shift")
 def round_shift(n, shift, rounding: str) -> np.ndarray:
     """Divide integers by a power of two and round.
 

@@ -1,5 +1,8 @@
 """Averages over windows; the parameters of the result are those of the input."""
 
+import math
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -36,6 +39,37 @@ __all__ = [
 ]
 
 _ONE_PLANE = np.array([[0, 1]], np.int64)
+# Up to so many windows are found once: a layer meets the same ones again.
+_USUAL = 4096
+
+_Found = tuple[list[np.ndarray], np.ndarray]
+
+
+def _windows(find: Callable[..., _Found], counts: tuple[int, ...], *how: Any) -> _Found:
+    """Find windows inside the input along each dimension, and their divisors; not to be changed."""
+    return (_kept if math.prod(counts) <= _USUAL else _find)(find, counts, *how)
+
+
+def _find(find: Callable[..., _Found], counts: tuple[int, ...], *how: Any) -> _Found:
+    inside, divisors = find(counts, *how)
+    divisors.flags.writeable = False
+    return inside, divisors
+
+
+_kept = lru_cache(maxsize=64)(_find)
+
+
+def _sliding(counts, sizes, kernel, stride, padding, include: bool) -> _Found:
+    """Find windows of one size, whose divisor counts the border if `include` says so."""
+    found = [spans(*along) for along in zip(sizes, kernel, stride, padding, counts, strict=True)]
+    inside = [span for _, span in found]
+    return inside, _products([extent for extent, _ in found] if include else _lengths(inside))
+
+
+def _covering(counts, sizes) -> _Found:
+    """Find as many windows as are wanted, which cover the input."""
+    inside = [adaptive_spans(n, c) for n, c in zip(sizes, counts, strict=True)]
+    return inside, _products(_lengths(inside))
 
 
 def _lengths(inside: list[np.ndarray]) -> list[np.ndarray]:
@@ -82,12 +116,9 @@ def _of_windows(
     laid_out = layout.image(array, spatial)
     sizes = laid_out[0].shape[1:-1]
     counts = pooled_sizes(sizes, kernel, stride, padding, (1,) * spatial, ceil_mode)
-    found = [spans(*along) for along in zip(sizes, kernel, stride, padding, counts, strict=True)]
-    inside = [span for _, span in found]
+    inside, divisors = _windows(_sliding, counts, sizes, kernel, stride, padding, include)
     if override is not None:
-        divisors = np.full((1,) * (3 - spatial) + counts, override, np.int64)
-    else:
-        divisors = _products([extent for extent, _ in found] if include else _lengths(inside))
+        divisors = np.full(divisors.shape, override, np.int64)
     operands = Operands(
         q.dtype,
         channels_last=spatial == 3 or layout.is_channels_last(array),
@@ -240,8 +271,8 @@ def _to_counts(q: QuantizedTensor, laid_out, counts: tuple[int, ...]) -> Quantiz
         raise ShapeError(
             argument="input", expected="with pixels to average", got=f"shape {q.array.shape}"
         )
-    inside = [adaptive_spans(n, c) for n, c in zip(sizes, counts, strict=True)]
-    pairs = list(zip(sizes, counts, strict=True))
+    inside, divisors = _windows(_covering, counts, sizes)
+    pairs = zip(sizes, counts, strict=True)
     operands = Operands(
         q.dtype,
         channels_last=q.array.ndim == spatial + 2 and layout.is_channels_last(q.array),
@@ -249,7 +280,7 @@ def _to_counts(q: QuantizedTensor, laid_out, counts: tuple[int, ...]) -> Quantiz
         volume=spatial == 3,
     )
     split = engines.current().rule("adaptive_average_pool", operands)
-    return _average(q, laid_out, inside, _products(_lengths(inside)), split)
+    return _average(q, laid_out, inside, divisors, split)
 
 
 @operation()

@@ -3,6 +3,9 @@
 
 from typing import Any
 
+import math
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 import numpy as np
 from refquant import dtypes, engines, kernels
@@ -20,6 +23,20 @@ from refquant.reference.operands import Windows
 from refquant.tensors import QuantizedTensor
 __all__ = ['adaptive_avg_pool1d', 'adaptive_avg_pool2d', 'adaptive_avg_pool3d', 'avg_pool1d', 'avg_pool2d', 'avg_pool3d']
 _ONE_PLANE: Any
+_USUAL: Any
+_Found = tuple[list[np.ndarray], np.ndarray]
+
+def _windows(find: Callable[..., _Found], counts: tuple[int, ...], *how: Any) -> _Found:
+    """Find windows inside the input along each dimension, and their divisors; not to be changed."""
+
+def _find(find: Callable[..., _Found], counts: tuple[int, ...], *how: Any) -> _Found: ...
+def _kept(find: Callable[..., _Found], counts: tuple[int, ...], *how: Any) -> _Found: ...
+
+def _sliding(counts: Any, sizes: Any, kernel: Any, stride: Any, padding: Any, include: bool) -> _Found:
+    """Find windows of one size, whose divisor counts the border if `include` says so."""
+
+def _covering(counts: Any, sizes: Any) -> _Found:
+    """Find as many windows as are wanted, which cover the input."""
 
 def _lengths(inside: list[np.ndarray]) -> list[np.ndarray]: ...
 

@@ -11,7 +11,7 @@ from refquant._documentation import document
 from refquant._environment import enclose
 from refquant._operation import operation_name
 from refquant.dtypes import quint8
-from refquant.engines import Form, Operands
+from refquant.engines import Operands
 from refquant.engines.rules import float_sums
 from refquant.engines.rules.average import AVERAGE_IN_FIXED_POINT
 from refquant.engines.rules.mean import MEAN_IN_CASCADES, MEAN_IN_ORDER
@@ -260,14 +260,17 @@ def mean(
     rule = engines.current().rule("mean", Operands(q.dtype, trailing=trailing, spatial=spatial))
     check_average(q, count, rule)
     shape = [1 if d in axes else n for d, n in enumerate(x.shape) if keepdim or d not in axes]
-    if rule in _SUMS:
+    output = q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max
+    block = _block(x, axes) if rule is MEAN_IN_CASCADES else None
+    if block is not None:
+        averages = _of_columns(block, output, q.dtype)
+    elif rule in _SUMS:
         with np.errstate(all="ignore"):
-            real = _sum(q, axes, rule) / np.float32(count)
+            real = _SUMS[rule](dequantize(q).array, axes) / np.float32(count)
         averages = quantize_array(np.asarray(real), q.scale, q.zero_point, q.dtype)
     else:
         rows = x if trailing else np.moveaxis(x, axes, range(-len(axes), 0))
         rows = np.ascontiguousarray(rows).reshape(x.size // count, count)
-        output = q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max
         averages = kernels.mean(rows, output, rule)
     result = q.like(np.ascontiguousarray(averages).reshape(shape))
     if out is None:
@@ -277,14 +280,13 @@ def mean(
     return target
 
 
-def _sum(q: QuantizedTensor, axes: tuple[int, ...], form: Form) -> np.ndarray:
-    """Add real numbers in the order that a form says."""
-    block = _block(q.array, axes)
-    if form is MEAN_IN_CASCADES and block is not None:
-        dequantizing = engines.current().rule("dequantize_per_tensor", Operands(q.dtype))
-        sums = kernels.sum_of_reals(block, (q.scale, q.zero_point), dequantizing)
-        return sums.reshape([n for d, n in enumerate(q.array.shape) if d not in axes])
-    return _SUMS[form](dequantize(q).array, axes)
+def _of_columns(block: np.ndarray, output, dtype) -> np.ndarray:
+    """Average real numbers along the middle axis."""
+    record, operands = engines.current(), Operands(dtype)
+    quantizing = record.rule("quantize_per_tensor", operands)
+    vectors = layout.vector_length(block.shape[0] * block.shape[2], quantizing.block)
+    dequantizing = record.rule("dequantize_per_tensor", operands)
+    return kernels.mean_of_reals(block, output, vectors, dequantizing, quantizing)
 
 
 def _block(array: np.ndarray, axes: tuple[int, ...]) -> np.ndarray | None:
@@ -294,10 +296,10 @@ def _block(array: np.ndarray, axes: tuple[int, ...]) -> np.ndarray | None:
     """
     if not array.flags.c_contiguous and layout.is_channels_last(array):
         # Other dimensions than these would not be kept in the order of memory.
-        if 1 in axes or not set(range(2, array.ndim)) <= set(axes):
+        if axes[-array.ndim + 2 :] != tuple(range(2, array.ndim)) or 1 in axes:
             return None
-        array = np.moveaxis(array, 1, -1)
-        axes = tuple(d - (d > 0) for d in axes)
+        array, _ = layout.image(array, array.ndim - 2)
+        axes = tuple([d - (d > 0) for d in axes])
     if not axes or not array.flags.c_contiguous or axes[-1] - axes[0] >= len(axes):
         return None
     first, after = axes[0], axes[-1] + 1

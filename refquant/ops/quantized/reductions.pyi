@@ -12,7 +12,7 @@ from refquant._documentation import document
 from refquant._environment import enclose
 from refquant._operation import operation_name
 from refquant.dtypes import quint8
-from refquant.engines import Form, Operands
+from refquant.engines import Operands
 from refquant.engines.rules import float_sums
 from refquant.engines.rules.average import AVERAGE_IN_FIXED_POINT
 from refquant.engines.rules.mean import MEAN_IN_CASCADES, MEAN_IN_ORDER
@@ -193,8 +193,8 @@ def mean(input: Any, dim: Any=None, keepdim: bool=False, *, dtype: Any=None, out
     tensor(1.5000)
     """
 
-def _sum(q: QuantizedTensor, axes: tuple[int, ...], form: Form) -> np.ndarray:
-    """Add real numbers in the order that a form says."""
+def _of_columns(block: np.ndarray, output: Any, dtype: Any) -> np.ndarray:
+    """Average real numbers along the middle axis."""
 
 def _block(array: np.ndarray, axes: tuple[int, ...]) -> np.ndarray | None:
     """View the elements around axes that are neighbors in memory as (outer, n, inner).

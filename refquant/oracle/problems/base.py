@@ -13,10 +13,10 @@ from refquant.engines import Engine
 from refquant.engines.arithmetic.change import values_of_rule
 from refquant.errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops.registered import OPERATIONS
-from refquant.oracle.problems.codes import Codes
+from refquant.oracle.problems.codes import Codes, Output
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["Problem"]
+__all__ = ["Problem", "fitted"]
 
 
 class Problem:
@@ -46,6 +46,7 @@ class Problem:
     """
 
     family = "other"
+    output: Output | None = None  # of neutral operands
 
     def __init__(
         self, operation: str, function: Callable[..., Any], arguments: dict[str, Any]
@@ -60,6 +61,10 @@ class Problem:
     def answer(self, engine: str | Engine) -> np.ndarray:
         """Compute the operation by an engine, as a flat array of integers (or real numbers)."""
         return _flat(self.run(engine))
+
+    def result(self, engine: str | Engine) -> np.ndarray:
+        """Compute the operation by an engine, as integers (or real numbers) in their own shape."""
+        return _array(self.run(engine))
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the engine's values on each axis that this operation depends on.
@@ -84,36 +89,7 @@ class Problem:
         shape : tuple of int
             Of the output.
         """
-        expected = self.run(engine)
-        array = _array(actual.array if isinstance(actual, Codes) else actual)
-        if array.shape != tuple(expected.shape):
-            raise ShapeError(
-                f"oracle: {self.operation}",
-                argument="actual",
-                expected=f"of shape {tuple(expected.shape)}, as the operation returns",
-                got=f"shape {array.shape}",
-            )
-        quantized_output = isinstance(expected, QuantizedTensor)
-        integers = isinstance(expected, np.ndarray) and expected.dtype.kind in "iu"
-        if (quantized_output or integers) and array.dtype.kind not in "iu":
-            raise DtypeError(
-                f"oracle: {self.operation}",
-                argument="actual",
-                expected="a quantized tensor or an array of its integers",
-                got=f"an array of {array.dtype}",
-                hint="give the integers, not the real numbers that they stand for",
-            )
-        if isinstance(actual, QuantizedTensor) and quantized_output:
-            ours = (expected.dtype, expected.scale, expected.zero_point)
-            theirs = (actual.dtype, actual.scale, actual.zero_point)
-            if not all(np.array_equal(o, t) for o, t in zip(ours, theirs, strict=True)):
-                raise ArgumentError(
-                    f"oracle: {self.operation}",
-                    argument="actual",
-                    expected="quantized with dtype {}, scale {} and zero point {}".format(*ours),
-                    got="{}, {} and {}".format(*theirs),
-                )
-        return _flat(array), _flat(expected), array.shape
+        return fitted(self, actual, self.run(engine))
 
     def describe(self) -> str:
         """Describe the operation and its operands in one line."""
@@ -122,6 +98,39 @@ class Problem:
 
     def __repr__(self) -> str:
         return f"<Problem {self.describe()}>"
+
+
+def fitted(task: Problem, actual: Any, expected: Any) -> tuple[np.ndarray, np.ndarray, tuple]:
+    """Validate a backend's answer against a right one; see `Problem.check`."""
+    array = _array(actual.array if isinstance(actual, Codes) else actual)
+    if array.shape != tuple(expected.shape):
+        raise ShapeError(
+            f"oracle: {task.operation}",
+            argument="actual",
+            expected=f"of shape {tuple(expected.shape)}, as the operation returns",
+            got=f"shape {array.shape}",
+        )
+    quantized_output = isinstance(expected, QuantizedTensor)
+    integers = isinstance(expected, np.ndarray) and expected.dtype.kind in "iu"
+    if (quantized_output or integers) and array.dtype.kind not in "iu":
+        raise DtypeError(
+            f"oracle: {task.operation}",
+            argument="actual",
+            expected="a quantized tensor or an array of its integers",
+            got=f"an array of {array.dtype}",
+            hint="give the integers, not the real numbers that they stand for",
+        )
+    if isinstance(actual, QuantizedTensor) and quantized_output:
+        ours = (expected.dtype, expected.scale, expected.zero_point)
+        theirs = (actual.dtype, actual.scale, actual.zero_point)
+        if not all(np.array_equal(o, t) for o, t in zip(ours, theirs, strict=True)):
+            raise ArgumentError(
+                f"oracle: {task.operation}",
+                argument="actual",
+                expected="quantized with dtype {}, scale {} and zero point {}".format(*ours),
+                got="{}, {} and {}".format(*theirs),
+            )
+    return _flat(array), _flat(expected), array.shape
 
 
 def _array(value: Any) -> np.ndarray:
@@ -147,6 +156,10 @@ def _short(value: Any) -> str:
         return f"{value.dtype.name} {tuple(value.shape)}, scale {kind}"
     if isinstance(value, Tensor):
         return f"{value.dtype} {tuple(value.shape)}"
-    if isinstance(value, list | tuple) and any(isinstance(v, QuantizedTensor) for v in value):
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}"
+    if isinstance(value, list | tuple) and any(
+        isinstance(v, QuantizedTensor | Codes) for v in value
+    ):
         return f"{len(value)} tensors"
     return repr(value)

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, engines
+from refquant import arguments
 from refquant.engines import Convolution, Engine
+from refquant.engines.registry import chosen
 from refquant.errors import ArgumentError, DtypeError, ShapeError
 from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.layer import Layer
@@ -117,6 +118,8 @@ def pads_of(value: Any, dims: int) -> tuple[tuple[int, int], ...]:
 class NeutralProduct(Product):
     """A product of neutral operands, computed by rules alone."""
 
+    output: Output
+
     def _bind(self, a: dict[str, Any]) -> None:
         self.relu = False
         output = arguments.instance("output", a["output"], Output, "an oracle.Output")
@@ -217,6 +220,6 @@ class NeutralProduct(Product):
 
     def run(self, engine: str | Engine) -> np.ndarray:
         """Compute the operation by the rules of an engine, as integers in the output's shape."""
-        record = engine if isinstance(engine, Engine) else engines.get(engine)
+        record = chosen(engine)
         answers = self.answer_for(record, np.arange(self.size))
         return answers.reshape(self.shape).astype(self.output.dtype)

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, engines
+from refquant import arguments
 from refquant.engines import Engine, Operands
 from refquant.engines.arithmetic.change import values_of
+from refquant.engines.registry import chosen
 from refquant.engines.rule import Split
 from refquant.errors import ArgumentError, DtypeError, ShapeError
 from refquant.oracle.problems.base import Problem
@@ -148,10 +149,20 @@ class NeutralCodes(Problem):
 
     def run(self, engine: str | Engine) -> np.ndarray:
         """Compute the operation by the rules of an engine, in the output's shape."""
-        record = engine if isinstance(engine, Engine) else engines.get(engine)
+        record = chosen(engine)
         with np.errstate(all="ignore"):
             answers = self.formula(record)
         return answers.astype(np.float32 if self.output is None else self.output.dtype)
+
+    @property
+    def lower(self) -> int:
+        """The least result."""
+        return 0 if self.output is None else int(self.output.lower or 0)
+
+    @property
+    def upper(self) -> int:
+        """The greatest result."""
+        return 0 if self.output is None else int(self.output.upper or 0)
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the engine's values on each axis that this operation depends on."""

@@ -10,6 +10,7 @@ output quantizer and including its zero point, is
 import inspect
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +36,8 @@ from refquant.reference.operands import PostOps
 from refquant.tensors import QuantizedTensor
 
 __all__ = ["Product", "product_function"]
+
+KEPT = 1 << 23  # sums that are kept for other candidates of a search
 
 
 def product_function(name: str, relu: bool) -> Callable[..., Any]:
@@ -156,7 +159,7 @@ class Product(Problem):
     def sums(
         self, accumulator="wrapped", border="zero_point", input_zero=None, weight_zero=None
     ) -> np.ndarray:
-        """Sum the products of every output, flat int64; the last eight results are kept.
+        """Sum the products of every output, flat int64; the last results are kept.
 
         Parameters
         ----------
@@ -167,7 +170,7 @@ class Product(Problem):
         """
         key = (accumulator, border, input_zero, weight_zero)
         if key not in self._sums:
-            if len(self._sums) > 7:
+            if len(self._sums) > 7 and len(self._sums) * self.size > KEPT:
                 self._sums.pop(next(iter(self._sums)))
             self._sums[key] = self._flatten(self._raw_sums(*key))
         return self._sums[key]
@@ -334,6 +337,15 @@ class Product(Problem):
             sums + np.floor(high).astype(np.int64),
             multiplier,
         )
+
+    def magnitudes(self) -> np.ndarray:
+        """Sum the magnitudes of the products of every output, flat."""
+        layer = self.layer
+        x = np.abs(layer.x.astype(np.int64) - layer.input_zero)
+        zeros = layer.zero_points.reshape(*layer.filters.shape[:2], 1)
+        plain = replace(layer, x=x, filters=np.abs(layer.filters.astype(np.int64) - zeros))
+        sums = plain.sums(ACCUMULATORS["exact"], 0, 0, np.zeros_like(layer.zero_points))
+        return self._flatten(sums)
 
     def roundings(self, where: Any) -> np.ndarray:
         """Bound the magnitudes that are rounded on the way, products and bias, in output steps.

@@ -10,6 +10,7 @@ import numpy as np
 from refquant import arguments, dtypes, engines
 from refquant.engines.workflow import Workflow
 from refquant.errors import ArgumentError, ArgumentTypeError
+from refquant.nn._turns import Turn, in_turn
 from refquant.nn.module import Module
 from refquant.quantization.observers import ranges
 from refquant.quantization.observers.affine import STATES_WITH_EPS, UniformQuantizationObserverBase
@@ -113,6 +114,11 @@ class FakeQuantizeBase(Module):
         "ch_axis", "scale", "zero_point",
     )  # fmt: skip
 
+    def __init__(self) -> None:
+        super().__init__()
+        # Threads observe one after the other, each with a scale and zero point of one pair.
+        self._turn = Turn()
+
     @classmethod
     def with_args(cls, **keywords: Any) -> Factory:
         """Choose arguments of the constructor; the result makes modules when called."""
@@ -187,6 +193,7 @@ class FakeQuantizeBase(Module):
 
     # -- state ---------------------------------------------------------------------------------
 
+    @in_turn
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
         names = [*(self._flags if self._has_tensors() else ()), "scale", "zero_point"]
         for name in names:

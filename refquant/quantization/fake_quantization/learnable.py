@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import arguments
 from refquant.errors import ArgumentError
+from refquant.nn._turns import in_turn
 from refquant.nn.parameter import Parameter
 from refquant.ops import checks
 from refquant.ops.quantized.fused_fake_quantization import learned_per_channel, learned_per_tensor
@@ -126,12 +127,14 @@ class _LearnableFakeQuantize(FakeQuantizeBase):
     def _raise_scale(self) -> None:
         np.maximum(self.scale.array, self.eps.array, out=self.scale.array)
 
+    @in_turn
     def calculate_qparams(self, **keywords: Any) -> tuple[Any, ...]:
         """Return the scale, at least eps, and the zero point rounded to an integer."""
         self._raise_scale()
         point = np.clip(np.rint(self.zero_point.array), self.quant_min, self.quant_max)
         return self.scale.detach(), Tensor(point.astype(np.int64))
 
+    @in_turn
     def forward(self, X: Tensor) -> Tensor:
         """Observe or learn, and round, each if it is switched on."""
         tensor = checks.float32_tensor("X", X)
@@ -155,6 +158,7 @@ class _LearnableFakeQuantize(FakeQuantizeBase):
             return learned_per_channel(*parts, self.ch_axis, limits, factor)
         return learned_per_tensor(*parts, limits, factor)
 
+    @in_turn
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
         super(FakeQuantizeBase, self)._save_to_state_dict(destination, prefix, keep_vars)
 

@@ -120,9 +120,11 @@ class FakeQuantize(FakeQuantizeBase):
         tensor = self._input(X)
         if tensor.array.size == 0:
             return X
-        if self.observer_enabled:
-            self._observe(tensor)
-        return self._round(tensor) if self.fake_quant_enabled else X
+        with self._turn:
+            if self.observer_enabled:
+                self._observe(tensor)
+            scale, zero_point = self.scale, self.zero_point
+        return self._round(tensor, scale, zero_point) if self.fake_quant_enabled else X
 
     def _input(self, X) -> Tensor:
         plain = isinstance(X, Tensor) and not X.is_quantized
@@ -137,16 +139,16 @@ class FakeQuantize(FakeQuantizeBase):
             zero_point = Tensor(zero_point.array.astype(self.zero_point.array.dtype))
         self.scale, self.zero_point = scale, zero_point
 
-    def _round(self, tensor: Tensor) -> Tensor:
-        if self.scale is None:
+    def _round(self, tensor: Tensor, scale: Any, zero_point: Any) -> Tensor:
+        if scale is None:
             raise OperationError(
                 argument="observer_enabled",
                 expected="True until something was observed",
                 got="False",
                 hint="call enable_observer() and run some batches first",
             )
-        quantizer.scale_values("scale", self.scale.array)
-        scales, points = self.scale.array, self.zero_point.array
+        quantizer.scale_values("scale", scale.array)
+        scales, points = scale.array, zero_point.array
         limits, rule = (self.quant_min, self.quant_max), self.workflow.fake_quantize
         if self.is_per_channel:
             axis = checks.dimension("ch_axis", self.ch_axis, tensor.array.ndim)
@@ -266,31 +268,40 @@ class FusedMovingAvgObsFakeQuantize(FakeQuantize):
     def forward(self, X: Tensor) -> Tensor:
         """Observe `X` and round it, each if it is switched on."""
         tensor = checks.float32_tensor("X", X)
-        array, observer = tensor.array, self.activation_post_process
-        if array.size == 0:
+        if tensor.array.size == 0:
             return X
-        if self.observer_enabled:
-            current = batch_range(array, self.is_per_channel)
-            observer._check_finite(current)
+        with self._turn:
+            if self.observer_enabled:
+                self._observe(tensor)
+            if not self.fake_quant_enabled:
+                return differentiable(tensor.array.copy(order="K"), (tensor,), lambda g: (g,))
+            scale, zero_point = self.scale, self.zero_point = self._chosen(tensor.array)
+        return self._round(tensor, scale, zero_point)
+
+    def _observe(self, tensor: Tensor) -> None:
+        observer = self.activation_post_process
+        current = batch_range(tensor.array, self.is_per_channel)
+        observer._check_finite(current)
+        with observer._turn:
             seen = observer._seen()
             ends = averaged_range(
                 current, None if seen is None else seen.reshape(2, -1), observer.averaging_constant
             )
             observer._set(ends if self.is_per_channel else ends[:, 0])
-        if not self.fake_quant_enabled:
-            return differentiable(array.copy(order="K"), (tensor,), lambda g: (g,))
-        ends = observer._range()
+
+    def _chosen(self, array: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Choose scale and zero point for the range so far."""
+        ends = self.activation_post_process._range()
         if ends is None:
             count = array.shape[0] if self.is_per_channel else 1
             ends = np.full((2, count), [[np.inf], [-np.inf]], np.float32)
         scales, points = qparams_of_operation(
             ends[0], ends[1], self.quant_min, self.quant_max, self.is_symmetric_quant
         )
-        self.scale, self.zero_point = Tensor(scales), Tensor(points)
-        return self._round(tensor)
+        return Tensor(scales), Tensor(points)
 
-    def _round(self, tensor: Tensor) -> Tensor:
-        scales, points = self.scale.array, self.zero_point.array
+    def _round(self, tensor: Tensor, scale: Any, zero_point: Any) -> Tensor:
+        scales, points = scale.array, zero_point.array
         limits, rule = (self.quant_min, self.quant_max), "round_then_add"
         if self.is_per_channel:
             return rounded_per_channel(tensor, scales, points, 0, limits, rule)

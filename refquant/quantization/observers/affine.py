@@ -236,7 +236,8 @@ class UniformQuantizationObserverBase(ObserverBase):
         NoDataWarning
             If nothing was observed; the result is then scale 1, zero point 0.
         """
-        ends = self._range()
+        with self._turn:
+            ends = self._range()
         if ends is None:
             return self._unobserved()
         scales, zero_points = self._qparams(*ends)
@@ -262,7 +263,9 @@ class UniformQuantizationObserverBase(ObserverBase):
             If the statistic depends on the order of batches (moving averages).
         """
         self._check_mergeable(other)
-        with self._turn:
+        # Two threads that merge two observers into each other must not wait for each other.
+        first, second = sorted((self._turn, other._turn), key=id)
+        with first, second:
             self._absorb(other)
         return self
 
@@ -302,8 +305,9 @@ class UniformQuantizationObserverBase(ObserverBase):
         Explanation
             For printing; a notebook shows it as a table.
         """
-        ends = self._range()
-        return Explanation.of(self, ends, [] if ends is None else self._explain_more())
+        with self._turn:
+            ends = self._range()
+            return Explanation.of(self, ends, [] if ends is None else self._explain_more())
 
     def _explain_more(self) -> list[tuple[str, str]]:
         """Return facts that only this class of observers knows."""
@@ -320,7 +324,8 @@ class UniformQuantizationObserverBase(ObserverBase):
         names = dict(zip(self._statistics, self._state_names(), strict=True))
         if self.workflow.states >= STATES_WITH_EPS:
             names = {"eps": "eps", **names}
-        states.save_statistics(self, names, destination, prefix, keep_vars)
+        with self._turn:
+            states.save_statistics(self, names, destination, prefix, keep_vars)
 
     def _load_from_state_dict(self, report, prefix: str) -> None:
         eps = report.take(prefix + "eps", optional=True)

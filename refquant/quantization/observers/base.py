@@ -1,33 +1,15 @@
 """The base class of all observers: factories, paths in the model, and state."""
 
-import threading
 from typing import Any
 
 from refquant import dtypes, engines
 from refquant.errors import NotSupportedError
+from refquant.nn._turns import Turn
 from refquant.nn.module import Module
 from refquant.quantization.observers.explanation import Explanation
 from refquant.quantization.observers.factory import Factory
 
 __all__ = ["Observer", "ObserverBase", "has_observed"]
-
-
-class Turn:
-    """A lock of one object, for a ``with`` block; copies of the object have locks of their own."""
-
-    __slots__ = ("_lock",)
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *error: object) -> None:
-        self._lock.release()
-
-    def __reduce__(self) -> tuple[type, tuple]:
-        return Turn, ()
 
 
 class ObserverBase(Module):

@@ -13,12 +13,14 @@ It matters because the symmetric scale puts the largest weight, if negative, on 
 -128 and -127: the last bit decides.
 """
 
+import contextlib
 from typing import Any, Self
 
 import numpy as np
 
 from refquant import arguments, nn
 from refquant.errors import ShapeError
+from refquant.nn._turns import Turn
 from refquant.nn.qat.fake_quantized import FakeQuantized
 from refquant.tensors import Tensor
 from refquant.tensors.autograd import no_grad
@@ -63,6 +65,8 @@ class Normalized(FakeQuantized):
     ) -> None:
         """Make the normalization, gamma uniform in 0..1, and the modules that round."""
         self.freeze_bn = arguments.switch("freeze_bn", freeze_bn)
+        # Threads move the statistics one after the other.
+        self._turn = Turn()
         self.start_fake_quantization(qconfig)
         self._rescales = self.workflow.normalization == "rescaled"
         norm = self._NORM(channels, eps, momentum)
@@ -140,6 +144,10 @@ class Normalized(FakeQuantized):
         return vector.reshape([1, -1] + [1] * (self.weight.dim() - 2))
 
     def _rounded(self, input):
+        with self._turn if self.training else contextlib.nullcontext():
+            return self._normalized(input)
+
+    def _normalized(self, input):
         if self._enable_slow_path_for_better_numerical_stability and not self._rescales:
             return self._in_two_passes(input)
         deviation = (self._get("running_var") + self._get("eps")).sqrt()
