@@ -15,11 +15,12 @@ from refquant.errors import (
     NotSupportedError,
 )
 from refquant.nn import state
-from refquant.nn.hooks import Hooked, RemovableHandle
+from refquant.nn.hooks import Hooked
 from refquant.nn.parameter import Parameter
 from refquant.nn.traversal import ModuleTree
 from refquant.ops import layout
 from refquant.tensors import Tensor
+from refquant.tensors.hooks import RemovableHandle
 
 __all__ = ["Module", "RemovableHandle"]
 

@@ -25,12 +25,13 @@ from refquant.errors import (
     ShapeError,
 )
 from refquant.tensors import arrays, autograd, formatting
+from refquant.tensors.hooks import Watched
 from refquant.tensors.shape import Shaped
 
 __all__ = ["Tensor", "differentiable"]
 
 
-class Tensor(Shaped):
+class Tensor(Shaped, Watched):
     """A multi-dimensional array whose operations can be differentiated.
 
     Make one with `refquant.tensor` (copies) or `refquant.from_numpy` (shares memory).
@@ -68,7 +69,7 @@ class Tensor(Shaped):
     tensor([[ 1., -1.]])
     """
 
-    __slots__ = ("__weakref__", "array", "grad", "node", "requires_grad", "retains_grad")
+    __slots__ = ("__weakref__", "array", "grad", "hooks", "node", "requires_grad", "retains_grad")
     is_quantized = False
     # NumPy's operators leave ``array * tensor`` to the tensor.
     __array_priority__ = 1000
@@ -99,6 +100,7 @@ class Tensor(Shaped):
         self.array = array
         self.requires_grad = self.retains_grad = False
         self.grad: Tensor | None = None
+        self.hooks: dict[int, Any] | None = None
         self.node: autograd.Node | None = None
 
     def __getattr__(self, name: str) -> Any:
