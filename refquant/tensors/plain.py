@@ -284,7 +284,7 @@ class Tensor(Shaped, Watched):
     def item(self) -> Any:
         """Get the only element as a Python number."""
         if self.array.size != 1:
-            raise ArgumentTypeError(
+            raise ShapeError(
                 argument="self",
                 expected="a tensor of one element",
                 got=f"shape {self.array.shape}",
@@ -306,8 +306,12 @@ class Tensor(Shaped, Watched):
         return int(self.item())
 
     def __index__(self) -> int:
-        if self.array.dtype.kind not in "iub":
-            raise ArgumentTypeError(argument="self", expected="an integer tensor", got=self.dtype)
+        if self.array.dtype.kind not in "iub" or self.array.size != 1:
+            raise ArgumentTypeError(
+                argument="self",
+                expected="an integer tensor of one element",
+                got=f"{self.dtype} of shape {self.array.shape}",
+            )
         return int(self.item())
 
     def __len__(self) -> int:
