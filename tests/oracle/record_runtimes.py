@@ -1,9 +1,9 @@
 r"""Record what real runtimes answer to `runtime_cases`, and print the table runtime x operation.
 
 Each runtime is run in a process of its own, so that it may have another Python: one that has
-``ai-edge-litert==2.3.0``, ``tflite-micro``, ``onnxruntime==1.32``, ``onnx`` and ``openvino``, one
-that has ``tflite-runtime==2.14.0``, and one that has ``tosa-tools``; flatbuffers, onnx and refquant
-are needed here::
+``ai-edge-litert==2.3.0``, ``tflite-micro``, ``onnxruntime==1.32``, ``onnx``, ``openvino`` and
+``ncnn``, one that has ``tflite-runtime==2.14.0``, and one that has ``tosa-tools``; flatbuffers,
+onnx and refquant are needed here::
 
     python tests/oracle/record_runtimes.py --python tflite-2.14=/one/bin/python \
         --python tosa=/other/bin/python [--seed S]
@@ -24,8 +24,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from oracle import runtime_table
-from oracle.judges import onnx_files, tflite_files
+from oracle.judges import ncnn_files, onnx_files, onnx_float_files, tflite_files
 from oracle.runtime_cases import cases, digest
+from oracle.runtime_ties import ties
 from oracle.test_runtimes import JUDGED, ONNX, RECORDED, TOSA, as_asked
 
 from refquant import oracle
@@ -44,8 +45,16 @@ def questions(runtime, drawn):
             operation = np.frombuffer(case.operation.encode(), np.uint8)
             asked[number] = {"operation": operation, **case.operands}
             continue
+        if runtime == "ncnn":
+            text, weights, x = ncnn_files.model(case)
+            parts = {"text": text, "weights": weights}
+            bytes_of = {name: np.frombuffer(part, np.uint8) for name, part in parts.items()}
+            asked[number] = {**bytes_of, "x": x}
+            continue
         if runtime in ONNX:
-            content, feeds = onnx_files.model(case)
+            unfused = runtime == "onnxruntime-qdq-float"
+            add = onnx_float_files.build if unfused else onnx_files.build
+            content, feeds = onnx_files.model(case, add)
         else:
             content, feeds = tflite_files.model(case), tflite_files.feeds(case)
         arrays = {f"{k}": feed for k, feed in enumerate(feeds)}
@@ -53,44 +62,55 @@ def questions(runtime, drawn):
     return asked
 
 
-def answers(runtime, python, asked):
+def answers(runtime, python, asked, drawn):
     """Run models by a runtime, in a process of its own."""
     arrays = {
         f"{place}.{name}": np.asarray(value)
         for place, entry in enumerate(asked.values())
         for name, value in entry.items()
     }
-    family = "onnx" if runtime in ONNX else "tosa" if runtime in TOSA else "tflite"
+    families = {"ncnn": "ncnn", **dict.fromkeys(ONNX, "onnx"), **dict.fromkeys(TOSA, "tosa")}
+    family = families.get(runtime, "tflite")
     runner = JUDGES / f"{family}_runners.py"
     with tempfile.TemporaryDirectory() as folder:
         files = [f"{folder}/questions.npz", f"{folder}/answers.npz"]
         np.savez(files[0], **arrays)
         subprocess.run([python, runner, runtime, *files], check=True, capture_output=True)
         with np.load(files[1]) as found:
-            refused = [found[n].tobytes().decode() for n in found.files if n.endswith(".refused")]
+            numbers = list(asked)
+            refused = [
+                f"{drawn[numbers[int(n.split('.')[0])]].operation}: {found[n].tobytes().decode()}"
+                for n in found.files
+                if n.endswith(".refused")
+            ]
             if refused:
-                raise SystemExit(f"{runtime}: {refused[0]}")
+                raise SystemExit(f"{runtime}: {'; '.join(dict.fromkeys(refused))}")
             return {number: found[str(place)] for place, number in enumerate(asked)}
 
 
 def judged(runtime, python, drawn):
-    """Ask a runtime; returns its answers, and for each operation (differing, elements, verdict)."""
+    """Ask a runtime; returns its answers, and for each operation (differing, elements, ties)."""
     recorded, rows = {}, {}
     joined = {}
-    for number, theirs in answers(runtime, python, questions(runtime, drawn)).items():
+    found = answers(runtime, python, questions(runtime, drawn), drawn)
+    for number, theirs in found.items():
         case = as_asked(runtime, drawn[number])
-        theirs = onnx_files.in_order(case, theirs) if runtime in ONNX else theirs
+        if runtime in ONNX:
+            theirs = onnx_files.in_order(case, theirs)
+        elif runtime == "ncnn":
+            theirs = ncnn_files.in_order(case, theirs)
         task = case.problem()
         recorded[f"{number}"] = theirs
         recorded[f"{number}.digest"] = np.int64(digest(case))
-        differing, elements = rows.get(case.operation, (0, 0))
-        wrong = int((task.run(runtime) != theirs).sum())
-        rows[case.operation] = differing + wrong, elements + theirs.size
+        differing, elements, near = rows.get(case.operation, (0, 0, 0))
+        wrong, tied = int((task.run(runtime) != theirs).sum()), ties(case)
+        near = None if tied is None else near + tied
+        rows[case.operation] = differing + wrong, elements + theirs.size, near
         joined.setdefault(case.operation, []).append((theirs, task))
-    for operation, (differing, _) in rows.items():
+    for operation, (differing, *_) in rows.items():
         if differing:
-            found = oracle.diagnose_all(joined[operation], runtime)
-            verdict = "; or ".join(" and ".join(names) for names in found) or "unexplained"
+            named = oracle.diagnose_all(joined[operation], runtime)
+            verdict = "; or ".join(" and ".join(names) for names in named) or "unexplained"
             print(f"{runtime} {operation}: {differing:,} elements differ: {verdict}")
     return recorded, rows
 

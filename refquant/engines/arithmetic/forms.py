@@ -20,6 +20,7 @@ from refquant.engines.arithmetic.compose import (
     DEQUANTIZE,
     FINISH,
     MULTIPLIER,
+    MULTIPLIER_OF_SINGLE_PRODUCT,
     QUANTIZE,
     REQUANTIZE,
     Form,
@@ -248,6 +249,9 @@ ADD_SHIFTED = Form(
 ADD_MERGED = Form(
     ("rounding",), f.add_merged, lambda a: f"{a.rounding}(sum of fixed(x_a) and fixed(x_b))"
 )
+SUBTRACT_MERGED = Form(
+    ADD_MERGED.axes, f.subtract_merged, lambda a: f"{a.rounding}(fixed(x_a) less fixed(x_b))"
+)
 ADD_IN_20_BITS = Form(
     ("rounding",),
     f.add_in_20_bits,
@@ -325,7 +329,8 @@ _BY_FUNCTION = {
     form.function: form
     for form in (
         QUANTIZE, DEQUANTIZE, REQUANTIZE, MULTIPLIER, MULTIPLY, ADD_SHIFTED, AVERAGE, ADD_MERGED,
-        ADD_IN_20_BITS, SUBTRACT_SHIFTED, SUBTRACT_IN_20_BITS, REQUANTIZE_CODES,
+        ADD_IN_20_BITS, SUBTRACT_SHIFTED, SUBTRACT_IN_20_BITS, REQUANTIZE_CODES, SUBTRACT_MERGED,
+        MULTIPLIER_OF_SINGLE_PRODUCT,
     )
 }  # fmt: skip
 

@@ -18,7 +18,7 @@ from refquant.engines.arithmetic.compose import (
     quantized_multiplier,
 )
 from refquant.engines.rule import Rule
-from refquant.engines.rules.float32 import wrap_int32
+from refquant.engines.rules.float32 import reciprocal, wrap_int32
 from refquant.engines.rules.rounding import round_number, round_shift
 
 __all__ = [
@@ -29,7 +29,9 @@ __all__ = [
     "LEAKY_RELU_BY_TABLE",
     "LEAKY_RELU_IN_8_BITS",
     "QUANTIZE_AWAY",
+    "QUANTIZE_AWAY_IN_FLOAT64",
     "QUANTIZE_EVEN",
+    "QUANTIZE_EVEN_BY_INVERSE",
     "REQUANTIZE_BY_TABLE",
     "REQUANTIZE_IN_8_BITS",
     "SIGMOID_BY_TABLE",
@@ -65,11 +67,23 @@ QUANTIZE_AWAY = Rule(
     f"{_LITERT} and TensorFlow Lite Micro, reference kernels of QUANTIZE",
     partial(quantize_of_axes, _EVEN.change(rounding="half_away")),
 )
+QUANTIZE_AWAY_IN_FLOAT64 = Rule(
+    "quantize_half_away_in_float64",
+    "clip(half_away(x / s) + z), the quotient in float64",
+    "TensorFlow Lite 2.14, optimized kernel of QUANTIZE; LiteRT 2.3, what fills no vector in its",
+    partial(quantize_of_axes, _EVEN.change(rounding="half_away", precision="float64")),
+)
 QUANTIZE_EVEN = Rule(
     "quantize_half_even",
     "clip(rne(f32(x / s)) + z)",
-    f"{_LITERT}, optimized kernels of QUANTIZE; XNNPACK; ONNX",
+    "ONNX",
     partial(quantize_of_axes, _EVEN),
+)
+QUANTIZE_EVEN_BY_INVERSE = Rule(
+    "quantize_half_even_by_inverse",
+    "clip(rne(f32(x * f32(1 / s))) + z)",
+    f"{_LITERT}, vectors of its optimized kernel of QUANTIZE; XNNPACK",
+    partial(quantize_of_axes, _EVEN.change(formed_by="product")),
 )
 DEQUANTIZE_IN_FLOAT32 = Rule(
     "dequantize_in_float32",
@@ -195,14 +209,16 @@ LEAKY_RELU_IN_8_BITS = Rule(
 def _by_table(function, rounding, q, x_scale, x_zero, scale, zero_point, lower, upper):
     x = np.float32(x_scale) * steps_of(q, x_zero).astype(np.float32)
     y = function(x.astype(np.float64)).astype(np.float32)
-    t = round_number(y / np.float32(scale), rounding)
+    by_inverse = rounding == "half_away"  # the tables of TensorFlow Lite
+    t = round_number(y * reciprocal(scale) if by_inverse else y / np.float32(scale), rounding)
     return np.clip(t + zero_point, lower, upper).astype(np.int64)
 
 
 def _table(name: str, formula: str, function, rounding="half_away", source="") -> Rule:
+    by = "* f32(1 / s)" if rounding == "half_away" else "/ s"
     return Rule(
         f"{name}_by_table" if rounding == "half_away" else f"{name}_by_table_{rounding}",
-        f"clip({rounding}(f32(f32({formula}) / s)) + z), x = f32(s_x * (q - z_x))",
+        f"clip({rounding}(f32(f32({formula}) {by})) + z), x = f32(s_x * (q - z_x))",
         source or f"{_LITERT} and TensorFlow Lite Micro",
         partial(_by_table, function, rounding),
     )

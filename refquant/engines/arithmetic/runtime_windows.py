@@ -132,7 +132,7 @@ MEAN_BY_BIAS_IN_BLOCKS = Rule(
 
 def _mean_in_float32(total, count, x_scale, x_zero, scale, zero_point, lower, upper):
     n = np.asarray(total, np.int64) - int(count) * int(x_zero)
-    factor = np.float32(x_scale) / (np.float32(int(count)) * np.float32(scale))
+    factor = np.float32(x_scale) / np.float32(scale) / np.float32(int(count))
     steps = (n.astype(np.float32) * factor).astype(np.float64)
     return np.clip(np.rint(steps + zero_point), lower, upper).astype(np.int64)
 

@@ -8,7 +8,11 @@ from functools import partial
 from typing import Any
 
 from refquant.engines.arithmetic.axes import Arithmetic
-from refquant.engines.arithmetic.compose import REQUANTIZE, record
+from refquant.engines.arithmetic.compose import (
+    REQUANTIZE,
+    multiplier_of_single_product,
+    record,
+)
 from refquant.engines.arithmetic.other_runtimes import AVERAGE_OF_CODES, litert_rules, tflite_rules
 from refquant.engines.arithmetic.runtime_codes import (
     DEQUANTIZE_IN_BLOCKS,
@@ -16,7 +20,8 @@ from refquant.engines.arithmetic.runtime_codes import (
     ELU_BY_TABLE,
     HARDSWISH_IN_16_BITS,
     QUANTIZE_AWAY,
-    QUANTIZE_EVEN,
+    QUANTIZE_AWAY_IN_FLOAT64,
+    QUANTIZE_EVEN_BY_INVERSE,
     SIGMOID_BY_TABLE,
     SOFTMAX_BY_TABLE,
     TANH_BY_TABLE,
@@ -52,6 +57,14 @@ UPWARD = _requantize(UP, "ruy, kernels for x86 and NEON")
 BY_CHANNELS = split_by_channels(UPWARD, AWAY, BLOCK, "TensorFlow Lite, optimized depthwise kernels")
 
 
+MULTIPLIER_OF_LINEAR = Rule(
+    "multiplier_of_single_product",
+    "f64(f32(s_x * s_w)) / f64(s_y)",
+    "TensorFlow Lite, GetQuantizedConvolutionMultipler",
+    partial(multiplier_of_single_product, DOUBLE),
+)
+
+
 def _engine(
     name: str, title: str, arithmetic: Arithmetic, products: Any, pairs: Any, codes: Any
 ) -> Engine:
@@ -61,7 +74,11 @@ def _engine(
         average_pool=averages, adaptive_average_pool=averages, requantize_sum=first_of(*products)
     )
     steps.update({step: first_of(*rules) for step, rules in codes.items()})
-    return record(arithmetic, name).derive(name, title, steps=steps)
+    made = record(arithmetic, name)
+    if name not in ("tflite-micro", "litert-2.3-reference"):
+        per_channel = made.rule("multiplier")
+        steps["multiplier"] = first_of((IS_CONVOLUTION, per_channel), MULTIPLIER_OF_LINEAR)
+    return made.derive(name, title, steps=steps)
 
 
 # What all of these runtimes have in common.
@@ -87,13 +104,17 @@ _REFERENCE: dict[str, Any] = {
 }
 _FAST_2_14: dict[str, Any] = {
     **_REFERENCE,
+    **{
+        step: (Split.uniform(QUANTIZE_AWAY_IN_FLOAT64),)
+        for step in ("quantize_per_tensor", "quantize_per_channel")
+    },
     "elu_of_codes": (ELU_BY_TABLE,),
     "mean_of_codes": ((KEEPS_IMAGE, MEAN_BY_BIAS), MEAN_BY_MULTIPLIER),
 }
 _FAST: dict[str, Any] = {
     "requantize_codes": (Split(_UP, _AWAY, 16),),
     **{
-        step: (Split(QUANTIZE_EVEN, QUANTIZE_AWAY, 8),)
+        step: (Split(QUANTIZE_EVEN_BY_INVERSE, QUANTIZE_AWAY_IN_FLOAT64, 8),)
         for step in ("quantize_per_tensor", "quantize_per_channel")
     },
     "dequantize_per_tensor": (DEQUANTIZE_IN_BLOCKS,),

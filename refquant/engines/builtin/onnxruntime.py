@@ -1,7 +1,9 @@
 """ONNX Runtime on processors."""
 
+from refquant.engines.arithmetic import reals
 from refquant.engines.arithmetic.axes import Arithmetic
 from refquant.engines.arithmetic.compose import record
+from refquant.engines.arithmetic.mlas import PRODUCT_OF_REALS
 from refquant.engines.arithmetic.other_runtimes import ADD_FOLDED, MULTIPLY_BY_RATIO
 from refquant.engines.arithmetic.runtime_codes import (
     DEQUANTIZE_IN_FLOAT32,
@@ -42,10 +44,36 @@ ONNX = record(_ARITHMETIC, "onnx").derive(
 
 _REFERENCE = _ARITHMETIC.change(zero_point="before")
 
+# The multiplier is one of float32, its product with an integer one of float64.
+_WIDE = record(_REFERENCE.change(precision="float64"), "wide")
+
 ONNX_REFERENCE = record(_REFERENCE, "onnx-reference").derive(
     "onnx-reference",
     "The ReferenceEvaluator of onnx: zero points of products are added before rounding",
-    steps=_LINEAR,
+    steps={**_LINEAR, "requantize_sum": _WIDE.steps["requantize_sum"]},
 )
 
-ENGINES = (ONNX, ONNX_REFERENCE)
+QDQ_FLOAT = record(_ARITHMETIC, "onnxruntime-qdq-float").derive(
+    "onnxruntime-qdq-float",
+    "ONNX Runtime on x86 processors, operators between DequantizeLinear and QuantizeLinear unfused",
+    steps={
+        **_LINEAR,
+        "product_of_reals": first_of(PRODUCT_OF_REALS),
+        "add": first_of(reals.ADD),
+        "subtract": first_of(reals.SUBTRACT),
+        "multiply": first_of(reals.MULTIPLY),
+        "concatenate_codes": first_of(REQUANTIZE_BY_TABLE),
+        "sigmoid_of_codes": first_of(reals.SIGMOID),
+        "tanh_of_codes": first_of(reals.TANH),
+        "elu_of_codes": first_of(reals.ELU),
+        "hardswish_of_codes": first_of(reals.HARDSWISH),
+        "leaky_relu_of_codes": first_of(reals.LEAKY_RELU),
+        "softmax_of_codes": first_of(reals.SOFTMAX),
+        "average_of_codes": first_of(reals.AVERAGE),
+        "global_average_of_reals": first_of(reals.GLOBAL_AVERAGE),
+        "mean_of_reals": first_of(reals.MEAN),
+        "resize_of_reals": first_of(reals.RESIZE),
+    },
+)
+
+ENGINES = (ONNX, ONNX_REFERENCE, QDQ_FLOAT)
