@@ -13,6 +13,7 @@ from refquant.engines.arithmetic.compose import (
     multiplier_of_single_product,
     record,
 )
+from refquant.engines.arithmetic.fixed_softmax import SOFTMAX_IN_FIXED_POINT
 from refquant.engines.arithmetic.other_runtimes import AVERAGE_OF_CODES, litert_rules, tflite_rules
 from refquant.engines.arithmetic.runtime_codes import (
     DEQUANTIZE_IN_BLOCKS,
@@ -87,7 +88,7 @@ _CODES: dict[str, Any] = {
     "tanh_of_codes": TANH_BY_TABLE,
     "hardswish_of_codes": HARDSWISH_IN_16_BITS,
     "leaky_relu_of_codes": leaky_relu_rule(DOUBLE, "TensorFlow Lite, reference kernels"),
-    "softmax_of_codes": SOFTMAX_BY_TABLE,
+    "softmax_of_codes": SOFTMAX_IN_FIXED_POINT,
     "average_of_codes": AVERAGE_OF_CODES_ALONE,
     "mean_of_codes": MEAN_BY_MULTIPLIER,
     "resize_of_codes": RESIZE_IN_10_BITS,
@@ -104,6 +105,7 @@ _REFERENCE: dict[str, Any] = {
 }
 _FAST_2_14: dict[str, Any] = {
     **_REFERENCE,
+    "softmax_of_codes": (SOFTMAX_BY_TABLE,),
     **{
         step: (Split.uniform(QUANTIZE_AWAY_IN_FLOAT64),)
         for step in ("quantize_per_tensor", "quantize_per_channel")
@@ -112,6 +114,7 @@ _FAST_2_14: dict[str, Any] = {
     "mean_of_codes": ((KEEPS_IMAGE, MEAN_BY_BIAS), MEAN_BY_MULTIPLIER),
 }
 _FAST: dict[str, Any] = {
+    "softmax_of_codes": (SOFTMAX_BY_TABLE,),
     "requantize_codes": (Split(_UP, _AWAY, 16),),
     **{
         step: (Split(QUANTIZE_EVEN_BY_INVERSE, QUANTIZE_AWAY_IN_FLOAT64, 8),)
