@@ -26,6 +26,10 @@ IN_PACKS_OF_8 = Condition(
         and operands.convolution.groups % 8 == 0
     ),
 )
+IS_TRANSPOSED = Condition(
+    "a transposed convolution",
+    lambda operands: operands.convolution is not None and operands.convolution.transposed,
+)
 HAS_8_OUTPUTS = Condition(
     "a convolution of a multiple of 8 outputs",
     lambda operands: operands.convolution is not None and operands.convolution.outputs % 8 == 0,

@@ -200,6 +200,13 @@ RUNTIME_STEPS = {
         "bilinear resizing of dequantized integers",
         ("q", "height", "width", "align_corners", "half_pixel", *_CODES[3:]),
     ),
+    "nearest_of_codes": Step(
+        "which pixels of an axis are repeated when an image is resized",
+        ("count", "places", "align_corners", "half_pixel"),
+    ),
+    "dynamic_quantize_of_reals": Step(
+        "real numbers to integers by the scale and zero point of their range", ("x",)
+    ),
     "mean_of_codes": Step("the average of integers over axes", _COUNTED),
     "resize_of_codes": Step(
         "bilinear resizing of integers", ("x", "height", "width", "align_corners", "half_pixel")

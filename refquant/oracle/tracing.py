@@ -17,6 +17,7 @@ from refquant.oracle.error_bounds import has_exact_values
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.elementwise import Quantization, Sum
 from refquant.oracle.problems.neutral import IN_REALS, NeutralProduct
+from refquant.oracle.problems.neutral_sums import NeutralSums
 from refquant.oracle.problems.products import Product
 from refquant.oracle.problems.table import problem
 from refquant.oracle.traces import Step, Trace
@@ -82,6 +83,8 @@ def _product_steps(task: Product, record: Engine, flat: int) -> list[Step]:
             used = record.rule(step, operands)
             used = used.vector if isinstance(used, Split) else used
             steps.append(Step(name, used.name, used.formula))
+    elif isinstance(task, NeutralSums):
+        pass  # the sums are the result
     elif rule is IN_STEPS:
         steps += _in_steps(task, record, where, acc, bias, input_scale, weight_scale)
     else:

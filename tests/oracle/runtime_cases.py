@@ -15,7 +15,7 @@ from refquant import oracle
 from refquant.oracle import Codes, Output
 
 PRODUCTS = ("linear", "conv", "depthwise", "add", "mul")
-OPERATIONS = (*PRODUCTS, *DRAW_CODES)
+OPERATIONS = (*PRODUCTS, *DRAW_CODES, "conv_transposed")
 CASES = 16  # of each operation
 CHANNELS = (1, 3, 7, 8, 9, 15, 16, 17, 24, 30, 33, 5, 2, 12, 32, 40)  # of depthwise convolutions
 ACTIVATIONS = ("none", "relu", "relu6", "relu_n1_to_1")
@@ -50,6 +50,11 @@ class Case(NamedTuple):
             w = Codes(c["w"], c["s_w"], axis=0)
             return oracle.problem(
                 "conv2d", x, w, c["b"], out, stride=2, padding=c["pads"], layout="NHWC"
+            )
+        if self.operation == "conv_transposed":
+            w = Codes(c["w"], c["s_w"], axis=0)
+            return oracle.problem(
+                "conv_transpose2d", x, w, c["b"], out, stride=2, padding=c["pads"], layout="NHWC"
             )
         w = Codes(c["w"], c["s_w"], axis=3)
         return oracle.problem(
@@ -123,6 +128,18 @@ def _depthwise(rng, kind, number, z):
     return {"x": x, **filters, "s_x": s_x}
 
 
+def _conv_transposed(rng, kind, number, z):
+    channels, outputs, kernel = (int(n) for n in rng.integers([1, 1, 2], [7, 12, 4]))
+    s_x, shape = scale_of(rng, kind), (4, 4, 5, channels)
+    random = kind == "random"
+    x = int8(rng, -128, *shape) if random else _near(rng, z["z_x"], 9, *shape)
+    filters = (outputs, kernel, kernel, channels)
+    made = _filters(rng, kind, filters, outputs, s_x, np.sqrt(channels) * s_x * 40)
+    # SAME: twice as large as the image.
+    total = kernel - 2
+    return {"x": x, **made, "s_x": s_x, "pads": ((total // 2, total - total // 2),) * 2}
+
+
 def _pair(product):
     def draw(rng, kind, number, z):
         zeros = {f"z_{n}": int(rng.choice(ZEROS)) for n in "ab"}
@@ -144,7 +161,7 @@ def _pair(product):
 
 _DRAW = {
     "linear": _linear, "conv": _conv, "depthwise": _depthwise, "add": _pair(False),
-    "mul": _pair(True), **DRAW_CODES,
+    "mul": _pair(True), "conv_transposed": _conv_transposed, **DRAW_CODES,
 }  # fmt: skip
 
 

@@ -170,6 +170,41 @@ def _resize(rng, kind, number, z):
     }  # fmt: skip
 
 
+def _nearest(rng, kind, number, z):
+    size = tuple(int(n) for n in rng.integers(3, 15, 2)) if kind == "random" else (10, 12)
+    given = _resize(rng, kind, number, z)
+    return {**given, "x": int8(rng, -128, 3, 5, 6, 7), "size": size}
+
+
+def _dynamic(rng, kind, number, z):
+    """Draw real numbers whose range has 255 steps of one scale, so that halves of it are ties."""
+    x = _quantize(rng, kind, number, z)
+    if kind == "random":
+        return {"x": x["x"]}
+    zero = int(rng.choice([0, 3, 128, 255]))
+    steps = np.concatenate(
+        [rng.integers(-2 * zero, 511 - 2 * zero, RUN - 2) / 2, [-zero, 255 - zero]]
+    )
+    return {"x": (steps * x["s_y"]).astype(np.float32)}
+
+
+def _integers(rng, kind, number, z):
+    """Draw a product whose sums are the result."""
+    dtype = (np.uint8, np.int8)[number % 2]
+    info = np.iinfo(dtype)
+    w = {"w": int8(rng, -128, 13, 3, 3, 5), "s_w": np.float32(0.1)}
+    x = rng.integers(info.min, info.max + 1, (3, 7, 6, 5)).astype(dtype)
+    zero = int(rng.integers(info.min, info.max + 1))
+    return {"x": x, **w, "s_x": np.float32(0.1), "z_x": zero}
+
+
+def _matrices(rng, kind, number, z):
+    given = _integers(rng, kind, number, z)
+    info, depth = np.iinfo(given["x"].dtype), int(rng.integers(5, 40))
+    x = rng.integers(info.min, info.max + 1, (41, depth)).astype(given["x"].dtype)
+    return {**given, "x": x, "w": int8(rng, -128, 17, depth)}
+
+
 def _subtract(rng, kind, number, z):
     zeros = {f"z_{n}": int(rng.choice(ZEROS)) for n in "ab"}
     s_a, s_b, s_y = pair_of_scales(rng, kind, number)
@@ -182,7 +217,9 @@ DRAW = {
     "sigmoid": _bounded(1 / 256, -128), "tanh": _bounded(1 / 128, 0), "elu": _bent,
     "hardswish": _bent, "leaky_relu": _leaky_relu, "softmax": _softmax, "avg_pool2d": _pool,
     "max_pool2d": _max_pool, "mean": _mean, "cat": _concatenate, "resize_bilinear": _resize,
-    "global_avg_pool2d": _global, "concat": _requantized, "conv_u8": _conv_u8,
+    "resize_nearest": _nearest, "dynamic_quantize": _dynamic, "conv_integer": _integers,
+    "matmul_integer": _matrices, "global_avg_pool2d": _global, "concat": _requantized,
+    "conv_u8": _conv_u8,
 }  # fmt: skip
 
 
@@ -205,12 +242,18 @@ def problem_of(operation: str, c: dict) -> oracle.Problem:
     if operation == "cat":
         pieces = [Codes(c[n], c["s_x"], c["z_x"]) for n in "ab"]
         return oracle.problem("cat", pieces, 2)
+    if operation == "dynamic_quantize":
+        return oracle.problem("dynamic_quantize", c["x"])
     x = Codes(c["x"], c["s_x"], c["z_x"])
+    if operation == "conv_integer":
+        return oracle.problem(operation, x, Codes(c["w"], c["s_w"]), layout="NHWC", padding=1)
+    if operation == "matmul_integer":
+        return oracle.problem(operation, x, Codes(np.ascontiguousarray(c["w"].T), c["s_w"]))
     if operation == "dequantize":
         return oracle.problem("dequantize", x)
     if operation in ("avg_pool2d", "max_pool2d"):
         return oracle.problem(operation, x, c["kernel"], c["stride"], c["pads"], layout="NHWC")
-    if operation == "resize_bilinear":
+    if operation in ("resize_bilinear", "resize_nearest"):
         return oracle.problem(
             operation, x, c["size"], c["align_corners"], c["half_pixel"], layout="NHWC"
         )

@@ -47,6 +47,11 @@ def _steps(case) -> np.ndarray | None:
     c, name = case.operands, case.operation
     if name == "quantize":
         return c["x"].astype(np.float64) / np.float64(c["s_y"])
+    if name == "dynamic_quantize":
+        low, high = (np.float64(end) for end in (min(c["x"].min(), 0), max(c["x"].max(), 0)))
+        return c["x"].astype(np.float64) / ((high - low) / 255)
+    if name in ("conv_integer", "matmul_integer"):
+        return None
     if name in _FUNCTIONS:
         real = (c["x"].astype(np.float64) - c["z_x"]) * np.float64(c["s_x"])
         return _FUNCTIONS[name](real, c) / np.float64(c["s_y"])

@@ -52,7 +52,7 @@ def _exp(a):
 
 
 def _reciprocal(total):
-    """Invert a number with 12 integer bits; returns a number below one, and how far to shift it."""
+    """Invert a number with 12 integer bits; returns one below 1, and how far to shift it."""
     zeros = 32 - np.frexp(total.astype(np.float64))[1].astype(np.int64)
     half = (((total << zeros) - 2**31) + ONE + 1) >> 1  # of the denominator, which is 1 to 2
     x = 1515870810 + _high(half, -1010580540)  # 48/17 - 32/17 d, with 2 integer bits
@@ -80,7 +80,7 @@ def _softmax(q, x_scale, x_zero, scale, zero_point, lower, upper):
 
 SOFTMAX_IN_FIXED_POINT = Rule(
     "softmax_in_fixed_point",
-    "clip(half_away(high(1 / sum, e) * 2**(8 - k)) + lower), e = exp(s_x * (q - max q)) of 31 bits, "
+    "clip(half_away(high(1 / sum, e) * 2**(8 - k)) + lower), e = exp(s_x * (q - max q)), 31 bits, "
     "their sum with 12 integer bits, its reciprocal by three steps of Newton's method",
     "TensorFlow Lite, reference kernels of SOFTMAX (after gemmlowp)",
     _softmax,

@@ -24,6 +24,7 @@ from refquant.engines.rules.rounding import round_number, round_shift
 __all__ = [
     "DEQUANTIZE_IN_BLOCKS",
     "DEQUANTIZE_IN_FLOAT32",
+    "DYNAMIC_QUANTIZE",
     "ELU_BY_TABLE",
     "HARDSWISH_IN_16_BITS",
     "LEAKY_RELU_BY_TABLE",
@@ -109,6 +110,25 @@ DEQUANTIZE_IN_BLOCKS = Rule(
     "f32(f32(s * q) + f32(s * -z)) in whole blocks of 8, f32(s * (q - z)) behind them",
     f"{_LITERT}, optimized kernels of DEQUANTIZE",
     _dequantize_in_blocks,
+)
+
+
+def _dynamic_quantize(x):
+    if not x.size:
+        return np.zeros(x.shape, np.int64)
+    low, high = (np.minimum(x.min(), 0), np.maximum(x.max(), 0))
+    width = np.float32(high) - np.float32(low)
+    scale = width / np.float32(255) if width > 0 else np.float32(1)
+    zero = np.rint(np.clip(-np.float32(low) / scale, np.float32(0), np.float32(255)))
+    return np.clip(np.rint(x / scale) + zero, 0, 255).astype(np.int64)
+
+
+DYNAMIC_QUANTIZE = Rule(
+    "dynamic_quantize",
+    "clip(rne(f32(x / s)) + z), s = f32(f32(max(x, 0) - min(x, 0)) / 255), "
+    "z = rne(f32(-min(x, 0) / s)), in uint8",
+    "ONNX, DynamicQuantizeLinear",
+    _dynamic_quantize,
 )
 
 

@@ -34,10 +34,16 @@ from refquant.engines.arithmetic.runtime_windows import (
     MEAN_BY_BIAS,
     MEAN_BY_BIAS_IN_BLOCKS,
     MEAN_BY_MULTIPLIER,
+    NEAREST,
     RESIZE_IN_10_BITS,
 )
 from refquant.engines.builtin.tflite import DOUBLE
-from refquant.engines.conditions import IS_CONVOLUTION, IS_DEPTHWISE, KEEPS_IMAGE
+from refquant.engines.conditions import (
+    IS_CONVOLUTION,
+    IS_DEPTHWISE,
+    IS_TRANSPOSED,
+    KEEPS_IMAGE,
+)
 from refquant.engines.record import Engine
 from refquant.engines.rule import Rule, Split, first_of
 from refquant.engines.rules.requantize import split_by_channels
@@ -92,6 +98,7 @@ _CODES: dict[str, Any] = {
     "average_of_codes": AVERAGE_OF_CODES_ALONE,
     "mean_of_codes": MEAN_BY_MULTIPLIER,
     "resize_of_codes": RESIZE_IN_10_BITS,
+    "nearest_of_codes": NEAREST,
 }
 _AWAY = requantize_rule(DOUBLE, "TensorFlow Lite, reference kernels of QUANTIZE")
 _UP = requantize_rule(UP, "LiteRT, optimized kernels of QUANTIZE")
@@ -127,7 +134,7 @@ _FAST: dict[str, Any] = {
 
 
 _FLOAT64 = _requantize(IN_FLOAT64, "LiteRT 2.3, reference kernel of FULLY_CONNECTED")
-_OPTIMIZED = ((IS_DEPTHWISE, BY_CHANNELS), UPWARD)
+_OPTIMIZED = ((IS_DEPTHWISE, BY_CHANNELS), (IS_TRANSPOSED, BY_CHANNELS), UPWARD)
 
 ENGINES = (
     _engine(
@@ -144,7 +151,8 @@ ENGINES = (
     ),
     _engine(
         "tflite-2.14-optimized-x86", "TensorFlow Lite 2.14, optimized kernels on x86", UP,
-        ((IS_DEPTHWISE, AWAY), UPWARD), litert_rules(DOUBLE, merged=False), _FAST_2_14,
+        ((IS_DEPTHWISE, AWAY), (IS_TRANSPOSED, AWAY), UPWARD),
+        litert_rules(DOUBLE, merged=False), _FAST_2_14,
     ),
     _engine(
         "tflite-micro", "TensorFlow Lite Micro, reference kernels", DOUBLE, (AWAY,),

@@ -7,13 +7,14 @@ from refquant.engines.arithmetic.mlas import PRODUCT_OF_REALS
 from refquant.engines.arithmetic.other_runtimes import ADD_FOLDED, MULTIPLY_BY_RATIO
 from refquant.engines.arithmetic.runtime_codes import (
     DEQUANTIZE_IN_FLOAT32,
+    DYNAMIC_QUANTIZE,
     LEAKY_RELU_BY_TABLE,
     QUANTIZE_EVEN,
     REQUANTIZE_BY_TABLE,
     SIGMOID_BY_TABLE_EVEN,
     SOFTMAX_EVEN,
 )
-from refquant.engines.arithmetic.runtime_windows import AVERAGE_OF_REALS, GLOBAL_AVERAGE
+from refquant.engines.arithmetic.runtime_windows import AVERAGE_OF_REALS, GLOBAL_AVERAGE, NEAREST
 from refquant.engines.rule import Split, first_of
 
 _ARITHMETIC = Arithmetic(bias="int32_division", clamp="before", overflow="saturated")
@@ -24,6 +25,7 @@ _LINEAR = {
     "quantize_per_channel": first_of(Split.uniform(QUANTIZE_EVEN)),
     "dequantize_per_tensor": first_of(DEQUANTIZE_IN_FLOAT32),
     "requantize_codes": first_of(Split.uniform(REQUANTIZE_BY_TABLE)),
+    "dynamic_quantize_of_reals": first_of(DYNAMIC_QUANTIZE),
 }
 
 ONNX = record(_ARITHMETIC, "onnx").derive(
@@ -73,6 +75,7 @@ QDQ_FLOAT = record(_ARITHMETIC, "onnxruntime-qdq-float").derive(
         "global_average_of_reals": first_of(reals.GLOBAL_AVERAGE),
         "mean_of_reals": first_of(reals.MEAN),
         "resize_of_reals": first_of(reals.RESIZE),
+        "nearest_of_codes": first_of(NEAREST),
     },
 )
 

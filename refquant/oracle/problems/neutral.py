@@ -236,6 +236,13 @@ class NeutralProduct(Product):
     def _from_reals(self, record: Engine, zero_point: int, lower: int, upper: int) -> np.ndarray:
         """Compute all outputs from dequantized operands, flat."""
         layer, operands = self.layer, self.operands()
+        if layer.convolution is not None and layer.convolution.transposed:
+            raise EngineError(
+                f"oracle: {self.operation}",
+                argument="engine",
+                expected="one that multiplies integers: the order of float sums is not known",
+                got=repr(record.name),
+            )
         total = record.rule(IN_REALS, operands)(*layer.matrices())
         if layer.geometry is not None:  # channels come before places
             batch, groups, outputs, places = total.shape

@@ -56,6 +56,10 @@ def _resize(
     """Take images and their new height and width."""
 
 
+def _dynamic(x):
+    """Take real numbers."""
+
+
 _STEPS = {
     "requantize": "requantize_codes",
     "sigmoid": "sigmoid_of_codes",
@@ -72,6 +76,8 @@ _STEPS = {
     "global_avg_pool2d": "global_average_of_codes",
     "mean": "mean_of_codes",
     "resize_bilinear": "resize_of_codes",
+    "resize_nearest": "nearest_of_codes",
+    "dynamic_quantize": "dynamic_quantize_of_reals",
 }
 _STEPS_OF_REALS = {
     "global_avg_pool2d": "global_average_of_reals",
@@ -90,6 +96,8 @@ CODE_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "global_avg_pool2d": _global_pool,
     "mean": _mean,
     "resize_bilinear": _resize,
+    "resize_nearest": _resize,
+    "dynamic_quantize": _dynamic,
 }
 
 
@@ -134,7 +142,8 @@ class NeutralCodes(Problem):
             "quantize": self._quantize, "dequantize": self._dequantize, "cat": self._concatenate,
             "avg_pool2d": self._pool, "max_pool2d": self._pool, "mean": self._mean,
             "global_avg_pool2d": self._global_pool, "resize_bilinear": self._resize,
-            "leaky_relu": self._leaky_relu,
+            "leaky_relu": self._leaky_relu, "resize_nearest": self._nearest,
+            "dynamic_quantize": self._dynamic,
         }.get(operation, self._unary)  # fmt: skip
         self.asked = Operands()
         self.output: Output | None = None
@@ -315,3 +324,27 @@ class NeutralCodes(Problem):
             return self._back(resize(images, height, width, corners, half, *quantizer), layout)
 
         return formula
+
+    def _nearest(self, x, size, align_corners=False, half_pixel_centers=False, layout="NCHW"):
+        codes, images = self._images(x, layout)
+        self._to(None, codes)
+        sizes = arguments.integers("size", size, 2, 1)
+        corners = arguments.flag("align_corners", align_corners)
+        half = arguments.flag("half_pixel_centers", half_pixel_centers)
+
+        def formula(record: Engine) -> np.ndarray:
+            rule = self._rule(record)
+            lines, columns = (
+                rule(count, places, corners, half)
+                for count, places in zip(images.shape[1:3], sizes, strict=True)
+            )
+            return self._back(images[:, lines][:, :, columns], layout)
+
+        return formula
+
+    def _dynamic(self, x):
+        real = np.asarray(arguments.numbers("x", x))
+        if real.dtype.kind not in "fiu":
+            raise DtypeError(argument="x", expected="of real numbers", got=str(real.dtype))
+        self.output = Output(1.0, 0, "uint8")  # its scale follows from the numbers
+        return lambda record: self._rule(record)(real.astype(np.float32))

@@ -17,7 +17,7 @@ KINDS = {
 }
 IMAGES = (
     "conv", "conv_u8", "depthwise", "avg_pool2d", "max_pool2d", "global_avg_pool2d",
-    "resize_bilinear",
+    "resize_bilinear", "resize_nearest", "conv_integer",
 )  # fmt: skip
 
 
@@ -41,8 +41,9 @@ class Model:
         return name
 
     def node(self, kind, inputs, domain="", output="y", **attributes) -> str:
-        self.nodes.append(helper.make_node(kind, inputs, [output], domain=domain, **attributes))
-        return output
+        outputs = [output] if isinstance(output, str) else output
+        self.nodes.append(helper.make_node(kind, inputs, outputs, domain=domain, **attributes))
+        return outputs[0]
 
 
 def first(array):
@@ -72,6 +73,16 @@ def build(m: Model, case: Case) -> None:
     x = m.input(first(c["x"]) if name in IMAGES else c["x"])
     if name == "quantize":
         m.node("QuantizeLinear", [x, *m.quantizer(*to)])
+        return
+    if name == "dynamic_quantize":
+        m.node("DynamicQuantizeLinear", [x], output=["y", "scale", "zero"])
+        return
+    if name in ("conv_integer", "matmul_integer"):
+        wide = name == "conv_integer"
+        w = first(c["w"]) if wide else np.ascontiguousarray(c["w"].T)
+        zero = m.constant(c["x"].dtype.type(c["z_x"]))
+        kind = "ConvInteger" if wide else "MatMulInteger"
+        m.node(kind, [x, m.constant(w), zero], **(window({}) if wide else {}))
         return
     if name == "conv_u8":
         own, end = (m.quantizer(c[f"s_{n}"], c[f"z_{n}"], np.uint8) for n in "xy")
@@ -121,9 +132,11 @@ def model(case: Case, add: Callable = build) -> tuple[bytes, list[np.ndarray]]:
     """Write a model of the nodes that a function adds; returns it and what it is fed."""
     m = Model()
     add(m, case)
-    kind = {"dequantize": TensorProto.FLOAT, "conv_u8": TensorProto.UINT8}.get(
-        case.operation, TensorProto.INT8
-    )
+    kind = {
+        "dequantize": TensorProto.FLOAT,
+        **dict.fromkeys(("conv_u8", "dynamic_quantize"), TensorProto.UINT8),
+        **dict.fromkeys(("conv_integer", "matmul_integer"), TensorProto.INT32),
+    }.get(case.operation, TensorProto.INT8)
     graph = helper.make_graph(
         m.nodes,
         case.operation,

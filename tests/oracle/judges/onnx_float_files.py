@@ -32,14 +32,15 @@ def _real(m: Model, array, scale, zero, name: str, axis=None) -> str:
     return m.node("DequantizeLinear", inputs, output=f"real-{name}", **extra)
 
 
-def _resize(m: Model, c, x: str) -> str:
+def _resize(m: Model, c, x: str, nearest: bool) -> str:
     kind = (
         "align_corners" if c["align_corners"] else
         "half_pixel" if c["half_pixel"] else "asymmetric"
     )  # fmt: skip
     sizes = m.constant(np.int64([*c["x"].shape[:1], c["x"].shape[-1], *c["size"]]))
-    mode = "nearest" if "nearest" in c else "linear"
-    extra = {"nearest_mode": c["nearest"]} if "nearest" in c else {}
+    mode = "nearest" if nearest else "linear"
+    ends = "round_prefer_ceil" if c["align_corners"] or c["half_pixel"] else "floor"
+    extra = {"nearest_mode": ends} if nearest else {}
     return m.node(
         "Resize", [x, "", "", sizes], output="t", mode=mode,
         coordinate_transformation_mode=kind, **extra,
@@ -83,7 +84,7 @@ def build(m: Model, case) -> None:
             inputs = [x, m.constant(np.int64(c["axes"]))]
             y = m.node("ReduceMean", inputs, output="t", keepdims=int(c["keepdims"]))
         elif name in ("resize_bilinear", "resize_nearest"):
-            y = _resize(m, c, x)
+            y = _resize(m, c, x, name == "resize_nearest")
         elif name == "dequantize":
             y = x
         else:
