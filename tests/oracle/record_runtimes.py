@@ -14,9 +14,7 @@ runtime: then a release has drifted, and the verdict of `refquant.oracle.diagnos
 """
 
 import argparse
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -24,95 +22,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from oracle import runtime_table
-from oracle.judges import ncnn_files, onnx_files, onnx_float_files, tflite_files
-from oracle.runtime_cases import cases, digest
-from oracle.runtime_ties import ties
-from oracle.test_runtimes import JUDGED, ONNX, RECORDED, TOSA, as_asked
-
-from refquant import oracle
-
-JUDGES = Path(__file__).with_name("judges")
-
-
-def questions(runtime, drawn):
-    """Collect models and what they are fed, or operands, by the numbers of the cases."""
-    asked = {}
-    for number, case in enumerate(drawn):
-        if case.operation not in JUDGED[runtime]:
-            continue
-        case = as_asked(runtime, case)
-        if runtime in TOSA:
-            operation = np.frombuffer(case.operation.encode(), np.uint8)
-            asked[number] = {"operation": operation, **case.operands}
-            continue
-        if runtime == "ncnn":
-            text, weights, x = ncnn_files.model(case)
-            parts = {"text": text, "weights": weights}
-            bytes_of = {name: np.frombuffer(part, np.uint8) for name, part in parts.items()}
-            asked[number] = {**bytes_of, "x": x}
-            continue
-        if runtime in ONNX:
-            unfused = runtime == "onnxruntime-qdq-float"
-            add = onnx_float_files.build if unfused else onnx_files.build
-            content, feeds = onnx_files.model(case, add)
-        else:
-            content, feeds = tflite_files.model(case), tflite_files.feeds(case)
-        arrays = {f"{k}": feed for k, feed in enumerate(feeds)}
-        asked[number] = {"model": np.frombuffer(content, np.uint8), **arrays}
-    return asked
-
-
-def answers(runtime, python, asked, drawn):
-    """Run models by a runtime, in a process of its own."""
-    arrays = {
-        f"{place}.{name}": np.asarray(value)
-        for place, entry in enumerate(asked.values())
-        for name, value in entry.items()
-    }
-    families = {"ncnn": "ncnn", **dict.fromkeys(ONNX, "onnx"), **dict.fromkeys(TOSA, "tosa")}
-    family = families.get(runtime, "tflite")
-    runner = JUDGES / f"{family}_runners.py"
-    with tempfile.TemporaryDirectory() as folder:
-        files = [f"{folder}/questions.npz", f"{folder}/answers.npz"]
-        np.savez(files[0], **arrays)
-        subprocess.run([python, runner, runtime, *files], check=True, capture_output=True)
-        with np.load(files[1]) as found:
-            numbers = list(asked)
-            refused = [
-                f"{drawn[numbers[int(n.split('.')[0])]].operation}: {found[n].tobytes().decode()}"
-                for n in found.files
-                if n.endswith(".refused")
-            ]
-            if refused:
-                raise SystemExit(f"{runtime}: {'; '.join(dict.fromkeys(refused))}")
-            return {number: found[str(place)] for place, number in enumerate(asked)}
-
-
-def judged(runtime, python, drawn):
-    """Ask a runtime; returns its answers, and for each operation (differing, elements, ties)."""
-    recorded, rows = {}, {}
-    joined = {}
-    found = answers(runtime, python, questions(runtime, drawn), drawn)
-    for number, theirs in found.items():
-        case = as_asked(runtime, drawn[number])
-        if runtime in ONNX:
-            theirs = onnx_files.in_order(case, theirs)
-        elif runtime == "ncnn":
-            theirs = ncnn_files.in_order(case, theirs)
-        task = case.problem()
-        recorded[f"{number}"] = theirs
-        recorded[f"{number}.digest"] = np.int64(digest(case))
-        differing, elements, near = rows.get(case.operation, (0, 0, 0))
-        wrong, tied = int((task.run(runtime) != theirs).sum()), ties(case)
-        near = None if tied is None else near + tied
-        rows[case.operation] = differing + wrong, elements + theirs.size, near
-        joined.setdefault(case.operation, []).append((theirs, task))
-    for operation, (differing, *_) in rows.items():
-        if differing:
-            named = oracle.diagnose_all(joined[operation], runtime)
-            verdict = "; or ".join(" and ".join(names) for names in named) or "unexplained"
-            print(f"{runtime} {operation}: {differing:,} elements differ: {verdict}")
-    return recorded, rows
+from oracle.judging import judged
+from oracle.runtime_cases import cases
+from oracle.runtimes import JUDGED, RECORDED
 
 
 def main():
@@ -125,7 +37,8 @@ def main():
     drawn, table = cases(options.seed or 0), {}
     for runtime in options.only:
         python = next((p for n, p in pythons.items() if runtime.startswith(n)), sys.executable)
-        recorded, table[runtime] = judged(runtime, python, drawn)
+        recorded, table[runtime], messages = judged(runtime, python, drawn)
+        print(*messages, sep="\n", end="\n" if messages else "")
         if options.seed is None:
             np.savez_compressed(RECORDED / f"{runtime}.npz", **recorded)
     print(runtime_table.text(table))

@@ -37,11 +37,11 @@ def answer(text, weights, images):
 def main(questions, answers):
     """Answer the questions of a file."""
     found = {}
-    with np.load(questions) as asked:
-        for number in sorted({name.split(".")[0] for name in asked.files}):
-            text, weights = (asked[f"{number}.{part}"].tobytes() for part in ("text", "weights"))
+    with np.load(questions) as given:
+        for number in sorted({name.split(".")[0] for name in given.files}):
+            text, weights = (given[f"{number}.{part}"].tobytes() for part in ("text", "weights"))
             try:
-                found[number] = answer(text, weights, asked[f"{number}.x"])
+                found[number] = answer(text, weights, given[f"{number}.x"])
             except RuntimeError as error:
                 found[f"{number}.refused"] = np.frombuffer(str(error).encode(), np.uint8)
     np.savez(answers, **found)

@@ -1,6 +1,7 @@
 """Run ``.onnx`` files by ONNX Runtime, the evaluator of onnx or OpenVINO; see `tflite_runners`."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -31,6 +32,7 @@ def answer(runtime, content, feeds):
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent))  # not there where Python's path is safe
     from tflite_runners import main
 
     main(*sys.argv[1:], answer=answer)
