@@ -8,7 +8,8 @@ onnx and refquant are needed here::
     python tests/oracle/record_runtimes.py --python tflite-2.14=/one/bin/python \
         --python tosa=/other/bin/python [--seed S]
 
-It writes ``recorded/RUNTIME.npz`` and the table of ``docs/oracle/runtimes.rst``; with a seed it
+It writes ``recorded/RUNTIME.npz``, the table of ``docs/oracle/runtimes.rst`` and a page for each
+runtime; with a seed it
 draws other cases, writes nothing, and exits with 1 if an answer differs from the engine of its
 runtime: then a release has drifted, and the verdict of `refquant.oracle.diagnose_all` is printed.
 """
@@ -21,7 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from oracle import runtime_table
+from oracle import runtime_pages, runtime_table
 from oracle.judging import judged
 from oracle.runtime_cases import cases
 from oracle.runtimes import JUDGED, RECORDED
@@ -44,6 +45,7 @@ def main():
     print(runtime_table.text(table))
     if options.seed is None and options.only == list(JUDGED):
         runtime_table.write(table)
+        runtime_pages.write(table)
     differing = sum(row[0] for rows in table.values() for row in rows.values())
     raise SystemExit(1 if differing else 0)
 

@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from oracle import runtime_pages
 from oracle.runtime_cases import PRODUCTS, Case, cases, digest
 from oracle.runtime_ties import ties
 from oracle.runtimes import JUDGED, OPEN, PAIRS, RECORDED, as_held
@@ -62,6 +63,20 @@ def test_the_engine_of_a_runtime_has_its_bits(runtime, operation):
         elements += theirs.size
     assert elements > 10_000
     assert differing == OPEN.get((runtime, operation), 0)
+
+
+@pytest.mark.parametrize("runtime", JUDGED)
+def test_the_page_of_a_runtime_counts_what_was_compared(runtime):
+    rows = {}
+    for operation in JUDGED[runtime]:
+        pairs = list(answers(runtime, operation))
+        near = [ties(as_held(runtime, c)) for c in drawn() if c.operation == operation]
+        tied = None if None in near else sum(near)
+        elements = sum(theirs.size for _, theirs in pairs)
+        rows[operation] = OPEN.get((runtime, operation), 0), elements, tied
+    order = {op: rows[op] for op in dict.fromkeys(c.operation for c in drawn()) if op in rows}
+    path = runtime_pages.FOLDER / f"{runtime}.rst"
+    assert path.read_text(encoding="utf-8") == runtime_pages.page(runtime, order)
 
 
 def test_a_third_of_what_is_rounded_is_a_tie():

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from refquant.engines.arithmetic.axes import Arithmetic
+from refquant.engines.arithmetic.compose import quantize_of_axes
 from refquant.engines.arithmetic.runtime_codes import steps_of
 from refquant.engines.rule import FusedRule, Rule
 from refquant.engines.rules.float32 import single
@@ -53,13 +55,30 @@ def _rule(name: str, formula: str, function: Callable[..., Any], kind: Any = Rul
 # -- pairs -----------------------------------------------------------------------------------
 
 
-def _pair(combine, a, a_scale, a_zero, b, b_scale, b_zero, *to):
-    return _codes(combine(_real(a, a_scale, a_zero), _real(b, b_scale, b_zero)), *to)
+def _pair(combine, axes, a, a_scale, a_zero, b, b_scale, b_zero, *to):
+    x = combine(_real(a, a_scale, a_zero), _real(b, b_scale, b_zero))
+    return quantize_of_axes(axes, x, *to)
 
 
-ADD = _rule("add", "f32(a + b)", partial(_pair, np.add), FusedRule)
-SUBTRACT = _rule("subtract", "f32(a - b)", partial(_pair, np.subtract), FusedRule)
-MULTIPLY = _rule("multiply", "f32(a * b)", partial(_pair, np.multiply), FusedRule)
+def add_of_reals(axes, *operands):
+    """Add dequantized operands."""
+    return _pair(np.add, axes, *operands)
+
+
+def subtract_of_reals(axes, *operands):
+    """Subtract dequantized operands."""
+    return _pair(np.subtract, axes, *operands)
+
+
+def multiply_of_reals(axes, *operands):
+    """Multiply dequantized operands."""
+    return _pair(np.multiply, axes, *operands)
+
+
+_EVEN = Arithmetic(overflow="saturated")
+ADD = _rule("add", "f32(a + b)", partial(add_of_reals, _EVEN), FusedRule)
+SUBTRACT = _rule("subtract", "f32(a - b)", partial(subtract_of_reals, _EVEN), FusedRule)
+MULTIPLY = _rule("multiply", "f32(a * b)", partial(multiply_of_reals, _EVEN), FusedRule)
 
 # -- functions -------------------------------------------------------------------------------
 
