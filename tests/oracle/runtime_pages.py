@@ -30,7 +30,7 @@ ABOUT = {
     ),
     "onnx-reference": ("``onnx`` 1.23.2, ``ReferenceEvaluator``", _ONNX),
     "openvino-u8": ("``openvino`` 2026.4", _ONNX),
-    "ncnn": ("``ncnn`` 1.0.20261020, one thread, without 16-bit storage", "its text files"),
+    "ncnn": ("``ncnn`` 1.0.20261020, one thread, without 16-bit storage", "models in its text format"),
     "tosa-double": (
         "``tosa-tools`` 2026.8, Arm's reference model, RESCALE with DOUBLE_ROUND",
         "graphs to which operators of TensorFlow Lite are lowered",
@@ -45,7 +45,16 @@ ABOUT = {
 def _sources(runtime: str) -> list[str]:
     """List where the rules of an engine are described, but for those of PyTorch."""
     named = dict.fromkeys(rule.source for rule in engines.get(runtime).rules)
-    known = ("composed from axes", "FBGEMM", "PyTorch", "ATen", "oneDNN", "QNNPACK", "mathematics")
+    known = (
+        "composed from axes",
+        "FBGEMM",
+        "PyTorch",
+        "ATen",
+        "oneDNN",
+        "QNNPACK",
+        "std::",
+        "mathematics",
+    )
     return [source for source in named if source and not any(word in source for word in known)]
 
 
