@@ -6,15 +6,17 @@
 #     is then defined on every processor, NaN takes the branch that the rule states, and the
 #     compiler vectorizes.
 # (c) qint32 clamps in double, because float32 cannot hold 2**31 - 1.
+# (d) Neighbors have one scale and zero point, or each its own; the loops over them differ in that.
 
 from libc.math cimport fabs, fmaf, rint, rintf
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from refquant._kernels._operands cimport Output, Quantizer, stored
 from refquant._kernels._rules cimport (
-    ADD_THEN_ROUND, ADD_THEN_ROUND_INVERTED, DIVIDE_THEN_ROUND, FUSED, FUSED_CLAMP_THEN_ROUND,
-    FUSED_CONVERT, FUSED_CONVERT_DOUBLE, ROUND_THEN_ADD, ROUND_THEN_ADD_DOUBLE, ROUND_THEN_ADD_WIDE,
-    SUBTRACT, SUBTRACT_DOUBLE, SUBTRACT_FUSED, SUBTRACT_WIDE,
+    ADD_THEN_ROUND, ADD_THEN_ROUND_INVERTED, DIVIDE_THEN_ROUND, DIVIDE_THEN_ROUND_WIDE, FUSED,
+    FUSED_CLAMP_THEN_ROUND, FUSED_CONVERT, FUSED_CONVERT_DOUBLE, ROUND_THEN_ADD,
+    ROUND_THEN_ADD_DOUBLE, ROUND_THEN_ADD_WIDE, SUBTRACT, SUBTRACT_DOUBLE, SUBTRACT_FUSED,
+    SUBTRACT_WIDE,
 )
 
 cdef inline float clampf(float v, float lo, float hi) noexcept nogil:
@@ -141,42 +143,83 @@ cdef inline float subtract_double(stored q, double scale, float z) noexcept nogi
     return <float>(<double>(<float>q - z) * scale)
 
 
+cdef inline float factor_of(double scale, int code) noexcept nogil:
+    """What a rule multiplies with, or divides by."""
+    cdef float s = <float>scale
+    if code == ROUND_THEN_ADD_DOUBLE or code == FUSED_CONVERT_DOUBLE:
+        return <float>(1.0 / scale)
+    if code == ADD_THEN_ROUND_INVERTED:
+        return <float>1.0 / inverted_twice(scale)
+    if code == DIVIDE_THEN_ROUND or code == DIVIDE_THEN_ROUND_WIDE:
+        return s
+    return <float>1.0 / s
+
+
 cdef inline void quantize_run(
     const float* x, stored* q, Py_ssize_t n, Output to, int code
 ) noexcept nogil:
     """Quantize `n` neighbors by one rule."""
-    cdef float s = <float>to.scale, inv = <float>1.0 / s, z = <float>to.zero_point
+    cdef float factor = factor_of(to.scale, code), z = <float>to.zero_point
     cdef int32_t zero_point = to.zero_point, lo = to.output_min, hi = to.output_max
     cdef Py_ssize_t i
     cdef stored unused = 0
-    if code == ROUND_THEN_ADD_DOUBLE or code == FUSED_CONVERT_DOUBLE:
-        inv = <float>(1.0 / to.scale)
-    elif code == ADD_THEN_ROUND_INVERTED:
-        inv = <float>1.0 / inverted_twice(to.scale)
     if code == ROUND_THEN_ADD or code == ROUND_THEN_ADD_DOUBLE:
         for i in range(n):
-            q[i] = <stored>round_then_add(x[i], inv, zero_point, lo, hi)
+            q[i] = <stored>round_then_add(x[i], factor, zero_point, lo, hi)
     elif code == ADD_THEN_ROUND or code == ADD_THEN_ROUND_INVERTED:
         for i in range(n):
-            q[i] = <stored>add_then_round(x[i], inv, z, lo, hi, unused)
+            q[i] = <stored>add_then_round(x[i], factor, z, lo, hi, unused)
     elif code == FUSED:
         for i in range(n):
-            q[i] = <stored>fused(x[i], inv, z, lo, hi, unused)
+            q[i] = <stored>fused(x[i], factor, z, lo, hi, unused)
     elif code == FUSED_CLAMP_THEN_ROUND:
         for i in range(n):
-            q[i] = <stored>fused_clamp_then_round(x[i], inv, z, lo, hi, unused)
+            q[i] = <stored>fused_clamp_then_round(x[i], factor, z, lo, hi, unused)
     elif code == FUSED_CONVERT or code == FUSED_CONVERT_DOUBLE:
         for i in range(n):
-            q[i] = <stored>fused_convert(x[i], inv, z, lo, hi)
+            q[i] = <stored>fused_convert(x[i], factor, z, lo, hi)
     elif code == ROUND_THEN_ADD_WIDE:
         for i in range(n):
-            q[i] = <stored>round_then_add_wide(x[i], inv, zero_point, lo, hi)
+            q[i] = <stored>round_then_add_wide(x[i], factor, zero_point, lo, hi)
     elif code == DIVIDE_THEN_ROUND:
         for i in range(n):
-            q[i] = <stored>divide_then_round(x[i], s, z, lo, hi, unused)
+            q[i] = <stored>divide_then_round(x[i], factor, z, lo, hi, unused)
     else:
         for i in range(n):
-            q[i] = <stored>divide_then_round_wide(x[i], s, z, lo, hi)
+            q[i] = <stored>divide_then_round_wide(x[i], factor, z, lo, hi)
+
+
+cdef inline void quantize_each(
+    const float* x, stored* q, Py_ssize_t n, const float* factors, const int32_t* zeros,
+    int32_t lo, int32_t hi, int code
+) noexcept nogil:
+    """Quantize `n` neighbors by one rule, each with factor and zero point of its own."""
+    cdef Py_ssize_t i
+    cdef stored unused = 0
+    if code == ROUND_THEN_ADD or code == ROUND_THEN_ADD_DOUBLE:
+        for i in range(n):
+            q[i] = <stored>round_then_add(x[i], factors[i], zeros[i], lo, hi)
+    elif code == ADD_THEN_ROUND or code == ADD_THEN_ROUND_INVERTED:
+        for i in range(n):
+            q[i] = <stored>add_then_round(x[i], factors[i], <float>zeros[i], lo, hi, unused)
+    elif code == FUSED:
+        for i in range(n):
+            q[i] = <stored>fused(x[i], factors[i], <float>zeros[i], lo, hi, unused)
+    elif code == FUSED_CLAMP_THEN_ROUND:
+        for i in range(n):
+            q[i] = <stored>fused_clamp_then_round(x[i], factors[i], <float>zeros[i], lo, hi, unused)
+    elif code == FUSED_CONVERT or code == FUSED_CONVERT_DOUBLE:
+        for i in range(n):
+            q[i] = <stored>fused_convert(x[i], factors[i], <float>zeros[i], lo, hi)
+    elif code == ROUND_THEN_ADD_WIDE:
+        for i in range(n):
+            q[i] = <stored>round_then_add_wide(x[i], factors[i], zeros[i], lo, hi)
+    elif code == DIVIDE_THEN_ROUND:
+        for i in range(n):
+            q[i] = <stored>divide_then_round(x[i], factors[i], <float>zeros[i], lo, hi, unused)
+    else:
+        for i in range(n):
+            q[i] = <stored>divide_then_round_wide(x[i], factors[i], <float>zeros[i], lo, hi)
 
 
 cdef inline void dequantize_run(
@@ -203,3 +246,28 @@ cdef inline void dequantize_run(
     else:
         for i in range(n):
             x[i] = s * (<float>q[i] - z)
+
+
+cdef inline void dequantize_each(
+    const stored* q, float* x, Py_ssize_t n, const double* scales, const int32_t* zero_points,
+    int code
+) noexcept nogil:
+    """Dequantize `n` neighbors by one rule, each with scale and zero point of its own."""
+    cdef Py_ssize_t i
+    cdef float s
+    if code == SUBTRACT:
+        for i in range(n):
+            x[i] = subtract(q[i], <float>scales[i], zero_points[i])
+    elif code == SUBTRACT_FUSED:
+        for i in range(n):
+            s = <float>scales[i]
+            x[i] = subtract_fused(q[i], s, s * <float>(-<double>zero_points[i]))
+    elif code == SUBTRACT_DOUBLE:
+        for i in range(n):
+            x[i] = subtract_double(q[i], scales[i], <float>zero_points[i])
+    elif code == SUBTRACT_WIDE:
+        for i in range(n):
+            x[i] = <float>scales[i] * <float>(<int64_t>q[i] - zero_points[i])
+    else:
+        for i in range(n):
+            x[i] = <float>scales[i] * (<float>q[i] - <float>zero_points[i])

@@ -1,8 +1,8 @@
 # Rows of packed tables: integers of 8, 4 or 2 bits, then their scale and bias.
 #
 # Design
-# (a) Scale and bias are read and written byte by byte, because rows begin anywhere. There are two
-#     for a row, so that float16 is converted in plain code.
+# (a) Scale and bias are read and written byte by byte, because rows begin anywhere. Float16 is
+#     converted in plain code, without branches from it, so that loops over it vectorize.
 # (b) Integers are packed and unpacked in pairs, those of 2 bits in pairs of pairs: loops over pairs
 #     vectorize.
 
@@ -17,18 +17,23 @@ cdef enum:
 
 cdef inline float single_of(uint16_t half) noexcept nogil:
     """A float16 as float32."""
-    cdef uint32_t sign = <uint32_t>(half & 0x8000) << 16, exponent = (half >> 10) & 31
-    cdef uint32_t mantissa = half & 1023, bits
-    cdef float x
-    if exponent == 0:
-        x = <float>mantissa * <float>5.9604644775390625e-08  # 2**-24
-        return -x if sign else x
-    if exponent == 31:
-        bits = sign | 0x7F800000 | (mantissa << 13)
-    else:
-        bits = sign | ((exponent + 112) << 23) | (mantissa << 13)
+    cdef uint32_t size = half & 0x7FFF, bits = size << 13
+    cdef float x, excess = 0.0
+    bits += <uint32_t>0x38000000 if size < 0x7C00 else <uint32_t>0x70000000
+    if size < 0x400:  # below 2**-14: as if it had the leading bit, which is taken away again
+        bits, excess = bits + 0x800000, <float>6.103515625e-05
+    memcpy(&x, &bits, sizeof(float))
+    x -= excess
+    memcpy(&bits, &x, sizeof(float))
+    bits |= <uint32_t>(half & 0x8000) << 16
     memcpy(&x, &bits, sizeof(float))
     return x
+
+
+cdef inline void singles_of(const uint16_t* halves, float* x, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(n):
+        x[k] = single_of(halves[k])
 
 
 cdef inline uint16_t half_of(float x) noexcept nogil:

@@ -3,8 +3,9 @@
 Design
 (a) A function of one operand is a loop over a buffer of real numbers, and a branch in
     `_function`; the rules on both sides of it stand in _rounding.pxd.
-(b) Eight bits hold 256 integers: where a tensor has more elements, all answers are computed once,
-    for vectors and for the tail, and looked up.
+(b) Eight bits hold 256 integers: where a tensor has as many elements, all answers are computed, for
+    vectors and for the tail, and looked up. They are kept, because in a model an operation has the
+    same parameters at each call.
 (c) Numbers go through small buffers, one plain loop a step.
 (d) Elements are cut where vectors and runs end; rules are chosen once a piece.
 (e) Threads take blocks of a fixed size.
@@ -33,7 +34,10 @@ cdef enum:
     BLOCK = 32768  # elements a thread takes at once
     CHUNK = 1024   # elements of a buffer: 4 KiB of float32
     ANSWERS = 256  # integers of eight bits
+    KEPT = 256     # tables of answers: 128 KiB
 
+# By all that they depend on.
+_tables = {}
 
 cdef enum:
     ELU = 1
@@ -145,15 +149,24 @@ cdef void _span(
         start = end
 
 
-cdef _walk(const stored[::1] a, stored[::1] q, const Unit* unit, Runs runs):
+cdef _walk(const stored[::1] a, stored[::1] q, const Unit* unit, Runs runs, tuple key):
+    """Apply the function to all elements; `key` names the table to look them up in, if any."""
     cdef Py_ssize_t n = a.shape[0], blocks = (n + BLOCK - 1) // BLOCK, block, start
     cdef int threads = threads_for(blocks, 2)
-    cdef stored table[2 * ANSWERS]
-    cdef stored* answers = NULL
+    cdef stored made[2 * ANSWERS]
+    cdef const stored* answers = NULL
+    cdef bytes table
+    if key is not None:
+        table = _tables.get(key)
+        if table is None:
+            with nogil:
+                _answers(made, unit)
+            table = (<char*>made)[:2 * ANSWERS]
+            if len(_tables) >= KEPT:
+                _tables.clear()
+            _tables[key] = table
+        answers = <const stored*><const char*>table
     with nogil:
-        if sizeof(stored) == 1 and n > 2 * ANSWERS:
-            answers = table
-            _answers(answers, unit)
         for block in prange(blocks, num_threads=threads, schedule="static",
                             use_threads_if=threads > 1):
             start = block * BLOCK
@@ -167,6 +180,7 @@ cdef _applied(
     cdef Runs walk = runs_of(runs)
     cdef Unit unit
     cdef Py_ssize_t i
+    cdef tuple key = None
     unit.function, unit.a, unit.to = function, quantizer_of(a_quantizer), output_of(output)
     for i in range(len(factors)):
         unit.factors[i] = <float><double>factors[i]
@@ -176,12 +190,15 @@ cdef _applied(
     if out.size == 0:
         return out
     kind = a.dtype.char
+    if kind != "i" and out.size >= ANSWERS:
+        key = (function, kind, a_quantizer, output, factors, unit.vector.dequantize, rule,
+               unit.vector.quantize, unit.tail.dequantize, tail_rule, unit.tail.quantize)
     if kind == "B":
-        _walk[uint8_t](a, out, &unit, walk)
+        _walk[uint8_t](a, out, &unit, walk, key)
     elif kind == "b":
-        _walk[int8_t](a, out, &unit, walk)
+        _walk[int8_t](a, out, &unit, walk, key)
     else:
-        _walk[int32_t](a, out, &unit, walk)
+        _walk[int32_t](a, out, &unit, walk, key)
     return out
 
 

@@ -4,6 +4,8 @@ Design
 (a) The formula of an element stands in _rounding.pxd; here are the loops around it.
 (b) The rule is chosen once for a run, outside the loop, so that the loop vectorizes.
 (c) Threads take blocks of a fixed size.
+(d) Where slices of channels are narrow, scales and zero points are repeated as the elements lie,
+    so that loops go over many slices.
 """
 
 from cython.parallel cimport prange
@@ -11,7 +13,9 @@ from libc.math cimport fabsf, rintf
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 
 from refquant._kernels._operands cimport Output, Quantizer, output_of, quantizer_of, stored
-from refquant._kernels._rounding cimport clampf, dequantize_run, quantize_run
+from refquant._kernels._rounding cimport (
+    clampf, dequantize_each, dequantize_run, factor_of, quantize_each, quantize_run,
+)
 from refquant._kernels._threads cimport threads_for
 
 import numpy as np
@@ -20,6 +24,18 @@ from refquant._kernels._rules import DEQUANTIZING, QUANTIZING
 
 cdef enum:
     BLOCK = 16384  # elements: 64 KiB of float32
+    NARROW = 16    # elements of a slice
+    REPEATED = 1024
+
+ctypedef fused parameter:
+    float
+    double
+    int64_t
+
+ctypedef fused repeated:
+    float
+    double
+    int32_t
 
 
 cdef void _quantize(
@@ -88,12 +104,54 @@ def dequantize_per_tensor(const stored[::1] q not None, quantizer, rule):
     return out
 
 
+cdef Py_ssize_t _period(Py_ssize_t channels, Py_ssize_t inner) noexcept nogil:
+    """Elements after which the channels begin anew, a multiple of that if they are few."""
+    cdef Py_ssize_t across = channels * inner
+    return across * max(<Py_ssize_t>1, REPEATED // across)
+
+
+cdef repeated[::1] _repeat(const parameter[::1] of, Py_ssize_t inner, repeated[::1] out):
+    """Repeat the parameters of channels as their elements lie."""
+    cdef Py_ssize_t k = 0, c, _
+    while k < out.shape[0]:
+        for c in range(of.shape[0]):
+            for _ in range(inner):
+                out[k] = <repeated>of[c]
+                k += 1
+    return out
+
+
+cdef void _quantize_narrow(
+    const float* x, stored* q, Py_ssize_t n, const float[::1] factors,
+    const int32_t[::1] zero_points, int32_t lo, int32_t hi, int code
+) noexcept nogil:
+    cdef Py_ssize_t period = factors.shape[0], blocks = (n + period - 1) // period, block, start
+    cdef int threads = threads_for(n, 4 * BLOCK)
+    for block in prange(blocks, num_threads=threads, schedule="static", use_threads_if=threads > 1):
+        start = block * period
+        quantize_each(x + start, q + start, min(period, n - start), &factors[0], &zero_points[0],
+                      lo, hi, code)
+
+
 cdef _quantize_slices(
     const float[:, :, ::1] x, stored[:, :, ::1] q, const double[::1] scales,
     const int64_t[::1] zero_points, int32_t lo, int32_t hi, int code
 ):
     cdef Py_ssize_t slices = x.shape[0] * x.shape[1], inner = x.shape[2], k, c
     cdef int threads = threads_for(slices * inner, 4 * BLOCK)
+    cdef float[::1] factors
+    cdef int32_t[::1] zeros
+    if inner < NARROW:
+        period = _period(x.shape[1], inner)
+        own = np.empty(x.shape[1], np.float32)
+        factors = own
+        for c in range(x.shape[1]):
+            factors[c] = factor_of(scales[c], code)
+        factors = _repeat[float, float](own, inner, np.empty(period, np.float32))
+        zeros = _repeat[int64_t, int32_t](zero_points, inner, np.empty(period, np.int32))
+        with nogil:
+            _quantize_narrow(&x[0, 0, 0], &q[0, 0, 0], slices * inner, factors, zeros, lo, hi, code)
+        return
     with nogil:
         for k in prange(slices, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1):
@@ -121,6 +179,18 @@ def quantize_per_channel(
     return out
 
 
+cdef void _dequantize_narrow(
+    const stored* q, float* x, Py_ssize_t n, const double[::1] scales,
+    const int32_t[::1] zero_points, int code
+) noexcept nogil:
+    cdef Py_ssize_t period = scales.shape[0], blocks = (n + period - 1) // period, block, start
+    cdef int threads = threads_for(n, 4 * BLOCK)
+    for block in prange(blocks, num_threads=threads, schedule="static", use_threads_if=threads > 1):
+        start = block * period
+        dequantize_each(q + start, x + start, min(period, n - start), &scales[0], &zero_points[0],
+                        code)
+
+
 def dequantize_per_channel(
     const stored[:, :, ::1] q not None, const double[::1] scales not None,
     const int64_t[::1] zero_points not None, rule
@@ -131,7 +201,16 @@ def dequantize_per_channel(
     cdef Py_ssize_t slices = q.shape[0] * q.shape[1], inner = q.shape[2], k, c
     cdef int threads = threads_for(slices * inner, 4 * BLOCK)
     cdef int code = DEQUANTIZING[rule]
+    cdef double[::1] factors
+    cdef int32_t[::1] zeros
     if slices == 0 or inner == 0:
+        return out
+    if inner < NARROW:
+        period = _period(q.shape[1], inner)
+        factors = _repeat[double, double](scales, inner, np.empty(period, np.float64))
+        zeros = _repeat[int64_t, int32_t](zero_points, inner, np.empty(period, np.int32))
+        with nogil:
+            _dequantize_narrow(&q[0, 0, 0], &x[0, 0, 0], slices * inner, factors, zeros, code)
         return out
     with nogil:
         for k in prange(slices, num_threads=threads, schedule="static",

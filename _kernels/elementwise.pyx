@@ -9,15 +9,16 @@ Design
 (d) Threads take blocks of a fixed size.
 """
 
-from cython.parallel cimport prange
+from cython.parallel cimport prange, threadid
 from libc.math cimport frexpf, ldexp, rintf
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 
 from refquant._kernels._integers cimport (
     convert_then_add, difference, fixed_point, widen_then_add,
 )
+from refquant._kernels._joined cimport TOGETHER, Piece, Requantizing, join_rows
 from refquant._kernels._operands cimport (
-    Output, Quantizer, Runs, output_of, quantizer_of, runs_of, stored,
+    Output, Quantizer, Runs, char_of, output_of, quantizer_of, runs_of, stored,
 )
 from refquant._kernels._rounding cimport (
     dequantize_run, quantize_run, round_then_add, subtract_fused,
@@ -141,6 +142,8 @@ cdef _combined(a, a_quantizer, b, b_quantizer, output, Way way, runs, dequantize
     way.tail_dequantize = DEQUANTIZING[dequantize.tail]
     way.quantize, way.tail_quantize = QUANTIZING[quantize.vector], QUANTIZING[quantize.tail]
     out = np.empty_like(a)
+    if walk.vector_length == walk.run_length:  # nothing is left of any run
+        walk = Runs(out.size, out.size)
     if out.size == 0:
         return out
     kind = a.dtype.char
@@ -343,4 +346,46 @@ def clamp(a not None, int32_t lower, int32_t upper):
         _clamp[int8_t](a, out, <int8_t>lower, <int8_t>upper)
     else:
         _clamp[int32_t](a, out, lower, upper)
+    return out
+
+
+cdef _join(
+    pieces, quantizers, vector_lengths, stored[:, ::1] out, Requantizing by
+):
+    cdef Py_ssize_t count = len(pieces), widest = 1, rows = out.shape[0], together, blocks, k, p
+    cdef Py_ssize_t[::1] memory = np.empty(count * (sizeof(Piece) // sizeof(Py_ssize_t)), np.intp)
+    cdef Piece* of = <Piece*>&memory[0]
+    cdef const stored[:, ::1] piece
+    for p in range(count):
+        piece = pieces[p]
+        widest = max(widest, piece.shape[1])
+        of[p] = Piece(<Py_ssize_t>&piece[0, 0] if piece.shape[1] else 0, piece.shape[1],
+                      vector_lengths[p], quantizer_of(quantizers[p]))
+    together = max(<Py_ssize_t>1, TOGETHER // widest)
+    blocks = (rows + together - 1) // together
+    cdef int threads = threads_for(rows * out.shape[1], 2 * BLOCK)
+    cdef stored[:, ::1] buffers = np.empty((threads, together * widest), char_of(<stored>0))
+    with nogil:
+        for k in prange(blocks, num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1):
+            join_rows(of, count, k * together, min(together, rows - k * together),
+                      &out[k * together, 0], out.shape[1], by, &buffers[threadid(), 0])
+
+
+def join(pieces, quantizers, output, bint relu, vector_lengths, dequantize, quantize):
+    """Lay rows of several arrays side by side, with new parameters; inputs are not checked."""
+    first = pieces[0]
+    out = np.empty((first.shape[0], sum([piece.shape[1] for piece in pieces])), first.dtype)
+    cdef Requantizing by = Requantizing(
+        output_of(output), relu, DEQUANTIZING[dequantize.vector], DEQUANTIZING[dequantize.tail],
+        QUANTIZING[quantize.vector], QUANTIZING[quantize.tail])
+    if out.size == 0:
+        return out
+    kind = out.dtype.char
+    if kind == "B":
+        _join[uint8_t](pieces, quantizers, vector_lengths, out, by)
+    elif kind == "b":
+        _join[int8_t](pieces, quantizers, vector_lengths, out, by)
+    else:
+        _join[int32_t](pieces, quantizers, vector_lengths, out, by)
     return out

@@ -10,10 +10,10 @@ Design
 
 from cython.parallel cimport prange
 from libc.math cimport fmaf, isinf, rintf
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
-from refquant._kernels._bags cimport Bag, sum_of_bag
+from refquant._kernels._bags cimport Bags, sums_of_bags
 from refquant._kernels._table_rows cimport (
     pack_run, read_parameters, tail_of, through_half, unpack_run, write_parameters,
 )
@@ -23,7 +23,7 @@ import numpy as np
 
 cdef enum:
     GRAIN = 1 << 14  # elements that are worth a thread
-    AT_ONCE = 1024   # integers that are packed at once
+    AT_ONCE = 4096   # integers that are packed at once
     INFINITE = 0x7F800000
 
 
@@ -298,25 +298,57 @@ def embedding_unpack(const uint8_t[:, ::1] packed not None, int bits):
     return out
 
 
+def all_below(const int64_t[::1] rows not None, int64_t count):
+    """Tell whether all integers are rows of a table; inputs are not checked."""
+    cdef uint64_t outside = 0, last = <uint64_t>count - 1
+    cdef Py_ssize_t k
+    with nogil:
+        for k in range(rows.shape[0]):
+            outside |= <uint64_t>rows[k] | (last - <uint64_t>rows[k])  # the sign of either
+    return outside >> 63 == 0
+
+
+def bounds_of_bags(const int64_t[::1] offsets not None, int64_t count, bint include_last):
+    """Put the end of the last bag behind the offsets; inputs are not checked."""
+    cdef Py_ssize_t n = offsets.shape[0], k
+    cdef int64_t before = 0, falls = 0
+    out = np.empty(n if include_last else n + 1, np.int64)
+    cdef int64_t[::1] bounds = out
+    with nogil:
+        for k in range(n):
+            falls |= offsets[k] < before
+            before = bounds[k] = offsets[k]
+    if not include_last:
+        bounds[n] = count
+    return None if falls or before > count else out
+
+
 def embedding_bag(
     const uint8_t[:, ::1] packed not None, const int64_t[::1] indices not None,
     const int64_t[::1] bounds not None, const float[::1] weights, int bits
 ):
     """Add rows of a packed table; inputs are not checked."""
-    cdef Py_ssize_t bags = bounds.shape[0] - 1, width = packed.shape[1] - tail_of(bits), index
-    cdef Py_ssize_t columns = width * 8 // bits
+    cdef Py_ssize_t bags = bounds.shape[0] - 1, width = packed.shape[1] - tail_of(bits), start, stop
+    cdef Py_ssize_t columns = width * 8 // bits, each, piece
     cdef int threads = threads_for(indices.shape[0] * columns, GRAIN)
-    cdef const float* factors = NULL
-    cdef Bag bag
+    cdef Bags of
     if columns == 0 or indices.shape[0] == 0:
         return np.zeros((bags, columns), np.float32)
     out = np.empty((bags, columns), np.float32)
     cdef float[:, ::1] y = out
+    of = Bags(&packed[0, 0], width, &indices[0], &bounds[0], NULL)
     if weights is not None:
-        factors = &weights[0]
+        of.weights = &weights[0]
+    each = (bags + threads - 1) // threads
     with nogil:
-        for index in prange(bags, num_threads=threads, schedule="static",
+        for piece in prange(threads, num_threads=threads, schedule="static",
                             use_threads_if=threads > 1):
-            bag = Bag(&packed[0, 0], width, &indices[0], factors, bounds[index], bounds[index + 1])
-            sum_of_bag(&bag, &y[index, 0], bits)
+            start = min(bags, piece * each)
+            stop = min(bags, start + each)
+            if bits == 8:
+                sums_of_bags(&of, &y[0, 0], start, stop, 8)
+            elif bits == 4:
+                sums_of_bags(&of, &y[0, 0], start, stop, 4)
+            else:
+                sums_of_bags(&of, &y[0, 0], start, stop, 2)
     return out

@@ -268,10 +268,10 @@ cdef inline void _half_columns(
     cdef float[WIDTH] total
     cdef Py_ssize_t first = 0, k, n
     for n in range(count):
-        y[n] = 0
+        y[n] = <float>(-0.0) if depth > 0 else 0
     while first < depth:
         for n in range(count):
-            total[n] = 0
+            total[n] = 0 if first else <float>(-0.0)
         for k in range(first, min(first + block, depth)):
             for n in range(count):
                 total[n] = fmaf(x[k], weight[k * outputs + n], total[n])

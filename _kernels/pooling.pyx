@@ -11,110 +11,38 @@ Design
 """
 
 from cython.parallel cimport prange, threadid
-from libc.math cimport fmaf, rintf
-from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.string cimport memcpy
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 
-from refquant._kernels._operands cimport Output, char_of, output_of, stored
-from refquant._kernels._rounding cimport clampd, clampf
-from refquant._kernels._rules cimport (
-    AVERAGE_ADD_THEN_ROUND, AVERAGE_DIVIDE_THEN_ROUND, AVERAGE_FUSED, AVERAGE_OF_INTEGERS,
-    AVERAGE_OF_STEPS, AVERAGE_ROUND_THEN_ADD, MEAN_OF_INTEGERS,
+from refquant._kernels._averages cimport (
+    Average, Sizes, average_neighbors, average_of, average_of_sum,
 )
+from refquant._kernels._maxima cimport Geometry, largest_of_line
+from refquant._kernels._operands cimport Quantizer, char_of, output_of, quantizer_of, stored
+from refquant._kernels._real_sums cimport WIDEST, sum_columns
 from refquant._kernels._threads cimport threads_for
+from refquant._kernels._window_sums cimport ROOM, Slab, add_columns, add_rows
 
 import numpy as np
 
-from refquant._kernels._rules import AVERAGE
+from refquant._kernels._rules import AVERAGE, DEQUANTIZING
 
 cdef enum:
     GRAIN = 1 << 16  # elements worth a thread
     MANY = 1 << 23   # elements of a window whose sum int32 may not hold
-    MOST_SHIFT = 62  # of an int64
-
-
-cdef struct Geometry:
-    Py_ssize_t height
-    Py_ssize_t width
-    Py_ssize_t inner
-    Py_ssize_t out_height
-    Py_ssize_t out_width
-    Py_ssize_t kernel_height
-    Py_ssize_t kernel_width
-    Py_ssize_t stride_height
-    Py_ssize_t stride_width
-    Py_ssize_t padding_height
-    Py_ssize_t padding_width
-    Py_ssize_t dilation_height
-    Py_ssize_t dilation_width
-
-
-cdef inline Py_ssize_t first_inside(Py_ssize_t offset, Py_ssize_t stride) noexcept nogil:
-    """Smallest j >= 0 for which j * stride + offset is not negative."""
-    return (-offset + stride - 1) // stride if offset < 0 else 0
-
-
-cdef inline Py_ssize_t end_inside(
-    Py_ssize_t offset, Py_ssize_t stride, Py_ssize_t extent, Py_ssize_t count
-) noexcept nogil:
-    """First j for which j * stride + offset lies behind the last element."""
-    if offset >= extent:
-        return 0
-    return min(count, (extent - 1 - offset) // stride + 1)
-
-
-cdef void _max_row(
-    const stored* image, stored* row, Py_ssize_t i, Geometry g, stored lowest
-) noexcept nogil:
-    """One row of the output of one image."""
-    cdef Py_ssize_t u, v, j, c, y, x, offset, begin, end
-    cdef const stored* line
-    cdef const stored* pixel
-    cdef stored* out
-    cdef stored value
-    for j in range(g.out_width * g.inner):
-        row[j] = lowest
-    for u in range(g.kernel_height):
-        y = i * g.stride_height - g.padding_height + u * g.dilation_height
-        if y < 0 or y >= g.height:
-            continue
-        line = image + y * g.width * g.inner
-        for v in range(g.kernel_width):
-            offset = v * g.dilation_width - g.padding_width
-            begin = first_inside(offset, g.stride_width)
-            end = end_inside(offset, g.stride_width, g.width, g.out_width)
-            if g.inner == 1:
-                if g.stride_width == 1:
-                    for j in range(begin, end):
-                        value = line[j + offset]
-                        row[j] = value if value > row[j] else row[j]
-                elif g.stride_width == 2:
-                    for j in range(begin, end):
-                        value = line[2 * j + offset]
-                        row[j] = value if value > row[j] else row[j]
-                else:
-                    for j in range(begin, end):
-                        value = line[j * g.stride_width + offset]
-                        row[j] = value if value > row[j] else row[j]
-                continue
-            for j in range(begin, end):
-                x = j * g.stride_width + offset
-                pixel = line + x * g.inner
-                out = row + j * g.inner
-                for c in range(g.inner):
-                    value = pixel[c]
-                    out[c] = value if value > out[c] else out[c]
+    ONES = 4096
 
 
 cdef void _max_image(
-    const stored* q, stored* result, Py_ssize_t outer, Geometry g, stored lowest
+    const stored* q, stored* result, Py_ssize_t outer, Geometry g, stored lowest,
+    stored[:, ::1] scratch
 ) noexcept nogil:
     cdef Py_ssize_t rows = outer * g.out_height, k
     cdef Py_ssize_t line = g.out_width * g.inner, image = g.height * g.width * g.inner
-    cdef Py_ssize_t work = rows * line * g.kernel_height * g.kernel_width
-    cdef int threads = threads_for(work, GRAIN)
+    cdef int threads = <int>scratch.shape[0]
     for k in prange(rows, num_threads=threads, schedule="static", use_threads_if=threads > 1):
-        _max_row(q + k // g.out_height * image, result + k * line, k % g.out_height, g, lowest)
+        largest_of_line(
+            q + k // g.out_height * image, result + k * line, k % g.out_height, g, lowest,
+            &scratch[threadid(), 0])
 
 
 def max_pool(const stored[:, :, :, ::1] q not None, geometry, counts):
@@ -127,7 +55,8 @@ def max_pool(const stored[:, :, :, ::1] q not None, geometry, counts):
     g.padding_height, g.padding_width = t[2]
     g.dilation_height, g.dilation_width = t[3]
     g.out_height, g.out_width = counts
-    out = np.empty((q.shape[0], g.out_height, g.out_width, g.inner), char_of(<stored>0))
+    kind = char_of(<stored>0)
+    out = np.empty((q.shape[0], g.out_height, g.out_width, g.inner), kind)
     cdef stored[:, :, :, ::1] result = out
     cdef stored lowest = np.iinfo(out.dtype).min
     if out.size == 0:
@@ -135,118 +64,11 @@ def max_pool(const stored[:, :, :, ::1] q not None, geometry, counts):
     if q.shape[1] == 0 or q.shape[2] == 0:
         out.fill(lowest)
         return out
+    cdef int threads = threads_for(out.size * g.kernel_height * g.kernel_width, GRAIN)
+    cdef stored[:, ::1] scratch = np.empty((threads, 2 * g.width * g.inner), kind)
     with nogil:
-        _max_image(&q[0, 0, 0, 0], &result[0, 0, 0, 0], q.shape[0], g, lowest)
+        _max_image(&q[0, 0, 0, 0], &result[0, 0, 0, 0], q.shape[0], g, lowest, scratch)
     return out
-
-
-cdef struct Average:
-    float zero
-    int64_t zero_point
-    double lower
-    double upper
-    float scale
-
-
-cdef inline Average average_of(Output to) noexcept nogil:
-    return Average(
-        <float>to.zero_point, to.zero_point, to.output_min, to.output_max, <float>to.scale
-    )
-
-
-# Elements of a window inside the volume.
-cdef struct Sizes:
-    int64_t depth
-    int64_t height
-    int64_t width
-
-
-cdef inline int64_t count_of(Sizes of) noexcept nogil:
-    return of.depth * of.height * of.width
-
-
-cdef inline float _share(Sizes of) noexcept nogil:
-    """What AVERAGE_OF_INTEGERS multiplies with."""
-    return <float>1.0 / <float>of.depth / <float>of.height / <float>of.width
-
-
-cdef inline double _average(
-    int64_t total, Sizes of, int64_t divisor, Average to, int code
-) noexcept nogil:
-    """The average of one window, rounded and clamped, an integer in double."""
-    cdef int64_t steps = total - count_of(of) * to.zero_point, multiplier, half
-    cdef float a = <float>steps, m = <float>1.0 / <float>divisor, t
-    cdef int shift
-    cdef int32_t bits
-    cdef uint64_t product
-    if code == AVERAGE_ADD_THEN_ROUND:
-        t = to.zero + a * m
-    elif code == AVERAGE_ROUND_THEN_ADD:
-        return clampd(<double>rintf(a * m) + to.zero_point, to.lower, to.upper)
-    elif code == AVERAGE_FUSED:
-        t = fmaf(a, <float>1.0 / (<float>1.0 / m), to.zero)
-    elif code == AVERAGE_DIVIDE_THEN_ROUND:
-        t = to.zero + a / (<float>1.0 / m)
-    elif code == AVERAGE_OF_INTEGERS:
-        t = <float>total * _share(of)
-    elif code == MEAN_OF_INTEGERS:
-        t = rintf(<float>total / <float>divisor)
-        # In float32, which does not hold 2**31 - 1.
-        return clampf(t, <float>to.lower, <float>to.upper)
-    elif code == AVERAGE_OF_STEPS:
-        m = to.scale / (to.scale * <float>divisor)
-        return clampd(<double>rintf(a * m) + to.zero_point, to.lower, to.upper)
-    else:
-        m = to.scale / (to.scale * <float>divisor)
-        memcpy(&bits, &m, 4)
-        multiplier = (bits & 0x7FFFFF) | 0x800000
-        shift = min(150 - (bits >> 23), MOST_SHIFT)
-        half = (<int64_t>1) << (shift - 1)
-        product = <uint64_t>steps * <uint64_t>multiplier  # wraps
-        steps = <int64_t>(product - <uint64_t>(steps < 0) + <uint64_t>half) >> shift
-        return clampd(<double>(steps + to.zero_point), to.lower, to.upper)
-    return clampd(<double>rintf(t), to.lower, to.upper)
-
-
-cdef void _average_channels(
-    const int32_t* total, stored* out, Py_ssize_t n, Sizes of, int64_t divisor, Average to, int code
-) noexcept nogil:
-    """Averages of neighboring channels by one rule, from sums of 8-bit integers."""
-    cdef float m = <float>1.0 / <float>divisor, inverse = <float>1.0 / (<float>1.0 / m)
-    cdef float back = <float>1.0 / m, lower = <float>to.lower, upper = <float>to.upper, t
-    cdef int32_t shift = <int32_t>(count_of(of) * to.zero_point)
-    cdef Py_ssize_t c
-    if code == AVERAGE_OF_STEPS:
-        m = to.scale / (to.scale * <float>divisor)
-    if code == AVERAGE_ROUND_THEN_ADD or code == AVERAGE_OF_STEPS:
-        for c in range(n):
-            t = rintf(<float>(total[c] - shift) * m) + to.zero
-            t = t if t > lower else lower
-            out[c] = <stored><int32_t>(t if t < upper else upper)
-    elif code == AVERAGE_FUSED:
-        for c in range(n):
-            t = rintf(fmaf(<float>(total[c] - shift), inverse, to.zero))
-            t = t if t > lower else lower
-            out[c] = <stored><int32_t>(t if t < upper else upper)
-    elif code == AVERAGE_ADD_THEN_ROUND:
-        for c in range(n):
-            t = rintf(to.zero + <float>(total[c] - shift) * m)
-            t = t if t > lower else lower
-            out[c] = <stored><int32_t>(t if t < upper else upper)
-    elif code == AVERAGE_DIVIDE_THEN_ROUND:
-        for c in range(n):
-            t = rintf(to.zero + <float>(total[c] - shift) / back)
-            t = t if t > lower else lower
-            out[c] = <stored><int32_t>(t if t < upper else upper)
-    elif code == AVERAGE_OF_INTEGERS:
-        m = _share(of)
-        for c in range(n):
-            t = rintf(<float>total[c] * m)
-            t = t if t > lower else lower
-            out[c] = <stored><int32_t>(t if t < upper else upper)
-    else:
-        for c in range(n):
-            out[c] = <stored><int32_t>_average(total[c], of, divisor, to, code)
 
 
 # The first element of one window along a dimension, and the one after the last.
@@ -268,38 +90,8 @@ cdef void _average_wide(
             for y in range(row[0], row[1]):
                 for x in range(column[0], column[1]):
                     wide = wide + image[((z * height + y) * width + x) * inner + c]
-        out[c] = <stored><int64_t>_average(
+        out[c] = <stored><int64_t>average_of_sum(
             wide, of, divisor, to, code if c < vectors else tail_code)
-
-
-cdef void _add_columns(
-    const int32_t* sums, int32_t* total, Py_ssize_t count, Py_ssize_t size, Py_ssize_t step,
-    Py_ssize_t inner
-) noexcept nogil:
-    """Add the columns of neighboring windows of one size, `step` apart."""
-    cdef Py_ssize_t i, u, c
-    cdef const int32_t* pixel
-    cdef int32_t* of_window
-    for i in range(count * inner):
-        total[i] = 0
-    if inner > 1:
-        for i in range(count):
-            of_window = total + i * inner
-            for u in range(size):
-                pixel = sums + (i * step + u) * inner
-                for c in range(inner):
-                    of_window[c] = of_window[c] + pixel[c]
-        return
-    for u in range(size):
-        if step == 1:
-            for i in range(count):
-                total[i] = total[i] + sums[i + u]
-        elif step == 2:
-            for i in range(count):
-                total[i] = total[i] + sums[2 * i + u]
-        else:
-            for i in range(count):
-                total[i] = total[i] + sums[i * step + u]
 
 
 cdef void _average_pixels(
@@ -309,42 +101,47 @@ cdef void _average_pixels(
     """Averages of neighboring pixels of one size and divisor."""
     cdef Py_ssize_t i, place
     if vectors == inner or vectors == 0 or code == tail_code:
-        _average_channels(total, out, count * inner, of, divisor, to,
+        average_neighbors(total, out, count * inner, of, divisor, to,
                           code if vectors else tail_code)
         return
     for i in range(count):
         place = i * inner
-        _average_channels(total + place, out + place, vectors, of, divisor, to, code)
+        average_neighbors(total + place, out + place, vectors, of, divisor, to, code)
         place += vectors
-        _average_channels(total + place, out + place, inner - vectors, of, divisor, to, tail_code)
+        average_neighbors(total + place, out + place, inner - vectors, of, divisor, to, tail_code)
+
+
+cdef void _find_ends(
+    const int64_t[:, ::1] columns, const int64_t* divisors, Py_ssize_t* ends
+) noexcept nogil:
+    """Find where neighboring windows of one size, divisor and distance end, where they begin."""
+    cdef Py_ssize_t widths = columns.shape[0], j = 0, end, size, step
+    while j < widths:
+        size, end = columns[j, 1] - columns[j, 0], j + 1
+        step = columns[end, 0] - columns[j, 0] if end < widths else 1
+        while end < widths and columns[end, 1] - columns[end, 0] == size and (
+            divisors[end] == divisors[j] and columns[end, 0] - columns[end - 1, 0] == step
+        ):
+            end += 1
+        ends[j] = end
+        j = end
 
 
 cdef void _average_line(
     const stored* image, stored* out, Span plane, Span row, const int64_t[:, ::1] columns,
-    const int64_t* divisors, Py_ssize_t height, Py_ssize_t width, Py_ssize_t inner, Average to,
-    Py_ssize_t vectors, int code, int tail_code, int32_t* scratch
+    const int64_t* divisors, const Py_ssize_t* ends, Py_ssize_t height, Py_ssize_t width,
+    Py_ssize_t inner, Average to, Py_ssize_t vectors, int code, int tail_code, int32_t* scratch
 ) noexcept nogil:
     """A line of windows; `scratch` holds a row of input and one of output."""
-    cdef Py_ssize_t across = width * inner, widths = columns.shape[0], x, y, z, j, end, step
-    cdef int32_t* total = scratch + across
-    cdef const stored* line
+    cdef Py_ssize_t across = width * inner, widths = columns.shape[0], j = 0, end, step
+    cdef int32_t* total = scratch + across + ROOM
     cdef Sizes of = Sizes(plane[1] - plane[0], row[1] - row[0], 0)
-    for x in range(across):
-        scratch[x] = 0
-    for z in range(plane[0], plane[1]):
-        for y in range(row[0], row[1]):
-            line = image + (z * height + y) * across
-            for x in range(across):
-                scratch[x] = scratch[x] + line[x]
-    j = 0
+    add_rows(image + (plane[0] * height + row[0]) * across,
+             Slab(of.depth, height * across, of.height, across), across, scratch)
     while j < widths:
-        of.width, end = columns[j, 1] - columns[j, 0], j + 1
-        step = columns[end, 0] - columns[j, 0] if end < widths else 1
-        while end < widths and columns[end, 1] - columns[end, 0] == of.width and (
-            divisors[end] == divisors[j] and columns[end, 0] - columns[end - 1, 0] == step
-        ):
-            end += 1
-        _add_columns(scratch + columns[j, 0] * inner, total, end - j, of.width, step, inner)
+        of.width, end = columns[j, 1] - columns[j, 0], ends[j]
+        step = columns[j + 1, 0] - columns[j, 0] if j + 1 < end else 1
+        add_columns(scratch + columns[j, 0] * inner, total, end - j, of.width, step, inner)
         _average_pixels(total, out + j * inner, end - j, inner, of, divisors[j], to, vectors, code,
                         tail_code)
         j = end
@@ -353,14 +150,18 @@ cdef void _average_line(
 cdef void _average_volume(
     const stored[:, :, :, :, ::1] q, stored[:, :, :, :, ::1] result,
     const int64_t[:, ::1] planes, const int64_t[:, ::1] rows, const int64_t[:, ::1] columns,
-    const int64_t[:, :, ::1] divisors, Average to, Py_ssize_t vectors, int code, int tail_code,
-    int32_t[:, ::1] scratch
+    const int64_t[:, :, ::1] divisors, Py_ssize_t[:, :, ::1] ends, Average to, Py_ssize_t vectors,
+    int code, int tail_code, int32_t[:, ::1] scratch
 ) noexcept nogil:
     cdef Py_ssize_t depths = planes.shape[0], heights = rows.shape[0], widths = columns.shape[0]
     cdef Py_ssize_t height = q.shape[2], width = q.shape[3], inner = q.shape[4]
     cdef Py_ssize_t lines = q.shape[0] * depths * heights, k, h, i, j, o
     cdef int threads = <int>scratch.shape[0]
     cdef bint held = stored is not int32_t and q.shape[1] * height * width <= MANY
+    if held:
+        for h in range(depths):
+            for i in range(heights):
+                _find_ends(columns, &divisors[h, i, 0], &ends[h, i, 0])
     for k in prange(lines, num_threads=threads, schedule="static", use_threads_if=threads > 1):
         i = k % heights
         h = k // heights % depths
@@ -368,8 +169,8 @@ cdef void _average_volume(
         if held:
             _average_line(
                 &q[o, 0, 0, 0, 0], &result[o, h, i, 0, 0], &planes[h, 0], &rows[i, 0], columns,
-                &divisors[h, i, 0], height, width, inner, to, vectors, code, tail_code,
-                &scratch[threadid(), 0])
+                &divisors[h, i, 0], &ends[h, i, 0], height, width, inner, to, vectors, code,
+                tail_code, &scratch[threadid(), 0])
             continue
         for j in range(widths):
             _average_wide(
@@ -392,32 +193,45 @@ def average_pool(
     out = np.empty(shape, char_of(<stored>0))
     cdef stored[:, :, :, :, ::1] result = out
     cdef int threads = threads_for(work, GRAIN)
-    cdef Py_ssize_t width = (q.shape[3] + columns.shape[0]) * q.shape[4]
-    cdef int32_t[:, ::1] scratch = np.empty((threads, width), np.int32)
+    cdef Py_ssize_t width = (q.shape[3] + columns.shape[0]) * q.shape[4] + 2 * ROOM
+    cdef int32_t[:, ::1] scratch = np.zeros((threads, width), np.int32)
+    cdef Py_ssize_t[:, :, ::1] ends = np.empty(shape[1:4], np.intp)
     if out.size:
         with nogil:
-            _average_volume(q, result, planes, rows, columns, divisors, to, vector_length, code,
-                            tail_code, scratch)
+            _average_volume(q, result, planes, rows, columns, divisors, ends, to, vector_length,
+                            code, tail_code, scratch)
     return out
+
+
+# What the elements of a row are multiplied with: a sum of products has instructions of its own.
+cdef uint8_t[ONES] ones
+cdef Py_ssize_t _place
+for _place in range(ONES):
+    ones[_place] = 1
 
 
 cdef void _mean_row(
     const stored* row, stored* out, Py_ssize_t n, Average to, int code
 ) noexcept nogil:
     """The average of a row of integers."""
-    cdef Py_ssize_t start = 0, end, k
+    cdef Py_ssize_t start = 0, count, k
     cdef int64_t total = 0
     cdef int32_t part
+    cdef const int8_t* signed_ones = <const int8_t*>ones
     if stored is int32_t:
         for k in range(n):
             total = total + row[k]
     else:
-        while start < n:  # a sum of so many 8-bit integers fits int32, in which loops are faster
-            part, end = 0, min(n, start + MANY)
-            for k in range(start, end):
-                part = part + row[k]
-            total, start = total + part, end
-    out[0] = <stored><int64_t>_average(total, Sizes(1, n, 1), n, to, code)
+        while start < n:
+            part, count = 0, min(<Py_ssize_t>ONES, n - start)
+            if stored is uint8_t:
+                for k in range(count):
+                    part = part + <int32_t>row[start + k] * <int32_t>signed_ones[k]
+            else:
+                for k in range(count):
+                    part = part + <int32_t>ones[k] * <int32_t>row[start + k]
+            total, start = total + part, start + count
+    out[0] = <stored><int64_t>average_of_sum(total, Sizes(1, n, 1), n, to, code)
 
 
 def mean(const stored[:, ::1] q not None, output, average):
@@ -431,4 +245,24 @@ def mean(const stored[:, ::1] q not None, output, average):
     with nogil:
         for k in prange(rows, num_threads=threads, schedule="static", use_threads_if=threads > 1):
             _mean_row(&q[k, 0], &result[k], n, to, code)
+    return out
+
+
+def sum_of_reals(const stored[:, :, ::1] q not None, quantizer, dequantize):
+    """Add up real numbers along the middle axis in cascades; inputs are not checked."""
+    cdef Quantizer of = quantizer_of(quantizer)
+    cdef int code = DEQUANTIZING[dequantize]
+    cdef Py_ssize_t outer = q.shape[0], n = q.shape[1], columns = q.shape[2], pieces, k, start
+    out = np.zeros((outer, columns), np.float32)
+    cdef float[:, ::1] totals = out
+    if out.size == 0 or n == 0:
+        return out
+    pieces = (columns + WIDEST - 1) // WIDEST
+    cdef int threads = threads_for(outer * n * columns, GRAIN)
+    with nogil:
+        for k in prange(outer * pieces, num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1):
+            start = k % pieces * WIDEST
+            sum_columns(&q[k // pieces, 0, start], n, columns, start, &totals[k // pieces, start],
+                        of, code)
     return out

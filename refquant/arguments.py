@@ -156,16 +156,7 @@ def real(
     finite: bool = False,
 ) -> float:
     """Return a number as a float; a tensor or array of one number counts."""
-    number = None
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.item()
-    if not isinstance(value, str | bytes | bytearray | complex | np.complexfloating):
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf if value > 0 else -math.inf
-        except (TypeError, ValueError, RuntimeError):
-            number = None
+    number = value if type(value) is float else _as_float(value)
     if number is None:
         raise ArgumentTypeError(argument=argument, expected="a number", got=describe(value))
     if finite and not math.isfinite(number):
@@ -174,6 +165,20 @@ def real(
     if (least is not None and not number >= least) or (most is not None and not number <= most):
         raise ArgumentError(argument=argument, expected=between(least, most), got=number)
     return number
+
+
+def _as_float(value: Any) -> float | None:
+    """Convert what holds one number, or return None."""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    if isinstance(value, str | bytes | bytearray | complex | np.complexfloating):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+    except (TypeError, ValueError, RuntimeError):
+        return None
 
 
 def number(

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import refquant
 from refquant.arguments import did_you_mean
@@ -32,14 +32,14 @@ class Command:
     summary : str
         One line for the list of commands.
     declare : callable
-        Takes the ArgumentParser of the command and adds its arguments.
+        Takes the parser of the command and adds its arguments.
     module : str
         Module whose ``run(options)`` does the work; it may return an exit code.
     """
 
     name: str
     summary: str
-    declare: Callable[[argparse.ArgumentParser], None]
+    declare: Callable[[Any], None]
     module: str
 
 
@@ -96,17 +96,23 @@ def _declare_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _declare_vectors(parser: argparse.ArgumentParser) -> None:
+def _declare_vectors(parser: "_Parser") -> None:
     parser.description = (
         "Write test vectors of an operation: operands that hit ties, ends of ranges, borders and "
         "odd sizes, with the answers of an engine, and a table of what they cover."
     )
+    parser.details = "refquant.oracle.vectors_command"
     parser.add_argument("operation", metavar="OP", help="such as linear, conv2d, add")
     parser.add_argument("--engine", metavar="E", default="fbgemm", help="default: %(default)s")
     parser.add_argument("--out", metavar="DIR", required=True, help="folder to make")
     _add_seed(parser, "of the random integers")
     parser.add_argument(
         "--format", metavar="F", default="npz", help="of the arrays (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--neutral",
+        action="store_true",
+        help="operands of runtimes of int8 models: int8 activations, int32 bias, channels last",
     )
     parser.add_argument("--force", action="store_true", help="replace vectors that are there")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
@@ -160,6 +166,12 @@ COMMANDS = (
 
 class _Parser(argparse.ArgumentParser):
     options: ClassVar[list[str]] = []
+    details = ""  # a module whose text `details()` ends the help; imported only then
+
+    def format_help(self) -> str:
+        """Format the help, with what a module tells at its end."""
+        told = import_module(self.details).details() if self.details else ""
+        return super().format_help() + told
 
     def add_argument(self, *names, **keywords) -> argparse.Action:
         """Add an argument, and remember the names of its option."""

@@ -215,11 +215,26 @@ def use(engine: str | Engine) -> None:
     >>> engines.use(engines.current().name)
     """
     global _current
-    _current = _checked(engine)
+    _current = chosen(engine)
     _tell()
 
 
-def _checked(engine: str | Engine) -> Engine:
+def chosen(engine: str | Engine | None) -> Engine:
+    """Return the record that is meant by a name or by itself; the current one by None.
+
+    Raises
+    ------
+    EngineError
+        If there is no engine of that name, or a record has not a rule for each step.
+
+    Examples
+    --------
+    >>> from refquant.engines.registry import chosen, get
+    >>> chosen("fbgemm") is chosen(get("fbgemm"))
+    True
+    """
+    if engine is None:
+        return current()
     record = engine if isinstance(engine, Engine) else get(engine)
     if record is not _records.get(record.name):  # `register` and built-in files checked the others
         check(record)
@@ -256,7 +271,7 @@ def using(engine: str | Engine) -> Iterator[Engine]:
     ...     record.title
     'QNNPACK, phones, as of PyTorch 2.13'
     """
-    record, before = _checked(engine), _chosen.get()
+    record, before = chosen(engine), _chosen.get()
     _chosen.set(record)
     _tell()
     try:

@@ -84,7 +84,7 @@ class Hardtanh(_Activation):
 
     %(example)s
     >>> refquant.nn.Hardtanh()(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-1. ,  0.5,  1. ])
+    tensor([-1.0000,  0.5000,  1.0000])
     """
 
     _function: Callable[..., Any] = staticmethod(F.hardtanh)
@@ -104,7 +104,7 @@ class ReLU6(Hardtanh):
 
     %(example)s
     >>> refquant.nn.ReLU6()(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([0. , 0.5, 6. ])
+    tensor([0.0000, 0.5000, 6.0000])
     """
 
     _function = staticmethod(F.relu6)
@@ -125,7 +125,7 @@ class ELU(_Activation):
 
     %(example)s
     >>> refquant.nn.ELU()(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.6321,  0.5   ,  8.    ])
+    tensor([-0.6321,  0.5000,  8.0000])
     """
 
     _function, _arguments = staticmethod(F.elu), ("alpha", "inplace")
@@ -147,7 +147,7 @@ class LeakyReLU(_Activation):
 
     %(example)s
     >>> refquant.nn.LeakyReLU()(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.01,  0.5 ,  8.  ])
+    tensor([-0.0100,  0.5000,  8.0000])
     """
 
     _function, _arguments = staticmethod(F.leaky_relu), ("negative_slope", "inplace")
@@ -174,7 +174,7 @@ class Tanh(_Activation):
 
     %(example)s
     >>> refquant.nn.Tanh()(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.7616,  0.4621,  1.    ])
+    tensor([-0.7616,  0.4621,  1.0000])
     """
 
     _function = staticmethod(F.tanh)
@@ -187,7 +187,7 @@ class Hardsigmoid(_MaybeInPlace):
 
     %(example)s
     >>> refquant.nn.Hardsigmoid()(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([0.3333, 0.5833, 1.    ])
+    tensor([0.3333, 0.5833, 1.0000])
     """
 
     _function = staticmethod(F.hardsigmoid)
@@ -204,7 +204,7 @@ class Hardswish(_MaybeInPlace):
 
     %(example)s
     >>> refquant.nn.Hardswish()(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.3333,  0.2917,  8.    ])
+    tensor([-0.3333,  0.2917,  8.0000])
     """
 
     _function = _overwriting(F.hardswish)
@@ -260,7 +260,7 @@ class Softmax(_Activation):
 
     %(example)s
     >>> refquant.nn.Softmax(dim=0)(refquant.tensor([0.0, 0.0]))
-    tensor([0.5, 0.5])
+    tensor([0.5000, 0.5000])
     """
 
     _function, _arguments = staticmethod(F.softmax), ("dim",)

@@ -58,7 +58,7 @@ class Hardtanh(_Activation):
     --------
     >>> import refquant
     >>> refquant.nn.Hardtanh()(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-1. ,  0.5,  1. ])
+    tensor([-1.0000,  0.5000,  1.0000])
     """
     _function: Callable[..., Any] = ...
     _arguments: tuple[str, ...] = ...
@@ -76,7 +76,7 @@ class ReLU6(Hardtanh):
     --------
     >>> import refquant
     >>> refquant.nn.ReLU6()(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([0. , 0.5, 6. ])
+    tensor([0.0000, 0.5000, 6.0000])
     """
     _function: Any
     _arguments: Any
@@ -96,7 +96,7 @@ class ELU(_Activation):
     --------
     >>> import refquant
     >>> refquant.nn.ELU()(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.6321,  0.5   ,  8.    ])
+    tensor([-0.6321,  0.5000,  8.0000])
     """
     _function: Any
     _arguments: Any
@@ -116,7 +116,7 @@ class LeakyReLU(_Activation):
     --------
     >>> import refquant
     >>> refquant.nn.LeakyReLU()(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.01,  0.5 ,  8.  ])
+    tensor([-0.0100,  0.5000,  8.0000])
     """
     _function: Any
     _arguments: Any
@@ -140,7 +140,7 @@ class Tanh(_Activation):
     --------
     >>> import refquant
     >>> refquant.nn.Tanh()(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.7616,  0.4621,  1.    ])
+    tensor([-0.7616,  0.4621,  1.0000])
     """
     _function: Any
 
@@ -156,7 +156,7 @@ class Hardsigmoid(_MaybeInPlace):
     --------
     >>> import refquant
     >>> refquant.nn.Hardsigmoid()(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([0.3333, 0.5833, 1.    ])
+    tensor([0.3333, 0.5833, 1.0000])
     """
     _function: Any
     def extra_repr(self) -> str:
@@ -174,7 +174,7 @@ class Hardswish(_MaybeInPlace):
     --------
     >>> import refquant
     >>> refquant.nn.Hardswish()(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.3333,  0.2917,  8.    ])
+    tensor([-0.3333,  0.2917,  8.0000])
     """
     _function: Any
     def extra_repr(self) -> str:
@@ -228,7 +228,7 @@ class Softmax(_Activation):
     --------
     >>> import refquant
     >>> refquant.nn.Softmax(dim=0)(refquant.tensor([0.0, 0.0]))
-    tensor([0.5, 0.5])
+    tensor([0.5000, 0.5000])
     """
     _function: Any
     _arguments: Any

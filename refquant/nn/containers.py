@@ -3,6 +3,7 @@
 import sys
 from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from itertools import groupby
 from typing import Any, Self
 
 from refquant import arguments
@@ -133,6 +134,17 @@ class ModuleList(_Numbered):
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
         self.extend(() if modules is None else modules)
+
+    def __repr__(self) -> str:
+        lines, first = [], 0
+        # Neighbors that print alike share a line, as a list of equal blocks is long otherwise.
+        for text, alike in groupby(map(repr, self)):
+            count = len(list(alike))
+            key = f"({first}): " if count == 1 else f"({first}-{first + count - 1}): {count} x "
+            lines.append((key + text).replace("\n", "\n  "))
+            first += count
+        inner = "\n  " + "\n  ".join(lines) + "\n" if lines else ""
+        return f"{self._get_name()}({inner})"
 
     @staticmethod
     def _of(items):

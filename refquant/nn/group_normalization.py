@@ -31,11 +31,9 @@ class GroupNorm(Module):
 
     %(example)s
     >>> refquant.nn.GroupNorm(1, 2)(refquant.tensor([[[1.0], [3.0]]])).detach()
-    tensor([[[-1.],
-             [ 1.]]])
+    tensor([[[-1.0000],
+             [ 1.0000]]])
     """
-
-    _shown: tuple[str, ...] = ("eps", "affine")
 
     def __init__(
         self, num_groups: int, num_channels: int, eps: float = 1e-05, affine: bool = True
@@ -68,7 +66,10 @@ class GroupNorm(Module):
 
     def extra_repr(self) -> str:
         """Describe the settings."""
-        return f"{self.num_groups}, {self.num_channels}, {super().extra_repr()}"
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class _InstanceNorm(_BatchNorm):
@@ -114,8 +115,8 @@ class InstanceNorm1d(_InstanceNorm):
 
     %(example)s
     >>> refquant.nn.InstanceNorm1d(2)(refquant.tensor([[[1.0, 3.0], [0.0, 4.0]]]))
-    tensor([[[-1.,  1.],
-             [-1.,  1.]]])
+    tensor([[[-1.0000,  1.0000],
+             [-1.0000,  1.0000]]])
     """
 
     _ndims = (2, 3)

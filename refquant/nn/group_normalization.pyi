@@ -34,10 +34,9 @@ class GroupNorm(Module):
     --------
     >>> import refquant
     >>> refquant.nn.GroupNorm(1, 2)(refquant.tensor([[[1.0], [3.0]]])).detach()
-    tensor([[[-1.],
-             [ 1.]]])
+    tensor([[[-1.0000],
+             [ 1.0000]]])
     """
-    _shown: tuple[str, ...] = ...
     def __init__(self, num_groups: int, num_channels: int, eps: float=1e-05, affine: bool=True) -> None: ...
     def reset_parameters(self) -> None:
         """Make the factors 1 and the shifts 0."""
@@ -72,8 +71,8 @@ class InstanceNorm1d(_InstanceNorm):
     --------
     >>> import refquant
     >>> refquant.nn.InstanceNorm1d(2)(refquant.tensor([[[1.0, 3.0], [0.0, 4.0]]]))
-    tensor([[[-1.,  1.],
-             [-1.,  1.]]])
+    tensor([[[-1.0000,  1.0000],
+             [-1.0000,  1.0000]]])
     """
     _ndims: Any
 

@@ -70,7 +70,7 @@ class L1Loss(_Loss):
 
     %(example)s
     >>> refquant.nn.L1Loss()(refquant.tensor([1.0, 4.0]), refquant.tensor([2.0, 2.0]))
-    tensor(1.5)
+    tensor(1.5000)
     """
 
     _function = staticmethod(F.l1_loss)

@@ -376,6 +376,7 @@ class Module(Hooked, ModuleTree):
         return type(self).__name__
 
     _shown: tuple[str, ...] = ()  # the attributes that are settings
+    _hidden: tuple[str, ...] = ()  # submodules that hold a part of the state and print nothing
 
     def extra_repr(self) -> str:
         """Describe the module's settings for printing."""
@@ -387,6 +388,7 @@ class Module(Hooked, ModuleTree):
         children = [
             f"({name}): " + repr(child).replace("\n", "\n  ")
             for name, child in self._modules.items()
+            if name not in self._hidden
         ]
         if not children and len(lines) <= 1:
             return f"{self._get_name()}({extra})"

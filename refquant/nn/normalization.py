@@ -21,8 +21,6 @@ __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm"]
 class _BatchNorm(Module):
     """Base class of batch normalization with any number of spatial dimensions."""
 
-    _shown: tuple[str, ...] = ("eps", "momentum", "affine", "track_running_stats")
-
     _version = 2
     _ndims: tuple[int, ...]
 
@@ -105,7 +103,10 @@ class _BatchNorm(Module):
 
     def extra_repr(self) -> str:
         """Describe the settings."""
-        return f"{self.num_features}, {super().extra_repr()}"
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
 
 
 class BatchNorm1d(_BatchNorm):
@@ -115,8 +116,8 @@ class BatchNorm1d(_BatchNorm):
 
     %(example)s
     >>> refquant.nn.BatchNorm1d(2)(refquant.tensor([[1.0, 0.0], [3.0, 0.0]]))
-    tensor([[-1.,  0.],
-            [ 1.,  0.]], grad_fn=<recorded>)
+    tensor([[-1.0000,  0.0000],
+            [ 1.0000,  0.0000]], grad_fn=<recorded>)
     """
 
     _ndims = (2, 3)
@@ -135,7 +136,7 @@ class BatchNorm2d(_BatchNorm):
 
     %(example)s
     >>> refquant.nn.BatchNorm2d(4)
-    BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+    BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
     """
 
     _ndims = (4,)
@@ -165,28 +166,32 @@ class LayerNorm(Module):
         Keeps the square root away from 0.
     elementwise_affine : bool
         Whether there are a scale and a shift to learn.
+    bias : bool
+        Whether there is the shift.
 
     %(example)s
     >>> refquant.nn.LayerNorm(2)(refquant.tensor([[1.0, 3.0]]))
-    tensor([[-1.,  1.]], grad_fn=<recorded>)
+    tensor([[-1.0000,  1.0000]], grad_fn=<recorded>)
     """
 
-    _shown: tuple[str, ...] = ("eps", "elementwise_affine")
-
     def __init__(
-        self, normalized_shape: Any, eps: float = 1e-05, elementwise_affine: bool = True
+        self,
+        normalized_shape: Any,
+        eps: float = 1e-05,
+        elementwise_affine: bool = True,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         self.normalized_shape = arguments.shape("normalized_shape", normalized_shape)
         self.eps = arguments.number("eps", eps)
         self.elementwise_affine = arguments.switch("elementwise_affine", elementwise_affine)
-        make = (
-            (lambda f: Parameter(f(*self.normalized_shape)))
-            if self.elementwise_affine
-            else (lambda f: None)
-        )
-        self.register_parameter("weight", make(ones))
-        self.register_parameter("bias", make(zeros))
+        shifts = arguments.switch("bias", bias) and self.elementwise_affine
+        for name, learned, start in (
+            ("weight", self.elementwise_affine, ones),
+            ("bias", shifts, zeros),
+        ):
+            made = Parameter(start(*self.normalized_shape)) if learned else None
+            self.register_parameter(name, made)
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalize `input`."""
@@ -194,7 +199,10 @@ class LayerNorm(Module):
 
     def extra_repr(self) -> str:
         """Describe the settings."""
-        return f"{self.normalized_shape}, {super().extra_repr()}"
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
+        )
 
 
 document(__name__)

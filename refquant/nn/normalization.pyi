@@ -19,7 +19,6 @@ __all__ = ['BatchNorm1d', 'BatchNorm2d', 'BatchNorm3d', 'LayerNorm']
 
 class _BatchNorm(Module):
     """Base class of batch normalization with any number of spatial dimensions."""
-    _shown: tuple[str, ...] = ...
     _version: Any
     _ndims: tuple[int, ...]
     def __init__(self, num_features: int, eps: float=1e-05, momentum: float | None=0.1, affine: bool=True, track_running_stats: bool=True) -> None: ...
@@ -54,8 +53,8 @@ class BatchNorm1d(_BatchNorm):
     --------
     >>> import refquant
     >>> refquant.nn.BatchNorm1d(2)(refquant.tensor([[1.0, 0.0], [3.0, 0.0]]))
-    tensor([[-1.,  0.],
-            [ 1.,  0.]], grad_fn=<recorded>)
+    tensor([[-1.0000,  0.0000],
+            [ 1.0000,  0.0000]], grad_fn=<recorded>)
     """
     _ndims: Any
 
@@ -85,7 +84,7 @@ class BatchNorm2d(_BatchNorm):
     --------
     >>> import refquant
     >>> refquant.nn.BatchNorm2d(4)
-    BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+    BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
     """
     _ndims: Any
 
@@ -124,15 +123,16 @@ class LayerNorm(Module):
         Keeps the square root away from 0.
     elementwise_affine : bool
         Whether there are a scale and a shift to learn.
+    bias : bool
+        Whether there is the shift.
 
     Examples
     --------
     >>> import refquant
     >>> refquant.nn.LayerNorm(2)(refquant.tensor([[1.0, 3.0]]))
-    tensor([[-1.,  1.]], grad_fn=<recorded>)
+    tensor([[-1.0000,  1.0000]], grad_fn=<recorded>)
     """
-    _shown: tuple[str, ...] = ...
-    def __init__(self, normalized_shape: Any, eps: float=1e-05, elementwise_affine: bool=True) -> None: ...
+    def __init__(self, normalized_shape: Any, eps: float=1e-05, elementwise_affine: bool=True, bias: bool=True) -> None: ...
     def forward(self, input: Tensor) -> Tensor:
         """Normalize `input`."""
     def extra_repr(self) -> str:

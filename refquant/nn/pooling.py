@@ -236,7 +236,7 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
 
     %(example)s
     >>> refquant.nn.AdaptiveAvgPool1d(2)(refquant.arange(4.0).reshape(1, 4))
-    tensor([[0.5, 2.5]])
+    tensor([[0.5000, 2.5000]])
     """
 
     _spatial = 1

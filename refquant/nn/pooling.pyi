@@ -204,7 +204,7 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
     --------
     >>> import refquant
     >>> refquant.nn.AdaptiveAvgPool1d(2)(refquant.arange(4.0).reshape(1, 4))
-    tensor([[0.5, 2.5]])
+    tensor([[0.5000, 2.5000]])
     """
     _spatial: Any
 

@@ -26,7 +26,7 @@ class CELU(_Activation):
 
     %(example)s
     >>> refquant.nn.CELU()(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.6321,  0.5   ,  8.    ])
+    tensor([-0.6321,  0.5000,  8.0000])
     """
 
     _function, _arguments = staticmethod(F.celu), ("alpha", "inplace")
@@ -47,7 +47,7 @@ class GELU(_Activation):
 
     %(example)s
     >>> refquant.nn.GELU()(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.1587,  0.3457,  8.    ])
+    tensor([-0.1587,  0.3457,  8.0000])
     """
 
     _function, _arguments = staticmethod(F.gelu), ("approximate",)
@@ -97,7 +97,7 @@ class PReLU(Module):
 
     %(example)s
     >>> refquant.nn.PReLU()(refquant.tensor([-1.0, 2.0])).detach()
-    tensor([-0.25,  2.  ])
+    tensor([-0.2500,  2.0000])
     """
 
     _shown = ("num_parameters",)

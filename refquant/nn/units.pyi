@@ -29,7 +29,7 @@ class CELU(_Activation):
     --------
     >>> import refquant
     >>> refquant.nn.CELU()(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.6321,  0.5   ,  8.    ])
+    tensor([-0.6321,  0.5000,  8.0000])
     """
     _function: Any
     _arguments: Any
@@ -47,7 +47,7 @@ class GELU(_Activation):
     --------
     >>> import refquant
     >>> refquant.nn.GELU()(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.1587,  0.3457,  8.    ])
+    tensor([-0.1587,  0.3457,  8.0000])
     """
     _function: Any
     _arguments: Any
@@ -89,7 +89,7 @@ class PReLU(Module):
     --------
     >>> import refquant
     >>> refquant.nn.PReLU()(refquant.tensor([-1.0, 2.0])).detach()
-    tensor([-0.25,  2.  ])
+    tensor([-0.2500,  2.0000])
     """
     _shown: Any
     def __init__(self, num_parameters: int=1, init: float=0.25) -> None: ...

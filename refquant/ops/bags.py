@@ -4,17 +4,19 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments
+from refquant import arguments, kernels
 from refquant.errors import ArgumentTypeError, DtypeError, IndexRangeError, ShapeError
 from refquant.ops import checks
 
 __all__ = ["bag_bounds", "rows_below", "whole_numbers"]
 
+_WHOLE = np.dtype(np.int32), np.dtype(np.int64)
+
 
 def whole_numbers(argument: str, value: Any) -> np.ndarray:
     """Return indices or offsets as they are, or raise."""
     array = checks.plain_tensor(argument, value).array
-    if array.dtype not in (np.int32, np.int64):
+    if array.dtype not in _WHOLE:
         raise DtypeError(
             argument=argument,
             expected="an int32 or int64 tensor",
@@ -27,7 +29,7 @@ def whole_numbers(argument: str, value: Any) -> np.ndarray:
 def rows_below(indices: np.ndarray, count: int, argument: str = "indices") -> np.ndarray:
     """Return indices as contiguous int64 of 1 dimension, each below `count`, or raise."""
     rows = np.ascontiguousarray(indices.reshape(-1), np.int64)
-    if rows.size and int(rows.view(np.uint64).max()) >= count:  # negative ones are large, too
+    if not kernels.all_below(rows, count):
         place = int(((rows < 0) | (rows >= count)).argmax())
         raise IndexRangeError(
             argument=f"{argument}[{place}]",
@@ -63,12 +65,10 @@ def bag_bounds(
             expected="of 1 dimension" + ", not empty" * include_last,
             got=f"shape {array.shape}",
         )
-    bounds = np.empty(array.size + (not include_last), np.int64)
-    bounds[: array.size] = array
-    if not include_last:
-        bounds[-1] = indices.size
-    if bounds[0] < 0 or bounds[-1] > indices.size or (bounds[1:] < bounds[:-1]).any():
-        ends = [0, *bounds.tolist(), indices.size]
+    begins = np.ascontiguousarray(array, np.int64)
+    bounds = kernels.bounds_of_bags(begins, indices.size, include_last)
+    if bounds is None:
+        ends = [0, *begins.tolist(), indices.size]
         place = next(k for k, end in enumerate(ends[1:]) if end < ends[k])
         raise IndexRangeError(
             argument=f"offsets[{min(place, array.size - 1)}]",

@@ -63,7 +63,7 @@ class Methods:
         --------
         >>> import refquant
         >>> refquant.abs(refquant.tensor([-1.5, 2.0]))
-        tensor([1.5, 2. ])
+        tensor([1.5000, 2.0000])
         """
     def add(self, other: Any, *, alpha: Any = ...) -> Tensor:
         r"""Add, :math:`x + \alpha y`, with broadcasting.
@@ -154,7 +154,7 @@ class Methods:
         >>> import refquant
         >>> x, y = refquant.tensor([1.0, 2.0]), refquant.tensor([3.0, 4.0])
         >>> x.addcmul_(y, y, value=0.5)
-        tensor([ 5.5, 10. ])
+        tensor([ 5.5000, 10.0000])
         """
     def addmm(self, mat1: Any, mat2: Any, *, beta: Any = ..., alpha: Any = ...) -> Tensor:
         r"""Compute :math:`\beta\,\mathrm{input} + \alpha\,\mathrm{mat1}\,\mathrm{mat2}`.
@@ -301,7 +301,7 @@ class Methods:
         --------
         >>> import refquant
         >>> refquant.any(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
-        tensor([ True,  True])
+        tensor([True, True])
         """
     def argmax(self, dim: Any = ..., keepdim: Any = ...) -> Tensor:
         """Find the index of the largest element, of all (in row-major order) or along a dimension.
@@ -550,7 +550,7 @@ class Methods:
         --------
         >>> import refquant
         >>> refquant.clamp(refquant.tensor([-2.0, 0.5, 3.0]), 0, 1)
-        tensor([0. , 0.5, 1. ])
+        tensor([0.0000, 0.5000, 1.0000])
         """
     def clamp_(self, min: Any = ..., max: Any = ...) -> Self:
         """Apply `clamp` in place.
@@ -588,7 +588,7 @@ class Methods:
         --------
         >>> import refquant
         >>> refquant.clip(refquant.tensor([-2.0, 0.5, 3.0]), 0, 1)
-        tensor([0. , 0.5, 1. ])
+        tensor([0.0000, 0.5000, 1.0000])
         """
     def clip_(self, min: Any = ..., max: Any = ...) -> Self:
         """Apply `clip` in place.
@@ -781,7 +781,7 @@ class Methods:
         >>> import refquant
         >>> q = refquant.quantize_per_tensor(refquant.tensor([1.0, 0.26]), 0.1, 10, refquant.quint8)
         >>> refquant.dequantize(q)
-        tensor([1. , 0.3])
+        tensor([1.0000, 0.3000])
         """
     def div(self, other: Any, *, rounding_mode: Any = ...) -> Tensor:
         """Divide element by element, with broadcasting; integers give float32. See `add`.
@@ -802,7 +802,7 @@ class Methods:
         --------
         >>> import refquant
         >>> refquant.div(refquant.tensor([3, 5]), 2)
-        tensor([1.5, 2.5])
+        tensor([1.5000, 2.5000])
         """
     def div_(self, other: Any, *, rounding_mode: Any = ...) -> Self:
         """Apply `div` in place.
@@ -906,7 +906,7 @@ class Methods:
         --------
         >>> import refquant
         >>> refquant.exp(refquant.tensor([0.0, 1.0]))
-        tensor([1.    , 2.7183])
+        tensor([1.0000, 2.7183])
         """
     def expand(self, *sizes: Any) -> Self:
         """Repeat dimensions of extent 1, and put new ones in front, without copying.
@@ -1442,7 +1442,7 @@ class Methods:
         --------
         >>> import refquant
         >>> refquant.lerp(refquant.tensor([0.0, 10.0]), refquant.tensor([4.0, 20.0]), 0.25)
-        tensor([ 1. , 12.5])
+        tensor([ 1.0000, 12.5000])
         """
     def log(self) -> Tensor:
         """Natural logarithm; -inf at 0 and NaN below.
@@ -1461,7 +1461,7 @@ class Methods:
         --------
         >>> import refquant
         >>> refquant.log(refquant.tensor([1.0, 0.0]))
-        tensor([  0., -inf])
+        tensor([0., -inf])
         """
     def log10(self) -> Tensor:
         """Logarithm to the base 10.
@@ -1480,7 +1480,7 @@ class Methods:
         --------
         >>> import refquant
         >>> refquant.log10(refquant.tensor([100.0]))
-        tensor([2.])
+        tensor([2.0000])
         """
     def log1p(self) -> Tensor:
         r"""Compute :math:`\log(1 + x)`, exact for small x.
@@ -1499,7 +1499,7 @@ class Methods:
         --------
         >>> import refquant
         >>> refquant.log1p(refquant.tensor([0.0, 1.0]))
-        tensor([0.    , 0.6931])
+        tensor([0.0000, 0.6931])
         """
     def log2(self) -> Tensor:
         """Logarithm to the base 2.
@@ -1842,7 +1842,7 @@ class Methods:
         --------
         >>> import refquant
         >>> refquant.tensor([1.0, 2.0]).mean()
-        tensor(1.5)
+        tensor(1.5000)
         """
     def median(self) -> Tensor:
         """Find the median of all elements, the lower one of two; NaN if there is one.
@@ -2278,7 +2278,7 @@ class Methods:
         --------
         >>> import refquant
         >>> refquant.norm(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
-        tensor([2.2361, 3.    ])
+        tensor([2.2361, 3.0000])
         """
     def normal_(self, mean: Any = ..., std: Any = ..., *, generator: Any = ...) -> Self:
         """Overwrite with draws from the normal distribution.
@@ -2388,7 +2388,7 @@ class Methods:
         >>> import refquant
         >>> from refquant.nn import functional as F
         >>> F.prelu(refquant.tensor([-1.0, 2.0]), refquant.tensor([0.25]))
-        tensor([-0.25,  2.  ])
+        tensor([-0.2500,  2.0000])
         """
     def prod(self, dim: Any = ..., keepdim: Any = ...) -> Tensor:
         """Multiply, over all dimensions or one; integers give int64.
@@ -2468,7 +2468,7 @@ class Methods:
         --------
         >>> import refquant
         >>> refquant.reciprocal(refquant.tensor([2.0, 4.0]))
-        tensor([0.5 , 0.25])
+        tensor([0.5000, 0.2500])
         """
     def relu(self) -> Self:
         r"""Rectified linear unit, :math:`\max(x, 0)`.
@@ -2686,7 +2686,7 @@ class Methods:
         --------
         >>> import refquant
         >>> refquant.rsqrt(refquant.tensor([4.0]))
-        tensor([0.5])
+        tensor([0.5000])
         """
     def select(self, dim: Any, index: Any) -> Self:
         """Select one entry along a dimension, and drop the dimension.
@@ -2746,7 +2746,7 @@ class Methods:
         --------
         >>> import refquant
         >>> refquant.sigmoid(refquant.tensor([0.0]))
-        tensor([0.5])
+        tensor([0.5000])
         """
     def sigmoid_(self) -> Self:
         """Apply `sigmoid` in place.
@@ -2820,7 +2820,7 @@ class Methods:
         --------
         >>> import refquant
         >>> refquant.softmax(refquant.tensor([0.0, 0.0]), dim=0)
-        tensor([0.5, 0.5])
+        tensor([0.5000, 0.5000])
         """
     def sort(self, dim: Any = ..., descending: Any = ..., stable: Any = ...) -> Any:
         """Sort along a dimension; equals keep their order.
@@ -3476,7 +3476,7 @@ class Methods:
         --------
         >>> import refquant
         >>> refquant.var(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
-        tensor([0.5, 4.5])
+        tensor([0.5000, 4.5000])
         """
     def view(self, *shape: Any) -> Self:
         """View the elements in another shape, without copying them.

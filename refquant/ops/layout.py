@@ -187,9 +187,9 @@ def flatten(array: np.ndarray, memory_format=None) -> tuple[np.ndarray, dtypes.m
 
 def restore(flat: np.ndarray, shape, memory_format) -> np.ndarray:
     """Undo `flatten`: give a run of elements its shape, in a memory format."""
-    order = _ORDER.get(memory_format)
-    if order is None:
+    if memory_format is dtypes.contiguous_format:
         return flat.reshape(shape)
+    order = _ORDER[memory_format]
     return flat.reshape([shape[i] for i in order]).transpose(_inverse(order))
 
 
@@ -363,10 +363,10 @@ def in_own_format(array: np.ndarray):
     memory_format : memory_format
         What `restore` needs.
     """
-    memory_format = format_of(array)
-    order = _ORDER.get(memory_format)
-    flat, run, vectors = row_major(array if order is None else array.transpose(order))
-    return flat, run, vectors, memory_format
+    memory_format = dtypes.contiguous_format if array.ndim < 4 else format_of(array)
+    if memory_format is dtypes.contiguous_format:
+        return *row_major(array), memory_format
+    return *row_major(array.transpose(_ORDER[memory_format])), memory_format
 
 
 def as_stored(array: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ class Adam(Optimizer):
     >>> (p * p).sum().backward()
     >>> optimizer.step()
     >>> p
-    tensor([0.9], requires_grad=True)
+    tensor([0.9000], requires_grad=True)
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class AdamW(Adam):
     >>> (p * p).sum().backward()
     >>> optimizer.step()
     >>> p
-    tensor([0.899], requires_grad=True)
+    tensor([0.8990], requires_grad=True)
     """
 
     def __init__(

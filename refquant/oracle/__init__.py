@@ -17,7 +17,7 @@ from refquant.oracle.traces import Step, Trace
 from refquant.oracle.tracing import trace
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.coverage import coverage
-from refquant.oracle.vectors.generate import OPERATIONS, cases_of
+from refquant.oracle.vectors.generate import NEUTRAL_OPERATIONS, OPERATIONS, cases_of
 from refquant.oracle.vectors.grade import check, check_results
 from refquant.oracle.vectors.grades import Grade, Grades
 from refquant.oracle.vectors.load import Vectors, read_vectors
@@ -26,6 +26,7 @@ from refquant.oracle.vectors.save import write_vectors
 __all__ = [
     "AXES",
     "CLASSES",
+    "NEUTRAL_OPERATIONS",
     "OPERATIONS",
     "Arithmetic",
     "Axis",

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, engines
+from refquant import arguments
 from refquant.errors import ArgumentError
 from refquant.oracle.error_bounds import has_exact_values
 from refquant.oracle.traces import Trace
@@ -53,7 +53,7 @@ def _shown(answered: Answered, name: str) -> dict[str, Any]:
         found |= {"index": index, "expected": int(expected[index]), "got": int(answer[index])}
         task = case.problem
         if has_exact_values(task):
-            found["trace"] = trace_problem(task, engines.get(answered.engine), index)
+            found["trace"] = trace_problem(task, answered.engine, index)
     return found
 
 

@@ -118,7 +118,7 @@ def _narrow(task: Any):
 
 def _ends(task: Any) -> tuple[int, int]:
     """Return the range of the dtype of the result."""
-    if hasattr(task, "output"):
+    if task.output is not None:
         info = np.iinfo(task.output.dtype)
         return int(info.min), int(info.max)
     return task.dtype.quant_min, task.dtype.quant_max
@@ -126,7 +126,7 @@ def _ends(task: Any) -> tuple[int, int]:
 
 def _no_activation(task: Any):
     low, high = _ends(task)
-    bounded = hasattr(task, "output") and (task.lower, task.upper) != (low, high)
+    bounded = task.output is not None and (task.lower, task.upper) != (low, high)
     return {"lower": low, "upper": high} if bounded else None
 
 
@@ -199,7 +199,7 @@ def _same_scale(task: Sum):
 
 def _of_neutral(changes: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Make a change of neutral problems alone: PyTorch's functions have bounds of their own."""
-    return lambda task: changes(task) if hasattr(task, "output") else None
+    return lambda task: changes(task) if task.output is not None else None
 
 
 _SUM = (

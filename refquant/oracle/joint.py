@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, engines
+from refquant import arguments
 from refquant.engines import Engine
+from refquant.engines.registry import chosen
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.oracle.comparison import compare_problem
 from refquant.oracle.problems.base import Problem
@@ -73,7 +74,7 @@ def diagnose_all(
             )
     if not pairs:
         raise ArgumentError(argument="cases", expected="at least one case", got="none")
-    start = engines.current() if engine is None else engine
+    start = chosen(engine)
     searches = []
     for answer, task in pairs:
         mismatch = compare_problem(task, answer, start)

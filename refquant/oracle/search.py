@@ -20,6 +20,7 @@ from refquant import engines
 from refquant.engines import Engine
 from refquant.engines.arithmetic.axes import AXES
 from refquant.engines.arithmetic.change import changed
+from refquant.engines.registry import chosen
 from refquant.errors import RefquantError
 from refquant.oracle.comparison import Mismatch
 from refquant.oracle.error_bounds import has_exact_values
@@ -129,7 +130,7 @@ class Search:
 
     def __init__(self, task: Any, actual: np.ndarray, engine: str | Engine, mismatch: Mismatch):
         self.task, self.actual, self.mismatch = task, actual, mismatch
-        self.record = engine if isinstance(engine, Engine) else engines.get(engine)
+        self.record = chosen(engine)
         self.values: Values = task.values(self.record)
         self.units = "channels" if isinstance(task, Product) else "elements"
         equal = np.ones(actual.size, bool)
@@ -276,12 +277,10 @@ class Search:
         return value != "exact" or has_exact_values(self.task) or self.task.operation in _EXACT
 
     def engines(self) -> list[Candidate]:
-        """List the other engines."""
-        return [
-            Candidate(engine=name)
-            for name in (*engines.names(), *engines.other_runtimes())
-            if name != self.record.name
-        ]
+        """List the other engines; of neutral operands those of other runtimes first."""
+        names = engines.names(), engines.other_runtimes()
+        first, second = names if self.task.output is None else names[::-1]
+        return [Candidate(engine=n) for n in (*first, *second) if n != self.record.name]
 
     def parts(self) -> list[Candidate]:
         """List the candidates of one change in a part of the channels or elements."""

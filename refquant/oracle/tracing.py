@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, engines
+from refquant import arguments
 from refquant.engines import Engine, Operands, Rule
 from refquant.engines.arithmetic.change import values_of
 from refquant.engines.arithmetic.compose import quantized_multiplier
+from refquant.engines.registry import chosen
 from refquant.engines.rule import Split
 from refquant.engines.rules.float32 import inverted_twice
 from refquant.engines.rules.pipeline import IN_STEPS, Pipeline
@@ -258,9 +259,7 @@ def trace(
             expected="a linear layer, a convolution, add, mul or a quantizing operation",
             got=repr(operation),
         )
-    chosen = engines.current() if engine is None else engine
-    record = chosen if isinstance(chosen, Engine) else engines.get(chosen)
-    return trace_problem(task, record, index)
+    return trace_problem(task, chosen(engine), index)
 
 
 def trace_problem(task: Problem, record: Engine, index: Any) -> Trace:

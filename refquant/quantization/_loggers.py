@@ -58,7 +58,7 @@ class ShadowLogger(Logger):
     >>> logger = ShadowLogger()
     >>> logger(refquant.tensor([[1.0]]), refquant.tensor([[1.25]]))
     >>> logger.stats
-    {'float': [tensor([[1.25]])], 'quantized': [tensor([[1.]])]}
+    {'float': [tensor([[1.2500]])], 'quantized': [tensor([[1.]])]}
     """
 
     def __init__(self):

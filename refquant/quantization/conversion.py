@@ -134,7 +134,7 @@ def convert(
     >>> model = quantization.prepare(model)
     >>> _ = model(refquant.tensor([-1.0, 0.27]))
     >>> quantization.convert(model)(refquant.tensor([-0.5, 0.2]))
-    tensor([0. , 0.2])
+    tensor([0.0000, 0.2000])
     """
     checked_model("module", module)
     if arguments.switch("is_reference", is_reference) and mapping is None:

@@ -61,7 +61,7 @@ class MeanShadowLogger(Logger):
     >>> for batch in (1.0, 2.0):
     ...     logger(refquant.tensor([batch]), refquant.tensor([2 * batch]))
     >>> logger.stats
-    {'float': tensor([3.]), 'quantized': tensor([1.5])}
+    {'float': tensor([3.]), 'quantized': tensor([1.5000])}
     """
 
     def __init__(self):

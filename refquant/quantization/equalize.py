@@ -126,7 +126,7 @@ def channel_range(input: Tensor, axis: int = 0) -> Tensor:
     >>> import refquant
     >>> from refquant.quantization.equalize import channel_range
     >>> channel_range(refquant.tensor([[1.0, -2.0], [0.5, 0.25]]))
-    tensor([3.  , 0.25])
+    tensor([3.0000, 0.2500])
     """
     arguments.instance("input", input, Tensor, "a tensor")
     axis = arguments.integer("axis", axis)

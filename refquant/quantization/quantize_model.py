@@ -122,7 +122,7 @@ def quantize(
     >>> data = [(refquant.tensor([-1.0, 0.27]), None)]
     >>> model = quantization.quantize(model, quantization.default_eval_fn, [data])
     >>> model(refquant.tensor([-0.5, 0.2]))
-    tensor([0. , 0.2])
+    tensor([0.0000, 0.2000])
     """
     checked_model("model", model)
     mapping = checked_mapping(mapping, "static")

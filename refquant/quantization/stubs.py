@@ -31,7 +31,7 @@ class QuantStub(Module):
     --------
     >>> import refquant
     >>> refquant.quantization.QuantStub()(refquant.tensor([1.5]))
-    tensor([1.5])
+    tensor([1.5000])
     """
 
     def __init__(self, qconfig: Any = None) -> None:

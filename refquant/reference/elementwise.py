@@ -5,7 +5,8 @@ each in whole vectors and the others one by one, and rounds the two differently.
 a `Split`: its ``vector`` is for the former, its ``tail`` for the latter.
 
 See ``_kernels/elementwise.pyx``: `add`, `multiply` and `requantize` are ``_combine_piece`` there,
-`multiply_integers` is ``_product_piece``, `add_scalar` is ``_shift_piece``.
+`multiply_integers` is ``_product_piece``, `add_scalar` is ``_shift_piece``; `join` is ``join_rows``
+of ``_kernels/_joined.pxd``.
 """
 
 import numpy as np
@@ -16,13 +17,14 @@ from refquant.engines.rules.elementwise import (
     sum_in_fixed_point,
 )
 from refquant.engines.rules.float32 import reciprocal
-from refquant.reference.operands import parts, rows
+from refquant.reference.operands import Runs, parts, rows
 
 __all__ = [
     "add",
     "add_fixed_point",
     "add_scalar",
     "clamp",
+    "join",
     "multiply",
     "multiply_integers",
     "requantize",
@@ -230,3 +232,36 @@ def clamp(a, lower, upper):
     ndarray of the type of `a`, shape (n,)
     """
     return np.minimum(np.maximum(a, a.dtype.type(lower)), a.dtype.type(upper))
+
+
+def join(pieces, quantizers, output, relu, vector_lengths, dequantize, quantize):
+    """Lay the rows of several arrays side by side and give them one scale and zero point.
+
+    Parameters
+    ----------
+    pieces : tuple of ndarray of uint8, int8 or int32, shape (rows, n) with any n
+        Integers, of one type.
+    quantizers : tuple of Quantizer
+        Scale and zero point of each.
+    output : Output
+        Scale, zero point and range of the result; a piece that has these is copied.
+    relu : bool
+        Whether negative numbers become 0; then nothing is copied.
+    vector_lengths : tuple of int
+        How many leading elements of the rows of each are rounded like vectors.
+    dequantize, quantize : Split
+        How numbers are recovered and rounded.
+
+    Returns
+    -------
+    ndarray of the type of `pieces`, shape (rows, sum of all n)
+    """
+    joined = []
+    for q, quantizer, vectors in zip(pieces, quantizers, vector_lengths, strict=True):
+        if relu or tuple(quantizer) != tuple(output[:2]):
+            runs = Runs(q.shape[1], vectors)
+            flat = requantize(q.ravel(), quantizer, output, relu, runs, dequantize, quantize)
+            joined.append(flat.reshape(q.shape))
+        else:
+            joined.append(q)
+    return np.concatenate(joined, axis=1)

@@ -14,6 +14,8 @@ import numpy as np
 from refquant.engines.rules.float32 import fma
 
 __all__ = [
+    "all_below",
+    "bounds_of_bags",
     "embedding_bag",
     "embedding_pack",
     "embedding_prepack",
@@ -202,6 +204,45 @@ def embedding_unpack(packed, bits):
     """
     q, scale, bias = _parts(packed, bits)
     return fma(q.astype(np.float32), scale[:, None], bias[:, None])
+
+
+def all_below(rows, count):
+    """Tell whether all integers are rows of a table.
+
+    Parameters
+    ----------
+    rows : ndarray of int64, shape (n,)
+        Integers.
+    count : int
+        How many rows there are.
+
+    Returns
+    -------
+    bool
+    """
+    return bool(((rows >= 0) & (rows < count)).all())
+
+
+def bounds_of_bags(offsets, count, include_last):
+    """Put the end of the last bag behind the beginnings of bags, and check them.
+
+    Parameters
+    ----------
+    offsets : ndarray of int64, shape (n,)
+        Where each bag begins; not empty if the last is included.
+    count : int
+        How many indices there are: the end of the last bag.
+    include_last : bool
+        Whether the last offset is that end instead.
+
+    Returns
+    -------
+    ndarray of int64, shape (bags + 1,), or None
+        None if offsets fall, or lie outside of 0 to `count`.
+    """
+    bounds = offsets.copy() if include_last else np.append(offsets, np.int64(count))
+    falls = (bounds[1:] < bounds[:-1]).any()
+    return None if bounds[0] < 0 or bounds[-1] > count or falls else bounds
 
 
 @np.errstate(all="ignore")

@@ -216,6 +216,7 @@ def linear_half(x, weight, bias, relu):
 
     Each product is added with one rounding, ``fma(x, w, sum)``, in the order of k. The last
     columns, too few for 32, are added up in blocks of 512 products, whose sums are added in order.
+    The first block begins with its first product, as if with -0, the others begin with 0.
 
     Parameters
     ----------
@@ -237,9 +238,9 @@ def linear_half(x, weight, bias, relu):
     y = np.zeros((x.shape[0], outputs), np.float32)
     for columns, block in parts:
         for first in range(0, depth, block):
-            total = np.zeros_like(y[:, columns])
+            total = np.full_like(y[:, columns], 0.0 if first else -0.0)
             for k in range(first, min(first + block, depth)):
                 total = fma(x[:, k : k + 1], weight[k, columns], total)
-            y[:, columns] += total
+            y[:, columns] = y[:, columns] + total if first else total
     y = y if bias is None else y + bias
     return np.where(y < 0, np.float32(0), y) if relu else y

@@ -5,15 +5,17 @@ for a row-major image, and channels are `inner` for a channels-last one. A volum
 before the height. The parameters of the result are those of the input: a window of equal pixels
 keeps its value.
 
-See ``_kernels/pooling.pyx``: `max_pool` is ``_max_row`` there, the rules of averages are
-``_average`` and, for neighbors, ``_average_channels``.
+See ``_kernels/pooling.pyx``: `max_pool` is ``largest_of_line`` of ``_kernels/_maxima.pxd``, the
+rules of averages are ``average_of_sum`` and, for neighbors, ``average_channels`` of
+``_kernels/_averages.pxd``, and `sum_of_reals` is ``sum_columns`` of ``_kernels/_real_sums.pxd``.
 """
 
 import numpy as np
 
+from refquant.engines.rules.float_sums import sum_in_cascades
 from refquant.reference.operands import split_at
 
-__all__ = ["average_pool", "max_pool", "mean"]
+__all__ = ["average_pool", "max_pool", "mean", "sum_of_reals"]
 
 
 def max_pool(q, geometry, counts):
@@ -105,3 +107,23 @@ def mean(q, output, average):
     n = q.shape[1]
     total = q.sum(axis=1, dtype=np.int64)
     return np.asarray(average(total, (1, n, 1), n, *output)).astype(q.dtype)
+
+
+@np.errstate(all="ignore")
+def sum_of_reals(q, quantizer, dequantize):
+    r"""Add up real numbers along the middle axis, float32 in cascades.
+
+    Parameters
+    ----------
+    q : ndarray of uint8, int8 or int32, shape (outer, n, columns)
+        The integers; at least two columns, which are neighbors in memory.
+    quantizer : Quantizer
+        Scale and zero point.
+    dequantize : Rule
+        How an integer becomes a real number.
+
+    Returns
+    -------
+    ndarray of float32, shape (outer, columns)
+    """
+    return sum_in_cascades(dequantize(q, *quantizer), (1,))

@@ -190,7 +190,7 @@ class Tensor(Shaped):
         >>> x = refquant.tensor([1.0, 2.0], requires_grad=True)
         >>> x.accumulate_grad(np.float32([0.5, 0.25]))
         >>> x.grad
-        tensor([0.5 , 0.25])
+        tensor([0.5000, 0.2500])
         """
         if type(gradient) is not np.ndarray:
             gradient = arguments.numbers("gradient", gradient)

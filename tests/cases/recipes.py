@@ -17,18 +17,24 @@ def narrowed(d, name):
     return d.pick({}, {**limits, "eps": d.pick(2.0**-23, 2.0**-12)})
 
 
+def observed(d, x, least=0):
+    """Draw batches without -0: which zero is the smallest depends in PyTorch on the order."""
+    batches, shape = seen(d, x, least=least)
+    return [x + np.float32(0.0) for x in batches], shape
+
+
 @operation(None, recorded=60, **NEW)
 def min_max_of_2(d, x):
     name = d.pick("quint8", "qint8")
     scheme = getattr(d.T, d.pick("per_tensor_affine", "per_tensor_symmetric"))
     more = {"reduce_range": False, **narrowed(d, name)}
     more.update(dtype=getattr(d.T, name), qscheme=scheme)
-    return observing(d, "MinMaxObserver", seen(d, x)[0], **more)
+    return observing(d, "MinMaxObserver", observed(d, x)[0], **more)
 
 
 @operation(None, recorded=60, **NEW)
 def averages_per_channel_of_2(d, x):
-    batches, shape = seen(d, x, least=2)
+    batches, shape = observed(d, x, least=2)
     name, axis = d.pick("quint8", "qint8"), d.whole(0, len(shape) - 1)
     scheme = getattr(d.T, d.pick("per_channel_affine", "per_channel_symmetric"))
     more = {"reduce_range": False, "ch_axis": axis, **narrowed(d, name)}

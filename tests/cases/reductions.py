@@ -128,7 +128,7 @@ def mean_anywhere(d, x):
         shape[int(np.argmax(shape))] //= 2
     rank = len(shape)
     axes = tuple(sorted(int(n) for n in d.rng.permutation(rank)[: d.whole(1, rank)]))
-    x = d.quantized(shape, d.pick(*DTYPES), d.scale(), d.whole(0, 99), most=127)
+    x = d.quantized(shape, d.pick(*DTYPES), d.scale(), d.whole(0, 99), None if d.edges else 127)
     return d.call(".mean", x, axes, d.chance(0.5))
 
 

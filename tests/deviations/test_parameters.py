@@ -95,6 +95,38 @@ def test_ranges_of_observers_outside_of_the_dtype(torch):
         quantization.MinMaxObserver(quant_min=0, quant_max=300)
 
 
+def test_moving_averages_that_cross(torch):
+    observers = []
+    for library in (torch, refquant):
+        observer = library.ao.quantization.MovingAverageMinMaxObserver(averaging_constant=1.0)
+        observer(library.tensor([-3.0, -2.9]))
+        observer(library.tensor([1.3]))
+        observers.append(observer)
+    theirs, ours = observers
+    assert theirs.min_val.item() > theirs.max_val.item()
+    assert (theirs.min_val.item(), theirs.max_val.item()) == (
+        ours.min_val.item(),
+        ours.max_val.item(),
+    )
+    with pytest.raises(AssertionError, match="should be less than max"):
+        theirs.calculate_qparams()
+    scale, zero_point = ours.calculate_qparams()
+    np.testing.assert_allclose(scale.numpy(), 1.3 / 255, rtol=1e-6)
+    assert zero_point.item() == 0
+
+
+def test_the_smallest_of_two_zeros(torch):
+    signs = {}
+    for library in (torch, refquant):
+        ends = []
+        for values in ([0.0, -0.0], [-0.0, 0.0]):
+            observer = library.ao.quantization.MinMaxObserver()
+            observer(library.tensor(values))
+            ends.append(bool(np.signbit(observer.min_val.item())))
+        signs[library.__name__] = ends
+    assert signs == {"torch": [True, False], "refquant": [True, True]}
+
+
 def test_the_zero_point_of_learned_gradients(torch):
     def gradients(library, learned, limits):
         parts = [library.tensor([v], requires_grad=True) for v in (0.0, 1.0, -0.7)]

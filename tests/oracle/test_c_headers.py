@@ -11,7 +11,8 @@ from refquant import cli, oracle
 from refquant.errors import FileFormatError
 from refquant.oracle.vectors.formats import c
 
-PROGRAM = Path(__file__).parents[2] / "docs" / "oracle" / "linear.c"
+DOCS = Path(__file__).parents[2] / "docs" / "oracle"
+PROGRAM, INT8 = DOCS / "linear.c", DOCS / "int8_linear.c"
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 
 
@@ -22,8 +23,53 @@ def vectors(tmp_path_factory):
     return folder
 
 
-def test_the_program_has_at_most_forty_lines():
-    assert len(PROGRAM.read_text(encoding="utf-8").splitlines()) <= 40
+@pytest.mark.parametrize("program", [PROGRAM, INT8])
+def test_programs_have_at_most_forty_lines(program):
+    assert len(program.read_text(encoding="utf-8").splitlines()) <= 40
+
+
+def answer_of(program, folder, name, top):
+    """Compile a program with the header of a case, and run it."""
+    command = [COMPILER, "-std=c99", "-O1", "-ffp-contract=off", "-I", str(folder)]
+    command += [f'-DCASE="{name}.h"', str(program), "-o", str(top / "program"), "-lm"]
+    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run([top / "program"], check=True, capture_output=True, text=True)
+    (top / f"{name}{c.ENDING}").write_text(done.stdout)
+
+
+SINGLE = "return (sum * q + (1LL << (30 - shift))) >> (31 - shift);"
+
+
+@pytest.mark.skipif(COMPILER is None, reason="there is no C compiler")
+def test_the_verdicts_of_the_page_are_those_of_the_command(tmp_path, capsys):
+    page = (DOCS / "five_minutes.rst").read_text(encoding="utf-8")
+    assert SINGLE in page
+    vectors, answers, other = (tmp_path / name for name in ("vectors", "answers", "other.c"))
+    command = [
+        "vectors",
+        "linear",
+        "--neutral",
+        "--engine",
+        "tflite-micro",
+        "--format",
+        "c",
+        "--out",
+    ]
+    assert " ".join(command) in page
+    assert cli.main([*command, str(vectors), "--quiet"]) == 0
+    lines = INT8.read_text(encoding="utf-8").splitlines()
+    last = next(k for k, line in enumerate(lines) if line.startswith("    return (shift < 0"))
+    lines[last] = SINGLE
+    other.write_text("\n".join(lines))
+    answers.mkdir()
+    grade = ("check", str(vectors), "--results", str(answers))
+    for program, code in ((INT8, 0), (other, 1)):
+        for path in vectors.glob("*.h"):
+            answer_of(program, vectors, path.stem, answers)
+        assert cli.main(grade) == code
+    passed, differs = (line for line in capsys.readouterr().out.splitlines() if "against" in line)
+    assert passed.endswith("3,513 of 3,513 elements equal in 35 cases: passed")
+    assert differs in page
 
 
 @pytest.mark.skipif(COMPILER is None, reason="there is no C compiler")
@@ -32,12 +78,8 @@ def test_the_program_answers_like_the_engine(vectors, tmp_path):
     cases = [case for case in read.cases if case.arguments["weight"].axis is None][::9]
     assert len(cases) > 6
     for case in cases:
-        command = [COMPILER, "-std=c99", "-O1", "-ffp-contract=off", "-I", str(vectors)]
-        command += [f'-DCASE="{case.name}.h"', str(PROGRAM), "-o", str(tmp_path / "linear"), "-lm"]
-        subprocess.run(command, check=True, capture_output=True)
-        done = subprocess.run([tmp_path / "linear"], check=True, capture_output=True, text=True)
+        answer_of(PROGRAM, vectors, case.name, tmp_path)
         answer = tmp_path / f"{case.name}{c.ENDING}"
-        answer.write_text(done.stdout)
         expected = read.expected[case.name]
         assert np.array_equal(c.answer(answer, expected), expected), case.name
 

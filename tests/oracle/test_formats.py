@@ -9,12 +9,29 @@ from refquant import cli, oracle
 from refquant.errors import ArgumentError, FileFormatError
 from refquant.oracle.vectors.storage import DEFAULT, format_names, format_of
 
-FORMATS = format_names()
+EVERY = format_names()
+# Those that have models beside arrays take neutral operands alone.
+FORMATS = [name for name in EVERY if not hasattr(format_of(name), "NEUTRAL_ALONE")]
 
 
 def written(top, format, operation="linear"):
     oracle.write_vectors(operation, top / format, "fbgemm", format=format, progress=False)
     return oracle.read_vectors(top / format)
+
+
+@pytest.mark.parametrize("format", EVERY)
+@pytest.mark.parametrize("operation", ["linear", "conv2d", "cat", "quantize"])
+def test_every_format_keeps_neutral_operands_and_answers(format, operation, tmp_path):
+    oracle.write_vectors(operation, tmp_path / "v", "onnx", neutral=True, format=format)
+    read = oracle.read_vectors(tmp_path / "v")
+    made = {case.name: case for case in oracle.cases_of(operation, neutral=True)}
+    assert read.cases
+    for case in read.cases:
+        task = made[case.name].problem
+        assert list(case.problem.arguments) == list(task.arguments)
+        expected = read.expected[case.name]
+        assert np.array_equal(expected, task.run("onnx"))
+        assert np.array_equal(expected, case.problem.run("onnx"))
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -1,7 +1,5 @@
 """Diagnoses start from the engine itself: records with nothing changed have the engine's bits."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 from oracle.operands import activations, bias, weights
@@ -9,7 +7,8 @@ from oracle.operands import activations, bias, weights
 import refquant
 from refquant import engines, oracle
 from refquant.engines import Choice, Form, FusedRule, Split
-from refquant.engines.arithmetic.change import _with_own_overflow, changed, place_of
+from refquant.engines.arithmetic.change import changed, place_of
+from refquant.engines.arithmetic.compose import Placed
 from refquant.engines.arithmetic.forms import place
 from refquant.errors import EngineError
 
@@ -133,8 +132,8 @@ def in_its_form(record):
         if found is None:
             return rule
         if isinstance(rule, Form):  # chosen by name: there is no formula to fall back to
-            return FusedRule(rule.name, "", "", partial(found[0].function, found[1]))
-        return type(rule)(rule.name, "", "", partial(_with_own_overflow, rule, *found))
+            return FusedRule(rule.name, "", "", Placed(*found))
+        return type(rule)(rule.name, "", "", Placed(*found, own=rule))
 
     steps = {
         step: tuple(Choice(form_of(choice.rule), choice.when) for choice in choices)

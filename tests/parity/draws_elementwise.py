@@ -133,6 +133,38 @@ def requantize_large(rng):
         yield a, of_a, *others
 
 
+def joined(rng, storage, count, widths):
+    """Draw pieces, some with the parameters of the result, and how they are joined."""
+    pairs = list(quantizers(rng, storage))
+    pairs = [pairs[i] for i in rng.integers(len(pairs), size=3)]
+    chosen = [pairs[i] for i in rng.integers(3, size=len(widths))]
+    dequantize = DEQUANTIZE[rng.integers(len(DEQUANTIZE))]
+    for quantize in quantize_splits(storage):
+        yield (
+            tuple(integers(rng, (count, width), storage) for width in widths),
+            tuple(Quantizer(*pair) for pair in chosen),
+            Output(*pairs[0], *RANGES[storage]),
+            bool(rng.random() < 0.5),
+            tuple(int(rng.choice([0, width - width % 8, width])) for width in widths),
+            dequantize,
+            quantize,
+        )
+
+
+@draws("join")
+def join(rng):
+    for storage in RANGES:
+        for widths in ((1,), (3, 5), (64, 65), (16, 0, 130), (7, 1, 3000)):
+            for count in (0, 1, 19):
+                yield from joined(rng, storage, count, widths)
+
+
+@draws_large("join")
+def join_large(rng):
+    for storage in RANGES:
+        yield from joined(rng, storage, 7001, (64, 96))
+
+
 @draws("add_fixed_point")
 def add_fixed_point(rng):
     for _ in range(6):

@@ -6,7 +6,7 @@ from parity.draws import draws, draws_large
 
 WIDTHS = (0, 4, 8, 12, 60, 252, 256, 260)
 # Around the integers and rows that are packed at once.
-WIDE, ROWS = (64, 68, 1020, 1024, 1028, 2052), (1, 15, 16, 17, 33)
+WIDE, ROWS = (64, 68, 2052, 4092, 4096, 4100), (1, 63, 64, 65, 130)
 
 
 def halves():
@@ -102,6 +102,26 @@ def embedding_unpack(rng):
                 yield table(rng, rows, width, bits), bits
 
 
+@draws("all_below")
+def all_below(rng):
+    ends = np.iinfo(np.int64)
+    for size in (0, 1, 7, 100):
+        for lower, upper in ((0, 5), (-1, 5), (0, 6), (ends.min, ends.max)):
+            for count in (0, 5, 6, int(ends.max)):
+                yield rng.integers(lower, upper, size), count
+
+
+@draws("bounds_of_bags")
+def bounds_of_bags(rng):
+    for size in (1, 2, 50):
+        for count in (0, 9, 10):
+            offsets = rng.integers(0, 10, size)
+            for array in (offsets, np.sort(offsets), np.sort(offsets) - 1):
+                for include_last in (True, False):
+                    yield array, count, include_last
+    yield np.zeros(0, np.int64), 3, False
+
+
 @draws("embedding_bag")
 def embedding_bag(rng):
     for bits in (8, 4, 2):
@@ -112,9 +132,11 @@ def embedding_bag(rng):
                 for weights in (None, floats(rng, count)):
                     yield table(rng, 3, width, bits), indices, bounds, weights, bits
         for width in (16, 64, 68, 128, 132):  # around the rows and columns that are taken at once
-            for count in (15, 16, 17, 33):
-                indices, bounds = rng.integers(-1, 5, count), np.array([0, count])
-                yield table(rng, 5, width, bits), indices, bounds, None, bits
+            for count in (1, 63, 64, 65, 130):
+                indices, cut = rng.integers(-1, 5, count), rng.integers(0, count + 1)
+                for weights in (None, floats(rng, count)):
+                    bounds = np.array([cut // 2, cut, cut, count])
+                    yield table(rng, 5, width, bits), indices, bounds, weights, bits
 
 
 @draws_large("embedding_bag")

@@ -246,7 +246,9 @@ def linear_half(rng):
             for size in ((m, depth), (depth, outputs))
         )
         x = np.where(rng.random(x.shape) < 0.002, rng.choice(SPECIAL, size=x.shape), x)
-        bias = rng.choice([0.0, -1.5, 1e-3], size=outputs).astype(np.float32)
+        x[: m // 2] = -np.abs(x[: m // 2])
+        weight[:, ::3] = 0.0  # sums of -0 alone
+        bias = rng.choice([-0.0, -1.5, 1e-3], size=outputs).astype(np.float32)
         yield (
             x.astype(np.float32), weight.astype(np.float16).astype(np.float32),
             bias if rng.random() < 0.8 else None, bool(rng.integers(2)),

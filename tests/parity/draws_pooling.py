@@ -6,8 +6,9 @@ from parity.draws import draws, draws_large
 
 from refquant.engines import Split
 from refquant.engines.rules import average as rules
+from refquant.engines.rules import quantize as rules_of_one
 from refquant.engines.rules.mean import MEAN_OF_INTEGERS
-from refquant.reference.operands import Geometry, Output, Windows
+from refquant.reference.operands import Geometry, Output, Quantizer, Windows
 
 RULES = (
     rules.AVERAGE_ADD_THEN_ROUND,
@@ -19,7 +20,8 @@ RULES = (
     rules.AVERAGE_IN_FIXED_POINT,
     MEAN_OF_INTEGERS,
 )
-CHANNELS = (1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 65)
+DEQUANTIZING = (rules_of_one.SUBTRACT, rules_of_one.SUBTRACT_FUSED, rules_of_one.SUBTRACT_WIDE)
+CHANNELS = (1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 65, 130)
 
 
 def images(rng):
@@ -110,6 +112,26 @@ def mean_large(rng):
             yield integers(rng, shape, storage), Output(0.1, 3, *limits), MEAN_OF_INTEGERS
     # More than int32 holds of the largest integer.
     yield np.full((1, 2**23 + 9), 255, np.uint8), Output(0.1, 3, 0, 255), rules.AVERAGE_OF_STEPS
+
+
+@draws("sum_of_reals")
+def sum_of_reals(rng):
+    for storage in RANGES:
+        for rule in DEQUANTIZING:
+            for columns in (2, 3, 5, 8, 31, 33, 64, 257, 300):
+                n = int(rng.choice([1, 2, 3, 4, 5, 15, 16, 17, 33, 63, 64, 65, 100]))
+                q = integers(rng, (int(rng.integers(1, 4)), n, columns), storage)
+                scale = float(np.exp(rng.uniform(-9, 3)))
+                yield q, Quantizer(scale, int(rng.choice(zero_points(storage)))), rule
+    for n in (255, 256, 257, 4095, 4097):  # blocks of blocks
+        yield integers(rng, (1, n, 37), "uint8"), Quantizer(1 / 3, 7), rules_of_one.SUBTRACT
+    yield np.empty((2, 0, 3), np.uint8), Quantizer(1 / 3, 7), rules_of_one.SUBTRACT
+
+
+@draws_large("sum_of_reals")
+def sum_of_reals_large(rng):
+    for shape in ((8, 3136, 64), (1, 2**19 + 21, 5), (1, 700, 3000)):
+        yield integers(rng, shape, "uint8"), Quantizer(0.05, 64), rules_of_one.SUBTRACT
 
 
 def parts(size, count):

@@ -67,7 +67,8 @@ def test_printing():
         "        [ 3., 14., 15.]], size=(2, 3), dtype=refquant.quint4x2,\n"
         "       quantization_scheme=refquant.per_tensor_affine, scale=1.0, zero_point=0)"
     )
-    assert "per_channel_affine_float_qparams, scale=tensor([0.5, 1. , 2. ])" in repr(by_row())
+    assert "scale=tensor([0.5000, 1.0000, 2.0000])" in repr(by_row())
+    assert "quantization_scheme=refquant.per_channel_affine_float_qparams" in repr(by_row())
     assert "quint4x2" in few()._repr_html_()
 
 

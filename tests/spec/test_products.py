@@ -155,6 +155,15 @@ def test_float16_weights_saturate_and_flush():
     assert ops.linear_unpack_fp16(packed)[0].tolist() == [[65504.0, -65504.0, 0.0, 1.0]]
 
 
+def test_sums_of_negative_zeros_in_float16():
+    """One block of products begins with the first of them, a later block with 0."""
+    ops = refquant.ops.quantized
+    for depth, outputs, negative in ((1, 3, 3), (512, 40, 40), (513, 40, 32), (0, 3, 0)):
+        packed = ops.linear_prepack_fp16(refquant.zeros(outputs, depth))
+        y = ops.linear_dynamic_fp16(-refquant.ones(2, depth), packed).numpy()
+        assert np.signbit(y).sum(axis=1).tolist() == [negative] * 2
+
+
 def test_a_rule_of_ones_own_runs_in_every_product(monkeypatch):
     """Truncation instead of rounding: a rule without a kernel code runs by definition."""
 

@@ -122,10 +122,13 @@ def test_reprs_are_the_documented_ones():
         "padding=(1, 1), dilation=(2, 2), groups=2, bias=False)"
     )
     assert repr(nn.intrinsic.quantized.LinearReLU(3, 4)) == (
-        "QuantizedLinearReLU(\n  in_features=3, out_features=4, scale=1.0, zero_point=0\n"
-        "  (_packed_params): LinearPackedParams()\n)"
+        "QuantizedLinearReLU(in_features=3, out_features=4, scale=1.0, zero_point=0, "
+        "qscheme=refquant.per_tensor_affine)"
     )
-    assert "DynamicQuantizedLinear" in repr(nn.quantized.dynamic.Linear(3, 4))
+    assert repr(nn.quantized.dynamic.Linear(3, 4)) == (
+        "DynamicQuantizedLinear(in_features=3, out_features=4, dtype=refquant.qint8, "
+        "qscheme=refquant.per_tensor_affine)"
+    )
 
 
 def calibrated(module, x):

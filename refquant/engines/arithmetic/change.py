@@ -8,15 +8,11 @@ the engine, bit for bit.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 from refquant.engines.arithmetic.axes import Arithmetic
-from refquant.engines.arithmetic.compose import ACCUMULATORS, BIASES, BORDERS, OWN, UNHELD, Form
+from refquant.engines.arithmetic.compose import ACCUMULATORS, BIASES, BORDERS, Form, Placed
 from refquant.engines.arithmetic.forms import MULTIPLY, place
 from refquant.engines.record import Engine
 from refquant.engines.rule import Choice, FusedRule, Operands, Rule, Split
@@ -31,13 +27,6 @@ _NAMED = {"accumulator": ACCUMULATORS, "border": BORDERS, "bias": BIASES}
 _OF_PRODUCTS = ("multiplier", "requantize_sum")
 
 
-def _with_own_overflow(rule: Rule, form: Form, axes: Any, *arguments):
-    """Compute a form; what int32 does not hold is left to the engine's own rule."""
-    found = form.function(SimpleNamespace(**{**asdict(axes), "overflow": OWN}), *arguments)
-    unheld = np.asarray(found) == UNHELD
-    return np.where(unheld, rule(*arguments), found) if unheld.any() else found
-
-
 def _is_written_out(rule: Any) -> bool:
     """Whether a rule is a formula of its own, neither made of axes nor chosen by name."""
     return isinstance(rule, Rule) and not isinstance(rule.function, partial)
@@ -48,13 +37,15 @@ def _rule_at(rule: Any, form: Form, own: Arithmetic, changes: Mapping[str, str])
     if not moved:
         return rule
     axes = own.change(**moved)
-    if "overflow" in form.axes and "overflow" not in moved and _is_written_out(rule):
-        function = partial(_with_own_overflow, rule, form, axes)
-    else:
-        function = partial(form.function, axes)
-    source = f"{rule.name}, changed on axes"
+    # What int32 does not hold is left to the engine's own rule.
+    kept = None
+    if "overflow" in form.axes and "overflow" not in moved:
+        made = getattr(rule, "function", None)
+        kept = made.own if isinstance(made, Placed) else rule if _is_written_out(rule) else None
+    source = f"{rule.name.removesuffix('_changed')}, changed on axes"
     kind = FusedRule if isinstance(rule, ChosenForm) else type(rule)
-    return kind(f"{rule.name}_changed", form.formula(axes), source, function)
+    name = rule.name.removesuffix("_changed")
+    return kind(f"{name}_changed", form.formula(axes), source, Placed(form, axes, kept))
 
 
 def _changed_rule(rule: Any, changes: Mapping[str, str]) -> Any:

@@ -7,8 +7,9 @@ an engine made of them runs without kernels.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -296,6 +297,34 @@ class Form:
     axes: tuple[str, ...]
     function: Callable[..., Any]
     formula: Callable[[Any], str]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The function of a rule that stands at a place of a form.
+
+    Attributes
+    ----------
+    form : Form
+        How it follows from axes.
+    axes : Arithmetic
+        Its place.
+    own : callable, optional
+        What computes results that int32 cannot hold, in place of the axes.
+    """
+
+    form: Form
+    axes: Any
+    own: Callable[..., Any] | None = None
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Compute the form at its place."""
+        if self.own is None:
+            return self.form.function(self.axes, *arguments)
+        marked = SimpleNamespace(**{**asdict(self.axes), "overflow": OWN})
+        found = self.form.function(marked, *arguments)
+        unheld = np.asarray(found) == UNHELD
+        return np.where(unheld, self.own(*arguments), found) if unheld.any() else found
 
 
 QUANTIZE = Form(

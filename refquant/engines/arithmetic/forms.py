@@ -25,6 +25,7 @@ from refquant.engines.arithmetic.compose import (
     QUANTIZE,
     REQUANTIZE,
     Form,
+    Placed,
     dequantize_of_axes,
     finish,
     formula_of_average,
@@ -357,6 +358,8 @@ def place(rule: Any) -> tuple[Form, Arithmetic] | None:
     if known is not None:
         return known
     function = getattr(rule, "function", None)
+    if isinstance(function, Placed):
+        return function.form, function.axes
     if isinstance(function, partial) and function.func in _BY_FUNCTION:
         return _BY_FUNCTION[function.func], function.args[0]
     return None

@@ -30,7 +30,7 @@ def relu6(input: Any, inplace: bool = False) -> Tensor:
     r"""Rectified linear unit with an upper limit of 6, :math:`\min(\max(x, 0), 6)`; see `relu`.
 
     >>> F.relu6(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([0. , 0.5, 6. ])
+    tensor([0.0000, 0.5000, 6.0000])
     """
     return _chosen(inplace, activation.relu6_, activation.relu6)(input)
 
@@ -49,7 +49,7 @@ def hardtanh(
         The upper end.
 
     >>> F.hardtanh(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-1. ,  0.5,  1. ])
+    tensor([-1.0000,  0.5000,  1.0000])
     """
     return _chosen(inplace, activation.hardtanh_, activation.hardtanh)(input, min_val, max_val)
 
@@ -69,7 +69,7 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
         If `input` is quantized: that elu needs the scale of its result.
 
     >>> F.elu(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.6321,  0.5   ,  8.    ])
+    tensor([-0.6321,  0.5000,  8.0000])
     """
     return _chosen(inplace, activation.elu_, activation.elu)(input, alpha)
 
@@ -84,7 +84,7 @@ def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
         Where the function goes below 0, with the sign changed; not 0.
 
     >>> F.celu(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.6321,  0.5   ,  8.    ])
+    tensor([-0.6321,  0.5000,  8.0000])
     """
     return _chosen(inplace, units.celu_, units.celu)(input, alpha)
 
@@ -114,7 +114,7 @@ def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) 
         Factor of what is negative.
 
     >>> F.leaky_relu(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.01,  0.5 ,  8.  ])
+    tensor([-0.0100,  0.5000,  8.0000])
     """
     return _chosen(inplace, activation.leaky_relu_, activation.leaky_relu)(input, negative_slope)
 
@@ -124,7 +124,7 @@ def hardsigmoid(input: Any, inplace: bool = False) -> Tensor:
     r"""Piecewise linear logistic function, :math:`\min(\max(x + 3, 0), 6) / 6`.
 
     >>> F.hardsigmoid(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([0.3333, 0.5833, 1.    ])
+    tensor([0.3333, 0.5833, 1.0000])
     """
     return _chosen(inplace, activation.hardsigmoid_, activation.hardsigmoid)(input)
 
@@ -134,7 +134,7 @@ def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
     r"""Normalize exponentials to a sum of 1, :math:`e^{x_i} / \sum_j e^{x_j}`.
 
     >>> F.softmax(refquant.tensor([0.0, 0.0]), dim=0)
-    tensor([0.5, 0.5])
+    tensor([0.5000, 0.5000])
     """
     return _softmax.softmax(input, _given_dim(dim), dtype)
 

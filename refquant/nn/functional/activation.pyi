@@ -57,7 +57,7 @@ def relu6(input: Any, inplace: bool=False) -> Tensor:
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.relu6(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([0. , 0.5, 6. ])
+    tensor([0.0000, 0.5000, 6.0000])
     """
 
 def hardtanh(input: Any, min_val: float=-1.0, max_val: float=1.0, inplace: bool=False) -> Tensor:
@@ -84,7 +84,7 @@ def hardtanh(input: Any, min_val: float=-1.0, max_val: float=1.0, inplace: bool=
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.hardtanh(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-1. ,  0.5,  1. ])
+    tensor([-1.0000,  0.5000,  1.0000])
     """
 
 def elu(input: Any, alpha: float=1.0, inplace: bool=False) -> Tensor:
@@ -114,7 +114,7 @@ def elu(input: Any, alpha: float=1.0, inplace: bool=False) -> Tensor:
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.elu(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.6321,  0.5   ,  8.    ])
+    tensor([-0.6321,  0.5000,  8.0000])
     """
 
 def celu(input: Any, alpha: float=1.0, inplace: bool=False) -> Tensor:
@@ -139,7 +139,7 @@ def celu(input: Any, alpha: float=1.0, inplace: bool=False) -> Tensor:
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.celu(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.6321,  0.5   ,  8.    ])
+    tensor([-0.6321,  0.5000,  8.0000])
     """
 
 def threshold(input: Any, threshold: float, value: float, inplace: bool=False) -> Tensor:
@@ -189,7 +189,7 @@ def leaky_relu(input: Any, negative_slope: float=0.01, inplace: bool=False) -> T
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.leaky_relu(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.01,  0.5 ,  8.  ])
+    tensor([-0.0100,  0.5000,  8.0000])
     """
 
 def hardsigmoid(input: Any, inplace: bool=False) -> Tensor:
@@ -212,7 +212,7 @@ def hardsigmoid(input: Any, inplace: bool=False) -> Tensor:
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.hardsigmoid(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([0.3333, 0.5833, 1.    ])
+    tensor([0.3333, 0.5833, 1.0000])
     """
 
 def softmax(input: Any, dim: int | None=None, dtype: Any=None) -> Tensor:
@@ -237,7 +237,7 @@ def softmax(input: Any, dim: int | None=None, dtype: Any=None) -> Tensor:
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.softmax(refquant.tensor([0.0, 0.0]), dim=0)
-    tensor([0.5, 0.5])
+    tensor([0.5000, 0.5000])
     """
 
 def log_softmax(input: Any, dim: int | None=None, dtype: Any=None) -> Tensor:

@@ -83,7 +83,7 @@ class ELU(OutputQuantizer, floating.ELU):
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.5, 3, refquant.quint8)
     >>> refquant.nn.quantized.ELU(0.25, 8)(x).dequantize()
-    tensor([-0.75,  2.  ])
+    tensor([-0.7500,  2.0000])
     """
 
     _shown = ("alpha", "scale", "zero_point")
@@ -121,7 +121,7 @@ class LeakyReLU(OutputQuantizer, floating.LeakyReLU):
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([-1.0, 2.0]), 0.5, 3, refquant.quint8)
     >>> refquant.nn.quantized.LeakyReLU(0.25, 8, 0.5)(x).dequantize()
-    tensor([-0.5,  2. ])
+    tensor([-0.5000,  2.0000])
     """
 
     _shown = ("negative_slope", "scale", "zero_point")

@@ -73,7 +73,7 @@ def elu(input: Any, scale: float, zero_point: int, alpha: float = 1.0) -> Quanti
 
     %(one_and_less)s
     >>> refquant.nn.quantized.functional.elu(x, 0.125, 8).dequantize()
-    tensor([ 1.   , -0.875])
+    tensor([ 1.0000, -0.8750])
     """
     return activation.elu(input, scale, zero_point, alpha)
 
@@ -98,7 +98,7 @@ def celu(input: Any, scale: float, zero_point: int, alpha: float = 1.0) -> Quant
 
     %(one_and_less)s
     >>> refquant.nn.quantized.functional.celu(x, 0.125, 16, 2.0).dequantize()
-    tensor([ 1.  , -1.25])
+    tensor([ 1.0000, -1.2500])
     """
     return activation.celu(input, scale, zero_point, alpha)
 
@@ -116,7 +116,7 @@ def clamp(input: Any, min_: float, max_: float) -> QuantizedTensor:
 
     %(one_and_less)s
     >>> refquant.nn.quantized.functional.clamp(x, -1.0, 0.5).dequantize()
-    tensor([ 0.5, -1. ])
+    tensor([ 0.5000, -1.0000])
     """
     return _clamp(checks.quantized_per_tensor("input", input), min_, max_)
 
@@ -159,7 +159,7 @@ def hardsigmoid(input: Any, inplace: bool = False) -> QuantizedTensor:
 
     %(one_and_less)s
     >>> refquant.nn.quantized.functional.hardsigmoid(x).dequantize()
-    tensor([0.668, 0.168])
+    tensor([0.6680, 0.1680])
     """
     q: Any = checks.quantized_per_tensor("input", input)
     return F.hardsigmoid(q, inplace)  # type: ignore[return-value]
@@ -180,7 +180,7 @@ def hardswish(input: Any, scale: float, zero_point: int) -> QuantizedTensor:
 
     %(one_and_less)s
     >>> refquant.nn.quantized.functional.hardswish(x, 0.25, 8).dequantize()
-    tensor([ 0.75, -0.25])
+    tensor([ 0.7500, -0.2500])
     """
     return functions.hardswish(input, scale, zero_point)
 
@@ -234,7 +234,7 @@ def leaky_relu(
 
     %(one_and_less)s
     >>> refquant.nn.quantized.functional.leaky_relu(x, 0.25).dequantize()
-    tensor([ 1. , -0.5])
+    tensor([ 1.0000, -0.5000])
     """
     q: Any = checks.quantized_per_tensor("input", input)
     if scale is None or zero_point is None:

@@ -48,7 +48,7 @@ def elu(input: Any, scale: float, zero_point: int, alpha: float=1.0) -> Quantize
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.nn.quantized.functional.elu(x, 0.125, 8).dequantize()
-    tensor([ 1.   , -0.875])
+    tensor([ 1.0000, -0.8750])
     """
 
 def celu(input: Any, scale: float, zero_point: int, alpha: float=1.0) -> QuantizedTensor:
@@ -80,7 +80,7 @@ def celu(input: Any, scale: float, zero_point: int, alpha: float=1.0) -> Quantiz
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.nn.quantized.functional.celu(x, 0.125, 16, 2.0).dequantize()
-    tensor([ 1.  , -1.25])
+    tensor([ 1.0000, -1.2500])
     """
 
 def clamp(input: Any, min_: float, max_: float) -> QuantizedTensor:
@@ -108,7 +108,7 @@ def clamp(input: Any, min_: float, max_: float) -> QuantizedTensor:
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.nn.quantized.functional.clamp(x, -1.0, 0.5).dequantize()
-    tensor([ 0.5, -1. ])
+    tensor([ 0.5000, -1.0000])
     """
 
 def hardtanh(input: Any, min_val: float=-1.0, max_val: float=1.0, inplace: bool=False) -> QuantizedTensor:
@@ -166,7 +166,7 @@ def hardsigmoid(input: Any, inplace: bool=False) -> QuantizedTensor:
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.nn.quantized.functional.hardsigmoid(x).dequantize()
-    tensor([0.668, 0.168])
+    tensor([0.6680, 0.1680])
     """
 
 def hardswish(input: Any, scale: float, zero_point: int) -> QuantizedTensor:
@@ -196,7 +196,7 @@ def hardswish(input: Any, scale: float, zero_point: int) -> QuantizedTensor:
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.nn.quantized.functional.hardswish(x, 0.25, 8).dequantize()
-    tensor([ 0.75, -0.25])
+    tensor([ 0.7500, -0.2500])
     """
 
 def threshold(input: Any, threshold: float, value: float) -> QuantizedTensor:
@@ -259,5 +259,5 @@ def leaky_relu(input: Any, negative_slope: float=0.01, inplace: bool=False, scal
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.nn.quantized.functional.leaky_relu(x, 0.25).dequantize()
-    tensor([ 1. , -0.5])
+    tensor([ 1.0000, -0.5000])
     """

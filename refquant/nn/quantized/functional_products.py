@@ -48,7 +48,7 @@ def linear(
     >>> x = refquant.quantize_per_tensor(refquant.tensor([[3.0, 1.0]]), 0.05, 0, refquant.quint8)
     >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -0.5]]), 0.1, 0, refquant.qint8)
     >>> F.linear(x, w).dequantize()
-    tensor([[2.5]])
+    tensor([[2.5000]])
     """
     x = quint8_input("input", input)
     packed = pack_linear(weight, bias)

@@ -45,7 +45,7 @@ def linear(input: Any, weight: Any, bias: Any=None, scale: float | None=None, ze
     >>> x = refquant.quantize_per_tensor(refquant.tensor([[3.0, 1.0]]), 0.05, 0, refquant.quint8)
     >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -0.5]]), 0.1, 0, refquant.qint8)
     >>> F.linear(x, w).dequantize()
-    tensor([[2.5]])
+    tensor([[2.5000]])
     """
 
 def _convolve(dims: Any, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any, padding_mode: Any, scale: Any, zero_point: Any) -> Any: ...

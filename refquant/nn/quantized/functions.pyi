@@ -35,7 +35,7 @@ class Hardswish(OutputQuantizer, floating.Hardswish):
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.nn.quantized.Hardswish(0.25, 8)(x).dequantize()
-    tensor([ 0.75, -0.25])
+    tensor([ 0.7500, -0.2500])
     """
     def __init__(self, scale: float, zero_point: int) -> None: ...
     def forward(self, input: Any) -> QuantizedTensor:
@@ -60,7 +60,7 @@ class Sigmoid(floating.Sigmoid):
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.nn.quantized.Sigmoid(0.01, 0)(x).dequantize()
-    tensor([0.73, 0.12])
+    tensor([0.7300, 0.1200])
     """
     _shown: Any
     extra_repr: Any
@@ -89,7 +89,7 @@ class Softmax(floating.Softmax):
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.nn.quantized.Softmax(0, 0.01)(x).dequantize()
-    tensor([0.27, 0.73])
+    tensor([0.2700, 0.7300])
     """
     _shown: Any
     extra_repr: Any
@@ -150,7 +150,7 @@ class PReLU(Module):
     >>> m.set_weight(refquant.quantize_per_tensor(w, 0.25, 0, refquant.quint8))
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> m(x).dequantize()
-    tensor([ 1. , -0.5])
+    tensor([ 1.0000, -0.5000])
     """
     _shown: Any
     def __init__(self, output_scale: float, output_zero_point: int, num_parameters: int=1) -> None: ...

@@ -130,7 +130,7 @@ class Linear(OutputQuantizer):
     _relu = False
     _packed_dtype = dtypes.qint8
     _output_dtype = dtypes.quint8
-    _shown = ("in_features", "out_features", "scale", "zero_point")
+    _hidden = ("_packed_params",)
 
     def __init__(self, in_features: int, out_features: int, bias_: bool = True) -> None:
         super().__init__()
@@ -234,3 +234,10 @@ class Linear(OutputQuantizer):
 
     def _get_name(self) -> str:
         return "QuantizedLinear"
+
+    def extra_repr(self) -> str:
+        """Describe the size, the quantizer of the output and the scheme of the weight."""
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"scale={self.scale}, zero_point={self.zero_point}, qscheme={self.weight().qscheme()}"
+        )

@@ -47,7 +47,7 @@ class Quantize(Module):
     >>> import refquant
     >>> m = refquant.nn.quantized.Quantize(0.5, 2, refquant.qint8)
     >>> m
-    Quantize(scale=tensor([0.5]), zero_point=tensor([2]), dtype=refquant.qint8)
+    Quantize(scale=tensor([0.5000]), zero_point=tensor([2]), dtype=refquant.qint8)
     >>> m(refquant.tensor([1.0, -1.0])).int_repr()
     tensor([4, 0], dtype=refquant.int8)
     """

@@ -44,7 +44,7 @@ def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0) ->
     >>> (p * p).sum().backward()
     >>> _ = refquant.nn.utils.clip_grad_norm_(p, 1.0)
     >>> p.grad
-    tensor([0.6, 0.8])
+    tensor([0.6000, 0.8000])
     """
     grads = _with_gradients(parameters)
     max_norm = arguments.real("max_norm", max_norm)

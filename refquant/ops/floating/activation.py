@@ -80,7 +80,7 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Ten
         If neither end is given.
 
     >>> refquant.clamp(refquant.tensor([-2.0, 0.5, 3.0]), 0, 1)
-    tensor([0. , 0.5, 1. ])
+    tensor([0.0000, 0.5000, 1.0000])
     """
     t = operand("input", input)
     if min is None and max is None:
@@ -138,7 +138,7 @@ def sigmoid(input: Any) -> Tensor:
     """Logistic function, :math:`1 / (1 + e^{-x})`.
 
     >>> refquant.sigmoid(refquant.tensor([0.0]))
-    tensor([0.5])
+    tensor([0.5000])
     """
     return unary_float(input, _sigmoid, lambda x, y: y * (1 - y))
 
@@ -170,7 +170,7 @@ def hardswish(input: Any) -> Tensor:
     r"""Multiply by `hardsigmoid`, :math:`x \min(\max(x + 3, 0), 6) / 6`.
 
     >>> F.hardswish(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.3333,  0.2917,  8.    ])
+    tensor([-0.3333,  0.2917,  8.0000])
     """
     return unary_float(
         input,
@@ -227,7 +227,7 @@ def clip(input: Any, min: float | None = None, max: float | None = None) -> Tens
     """Clamp to a range; another name of `clamp`.
 
     >>> refquant.clip(refquant.tensor([-2.0, 0.5, 3.0]), 0, 1)
-    tensor([0. , 0.5, 1. ])
+    tensor([0.0000, 0.5000, 1.0000])
     """
     return clamp(input, min, max)
 
@@ -243,7 +243,7 @@ tanh_ = in_place(tanh)
 elu_ = in_place(
     elu,
     "nn.functional",
-    "F.elu_(refquant.tensor([-1.0, 2.0]))\ntensor([-0.6321,  2.    ])",
+    "F.elu_(refquant.tensor([-1.0, 2.0]))\ntensor([-0.6321,  2.0000])",
 )
 hardtanh_ = in_place(
     hardtanh, "nn.functional", "F.hardtanh_(refquant.tensor([-1.5, 2.0]))\ntensor([-1.,  1.])"
@@ -251,7 +251,7 @@ hardtanh_ = in_place(
 leaky_relu_ = in_place(
     leaky_relu,
     "nn.functional",
-    "F.leaky_relu_(refquant.tensor([-1.0, 2.0]))\ntensor([-0.01,  2.  ])",
+    "F.leaky_relu_(refquant.tensor([-1.0, 2.0]))\ntensor([-0.0100,  2.0000])",
 )
 # For `inplace=True` of `refquant.nn.functional`.
 hardsigmoid_ = in_place(hardsigmoid, at="")

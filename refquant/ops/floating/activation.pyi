@@ -69,7 +69,7 @@ def clamp(input: Any, min: float | None=None, max: float | None=None) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.clamp(refquant.tensor([-2.0, 0.5, 3.0]), 0, 1)
-    tensor([0. , 0.5, 1. ])
+    tensor([0.0000, 0.5000, 1.0000])
     """
 
 def elu(input: Any, alpha: float=1.0, scale: float=1.0, input_scale: float=1.0) -> Tensor:
@@ -101,7 +101,7 @@ def sigmoid(input: Any) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.sigmoid(refquant.tensor([0.0]))
-    tensor([0.5])
+    tensor([0.5000])
     """
 
 def tanh(input: Any) -> Tensor:
@@ -145,7 +145,7 @@ def hardswish(input: Any) -> Tensor:
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.hardswish(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.3333,  0.2917,  8.    ])
+    tensor([-0.3333,  0.2917,  8.0000])
     """
 
 def silu(input: Any) -> Tensor:
@@ -230,7 +230,7 @@ def clip(input: Any, min: float | None=None, max: float | None=None) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.clip(refquant.tensor([-2.0, 0.5, 3.0]), 0, 1)
-    tensor([0. , 0.5, 1. ])
+    tensor([0.0000, 0.5000, 1.0000])
     """
 def clip_(input: Any, min: float | None=None, max: float | None=None) -> Tensor:
     """Apply `clip` in place.
@@ -318,7 +318,7 @@ def elu_(input: Any, alpha: float=1.0, scale: float=1.0, input_scale: float=1.0)
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.elu_(refquant.tensor([-1.0, 2.0]))
-    tensor([-0.6321,  2.    ])
+    tensor([-0.6321,  2.0000])
     """
 def hardtanh_(input: Any, min_val: float=-1.0, max_val: float=1.0) -> Tensor:
     """Apply `hardtanh` in place.
@@ -364,7 +364,7 @@ def leaky_relu_(input: Any, negative_slope: float=0.01) -> Tensor:
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.leaky_relu_(refquant.tensor([-1.0, 2.0]))
-    tensor([-0.01,  2.  ])
+    tensor([-0.0100,  2.0000])
     """
 def hardsigmoid_(input: Any) -> Tensor:
     """Apply `hardsigmoid` in place."""

@@ -110,7 +110,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         Whether, and in which direction, the quotient is rounded.
 
     >>> refquant.div(refquant.tensor([3, 5]), 2)
-    tensor([1.5, 2.5])
+    tensor([1.5000, 2.5000])
     """
     a, b, x, y = pair(input, other)
     if rounding_mode is not None:
@@ -228,7 +228,7 @@ def lerp(input: Any, end: Any, weight: Any) -> Tensor:
         How far to go, from 0 to 1.
 
     >>> refquant.lerp(refquant.tensor([0.0, 10.0]), refquant.tensor([4.0, 20.0]), 0.25)
-    tensor([ 1. , 12.5])
+    tensor([ 1.0000, 12.5000])
     """
     input = operand("input", input)
     return add(input, mul(sub(end, input), weight))
@@ -257,7 +257,7 @@ def addcmul_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 
 
     >>> x, y = refquant.tensor([1.0, 2.0]), refquant.tensor([3.0, 4.0])
     >>> x.addcmul_(y, y, value=0.5)
-    tensor([ 5.5, 10. ])
+    tensor([ 5.5000, 10.0000])
     """
     return assign(input, add(input, mul(tensor1, tensor2), alpha=value))
 

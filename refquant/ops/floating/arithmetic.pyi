@@ -112,7 +112,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None=None) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.div(refquant.tensor([3, 5]), 2)
-    tensor([1.5, 2.5])
+    tensor([1.5000, 2.5000])
     """
 
 def _rounded_quotient(x: np.ndarray, y: np.ndarray, mode: str) -> np.ndarray: ...
@@ -249,7 +249,7 @@ def lerp(input: Any, end: Any, weight: Any) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.lerp(refquant.tensor([0.0, 10.0]), refquant.tensor([4.0, 20.0]), 0.25)
-    tensor([ 1. , 12.5])
+    tensor([ 1.0000, 12.5000])
     """
 def add_(input: Any, other: Any, *, alpha: float=1) -> Tensor:
     """Apply `add` in place.
@@ -336,7 +336,7 @@ def addcmul_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float=1)
     >>> import refquant
     >>> x, y = refquant.tensor([1.0, 2.0]), refquant.tensor([3.0, 4.0])
     >>> x.addcmul_(y, y, value=0.5)
-    tensor([ 5.5, 10. ])
+    tensor([ 5.5000, 10.0000])
     """
 
 def addcdiv_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float=1) -> Tensor:

@@ -96,7 +96,7 @@ def avg_pool1d(
         Border of zeros, at most half of a window.
 
     >>> F.avg_pool1d(refquant.arange(4.0).reshape(1, 4), 2)
-    tensor([[0.5, 2.5]])
+    tensor([[0.5000, 2.5000]])
     """
     window, options = (kernel_size, stride, padding), (count_include_pad, None)
     return _averaged(1, input, window, ceil_mode, options)
@@ -212,7 +212,7 @@ def adaptive_avg_pool1d(input: Any, output_size: Any) -> Tensor:
     """Average windows of a sequence so that it gets a given length; see `adaptive_avg_pool2d`.
 
     >>> F.adaptive_avg_pool1d(refquant.arange(4.0).reshape(1, 4), 2)
-    tensor([[0.5, 2.5]])
+    tensor([[0.5000, 2.5000]])
     """
     return _to_size(1, input, output_size)
 

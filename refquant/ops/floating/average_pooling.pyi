@@ -52,7 +52,7 @@ def avg_pool1d(input: Any, kernel_size: Any, stride: Any=None, padding: Any=0, c
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.avg_pool1d(refquant.arange(4.0).reshape(1, 4), 2)
-    tensor([[0.5, 2.5]])
+    tensor([[0.5000, 2.5000]])
     """
 
 def avg_pool2d(input: Any, kernel_size: Any, stride: Any=None, padding: Any=0, ceil_mode: bool=False, count_include_pad: bool=True, divisor_override: int | None=None) -> Tensor:
@@ -144,7 +144,7 @@ def adaptive_avg_pool1d(input: Any, output_size: Any) -> Tensor:
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.adaptive_avg_pool1d(refquant.arange(4.0).reshape(1, 4), 2)
-    tensor([[0.5, 2.5]])
+    tensor([[0.5000, 2.5000]])
     """
 
 def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:

@@ -76,7 +76,7 @@ def full(
         The shape.
 
     >>> refquant.full((2,), 7.5)
-    tensor([7.5, 7.5])
+    tensor([7.5000, 7.5000])
     """
     default = dtypes.float32
     if isinstance(fill_value, bool):

@@ -123,7 +123,7 @@ def full(size: Any, fill_value: float, *, dtype: Any=None, device: Any=None, req
     --------
     >>> import refquant
     >>> refquant.full((2,), 7.5)
-    tensor([7.5, 7.5])
+    tensor([7.5000, 7.5000])
     """
 
 def _like(input: Any, dtype: Any, value: Any, requires_grad: bool) -> Tensor: ...

@@ -15,7 +15,7 @@ def exp(input: Any) -> Tensor:
     """Exponential function.
 
     >>> refquant.exp(refquant.tensor([0.0, 1.0]))
-    tensor([1.    , 2.7183])
+    tensor([1.0000, 2.7183])
     """
     return unary_float(input, np.exp, lambda x, y: y)
 
@@ -25,7 +25,7 @@ def log(input: Any) -> Tensor:
     """Natural logarithm; -inf at 0 and NaN below.
 
     >>> refquant.log(refquant.tensor([1.0, 0.0]))
-    tensor([  0., -inf])
+    tensor([0., -inf])
     """
     return unary_float(input, np.log, lambda x, y: 1 / x)
 
@@ -45,7 +45,7 @@ def log10(input: Any) -> Tensor:
     """Logarithm to the base 10.
 
     >>> refquant.log10(refquant.tensor([100.0]))
-    tensor([2.])
+    tensor([2.0000])
     """
     return unary_float(input, np.log10, lambda x, y: x.dtype.type(1 / np.log(10)) / x)
 
@@ -55,7 +55,7 @@ def log1p(input: Any) -> Tensor:
     r"""Compute :math:`\log(1 + x)`, exact for small x.
 
     >>> refquant.log1p(refquant.tensor([0.0, 1.0]))
-    tensor([0.    , 0.6931])
+    tensor([0.0000, 0.6931])
     """
     return unary_float(input, np.log1p, lambda x, y: 1 / (1 + x))
 
@@ -78,7 +78,7 @@ def rsqrt(input: Any) -> Tensor:
     """Reciprocal of the square root.
 
     >>> refquant.rsqrt(refquant.tensor([4.0]))
-    tensor([0.5])
+    tensor([0.5000])
     """
     return unary_float(input, lambda x: 1 / np.sqrt(x), lambda x, y: -y * y * y / 2)
 
@@ -88,7 +88,7 @@ def reciprocal(input: Any) -> Tensor:
     """Compute 1 / x.
 
     >>> refquant.reciprocal(refquant.tensor([2.0, 4.0]))
-    tensor([0.5 , 0.25])
+    tensor([0.5000, 0.2500])
     """
     return unary_float(input, lambda x: 1 / x, lambda x, y: -y * y)
 

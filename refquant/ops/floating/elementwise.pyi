@@ -27,7 +27,7 @@ def exp(input: Any) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.exp(refquant.tensor([0.0, 1.0]))
-    tensor([1.    , 2.7183])
+    tensor([1.0000, 2.7183])
     """
 
 def log(input: Any) -> Tensor:
@@ -47,7 +47,7 @@ def log(input: Any) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.log(refquant.tensor([1.0, 0.0]))
-    tensor([  0., -inf])
+    tensor([0., -inf])
     """
 
 def log2(input: Any) -> Tensor:
@@ -87,7 +87,7 @@ def log10(input: Any) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.log10(refquant.tensor([100.0]))
-    tensor([2.])
+    tensor([2.0000])
     """
 
 def log1p(input: Any) -> Tensor:
@@ -107,7 +107,7 @@ def log1p(input: Any) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.log1p(refquant.tensor([0.0, 1.0]))
-    tensor([0.    , 0.6931])
+    tensor([0.0000, 0.6931])
     """
 
 def sqrt(input: Any) -> Tensor:
@@ -150,7 +150,7 @@ def rsqrt(input: Any) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.rsqrt(refquant.tensor([4.0]))
-    tensor([0.5])
+    tensor([0.5000])
     """
 
 def reciprocal(input: Any) -> Tensor:
@@ -170,7 +170,7 @@ def reciprocal(input: Any) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.reciprocal(refquant.tensor([2.0, 4.0]))
-    tensor([0.5 , 0.25])
+    tensor([0.5000, 0.2500])
     """
 
 def square(input: Any) -> Tensor:

@@ -51,8 +51,8 @@ def group_norm(
     Source: Wu and He, "Group normalization", 2018.
 
     >>> F.group_norm(refquant.tensor([[[1.0, 3.0], [0.0, 4.0]]]), 2)
-    tensor([[[-1.,  1.],
-             [-1.,  1.]]])
+    tensor([[[-1.0000,  1.0000],
+             [-1.0000,  1.0000]]])
     """
     t, groups, eps = (
         float_operand("input", input),
@@ -102,8 +102,8 @@ def instance_norm(
         If a channel has one element only, or there are no statistics to use.
 
     >>> F.instance_norm(refquant.tensor([[[1.0, 3.0], [0.0, 4.0]]]))
-    tensor([[[-1.,  1.],
-             [-1.,  1.]]])
+    tensor([[[-1.0000,  1.0000],
+             [-1.0000,  1.0000]]])
     """
     t, own = float_operand("input", input), flag("use_input_stats", use_input_stats)
     channels, batch = _channels(t, 3), t.array.shape[0]

@@ -47,8 +47,8 @@ def group_norm(input: Any, num_groups: int, weight: Any=None, bias: Any=None, ep
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.group_norm(refquant.tensor([[[1.0, 3.0], [0.0, 4.0]]]), 2)
-    tensor([[[-1.,  1.],
-             [-1.,  1.]]])
+    tensor([[[-1.0000,  1.0000],
+             [-1.0000,  1.0000]]])
     """
 
 def instance_norm(input: Any, running_mean: Tensor | None=None, running_var: Tensor | None=None, weight: Any=None, bias: Any=None, use_input_stats: bool=True, momentum: float=0.1, eps: float=1e-05) -> Tensor:
@@ -88,6 +88,6 @@ def instance_norm(input: Any, running_mean: Tensor | None=None, running_var: Ten
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.instance_norm(refquant.tensor([[[1.0, 3.0], [0.0, 4.0]]]))
-    tensor([[[-1.,  1.],
-             [-1.,  1.]]])
+    tensor([[[-1.0000,  1.0000],
+             [-1.0000,  1.0000]]])
     """

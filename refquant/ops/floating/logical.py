@@ -36,7 +36,7 @@ def any(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Test whether any element is nonzero.
 
     >>> refquant.any(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
-    tensor([ True,  True])
+    tensor([True, True])
     """
     return _truth(input, dim, keepdim, np.any)
 

@@ -61,7 +61,7 @@ def any(input: Any, dim: Any=None, keepdim: bool=False) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.any(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
-    tensor([ True,  True])
+    tensor([True, True])
     """
 
 def count_nonzero(input: Any, dim: Any=None) -> Tensor:

@@ -64,7 +64,7 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """Absolute error, :math:`|x - y|`; see `mse_loss`.
 
     >>> F.l1_loss(refquant.tensor([1.0, 4.0]), refquant.tensor([2.0, 2.0]))
-    tensor(1.5)
+    tensor(1.5000)
     """
     x, y = float_operand("input", input), float_operand("target", target)
     return _reduced((x - y).abs(), reduction)

@@ -65,7 +65,7 @@ def l1_loss(input: Any, target: Any, reduction: str='mean') -> Tensor:
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.l1_loss(refquant.tensor([1.0, 4.0]), refquant.tensor([2.0, 2.0]))
-    tensor(1.5)
+    tensor(1.5000)
     """
 
 def smooth_l1_loss(input: Any, target: Any, reduction: str='mean', beta: float=1.0) -> Tensor:

@@ -94,8 +94,8 @@ def batch_norm(
     n - 1. Source: Ioffe and Szegedy, "Batch normalization", 2015.
 
     >>> F.batch_norm(refquant.tensor([[1.0], [3.0]]), None, None, training=True)
-    tensor([[-1.],
-            [ 1.]])
+    tensor([[-1.0000],
+            [ 1.0000]])
     """
     training = flag("training", training)
     momentum, eps = real("momentum", momentum), real("eps", eps)
@@ -182,7 +182,7 @@ def layer_norm(
         Shifts, of the normalized shape.
 
     >>> F.layer_norm(refquant.tensor([[1.0, 3.0]]), (2,))
-    tensor([[-1.,  1.]])
+    tensor([[-1.0000,  1.0000]])
     """
     t = float_operand("input", input)
     shape, eps = sizes("normalized_shape", normalized_shape), real("eps", eps)

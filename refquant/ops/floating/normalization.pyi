@@ -63,8 +63,8 @@ def batch_norm(input: Any, running_mean: Tensor | None, running_var: Tensor | No
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.batch_norm(refquant.tensor([[1.0], [3.0]]), None, None, training=True)
-    tensor([[-1.],
-            [ 1.]])
+    tensor([[-1.0000],
+            [ 1.0000]])
     """
 
 def layer_norm(input: Any, normalized_shape: Any, weight: Any=None, bias: Any=None, eps: float=1e-05) -> Tensor:
@@ -93,7 +93,7 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any=None, bias: Any=No
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.layer_norm(refquant.tensor([[1.0, 3.0]]), (2,))
-    tensor([[-1.,  1.]])
+    tensor([[-1.0000,  1.0000]])
     """
 
 def _shaped(argument: str, value: Any, shape: tuple[int, ...]) -> Tensor: ...

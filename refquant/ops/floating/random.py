@@ -45,7 +45,7 @@ def randn(*size, generator=None, dtype=None, device=None, requires_grad: bool = 
 
     >>> _ = refquant.manual_seed(0)
     >>> refquant.randn(3)
-    tensor([ 1.541 , -0.2934, -2.1788])
+    tensor([ 1.5410, -0.2934, -2.1788])
     """
     kind, shape = _real_storage(dtype, device), sizes("size", size)
     drawn = distributions.normal(source(generator), math.prod(shape), kind)

@@ -53,7 +53,7 @@ def randn(*size: Any, generator: Any=None, dtype: Any=None, device: Any=None, re
     >>> import refquant
     >>> _ = refquant.manual_seed(0)
     >>> refquant.randn(3)
-    tensor([ 1.541 , -0.2934, -2.1788])
+    tensor([ 1.5410, -0.2934, -2.1788])
     """
 
 def rand(*size: Any, generator: Any=None, dtype: Any=None, device: Any=None, requires_grad: bool=False) -> Tensor:

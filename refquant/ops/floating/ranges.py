@@ -30,7 +30,7 @@ def arange(
         The distance.
 
     >>> refquant.arange(3), refquant.arange(0.0, 1.0, 0.5)
-    (tensor([0, 1, 2]), tensor([0. , 0.5]))
+    (tensor([0, 1, 2]), tensor([0.0000, 0.5000]))
     """
     start, end = (0, start) if end is None else (start, end)
     start = scalar("start", start)
@@ -94,7 +94,7 @@ def linspace(
     """Make evenly spaced numbers from `start` to `end`, both included.
 
     >>> refquant.linspace(0, 1, 5)
-    tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
+    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
     kind = storage(dtype, device)
     first = arguments.real("start", start, finite=True)

@@ -41,7 +41,7 @@ def arange(start: Any, end: Any=None, step: Any=1, *, dtype: Any=None, device: A
     --------
     >>> import refquant
     >>> refquant.arange(3), refquant.arange(0.0, 1.0, 0.5)
-    (tensor([0, 1, 2]), tensor([0. , 0.5]))
+    (tensor([0, 1, 2]), tensor([0.0000, 0.5000]))
     """
 _LANES: Any
 
@@ -78,7 +78,7 @@ def linspace(start: float, end: float, steps: int, *, dtype: Any=None, device: A
     --------
     >>> import refquant
     >>> refquant.linspace(0, 1, 5)
-    tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
+    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
 
 def _between(first: float, last: float, count: int, kind: np.dtype) -> np.ndarray:

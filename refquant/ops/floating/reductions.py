@@ -87,7 +87,7 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     Of a quantized tensor the mean has the parameters of the input.
 
     >>> refquant.tensor([1.0, 2.0]).mean()
-    tensor(1.5)
+    tensor(1.5000)
     """
     t = float_operand("input", _operand_as(input, dtype))
     keepdim = flag("keepdim", keepdim)
@@ -146,7 +146,7 @@ def var(
     """Compute the variance; `unbiased` divides by one less than the count.
 
     >>> refquant.var(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
-    tensor([0.5, 4.5])
+    tensor([0.5000, 4.5000])
     """
     t = float_operand("input", input)
     if isinstance(dim, bool):  # the form without dimensions
@@ -203,7 +203,7 @@ def norm(input: Any, p: float = 2, dim: Any = None, keepdim: bool = False) -> Te
         The exponent; may be inf.
 
     >>> refquant.norm(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
-    tensor([2.2361, 3.    ])
+    tensor([2.2361, 3.0000])
     """
     t = float_operand("input", input)
     p, keepdim = real("p", p), flag("keepdim", keepdim)

@@ -82,7 +82,7 @@ def mean(input: Any, dim: Any=None, keepdim: bool=False, *, dtype: Any=None) -> 
     --------
     >>> import refquant
     >>> refquant.tensor([1.0, 2.0]).mean()
-    tensor(1.5)
+    tensor(1.5000)
     """
 
 def prod(input: Any, dim: int | None=None, keepdim: bool=False) -> Tensor:
@@ -134,7 +134,7 @@ def var(input: Any, dim: Any=None, unbiased: bool=True, keepdim: bool=False, *, 
     --------
     >>> import refquant
     >>> refquant.var(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
-    tensor([0.5, 4.5])
+    tensor([0.5000, 4.5000])
     """
 
 def std(input: Any, dim: Any=None, unbiased: bool=True, keepdim: bool=False, *, correction: float | None=None) -> Tensor:
@@ -188,7 +188,7 @@ def norm(input: Any, p: float=2, dim: Any=None, keepdim: bool=False) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.norm(refquant.tensor([[1.0, 2.0], [3.0, 0.0]]), dim=1)
-    tensor([2.2361, 3.    ])
+    tensor([2.2361, 3.0000])
     """
 
 def cumsum(input: Any, dim: int) -> Tensor:

@@ -24,7 +24,7 @@ def abs(input: Any) -> Tensor:
     """Absolute value; the gradient at 0 is 0.
 
     >>> refquant.abs(refquant.tensor([-1.5, 2.0]))
-    tensor([1.5, 2. ])
+    tensor([1.5000, 2.0000])
     """
     return unary(input, np.abs, np.sign)
 

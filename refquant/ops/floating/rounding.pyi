@@ -31,7 +31,7 @@ def abs(input: Any) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.abs(refquant.tensor([-1.5, 2.0]))
-    tensor([1.5, 2. ])
+    tensor([1.5000, 2.0000])
     """
 
 def sign(input: Any) -> Tensor:

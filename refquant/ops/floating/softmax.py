@@ -41,7 +41,7 @@ def softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
     r"""Normalize exponentials to a sum of 1, :math:`e^{x_i} / \sum_j e^{x_j}`.
 
     >>> refquant.softmax(refquant.tensor([0.0, 0.0]), dim=0)
-    tensor([0.5, 0.5])
+    tensor([0.5000, 0.5000])
     """
     x, dim = _prepared(input, dim, dtype)
     with np.errstate(all="ignore"):

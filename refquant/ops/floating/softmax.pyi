@@ -40,7 +40,7 @@ def softmax(input: Any, dim: int, dtype: Any=None) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.softmax(refquant.tensor([0.0, 0.0]), dim=0)
-    tensor([0.5, 0.5])
+    tensor([0.5000, 0.5000])
     """
 
 def log_softmax(input: Any, dim: int, dtype: Any=None) -> Tensor:

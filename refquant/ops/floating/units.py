@@ -37,7 +37,7 @@ def celu(input: Any, alpha: float = 1.0) -> Tensor:
         If `input` is quantized: that celu needs the scale of its result.
 
     >>> refquant.celu(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.6321,  0.5   ,  8.    ])
+    tensor([-0.6321,  0.5000,  8.0000])
     """
     alpha = real("alpha", alpha)
     if alpha == 0:
@@ -66,7 +66,7 @@ def gelu(input: Any, approximate: str = "none") -> Tensor:
         :math:`(1 + \tanh(\sqrt{2 / \pi} (x + 0.044715 x^3))) / 2` for :math:`\Phi`.
 
     >>> F.gelu(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.1587,  0.3457,  8.    ])
+    tensor([-0.1587,  0.3457,  8.0000])
     """
     arguments.choice("approximate", approximate, ("none", "tanh"))
     if approximate == "none":
@@ -117,7 +117,7 @@ def prelu(input: Any, weight: Any) -> Tensor:
         One slope, or one for each channel, which dimension 1 counts.
 
     >>> F.prelu(refquant.tensor([-1.0, 2.0]), refquant.tensor([0.25]))
-    tensor([-0.25,  2.  ])
+    tensor([-0.2500,  2.0000])
     """
     t, w = float_operand("input", input), float_operand("weight", weight)
     x, ndim = t.array, t.array.ndim
@@ -163,7 +163,7 @@ def prelu_kernel(input: Any, weight: Any) -> Tensor:
     --------
     >>> import refquant
     >>> refquant._prelu_kernel(refquant.tensor([-1.0, 2.0]), refquant.tensor([0.25, 0.5]))
-    tensor([-0.25,  2.  ])
+    tensor([-0.2500,  2.0000])
     """
     if type(input) is QuantizedTensor:
         return QUANTIZED_FORMS["prelu"](input, weight)
@@ -194,7 +194,7 @@ def threshold(input: Any, threshold: float, value: float) -> Tensor:
 celu_ = in_place(
     celu,
     "refquant nn.functional",
-    "refquant.celu_(refquant.tensor([-1.0, 2.0]))\ntensor([-0.6321,  2.    ])",
+    "refquant.celu_(refquant.tensor([-1.0, 2.0]))\ntensor([-0.6321,  2.0000])",
 )
 threshold_ = in_place(
     threshold,

@@ -45,7 +45,7 @@ def celu(input: Any, alpha: float=1.0) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.celu(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.6321,  0.5   ,  8.    ])
+    tensor([-0.6321,  0.5000,  8.0000])
     """
 
 def gelu(input: Any, approximate: str='none') -> Tensor:
@@ -69,7 +69,7 @@ def gelu(input: Any, approximate: str='none') -> Tensor:
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.gelu(refquant.tensor([-1.0, 0.5, 8.0]))
-    tensor([-0.1587,  0.3457,  8.    ])
+    tensor([-0.1587,  0.3457,  8.0000])
     """
 
 def _rounded(x: np.ndarray, y: Any) -> np.ndarray: ...
@@ -101,7 +101,7 @@ def prelu(input: Any, weight: Any) -> Tensor:
     >>> import refquant
     >>> from refquant.nn import functional as F
     >>> F.prelu(refquant.tensor([-1.0, 2.0]), refquant.tensor([0.25]))
-    tensor([-0.25,  2.  ])
+    tensor([-0.2500,  2.0000])
     """
 
 def prelu_kernel(input: Any, weight: Any) -> Tensor:
@@ -123,7 +123,7 @@ def prelu_kernel(input: Any, weight: Any) -> Tensor:
     --------
     >>> import refquant
     >>> refquant._prelu_kernel(refquant.tensor([-1.0, 2.0]), refquant.tensor([0.25, 0.5]))
-    tensor([-0.25,  2.  ])
+    tensor([-0.2500,  2.0000])
     """
 
 def threshold(input: Any, threshold: float, value: float) -> Tensor:
@@ -168,7 +168,7 @@ def celu_(input: Any, alpha: float=1.0) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.celu_(refquant.tensor([-1.0, 2.0]))
-    tensor([-0.6321,  2.    ])
+    tensor([-0.6321,  2.0000])
     """
 def threshold_(input: Any, threshold: float, value: float) -> Tensor:
     """Apply `threshold` in place.

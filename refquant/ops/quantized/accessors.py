@@ -101,7 +101,7 @@ def q_per_channel_scales(input: Any) -> Tensor:
     >>> x = refquant.ones(2, 1)
     >>> q = refquant.quantize_per_channel(x, scales, zero_points, 0, refquant.qint8)
     >>> refquant.q_per_channel_scales(q)
-    tensor([0.1, 0.2], dtype=refquant.float64)
+    tensor([0.1000, 0.2000], dtype=refquant.float64)
     """
     return checks.quantized_tensor("input", input).q_per_channel_scales()
 

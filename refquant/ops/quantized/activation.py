@@ -28,10 +28,14 @@ def finite(argument: str, value: Any) -> float:
     return number
 
 
-def rules_of(q: QuantizedTensor, *steps: str) -> list[Any]:
-    """Look up what the engine does in some steps for operands of a dtype."""
-    record, operands = engines.current(), Operands(q.dtype)
-    return [record.rule(step, operands) for step in steps]
+def rules_of(q: QuantizedTensor, *steps: str) -> tuple[Any, ...]:
+    """Look up what the engine does in some steps for operands of a dtype; its record keeps that."""
+    record, key = engines.current(), (q.dtype, steps)
+    rules = record.plans.get(key)
+    if rules is None:
+        operands = Operands(q.dtype)
+        rules = record.plans[key] = tuple(record.rule(step, operands) for step in steps)
+    return rules
 
 
 @operation("codes", *_STEPS, output_scale=0.04, output_zero_point=30)
@@ -86,7 +90,7 @@ def elu(
 
     %(one_and_less)s
     >>> refquant.ops.quantized.elu(x, 0.125, 8).dequantize()
-    tensor([ 1.   , -0.875])
+    tensor([ 1.0000, -0.8750])
     """
     q = checks.quantized_per_tensor("self", self)
     factors = [
@@ -150,7 +154,7 @@ def celu(
 
     %(one_and_less)s
     >>> refquant.ops.quantized.celu(x, 0.125, 16, 2.0).dequantize()
-    tensor([ 1.  , -1.25])
+    tensor([ 1.0000, -1.2500])
     """
     q = checks.quantized_per_tensor("self", self)
     limit = finite("alpha", alpha)
@@ -212,7 +216,7 @@ def leaky_relu(
 
     %(one_and_less)s
     >>> refquant.ops.quantized.leaky_relu(x, 0.25, False, 0.125, 8).dequantize()
-    tensor([ 1. , -0.5])
+    tensor([ 1.0000, -0.5000])
     """
     q = checks.quantized_per_tensor("qx", qx)
     if arguments.flag("inplace", inplace):

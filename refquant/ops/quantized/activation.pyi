@@ -20,8 +20,8 @@ _STEPS: Any
 def finite(argument: str, value: Any) -> float:
     """Return a number whose float32 is finite, or raise."""
 
-def rules_of(q: QuantizedTensor, *steps: str) -> list[Any]:
-    """Look up what the engine does in some steps for operands of a dtype."""
+def rules_of(q: QuantizedTensor, *steps: str) -> tuple[Any, ...]:
+    """Look up what the engine does in some steps for operands of a dtype; its record keeps that."""
 
 def elu(self: Any, output_scale: float, output_zero_point: int, alpha: float=1.0, scale: float=1.0, input_scale: float=1.0) -> QuantizedTensor:
     r"""Apply the exponential linear unit: negative numbers approach :math:`-\alpha`.
@@ -73,7 +73,7 @@ def elu(self: Any, output_scale: float, output_zero_point: int, alpha: float=1.0
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.ops.quantized.elu(x, 0.125, 8).dequantize()
-    tensor([ 1.   , -0.875])
+    tensor([ 1.0000, -0.8750])
     """
 
 def _exponential(q: QuantizedTensor, output_scale: Any, output_zero_point: Any, factors: Any) -> Any: ...
@@ -119,7 +119,7 @@ def celu(self: Any, output_scale: float, output_zero_point: int, alpha: float=1.
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.ops.quantized.celu(x, 0.125, 16, 2.0).dequantize()
-    tensor([ 1.  , -1.25])
+    tensor([ 1.0000, -1.2500])
     """
 
 def leaky_relu(qx: Any, negative_slope: float, inplace: bool, output_scale: float, output_zero_point: int) -> QuantizedTensor:
@@ -174,7 +174,7 @@ def leaky_relu(qx: Any, negative_slope: float, inplace: bool, output_scale: floa
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.ops.quantized.leaky_relu(x, 0.25, False, 0.125, 8).dequantize()
-    tensor([ 1. , -0.5])
+    tensor([ 1.0000, -0.5000])
     """
 
 def _with_slope(q: QuantizedTensor, slope: float, scale: float, zero_point: int) -> Any: ...

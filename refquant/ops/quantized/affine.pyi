@@ -148,5 +148,5 @@ def dequantize(input: Any) -> Any:
     >>> import refquant
     >>> q = refquant.quantize_per_tensor(refquant.tensor([1.0, 0.26]), 0.1, 10, refquant.quint8)
     >>> refquant.dequantize(q)
-    tensor([1. , 0.3])
+    tensor([1.0000, 0.3000])
     """

@@ -1,5 +1,6 @@
 """Batch normalization of quantized tensors."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,13 @@ def norm_vector(argument: str, value: Any, shape: tuple[int, ...], missing: floa
     return np.ascontiguousarray(array)
 
 
+@cache
+def _orders(ndim: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the dimensions with channels last, and where each of them is then."""
+    order = (0, *range(2, ndim), 1)
+    return order, tuple(order.index(d) for d in range(ndim))
+
+
 def _batch_norm(qx, weight, bias, mean, var, eps, scale, zero_point, ranks, relu, argument="qx"):
     q = checks.quantized_per_tensor(argument, qx)
     ndim = q.array.ndim
@@ -73,14 +81,14 @@ def _batch_norm(qx, weight, bias, mean, var, eps, scale, zero_point, ranks, relu
     eps, output = arguments.real("eps", eps), norm_output(q, scale, zero_point)
     if q.array.size == 0:
         return q.like(q.array.copy())
-    order = (0, *range(2, ndim), 1)
+    order, back = _orders(ndim)
     pixels = np.ascontiguousarray(q.array.transpose(order))
     dequantize, quantize = rules_of(q, "normalize_dequantize", "batch_norm_quantize")
     result = kernels.batch_norm(
         pixels.reshape(-1, channels), (q.scale, q.zero_point), statistics, eps,
         (*output, q.dtype.quant_min, q.dtype.quant_max), relu, dequantize, quantize,
     )  # fmt: skip
-    image = result.reshape(pixels.shape).transpose(tuple(order.index(d) for d in range(ndim)))
+    image = result.reshape(pixels.shape).transpose(back)
     if ndim < 4:
         image = np.ascontiguousarray(image)
     return QuantizedTensor._unchecked(image, q.dtype, *output)

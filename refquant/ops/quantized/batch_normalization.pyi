@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from functools import cache
 from typing import Any
 import numpy as np
 from refquant import arguments, kernels
@@ -18,6 +19,10 @@ def norm_output(q: QuantizedTensor, scale: Any, zero_point: Any) -> tuple[float,
 
 def norm_vector(argument: str, value: Any, shape: tuple[int, ...], missing: float | None=None) -> Any:
     """Return contiguous float32 numbers of a shape; of 0 or 1 where they may be left out."""
+
+@cache
+def _orders(ndim: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the dimensions with channels last, and where each of them is then."""
 
 def _batch_norm(qx: Any, weight: Any, bias: Any, mean: Any, var: Any, eps: Any, scale: Any, zero_point: Any, ranks: Any, relu: Any, argument: Any='qx') -> Any: ...
 

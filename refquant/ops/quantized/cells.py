@@ -98,7 +98,7 @@ def quantized_lstm_cell_dynamic(
     %(raises)s
     >>> w = quantized.linear_prepack_fp16(refquant.zeros(4, 1))
     >>> quantized.quantized_lstm_cell_dynamic(x, (x, x), w, w, None, None)[1]
-    tensor([[0.5]])
+    tensor([[0.5000]])
     """
     h, c = check_state_pair(hx)
     from_input, from_hidden, hidden = _drive(4, input, h, w_ih, w_hh, "hx[0]")
@@ -122,7 +122,7 @@ def quantized_gru_cell_dynamic(
     %(raises)s
     >>> w = quantized.linear_prepack_fp16(refquant.zeros(3, 1))
     >>> quantized.quantized_gru_cell_dynamic(x, x, w, w, None, None)
-    tensor([[0.5]])
+    tensor([[0.5000]])
     """
     return Tensor(next_of_gru(*_drive(3, input, hx, w_ih, w_hh)))
 

@@ -67,7 +67,7 @@ def quantized_lstm_cell_dynamic(input: Any, hx: Any, w_ih: Any, w_hh: Any, bias_
     >>> x = refquant.ones(1, 1)
     >>> w = quantized.linear_prepack_fp16(refquant.zeros(4, 1))
     >>> quantized.quantized_lstm_cell_dynamic(x, (x, x), w, w, None, None)[1]
-    tensor([[0.5]])
+    tensor([[0.5000]])
     """
 
 def quantized_gru_cell_dynamic(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Tensor:
@@ -106,7 +106,7 @@ def quantized_gru_cell_dynamic(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: 
     >>> x = refquant.ones(1, 1)
     >>> w = quantized.linear_prepack_fp16(refquant.zeros(3, 1))
     >>> quantized.quantized_gru_cell_dynamic(x, x, w, w, None, None)
-    tensor([[0.5]])
+    tensor([[0.5000]])
     """
 
 def quantized_rnn_relu_cell_dynamic(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Tensor:

@@ -1,5 +1,6 @@
 """Concatenation of quantized tensors."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -122,18 +123,22 @@ def _channels_last(pieces, scale, zero_point, relu) -> np.ndarray:
     dequantizing = record.rule("cat_dequantize", operands)
     quantizing = record.rule("cat_quantize", operands)
     output = scale, zero_point, dtype.quant_min, dtype.quant_max
-    parts = []
-    for piece in pieces:
-        pixels = piece.array.transpose(layout.order_of(dtypes.channels_last))
-        if relu or piece.scale != scale or piece.zero_point != zero_point:
-            channels = pixels.shape[3]
-            pixels = kernels.requantize(
-                pixels.reshape(-1), (piece.scale, piece.zero_point), output, relu,
-                (channels, layout.vector_length(channels, dequantizing.block)), dequantizing,
-                quantizing,
-            ).reshape(pixels.shape)  # fmt: skip
-        parts.append(pixels)
-    return np.concatenate(parts, axis=3).transpose(0, 3, 1, 2)
+    batch, _, *size = pieces[0].array.shape
+    order, count = layout.order_of(dtypes.channels_last), batch * math.prod(size)
+    channels = [piece.array.shape[1] for piece in pieces]
+    joined = kernels.join(
+        tuple(
+            piece.array.transpose(order).reshape(count, n)
+            for piece, n in zip(pieces, channels, strict=True)
+        ),
+        tuple((piece.scale, piece.zero_point) for piece in pieces),
+        output,
+        relu,
+        tuple(layout.vector_length(n, dequantizing.block) for n in channels),
+        dequantizing,
+        quantizing,
+    )
+    return joined.reshape(batch, *size, joined.shape[1]).transpose(0, 3, 1, 2)
 
 
 def _general(pieces, dim, scale, zero_point, relu) -> np.ndarray:

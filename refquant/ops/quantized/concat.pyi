@@ -3,6 +3,7 @@
 
 from typing import Any
 
+import math
 from collections.abc import Sequence
 from typing import Any
 import numpy as np

@@ -125,7 +125,7 @@ def make_per_tensor_quantized_tensor(input: Any, scale: float, zero_point: int) 
     >>> import refquant
     >>> q = refquant.tensor([1, 2], dtype=refquant.int8)
     >>> refquant._make_per_tensor_quantized_tensor(q, 0.5, 1).dequantize()
-    tensor([0. , 0.5])
+    tensor([0.0000, 0.5000])
     """
     array, dtype = _integers(input)
     scale = checks.scale_value("scale", scale)

@@ -53,7 +53,7 @@ def std(
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 4.0, 1.0]), 0.5, 8, refquant.quint8)
     >>> refquant.std(x).dequantize()
-    tensor(1.5)
+    tensor(1.5000)
     """
     q = checks.quantized_per_tensor("input", input)
     if isinstance(dim, bool):  # the form without dimensions

@@ -51,7 +51,7 @@ def std(input: Any, dim: Any=None, unbiased: bool=True, keepdim: bool=False, *, 
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 4.0, 1.0]), 0.5, 8, refquant.quint8)
     >>> refquant.std(x).dequantize()
-    tensor(1.5)
+    tensor(1.5000)
     """
 
 @np.errstate(all='ignore')

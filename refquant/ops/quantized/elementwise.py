@@ -1,5 +1,6 @@
 """Elementwise functions that keep the quantizer: they clamp the integers."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from refquant._documentation import document
 from refquant.arguments import flag, real
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
-from refquant.ops.quantized.affine import quantize_one_by_one
+from refquant.ops.quantized.activation import rules_of
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 
@@ -34,9 +35,17 @@ def _in_range(q: QuantizedTensor, lower: int, upper: int) -> QuantizedTensor:
 
 def stored(q: QuantizedTensor, value: float) -> int:
     """Quantize one number with the parameters of a tensor, as the engine's scalar code does."""
+    (split,) = rules_of(q, "elementwise_quantize")
+    return _stored(value, q.scale, q.zero_point, q.dtype, split, kernels.current())
+
+
+@lru_cache(maxsize=256)
+def _stored(value, scale, zero_point, dtype, split, choice) -> int:
+    """Keep what a number became: by each choice of kernels, so that all of them are at work."""
     with np.errstate(over="ignore"):  # what float32 does not hold is infinite
         x = np.full(1, value, np.float32)
-    return int(quantize_one_by_one(q, x)[0])
+    output = scale, zero_point, dtype.quant_min, dtype.quant_max
+    return int(kernels.quantize_per_tensor(x, output, dtype.numpy, 0, split)[0])
 
 
 @operation("codes")

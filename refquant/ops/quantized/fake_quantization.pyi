@@ -72,7 +72,7 @@ def fake_quantize_per_tensor_affine(input: Any, scale: float, zero_point: int, q
     >>> x = refquant.tensor([-1.0, 0.26, 9.9], requires_grad=True)
     >>> y = refquant.fake_quantize_per_tensor_affine(x, 0.1, 0, 0, 15)
     >>> y.detach()
-    tensor([0. , 0.3, 1.5])
+    tensor([0.0000, 0.3000, 1.5000])
     >>> y.sum().backward()
     >>> x.grad
     tensor([0., 1., 0.])
@@ -142,8 +142,8 @@ def fake_quantize_per_channel_affine(input: Any, scale: Any, zero_point: Any, ax
     >>> x = refquant.tensor([[0.26, 9.9], [0.26, 9.9]])
     >>> refquant.fake_quantize_per_channel_affine(
     ...     x, refquant.tensor([0.1, 1.0]), refquant.tensor([0, 0]), 0, 0, 15)
-    tensor([[ 0.3,  1.5],
-            [ 0. , 10. ]])
+    tensor([[ 0.3000,  1.5000],
+            [ 0.0000, 10.0000]])
     """
 
 def rounded_per_channel(tensor: Tensor, scales: np.ndarray, zero_points: np.ndarray, axis: int, limits: tuple[int, int], rule: str) -> Tensor:

@@ -153,7 +153,7 @@ def quantized_rnn_relu_cell(
     >>> w, o, s, z = refquant.fbgemm_linear_quantize_weight(refquant.ones(1, 1))
     >>> b = refquant.zeros(1)
     >>> refquant.quantized_rnn_relu_cell(x, x, w, w, b, b, w, w, o, o, s, s, z, z)
-    tensor([[2.]])
+    tensor([[2.0000]])
     """
     from_input, from_hidden, _ = _drive(1, input, hx, "hx", _given(locals()))
     return Tensor(kernels.rnn_cell(from_input, from_hidden, True))

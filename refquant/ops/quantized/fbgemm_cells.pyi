@@ -156,7 +156,7 @@ def quantized_rnn_relu_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any
     >>> w, o, s, z = refquant.fbgemm_linear_quantize_weight(refquant.ones(1, 1))
     >>> b = refquant.zeros(1)
     >>> refquant.quantized_rnn_relu_cell(x, x, w, w, b, b, w, w, o, o, s, s, z, z)
-    tensor([[2.]])
+    tensor([[2.0000]])
     """
 
 def quantized_rnn_tanh_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, packed_ih: Any, packed_hh: Any, col_offsets_ih: Any, col_offsets_hh: Any, scale_ih: float, scale_hh: float, zero_point_ih: int, zero_point_hh: int) -> Tensor:

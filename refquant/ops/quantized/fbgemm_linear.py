@@ -167,7 +167,7 @@ def fbgemm_linear_int8_weight_fp32_activation(
     >>> refquant.fbgemm_linear_int8_weight_fp32_activation(
     ...     refquant.tensor([[255.0]]), w, w, offsets, scale, zero, refquant.tensor([1.0])
     ... )
-    tensor([[511.]])
+    tensor([[511.0000]])
     """
     checks.plain_tensor("packed", packed), checks.plain_tensor("col_offsets", col_offsets)
     zero_point = checks.zero_point_value("weight_zero_point", weight_zero_point, dtypes.qint8)
@@ -193,7 +193,7 @@ def fbgemm_linear_int8_weight(
     %(of_int8)s
     >>> x, b = refquant.tensor([[255.0]]), refquant.tensor([1.0])
     >>> refquant.fbgemm_linear_int8_weight(x, w, w, offsets, scale, zero, b)
-    tensor([[511.]])
+    tensor([[511.0000]])
     """
     return fbgemm_linear_int8_weight_fp32_activation(
         input, weight, packed, col_offsets, weight_scale, weight_zero_point, bias
@@ -215,7 +215,7 @@ def fbgemm_pack_gemm_matrix_fp16(input: Any) -> Tensor:
 
     %(example)s
     >>> refquant.fbgemm_pack_gemm_matrix_fp16(refquant.tensor([[0.5]]))
-    tensor([[0.5]], dtype=refquant.float16)
+    tensor([[0.5000]], dtype=refquant.float16)
     """
     with under_fbgemm():
         return Tensor(linear_prepack_fp16(input).kept_weight)

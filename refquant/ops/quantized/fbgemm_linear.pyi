@@ -120,7 +120,7 @@ def fbgemm_linear_int8_weight_fp32_activation(input: Any, weight: Any, packed: A
     >>> refquant.fbgemm_linear_int8_weight_fp32_activation(
     ...     refquant.tensor([[255.0]]), w, w, offsets, scale, zero, refquant.tensor([1.0])
     ... )
-    tensor([[511.]])
+    tensor([[511.0000]])
     """
 
 def fbgemm_linear_int8_weight(input: Any, weight: Any, packed: Any, col_offsets: Any, weight_scale: float, weight_zero_point: int, bias: Any) -> Tensor:
@@ -150,7 +150,7 @@ def fbgemm_linear_int8_weight(input: Any, weight: Any, packed: Any, col_offsets:
     >>> w, offsets, scale, zero = refquant.fbgemm_linear_quantize_weight(refquant.tensor([[2.0]]))
     >>> x, b = refquant.tensor([[255.0]]), refquant.tensor([1.0])
     >>> refquant.fbgemm_linear_int8_weight(x, w, w, offsets, scale, zero, b)
-    tensor([[511.]])
+    tensor([[511.0000]])
     """
 
 def fbgemm_pack_gemm_matrix_fp16(input: Any) -> Tensor:
@@ -170,7 +170,7 @@ def fbgemm_pack_gemm_matrix_fp16(input: Any) -> Tensor:
     --------
     >>> import refquant
     >>> refquant.fbgemm_pack_gemm_matrix_fp16(refquant.tensor([[0.5]]))
-    tensor([[0.5]], dtype=refquant.float16)
+    tensor([[0.5000]], dtype=refquant.float16)
     """
 
 def fbgemm_linear_fp16_weight_fp32_activation(input: Any, packed_weight: Any, bias: Any) -> Tensor:

@@ -1,13 +1,13 @@
 """Functions of real numbers that engines compute by rules or look up in tables."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from refquant import arguments, engines, kernels
+from refquant import arguments, kernels
 from refquant._documentation import document
 from refquant.dtypes import qint8, qint32, quint8
-from refquant.engines import Operands
 from refquant.engines.rule import Split
 from refquant.engines.rules import functions as rules
 from refquant.engines.rules import tables
@@ -28,12 +28,18 @@ _UNIFORM = {rule: Split.uniform(rule) for rule in (rules.HARDSIGMOID, rules.HARD
 
 def by_table(q: QuantizedTensor) -> bool:
     """Whether the engine looks functions of such a tensor up."""
-    rule = engines.current().rule("activation", Operands(q.dtype))
-    return rule is rules.FUNCTION_BY_TABLE
+    return rules_of(q, "activation")[0] is rules.FUNCTION_BY_TABLE
 
 
-def _looked_up(q: QuantizedTensor, answers, scale: float, zero_point: int) -> QuantizedTensor:
+@lru_cache(maxsize=256)
+def _answers(table: Any, *parameters: Any) -> np.ndarray:
+    return table(*parameters)
+
+
+def _looked_up(q: QuantizedTensor, table, scale: float, zero_point: int, *parameters: Any):
+    """Look a function up; `table` makes the answers for the operand's and other parameters."""
     flat, memory_format = layout.flatten(q.array)
+    answers = _answers(table, q.scale, q.zero_point, *parameters)
     result = layout.restore(kernels.look_up(flat, answers), q.array.shape, memory_format)
     return QuantizedTensor._unchecked(result, q.dtype, scale, zero_point)
 
@@ -41,8 +47,11 @@ def _looked_up(q: QuantizedTensor, answers, scale: float, zero_point: int) -> Qu
 def _computed(q: QuantizedTensor, function, output, dequantize="elementwise_dequantize"):
     """Apply a function that is given by a step, or by one rule for every element."""
     scale, zero_point = output
-    dequantize, quantize = rules_of(q, dequantize, "elementwise_quantize")
-    split = rules_of(q, function)[0] if isinstance(function, str) else _UNIFORM[function]
+    if type(function) is str:
+        dequantize, split, quantize = rules_of(q, dequantize, function, "elementwise_quantize")
+    else:
+        dequantize, quantize = rules_of(q, dequantize, "elementwise_quantize")
+        split = _UNIFORM[function]
     flat, run, vectors, memory_format = layout.in_own_format(q.array)
     vector_length = layout.vector_length(run, dequantize.block) if vectors else 0
     result = kernels.function(
@@ -88,7 +97,7 @@ def sigmoid(qx: Any, output_scale: float, output_zero_point: int) -> QuantizedTe
 
     %(one_and_less)s
     >>> refquant.ops.quantized.sigmoid(x, 0.01, 0).dequantize()
-    tensor([0.73, 0.12])
+    tensor([0.7300, 0.1200])
     """
     q = checks.quantized_per_tensor("qx", qx)
     scale = checks.scale_value("output_scale", output_scale)
@@ -105,7 +114,7 @@ def sigmoid(qx: Any, output_scale: float, output_zero_point: int) -> QuantizedTe
 
 def _sigmoid_to(q: QuantizedTensor, output: tuple[float, int]) -> QuantizedTensor:
     if by_table(q):
-        return _looked_up(q, tables.sigmoid(q.scale, q.zero_point), *output)
+        return _looked_up(q, tables.sigmoid, *output)
     return _computed(q, "sigmoid", output, "sigmoid_dequantize")
 
 
@@ -137,14 +146,13 @@ def hardswish(input: Any, output_scale: float, output_zero_point: int) -> Quanti
 
     %(one_and_less)s
     >>> refquant.ops.quantized.hardswish(x, 0.25, 8).dequantize()
-    tensor([ 0.75, -0.25])
+    tensor([ 0.7500, -0.2500])
     """
     q = checks.quantized_per_tensor("input", input)
     scale = checks.scale_value("output_scale", output_scale)
     zero_point = checks.zero_point_value("output_zero_point", output_zero_point, q.dtype)
     if by_table(q):
-        answers = tables.hardswish(q.scale, q.zero_point, scale, zero_point)
-        return _looked_up(q, answers, scale, zero_point)
+        return _looked_up(q, tables.hardswish, scale, zero_point, scale, zero_point)
     return _computed(q, rules.HARDSWISH, (scale, zero_point))
 
 
@@ -213,7 +221,7 @@ def _tanh(input: Any) -> QuantizedTensor:
     q = checks.quantized_per_tensor("input", input)
     output = FROM_MINUS_ONE[q.dtype]
     if by_table(q):
-        return _looked_up(q, tables.tanh(q.scale, q.zero_point), *output)
+        return _looked_up(q, tables.tanh, *output)
     return _computed(q, "tanh", output)
 
 
@@ -221,7 +229,7 @@ def _hardsigmoid(input: Any) -> QuantizedTensor:
     q = checks.quantized_per_tensor("input", input)
     output = TO_ONE[q.dtype]
     if by_table(q):
-        return _looked_up(q, tables.hardsigmoid(q.scale, q.zero_point), *output)
+        return _looked_up(q, tables.hardsigmoid, *output)
     return _computed(q, rules.HARDSIGMOID, output)
 
 

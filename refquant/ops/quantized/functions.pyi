@@ -3,12 +3,12 @@
 
 from typing import Any
 
+from functools import lru_cache
 from typing import Any
 import numpy as np
-from refquant import arguments, engines, kernels
+from refquant import arguments, kernels
 from refquant._documentation import document
 from refquant.dtypes import qint8, qint32, quint8
-from refquant.engines import Operands
 from refquant.engines.rule import Split
 from refquant.engines.rules import functions as rules
 from refquant.engines.rules import tables
@@ -26,7 +26,11 @@ _UNIFORM: Any
 def by_table(q: QuantizedTensor) -> bool:
     """Whether the engine looks functions of such a tensor up."""
 
-def _looked_up(q: QuantizedTensor, answers: Any, scale: float, zero_point: int) -> QuantizedTensor: ...
+@lru_cache(maxsize=256)
+def _answers(table: Any, *parameters: Any) -> np.ndarray: ...
+
+def _looked_up(q: QuantizedTensor, table: Any, scale: float, zero_point: int, *parameters: Any) -> Any:
+    """Look a function up; `table` makes the answers for the operand's and other parameters."""
 
 def _computed(q: QuantizedTensor, function: Any, output: Any, dequantize: Any='elementwise_dequantize') -> Any:
     """Apply a function that is given by a step, or by one rule for every element."""
@@ -69,7 +73,7 @@ def sigmoid(qx: Any, output_scale: float, output_zero_point: int) -> QuantizedTe
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.ops.quantized.sigmoid(x, 0.01, 0).dequantize()
-    tensor([0.73, 0.12])
+    tensor([0.7300, 0.1200])
     """
 
 def _sigmoid_to(q: QuantizedTensor, output: tuple[float, int]) -> QuantizedTensor: ...
@@ -107,7 +111,7 @@ def hardswish(input: Any, output_scale: float, output_zero_point: int) -> Quanti
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.ops.quantized.hardswish(x, 0.25, 8).dequantize()
-    tensor([ 0.75, -0.25])
+    tensor([ 0.7500, -0.2500])
     """
 
 def threshold(qx: Any, threshold: float, value: float) -> QuantizedTensor:

@@ -150,9 +150,9 @@ def fused_moving_avg_obs_fake_quant(
     >>> kept = nothing, -nothing, refquant.ones(1), refquant.zeros(1, dtype=refquant.int32)
     >>> x = refquant.tensor([-1.0, 0.26, 4.1])
     >>> refquant.fused_moving_avg_obs_fake_quant(x, on, on, *kept, 0.01, 0, 255, -1)
-    tensor([-1.  ,  0.26,  4.1 ])
+    tensor([-1.0000,  0.2600,  4.1000])
     >>> kept[2]
-    tensor([0.02])
+    tensor([0.0200])
     """
     tensor = checks.float32_tensor("input", input)
     on, fake = (bool(_kept(name, flag, 1).array.item()) for name, flag in (

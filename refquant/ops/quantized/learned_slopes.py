@@ -4,12 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from refquant import engines, kernels
+from refquant import kernels
 from refquant._documentation import document
-from refquant.engines import Operands
-from refquant.engines.rules.float32 import wrap_int32
 from refquant.errors import DtypeError, ShapeError
 from refquant.ops import checks, layout
+from refquant.ops.quantized.activation import rules_of
 from refquant.ops.quantized.elementwise import stored
 from refquant.tensors import QuantizedTensor
 
@@ -53,7 +52,7 @@ def prelu(qx: Any, weight: Any, output_scale: float, output_zero_point: int) -> 
     %(one_and_less)s
     >>> w = refquant.quantize_per_tensor(refquant.tensor([0.25]), 0.25, 0, refquant.quint8)
     >>> refquant.ops.quantized.prelu(x, w, 0.125, 8).dequantize()
-    tensor([ 1. , -0.5])
+    tensor([ 1.0000, -0.5000])
     """
     q = checks.quantized_per_tensor("qx", qx)
     scale = checks.scale_value("output_scale", output_scale)
@@ -70,17 +69,22 @@ def _with_slopes(q: QuantizedTensor, weight: Any, scale: float, zero_point: int)
             got=w.dtype,
             hint="quantize the slopes with that dtype",
         )
-    requantize = engines.current().rule("elementwise_requantize", Operands(q.dtype))
+    (requantize,) = rules_of(q, "elementwise_requantize")
     flat, of_slopes, run, vectors, shape, memory_format = _side_by_side(q.array, w.array)
     vector_length = layout.vector_length(run, requantize.block) if vectors else 0
     result = kernels.prelu(
         flat, (q.scale, q.zero_point), of_slopes, (w.scale, w.zero_point),
-        int(wrap_int32(stored(w, 1.0) - w.zero_point)),
+        _wrapped(stored(w, 1.0) - w.zero_point),
         (scale, zero_point, q.dtype.quant_min, q.dtype.quant_max), (run, vector_length),
         requantize,
     )  # fmt: skip
     restored = layout.restore(result, shape, memory_format)
     return QuantizedTensor._unchecked(restored, q.dtype, scale, zero_point)
+
+
+def _wrapped(steps: int) -> int:
+    """Return what int32 arithmetic makes of a difference."""
+    return (steps + 2**31) % 2**32 - 2**31
 
 
 def _side_by_side(array: np.ndarray, slopes: np.ndarray):

@@ -5,12 +5,11 @@ from typing import Any
 
 from typing import Any
 import numpy as np
-from refquant import engines, kernels
+from refquant import kernels
 from refquant._documentation import document
-from refquant.engines import Operands
-from refquant.engines.rules.float32 import wrap_int32
 from refquant.errors import DtypeError, ShapeError
 from refquant.ops import checks, layout
+from refquant.ops.quantized.activation import rules_of
 from refquant.ops.quantized.elementwise import stored
 from refquant.tensors import QuantizedTensor
 __all__ = ['prelu']
@@ -58,10 +57,13 @@ def prelu(qx: Any, weight: Any, output_scale: float, output_zero_point: int) -> 
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> w = refquant.quantize_per_tensor(refquant.tensor([0.25]), 0.25, 0, refquant.quint8)
     >>> refquant.ops.quantized.prelu(x, w, 0.125, 8).dequantize()
-    tensor([ 1. , -0.5])
+    tensor([ 1.0000, -0.5000])
     """
 
 def _with_slopes(q: QuantizedTensor, weight: Any, scale: float, zero_point: int) -> Any: ...
+
+def _wrapped(steps: int) -> int:
+    """Return what int32 arithmetic makes of a difference."""
 
 def _side_by_side(array: np.ndarray, slopes: np.ndarray) -> Any:
     """Lay out elements and slopes; a single slope of elements without gaps is not repeated."""

@@ -67,7 +67,7 @@ def linear_prepack(W: Any, B: Any = None) -> PackedLinear:
     >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.1, 0, refquant.qint8)
     >>> packed = refquant.ops.quantized.linear_prepack(w, refquant.tensor([0.5]))
     >>> refquant.ops.quantized.linear_unpack(packed)[1]
-    tensor([0.5])
+    tensor([0.5000])
     """
     packed = pack_linear(W, B)
     packed.keep_copies()
@@ -200,7 +200,7 @@ def linear(
     >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.1, 0, refquant.qint8)
     >>> x = refquant.quantize_per_tensor(refquant.tensor([[3.0, 1.0]]), 0.05, 0, refquant.quint8)
     >>> ops.linear(x, ops.linear_prepack(w, refquant.tensor([0.5])), 0.1, 10).dequantize()
-    tensor([[1.5]])
+    tensor([[1.5000]])
     """
     return run_linear(X, W_prepack, Y_scale_i, Y_zero_point_i)
 

@@ -41,7 +41,7 @@ def linear_leaky_relu(
     >>> with refquant.engines.using("onednn"):
     ...     packed = quantized.linear_prepack(w, None)
     ...     quantized.linear_leaky_relu(x, packed, 0.5, 20, 0.1).dequantize()
-    tensor([[-0.5]])
+    tensor([[-0.5000]])
     """
     engines.require("post_operations")
     slope = arguments.real("negative_slope", negative_slope)
@@ -104,7 +104,7 @@ def conv2d_add(
 
     %(images)s
     ...     quantized.conv2d_add(x, x, packed, 0.5, 0).dequantize().ravel()
-    tensor([1.5, 3. ])
+    tensor([1.5000, 3.0000])
     """
     return run_addition(qx, qaccum, packed_weight, output_scale, output_zero_point, False)
 
@@ -122,7 +122,7 @@ def conv2d_add_relu(
 
     %(images)s
     ...     quantized.conv2d_add_relu(x, x, packed, 0.5, 0).dequantize().ravel()
-    tensor([1.5, 3. ])
+    tensor([1.5000, 3.0000])
     """
     return run_addition(qx, qaccum, packed_weight, output_scale, output_zero_point, True)
 

@@ -56,7 +56,7 @@ def linear_leaky_relu(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_
     >>> with refquant.engines.using("onednn"):
     ...     packed = quantized.linear_prepack(w, None)
     ...     quantized.linear_leaky_relu(x, packed, 0.5, 20, 0.1).dequantize()
-    tensor([[-0.5]])
+    tensor([[-0.5000]])
     """
 
 def linear_tanh(X: Any, W_prepack: PackedLinear, Y_scale_i: float, Y_zero_point_i: int) -> QuantizedTensor:
@@ -148,7 +148,7 @@ def conv2d_add(qx: Any, qaccum: Any, packed_weight: PackedConvolution, output_sc
     >>> with refquant.engines.using("onednn"):
     ...     packed = quantized.conv2d_prepack(w, None, 1, 0, 1, 1)
     ...     quantized.conv2d_add(x, x, packed, 0.5, 0).dequantize().ravel()
-    tensor([1.5, 3. ])
+    tensor([1.5000, 3.0000])
     """
 
 def conv2d_add_relu(qx: Any, qaccum: Any, packed_weight: PackedConvolution, output_scale: float, output_zero_point: int) -> QuantizedTensor:
@@ -191,6 +191,6 @@ def conv2d_add_relu(qx: Any, qaccum: Any, packed_weight: PackedConvolution, outp
     >>> with refquant.engines.using("onednn"):
     ...     packed = quantized.conv2d_prepack(w, None, 1, 0, 1, 1)
     ...     quantized.conv2d_add_relu(x, x, packed, 0.5, 0).dequantize().ravel()
-    tensor([1.5, 3. ])
+    tensor([1.5000, 3.0000])
     """
 _UNDER_ONEDNN: Any

@@ -1,5 +1,6 @@
 """Reductions and orders of quantized tensors: on integers, the parameters stay."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,12 +10,12 @@ from refquant import arguments, dtypes, engines, kernels
 from refquant._documentation import document
 from refquant._operation import operation_name
 from refquant.dtypes import quint8
-from refquant.engines import Operands
+from refquant.engines import Form, Operands
 from refquant.engines.rules import float_sums
 from refquant.engines.rules.average import AVERAGE_IN_FIXED_POINT
 from refquant.engines.rules.mean import MEAN_IN_CASCADES, MEAN_IN_ORDER
 from refquant.errors import EngineError, NotSupportedError, OperationError
-from refquant.ops import checks
+from refquant.ops import checks, layout
 from refquant.ops.floating.extremes import ValuesAndIndices
 from refquant.ops.floating.selecting import chosen
 from refquant.ops.quantized.affine import dequantize, quantize_array
@@ -233,7 +234,7 @@ def mean(
 
     %(one_to_two)s
     >>> x.mean().dequantize()
-    tensor(1.5)
+    tensor(1.5000)
     """
     q = checks.quantized_per_tensor("input", input)
     keepdim = arguments.flag("keepdim", keepdim)
@@ -260,18 +261,48 @@ def mean(
     shape = [1 if d in axes else n for d, n in enumerate(x.shape) if keepdim or d not in axes]
     if rule in _SUMS:
         with np.errstate(all="ignore"):
-            real = _SUMS[rule](dequantize(q).array, axes) / np.float32(count)
+            real = _sum(q, axes, rule) / np.float32(count)
         averages = quantize_array(np.asarray(real), q.scale, q.zero_point, q.dtype)
     else:
-        rows = np.moveaxis(x, axes, range(-len(axes), 0)).reshape(x.size // count, count)
+        rows = x if trailing else np.moveaxis(x, axes, range(-len(axes), 0))
+        rows = np.ascontiguousarray(rows).reshape(x.size // count, count)
         output = q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max
-        averages = kernels.mean(np.ascontiguousarray(rows), output, rule)
+        averages = kernels.mean(rows, output, rule)
     result = q.like(np.ascontiguousarray(averages).reshape(shape))
     if out is None:
         return result
     target = checks.quantized_per_tensor("out", out)
     target.array, target.scale, target.zero_point = result.array, q.scale, q.zero_point
     return target
+
+
+def _sum(q: QuantizedTensor, axes: tuple[int, ...], form: Form) -> np.ndarray:
+    """Add real numbers in the order that a form says."""
+    block = _block(q.array, axes)
+    if form is MEAN_IN_CASCADES and block is not None:
+        dequantizing = engines.current().rule("dequantize_per_tensor", Operands(q.dtype))
+        sums = kernels.sum_of_reals(block, (q.scale, q.zero_point), dequantizing)
+        return sums.reshape([n for d, n in enumerate(q.array.shape) if d not in axes])
+    return _SUMS[form](dequantize(q).array, axes)
+
+
+def _block(array: np.ndarray, axes: tuple[int, ...]) -> np.ndarray | None:
+    """View the elements around axes that are neighbors in memory as (outer, n, inner).
+
+    None unless there are no gaps and a run of at least two elements follows the axes.
+    """
+    if not array.flags.c_contiguous and layout.is_channels_last(array):
+        # Other dimensions than these would not be kept in the order of memory.
+        if 1 in axes or not set(range(2, array.ndim)) <= set(axes):
+            return None
+        array = np.moveaxis(array, 1, -1)
+        axes = tuple(d - (d > 0) for d in axes)
+    if not axes or not array.flags.c_contiguous or axes[-1] - axes[0] >= len(axes):
+        return None
+    first, after = axes[0], axes[-1] + 1
+    parts = array.shape[:first], array.shape[first:after], array.shape[after:]
+    outer, n, inner = map(math.prod, parts)
+    return array.reshape(outer, n, inner) if inner > 1 else None
 
 
 def _axes(dim: Any, ndim: int) -> tuple[int, ...]:

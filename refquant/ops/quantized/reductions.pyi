@@ -3,6 +3,7 @@
 
 from typing import Any
 
+import math
 from collections.abc import Callable
 from typing import Any
 import numpy as np
@@ -10,12 +11,12 @@ from refquant import arguments, dtypes, engines, kernels
 from refquant._documentation import document
 from refquant._operation import operation_name
 from refquant.dtypes import quint8
-from refquant.engines import Operands
+from refquant.engines import Form, Operands
 from refquant.engines.rules import float_sums
 from refquant.engines.rules.average import AVERAGE_IN_FIXED_POINT
 from refquant.engines.rules.mean import MEAN_IN_CASCADES, MEAN_IN_ORDER
 from refquant.errors import EngineError, NotSupportedError, OperationError
-from refquant.ops import checks
+from refquant.ops import checks, layout
 from refquant.ops.floating.extremes import ValuesAndIndices
 from refquant.ops.floating.selecting import chosen
 from refquant.ops.quantized.affine import dequantize, quantize_array
@@ -188,7 +189,16 @@ def mean(input: Any, dim: Any=None, keepdim: bool=False, *, dtype: Any=None, out
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
     >>> x.mean().dequantize()
-    tensor(1.5)
+    tensor(1.5000)
+    """
+
+def _sum(q: QuantizedTensor, axes: tuple[int, ...], form: Form) -> np.ndarray:
+    """Add real numbers in the order that a form says."""
+
+def _block(array: np.ndarray, axes: tuple[int, ...]) -> np.ndarray | None:
+    """View the elements around axes that are neighbors in memory as (outer, n, inner).
+
+    None unless there are no gaps and a run of at least two elements follows the axes.
     """
 
 def _axes(dim: Any, ndim: int) -> tuple[int, ...]:

@@ -51,7 +51,7 @@ def softmax(qx: Any, dim: int, output_scale: float, output_zero_point: int) -> Q
 
     %(one_to_two)s
     >>> refquant.ops.quantized.softmax(x, 0, 0.01, 0).dequantize()
-    tensor([0.27, 0.73])
+    tensor([0.2700, 0.7300])
     """
     q = checks.quantized_tensor("qx", qx)
     axis = checks.dimension("dim", dim, q.array.ndim)

@@ -56,7 +56,7 @@ def softmax(qx: Any, dim: int, output_scale: float, output_zero_point: int) -> Q
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.ops.quantized.softmax(x, 0, 0.01, 0).dequantize()
-    tensor([0.27, 0.73])
+    tensor([0.2700, 0.7300])
     """
 
 def _by_table(array: np.ndarray, scale: float, axis: int) -> np.ndarray: ...

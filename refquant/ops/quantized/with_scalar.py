@@ -57,7 +57,7 @@ def add_scalar(qa: Any, number: float) -> QuantizedTensor:
     %(one_to_two)s
     >>> y = refquant.ops.quantized.add_scalar(x, 1.5)
     >>> y.dequantize(), y.q_zero_point()
-    (tensor([2.5, 3.5]), 5)
+    (tensor([2.5000, 3.5000]), 5)
     """
     return _add_scalar(qa, number, False)
 
@@ -70,7 +70,7 @@ def add_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
 
     %(one_and_less)s
     >>> refquant.ops.quantized.add_scalar_relu(x, 0.5).dequantize()
-    tensor([1.5, 0. ])
+    tensor([1.5000, 0.0000])
     """
     return _add_scalar(qa, number, True)
 

@@ -64,7 +64,7 @@ def add_scalar(qa: Any, number: float) -> QuantizedTensor:
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, 2.0]), 0.5, 8, refquant.quint8)
     >>> y = refquant.ops.quantized.add_scalar(x, 1.5)
     >>> y.dequantize(), y.q_zero_point()
-    (tensor([2.5, 3.5]), 5)
+    (tensor([2.5000, 3.5000]), 5)
     """
 
 def add_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
@@ -96,7 +96,7 @@ def add_scalar_relu(qa: Any, number: float) -> QuantizedTensor:
     >>> import refquant
     >>> x = refquant.quantize_per_tensor(refquant.tensor([1.0, -2.0]), 0.5, 8, refquant.quint8)
     >>> refquant.ops.quantized.add_scalar_relu(x, 0.5).dequantize()
-    tensor([1.5, 0. ])
+    tensor([1.5000, 0.0000])
     """
 
 def _add_scalar(qa: Any, number: Any, relu: bool) -> QuantizedTensor: ...

@@ -14,7 +14,7 @@ from refquant.engines.arithmetic.change import values_of_rule
 from refquant.engines.rule import Split
 from refquant.errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops.registered import OPERATIONS
-from refquant.oracle.problems.codes import Codes
+from refquant.oracle.problems.codes import Codes, Output
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["Problem", "in_parts"]
@@ -56,6 +56,7 @@ class Problem:
     """
 
     family = "other"
+    output: Output | None = None  # of neutral operands
 
     def __init__(
         self, operation: str, function: Callable[..., Any], arguments: dict[str, Any]
@@ -70,6 +71,10 @@ class Problem:
     def answer(self, engine: str | Engine) -> np.ndarray:
         """Compute the operation by an engine, as a flat array of integers (or real numbers)."""
         return _flat(self.run(engine))
+
+    def result(self, engine: str | Engine) -> np.ndarray:
+        """Compute the operation by an engine, as integers (or real numbers) in their own shape."""
+        return _array(self.run(engine))
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the engine's values on each axis that this operation depends on.
@@ -157,6 +162,10 @@ def _short(value: Any) -> str:
         return f"{value.dtype.name} {tuple(value.shape)}, scale {kind}"
     if isinstance(value, Tensor):
         return f"{value.dtype} {tuple(value.shape)}"
-    if isinstance(value, list | tuple) and any(isinstance(v, QuantizedTensor) for v in value):
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}"
+    if isinstance(value, list | tuple) and any(
+        isinstance(v, QuantizedTensor | Codes) for v in value
+    ):
         return f"{len(value)} tensors"
     return repr(value)

@@ -9,7 +9,7 @@ from refquant import arguments, dtypes
 from refquant.engines.rules.rounding import round_number
 from refquant.errors import ArgumentError, DtypeError
 
-__all__ = ["ACTIVATIONS", "Codes", "Output"]
+__all__ = ["ACTIVATIONS", "DTYPES", "Codes", "Output"]
 
 DTYPES = ("int8", "uint8", "int16", "int32")
 # Bounds of fused activations in real numbers; None stands for the end of the dtype.

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, engines
+from refquant import arguments
 from refquant.engines import Convolution, Engine
 from refquant.engines.arithmetic.change import values_of
+from refquant.engines.registry import chosen
 from refquant.engines.rules.requantize import parts_by_places
 from refquant.errors import ArgumentError, DtypeError, EngineError, ShapeError
 from refquant.oracle.problems.base import in_parts
@@ -120,6 +121,8 @@ def pads_of(value: Any, dims: int) -> tuple[tuple[int, int], ...]:
 
 class NeutralProduct(Product):
     """A product of neutral operands, computed by rules alone."""
+
+    output: Output
 
     def _bind(self, a: dict[str, Any]) -> None:
         self.relu = False
@@ -272,6 +275,6 @@ class NeutralProduct(Product):
 
     def run(self, engine: str | Engine) -> np.ndarray:
         """Compute the operation by the rules of an engine, as integers in the output's shape."""
-        record = engine if isinstance(engine, Engine) else engines.get(engine)
+        record = chosen(engine)
         answers = self.answer_for(record, np.arange(self.size))
         return answers.reshape(self.shape).astype(self.output.dtype)

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, engines
+from refquant import arguments
 from refquant.engines import Engine, Operands
 from refquant.engines.arithmetic.change import values_of
+from refquant.engines.registry import chosen
 from refquant.errors import ArgumentError, DtypeError, ShapeError
 from refquant.oracle.problems.base import Problem, in_parts
 from refquant.oracle.problems.codes import Codes, Output
@@ -152,7 +153,7 @@ class NeutralCodes(Problem):
 
     def run(self, engine: str | Engine) -> np.ndarray:
         """Compute the operation by the rules of an engine, in the output's shape."""
-        record = engine if isinstance(engine, Engine) else engines.get(engine)
+        record = chosen(engine)
         with np.errstate(all="ignore"):
             answers = self.formula(record)
         return answers.astype(np.float32 if self.output is None else self.output.dtype)

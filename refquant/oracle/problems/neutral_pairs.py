@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import arguments, engines
 from refquant.engines import Engine, Operands
+from refquant.engines.registry import chosen
 from refquant.engines.rule import Rule
 from refquant.engines.rules.elementwise import (
     PRODUCT_OF_INTEGERS,
@@ -43,6 +44,8 @@ def rule_of(record: Engine, step: str, operands: Operands, operation: str) -> An
 class NeutralSum(Sum):
     """A sum or a product of neutral operands, computed by rules alone."""
 
+    output: Output
+
     def __init__(self, operation, function, operands):
         Problem.__init__(self, operation, function, operands)
         a, b = (arguments.instance(n, operands[n], Codes, "an oracle.Codes") for n in ("a", "b"))
@@ -70,7 +73,7 @@ class NeutralSum(Sum):
 
     def run(self, engine: str | Engine) -> np.ndarray:
         """Compute the operation by the rules of an engine, as integers in the output's shape."""
-        record = engine if isinstance(engine, Engine) else engines.get(engine)
+        record = chosen(engine)
         bounds = self.lower, self.upper
         answers = self.compute(record, self.a, self.b, self.scale, self.zero_point, *bounds)
         return answers.reshape(self.shape).astype(self.output.dtype)

@@ -33,7 +33,7 @@ from refquant.oracle.problems.neutral_sums import (
 )
 from refquant.oracle.problems.products import Product, product_function
 
-__all__ = ["bind", "operations", "problem"]
+__all__ = ["bind", "in_order", "neutral_defaults", "operations", "problem"]
 
 
 def _linear_dynamic(input, weight, bias=None):
@@ -207,3 +207,20 @@ def bind(operation: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[type[Prob
         ) from None
     bound.apply_defaults()
     return kind, function, dict(bound.arguments)
+
+
+def in_order(operation: str, operands: dict[str, Any]) -> dict[str, Any]:
+    """Put operands into the order of the signature, with the defaults of those between them.
+
+    So the values are the operands by position, and the names those by keyword.
+    """
+    bound = bind(operation, (), operands)[2]
+    names = list(bound)
+    last = max(map(names.index, operands))
+    return {name: bound[name] for name in names[: last + 1]}
+
+
+def neutral_defaults(operation: str) -> dict[str, Any]:
+    """Return the defaults of an operation on neutral operands, by the names of its parameters."""
+    parameters = inspect.signature(_NEUTRAL[operation][1]).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}

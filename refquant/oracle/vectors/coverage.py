@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant.engines import Engine
 from refquant.oracle.error_bounds import has_exact_values
 from refquant.oracle.problems.products import Product
 from refquant.oracle.vectors.case import Case
@@ -17,9 +18,8 @@ __all__ = ["coverage"]
 NEAR = Fraction(1, 2**16)
 
 
-def _rounding(task: Any, counts: Counter) -> None:
+def _rounding(task: Any, size: int, counts: Counter) -> None:
     """Count ties, their neighbors, and what is clipped."""
-    size = int(np.prod(task.run("fbgemm").shape))
     where = np.arange(size)
     if size > 4096:  # all pairs of codes are there: a part of them suffices
         where = where[:: size // 4096]
@@ -60,13 +60,15 @@ def _product(task: Product, counts: Counter, kinds: dict[str, set]) -> None:
         kinds["groups"].add(window.groups)
 
 
-def coverage(cases: Sequence[Case]) -> list[tuple[str, str]]:
+def coverage(cases: Sequence[Case], engine: str | Engine = "fbgemm") -> list[tuple[str, str]]:
     """Count what cases cover.
 
     Parameters
     ----------
     cases : sequence of Case
         Of one operation.
+    engine : str or Engine, default 'fbgemm'
+        One that has the operation.
 
     Returns
     -------
@@ -94,10 +96,10 @@ def coverage(cases: Sequence[Case]) -> list[tuple[str, str]]:
     elements = 0
     for case in cases:
         task: Any = case.problem
-        elements += (size := int(np.prod(task.run("fbgemm").shape)))
+        elements += (size := task.result(engine).size)
         kinds["sizes"].add(size)
         if has_exact_values(task) and size:
-            _rounding(task, counts)
+            _rounding(task, size, counts)
         if isinstance(task, Product):
             _product(task, counts, kinds)
     rows = [("cases", f"{len(cases):,}"), ("elements", f"{elements:,}")]

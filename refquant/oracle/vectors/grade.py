@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, engines
+from refquant.engines import Engine
+from refquant.engines.registry import chosen
 from refquant.errors import (
     ArgumentError,
     EngineError,
@@ -18,6 +20,7 @@ from refquant.errors import (
 from refquant.oracle.diagnosis import diagnose_problem
 from refquant.oracle.joint import diagnose_all
 from refquant.oracle.problems.base import Problem
+from refquant.oracle.vectors.backend import answered
 from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.generate import cases_of
 from refquant.oracle.vectors.grades import Grade, Grades
@@ -35,8 +38,10 @@ class Answered:
 
     Attributes
     ----------
-    operation, engine : str
-        What was computed, and by which engine the expected answers were.
+    operation : str
+        What was computed.
+    engine : Engine
+        Which computed the expected answers.
     manifest : Path
         The file that describes the vectors.
     cases : tuple of (Case, ndarray, ndarray, Path)
@@ -44,19 +49,19 @@ class Answered:
     """
 
     operation: str
-    engine: str
+    engine: Engine
     manifest: Path
     cases: tuple[tuple[Case, np.ndarray, np.ndarray, Path], ...]
 
 
-def _grade(name: str, task: Problem, actual: Any, expected: np.ndarray, engine: str) -> Grade:
-    given, _, _ = task.check(actual, "fbgemm")
+def _grade(name: str, task: Problem, actual: Any, expected: np.ndarray, engine: Engine) -> Grade:
+    given, _, _ = task.check(actual, engine)
     off = np.abs(given - expected.reshape(-1).astype(np.int64))
     diagnosis = diagnose_problem(task, actual, engine) if off.any() else None
     return Grade(name, off.size, int((off == 0).sum()), int((off == 1).sum()), diagnosis)
 
 
-def _joint(grades: list[Grade], answers: list, engine: str) -> tuple[tuple[str, ...], ...]:
+def _joint(grades: list[Grade], answers: list, engine: Engine) -> tuple[tuple[str, ...], ...]:
     """Explain all answers together, if any differs."""
     if all(grade.diagnosis is None for grade in grades):
         return ()
@@ -66,9 +71,10 @@ def _joint(grades: list[Grade], answers: list, engine: str) -> tuple[tuple[str, 
 def check(
     backend: Callable[..., Any],
     operation: str,
-    engine: str | None = None,
+    engine: str | Engine | None = None,
     *,
     seed: int = 0,
+    time_limit: float | None = 60.0,
     progress: bool | None = None,
 ) -> Grades:
     """Run a backend on the test vectors of an operation and grade its answers.
@@ -81,10 +87,13 @@ def check(
         the integers of the output as an ndarray, or a QuantizedTensor.
     operation : str
         One of `OPERATIONS`.
-    engine : str, optional
+    engine : str or Engine, optional
         The engine to compare with; the current engine by default.
     seed : int, default 0
         Seed of the vectors.
+    time_limit : float or None, default 60.0
+        Seconds that the backend has for a case, in a thread of its own; None calls it in this one,
+        however long it takes.
     progress : bool, optional
         Whether to show a bar; by default on a terminal.
 
@@ -97,7 +106,7 @@ def check(
     ArgumentError
         If the operation has no vectors, or `backend` cannot be called.
     OperationError
-        If the backend raises, or does not return integers of the output's shape.
+        If the backend raises, takes too long, or does not return integers of the output's shape.
 
     Examples
     --------
@@ -110,35 +119,36 @@ def check(
     """
     if not callable(backend):
         raise ArgumentError(argument="backend", expected="callable", got=type(backend).__name__)
-    name = engines.current().name if engine is None else engines.get(engine).name
+    record = chosen(engine)
+    if time_limit is not None:
+        time_limit = arguments.real("time_limit", time_limit, 0.0)
     grades, answers = [], []
     progress = arguments.flag_or_none("progress", progress)
     for case in track(cases_of(operation, seed), f"checking {operation}", show=progress):
         try:
             task = case.problem
-            expected = task.run(name).array
+            expected = task.result(record)
         except EngineError:
             continue  # the engine does not support this case, so there is nothing to compare with
+        actual = answered(backend, case, time_limit)
         try:
-            actual = backend(**case.arguments)
-        except Exception as error:
-            raise OperationError(
-                f"oracle.check: the backend raised {type(error).__name__} in case {case.name!r}: "
-                f"{error}",
-                hint=f"the case is {case.problem.describe()}",
-            ) from error
-        try:
-            grades.append(_grade(case.name, task, actual, expected, name))
+            grades.append(_grade(case.name, task, actual, expected, record))
             answers.append((actual, task))
         except RefquantError as error:
             raise OperationError(
                 f"oracle.check: what the backend returned for case {case.name!r} cannot be "
                 f"compared: {error}"
             ) from None
-    return Grades(operation, name, tuple(grades), _joint(grades, answers, name))
+    return Grades(operation, record.name, tuple(grades), _joint(grades, answers, record))
 
 
-def check_results(folder: Any, results: Any, *, progress: bool | None = None) -> Grades:
+def check_results(
+    folder: Any,
+    results: Any,
+    *,
+    engine: str | Engine | None = None,
+    progress: bool | None = None,
+) -> Grades:
     """Grade the results that a backend saved for a folder of vectors.
 
     Parameters
@@ -148,6 +158,8 @@ def check_results(folder: Any, results: Any, *, progress: bool | None = None) ->
     results : path
         A folder with the integers for each case: ``CASE.npz`` with an array ``output``, or as
         another format has it, see *Vectors as files*.
+    engine : str or Engine, optional
+        The engine that the vectors name, if it is not registered.
     progress : bool, optional
         Whether to show a bar; by default on a terminal.
 
@@ -175,30 +187,30 @@ def check_results(folder: Any, results: Any, *, progress: bool | None = None) ->
     True
     """
     progress = arguments.flag_or_none("progress", progress)
-    return grade_results(read_results(folder, results), progress=progress)
+    return grade_results(read_results(folder, results, engine), progress=progress)
 
 
-def grade_results(answered: Answered, *, progress: bool | None = None) -> Grades:
+def grade_results(given: Answered, *, progress: bool | None = None) -> Grades:
     """Grade answers that `read_results` read."""
     grades, answers = [], []
     for case, expected, answer, path in track(
-        answered.cases, f"checking {answered.operation}", show=progress
+        given.cases, f"checking {given.operation}", show=progress
     ):
-        task = _task(answered.manifest, case, expected)
+        task = _task(given, case, expected)
         try:
-            grades.append(_grade(case.name, task, answer, expected, answered.engine))
+            grades.append(_grade(case.name, task, answer, expected, given.engine))
             answers.append((answer, task))
         except RefquantError as error:
             raise FileFormatError(f"{path}: {error}") from None
-    explanations = _joint(grades, answers, answered.engine)
-    return Grades(answered.operation, answered.engine, tuple(grades), explanations)
+    explanations = _joint(grades, answers, given.engine)
+    return Grades(given.operation, given.engine.name, tuple(grades), explanations)
 
 
-def read_results(folder: Any, results: Any) -> Answered:
+def read_results(folder: Any, results: Any, engine: str | Engine | None = None) -> Answered:
     """Read a folder of vectors, and what a backend answered to them."""
     manifest = arguments.path("folder", folder) / MANIFEST
     top = arguments.path("results", results)
-    vectors: Vectors = read_vectors(folder)
+    vectors: Vectors = read_vectors(folder, engine)
     formats = [format_of(name) for name in format_names()]
     found = {
         case.name: (form, path)
@@ -219,16 +231,19 @@ def read_results(folder: Any, results: Any) -> Answered:
         expected = vectors.expected[case.name]
         form, path = found[case.name]
         cases.append((case, expected, form.answer(path, expected), path))
-    return Answered(vectors.operation, vectors.engine, manifest, tuple(cases))
+    record = engine if isinstance(engine, Engine) else engines.get(vectors.engine)
+    return Answered(vectors.operation, record, manifest, tuple(cases))
 
 
-def _task(manifest: Path, case: Case, expected: np.ndarray) -> Problem:
+def _task(given: Answered, case: Case, expected: np.ndarray) -> Problem:
     """Make the problem of a case, or raise if operands or the expected answer do not fit."""
     try:
         task = case.problem
-        shape = tuple(task.run("fbgemm").shape)
+        shape = tuple(task.run(given.engine).shape)
         if shape != expected.shape:
             raise ValueError(f"the answer has shape {expected.shape} instead of {shape}")
     except MALFORMED as error:
-        raise fault(manifest, f"case {case.name!r}: {type(error).__name__}: {error}") from None
+        raise fault(
+            given.manifest, f"case {case.name!r}: {type(error).__name__}: {error}"
+        ) from None
     return task

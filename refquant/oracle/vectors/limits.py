@@ -46,7 +46,31 @@ def _elements(name: str, a: dict[str, Any]) -> int:
     return math.prod(shape)
 
 
-def check_limits(operation: str, arguments: dict[str, Any]) -> None:
+def _border(padding: Any) -> int:
+    """Add up what a border may add to a dimension, however it is written."""
+    if isinstance(padding, list | tuple):
+        return sum(map(_border, padding))
+    return 2 * max(padding, 0)
+
+
+def _neutral_elements(name: str, a: dict[str, Any]) -> int:
+    """Bound the number of elements of the output of neutral operands, or of what it is made of."""
+    if name in ("add", "sub", "mul"):
+        return math.prod(np.broadcast_shapes(a["a"].shape, a["b"].shape))
+    if name == "cat":
+        return sum(piece.array.size for piece in a["x"])
+    shape = a["a" if name == "matmul" else "x"].shape
+    padded = math.prod(n + _border(a.get("padding", 0)) for n in shape)
+    if name in ("linear", "matmul"):
+        return padded * max(a["b" if name == "matmul" else "weight"].shape)
+    if name.startswith("conv"):
+        return padded * max(a["weight"].shape)
+    if "kernel" in a:
+        return padded * math.prod(_each(a["kernel"], 2))
+    return padded * math.prod(_each(a.get("size", 1), 2))
+
+
+def check_limits(operation: str, arguments: dict[str, Any], neutral: bool = False) -> None:
     """Raise a ValueError if a case needs more memory or time than test vectors do.
 
     Parameters
@@ -56,9 +80,11 @@ def check_limits(operation: str, arguments: dict[str, Any]) -> None:
     arguments : dict
         Its operands, not checked yet: those of wrong types may raise a TypeError, KeyError,
         AttributeError, IndexError or StopIteration.
+    neutral : bool, default False
+        Whether they are `Codes` and `Output`.
     """
     name = operation.removesuffix("_relu")
-    elements = _elements(name, arguments)
+    elements = (_neutral_elements if neutral else _elements)(name, arguments)
     if elements > MAX_ELEMENTS:
         raise ValueError(f"an output of more than {MAX_ELEMENTS:,} elements")
     multiplies = name == "linear" or name.startswith("conv")

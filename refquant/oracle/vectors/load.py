@@ -13,13 +13,18 @@ import numpy as np
 
 from refquant import arguments, dtypes, engines
 from refquant.archive import strict_json
+from refquant.engines import Engine
+from refquant.engines.registry import chosen
 from refquant.errors import EngineError, FileFormatError, RefquantError
 from refquant.ops.from_data import tensor
+from refquant.oracle.problems.codes import DTYPES as CODES
+from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.table import bind
 from refquant.oracle.vectors.case import Case
-from refquant.oracle.vectors.generate import OPERATIONS
+from refquant.oracle.vectors.generate import NEUTRAL_OPERATIONS, OPERATIONS
 from refquant.oracle.vectors.limits import check_limits
-from refquant.oracle.vectors.save import FORMAT, MANIFEST, VERSION
+from refquant.oracle.vectors.neutral import NEUTRAL
+from refquant.oracle.vectors.save import FORMAT, MANIFEST, OUTPUT, VERSION
 from refquant.oracle.vectors.storage import (
     DEFAULT,
     LIMIT,
@@ -35,10 +40,11 @@ __all__ = ["MALFORMED", "Vectors", "read_vectors"]
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 DTYPES = {
-    name: np.dtype(name) for name in ("uint8", "int8", "int32", "int64", "float32", "float64")
+    name: np.dtype(name)
+    for name in ("uint8", "int8", "int16", "int32", "int64", "float32", "float64")
 }
 MANIFEST_LIMIT = 1 << 24
-EXPECTED = ("uint8", "int8", "int32")
+EXPECTED = ("uint8", "int8", "int16", "int32")
 # What Python raises where a value of a malformed file has another type, or an entry is missing.
 MALFORMED = (
     RefquantError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError,
@@ -83,13 +89,15 @@ class Vectors:
         )
 
 
-def read_vectors(folder: Any) -> Vectors:
+def read_vectors(folder: Any, engine: str | Engine | None = None) -> Vectors:
     """Read a folder that `write_vectors` wrote.
 
     Parameters
     ----------
     folder : path
         The folder.
+    engine : str or Engine, optional
+        The engine that the vectors name, if it is not registered.
 
     Returns
     -------
@@ -99,6 +107,8 @@ def read_vectors(folder: Any) -> Vectors:
     ------
     FileFormatError
         If a file is missing, damaged, of another format, or of a later version.
+    EngineError
+        If the vectors name another engine than `engine`.
 
     Examples
     --------
@@ -111,8 +121,9 @@ def read_vectors(folder: Any) -> Vectors:
     ('relu6', True)
     """
     top = arguments.path("folder", folder)
-    manifest = _manifest(top / MANIFEST)
-    operation, engine = manifest["operation"], manifest["engine"]
+    known = None if engine is None else chosen(engine).name
+    manifest = _manifest(top / MANIFEST, known)
+    operation = manifest["operation"]
     try:
         forms = {}
         for entry in manifest["cases"]:
@@ -126,16 +137,17 @@ def read_vectors(folder: Any) -> Vectors:
         read = []
         for entry in manifest["cases"]:
             arrays = read_arrays(top, entry["name"], forms[entry["name"]])
-            read.append(_read_case(operation, entry, arrays))
+            name = NEUTRAL[operation][0] if manifest["neutral"] else operation
+            read.append(_read_case(name, entry, arrays, manifest["neutral"]))
     except FileFormatError:
         raise
     except MALFORMED as error:
         raise fault(top / MANIFEST, f"{type(error).__name__}: {error}") from None
     expected = {case.name: answer for case, answer in read}
-    return Vectors(operation, engine, tuple(case for case, _ in read), expected)
+    return Vectors(operation, manifest["engine"], tuple(case for case, _ in read), expected)
 
 
-def _manifest(path: Path) -> dict[str, Any]:
+def _manifest(path: Path, known: str | None) -> dict[str, Any]:
     try:
         check_regular(path)
         if path.stat().st_size > MANIFEST_LIMIT:
@@ -161,21 +173,32 @@ def _manifest(path: Path) -> dict[str, Any]:
             hint="write them again, or read them with the release that wrote them",
         )
     operation, cases = manifest.get("operation"), manifest.get("cases")
-    if operation not in OPERATIONS or not isinstance(cases, list):
+    neutral = manifest.setdefault("neutral", False)
+    listed = NEUTRAL_OPERATIONS if neutral is True else OPERATIONS
+    if not isinstance(neutral, bool) or operation not in listed or not isinstance(cases, list):
         raise fault(path, "its operation or its list of cases is not valid")
     if manifest.setdefault("files", DEFAULT) not in format_names():
         raise fault(path, "it names an unknown format of files")
     if not isinstance(manifest.get("engine"), str):
         raise fault(path, "it does not name an engine")
-    try:
-        engines.get(manifest["engine"])
-    except EngineError:
-        raise fault(
-            path,
-            f"engine {manifest['engine'][:80]!r} is not known; register an engine "
-            "of your own before reading its vectors",
-        ) from None
+    _check_engine(path, manifest["engine"], known)
     return manifest
+
+
+def _check_engine(path: Path, name: str, known: str | None) -> None:
+    if known is None:
+        try:
+            engines.get(name)
+        except EngineError:
+            raise fault(
+                path,
+                f"engine {name[:80]!r} is not known; register an engine of your own before reading "
+                "its vectors, or give it as engine=",
+            ) from None
+    elif known != name:
+        raise EngineError(
+            argument="engine", expected=f"{name[:80]!r}, which the vectors name", got=repr(known)
+        )
 
 
 def _sizes(forms: Forms) -> dict[str, int]:
@@ -200,13 +223,13 @@ def _read_forms(entry: dict[str, Any]) -> tuple[str, Forms]:
 
 
 def _read_case(
-    operation: str, entry: dict[str, Any], arrays: dict[str, np.ndarray]
+    operation: str, entry: dict[str, Any], arrays: dict[str, np.ndarray], neutral: bool
 ) -> tuple[Case, np.ndarray]:
     name = entry["name"]
     try:
         arguments = {key: _from_json(value, arrays) for key, value in entry["arguments"].items()}
         bind(operation, (), arguments)
-        check_limits(operation, arguments)
+        check_limits(operation, arguments, neutral)
     except MALFORMED as error:
         raise ValueError(f"case {name!r}: {type(error).__name__}: {error}") from None
     return Case(name, operation, arguments), arrays["expected"]
@@ -215,8 +238,12 @@ def _read_case(
 def _from_json(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if not isinstance(value, dict):
         return value
+    if set(value) == set(OUTPUT):
+        return Output(**value)
     if "list" in value:
         return [_from_json(v, arrays) for v in value["list"]]
+    if "array" in value and value.get("dtype") in CODES:
+        return _codes(arrays[value["array"]], value)
     dtype = dtypes.BY_NAME.get(value["dtype"]) if "dtype" in value else None
     if "dtype" in value and dtype is None:
         raise ValueError(f"{value['dtype']!r} is not a dtype")
@@ -236,3 +263,11 @@ def _from_json(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if not isinstance(zero_points, list) or any(type(z) is not int for z in zero_points):
         raise ValueError("zero points are not an integer tensor")
     return QuantizedTensor(array, dtype, value["scales"], zero_points, axis=value["axis"])
+
+
+def _codes(array: np.ndarray, value: dict[str, Any]) -> Codes:
+    if array.dtype.name != value["dtype"]:
+        raise ValueError(f"{array.dtype} integers for {value['dtype']}")
+    if "axis" not in value:
+        return Codes(array, value["scale"], value["zero_point"])
+    return Codes(array, value["scales"], value["zero_points"], value["axis"])

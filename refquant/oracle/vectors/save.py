@@ -12,23 +12,41 @@ from typing import Any
 
 import numpy as np
 
-from refquant import arguments, dtypes, engines
+from refquant import arguments, dtypes
 from refquant._version import __version__
-from refquant.errors import ArgumentError, EngineError
+from refquant.engines import Engine
+from refquant.engines.registry import chosen
+from refquant.errors import ArgumentError, EngineError, NotSupportedError, OperationError
+from refquant.oracle.problems.codes import Codes, Output
+from refquant.oracle.problems.table import in_order
+from refquant.oracle.vectors.case import Case
 from refquant.oracle.vectors.coverage import coverage
 from refquant.oracle.vectors.generate import cases_of
 from refquant.oracle.vectors.storage import DEFAULT, format_of
 from refquant.progress import track
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["write_vectors"]
+__all__ = ["entry_of", "write_vectors"]
 
 FORMAT, VERSION = "refquant-vectors", 1
 MANIFEST = "manifest.json"
+OUTPUT = ("scale", "zero_point", "dtype", "activation", "lower", "upper")
 
 
 def _to_json(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
     """Convert an argument to JSON, and add its arrays to `arrays`."""
+    if isinstance(value, Codes):
+        arrays[name] = value.array
+        quantizer = {"array": name, "dtype": value.array.dtype.name}
+        if value.axis is None:
+            return {**quantizer, "scale": value.scale, "zero_point": value.zero_point}
+        scales, zeros = value.scale.tolist(), value.zero_point.tolist()
+        return {**quantizer, "axis": value.axis, "scales": scales, "zero_points": zeros}
+    if isinstance(value, Output):
+        return {name: getattr(value, name) for name in OUTPUT}
+    if isinstance(value, np.ndarray):
+        arrays[name] = value
+        return {"array": name}
     if isinstance(value, QuantizedTensor):
         arrays[name] = value.array
         entry: dict[str, Any] = {"array": name, "dtype": value.dtype.name}
@@ -43,11 +61,32 @@ def _to_json(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, Tensor):
         arrays[name] = value.array
         return {"array": name}
-    if isinstance(value, list | tuple) and any(isinstance(v, Tensor) for v in value):
+    if isinstance(value, list | tuple) and any(isinstance(v, Tensor | Codes) for v in value):
         return {"list": [_to_json(v, f"{name}{i}", arrays) for i, v in enumerate(value)]}
     if isinstance(value, dtypes.dtype):
         return {"dtype": value.name}
     return list(value) if isinstance(value, tuple) else value
+
+
+def entry_of(case: Case, record: Engine) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Make the entry of a case in the manifest, and its arrays."""
+    task = case.problem
+    answer = task.run(record)
+    arrays: dict[str, np.ndarray] = {}
+    operands = {
+        name: _to_json(value, name, arrays)
+        for name, value in in_order(case.operation, case.arguments).items()
+    }
+    arrays["expected"] = answer if isinstance(answer, np.ndarray) else answer.array
+    to = task.output if isinstance(answer, np.ndarray) else answer
+    entry = {
+        "name": case.name,
+        "operation": case.operation,
+        "arguments": operands,
+        "arrays": {n: [str(a.dtype), list(a.shape)] for n, a in arrays.items()},
+        "output": {"array": "expected", **_to_json(to, "expected", {})},
+    }
+    return entry, arrays
 
 
 def _table(rows: list[tuple[str, str]]) -> str:
@@ -58,29 +97,33 @@ def _table(rows: list[tuple[str, str]]) -> str:
 def write_vectors(
     operation: str,
     folder: Any,
-    engine: str | None = None,
+    engine: str | Engine | None = None,
     *,
     seed: int = 0,
+    neutral: bool = False,
     format: str = DEFAULT,
     force: bool = False,
     progress: bool | None = None,
 ) -> list[tuple[str, str]]:
     """Write the test vectors of an operation.
 
-    Cases that the engine does not support are left out, and listed in the manifest with the reason.
+    Cases that the engine does not support, or that files of the format cannot hold, are left out,
+    and listed in the manifest with the reason.
     The folder holds the arrays of each case (its operands, and ``expected``), ``manifest.json``
     and ``coverage.md``. It is written completely or not at all.
 
     Parameters
     ----------
     operation : str
-        One of `OPERATIONS`.
+        One of `OPERATIONS`, or of `NEUTRAL_OPERATIONS`.
     folder : path
         Must not exist or be empty, unless `force` is given.
-    engine : str, optional
+    engine : str or Engine, optional
         Whose answers are expected; the current engine by default.
     seed : int, default 0
         Seed of the random operands.
+    neutral : bool, default False
+        Whether operands are `Codes` and `Output`, see `cases_of`.
     format : str, default 'npz'
         How arrays are stored, see *Vectors as files*.
     force : bool, default False
@@ -99,6 +142,8 @@ def write_vectors(
         If the operation has no vectors, the format is not known, or the folder is not empty.
     EngineError
         If the engine is not known.
+    OperationError
+        If the engine supports no case, or files of the format hold none.
 
     Examples
     --------
@@ -113,9 +158,16 @@ def write_vectors(
     force = arguments.flag("force", force)
     progress = arguments.flag_or_none("progress", progress)
     target = arguments.path("folder", folder)
-    write_arrays = format_of(format).write
-    record = engines.current() if engine is None else engines.get(engine)
-    cases = cases_of(operation, seed)
+    form = format_of(format)
+    if getattr(form, "NEUTRAL_ALONE", False) and not neutral:
+        raise ArgumentError(
+            argument="format",
+            expected="one of arrays alone for operands of PyTorch",
+            got=repr(format),
+            hint=f"{format} files hold int8 models: neutral=True, --neutral on the command line",
+        )
+    record = chosen(engine)
+    cases = cases_of(operation, seed, neutral=neutral)
     _check_target(target, force)
     target.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".vectors-", dir=target.parent))
@@ -123,31 +175,26 @@ def write_vectors(
         entries, left_out = [], {}
         for case in track(cases, f"vectors of {operation}", show=progress):
             try:
-                answer = case.problem.run(record)
-            except EngineError as error:
+                entry, arrays = entry_of(case, record)
+                form.write(staging, entry, arrays)
+            except (EngineError, NotSupportedError) as error:
                 left_out[case.name] = str(error)
                 continue
-            arrays: dict[str, Any] = {}
-            operands = {
-                name: _to_json(value, name, arrays) for name, value in case.arguments.items()
-            }
-            arrays["expected"] = answer.array
-            entry = {
-                "name": case.name,
-                "arguments": operands,
-                "arrays": {n: [str(a.dtype), list(a.shape)] for n, a in arrays.items()},
-                "output": _to_json(answer, "expected", {}),
-            }
-            write_arrays(staging, entry, arrays)
             entries.append(entry)
-        rows = coverage([case for case in cases if case.name not in left_out])
+        if left_out and not entries:
+            raise OperationError(
+                f"oracle.write_vectors of {operation}: no case is left",
+                hint=next(iter(left_out.values())),
+            )
+        rows = coverage([case for case in cases if case.name not in left_out], record)
         if left_out:
-            rows.append(("left out, not supported by the engine", ", ".join(left_out)))
+            rows.append(("left out, not supported", ", ".join(left_out)))
         manifest = {
             "format": FORMAT,
             "version": VERSION,
             "files": format,
             "operation": operation,
+            "neutral": neutral,
             "engine": record.name,
             "seed": seed,
             "made_by": f"refquant {__version__}",

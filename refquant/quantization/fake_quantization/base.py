@@ -107,6 +107,10 @@ class FakeQuantizeBase(Module):
     zero_point: Any
     _flags: tuple[str, ...] = ("fake_quant_enabled", "observer_enabled")
     _flag_type: type[np.generic] = np.uint8
+    _shown: tuple[str, ...] = (
+        "fake_quant_enabled", "observer_enabled", "quant_min", "quant_max", "dtype", "qscheme",
+        "ch_axis", "scale", "zero_point",
+    )  # fmt: skip
 
     @classmethod
     def with_args(cls, **keywords: Any) -> Factory:
@@ -233,10 +237,4 @@ class FakeQuantizeBase(Module):
 
     def extra_repr(self) -> str:
         """Show switches, range, parameters, and the release whose arithmetic is followed."""
-        return (
-            f"fake_quant_enabled={self.fake_quant_enabled}, "
-            f"observer_enabled={self.observer_enabled}, "
-            f"quant_min={self.quant_min}, quant_max={self.quant_max}, dtype={self.dtype}, "
-            f"qscheme={self.qscheme}, ch_axis={self.ch_axis}, "
-            f"scale={self.scale}, zero_point={self.zero_point}, release={self.workflow.release}"
-        )
+        return f"{super().extra_repr()}, release={self.workflow.release}"

@@ -44,7 +44,7 @@ class _LearnableFakeQuantize(FakeQuantizeBase):
     >>> module = _LearnableFakeQuantize(MovingAverageMinMaxObserver, 0, 255).enable_param_learning()
     >>> module(refquant.tensor([0.25, 3.0])).sum().backward()
     >>> module.scale.grad
-    tensor([-0.25])
+    tensor([-0.2500])
     """
 
     _flags = ("fake_quant_enabled", "static_enabled", "learning_enabled")

@@ -182,6 +182,11 @@ class FixedQParamsFakeQuantize(FakeQuantize):
     tensor([0.3008, 0.9961])
     """
 
+    _shown = (
+        "fake_quant_enabled", "observer_enabled", "scale", "zero_point", "dtype", "quant_min",
+        "quant_max", "qscheme",
+    )  # fmt: skip
+
     def __init__(self, observer: Any) -> None:
         super().__init__(observer=observer)
         inner = self.activation_post_process
@@ -233,6 +238,10 @@ class FusedMovingAvgObsFakeQuantize(FakeQuantize):
     """
 
     _flag_type = np.int64
+    _shown = (
+        "fake_quant_enabled", "observer_enabled", "scale", "zero_point", "dtype", "quant_min",
+        "quant_max", "qscheme", "reduce_range",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -252,6 +261,7 @@ class FusedMovingAvgObsFakeQuantize(FakeQuantize):
         if self.is_per_channel and self.ch_axis != 0:
             raise NotSupportedError(argument="ch_axis", expected="0", got=self.ch_axis)
         self.is_symmetric_quant = self.qscheme.is_symmetric
+        self.reduce_range = self.activation_post_process.reduce_range
 
     def forward(self, X: Tensor) -> Tensor:
         """Observe `X` and round it, each if it is switched on."""

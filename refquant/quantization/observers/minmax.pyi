@@ -59,7 +59,7 @@ class MinMaxObserver(UniformQuantizationObserverBase):
     >>> observer = MinMaxObserver()
     >>> _ = observer(refquant.tensor([-1.0, 0.5, 4.1]))
     >>> observer.calculate_qparams()
-    (tensor([0.02]), tensor([50], dtype=refquant.int32))
+    (tensor([0.0200]), tensor([50], dtype=refquant.int32))
     >>> print(observer.explain())
     MinMaxObserver
       integers      0..255 of quint8

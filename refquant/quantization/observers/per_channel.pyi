@@ -61,7 +61,7 @@ class PerChannelMinMaxObserver(UniformQuantizationObserverBase):
     ...                                     qscheme=refquant.per_channel_symmetric)
     >>> _ = observer(refquant.tensor([[-1.0, 0.5], [0.0, 2.55]]))
     >>> observer.calculate_qparams()
-    (tensor([0.0078, 0.02  ]), tensor([0, 0]))
+    (tensor([0.0078, 0.0200]), tensor([0, 0]))
     """
     per_channel: Any
     _statistics: Any

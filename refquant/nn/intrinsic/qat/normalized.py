@@ -69,6 +69,8 @@ class Normalized(FakeQuantized):
         nn.init.uniform_(norm.weight)
         if not self._rescales:
             self.bn = norm
+            # PyTorch's order of the submodules, and so of the keys of a state.
+            self._modules["weight_fake_quant"] = self._modules.pop("weight_fake_quant")
         self._take_normalization(norm)
         self.train(self.training)
 
@@ -230,8 +232,8 @@ class Normalized(FakeQuantized):
         super()._load_from_state_dict(report, prefix)
 
     def extra_repr(self) -> str:
-        """Show the settings of the layer and whether statistics are frozen."""
-        return f"{super().extra_repr()}, freeze_bn={self.freeze_bn}"
+        """Show the settings of the layer, and that statistics are frozen if they are."""
+        return super().extra_repr() + (", freeze_bn=True" if self.freeze_bn else "")
 
 
 def update_bn_stats(mod: Any) -> None:

@@ -117,8 +117,11 @@ class Linear(quantized.Linear):
         return "DynamicQuantizedLinear"
 
     def extra_repr(self) -> str:
-        """Describe the size, and the dtype of the weight if it is not qint8."""
-        text = f"in_features={self.in_features}, out_features={self.out_features}"
-        if self._packed_dtype is dtypes.float16:
-            text += ", dtype=refquant.float16"
+        """Describe the size, and the dtype and the scheme of the weight."""
+        text = (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"dtype={self._packed_dtype}"
+        )
+        if self._packed_dtype is not dtypes.float16:
+            text += f", qscheme={self.weight().qscheme()}"
         return text

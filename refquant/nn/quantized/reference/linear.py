@@ -49,7 +49,7 @@ class Linear(OneWeight, nn.Linear):
     ...     "scale": 0.25, "zero_point": 0,
     ... }
     >>> nn.quantized.reference.Linear.from_float(layer, steps)(refquant.ones(1, 2))
-    tensor([[0.5]])
+    tensor([[0.5000]])
     """
 
     def __init__(

@@ -57,7 +57,7 @@ class Linear(OneWeight, nn.Linear):
     ...     "scale": 0.25, "zero_point": 0,
     ... }
     >>> nn.quantized.reference.Linear.from_float(layer, steps)(refquant.ones(1, 2))
-    tensor([[0.5]])
+    tensor([[0.5000]])
     """
     def __init__(self, in_features: int, out_features: int, bias_: bool=True, device: Any=None, dtype: Any=None, weight_qparams: Any=None) -> None: ...
     def forward(self, x: Tensor) -> Tensor:

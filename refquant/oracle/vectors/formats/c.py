@@ -20,8 +20,8 @@ __all__ = ["ANSWER", "ENDING", "answer", "read", "write"]
 ENDING = ".output.txt"
 ANSWER = "CASE.output.txt with its integers as text"
 _TYPES = {
-    "uint8": "uint8_t", "int8": "int8_t", "int32": "int32_t", "int64": "int64_t",
-    "float32": "float", "float64": "double",
+    "uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t",
+    "int64": "int64_t", "float32": "float", "float64": "double",
 }  # fmt: skip
 _END = "/* end */\n"
 _ODD = {"nan": "NAN", "inf": "INFINITY", "-inf": "-INFINITY"}
@@ -31,7 +31,7 @@ _READ = {"NAN": math.nan, "INFINITY": math.inf, "-INFINITY": -math.inf}
 def _number(value: Any, single: bool = False) -> str:
     """Write a number of which no bit is lost."""
     if isinstance(value, int):
-        return str(value)
+        return str(int(value))  # of a boolean, too
     if not math.isfinite(value):
         return _ODD[str(value)]
     return float(value).hex() + ("f" if single else "")
@@ -41,6 +41,14 @@ def _array(kind: str, name: str, values: list[str]) -> str:
     rows = [", ".join(values[k : k + 12]) for k in range(0, len(values), 12)]
     held = ",\n    ".join(rows) if rows else "0"
     return f"static const {kind} {name}[] = {{\n    {held}\n}};"
+
+
+def _flat(values: Any) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from _flat(value)
+        else:
+            yield value
 
 
 def _constants(name: str, value: Any) -> Iterator[str]:
@@ -54,9 +62,10 @@ def _constants(name: str, value: Any) -> Iterator[str]:
                 yield from _constants(f"{name}_{key}", part)
     elif isinstance(value, str):
         yield f'static const char {name}[] = "{value}";'
-    elif isinstance(value, list):
-        real = any(isinstance(each, float) for each in value)
-        yield _array("double" if real else "int", name, [_number(each) for each in value])
+    elif isinstance(value, list | tuple):
+        numbers = list(_flat(value))
+        real = any(isinstance(each, float) for each in numbers)
+        yield _array("double" if real else "int", name, [_number(each) for each in numbers])
     elif value is not None:
         kind = "double" if isinstance(value, float) else "int"
         yield f"static const {kind} {name} = {_number(value)};"

@@ -22,7 +22,7 @@ ANSWER = "CASE.output.bin with its integers alone"
 
 def _words(value: Any) -> Iterator[str]:
     """Write a value, or the values of a list one after the other; floats keep all digits."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         for each in value:
             yield from _words(each)
     elif value is None:

@@ -1,0 +1,1 @@
+"""Files of models with one operation, written without the libraries that read them."""

@@ -1,0 +1,141 @@
+"""``.onnx`` and ``.tflite`` files, written without libraries, and run by runtimes.
+
+The answers of a runtime are those of its engine, element by element.
+"""
+
+import numpy as np
+import pytest
+
+from refquant import oracle
+from refquant.engines import get
+from refquant.errors import ArgumentError, OperationError
+from refquant.oracle.vectors.models import onnx_model, tflite_model
+from refquant.oracle.vectors.save import entry_of
+
+ONNX = (
+    "linear", "conv2d", "depthwise_conv2d", "matmul", "add", "mul", "quantize", "sigmoid",
+    "leaky_relu", "softmax", "cat", "max_pool2d", "avg_pool2d", "global_avg_pool2d",
+)  # fmt: skip
+TFLITE = (
+    "linear", "conv2d", "depthwise_conv2d", "add", "sub", "mul", "quantize", "requantize",
+    "sigmoid", "tanh", "elu", "hardswish", "leaky_relu", "softmax", "cat", "avg_pool2d",
+    "max_pool2d", "mean", "resize_bilinear",
+)  # fmt: skip
+
+
+def written(folder, operation, engine, format):
+    """Write vectors; yields names, models, what they are fed, and the expected answers."""
+    oracle.write_vectors(operation, folder, engine, neutral=True, format=format, progress=False)
+    for name, expected in oracle.read_vectors(folder).expected.items():
+        with np.load(folder / f"{name}.npz") as arrays:
+            kept = {key: arrays[key] for key in arrays.files}
+        yield name, (folder / f"{name}.{format}").read_bytes(), kept, expected
+
+
+@pytest.mark.parametrize("operation", ONNX)
+def test_onnx_runtime_answers_onnx_files_like_its_engine(operation, tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    count = 0
+    for name, model, arrays, expected in written(tmp_path / "v", operation, "onnx", "onnx"):
+        session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        fed = {put.name: arrays[put.name] for put in session.get_inputs()}
+        assert np.array_equal(session.run(["output"], fed)[0], expected), name
+        count += expected.size
+    assert count > 400
+
+
+@pytest.mark.parametrize("operation", ONNX)
+def test_onnx_files_are_valid(operation, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    for _, model, _, _ in written(tmp_path / "v", operation, "onnx", "onnx"):
+        onnx.checker.check_model(onnx.load_from_string(model))
+
+
+@pytest.mark.parametrize("operation", TFLITE)
+def test_litert_answers_tflite_files_like_its_engine(operation, tmp_path):
+    litert = pytest.importorskip("ai_edge_litert.interpreter")
+    engine = "litert-2.3-optimized-x86"
+    kind = litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    for name, model, arrays, expected in written(tmp_path / "v", operation, engine, "tflite"):
+        made = litert.Interpreter(model_content=model, experimental_op_resolver_type=kind)
+        made.allocate_tensors()
+        for detail in made.get_input_details():
+            made.set_tensor(detail["index"], arrays[detail["name"]])
+        made.invoke()
+        answer = made.get_tensor(made.get_output_details()[0]["index"])
+        assert np.array_equal(answer, expected), name
+
+
+def test_cases_that_a_file_cannot_hold_are_left_out_with_the_reason(tmp_path):
+    oracle.write_vectors("cat", tmp_path / "v", "onnx", neutral=True, format="tflite")
+    names = [case.name for case in oracle.read_vectors(tmp_path / "v").cases]
+    assert names
+    assert all(name.endswith("-alike") for name in names)
+    assert "which demand the quantizer" in (tmp_path / "v" / "manifest.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("operation", "engine", "format", "message"),
+    [
+        ("matmul", "onnx", "tflite", "no operator for it that takes integers"),
+        ("tanh", "tflite-micro", "onnx", "no operator of integers for it"),
+        ("avg_pool2d", "xnnpack", "npz", "no case is left"),
+    ],
+)
+def test_what_no_file_can_hold_is_an_error_that_names_it(
+    operation, engine, format, message, tmp_path
+):
+    with pytest.raises(OperationError, match=message):
+        oracle.write_vectors(operation, tmp_path / "v", engine, neutral=True, format=format)
+    assert not list(tmp_path.iterdir())
+
+
+def test_operands_of_pytorch_have_no_models(tmp_path):
+    with pytest.raises(ArgumentError, match="neutral=True"):
+        oracle.write_vectors("linear", tmp_path / "v", "fbgemm", format="onnx")
+
+
+def codes(array, zero=0):
+    return oracle.Codes(np.int8(array), 0.5, zero)
+
+
+def entry(task):
+    """Make the entry of a case, as the manifest has it, and its arrays."""
+    return entry_of(oracle.Case("mine", task.operation, task.arguments), get("onnx-reference"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"padding": ((2, 0), (0, 0))}, "SAME and VALID"),
+        ({"layout": "NCHW", "weight_layout": "OHWI"}, "channels last"),
+        (
+            {"weight": codes(np.ones((1, 1, 3, 3))), "weight_layout": "HWIO"},
+            "OHWI",
+        ),
+        ({"bias": np.float32([1, 2, 3])}, "bias of int32"),
+        ({"output": oracle.Output(0.5, lower=-7)}, "no other bounds"),
+        ({"weight": codes(np.ones((3, 1, 1, 3)), zero=4)}, "no zero points"),
+        ({"weight": oracle.Codes(np.uint8(np.ones((3, 1, 1, 3))), 0.5)}, "int8 alone"),
+    ],
+)
+def test_each_operand_that_a_tflite_file_cannot_hold_is_named(changes, message):
+    operands = {
+        "x": codes(np.ones((1, 3, 3, 3))),
+        "weight": codes(np.ones((3, 1, 1, 3))),
+        "output": oracle.Output(0.5),
+        "layout": "NHWC",
+        **changes,
+    }
+    task = oracle.problem("conv2d", **operands)
+    with pytest.raises(NotImplementedError, match=message):
+        tflite_model.model(*entry(task))
+
+
+def test_a_bias_of_real_numbers_is_refused_by_onnx_files():
+    x, w = oracle.Codes(np.int8([[1, 2]]), 0.5), oracle.Codes(np.int8([[1, 2]]), 0.5)
+    task = oracle.problem("linear", x, w, np.float32([1.0]), oracle.Output(0.5))
+    with pytest.raises(NotImplementedError, match="bias of int32"):
+        onnx_model.model(*entry(task))
