@@ -30,7 +30,9 @@ ABOUT = {
     ),
     "onnx-reference": ("``onnx`` 1.23.2, ``ReferenceEvaluator``", _ONNX),
     "openvino-u8": ("``openvino`` 2026.4", _ONNX),
-    "ncnn": ("``ncnn`` 1.0.20261020, one thread, without 16-bit storage", "models in its text format"),
+    "ncnn": (
+        "``ncnn`` 1.0.20261020, one thread, without 16-bit storage", "models in its text format",
+    ),
     "tosa-double": (
         "``tosa-tools`` 2026.8, Arm's reference model, RESCALE with DOUBLE_ROUND",
         "graphs to which operators of TensorFlow Lite are lowered",
