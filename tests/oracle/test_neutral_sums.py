@@ -55,8 +55,8 @@ def test_transposed_convolutions_say_what_does_not_fit():
         oracle.problem(
             "conv_transpose2d", x, Codes(np.zeros((2, 2), np.int8), 1.0), None, Output(1)
         )
+    many = Codes(w.array, [1.0], axis=3)
     with pytest.raises(ArgumentError, match="that of the outputs"):
-        many = Codes(w.array, [1.0], axis=3)
         oracle.problem("conv_transpose2d", x, many, None, Output(1.0), layout="NHWC")
     task = oracle.problem("conv_transpose2d", x, w, None, Output(1.0), layout="NHWC")
     with pytest.raises(EngineError, match="order of float sums is not known"):
