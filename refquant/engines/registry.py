@@ -91,7 +91,7 @@ def other_runtimes() -> tuple[str, ...]:
     --------
     >>> import refquant
     >>> [name for name in refquant.engines.other_runtimes() if "-" not in name]
-    ['exact', 'onnx', 'tflite', 'xnnpack']
+    ['exact', 'ncnn', 'onnx', 'tflite', 'xnnpack']
     """
     return tuple(_others())
 

@@ -11,12 +11,22 @@ import numpy as np
 from refquant import engines
 from refquant.engines import Engine
 from refquant.engines.arithmetic.change import values_of_rule
+from refquant.engines.rule import Split
 from refquant.errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops.registered import OPERATIONS
 from refquant.oracle.problems.codes import Codes, Output
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["Problem", "fitted"]
+__all__ = ["Problem", "fitted", "in_parts"]
+
+
+def in_parts(entry: Any, flat: np.ndarray, *operands: Any) -> np.ndarray:
+    """Apply a rule, or a split of two, to flat elements."""
+    if not isinstance(entry, Split):
+        return entry(flat, *operands)
+    end = flat.size - flat.size % entry.block
+    parts = ((entry.vector, flat[:end]), (entry.tail, flat[end:]))
+    return np.concatenate([rule(part, *operands) for rule, part in parts])
 
 
 class Problem:
