@@ -181,11 +181,11 @@ def bind(operation: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[type[Prob
     """
     given = [*args, *kwargs.values()]
     given += [part for value in given if isinstance(value, list | tuple) for part in value]
-    neutral = operation == "dynamic_quantize" or any(
-        isinstance(value, Codes | Output) for value in given
-    )
+    named = isinstance(operation, str)
+    neutral = any(isinstance(value, Codes | Output) for value in given)
+    neutral |= named and operation == "dynamic_quantize"
     known = tuple(_NEUTRAL if neutral else _TABLE)
-    if not isinstance(operation, str) or operation not in known:
+    if not named or operation not in known:
         raise ArgumentError(
             argument="operation",
             expected=f"one of {', '.join(known)}",
