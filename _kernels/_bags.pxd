@@ -30,7 +30,7 @@ cdef extern from *:
     void refquant_fetch(const void* address) noexcept nogil
 
 cdef enum:
-    AHEAD = 16  # rows that are on their way from memory
+    AHEAD = 8  # rows that are on their way from memory
     PART = 16  # columns of a block that have the same place in their words
     COLUMNS = 64  # of a bag that are added at once
     ROWS = 64  # whose parameters are converted at once

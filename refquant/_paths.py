@@ -70,7 +70,7 @@ _REASONS = {
     ("ONNX files are not written", "export what refquant.to_torch() gives"): "onnx",
     ("models are not compiled", _RUN): "compile _dynamo _inductor",
     (_DEVICE, "leave the call out, or write 'cpu'"): "mps xpu Tensor.cuda Module.cuda "
-    "Tensor.xpu Module.xpu backends.cuda backends.mps",
+    "Tensor.xpu Module.xpu backends.cuda",
     ("there is no oneDNN library behind the float operations", "leave the line out"):
     "backends.mkldnn backends.mkl backends.openmp Tensor.to_mkldnn",
     ("nothing runs on several devices or machines", _ONE):

@@ -78,6 +78,12 @@ class device(str):
         self.type, self.index = "cpu", 0 if colon else index
         return self
 
+    def __str__(self) -> str:
+        return "cpu" if self.index is None else f"cpu:{self.index}"
+
+    def __format__(self, format_spec: str) -> str:
+        return format(str(self), format_spec)
+
     def __repr__(self) -> str:
         index = "" if self.index is None else f", index={self.index}"
         return f"device(type='cpu'{index})"

@@ -124,8 +124,8 @@ class DtypeError(OperationError):
     """A tensor has the wrong dtype."""
 
 
-class ShapeError(OperationError):
-    """A tensor has the wrong shape."""
+class ShapeError(OperationError, ValueError):
+    """A tensor has the wrong shape; functions of PyTorch disagree on the base."""
 
 
 class QuantizationParameterError(OperationError):
@@ -148,8 +148,8 @@ class GradientError(OperationError):
     """The gradient cannot be computed."""
 
 
-class StateError(OperationError):
-    """A state dict does not fit the module."""
+class StateError(OperationError, ValueError):
+    """A state does not fit the module (a RuntimeError in PyTorch) or the optimizer (ValueError)."""
 
 
 class FileFormatError(OperationError):

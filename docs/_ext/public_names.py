@@ -32,6 +32,8 @@ FACES = (
     "refquant.autograd",
     "refquant.utils.data",
     "refquant.cuda",
+    "refquant.accelerator",
+    "refquant.backends.mps",
     "refquant.backends.cudnn",
     "refquant.engines",
     "refquant.kernels",

@@ -18,6 +18,22 @@ IS_DEPTHWISE = Condition(
         and (operands.convolution.separate or operands.convolution.depthwise)
     ),
 )
+IN_PACKS_OF_8 = Condition(
+    "a depthwise convolution of a multiple of 8 channels",
+    lambda operands: (
+        operands.convolution is not None
+        and operands.convolution.depthwise
+        and operands.convolution.groups % 8 == 0
+    ),
+)
+IS_TRANSPOSED = Condition(
+    "a transposed convolution",
+    lambda operands: operands.convolution is not None and operands.convolution.transposed,
+)
+HAS_8_OUTPUTS = Condition(
+    "a convolution of a multiple of 8 outputs",
+    lambda operands: operands.convolution is not None and operands.convolution.outputs % 8 == 0,
+)
 KEEPS_IMAGE = Condition(
     "over height and width of an image, whose dimensions stay", lambda operands: operands.spatial
 )

@@ -93,7 +93,7 @@ def other_runtimes() -> tuple[str, ...]:
     --------
     >>> import refquant
     >>> [name for name in refquant.engines.other_runtimes() if "-" not in name]
-    ['exact', 'onnx', 'tflite', 'xnnpack']
+    ['exact', 'ncnn', 'onnx', 'tflite', 'xnnpack']
     """
     return tuple(_others())
 
@@ -217,7 +217,7 @@ def use(engine: str | Engine) -> None:
     >>> engines.use(engines.current().name)
     """
     global _current
-    _current = chosen(engine)
+    _current = _checked(engine)
     _tell()
 
 
@@ -235,8 +235,10 @@ def chosen(engine: str | Engine | None) -> Engine:
     >>> chosen("fbgemm") is chosen(get("fbgemm"))
     True
     """
-    if engine is None:
-        return current()
+    return current() if engine is None else _checked(engine)
+
+
+def _checked(engine: str | Engine) -> Engine:
     record = engine if isinstance(engine, Engine) else get(engine)
     if record is not _records.get(record.name):  # `register` and built-in files checked the others
         check(record)
@@ -273,7 +275,7 @@ def using(engine: str | Engine) -> Iterator[Engine]:
     ...     record.title
     'QNNPACK, phones, as of PyTorch 2.13'
     """
-    record, before = chosen(engine), _chosen.get()
+    record, before = _checked(engine), _chosen.get()
     _chosen.set(record)
     _tell()
     try:

@@ -173,6 +173,11 @@ _COUNTED = ("total", "count", *_CODES[1:])
 # rules for those operations that its runtime has.
 RUNTIME_STEPS = {
     "subtract": Step("how two tensors are subtracted", _WHOLE, kind=FusedRule),
+    "product_of_reals": Step(
+        "matrices of dequantized numbers to their product in float32; in its absence integers are "
+        "multiplied",
+        ("a", "b"),
+    ),
     "requantize_codes": Step("integers of one quantizer to those of another", _CODES, split=True),
     "concatenate_codes": Step("pieces of a concatenation to its quantizer", _CODES),
     "sigmoid_of_codes": Step("the logistic function of integers", _CODES),
@@ -185,6 +190,23 @@ RUNTIME_STEPS = {
         "the average of integers over windows", ("taps", "inside", *_CODES[1:])
     ),
     "global_average_of_codes": Step("the average of integers over images", _COUNTED),
+    "global_average_of_reals": Step(
+        "the average of dequantized integers over images, channels last", _CODES
+    ),
+    "mean_of_reals": Step(
+        "the average of dequantized integers over axes", ("q", "axes", "keepdims", *_CODES[1:])
+    ),
+    "resize_of_reals": Step(
+        "bilinear resizing of dequantized integers",
+        ("q", "height", "width", "align_corners", "half_pixel", *_CODES[3:]),
+    ),
+    "nearest_of_codes": Step(
+        "which pixels of an axis are repeated when an image is resized",
+        ("count", "places", "align_corners", "half_pixel"),
+    ),
+    "dynamic_quantize_of_reals": Step(
+        "real numbers to integers by the scale and zero point of their range", ("x",)
+    ),
     "mean_of_codes": Step("the average of integers over axes", _COUNTED),
     "resize_of_codes": Step(
         "bilinear resizing of integers", ("x", "height", "width", "align_corners", "half_pixel")

@@ -10,24 +10,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 from refquant import arguments
 from refquant._environment import in_usual_environment
 from refquant.errors import ArgumentTypeError, RefquantError
+from refquant.tensors.hooks import RemovableHandle
 
-__all__ = ["Hooked", "RemovableHandle"]
-
-
-class RemovableHandle:
-    """Handle of a registered hook; `remove` unregisters it."""
-
-    _next = 0
-
-    def __init__(self, hooks: OrderedDict):
-        arguments.instance("hooks", hooks, OrderedDict, "an OrderedDict")
-        self.hooks = hooks
-        self.id = RemovableHandle._next
-        RemovableHandle._next += 1
-
-    def remove(self) -> None:
-        """Unregister the hook; a second time does nothing."""
-        self.hooks.pop(self.id, None)
+__all__ = ["Hooked"]
 
 
 P = ParamSpec("P")

@@ -15,11 +15,12 @@ from refquant.errors import (
     NotSupportedError,
 )
 from refquant.nn import state
-from refquant.nn.hooks import Hooked, RemovableHandle
+from refquant.nn.hooks import Hooked
 from refquant.nn.parameter import Parameter
 from refquant.nn.traversal import ModuleTree
 from refquant.ops import layout
 from refquant.tensors import Tensor
+from refquant.tensors.hooks import RemovableHandle
 
 __all__ = ["Module", "RemovableHandle"]
 
@@ -340,7 +341,7 @@ class Module(Hooked, ModuleTree):
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True
-    ) -> tuple[list[str], list[str]]:
+    ) -> state.IncompatibleKeys:
         """Copy values into the parameters and buffers, or change nothing.
 
         Parameters
@@ -352,7 +353,7 @@ class Module(Hooked, ModuleTree):
 
         Returns
         -------
-        missing, unexpected : list of str
+        missing_keys, unexpected_keys : list of str
 
         Raises
         ------
@@ -364,7 +365,7 @@ class Module(Hooked, ModuleTree):
         >>> import refquant
         >>> layer = refquant.nn.Linear(1, 1)
         >>> layer.load_state_dict({"weight": refquant.ones(1, 1), "bias": refquant.zeros(1)})
-        ([], [])
+        <All keys matched successfully>
         >>> layer.weight.item()
         1.0
         """

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,7 +10,20 @@ from refquant import arguments
 from refquant.errors import ArgumentTypeError, RefquantError, StateError
 from refquant.tensors import QuantizedTensor, Tensor, quantizer
 
-__all__ = ["LoadReport", "load", "load_quantizer", "numbers", "quantized_value"]
+__all__ = ["IncompatibleKeys", "LoadReport", "load", "load_quantizer", "numbers", "quantized_value"]
+
+
+class IncompatibleKeys(NamedTuple):
+    """What `load_state_dict` returns: names that were not there, and names without a place."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+    def __repr__(self) -> str:
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        missing, unexpected = self
+        return f"_IncompatibleKeys(missing_keys={missing}, unexpected_keys={unexpected})"
 
 
 class LoadReport:
@@ -82,7 +95,7 @@ class LoadReport:
             action()
 
 
-def load(module, state: Mapping[str, Any], strict: bool) -> tuple[list[str], list[str]]:
+def load(module, state: Mapping[str, Any], strict: bool) -> IncompatibleKeys:
     """Load `state` into a module and everything below it, or leave all of it as it is.
 
     Returns
@@ -128,7 +141,7 @@ def load(module, state: Mapping[str, Any], strict: bool) -> tuple[list[str], lis
             "strict=False to leave out keys that do not match",
         )
     report.apply()
-    return report.missing, report.unexpected
+    return IncompatibleKeys(report.missing, report.unexpected)
 
 
 def quantized_value(report: LoadReport, key: str, shape) -> QuantizedTensor | None:

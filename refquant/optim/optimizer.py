@@ -96,11 +96,13 @@ class Optimizer:
         }
         known = {id(p) for g in self.param_groups for p in g["params"]}
         for parameter in group["params"]:
-            if not isinstance(parameter, Tensor) or not parameter.is_leaf:
-                raise ArgumentTypeError(
+            arguments.instance("params", parameter, Tensor, "tensors that are leaves")
+            if not parameter.is_leaf:
+                raise ArgumentError(
                     argument="params",
                     expected="tensors that are leaves",
-                    got=arguments.describe(parameter),
+                    got="the result of a recorded operation",
+                    hint="use detach().requires_grad_()",
                 )
             if id(parameter) in known:
                 raise ArgumentError(

@@ -10,6 +10,7 @@ from refquant.engines import Engine, Operands, Rule
 from refquant.engines.arithmetic.change import values_of
 from refquant.engines.arithmetic.compose import quantized_multiplier
 from refquant.engines.registry import chosen
+from refquant.engines.rule import Split
 from refquant.engines.rules.float32 import inverted_twice
 from refquant.engines.rules.pipeline import IN_STEPS, Pipeline
 from refquant.errors import ArgumentError, ArgumentTypeError
@@ -17,7 +18,9 @@ from refquant.oracle.code_traces import code_steps
 from refquant.oracle.error_bounds import has_exact_values
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.elementwise import Quantization, Sum
+from refquant.oracle.problems.neutral import IN_REALS, NeutralProduct
 from refquant.oracle.problems.neutral_codes import NeutralCodes
+from refquant.oracle.problems.neutral_sums import NeutralSums
 from refquant.oracle.problems.products import Product
 from refquant.oracle.problems.table import problem
 from refquant.oracle.traces import Step, Trace
@@ -78,7 +81,14 @@ def _product_steps(task: Product, record: Engine, flat: int) -> list[Step]:
     if task.layer.has_bias:
         steps.append(_step("bias", bias[0], "b"))
     rule = record.rule("product", operands)
-    if rule is IN_STEPS:
+    if isinstance(task, NeutralProduct) and IN_REALS in record.steps:
+        for name, step in (("multiplied", IN_REALS), ("quantized", "quantize_per_tensor")):
+            used = record.rule(step, operands)
+            used = used.vector if isinstance(used, Split) else used
+            steps.append(Step(name, used.name, used.formula))
+    elif isinstance(task, NeutralSums):
+        pass  # the sums are the result
+    elif rule is IN_STEPS:
         steps += _in_steps(task, record, where, acc, bias, input_scale, weight_scale)
     else:
         real = task.layer.real_biases()[channel : channel + 1]

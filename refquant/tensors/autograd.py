@@ -202,15 +202,18 @@ class Node:
         None after `backward` has freed the arrays that the operation kept for it.
     retained : Tensor or None
         The output, if its gradient is to be kept.
+    hooks : dict or None
+        Functions of the gradient of the output, which may return another.
     """
 
-    __slots__ = ("function", "retained", "sources")
+    __slots__ = ("function", "hooks", "retained", "sources")
     function: Any
 
     def __init__(self, inputs: Sequence[Any], function: Callable[..., Sequence[Any]]):
         self.sources = tuple((t.node or t) if t.requires_grad else None for t in inputs)
         self.function = function
         self.retained: Any = None
+        self.hooks: dict[int, Callable[[np.ndarray], np.ndarray]] | None = None
 
     def free(self) -> None:
         """Release the arrays that the operation kept; one that kept none can run again."""
@@ -351,6 +354,8 @@ def _walk(order: list[Any], pending: dict[int, Any], found: dict[int, Any] | Non
         grad = pending.pop(id(source), None)
         if grad is None:
             continue
+        for hook in tuple((source.hooks or {}).values()):
+            grad = hook(grad)
         if found is not None and id(source) in found:
             found[id(source)] = grad
         if not isinstance(source, Node):

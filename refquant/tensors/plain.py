@@ -25,12 +25,13 @@ from refquant.errors import (
     ShapeError,
 )
 from refquant.tensors import arrays, autograd, formatting
+from refquant.tensors.hooks import Watched
 from refquant.tensors.shape import Shaped
 
 __all__ = ["Tensor", "differentiable"]
 
 
-class Tensor(Shaped):
+class Tensor(Shaped, Watched):
     """A multi-dimensional array whose operations can be differentiated.
 
     Make one with `refquant.tensor` (copies) or `refquant.from_numpy` (shares memory).
@@ -68,7 +69,7 @@ class Tensor(Shaped):
     tensor([[ 1., -1.]])
     """
 
-    __slots__ = ("__weakref__", "array", "grad", "node", "requires_grad", "retains_grad")
+    __slots__ = ("__weakref__", "array", "grad", "hooks", "node", "requires_grad", "retains_grad")
     is_quantized = False
     # NumPy's operators leave ``array * tensor`` to the tensor.
     __array_priority__ = 1000
@@ -99,6 +100,7 @@ class Tensor(Shaped):
         self.array = array
         self.requires_grad = self.retains_grad = False
         self.grad: Tensor | None = None
+        self.hooks: dict[int, Any] | None = None
         self.node: autograd.Node | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -282,7 +284,7 @@ class Tensor(Shaped):
     def item(self) -> Any:
         """Get the only element as a Python number."""
         if self.array.size != 1:
-            raise ArgumentTypeError(
+            raise ShapeError(
                 argument="self",
                 expected="a tensor of one element",
                 got=f"shape {self.array.shape}",
@@ -304,8 +306,12 @@ class Tensor(Shaped):
         return int(self.item())
 
     def __index__(self) -> int:
-        if self.array.dtype.kind not in "iub":
-            raise ArgumentTypeError(argument="self", expected="an integer tensor", got=self.dtype)
+        if self.array.dtype.kind not in "iub" or self.array.size != 1:
+            raise ArgumentTypeError(
+                argument="self",
+                expected="an integer tensor of one element",
+                got=f"{self.dtype} of shape {self.array.shape}",
+            )
         return int(self.item())
 
     def __len__(self) -> int:

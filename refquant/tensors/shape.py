@@ -67,6 +67,11 @@ class Shaped(Methods):
         return dtypes.device()
 
     @property
+    def is_cuda(self) -> bool:
+        """Whether the elements are on a graphics processor: always False."""
+        return False
+
+    @property
     def T(self) -> Self:
         """The same elements with the dimensions in reverse order."""
         return self.permute(tuple(reversed(range(self.array.ndim))))

@@ -65,7 +65,7 @@ def mapped() -> int:
 
 
 def remember():
-    """Return a function that restores threads, kernels, engine and gradients."""
+    """Return a function that restores threads, kernels, engine, gradients and printing."""
     threads, choice = refquant.get_num_threads(), refquant.kernels.current()
     engine, gradients = refquant.backends.quantized.engine, refquant.is_grad_enabled()
 
@@ -74,6 +74,7 @@ def remember():
         refquant.kernels.use(choice)
         refquant.backends.quantized.engine = engine
         refquant.set_grad_enabled(gradients)
+        refquant.set_printoptions(profile="default")
         if "matplotlib.pyplot" in sys.modules:
             sys.modules["matplotlib.pyplot"].close("all")
 

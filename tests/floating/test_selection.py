@@ -110,7 +110,7 @@ def test_ranges_have_the_bits_of_an_installed_pytorch(torch, dtype):
 def test_a_number_is_formatted_as_a_number():
     x = refquant.tensor(2.5)
     assert f"{x} {x:.2f} {refquant.tensor(3)}/4" == "2.5 2.50 3/4"
-    assert f"{refquant.tensor([2.5])}" == "tensor([2.5])"
+    assert f"{refquant.tensor([2.5])}" == "tensor([2.5000])"
 
 
 @pytest.mark.parametrize(

@@ -1,98 +1,31 @@
 r"""Record what real runtimes answer to `runtime_cases`, and print the table runtime x operation.
 
 Each runtime is run in a process of its own, so that it may have another Python: one that has
-``ai-edge-litert==2.3.0``, ``tflite-micro``, ``onnxruntime==1.32``, ``onnx`` and ``openvino``, one
-that has ``tflite-runtime==2.14.0``, and one that has ``tosa-tools``; flatbuffers, onnx and refquant
-are needed here::
+``ai-edge-litert==2.3.0``, ``tflite-micro``, ``onnxruntime==1.32``, ``onnx``, ``openvino`` and
+``ncnn``, one that has ``tflite-runtime==2.14.0``, and one that has ``tosa-tools``; flatbuffers,
+onnx and refquant are needed here::
 
     python tests/oracle/record_runtimes.py --python tflite-2.14=/one/bin/python \
         --python tosa=/other/bin/python [--seed S]
 
-It writes ``recorded/RUNTIME.npz`` and the table of ``docs/oracle/runtimes.rst``; with a seed it
+It writes ``recorded/RUNTIME.npz``, the table of ``docs/oracle/runtimes.rst`` and a page for each
+runtime; with a seed it
 draws other cases, writes nothing, and exits with 1 if an answer differs from the engine of its
 runtime: then a release has drifted, and the verdict of `refquant.oracle.diagnose_all` is printed.
 """
 
 import argparse
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from oracle import runtime_table
-from oracle.judges import onnx_files, tflite_files
-from oracle.runtime_cases import cases, digest
-from oracle.test_runtimes import JUDGED, ONNX, RECORDED, TOSA, as_asked
-
-from refquant import oracle
-
-JUDGES = Path(__file__).with_name("judges")
-
-
-def questions(runtime, drawn):
-    """Collect models and what they are fed, or operands, by the numbers of the cases."""
-    asked = {}
-    for number, case in enumerate(drawn):
-        if case.operation not in JUDGED[runtime]:
-            continue
-        case = as_asked(runtime, case)
-        if runtime in TOSA:
-            operation = np.frombuffer(case.operation.encode(), np.uint8)
-            asked[number] = {"operation": operation, **case.operands}
-            continue
-        if runtime in ONNX:
-            content, feeds = onnx_files.model(case)
-        else:
-            content, feeds = tflite_files.model(case), tflite_files.feeds(case)
-        arrays = {f"{k}": feed for k, feed in enumerate(feeds)}
-        asked[number] = {"model": np.frombuffer(content, np.uint8), **arrays}
-    return asked
-
-
-def answers(runtime, python, asked):
-    """Run models by a runtime, in a process of its own."""
-    arrays = {
-        f"{place}.{name}": np.asarray(value)
-        for place, entry in enumerate(asked.values())
-        for name, value in entry.items()
-    }
-    family = "onnx" if runtime in ONNX else "tosa" if runtime in TOSA else "tflite"
-    runner = JUDGES / f"{family}_runners.py"
-    with tempfile.TemporaryDirectory() as folder:
-        files = [f"{folder}/questions.npz", f"{folder}/answers.npz"]
-        np.savez(files[0], **arrays)
-        subprocess.run([python, runner, runtime, *files], check=True, capture_output=True)
-        with np.load(files[1]) as found:
-            refused = [found[n].tobytes().decode() for n in found.files if n.endswith(".refused")]
-            if refused:
-                raise SystemExit(f"{runtime}: {refused[0]}")
-            return {number: found[str(place)] for place, number in enumerate(asked)}
-
-
-def judged(runtime, python, drawn):
-    """Ask a runtime; returns its answers, and for each operation (differing, elements, verdict)."""
-    recorded, rows = {}, {}
-    joined = {}
-    for number, theirs in answers(runtime, python, questions(runtime, drawn)).items():
-        case = as_asked(runtime, drawn[number])
-        theirs = onnx_files.in_order(case, theirs) if runtime in ONNX else theirs
-        task = case.problem()
-        recorded[f"{number}"] = theirs
-        recorded[f"{number}.digest"] = np.int64(digest(case))
-        differing, elements = rows.get(case.operation, (0, 0))
-        wrong = int((task.run(runtime) != theirs).sum())
-        rows[case.operation] = differing + wrong, elements + theirs.size
-        joined.setdefault(case.operation, []).append((theirs, task))
-    for operation, (differing, _) in rows.items():
-        if differing:
-            found = oracle.diagnose_all(joined[operation], runtime)
-            verdict = "; or ".join(" and ".join(names) for names in found) or "unexplained"
-            print(f"{runtime} {operation}: {differing:,} elements differ: {verdict}")
-    return recorded, rows
+from oracle import runtime_pages, runtime_table
+from oracle.judging import judged
+from oracle.runtime_cases import cases
+from oracle.runtimes import JUDGED, RECORDED
 
 
 def main():
@@ -105,12 +38,14 @@ def main():
     drawn, table = cases(options.seed or 0), {}
     for runtime in options.only:
         python = next((p for n, p in pythons.items() if runtime.startswith(n)), sys.executable)
-        recorded, table[runtime] = judged(runtime, python, drawn)
+        recorded, table[runtime], messages = judged(runtime, python, drawn)
+        print(*messages, sep="\n", end="\n" if messages else "")
         if options.seed is None:
             np.savez_compressed(RECORDED / f"{runtime}.npz", **recorded)
     print(runtime_table.text(table))
     if options.seed is None and options.only == list(JUDGED):
         runtime_table.write(table)
+        runtime_pages.write(table)
     differing = sum(row[0] for rows in table.values() for row in rows.values())
     raise SystemExit(1 if differing else 0)
 

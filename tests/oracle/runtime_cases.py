@@ -1,22 +1,23 @@
-"""Cases for runtimes that read ``.tflite`` files, and how each is a problem of the oracle.
+"""Cases for real runtimes, and how each is a problem of the oracle.
 
-A third of the cases have powers of two as scales, so that many results are ties.
+Half of the cases have powers of two as scales, a quarter any scales whose quotient is one half or
+one and a half: the former have many ties, the latter as many numbers that only rounding errors
+take off a tie. The last quarter is random.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 from oracle.runtime_code_cases import DRAW as DRAW_CODES
-from oracle.runtime_code_cases import problem_of
+from oracle.runtime_code_cases import KINDS, ZEROS, int8, pair_of_scales, problem_of, scale_of
 
 from refquant import oracle
 from refquant.oracle import Codes, Output
 
 PRODUCTS = ("linear", "conv", "depthwise", "add", "mul")
-OPERATIONS = (*PRODUCTS, *DRAW_CODES)
-CASES = 12  # of each operation
-CHANNELS = (1, 3, 7, 8, 9, 15, 16, 17, 24, 30, 33, 5)  # of depthwise convolutions
-ZEROS = (-128, -5, 0, 13, 127)
+OPERATIONS = (*PRODUCTS, *DRAW_CODES, "conv_transposed")
+CASES = 16  # of each operation
+CHANNELS = (1, 3, 7, 8, 9, 15, 16, 17, 24, 30, 33, 5, 2, 12, 32, 40)  # of depthwise convolutions
 ACTIVATIONS = ("none", "relu", "relu6", "relu_n1_to_1")
 
 
@@ -50,6 +51,11 @@ class Case(NamedTuple):
             return oracle.problem(
                 "conv2d", x, w, c["b"], out, stride=2, padding=c["pads"], layout="NHWC"
             )
+        if self.operation == "conv_transposed":
+            w = Codes(c["w"], c["s_w"], axis=0)
+            return oracle.problem(
+                "conv_transpose2d", x, w, c["b"], out, stride=2, padding=c["pads"], layout="NHWC"
+            )
         w = Codes(c["w"], c["s_w"], axis=3)
         return oracle.problem(
             "conv2d", x, w, c["b"], out, padding=1, groups=w.shape[3], layout="NHWC",
@@ -63,59 +69,91 @@ def same(size: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-def int8(rng, low, *shape):
-    return rng.integers(low, 128, shape).astype(np.int8)
+def _near(rng, zero, reach, *shape):
+    """Draw integers near a zero point, so that sums of their products stay small."""
+    steps = rng.integers(-reach, reach + 1, shape)
+    return np.clip(zero + steps, -128, 127).astype(np.int8)
 
 
-def _linear(rng, ties, number):
+def _weights(rng, kind, *shape):
+    reach = 127 if kind == "random" else 3
+    return rng.integers(-reach, reach + 1, shape).astype(np.int8)
+
+
+def _linear(rng, kind, number, z):
     depth, outputs = int(rng.integers(3, 40)), int(rng.integers(1, 35))
-    x, w = int8(rng, -128, 61, depth), int8(rng, -127, outputs, depth)
-    w = w // np.int8(32) if ties else w
-    s_x, s_w = np.float32([0.5, 0.25] if ties else rng.uniform([0.01, 0.001], [0.1, 0.02]))
-    spread = 40 * np.sqrt(depth) * w.std() * s_x * s_w / 30
-    s_y = np.float32(2.0 ** np.ceil(np.log2(spread)) if ties else spread)
-    b = rng.integers(-2000, 2000, outputs).astype(np.int32)
-    return {"x": x, "w": w, "b": b, "s_x": s_x, "s_w": s_w, "s_y": s_y}
+    w = _weights(rng, kind, outputs, depth)
+    if kind == "random":
+        x = int8(rng, -128, 61, depth)
+        s_x, s_w = np.float32(rng.uniform([0.01, 0.001], [0.1, 0.02]))
+        s_y = np.float32(40 * np.sqrt(depth) * w.std() * s_x * s_w / 30)
+    else:
+        x = _near(rng, z["z_x"], 9, 61, depth)
+        s_x, s_w = (scale_of(rng, kind) for _ in "xw")
+        s_y = np.float32(s_x * s_w * 2)
+    b = rng.integers(-2000, 2000, outputs) if kind == "random" else rng.integers(-20, 20, outputs)
+    return {"x": x, "w": w, "b": b.astype(np.int32), "s_x": s_x, "s_w": s_w, "s_y": s_y}
 
 
-def _filters(rng, ties, shape, outputs):
-    w = int8(rng, -127, *shape)
-    s_w = 2.0 ** -rng.integers(4, 8, outputs) if ties else rng.uniform(0.001, 0.02, outputs)
-    b = rng.integers(-2000, 2000, outputs).astype(np.int32)
-    return {"w": w // np.int8(32) if ties else w, "s_w": s_w.astype(np.float32), "b": b}
+def _filters(rng, kind, shape, outputs, s_x, spread):
+    """Draw filters; results have half the steps of the sums, or one and a half, unless random."""
+    w, one = _weights(rng, kind, *shape), scale_of(rng, kind)
+    if kind == "random":
+        s_w, s_y = rng.uniform(0.001, 0.02, outputs), np.float32(rng.uniform(0.2, 0.5) * spread)
+        b = rng.integers(-2000, 2000, outputs)
+    else:
+        s_w, s_y = one * rng.choice([1, 1, 3], outputs), np.float32(2 * s_x * one)
+        b = rng.integers(-20, 20, outputs)
+    return {"w": w, "s_w": s_w.astype(np.float32), "b": b.astype(np.int32), "s_y": s_y}
 
 
-def _conv(rng, ties, number):
+def _conv(rng, kind, number, z):
     channels, outputs, height = (int(n) for n in rng.integers([1, 1, 5], [9, 20, 9]))
-    s_x = np.float32(0.5 if ties else rng.uniform(0.01, 0.1))
-    s_y = np.float32(1 if ties else rng.uniform(0.2, 0.5) * np.sqrt(channels) * s_x * 60)
+    s_x, shape = scale_of(rng, kind), (9, height, 7, channels)
+    random = kind == "random"
+    x = int8(rng, -128, *shape) if random else _near(rng, z["z_x"], 9, *shape)
+    spread = np.sqrt(channels) * s_x * 60
     return {
-        "x": int8(rng, -128, 9, height, 7, channels),
-        **_filters(rng, ties, (outputs, 3, 3, channels), outputs),
-        "s_x": s_x, "s_y": s_y, "activation": ACTIVATIONS[number % 4],
-        "pads": (same(height), same(7)),
+        "x": x, **_filters(rng, kind, (outputs, 3, 3, channels), outputs, s_x, spread), "s_x": s_x,
+        "activation": ACTIVATIONS[(number + number // 4) % 4], "pads": (same(height), same(7)),
     }  # fmt: skip
 
 
-def _depthwise(rng, ties, number):
+def _depthwise(rng, kind, number, z):
     channels = CHANNELS[number]
-    s_x = np.float32(0.5 if ties else rng.uniform(0.01, 0.1))
-    s_y = np.float32(0.5 if ties else rng.uniform(0.2, 0.5) * s_x * 40)
-    x = int8(rng, -128, 2, 6, 7, channels)
-    return {"x": x, **_filters(rng, ties, (1, 3, 3, channels), channels), "s_x": s_x, "s_y": s_y}
+    s_x, shape = scale_of(rng, kind), (2, 6, 7, channels)
+    random = kind == "random"
+    x = int8(rng, -128, *shape) if random else _near(rng, z["z_x"], 20, *shape)
+    filters = _filters(rng, kind, (1, 3, 3, channels), channels, s_x, s_x * 40)
+    return {"x": x, **filters, "s_x": s_x}
+
+
+def _conv_transposed(rng, kind, number, z):
+    channels, outputs, kernel = (int(n) for n in rng.integers([1, 1, 2], [7, 12, 4]))
+    s_x, shape = scale_of(rng, kind), (4, 4, 5, channels)
+    random = kind == "random"
+    x = int8(rng, -128, *shape) if random else _near(rng, z["z_x"], 9, *shape)
+    filters = (outputs, kernel, kernel, channels)
+    made = _filters(rng, kind, filters, outputs, s_x, np.sqrt(channels) * s_x * 40)
+    # SAME: twice as large as the image.
+    total = kernel - 2
+    return {"x": x, **made, "s_x": s_x, "pads": ((total // 2, total - total // 2),) * 2}
 
 
 def _pair(product):
-    def draw(rng, ties, number):
-        s_a, s_b = np.float32([0.25, 0.5] if ties else rng.uniform(0.01, 0.1, 2))
-        if number % 4 == 1:  # below 2**-10 of the result LiteRT does not leave sums to XNNPACK
-            s_b = np.float32(s_a * rng.uniform(6e-3, 2e-2))
-        if product:
-            s_y = np.float32(8 if ties else s_a * s_b * 90)
-        else:
-            s_y = np.float32(1 if ties else (s_a + s_b) * 0.8)
+    def draw(rng, kind, number, z):
         zeros = {f"z_{n}": int(rng.choice(ZEROS)) for n in "ab"}
         a, b = int8(rng, -128, 901), int8(rng, -128, 901)
+        s_a, s_b, s_y = pair_of_scales(rng, kind, number)
+        if product:
+            s_y = np.float32(s_a * s_b * (90 if kind == "random" else 2))
+            if kind != "random":  # one factor is odd, the other one mostly
+                odd = [2 * rng.integers(-5, 5, 901) + 1 for _ in "ab"]
+                odd[0] = odd[0] + (rng.random(901) < 0.2)
+                a, b = (
+                    np.clip(zeros[f"z_{n}"] + steps, -128, 127).astype(np.int8)
+                    for n, steps in zip("ab", odd, strict=True)
+                )
         return {"a": a, "b": b, "s_a": s_a, "s_b": s_b, "s_y": s_y, **zeros}
 
     return draw
@@ -123,7 +161,7 @@ def _pair(product):
 
 _DRAW = {
     "linear": _linear, "conv": _conv, "depthwise": _depthwise, "add": _pair(False),
-    "mul": _pair(True), **DRAW_CODES,
+    "mul": _pair(True), "conv_transposed": _conv_transposed, **DRAW_CODES,
 }  # fmt: skip
 
 
@@ -132,10 +170,21 @@ def cases(seed: int) -> list[Case]:
     rng, drawn = np.random.default_rng(seed), []
     for operation in OPERATIONS:
         for number in range(CASES):
-            operands = _DRAW[operation](rng, number % 3 == 0, number)
             zeros = {"z_x": int(rng.choice(ZEROS)), "z_y": int(rng.choice(ZEROS))}
+            operands = _DRAW[operation](rng, KINDS[number % 4], number, zeros)
             drawn.append(Case(operation, {**zeros, **operands}))
     return drawn
+
+
+def without_zero_points(case: Case) -> Case:
+    """Return a case as ncnn can hold it: no zero points, no -128, no fused activations."""
+    operands = {name: 0 if name.startswith("z_") else v for name, v in case.operands.items()}
+    operands.pop("activation", None)
+    if case.operation in ("requantize", "dequantize"):
+        operands["x"] = operands["x"].astype(np.int32)
+    elif case.operation != "quantize":  # some kernels negate what they multiply
+        operands["x"] = np.maximum(operands["x"], np.int8(-127))
+    return Case(case.operation, operands)
 
 
 def digest(case: Case) -> int:

@@ -9,17 +9,25 @@ START, END = ".. table-starts", ".. table-ends"
 def _cell(row):
     if row is None:
         return ""
-    differing, elements = row
+    differing, elements = row[:2]
     return f"{elements:,}" if not differing else f"{differing:,} of {elements:,} differ"
+
+
+def _share(rows) -> str:
+    """Write which share of the results of an operation are ties, or nearly so."""
+    shares = [row[2] / row[1] for row in rows if row is not None and row[2] is not None]
+    return f"{min(shares):.0%}" if shares else ""
 
 
 def text(table) -> str:
     """Write a table as reStructuredText: operations down, runtimes across."""
     operations = list(dict.fromkeys(name for rows in table.values() for name in rows))
-    lines = [".. list-table::", "   :header-rows: 1", "", "   * - operation"]
+    lines = [".. list-table::", "   :header-rows: 1", "", "   * - operation", "     - ties"]
     lines += [f"     - {runtime}" for runtime in table]
     for operation in operations:
         lines.append(f"   * - {operation}")
+        own = [rows.get(operation) for rows in table.values()]
+        lines.append(f"     - {_share(own)}".rstrip())
         lines += [f"     - {_cell(rows.get(operation))}".rstrip() for rows in table.values()]
     return "\n".join(lines)
 

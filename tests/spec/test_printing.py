@@ -93,6 +93,11 @@ def drawn(rng, shape):
     yield np.where(normal > 0, np.float32(NAN), np.float32(3)).astype(np.float32)
 
 
+def words(tensor):
+    """Split what is printed; our names of dtypes are longer and may begin a new line."""
+    return repr(tensor).replace("refquant.", "torch.").split()
+
+
 SHAPES = [(), (1,), (3,), (17,), (1001,), (2, 3), (3, 40), (40, 40), (2, 3, 4), (9, 2, 9, 9), (0,)]
 
 
@@ -102,6 +107,64 @@ def test_an_installed_pytorch_prints_the_same(torch, shape):
     rng = np.random.default_rng(len(shape))
     for array in drawn(rng, shape):
         array = np.asarray(array)
-        ours, theirs = refquant.tensor(array), torch.from_numpy(array)
-        # Names of dtypes have another length, so that they can begin a new line here or there.
-        assert repr(ours).replace("refquant.", "torch.").split() == repr(theirs).split()
+        assert words(refquant.tensor(array)) == words(torch.from_numpy(array))
+
+
+@pytest.fixture
+def options():
+    yield
+    refquant.set_printoptions(profile="default")
+
+
+OPTIONS = [
+    {"precision": 2},
+    {"precision": 0},
+    {"sci_mode": True},
+    {"sci_mode": False},
+    {"threshold": 5, "edgeitems": 1},
+    {"threshold": 5, "edgeitems": 2},
+    {"linewidth": 40},
+    {"profile": "short"},
+    {"profile": "full"},
+]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("setting", OPTIONS, ids=repr)
+def test_an_installed_pytorch_prints_the_same_with_options(torch, options, setting):
+    rng = np.random.default_rng(1)
+    refquant.set_printoptions(**setting)
+    torch.set_printoptions(**setting)
+    try:
+        for shape in [(3,), (40, 40), (2, 3, 40)]:
+            for array in drawn(rng, shape):
+                assert words(refquant.tensor(array)) == words(torch.from_numpy(array))
+    finally:
+        torch.set_printoptions(profile="default")
+
+
+def test_options_stay_until_they_are_set_again(options):
+    refquant.set_printoptions(precision=1)
+    refquant.set_printoptions(linewidth=30)
+    assert repr(refquant.tensor([0.25] * 6)).split("\n") == [
+        "tensor([0.2, 0.2, 0.2, 0.2,",
+        "        0.2, 0.2])",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"precision": -1}, "`precision` must be"),
+        ({"edgeitems": 1.5}, "`edgeitems` must be"),
+        ({"threshold": "many"}, "`threshold` must be a number"),
+        ({"profile": "wide"}, "`profile` must be"),
+        ({"linewidth": 50, "sci_mode": "no"}, "`sci_mode` must be"),
+    ],
+)
+def test_options_that_are_refused_change_nothing(options, setting, message):
+    x = refquant.rand(2, 50)
+    before = repr(x)
+    with pytest.raises(refquant.errors.RefquantError, match=message):
+        refquant.set_printoptions(**setting)
+    assert repr(x) == before

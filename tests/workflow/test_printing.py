@@ -106,3 +106,13 @@ def test_layer_normalization_without_a_shift():
     assert refquant.equal(layer(x), nn.LayerNorm(3)(x))
     layer(x).square().sum().backward()
     assert layer.weight.grad is not None
+
+
+def test_loading_a_state_says_what_matched():
+    layer = nn.Linear(1, 1)
+    found = layer.load_state_dict(layer.state_dict())
+    assert repr(found) == "<All keys matched successfully>"
+    assert found == ([], [])
+    found = layer.load_state_dict({"weight": refquant.ones(1, 1), "other": 1}, strict=False)
+    assert (found.missing_keys, found.unexpected_keys) == (["bias"], ["other"])
+    assert repr(found) == "_IncompatibleKeys(missing_keys=['bias'], unexpected_keys=['other'])"

@@ -80,6 +80,14 @@ def multiplier_of_axes(axes, input_scale, weight_scale, output_scale):
     return x * w / y if axes.formed_by == "division" else x * w * (1 / y)
 
 
+def multiplier_of_single_product(axes, input_scale, weight_scale, output_scale):
+    """Form it from the product of two scales in float32, if the quotient is one of float64."""
+    if (axes.precision, axes.formed_by) != ("float64", "division"):
+        return multiplier_of_axes(axes, input_scale, weight_scale, output_scale)
+    product = np.float32(input_scale) * np.asarray(weight_scale, np.float32)
+    return product.astype(np.float64) / np.float64(output_scale)
+
+
 # -- from a scaled number to an integer ------------------------------------------------------
 
 
@@ -306,6 +314,7 @@ REQUANTIZE = Form(
     lambda axes: formula_of_finish(axes, _product(axes)),
 )
 MULTIPLIER = Form(("precision", "formed_by"), multiplier_of_axes, _multiplier)
+MULTIPLIER_OF_SINGLE_PRODUCT = Form(MULTIPLIER.axes, multiplier_of_single_product, _multiplier)
 AVERAGE = Form(QUANTIZE.axes, average_of_axes, formula_of_average)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from refquant.engines.arithmetic import ncnn, openvino, reals
 from refquant.engines.arithmetic import other_runtimes as f
 from refquant.engines.arithmetic.axes import Arithmetic
 from refquant.engines.arithmetic.compose import (
@@ -20,6 +21,7 @@ from refquant.engines.arithmetic.compose import (
     DEQUANTIZE,
     FINISH,
     MULTIPLIER,
+    MULTIPLIER_OF_SINGLE_PRODUCT,
     QUANTIZE,
     REQUANTIZE,
     Form,
@@ -249,6 +251,9 @@ ADD_SHIFTED = Form(
 ADD_MERGED = Form(
     ("rounding",), f.add_merged, lambda a: f"{a.rounding}(sum of fixed(x_a) and fixed(x_b))"
 )
+SUBTRACT_MERGED = Form(
+    ADD_MERGED.axes, f.subtract_merged, lambda a: f"{a.rounding}(fixed(x_a) less fixed(x_b))"
+)
 ADD_IN_20_BITS = Form(
     ("rounding",),
     f.add_in_20_bits,
@@ -275,6 +280,20 @@ ADD_FOLDED = Form(
     lambda a: formula_of_finish(a, "r_a * q_a + r_b * q_b + c"),
 )
 
+_WITHOUT_ZERO_POINTS = ("rounding", "formed_by")
+_OTHERS = (
+    *(
+        Form((*FINISH, "formed_by"), function, QUANTIZE.formula)
+        for function in (reals.add_of_reals, reals.subtract_of_reals, reals.multiply_of_reals)
+    ),
+    Form(_WITHOUT_ZERO_POINTS, ncnn.quantize_by_halves, QUANTIZE.formula),
+    Form(_WITHOUT_ZERO_POINTS, ncnn.quantize_exactly, QUANTIZE.formula),
+    Form(
+        ("rounding",),
+        openvino.fake_quantize,
+        lambda a: f"{a.rounding}(f32(f32(x * a) + b)), a and b from the ends of the range",
+    ),
+)
 _SATURATED = Arithmetic(formed_by="product", overflow="saturated")
 _BEFORE = _SATURATED.change(zero_point="before")
 _FUSED = _SATURATED.change(zero_point="fused")
@@ -326,7 +345,9 @@ _BY_FUNCTION = {
     form.function: form
     for form in (
         QUANTIZE, DEQUANTIZE, REQUANTIZE, MULTIPLIER, MULTIPLY, ADD_SHIFTED, AVERAGE, ADD_MERGED,
-        ADD_IN_20_BITS, SUBTRACT_SHIFTED, SUBTRACT_IN_20_BITS, REQUANTIZE_CODES,
+        ADD_IN_20_BITS, SUBTRACT_SHIFTED, SUBTRACT_IN_20_BITS, REQUANTIZE_CODES, SUBTRACT_MERGED,
+        *_OTHERS,
+        MULTIPLIER_OF_SINGLE_PRODUCT,
     )
 }  # fmt: skip
 

@@ -68,17 +68,30 @@ def multiply_of_axes(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_p
     return requantize_of_axes(axes, product, multiplier, zero_point, lower, upper)
 
 
-def add_merged(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
-    """Add as `add_shifted`, the shift of an operand to the right merged with its 20 more bits."""
+def _merged(
+    sign, axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper
+):  # fmt: skip
+    """Add or subtract as `_shifted`, the shift of an operand merged with its 20 more bits."""
     twice = 2 * max(a_scale, b_scale)
-    total: np.ndarray = np.zeros(1, np.int64)
+    parts = []
     for steps, s in ((_steps(a, a_zero), a_scale), (_steps(b, b_zero), b_scale)):
         q, shift = quantized_multiplier(s / twice)
         left = int(LEFT_SHIFT + shift)
         n = steps << left if left >= 0 else round_shift(steps, -left, axes.rounding)
-        total = total + round_shift(n * q, 31, "half_up")
+        parts.append(round_shift(n * q, 31, "half_up"))
+    total = parts[0] + sign * parts[1]
     result = in_fixed_point(axes, total, twice / (scale * 2**LEFT_SHIFT))
     return np.clip(result + zero_point, lower, upper)
+
+
+def add_merged(axes, *operands):
+    """Add as `add_shifted`, the shift of an operand to the right merged with its 20 more bits."""
+    return _merged(1, axes, *operands)
+
+
+def subtract_merged(axes, *operands):
+    """Subtract as `add_merged` adds."""
+    return _merged(-1, axes, *operands)
 
 
 def _in_common_steps(
@@ -156,14 +169,20 @@ def litert_rules(axes: Arithmetic, merged: bool) -> dict[str, FusedRule]:
         partial(multiply_of_axes, axes.change(precision="float32")),
     )
     if merged:
-        rules["add"] = FusedRule(
-            "add_merged",
-            "clip(fixed(sum high(((q - z) << (20 + e)) * m), t / (2**20 * s)) + z), "
-            "s_i / t = m * 2**(e - 31), t = 2 * max(s_a, s_b)",
-            f"{source}, optimized kernels",
-            partial(add_merged, axes),
-        )
+        rules["add"] = merged_rule("+", axes, f"{source}, optimized kernels")
     return rules
+
+
+def merged_rule(sign: str, axes: Arithmetic, source: str) -> FusedRule:
+    """Make the rule that adds or subtracts with merged shifts."""
+    h = "high(((q_{0} - z_{0}) << (20 + e_{0})) * m_{0})"
+    return FusedRule(
+        "add_merged" if sign == "+" else "subtract_merged",
+        f"clip(fixed({h.format('a')} {sign} {h.format('b')}, t / (2**20 * s)) + z), "
+        "s_i / t = m_i * 2**(e_i - 31), t = 2 * max(s_a, s_b)",
+        source,
+        partial(add_merged if sign == "+" else subtract_merged, axes),
+    )
 
 
 def tflite_rules(axes: Arithmetic) -> dict[str, FusedRule]:

@@ -18,18 +18,21 @@ from refquant.engines.arithmetic.compose import (
     quantized_multiplier,
 )
 from refquant.engines.rule import Rule
-from refquant.engines.rules.float32 import wrap_int32
+from refquant.engines.rules.float32 import reciprocal, wrap_int32
 from refquant.engines.rules.rounding import round_number, round_shift
 
 __all__ = [
     "DEQUANTIZE_IN_BLOCKS",
     "DEQUANTIZE_IN_FLOAT32",
+    "DYNAMIC_QUANTIZE",
     "ELU_BY_TABLE",
     "HARDSWISH_IN_16_BITS",
     "LEAKY_RELU_BY_TABLE",
     "LEAKY_RELU_IN_8_BITS",
     "QUANTIZE_AWAY",
+    "QUANTIZE_AWAY_IN_FLOAT64",
     "QUANTIZE_EVEN",
+    "QUANTIZE_EVEN_BY_INVERSE",
     "REQUANTIZE_BY_TABLE",
     "REQUANTIZE_IN_8_BITS",
     "SIGMOID_BY_TABLE",
@@ -65,11 +68,23 @@ QUANTIZE_AWAY = Rule(
     f"{_LITERT} and TensorFlow Lite Micro, reference kernels of QUANTIZE",
     partial(quantize_of_axes, _EVEN.change(rounding="half_away")),
 )
+QUANTIZE_AWAY_IN_FLOAT64 = Rule(
+    "quantize_half_away_in_float64",
+    "clip(half_away(x / s) + z), the quotient in float64",
+    "TensorFlow Lite 2.14, optimized kernel of QUANTIZE; LiteRT 2.3, what fills no vector in its",
+    partial(quantize_of_axes, _EVEN.change(rounding="half_away", precision="float64")),
+)
 QUANTIZE_EVEN = Rule(
     "quantize_half_even",
     "clip(rne(f32(x / s)) + z)",
-    f"{_LITERT}, optimized kernels of QUANTIZE; XNNPACK; ONNX",
+    "ONNX",
     partial(quantize_of_axes, _EVEN),
+)
+QUANTIZE_EVEN_BY_INVERSE = Rule(
+    "quantize_half_even_by_inverse",
+    "clip(rne(f32(x * f32(1 / s))) + z)",
+    f"{_LITERT}, vectors of its optimized kernel of QUANTIZE; XNNPACK",
+    partial(quantize_of_axes, _EVEN.change(formed_by="product")),
 )
 DEQUANTIZE_IN_FLOAT32 = Rule(
     "dequantize_in_float32",
@@ -95,6 +110,25 @@ DEQUANTIZE_IN_BLOCKS = Rule(
     "f32(f32(s * q) + f32(s * -z)) in whole blocks of 8, f32(s * (q - z)) behind them",
     f"{_LITERT}, optimized kernels of DEQUANTIZE",
     _dequantize_in_blocks,
+)
+
+
+def _dynamic_quantize(x):
+    if not x.size:
+        return np.zeros(x.shape, np.int64)
+    low, high = (np.minimum(x.min(), 0), np.maximum(x.max(), 0))
+    width = np.float32(high) - np.float32(low)
+    scale = width / np.float32(255) if width > 0 else np.float32(1)
+    zero = np.rint(np.clip(-np.float32(low) / scale, np.float32(0), np.float32(255)))
+    return np.clip(np.rint(x / scale) + zero, 0, 255).astype(np.int64)
+
+
+DYNAMIC_QUANTIZE = Rule(
+    "dynamic_quantize",
+    "clip(rne(f32(x / s)) + z), s = f32(f32(max(x, 0) - min(x, 0)) / 255), "
+    "z = rne(f32(-min(x, 0) / s)), in uint8",
+    "ONNX, DynamicQuantizeLinear",
+    _dynamic_quantize,
 )
 
 
@@ -195,14 +229,16 @@ LEAKY_RELU_IN_8_BITS = Rule(
 def _by_table(function, rounding, q, x_scale, x_zero, scale, zero_point, lower, upper):
     x = np.float32(x_scale) * steps_of(q, x_zero).astype(np.float32)
     y = function(x.astype(np.float64)).astype(np.float32)
-    t = round_number(y / np.float32(scale), rounding)
+    by_inverse = rounding == "half_away"  # the tables of TensorFlow Lite
+    t = round_number(y * reciprocal(scale) if by_inverse else y / np.float32(scale), rounding)
     return np.clip(t + zero_point, lower, upper).astype(np.int64)
 
 
 def _table(name: str, formula: str, function, rounding="half_away", source="") -> Rule:
+    by = "* f32(1 / s)" if rounding == "half_away" else "/ s"
     return Rule(
         f"{name}_by_table" if rounding == "half_away" else f"{name}_by_table_{rounding}",
-        f"clip({rounding}(f32(f32({formula}) / s)) + z), x = f32(s_x * (q - z_x))",
+        f"clip({rounding}(f32(f32({formula}) {by})) + z), x = f32(s_x * (q - z_x))",
         source or f"{_LITERT} and TensorFlow Lite Micro",
         partial(_by_table, function, rounding),
     )

@@ -23,6 +23,7 @@ __all__ = [
     "MEAN_BY_BIAS_IN_BLOCKS",
     "MEAN_BY_MULTIPLIER",
     "MEAN_IN_FLOAT32",
+    "NEAREST",
     "RESIZE_IN_10_BITS",
     "RESIZE_IN_11_BITS",
 ]
@@ -132,7 +133,7 @@ MEAN_BY_BIAS_IN_BLOCKS = Rule(
 
 def _mean_in_float32(total, count, x_scale, x_zero, scale, zero_point, lower, upper):
     n = np.asarray(total, np.int64) - int(count) * int(x_zero)
-    factor = np.float32(x_scale) / (np.float32(int(count)) * np.float32(scale))
+    factor = np.float32(x_scale) / np.float32(scale) / np.float32(int(count))
     steps = (n.astype(np.float32) * factor).astype(np.float64)
     return np.clip(np.rint(steps + zero_point), lower, upper).astype(np.int64)
 
@@ -220,4 +221,24 @@ RESIZE_IN_11_BITS = Rule(
     "w = rne(2**11 * fraction of the place in float32)",
     "XNNPACK, bilinear resizing",
     _resize_in_11_bits,
+)
+
+
+def _nearest(count, places, align_corners, half_pixel):
+    index = np.arange(places).astype(np.float32)
+    if align_corners and places > 1:
+        step = np.float32(count - 1) / np.float32(places - 1)
+    else:
+        step = np.float32(count) / np.float32(places)
+    place = (index + np.float32(0.5 if half_pixel else 0)) * step
+    nearest = np.floor(place.astype(np.float64) + (0.5 if align_corners else 0))
+    return np.minimum(nearest.astype(np.int64), count - 1)
+
+
+NEAREST = Rule(
+    "nearest_of_codes",
+    "min(floor((i + h) * f32(n / m)), n - 1), h = 0.5 for centers of pixels; with aligned corners "
+    "half_away((i + h) * f32((n - 1) / (m - 1)))",
+    "TensorFlow Lite, kernels of RESIZE_NEAREST_NEIGHBOR",
+    _nearest,
 )

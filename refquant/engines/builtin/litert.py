@@ -8,7 +8,12 @@ from functools import partial
 from typing import Any
 
 from refquant.engines.arithmetic.axes import Arithmetic
-from refquant.engines.arithmetic.compose import REQUANTIZE, record
+from refquant.engines.arithmetic.compose import (
+    REQUANTIZE,
+    multiplier_of_single_product,
+    record,
+)
+from refquant.engines.arithmetic.fixed_softmax import SOFTMAX_IN_FIXED_POINT
 from refquant.engines.arithmetic.other_runtimes import AVERAGE_OF_CODES, litert_rules, tflite_rules
 from refquant.engines.arithmetic.runtime_codes import (
     DEQUANTIZE_IN_BLOCKS,
@@ -16,7 +21,8 @@ from refquant.engines.arithmetic.runtime_codes import (
     ELU_BY_TABLE,
     HARDSWISH_IN_16_BITS,
     QUANTIZE_AWAY,
-    QUANTIZE_EVEN,
+    QUANTIZE_AWAY_IN_FLOAT64,
+    QUANTIZE_EVEN_BY_INVERSE,
     SIGMOID_BY_TABLE,
     SOFTMAX_BY_TABLE,
     TANH_BY_TABLE,
@@ -28,10 +34,16 @@ from refquant.engines.arithmetic.runtime_windows import (
     MEAN_BY_BIAS,
     MEAN_BY_BIAS_IN_BLOCKS,
     MEAN_BY_MULTIPLIER,
+    NEAREST,
     RESIZE_IN_10_BITS,
 )
 from refquant.engines.builtin.tflite import DOUBLE
-from refquant.engines.conditions import IS_CONVOLUTION, IS_DEPTHWISE, KEEPS_IMAGE
+from refquant.engines.conditions import (
+    IS_CONVOLUTION,
+    IS_DEPTHWISE,
+    IS_TRANSPOSED,
+    KEEPS_IMAGE,
+)
 from refquant.engines.record import Engine
 from refquant.engines.rule import Rule, Split, first_of
 from refquant.engines.rules.requantize import split_by_channels
@@ -52,6 +64,14 @@ UPWARD = _requantize(UP, "ruy, kernels for x86 and NEON")
 BY_CHANNELS = split_by_channels(UPWARD, AWAY, BLOCK, "TensorFlow Lite, optimized depthwise kernels")
 
 
+MULTIPLIER_OF_LINEAR = Rule(
+    "multiplier_of_single_product",
+    "f64(f32(s_x * s_w)) / f64(s_y)",
+    "TensorFlow Lite, GetQuantizedConvolutionMultipler",
+    partial(multiplier_of_single_product, DOUBLE),
+)
+
+
 def _engine(
     name: str, title: str, arithmetic: Arithmetic, products: Any, pairs: Any, codes: Any
 ) -> Engine:
@@ -61,7 +81,11 @@ def _engine(
         average_pool=averages, adaptive_average_pool=averages, requantize_sum=first_of(*products)
     )
     steps.update({step: first_of(*rules) for step, rules in codes.items()})
-    return record(arithmetic, name).derive(name, title, steps=steps)
+    made = record(arithmetic, name)
+    if name not in ("tflite-micro", "litert-2.3-reference"):
+        per_channel = made.rule("multiplier")
+        steps["multiplier"] = first_of((IS_CONVOLUTION, per_channel), MULTIPLIER_OF_LINEAR)
+    return made.derive(name, title, steps=steps)
 
 
 # What all of these runtimes have in common.
@@ -70,10 +94,11 @@ _CODES: dict[str, Any] = {
     "tanh_of_codes": TANH_BY_TABLE,
     "hardswish_of_codes": HARDSWISH_IN_16_BITS,
     "leaky_relu_of_codes": leaky_relu_rule(DOUBLE, "TensorFlow Lite, reference kernels"),
-    "softmax_of_codes": SOFTMAX_BY_TABLE,
+    "softmax_of_codes": SOFTMAX_IN_FIXED_POINT,
     "average_of_codes": AVERAGE_OF_CODES_ALONE,
     "mean_of_codes": MEAN_BY_MULTIPLIER,
     "resize_of_codes": RESIZE_IN_10_BITS,
+    "nearest_of_codes": NEAREST,
 }
 _AWAY = requantize_rule(DOUBLE, "TensorFlow Lite, reference kernels of QUANTIZE")
 _UP = requantize_rule(UP, "LiteRT, optimized kernels of QUANTIZE")
@@ -87,13 +112,19 @@ _REFERENCE: dict[str, Any] = {
 }
 _FAST_2_14: dict[str, Any] = {
     **_REFERENCE,
+    "softmax_of_codes": (SOFTMAX_BY_TABLE,),
+    **{
+        step: (Split.uniform(QUANTIZE_AWAY_IN_FLOAT64),)
+        for step in ("quantize_per_tensor", "quantize_per_channel")
+    },
     "elu_of_codes": (ELU_BY_TABLE,),
     "mean_of_codes": ((KEEPS_IMAGE, MEAN_BY_BIAS), MEAN_BY_MULTIPLIER),
 }
 _FAST: dict[str, Any] = {
+    "softmax_of_codes": (SOFTMAX_BY_TABLE,),
     "requantize_codes": (Split(_UP, _AWAY, 16),),
     **{
-        step: (Split(QUANTIZE_EVEN, QUANTIZE_AWAY, 8),)
+        step: (Split(QUANTIZE_EVEN_BY_INVERSE, QUANTIZE_AWAY_IN_FLOAT64, 8),)
         for step in ("quantize_per_tensor", "quantize_per_channel")
     },
     "dequantize_per_tensor": (DEQUANTIZE_IN_BLOCKS,),
@@ -103,7 +134,7 @@ _FAST: dict[str, Any] = {
 
 
 _FLOAT64 = _requantize(IN_FLOAT64, "LiteRT 2.3, reference kernel of FULLY_CONNECTED")
-_OPTIMIZED = ((IS_DEPTHWISE, BY_CHANNELS), UPWARD)
+_OPTIMIZED = ((IS_DEPTHWISE, BY_CHANNELS), (IS_TRANSPOSED, BY_CHANNELS), UPWARD)
 
 ENGINES = (
     _engine(
@@ -120,7 +151,8 @@ ENGINES = (
     ),
     _engine(
         "tflite-2.14-optimized-x86", "TensorFlow Lite 2.14, optimized kernels on x86", UP,
-        ((IS_DEPTHWISE, AWAY), UPWARD), litert_rules(DOUBLE, merged=False), _FAST_2_14,
+        ((IS_DEPTHWISE, AWAY), (IS_TRANSPOSED, AWAY), UPWARD),
+        litert_rules(DOUBLE, merged=False), _FAST_2_14,
     ),
     _engine(
         "tflite-micro", "TensorFlow Lite Micro, reference kernels", DOUBLE, (AWAY,),

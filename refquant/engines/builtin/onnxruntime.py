@@ -1,17 +1,20 @@
 """ONNX Runtime on processors."""
 
+from refquant.engines.arithmetic import reals
 from refquant.engines.arithmetic.axes import Arithmetic
 from refquant.engines.arithmetic.compose import record
+from refquant.engines.arithmetic.mlas import PRODUCT_OF_REALS
 from refquant.engines.arithmetic.other_runtimes import ADD_FOLDED, MULTIPLY_BY_RATIO
 from refquant.engines.arithmetic.runtime_codes import (
     DEQUANTIZE_IN_FLOAT32,
+    DYNAMIC_QUANTIZE,
     LEAKY_RELU_BY_TABLE,
     QUANTIZE_EVEN,
     REQUANTIZE_BY_TABLE,
     SIGMOID_BY_TABLE_EVEN,
     SOFTMAX_EVEN,
 )
-from refquant.engines.arithmetic.runtime_windows import AVERAGE_OF_REALS, GLOBAL_AVERAGE
+from refquant.engines.arithmetic.runtime_windows import AVERAGE_OF_REALS, GLOBAL_AVERAGE, NEAREST
 from refquant.engines.rule import Split, first_of
 
 _ARITHMETIC = Arithmetic(bias="int32_division", clamp="before", overflow="saturated")
@@ -22,6 +25,7 @@ _LINEAR = {
     "quantize_per_channel": first_of(Split.uniform(QUANTIZE_EVEN)),
     "dequantize_per_tensor": first_of(DEQUANTIZE_IN_FLOAT32),
     "requantize_codes": first_of(Split.uniform(REQUANTIZE_BY_TABLE)),
+    "dynamic_quantize_of_reals": first_of(DYNAMIC_QUANTIZE),
 }
 
 ONNX = record(_ARITHMETIC, "onnx").derive(
@@ -42,10 +46,37 @@ ONNX = record(_ARITHMETIC, "onnx").derive(
 
 _REFERENCE = _ARITHMETIC.change(zero_point="before")
 
+# The multiplier is one of float32, its product with an integer one of float64.
+_WIDE = record(_REFERENCE.change(precision="float64"), "wide")
+
 ONNX_REFERENCE = record(_REFERENCE, "onnx-reference").derive(
     "onnx-reference",
     "The ReferenceEvaluator of onnx: zero points of products are added before rounding",
-    steps=_LINEAR,
+    steps={**_LINEAR, "requantize_sum": _WIDE.steps["requantize_sum"]},
 )
 
-ENGINES = (ONNX, ONNX_REFERENCE)
+QDQ_FLOAT = record(_ARITHMETIC, "onnxruntime-qdq-float").derive(
+    "onnxruntime-qdq-float",
+    "ONNX Runtime on x86 processors, operators between DequantizeLinear and QuantizeLinear unfused",
+    steps={
+        **_LINEAR,
+        "product_of_reals": first_of(PRODUCT_OF_REALS),
+        "add": first_of(reals.ADD),
+        "subtract": first_of(reals.SUBTRACT),
+        "multiply": first_of(reals.MULTIPLY),
+        "concatenate_codes": first_of(REQUANTIZE_BY_TABLE),
+        "sigmoid_of_codes": first_of(reals.SIGMOID),
+        "tanh_of_codes": first_of(reals.TANH),
+        "elu_of_codes": first_of(reals.ELU),
+        "hardswish_of_codes": first_of(reals.HARDSWISH),
+        "leaky_relu_of_codes": first_of(reals.LEAKY_RELU),
+        "softmax_of_codes": first_of(reals.SOFTMAX),
+        "average_of_codes": first_of(reals.AVERAGE),
+        "global_average_of_reals": first_of(reals.GLOBAL_AVERAGE),
+        "mean_of_reals": first_of(reals.MEAN),
+        "resize_of_reals": first_of(reals.RESIZE),
+        "nearest_of_codes": first_of(NEAREST),
+    },
+)
+
+ENGINES = (ONNX, ONNX_REFERENCE, QDQ_FLOAT)

@@ -12,7 +12,7 @@ from refquant.engines.arithmetic.other_runtimes import (
 from refquant.engines.arithmetic.runtime_codes import (
     DEQUANTIZE_IN_FLOAT32,
     LEAKY_RELU_IN_8_BITS,
-    QUANTIZE_EVEN,
+    QUANTIZE_EVEN_BY_INVERSE,
     REQUANTIZE_IN_8_BITS,
     SIGMOID_BY_TABLE,
     TANH_BY_TABLE,
@@ -36,7 +36,7 @@ XNNPACK = record(_ARITHMETIC, "xnnpack").derive(
         "add": first_of(ADD_IN_20_BITS),
         "subtract": first_of(SUBTRACT_IN_20_BITS),
         "multiply": first_of(_MULTIPLY),
-        "quantize_per_tensor": first_of(Split.uniform(QUANTIZE_EVEN)),
+        "quantize_per_tensor": first_of(Split.uniform(QUANTIZE_EVEN_BY_INVERSE)),
         "dequantize_per_tensor": first_of(DEQUANTIZE_IN_FLOAT32),
         "requantize_codes": first_of(Split.uniform(REQUANTIZE_IN_8_BITS)),
         "leaky_relu_of_codes": first_of(LEAKY_RELU_IN_8_BITS),

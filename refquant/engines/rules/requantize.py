@@ -146,12 +146,16 @@ def _fixed_point(total, multiplier, zero_point, quant_min, quant_max):
     return np.clip(rounded + zero_point, quant_min, quant_max)
 
 
-def by_channels(vector, tail, block, total, multiplier, zero_point, quant_min, quant_max):
+def by_channels(vector, tail, block, total, *operands):
     """Requantize whole blocks of channels, which lie along the last axis, and then the rest."""
     channels = np.shape(total)[-1]
     in_blocks = np.arange(channels) < channels - channels % block
-    operands = (total, multiplier, zero_point, quant_min, quant_max)
-    return np.where(in_blocks, vector(*operands), tail(*operands))
+    return np.where(in_blocks, vector(total, *operands), tail(total, *operands))
+
+
+def by_places(vector, tail, block, *operands):
+    """Requantize whole blocks of the pixels of a channel; places are not known here, so all are."""
+    return vector(*operands)
 
 
 def split_by_channels(vector: Rule, tail: Rule, block: int, source: str) -> Rule:
@@ -164,12 +168,31 @@ def split_by_channels(vector: Rule, tail: Rule, block: int, source: str) -> Rule
     )
 
 
+def split_by_places(vector: Rule, tail: Rule, block: int, source: str) -> Rule:
+    """Make a rule of two: for whole blocks of the pixels of each channel, and for the rest."""
+    return Rule(
+        f"{vector.name}_in_blocks_of_{block}_pixels",
+        f"pixels [0, {block} * (P // {block})): {vector.formula}; the rest: {tail.formula}",
+        source,
+        partial(by_places, vector, tail, block),
+    )
+
+
+def _parts(rule: Any, function: Any) -> tuple[Rule, Rule, int] | None:
+    known = getattr(rule, "function", None)
+    if isinstance(known, partial) and known.func is function:
+        return known.args[:3]
+    return None
+
+
 def parts_by_channels(rule: Any) -> tuple[Rule, Rule, int] | None:
     """Return the two rules that a rule uses for channels, and its block; None if it is one rule."""
-    function = getattr(rule, "function", None)
-    if isinstance(function, partial) and function.func is by_channels:
-        return function.args[:3]
-    return None
+    return _parts(rule, by_channels)
+
+
+def parts_by_places(rule: Any) -> tuple[Rule, Rule, int] | None:
+    """Return the two rules that a rule uses for pixels, and its block; None if it is one rule."""
+    return _parts(rule, by_places)
 
 
 FLOAT_PRODUCT = Rule(

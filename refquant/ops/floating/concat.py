@@ -94,7 +94,8 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
     Parameters
     ----------
     tensors : sequence of Tensor
-        Of equal shape and dtype.
+        Of equal shape and dtype; all plain, or all quantized per tensor: the result then has the
+        scale and the zero point of the first.
     dim : int, default 0
         Where the new dimension will be.
 
@@ -102,7 +103,10 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
     tensor([[1, 2],
             [3, 4]])
     """
-    parts = _operands(tensors)
+    quantized = isinstance(tensors, list | tuple) and all(
+        type(t) is QuantizedTensor for t in tensors
+    )
+    parts = tensors if quantized and tensors else _operands(tensors)
     if len({p.array.shape for p in parts}) > 1:
         raise ShapeError(
             argument="tensors",

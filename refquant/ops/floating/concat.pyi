@@ -51,7 +51,8 @@ def stack(tensors: Any, dim: int=0) -> Tensor:
     Parameters
     ----------
     tensors : sequence of Tensor
-        Of equal shape and dtype.
+        Of equal shape and dtype; all plain, or all quantized per tensor: the result then has the
+        scale and the zero point of the first.
     dim : int, default 0
         Where the new dimension will be.
 

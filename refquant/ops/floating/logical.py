@@ -100,18 +100,33 @@ def logical_not(input: Any) -> Tensor:
     return Tensor(np.asarray(np.logical_not(operand("input", input).array)))
 
 
-def bitwise(name: str, formula: Callable) -> Callable:
-    """Make the method of an operator that combines bits."""
+def bitwise(
+    name: str, formula: Callable, reflected: bool = False, kinds: str = "bool or integer tensors"
+) -> Callable:
+    """Make the method of an operator that combines or moves bits."""
 
     @named(name)
     def method(self, other):
         _, _, x, y = pair(self, other)
-        if x.dtype.kind == "f":
-            raise DtypeError(argument="input", expected="bool or integer tensors", got=x.dtype)
-        return Tensor(compare(formula, x, y))
+        if x.dtype.kind == "f" or (x.dtype.kind == "b" and "bool" not in kinds):
+            raise DtypeError(argument="input", expected=kinds, got=x.dtype)
+        return Tensor(compare(formula, *((y, x) if reflected else (x, y))))
 
-    method.__doc__ = f"Combine bits, as Python's {name}."
+    method.__doc__ = f"{'Combine' if 'bool' in kinds else 'Move'} bits, as Python's {name}."
     return method
+
+
+def shifted_left(x: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Multiply by powers of two in the dtype; nothing is left of a move beyond its bits."""
+    inside = (count >= 0) & (count < 8 * x.dtype.itemsize)
+    return np.where(inside, np.left_shift(x, np.where(inside, count, 0)), 0).astype(x.dtype)
+
+
+def shifted_right(x: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Divide by powers of two toward minus infinity; the sign is left of a move beyond the bits."""
+    last = 8 * x.dtype.itemsize - (x.dtype.kind == "i")
+    far = (count < 0) | (count >= last)
+    return np.right_shift(x, np.where(far, last, count)).astype(x.dtype)
 
 
 def invert(self) -> Tensor:

@@ -174,8 +174,14 @@ def logical_not(input: Any) -> Tensor:
     tensor([ True, False])
     """
 
-def bitwise(name: str, formula: Callable) -> Callable:
-    """Make the method of an operator that combines bits."""
+def bitwise(name: str, formula: Callable, reflected: bool=False, kinds: str='bool or integer tensors') -> Callable:
+    """Make the method of an operator that combines or moves bits."""
+
+def shifted_left(x: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Multiply by powers of two in the dtype; nothing is left of a move beyond its bits."""
+
+def shifted_right(x: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Divide by powers of two toward minus infinity; the sign is left of a move beyond the bits."""
 
 def invert(self) -> Tensor:
     """Invert every bit; true becomes false."""

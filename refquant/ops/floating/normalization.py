@@ -39,7 +39,7 @@ def _statistics(x, axes, shape, running_mean, running_var, momentum):
     """Measure mean and variance of a batch and move the running ones towards them."""
     count = math.prod(x.shape[a] for a in axes)
     if count <= 1:
-        raise OperationError(
+        raise ShapeError(
             argument="input",
             expected="more than one value for each channel in training",
             got=f"shape {x.shape}",
@@ -85,8 +85,10 @@ def batch_norm(
 
     Raises
     ------
+    ShapeError
+        If training sees only one value for each channel.
     OperationError
-        If training sees only one value for each channel, or evaluation has no statistics.
+        If evaluation has no statistics.
 
     Notes
     -----

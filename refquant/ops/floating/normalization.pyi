@@ -50,8 +50,10 @@ def batch_norm(input: Any, running_mean: Tensor | None, running_var: Tensor | No
 
     Raises
     ------
+    ShapeError
+        If training sees only one value for each channel.
     OperationError
-        If training sees only one value for each channel, or evaluation has no statistics.
+        If evaluation has no statistics.
 
     Notes
     -----

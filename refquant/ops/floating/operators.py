@@ -19,7 +19,7 @@ from refquant.ops.floating.arithmetic import (
     sub_,
 )
 from refquant.ops.floating.comparison import eq, ge, gt, le, lt, ne
-from refquant.ops.floating.logical import bitwise, invert
+from refquant.ops.floating.logical import bitwise, invert, shifted_left, shifted_right
 from refquant.tensors import Tensor
 
 __all__ = ["OPERATORS"]
@@ -40,9 +40,17 @@ def _operator(function: Callable, reflected: bool = False) -> Callable:
 
 OPERATORS = {
     "__neg__": neg,
-    "__and__": bitwise("and", np.bitwise_and),
-    "__or__": bitwise("or", np.bitwise_or),
-    "__xor__": bitwise("xor", np.bitwise_xor),
+    **{
+        f"__{side}{name}__": bitwise(name, formula, side == "r", kinds)
+        for name, formula, kinds in (
+            ("and", np.bitwise_and, "bool or integer tensors"),
+            ("or", np.bitwise_or, "bool or integer tensors"),
+            ("xor", np.bitwise_xor, "bool or integer tensors"),
+            ("lshift", shifted_left, "integer tensors"),
+            ("rshift", shifted_right, "integer tensors"),
+        )
+        for side in ("", "r")
+    },
     "__invert__": invert,
     **{f"__{f.__name__}__": _operator(f) for f in (eq, ne, lt, le, gt, ge)},
     **{

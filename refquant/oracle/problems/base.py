@@ -11,12 +11,27 @@ import numpy as np
 from refquant import engines
 from refquant.engines import Engine
 from refquant.engines.arithmetic.change import values_of_rule
+from refquant.engines.rule import Split
 from refquant.errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops.registered import OPERATIONS
 from refquant.oracle.problems.codes import Codes, Output
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["Problem", "fitted"]
+__all__ = ["Problem", "fitted", "in_parts", "parts_of"]
+
+
+def in_parts(entry: Any, flat: np.ndarray, *operands: Any) -> np.ndarray:
+    """Apply a rule, or a split of two, to flat elements."""
+    if not isinstance(entry, Split):
+        return entry(flat, *operands)
+    parts = parts_of(entry, flat.size)
+    return np.concatenate([rule(flat[part], *operands) for rule, part in parts])
+
+
+def parts_of(split: Split, size: int) -> tuple[tuple[Any, slice], ...]:
+    """List the rule of whole vectors, then that of the rest, with the elements of each."""
+    end = size - size % split.block
+    return (split.vector, slice(0, end)), (split.tail, slice(end, size))
 
 
 class Problem:

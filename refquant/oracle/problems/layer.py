@@ -86,6 +86,36 @@ class Layer:
         images = self._images(outside)
         return sum_groups(images, self.filters, zero, zeros, self.geometry, lambda _: outside, rule)
 
+    def matrices(self) -> tuple[np.ndarray, np.ndarray]:
+        """Dequantize what is multiplied, as matrices of float32.
+
+        Returns
+        -------
+        a, b : ndarray
+            Rows (count, depth) and weights (depth, outputs); or filters (1, groups, outputs of a
+            group, length) and windows (batch, groups, length, places), in the order channel,
+            depth, line, column.
+        """
+        single = np.float32(self.input_scale)
+        scales = self.scales.astype(np.float32).reshape(*self.filters.shape[:2], 1)
+        zeros = self.zero_points.reshape(scales.shape)
+        weights = scales * (self.filters.astype(np.int64) - zeros).astype(np.float32)
+        if self.geometry is None:
+            x = self.x.astype(np.int64)
+            return single * (x - self.input_zero).astype(np.float32), weights[0].T
+        groups, outputs, length = weights.shape
+        channels = self.x.shape[-1] // groups
+        weights = np.moveaxis(weights.reshape(groups, outputs, -1, channels), -1, 2)
+        padded = self._images(self.input_zero)
+        taps = np.stack([gather(image, self.input_zero, self.geometry) for image in padded])
+        steps = (taps.astype(np.int64) - self.input_zero).astype(np.float32)
+        steps = steps.reshape(len(padded), -1, length // channels, groups, channels)
+        windows = np.transpose(single * steps, (0, 3, 4, 2, 1))
+        return (
+            weights.reshape(1, groups, outputs, length),
+            windows.reshape(len(padded), groups, length, -1),
+        )
+
     def products_of(self, *place: int) -> tuple[np.ndarray, np.ndarray]:
         """Collect raw inputs and weights of one sum, in the order of its products."""
         *place_of_row, channel = place

@@ -8,8 +8,11 @@ import numpy as np
 
 from refquant import arguments
 from refquant.engines import Convolution, Engine
+from refquant.engines.arithmetic.change import values_of
 from refquant.engines.registry import chosen
-from refquant.errors import ArgumentError, DtypeError, ShapeError
+from refquant.engines.rules.requantize import parts_by_places
+from refquant.errors import ArgumentError, DtypeError, EngineError, ShapeError
+from refquant.oracle.problems.base import in_parts
 from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.layer import Layer
 from refquant.oracle.problems.products import Product
@@ -18,6 +21,7 @@ from refquant.tensors import Tensor
 
 __all__ = ["FUNCTIONS", "NeutralProduct", "pads_of"]
 
+IN_REALS = "product_of_reals"  # the step of runtimes that multiply dequantized numbers
 LAYOUTS = ("NCHW", "NHWC")
 WEIGHT_LAYOUTS = ("OIHW", "OHWI", "HWIO", "1HWO")
 
@@ -217,6 +221,57 @@ class NeutralProduct(Product):
             ),
         )  # fmt: skip
         return layer, shape
+
+    def answer_for(self, record: Engine, where: Any, sums=None, scales=None, **other) -> np.ndarray:
+        """Compute some outputs by the rules of a record, as `Product.answer_for`."""
+        if IN_REALS not in record.steps:
+            return super().answer_for(record, where, sums, scales, **other)
+        bounds = {n: other.pop(n, getattr(self, n)) for n in ("zero_point", "lower", "upper")}
+        if sums is not None or scales is not None or other:
+            raise EngineError(
+                f"oracle: {self.operation}",
+                argument="engine",
+                expected="one that multiplies integers, whose sums or scales can be replaced",
+                got=repr(record.name),
+            )
+        return self._from_reals(record, **bounds)[where]
+
+    def _from_reals(self, record: Engine, zero_point: int, lower: int, upper: int) -> np.ndarray:
+        """Compute all outputs from dequantized operands, flat."""
+        layer, operands = self.layer, self.operands()
+        if layer.convolution is not None and layer.convolution.transposed:
+            raise EngineError(
+                f"oracle: {self.operation}",
+                argument="engine",
+                expected="one that multiplies integers: the order of float sums is not known",
+                got=repr(record.name),
+            )
+        total = record.rule(IN_REALS, operands)(*layer.matrices())
+        if layer.geometry is not None:  # channels come before places
+            batch, groups, outputs, places = total.shape
+            total = np.moveaxis(total.reshape(batch, groups * outputs, places), 1, -1)
+        total = total + layer.real_biases() if layer.has_bias else total
+        flat = self._flatten(total.reshape(self._places[1]))
+        quantize = record.rule("quantize_per_tensor", operands)
+        with np.errstate(all="ignore"):
+            return in_parts(quantize, flat, self.scale, zero_point, lower, upper).astype(np.int64)
+
+    def in_blocks(self, rule: Any, where: Any, *operands: Any) -> np.ndarray:
+        """Apply a rule to some outputs; it may treat whole blocks of pixels by another one."""
+        parts = parts_by_places(rule)
+        if parts is None:
+            return super().in_blocks(rule, where, *operands)
+        shape = self._places[1]  # channels last
+        count = math.prod(shape[1:-1])
+        places = np.arange(count).reshape(1, *shape[1:-1], 1)
+        units = self._flatten(np.broadcast_to(places, shape))
+        return self.in_parts(parts, rule, where, units, count, operands)
+
+    def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
+        """List the engine's values on each axis that this operation depends on."""
+        if IN_REALS in record.steps:
+            return values_of(record, ("quantize_per_tensor",), self.operands())
+        return super().values(record)
 
     def run(self, engine: str | Engine) -> np.ndarray:
         """Compute the operation by the rules of an engine, as integers in the output's shape."""

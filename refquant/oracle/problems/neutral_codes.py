@@ -14,9 +14,8 @@ from refquant import arguments
 from refquant.engines import Engine, Operands
 from refquant.engines.arithmetic.change import values_of
 from refquant.engines.registry import chosen
-from refquant.engines.rule import Split
 from refquant.errors import ArgumentError, DtypeError, ShapeError
-from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.base import Problem, in_parts
 from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.neutral import pads_of
 from refquant.oracle.problems.neutral_pairs import rule_of
@@ -58,6 +57,10 @@ def _resize(
     """Take images and their new height and width."""
 
 
+def _dynamic(x):
+    """Take real numbers."""
+
+
 _STEPS = {
     "requantize": "requantize_codes",
     "sigmoid": "sigmoid_of_codes",
@@ -74,6 +77,13 @@ _STEPS = {
     "global_avg_pool2d": "global_average_of_codes",
     "mean": "mean_of_codes",
     "resize_bilinear": "resize_of_codes",
+    "resize_nearest": "nearest_of_codes",
+    "dynamic_quantize": "dynamic_quantize_of_reals",
+}
+_STEPS_OF_REALS = {
+    "global_avg_pool2d": "global_average_of_reals",
+    "mean": "mean_of_reals",
+    "resize_bilinear": "resize_of_reals",
 }
 CODE_FUNCTIONS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(
@@ -87,6 +97,8 @@ CODE_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "global_avg_pool2d": _global_pool,
     "mean": _mean,
     "resize_bilinear": _resize,
+    "resize_nearest": _resize,
+    "dynamic_quantize": _dynamic,
 }
 
 
@@ -103,15 +115,6 @@ def _codes(name: str, value: Any, dims: int = 0) -> Codes:
 
 def _like(codes: Codes) -> Output:
     return Output(codes.scale, codes.zero_point, codes.array.dtype.name)
-
-
-def _part(entry: Any, flat: np.ndarray, *operands: Any) -> np.ndarray:
-    """Apply a rule, or a split of two, to flat elements."""
-    if not isinstance(entry, Split):
-        return entry(flat, *operands)
-    end = flat.size - flat.size % entry.block
-    parts = ((entry.vector, flat[:end]), (entry.tail, flat[end:]))
-    return np.concatenate([rule(part, *operands) for rule, part in parts])
 
 
 def _taps(images, kernel, strides, pads, extents) -> tuple[np.ndarray, np.ndarray]:
@@ -140,7 +143,8 @@ class NeutralCodes(Problem):
             "quantize": self._quantize, "dequantize": self._dequantize, "cat": self._concatenate,
             "avg_pool2d": self._pool, "max_pool2d": self._pool, "mean": self._mean,
             "global_avg_pool2d": self._global_pool, "resize_bilinear": self._resize,
-            "leaky_relu": self._leaky_relu,
+            "leaky_relu": self._leaky_relu, "resize_nearest": self._nearest,
+            "dynamic_quantize": self._dynamic,
         }.get(operation, self._unary)  # fmt: skip
         self.asked = Operands()
         self.output: Output | None = None
@@ -180,6 +184,11 @@ class NeutralCodes(Problem):
     def _rule(self, record: Engine) -> Any:
         return rule_of(record, self.step, self.asked, self.operation)
 
+    def _rule_of_reals(self, record: Engine) -> Any:
+        """Look up the rule of a runtime that dequantizes first; None if it has none."""
+        step = _STEPS_OF_REALS[self.operation]
+        return record.rule(step, self.asked) if step in record.steps else None
+
     # -- one by one --------------------------------------------------------------------------
 
     def _unary(self, x, output=None):
@@ -189,9 +198,9 @@ class NeutralCodes(Problem):
         to = self._to(output, x)
         shape = x.array.shape
         flat = x.array if self.operation == "softmax" else x.array.reshape(-1)
-        return lambda record: _part(self._rule(record), flat, x.scale, x.zero_point, *to).reshape(
-            shape
-        )
+        return lambda record: in_parts(
+            self._rule(record), flat, x.scale, x.zero_point, *to
+        ).reshape(shape)
 
     def _leaky_relu(self, x, negative_slope=0.01, output=None):
         x, to = _codes("x", x), self._to(output, x)
@@ -204,7 +213,8 @@ class NeutralCodes(Problem):
             raise DtypeError(argument="x", expected="of real numbers", got=str(real.dtype))
         real = real.astype(np.float32)
         to = self._to(arguments.instance("output", output, Output, "an oracle.Output"), x)
-        return lambda record: _part(self._rule(record), real.reshape(-1), *to).reshape(real.shape)
+        flat = real.reshape(-1)
+        return lambda record: in_parts(self._rule(record), flat, *to).reshape(real.shape)
 
     def _dequantize(self, x):
         x = _codes("x", x)
@@ -279,7 +289,14 @@ class NeutralCodes(Problem):
         where = codes.scale, codes.zero_point, *self._to(output, codes)
         totals = images.sum((1, 2), dtype=np.int64, keepdims=True)
         count = np.int64(images.shape[1] * images.shape[2])
-        return lambda record: self._back(self._rule(record)(totals, count, *where), layout)
+
+        def formula(record: Engine) -> np.ndarray:
+            real = self._rule_of_reals(record)
+            average = self._rule(record) if real is None else real
+            given = (totals, count) if real is None else (images,)
+            return self._back(average(*given, *where), layout)
+
+        return formula
 
     def _mean(self, x, axes, output=None, keepdims=True):
         codes = _codes("x", x)
@@ -294,14 +311,51 @@ class NeutralCodes(Problem):
         self.asked = self.asked._replace(spatial=keep and dims == 4 and places == [1, 2])
         totals = codes.array.sum(tuple(places), dtype=np.int64, keepdims=keep)
         count = np.int64(math.prod(codes.array.shape[axis] for axis in places))
-        return lambda record: self._rule(record)(totals, count, codes.scale, codes.zero_point, *to)
+        where = codes.scale, codes.zero_point, *to
+
+        def formula(record: Engine) -> np.ndarray:
+            real = self._rule_of_reals(record)
+            if real is not None:
+                return real(codes.array, tuple(places), keep, *where)
+            return self._rule(record)(totals, count, *where)
+
+        return formula
 
     def _resize(self, x, size, align_corners=False, half_pixel_centers=False, layout="NCHW"):
         codes, images = self._images(x, layout)
-        self._to(None, codes)
+        to = self._to(None, codes)
         height, width = arguments.integers("size", size, 2, 1)
         corners = arguments.flag("align_corners", align_corners)
         half = arguments.flag("half_pixel_centers", half_pixel_centers)
-        return lambda record: self._back(
-            self._rule(record)(images, height, width, corners, half), layout
-        )
+
+        def formula(record: Engine) -> np.ndarray:
+            real = self._rule_of_reals(record)
+            resize = self._rule(record) if real is None else real
+            quantizer = () if real is None else to
+            return self._back(resize(images, height, width, corners, half, *quantizer), layout)
+
+        return formula
+
+    def _nearest(self, x, size, align_corners=False, half_pixel_centers=False, layout="NCHW"):
+        codes, images = self._images(x, layout)
+        self._to(None, codes)
+        sizes = arguments.integers("size", size, 2, 1)
+        corners = arguments.flag("align_corners", align_corners)
+        half = arguments.flag("half_pixel_centers", half_pixel_centers)
+
+        def formula(record: Engine) -> np.ndarray:
+            rule = self._rule(record)
+            lines, columns = (
+                rule(count, places, corners, half)
+                for count, places in zip(images.shape[1:3], sizes, strict=True)
+            )
+            return self._back(images[:, lines][:, :, columns], layout)
+
+        return formula
+
+    def _dynamic(self, x):
+        real = np.asarray(arguments.numbers("x", x))
+        if real.dtype.kind not in "fiu":
+            raise DtypeError(argument="x", expected="of real numbers", got=str(real.dtype))
+        self.output = Output(1.0, 0, "uint8")  # its scale follows from the numbers
+        return lambda record: self._rule(record)(real.astype(np.float32))

@@ -260,7 +260,7 @@ class Product(Problem):
                 biases = self.layer.real_biases()[channel]
             post = PostOps("relu" if self.relu else "")
             real = (sums[where], biases, input_scale, weight_scales, post)
-            return at_once(*real, output_scale, zero_point, lower, upper).astype(np.int64)
+            return self.in_blocks(at_once, where, *real, output_scale, zero_point, lower, upper)
         with np.errstate(all="ignore"):
             total = self.totals(record, sums[where], biases, input_scale, weight_scales)
             multiplier = record.rule("multiplier", operands)(
@@ -271,14 +271,20 @@ class Product(Problem):
     def rounded(self, record: Engine, total, multiplier, where, *rest) -> np.ndarray:
         """Scale and round sums of some outputs by the rule of a record, then clip them."""
         rule = record.rule("requantize_sum", self.operands())
+        return self.in_blocks(rule, where, total, multiplier, *rest)
+
+    def in_blocks(self, rule: Any, where: Any, *operands: Any) -> np.ndarray:
+        """Apply a rule to some outputs; it may treat whole blocks of channels by another one."""
         parts = parts_by_channels(rule)
+        return self.in_parts(parts, rule, where, self.channel, self.layer.scales.size, operands)
+
+    def in_parts(self, parts, rule, where, units, count, operands) -> np.ndarray:
+        """Apply two rules: to the outputs whose units lie in whole blocks, and to the rest."""
         if parts is None:
-            return rule(total, multiplier, *rest).astype(np.int64)
+            return rule(*operands).astype(np.int64)
         vector, tail, block = parts
-        outputs = self.layer.scales.size
-        in_blocks = self.channel[where] < outputs - outputs % block
-        answers = (part(total, multiplier, *rest) for part in (vector, tail))
-        return np.where(in_blocks, *answers).astype(np.int64)
+        whole = units[where] < count - count % block
+        return np.where(whole, vector(*operands), tail(*operands)).astype(np.int64)
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the engine's values on each axis that this operation depends on."""

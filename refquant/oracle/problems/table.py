@@ -24,6 +24,13 @@ from refquant.oracle.problems.elementwise import Quantization, Sum
 from refquant.oracle.problems.neutral import FUNCTIONS, NeutralProduct
 from refquant.oracle.problems.neutral_codes import CODE_FUNCTIONS, NeutralCodes
 from refquant.oracle.problems.neutral_pairs import NeutralSum, pair
+from refquant.oracle.problems.neutral_sums import (
+    NeutralSums,
+    NeutralTransposed,
+    conv_integer,
+    conv_transpose2d,
+    matmul_integer,
+)
 from refquant.oracle.problems.products import Product, product_function
 
 __all__ = ["bind", "in_order", "neutral_defaults", "operations", "problem"]
@@ -148,6 +155,9 @@ _NEUTRAL: dict[str, tuple[type[Problem], Callable[..., Any]]] = {
     **{name: (NeutralProduct, function) for name, function in FUNCTIONS.items()},
     **dict.fromkeys(("add", "sub", "mul"), (NeutralSum, pair)),
     **{name: (NeutralCodes, function) for name, function in CODE_FUNCTIONS.items()},
+    "conv_transpose2d": (NeutralTransposed, conv_transpose2d),
+    "conv_integer": (NeutralSums, conv_integer),
+    "matmul_integer": (NeutralSums, matmul_integer),
 }
 _MODULES: dict[type, str] = {
     modules.Linear: "linear",
@@ -171,9 +181,11 @@ def bind(operation: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[type[Prob
     """
     given = [*args, *kwargs.values()]
     given += [part for value in given if isinstance(value, list | tuple) for part in value]
+    named = isinstance(operation, str)
     neutral = any(isinstance(value, Codes | Output) for value in given)
+    neutral |= named and operation == "dynamic_quantize"
     known = tuple(_NEUTRAL if neutral else _TABLE)
-    if not isinstance(operation, str) or operation not in known:
+    if not named or operation not in known:
         raise ArgumentError(
             argument="operation",
             expected=f"one of {', '.join(known)}",

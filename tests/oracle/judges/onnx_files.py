@@ -3,6 +3,8 @@
 Images are laid out as NCHW; fused activations, and the bias of linear layers, are left out.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 from oracle.runtime_cases import Case
@@ -15,11 +17,11 @@ KINDS = {
 }
 IMAGES = (
     "conv", "conv_u8", "depthwise", "avg_pool2d", "max_pool2d", "global_avg_pool2d",
-    "resize_bilinear",
+    "resize_bilinear", "resize_nearest", "conv_integer",
 )  # fmt: skip
 
 
-class _Model:
+class Model:
     """Nodes and constants of a model."""
 
     def __init__(self):
@@ -39,20 +41,24 @@ class _Model:
         return name
 
     def node(self, kind, inputs, domain="", output="y", **attributes) -> str:
-        self.nodes.append(helper.make_node(kind, inputs, [output], domain=domain, **attributes))
-        return output
+        outputs = [output] if isinstance(output, str) else output
+        self.nodes.append(helper.make_node(kind, inputs, outputs, domain=domain, **attributes))
+        return outputs[0]
 
 
-def _first(array):
+def first(array):
+    """Move channels from the end to the front."""
     return np.ascontiguousarray(np.moveaxis(array, -1, 1))
 
 
-def _window(c) -> dict:
+def window(c) -> dict:
+    """Write the border of a window; one all around where a case has none."""
     sides = c.get("pads", ((1, 1), (1, 1)))
     return {"pads": [sides[0][0], sides[1][0], sides[0][1], sides[1][1]]}
 
 
-def _build(m: _Model, case: Case) -> None:
+def build(m: Model, case: Case) -> None:
+    """Add the operator that takes integers."""
     c, name = case.operands, case.operation
     to = [c[f"{k}_y"] for k in "sz"] if "s_y" in c else [c.get("s_x"), c.get("z_x")]
     if name in ("add", "mul", "concat"):
@@ -64,13 +70,23 @@ def _build(m: _Model, case: Case) -> None:
             kind = {"add": "QLinearAdd", "mul": "QLinearMul"}[name]
             m.node(kind, [*flat, *m.quantizer(*to)], MICROSOFT)
         return
-    x = m.input(_first(c["x"]) if name in IMAGES else c["x"])
+    x = m.input(first(c["x"]) if name in IMAGES else c["x"])
     if name == "quantize":
         m.node("QuantizeLinear", [x, *m.quantizer(*to)])
         return
+    if name == "dynamic_quantize":
+        m.node("DynamicQuantizeLinear", [x], output=["y", "scale", "zero"])
+        return
+    if name in ("conv_integer", "matmul_integer"):
+        wide = name == "conv_integer"
+        w = first(c["w"]) if wide else np.ascontiguousarray(c["w"].T)
+        zero = m.constant(c["x"].dtype.type(c["z_x"]))
+        kind = "ConvInteger" if wide else "MatMulInteger"
+        m.node(kind, [x, m.constant(w), zero], **(window({}) if wide else {}))
+        return
     if name == "conv_u8":
         own, end = (m.quantizer(c[f"s_{n}"], c[f"z_{n}"], np.uint8) for n in "xy")
-        w = [m.constant(_first(c["w"])), *m.quantizer(c["s_w"], 0)]
+        w = [m.constant(first(c["w"])), *m.quantizer(c["s_w"], 0)]
         m.node("QLinearConv", [x, *own, *w, *end, m.constant(c["b"])])
         return
     own = m.quantizer(c["s_x"], c["z_x"])
@@ -90,14 +106,14 @@ def _build(m: _Model, case: Case) -> None:
         strides = [1, 1] if deep else [2, 2]
         m.node(
             "QLinearConv", [x, *own, *w, *m.quantizer(*to), m.constant(c["b"])],
-            group=len(zeros) if deep else 1, strides=strides, **_window(c),
+            group=len(zeros) if deep else 1, strides=strides, **window(c),
         )  # fmt: skip
     elif name == "max_pool2d":
-        m.node("MaxPool", [x], kernel_shape=c["kernel"], strides=c["stride"], **_window(c))
+        m.node("MaxPool", [x], kernel_shape=c["kernel"], strides=c["stride"], **window(c))
     elif name == "avg_pool2d":
         m.node(
             "QLinearAveragePool", [x, *own, *m.quantizer(*to)], MICROSOFT,
-            kernel_shape=c["kernel"], strides=c["stride"], **_window(c),
+            kernel_shape=c["kernel"], strides=c["stride"], **window(c),
         )  # fmt: skip
     elif name == "global_avg_pool2d":
         m.node("QLinearGlobalAveragePool", [x, *own, *m.quantizer(*to)], MICROSOFT)
@@ -112,13 +128,15 @@ def _build(m: _Model, case: Case) -> None:
         raise ValueError(f"no operator for {name}")
 
 
-def model(case: Case) -> tuple[bytes, list[np.ndarray]]:
-    """Write a model of one operator; returns it and what it is fed."""
-    m = _Model()
-    _build(m, case)
-    kind = {"dequantize": TensorProto.FLOAT, "conv_u8": TensorProto.UINT8}.get(
-        case.operation, TensorProto.INT8
-    )
+def model(case: Case, add: Callable = build) -> tuple[bytes, list[np.ndarray]]:
+    """Write a model of the nodes that a function adds; returns it and what it is fed."""
+    m = Model()
+    add(m, case)
+    kind = {
+        "dequantize": TensorProto.FLOAT,
+        **dict.fromkeys(("conv_u8", "dynamic_quantize"), TensorProto.UINT8),
+        **dict.fromkeys(("conv_integer", "matmul_integer"), TensorProto.INT32),
+    }.get(case.operation, TensorProto.INT8)
     graph = helper.make_graph(
         m.nodes,
         case.operation,

@@ -27,6 +27,8 @@ OPERATORS = {
     "mean": ("MEAN", 2, "Reducer"),
     "cat": ("CONCATENATION", 2, "Concatenation"),
     "resize_bilinear": ("RESIZE_BILINEAR", 3, "ResizeBilinear"),
+    "resize_nearest": ("RESIZE_NEAREST_NEIGHBOR", 3, "ResizeNearestNeighbor"),
+    "conv_transposed": ("TRANSPOSE_CONV", 3, "TransposeConv"),
 }
 # It has all of these operations: what it computes has the shape of the result.
 ENGINE = "tflite-micro"
@@ -38,6 +40,10 @@ _WINDOW = {
     "depthwise": {"padding": SAME, "strideH": 1, "strideW": 1, "dilationHFactor": 1,
                   "dilationWFactor": 1, "depthMultiplier": 1},
 }  # fmt: skip
+
+
+def _centers(c) -> dict:
+    return {"alignCorners": c["align_corners"], "halfPixelCenters": c["half_pixel"]}
 
 
 def _options(case: Case) -> dict:
@@ -56,10 +62,9 @@ def _options(case: Case) -> dict:
         "softmax": lambda: {"beta": 1.0},
         "mean": lambda: {"keepDims": c["keepdims"]},
         "cat": lambda: {"axis": 2, **fused},
-        "resize_bilinear": lambda: {
-            "alignCorners": c["align_corners"],
-            "halfPixelCenters": c["half_pixel"],
-        },
+        "resize_bilinear": lambda: _centers(c),
+        "resize_nearest": lambda: _centers(c),
+        "conv_transposed": lambda: {"padding": SAME, "strideH": 2, "strideW": 2},
     }.get(name, dict)()
 
 
@@ -110,6 +115,10 @@ def _inputs(case: Case, graph: _Graph) -> tuple[list[int], int]:
         axis = 3 if name == "depthwise" else 0
         inputs.append(graph.add(c["w"].shape, np.int8, c["s_w"], 0, axis, c["w"]))
         inputs.append(graph.add(c["b"].shape, np.int32, c["s_x"] * c["s_w"], data=c["b"]))
+    if name == "conv_transposed":  # the shape of the result comes first, the image third
+        shape = np.int32(case.problem().shape)
+        x, w, b = inputs
+        return [graph.add(shape.shape, np.int32, data=shape), w, x, b], 1
     for parameter in ("axes", "size"):
         if parameter in c:
             values = np.int32(c[parameter])
@@ -139,7 +148,8 @@ def model(case: Case) -> bytes:
         operator.builtinOptions = options
     code.builtinCode, code.version = getattr(schema.BuiltinOperator, name), version
     code.deprecatedBuiltinCode = min(code.builtinCode, 127)
-    graph.graph.inputs, graph.graph.outputs = inputs[:fed], [output]
+    given = inputs[2:3] if case.operation == "conv_transposed" else inputs[:fed]
+    graph.graph.inputs, graph.graph.outputs = given, [output]
     graph.graph.operators = [operator]
     made = graph.made
     made.version, made.subgraphs, made.operatorCodes = 3, [graph.graph], [code]
