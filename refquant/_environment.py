@@ -79,11 +79,11 @@ def enclose(module: str) -> None:
         for name, value in table.items():
             table[name] = _stand_in(enclosed, value)
     for function in enclosed:
-        defaults = function.__defaults__, function.__kwdefaults__
-        if defaults[0]:
-            function.__defaults__ = tuple(_stand_in(enclosed, value) for value in defaults[0])
-        for name, value in (defaults[1] or {}).items():
-            function.__kwdefaults__[name] = _stand_in(enclosed, value)
+        if function.__defaults__:
+            function.__defaults__ = tuple(_stand_in(enclosed, v) for v in function.__defaults__)
+        by_name = function.__kwdefaults__ or {}
+        for name, value in by_name.items():
+            by_name[name] = _stand_in(enclosed, value)
 
 
 def _stand_in(enclosed: dict[Callable[..., Any], Callable[..., Any]], value: Any) -> Any:
