@@ -49,7 +49,8 @@ def best_range(counts, lower, upper, levels, middle):
 
     Every range is tried that contains zero and ends at edges of bins, or at zero. Its integers
     stand for :math:`v_q = s (q - z)`, with the :math:`s` and rounded :math:`z` that an observer
-    chooses. With :math:`b_q` half-way between two neighbors and :math:`G(t) = \sum_{x < t} (t - x)`,
+    chooses. With :math:`b_q` half-way between two neighbors and
+    :math:`G(t) = \sum_{x < t} (t - x)`,
 
     .. math:: \sum_x (x - \hat x)^2 = \sum_x (x - v_{n})^2 - 2 s \sum_{q < n} G(b_q) ,
 

@@ -21,14 +21,16 @@ def draw(ink):
     figure, axes = pyplot.subplots(
         2, 1, sharex=True, figsize=(7.2, 4.2), height_ratios=(2, 3), layout="constrained"
     )
-    for row, (name, observer) in enumerate(reversed(observers.items())):
+    for row, observer in enumerate(reversed(observers.values())):
         observer(refquant.from_numpy(data))
         scale, zero_point = (v.item() for v in observer.calculate_qparams())
         low, high = -scale * zero_point, scale * (LAST - zero_point)
-        axes[0].barh(row, high - low, left=low, height=0.6, color=COLORS[row % len(COLORS)])
+        axes[0].barh(row, high - low, left=low, height=0.6, color=COLORS[1])
         axes[0].text(high + 0.2, row, f"{low:.1f} .. {high:.1f}", va="center", fontsize=8)
+    axes[0].set_title("ranges chosen for 4 bits")
+    axes[0].set_ylabel("observer")
     axes[0].set_yticks(range(len(observers)), list(reversed(observers)))
-    axes[0].set_xlim(-9.5, 15.5)
+    axes[0].set_xlim(-9.5, 16.5)
     axes[1].hist(data, 100, color=COLORS[0])
     axes[1].set_yscale("log")
     axes[1].set_xlabel("value")

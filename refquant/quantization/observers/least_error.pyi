@@ -72,6 +72,8 @@ class MSEObserver(HistogramObserver):
     ...     y = refquant.fake_quantize_per_tensor_affine(
     ...         refquant.from_numpy(x), scale, int(zero_point), 0, 15)
     ...     print(f"{15 * scale:.1f} wide, squared error {np.mean((y.numpy() - x) ** 2):.3f}")
+    20.4 wide, squared error 0.145
+    10.0 wide, squared error 0.056
     """
     def __init__(self, bins: int=2048, dtype: dtypes.dtype=dtypes.quint8, qscheme: dtypes.qscheme=dtypes.per_tensor_affine, reduce_range: bool=False, quant_min: int | None=None, quant_max: int | None=None, factory_kwargs: Any=None, eps: float=EPS, *, is_dynamic: bool=False) -> None: ...
     def _range(self) -> Any: ...
