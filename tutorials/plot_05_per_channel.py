@@ -42,9 +42,7 @@ assert ranges.max() > 1.5 * ranges.min()
 
 fig, ax = plt.subplots(figsize=(8, 3.2), layout="constrained")
 plotting.channel_ranges(weight, ax=ax)
-handles, labels = ax.get_legend_handles_labels()
-named = dict(zip(labels, handles, strict=True))
-ax.legend(named.values(), named.keys(), loc="upper center", bbox_to_anchor=(0.5, 1.15), ncols=2)
+ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.15), ncols=2)
 plt.show()
 
 # %%
