@@ -50,7 +50,7 @@ class MSEObserver(HistogramObserver):
     Notes
     -----
     PyTorch has no such observer; the arithmetic is in `refquant.reference.ranges.best_range`. The
-    lecture :doc:`/learn/ranges` compares it with others.
+    lecture *Four ways to choose a range* compares it with others.
 
     Examples
     --------
