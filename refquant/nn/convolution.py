@@ -10,7 +10,7 @@ from refquant.nn.linear import reset_weight_and_bias
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.ops.floating.creation import empty
-from refquant.ops.floating.windows import per_dimension
+from refquant.ops.floating.windows import border, per_dimension
 from refquant.tensors import Tensor
 
 __all__ = [
@@ -44,11 +44,29 @@ def check_padding_mode(padding_mode: Any, *known: str) -> None:
         )
 
 
-def bordered(input: Any, padding: tuple[int, ...], padding_mode: str) -> Any:
+def bordered(
+    input: Any,
+    padding: tuple[int, ...],
+    padding_mode: str,
+    behind: tuple[int, ...] | None = None,
+) -> Any:
     """Put a border around a tensor, unless that is one of zeros, which convolutions make."""
-    if padding_mode == "zeros" or not any(padding):
+    behind = padding if behind is None else behind
+    if padding_mode == "zeros" or not any((*padding, *behind)):
         return input
-    return F.pad(input, [size for size in reversed(padding) for _ in range(2)], padding_mode)
+    sizes = zip(reversed(padding), reversed(behind), strict=True)
+    return F.pad(input, [size for pair in sizes for size in pair], padding_mode)
+
+
+def _named_padding(padding: str, stride: tuple[int, ...]) -> str:
+    """Check a padding that has a name."""
+    if arguments.choice("padding", padding, ("same", "valid")) == "same" and set(stride) != {1}:
+        raise ArgumentError(
+            argument="padding",
+            expected=f"numbers for a stride of {stride}",
+            got="'same', which is for a stride of 1",
+        )
+    return padding
 
 
 class _Convolution(Module):
@@ -82,13 +100,16 @@ class _Convolution(Module):
         check_padding_mode(padding_mode, *self._padding_modes)
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.padding_mode = padding_mode
-        for name, value, least in (
-            ("kernel_size", kernel_size, 1),
-            ("stride", stride, 1),
-            ("padding", padding, 0),
-            ("dilation", dilation, 1),
+        for name, value in (
+            ("kernel_size", kernel_size),
+            ("stride", stride),
+            ("dilation", dilation),
         ):
-            setattr(self, name, per_dimension(name, value, self._ndim, least))
+            setattr(self, name, per_dimension(name, value, self._ndim, 1))
+        if isinstance(padding, str) and not self.transposed:
+            self.padding: Any = _named_padding(padding, self.stride)
+        else:
+            self.padding = per_dimension("padding", padding, self._ndim, 0)
         self.output_padding = (0,) * self._ndim
         has_bias = arguments.switch("bias", bias)
         first, second = in_channels, out_channels
@@ -104,11 +125,13 @@ class _Convolution(Module):
         reset_weight_and_bias(self)
 
     def _convolve(self, input, weight, bias):
-        padding = self.padding if self.padding_mode == "zeros" else (0,) * self._ndim
+        padding = self.padding
+        if self.padding_mode != "zeros":
+            before, behind = border(padding, self.kernel_size, self.stride, self.dilation)
+            input, padding = bordered(input, before, self.padding_mode, behind), 0
         return type(self)._function(
-            bordered(input, self.padding, self.padding_mode), weight, bias, self.stride, padding,
-            self.dilation, self.groups,
-        )  # fmt: skip
+            input, weight, bias, self.stride, padding, self.dilation, self.groups
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve `input`."""
@@ -120,7 +143,7 @@ class _Convolution(Module):
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
             f"stride={self.stride}"
         )
-        if any(self.padding):
+        if isinstance(self.padding, str) or any(self.padding):
             text += f", padding={self.padding}"
         if any(self.output_padding):
             text += f", output_padding={self.output_padding}"

@@ -17,6 +17,7 @@ __all__ = [
     "VOLUME",
     "adaptive_sizes",
     "adaptive_spans",
+    "border",
     "divisor",
     "output_sizes",
     "padded",
@@ -60,6 +61,33 @@ def per_dimension(argument: str, value: Any, ndim: int, least: int) -> tuple[int
             expected=f"a number or {ndim} numbers, each at least {least}{limit}",
         )
     return numbers
+
+
+def border(
+    value: Any, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the padding before and behind in each dimension, or raise.
+
+    'same' keeps the extents of an input; an odd number of elements has one more behind.
+    """
+    if not isinstance(value, str):
+        numbers = per_dimension("padding", value, len(kernel), 0)
+        return numbers, numbers
+    if value not in ("same", "valid"):
+        raise OperationError(
+            argument="padding", expected="numbers, 'same' or 'valid'", got=describe(value)
+        )
+    if value == "valid":
+        return (0,) * len(kernel), (0,) * len(kernel)
+    if any(s != 1 for s in stride):
+        raise OperationError(
+            argument="padding",
+            expected=f"numbers for a stride of {stride}",
+            got="'same', which is for a stride of 1",
+        )
+    total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+    before = tuple(t // 2 for t in total)
+    return before, tuple(t - b for t, b in zip(total, before, strict=True))
 
 
 def strides(value: Any, kernel: tuple[int, ...]) -> tuple[int, ...]:
