@@ -4,7 +4,7 @@ from typing import Any
 
 from refquant import arguments
 from refquant._documentation import document
-from refquant.errors import ArgumentError, NotSupportedError
+from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.nn import functional as F
 from refquant.nn.linear import reset_weight_and_bias
 from refquant.nn.module import Module
@@ -227,11 +227,54 @@ class _ConvTranspose(_Convolution):
         )  # fmt: skip
         self.output_padding = per_dimension("output_padding", output_padding, self._ndim, 0)
 
-    def _convolve(self, input, weight, bias):
+    def _convolve(self, input, weight, bias, output_size=None):
+        behind = self.output_padding
+        if output_size is not None:
+            behind = self._behind(input, output_size)
         return type(self)._function(
-            input, weight, bias, self.stride, self.padding, self.output_padding, self.groups,
-            self.dilation,
+            input, weight, bias, self.stride, self.padding, behind, self.groups, self.dilation
+        )
+
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+        """Convolve `input`.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of the shape (batch, in_channels, ...); the batch may be left out.
+        output_size : sequence of int, optional
+            Extents of the result, with or without those of batch and channels, in place of
+            `output_padding`: those whose convolution has the extents of `input`.
+        """
+        return self._convolve(input, self.weight, self.bias, output_size)
+
+    def _behind(self, input: Any, output_size: Any) -> tuple[int, ...]:
+        """Return the output padding that leads to the extents that are wanted."""
+        shape = tuple(arguments.instance("input", input, Tensor, "a tensor").shape)
+        wanted = tuple(arguments.sequence("output_size", output_size, "a sequence of extents"))
+        wanted = tuple(arguments.integer("output_size", size) for size in wanted)
+        spatial = self._ndim
+        lead = len(shape) - spatial
+        if lead not in (1, 2) or len(wanted) not in (spatial, len(shape)):
+            raise ShapeError(
+                argument="output_size",
+                expected=f"of {spatial} or {len(shape)} extents for an input of shape {shape}",
+                got=f"{len(wanted)}",
+            )
+        wanted = wanted[-spatial:]
+        least = tuple(
+            (n - 1) * s - 2 * p + d * (k - 1) + 1
+            for n, s, p, d, k in zip(
+                shape[lead:], self.stride, self.padding, self.dilation, self.kernel_size,
+                strict=True,
+            )
         )  # fmt: skip
+        most = tuple(n + s - 1 for n, s in zip(least, self.stride, strict=True))
+        if any(not a <= n <= b for a, n, b in zip(least, wanted, most, strict=True)):
+            raise ArgumentError(
+                argument="output_size", expected=f"from {least} to {most}", got=wanted
+            )
+        return tuple(n - a for n, a in zip(wanted, least, strict=True))
 
 
 class ConvTranspose1d(_ConvTranspose):
