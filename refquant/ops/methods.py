@@ -14,6 +14,7 @@ from refquant.ops.floating import (  # noqa: F401 -- their rows
     concat,
     convolution,
     creation,
+    determinism,
     elementwise,
     embedding,
     extremes,

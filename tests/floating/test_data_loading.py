@@ -109,6 +109,13 @@ def test_data_sets_are_joined_and_cut():
     assert list(Stream() + Stream())[4:7] == [4, 0, 1]
 
 
+def test_data_sets_are_stacked():
+    stacked = data.StackDataset(Squares(3), ["a", "b", "c"])
+    assert (len(stacked), stacked[2]) == (3, ((2, 4.0), "c"))
+    assert data.StackDataset(x=[1, 2], y="ab")[1] == {"x": 2, "y": "b"}
+    assert [x.tolist() for x in next(iter(data.DataLoader(data.StackDataset([1, 2]), 2)))] == [[1, 2]]
+
+
 def test_workers_have_no_effect_which_is_said_once():
     from refquant.utils.data import loader
 
@@ -129,6 +136,9 @@ def test_workers_have_no_effect_which_is_said_once():
         lambda: data.DataLoader(3),
         lambda: data.TensorDataset(refquant.ones(2), refquant.ones(3)),
         lambda: data.ConcatDataset([]),
+        lambda: data.StackDataset(),
+        lambda: data.StackDataset([1], [2, 3]),
+        lambda: data.StackDataset([1], y=[2]),
         lambda: data.ConcatDataset([Squares(2), Squares(1)])[3],
         lambda: data.random_split(Squares(3), [1, 1]),
         lambda: data.Dataset()[0],

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, engines, kernels
+from refquant import arguments, dtypes, engines, kernels
 from refquant._documentation import document
 from refquant.engines import Operands
 from refquant.engines.rules.quantize import SUBTRACT
-from refquant.errors import QuantizationParameterError
+from refquant.errors import IndexRangeError, QuantizationParameterError
 from refquant.ops import checks, layout
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor, Tensor
@@ -59,6 +59,8 @@ def quantize_per_tensor(
     The engine's record says how the quotient is formed and rounded, and what NaN becomes
     (``refquant.engines.current().rule("quantize_per_tensor", ...)``). Infinities saturate.
 
+    A list of tensors takes scales and zero points in tensors of one dimension, and gives a tuple.
+
     %(real_input)s
     scale : float
         Real units of one quantized step; its float32 value and reciprocal must be finite and
@@ -92,12 +94,33 @@ def quantize_per_tensor(
     >>> q.int_repr()
     tensor([  0,  10,  13, 109], dtype=refquant.uint8)
     """
+    if isinstance(input, list | tuple):
+        return _each_with_its_own(input, scale, zero_point, dtype)
     tensor = checks.float32_tensor("input", input)
     dtype = checks.quantized_dtype("dtype", dtype, sub_byte=True)
     scale = checks.scale_value("scale", scale)
     zero_point = checks.zero_point_value("zero_point", zero_point, dtype)
     q = quantize_array(tensor.array, scale, zero_point, dtype)
     return QuantizedTensor._unchecked(q, dtype, scale, zero_point)
+
+
+def _each_with_its_own(inputs: Any, scales: Any, zero_points: Any, dtype: Any) -> Any:
+    """Quantize several tensors, each with its element of `scales` and `zero_points`."""
+    scales, zero_points = (
+        arguments.instance(name, value, Tensor, "a tensor, as the input is a list").reshape(-1)
+        for name, value in (("scale", scales), ("zero_point", zero_points))
+    )
+    for name, value in (("scale", scales), ("zero_point", zero_points)):
+        if value.shape[0] < len(inputs):
+            raise IndexRangeError(
+                argument=name,
+                expected=f"an element for each of {len(inputs)} tensors",
+                got=f"{value.shape[0]}",
+            )
+    return tuple(
+        quantize_per_tensor(tensor, scales[i].item(), int(zero_points[i].item()), dtype)
+        for i, tensor in enumerate(inputs)
+    )
 
 
 @operation("reals")

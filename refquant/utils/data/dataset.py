@@ -23,6 +23,7 @@ __all__ = [
     "ConcatDataset",
     "Dataset",
     "IterableDataset",
+    "StackDataset",
     "Subset",
     "TensorDataset",
     "random_split",
@@ -110,6 +111,52 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
     def __len__(self) -> int:
         return len(self.tensors[0]) if self.tensors else 0
+
+
+class StackDataset(Dataset[Any]):
+    """Items that are made of one item of each of several data sets.
+
+    Parameters
+    ----------
+    *args : Dataset
+        Of one length; items are tuples.
+    **kwargs : Dataset
+        In place of `args`; items are dicts.
+
+    Examples
+    --------
+    >>> from refquant.utils.data import StackDataset
+    >>> StackDataset([1, 2], "ab")[1]
+    (2, 'b')
+    >>> StackDataset(x=[1, 2], y="ab")[0]
+    {'x': 1, 'y': 'a'}
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if bool(args) == bool(kwargs):
+            raise ArgumentError(
+                argument="args",
+                expected="data sets, all with names or all without",
+                got="both" if args else "none",
+            )
+        self.datasets: tuple[Any, ...] | dict[str, Any] = args or kwargs
+        several = list(args or kwargs.values())
+        for dataset in several:
+            if not hasattr(dataset, "__len__") or len(dataset) != len(several[0]):
+                raise ArgumentError(
+                    argument="args",
+                    expected="data sets of one length",
+                    got=arguments.describe(dataset),
+                )
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(self.datasets, dict):
+            return {name: dataset[index] for name, dataset in self.datasets.items()}
+        return tuple(dataset[index] for dataset in self.datasets)
+
+    def __len__(self) -> int:
+        several = self.datasets
+        return len(next(iter(several.values() if isinstance(several, dict) else several)))
 
 
 def _sets(datasets: Any) -> list[Any]:
