@@ -55,9 +55,13 @@ class LRScheduler:
                 )
         self.base_lrs: list[float] = [g["initial_lr"] for g in optimizer.param_groups]
         self.last_epoch = last_epoch
-        self._step_count = 0
         self._started_at = optimizer.steps
-        self._set(last_epoch + 1, first=True)
+        self._start()
+
+    def _start(self) -> None:
+        """Set the step sizes of the first epoch."""
+        self._step_count = 0
+        self._set(self.last_epoch + 1, first=True)
 
     def get_lr(self) -> list[float]:
         """Compute the step sizes of the present epoch from those before it."""
@@ -72,11 +76,15 @@ class LRScheduler:
         return None
 
     def _set(self, epoch: int, first: bool = False, alone: bool = False) -> None:
-        self.last_epoch = epoch
+        before = self.last_epoch
+        self.last_epoch, self._first = epoch, first
+        try:
+            values = self._at_once() if alone else None
+            values = self.get_lr() if values is None else values
+        except BaseException:
+            self.last_epoch = before
+            raise
         self._step_count += 1
-        self._first = first
-        values = self._at_once() if alone else None
-        values = self.get_lr() if values is None else values
         for group, value in zip(self.optimizer.param_groups, values, strict=True):
             group["lr"] = value
         self._last_lr: list[float] = [group["lr"] for group in self.optimizer.param_groups]
