@@ -29,7 +29,7 @@ class Methods:
     def __le__(self, other: Any) -> Tensor: ...
     def __lshift__(self, other: Any) -> Tensor: ...
     def __lt__(self, other: Any) -> Tensor: ...
-    def __matmul__(self, other: Any) -> Tensor: ...
+    def __matmul__(self, other: Any, *, out: Any = ...) -> Tensor: ...
     def __mod__(self, other: Any) -> Tensor: ...
     def __mul__(self, other: Any) -> Tensor: ...
     def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
@@ -456,6 +456,146 @@ class Methods:
         -------
         Tensor
             Of the shape of `input`.
+        """
+    def bitwise_and(self, other: Any) -> Tensor:
+        """Compute the AND of every bit; of bools, the logical one.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of bools or integers.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            Of the common dtype and shape.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.bitwise_and(refquant.tensor([6, 3]), 5)
+        tensor([4, 1])
+        """
+    def bitwise_and_(self, other: Any) -> Self:
+        """Apply `bitwise_and` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of bools or integers.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
+    def bitwise_not(self) -> Tensor:
+        """Invert every bit; true becomes false.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of bools or integers.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.bitwise_not(refquant.tensor([0, -3]))
+        tensor([-1,  2])
+        """
+    def bitwise_not_(self) -> Self:
+        """Apply `bitwise_not` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of bools or integers.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
+    def bitwise_or(self, other: Any) -> Tensor:
+        """Compute the OR of every bit; of bools, the logical one.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of bools or integers.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            Of the common dtype and shape.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.bitwise_or(refquant.tensor([6, 3]), 5)
+        tensor([7, 7])
+        """
+    def bitwise_or_(self, other: Any) -> Self:
+        """Apply `bitwise_or` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of bools or integers.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
+    def bitwise_xor(self, other: Any) -> Tensor:
+        """Compute the XOR of every bit; of bools, the logical one.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of bools or integers.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            Of the common dtype and shape.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.bitwise_xor(refquant.tensor([6, 3]), 5)
+        tensor([3, 6])
+        """
+    def bitwise_xor_(self, other: Any) -> Self:
+        """Apply `bitwise_xor` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of bools or integers.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
         """
     def bmm(self, mat2: Any) -> Tensor:
         """Multiply two batches of matrices; see `matmul`.
@@ -1750,13 +1890,15 @@ class Methods:
         >>> refquant.masked_select(refquant.tensor([1, 2, 3]), refquant.tensor([True, False, True]))
         tensor([1, 3])
         """
-    def matmul(self, other: Any) -> Tensor:
+    def matmul(self, other: Any, *, out: Any = ...) -> Tensor:
         """Multiply matrices; dimensions in front broadcast, vectors count as a row or a column.
 
         Parameters
         ----------
         input, other : Tensor
             Plain, of one dtype and at least one dimension each.
+        out : Tensor, optional
+            Takes the result.
 
         Returns
         -------
@@ -1985,7 +2127,7 @@ class Methods:
         >>> refquant.movedim(refquant.ones(2, 3, 4), 0, 2).shape
         refquant.Size([3, 4, 2])
         """
-    def mul(self, other: Any) -> Tensor:
+    def mul(self, other: Any, *, out: Any = ...) -> Tensor:
         """Multiply element by element, with broadcasting; see `add`.
 
         Parameters
@@ -1994,6 +2136,8 @@ class Methods:
             The operand, of any shape.
         other : Tensor or number
             The second operand; shapes broadcast.
+        out : Tensor, optional
+            Takes the result.
 
         Returns
         -------
@@ -2006,7 +2150,7 @@ class Methods:
         >>> refquant.mul(refquant.tensor([2.0, 3.0]), 4)
         tensor([ 8., 12.])
         """
-    def mul_(self, other: Any) -> Self:
+    def mul_(self, other: Any, *, out: Any = ...) -> Self:
         """Apply `mul` in place.
 
         Parameters
@@ -2015,6 +2159,8 @@ class Methods:
             The operand, of any shape.
         other : Tensor or number
             The second operand; shapes broadcast.
+        out : Tensor, optional
+            Takes the result.
 
         Returns
         -------

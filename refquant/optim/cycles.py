@@ -271,7 +271,7 @@ class OneCycleLR(_WithMomentum):
         first = arguments.number("div_factor", div_factor)
         last = arguments.number("final_div_factor", final_div_factor)
         if not first or not last:
-            raise ArgumentError(argument="div_factor", expected="not 0, like final_div_factor", got=0)
+            raise ArgumentError(argument="div_factor", expected="not 0", got=0)
         self._prepare_momentum(cycle_momentum, base_momentum, max_momentum, last_epoch)
         if last_epoch == -1:
             for group, high in zip(optimizer.param_groups, max_lrs, strict=True):

@@ -1,4 +1,4 @@
-"""Names of PyTorch 2 that programs use and refquant does not have: errors tell why, and what else."""
+"""Names of PyTorch 2 that are not here although programs use them: errors tell why."""
 
 import importlib
 

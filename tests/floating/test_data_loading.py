@@ -113,7 +113,8 @@ def test_data_sets_are_stacked():
     stacked = data.StackDataset(Squares(3), ["a", "b", "c"])
     assert (len(stacked), stacked[2]) == (3, ((2, 4.0), "c"))
     assert data.StackDataset(x=[1, 2], y="ab")[1] == {"x": 2, "y": "b"}
-    assert [x.tolist() for x in next(iter(data.DataLoader(data.StackDataset([1, 2]), 2)))] == [[1, 2]]
+    (batch,) = next(iter(data.DataLoader(data.StackDataset([1, 2]), 2)))
+    assert batch.tolist() == [1, 2]
 
 
 def test_workers_have_no_effect_which_is_said_once():

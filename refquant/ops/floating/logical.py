@@ -154,9 +154,7 @@ bitwise_and_, bitwise_or_ = in_place(bitwise_and), in_place(bitwise_or)
 bitwise_xor_, bitwise_not_ = in_place(bitwise_xor), in_place(bitwise_not)
 
 
-def bitwise(
-    name: str, formula: Callable, reflected: bool = False, kinds: str = _BITS
-) -> Callable:
+def bitwise(name: str, formula: Callable, reflected: bool = False, kinds: str = _BITS) -> Callable:
     """Make the method of an operator that combines or moves bits."""
 
     @named(name)
