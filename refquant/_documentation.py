@@ -172,6 +172,9 @@ input : Tensor
 Parameters
 ----------
 %(inplace)s""",
+    "scheduled": """
+optimizer : Optimizer
+    Whose step sizes are set.""",
     "reduction": """
 reduction : {'mean', 'sum', 'none'}
     What becomes of the elements.""",

@@ -115,7 +115,7 @@ class NLLLoss(_WeightedLoss):
     """
 
     _function = staticmethod(F.nll_loss)
-    _arguments = ("weight", "ignore_index", "reduction")
+    _arguments: tuple[str, ...] = ("weight", "ignore_index", "reduction")
 
     def __init__(
         self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"

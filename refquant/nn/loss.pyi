@@ -96,7 +96,7 @@ class NLLLoss(_WeightedLoss):
     tensor(0.2877)
     """
     _function: Any
-    _arguments: Any
+    _arguments: tuple[str, ...] = ...
     def __init__(self, weight: Tensor | None=None, ignore_index: int=-100, reduction: str='mean') -> None: ...
 
 class CrossEntropyLoss(NLLLoss):

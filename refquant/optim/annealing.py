@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from refquant import arguments
+from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.optim.optimizer import Optimizer
 from refquant.optim.schedules import LRScheduler
@@ -21,8 +22,7 @@ class CosineAnnealingLR(LRScheduler):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     T_max : int
         Epochs until `eta_min` is reached.
     eta_min : float, default 0.0
@@ -75,8 +75,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     T_0 : int
         Epochs of the first run.
     T_mult : int, default 1
@@ -162,8 +161,7 @@ class ReduceLROnPlateau(LRScheduler):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     mode : {'min', 'max'}
         Whether a smaller or a larger measure is better.
     factor : float, default 0.1
@@ -271,3 +269,6 @@ class ReduceLROnPlateau(LRScheduler):
             new = max(group["lr"] * self.factor, least)
             if group["lr"] - new > self.eps:
                 group["lr"] = new
+
+
+document(__name__)

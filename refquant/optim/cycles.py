@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from refquant import arguments
+from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.optim.optimizer import Optimizer
 from refquant.optim.schedules import LRScheduler
@@ -61,8 +62,7 @@ class CyclicLR(_WithMomentum):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     base_lr : float or list of float
         The smallest step size, of each group of parameters if a list.
     max_lr : float or list of float
@@ -190,8 +190,7 @@ class OneCycleLR(_WithMomentum):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     max_lr : float or list of float
         The largest step size, of each group of parameters if a list.
     total_steps : int, optional
@@ -322,3 +321,6 @@ class OneCycleLR(_WithMomentum):
                 ends = group[phase["start_momentum"]], group[phase["end_momentum"]]
                 self._set_momentum(group, self._between(*ends, part))
         return steps
+
+
+document(__name__)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from refquant import arguments
+from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.optim.annealing import ReduceLROnPlateau
 from refquant.optim.optimizer import Optimizer
@@ -27,8 +28,7 @@ class ConstantLR(LRScheduler):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     factor : float, default 1/3
         From 0 to 1.
     total_iters : int, default 5
@@ -83,8 +83,7 @@ class LinearLR(LRScheduler):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     start_factor : float, default 1/3
         The first factor, above 0 and up to 1.
     end_factor : float, default 1.0
@@ -139,8 +138,7 @@ class PolynomialLR(LRScheduler):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     total_iters : int, default 5
         The epoch T.
     power : float, default 1.0
@@ -189,8 +187,7 @@ class SequentialLR(LRScheduler):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     schedulers : sequence of LRScheduler
         Of this optimizer; each starts anew at its milestone.
     milestones : sequence of int
@@ -286,3 +283,6 @@ class SequentialLR(LRScheduler):
         super().load_state_dict(state)
         for scheduler, its in zip(self._schedulers, states, strict=False):
             scheduler.load_state_dict(its)
+
+
+document(__name__)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from refquant import arguments
+from refquant._documentation import document
 from refquant.errors import ArgumentError, NotSupportedError, StateError
 from refquant.optim.optimizer import Optimizer
 
@@ -24,8 +25,7 @@ class LRScheduler:
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     last_epoch : int, default -1
         The epoch to go on after; -1 starts.
 
@@ -137,8 +137,7 @@ class LambdaLR(LRScheduler):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     lr_lambda : callable, or list of callable
         Takes the epoch and returns the factor; one for each group of parameters, if a list.
     last_epoch : int, default -1
@@ -200,8 +199,7 @@ class StepLR(LRScheduler):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     step_size : int
         How many epochs a step size lasts.
     gamma : float, default 0.1
@@ -246,8 +244,7 @@ class MultiStepLR(LRScheduler):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     milestones : iterable of int
         The epochs.
     gamma : float, default 0.1
@@ -294,8 +291,7 @@ class ExponentialLR(LRScheduler):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     gamma : float
         The factor.
     last_epoch : int, default -1
@@ -323,3 +319,6 @@ class ExponentialLR(LRScheduler):
 
     def _at_once(self) -> list[float]:
         return [lr * self.gamma**self.last_epoch for lr in self.base_lrs]
+
+
+document(__name__)

@@ -14,7 +14,7 @@ from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor
 
 _BITS = "bool or integer tensors"
-_WITH_BITS = {"input": "Of bools or integers."}
+_OF_BITS = "Of bools or integers."
 
 # -- over dimensions ---------------------------------------------------------------------------
 
@@ -110,7 +110,7 @@ def _combined(formula: Callable, input: Any, other: Any, kinds: str = _BITS) -> 
     return Tensor(compare(formula, x, y))
 
 
-@row(returns="Of the common dtype and shape.", **_WITH_BITS)
+@row(returns="Of the common dtype and shape.", input=_OF_BITS)
 def bitwise_and(input: Any, other: Any) -> Tensor:
     """Compute the AND of every bit; of bools, the logical one.
 
@@ -120,7 +120,7 @@ def bitwise_and(input: Any, other: Any) -> Tensor:
     return _combined(np.bitwise_and, input, other)
 
 
-@row(returns="Of the common dtype and shape.", **_WITH_BITS)
+@row(returns="Of the common dtype and shape.", input=_OF_BITS)
 def bitwise_or(input: Any, other: Any) -> Tensor:
     """Compute the OR of every bit; of bools, the logical one.
 
@@ -130,7 +130,7 @@ def bitwise_or(input: Any, other: Any) -> Tensor:
     return _combined(np.bitwise_or, input, other)
 
 
-@row(returns="Of the common dtype and shape.", **_WITH_BITS)
+@row(returns="Of the common dtype and shape.", input=_OF_BITS)
 def bitwise_xor(input: Any, other: Any) -> Tensor:
     """Compute the XOR of every bit; of bools, the logical one.
 
@@ -140,7 +140,7 @@ def bitwise_xor(input: Any, other: Any) -> Tensor:
     return _combined(np.bitwise_xor, input, other)
 
 
-@row(**_WITH_BITS)
+@row(input=_OF_BITS)
 def bitwise_not(input: Any) -> Tensor:
     """Invert every bit; true becomes false.
 

@@ -14,7 +14,7 @@ from refquant.ops.floating.reductions import reduced_axes
 from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor
 _BITS: Any
-_WITH_BITS: Any
+_OF_BITS: Any
 
 def _truth(input: Any, dim: Any, keepdim: bool, find: Any) -> Tensor: ...
 
