@@ -26,7 +26,9 @@ __all__ = [
 
 
 @contextmanager
-def fork_rng(devices: Iterable[Any] | None = None, enabled: bool = True) -> Iterator[None]:
+def fork_rng(
+    devices: Iterable[Any] | None = None, enabled: bool = True, *, device_type: str | None = None
+) -> Iterator[None]:
     """Draw random numbers in a block, and go on behind it as if nothing had been drawn.
 
     Parameters
@@ -35,6 +37,8 @@ def fork_rng(devices: Iterable[Any] | None = None, enabled: bool = True) -> Iter
         Not used: the processor is the only device.
     enabled : bool, default True
         Whether to do so.
+    device_type : str, optional
+        Not used, either.
 
     Examples
     --------

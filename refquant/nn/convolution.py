@@ -58,17 +58,6 @@ def bordered(
     return F.pad(input, [size for pair in sizes for size in pair], padding_mode)
 
 
-def _named_padding(padding: str, stride: tuple[int, ...]) -> str:
-    """Check a padding that has a name."""
-    if arguments.choice("padding", padding, ("same", "valid")) == "same" and set(stride) != {1}:
-        raise ArgumentError(
-            argument="padding",
-            expected=f"numbers for a stride of {stride}",
-            got="'same', which is for a stride of 1",
-        )
-    return padding
-
-
 class _Convolution(Module):
     """Base class of convolutions with any number of spatial dimensions."""
 
@@ -107,7 +96,8 @@ class _Convolution(Module):
         ):
             setattr(self, name, per_dimension(name, value, self._ndim, 1))
         if isinstance(padding, str) and not self.transposed:
-            self.padding: Any = _named_padding(padding, self.stride)
+            border(padding, self.kernel_size, self.stride, self.dilation, ArgumentError)
+            self.padding: Any = padding
         else:
             self.padding = per_dimension("padding", padding, self._ndim, 0)
         self.output_padding = (0,) * self._ndim
@@ -251,11 +241,17 @@ class _ConvTranspose(_Convolution):
     def _behind(self, input: Any, output_size: Any) -> tuple[int, ...]:
         """Return the output padding that leads to the extents that are wanted."""
         shape = tuple(arguments.instance("input", input, Tensor, "a tensor").shape)
-        wanted = tuple(arguments.sequence("output_size", output_size, "a sequence of extents"))
-        wanted = tuple(arguments.integer("output_size", size) for size in wanted)
+        given = arguments.sequence("output_size", output_size, "a sequence of extents")
+        wanted = tuple(arguments.integer("output_size", size) for size in given)
         spatial = self._ndim
         lead = len(shape) - spatial
-        if lead not in (1, 2) or len(wanted) not in (spatial, len(shape)):
+        if lead not in (1, 2):
+            raise ShapeError(
+                argument="input",
+                expected=f"of {spatial + 1} or {spatial + 2} dimensions",
+                got=f"shape {shape}",
+            )
+        if len(wanted) not in (spatial, len(shape)):
             raise ShapeError(
                 argument="output_size",
                 expected=f"of {spatial} or {len(shape)} extents for an input of shape {shape}",

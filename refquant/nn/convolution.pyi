@@ -25,9 +25,6 @@ def check_padding_mode(padding_mode: Any, *known: str) -> None:
 def bordered(input: Any, padding: tuple[int, ...], padding_mode: str, behind: tuple[int, ...] | None=None) -> Any:
     """Put a border around a tensor, unless that is one of zeros, which convolutions make."""
 
-def _named_padding(padding: str, stride: tuple[int, ...]) -> str:
-    """Check a padding that has a name."""
-
 class _Convolution(Module):
     """Base class of convolutions with any number of spatial dimensions."""
     _ndim: int

@@ -153,7 +153,7 @@ class CrossEntropyLoss(NLLLoss):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(weight, ignore_index, reduction)
-        self.label_smoothing = arguments.number("label_smoothing", label_smoothing, 0)
+        self.label_smoothing = arguments.number("label_smoothing", label_smoothing)
 
 
 class BCELoss(_WeightedLoss):

@@ -29,7 +29,7 @@ class Methods:
     def __le__(self, other: Any) -> Tensor: ...
     def __lshift__(self, other: Any) -> Tensor: ...
     def __lt__(self, other: Any) -> Tensor: ...
-    def __matmul__(self, other: Any, *, out: Any = ...) -> Tensor: ...
+    def __matmul__(self, other: Any) -> Tensor: ...
     def __mod__(self, other: Any) -> Tensor: ...
     def __mul__(self, other: Any) -> Tensor: ...
     def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
@@ -1890,15 +1890,13 @@ class Methods:
         >>> refquant.masked_select(refquant.tensor([1, 2, 3]), refquant.tensor([True, False, True]))
         tensor([1, 3])
         """
-    def matmul(self, other: Any, *, out: Any = ...) -> Tensor:
+    def matmul(self, other: Any) -> Tensor:
         """Multiply matrices; dimensions in front broadcast, vectors count as a row or a column.
 
         Parameters
         ----------
         input, other : Tensor
             Plain, of one dtype and at least one dimension each.
-        out : Tensor, optional
-            Takes the result.
 
         Returns
         -------
@@ -2127,7 +2125,7 @@ class Methods:
         >>> refquant.movedim(refquant.ones(2, 3, 4), 0, 2).shape
         refquant.Size([3, 4, 2])
         """
-    def mul(self, other: Any, *, out: Any = ...) -> Tensor:
+    def mul(self, other: Any) -> Tensor:
         """Multiply element by element, with broadcasting; see `add`.
 
         Parameters
@@ -2136,8 +2134,6 @@ class Methods:
             The operand, of any shape.
         other : Tensor or number
             The second operand; shapes broadcast.
-        out : Tensor, optional
-            Takes the result.
 
         Returns
         -------
@@ -2150,7 +2146,7 @@ class Methods:
         >>> refquant.mul(refquant.tensor([2.0, 3.0]), 4)
         tensor([ 8., 12.])
         """
-    def mul_(self, other: Any, *, out: Any = ...) -> Self:
+    def mul_(self, other: Any) -> Self:
         """Apply `mul` in place.
 
         Parameters
@@ -2159,8 +2155,6 @@ class Methods:
             The operand, of any shape.
         other : Tensor or number
             The second operand; shapes broadcast.
-        out : Tensor, optional
-            Takes the result.
 
         Returns
         -------

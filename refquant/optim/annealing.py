@@ -136,7 +136,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         """
         if epoch is None and self.last_epoch < 0:
             epoch = 0
-        self._go(None if epoch is None else arguments.number("epoch", epoch, 0))
+        self._go(None if epoch is None else arguments.number("epoch", epoch, 0, finite=True))
 
     def _go(self, epoch: float | None) -> None:
         if epoch is None:

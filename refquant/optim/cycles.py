@@ -8,7 +8,7 @@ from refquant import arguments
 from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.optim.optimizer import Optimizer
-from refquant.optim.schedules import LRScheduler
+from refquant.optim.schedules import LRScheduler, kept_of
 
 __all__ = ["CyclicLR", "OneCycleLR"]
 
@@ -20,6 +20,13 @@ def _of_groups(argument: str, value: Any, optimizer: Optimizer) -> list[float]:
     if len(given) != count:
         raise ArgumentError(argument=argument, expected=f"{count} numbers", got=f"{len(given)}")
     return [arguments.number(argument, number) for number in given]
+
+
+def _divisor(argument: str, value: Any) -> float:
+    number = arguments.number(argument, value)
+    if not number:
+        raise ArgumentError(argument=argument, expected="other than 0", got=value)
+    return number
 
 
 class _WithMomentum(LRScheduler):
@@ -126,10 +133,12 @@ class CyclicLR(_WithMomentum):
         last_epoch = arguments.integer("last_epoch", last_epoch, -1)
         base_lrs = _of_groups("base_lr", base_lr, optimizer)
         self.max_lrs = _of_groups("max_lr", max_lr, optimizer)
-        up = arguments.number("step_size_up", step_size_up, 1)
-        down = up if step_size_down is None else arguments.number("step_size_down", step_size_down)
-        if step_size_down is not None and not down > 0:
-            raise ArgumentError(argument="step_size_down", expected="above 0", got=step_size_down)
+        up = arguments.number("step_size_up", step_size_up, finite=True)
+        if not up > 0:
+            raise ArgumentError(argument="step_size_up", expected="above 0", got=up)
+        down = up
+        if step_size_down is not None:
+            down = arguments.number("step_size_down", step_size_down, 0, finite=True)
         self.total_size = float(up + down)
         self.step_ratio = up / self.total_size
         if scale_fn is None:
@@ -154,7 +163,7 @@ class CyclicLR(_WithMomentum):
             return self._scale_fn_custom(x)
         if self.mode == "triangular":
             return 1.0
-        return 1 / (2.0 ** (x - 1)) if self.mode == "triangular2" else self.gamma**x
+        return 2.0 ** (1 - x) if self.mode == "triangular2" else self.gamma**x
 
     def get_lr(self) -> list[float]:
         """Compute the step sizes of the present step, and set the momentum."""
@@ -173,7 +182,7 @@ class CyclicLR(_WithMomentum):
     def state_dict(self) -> dict[str, Any]:
         """Collect where the schedule is; a function is None, an object its attributes."""
         function = self._scale_fn_custom
-        kept = None if function is None or hasattr(function, "__code__") else dict(vars(function))
+        kept = None if function is None else kept_of(function)
         return {**super().state_dict(), "_scale_fn_custom": kept}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -267,10 +276,10 @@ class OneCycleLR(_WithMomentum):
             "anneal_strategy", anneal_strategy, ("cos", "linear")
         )
         max_lrs = _of_groups("max_lr", max_lr, optimizer)
-        first = arguments.number("div_factor", div_factor)
-        last = arguments.number("final_div_factor", final_div_factor)
-        if not first or not last:
-            raise ArgumentError(argument="div_factor", expected="not 0", got=0)
+        first, last = (
+            _divisor("div_factor", div_factor),
+            _divisor("final_div_factor", final_div_factor),
+        )
         self._prepare_momentum(cycle_momentum, base_momentum, max_momentum, last_epoch)
         if last_epoch == -1:
             for group, high in zip(optimizer.param_groups, max_lrs, strict=True):
@@ -313,7 +322,7 @@ class OneCycleLR(_WithMomentum):
                 break
             start = earlier["end_step"]
         length = phase["end_step"] - start
-        part = (step - start) / length if length else 1.0
+        part = (step - start) / length if length else 1.0  # a phase of one step is at its end
         steps = []
         for group in self.optimizer.param_groups:
             steps.append(self._between(group[phase["start_lr"]], group[phase["end_lr"]], part))

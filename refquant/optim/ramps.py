@@ -23,6 +23,15 @@ def _share(argument: str, value: Any, zero: bool = True) -> float:
     return number
 
 
+def _divisor(total_iters: int) -> int:
+    """Return the number of epochs; a schedule of none has no formula, but can be stepped."""
+    if not total_iters:
+        raise ArgumentError(
+            argument="total_iters", expected="at least 1 to start at an epoch", got=total_iters
+        )
+    return total_iters
+
+
 class ConstantLR(LRScheduler):
     """The first step size times `factor`, for some epochs.
 
@@ -115,7 +124,7 @@ class LinearLR(LRScheduler):
     ) -> None:
         self.start_factor = _share("start_factor", start_factor, zero=False)
         self.end_factor = _share("end_factor", end_factor)
-        self.total_iters = arguments.integer("total_iters", total_iters, 1)
+        self.total_iters = arguments.integer("total_iters", total_iters, 0)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -129,8 +138,9 @@ class LinearLR(LRScheduler):
         return [lr * (1.0 + rise / before) for lr in self._present()]
 
     def _at_once(self) -> list[float]:
-        rise, passed = self.end_factor - self.start_factor, min(self.total_iters, self.last_epoch)
-        return [lr * (self.start_factor + rise * passed / self.total_iters) for lr in self.base_lrs]
+        rise, total = self.end_factor - self.start_factor, _divisor(self.total_iters)
+        passed = min(total, self.last_epoch)
+        return [lr * (self.start_factor + rise * passed / total) for lr in self.base_lrs]
 
 
 class PolynomialLR(LRScheduler):
@@ -165,8 +175,8 @@ class PolynomialLR(LRScheduler):
         power: float = 1.0,
         last_epoch: int = -1,
     ) -> None:
-        self.total_iters = arguments.integer("total_iters", total_iters, 1)
-        self.power = arguments.number("power", power)
+        self.total_iters = arguments.integer("total_iters", total_iters, 0)
+        self.power = arguments.number("power", power, 0)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -178,7 +188,8 @@ class PolynomialLR(LRScheduler):
         return [lr * (left / before) ** self.power for lr in self._present()]
 
     def _at_once(self) -> list[float]:
-        left = 1.0 - min(self.total_iters, self.last_epoch) / self.total_iters
+        total = _divisor(self.total_iters)
+        left = 1.0 - min(total, self.last_epoch) / total
         return [lr * left**self.power for lr in self.base_lrs]
 
 

@@ -132,6 +132,11 @@ class LRScheduler:
         return [group["lr"] for group in self.optimizer.param_groups]
 
 
+def kept_of(function: Any) -> dict[str, Any] | None:
+    """Return what a state keeps of a callable: the attributes of an object, None of a function."""
+    return None if hasattr(function, "__code__") else dict(vars(function))
+
+
 class LambdaLR(LRScheduler):
     """The first step size times a function of the epoch.
 
@@ -182,7 +187,7 @@ class LambdaLR(LRScheduler):
 
     def state_dict(self) -> dict[str, Any]:
         """Collect where the schedule is; functions are None, objects their attributes."""
-        kept = [dict(vars(f)) if not hasattr(f, "__code__") else None for f in self.lr_lambdas]
+        kept = [kept_of(function) for function in self.lr_lambdas]
         return {**super().state_dict(), "lr_lambdas": kept}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

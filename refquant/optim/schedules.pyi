@@ -72,6 +72,9 @@ class LRScheduler:
     _step_count: Any
     _last_lr: list[float]
 
+def kept_of(function: Any) -> dict[str, Any] | None:
+    """Return what a state keeps of a callable: the attributes of an object, None of a function."""
+
 class LambdaLR(LRScheduler):
     """The first step size times a function of the epoch.
 

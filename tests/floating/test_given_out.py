@@ -17,6 +17,18 @@ def test_products_are_written_into_the_given_tensor():
     assert same.tolist() == [[2.0, 2.0], [2.0, 2.0]]
 
 
+def test_integers_that_a_given_dtype_does_not_hold_wrap_around():
+    numbers, small = refquant.tensor([3, 300]), refquant.zeros(2, dtype=refquant.uint8)
+    assert refquant.mul(numbers, 2, out=small).tolist() == [6, 88]
+    assert refquant.tensor([3, 30], dtype=refquant.uint8).mul_(numbers).tolist() == [9, 40]
+
+
+@pytest.mark.parametrize("name", ["mul", "mul_", "matmul", "__matmul__"])
+def test_methods_take_no_tensor_for_the_result(name):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'out'"):
+        getattr(refquant.ones(2), name)(refquant.ones(2), out=refquant.ones(2))
+
+
 def test_a_given_tensor_takes_the_shape_of_the_result():
     assert refquant.mul(ONES, 3, out=refquant.empty(0)).shape == (2, 2)
     with pytest.warns(UserWarning, match=r"takes the shape \(2, 2\)"):
@@ -54,8 +66,10 @@ def test_operations_on_bits_are_the_operators(name):
     assert operation(x, y).tolist() == wanted
     assert getattr(x.clone(), f"bitwise_{name}_")(y).tolist() == wanted
     assert operation(6, y).tolist() == operation(y, 6).tolist()
-    with pytest.raises(DtypeError, match="bool or integer"):
+    with pytest.raises(DtypeError, match="`input` must be bool or integer"):
         operation(ONES, 1)
+    with pytest.raises(DtypeError, match="`other` must be bool or integer"):
+        operation(x, ONES[0, 0])
 
 
 def test_bits_are_inverted():
@@ -70,15 +84,19 @@ def test_a_list_of_tensors_has_a_scale_and_a_zero_point_each():
     assert (b.q_scale(), b.q_zero_point(), b.int_repr().tolist()) == (0.25, 3, [7, 7])
     with pytest.raises(IndexError, match="`scale`"):
         refquant.quantize_per_tensor([ONES] * 3, scales, zero_points, refquant.quint8)
+    with pytest.raises(IndexError, match="`scale`"):
+        refquant.quantize_per_tensor([ONES], scales[0], zero_points, refquant.quint8)
     with pytest.raises(TypeError, match="`scale`"):
         refquant.quantize_per_tensor([ONES], [0.5], [0], refquant.quint8)
+    with pytest.raises(RuntimeError, match="`zero_point` must be of finite numbers"):
+        refquant.quantize_per_tensor([ONES], scales, scales * float("nan"), refquant.quint8)
 
 
 def test_numbers_of_a_block_leave_no_trace():
     refquant.random.manual_seed(3)
     wanted = refquant.rand(2).tolist()
     refquant.random.manual_seed(3)
-    with refquant.random.fork_rng():
+    with refquant.random.fork_rng(devices=[], device_type="cuda"):
         refquant.rand(5)
     assert refquant.rand(2).tolist() == wanted
     refquant.random.manual_seed(3)
@@ -94,6 +112,8 @@ def test_the_switch_for_deterministic_algorithms_is_kept():
         assert refquant.is_deterministic_algorithms_warn_only_enabled()
         with pytest.raises(ArgumentTypeError):
             refquant.use_deterministic_algorithms("yes")
+        refquant.use_deterministic_algorithms(False, warn_only=True)
+        assert refquant.is_deterministic_algorithms_warn_only_enabled()
     finally:
         refquant.use_deterministic_algorithms(False)
     assert not refquant.are_deterministic_algorithms_enabled()
@@ -108,5 +128,7 @@ def test_parameters_go_into_a_vector_and_back():
     assert (layer.weight.tolist(), layer.bias.tolist()) == ([[1.0, 2.0]], [3.0])
     with pytest.raises(ShapeError, match="3 elements"):
         utils.vector_to_parameters(refquant.ones(2), layer.parameters())
+    with pytest.raises(ShapeError, match="strides"):
+        utils.parameters_to_vector([refquant.ones(2, 3).t()])
     with pytest.raises(ArgumentError, match="at least one"):
         utils.parameters_to_vector([])

@@ -42,6 +42,12 @@ def test_paddings_that_are_not_valid_are_refused(padding, stride, expected):
         F.conv2d(x, x, stride=stride, padding=padding)
 
 
+@pytest.mark.parametrize("make", [nn.quantized.Conv2d, nn.quantized.ConvTranspose2d])
+def test_quantized_convolutions_take_numbers_alone(make):
+    with pytest.raises(OperationError, match="whole numbers for quantized convolutions"):
+        make(1, 1, 3, padding="same")
+
+
 @pytest.mark.torch
 @pytest.mark.filterwarnings("ignore:Using padding='same'")  # PyTorch's own about its copy
 @pytest.mark.parametrize("mode", MODES)

@@ -22,6 +22,11 @@ def test_extents_that_no_padding_gives_are_refused(wanted, error):
         nn.ConvTranspose2d(1, 2, 3, stride=2)(refquant.ones(1, 1, 3, 3), wanted)
 
 
+def test_an_input_without_channels_is_refused_by_its_name():
+    with pytest.raises(ShapeError, match="`input` must be of 3 or 4 dimensions"):
+        nn.ConvTranspose2d(1, 2, 3)(refquant.ones(3, 3), (5, 5))
+
+
 def test_reference_modules_take_extents_too():
     layer = nn.quantized.reference.ConvTranspose1d(1, 2, 3, stride=2)
     assert layer(refquant.ones(1, 1, 3), output_size=(8,)).shape == (1, 2, 8)

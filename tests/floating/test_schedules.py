@@ -19,6 +19,9 @@ SCHEDULES = {
     "PolynomialLR": {"total_iters": 40, "power": 1.7},
     "CosineAnnealingWarmRestarts": {"T_0": 3, "T_mult": 2, "eta_min": 0.001},
     "CyclicLR": {"base_lr": 0.01, "max_lr": [0.1, 0.3], "step_size_up": 3, "step_size_down": 5},
+    "CyclicLR sawtooth": {"base_lr": 0.01, "max_lr": 0.2, "step_size_up": 3, "step_size_down": 0},
+    "LinearLR of none": {"total_iters": 0},
+    "PolynomialLR of none": {"total_iters": 0},
     "CyclicLR triangular2": {"base_lr": 0.01, "max_lr": 0.2, "step_size_up": 2}
     | {"mode": "triangular2", "cycle_momentum": False},
     "CyclicLR exp_range": {"base_lr": 0.01, "max_lr": 0.2, "step_size_up": 4}
@@ -161,8 +164,12 @@ def test_a_schedule_before_the_optimizer_warns():
         lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 0),
         lambda o: lr_scheduler.ConstantLR(o, factor=1.5),
         lambda o: lr_scheduler.LinearLR(o, start_factor=0.0),
-        lambda o: lr_scheduler.PolynomialLR(o, total_iters=0),
+        lambda o: lr_scheduler.PolynomialLR(o, total_iters=-1),
+        lambda o: lr_scheduler.LinearLR(o, total_iters=0).step(1),
+        lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 2).step(float("inf")),
         lambda o: lr_scheduler.CyclicLR(o, 0.1, 0.2, mode="square"),
+        lambda o: lr_scheduler.CyclicLR(o, 0.1, 0.2, step_size_up=0),
+        lambda o: lr_scheduler.OneCycleLR(o, 0.1, total_steps=5, final_div_factor=0),
         lambda o: lr_scheduler.CyclicLR(o, [0.1], 0.2),
         lambda o: lr_scheduler.CyclicLR(optim.Adagrad([refquant.ones(1)]), 0.1, 0.2),
         lambda o: lr_scheduler.OneCycleLR(o, 0.1),

@@ -41,7 +41,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     found = _listed(parameters)
     if not found:
         raise ArgumentError(argument="parameters", expected="at least one tensor", got="none")
-    return cat([tensor.reshape(-1) for tensor in found])
+    return cat([tensor.view(-1) for tensor in found])
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:

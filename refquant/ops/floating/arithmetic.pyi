@@ -295,8 +295,6 @@ def mul_(input: Any, other: Any, *, out: Any=None) -> Tensor:
         The operand, of any shape.
     other : Tensor or number
         The second operand; shapes broadcast.
-    out : Tensor, optional
-        Takes the result.
 
     Returns
     -------

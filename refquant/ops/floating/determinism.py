@@ -9,7 +9,7 @@ _chosen = {"mode": False, "warn_only": False}
 @row(
     "refquant",
     mode="What `are_deterministic_algorithms_enabled` returns from now on.",
-    warn_only="What `is_deterministic_algorithms_warn_only_enabled` returns, if `mode` is True.",
+    warn_only="What `is_deterministic_algorithms_warn_only_enabled` returns from now on.",
 )
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
     """Ask for algorithms that give the same bits every time; all of refquant's do.
@@ -52,4 +52,4 @@ def is_deterministic_algorithms_warn_only_enabled() -> bool:
     >>> refquant.is_deterministic_algorithms_warn_only_enabled()
     False
     """
-    return _chosen["mode"] and _chosen["warn_only"]
+    return _chosen["warn_only"]

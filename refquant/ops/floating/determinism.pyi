@@ -15,7 +15,7 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool=False) -> None:
     mode : bool
         What `are_deterministic_algorithms_enabled` returns from now on.
     warn_only : bool, default False
-        What `is_deterministic_algorithms_warn_only_enabled` returns, if `mode` is True.
+        What `is_deterministic_algorithms_warn_only_enabled` returns from now on.
 
     Returns
     -------

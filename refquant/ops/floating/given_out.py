@@ -8,7 +8,7 @@ from refquant import arguments
 from refquant._operation import operation_name, warn
 from refquant.errors import DtypeError, GradientError
 from refquant.ops.floating.operands import operand
-from refquant.ops.inplace import check_writable
+from refquant.ops.inplace import check_writable, takes
 from refquant.tensors import Tensor, autograd
 
 __all__ = ["written"]
@@ -30,8 +30,7 @@ def written(out: Any, result: Tensor, converts: bool = True) -> Tensor:
             hint="or do it inside no_grad()",
         )
     array, place = result.array, given.array
-    fits = array.dtype == place.dtype
-    if not fits and not (converts and np.can_cast(array.dtype, place.dtype, "same_kind")):
+    if not (takes(place.dtype, array.dtype) if converts else place.dtype == array.dtype):
         raise DtypeError(
             argument="out",
             expected=f"of a dtype that holds {result.dtype}" if converts else f"{result.dtype}",
@@ -44,5 +43,5 @@ def written(out: Any, result: Tensor, converts: bool = True) -> Tensor:
             warn(f"`out` of shape {place.shape} takes the shape {array.shape} of the result")
         given.array = np.empty(array.shape, place.dtype)
     with np.errstate(all="ignore"):
-        np.copyto(given.array, array, casting="same_kind")
+        np.copyto(given.array, array, casting="unsafe")
     return given

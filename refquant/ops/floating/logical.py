@@ -104,9 +104,11 @@ def logical_not(input: Any) -> Tensor:
 
 
 def _combined(formula: Callable, input: Any, other: Any, kinds: str = _BITS) -> Tensor:
-    _, _, x, y = pair(input, other)
+    a, b, x, y = pair(input, other)
     if x.dtype.kind == "f" or (x.dtype.kind == "b" and "bool" not in kinds):
-        raise DtypeError(argument="input", expected=kinds, got=x.dtype)
+        first = a.array.dtype.kind == x.dtype.kind
+        name, given = ("input", a) if first else ("other", b)
+        raise DtypeError(argument=name, expected=kinds, got=given.dtype)
     return Tensor(compare(formula, x, y))
 
 

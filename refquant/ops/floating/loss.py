@@ -1,5 +1,6 @@
 """Loss functions: one number for the difference between an output and its target."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -205,16 +206,15 @@ def cross_entropy(
     x = float_operand("input", input)
     dim = 1 if x.array.ndim > 1 else 0
     logs = log_softmax(x, dim)
-    smoothing = real("label_smoothing", label_smoothing, 0)
-    if smoothing > 1:
-        raise OperationError(argument="label_smoothing", expected="at most 1", got=smoothing)
+    smoothing = real("label_smoothing", label_smoothing)
+    if not 0 <= smoothing <= 1:
+        raise OperationError(argument="label_smoothing", expected="from 0 to 1", got=smoothing)
     t = operand("target", target)
     if t.array.dtype.kind == "f":
         return _of_shares(logs, dim, t, weight, ignore_index, reduction, smoothing)
     loss = nll_loss(logs, t, weight, ignore_index, reduction)
     if not smoothing:
         return loss
-    classes = x.array.shape[dim]
     counts = t.array != ignore_index
     counted = Tensor(counts)
     weighted = logs if weight is None else logs * _over_classes(weight, x, dim)
@@ -224,7 +224,12 @@ def cross_entropy(
     if reduction == "mean":
         total = counts.sum() if weight is None else operand("weight", weight).array[t.array[counts]]
         even = even / Tensor(np.asarray(total.sum()).astype(x.array.dtype))
-    return (1 - smoothing) * loss + even * (smoothing / classes)
+    return (1 - smoothing) * loss + even * _part(smoothing, x.array.shape[dim])
+
+
+def _part(smoothing: float, classes: int) -> float:
+    """Return the part that each class has of what is given to all."""
+    return smoothing / classes if classes else math.inf
 
 
 def _over_classes(weight: Any, x: Tensor, dim: int) -> Tensor:
@@ -250,7 +255,7 @@ def _of_shares(logs, dim, target, weight, ignore_index, reduction, smoothing) ->
         )
     _check_reduction(reduction)
     if smoothing:
-        target = target * (1 - smoothing) + smoothing / shape[dim]
+        target = target * (1 - smoothing) + _part(smoothing, shape[dim])
     losses = logs * target
     if weight is not None:
         losses = losses * _over_classes(weight, logs, dim)
@@ -286,6 +291,26 @@ def _check_target(x: Tensor, y: Tensor) -> None:
         )
 
 
+def _check_broadcast(argument: str, factor: Tensor, losses: Tensor) -> None:
+    shape = losses.array.shape
+    padded = (1,) * (len(shape) - factor.array.ndim) + factor.array.shape
+    if len(padded) != len(shape) or any(
+        n not in (1, m) for n, m in zip(padded, shape, strict=True)
+    ):
+        raise ShapeError(
+            argument=argument,
+            expected=f"of a shape that broadcasts to {shape}",
+            got=f"shape {factor.array.shape}",
+        )
+
+
+def _weighted(losses: Tensor, weight: Any) -> Tensor:
+    """Multiply losses by the factors that are given; their dtype and shape stay."""
+    factor = operand("weight", weight)
+    _check_broadcast("weight", factor, losses)
+    return (losses * factor).to(losses.dtype)
+
+
 @row("nn.functional")
 def binary_cross_entropy(
     input: Any, target: Any, weight: Any = None, reduction: str = "mean"
@@ -298,9 +323,23 @@ def binary_cross_entropy(
     x = float_operand("input", input)
     y = float_operand("target", target)
     _check_target(x, y)
+    if x.array.dtype != y.array.dtype:
+        raise DtypeError(
+            argument="target",
+            expected=f"of the dtype {x.dtype} of `input`",
+            got=y.dtype,
+            hint="convert it with .to()",
+        )
+    if not ((x.array >= 0) & (x.array <= 1)).all():
+        raise OperationError(
+            argument="input",
+            expected="probabilities from 0 to 1",
+            got="others",
+            hint="apply sigmoid() first, or use binary_cross_entropy_with_logits()",
+        )
     losses = -(y * x.log().clamp(min=-100) + (1 - y) * (1 - x).log().clamp(min=-100))
     if weight is not None:
-        losses = losses * operand("weight", weight)
+        losses = _weighted(losses, weight)
     return _reduced(losses, reduction)
 
 
@@ -327,10 +366,12 @@ def binary_cross_entropy_with_logits(
     _check_target(x, y)
     logs = _log_sigmoid(x)
     if pos_weight is not None:
-        logs = logs * ((float_operand("pos_weight", pos_weight) - 1) * y + 1)
-    losses = (1 - y) * x - logs
+        factor = operand("pos_weight", pos_weight)
+        _check_broadcast("pos_weight", factor, y)
+        logs = (logs * ((factor - 1) * y + 1)).to(x.dtype)
+    losses = ((1 - y) * x - logs).to(y.dtype)
     if weight is not None:
-        losses = losses * operand("weight", weight)
+        losses = _weighted(losses, weight)
     return _reduced(losses, reduction)
 
 

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+import math
 from typing import Any
 import numpy as np
 from refquant.arguments import describe, flag, integer, real
@@ -161,6 +162,9 @@ def cross_entropy(input: Any, target: Any, weight: Any=None, ignore_index: int=-
     tensor(0.6931)
     """
 
+def _part(smoothing: float, classes: int) -> float:
+    """Return the part that each class has of what is given to all."""
+
 def _over_classes(weight: Any, x: Tensor, dim: int) -> Tensor:
     """Return the weight of each class, along the dimension of the classes."""
 
@@ -171,6 +175,11 @@ def _log_sigmoid(x: Tensor) -> Tensor:
     """Logarithm of the logistic function, without overflow."""
 
 def _check_target(x: Tensor, y: Tensor) -> None: ...
+
+def _check_broadcast(argument: str, factor: Tensor, losses: Tensor) -> None: ...
+
+def _weighted(losses: Tensor, weight: Any) -> Tensor:
+    """Multiply losses by the factors that are given; their dtype and shape stay."""
 
 def binary_cross_entropy(input: Any, target: Any, weight: Any=None, reduction: str='mean') -> Tensor:
     r"""Compute :math:`-y \log x - (1 - y) \log (1 - x)`; logarithms stop at -100.

@@ -1,5 +1,6 @@
 """Affine quantization: quantize and dequantize."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from refquant import arguments, dtypes, engines, kernels
 from refquant._documentation import document
 from refquant.engines import Operands
 from refquant.engines.rules.quantize import SUBTRACT
-from refquant.errors import IndexRangeError, QuantizationParameterError
+from refquant.errors import ArgumentTypeError, IndexRangeError, QuantizationParameterError
 from refquant.ops import checks, layout
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor, Tensor
@@ -107,20 +108,37 @@ def quantize_per_tensor(
 def _each_with_its_own(inputs: Any, scales: Any, zero_points: Any, dtype: Any) -> Any:
     """Quantize several tensors, each with its element of `scales` and `zero_points`."""
     scales, zero_points = (
-        arguments.instance(name, value, Tensor, "a tensor, as the input is a list").reshape(-1)
+        _of_each(name, value, len(inputs))
         for name, value in (("scale", scales), ("zero_point", zero_points))
     )
-    for name, value in (("scale", scales), ("zero_point", zero_points)):
-        if value.shape[0] < len(inputs):
-            raise IndexRangeError(
-                argument=name,
-                expected=f"an element for each of {len(inputs)} tensors",
-                got=f"{value.shape[0]}",
-            )
     return tuple(
-        quantize_per_tensor(tensor, scales[i].item(), int(zero_points[i].item()), dtype)
-        for i, tensor in enumerate(inputs)
+        quantize_per_tensor(tensor, scale, zero_point, dtype)
+        for tensor, scale, zero_point in zip(
+            inputs, map(float, scales), map(int, zero_points), strict=True
+        )
     )
+
+
+def _of_each(argument: str, value: Any, count: int) -> list[float]:
+    """Return a number for each tensor; fractions of zero points are cut off."""
+    if not isinstance(value, Tensor) or value.is_quantized:
+        raise ArgumentTypeError(
+            argument=argument,
+            expected="a plain tensor, as the input is a list",
+            got=arguments.describe(value),
+        )
+    numbers = value.reshape(-1).tolist()[:count]
+    if not value.dim() or len(numbers) < count:
+        raise IndexRangeError(
+            argument=argument,
+            expected=f"a tensor with an element for each of {count} tensors",
+            got=arguments.describe(value),
+        )
+    if not all(map(math.isfinite, numbers)):
+        raise QuantizationParameterError(
+            argument=argument, expected="of finite numbers", got=arguments.describe(value)
+        )
+    return numbers
 
 
 @operation("reals")

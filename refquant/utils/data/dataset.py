@@ -140,13 +140,16 @@ class StackDataset(Dataset[Any]):
                 got="both" if args else "none",
             )
         self.datasets: tuple[Any, ...] | dict[str, Any] = args or kwargs
-        several = list(args or kwargs.values())
-        for dataset in several:
-            if not hasattr(dataset, "__len__") or len(dataset) != len(several[0]):
+        several = kwargs or {f"args[{number}]": dataset for number, dataset in enumerate(args)}
+        for dataset_name, dataset in several.items():
+            _check_length(dataset_name, dataset)
+        self._length = len(next(iter(several.values())))
+        for dataset_name, dataset in several.items():
+            if len(dataset) != self._length:
                 raise ArgumentError(
-                    argument="args",
-                    expected="data sets of one length",
-                    got=arguments.describe(dataset),
+                    argument=dataset_name,
+                    expected=f"of {self._length} items, as the first data set is",
+                    got=len(dataset),
                 )
 
     def __getitem__(self, index: Any) -> Any:
@@ -154,9 +157,40 @@ class StackDataset(Dataset[Any]):
             return {name: dataset[index] for name, dataset in self.datasets.items()}
         return tuple(dataset[index] for dataset in self.datasets)
 
+    def __getitems__(self, indices: Sequence[Any]) -> list[Any]:
+        """Return several items, which a loader asks for at once."""
+        if isinstance(self.datasets, dict):
+            columns = [_items(dataset, indices) for dataset in self.datasets.values()]
+            return [
+                dict(zip(self.datasets, row, strict=True)) for row in zip(*columns, strict=True)
+            ]
+        columns = [_items(dataset, indices) for dataset in self.datasets]
+        return list(zip(*columns, strict=True))
+
     def __len__(self) -> int:
-        several = self.datasets
-        return len(next(iter(several.values() if isinstance(several, dict) else several)))
+        return self._length
+
+
+def _items(dataset: Any, indices: Sequence[Any]) -> list[Any]:
+    """Return items of a data set, at once if it can."""
+    together = getattr(dataset, "__getitems__", None)
+    if together is None:
+        return [dataset[index] for index in indices]
+    items = list(together(indices))
+    if len(items) != len(indices):
+        raise ArgumentError(
+            f"{type(dataset).__name__}.__getitems__ returns another number of items",
+            expected=f"{len(indices)}",
+            got=len(items),
+        )
+    return items
+
+
+def _check_length(argument: str, dataset: Any) -> None:
+    if not hasattr(dataset, "__len__"):
+        raise ArgumentTypeError(
+            argument=argument, expected="a data set with a length", got=arguments.describe(dataset)
+        )
 
 
 def _sets(datasets: Any) -> list[Any]:
@@ -308,10 +342,7 @@ def random_split(
     >>> [part.indices for part in random_split(range(5), [0.6, 0.4])]
     [[4, 0, 1], [3, 2]]
     """
-    if not hasattr(dataset, "__len__"):
-        raise ArgumentTypeError(
-            argument="dataset", expected="a data set with a length", got=arguments.describe(dataset)
-        )
+    _check_length("dataset", dataset)
     numbers = [
         arguments.real(f"lengths[{i}]", v, 0)
         for i, v in enumerate(arguments.sequence("lengths", lengths, "numbers"))
