@@ -8,7 +8,7 @@ from refquant import arguments
 from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.optim.optimizer import Optimizer
-from refquant.optim.schedules import LRScheduler, kept_of
+from refquant.optim.schedules import LRScheduler, divisor, kept_of
 
 __all__ = ["CyclicLR", "OneCycleLR"]
 
@@ -20,13 +20,6 @@ def _of_groups(argument: str, value: Any, optimizer: Optimizer) -> list[float]:
     if len(given) != count:
         raise ArgumentError(argument=argument, expected=f"{count} numbers", got=f"{len(given)}")
     return [arguments.number(argument, number) for number in given]
-
-
-def _divisor(argument: str, value: Any) -> float:
-    number = arguments.number(argument, value)
-    if not number:
-        raise ArgumentError(argument=argument, expected="other than 0", got=value)
-    return number
 
 
 class _WithMomentum(LRScheduler):
@@ -276,10 +269,8 @@ class OneCycleLR(_WithMomentum):
             "anneal_strategy", anneal_strategy, ("cos", "linear")
         )
         max_lrs = _of_groups("max_lr", max_lr, optimizer)
-        first, last = (
-            _divisor("div_factor", div_factor),
-            _divisor("final_div_factor", final_div_factor),
-        )
+        first = divisor("div_factor", div_factor)
+        last = divisor("final_div_factor", final_div_factor)
         self._prepare_momentum(cycle_momentum, base_momentum, max_momentum, last_epoch)
         if last_epoch == -1:
             for group, high in zip(optimizer.param_groups, max_lrs, strict=True):

@@ -10,13 +10,11 @@ from refquant import arguments
 from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.optim.optimizer import Optimizer
-from refquant.optim.schedules import LRScheduler, kept_of
+from refquant.optim.schedules import LRScheduler, divisor, kept_of
 __all__ = ['CyclicLR', 'OneCycleLR']
 
 def _of_groups(argument: str, value: Any, optimizer: Optimizer) -> list[float]:
     """Return a number for each group of parameters; one stands for all."""
-
-def _divisor(argument: str, value: Any) -> float: ...
 
 class _WithMomentum(LRScheduler):
     """Base class of schedules that set the momentum, too."""

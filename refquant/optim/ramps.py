@@ -9,7 +9,7 @@ from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.optim.annealing import ReduceLROnPlateau
 from refquant.optim.optimizer import Optimizer
-from refquant.optim.schedules import LRScheduler
+from refquant.optim.schedules import LRScheduler, divisor
 
 __all__ = ["ConstantLR", "LinearLR", "PolynomialLR", "SequentialLR"]
 
@@ -21,15 +21,6 @@ def _share(argument: str, value: Any, zero: bool = True) -> float:
         least = "from 0" if zero else "above 0 and"
         raise ArgumentError(argument=argument, expected=f"{least} up to 1", got=value)
     return number
-
-
-def _divisor(total_iters: int) -> int:
-    """Return the number of epochs; a schedule of none has no formula, but can be stepped."""
-    if not total_iters:
-        raise ArgumentError(
-            argument="total_iters", expected="at least 1 to start at an epoch", got=total_iters
-        )
-    return total_iters
 
 
 class ConstantLR(LRScheduler):
@@ -138,7 +129,7 @@ class LinearLR(LRScheduler):
         return [lr * (1.0 + rise / before) for lr in self._present()]
 
     def _at_once(self) -> list[float]:
-        rise, total = self.end_factor - self.start_factor, _divisor(self.total_iters)
+        rise, total = self.end_factor - self.start_factor, divisor("total_iters", self.total_iters)
         passed = min(total, self.last_epoch)
         return [lr * (self.start_factor + rise * passed / total) for lr in self.base_lrs]
 
@@ -188,7 +179,7 @@ class PolynomialLR(LRScheduler):
         return [lr * (left / before) ** self.power for lr in self._present()]
 
     def _at_once(self) -> list[float]:
-        total = _divisor(self.total_iters)
+        total = divisor("total_iters", self.total_iters)
         left = 1.0 - min(total, self.last_epoch) / total
         return [lr * left**self.power for lr in self.base_lrs]
 

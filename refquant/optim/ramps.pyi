@@ -11,14 +11,11 @@ from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.optim.annealing import ReduceLROnPlateau
 from refquant.optim.optimizer import Optimizer
-from refquant.optim.schedules import LRScheduler
+from refquant.optim.schedules import LRScheduler, divisor
 __all__ = ['ConstantLR', 'LinearLR', 'PolynomialLR', 'SequentialLR']
 
 def _share(argument: str, value: Any, zero: bool=True) -> float:
     """Check a factor between 0 and 1."""
-
-def _divisor(total_iters: int) -> int:
-    """Return the number of epochs; a schedule of none has no formula, but can be stepped."""
 
 class ConstantLR(LRScheduler):
     """The first step size times `factor`, for some epochs.

@@ -132,6 +132,14 @@ class LRScheduler:
         return [group["lr"] for group in self.optimizer.param_groups]
 
 
+def divisor(argument: str, value: Any) -> float:
+    """Return a number to divide by."""
+    number = arguments.number(argument, value)
+    if not number:
+        raise ArgumentError(argument=argument, expected="other than 0", got=value)
+    return number
+
+
 def kept_of(function: Any) -> dict[str, Any] | None:
     """Return what a state keeps of a callable: the attributes of an object, None of a function."""
     return None if hasattr(function, "__code__") else dict(vars(function))

@@ -72,6 +72,9 @@ class LRScheduler:
     _step_count: Any
     _last_lr: list[float]
 
+def divisor(argument: str, value: Any) -> float:
+    """Return a number to divide by."""
+
 def kept_of(function: Any) -> dict[str, Any] | None:
     """Return what a state keeps of a callable: the attributes of an object, None of a function."""
 

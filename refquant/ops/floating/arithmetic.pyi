@@ -286,7 +286,7 @@ def sub_(input: Any, other: Any, *, alpha: float=1) -> Tensor:
     Tensor
         `input` itself.
     """
-def mul_(input: Any, other: Any, *, out: Any=None) -> Tensor:
+def mul_(input: Any, other: Any) -> Tensor:
     """Apply `mul` in place.
 
     Parameters
