@@ -113,6 +113,7 @@ def test_data_sets_are_stacked():
     stacked = data.StackDataset(Squares(3), ["a", "b", "c"])
     assert (len(stacked), stacked[2]) == (3, ((2, 4.0), "c"))
     assert data.StackDataset(x=[1, 2], y="ab")[1] == {"x": 2, "y": "b"}
+    assert data.StackDataset([1, 2], "ab")[:1] == ([1], "a")
     (batch,) = next(iter(data.DataLoader(data.StackDataset([1, 2]), 2)))
     assert batch.tolist() == [1, 2]
 
@@ -154,6 +155,8 @@ def test_workers_have_no_effect_which_is_said_once():
         lambda: data.StackDataset([1], [2, 3]),
         lambda: data.StackDataset([1], y=[2]),
         lambda: data.StackDataset(3),
+        lambda: data.StackDataset([1])[1],
+        lambda: data.StackDataset([1])[[0]],
         lambda: data.ConcatDataset([Squares(2), Squares(1)])[3],
         lambda: data.random_split(Squares(3), [1, 1]),
         lambda: data.Dataset()[0],

@@ -153,9 +153,10 @@ class StackDataset(Dataset[Any]):
                 )
 
     def __getitem__(self, index: Any) -> Any:
+        place = index if isinstance(index, list | slice) else _place(index, self._length)
         if isinstance(self.datasets, dict):
-            return {name: dataset[index] for name, dataset in self.datasets.items()}
-        return tuple(dataset[index] for dataset in self.datasets)
+            return {name: _at(dataset, place) for name, dataset in self.datasets.items()}
+        return tuple(_at(dataset, place) for dataset in self.datasets)
 
     def __getitems__(self, indices: Sequence[Any]) -> list[Any]:
         """Return several items, which a loader asks for at once."""
@@ -208,6 +209,20 @@ def _place(index: Any, length: int) -> int:
             argument="index", expected=arguments.between(-length, length - 1), got=place
         )
     return place % length
+
+
+def _at(dataset: Any, place: Any) -> Any:
+    """Return the item at a place that was checked, or what a data set has for a list or slice."""
+    if isinstance(place, int):
+        return dataset[place]
+    try:
+        return dataset[place]
+    except TypeError as error:
+        raise ArgumentTypeError(
+            argument="index",
+            expected="a number, as the data set takes no list",
+            got=arguments.describe(place),
+        ) from error
 
 
 class ConcatDataset(Dataset[Item]):
@@ -302,13 +317,7 @@ class Subset(Dataset[Item]):
 
     def __getitem__(self, index: Any) -> Item:
         if isinstance(index, list):
-            places = [self.indices[_place(i, len(self))] for i in index]
-            try:
-                return self.dataset[places]
-            except TypeError as error:
-                raise ArgumentTypeError(
-                    argument="index", expected="a number, as the data set takes no list", got=index
-                ) from error
+            return _at(self.dataset, [self.indices[_place(i, len(self))] for i in index])
         return self.dataset[self.indices[_place(index, len(self))]]
 
     def __len__(self) -> int:
