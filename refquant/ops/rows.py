@@ -154,6 +154,7 @@ def exported(place: str) -> dict[str, Callable[..., Any]]:
     return {name: method(operation) for name, operation in operations.items()}
 
 
+@functools.cache  # one method for the name and for the operator
 def method(operation: Callable[..., Any]) -> Callable[..., Any]:
     """Return an operation as the method of a tensor: only the function has `out`."""
     if "out" not in _parameters(operation):
