@@ -32,8 +32,13 @@ def _finish(rng, kind, number, x, shape, outputs, depth, per_channel):
     else:
         one = scale_of(rng, kind)
         s_w = np.float32(one * rng.choice([1, 1, 3], count))
-        s_y = np.float32(rng.choice([2, 2, 4, 16]) * s_x * one)
         b = rng.integers(-20, 20, outputs)
+        factor = 2
+        if number % 4 == 2:  # every sum is an odd number of halves, and is shifted twice
+            factor = 16
+            x = (x.astype(np.int64) * 4 // factor * factor).clip(-32768, 32752).astype(np.int16)
+            b = factor * b + factor // 2
+        s_y = np.float32(factor * s_x * one)
         if number % 8 == 1:  # near a power of two from below
             s_y = np.float32(s_y / ALMOST_ONE)
     if wide and per_channel and outputs > 1:  # a bias that 32 bits do not hold

@@ -220,8 +220,8 @@ class NeutralProduct(Product):
         layer = Layer(
             images, x.scale, x.zero_point,
             filters.reshape(groups, outputs // groups, math.prod(filters.shape[1:])),
-            scales, zeros, _bias(bias, outputs, wide), bias is not None, w.axis is not None, geometry,
-            all_pads,
+            scales, zeros, _bias(bias, outputs, wide), bias is not None, w.axis is not None,
+            geometry, all_pads,
             Convolution(
                 stride, dilation, groups, channels // groups, outputs // groups,
                 symmetric=not zeros.any(), kernel=kernel[missing:],
