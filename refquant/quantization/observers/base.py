@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from refquant import dtypes, engines
+from refquant._turns import Turn
 from refquant.errors import NotSupportedError
-from refquant.nn._turns import Turn
 from refquant.nn.module import Module
 from refquant.quantization.observers.explanation import Explanation
 from refquant.quantization.observers.factory import Factory
