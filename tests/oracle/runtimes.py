@@ -27,7 +27,7 @@ JUDGED = {
     "onnxruntime-qdq-float": (
         *PRODUCTS, *_LINEAR, "sub", "sigmoid", "tanh", "elu", "hardswish", "leaky_relu", "softmax",
         "avg_pool2d", "global_avg_pool2d", "mean", "cat", "concat", "resize_bilinear", "conv_u8",
-        "resize_nearest",
+        "resize_nearest", "conv_transposed",
     ),
     "onnx-reference": ("linear", "conv", "depthwise", "conv_u8", *_LINEAR, *_INTEGERS),
     "openvino-u8": ("conv_u8", *_LINEAR),
@@ -36,7 +36,7 @@ JUDGED = {
     "tosa-single": (*PRODUCTS, "sub", "requantize"),
 }  # fmt: skip
 # Elements that are known to differ from the engine; the page of runtimes says what is known.
-OPEN = {("openvino-u8", "conv_u8"): 21}
+OPEN: dict[tuple[str, str], int] = {}
 ONNX = ("onnx", "onnxruntime-qdq-float", "onnx-reference", "openvino-u8")
 TOSA = ("tosa-double", "tosa-single")
 PAIRS = [(runtime, operation) for runtime, names in JUDGED.items() for operation in names]

@@ -170,7 +170,8 @@ class NeutralCodes(Problem):
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the engine's values on each axis that this operation depends on."""
-        steps = (self.step,) if self.step in record.steps else ()
+        of_reals = _STEPS_OF_REALS.get(self.operation, "")
+        steps = tuple(step for step in (of_reals, self.step) if step in record.steps)[:1]
         return values_of(record, steps, self.asked)
 
     def _to(self, output: Any, default: Codes) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ KINDS = {
 }
 IMAGES = (
     "conv", "conv_u8", "depthwise", "avg_pool2d", "max_pool2d", "global_avg_pool2d",
-    "resize_bilinear", "resize_nearest", "conv_integer",
+    "resize_bilinear", "resize_nearest", "conv_integer", "conv_transposed",
 )  # fmt: skip
 
 
