@@ -251,6 +251,8 @@ class Operands(NamedTuple):
         Whether the activations that are multiplied have 16 bits.
     wide_sums : bool
         Whether sums have 64 bits, as the bias of such a product may.
+    activations : bool
+        Whether both factors of a product are activations, and neither is a constant weight.
 
     Examples
     --------
@@ -273,6 +275,7 @@ class Operands(NamedTuple):
     convolution: Convolution | None = None
     int16: bool = False
     wide_sums: bool = False
+    activations: bool = False
 
 
 @dataclass(frozen=True, slots=True)

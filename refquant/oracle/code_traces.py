@@ -32,8 +32,8 @@ def code_steps(task: NeutralCodes, record: Engine, flat: int) -> list[Step]:
             Step(name, round(part[place]), what)
             for (name, what), part in zip(names, sums, strict=True)
         ]
-    if task.step in record.steps:
-        rule: Any = record.rule(task.step, task.asked)
+    if (step := task.step_of(record)) in record.steps:
+        rule: Any = record.rule(step, task.asked)
         end = whole.size - whole.size % rule.block if isinstance(rule, Split) else whole.size
         if isinstance(rule, Split):
             rule = rule.vector if flat < end else rule.tail
