@@ -253,9 +253,11 @@ def _task(given: Answered, case: Case, expected: np.ndarray) -> Problem:
     """Make the problem of a case, or raise if operands or the expected answer do not fit."""
     try:
         task = case.problem
-        shape = tuple(task.run(given.engine).shape)
-        if shape != expected.shape:
-            raise ValueError(f"the answer has shape {expected.shape} instead of {shape}")
+        answer = task.result(given.engine)
+        if answer.shape != expected.shape:
+            raise ValueError(f"the answer has shape {expected.shape} instead of {answer.shape}")
+        if (answer.dtype.kind == "f") != (expected.dtype.kind == "f"):
+            raise ValueError(f"the answer has dtype {expected.dtype} instead of {answer.dtype}")
     except MALFORMED as error:
         raise fault(
             given.manifest, f"case {case.name!r}: {type(error).__name__}: {error}"

@@ -73,7 +73,8 @@ def _requantize(rng):
             # Kernels of 16 and 32 bits have no zero points.
             zeros = [int(info.min + 150) if info.bits == 8 else 0 for info in (held, to)]
             step, ratio = scale(rng, False), rng.uniform(0.6, 1.7)
-            out = Output(step * ratio * 2.0 ** (held.bits - to.bits), zeros[1], dtype)
+            bits = min(to.bits, 24)  # nothing saturates to 32 bits
+            out = Output(step * ratio * 2.0 ** (held.bits - bits), zeros[1], dtype)
             yield f"{source}-to-{dtype}", {"x": Codes(q, step, zeros[0]), "output": out}
 
 
