@@ -74,7 +74,7 @@ def _integers(matrices: bool) -> Draw:
                         yield f"depth-{size}-{name}", {"a": a, "b": Codes(int8(rng, size, 9), 1.0)}
                         continue
                     x, w = _unscaled(rng, zero, (2, 5, 6, size), dtype), int8(rng, 4, 3, 3, size)
-                    place = {"stride": 1, "padding": 1, "dilation": 1, "groups": 1}
+                    place: dict[str, Any] = {"stride": 1, "padding": 1, "dilation": 1, "groups": 1}
                     place |= {"layout": "NHWC", "weight_layout": "OHWI"}
                     yield f"channels-{size}-{name}", {"x": x, "weight": Codes(w, 1.0), **place}
 

@@ -67,7 +67,8 @@ class Graph:
         """Add a node that dequantizes integers, along their axis if they have one."""
         inputs = [codes, self.constant(q.scale)]
         inputs.append(self.constant(np.broadcast_to(q.zero_point, q.scale.shape).astype(q.dtype)))
-        return self.node("DequantizeLinear", inputs, **({} if q.axis is None else {"axis": q.axis}))
+        along: dict[str, Any] = {} if q.axis is None else {"axis": q.axis}
+        return self.node("DequantizeLinear", inputs, **along)
 
 
 def _attribute(name: str, value: Any) -> Message:

@@ -111,7 +111,9 @@ def _requantize(g: Graph, c: Operands) -> str:
 
 def _unary(kind: str, **fixed: Any) -> Build:
     def build(g: Graph, c: Operands) -> str:
-        given = {"alpha": float(c["negative_slope"])} if "negative_slope" in c else {}
+        given: dict[str, Any] = {}
+        if "negative_slope" in c:
+            given["alpha"] = float(c["negative_slope"])
         inputs = [*g.codes("x", c["x"]), *g.quantizer(c.result)]
         return g.node(kind, inputs, MICROSOFT, **fixed, **given)
 
@@ -140,7 +142,7 @@ def _global_pool(g: Graph, c: Operands) -> str:
     return back(g, c, g.node("QLinearGlobalAveragePool", inputs, MICROSOFT))
 
 
-def resized(g: Graph, c: Operands, x: str, **mode: str) -> str:
+def resized(g: Graph, c: Operands, x: str, **mode: Any) -> str:
     """Add a node that resizes images with channels first."""
     centers = (
         "align_corners"

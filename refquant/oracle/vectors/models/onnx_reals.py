@@ -45,7 +45,7 @@ def _transposed(g: Graph, c: Operands) -> str:
     inputs = [g.real(images(g, c)[0], x), g.real(g.constant(filters), own)]
     if bias is not None:
         scale = x.scale * w.scale
-        b = Quantized(bias, bias.dtype, scale, np.int64(0), None if w.axis is None else 0)
+        b = Quantized(bias, bias.dtype, scale, np.array(0), None if w.axis is None else 0)
         inputs.append(g.real(g.constant(bias), b))
     places: dict[str, Any] = {"output_padding": c.each("output_padding", 2), **window(c)}
     return back(g, c, g.node("ConvTranspose", inputs, **places))
