@@ -6,10 +6,14 @@ Design
 (b) Rounding to nearest and gradual underflow are what definitions and kernels are written for. If
     the control register of the thread says anything else, it is set, and restored after the call.
     Else that costs one look at the register.
-(c) Threads of OpenMP have registers of their own, which they inherit from the thread that starts
+(c) An `Enclosed` does that for a Python function, which computes numbers of its own before and
+    between its calls of twins: multipliers, sizes, scales. It stands in for the function in every
+    other respect: attributes are those of the function, it binds as a method, and it is pickled by
+    its name. Where it encloses calls of others, these find the usual environment.
+(d) Threads of OpenMP have registers of their own, which they inherit from the thread that starts
     them; another library may have started them. A team is set once for each thread that leads one,
     and again after its leader was found in another environment.
-(d) The threads of a process do not survive a fork, but OpenMP believes that they do: a forked
+(e) The threads of a process do not survive a fork, but OpenMP believes that they do: a forked
     process stays with one.
 """
 
@@ -95,20 +99,26 @@ cdef extern from *:
         return function;
     }
 
+    static inline PyObject *refquant_enclose(
+        PyObject *function, PyObject *const *arguments, size_t count, PyObject *names
+    ) {
+        refquant_register before = refquant_get();
+        PyObject *result;
+        if (refquant_is_usual(before))
+            return PyObject_Vectorcall(function, arguments, count, names);
+        refquant_team = 1;
+        refquant_set(REFQUANT_USUAL);
+        result = PyObject_Vectorcall(function, arguments, count, names);
+        refquant_set(before);
+        return result;
+    }
+
     static PyObject *refquant_call(
         PyObject *self, PyObject *const *arguments, size_t count, PyObject *names
     ) {
-        refquant_register before = refquant_get();
         PyObject *result, *function = refquant_function_of(self);
         if (function == NULL) return NULL;
-        if (refquant_is_usual(before)) {
-            result = PyObject_Vectorcall(function, arguments, count, names);
-        } else {
-            refquant_team = 1;
-            refquant_set(REFQUANT_USUAL);
-            result = PyObject_Vectorcall(function, arguments, count, names);
-            refquant_set(before);
-        }
+        result = refquant_enclose(function, arguments, count, names);
         Py_DECREF(function);
         return result;
     }
@@ -178,11 +188,126 @@ cdef extern from *:
         return (PyObject *)twin;
     }
 
+    typedef struct {
+        PyObject_HEAD
+        vectorcallfunc vectorcall;
+        PyObject *function;
+        PyObject *weak_references;
+    } refquant_enclosed;
+
+    #define REFQUANT_FUNCTION(self) (((refquant_enclosed *)(self))->function)
+
+    static PyObject *refquant_call_enclosed(
+        PyObject *self, PyObject *const *arguments, size_t count, PyObject *names
+    ) {
+        return refquant_enclose(REFQUANT_FUNCTION(self), arguments, count, names);
+    }
+
+    static PyObject *refquant_bind_enclosed(PyObject *self, PyObject *instance, PyObject *type) {
+        (void)type;
+        if (instance != NULL && instance != Py_None) return PyMethod_New(self, instance);
+        Py_INCREF(self);
+        return self;
+    }
+
+    static PyObject *refquant_get_attribute(PyObject *self, PyObject *name) {
+        static const char *const own[] = {
+            "__call__", "__get__", "__reduce__", "__reduce_ex__", "__repr__"
+        };
+        size_t i;
+        if (PyUnicode_CompareWithASCIIString(name, "__wrapped__") == 0) {
+            Py_INCREF(REFQUANT_FUNCTION(self));
+            return REFQUANT_FUNCTION(self);
+        }
+        for (i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+            if (PyUnicode_CompareWithASCIIString(name, own[i]) == 0)
+                return PyObject_GenericGetAttr(self, name);
+        return PyObject_GetAttr(REFQUANT_FUNCTION(self), name);
+    }
+
+    static int refquant_set_attribute(PyObject *self, PyObject *name, PyObject *value) {
+        return PyObject_SetAttr(REFQUANT_FUNCTION(self), name, value);
+    }
+
+    static PyObject *refquant_repr_enclosed(PyObject *self) {
+        return PyObject_Repr(REFQUANT_FUNCTION(self));
+    }
+
+    static PyObject *refquant_reduce_enclosed(PyObject *self, PyObject *nothing) {
+        (void)nothing;
+        return PyObject_GetAttrString(REFQUANT_FUNCTION(self), "__qualname__");
+    }
+
+    static int refquant_traverse_enclosed(PyObject *self, visitproc visit, void *arg) {
+        Py_VISIT(Py_TYPE(self));
+        Py_VISIT(REFQUANT_FUNCTION(self));
+        return 0;
+    }
+
+    static void refquant_dealloc_enclosed(PyObject *self) {
+        PyTypeObject *type = Py_TYPE(self);
+        PyObject_GC_UnTrack(self);
+        if (((refquant_enclosed *)self)->weak_references != NULL) PyObject_ClearWeakRefs(self);
+        Py_CLEAR(REFQUANT_FUNCTION(self));
+        type->tp_free(self);
+        Py_DECREF(type);
+    }
+
+    static PyMemberDef refquant_members_of_enclosed[] = {
+        {"__vectorcalloffset__", T_PYSSIZET, offsetof(refquant_enclosed, vectorcall), READONLY,
+         NULL},
+        {"__weaklistoffset__", T_PYSSIZET, offsetof(refquant_enclosed, weak_references), READONLY,
+         NULL},
+        {NULL, 0, 0, 0, NULL}
+    };
+
+    static PyMethodDef refquant_methods_of_enclosed[] = {
+        {"__reduce__", refquant_reduce_enclosed, METH_NOARGS, NULL},
+        {NULL, NULL, 0, NULL}
+    };
+
+    /* Nothing clears a reference that calls rely on: function and caller are no cycle of theirs. */
+    static PyType_Slot refquant_slots_of_enclosed[] = {
+        {Py_tp_call, (void *)PyVectorcall_Call},
+        {Py_tp_descr_get, (void *)refquant_bind_enclosed},
+        {Py_tp_getattro, (void *)refquant_get_attribute},
+        {Py_tp_setattro, (void *)refquant_set_attribute},
+        {Py_tp_repr, (void *)refquant_repr_enclosed},
+        {Py_tp_traverse, (void *)refquant_traverse_enclosed},
+        {Py_tp_dealloc, (void *)refquant_dealloc_enclosed},
+        {Py_tp_members, (void *)refquant_members_of_enclosed},
+        {Py_tp_methods, (void *)refquant_methods_of_enclosed},
+        {0, NULL}
+    };
+
+    static PyType_Spec refquant_spec_of_enclosed = {
+        "refquant._kernels._environment.Enclosed", sizeof(refquant_enclosed), 0,
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL
+            | Py_TPFLAGS_METHOD_DESCRIPTOR,
+        refquant_slots_of_enclosed
+    };
+
+    static PyObject *refquant_make_type_of_enclosed(void) {
+        return PyType_FromSpec(&refquant_spec_of_enclosed);
+    }
+
+    static PyObject *refquant_make_enclosed(PyObject *type, PyObject *function) {
+        refquant_enclosed *enclosed =
+            (refquant_enclosed *)((PyTypeObject *)type)->tp_alloc((PyTypeObject *)type, 0);
+        if (enclosed == NULL) return NULL;
+        Py_INCREF(function);
+        enclosed->function = function;
+        enclosed->vectorcall = refquant_call_enclosed;
+        return (PyObject *)enclosed;
+    }
+
     static int refquant_here_is_usual(void) { return refquant_is_usual(refquant_get()); }
     """
     Py_ssize_t refquant_default
     object refquant_make_type(object)
     object refquant_make_twin(object, object)
+    object refquant_make_type_of_enclosed()
+    object refquant_make_enclosed(object, object)
     int refquant_here_is_usual() noexcept nogil
     void refquant_set_team(int) noexcept nogil
 
@@ -190,11 +315,17 @@ from contextvars import ContextVar
 
 chosen = ContextVar("number of the kernels that are chosen in a context", default=None)
 Twin = refquant_make_type(chosen)
+Enclosed = refquant_make_type_of_enclosed()
 
 
 def twin(list functions not None):
     """Make a callable of functions, one for each choice; those that are not loaded are None."""
     return refquant_make_twin(Twin, functions)
+
+
+def enclosed(function):
+    """Make a stand-in for a Python function, which runs it in the usual environment."""
+    return function if type(function) is Enclosed else refquant_make_enclosed(Enclosed, function)
 
 
 def set_default(Py_ssize_t choice):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from refquant._environment import in_usual_environment
 from refquant._paths import no_attribute
 
 __all__ = ["attach"]
@@ -47,6 +48,7 @@ def attach(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]],
             homes.update({a.asname or a.name: (node.module, a.name) for a in node.names})
     namespace = vars(module)
 
+    @in_usual_environment  # modules compute constants when they are imported
     def __getattr__(name: str) -> Any:
         if name not in homes:
             raise no_attribute(package, name)

@@ -249,9 +249,9 @@ def running() -> str:
 def describe_environment() -> str:
     """Say in words what the floating-point environment of this thread is, and who sets it.
 
-    Results are defined for rounding to the nearest and for denormal numbers that are kept. Compiled
-    kernels set both around each call; without them definitions compute in the environment of the
-    caller.
+    Results are defined for rounding to the nearest and for denormal numbers that are kept. Where
+    kernels are compiled, both are set around each call of a quantized operation or a module; else
+    all is computed in the environment of the caller.
 
     Returns
     -------

@@ -11,7 +11,7 @@ HAS_EQUAL_BIASES = Condition(
     lambda operands: operands.equal_biases and not operands.per_channel,
 )
 HAS_WIDE_SUMS = Condition("sums of 64 bits", lambda operands: operands.wide_sums)
-IS_INT16 = Condition("activations of 16 bits", lambda operands: operands.int16)
+OF_ACTIVATIONS = Condition("of two activations", lambda operands: operands.activations)
 IS_PER_CHANNEL = Condition("weights per channel", lambda operands: operands.per_channel)
 SAME_SHAPE_QUINT8 = Condition(
     "quint8 of the same shape", lambda operands: operands.dtype is quint8 and operands.same_shape

@@ -9,6 +9,7 @@ from functools import cache
 from importlib import import_module
 
 from refquant import arguments
+from refquant._environment import in_usual_environment
 from refquant._operation import operation_name
 from refquant.engines import builtin
 from refquant.engines.builtin import fbgemm, qnnpack, x86
@@ -42,6 +43,7 @@ _records: dict[str, Engine] = {record.name: record for record in _OF_PYTORCH}
 
 
 @cache
+@in_usual_environment
 def _others() -> dict[str, Engine]:
     """Collect the other runtimes, when one is needed: importing refquant need not compose them."""
     import pkgutil

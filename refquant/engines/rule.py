@@ -260,6 +260,8 @@ class Operands(NamedTuple):
         Whether sums have 64 bits, as the bias of such a product may.
     equal_biases : bool
         Whether all outputs have the same bias, or none.
+    activations : bool
+        Whether both factors of a product are activations, and neither is a constant weight.
 
     Examples
     --------
@@ -283,6 +285,7 @@ class Operands(NamedTuple):
     int16: bool = False
     wide_sums: bool = False
     equal_biases: bool = False
+    activations: bool = False
 
 
 @dataclass(frozen=True, slots=True)

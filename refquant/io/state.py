@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from refquant import archive, arguments, dtypes
+from refquant._environment import enclose
 from refquant.atomic import replace_file
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.io.decoding import decode
@@ -136,3 +137,6 @@ def _path(f: Any) -> Path:
             got=f"the folder {str(target)!r}",
         )
     return target
+
+
+enclose(__name__)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from refquant import arguments
+from refquant._environment import in_usual_environment
 from refquant.errors import ArgumentTypeError, RefquantError
 from refquant.tensors.hooks import RemovableHandle
 
@@ -30,6 +32,18 @@ class Hooked:
     _forward_hooks: OrderedDict
     _forward_pre_hooks: OrderedDict
     forward: Callable[..., Any]
+    # Methods that compute numbers when they are called themselves.
+    _computing: tuple[str, ...] = ("calculate_qparams", "from_float", "from_reference")
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for name in cls._computing:
+            member = vars(cls).get(name)
+            if isinstance(member, classmethod):
+                function = in_usual_environment(member.__func__)
+                setattr(cls, name, classmethod(function))
+            elif isinstance(member, FunctionType):
+                setattr(cls, name, in_usual_environment(member))
 
     if TYPE_CHECKING:
 
@@ -39,6 +53,7 @@ class Hooked:
 
     else:
 
+        @in_usual_environment
         def __call__(self, *inputs, **keywords):
             """Run `forward`, with the hooks before and after it."""
             try:

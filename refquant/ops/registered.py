@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
+from refquant._environment import in_usual_environment
+
 __all__ = ["OPERATIONS", "Registered", "operation"]
 
 
@@ -34,7 +36,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def operation(operands: str = "", *steps: str, **settings: Any) -> Callable[[_Function], _Function]:
-    """Decorate an operation: enter it into `OPERATIONS`.
+    """Decorate an operation: enter it into `OPERATIONS`, to run in the usual environment.
 
     Parameters
     ----------
@@ -44,10 +46,11 @@ def operation(operands: str = "", *steps: str, **settings: Any) -> Callable[[_Fu
     Returns
     -------
     callable
-        Takes the function and returns it.
+        Takes the function; returns what `in_usual_environment` makes of it.
     """
 
     def enter(function: _Function) -> _Function:
+        function = in_usual_environment(function)
         OPERATIONS[function.__name__] = Registered(function, operands, steps, settings)
         return function
 

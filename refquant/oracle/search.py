@@ -49,9 +49,9 @@ class Contradiction:
     ----------
     index : tuple of int
         Position of the element.
-    expected : int
+    expected : int or float
         The candidate's result.
-    got : int
+    got : int or float
         The backend's result.
 
     Examples
@@ -62,8 +62,8 @@ class Contradiction:
     """
 
     index: tuple[int, ...]
-    expected: int
-    got: int
+    expected: float
+    got: float
 
     def __str__(self) -> str:
         return f"[{', '.join(map(str, self.index))}] would be {self.expected}, is {self.got}"
@@ -255,11 +255,12 @@ class Search:
             if wrong.size:
                 if keep:
                     first = where[wrong[0]]
+                    number = float if self.actual.dtype.kind == "f" else int
                     index = np.unravel_index(first, self.mismatch.shape)
                     self.rejected[" and ".join(self.names(candidate))] = Contradiction(
                         tuple(int(i) for i in index),
-                        int(answers[wrong[0]]),
-                        int(self.actual[first]),
+                        number(answers[wrong[0]]),
+                        number(self.actual[first]),
                     )
                 return False
             complete = where is self.everything

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from refquant import arguments, engines, kernels
+from refquant._environment import enclose
 from refquant.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -311,3 +312,6 @@ def _failure(shards: list[FailedShard]) -> CalibrationError:
     )
     error.shards = tuple(shards)
     return error
+
+
+enclose(__name__)

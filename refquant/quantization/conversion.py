@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from refquant import arguments, engines
+from refquant._environment import enclose
 from refquant._operation import operation_name, warn
 from refquant.engines import Workflow
 from refquant.errors import ArgumentError, NoDataWarning
@@ -232,3 +233,6 @@ def _has_integers(model: Module) -> bool:
     """Return whether a model is prepared to compute with integers, or does so already."""
     kinds = mappings.integer_types()
     return any(observer_of(m) is not None or type(m) in kinds for m in model.modules())
+
+
+enclose(__name__)

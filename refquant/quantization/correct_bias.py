@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from refquant import arguments
+from refquant._environment import enclose
 from refquant.nn import quantized as nnq
 from refquant.nn.convolution import Conv2d
 from refquant.nn.linear import Linear
@@ -137,3 +138,6 @@ def bias_correction(
         for other in quantized_model.modules():
             if isinstance(other, MeanShadowLogger):
                 other.clear()
+
+
+enclose(__name__)

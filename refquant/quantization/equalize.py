@@ -20,6 +20,7 @@ from itertools import pairwise
 from typing import Any
 
 from refquant import arguments
+from refquant._environment import enclose
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.nn.convolution import Conv1d, Conv2d
 from refquant.nn.intrinsic.fused import ConvReLU2d, LinearReLU
@@ -310,3 +311,6 @@ def converged(
     for name, module in curr_modules.items():
         total = total + norm(get_module_weight(module) - get_module_weight(prev_modules[name]))
     return bool(total.item() < threshold)
+
+
+enclose(__name__)

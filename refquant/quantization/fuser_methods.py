@@ -6,6 +6,7 @@ from typing import Any
 
 from refquant import arguments, engines, nn
 from refquant._documentation import documented
+from refquant._environment import enclose
 from refquant._operation import operation_name, warn
 from refquant.errors import ArgumentError, NotSupportedError
 from refquant.nn import intrinsic
@@ -344,3 +345,6 @@ def _warn_of_lost_hooks(module: Module, hooks: Any) -> None:
             f"normalization, registered on {type(module).__name__}, no longer run: folding "
             "makes the two one step.",
         )
+
+
+enclose(__name__)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from refquant import arguments, engines, nn
 from refquant._documentation import documented
+from refquant._environment import enclose
 from refquant._operation import operation_name, warn
 from refquant.errors import ArgumentError, NotSupportedError
 from refquant.nn import intrinsic

@@ -5,6 +5,7 @@ from typing import Any
 
 from refquant import arguments, engines, nn
 from refquant._documentation import documented
+from refquant._environment import enclose
 from refquant._operation import operation_name
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.nn.module import AnyModule, Module
@@ -241,3 +242,6 @@ def _checked_result(names: list[str], modules: list[Module], result: Any) -> lis
             hint="return the joined module, then refquant.nn.Identity() for each of the others",
         )
     return list(result)
+
+
+enclose(__name__)

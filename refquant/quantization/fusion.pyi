@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from refquant import arguments, engines, nn
 from refquant._documentation import documented
+from refquant._environment import enclose
 from refquant._operation import operation_name
 from refquant.errors import ArgumentError, ArgumentTypeError
 from refquant.nn.module import AnyModule, Module

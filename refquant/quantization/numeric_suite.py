@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from refquant import arguments
+from refquant._environment import enclose
 from refquant.nn.containers import Sequential
 from refquant.nn.dropout import Dropout
 from refquant.nn.intrinsic.fused import Fused
@@ -329,3 +330,6 @@ def compare_model_outputs(
     float_model(*data)
     q_model(*data)
     return get_matching_activations(float_model, q_model)
+
+
+enclose(__name__)

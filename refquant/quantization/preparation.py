@@ -3,6 +3,7 @@
 from collections.abc import Callable, Container, Mapping
 from typing import Any, NamedTuple
 
+from refquant._environment import enclose
 from refquant._operation import operation_name, warn
 from refquant.errors import ArgumentError
 from refquant.nn.containers import Identity, Sequential
@@ -390,3 +391,6 @@ def prepare_qat(
         swap_all(model, Swaps(mapping))
         _prepare(model, [], listed, set(mapping.values()), None)
         return model
+
+
+enclose(__name__)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from refquant import arguments, dtypes
+from refquant._environment import enclose
 from refquant._operation import operation_name, warn
 from refquant.errors import ArgumentError, ArgumentTypeError, OperationError, WorkflowWarning
 from refquant.nn.embedding import Embedding, EmbeddingBag
@@ -300,3 +301,6 @@ def _spec(spec: Any, dtype: Any) -> Mapping[Any, Any]:
                 got=f"{arguments.describe(entry)} in it",
             )
     return dict.fromkeys(chosen, recipe)
+
+
+enclose(__name__)

@@ -238,7 +238,7 @@ def bounds_of_bags(offsets, count, include_last):
     Returns
     -------
     ndarray of int64, shape (bags + 1,), or None
-        None if offsets fall, or lie outside of 0 to `count`.
+        None if offsets fall, or lie outside 0 to `count`.
     """
     bounds = offsets.copy() if include_last else np.append(offsets, np.int64(count))
     falls = (bounds[1:] < bounds[:-1]).any()

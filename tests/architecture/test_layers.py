@@ -26,7 +26,7 @@ LAYERS = {
     2: "kernels reference _kernels _show_config",
     1: "engines backends",
     0: "dtypes errors arguments html archive atomic progress extras "
-    "_documentation _lazy _operation _paths _version",
+    "_documentation _environment _kernels._environment _lazy _operation _paths _version",
 }
 LAYER_OF = {place: layer for layer, places in LAYERS.items() for place in places.split()}
 

@@ -88,8 +88,10 @@ def test_one_fault(fault):
 INDISTINGUISHABLE = {
     "bias: divided -> int32_division": {"bias: divided -> int32_product"},
     "formed_by: division -> product": {
-        "width: full -> bits_21", "width: full -> bits_15", "multiplier: same -> float64",
-    },  # fmt: skip
+        "width: full -> bits_21",
+        "width: full -> bits_15",
+        "multiplier: same -> float64",
+    },
 }
 
 PAIRS = [

@@ -46,6 +46,17 @@ def test_a_multiplier_just_below_a_power_of_two_stays_below_it():
     assert task.run("tflite-micro").tolist() == [[(32700 * 0x7FFF + 2**14) >> 15]]
 
 
+@pytest.mark.parametrize(("engine", "exponent", "answer"), [
+    ("tflite-micro", -32, 8192),
+    ("tflite-micro", -33, 0),  # multipliers below 2**-32 are taken for 0
+    ("litert-2.3-reference", -33, 4096),
+])  # fmt: skip
+def test_tiny_multipliers_have_the_answers_of_the_runtime(engine, exponent, answer):
+    x, w = Codes(np.int16([[0]]), 2.0**exponent), Codes(np.int8([[1]]), 1.0)
+    task = oracle.problem("linear", x, w, np.int64([2**45]), Output(1.0, 0, "int16"))
+    assert task.run(engine).tolist() == [[answer]]
+
+
 @pytest.mark.parametrize(("kind", "bias", "seen"), [
     (np.int16, np.int64([1, 2]), (True, True)),
     (np.int16, np.int32([1, 2]), (True, False)),

@@ -1,52 +1,23 @@
 """Bits do not depend on the floating-point environment of the caller or of any thread."""
 
-import contextlib
-import ctypes
-import platform
+import pickle
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from types import FunctionType
 
 import numpy as np
 import pytest
 from parity import captured
 from parity.bits import difference
+from parity.environments import FLIPPED, flipped, needs_registers, registers
 from processes import output
 
 import refquant
 from refquant import kernels
 
-X86 = platform.machine().lower() in ("x86_64", "amd64")
-pytestmark = pytest.mark.skipif(
-    not X86 or not sys.platform.startswith("linux") or len(kernels.available()) == 1,
-    reason="needs compiled kernels, and the control register of x86 as glibc shows it",
-)
-DOWNWARD, UPWARD, TO_ZERO = 1 << 13, 2 << 13, 3 << 13
-FLUSH, DENORMALS_ARE_ZERO, UNMASKED = 1 << 15, 1 << 6, 1 << 9
-FLIPPED = {
-    "downward": DOWNWARD,
-    "upward": UPWARD,
-    "to zero": TO_ZERO,
-    "flush to zero": FLUSH | DENORMALS_ARE_ZERO,
-}
-
-
-def registers(bits=None):
-    """Read the control register, or set these bits in it."""
-    libm, environment = ctypes.CDLL("libm.so.6"), (ctypes.c_uint32 * 8)()
-    libm.fegetenv(environment)
-    if bits is not None:
-        environment[7] = 0x1F80 | bits
-        libm.fesetenv(environment)
-    return environment[7] & ~0x3F
-
-
-@contextlib.contextmanager
-def flipped(name):
-    registers(FLIPPED[name])
-    try:
-        yield
-    finally:
-        registers(0)
+environment = pytest.importorskip("refquant._kernels._environment", reason="needs compiled kernels")
+Enclosed = environment.Enclosed
+pytestmark = needs_registers
 
 
 def tiny():
@@ -63,7 +34,7 @@ def test_the_register_is_as_before_after_a_call(name):
         with pytest.raises(TypeError):
             kernels.quantize_per_tensor()
         failed = registers()
-    assert before == after == failed == 0x1F80 | FLIPPED[name]
+    assert before == after == failed == FLIPPED[name]
 
 
 @pytest.mark.parametrize("choice", sorted({kernels.available()[0], kernels.available()[-1]}))
@@ -121,6 +92,34 @@ def test_show_config_tells_the_environment():
     with flipped("downward"):
         told = kernels.describe_environment()
     assert told.startswith("unusual")
+
+
+def stand_ins():
+    """Each name of a module that offers a stand-in, with the function behind it."""
+    for module in [module for name, module in sys.modules.items() if name.startswith("refquant.")]:
+        for name, value in vars(module).items():
+            if type(value) is Enclosed and value.__module__ == module.__name__:
+                yield module, name, value
+
+
+def test_stand_ins_are_pickled_by_their_names():
+    count = 0
+    for _, name, value in stand_ins():
+        if value.__qualname__ == name:
+            assert pickle.loads(pickle.dumps(value)) is value, name
+            count += 1
+    assert count > 100
+
+
+def test_nothing_else_refers_to_the_functions_behind_stand_ins():
+    """A default of an argument, for one, is compared with the public function."""
+    behind = {value.__wrapped__ for _, _, value in stand_ins()}
+    for module, _, value in list(stand_ins()):
+        function = value.__wrapped__
+        given = (function.__defaults__ or ()) + tuple((function.__kwdefaults__ or {}).values())
+        assert not [
+            v for v in (*given, *vars(module).values()) if type(v) is FunctionType and v in behind
+        ]
 
 
 @pytest.mark.torch

@@ -16,13 +16,15 @@ from refquant.engines.rules.rounding import round_shift
 __all__ = ["requantize_wide", "requantize_wide_rule"]
 
 LARGEST = 0x7FFF  # rounding up may not reach 2**15, which int16 does not hold
+LEAST = -31  # shifts of multipliers that are not taken for 0
 
 
 def requantize_wide(axes, total, multiplier, zero_point, lower, upper):
     """Scale sums of at most 48 bits by 15 bits and a shift, and round once."""
     q, shift = quantized_multiplier(multiplier)
-    short = np.minimum((q + (1 << 15)) >> 16, LARGEST)
-    scaled = round_shift(np.asarray(total, np.int64) * short, 15 - shift, axes.rounding)
+    short = np.where(shift < LEAST, 0, np.minimum((q + (1 << 15)) >> 16, LARGEST))
+    right = 15 - np.clip(shift, LEAST, 15)  # kernels demand a shift below 8
+    scaled = round_shift(np.asarray(total, np.int64) * short, right, axes.rounding)
     return np.clip(wrap_int32(scaled) + zero_point, lower, upper)
 
 

@@ -74,6 +74,7 @@ class Fused(Sequential):
     _of_members: inspect.Signature  # subclasses may take more than members
 
     def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
         names = [_NAMES[kind][0] for kind in cls.members]
         if names[0] == "bn":
             names[0] = "batch_norm"

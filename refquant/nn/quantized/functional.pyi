@@ -6,6 +6,7 @@ from typing import Any
 from typing import Any
 from refquant import arguments
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentError
 from refquant.nn import functional as F
 from refquant.nn.functional import max_pool1d, max_pool2d

@@ -4,6 +4,7 @@ from typing import Any
 
 from refquant import dtypes
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.nn.convolution import check_padding_mode
 from refquant.ops import checks
 from refquant.ops.quantized.convolution import check_image_rank, run_convolution
@@ -197,3 +198,4 @@ document(
         dims=3, sizes="depth, height, width", memory_format="channels_last_3d"
     ),
 )
+enclose(__name__)

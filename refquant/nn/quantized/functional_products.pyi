@@ -6,6 +6,7 @@ from typing import Any
 from typing import Any
 from refquant import dtypes
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.nn.convolution import check_padding_mode
 from refquant.ops import checks
 from refquant.ops.quantized.convolution import check_image_rank, run_convolution

@@ -5,6 +5,7 @@ from typing import Any
 
 from refquant import arguments, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant._operation import operation_name
 from refquant.engines import Operands
 from refquant.errors import ArgumentError, QuantizerError
@@ -299,3 +300,4 @@ FORMS: dict[str, Any] = {
     "leaky_relu_": _leaky_relu_,
 }
 document(__name__)
+enclose(__name__)

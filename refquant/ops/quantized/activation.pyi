@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 from refquant import arguments, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant._operation import operation_name
 from refquant.engines import Operands
 from refquant.errors import ArgumentError, QuantizerError

@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.engines import Operands
 from refquant.engines.rules.quantize import SUBTRACT
 from refquant.errors import QuantizationParameterError
@@ -229,3 +230,4 @@ def dequantize(input: Any) -> Any:
 
 
 document(__name__)
+enclose(__name__)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.engines import Operands
 from refquant.engines.rules.quantize import SUBTRACT
 from refquant.errors import QuantizationParameterError

@@ -7,6 +7,7 @@ import numpy as np
 
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant._operation import operation_name
 from refquant.engines import FusedRule, Operands
 from refquant.engines.rules.elementwise import PRODUCT_OF_INTEGERS, SUM_IN_FIXED_POINT
@@ -288,3 +289,4 @@ QuantizationParameterError
 EngineError
     If the engine cannot broadcast, or holds scales in fixed point and these differ too much.""",
 )
+enclose(__name__)

@@ -9,6 +9,7 @@ import numpy as np
 
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.arguments import flag
 from refquant.engines import Operands
 from refquant.errors import ShapeError
@@ -383,3 +384,4 @@ ArgumentError
 ShapeError
     If `input` has another number of dimensions, or no pixels.""",
 )
+enclose(__name__)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.arguments import flag
 from refquant.engines import Operands
 from refquant.errors import ShapeError

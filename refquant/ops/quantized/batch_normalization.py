@@ -7,6 +7,7 @@ import numpy as np
 
 from refquant import arguments, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.activation import rules_of
@@ -374,3 +375,4 @@ Examples
 >>> x = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.5, 8, refquant.quint8)
 >>> one, zero = refquant.ones(2), refquant.zeros(2)""",
 )
+enclose(__name__)

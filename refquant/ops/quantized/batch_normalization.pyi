@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from refquant import arguments, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.activation import rules_of

@@ -7,6 +7,7 @@ import numpy as np
 
 from refquant import arguments, dtypes
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import DtypeError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout, views
 from refquant.ops.quantized.affine import quantize_array, quantize_per_channel
@@ -211,3 +212,4 @@ def resize_(input: Any, *sizes) -> QuantizedTensor:
 
 
 document(__name__)
+enclose(__name__)

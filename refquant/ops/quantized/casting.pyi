@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from refquant import arguments, dtypes
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import DtypeError, NotSupportedError, ShapeError
 from refquant.ops import checks, layout, views
 from refquant.ops.quantized.affine import quantize_array, quantize_per_channel

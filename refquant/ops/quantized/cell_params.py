@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import arguments, engines
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentTypeError, ShapeError
 from refquant.ops.quantized.dynamic import (
     PackedHalf,
@@ -195,3 +196,4 @@ ShapeError
 >>> w = refquant.quantize_per_tensor(refquant.ones(3, 1), 0.5, 0, refquant.qint8)
 >>> packed = quantized.linear_prepack(w)""",
 )
+enclose(__name__)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from refquant import arguments, engines
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentTypeError, ShapeError
 from refquant.ops.quantized.dynamic import PackedHalf, linear_dynamic, linear_dynamic_fp16
 from refquant.ops.quantized.fbgemm_linear import multiply_by_fbgemm, quantize_and_pack

@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import arguments, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentTypeError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.quantized.cell_params import check_pair, multiply, reduces_range
@@ -186,3 +187,4 @@ ArgumentTypeError, ShapeError, DtypeError
 %(from_ops)s
 >>> x = refquant.ones(1, 1)""",
 )
+enclose(__name__)

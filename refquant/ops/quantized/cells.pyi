@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from refquant import arguments, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentTypeError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.quantized.cell_params import check_pair, multiply, reduces_range

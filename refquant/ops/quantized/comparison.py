@@ -7,6 +7,7 @@ import numpy as np
 
 from refquant import arguments
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import dequantize
@@ -129,3 +130,4 @@ def equal(input: Any, other: Any) -> bool:
 
 
 document(__name__)
+enclose(__name__)

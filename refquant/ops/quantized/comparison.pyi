@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from refquant import arguments
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import dequantize

@@ -8,6 +8,7 @@ import numpy as np
 
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.engines import Operands
 from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks, layout
@@ -196,3 +197,4 @@ ShapeError
 QuantizationParameterError
     If `scale` or `zero_point` is not valid.""",
 )
+enclose(__name__)

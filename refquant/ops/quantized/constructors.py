@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import dtypes
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import DtypeError
 from refquant.ops import checks, layout
 from refquant.ops.views import sizes
@@ -192,3 +193,4 @@ Raises
 ------
 %(unless_valid_quantizer)s""",
 )
+enclose(__name__)

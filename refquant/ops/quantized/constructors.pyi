@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from refquant import dtypes
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import DtypeError
 from refquant.ops import checks, layout
 from refquant.ops.views import sizes

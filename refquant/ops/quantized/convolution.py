@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.convolution_prepack import packed_convolution
@@ -337,3 +338,4 @@ document(
     },
     **{f"ones_{d}": _ONES.format(dims=d, two=", 2" * d, three=", 3" * d) for d in _SIZES},
 )
+enclose(__name__)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.ops.quantized.convolution_prepack import packed_convolution
 from refquant.ops.quantized.packed_convolution import PackedConvolution
 
@@ -229,3 +230,4 @@ document(
     **{f"number_{d}": _READ.format(dims=d, returned="int") for d in _MORE},
     **{f"packed_{d}": _PACKED.format(dims=d, two=", 2" * d, **more) for d, more in _MORE.items()},
 )
+enclose(__name__)

@@ -5,6 +5,7 @@ from typing import Any
 
 from typing import Any
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.ops.quantized.convolution_prepack import packed_convolution
 from refquant.ops.quantized.packed_convolution import PackedConvolution
 __all__ = ['conv2d_dilation', 'conv2d_groups', 'conv2d_output_padding', 'conv2d_padding', 'conv2d_stride', 'conv2d_transpose', 'conv2d_unpack_sizes', 'conv3d_dilation', 'conv3d_groups', 'conv3d_output_padding', 'conv3d_padding', 'conv3d_stride', 'conv3d_transpose', 'conv_transpose2d_dilation', 'conv_transpose2d_groups', 'conv_transpose2d_output_padding', 'conv_transpose2d_padding', 'conv_transpose2d_stride', 'conv_transpose2d_transpose', 'conv_transpose3d_dilation', 'conv_transpose3d_groups', 'conv_transpose3d_output_padding', 'conv_transpose3d_padding', 'conv_transpose3d_stride', 'conv_transpose3d_transpose']
@@ -301,18 +302,258 @@ def conv3d_transpose(packed_weights: PackedConvolution) -> int:
     >>> quantized.conv3d_transpose(packed)
     0
     """
-conv_transpose2d_dilation: Any
-conv_transpose2d_groups: Any
-conv_transpose2d_output_padding: Any
-conv_transpose2d_padding: Any
-conv_transpose2d_stride: Any
-conv_transpose2d_transpose: Any
-conv_transpose3d_dilation: Any
-conv_transpose3d_groups: Any
-conv_transpose3d_output_padding: Any
-conv_transpose3d_padding: Any
-conv_transpose3d_stride: Any
-conv_transpose3d_transpose: Any
+def conv_transpose2d_dilation(packed_weights: PackedConvolution) -> list[int]:
+    """Read the distance of the taps out of a packed weight.
+
+    Parameters
+    ----------
+    packed_weights : PackedConvolution
+        Of a convolution or transposed convolution over 2 dimensions.
+
+    Returns
+    -------
+    list of int
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(4, 3, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv2d_prepack(w, None, [2, 1], [1, 0], [1, 3], 1)
+    >>> quantized.conv2d_dilation(packed)
+    [1, 3]
+    """
+def conv_transpose2d_groups(packed_weights: PackedConvolution) -> int:
+    """Read the number of groups out of a packed weight.
+
+    Parameters
+    ----------
+    packed_weights : PackedConvolution
+        Of a convolution or transposed convolution over 2 dimensions.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(4, 3, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv2d_prepack(w, None, [2, 1], [1, 0], [1, 3], 1)
+    >>> quantized.conv2d_groups(packed)
+    1
+    """
+def conv_transpose2d_output_padding(packed_weights: PackedConvolution) -> list[int]:
+    """Read what is added behind, by transposed convolutions, out of a packed weight.
+
+    Parameters
+    ----------
+    packed_weights : PackedConvolution
+        Of a convolution or transposed convolution over 2 dimensions.
+
+    Returns
+    -------
+    list of int
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(4, 3, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv2d_prepack(w, None, [2, 1], [1, 0], [1, 3], 1)
+    >>> quantized.conv2d_output_padding(packed)
+    [0, 0]
+    """
+def conv_transpose2d_padding(packed_weights: PackedConvolution) -> list[int]:
+    """Read the width of the border out of a packed weight.
+
+    Parameters
+    ----------
+    packed_weights : PackedConvolution
+        Of a convolution or transposed convolution over 2 dimensions.
+
+    Returns
+    -------
+    list of int
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(4, 3, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv2d_prepack(w, None, [2, 1], [1, 0], [1, 3], 1)
+    >>> quantized.conv2d_padding(packed)
+    [1, 0]
+    """
+def conv_transpose2d_stride(packed_weights: PackedConvolution) -> list[int]:
+    """Read the step of the filters out of a packed weight.
+
+    Parameters
+    ----------
+    packed_weights : PackedConvolution
+        Of a convolution or transposed convolution over 2 dimensions.
+
+    Returns
+    -------
+    list of int
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(4, 3, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv2d_prepack(w, None, [2, 1], [1, 0], [1, 3], 1)
+    >>> quantized.conv2d_stride(packed)
+    [2, 1]
+    """
+def conv_transpose2d_transpose(packed_weights: PackedConvolution) -> int:
+    """Tell whether a packed weight is that of a transposed convolution: 1, otherwise 0.
+
+    Parameters
+    ----------
+    packed_weights : PackedConvolution
+        Of a convolution or transposed convolution over 2 dimensions.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(4, 3, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv2d_prepack(w, None, [2, 1], [1, 0], [1, 3], 1)
+    >>> quantized.conv2d_transpose(packed)
+    0
+    """
+def conv_transpose3d_dilation(packed_weights: PackedConvolution) -> list[int]:
+    """Read the distance of the taps out of a packed weight.
+
+    Parameters
+    ----------
+    packed_weights : PackedConvolution
+        Of a convolution or transposed convolution over 3 dimensions.
+
+    Returns
+    -------
+    list of int
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(4, 3, 2, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv3d_prepack(w, None, [2, 1, 1], [1, 0, 0], [1, 3, 1], 1)
+    >>> quantized.conv3d_dilation(packed)
+    [1, 3, 1]
+    """
+def conv_transpose3d_groups(packed_weights: PackedConvolution) -> int:
+    """Read the number of groups out of a packed weight.
+
+    Parameters
+    ----------
+    packed_weights : PackedConvolution
+        Of a convolution or transposed convolution over 3 dimensions.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(4, 3, 2, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv3d_prepack(w, None, [2, 1, 1], [1, 0, 0], [1, 3, 1], 1)
+    >>> quantized.conv3d_groups(packed)
+    1
+    """
+def conv_transpose3d_output_padding(packed_weights: PackedConvolution) -> list[int]:
+    """Read what is added behind, by transposed convolutions, out of a packed weight.
+
+    Parameters
+    ----------
+    packed_weights : PackedConvolution
+        Of a convolution or transposed convolution over 3 dimensions.
+
+    Returns
+    -------
+    list of int
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(4, 3, 2, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv3d_prepack(w, None, [2, 1, 1], [1, 0, 0], [1, 3, 1], 1)
+    >>> quantized.conv3d_output_padding(packed)
+    [0, 0, 0]
+    """
+def conv_transpose3d_padding(packed_weights: PackedConvolution) -> list[int]:
+    """Read the width of the border out of a packed weight.
+
+    Parameters
+    ----------
+    packed_weights : PackedConvolution
+        Of a convolution or transposed convolution over 3 dimensions.
+
+    Returns
+    -------
+    list of int
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(4, 3, 2, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv3d_prepack(w, None, [2, 1, 1], [1, 0, 0], [1, 3, 1], 1)
+    >>> quantized.conv3d_padding(packed)
+    [1, 0, 0]
+    """
+def conv_transpose3d_stride(packed_weights: PackedConvolution) -> list[int]:
+    """Read the step of the filters out of a packed weight.
+
+    Parameters
+    ----------
+    packed_weights : PackedConvolution
+        Of a convolution or transposed convolution over 3 dimensions.
+
+    Returns
+    -------
+    list of int
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(4, 3, 2, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv3d_prepack(w, None, [2, 1, 1], [1, 0, 0], [1, 3, 1], 1)
+    >>> quantized.conv3d_stride(packed)
+    [2, 1, 1]
+    """
+def conv_transpose3d_transpose(packed_weights: PackedConvolution) -> int:
+    """Tell whether a packed weight is that of a transposed convolution: 1, otherwise 0.
+
+    Parameters
+    ----------
+    packed_weights : PackedConvolution
+        Of a convolution or transposed convolution over 3 dimensions.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.ops import quantized
+    >>> w = refquant.quantize_per_tensor(refquant.ones(4, 3, 2, 2, 2), 0.5, 0, refquant.qint8)
+    >>> packed = quantized.conv3d_prepack(w, None, [2, 1, 1], [1, 0, 0], [1, 3, 1], 1)
+    >>> quantized.conv3d_transpose(packed)
+    0
+    """
 _READ: Any
 _PACKED: Any
 _MORE: Any

@@ -4,6 +4,7 @@ from typing import Any
 
 from refquant import engines
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.packed_convolution import PackedConvolution, Window, geometry
@@ -245,3 +246,4 @@ document(
         for dims, sizes in _SIZES.items()
     },
 )
+enclose(__name__)

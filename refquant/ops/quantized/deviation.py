@@ -7,6 +7,7 @@ import numpy as np
 
 from refquant import arguments, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.ops import checks
 from refquant.ops.floating.reductions import reduced_axes
 from refquant.ops.quantized.affine import dequantize, quantize_array, quantize_one_by_one
@@ -88,3 +89,4 @@ def _of_reals(q: QuantizedTensor, axes: tuple[int, ...], divisor: float) -> np.n
 
 
 document(__name__)
+enclose(__name__)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from refquant import arguments, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.ops import checks
 from refquant.ops.floating.reductions import reduced_axes
 from refquant.ops.quantized.affine import dequantize, quantize_array, quantize_one_by_one

@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant._operation import warn
 from refquant.arguments import flag
 from refquant.engines import Operands
@@ -357,3 +358,4 @@ Tensor, shape (..., outputs)
 %(from_ops)s
 >>> packed = quantized.linear_prepack_fp16(refquant.tensor([[1.0, -2.0]]))""",
 )
+enclose(__name__)

@@ -4,6 +4,7 @@ from typing import Any
 
 from refquant import dtypes, engines
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.ops import checks
 from refquant.ops.quantized.affine import dequantize, quantize_array
 from refquant.ops.quantized.convolution import as_image, convolve_packed
@@ -178,3 +179,4 @@ document(
         for dims, sizes in _SIZES.items()
     },
 )
+enclose(__name__)

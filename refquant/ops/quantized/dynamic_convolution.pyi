@@ -6,6 +6,7 @@ from typing import Any
 from typing import Any
 from refquant import dtypes, engines
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.ops import checks
 from refquant.ops.quantized.affine import dequantize, quantize_array
 from refquant.ops.quantized.convolution import as_image, convolve_packed

@@ -7,6 +7,7 @@ import numpy as np
 
 from refquant import kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.arguments import flag, real
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout
@@ -232,3 +233,4 @@ def hardtanh_(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Quanti
 
 
 document(__name__)
+enclose(__name__)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from refquant import kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.arguments import flag, real
 from refquant.errors import ArgumentError
 from refquant.ops import checks, layout

@@ -8,6 +8,7 @@ import numpy as np
 
 from refquant import dtypes, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentError, ArgumentTypeError, DtypeError, QuantizerError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.embedding_bags import BAG, ignored, looked_up, summed
@@ -337,3 +338,4 @@ ArgumentTypeError, ArgumentError, DtypeError, ShapeError
 IndexRangeError
     If an index is no row of the weight.""",
 )
+enclose(__name__)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from refquant import dtypes, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentError, ArgumentTypeError, DtypeError, QuantizerError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.embedding_bags import BAG, ignored, looked_up, summed

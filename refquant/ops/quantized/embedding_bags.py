@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import arguments, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.bags import bag_bounds, rows_below, whole_numbers
@@ -248,3 +249,4 @@ Parameters
 weight : Tensor of uint8, shape (rows, bytes)
     The packed table, integers and then scale and bias in each row.""",
 )
+enclose(__name__)

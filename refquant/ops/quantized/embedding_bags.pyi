@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from refquant import arguments, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.bags import bag_bounds, rows_below, whole_numbers

@@ -7,6 +7,7 @@ import numpy as np
 
 from refquant import arguments, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import DtypeError, QuantizationParameterError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.embedding_ranges import check_finite, search_settings, searched_ends
@@ -403,3 +404,4 @@ QuantizationParameterError
 DtypeError, ShapeError
     If it is no packed table.""",
 )
+enclose(__name__)

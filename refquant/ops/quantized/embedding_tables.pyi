@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from refquant import arguments, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import DtypeError, QuantizationParameterError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.embedding_ranges import check_finite, search_settings, searched_ends

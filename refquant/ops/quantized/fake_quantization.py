@@ -7,6 +7,7 @@ import numpy as np
 
 from refquant import arguments, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import (
     ArgumentTypeError,
     DtypeError,
@@ -314,3 +315,4 @@ def rounded_per_channel(
 
 
 document(__name__)
+enclose(__name__)

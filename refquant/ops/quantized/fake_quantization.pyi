@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from refquant import arguments, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentTypeError, DtypeError, OperationError, QuantizationParameterError
 from refquant.ops import checks, layout
 from refquant.reference import fake_quantization as reference

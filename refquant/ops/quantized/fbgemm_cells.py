@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from refquant import kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.cells import check_rows, check_state_pair, next_of_gru, next_of_lstm
@@ -233,3 +234,4 @@ Input and state are quantized for all eight bits, and FBGEMM multiplies under ev
 %(example)s
 >>> x = refquant.ones(1, 1)""",
 )
+enclose(__name__)

@@ -11,6 +11,7 @@ import numpy as np
 
 from refquant import arguments, dtypes, engines
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.engines.rules.dynamic_qparams import BY_ROUNDED_SCALE
 from refquant.errors import DtypeError, ShapeError
 from refquant.ops import checks
@@ -293,3 +294,4 @@ Tensor, shape (..., outputs)
 >>> x = refquant.ones(1, 2)
 >>> w = refquant.fbgemm_pack_gemm_matrix_fp16(refquant.ones(1, 2))""",
 )
+enclose(__name__)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from refquant import arguments, dtypes, engines
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.engines.rules.dynamic_qparams import BY_ROUNDED_SCALE
 from refquant.errors import DtypeError, ShapeError
 from refquant.ops import checks

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from refquant import arguments, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.dtypes import qint8, qint32, quint8
 from refquant.engines.rule import Split
 from refquant.engines.rules import functions as rules

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, kernels
+from refquant._environment import enclose
 from refquant.engines.rules.float_sums import sum_in_cascades
 from refquant.errors import NotSupportedError, OperationError, ShapeError
 from refquant.ops import checks, layout
@@ -281,3 +282,6 @@ def _fake_quantize_learnable_per_channel_affine(
     tensor = checks.float32_tensor("input", input)
     limits = quant_min, quant_max
     return learned_per_channel(tensor, scale, zero_point, axis, limits, grad_factor)
+
+
+enclose(__name__)

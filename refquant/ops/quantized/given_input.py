@@ -4,6 +4,7 @@ from typing import Any
 
 from refquant import dtypes, engines
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.ops import checks
 from refquant.ops.quantized.dynamic import multiply_rows, packed_linear
 from refquant.ops.quantized.linear_layers import as_rows
@@ -97,3 +98,4 @@ EngineError
 >>> packed = quantized.linear_prepack(w, None)
 >>> x = refquant.tensor([[1.2, 2.0]])""",
 )
+enclose(__name__)

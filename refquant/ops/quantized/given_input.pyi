@@ -6,6 +6,7 @@ from typing import Any
 from typing import Any
 from refquant import dtypes, engines
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.ops import checks
 from refquant.ops.quantized.dynamic import multiply_rows, packed_linear
 from refquant.ops.quantized.linear_layers import as_rows

@@ -7,6 +7,7 @@ import numpy as np
 
 from refquant import arguments, dtypes, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.quantized.activation import rules_of
@@ -232,3 +233,4 @@ QuantizerError
 QuantizationParameterError
     If `output_scale` or `output_zero_point` is not valid.""",
 )
+enclose(__name__)

@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import DtypeError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.quantized.activation import rules_of
@@ -119,3 +120,4 @@ def _prelu(input: Any, weight: Any) -> QuantizedTensor:
 
 FORMS: dict[str, Any] = {"prelu": _prelu}
 document(__name__)
+enclose(__name__)

@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.packing import (
@@ -251,3 +252,4 @@ QuantizationParameterError
 >>> w = refquant.quantize_per_tensor(refquant.tensor([[1.0, -2.0]]), 0.5, 0, refquant.qint8)
 >>> packed = quantized.linear_prepack(w, None)""",
 )
+enclose(__name__)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.packing import PackedLinear, check_bias, check_weight

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from refquant._environment import enclose
 from refquant.ops import checks
 from refquant.ops.quantized.fake_quantization import (
     fake_quantize_per_tensor_affine,
@@ -142,3 +143,6 @@ averaging_const, quant_min, quant_max, ch_axis, per_row_fake_quant, symmetric_qu
         output,
         _passed(tensor, lambda x: rounded_per_tensor(x, *one, quant_min, quant_max, RULE)),
     )
+
+
+enclose(__name__)

@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import arguments
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant._operation import operation_name
 from refquant.errors import DtypeError, NotSupportedError, ShapeError
 from refquant.ops import checks
@@ -163,3 +164,4 @@ def index_put_(input: Any, indices: Any, values: Any, accumulate: bool = False) 
 
 
 document(__name__)
+enclose(__name__)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from refquant import arguments
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant._operation import operation_name
 from refquant.errors import DtypeError, NotSupportedError, ShapeError
 from refquant.ops import checks

@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import dtypes, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import DtypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
@@ -99,3 +100,4 @@ def matmul(qa: Any, qb: Any, scale: float, zero_point: int) -> QuantizedTensor:
 
 
 document(__name__)
+enclose(__name__)

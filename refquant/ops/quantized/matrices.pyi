@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from refquant import dtypes, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import DtypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array

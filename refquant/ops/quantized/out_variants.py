@@ -7,6 +7,7 @@ them itself, the target takes them over.
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from refquant._environment import enclose
 from refquant.ops.quantized import arithmetic, concat, given_out, with_scalar
 from refquant.tensors import QuantizedTensor
 
@@ -152,3 +153,6 @@ def cat_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
 def cat_relu_out(qx: Sequence[Any], dim: int, out: Any) -> QuantizedTensor:
     """Join tensors into `out`, negative numbers as 0; see `cat_out`."""
     return _join(concat.cat_relu, qx, dim, out)
+
+
+enclose(__name__)

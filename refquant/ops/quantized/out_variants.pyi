@@ -9,6 +9,7 @@ from typing import Any
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
+from refquant._environment import enclose
 from refquant.ops.quantized import arithmetic, concat, given_out, with_scalar
 from refquant.tensors import QuantizedTensor
 __all__ = ['add_out', 'add_relu_out', 'add_scalar_out', 'add_scalar_relu_out', 'cat_out', 'cat_relu_out', 'mul_out', 'mul_relu_out', 'mul_scalar_out', 'mul_scalar_relu_out']

@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant._operation import warn
 from refquant.arguments import describe, integer, real, switch
 from refquant.errors import ArgumentError, DtypeError, OperationError, ShapeError
@@ -198,3 +199,4 @@ def _saturate_weight_to_fp16(weight: Any) -> Tensor:
 
 
 document(__name__)
+enclose(__name__)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from refquant import dtypes, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant._operation import warn
 from refquant.arguments import describe, integer, real, switch
 from refquant.errors import ArgumentError, DtypeError, OperationError, ShapeError

@@ -4,6 +4,7 @@ from typing import Any
 
 from refquant import arguments, dtypes
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant._operation import operation_name
 from refquant.errors import NotSupportedError
 from refquant.ops import checks, layout
@@ -73,3 +74,4 @@ def pad(
 
 
 document(__name__)
+enclose(__name__)

@@ -6,6 +6,7 @@ from typing import Any
 from typing import Any
 from refquant import arguments, dtypes
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant._operation import operation_name
 from refquant.errors import NotSupportedError
 from refquant.ops import checks, layout

@@ -7,6 +7,7 @@ import numpy as np
 
 from refquant import kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant._operation import operation_name
 from refquant.arguments import switch
 from refquant.errors import NotSupportedError, ShapeError
@@ -229,3 +230,4 @@ NotSupportedError
 ArgumentError, OperationError
     If the window is not valid or does not fit.""",
 )
+enclose(__name__)

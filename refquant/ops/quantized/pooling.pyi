@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from refquant import kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant._operation import operation_name
 from refquant.arguments import switch
 from refquant.errors import NotSupportedError, ShapeError

@@ -4,6 +4,7 @@ from typing import Any
 
 from refquant import arguments, dtypes, engines
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.ops import checks
 from refquant.ops.quantized.convolution import convolve_packed
 from refquant.ops.quantized.convolution_prepack import packed_convolution
@@ -190,3 +191,4 @@ Examples
 >>> with refquant.engines.using("onednn"):
 ...     packed = quantized.conv2d_prepack(w, None, 1, 0, 1, 1)""",
 )
+enclose(__name__)

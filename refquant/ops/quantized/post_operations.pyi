@@ -6,6 +6,7 @@ from typing import Any
 from typing import Any
 from refquant import arguments, dtypes, engines
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.ops import checks
 from refquant.ops.quantized.convolution import convolve_packed
 from refquant.ops.quantized.convolution_prepack import packed_convolution

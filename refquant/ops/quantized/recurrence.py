@@ -7,6 +7,7 @@ import numpy as np
 
 from refquant import arguments
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.floating.sampling import dropout
@@ -354,3 +355,4 @@ ArgumentError, ArgumentTypeError, ShapeError, DtypeError
 %(example)s
 >>> ops, x = refquant.ops.quantized, refquant.ones(1, 1, 1)""",
 )
+enclose(__name__)

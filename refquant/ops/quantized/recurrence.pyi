@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from refquant import arguments
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.floating.sampling import dropout

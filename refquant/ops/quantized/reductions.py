@@ -8,6 +8,7 @@ import numpy as np
 
 from refquant import arguments, dtypes, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant._operation import operation_name
 from refquant.dtypes import quint8
 from refquant.engines import Operands
@@ -321,3 +322,4 @@ def _as_given(dim: Any, axes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 document(__name__)
+enclose(__name__)

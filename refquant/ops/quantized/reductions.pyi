@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from refquant import arguments, dtypes, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant._operation import operation_name
 from refquant.dtypes import quint8
 from refquant.engines import Operands

@@ -8,6 +8,7 @@ import numpy as np
 
 from refquant import arguments, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant._operation import operation_name
 from refquant.engines import Operands
 from refquant.errors import ArgumentError, NotSupportedError, ShapeError
@@ -261,3 +262,4 @@ align_corners : bool, optional
 %(from_functional)s
 >>> x = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.1, 0, refquant.quint8)""",
 )
+enclose(__name__)

@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant._operation import operation_name
 from refquant.dtypes import quint8
 from refquant.errors import DtypeError, NotSupportedError
@@ -101,3 +102,4 @@ def grid_sample(
 
 
 document(__name__)
+enclose(__name__)

@@ -6,6 +6,7 @@ import numpy as np
 
 from refquant import kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.engines.rules import tables
 from refquant.ops import checks, layout
 from refquant.ops.quantized.affine import dequantize, quantize_array
@@ -83,3 +84,4 @@ def _shares(x: np.ndarray, axis: int) -> np.ndarray:
 
 
 document(__name__)
+enclose(__name__)

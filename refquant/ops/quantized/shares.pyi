@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from refquant import kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.engines.rules import tables
 from refquant.ops import checks, layout
 from refquant.ops.quantized.affine import dequantize, quantize_array

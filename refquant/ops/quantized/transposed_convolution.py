@@ -4,6 +4,7 @@ from typing import Any
 
 from refquant import engines
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.ops.quantized.convolution import run_convolution
 from refquant.ops.quantized.convolution_prepack import check_groups, unpacked, window
 from refquant.ops.quantized.packed_convolution import PackedConvolution
@@ -278,3 +279,4 @@ document(
         for dims, sizes in _SIZES.items()
     },
 )
+enclose(__name__)

@@ -7,6 +7,7 @@ import numpy as np
 
 from refquant import arguments, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.engines import Operands
 from refquant.engines.rules.elementwise import SHIFT_OF_INTEGERS
 from refquant.errors import ArgumentError, ArgumentTypeError
@@ -197,3 +198,4 @@ ArgumentError
 QuantizationParameterError
     If the scale of the result is not valid.""",
 )
+enclose(__name__)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from refquant import arguments, engines, kernels
 from refquant._documentation import document
+from refquant._environment import enclose
 from refquant.engines import Operands
 from refquant.engines.rules.elementwise import SHIFT_OF_INTEGERS
 from refquant.errors import ArgumentError, ArgumentTypeError

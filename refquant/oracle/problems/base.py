@@ -17,16 +17,21 @@ from refquant.ops.registered import OPERATIONS
 from refquant.oracle.problems.codes import Codes, Output
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["Problem", "fitted", "in_parts"]
+__all__ = ["Problem", "fitted", "in_parts", "parts_of"]
 
 
 def in_parts(entry: Any, flat: np.ndarray, *operands: Any) -> np.ndarray:
     """Apply a rule, or a split of two, to flat elements."""
     if not isinstance(entry, Split):
         return entry(flat, *operands)
-    end = flat.size - flat.size % entry.block
-    parts = ((entry.vector, flat[:end]), (entry.tail, flat[end:]))
-    return np.concatenate([rule(part, *operands) for rule, part in parts])
+    parts = parts_of(entry, flat.size)
+    return np.concatenate([rule(flat[part], *operands) for rule, part in parts])
+
+
+def parts_of(split: Split, size: int) -> tuple[tuple[Any, slice], ...]:
+    """List the rule of whole vectors, then that of the rest, with the elements of each."""
+    end = size - size % split.block
+    return (split.vector, slice(0, end)), (split.tail, slice(end, size))
 
 
 class Problem:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
-from refquant.engines import Convolution, Engine
+from refquant.engines import Convolution, Engine, Operands
 from refquant.engines.arithmetic.change import values_of
 from refquant.engines.registry import chosen
 from refquant.engines.rules.requantize import parts_by_places
@@ -231,6 +231,10 @@ class NeutralProduct(Product):
             wide,
         )  # fmt: skip
         return layer, shape
+
+    def operands(self) -> Operands:
+        """Describe the operands for the conditions of a record."""
+        return super().operands()._replace(activations=self.name == "matmul")
 
     def answer_for(self, record: Engine, where: Any, sums=None, scales=None, **other) -> np.ndarray:
         """Compute some outputs by the rules of a record, as `Product.answer_for`."""

@@ -17,7 +17,7 @@ from refquant.engines.rules.elementwise import (
 )
 from refquant.engines.rules.float32 import reciprocal
 from refquant.errors import ArgumentError, EngineError, ShapeError
-from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.base import Problem, parts_of
 from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.elementwise import Sum
 
@@ -98,7 +98,7 @@ class NeutralSum(Sum):
                 n = product_of_integers(q_a, a.zero_point, q_b, b.zero_point)
                 m = np.float32(a.scale) * np.float32(b.scale) * reciprocal(scale)
                 split = record.rule("elementwise_requantize", operands)
-                for requantize, part in _parts(split, n.size):
+                for requantize, part in parts_of(split, n.size):
                     result[part] = requantize(n[part], m, zero_point, *bounds)
                 return result
             dequantize = record.rule("elementwise_dequantize", operands)
@@ -106,17 +106,11 @@ class NeutralSum(Sum):
             if rule is not SUM_OF_REALS:  # scalar code at every position
                 reals = (dequantize.tail(*q) for q in (first, second))
                 return quantize.tail(np.multiply(*reals), scale, zero_point, *bounds)
-            for real, part in _parts(dequantize, q_a.size):
+            for real, part in parts_of(dequantize, q_a.size):
                 total = real(q_a[part], *first[1:]) + real(q_b[part], *second[1:])
-                for integer, inner in _parts(quantize, q_a.size):
+                for integer, inner in parts_of(quantize, q_a.size):
                     here = slice(max(part.start, inner.start), min(part.stop, inner.stop))
                     if here.start < here.stop:
                         t = total[here.start - part.start : here.stop - part.start]
                         result[here] = integer(t, scale, zero_point, *bounds)
             return result
-
-
-def _parts(split: Any, size: int) -> tuple[tuple[Rule, slice], ...]:
-    """List the rule of whole vectors, then that of the rest, with the elements of each."""
-    end = size - size % split.block
-    return (split.vector, slice(0, end)), (split.tail, slice(end, size))

@@ -106,6 +106,7 @@ class FakeQuantizeBase(Module):
 
     scale: Any
     zero_point: Any
+    _computing = ("forward", "calculate_qparams")
     _flags: tuple[str, ...] = ("fake_quant_enabled", "observer_enabled")
     _flag_type: type[np.generic] = np.uint8
     _shown: tuple[str, ...] = (

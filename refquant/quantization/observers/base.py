@@ -40,6 +40,7 @@ class ObserverBase(Module):
     """
 
     path = ""
+    _computing = ("forward", "calculate_qparams")
     # Names of the tensors that are the state; the last two are the ends of a range, or None.
     _statistics: tuple[str, ...] = ()
 

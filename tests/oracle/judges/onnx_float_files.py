@@ -6,7 +6,7 @@ Run without graph optimization, runtimes compute the operator in float32.
 import numpy as np
 from oracle.judges.onnx_files import IMAGES, Model, first, window
 
-PAIRS = {"add": "Add", "mul": "Mul", "sub": "Sub"}
+PAIRS = {"add": "Add", "mul": "Mul", "sub": "Sub", "matmul": "MatMul"}
 FUNCTIONS = {"sigmoid": "Sigmoid", "tanh": "Tanh", "elu": "Elu", "softmax": "Softmax",
              "leaky_relu": "LeakyRelu", "hardswish": "HardSwish"}  # fmt: skip
 
