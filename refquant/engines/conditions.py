@@ -6,7 +6,12 @@ from refquant.engines.rule import Condition, Operands
 IS_QINT32 = Condition("dtype is qint32", lambda operands: operands.dtype is qint32)
 IS_QUINT8 = Condition("dtype is quint8", lambda operands: operands.dtype is quint8)
 HAS_NO_BIAS = Condition("there is no bias", lambda operands: not operands.bias)
+HAS_EQUAL_BIASES = Condition(
+    "one scale of the weight, the same bias for all outputs",
+    lambda operands: operands.equal_biases and not operands.per_channel,
+)
 HAS_WIDE_SUMS = Condition("sums of 64 bits", lambda operands: operands.wide_sums)
+OF_ACTIVATIONS = Condition("of two activations", lambda operands: operands.activations)
 IS_PER_CHANNEL = Condition("weights per channel", lambda operands: operands.per_channel)
 SAME_SHAPE_QUINT8 = Condition(
     "quint8 of the same shape", lambda operands: operands.dtype is quint8 and operands.same_shape

@@ -78,6 +78,13 @@ class Rule(_Constant):
             return self.function(*arguments)
 
 
+class IntegerBiasRule(Rule):
+    """A rule of a whole product that takes a bias of integers as it is, in steps of the sums.
+
+    Other such rules take real numbers, of which float64 holds the product of both scales.
+    """
+
+
 class FusedRule(Rule):
     """A rule that computes an element-wise operation at once, integers in and integers out.
 
@@ -251,6 +258,10 @@ class Operands(NamedTuple):
         Whether the activations that are multiplied have 16 bits.
     wide_sums : bool
         Whether sums have 64 bits, as the bias of such a product may.
+    equal_biases : bool
+        Whether all outputs have the same bias, or none.
+    activations : bool
+        Whether both factors of a product are activations, and neither is a constant weight.
 
     Examples
     --------
@@ -273,6 +284,8 @@ class Operands(NamedTuple):
     convolution: Convolution | None = None
     int16: bool = False
     wide_sums: bool = False
+    equal_biases: bool = False
+    activations: bool = False
 
 
 @dataclass(frozen=True, slots=True)

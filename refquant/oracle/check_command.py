@@ -49,7 +49,9 @@ def _shown(answered: Answered, name: str) -> dict[str, Any]:
     found["differing"] = len(differ)
     if len(differ):
         index = tuple(map(int, differ[0]))
-        found |= {"index": index, "expected": int(expected[index]), "got": int(answer[index])}
+        found |= {
+            "index": index, "expected": expected[index].item(), "got": answer[index].item(),
+        }  # fmt: skip
         task = case.problem
         if has_trace(task):
             found["trace"] = trace_problem(task, answered.engine, index)

@@ -24,7 +24,7 @@ def code_steps(task: NeutralCodes, record: Engine, flat: int) -> list[Step]:
     with listening() as heard:
         whole = task.run(record)
     place = tuple(map(int, np.unravel_index(flat, whole.shape)))
-    steps = _operands(task, place)
+    steps = _operands(task, place, whole.shape)
     sums = sums_of(task)
     if sums is not None:
         names = (("sum q", "of the codes"), ("n", "how many they are"))
@@ -32,8 +32,8 @@ def code_steps(task: NeutralCodes, record: Engine, flat: int) -> list[Step]:
             Step(name, round(part[place]), what)
             for (name, what), part in zip(names, sums, strict=True)
         ]
-    if task.step in record.steps:
-        rule: Any = record.rule(task.step, task.asked)
+    if (step := task.step_of(record)) in record.steps:
+        rule: Any = record.rule(step, task.asked)
         end = whole.size - whole.size % rule.block if isinstance(rule, Split) else whole.size
         if isinstance(rule, Split):
             rule = rule.vector if flat < end else rule.tail
@@ -63,12 +63,12 @@ def _piece(task: NeutralCodes, flat: int) -> tuple[NeutralCodes, int]:
     return one, int(np.ravel_multi_index(place, piece.shape))
 
 
-def _operands(task: NeutralCodes, place: tuple[int, ...]) -> list[Step]:
+def _operands(task: NeutralCodes, place: tuple[int, ...], shape: tuple[int, ...]) -> list[Step]:
     """Tell the operands by the names that formulas give them."""
     x, steps = task.arguments["x"], []
     codes = x[0] if isinstance(x, list | tuple) else x
     if isinstance(codes, Codes):
-        if codes.array.shape == _shape_of(task):
+        if codes.array.shape == shape:
             steps.append(Step("q", int(codes.array[place]), "the code"))
         steps += [Step("s_x", codes.scale, "scale of the operand"),
                   Step("z_x", int(codes.zero_point), "its zero point")]  # fmt: skip
@@ -80,11 +80,6 @@ def _operands(task: NeutralCodes, place: tuple[int, ...]) -> list[Step]:
         steps += [Step("s", task.output.scale, "scale of the result"),
                   Step("z", task.output.zero_point, "its zero point")]  # fmt: skip
     return steps
-
-
-def _shape_of(task: NeutralCodes) -> tuple[int, ...]:
-    meaning = meaning_of(task)
-    return np.shape(task.arguments["x"]) if meaning is None else meaning.real.shape
 
 
 def _told(

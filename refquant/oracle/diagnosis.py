@@ -21,6 +21,7 @@ from refquant.engines import Engine
 from refquant.errors import OperationError
 from refquant.oracle.comparison import Mismatch, compare_problem
 from refquant.oracle.problems.base import Problem
+from refquant.oracle.problems.neutral_codes import NeutralCodes
 from refquant.oracle.problems.table import problem
 from refquant.oracle.search import Contradiction, Search
 
@@ -128,7 +129,7 @@ def diagnose(
     ArgumentError, ShapeError, DtypeError
         If the operation is not known, or `actual` does not have the form of its output.
     OperationError
-        If the operation returns real numbers.
+        If the operation is one of PyTorch and returns real numbers.
 
     Examples
     --------
@@ -152,11 +153,11 @@ def diagnose(
 def diagnose_problem(task: Problem, actual: Any, start: str | Engine) -> Diagnosis:
     """Diagnose the answer to a problem; see `diagnose`."""
     mismatch = compare_problem(task, actual, start)
-    if mismatch.actual.dtype.kind == "f":
+    if mismatch.actual.dtype.kind == "f" and not isinstance(task, NeutralCodes):
         raise OperationError(
             f"oracle.diagnose of {task.operation}",
             argument="operation",
-            expected="one that returns integers",
+            expected="one that returns integers, or one on neutral operands",
             hint="oracle.compare works for real numbers",
         )
     if not mismatch.count:

@@ -33,8 +33,12 @@ Other families of arithmetic add to this bound:
     a multiplier :math:`m = f 2^{-k}`, :math:`\frac12 \le f < 1`, of at least 22 bits scales
     integers. They are rounded once before the last shift of k bits, which moves a number by up to
     half a unit, :math:`2^{-k-1}` steps. Places of pixels have 10 bits.
+``multipliers_of_15_bits``
+    sums of 64 bits, of activations of 16, are scaled by such a multiplier and rounded once. It is
+    off by half a unit of its last bit; below a power of two, which 15 bits do not hold, by a whole
+    one: by up to :math:`2^{-15}` of itself.
 ``short_multipliers``
-    the same with multipliers of 8 or 16 bits, which are off by up to 1/512.
+    as ``fixed_point`` with multipliers of 8 or 16 bits, which are off by up to 1/512.
 
 A function whose slope is at most L turns an error of its operand into at most L times as much; sums
 of pooling and means have K terms in every family.
@@ -49,7 +53,14 @@ from refquant import arguments
 from refquant.errors import ArgumentError
 from refquant.oracle.problems.base import Problem, fitted
 from refquant.oracle.problems.elementwise import Quantization, Sum
-from refquant.oracle.problems.meaning import NARROW, SHORT, first_rounding, gamma, meaning_of
+from refquant.oracle.problems.meaning import (
+    MIDDLE,
+    NARROW,
+    SHORT,
+    first_rounding,
+    gamma,
+    meaning_of,
+)
 from refquant.oracle.problems.products import Product
 from refquant.oracle.problems.table import problem
 
@@ -58,7 +69,9 @@ __all__ = ["FAMILIES", "Legality", "bounds_of", "error_bound", "legal", "legalit
 UNIT = 2.0**-24
 ROUNDINGS = 8
 GAMMA = gamma(ROUNDINGS)
-FAMILIES = ("float32", "float32_sums", "fixed_point", "short_multipliers")
+FAMILIES = (
+    "float32", "float32_sums", "fixed_point", "multipliers_of_15_bits", "short_multipliers",
+)  # fmt: skip
 
 
 def error_bound(
@@ -89,6 +102,8 @@ def _more(task: Any, where: np.ndarray, family: str) -> Any:
         terms = task.magnitudes()[where] * (x * w[task.channel[where]] / y)
         return gamma(task.layer.depth + ROUNDINGS) * terms
     size = task.roundings(where)
+    if family == "multipliers_of_15_bits":
+        return MIDDLE * size
     more = (NARROW if family == "fixed_point" else SHORT) * size
     if isinstance(task, Sum) and task.kind != "multiply":
         # Of 20 bits or more in common steps, each of up to 255 units, or of 20 bits to the left.
@@ -169,9 +184,10 @@ def legality(
         Its operands.
     integer_bias : bool, default True
         Whether a backend may round the bias to int32 first.
-    family : {'float32', 'float32_sums', 'fixed_point', 'short_multipliers'}
-        The arithmetic of the backend; sums of products in float32, fixed point with two roundings,
-        or multipliers of 8 or 16 bits may be further from exact values.
+    family : str, default 'float32'
+        The arithmetic of the backend, which may be further from exact values: sums of products in
+        float32 (``'float32_sums'``), fixed point with two roundings (``'fixed_point'``), sums of 64
+        bits (``'multipliers_of_15_bits'``), 8 or 16 bits (``'short_multipliers'``).
 
     Returns
     -------

@@ -36,6 +36,7 @@ GLANCE, SAMPLE = 50, 2000
 CHUNK = 16384
 # How many channels or elements a backend may compute at once.
 BLOCKS = (4, 8, 16, 32)
+_PRECISIONS = AXES["precision"].values
 _EXACT = ("avg_pool2d", "adaptive_avg_pool2d")
 Values = Mapping[str, tuple[str, ...]]
 
@@ -48,9 +49,9 @@ class Contradiction:
     ----------
     index : tuple of int
         Position of the element.
-    expected : int
+    expected : int or float
         The candidate's result.
-    got : int
+    got : int or float
         The backend's result.
 
     Examples
@@ -61,8 +62,8 @@ class Contradiction:
     """
 
     index: tuple[int, ...]
-    expected: int
-    got: int
+    expected: float
+    got: float
 
     def __str__(self) -> str:
         return f"[{', '.join(map(str, self.index))}] would be {self.expected}, is {self.got}"
@@ -254,11 +255,12 @@ class Search:
             if wrong.size:
                 if keep:
                     first = where[wrong[0]]
+                    number = float if self.actual.dtype.kind == "f" else int
                     index = np.unravel_index(first, self.mismatch.shape)
                     self.rejected[" and ".join(self.names(candidate))] = Contradiction(
                         tuple(int(i) for i in index),
-                        int(answers[wrong[0]]),
-                        int(self.actual[first]),
+                        number(answers[wrong[0]]),
+                        number(self.actual[first]),
                     )
                 return False
             complete = where is self.everything
@@ -307,10 +309,21 @@ class Search:
         return moved + [Candidate(faults=(fault,)) for fault in faults_of(self.task)]
 
     def _sensible(self, axis: str, value: str) -> bool:
-        if _other(self.values[axis], value) is None:
+        if _other(self.values[axis], value) is None or not self._has_meaning(axis, value):
             return False
         # Real numbers of operations that are not known step by step have no exact form.
         return value != "exact" or has_exact_values(self.task) or self.task.operation in _EXACT
+
+    def _has_meaning(self, axis: str, value: str) -> bool:
+        """Whether a value says something of this operation that no other value says."""
+        scaled = isinstance(self.task, Product) or self.task.operation in ("mul", "requantize")
+        if value == "staged":  # only what is multiplied can be divided afterwards
+            return scaled and "scaling" in self.values
+        if value == "q31_merged":
+            return self.task.operation in ("add", "sub")
+        # In fixed point multipliers alone are real numbers, so that their precision says it all.
+        of_multipliers = axis == "multiplier" and value in _PRECISIONS
+        return not of_multipliers or "number" in self.values.get("scaling", ())
 
     def engines(self) -> list[Candidate]:
         """List the other engines; of neutral operands those of other runtimes first."""

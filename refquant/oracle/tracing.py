@@ -8,7 +8,7 @@ import numpy as np
 from refquant import arguments
 from refquant.engines import Engine, Operands, Rule
 from refquant.engines.arithmetic.change import values_of
-from refquant.engines.arithmetic.compose import quantized_multiplier
+from refquant.engines.arithmetic.multipliers import quantized_multiplier
 from refquant.engines.registry import chosen
 from refquant.engines.rule import Split
 from refquant.engines.rules.float32 import inverted_twice

@@ -17,7 +17,9 @@ from refquant.oracle import Codes, Output
 
 PRODUCTS = ("linear", "conv", "depthwise", "add", "mul")
 INT16 = ("linear_int16", "conv_int16", "depthwise_int16")
-OPERATIONS = (*PRODUCTS, *DRAW_CODES, "conv_transposed", *INT16)
+# In the order in which their operands are drawn.
+_FIRST = tuple(name for name in DRAW_CODES if name != "matmul")
+OPERATIONS = (*PRODUCTS, *_FIRST, "conv_transposed", *INT16, "matmul")
 CASES = 16  # of each operation
 CHANNELS = (1, 3, 7, 8, 9, 15, 16, 17, 24, 30, 33, 5, 2, 12, 32, 40)  # of depthwise convolutions
 ACTIVATIONS = ("none", "relu", "relu6", "relu_n1_to_1")

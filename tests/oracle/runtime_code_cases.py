@@ -205,6 +205,24 @@ def _matrices(rng, kind, number, z):
     return {**given, "x": x, "w": int8(rng, -128, 17, depth)}
 
 
+def _two_activations(rng, kind, number, z):
+    """Draw a product of two matrices that are both fed, each with a zero point."""
+    depth, columns = int(rng.integers(3, 40)), int(rng.integers(13, 30))
+    zeros = {f"z_{n}": int(rng.choice(ZEROS)) for n in "ab"}
+    s_a, s_b = scale_of(rng, kind), scale_of(rng, kind)
+    shapes = {"a": (41, depth), "b": (depth, columns)}
+    if kind == "random":
+        made = {n: int8(rng, -128, *shape) for n, shape in shapes.items()}
+        s_y = np.float32(s_a * s_b * np.sqrt(depth) * 100)
+    else:
+        made = {
+            n: np.clip(zeros[f"z_{n}"] + rng.integers(-4, 5, shape), -128, 127).astype(np.int8)
+            for n, shape in shapes.items()
+        }
+        s_y = np.float32(2 * s_a * s_b)
+    return {**made, **zeros, "s_a": s_a, "s_b": s_b, "s_y": s_y}
+
+
 def _subtract(rng, kind, number, z):
     zeros = {f"z_{n}": int(rng.choice(ZEROS)) for n in "ab"}
     s_a, s_b, s_y = pair_of_scales(rng, kind, number)
@@ -219,7 +237,7 @@ DRAW = {
     "max_pool2d": _max_pool, "mean": _mean, "cat": _concatenate, "resize_bilinear": _resize,
     "resize_nearest": _nearest, "dynamic_quantize": _dynamic, "conv_integer": _integers,
     "matmul_integer": _matrices, "global_avg_pool2d": _global, "concat": _requantized,
-    "conv_u8": _conv_u8,
+    "conv_u8": _conv_u8, "matmul": _two_activations,
 }  # fmt: skip
 
 
@@ -231,9 +249,9 @@ def same(size: int, kernel: int) -> tuple[int, int]:
 
 def problem_of(operation: str, c: dict) -> oracle.Problem:
     """Make the problem of a case."""
-    if operation == "sub":
+    if operation in ("sub", "matmul"):
         a, b = (Codes(c[n], c[f"s_{n}"], c[f"z_{n}"]) for n in "ab")
-        return oracle.problem("sub", a, b, Output(c["s_y"], c["z_y"]))
+        return oracle.problem(operation, a, b, Output(c["s_y"], c["z_y"]))
     if operation == "quantize":
         return oracle.problem("quantize", c["x"], Output(c["s_y"], c["z_y"]))
     if operation == "concat":

@@ -36,8 +36,9 @@ def summary(table) -> str:
     """Count pairs and elements in one sentence."""
     pairs = [row for rows in table.values() for row in rows.values()]
     equal = [row for row in pairs if not row[0]]
+    some = f"{len(equal)} of {len(pairs)}" if len(equal) < len(pairs) else f"All {len(pairs)}"
     return (
-        f"{len(equal)} of {len(pairs)} pairs of a runtime and an operation have no differing "
+        f"{some} pairs of a runtime and an operation have no differing "
         f"element, over {len(table)} runtimes and {sum(row[1] for row in pairs):,} elements."
     )
 

@@ -87,7 +87,11 @@ def test_one_fault(fault):
 # The last bit of a multiplier moves a single draw of these, as the loss of its lower bits does.
 INDISTINGUISHABLE = {
     "bias: divided -> int32_division": {"bias: divided -> int32_product"},
-    "formed_by: division -> product": {"width: full -> bits_21", "width: full -> bits_15"},
+    "formed_by: division -> product": {
+        "width: full -> bits_21",
+        "width: full -> bits_15",
+        "multiplier: same -> float64",
+    },
 }
 
 PAIRS = [

@@ -7,6 +7,7 @@ import pytest
 
 from refquant import cli, oracle
 from refquant.errors import FileFormatError, OperationError
+from refquant.oracle import Codes
 from refquant.oracle.vectors.formats import npz
 
 
@@ -76,7 +77,7 @@ def test_operands_of_hostile_folders_are_refused_in_one_line(
 @pytest.mark.parametrize(
     "answer",
     [None, "12", 3, [1, 2], np.zeros(256), np.zeros(256, complex), np.zeros(256, bool),
-     np.zeros((256, 2), int), np.array([{}] * 256), np.ma.zeros(3)],
+     np.zeros((256, 2), int), np.array([{}] * 256), np.ma.zeros(3), np.ma.masked_all(256, int)],
 )  # fmt: skip
 @pytest.mark.parametrize("neutral", [False, True])
 def test_nonsense_of_a_backend_is_an_error_that_names_the_case(answer, neutral):
@@ -84,6 +85,46 @@ def test_nonsense_of_a_backend_is_an_error_that_names_the_case(answer, neutral):
     engine = "tflite-micro" if neutral else "fbgemm"
     with pytest.raises(OperationError, match=case.name):
         oracle.check(lambda **operands: answer, "sigmoid", engine, neutral=neutral)
+
+
+class Speechless(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ZeroDivisionError("by zero"), "raised ZeroDivisionError .*: by zero"),
+        (SystemExit(0), "raised SystemExit"),
+        (GeneratorExit(), "raised GeneratorExit"),
+        (StopIteration(), "raised StopIteration"),
+        (Speechless(), "raised Speechless .*: without a text, which raised RuntimeError"),
+    ],
+)
+@pytest.mark.parametrize("limit", [None, 60.0])
+def test_what_a_backend_raises_is_an_error_that_names_the_case(error, message, limit):
+    def backend(**operands):
+        raise error
+
+    with pytest.raises(OperationError, match=message):
+        oracle.check(backend, "sigmoid", "tflite-micro", neutral=True, time_limit=limit)
+
+
+@pytest.mark.parametrize("operation", ["sigmoid", "linear", "cat"])
+def test_a_backend_that_computes_in_place_leaves_the_operands_of_cases_alone(operation):
+    engine = "onnx"
+    cases = {c.name: c.problem.result(engine) for c in oracle.cases_of(operation, neutral=True)}
+    right = iter(cases.values())
+
+    def backend(**operands):
+        for value in operands.values():
+            for piece in value if isinstance(value, list) else [value]:
+                if isinstance(piece, Codes):
+                    piece.array[...] = 0
+        return next(right)
+
+    assert oracle.check(backend, operation, engine, neutral=True).passed
 
 
 def test_a_backend_is_graded_on_neutral_operands():

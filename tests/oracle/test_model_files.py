@@ -12,14 +12,20 @@ from refquant.errors import ArgumentError, OperationError
 from refquant.oracle.vectors.models import onnx_model, tflite_model
 from refquant.oracle.vectors.save import entry_of
 
+# Operations that no operator of integers computes, between real numbers.
+REALS = ("sub", "tanh", "elu", "hardswish", "mean", "resize_bilinear", "resize_nearest")
 ONNX = (
-    "linear", "conv2d", "depthwise_conv2d", "matmul", "add", "mul", "quantize", "sigmoid",
-    "leaky_relu", "softmax", "cat", "max_pool2d", "avg_pool2d", "global_avg_pool2d",
+    "linear", "linear_uint8", "conv1d", "conv2d", "conv2d_uint8", "conv3d", "depthwise_conv2d",
+    "conv_integer", "matmul", "matmul_integer", "add", "mul", "quantize", "dequantize",
+    "dynamic_quantize", "requantize", "sigmoid", "leaky_relu", "softmax", "cat", "max_pool2d",
+    "avg_pool2d", "global_avg_pool2d", *REALS,
 )  # fmt: skip
 TFLITE = (
-    "linear", "conv2d", "depthwise_conv2d", "add", "sub", "mul", "quantize", "requantize",
-    "sigmoid", "tanh", "elu", "hardswish", "leaky_relu", "softmax", "cat", "avg_pool2d",
-    "max_pool2d", "mean", "resize_bilinear",
+    "linear", "linear_int16", "conv2d", "conv2d_int16", "depthwise_conv2d",
+    "depthwise_conv2d_int16", "conv_transpose2d", "matmul", "add", "sub", "mul", "quantize",
+    "dequantize", "requantize", "sigmoid", "tanh", "elu", "hardswish", "leaky_relu", "softmax",
+    "cat", "avg_pool2d", "global_avg_pool2d", "max_pool2d", "mean", "resize_bilinear",
+    "resize_nearest",
 )  # fmt: skip
 
 
@@ -32,24 +38,44 @@ def written(folder, operation, engine, format):
         yield name, (folder / f"{name}.{format}").read_bytes(), kept, expected
 
 
-@pytest.mark.parametrize("operation", ONNX)
-def test_onnx_runtime_answers_onnx_files_like_its_engine(operation, tmp_path):
+def session_of(model, optimized=True):
     runtime = pytest.importorskip("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = 4
-    count = 0
-    for name, model, arrays, expected in written(tmp_path / "v", operation, "onnx", "onnx"):
-        session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    if not optimized:
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize("operation", ONNX)
+def test_onnx_runtime_answers_onnx_files_like_its_engine(operation, tmp_path):
+    pytest.importorskip("onnxruntime")
+    count, engine = 0, "onnxruntime-qdq-float" if operation in REALS else "onnx"
+    for name, model, arrays, expected in written(tmp_path / "v", operation, engine, "onnx"):
+        session = session_of(model, operation not in REALS)
         fed = {put.name: arrays[put.name] for put in session.get_inputs()}
-        assert np.array_equal(session.run(["output"], fed)[0], expected), name
+        answer = session.run(["output"], fed)[0]
+        assert answer.dtype == expected.dtype
+        assert np.array_equal(answer, expected), name
         count += expected.size
     assert count > 400
+
+
+def test_onnx_runtime_answers_transposed_convolutions_within_the_bounds_of_float_sums(tmp_path):
+    """The order of its sums is not known."""
+    pytest.importorskip("onnxruntime")
+    for name, model, arrays, _ in written(tmp_path / "v", "conv_transpose2d", "exact", "onnx"):
+        case = next(c for c in oracle.read_vectors(tmp_path / "v").cases if c.name == name)
+        answer = session_of(model, False).run(["output"], {"x": arrays["x"]})[0]
+        found = oracle.legality(answer, case.problem, family="float32_sums")
+        assert found.legal.all(), name
 
 
 @pytest.mark.parametrize("operation", ONNX)
 def test_onnx_files_are_valid(operation, tmp_path):
     onnx = pytest.importorskip("onnx")
-    for _, model, _, _ in written(tmp_path / "v", operation, "onnx", "onnx"):
+    engine = "onnxruntime-qdq-float" if operation in REALS else "onnx"
+    for _, model, _, _ in written(tmp_path / "v", operation, engine, "onnx"):
         onnx.checker.check_model(onnx.load_from_string(model))
 
 
@@ -65,6 +91,7 @@ def test_litert_answers_tflite_files_like_its_engine(operation, tmp_path):
             made.set_tensor(detail["index"], arrays[detail["name"]])
         made.invoke()
         answer = made.get_tensor(made.get_output_details()[0]["index"])
+        assert answer.dtype == expected.dtype
         assert np.array_equal(answer, expected), name
 
 
@@ -79,8 +106,8 @@ def test_cases_that_a_file_cannot_hold_are_left_out_with_the_reason(tmp_path):
 @pytest.mark.parametrize(
     ("operation", "engine", "format", "message"),
     [
-        ("matmul", "onnx", "tflite", "no operator for it that takes integers"),
-        ("tanh", "tflite-micro", "onnx", "no operator of integers for it"),
+        ("conv3d", "tflite-micro", "tflite", "no operator for it that takes integers"),
+        ("linear_int16", "tflite-micro", "onnx", "integers of 8 bits alone"),
         ("avg_pool2d", "xnnpack", "npz", "no case is left"),
     ],
 )
@@ -118,7 +145,15 @@ def entry(task):
         ({"bias": np.float32([1, 2, 3])}, "bias of int32"),
         ({"output": oracle.Output(0.5, lower=-7)}, "no other bounds"),
         ({"weight": codes(np.ones((3, 1, 1, 3)), zero=4)}, "no zero points"),
-        ({"weight": oracle.Codes(np.uint8(np.ones((3, 1, 1, 3))), 0.5)}, "int8 alone"),
+        ({"weight": oracle.Codes(np.uint8(np.ones((3, 1, 1, 3))), 0.5)}, "int8 and int16 by int8"),
+        ({"output": oracle.Output(0.5, 0, "uint8")}, "the dtype of the input"),
+        (
+            {
+                "x": oracle.Codes(np.int16(np.ones((1, 3, 3, 3))), 0.5, 4),
+                "output": oracle.Output(0.5, 0, "int16"),
+            },
+            "no zero points",
+        ),
     ],
 )
 def test_each_operand_that_a_tflite_file_cannot_hold_is_named(changes, message):

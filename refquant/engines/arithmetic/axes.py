@@ -1,9 +1,9 @@
 r"""Arithmetic as a choice on every axis: what may differ between two sound int8 backends.
 
-An `Engine` names a rule for each step; an `Arithmetic` says in eleven words how such rules are
-made: which way to round, where the zero point is added, how precise the multiplier is, ... Every
-combination can be computed, and `refquant.engines.arithmetic.known` makes an engine of it. Known
-engines are points in this space.
+An `Engine` names a rule for each step; an `Arithmetic` says in a word for each axis how such rules
+are made: which way to round, where the zero point is added, how precise the multiplier is, ...
+Every combination can be computed, and `refquant.engines.arithmetic.known` makes an engine of it.
+Known engines are points in this space.
 """
 
 from collections.abc import Mapping
@@ -65,13 +65,24 @@ AXES: Mapping[str, Axis] = MappingProxyType(
                 "In which numbers are scales combined?",
                 float32="scales rounded to float32, each operation rounded to float32",
                 float64="scales and operations in float64",
+                float16="scales rounded to float16, each operation rounded to float16",
                 exact="rational numbers",
+            ),
+            _axis(
+                "multiplier",
+                "In which numbers is the multiplier formed before operations take it?",
+                same="those of operations",
+                float32="float32",
+                float64="float64",
+                float16="float16, scales too",
+                float16_scales="those of operations, of scales that were rounded to float16",
             ),
             _axis(
                 "formed_by",
                 "How does the scale of the output enter the multiplier?",
                 division="s_x * s_w / s_y",
                 product="s_x * s_w * (1 / s_y)",
+                staged="not at all: total * (s_x * s_w), a real number, is divided by s_y",
             ),
             _axis(
                 "scaling",
@@ -80,6 +91,7 @@ AXES: Mapping[str, Axis] = MappingProxyType(
                 q31_double="m = q * 2**(shift - 31): total * q rounded to its upper 32 bits, ties "
                 "up, then shifted and rounded again",
                 q31_single="m = q * 2**(shift - 31): total * q shifted and rounded once",
+                q31_merged="as q31_double; operands of a sum are shifted by 20 + shift bits first",
             ),
             _axis(
                 "width",
@@ -108,6 +120,18 @@ AXES: Mapping[str, Axis] = MappingProxyType(
                 saturated_pairs="pairs of neighbors in int16, which saturates, then in int32",
                 wrapped_int16="in int16, which wraps on overflow",
                 offsets_in_int8="with x - z_x in int8, which wraps, then in int32",
+                float32="in float32, one product after the other",
+                float16="in float16, one product after the other, limited to 65504 on both sides",
+            ),
+            _axis(
+                "order",
+                "How are products of dequantized numbers added in float32?",
+                runs="fma, in runs whose length follows from the shape, as MLAS does on x86",
+                runs_of_128="fma, in runs of 128 products, as MLAS multiplies a transposed matrix",
+                ascending="fma, one after the other",
+                unfused="products are rounded, then added one after the other",
+                pairwise="products are rounded; halves are added, of halves, ...",
+                lanes_8="fma in 8 lanes, whose sums are added one after the other",
             ),
             _axis(
                 "border",
@@ -127,6 +151,13 @@ AXES: Mapping[str, Axis] = MappingProxyType(
                 indefinite="-2**31, as x86 converts it: the lowest output, even if positive",
                 saturated="the nearest end of the range",
             ),
+            _axis(
+                "places",
+                "In which numbers are places between pixels, of a bilinear image?",
+                bits_10="places and shares in integers of 10 bits",
+                bits_11="places in float32, shares rounded to 11 bits",
+                float32="places and shares in float32",
+            ),
         )
     }
 )
@@ -138,8 +169,8 @@ class Arithmetic:
 
     Attributes
     ----------
-    rounding, zero_point, precision, formed_by, scaling, width : str
-    bias, accumulator, border, clamp, overflow : str
+    rounding, zero_point, precision, multiplier, formed_by, scaling, width : str
+    bias, accumulator, order, border, clamp, overflow, places : str
         One of the values that `AXES` lists for the axis of that name.
 
     Raises
@@ -161,14 +192,17 @@ class Arithmetic:
     rounding: str = "half_even"
     zero_point: str = "after"
     precision: str = "float32"
+    multiplier: str = "same"
     formed_by: str = "division"
     scaling: str = "number"
     width: str = "full"
     bias: str = "fused"
     accumulator: str = "wrapped"
+    order: str = "runs"
     border: str = "zero_point"
     clamp: str = "after"
     overflow: str = "indefinite"
+    places: str = "bits_10"
 
     def __post_init__(self) -> None:
         for name, axis in AXES.items():

@@ -12,8 +12,9 @@ from functools import partial
 from typing import Any
 
 from refquant.engines.arithmetic.axes import Arithmetic
-from refquant.engines.arithmetic.compose import ACCUMULATORS, BIASES, BORDERS, Form
+from refquant.engines.arithmetic.compose import ACCUMULATORS, BIASES, BORDERS, REQUANTIZE, Form
 from refquant.engines.arithmetic.forms import MULTIPLY, place
+from refquant.engines.arithmetic.orders import ORDERS
 from refquant.engines.arithmetic.placed import Placed
 from refquant.engines.record import Engine
 from refquant.engines.rule import Choice, FusedRule, Operands, Rule, Split
@@ -24,7 +25,12 @@ from refquant.engines.rules.pipeline import IN_STEPS
 __all__ = ["changed", "place_of", "steps_of_product", "values_of", "values_of_rule"]
 
 # Steps whose rule is the value of an axis.
-_NAMED = {"accumulator": ACCUMULATORS, "border": BORDERS, "bias": BIASES}
+_NAMED = {
+    "accumulator": ("accumulator", ACCUMULATORS),
+    "border": ("border", BORDERS),
+    "bias": ("bias", BIASES),
+    "product_of_reals": ("order", ORDERS),
+}
 _OF_PRODUCTS = ("multiplier", "requantize_sum")
 
 
@@ -35,6 +41,9 @@ def _is_written_out(rule: Any) -> bool:
 
 def _rule_at(rule: Any, form: Form, own: Arithmetic, changes: Mapping[str, str]) -> Any:
     moved = {a: v for a, v in changes.items() if a in form.axes and getattr(own, a) != v}
+    # A sum that is made real first is divided where it is rounded, by the rule of another step.
+    if form is REQUANTIZE and changes.get("formed_by") == "staged":
+        moved["formed_by"] = "staged"
     if not moved:
         return rule
     axes = own.change(**moved)
@@ -70,7 +79,7 @@ def _changed_product(record: Engine, changes: Mapping[str, str], choice: Choice)
     own = _place_of_integers(record)
     if (
         own is None
-        or not {"precision", "formed_by", "scaling", "width"}
+        or not {"precision", "multiplier", "formed_by", "scaling", "width"}
         & own.differences(
             own.change(**{a: v for a, v in changes.items() if a in MULTIPLY.axes})
         ).keys()
@@ -123,8 +132,9 @@ def changed(base: Engine, changes: Mapping[str, str], name: str = "composed") ->
         for choice in choices:
             rule = choice.rule
             if step in _NAMED:
-                if step in changes and rule is not requantize.NO_BIAS:
-                    rule = _NAMED[step][changes[step]]
+                axis, named = _NAMED[step]
+                if axis in changes and rule is not requantize.NO_BIAS:
+                    rule = named[changes[axis]]
             elif rule is elementwise.PRODUCT_OF_INTEGERS:
                 rule = _changed_product(base, changes, choice)
             else:
@@ -155,7 +165,8 @@ def values_of_rule(
     if channels is not None:
         return _joined(*(values_of_rule(record, step, part) for part in channels[:2]))
     if step in _NAMED:
-        return {step: tuple(name for name, known in _NAMED[step].items() if known == rule)}
+        axis, named = _NAMED[step]
+        return {axis: tuple(name for name, known in named.items() if known == rule)}
     if rule is elementwise.PRODUCT_OF_INTEGERS:
         own = _place_of_integers(record)
         return {axis: (getattr(own, axis),) for axis in MULTIPLY.axes} if own else {}

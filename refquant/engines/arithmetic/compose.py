@@ -13,6 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from refquant.engines.arithmetic.multipliers import (
+    Staged,
+    multiplier_of_axes,
+    multiplier_of_single_product,
+    narrowed,
+    numbers,
+    quantized_multiplier,
+)
 from refquant.engines.builtin.fbgemm import FBGEMM
 from refquant.engines.conditions import HAS_NO_BIAS
 from refquant.engines.record import Engine
@@ -23,7 +31,6 @@ from refquant.engines.rules.float32 import INT32_MAX, INT32_MIN, fma, wrap_int32
 from refquant.engines.rules.pipeline import IN_STEPS
 from refquant.engines.rules.ratios import Ratios, ratios
 from refquant.engines.rules.rounding import round_number, round_shift
-from refquant.engines.rules.telling import told
 
 # The axes that say how a number of steps becomes an integer.
 FINISH = ("rounding", "zero_point", "clamp", "overflow")
@@ -31,19 +38,9 @@ FINISH = ("rounding", "zero_point", "clamp", "overflow")
 OWN, UNHELD = "own", np.iinfo(np.int64).min
 FAR = 2.0**1000
 _SOURCE = "composed from axes"
-_DTYPES = {"float32": np.float32, "float64": np.float64}
 
 
-def numbers(values, precision: str) -> Any:
-    """Take scales or sums in the precision of an axis."""
-    if precision == "exact":  # which knows no infinities: the largest numbers stand for them
-        floats = isinstance(values, np.ndarray | np.floating) and values.dtype.kind == "f"
-        return ratios(np.nan_to_num(values) if floats else values)
-    floats = values.floats() if isinstance(values, Ratios) else np.asarray(values)
-    return floats.astype(_DTYPES[precision])
-
-
-# -- bias and multiplier ---------------------------------------------------------------------
+# -- bias ---------------------------------------------------------------------
 
 
 def _bias_half_away(acc, bias, input_scale, weight_scale):
@@ -72,20 +69,6 @@ BIASES: dict[str, Rule] = {
     ),
     "exact": Rule("bias_exact", "acc + b / (s_x * s_w)", "mathematics", _bias_exact),
 }
-
-
-def multiplier_of_axes(axes, input_scale, weight_scale, output_scale):
-    """Form the factor of the sum from three scales."""
-    x, w, y = (numbers(s, axes.precision) for s in (input_scale, weight_scale, output_scale))
-    return x * w / y if axes.formed_by == "division" else x * w * (1 / y)
-
-
-def multiplier_of_single_product(axes, input_scale, weight_scale, output_scale):
-    """Form it from the product of two scales in float32, if the quotient is one of float64."""
-    if (axes.precision, axes.formed_by) != ("float64", "division"):
-        return multiplier_of_axes(axes, input_scale, weight_scale, output_scale)
-    product = np.float32(input_scale) * np.asarray(weight_scale, np.float32)
-    return product.astype(np.float64) / np.float64(output_scale)
 
 
 # -- from a scaled number to an integer ------------------------------------------------------
@@ -130,24 +113,6 @@ def _like(zero_point, t):
     return ratios(zero_point) if isinstance(t, Ratios) else np.asarray(zero_point).astype(t.dtype)
 
 
-@told("multiplier", lambda m: "m = q * 2**(shift - 31)", whole=True)
-def quantized_multiplier(multiplier) -> tuple[np.ndarray, np.ndarray]:
-    r"""Write positive numbers as :math:`q \, 2^{shift - 31}` with q an integer in [2**30, 2**31).
-
-    Examples
-    --------
-    >>> from refquant.engines.arithmetic.compose import quantized_multiplier
-    >>> q, shift = quantized_multiplier(0.375)
-    >>> int(q), int(shift)
-    (1610612736, -1)
-    """
-    floats = multiplier.floats() if isinstance(multiplier, Ratios) else multiplier
-    fraction, shift = np.frexp(np.asarray(floats, dtype=np.float64))
-    q = round_number(fraction * 2.0**31, "half_away").astype(np.int64)
-    full = q == 2**31
-    return np.where(full, q >> 1, q), shift.astype(np.int64) + full
-
-
 def in_fixed_point(axes, total, multiplier):
     """Scale integers by a positive number held as 31 bits and a shift, with one rounding or two."""
     q, shift = quantized_multiplier(multiplier)
@@ -164,41 +129,23 @@ def in_fixed_point(axes, total, multiplier):
     return round_shift(round_shift(n * q, 31, "half_up"), right, axes.rounding)
 
 
-def narrowed(axes, multiplier) -> Any:
-    """Round a multiplier to the width of an axis, in its own precision.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from refquant.engines.arithmetic.axes import Arithmetic
-    >>> from refquant.engines.arithmetic.compose import narrowed
-    >>> for width in ("bits_8", "power_of_two"):
-    ...     print(narrowed(Arithmetic(width=width), np.float32(0.3)))
-    0.30078125
-    0.25
-    """
-    if axes.width == "full":
-        return multiplier
-    exact = isinstance(multiplier, Ratios)
-    given = multiplier.floats() if exact else np.asarray(multiplier)
-    wide = np.asarray(given, np.float64)
-    with np.errstate(all="ignore"):
-        if axes.width == "power_of_two":
-            m = 2.0 ** np.rint(np.log2(wide))
-        else:
-            bits = int(axes.width.removeprefix("bits_"))
-            fraction, exponent = np.frexp(wide)
-            m = np.ldexp(round_number(fraction * 2.0**bits, "half_away"), exponent - bits)
-    return ratios(m) if exact else m.astype(given.dtype)
-
-
 def requantize_of_axes(axes, total, multiplier, zero_point, lower, upper):
     """Scale integers and round them."""
     multiplier = narrowed(axes, multiplier)
     if axes.scaling != "number":
         return np.clip(in_fixed_point(axes, total, multiplier) + zero_point, lower, upper)
+    if isinstance(multiplier, Staged):
+        return _in_stages(axes, total, multiplier, zero_point, lower, upper)
     factor = numbers(multiplier, axes.precision)
     return finish(axes, _scaled(axes, total, factor, zero_point), zero_point, lower, upper)
+
+
+def _in_stages(axes, total, multiplier, zero_point, lower, upper):
+    """Make a sum real, and quantize that number."""
+    factor, divisor = (numbers(v, axes.precision) for v in (multiplier.factor, multiplier.divisor))
+    real = numbers(total, axes.precision) * factor
+    t = _scaled(axes, real, divisor, zero_point, divide=True)
+    return finish(axes, t, zero_point, lower, upper)
 
 
 def quantize_of_axes(axes, x, scale, zero_point, quant_min, quant_max):
@@ -212,10 +159,10 @@ def quantize_of_axes(axes, x, scale, zero_point, quant_min, quant_max):
             unheld = UNHELD if axes.overflow == OWN else quant_min
             return np.where(np.isnan(floats), unheld, held)
     s = numbers(scale, axes.precision)
-    if axes.formed_by == "division":
-        t = _scaled(axes, x, s, zero_point, divide=True)
-    else:
+    if axes.formed_by == "product":
         t = _scaled(axes, x, 1 / s, zero_point)
+    else:
+        t = _scaled(axes, x, s, zero_point, divide=True)
     return finish(axes, t, zero_point, quant_min, quant_max)
 
 
@@ -230,16 +177,16 @@ def average_of_axes(axes, total, sizes, divisor, scale, zero_point, quant_min, q
     """Average a window of an image; arguments as in `refquant.engines.rules.average`."""
     steps = np.asarray(total) - math.prod(sizes) * zero_point
     n = numbers(divisor, axes.precision)
-    if axes.formed_by == "division":
-        t = _scaled(axes, steps, n, zero_point, divide=True)
-    else:
+    if axes.formed_by == "product":
         t = _scaled(axes, steps, 1 / n, zero_point)
+    else:
+        t = _scaled(axes, steps, n, zero_point, divide=True)
     return finish(axes, t, zero_point, quant_min, quant_max)
 
 
 # -- records ---------------------------------------------------------------------------------
 
-_PREFIX = {"float32": "f32", "float64": "f64", "exact": ""}
+_PREFIX = {"float16": "f16", "float32": "f32", "float64": "f64", "exact": ""}
 
 
 def formula_of_finish(axes, number: str) -> str:
@@ -259,25 +206,30 @@ def formula_of_finish(axes, number: str) -> str:
 
 def _quotient(axes) -> str:
     word = _PREFIX[axes.precision]
-    return "x / s" if axes.formed_by == "division" else f"x * {word}(1 / s)"
+    return f"x * {word}(1 / s)" if axes.formed_by == "product" else "x / s"
 
 
 def _product(axes) -> str:
     width = "" if axes.width == "full" else f", m: {axes.width}"
     if axes.scaling != "number":
         return f"total * q * 2**(shift - 31), {axes.scaling}{width}"
-    return f"{_PREFIX[axes.precision]}(total) * m{width}"
+    word = _PREFIX[axes.precision]
+    if axes.formed_by == "staged" and axes.width == "full":
+        return f"{word}({word}(total) * {word}(s_x * s_w)) / s_y"
+    return f"{word}(total) * m{width}"
 
 
 def _multiplier(axes) -> str:
-    factor = "s_x * s_w / s_y" if axes.formed_by == "division" else "s_x * s_w * (1 / s_y)"
-    return f"{_PREFIX[axes.precision]}({factor})"
+    factor = "s_x * s_w * (1 / s_y)" if axes.formed_by == "product" else "s_x * s_w / s_y"
+    formed = {"same": "", "float16_scales": " of scales of float16"}
+    how = formed.get(axes.multiplier, f" formed in {axes.multiplier}")
+    return f"{_PREFIX[axes.precision]}({factor}){how}"
 
 
 def formula_of_average(axes) -> str:
     """Write an average for people."""
     word = _PREFIX[axes.precision]
-    average = "a / n" if axes.formed_by == "division" else f"a * {word}(1 / n)"
+    average = f"a * {word}(1 / n)" if axes.formed_by == "product" else "a / n"
     return formula_of_finish(axes, average)
 
 
@@ -313,7 +265,7 @@ REQUANTIZE = Form(
     requantize_of_axes,
     lambda axes: formula_of_finish(axes, _product(axes)),
 )
-MULTIPLIER = Form(("precision", "formed_by"), multiplier_of_axes, _multiplier)
+MULTIPLIER = Form(("precision", "multiplier", "formed_by"), multiplier_of_axes, _multiplier)
 MULTIPLIER_OF_SINGLE_PRODUCT = Form(MULTIPLIER.axes, multiplier_of_single_product, _multiplier)
 AVERAGE = Form(QUANTIZE.axes, average_of_axes, formula_of_average)
 
@@ -376,6 +328,8 @@ ACCUMULATORS: dict[str, Rule] = {
     "saturated_pairs": accumulate.SATURATED_PAIRS,
     "wrapped_int16": accumulate.WRAPPED_INT16,
     "offsets_in_int8": accumulate.OFFSETS_IN_INT8,
+    "float32": accumulate.IN_FLOAT32,
+    "float16": accumulate.IN_FLOAT16,
 }
 BORDERS: dict[str, Rule] = {
     "zero_point": accumulate.BORDER_OF_ZERO_POINT,

@@ -5,14 +5,16 @@ Numbers are integers of 32 bits with a number of integer bits: *raw* stands for
 """
 
 import math
+from functools import partial
 
 import numpy as np
 
-from refquant.engines.arithmetic.compose import quantized_multiplier
+from refquant.engines.arithmetic.axes import Arithmetic
+from refquant.engines.arithmetic.multipliers import quantized_multiplier
 from refquant.engines.rule import Rule
 from refquant.engines.rules.rounding import round_shift
 
-__all__ = ["SOFTMAX_IN_FIXED_POINT"]
+__all__ = ["SOFTMAX_IN_FIXED_POINT", "softmax_in_fixed_point"]
 
 ONE = 2**31 - 1  # the largest number below one
 DIFFERENCE_BITS, SUM_BITS = 5, 12
@@ -61,7 +63,8 @@ def _reciprocal(total):
     return _saturated(x << 1), SUM_BITS - zeros
 
 
-def _softmax(q, x_scale, x_zero, scale, zero_point, lower, upper):
+def softmax_in_fixed_point(axes, q, x_scale, x_zero, scale, zero_point, lower, upper):
+    """Compute shares of rows in integers; the last shift rounds as an axis says."""
     codes = np.asarray(q, np.int64)
     factor = min(float(x_scale) * 2.0 ** (31 - DIFFERENCE_BITS), 2.0**31 - 1.0)
     multiplier, shift = (int(part) for part in quantized_multiplier(factor))
@@ -74,8 +77,8 @@ def _softmax(q, x_scale, x_zero, scale, zero_point, lower, upper):
     inverse, over = _reciprocal(total)
     product = _high(inverse, powers)
     shifts = over + 31 - 8
-    half_away = round_shift(product, np.broadcast_to(shifts, product.shape), "half_away")
-    return np.clip(np.where(near, half_away + lower, lower), lower, upper)
+    steps = round_shift(product, np.broadcast_to(shifts, product.shape), axes.rounding)
+    return np.clip(np.where(near, steps + lower, lower), lower, upper)
 
 
 SOFTMAX_IN_FIXED_POINT = Rule(
@@ -83,5 +86,5 @@ SOFTMAX_IN_FIXED_POINT = Rule(
     "clip(half_away(high(1 / sum, e) * 2**(8 - k)) + lower), e = exp(s_x * (q - max q)), 31 bits, "
     "their sum with 12 integer bits, its reciprocal by three steps of Newton's method",
     "TensorFlow Lite, reference kernels of SOFTMAX (after gemmlowp)",
-    _softmax,
+    partial(softmax_in_fixed_point, Arithmetic(rounding="half_away")),
 )

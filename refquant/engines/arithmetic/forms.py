@@ -7,7 +7,7 @@ places. The forms of `refquant.engines.arithmetic.compose` are those that need n
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from refquant.engines.arithmetic import ncnn, openvino, reals
 from refquant.engines.arithmetic import other_runtimes as f
 from refquant.engines.arithmetic.axes import Arithmetic
+from refquant.engines.arithmetic.code_forms import CODE_FORMS
 from refquant.engines.arithmetic.compose import (
     AVERAGE,
     DEQUANTIZE,
@@ -34,7 +35,6 @@ from refquant.engines.arithmetic.compose import (
     requantize_of_axes,
 )
 from refquant.engines.arithmetic.placed import Placed
-from refquant.engines.arithmetic.runtime_codes import requantize_codes_of_axes
 from refquant.engines.arithmetic.wide import requantize_wide
 from refquant.engines.rules import average as w
 from refquant.engines.rules import elementwise as e
@@ -93,7 +93,7 @@ def _add_in_fixed_point(
 
 def _ratio(axes, scale, output_scale):
     s, y = (numbers(v, axes.precision) for v in (scale, output_scale))
-    ratio = s / y if axes.formed_by == "division" else s * (1 / y)
+    ratio = s * (1 / y) if axes.formed_by == "product" else s / y
     return ratio.floats() if axes.precision == "exact" else ratio
 
 
@@ -106,7 +106,7 @@ def _add_folded(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point,
         )
         t = ratio_a * (a.astype(np.int64) - a_zero) + ratio_b * (b.astype(np.int64) - b_zero) + z
         return finish(axes, t, zero_point, lower, upper)
-    number = np.float32 if axes.precision == "float32" else np.float64
+    number = np.dtype(axes.precision).type
     ratio_a, ratio_b = (number(_ratio(axes, s, scale)) for s in (a_scale, b_scale))
     zeros = number(a_zero), number(b_zero)
     q_a, q_b = a.astype(number), b.astype(number)
@@ -130,7 +130,7 @@ def _at_once(
     v = own.real(acc, bias, input_scale, weight_scale, post)
     o = inverted_twice(scale)
     z = np.float32(zero_point)
-    if axes.formed_by == "division":
+    if axes.formed_by != "product":
         t = v / o if axes.zero_point == "after" else v / o + z
     elif axes.zero_point == "fused":
         t = fma(v, np.float32(1) / o, z)
@@ -142,11 +142,11 @@ def _at_once(
 
 def _product_at_once(own: Any) -> tuple[Form, Arithmetic]:
     """Describe a rule by its function, a `Pipeline`."""
-    quotient = {"division": "v / O", "product": "v * (1 / O)"}
+    quotient = {"product": "v * (1 / O)"}
     form = Form(
         (*FINISH, "formed_by"),
         partial(_at_once, own),
-        lambda a: formula_of_finish(a, quotient[a.formed_by]) + ", v in real units",
+        lambda a: formula_of_finish(a, quotient.get(a.formed_by, "v / O")) + ", v in real units",
     )
     return form, _DIVIDED if own.divides else _BEFORE.change(clamp="before")
 
@@ -167,7 +167,7 @@ def _average(factor, axes, total, sizes, divisor, scale, zero_point, quant_min, 
     if plain or factor.number is None:
         scaled = numbers(n, axes.precision)
         by = numbers(divisor, axes.precision)
-        t = scaled / by if axes.formed_by == "division" else scaled * (1 / by)
+        t = scaled * (1 / by) if axes.formed_by == "product" else scaled / by
     else:
         number = factor.number(divisor, sizes, scale)
         if factor.bits:
@@ -235,7 +235,7 @@ def _averaging(factor: _Factor) -> Form:
 QUANTIZE_BY_DOUBLE = Form(QUANTIZE.axes, _quantize_by_double, QUANTIZE.formula)
 DEQUANTIZE_FUSED = Form(DEQUANTIZE.axes, _dequantize_fused, DEQUANTIZE.formula)
 MULTIPLY = Form(
-    (*FINISH, "precision", "formed_by", "scaling", "width"),
+    (*FINISH, "precision", "multiplier", "formed_by", "scaling", "width"),
     f.multiply_of_axes,
     lambda a: REQUANTIZE.formula(a) + ", m = " + MULTIPLIER.formula(a),
 )
@@ -248,12 +248,6 @@ ADD_SHIFTED = Form(
     ("rounding", "zero_point", "precision", "scaling"),
     f.add_shifted,
     lambda a: formula_of_finish(a, f"fixed(x_a) + fixed(x_b), {a.scaling}"),
-)
-ADD_MERGED = Form(
-    ("rounding",), f.add_merged, lambda a: f"{a.rounding}(sum of fixed(x_a) and fixed(x_b))"
-)
-SUBTRACT_MERGED = Form(
-    ADD_MERGED.axes, f.subtract_merged, lambda a: f"{a.rounding}(fixed(x_a) less fixed(x_b))"
 )
 ADD_IN_20_BITS = Form(
     ("rounding",),
@@ -269,11 +263,6 @@ SUBTRACT_IN_20_BITS = Form(
     ("rounding",),
     f.subtract_in_20_bits,
     lambda a: f"{a.rounding}((m_a * (q_a - z_a) - m_b * (q_b - z_b)) / 2**shift), m of 21 bits",
-)
-REQUANTIZE_CODES = Form(
-    ("rounding", "scaling", "width"),
-    requantize_codes_of_axes,
-    lambda a: f"{a.rounding}((q - z_x) * m * 2**e) + z, {a.scaling}",
 )
 REQUANTIZE_WIDE = Form(
     ("rounding",),
@@ -350,10 +339,9 @@ _PLACES: dict[Any, tuple[Form, Arithmetic]] = {
 _BY_FUNCTION = {
     form.function: form
     for form in (
-        QUANTIZE, DEQUANTIZE, REQUANTIZE, MULTIPLIER, MULTIPLY, ADD_SHIFTED, AVERAGE, ADD_MERGED,
-        ADD_IN_20_BITS, SUBTRACT_SHIFTED, SUBTRACT_IN_20_BITS, REQUANTIZE_CODES, SUBTRACT_MERGED,
-        *_OTHERS, REQUANTIZE_WIDE,
-        MULTIPLIER_OF_SINGLE_PRODUCT,
+        QUANTIZE, DEQUANTIZE, REQUANTIZE, MULTIPLIER, MULTIPLY, ADD_SHIFTED, AVERAGE,
+        ADD_IN_20_BITS, SUBTRACT_SHIFTED, SUBTRACT_IN_20_BITS, *_OTHERS, *CODE_FORMS,
+        REQUANTIZE_WIDE, MULTIPLIER_OF_SINGLE_PRODUCT,
     )
 }  # fmt: skip
 
@@ -366,6 +354,22 @@ def place(rule: Any) -> tuple[Form, Arithmetic] | None:
     function = getattr(rule, "function", None)
     if isinstance(function, Placed):
         return function.form, function.axes
-    if isinstance(function, partial) and function.func in _BY_FUNCTION:
-        return _BY_FUNCTION[function.func], function.args[0]
-    return None
+    if not isinstance(function, partial) or function.func not in _BY_FUNCTION:
+        return None
+    form, (axes, *others) = _BY_FUNCTION[function.func], function.args
+    return _bound(form, others, rule.formula), axes
+
+
+def _bound(form: Form, others: list[Any], formula: str) -> Form:
+    """Bind what besides axes a function is made of; its rule knows what number is rounded."""
+    if form not in CODE_FORMS:
+        return form
+    return replace(
+        form,
+        function=partial(_with, form.function, tuple(others)),
+        formula=lambda axes: f"{form.formula(axes)}, t that number of: {formula}",
+    )
+
+
+def _with(function, others, axes, *operands):
+    return function(axes, *others, *operands)

@@ -20,8 +20,11 @@ __all__ = [
     "PIXELS",
     "QUANTIZE",
     "REQUANTIZE",
+    "product",
     "quantize_by_halves",
     "quantize_exactly",
+    "requantize_by_halves",
+    "requantize_exactly",
 ]
 
 _SOURCE = "ncnn, src/layer/x86, measured with its release of October 2026"
@@ -47,12 +50,15 @@ def _to_codes(rounding, t, zero_point, lower, upper):
     ).astype(np.int64)
 
 
+def _own(rounding, axes):
+    """Return the kernel's way to round half away, or that of an axis."""
+    return rounding if axes.rounding == "half_away" else partial(_rounded, axes.rounding)
+
+
 def _quantize(rounding, axes, x, scale, zero_point, quant_min, quant_max):
-    """Quantize; a rounding of half away is the kernel's own."""
     real = np.asarray(x, np.float32)
     t = real * reciprocal(scale) if axes.formed_by == "product" else real / single(scale)
-    own = rounding if axes.rounding == "half_away" else partial(_rounded, axes.rounding)
-    return _to_codes(own, t, zero_point, quant_min, quant_max)
+    return _to_codes(_own(rounding, axes), t, zero_point, quant_min, quant_max)
 
 
 def _rounded(rounding, t):
@@ -69,23 +75,20 @@ def quantize_exactly(axes, *operands):
     return _quantize(_half_away, axes, *operands)
 
 
-def _requantize(rounding, q, x_scale, x_zero, scale, zero_point, lower, upper):
+def _requantize(rounding, axes, q, x_scale, x_zero, scale, zero_point, lower, upper):
     real = (np.asarray(q, np.int64) - x_zero).astype(np.float32) * np.float32(x_scale)
-    return _to_codes(rounding, real * reciprocal(scale), zero_point, lower, upper)
+    own = _own(rounding, axes)
+    return _to_codes(own, real * reciprocal(scale), zero_point, lower, upper)
 
 
-def _in_blocks(name: str, formula: str, function) -> Split:
-    added = Rule(
-        f"{name}_by_adding_a_half",
-        f"clip(trunc({formula} + 0.5 * sign)), -127..127",
-        _SOURCE,
-        partial(function, _by_adding_a_half),
-    )
-    away = Rule(
-        f"{name}_half_away", f"clip(half_away({formula})), -127..127", _SOURCE,
-        partial(function, _half_away),
-    )  # fmt: skip
-    return Split(added, away, 4)
+def requantize_by_halves(axes, *operands):
+    """Requantize as vectors do."""
+    return _requantize(_by_adding_a_half, axes, *operands)
+
+
+def requantize_exactly(axes, *operands):
+    """Requantize as single numbers are."""
+    return _requantize(_half_away, axes, *operands)
 
 
 ARITHMETIC = Arithmetic(rounding="half_away", formed_by="product")
@@ -104,21 +107,38 @@ QUANTIZE = Split(
     ),
     4,
 )
-REQUANTIZE = _in_blocks("requantize", "f32(f32(s_x * q) * f32(1 / s))", _requantize)
+_REAL = "f32(f32(s_x * q) * f32(1 / s))"
+REQUANTIZE = Split(
+    Rule(
+        "requantize_by_adding_a_half",
+        f"clip(trunc({_REAL} + 0.5 * sign)), -127..127",
+        _SOURCE,
+        partial(requantize_by_halves, ARITHMETIC),
+    ),
+    Rule(
+        "requantize_half_away",
+        f"clip(half_away({_REAL})), -127..127",
+        _SOURCE,
+        partial(requantize_exactly, ARITHMETIC),
+    ),
+    4,
+)
 
 
 def _add_unfused(acc, factor, bias):
     return acc * factor + bias
 
 
-def _product(
-    inverse, add, rounding, acc, bias, input_scale, weight_scale, post, scale, zero_point, lower,
-    upper,
+def product(
+    axes, inverse, add, rounding, acc, bias, input_scale, weight_scale, post, scale, zero_point,
+    lower, upper,
 ):  # fmt: skip
+    """Make sums real, add the bias, and quantize."""
     factor = inverse(reciprocal(input_scale) * reciprocal(weight_scale))
     real = add(np.asarray(acc).astype(np.float32), factor, np.asarray(bias, np.float32))
     real = np.maximum(real, np.float32(0)) if post.function == "relu" else real
-    return _to_codes(rounding, real * reciprocal(scale), zero_point, lower, upper)
+    own = _own(rounding, axes)
+    return _to_codes(own, real * reciprocal(scale), zero_point, lower, upper)
 
 
 def _rule(name: str, inverse: Any, add: Any, rounding: Any, note: str = "") -> Rule:
@@ -130,7 +150,7 @@ def _rule(name: str, inverse: Any, add: Any, rounding: Any, note: str = "") -> R
         name,
         f"clip({rounded}), -127..127, m = {word}(f32(1 / s_x) * f32(1 / s_w)){note}",
         _SOURCE,
-        partial(_product, inverse, add, rounding),
+        partial(product, ARITHMETIC, inverse, add, rounding),
     )
 
 

@@ -31,6 +31,10 @@ def _shifted(
     sign, axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper
 ):  # fmt: skip
     """Add or subtract operands with 20 more bits at twice the greater scale."""
+    if axes.scaling == "q31_merged":
+        return _merged(
+            sign, axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper
+        )
     operands = ((_steps(a, a_zero), a_scale), (_steps(b, b_zero), b_scale))
     if axes.scaling == "number":
         y = numbers(scale, axes.precision)
@@ -82,16 +86,6 @@ def _merged(
     total = parts[0] + sign * parts[1]
     result = in_fixed_point(axes, total, twice / (scale * 2**LEFT_SHIFT))
     return np.clip(result + zero_point, lower, upper)
-
-
-def add_merged(axes, *operands):
-    """Add as `add_shifted`, the shift of an operand to the right merged with its 20 more bits."""
-    return _merged(1, axes, *operands)
-
-
-def subtract_merged(axes, *operands):
-    """Subtract as `add_merged` adds."""
-    return _merged(-1, axes, *operands)
 
 
 def _in_common_steps(
@@ -181,7 +175,9 @@ def merged_rule(sign: str, axes: Arithmetic, source: str) -> FusedRule:
         f"clip(fixed({h.format('a')} {sign} {h.format('b')}, t / (2**20 * s)) + z), "
         "s_i / t = m_i * 2**(e_i - 31), t = 2 * max(s_a, s_b)",
         source,
-        partial(add_merged if sign == "+" else subtract_merged, axes),
+        partial(
+            add_shifted if sign == "+" else subtract_shifted, axes.change(scaling="q31_merged")
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from refquant.engines.arithmetic.compose import OWN, UNHELD, Form
+from refquant.engines.arithmetic.multipliers import Staged
 
 __all__ = ["Placed"]
 
@@ -37,4 +38,7 @@ class Placed:
         marked = SimpleNamespace(**{**asdict(self.axes), "overflow": OWN})
         found = self.form.function(marked, *arguments)
         unheld = np.asarray(found) == UNHELD
-        return np.where(unheld, self.own(*arguments), found) if unheld.any() else found
+        if not unheld.any():
+            return found
+        plain = (v.quotient() if isinstance(v, Staged) else v for v in arguments)
+        return np.where(unheld, self.own(*plain), found)

@@ -44,10 +44,6 @@ def _real(q, scale, zero_point):
     return single(scale) * steps_of(q, zero_point).astype(np.float32)
 
 
-def _codes(x, scale, zero_point, lower, upper):
-    return np.clip(np.rint(x / single(scale)) + zero_point, lower, upper).astype(np.int64)
-
-
 def _rule(name: str, formula: str, function: Callable[..., Any], kind: Any = Rule) -> Any:
     return kind(f"{name}_of_reals", f"clip(rne(f32({formula} / s)) + z){_X}", _SOURCE, function)
 
@@ -83,9 +79,10 @@ MULTIPLY = _rule("multiply", "f32(a * b)", partial(multiply_of_reals, _EVEN), Fu
 # -- functions -------------------------------------------------------------------------------
 
 
-def _function(function, q, x_scale, x_zero, *to):
+def function_of_reals(axes, function, q, x_scale, x_zero, *to):
+    """Compute a function of dequantized integers."""
     wide = _real(q, x_scale, x_zero).astype(np.float64)
-    return _codes(function(wide).astype(np.float32), *to)
+    return quantize_of_axes(axes, function(wide).astype(np.float32), *to)
 
 
 def _elu(x):
@@ -97,25 +94,33 @@ def _softmax(x):
     return powers / powers.sum(-1, keepdims=True)
 
 
-def _hardswish(q, x_scale, x_zero, *to):
+def hardswish_of_reals(axes, q, x_scale, x_zero, *to):
+    """Multiply dequantized integers by their gate."""
     x = _real(q, x_scale, x_zero)
     gate = np.clip(x * np.float32(1 / 6) + np.float32(0.5), np.float32(0), np.float32(1))
-    return _codes(x * gate, *to)
+    return quantize_of_axes(axes, x * gate, *to)
 
 
-def _leaky_relu(q, x_scale, x_zero, slope, *to):
+def leaky_relu_of_reals(axes, q, x_scale, x_zero, slope, *to):
+    """Multiply negative dequantized integers by the slope."""
     x = _real(q, x_scale, x_zero)
-    return _codes(np.where(x >= 0, x, x * np.float32(slope)), *to)
+    return quantize_of_axes(axes, np.where(x >= 0, x, x * np.float32(slope)), *to)
 
 
 SIGMOID = _rule(
-    "sigmoid", "f32(1 / (1 + exp(-x)))", partial(_function, lambda x: 1 / (1 + np.exp(-x)))
+    "sigmoid",
+    "f32(1 / (1 + exp(-x)))",
+    partial(function_of_reals, _EVEN, lambda x: 1 / (1 + np.exp(-x))),
 )
-TANH = _rule("tanh", "f32(tanh(x))", partial(_function, np.tanh))
-ELU = _rule("elu", "x if x >= 0 else f32(exp(x) - 1)", partial(_function, _elu))
-SOFTMAX = _rule("softmax", "f32(exp(x) / sum exp(x))", partial(_function, _softmax))
-HARDSWISH = _rule("hardswish", "f32(x * clip(f32(f32(x / 6) + 0.5), 0, 1))", _hardswish)
-LEAKY_RELU = _rule("leaky_relu", "x if x >= 0 else f32(x * slope)", _leaky_relu)
+TANH = _rule("tanh", "f32(tanh(x))", partial(function_of_reals, _EVEN, np.tanh))
+ELU = _rule("elu", "x if x >= 0 else f32(exp(x) - 1)", partial(function_of_reals, _EVEN, _elu))
+SOFTMAX = _rule("softmax", "f32(exp(x) / sum exp(x))", partial(function_of_reals, _EVEN, _softmax))
+HARDSWISH = _rule(
+    "hardswish", "f32(x * clip(f32(f32(x / 6) + 0.5), 0, 1))", partial(hardswish_of_reals, _EVEN)
+)
+LEAKY_RELU = _rule(
+    "leaky_relu", "x if x >= 0 else f32(x * slope)", partial(leaky_relu_of_reals, _EVEN)
+)
 
 # -- averages --------------------------------------------------------------------------------
 
@@ -125,12 +130,13 @@ def _in_order(parts):
     return np.add.accumulate(parts, axis=0, dtype=np.float32)[-1]
 
 
-def _average(taps, inside, x_scale, x_zero, *to):
+def average_of_reals(axes, taps, inside, x_scale, x_zero, *to):
+    """Average dequantized integers over windows."""
     x = np.where(inside, _real(taps, x_scale, x_zero), np.float32(0))
-    return _codes(_in_order(x) / single(inside.sum(0)), *to)
+    return quantize_of_axes(axes, _in_order(x) / single(inside.sum(0)), *to)
 
 
-AVERAGE = _rule("average", "f32(sum x / n)", _average)
+AVERAGE = _rule("average", "f32(sum x / n)", partial(average_of_reals, _EVEN))
 
 
 def _lanes(x, count):
@@ -158,37 +164,43 @@ def _along_rows(x):
     return _closed(lanes, rest)
 
 
-def _mean(q, axes, keepdims, x_scale, x_zero, *to):
+def mean_of_reals(axes, q, along, keepdims, x_scale, x_zero, *to):
+    """Average dequantized integers along some dimensions."""
     x, dims = _real(q, x_scale, x_zero), q.ndim
-    shape = tuple(1 if d in axes else n for d, n in enumerate(x.shape) if keepdims or d not in axes)
-    if axes == (dims - 1,):
+    shape = tuple(
+        1 if d in along else n for d, n in enumerate(x.shape) if keepdims or d not in along
+    )
+    if along == (dims - 1,):
         total = _along_rows(np.moveaxis(x, -1, 0))
-    elif dims == 4 and axes == (1, 2):
+    elif dims == 4 and along == (1, 2):
         lines = _in_order(np.moveaxis(x, 2, 0))  # along each line first
         total = _in_order(np.moveaxis(lines, 1, 0))
     else:
         raise EngineError(
             argument="axes",
             expected="the last one, or 1 and 2 of four, whose order of sums is known",
-            got=repr(axes),
+            got=repr(along),
         )
-    count = math.prod(q.shape[axis] for axis in axes)
-    return _codes(total / np.float32(count), *to).reshape(shape)
+    count = math.prod(q.shape[axis] for axis in along)
+    return quantize_of_axes(axes, total / np.float32(count), *to).reshape(shape)
 
 
-MEAN = _rule("mean", "f32(sum x / n)", _mean)
+MEAN = _rule("mean", "f32(sum x / n)", partial(mean_of_reals, _EVEN))
 
 
-def _global_average(images, x_scale, x_zero, *to):
+def global_average_of_reals(axes, images, x_scale, x_zero, *to):
+    """Average dequantized integers over images."""
     x = _real(images, x_scale, x_zero)
     pixels = np.moveaxis(x, -1, 0).reshape(x.shape[-1], len(x), -1)
     places = np.moveaxis(pixels, -1, 0)
     count = np.float32(len(places))
     total = _closed(*_lanes(places, 4)) if len(places) >= 4 else _in_order(places)
-    return _codes(total / count, *to).T[:, None, None]
+    return quantize_of_axes(axes, total / count, *to).T[:, None, None]
 
 
-GLOBAL_AVERAGE = _rule("global_average", "f32(sum x / n), in four lanes", _global_average)
+GLOBAL_AVERAGE = _rule(
+    "global_average", "f32(sum x / n), in four lanes", partial(global_average_of_reals, _EVEN)
+)
 
 # -- resizing --------------------------------------------------------------------------------
 
@@ -211,7 +223,10 @@ def _axis(count, places, align_corners, half_pixel):
     return low, high, np.where(low == high, half, after), np.where(low == high, half, before)
 
 
-def _resize(images, height, width, align_corners, half_pixel, scale, zero_point, lower, upper):
+def resize_of_reals(
+    axes, images, height, width, align_corners, half_pixel, scale, zero_point, lower, upper
+):
+    """Mix neighbors of dequantized images."""
     x = _real(images, scale, zero_point)
     kind = align_corners, half_pixel
     top, bottom, down, up = _axis(x.shape[1], height, *kind)
@@ -221,9 +236,11 @@ def _resize(images, height, width, align_corners, half_pixel, scale, zero_point,
     corners = [x[:, line][:, :, column] for line in (top, bottom) for column in (left, right)]
     shares = (before * up, after * up, before * down, after * down)
     mixed = _in_order(np.stack([share * c for share, c in zip(shares, corners, strict=True)]))
-    return _codes(mixed, scale, zero_point, lower, upper)
+    return quantize_of_axes(axes, mixed, scale, zero_point, lower, upper)
 
 
 RESIZE = _rule(
-    "resize", "f32(a x_11 + b x_12 + c x_21 + d x_22), a = f32(d_x * d_y) and so on", _resize
+    "resize",
+    "f32(a x_11 + b x_12 + c x_21 + d x_22), a = f32(d_x * d_y) and so on",
+    partial(resize_of_reals, _EVEN),
 )

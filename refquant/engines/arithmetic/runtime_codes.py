@@ -12,13 +12,12 @@ import numpy as np
 from refquant.engines.arithmetic.axes import Arithmetic
 from refquant.engines.arithmetic.compose import (
     dequantize_of_axes,
-    in_fixed_point,
-    narrowed,
     quantize_of_axes,
-    quantized_multiplier,
+    requantize_of_axes,
 )
+from refquant.engines.arithmetic.multipliers import multiplier_of_axes, quantized_multiplier
 from refquant.engines.rule import Rule
-from refquant.engines.rules.float32 import reciprocal, wrap_int32
+from refquant.engines.rules.float32 import wrap_int32
 from refquant.engines.rules.rounding import round_number, round_shift
 
 __all__ = [
@@ -136,10 +135,9 @@ DYNAMIC_QUANTIZE = Rule(
 
 
 def requantize_codes_of_axes(axes, q, x_scale, x_zero, scale, zero_point, lower, upper):
-    """Scale integers in fixed point by the quotient of two scales."""
-    multiplier = narrowed(axes, np.float64(x_scale) / np.float64(scale))
-    steps = in_fixed_point(axes, steps_of(q, x_zero), multiplier)
-    return np.clip(steps + zero_point, lower, upper)
+    """Scale integers by the quotient of two scales."""
+    multiplier = multiplier_of_axes(axes, x_scale, 1.0, scale)
+    return requantize_of_axes(axes, steps_of(q, x_zero), multiplier, zero_point, lower, upper)
 
 
 def requantize_rule(axes, source: str) -> Rule:
@@ -152,49 +150,54 @@ def requantize_rule(axes, source: str) -> Rule:
     )
 
 
-def _in_8_bits(steps, factor, zero_point, lower, upper):
+_UP = Arithmetic(rounding="half_up")
+
+
+def _in_8_bits(axes, steps, factor, zero_point, lower, upper):
     m = np.rint(np.float32(256) * factor).astype(np.int64)
-    return np.clip(((steps * m + 128) >> 8) + zero_point, lower, upper)
+    return np.clip(round_shift(steps * m, 8, axes.rounding) + zero_point, lower, upper)
 
 
-def _requantize_in_8_bits(q, x_scale, x_zero, scale, zero_point, lower, upper):
+def requantize_in_8_bits(axes, q, x_scale, x_zero, scale, zero_point, lower, upper):
+    """Scale integers by a multiplier of 8 fractional bits."""
     factor = ratio_of(x_scale, scale)
-    return _in_8_bits(steps_of(q, x_zero), factor, zero_point, lower, upper)
+    return _in_8_bits(axes, steps_of(q, x_zero), factor, zero_point, lower, upper)
 
 
 REQUANTIZE_IN_8_BITS = Rule(
     "requantize_in_8_bits",
     "clip(((q - z_x) * m + 128) >> 8) + z), m = rne(256 * f32(s_x / s))",
     _XNNPACK,
-    _requantize_in_8_bits,
+    partial(requantize_in_8_bits, _UP),
 )
 
 
-def _requantize_by_table(q, x_scale, x_zero, scale, zero_point, lower, upper):
+def requantize_by_table(axes, q, x_scale, x_zero, scale, zero_point, lower, upper):
+    """Dequantize integers, and quantize them again."""
     real = np.float32(x_scale) * steps_of(q, x_zero).astype(np.float32)
-    return np.clip(np.rint(real / np.float32(scale)) + zero_point, lower, upper).astype(np.int64)
+    return quantize_of_axes(axes, real, scale, zero_point, lower, upper)
 
 
 REQUANTIZE_BY_TABLE = Rule(
     "requantize_by_table",
     "clip(rne(f32(f32(s_x * (q - z_x)) / s)) + z)",
     "ONNX Runtime, QLinearConcat, measured with release 1.32 on x86",
-    _requantize_by_table,
+    partial(requantize_by_table, _EVEN),
 )
 
 
 # -- functions -------------------------------------------------------------------------------
 
 
-def _leaky_relu(axes, q, x_scale, x_zero, slope, scale, zero_point, lower, upper):
-    n = steps_of(q, x_zero)
+def leaky_relu(axes, q, x_scale, x_zero, slope, scale, zero_point, lower, upper):
+    """Scale integers by one multiplier, or by another one if they are negative."""
+    n, to = steps_of(q, x_zero), (zero_point, lower, upper)
     below = np.float32(x_scale) * np.float32(slope) / np.float32(scale)
-    t = np.where(
+    return np.where(
         n >= 0,
-        in_fixed_point(axes, n, ratio_of(x_scale, scale)),
-        in_fixed_point(axes, n, below),
+        requantize_of_axes(axes, n, ratio_of(x_scale, scale), *to),
+        requantize_of_axes(axes, n, below, *to),
     )
-    return np.clip(t + zero_point, lower, upper)
 
 
 def leaky_relu_rule(axes, source: str) -> Rule:
@@ -204,16 +207,17 @@ def leaky_relu_rule(axes, source: str) -> Rule:
         f"clip({axes.rounding}(high((q - z_x) * m) * 2**e) + z), m * 2**(e - 31) = f32(s_x / s), "
         "of negative numbers f32(f32(s_x * slope) / s)",
         source,
-        partial(_leaky_relu, axes),
+        partial(leaky_relu, axes),
     )
 
 
-def _leaky_relu_in_8_bits(q, x_scale, x_zero, slope, scale, zero_point, lower, upper):
+def leaky_relu_in_8_bits(axes, q, x_scale, x_zero, slope, scale, zero_point, lower, upper):
+    """Scale integers by multipliers of 8 fractional bits."""
     n, factor = steps_of(q, x_zero), ratio_of(x_scale, scale)
     return np.where(
         n >= 0,
-        _in_8_bits(n, factor, zero_point, lower, upper),
-        _in_8_bits(n, factor * np.float32(slope), zero_point, lower, upper),
+        _in_8_bits(axes, n, factor, zero_point, lower, upper),
+        _in_8_bits(axes, n, factor * np.float32(slope), zero_point, lower, upper),
     )
 
 
@@ -222,25 +226,28 @@ LEAKY_RELU_IN_8_BITS = Rule(
     "clip(((q - z_x) * m + 128) >> 8) + z), m = rne(256 * f32(s_x / s)), of negative numbers "
     "rne(256 * f32(f32(s_x / s) * slope))",
     _XNNPACK,
-    _leaky_relu_in_8_bits,
+    partial(leaky_relu_in_8_bits, _UP),
 )
 
 
-def _by_table(function, rounding, q, x_scale, x_zero, scale, zero_point, lower, upper):
+def by_table(axes, function, q, x_scale, x_zero, scale, zero_point, lower, upper):
+    """Compute a function of dequantized integers, and quantize its result."""
     x = np.float32(x_scale) * steps_of(q, x_zero).astype(np.float32)
     y = function(x.astype(np.float64)).astype(np.float32)
-    by_inverse = rounding == "half_away"  # the tables of TensorFlow Lite
-    t = round_number(y * reciprocal(scale) if by_inverse else y / np.float32(scale), rounding)
-    return np.clip(t + zero_point, lower, upper).astype(np.int64)
+    return quantize_of_axes(axes, y, scale, zero_point, lower, upper)
 
 
-def _table(name: str, formula: str, function, rounding="half_away", source="") -> Rule:
-    by = "* f32(1 / s)" if rounding == "half_away" else "/ s"
+# The tables of TensorFlow Lite multiply by a reciprocal.
+_AWAY = Arithmetic(rounding="half_away", formed_by="product", overflow="saturated")
+
+
+def _table(name: str, formula: str, function, axes=_AWAY, source="") -> Rule:
+    by = "* f32(1 / s)" if axes.formed_by == "product" else "/ s"
     return Rule(
-        f"{name}_by_table" if rounding == "half_away" else f"{name}_by_table_{rounding}",
-        f"clip({rounding}(f32(f32({formula}) {by})) + z), x = f32(s_x * (q - z_x))",
+        f"{name}_by_table" if axes is _AWAY else f"{name}_by_table_{axes.rounding}",
+        f"clip({axes.rounding}(f32(f32({formula}) {by})) + z), x = f32(s_x * (q - z_x))",
         source or f"{_LITERT} and TensorFlow Lite Micro",
-        partial(_by_table, function, rounding),
+        partial(by_table, axes, function),
     )
 
 
@@ -250,44 +257,46 @@ def _sigmoid(x):
 
 _ORT = "ONNX Runtime, measured with release 1.32 on x86"
 SIGMOID_BY_TABLE = _table("sigmoid", "1 / (1 + exp(-x))", _sigmoid)
-SIGMOID_BY_TABLE_EVEN = _table("sigmoid", "1 / (1 + exp(-x))", _sigmoid, "half_even", _ORT)
+SIGMOID_BY_TABLE_EVEN = _table("sigmoid", "1 / (1 + exp(-x))", _sigmoid, _EVEN, _ORT)
 TANH_BY_TABLE = _table("tanh", "tanh(x)", np.tanh)
 ELU_BY_TABLE = _table(
     "elu", "x if x >= 0 else exp(x) - 1", lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0)), x)
 )
 
 
-def _leaky_relu_by_table(q, x_scale, x_zero, slope, scale, zero_point, lower, upper):
+def leaky_relu_by_table(axes, q, x_scale, x_zero, slope, scale, zero_point, lower, upper):
+    """Compute leaky ReLU of dequantized integers, and quantize its result."""
     x = np.float32(x_scale) * steps_of(q, x_zero).astype(np.float32)
-    t = np.where(x >= 0, x, x * np.float32(slope)) / np.float32(scale)
-    return np.clip(np.rint(t) + zero_point, lower, upper).astype(np.int64)
+    y = np.where(x >= 0, x, x * np.float32(slope))
+    return quantize_of_axes(axes, y, scale, zero_point, lower, upper)
 
 
 LEAKY_RELU_BY_TABLE = Rule(
     "leaky_relu_by_table",
     "clip(rne(f32(x / s)) + z), x = f32(s_x * (q - z_x)), of negative numbers f32(x * slope)",
     _ORT,
-    _leaky_relu_by_table,
+    partial(leaky_relu_by_table, _EVEN),
 )
 
 
-def _softmax_in_float64(q, x_scale, x_zero, scale, zero_point, lower, upper):
+def softmax_in_float64(axes, q, x_scale, x_zero, scale, zero_point, lower, upper):
+    """Compute shares of rows in float64, rounded to float32, and quantize them."""
     codes = np.asarray(q, np.int64)
     powers = np.exp(np.float64(x_scale) * (codes - codes.max(-1, keepdims=True)))
     share = (powers / powers.sum(-1, keepdims=True)).astype(np.float32)
-    t = np.rint(share / np.float32(scale)) + zero_point
-    return np.clip(t, lower, upper).astype(np.int64)
+    return quantize_of_axes(axes, share, scale, zero_point, lower, upper)
 
 
 SOFTMAX_EVEN = Rule(
     "softmax_half_even",
     "clip(rne(f32(f32(e / sum e) / s)) + z), e = exp(s_x * (q - max q)) of rows",
     _ORT,
-    _softmax_in_float64,
+    partial(softmax_in_float64, _EVEN),
 )
 
 
-def _softmax_by_table(q, x_scale, x_zero, scale, zero_point, lower, upper):
+def softmax_by_table(axes, q, x_scale, x_zero, scale, zero_point, lower, upper):
+    """Look up powers, add them from left to right in float32, and quantize their shares."""
     codes = np.asarray(q, np.int64)
     table = np.exp(-np.float64(x_scale) * np.arange(256)).astype(np.float32)
     powers = table[codes.max(-1, keepdims=True) - codes]
@@ -295,7 +304,11 @@ def _softmax_by_table(q, x_scale, x_zero, scale, zero_point, lower, upper):
     for k in range(codes.shape[-1]):
         total += powers[..., k : k + 1]
     share = powers * (np.float32(1) / (total * np.float32(scale)))
-    return np.clip(np.floor(share + np.float32(0.5)) + zero_point, lower, upper).astype(np.int64)
+    if axes.rounding == "half_up":  # as kernels do, which add a half in float32
+        rounded = np.floor(share + np.float32(0.5))
+    else:
+        rounded = round_number(share, axes.rounding)
+    return np.clip(rounded + zero_point, lower, upper).astype(np.int64)
 
 
 SOFTMAX_BY_TABLE = Rule(
@@ -303,7 +316,7 @@ SOFTMAX_BY_TABLE = Rule(
     "clip(floor(f32(f32(e * f32(1 / f32(sum e * s))) + 0.5)) + z), e = f32(exp(s_x * (q - max q))) "
     "of rows, summed from left to right in float32",
     f"{_LITERT} and TensorFlow Lite Micro",
-    _softmax_by_table,
+    partial(softmax_by_table, _UP),
 )
 
 
@@ -327,7 +340,8 @@ def _multiplier_of_16_bits(factor) -> tuple[np.int64, int]:
     return np.minimum((q + 2**15) >> 16, 2**15 - 1), int(shift)
 
 
-def _hardswish(q, x_scale, x_zero, scale, zero_point, lower, upper):
+def hardswish_in_16_bits(axes, q, x_scale, x_zero, scale, zero_point, lower, upper):
+    """Multiply by a gate, both in 16 bits."""
     wide = np.float32(1 / 128) * np.float32(x_scale)  # the scale of n, 7 more bits
     n = steps_of(q, x_zero) << 7
     n = wrap_int32(n << 16) >> 16
@@ -345,7 +359,7 @@ def _hardswish(q, x_scale, x_zero, scale, zero_point, lower, upper):
     if output_shift > 0:
         result = _int16(product << output_shift)
     else:
-        result = round_shift(product, -output_shift, "half_away")
+        result = round_shift(product, -output_shift, axes.rounding)
     return np.clip(result + zero_point, lower, upper)
 
 
@@ -354,5 +368,5 @@ HARDSWISH_IN_16_BITS = Rule(
     "clip(half_away(trunc(g * high16(n, m_y) / 2**15) * 2**e) + z), n = (q - z_x) * 128, "
     "g = (high16(n, m_g) scaled to 3 / 2**15 + 2**15) >> 1; multipliers of 16 bits",
     "TensorFlow Lite, reference kernels of HARD_SWISH",
-    _hardswish,
+    partial(hardswish_in_16_bits, _AWAY),
 )

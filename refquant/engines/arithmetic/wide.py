@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from refquant.engines.arithmetic.axes import Arithmetic
-from refquant.engines.arithmetic.compose import quantized_multiplier
+from refquant.engines.arithmetic.multipliers import quantized_multiplier
 from refquant.engines.rule import Rule
 from refquant.engines.rules.float32 import wrap_int32
 from refquant.engines.rules.rounding import round_shift

@@ -45,6 +45,7 @@ from refquant.engines.conditions import (
     IS_DEPTHWISE,
     IS_TRANSPOSED,
     KEEPS_IMAGE,
+    OF_ACTIVATIONS,
     both,
 )
 from refquant.engines.record import Engine
@@ -70,6 +71,7 @@ _FLOAT64 = _requantize(
 )
 WIDE = requantize_wide_rule(UP, "TensorFlow Lite, MultiplyByQuantizedMultiplier of int64")
 WIDE_CONVOLUTION = both(IS_CONVOLUTION, HAS_WIDE_SUMS)
+OF_MATRICES = _requantize(DOUBLE, "LiteRT 2.3, kernels of BATCH_MATMUL")
 BY_CHANNELS = split_by_channels(UPWARD, AWAY, BLOCK, "TensorFlow Lite, optimized depthwise kernels")
 
 
@@ -86,6 +88,8 @@ def _engine(
 ) -> Engine:
     averages = first_of(Split.uniform(AVERAGE_OF_CODES))
     newest = name.startswith("litert-2.3")
+    # Kernels of older releases multiply matrices as they do linear layers.
+    matrices = ((OF_ACTIVATIONS, OF_MATRICES),) if newest else ()
     wide: tuple[Any, ...] = ((HAS_WIDE_SUMS, WIDE),)
     if newest:
         wide = ((WIDE_CONVOLUTION, WIDE), (HAS_WIDE_SUMS, _FLOAT64))
@@ -93,13 +97,15 @@ def _engine(
     steps.update(
         average_pool=averages,
         adaptive_average_pool=averages,
-        requantize_sum=first_of(*wide, *products),
+        requantize_sum=first_of(*wide, *matrices, *products),
     )
     steps.update({step: first_of(*rules) for step, rules in codes.items()})
     made = record(arithmetic, name)
     steps["accumulator"] = first_of((HAS_WIDE_SUMS, accumulate.EXACT), made.rule("accumulator"))
-    if name not in ("tflite-micro", "litert-2.3-reference"):
-        per_channel = made.rule("multiplier")
+    per_channel = made.rule("multiplier")
+    if name == "litert-2.3-reference":
+        steps["multiplier"] = first_of((OF_ACTIVATIONS, MULTIPLIER_OF_LINEAR), per_channel)
+    elif name != "tflite-micro":
         in_float64 = ((HAS_WIDE_SUMS, per_channel),) if newest else ()
         steps["multiplier"] = first_of(
             (IS_CONVOLUTION, per_channel), *in_float64, MULTIPLIER_OF_LINEAR

@@ -4,6 +4,7 @@ from refquant.engines.arithmetic import reals
 from refquant.engines.arithmetic.axes import Arithmetic
 from refquant.engines.arithmetic.compose import record
 from refquant.engines.arithmetic.mlas import PRODUCT_OF_REALS
+from refquant.engines.arithmetic.orders import PRODUCT_OF_TRANSPOSED
 from refquant.engines.arithmetic.other_runtimes import ADD_FOLDED, MULTIPLY_BY_RATIO
 from refquant.engines.arithmetic.runtime_codes import (
     DEQUANTIZE_IN_FLOAT32,
@@ -15,6 +16,7 @@ from refquant.engines.arithmetic.runtime_codes import (
     SOFTMAX_EVEN,
 )
 from refquant.engines.arithmetic.runtime_windows import AVERAGE_OF_REALS, GLOBAL_AVERAGE, NEAREST
+from refquant.engines.conditions import IS_TRANSPOSED
 from refquant.engines.rule import Split, first_of
 
 _ARITHMETIC = Arithmetic(bias="int32_division", clamp="before", overflow="saturated")
@@ -60,7 +62,7 @@ QDQ_FLOAT = record(_ARITHMETIC, "onnxruntime-qdq-float").derive(
     "ONNX Runtime on x86 processors, operators between DequantizeLinear and QuantizeLinear unfused",
     steps={
         **_LINEAR,
-        "product_of_reals": first_of(PRODUCT_OF_REALS),
+        "product_of_reals": first_of((IS_TRANSPOSED, PRODUCT_OF_TRANSPOSED), PRODUCT_OF_REALS),
         "add": first_of(reals.ADD),
         "subtract": first_of(reals.SUBTRACT),
         "multiply": first_of(reals.MULTIPLY),

@@ -15,6 +15,8 @@ A border rule is called with the zero point of the input and returns the raw int
 outside an image.
 """
 
+from functools import partial
+
 import numpy as np
 
 from refquant.engines.rule import Rule
@@ -61,6 +63,17 @@ def _offsets_in_int8(x, weight, input_zero_point, weight_zero_points):
     return _wrapped(offsets, weight, 0, weight_zero_points)
 
 
+def _in_float(number, x, weight, input_zero_point, weight_zero_points):
+    a = (x.astype(np.int64) - input_zero_point).astype(np.float64)
+    b = (weight.T.astype(np.int64) - weight_zero_points).astype(np.float64)
+    total = np.zeros((len(a), b.shape[1]), number)
+    for k in range(a.shape[1]):
+        # Exact in float64, so that each sum is rounded once, as fused operations do.
+        total = (a[:, k, None] * b[k] + total).astype(number)
+    limit = min(float(np.finfo(number).max), 2.0**31)
+    return np.clip(total.astype(np.float64), -limit, limit).astype(np.int64)
+
+
 WRAPPED = Rule(
     "wrapped",
     "int32(sum (x - z_x) * (w - z_w)), exact unless int32 overflows, which wraps",
@@ -86,6 +99,19 @@ OFFSETS_IN_INT8 = Rule(
     "int32(sum int8(x - z_x) * (w - z_w)), differences that wrap at 128",
     "a fault of backends that subtract the zero point in the type of the operand",
     _offsets_in_int8,
+)
+
+IN_FLOAT32 = Rule(
+    "in_float32",
+    "t = fma32(x_k - z_x, w_k - z_w, t) for each k in turn, limited to 2**31 on both sides",
+    "backends that multiply integers as float32",
+    partial(_in_float, np.float32),
+)
+IN_FLOAT16 = Rule(
+    "in_float16",
+    "t = fma16(x_k - z_x, w_k - z_w, t) for each k in turn, limited to 65504 on both sides",
+    "backends that sum in float16, as instructions of ARM do",
+    partial(_in_float, np.float16),
 )
 
 BORDER_OF_ZERO_POINT = Rule(

@@ -151,7 +151,7 @@ def fitted(task: Problem, actual: Any, expected: Any) -> tuple[np.ndarray, np.nd
 def _array(value: Any) -> np.ndarray:
     if isinstance(value, QuantizedTensor | Tensor):
         return value.array
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray):
         return value
     raise ArgumentTypeError(
         argument="actual",

@@ -14,10 +14,20 @@ from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.neutral import pads_of
 from refquant.oracle.problems.neutral_codes import NeutralCodes
 
-__all__ = ["NARROW", "SHORT", "Meaning", "first_rounding", "gamma", "meaning_of", "sums_of"]
+__all__ = [
+    "MIDDLE",
+    "NARROW",
+    "SHORT",
+    "Meaning",
+    "first_rounding",
+    "gamma",
+    "meaning_of",
+    "sums_of",
+]
 
 UNIT = 2.0**-24
 NARROW = 2.0**-21  # relative errors of multipliers of 22 bits
+MIDDLE = 2.0**-15  # of 15 bits: half a unit, or a whole one below a power of two
 SHORT = 2.0**-9  # half a unit of multipliers that are multiples of 1/256
 PLACE = 2.0**-11  # half a unit of places with 10 bits
 DOUBLE = 2.0**-48  # relative errors of float64 here
@@ -79,8 +89,10 @@ class Meaning(NamedTuple):
         bound = bound + self.slope * gamma(3) * np.abs(self.operand) + DOUBLE * size
         if family.startswith("float32"):
             return bound + self.place * UNIT * 8
-        bound = bound + first_rounding(self.multiplier) + NARROW * self.magnitude
         bound = bound + self.place * PLACE
+        if family == "multipliers_of_15_bits":
+            return bound + MIDDLE * self.magnitude
+        bound = bound + first_rounding(self.multiplier) + NARROW * self.magnitude
         if family == "fixed_point":
             return bound
         m = np.asarray(self.multiplier, np.float64)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
-from refquant.engines import Convolution, Engine
+from refquant.engines import Convolution, Engine, Operands
 from refquant.engines.arithmetic.change import values_of
 from refquant.engines.registry import chosen
 from refquant.engines.rules.requantize import parts_by_places
@@ -130,6 +130,7 @@ class NeutralProduct(Product):
     """A product of neutral operands, computed by rules alone."""
 
     output: Output
+    _latest: tuple[Any, np.ndarray] | None = None
 
     def _bind(self, a: dict[str, Any]) -> None:
         self.relu = False
@@ -231,6 +232,10 @@ class NeutralProduct(Product):
         )  # fmt: skip
         return layer, shape
 
+    def operands(self) -> Operands:
+        """Describe the operands for the conditions of a record."""
+        return super().operands()._replace(activations=self.name == "matmul")
+
     def answer_for(self, record: Engine, where: Any, sums=None, scales=None, **other) -> np.ndarray:
         """Compute some outputs by the rules of a record, as `Product.answer_for`."""
         if IN_REALS not in record.steps:
@@ -246,24 +251,25 @@ class NeutralProduct(Product):
         return self._from_reals(record, **bounds)[where]
 
     def _from_reals(self, record: Engine, zero_point: int, lower: int, upper: int) -> np.ndarray:
-        """Compute all outputs from dequantized operands, flat."""
-        layer, operands = self.layer, self.operands()
-        if layer.convolution is not None and layer.convolution.transposed:
-            raise EngineError(
-                f"oracle: {self.operation}",
-                argument="engine",
-                expected="one that multiplies integers: the order of float sums is not known",
-                got=repr(record.name),
-            )
-        total = record.rule(IN_REALS, operands)(*layer.matrices())
-        if layer.geometry is not None:  # channels come before places
-            batch, groups, outputs, places = total.shape
-            total = np.moveaxis(total.reshape(batch, groups * outputs, places), 1, -1)
-        total = total + layer.real_biases() if layer.has_bias else total
-        flat = self._flatten(total.reshape(self._places[1]))
-        quantize = record.rule("quantize_per_tensor", operands)
-        with np.errstate(all="ignore"):
-            return in_parts(quantize, flat, self.scale, zero_point, lower, upper).astype(np.int64)
+        """Compute all outputs from dequantized operands, flat; the last results are kept."""
+        key = record, zero_point, lower, upper
+        if self._latest is None or self._latest[0] != key:
+            with np.errstate(all="ignore"):
+                total = self.real_sums(record.rule(IN_REALS, self.operands()))
+                total = total + self.layer.real_biases() if self.layer.has_bias else total
+                flat = self._flatten(total.reshape(self._places[1]))
+                quantize = record.rule("quantize_per_tensor", self.operands())
+                codes = in_parts(quantize, flat, self.scale, zero_point, lower, upper)
+            self._latest = key, codes.astype(np.int64)
+        return self._latest[1]
+
+    def real_sums(self, rule: Any) -> np.ndarray:
+        """Multiply dequantized operands, channels last."""
+        total = rule(*self.layer.matrices())
+        if self.layer.geometry is None:
+            return total
+        batch, groups, outputs, places = total.shape  # channels come before places
+        return np.moveaxis(total.reshape(batch, groups * outputs, places), 1, -1)
 
     def in_blocks(self, rule: Any, where: Any, *operands: Any) -> np.ndarray:
         """Apply a rule to some outputs; it may treat whole blocks of pixels by another one."""
@@ -279,7 +285,7 @@ class NeutralProduct(Product):
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the engine's values on each axis that this operation depends on."""
         if IN_REALS in record.steps:
-            return values_of(record, ("quantize_per_tensor",), self.operands())
+            return values_of(record, (IN_REALS, "quantize_per_tensor"), self.operands())
         return super().values(record)
 
     def run(self, engine: str | Engine) -> np.ndarray:

@@ -170,8 +170,8 @@ class NeutralCodes(Problem):
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the engine's values on each axis that this operation depends on."""
-        steps = (self.step,) if self.step in record.steps else ()
-        return values_of(record, steps, self.asked)
+        step = self.step_of(record)
+        return values_of(record, (step,) if step in record.steps else (), self.asked)
 
     def _to(self, output: Any, default: Codes) -> tuple[Any, ...]:
         """Keep where results go, and return its scale, zero point and bounds."""
@@ -182,7 +182,12 @@ class NeutralCodes(Problem):
         return made.scale, made.zero_point, made.lower, made.upper
 
     def _rule(self, record: Engine) -> Any:
-        return rule_of(record, self.step, self.asked, self.operation)
+        return rule_of(record, self.step_of(record), self.asked, self.operation)
+
+    def step_of(self, record: Engine) -> str:
+        """Return the step of an engine; some average whole images as means over two axes."""
+        means = self.operation == "global_avg_pool2d" and "mean_of_codes" in record.steps
+        return "mean_of_codes" if means and self.step not in record.steps else self.step
 
     def _rule_of_reals(self, record: Engine) -> Any:
         """Look up the rule of a runtime that dequantizes first; None if it has none."""
@@ -287,6 +292,7 @@ class NeutralCodes(Problem):
     def _global_pool(self, x, output=None, layout="NCHW"):
         codes, images = self._images(x, layout)
         where = codes.scale, codes.zero_point, *self._to(output, codes)
+        self.asked = self.asked._replace(spatial=True)
         totals = images.sum((1, 2), dtype=np.int64, keepdims=True)
         count = np.int64(images.shape[1] * images.shape[2])
 

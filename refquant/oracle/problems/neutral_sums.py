@@ -95,6 +95,7 @@ class NeutralTransposed(NeutralProduct):
             "bias": a["bias"], "stride": 1, "padding": tuple(pads), "dilation": 1, "groups": 1,
             "layout": "NHWC", "weight_layout": "OHWI",
         }  # fmt: skip
+        self._given = images, filters, strides, pads
         layer, shape = super()._convolution(plain)
         if layer.convolution is not None:
             layer = replace(layer, convolution=layer.convolution._replace(transposed=True))
@@ -102,6 +103,49 @@ class NeutralTransposed(NeutralProduct):
         if self.channels_first:
             shape = (shape[0], shape[3], *shape[1:3])
         return layer, shape
+
+    def real_sums(self, rule: Any) -> np.ndarray:
+        """Multiply each pixel by all filters, and add the products where filters lie.
+
+        Where several meet, they are added tap by tap, as ONNX Runtime does.
+        """
+        images, filters, (down, right), pads = self._given
+        batch, height, width, channels = images.shape
+        outputs, lines, columns, _ = filters.shape
+        if height * width == 1:
+            raise EngineError(
+                f"oracle: {self.operation}",
+                argument="engine",
+                expected="one that multiplies integers: the order of float sums of a single pixel "
+                "is not known",
+                got="an image of one pixel",
+            )
+        layer, rows = self.layer, (outputs * lines * columns, channels)
+        weights = layer.scales.astype(np.float32)[:, None, None, None] * (
+            filters.astype(np.int64) - layer.zero_points[:, None, None, None]
+        ).astype(np.float32)
+        steps = (images.astype(np.int64) - layer.input_zero).astype(np.float32)
+        pixels = (np.float32(layer.input_scale) * steps).reshape(batch, -1, channels)
+        products = rule(weights.reshape(rows)[None], np.swapaxes(pixels, 1, 2))
+        products = products.reshape(batch, outputs, lines, columns, height, width)
+        # What `pads` adds to the border of a convolution, the transposed one cuts off.
+        cut = tuple(n - 1 - before for n, (before, _) in zip((lines, columns), pads, strict=True))
+        extent = self._places[1][-3:-1]
+        whole = np.zeros(
+            (
+                batch,
+                outputs,
+                *(n + c + k for n, c, k in zip(extent, cut, (lines, columns), strict=True)),
+            ),
+            np.float32,
+        )
+        for i in range(lines):
+            for j in range(columns):
+                reach = (slice(i, i + down * (height - 1) + 1, down),
+                         slice(j, j + right * (width - 1) + 1, right))  # fmt: skip
+                whole[:, :, *reach] += products[:, :, i, j]
+        top, left = cut
+        return np.moveaxis(whole[:, :, top : top + extent[0], left : left + extent[1]], 1, -1)
 
 
 class NeutralSums(NeutralProduct):

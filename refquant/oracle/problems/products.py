@@ -20,6 +20,7 @@ from refquant import dtypes, engines
 from refquant.engines import Engine, Operands
 from refquant.engines.arithmetic.change import steps_of_product, values_of
 from refquant.engines.arithmetic.compose import ACCUMULATORS, BORDERS
+from refquant.engines.rule import IntegerBiasRule
 from refquant.engines.rules import accumulate
 from refquant.engines.rules.float32 import wrap_int32
 from refquant.engines.rules.pipeline import IN_STEPS
@@ -215,6 +216,7 @@ class Product(Problem):
             convolution=self.layer.convolution,
             int16=self.layer.x.dtype == np.int16,
             wide_sums=self.layer.wide_sums,
+            equal_biases=np.unique(self.layer.biases).size < 2,
         )
 
     def scales(self) -> tuple[float, np.ndarray, float]:
@@ -258,7 +260,7 @@ class Product(Problem):
         lower, upper = other.get("lower", self.lower), other.get("upper", self.upper)
         at_once = record.rule("product", operands)
         if at_once is not IN_STEPS:
-            if self.layer.integer_bias:
+            if self.layer.integer_bias and not isinstance(at_once, IntegerBiasRule):
                 biases = self.layer.real_biases()[channel]
             post = PostOps("relu" if self.relu else "")
             real = (sums[where], biases, input_scale, weight_scales, post)

@@ -5,8 +5,13 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
 
+import numpy as np
+
 from refquant.errors import OperationError
+from refquant.ops.from_data import tensor
+from refquant.oracle.problems.codes import Codes
 from refquant.oracle.vectors.case import Case
+from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["answered"]
 
@@ -51,10 +56,29 @@ def answered(backend: Callable[..., Any], case: Case, limit: float | None) -> An
 
 def _called(backend: Callable[..., Any], case: Case) -> Any:
     try:
-        return backend(**case.arguments)
-    except Exception as error:
+        return backend(**{name: _copy(value) for name, value in case.arguments.items()})
+    # What ends a program or a generator is no more than a failure of the backend.
+    except (Exception, SystemExit, GeneratorExit) as error:
         raise OperationError(
             f"oracle.check: the backend raised {type(error).__name__} in case {case.name!r}: "
-            f"{error}",
+            f"{_text(error)}",
             hint=f"the case is {case.problem.describe()}",
         ) from error
+
+
+def _copy(value: Any) -> Any:
+    """Copy operands, so that a backend which computes in place does not change the case."""
+    if isinstance(value, list | tuple):
+        return type(value)(map(_copy, value))
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, Codes | QuantizedTensor):
+        return value.like(value.array.copy())
+    return tensor(value.array.copy()) if isinstance(value, Tensor) else value
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as inner:  # of an exception whose text cannot be made
+        return f"without a text, which raised {type(inner).__name__}"

@@ -56,9 +56,18 @@ class Answered:
 
 def _grade(name: str, task: Problem, actual: Any, expected: np.ndarray, engine: Engine) -> Grade:
     given, _, _ = task.check(actual, engine)
-    off = np.abs(given - expected.reshape(-1).astype(np.int64))
+    off = _distance(given, expected.reshape(-1))
     diagnosis = diagnose_problem(task, actual, engine) if off.any() else None
     return Grade(name, off.size, int((off == 0).sum()), int((off == 1).sum()), diagnosis)
+
+
+def _distance(given: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Count the steps between answers: of integers, or units in the last place of real numbers."""
+    if expected.dtype.kind != "f":
+        return np.abs(given - expected.astype(np.int64))
+    step = np.spacing(np.maximum(np.abs(expected), np.finfo(np.float32).tiny))
+    off = np.abs(given - expected.astype(np.float64)) / step
+    return np.where(np.isnan(off), np.inf, off)
 
 
 def _joint(grades: list[Grade], answers: list, engine: Engine) -> tuple[tuple[str, ...], ...]:
@@ -161,7 +170,7 @@ def check_results(
     folder : path
         A folder that `write_vectors` wrote.
     results : path
-        A folder with the integers for each case: ``CASE.npz`` with an array ``output``, or as
+        A folder with the answer to each case: ``CASE.npz`` with an array ``output``, or as
         another format has it, see *Vectors as files*.
     engine : str or Engine, optional
         The engine that the vectors name, if it is not registered.
@@ -244,9 +253,11 @@ def _task(given: Answered, case: Case, expected: np.ndarray) -> Problem:
     """Make the problem of a case, or raise if operands or the expected answer do not fit."""
     try:
         task = case.problem
-        shape = tuple(task.run(given.engine).shape)
-        if shape != expected.shape:
-            raise ValueError(f"the answer has shape {expected.shape} instead of {shape}")
+        answer = task.result(given.engine)
+        if answer.shape != expected.shape:
+            raise ValueError(f"the answer has shape {expected.shape} instead of {answer.shape}")
+        if (answer.dtype.kind == "f") != (expected.dtype.kind == "f"):
+            raise ValueError(f"the answer has dtype {expected.dtype} instead of {answer.dtype}")
     except MALFORMED as error:
         raise fault(
             given.manifest, f"case {case.name!r}: {type(error).__name__}: {error}"

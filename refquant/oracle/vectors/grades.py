@@ -18,7 +18,8 @@ class Grade:
     name : str
         Name of the case.
     elements, equal, near : int
-        Number of elements, of equal ones, and of those that differ by one step.
+        Number of elements, of equal ones, and of those that differ by one step; of real numbers
+        by a unit in the last place.
     diagnosis : Diagnosis or None
         Why elements differ; None if all are equal.
 

@@ -59,12 +59,21 @@ def _neutral_elements(name: str, a: dict[str, Any]) -> int:
         return math.prod(np.broadcast_shapes(a["a"].shape, a["b"].shape))
     if name == "cat":
         return sum(piece.array.size for piece in a["x"])
-    shape = a["a" if name == "matmul" else "x"].shape
-    padded = math.prod(n + _border(a.get("padding", 0)) for n in shape)
-    if name in ("linear", "matmul"):
-        return padded * max(a["b" if name == "matmul" else "weight"].shape)
+    matrices = name.startswith("matmul")
+    shape = a["a" if matrices else "x"].shape
+    border = _border(a.get("padding", 0))
     if name.startswith("conv"):
-        return padded * max(a["weight"].shape)
+        batch, *middle, last = shape
+        behind = a.get("layout") == "NHWC"
+        space, channels = (middle, last) if behind else ([*middle[1:], last], middle[0])
+        widest, spread = max(a["weight"].shape), 1
+        if name == "conv_transpose2d":  # pixels lie apart, and windows reach beyond them
+            spread, border = max(_each(a["stride"], 1)), border + widest
+        pixels = math.prod(n * spread + border for n in space)
+        return batch * pixels * max(widest, channels)
+    padded = math.prod(n + border for n in shape)
+    if name == "linear" or matrices:
+        return padded * max(a["b" if matrices else "weight"].shape)
     if "kernel" in a:
         return padded * math.prod(_each(a["kernel"], 2))
     return padded * math.prod(_each(a.get("size", 1), 2))

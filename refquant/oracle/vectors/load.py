@@ -44,7 +44,7 @@ DTYPES = {
     for name in ("uint8", "int8", "int16", "int32", "int64", "float32", "float64")
 }
 MANIFEST_LIMIT = 1 << 24
-EXPECTED = ("uint8", "int8", "int16", "int32")
+EXPECTED = ("uint8", "int8", "int16", "int32", "float32")
 # What Python raises where a value of a malformed file has another type, or an entry is missing.
 MALFORMED = (
     RefquantError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError,

@@ -4,144 +4,43 @@ Activations are int8, biases int32 in steps of the sums, scales float32; images 
 last. A third of the cases have powers of two as scales, so that many results are ties.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
 from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.vectors.case import Case
+from refquant.oracle.vectors.neutral_layers import LAYERS
+from refquant.oracle.vectors.neutral_operands import (
+    ACTIVATIONS,
+    ODD_SIZES,
+    Draw,
+    int8,
+    same_border,
+    scale,
+    sets,
+)  # fmt: skip
+from refquant.oracle.vectors.neutral_products import PRODUCTS
 
 __all__ = ["NEUTRAL", "neutral_cases"]
 
-ZEROS = (0, -128, 127, 13)
-ACTIVATIONS = ("none", "relu", "relu6", "relu_n1_to_1")
+DTYPES = ("int8", "uint8", "int16", "int32")
 ALL = np.arange(-128, 128).astype(np.int8)
-# Sizes around those of vectors.
-ODD_SIZES = (1, 7, 8, 9, 15, 16, 17, 31, 33)
-
-# In float32 s_x * s_w / s_y is one half, but the exact quotient of the scales is less or more: by
-# division and by a product with 1 / s_y; in the third by division alone, in the fourth not by it.
-NEAR_TIES = ((0.05, 0.53, 0.053), (0.05, 0.65, 0.065), (0.05, 0.56, 0.056), (0.05, 0.62, 0.062))
-
-
-def _int8(rng, *shape, low=-128) -> np.ndarray:
-    return rng.integers(low, -low, shape).astype(np.int8)
-
-
-def _scale(rng, ties: bool) -> float:
-    return float(2.0 ** -rng.integers(2, 6) if ties else np.float32(rng.uniform(0.01, 0.1)))
-
-
-def _sets(rng) -> Iterator[tuple[str, bool, int, int]]:
-    """Name sets of quantizers: whether they make ties, and two zero points."""
-    for number, zero in enumerate(ZEROS):
-        for ties in (True, False):
-            word = "ties" if ties else "decimal"
-            yield f"{word}-z{zero}".replace("z-", "zm"), ties, zero, ZEROS[-1 - number]
-
-
-def _near(rng, zero: int, *shape) -> np.ndarray:
-    """Draw integers near a zero point, so that sums are small."""
-    low, high = max(zero - 9, -128), min(zero + 9, 127)
-    return rng.integers(low, high + 1, shape).astype(np.int8)
-
-
-def _small(rng, ties: bool, x: Codes, w_scale: float) -> float:
-    """Choose a scale under which small sums differ by how they are rounded."""
-    multiplier = 2.0 ** -rng.integers(1, 4) if ties else rng.uniform(0.1, 0.6)
-    return float(np.float32(x.scale * w_scale / multiplier))
-
-
-def _filters(rng, shape, ties: bool, axis: int) -> tuple[Codes, np.ndarray]:
-    scales = [2.0 ** -rng.integers(4, 6) if ties else _scale(rng, ties) for _ in range(shape[axis])]
-    w = Codes(_int8(rng, *shape, low=-4), scales, axis=axis)
-    return w, rng.integers(-40, 40, shape[axis]).astype(np.int32)
-
-
-def _linear(rng) -> Iterator[tuple[str, dict[str, Any]]]:
-    def make(ties, z_x, z_y, rows=15, depth=33, outputs=11, activation="none", bias=True):
-        x = Codes(_near(rng, z_x, rows, depth), _scale(rng, ties), z_x)
-        w = Codes(_int8(rng, outputs, depth, low=-4), _scale(rng, ties))
-        b = rng.integers(-40, 40, outputs).astype(np.int32) if bias else None
-        out = Output(_small(rng, ties, x, w.scale), z_y, activation=activation)
-        return {"x": x, "weight": w, "bias": b, "output": out}
-
-    def whole():
-        x = Codes(_int8(rng, 15, 64), 0.02, -5)
-        w = Codes(_int8(rng, 11, 64, low=-127), 0.01)
-        b = rng.integers(-9999, 9999, 11).astype(np.int32)
-        return {"x": x, "weight": w, "bias": b, "output": Output(0.25, 3)}
-
-    for name, ties, z_x, z_y in _sets(rng):
-        yield name, make(ties, z_x, z_y)
-    for size in ODD_SIZES:
-        yield f"depth-{size}", make(size % 2 == 0, 13, -5, rows=3, depth=size)
-        yield f"outputs-{size}", make(size % 2 == 0, -5, 13, rows=3, outputs=size)
-    for activation in ACTIVATIONS[1:]:
-        yield activation, make(False, 13, -100, activation=activation)
-    yield "no-bias", make(True, 13, -5, bias=False)
-    yield "whole-range", whole()
-    for number, (s_x, s_w, s_y) in enumerate(NEAR_TIES):
-        x, w = Codes(_near(rng, 7, 15, 33), s_x, 7), Codes(_int8(rng, 11, 33, low=-4), s_w)
-        yield f"near-ties-{number}", {"x": x, "weight": w, "bias": None, "output": Output(s_y, -5)}
-
-
-def _convolution(deep: bool) -> Callable[[Any], Iterator[tuple[str, dict[str, Any]]]]:
-    def make(rng, ties, z_x, z_y, channels=5, outputs=9, stride=1, same=True, activation="none"):
-        size, outputs = (6, 7), channels if deep else outputs
-        x = Codes(_near(rng, z_x, 2, *size, channels), _scale(rng, ties), z_x)
-        shape = (1, 3, 3, channels) if deep else (outputs, 3, 3, channels)
-        w, b = _filters(rng, shape, ties, 3 if deep else 0)
-        to = _small(rng, ties, x, float(np.median(w.scale)))
-        out = Output(to, z_y, activation=activation)
-        pads = tuple(_same(n, 3, stride) for n in size) if same else 0
-        place = {"stride": stride, "padding": pads, "dilation": 1}
-        place |= {"groups": channels if deep else 1, "layout": "NHWC"}
-        place["weight_layout"] = "1HWO" if deep else "OHWI"
-        return {"x": x, "weight": w, "bias": b, "output": out, **place}
-
-    def cases(rng):
-        for name, ties, z_x, z_y in _sets(rng):
-            yield name, make(rng, ties, z_x, z_y)
-        for size in ODD_SIZES:
-            yield f"channels-{size}", make(rng, size % 2 == 0, 13, -5, channels=size)
-        for stride in (1, 2):
-            for same in (True, False):
-                word = "same" if same else "valid"
-                yield f"stride-{stride}-{word}", make(rng, True, 13, -5, stride=stride, same=same)
-        for activation in ACTIVATIONS[1:]:
-            yield activation, make(rng, False, 13, -100, activation=activation)
-
-    return cases
-
-
-def _same(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Return the border under which an output is as large as the image, over the stride."""
-    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2
-
-
-def _matmul(rng):
-    for name, ties, z_x, z_y in _sets(rng):
-        a = Codes(_near(rng, z_x, 15, 33), _scale(rng, ties), z_x)
-        b = Codes(_int8(rng, 33, 11, low=-4), _scale(rng, ties))
-        yield name, {"a": a, "b": b, "output": Output(_small(rng, ties, a, b.scale), z_y)}
 
 
 def _pair(product: bool):
     def cases(rng):
         left, right = (codes.reshape(-1) for codes in np.meshgrid(ALL, ALL, indexing="ij"))
-        for name, ties, z_a, z_b in _sets(rng):
-            s_a, s_b = _scale(rng, ties), _scale(rng, ties)
+        for name, ties, z_a, z_b in sets(rng):
+            s_a, s_b = scale(rng, ties), scale(rng, ties)
             s_y = s_a * s_b * 64 if product else 2 * max(s_a, s_b)
             a, b = Codes(left, s_a, z_a), Codes(right, s_b, z_b)
             yield f"all-pairs-{name}", {"a": a, "b": b, "output": Output(s_y, -z_a // 2)}
         for size in ODD_SIZES:
-            a, b = (Codes(_int8(rng, size), s, z) for s, z in ((0.25, 3), (0.5, -7)))
+            a, b = (Codes(int8(rng, size), s, z) for s, z in ((0.25, 3), (0.5, -7)))
             yield f"size-{size}", {"a": a, "b": b, "output": Output(1.0, 9)}
         for activation in ACTIVATIONS[1:]:
-            a, b = (Codes(_int8(rng, 301), s, z) for s, z in ((0.03, 3), (0.07, -7)))
+            a, b = (Codes(int8(rng, 301), s, z) for s, z in ((0.03, 3), (0.07, -7)))
             out = Output(0.05, -100, activation=activation)
             yield activation, {"a": a, "b": b, "output": out}
 
@@ -152,69 +51,100 @@ def _codes(*fixed, **more):
     """Make cases of all codes; of results that have one quantizer, this one."""
 
     def cases(rng):
-        for name, ties, z_x, z_y in _sets(rng):
-            x = Codes(ALL, _scale(rng, ties), z_x)
-            out = Output(*fixed) if fixed else Output(_scale(rng, ties), z_y)
+        for name, ties, z_x, z_y in sets(rng):
+            x = Codes(ALL, scale(rng, ties), z_x)
+            out = Output(*fixed) if fixed else Output(scale(rng, ties), z_y)
             yield f"all-codes-{name}", {"x": x, **more, "output": out}
         for size in ODD_SIZES:
-            out = Output(*fixed) if fixed else Output(_scale(rng, False), 9)
-            x = Codes(_int8(rng, size), _scale(rng, False), -7)
+            out = Output(*fixed) if fixed else Output(scale(rng, False), 9)
+            x = Codes(int8(rng, size), scale(rng, False), -7)
             yield f"size-{size}", {"x": x, **more, "output": out}
 
     return cases
 
 
+def _requantize(rng):
+    yield from _codes()(rng)
+    for source in DTYPES:
+        for dtype in DTYPES:
+            held, to = np.iinfo(source), np.iinfo(dtype)
+            q = rng.integers(held.min >> 1, held.max >> 1, 201).astype(source)
+            q[:2] = held.min, held.max
+            # Kernels of 16 and 32 bits have no zero points.
+            zeros = [int(info.min + 150) if info.bits == 8 else 0 for info in (held, to)]
+            step, ratio = scale(rng, False), rng.uniform(0.6, 1.7)
+            bits = min(to.bits, 24)  # nothing saturates to 32 bits
+            out = Output(step * ratio * 2.0 ** (held.bits - bits), zeros[1], dtype)
+            yield f"{source}-to-{dtype}", {"x": Codes(q, step, zeros[0]), "output": out}
+
+
 def _softmax(rng):
     for size in (*ODD_SIZES, 100):
-        x = Codes(_int8(rng, 21, size), _scale(rng, size % 2 == 0), 5)
+        x = Codes(int8(rng, 21, size), scale(rng, size % 2 == 0), 5)
         yield f"rows-of-{size}", {"x": x, "output": Output(1 / 256, -128)}
 
 
 def _quantize(rng):
-    for name, ties, zero, _ in _sets(rng):
-        scale = _scale(rng, ties)
-        steps = rng.integers(-400, 400, 301) / 2 if ties else rng.normal(size=301) * 60
-        yield name, {"x": (steps * scale).astype(np.float32), "output": Output(scale, zero)}
+    for name, ties, zero, _ in sets(rng):
+        step = scale(rng, ties)
+        real = rng.integers(-400, 400, 301) / 2 if ties else rng.normal(size=301) * 60
+        yield name, {"x": (real * step).astype(np.float32), "output": Output(step, zero)}
+
+
+def _dequantize(rng):
+    for name, ties, zero, _ in sets(rng):
+        yield f"all-codes-{name}", {"x": Codes(ALL, scale(rng, ties), zero)}
+    for size in ODD_SIZES:
+        yield f"size-{size}", {"x": Codes(int8(rng, size), scale(rng, False), -7)}
+
+
+def _dynamic(rng):
+    for zero in (0, 3, 128, 255):
+        steps = np.arange(-2 * zero, 511 - 2 * zero) / 2  # the range has 255 steps, and halves
+        yield f"ties-z{zero}", {"x": (steps * scale(rng, True)).astype(np.float32)}
+        yield f"decimal-z{zero}", {"x": (steps * scale(rng, False)).astype(np.float32)}
+    for size in ODD_SIZES:
+        yield f"size-{size}", {"x": rng.normal(size=size).astype(np.float32)}
 
 
 def _pieces(rng):
-    for name, ties, z_a, z_b in _sets(rng):
-        a, b = (Codes(_int8(rng, 3, 5, n), _scale(rng, ties), z) for n, z in ((7, z_a), (9, z_b)))
-        yield name, {"x": [a, b], "axis": 2, "output": Output(_scale(rng, ties), 5)}
+    for name, ties, z_a, z_b in sets(rng):
+        a, b = (Codes(int8(rng, 3, 5, n), scale(rng, ties), z) for n, z in ((7, z_a), (9, z_b)))
+        yield name, {"x": [a, b], "axis": 2, "output": Output(scale(rng, ties), 5)}
         yield f"{name}-alike", {"x": [a, a.like(b.array)], "axis": 2, "output": None}
 
 
 def _images(rng, ties, zero, *shape):
     """Draw images; small numbers have averages that are ties more often."""
-    q = _int8(rng, *shape, low=-8 if ties else -128)
-    return Codes(q, _scale(rng, ties), zero)
+    q = int8(rng, *shape, low=-8 if ties else -128)
+    return Codes(q, scale(rng, ties), zero)
 
 
 def _pool(rng):
-    for name, ties, z_x, _ in _sets(rng):
+    for name, ties, z_x, _ in sets(rng):
         for kernel in (2, 3):
             x = _images(rng, ties, z_x, 2, 9, 8, 7)
-            pads = tuple(_same(n, kernel, 2) for n in (9, 8))
+            pads = tuple(same_border(n, kernel, 2) for n in (9, 8))
             place = {"kernel": (kernel, kernel), "stride": (2, 2), "padding": pads}
             yield f"k{kernel}-{name}", {"x": x, **place, "output": None, "layout": "NHWC"}
 
 
 def _global_pool(rng):
-    for name, ties, z_x, z_y in _sets(rng):
-        x, out = _images(rng, ties, z_x, 3, 4, 5, 17), Output(_scale(rng, ties), z_y)
+    for name, ties, z_x, z_y in sets(rng):
+        x, out = _images(rng, ties, z_x, 3, 4, 5, 17), Output(scale(rng, ties), z_y)
         yield name, {"x": x, "output": out, "layout": "NHWC"}
 
 
 def _mean(rng):
-    for name, ties, z_x, z_y in _sets(rng):
+    for name, ties, z_x, z_y in sets(rng):
         for axes in ((1, 2), (3,)):
-            x, out = _images(rng, ties, z_x, 3, 4, 5, 17), Output(_scale(rng, ties), z_y)
+            x, out = _images(rng, ties, z_x, 3, 4, 5, 17), Output(scale(rng, ties), z_y)
             word = "-".join(map(str, axes))
             yield f"axes-{word}-{name}", {"x": x, "axes": axes, "output": out, "keepdims": True}
 
 
 def _resize(rng):
-    for name, ties, z_x, _ in _sets(rng):
+    for name, ties, z_x, _ in sets(rng):
         for size, corners, half in (
             ((9, 11), False, False), ((3, 13), False, True), ((7, 5), True, False),
         ):  # fmt: skip
@@ -225,16 +155,16 @@ def _resize(rng):
 
 
 # For each operation the operation of the oracle, and what yields names and operands.
-NEUTRAL: dict[str, tuple[str, Callable[[Any], Iterator[tuple[str, dict[str, Any]]]]]] = {
-    "linear": ("linear", _linear),
-    "conv2d": ("conv2d", _convolution(False)),
-    "depthwise_conv2d": ("conv2d", _convolution(True)),
-    "matmul": ("matmul", _matmul),
+NEUTRAL: dict[str, tuple[str, Draw]] = {
+    **PRODUCTS,
+    **LAYERS,
     "add": ("add", _pair(False)),
     "sub": ("sub", _pair(False)),
     "mul": ("mul", _pair(True)),
     "quantize": ("quantize", _quantize),
-    "requantize": ("requantize", _codes()),
+    "dequantize": ("dequantize", _dequantize),
+    "dynamic_quantize": ("dynamic_quantize", _dynamic),
+    "requantize": ("requantize", _requantize),
     "sigmoid": ("sigmoid", _codes(1 / 256, -128)),
     "tanh": ("tanh", _codes(1 / 128, 0)),
     "elu": ("elu", _codes()),
@@ -247,6 +177,7 @@ NEUTRAL: dict[str, tuple[str, Callable[[Any], Iterator[tuple[str, dict[str, Any]
     "global_avg_pool2d": ("global_avg_pool2d", _global_pool),
     "mean": ("mean", _mean),
     "resize_bilinear": ("resize_bilinear", _resize),
+    "resize_nearest": ("resize_nearest", _resize),
 }
 
 

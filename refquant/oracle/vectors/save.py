@@ -78,15 +78,24 @@ def entry_of(case: Case, record: Engine) -> tuple[dict[str, Any], dict[str, np.n
         for name, value in in_order(case.operation, case.arguments).items()
     }
     arrays["expected"] = answer if isinstance(answer, np.ndarray) else answer.array
-    to = task.output if isinstance(answer, np.ndarray) else answer
+    to = _quantizer(task, answer)
     entry = {
         "name": case.name,
         "operation": case.operation,
         "arguments": operands,
         "arrays": {n: [str(a.dtype), list(a.shape)] for n, a in arrays.items()},
-        "output": {"array": "expected", **_to_json(to, "expected", {})},
+        "output": {"array": "expected", **to},
     }
     return entry, arrays
+
+
+def _quantizer(task: Any, answer: Any) -> dict[str, Any]:
+    """Describe the quantizer of an answer, or its dtype alone where it is not given before."""
+    if not isinstance(answer, np.ndarray):
+        return _to_json(answer, "expected", {})
+    if task.output is None or task.operation == "dynamic_quantize":
+        return {"dtype": answer.dtype.name}
+    return _to_json(task.output, "expected", {})
 
 
 def _table(rows: list[tuple[str, str]]) -> str:

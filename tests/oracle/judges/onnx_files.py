@@ -17,7 +17,7 @@ KINDS = {
 }
 IMAGES = (
     "conv", "conv_u8", "depthwise", "avg_pool2d", "max_pool2d", "global_avg_pool2d",
-    "resize_bilinear", "resize_nearest", "conv_integer",
+    "resize_bilinear", "resize_nearest", "conv_integer", "conv_transposed",
 )  # fmt: skip
 
 
@@ -61,11 +61,13 @@ def build(m: Model, case: Case) -> None:
     """Add the operator that takes integers."""
     c, name = case.operands, case.operation
     to = [c[f"{k}_y"] for k in "sz"] if "s_y" in c else [c.get("s_x"), c.get("z_x")]
-    if name in ("add", "mul", "concat"):
+    if name in ("add", "mul", "concat", "matmul"):
         pieces = [[m.input(c[n]), *m.quantizer(c[f"s_{n}"], c[f"z_{n}"])] for n in "ab"]
         flat = [entry for piece in pieces for entry in piece]
         if name == "concat":
             m.node("QLinearConcat", [*m.quantizer(*to), *flat], MICROSOFT, axis=2)
+        elif name == "matmul":
+            m.node("QLinearMatMul", [*flat, *m.quantizer(*to)])
         else:
             kind = {"add": "QLinearAdd", "mul": "QLinearMul"}[name]
             m.node(kind, [*flat, *m.quantizer(*to)], MICROSOFT)

@@ -6,7 +6,7 @@ Run without graph optimization, runtimes compute the operator in float32.
 import numpy as np
 from oracle.judges.onnx_files import IMAGES, Model, first, window
 
-PAIRS = {"add": "Add", "mul": "Mul", "sub": "Sub"}
+PAIRS = {"add": "Add", "mul": "Mul", "sub": "Sub", "matmul": "MatMul"}
 FUNCTIONS = {"sigmoid": "Sigmoid", "tanh": "Tanh", "elu": "Elu", "softmax": "Softmax",
              "leaky_relu": "LeakyRelu", "hardswish": "HardSwish"}  # fmt: skip
 
@@ -18,6 +18,8 @@ def _attributes(c, name) -> dict:
         return {"kernel_shape": c["kernel"], "strides": c["stride"], **window(c)}
     if name == "depthwise":
         return {"group": c["w"].shape[3], **window(c)}
+    if name == "conv_transposed":
+        return {"strides": [2, 2], **window(c)}
     if name == "conv":
         return {"strides": [2, 2], **window(c)}
     return {"axis": -1} if name == "softmax" else {}
@@ -69,12 +71,16 @@ def build(m: Model, case) -> None:
         elif name == "linear":
             w = _real(m, np.ascontiguousarray(c["w"].T), c["s_w"], 0, "w")
             y = m.node("MatMul", [x, w], output="t")
-        elif name in ("conv", "depthwise", "conv_u8"):
-            filters = np.moveaxis(c["w"], -1, 0 if name == "depthwise" else 1)
-            many = np.ndim(c["s_w"]) > 0
-            w = _real(m, np.ascontiguousarray(filters), c["s_w"], 0, "w", 0 if many else None)
+        elif name in ("conv", "depthwise", "conv_u8", "conv_transposed"):
+            turned = name == "conv_transposed"  # whose filters have their inputs first
+            place = {"depthwise": 0, "conv_transposed": 0}.get(name, 1)
+            filters = np.moveaxis(c["w"], -1, place)
+            axis = (1 if turned else 0) if np.ndim(c["s_w"]) > 0 else None
+            w = _real(m, np.ascontiguousarray(filters), c["s_w"], 0, "w", axis)
             b = m.constant(np.float32(c["b"] * (np.float64(c["s_x"]) * np.float64(c["s_w"]))))
-            y = m.node("Conv", [x, w, b], output="t", **_attributes(c, name))
+            y = m.node(
+                "ConvTranspose" if turned else "Conv", [x, w, b], output="t", **_attributes(c, name)
+            )
         elif name in ("avg_pool2d", "max_pool2d"):
             kind = {"avg_pool2d": "AveragePool", "max_pool2d": "MaxPool"}[name]
             y = m.node(kind, [x], output="t", **_attributes(c, name))

@@ -10,6 +10,7 @@ OPERATORS = {
     "linear": ("FULLY_CONNECTED", 4, "FullyConnected"),
     "conv": ("CONV_2D", 3, "Conv2D"),
     "depthwise": ("DEPTHWISE_CONV_2D", 5, "DepthwiseConv2D"),
+    "matmul": ("BATCH_MATMUL", 2, "BatchMatMul"),
     "add": ("ADD", 2, "Add"),
     "sub": ("SUB", 2, "Sub"),
     "mul": ("MUL", 2, "Mul"),
@@ -76,7 +77,7 @@ def _options(case: Case) -> dict:
 
 def feeds(case: Case) -> list[np.ndarray]:
     """List the arrays that a model is fed with."""
-    names = "ab" if case.operation in ("add", "sub", "mul", "cat") else "x"
+    names = "ab" if "a" in case.operands else "x"
     return [case.operands[name] for name in names]
 
 
@@ -109,7 +110,7 @@ class _Graph:
 def _inputs(case: Case, graph: _Graph) -> tuple[list[int], int]:
     """Add the operands; returns their indices, and how many of them are fed."""
     c, name = case.operands, case.operation.removesuffix("_int16")
-    if name in ("add", "sub", "mul", "cat"):
+    if "a" in c:
         own = name != "cat"
         scales = [(c[f"s_{n}"], c[f"z_{n}"]) if own else (c["s_x"], c["z_x"]) for n in "ab"]
         pairs = zip("ab", scales, strict=True)

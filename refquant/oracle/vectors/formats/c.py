@@ -1,7 +1,7 @@
 """C headers: all of a case as constants that a compiler reads.
 
 ``CASE.h`` has the arrays of the case and what its entry in the manifest holds besides; names are
-those of the operands, with what they have joined by ``_``. Answers are text: integers separated by
+those of the operands, with what they have joined by ``_``. Answers are text: numbers separated by
 blanks, as ``printf`` writes them.
 """
 
@@ -18,7 +18,7 @@ from refquant.oracle.vectors.storage import LIMIT, Forms, check_regular, fault
 __all__ = ["ANSWER", "ENDING", "answer", "read", "write"]
 
 ENDING = ".output.txt"
-ANSWER = "CASE.output.txt with its integers as text"
+ANSWER = "CASE.output.txt with its numbers as text"
 _TYPES = {
     "uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t",
     "int64": "int64_t", "float32": "float", "float64": "double",
@@ -110,7 +110,7 @@ def read(folder: Path, case: str, forms: Forms) -> dict[str, np.ndarray]:
 
 
 def answer(path: Path, expected: np.ndarray) -> np.ndarray:
-    """Read the integers that a backend gave, or raise."""
+    """Read the numbers that a backend gave, or raise."""
     return _values(path, _text(path).split(), expected.dtype, expected.shape)
 
 
@@ -138,7 +138,12 @@ def _values(path: Path, words: list[str], dtype: np.dtype, shape: tuple[int, ...
     return array
 
 
+def _real(word: str) -> float:
+    return float.fromhex(word) if "x" in word.lower() else float(word)
+
+
 def _value(word: str, dtype: np.dtype) -> float | int:
     if dtype.kind == "f":
-        return _READ[word] if word in _READ else float.fromhex(word.removesuffix("f"))
+        word = word.removesuffix("f")
+        return _READ[word] if word in _READ else _real(word)
     return int(word)

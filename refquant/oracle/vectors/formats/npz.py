@@ -40,7 +40,7 @@ def read(folder: Path, case: str, forms: Forms) -> dict[str, np.ndarray]:
 
 
 def answer(path: Path, expected: np.ndarray) -> np.ndarray:
-    """Read the integers that a backend gave, of any dtype, or raise."""
+    """Read the numbers that a backend gave, of any dtype, or raise."""
     return _read(path, {"output": min(LIMIT, 8 * max(1, expected.size))})["output"]
 
 

@@ -17,7 +17,7 @@ from refquant.oracle.vectors.storage import Forms, check_regular, fault
 __all__ = ["ANSWER", "ENDING", "answer", "read", "write"]
 
 ENDING = ".output.bin"
-ANSWER = "CASE.output.bin with its integers alone"
+ANSWER = "CASE.output.bin with its numbers alone"
 
 
 def _words(value: Any) -> Iterator[str]:
@@ -66,7 +66,7 @@ def read(folder: Path, case: str, forms: Forms) -> dict[str, np.ndarray]:
 
 
 def answer(path: Path, expected: np.ndarray) -> np.ndarray:
-    """Read the integers that a backend gave, of the dtype of the right ones, or raise."""
+    """Read the numbers that a backend gave, of the dtype of the right ones, or raise."""
     return _array(path, expected.dtype, expected.shape)
 
 

@@ -9,7 +9,7 @@ from refquant.errors import NotSupportedError
 from refquant.oracle.problems.codes import Output
 from refquant.oracle.problems.table import neutral_defaults
 
-__all__ = ["Operands", "Quantized", "same_border"]
+__all__ = ["Operands", "Quantized"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Operands:
         self.given = {**neutral_defaults(self.operation), **entry["arguments"]}
         self.case, self.files, self.output = entry["name"], files, entry["output"]
         self.shape = arrays["expected"].shape
-        self.result = self._quantized({**self.output, "array": None})
+        plain = {"scale": 1.0, "zero_point": 0}  # of results that have no quantizer
+        self.result = self._quantized({**plain, **self.output, "array": None})
 
     def refuse(self, what: str) -> NotSupportedError:
         """Describe what the files cannot hold."""
@@ -85,11 +86,15 @@ class Operands:
     def is_bounded_by_activation(self) -> bool:
         """Whether a result has the bounds of its activation and no others."""
         o = self.output
+        if "activation" not in o:
+            return True
         own = Output(o["scale"], o["zero_point"], o["dtype"], o["activation"])
         return (own.lower, own.upper) == (o["lower"], o["upper"])
 
     def bounded(self) -> bool:
         """Whether a result is bounded more narrowly than by its dtype."""
+        if "lower" not in self.output:
+            return False
         info = np.iinfo(self.output["dtype"])
         return (self.output["lower"], self.output["upper"]) != (info.min, info.max)
 
@@ -99,13 +104,16 @@ class Operands:
         each = padding if isinstance(padding, list | tuple) else [padding] * dims
         return [tuple(p) if isinstance(p, list | tuple) else (p, p) for p in each]
 
+    def each(self, name: str, dims: int) -> tuple[int, ...]:
+        """Read one number, or one for each dimension."""
+        value = self.given[name]
+        return tuple(value) if isinstance(value, list | tuple) else (value,) * dims
+
+    def stride(self, dims: int = 2) -> tuple[int, ...]:
+        """Read the distance of windows, by default their size."""
+        return self.each("kernel" if self.given["stride"] is None else "stride", dims)
+
     def pair(self, name: str) -> tuple[int, int]:
         """Read one number, or one for each of two dimensions."""
-        value = self.given[name]
-        return tuple(value) if isinstance(value, list | tuple) else (value, value)
-
-
-def same_border(size: int, window: int, stride: int) -> tuple[int, int]:
-    """Return the border under which an output is as large as the image, over the stride."""
-    total = max((-(-size // stride) - 1) * stride + window - size, 0)
-    return total // 2, total - total // 2
+        first, second = self.each(name, 2)
+        return first, second
