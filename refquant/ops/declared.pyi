@@ -2690,6 +2690,12 @@ class Methods:
         -------
         Tensor
             Row-major.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.tensor([1, 2]).repeat(2)
+        tensor([1, 2, 1, 2])
         """
     def repeat_interleave(self, repeats: Any, dim: Any = ..., *, output_size: Any = ...) -> Tensor:
         """Repeat each element, or each slice along a dimension, in its place.

@@ -105,6 +105,9 @@ def grad(
     >>> x = refquant.tensor([3.0], requires_grad=True)
     >>> refquant.autograd.grad([(x * x).sum()], x)
     (tensor([6.]),)
+    >>> y = refquant.tensor([1.0], requires_grad=True)
+    >>> refquant.autograd.grad([(x * x).sum()], [x, y], allow_unused=True)
+    (tensor([6.]), None)
     """
     roots, wanted = _tensors("outputs", outputs), _tensors("inputs", inputs)
     kept = _flags(retain_graph, create_graph)

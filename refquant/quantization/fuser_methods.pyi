@@ -169,11 +169,9 @@ def fuse_convtranspose_bn(is_qat: Any, convt: Any, bn: Any) -> Module:
     Examples
     --------
     >>> from refquant import nn, quantization
-    >>> try:
-    ...     quantization.fuse_convtranspose_bn(False, nn.Linear(3, 2), nn.BatchNorm1d(2))
-    ... except NotImplementedError as error:
-    ...     print(str(error).split(";")[-1])
-     leave it out of modules_to_fuse, or pass a fuser_func that knows it
+    >>> layers = nn.ConvTranspose1d(3, 2, 1).eval(), nn.BatchNorm1d(2).eval()
+    >>> quantization.fuse_convtranspose_bn(False, *layers)
+    ConvTranspose1d(3, 2, kernel_size=(1,), stride=(1,))
     """
 
 def _of(first: str, count: int) -> Callable[..., Module]:

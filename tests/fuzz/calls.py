@@ -5,8 +5,8 @@
 
 A call is that of an example in the documentation, with none to three of its arguments replaced: by
 a hostile value, or by one that another example gives to an argument of the same name. A call that
-computes for longer than a minute is a fault too. Every other call has another engine than that of
-the process; functions that succeeded rarely are called more often.
+computes for longer than a minute is a fault too. Every other call has another engine than the
+example; functions that succeeded rarely are called more often.
 """
 
 import argparse
@@ -22,8 +22,8 @@ import time
 import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from errors import calls, hostile
-from errors.test_hostile_calls import limited, outcome, remember, replaced
+from errors import calls, hostile, recording
+from errors.outcomes import limited, outcome, remember, replaced
 from fuzz.successes import Successes
 
 from refquant import engines
@@ -37,7 +37,7 @@ LEFT_OUT = ("demo", "plotting", "cli", "write_vectors", "html_report")
 def recorded():
     """Public callables with the arguments of a valid call."""
     targets = calls.targets()
-    calls.record(targets)
+    recording.record(targets, os.getcwd())
     return [
         target
         for target in targets
@@ -68,7 +68,7 @@ class Hang(BaseException):
     """A call took too long."""
 
 
-def bounded(target, arguments):
+def bounded(target, arguments, engine=None):
     """Call a target; return whether it succeeded, and its fault, if any."""
 
     def end(number, frame):
@@ -77,7 +77,7 @@ def bounded(target, arguments):
     before = signal.signal(signal.SIGVTALRM, end)
     signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST)
     try:
-        return outcome(target, arguments)
+        return outcome(target, arguments, engine)
     except Hang as hang:
         return False, f"Hang: {hang}"
     finally:
@@ -87,8 +87,8 @@ def bounded(target, arguments):
 
 def run(count, seed, seconds):
     """Call; returns the `Successes` of each function, and the faults."""
-    draw, begun, faults = random.Random(seed), time.monotonic(), []
-    targets = recorded()
+    draw, targets, faults = random.Random(seed), recorded(), []
+    begun = time.monotonic()
     # Several faces can have one name.
     by_name = {f"{target.name} ({number})": target for number, target in enumerate(targets)}
     made, others = Successes(["any engine"], by_name), engines.names()
@@ -103,13 +103,13 @@ def run(count, seed, seconds):
         name = made.draw(draw, "any engine", everything)
         target = by_name[name]
         arguments, title = drawn(target, pool, draw)
-        engine = draw.choice((engines.current().name, draw.choice(others)))
-        with engines.using(engine):
-            succeeded, found = bounded(target, arguments)
+        engine = draw.choice((target.engine, draw.choice(others)))
+        succeeded, found = bounded(target, arguments, engine)
         restore()
         made.add("any engine", name, succeeded)
         if found:
-            faults.append(f"{target.name}({title}) under {engine!r}: {found}")
+            under = getattr(engine, "name", engine)
+            faults.append(f"{target.name}({title}) under {under!r}: {found}")
             print(faults[-1], flush=True)
     return made, faults
 

@@ -164,3 +164,13 @@ def test_a_tensor_may_be_returned():
     grades = oracle.check(lambda input: refquant.relu(input), "relu", "fbgemm", progress=False)
     assert grades.passed
     assert "passed" in grades._repr_html_()
+
+
+def test_numbers_in_arrays_are_written_as_numbers(tmp_path):
+    """What names the vectors in their manifest is what a Python integer would be."""
+    numbers = [(5, True), (np.int64(5), np.True_), (refquant.tensor(5), refquant.tensor(1))]
+    manifests = []
+    for name, (seed, neutral) in enumerate(numbers):
+        oracle.write_vectors("add", tmp_path / str(name), "fbgemm", seed=seed, neutral=neutral)
+        manifests.append((tmp_path / str(name) / "manifest.json").read_text())
+    assert manifests[1:] == manifests[:1] * 2

@@ -105,6 +105,15 @@ class Convolution(OutputQuantizer):
             qint8, per tensor or along axis 0.
         b : Tensor, shape (out_channels,), or None
             float32, in real units.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> conv = refquant.nn.quantized.Conv1d(1, 1, 1)
+        >>> weight = refquant.quantize_per_tensor(refquant.ones(1, 1, 1), 0.5, 0, refquant.qint8)
+        >>> conv.set_weight_bias(weight, None)
+        >>> conv.weight().int_repr()
+        tensor([[[2]]], dtype=refquant.int8)
         """
         self._packed_params = self._pack(w, b)
 

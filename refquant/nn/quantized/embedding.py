@@ -167,6 +167,12 @@ class Embedding(Module):
         ----------
         w : QuantizedTensor, shape (num_embeddings, embedding_dim)
             quint8 or quint4x2, quantized along axis 0 with float zero points.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> embedding = refquant.nn.quantized.Embedding(2, 3)
+        >>> embedding.set_weight(embedding.weight())
         """
         self._packed_params.set_weight(w)
 

@@ -96,6 +96,12 @@ class Embedding(Module):
         ----------
         w : QuantizedTensor, shape (num_embeddings, embedding_dim)
             quint8 or quint4x2, quantized along axis 0 with float zero points.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> embedding = refquant.nn.quantized.Embedding(2, 3)
+        >>> embedding.set_weight(embedding.weight())
         """
     def weight(self) -> QuantizedTensor:
         """Copy the table."""

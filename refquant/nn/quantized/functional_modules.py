@@ -74,7 +74,15 @@ class FloatFunctional(_Methods):
         return arithmetic.mul(x, y)
 
     def cat(self, x: Any, dim: int = 0) -> Tensor:
-        """Join tensors along a dimension."""
+        """Join tensors along a dimension.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> module = refquant.nn.quantized.FloatFunctional()
+        >>> module.cat([refquant.ones(1), refquant.zeros(1)])
+        tensor([1., 0.])
+        """
         return self.activation_post_process(concat.cat(x, dim))
 
     def add_relu(self, x: Any, y: Any) -> Tensor:
@@ -82,7 +90,15 @@ class FloatFunctional(_Methods):
         return self.activation_post_process(activation.relu(arithmetic.add(x, y)))
 
     def matmul(self, x: Any, y: Any) -> Tensor:
-        """Multiply two matrices."""
+        """Multiply two matrices.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> module = refquant.nn.quantized.FloatFunctional()
+        >>> module.matmul(refquant.ones(1, 2), refquant.ones(2, 1))
+        tensor([[2.]])
+        """
         return self.activation_post_process(products.matmul(x, y))
 
 
@@ -147,7 +163,15 @@ class QFunctional(_Methods, OutputQuantizer):
         return quantized.mul_scalar(x, y)
 
     def cat(self, x: Any, dim: int = 0) -> Tensor:
-        """Join quantized tensors along a dimension; see `refquant.ops.quantized.cat`."""
+        """Join quantized tensors along a dimension; see `refquant.ops.quantized.cat`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> q = refquant.quantize_per_tensor(refquant.ones(1), 0.5, 0, refquant.quint8)
+        >>> refquant.nn.quantized.QFunctional().cat([q, q]).int_repr()
+        tensor([1, 1], dtype=refquant.uint8)
+        """
         return quantized.cat(x, dim, self.scale, self.zero_point)
 
     def add_relu(self, x: Any, y: Any) -> Tensor:
@@ -155,7 +179,16 @@ class QFunctional(_Methods, OutputQuantizer):
         return quantized.add_relu(x, y, self.scale, self.zero_point)
 
     def matmul(self, x: Any, y: Any) -> Tensor:
-        """Multiply two quantized matrices; see `refquant.ops.quantized.matmul`."""
+        """Multiply two quantized matrices; see `refquant.ops.quantized.matmul`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> q = refquant.quantize_per_tensor(refquant.ones(2, 2), 0.5, 0, refquant.quint8)
+        >>> refquant.nn.quantized.QFunctional().matmul(q, q).int_repr()
+        tensor([[2, 2],
+                [2, 2]], dtype=refquant.uint8)
+        """
         return quantized.matmul(x, y, self.scale, self.zero_point)
 
     @classmethod

@@ -22,6 +22,9 @@ def repeat(input: Any, *repeats) -> Tensor:
     ----------
     *repeats : int
         How often along each dimension, one by one or as one sequence.
+
+    >>> refquant.tensor([1, 2]).repeat(2)
+    tensor([1, 2, 1, 2])
     """
     x = movable("input", input)
     counts = sizes("repeats", repeats)

@@ -28,6 +28,12 @@ def repeat(input: Any, *repeats: Any) -> Tensor:
     -------
     Tensor
         Row-major.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.tensor([1, 2]).repeat(2)
+    tensor([1, 2, 1, 2])
     """
 
 def _repeated(x: Tensor, counts: tuple[int, ...]) -> Tensor: ...

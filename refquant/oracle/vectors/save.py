@@ -160,12 +160,14 @@ def write_vectors(
     >>> from refquant import oracle
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     rows = oracle.write_vectors("relu", folder + "/relu", "fbgemm")
+    ...     again = oracle.write_vectors("relu", folder + "/relu", "fbgemm", force=True)
     ...     vectors = oracle.read_vectors(folder + "/relu")
     >>> vectors
     <Vectors of relu by engine 'fbgemm': 3 cases, 768 elements>
     """
     force = arguments.flag("force", force)
     progress = arguments.flag_or_none("progress", progress)
+    neutral, seed = arguments.flag("neutral", neutral), arguments.integer("seed", seed, 0)
     target = arguments.path("folder", folder)
     form = format_of(format)
     if getattr(form, "NEUTRAL_ALONE", False) and not neutral:

@@ -261,6 +261,14 @@ class UniformQuantizationObserverBase(ObserverBase):
             If the two differ in class or settings.
         NotSupportedError
             If the statistic depends on the order of batches (moving averages).
+
+        Examples
+        --------
+        >>> import refquant
+        >>> one, other = (refquant.quantization.MinMaxObserver() for _ in range(2))
+        >>> _ = one(refquant.tensor([-1.0])), other(refquant.tensor([2.0]))
+        >>> one.merge(other).max_val
+        tensor(2.)
         """
         self._check_mergeable(other)
         # Two threads that merge two observers into each other must not wait for each other.

@@ -121,6 +121,14 @@ class UniformQuantizationObserverBase(ObserverBase):
             If the two differ in class or settings.
         NotSupportedError
             If the statistic depends on the order of batches (moving averages).
+
+        Examples
+        --------
+        >>> import refquant
+        >>> one, other = (refquant.quantization.MinMaxObserver() for _ in range(2))
+        >>> _ = one(refquant.tensor([-1.0])), other(refquant.tensor([2.0]))
+        >>> one.merge(other).max_val
+        tensor(2.)
         """
     def _settings(self) -> tuple:
         """Everything that two observers must share so that their statistics can be merged."""

@@ -291,6 +291,14 @@ class HistogramObserver(UniformQuantizationObserverBase):
         ------
         ArgumentError
             If the two differ in class or settings.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> one, other = (refquant.quantization.HistogramObserver(bins=4) for _ in range(2))
+        >>> _ = one(refquant.tensor([-1.0, 1.0])), other(refquant.tensor([-1.0, 1.0]))
+        >>> one.merge(other).histogram
+        tensor([2., 0., 0., 2.])
         """
         return super().merge(other)
 
