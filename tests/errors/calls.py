@@ -94,20 +94,30 @@ def modules_below(package) -> list[str]:
 
 
 def copied(arguments: dict) -> dict:
-    """Copy arguments one by one."""
-    return {name: copied_value(value) for name, value in arguments.items()}
+    """Copy arguments one by one; an object that two of them share stays one."""
+    made = {}
+    return {name: copied_value(value, made) for name, value in arguments.items()}
 
 
-def copied_value(value):
-    """Copy a value; what cannot be copied, such as an engine, cannot change."""
+def copied_value(value, made):
+    """Copy a value; what cannot be copied, such as an engine, cannot change.
+
+    `made` holds the copies so far, as the memo of `copy.deepcopy` does.
+    """
+    known = set(made)
     try:
-        return copy.deepcopy(value)
-    except TypeError:
-        return value
-    except refquant.errors.GradientError:  # the result of a recorded operation becomes a leaf
-        if isinstance(value, refquant.Tensor):
-            return value.detach().clone().requires_grad_()
-        return type(value)(map(copied_value, value)) if isinstance(value, list | tuple) else value
+        return copy.deepcopy(value, made)
+    except (TypeError, refquant.errors.GradientError) as error:
+        for key in set(made) - known - {id(made)}:  # copies that are not whole
+            del made[key]
+        if isinstance(error, TypeError):
+            return value
+    # The result of a recorded operation becomes a leaf.
+    if isinstance(value, refquant.Tensor):
+        return value.detach().clone().requires_grad_()
+    if isinstance(value, list | tuple):
+        return type(value)(copied_value(one, made) for one in value)
+    return value
 
 
 def call(target: Target, arguments: dict):
