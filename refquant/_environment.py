@@ -52,8 +52,9 @@ def in_usual_environment(function: _Function) -> _Function:
 def enclose(module: str) -> None:
     """Let all functions that a module offers run in the usual environment.
 
-    These are the functions of ``__all__``, or without that all it defines, and those of ``FORMS``,
-    which plain operations call.
+    These are its own functions in ``__all__``, or without that all of its own, and those of
+    ``FORMS``, which plain operations call. Where one is the default of an argument, its stand-in
+    becomes so.
 
     Parameters
     ----------
@@ -63,16 +64,27 @@ def enclose(module: str) -> None:
     Examples
     --------
     >>> from refquant._environment import enclose
-    >>> enclose(__name__)
+    >>> enclose("refquant.ops.quantized.affine")  # which has done so: nothing changes
     """
     names = vars(sys.modules[module])
-    defined = [name for name, value in names.items() if getattr(value, "__module__", "") == module]
     forms = names.get("FORMS", {})
-    enclosed: dict[Callable[..., Any], Callable[..., Any]] = {}  # a function can have two names
-    for table, offered in ((names, names.get("__all__", defined)), (forms, tuple(forms))):
-        for name in offered:
-            function = table[name]
-            if inspect.isfunction(function):
-                if function not in enclosed:
-                    enclosed[function] = in_usual_environment(function)
-                table[name] = enclosed[function]
+    offered = [names[name] for name in names.get("__all__", tuple(names))]
+    own = [value for value in offered if getattr(value, "__module__", "") == module]
+    enclosed: dict[Callable[..., Any], Callable[..., Any]] = {
+        value: in_usual_environment(value)
+        for value in (*own, *forms.values())
+        if inspect.isfunction(value)
+    }
+    for table in (names, forms):
+        for name, value in table.items():
+            table[name] = _stand_in(enclosed, value)
+    for function in enclosed:
+        if function.__defaults__:
+            function.__defaults__ = tuple(_stand_in(enclosed, v) for v in function.__defaults__)
+        by_name = function.__kwdefaults__ or {}
+        for name, value in by_name.items():
+            by_name[name] = _stand_in(enclosed, value)
+
+
+def _stand_in(enclosed: dict[Callable[..., Any], Callable[..., Any]], value: Any) -> Any:
+    return enclosed[value] if inspect.isfunction(value) and value in enclosed else value

@@ -6,6 +6,7 @@ from refquant.engines.rule import Condition, Operands
 IS_QINT32 = Condition("dtype is qint32", lambda operands: operands.dtype is qint32)
 IS_QUINT8 = Condition("dtype is quint8", lambda operands: operands.dtype is quint8)
 HAS_NO_BIAS = Condition("there is no bias", lambda operands: not operands.bias)
+HAS_WIDE_SUMS = Condition("sums of 64 bits", lambda operands: operands.wide_sums)
 IS_PER_CHANNEL = Condition("weights per channel", lambda operands: operands.per_channel)
 SAME_SHAPE_QUINT8 = Condition(
     "quint8 of the same shape", lambda operands: operands.dtype is quint8 and operands.same_shape

@@ -247,6 +247,10 @@ class Operands(NamedTuple):
         Whether there are three spatial dimensions.
     convolution : Convolution or None
         The convolution whose sums are meant; None for linear layers.
+    int16 : bool
+        Whether the activations that are multiplied have 16 bits.
+    wide_sums : bool
+        Whether sums have 64 bits, as the bias of such a product may.
 
     Examples
     --------
@@ -267,6 +271,8 @@ class Operands(NamedTuple):
     divides: bool = False
     volume: bool = False
     convolution: Convolution | None = None
+    int16: bool = False
+    wide_sums: bool = False
 
 
 @dataclass(frozen=True, slots=True)

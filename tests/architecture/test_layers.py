@@ -20,7 +20,7 @@ LAYERS = {
     7: "nn.quantized nn.qat nn.intrinsic nn.quantizable",
     6: "quantization.observers quantization.observer quantization.fake_quantize "
     "quantization.fake_quantization quantization.qconfig",
-    5: "nn optim utils io cuda accelerator",
+    5: "nn optim utils io cuda accelerator random",
     4: "ops",
     3: "tensors",
     2: "kernels reference _kernels _show_config",

@@ -8,6 +8,7 @@ take off a tie. The last quarter is random.
 from typing import Any, NamedTuple
 
 import numpy as np
+from oracle import runtime_int16_cases
 from oracle.runtime_code_cases import DRAW as DRAW_CODES
 from oracle.runtime_code_cases import KINDS, ZEROS, int8, pair_of_scales, problem_of, scale_of
 
@@ -15,7 +16,8 @@ from refquant import oracle
 from refquant.oracle import Codes, Output
 
 PRODUCTS = ("linear", "conv", "depthwise", "add", "mul")
-OPERATIONS = (*PRODUCTS, *DRAW_CODES, "conv_transposed")
+INT16 = ("linear_int16", "conv_int16", "depthwise_int16")
+OPERATIONS = (*PRODUCTS, *DRAW_CODES, "conv_transposed", *INT16)
 CASES = 16  # of each operation
 CHANNELS = (1, 3, 7, 8, 9, 15, 16, 17, 24, 30, 33, 5, 2, 12, 32, 40)  # of depthwise convolutions
 ACTIVATIONS = ("none", "relu", "relu6", "relu_n1_to_1")
@@ -38,15 +40,16 @@ class Case(NamedTuple):
         """Make the problem that the oracle knows."""
         if self.operation in DRAW_CODES:
             return problem_of(self.operation, self.operands)
-        c = self.operands
-        out = Output(c["s_y"], c["z_y"], activation=c.get("activation", "none"))
+        c, name = self.operands, self.operation.removesuffix("_int16")
+        dtype = "int8" if name == self.operation else "int16"
+        out = Output(c["s_y"], c["z_y"], dtype, activation=c.get("activation", "none"))
         if self.operation in ("add", "mul"):
             a, b = (Codes(c[n], c[f"s_{n}"], c[f"z_{n}"]) for n in "ab")
             return oracle.problem(self.operation, a, b, out)
         x = Codes(c["x"], c["s_x"], c["z_x"])
-        if self.operation == "linear":
+        if name == "linear":
             return oracle.problem("linear", x, Codes(c["w"], c["s_w"]), c.get("b"), out)
-        if self.operation == "conv":
+        if name == "conv":
             w = Codes(c["w"], c["s_w"], axis=0)
             return oracle.problem(
                 "conv2d", x, w, c["b"], out, stride=2, padding=c["pads"], layout="NHWC"
@@ -170,6 +173,12 @@ def cases(seed: int) -> list[Case]:
     rng, drawn = np.random.default_rng(seed), []
     for operation in OPERATIONS:
         for number in range(CASES):
+            if operation in INT16:
+                operands = runtime_int16_cases.draw(
+                    operation, rng, KINDS[number % 4], number, same, CHANNELS
+                )
+                drawn.append(Case(operation, operands))
+                continue
             zeros = {"z_x": int(rng.choice(ZEROS)), "z_y": int(rng.choice(ZEROS))}
             operands = _DRAW[operation](rng, KINDS[number % 4], number, zeros)
             drawn.append(Case(operation, {**zeros, **operands}))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from oracle.runtime_cases import PRODUCTS, Case, without_zero_points
+from oracle.runtime_cases import INT16, PRODUCTS, Case, without_zero_points
 
 RECORDED = Path(__file__).with_name("recorded")
 # Operations that kernels of each runtime compute.
@@ -10,7 +10,7 @@ _ALL = (
     *PRODUCTS, "sub", "requantize", "quantize", "dequantize", "sigmoid", "tanh", "leaky_relu",
     "max_pool2d", "mean", "cat", "resize_bilinear",
 )  # fmt: skip
-_TFLITE = (*_ALL, "hardswish", "softmax", "avg_pool2d", "resize_nearest", "conv_transposed")
+_TFLITE = (*_ALL, "hardswish", "softmax", "avg_pool2d", "resize_nearest", "conv_transposed", *INT16)
 _LINEAR = ("requantize", "quantize", "dequantize", "max_pool2d")
 _INTEGERS = ("dynamic_quantize", "conv_integer", "matmul_integer")
 JUDGED = {

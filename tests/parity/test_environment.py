@@ -1,6 +1,9 @@
 """Bits do not depend on the floating-point environment of the caller or of any thread."""
 
+import pickle
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from types import FunctionType
 
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ from processes import output
 import refquant
 from refquant import kernels
 
+environment = pytest.importorskip("refquant._kernels._environment", reason="needs compiled kernels")
+Enclosed = environment.Enclosed
 pytestmark = needs_registers
 
 
@@ -87,6 +92,34 @@ def test_show_config_tells_the_environment():
     with flipped("downward"):
         told = kernels.describe_environment()
     assert told.startswith("unusual")
+
+
+def stand_ins():
+    """Each name of a module that offers a stand-in, with the function behind it."""
+    for module in [module for name, module in sys.modules.items() if name.startswith("refquant.")]:
+        for name, value in vars(module).items():
+            if type(value) is Enclosed and value.__module__ == module.__name__:
+                yield module, name, value
+
+
+def test_stand_ins_are_pickled_by_their_names():
+    count = 0
+    for _, name, value in stand_ins():
+        if value.__qualname__ == name:
+            assert pickle.loads(pickle.dumps(value)) is value, name
+            count += 1
+    assert count > 100
+
+
+def test_nothing_else_refers_to_the_functions_behind_stand_ins():
+    """A default of an argument, for one, is compared with the public function."""
+    behind = {value.__wrapped__ for _, _, value in stand_ins()}
+    for module, _, value in list(stand_ins()):
+        function = value.__wrapped__
+        given = (function.__defaults__ or ()) + tuple((function.__kwdefaults__ or {}).values())
+        assert not [
+            v for v in (*given, *vars(module).values()) if type(v) is FunctionType and v in behind
+        ]
 
 
 @pytest.mark.torch

@@ -35,6 +35,7 @@ from refquant.engines.arithmetic.compose import (
 )
 from refquant.engines.arithmetic.placed import Placed
 from refquant.engines.arithmetic.runtime_codes import requantize_codes_of_axes
+from refquant.engines.arithmetic.wide import requantize_wide
 from refquant.engines.rules import average as w
 from refquant.engines.rules import elementwise as e
 from refquant.engines.rules import mean as r
@@ -274,6 +275,11 @@ REQUANTIZE_CODES = Form(
     requantize_codes_of_axes,
     lambda a: f"{a.rounding}((q - z_x) * m * 2**e) + z, {a.scaling}",
 )
+REQUANTIZE_WIDE = Form(
+    ("rounding",),
+    requantize_wide,
+    lambda a: f"{a.rounding}(total * h * 2**(shift - 15)) + z, h of 15 bits",
+)
 ADD_FOLDED = Form(
     (*FINISH, "precision", "formed_by"),
     _add_folded,
@@ -346,7 +352,7 @@ _BY_FUNCTION = {
     for form in (
         QUANTIZE, DEQUANTIZE, REQUANTIZE, MULTIPLIER, MULTIPLY, ADD_SHIFTED, AVERAGE, ADD_MERGED,
         ADD_IN_20_BITS, SUBTRACT_SHIFTED, SUBTRACT_IN_20_BITS, REQUANTIZE_CODES, SUBTRACT_MERGED,
-        *_OTHERS,
+        *_OTHERS, REQUANTIZE_WIDE,
         MULTIPLIER_OF_SINGLE_PRODUCT,
     )
 }  # fmt: skip

@@ -37,15 +37,19 @@ from refquant.engines.arithmetic.runtime_windows import (
     NEAREST,
     RESIZE_IN_10_BITS,
 )
+from refquant.engines.arithmetic.wide import requantize_wide_rule
 from refquant.engines.builtin.tflite import DOUBLE
 from refquant.engines.conditions import (
+    HAS_WIDE_SUMS,
     IS_CONVOLUTION,
     IS_DEPTHWISE,
     IS_TRANSPOSED,
     KEEPS_IMAGE,
+    both,
 )
 from refquant.engines.record import Engine
 from refquant.engines.rule import Rule, Split, first_of
+from refquant.engines.rules import accumulate
 from refquant.engines.rules.requantize import split_by_channels
 
 UP = DOUBLE.change(rounding="half_up")
@@ -61,6 +65,11 @@ def _requantize(axes: Arithmetic, source: str) -> Rule:
 
 AWAY = _requantize(DOUBLE, "TensorFlow Lite, reference kernels")
 UPWARD = _requantize(UP, "ruy, kernels for x86 and NEON")
+_FLOAT64 = _requantize(
+    IN_FLOAT64, "LiteRT 2.3, kernels of FULLY_CONNECTED: the reference, and all with int64"
+)
+WIDE = requantize_wide_rule(UP, "TensorFlow Lite, MultiplyByQuantizedMultiplier of int64")
+WIDE_CONVOLUTION = both(IS_CONVOLUTION, HAS_WIDE_SUMS)
 BY_CHANNELS = split_by_channels(UPWARD, AWAY, BLOCK, "TensorFlow Lite, optimized depthwise kernels")
 
 
@@ -76,15 +85,25 @@ def _engine(
     name: str, title: str, arithmetic: Arithmetic, products: Any, pairs: Any, codes: Any
 ) -> Engine:
     averages = first_of(Split.uniform(AVERAGE_OF_CODES))
+    newest = name.startswith("litert-2.3")
+    wide: tuple[Any, ...] = ((HAS_WIDE_SUMS, WIDE),)
+    if newest:
+        wide = ((WIDE_CONVOLUTION, WIDE), (HAS_WIDE_SUMS, _FLOAT64))
     steps = {step: first_of(rule) for step, rule in (*pairs.items(), *_CODES.items())}
     steps.update(
-        average_pool=averages, adaptive_average_pool=averages, requantize_sum=first_of(*products)
+        average_pool=averages,
+        adaptive_average_pool=averages,
+        requantize_sum=first_of(*wide, *products),
     )
     steps.update({step: first_of(*rules) for step, rules in codes.items()})
     made = record(arithmetic, name)
+    steps["accumulator"] = first_of((HAS_WIDE_SUMS, accumulate.EXACT), made.rule("accumulator"))
     if name not in ("tflite-micro", "litert-2.3-reference"):
         per_channel = made.rule("multiplier")
-        steps["multiplier"] = first_of((IS_CONVOLUTION, per_channel), MULTIPLIER_OF_LINEAR)
+        in_float64 = ((HAS_WIDE_SUMS, per_channel),) if newest else ()
+        steps["multiplier"] = first_of(
+            (IS_CONVOLUTION, per_channel), *in_float64, MULTIPLIER_OF_LINEAR
+        )
     return made.derive(name, title, steps=steps)
 
 
@@ -133,7 +152,6 @@ _FAST: dict[str, Any] = {
 }
 
 
-_FLOAT64 = _requantize(IN_FLOAT64, "LiteRT 2.3, reference kernel of FULLY_CONNECTED")
 _OPTIMIZED = ((IS_DEPTHWISE, BY_CHANNELS), (IS_TRANSPOSED, BY_CHANNELS), UPWARD)
 
 ENGINES = (

@@ -1,5 +1,6 @@
 """Functions of real numbers that engines compute by rules or look up in tables."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,15 @@ def by_table(q: QuantizedTensor) -> bool:
     return rules_of(q, "activation")[0] is rules.FUNCTION_BY_TABLE
 
 
+@lru_cache(maxsize=256)
+def _answers(table: Any, *parameters: Any) -> np.ndarray:
+    return table(*parameters)
+
+
 def _looked_up(q: QuantizedTensor, table, scale: float, zero_point: int, *parameters: Any):
     """Look a function up; `table` makes the answers for the operand's and other parameters."""
     flat, memory_format = layout.flatten(q.array)
-    answers = table(q.scale, q.zero_point, *parameters)
+    answers = _answers(table, q.scale, q.zero_point, *parameters)
     result = layout.restore(kernels.look_up(flat, answers), q.array.shape, memory_format)
     return QuantizedTensor._unchecked(result, q.dtype, scale, zero_point)
 

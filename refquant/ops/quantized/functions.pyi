@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from functools import lru_cache
 from typing import Any
 import numpy as np
 from refquant import arguments, kernels
@@ -25,6 +26,9 @@ _UNIFORM: Any
 
 def by_table(q: QuantizedTensor) -> bool:
     """Whether the engine looks functions of such a tensor up."""
+
+@lru_cache(maxsize=256)
+def _answers(table: Any, *parameters: Any) -> np.ndarray: ...
 
 def _looked_up(q: QuantizedTensor, table: Any, scale: float, zero_point: int, *parameters: Any) -> Any:
     """Look a function up; `table` makes the answers for the operand's and other parameters."""

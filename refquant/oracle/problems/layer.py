@@ -43,6 +43,8 @@ class Layer:
         Width of the border before and behind the image, along each dimension.
     convolution : Convolution or None
         What conditions of engines ask about; None for rows.
+    wide_sums : bool
+        Whether the bias was given in 64 bits beside activations of 16, so that sums have as many.
     """
 
     x: np.ndarray
@@ -57,6 +59,7 @@ class Layer:
     geometry: Geometry | None = None
     pads: tuple[tuple[int, int], ...] = ()
     convolution: Convolution | None = None
+    wide_sums: bool = False
 
     @property
     def depth(self) -> int:

@@ -22,6 +22,7 @@ from refquant.tensors import Tensor
 __all__ = ["FUNCTIONS", "NeutralProduct", "pads_of"]
 
 IN_REALS = "product_of_reals"  # the step of runtimes that multiply dequantized numbers
+WIDE_BITS = 47  # of a bias of int64: with products of 2**16 terms, sums fit into 48
 LAYOUTS = ("NCHW", "NHWC")
 WEIGHT_LAYOUTS = ("OIHW", "OHWI", "HWIO", "1HWO")
 
@@ -82,7 +83,13 @@ def _of_outputs(name: str, codes: Codes, axis: int) -> tuple[np.ndarray, np.ndar
     return scales, np.broadcast_to(np.asarray(codes.zero_point, np.int64), (count,))
 
 
-def _bias(value: Any, outputs: int) -> np.ndarray:
+def _has_wide_sums(x: Codes, bias: Any) -> bool:
+    """Whether sums have 64 bits: of activations of 16 bits, and with a bias of int64."""
+    array = bias.array if isinstance(bias, Tensor) else bias
+    return bool(x.array.dtype == np.int16 and getattr(array, "dtype", None) == np.int64)
+
+
+def _bias(value: Any, outputs: int, wide: bool) -> np.ndarray:
     """Return a bias as float32 in real units, or as int64 in steps of the sums."""
     if value is None:
         return np.zeros(outputs, np.float32)
@@ -92,10 +99,10 @@ def _bias(value: Any, outputs: int) -> np.ndarray:
             argument="bias", expected=f"of shape ({outputs},)", got=f"shape {array.shape}"
         )
     if array.dtype.kind in "iu":
-        info = np.iinfo(np.int32)
-        if array.size and not info.min <= array.min() <= array.max() <= info.max:
+        bits = WIDE_BITS if wide else 32
+        if array.size and not -(2 ** (bits - 1)) <= array.min() <= array.max() < 2 ** (bits - 1):
             raise ArgumentError(
-                argument="bias", expected="integers of int32", got=arguments.describe(value)
+                argument="bias", expected=f"integers of {bits} bits", got=arguments.describe(value)
             )
         return array.astype(np.int64)
     if array.dtype.kind != "f":
@@ -154,11 +161,11 @@ class NeutralProduct(Product):
             )
         scales, zeros = _of_outputs(second, w, axis)
         rows = np.moveaxis(w.array, axis, 0)
-        lead = x.array.shape[:-1]
+        lead, wide = x.array.shape[:-1], _has_wide_sums(x, bias)
         layer = Layer(
             np.ascontiguousarray(x.array).reshape(math.prod(lead), depth), x.scale, x.zero_point,
-            np.ascontiguousarray(rows)[None], scales, zeros, _bias(bias, len(rows)),
-            bias is not None, w.axis is not None,
+            np.ascontiguousarray(rows)[None], scales, zeros, _bias(bias, len(rows), wide),
+            bias is not None, w.axis is not None, wide_sums=wide,
         )  # fmt: skip
         return layer, (*lead, len(rows))
 
@@ -209,16 +216,18 @@ class NeutralProduct(Product):
         lead = images.shape[0]
         shape = (lead, outputs, *space) if self.channels_first else (lead, *space, outputs)
         bias = a["bias"]
+        wide = _has_wide_sums(x, bias)
         layer = Layer(
             images, x.scale, x.zero_point,
             filters.reshape(groups, outputs // groups, math.prod(filters.shape[1:])),
-            scales, zeros, _bias(bias, outputs), bias is not None, w.axis is not None, geometry,
-            all_pads,
+            scales, zeros, _bias(bias, outputs, wide), bias is not None, w.axis is not None,
+            geometry, all_pads,
             Convolution(
                 stride, dilation, groups, channels // groups, outputs // groups,
                 symmetric=not zeros.any(), kernel=kernel[missing:],
                 padding=tuple(max(p) for p in pads), separate=weight_layout == "1HWO",
             ),
+            wide,
         )  # fmt: skip
         return layer, shape
 

@@ -213,6 +213,8 @@ class Product(Problem):
             per_channel=self.layer.per_channel,
             bias=self.layer.has_bias,
             convolution=self.layer.convolution,
+            int16=self.layer.x.dtype == np.int16,
+            wide_sums=self.layer.wide_sums,
         )
 
     def scales(self) -> tuple[float, np.ndarray, float]:

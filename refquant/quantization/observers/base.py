@@ -1,5 +1,6 @@
 """The base class of all observers: factories, paths in the model, and state."""
 
+from collections.abc import Callable
 from typing import Any
 
 from refquant import dtypes, engines
@@ -64,6 +65,20 @@ class ObserverBase(Module):
         (refquant.qint8, False)
         """
         return Factory(cls, keywords)
+
+    @classmethod
+    def with_callable_args(cls, **functions: Callable[[], Any]) -> Factory:
+        """Choose functions that are called for arguments whenever an observer is made.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> from refquant.quantization import MinMaxObserver
+        >>> make = MinMaxObserver.with_callable_args(dtype=lambda: refquant.qint8)
+        >>> make().dtype
+        refquant.qint8
+        """
+        return Factory(cls, {}).with_callable_args(**functions)
 
     def calculate_qparams(self, **keywords: Any) -> tuple[Any, ...]:
         """Choose scale and zero point; defined by every observer that can."""

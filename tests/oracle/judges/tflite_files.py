@@ -47,10 +47,16 @@ def _centers(c) -> dict:
 
 
 def _options(case: Case) -> dict:
-    c, name = case.operands, case.operation
+    c, name = case.operands, case.operation.removesuffix("_int16")
     fused = {"fusedActivationFunction": FUSED[c.get("activation", "none")]}
+    if name == "conv" and c["x"].dtype == np.int16:
+        kind = getattr(schema.TensorType, c["b"].dtype.name.upper())
+        return {**_WINDOW[name], "quantizedBiasType": kind, **fused}
     if name in _WINDOW:
         return {**_WINDOW[name], **fused}
+    if name == "linear" and c["x"].dtype == np.int16:
+        kind = getattr(schema.TensorType, c["b"].dtype.name.upper())
+        return {"quantizedBiasType": kind, **fused}
     if name in ("linear", "add", "sub", "mul"):
         return fused
     if name in ("avg_pool2d", "max_pool2d"):
@@ -102,7 +108,7 @@ class _Graph:
 
 def _inputs(case: Case, graph: _Graph) -> tuple[list[int], int]:
     """Add the operands; returns their indices, and how many of them are fed."""
-    c, name = case.operands, case.operation
+    c, name = case.operands, case.operation.removesuffix("_int16")
     if name in ("add", "sub", "mul", "cat"):
         own = name != "cat"
         scales = [(c[f"s_{n}"], c[f"z_{n}"]) if own else (c["s_x"], c["z_x"]) for n in "ab"]
@@ -110,11 +116,11 @@ def _inputs(case: Case, graph: _Graph) -> tuple[list[int], int]:
         return [graph.add(c[n].shape, np.int8, *quantizer) for n, quantizer in pairs], 2
     if name == "quantize":
         return [graph.add(c["x"].shape, np.float32)], 1
-    inputs = [graph.add(c["x"].shape, np.int8, c["s_x"], c["z_x"])]
+    inputs = [graph.add(c["x"].shape, c["x"].dtype, c["s_x"], c["z_x"])]
     if "w" in c:
         axis = 3 if name == "depthwise" else 0
         inputs.append(graph.add(c["w"].shape, np.int8, c["s_w"], 0, axis, c["w"]))
-        inputs.append(graph.add(c["b"].shape, np.int32, c["s_x"] * c["s_w"], data=c["b"]))
+        inputs.append(graph.add(c["b"].shape, c["b"].dtype, c["s_x"] * c["s_w"], data=c["b"]))
     if name == "conv_transposed":  # the shape of the result comes first, the image third
         shape = np.int32(case.problem().shape)
         x, w, b = inputs
@@ -134,10 +140,11 @@ def model(case: Case) -> bytes:
     if case.operation == "dequantize":
         output = graph.add(shape, np.float32)
     elif "s_y" in c:
-        output = graph.add(shape, np.int8, c["s_y"], c["z_y"])
+        dtype = np.int16 if case.operation.endswith("_int16") else np.int8
+        output = graph.add(shape, dtype, c["s_y"], c["z_y"])
     else:
         output = graph.add(shape, np.int8, c["s_x"], c["z_x"])
-    name, version, kind = OPERATORS[case.operation]
+    name, version, kind = OPERATORS[case.operation.removesuffix("_int16")]
     operator, code = schema.OperatorT(), schema.OperatorCodeT()
     operator.opcodeIndex, operator.inputs, operator.outputs = 0, inputs, [output]
     if kind is not None:
