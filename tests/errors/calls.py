@@ -94,20 +94,23 @@ def modules_below(package) -> list[str]:
 
 
 def copied(arguments: dict) -> dict:
-    """Copy arguments one by one."""
-    return {name: copied_value(value) for name, value in arguments.items()}
+    """Copy arguments; what several of them have in common stays so."""
+    memo: dict = {}
+    return {name: copied_value(value, memo) for name, value in arguments.items()}
 
 
-def copied_value(value):
+def copied_value(value, memo: dict):
     """Copy a value; what cannot be copied, such as an engine, cannot change."""
     try:
-        return copy.deepcopy(value)
+        return copy.deepcopy(value, memo)
     except TypeError:
         return value
     except refquant.errors.GradientError:  # the result of a recorded operation becomes a leaf
         if isinstance(value, refquant.Tensor):
             return value.detach().clone().requires_grad_()
-        return type(value)(map(copied_value, value)) if isinstance(value, list | tuple) else value
+        if isinstance(value, list | tuple):
+            return type(value)(copied_value(part, memo) for part in value)
+        return value
 
 
 def call(target: Target, arguments: dict):
