@@ -94,30 +94,23 @@ def modules_below(package) -> list[str]:
 
 
 def copied(arguments: dict) -> dict:
-    """Copy arguments one by one; an object that two of them share stays one."""
-    made = {}
-    return {name: copied_value(value, made) for name, value in arguments.items()}
+    """Copy arguments; what several of them have in common stays so."""
+    memo: dict = {}
+    return {name: copied_value(value, memo) for name, value in arguments.items()}
 
 
-def copied_value(value, made):
-    """Copy a value; what cannot be copied, such as an engine, cannot change.
-
-    `made` holds the copies so far, as the memo of `copy.deepcopy` does.
-    """
-    known = set(made)
+def copied_value(value, memo: dict):
+    """Copy a value; what cannot be copied, such as an engine, cannot change."""
     try:
-        return copy.deepcopy(value, made)
-    except (TypeError, refquant.errors.GradientError) as error:
-        for key in set(made) - known - {id(made)}:  # copies that are not whole
-            del made[key]
-        if isinstance(error, TypeError):
-            return value
-    # The result of a recorded operation becomes a leaf.
-    if isinstance(value, refquant.Tensor):
-        return value.detach().clone().requires_grad_()
-    if isinstance(value, list | tuple):
-        return type(value)(copied_value(one, made) for one in value)
-    return value
+        return copy.deepcopy(value, memo)
+    except TypeError:
+        return value
+    except refquant.errors.GradientError:  # the result of a recorded operation becomes a leaf
+        if isinstance(value, refquant.Tensor):
+            return value.detach().clone().requires_grad_()
+        if isinstance(value, list | tuple):
+            return type(value)(copied_value(part, memo) for part in value)
+        return value
 
 
 def call(target: Target, arguments: dict):
