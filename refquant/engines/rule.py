@@ -253,6 +253,8 @@ class Operands(NamedTuple):
         Whether sums have 64 bits, as the bias of such a product may.
     activations : bool
         Whether both factors of a product are activations, and neither is a constant weight.
+    number : bool
+        Whether the first of two operands has one element alone.
 
     Examples
     --------
@@ -276,6 +278,7 @@ class Operands(NamedTuple):
     int16: bool = False
     wide_sums: bool = False
     activations: bool = False
+    number: bool = False
 
 
 @dataclass(frozen=True, slots=True)

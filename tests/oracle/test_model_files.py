@@ -174,3 +174,16 @@ def test_a_bias_of_real_numbers_is_refused_by_onnx_files():
     task = oracle.problem("linear", x, w, np.float32([1.0]), oracle.Output(0.5))
     with pytest.raises(NotImplementedError, match="bias of int32"):
         onnx_model.model(*entry(task))
+
+
+@pytest.mark.parametrize(("first", "second"), [(1, 1), (1, 5), (5, 1), (2, 2), (33, 33)])
+def test_onnx_runtime_adds_to_a_single_number_with_operands_exchanged(first, second):
+    """In this public case the order decides: a number is added to -112, others make -113."""
+    a = oracle.Codes(np.full(first, -114, np.int8), 0.02534690499305725, -106)
+    b = oracle.Codes(np.full(second, -122, np.int8), 0.035809919238090515, -120)
+    task = oracle.problem("add", a, b, oracle.Output(0.0365859717130661, -105))
+    expected = [-112 if first == 1 else -113] * max(first, second)
+    assert task.run("onnx").tolist() == expected
+    pytest.importorskip("onnxruntime")
+    session = session_of(onnx_model.model(*entry(task)))
+    assert session.run(["output"], {"a": a.array, "b": b.array})[0].tolist() == expected
