@@ -128,9 +128,9 @@ def codes(array, zero=0):
     return oracle.Codes(np.int8(array), 0.5, zero)
 
 
-def entry(task):
+def entry(task, engine="onnx-reference"):
     """Make the entry of a case, as the manifest has it, and its arrays."""
-    return entry_of(oracle.Case("mine", task.operation, task.arguments), get("onnx-reference"))
+    return entry_of(oracle.Case("mine", task.operation, task.arguments), get(engine))
 
 
 @pytest.mark.parametrize(
@@ -187,3 +187,17 @@ def test_onnx_runtime_adds_to_a_single_number_with_operands_exchanged(first, sec
     pytest.importorskip("onnxruntime")
     session = session_of(onnx_model.model(*entry(task)))
     assert session.run(["output"], {"a": a.array, "b": b.array})[0].tolist() == expected
+
+
+@pytest.mark.parametrize("corners", [False, True])
+def test_a_resized_image_may_have_a_quantizer_of_its_own(corners):
+    codes = np.random.default_rng(0).integers(-128, 128, (2, 3, 5, 6)).astype(np.int8)
+    x, out = oracle.Codes(codes, 0.07, 5), oracle.Output(0.11, -9)
+    task = oracle.problem("resize_bilinear", x, (9, 11), corners, output=out)
+    mine = task.run("onnxruntime-qdq-float")
+    assert mine.shape == (2, 3, 9, 11)
+    answer = session_of(onnx_model.model(*entry(task, "onnxruntime-qdq-float")), False)
+    assert np.array_equal(answer.run(["output"], {"x": codes})[0], mine)
+    last = oracle.problem("resize_bilinear", x, (9, 11), layout="NHWC", output=out)
+    with pytest.raises(NotImplementedError, match="the quantizer of the input"):
+        tflite_model.model(*entry(last, "tflite-micro"))

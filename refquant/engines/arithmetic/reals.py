@@ -211,8 +211,8 @@ def _axis(count, places, align_corners, half_pixel):
     return low, high, np.where(low == high, half, after), np.where(low == high, half, before)
 
 
-def _resize(images, height, width, align_corners, half_pixel, scale, zero_point, lower, upper):
-    x = _real(images, scale, zero_point)
+def _resize(images, height, width, align_corners, half_pixel, x_scale, x_zero, *output):
+    x = _real(images, x_scale, x_zero)
     kind = align_corners, half_pixel
     top, bottom, down, up = _axis(x.shape[1], height, *kind)
     left, right, after, before = _axis(x.shape[2], width, *kind)
@@ -221,7 +221,7 @@ def _resize(images, height, width, align_corners, half_pixel, scale, zero_point,
     corners = [x[:, line][:, :, column] for line in (top, bottom) for column in (left, right)]
     shares = (before * up, after * up, before * down, after * down)
     mixed = _in_order(np.stack([share * c for share, c in zip(shares, corners, strict=True)]))
-    return _codes(mixed, scale, zero_point, lower, upper)
+    return _codes(mixed, *output)
 
 
 RESIZE = _rule(
