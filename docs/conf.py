@@ -24,6 +24,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "code_words",
+    "definitions",
     "pictures",
     "readme_table",
     "api_pages",

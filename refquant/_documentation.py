@@ -48,8 +48,8 @@ kernel_size : int or tuple of int
     Size of the filters.
 stride : int or tuple of int, default 1
     Step of the window.
-padding : int or tuple of int, default 0
-    Zeros around the input.
+padding : int, tuple of int, 'same' or 'valid', default 0
+    Width of the border; 'same' keeps the extents, where `stride` is 1, 'valid' is 0.
 dilation : int or tuple of int, default 1
     Distance of the elements of a window.
 groups : int, default 1
@@ -172,6 +172,9 @@ input : Tensor
 Parameters
 ----------
 %(inplace)s""",
+    "scheduled": """
+optimizer : Optimizer
+    Whose step sizes are set.""",
     "reduction": """
 reduction : {'mean', 'sum', 'none'}
     What becomes of the elements.""",

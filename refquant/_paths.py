@@ -78,7 +78,14 @@ _REASONS = {
     ("nothing is pruned", "set weights to zero before prepare()"): "nn.utils.prune ao.pruning",
     ("there are no sparse tensors", "use the dense modules of refquant.nn"):
     "sparse nn.sparse nn.quantized.sparse",
-    ("nothing computes in mixed precision", _RUN): "amp autocast",
+    ("nothing computes in mixed precision", _RUN): "amp autocast cuda.amp",
+    ("models are not downloaded", "build the model, and load a state_dict() with refquant.load()"):
+    "hub",
+    ("nothing is written for TensorBoard", "plot numbers with refquant.plotting or a library of "
+    "your choice"): "utils.tensorboard",
+    ("operations are not timed one by one", "use the profiler of Python, cProfile"):
+    "profiler autograd.profiler",
+    ("all results are kept for the backward pass", "call the function itself"): "utils.checkpoint",
 }  # fmt: skip
 # Name below `refquant` (or `Tensor` and `Module`): why it is not there, and what to use instead.
 MISSING = {name: reason for reason, names in _REASONS.items() for name in names.split()}

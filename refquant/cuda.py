@@ -1,5 +1,7 @@
 """Graphics processors: there are none, so that programs that ask for them go on without."""
 
+from refquant._paths import no_attribute as _no_attribute
+
 __all__ = [
     "device_count",
     "empty_cache",
@@ -8,6 +10,13 @@ __all__ = [
     "manual_seed_all",
     "synchronize",
 ]
+
+# A package without files, so that importing what lies below it tells why that is not here.
+__path__: list[str] = []
+
+
+def __getattr__(name: str):
+    raise _no_attribute(__name__, name)
 
 
 def is_available() -> bool:

@@ -148,8 +148,11 @@ class GradientError(OperationError):
     """The gradient cannot be computed."""
 
 
-class StateError(OperationError, ValueError):
-    """A state does not fit the module (a RuntimeError in PyTorch) or the optimizer (ValueError)."""
+class StateError(OperationError, ValueError, KeyError):
+    """A state does not fit a module, an optimizer or a schedule.
+
+    In PyTorch these are a RuntimeError, a ValueError and a KeyError.
+    """
 
 
 class FileFormatError(OperationError):

@@ -68,6 +68,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
         normalization,
         observation,
         pooling,
+        ranges,
         recurrence,
         resizing,
     )
@@ -85,6 +86,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
     from refquant.reference.normalization import *  # noqa: F403
     from refquant.reference.observation import *  # noqa: F403
     from refquant.reference.pooling import *  # noqa: F403
+    from refquant.reference.ranges import *  # noqa: F403
     from refquant.reference.recurrence import *  # noqa: F403
     from refquant.reference.resizing import *  # noqa: F403
 
@@ -102,6 +104,7 @@ if TYPE_CHECKING:  # they are bound while a program runs, and have the types of 
     __all__ += normal.__all__
     __all__ += observation.__all__
     __all__ += pooling.__all__
+    __all__ += ranges.__all__
     __all__ += recurrence.__all__
     __all__ += resizing.__all__
 
@@ -112,6 +115,7 @@ FAMILIES = (
     "activation",
     "observation",
     "histograms",
+    "ranges",
     "fake_quantization",
     "folding",
     "matmul",

@@ -21,7 +21,7 @@ from refquant import plotting
 # Marks on a line
 # ---------------
 #
-# Two numbers fix a quantizer. The **scale** :math:`s` is the distance of neighbouring marks, in
+# Two numbers fix a quantizer. The **scale** :math:`s` is the distance of neighboring marks, in
 # real units. The **zero point** :math:`z` is the integer that stands for zero. Integer :math:`q`
 # stands for
 #
@@ -72,7 +72,7 @@ print("clipped      ", by_hand)
 # Two things deserve a second look.
 #
 # *Ties.* 0.25 and 0.75 lie exactly between two marks: 3.5 and 4.5. Both become 4, since ``rint``
-# rounds a tie to the **even** neighbour. Always rounding up would push all data up a little.
+# rounds a tie to the **even** neighbor. Always rounding up would push all data up a little.
 #
 # *Ends.* -3 and 9 lie beyond the last marks. They **saturate**: they become the last integer.
 

@@ -24,7 +24,7 @@ from refquant.reporting import sqnr
 #
 # scikit-learn ships a photograph of a temple. We take its brightness, and as a second set of
 # numbers what the first layer of a network might compute from it: the difference of each pixel to
-# its right neighbour, with some of the brightness left in.
+# its right neighbor, with some of the brightness left in.
 
 photo = load_sample_image("china.jpg")[::2, ::2].mean(axis=2).astype(np.float32) / 255
 features = np.diff(photo, axis=1) * 4 + photo[:, 1:]
@@ -159,7 +159,7 @@ for ax, back, title in zip(
 plt.show()
 
 # %%
-# Look at the numbers on the colour bars. The right choice leaves half a step at most, which here
+# Look at the numbers on the color bars. The right choice leaves half a step at most, which here
 # looks like noise, because the features vary by more than a step from pixel to pixel. A wrong one
 # leaves a picture: the edges of the temple, which were clipped.
 

@@ -200,12 +200,12 @@ assert (wrong != library).sum() > 10
 
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
 difference = wrong.astype(int) - library
-for ax, picture, title, label, colours in (
+for ax, picture, title, label, colors in (
     (axes[0], library, "output", "integer", "gray"),
     (axes[1], difference, "error of padding by the integer 0", "steps of the output", "PuOr"),
 ):
-    shown = ax.imshow(picture, cmap=colours)
-    if colours == "PuOr":
+    shown = ax.imshow(picture, cmap=colors)
+    if colors == "PuOr":
         shown.set_clim(-abs(difference).max(), abs(difference).max())
     fig.colorbar(shown, ax=ax, label=label)
     ax.set(title=title, xlabel="column", ylabel="row")

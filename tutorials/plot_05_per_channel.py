@@ -42,9 +42,7 @@ assert ranges.max() > 1.5 * ranges.min()
 
 fig, ax = plt.subplots(figsize=(8, 3.2), layout="constrained")
 plotting.channel_ranges(weight, ax=ax)
-handles, labels = ax.get_legend_handles_labels()
-named = dict(zip(labels, handles, strict=True))
-ax.legend(named.values(), named.keys(), loc="upper center", bbox_to_anchor=(0.5, 1.15), ncols=2)
+ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.15), ncols=2)
 plt.show()
 
 # %%
@@ -202,8 +200,8 @@ assert abs(right[8, False] - reference) < 0.01
 assert abs(right[8, True] - reference) < 0.01
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-for per_channel, colour, label in ((False, 1, "shared scale"), (True, 0, "per channel")):
-    style = {"marker": "o", "color": plotting.COLORS[colour], "label": label}
+for per_channel, color, label in ((False, 1, "shared scale"), (True, 0, "per channel")):
+    style = {"marker": "o", "color": plotting.COLORS[color], "label": label}
     axes[0].plot(BITS, [of_weights[bits, per_channel].mean() for bits in BITS], **style)
     axes[1].plot(BITS, [100 * right[bits, per_channel] for bits in BITS], **style)
 axes[1].axhline(100 * reference, color=plotting.COLORS[2], linestyle=":", label="float")

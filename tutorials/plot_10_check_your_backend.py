@@ -121,9 +121,9 @@ print("backend:", "NumPy" if COMPILER is None else "C")
 # A problem with ties
 # -------------------
 #
-# Which data shall the test use? Real ones, here a flower. And scales that make *ties*, because that
-# is where implementations disagree: with powers of two, :math:`M = s_x s_w / s_o = 2^{-7}`, one
-# output in 128 lies exactly between two integers.
+# Which data should the test use? Real ones, here a flower. And scales that make *ties*, because
+# that is where implementations disagree: with powers of two, :math:`M = s_x s_w / s_o = 2^{-7}`,
+# one output in 128 lies exactly between two integers.
 
 photo = load_sample_image("flower.jpg")[100:244:2, 200:392:2].transpose(2, 0, 1)[None]
 rng = np.random.default_rng(0)

@@ -33,6 +33,7 @@ FACES = (
     "refquant.utils.data",
     "refquant.cuda",
     "refquant.accelerator",
+    "refquant.random",
     "refquant.backends.mps",
     "refquant.backends.cudnn",
     "refquant.engines",

@@ -1,5 +1,6 @@
 """Gradients: operations with a backward pass of their own, and gradients as values."""
 
+from refquant._paths import no_attribute as _no_attribute
 from refquant.ops.gradients import Variable, backward, grad
 from refquant.tensors.autograd import (
     enable_grad,
@@ -20,3 +21,7 @@ __all__ = [
     "no_grad",
     "set_grad_enabled",
 ]
+
+
+def __getattr__(name: str):
+    raise _no_attribute(__name__, name)

@@ -4,13 +4,13 @@ from typing import Any
 
 from refquant import arguments
 from refquant._documentation import document
-from refquant.errors import ArgumentError, NotSupportedError
+from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.nn import functional as F
 from refquant.nn.linear import reset_weight_and_bias
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.ops.floating.creation import empty
-from refquant.ops.floating.windows import per_dimension
+from refquant.ops.floating.windows import border, per_dimension
 from refquant.tensors import Tensor
 
 __all__ = [
@@ -44,11 +44,18 @@ def check_padding_mode(padding_mode: Any, *known: str) -> None:
         )
 
 
-def bordered(input: Any, padding: tuple[int, ...], padding_mode: str) -> Any:
+def bordered(
+    input: Any,
+    padding: tuple[int, ...],
+    padding_mode: str,
+    behind: tuple[int, ...] | None = None,
+) -> Any:
     """Put a border around a tensor, unless that is one of zeros, which convolutions make."""
-    if padding_mode == "zeros" or not any(padding):
+    behind = padding if behind is None else behind
+    if padding_mode == "zeros" or not any((*padding, *behind)):
         return input
-    return F.pad(input, [size for size in reversed(padding) for _ in range(2)], padding_mode)
+    sizes = zip(reversed(padding), reversed(behind), strict=True)
+    return F.pad(input, [size for pair in sizes for size in pair], padding_mode)
 
 
 class _Convolution(Module):
@@ -82,13 +89,17 @@ class _Convolution(Module):
         check_padding_mode(padding_mode, *self._padding_modes)
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.padding_mode = padding_mode
-        for name, value, least in (
-            ("kernel_size", kernel_size, 1),
-            ("stride", stride, 1),
-            ("padding", padding, 0),
-            ("dilation", dilation, 1),
+        for name, value in (
+            ("kernel_size", kernel_size),
+            ("stride", stride),
+            ("dilation", dilation),
         ):
-            setattr(self, name, per_dimension(name, value, self._ndim, least))
+            setattr(self, name, per_dimension(name, value, self._ndim, 1))
+        if isinstance(padding, str) and not self.transposed:
+            border(padding, self.kernel_size, self.stride, self.dilation, ArgumentError)
+            self.padding: Any = padding
+        else:
+            self.padding = per_dimension("padding", padding, self._ndim, 0)
         self.output_padding = (0,) * self._ndim
         has_bias = arguments.switch("bias", bias)
         first, second = in_channels, out_channels
@@ -104,11 +115,13 @@ class _Convolution(Module):
         reset_weight_and_bias(self)
 
     def _convolve(self, input, weight, bias):
-        padding = self.padding if self.padding_mode == "zeros" else (0,) * self._ndim
+        padding = self.padding
+        if self.padding_mode != "zeros":
+            before, behind = border(padding, self.kernel_size, self.stride, self.dilation)
+            input, padding = bordered(input, before, self.padding_mode, behind), 0
         return type(self)._function(
-            bordered(input, self.padding, self.padding_mode), weight, bias, self.stride, padding,
-            self.dilation, self.groups,
-        )  # fmt: skip
+            input, weight, bias, self.stride, padding, self.dilation, self.groups
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve `input`."""
@@ -120,7 +133,7 @@ class _Convolution(Module):
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
             f"stride={self.stride}"
         )
-        if any(self.padding):
+        if isinstance(self.padding, str) or any(self.padding):
             text += f", padding={self.padding}"
         if any(self.output_padding):
             text += f", output_padding={self.output_padding}"
@@ -204,11 +217,60 @@ class _ConvTranspose(_Convolution):
         )  # fmt: skip
         self.output_padding = per_dimension("output_padding", output_padding, self._ndim, 0)
 
-    def _convolve(self, input, weight, bias):
+    def _convolve(self, input, weight, bias, output_size=None):
+        behind = self.output_padding
+        if output_size is not None:
+            behind = self._behind(input, output_size)
         return type(self)._function(
-            input, weight, bias, self.stride, self.padding, self.output_padding, self.groups,
-            self.dilation,
+            input, weight, bias, self.stride, self.padding, behind, self.groups, self.dilation
+        )
+
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+        """Convolve `input`.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of the shape (batch, in_channels, ...); the batch may be left out.
+        output_size : sequence of int, optional
+            Extents of the result, with or without those of batch and channels, in place of
+            `output_padding`: those whose convolution has the extents of `input`.
+        """
+        return self._convolve(input, self.weight, self.bias, output_size)
+
+    def _behind(self, input: Any, output_size: Any) -> tuple[int, ...]:
+        """Return the output padding that leads to the extents that are wanted."""
+        shape = tuple(arguments.instance("input", input, Tensor, "a tensor").shape)
+        given = arguments.sequence("output_size", output_size, "a sequence of extents")
+        wanted = tuple(arguments.integer("output_size", size) for size in given)
+        spatial = self._ndim
+        lead = len(shape) - spatial
+        if lead not in (1, 2):
+            raise ShapeError(
+                argument="input",
+                expected=f"of {spatial + 1} or {spatial + 2} dimensions",
+                got=f"shape {shape}",
+            )
+        if len(wanted) not in (spatial, len(shape)):
+            raise ShapeError(
+                argument="output_size",
+                expected=f"of {spatial} or {len(shape)} extents for an input of shape {shape}",
+                got=f"{len(wanted)}",
+            )
+        wanted = wanted[-spatial:]
+        least = tuple(
+            (n - 1) * s - 2 * p + d * (k - 1) + 1
+            for n, s, p, d, k in zip(
+                shape[lead:], self.stride, self.padding, self.dilation, self.kernel_size,
+                strict=True,
+            )
         )  # fmt: skip
+        most = tuple(n + s - 1 for n, s in zip(least, self.stride, strict=True))
+        if any(not a <= n <= b for a, n, b in zip(least, wanted, most, strict=True)):
+            raise ArgumentError(
+                argument="output_size", expected=f"from {least} to {most}", got=wanted
+            )
+        return tuple(n - a for n, a in zip(wanted, least, strict=True))
 
 
 class ConvTranspose1d(_ConvTranspose):

@@ -6,13 +6,13 @@ from typing import Any
 from typing import Any
 from refquant import arguments
 from refquant._documentation import document
-from refquant.errors import ArgumentError, NotSupportedError
+from refquant.errors import ArgumentError, NotSupportedError, ShapeError
 from refquant.nn import functional as F
 from refquant.nn.linear import reset_weight_and_bias
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.ops.floating.creation import empty
-from refquant.ops.floating.windows import per_dimension
+from refquant.ops.floating.windows import border, per_dimension
 from refquant.tensors import Tensor
 __all__ = ['Conv1d', 'Conv2d', 'Conv3d', 'ConvTranspose1d', 'ConvTranspose2d', 'ConvTranspose3d']
 
@@ -22,7 +22,7 @@ def channels(in_channels: Any, out_channels: Any, groups: Any, least: int=0) -> 
 def check_padding_mode(padding_mode: Any, *known: str) -> None:
     """Raise unless a border holds zeros, or what else is known."""
 
-def bordered(input: Any, padding: tuple[int, ...], padding_mode: str) -> Any:
+def bordered(input: Any, padding: tuple[int, ...], padding_mode: str, behind: tuple[int, ...] | None=None) -> Any:
     """Put a border around a tensor, unless that is one of zeros, which convolutions make."""
 
 class _Convolution(Module):
@@ -54,8 +54,8 @@ class Conv1d(_Convolution):
         Size of the filters.
     stride : int or tuple of int, default 1
         Step of the window.
-    padding : int or tuple of int, default 0
-        Zeros around the input.
+    padding : int, tuple of int, 'same' or 'valid', default 0
+        Width of the border; 'same' keeps the extents, where `stride` is 1, 'valid' is 0.
     dilation : int or tuple of int, default 1
         Distance of the elements of a window.
     groups : int, default 1
@@ -87,8 +87,8 @@ class Conv2d(_Convolution):
         Size of the filters.
     stride : int or tuple of int, default 1
         Step of the window.
-    padding : int or tuple of int, default 0
-        Zeros around the input.
+    padding : int, tuple of int, 'same' or 'valid', default 0
+        Width of the border; 'same' keeps the extents, where `stride` is 1, 'valid' is 0.
     dilation : int or tuple of int, default 1
         Distance of the elements of a window.
     groups : int, default 1
@@ -125,8 +125,8 @@ class Conv3d(_Convolution):
         Size of the filters.
     stride : int or tuple of int, default 1
         Step of the window.
-    padding : int or tuple of int, default 0
-        Zeros around the input.
+    padding : int, tuple of int, 'same' or 'valid', default 0
+        Width of the border; 'same' keeps the extents, where `stride` is 1, 'valid' is 0.
     dilation : int or tuple of int, default 1
         Distance of the elements of a window.
     groups : int, default 1
@@ -150,7 +150,20 @@ class _ConvTranspose(_Convolution):
     _padding_modes: Any
     transposed: Any
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any=1, padding: Any=0, output_padding: Any=0, groups: int=1, bias: bool=True, dilation: Any=1, padding_mode: str='zeros') -> None: ...
-    def _convolve(self, input: Any, weight: Any, bias: Any) -> Any: ...
+    def _convolve(self, input: Any, weight: Any, bias: Any, output_size: Any=None) -> Any: ...
+    def forward(self, input: Tensor, output_size: Any=None) -> Tensor:
+        """Convolve `input`.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of the shape (batch, in_channels, ...); the batch may be left out.
+        output_size : sequence of int, optional
+            Extents of the result, with or without those of batch and channels, in place of
+            `output_padding`: those whose convolution has the extents of `input`.
+        """
+    def _behind(self, input: Any, output_size: Any) -> tuple[int, ...]:
+        """Return the output padding that leads to the extents that are wanted."""
 
 class ConvTranspose1d(_ConvTranspose):
     """Convolve sequences by the transposed map; see `ConvTranspose2d`.

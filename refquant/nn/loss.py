@@ -115,7 +115,7 @@ class NLLLoss(_WeightedLoss):
     """
 
     _function = staticmethod(F.nll_loss)
-    _arguments = ("weight", "ignore_index", "reduction")
+    _arguments: tuple[str, ...] = ("weight", "ignore_index", "reduction")
 
     def __init__(
         self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
@@ -134,6 +134,8 @@ class CrossEntropyLoss(NLLLoss):
     ignore_index : int, default -100
         Targets of this class do not count.
     %(reduction)s
+    label_smoothing : float, default 0.0
+        Share of the target, 0 to 1, that all classes have in equal parts.
 
     %(example)s
     >>> refquant.nn.CrossEntropyLoss()(refquant.tensor([[0.0, 0.0]]), refquant.tensor([1]))
@@ -141,6 +143,17 @@ class CrossEntropyLoss(NLLLoss):
     """
 
     _function = staticmethod(F.cross_entropy)
+    _arguments = ("weight", "ignore_index", "reduction", "label_smoothing")
+
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(weight, ignore_index, reduction)
+        self.label_smoothing = arguments.number("label_smoothing", label_smoothing)
 
 
 class BCELoss(_WeightedLoss):
@@ -168,6 +181,8 @@ class BCEWithLogitsLoss(_WeightedLoss):
     weight : Tensor, optional
         Factor of the loss of each class or element.
     %(reduction)s
+    pos_weight : Tensor, optional
+        Factor of the losses of targets that are 1; broadcasts to the target.
 
     %(example)s
     >>> refquant.nn.BCEWithLogitsLoss()(refquant.tensor([0.0]), refquant.tensor([1.0]))
@@ -175,6 +190,16 @@ class BCEWithLogitsLoss(_WeightedLoss):
     """
 
     _function = staticmethod(F.binary_cross_entropy_with_logits)
+    _arguments = ("weight", "reduction", "pos_weight")
+
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        reduction: str = "mean",
+        pos_weight: Tensor | None = None,
+    ) -> None:
+        super().__init__(weight, reduction)
+        self.register_buffer("pos_weight", pos_weight)
 
 
 class KLDivLoss(_Loss):

@@ -96,7 +96,7 @@ class NLLLoss(_WeightedLoss):
     tensor(0.2877)
     """
     _function: Any
-    _arguments: Any
+    _arguments: tuple[str, ...] = ...
     def __init__(self, weight: Tensor | None=None, ignore_index: int=-100, reduction: str='mean') -> None: ...
 
 class CrossEntropyLoss(NLLLoss):
@@ -110,6 +110,8 @@ class CrossEntropyLoss(NLLLoss):
         Targets of this class do not count.
     reduction : {'mean', 'sum', 'none'}
         What becomes of the elements.
+    label_smoothing : float, default 0.0
+        Share of the target, 0 to 1, that all classes have in equal parts.
 
     Examples
     --------
@@ -118,6 +120,8 @@ class CrossEntropyLoss(NLLLoss):
     tensor(0.6931)
     """
     _function: Any
+    _arguments: Any
+    def __init__(self, weight: Tensor | None=None, ignore_index: int=-100, reduction: str='mean', label_smoothing: float=0.0) -> None: ...
 
 class BCELoss(_WeightedLoss):
     """Cross-entropy of binary targets; see `refquant.nn.functional.binary_cross_entropy`.
@@ -146,6 +150,8 @@ class BCEWithLogitsLoss(_WeightedLoss):
         Factor of the loss of each class or element.
     reduction : {'mean', 'sum', 'none'}
         What becomes of the elements.
+    pos_weight : Tensor, optional
+        Factor of the losses of targets that are 1; broadcasts to the target.
 
     Examples
     --------
@@ -154,6 +160,8 @@ class BCEWithLogitsLoss(_WeightedLoss):
     tensor(0.6931)
     """
     _function: Any
+    _arguments: Any
+    def __init__(self, weight: Tensor | None=None, reduction: str='mean', pos_weight: Tensor | None=None) -> None: ...
 
 class KLDivLoss(_Loss):
     """Kullback-Leibler divergence; see `refquant.nn.functional.kl_div`.

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from refquant import arguments
 from refquant._documentation import document
+from refquant._turns import Turn
 from refquant.errors import ShapeError
 from refquant.nn import functional as F
 from refquant.nn import init
-from refquant.nn._turns import Turn
 from refquant.nn.module import Module
 from refquant.nn.parameter import Parameter
 from refquant.ops.floating.creation import empty, ones, zeros

@@ -457,6 +457,146 @@ class Methods:
         Tensor
             Of the shape of `input`.
         """
+    def bitwise_and(self, other: Any) -> Tensor:
+        """Compute the AND of every bit; of bools, the logical one.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of bools or integers.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            Of the common dtype and shape.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.bitwise_and(refquant.tensor([6, 3]), 5)
+        tensor([4, 1])
+        """
+    def bitwise_and_(self, other: Any) -> Self:
+        """Apply `bitwise_and` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of bools or integers.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
+    def bitwise_not(self) -> Tensor:
+        """Invert every bit; true becomes false.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of bools or integers.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `input`.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.bitwise_not(refquant.tensor([0, -3]))
+        tensor([-1,  2])
+        """
+    def bitwise_not_(self) -> Self:
+        """Apply `bitwise_not` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of bools or integers.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
+    def bitwise_or(self, other: Any) -> Tensor:
+        """Compute the OR of every bit; of bools, the logical one.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of bools or integers.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            Of the common dtype and shape.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.bitwise_or(refquant.tensor([6, 3]), 5)
+        tensor([7, 7])
+        """
+    def bitwise_or_(self, other: Any) -> Self:
+        """Apply `bitwise_or` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of bools or integers.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
+    def bitwise_xor(self, other: Any) -> Tensor:
+        """Compute the XOR of every bit; of bools, the logical one.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of bools or integers.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            Of the common dtype and shape.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> refquant.bitwise_xor(refquant.tensor([6, 3]), 5)
+        tensor([3, 6])
+        """
+    def bitwise_xor_(self, other: Any) -> Self:
+        """Apply `bitwise_xor` in place.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of bools or integers.
+        other : Tensor or number
+            The second operand; shapes broadcast.
+
+        Returns
+        -------
+        Tensor
+            `input` itself.
+        """
     def bmm(self, mat2: Any) -> Tensor:
         """Multiply two batches of matrices; see `matmul`.
 

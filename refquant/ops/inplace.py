@@ -7,7 +7,17 @@ from refquant._operation import operation_name
 from refquant.errors import ArgumentTypeError, DtypeError, GradientError, OperationError, ShapeError
 from refquant.tensors import Tensor, autograd
 
-__all__ = ["assign", "check_writable"]
+__all__ = ["assign", "check_writable", "takes"]
+
+
+def takes(place: np.dtype, elements: np.dtype) -> bool:
+    """Tell whether elements may be written into a tensor that exists, converted to its dtype.
+
+    Floats do not become integers, and numbers do not become bools; an integer that the dtype does
+    not hold wraps around.
+    """
+    integers = place.kind in "iu" and elements.kind in "iu"
+    return integers or np.can_cast(elements, place, "same_kind")
 
 
 def check_writable(array: np.ndarray, argument: str = "self") -> None:
@@ -60,7 +70,7 @@ def assign(target: Tensor, result: Tensor) -> Tensor:
             got=f"shape {target.array.shape}",
             hint="use the operation that is not in place",
         )
-    if not np.can_cast(array.dtype, target.array.dtype, "same_kind"):
+    if not takes(target.array.dtype, array.dtype):
         raise DtypeError(
             argument="self",
             expected=f"of a type that holds {result.dtype}",
@@ -70,7 +80,7 @@ def assign(target: Tensor, result: Tensor) -> Tensor:
     if not (autograd.is_grad_enabled() and (target.requires_grad or result.requires_grad)):
         check_writable(target.array)
         with np.errstate(all="ignore"):
-            np.copyto(target.array, array, casting="same_kind")
+            np.copyto(target.array, array, casting="unsafe")
         return target
     if target.requires_grad and target.node is None:
         raise GradientError(

@@ -14,6 +14,7 @@ from refquant.ops.floating import (  # noqa: F401 -- their rows
     concat,
     convolution,
     creation,
+    determinism,
     elementwise,
     embedding,
     extremes,
@@ -58,7 +59,7 @@ from refquant.ops.quantized import pooling as quantized_pooling
 from refquant.ops.quantized import reductions as quantized_reductions
 from refquant.ops.quantized import resizing as quantized_resizing
 from refquant.ops.quantized import sampling as quantized_sampling
-from refquant.ops.rows import exported
+from refquant.ops.rows import exported, method
 from refquant.tensors import Tensor
 
 
@@ -155,7 +156,7 @@ METHODS = {
     **exported("Tensor"),
     **operators.OPERATORS,
     "__abs__": rounding.abs,
-    "__matmul__": matmul.matmul,
+    "__matmul__": method(matmul.matmul),
     "where": _where,
 }
 

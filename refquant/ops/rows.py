@@ -16,7 +16,7 @@ from refquant.ops.dispatch import quantized_form
 from refquant.ops.inplace import assign
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["ROWS", "Row", "exported", "in_place", "row"]
+__all__ = ["ROWS", "Row", "exported", "in_place", "method", "row"]
 
 # Type and description of parameters by name; "name=default" stands before "name".
 PARAMETERS = {
@@ -148,7 +148,30 @@ def row(
 
 def exported(place: str) -> dict[str, Callable[..., Any]]:
     """Return the operations that are found at a place, by name."""
-    return {row.name: row.function for row in ROWS if place in row.at}
+    operations = {row.name: row.function for row in ROWS if place in row.at}
+    if place != "Tensor":
+        return operations
+    return {name: method(operation) for name, operation in operations.items()}
+
+
+@functools.cache  # one method for the name and for the operator
+def method(operation: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an operation as the method of a tensor: only the function has `out`."""
+    if "out" not in _parameters(operation):
+        return operation
+
+    @named(operation.__name__)
+    def without_out(input, other):
+        return operation(input, other)
+
+    for name in functools.WRAPPER_ASSIGNMENTS:  # a wrapped function would show its own signature
+        setattr(without_out, name, getattr(operation, name))
+    without_out.__annotations__ = {
+        name: kind for name, kind in operation.__annotations__.items() if name != "out"
+    }
+    if operation.__doc__ is not None:
+        without_out.__doc__ = re.sub(r"\nout : .*(\n    .*)*", "", operation.__doc__)
+    return without_out
 
 
 def in_place(
@@ -170,7 +193,7 @@ def in_place(
     callable
         Calls the form of quantized tensors, if there is one, for them.
     """
-    name = f"{operation.__name__}_"
+    operation, name = method(operation), f"{operation.__name__}_"
 
     @named(name)
     @functools.wraps(operation)

@@ -4,11 +4,12 @@ import math
 from typing import Any
 
 from refquant import arguments
+from refquant._documentation import document
 from refquant.errors import ArgumentError
 from refquant.optim.optimizer import Optimizer
 from refquant.optim.schedules import LRScheduler
 
-__all__ = ["CosineAnnealingLR", "ReduceLROnPlateau"]
+__all__ = ["CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ReduceLROnPlateau"]
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -21,8 +22,7 @@ class CosineAnnealingLR(LRScheduler):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     T_max : int
         Epochs until `eta_min` is reached.
     eta_min : float, default 0.0
@@ -70,13 +70,98 @@ class CosineAnnealingLR(LRScheduler):
         return [self.eta_min + (lr - self.eta_min) * height / 2 for lr in self.base_lrs]
 
 
+class CosineAnnealingWarmRestarts(LRScheduler):
+    """Half a cosine from the first step size to `eta_min`, again and again.
+
+    Parameters
+    ----------
+    %(scheduled)s
+    T_0 : int
+        Epochs of the first run.
+    T_mult : int, default 1
+        How many times longer each run is than the one before.
+    eta_min : float, default 0.0
+        The smallest step size.
+    last_epoch : int, default -1
+        The epoch to go on after.
+
+    Notes
+    -----
+    Source: Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> from refquant.optim import SGD, lr_scheduler
+    >>> optimizer = SGD([refquant.ones(1, requires_grad=True)], lr=0.5)
+    >>> scheduler = lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2)
+    >>> for _ in range(2):
+    ...     optimizer.step()
+    ...     scheduler.step()
+    ...     print(scheduler.get_last_lr())
+    [0.25]
+    [0.5]
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        T_0: int,
+        T_mult: int = 1,
+        eta_min: float = 0.0,
+        last_epoch: int = -1,
+    ) -> None:
+        self.T_0 = self.T_i = arguments.integer("T_0", T_0, 1)
+        self.T_mult = arguments.integer("T_mult", T_mult, 1)
+        self.eta_min = arguments.number("eta_min", eta_min)
+        self.T_cur: float = arguments.integer("last_epoch", last_epoch, -1)
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        """Compute the step sizes of the present place in a run."""
+        height = 1 + math.cos(math.pi * self.T_cur / self.T_i)
+        return [self.eta_min + (lr - self.eta_min) * height / 2 for lr in self.base_lrs]
+
+    def _start(self) -> None:
+        self._step_count = 0
+        self._go(0 if self.last_epoch < 0 else None)
+
+    def step(self, epoch: float | None = None) -> None:
+        """Go to the next epoch.
+
+        Parameters
+        ----------
+        epoch : float, optional
+            Go to this one instead; fractions lie within an epoch.
+        """
+        if epoch is None and self.last_epoch < 0:
+            epoch = 0
+        self._go(None if epoch is None else arguments.number("epoch", epoch, 0, finite=True))
+
+    def _go(self, epoch: float | None) -> None:
+        if epoch is None:
+            epoch = self.last_epoch + 1
+            self.T_cur += 1
+            if self.T_cur >= self.T_i:
+                self.T_cur, self.T_i = self.T_cur % self.T_i, self.T_i * self.T_mult
+        elif epoch < self.T_0:
+            self.T_cur, self.T_i = epoch, self.T_0
+        elif self.T_mult == 1:
+            self.T_cur = epoch % self.T_0
+        else:
+            growth = self.T_mult - 1
+            runs = int(math.log(epoch / self.T_0 * growth + 1, self.T_mult))
+            self.T_cur = epoch - self.T_0 * (self.T_mult**runs - 1) / growth
+            self.T_i = self.T_0 * self.T_mult**runs
+        self._set(math.floor(epoch))
+
+
 class ReduceLROnPlateau(LRScheduler):
     """The step size times `factor` when a measure has not improved for some epochs.
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     mode : {'min', 'max'}
         Whether a smaller or a larger measure is better.
     factor : float, default 0.1
@@ -184,3 +269,6 @@ class ReduceLROnPlateau(LRScheduler):
             new = max(group["lr"] * self.factor, least)
             if group["lr"] - new > self.eps:
                 group["lr"] = new
+
+
+document(__name__)

@@ -1,6 +1,12 @@
 """Schedules of the step size: what `refquant.optim.lr_scheduler` holds in PyTorch."""
 
-from refquant.optim.annealing import CosineAnnealingLR, ReduceLROnPlateau
+from refquant.optim.annealing import (
+    CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    ReduceLROnPlateau,
+)
+from refquant.optim.cycles import CyclicLR, OneCycleLR
+from refquant.optim.ramps import ConstantLR, LinearLR, PolynomialLR, SequentialLR
 from refquant.optim.schedules import (
     ExponentialLR,
     LambdaLR,
@@ -12,11 +18,18 @@ from refquant.optim.schedules import (
 _LRScheduler = LRScheduler
 
 __all__ = [
+    "ConstantLR",
     "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",
+    "LinearLR",
     "MultiStepLR",
+    "OneCycleLR",
+    "PolynomialLR",
     "ReduceLROnPlateau",
+    "SequentialLR",
     "StepLR",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from refquant import arguments
+from refquant._documentation import document
 from refquant.errors import ArgumentError, NotSupportedError, StateError
 from refquant.optim.optimizer import Optimizer
 
@@ -24,8 +25,7 @@ class LRScheduler:
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     last_epoch : int, default -1
         The epoch to go on after; -1 starts.
 
@@ -55,9 +55,13 @@ class LRScheduler:
                 )
         self.base_lrs: list[float] = [g["initial_lr"] for g in optimizer.param_groups]
         self.last_epoch = last_epoch
-        self._step_count = 0
         self._started_at = optimizer.steps
-        self._set(last_epoch + 1, first=True)
+        self._start()
+
+    def _start(self) -> None:
+        """Set the step sizes of the first epoch."""
+        self._step_count = 0
+        self._set(self.last_epoch + 1, first=True)
 
     def get_lr(self) -> list[float]:
         """Compute the step sizes of the present epoch from those before it."""
@@ -72,11 +76,15 @@ class LRScheduler:
         return None
 
     def _set(self, epoch: int, first: bool = False, alone: bool = False) -> None:
-        self.last_epoch = epoch
+        before = self.last_epoch
+        self.last_epoch, self._first = epoch, first
+        try:
+            values = self._at_once() if alone else None
+            values = self.get_lr() if values is None else values
+        except BaseException:
+            self.last_epoch = before
+            raise
         self._step_count += 1
-        self._first = first
-        values = self._at_once() if alone else None
-        values = self.get_lr() if values is None else values
         for group, value in zip(self.optimizer.param_groups, values, strict=True):
             group["lr"] = value
         self._last_lr: list[float] = [group["lr"] for group in self.optimizer.param_groups]
@@ -124,13 +132,25 @@ class LRScheduler:
         return [group["lr"] for group in self.optimizer.param_groups]
 
 
+def divisor(argument: str, value: Any) -> float:
+    """Return a number to divide by."""
+    number = arguments.number(argument, value)
+    if not number:
+        raise ArgumentError(argument=argument, expected="other than 0", got=value)
+    return number
+
+
+def kept_of(function: Any) -> dict[str, Any] | None:
+    """Return what a state keeps of a callable: the attributes of an object, None of a function."""
+    return None if hasattr(function, "__code__") else dict(vars(function))
+
+
 class LambdaLR(LRScheduler):
     """The first step size times a function of the epoch.
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     lr_lambda : callable, or list of callable
         Takes the epoch and returns the factor; one for each group of parameters, if a list.
     last_epoch : int, default -1
@@ -175,7 +195,7 @@ class LambdaLR(LRScheduler):
 
     def state_dict(self) -> dict[str, Any]:
         """Collect where the schedule is; functions are None, objects their attributes."""
-        kept = [dict(vars(f)) if not hasattr(f, "__code__") else None for f in self.lr_lambdas]
+        kept = [kept_of(function) for function in self.lr_lambdas]
         return {**super().state_dict(), "lr_lambdas": kept}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -192,8 +212,7 @@ class StepLR(LRScheduler):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     step_size : int
         How many epochs a step size lasts.
     gamma : float, default 0.1
@@ -238,8 +257,7 @@ class MultiStepLR(LRScheduler):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     milestones : iterable of int
         The epochs.
     gamma : float, default 0.1
@@ -286,8 +304,7 @@ class ExponentialLR(LRScheduler):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose step sizes are set.
+    %(scheduled)s
     gamma : float
         The factor.
     last_epoch : int, default -1
@@ -315,3 +332,6 @@ class ExponentialLR(LRScheduler):
 
     def _at_once(self) -> list[float]:
         return [lr * self.gamma**self.last_epoch for lr in self.base_lrs]
+
+
+document(__name__)

@@ -57,10 +57,9 @@ def channel_ranges(weight: Any, *, axis: int = 0, ax: Any = None) -> Any:
     ax = axes(ax)
     ax.bar(np.arange(len(channels)), high - low, bottom=low, color=COLORS[0], label="one channel")
     largest = float(np.abs(array).max())
-    for bound in (-largest, largest):
-        ax.axhline(
-            bound, color=COLORS[1], linestyle="--", linewidth=1.2, label="range of a shared scale"
-        )
+    for bound, label in ((-largest, "range of a shared scale"), (largest, "_other end")):
+        ax.axhline(bound, color=COLORS[1], linestyle="--", linewidth=1.2, label=label)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_ylim(-1.1 * largest or -1.0, 1.1 * largest or 1.0)
     ax.set_xlabel("channel")
     ax.set_ylabel("weight (real units)")

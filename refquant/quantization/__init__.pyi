@@ -92,6 +92,7 @@ from refquant.quantization.observers.fixed import FixedQParamsObserver as FixedQ
 from refquant.quantization.observers.fixed import PlaceholderObserver as PlaceholderObserver
 from refquant.quantization.observers.fixed import ReuseInputObserver as ReuseInputObserver
 from refquant.quantization.observers.histogram import HistogramObserver as HistogramObserver
+from refquant.quantization.observers.least_error import MSEObserver as MSEObserver
 from refquant.quantization.observers.minmax import MinMaxObserver as MinMaxObserver
 from refquant.quantization.observers.moving_average import MovingAverageMinMaxObserver as MovingAverageMinMaxObserver
 from refquant.quantization.observers.moving_average import MovingAveragePerChannelMinMaxObserver as MovingAveragePerChannelMinMaxObserver

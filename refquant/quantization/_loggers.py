@@ -3,7 +3,7 @@
 from typing import Any
 
 from refquant import arguments, dtypes
-from refquant.nn._turns import Turn
+from refquant._turns import Turn
 from refquant.nn.module import Module
 from refquant.nn.quantized.quantize import DeQuantize
 from refquant.quantization._checks import checked_model

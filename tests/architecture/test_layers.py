@@ -20,13 +20,13 @@ LAYERS = {
     7: "nn.quantized nn.qat nn.intrinsic nn.quantizable",
     6: "quantization.observers quantization.observer quantization.fake_quantize "
     "quantization.fake_quantization quantization.qconfig",
-    5: "nn optim utils io cuda accelerator",
+    5: "nn optim utils io cuda accelerator random",
     4: "ops",
     3: "tensors",
     2: "kernels reference _kernels _show_config",
     1: "engines backends",
     0: "dtypes errors arguments html archive atomic progress extras "
-    "_documentation _environment _kernels._environment _lazy _operation _paths _version",
+    "_documentation _environment _kernels._environment _lazy _operation _paths _turns _version",
 }
 LAYER_OF = {place: layer for layer, places in LAYERS.items() for place in places.split()}
 

@@ -1,6 +1,7 @@
 """Stubs of modules with their docstrings as they are while a program runs."""
 
 import ast
+import copy
 import importlib
 import inspect
 import re
@@ -70,10 +71,20 @@ def assignment(node, owner, tree):
     made_from = getattr(getattr(value, "__wrapped__", None), "__name__", None)
     for definition in tree.body:
         if isinstance(definition, ast.FunctionDef) and definition.name == made_from:
-            return function(definition, name, value, 0)
+            return function(taken(definition, value), name, value, 0)
     if name == "__all__" or "TypeVar(" in ast.unparse(node) or is_alias(value):
         return [ast.unparse(node)]
     return [f"{name}: Any" for name in name.strip("()").split(", ") if name.isidentifier()]
+
+
+def taken(node, value):
+    """Copy a definition, without the keywords that a function made from it does not take."""
+    node, kept = copy.deepcopy(node), inspect.signature(value).parameters
+    keywords = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+    pairs = [(keyword, default) for keyword, default in keywords if keyword.arg in kept]
+    node.args.kwonlyargs = [keyword for keyword, _ in pairs]
+    node.args.kw_defaults = [default for _, default in pairs]
+    return node
 
 
 def is_alias(value):

@@ -65,7 +65,7 @@ def mapped() -> int:
 
 
 def remember():
-    """Return a function that restores threads, kernels, engine, gradients and printing."""
+    """Return a function that restores threads, kernels, engine, gradients, printing, switches."""
     threads, choice = refquant.get_num_threads(), refquant.kernels.current()
     engine, gradients = refquant.backends.quantized.engine, refquant.is_grad_enabled()
 
@@ -75,6 +75,7 @@ def remember():
         refquant.backends.quantized.engine = engine
         refquant.set_grad_enabled(gradients)
         refquant.set_printoptions(profile="default")
+        refquant.use_deterministic_algorithms(False)
         if "matplotlib.pyplot" in sys.modules:
             sys.modules["matplotlib.pyplot"].close("all")
 

@@ -5,6 +5,7 @@ import pytest
 import refquant
 from refquant import nn, optim
 from refquant.errors import ShapeError, StateError
+from refquant.utils.data import RandomSampler
 
 
 @pytest.mark.parametrize("dim", [0, 1, 2, -1])
@@ -72,3 +73,32 @@ def test_results_are_not_learned():
 
 def test_devices_print_their_index():
     assert (str(refquant.device("cpu:0")), f"{refquant.device('cpu')}") == ("cpu:0", "cpu")
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: refquant.multinomial(refquant.zeros(3), 1),
+        lambda: refquant.multinomial(refquant.tensor([1.0, -1.0]), 1),
+        lambda: refquant.multinomial(refquant.ones(3), 0),
+        lambda: refquant.multinomial(refquant.ones(3), 4),
+        lambda: refquant.randint(3, 1, (2,)),
+        lambda: refquant.ones(2).random_(3, 1),
+        lambda: refquant.randint(0, 300, (2,), dtype=refquant.uint8),
+    ],
+)
+def test_ranges_without_numbers_are_runtime_errors(draw):
+    with pytest.raises(RuntimeError):
+        draw()
+
+
+@pytest.mark.parametrize("options", [{}, {"replacement": True}, {"num_samples": 0}])
+def test_nothing_to_draw_from_is_a_value_error(options):
+    with pytest.raises(ValueError, match="at least"):
+        RandomSampler([], **options)
+
+
+def test_a_schedule_without_a_first_step_size_is_a_key_error():
+    optimizer = optim.SGD(nn.Linear(2, 2).parameters(), lr=0.1)
+    with pytest.raises(KeyError, match="initial_lr"):
+        optim.lr_scheduler.StepLR(optimizer, 2, last_epoch=3)

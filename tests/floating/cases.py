@@ -151,6 +151,28 @@ CASES = {
     "cross_entropy_shares": Case(
         lambda T, x, y: _f(T).cross_entropy(x, T.softmax(y, 1)), ((3, 4), (3, 4))
     ),
+    "cross_entropy_smoothed": Case(
+        lambda T, x: _f(T).cross_entropy(
+            x, T.tensor([[1, 0], [2, -1], [1, 1]]), ignore_index=-1, label_smoothing=0.2
+        ),
+        ((3, 4, 2),),
+    ),
+    "cross_entropy_smoothed_weights": Case(
+        lambda T, x, w: _f(T).cross_entropy(
+            x, T.tensor([1, -100, 3]), abs(w.detach()), label_smoothing=0.1
+        ),
+        ((3, 4), (4,)),
+    ),
+    "cross_entropy_smoothed_one": Case(
+        lambda T, x: _f(T).cross_entropy(x, T.tensor(1), reduction="none", label_smoothing=1.0),
+        ((3,),),
+    ),
+    "cross_entropy_smoothed_shares": Case(
+        lambda T, x, y, w: _f(T).cross_entropy(
+            x, T.softmax(y, 1), abs(w.detach()), label_smoothing=0.3
+        ),
+        ((3, 4), (3, 4), (4,)),
+    ),
     "nll_loss_none": Case(
         lambda T, x: _f(T).nll_loss(x, T.tensor([1, 0]), reduction="none"), ((2, 3),)
     ),
@@ -160,6 +182,12 @@ CASES = {
     ),
     "binary_cross_entropy_with_logits": Case(
         lambda T, x, y: _f(T).binary_cross_entropy_with_logits(x, y.detach()), ((5,), (5,))
+    ),
+    "binary_cross_entropy_with_logits_weights": Case(
+        lambda T, x, y, w: _f(T).binary_cross_entropy_with_logits(
+            x, y.detach(), pos_weight=abs(w.detach())
+        ),
+        ((4, 3), (4, 3), (3,)),
     ),
     "kl_div": Case(
         lambda T, x, y: _f(T).kl_div(x, y, reduction="batchmean"), ((3, 4), (3, 4)), 0.1, 0.9

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import refquant
-from refquant.errors import RefquantError
+from refquant.errors import ArgumentError, RefquantError
 from refquant.utils import data
 
 Pair = collections.namedtuple("Pair", "x y")
@@ -109,6 +109,28 @@ def test_data_sets_are_joined_and_cut():
     assert list(Stream() + Stream())[4:7] == [4, 0, 1]
 
 
+def test_data_sets_are_stacked():
+    stacked = data.StackDataset(Squares(3), ["a", "b", "c"])
+    assert (len(stacked), stacked[2]) == (3, ((2, 4.0), "c"))
+    assert data.StackDataset(x=[1, 2], y="ab")[1] == {"x": 2, "y": "b"}
+    assert data.StackDataset([1, 2], "ab")[:1] == ([1], "a")
+    (batch,) = next(iter(data.DataLoader(data.StackDataset([1, 2]), 2)))
+    assert batch.tolist() == [1, 2]
+
+
+class AtOnce(Squares):
+    def __getitems__(self, indices):
+        return [f"at once {index}" for index in indices if index < self.count]
+
+
+def test_stacked_data_sets_give_items_at_once_if_they_can():
+    loaded = data.DataLoader(data.StackDataset(x=AtOnce(2), y=[5, 6]), 2, collate_fn=list)
+    assert list(loaded) == [[{"x": "at once 0", "y": 5}, {"x": "at once 1", "y": 6}]]
+    assert data.StackDataset(AtOnce(2), [5, 6]).__getitems__([1]) == [("at once 1", 6)]
+    with pytest.raises(ArgumentError, match="another number of items"):
+        data.StackDataset(AtOnce(2)).__getitems__([1, 2])
+
+
 def test_workers_have_no_effect_which_is_said_once():
     from refquant.utils.data import loader
 
@@ -129,6 +151,12 @@ def test_workers_have_no_effect_which_is_said_once():
         lambda: data.DataLoader(3),
         lambda: data.TensorDataset(refquant.ones(2), refquant.ones(3)),
         lambda: data.ConcatDataset([]),
+        lambda: data.StackDataset(),
+        lambda: data.StackDataset([1], [2, 3]),
+        lambda: data.StackDataset([1], y=[2]),
+        lambda: data.StackDataset(3),
+        lambda: data.StackDataset([1])[1],
+        lambda: data.StackDataset([1])[[0]],
         lambda: data.ConcatDataset([Squares(2), Squares(1)])[3],
         lambda: data.random_split(Squares(3), [1, 1]),
         lambda: data.Dataset()[0],

@@ -188,15 +188,24 @@ def test_shared_modules_hooks_and_recipes_stay_what_they_are(torch):
 
 def test_what_cannot_come_over_is_listed_at_once(torch):
     nn = torch.nn
-    inner = nn.Sequential(nn.CELU(), nn.Conv2d(1, 1, 3, padding="same"))
+    inner = nn.Sequential(nn.CELU(), nn.LSTM(2, 4, proj_size=3))
     model = nn.Sequential(nn.Mish(), inner, nn.LSTM(2, 4, proj_size=2))
     with pytest.raises(errors.NotSupportedError) as caught:
         refquant.from_torch(model)
-    for part in ("0: torch.nn.modules.activation.Mish", "1.1: Conv2d: ", "'same'",
+    for part in ("0: torch.nn.modules.activation.Mish", "1.1: LSTM: ", "got 3",
                  "2: LSTM: from_torch: `proj_size` must be 0, got 2"):  # fmt: skip
         assert part in str(caught.value)
     with pytest.raises(errors.NotSupportedError, match=r"a: a tensor of torch\.bfloat16"):
         refquant.from_torch({"a": torch.ones(1, dtype=torch.bfloat16)})
+
+
+def test_a_named_padding_comes_over(torch):
+    theirs = torch.nn.Conv2d(1, 1, (3, 4), padding="same", dilation=(1, 2))
+    ours = refquant.from_torch(theirs)
+    x = torch.rand(2, 1, 5, 6)
+    assert ours.padding == "same"
+    result = ours(refquant.from_torch(x)).detach().numpy()
+    np.testing.assert_allclose(result, theirs(x).detach().numpy(), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("legacy", [False, True])

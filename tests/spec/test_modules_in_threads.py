@@ -1,6 +1,10 @@
 """Modules that change when they are called answer many threads as if these came one by one."""
 
+import os
+import signal
 import sys
+import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -91,6 +95,51 @@ def test_running_statistics_are_moved_once_a_batch(kind, engine, momentum):
     assert len(one) == 3
     for name, value in one.items():
         assert np.array_equal(value, many[name]), name
+
+
+@pytest.mark.parametrize("kind", ["Embedding", "EmbeddingBag"])
+def test_rows_of_a_table_are_scaled_down_once(kind):
+    """Modules with the same table, too; each answer has rows of the largest norm or smaller."""
+    rng = np.random.default_rng(8)
+    rows = [refquant.tensor(rng.integers(0, 64, (4, 16))) for _ in range(200)]
+
+    def trained(threads):
+        refquant.manual_seed(9)
+        modules = [getattr(nn, kind)(64, 256, max_norm=1.0) for _ in range(2)]
+        modules[1].weight = modules[0].weight
+        calls = list(zip(modules * (len(rows) // 2), rows, strict=True))
+        with ThreadPoolExecutor(threads) as pool:
+            results = list(pool.map(lambda pair: pair[0](pair[1]).detach().numpy(), calls))
+        return [modules[0].weight.detach().numpy(), *results]
+
+    for one, many in zip(trained(1), trained(THREADS), strict=True):
+        np.testing.assert_allclose(many, one, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_process_does_not_wait_for_threads_that_it_does_not_have():
+    observer, held, done = MOVING(), threading.Event(), threading.Event()
+    observer(refquant.tensor([-1.0, 1.0]))
+
+    def hold():
+        with observer._turn:
+            held.set()
+            done.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that a process with threads forks
+        child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(60)  # ends it if it waits
+        observer(refquant.ones(1))
+        os._exit(0)
+    done.set()
+    holder.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_outputs_of_one_call_are_kept_at_one_place():

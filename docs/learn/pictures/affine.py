@@ -19,7 +19,7 @@ def draw(ink):
         ax.vlines(marks, -0.6, 0.6, color=COLORS[0], linewidth=2.5)
         for q, mark in enumerate(marks):
             ax.text(mark, 0.85, str(q), ha="center")
-        ax.axvline(0, color=COLORS[1], linestyle="--", linewidth=1.5)
+        ax.vlines(0, -1, 0.75, color=COLORS[1], linestyle="--", linewidth=1.5)
         ax.set_ylim(-1, 1.8)
         ax.set_yticks([])
         ax.spines["left"].set_visible(False)

@@ -18,7 +18,7 @@ def draw(ink):
     observer = refquant.quantization.HistogramObserver(dtype=refquant.quint8)
     observer(refquant.from_numpy(x))
     scale, zero_point = (float(v) for v in observer.calculate_qparams())
-    figure, axes = pyplot.subplots(1, 2, sharex=True, figsize=(7.2, 3.4))
+    figure, axes = pyplot.subplots(1, 2, sharex=True, figsize=(7.2, 3.8), layout="constrained")
     for ax, bits in zip(axes, (8, 4), strict=True):
         levels = 2**bits
         rounding, cut = clip**2 / (3 * levels**2), 2 * np.exp(-clip)
@@ -34,5 +34,5 @@ def draw(ink):
     axes[0].axvline((255 - zero_point) * scale, color=COLORS[3], linestyle="--", label="search")
     axes[0].set_ylabel("mean squared error")
     lines = [line for line in axes[0].lines if not line.get_label().startswith("_")]
-    axes[1].legend(handles=lines, loc="lower left")
+    figure.legend(handles=lines, loc="outside lower center", ncols=len(lines))
     return figure

@@ -26,6 +26,7 @@ def draw(ink):
     channels = np.arange(CHANNELS)
     axes[1].bar(channels - 0.2, sqnr(w, shared), 0.4, color=COLORS[1], label="shared scale")
     axes[1].bar(channels + 0.2, sqnr(w, own), 0.4, color=COLORS[0], label="own scales")
+    axes[1].xaxis.get_major_locator().set_params(integer=True)
     axes[1].set_xlabel("channel")
     axes[1].set_ylabel("SQNR in dB")
     axes[1].set_ylim(0, 62)

@@ -18,7 +18,7 @@ def draw(ink):
         "= accumulator": (x - z_x) @ (w - z_w).T,
     }
     largest = max(np.abs(term).max() for term in terms.values())
-    # From one colour to the other through none, so that small numbers show the page.
+    # From one color to the other through none, so that small numbers show the page.
     shades = [COLORS[1], COLORS[1] + "00", COLORS[0] + "00", COLORS[0]]
     colors = LinearSegmentedColormap.from_list(
         "sign", list(zip((0, 0.5, 0.5, 1), shades, strict=True))

@@ -20,11 +20,12 @@ def draw(ink):
     figure, ax = pyplot.subplots()
     ax.plot(shifts, 2.0 ** -(shifts + 1), color=ink, linewidth=1, label="$2^{-(k+1)}$")
     ax.plot(shifts, shares[FIXED_POINT], "o", color=COLORS[1], label="rounded twice")
-    floor = np.maximum(shares[FLOAT_PRODUCT], 1e-6)
-    ax.plot(shifts, floor, "s", color=COLORS[0], label="float multiplier (none: at the bottom)")
-    ax.set_yscale("log")
+    ax.plot(shifts, shares[FLOAT_PRODUCT], "s", color=COLORS[0], label="float multiplier")
+    # Logarithmic down to one of a million outputs, with a place for zero below.
+    ax.set_yscale("symlog", linthresh=1e-6)
+    ax.set_ylim(-3e-7, 0.5)
     ax.set_xticks(shifts)
     ax.set_xlabel("shift k")
     ax.set_ylabel("share of outputs off by one")
-    ax.legend(loc="center right")
+    ax.legend(loc="center left")
     return figure

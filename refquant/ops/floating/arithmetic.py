@@ -7,6 +7,7 @@ import numpy as np
 
 from refquant import arguments
 from refquant.ops.broadcasting import unbroadcast
+from refquant.ops.floating.given_out import written
 from refquant.ops.floating.operands import broadcast, operand, pair, refuse_quantized, scalar
 from refquant.ops.inplace import assign
 from refquant.ops.rows import in_place, row
@@ -81,14 +82,14 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 
 
 @row(domain=(-2, 2))
-def mul(input: Any, other: Any) -> Tensor:
+def mul(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Multiply element by element, with broadcasting; see `add`.
 
     >>> refquant.mul(refquant.tensor([2.0, 3.0]), 4)
     tensor([ 8., 12.])
     """
     a, b, x, y = pair(input, other)
-    return differentiable(
+    product = differentiable(
         broadcast(np.multiply, x, y),
         (a, b),
         lambda g: (
@@ -96,6 +97,7 @@ def mul(input: Any, other: Any) -> Tensor:
             unbroadcast(g * x, y.shape) if b.requires_grad else None,
         ),
     )
+    return product if out is None else written(out, product)
 
 
 @row(domain=(0.3, 2))

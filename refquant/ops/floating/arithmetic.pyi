@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from refquant import arguments
 from refquant.ops.broadcasting import unbroadcast
+from refquant.ops.floating.given_out import written
 from refquant.ops.floating.operands import broadcast, operand, pair, refuse_quantized, scalar
 from refquant.ops.inplace import assign
 from refquant.ops.rows import in_place, row
@@ -71,7 +72,7 @@ def sub(input: Any, other: Any, *, alpha: float=1) -> Tensor:
     tensor([3., 3.])
     """
 
-def mul(input: Any, other: Any) -> Tensor:
+def mul(input: Any, other: Any, *, out: Any=None) -> Tensor:
     """Multiply element by element, with broadcasting; see `add`.
 
     Parameters
@@ -80,6 +81,8 @@ def mul(input: Any, other: Any) -> Tensor:
         The operand, of any shape.
     other : Tensor or number
         The second operand; shapes broadcast.
+    out : Tensor, optional
+        Takes the result.
 
     Returns
     -------

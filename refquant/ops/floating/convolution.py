@@ -15,8 +15,10 @@ from refquant.engines.rules.product_order import convolution_order
 from refquant.errors import ArgumentError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.operands import float_operand
+from refquant.ops.floating.padding import pad
 from refquant.ops.floating.products import convolution_product, in_blocks, out_of_blocks
 from refquant.ops.floating.windows import (
+    border,
     output_sizes,
     padded,
     per_dimension,
@@ -27,6 +29,8 @@ from refquant.ops.floating.windows import (
 )
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
+
+_PADDING = "Zeros around the input; 'same' keeps the extents, where `stride` is 1, 'valid' is 0."
 
 
 def checked_operands(
@@ -77,8 +81,12 @@ def checked_operands(
 def _convolve(ndim, input, weight, bias, stride, padding, dilation, groups) -> Tensor:
     x, w, xs, ws, b, groups = checked_operands(ndim, input, weight, bias, groups)
     stride = per_dimension("stride", stride, ndim, 1)
-    padding = per_dimension("padding", padding, ndim, 0)
     dilation = per_dimension("dilation", dilation, ndim, 1)
+    padding, behind = border(padding, ws.shape[2:], stride, dilation)
+    if behind != padding:  # the sums below run over a border of one width
+        more = [e - p for p, e in zip(padding, behind, strict=True)]
+        framed_input = pad(x, [n for extra in reversed(more) for n in (0, extra)])
+        return _convolve(ndim, framed_input, w, b, stride, padding, dilation, groups)
     kernel, batch, channels = ws.shape[2:], xs.shape[0], ws.shape[0]
     sizes = output_sizes(xs.shape[2:], kernel, stride, padding, dilation)
     pixels, fan = math.prod(sizes), math.prod(ws.shape[1:])
@@ -122,7 +130,7 @@ def _convolve(ndim, input, weight, bias, stride, padding, dilation, groups) -> T
     return differentiable(product, (x, w) if b is None else (x, w, b), backward)
 
 
-@row("nn.functional")
+@row("nn.functional", padding=_PADDING)
 def conv1d(
     input: Any,
     weight: Any,
@@ -179,8 +187,10 @@ def conv2d(
         The filters.
     bias : Tensor of the same dtype, shape (out_channels,), optional
         Added to every pixel.
-    stride, padding, dilation : int or pair of int
-        Pixels from window to window, border of zeros, pixels from tap to tap.
+    stride, dilation : int or pair of int
+        Pixels from window to window, and from tap to tap.
+    padding : int, pair of int, 'same' or 'valid'
+        Border of zeros; 'same' keeps height and width, where `stride` is 1, 'valid' is 0.
     groups : int
         Channels are cut into as many groups that do not see each other.
 
@@ -205,7 +215,7 @@ def conv2d(
     return _convolve(2, input, weight, bias, stride, padding, dilation, groups)
 
 
-@row("nn.functional")
+@row("nn.functional", padding=_PADDING)
 def conv3d(
     input: Any,
     weight: Any,

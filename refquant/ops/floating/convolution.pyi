@@ -16,10 +16,12 @@ from refquant.engines.rules.product_order import convolution_order
 from refquant.errors import ArgumentError, ShapeError
 from refquant.ops import checks, layout
 from refquant.ops.floating.operands import float_operand
+from refquant.ops.floating.padding import pad
 from refquant.ops.floating.products import convolution_product, in_blocks, out_of_blocks
-from refquant.ops.floating.windows import output_sizes, padded, per_dimension, positions, spatial_input, unpadded, windows
+from refquant.ops.floating.windows import border, output_sizes, padded, per_dimension, positions, spatial_input, unpadded, windows
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
+_PADDING: Any
 
 def checked_operands(ndim: int, input: Any, weight: Any, bias: Any, groups: Any, transposed: bool=False) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray, Tensor | None, int]:
     """Return operands, the arrays of input and weight, bias and groups of a convolution, or raise.
@@ -44,7 +46,7 @@ def conv1d(input: Any, weight: Any, bias: Any=None, stride: Any=1, padding: Any=
     stride : int or tuple of int, default 1
         Step of the window.
     padding : int or tuple of int, default 0
-        Zeros around the input.
+        Zeros around the input; 'same' keeps the extents, where `stride` is 1, 'valid' is 0.
     dilation : int or tuple of int, default 1
         Distance of the elements of a window.
     groups : int, default 1
@@ -79,8 +81,10 @@ def conv2d(input: Any, weight: Any, bias: Any=None, stride: Any=1, padding: Any=
         The filters.
     bias : Tensor of the same dtype, shape (out_channels,), optional
         Added to every pixel.
-    stride, padding, dilation : int or pair of int
-        Pixels from window to window, border of zeros, pixels from tap to tap.
+    stride, dilation : int or pair of int
+        Pixels from window to window, and from tap to tap.
+    padding : int, pair of int, 'same' or 'valid'
+        Border of zeros; 'same' keeps height and width, where `stride` is 1, 'valid' is 0.
     groups : int
         Channels are cut into as many groups that do not see each other.
 
@@ -121,7 +125,7 @@ def conv3d(input: Any, weight: Any, bias: Any=None, stride: Any=1, padding: Any=
     stride : int or tuple of int, default 1
         Step of the window.
     padding : int or tuple of int, default 0
-        Zeros around the input.
+        Zeros around the input; 'same' keeps the extents, where `stride` is 1, 'valid' is 0.
     dilation : int or tuple of int, default 1
         Distance of the elements of a window.
     groups : int, default 1

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._turns import Turn
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops.bags import bag_bounds, rows_below, whole_numbers
 from refquant.ops.floating.operands import float_operand
@@ -19,6 +20,9 @@ _PARTS: dict[str, Any] = {
     "sparse": "Without effect: gradients are dense.",
     "padding_idx": "A row without gradient, in a bag also without effect.",
 }
+
+# Of all tables: modules and views can share one.
+_SCALING = Turn()
 
 
 def _table(weight: Any) -> Tensor:
@@ -38,17 +42,22 @@ def padding_row(padding_idx: Any, count: int) -> int:
     return index % count
 
 
-def _renormalize(w: Tensor, rows: np.ndarray, max_norm: Any, norm_type: Any) -> None:
+def _read(w: Tensor, rows: np.ndarray, max_norm: Any, norm_type: Any) -> np.ndarray:
+    """Scale rows of a larger norm down in the table; return what holds the rows that are used."""
     if max_norm is None:
-        return
+        return w.array
     most = arguments.real("max_norm", max_norm, 0)
     order = arguments.real("norm_type", norm_type)
     used = np.unique(rows)
-    norms = np.linalg.norm(w.array[used], order, axis=1).astype(w.array.dtype)
-    with np.errstate(over="ignore"):  # what is allowed may be more than the dtype holds
+    # Another thread could scale a row for the second time, or read it half scaled.
+    with _SCALING, np.errstate(over="ignore"):  # what is allowed may be more than the dtype holds
+        norms = np.linalg.norm(w.array[used], order, axis=1).astype(w.array.dtype)
         large = norms > most
         factors = (most / (norms[large] + 1e-7)).astype(w.array.dtype)
         w.array[used[large]] *= factors[:, None]
+        table = np.empty_like(w.array)
+        table[used] = w.array[used]
+    return table
 
 
 def _scattered(w: Tensor, rows: np.ndarray, g: np.ndarray, padding: int, by_frequency: bool):
@@ -96,13 +105,13 @@ def embedding(
     padding = padding_row(padding_idx, w.array.shape[0])
     by_frequency = arguments.flag("scale_grad_by_freq", scale_grad_by_freq)
     arguments.flag("sparse", sparse)
-    _renormalize(w, rows, max_norm, norm_type)
-    columns = w.array.shape[1]
+    table = _read(w, rows, max_norm, norm_type)
+    columns = table.shape[1]
 
     def backward(g):
         return (_scattered(w, rows, g.reshape(-1, columns), padding, by_frequency),)
 
-    return differentiable(w.array[rows].reshape(*indices.shape, columns), (w,), backward)
+    return differentiable(table[rows].reshape(*indices.shape, columns), (w,), backward)
 
 
 def _factors(value: Any, indices: np.ndarray, mode: str, w: Tensor) -> Tensor | None:
@@ -179,14 +188,14 @@ def embedding_bag(
     padding = padding_row(padding_idx, w.array.shape[0])
     by_frequency = arguments.flag("scale_grad_by_freq", scale_grad_by_freq)
     arguments.flag("sparse", sparse)
-    _renormalize(w, rows, max_norm, norm_type)
+    table = _read(w, rows, max_norm, norm_type)
     bags = np.repeat(np.arange(bounds.size - 1), np.diff(bounds))
     kept = np.flatnonzero(rows != padding)
     rows, bags = rows[kept], bags[kept]
     if mode == "max":
-        return _largest(w, rows, bags, bounds.size - 1, padding, by_frequency)
+        return _largest(w, table, rows, bags, bounds.size - 1, padding, by_frequency)
     counts = np.maximum(np.bincount(bags, minlength=bounds.size - 1), 1).astype(w.array.dtype)
-    taken = w.array[rows]
+    taken = table[rows]
     scale = np.ones(rows.size, w.array.dtype)
     if factors is not None:
         scale = factors.array.reshape(-1)[kept]
@@ -206,14 +215,14 @@ def embedding_bag(
     return differentiable(y, (w,) if factors is None else (w, factors), backward)
 
 
-def _largest(w, rows, bags, count: int, padding: int, by_frequency: bool) -> Tensor:
+def _largest(w, table, rows, bags, count: int, padding: int, by_frequency: bool) -> Tensor:
     """Take the largest elements of the rows of each bag; the first of equals has the gradient."""
     y = np.zeros((count, w.array.shape[1]), w.array.dtype)
     winners = np.zeros(y.shape, np.int64)
     for bag in np.unique(bags):
         own = rows[bags == bag]
-        winners[bag] = own[w.array[own].argmax(axis=0)]
-        y[bag] = np.take_along_axis(w.array, winners[bag][None], axis=0)[0]
+        winners[bag] = own[table[own].argmax(axis=0)]
+        y[bag] = np.take_along_axis(table, winners[bag][None], axis=0)[0]
     filled = np.unique(bags)
 
     def backward(g):

@@ -6,19 +6,22 @@ from typing import Any
 from typing import Any
 import numpy as np
 from refquant import arguments
+from refquant._turns import Turn
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops.bags import bag_bounds, rows_below, whole_numbers
 from refquant.ops.floating.operands import float_operand
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 _PARTS: dict[str, Any]
+_SCALING: Any
 
 def _table(weight: Any) -> Tensor: ...
 
 def padding_row(padding_idx: Any, count: int) -> int:
     """Return a row to leave out, counted from the end if negative; -1 for none."""
 
-def _renormalize(w: Tensor, rows: np.ndarray, max_norm: Any, norm_type: Any) -> None: ...
+def _read(w: Tensor, rows: np.ndarray, max_norm: Any, norm_type: Any) -> np.ndarray:
+    """Scale rows of a larger norm down in the table; return what holds the rows that are used."""
 
 def _scattered(w: Tensor, rows: np.ndarray, g: np.ndarray, padding: int, by_frequency: bool) -> Any:
     """Add gradients to the rows of the table that they belong to."""
@@ -111,5 +114,5 @@ def embedding_bag(input: Any, weight: Any, offsets: Any=None, max_norm: float | 
     tensor([[4., 6.]])
     """
 
-def _largest(w: Any, rows: Any, bags: Any, count: int, padding: int, by_frequency: bool) -> Tensor:
+def _largest(w: Any, table: Any, rows: Any, bags: Any, count: int, padding: int, by_frequency: bool) -> Tensor:
     """Take the largest elements of the rows of each bag; the first of equals has the gradient."""

@@ -10,8 +10,11 @@ from refquant.arguments import flag
 from refquant.errors import DtypeError
 from refquant.ops.floating.operands import compare, operand, pair
 from refquant.ops.floating.reductions import reduced_axes
-from refquant.ops.rows import row
+from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor
+
+_BITS = "bool or integer tensors"
+_OF_BITS = "Of bools or integers."
 
 # -- over dimensions ---------------------------------------------------------------------------
 
@@ -100,17 +103,65 @@ def logical_not(input: Any) -> Tensor:
     return Tensor(np.asarray(np.logical_not(operand("input", input).array)))
 
 
-def bitwise(
-    name: str, formula: Callable, reflected: bool = False, kinds: str = "bool or integer tensors"
-) -> Callable:
+def _combined(formula: Callable, input: Any, other: Any, kinds: str = _BITS) -> Tensor:
+    a, b, x, y = pair(input, other)
+    if x.dtype.kind == "f" or (x.dtype.kind == "b" and "bool" not in kinds):
+        first = a.array.dtype.kind == x.dtype.kind
+        name, given = ("input", a) if first else ("other", b)
+        raise DtypeError(argument=name, expected=kinds, got=given.dtype)
+    return Tensor(compare(formula, x, y))
+
+
+@row(returns="Of the common dtype and shape.", input=_OF_BITS)
+def bitwise_and(input: Any, other: Any) -> Tensor:
+    """Compute the AND of every bit; of bools, the logical one.
+
+    >>> refquant.bitwise_and(refquant.tensor([6, 3]), 5)
+    tensor([4, 1])
+    """
+    return _combined(np.bitwise_and, input, other)
+
+
+@row(returns="Of the common dtype and shape.", input=_OF_BITS)
+def bitwise_or(input: Any, other: Any) -> Tensor:
+    """Compute the OR of every bit; of bools, the logical one.
+
+    >>> refquant.bitwise_or(refquant.tensor([6, 3]), 5)
+    tensor([7, 7])
+    """
+    return _combined(np.bitwise_or, input, other)
+
+
+@row(returns="Of the common dtype and shape.", input=_OF_BITS)
+def bitwise_xor(input: Any, other: Any) -> Tensor:
+    """Compute the XOR of every bit; of bools, the logical one.
+
+    >>> refquant.bitwise_xor(refquant.tensor([6, 3]), 5)
+    tensor([3, 6])
+    """
+    return _combined(np.bitwise_xor, input, other)
+
+
+@row(input=_OF_BITS)
+def bitwise_not(input: Any) -> Tensor:
+    """Invert every bit; true becomes false.
+
+    >>> refquant.bitwise_not(refquant.tensor([0, -3]))
+    tensor([-1,  2])
+    """
+    return invert(input)
+
+
+bitwise_and_, bitwise_or_ = in_place(bitwise_and), in_place(bitwise_or)
+bitwise_xor_, bitwise_not_ = in_place(bitwise_xor), in_place(bitwise_not)
+
+
+def bitwise(name: str, formula: Callable, reflected: bool = False, kinds: str = _BITS) -> Callable:
     """Make the method of an operator that combines or moves bits."""
 
     @named(name)
     def method(self, other):
-        _, _, x, y = pair(self, other)
-        if x.dtype.kind == "f" or (x.dtype.kind == "b" and "bool" not in kinds):
-            raise DtypeError(argument="input", expected=kinds, got=x.dtype)
-        return Tensor(compare(formula, *((y, x) if reflected else (x, y))))
+        return _combined(formula, *((other, self) if reflected else (self, other)), kinds)
 
     method.__doc__ = f"{'Combine' if 'bool' in kinds else 'Move'} bits, as Python's {name}."
     return method

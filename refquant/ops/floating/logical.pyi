@@ -11,8 +11,10 @@ from refquant.arguments import flag
 from refquant.errors import DtypeError
 from refquant.ops.floating.operands import compare, operand, pair
 from refquant.ops.floating.reductions import reduced_axes
-from refquant.ops.rows import row
+from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor
+_BITS: Any
+_OF_BITS: Any
 
 def _truth(input: Any, dim: Any, keepdim: bool, find: Any) -> Tensor: ...
 
@@ -174,7 +176,99 @@ def logical_not(input: Any) -> Tensor:
     tensor([ True, False])
     """
 
-def bitwise(name: str, formula: Callable, reflected: bool=False, kinds: str='bool or integer tensors') -> Callable:
+def _combined(formula: Callable, input: Any, other: Any, kinds: str=_BITS) -> Tensor: ...
+
+def bitwise_and(input: Any, other: Any) -> Tensor:
+    """Compute the AND of every bit; of bools, the logical one.
+
+    Parameters
+    ----------
+    input : Tensor
+        Of bools or integers.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        Of the common dtype and shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.bitwise_and(refquant.tensor([6, 3]), 5)
+    tensor([4, 1])
+    """
+
+def bitwise_or(input: Any, other: Any) -> Tensor:
+    """Compute the OR of every bit; of bools, the logical one.
+
+    Parameters
+    ----------
+    input : Tensor
+        Of bools or integers.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        Of the common dtype and shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.bitwise_or(refquant.tensor([6, 3]), 5)
+    tensor([7, 7])
+    """
+
+def bitwise_xor(input: Any, other: Any) -> Tensor:
+    """Compute the XOR of every bit; of bools, the logical one.
+
+    Parameters
+    ----------
+    input : Tensor
+        Of bools or integers.
+    other : Tensor or number
+        The second operand; shapes broadcast.
+
+    Returns
+    -------
+    Tensor
+        Of the common dtype and shape.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.bitwise_xor(refquant.tensor([6, 3]), 5)
+    tensor([3, 6])
+    """
+
+def bitwise_not(input: Any) -> Tensor:
+    """Invert every bit; true becomes false.
+
+    Parameters
+    ----------
+    input : Tensor
+        Of bools or integers.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `input`.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> refquant.bitwise_not(refquant.tensor([0, -3]))
+    tensor([-1,  2])
+    """
+bitwise_and_: Any
+bitwise_or_: Any
+bitwise_xor_: Any
+bitwise_not_: Any
+
+def bitwise(name: str, formula: Callable, reflected: bool=False, kinds: str=_BITS) -> Callable:
     """Make the method of an operator that combines or moves bits."""
 
 def shifted_left(x: np.ndarray, count: np.ndarray) -> np.ndarray:

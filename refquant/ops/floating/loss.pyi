@@ -3,11 +3,12 @@
 
 from typing import Any
 
+import math
 from typing import Any
 import numpy as np
 from refquant.arguments import describe, flag, integer, real
-from refquant.errors import ArgumentError, DtypeError, IndexRangeError, ShapeError
-from refquant.ops.floating.operands import cast, float_operand, operand
+from refquant.errors import ArgumentError, DtypeError, IndexRangeError, OperationError, ShapeError
+from refquant.ops.floating.operands import float_operand, operand
 from refquant.ops.floating.selection import where
 from refquant.ops.floating.softmax import log_softmax
 from refquant.ops.rows import row
@@ -129,7 +130,7 @@ def nll_loss(input: Any, target: Any, weight: Any=None, ignore_index: int=-100, 
     tensor(0.2877)
     """
 
-def cross_entropy(input: Any, target: Any, weight: Any=None, ignore_index: int=-100, reduction: str='mean') -> Tensor:
+def cross_entropy(input: Any, target: Any, weight: Any=None, ignore_index: int=-100, reduction: str='mean', label_smoothing: float=0.0) -> Tensor:
     r"""Loss of a classifier, :math:`-\log(e^{x_c} / \sum_j e^{x_j})` for the right class c.
 
     Parameters
@@ -145,6 +146,8 @@ def cross_entropy(input: Any, target: Any, weight: Any=None, ignore_index: int=-
         A target that does not count.
     reduction : {'mean', 'sum', 'none'}
         What becomes of the elements.
+    label_smoothing : float, default 0.0
+        Share of the target, 0 to 1, that all classes have in equal parts.
 
     Returns
     -------
@@ -158,6 +161,25 @@ def cross_entropy(input: Any, target: Any, weight: Any=None, ignore_index: int=-
     >>> F.cross_entropy(refquant.tensor([[0.0, 0.0]]), refquant.tensor([1]))
     tensor(0.6931)
     """
+
+def _part(smoothing: float, classes: int) -> float:
+    """Return the part that each class has of what is given to all."""
+
+def _over_classes(weight: Any, x: Tensor, dim: int) -> Tensor:
+    """Return the weight of each class, along the dimension of the classes."""
+
+def _of_shares(logs: Any, dim: Any, target: Any, weight: Any, ignore_index: Any, reduction: Any, smoothing: Any) -> Tensor:
+    """Cross-entropy of targets that are probabilities."""
+
+def _log_sigmoid(x: Tensor) -> Tensor:
+    """Logarithm of the logistic function, without overflow."""
+
+def _check_target(x: Tensor, y: Tensor) -> None: ...
+
+def _check_broadcast(argument: str, factor: Tensor, losses: Tensor) -> None: ...
+
+def _weighted(losses: Tensor, weight: Any) -> Tensor:
+    """Multiply losses by the factors that are given; their dtype and shape stay."""
 
 def binary_cross_entropy(input: Any, target: Any, weight: Any=None, reduction: str='mean') -> Tensor:
     r"""Compute :math:`-y \log x - (1 - y) \log (1 - x)`; logarithms stop at -100.
@@ -186,7 +208,7 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any=None, reduction: s
     tensor(0.6931)
     """
 
-def binary_cross_entropy_with_logits(input: Any, target: Any, weight: Any=None, reduction: str='mean') -> Tensor:
+def binary_cross_entropy_with_logits(input: Any, target: Any, weight: Any=None, reduction: str='mean', pos_weight: Any=None) -> Tensor:
     """Apply the logistic function, then `binary_cross_entropy`, without overflow.
 
     Parameters
@@ -199,6 +221,8 @@ def binary_cross_entropy_with_logits(input: Any, target: Any, weight: Any=None, 
         Factor of the loss of each element.
     reduction : {'mean', 'sum', 'none'}, default 'mean'
         What becomes of the single losses.
+    pos_weight : Tensor, optional
+        Factor of the losses of targets that are 1; broadcasts to `target`.
 
     Returns
     -------

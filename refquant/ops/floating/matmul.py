@@ -7,6 +7,7 @@ import numpy as np
 
 from refquant.errors import OperationError, ShapeError
 from refquant.ops.broadcasting import unbroadcast
+from refquant.ops.floating.given_out import written
 from refquant.ops.floating.operands import float_operand, operand, refuse_quantized, scalar
 from refquant.ops.floating.products import linear_product
 from refquant.ops.rows import row
@@ -14,7 +15,7 @@ from refquant.tensors import Tensor, differentiable
 
 
 @row(returns="The dimensions in front, then rows and columns as far as they are given.")
-def matmul(input: Any, other: Any) -> Tensor:
+def matmul(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Multiply matrices; dimensions in front broadcast, vectors count as a row or a column.
 
     Parameters
@@ -65,7 +66,8 @@ def matmul(input: Any, other: Any) -> Tensor:
             dy = unbroadcast(np.matmul(left.swapaxes(-1, -2), g), right.shape).reshape(y.shape)
         return dx, dy
 
-    return differentiable(product, (a, b), backward)
+    result = differentiable(product, (a, b), backward)
+    return result if out is None else written(out, result, converts=False)
 
 
 def _matrix_product(input: Any, other: Any, ndims: tuple[int, int]) -> Tensor:

@@ -8,18 +8,21 @@ from typing import Any
 import numpy as np
 from refquant.errors import OperationError, ShapeError
 from refquant.ops.broadcasting import unbroadcast
+from refquant.ops.floating.given_out import written
 from refquant.ops.floating.operands import float_operand, operand, refuse_quantized, scalar
 from refquant.ops.floating.products import linear_product
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
 
-def matmul(input: Any, other: Any) -> Tensor:
+def matmul(input: Any, other: Any, *, out: Any=None) -> Tensor:
     """Multiply matrices; dimensions in front broadcast, vectors count as a row or a column.
 
     Parameters
     ----------
     input, other : Tensor
         Plain, of one dtype and at least one dimension each.
+    out : Tensor, optional
+        Takes the result.
 
     Returns
     -------

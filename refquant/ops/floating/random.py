@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments, dtypes
-from refquant.errors import ArgumentError, DtypeError, ShapeError
+from refquant.errors import ArgumentError, DtypeError, OperationError, ShapeError
 from refquant.ops import layout
 from refquant.ops.floating import distributions
 from refquant.ops.floating.creation import empty_like, storage
@@ -72,9 +72,9 @@ def _bounds(low: Any, high: Any, kind: np.dtype) -> tuple[int, int]:
     least, most = (0, 1) if kind.kind == "b" else (int(limits.min), int(limits.max))
     for name, value, last in (("low", low, most), ("high", high, most + 1)):
         if not least <= value <= min(last, 2**63 - 1):
-            raise ArgumentError(argument=name, expected=f"in the range of {kind}", got=value)
+            raise OperationError(argument=name, expected=f"in the range of {kind}", got=value)
     if not low < high:
-        raise ArgumentError(argument="high", expected=f"greater than {low}", got=high)
+        raise OperationError(argument="high", expected=f"greater than {low}", got=high)
     return low, high
 
 

@@ -10,7 +10,7 @@ import math
 from typing import Any
 import numpy as np
 from refquant import arguments, dtypes
-from refquant.errors import ArgumentError, DtypeError, ShapeError
+from refquant.errors import ArgumentError, DtypeError, OperationError, ShapeError
 from refquant.ops import layout
 from refquant.ops.floating import distributions
 from refquant.ops.floating.creation import empty_like, storage

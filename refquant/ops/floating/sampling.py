@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
-from refquant.errors import ArgumentError, ShapeError
+from refquant.errors import ArgumentError, OperationError, ShapeError
 from refquant.ops.floating import distributions
 from refquant.ops.floating.creation import empty_like
 from refquant.ops.floating.generator import default_generator, source
@@ -85,10 +85,17 @@ def multinomial(
             argument="input", expected="1 or 2 dimensions", got=f"shape {weights.shape}"
         )
     replacement = arguments.flag("replacement", replacement)
+    count = arguments.integer("num_samples", num_samples)
     most = None if replacement else weights.shape[-1]
-    count = arguments.integer("num_samples", num_samples, 1, most)
+    if count < 1 or (most is not None and count > most):
+        raise OperationError(
+            argument="num_samples",
+            expected="at least 1" if most is None else arguments.between(1, most),
+            got=count,
+            hint=None if most is None else "or choose with replacement=True",
+        )
     if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any(-1).all():
-        raise ArgumentError(
+        raise OperationError(
             argument="input",
             expected="finite weights of at least 0, one of each row above it",
             got="others",

@@ -6,7 +6,7 @@ from typing import Any
 from typing import Any
 import numpy as np
 from refquant import arguments
-from refquant.errors import ArgumentError, ShapeError
+from refquant.errors import ArgumentError, OperationError, ShapeError
 from refquant.ops.floating import distributions
 from refquant.ops.floating.creation import empty_like
 from refquant.ops.floating.generator import default_generator, source

@@ -8,7 +8,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from refquant.arguments import describe, flag, integer, shape
-from refquant.errors import ArgumentError, ArgumentTypeError, OperationError, ShapeError
+from refquant.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    OperationError,
+    RefquantError,
+    ShapeError,
+)
 from refquant.ops.checks import whole_number
 
 __all__ = [
@@ -17,6 +23,7 @@ __all__ = [
     "VOLUME",
     "adaptive_sizes",
     "adaptive_spans",
+    "border",
     "divisor",
     "output_sizes",
     "padded",
@@ -60,6 +67,36 @@ def per_dimension(argument: str, value: Any, ndim: int, least: int) -> tuple[int
             expected=f"a number or {ndim} numbers, each at least {least}{limit}",
         )
     return numbers
+
+
+def border(
+    value: Any,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    error: type[RefquantError] = OperationError,
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the padding before and behind in each dimension, or raise.
+
+    'same' keeps the extents of an input; an odd number of elements has one more behind. Names that
+    are not valid are an `error`: functions and modules of PyTorch disagree on its kind.
+    """
+    if not isinstance(value, str):
+        numbers = per_dimension("padding", value, len(kernel), 0)
+        return numbers, numbers
+    if value not in ("same", "valid"):
+        raise error(argument="padding", expected="numbers, 'same' or 'valid'", got=describe(value))
+    if value == "valid":
+        return (0,) * len(kernel), (0,) * len(kernel)
+    if any(s != 1 for s in stride):
+        raise error(
+            argument="padding",
+            expected=f"numbers for a stride of {stride}",
+            got="'same', which is for a stride of 1",
+        )
+    total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+    before = tuple(t // 2 for t in total)
+    return before, tuple(t - b for t, b in zip(total, before, strict=True))
 
 
 def strides(value: Any, kernel: tuple[int, ...]) -> tuple[int, ...]:

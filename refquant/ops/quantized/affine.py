@@ -1,15 +1,16 @@
 """Affine quantization: quantize and dequantize."""
 
+import math
 from typing import Any
 
 import numpy as np
 
-from refquant import dtypes, engines, kernels
+from refquant import arguments, dtypes, engines, kernels
 from refquant._documentation import document
 from refquant._environment import enclose
 from refquant.engines import Operands
 from refquant.engines.rules.quantize import SUBTRACT
-from refquant.errors import QuantizationParameterError
+from refquant.errors import ArgumentTypeError, IndexRangeError, QuantizationParameterError
 from refquant.ops import checks, layout
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor, Tensor
@@ -60,6 +61,8 @@ def quantize_per_tensor(
     The engine's record says how the quotient is formed and rounded, and what NaN becomes
     (``refquant.engines.current().rule("quantize_per_tensor", ...)``). Infinities saturate.
 
+    A list of tensors takes scales and zero points in tensors of one dimension, and gives a tuple.
+
     %(real_input)s
     scale : float
         Real units of one quantized step; its float32 value and reciprocal must be finite and
@@ -93,12 +96,50 @@ def quantize_per_tensor(
     >>> q.int_repr()
     tensor([  0,  10,  13, 109], dtype=refquant.uint8)
     """
+    if isinstance(input, list | tuple):
+        return _each_with_its_own(input, scale, zero_point, dtype)
     tensor = checks.float32_tensor("input", input)
     dtype = checks.quantized_dtype("dtype", dtype, sub_byte=True)
     scale = checks.scale_value("scale", scale)
     zero_point = checks.zero_point_value("zero_point", zero_point, dtype)
     q = quantize_array(tensor.array, scale, zero_point, dtype)
     return QuantizedTensor._unchecked(q, dtype, scale, zero_point)
+
+
+def _each_with_its_own(inputs: Any, scales: Any, zero_points: Any, dtype: Any) -> Any:
+    """Quantize several tensors, each with its element of `scales` and `zero_points`."""
+    scales, zero_points = (
+        _of_each(name, value, len(inputs))
+        for name, value in (("scale", scales), ("zero_point", zero_points))
+    )
+    return tuple(
+        quantize_per_tensor(tensor, scale, zero_point, dtype)
+        for tensor, scale, zero_point in zip(
+            inputs, map(float, scales), map(int, zero_points), strict=True
+        )
+    )
+
+
+def _of_each(argument: str, value: Any, count: int) -> list[float]:
+    """Return a number for each tensor; fractions of zero points are cut off."""
+    if not isinstance(value, Tensor) or value.is_quantized:
+        raise ArgumentTypeError(
+            argument=argument,
+            expected="a plain tensor, as the input is a list",
+            got=arguments.describe(value),
+        )
+    numbers = value.reshape(-1).tolist()[:count]
+    if not value.dim() or len(numbers) < count:
+        raise IndexRangeError(
+            argument=argument,
+            expected=f"a tensor with an element for each of {count} tensors",
+            got=arguments.describe(value),
+        )
+    if not all(map(math.isfinite, numbers)):
+        raise QuantizationParameterError(
+            argument=argument, expected="of finite numbers", got=arguments.describe(value)
+        )
+    return numbers
 
 
 @operation("reals")

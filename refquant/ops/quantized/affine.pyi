@@ -3,14 +3,15 @@
 
 from typing import Any
 
+import math
 from typing import Any
 import numpy as np
-from refquant import dtypes, engines, kernels
+from refquant import arguments, dtypes, engines, kernels
 from refquant._documentation import document
 from refquant._environment import enclose
 from refquant.engines import Operands
 from refquant.engines.rules.quantize import SUBTRACT
-from refquant.errors import QuantizationParameterError
+from refquant.errors import ArgumentTypeError, IndexRangeError, QuantizationParameterError
 from refquant.ops import checks, layout
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor, Tensor
@@ -30,6 +31,8 @@ def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype: dtypes
 
     The engine's record says how the quotient is formed and rounded, and what NaN becomes
     (``refquant.engines.current().rule("quantize_per_tensor", ...)``). Infinities saturate.
+
+    A list of tensors takes scales and zero points in tensors of one dimension, and gives a tuple.
 
     Parameters
     ----------
@@ -70,6 +73,12 @@ def quantize_per_tensor(input: Any, scale: float, zero_point: int, dtype: dtypes
     >>> q.int_repr()
     tensor([  0,  10,  13, 109], dtype=refquant.uint8)
     """
+
+def _each_with_its_own(inputs: Any, scales: Any, zero_points: Any, dtype: Any) -> Any:
+    """Quantize several tensors, each with its element of `scales` and `zero_points`."""
+
+def _of_each(argument: str, value: Any, count: int) -> list[float]:
+    """Return a number for each tensor; fractions of zero points are cut off."""
 
 def quantize_per_channel(input: Any, scales: Any, zero_points: Any, axis: int, dtype: dtypes.dtype) -> QuantizedTensor:
     r"""Quantize each slice along an axis with its own scale and zero point.

@@ -7,7 +7,7 @@ import numpy as np
 
 from refquant import arguments, dtypes, kernels
 from refquant.engines import Convolution
-from refquant.errors import ArgumentTypeError, ShapeError
+from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops.quantized.packing import PackedWeight, copy_weight, prefers_panels
 from refquant.reference.operands import Geometry, ProductRules, Weight
 from refquant.tensors import QuantizedTensor
@@ -211,6 +211,13 @@ LETTERS = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
 
 def geometry(argument: str, value: Any, count: int, least: int) -> tuple[int, ...]:
     """Return an integer for each dimension of the image, or raise; one stands for all."""
+    if argument == "padding" and isinstance(value, str):
+        raise OperationError(
+            argument=argument,
+            expected="whole numbers for quantized convolutions",
+            got=arguments.describe(value),
+            hint="give the width of the border that it stands for",
+        )
     values = tuple(value) if isinstance(value, list | tuple) else (value,) * count
     if len(values) != count:
         raise ArgumentTypeError(argument=argument, expected=f"one number or {count}", got=values)

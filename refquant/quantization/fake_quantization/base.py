@@ -8,9 +8,9 @@ from typing import Any, Self
 import numpy as np
 
 from refquant import arguments, dtypes, engines
+from refquant._turns import Turn, in_turn
 from refquant.engines.workflow import Workflow
 from refquant.errors import ArgumentError, ArgumentTypeError
-from refquant.nn._turns import Turn, in_turn
 from refquant.nn.module import Module
 from refquant.quantization.observers import ranges
 from refquant.quantization.observers.affine import STATES_WITH_EPS, UniformQuantizationObserverBase

@@ -5,8 +5,8 @@ from typing import Any, Self
 import numpy as np
 
 from refquant import arguments
+from refquant._turns import in_turn
 from refquant.errors import ArgumentError
-from refquant.nn._turns import in_turn
 from refquant.nn.parameter import Parameter
 from refquant.ops import checks
 from refquant.ops.quantized.fused_fake_quantization import learned_per_channel, learned_per_tensor

@@ -1,10 +1,11 @@
 """The base class of all observers: factories, paths in the model, and state."""
 
+from collections.abc import Callable
 from typing import Any
 
 from refquant import dtypes, engines
+from refquant._turns import Turn
 from refquant.errors import NotSupportedError
-from refquant.nn._turns import Turn
 from refquant.nn.module import Module
 from refquant.quantization.observers.explanation import Explanation
 from refquant.quantization.observers.factory import Factory
@@ -64,6 +65,20 @@ class ObserverBase(Module):
         (refquant.qint8, False)
         """
         return Factory(cls, keywords)
+
+    @classmethod
+    def with_callable_args(cls, **functions: Callable[[], Any]) -> Factory:
+        """Choose functions that are called for arguments whenever an observer is made.
+
+        Examples
+        --------
+        >>> import refquant
+        >>> from refquant.quantization import MinMaxObserver
+        >>> make = MinMaxObserver.with_callable_args(dtype=lambda: refquant.qint8)
+        >>> make().dtype
+        refquant.qint8
+        """
+        return Factory(cls, {}).with_callable_args(**functions)
 
     def calculate_qparams(self, **keywords: Any) -> tuple[Any, ...]:
         """Choose scale and zero point; defined by every observer that can."""

@@ -23,6 +23,7 @@ __all__ = [
     "ConcatDataset",
     "Dataset",
     "IterableDataset",
+    "StackDataset",
     "Subset",
     "TensorDataset",
     "random_split",
@@ -112,6 +113,87 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
         return len(self.tensors[0]) if self.tensors else 0
 
 
+class StackDataset(Dataset[Any]):
+    """Items that are made of one item of each of several data sets.
+
+    Parameters
+    ----------
+    *args : Dataset
+        Of one length; items are tuples.
+    **kwargs : Dataset
+        In place of `args`; items are dicts.
+
+    Examples
+    --------
+    >>> from refquant.utils.data import StackDataset
+    >>> StackDataset([1, 2], "ab")[1]
+    (2, 'b')
+    >>> StackDataset(x=[1, 2], y="ab")[0]
+    {'x': 1, 'y': 'a'}
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if bool(args) == bool(kwargs):
+            raise ArgumentError(
+                argument="args",
+                expected="data sets, all with names or all without",
+                got="both" if args else "none",
+            )
+        self.datasets: tuple[Any, ...] | dict[str, Any] = args or kwargs
+        several = kwargs or {f"args[{number}]": dataset for number, dataset in enumerate(args)}
+        for dataset_name, dataset in several.items():
+            _check_length(dataset_name, dataset)
+        self._length = len(next(iter(several.values())))
+        for dataset_name, dataset in several.items():
+            if len(dataset) != self._length:
+                raise ArgumentError(
+                    argument=dataset_name,
+                    expected=f"of {self._length} items, as the first data set is",
+                    got=len(dataset),
+                )
+
+    def __getitem__(self, index: Any) -> Any:
+        place = index if isinstance(index, list | slice) else _place(index, self._length)
+        if isinstance(self.datasets, dict):
+            return {name: _at(dataset, place) for name, dataset in self.datasets.items()}
+        return tuple(_at(dataset, place) for dataset in self.datasets)
+
+    def __getitems__(self, indices: Sequence[Any]) -> list[Any]:
+        """Return several items, which a loader asks for at once."""
+        if isinstance(self.datasets, dict):
+            columns = [_items(dataset, indices) for dataset in self.datasets.values()]
+            return [
+                dict(zip(self.datasets, row, strict=True)) for row in zip(*columns, strict=True)
+            ]
+        columns = [_items(dataset, indices) for dataset in self.datasets]
+        return list(zip(*columns, strict=True))
+
+    def __len__(self) -> int:
+        return self._length
+
+
+def _items(dataset: Any, indices: Sequence[Any]) -> list[Any]:
+    """Return items of a data set, at once if it can."""
+    together = getattr(dataset, "__getitems__", None)
+    if together is None:
+        return [dataset[index] for index in indices]
+    items = list(together(indices))
+    if len(items) != len(indices):
+        raise ArgumentError(
+            f"{type(dataset).__name__}.__getitems__ returns another number of items",
+            expected=f"{len(indices)}",
+            got=len(items),
+        )
+    return items
+
+
+def _check_length(argument: str, dataset: Any) -> None:
+    if not hasattr(dataset, "__len__"):
+        raise ArgumentTypeError(
+            argument=argument, expected="a data set with a length", got=arguments.describe(dataset)
+        )
+
+
 def _sets(datasets: Any) -> list[Any]:
     found = arguments.sequence("datasets", datasets, "data sets")
     if not found:
@@ -127,6 +209,20 @@ def _place(index: Any, length: int) -> int:
             argument="index", expected=arguments.between(-length, length - 1), got=place
         )
     return place % length
+
+
+def _at(dataset: Any, place: Any) -> Any:
+    """Return the item at a place that was checked, or what a data set has for a list or slice."""
+    if isinstance(place, int):
+        return dataset[place]
+    try:
+        return dataset[place]
+    except TypeError as error:
+        raise ArgumentTypeError(
+            argument="index",
+            expected="a number, as the data set takes no list",
+            got=arguments.describe(place),
+        ) from error
 
 
 class ConcatDataset(Dataset[Item]):
@@ -221,13 +317,7 @@ class Subset(Dataset[Item]):
 
     def __getitem__(self, index: Any) -> Item:
         if isinstance(index, list):
-            places = [self.indices[_place(i, len(self))] for i in index]
-            try:
-                return self.dataset[places]
-            except TypeError as error:
-                raise ArgumentTypeError(
-                    argument="index", expected="a number, as the data set takes no list", got=index
-                ) from error
+            return _at(self.dataset, [self.indices[_place(i, len(self))] for i in index])
         return self.dataset[self.indices[_place(index, len(self))]]
 
     def __len__(self) -> int:
@@ -261,10 +351,7 @@ def random_split(
     >>> [part.indices for part in random_split(range(5), [0.6, 0.4])]
     [[4, 0, 1], [3, 2]]
     """
-    if not hasattr(dataset, "__len__"):
-        raise ArgumentTypeError(
-            argument="dataset", expected="a data set with a length", got=arguments.describe(dataset)
-        )
+    _check_length("dataset", dataset)
     numbers = [
         arguments.real(f"lengths[{i}]", v, 0)
         for i, v in enumerate(arguments.sequence("lengths", lengths, "numbers"))

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from refquant import arguments
-from refquant.errors import ArgumentTypeError, NotSupportedError
+from refquant.errors import ArgumentError, ArgumentTypeError, NotSupportedError
 from refquant.ops.floating.generator import Generator, source
 from refquant.ops.floating.random import randint, randperm
 from refquant.ops.floating.sampling import multinomial
@@ -121,6 +121,10 @@ class RandomSampler(Sampler[int]):
         self.replacement = arguments.switch("replacement", replacement)
         if num_samples is not None:
             num_samples = arguments.integer("num_samples", num_samples, 1)
+        elif not len(self.data_source):
+            raise ArgumentError(
+                argument="data_source", expected="at least one item to draw", got="none"
+            )
         self._num_samples = num_samples
         if generator is not None:
             source(generator)
@@ -139,7 +143,7 @@ class RandomSampler(Sampler[int]):
             for _ in range(count // 32):
                 yield from randint(n, size=(32,), generator=generator).tolist()
             yield from randint(n, size=(count % 32,), generator=generator).tolist()
-        elif n:
+        elif n:  # a source may be emptied between epochs
             for _ in range(count // n):
                 yield from randperm(n, generator=generator).tolist()
             yield from randperm(n, generator=generator).tolist()[: count % n]

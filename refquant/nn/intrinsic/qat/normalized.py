@@ -19,8 +19,8 @@ from typing import Any, Self
 import numpy as np
 
 from refquant import arguments, nn
+from refquant._turns import Turn
 from refquant.errors import ShapeError
-from refquant.nn._turns import Turn
 from refquant.nn.qat.fake_quantized import FakeQuantized
 from refquant.tensors import Tensor
 from refquant.tensors.autograd import no_grad

@@ -100,6 +100,10 @@ class _ConvTranspose(_Rounded):
         )  # fmt: skip
         self._keep(weight_qparams)
 
+    def forward(self, x: Tensor, output_size: Any = None) -> Tensor:
+        """Round the weight and convolve `x`, which is float, to extents that may be given."""
+        return self._convolve(x, self.get_weight(), self.bias, output_size)
+
 
 class Conv1d(_Convolution, nn.Conv1d):
     """Convolve sequences with a weight that stands for integers, in float.

@@ -37,6 +37,8 @@ class _Convolution(_Rounded):
 class _ConvTranspose(_Rounded):
     _order: Any
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any=1, padding: Any=0, output_padding: Any=0, groups: int=1, bias: bool=True, dilation: Any=1, padding_mode: str='zeros', device: Any=None, dtype: Any=None, weight_qparams: Any=None) -> None: ...
+    def forward(self, x: Tensor, output_size: Any=None) -> Tensor:
+        """Round the weight and convolve `x`, which is float, to extents that may be given."""
 
 class Conv1d(_Convolution, nn.Conv1d):
     """Convolve sequences with a weight that stands for integers, in float.
@@ -54,8 +56,8 @@ class Conv1d(_Convolution, nn.Conv1d):
         Size of the filters.
     stride : int or tuple of int, default 1
         Step of the window.
-    padding : int or tuple of int, default 0
-        Zeros around the input.
+    padding : int, tuple of int, 'same' or 'valid', default 0
+        Width of the border; 'same' keeps the extents, where `stride` is 1, 'valid' is 0.
     dilation : int or tuple of int, default 1
         Distance of the elements of a window.
     groups : int, default 1
@@ -105,8 +107,8 @@ class Conv2d(_Convolution, nn.Conv2d):
         Size of the filters.
     stride : int or tuple of int, default 1
         Step of the window.
-    padding : int or tuple of int, default 0
-        Zeros around the input.
+    padding : int, tuple of int, 'same' or 'valid', default 0
+        Width of the border; 'same' keeps the extents, where `stride` is 1, 'valid' is 0.
     dilation : int or tuple of int, default 1
         Distance of the elements of a window.
     groups : int, default 1
@@ -156,8 +158,8 @@ class Conv3d(_Convolution, nn.Conv3d):
         Size of the filters.
     stride : int or tuple of int, default 1
         Step of the window.
-    padding : int or tuple of int, default 0
-        Zeros around the input.
+    padding : int, tuple of int, 'same' or 'valid', default 0
+        Width of the border; 'same' keeps the extents, where `stride` is 1, 'valid' is 0.
     dilation : int or tuple of int, default 1
         Distance of the elements of a window.
     groups : int, default 1

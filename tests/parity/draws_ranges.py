@@ -1,0 +1,21 @@
+"""Arguments for the twins of the family `ranges`."""
+
+import numpy as np
+from parity.draws import draws
+from parity.draws_histograms import counts_of
+from parity.draws_observation import plain
+
+
+@draws("best_range")
+def best_range(rng):
+    for bins in (1, 2, 16, 60):
+        for levels, middle in ((256, -1), (256, 128), (16, -1), (15, 7), (2, -1)):
+            spread = float(rng.uniform(0.1, 10))
+            x = np.concatenate([plain(rng, 500, spread), [np.float32(20 * spread)]])
+            found = np.histogram(x, bins)[0].astype(np.float32)
+            yield found, float(x.min()), float(x.max()), levels, middle
+            for lower, upper in ((-1.5, 0.25), (0.5, 3.0), (-3.0, -0.5), (0.0, 1.0)):
+                yield counts_of(rng, bins), lower, upper, levels, middle
+    yield np.zeros(16, np.float32), -1.0, 1.0, 256, -1
+    yield np.array([0, 5, 0], np.float32), 0.5, 0.5, 256, -1
+    yield np.full(16, 2.0, np.float32), 0.0, 1e-44, 256, -1
