@@ -16,6 +16,7 @@ IS_PER_CHANNEL = Condition("weights per channel", lambda operands: operands.per_
 SAME_SHAPE_QUINT8 = Condition(
     "quint8 of the same shape", lambda operands: operands.dtype is quint8 and operands.same_shape
 )
+IS_NUMBER = Condition("the first operand has one element", lambda operands: operands.number)
 IS_CONVOLUTION = Condition("a convolution", lambda operands: operands.convolution is not None)
 IS_DEPTHWISE = Condition(
     "a depthwise convolution",

@@ -12,7 +12,7 @@ from refquant import arguments
 from refquant._environment import in_usual_environment
 from refquant._operation import operation_name
 from refquant.engines import builtin
-from refquant.engines.builtin import fbgemm, qnnpack, x86
+from refquant.engines.builtin import SHORT_NAMES, fbgemm, qnnpack, x86
 from refquant.engines.record import Engine
 from refquant.engines.steps import check
 from refquant.errors import ArgumentTypeError, EngineError
@@ -120,7 +120,7 @@ def get(name: str) -> Engine:
     Parameters
     ----------
     name : str
-        Of an engine, see `names`.
+        Of an engine, see `names`; or a short one of the newest release of a runtime.
 
     Returns
     -------
@@ -134,10 +134,11 @@ def get(name: str) -> Engine:
     Examples
     --------
     >>> from refquant import engines
-    >>> engines.get('fbgemm-1.4').name
-    'fbgemm-1.4'
+    >>> engines.get('fbgemm-1.4').name, engines.get('litert-reference').name
+    ('fbgemm-1.4', 'litert-2.3-reference')
     """
-    record = (_records.get(name) or _others().get(name)) if isinstance(name, str) else None
+    known = isinstance(name, str)
+    record = (_records.get(name) or _others().get(SHORT_NAMES.get(name, name))) if known else None
     if record is None:
         raise EngineError(
             f"{arguments.describe(name)} is not a valid value for quantized engine",
@@ -323,7 +324,7 @@ def register(record: Engine) -> Engine:
             got=type(record).__name__,
             hint="make one with refquant.engines.get('fbgemm').derive(...)",
         )
-    if record.name in built_in():
+    if record.name in (*built_in(), *SHORT_NAMES):
         raise EngineError(
             f"engine {record.name!r} is built in and stays as it is",
             hint="give your record a name of its own",

@@ -262,6 +262,8 @@ class Operands(NamedTuple):
         Whether all outputs have the same bias, or none.
     activations : bool
         Whether both factors of a product are activations, and neither is a constant weight.
+    number : bool
+        Whether the first of two operands has one element alone.
 
     Examples
     --------
@@ -286,6 +288,7 @@ class Operands(NamedTuple):
     wide_sums: bool = False
     equal_biases: bool = False
     activations: bool = False
+    number: bool = False
 
 
 @dataclass(frozen=True, slots=True)

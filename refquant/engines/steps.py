@@ -198,7 +198,7 @@ RUNTIME_STEPS = {
     ),
     "resize_of_reals": Step(
         "bilinear resizing of dequantized integers",
-        ("q", "height", "width", "align_corners", "half_pixel", *_CODES[3:]),
+        ("q", "height", "width", "align_corners", "half_pixel", *_CODES[1:]),
     ),
     "nearest_of_codes": Step(
         "which pixels of an axis are repeated when an image is resized",

@@ -173,7 +173,7 @@ def _sum_steps(task: Sum, record: Engine, flat: int) -> list[Step]:
         steps.append(
             Step(f"real value of {name}", (integer - q.zero_point) * q.scale, "s * (q - z)")
         )
-    rule = record.rule(task.kind, Operands(task.dtype, same_shape=task.a.shape == task.b.shape))
+    rule = record.rule(task.kind, task.operands())
     result = int(task.answer(record)[flat])
     alone = int(task.answer_for(record, where)[0])
     steps += [

@@ -10,6 +10,7 @@ import pytest
 import refquant
 from refquant import cli, engines, oracle
 from refquant.engines.arithmetic.change import changed
+from refquant.engines.builtin import SHORT_NAMES
 from refquant.errors import ArgumentError, EngineError, FileFormatError, OperationError
 from refquant.oracle.problems.table import bind, in_order
 
@@ -130,3 +131,11 @@ def test_a_limit_may_be_longer_than_a_thread_can_wait(limit):
         return np.maximum(input.array, input.zero_point)
 
     assert oracle.check(relu, "relu", "fbgemm", time_limit=limit).passed
+
+
+@pytest.mark.parametrize(("short", "name"), SHORT_NAMES.items())
+def test_short_names_point_to_the_newest_release(short, name):
+    assert engines.get(short) is engines.get(name)
+    assert short not in engines.other_runtimes()
+    with pytest.raises(EngineError, match="is built in"):
+        engines.register(engines.get("fbgemm").derive(short, "one of mine"))

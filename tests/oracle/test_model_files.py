@@ -128,9 +128,9 @@ def codes(array, zero=0):
     return oracle.Codes(np.int8(array), 0.5, zero)
 
 
-def entry(task):
+def entry(task, engine="onnx-reference"):
     """Make the entry of a case, as the manifest has it, and its arrays."""
-    return entry_of(oracle.Case("mine", task.operation, task.arguments), get("onnx-reference"))
+    return entry_of(oracle.Case("mine", task.operation, task.arguments), get(engine))
 
 
 @pytest.mark.parametrize(
@@ -174,3 +174,30 @@ def test_a_bias_of_real_numbers_is_refused_by_onnx_files():
     task = oracle.problem("linear", x, w, np.float32([1.0]), oracle.Output(0.5))
     with pytest.raises(NotImplementedError, match="bias of int32"):
         onnx_model.model(*entry(task))
+
+
+@pytest.mark.parametrize(("first", "second"), [(1, 1), (1, 5), (5, 1), (2, 2), (33, 33)])
+def test_onnx_runtime_adds_to_a_single_number_with_operands_exchanged(first, second):
+    """In this public case the order decides: a number is added to -112, others make -113."""
+    a = oracle.Codes(np.full(first, -114, np.int8), 0.02534690499305725, -106)
+    b = oracle.Codes(np.full(second, -122, np.int8), 0.035809919238090515, -120)
+    task = oracle.problem("add", a, b, oracle.Output(0.0365859717130661, -105))
+    expected = [-112 if first == 1 else -113] * max(first, second)
+    assert task.run("onnx").tolist() == expected
+    pytest.importorskip("onnxruntime")
+    session = session_of(onnx_model.model(*entry(task)))
+    assert session.run(["output"], {"a": a.array, "b": b.array})[0].tolist() == expected
+
+
+@pytest.mark.parametrize("corners", [False, True])
+def test_a_resized_image_may_have_a_quantizer_of_its_own(corners):
+    codes = np.random.default_rng(0).integers(-128, 128, (2, 3, 5, 6)).astype(np.int8)
+    x, out = oracle.Codes(codes, 0.07, 5), oracle.Output(0.11, -9)
+    task = oracle.problem("resize_bilinear", x, (9, 11), corners, output=out)
+    mine = task.run("onnxruntime-qdq-float")
+    assert mine.shape == (2, 3, 9, 11)
+    answer = session_of(onnx_model.model(*entry(task, "onnxruntime-qdq-float")), False)
+    assert np.array_equal(answer.run(["output"], {"x": codes})[0], mine)
+    last = oracle.problem("resize_bilinear", x, (9, 11), layout="NHWC", output=out)
+    with pytest.raises(NotImplementedError, match="the quantizer of the input"):
+        tflite_model.model(*entry(last, "tflite-micro"))

@@ -159,3 +159,28 @@ CHANNELS = Codes(np.zeros((1, 2, 4, 4), np.int8), [1.0, 2.0], axis=1)
 def test_operands_without_meaning_are_errors(operation, operands, error, match):
     with pytest.raises(error, match=match):
         oracle.problem(operation, *operands)
+
+
+@pytest.mark.parametrize(
+    "engine", ["litert-2.3-reference", "tflite-micro", "onnxruntime-qdq-float"]
+)
+@pytest.mark.parametrize(("operation", "place"), [
+    ("max_pool2d", {"kernel": 2}),
+    ("resize_nearest", {"size": (7, 5)}),
+    ("resize_bilinear", {"size": (7, 5)}),
+])  # fmt: skip
+def test_results_that_keep_the_quantizer_of_their_operand_may_have_another(
+    operation, place, engine
+):
+    codes = np.random.default_rng(0).integers(-128, 128, (2, 3, 4, 6)).astype(np.int8)
+    x, out = oracle.Codes(codes, 0.07, 5), oracle.Output(0.11, -9, lower=-20)
+    own = oracle.problem(operation, x, **place)
+    other = oracle.problem(operation, x, **place, output=out)
+    assert other.run(engine).min() == -20
+    if (operation, engine) == ("resize_bilinear", "onnxruntime-qdq-float"):
+        return  # which quantizes once: compared with the runtime in test_model_files
+    behind = oracle.problem("requantize", x.like(own.run(engine)), out)
+    assert np.array_equal(other.run(engine), behind.run(engine))
+    keeps = oracle.Output(x.scale, x.zero_point)
+    same = oracle.problem(operation, x, **place, output=keeps)
+    assert np.array_equal(same.run(engine), own.run(engine))

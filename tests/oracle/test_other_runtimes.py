@@ -42,6 +42,8 @@ def test_folded_constant_of_the_sum():
     b = refquant.QuantizedTensor(np.int8([-122]), refquant.qint8, 0.035809919238090515, -120)
     with engines.using("onnx"):
         assert ops.add(a, b, 0.0365859717130661, -105).array.tolist() == [-112]
+        two = (q.like(np.repeat(q.array, 2)) for q in (a, b))  # whose order is another one
+        assert ops.add(*two, 0.0365859717130661, -105).array.tolist() == [-113, -113]
     with engines.using("fbgemm"):
         assert ops.add(a, b, 0.0365859717130661, -105).array.tolist() == [-113]
 

@@ -114,10 +114,12 @@ def _add_folded(axes, a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point,
     t = fused(
         q_a, ratio_a, fused(q_b, ratio_b, number(z) - fused(ratio_a, zeros[0], ratio_b * zeros[1]))
     )
-    tail = slice(a.size - a.size % 4, None)
-    constant = number(z) - (ratio_a * zeros[0] + ratio_b * zeros[1])
-    t[tail] = ratio_a * q_a[tail] + (ratio_b * q_b[tail] + constant)
     return finish(axes, t, zero_point, lower, upper)
+
+
+def _add_to_number(axes, a, a_scale, a_zero, b, b_scale, b_zero, *output):
+    """Add with the operands exchanged, as ONNX Runtime adds to a single number."""
+    return _add_folded(axes, b, b_scale, b_zero, a, a_scale, a_zero, *output)
 
 
 # -- products at once ------------------------------------------------------------------------
@@ -274,6 +276,11 @@ ADD_FOLDED = Form(
     _add_folded,
     lambda a: formula_of_finish(a, "r_a * q_a + r_b * q_b + c"),
 )
+ADD_TO_NUMBER = Form(
+    (*FINISH, "precision", "formed_by"),
+    _add_to_number,
+    lambda a: formula_of_finish(a, "r_b * q_b + r_a * q_a + c"),
+)
 
 _WITHOUT_ZERO_POINTS = ("rounding", "formed_by")
 _OTHERS = (
@@ -312,6 +319,7 @@ _PLACES: dict[Any, tuple[Form, Arithmetic]] = {
     e.WIDEN_THEN_ADD: (REQUANTIZE, Arithmetic(formed_by="product")),
     e.SUM_IN_FIXED_POINT: (ADD_IN_FIXED_POINT, _FIXED),
     f.ADD_FOLDED: (ADD_FOLDED, _DIVIDED.change(clamp="before")),
+    f.ADD_TO_NUMBER: (ADD_TO_NUMBER, _DIVIDED.change(clamp="before")),
     f.MULTIPLY_BY_RATIO: (MULTIPLY, _DIVIDED.change(clamp="before")),
     f.AVERAGE_OF_CODES: (
         _averaging(_Factor(None, "exact", "division", inside=True, keeps_border=True)),

@@ -149,26 +149,22 @@ DEQUANTIZE = Rule("dequantize_fused", "fma(q, s, f32(-z * s))", _SOURCE, _dequan
 
 
 def requantize(axes, q, x_scale, x_zero, scale, zero_point, lower, upper):
-    """Scale integers from the ends of the range, or by the quotient of two scales."""
+    """Scale integers from the ends of the range, in steps of the operand."""
+    least, most = _bounds(lower, upper)
+    low, high = (
+        np.float32(scale) * np.float32(end - zero_point) / np.float32(x_scale)
+        for end in (least, most)
+    )
+    factor = np.float32(most - least) / (high - low)
     steps = steps_of(q, x_zero).astype(np.float32)
-    if x_zero == 0 and zero_point != 0:  # the range in steps of the operand
-        least, most = _bounds(lower, upper)
-        low, high = (
-            np.float32(scale) * np.float32(end - zero_point) / np.float32(x_scale)
-            for end in (least, most)
-        )
-        factor = np.float32(most - least) / (high - low)
-        t = round_number(steps * factor + -low * factor, axes.rounding) + least
-    else:
-        ratio = np.float32(x_scale) / np.float32(scale)
-        t = round_number(fma(steps, ratio, np.float32(zero_point)), axes.rounding)
+    t = round_number(steps * factor + -low * factor, axes.rounding) + least
     return np.clip(t, lower, upper).astype(np.int64)
 
 
 REQUANTIZE = Rule(
-    "requantize_by_ratio",
-    "clip(rne(fma(q - z_x, f32(s_x / s), z))); if z_x = 0 as fake_quantize of q, with f32(l / s_x) "
-    "and f32(h / s_x)",
+    "requantize_by_range",
+    "clip(rne(f32(f32((q - z_x) * a) + f32(-l * a))) - 128), a = 255 / (h - l), the range in steps "
+    "of the operand: l, h = f32(f32(s * (-128 - z, 127 - z)) / s_x)",
     _SOURCE,
     partial(requantize, ARITHMETIC),
 )

@@ -215,20 +215,27 @@ def _add_folded(a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower
     qa, qb = a.astype(np.float32), b.astype(np.float32)
     constant = z - fma(ratio_a, za, ratio_b * zb)
     t = fma(qa, ratio_a, fma(qb, ratio_b, constant))
-    # What does not fill a vector of four is computed without fused operations.
-    tail = slice(a.size - a.size % 4, None)
-    plain_constant = z - (ratio_a * za + ratio_b * zb)
-    t[tail] = ratio_a * qa[tail] + (ratio_b * qb[tail] + plain_constant)
     return np.clip(np.rint(t), lower, upper).astype(np.int64)
 
 
 ADD_FOLDED = FusedRule(
     "add_folded",
     "clip(rne(fma(r_a, q_a, fma(r_b, q_b, c)))), r = f32(s_a / s), "
-    "c = z - fma(r_a, z_a, f32(r_b * z_b)): all zero points in one constant; "
-    "tails of less than 4 without fma",
+    "c = z - fma(r_a, z_a, f32(r_b * z_b)): all zero points in one constant",
     "ONNX Runtime, MLAS QLinearAdd, measured with release 1.32 on x86",
     _add_folded,
+)
+
+
+def _add_to_number(a, a_scale, a_zero, b, b_scale, b_zero, scale, zero_point, lower, upper):
+    return _add_folded(b, b_scale, b_zero, a, a_scale, a_zero, scale, zero_point, lower, upper)
+
+
+ADD_TO_NUMBER = FusedRule(
+    "add_folded_to_number",
+    "add_folded with its operands exchanged",
+    "ONNX Runtime, MLAS QLinearAdd whose first operand is a single number, release 1.32 on x86",
+    _add_to_number,
 )
 
 

@@ -224,10 +224,10 @@ def _axis(count, places, align_corners, half_pixel):
 
 
 def resize_of_reals(
-    axes, images, height, width, align_corners, half_pixel, scale, zero_point, lower, upper
+    axes, images, height, width, align_corners, half_pixel, x_scale, x_zero, *output
 ):
     """Mix neighbors of dequantized images."""
-    x = _real(images, scale, zero_point)
+    x = _real(images, x_scale, x_zero)
     kind = align_corners, half_pixel
     top, bottom, down, up = _axis(x.shape[1], height, *kind)
     left, right, after, before = _axis(x.shape[2], width, *kind)
@@ -236,7 +236,7 @@ def resize_of_reals(
     corners = [x[:, line][:, :, column] for line in (top, bottom) for column in (left, right)]
     shares = (before * up, after * up, before * down, after * down)
     mixed = _in_order(np.stack([share * c for share, c in zip(shares, corners, strict=True)]))
-    return quantize_of_axes(axes, mixed, scale, zero_point, lower, upper)
+    return quantize_of_axes(axes, mixed, *output)
 
 
 RESIZE = _rule(

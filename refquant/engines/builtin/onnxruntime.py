@@ -5,7 +5,11 @@ from refquant.engines.arithmetic.axes import Arithmetic
 from refquant.engines.arithmetic.compose import record
 from refquant.engines.arithmetic.mlas import PRODUCT_OF_REALS
 from refquant.engines.arithmetic.orders import PRODUCT_OF_TRANSPOSED
-from refquant.engines.arithmetic.other_runtimes import ADD_FOLDED, MULTIPLY_BY_RATIO
+from refquant.engines.arithmetic.other_runtimes import (
+    ADD_FOLDED,
+    ADD_TO_NUMBER,
+    MULTIPLY_BY_RATIO,
+)
 from refquant.engines.arithmetic.runtime_codes import (
     DEQUANTIZE_IN_FLOAT32,
     DYNAMIC_QUANTIZE,
@@ -16,7 +20,7 @@ from refquant.engines.arithmetic.runtime_codes import (
     SOFTMAX_EVEN,
 )
 from refquant.engines.arithmetic.runtime_windows import AVERAGE_OF_REALS, GLOBAL_AVERAGE, NEAREST
-from refquant.engines.conditions import IS_TRANSPOSED
+from refquant.engines.conditions import IS_NUMBER, IS_TRANSPOSED
 from refquant.engines.rule import Split, first_of
 
 _ARITHMETIC = Arithmetic(bias="int32_division", clamp="before", overflow="saturated")
@@ -35,7 +39,7 @@ ONNX = record(_ARITHMETIC, "onnx").derive(
     "ONNX Runtime on processors: QLinearConv, QLinearMatMul, QLinearAdd, QLinearMul",
     steps={
         **_LINEAR,
-        "add": first_of(ADD_FOLDED),
+        "add": first_of((IS_NUMBER, ADD_TO_NUMBER), ADD_FOLDED),
         "multiply": first_of(MULTIPLY_BY_RATIO),
         "concatenate_codes": first_of(REQUANTIZE_BY_TABLE),
         "sigmoid_of_codes": first_of(SIGMOID_BY_TABLE_EVEN),

@@ -20,12 +20,12 @@ from refquant.tensors import QuantizedTensor
 __all__ = ["add", "add_relu", "mul", "mul_relu"]
 
 
-def _plan(step: str, dtype: dtypes.dtype, same_shape: bool) -> tuple:
+def _plan(step: str, dtype: dtypes.dtype, same_shape: bool, number: bool = False) -> tuple:
     """(how to combine, how to dequantize, how to quantize, how to requantize)."""
-    record, key = engines.current(), (step, dtype, same_shape)
+    record, key = engines.current(), (step, dtype, same_shape, number)
     plan = record.plans.get(key)
     if plan is None:
-        operands = Operands(dtype, same_shape=same_shape)
+        operands = Operands(dtype, same_shape=same_shape, number=number)
         steps = ("elementwise_dequantize", "elementwise_quantize", "elementwise_requantize")
         plan = (record.rule(step, operands), *(record.rule(s, operands) for s in steps))
         record.plans[key] = plan
@@ -146,7 +146,7 @@ def _add(qa: Any, qb: Any, scale, zero_point, relu: bool, written: bool = False)
     least = zero_point if relu else dtype.quant_min
     of_a, of_b = (a.scale, a.zero_point), (b.scale, b.zero_point)
     how, dequantize, quantize, _ = _plan(
-        "add", dtype, a.array.shape == b.array.shape and not written
+        "add", dtype, a.array.shape == b.array.shape and not written, a.array.size == 1
     )
     if how is SUM_IN_FIXED_POINT:
         _check_fixed_point(a, b, scale)

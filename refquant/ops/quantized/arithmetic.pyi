@@ -19,7 +19,7 @@ from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 __all__ = ['add', 'add_relu', 'mul', 'mul_relu']
 
-def _plan(step: str, dtype: dtypes.dtype, same_shape: bool) -> tuple:
+def _plan(step: str, dtype: dtypes.dtype, same_shape: bool, number: bool=False) -> tuple:
     """(how to combine, how to dequantize, how to quantize, how to requantize)."""
 
 def _operands(a: Any, b: Any) -> tuple[QuantizedTensor, QuantizedTensor]: ...

@@ -77,6 +77,11 @@ class Sum(Problem):
             q = self.function(a, b, scale, zero_point)
         return np.clip(q.array.reshape(-1).astype(np.int64), lower, upper)
 
+    def operands(self) -> Operands:
+        """Describe the operands for the conditions of a record."""
+        same = self.a.shape == self.b.shape
+        return Operands(self.dtype, same_shape=same, number=self.a.array.size == 1)
+
     def _subset(self, record: Engine, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Choose a subset around some elements that leaves those in vectors and in the tail there.
 
@@ -93,9 +98,9 @@ class Sum(Problem):
         end = self.size - self.size % block
         inner = where < end
         vectors = where[inner]
-        vectors = np.pad(
-            vectors, (0, -vectors.size % block), mode="edge" if vectors.size else "constant"
-        )
+        # Without a vector, one element of several would be taken for a number.
+        missing = -vectors.size % block if vectors.size or not end else block
+        vectors = np.pad(vectors, (0, missing), mode="edge" if vectors.size else "constant")
         positions = np.empty(where.size, np.int64)
         positions[inner] = np.arange(np.count_nonzero(inner))
         positions[~inner] = vectors.size + where[~inner] - end
@@ -103,7 +108,7 @@ class Sum(Problem):
 
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the engine's values on each axis that this operation depends on."""
-        operands = Operands(self.dtype, same_shape=self.a.shape == self.b.shape)
+        operands = self.operands()
         run = self.size if self.flat else None
         rule = record.rule(self.kind, operands)
         if rule is PRODUCT_OF_REALS:

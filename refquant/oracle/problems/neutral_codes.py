@@ -52,9 +52,9 @@ def _global_pool(x, output=None, layout="NCHW"):
 
 
 def _resize(
-    x, size, align_corners=False, half_pixel_centers=False, layout="NCHW",
+    x, size, align_corners=False, half_pixel_centers=False, layout="NCHW", output=None,
 ):  # fmt: skip
-    """Take images and their new height and width."""
+    """Take images, their new height and width, and where results go."""
 
 
 def _dynamic(x):
@@ -252,6 +252,14 @@ class NeutralCodes(Problem):
 
         return formula
 
+    def _moved(self, record: Engine, codes: Codes, q: np.ndarray, to: tuple) -> np.ndarray:
+        """Requantize what has the quantizer of its operand, if the result has another one."""
+        if to[:2] == (codes.scale, codes.zero_point):
+            return np.clip(q, to[2], to[3])
+        rule = rule_of(record, "requantize_codes", self.asked, self.operation)
+        moved = in_parts(rule, q.reshape(-1), codes.scale, codes.zero_point, *to)
+        return moved.reshape(q.shape)
+
     # -- windows -----------------------------------------------------------------------------
 
     def _images(self, x: Any, layout: str) -> tuple[Codes, np.ndarray]:
@@ -285,7 +293,7 @@ class NeutralCodes(Problem):
         taps, inside = _taps(images.astype(np.int64), kernel, strides, pads, extents)
         if self.operation == "max_pool2d":
             most = np.where(inside, taps, np.iinfo(np.int64).min).max(0)
-            return lambda record: self._back(np.clip(most, to[2], to[3]), layout)
+            return lambda record: self._back(self._moved(record, codes, most, to), layout)
         where = codes.scale, codes.zero_point, *to
         return lambda record: self._back(self._rule(record)(taps, inside, *where), layout)
 
@@ -327,24 +335,31 @@ class NeutralCodes(Problem):
 
         return formula
 
-    def _resize(self, x, size, align_corners=False, half_pixel_centers=False, layout="NCHW"):
+    def _resize(
+        self, x, size, align_corners=False, half_pixel_centers=False, layout="NCHW", output=None
+    ):
         codes, images = self._images(x, layout)
-        to = self._to(None, codes)
+        to = self._to(output, codes)
         height, width = arguments.integers("size", size, 2, 1)
         corners = arguments.flag("align_corners", align_corners)
         half = arguments.flag("half_pixel_centers", half_pixel_centers)
 
         def formula(record: Engine) -> np.ndarray:
             real = self._rule_of_reals(record)
-            resize = self._rule(record) if real is None else real
-            quantizer = () if real is None else to
-            return self._back(resize(images, height, width, corners, half, *quantizer), layout)
+            size = height, width, corners, half
+            if real is not None:
+                own = real(images, *size, codes.scale, codes.zero_point, *to)
+                return self._back(own, layout)
+            resized = self._rule(record)(images, *size)
+            return self._back(self._moved(record, codes, resized, to), layout)
 
         return formula
 
-    def _nearest(self, x, size, align_corners=False, half_pixel_centers=False, layout="NCHW"):
+    def _nearest(
+        self, x, size, align_corners=False, half_pixel_centers=False, layout="NCHW", output=None
+    ):
         codes, images = self._images(x, layout)
-        self._to(None, codes)
+        to = self._to(output, codes)
         sizes = arguments.integers("size", size, 2, 1)
         corners = arguments.flag("align_corners", align_corners)
         half = arguments.flag("half_pixel_centers", half_pixel_centers)
@@ -355,7 +370,8 @@ class NeutralCodes(Problem):
                 rule(count, places, corners, half)
                 for count, places in zip(images.shape[1:3], sizes, strict=True)
             )
-            return self._back(images[:, lines][:, :, columns], layout)
+            chosen = images[:, lines][:, :, columns]
+            return self._back(self._moved(record, codes, chosen, to), layout)
 
         return formula
 

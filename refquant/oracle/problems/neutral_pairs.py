@@ -84,7 +84,7 @@ class NeutralSum(Sum):
         """Compute all outputs for operands, flat int64."""
         q_a, q_b = (q.reshape(-1).astype(np.int64) for q in np.broadcast_arrays(a.array, b.array))
         first, second = (q_a, a.scale, a.zero_point), (q_b, b.scale, b.zero_point)
-        operands = Operands(self.dtype, same_shape=a.shape == b.shape)
+        operands = self.operands()
         rule = rule_of(record, self.kind, operands, self.operation)
         bounds = lower, upper
         with np.errstate(all="ignore"):

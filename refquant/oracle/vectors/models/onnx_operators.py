@@ -127,6 +127,7 @@ def _cat(g: Graph, c: Operands) -> str:
 
 
 def _max_pool(g: Graph, c: Operands) -> str:
+    c.require_quantizer(c["x"])
     y = g.node("MaxPool", [images(g, c)[0]], kernel_shape=c.each("kernel", 2), **window(c))
     return back(g, c, y)
 
@@ -158,6 +159,7 @@ def resized(g: Graph, c: Operands, x: str, **mode: Any) -> str:
 
 
 def _nearest(g: Graph, c: Operands) -> str:
+    c.require_quantizer(c["x"])
     centered = c["align_corners"] or c["half_pixel_centers"]
     ends = "round_prefer_ceil" if centered else "floor"
     y = resized(g, c, images(g, c)[0], mode="nearest", nearest_mode=ends)

@@ -83,6 +83,14 @@ class Operands:
         """Return an operand, or None if it is not given."""
         return None if self.given[name] is None else self[name]
 
+    def require_quantizer(self, *pieces: Quantized) -> None:
+        """Raise unless the result has the quantizer of its operands."""
+        own = (self.result.scale, self.result.zero_point)
+        self.require(
+            all((piece.scale, piece.zero_point) == own for piece in pieces),
+            "which demand the quantizer of the input for the result",
+        )
+
     def is_bounded_by_activation(self) -> bool:
         """Whether a result has the bounds of its activation and no others."""
         o = self.output

@@ -224,7 +224,7 @@ def _quantize(g: _Graph, c: Operands) -> dict[int, Scalar]:
 
 def _pool(g: _Graph, c: Operands) -> dict[int, Scalar]:
     c.require(c["layout"] == "NHWC", "whose images have channels last")
-    _alike(c, [c["x"]])
+    c.require_quantizer(c["x"])
     g.feed("x", c["x"].array, c["x"])
     (height, width), (down, right) = c.pair("kernel"), c.stride()
     border = _window(c, (height, width), (down, right))
@@ -232,16 +232,8 @@ def _pool(g: _Graph, c: Operands) -> dict[int, Scalar]:
     return {0: _byte(border), **sizes, 5: _activation(c)}
 
 
-def _alike(c: Operands, pieces: list[Quantized]) -> None:
-    own = (c.result.scale, c.result.zero_point)
-    c.require(
-        all((piece.scale, piece.zero_point) == own for piece in pieces),
-        "which demand the quantizer of the input for the result",
-    )
-
-
 def _cat(g: _Graph, c: Operands) -> dict[int, Scalar]:
-    _alike(c, c["x"])
+    c.require_quantizer(*c["x"])
     for number, piece in enumerate(c["x"]):
         g.feed(f"x{number}", piece.array, piece)
     return {0: _int(c["axis"]), 1: _activation(c)}
@@ -264,6 +256,7 @@ def _resize(first: int):
 
     def build(g: _Graph, c: Operands) -> dict[int, Scalar]:
         c.require(c["layout"] == "NHWC", "whose images have channels last")
+        c.require_quantizer(c["x"])
         g.feed("x", c["x"].array, c["x"])
         g.constant("size", np.array(c.pair("size"), np.int32))
         return {first: _byte(c["align_corners"]), first + 1: _byte(c["half_pixel_centers"])}
