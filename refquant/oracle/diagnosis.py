@@ -6,7 +6,8 @@ every element:
 1. the engine itself;
 2. one change: another value on one axis (`refquant.oracle.AXES`), or one fault
    (`refquant.oracle.faults`); or another engine;
-3. two changes.
+3. two changes;
+4. another engine with one change.
 
 The diagnosis names all candidates of that group that reproduce the answer, and keeps for each
 candidate that fails an element that refutes it. `refquant.oracle.search` holds the candidates.

@@ -63,6 +63,7 @@ from refquant.oracle.problems.meaning import (
 )
 from refquant.oracle.problems.products import Product
 from refquant.oracle.problems.table import problem
+from refquant.oracle.problems.twins import twin_of
 
 __all__ = ["FAMILIES", "Legality", "bounds_of", "error_bound", "legal", "legality"]
 
@@ -211,12 +212,15 @@ def legality(
     family = arguments.choice("family", family, FAMILIES)
     task: Any = problem(operation, *args, **kwargs)
     found = bounds_of(task, integer_bias, family)
+    twin = twin_of(task) if found is None else None
+    if twin is not None:
+        task, found = twin, bounds_of(twin, integer_bias, family)
     if found is None:
         raise ArgumentError(
             f"oracle.legality of {task.operation}",
             argument="operation",
-            expected="a linear layer, a convolution, add, mul, a quantizing operation, or one on "
-            "neutral operands",
+            expected="a linear layer, a convolution, add, mul, a quantizing operation, a function, "
+            "an average or maximum over whole windows, cat, or one on neutral operands",
             got=repr(task.operation),
             hint="oracle.compare works for it, without legality",
         )

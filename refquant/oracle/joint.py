@@ -37,7 +37,7 @@ def diagnose_all(
     tuple of tuple of str
         All equally small explanations, which the data cannot tell apart; an empty explanation if
         the engine itself agrees everywhere; no explanation if nothing within two changes, and no
-        other engine, reproduces everything.
+        other engine, with one change or none, reproduces everything.
 
     Raises
     ------
@@ -94,6 +94,7 @@ def diagnose_all(
         lambda: {**singles, **_union(search.engines() for search in searches)},
         lambda: _union(search.parts() for search in searches),
         lambda: _union([paired(list(singles.values()))]),
+        lambda: _union(search.changed_engines() for search in searches),
     )
     for group in groups:
         right = [

@@ -71,7 +71,7 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class Candidate:
-    """Values on some axes and faults, or another engine.
+    """Values on some axes and faults, or another engine, perhaps with another value itself.
 
     With a block, the values hold for whole blocks of channels or elements alone, or for what is
     left behind them.
@@ -86,7 +86,8 @@ class Candidate:
     def names(self, values: Values, units: str = "elements") -> tuple[str, ...]:
         """Name the changes against an engine whose values on the axes are given."""
         if self.engine:
-            return (f"engine {self.engine!r}",)
+            changes = (f"{axis}: {value}" for axis, value in self.axes)
+            return (f"engine {self.engine!r}", *changes)
         where = ""
         if self.block:
             blocks = f"whole blocks of {self.block} {units}"
@@ -149,11 +150,11 @@ class Search:
 
     def record_of(self, candidate: Candidate) -> Engine:
         """Return the record of a candidate: another engine, or this one with other axes."""
-        if candidate.engine:
-            return engines.get(candidate.engine)
-        if candidate.axes not in self.records:
-            self.records[candidate.axes] = changed(self.record, dict(candidate.axes))
-        return self.records[candidate.axes]
+        key = candidate.engine, candidate.axes
+        if key not in self.records:
+            base = engines.get(candidate.engine) if candidate.engine else self.record
+            self.records[key] = changed(base, dict(candidate.axes)) if candidate.axes else base
+        return self.records[key]
 
     def answers(self, candidate: Candidate, where: np.ndarray) -> np.ndarray | None:
         """Compute some elements as a candidate would; None if it does not apply."""
@@ -347,13 +348,37 @@ class Search:
         """List the candidates of two changes."""
         return paired(self.singles())
 
+    def changed_engines(self) -> list[Candidate]:
+        """List the candidates of another engine with one value that is not its own.
+
+        Of engines with the same rules for this operation the first one stands for all.
+        """
+        candidates, seen = [], set()
+        for other in self.engines():
+            values = dict(self.task.values(engines.get(other.engine)))
+            # Real products are slow, and engines that have them stand for themselves.
+            values.pop("order", None)
+            for _, own, _ in self.tries(other, self.glance):
+                key = own.tobytes(), tuple(values.items())
+                if key in seen:
+                    values = {}
+                seen.add(key)
+            candidates += [
+                replace(other, axes=((axis, value),))
+                for axis, own in values.items()
+                for value in AXES[axis].values
+                if own != (value,) and self._has_meaning(axis, value)
+            ]
+        return candidates
+
     def run(self) -> tuple[tuple[str, ...], ...]:
         """Return the explanations of the first group that has any."""
         groups = (
-            (self.singles() + self.engines(), True), (self.parts(), False), (self.pairs(), False)
+            (lambda: self.singles() + self.engines(), True), (self.parts, False),
+            (self.pairs, False), (self.changed_engines, False),
         )  # fmt: skip
         for group, keep in groups:
-            right = [c for c in group if self.reproduces(c, keep)]
+            right = [c for c in group() if self.reproduces(c, keep)]
             if right:
                 return tuple(map(self.names, right))
         return ()

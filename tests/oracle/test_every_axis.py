@@ -144,6 +144,16 @@ def test_two_planted_values_are_named(engine, changes):
     assert names in [set(explanation) for explanation in found]
 
 
+def test_another_engine_with_one_change_is_named():
+    # Three changes from the start: the width, the zero point and how sums are scaled.
+    tasks = draw("linear")
+    planted = changed(engines.get("onnx-reference"), {"width": "bits_15"})
+    found = diagnose_all([(task.run(planted), task) for task in tasks], "tflite-micro")
+    assert ("engine 'onnx-reference'", "width: bits_15") in found
+    alone = oracle.diagnose(tasks[1].run(planted), tasks[1], engine="tflite-micro")
+    assert alone.changes
+
+
 def test_orders_of_sums_are_what_they_say():
     a, b = np.float32([[1, 2.0**24, 1, -(2.0**24)]]), np.ones((4, 1), np.float32)
     found = {name: rule(a, b).item() for name, rule in ORDERS.items()}

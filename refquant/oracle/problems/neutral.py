@@ -251,17 +251,16 @@ class NeutralProduct(Product):
         return self._from_reals(record, **bounds)[where]
 
     def _from_reals(self, record: Engine, zero_point: int, lower: int, upper: int) -> np.ndarray:
-        """Compute all outputs from dequantized operands, flat; the last results are kept."""
-        key = record, zero_point, lower, upper
-        if self._latest is None or self._latest[0] != key:
-            with np.errstate(all="ignore"):
-                total = self.real_sums(record.rule(IN_REALS, self.operands()))
+        """Compute all outputs from dequantized operands, flat; the last sums are kept."""
+        rule = record.rule(IN_REALS, self.operands())
+        with np.errstate(all="ignore"):
+            if self._latest is None or self._latest[0] is not rule:
+                total = self.real_sums(rule)
                 total = total + self.layer.real_biases() if self.layer.has_bias else total
-                flat = self._flatten(total.reshape(self._places[1]))
-                quantize = record.rule("quantize_per_tensor", self.operands())
-                codes = in_parts(quantize, flat, self.scale, zero_point, lower, upper)
-            self._latest = key, codes.astype(np.int64)
-        return self._latest[1]
+                self._latest = rule, self._flatten(total.reshape(self._places[1]))
+            quantize = record.rule("quantize_per_tensor", self.operands())
+            codes = in_parts(quantize, self._latest[1], self.scale, zero_point, lower, upper)
+        return codes.astype(np.int64)
 
     def real_sums(self, rule: Any) -> np.ndarray:
         """Multiply dequantized operands, channels last."""
