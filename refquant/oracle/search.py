@@ -28,7 +28,7 @@ from refquant.oracle.faults import Fault, faults_of
 from refquant.oracle.problems.elementwise import Quantization, Sum
 from refquant.oracle.problems.products import Product
 
-__all__ = ["Candidate", "Contradiction", "Search", "paired"]
+__all__ = ["Candidate", "Contradiction", "Search", "has_meaning", "paired"]
 
 # How many differing elements, and as many equal ones, a candidate is tried on before all of them.
 GLANCE, SAMPLE = 50, 2000
@@ -127,6 +127,21 @@ def paired(singles: list[Candidate]) -> list[Candidate]:
         if len({axis for axis, _ in axes}) == len(axes):
             candidates.append(Candidate(axes, one.faults + other.faults))
     return candidates
+
+
+def has_meaning(task: Any, values: Values, axis: str, value: str) -> bool:
+    """Whether a value says something of an operation that no other value says.
+
+    `values` are those of an engine, by axis.
+    """
+    scaled = isinstance(task, Product) or task.operation in ("mul", "requantize")
+    if value == "staged":  # only what is multiplied can be divided afterwards
+        return scaled and "scaling" in values
+    if value == "q31_merged":
+        return task.operation in ("add", "sub")
+    # In fixed point multipliers alone are real numbers, so that their precision says it all.
+    of_multipliers = axis == "multiplier" and value in _PRECISIONS
+    return not of_multipliers or "number" in values.get("scaling", ())
 
 
 class Search:
@@ -310,21 +325,12 @@ class Search:
         return moved + [Candidate(faults=(fault,)) for fault in faults_of(self.task)]
 
     def _sensible(self, axis: str, value: str) -> bool:
-        if _other(self.values[axis], value) is None or not self._has_meaning(axis, value):
+        if _other(self.values[axis], value) is None or not has_meaning(
+            self.task, self.values, axis, value
+        ):
             return False
         # Real numbers of operations that are not known step by step have no exact form.
         return value != "exact" or has_exact_values(self.task) or self.task.operation in _EXACT
-
-    def _has_meaning(self, axis: str, value: str) -> bool:
-        """Whether a value says something of this operation that no other value says."""
-        scaled = isinstance(self.task, Product) or self.task.operation in ("mul", "requantize")
-        if value == "staged":  # only what is multiplied can be divided afterwards
-            return scaled and "scaling" in self.values
-        if value == "q31_merged":
-            return self.task.operation in ("add", "sub")
-        # In fixed point multipliers alone are real numbers, so that their precision says it all.
-        of_multipliers = axis == "multiplier" and value in _PRECISIONS
-        return not of_multipliers or "number" in self.values.get("scaling", ())
 
     def engines(self) -> list[Candidate]:
         """List the other engines; of neutral operands those of other runtimes first."""
@@ -367,7 +373,7 @@ class Search:
                 replace(other, axes=((axis, value),))
                 for axis, own in values.items()
                 for value in AXES[axis].values
-                if own != (value,) and self._has_meaning(axis, value)
+                if own != (value,) and has_meaning(self.task, values, axis, value)
             ]
         return candidates
 

@@ -8,7 +8,7 @@ import refquant
 from refquant import engines, oracle
 from refquant.engines.arithmetic.change import changed
 from refquant.errors import EngineError
-from refquant.oracle.search import Search
+from refquant.oracle.search import Search, has_meaning
 
 ENGINES = (
     "fbgemm",
@@ -60,7 +60,7 @@ def changes_of(task, engine):
         (axis, value)
         for axis, ours in values.items()
         for value in oracle.AXES[axis].values
-        if set(ours) != {value}
+        if set(ours) != {value} and has_meaning(task, values, axis, value)
     ]
 
 
