@@ -99,12 +99,13 @@ def test_what_a_backend_raises_is_told_with_and_without_a_limit(limit):
         oracle.check(broken, "relu", "fbgemm", time_limit=limit)
 
 
-def test_a_backend_that_ends_the_program_ends_it():
+@pytest.mark.parametrize("limit", [None, 60.0])
+def test_a_backend_that_ends_the_program_is_an_error_of_its(limit):
     def leaving(**operands):
         raise SystemExit(3)
 
-    with pytest.raises(SystemExit):
-        oracle.check(leaving, "relu", "fbgemm")
+    with pytest.raises(OperationError, match="raised SystemExit"):
+        oracle.check(leaving, "relu", "fbgemm", time_limit=limit)
 
 
 def test_the_engine_of_the_caller_is_that_of_the_backend():

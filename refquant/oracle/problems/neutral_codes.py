@@ -14,6 +14,7 @@ from refquant import arguments
 from refquant.engines import Engine, Operands
 from refquant.engines.arithmetic.change import values_of
 from refquant.engines.registry import chosen
+from refquant.engines.rules.ratios import Ratios
 from refquant.errors import ArgumentError, DtypeError, ShapeError
 from refquant.oracle.problems.base import Problem, in_parts
 from refquant.oracle.problems.codes import Codes, Output
@@ -223,7 +224,12 @@ class NeutralCodes(Problem):
 
     def _dequantize(self, x):
         x = _codes("x", x)
-        return lambda record: self._rule(record)(x.array, x.scale, x.zero_point)
+
+        def formula(record):
+            real = self._rule(record)(x.array, x.scale, x.zero_point)
+            return real.floats() if isinstance(real, Ratios) else real
+
+        return formula
 
     def _concatenate(self, x, axis, output=None):
         if not isinstance(x, list | tuple) or not x:
