@@ -279,3 +279,16 @@ def test_factors_that_lead_beyond_every_size_are_errors(factor):
     for x in (image, refquant.quantize_per_tensor(image, 0.1, 0, refquant.quint8)):
         with pytest.raises(ArgumentError, match=r"`scale_factor` must be finite times the sizes"):
             F.interpolate(x, scale_factor=factor)
+
+
+@pytest.mark.parametrize(
+    ("argument", "arguments"),
+    [("mean", ("", refquant.ones(2))), ("std", (refquant.ones(2), ""))],
+)
+def test_a_number_beside_a_tensor_of_random_numbers_is_checked(argument, arguments):
+    refquant.manual_seed(3)
+    expected = refquant.rand(1)
+    refquant.manual_seed(3)
+    with pytest.raises(TypeError, match=f"`{argument}` must be a number"):
+        refquant.normal(*arguments)
+    assert refquant.rand(1) == expected

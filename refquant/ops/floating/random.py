@@ -201,6 +201,8 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator=None)
         return normal_(result, scalar("mean", mean), scalar("std", std), generator=generator)
     if size is not None:
         raise ShapeError(argument="size", expected="no size beside tensors", got=size)
+    if not isinstance(mean, Tensor):
+        mean = scalar("mean", mean)
     arrays = [float_operand("mean or std", v).array for v in given]
     shape = arrays[0].shape if len(arrays) == 1 else broadcast(np.add, *arrays).shape
     drawn = Tensor(np.empty(shape, arrays[0].dtype))
