@@ -154,11 +154,11 @@ class MultiheadAttention(Module):
             ("value", value, self.vdim),
         ):
             shape = tuple(part.shape)
-            behind = (key.shape[0],) if part is value else ()
+            # What comes before has three dimensions by then.
             if (
                 len(shape) != 3
                 or shape[1:] != (query.shape[1], width)
-                or (behind and shape[0] != behind[0])
+                or (name == "value" and shape[0] != key.shape[0])
             ):
                 raise ShapeError(
                     argument=name,

@@ -62,7 +62,7 @@ CODE_FORMS = tuple(
                 reals.resize_of_reals,
             ),
         ),
-        (_SCALED, (codes.leaky_relu,)),
+        (_SCALED, (codes.leaky_relu_of_codes,)),
         ((*_SCALED, "precision", "multiplier", "formed_by"), (codes.requantize_codes_of_axes,)),
         (("rounding", "places"), (windows.resize_of_axes,)),
     )

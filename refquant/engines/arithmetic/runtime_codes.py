@@ -189,7 +189,7 @@ REQUANTIZE_BY_TABLE = Rule(
 # -- functions -------------------------------------------------------------------------------
 
 
-def leaky_relu(axes, q, x_scale, x_zero, slope, scale, zero_point, lower, upper):
+def leaky_relu_of_codes(axes, q, x_scale, x_zero, slope, scale, zero_point, lower, upper):
     """Scale integers by one multiplier, or by another one if they are negative."""
     n, to = steps_of(q, x_zero), (zero_point, lower, upper)
     below = np.float32(x_scale) * np.float32(slope) / np.float32(scale)
@@ -207,7 +207,7 @@ def leaky_relu_rule(axes, source: str) -> Rule:
         f"clip({axes.rounding}(high((q - z_x) * m) * 2**e) + z), m * 2**(e - 31) = f32(s_x / s), "
         "of negative numbers f32(f32(s_x * slope) / s)",
         source,
-        partial(leaky_relu, axes),
+        partial(leaky_relu_of_codes, axes),
     )
 
 
