@@ -68,7 +68,8 @@ def assignment(node, owner, tree):
         default = f" = {value}" if value and inspect.isclass(owner) else ""
         return [f"{name}: {ast.unparse(node.annotation)}{default}"]
     value = getattr(owner, name, None)
-    made_from = getattr(getattr(value, "__wrapped__", None), "__name__", None)
+    # Whether a module encloses its functions depends on the installation.
+    made_from = getattr(inspect.unwrap(value), "__name__", None) if callable(value) else None
     for definition in tree.body:
         if isinstance(definition, ast.FunctionDef) and definition.name == made_from:
             return function(taken(definition, value), name, value, 0)

@@ -1,5 +1,6 @@
 """Every public callable meets hostile values: it works, or raises an error that is documented."""
 
+import importlib.util
 import inspect
 import shutil
 
@@ -26,6 +27,8 @@ ALWAYS_ERRORS = {
     "refquant.utils.data.dataset.IterableDataset.__iter__",
     "refquant.utils.data.sampler.Sampler.__iter__",
 }
+if importlib.util.find_spec("torch") is None:
+    ALWAYS_ERRORS.add("refquant.to_torch")
 
 
 @pytest.fixture(scope="module")
