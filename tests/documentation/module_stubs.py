@@ -68,6 +68,9 @@ def assignment(node, owner, tree):
         default = f" = {value}" if value and inspect.isclass(owner) else ""
         return [f"{name}: {ast.unparse(node.annotation)}{default}"]
     value = getattr(owner, name, None)
+    functions = {each.name for each in tree.body if isinstance(each, ast.FunctionDef)}
+    if isinstance(node.value, ast.Name) and node.value.id in functions:
+        return [ast.unparse(node)]
     # Whether a module encloses its functions depends on the installation.
     made_from = getattr(inspect.unwrap(value), "__name__", None) if callable(value) else None
     for definition in tree.body:

@@ -216,64 +216,8 @@ def conv3d_unpack(packed_weights: PackedConvolution) -> tuple[QuantizedTensor, T
     >>> bias is None
     True
     """
-def conv_prepack(weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> PackedConvolution:
-    """Pack filters, bias and geometry of a convolution for the engine that is chosen.
-
-    Parameters
-    ----------
-    weight : QuantizedTensor, shape (outputs, channels // groups, height, width)
-        qint8, quantized per tensor or along axis 0; copied.
-    bias : Tensor, shape (outputs,), or None
-        Bias in real units, float32; copied.
-    stride, padding, dilation : int or sequence of 2 int
-        Geometry along height, width.
-    groups : int
-        Number of groups.
-
-    Returns
-    -------
-    PackedConvolution
-        For `conv2d` and `conv2d_relu`.
-
-    Raises
-    ------
-    DtypeError, ShapeError, QuantizerError, ArgumentError
-        If weight, bias or geometry do not fit.
-    EngineError
-        If the engine has no such convolution, or no weights per channel.
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.5, 0, refquant.qint8)
-    >>> packed = quantized.conv2d_prepack(w, None, 1, 0, 1, 1)
-    >>> quantized.conv2d_unpack(packed)[0].shape
-    refquant.Size([1, 1, 2, 2])
-    """
-def conv_unpack(packed_weights: PackedConvolution) -> tuple[QuantizedTensor, Tensor | None]:
-    """Copy weight and bias out of a packed weight.
-
-    Parameters
-    ----------
-    packed_weights : PackedConvolution
-        As `conv2d_prepack` returns it.
-
-    Returns
-    -------
-    weight : QuantizedTensor, shape (outputs, channels // groups, height, width)
-    bias : Tensor, shape (outputs,), or None
-
-    Examples
-    --------
-    >>> import refquant
-    >>> from refquant.ops import quantized
-    >>> w = refquant.quantize_per_tensor(refquant.ones(1, 1, 2, 2), 0.5, 0, refquant.qint8)
-    >>> packed = quantized.conv2d_prepack(w, None, 1, 0, 1, 1)
-    >>> weight, bias = quantized.conv2d_unpack(packed)
-    >>> bias is None
-    True
-    """
+conv_prepack = conv2d_prepack
+conv_unpack = conv2d_unpack
 _PACKING: Any
 _UNPACKING: Any
 _PACKED: Any
