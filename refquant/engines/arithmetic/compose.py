@@ -40,7 +40,7 @@ FAR = 2.0**1000
 _SOURCE = "composed from axes"
 
 
-# -- bias ---------------------------------------------------------------------
+# -- bias ------------------------------------------------------------------------------------
 
 
 def _bias_half_away(acc, bias, input_scale, weight_scale):
@@ -108,6 +108,13 @@ def _scaled(axes, total, factor, zero_point, divide=False):
     return t if axes.zero_point == "after" else t + _like(zero_point, t)
 
 
+def _divided(axes, total, divisor, zero_point):
+    """Divide as an axis says, by the divisor or through its reciprocal, and add as `_scaled`."""
+    if axes.formed_by == "product":
+        return _scaled(axes, total, 1 / divisor, zero_point)
+    return _scaled(axes, total, divisor, zero_point, divide=True)
+
+
 def _like(zero_point, t):
     """Take a zero point in the precision of the number that it is added to."""
     return ratios(zero_point) if isinstance(t, Ratios) else np.asarray(zero_point).astype(t.dtype)
@@ -159,11 +166,7 @@ def quantize_of_axes(axes, x, scale, zero_point, quant_min, quant_max):
             unheld = UNHELD if axes.overflow == OWN else quant_min
             return np.where(np.isnan(floats), unheld, held)
     s = numbers(scale, axes.precision)
-    if axes.formed_by == "product":
-        t = _scaled(axes, x, 1 / s, zero_point)
-    else:
-        t = _scaled(axes, x, s, zero_point, divide=True)
-    return finish(axes, t, zero_point, quant_min, quant_max)
+    return finish(axes, _divided(axes, x, s, zero_point), zero_point, quant_min, quant_max)
 
 
 def dequantize_of_axes(axes, q, scale, zero_point):
@@ -177,11 +180,7 @@ def average_of_axes(axes, total, sizes, divisor, scale, zero_point, quant_min, q
     """Average a window of an image; arguments as in `refquant.engines.rules.average`."""
     steps = np.asarray(total) - math.prod(sizes) * zero_point
     n = numbers(divisor, axes.precision)
-    if axes.formed_by == "product":
-        t = _scaled(axes, steps, 1 / n, zero_point)
-    else:
-        t = _scaled(axes, steps, n, zero_point, divide=True)
-    return finish(axes, t, zero_point, quant_min, quant_max)
+    return finish(axes, _divided(axes, steps, n, zero_point), zero_point, quant_min, quant_max)
 
 
 # -- records ---------------------------------------------------------------------------------
