@@ -33,7 +33,7 @@ def code_steps(task: NeutralCodes, record: Engine, flat: int) -> list[Step]:
             for (name, what), part in zip(names, sums, strict=True)
         ]
     if (step := task.step_of(record)) in record.steps:
-        rule: Any = record.rule(step, task.asked)
+        rule: Any = record.rule(step, task.operands())
         end = whole.size - whole.size % rule.block if isinstance(rule, Split) else whole.size
         if isinstance(rule, Split):
             rule = rule.vector if flat < end else rule.tail

@@ -147,7 +147,7 @@ class NeutralCodes(Problem):
             "leaky_relu": self._leaky_relu, "resize_nearest": self._nearest,
             "dynamic_quantize": self._dynamic,
         }.get(operation, self._unary)  # fmt: skip
-        self.asked = Operands()
+        self._operands = Operands()
         self.output: Output | None = None
         # What computes all elements by a record, in the shape of the result.
         self.formula: Callable[[Engine], np.ndarray] = bind(**operands)
@@ -172,18 +172,22 @@ class NeutralCodes(Problem):
     def values(self, record: Engine) -> dict[str, tuple[str, ...]]:
         """List the engine's values on each axis that this operation depends on."""
         step = self.step_of(record)
-        return values_of(record, (step,) if step in record.steps else (), self.asked)
+        return values_of(record, (step,) if step in record.steps else (), self._operands)
+
+    def operands(self) -> Operands:
+        """Describe the operands for the conditions of a record."""
+        return self._operands
 
     def _to(self, output: Any, default: Codes) -> tuple[Any, ...]:
         """Keep where results go, and return its scale, zero point and bounds."""
         if output is None:
             output = _like(default)
         made = self.output = arguments.instance("output", output, Output, "an oracle.Output")
-        self.asked = self.asked._replace(dtype=made.engine_dtype)
+        self._operands = self._operands._replace(dtype=made.engine_dtype)
         return made.scale, made.zero_point, made.lower, made.upper
 
     def _rule(self, record: Engine) -> Any:
-        return rule_of(record, self.step_of(record), self.asked, self.operation)
+        return rule_of(record, self.step_of(record), self._operands, self.operation)
 
     def step_of(self, record: Engine) -> str:
         """Return the step of an engine; some average whole images as means over two axes."""
@@ -193,7 +197,7 @@ class NeutralCodes(Problem):
     def _rule_of_reals(self, record: Engine) -> Any:
         """Look up the rule of a runtime that dequantizes first; None if it has none."""
         step = _STEPS_OF_REALS[self.operation]
-        return record.rule(step, self.asked) if step in record.steps else None
+        return record.rule(step, self._operands) if step in record.steps else None
 
     # -- one by one --------------------------------------------------------------------------
 
@@ -262,7 +266,7 @@ class NeutralCodes(Problem):
         """Requantize what has the quantizer of its operand, if the result has another one."""
         if to[:2] == (codes.scale, codes.zero_point):
             return np.clip(q, to[2], to[3])
-        rule = rule_of(record, "requantize_codes", self.asked, self.operation)
+        rule = rule_of(record, "requantize_codes", self._operands, self.operation)
         moved = in_parts(rule, q.reshape(-1), codes.scale, codes.zero_point, *to)
         return moved.reshape(q.shape)
 
@@ -306,7 +310,7 @@ class NeutralCodes(Problem):
     def _global_pool(self, x, output=None, layout="NCHW"):
         codes, images = self._images(x, layout)
         where = codes.scale, codes.zero_point, *self._to(output, codes)
-        self.asked = self.asked._replace(spatial=True)
+        self._operands = self._operands._replace(spatial=True)
         totals = images.sum((1, 2), dtype=np.int64, keepdims=True)
         count = np.int64(images.shape[1] * images.shape[2])
 
@@ -328,7 +332,7 @@ class NeutralCodes(Problem):
             raise ArgumentError(
                 argument="axes", expected=f"different ones of {dims} dimensions", got=repr(axes)
             )
-        self.asked = self.asked._replace(spatial=keep and dims == 4 and places == [1, 2])
+        self._operands = self._operands._replace(spatial=keep and dims == 4 and places == [1, 2])
         totals = codes.array.sum(tuple(places), dtype=np.int64, keepdims=keep)
         count = np.int64(math.prod(codes.array.shape[axis] for axis in places))
         where = codes.scale, codes.zero_point, *to

@@ -55,14 +55,14 @@ def answer(runtime, content, feeds):
 def main(runtime, questions, answers, answer=answer):
     """Answer the questions of a file by a runtime."""
     found = {}
-    with np.load(questions) as asked:
-        count = sum(name.endswith(".model") for name in asked.files)
+    with np.load(questions) as given:
+        count = sum(name.endswith(".model") for name in given.files)
         for number in range(count):
             feeds = []
-            while f"{number}.{len(feeds)}" in asked.files:
-                feeds.append(asked[f"{number}.{len(feeds)}"])
+            while f"{number}.{len(feeds)}" in given.files:
+                feeds.append(given[f"{number}.{len(feeds)}"])
             try:
-                found[str(number)] = answer(runtime, asked[f"{number}.model"].tobytes(), feeds)
+                found[str(number)] = answer(runtime, given[f"{number}.model"].tobytes(), feeds)
             except (RuntimeError, ValueError) as error:
                 found[f"{number}.refused"] = np.frombuffer(str(error).encode(), np.uint8)
     np.savez(answers, **found)

@@ -136,11 +136,11 @@ def answer(runtime, operation, operands):
 def main(runtime, questions, answers):
     """Answer the questions of a file."""
     found = {}
-    with np.load(questions) as asked:
-        numbers = sorted({int(name.split(".")[0]) for name in asked.files})
+    with np.load(questions) as given:
+        numbers = sorted({int(name.split(".")[0]) for name in given.files})
         for number in numbers:
             start = f"{number}."
-            c = {n[len(start) :]: asked[n] for n in asked.files if n.startswith(start)}
+            c = {n[len(start) :]: given[n] for n in given.files if n.startswith(start)}
             try:
                 operation = c.pop("operation").tobytes().decode()
                 found[str(number)] = answer(runtime, operation, c)
