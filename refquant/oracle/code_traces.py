@@ -7,8 +7,8 @@ import numpy as np
 from refquant.engines import Engine
 from refquant.engines.rule import Split
 from refquant.engines.rules.telling import listening
+from refquant.oracle.problems.code_meanings import meaning_of_codes, sums_of
 from refquant.oracle.problems.codes import Codes
-from refquant.oracle.problems.meaning import meaning_of, sums_of
 from refquant.oracle.problems.neutral_codes import NeutralCodes
 from refquant.oracle.traces import Step
 
@@ -39,7 +39,7 @@ def code_steps(task: NeutralCodes, record: Engine, flat: int) -> list[Step]:
             rule = rule.vector if flat < end else rule.tail
         steps.append(Step("rule", rule.name, rule.formula))
         steps += _told(task, heard, whole.shape, place, end)
-    meaning = meaning_of(task)
+    meaning = meaning_of_codes(task)
     if meaning is not None and task.output is not None:
         exact = float(meaning.real[place]) - task.output.zero_point
         steps.append(Step("exact number of steps", exact, "without the zero point, in float64"))

@@ -32,7 +32,7 @@ import numpy as np
 from refquant import engines
 from refquant.engines import Engine
 from refquant.engines.rules.ratios import Ratios
-from refquant.oracle.error_bounds import bounds_of, has_exact_values, legal
+from refquant.oracle.error_bounds import bounds_of, has_exact_values
 from refquant.oracle.hypotheses import explaining, plain
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.elementwise import Quantization
@@ -219,9 +219,10 @@ def compare_problem(task: Problem, actual: Any, engine: str | Engine) -> Mismatc
     if has_exact_values(task) and where.size:
         classes, is_legal = _classes(task, where, answers, expected)
     elif (found := bounds_of(task)) is not None:
-        sound, ours = (legal(task, q, *found)[where] for q in (answers, expected))
+        sound, ours = (found.allow(q)[where] for q in (answers, expected))
         classes[sound & ours], is_legal = "multiplier precision", sound
-        halves = np.abs(found[0] - np.floor(found[0]) - 0.5)[where] < HALF
+        rounded = found.ends is not None
+        halves = rounded & (np.abs(found.real - np.floor(found.real) - 0.5)[where] < HALF)
         classes[sound & ours & halves] = "tie"
     at_border = task.border[where] if isinstance(task, Product) else np.zeros(where.size, bool)
     return Mismatch(

@@ -45,7 +45,7 @@ of pooling and means have K terms in every family.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -53,19 +53,12 @@ from refquant import arguments
 from refquant.errors import ArgumentError
 from refquant.oracle.problems.base import Problem, fitted
 from refquant.oracle.problems.elementwise import Quantization, Sum
-from refquant.oracle.problems.meaning import (
-    MIDDLE,
-    NARROW,
-    SHORT,
-    first_rounding,
-    gamma,
-    meaning_of,
-)
+from refquant.oracle.problems.meaning import MIDDLE, NARROW, SHORT, first_rounding, gamma
+from refquant.oracle.problems.meanings import meaning_of
 from refquant.oracle.problems.products import Product
 from refquant.oracle.problems.table import problem
-from refquant.oracle.problems.twins import twin_of
 
-__all__ = ["FAMILIES", "Legality", "bounds_of", "error_bound", "legal", "legality"]
+__all__ = ["FAMILIES", "Bounds", "Legality", "bounds_of", "error_bound", "legal", "legality"]
 
 UNIT = 2.0**-24
 ROUNDINGS = 8
@@ -120,10 +113,12 @@ def has_exact_values(task: Problem) -> bool:
     return isinstance(task, Product | Sum | Quantization)
 
 
-def legal(task: Any, actual: np.ndarray, real: np.ndarray, bound: np.ndarray) -> np.ndarray:
-    """Return whether answers are legal, given exact values and error bounds."""
-    least = np.clip(np.ceil(real - bound - 0.5), task.lower, task.upper)
-    most = np.clip(np.floor(real + bound + 0.5), task.lower, task.upper)
+def legal(
+    actual: np.ndarray, real: np.ndarray, bound: np.ndarray, ends: tuple[int, int]
+) -> np.ndarray:
+    """Return whether integers are legal, given exact values and error bounds."""
+    least = np.clip(np.ceil(real - bound - 0.5), *ends)
+    most = np.clip(np.floor(real + bound + 0.5), *ends)
     return (least <= actual) & (actual <= most)
 
 
@@ -179,8 +174,7 @@ def legality(
     actual : QuantizedTensor or ndarray
         The backend's answer.
     operation : str
-        A linear layer, a convolution, ``add``, ``mul``, a quantizing operation, or an operation on
-        neutral operands; see `problem`.
+        Any but ``linear_dynamic``; see `problem`.
     *args, **kwargs
         Its operands.
     integer_bias : bool, default True
@@ -212,45 +206,65 @@ def legality(
     family = arguments.choice("family", family, FAMILIES)
     task: Any = problem(operation, *args, **kwargs)
     found = bounds_of(task, integer_bias, family)
-    twin = twin_of(task) if found is None else None
-    if twin is not None:
-        task, found = twin, bounds_of(twin, integer_bias, family)
     if found is None:
         raise ArgumentError(
             f"oracle.legality of {task.operation}",
             argument="operation",
-            expected="a linear layer, a convolution, add, mul, a quantizing operation, a function, "
-            "an average or maximum over whole windows, cat, or one on neutral operands",
+            expected="an operation whose exact values are known, as of all but linear_dynamic",
             got=repr(task.operation),
             hint="oracle.compare works for it, without legality",
         )
-    real, bound = found
-    if task.output is None:
-        form = task.run("exact")
-    else:  # which need not have the operation
-        form = np.zeros(shape_of(task), task.output.dtype)
+    form = np.zeros(found.shape, np.int64 if found.ends is not None else np.float32)
     answers, _, shape = fitted(task, actual, form)
-    allowed = legal(task, answers, real, bound)
-    return Legality(*(part.reshape(shape) for part in (allowed, real, bound)))
+    parts = (found.allow(answers), found.real, found.bound)
+    return Legality(*(part.reshape(shape) for part in parts))
 
 
-def shape_of(task: Any) -> tuple[int, ...]:
-    """Return the shape of a result of neutral operands, which no engine need compute."""
+class Bounds(NamedTuple):
+    """Exact values of all outputs, and how far a sound implementation may be from them.
+
+    Attributes
+    ----------
+    real, bound : ndarray of float64
+        Flat.
+    ends : tuple of int, optional
+        To which results are clipped; None if they are real numbers, which are not rounded.
+    shape : tuple of int
+        Of the output.
+    others : tuple of ndarray of float64
+        Other exact values that a result may have.
+    """
+
+    real: np.ndarray
+    bound: np.ndarray
+    ends: tuple[int, int] | None
+    shape: tuple[int, ...]
+    others: tuple[np.ndarray, ...] = ()
+
+    def allow(self, actual: np.ndarray) -> np.ndarray:
+        """Return whether answers, flat, are legal."""
+        allowed = np.zeros(actual.shape, bool)
+        for real in (self.real, *self.others):
+            if self.ends is None:
+                allowed |= (np.abs(actual - real) <= self.bound) | (actual == real)
+            else:
+                allowed |= legal(actual, real, self.bound, self.ends)
+        return allowed
+
+
+def bounds_of(task: Any, integer_bias: bool = True, family: str = "float32") -> Bounds | None:
+    """Return exact values and error bounds of all outputs; None if they are not known."""
+    if has_exact_values(task):
+        where = np.arange(task.size)
+        real = task.ratio(where).floats()
+        bound = error_bound(task, where, real, integer_bias, family)
+        shape = task.run("exact").shape if task.output is None else task.shape
+        return Bounds(real, bound, (task.lower, task.upper), shape)
     meaning = meaning_of(task)
-    return task.shape if meaning is None else meaning.real.shape
-
-
-def bounds_of(
-    task: Any, integer_bias: bool = True, family: str = "float32"
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return exact values and error bounds of all outputs, flat; None if they are not known."""
-    meaning = meaning_of(task)
-    if meaning is not None:
-        bound = meaning.bound(family, task.output.zero_point)
-        flat = np.broadcast_arrays(meaning.real, bound)
-        return flat[0].reshape(-1), flat[1].reshape(-1)
-    if not has_exact_values(task):
+    if meaning is None:
         return None
-    where = np.arange(task.size)
-    real = task.ratio(where).floats()
-    return real, error_bound(task, where, real, integer_bias, family)
+    real, bound, *others = np.broadcast_arrays(meaning.real, meaning.bound(family), *meaning.others)
+    to = meaning.output
+    ends = None if to is None else (int(to.lower or 0), int(to.upper or 0))
+    flat = (part.reshape(-1) for part in others)
+    return Bounds(real.reshape(-1), bound.reshape(-1), ends, real.shape, tuple(flat))

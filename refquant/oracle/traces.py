@@ -6,7 +6,7 @@ from typing import Any
 
 from refquant import arguments
 
-__all__ = ["Step", "Trace"]
+__all__ = ["Step", "Trace", "exact_step"]
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,13 @@ class Trace:
         place = ", ".join(map(str, self.index))
         head = f"{self.operation}[{place}] by engine {self.engine!r}"
         return f"<table><caption>{escape(head)}</caption>{rows}</table>"
+
+
+def exact_step(steps: Any) -> Step:
+    """Make a step of an exact number of steps, which tells how far it is from a tie."""
+    distance = abs(steps - round(steps))
+    tie = "a tie" if 2 * distance == 1 else f"{float(abs(distance * 2 - 1) / 2):.3g} from a tie"
+    return Step("exact number of steps", float(steps), tie)
 
 
 def _text(value: Any) -> str:

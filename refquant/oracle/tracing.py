@@ -14,8 +14,10 @@ from refquant.engines.rule import Split
 from refquant.engines.rules.float32 import inverted_twice
 from refquant.engines.rules.pipeline import IN_STEPS, Pipeline
 from refquant.errors import ArgumentError, ArgumentTypeError
+from refquant.ops.registered import OPERATIONS
 from refquant.oracle.code_traces import code_steps
 from refquant.oracle.error_bounds import has_exact_values
+from refquant.oracle.function_traces import function_steps
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.elementwise import Quantization, Sum
 from refquant.oracle.problems.neutral import IN_REALS, NeutralProduct
@@ -23,7 +25,7 @@ from refquant.oracle.problems.neutral_codes import NeutralCodes
 from refquant.oracle.problems.neutral_sums import NeutralSums
 from refquant.oracle.problems.products import Product
 from refquant.oracle.problems.table import problem
-from refquant.oracle.traces import Step, Trace
+from refquant.oracle.traces import Step, Trace, exact_step
 from refquant.reference.operands import PostOps
 
 __all__ = ["has_trace", "trace", "trace_problem"]
@@ -116,7 +118,7 @@ def _in_steps(task: Product, record: Engine, where: Any, *sums: Any) -> list[Ste
     return [
         *steps,
         _step("rounded", free, rules["requantize_sum"].formula),
-        *_exact_steps(task.exact(where)[0], task.zero_point),
+        exact_step(task.exact(where)[0] - task.zero_point),
         _step("zero point added", free + task.zero_point),
     ]
 
@@ -153,15 +155,7 @@ def _at_once(task: Product, rule: Rule, where: Any, *sums: Any) -> list[Step]:
             stages.append(("O", inverted_twice(task.scale), "f32(1 / f32(1 / s_y))"))
             stages.append(rule.function.unrounded(stages[-2][1], task.scale, task.zero_point))
         steps += [_step(name, np.ravel(value)[0], formula) for name, value, formula in stages]
-    return [*steps, *_exact_steps(task.exact(where)[0], task.zero_point)]
-
-
-def _exact_steps(real: Any, zero_point: int) -> list[Step]:
-    """Make a step that tells how far the exact value is from a tie."""
-    steps = real - zero_point
-    distance = abs(steps - round(steps))
-    tie = "a tie" if 2 * distance == 1 else f"{float(abs(distance * 2 - 1) / 2):.3g} from a tie"
-    return [Step("exact number of steps", float(steps), tie)]
+    return [*steps, exact_step(task.exact(where)[0] - task.zero_point)]
 
 
 def _sum_steps(task: Sum, record: Engine, flat: int) -> list[Step]:
@@ -179,7 +173,7 @@ def _sum_steps(task: Sum, record: Engine, flat: int) -> list[Step]:
     steps += [
         Step("rule", rule.name, rule.formula),
         _step("output scale", task.scale, f"zero point {task.zero_point}"),
-        *_exact_steps(task.exact(where)[0], task.zero_point),
+        exact_step(task.exact(where)[0] - task.zero_point),
         Step("result", result, f"clipped to {task.lower}..{task.upper}"),
     ]
     if alone != result:
@@ -207,7 +201,7 @@ def _quantization_steps(task: Quantization, record: Engine, flat: int) -> list[S
         steps.append(Step("rule of the rest", split.tail.name, split.tail.formula))
     return [
         *steps,
-        *_exact_steps(task.exact(where)[0], int(task.zeros[flat])),
+        exact_step(task.exact(where)[0] - int(task.zeros[flat])),
         Step("result", result, f"clipped to {task.lower}..{task.upper}"),
     ]
 
@@ -224,8 +218,7 @@ def trace(
     Parameters
     ----------
     operation : str
-        A linear layer, a convolution, ``add``, ``mul``, a quantizing operation, or an operation on
-        neutral operands; see `problem`.
+        Any but ``linear_dynamic``; see `problem`.
     *args, **kwargs
         Its operands.
     index : int or tuple of int
@@ -259,8 +252,7 @@ def trace(
         raise ArgumentError(
             f"oracle.trace of {task.operation}",
             argument="operation",
-            expected="a linear layer, a convolution, add, mul, a quantizing operation, or one on "
-            "neutral operands",
+            expected="any operation but linear_dynamic",
             got=repr(task.operation),
         )
     return trace_problem(task, chosen(engine), index)
@@ -268,7 +260,7 @@ def trace(
 
 def has_trace(task: Problem) -> bool:
     """Return whether the elements of a problem can be traced."""
-    return has_exact_values(task) or isinstance(task, NeutralCodes)
+    return has_exact_values(task) or isinstance(task, NeutralCodes) or task.operation in OPERATIONS
 
 
 def trace_problem(task: Problem, record: Engine, index: Any) -> Trace:
@@ -298,6 +290,7 @@ def trace_problem(task: Problem, record: Engine, index: Any) -> Trace:
         (Sum, _sum_steps),
         (Quantization, _quantization_steps),
         (NeutralCodes, code_steps),
+        (Problem, function_steps),
     )
     steps = next(make for kind, make in kinds if isinstance(task, kind))(task, record, flat)
     return Trace(task.operation, record.name, place, tuple(steps), steps[-1].value)

@@ -257,13 +257,14 @@ def test_bound_and_real_numbers_of_legality():
 
 
 def test_other_operations_have_counts_only():
-    x = activations(np.random.default_rng(3), (1, 2, 5, 5))
-    theirs = oracle.problem("max_pool2d", x, 2).run("fbgemm").array.astype(int) + 1
-    found = oracle.compare(theirs, "max_pool2d", x, 2)
+    w = refquant.quantize_per_tensor(refquant.ones(3, 2), 0.5, 0, refquant.qint8)
+    layer = ("linear_dynamic", refquant.ones(4, 2), w)
+    theirs = oracle.problem(*layer).run("fbgemm").array + np.float32(1)
+    found = oracle.compare(theirs, *layer)
     assert found.legal is None
     assert set(found.counts) == {"unexplained"}
     with pytest.raises(ArgumentError, match=r"oracle\.compare works"):
-        oracle.legality(x, "relu6", x)
+        oracle.legality(theirs, *layer)
 
 
 def test_a_tensor_with_another_quantizer_is_refused():

@@ -104,7 +104,8 @@ def test_bad_input():
         oracle.trace("add", x, x, 1.0, 0, index=(0, 2))
     with pytest.raises(ArgumentError, match="2 indices within"):
         oracle.trace("add", x, x, 1.0, 0, index=0)
-    with pytest.raises(ArgumentError, match="a linear layer"):
-        oracle.trace("relu", x, index=0)
+    w = refquant.quantize_per_tensor(refquant.ones(1, 2), 0.5, 0, refquant.qint8)
+    with pytest.raises(ArgumentError, match="any operation but linear_dynamic"):
+        oracle.trace("linear_dynamic", refquant.ones(1, 2), w, index=0)
     with pytest.raises(KeyError, match="accumulator"):
         oracle.trace("add", x, x, 1.0, 0, index=(0, 0))["accumulator"]

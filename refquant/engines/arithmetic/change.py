@@ -8,7 +8,7 @@ the engine, bit for bit.
 """
 
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from refquant.engines.arithmetic.axes import Arithmetic
@@ -58,7 +58,30 @@ def _rule_at(rule: Any, form: Form, own: Arithmetic, changes: Mapping[str, str])
     return kind(f"{name}_changed", form.formula(axes), source, Placed(form, axes, kept))
 
 
+# A search changes the same rules of the same records over and over.
+@lru_cache(maxsize=4096)
+def _axes_of(rule: Any) -> frozenset[str]:
+    """Return the axes that can change a rule."""
+    if isinstance(rule, Split):
+        return _axes_of(rule.vector) | _axes_of(rule.tail)
+    channels = requantize.parts_by_channels(rule)
+    if channels is not None:
+        return _axes_of(channels[0]) | _axes_of(channels[1])
+    found = place(rule)
+    if found is None:
+        return frozenset()
+    return frozenset(found[0].axes) | ({"formed_by"} if found[0] is REQUANTIZE else set())
+
+
 def _changed_rule(rule: Any, changes: Mapping[str, str]) -> Any:
+    own = _axes_of(rule)
+    items = tuple(item for item in changes.items() if item[0] in own)
+    return _moved(rule, items) if items else rule
+
+
+@lru_cache(maxsize=4096)
+def _moved(rule: Any, items: tuple[tuple[str, str], ...]) -> Any:
+    changes = dict(items)
     if isinstance(rule, Split):
         vector = _changed_rule(rule.vector, changes)
         tail = vector if rule.tail is rule.vector else _changed_rule(rule.tail, changes)

@@ -209,6 +209,10 @@ class Product(Problem):
 
     def operands(self) -> Operands:
         """Describe the operands for the conditions of a record."""
+        return self._described
+
+    @cached_property
+    def _described(self) -> Operands:
         return Operands(
             self.dtype,
             per_channel=self.layer.per_channel,
