@@ -65,6 +65,22 @@ def torch(installed_torch):
     installed_torch.backends.quantized.engine = engine
 
 
+def has_instructions_of_records(torch):
+    """Whether PyTorch computes here by AVX512-VNNI, as where the answers of engines were recorded.
+
+    Without it sums of pairs saturate, vectors and blocks of channels have other lengths, and float
+    sums another order.
+    """
+    return torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.cpu._is_vnni_supported()
+
+
+@pytest.fixture
+def instructions_of_records(torch):
+    """Skip a test whose answers PyTorch gives otherwise on a processor without AVX512-VNNI."""
+    if not has_instructions_of_records(torch):
+        pytest.skip("PyTorch computes this otherwise without AVX512-VNNI; its answers are recorded")
+
+
 @pytest.fixture(params=["fbgemm", "qnnpack"])
 def engine_of_both(torch, request):
     """Run a test under each engine that both libraries have; its value is the name."""

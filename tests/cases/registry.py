@@ -22,6 +22,8 @@ ENGINES = ("fbgemm", "qnnpack")
 # Families whose operations pack weights, which each engine does its own way: entries of their own,
 # in cases.onednn, compare them under oneDNN's engines.
 PRODUCTS = ("products", "convolutions", "onednn")
+# Families in which PyTorch's FBGEMM computes, whatever the engine.
+OF_FBGEMM = ("recurrence", "float16")
 # Elements of the operand of a benchmark, by the suffix of its name.
 SIZES = {"one": 1, "small": 1000, "large": 1000000}
 OPERATIONS = {}
@@ -95,6 +97,14 @@ class Operation:
             )
             computes = packs and not any(part in self.name for part in again)
             self.elements = 10**6 if computes else 10**5
+
+    def needs_vnni(self, engine):
+        """Whether PyTorch computes it otherwise on a processor without AVX512-VNNI."""
+        if self.family in OF_FBGEMM or self.name in ("image_modules", "volume_modules"):
+            return True
+        if self.family in PRODUCTS:
+            return engine != "qnnpack"
+        return self.name.startswith("avg_pool")
 
     def calls(self, d, x=None):
         """Draw the calls on an operand, by default on one of the kind that is taken."""

@@ -17,7 +17,9 @@ CASES = [
 @pytest.mark.torch
 @pytest.mark.filterwarnings("ignore:.*:UserWarning")
 @pytest.mark.parametrize(("operation", "engine"), CASES)
-def test_refquant_answers_like_pytorch(torch, operation, engine):
+def test_refquant_answers_like_pytorch(torch, operation, engine, request):
+    if operation.needs_vnni(engine):
+        request.getfixturevalue("instructions_of_records")
     recorded = ("2.13", engine) in operation.peers
     count = compare(torch, operation, engine, cases=60 if recorded else 20, seed=5)
     assert count.elements

@@ -268,6 +268,7 @@ def integers(T, shape):
     )
 
 
+@pytest.mark.usefixtures("instructions_of_records")
 @pytest.mark.parametrize(
     ("name", "scheme"),
     [(name, "tensor") for name in LAYERS if "Embedding" not in name]

@@ -4,7 +4,7 @@ import pytest
 from differential.networks import NETWORKS
 from differential.whole_networks import RECIPES, compare
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("instructions_of_records")]
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
