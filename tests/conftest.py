@@ -5,6 +5,7 @@ import warnings
 
 import hypothesis
 import pytest
+from processors import has_vnni
 
 import refquant
 
@@ -71,7 +72,7 @@ def has_instructions_of_records(torch):
     Without it sums of pairs saturate, vectors and blocks of channels have other lengths, and float
     sums another order.
     """
-    return torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.cpu._is_vnni_supported()
+    return torch.backends.cpu.get_cpu_capability() == "AVX512" and has_vnni()
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from deviations.conftest import Pair
 import refquant
 from refquant.errors import ShapeError
 
+# On other processors x86 takes FBGEMM, and oneDNN has other kernels.
+pytestmark = pytest.mark.usefixtures("instructions_of_records")
 BOTH = pytest.mark.parametrize("name", ["onednn", "x86"])
 
 

@@ -33,12 +33,17 @@ def unit(text: str) -> float:
     return 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
 
 
+# Of 64 images; exp and log of another processor swap the two brightest pixels of one.
+SHARES = {"same brightest pixel:": 1.1 / 64}
+
+
 def assert_alike(found: str, wanted: str) -> None:
     """Compare texts; a number may be rounded to the neighbor of its last digit."""
+    least = next((share for name, share in SHARES.items() if wanted.startswith(name)), 0.0)
     ours, theirs = NUMBER.split(found), NUMBER.split(wanted)
     assert ours[::2] == theirs[::2], (found, wanted)
     for a, b in zip(ours[1::2], theirs[1::2], strict=True):
-        assert abs(float(a) - float(b)) < 1.5 * min(unit(a), unit(b)), (found, wanted)
+        assert abs(float(a) - float(b)) < max(1.5 * min(unit(a), unit(b)), least), (found, wanted)
 
 
 @pytest.mark.parametrize("name", run.PROGRAMS)
@@ -49,6 +54,7 @@ def test_figures_are_those_of_pytorch(name):
 
 
 @pytest.mark.torch
+@pytest.mark.usefixtures("instructions_of_records")
 @pytest.mark.parametrize("name", run.PROGRAMS)
 def test_recordings_are_what_an_installed_pytorch_prints(torch, name):
     for ours, theirs in zip(run.printed(name, "torch").splitlines(), RECORDED[name], strict=True):

@@ -44,8 +44,8 @@ def log2(input: Any) -> Tensor:
 def log10(input: Any) -> Tensor:
     """Logarithm to the base 10.
 
-    >>> refquant.log10(refquant.tensor([100.0]))
-    tensor([2.0000])
+    >>> refquant.log10(refquant.tensor([50.0]))
+    tensor([1.6990])
     """
     return unary_float(input, np.log10, lambda x, y: x.dtype.type(1 / np.log(10)) / x)
 
