@@ -1626,8 +1626,8 @@ class Methods:
         Examples
         --------
         >>> import refquant
-        >>> refquant.log10(refquant.tensor([100.0]))
-        tensor([2.0000])
+        >>> refquant.log10(refquant.tensor([50.0]))
+        tensor([1.6990])
         """
     def log1p(self) -> Tensor:
         r"""Compute :math:`\log(1 + x)`, exact for small x.

@@ -86,8 +86,8 @@ def log10(input: Any) -> Tensor:
     Examples
     --------
     >>> import refquant
-    >>> refquant.log10(refquant.tensor([100.0]))
-    tensor([2.0000])
+    >>> refquant.log10(refquant.tensor([50.0]))
+    tensor([1.6990])
     """
 
 def log1p(input: Any) -> Tensor:
