@@ -2,6 +2,7 @@
 
     python tests/fuzz/programs.py --count 20000 --seed 1
     python tests/fuzz/programs.py --seed 1 --only '4711:fbgemm:relu > add'    # one of it
+    python tests/fuzz/programs.py --each    # until each operation succeeded often on each engine
 
 A program begins with a random tensor and goes through one to four operations of the registry
 (`cases.registry`) under one engine; what succeeded rarely is drawn more often. Each operation runs
@@ -204,12 +205,12 @@ def fitting(x):
     return np.array([operation.takes in kinds for operation in OPERATIONS.values()])
 
 
-def _program(seed, number, plan, sides_of, report):
+def _program(seed, number, plan, sides_of, report, longest):
     """Run a program: under the engine and with the operations of `plan`, or with drawn ones."""
     rng = np.random.default_rng([seed, number])
     if plan is None:
         engine, name = report.successes.draw_pair(rng)
-        length = int(rng.integers(1, LONGEST + 1))
+        length = int(rng.integers(1, longest + 1))
     else:
         engine, names = plan
         name, length = names[0], len(names)
@@ -249,7 +250,10 @@ def _program(seed, number, plan, sides_of, report):
     report.valid += 1
 
 
-def run(count, seed, records=None, others=None, choices=None, numbers=None, tell=None, plans=None):
+def run(
+    count, seed, records=None, others=None, choices=None, numbers=None, tell=None, plans=None,
+    each=False,
+):  # fmt: skip
     """Run programs.
 
     Parameters
@@ -267,6 +271,8 @@ def run(count, seed, records=None, others=None, choices=None, numbers=None, tell
         Called with the report after each program.
     plans : dict, optional
         By number, the name of the engine and those of the operations, in place of drawn ones.
+    each : bool, default False
+        Whether programs are single calls, of what has not succeeded often enough, until all has.
 
     Returns
     -------
@@ -279,11 +285,14 @@ def run(count, seed, records=None, others=None, choices=None, numbers=None, tell
         record.name: [*((record, choice) for choice in choices[:-1]), (other, choices[-1])]
         for record, other in zip(records, others, strict=True)
     }
-    report = Report(Successes(sides_of, OPERATIONS))
+    report = Report(Successes(sides_of, OPERATIONS, 1e-6 if each else 1.0))
+    longest = 1 if each else LONGEST
     for number in range(count) if numbers is None else numbers:
-        _program(seed, number, (plans or {}).get(number), sides_of, report)
+        _program(seed, number, (plans or {}).get(number), sides_of, report, longest)
         if tell is not None:
             tell(report)
+        if each and number % 1000 == 999 and not report.successes.wanted():
+            break
     return report
 
 
@@ -319,9 +328,10 @@ def main():
     parser.add_argument(
         "--kernels", nargs="*", help="to compare with definitions; the best, or all"
     )
+    parser.add_argument("--each", action="store_true", help="single calls of all, often enough")
     parser.add_argument("--engine", action="append", help="an engine; all if left out")
     options = parser.parse_args()
-    endless = options.count is None and options.seconds < math.inf
+    endless = options.count is None and (options.seconds < math.inf or options.each)
     options.count = options.count or (10**9 if endless else 2000)
     of = "" if endless else f" of {options.count}"
     records = [engines.get(name) for name in options.engine] if options.engine else None
@@ -348,6 +358,7 @@ def main():
         numbers=numbers,
         tell=tell,
         plans=dict(options.only or ()),
+        each=options.each,
     )
     print("\n\n" + table(report))
     rare = report.successes.rare() if report.programs >= LONG else ()

@@ -20,9 +20,12 @@ class Successes:
     ----------
     groups, things : sequence of str
         All of them.
+    done : float, default 1.0
+        Weight of what succeeded often enough.
     """
 
-    def __init__(self, groups, things):
+    def __init__(self, groups, things, done=1.0):
+        self.done = done
         self.groups, self.things = list(groups), list(things)
         self._row = {name: row for row, name in enumerate(self.groups)}
         self._column = {name: column for column, name in enumerate(self.things)}
@@ -47,7 +50,7 @@ class Successes:
         if refused_each_time:
             return max(OFTEN / 4**tried, 0.02)
         if succeeded >= WANTED or tried >= VAIN:
-            return 1.0
+            return self.done
         weight = 1 + (OFTEN - 1) * (WANTED - succeeded) / WANTED
         unknown = not self.succeeded[:, column].any() and self.tried[:, column].sum() < SEARCHED
         return weight * UNKNOWN if unknown else weight
@@ -55,6 +58,10 @@ class Successes:
     def had(self):
         """Which pairs of group and thing there are: those that were not refused each time."""
         return (self.refused < self.tried) | (self.tried < HOPELESS)
+
+    def wanted(self):
+        """Whether something is still drawn more often than what succeeded often enough."""
+        return bool((self.had() & (self.weights > self.done)).any())
 
     def rare(self):
         """List (thing, group, successes) of the pairs below `WANTED`, the rarest first."""

@@ -51,6 +51,16 @@ def test_a_difference_is_told_with_a_small_operand(monkeypatch):
     assert programs.smallest(call, sides).operand.array.tolist() == [[7]]
 
 
+def test_single_calls_end_when_all_succeeded_often_enough(monkeypatch):
+    few = {name: programs.OPERATIONS[name] for name in ("relu", "add", "clamp")}
+    monkeypatch.setattr(programs, "OPERATIONS", few)
+    record = engines.get("fbgemm")
+    made = programs.run(10**6, 1, [record], choices=(kernels.REFERENCE,) * 2, each=True).successes
+    assert made.rare() == []
+    assert made.tried.sum() <= 1000
+    assert made.summary() == "3 of 3 succeeded 100 times"
+
+
 def test_the_command_prints_a_table(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["programs.py", "--count", "5", "--engine", "fbgemm"])
     assert programs.main() is False
