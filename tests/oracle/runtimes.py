@@ -29,6 +29,7 @@ JUDGED = {
     "tflite-2.14-optimized-x86": (*_TFLITE, "elu"),
     "tflite-micro": (*_TFLITE, "elu"),
     "xnnpack": (*_ALL, "conv_transposed", "matmul"),
+    "executorch": (*_ALL, "hardswish", "softmax", "avg_pool2d", "conv_transposed"),
     "onnx": _ONNX,
     "onnx-avx2": _ONNX,
     "onnxruntime-qdq-float": (
