@@ -12,6 +12,7 @@ HAS_EQUAL_BIASES = Condition(
 )
 HAS_WIDE_SUMS = Condition("sums of 64 bits", lambda operands: operands.wide_sums)
 OF_ACTIVATIONS = Condition("of two activations", lambda operands: operands.activations)
+OF_UNSIGNED = Condition("of uint8 activations", lambda operands: operands.unsigned)
 IS_PER_CHANNEL = Condition("weights per channel", lambda operands: operands.per_channel)
 SAME_SHAPE_QUINT8 = Condition(
     "quint8 of the same shape", lambda operands: operands.dtype is quint8 and operands.same_shape

@@ -93,7 +93,7 @@ def other_runtimes() -> tuple[str, ...]:
     --------
     >>> import refquant
     >>> [name for name in refquant.engines.other_runtimes() if "-" not in name]
-    ['exact', 'ncnn', 'onnx', 'tflite', 'xnnpack']
+    ['exact', 'ncnn', 'onnx', 'tflite', 'xnnpack', 'executorch']
     """
     return tuple(_others())
 

@@ -264,6 +264,8 @@ class Operands(NamedTuple):
         Whether both factors of a product are activations, and neither is a constant weight.
     number : bool
         Whether the first of two operands has one element alone.
+    unsigned : bool
+        Whether the activations that are multiplied are uint8, in products of neutral operands.
 
     Examples
     --------
@@ -289,6 +291,7 @@ class Operands(NamedTuple):
     equal_biases: bool = False
     activations: bool = False
     number: bool = False
+    unsigned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,10 @@ RUNTIME_STEPS = {
     "average_of_codes": Step(
         "the average of integers over windows", ("taps", "inside", *_CODES[1:])
     ),
+    "average_of_reals": Step(
+        "the average of dequantized integers over windows, given column by column",
+        ("taps", "inside", *_CODES[1:]),
+    ),
     "global_average_of_codes": Step("the average of integers over images", _COUNTED),
     "global_average_of_reals": Step(
         "the average of dequantized integers over images, channels last", _CODES

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from oracle.runtime_cases import digest
 from oracle.runtime_ties import ties
-from oracle.runtimes import JUDGED, ONNX, TOSA, as_held
+from oracle.runtimes import FED_OPERANDS, JUDGED, NCNN, ONNX, TOSA, as_held
 
 from refquant import oracle
 
@@ -20,9 +20,16 @@ NEEDS = {
         ("litert-2.3-reference", "litert-2.3-optimized-x86", "xnnpack"),
         ("flatbuffers", "ai_edge_litert"),
     ),
-    **dict.fromkeys(("onnx", "onnxruntime-qdq-float"), ("onnx", "onnxruntime")),
+    **dict.fromkeys(("onnx", "onnx-avx2", "onnxruntime-qdq-float"), ("onnx", "onnxruntime")),
     "onnx-reference": ("onnx",),
-    "ncnn": ("ncnn",),
+    **dict.fromkeys(NCNN, ("ncnn",)),
+}
+# By which runner their files are run; the others are those of TensorFlow Lite.
+FAMILIES = {
+    **dict.fromkeys(ONNX, "onnx"),
+    **dict.fromkeys(TOSA, "tosa"),
+    **dict.fromkeys(NCNN, "ncnn"),
+    "executorch": "executorch",
 }
 
 
@@ -38,11 +45,11 @@ def questions(runtime, drawn):
         if case.operation not in JUDGED[runtime]:
             continue
         case = as_held(runtime, case)
-        if runtime in TOSA:
+        if runtime in FED_OPERANDS:
             operation = np.frombuffer(case.operation.encode(), np.uint8)
             posed[number] = {"operation": operation, **case.operands}
             continue
-        if runtime == "ncnn":
+        if runtime in NCNN:
             text, weights, x = files("ncnn").model(case)
             parts = {"text": text, "weights": weights}
             bytes_of = {name: np.frombuffer(part, np.uint8) for name, part in parts.items()}
@@ -66,8 +73,7 @@ def answers(runtime, python, posed, drawn):
         for place, entry in enumerate(posed.values())
         for name, value in entry.items()
     }
-    families = {"ncnn": "ncnn", **dict.fromkeys(ONNX, "onnx"), **dict.fromkeys(TOSA, "tosa")}
-    family = families.get(runtime, "tflite")
+    family = FAMILIES.get(runtime, "tflite")
     runner = JUDGES / f"{family}_runners.py"
     with tempfile.TemporaryDirectory() as folder:
         paths = [f"{folder}/questions.npz", f"{folder}/answers.npz"]
@@ -106,7 +112,7 @@ def judged(runtime, python, drawn):
         case = as_held(runtime, drawn[number])
         if runtime in ONNX:
             theirs = files("onnx").in_order(case, theirs)
-        elif runtime == "ncnn":
+        elif runtime in NCNN:
             theirs = files("ncnn").in_order(case, theirs)
         task = case.problem()
         recorded[f"{number}"] = theirs

@@ -23,7 +23,12 @@ ABOUT = {
     ),
     "tflite-micro": ("``tflite-micro`` of October 2026, portable kernels", _TFLITE),
     "xnnpack": (f"XNNPACK as the default delegate of {_LITERT}", _TFLITE),
+    "executorch": (
+        "``executorch`` 1.5.1 with PyTorch 2.13.0, its XNNPACK backend",
+        "programs of ``torch.export`` with quantized graphs, which the backend takes whole",
+    ),
     "onnx": ("``onnxruntime`` 1.32.0, QLinear operators", _ONNX),
+    "onnx-avx2": ("``onnxruntime`` 1.32.0, QLinear operators, without VNNI", _ONNX),
     "onnxruntime-qdq-float": (
         "``onnxruntime`` 1.32.0 without graph optimization, one thread",
         f"{_ONNX}, the operator between DequantizeLinear and QuantizeLinear",
@@ -32,6 +37,10 @@ ABOUT = {
     "openvino-u8": ("``openvino`` 2026.4", _ONNX),
     "ncnn": (
         "``ncnn`` 1.0.20261020, one thread, without 16-bit storage", "models in its text format",
+    ),
+    "ncnn-amd-avx2": (
+        "``ncnn`` 1.0.20261020 on an AMD EPYC, one thread, without 16-bit storage",
+        "models in its text format",
     ),
     "tosa-double": (
         "``tosa-tools`` 2026.8, Arm's reference model, RESCALE with DOUBLE_ROUND",

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from oracle import processors
 from oracle.judging import NEEDS, drift, judged
 from oracle.runtime_cases import cases
 from oracle.runtimes import JUDGED
@@ -29,6 +30,8 @@ def test_a_runtime_that_is_installed_has_the_bits_of_its_engine(runtime):
     missing = [name for name in NEEDS[runtime] if importlib.util.find_spec(name) is None]
     if missing:
         pytest.skip(f"{', '.join(missing)} not installed: pip install 'refquant[judges]'")
+    if not processors.here(runtime):
+        pytest.skip(f"{runtime} needs {processors.NEEDS[runtime]}")
     _, rows, messages = judged(runtime, sys.executable, few())
     assert set(rows) == set(JUDGED[runtime])
     assert not messages, "\n".join(messages)
@@ -42,3 +45,21 @@ def test_a_drift_is_told_with_its_new_verdict():
     message = drift("tflite-micro", "requantize", (wrong, theirs.size, 9), [(theirs, task)])
     assert message.startswith(f"tflite-micro requantize: {wrong} of 18 elements differ: ")
     assert "engine 'tosa-single'" in message
+
+
+def _cpuinfo(maker, *flags):
+    return f"vendor_id\t: {maker}\nflags\t\t: fpu avx2 {' '.join(flags)}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "runtimes"),
+    [
+        (_cpuinfo("GenuineIntel", "avx512f", "avx512_vnni"), {"onnx", "ncnn"}),
+        (_cpuinfo("GenuineIntel", "avx512f"), {"onnx-avx2", "ncnn"}),
+        (_cpuinfo("GenuineIntel", "avx_vnni"), {"onnx"}),
+        (_cpuinfo("AuthenticAMD"), {"onnx-avx2", "ncnn-amd-avx2"}),
+        ("Processor\t: ARMv8\n", set()),
+    ],
+)
+def test_runtimes_that_processors_change_are_judged_on_the_right_ones(text, runtimes):
+    assert processors.able(text) == runtimes

@@ -22,6 +22,30 @@ def test_ties_of_quantize():
     assert run("xnnpack", "quantize", x, out).tolist() == [8, 10, 10, 12]
 
 
+def test_xnnpack_below_executorch_requantizes_in_float32():
+    half = Codes(np.int8([-3, -1, 1, 3]), 0.5)
+    assert run("executorch", "requantize", half, Output(1.0)).tolist() == [-2, 0, 0, 2]
+    assert run("xnnpack", "requantize", half, Output(1.0)).tolist() == [-1, 0, 1, 2]
+    assert run("executorch", "leaky_relu", half, 0.5, Output(1.0)).tolist() == [-1, 0, 0, 2]
+
+
+def test_averages_of_xnnpack_in_float32_go_down_columns_in_pairs():
+    codes = np.arange(9, dtype=np.int8).reshape(1, 3, 3, 1)
+    x = Codes(codes, np.float32(0.1))
+    three = run("executorch", "avg_pool2d", x, 3, output=Output(0.1), layout="NHWC")
+    assert three.item() == 4
+    wide = Codes(np.zeros((1, 4, 4, 1), np.int8), 0.1)
+    with pytest.raises(EngineError, match="at most 9 pixels, whose order of sums is known"):
+        run("executorch", "avg_pool2d", wide, 4, layout="NHWC")
+
+
+def test_xnnpack_in_float32_resizes_lines_first():
+    x = Codes(np.int8([[0, 1], [2, 5]]).reshape(1, 2, 2, 1), 1.0)
+    y = run("executorch", "resize_bilinear", x, (3, 3), True, layout="NHWC")
+    # Exactly 0, 0.5, 1; 1, 2, 3; 2, 3.5, 5: ties go to even numbers.
+    assert y.reshape(3, 3).tolist() == [[0, 0, 1], [1, 2, 3], [2, 4, 5]]
+
+
 def test_what_is_left_behind_whole_blocks_is_quantized_by_another_rule():
     y = run(OPTIMIZED, "quantize", np.full(19, 0.25, np.float32), Output(0.5))
     assert y.tolist() == [0] * 16 + [1] * 3

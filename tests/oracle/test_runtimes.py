@@ -1,20 +1,20 @@
 """Real runtimes: recorded answers, and the engines that have their bits.
 
-``record_runtimes.py`` made the recordings, on an x86 processor with AVX512-VNNI: LiteRT 2.3.0
+``record_runtimes.py`` made the recordings, on x86 processors: LiteRT 2.3.0
 (which has XNNPACK), tflite-runtime 2.14.0, TensorFlow Lite Micro of October 2026, ONNX Runtime
 1.32, the evaluator of onnx 1.23, OpenVINO 2026.4, ncnn of October 2026 and Arm's reference model
 of TOSA, of August 2026.
 """
 
 import math
-from functools import cache
 
 import numpy as np
 import pytest
 from oracle import runtime_pages
-from oracle.runtime_cases import PRODUCTS, Case, cases, digest
+from oracle.recordings import answers, drawn, rows
+from oracle.runtime_cases import PRODUCTS, Case
 from oracle.runtime_ties import ties
-from oracle.runtimes import JUDGED, OPEN, PAIRS, RECORDED, as_held
+from oracle.runtimes import JUDGED, OPEN, PAIRS
 
 from refquant import engines, oracle
 from refquant.engines.arithmetic.mlas import run_length
@@ -34,25 +34,6 @@ TIED = {
 ENGINES = ("litert-2.3-reference", "litert-2.3-optimized-x86", "tflite-micro", "xnnpack")
 
 
-@cache
-def recorded(runtime):
-    with np.load(RECORDED / f"{runtime}.npz") as file:
-        return {name: file[name] for name in file.files}
-
-
-@cache
-def drawn():
-    return cases(0)
-
-
-def answers(runtime, operation):
-    for number, given in enumerate(drawn()):
-        if given.operation == operation:
-            case = as_held(runtime, given)
-            assert recorded(runtime)[f"{number}.digest"] == digest(case), "other cases"
-            yield case.problem(), recorded(runtime)[f"{number}"]
-
-
 @pytest.mark.parametrize(("runtime", "operation"), PAIRS)
 def test_the_engine_of_a_runtime_has_its_bits(runtime, operation):
     elements = differing = 0
@@ -67,16 +48,8 @@ def test_the_engine_of_a_runtime_has_its_bits(runtime, operation):
 
 @pytest.mark.parametrize("runtime", JUDGED)
 def test_the_page_of_a_runtime_counts_what_was_compared(runtime):
-    rows = {}
-    for operation in JUDGED[runtime]:
-        pairs = list(answers(runtime, operation))
-        near = [ties(as_held(runtime, c)) for c in drawn() if c.operation == operation]
-        tied = None if None in near else sum(near)
-        elements = sum(theirs.size for _, theirs in pairs)
-        rows[operation] = OPEN.get((runtime, operation), 0), elements, tied
-    order = {op: rows[op] for op in dict.fromkeys(c.operation for c in drawn()) if op in rows}
     path = runtime_pages.FOLDER / f"{runtime}.rst"
-    assert path.read_text(encoding="utf-8") == runtime_pages.page(runtime, order)
+    assert path.read_text(encoding="utf-8") == runtime_pages.page(runtime, rows(runtime))
 
 
 def test_a_third_of_what_is_rounded_is_a_tie():

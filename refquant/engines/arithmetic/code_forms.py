@@ -3,7 +3,7 @@
 The axes say how the last number of such a rule becomes an integer; resizing has one of its own.
 """
 
-from refquant.engines.arithmetic import fixed_softmax, ncnn, openvino, reals
+from refquant.engines.arithmetic import fixed_softmax, ncnn, openvino, reals, xnnpack_reals
 from refquant.engines.arithmetic import runtime_codes as codes
 from refquant.engines.arithmetic import runtime_windows as windows
 from refquant.engines.arithmetic.compose import Form
@@ -60,6 +60,8 @@ CODE_FORMS = tuple(
                 reals.mean_of_reals,
                 reals.global_average_of_reals,
                 reals.resize_of_reals,
+                xnnpack_reals.average_in_a_tree,
+                xnnpack_reals.resize_by_lines,
             ),
         ),
         (_SCALED, (codes.leaky_relu_of_codes,)),

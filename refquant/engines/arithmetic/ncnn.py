@@ -7,6 +7,7 @@ import numpy as np
 
 from refquant.engines.arithmetic.axes import Arithmetic
 from refquant.engines.rule import Rule, Split
+from refquant.engines.rules.amd_reciprocal import approximate_reciprocal_of_amd
 from refquant.engines.rules.float32 import approximate_reciprocal, fma, reciprocal, single
 from refquant.engines.rules.requantize import split_by_channels, split_by_places
 from refquant.engines.rules.rounding import round_number
@@ -15,7 +16,9 @@ __all__ = [
     "ARITHMETIC",
     "CONVOLUTION",
     "DEPTHWISE",
+    "DEPTHWISE_UNFUSED",
     "IN_PACKS",
+    "IN_PACKS_OF_AMD",
     "LINEAR",
     "PIXELS",
     "QUANTIZE",
@@ -155,12 +158,16 @@ def _rule(name: str, inverse: Any, add: Any, rounding: Any, note: str = "") -> R
 
 
 _ROW = _rule("unfused_by_adding_a_half", reciprocal, _add_unfused, _by_adding_a_half)
-_ROW_TAIL = _rule("unfused_half_away", reciprocal, _add_unfused, _half_away)
+DEPTHWISE_UNFUSED = _rule("unfused_half_away", reciprocal, _add_unfused, _half_away)
 PIXELS = _rule("fused_by_adding_a_half", reciprocal, fma, _by_adding_a_half)
 DEPTHWISE = _rule("fused_half_away", reciprocal, fma, _half_away)
-LINEAR = split_by_channels(_ROW, _ROW_TAIL, 4, _SOURCE)
+LINEAR = split_by_channels(_ROW, DEPTHWISE_UNFUSED, 4, _SOURCE)
 CONVOLUTION = split_by_places(PIXELS, DEPTHWISE, 4, _SOURCE)
 IN_PACKS = _rule(
     "unfused_by_approximate_inverse", approximate_reciprocal, _add_unfused, _by_adding_a_half,
     "; rcp: 12 bits, the instruction RCPPS of Intel's processors",
+)  # fmt: skip
+IN_PACKS_OF_AMD = _rule(
+    "unfused_by_approximate_inverse_of_amd", approximate_reciprocal_of_amd, _add_unfused,
+    _by_adding_a_half, "; rcp: 12 bits, the instruction RCPPS of AMD's processors",
 )  # fmt: skip

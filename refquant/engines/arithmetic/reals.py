@@ -34,13 +34,17 @@ __all__ = [
     "SOFTMAX",
     "SUBTRACT",
     "TANH",
+    "real",
+    "sigmoid",
+    "softmax",
 ]
 
 _SOURCE = "ONNX Runtime without fusion, measured with release 1.32 on x86"
 _X = ", x = f32(s_x * (q - z_x))"
 
 
-def _real(q, scale, zero_point):
+def real(q, scale, zero_point):
+    """Dequantize integers in float32."""
     return single(scale) * steps_of(q, zero_point).astype(np.float32)
 
 
@@ -52,7 +56,7 @@ def _rule(name: str, formula: str, function: Callable[..., Any], kind: Any = Rul
 
 
 def _pair(combine, axes, a, a_scale, a_zero, b, b_scale, b_zero, *to):
-    x = combine(_real(a, a_scale, a_zero), _real(b, b_scale, b_zero))
+    x = combine(real(a, a_scale, a_zero), real(b, b_scale, b_zero))
     return quantize_of_axes(axes, x, *to)
 
 
@@ -81,40 +85,46 @@ MULTIPLY = _rule("multiply", "f32(a * b)", partial(multiply_of_reals, _EVEN), Fu
 
 def function_of_reals(axes, function, q, x_scale, x_zero, *to):
     """Compute a function of dequantized integers."""
-    wide = _real(q, x_scale, x_zero).astype(np.float64)
+    wide = real(q, x_scale, x_zero).astype(np.float64)
     return quantize_of_axes(axes, function(wide).astype(np.float32), *to)
+
+
+def sigmoid(x):
+    """Compute the logistic function in float64."""
+    return 1 / (1 + np.exp(-x))
 
 
 def _elu(x):
     return np.where(x < 0, np.expm1(np.minimum(x, 0)), x)
 
 
-def _softmax(x):
+def softmax(x):
+    """Divide powers by the sums of their rows, in float64."""
     powers = np.exp(x - x.max(-1, keepdims=True))
     return powers / powers.sum(-1, keepdims=True)
 
 
 def hardswish_of_reals(axes, q, x_scale, x_zero, *to):
     """Multiply dequantized integers by their gate."""
-    x = _real(q, x_scale, x_zero)
+    x = real(q, x_scale, x_zero)
     gate = np.clip(x * np.float32(1 / 6) + np.float32(0.5), np.float32(0), np.float32(1))
     return quantize_of_axes(axes, x * gate, *to)
 
 
 def leaky_relu_of_reals(axes, q, x_scale, x_zero, slope, *to):
     """Multiply negative dequantized integers by the slope."""
-    x = _real(q, x_scale, x_zero)
+    x = real(q, x_scale, x_zero)
     return quantize_of_axes(axes, np.where(x >= 0, x, x * np.float32(slope)), *to)
 
 
 SIGMOID = _rule(
     "sigmoid",
     "f32(1 / (1 + exp(-x)))",
-    partial(function_of_reals, _EVEN, lambda x: 1 / (1 + np.exp(-x))),
+    partial(function_of_reals, _EVEN, sigmoid),
 )
 TANH = _rule("tanh", "f32(tanh(x))", partial(function_of_reals, _EVEN, np.tanh))
 ELU = _rule("elu", "x if x >= 0 else f32(exp(x) - 1)", partial(function_of_reals, _EVEN, _elu))
-SOFTMAX = _rule("softmax", "f32(exp(x) / sum exp(x))", partial(function_of_reals, _EVEN, _softmax))
+SOFTMAX = _rule("softmax", "f32(exp(x) / sum exp(x))", partial(function_of_reals, _EVEN, softmax))
 HARDSWISH = _rule(
     "hardswish", "f32(x * clip(f32(f32(x / 6) + 0.5), 0, 1))", partial(hardswish_of_reals, _EVEN)
 )
@@ -132,7 +142,7 @@ def _in_order(parts):
 
 def average_of_reals(axes, taps, inside, x_scale, x_zero, *to):
     """Average dequantized integers over windows."""
-    x = np.where(inside, _real(taps, x_scale, x_zero), np.float32(0))
+    x = np.where(inside, real(taps, x_scale, x_zero), np.float32(0))
     return quantize_of_axes(axes, _in_order(x) / single(inside.sum(0)), *to)
 
 
@@ -166,7 +176,7 @@ def _along_rows(x):
 
 def mean_of_reals(axes, q, along, keepdims, x_scale, x_zero, *to):
     """Average dequantized integers along some dimensions."""
-    x, dims = _real(q, x_scale, x_zero), q.ndim
+    x, dims = real(q, x_scale, x_zero), q.ndim
     shape = tuple(
         1 if d in along else n for d, n in enumerate(x.shape) if keepdims or d not in along
     )
@@ -190,7 +200,7 @@ MEAN = _rule("mean", "f32(sum x / n)", partial(mean_of_reals, _EVEN))
 
 def global_average_of_reals(axes, images, x_scale, x_zero, *to):
     """Average dequantized integers over images."""
-    x = _real(images, x_scale, x_zero)
+    x = real(images, x_scale, x_zero)
     pixels = np.moveaxis(x, -1, 0).reshape(x.shape[-1], len(x), -1)
     places = np.moveaxis(pixels, -1, 0)
     count = np.float32(len(places))
@@ -227,7 +237,7 @@ def resize_of_reals(
     axes, images, height, width, align_corners, half_pixel, x_scale, x_zero, *output
 ):
     """Mix neighbors of dequantized images."""
-    x = _real(images, x_scale, x_zero)
+    x = real(images, x_scale, x_zero)
     kind = align_corners, half_pixel
     top, bottom, down, up = _axis(x.shape[1], height, *kind)
     left, right, after, before = _axis(x.shape[2], width, *kind)

@@ -28,6 +28,7 @@ __all__ = [
     "NEAREST",
     "RESIZE_IN_10_BITS",
     "RESIZE_IN_11_BITS",
+    "place_in_float32",
 ]
 
 
@@ -198,7 +199,8 @@ def _resized_in_10_bits(axes, x, height, width, align_corners, half_pixel):
     return round_shift(total, 20, axes.rounding)
 
 
-def _place_in_float32(count, size, align_corners, half_pixel):
+def place_in_float32(count, size, align_corners, half_pixel):
+    """Find the two neighbors of each place of an axis, and how far it is behind the first one."""
     if align_corners and count > 1:
         step = np.float32(size - 1) / np.float32(count - 1)
     else:
@@ -213,8 +215,8 @@ def _place_in_float32(count, size, align_corners, half_pixel):
 
 def _resized_in_float32(axes, x, height, width, align_corners, half_pixel):
     x = np.asarray(x, np.int64)
-    v, top, bottom = _place_in_float32(height, x.shape[1], align_corners, half_pixel)
-    h, left, right = _place_in_float32(width, x.shape[2], align_corners, half_pixel)
+    v, top, bottom = place_in_float32(height, x.shape[1], align_corners, half_pixel)
+    h, left, right = place_in_float32(width, x.shape[2], align_corners, half_pixel)
     v, h = v[None, :, None, None], h[None, None, :, None]
     a, b, c, d = _corners(x, (top, bottom), (left, right))
     if axes.places == "float32":

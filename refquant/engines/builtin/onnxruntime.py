@@ -20,8 +20,16 @@ from refquant.engines.arithmetic.runtime_codes import (
     SOFTMAX_EVEN,
 )
 from refquant.engines.arithmetic.runtime_windows import AVERAGE_OF_REALS, GLOBAL_AVERAGE, NEAREST
-from refquant.engines.conditions import IS_NUMBER, IS_TRANSPOSED
+from refquant.engines.conditions import (
+    IS_CONVOLUTION,
+    IS_NUMBER,
+    IS_QINT32,
+    IS_TRANSPOSED,
+    OF_UNSIGNED,
+    both,
+)
 from refquant.engines.rule import Split, first_of
+from refquant.engines.rules.accumulate import SATURATED_PAIRS, WRAPPED
 
 _ARITHMETIC = Arithmetic(bias="int32_division", clamp="before", overflow="saturated")
 
@@ -47,6 +55,17 @@ ONNX = record(_ARITHMETIC, "onnx").derive(
         "softmax_of_codes": first_of(SOFTMAX_EVEN),
         "average_of_codes": first_of(AVERAGE_OF_REALS),
         "global_average_of_codes": first_of(GLOBAL_AVERAGE),
+    },
+)
+
+# ConvInteger multiplies filters by pixels, not pixels by filters: its first factor is signed.
+ONNX_AVX2 = ONNX.derive(
+    "onnx-avx2",
+    "ONNX Runtime on x86 processors without VNNI, where sums of pairs of uint8 by int8 saturate",
+    steps={
+        "accumulator": first_of(
+            (both(IS_CONVOLUTION, IS_QINT32), WRAPPED), (OF_UNSIGNED, SATURATED_PAIRS), WRAPPED
+        )
     },
 )
 
@@ -85,4 +104,4 @@ QDQ_FLOAT = record(_ARITHMETIC, "onnxruntime-qdq-float").derive(
     },
 )
 
-ENGINES = (ONNX, ONNX_REFERENCE, QDQ_FLOAT)
+ENGINES = (ONNX, ONNX_AVX2, ONNX_REFERENCE, QDQ_FLOAT)

@@ -1,7 +1,11 @@
-"""XNNPACK on x86 processors, alone or below LiteRT and ExecuTorch."""
+"""XNNPACK on x86 processors, alone or below LiteRT, and below ExecuTorch.
+
+Both have its kernels of integers. ExecuTorch also leaves it what it computes in float32.
+"""
 
 from functools import partial
 
+from refquant.engines.arithmetic import xnnpack_reals
 from refquant.engines.arithmetic.axes import Arithmetic
 from refquant.engines.arithmetic.compose import record
 from refquant.engines.arithmetic.other_runtimes import (
@@ -31,7 +35,7 @@ _MULTIPLY = FusedRule(
 
 XNNPACK = record(_ARITHMETIC, "xnnpack").derive(
     "xnnpack",
-    "XNNPACK on x86 processors, below LiteRT 2.3 and ExecuTorch",
+    "XNNPACK on x86 processors, below LiteRT 2.3",
     steps={
         "add": first_of(ADD_IN_20_BITS),
         "subtract": first_of(SUBTRACT_IN_20_BITS),
@@ -47,4 +51,19 @@ XNNPACK = record(_ARITHMETIC, "xnnpack").derive(
     },
 )
 
-ENGINES = (XNNPACK,)
+EXECUTORCH = XNNPACK.derive(
+    "executorch",
+    "ExecuTorch on x86 processors, its XNNPACK backend",
+    steps={
+        "requantize_codes": first_of(Split.uniform(xnnpack_reals.REQUANTIZE)),
+        "leaky_relu_of_codes": first_of(xnnpack_reals.LEAKY_RELU),
+        "hardswish_of_codes": first_of(xnnpack_reals.HARDSWISH),
+        "sigmoid_of_codes": first_of(xnnpack_reals.SIGMOID),
+        "tanh_of_codes": first_of(xnnpack_reals.TANH),
+        "softmax_of_codes": first_of(xnnpack_reals.SOFTMAX),
+        "average_of_reals": first_of(xnnpack_reals.AVERAGE),
+        "resize_of_reals": first_of(xnnpack_reals.RESIZE),
+    },
+)
+
+ENGINES = (XNNPACK, EXECUTORCH)

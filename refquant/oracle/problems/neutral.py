@@ -234,7 +234,9 @@ class NeutralProduct(Product):
 
     def operands(self) -> Operands:
         """Describe the operands for the conditions of a record."""
-        return super().operands()._replace(activations=self.name == "matmul")
+        unsigned = self.layer.x.dtype == np.uint8
+        made = super().operands()
+        return made._replace(activations=self.name == "matmul", unsigned=unsigned)
 
     def answer_for(self, record: Engine, where: Any, sums=None, scales=None, **other) -> np.ndarray:
         """Compute some outputs by the rules of a record, as `Product.answer_for`."""

@@ -82,6 +82,7 @@ _STEPS = {
     "dynamic_quantize": "dynamic_quantize_of_reals",
 }
 _STEPS_OF_REALS = {
+    "avg_pool2d": "average_of_reals",
     "global_avg_pool2d": "global_average_of_reals",
     "mean": "mean_of_reals",
     "resize_bilinear": "resize_of_reals",
@@ -305,7 +306,15 @@ class NeutralCodes(Problem):
             most = np.where(inside, taps, np.iinfo(np.int64).min).max(0)
             return lambda record: self._back(self._moved(record, codes, most, to), layout)
         where = codes.scale, codes.zero_point, *to
-        return lambda record: self._back(self._rule(record)(taps, inside, *where), layout)
+        by_columns = np.arange(len(taps)).reshape(kernel).T.reshape(-1)
+
+        def formula(record: Engine) -> np.ndarray:
+            real = self._rule_of_reals(record)
+            if real is None:
+                return self._back(self._rule(record)(taps, inside, *where), layout)
+            return self._back(real(taps[by_columns], inside[by_columns], *where), layout)
+
+        return formula
 
     def _global_pool(self, x, output=None, layout="NCHW"):
         codes, images = self._images(x, layout)

@@ -1,0 +1,47 @@
+"""Which runtimes answer as recorded on the processor of this machine.
+
+Two of them compute differently on different x86 processors, and have a record for each.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+
+CPUINFO = Path("/proc/cpuinfo")
+INTEL, AMD = "GenuineIntel", "AuthenticAMD"
+# What a runtime needs; the others answer alike on all.
+NEEDS = {
+    "onnx": "a processor with VNNI",
+    "onnx-avx2": "a processor without VNNI",
+    "ncnn": "a processor of Intel with AVX-512",
+    "ncnn-amd-avx2": "a processor of AMD without AVX-512",
+}
+
+
+def _words(text: str, name: str) -> set[str]:
+    """Read an entry of the first processor."""
+    entry = re.search(rf"^{name}\s*: (.*)$", text, re.MULTILINE)
+    return set(entry[1].split()) if entry else set()
+
+
+def able(text: str) -> set[str]:
+    """List for which of these runtimes a processor is, as Linux describes it."""
+    flags, maker = _words(text, "flags"), _words(text, "vendor_id")
+    if not flags:
+        return set()
+    vnni = bool(flags & {"avx512_vnni", "avx_vnni"})
+    chosen = {
+        "onnx": vnni,
+        "onnx-avx2": not vnni,
+        "ncnn": INTEL in maker and "avx512f" in flags,
+        "ncnn-amd-avx2": AMD in maker and "avx512f" not in flags,
+    }
+    return {runtime for runtime, fits in chosen.items() if fits}
+
+
+@cache
+def here(runtime: str) -> bool:
+    """Whether a runtime answers on this machine as its engine does, as far as is known."""
+    if runtime not in NEEDS:
+        return True
+    return CPUINFO.exists() and runtime in able(CPUINFO.read_text(encoding="utf-8"))
