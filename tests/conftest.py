@@ -5,7 +5,7 @@ import warnings
 
 import hypothesis
 import pytest
-from processors import has_vnni
+from oracle.processors import has_vnni
 
 import refquant
 

@@ -39,6 +39,11 @@ def able(text: str) -> set[str]:
     return {runtime for runtime, fits in chosen.items() if fits}
 
 
+def has_vnni() -> bool:
+    """Whether integer products are added in 32 bits; without it runtimes saturate pairs."""
+    return here("onnx")
+
+
 @cache
 def here(runtime: str) -> bool:
     """Whether a runtime answers on this machine as its engine does, as far as is known."""

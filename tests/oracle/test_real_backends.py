@@ -2,7 +2,7 @@
 
 import pytest
 from oracle import real_backends
-from processors import has_vnni
+from oracle.processors import has_vnni
 
 from refquant import oracle
 
