@@ -76,7 +76,10 @@ def _of_executorch(case: Case) -> Case:
     if name in ("avg_pool2d", "max_pool2d"):
         return Case(name, {**c, "pads": tuple((k // 2, k // 2) for k in c["kernel"])})
     if name == "resize_bilinear":
-        return Case(name, {**c, "half_pixel": not c["align_corners"]})
+        if c["align_corners"] or c["half_pixel"]:
+            return case
+        size = tuple(2 * n - 1 for n in c["x"].shape[1:3])  # steps of one half
+        return Case(name, {**c, "align_corners": True, "size": size})
     if name != "mean":
         return case
     x = c["x"]
