@@ -27,6 +27,7 @@ extensions = [
     "definitions",
     "pictures",
     "readme_table",
+    "labs",
     "api_pages",
     "rule_tables",
     "pytorch_names",
