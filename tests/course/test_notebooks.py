@@ -107,7 +107,7 @@ def test_a_source_without_its_marks_is_an_error(text):
 def test_notebook_of_a_teacher_runs_in_jupyter(source):
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")
-    notebook = nbformat.from_dict(made(source, solutions=True))
+    notebook = nbformat.reads(json.dumps(made(source, solutions=True)), as_version=4)
     nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
