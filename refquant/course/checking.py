@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
-from refquant.course import lab_1_numbers, lab_2_products
+from refquant.course import lab_1_numbers, lab_2_products, lab_3_ranges
 from refquant.course.records import Question, Text, Verdict
 from refquant.course.results import difference, form_fault, same
 from refquant.errors import ArgumentTypeError
 
 __all__ = ["check", "hint", "question", "questions"]
 
-_LABS = (lab_1_numbers, lab_2_products)
+_LABS = (lab_1_numbers, lab_2_products, lab_3_ranges)
 _QUESTIONS = {asked.number: asked for lab in _LABS for asked in lab.QUESTIONS}
 # How many hints of a question have been given in this process.
 _given: Counter[str] = Counter()
@@ -230,6 +230,10 @@ def _value(value: Any) -> str:
         if value.size > 6:
             return f"<{value.dtype} {value.shape}>"
         return str(value.tolist())
+    if isinstance(value, list):
+        return f"<{len(value)} arrays>"
+    if isinstance(value, dict):
+        return "<dict>"
     return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)
 
 
