@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
-from refquant.course import lab_1_numbers, lab_2_products, lab_3_ranges
+from refquant.course import lab_1_numbers, lab_2_products, lab_3_ranges, lab_4_network
 from refquant.course.records import Question, Text, Verdict
 from refquant.course.results import difference, form_fault, same
 from refquant.errors import ArgumentTypeError
 
 __all__ = ["check", "hint", "question", "questions"]
 
-_LABS = (lab_1_numbers, lab_2_products, lab_3_ranges)
+_LABS = (lab_1_numbers, lab_2_products, lab_3_ranges, lab_4_network)
 _QUESTIONS = {asked.number: asked for lab in _LABS for asked in lab.QUESTIONS}
 # How many hints of a question have been given in this process.
 _given: Counter[str] = Counter()

@@ -8,7 +8,7 @@ import re
 import pytest
 from course.labs import SOURCES, code_of, load_notebooks
 
-from refquant import course
+from refquant import course, engines
 
 pytestmark = pytest.mark.skipif(not SOURCES, reason="the tests are not in a source tree")
 notebooks = load_notebooks() if SOURCES else None
@@ -29,7 +29,8 @@ def of_nbgrader(cells):
 def test_the_code_of_a_lab_runs_from_start_to_end(source):
     namespace = {"__name__": "__main__"}
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
+    engine = engines.current()
+    with contextlib.redirect_stdout(printed), engines.using(engine):
         for code in code_of(made(source, solutions=True)["cells"]):
             exec(compile(code, source.name, "exec"), namespace)
     assert namespace["verdict"]
