@@ -30,7 +30,8 @@ def test_the_code_of_a_lab_runs_from_start_to_end(source):
     namespace = {"__name__": "__main__"}
     printed = io.StringIO()
     engine = engines.current()
-    with contextlib.redirect_stdout(printed), engines.using(engine):
+    with contextlib.redirect_stdout(printed), contextlib.ExitStack() as stack:
+        stack.callback(engines.use, engine)
         for code in code_of(made(source, solutions=True)["cells"]):
             exec(compile(code, source.name, "exec"), namespace)
     assert namespace["verdict"]
