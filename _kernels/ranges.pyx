@@ -4,9 +4,10 @@ Design
 (a) The error of a range is a sum over the borders of integers, not over bins or observations.
 (b) Ranges whose clipping alone costs more than the best of the rows before are left out.
 (c) Sums are formed in the order of the definition.
+(d) Logarithms are those of the C library, which ``math.log`` calls as well.
 """
 
-from libc.math cimport INFINITY, rint
+from libc.math cimport INFINITY, floor, log, rint
 
 import numpy as np
 
@@ -115,3 +116,91 @@ def best_range(
         best_pair(&m, zero, &below[0], below.shape[0], &above[0], above.shape[0], levels, middle,
                   found)
     return np.array([wide * (found[0] - zero), wide * (found[1] - zero)]).astype(np.float32)
+
+
+cdef inline double smoothing(
+    const double* counts, Py_ssize_t size, double* taken, double* total
+) noexcept nogil:
+    """What to take from bins that are not empty, and the sum then; 0 where that cannot be."""
+    cdef Py_ssize_t zeros = 0, i
+    cdef double smooth
+    for i in range(size):
+        zeros += counts[i] == 0.0
+    if zeros == size:
+        return 0.0
+    taken[0] = 1e-4 * <double>zeros / <double>(size - zeros)
+    total[0] = 0.0
+    for i in range(size):
+        smooth = 1e-4 if counts[i] == 0.0 else counts[i] - taken[0]
+        if not smooth > 0.0:
+            return 0.0
+        total[0] += smooth
+    return 1.0
+
+
+cdef inline double probability(double count, double taken, double total) noexcept nogil:
+    return (1e-4 if count == 0.0 else count - taken) / total
+
+
+cdef inline double divergence(
+    const float* inside, Py_ssize_t size, double below, double above, Py_ssize_t levels,
+    double* observed, double* kept
+) noexcept nogil:
+    cdef Py_ssize_t merged = size // levels, group, filled, i
+    cdef double taken_p, total_p, taken_q, total_q, sums, rest = 0.0, p, q
+    for i in range(size):
+        observed[i] = <double>inside[i]
+        kept[i] = 0.0
+    observed[0] += below
+    observed[size - 1] += above
+    for i in range(merged * levels, size):
+        rest += <double>inside[i]
+    for group in range(levels):
+        sums, filled = 0.0, 0
+        for i in range(group * merged, (group + 1) * merged):
+            sums += <double>inside[i]
+            filled += observed[i] != 0.0
+        if group == levels - 1:
+            sums += rest
+        for i in range(group * merged, (group + 1) * merged):
+            kept[i] = floor(sums / <double>filled) if filled > 0 else 0.0
+    if smoothing(observed, size, &taken_p, &total_p) == 0.0:
+        return INFINITY
+    if smoothing(kept, size, &taken_q, &total_q) == 0.0:
+        return INFINITY
+    sums = 0.0
+    for i in range(size):
+        p = probability(observed[i], taken_p, total_p)
+        q = probability(kept[i], taken_q, total_q)
+        sums += p * log(p / q)
+    return sums
+
+
+def least_divergence(
+    const float[::1] counts not None, double lower, double upper, Py_ssize_t levels
+):
+    """Find the part of a histogram that keeps its distribution best; inputs are not checked."""
+    cdef Py_ssize_t bins = counts.shape[0], reach, first, end, i, left = 0, right = bins
+    cdef Py_ssize_t first_filled = bins, last_filled = -1
+    cdef double least = INFINITY, found
+    cdef double[::1] below = np.zeros(bins + 1), above = np.zeros(bins + 1)
+    cdef double[::1] observed = np.empty(bins + 1), kept = np.empty(bins + 1)
+    with nogil:
+        for i in range(bins):
+            below[i + 1] = below[i] + <double>counts[i]
+            above[bins - 1 - i] = above[bins - i] + <double>counts[bins - 1 - i]
+            if counts[i] != 0.0:
+                first_filled = min(first_filled, i)
+                last_filled = i
+        if last_filled >= 0:
+            for reach in range(levels // 2, bins // 2 + 1):
+                first = bins // 2 - reach
+                end = min(bins // 2 + reach + 1, bins)
+                found = divergence(&counts[first], end - first, below[first], above[end], levels,
+                                   &observed[0], &kept[0])
+                if found < least:
+                    least, left, right = found, first, end
+    if last_filled < 0:
+        return np.array([lower, upper], np.float32)
+    edges = np.array([max(left, first_filled), min(right, last_filled + 1)])
+    return (lower + (upper - lower) * edges / bins).astype(np.float32)

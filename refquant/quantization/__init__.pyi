@@ -88,6 +88,7 @@ from refquant.quantization.observers.defaults import default_symmetric_fixed_qpa
 from refquant.quantization.observers.defaults import default_weight_observer as default_weight_observer
 from refquant.quantization.observers.defaults import per_channel_weight_observer_range_neg_127_to_127 as per_channel_weight_observer_range_neg_127_to_127
 from refquant.quantization.observers.defaults import weight_observer_range_neg_127_to_127 as weight_observer_range_neg_127_to_127
+from refquant.quantization.observers.entropy import EntropyObserver as EntropyObserver
 from refquant.quantization.observers.fixed import FixedQParamsObserver as FixedQParamsObserver
 from refquant.quantization.observers.fixed import PlaceholderObserver as PlaceholderObserver
 from refquant.quantization.observers.fixed import ReuseInputObserver as ReuseInputObserver

@@ -4,9 +4,14 @@ The kernel is ``_kernels/ranges.pyx``. Searches that need not find the best rang
 PyTorch, stand in `refquant.reference.histograms`.
 """
 
+import math
+
 import numpy as np
 
-__all__ = ["best_range"]
+__all__ = ["best_range", "least_divergence"]
+
+# What an empty bin counts as, so that its logarithm is finite.
+SMOOTHING = 1e-4
 
 
 class _Moments:
@@ -109,3 +114,81 @@ def best_range(counts, lower, upper, levels, middle):
         if error[best] < least:
             least, found = error[best], (first, ends[best])
     return np.array([float(width) * (end - zero) for end in found]).astype(np.float32)
+
+
+def _total(x):
+    """Add numbers from the first to the last."""
+    return np.cumsum(x)[-1] if x.size else 0.0
+
+
+def _smoothed(counts):
+    """Let empty bins count a little, at the expense of the others; None where those are too few."""
+    empty = counts == 0
+    zeros = int(empty.sum())
+    if zeros == counts.size:
+        return None
+    smooth = np.where(empty, SMOOTHING, counts - SMOOTHING * zeros / (counts.size - zeros))
+    return smooth / _total(smooth) if (smooth > 0).all() else None
+
+
+def _divergence(inside, below, above, levels):
+    """Relative entropy of a part of a histogram to what `levels` integers keep of it."""
+    observed = inside.copy()
+    observed[0] += below
+    observed[-1] += above
+    merged = inside.size // levels  # bins of an integer
+    parts = inside[: merged * levels].reshape(levels, merged)
+    sums = np.array([_total(part) for part in parts])
+    sums[-1] += _total(inside[merged * levels :])
+    filled = (observed[: merged * levels].reshape(levels, merged) != 0).sum(axis=1)
+    average = np.where(filled > 0, np.floor(sums / np.maximum(filled, 1)), 0.0)
+    kept = np.zeros(inside.size)
+    kept[: merged * levels] = np.repeat(average, merged)
+    p, q = _smoothed(observed), _smoothed(kept)
+    if p is None or q is None:
+        return np.inf
+    return _total(p * np.array([math.log(ratio) for ratio in (p / q).tolist()]))
+
+
+def least_divergence(counts, lower, upper, levels):
+    r"""Find the part of a histogram whose quantization loses least of the distribution.
+
+    Parts are tried that have equally many bins on both sides of the middle bin, from `levels` bins
+    to all. :math:`P` is the part, with what lies outside added to its first and last bin. For
+    :math:`Q`, its bins are joined to `levels` groups of equally many, where the last one also gets
+    what the division leaves over. Every bin of a group gets the average over those that are not
+    empty in :math:`P`, rounded down; bins that are left over get nothing. Empty bins count as 1e-4
+    in both, at the expense of the others. The part with the least
+
+    .. math:: D_{\mathrm{KL}}(P \,\Vert\, Q) = \sum_i P_i \log (P_i / Q_i)
+
+    is found, in float64, of equal ones the smallest, and then cut to the bins that are not empty.
+
+    Parameters
+    ----------
+    counts : ndarray of float32, shape (bins,)
+        The histogram, its range symmetric about zero.
+    lower, upper : float
+        Ends of its range, float32 numbers.
+    levels : int
+        How many integers the range is quantized to, at least 2.
+
+    Returns
+    -------
+    ndarray of float32, shape (2,)
+        Ends of the range that was found; of all bins if there are fewer than `levels`.
+    """
+    bins, every = counts.shape[0], counts.astype(np.float64)
+    if not every.any():
+        return np.array([lower, upper], np.float32)
+    below = np.append(0.0, np.cumsum(every))
+    above = np.append(np.cumsum(every[::-1])[::-1], 0.0)
+    least, found = np.inf, (0, bins)
+    for reach in range(levels // 2, bins // 2 + 1):
+        first, end = bins // 2 - reach, min(bins // 2 + reach + 1, bins)
+        divergence = _divergence(every[first:end], below[first], above[end], levels)
+        if divergence < least:
+            least, found = divergence, (first, end)
+    filled = np.flatnonzero(every)
+    edges = np.array([max(found[0], filled[0]), min(found[1], filled[-1] + 1)])
+    return (lower + (upper - lower) * edges / bins).astype(np.float32)

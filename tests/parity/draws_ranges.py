@@ -19,3 +19,19 @@ def best_range(rng):
     yield np.zeros(16, np.float32), -1.0, 1.0, 256, -1
     yield np.array([0, 5, 0], np.float32), 0.5, 0.5, 256, -1
     yield np.full(16, 2.0, np.float32), 0.0, 1e-44, 256, -1
+
+
+@draws("least_divergence")
+def least_divergence(rng):
+    for bins in (1, 2, 15, 64, 129):
+        for levels in (2, 3, 7, 16, 128):
+            x = np.concatenate([plain(rng, 500, 2.0), plain(rng, 5, 20.0)])
+            reach = float(np.abs(x).max())
+            found = np.histogram(x, bins, (-reach, reach))[0].astype(np.float32)
+            yield found.copy(), -reach, reach, levels
+            found[: bins // 2] = 0  # as behind a ReLU
+            yield found.copy(), -1.0, 1.0, levels
+            yield counts_of(rng, bins), -3.0, 3.0, levels
+    yield np.zeros(16, np.float32), -1.0, 1.0, 4
+    yield np.array([0, 5, 0], np.float32), 0.0, 0.0, 2
+    yield (100 * rng.random(200)).astype(np.float32), -1.0, 1.0, 16
