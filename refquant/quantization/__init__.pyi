@@ -100,6 +100,7 @@ from refquant.quantization.observers.moving_average import MovingAveragePerChann
 from refquant.quantization.observers.noop import NoopObserver as NoopObserver
 from refquant.quantization.observers.per_channel import PerChannelMinMaxObserver as PerChannelMinMaxObserver
 from refquant.quantization.observers.percentile import PercentileObserver as PercentileObserver
+from refquant.quantization.observers.power_of_two import PowerOfTwoObserver as PowerOfTwoObserver
 from refquant.quantization.observers.recording import RecordingObserver as RecordingObserver
 from refquant.quantization.observers.states import get_observer_state_dict as get_observer_state_dict
 from refquant.quantization.observers.states import load_observer_state_dict as load_observer_state_dict

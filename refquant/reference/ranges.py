@@ -8,8 +8,10 @@ import math
 
 import numpy as np
 
-__all__ = ["best_range", "least_divergence"]
+__all__ = ["best_power_of_two", "best_range", "least_divergence"]
 
+# Of a power of two whose 256 multiples float32 can hold.
+LARGEST_EXPONENT = 119
 # What an empty bin counts as, so that its logarithm is finite.
 SMOOTHING = 1e-4
 
@@ -114,6 +116,74 @@ def best_range(counts, lower, upper, levels, middle):
         if error[best] < least:
             least, found = error[best], (first, ends[best])
     return np.array([float(width) * (end - zero) for end in found]).astype(np.float32)
+
+
+def _covers(step, low, high, last, middle):
+    """Whether both ends lie between the first and the last multiple, or within one step."""
+    if step >= max(high, -low):
+        return True
+    below, above = np.ceil(-min(low, 0.0) / step), np.ceil(max(high, 0.0) / step)
+    if middle >= 0:
+        return below <= middle and above <= last - middle
+    return below + above <= last
+
+
+@np.errstate(all="ignore")
+def best_power_of_two(counts, lower, upper, levels, middle, least_exponent):
+    r"""Find the scale :math:`2^k` whose quantization of a histogram has the least squared error.
+
+    From the smallest scale that clips nothing down to `least_exponent`, every zero point is tried,
+    with the error of `best_range`; scales that clip more than the best error are not. Of equal
+    errors, that of the larger scale and then of the smaller zero point is taken. An observer maps
+    the range that is returned to just this scale and zero point.
+
+    Parameters
+    ----------
+    counts : ndarray of float32, shape (bins,)
+        The histogram.
+    lower, upper : float
+        Ends of its range, float32 numbers.
+    levels : int
+        How many integers the range is quantized to, at least 2 and at most 256.
+    middle : int
+        How many of the integers lie below that of zero in a symmetric quantizer; -1 for an affine
+        one.
+    least_exponent : int
+        The smallest k.
+
+    Returns
+    -------
+    ndarray of float32, shape (2,)
+        Ends of the range: affine those of the integers, symmetric ones equally far from zero.
+    """
+    bins, last = counts.shape[0], levels - 1
+    k = min(max(math.frexp(max(upper, -lower) / last)[1] - 1, least_exponent), LARGEST_EXPONENT)
+    while k < LARGEST_EXPONENT and not _covers(2.0**k, lower, upper, last, middle):
+        k += 1
+    places = np.arange(levels, dtype=np.float64) if middle < 0 else np.array([float(middle)])
+    fitting = np.ceil(-min(lower, 0.0) / 2.0**k) if middle < 0 else float(middle)
+    found, least = (k, min(fitting, float(last))), np.inf
+    low, width = np.float32(lower), (np.float32(upper) - np.float32(lower)) / np.float32(bins)
+    if width > 0:
+        moments, zero = _Moments(counts), -float(low) / float(width)
+        between = np.arange(last) + 0.5
+        for exponent in range(k, least_exponent - 1, -1):
+            step = 2.0**exponent / float(width)
+            lowest, highest = zero - step * places, zero + step * (last - places)
+            everything = moments.square_of_all(highest)
+            clipped = moments.square_below(lowest) + (everything - moments.square_below(highest))
+            if not (clipped < least).any():
+                break
+            boundaries = zero + step * (between - places[:, None])
+            sums = np.cumsum(moments.linear_below(boundaries), axis=1)[:, -1]
+            error = everything - 2 * step * sums
+            best = int(np.argmin(error))
+            if error[best] < least:
+                least, found = error[best], (exponent, places[best])
+    step, place = 2.0 ** found[0], int(found[1])
+    if middle >= 0:
+        return np.array([-step * last / 2, step * last / 2], np.float32)
+    return np.array([-step * place, step * (last - place)], np.float32)
 
 
 def _total(x):

@@ -40,7 +40,10 @@ def test_the_range_is_that_of_all(kind):
     assert np.array_equal(one.max_val.numpy(), many.max_val.numpy())
 
 
-HISTOGRAMS = ["HistogramObserver", "PercentileObserver", "MSEObserver", "EntropyObserver"]
+HISTOGRAMS = [
+    *("HistogramObserver", "PercentileObserver", "MSEObserver", "EntropyObserver"),
+    "PowerOfTwoObserver",
+]
 
 
 @pytest.mark.parametrize("kind", HISTOGRAMS)
