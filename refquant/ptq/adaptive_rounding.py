@@ -215,8 +215,9 @@ def rounded_adaptively(
         )
     for name, group_grams in grams.items():
         module, original = layers[name], originals[name]
-        weight = getattr(original, "weight", None)
-        weight = original[0].weight if weight is None else weight  # of a fused pair
+        weight: Any = getattr(original, "weight", None)
+        if weight is None:  # of a fused pair
+            weight = next(original.children()).weight
         old = module.weight()
         scale, point = _along_rows(old)
         rows = weight.array.reshape(len(weight.array), -1).astype(np.float64) + scale * point
