@@ -41,6 +41,7 @@ FACES = (
     "refquant.oracle",
     "refquant.plotting",
     "refquant.reporting",
+    "refquant.ptq",
 )
 _LAZY = {"refquant": ("from_torch", "load", "report", "save", "show_config", "to_torch")}
 
