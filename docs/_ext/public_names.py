@@ -37,8 +37,11 @@ FACES = (
     "refquant.backends.mps",
     "refquant.backends.cudnn",
     "refquant.engines",
+    "refquant.interop.onnx",
+    "refquant.interop.tflite",
     "refquant.kernels",
     "refquant.oracle",
+    "refquant.oracle.graphs",
     "refquant.plotting",
     "refquant.reporting",
 )
