@@ -79,6 +79,20 @@ def test_a_node_that_cannot_be_computed_is_named_by_its_place():
         graph(node).run({"x": CODES}, "onnx")
 
 
+@pytest.mark.parametrize(
+    ("operation", "settings"),
+    [
+        ("reshape", {}), ("reshape", {"size": 3}), ("pad", {"pads": 3, "fill": 0}),
+        ("transpose", {"perm": "ab"}), ("avg_pool2d", {"kernel": 2}),
+        ("clip", {"lower": None, "upper": "x"}),
+    ],
+)  # fmt: skip
+def test_settings_that_do_not_fit_are_told(operation, settings):
+    node = Node(operation, {"x": "x"}, "y", settings, "the place")
+    with pytest.raises(OperationError, match="the place"):
+        graph(node).run({"x": CODES}, "onnx")
+
+
 def test_results_that_are_too_large_are_never_allocated():
     node = Node("pad", {"x": "x"}, "y", {"pads": ((0, 1 << 40), (0, 0)), "fill": 0})
     with pytest.raises(OperationError, match="at most 67,108,864 elements"):

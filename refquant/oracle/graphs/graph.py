@@ -19,6 +19,7 @@ from refquant.oracle.problems.table import neutral_operations, problem
 __all__ = ["Graph", "Node", "Value"]
 
 _BOUNDS = ("activation", "lower", "upper")
+_UNFIT = (TypeError, ValueError, IndexError, KeyError, AttributeError, OverflowError)  # of settings
 # Operations whose results are not quantized, or not by a quantizer that is given.
 _WITHOUT_OUTPUT = ("dequantize", "dynamic_quantize", "conv_integer", "matmul_integer")
 
@@ -206,8 +207,12 @@ class Node:
 
     def __post_init__(self) -> None:
         arguments.choice("operation", self.operation, (*neutral_operations(), *MOVES))
-        arguments.mapping("operands", self.operands)
-        arguments.mapping("settings", self.settings)
+        for name in ("operands", "settings"):
+            for key in arguments.mapping(name, getattr(self, name)):
+                arguments.text(name, key)
+        for given in self.operands.values():
+            for name in given if isinstance(given, tuple) else (given,):
+                arguments.text("operands", name)
         arguments.text("output", self.output)
         arguments.text("place", self.place)
 
@@ -338,8 +343,9 @@ scale=0.25, zero_point=3, dtype='int8', activation='none', lower=-128, upper=127
         try:
             return self._bound(node, arrays)
         except RefquantError as error:
-            where = f"{node.place or node!r}"
-            raise OperationError(f"{where}: {error}") from error
+            raise OperationError(f"{node.place or repr(node)}: {error}") from error
+        except _UNFIT as error:
+            raise _unfit(node, error) from error
 
     def _bound(self, node: Node, arrays: Mapping[str, np.ndarray]) -> Problem:
         def array(name: str) -> np.ndarray:
@@ -496,4 +502,17 @@ def answer_of(task: Problem, records: tuple[Engine, ...], node: Node) -> tuple[n
         except RefquantError as error:
             last = error
             break
+        except _UNFIT as error:
+            raise _unfit(node, error) from error
     raise OperationError(f"{node.place or repr(node)}: {last}") from last
+
+
+def _unfit(node: Node, error: Exception) -> OperationError:
+    """Describe settings that the operation cannot take."""
+    return OperationError(
+        f"{node.place or repr(node)}",
+        argument="settings",
+        expected=f"those of {node.operation}",
+        got=f"{dict(node.settings)}",
+        hint=f"{type(error).__name__}: {error}",
+    )

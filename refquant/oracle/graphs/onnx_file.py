@@ -173,7 +173,12 @@ class OnnxFile:
 
     def bounded(self, name: str, **bounds: Any) -> Pending:
         """Take an operation that is bounded, with its bounds."""
-        waiting = self.pending.pop(name)
-        if "activation" in waiting.settings:
-            raise Refused("which bounds what is bounded")
+        return self._with_bounds(self.pending.pop(name), bounds)
+
+    def _with_bounds(self, waiting: Pending, bounds: dict[str, Any]) -> Pending:
+        """Bound what is not a move: to move bounded numbers and to bound moved ones is the same."""
+        if waiting.before is not None:
+            return replace(waiting, before=self._with_bounds(waiting.before, bounds))
+        if "activation" in waiting.settings or waiting.operation in ("reshape", "transpose"):
+            raise Refused("which bounds what is bounded or moved already")
         return replace(waiting, settings={**waiting.settings, **bounds})
