@@ -37,6 +37,7 @@ FACES = (
     "refquant.backends.mps",
     "refquant.backends.cudnn",
     "refquant.engines",
+    "refquant.interop.c",
     "refquant.interop.onnx",
     "refquant.interop.tflite",
     "refquant.kernels",
