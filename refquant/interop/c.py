@@ -2,6 +2,7 @@
 
 import math
 import os
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def write(model: Any, folder: str | os.PathLike, example: Any = None) -> list[Pa
     target.mkdir(parents=True, exist_ok=True)
     files = [target / "network.h", target / PROGRAM.name]
     for path, data in zip(files, (header.encode(), PROGRAM.read_bytes()), strict=True):
-        replace_file(path, lambda stream, data=data: stream.write(data))
+        replace_file(path, methodcaller("write", data))
     return files
 
 
@@ -148,7 +149,8 @@ class _Layers:
         settings, data = node.settings, w.data
         if data is None or np.any(w.zero_point) or data.dtype != np.int8:
             raise _Refused("whose weights are no constants of int8 without a zero point")
-        stride, dilation, pads, groups = (1, 1), (1, 1), ((0, 0), (0, 0)), 1
+        stride, dilation, groups = (1, 1), (1, 1), 1
+        pads: tuple[tuple[int, int], ...] = ((0, 0), (0, 0))
         if node.operation == "linear":
             rows = data if settings.get("weight_layout", "OI") == "OI" else data.T
             filters = rows[:, None, None, :]

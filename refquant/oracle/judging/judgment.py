@@ -3,6 +3,7 @@
 import io
 import os
 from dataclasses import dataclass, field
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -220,7 +221,7 @@ class Judgment:
         for ending, data in (("npz", packed.getvalue()), (self.reproducer["files"], content)):
             if data is not None:
                 path = target / f"{stem}.{ending}"
-                replace_file(path, lambda stream, data=data: stream.write(data))
+                replace_file(path, methodcaller("write", data))
                 written.append(path)
         return written
 
