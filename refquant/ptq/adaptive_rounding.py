@@ -90,7 +90,7 @@ def adaround(
     >>> import numpy as np
     >>> from refquant.ptq import adaround
     >>> gram = np.ones((4, 4)) + 0.01 * np.eye(4)  # four inputs that are nearly the same
-    >>> codes = adaround(np.full((1, 4), 0.3), 1.0, gram, -8, 7)
+    >>> codes = adaround([[0.2, 0.3, 0.4, 0.3]], 1.0, gram, -8, 7)
     >>> int(codes.sum()), set(codes.ravel().tolist())
     (1, {0, 1})
     """

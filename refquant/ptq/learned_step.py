@@ -57,8 +57,8 @@ class LearnedStepFakeQuantize(_LearnableFakeQuantize):
     >>> from refquant.ptq import LearnedStepFakeQuantize
     >>> module = LearnedStepFakeQuantize(-2, 1, dtype=refquant.qint8)
     >>> x = refquant.tensor([-3.0, 0.75, 0.25], requires_grad=True)
-    >>> module(x)
-    tensor([-5.3333,  0.0000,  0.0000], requires_grad=True)
+    >>> module(x).detach()
+    tensor([-2.6667,  0.0000,  0.0000])
     """
 
     def __init__(
