@@ -40,15 +40,14 @@ def read(source: Any) -> Graph:
     Examples
     --------
     >>> import tempfile
-    >>> from refquant import oracle
     >>> from refquant.interop import onnx
+    >>> from refquant.oracle.graphs import Graph, Node, Value
+    >>> values = [Value("x", "int8", (1, 2), 0.5), Value("y", "int8", (1, 2), 0.25, 3)]
+    >>> graph = Graph(values, [Node("requantize", {"x": "x"}, "y")], ["x"], ["y"])
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     rows = oracle.write_vectors(
-    ...         "sigmoid", folder + "/v", "onnx", neutral=True, format="onnx"
-    ...     )
-    ...     graph = onnx.read(folder + "/v/ties-z0.onnx")
-    >>> graph.nodes
-    (Node(sigmoid: x=x -> output),)
+    ...     again = onnx.read(onnx.write(graph, folder + "/m.onnx"))
+    >>> again.nodes
+    (Node(requantize: x=x -> y),)
     """
     return read_onnx(content_of(source)).graph
 

@@ -39,15 +39,14 @@ def read(source: Any) -> Graph:
     Examples
     --------
     >>> import tempfile
-    >>> from refquant import oracle
     >>> from refquant.interop import tflite
+    >>> from refquant.oracle.graphs import Graph, Node, Value
+    >>> values = [Value("x", "int8", (1, 2), 0.5), Value("y", "int8", (1, 2), 0.25, 3)]
+    >>> graph = Graph(values, [Node("requantize", {"x": "x"}, "y")], ["x"], ["y"])
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     rows = oracle.write_vectors(
-    ...         "tanh", folder + "/v", "tflite-micro", neutral=True, format="tflite"
-    ...     )
-    ...     graph = tflite.read(folder + "/v/ties-z0.tflite")
-    >>> graph.nodes
-    (Node(tanh: x=x -> output),)
+    ...     again = tflite.read(tflite.write(graph, folder + "/m.tflite"))
+    >>> again.nodes
+    (Node(requantize: x=x -> y),)
     """
     return read_tflite(content_of(source)).graph
 

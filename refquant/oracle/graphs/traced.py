@@ -323,8 +323,8 @@ def from_model(model: Module, example: Tensor) -> Graph:
     ...     refquant.nn.quantized.Linear(4, 3),
     ... )
     >>> from_model(model, refquant.ones(1, 4)).nodes
-    (Node(quantize: x=input -> 0.quantize), Node(linear: x=0.quantize weight=1.weight \
-bias=1.bias -> 1))
+    (Node(quantize: x=input -> 0.quantize), Node(linear: x=0.quantize, \
+weight=1.weight, bias=1.bias -> 1))
     """
     arguments.instance("model", model, Module, "a Module")
     arguments.instance("example", example, Tensor, "a Tensor")
@@ -351,7 +351,7 @@ bias=1.bias -> 1))
             handler(trace, call)
         except _Refused as error:
             refused.append(f"{call.name} in module {call.path!r} {error}")
-    if not isinstance(result, Tensor) or id(result) not in trace.names:
+    if not refused and (not isinstance(result, Tensor) or id(result) not in trace.names):
         refused.append(f"the result is {arguments.describe(result)}, which no operation made")
     if refused:
         raise NotSupportedError(
