@@ -32,6 +32,8 @@ def read(source: Any) -> Graph:
 
     Raises
     ------
+    OSError
+        If the file cannot be read.
     FileFormatError
         If the file is damaged.
     NotSupportedError

@@ -130,6 +130,8 @@ class Value:
             raise ArgumentError(
                 argument="scale", expected=f"given for value {self.name!r}", got="None"
             )
+        for name in arguments.mapping("bounds", bounds):
+            arguments.choice("bounds", name, _BOUNDS)
         return Output(self.scale, self.zero_point, self.dtype, **bounds)
 
     def check(self, array: Any) -> np.ndarray:

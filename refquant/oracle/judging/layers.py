@@ -81,6 +81,8 @@ def judge(
 
     Raises
     ------
+    OSError
+        If the file cannot be read.
     FileFormatError
         If the file is damaged.
     NotSupportedError
