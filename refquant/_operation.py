@@ -20,6 +20,7 @@ _PROGRAMS = (
     "refquant.cli",
     "refquant.demo",
     "refquant.oracle.check_command",
+    "refquant.oracle.judge_command",
     "refquant.oracle.vectors_command",
 )
 # Packages whose name belongs to the names of what they hold: ``quantized.add``, ``qat.Linear``.

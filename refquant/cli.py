@@ -141,6 +141,41 @@ def _declare_check(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _declare_judge(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Run a model in a runtime or on a device, and find the first layer that departs from an "
+        "engine, and its rule. Exit code 0 if no layer departs, 1 if one does."
+    )
+    parser.add_argument("model", metavar="MODEL", help="a .tflite or .onnx file")
+    parser.add_argument(
+        "--backend",
+        metavar="B",
+        default="litert",
+        help="litert, litert-optimized, litert-reference, tflite-micro, onnxruntime, "
+        "onnxruntime-unfused, openvino, or a command that reads and writes raw files "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--engine", metavar="E", help="one or several, with commas (default: the backend's own)"
+    )
+    parser.add_argument("--inputs", metavar="FILE", help=".npz file with an array for each input")
+    parser.add_argument(
+        "--report", metavar="FILE", help="also write a page with the error of each layer"
+    )
+    parser.add_argument(
+        "--reproducer",
+        metavar="DIR",
+        help="also write the operands and a model of the layer that departs",
+    )
+    parser.add_argument(
+        "--time-limit",
+        metavar="S",
+        type=float,
+        default=60.0,
+        help="seconds for a command (default: %(default)s)",
+    )
+
+
 COMMANDS = (
     Command(
         "demo",
@@ -159,6 +194,12 @@ COMMANDS = (
         "grade a backend's answers to test vectors",
         _declare_check,
         "refquant.oracle.check_command",
+    ),
+    Command(
+        "judge",
+        "find the first layer of a model that departs on a device",
+        _declare_judge,
+        "refquant.oracle.judge_command",
     ),
     Command("config", "print what refquant runs on", _declare_config, "refquant._show_config"),
 )

@@ -179,29 +179,30 @@ assert 15 * scale < 0.9 * values.max()
 plt.show()
 
 # %%
-# Is it the best range? Let us try every end for ``relu3``, on the calibration data themselves:
-
-values = np.concatenate([batch["relu3"].numpy().ravel() for batch in seen])
+# Is it the best range? Let us try every end, on the calibration data themselves:
 
 
-def squared_error(last):
+def squared_error(values, last):
     back = np.clip(np.rint(values * 15 / last), 0, 15) * last / 15
     return np.mean((back - values) ** 2)
 
 
-observer = HistogramObserver(dtype=torch.quint8, quant_min=0, quant_max=15)
-for batch in seen:
-    observer(batch["relu3"])
-found = 15 * observer.calculate_qparams()[0].item()
-best = min(np.linspace(0.3, 1, 141) * values.max(), key=squared_error)
-print(f"search: 0 .. {found:.2f}, squared error {squared_error(found):.4f}")
-print(f"best:   0 .. {best:.2f}, squared error {squared_error(best):.4f}")
+excess = []
+for place in ("relu1", "relu2", "relu3"):
+    values = np.concatenate([batch[place].numpy().ravel() for batch in seen])
+    observer = HistogramObserver(dtype=torch.quint8, quant_min=0, quant_max=15)
+    for batch in seen:
+        observer(batch[place])
+    found = 15 * observer.calculate_qparams()[0].item()
+    ends = np.linspace(0.3, 1, 141) * values.max()
+    best = min(ends, key=lambda last, values=values: squared_error(values, last))
+    excess.append(squared_error(values, found) / squared_error(values, best))
+    print(f"{place}: search 0 .. {found:.2f}, best 0 .. {best:.2f}, error {excess[-1]:.2f} times")
 
-assert best < 0.9 * found
-assert squared_error(found) > 1.2 * squared_error(best)
+assert max(excess) > 1.1
 
 # %%
-# It is not. The search stopped at its first minimum, close to the largest value.
+# It is not. The search stops at its first minimum, wherever that lies.
 #
 # Third race: one broken image
 # ----------------------------

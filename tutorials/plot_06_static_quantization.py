@@ -27,7 +27,7 @@ from refquant.quantization import (
     fuse_modules,
     prepare,
 )
-from refquant.reporting import agreement, compare, parameter_bytes, sqnr
+from refquant.reporting import agreement, compare, parameter_bytes, sensitivity, sqnr
 
 torch.backends.quantized.engine = "fbgemm"
 
@@ -240,6 +240,22 @@ plt.show()
 
 worst = min(alone, key=alone.get)
 print("most is lost at:", worst)
+
+# %%
+# Weights can be judged in the same way, one layer and one number of bits at a time.
+# ``sensitivity`` makes a map of that, and from it a choice of bits that fits a budget:
+
+found = sensitivity(fused, [digits.test.pixels])
+fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
+plotting.sensitivity_map(found.layers, found.bits, found.decibels, ax=ax)
+plt.show()
+
+eight, four = (found.bytes_of(dict.fromkeys(found.layers, bits)) for bits in (8, 4))
+choice = found.within(four)
+uniform = found.predicted(dict.fromkeys(found.layers, 4))
+print(f"8 bits: {eight:,} bytes; in {four:,} bytes: {choice}")
+print(f"4 bits for all {uniform:.1f} dB, this choice {found.predicted(choice):.1f} dB (predicted)")
+assert found.predicted(choice) > uniform
 
 # %%
 # The images that changed their minds

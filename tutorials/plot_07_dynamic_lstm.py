@@ -156,11 +156,13 @@ zero_point = round(-low / scale)
 print(f"states from {low:.4f} to {high:.4f}: scale {scale:.6f}, zero point {zero_point}")
 
 # %%
-# *Second*, input and weight are integers, and the sum of their products is exact. FBGEMM adds the
-# zero point before it rounds.
+# *Second*, input and weight are integers, and the sum of their products is exact. FBGEMM multiplies
+# by the inverse scale and adds the zero point before it rounds: one operation, computed here in
+# float64, in which it is exact.
 
 weight = quantized.fc.weight()
-q_x = np.clip(np.rint(x / np.float32(scale) + np.float32(zero_point)), 0, 127).astype(np.int64)
+inverse = np.float64(np.float32(1) / np.float32(scale))
+q_x = np.rint((x * inverse + zero_point).astype(np.float32)).clip(0, 127).astype(np.int64)
 q_w = weight.int_repr().numpy().astype(np.int64)
 acc = (q_x - zero_point) @ (q_w - weight.q_zero_point()).T
 print("sums from", acc.min(), "to", acc.max())

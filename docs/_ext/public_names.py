@@ -37,11 +37,16 @@ FACES = (
     "refquant.backends.mps",
     "refquant.backends.cudnn",
     "refquant.engines",
+    "refquant.interop.c",
+    "refquant.interop.onnx",
+    "refquant.interop.tflite",
     "refquant.kernels",
     "refquant.oracle",
+    "refquant.oracle.graphs",
     "refquant.plotting",
     "refquant.reporting",
     "refquant.course",
+    "refquant.ptq",
 )
 _LAZY = {"refquant": ("from_torch", "load", "report", "save", "show_config", "to_torch")}
 

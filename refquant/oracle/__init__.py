@@ -9,6 +9,8 @@ from refquant.oracle.int16_pairs import SaturationReport, saturation
 from refquant.oracle.issue_cards import KnownIssue
 from refquant.oracle.issue_catalog import known_issues
 from refquant.oracle.joint import diagnose_all
+from refquant.oracle.judging.judgment import Judgment, LayerVerdict
+from refquant.oracle.judging.layers import judge
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.table import operations, problem
@@ -36,6 +38,8 @@ __all__ = [
     "Diagnosis",
     "Grade",
     "Grades",
+    "Judgment",
+    "LayerVerdict",
     "Legality",
     "Mismatch",
     "KnownIssue",
@@ -54,6 +58,7 @@ __all__ = [
     "coverage",
     "diagnose",
     "diagnose_all",
+    "judge",
     "known_issues",
     "legality",
     "operations",

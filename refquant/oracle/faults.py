@@ -54,6 +54,10 @@ def _no_bias(task: Product):
     return {"biases": np.zeros_like(task.layer.biases)} if task.layer.has_bias else None
 
 
+def _subtracted_bias(task: Product):
+    return {"biases": -task.layer.biases} if task.layer.has_bias else None
+
+
 def _swapped_input_output(task: Product):
     x, _, y = task.scales()
     return {"scales": lambda x, w, y: (y, w, x)} if x != y else None
@@ -113,8 +117,8 @@ def _unlimited(task: Any):
 
 
 def _narrow(task: Any):
-    low, high = _ends(task)
-    return {"lower": low + 1} if (task.lower, task.upper) == (low, high) else None
+    low, _ = _ends(task)
+    return {"lower": low + 1} if task.lower == low < task.upper else None
 
 
 def _ends(task: Any) -> tuple[int, int]:
@@ -150,6 +154,7 @@ _PRODUCT = (
     Fault("weight zero point ignored", _weight_zero),
     Fault("output zero point ignored", _output_zero),
     Fault("bias ignored", _no_bias),
+    Fault("bias subtracted", _subtracted_bias),
     Fault("bias not divided by the scales", _bias_at("none")),
     Fault("bias divided by the scale of the output", _bias_at("output")),
     Fault("input and output scales swapped", _swapped_input_output),

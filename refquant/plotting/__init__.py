@@ -10,11 +10,13 @@ from refquant.plotting.confusion import code_confusion
 from refquant.plotting.grid import integer_grid
 from refquant.plotting.histogram import value_histogram
 from refquant.plotting.image_error import error_map
+from refquant.plotting.maps import sensitivity_map
 from refquant.plotting.mismatch import mismatch_bars
 from refquant.plotting.sawtooth import error_sawtooth
 from refquant.plotting.sqnr import sqnr_bars
 from refquant.plotting.staircase import before_after
 from refquant.plotting.style import COLORS
+from refquant.plotting.sweep import range_sweep
 from refquant.plotting.weights import weight_histogram
 
 __all__ = [
@@ -26,6 +28,8 @@ __all__ = [
     "error_sawtooth",
     "integer_grid",
     "mismatch_bars",
+    "range_sweep",
+    "sensitivity_map",
     "sqnr_bars",
     "value_histogram",
     "weight_histogram",

@@ -88,6 +88,7 @@ from refquant.quantization.observers.defaults import default_symmetric_fixed_qpa
 from refquant.quantization.observers.defaults import default_weight_observer as default_weight_observer
 from refquant.quantization.observers.defaults import per_channel_weight_observer_range_neg_127_to_127 as per_channel_weight_observer_range_neg_127_to_127
 from refquant.quantization.observers.defaults import weight_observer_range_neg_127_to_127 as weight_observer_range_neg_127_to_127
+from refquant.quantization.observers.entropy import EntropyObserver as EntropyObserver
 from refquant.quantization.observers.fixed import FixedQParamsObserver as FixedQParamsObserver
 from refquant.quantization.observers.fixed import PlaceholderObserver as PlaceholderObserver
 from refquant.quantization.observers.fixed import ReuseInputObserver as ReuseInputObserver
@@ -99,6 +100,7 @@ from refquant.quantization.observers.moving_average import MovingAveragePerChann
 from refquant.quantization.observers.noop import NoopObserver as NoopObserver
 from refquant.quantization.observers.per_channel import PerChannelMinMaxObserver as PerChannelMinMaxObserver
 from refquant.quantization.observers.percentile import PercentileObserver as PercentileObserver
+from refquant.quantization.observers.power_of_two import PowerOfTwoObserver as PowerOfTwoObserver
 from refquant.quantization.observers.recording import RecordingObserver as RecordingObserver
 from refquant.quantization.observers.states import get_observer_state_dict as get_observer_state_dict
 from refquant.quantization.observers.states import load_observer_state_dict as load_observer_state_dict

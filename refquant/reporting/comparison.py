@@ -16,6 +16,7 @@ from refquant.progress import Progress
 from refquant.quantization._checks import checked_model
 from refquant.quantization.calibration import run_first
 from refquant.reporting.calls import Call, first_tensor, recorded
+from refquant.reporting.float_layers import fused_alike
 from refquant.reporting.layers import Layer
 from refquant.reporting.measures import decibel_text, real_values, sqnr
 from refquant.reporting.tables import Table
@@ -190,8 +191,8 @@ def compare(
 ) -> Comparison:
     """Run both models on the same data and compare the outputs of every quantized layer.
 
-    Layers are matched by their names, so `float_model` should be the model that was prepared,
-    after `fuse_modules` and before `prepare`.
+    Layers are matched by their names. `float_model` should be the model before `prepare`; where
+    modules of the quantized model were fused and its own were not, a copy is fused alike.
 
     Parameters
     ----------
@@ -234,6 +235,7 @@ def compare(
     if run is not None:
         arguments.function("run", run, 2, "a model and a batch are handed to it")
     show = arguments.flag_or_none("show", show)
+    float_model = fused_alike(float_model, quantized_model)
     originals = dict(float_model.named_modules())
     modules = dict(quantized_model.named_modules())
     _check_correspondence(originals, modules)

@@ -12,6 +12,7 @@ from refquant.extras import require_extra
 from refquant.progress import track
 from refquant.reporting import figures
 from refquant.reporting.comparison import Comparison, compare
+from refquant.reporting.float_layers import gains_in_float
 from refquant.reporting.measures import agreement, decibel_text, parameter_bytes
 from refquant.reporting.page import Page
 from refquant.reporting.pictures import drawing
@@ -19,6 +20,8 @@ from refquant.reporting.recommendations import advice
 from refquant.reporting.tables import Table
 
 __all__ = ["report", "worst_layers"]
+
+WORTH = 0.1  # dB; less is not worth a layer in float
 
 
 def report(
@@ -36,13 +39,14 @@ def report(
     The page is one self-contained HTML file. For every layer it shows the error that the layer adds
     and the accumulated error, as root mean square and as
     signal-to-quantization-noise ratio, histograms of activations and weights, how many values
-    are clipped and how many integers lie at the ends of their range, and recommendations for the
-    five worst layers. It needs matplotlib, the extra ``plot``.
+    are clipped and how many integers lie at the ends of their range, recommendations for the
+    five worst layers, and which layers to keep in float, by what the output gains. It needs
+    matplotlib, the extra ``plot``.
 
     Parameters
     ----------
     float_model : Module
-        As it was prepared: after `fuse_modules` and before `prepare`. Layers are matched by name.
+        As before `prepare`, fused or not; layers are matched by name.
     quantized_model : Module
         What ``convert``, ``quantize`` or ``quantize_dynamic`` made of it. Both models run in
         evaluation mode and without gradients; afterwards they are as before.
@@ -99,12 +103,14 @@ def report(
     progress = arguments.flag("progress", progress)
     path = arguments.file_path("path", path)
     _try_writing(path)
+    batches = list(arguments.iterable("batches", batches))
     comparison = compare(
         float_model, quantized_model, batches, run=run, show=None if progress else False
     )
     page = Page(title)
     _overview(page, comparison, float_model, quantized_model)
     worst_layers(page, comparison)
+    _float_layers(page, gains_in_float(float_model, quantized_model, batches, run=run))
     _pictures(page, comparison, progress)
     page.write(path)
     return comparison
@@ -181,6 +187,19 @@ def worst_layers(page: Page, comparison: Comparison, count: int = 5) -> None:
             for layer in worst
         ]
     )
+
+
+def _float_layers(page: Page, gains: dict[str, float], count: int = 5) -> None:
+    """Add the section on the layers that are worth keeping in float."""
+    ranked = [(name, gain) for name, gain in gains.items() if gain >= WORTH][:count]
+    if not ranked:
+        return
+    page.heading("Keep these in float")
+    page.paragraph(
+        "What the output of the whole model gains if one layer alone stays in float "
+        "(qconfig = None): weight and output are not rounded there."
+    )
+    page.points([(name or "(model)", f"+ {gain:.1f} dB") for name, gain in ranked])
 
 
 def _pictures(page: Page, comparison: Comparison, progress: bool) -> None:

@@ -27,7 +27,7 @@ import refquant
 print(*sorted(name for name in sys.modules if name.startswith("refquant.")))
 """
 WANTED = {
-    "refquant": "nn optim oracle plotting quantization reporting load report save show_config",
+    "refquant": "nn optim oracle plotting ptq quantization reporting load report save show_config",
     "refquant.nn": "Linear Module functional init intrinsic qat quantized utils",
     "refquant.nn.intrinsic": "ConvReLU2d qat quantized",
     "refquant.nn.quantized": "Conv2d MaxPool2d dynamic functional",

@@ -27,7 +27,7 @@ EXAMPLES = {
     "rule": Example(r"(?i)\bexpm1_rounded_once\b", {"FILE": "expm1"}),
     "runtime": Example(r"(?i)\btosa\b", {"NAME": "tosa"}, 1),
     "observer": Example(
-        r"\bMSEObserver\b|observers\.least_error", {"MODULE": "least_error"}, 3
+        r"\bPowerOfTwoObserver\b|observers\.power_of_two", {"MODULE": "power_of_two"}, 3
     ),
     "file_format": Example(r"""["'`]raw["'`]|--format raw|^"{3}Raw little""", {"NAME": "raw"}, 2),
 }  # fmt: skip

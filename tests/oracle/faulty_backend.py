@@ -54,6 +54,7 @@ FAULTS = (
     "weight zero point ignored",
     "output zero point ignored",
     "bias ignored",
+    "bias subtracted",
     "input and output scales swapped",
     "multiplied by the output scale",
     "scale of the first channel used for all channels",
@@ -108,6 +109,7 @@ def convolve(layer, faults=()):
         w_scales = w_scales[np.arange(total.shape[1]) % len(w_scales)][:, None, None]
     both = x_scale * w_scales.astype(number)
     bias = np.zeros_like(layer.bias) if "bias ignored" in f else layer.bias
+    bias = -bias if "bias subtracted" in f else bias
     if "bias: divided -> int32_division" in f:
         product = np.float64(wide_x) * w_scales
         sums = (total + np.rint(bias / product.astype(np.float32)).astype(np.int64)).astype(number)

@@ -1,6 +1,6 @@
 """Which runtimes answer as recorded on the processor of this machine.
 
-Two of them compute differently on different x86 processors, and have a record for each.
+Three of them compute differently on different x86 processors; two have a record for each.
 """
 
 import re
@@ -13,6 +13,7 @@ INTEL, AMD = "GenuineIntel", "AuthenticAMD"
 NEEDS = {
     "onnx": "a processor with VNNI",
     "onnx-avx2": "a processor without VNNI",
+    "openvino-u8": "a processor with VNNI",  # without it, pairs saturate in another order
     "ncnn": "a processor of Intel with AVX-512",
     "ncnn-amd-avx2": "a processor of AMD without AVX-512",
 }
@@ -33,6 +34,7 @@ def able(text: str) -> set[str]:
     chosen = {
         "onnx": vnni,
         "onnx-avx2": not vnni,
+        "openvino-u8": vnni,
         "ncnn": INTEL in maker and "avx512f" in flags,
         "ncnn-amd-avx2": AMD in maker and "avx512f" not in flags,
     }

@@ -101,6 +101,19 @@ def test_answers_that_are_no_integers_of_the_dtype_are_refused(tmp_path, text):
         c.answer(path, np.zeros(3, np.uint8))
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"), [("1 2", "it has 2 numbers"), ("1 two 3", "'two' is not a number")]
+)
+def test_an_answer_that_cannot_be_read_is_told_with_its_form(vectors, tmp_path, text, reason):
+    for name in oracle.read_vectors(vectors).expected:
+        (tmp_path / f"{name}.output.txt").write_text(text)
+    with pytest.raises(FileFormatError, match="the answer cannot be read") as caught:
+        oracle.check_results(vectors, tmp_path)
+    assert reason in str(caught.value)
+    assert str(caught.value).endswith("; write CASE.output.txt with its numbers as text, in the "
+                                      "order of the output")  # fmt: skip
+
+
 def test_the_command_grades_text(vectors, tmp_path, capsys):
     for name, integers in oracle.read_vectors(vectors).expected.items():
         c.write(tmp_path, {"name": name}, {"output": integers})

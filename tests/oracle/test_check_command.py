@@ -70,14 +70,17 @@ def test_show_of_a_case_that_is_equal_says_so(folder, capsys):
     assert "all elements are equal" in capsys.readouterr().out
 
 
-def test_show_of_an_operation_without_steps_tells_the_element(folder, capsys):
+def test_show_of_a_function_tells_the_element_its_operand_and_its_exact_value(folder, capsys):
     path = folder / "results" / "all-codes-z100.npz"
     with np.load(path) as kept:
         output = kept["output"].copy()
     output[3] += 1
     np.savez(path, output=output)
     assert check(folder, "--show", "all-codes-z100") == 1
-    assert "the first of 1 differing elements, at [3]: expected" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "the first of 1 differing elements, at [3]: expected" in out
+    for name in ("q ", "s_x", "z_x", "exact number of steps", "result"):
+        assert f"\n  {name}" in out
 
 
 def test_a_case_that_is_not_there_is_an_error_with_a_suggestion(folder, capsys):

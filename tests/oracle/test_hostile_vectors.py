@@ -212,8 +212,11 @@ def test_hostile_files(folder):
     with pytest.raises(FileFormatError, match="of shape"):
         oracle.check_results(vectors, results)
     path.unlink()
-    with pytest.raises(FileFormatError, match="1 of 3 results are missing"):
+    with pytest.raises(FileFormatError, match="1 of 3 results are missing") as caught:
         oracle.check_results(vectors, results)
+    assert str(caught.value).count("CASE.npz") == 1
+    with pytest.raises(FileFormatError, match="nowhere: there is no such folder; give the folder"):
+        oracle.check_results(vectors, results / "nowhere")
     shutil.rmtree(vectors)
     with pytest.raises(FileFormatError, match="there is no such folder"):
         oracle.read_vectors(vectors)

@@ -54,9 +54,9 @@ def _cpuinfo(maker, *flags):
 @pytest.mark.parametrize(
     ("text", "runtimes"),
     [
-        (_cpuinfo("GenuineIntel", "avx512f", "avx512_vnni"), {"onnx", "ncnn"}),
+        (_cpuinfo("GenuineIntel", "avx512f", "avx512_vnni"), {"onnx", "openvino-u8", "ncnn"}),
         (_cpuinfo("GenuineIntel", "avx512f"), {"onnx-avx2", "ncnn"}),
-        (_cpuinfo("GenuineIntel", "avx_vnni"), {"onnx"}),
+        (_cpuinfo("GenuineIntel", "avx_vnni"), {"onnx", "openvino-u8"}),
         (_cpuinfo("AuthenticAMD"), {"onnx-avx2", "ncnn-amd-avx2"}),
         ("Processor\t: ARMv8\n", set()),
     ],

@@ -386,3 +386,36 @@ def test_errors_of_other_shapes_and_without_steps_are_refused(ax):
         plotting.error_map(np.zeros((2, 2)), np.zeros((2, 3)), ax=ax)
     with pytest.raises(ArgumentError, match="in_steps"):
         plotting.error_map(np.zeros((2, 2)), np.zeros((2, 2)), in_steps=True, ax=ax)
+
+
+# -- ranges and sensitivity -----------------------------------------------------------------------
+
+
+def test_the_error_of_every_clipping_point_and_the_choices_on_it(ax):
+    x = np.random.default_rng(0).laplace(size=5000).astype(np.float32)
+    plotting.range_sweep(x, {"five": 5.0, "all": float(np.abs(x).max())}, bits=4, ax=ax)
+    curve, five, everything = ax.lines
+    clips, errors = curve.get_data()
+    assert len(clips) == 100
+    assert five.get_xdata() == [5.0]
+    assert five.get_ydata()[0] == pytest.approx(np.interp(5.0, clips, errors), rel=0.05)
+    assert everything.get_ydata()[0] == pytest.approx(errors[-1])
+    assert 3 < clips[np.argmin(errors)] < 7
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["4 bits", "five", "all"]
+    assert saved(ax)
+
+
+@pytest.mark.parametrize("values", [np.zeros(3), np.empty(0), np.full(2, np.nan)])
+def test_a_sweep_of_nothing_is_refused(ax, values):
+    with pytest.raises(ArgumentError, match="values"):
+        plotting.range_sweep(values, ax=ax)
+
+
+def test_a_number_for_each_layer_and_number_of_bits(ax):
+    plotting.sensitivity_map(["conv", "fc"], [8, 4], [[45.0, 21.0], [np.inf, 15.5]], ax=ax)
+    assert [text.get_text() for text in ax.texts] == ["45.0", "21.0", "inf", "15.5"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["conv", "fc"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["8", "4"]
+    assert saved(ax)
+    with pytest.raises(ShapeError, match="decibels"):
+        plotting.sensitivity_map(["conv"], [8, 4], [[45.0], [21.0]], ax=ax)

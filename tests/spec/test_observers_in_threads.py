@@ -40,7 +40,13 @@ def test_the_range_is_that_of_all(kind):
     assert np.array_equal(one.max_val.numpy(), many.max_val.numpy())
 
 
-@pytest.mark.parametrize("kind", ["HistogramObserver", "PercentileObserver", "MSEObserver"])
+HISTOGRAMS = [
+    *("HistogramObserver", "PercentileObserver", "MSEObserver", "EntropyObserver"),
+    "PowerOfTwoObserver",
+]
+
+
+@pytest.mark.parametrize("kind", HISTOGRAMS)
 def test_no_count_is_lost(kind):
     observer = fed(getattr(quantization, kind)(), 8)
     # Merging histograms splits counts, whose sum is rounded; a lost batch would be 1 %.

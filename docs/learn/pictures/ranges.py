@@ -17,6 +17,7 @@ def draw(ink):
         "99.9 percent": quantization.PercentileObserver(99.9, **limits),
         "99 percent": quantization.PercentileObserver(99.0, **limits),
         "least squared error": quantization.MSEObserver(**limits),
+        "relative entropy": quantization.EntropyObserver(**limits),
     }
     figure, axes = pyplot.subplots(
         2, 1, sharex=True, figsize=(7.2, 4.2), height_ratios=(2, 3), layout="constrained"

@@ -33,7 +33,14 @@ from refquant.oracle.problems.neutral_sums import (
 )
 from refquant.oracle.problems.products import Product, product_function
 
-__all__ = ["bind", "in_order", "neutral_defaults", "operations", "problem"]
+__all__ = [
+    "bind",
+    "in_order",
+    "neutral_defaults",
+    "neutral_operations",
+    "operations",
+    "problem",
+]
 
 
 def _linear_dynamic(input, weight, bias=None):
@@ -224,3 +231,8 @@ def neutral_defaults(operation: str) -> dict[str, Any]:
     """Return the defaults of an operation on neutral operands, by the names of its parameters."""
     parameters = inspect.signature(_NEUTRAL[operation][1]).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def neutral_operations() -> tuple[str, ...]:
+    """Name the operations on neutral operands."""
+    return tuple(_NEUTRAL)

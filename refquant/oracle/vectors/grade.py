@@ -26,7 +26,13 @@ from refquant.oracle.vectors.generate import cases_of
 from refquant.oracle.vectors.grades import Grade, Grades
 from refquant.oracle.vectors.load import MALFORMED, Vectors, read_vectors
 from refquant.oracle.vectors.save import MANIFEST
-from refquant.oracle.vectors.storage import DEFAULT, fault, format_names, format_of
+from refquant.oracle.vectors.storage import (
+    DEFAULT,
+    DamagedFileError,
+    fault,
+    format_names,
+    format_of,
+)
 from refquant.progress import track
 
 __all__ = ["Answered", "check", "check_results", "read_results"]
@@ -224,6 +230,10 @@ def read_results(folder: Any, results: Any, engine: str | Engine | None = None) 
     """Read a folder of vectors, and what a backend answered to them."""
     manifest = arguments.path("folder", folder) / MANIFEST
     top = arguments.path("results", results)
+    if not top.is_dir():
+        raise FileFormatError(
+            f"{top}: there is no such folder", hint="give the folder that holds the answers"
+        )
     vectors: Vectors = read_vectors(folder, engine)
     formats = [format_of(name) for name in format_names()]
     found = {
@@ -238,15 +248,26 @@ def read_results(folder: Any, results: Any, engine: str | Engine | None = None) 
             f"{top}: {len(missing)} of {len(vectors.cases)} results are missing, the first is "
             f"{missing[0]}.{DEFAULT}",
             hint="write for each case of the manifest one "
-            + " or ".join(f.ANSWER for f in formats),
+            + " or ".join(dict.fromkeys(f.ANSWER for f in formats)),
         )
     cases = []
     for case in vectors.cases:
         expected = vectors.expected[case.name]
         form, path = found[case.name]
-        cases.append((case, expected, form.answer(path, expected), path))
+        cases.append((case, expected, _answer(form, path, expected), path))
     record = engine if isinstance(engine, Engine) else engines.get(vectors.engine)
     return Answered(vectors.operation, record, manifest, tuple(cases))
+
+
+def _answer(form: Any, path: Path, expected: np.ndarray) -> np.ndarray:
+    """Read the answer to a case, or raise."""
+    try:
+        return form.answer(path, expected)
+    except DamagedFileError as error:
+        raise FileFormatError(
+            f"{path}: the answer cannot be read ({error.reason})",
+            hint=f"write {form.ANSWER}, in the order of the output",
+        ) from None
 
 
 def _task(given: Answered, case: Case, expected: np.ndarray) -> Problem:

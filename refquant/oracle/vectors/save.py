@@ -17,6 +17,7 @@ from refquant._version import __version__
 from refquant.engines import Engine
 from refquant.engines.registry import chosen
 from refquant.errors import ArgumentError, EngineError, NotSupportedError, OperationError
+from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.table import in_order
 from refquant.oracle.vectors.case import Case
@@ -26,7 +27,7 @@ from refquant.oracle.vectors.storage import DEFAULT, format_of
 from refquant.progress import track
 from refquant.tensors import QuantizedTensor, Tensor
 
-__all__ = ["entry_of", "write_vectors"]
+__all__ = ["entry_of", "entry_of_answer", "write_vectors"]
 
 FORMAT, VERSION = "refquant-vectors", 1
 MANIFEST = "manifest.json"
@@ -71,7 +72,13 @@ def _to_json(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
 def entry_of(case: Case, record: Engine) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Make the entry of a case in the manifest, and its arrays."""
     task = case.problem
-    answer = task.run(record)
+    return entry_of_answer(case, task, task.run(record))
+
+
+def entry_of_answer(
+    case: Case, task: Problem, answer: Any
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Make the entry of a case whose answer is known, and its arrays."""
     arrays: dict[str, np.ndarray] = {}
     operands = {
         name: _to_json(value, name, arrays)

@@ -31,14 +31,28 @@ def format_of(name: Any) -> Any:
     return import_module(f"{formats.__name__}.{name}")
 
 
-def fault(path: Path, what: str) -> FileFormatError:
+class DamagedFileError(FileFormatError):
+    """A file of test vectors or of answers cannot be read.
+
+    Attributes
+    ----------
+    reason : str
+        What is wrong with it.
+    """
+
+    reason = ""
+
+
+def fault(path: Path, what: str) -> DamagedFileError:
     """Describe what is wrong with a file, in one line."""
     # Names in a file may hold anything, including control sequences of a terminal.
     shown = "".join(c if c.isprintable() else " " for c in what)[:300]
-    return FileFormatError(
+    error = DamagedFileError(
         f"{path}: the file is damaged or does not belong to test vectors ({shown})",
         hint="write the vectors again with `refquant vectors`",
     )
+    error.reason = shown
+    return error
 
 
 def check_regular(path: Path) -> None:

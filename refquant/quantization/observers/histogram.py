@@ -152,16 +152,21 @@ class HistogramObserver(UniformQuantizationObserverBase):
                     return x
             extremes = kernels.min_max(flat)
             self._check_finite(extremes)
+            ends = self._span(extremes)
             with self._turn:
                 seen = self._seen()
                 if seen is None:
-                    self._check_width(extremes)
-                    self._set(self._count_in(flat, extremes), extremes)
+                    self._check_width(ends)
+                    self._set(self._count_in(flat, ends), ends)
                     self._extremes = extremes
                 else:
-                    self._add(flat, seen, extremes)
+                    self._add(flat, seen, ends)
                     self._extremes = stretching.union(self._extremes, extremes)
         return x
+
+    def _span(self, extremes: np.ndarray) -> np.ndarray:
+        """Return the range that the bins of a first batch divide."""
+        return extremes
 
     def _without_infinities(self, flat: np.ndarray) -> np.ndarray:
         """Leave out infinities, as masks have them."""
@@ -211,9 +216,9 @@ class HistogramObserver(UniformQuantizationObserverBase):
                 hint="use MinMaxObserver",
             )
 
-    def _add(self, flat: np.ndarray, seen: np.ndarray, extremes: np.ndarray) -> None:
+    def _add(self, flat: np.ndarray, seen: np.ndarray, span: np.ndarray) -> None:
         """Add a batch to what was seen before."""
-        ends = kernels.min_max(np.concatenate([seen, extremes]))
+        ends = kernels.min_max(np.concatenate([seen, span]))
         self._check_width(ends)
         if self.workflow.histograms == "stretched":
             plan = stretching.plan(seen, ends, self.bins, self.upsample_rate)

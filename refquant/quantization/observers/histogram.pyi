@@ -100,6 +100,8 @@ class HistogramObserver(UniformQuantizationObserverBase):
     def __init__(self, bins: int=2048, upsample_rate: Any=UPSAMPLE_RATE, dtype: dtypes.dtype=dtypes.quint8, qscheme: dtypes.qscheme=dtypes.per_tensor_affine, reduce_range: bool=False, quant_min: int | None=None, quant_max: int | None=None, factory_kwargs: Any=None, eps: float=EPS, *, is_dynamic: bool=False) -> None: ...
     def forward(self, x: Tensor) -> Tensor:
         """Observe `x` and return it."""
+    def _span(self, extremes: np.ndarray) -> np.ndarray:
+        """Return the range that the bins of a first batch divide."""
     def _without_infinities(self, flat: np.ndarray) -> np.ndarray:
         """Leave out infinities, as masks have them."""
     def _count_in(self, flat: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -109,7 +111,7 @@ class HistogramObserver(UniformQuantizationObserverBase):
     def _counts(self) -> np.ndarray:
         """Return the counts of all bins; kernels rely on their number."""
     def _check_width(self, ends: np.ndarray) -> None: ...
-    def _add(self, flat: np.ndarray, seen: np.ndarray, extremes: np.ndarray) -> None:
+    def _add(self, flat: np.ndarray, seen: np.ndarray, span: np.ndarray) -> None:
         """Add a batch to what was seen before."""
     def _add_stretched(self, flat: np.ndarray, seen: np.ndarray, ends: np.ndarray, plan: Any) -> None:
         """Add a batch to a histogram whose range is stretched by a plan, if it can be."""

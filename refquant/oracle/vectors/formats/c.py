@@ -128,6 +128,9 @@ def _text(path: Path) -> str:
 
 def _values(path: Path, words: list[str], dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
     count = math.prod(shape)
+    odd = next((word for word in words if not _is_number(word.strip())), None)
+    if odd is not None and count:
+        raise fault(path, f"{odd.strip()!r} is not a number")
     if len(words) != max(count, 1) and not (count == 0 and not words):
         raise fault(path, f"it has {len(words)} numbers, {dtype} {shape} has {count}")
     try:
@@ -136,6 +139,14 @@ def _values(path: Path, words: list[str], dtype: np.dtype, shape: tuple[int, ...
     except (ValueError, OverflowError) as error:
         raise fault(path, f"{type(error).__name__}: {error}") from None
     return array
+
+
+def _is_number(word: str) -> bool:
+    try:
+        _value(word, np.dtype(np.float64))
+    except ValueError:
+        return False
+    return True
 
 
 def _real(word: str) -> float:

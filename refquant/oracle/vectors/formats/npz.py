@@ -28,7 +28,7 @@ def write(folder: Path, entry: dict[str, Any], arrays: dict[str, Any]) -> None:
 def read(folder: Path, case: str, forms: Forms) -> dict[str, np.ndarray]:
     """Read the arrays of a case that is not trusted, or raise."""
     path = folder / f"{case}{ENDING}"
-    arrays = _read(
+    arrays = read_limited(
         path, {n: math.prod(shape) * dtype.itemsize for n, (dtype, shape) in forms.items()}
     )
     for key, (dtype, shape) in forms.items():
@@ -41,10 +41,10 @@ def read(folder: Path, case: str, forms: Forms) -> dict[str, np.ndarray]:
 
 def answer(path: Path, expected: np.ndarray) -> np.ndarray:
     """Read the numbers that a backend gave, of any dtype, or raise."""
-    return _read(path, {"output": min(LIMIT, 8 * max(1, expected.size))})["output"]
+    return read_limited(path, {"output": min(LIMIT, 8 * max(1, expected.size))})["output"]
 
 
-def _read(path: Path, limits: dict[str, int]) -> dict[str, np.ndarray]:
+def read_limited(path: Path, limits: dict[str, int]) -> dict[str, np.ndarray]:
     """Read the arrays of the given names, each of at most so many bytes."""
     arrays = {}
     try:

@@ -7,10 +7,10 @@ import numpy as np
 from refquant.oracle.vectors.models.operands import Operands, Quantized
 from refquant.oracle.vectors.models.protobuf import Message
 
-__all__ = ["MICROSOFT", "Graph", "back", "images", "value", "window"]
+__all__ = ["KINDS", "MICROSOFT", "Graph", "back", "images", "value", "window"]
 
 MICROSOFT = "com.microsoft"
-_KINDS = {"float32": 1, "uint8": 2, "int8": 3, "int16": 5, "int32": 6, "int64": 7}
+KINDS = {"float32": 1, "uint8": 2, "int8": 3, "int16": 5, "int32": 6, "int64": 7}
 _FLOAT, _INT, _STRING, _INTS = 1, 2, 3, 7
 _LAST, _FIRST = (
     {3: (0, 2, 1), 4: (0, 3, 1, 2), 5: (0, 4, 1, 2, 3)},
@@ -31,7 +31,7 @@ class Graph:
         held, name = np.asarray(array), f"c{len(self.constants)}"
         dims = [(1, n) for n in held.shape]
         data = held.astype(held.dtype.newbyteorder("<")).tobytes()
-        self.constants.append([*dims, (2, _KINDS[held.dtype.name]), (8, name), (9, data)])
+        self.constants.append([*dims, (2, KINDS[held.dtype.name]), (8, name), (9, data)])
         return name
 
     def quantizer(self, q: Quantized) -> list[str]:
@@ -63,6 +63,11 @@ class Graph:
         self.nodes.append([*fields, (7, domain)])
         return output
 
+    def name_last(self, name: str) -> None:
+        """Give the first result of the node that was added last a name."""
+        last = next(k for k, (field, _) in enumerate(self.nodes[-1]) if field == 2)
+        self.nodes[-1][last] = (2, name)
+
     def real(self, codes: str, q: Quantized) -> str:
         """Add a node that dequantizes integers, along their axis if they have one."""
         inputs = [codes, self.constant(q.scale)]
@@ -84,7 +89,7 @@ def _attribute(name: str, value: Any) -> Message:
 def value(name: str, dtype: np.dtype, shape: tuple[int, ...]) -> Message:
     """Describe an input or a result."""
     dims: Message = [(1, [(1, n)]) for n in shape]
-    return [(1, name), (2, [(1, [(1, _KINDS[dtype.name]), (2, dims)])])]
+    return [(1, name), (2, [(1, [(1, KINDS[dtype.name]), (2, dims)])])]
 
 
 def images(g: Graph, c: Operands) -> list[str]:

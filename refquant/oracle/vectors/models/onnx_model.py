@@ -13,7 +13,7 @@ from refquant.oracle.vectors.models.onnx_graph import MICROSOFT, Graph, value
 from refquant.oracle.vectors.models.operands import Operands
 from refquant.oracle.vectors.models.protobuf import Message, encode
 
-__all__ = ["model"]
+__all__ = ["file_of", "model"]
 
 _IR_VERSION, _OPSET = 8, 17
 
@@ -45,10 +45,14 @@ def model(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
     if c.bounded():
         ends = (np.array(c.output[end], c.result.dtype) for end in ("lower", "upper"))
         y = g.node("Clip", [y, *map(g.constant, ends)])
-    last = next(k for k, (field, _) in enumerate(g.nodes[-1]) if field == 2)
-    g.nodes[-1][last] = (2, "output")
-    graph: Message = [*((1, node) for node in g.nodes), (2, c.operation)]
+    g.name_last("output")
+    return file_of(g, [value("output", c.result.dtype, c.shape)], c.operation)
+
+
+def file_of(g: Graph, outputs: list[Message], name: str) -> bytes:
+    """Write the file of a graph."""
+    graph: Message = [*((1, node) for node in g.nodes), (2, name)]
     graph += [*((5, constant) for constant in g.constants), *((11, each) for each in g.inputs)]
-    graph.append((12, value("output", c.result.dtype, c.shape)))
+    graph += [(12, each) for each in outputs]
     opsets: Message = [(8, [(1, ""), (2, _OPSET)]), (8, [(1, MICROSOFT), (2, 1)])]
     return encode([(1, _IR_VERSION), (2, "refquant"), (7, graph), *opsets])

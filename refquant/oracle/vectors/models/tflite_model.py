@@ -13,9 +13,9 @@ from refquant.oracle.vectors.models.flatbuffer import Scalar, Table, Vector, fin
 from refquant.oracle.vectors.models.operands import Operands, Quantized
 from refquant.oracle.vectors.neutral_operands import same_border
 
-__all__ = ["model"]
+__all__ = ["KINDS", "TfliteGraph", "add_operator", "code_of", "file_of", "model"]
 
-_KINDS = {"float32": 0, "int32": 2, "uint8": 3, "int64": 4, "int16": 7, "int8": 9}
+KINDS = {"float32": 0, "int32": 2, "uint8": 3, "int64": 4, "int16": 7, "int8": 9}
 _ACTIVATIONS = {"none": 0, "relu": 1, "relu_n1_to_1": 2, "relu6": 3}
 _SAME, _VALID = 0, 1
 
@@ -28,7 +28,7 @@ def _int(value: int) -> Scalar:
     return Scalar("i", value)
 
 
-class _Graph:
+class TfliteGraph:
     """Tensors and buffers of a model."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class _Graph:
         self.buffers.append(Table(buffer))
         fields = {
             0: Vector("i", list(shape)),
-            1: _byte(_KINDS[dtype.name]),
+            1: _byte(KINDS[dtype.name]),
             2: Scalar("I", len(self.buffers) - 1),
             3: name,
         }
@@ -77,7 +77,7 @@ def _activation(c: Operands) -> Scalar:
     return _byte(_ACTIVATIONS[c.output["activation"]])
 
 
-def _products(g: _Graph, c: Operands) -> None:
+def _products(g: TfliteGraph, c: Operands) -> None:
     x, w = c["x"], c["weight"]
     c.require(
         x.array.dtype in (np.int8, np.int16) and w.array.dtype == np.int8,
@@ -95,7 +95,7 @@ def _products(g: _Graph, c: Operands) -> None:
         _bias(g, c)
 
 
-def _bias(g: _Graph, c: Operands) -> None:
+def _bias(g: TfliteGraph, c: Operands) -> None:
     x, w, bias = c["x"], c["weight"], c["bias"]
     if _is_wide(c):
         c.require(bias.dtype in (np.int32, np.int64), "which take a bias of int64 or int32")
@@ -114,17 +114,17 @@ def _is_wide(c: Operands) -> bool:
 
 def _kind_of_bias(c: Operands) -> Scalar:
     """Tell kernels of int16 activations which of two kinds of biases there is."""
-    return _byte(_KINDS[c["bias"].dtype.name] if _is_wide(c) and "bias" in c else 0)
+    return _byte(KINDS[c["bias"].dtype.name] if _is_wide(c) and "bias" in c else 0)
 
 
-def _linear(g: _Graph, c: Operands) -> dict[int, Scalar]:
+def _linear(g: TfliteGraph, c: Operands) -> dict[int, Scalar]:
     c.require(c["weight_layout"] == "OI", "whose weights have outputs first")
     _products(g, c)
     keeps = Scalar("b", int(c["x"].array.ndim > 2))
     return {0: _activation(c), 1: _byte(0), 2: keeps, 4: _kind_of_bias(c)}
 
 
-def _matmul(g: _Graph, c: Operands) -> dict[int, Scalar]:
+def _matmul(g: TfliteGraph, c: Operands) -> dict[int, Scalar]:
     a, b = c["a"], c["b"]
     c.require(
         a.array.dtype == b.array.dtype == c.result.dtype == np.int8, "whose matrices have int8"
@@ -136,7 +136,7 @@ def _matmul(g: _Graph, c: Operands) -> dict[int, Scalar]:
     return {0: _byte(0), 1: _byte(0)}
 
 
-def _conv(g: _Graph, c: Operands) -> dict[int, Scalar]:
+def _conv(g: TfliteGraph, c: Operands) -> dict[int, Scalar]:
     deep = _is_deep(c)
     c.require(c["layout"] == "NHWC", "whose images have channels last")
     layout = c["weight_layout"] or "OHWI"
@@ -164,7 +164,7 @@ def _is_deep(c: Operands) -> bool:
     return c["weight_layout"] == "1HWO" and c["groups"] == c["x"].array.shape[3]
 
 
-def _transposed(g: _Graph, c: Operands) -> dict[int, Scalar]:
+def _transposed(g: TfliteGraph, c: Operands) -> dict[int, Scalar]:
     x, w = c["x"], c["weight"]
     c.require(c["layout"] == "NHWC", "whose images have channels last")
     c.require((c["weight_layout"] or "OHWI") == "OHWI", "whose weights are OHWI")
@@ -188,14 +188,14 @@ def _transposed(g: _Graph, c: Operands) -> dict[int, Scalar]:
     return {0: _byte(border), 1: _int(right), 2: _int(down), 3: _activation(c), 4: _kind_of_bias(c)}
 
 
-def _pair(g: _Graph, c: Operands) -> dict[int, Scalar]:
+def _pair(g: TfliteGraph, c: Operands) -> dict[int, Scalar]:
     for name in ("a", "b"):
         g.feed(name, c[name].array, c[name])
     return {0: _activation(c)}
 
 
 def _unary(*options: tuple[int, Callable[[Operands], Scalar]]):
-    def build(g: _Graph, c: Operands) -> dict[int, Scalar]:
+    def build(g: TfliteGraph, c: Operands) -> dict[int, Scalar]:
         g.feed("x", c["x"].array, c["x"])
         return {field: value(c) for field, value in options}
 
@@ -210,19 +210,19 @@ _REQUANTIZED = {
 }
 
 
-def _requantize(g: _Graph, c: Operands) -> dict[int, Scalar]:
+def _requantize(g: TfliteGraph, c: Operands) -> dict[int, Scalar]:
     source, to = c["x"].array.dtype.name, c.result.dtype.name
     c.require(to in _REQUANTIZED[source], f"whose {source} does not become {to}")
     g.feed("x", c["x"].array, c["x"])
     return {}
 
 
-def _quantize(g: _Graph, c: Operands) -> dict[int, Scalar]:
+def _quantize(g: TfliteGraph, c: Operands) -> dict[int, Scalar]:
     g.feed("x", c["x"], c["x"].dtype)
     return {}
 
 
-def _pool(g: _Graph, c: Operands) -> dict[int, Scalar]:
+def _pool(g: TfliteGraph, c: Operands) -> dict[int, Scalar]:
     c.require(c["layout"] == "NHWC", "whose images have channels last")
     c.require_quantizer(c["x"])
     g.feed("x", c["x"].array, c["x"])
@@ -232,20 +232,20 @@ def _pool(g: _Graph, c: Operands) -> dict[int, Scalar]:
     return {0: _byte(border), **sizes, 5: _activation(c)}
 
 
-def _cat(g: _Graph, c: Operands) -> dict[int, Scalar]:
+def _cat(g: TfliteGraph, c: Operands) -> dict[int, Scalar]:
     c.require_quantizer(*c["x"])
     for number, piece in enumerate(c["x"]):
         g.feed(f"x{number}", piece.array, piece)
     return {0: _int(c["axis"]), 1: _activation(c)}
 
 
-def _mean(g: _Graph, c: Operands) -> dict[int, Scalar]:
+def _mean(g: TfliteGraph, c: Operands) -> dict[int, Scalar]:
     g.feed("x", c["x"].array, c["x"])
     g.constant("axes", np.atleast_1d(np.int32(c["axes"])))
     return {0: _byte(c["keepdims"])}
 
 
-def _global_pool(g: _Graph, c: Operands) -> dict[int, Scalar]:
+def _global_pool(g: TfliteGraph, c: Operands) -> dict[int, Scalar]:
     g.feed("x", c["x"].array, c["x"])
     g.constant("axes", np.array((2, 3) if c["layout"] == "NCHW" else (1, 2), np.int32))
     return {0: _byte(1)}
@@ -254,7 +254,7 @@ def _global_pool(g: _Graph, c: Operands) -> dict[int, Scalar]:
 def _resize(first: int):
     """Make what adds images and their size, with the numbers of options from one on."""
 
-    def build(g: _Graph, c: Operands) -> dict[int, Scalar]:
+    def build(g: TfliteGraph, c: Operands) -> dict[int, Scalar]:
         c.require(c["layout"] == "NHWC", "whose images have channels last")
         c.require_quantizer(c["x"])
         g.feed("x", c["x"].array, c["x"])
@@ -270,7 +270,7 @@ class _Operator(NamedTuple):
     code: int
     version: int
     options: int
-    build: Callable[[_Graph, Operands], dict[int, Scalar]]
+    build: Callable[[TfliteGraph, Operands], dict[int, Scalar]]
     fuses: bool = False  # takes an activation
 
 
@@ -317,7 +317,29 @@ def model(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
     NotSupportedError
         If no operator computes the case.
     """
-    c, g = Operands(entry, arrays, ".tflite"), _Graph()
+    c, g = Operands(entry, arrays, ".tflite"), TfliteGraph()
+    code, fields = add_operator(g, c)
+    real = c.result.dtype.kind == "f"
+    output = g.tensor("output", c.shape, c.result.dtype if real else c.result)
+    operator = Table({1: Vector("i", g.inputs), 2: Vector("i", [output]), **fields})
+    return file_of(g, [code], [operator], [output], c.operation)
+
+
+def add_operator(g: TfliteGraph, c: Operands) -> tuple[Table, dict[int, Any]]:
+    """Add the operands of an operator to a graph.
+
+    Returns
+    -------
+    code : Table
+        The kind of the operator.
+    fields : dict of int to object
+        Those of its table that hold its options.
+
+    Raises
+    ------
+    NotSupportedError
+        If no operator computes the case.
+    """
     name = c.operation
     if name == "conv2d" and _is_deep(c):
         name = "depthwise_conv2d"
@@ -328,18 +350,27 @@ def model(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
     c.require(plain or operator.fuses, "whose operator takes no activation")
     c.require(c.is_bounded_by_activation(), "which take activations but no other bounds")
     options = operator.build(g, c)
-    real = c.result.dtype.kind == "f"
-    output = g.tensor("output", c.shape, c.result.dtype if real else c.result)
-    fields: dict[int, Any] = {1: Vector("i", g.inputs), 2: Vector("i", [output])}
+    fields: dict[int, Any] = {}
     if operator.options:
-        fields |= {3: Scalar("B", operator.options), 4: Table(options)}
-    code = {0: _byte(min(operator.code, 127)), 2: _int(operator.version), 3: _int(operator.code)}
+        fields = {3: Scalar("B", operator.options), 4: Table(options)}
+    return code_of(operator.code, operator.version), fields
+
+
+def code_of(code: int, version: int) -> Table:
+    """Make the table that names a kind of operators."""
+    return Table({0: _byte(min(code, 127)), 2: _int(version), 3: _int(code)})
+
+
+def file_of(
+    g: TfliteGraph, codes: list[Table], operators: list[Table], outputs: list[int], name: str
+) -> bytes:
+    """Write the file of a graph."""
     graph = {
-        0: Vector("", g.tensors), 1: Vector("i", g.fed), 2: Vector("i", [output]),
-        3: Vector("", [Table(fields)]), 4: c.operation,
+        0: Vector("", g.tensors), 1: Vector("i", g.fed), 2: Vector("i", outputs),
+        3: Vector("", operators), 4: name,
     }  # fmt: skip
     made = {
-        0: Scalar("I", 3), 1: Vector("", [Table(code)]), 2: Vector("", [Table(graph)]),
+        0: Scalar("I", 3), 1: Vector("", codes), 2: Vector("", [Table(graph)]),
         3: "refquant", 4: Vector("", g.buffers),
     }  # fmt: skip
     return finish(Table(made), b"TFL3")

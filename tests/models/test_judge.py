@@ -1,0 +1,195 @@
+"""Judgments: the first layer that departs, its rule, and backends that are not to be trusted."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from models import planted
+
+from refquant import cli, oracle
+from refquant.errors import ArgumentError, OperationError
+from refquant.interop import onnx, tflite
+
+ENGINE = planted.ENGINE
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tflite.write(planted.model(), tmp_path_factory.mktemp("model") / "m.tflite")
+
+
+def judged(path, backend, **more):
+    return oracle.judge(path, backend, planted.inputs(), ENGINE, **more)
+
+
+@pytest.mark.parametrize(("layer", "kind"), planted.planted())
+def test_a_planted_fault_is_found_in_its_layer_and_named(path, layer, kind):
+    found = judged(path, planted.backend(layer, kind))
+    assert found.first.name == layer
+    named = "rounding: " if kind == "rule" else planted.FAULTS[kind][1]
+    assert named in found.first.rule
+    assert [each.name for each in found.layers if each.departs] == [layer]
+
+
+def right(content, given, wanted):
+    return planted.model().run(given, ENGINE, keep=True)
+
+
+def test_a_backend_without_fault_departs_nowhere(path):
+    found = judged(path, right)
+    assert found.first is None
+    assert found.verdict() == "all 6 layers that are shown are equal"
+    with pytest.raises(ArgumentError, match="a layer that departs"):
+        found.write_reproducer(path.parent)
+
+
+def test_layers_that_are_not_shown_are_computed(path):
+    def last(content, given, wanted):
+        return {"head": planted.backend("deep", "bias")(content, given, wanted)["head"]}
+
+    found = judged(path, last)
+    assert [layer.shown for layer in found.layers] == [False] * 5 + [True]
+    assert found.first.name == "head"
+
+
+def test_the_report_and_the_reproducer_are_written(path, tmp_path):
+    found = judged(path, planted.backend("deep", "zero point"))
+    page = found.write(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "input zero point ignored" in page
+    assert "from the inputs on" in page
+    arrays, model = found.write_reproducer(tmp_path / "one")
+    graph = tflite.read(model)
+    with np.load(arrays) as held:
+        answer = graph.run({graph.inputs[0]: held["x"]}, ENGINE)["deep"]
+        assert (answer != held["output"]).sum() == found.first.differing
+
+
+def test_an_onnx_file_is_judged_too(tmp_path):
+    file = onnx.write(planted.model(), tmp_path / "m.onnx", form="qdq")
+    found = oracle.judge(file, right, planted.inputs(), ENGINE)
+    assert found.first is None
+
+
+@pytest.mark.parametrize("backend", ["litert", "litert-optimized", "litert-reference"])
+def test_litert_has_the_rules_of_its_engines(path, backend):
+    pytest.importorskip("ai_edge_litert")
+    found = oracle.judge(path, backend, planted.inputs())
+    assert found.first is None, str(found)
+    assert all(layer.shown for layer in found.layers)
+
+
+def test_another_engine_departs_and_the_rule_is_named(path):
+    pytest.importorskip("ai_edge_litert")
+    found = oracle.judge(path, "litert-reference", planted.inputs(), "xnnpack")
+    assert found.first is not None
+    assert found.first.legal == found.first.differing
+
+
+# -- programs --------------------------------------------------------------------------------
+
+PROGRAM = """
+import sys, pathlib
+import numpy as np
+sys.path.insert(0, {tests!r})
+from models import planted
+folder = pathlib.Path(sys.argv[-1])
+lines = [line.split(" ", 4) for line in (folder / "tensors.txt").read_text().splitlines()]
+given, wanted = {{}}, {{}}
+for way, file, dtype, sizes, name in lines:
+    shape = [int(n) for n in sizes.split("x") if n]
+    if way == "in":
+        given[name] = np.fromfile(folder / file, dtype).reshape(shape)
+    else:
+        wanted[name] = folder / file
+for name, array in planted.backend("narrow", "bias")(b"", given, list(wanted)).items():
+    array.tofile(wanted[name])
+"""
+
+
+@pytest.fixture
+def program(tmp_path):
+    def make(text):
+        file = tmp_path / "program.py"
+        file.write_text(text)
+        return f"{sys.executable} {file}"
+
+    return make
+
+
+def test_a_program_is_judged(path, program):
+    tests = str(planted.__file__).rsplit("/models/", 1)[0]
+    found = judged(path, program(PROGRAM.format(tests=tests)))
+    assert found.first.name == "narrow"
+    assert "bias ignored" in found.first.rule
+
+
+HEAD = "import sys, os, pathlib\nfolder = pathlib.Path(sys.argv[-1])\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has not written the result 'head'"),
+        ("raise SystemExit(3)", "ended with exit code 3"),
+        ("print('no such layer', file=sys.stderr); sys.exit(1)", "no such layer"),
+        ("os.kill(os.getpid(), 9)", "was ended by signal 9"),
+        ("while True: pass", "has not ended within 2 seconds"),
+        ("[p.with_name('1.raw').write_bytes(b'x') for p in folder.iterdir()]", "wrote 1 for"),
+        ("os.symlink('/dev/zero', folder / '1.raw')", "wrote what is no file"),
+        ("os.mkfifo(folder / '1.raw')", "wrote what is no file"),
+        ("(folder / '1.raw').mkdir()", "wrote what is no file"),
+    ],
+)
+def test_programs_that_fail_are_told(path, program, text, message):
+    with pytest.raises(OperationError, match=message):
+        judged(path, program(HEAD + text), time_limit=2)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [("/no/such/program", "cannot be started"), ("", "a command"), ("'", "a command")],
+)
+def test_commands_that_are_none_are_told(path, command, message):
+    with pytest.raises((ArgumentError, OperationError), match=message):
+        judged(path, command)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda: 3, "a dict of arrays"),
+        (dict, "has not returned 'head'"),
+        (lambda: {"head": np.zeros((1, 9), np.int8)}, r"shape \(1, 10\)"),
+        (lambda: {"head": np.zeros((1, 10), np.uint8)}, "int8"),
+        (lambda: 1 / 0, "ZeroDivisionError"),
+    ],
+)
+def test_functions_that_answer_nonsense_are_told(path, answer, message):
+    with pytest.raises((ValueError, TypeError, RuntimeError), match=message):
+        judged(path, lambda content, given, wanted: answer())
+
+
+# -- the command -----------------------------------------------------------------------------
+
+
+def test_the_command_prints_a_table_and_writes_what_is_asked_for(path, tmp_path, program, capsys):
+    tests = str(planted.__file__).rsplit("/models/", 1)[0]
+    np.savez(tmp_path / "in.npz", **planted.inputs())
+    words = ["judge", f"{path}", "--backend", program(PROGRAM.format(tests=tests))]
+    words += ["--engine", ENGINE, "--inputs", f"{tmp_path / 'in.npz'}"]
+    words += ["--report", f"{tmp_path / 'r.html'}", "--reproducer", f"{tmp_path / 'one'}"]
+    assert cli.main(words) == 1
+    told = capsys.readouterr().out
+    assert "the first layer that departs is 'narrow'" in told
+    assert (tmp_path / "r.html").exists()
+    assert sorted(p.name for p in (tmp_path / "one").iterdir()) == [
+        "first-departing-layer.npz", "first-departing-layer.tflite",
+    ]  # fmt: skip
+
+
+def test_wrong_inputs_are_one_line(path, tmp_path, capsys):
+    (tmp_path / "in.npz").write_bytes(json.dumps([1]).encode())
+    assert cli.main(["judge", f"{path}", "--inputs", f"{tmp_path / 'in.npz'}"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1

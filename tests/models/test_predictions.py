@@ -1,0 +1,91 @@
+"""Whole models in real runtimes: engines predict every integer."""
+
+import numpy as np
+import pytest
+from models.networks import COUNT, NETWORKS, images, trained
+
+import refquant
+from refquant.interop import onnx, tflite
+from refquant.oracle.graphs import from_model
+
+# What LiteRT does not leave to XNNPACK, its optimized kernels compute.
+XNNPACK = ("xnnpack", "litert-optimized-x86")
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def network(request):
+    """A graph, and what it is fed."""
+    x, _ = images(COUNT)
+    with refquant.engines.using("fbgemm"):
+        return from_model(trained(request.param), refquant.from_numpy(x)), x
+
+
+def answered(graph, x, engine):
+    (name,) = graph.inputs
+    (answer,) = graph.run({name: x}, engine).values()
+    return answer
+
+
+def codes_of(graph):
+    """Leave out what makes real numbers of the result, so that integers are compared."""
+    last = graph.nodes[-1]
+    assert last.operation == "dequantize"
+    return type(graph)(
+        [v for v in graph.values.values() if v.name != last.output], graph.nodes[:-1],
+        graph.inputs, [last.operands["x"]],
+    )  # fmt: skip
+
+
+def test_a_graph_predicts_what_the_model_predicts(network):
+    graph, x = network
+    found = [answered(graph, x, engine).argmax(1) for engine in ("onnx", "tflite-micro")]
+    assert (found[0] == found[1]).mean() > 0.9
+
+
+@pytest.mark.onnxruntime
+@pytest.mark.parametrize("form", ["qdq", "qoperator"])
+def test_onnx_runtime_answers_as_predicted(network, form, tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    graph, x = codes_of(network[0]), network[1]
+    path = onnx.write(graph, tmp_path / "m.onnx", form=form)
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    theirs = session.run(None, {"input": x})[0]
+    for mine in (graph, onnx.read(path)):
+        answer = answered(mine, x, "onnx")
+        assert answer.dtype == theirs.dtype
+        assert np.array_equal(answer, theirs)
+
+
+@pytest.mark.parametrize(
+    ("kernels", "engine"),
+    [
+        ("BUILTIN_REF", "litert-reference"),
+        ("BUILTIN_WITHOUT_DEFAULT_DELEGATES", "litert-optimized-x86"),
+        ("AUTO", XNNPACK),
+    ],
+)
+def test_litert_answers_as_predicted(network, kernels, engine, tmp_path):
+    litert = pytest.importorskip("ai_edge_litert.interpreter")
+    graph, x = codes_of(network[0]), np.ascontiguousarray(network[1].transpose(0, 2, 3, 1))
+    path = tflite.write(graph, tmp_path / "m.tflite")
+    kind = getattr(litert.OpResolverType, kernels)
+    made = litert.Interpreter(str(path), experimental_op_resolver_type=kind, num_threads=1)
+    made.allocate_tensors()
+    made.set_tensor(made.get_input_details()[0]["index"], x)
+    made.invoke()
+    theirs = made.get_tensor(made.get_output_details()[0]["index"])
+    answer = answered(tflite.read(path), x, engine)
+    assert answer.dtype == theirs.dtype
+    assert np.array_equal(answer, theirs)
+
+
+def test_operations_of_a_model_that_no_graph_holds_are_all_listed():
+    class Model(refquant.nn.Module):
+        def forward(self, x):
+            q = refquant.quantize_per_tensor(x, 0.1, 3, refquant.quint8)
+            return refquant.nn.functional.softmax(q.dequantize(), 1)
+
+    with pytest.raises(NotImplementedError, match=r"1 operations .*: softmax in module"):
+        from_model(Model(), refquant.ones(1, 4))

@@ -1,0 +1,112 @@
+"""Files of one operation become graphs that have the answers of the vectors they belong to."""
+
+import numpy as np
+import pytest
+from oracle.test_model_files import ONNX, REALS, TFLITE, written
+
+from refquant.errors import FileFormatError, NotSupportedError, RefquantError
+from refquant.interop import onnx, tflite
+
+# Results that are sums, or have scales of their own, are no part of static models.
+DYNAMIC = ("conv_integer", "matmul_integer", "dynamic_quantize")
+FILES = [
+    *((onnx, "onnx", operation) for operation in (*ONNX, "conv_transpose2d")),
+    *((tflite, "tflite", operation) for operation in TFLITE),
+]
+
+
+def engine_of(format, operation):
+    if format == "tflite":
+        return "litert-2.3-optimized-x86"
+    return "onnxruntime-qdq-float" if operation in (*REALS, "conv_transpose2d") else "onnx"
+
+
+@pytest.mark.parametrize(
+    ("module", "format", "operation"), FILES, ids=[f"{f}-{o}" for _, f, o in FILES]
+)
+def test_a_file_is_read_as_the_problem_it_was_written_of(module, format, operation, tmp_path):
+    engine = engine_of(format, operation)
+    for name, model, arrays, expected in written(tmp_path / "v", operation, engine, format):
+        if operation in DYNAMIC:
+            with pytest.raises(NotSupportedError, match=r"node \d, "):
+                module.read(model)
+            return
+        graph = module.read(model)
+        (answer,) = graph.run({n: arrays[n] for n in graph.inputs}, engine).values()
+        assert answer.dtype == expected.dtype
+        assert np.array_equal(answer, expected), name
+
+
+def first(operation, format, folder):
+    for _, model, arrays, _ in written(folder, operation, engine_of(format, operation), format):
+        return model, arrays
+    raise AssertionError("no case")
+
+
+@pytest.mark.parametrize("format", ["onnx", "tflite"])
+@pytest.mark.parametrize("operation", ["conv2d", "mean", "cat"])
+def test_damaged_files_are_clear_errors(format, operation, tmp_path):
+    """Every file is read, or told to be damaged; a graph that is read runs, or says why not."""
+    module = {"onnx": onnx, "tflite": tflite}[format]
+    model, arrays = first(operation, format, tmp_path / "v")
+    rng = np.random.default_rng(7)
+    damaged = [model[: len(model) * k // 12] for k in range(12)]
+    for _ in range(60):
+        changed = bytearray(model)
+        for place in rng.integers(0, len(model), 3):
+            changed[place] = rng.integers(0, 256)
+        damaged.append(bytes(changed))
+    refused = 0
+    for content in damaged:
+        try:
+            graph = module.read(content)
+            graph.run(
+                {n: arrays[n] for n in graph.inputs if n in arrays}, engine_of(format, operation)
+            )
+        except RefquantError:
+            refused += 1
+    assert refused >= 12
+
+
+@pytest.mark.parametrize("module", [onnx, tflite])
+@pytest.mark.parametrize(
+    "content", [b"", b"\0", b"\xff" * 64, b"\x18\0\0\0TFL3" + b"\xff" * 64, b"PK\3\4" + bytes(64)]
+)
+def test_what_is_no_model_is_told(module, content):
+    with pytest.raises(FileFormatError, match="damaged"):
+        module.read(content)
+
+
+def test_a_path_is_read_and_a_wrong_one_told(tmp_path):
+    model, _ = first("add", "onnx", tmp_path / "v")
+    (tmp_path / "m.onnx").write_bytes(model)
+    assert [node.operation for node in onnx.read(tmp_path / "m.onnx").nodes] == ["add"]
+    with pytest.raises(FileNotFoundError):
+        onnx.read(tmp_path / "none.onnx")
+    with pytest.raises(TypeError, match="a path, or the bytes"):
+        tflite.read(3)
+
+
+def test_all_operators_that_are_not_supported_are_listed_with_their_places():
+    helper = pytest.importorskip("onnx.helper")
+    nodes = [
+        helper.make_node("Erf", ["x"], ["a"], name="first"),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("Cos", ["b"], ["y"]),
+    ]
+    ends = [helper.make_tensor_value_info(name, 1, [1]) for name in "xy"]
+    model = helper.make_model(helper.make_graph(nodes, "g", ends[:1], ends[1:]))
+    message = r"node 0, Erf 'first'.*node 1, Relu.*node 2, Cos"
+    with pytest.raises(NotSupportedError, match=message):
+        onnx.read(model.SerializeToString())
+
+
+def test_declared_sizes_are_compared_with_the_file_before_memory_is_allocated():
+    helper = pytest.importorskip("onnx.helper")
+    tensor = helper.make_tensor("w", 3, [1], b"\1", raw=True)
+    tensor.dims[:] = [1 << 40]
+    node = helper.make_node("Reshape", ["x", "w"], ["y"])
+    ends = [helper.make_tensor_value_info(name, 3, [1]) for name in "xy"]
+    graph = helper.make_graph([node], "g", ends[:1], ends[1:], [tensor])
+    with pytest.raises(FileFormatError, match="1 bytes for shape"):
+        onnx.read(helper.make_model(graph).SerializeToString())
