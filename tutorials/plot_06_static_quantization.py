@@ -250,6 +250,8 @@ fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 plotting.sensitivity_map(found.layers, found.bits, found.decibels, ax=ax)
 plt.show()
 
+# %%
+
 eight, four = (found.bytes_of(dict.fromkeys(found.layers, bits)) for bits in (8, 4))
 choice = found.within(four)
 uniform = found.predicted(dict.fromkeys(found.layers, 4))

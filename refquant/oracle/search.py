@@ -192,16 +192,25 @@ class Search:
             change = dict(change)
             if isinstance(task, Product) and "scales" in change:
                 change["scales"] = change["scales"](*changes.pop("scales", task.scales()))
-            if changes.keys() & change.keys():
+            if changes.keys() & change.keys() - {"lower"}:
                 return None
+            if "lower" in changes and "lower" in change:  # both bound a result from below
+                change["lower"] = max(changes["lower"], change["lower"])
             changes.update(change)
         keep_bits = changes.pop("keep_bits", None)
+        # What wraps around is stored, and bounded by an operation that reads it.
+        least = changes.pop("lower", None) if keep_bits else None
+        if keep_bits:
+            changes["lower"] = -(2**31)
         if changes.keys() & {"input_zero", "weight_zero"}:
             changes["sums"] = task.sums_for(
                 record, changes.pop("input_zero", None), changes.pop("weight_zero", None)
             )
         answers = task.answer_for(record, where, **changes)
-        return _wrapped(answers, keep_bits, self.task.lower < 0) if keep_bits else answers
+        if not keep_bits:
+            return answers
+        wrapped = _wrapped(answers, keep_bits, self.task.lower < 0)
+        return wrapped if least is None else np.maximum(wrapped, least)
 
     def _whole(self, candidate: Candidate, record: Engine) -> np.ndarray | None:
         """Compute all elements of an operation that is one step, from other operands if need be."""

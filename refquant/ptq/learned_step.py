@@ -83,6 +83,7 @@ class LearnedStepFakeQuantize(_LearnableFakeQuantize):
             return X
         if not self.started.array.any():
             mean = float(np.abs(tensor.array.astype(np.float64)).mean())
-            self.scale.array[...] = 2 * mean / self.quant_max**0.5
+            most = float(np.finfo(np.float32).max)
+            self.scale.array[...] = min(2 * mean / self.quant_max**0.5, most)
             self.started.array[...] = 1
         return super().forward(X)

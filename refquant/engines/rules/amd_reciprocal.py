@@ -77,8 +77,12 @@ def approximate_reciprocal_of_amd(number) -> np.ndarray:
     >>> float(approximate_reciprocal_of_amd(3.0)), float(approximate_reciprocal_of_amd(4.0))
     (0.33331298828125, 0.24993896484375)
     """
-    mantissa, exponent = np.frexp(single(number))
+    number = single(number)
+    regular = np.isfinite(number) & (number != 0)
+    mantissa, exponent = np.frexp(np.where(regular, np.abs(number), np.float32(1)))
     digits = np.floor((2 * mantissa.astype(np.float64) - 1) * 2**12).astype(np.int64)
     first = digits >> 8
     entry = _FIRST[first, digits >> 4 & 15] - _OFF[first, digits & 15]
-    return np.ldexp(entry / 2.0**13, 1 - exponent).astype(np.float32)
+    with np.errstate(all="ignore"):
+        found = np.copysign(np.ldexp(entry / 2.0**13, 1 - exponent), number).astype(np.float32)
+        return np.where(regular, found, np.float32(1) / number)

@@ -103,20 +103,21 @@ class _LearnableFakeQuantize(FakeQuantizeBase):
 
     def toggle_observer_update(self, enabled: bool = True) -> Self:
         """Switch observing."""
-        self._switch("static_enabled", bool(enabled))
+        self._switch("static_enabled", arguments.switch("enabled", enabled))
         return self
 
     enable_observer = toggle_observer_update
 
     def toggle_qparam_learning(self, enabled: bool = True) -> Self:
         """Switch the gradients of the parameters."""
-        self._switch("learning_enabled", bool(enabled))
-        self.scale.requires_grad = self.zero_point.requires_grad = bool(enabled)
+        enabled = arguments.switch("enabled", enabled)
+        self._switch("learning_enabled", enabled)
+        self.scale.requires_grad = self.zero_point.requires_grad = enabled
         return self
 
     def toggle_fake_quant(self, enabled: bool = True) -> Self:
         """Switch rounding."""
-        self._switch("fake_quant_enabled", bool(enabled))
+        self._switch("fake_quant_enabled", arguments.switch("enabled", enabled))
         return self
 
     def observe_quant_params(self) -> None:
