@@ -72,8 +72,8 @@ for node in graph.nodes:
 # The device
 # ----------
 #
-# It should compute as TensorFlow Lite Micro does. But whoever wrote its second convolution filled
-# the border with the integer 0, where the zero point belongs. A device that is a program reads and
+# It should compute as TensorFlow Lite Micro does. But its author filled the border of the second
+# convolution with the integer 0, where the zero point belongs. A device that is a program reads and
 # writes files; here it is a function.
 
 second = [node.output for node in graph.nodes if node.operation == "conv2d"][1]

@@ -17,7 +17,7 @@ from refquant.errors import ArgumentTypeError
 __all__ = ["check", "hint", "question", "questions"]
 
 _LABS = (lab_1_numbers, lab_2_products, lab_3_ranges, lab_4_network)
-_QUESTIONS = {asked.number: asked for lab in _LABS for asked in lab.QUESTIONS}
+_QUESTIONS = {entry.number: entry for lab in _LABS for entry in lab.QUESTIONS}
 # How many hints of a question have been given in this process.
 _given: Counter[str] = Counter()
 
@@ -64,8 +64,8 @@ def question(number: str) -> Text:
     >>> print(question("1.1").splitlines()[0])
     1.1 The real number of an integer: dequantize(q, scale, zero_point)
     """
-    asked = _question(number)
-    return Text(f"{asked.number} {asked.title}: {_signature(asked)}\n\n{asked.asked}")
+    entry = _question(number)
+    return Text(f"{entry.number} {entry.title}: {_signature(entry)}\n\n{entry.task}")
 
 
 def hint(number: str, step: int | None = None) -> Text:
@@ -95,13 +95,13 @@ def hint(number: str, step: int | None = None) -> Text:
     >>> hint("1.1", step=1)
     Hint 1 of 3: a grid has one free number for its step and one for the place of zero.
     """
-    asked = _question(number)
-    count = len(asked.hints)
+    entry = _question(number)
+    count = len(entry.hints)
     if step is None:
-        step = _given[asked.number] = min(_given[asked.number] + 1, count)
+        step = _given[entry.number] = min(_given[entry.number] + 1, count)
     else:
         step = arguments.integer("step", step, 1, count)
-    return Text(f"Hint {step} of {count}: {asked.hints[step - 1]}.")
+    return Text(f"Hint {step} of {count}: {entry.hints[step - 1]}.")
 
 
 def check(number: str, answer: Callable[..., Any]) -> Verdict:
@@ -142,18 +142,18 @@ zero. In dequantize(q=[0, 100, 255], scale=0.1, zero_point=100) 3 of 3 differ, t
 got 0, expected -10.
     Rule: the real number is scale * (q - zero_point) (lecture affine).
     """
-    asked = _question(number)
+    entry = _question(number)
     if not callable(answer) or isinstance(answer, type):
         raise ArgumentTypeError(
             argument="answer",
-            expected=f"the function {_signature(asked)}",
+            expected=f"the function {_signature(entry)}",
             got=arguments.describe(answer),
             hint="hand over the function itself, without calling it",
         )
-    message = _fault(asked, answer)
+    message = _fault(entry, answer)
     if message is None:
-        return Verdict(asked.number, True, f"all {len(asked.cases)} cases agree with refquant")
-    return Verdict(asked.number, False, message, f"{asked.rule} (lecture {asked.lecture})")
+        return Verdict(entry.number, True, f"all {len(entry.cases)} cases agree with refquant")
+    return Verdict(entry.number, False, message, f"{entry.rule} (lecture {entry.lecture})")
 
 
 def _question(number: Any) -> Question:
@@ -167,62 +167,62 @@ def _question(number: Any) -> Question:
     return _QUESTIONS[arguments.choice("number", number, tuple(_QUESTIONS))]
 
 
-def _signature(asked: Question) -> str:
-    return f"{asked.solution.__name__}({', '.join(_parameters(asked))})"
+def _signature(entry: Question) -> str:
+    return f"{entry.solution.__name__}({', '.join(_parameters(entry))})"
 
 
-def _parameters(asked: Question) -> list[str]:
-    return list(inspect.signature(asked.solution).parameters)
+def _parameters(entry: Question) -> list[str]:
+    return list(inspect.signature(entry.solution).parameters)
 
 
-def _fault(asked: Question, answer: Callable[..., Any]) -> str | None:
+def _fault(entry: Question, answer: Callable[..., Any]) -> str | None:
     """Say what is wrong with an answer; None if nothing is."""
     results = []
-    for case in asked.cases:
+    for case in entry.cases:
         operands = copy.deepcopy(case)
         if not arguments.fits(answer, *operands):
             taken = arguments.parameters_of(answer)
-            return f"your function takes {taken} instead of ({', '.join(_parameters(asked))})"
+            return f"your function takes {taken} instead of ({', '.join(_parameters(entry))})"
         try:
             result = answer(*operands)
         except NotImplementedError:
             return "there is no answer yet; replace the line that raises NotImplementedError"
         except Exception as error:  # whatever a student's code raises
-            return f"{_call(asked, case)} raises {type(error).__name__}: {_text(error)}"
-        fault = form_fault(result, asked.solution(*copy.deepcopy(case)))
+            return f"{_call(entry, case)} raises {type(error).__name__}: {_text(error)}"
+        fault = form_fault(result, entry.solution(*copy.deepcopy(case)))
         if fault:
-            return f"in {_call(asked, case)} {fault}"
-        for name, before, after in zip(_parameters(asked), case, operands, strict=True):
+            return f"in {_call(entry, case)} {fault}"
+        for name, before, after in zip(_parameters(entry), case, operands, strict=True):
             if isinstance(before, np.ndarray) and not np.array_equal(before, after):
                 return f"your function changes its argument `{name}`; work on a copy"
         results.append(result)
-    return _wrong_values(asked, results)
+    return _wrong_values(entry, results)
 
 
-def _wrong_values(asked: Question, results: list) -> str | None:
+def _wrong_values(entry: Question, results: list) -> str | None:
     """Say where results are wrong, and which mistake would give them."""
-    rights = _results(asked, asked.solution)
-    pairs = zip(asked.cases, results, rights, strict=True)
-    wrong = [pair for pair in pairs if not same(pair[1], pair[2], asked.exact)]
+    rights = _results(entry, entry.solution)
+    pairs = zip(entry.cases, results, rights, strict=True)
+    wrong = [pair for pair in pairs if not same(pair[1], pair[2], entry.exact)]
     if not wrong:
         return None
     case, got, right = wrong[0]
-    where = f"{_call(asked, case)} {difference(got, right, asked.exact)}"
-    for mistake in asked.mistakes:
-        wrongs = _results(asked, mistake.answer)
-        if all(same(*pair, asked.exact) for pair in zip(results, wrongs, strict=True)):
+    where = f"{_call(entry, case)} {difference(got, right, entry.exact)}"
+    for mistake in entry.mistakes:
+        wrongs = _results(entry, mistake.answer)
+        if all(same(*pair, entry.exact) for pair in zip(results, wrongs, strict=True)):
             return f"your function {mistake.message}. In {where}"
     return f"in {where}"
 
 
-def _results(asked: Question, function: Callable[..., Any]) -> list:
-    return [function(*copy.deepcopy(case)) for case in asked.cases]
+def _results(entry: Question, function: Callable[..., Any]) -> list:
+    return [function(*copy.deepcopy(case)) for case in entry.cases]
 
 
-def _call(asked: Question, case: tuple) -> str:
+def _call(entry: Question, case: tuple) -> str:
     """Write the call of a case."""
-    words = [f"{name}={_value(v)}" for name, v in zip(_parameters(asked), case, strict=True)]
-    return f"{asked.solution.__name__}({', '.join(words)})"
+    words = [f"{name}={_value(v)}" for name, v in zip(_parameters(entry), case, strict=True)]
+    return f"{entry.solution.__name__}({', '.join(words)})"
 
 
 def _value(value: Any) -> str:

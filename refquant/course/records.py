@@ -31,7 +31,7 @@ class Question:
     ----------
     number : str
         Number of the lab, a dot, number within the lab.
-    title, asked : str
+    title, task : str
         A heading, and the task in Markdown.
     solution : callable
         A right answer, built on refquant. Its name and parameters are those to be used.
@@ -51,7 +51,7 @@ class Question:
 
     number: str
     title: str
-    asked: str
+    task: str
     solution: Callable[..., Any]
     cases: tuple[tuple, ...]
     rule: str

@@ -10,42 +10,42 @@ from refquant.course import checking
 from refquant.course.checking import _QUESTIONS
 from refquant.errors import ArgumentError, ArgumentTypeError
 
-each_question = pytest.mark.parametrize("asked", _QUESTIONS.values(), ids=list(_QUESTIONS))
+each_question = pytest.mark.parametrize("entry", _QUESTIONS.values(), ids=list(_QUESTIONS))
 MISTAKES = [
-    pytest.param(asked, mistake, id=f"{number}-{place}")
-    for number, asked in _QUESTIONS.items()
-    for place, mistake in enumerate(asked.mistakes)
+    pytest.param(entry, mistake, id=f"{number}-{place}")
+    for number, entry in _QUESTIONS.items()
+    for place, mistake in enumerate(entry.mistakes)
 ]
 
 
 @each_question
-def test_a_solution_is_right(asked):
-    verdict = course.check(asked.number, asked.solution)
+def test_a_solution_is_right(entry):
+    verdict = course.check(entry.number, entry.solution)
     assert verdict, verdict
-    assert str(verdict).startswith(f"{asked.number} is right: all {len(asked.cases)} cases")
+    assert str(verdict).startswith(f"{entry.number} is right: all {len(entry.cases)} cases")
 
 
-@pytest.mark.parametrize(("asked", "mistake"), MISTAKES)
-def test_a_typical_mistake_gets_its_message_and_the_rule(asked, mistake):
-    verdict = course.check(asked.number, mistake.answer)
+@pytest.mark.parametrize(("entry", "mistake"), MISTAKES)
+def test_a_typical_mistake_gets_its_message_and_the_rule(entry, mistake):
+    verdict = course.check(entry.number, mistake.answer)
     assert not verdict
-    assert f"your function {mistake.message}. In {asked.solution.__name__}(" in str(verdict)
-    assert f"Rule: {asked.rule} (lecture {asked.lecture})." in str(verdict)
+    assert f"your function {mistake.message}. In {entry.solution.__name__}(" in str(verdict)
+    assert f"Rule: {entry.rule} (lecture {entry.lecture})." in str(verdict)
 
 
 @each_question
-def test_a_question_is_complete(asked):
-    assert len(asked.mistakes) >= 3
-    assert len(asked.hints) >= 2
-    assert not any(text.endswith(".") for text in (asked.rule, asked.title, *asked.hints))
-    assert not any(mistake.message.endswith(".") for mistake in asked.mistakes)
-    assert asked.asked.endswith(".")
-    names = list(inspect.signature(asked.solution).parameters)
-    for mistake in asked.mistakes:
+def test_a_question_is_complete(entry):
+    assert len(entry.mistakes) >= 3
+    assert len(entry.hints) >= 2
+    assert not any(text.endswith(".") for text in (entry.rule, entry.title, *entry.hints))
+    assert not any(mistake.message.endswith(".") for mistake in entry.mistakes)
+    assert entry.task.endswith(".")
+    names = list(inspect.signature(entry.solution).parameters)
+    for mistake in entry.mistakes:
         assert list(inspect.signature(mistake.answer).parameters)[: len(names)] == names
-    signature = f"{asked.solution.__name__}({', '.join(names)})"
-    assert course.question(asked.number).splitlines()[0] == (
-        f"{asked.number} {asked.title}: {signature}"
+    signature = f"{entry.solution.__name__}({', '.join(names)})"
+    assert course.question(entry.number).splitlines()[0] == (
+        f"{entry.number} {entry.title}: {signature}"
     )
 
 

@@ -40,8 +40,8 @@ def cells(text, solutions):
             code = "\n".join(lines)
             if not SOLUTION.search(code):
                 raise ValueError(f"question {kind} has no solution between its markers")
-            asked, function = course.question(kind), re.search(r"^def (\w+)", code, re.MULTILINE)[1]
-            made.append(cell("markdown", markdown(asked)))
+            shown, function = course.question(kind), re.search(r"^def (\w+)", code, re.MULTILINE)[1]
+            made.append(cell("markdown", markdown(shown)))
             code = code if solutions else SOLUTION.sub(STUB, code)
             made.append(cell("code", code, graded(kind, test=False)))
             check = (
@@ -67,9 +67,9 @@ def split(text):
     return [(kind, "\n".join(lines).strip().splitlines()) for kind, lines in found]
 
 
-def markdown(asked):
+def markdown(question):
     """Write a question as Markdown: title, signature and task."""
-    heading, _, task = asked.partition("\n\n")
+    heading, _, task = question.partition("\n\n")
     title, _, signature = heading.rpartition(": ")
     return f"### {title}\n\n`{signature}`\n\n{task}"
 
