@@ -12,7 +12,7 @@ from refquant.oracle.problems.codes import Output
 from refquant.oracle.problems.function_meanings import linear_of, steps_of_operand
 from refquant.oracle.problems.meanings import meaning_of
 from refquant.oracle.traces import Step, exact_step
-from refquant.tensors import QuantizedTensor, Tensor
+from refquant.tensors import QuantizedTensor
 
 __all__ = ["function_steps"]
 
@@ -22,7 +22,8 @@ def function_steps(task: Problem, record: Engine, flat: int) -> list[Step]:
     result = task.run(record)
     place = tuple(map(int, np.unravel_index(flat, result.shape)))
     given = next(iter(task.arguments.values()))
-    steps = _pieces(given) if isinstance(given, list | tuple) else _operand(task, given, place)
+    several = isinstance(given, list | tuple)
+    steps = _pieces(given) if several else _operand(task, given, place, result.shape)
     if isinstance(result, QuantizedTensor):
         steps += [Step("s", float(result.scale), "scale of the result"),
                   Step("z", int(result.zero_point), "its zero point")]  # fmt: skip
@@ -48,18 +49,17 @@ def _quantizer(q: QuantizedTensor, place: tuple[int, ...], name: str) -> list[St
             Step(f"z_{name}", zero, "its zero point")]  # fmt: skip
 
 
-def _operand(task: Problem, q: Any, place: tuple[int, ...]) -> list[Step]:
+def _operand(task: Problem, q: Any, place: tuple[int, ...], shape: tuple) -> list[Step]:
     """Tell the operand, and what a function that adds or chooses numbers makes of its integers."""
     if not isinstance(q, QuantizedTensor):
         return [Step("x", float(q.array[place]), "the real number")]
     steps = _quantizer(q, place, "x")
     linear = linear_of(task)
     if linear is not None:
-        more = {k: v for k, v in list(task.arguments.items())[1:] if k != "dtype"}
-        whole = linear.function(Tensor(steps_of_operand(q)), **more).array
+        whole = linear.of(steps_of_operand(q), task.arguments)
         what = "a share of" if linear.terms(q.array, task.arguments) else "the largest of"
         return [*steps, Step("of q - z_x", float(whole[place]), f"{what} integers, in float64")]
-    if q.array.shape == task.run("fbgemm").shape:
+    if q.array.shape == tuple(shape):
         code = int(q.array[place])
         real = (code - steps[1].value) * steps[0].value
         return [Step("q", code, "the integer"), *steps, Step("x", real, "s_x * (q - z_x)")]

@@ -10,6 +10,7 @@ from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.meaning import Meaning, gamma
 from refquant.oracle.problems.neutral import pads_of
 from refquant.oracle.problems.neutral_codes import NeutralCodes
+from refquant.oracle.problems.real_functions import elu, hardswish, leaky_relu, sigmoid
 
 __all__ = ["copied", "meaning_of_codes", "near_places", "sums_of"]
 
@@ -34,7 +35,7 @@ def _function(function: Callable[..., Any], slope: float, scaled: bool = False) 
 
 
 def _leaky(x: np.ndarray, a: dict[str, Any]) -> np.ndarray:
-    return np.where(x < 0, x * float(np.float32(a["negative_slope"])), x)
+    return leaky_relu(x, float(np.float32(a["negative_slope"])))
 
 
 def _softmax(a: dict[str, Any], to: Output) -> Meaning:
@@ -107,9 +108,8 @@ def _average(a: dict[str, Any], to: Output) -> Meaning:
 
 
 def _largest(a: dict[str, Any], to: Output) -> Meaning:
-    taps, _ = _windows(a, -np.inf)
-    steps = np.rint(taps.max(-1) / a["x"].scale)  # the codes, which a division only nearly gives
-    return _moved(steps + a["x"].zero_point, a["x"], to)
+    taps, _ = _windows({**a, "x": Codes(a["x"].array, 1.0)}, -np.inf)
+    return _moved(taps.max(-1), a["x"], to)
 
 
 def _moved(codes: np.ndarray, x: Codes, to: Output, *others: np.ndarray) -> Meaning:
@@ -217,17 +217,13 @@ def _dynamic(a: dict[str, Any], to: Output) -> Meaning:
     return Meaning(x / scale + middle, np.abs(x) / scale, to, more=middle - ends[0])
 
 
-def _hardswish(x: np.ndarray) -> np.ndarray:
-    return x * np.clip(x + 3, 0, 6) / 6
-
-
 _MEANINGS: dict[str, Callable[[dict[str, Any], Any], Meaning]] = {
     "requantize": _function(lambda x: x, 1.0, True),
     "leaky_relu": _function(_leaky, 1.0, True),
-    "sigmoid": _function(lambda x: 1 / (1 + np.exp(-x)), 0.25),
+    "sigmoid": _function(sigmoid, 0.25),
     "tanh": _function(np.tanh, 1.0),
-    "elu": _function(lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0)), x), 1.0),
-    "hardswish": _function(_hardswish, 1.5, True),
+    "elu": _function(elu, 1.0),
+    "hardswish": _function(hardswish, 1.5, True),
     "softmax": _softmax,
     "quantize": _quantize,
     "cat": _pieces,

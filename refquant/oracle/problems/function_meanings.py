@@ -33,6 +33,7 @@ from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.code_meanings import copied, near_places
 from refquant.oracle.problems.codes import Output
 from refquant.oracle.problems.meaning import Meaning, gamma
+from refquant.oracle.problems.real_functions import elu, hardswish, leaky_relu, sigmoid
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["Linear", "linear_of", "meaning_of_function", "steps_of_operand"]
@@ -56,6 +57,12 @@ class Linear(NamedTuple):
     function: Callable[..., Any]
     terms: Callable[[np.ndarray, _Arguments], int] = lambda x, a: 0
     jumps: bool = False
+
+    def of(self, numbers: np.ndarray, given: _Arguments) -> np.ndarray:
+        """Compute the function of numbers in place of the operand, which is the first argument."""
+        _, *more = given.items()
+        named = {name: value for name, value in more if name != "dtype"}
+        return self.function(Tensor(numbers), **named).array
 
 
 def _window(spatial: int) -> Callable[[np.ndarray, _Arguments], int]:
@@ -128,10 +135,9 @@ def steps_of_operand(q: QuantizedTensor) -> np.ndarray:
 
 def _of_linear(task: Problem, linear: Linear, to: Output) -> Meaning:
     a = dict(task.arguments)
-    q = a.pop(next(iter(a)))
+    q = a[next(iter(a))]
     steps = steps_of_operand(q)
-    more = {name: value for name, value in a.items() if name != "dtype"}
-    real, size = (linear.function(Tensor(x), **more).array for x in (steps, np.abs(steps)))
+    real, size = (linear.of(x, a) for x in (steps, np.abs(steps)))
     factor = q.scale / to.scale
     terms = linear.terms(steps, a)
     if not terms and factor == 1.0:
@@ -184,8 +190,7 @@ def _of_pieces(task: Problem, to: Output) -> Meaning:
 
 
 def _elu(x: np.ndarray, a: _Arguments) -> np.ndarray:
-    alpha, scale, slope = a["alpha"], a.get("scale", 1.0), a.get("input_scale", 1.0)
-    return np.where(x < 0, np.expm1(x * slope) * alpha * scale, x * scale)
+    return elu(x, a["alpha"], a.get("scale", 1.0), a.get("input_scale", 1.0))
 
 
 def _slope_of_elu(x: np.ndarray, a: _Arguments) -> np.ndarray:
@@ -199,7 +204,7 @@ def _as_elu(a: _Arguments) -> _Arguments:
 
 
 def _leaky_relu(x: np.ndarray, a: _Arguments) -> np.ndarray:
-    return np.where(x < 0, x * a["negative_slope"], x)
+    return leaky_relu(x, a["negative_slope"])
 
 
 def _threshold(x: np.ndarray, a: _Arguments) -> np.ndarray:
@@ -230,8 +235,8 @@ def _slope_of_factor(name: str, least: float) -> Callable[..., float]:
 _SINGLE: dict[str, tuple[Callable[..., np.ndarray], Callable[..., Any]]] = {
     "relu": (lambda x, a: np.maximum(x, 0.0), _steep(1.0)),
     "relu6": (lambda x, a: np.clip(x, 0.0, 6.0), _steep(1.0)),
-    "sigmoid": (lambda x, a: 1 / (1 + np.exp(-x)), _steep(0.25)),
-    "hardswish": (lambda x, a: x * np.clip(x + 3, 0, 6) / 6, _steep(1.5)),
+    "sigmoid": (lambda x, a: sigmoid(x), _steep(0.25)),
+    "hardswish": (lambda x, a: hardswish(x), _steep(1.5)),
     "elu": (_elu, _slope_of_elu),
     "celu": (lambda x, a: _elu(x, _as_elu(a)), lambda x, a: _slope_of_elu(x, _as_elu(a))),
     "leaky_relu": (_leaky_relu, _slope_of_factor("negative_slope", 1.0)),
