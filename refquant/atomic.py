@@ -24,7 +24,7 @@ try:
 except ImportError:  # Windows, which does not let anybody delete a file that is open
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["replace_file"]
+__all__ = ["replace_bytes", "replace_file"]
 
 
 def replace_file(path: Path, write: Callable[[BinaryIO], Any], argument: str = "path") -> None:
@@ -56,6 +56,11 @@ def replace_file(path: Path, write: Callable[[BinaryIO], Any], argument: str = "
     if not _replace_by_unnamed(target, draft, before, write):
         _replace_by_named(target, draft, before, write)
     _synchronize_folder(target.parent)
+
+
+def replace_bytes(path: Path, data: bytes) -> None:
+    """Write a file that holds these bytes; see `replace_file`."""
+    replace_file(path, lambda stream: stream.write(data))
 
 
 def _status(target: Path, argument: str) -> os.stat_result | None:

@@ -2,14 +2,13 @@
 
 import math
 import os
-from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from refquant import arguments
-from refquant.atomic import replace_file
+from refquant.atomic import replace_bytes
 from refquant.errors import NotSupportedError
 from refquant.oracle.graphs.files import graph_of
 from refquant.oracle.graphs.graph import Graph, Node
@@ -85,7 +84,7 @@ def write(model: Any, folder: str | os.PathLike, example: Any = None) -> list[Pa
     target.mkdir(parents=True, exist_ok=True)
     files = [target / "network.h", target / PROGRAM.name]
     for path, data in zip(files, (header.encode(), PROGRAM.read_bytes()), strict=True):
-        replace_file(path, methodcaller("write", data))
+        replace_bytes(path, data)
     return files
 
 

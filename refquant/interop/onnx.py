@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from refquant import arguments
-from refquant.atomic import replace_file
+from refquant.atomic import replace_bytes
 from refquant.oracle.graphs.files import content_of, graph_of
 from refquant.oracle.graphs.graph import Graph
 from refquant.oracle.graphs.onnx_reader import read_onnx
@@ -99,5 +99,5 @@ def write(model: Any, path: str | os.PathLike, example: Any = None, *, form: str
     form = arguments.choice("form", form, FORMS)
     target = arguments.file_path("path", path)
     content = write_onnx(graph_of(model, example), form)
-    replace_file(target, lambda stream: stream.write(content))
+    replace_bytes(target, content)
     return target

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from refquant import arguments
-from refquant.atomic import replace_file
+from refquant.atomic import replace_bytes
 from refquant.oracle.graphs.files import content_of, graph_of
 from refquant.oracle.graphs.graph import Graph
 from refquant.oracle.graphs.tflite_reader import read_tflite
@@ -94,5 +94,5 @@ def write(model: Any, path: str | os.PathLike, example: Any = None) -> Path:
     """
     target = arguments.file_path("path", path)
     content = write_tflite(graph_of(model, example))
-    replace_file(target, lambda stream: stream.write(content))
+    replace_bytes(target, content)
     return target

@@ -8,7 +8,7 @@ from typing import Any
 
 from refquant import arguments
 from refquant._version import __version__
-from refquant.atomic import replace_file
+from refquant.atomic import replace_bytes
 from refquant.errors import ArgumentError
 from refquant.plotting.style import checked_axes
 from refquant.reporting.pictures import drawing, svg
@@ -166,5 +166,5 @@ def _pair(argument: str, value: Any) -> list[Any]:
 def write_atomically(path: str | os.PathLike, text: str) -> Path:
     """Write a text file (UTF-8) so that readers see either the old file or the complete new one."""
     path = Path(path)
-    replace_file(path, lambda stream: stream.write(text.encode("utf-8")))
+    replace_bytes(path, text.encode("utf-8"))
     return path

@@ -10,7 +10,9 @@ from refquant.errors import FileFormatError, NotSupportedError, RefquantError
 from refquant.oracle.graphs.graph import Graph, Node, Value
 from refquant.oracle.graphs.traced import from_model
 
-__all__ = ["MOST_BYTES", "Read", "Reading", "content_of", "graph_of"]
+__all__ = ["MOST_BYTES", "TFLITE", "Read", "Reading", "content_of", "graph_of", "is_tflite"]
+
+TFLITE = b"TFL3"
 
 MOST_BYTES = 2**31 - 1
 
@@ -32,6 +34,16 @@ class Read:
     graph: Graph
     places: dict[str, Any]
     content: bytes
+
+    @property
+    def ending(self) -> str:
+        """The ending of such a file."""
+        return "tflite" if is_tflite(self.content) else "onnx"
+
+
+def is_tflite(content: bytes) -> bool:
+    """Whether a file begins as one of TensorFlow Lite; files of ONNX have no such mark."""
+    return content[4:8] == TFLITE
 
 
 def content_of(source: Any) -> bytes:

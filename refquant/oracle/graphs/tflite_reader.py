@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from refquant.errors import FileFormatError, RefquantError
-from refquant.oracle.graphs.files import Read, Reading
+from refquant.oracle.graphs.files import TFLITE, Read, Reading
 from refquant.oracle.graphs.flatbuffer_reader import TableReader, root
 from refquant.oracle.graphs.graph import Node, Value
 from refquant.oracle.graphs.sizes import MOST_ELEMENTS
@@ -46,7 +46,7 @@ class _File:
     """Tensors and buffers of a file, read when an operator takes them."""
 
     def __init__(self, data: memoryview) -> None:
-        model = root(data, b"TFL3")
+        model = root(data, TFLITE)
         self.reading = Reading(".tflite")
         self.buffers = model.tables(4)
         self.codes = model.tables(1)

@@ -2,7 +2,7 @@
 
 import struct
 
-from refquant.oracle.graphs.files import Read
+from refquant.oracle.graphs.files import TFLITE, Read
 from refquant.oracle.graphs.flatbuffer_reader import root
 from refquant.oracle.vectors.models.onnx_graph import KINDS
 from refquant.oracle.vectors.models.protobuf import Message, encode
@@ -22,13 +22,13 @@ def exposed(read: Read, names: list[str]) -> bytes:
     names : list of str
         All results that are wanted, those of the file first.
     """
-    return (_tflite if read.content[4:8] == b"TFL3" else _onnx)(read, names)
+    return (_tflite if read.ending == "tflite" else _onnx)(read, names)
 
 
 def _tflite(read: Read, names: list[str]) -> bytes:
     """Let the list of results be another one, behind everything else."""
     data = bytearray(read.content)
-    graph = root(memoryview(read.content), b"TFL3").tables(2)[0]
+    graph = root(memoryview(read.content), TFLITE).tables(2)[0]
     place = graph.place_of(_OUTPUTS)
     if place is None:
         return bytes(data)

@@ -3,14 +3,13 @@
 import io
 import os
 from dataclasses import dataclass, field
-from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from refquant import arguments
-from refquant.atomic import replace_file
+from refquant.atomic import replace_bytes
 from refquant.errors import ArgumentError
 from refquant.oracle.graphs.graph import Graph, Node
 from refquant.reporting.page import Page
@@ -221,7 +220,7 @@ class Judgment:
         for ending, data in (("npz", packed.getvalue()), (self.reproducer["files"], content)):
             if data is not None:
                 path = target / f"{stem}.{ending}"
-                replace_file(path, methodcaller("write", data))
+                replace_bytes(path, data)
                 written.append(path)
         return written
 

@@ -17,7 +17,7 @@ from refquant.errors import (
 )
 from refquant.oracle.diagnosis import diagnose_problem
 from refquant.oracle.error_bounds import FAMILIES, legality
-from refquant.oracle.graphs.files import Read, content_of
+from refquant.oracle.graphs.files import Read, content_of, is_tflite
 from refquant.oracle.graphs.graph import Graph, Node, Value, answer_of, records_of
 from refquant.oracle.graphs.moves import Move
 from refquant.oracle.graphs.onnx_reader import read_onnx
@@ -108,7 +108,7 @@ def judge(
     (2, 2)
     """
     content = content_of(model)
-    read = read_tflite(content) if content[4:8] == b"TFL3" else read_onnx(content)
+    read = read_tflite(content) if is_tflite(content) else read_onnx(content)
     graph = read.graph
     limit = None if time_limit is None else arguments.real("time_limit", time_limit, 0.0)
     given = _drawn(graph) if inputs is None else graph.checked(_named(graph, inputs))
@@ -156,13 +156,12 @@ def _shown(read: Read, backend: Any, given: Arrays, limit: float | None) -> tupl
     runtime = RUNTIMES.get(backend) if isinstance(backend, str) else None
     if runtime is None:
         return _by_others(read, backend, given, [*ends, *inner], limit), []
-    ending = "tflite" if read.content[4:8] == b"TFL3" else "onnx"
-    if runtime.files != ending:
+    if runtime.files != read.ending:
         raise ArgumentError(
             "oracle.judge",
             argument="backend",
-            expected=f"one that runs .{ending} files: "
-            + ", ".join(name for name, each in RUNTIMES.items() if each.files == ending),
+            expected=f"one that runs .{read.ending} files: "
+            + ", ".join(name for name, each in RUNTIMES.items() if each.files == read.ending),
             got=repr(backend),
         )
     plain = runtime.run(read, read.content, given, ends)
@@ -340,7 +339,6 @@ def _reproducer(
         if each.output not in actual:
             actual[each.output] = graph.answer(each, actual, _everything())
     alone = sub_graph(graph, node)
-    ending = "tflite" if read.content[4:8] == b"TFL3" else "onnx"
     arrays = {}
     for parameter, names in node.operands.items():
         for k, name in enumerate(names if isinstance(names, tuple) else (names,)):
@@ -353,10 +351,10 @@ def _reproducer(
     ]
     alone = Graph(fixed, alone.nodes, alone.inputs, alone.outputs)
     try:
-        content = write_tflite(alone) if ending == "tflite" else write_onnx(alone, "qdq")
+        content = write_tflite(alone) if read.ending == "tflite" else write_onnx(alone, "qdq")
     except NotSupportedError:
         content = None
     return {
-        "layer": chosen.name, "files": ending, "content": content,
+        "layer": chosen.name, "files": read.ending, "content": content,
         "arrays": {**arrays, "output": shown[chosen.name]},
     }  # fmt: skip

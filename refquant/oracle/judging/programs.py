@@ -120,8 +120,7 @@ def run_program(
         raise ArgumentError(argument="backend", expected="a command", got=repr(command))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        ending = "tflite" if read.content[4:8] == b"TFL3" else "onnx"
-        (folder / f"model.{ending}").write_bytes(read.content)
+        (folder / f"model.{read.ending}").write_bytes(read.content)
         lines: list[str] = []
         results = {}
         for key, array in inputs.items():
