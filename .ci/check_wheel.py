@@ -22,8 +22,9 @@ def problems(wheel: Path, kind: str):
     strangers = {name.split("/")[0] for name in names if not name.startswith("refquant")}
     if strangers:
         yield f"has other packages: {', '.join(sorted(strangers))}"
-    if "refquant/py.typed" not in names:
-        yield "lacks refquant/py.typed"
+    for needed in ("refquant/py.typed", PROGRAM):
+        if needed not in names:
+            yield f"lacks {needed}"
     if not any(name.endswith("licenses/LICENSE") for name in names):
         yield "lacks the license"
     compiled = [name for name in names if name.endswith((".so", ".pyd"))]
