@@ -5,7 +5,7 @@ import warnings
 
 import hypothesis
 import pytest
-from oracle.processors import has_vnni
+from oracle.processors import has_instructions_of_records, has_library_of_records
 
 import refquant
 
@@ -66,20 +66,24 @@ def torch(installed_torch):
     installed_torch.backends.quantized.engine = engine
 
 
-def has_instructions_of_records(torch):
-    """Whether PyTorch computes here by AVX512-VNNI, as where the answers of engines were recorded.
-
-    Without it sums of pairs saturate, vectors and blocks of channels have other lengths, and float
-    sums another order.
-    """
-    return torch.backends.cpu.get_cpu_capability() == "AVX512" and has_vnni()
-
-
 @pytest.fixture
 def instructions_of_records(torch):
     """Skip a test whose answers PyTorch gives otherwise on a processor without AVX512-VNNI."""
     if not has_instructions_of_records(torch):
         pytest.skip("PyTorch computes this otherwise without AVX512-VNNI; its answers are recorded")
+
+
+@pytest.fixture
+def library_of_records(torch):
+    """Skip a test whose floats PyTorch computes otherwise on a processor of another maker.
+
+    Sums of products have another order there, and square roots another rounding.
+    """
+    if not has_library_of_records(torch):
+        pytest.skip(
+            "Intel's library, by which PyTorch computes floats, takes another path on this "
+            "processor; its answers are recorded"
+        )
 
 
 @pytest.fixture(params=["fbgemm", "qnnpack"])

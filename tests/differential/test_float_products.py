@@ -12,7 +12,7 @@ def normal(rng, *shape):
     return np.where(rng.random(shape) < 0.1, np.copysign(0.0, x), x).astype(np.float32)
 
 
-@pytest.mark.usefixtures("instructions_of_records")
+@pytest.mark.usefixtures("library_of_records")
 @pytest.mark.torch
 def test_linear_layers_have_the_same_bits(torch):
     rng = np.random.default_rng(0)
@@ -56,7 +56,7 @@ def drawn_convolution(rng):
     return shape, (outputs, channels // groups, k, k), options
 
 
-@pytest.mark.usefixtures("instructions_of_records")
+@pytest.mark.usefixtures("library_of_records")
 @pytest.mark.torch
 def test_convolutions_have_the_same_bits(torch):
     rng = np.random.default_rng(0)

@@ -111,7 +111,7 @@ def test_models_are_compared_module_by_module(torch, name):
     assert_close({key: found[key] for key in wanted}, wanted)
 
 
-@pytest.mark.usefixtures("instructions_of_records")
+@pytest.mark.usefixtures("library_of_records")
 @pytest.mark.parametrize("groups", [[["conv1", "conv2"]], [["fc1", "fc2"]]])
 def test_layers_are_equalized(torch, groups):
     cls = build()["LeNet"]

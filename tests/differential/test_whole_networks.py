@@ -3,6 +3,7 @@
 import pytest
 from differential.networks import NETWORKS
 from differential.whole_networks import RECIPES, compare
+from oracle.processors import has_library_of_records
 
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("instructions_of_records")]
 
@@ -13,7 +14,8 @@ def test_networks_have_the_integers_of_pytorch(torch, name, recipe):
     for engine in ("fbgemm", "qnnpack"):
         result = compare(torch, name, recipe, engine)
         assert result.wrong == []
-        assert result.moved == 0
         assert result.integers > 20_000
         assert result.parted == 0
-        assert result.end_to_end == 0
+        if has_library_of_records(torch):  # else scales differ by what sums of floats move them
+            assert result.moved == 0
+            assert result.end_to_end == 0

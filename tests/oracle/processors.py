@@ -46,6 +46,23 @@ def has_vnni() -> bool:
     return here("onnx")
 
 
+def has_instructions_of_records(torch) -> bool:
+    """Whether PyTorch computes here by AVX512-VNNI, as where the answers of engines were recorded.
+
+    Without it sums of pairs saturate, vectors and blocks of channels have other lengths, and float
+    sums another order.
+    """
+    return torch.backends.cpu.get_cpu_capability() == "AVX512" and has_vnni()
+
+
+def has_library_of_records(torch) -> bool:
+    """Whether Intel's library, by which PyTorch multiplies floats, takes the recorded path too.
+
+    It takes others on processors of other makers, even with AVX-512. ncnn needs the same.
+    """
+    return has_instructions_of_records(torch) and here("ncnn")
+
+
 @cache
 def here(runtime: str) -> bool:
     """Whether a runtime answers on this machine as its engine does, as far as is known."""

@@ -1,4 +1,4 @@
-"""Square roots of float32 are those of MKL on processors with AVX-512."""
+"""Square roots of float32 are those of MKL on Intel's processors with AVX-512."""
 
 import numpy as np
 import pytest
@@ -41,9 +41,8 @@ def test_float64_is_rounded():
     assert np.array_equal(square_root(x), np.sqrt(x))
 
 
+@pytest.mark.usefixtures("library_of_records")
 def test_the_operation_of_pytorch(torch):
-    if torch.backends.cpu.get_cpu_capability() != "AVX512":
-        pytest.skip("MKL rounds correctly on this processor")
     x = drawn(1_000_000, seed=1)
     expected = torch.from_numpy(x.copy()).sqrt().numpy()
     assert np.array_equal(refquant.sqrt(refquant.from_numpy(x)).numpy(), expected)
