@@ -8,7 +8,9 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-import refquant  # noqa: E402  the settings above come first
+import tutorial_notebooks  # noqa: E402  the settings above come first
+
+import refquant  # noqa: E402
 
 project = "refquant"
 author = "the refquant developers"
@@ -33,7 +35,7 @@ extensions = [
     "pytorch_names",
 ]
 if any((HERE.parent / "tutorials").glob("plot_*.py")):
-    extensions.append("sphinx_gallery.gen_gallery")
+    extensions += ["sphinx_gallery.gen_gallery", "tutorial_notebooks"]
 
 root_doc = "index"
 exclude_patterns = ["_build"]
@@ -50,6 +52,8 @@ numpydoc_xref_param_type = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = "refquant"
+# Where the site will lie, for links in notebooks: REFQUANT_SITE=https://... make docs
+html_baseurl = os.environ.get("REFQUANT_SITE", "")
 html_static_path = ["_static"]
 html_css_files = ["refquant.css"]
 html_show_sourcelink = False
@@ -88,6 +92,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "write_computation_times": False,
     "image_srcset": ["2x"],
+    "first_notebook_cell": tutorial_notebooks.INSTALL,
 }
 # The gallery's configuration holds functions, which the cache of Sphinx cannot keep.
 suppress_warnings = ["config.cache"]

@@ -9,17 +9,28 @@ shows how that is possible although rounding has no gradient, and how much it br
 The theory behind it: :doc:`/learn/training`.
 """
 
+import copy
+
 import matplotlib.pyplot as plt
 import numpy as np
 
 import refquant as torch
-from refquant import plotting
-from refquant.demo.bits import after_training, in_training
+from refquant import nn, plotting
+from refquant.demo.bits import after_training
 from refquant.demo.data import load_digits
 from refquant.demo.experiment import calibration_batches
 from refquant.demo.metrics import accuracy, logits_of
-from refquant.demo.training import train
-from refquant.quantization import FakeQuantize, MovingAverageMinMaxObserver
+from refquant.demo.network import DigitNet
+from refquant.quantization import (
+    FakeQuantize,
+    MovingAverageMinMaxObserver,
+    MovingAveragePerChannelMinMaxObserver,
+    QConfig,
+    convert,
+    default_fake_quant,
+    fuse_modules_qat,
+    prepare_qat,
+)
 
 torch.backends.quantized.engine = "fbgemm"
 
@@ -114,12 +125,35 @@ fake
 # A network, rounded afterwards
 # -----------------------------
 #
-# Now the digits. First the network is trained in float32, then its weights are rounded to ever
-# fewer bits, one scale for each output channel. Activations keep 8 bits, of which ``fbgemm`` uses
-# 7.
+# Now the digits. First the network is trained in float32, with this loop:
 
 digits = load_digits(seed=0)
-network = train(digits.train, epochs=6, seed=0, show=False)
+images, labels = digits.train.pixels.numpy(), digits.train.labels.numpy()
+
+
+def fit(model, epochs, learning_rate):
+    loss_of = nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    shuffle = np.random.default_rng(0)
+    for _ in range(epochs):
+        order = shuffle.permutation(len(labels))
+        for start in range(0, len(order), 64):
+            chosen = order[start : start + 64]
+            optimizer.zero_grad()
+            logits = model(torch.from_numpy(images[chosen]))
+            loss_of(logits, torch.from_numpy(labels[chosen])).backward()
+            optimizer.step()
+
+
+torch.manual_seed(0)
+network = DigitNet()
+fit(network, epochs=6, learning_rate=3e-3)
+network.eval()
+
+# %%
+# Then its weights are rounded to ever fewer bits, one scale for each output channel. Activations
+# keep 8 bits, of which ``fbgemm`` uses 7.
+
 float_accuracy = accuracy(logits_of(network, digits.test), digits.test)
 print(f"float32: {100 * float_accuracy:.2f} %")
 
@@ -141,12 +175,28 @@ assert afterwards[2] < float_accuracy - 0.05
 # ----------------------------
 #
 # ``prepare_qat`` puts a ``FakeQuantize`` on every weight and behind every layer, and training goes
-# on for four more passes over the same 1200 images. Then ``convert`` makes it a network of
-# integers.
+# on for four more passes over the same 1200 images, in the same loop. Then ``convert`` makes it a
+# network of integers.
 
-learned = {
-    bits: in_training(network, bits, "per channel", digits, epochs=4, show=False) for bits in BITS
-}
+FUSED = [["conv1", "bn1", "relu1"], ["conv2", "bn2", "relu2"], ["fc1", "relu3"]]
+
+
+def train_rounded(bits):
+    weight = FakeQuantize.with_args(
+        observer=MovingAveragePerChannelMinMaxObserver,
+        quant_min=-(2 ** (bits - 1)),
+        quant_max=2 ** (bits - 1) - 1,
+        dtype=torch.qint8,
+        qscheme=torch.per_channel_symmetric,
+    )
+    model = fuse_modules_qat(copy.deepcopy(network).train(), FUSED)
+    model.qconfig = QConfig(activation=default_fake_quant, weight=weight)
+    model = prepare_qat(model)
+    fit(model, epochs=4, learning_rate=1e-3)
+    return convert(model.eval())
+
+
+learned = {bits: train_rounded(bits) for bits in BITS}
 within = {bits: accuracy(logits_of(learned[bits], digits.test), digits.test) for bits in BITS}
 for bits in BITS:
     print(

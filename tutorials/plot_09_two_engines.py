@@ -26,6 +26,7 @@ from refquant.quantization import MinMaxObserver
 #
 # The second convolution of a network that was trained on digits, and what it is given by the layers
 # before for 447 test images. Everything is quantized with the smallest and the largest value.
+# (``train`` is the loop of lesson 6.)
 
 digits = load_digits(seed=0)
 network = fuse(train(digits.train, epochs=4, seed=0, show=False))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-PICTURES = sorted(DOCS.glob("*/pictures/*.py"))
+PICTURES = sorted([*DOCS.glob("pictures/*.py"), *DOCS.glob("*/pictures/*.py")])
 
 if not DOCS.exists():
     pytest.skip("the tests are not in a source tree", allow_module_level=True)
@@ -34,7 +34,7 @@ def test_axes_say_what_they_show(drawing, script):
 
 def test_every_picture_stands_on_a_page():
     named = set()
-    for page in DOCS.glob("*/*.rst"):
+    for page in [*DOCS.glob("*.rst"), *DOCS.glob("*/*.rst")]:
         for name in re.findall(r"^\.\. picture:: (\w+)$", page.read_text("utf-8"), re.MULTILINE):
             named.add(page.parent / "pictures" / f"{name}.py")
     assert named == set(PICTURES)

@@ -1,6 +1,7 @@
 """Every tutorial runs without a warning, its assertions hold, and its notebook is the same."""
 
 import ast
+import importlib.util
 import json
 import os
 import re
@@ -74,6 +75,35 @@ def test_notebook_has_the_code_of_the_script(script, tmp_path):
     expected = ast.parse(script.read_text(encoding="utf-8")).body[1:]
     assert list(map(ast.dump, ast.parse(code).body)) == list(map(ast.dump, expected))
     assert cells[0]["cell_type"] == "markdown"
+
+
+@pytest.fixture(scope="module")
+def extension():
+    pytest.importorskip("sphinx_gallery.notebook")
+    path = FOLDER.parent / "docs" / "_ext" / "tutorial_notebooks.py"
+    spec = importlib.util.spec_from_file_location("tutorial_notebooks", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@each
+def test_notebook_has_links_where_the_page_has_roles(script, tmp_path, extension):
+    copy = tmp_path / script.name
+    linked = extension.linked(script.read_text(encoding="utf-8"), "https://example.org")
+    copy.write_text(linked, encoding="utf-8")
+    extension.notebook.python_to_jupyter_cli([str(copy)])
+    cells = json.loads(copy.with_suffix(".ipynb").read_text(encoding="utf-8"))["cells"]
+    text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    assert not re.search(r":[a-z]+:`|`_|^\.\. ", text, re.MULTILINE)
+    assert re.search(r"\[[^\]]+\]\(https://example.org/\w+/\w+\.html\)", text)
+
+
+def test_a_link_has_the_title_of_its_page(extension):
+    title = extension.title_of("/learn/affine")
+    assert title.startswith("The affine map")
+    linked = extension.linked("See :doc:`/learn/affine`.", "../..")
+    assert linked == f"See `{title} <../../learn/affine.html>`_."
 
 
 @each
