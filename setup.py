@@ -153,7 +153,7 @@ class BuildExtensions(build_ext):
             extension.extra_compile_args = common + flags
             extension.extra_link_args = link_openmp + sanitizing(kind)
             if kind == "unix" and sys.platform.startswith("linux") and not sanitizing(kind):
-                extension.extra_link_args.append("-Wl,--strip-debug")
+                extension.extra_link_args.append("-Wl,--strip-all")
             if extension.name == f"{PACKAGE}._cpu":  # which tells them to show_config()
                 record = json.dumps({"common": common, **by_variant})
                 extension.define_macros = [("REFQUANT_FLAGS", json.dumps(record))]

@@ -9,6 +9,7 @@ from libc.math cimport fmaf, rintf
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy
 
+from refquant._kernels._attributes cimport embedded, separate
 from refquant._kernels._operands cimport Output, stored
 from refquant._kernels._rounding cimport clampd, clampf
 from refquant._kernels._rules cimport (
@@ -90,7 +91,7 @@ cdef inline double average_of_sum(
     return clampd(<double>rintf(t), to.lower, to.upper)
 
 
-cdef inline void average_channels(
+cdef inline embedded average_channels(
     const int32_t* total, stored* out, Py_ssize_t n, Sizes of, int64_t divisor, Average to, int code
 ) noexcept nogil:
     """Averages of neighboring channels by one rule, from sums of 8-bit integers."""
@@ -132,17 +133,33 @@ cdef inline void average_channels(
             out[c] = <stored><int32_t>average_of_sum(total[c], of, divisor, to, code)
 
 
+cdef inline separate average_vectors(
+    const int32_t* total, stored* out, Py_ssize_t n, const Sizes* of, int64_t divisor, const Average* to,
+    int code
+) noexcept nogil:
+    """Averages of neighbors in whole vectors."""
+    average_channels(total, out, n, of[0], divisor, to[0], code)
+
+
+cdef inline separate average_rest(
+    const int32_t* total, stored* out, Py_ssize_t n, const Sizes* of, int64_t divisor, const Average* to,
+    int code
+) noexcept nogil:
+    """Averages of fewer neighbors than whole vectors have; `total` has room for VECTORS."""
+    cdef stored rest[VECTORS]
+    average_channels(total, rest, VECTORS, of[0], divisor, to[0], code)
+    memcpy(out, rest, n * sizeof(stored))
+
+
 cdef inline void average_neighbors(
     const int32_t* total, stored* out, Py_ssize_t n, Sizes of, int64_t divisor, Average to, int code
 ) noexcept nogil:
     """Averages of any number of neighbors; `total` has room for VECTORS."""
-    cdef stored rest[VECTORS]
     cdef Py_ssize_t whole = n - n % VECTORS, c
     if whole:
-        average_channels(total, out, whole, of, divisor, to, code)
+        average_vectors(total, out, whole, &of, divisor, &to, code)
     if n - whole >= FEW:
-        average_channels(total + whole, rest, VECTORS, of, divisor, to, code)
-        memcpy(out + whole, rest, (n - whole) * sizeof(stored))
+        average_rest(total + whole, out + whole, n - whole, &of, divisor, &to, code)
     else:
         for c in range(whole, n):
             out[c] = <stored><int32_t>average_of_sum(total[c], of, divisor, to, code)
