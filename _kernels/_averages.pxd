@@ -134,16 +134,16 @@ cdef inline embedded average_channels(
 
 
 cdef inline separate average_vectors(
-    const int32_t* total, stored* out, Py_ssize_t n, const Sizes* of, int64_t divisor, const Average* to,
-    int code
+    const int32_t* total, stored* out, Py_ssize_t n, const Sizes* of, int64_t divisor,
+    const Average* to, int code
 ) noexcept nogil:
     """Averages of neighbors in whole vectors."""
     average_channels(total, out, n, of[0], divisor, to[0], code)
 
 
 cdef inline separate average_rest(
-    const int32_t* total, stored* out, Py_ssize_t n, const Sizes* of, int64_t divisor, const Average* to,
-    int code
+    const int32_t* total, stored* out, Py_ssize_t n, const Sizes* of, int64_t divisor,
+    const Average* to, int code
 ) noexcept nogil:
     """Averages of fewer neighbors than whole vectors have; `total` has room for VECTORS."""
     cdef stored rest[VECTORS]
