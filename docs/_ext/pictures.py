@@ -1,7 +1,8 @@
 """The directive ``picture``: a figure drawn while the site is built, with its code below it.
 
 ``.. picture:: rounding`` shows what ``pictures/rounding.py`` beside the page draws; see `drawing`.
-The option ``:alt:`` describes it for those who cannot see it; the content is its caption.
+The option ``:alt:`` describes it for those who cannot see it; the content is its caption. With
+``:small:`` it shrinks on a phone, where others scroll to keep their letters legible.
 """
 
 from pathlib import Path
@@ -17,7 +18,7 @@ class Picture(SphinxDirective):
 
     required_arguments = 1
     has_content = True
-    option_spec = {"alt": directives.unchanged_required}
+    option_spec = {"alt": directives.unchanged_required, "small": directives.flag}
 
     def run(self):
         if "alt" not in self.options:
@@ -36,7 +37,7 @@ class Picture(SphinxDirective):
                 nodes.raw("", "<details><summary>How it is drawn</summary>", format="html"),
                 nodes.literal_block(code, code, language="python"),
                 nodes.raw("", "</details>", format="html"),
-                classes=["picture"],
+                classes=["picture", "small"] if "small" in self.options else ["picture"],
             )
         ]
 

@@ -14,7 +14,7 @@ def draw(ink):
         refquant.from_numpy(wave), SCALE, ZERO_POINT, 0, LAST
     ).numpy()
     figure, (above, below) = pyplot.subplots(
-        2, 1, sharex=True, height_ratios=[3, 1], figsize=(7.2, 4.2)
+        2, 1, sharex=True, height_ratios=[3, 1], figsize=(5.4, 3.9)
     )
     integers = np.arange(LAST + 1)
     marks = SCALE * (integers - ZERO_POINT)
