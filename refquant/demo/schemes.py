@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from refquant import nn
 from refquant.demo.network import CONVOLUTIONS, FUSIBLE, DigitNet
+from refquant.nn.module import AnyModule
 from refquant.quantization import (
     QConfig,
     convert,
@@ -32,12 +33,12 @@ def fuse(model: DigitNet) -> DigitNet:
     return fuse_modules(model, [list(names) for names in FUSIBLE])
 
 
-def quantize_statically(model: DigitNet, qconfig: QConfig, batches: Iterable[Tensor]) -> DigitNet:
+def quantize_statically(model: AnyModule, qconfig: QConfig, batches: Iterable[Tensor]) -> AnyModule:
     """Quantize weights and activations, with ranges that are fixed by calibration.
 
     Parameters
     ----------
-    model : DigitNet
+    model : Module
         Fused, in evaluation mode; stays as it is.
     qconfig : QConfig
         Observers for activations and weights.
@@ -46,7 +47,7 @@ def quantize_statically(model: DigitNet, qconfig: QConfig, batches: Iterable[Ten
 
     Returns
     -------
-    DigitNet
+    Module
         With quantized modules for the chosen engine.
     """
     model = copy.deepcopy(model)
