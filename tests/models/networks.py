@@ -101,11 +101,16 @@ def trained(name, engine="fbgemm", steps=60):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+    return converted(model, x[:200], engine)
+
+
+def converted(model, x, engine):
+    """Fuse a network, and quantize it by what it computes of images."""
     model.eval()
     quantization.fuse_modules(model, model.pairs(), inplace=True)
     with refquant.engines.using(engine):
         model.qconfig = quantization.get_default_qconfig(engine)
         quantization.prepare(model, inplace=True)
-        model(refquant.from_numpy(x[:200]))
+        model(refquant.from_numpy(x))
         quantization.convert(model, inplace=True)
     return model

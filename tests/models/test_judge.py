@@ -10,6 +10,8 @@ from models import planted
 from refquant import cli, oracle
 from refquant.errors import ArgumentError, OperationError
 from refquant.interop import onnx, tflite
+from refquant.oracle.judging.fusions import fused_sums
+from refquant.oracle.judging.runtimes import RUNTIMES, Runtime
 
 ENGINE = planted.ENGINE
 
@@ -84,6 +86,46 @@ def test_another_engine_departs_and_the_rule_is_named(path):
     found = oracle.judge(path, "litert-reference", planted.inputs(), "xnnpack")
     assert found.first is not None
     assert found.first.legal == found.first.differing
+
+
+# -- fusions ---------------------------------------------------------------------------------
+
+
+def fusing(told):
+    """Make a runtime that adds to the convolution `narrow` before it quantizes that."""
+
+    def run(read, content, given, names):
+        graph = read.graph
+        arrays, hidden = dict(given), {}
+        for node in graph.nodes:
+            whole = dict(fused_sums(graph, node, arrays, hidden))
+            arrays[node.output] = whole.get("narrow", graph.answer(node, arrays, ENGINE))
+            if node.output == "narrow" and "narrow" not in names:
+                hidden["narrow"] = node
+        return {name: arrays[name] for name in names}
+
+    return Runtime("tflite", (ENGINE,), run, told)
+
+
+def test_a_layer_that_changes_the_result_when_it_is_shown_is_not_shown(path, monkeypatch):
+    monkeypatch.setitem(RUNTIMES, "fusing", fusing(False))
+    found = oracle.judge(path, "fusing", planted.inputs())
+    hidden = [layer.name for layer in found.layers if not layer.shown]
+    assert hidden == ["narrow"]
+    assert found.first.name == "sum"
+    assert "1 layers change the result of the model when they are shown" in found.notes[0]
+    assert "narrow" in str(found)
+    assert "not shown" in found.page().html()
+
+
+def test_a_sum_of_what_is_not_quantized_before_is_told_of_runtimes_that_fuse(path, monkeypatch):
+    monkeypatch.setitem(RUNTIMES, "fusing", fusing(True))
+    found = oracle.judge(path, "fusing", planted.inputs())
+    assert found.first is None
+    (layer,) = (layer for layer in found.layers if layer.rule)
+    assert layer.name == "sum"
+    assert layer.rule == f"{ENGINE}, 'narrow' not quantized before the sum"
+    assert layer.total_differing == 0
 
 
 # -- programs --------------------------------------------------------------------------------

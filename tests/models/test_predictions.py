@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from models import planted
 from models.networks import COUNT, NETWORKS, images, trained
+from oracle.processors import here
 
 import refquant
+from refquant import oracle
 from refquant.interop import onnx, tflite
 from refquant.oracle.graphs import from_model
 
@@ -79,6 +82,27 @@ def test_litert_answers_as_predicted(network, kernels, engine, tmp_path):
     answer = answered(tflite.read(path), x, engine)
     assert answer.dtype == theirs.dtype
     assert np.array_equal(answer, theirs)
+
+
+@pytest.mark.skipif(not here("openvino-u8"), reason="OpenVINO saturates sums without VNNI")
+def test_openvino_answers_as_predicted(network, tmp_path):
+    pytest.importorskip("openvino")
+    graph, x = network
+    found = oracle.judge(onnx.write(graph, tmp_path / "m.onnx"), "openvino", {"input": x})
+    assert found.first is None, str(found)
+    assert found.layers[-2].total_differing == 0
+
+
+@pytest.mark.onnxruntime
+def test_a_model_with_channels_last_becomes_the_same_onnx_file(tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    graph, given = planted.model(), planted.inputs()
+    for form in ("qdq", "qoperator"):
+        path = onnx.write(graph, tmp_path / "m.onnx", form=form)
+        session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        theirs = session.run(None, given)[0]
+        assert np.array_equal(onnx.read(path).run(given, "onnx")["head"], theirs)
+        assert oracle.judge(path, "onnxruntime", given).first is None
 
 
 def test_operations_of_a_model_that_no_graph_holds_are_all_listed():

@@ -1,6 +1,7 @@
 """Operations of ``.onnx`` files between DequantizeLinear and QuantizeLinear.
 
-Runtimes that know the pattern compute them on integers, as one operator.
+Runtimes that know the pattern compute them on integers, as one operator; so the axes of images are
+moved before and behind it, not inside: results have channels first.
 """
 
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refquant.oracle.vectors.models.onnx_graph import Graph, back, images, window
+from refquant.oracle.vectors.models.onnx_graph import Graph, image, window
 from refquant.oracle.vectors.models.onnx_operators import bias_of, filters_of, resized
 from refquant.oracle.vectors.models.operands import Operands, Quantized
 
@@ -49,11 +50,11 @@ def _matmul(g: Graph, c: Operands) -> str:
 def _conv(g: Graph, c: Operands) -> str:
     w, filters = c["weight"], filters_of(c)
     own = Quantized(filters, w.dtype, w.scale, w.zero_point, None if w.axis is None else 0)
-    x = g.real(images(g, c)[0], c["x"])
+    x = g.real(image(g, c), c["x"])
     dims = len(c.shape) - 2
     places: dict[str, Any] = {"group": c["groups"], "dilations": c.each("dilation", dims)}
     inputs = [x, g.real(g.constant(filters), own), *_bias(g, c)]
-    return back(g, c, g.node("Conv", inputs, **places, **window(c)))
+    return g.node("Conv", inputs, **places, **window(c))
 
 
 def _pair(kind: str) -> Build:
@@ -77,21 +78,21 @@ def _cat(g: Graph, c: Operands) -> str:
 
 def _pool(kind: str) -> Build:
     def build(g: Graph, c: Operands) -> str:
-        x = g.real(images(g, c)[0], c["x"])
-        return back(g, c, g.node(kind, [x], kernel_shape=c.each("kernel", 2), **window(c)))
+        x = g.real(image(g, c), c["x"])
+        return g.node(kind, [x], kernel_shape=c.each("kernel", 2), **window(c))
 
     return build
 
 
 def _global_pool(g: Graph, c: Operands) -> str:
-    return back(g, c, g.node("GlobalAveragePool", [g.real(images(g, c)[0], c["x"])]))
+    return g.node("GlobalAveragePool", [g.real(image(g, c), c["x"])])
 
 
 def _nearest(g: Graph, c: Operands) -> str:
     centered = c["align_corners"] or c["half_pixel_centers"]
     ends = "round_prefer_ceil" if centered else "floor"
-    x = g.real(images(g, c)[0], c["x"])
-    return back(g, c, resized(g, c, x, mode="nearest", nearest_mode=ends))
+    x = g.real(image(g, c), c["x"])
+    return resized(g, c, x, mode="nearest", nearest_mode=ends)
 
 
 BUILD: dict[str, Build] = {

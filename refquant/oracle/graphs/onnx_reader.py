@@ -171,4 +171,5 @@ def read_onnx(content: bytes) -> Read:
         if name not in file.reading.values:
             file.reading.add(Value(name, dtype, shape))
     result = file.reading.graph(list(file.inputs), wanted)
-    return Read(result, {name: name for name in result.values}, content)
+    known = {*file.inputs, *file.constants, *(name for node in nodes for name in node.outputs)}
+    return Read(result, {name: name for name in result.values if name in known}, content)

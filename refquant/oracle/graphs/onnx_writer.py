@@ -10,7 +10,7 @@ from refquant.oracle.graphs.graph import Graph, Node, Value
 from refquant.oracle.graphs.onnx_quantized import BUILD as QUANTIZED
 from refquant.oracle.graphs.shapes import shapes_of
 from refquant.oracle.vectors.models import onnx_graph, onnx_operators, onnx_reals
-from refquant.oracle.vectors.models.onnx_graph import value
+from refquant.oracle.vectors.models.onnx_graph import back, value
 from refquant.oracle.vectors.models.onnx_model import file_of
 from refquant.oracle.vectors.models.operands import Operands
 
@@ -74,7 +74,9 @@ def _between(g: _Writer, c: Operands) -> None:
     elif activation != "none":
         ends = {"relu6": (0.0, 6.0), "relu_n1_to_1": (-1.0, 1.0)}[activation]
         real = g.node("Clip", [real, *(g.constant(np.float32(end)) for end in ends)])
-    g.node("QuantizeLinear", [real, *g.quantizer(c.result)])
+    codes = g.node("QuantizeLinear", [real, *g.quantizer(c.result)])
+    if c.operation in QUANTIZED and "layout" in c:
+        back(g, c, codes)
 
 
 def _of_integers(g: _Writer, c: Operands) -> bool:

@@ -39,7 +39,8 @@ class LayerVerdict:
     engine : str
         The engine with which it was compared.
     rule : str
-        What explains the difference; empty if there is none.
+        What explains the difference, or how the backend computes several layers as one; empty if
+        there is nothing to tell.
     legal : int
         How many of the differing elements a sound implementation may give, too.
     shown : bool

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from refquant.oracle.graphs.shapes import zeros_for
 from refquant.oracle.graphs.tflite_reader import read_tflite
 from refquant.oracle.graphs.tflite_writer import write_tflite
 from refquant.oracle.judging.exposing import exposed
+from refquant.oracle.judging.fusions import fused_sums
 from refquant.oracle.judging.judgment import Judgment, LayerVerdict, sub_graph
 from refquant.oracle.judging.programs import run_program
 from refquant.oracle.judging.runtimes import RUNTIMES
@@ -118,7 +120,8 @@ def judge(
     named = isinstance(model, str | os.PathLike)
     title = os.path.basename(os.fspath(model)) if named else "model"
     shown, notes = _shown(read, backend, given, limit)
-    judged = _layers(graph, given, shown, records)
+    fuses = runtime is not None and runtime.fuses
+    judged = _layers(graph, given, shown, records, fuses)
     reproducer = _reproducer(read, given, shown, judged)
     name = backend if isinstance(backend, str) else getattr(backend, "__name__", "function")
     return Judgment(title, name, tuple(judged), tuple(notes), reproducer)
@@ -224,31 +227,32 @@ def _checked(graph: Graph, arrays: Mapping[str, Any]) -> Arrays:
 
 
 def _layers(
-    graph: Graph, given: Arrays, shown: Arrays, records: tuple[Engine, ...]
+    graph: Graph, given: Arrays, shown: Arrays, records: tuple[Engine, ...], fuses: bool
 ) -> list[LayerVerdict]:
     """Judge every layer; what a backend does not show is computed of what it has shown."""
     actual, predicted = dict(given), dict(given)
+    hidden: dict[str, Node] = {}
     judged = []
     for node in graph.nodes:
+        name = node.output
         task = graph.problem(node, actual)
         expected, record = answer_of(task, records, node)
-        whole = graph.problem(node, predicted)
-        predicted[node.output], _ = answer_of(whole, records, node)
-        name = node.output
+        predicted[name], _ = answer_of(graph.problem(node, predicted), records, node)
+        rule = ""
+        for layer, fused in fused_sums(graph, node, actual, hidden) if fuses else ():
+            if np.array_equal(fused, shown.get(name, fused)):
+                expected, rule = fused, f"{record.name}, {layer!r} not quantized before the sum"
+                whole = dict(fused_sums(graph, node, predicted, hidden))
+                predicted[name] = whole[layer]
+                break
         if name not in shown:
-            actual[name] = expected
+            actual[name], hidden[name] = expected, node
             judged.append(
                 LayerVerdict(
-                    name,
-                    node.operation,
-                    node.place,
-                    expected.size,
-                    0,
-                    0.0,
-                    record.name,
+                    name, node.operation, node.place, expected.size, 0, 0.0, record.name, rule,
                     shown=False,
                 )
-            )
+            )  # fmt: skip
             continue
         theirs = actual[name] = shown[name]
         if theirs.shape != expected.shape:
@@ -259,7 +263,8 @@ def _layers(
                 got=f"shape {theirs.shape}",
             )
         total = _difference(theirs, predicted[name])
-        judged.append(_judged(node, task, theirs, expected, record, records, total))
+        made = _judged(node, task, theirs, expected, record, records, total)
+        judged.append(replace(made, rule=rule) if rule else made)
     return judged
 
 

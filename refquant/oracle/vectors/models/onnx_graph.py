@@ -7,7 +7,7 @@ import numpy as np
 from refquant.oracle.vectors.models.operands import Operands, Quantized
 from refquant.oracle.vectors.models.protobuf import Message
 
-__all__ = ["KINDS", "MICROSOFT", "Graph", "back", "images", "value", "window"]
+__all__ = ["KINDS", "MICROSOFT", "Graph", "back", "image", "images", "value", "window"]
 
 MICROSOFT = "com.microsoft"
 KINDS = {"float32": 1, "uint8": 2, "int8": 3, "int16": 5, "int32": 6, "int64": 7}
@@ -92,11 +92,15 @@ def value(name: str, dtype: np.dtype, shape: tuple[int, ...]) -> Message:
     return [(1, name), (2, [(1, [(1, KINDS[dtype.name]), (2, dims)])])]
 
 
-def images(g: Graph, c: Operands) -> list[str]:
+def image(g: Graph, c: Operands) -> str:
     """Add images with channels first, transposed if they have them last."""
-    x, *quantizer = g.codes("x", c["x"])
-    order = _LAST[c["x"].array.ndim]
-    return [g.node("Transpose", [x], perm=order) if c["layout"] == "NHWC" else x, *quantizer]
+    x, order = g.input("x", c["x"].array), _LAST[c["x"].array.ndim]
+    return g.node("Transpose", [x], perm=order) if c["layout"] == "NHWC" else x
+
+
+def images(g: Graph, c: Operands) -> list[str]:
+    """Add images as `image` does, and their quantizer."""
+    return [image(g, c), *g.quantizer(c["x"])]
 
 
 def back(g: Graph, c: Operands, y: str) -> str:
