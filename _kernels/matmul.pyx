@@ -47,6 +47,7 @@ cdef enum:
     GAP = 16  # between rows of floats: rows a power of two apart compete for a line of the cache
     WIDTH = 32  # columns of float sums that grow at once
     HALF_BLOCK = 512  # products of the last columns that are added before they join the sums before
+    SMALL = 4096  # bytes of rows that a call keeps without an array
 
 
 def pack_rows(const int8_t[:, ::1] weight not None):
@@ -119,12 +120,18 @@ cdef _multiply_by_rows(
     cdef Py_ssize_t blocks = (m + height - 1) // height
     cdef Py_ssize_t slices = (outputs + SLICE - 1) // SLICE if blocks < FEW_BLOCKS else 1
     cdef int threads = threads_for(m * outputs * padded, GRAIN)
-    cdef uint8_t[:, ::1] scratch = np.empty((threads, height * padded + 64), np.uint8)
+    cdef Py_ssize_t length = height * padded + 64
+    cdef uint8_t[SMALL] small  # making an array takes longer than multiplying a short row
+    cdef uint8_t[::1] memory
+    cdef uint8_t* scratch = small
+    if threads * length > SMALL:
+        memory = np.empty(threads * length, np.uint8)
+        scratch = &memory[0]
     with nogil:
         for task in prange(blocks * slices, num_threads=threads, schedule="static",
                            use_threads_if=threads > 1):
-            _block(c, task, slices, height, &scratch[threadid(), 0], &x[0, 0], m, x.shape[1],
-                   &rows[0, 0], padded, outputs, q, y)
+            _block(c, task, slices, height, scratch + threadid() * length, &x[0, 0], m,
+                   x.shape[1], &rows[0, 0], padded, outputs, q, y)
 
 
 cdef void _block_of_panels(

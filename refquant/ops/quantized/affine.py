@@ -96,7 +96,7 @@ def quantize_per_tensor(
     >>> q.int_repr()
     tensor([  0,  10,  13, 109], dtype=refquant.uint8)
     """
-    if isinstance(input, list | tuple):
+    if not isinstance(input, Tensor) and isinstance(input, list | tuple):
         return _each_with_its_own(input, scale, zero_point, dtype)
     tensor = checks.float32_tensor("input", input)
     dtype = checks.quantized_dtype("dtype", dtype, sub_byte=True)
