@@ -149,8 +149,8 @@ assert abs(error.std() / (s / np.sqrt(12)) - 1) < 0.01
 fig, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
 plotting.error_sawtooth(s, z, torch.quint8, ax=axes[0])
 axes[0].set_title("error as a function of the value")
-axes[1].hist(error, bins=60, color=plotting.COLORS[0])
-axes[1].set(xlabel="error", ylabel="values", title="all errors are equally frequent")
+plotting.error_histogram(values, back, step=s, ax=axes[1])
+axes[1].set_title("all errors are equally frequent")
 plt.show()
 
 # %%
@@ -183,8 +183,7 @@ print("lost with each bit:", steps.round(2), "dB")
 assert np.all(np.abs(steps[:4] - 6.02) < 0.7)
 
 fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
-ax.bar(bits, ratios, color=plotting.COLORS[0])
-ax.set(xlabel="bits", ylabel="SQNR (dB)")
+plotting.sqnr_curves(bits[::-1], {"measured": ratios[::-1]}, ax=ax)
 plt.show()
 
 # %%

@@ -5,13 +5,17 @@ units and leaves fonts and colors of axes to the current style; the colors of th
 distinguishable for color-blind readers and stand out on light and dark backgrounds.
 """
 
+from refquant.plotting.bits import sqnr_curves
+from refquant.plotting.boxes import channel_boxes
 from refquant.plotting.channels import channel_ranges
 from refquant.plotting.confusion import code_confusion
+from refquant.plotting.errors import error_histogram
 from refquant.plotting.grid import integer_grid
 from refquant.plotting.histogram import value_histogram
 from refquant.plotting.image_error import error_map
 from refquant.plotting.maps import sensitivity_map
 from refquant.plotting.mismatch import mismatch_bars
+from refquant.plotting.ranges import observer_ranges
 from refquant.plotting.sawtooth import error_sawtooth
 from refquant.plotting.sqnr import sqnr_bars
 from refquant.plotting.staircase import before_after
@@ -22,15 +26,19 @@ from refquant.plotting.weights import weight_histogram
 __all__ = [
     "COLORS",
     "before_after",
+    "channel_boxes",
     "channel_ranges",
     "code_confusion",
+    "error_histogram",
     "error_map",
     "error_sawtooth",
     "integer_grid",
     "mismatch_bars",
+    "observer_ranges",
     "range_sweep",
     "sensitivity_map",
     "sqnr_bars",
+    "sqnr_curves",
     "value_histogram",
     "weight_histogram",
 ]

@@ -67,8 +67,10 @@ def value_histogram(
     low, high = (dtype.quant_min - zero_point) * scale, (dtype.quant_max - zero_point) * scale
     counts, edges = np.histogram(kept, edges)
     ax.stairs(counts, edges, fill=True, color=COLORS[0], label="values")
-    for position in (low, high):
-        ax.axvline(position, color=COLORS[1], linewidth=1.5, label="clipping range")
+    outside = int(((kept < low - scale / 2) | (kept > high + scale / 2)).sum())
+    label = f"range of the integers, {outside / max(1, kept.size):.2%} clipped"
+    for position, name in ((low, label), (high, "_other end")):
+        ax.axvline(position, color=COLORS[1], linewidth=1.5, label=name)
     left, right = min(low, edges[0]), max(high, edges[-1])
     margin = 0.03 * (right - left)
     for start, end in ((left - margin, low), (high, right + margin)):
@@ -80,6 +82,7 @@ def value_histogram(
     ax.set_ylim(bottom=0)
     ax.set_xlabel("value (real units)")
     ax.set_ylabel("elements")
+    ax.legend()
     top = ax.secondary_xaxis(
         "top", functions=(lambda x: x / scale + zero_point, lambda q: (q - zero_point) * scale)
     )

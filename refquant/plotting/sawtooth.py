@@ -65,8 +65,8 @@ def error_sawtooth(
     quantized = quantize_per_tensor(from_numpy(x), scale, zero_point, dtype)
     error = quantized.dequantize().array - x
     ax = axes(ax)
-    for bound in (-scale / 2, scale / 2):
-        ax.axhline(bound, color=COLORS[1], linestyle="--", linewidth=1.2, label="half a step")
+    for bound, label in ((-scale / 2, "half a step"), (scale / 2, "_other end")):
+        ax.axhline(bound, color=COLORS[1], linestyle="--", linewidth=1.2, label=label)
     # Where the integer changes, the error jumps: no line is drawn.
     jumps = np.flatnonzero(np.diff(quantized.array.astype(np.int64))) + 1
     ax.plot(
@@ -79,4 +79,6 @@ def error_sawtooth(
     ax.set_xlim(low, high)
     ax.set_xlabel("value (real units)")
     ax.set_ylabel("error (real units)")
+    ax.margins(y=0.3)  # for the legend
+    ax.legend(loc="upper right", ncols=2)
     return ax

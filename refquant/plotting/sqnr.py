@@ -59,13 +59,15 @@ def sqnr_bars(
     positions = np.arange(len(layers))
     height = 0.8 / max(1, len(lengths))
     for index, (name, numbers) in enumerate(lengths.items()):
-        ax.barh(
+        bars = ax.barh(
             positions + (index - (len(lengths) - 1) / 2) * height,
             np.where(np.isfinite(numbers), numbers, 0.0),
             height=0.9 * height,
             color=COLORS[index % len(COLORS)],
             label=name,
         )
+        ax.bar_label(bars, [_text(number) for number in numbers], padding=2, fontsize="small")
+    ax.margins(x=0.12)  # for the numbers
     ax.set_yticks(positions, layers)
     ax.invert_yaxis()
     ax.set_xlabel("SQNR of the output (dB)")
@@ -74,3 +76,7 @@ def sqnr_bars(
         # Outside, because bars fill the axes.
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(lengths), frameon=False)
     return ax
+
+
+def _text(decibels: float) -> str:
+    return f"{decibels:.1f}" if np.isfinite(decibels) else ""

@@ -40,3 +40,5 @@ def sqnr_bars(layers: Sequence[str], values: Mapping[str, Sequence[float]], *, a
     >>> ax.get_xlabel()
     'SQNR of the output (dB)'
     """
+
+def _text(decibels: float) -> str: ...

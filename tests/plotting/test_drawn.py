@@ -76,8 +76,11 @@ def test_histogram_counts_every_finite_value(ax):
 )
 def test_histogram_marks_the_clipping_range(ax, zero_point, dtype, low, high):
     plotting.value_histogram(np.float32([-20, 30]), 0.1, zero_point, dtype, ax=ax)
-    marks = [line.get_xdata()[0] for line in ax.lines if line.get_label() == "clipping range"]
-    assert marks == pytest.approx([low, high])
+    assert [line.get_xdata()[0] for line in ax.lines] == pytest.approx([low, high])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "values",
+        "range of the integers, 100.00% clipped",
+    ]
     left, right = ax.get_xlim()
     assert left < -20
     assert right > 30
@@ -189,6 +192,7 @@ def test_one_bar_for_each_layer_and_model(ax):
     one, two = ax.containers
     assert [bar.get_width() for bar in one] == [40.0, 30.0]
     assert [bar.get_width() for bar in two] == [45.0, 0.0]
+    assert [text.get_text() for text in ax.texts] == ["40.0", "30.0", "45.0", ""]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["conv", "fc"]
     assert ax.yaxis_inverted()
     assert "dB" in ax.get_xlabel()
@@ -208,6 +212,7 @@ def test_the_error_stays_within_half_a_step_inside_the_range(ax):
     (line,) = (line for line in ax.lines if line.get_label() == "error")
     x, error = line.get_data()
     assert np.nanmax(np.abs(error)) <= 0.05 * (1 + 1e-5)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["half a step", "error"]
     # One gap for each change of the integer: six steps are drawn.
     assert np.isnan(x).sum() == 6
     assert ax.get_xlim() == pytest.approx((-0.3, 0.3))
