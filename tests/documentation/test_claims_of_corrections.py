@@ -167,16 +167,16 @@ def test_roundings_of_the_first_layer(seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_adaptive_rounding_of_the_network(seed):
-    assert says(ADAPTIVE, "It is 4 to 8 dB in different trainings.", "2 to 4 dB. What remains")
+    assert says(ADAPTIVE, "It is 5 to 10 dB in different trainings.", "3 to 6 dB. What remains")
     images = [digits().calibration.pixels]
     nearest = rounded(seed, 3)
     adapted = rounded_adaptively(trained(seed), nearest, images, -4, 3)
     gain = decibels(seed, adapted) - decibels(seed, nearest)
-    assert 3 < gain < 12
+    assert 3 < gain < 14
     both, biases = (bias_correction(trained(seed), made, images) for made in (adapted, nearest))
-    assert 1.2 < decibels(seed, both) - decibels(seed, biases) < 5
-    # Most of the gain was the mean.
-    assert decibels(seed, biases) - decibels(seed, nearest) > gain / 2
+    assert 1.5 < decibels(seed, both) - decibels(seed, biases) < 9
+    assert says(ADAPTIVE, "the mean alone is worth 4 to 5 dB")
+    assert 2.5 < decibels(seed, biases) - decibels(seed, nearest) < 7
     saved = rounded_adaptively(trained(seed), rounded(seed, 2), images, -2, 1)
     assert right(rounded(seed, 2)) < 0.4
     assert right(saved) > 0.6
