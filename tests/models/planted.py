@@ -5,9 +5,10 @@ import numpy as np
 from refquant import engines, oracle
 from refquant.engines.arithmetic.change import changed
 from refquant.oracle.graphs import Graph, Node, Value
+from refquant.oracle.graphs.moves import Move
+from refquant.oracle.problems.neutral import pads_of
 
 ENGINE = "tflite-micro"
-PRODUCTS = ("conv", "deep", "narrow", "head")
 
 
 def _product(rng, name, shape, axis, x, scale, outputs):
@@ -49,7 +50,7 @@ def model():
         convolution("x", "conv", 1, "OHWI", around, activation="relu"),
         convolution("conv", "deep", 4, "1HWO", around, activation="relu6"),
         convolution("deep", "narrow", 1, "OHWI", ((0, 1), (1, 1)), activation="relu"),
-        Node("add", {"a": "x", "b": "narrow"}, "sum", {}, "operator of sum"),
+        Node("add", {"a": "x", "b": "narrow"}, "sum", {"activation": "relu"}, "operator of sum"),
         Node("reshape", {"x": "sum"}, "rows", {"shape": (1, 144)}, "operator of rows"),
         Node(
             "linear", {"x": "rows", "weight": "head.w", "bias": "head.b"}, "head",
@@ -83,67 +84,95 @@ def _turned_image(a):
 
 
 def _zero_border(a):
-    pads = ((0, 0), *a["padding"], (0, 0))
+    pads = ((0, 0), *pads_of(a["padding"], 2), (0, 0))
     return {**a, "x": _codes(a["x"], np.pad(a["x"].array, pads)), "padding": 0}
 
 
-def _no_bounds(a):
-    return {**a, "output": _output(a["output"], activation="none")}
+def _of_output(change):
+    return lambda a: {**a, "output": change(a["output"])}
+
+
+def _of_weight(change):
+    return lambda a: {**a, "weight": change(a["weight"])}
+
+
+def _in_steps(scale):
+    """Take the bias as steps of another scale."""
+
+    def change(a):
+        unit = np.float64(a["x"].scale) * a["weight"].scale
+        return {**a, "bias": np.rint(a["bias"] * (scale(a) / unit)).astype(np.int32)}
+
+    return change
+
+
+def _without_zero_point(out):
+    return _output(out, zero_point=0, activation="none", lower=out.lower, upper=out.upper)
 
 
 # What is planted: a name, a change of operands, and a part of the verdict that names it.
-FAULTS = {
-    "zero point": (lambda a: {**a, "x": _codes(a["x"], zero_point=0)}, "input zero point ignored"),
-    "border": (_zero_border, "border: zero_point -> zero"),
-    "layout": (_turned_image, "layout: the image read in the other order"),
-    "scale": (
-        lambda a: {**a, "output": _output(a["output"], scale=2 * a["output"].scale)},
-        "output: twice the scale",
+EVERYWHERE = {
+    "scale": (_of_output(lambda o: _output(o, scale=2 * o.scale)), "output: twice the scale"),
+    "activation": (
+        _of_output(lambda o: _output(o, activation="none")), "fused activation ignored",
+    ),
+    "output zero point": (_of_output(_without_zero_point), "output zero point ignored"),
+}  # fmt: skip
+OF_PRODUCTS = {
+    "zero point": (
+        lambda a: {**a, "x": _codes(a["x"], zero_point=0)}, "input zero point ignored",
     ),
     "axis": (
-        lambda a: {**a, "weight": _codes(a["weight"], scale=a["weight"].scale[::-1].copy())},
+        _of_weight(lambda w: _codes(w, scale=w.scale[::-1].copy())),
         "channel scales in reverse order",
     ),
     "first scale": (
-        lambda a: {
-            **a,
-            "weight": _codes(a["weight"], scale=0 * a["weight"].scale + a["weight"].scale[0]),
-        },
+        _of_weight(lambda w: _codes(w, scale=0 * w.scale + w.scale[0])),
         "scale of the first channel used for all channels",
     ),
-    "activation": (_no_bounds, "fused activation ignored"),
     "bias": (lambda a: {**a, "bias": None}, "bias ignored"),
     "bias at another scale": (
-        lambda a: {
-            **a,
-            "bias": np.rint(
-                a["bias"]
-                * (np.float64(a["output"].scale) / (np.float64(a["x"].scale) * a["weight"].scale))
-            ).astype(np.int32),
-        },
-        "bias: taken as steps of the output",
+        _in_steps(lambda a: np.float64(a["output"].scale)), "bias: taken as steps of the output",
     ),
-    "turned filters": (
-        lambda a: {**a, "weight": _codes(a["weight"], a["weight"].array[:, ::-1, ::-1])},
-        "weight: filters turned",
-    ),
-    "output zero point": (
-        lambda a: {
-            **a,
-            "output": _output(
-                a["output"], zero_point=0, activation="none", lower=a["output"].lower,
-                upper=a["output"].upper,
-            ),
-        },
-        "output zero point ignored",
+    "bias of the input": (
+        _in_steps(lambda a: np.float64(a["x"].scale)), "bias: taken as steps of the input",
     ),
 }  # fmt: skip
-RULE = "half_away"  # planted as another rule
+OF_IMAGES = {
+    "border": (_zero_border, "border: zero_point -> zero"),
+    "layout": (_turned_image, "layout: the image read in the other order"),
+    "turned filters": (
+        _of_weight(lambda w: _codes(w, w.array[:, ::-1, ::-1])), "weight: filters turned",
+    ),
+}  # fmt: skip
+OF_SUMS = {
+    "first zero point": (
+        lambda a: {**a, "a": _codes(a["a"], zero_point=0)}, "zero point of the first operand",
+    ),
+    "second zero point": (
+        lambda a: {**a, "b": _codes(a["b"], zero_point=0)}, "zero point of the second operand",
+    ),
+    "exchanged scales": (
+        lambda a: {
+            **a, "a": _codes(a["a"], scale=a["b"].scale), "b": _codes(a["b"], scale=a["a"].scale)
+        },
+        "operand scales swapped",
+    ),
+}  # fmt: skip
+OF_RESHAPES = {
+    "moved": (lambda a: {**a, "x": a["x"].transpose(0, 3, 1, 2)}, "layout: channels moved first"),
+}
+FAULTS = {**EVERYWHERE, **OF_PRODUCTS, **OF_IMAGES, **OF_SUMS, **OF_RESHAPES}
+KINDS = {
+    "conv2d": ("rule", *EVERYWHERE, *OF_PRODUCTS, *OF_IMAGES),
+    "linear": ("rule", *EVERYWHERE, *OF_PRODUCTS), "add": ("rule", *EVERYWHERE, *OF_SUMS),
+    "reshape": tuple(OF_RESHAPES),
+}  # fmt: skip
 
 
-def backend(layer, kind):
+def backend(layer, kind, graph=None):
     """Make a backend with a fault in a layer; the other layers take what that gives."""
-    graph = model()
+    graph = model() if graph is None else graph
 
     def run(content, given, wanted):
         arrays = dict(given)
@@ -153,19 +182,19 @@ def backend(layer, kind):
             if node.output == layer and kind == "rule":
                 record = changed(record, {"rounding": "floor"})
             elif node.output == layer:
-                task = oracle.problem(task.operation, **FAULTS[kind][0](task.arguments))
+                operands = FAULTS[kind][0](task.arguments)
+                task = (
+                    Move(task.operation, operands)
+                    if isinstance(task, Move)
+                    else oracle.problem(task.operation, **operands)
+                )
             arrays[node.output] = task.run(record)
         return {name: arrays[name] for name in wanted}
 
     return run
 
 
-def planted():
-    """List layers with the faults that they can have."""
-    images = ("border", "layout", "turned filters")
-    return [
-        (layer, kind)
-        for layer in PRODUCTS
-        for kind in ("rule", *FAULTS)
-        if layer != "head" or kind not in images
-    ]
+def planted(graph=None):
+    """List all layers, each with all faults that it can have."""
+    nodes = (model() if graph is None else graph).nodes
+    return [(node.output, kind) for node in nodes for kind in KINDS.get(node.operation, ())]

@@ -6,10 +6,12 @@ import sys
 import numpy as np
 import pytest
 from models import planted
+from models.networks import images, trained
 
-from refquant import cli, oracle
+from refquant import cli, engines, from_numpy, oracle
 from refquant.errors import ArgumentError, OperationError
 from refquant.interop import onnx, tflite
+from refquant.oracle.graphs import from_model
 from refquant.oracle.judging.fusions import fused_sums
 from refquant.oracle.judging.runtimes import RUNTIMES, Runtime
 
@@ -25,13 +27,34 @@ def judged(path, backend, **more):
     return oracle.judge(path, backend, planted.inputs(), ENGINE, **more)
 
 
-@pytest.mark.parametrize(("layer", "kind"), planted.planted())
-def test_a_planted_fault_is_found_in_its_layer_and_named(path, layer, kind):
-    found = judged(path, planted.backend(layer, kind))
-    assert found.first.name == layer
+def is_found(found, layer, kind):
+    """Check that a judgment names the layer of a fault, its kind, and no other layer."""
+    assert [each.name for each in found.layers if each.departs] == [layer]
     named = "rounding: " if kind == "rule" else planted.FAULTS[kind][1]
     assert named in found.first.rule
-    assert [each.name for each in found.layers if each.departs] == [layer]
+
+
+@pytest.mark.parametrize(("layer", "kind"), planted.planted())
+def test_a_planted_fault_is_found_in_its_layer_and_named(path, layer, kind):
+    is_found(judged(path, planted.backend(layer, kind)), layer, kind)
+
+
+def test_faults_in_layers_of_a_trained_network_are_found(request, tmp_path):
+    """Some of them, or all with --thorough; a few change no result of their layer."""
+    x, _ = images(2)
+    with engines.using("fbgemm"):
+        whole = from_model(trained("mobilenet"), from_numpy(x))
+    path = tflite.write(whole, tmp_path / "m.tflite")
+    graph = tflite.read(path)
+    given = {graph.inputs[0]: np.ascontiguousarray(x.transpose(0, 2, 3, 1))}
+    right = graph.run(given, ENGINE, keep=True)
+    pairs = planted.planted(graph)
+    if not request.config.getoption("--thorough"):
+        pairs = [pairs[k] for k in np.random.default_rng(0).choice(len(pairs), 6, replace=False)]
+    for layer, kind in pairs:
+        backend = planted.backend(layer, kind, graph)
+        if not np.array_equal(backend(b"", given, [layer])[layer], right[layer]):
+            is_found(oracle.judge(path, backend, given, ENGINE), layer, kind)
 
 
 def right(content, given, wanted):

@@ -31,7 +31,7 @@ from refquant.oracle.judging.fusions import fused_sums
 from refquant.oracle.judging.judgment import Judgment, LayerVerdict, sub_graph
 from refquant.oracle.judging.programs import run_program
 from refquant.oracle.judging.runtimes import RUNTIMES
-from refquant.oracle.judging.structure import structural_faults
+from refquant.oracle.judging.structure import faults_of_moves, structural_faults
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.vectors.formats import npz
 
@@ -302,17 +302,18 @@ def _judged(
 def _rule(task: Problem, theirs: np.ndarray, record: Engine) -> str:
     """Name what explains a difference: a fault of the whole layer, or other rules."""
     if isinstance(task, Move):
-        return "integers that are only moved differ"
+        found = faults_of_moves(task, theirs)
+        return "; or ".join(found) or "unexplained: integers that are only moved differ"
     named = structural_faults(task, theirs, record)
     if named:
         return "; or ".join(named[:3])
     try:
-        found = diagnose_problem(task, theirs, record)
+        diagnosis = diagnose_problem(task, theirs, record)
     except OperationError:
         return "unexplained"
-    if not found.unexplained:
-        return "; or ".join(" and ".join(names) for names in found.explanations[:3])
-    return f"unexplained; closest: {found.closest}"
+    if not diagnosis.unexplained:
+        return "; or ".join(" and ".join(names) for names in diagnosis.explanations[:3])
+    return f"unexplained; closest: {diagnosis.closest}"
 
 
 def _legal(task: Problem, theirs: np.ndarray, ours: np.ndarray) -> int:

@@ -11,12 +11,13 @@ import numpy as np
 
 from refquant.engines import Engine
 from refquant.errors import RefquantError
+from refquant.oracle.graphs.moves import Move
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.problems.codes import Codes, Output
 from refquant.oracle.problems.neutral import pads_of
 from refquant.oracle.problems.table import problem
 
-__all__ = ["structural_faults"]
+__all__ = ["faults_of_moves", "structural_faults"]
 
 Arguments = dict[str, Any]
 
@@ -192,3 +193,32 @@ def structural_faults(task: Problem, actual: np.ndarray, record: Engine) -> list
         if answer.shape == actual.shape and np.array_equal(answer, actual):
             found.append(name)
     return found
+
+
+def _moved_otherwise(task: Move) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
+    """Name faults of a move, each with what it answers."""
+    a = task.arguments
+    x = a["x"]
+    whole = task.run()
+    if task.operation == "reshape" and x.ndim == 4:
+        yield "layout: channels moved first", lambda: x.transpose(0, 3, 1, 2).reshape(whole.shape)
+        yield "layout: channels moved last", lambda: x.transpose(0, 2, 3, 1).reshape(whole.shape)
+    if task.operation == "transpose":
+        yield "layout: axes reshaped, not moved", lambda: x.reshape(whole.shape)
+        back = np.argsort(a["perm"])
+        yield "layout: axes moved the other way", lambda: x.transpose(back).reshape(whole.shape)
+    if task.operation == "pad":
+        turned = tuple((behind, before) for before, behind in a["pads"])
+        for name, change in (
+            ("filled with zero", {"fill": 0}),
+            ("filled with the least integer", {"fill": int(np.iinfo(x.dtype).min)}),
+            ("its sides exchanged", {"pads": turned}),
+        ):
+            yield f"border: {name}", Move("pad", {**a, **change}).run
+    if task.operation == "clip":
+        yield "bounds ignored", lambda: x
+
+
+def faults_of_moves(task: Move, actual: np.ndarray) -> list[str]:
+    """Name the faults of a move that reproduce every element of an answer."""
+    return [name for name, answer in _moved_otherwise(task) if np.array_equal(answer(), actual)]
