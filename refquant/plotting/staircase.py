@@ -1,4 +1,4 @@
-"""Values after quantization against values before: a staircase, flat where values clip."""
+"""The error of every value against the value: a saw, and slopes where values clip."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ _MOST = 20_000  # marks; more of them hide each other
 
 @documented()
 def before_after(before: Any, after: Any, *, ax: Any = None) -> Any:
-    r"""Draw every value against the value :math:`\hat x = s (q - z)` after quantization.
+    r"""Draw what quantization adds to every value, :math:`\hat x - x`, against the value.
 
-    Without error all marks lie on the dashed diagonal. Rounding moves them to the nearest step of
-    a staircase, clipping to its ends.
+    Without error all marks lie on the dashed line. Rounding makes a saw of half a step; clipping
+    makes a slope at either end.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def before_after(before: Any, after: Any, *, ax: Any = None) -> Any:
     >>> x = refquant.linspace(-2, 2, 101)
     >>> ax = before_after(x, refquant.quantize_per_tensor(x, 0.25, 4, refquant.quint8))
     >>> ax.get_ylabel()
-    'value after quantization (real units)'
+    'error (real units)'
     """
     x = real_values(before, "before").astype(np.float64)
     y = real_values(after, "after").astype(np.float64)
@@ -57,10 +57,10 @@ def before_after(before: Any, after: Any, *, ax: Any = None) -> Any:
     kept = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
     kept = kept[:: -(-len(kept) // _MOST) or 1]
     ax = axes(ax)
-    ax.axline((0.0, 0.0), slope=1.0, color=COLORS[1], linestyle="--", linewidth=1.2, label="equal")
+    ax.axhline(0, color=COLORS[1], linestyle="--", linewidth=1.2, label="equal")
     ax.plot(
         x[kept],
-        y[kept],
+        (y - x)[kept],
         linestyle="none",
         marker="o",
         markersize=3,
@@ -71,5 +71,5 @@ def before_after(before: Any, after: Any, *, ax: Any = None) -> Any:
         label="values",
     )
     ax.set_xlabel("value before quantization (real units)")
-    ax.set_ylabel("value after quantization (real units)")
+    ax.set_ylabel("error (real units)")
     return ax

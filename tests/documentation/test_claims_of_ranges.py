@@ -135,3 +135,44 @@ def test_bins_of_any_other_width_draw_spikes_of_weights():
     middle = counts[zero - 1 : zero + 2]
     assert middle.max() / middle.min() < 1.1
     assert counts.sum() == 20_000
+
+
+def losses(bits):
+    """Return the SQNR of each way to choose a range, for the data of the lecture."""
+    x = np.random.default_rng(0).laplace(size=20_000).astype(f32)
+    found = {}
+    for kind in (
+        quantization.MinMaxObserver,
+        quantization.MSEObserver,
+        quantization.HistogramObserver,
+        quantization.EntropyObserver,
+        quantization.PowerOfTwoObserver,
+    ):
+        observer = kind(quant_min=0, quant_max=2**bits - 1)
+        observer(refquant.from_numpy(x))
+        scale, zero_point = (v.item() for v in observer.calculate_qparams())
+        y = refquant.fake_quantize_per_tensor_affine(
+            refquant.from_numpy(x), scale, zero_point, 0, 2**bits - 1
+        )
+        error = y.numpy() - x
+        found[kind.__name__] = 10 * np.log10((x**2).sum() / (error**2).sum()), scale
+    return found
+
+
+def test_what_the_ways_to_choose_a_range_lose():
+    assert says(
+        "docs/learn/ranges.rst",
+        "and is 4.7 dB worse",
+        "The best steps of step 3 were 0.078 and 0.65",
+        "It costs 3.1 dB with 8 bits and 1.4 dB with 4.",
+        "it loses 4.6 dB",
+    )
+    eight, four = losses(8), losses(4)
+    best = {8: eight["MSEObserver"], 4: four["MSEObserver"]}
+    assert best[4][0] - four["HistogramObserver"][0] == pytest.approx(4.7, abs=0.05)
+    assert (best[8][1], best[4][1]) == pytest.approx((0.078, 0.65), rel=0.01)
+    assert best[8][0] - eight["PowerOfTwoObserver"][0] == pytest.approx(3.1, abs=0.05)
+    assert best[4][0] - four["PowerOfTwoObserver"][0] == pytest.approx(1.4, abs=0.05)
+    assert best[8][0] - eight["EntropyObserver"][0] == pytest.approx(4.6, abs=0.05)
+    assert all(best[bits][0] >= max(r for r, _ in found.values()) for bits, found in
+               ((8, eight), (4, four)))  # fmt: skip

@@ -276,14 +276,14 @@ def test_an_axis_that_is_not_there_is_refused(ax):
 # -- before and after ---------------------------------------------------------------------------
 
 
-def test_every_value_against_what_remains_of_it(ax):
+def test_the_error_of_every_value_against_the_value(ax):
     before = refquant.tensor([-1.0, 0.2, 0.6, 9.0])
     after = refquant.quantize_per_tensor(before, 0.5, 0, refquant.quint8)
     assert plotting.before_after(before, after, ax=ax) is ax
     (marks,) = (line for line in ax.lines if line.get_label() == "values")
     x, y = marks.get_data()
     assert x.tolist() == pytest.approx([-1.0, 0.2, 0.6, 9.0])
-    assert y.tolist() == [0.0, 0.0, 0.5, 9.0]
+    assert y.tolist() == pytest.approx([1.0, -0.2, -0.1, 0.0])
     assert "real units" in ax.get_xlabel()
     assert "real units" in ax.get_ylabel()
     assert saved(ax)
@@ -317,15 +317,15 @@ def test_before_and_after_of_other_shapes_is_refused(ax):
 # -- confusion of codes -------------------------------------------------------------------------
 
 
-def test_pairs_of_codes_are_counted(ax):
+def test_differences_of_codes_are_counted(ax):
     expected, got = np.uint8([3, 3, 4, 5]), np.uint8([3, 4, 4, 3])
     assert plotting.code_confusion(expected, got, ax=ax) is ax
     (image,) = ax.images
     counts = image.get_array().filled(0)
-    assert counts.tolist() == [[1, 0, 1], [1, 1, 0], [0, 0, 0]]
-    assert tuple(image.get_extent()) == (2.5, 5.5, 2.5, 5.5)
+    assert counts.tolist() == [[0, 0, 1], [0, 0, 0], [1, 1, 0], [1, 0, 0]]
+    assert tuple(image.get_extent()) == (2.5, 5.5, -2.5, 1.5)
     assert ax.get_title() == "2 of 4 codes differ"
-    assert [axes.get_ylabel() for axes in ax.figure.axes] == ["integer that was got", "elements"]
+    assert [axes.get_ylabel() for axes in ax.figure.axes] == ["got minus expected", "elements"]
     assert saved(ax)
 
 
