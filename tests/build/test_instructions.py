@@ -17,8 +17,6 @@ INSTRUCTIONS = {"avx512vnni": "vpdpbusd", "dotprod": "sdot", "i8mm": "usdot"}
 LEAST = 20
 
 
-
-
 def disassembly(family, variant):
     """Return the instructions of a compiled module, or skip where they cannot be read."""
     compiler = refquant.show_config(as_dict=True)["compiler"]
