@@ -25,8 +25,11 @@ test: $(STAMPS)/test
 	$(BIN)/python -m pytest $(ARGS)
 
 docs: $(STAMPS)/docs
+	@$(MAKE) --no-print-directory $(STAMPS)/browser || \
+	    echo "JupyterLite cannot be installed here: no page can be run in the browser."
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 	$(BIN)/python docs/check_links.py docs/_build/html
+	$(BIN)/python docs/check_lite.py docs/_build/html
 
 lint: $(STAMPS)/lint
 	$(BIN)/ruff check .
@@ -57,5 +60,5 @@ $(STAMPS)/%: $(STAMPS)/kernels
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build demo-report docs/_build docs/generated docs/tutorials *.egg-info
+	rm -rf $(VENV) build demo-report docs/_build docs/_contents docs/generated docs/tutorials *.egg-info
 	rm -f _kernels/*.so

@@ -28,8 +28,9 @@ class Page(HTMLParser):
 
 def faults(site):
     """List ``(page, address, what is wrong)`` for a built site, and count its pages."""
-    # Files under _static may be templates of a theme.
-    paths = [p for p in sorted(site.rglob("*.html")) if "_static" not in p.parts]
+    # Files under _static may be templates of a theme; lite is JupyterLite, a program.
+    others = {"_static", "lite"}
+    paths = [p for p in sorted(site.rglob("*.html")) if not others & set(p.parts)]
     pages = {path.resolve(): Page(path) for path in paths}
     found = []
     for path, page in pages.items():

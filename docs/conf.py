@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -37,8 +38,20 @@ extensions = [
 if any((HERE.parent / "tutorials").glob("plot_*.py")):
     extensions += ["sphinx_gallery.gen_gallery", "tutorial_notebooks"]
 
+missing = [m for m in ("jupyterlite_sphinx", "jupyterlite_pyodide_kernel") if not find_spec(m)]
+if missing:
+    print(
+        f"No page can be run in the browser: there is no module {' and no '.join(missing)}. "
+        "Install JupyterLite with: pip install 'refquant[browser]'"
+    )
+else:
+    extensions += ["jupyterlite_sphinx", "in_browser"]
+jupyterlite_contents = ["generated/lite/*"]
+jupyterlite_dir = str(HERE / "generated")
+jupyterlite_bind_ipynb_suffix = False
+
 root_doc = "index"
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_contents"]
 nitpicky = True
 nitpick_ignore_regex = [
     # Words of numpydoc's type descriptions, and libraries whose pages are not linked.
@@ -93,6 +106,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "image_srcset": ["2x"],
     "first_notebook_cell": tutorial_notebooks.INSTALL,
+    "jupyterlite": None,  # in_browser links to notebooks where the page begins
 }
 # The gallery's configuration holds functions, which the cache of Sphinx cannot keep.
 suppress_warnings = ["config.cache"]

@@ -38,13 +38,24 @@ for q, mark in zip(integers, marks, strict=True):
 # %%
 # The marks are equally spaced, and zero is one of them. That is the whole idea.
 
-fig, ax = plt.subplots(figsize=(7, 2), layout="constrained")
-plotting.integer_grid(scale, zero_point, torch.quint8, quant_max=7, ax=ax)
-ax.set_title("eight integers on the number line")
 
+def number_line(scale=scale, zero_point=zero_point):
+    ax = plt.figure(figsize=(7, 2), layout="constrained").add_subplot()
+    plotting.integer_grid(scale, zero_point, torch.quint8, quant_max=7, ax=ax)
+    ax.set(title="eight integers on the number line", xlim=(-5, 5))
+
+
+number_line()
+plt.show()
 assert marks[zero_point] == 0
 assert set(np.diff(marks)) == {scale}
-plt.show()
+
+# %%
+# In a notebook with ipywidgets, sliders move both numbers: the scale stretches the marks, the zero
+# point shifts them, and zero always stays one of them.
+
+RANGES = {"scale": (0.1, 1.0), "zero_point": (0, 7)}
+plotting.sliders(number_line, **RANGES) if plotting.can_slide() else None
 
 # %%
 # The way in

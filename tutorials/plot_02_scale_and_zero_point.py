@@ -88,11 +88,23 @@ print(f"represented {low:+.5f} .. {high:+.5f}, shifted by {(low - a) / scale:+.3
 assert abs(low - a) <= scale / 2
 assert abs(high - b) <= scale / 2 * 1.001
 
-fig, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
-plotting.value_histogram(features, scale, zero_point, torch.quint8, ax=ax)
-ax.set_xlabel("feature")
-ax.set_title("all features lie inside the range")
+
+def kept(scale=scale, zero_point=zero_point):
+    ax = plt.figure(figsize=(7, 3.4), layout="constrained").add_subplot()
+    plotting.value_histogram(features, scale, zero_point, torch.quint8, ax=ax)
+    back = torch.quantize_per_tensor(torch.from_numpy(features), scale, zero_point, torch.quint8)
+    ax.set(xlabel="feature", title=f"SQNR {sqnr(features, back):.1f} dB")
+
+
+kept()
 plt.show()
+
+# %%
+# All features lie inside the range. In a notebook with ipywidgets, sliders move it: try to find a
+# better one.
+
+RANGES = {"scale": (scale / 8, 4 * scale), "zero_point": (0, 255)}
+plotting.sliders(kept, **RANGES) if plotting.can_slide() else None
 
 # %%
 # The observer does the same

@@ -168,15 +168,28 @@ observer.explain()
 
 scale, zero_point = (value.item() for value in observer.calculate_qparams())
 values = test["relu1"].numpy().ravel()
-fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
-ax.hist(values, bins=80, color=plotting.COLORS[0], label="values")
-ax.axvline(values.max(), color=plotting.COLORS[2], linestyle=":", label="largest value")
-ax.axvline(15 * scale, color=plotting.COLORS[1], label="end of the range chosen")
-ax.set(yscale="log", xlabel="activation of relu1", ylabel="values")
-ax.legend()
 
-assert 15 * scale < 0.9 * values.max()
+
+def clipped(end=15 * scale):
+    ax = plt.figure(figsize=(8, 3.5), layout="constrained").add_subplot()
+    ax.hist(values, bins=80, color=plotting.COLORS[0], label="values")
+    ax.axvline(values.max(), color=plotting.COLORS[2], linestyle=":", label="largest value")
+    ax.axvline(end, color=plotting.COLORS[1], label="end of the range")
+    back = np.clip(np.rint(values * 15 / end), 0, 15) * end / 15
+    title = f"SQNR {sqnr(values, back):.1f} dB"
+    ax.set(yscale="log", xlabel="activation of relu1", ylabel="values", title=title)
+    ax.legend()
+
+
+clipped()
 plt.show()
+assert 15 * scale < 0.9 * values.max()
+
+# %%
+# In a notebook with ipywidgets, a slider moves the end. Where is the SQNR best?
+
+END = (0.3 * float(values.max()), float(values.max()))
+plotting.sliders(clipped, end=END) if plotting.can_slide() else None
 
 # %%
 # Is it the best range? Let us try every end, on the calibration data themselves:

@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[1]
 SCRIPT = DOCS.parent / "tutorials" / "labs" / "notebooks.py"
 
 
-def lines_of(name):
+def lines_of(name, in_browser):
     """Write what the directive shows, as reStructuredText."""
     lab = name.split("_")[1]
     headings = [course.question(n).splitlines()[0] for n in course.questions() if n[0] == lab]
@@ -24,6 +24,9 @@ def lines_of(name):
     downloads = [
         f":download:`{text} </generated/labs/{kind}/{name}.ipynb>`" for kind, text in kinds.items()
     ]
+    if in_browser:
+        address = f"../lite/notebooks/index.html?path=labs/{name}.ipynb"
+        downloads.append(f"`run it in the browser <{address}>`__")
     lines = [", ".join(downloads), ""]
     for heading in headings:
         title, _, signature = heading.rpartition(": ")
@@ -39,7 +42,8 @@ class Lab(SphinxDirective):
     def run(self):
         self.env.note_dependency(str(SCRIPT.parent / f"{self.arguments[0]}.py"))
         holder = nodes.container()
-        self.state.nested_parse(StringList(lines_of(self.arguments[0]), source="lab"), 0, holder)
+        lines = lines_of(self.arguments[0], "in_browser" in self.env.app.extensions)
+        self.state.nested_parse(StringList(lines, source="lab"), 0, holder)
         return holder.children
 
 

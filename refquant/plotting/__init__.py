@@ -13,6 +13,7 @@ from refquant.plotting.errors import error_histogram
 from refquant.plotting.grid import integer_grid
 from refquant.plotting.histogram import value_histogram
 from refquant.plotting.image_error import error_map
+from refquant.plotting.interactive import can_slide, sliders
 from refquant.plotting.maps import sensitivity_map
 from refquant.plotting.mismatch import mismatch_bars
 from refquant.plotting.ranges import observer_ranges
@@ -26,6 +27,7 @@ from refquant.plotting.weights import weight_histogram
 __all__ = [
     "COLORS",
     "before_after",
+    "can_slide",
     "channel_boxes",
     "channel_ranges",
     "code_confusion",
@@ -37,6 +39,7 @@ __all__ = [
     "observer_ranges",
     "range_sweep",
     "sensitivity_map",
+    "sliders",
     "sqnr_bars",
     "sqnr_curves",
     "value_histogram",

@@ -29,6 +29,8 @@ ALWAYS_ERRORS = {
 }
 if importlib.util.find_spec("torch") is None:
     ALWAYS_ERRORS.add("refquant.to_torch")
+if importlib.util.find_spec("ipywidgets") is None:
+    ALWAYS_ERRORS.add("refquant.plotting.sliders")
 
 
 @pytest.fixture(scope="module")
