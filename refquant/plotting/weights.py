@@ -79,6 +79,9 @@ def weight_histogram(before: Any, after: Any, *, bins: int = 61, ax: Any = None)
     )
     ax.set_xlabel("weight (real units)" if after.axis is None else "weight (steps of its channel)")
     ax.set_ylabel("elements")
+    # Tails hold few weights: a logarithmic axis keeps them visible.
+    ax.set_yscale("symlog", linthresh=1)
+    ax.yaxis.set_major_formatter(lambda count, position: f"{count:,.0f}")
     ax.set_ylim(bottom=0)
     ax.legend()
     return ax
