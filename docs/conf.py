@@ -69,6 +69,7 @@ html_title = "refquant"
 html_baseurl = os.environ.get("REFQUANT_SITE", "")
 html_static_path = ["_static"]
 html_css_files = ["refquant.css"]
+html_js_files = ["fit_formulas.js"]
 html_show_sourcelink = False
 # Sections of a single page have nothing to navigate.
 html_sidebars = {

@@ -22,7 +22,7 @@ def draw(ink):
     above.plot(t, wave, color=COLORS[1], linewidth=1.5, label="real numbers x")
     above.plot(t, kept, color=COLORS[0], linewidth=2, label="what integers of 4 bits keep of them")
     above.set(ylabel="value", xlim=(0, 1), ylim=(marks[0] - 0.1, marks[-1] + 0.1))
-    above.legend(loc="lower left")
+    above.legend(loc="upper right")
     right = above.secondary_yaxis(
         "right", functions=(lambda x: x / SCALE + ZERO_POINT, lambda q: SCALE * (q - ZERO_POINT))
     )
