@@ -12,6 +12,7 @@ from refquant import cli, engines, from_numpy, oracle
 from refquant.errors import ArgumentError, OperationError
 from refquant.interop import onnx, tflite
 from refquant.oracle.graphs import from_model
+from refquant.oracle.judging import layers
 from refquant.oracle.judging.fusions import fused_sums
 from refquant.oracle.judging.runtimes import RUNTIMES, Runtime
 
@@ -55,6 +56,20 @@ def test_faults_in_layers_of_a_trained_network_are_found(request, tmp_path):
         backend = planted.backend(layer, kind, graph)
         if not np.array_equal(backend(b"", given, [layer])[layer], right[layer]):
             is_found(oracle.judge(path, backend, given, ENGINE), layer, kind)
+
+
+def test_no_rule_is_searched_for_behind_many_departing_elements(path, monkeypatch):
+    monkeypatch.setattr(layers, "_MOST_EXPLAINED", 1)
+
+    def two(content, given, wanted):
+        arrays = planted.backend("deep", "bias")(content, given, wanted)
+        return {**arrays, "head": arrays["head"] + np.int8(1)}
+
+    found = judged(path, two)
+    departing = [layer for layer in found.layers if layer.departs]
+    assert [layer.name for layer in departing] == ["deep", "head"]
+    assert "bias ignored" in departing[0].rule
+    assert departing[1].rule.startswith("not searched for: ")
 
 
 def right(content, given, wanted):

@@ -2,10 +2,16 @@
 
 import numpy as np
 import pytest
+from fuzz import model_files
+from models import planted
 from oracle.test_model_files import ONNX, REALS, TFLITE, written
 
 from refquant.errors import FileFormatError, NotSupportedError, RefquantError
 from refquant.interop import onnx, tflite
+from refquant.oracle.graphs.files import TFLITE as MARK
+from refquant.oracle.graphs.flatbuffer_reader import root
+from refquant.oracle.graphs.moves import Move
+from refquant.oracle.judging.structure import faults_of_moves
 
 # Results that are sums, or have scales of their own, are no part of static models.
 DYNAMIC = ("conv_integer", "matmul_integer", "dynamic_quantize")
@@ -68,6 +74,25 @@ def test_damaged_files_are_clear_errors(format, operation, tmp_path):
     assert refused >= 12
 
 
+def test_damaged_files_of_whole_models_are_clear_errors(request):
+    """200 files of each kind, 5,000 others with --thorough; see tests/fuzz/model_files.py."""
+    thorough = request.config.getoption("--thorough")
+    held, faults = model_files.run(5000 if thorough else 200, 2 if thorough else 1)
+    assert not faults
+    assert held > 50
+
+
+def test_a_tensor_that_is_refused_is_refused_wherever_it_is_taken(tmp_path):
+    """Its name was known from the first time on, and its values were not."""
+    content = bytearray(tflite.write(planted.model(), tmp_path / "m.tflite").read_bytes())
+    graph = root(memoryview(content), MARK).tables(2)[0]
+    for table in graph.tables(0):
+        if table.text(3) in ("conv", "deep"):
+            content[table.place_of(1)] = 10  # float64
+    with pytest.raises(NotSupportedError, match=r"operator 0, .*operator 1, .*operator 2, "):
+        tflite.read(bytes(content))
+
+
 @pytest.mark.parametrize("module", [onnx, tflite])
 @pytest.mark.parametrize(
     "content", [b"", b"\0", b"\xff" * 64, b"\x18\0\0\0TFL3" + b"\xff" * 64, b"PK\3\4" + bytes(64)]
@@ -110,3 +135,29 @@ def test_declared_sizes_are_compared_with_the_file_before_memory_is_allocated():
     graph = helper.make_graph([node], "g", ends[:1], ends[1:], [tensor])
     with pytest.raises(FileFormatError, match="1 bytes for shape"):
         onnx.read(helper.make_model(graph).SerializeToString())
+
+
+IMAGE = np.arange(60, dtype=np.int8).reshape(1, 4, 5, 3)
+PADS = ((0, 0), (0, 1), (1, 1), (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("task", "answer", "name"),
+    [
+        (Move("reshape", {"x": IMAGE, "shape": (1, 60)}),
+         IMAGE.transpose(0, 2, 3, 1).reshape(1, 60), "layout: channels moved last"),
+        (Move("transpose", {"x": IMAGE, "perm": (0, 3, 1, 2)}), IMAGE.reshape(1, 3, 4, 5),
+         "layout: axes reshaped, not moved"),
+        (Move("transpose", {"x": IMAGE, "perm": (0, 3, 1, 2)}),
+         IMAGE.transpose(0, 2, 3, 1).reshape(1, 3, 4, 5), "layout: axes moved the other way"),
+        (Move("pad", {"x": IMAGE, "pads": PADS, "fill": 7}), np.pad(IMAGE, PADS),
+         "border: filled with zero"),
+        (Move("pad", {"x": IMAGE, "pads": PADS, "fill": 7}),
+         np.pad(IMAGE, [pair[::-1] for pair in PADS], constant_values=7),
+         "border: its sides exchanged"),
+        (Move("clip", {"x": IMAGE, "lower": 3, "upper": 9}), IMAGE, "bounds ignored"),
+    ],
+)  # fmt: skip
+def test_faults_of_moves_are_named(task, answer, name):
+    assert faults_of_moves(task, np.ascontiguousarray(answer)) == [name]
+    assert faults_of_moves(task, np.full_like(task.run(), -5)) == []

@@ -86,6 +86,8 @@ class OnnxFile:
         z = self.array(node, zero) if node.has(zero) else np.zeros(s.shape, np.uint8)
         if s.dtype != np.float32 or z.dtype.kind not in "iu" or s.ndim > 1 or z.ndim > 1:
             raise Refused(f"whose scale is {s.dtype} of shape {s.shape}")
+        if not s.size or z.size not in (1, s.size):
+            raise damaged(f"{node.place}: {s.size} scales and {z.size} zero points")
         if s.size == 1 and z.size == 1:
             return Quantizer(float(s.reshape(-1)[0]), int(z.reshape(-1)[0]), z.dtype.name)
         z = np.broadcast_to(z if z.size > 1 else z.reshape(-1)[0], s.shape)

@@ -73,8 +73,8 @@ class _File:
             taken = set(self.names.values())
             plain = self.tensors[number].text(3) or f"tensor {number}"
             name = f"{plain} #{number}" if plain in taken else plain
-            self.names[number] = name
             self.reading.add(self._value(number, name))
+            self.names[number] = name  # not before, because values can be refused
         return self.names[number]
 
     def value(self, number: int) -> Value:
@@ -181,6 +181,8 @@ class _Operator:
             raise _Refused(f"to {value.dtype}")
         if not plain and (value.dtype == "float32" or value.scale is None):
             raise _Refused(f"to {value.dtype} without a scale")
+        if value.axis is not None:
+            raise _Refused("with several scales for an activation")
         return value.name
 
     def add(self, operation: str, operands: dict[str, Any], **settings: Any) -> None:
