@@ -24,11 +24,13 @@ DOCS = Path(__file__).parents[1]
 CONTENTS = DOCS / "generated" / "lite"
 WHEELS = DOCS / "generated" / "wheels"
 INSTALL = "%pip install --quiet refquant matplotlib scikit-learn ipywidgets"
+# Notebooks are dark where the system is. JupyterLite reads that from overrides.json in its folder.
+SETTINGS = {"@jupyterlab/apputils-extension:themes": {"adaptive-theme": True}}
 KERNEL = {"display_name": "Python (Pyodide)", "language": "python", "name": "python"}
 
 
-def build_wheel(app):
-    """Build the wheel that the browser installs, outside the source tree."""
+def configure(app):
+    """Build the wheel that the browser installs, outside the source tree, and write settings."""
     shutil.rmtree(WHEELS, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "setup.py", "--quiet", "egg_info", "--egg-base", folder]
@@ -43,6 +45,7 @@ def build_wheel(app):
         )
     if result.returncode:
         raise ExtensionError(f"the wheel for the browser could not be built:\n{result.stderr}")
+    (DOCS / "generated" / "overrides.json").write_text(json.dumps(SETTINGS), encoding="utf-8")
     (wheel,) = WHEELS.glob("*-py3-none-any.whl")
     app.config.jupyterlite_build_command_options = {
         "piplite-wheels": str(wheel),
@@ -123,7 +126,7 @@ def tidy(app, error):
 
 def setup(app):
     """Register what makes notebooks; JupyterLite itself is built when the pages are written."""
-    app.connect("builder-inited", build_wheel)
+    app.connect("builder-inited", configure)
     app.connect("builder-inited", copy_notebooks, priority=950)
     app.connect("doctree-resolved", write_lecture)
     app.connect("build-finished", tidy, priority=900)
