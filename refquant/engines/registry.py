@@ -210,7 +210,7 @@ def use(engine: str | Engine) -> None:
     Raises
     ------
     EngineError
-        If there is no such engine, or the record has what `register` refuses.
+        If there is no such engine, or the record has what `register` rejects.
 
     Examples
     --------

@@ -26,7 +26,7 @@ def save(obj: Any, f: Any) -> None:
     ----------
     obj : object
         A tensor (plain or quantized), number, string, bool, None, dtype or scheme, or a dict,
-        OrderedDict, list or tuple of them. Modules are refused: save their ``state_dict()``.
+        OrderedDict, list or tuple of them. Modules are rejected: save their ``state_dict()``.
     f : str, Path or binary file
         Where to write. An existing regular file is replaced atomically when the new one is complete
         and on the disk, and keeps its permissions; if anything fails, even if the process is
@@ -91,7 +91,7 @@ def load(
     weights_only : bool, default True
         Accepted: a file holds nothing but data.
     max_bytes : int, default 2**35
-        A file that is larger is refused before memory is allocated for it.
+        A file that is larger is rejected before memory is allocated for it.
 
     Returns
     -------

@@ -65,7 +65,7 @@ class LoadReport:
         self.errors.append(f"{key}: expected {expected}, got {got}")
 
     def attempt(self, key: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function that checks the value of `key`; None, and noted, if it refuses."""
+        """Call a function that checks the value of `key`; None, and noted, if it rejects."""
         try:
             return function(*arguments)
         except RefquantError as error:
@@ -170,7 +170,7 @@ def numbers(report: LoadReport, key: str, value: Any, storage: Any) -> np.ndarra
     if array.dtype.kind not in "fiub":
         report.error(key, "numbers", quantizer.describe(value))
         return None
-    # Beyond float32 is infinity, as in every conversion; what integers cannot hold is refused.
+    # Beyond float32 is infinity, as in every conversion; what integers cannot hold is rejected.
     with np.errstate(all="ignore"):
         converted = array.astype(storage)
         if converted.dtype.kind in "iub" and not (converted == array).all():

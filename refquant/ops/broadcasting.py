@@ -71,7 +71,7 @@ def expand(input: Any, *sizes: Any) -> Tensor:
         step if extent == was else 0
         for step, extent, was in zip(array.strides, shape[new:], array.shape, strict=True)
     ]
-    # Not broadcast_to: that makes views read-only, which kernels and in-place operations refuse.
+    # Not broadcast_to: that makes views read-only, which kernels and in-place operations reject.
     expanded = np.lib.stride_tricks.as_strided(array, shape, strides)
     if isinstance(x, QuantizedTensor):
         if x.axis is None:

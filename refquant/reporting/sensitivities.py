@@ -220,7 +220,7 @@ def sensitivity(
         arguments.function("run", run, 2, "a model and a batch are handed to it")
     show = arguments.flag_or_none("show", show)
     with recorded(model, inputs=False):
-        pass  # A model that cannot be watched is refused before it runs.
+        pass  # A model that cannot be watched is rejected before it runs.
     simulation = Simulation(model, data, run)
     layers = _layers(simulation)
     if not data or not layers or not tried:

@@ -173,7 +173,7 @@ class QuantizedTensor(Tensor):
         return self.like(self.array)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Refuse: integers have no gradient."""
+        """Raise an error: integers have no gradient."""
         if arguments.flag("requires_grad", requires_grad):
             raise GradientError(
                 argument="self",
@@ -183,7 +183,7 @@ class QuantizedTensor(Tensor):
             )
         return self
 
-    def _refuse(self):
+    def _reject(self):
         raise DtypeError(
             argument="self",
             expected="a plain tensor",
@@ -192,15 +192,15 @@ class QuantizedTensor(Tensor):
         )
 
     def numpy(self) -> np.ndarray:
-        """Refuse: it is not clear whether integers or real values are meant."""
-        return self._refuse()
+        """Raise an error: it is not clear whether integers or real values are meant."""
+        return self._reject()
 
     @named("conversion to a NumPy array")
     def __array__(self, dtype: dtypes.dtype | None = None, copy: Any = None) -> np.ndarray:
-        return self._refuse()
+        return self._reject()
 
     def __dlpack__(self, **options: Any) -> Any:
-        return self._refuse()
+        return self._reject()
 
     def item(self) -> float:
         """Get the real value of the only element."""

@@ -81,13 +81,13 @@ def test_a_release_changes_version_and_changelog_and_makes_a_tag(run):
 
 
 @pytest.mark.parametrize("version", ["7.8", "v7.8.9", "7.8.9-1", ""])
-def test_what_is_no_version_is_refused(run, version):
+def test_what_is_no_version_is_rejected(run, version):
     done = run(version, "--dry-run")
     assert done.returncode != 0
     assert "is no version" in done.stderr or "usage" in done.stderr
 
 
-def test_a_tag_that_is_there_and_changes_that_are_not_committed_are_refused(run):
+def test_a_tag_that_is_there_and_changes_that_are_not_committed_are_rejected(run):
     run.git("tag", "v7.8.9")
     assert "v7.8.9 is there already" in run("7.8.9").stderr
     (run.folder / "CITATION.cff").write_text("changed\n")

@@ -43,7 +43,7 @@ def clamp(d, x):
     recorded=20,
     keeps_format=False,
     benchmark=SIZES,
-    refuses=(
+    rejects=(
         ("alpha", math.nan, "ArgumentError"),
         ("scale", math.inf, "ArgumentError"),
         ("input_scale", "much", "ArgumentTypeError"),
@@ -68,7 +68,7 @@ def elu(d, x):
     keeps_format=False,
     tolerance=2.0**-23,
     why="beside whole vectors the C library's expm1 may err by the last bit, which 32 bits show",
-    refuses=(("alpha", 0.0, "ArgumentError"), ("alpha", math.nan, "ArgumentError")),
+    rejects=(("alpha", 0.0, "ArgumentError"), ("alpha", math.nan, "ArgumentError")),
 )
 def celu(d, x):
     scale = d.pick(2 / 3.0, 0.5, 1 / 128.0, d.scale(x.q_scale()))
@@ -130,7 +130,7 @@ def hardswish(d, x):
     pointwise=True,
     recorded=20,
     benchmark=SIZES,
-    refuses=(("approximate", "erf", "ArgumentError"),),
+    rejects=(("approximate", "erf", "ArgumentError"),),
 )
 def gelu(d, x):
     return d.call("nn.functional.gelu", x, approximate=d.pick("none", "tanh"))
@@ -142,7 +142,7 @@ def gelu(d, x):
     pointwise=True,
     recorded=20,
     benchmark=SIZES,
-    refuses=(("threshold", math.nan, "ArgumentError"), ("value", "much", "ArgumentTypeError")),
+    rejects=(("threshold", math.nan, "ArgumentError"), ("value", "much", "ArgumentTypeError")),
 )
 def threshold(d, x):
     ends = d.number(x.q_scale()), d.number(x.q_scale())
@@ -164,7 +164,7 @@ def prelu(d, x):
     ]
 
 
-@operation("integers", releases=("2.13",), recorded=30, refuses=(("dim", 9, "IndexRangeError"),))
+@operation("integers", releases=("2.13",), recorded=30, rejects=(("dim", 9, "IndexRangeError"),))
 def softmax(d, x):
     scale = d.pick(1 / 256.0, 1 / 256.0, 0.05, 0.1)
     zero_point = d.pick(0, 0, d.zero_point(x.dtype))
@@ -186,7 +186,7 @@ SLOPES = (0.01, 0.1, 0.25, 0.5, 1 / 3.0, 0.0, -1.0)
     releases=("2.13",),
     pointwise=True,
     benchmark=SIZES,
-    refuses=(
+    rejects=(
         ("negative_slope", math.nan, "ArgumentError"),
         ("inplace", "yes", "ArgumentTypeError"),
     ),

@@ -33,7 +33,7 @@ def quantize_per_channel(d, x):
     if x.dim() == 0:
         x = x.reshape(1)
     dtype, axis = d.pick(*DTYPES), d.whole(0, x.dim() - 1)
-    if d.peer and axis > 1:  # PyTorch refuses channels-last images
+    if d.peer and axis > 1:  # PyTorch rejects channels-last images
         x = x.contiguous()
     parameters = (*d.channels(x.shape[axis], dtype), axis, getattr(d.T, dtype))
     calls = [d.call("quantize_per_channel", x, *parameters)]

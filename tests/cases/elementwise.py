@@ -35,8 +35,8 @@ binary("mul", benchmark=SIZES)
 binary("mul_relu")
 
 
-def with_number(name, refuses):
-    @operation("integers", name, pointwise=True, recorded=25, refuses=refuses)
+def with_number(name, rejects):
+    @operation("integers", name, pointwise=True, recorded=25, rejects=rejects)
     def call(d, x):
         return d.call("ops.quantized." + name, x, d.number(x.q_scale()) or 1.0)
 
@@ -169,7 +169,7 @@ BROADCAST = [
 
 @operation(None, releases=("2.13",), recorded=40)
 def broadcasting(d, x):
-    """Every way in which two shapes broadcast; QNNPACK refuses two tensors without dimensions."""
+    """Every way in which two shapes broadcast; QNNPACK rejects two tensors without dimensions."""
     a, b = d.pick(*BROADCAST[d.qnnpack :])
     dtype, last = d.pick(*STORAGE), d.chance(0.5) and len(a) == len(b) == 4
     x = d.quantized(a, dtype, dense=True)

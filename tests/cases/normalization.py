@@ -35,7 +35,7 @@ def held(d, x):
 BAD = (("eps", "small", "ArgumentTypeError"),)
 
 
-@operation("image", releases=("2.13",), recorded=30, benchmark=SIZES, refuses=BAD)
+@operation("image", releases=("2.13",), recorded=30, benchmark=SIZES, rejects=BAD)
 def batch_norm(d, x):
     given = (*vectors(d, x.shape[1], "wwwv"), d.pick(1e-5, 0.0), *output(d, x))
     name = d.pick("batch_norm", "batch_norm_relu", "batch_norm2d", "batch_norm2d_relu")
@@ -45,7 +45,7 @@ def batch_norm(d, x):
     ]
 
 
-@operation("volume", releases=("2.13",), recorded=10, refuses=BAD)
+@operation("volume", releases=("2.13",), recorded=10, rejects=BAD)
 def batch_norm3d(d, x):
     given = (*vectors(d, x.shape[1], "wwwv"), d.pick(1e-5, 0.0), *output(d, x))
     name = d.pick("batch_norm3d", "batch_norm3d_relu")
@@ -61,7 +61,7 @@ def batch_norm1d(d, x):
     return d.call("ops.quantized." + name, x, *given)
 
 
-@operation("image", releases=("2.13",), recorded=40, benchmark=SIZES, refuses=BAD)
+@operation("image", releases=("2.13",), recorded=40, benchmark=SIZES, rejects=BAD)
 def group_norm(d, x):
     x, channels = held(d, x), max(x.shape[1], 1)
     groups = d.pick(*(g for g in (1, 2, 3, channels) if channels % g == 0))
@@ -81,7 +81,7 @@ def group_norm_of_many_pixels(d, x):
     return d.call("ops.quantized.group_norm", x, d.pick(1, 2, 6), *given)
 
 
-@operation("integers", releases=("2.13",), recorded=40, benchmark=SIZES, refuses=BAD)
+@operation("integers", releases=("2.13",), recorded=40, benchmark=SIZES, rejects=BAD)
 def layer_norm(d, x):
     x = held(d, x)
     if x.dim() == 0:

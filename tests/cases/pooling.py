@@ -87,7 +87,7 @@ def max_pool1d(d, x):
         dilation = 1 if x.shape[-1] < 3 else dilation
     if d.peer and d.qnnpack and x.dtype == d.T.quint8:
         ceil = False
-        if kernel == 1:  # which it refuses
+        if kernel == 1:  # which it rejects
             kernel, padding = (2, 0) if x.shape[-1] > 1 else (x.shape[-1] + 1, 1)
     paths = ("nn.functional.max_pool1d", "nn.quantized.functional.max_pool1d")
     return [

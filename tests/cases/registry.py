@@ -58,7 +58,7 @@ class Operation:
         Whether each element of the result depends on the elements in its place alone.
     keeps_format : bool
         Whether the result has the memory format of the operand.
-    refuses : tuple of (str, object, str)
+    rejects : tuple of (str, object, str)
         Name of an argument, a value that it must not have, name of the exception.
     benchmark : dict
         Suffixes of names of benchmarks, and how many elements the operand has.
@@ -74,7 +74,7 @@ class Operation:
         self.recorded = facts.pop("recorded", 40)
         self.pointwise = facts.pop("pointwise", False)
         self.keeps_format = facts.pop("keeps_format", self.pointwise)
-        self.refuses, self.benchmark = facts.pop("refuses", ()), facts.pop("benchmark", {})
+        self.rejects, self.benchmark = facts.pop("rejects", ()), facts.pop("benchmark", {})
         if facts:
             raise TypeError("an operation has no " + ", ".join(facts))
 

@@ -10,7 +10,7 @@ from refquant import cli
 from refquant.errors import ArgumentError
 
 
-def refuse(capsys, *arguments):
+def reject(capsys, *arguments):
     with pytest.raises(SystemExit) as caught:
         cli.main(arguments)
     assert caught.value.code == 2
@@ -25,17 +25,17 @@ def test_version(capsys):
 
 
 def test_no_command_is_wrong_usage(capsys):
-    assert "COMMAND" in refuse(capsys)
+    assert "COMMAND" in reject(capsys)
 
 
 def test_an_unknown_command_lists_the_known_ones(capsys):
-    message = refuse(capsys, "dmeo")
+    message = reject(capsys, "dmeo")
     assert all(command.name in message for command in cli.COMMANDS)
 
 
 @pytest.mark.parametrize("seed", ["-1", "x", "1.5", ""])
 def test_a_seed_is_a_whole_number(capsys, seed):
-    assert "whole number" in refuse(capsys, "demo", f"--seed={seed}")
+    assert "whole number" in reject(capsys, "demo", f"--seed={seed}")
 
 
 def test_help_names_every_command(capsys):

@@ -30,7 +30,7 @@ def test_a_terminal_shows_the_whole_bar_in_the_end():
     assert stream.getvalue().endswith("\n")
 
 
-def test_it_can_be_asked_for_and_refused():
+def test_it_can_be_asked_for_and_rejected():
     wanted, unwanted = io.StringIO(), Terminal()
     list(track([1], "working", show=True, stream=wanted))
     list(track([1], "working", show=False, stream=unwanted))

@@ -1,4 +1,4 @@
-"""Engines are data: six are known, unknown ones are refused, others can be registered."""
+"""Engines are data: six are known, unknown ones are rejected, others can be registered."""
 
 import numpy as np
 import processes

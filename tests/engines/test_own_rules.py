@@ -106,7 +106,7 @@ def test_kernels_know_every_rule_that_a_built_in_engine_gives_them():
 
 
 @pytest.mark.skipif(not kernels.built(), reason="there are no kernels")
-def test_a_kernel_refuses_a_rule_that_it_does_not_know():
+def test_a_kernel_rejects_a_rule_that_it_does_not_know():
     function = kernels.twins("affine", kernels.available()[-1])["quantize_per_tensor"]
     own, output = copied(quantize.FUSED), Output(0.5, 0, 0, 255)
     x = np.float32([1.0])
@@ -169,10 +169,10 @@ SAME_NAME = Form("sum_of_reals", "", "")
 def test_an_entry_of_the_wrong_kind_is_an_error_that_says_what_fits(step, entry, message):
     for entries in (first_of(entry), first_of((ALWAYS, entry), *BASE.steps[step])):
         record = BASE.derive("mine", "", steps={step: entries})
-        for refused in (engines.register, engines.use):
+        for rejected in (engines.register, engines.use):
             before = engines.current()
             with pytest.raises(EngineError, match=message) as raised:
-                refused(record)
+                rejected(record)
             assert f"engine 'mine': `steps['{step}']`" in str(raised.value)
             assert "mine" not in engines.names()
             assert engines.current() is before

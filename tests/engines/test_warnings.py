@@ -1,4 +1,4 @@
-"""What is not finite or overflows: observers and averages refuse it, exact arithmetic ends it."""
+"""What is not finite or overflows: observers and averages reject it, exact arithmetic ends it."""
 
 import contextlib
 
@@ -31,7 +31,7 @@ def observers():
 @pytest.mark.parametrize(
     "values", [(np.inf, -np.inf), (np.inf, 1.0), (-np.inf, 1.0), (np.nan, 1.0)]
 )
-def test_observers_refuse_what_is_not_finite_without_warnings(values, engine):
+def test_observers_reject_what_is_not_finite_without_warnings(values, engine):
     with refquant.engines.using(engine):
         for observer in observers():
             x = refquant.tensor([list(values)] * 2)
@@ -64,7 +64,7 @@ def test_an_infinite_bias_gives_the_ends_in_exact_arithmetic():
             assert ops.linear(x, packed, 1.0, 3).int_repr().item() == code
 
 
-def test_fixed_point_refuses_an_average_whose_sum_of_scales_overflows():
+def test_fixed_point_rejects_an_average_whose_sum_of_scales_overflows():
     image = refquant.QuantizedTensor(np.ones((1, 8, 5, 5), np.uint8), refquant.quint8, 3e38, 0)
     with refquant.engines.using("qnnpack-1.4"):
         for average in (

@@ -32,7 +32,7 @@ def test_ranges_of_integers_are_inclusive():
             arguments.integer("n", n, 1, 4)
 
 
-def test_integers_that_do_not_print_are_refused():
+def test_integers_that_do_not_print_are_rejected():
     for value in (10**5000, -(10**5000)):
         with pytest.raises(ArgumentError, match="at most 256 bits"):
             arguments.integer("n", value)
@@ -96,7 +96,7 @@ def test_what_cannot_be_walked_is_told(value):
 
 
 @pytest.mark.parametrize("value", [2**63, (2**63, 2**63), (2**31, 2**31), (0, 2**62), (1,) * 65])
-def test_shapes_that_no_array_has_are_refused(value):
+def test_shapes_that_no_array_has_are_rejected(value):
     with pytest.raises(ArgumentError):
         arguments.shape("size", value)
 

@@ -28,7 +28,7 @@ def test_what_takes_two_arguments_is_taken(value):
 
 
 @pytest.mark.parametrize("value", [lambda: None, lambda a: a, int, np.uint8, nn.ReLU()])
-def test_what_does_not_take_two_arguments_is_refused(value):
+def test_what_does_not_take_two_arguments_is_rejected(value):
     with pytest.raises(errors.ArgumentTypeError, match="takes 2 arguments by position"):
         arguments.function("run", value, 2)
 
@@ -39,7 +39,7 @@ def test_a_module_takes_what_its_forward_takes():
 
 
 @pytest.mark.parametrize("value", [None, 1, "text", []])
-def test_what_cannot_be_called_is_refused(value):
+def test_what_cannot_be_called_is_rejected(value):
     with pytest.raises(errors.ArgumentTypeError, match="`run` must be a callable"):
         arguments.function("run", value)
 

@@ -1,4 +1,4 @@
-"""What operations on tables of embeddings refuse, and what they say."""
+"""What operations on tables of embeddings reject, and what they say."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Modules refuse invalid arguments before anything is created or changed."""
+"""Modules reject invalid arguments before anything is created or changed."""
 
 import math
 import pickle
@@ -83,7 +83,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_makes_no_sense_is_refused_with_a_reason(name):
+def test_what_makes_no_sense_is_rejected_with_a_reason(name):
     call, kind, words = REFUSED[name]
     with pytest.raises(kind) as caught:
         call()
@@ -128,7 +128,7 @@ def test_lists_change_as_a_whole_or_not_at_all():
     assert [type(m) for m in modules] == [nn.ReLU]
 
 
-def test_what_is_registered_stays_if_another_is_refused():
+def test_what_is_registered_stays_if_another_is_rejected():
     layer = nn.Linear(1, 1)
     weight = layer.weight
     for register in (layer.register_parameter, layer.register_buffer, layer.add_module):
@@ -194,7 +194,7 @@ def test_errors_of_what_forward_does_are_left_alone():
     assert not isinstance(caught.value, RefquantError)
 
 
-def test_functions_that_cannot_be_called_are_refused_before_the_first_call():
+def test_functions_that_cannot_be_called_are_rejected_before_the_first_call():
     model, called = nn.Sequential(nn.ReLU()), []
     with pytest.raises(ArgumentTypeError, match="1 arguments"):
         model.apply(lambda: called.append(1))
@@ -219,7 +219,7 @@ MADE_BY_HAND = {
 
 
 @pytest.mark.parametrize("name", MADE_BY_HAND)
-def test_packed_sequences_whose_parts_do_not_fit_are_refused(name):
+def test_packed_sequences_whose_parts_do_not_fit_are_rejected(name):
     packed = rnn.PackedSequence(*MADE_BY_HAND[name])
     with pytest.raises(RefquantError):
         rnn.pad_packed_sequence(packed)
@@ -236,20 +236,20 @@ def image(*shape):
 @pytest.mark.parametrize(
     "geometry", [{"padding": 2**31}, {"stride": 2**63}, {"padding": 2**31 - 1}, {"dilation": 2**40}]
 )
-def test_sizes_beyond_memory_are_refused_before_a_convolution(geometry):
+def test_sizes_beyond_memory_are_rejected_before_a_convolution(geometry):
     weight = refquant.quantize_per_tensor(refquant.ones(1, 1, 1, 1), 1.0, 0, refquant.qint8)
     with pytest.raises(ArgumentError):
         nn.quantized.functional.conv2d(image(1, 1, 4, 4), weight, None, **geometry)
 
 
-def test_filters_without_channels_are_refused():
+def test_filters_without_channels_are_rejected():
     weight = refquant.QuantizedTensor(np.zeros((2, 0, 1, 1), np.int8), refquant.qint8, 1.0, 0)
     with pytest.raises(ShapeError, match="at least one output and one channel"):
         nn.quantized.functional.conv2d(image(1, 1, 4, 4), weight, None)
 
 
 @pytest.mark.parametrize("size", [(2**63,) * 2, (2**29, 2**29)])
-def test_sizes_beyond_memory_are_refused_before_resizing(size):
+def test_sizes_beyond_memory_are_rejected_before_resizing(size):
     with pytest.raises(ArgumentError, match="2\\*\\*63 bytes"):
         nn.quantized.functional.interpolate(image(1, 64, 4, 4), size=size)
 

@@ -1,4 +1,4 @@
-"""Observers, fake quantization and QConfig: what is refused, and that nothing is half changed."""
+"""Observers, fake quantization and QConfig: what is rejected, and that nothing is half changed."""
 
 import copy
 
@@ -107,7 +107,7 @@ def test_averaging_constant(make, constant):
         make(averaging_constant=constant)
 
 
-def test_a_histogram_of_more_bins_than_float32_can_tell_apart_is_refused():
+def test_a_histogram_of_more_bins_than_float32_can_tell_apart_is_rejected():
     """Float32 rounds 2**24 + 3 up: the last bin would lie beyond the table."""
     for bins in (2**20 + 1, 2**24 + 3, 2**40, 10**30):
         with pytest.raises(ArgumentError, match=rf"`bins` must be .* 1\.\.1048576, got {bins}"):
@@ -314,7 +314,7 @@ def test_an_error_while_observing_keeps_scale_and_zero_point():
 
 
 @pytest.mark.parametrize("argument", ["activation", "weight"])
-def test_an_observer_instance_is_refused_with_the_hint(argument):
+def test_an_observer_instance_is_rejected_with_the_hint(argument):
     given = {"activation": Q.default_observer, "weight": Q.default_weight_observer}
     with pytest.raises(ValueError, match=r"MinMaxObserver\.with_args"):
         Q.QConfig(**{**given, argument: Q.MinMaxObserver()})

@@ -1,4 +1,4 @@
-"""What every quantized operation refuses, with which exception, and what the message names."""
+"""What every quantized operation rejects, with which exception, and what the message names."""
 
 import inspect
 import math
@@ -66,7 +66,7 @@ def engine_of(operation):
     return next(engine for _, engine in operation.peers)
 
 
-def refusals():
+def rejections():
     """List (path, arguments, name of the bad one, bad value, exception) of every operation."""
     for operation in OPERATIONS.values():
         engine = engine_of(operation)
@@ -87,7 +87,7 @@ def refusals():
             first = call.arguments[0]
             dtype = first.dtype if hasattr(first, "q_scale") else refquant.quint8
             for name, value in bound.arguments.items():
-                own = [(v, e) for n, v, e in operation.refuses if n == name]
+                own = [(v, e) for n, v, e in operation.rejects if n == name]
                 for bad, error in (*own, *standard(name, value, bound.arguments, dtype)):
                     scheme = getattr(bad, "axis", None) is not None
                     if not (scheme and call.path in ANY_SCHEME):
@@ -103,7 +103,7 @@ CASES = [
     pytest.param(
         engine, call, {**bound.arguments, name: bad}, name, error, id=title(call, name, bad)
     )
-    for engine, call, bound, name, bad, error in refusals()
+    for engine, call, bound, name, bad, error in rejections()
 ]
 
 

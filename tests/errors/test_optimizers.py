@@ -1,4 +1,4 @@
-"""Optimizers refuse settings, parameters and states that make no sense, and stay as they are."""
+"""Optimizers reject settings, parameters and states that make no sense, and stay as they are."""
 
 import copy
 import math
@@ -33,7 +33,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_makes_no_sense_is_refused_with_a_reason(name):
+def test_what_makes_no_sense_is_rejected_with_a_reason(name):
     call, kind, words = REFUSED[name]
     with pytest.raises(kind) as caught:
         call()
@@ -49,7 +49,7 @@ def test_a_tensor_or_a_number_of_numpy_is_a_step_size():
         assert type(optimizer.param_groups[0]["lr"]) is float
 
 
-def test_a_closure_that_needs_arguments_is_refused_before_the_step():
+def test_a_closure_that_needs_arguments_is_rejected_before_the_step():
     p = parameter()
     optimizer = optim.SGD([p], lr=0.1)
     p.sum().backward()

@@ -1,4 +1,4 @@
-"""What operations on plain tensors refuse, and what they answer at the ends of their domain."""
+"""What operations on plain tensors reject, and what they answer at the ends of their domain."""
 
 import copy
 import math

@@ -1,4 +1,4 @@
-"""What pooling and resizing of quantized images refuse, and what they say."""
+"""What pooling and resizing of quantized images reject, and what they say."""
 
 import numpy as np
 import pytest

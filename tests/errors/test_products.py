@@ -1,4 +1,4 @@
-"""Linear layers and convolutions: what is refused, and what the message says."""
+"""Linear layers and convolutions: what is rejected, and what the message says."""
 
 import numpy as np
 import pytest
@@ -227,7 +227,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused(case):
+def test_rejected(case):
     call, kind, words = REFUSED[case]
     with pytest.raises(kind) as caught:
         call()

@@ -1,4 +1,4 @@
-"""What quantized operations refuse, with which exception, and what they say."""
+"""What quantized operations reject, with which exception, and what they say."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_engines_that_cannot_broadcast_say_so(engine):
         ops.add(q(), q((1.0,)), 1.0, 0)
 
 
-def test_fixed_point_refuses_scales_far_apart():
+def test_fixed_point_rejects_scales_far_apart():
     with refquant.engines.using("qnnpack"):
         with pytest.raises(errors.EngineError, match=r"qa\.q_scale"):
             ops.add(q(scale=256.0), q(), 1.0, 0)

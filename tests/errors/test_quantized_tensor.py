@@ -21,7 +21,7 @@ CODES = np.arange(15, dtype=np.int8).reshape(5, 3)
 ONES, ZEROS = np.ones(5), np.zeros(5, np.int64)
 
 
-def test_too_few_scales_are_refused_before_foreign_memory_is_read():
+def test_too_few_scales_are_rejected_before_foreign_memory_is_read():
     with pytest.raises(QuantizationParameterError, match=r"`scale` must be of shape \(5,\)"):
         refquant.QuantizedTensor(CODES, qint8, np.array([0.1]), np.array([0]), 0)
 
@@ -154,7 +154,7 @@ def unaligned(dtype):
     return np.frombuffer(bytes(4 * size + 1), np.uint8)[1:].view(dtype)
 
 
-def test_elements_that_lie_between_addresses_are_refused():
+def test_elements_that_lie_between_addresses_are_rejected():
     packed = np.zeros(3, np.dtype([("a", "i1"), ("b", "<f4")]))
     for make in (
         lambda: refquant.Tensor(unaligned(np.float32)),

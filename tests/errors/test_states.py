@@ -37,7 +37,7 @@ def texts(module):
     return {key: repr(value) for key, value in module.state_dict().items()}
 
 
-def refused(module, state, key):
+def rejected(module, state, key):
     """Loading a state raises an error that names the key, and changes nothing."""
     model = nn.Sequential(nn.Linear(1, 1), module)
     before = texts(model)
@@ -55,7 +55,7 @@ def refused(module, state, key):
 )  # fmt: skip
 @pytest.mark.parametrize("name", MODULES)
 def test_scales_that_are_not_valid(name, scale):
-    refused(MODULES[name](), {"scale": scale}, "scale")
+    rejected(MODULES[name](), {"scale": scale}, "scale")
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_scales_that_are_not_valid(name, scale):
 )  # fmt: skip
 @pytest.mark.parametrize("name", MODULES)
 def test_zero_points_that_are_not_valid(name, zero_point):
-    refused(MODULES[name](), {"zero_point": zero_point}, "zero_point")
+    rejected(MODULES[name](), {"zero_point": zero_point}, "zero_point")
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name not in ANY_DTYPE])
 def test_zero_points_outside_the_dtype(name):
     for outside in (999, 256, -129):
-        refused(MODULES[name](), {"zero_point": refquant.tensor(outside)}, "zero_point")
+        rejected(MODULES[name](), {"zero_point": refquant.tensor(outside)}, "zero_point")
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -102,7 +102,7 @@ def test_valid_numbers_are_loaded(name):
     ],
 )
 def test_states_of_fake_quantization(state, key):
-    refused(observed_fake_quantize(), state, key)
+    rejected(observed_fake_quantize(), state, key)
 
 
 def test_fake_quantization_needs_as_many_scales_as_zero_points():
@@ -110,7 +110,7 @@ def test_fake_quantization_needs_as_many_scales_as_zero_points():
         observer=quantization.MovingAveragePerChannelMinMaxObserver, quant_min=-128, quant_max=127,
         dtype=refquant.qint8, qscheme=refquant.per_channel_symmetric,
     )  # fmt: skip
-    refused(module, {"scale": refquant.tensor([1.0] * 3)}, "scale and 1.zero_point")
+    rejected(module, {"scale": refquant.tensor([1.0] * 3)}, "scale and 1.zero_point")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_fake_quantization_needs_as_many_scales_as_zero_points():
 def test_statistics_that_no_observer_could_have_collected(make, state, key):
     observer = make()
     observer(refquant.tensor([[0.0, 2.0], [1.0, -3.0]]))
-    refused(observer, state, key)
+    rejected(observer, state, key)
 
 
 @pytest.mark.parametrize(
@@ -148,19 +148,19 @@ def test_statistics_that_no_observer_could_have_collected(make, state, key):
     ],
 )
 def test_weights_that_cannot_be_packed(name, state, key):
-    refused(MODULES[name](), state, key)
+    rejected(MODULES[name](), state, key)
 
 
 def test_weights_of_another_dtype_cannot_be_packed():
     w = refquant.QuantizedTensor(np.zeros((3, 2, 1, 1), np.uint8), refquant.quint8, 0.5, 0)
-    refused(MODULES["Conv2d"](), {"weight": w}, "weight")
+    rejected(MODULES["Conv2d"](), {"weight": w}, "weight")
     w = refquant.QuantizedTensor(np.zeros((3, 2), np.int8), refquant.qint8, [1, 2], [0, 0], 1)
-    refused(MODULES["Linear"](), {"_packed_params.weight": w}, "_packed_params.weight")
+    rejected(MODULES["Linear"](), {"_packed_params.weight": w}, "_packed_params.weight")
 
 
 def test_buffers_of_whole_numbers_take_nothing_else():
     for value in (NAN, 0.5, 2.0**70, INF):
-        refused(nn.BatchNorm2d(3), {"num_batches_tracked": value}, "num_batches_tracked")
+        rejected(nn.BatchNorm2d(3), {"num_batches_tracked": value}, "num_batches_tracked")
     norm = nn.BatchNorm2d(3)
     norm.load_state_dict({**norm.state_dict(), "num_batches_tracked": refquant.tensor(7.0)})
     assert norm.num_batches_tracked.item() == 7

@@ -164,6 +164,6 @@ def test_workers_have_no_effect_which_is_said_once():
         lambda: data.default_collate([[1], [1, 2]]),
     ],
 )
-def test_what_is_not_valid_is_refused(make):
+def test_what_is_not_valid_is_rejected(make):
     with pytest.raises(RefquantError):
         make()

@@ -67,7 +67,7 @@ def test_nothing_is_recorded_without_gradients():
         assert not Product.apply(numbers(1.0), numbers(2.0)).requires_grad
 
 
-def test_gradients_that_are_missing_are_refused():
+def test_gradients_that_are_missing_are_rejected():
     class Half(Product):
         @staticmethod
         def backward(ctx, grad_output):
@@ -77,7 +77,7 @@ def test_gradients_that_are_missing_are_refused():
         Half.apply(numbers(1.0), numbers(2.0)).backward()
 
 
-def test_gradients_of_another_shape_are_refused():
+def test_gradients_of_another_shape_are_rejected():
     class Wrong(Product):
         @staticmethod
         def backward(ctx, grad_output):

@@ -44,7 +44,7 @@ def test_a_given_tensor_takes_the_shape_of_the_result():
         (refquant.mul, [0.0], ArgumentTypeError),
     ],
 )
-def test_tensors_that_cannot_take_a_product_are_refused(multiply, out, error):
+def test_tensors_that_cannot_take_a_product_are_rejected(multiply, out, error):
     with pytest.raises(error, match="`out`"):
         multiply(ONES, ONES, out=out)
 

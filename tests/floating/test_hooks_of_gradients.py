@@ -52,7 +52,7 @@ def test_a_hook_of_a_parameter_sees_a_plain_tensor():
     assert seen == [refquant.Tensor]
 
 
-def test_what_is_no_hook_is_refused():
+def test_what_is_no_hook_is_rejected():
     x = refquant.ones(2, requires_grad=True)
     with pytest.raises(ArgumentTypeError, match="`hook` must be a callable"):
         x.register_hook(3)

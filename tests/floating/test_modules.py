@@ -267,7 +267,7 @@ def test_errors_are_the_projects_own(make):
         make()
 
 
-def test_a_batch_that_normalization_refuses_is_not_counted():
+def test_a_batch_that_normalization_rejects_is_not_counted():
     for momentum in (0.1, None):
         norm = nn.BatchNorm2d(4, momentum=momentum)
         with pytest.raises(OperationError, match="more than one value"):

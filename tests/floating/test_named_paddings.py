@@ -34,7 +34,7 @@ def test_modules_show_the_name_of_a_padding():
     ("padding", "stride", "expected"),
     [("same", 2, "numbers for a stride"), ("Same", 1, "'same'")],
 )
-def test_paddings_that_are_not_valid_are_refused(padding, stride, expected):
+def test_paddings_that_are_not_valid_are_rejected(padding, stride, expected):
     with pytest.raises(ArgumentError, match=expected):
         nn.Conv2d(1, 1, 3, stride=stride, padding=padding)
     x = refquant.ones(1, 1, 4, 4)

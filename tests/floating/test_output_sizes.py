@@ -17,12 +17,12 @@ def test_the_result_has_the_extents_that_are_given(wanted):
 @pytest.mark.parametrize(
     ("wanted", "error"), [((9, 7), ArgumentError), ((6, 7), ArgumentError), ((7,), ShapeError)]
 )
-def test_extents_that_no_padding_gives_are_refused(wanted, error):
+def test_extents_that_no_padding_gives_are_rejected(wanted, error):
     with pytest.raises(error, match="`output_size`"):
         nn.ConvTranspose2d(1, 2, 3, stride=2)(refquant.ones(1, 1, 3, 3), wanted)
 
 
-def test_an_input_without_channels_is_refused_by_its_name():
+def test_an_input_without_channels_is_rejected_by_its_name():
     with pytest.raises(ShapeError, match="`input` must be of 3 or 4 dimensions"):
         nn.ConvTranspose2d(1, 2, 3)(refquant.ones(3, 3), (5, 5))
 

@@ -126,7 +126,7 @@ def test_a_schedule_starts_at_its_milestone():
     assert [row[0] for row in advanced(scheduler, range(4))] == [0.05, 0.1, 0.05, 0.025]
 
 
-def test_steps_beyond_one_cycle_are_refused_and_change_nothing():
+def test_steps_beyond_one_cycle_are_rejected_and_change_nothing():
     scheduler = lr_scheduler.OneCycleLR(optimizer_of(refquant), 1.0, total_steps=2)
     advanced(scheduler, range(2))
     with pytest.raises(RefquantError, match="steps are over"):
@@ -179,6 +179,6 @@ def test_a_schedule_before_the_optimizer_warns():
         lambda o: lr_scheduler.SequentialLR(o, [lr_scheduler.ReduceLROnPlateau(o)], []),
     ],
 )
-def test_what_is_not_valid_is_refused(make):
+def test_what_is_not_valid_is_rejected(make):
     with pytest.raises(RefquantError):
         make(optimizer_of(refquant))

@@ -267,7 +267,7 @@ def test_devices_and_transposition():
         ("int64", np.inf),
     ],
 )
-def test_thresholds_that_a_dtype_does_not_hold_are_refused(dtype, number):
+def test_thresholds_that_a_dtype_does_not_hold_are_rejected(dtype, number):
     x = refquant.ones(2).to(getattr(refquant, dtype))
     with pytest.raises(RefquantError, match=f"`value`.*a number that {dtype} holds"):
         refquant.threshold(x, 1, number)

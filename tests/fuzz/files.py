@@ -4,7 +4,7 @@
     python tests/fuzz/files.py --seconds 30            # until then
     python tests/fuzz/files.py --guided --seconds 30   # by atheris
 
-A file may be refused by a FileFormatError. Anything else that is raised, and a value that does not
+A file may be rejected by a FileFormatError. Anything else that is raised, and a value that does not
 come back from a file of its own, is a fault: its bytes are printed. So that damage gets behind the
 checksum, most files have theirs set right.
 """

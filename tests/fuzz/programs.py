@@ -42,7 +42,7 @@ SEPARATOR = " > "  # between the operations of a program
 LARGEST = 1 << 16  # elements of an operand; a program ends with a larger result
 WILD = 0.04  # share of extreme numbers
 # Of an engine that has no such operation, or none on tensors of this dtype.
-REFUSALS = (EngineError, NotSupportedError, DtypeError)
+REJECTIONS = (EngineError, NotSupportedError, DtypeError)
 OPERATIONS = registry.load()
 
 
@@ -239,7 +239,7 @@ def _program(seed, number, plan, sides_of, report, longest):
                 )
                 return
         report.compared += len(sides) - 1
-        report.successes.add(engine, name, error is None, isinstance(error, REFUSALS))
+        report.successes.add(engine, name, error is None, isinstance(error, REJECTIONS))
         if error is not None:
             report.raw[(name, described(error))] += not isinstance(error, RefquantError)
             return

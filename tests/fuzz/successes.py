@@ -6,7 +6,7 @@ Things are operations and groups are engines, or public functions in one group.
 import numpy as np
 
 WANTED = 100  # successes of each thing in each group that has it
-HOPELESS = 8  # so many tries, each refused, show that a group does not have a thing
+HOPELESS = 8  # so many tries, each rejected, show that a group does not have a thing
 OFTEN = 20.0  # weight of what never succeeded; of what succeeded often enough it is 1
 UNKNOWN = 50.0  # how much oftener a thing is drawn while no group is known to have it,
 SEARCHED = 100  # at most for so many tries
@@ -14,7 +14,7 @@ VAIN = 50 * WANTED  # tries after which what still succeeded rarely is drawn no 
 
 
 class Successes:
-    """Tries, successes and refusals of each thing in each group.
+    """Tries, successes and rejections of each thing in each group.
 
     Parameters
     ----------
@@ -30,15 +30,15 @@ class Successes:
         self._row = {name: row for row, name in enumerate(self.groups)}
         self._column = {name: column for column, name in enumerate(self.things)}
         shape = len(self.groups), len(self.things)
-        self.tried, self.succeeded, self.refused = (np.zeros(shape, np.int64) for _ in range(3))
+        self.tried, self.succeeded, self.rejected = (np.zeros(shape, np.int64) for _ in range(3))
         self.weights = np.full(shape, OFTEN * UNKNOWN)
 
-    def add(self, group, thing, succeeded, refused=False):
-        """Count a try; `refused` says that the group may not have the thing at all."""
+    def add(self, group, thing, succeeded, rejected=False):
+        """Count a try; `rejected` says that the group may not have the thing at all."""
         at = self._row[group], self._column[thing]
         self.tried[at] += 1
         self.succeeded[at] += succeeded
-        self.refused[at] += refused
+        self.rejected[at] += rejected
         first = succeeded and self.succeeded[:, at[1]].sum() == 1
         known = first or self.tried[:, at[1]].sum() == SEARCHED
         for row in range(len(self.groups)) if known else [at[0]]:
@@ -46,8 +46,8 @@ class Successes:
 
     def _weight(self, row, column):
         tried, succeeded = int(self.tried[row, column]), int(self.succeeded[row, column])
-        refused_each_time = tried and self.refused[row, column] == tried
-        if refused_each_time:
+        rejected_each_time = tried and self.rejected[row, column] == tried
+        if rejected_each_time:
             return max(OFTEN / 4**tried, 0.02)
         if succeeded >= WANTED or tried >= VAIN:
             return self.done
@@ -56,8 +56,8 @@ class Successes:
         return weight * UNKNOWN if unknown else weight
 
     def had(self):
-        """Which pairs of group and thing there are: those that were not refused each time."""
-        return (self.refused < self.tried) | (self.tried < HOPELESS)
+        """Which pairs of group and thing there are: those that were not rejected each time."""
+        return (self.rejected < self.tried) | (self.tried < HOPELESS)
 
     def wanted(self):
         """Whether something is still drawn more often than what succeeded often enough."""

@@ -13,17 +13,17 @@ def drawn(made, count=2000):
     return {name: names.count(name) for name in made.things}
 
 
-def test_successes_refusals_and_other_failures_are_counted():
+def test_successes_rejections_and_other_failures_are_counted():
     made = Successes(["one", "other"], THINGS)
     for _ in range(WANTED):
         made.add("one", "always", True)
     for _ in range(HOPELESS):
-        made.add("one", "never", False, refused=True)
+        made.add("one", "never", False, rejected=True)
     made.add("one", "seldom", True)
     made.add("other", "seldom", False)
     assert made.tried.tolist() == [[WANTED, 1, HOPELESS], [0, 1, 0]]
     assert made.succeeded.tolist() == [[WANTED, 1, 0], [0, 0, 0]]
-    # What was refused each time is not there; what failed otherwise, or was not tried, may be.
+    # What was rejected each time is not there; what failed otherwise, or was not tried, may be.
     expected = [("seldom", "one", 1)]
     assert made.rare()[-1:] == expected
     assert {pair[:2] for pair in made.rare()[:-1]} == {(name, "other") for name in THINGS}
@@ -36,7 +36,7 @@ def test_what_succeeded_rarely_is_drawn_more_often():
         made.add("one", "always", True)
     made.add("one", "seldom", True)
     for _ in range(HOPELESS):
-        made.add("one", "never", False, refused=True)
+        made.add("one", "never", False, rejected=True)
     times = drawn(made)
     assert times["seldom"] > 10 * times["always"] > 10 * times["never"]
 
@@ -65,6 +65,6 @@ def test_all_reach_the_number_although_they_succeed_with_different_chances():
     for _ in range(3500):
         group, thing = made.draw_pair(rng)
         has = thing in chances
-        made.add(group, thing, has and rng.random() < chances[thing], refused=not has)
+        made.add(group, thing, has and rng.random() < chances[thing], rejected=not has)
     assert made.rare() == []
     assert made.summary() == f"4 of 4 succeeded {WANTED} times"

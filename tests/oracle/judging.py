@@ -83,13 +83,13 @@ def answers(runtime, python, posed, drawn):
             raise RuntimeError(f"{runtime} did not run:\n{done.stderr}")
         with np.load(paths[1]) as found:
             numbers = list(posed)
-            refused = [
+            rejected = [
                 f"{drawn[numbers[int(n.split('.')[0])]].operation}: {found[n].tobytes().decode()}"
                 for n in found.files
-                if n.endswith(".refused")
+                if n.endswith(".rejected")
             ]
-            if refused:
-                raise RuntimeError(f"{runtime}: {'; '.join(dict.fromkeys(refused))}")
+            if rejected:
+                raise RuntimeError(f"{runtime}: {'; '.join(dict.fromkeys(rejected))}")
             return {number: found[str(place)] for place, number in enumerate(posed)}
 
 

@@ -25,7 +25,7 @@ ENGINES = {
 }
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """The backend does not support this case."""
 
 
@@ -64,9 +64,9 @@ def torch_backend(engine, operation):
 
     def product(name, input, weight, bias, scale, zero_point, **geometry):
         if engine != "fbgemm" and input.numel() == 0:
-            raise Refused("an empty batch")
+            raise Rejected("an empty batch")
         if engine == "qnnpack" and operation.startswith("conv3d"):
-            raise Refused("no such kernel")
+            raise Rejected("no such kernel")
         relu = "_relu" if name.endswith("_relu") else ""
         plain = name.removesuffix("_relu")
         if plain == "linear":
@@ -93,7 +93,7 @@ def torch_backend(engine, operation):
             else:
                 result = getattr(F, operation)(**given)
         except RuntimeError as error:
-            raise Refused(str(error).splitlines()[0]) from None
+            raise Rejected(str(error).splitlines()[0]) from None
         return result.int_repr().numpy()
 
     return answer
@@ -173,9 +173,9 @@ def onnx_backend(operation):
                 return convolution(**operands)
             return (matmul if operation == "linear" else add)(**operands)
         except onnxruntime.capi.onnxruntime_pybind11_state.Fail as error:
-            raise Refused(str(error)) from None
+            raise Rejected(str(error)) from None
         except onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph as error:
-            raise Refused(str(error)) from None
+            raise Rejected(str(error)) from None
 
     answer.model = onnx
     return answer
@@ -212,26 +212,26 @@ def results_of(backend, operation, engine, seed=0, cases=None):
     Returns
     -------
     dict
-        ``cases``, ``refused``, ``elements``, ``differ``, and ``classes`` of what differs.
+        ``cases``, ``rejected``, ``elements``, ``differ``, and ``classes`` of what differs.
     """
     name = backend.split()
     answer = (
         onnx_backend(operation) if name[0] == "onnxruntime" else torch_backend(name[1], operation)
     )
-    found = {"cases": 0, "refused": 0, "elements": 0, "differ": 0, "classes": {}}
+    found = {"cases": 0, "rejected": 0, "elements": 0, "differ": 0, "classes": {}}
     for case in oracle.cases_of(operation, seed)[:cases]:
         given = dict(case.arguments)
         if name[0] == "onnxruntime" and operation == "linear":
             given["bias"] = None  # QLinearMatMul has none
         try:
             actual = answer(**given)
-        except Refused:
-            found["refused"] += 1
+        except Rejected:
+            found["rejected"] += 1
             continue
         try:
             mismatch = oracle.compare(actual, operation, engine=engine, **given)
         except refquant.errors.EngineError:
-            found["refused"] += 1
+            found["rejected"] += 1
             continue
         found["cases"] += 1
         found["elements"] += mismatch.size
@@ -262,9 +262,9 @@ def main():
                 engine, rest = f"({engine})", f"{found['differ']:,}: {rest}"
             else:
                 rest = "none"
-            refused = f" ({found['refused']} refused)" if found["refused"] else ""
+            rejected = f" ({found['rejected']} rejected)" if found["rejected"] else ""
             print(
-                f"| {backend} | {operation} | {found['cases']}{refused} | {found['elements']:,} | "
+                f"| {backend} | {operation} | {found['cases']}{rejected} | {found['elements']:,} | "
                 f"{engine} | {rest} |",
                 flush=True,
             )

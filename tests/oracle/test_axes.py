@@ -165,7 +165,7 @@ def test_what_axes_change_is_what_they_say(composed):
         assert F.linear(x, w, scale=0.25, zero_point=1).array.item() == 4  # 3.5 to even
 
 
-def test_wrong_words_are_refused():
+def test_wrong_words_are_rejected():
     with pytest.raises(ArgumentError, match=r"rounding.*half_even, half_away"):
         oracle.Arithmetic(rounding="nearest")
     with pytest.raises(ArgumentError, match="axes among rounding"):

@@ -94,7 +94,7 @@ def test_numbers_that_are_not_finite_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "1 2", "1 two 3", "300 1 2", "1 2 3 4", "1.5 2 3"])
-def test_answers_that_are_no_integers_of_the_dtype_are_refused(tmp_path, text):
+def test_answers_that_are_no_integers_of_the_dtype_are_rejected(tmp_path, text):
     path = tmp_path / "case.output.txt"
     path.write_text(text)
     with pytest.raises(FileFormatError, match="damaged"):

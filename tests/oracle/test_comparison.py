@@ -267,7 +267,7 @@ def test_other_operations_have_counts_only():
         oracle.legality(theirs, *layer)
 
 
-def test_a_tensor_with_another_quantizer_is_refused():
+def test_a_tensor_with_another_quantizer_is_rejected():
     x = activations(np.random.default_rng(4), (5,))
     theirs = refquant.QuantizedTensor(x.array, refquant.quint8, 0.5, 1)
     with pytest.raises(ArgumentError, match=r"scale 0\.3"):

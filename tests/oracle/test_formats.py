@@ -1,4 +1,4 @@
-"""Formats of vectors: the same arrays in each, and damaged files are refused."""
+"""Formats of vectors: the same arrays in each, and damaged files are rejected."""
 
 import json
 
@@ -59,10 +59,10 @@ def test_answers_are_graded_in_every_format(format, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_damaged_files_are_refused(format, tmp_path):
+def test_damaged_files_are_rejected(format, tmp_path):
     name, folder = written(tmp_path, format, "relu6").cases[0].name, tmp_path / format
 
-    def refused(message):
+    def rejected(message):
         with pytest.raises(FileFormatError, match=message):
             oracle.read_vectors(folder)
 
@@ -70,11 +70,11 @@ def test_damaged_files_are_refused(format, tmp_path):
         whole = path.read_bytes()
         for damaged in (b"", whole[:-1], whole[: len(whole) // 2]):
             path.write_bytes(damaged)
-            refused("damaged")
+            rejected("damaged")
         path.unlink()
-        refused("does not exist")
+        rejected("does not exist")
         path.mkdir()
-        refused("not a regular file")
+        rejected("not a regular file")
         path.rmdir()
         path.write_bytes(whole)
     assert oracle.read_vectors(folder).operation == "relu6"
@@ -91,7 +91,7 @@ def test_arrays_of_a_manifest_name_no_files_elsewhere(format, tmp_path):
         oracle.read_vectors(tmp_path / format)
 
 
-def test_unknown_formats_are_refused(tmp_path):
+def test_unknown_formats_are_rejected(tmp_path):
     with pytest.raises(ArgumentError, match="'npz'"):
         oracle.write_vectors("relu", tmp_path / "v", format="zzz")
     assert not (tmp_path / "v").exists()

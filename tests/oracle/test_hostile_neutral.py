@@ -59,7 +59,7 @@ def damaged(whole, tmp_path, operation, change):
         ("cat", lambda a, m: a.update(x=[]), "x"),
     ],
 )
-def test_operands_of_hostile_folders_are_refused_in_one_line(
+def test_operands_of_hostile_folders_are_rejected_in_one_line(
     whole, tmp_path, operation, change, message, capsys
 ):
     top, results = damaged(whole, tmp_path, operation, change), tmp_path / "results"

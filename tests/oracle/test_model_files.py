@@ -171,7 +171,7 @@ def test_each_operand_that_a_tflite_file_cannot_hold_is_named(changes, message):
         tflite_model.model(*entry(task))
 
 
-def test_a_bias_of_real_numbers_is_refused_by_onnx_files():
+def test_a_bias_of_real_numbers_is_rejected_by_onnx_files():
     x, w = oracle.Codes(np.int8([[1, 2]]), 0.5), oracle.Codes(np.int8([[1, 2]]), 0.5)
     task = oracle.problem("linear", x, w, np.float32([1.0]), oracle.Output(0.5))
     with pytest.raises(NotImplementedError, match="bias of int32"):

@@ -73,7 +73,7 @@ def test_an_ignored_zero_point_is_named_by_real_answers():
     )
 
 
-def test_answers_of_a_kind_that_the_operation_does_not_return_are_refused(tmp_path):
+def test_answers_of_a_kind_that_the_operation_does_not_return_are_rejected(tmp_path):
     oracle.write_vectors("relu6", tmp_path / "v", "fbgemm")
     path = tmp_path / "v" / "manifest.json"
     manifest = json.loads(path.read_text())
@@ -98,7 +98,7 @@ def test_every_pair_of_dtypes_is_requantized():
 
 
 @pytest.mark.parametrize(("operation", "stride"), [("conv_transpose2d", 1 << 20), ("conv3d", 1)])
-def test_layers_that_are_too_large_are_refused_before_they_are_computed(
+def test_layers_that_are_too_large_are_rejected_before_they_are_computed(
     operation, stride, tmp_path
 ):
     oracle.write_vectors(operation, tmp_path / "v", "onnx", neutral=True)

@@ -103,7 +103,7 @@ def test_histogram_of_nothing_or_of_one_value(ax, values):
     assert saved(ax)
 
 
-def test_histogram_refuses_bad_parameters(ax):
+def test_histogram_rejects_bad_parameters(ax):
     with pytest.raises(QuantizationParameterError, match="zero_point"):
         plotting.value_histogram([1.0], 0.1, 300, refquant.quint8, ax=ax)
     with pytest.raises(QuantizationParameterError, match="scale"):
@@ -178,7 +178,7 @@ def test_a_histogram_of_weights_needs_two_bars(ax):
         plotting.weight_histogram(*quantized([1.0]), bins=1, ax=ax)
 
 
-def test_weights_of_other_shapes_are_refused(ax):
+def test_weights_of_other_shapes_are_rejected(ax):
     before, after = quantized([1.0, 2.0])
     with pytest.raises(ShapeError, match="after"):
         plotting.weight_histogram(before[:1], after, ax=ax)
@@ -239,12 +239,12 @@ def test_a_mark_for_every_integer(ax):
 
 
 @pytest.mark.parametrize(("first", "last"), [(-1, 3), (4, 3), (0, 256)])
-def test_a_grid_outside_the_dtype_is_refused(ax, first, last):
+def test_a_grid_outside_the_dtype_is_rejected(ax, first, last):
     with pytest.raises(ArgumentError, match="quant_min"):
         plotting.integer_grid(0.5, 2, refquant.quint8, quant_min=first, quant_max=last, ax=ax)
 
 
-def test_a_grid_of_too_many_marks_is_refused(ax):
+def test_a_grid_of_too_many_marks_is_rejected(ax):
     with pytest.raises(ArgumentError, match="at most"):
         plotting.integer_grid(0.5, 2, refquant.qint32, ax=ax)
 
@@ -268,7 +268,7 @@ def test_channels_along_another_axis(ax):
     assert bars == [(-1.0, 0.5), (0.25, 2.0)]
 
 
-def test_an_axis_that_is_not_there_is_refused(ax):
+def test_an_axis_that_is_not_there_is_rejected(ax):
     with pytest.raises(IndexRangeError, match="axis"):
         plotting.channel_ranges(np.float32([1.0]), axis=1, ax=ax)
 
@@ -309,7 +309,7 @@ def test_before_and_after_of_nothing(ax):
     assert saved(ax)
 
 
-def test_before_and_after_of_other_shapes_is_refused(ax):
+def test_before_and_after_of_other_shapes_is_rejected(ax):
     with pytest.raises(ShapeError, match="after"):
         plotting.before_after(np.zeros(2), np.zeros(3), ax=ax)
 
@@ -348,7 +348,7 @@ def test_confusion_of_nothing(ax):
         (np.int32([0]), np.int32([1024]), ArgumentError, "1024"),
     ],
 )
-def test_codes_that_cannot_be_compared_are_refused(ax, expected, got, error, match):
+def test_codes_that_cannot_be_compared_are_rejected(ax, expected, got, error, match):
     with pytest.raises(error, match=match):
         plotting.code_confusion(expected, got, ax=ax)
 
@@ -381,12 +381,12 @@ def test_an_image_without_error_has_the_colour_of_none(ax):
 
 
 @pytest.mark.parametrize("shape", [(4,), (2, 4, 4), (1, 3, 4, 4)])
-def test_what_is_no_single_image_is_refused(ax, shape):
+def test_what_is_no_single_image_is_rejected(ax, shape):
     with pytest.raises(ShapeError, match="one image"):
         plotting.error_map(np.zeros(shape), np.zeros(shape), ax=ax)
 
 
-def test_errors_of_other_shapes_and_without_steps_are_refused(ax):
+def test_errors_of_other_shapes_and_without_steps_are_rejected(ax):
     with pytest.raises(ShapeError, match="after"):
         plotting.error_map(np.zeros((2, 2)), np.zeros((2, 3)), ax=ax)
     with pytest.raises(ArgumentError, match="in_steps"):
@@ -411,7 +411,7 @@ def test_the_error_of_every_clipping_point_and_the_choices_on_it(ax):
 
 
 @pytest.mark.parametrize("values", [np.zeros(3), np.empty(0), np.full(2, np.nan)])
-def test_a_sweep_of_nothing_is_refused(ax, values):
+def test_a_sweep_of_nothing_is_rejected(ax, values):
     with pytest.raises(ArgumentError, match="values"):
         plotting.range_sweep(values, ax=ax)
 

@@ -122,6 +122,6 @@ def test_extreme_operands_give_results_without_warnings(name, engine):
     with refquant.engines.using(engine):
         for seed in range(12):
             d = Draw(refquant, [seed, 7], wild=0.7, most=120)
-            # Refused are scales too far apart, and what the engine does not support.
+            # Rejected are scales too far apart, and what the engine does not support.
             with contextlib.suppress(errors.RefquantError):
                 OPERATIONS[name].results(d)

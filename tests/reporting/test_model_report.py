@@ -1,4 +1,4 @@
-"""The report on any model: what it measures and writes, and what it refuses."""
+"""The report on any model: what it measures and writes, and what it rejects."""
 
 import os
 
@@ -216,24 +216,24 @@ def test_errors_from_before_are_told_from_own_ones():
 # -- errors -------------------------------------------------------------------------------------
 
 
-def test_a_model_that_cannot_be_fused_alike_is_refused(models, images):
+def test_a_model_that_cannot_be_fused_alike_is_rejected(models, images):
     model = Net().eval()
     model.first[1] = nn.Sigmoid()
     with pytest.raises(ArgumentError, match="fuse_modules"):
         compare(model, models[1], images)
 
 
-def test_models_without_common_layers_are_refused(images):
+def test_models_without_common_layers_are_rejected(images):
     with pytest.raises(ArgumentError, match="no such layer"):
         compare(nn.Identity(), nn.ReLU(), [refquant.randn(2)])
 
 
-def test_what_is_no_model_is_refused(models, images):
+def test_what_is_no_model_is_rejected(models, images):
     with pytest.raises(ArgumentTypeError, match="quantized_model"):
         compare(models[0], None, images)
 
 
-def test_layers_of_other_shapes_are_refused():
+def test_layers_of_other_shapes_are_rejected():
     with pytest.raises(ShapeError, match="'0'"):
         compare(
             nn.Sequential(nn.Linear(4, 3)).eval(),
@@ -243,7 +243,7 @@ def test_layers_of_other_shapes_are_refused():
 
 
 @pytest.mark.parametrize("path", ["missing/report.html", "."])
-def test_a_path_that_cannot_be_written_is_refused_before_models_run(models, tmp_path, path):
+def test_a_path_that_cannot_be_written_is_rejected_before_models_run(models, tmp_path, path):
     def batches():
         raise AssertionError("a model ran")
         yield

@@ -82,7 +82,7 @@ def test_a_table_is_aligned_and_has_no_trailing_spaces():
     assert text == "Title\na     long\n----  ----\nx        1\nwide    22\nnote"
 
 
-def test_a_row_of_another_length_is_refused():
+def test_a_row_of_another_length_is_rejected():
     with pytest.raises(ShapeError, match="rows"):
         Table("Title", ("a", "b"), [("1",)])
 

@@ -1,4 +1,4 @@
-"""Damaged, foreign and hostile files are refused, and nothing in them is executed."""
+"""Damaged, foreign and hostile files are rejected, and nothing in them is executed."""
 
 import io
 import json
@@ -26,18 +26,18 @@ def example():
     )
 
 
-def refused(data: bytes):
+def rejected(data: bytes):
     with pytest.raises(FileFormatError):
         refquant.load(io.BytesIO(data))
 
 
-def test_every_truncation_is_refused():
+def test_every_truncation_is_rejected():
     data = written(example())
     for length in range(len(data)):
-        refused(data[:length])
+        rejected(data[:length])
 
 
-def test_a_flipped_byte_is_refused_or_changes_nothing():
+def test_a_flipped_byte_is_rejected_or_changes_nothing():
     data, wanted = written(example()), example()
     detected = 0
     for position in range(len(data)):
@@ -54,7 +54,7 @@ def test_a_flipped_byte_is_refused_or_changes_nothing():
     assert detected > 3.9 * len(data)
 
 
-def test_random_garbage_is_refused():
+def test_random_garbage_is_rejected():
     rng = np.random.default_rng(0)
     data = written(example())
     for _ in range(300):
@@ -67,10 +67,10 @@ def test_random_garbage_is_refused():
         except FileFormatError:
             continue
         assert same(got, example())
-    refused(b"")
-    refused(b"PK\x03\x04")
-    refused(b"{}" * 20)
-    refused(rng.bytes(1000))
+    rejected(b"")
+    rejected(b"PK\x03\x04")
+    rejected(b"{}" * 20)
+    rejected(rng.bytes(1000))
 
 
 def tensor(array, **others):
@@ -116,7 +116,7 @@ def test_the_archive_of_these_tests_is_right():
 
 
 @pytest.mark.parametrize("version", [0, 2, "1", None, True, 1.5])
-def test_other_versions_are_refused(version):
+def test_other_versions_are_rejected(version):
     with pytest.raises(FileFormatError, match="version"):
         refquant.load(io.BytesIO(archive({**document(1), "refquant": version})))
 
@@ -140,8 +140,8 @@ def test_other_versions_are_refused(version):
     ],
     ids=lambda text: str(text)[:30],
 )
-def test_bad_documents_are_refused(text):
-    refused(archive(text))
+def test_bad_documents_are_rejected(text):
+    rejected(archive(text))
 
 
 @pytest.mark.parametrize(
@@ -164,17 +164,17 @@ def test_bad_documents_are_refused(text):
     ],
     ids=lambda text: str(text)[:30],
 )
-def test_bad_headers_are_refused(text):
-    refused(packed(text))
+def test_bad_headers_are_rejected(text):
+    rejected(packed(text))
 
 
 def test_a_document_under_a_damaged_name_is_not_taken_for_a_file_of_others():
     data = archive(document(TENSOR), GOOD)
     for name in (b"refquant", b"crc32", b"__metadata__"):
-        refused(data.replace(b'"' + name + b'":', b'"' + name[:-1] + b'~":', 1))
+        rejected(data.replace(b'"' + name + b'":', b'"' + name[:-1] + b'~":', 1))
 
 
-def test_a_file_that_another_program_has_changed_is_refused():
+def test_a_file_that_another_program_has_changed_is_rejected():
     with pytest.raises(FileFormatError, match="checksum"):
         refquant.load(io.BytesIO(archive(document(TENSOR), GOOD, checksum=False)))
     with pytest.raises(FileFormatError, match="checksum"):
@@ -213,8 +213,8 @@ def test_a_file_that_another_program_has_changed_is_refused():
     ],
     ids=str,
 )
-def test_bad_values_are_refused(value):
-    refused(archive(document({"list": [TENSOR, value]}), GOOD))
+def test_bad_values_are_rejected(value):
+    rejected(archive(document({"list": [TENSOR, value]}), GOOD))
 
 
 QUANTIZED = {"array": "a0", "dtype": "quint8", "scale": 0.1, "zero_point": 0}
@@ -242,11 +242,11 @@ QUANTIZED = {"array": "a0", "dtype": "quint8", "scale": 0.1, "zero_point": 0}
     ],
     ids=str,
 )
-def test_bad_quantizers_are_refused(entry):
+def test_bad_quantizers_are_rejected(entry):
     data = tensor(np.zeros(3, np.uint8))
     good = archive(document({"quantized": QUANTIZED}), data)
     assert refquant.load(io.BytesIO(good)).q_scale() == 0.1
-    refused(archive(document({"quantized": {**QUANTIZED, **entry}}), data))
+    rejected(archive(document({"quantized": {**QUANTIZED, **entry}}), data))
 
 
 @pytest.mark.parametrize(
@@ -268,9 +268,9 @@ def test_bad_quantizers_are_refused(entry):
     ],
     ids=str,
 )
-def test_bad_channels_are_refused(scales, zero_points, axis, others):
+def test_bad_channels_are_rejected(scales, zero_points, axis, others):
     value = {**QUANTIZED, "axis": axis, "scale": scales, "zero_point": zero_points, **others}
-    refused(archive(document({"quantized": value}), tensor(np.zeros(3, np.uint8))))
+    rejected(archive(document({"quantized": value}), tensor(np.zeros(3, np.uint8))))
 
 
 @pytest.mark.parametrize(
@@ -297,12 +297,12 @@ def test_bad_channels_are_refused(scales, zero_points, axis, others):
     ],
     ids=str,
 )
-def test_bad_arrays_are_refused(entry):
-    refused(archive(document(TENSOR), {**GOOD, **entry}))
+def test_bad_arrays_are_rejected(entry):
+    rejected(archive(document(TENSOR), {**GOOD, **entry}))
 
 
-def test_bytes_that_are_no_truth_values_are_refused():
-    refused(archive(document(TENSOR), tensor(np.frombuffer(b"\x02\x01\x00", np.bool_))))
+def test_bytes_that_are_no_truth_values_are_rejected():
+    rejected(archive(document(TENSOR), tensor(np.frombuffer(b"\x02\x01\x00", np.bool_))))
 
 
 def test_types_that_tensors_do_not_have_are_named():
@@ -310,11 +310,11 @@ def test_types_that_tensors_do_not_have_are_named():
         refquant.load(io.BytesIO(archive(document(TENSOR), {**GOOD, "dtype": "BF16"})))
 
 
-def test_arrays_that_overlap_or_leave_gaps_are_refused():
+def test_arrays_that_overlap_or_leave_gaps_are_rejected():
     both = document({"list": [TENSOR, {"tensor": {"array": "a1"}}]})
     assert len(refquant.load(io.BytesIO(archive(both, GOOD, GOOD)))) == 2
-    refused(archive(both, GOOD, {**GOOD, "data_offsets": [0, 12]}))
-    refused(archive(both, {**GOOD, "data_offsets": [12, 24]}, {**GOOD, "data_offsets": [12, 24]}))
+    rejected(archive(both, GOOD, {**GOOD, "data_offsets": [0, 12]}))
+    rejected(archive(both, {**GOOD, "data_offsets": [12, 24]}, {**GOOD, "data_offsets": [12, 24]}))
 
 
 @pytest.mark.parametrize(
@@ -326,13 +326,13 @@ def test_arrays_that_overlap_or_leave_gaps_are_refused():
         ([2**40], 2**42),
     ],
 )
-def test_declared_sizes_beyond_the_file_are_refused(shape, size):
-    refused(archive(document(TENSOR), {**GOOD, "shape": shape, "data_offsets": [0, size]}))
+def test_declared_sizes_beyond_the_file_are_rejected(shape, size):
+    rejected(archive(document(TENSOR), {**GOOD, "shape": shape, "data_offsets": [0, size]}))
 
 
 @pytest.mark.parametrize("length", [0, 1, 2**20, 2**40, 2**63, 2**64 - 1])
-def test_headers_beyond_the_file_are_refused(length):
-    refused(length.to_bytes(8, "little") + b"{}" + b" " * 100)
+def test_headers_beyond_the_file_are_rejected(length):
+    rejected(length.to_bytes(8, "little") + b"{}" + b" " * 100)
 
 
 class Endless(io.RawIOBase):
@@ -349,7 +349,7 @@ class Endless(io.RawIOBase):
         return piece
 
 
-def test_files_that_do_not_end_are_refused_after_what_they_declare():
+def test_files_that_do_not_end_are_rejected_after_what_they_declare():
     good = archive(document(TENSOR), GOOD)
     endless = Endless(good)
     with pytest.raises(FileFormatError, match="behind its data"):
@@ -358,13 +358,13 @@ def test_files_that_do_not_end_are_refused_after_what_they_declare():
     large = archive(document(TENSOR), {**GOOD, "shape": [2**60], "data_offsets": [0, 2**62]})
     with pytest.raises(FileFormatError, match="limit"):
         refquant.load(Endless(large))
-    refused(b"")
+    rejected(b"")
     if os.path.exists("/dev/zero"):
         with pytest.raises(FileFormatError):
             refquant.load("/dev/zero")
 
 
-def test_a_file_beyond_the_limit_is_refused_before_it_is_read():
+def test_a_file_beyond_the_limit_is_rejected_before_it_is_read():
     data = written(refquant.zeros(1000))
     assert refquant.load(io.BytesIO(data), max_bytes=len(data)).shape == (1000,)
     with pytest.raises(FileFormatError, match="max_bytes"):
@@ -377,17 +377,17 @@ def test_a_small_file_does_not_become_many_large_arrays():
     array = tensor(np.zeros((1, 2, 3), np.float32))
     values = [{"tensor": {"array": "a0", "order": order}} for order in ([0, 2, 1], [1, 0, 2])]
     assert refquant.load(io.BytesIO(archive(document(values[0]), array))).stride() == (6, 1, 2)
-    refused(archive(document({"list": values}), array))
+    rejected(archive(document({"list": values}), array))
 
 
-def test_what_does_not_belong_is_refused():
-    refused(archive(document(TENSOR), GOOD, GOOD))
-    refused(archive(document({"list": []}), GOOD))
-    refused(archive(document(TENSOR), GOOD, behind=b"\0"))
-    refused(archive(document(TENSOR), GOOD, more={"more": "1"}))
+def test_what_does_not_belong_is_rejected():
+    rejected(archive(document(TENSOR), GOOD, GOOD))
+    rejected(archive(document({"list": []}), GOOD))
+    rejected(archive(document(TENSOR), GOOD, behind=b"\0"))
+    rejected(archive(document(TENSOR), GOOD, more={"more": "1"}))
 
 
-def test_files_of_others_are_refused(tmp_path):
+def test_files_of_others_are_rejected(tmp_path):
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(FileFormatError, match="zip"):
         refquant.load(tmp_path / "other.npz")

@@ -136,7 +136,7 @@ def test_a_model_goes_through_its_state_dict(tmp_path):
     assert (other[1].scale, other[1].zero_point) == (0.25, 3)
 
 
-# -- what is refused when saving ---------------------------------------------------------------
+# -- what is rejected when saving ---------------------------------------------------------------
 
 
 class Fake(dict):
@@ -161,20 +161,20 @@ class Fake(dict):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_other_values_are_refused_and_named(value, tmp_path):
+def test_other_values_are_rejected_and_named(value, tmp_path):
     with pytest.raises(ArgumentTypeError, match="obj"):
         refquant.save(value, tmp_path / "x.rq")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_whole_module_is_refused_with_the_hint(tmp_path):
+def test_a_whole_module_is_rejected_with_the_hint(tmp_path):
     with pytest.raises(ArgumentTypeError, match=r"state_dict\(\)"):
         refquant.save(nn.Identity(), tmp_path / "x.rq")
     with pytest.raises(ArgumentTypeError, match=r"obj\['model'\].*state_dict\(\)"):
         refquant.save({"model": nn.Identity()}, tmp_path / "x.rq")
 
 
-def test_values_that_hold_themselves_are_refused():
+def test_values_that_hold_themselves_are_rejected():
     endless = []
     endless.append(endless)
     with pytest.raises(OperationError, match="inside one"):
@@ -182,14 +182,14 @@ def test_values_that_hold_themselves_are_refused():
 
 
 @pytest.mark.parametrize("f", [None, 3, b"path"])
-def test_what_is_no_file_is_refused(f):
+def test_what_is_no_file_is_rejected(f):
     with pytest.raises(ArgumentTypeError):
         refquant.save(1, f)
     with pytest.raises(ArgumentTypeError):
         refquant.load(f)
 
 
-def test_text_files_are_refused():
+def test_text_files_are_rejected():
     with pytest.raises(ArgumentTypeError, match="binary"):
         refquant.load(io.StringIO("x"))
 

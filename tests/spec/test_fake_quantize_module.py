@@ -189,7 +189,7 @@ def test_a_factory_as_observer():
 
 
 @pytest.mark.parametrize("kind", [Q.FakeQuantize, Q.FusedMovingAvgObsFakeQuantize])
-def test_a_factory_that_does_not_take_its_arguments_is_refused(kind):
+def test_a_factory_that_does_not_take_its_arguments_is_rejected(kind):
     observer = Q.FixedQParamsObserver.with_args(scale=1.0, zero_point=0)
     with pytest.raises(TypeError, match=r"`observer`.*cannot be called so.*'reduce_range'"):
         kind(observer=observer, quant_min=0, quant_max=255, reduce_range=False)

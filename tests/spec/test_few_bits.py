@@ -90,7 +90,7 @@ def test_printing():
         ),
     ],
 )
-def test_arithmetic_of_few_bits_is_refused(call):
+def test_arithmetic_of_few_bits_is_rejected(call):
     with pytest.raises(NotImplementedError, match="quint4x2"):
         call(few())
 
@@ -125,7 +125,7 @@ def test_zero_points_may_lie_outside_the_range():
     assert q.dequantize().tolist() == [[-600.5], [30.25]]
 
 
-def test_what_float_zero_points_refuse():
+def test_what_float_zero_points_reject():
     for dtype, scales, zeros, error in (
         (refquant.qint32, SCALES, ZEROS, errors.NotSupportedError),
         (refquant.quint8, -SCALES, ZEROS, errors.QuantizationParameterError),

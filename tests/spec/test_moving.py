@@ -145,7 +145,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_done_is_refused_and_changes_nothing(name):
+def test_what_cannot_be_done_is_rejected_and_changes_nothing(name):
     call, error = REFUSED[name]
     before = Q.array.copy()
     with pytest.raises(error):

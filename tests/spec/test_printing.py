@@ -162,7 +162,7 @@ def test_options_stay_until_they_are_set_again(options):
         ({"linewidth": 50, "sci_mode": "no"}, "`sci_mode` must be"),
     ],
 )
-def test_options_that_are_refused_change_nothing(options, setting, message):
+def test_options_that_are_rejected_change_nothing(options, setting, message):
     x = refquant.rand(2, 50)
     before = repr(x)
     with pytest.raises(refquant.errors.RefquantError, match=message):

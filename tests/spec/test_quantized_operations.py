@@ -309,7 +309,7 @@ def test_hardsigmoid_in_place_gives_its_operand_new_parameters():
     assert (q.q_scale(), q.q_zero_point(), ints(q)) == (2.0**-8, 0, [0, 128, 255])
 
 
-def test_in_place_forms_that_quantized_tensors_lack_refuse_them():
+def test_in_place_forms_that_quantized_tensors_lack_reject_them():
     q = made([0, 10, 20], 0.5, 10)
     for call in (
         q.sigmoid_,

@@ -99,7 +99,7 @@ def test_a_mirrored_border_is_converted(dims):
     assert layer(q).int_repr().tolist() == again.int_repr().tolist()
 
 
-def test_borders_that_are_not_known_are_refused():
+def test_borders_that_are_not_known_are_rejected():
     with pytest.raises(NotSupportedError, match="'zeros' or 'reflect'"):
         nn.quantized.Conv2d(1, 1, 3, padding=1, padding_mode="circular")
     with pytest.raises(NotSupportedError, match="'zeros', got 'reflect'"):

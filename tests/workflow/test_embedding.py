@@ -97,7 +97,7 @@ def test_quantize_dynamic_leaves_tables_float_by_default():
 
 
 @pytest.mark.parametrize("kind", [nn.Embedding, nn.EmbeddingBag])
-def test_prepare_refuses_recipes_without_float_zero_points(kind):
+def test_prepare_rejects_recipes_without_float_zero_points(kind):
     model = nn.Sequential(kind(4, 6), nn.Linear(6, 2)).eval()
     model.qconfig = q.get_default_qconfig()
     with pytest.raises(errors.ArgumentError, match=r"'0'.*float_qparams_weight_only_qconfig"):
@@ -156,7 +156,7 @@ def test_bags_that_are_no_sums_say_that_they_will_be():
         q.convert(q.prepare(model))
 
 
-def test_from_float_refuses_other_modules_and_recipes():
+def test_from_float_rejects_other_modules_and_recipes():
     with pytest.raises(errors.ArgumentError, match="exactly a Embedding"):
         nn.quantized.Embedding.from_float(nn.Linear(2, 2))
     with pytest.raises(errors.ArgumentError, match="qconfig"):
@@ -169,7 +169,7 @@ def test_from_float_refuses_other_modules_and_recipes():
     assert nn.quantized.Embedding.from_float(layer).dtype is refquant.quint8
 
 
-def test_weights_that_do_not_fit_are_refused():
+def test_weights_that_do_not_fit_are_rejected():
     layer = nn.quantized.Embedding(2, 4)
     for other in (nn.quantized.Embedding(3, 4), nn.quantized.Embedding(2, 6)):
         with pytest.raises(errors.ShapeError, match=r"\(2, 4\)"):

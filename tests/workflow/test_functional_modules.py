@@ -77,7 +77,7 @@ def test_quantize_from_float_takes_dtype_too():
     assert m(refquant.tensor([3.0])).int_repr().tolist() == [127]
 
 
-def test_activations_with_channels_are_refused():
+def test_activations_with_channels_are_rejected():
     f = nn.quantized.FloatFunctional()
     f.activation_post_process = PerChannelMinMaxObserver()
     f.activation_post_process(refquant.tensor([[1.0], [2.0]]))

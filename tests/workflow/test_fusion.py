@@ -156,7 +156,7 @@ def test_errors_change_nothing(groups, kind, words):
     assert types(model) == before
 
 
-def test_mixed_modes_are_refused():
+def test_mixed_modes_are_rejected():
     model = sequence(2).eval()
     model[1].train()
     with pytest.raises(ArgumentError, match="evaluation mode as 0, got training mode"):
@@ -164,19 +164,19 @@ def test_mixed_modes_are_refused():
 
 
 @pytest.mark.parametrize("setting", ["affine", "track_running_stats"])
-def test_normalization_without_numbers_is_refused(setting):
+def test_normalization_without_numbers_is_rejected(setting):
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4, **{setting: False})).eval()
     with pytest.raises(ArgumentError, match=f"{setting}=True"):
         quantization.fuse_modules(model, ["0", "1"])
 
 
-def test_other_numbers_of_channels_are_refused():
+def test_other_numbers_of_channels_are_rejected():
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(5)).eval()
     with pytest.raises(ArgumentError, match="4 features"):
         quantization.fuse_modules(model, ["0", "1"])
 
 
-def test_relu_in_place_is_refused_in_training_by_1_4_alone():
+def test_relu_in_place_is_rejected_in_training_by_1_4_alone():
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(inplace=True))
     assert len(quantization.fuse_modules_qat(model, ["0", "1", "2"])[0]) == 3
     with engines.using("fbgemm-1.4"), pytest.raises(ArgumentError, match="inplace = False"):
@@ -207,7 +207,7 @@ def test_an_error_in_a_later_group_changes_nothing():
     assert model.block.conv.bias is not None
 
 
-def test_wrong_results_of_a_fuser_are_refused():
+def test_wrong_results_of_a_fuser_are_rejected():
     with pytest.raises(ArgumentTypeError, match="a list of 2 modules"):
         quantization.fuse_modules(
             net().eval(), ["fc", "relu"], fuser_func=lambda modules: modules[0]
@@ -215,7 +215,7 @@ def test_wrong_results_of_a_fuser_are_refused():
 
 
 @pytest.mark.parametrize("groups", [np.array("0"), np.array(1.0), 3, "0"])
-def test_what_holds_no_names_is_refused(groups):
+def test_what_holds_no_names_is_rejected(groups):
     with pytest.raises(ArgumentTypeError, match="a list of names or of lists of names"):
         quantization.fuse_modules(nn.Sequential(nn.Linear(2, 2), nn.ReLU()).eval(), groups)
     with pytest.raises(ArgumentTypeError, match="a set of types and names, or a mapping"):

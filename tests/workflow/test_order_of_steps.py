@@ -79,7 +79,7 @@ def test_fusing_comes_first(make, state, named, inplace):
         model(floats(2, 3, 8, 8))
 
 
-def test_one_group_of_many_is_enough_to_refuse_all():
+def test_one_group_of_many_is_enough_to_reject_all():
     model = net().eval()
     model.fc.qconfig = default_qconfig
     model = quantization.prepare(model)

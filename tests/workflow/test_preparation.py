@@ -117,7 +117,7 @@ def test_a_shared_module_is_observed_once():
     assert len(ready[0]._forward_hooks) == 1
 
 
-def test_two_recipes_for_one_module_are_refused():
+def test_two_recipes_for_one_module_are_rejected():
     shared = nn.Linear(4, 4)
     model = nn.Sequential(shared, shared)
     with pytest.raises(ArgumentError, match="'1' is the same module as '0'"):
@@ -186,14 +186,14 @@ def test_errors_change_nothing(recipes, kind, words):
     assert not any("qconfig" in vars(module) for module in model.modules())
 
 
-def test_a_string_as_qconfig_is_refused():
+def test_a_string_as_qconfig_is_rejected():
     model = net()
     model.qconfig = "qnnpack"
     with pytest.raises(ArgumentTypeError, match=r"get_default_qconfig\('qnnpack'\)"):
         quantization.prepare(model)
 
 
-def test_a_class_instead_of_a_model_is_refused():
+def test_a_class_instead_of_a_model_is_rejected():
     with pytest.raises(ArgumentTypeError, match="an instance"):
         quantization.prepare(Net)
 

@@ -129,7 +129,7 @@ def test_momentum_none_averages_all_batches():
 
 
 @pytest.mark.parametrize("name", ["fbgemm", "fbgemm-1.4"])
-def test_one_value_a_channel_is_refused_in_training(name):
+def test_one_value_a_channel_is_rejected_in_training(name):
     with engines.using(name):
         module = nn.intrinsic.qat.ConvBn2d(2, 4, 3, qconfig=RECIPE)
     with pytest.raises(ShapeError, match="freeze_bn_stats"):

@@ -314,7 +314,7 @@ def test_mappings_are_of_the_release_of_the_engine():
     assert reference is nn.quantized.reference.Linear
 
 
-def test_training_of_a_model_in_evaluation_mode_is_refused():
+def test_training_of_a_model_in_evaluation_mode_is_rejected():
     model = nn.Sequential(nn.Linear(2, 2)).eval()
     model.qconfig = default_qat_qconfig
     with pytest.raises(ArgumentError, match="only works on models in training mode"):

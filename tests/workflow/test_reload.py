@@ -251,7 +251,7 @@ def test_a_part_that_stays_in_float_is_loaded_too():
     assert_same(model, other, (2, 3, 8, 8))
 
 
-def test_a_model_that_was_not_fused_alike_is_refused_whole():
+def test_a_model_that_was_not_fused_alike_is_rejected_whole():
     model = ready("network", default_qconfig, 0)
     model(floats(2, 3, 8, 8))
     model = quantization.convert(model)

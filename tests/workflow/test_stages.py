@@ -81,7 +81,7 @@ def test_a_loaded_training_converts_to_the_same():
     assert np.array_equal(values(ours(x)), values(theirs(x)))
 
 
-def test_another_stage_is_refused_whole():
+def test_another_stage_is_rejected_whole():
     state = converted().state_dict()
     model = net(seed=3)
     before = {key: value.numpy().copy() for key, value in model.state_dict().items()}

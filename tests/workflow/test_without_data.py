@@ -255,7 +255,7 @@ def test_every_observer_without_data_warns_and_gives_one_and_zero(make):
 
 
 @pytest.mark.parametrize("make", [quantization.RecordingObserver, quantization.NoopObserver])
-def test_observers_that_choose_nothing_refuse(make):
+def test_observers_that_choose_nothing_reject(make):
     with pytest.raises(NotSupportedError, match="chooses no scale and zero point"):
         make().calculate_qparams()
 

@@ -83,7 +83,7 @@ class MultiheadAttention(nn.MultiheadAttention):
         """
     @classmethod
     def from_observed(cls, other: Any) -> 'MultiheadAttention':
-        """Refuse: ``nn.quantized`` has what can be made of a module with observers.
+        """Raise an error: ``nn.quantized`` has what can be made of a module with observers.
 
         Raises
         ------

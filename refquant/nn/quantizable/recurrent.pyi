@@ -133,7 +133,7 @@ class LSTM(Module):
         """
     @classmethod
     def from_observed(cls, other: Any) -> 'LSTM':
-        """Refuse: `refquant.nn.quantized.LSTM` is what can be made of a module with observers.
+        """Raise an error: a module with observers becomes `refquant.nn.quantized.LSTM`.
 
         Raises
         ------

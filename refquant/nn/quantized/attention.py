@@ -41,7 +41,7 @@ class MultiheadAttention(attention.MultiheadAttention):
 
     @classmethod
     def from_float(cls, other: Any) -> "MultiheadAttention":
-        """Refuse: a float module is observed first.
+        """Raise an error: a float module is observed first.
 
         Raises
         ------

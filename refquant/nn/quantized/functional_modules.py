@@ -25,7 +25,7 @@ class _Methods(Module):
     """Base class of modules whose operations are methods."""
 
     def forward(self, *inputs: Any) -> Any:
-        """Refuse: it is not clear which operation is meant."""
+        """Raise an error: it is not clear which operation is meant."""
         raise OperationError(
             f"{'Float' if isinstance(self, FloatFunctional) else 'Q'}Functional cannot be called",
             hint="call one of its methods, such as .add(x, y)",

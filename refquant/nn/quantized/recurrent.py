@@ -47,7 +47,7 @@ class LSTM(recurrent.LSTM):
 
     @classmethod
     def from_float(cls, other: Any, qconfig: Any = None, split_gates: bool = False) -> "LSTM":
-        """Refuse: a float module is observed first.
+        """Raise an error: a float module is observed first.
 
         Raises
         ------

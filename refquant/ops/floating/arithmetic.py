@@ -8,7 +8,7 @@ import numpy as np
 from refquant import arguments
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.floating.given_out import written
-from refquant.ops.floating.operands import broadcast, operand, pair, refuse_quantized, scalar
+from refquant.ops.floating.operands import broadcast, operand, pair, reject_quantized, scalar
 from refquant.ops.inplace import assign
 from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor, differentiable
@@ -213,7 +213,7 @@ def neg(input: Any) -> Tensor:
     >>> refquant.neg(refquant.tensor([1.0, -2.0]))
     tensor([-1.,  2.])
     """
-    refuse_quantized(input)
+    reject_quantized(input)
     x = operand("input", input)
     return differentiable(broadcast(np.negative, x.array), (x,), lambda g: (-g,))
 

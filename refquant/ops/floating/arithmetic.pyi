@@ -9,7 +9,7 @@ import numpy as np
 from refquant import arguments
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.floating.given_out import written
-from refquant.ops.floating.operands import broadcast, operand, pair, refuse_quantized, scalar
+from refquant.ops.floating.operands import broadcast, operand, pair, reject_quantized, scalar
 from refquant.ops.inplace import assign
 from refquant.ops.rows import in_place, row
 from refquant.tensors import Tensor, differentiable

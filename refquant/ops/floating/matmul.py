@@ -8,7 +8,7 @@ import numpy as np
 from refquant.errors import OperationError, ShapeError
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.floating.given_out import written
-from refquant.ops.floating.operands import float_operand, operand, refuse_quantized, scalar
+from refquant.ops.floating.operands import float_operand, operand, reject_quantized, scalar
 from refquant.ops.floating.products import linear_product
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable
@@ -31,7 +31,7 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Tensor:
     >>> refquant.tensor([[1.0, 2.0]]) @ refquant.tensor([[3.0], [4.0]])
     tensor([[11.]])
     """
-    refuse_quantized(input, other)
+    reject_quantized(input, other)
     a, b = operand("input", input), operand("other", other)
     x, y = a.array, b.array
     if x.dtype != y.dtype:

@@ -9,7 +9,7 @@ import numpy as np
 from refquant.errors import OperationError, ShapeError
 from refquant.ops.broadcasting import unbroadcast
 from refquant.ops.floating.given_out import written
-from refquant.ops.floating.operands import float_operand, operand, refuse_quantized, scalar
+from refquant.ops.floating.operands import float_operand, operand, reject_quantized, scalar
 from refquant.ops.floating.products import linear_product
 from refquant.ops.rows import row
 from refquant.tensors import Tensor, differentiable

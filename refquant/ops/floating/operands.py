@@ -218,7 +218,7 @@ def pair(
         and not (input.is_quantized or other.is_quantized)
     ):
         return input, other, input.array, other.array
-    refuse_quantized(input, other)
+    reject_quantized(input, other)
     if not isinstance(input, Tensor | np.ndarray):
         b = operand(argument, other)
         a = number("input", input, b.array)
@@ -235,7 +235,7 @@ def pair(
     return a, b, x, y
 
 
-def refuse_quantized(*values: Any) -> None:
+def reject_quantized(*values: Any) -> None:
     """Raise for quantized tensors, with a hint how to add and multiply them."""
     for value in values:
         if isinstance(value, QuantizedTensor):

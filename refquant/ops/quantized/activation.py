@@ -271,9 +271,9 @@ def _leaky_relu_(input: Any, negative_slope: float = 0.01) -> QuantizedTensor:
 
 
 def _needs_quantizer(call: str) -> Any:
-    """Make the quantized form of a function whose result needs parameters: it refuses."""
+    """Make the quantized form of a function whose result needs parameters: it rejects."""
 
-    def refuse(input: QuantizedTensor, *arguments, **keywords) -> QuantizedTensor:
+    def reject(input: QuantizedTensor, *arguments, **keywords) -> QuantizedTensor:
         raise QuantizerError(
             argument="input",
             expected="a plain tensor",
@@ -282,7 +282,7 @@ def _needs_quantizer(call: str) -> Any:
             ".dequantize() first",
         )
 
-    return refuse
+    return reject
 
 
 _elu = _needs_quantizer("nn.quantized.functional.elu(input, scale, zero_point, alpha)")

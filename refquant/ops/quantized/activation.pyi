@@ -190,7 +190,7 @@ def _leaky_relu(input: Any, negative_slope: float=0.01) -> QuantizedTensor: ...
 def _leaky_relu_(input: Any, negative_slope: float=0.01) -> QuantizedTensor: ...
 
 def _needs_quantizer(call: str) -> Any:
-    """Make the quantized form of a function whose result needs parameters: it refuses."""
+    """Make the quantized form of a function whose result needs parameters: it rejects."""
 _elu: Any
 _celu: Any
 FORMS: dict[str, Any]

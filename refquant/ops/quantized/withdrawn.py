@@ -8,7 +8,7 @@ from refquant.errors import NotSupportedError
 __all__ = ["linear_prepack_fp16_legacy", "linear_prepack_legacy"]
 
 
-def _refuse(name: str, newer: str) -> NotSupportedError:
+def _reject(name: str, newer: str) -> NotSupportedError:
     return NotSupportedError(
         f"ops.quantized.{name}",
         expected="a program that packs weights into objects",
@@ -18,7 +18,7 @@ def _refuse(name: str, newer: str) -> NotSupportedError:
 
 
 def linear_prepack_legacy(W: Any = None, B: Any = None) -> NoReturn:
-    """Refuse, as PyTorch does: packed weights are objects, which `linear_prepack` makes.
+    """Raise an error, as PyTorch does: `linear_prepack` packs weights into objects.
 
     %(withdrawn)s
 
@@ -29,11 +29,11 @@ def linear_prepack_legacy(W: Any = None, B: Any = None) -> NoReturn:
     ...     print(str(error).split(":")[0])
     ops.quantized.linear_prepack_legacy
     """
-    raise _refuse("linear_prepack_legacy", "linear_prepack")
+    raise _reject("linear_prepack_legacy", "linear_prepack")
 
 
 def linear_prepack_fp16_legacy(W: Any = None, B: Any = None) -> NoReturn:
-    """Refuse, as PyTorch does: packed weights are objects, which `linear_prepack_fp16` makes.
+    """Raise an error, as PyTorch does: `linear_prepack_fp16` packs weights into objects.
 
     %(withdrawn)s
 
@@ -44,7 +44,7 @@ def linear_prepack_fp16_legacy(W: Any = None, B: Any = None) -> NoReturn:
     ...     print(str(error).split(":")[0])
     ops.quantized.linear_prepack_fp16_legacy
     """
-    raise _refuse("linear_prepack_fp16_legacy", "linear_prepack_fp16")
+    raise _reject("linear_prepack_fp16_legacy", "linear_prepack_fp16")
 
 
 document(

@@ -8,10 +8,10 @@ from refquant._documentation import document
 from refquant.errors import NotSupportedError
 __all__ = ['linear_prepack_fp16_legacy', 'linear_prepack_legacy']
 
-def _refuse(name: str, newer: str) -> NotSupportedError: ...
+def _reject(name: str, newer: str) -> NotSupportedError: ...
 
 def linear_prepack_legacy(W: Any=None, B: Any=None) -> NoReturn:
-    """Refuse, as PyTorch does: packed weights are objects, which `linear_prepack` makes.
+    """Raise an error, as PyTorch does: `linear_prepack` packs weights into objects.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def linear_prepack_legacy(W: Any=None, B: Any=None) -> NoReturn:
     """
 
 def linear_prepack_fp16_legacy(W: Any=None, B: Any=None) -> NoReturn:
-    """Refuse, as PyTorch does: packed weights are objects, which `linear_prepack_fp16` makes.
+    """Raise an error, as PyTorch does: `linear_prepack_fp16` packs weights into objects.
 
     Parameters
     ----------

@@ -65,7 +65,7 @@ def _between(g: _Writer, c: Operands) -> None:
     """Write an operation between DequantizeLinear and QuantizeLinear."""
     build = QUANTIZED.get(c.operation) or onnx_reals.BUILD.get(c.operation)
     if build is None:
-        raise c.refuse("which have no operator for it")
+        raise c.unsupported("which have no operator for it")
     real = build(g, c)
     activation = c.output.get("activation", "none")
     c.require(c.is_bounded_by_activation(), "whose real numbers are bounded by activations alone")

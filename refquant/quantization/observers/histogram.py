@@ -366,5 +366,5 @@ class HistogramObserver(UniformQuantizationObserverBase):
         )
 
     def reset_min_max_vals(self) -> None:
-        """Refuse: a histogram is not forgotten with its range."""
+        """Raise an error: a histogram is not forgotten with its range."""
         raise NotSupportedError(hint="make a new observer")

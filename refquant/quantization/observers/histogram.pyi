@@ -153,7 +153,7 @@ class HistogramObserver(UniformQuantizationObserverBase):
     def _explain_more(self) -> list[tuple[str, str]]: ...
     def _picture(self) -> str: ...
     def reset_min_max_vals(self) -> None:
-        """Refuse: a histogram is not forgotten with its range."""
+        """Raise an error: a histogram is not forgotten with its range."""
     _extremes: np.ndarray | None
     histogram: Any
     min_val: Any

@@ -190,7 +190,7 @@ def main(questions, answers):
     for cases in posed.values():
         for number, answer in zip(cases, answers_to(list(cases.values())), strict=True):
             if isinstance(answer, RuntimeError):
-                found[f"{number}.refused"] = np.frombuffer(str(answer).encode(), np.uint8)
+                found[f"{number}.rejected"] = np.frombuffer(str(answer).encode(), np.uint8)
             else:
                 found[f"{number}"] = answer
     np.savez(answers, **found)

@@ -43,7 +43,7 @@ def main(questions, answers):
             try:
                 found[number] = answer(text, weights, given[f"{number}.x"])
             except RuntimeError as error:
-                found[f"{number}.refused"] = np.frombuffer(str(error).encode(), np.uint8)
+                found[f"{number}.rejected"] = np.frombuffer(str(error).encode(), np.uint8)
     np.savez(answers, **found)
 
 

@@ -5,7 +5,7 @@ It needs the runtime and NumPy alone, so that an older Python can run it::
     python tflite_runners.py RUNTIME QUESTIONS.npz ANSWERS.npz
 
 ``QUESTIONS.npz`` has arrays ``N.model`` (bytes) and ``N.0``, ``N.1``, ... for each model; the
-answers are ``N``, or ``N.refused`` with a message.
+answers are ``N``, or ``N.rejected`` with a message.
 """
 
 import sys
@@ -64,7 +64,7 @@ def main(runtime, questions, answers, answer=answer):
             try:
                 found[str(number)] = answer(runtime, given[f"{number}.model"].tobytes(), feeds)
             except (RuntimeError, ValueError) as error:
-                found[f"{number}.refused"] = np.frombuffer(str(error).encode(), np.uint8)
+                found[f"{number}.rejected"] = np.frombuffer(str(error).encode(), np.uint8)
     np.savez(answers, **found)
 
 

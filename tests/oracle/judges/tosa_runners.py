@@ -145,7 +145,7 @@ def main(runtime, questions, answers):
                 operation = c.pop("operation").tobytes().decode()
                 found[str(number)] = answer(runtime, operation, c)
             except (RuntimeError, ValueError) as error:
-                found[f"{number}.refused"] = np.frombuffer(str(error).encode(), np.uint8)
+                found[f"{number}.rejected"] = np.frombuffer(str(error).encode(), np.uint8)
     np.savez(answers, **found)
 
 

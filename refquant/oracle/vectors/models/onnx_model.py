@@ -40,7 +40,7 @@ def model(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
     elif reals is not None:
         y = g.node("QuantizeLinear", [reals(g, c), *g.quantizer(c.result)])
     else:
-        raise c.refuse("which have no operator for it")
+        raise c.unsupported("which have no operator for it")
     c.require(c.result.dtype != np.int16, "whose integers of 16 bits need a later version")
     if c.bounded():
         ends = (np.array(c.output[end], c.result.dtype) for end in ("lower", "upper"))

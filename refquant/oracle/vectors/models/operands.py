@@ -24,7 +24,7 @@ class Quantized:
 
 
 class Operands:
-    """Operands of a case by name, for writers that refuse what their files cannot hold.
+    """Operands of a case by name, for writers that reject what their files cannot hold.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Operands:
         plain = {"scale": 1.0, "zero_point": 0}  # of results that have no quantizer
         self.result = self._quantized({**plain, **self.output, "array": None})
 
-    def refuse(self, what: str) -> NotSupportedError:
+    def unsupported(self, what: str) -> NotSupportedError:
         """Describe what the files cannot hold."""
         return NotSupportedError(
             f"oracle.write_vectors of {self.operation}",
@@ -56,7 +56,7 @@ class Operands:
     def require(self, condition: Any, what: str) -> None:
         """Raise unless a condition holds."""
         if not condition:
-            raise self.refuse(what)
+            raise self.unsupported(what)
 
     def _quantized(self, value: dict[str, Any]) -> Quantized:
         array = None if value["array"] is None else self.arrays[value["array"]]

@@ -66,7 +66,7 @@ class TfliteGraph:
 
 
 def _window(c: Operands, window: tuple[int, int], stride: tuple[int, ...]) -> int:
-    """Return the kind of the border, SAME or VALID, or refuse it."""
+    """Return the kind of the border, SAME or VALID, or reject it."""
     sizes, border = c["x"].array.shape[1:3], c.border()
     same = [same_border(*each) for each in zip(sizes, window, stride, strict=True)]
     c.require(border in (same, [(0, 0)] * 2), "which hold borders SAME and VALID alone")
@@ -345,7 +345,7 @@ def add_operator(g: TfliteGraph, c: Operands) -> tuple[Table, dict[int, Any]]:
         name = "depthwise_conv2d"
     operator = _OPERATORS.get(name)
     if operator is None:
-        raise c.refuse("which have no operator for it that takes integers")
+        raise c.unsupported("which have no operator for it that takes integers")
     plain = c.output.get("activation", "none") == "none"
     c.require(plain or operator.fuses, "whose operator takes no activation")
     c.require(c.is_bounded_by_activation(), "which take activations but no other bounds")

@@ -1,4 +1,4 @@
-"""What reports and pictures refuse, and extreme values that they accept."""
+"""What reports and pictures reject, and extreme values that they accept."""
 
 import math
 
@@ -54,7 +54,7 @@ def test_agreement_needs_tables_of_one_shape():
         reporting.agreement(np.ones((2, 3)), np.ones((3, 2)))
 
 
-def test_a_layer_that_refuses_a_call_has_counted_nothing():
+def test_a_layer_that_rejects_a_call_has_counted_nothing():
     layer = reporting.Layer("fc", "Linear")
     x = refquant.ones(2, 3)
     for output, local in ((refquant.ones(3), None), (x, np.ones(3)), ("text", None)):
@@ -63,7 +63,7 @@ def test_a_layer_that_refuses_a_call_has_counted_nothing():
     assert (layer.elements, layer.signal, layer.noise, layer.samples) == (0, 0.0, 0.0, [])
 
 
-def test_a_page_that_refuses_pictures_has_none(ax):
+def test_a_page_that_rejects_pictures_has_none(ax):
     page = reporting.Page("title")
     before = page.html()
     for pictures in ([(ax, "one"), (None, "two")], [(ax, 3)], [ax], 7):
@@ -88,7 +88,7 @@ def test_a_histogram_takes_values_of_any_size(ax, values):
 @pytest.mark.parametrize(
     "bins", [0, -1, 1.5, "auto", [], [1.0], [2.0, 1.0], [0.0, math.nan], [[0.0, 1.0]], None, 2**31]
 )
-def test_a_histogram_refuses_what_are_no_bins(ax, bins):
+def test_a_histogram_rejects_what_are_no_bins(ax, bins):
     with pytest.raises(errors.RefquantError, match="value_histogram: `bins`"):
         plotting.value_histogram(np.ones(3), 0.1, 0, refquant.quint8, bins=bins, ax=ax)
 
@@ -107,6 +107,6 @@ def test_ranges_of_channels_need_finite_numbers(weight):
 
 
 @pytest.mark.parametrize("axes", [3, "axes", plt, refquant.nn.ReLU()])
-def test_other_things_than_axes_are_refused(axes):
+def test_other_things_than_axes_are_rejected(axes):
     with pytest.raises(errors.ArgumentTypeError, match="`ax` must be axes of matplotlib"):
         plotting.integer_grid(0.5, 2, refquant.quint8, ax=axes)
