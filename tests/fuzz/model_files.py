@@ -2,8 +2,8 @@
 
     python tests/fuzz/model_files.py --count 10000 --seed 1
 
-A file may be refused by an error of refquant's own. One that is read runs on zeros, and is written
-again, unless its images have become large; both may be refused, too. Anything else that is raised
+A file may be rejected by an error of refquant's own. One that is read runs on zeros, and is written
+again, unless its images have become large; both may be rejected, too. Anything else that is raised
 is a fault: the bytes of the file are printed.
 """
 
