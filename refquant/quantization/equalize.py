@@ -21,7 +21,7 @@ from typing import Any
 
 from refquant import arguments
 from refquant._environment import enclose
-from refquant.errors import ArgumentError, ArgumentTypeError
+from refquant.errors import ArgumentError, ArgumentTypeError, OperationError
 from refquant.nn.convolution import Conv1d, Conv2d
 from refquant.nn.intrinsic.fused import ConvReLU2d, LinearReLU
 from refquant.nn.linear import Linear
@@ -51,6 +51,7 @@ __all__ = [
     "set_module_weight",
 ]
 
+MOST_ROUNDS = 1000
 _LAYERS = (Linear, Conv1d, Conv2d)
 _PAIRS = (ConvReLU2d, LinearReLU)
 
@@ -238,7 +239,7 @@ def equalize(
         Groups of layers, by name or themselves, with nothing between them but functions such as
         ReLU, for which :math:`f(s x) = s f(x)` if :math:`s > 0`.
     threshold : float, default 1e-4
-        Stop when the norms of all changes of weights sum up to less.
+        Stop when the norms of all changes of weights sum up to less; above 0.
     inplace : bool, default True
         Whether to change `model` itself instead of a copy.
 
@@ -246,6 +247,13 @@ def equalize(
     -------
     Module
         The model, which computes the same as before.
+
+    Raises
+    ------
+    ArgumentError
+        If a layer or threshold cannot be used.
+    OperationError
+        If weights do not settle within 1000 rounds; weights that are not finite never do.
 
     Examples
     --------
@@ -259,7 +267,7 @@ def equalize(
     True
     """
     checked_model("model", model)
-    threshold = arguments.real("threshold", threshold)
+    threshold = arguments.real("threshold", threshold, 1e-30)
     groups = [
         arguments.sequence("paired_modules_list", group)
         for group in arguments.sequence("paired_modules_list", paired_modules_list)
@@ -268,12 +276,19 @@ def equalize(
     model = model if arguments.flag("inplace", inplace) else copy.deepcopy(model)
     layers = {name: model.get_submodule(name) for pair in pairs for name in pair}
     before: dict[str, Any] = dict.fromkeys(layers)
-    while not converged(layers, before, threshold):
+    for _ in range(MOST_ROUNDS):
+        if not pairs or converged(layers, before, threshold):
+            return model
         for first, second in pairs:
             before[first] = copy.deepcopy(layers[first])
             before[second] = copy.deepcopy(layers[second])
             cross_layer_equalization(layers[first], layers[second])
-    return model
+    raise OperationError(
+        argument="model",
+        expected=f"weights that settle within {MOST_ROUNDS} rounds",
+        got=f"changes of more than {threshold} in the last",
+        hint="pass finite weights, or a larger threshold",
+    )
 
 
 def converged(

@@ -113,6 +113,17 @@ def test_equalize_is_that_of_the_quantization_package():
     assert equalize is quantization.equalize.equalize
 
 
+def test_weights_that_never_settle():
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))
+    assert equalize(model, []) is model
+    for threshold in (0, -1, float("nan")):
+        with pytest.raises(errors.ArgumentError, match="threshold"):
+            equalize(model, [["0", "2"]], threshold)
+    model[2].weight.array[0, 0] = np.nan
+    with pytest.raises(errors.OperationError, match="settle"):
+        equalize(model, [["0", "2"]])
+
+
 def test_models_without_such_layers():
     model = nn.Sequential(nn.ReLU()).eval()
     with pytest.raises(errors.ArgumentError, match="quantized_model"):
