@@ -9,7 +9,7 @@ from oracle.processors import here
 import refquant
 from refquant import oracle
 from refquant.interop import onnx, tflite
-from refquant.oracle.graphs import from_model
+from refquant.oracle.graphs import Graph, Node, Value, from_model
 
 # What LiteRT does not leave to XNNPACK, its optimized kernels compute.
 XNNPACK = ("xnnpack", "litert-optimized-x86")
@@ -103,6 +103,21 @@ def test_a_model_with_channels_last_becomes_the_same_onnx_file(tmp_path):
         theirs = session.run(None, given)[0]
         assert np.array_equal(onnx.read(path).run(given, "onnx")["head"], theirs)
         assert oracle.judge(path, "onnxruntime", given).first is None
+
+
+@pytest.mark.onnxruntime
+@pytest.mark.parametrize("form", ["qdq", "qoperator"])
+@pytest.mark.parametrize("kernel", [(2, 2), (4, 4), (7, 3)])
+def test_onnx_runtime_averages_a_window_that_is_the_image_as_an_image(form, kernel, tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    shape = (8, 32, *kernel)
+    values = [Value("x", "int8", shape, 0.05, 5), Value("y", "int8", None, 0.04, -3)]
+    node = Node("avg_pool2d", {"x": "x"}, "y", {"kernel": kernel, "layout": "NCHW"})
+    graph = Graph(values, [node], ["x"], ["y"])
+    x = np.random.default_rng(0).integers(-128, 128, shape).astype(np.int8)
+    path = onnx.write(graph, tmp_path / "m.onnx", form=form)
+    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    assert np.array_equal(graph.run({"x": x}, "onnx")["y"], session.run(None, {"x": x})[0])
 
 
 def test_operations_of_a_model_that_no_graph_holds_are_all_listed():

@@ -81,6 +81,7 @@ _STEPS = {
     "resize_nearest": "nearest_of_codes",
     "dynamic_quantize": "dynamic_quantize_of_reals",
 }
+_OF_IMAGES = "global_average_of_codes"  # also of a window that is the whole image
 _STEPS_OF_REALS = {
     "avg_pool2d": "average_of_reals",
     "global_avg_pool2d": "global_average_of_reals",
@@ -307,8 +308,13 @@ class NeutralCodes(Problem):
             return lambda record: self._back(self._moved(record, codes, most, to), layout)
         where = codes.scale, codes.zero_point, *to
         by_columns = np.arange(len(taps)).reshape(kernel).T.reshape(-1)
+        whole = tuple(kernel) == tuple(sizes) and not any(map(any, pads))
 
         def formula(record: Engine) -> np.ndarray:
+            if whole and _OF_IMAGES in record.steps:
+                totals = images.sum((1, 2), dtype=np.int64, keepdims=True)
+                average = rule_of(record, _OF_IMAGES, self._operands, self.operation)
+                return self._back(average(totals, np.int64(len(taps)), *where), layout)
             real = self._rule_of_reals(record)
             if real is None:
                 return self._back(self._rule(record)(taps, inside, *where), layout)
