@@ -33,7 +33,7 @@ NAMES = ("iris", "wine", "digits", "breast_cancer", "diabetes", "linnerud")
 text = " ".join(getattr(datasets, f"load_{name}")().DESCR for name in NAMES)
 text = re.sub("[^a-z]+", " ", text.lower()).strip()
 LETTERS = " abcdefghijklmnopqrstuvwxyz"
-codes = np.array([LETTERS.index(letter) for letter in text])
+codes = np.int64([LETTERS.index(letter) for letter in text])
 training, held_out = np.split(codes, [len(codes) * 6 // 7])
 
 print(len(training), "letters to learn from,", len(held_out), "to be tested on")
