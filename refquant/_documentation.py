@@ -14,6 +14,21 @@ from typing import Any, TypeVar
 __all__ = ["PARTS", "document", "documented", "expanded"]
 
 PARTS: dict[str, str] = {
+    # Files of models.
+    "unreadable_model": """
+OSError
+    If the file cannot be read.
+FileFormatError
+    If the file is damaged.
+NotSupportedError
+    If operators cannot be computed; the message lists all of them, each by name and place.""",
+    "model_to_write": """
+model : Module or Graph
+    See `refquant.oracle.graphs.from_model`.
+path : path
+    The file, written completely or not at all.
+example : Tensor, optional
+    An input of the model; a graph needs none.""",
     # Observers.
     "reduce_range": """
 reduce_range : bool, default False

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from refquant import arguments
+from refquant._documentation import document
 from refquant.atomic import replace_bytes
 from refquant.oracle.graphs.files import content_of, graph_of
 from refquant.oracle.graphs.graph import Graph
@@ -32,12 +33,7 @@ def read(source: Any) -> Graph:
 
     Raises
     ------
-    OSError
-        If the file cannot be read.
-    FileFormatError
-        If the file is damaged.
-    NotSupportedError
-        If operators cannot be computed; the message lists all of them, each by name and place.
+    %(unreadable_model)s
 
     Examples
     --------
@@ -62,12 +58,7 @@ def write(model: Any, path: str | os.PathLike, example: Any = None, *, form: str
 
     Parameters
     ----------
-    model : Module or Graph
-        See `refquant.oracle.graphs.from_model`.
-    path : path
-        The file, written completely or not at all.
-    example : Tensor, optional
-        An input of the model; a graph needs none.
+    %(model_to_write)s
     form : {'qdq', 'qoperator'}, default 'qdq'
         Whether operators of real numbers stand between DequantizeLinear and QuantizeLinear, or
         operators take integers.
@@ -101,3 +92,6 @@ def write(model: Any, path: str | os.PathLike, example: Any = None, *, form: str
     content = write_onnx(graph_of(model, example), form)
     replace_bytes(target, content)
     return target
+
+
+document(__name__)

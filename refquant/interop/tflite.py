@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from refquant import arguments
+from refquant._documentation import document
 from refquant.atomic import replace_bytes
 from refquant.oracle.graphs.files import content_of, graph_of
 from refquant.oracle.graphs.graph import Graph
@@ -31,12 +32,7 @@ def read(source: Any) -> Graph:
 
     Raises
     ------
-    OSError
-        If the file cannot be read.
-    FileFormatError
-        If the file is damaged.
-    NotSupportedError
-        If operators cannot be computed; the message lists all of them, each by name and place.
+    %(unreadable_model)s
 
     Examples
     --------
@@ -61,12 +57,7 @@ def write(model: Any, path: str | os.PathLike, example: Any = None) -> Path:
 
     Parameters
     ----------
-    model : Module or Graph
-        See `refquant.oracle.graphs.from_model`.
-    path : path
-        The file, written completely or not at all.
-    example : Tensor, optional
-        An input of the model; a graph needs none.
+    %(model_to_write)s
 
     Returns
     -------
@@ -96,3 +87,6 @@ def write(model: Any, path: str | os.PathLike, example: Any = None) -> Path:
     content = write_tflite(graph_of(model, example))
     replace_bytes(target, content)
     return target
+
+
+document(__name__)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from refquant import arguments
+from refquant._documentation import documented
 from refquant.engines import Engine
 from refquant.errors import (
     ArgumentError,
@@ -46,6 +47,7 @@ _NOT_EXPLAINED = f"not searched for: {_MOST_EXPLAINED:,} elements of layers befo
 Arrays = dict[str, np.ndarray]
 
 
+@documented()
 def judge(
     model: Any,
     backend: Any = "litert",
@@ -85,12 +87,7 @@ def judge(
 
     Raises
     ------
-    OSError
-        If the file cannot be read.
-    FileFormatError
-        If the file is damaged.
-    NotSupportedError
-        If operators cannot be computed; the message lists all of them.
+    %(unreadable_model)s
     OperationError
         If the backend fails, takes too long, or answers nonsense.
 
