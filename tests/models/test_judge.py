@@ -268,8 +268,26 @@ def test_the_command_prints_a_table_and_writes_what_is_asked_for(path, tmp_path,
     ]  # fmt: skip
 
 
-def test_wrong_inputs_are_one_line(path, tmp_path, capsys):
-    (tmp_path / "in.npz").write_bytes(json.dumps([1]).encode())
-    assert cli.main(["judge", f"{path}", "--inputs", f"{tmp_path / 'in.npz'}"]) == 1
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (None, "an .npz file with arrays named 'x', got in.npz"),
+        ({"y": np.zeros(3)}, "no item named 'x.npy'"),
+        ({"x": np.zeros((1, 3), np.int8)}, "shape (1, 6, 6, 4)"),
+    ],
+)  # fmt: skip
+def test_wrong_inputs_are_one_line(path, tmp_path, capsys, arrays, message):
+    file = tmp_path / "in.npz"
+    if arrays is None:
+        file.write_bytes(json.dumps([1]).encode())
+    else:
+        np.savez(file, **arrays)
+    assert cli.main(["judge", f"{path}", "--inputs", f"{file}"]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
+    assert message in error
+
+
+def test_a_backend_that_is_none_is_told_with_those_that_are(path):
+    with pytest.raises(OperationError, match=r"the name of a runtime .litert, .* or a program"):
+        judged(path, "lite")

@@ -12,6 +12,7 @@ from refquant._documentation import documented
 from refquant.engines import Engine
 from refquant.errors import (
     ArgumentError,
+    FileFormatError,
     NotSupportedError,
     OperationError,
     RefquantError,
@@ -35,6 +36,7 @@ from refquant.oracle.judging.runtimes import RUNTIMES
 from refquant.oracle.judging.structure import faults_of_moves, structural_faults
 from refquant.oracle.problems.base import Problem
 from refquant.oracle.vectors.formats import npz
+from refquant.oracle.vectors.storage import DamagedFileError
 
 __all__ = ["judge"]
 
@@ -131,7 +133,16 @@ def _named(graph: Graph, inputs: Any) -> Any:
     if not isinstance(inputs, str | os.PathLike):
         return inputs
     path = arguments.path("inputs", inputs)
-    return npz.read_limited(path, dict.fromkeys(graph.inputs, _MOST_INPUTS))
+    os.stat(path)  # raises if it is not there
+    try:
+        return npz.read_limited(path, dict.fromkeys(graph.inputs, _MOST_INPUTS))
+    except DamagedFileError as error:
+        raise FileFormatError(
+            "oracle.judge",
+            argument="inputs",
+            expected=f"an .npz file with arrays named {', '.join(map(repr, graph.inputs))}",
+            got=f"{path.name} ({error.reason})",
+        ) from error
 
 
 def _drawn(graph: Graph) -> Arrays:

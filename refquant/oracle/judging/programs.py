@@ -22,6 +22,7 @@ import numpy as np
 
 from refquant.errors import ArgumentError, OperationError
 from refquant.oracle.graphs.files import Read
+from refquant.oracle.judging.runtimes import RUNTIMES
 
 __all__ = ["run_program"]
 
@@ -42,7 +43,10 @@ def _called(command: list[str], folder: Path, limit: float | None) -> None:
                 stderr=errors, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            raise _failed(command, f"cannot be started: {error.strerror}") from error
+            known = f"the name of a runtime ({', '.join(RUNTIMES)}), or a program"
+            raise _failed(
+                command, f"cannot be started: {error.strerror}", f"give {known}"
+            ) from error
         try:
             code = process.wait(limit)
         except subprocess.TimeoutExpired:
