@@ -13,8 +13,7 @@ from refquant.oracle.graphs.flatbuffer_reader import root
 from refquant.oracle.graphs.moves import Move
 from refquant.oracle.judging.structure import faults_of_moves
 
-# Results that are sums, or have scales of their own, are no part of static models.
-DYNAMIC = ("conv_integer", "matmul_integer", "dynamic_quantize")
+DYNAMIC = ("dynamic_quantize",)  # its scale is a result, too, and no part of static models
 FILES = [
     *((onnx, "onnx", operation) for operation in (*ONNX, "conv_transpose2d")),
     *((tflite, "tflite", operation) for operation in TFLITE),

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from refquant.oracle.graphs.graph import Node, Value
-from refquant.oracle.graphs.onnx_file import OnnxFile, OnnxNode, Pending
+from refquant.oracle.graphs.onnx_file import OnnxFile, OnnxNode, Pending, Quantizer
 from refquant.oracle.graphs.onnx_tensors import Refused, damaged
 
 __all__ = ["INTEGERS", "QUANTIZERS", "REALS"]
@@ -151,6 +151,38 @@ def _qconcat(file: OnnxFile, node: OnnxNode) -> None:
     file.add(made, file.quantizer(node, 0, 1))
 
 
+def _of_sums(file: OnnxFile, node: OnnxNode, k: int, axis: int) -> str:
+    """Name integers of which a zero point alone is told, two operands behind them."""
+    name = node.inputs[k]
+    held = file.reading.values.get(name)
+    dtype = file.constants[name].dtype.name if name in file.constants else None
+    dtype = file.inputs[name][0] if name in file.inputs else dtype
+    dtype = held.dtype if held is not None else dtype
+    if dtype is None:
+        raise Refused(f"of {name!r}, which nothing makes")
+    zeros = file.array(node, k + 2).reshape(-1) if node.has(k + 2) else np.zeros(1, dtype)
+    if zeros.dtype.name != dtype or zeros.size < 1:
+        raise Refused(f"whose zero point of {name!r} is {zeros.dtype}, its integers {dtype}")
+    if zeros.size == 1:
+        scale = 1.0 if held is None else held.scale
+        return file.codes(name, Quantizer(scale, int(zeros[0]), dtype))
+    ones = np.ones(zeros.size, np.float32)
+    return file.codes(name, Quantizer(ones, zeros.astype(np.int64), dtype, axis))
+
+
+def _conv_integer(file: OnnxFile, node: OnnxNode) -> None:
+    operands = {"x": _of_sums(file, node, 0, 1), "weight": _of_sums(file, node, 1, 0)}
+    settings = _convolution(node, _dims(file, operands["weight"]))
+    made = Node("conv_integer", operands, node.outputs[0], settings, node.place)
+    file.add_plain(made, "int32")
+
+
+def _matmul_integer(file: OnnxFile, node: OnnxNode) -> None:
+    operands = {"a": _of_sums(file, node, 0, 0), "b": _of_sums(file, node, 1, 1)}
+    made = Node("matmul_integer", operands, node.outputs[0], {}, node.place)
+    file.add_plain(made, "int32")
+
+
 def _none(_: Any) -> dict[str, Any]:
     return {}
 
@@ -252,9 +284,14 @@ def _move(file: OnnxFile, node: OnnxNode) -> None:
     operation = name(node)
     if operation == "resize_bilinear":
         raise Refused("of integers")
-    x = file.codes(node.inputs[0])
+    sums = file.reading.values.get(node.inputs[0])
+    plain = sums is not None and sums.dtype == "int32" and sums.scale is None
+    x = node.inputs[0] if plain else file.codes(node.inputs[0])
     made = Node(operation, {"x": x}, node.outputs[0], settings(file, node), node.place)
-    file.add(made, file.quantizer_of(x))
+    if plain:
+        file.add_plain(made, "int32")
+    else:
+        file.add(made, file.quantizer_of(x))
 
 
 def _clip(file: OnnxFile, node: OnnxNode) -> None:
@@ -425,7 +462,8 @@ QUANTIZERS: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 INTEGERS: dict[str, Add] = {
     "QLinearConv": _qlinear_conv, "QLinearMatMul": _qlinear_matmul, "QGemm": _qgemm,
-    "QLinearAdd": _qpair("add"), "QLinearMul": _qpair("mul"), "QLinearConcat": _qconcat,
+    "ConvInteger": _conv_integer, "MatMulInteger": _matmul_integer, "QLinearAdd": _qpair("add"),
+    "QLinearMul": _qpair("mul"), "QLinearConcat": _qconcat,
     "QLinearSigmoid": _qfunction("sigmoid", _none),
     "QLinearLeakyRelu": _qfunction("leaky_relu", _slope),
     "QLinearSoftmax": _qfunction("softmax", _last_axis),

@@ -74,6 +74,12 @@ def _scan(file: OnnxFile, nodes: list[OnnxNode]) -> None:
                     continue
                 if name not in file.constants:
                     file.quantizers.setdefault(name, by)
+        if node.kind in ("ConvInteger", "MatMulInteger"):  # which name zero points alone
+            for k in (0, 1):
+                zero = file.constants.get(node.inputs[k + 2]) if node.has(k + 2) else None
+                if zero is not None and zero.size == 1 and node.inputs[k] not in file.constants:
+                    by = Quantizer(1.0, int(zero.reshape(-1)[0]), zero.dtype.name)
+                    file.quantizers.setdefault(node.inputs[k], by)
     moves = [n for n in nodes if n.kind in INTEGERS and n.kind not in QUANTIZERS and n.inputs]
     for order, (one, other) in ((moves[::-1], (0, 1)), (moves, (1, 0))):
         for node in order:
