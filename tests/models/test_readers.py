@@ -61,7 +61,7 @@ def test_damaged_files_are_clear_errors(format, operation, tmp_path):
         for place in rng.integers(0, len(model), 3):
             changed[place] = rng.integers(0, 256)
         damaged.append(bytes(changed))
-    refused = 0
+    rejected = 0
     for content in damaged:
         try:
             graph = module.read(content)
@@ -69,8 +69,8 @@ def test_damaged_files_are_clear_errors(format, operation, tmp_path):
                 {n: arrays[n] for n in graph.inputs if n in arrays}, engine_of(format, operation)
             )
         except RefquantError:
-            refused += 1
-    assert refused >= 12
+            rejected += 1
+    assert rejected >= 12
 
 
 def test_damaged_files_of_whole_models_are_clear_errors(request):
@@ -81,7 +81,7 @@ def test_damaged_files_of_whole_models_are_clear_errors(request):
     assert held > 50
 
 
-def test_a_tensor_that_is_refused_is_refused_wherever_it_is_taken(tmp_path):
+def test_a_tensor_that_is_rejected_is_rejected_wherever_it_is_taken(tmp_path):
     """Its name was known from the first time on, and its values were not."""
     content = bytearray(tflite.write(planted.model(), tmp_path / "m.tflite").read_bytes())
     graph = root(memoryview(content), MARK).tables(2)[0]

@@ -66,22 +66,22 @@ class Reading:
         self.kind = kind
         self.values: dict[str, Value] = {}
         self.nodes: list[Node] = []
-        self.refused: list[str] = []
+        self.unsupported: list[str] = []
 
     def add(self, value: Value) -> str:
         """Add a value, if it is not there yet; returns its name."""
         return self.values.setdefault(value.name, value).name
 
-    def refuse(self, place: str, what: str) -> None:
+    def reject(self, place: str, what: str) -> None:
         """Remember what is not supported."""
-        self.refused.append(f"{place}: {what}" if what else place)
+        self.unsupported.append(f"{place}: {what}" if what else place)
 
     def graph(self, inputs: Sequence[str], outputs: Sequence[str]) -> Graph:
         """Make the graph, or raise and list everything that is not supported."""
-        if self.refused:
+        if self.unsupported:
             raise NotSupportedError(
-                f"{self.kind}: {len(self.refused)} of its operators cannot be computed: "
-                + "; ".join(self.refused)
+                f"{self.kind}: {len(self.unsupported)} of its operators cannot be computed: "
+                + "; ".join(self.unsupported)
             )
         try:
             return Graph(tuple(self.values.values()), self.nodes, inputs, outputs)

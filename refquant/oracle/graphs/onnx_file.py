@@ -7,7 +7,7 @@ import numpy as np
 
 from refquant.oracle.graphs.files import Reading
 from refquant.oracle.graphs.graph import Node, Value
-from refquant.oracle.graphs.onnx_tensors import Refused, damaged
+from refquant.oracle.graphs.onnx_tensors import Unsupported, damaged
 
 __all__ = ["OnnxFile", "OnnxNode", "Pending", "Quantizer"]
 
@@ -73,9 +73,9 @@ class OnnxFile:
     def array(self, node: OnnxNode, k: int) -> np.ndarray:
         """Return a constant operand."""
         if not node.has(k):
-            raise Refused(f"without operand {k}")
+            raise Unsupported(f"without operand {k}")
         if node.inputs[k] not in self.constants:
-            raise Refused(f"whose operand {k} is no constant")
+            raise Unsupported(f"whose operand {k} is no constant")
         return self.constants[node.inputs[k]]
 
     def quantizer(
@@ -85,7 +85,7 @@ class OnnxFile:
         s = self.array(node, scale)
         z = self.array(node, zero) if node.has(zero) else np.zeros(s.shape, np.uint8)
         if s.dtype != np.float32 or z.dtype.kind not in "iu" or s.ndim > 1 or z.ndim > 1:
-            raise Refused(f"whose scale is {s.dtype} of shape {s.shape}")
+            raise Unsupported(f"whose scale is {s.dtype} of shape {s.shape}")
         if not s.size or z.size not in (1, s.size):
             raise damaged(f"{node.place}: {s.size} scales and {z.size} zero points")
         if s.size == 1 and z.size == 1:
@@ -101,9 +101,11 @@ class OnnxFile:
         if name in self.constants:
             data = self.constants[name]
             if by is None:
-                raise Refused(f"of a constant {name!r} without a scale")
+                raise Unsupported(f"of a constant {name!r} without a scale")
             if data.dtype.name != by.dtype:
-                raise Refused(f"whose constant {name!r} is {data.dtype}, its zero point {by.dtype}")
+                raise Unsupported(
+                    f"whose constant {name!r} is {data.dtype}, its zero point {by.dtype}"
+                )
             axis = None if by.axis is None else by.axis % max(data.ndim, 1)
             known = self.reading.values.get(name)
             if known is None:
@@ -112,18 +114,18 @@ class OnnxFile:
             held = Quantizer(known.scale, known.zero_point, known.dtype, known.axis)
             return self._same(name, held, by)
         if name not in self.made and name not in self.inputs:
-            raise Refused(f"of {name!r}, which nothing makes")
+            raise Unsupported(f"of {name!r}, which nothing makes")
         if by is not None and by.axis is not None:
-            raise Refused("with several scales for an activation")
+            raise Unsupported("with several scales for an activation")
         if name in self.inputs and name not in self.reading.values:
             dtype, shape = self.inputs[name]
             own = by or Quantizer(1.0, 0, dtype)
             if dtype == "float32" or dtype != own.dtype:
-                raise Refused(f"of {dtype} with a zero point of {own.dtype}")
+                raise Unsupported(f"of {dtype} with a zero point of {own.dtype}")
             self.reading.add(Value(name, dtype, shape, own.scale, own.zero_point))
         held_value = self.reading.values.get(name)
         if held_value is None or held_value.scale is None:
-            raise Refused(f"of {name!r}, which is not quantized")
+            raise Unsupported(f"of {name!r}, which is not quantized")
         if by is None:
             return name
         held = Quantizer(held_value.scale, held_value.zero_point, held_value.dtype)
@@ -131,22 +133,22 @@ class OnnxFile:
 
     def _same(self, name: str, held: Quantizer, by: Quantizer) -> str:
         if not held.same(by):
-            raise Refused(f"which reads {name!r} by another quantizer than it has")
+            raise Unsupported(f"which reads {name!r} by another quantizer than it has")
         return name
 
     def of_real(self, name: str) -> str:
         """Name the integers of which real numbers are dequantized."""
         if name in self.pending:
             waiting = self.pending[name]
-            raise Refused(f"of real numbers: {waiting.place} is not quantized before it")
+            raise Unsupported(f"of real numbers: {waiting.place} is not quantized before it")
         if name not in self.reals:
-            raise Refused(f"of real numbers {name!r}, which are no dequantized integers")
+            raise Unsupported(f"of real numbers {name!r}, which are no dequantized integers")
         return self.reals[name]
 
     def add(self, node: Node, to: Quantizer) -> None:
         """Add a node with its result."""
         if to.axis is not None:
-            raise Refused("whose result has several scales")
+            raise Unsupported("whose result has several scales")
         self._new(node.output)
         self.reading.add(Value(node.output, to.dtype, None, to.scale, to.zero_point))
         self.reading.nodes.append(node)
@@ -182,5 +184,5 @@ class OnnxFile:
         if waiting.before is not None:
             return replace(waiting, before=self._with_bounds(waiting.before, bounds))
         if "activation" in waiting.settings or waiting.operation in ("reshape", "transpose"):
-            raise Refused("which bounds what is bounded or moved already")
+            raise Unsupported("which bounds what is bounded or moved already")
         return replace(waiting, settings={**waiting.settings, **bounds})

@@ -7,7 +7,7 @@ import numpy as np
 
 from refquant.oracle.graphs.graph import Node, Value
 from refquant.oracle.graphs.onnx_file import OnnxFile, OnnxNode, Pending, Quantizer
-from refquant.oracle.graphs.onnx_tensors import Refused, damaged
+from refquant.oracle.graphs.onnx_tensors import Unsupported, damaged
 
 __all__ = ["INTEGERS", "QUANTIZERS", "REALS"]
 
@@ -20,7 +20,7 @@ _COORDINATES = {
 def _sides(node: OnnxNode, dims: int) -> Any:
     """Read the border of a window; pairs for each dimension."""
     if node.options.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
-        raise Refused(f"with auto_pad {node.options['auto_pad']!r}")
+        raise Unsupported(f"with auto_pad {node.options['auto_pad']!r}")
     pads = node.options.get("pads", (0,) * 2 * dims)
     if len(pads) != 2 * dims or min(pads, default=0) < 0:
         raise damaged(f"{node.place}: pads {pads}")
@@ -35,7 +35,7 @@ def _window(node: OnnxNode, dims: int, dilated: bool = True) -> dict[str, Any]:
             raise damaged(f"{node.place}: {theirs} {each}")
         if name == "dilation" and not dilated:
             if set(each) - {1}:
-                raise Refused(f"with {theirs} {each}")
+                raise Unsupported(f"with {theirs} {each}")
             continue
         found[name] = tuple(each)
     return found
@@ -49,9 +49,9 @@ def _convolution(node: OnnxNode, dims: int) -> dict[str, Any]:
 def _pooling(node: OnnxNode) -> dict[str, Any]:
     kernel = node.options.get("kernel_shape", ())
     if len(kernel) != 2:
-        raise Refused(f"of {len(kernel)} dimensions")
+        raise Unsupported(f"of {len(kernel)} dimensions")
     if node.options.get("ceil_mode", 0) or node.options.get("count_include_pad", 0):
-        raise Refused("which rounds up its sizes, or counts the border")
+        raise Unsupported("which rounds up its sizes, or counts the border")
     return {"kernel": tuple(kernel), **_window(node, 2, dilated=False)}
 
 
@@ -72,7 +72,7 @@ def _qlinear_conv(file: OnnxFile, node: OnnxNode) -> None:
 def _dims(file: OnnxFile, weight: str) -> int:
     value = file.reading.values[weight]
     if value.data is None or not 3 <= value.data.ndim <= 5:
-        raise Refused("whose weight is no constant of 3 to 5 dimensions")
+        raise Unsupported("whose weight is no constant of 3 to 5 dimensions")
     return value.data.ndim - 2
 
 
@@ -98,9 +98,9 @@ def _product(file: OnnxFile, node: OnnxNode, a: str, b: str, to: Any) -> None:
 
 def _gemm_layout(node: OnnxNode) -> dict[str, str]:
     if node.options.get("transA", 0) or node.options.get("alpha", 1.0) != 1.0:
-        raise Refused("of a transposed or scaled matrix")
+        raise Unsupported("of a transposed or scaled matrix")
     if node.options.get("beta", 1.0) != 1.0:
-        raise Refused("with a scaled bias")
+        raise Unsupported("with a scaled bias")
     return {"weight_layout": "OI" if node.options.get("transB", 0) else "IO"}
 
 
@@ -159,10 +159,10 @@ def _of_sums(file: OnnxFile, node: OnnxNode, k: int, axis: int) -> str:
     dtype = file.inputs[name][0] if name in file.inputs else dtype
     dtype = held.dtype if held is not None else dtype
     if dtype is None:
-        raise Refused(f"of {name!r}, which nothing makes")
+        raise Unsupported(f"of {name!r}, which nothing makes")
     zeros = file.array(node, k + 2).reshape(-1) if node.has(k + 2) else np.zeros(1, dtype)
     if zeros.dtype.name != dtype or zeros.size < 1:
-        raise Refused(f"whose zero point of {name!r} is {zeros.dtype}, its integers {dtype}")
+        raise Unsupported(f"whose zero point of {name!r} is {zeros.dtype}, its integers {dtype}")
     if zeros.size == 1:
         scale = 1.0 if held is None else held.scale
         return file.codes(name, Quantizer(scale, int(zeros[0]), dtype))
@@ -193,19 +193,19 @@ def _slope(node: OnnxNode) -> dict[str, Any]:
 
 def _unit(node: OnnxNode) -> dict[str, Any]:
     if node.options.get("alpha", 1.0) != 1.0:
-        raise Refused(f"with alpha {node.options['alpha']:g}")
+        raise Unsupported(f"with alpha {node.options['alpha']:g}")
     return {}
 
 
 def _last_axis(node: OnnxNode) -> dict[str, Any]:
     if node.options.get("axis", -1) != -1:
-        raise Refused(f"over axis {node.options['axis']}, which need not be the last")
+        raise Unsupported(f"over axis {node.options['axis']}, which need not be the last")
     return {}
 
 
 def _channels_first(node: OnnxNode) -> dict[str, Any]:
     if node.options.get("channels_last", 0):
-        raise Refused("with channels last")
+        raise Unsupported("with channels last")
     return {"layout": "NCHW"}
 
 
@@ -220,34 +220,34 @@ def _average(node: OnnxNode) -> dict[str, Any]:
 def _shape_of(file: OnnxFile, node: OnnxNode) -> dict[str, Any]:
     if node.kind == "Flatten":
         if node.options.get("axis", 1) != 1:
-            raise Refused(f"from axis {node.options['axis']}")
+            raise Unsupported(f"from axis {node.options['axis']}")
         return {"shape": (0, -1)}
     if node.kind != "Reshape":
-        raise Refused("whose result's shape is not known")
+        raise Unsupported("whose result's shape is not known")
     shape = tuple(int(n) for n in file.array(node, 1).reshape(-1)[:8])
     if node.options.get("allowzero", 0) and 0 in shape:
-        raise Refused("to a shape with a size of 0")
+        raise Unsupported("to a shape with a size of 0")
     return {"shape": shape}
 
 
 def _perm(file: OnnxFile, node: OnnxNode) -> dict[str, Any]:
     if "perm" not in node.options:
-        raise Refused("without an order of axes")
+        raise Unsupported("without an order of axes")
     return {"perm": tuple(node.options["perm"])}
 
 
 def _resize(file: OnnxFile, node: OnnxNode) -> dict[str, Any]:
     way = node.options.get("coordinate_transformation_mode", "half_pixel")
     if way not in _COORDINATES or not node.has(3):
-        raise Refused(f"with coordinates {way!r}, or without sizes")
+        raise Unsupported(f"with coordinates {way!r}, or without sizes")
     sizes = file.array(node, 3).reshape(-1)
     if sizes.size != 4:
-        raise Refused(f"of {sizes.size} dimensions")
+        raise Unsupported(f"of {sizes.size} dimensions")
     corners, half = _COORDINATES[way]
     if node.options.get("mode", "nearest") == "nearest":
         wanted = "round_prefer_ceil" if corners or half else "floor"
         if node.options.get("nearest_mode", "round_prefer_floor") != wanted:
-            raise Refused(f"with nearest_mode {node.options.get('nearest_mode')!r}")
+            raise Unsupported(f"with nearest_mode {node.options.get('nearest_mode')!r}")
     return {
         "size": (int(sizes[2]), int(sizes[3])), "layout": "NCHW", "align_corners": corners,
         "half_pixel_centers": half,
@@ -257,13 +257,13 @@ def _resize(file: OnnxFile, node: OnnxNode) -> dict[str, Any]:
 def _resizes(node: OnnxNode) -> str:
     mode = node.options.get("mode", "nearest")
     if mode not in ("nearest", "linear"):
-        raise Refused(f"with mode {mode!r}")
+        raise Unsupported(f"with mode {mode!r}")
     return "resize_nearest" if mode == "nearest" else "resize_bilinear"
 
 
 def _pads(file: OnnxFile, node: OnnxNode) -> dict[str, Any]:
     if node.options.get("mode", "constant") != "constant" or node.has(3):
-        raise Refused("of another kind than a constant border of all axes")
+        raise Unsupported("of another kind than a constant border of all axes")
     pads = [int(n) for n in file.array(node, 1).reshape(-1)[:16]]
     half = len(pads) // 2
     fill = int(file.array(node, 2).reshape(-1)[0]) if node.has(2) else 0
@@ -283,7 +283,7 @@ def _move(file: OnnxFile, node: OnnxNode) -> None:
     name, settings = _MOVES[node.kind]
     operation = name(node)
     if operation == "resize_bilinear":
-        raise Refused("of integers")
+        raise Unsupported("of integers")
     sums = file.reading.values.get(node.inputs[0])
     plain = sums is not None and sums.dtype == "int32" and sums.scale is None
     x = node.inputs[0] if plain else file.codes(node.inputs[0])
@@ -346,7 +346,7 @@ def _real_product(file: OnnxFile, node: OnnxNode) -> None:
         _wait(file, node, f"conv{dims}d", operands, _convolution(node, dims))
         return
     if dims != 2 or node.options.get("group", 1) != 1 or node.options.get("output_shape"):
-        raise Refused("in groups, or of another number of dimensions than 2")
+        raise Unsupported("in groups, or of another number of dimensions than 2")
     settings = _window(node, 2, dilated=False)
     settings |= {"weight_layout": "IOHW"}
     settings["output_padding"] = tuple(node.options.get("output_padding", (0, 0)))
@@ -360,7 +360,7 @@ def _bias(file: OnnxFile, node: OnnxNode, k: int) -> str:
         return _plain(file, node, k)
     codes = file.of_real(name)
     if file.reading.values[codes].data is None:
-        raise Refused("whose bias is no constant")
+        raise Unsupported("whose bias is no constant")
     return codes
 
 
@@ -406,7 +406,7 @@ def _real_mean(file: OnnxFile, node: OnnxNode) -> None:
     if axes is None and node.has(1):
         axes = tuple(int(n) for n in file.array(node, 1).reshape(-1)[:8])
     if axes is None:
-        raise Refused("over all axes")
+        raise Unsupported("over all axes")
     settings = {"axes": tuple(axes), "keepdims": bool(node.options.get("keepdims", 1))}
     _wait(file, node, "mean", {"x": file.of_real(node.inputs[0])}, settings)
 
@@ -421,7 +421,7 @@ def _bounded(file: OnnxFile, node: OnnxNode) -> None:
         ]
     known = {(0.0, None): "relu", (0.0, 6.0): "relu6", (-1.0, 1.0): "relu_n1_to_1"}
     if tuple(ends) not in known:
-        raise Refused(f"with bounds {ends}")
+        raise Unsupported(f"with bounds {ends}")
     name, bounds = node.inputs[0], {"activation": known[tuple(ends)]}
     if name in file.pending:
         file.wait(node.outputs[0], file.bounded(name, **bounds))

@@ -14,7 +14,13 @@ from refquant.oracle.graphs.files import Read
 from refquant.oracle.graphs.graph import Node, Value
 from refquant.oracle.graphs.onnx_file import OnnxFile, OnnxNode, Pending, Quantizer
 from refquant.oracle.graphs.onnx_operators import INTEGERS, QUANTIZERS, REALS
-from refquant.oracle.graphs.onnx_tensors import Refused, attributes, constant, damaged, described
+from refquant.oracle.graphs.onnx_tensors import (
+    Unsupported,
+    attributes,
+    constant,
+    damaged,
+    described,
+)
 from refquant.oracle.graphs.protobuf_reader import Fields
 
 __all__ = ["read_onnx"]
@@ -70,7 +76,7 @@ def _scan(file: OnnxFile, nodes: list[OnnxNode]) -> None:
             for name in names:
                 try:
                     by = file.quantizer(node, scale, zero)
-                except Refused:
+                except Unsupported:
                     continue
                 if name not in file.constants:
                     file.quantizers.setdefault(name, by)
@@ -94,7 +100,7 @@ def _node(file: OnnxFile, node: OnnxNode, wanted: set[str]) -> None:
     if node.kind == "Constant":
         value = node.options.get("value")
         if not isinstance(value, np.ndarray):
-            raise Refused("of another kind than a tensor")
+            raise Unsupported("of another kind than a tensor")
         file.constants[node.outputs[0]] = value
     elif node.kind == "Identity" and node.inputs[0] in file.constants:
         file.constants[node.outputs[0]] = file.constants[node.inputs[0]]
@@ -106,7 +112,7 @@ def _node(file: OnnxFile, node: OnnxNode, wanted: set[str]) -> None:
         real = real or any(n in file.reals or n in file.pending for n in node.inputs)
         add = (REALS if real else INTEGERS).get(node.kind)
         if add is None:
-            raise Refused("of real numbers" if real and node.kind in INTEGERS else "")
+            raise Unsupported("of real numbers" if real and node.kind in INTEGERS else "")
         add(file, node)
 
 
@@ -122,7 +128,7 @@ def read_onnx(content: bytes) -> Read:
     """
     graph = Fields(memoryview(content)).message(7)
     file = OnnxFile()
-    refuse = file.reading.refuse
+    reject = file.reading.reject
     raw = graph.messages(1)
     if not raw:
         raise damaged("no nodes")
@@ -131,26 +137,26 @@ def read_onnx(content: bytes) -> Read:
     for tensor in graph.messages(5):
         try:
             file.constants[tensor.text(8)] = constant(tensor)
-        except Refused as error:
-            refuse("constants", str(error))
+        except Unsupported as error:
+            reject("constants", str(error))
     for info in graph.messages(11):
         try:
             name, dtype, shape = described(info)
             if name not in file.constants:
                 file.inputs[name] = dtype, shape
-        except Refused as error:
-            refuse("inputs", str(error))
+        except Unsupported as error:
+            reject("inputs", str(error))
     nodes = []
     for number, each in enumerate(raw):
         kind, domain = each.text(4), each.text(7)
         place = f"node {number}, {kind}" + (f" {each.text(3)!r}" if each.text(3) else "")
         try:
             node = OnnxNode(kind, each.texts(1), each.texts(2), attributes(each), place)
-        except Refused as error:
-            refuse(place, str(error))
+        except Unsupported as error:
+            reject(place, str(error))
             continue
         if domain not in _DOMAINS:
-            refuse(place, f"of domain {domain!r}")
+            reject(place, f"of domain {domain!r}")
         elif not node.outputs or not node.outputs[0]:
             raise damaged(f"{place} has no result")
         else:
@@ -165,14 +171,14 @@ def read_onnx(content: bytes) -> Read:
             continue
         try:
             _node(file, node, set(wanted))
-        except Refused as error:
-            refuse(node.place, str(error))
+        except Unsupported as error:
+            reject(node.place, str(error))
         except FileFormatError:
             raise
         except (RefquantError, IndexError) as error:
             raise damaged(f"{node.place}: {error}") from error
     for name, waiting in file.pending.items():
-        refuse(waiting.place, f"its result {name!r} is not quantized")
+        reject(waiting.place, f"its result {name!r} is not quantized")
     for name, (dtype, shape) in file.inputs.items():
         if name not in file.reading.values:
             file.reading.add(Value(name, dtype, shape))

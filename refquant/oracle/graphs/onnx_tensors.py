@@ -8,14 +8,14 @@ import numpy as np
 from refquant.errors import FileFormatError
 from refquant.oracle.graphs.protobuf_reader import Fields
 
-__all__ = ["DTYPES", "Refused", "attributes", "constant", "damaged", "described"]
+__all__ = ["DTYPES", "Unsupported", "attributes", "constant", "damaged", "described"]
 
 DTYPES = {1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64"}
 _MOST_DIMENSIONS = 8
 _MOST_INTEGERS = 64  # of an attribute
 
 
-class Refused(Exception):
+class Unsupported(Exception):
     """A node cannot be computed."""
 
 
@@ -29,9 +29,9 @@ def constant(tensor: Fields) -> np.ndarray:
     name, dims = tensor.text(8), tuple(tensor.numbers(1, _MOST_DIMENSIONS))
     kind = tensor.number(2)
     if tensor.number(14) or 13 in tensor:
-        raise Refused(f"constant {name!r} lies in another file")
+        raise Unsupported(f"constant {name!r} lies in another file")
     if kind not in DTYPES:
-        raise Refused(f"constant {name!r} of dtype {kind}")
+        raise Unsupported(f"constant {name!r} of dtype {kind}")
     if min(dims, default=0) < 0:
         raise damaged(f"constant {name!r} of shape {dims}")
     dtype, count = np.dtype(DTYPES[kind]), math.prod(dims)
@@ -65,13 +65,13 @@ def attributes(node: Fields) -> dict[str, Any]:
         elif 5 in entry:
             found[name] = constant(entry.message(5))
         elif 6 in entry or 11 in entry:
-            raise Refused(f"with a graph as attribute {name!r}")
+            raise Unsupported(f"with a graph as attribute {name!r}")
         elif 8 in entry or entry.number(20) == 7:
             found[name] = tuple(entry.numbers(8, _MOST_INTEGERS))
         elif 3 in entry or entry.number(20) == 2:
             found[name] = entry.number(3)
         else:
-            raise Refused(f"with attribute {name!r}")
+            raise Unsupported(f"with attribute {name!r}")
     return found
 
 
@@ -80,7 +80,7 @@ def described(info: Fields) -> tuple[str, str, tuple[int, ...] | None]:
     name, tensor = info.text(1), info.message(2).message(1)
     kind = tensor.number(1)
     if kind not in DTYPES:
-        raise Refused(f"{name!r} of dtype {kind}")
+        raise Unsupported(f"{name!r} of dtype {kind}")
     if 2 not in tensor:
         return name, DTYPES[kind], None
     sizes = [dim.number(1) if 1 in dim else -1 for dim in tensor.message(2).messages(1)]
