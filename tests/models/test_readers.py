@@ -1,5 +1,7 @@
 """Files of one operation become graphs that have the answers of the vectors they belong to."""
 
+import re
+
 import numpy as np
 import pytest
 from fuzz import model_files
@@ -9,6 +11,7 @@ from oracle.test_model_files import ONNX, REALS, TFLITE, written
 from refquant.errors import FileFormatError, NotSupportedError, RefquantError
 from refquant.interop import onnx, tflite
 from refquant.oracle.graphs.files import TFLITE as MARK
+from refquant.oracle.graphs.files import Reading
 from refquant.oracle.graphs.flatbuffer_reader import root
 from refquant.oracle.graphs.moves import Move
 from refquant.oracle.judging.structure import faults_of_moves
@@ -79,6 +82,29 @@ def test_damaged_files_of_whole_models_are_clear_errors(request):
     held, faults = model_files.run(5000 if thorough else 200, 2 if thorough else 1)
     assert not faults
     assert held > 50
+
+
+@pytest.mark.parametrize(
+    ("form", "pattern", "changed", "message"),
+    [
+        # An input that became a field that is not known.
+        ("qdq", rb'\n(\x03t\d\d\n\x03t\d\d\x12\x03t\d\d"\x03Add)', rb"Z\1", "damaged"),
+        # A bound of int32 beside integers of 8 bits.
+        ("qoperator", rb'c\d\d(\x12\x03sum"\x04Clip)', rb"c27\1", "which int8 does not hold"),
+    ],
+)
+def test_damage_that_was_found(form, pattern, changed, message, tmp_path):
+    data = onnx.write(planted.model(), tmp_path / "m", form=form).read_bytes()
+    damaged = re.sub(pattern, changed, data)
+    assert damaged != data
+    with pytest.raises((FileFormatError, NotSupportedError), match=message):
+        onnx.read(damaged)
+
+
+@pytest.mark.parametrize("kind", [".onnx", ".tflite"])
+def test_a_file_of_nothing_is_no_graph(kind):
+    with pytest.raises(FileFormatError, match="nothing that it computes"):
+        Reading(kind).graph([], [])
 
 
 def test_a_tensor_that_is_rejected_is_rejected_wherever_it_is_taken(tmp_path):

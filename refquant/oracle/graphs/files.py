@@ -83,6 +83,12 @@ class Reading:
                 f"{self.kind}: {len(self.unsupported)} of its operators cannot be computed: "
                 + "; ".join(self.unsupported)
             )
+        if not outputs:
+            raise FileFormatError(
+                f"the {self.kind} file is damaged",
+                expected="a graph",
+                got="nothing that it computes",
+            )
         try:
             return Graph(tuple(self.values.values()), self.nodes, inputs, outputs)
         except RefquantError as error:

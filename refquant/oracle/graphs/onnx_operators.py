@@ -294,6 +294,13 @@ def _move(file: OnnxFile, node: OnnxNode) -> None:
         file.add(made, file.quantizer_of(x))
 
 
+def _held(dtype: str, numbers: list[int]) -> None:
+    """Check numbers that become integers of a dtype."""
+    info = np.iinfo(dtype)
+    if not all(info.min <= number <= info.max for number in numbers):
+        raise Unsupported(f"with numbers {numbers}, which {dtype} does not hold")
+
+
 def _clip(file: OnnxFile, node: OnnxNode) -> None:
     x = file.codes(node.inputs[0])
     by = file.quantizer_of(x)
@@ -302,14 +309,16 @@ def _clip(file: OnnxFile, node: OnnxNode) -> None:
         int(file.array(node, k).reshape(-1)[0]) if node.has(k) else end
         for k, end in ((1, int(info.min)), (2, int(info.max)))
     ]
+    _held(by.dtype, ends)
     settings = {"lower": ends[0], "upper": ends[1]}
     file.add(Node("clip", {"x": x}, node.outputs[0], settings, node.place), by)
 
 
 def _pad(file: OnnxFile, node: OnnxNode) -> None:
     x = file.codes(node.inputs[0])
-    made = Node("pad", {"x": x}, node.outputs[0], _pads(file, node), node.place)
-    file.add(made, file.quantizer_of(x))
+    by, settings = file.quantizer_of(x), _pads(file, node)
+    _held(by.dtype, [settings["fill"]])
+    file.add(Node("pad", {"x": x}, node.outputs[0], settings, node.place), by)
 
 
 def _move_of_reals(file: OnnxFile, node: OnnxNode) -> None:
@@ -374,7 +383,7 @@ def _real_matmul(file: OnnxFile, node: OnnxNode) -> None:
 
 def _real_pair(operation: str) -> Add:
     def add(file: OnnxFile, node: OnnxNode) -> None:
-        one, other = node.inputs[:2]
+        one, other = (node.inputs[k] for k in (0, 1))
         for x, k in ((one, 1), (other, 0)):
             waiting = file.pending.get(x)
             if waiting is None or waiting.operation != "linear" or operation != "add":
