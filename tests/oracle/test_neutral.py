@@ -125,6 +125,11 @@ def test_activations_bound_the_integers(activation, bounds):
     assert (out.lower, out.upper) == bounds
 
 
+def test_bounds_of_a_tiny_scale_are_those_of_the_dtype():
+    out = Output(1e-38, 3, activation="relu_n1_to_1")  # 1 / 1e-38 is more than float32 holds
+    assert (out.lower, out.upper) == (-128, 127)
+
+
 def test_a_given_bound_narrows_that_of_the_activation():
     out = Output(1.0, 0, "uint8", "relu6", lower=2, upper=200)
     assert (out.lower, out.upper) == (2, 6)

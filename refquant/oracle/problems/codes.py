@@ -204,8 +204,10 @@ class Output:
         ):
             narrow = max if index == 0 else min
             if real is not None:
-                steps = round_number(np.float32(real) / scale, "half_away")
-                ends[index] = narrow(ends[index], int(steps) + int(zero))
+                with np.errstate(over="ignore"):  # of tiny scales; no dtype reaches that far
+                    steps = round_number(np.float32(real) / scale, "half_away")
+                far = int(np.clip(steps, -(2.0**62), 2.0**62))
+                ends[index] = narrow(ends[index], far + int(zero))
             if given is not None:
                 name = ("lower", "upper")[index]
                 given = arguments.integer(name, given)
