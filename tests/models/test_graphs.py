@@ -5,6 +5,7 @@ import pytest
 
 from refquant.errors import ArgumentError, OperationError
 from refquant.oracle.graphs import Graph, Node, Value
+from refquant.oracle.graphs.sizes import check_size
 
 X, Y = Value("x", "int8", (1, 4), 0.5), Value("y", "int8", (1, 4), 0.25, 3)
 CODES = np.int8([[1, -2, 3, -4]])
@@ -97,3 +98,11 @@ def test_results_that_are_too_large_are_never_allocated():
     node = Node("pad", {"x": "x"}, "y", {"pads": ((0, 1 << 40), (0, 0)), "fill": 0})
     with pytest.raises(OperationError, match="at most 67,108,864 elements"):
         graph(node).run({"x": CODES}, "onnx")
+
+
+def test_a_wide_border_is_an_error_even_below_a_wide_stride():
+    shapes = {"x": (1, 8, 8, 4), "weight": (4, 3, 3, 4)}
+    settings = {"layout": "NHWC", "stride": (2**29, 1)}
+    check_size("conv2d", shapes, {**settings, "padding": 1})
+    with pytest.raises(OperationError, match="at most 67,108,864 elements"):
+        check_size("conv2d", shapes, {**settings, "padding": ((0, 2**30), (0, 0))})

@@ -65,7 +65,7 @@ def check_size(operation: str, shapes: Mapping[str, Any], settings: Mapping[str,
 
 
 def _of_windows(operation: str, image: Any, weight: Any, settings: Mapping[str, Any]) -> int:
-    """Count the elements of what windows cover, or of the result if those are more."""
+    """Count the elements of what windows cover, of the image with its border, or of the result."""
     last = settings["layout"] == "NHWC"
     sizes, channels = (image[1:-1], image[-1]) if last else (image[2:], image[1])
     layout = settings.get("weight_layout")
@@ -78,12 +78,13 @@ def _of_windows(operation: str, image: Any, weight: Any, settings: Mapping[str, 
     else:
         kernel, outputs = weight[2:], max(weight[:2])
     strides = _each(settings.get("stride") or kernel, len(sizes))
-    positions = image[0]
+    positions, bordered = image[0], image[0] * channels
     for n, pair, step in zip(sizes, _pairs(settings.get("padding", 0), len(sizes)), strides,
                              strict=False):  # fmt: skip
         whole = n + sum(map(abs, pair))
+        bordered *= whole
         positions *= whole * step if operation == "conv_transpose2d" else whole // max(step, 1) + 1
-    return max(positions * outputs, positions * channels * math.prod(kernel) // TAPS)
+    return max(bordered, positions * outputs, positions * channels * math.prod(kernel) // TAPS)
 
 
 def _each(value: Any, dims: int) -> list[int]:
